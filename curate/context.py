@@ -1,0 +1,105 @@
+"""What a step may use besides the pairs: features, folds, random numbers, device, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+import polars as pl
+
+from curate.pairs import messages_key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.models.features import Features
+
+T = TypeVar("T")
+
+
+class Task(Protocol):
+    """One piece of long work whose progress is shown."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Say that `steps` more units are done."""
+
+
+class Progress(Protocol):
+    """Shows long work to the user."""
+
+    def task(self, name: str, total: int | None) -> AbstractContextManager[Task]:
+        """Open a task of `total` units (None: unknown)."""
+
+
+class _SilentTask:
+    def advance(self, steps: int = 1) -> None:
+        """Show nothing."""
+
+
+class SilentProgress:
+    """Progress that shows nothing: the default of the Python API."""
+
+    @contextmanager
+    def task(self, name: str, total: int | None) -> Iterator[Task]:  # noqa: ARG002
+        """A task that shows nothing."""
+        yield _SilentTask()
+
+
+@dataclass
+class Context:
+    """Shared by all steps of a run; what is costly is computed once, on first use.
+
+    Attributes:
+        seed: of the run; each step derives its own generator from it by name.
+        device: torch device for learned scorers.
+        progress: where long work is shown.
+        features_of: makes the features of the run's pairs (embeds each distinct text once).
+    """
+
+    seed: int = 0
+    device: str = "cpu"
+    progress: Progress = field(default_factory=SilentProgress)
+    features_of: Callable[[], Features] | None = None
+    _shared: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def shared(self, key: Any, make: Callable[[], T]) -> T:
+        """The object under `key`, made by `make` the first time it is asked for."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        value: T = self._shared[key]
+        return value
+
+    @property
+    def features(self) -> Features:
+        """Embeddings of prompts and answers of all pairs of the run."""
+        if self.features_of is None:
+            raise RuntimeError("this step needs embeddings, but the run was planned without them")
+        return self.shared("features", self.features_of)
+
+    def step_seed(self, *names: str | int) -> int:
+        """A seed for one step: the same for the same run seed and names, else independent."""
+        text = "/".join(str(n) for n in (self.seed, *names))
+        return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big")
+
+    def rng(self, *names: str | int) -> np.random.Generator:
+        """A numpy generator seeded by `step_seed`."""
+        return np.random.default_rng(self.step_seed(*names))
+
+    def prompt_groups(self, pairs: pl.DataFrame) -> NDArray[np.int64]:
+        """One integer a pair, equal exactly where the prompts are equal; shape (pairs,)."""
+
+        def make() -> NDArray[np.int64]:
+            keys = pairs.select(k=messages_key("prompt"))["k"]
+            ranks: NDArray[np.int64] = keys.rank("dense").to_numpy().astype(np.int64) - 1
+            return ranks
+
+        return self.shared("prompt_groups", make)
+
+
+def batches(total: int, size: int) -> Sequence[slice]:
+    """Slices of at most `size` rows that cover `total` rows."""
+    return [slice(start, min(start + size, total)) for start in range(0, total, size)]

@@ -1,0 +1,48 @@
+"""Two answers in numbered slots and a label that names the better one."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.formats.base import ERROR, EXTRA
+
+FIRST, SECOND, TIE = 1, 2, 0
+SLOT_KEY = "chosen_slot"
+"""Key in `extra`: the slot (1 or 2) of the chosen answer, null for a tie."""
+
+
+def place_slots(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
+    """Columns `_first` and `_second` as chosen and rejected by the winner of each row.
+
+    Args:
+        rows: frame with message columns `_first` and `_second`, `ROW` and `EXTRA`.
+        winner: 1 or 2 for the better slot, 0 for a tie, null for a label that is none of these.
+        expected: what a label may be, for the error of a row whose label is not.
+
+    Returns:
+        The frame with chosen, rejected, is_tie and `ERROR`; for a tie the slots keep their order.
+        `extra` gains the key `chosen_slot`, so that position bias can be measured.
+    """
+    rows = rows.with_columns(_winner=winner.cast(pl.Int64))
+    second = pl.col("_winner") == SECOND
+    slot = pl.when(pl.col("_winner") == TIE).then(None).otherwise(pl.col("_winner"))
+    rows = rows.with_columns(
+        chosen=pl.when(second).then("_second").otherwise("_first"),
+        rejected=pl.when(second).then("_first").otherwise("_second"),
+        is_tie=(pl.col("_winner") == TIE).fill_null(False),
+    )
+    error = pl.lit(f"the label names neither answer nor a tie; expected {expected}")
+    return rows.with_columns(
+        pl.when(pl.col("_winner").is_null()).then(error).alias(ERROR),
+        add_to_extra(SLOT_KEY, slot.cast(pl.String).fill_null("null")),
+    ).drop("_first", "_second", "_winner")
+
+
+def add_to_extra(key: str, json_value: pl.Expr) -> pl.Expr:
+    """`EXTRA` with one more key; `json_value` is already JSON text."""
+    entry = pl.format('"{}":{}', pl.lit(key), json_value)
+    empty = pl.col(EXTRA).is_null() | (pl.col(EXTRA) == "{}")
+    body = pl.col(EXTRA).str.strip_suffix("}")
+    opened = pl.when(empty).then(pl.lit("{")).otherwise(body + pl.lit(","))
+    return (opened + entry + pl.lit("}")).alias(EXTRA)
+

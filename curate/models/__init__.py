@@ -1,0 +1,1 @@
+"""Embedders and Bradley-Terry heads: batched inference and training, shared by scorers."""

@@ -1,0 +1,29 @@
+"""Choice of the torch device."""
+
+from __future__ import annotations
+
+import torch
+
+from curate.errors import CurateError
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """The device to use: `wanted`, or under "auto" CUDA, then MPS, then CPU.
+
+    Raises:
+        CurateError: the wanted device is not there.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise CurateError(
+            "the device cannot be used",
+            where="embedder.device",
+            found=f"{wanted}: {str(error).splitlines()[0]}",
+            fix="use auto or cpu",
+        ) from None
+    return wanted

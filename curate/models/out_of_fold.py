@@ -1,0 +1,148 @@
+"""Ensembles of heads in which no pair is scored by a head that was trained on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from curate.context import Context, batches
+from curate.models.folds import group_folds
+from curate.models.heads import HeadKind, Heads, HeadSpec, fit_heads, make_heads
+from curate.pairs import messages_key
+from curate.steps import Column, Parameters
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_EVALUATION_ROWS = 65_536
+MIN_PROMPTS = 2
+STATUS = Column(
+    "status",
+    "ok; or why the score is missing or the pair taught the heads nothing "
+    "(tie, identical answers, too few prompts)",
+    kind="text",
+)
+
+
+class HeadParameters(Parameters):
+    """Parameters of every scorer that trains reward heads on embeddings."""
+
+    head: HeadKind = Field("linear", description="linear, or mlp with one hidden layer.")
+    hidden: int = Field(64, ge=1, description="Units of the hidden layer of an mlp head.")
+    l2: float = Field(3.0, ge=0, description="Precision of the Gaussian prior on the weights.")
+    folds: int = Field(5, ge=2, description="Folds by prompt; a pair is scored by the others' head.")
+    steps: int = Field(300, ge=1, description="Optimiser steps at least.")
+    learning_rate: float = Field(0.1, gt=0, description="Of Adam at the start.")
+
+    def spec(self, dropout: float = 0.0) -> HeadSpec:
+        """The head specification of these parameters."""
+        return HeadSpec(
+            kind=self.head,
+            hidden=self.hidden,
+            l2=self.l2,
+            dropout=dropout,
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+        )
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """K repeats of F-fold training: heads k * F + f, and which head may score which pair.
+
+    Attributes:
+        heads: K * F trained heads.
+        chosen: scaled features of the preferred answers, (pairs, dim).
+        rejected: scaled features of the other answers, (pairs, dim).
+        scorer_of: (pairs, K) index of the head that did not see the pair, one for each repeat.
+    """
+
+    heads: Heads
+    chosen: Tensor
+    rejected: Tensor
+    scorer_of: Tensor
+
+    def margins(self) -> NDArray[np.float64]:
+        """Held-out margins, (pairs, K)."""
+        return self.held_out(lambda c, r: self.heads.margins(c, r))
+
+    def held_out(self, of: Any) -> NDArray[np.float64]:
+        """`of(chosen, rejected)` of shape (rows, heads), at each pair's held-out heads: (pairs, K)."""
+        parts = []
+        with torch.no_grad():
+            for rows in batches(len(self.chosen), _EVALUATION_ROWS):
+                values = of(self.chosen[rows], self.rejected[rows])
+                parts.append(values.gather(1, self.scorer_of[rows]).cpu())
+        held: NDArray[np.float64] = torch.cat(parts).double().numpy()
+        return held
+
+
+def trainable(pairs: pl.DataFrame) -> NDArray[np.bool_]:
+    """Whether a pair can teach a head: no tie, and answers that differ; (pairs,)."""
+    same = messages_key("chosen") == messages_key("rejected")
+    mask: NDArray[np.bool_] = pairs.select(~(pl.col("is_tie") | same)).to_series().to_numpy()
+    return mask
+
+
+def status(pairs: pl.DataFrame, context: Context) -> pl.Series:
+    """The `status` column of a head-based scorer."""
+    if too_few_prompts(pairs, context):
+        return pl.Series("status", ["too few prompts"] * len(pairs), dtype=pl.String)
+    same = messages_key("chosen") == messages_key("rejected")
+    text = pl.when(pl.col("is_tie")).then(pl.lit("tie"))
+    text = text.when(same).then(pl.lit("identical answers")).otherwise(pl.lit("ok"))
+    return pairs.select(status=text)["status"]
+
+
+def too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
+    """Whether there are not prompts enough to train on some and score the others."""
+    return len(np.unique(context.prompt_groups(pairs)[trainable(pairs)])) < MIN_PROMPTS
+
+
+def missing(columns: tuple[Column, ...], pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Null scores with the status that says why."""
+    nulls = [pl.Series(c.name, [None] * len(pairs), dtype=c.dtype) for c in columns]
+    frame = pl.DataFrame(nulls)
+    return frame.with_columns(status(pairs, context))
+
+
+def train_out_of_fold(
+    pairs: pl.DataFrame, context: Context, spec: HeadSpec, repeats: int, folds: int
+) -> OutOfFold:
+    """Train `repeats` x `folds` heads as one batch; each repeat splits the prompts anew.
+
+    The same specification asked for twice in a run is trained once.
+    """
+    key = ("out of fold", spec, repeats, folds)
+    return context.shared(key, lambda: _train(pairs, context, spec, repeats, folds))
+
+
+def _train(
+    pairs: pl.DataFrame, context: Context, spec: HeadSpec, repeats: int, folds: int
+) -> OutOfFold:
+    chosen, rejected = context.shared("answers", lambda: context.features.answers(context.device))
+    scorer_of, weights = fold_weights(pairs, context, repeats, folds)
+    seed = context.step_seed("heads", repeats, folds)
+    heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(context.device)
+    fit_heads(heads, chosen, rejected, weights.to(context.device), spec, seed)
+    return OutOfFold(heads, chosen, rejected, scorer_of.to(context.device))
+
+
+def fold_weights(
+    pairs: pl.DataFrame, context: Context, repeats: int, folds: int
+) -> tuple[Tensor, Tensor]:
+    """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) weights 0 or 1."""
+    groups = context.prompt_groups(pairs)
+    folds = min(folds, len(np.unique(groups)))
+    seeds = [context.step_seed("folds", repeat) for repeat in range(repeats)]
+    assigned = np.stack([group_folds(groups, folds, seed) for seed in seeds], axis=1)
+    seen = assigned[:, :, None] != np.arange(folds)
+    weights = (seen & trainable(pairs)[:, None, None]).reshape(len(pairs), repeats * folds)
+    scorer_of = assigned + np.arange(repeats) * folds
+    return torch.from_numpy(scorer_of), torch.from_numpy(weights.astype(np.float32))

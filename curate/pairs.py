@@ -1,0 +1,118 @@
+"""The pair table: one Arrow schema for preference pairs, and their stable ids."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import polars as pl
+import pyarrow as pa
+
+MESSAGE = pl.Struct({"role": pl.String, "content": pl.String})
+MESSAGES = pl.List(MESSAGE)
+
+PAIR_COLUMNS: dict[str, pl.DataType] = {
+    "pair_id": pl.String(),
+    "prompt": MESSAGES,
+    "chosen": MESSAGES,
+    "rejected": MESSAGES,
+    "annotator": pl.String(),
+    "strength": pl.Float32(),
+    "is_tie": pl.Boolean(),
+    "source": pl.String(),
+    "extra": pl.String(),
+}
+"""Name and type of every column of the pair table, in order."""
+
+_ROLE_END, _MESSAGE_END = "\x1f", "\x1e"
+_HASH_BYTES = 16
+
+
+def arrow_schema() -> pa.Schema:
+    """The pair table's schema in Arrow types."""
+    message = pa.struct([("role", pa.string()), ("content", pa.string())])
+    turns = pa.list_(message)
+    types = {
+        "prompt": turns,
+        "chosen": turns,
+        "rejected": turns,
+        "strength": pa.float32(),
+        "is_tie": pa.bool_(),
+    }
+    return pa.schema([(name, types.get(name, pa.string())) for name in PAIR_COLUMNS])
+
+
+def to_arrow(pairs: pl.DataFrame) -> pa.Table:
+    """The pair columns of a frame as an Arrow table of exactly `arrow_schema()`."""
+    return pairs.select(list(PAIR_COLUMNS)).to_arrow().cast(arrow_schema())
+
+
+def empty_pairs() -> pl.DataFrame:
+    """A pair table without rows."""
+    return pl.DataFrame(schema=PAIR_COLUMNS)
+
+
+def messages_key(column: str) -> pl.Expr:
+    """Each row's messages as one text that differs when any role, content or order differs."""
+    message = pl.element().struct.field("role").fill_null("") + pl.lit(_ROLE_END)
+    message = message + pl.element().struct.field("content").fill_null("")
+    return pl.col(column).list.eval(message).list.join(_MESSAGE_END).fill_null("")
+
+
+def messages_text(column: str) -> pl.Expr:
+    """Each row's messages as plain text: the content of one message, or `role: content` turns."""
+    content = pl.element().struct.field("content").fill_null("")
+    turn = pl.element().struct.field("role").fill_null("") + pl.lit(": ") + content
+    return (
+        pl.when(pl.col(column).list.len() > 1)
+        .then(pl.col(column).list.eval(turn).list.join("\n\n"))
+        .otherwise(pl.col(column).list.eval(content).list.join(""))
+        .fill_null("")
+    )
+
+
+def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Columns `prompt`, `chosen`, `rejected` as key texts and `low` <= `high`, the unordered answers."""
+    keys = pairs.select(messages_key(c).alias(c) for c in ("prompt", "chosen", "rejected"))
+    return keys.with_columns(
+        low=pl.min_horizontal("chosen", "rejected"), high=pl.max_horizontal("chosen", "rejected")
+    )
+
+
+def content_hashes(pairs: pl.DataFrame) -> pl.Series:
+    """Hex hash of (prompt, unordered answers, annotator) for each row; a flipped label keeps it."""
+    keys = content_keys(pairs)
+    columns = (keys["prompt"], keys["low"], keys["high"], pairs["annotator"].fill_null(""))
+    # hashlib has no vectorised form; one call a row is about a microsecond.
+    hashes = [
+        blake2b("\x1d".join(row).encode(), digest_size=_HASH_BYTES).hexdigest()
+        for row in zip(*(c.to_list() for c in columns), strict=True)
+    ]
+    return pl.Series("pair_id", hashes, dtype=pl.String)
+
+
+def with_pair_ids(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Fill null `pair_id`s with the content hash, `-1`, `-2`... appended to later occurrences.
+
+    The occurrence number makes ids unique within a data set and the same on every run, whatever
+    the label says.
+    """
+    if pairs["pair_id"].null_count() == 0:
+        return pairs
+    occurrence = pl.int_range(pl.len()).over("_hash")
+    number = pl.when(occurrence > 0).then(pl.format("-{}", occurrence)).otherwise(pl.lit(""))
+    return (
+        pairs.with_columns(_hash=content_hashes(pairs))
+        .with_columns(pair_id=pl.coalesce("pair_id", pl.col("_hash") + number))
+        .drop("_hash")
+    )
+
+
+def fingerprint(pairs: pl.DataFrame) -> str:
+    """Hex hash over all pairs in order, labels and ties included."""
+    keys = content_keys(pairs)
+    orientation = (keys["chosen"] <= keys["rejected"]).cast(pl.String)
+    lines = pairs["pair_id"] + orientation + pairs["is_tie"].cast(pl.String)
+    digest = blake2b(digest_size=_HASH_BYTES)
+    for line in lines.to_list():
+        digest.update(line.encode())
+    return digest.hexdigest()

@@ -1,0 +1,126 @@
+"""The two contracts, Scorer and Filter, and what they are given and give back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from curate.context import Context
+
+Direction = Literal["higher is better", "lower is better", "neither"]
+Kind = Literal["float", "int", "bool", "text"]
+
+_DTYPES: dict[Kind, pl.DataType] = {
+    "float": pl.Float64(),
+    "int": pl.Int64(),
+    "bool": pl.Boolean(),
+    "text": pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a step makes: `<step>.<metric>`, with what a reader must know of it."""
+
+    name: str
+    meaning: str
+    kind: Kind = "float"
+    direction: Direction = "neither"
+    unit: str = ""
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """The polars type in which the column is stored."""
+        return _DTYPES[self.kind]
+
+
+class Parameters(BaseModel):
+    """Base of every step's parameters: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+class Step(Generic[P]):
+    """What scorers and filters have in common: a name, parameters and documentation.
+
+    Subclasses set `name`, `summary` (one line), `reference` (the paper, where there is one),
+    `version` (raised when the same parameters give other results) and `Params`.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    reference: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    Params: ClassVar[type[Parameters]]
+
+    def __init__(self, **parameters: Any) -> None:
+        self.params: P = self.Params(**parameters)  # type: ignore[assignment]
+
+
+class Scorer(Step[P], ABC):
+    """Computes score columns, one value a pair, in the order of the pairs.
+
+    `scope` is "row" when a pair's score depends on that pair alone (the pipeline then hands over
+    batches) and "table" when it depends on all pairs. A table scorer works on cached features.
+    """
+
+    scope: ClassVar[Literal["row", "table"]] = "table"
+    needs_embeddings: ClassVar[bool] = False
+
+    @abstractmethod
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that `score` returns, in order."""
+
+    @abstractmethod
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Scores of `pairs`: one row a pair, in order, the columns of `columns()`.
+
+        A value that cannot be computed is NaN or null, and `<scorer>.status` says why.
+        """
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a filter decides of the pairs that it was given.
+
+    Attributes:
+        keep: one bool a pair.
+        reason: one text a pair, read where `keep` is false.
+        added: columns that the filter adds to every pair, kept or not.
+        warnings: what the user should be told.
+    """
+
+    keep: pl.Series
+    reason: pl.Series
+    added: pl.DataFrame | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+
+class Filter(Step[P], ABC):
+    """Decides which pairs go on; a ranker is a filter that also adds a score column."""
+
+    @abstractmethod
+    def reads(self) -> tuple[str, ...]:
+        """The columns that `apply` reads."""
+
+    def adds(self) -> tuple[Column, ...]:
+        """The columns that `apply` adds."""
+        return ()
+
+    @abstractmethod
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """The verdict on `pairs`: pair columns, scores, and what earlier filters added."""
+
+
+def verdict(keep: pl.Series, reason: str | pl.Expr, pairs: pl.DataFrame) -> Verdict:
+    """A verdict whose reason is one text, or an expression over the columns of `pairs`."""
+    expr = pl.lit(reason, dtype=pl.String) if isinstance(reason, str) else reason.cast(pl.String)
+    return Verdict(keep=keep, reason=pairs.with_columns(_reason=expr)["_reason"])

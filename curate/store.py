@@ -1,0 +1,55 @@
+"""Content-addressed store of what is costly to compute again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_VARIABLE = "CURATE_CACHE"
+
+
+def default_root() -> Path:
+    """`$CURATE_CACHE`, or `~/.cache/curate`."""
+    return Path(os.environ.get(_VARIABLE) or Path.home() / ".cache" / "curate")
+
+
+class Store:
+    """Arrays under keys that name all that they depend on; a key's value never changes.
+
+    A value is written beside its place and moved there in one step, so that a reader, or a second
+    run at the same time, sees it whole or not at all.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or default_root()
+
+    def _path(self, key: str) -> Path:
+        return self.root / f"{key}.npy"
+
+    def get_array(self, key: str) -> NDArray[np.float32] | None:
+        """The array under the key, memory-mapped, or None."""
+        path = self._path(key)
+        if not path.exists():
+            return None
+        array: NDArray[np.float32] = np.load(path, mmap_mode="r")
+        return array
+
+    def put_array(self, key: str, array: NDArray[np.float32]) -> None:
+        """Keep the array under the key."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            try:
+                np.save(file, array)
+                file.close()
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
