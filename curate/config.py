@@ -46,7 +46,8 @@ class EmbedderConfig(Section):
     """The model that embeds prompts and answers."""
 
     name: str = Field(
-        "minilm", description="minilm (shipped in a wheel), or a sentence-transformers folder or name."
+        "minilm",
+        description="minilm (shipped in a wheel), or a sentence-transformers folder or name.",
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps...")
     batch_tokens: int = Field(8192, ge=16, description="Tokens in a batch, padding included.")
@@ -58,7 +59,9 @@ class OutputConfig(Section):
 
     path: str = Field("curated", description="Folder of the run.")
     format: str = Field("trl", description="Export format of the kept shards.")
-    file_type: Literal["parquet", "jsonl"] = Field("parquet", description="Kind of the kept shards.")
+    file_type: Literal["parquet", "jsonl"] = Field(
+        "parquet", description="Kind of the kept shards."
+    )
     rows_per_shard: int = Field(100_000, ge=1, description="Rows in one shard at most.")
 
 
@@ -67,7 +70,8 @@ class StepConfig(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    type: str = Field(description="Name of the scorer or filter.")
+    type: str = Field(description="Kind of the scorer or filter.")
+    name: str | None = Field(None, description="Name of its columns and reports; default its type.")
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -78,12 +82,17 @@ class StepConfig(BaseModel):
 class PipelineConfig(Section):
     """A whole pipeline.yaml."""
 
-    input: InputConfig
+    input: InputConfig | None = None
     embedder: EmbedderConfig = Field(default_factory=EmbedderConfig)
     scorers: list[StepConfig] = Field(default_factory=list)
     filters: list[StepConfig] = Field(default_factory=list)
     output: OutputConfig = Field(default_factory=OutputConfig)
     seed: int = Field(0, ge=0, description="Seed of everything random.")
+    store: str | None = Field(
+        "auto",
+        description="Folder that keeps embeddings for the next run; auto: $CURATE_CACHE or "
+        "~/.cache/curate; null: none.",
+    )
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -136,7 +145,9 @@ def load_config(path: str | Path) -> tuple[PipelineConfig, Places]:
         fix = "name an existing file, or write one with: curate init"
         raise CurateError("no such configuration file", where=str(path), fix=fix) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise CurateError("the configuration cannot be read", where=str(path), found=str(error)) from None
+        raise CurateError(
+            "the configuration cannot be read", where=str(path), found=str(error)
+        ) from None
     data, places = load_yaml(text, str(path))
     return parse_config(data, places), places
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -58,13 +58,21 @@ class Context:
         device: torch device for learned scorers.
         progress: where long work is shown.
         features_of: makes the features of the run's pairs (embeds each distinct text once).
+        facts: what a step found about the data set as a whole; it goes into the manifest.
+        warnings: what a step wants the user to be told.
     """
 
     seed: int = 0
     device: str = "cpu"
     progress: Progress = field(default_factory=SilentProgress)
     features_of: Callable[[], Features] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     _shared: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def for_step(self) -> Context:
+        """The same context with facts and warnings of its own."""
+        return replace(self, facts={}, warnings=[])
 
     def shared(self, key: Any, make: Callable[[], T]) -> T:
         """The object under `key`, made by `make` the first time it is asked for."""

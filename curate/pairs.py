@@ -71,7 +71,7 @@ def messages_text(column: str) -> pl.Expr:
 
 
 def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Columns `prompt`, `chosen`, `rejected` as key texts and `low` <= `high`, the unordered answers."""
+    """Key texts `prompt`, `chosen`, `rejected`, and the unordered answers `low` <= `high`."""
     keys = pairs.select(messages_key(c).alias(c) for c in ("prompt", "chosen", "rejected"))
     return keys.with_columns(
         low=pl.min_horizontal("chosen", "rejected"), high=pl.max_horizontal("chosen", "rejected")

@@ -12,7 +12,7 @@ import pyarrow as pa
 from curate.context import Progress, SilentProgress
 from curate.errors import CurateError
 from curate.formats import ERROR, ROW, Format, detect, get_format
-from curate.formats.base import finish
+from curate.formats.base import RowSample, finish
 from curate.formats.columns import ColumnMapping, MappedColumns
 from curate.pairs import PAIR_COLUMNS, empty_pairs, to_arrow, with_pair_ids
 from curate.sources import Source, find_sources, is_saved_dataset
@@ -126,13 +126,13 @@ class _Reader:
         for source in sources:
             for block in source.blocks():
                 if self.format is None and block.sample(1):
-                    self.format = self._choose(list(block.sample(_SAMPLE_ROWS)), source.label)
+                    self.format = self._choose(block.sample(_SAMPLE_ROWS), source.label)
                 self.rows += len(block)
                 # A file of broken rows alone has no format; any will do to report them.
                 rows = block.frame(self.format or get_format("trl")())
                 yield self._take(rows, source.label)
 
-    def _choose(self, sample: list[dict[str, object]], where: str) -> Format:  # type: ignore[type-arg]
+    def _choose(self, sample: RowSample, where: str) -> Format:
         if self._name == "auto" and self._mapping is None:
             return detect(sample, where)
         if self._name in ("auto", "columns"):
@@ -155,7 +155,9 @@ class _Reader:
         pairs = empty_pairs()
         if len(whole) and self.format is not None:
             done = finish(self.format.convert(whole), label)
-            broken = pl.concat([broken, done.filter(pl.col(ERROR).is_not_null()).select(ROW, ERROR)])
+            broken = pl.concat(
+                [broken, done.filter(pl.col(ERROR).is_not_null()).select(ROW, ERROR)]
+            )
             pairs = done.filter(pl.col(ERROR).is_null()).with_columns(_file=pl.lit(label))
         if len(broken):
             self._reject(broken, label)

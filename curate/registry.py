@@ -1,4 +1,4 @@
-"""Finds scorers and filters by name through entry points, and checks that they are the right ones."""
+"""Finds scorers and filters by name through entry points, and checks whose they are."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ def check_not_shadowed() -> None:
     home = Path(__file__).resolve().parent.parent
     for name in _OUR_PACKAGES:
         spec = importlib.util.find_spec(name)
-        places = [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
+        places = (
+            [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
+        )
         if not places or Path(places[0]).resolve() != home / name:
             raise CurateError(
                 f"the package '{name}' of curate is hidden by another module of that name",
                 where=places[0] if places else "not importable",
                 expected=str(home / name),
-                fix="run from another folder, or rename that module or take its folder off PYTHONPATH",
+                fix="run from another folder, rename that module, or take it off PYTHONPATH",
             )
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from curate.context import Context
 
 Direction = Literal["higher is better", "lower is better", "neither"]
+HIGHER: Direction = "higher is better"
+LOWER: Direction = "lower is better"
 Kind = Literal["float", "int", "bool", "text"]
 
 _DTYPES: dict[Kind, pl.DataType] = {
@@ -120,7 +122,6 @@ class Filter(Step[P], ABC):
         """The verdict on `pairs`: pair columns, scores, and what earlier filters added."""
 
 
-def verdict(keep: pl.Series, reason: str | pl.Expr, pairs: pl.DataFrame) -> Verdict:
-    """A verdict whose reason is one text, or an expression over the columns of `pairs`."""
-    expr = pl.lit(reason, dtype=pl.String) if isinstance(reason, str) else reason.cast(pl.String)
-    return Verdict(keep=keep, reason=pairs.with_columns(_reason=expr)["_reason"])
+def same_reason(keep: pl.Series, reason: str) -> Verdict:
+    """A verdict that gives every dropped pair the same reason."""
+    return Verdict(keep, pl.repeat(reason, len(keep), dtype=pl.String, eager=True))

@@ -53,3 +53,10 @@ class Store:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
+
+
+def open_store(setting: str | None) -> Store | None:
+    """The store that the configuration's `store` names: "auto", a folder, or None for none."""
+    if setting is None:
+        return None
+    return Store() if setting == "auto" else Store(Path(setting).expanduser())

@@ -80,7 +80,9 @@ def turns(rows: pl.DataFrame, column: str, role: str) -> pl.Expr:
 def with_system(system: pl.Expr, prompt: pl.Expr) -> pl.Expr:
     """The prompt with a system message before it where `system` is neither null nor empty."""
     present = system.fill_null("").str.len_bytes() > 0
-    return pl.when(present).then(pl.concat_list(as_turn(system, "system"), prompt)).otherwise(prompt)
+    return (
+        pl.when(present).then(pl.concat_list(as_turn(system, "system"), prompt)).otherwise(prompt)
+    )
 
 
 def finish(rows: pl.DataFrame, source: str) -> pl.DataFrame:

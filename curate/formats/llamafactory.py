@@ -47,7 +47,7 @@ class AlpacaRanking(Format):
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Instruction and input joined by a line break as the prompt, as LLaMA-Factory joins them."""
+        """Instruction and input joined by a line break as the prompt, as LLaMA-Factory does."""
         given = pl.col("input").fill_null("")
         joined = pl.col("instruction") + pl.when(given == "").then(pl.lit("")).otherwise(
             pl.lit("\n") + given

@@ -17,7 +17,9 @@ class PandaLM(Format):
     """
 
     name = "pandalm"
-    summary = "PandaLM test set: instruction, input, response1, response2 and three annotators' votes"
+    summary = (
+        "PandaLM test set: instruction, input, response1, response2 and three annotators' votes"
+    )
     text_columns = ("instruction", "input", "response1", "response2")
     value_columns = _VOTES
     keep_in_extra = ("instruction", "input")
@@ -32,14 +34,14 @@ class PandaLM(Format):
         """One pair for each vote; a vote that was not cast gives no pair."""
         given = pl.col("input").fill_null("").str.strip_chars()
         prompt = pl.when(given == "").then(pl.col("instruction"))
-        prompt = prompt.otherwise(pl.col("instruction") + pl.lit("\n\n") + given)
+        prompt_text = prompt.otherwise(pl.col("instruction") + pl.lit("\n\n") + given)
         voted = [v for v in _VOTES if rows[v].null_count() < len(rows)]
         kept = [c for c in rows.columns if c not in _VOTES]
         votes = rows.unpivot(index=kept, on=voted, variable_name="annotator", value_name="_vote")
         votes = votes.filter(pl.col("_vote").is_not_null()).sort("__row__", maintain_order=True)
         votes = votes.with_columns(
             add_to_extra("vote", pl.col("_vote").cast(pl.String)),
-            prompt=as_turn(prompt, "user"),
+            prompt=as_turn(prompt_text, "user"),
             _first=as_turn("response1", "assistant"),
             _second=as_turn("response2", "assistant"),
         )

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from functools import cache
 
 import curate.formats as package
+from curate.discovery import named_classes
 from curate.errors import CurateError, suggestion
 from curate.formats.base import Format, RowSample
 
 
 @cache
 def _formats() -> dict[str, type[Format]]:
-    found: dict[str, type[Format]] = {}
-    for module in pkgutil.iter_modules(package.__path__):
-        for _, item in inspect.getmembers(importlib.import_module(f"{package.__name__}.{module.name}")):
-            if inspect.isclass(item) and issubclass(item, Format) and not inspect.isabstract(item):
-                found[item.name] = item
-    return found
+    return named_classes(package, Format)  # type: ignore[type-abstract]
 
 
 def format_names() -> dict[str, str]:
     """Name and one-line summary of every format."""
-    return {name: cls.summary for name, cls in sorted(_formats().items())}
+    return {name: cls.summary for name, cls in _formats().items()}
 
 
 def get_format(name: str) -> type[Format]:
@@ -56,5 +49,5 @@ def detect(rows: RowSample, where: str) -> Format:
         where=where,
         found=f"columns {', '.join(columns) or '(none)'}",
         expected=f"one of the formats {', '.join(sorted(_formats()))}",
-        fix="name it with 'format:', or map the columns with 'format: columns' and 'columns: {...}'",
+        fix="name it with 'format:', or map it with 'format: columns' and 'columns: {...}'",
     )

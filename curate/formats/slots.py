@@ -45,4 +45,3 @@ def add_to_extra(key: str, json_value: pl.Expr) -> pl.Expr:
     body = pl.col(EXTRA).str.strip_suffix("}")
     opened = pl.when(empty).then(pl.lit("{")).otherwise(body + pl.lit(","))
     return (opened + entry + pl.lit("}")).alias(EXTRA)
-

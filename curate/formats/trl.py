@@ -11,7 +11,7 @@ from curate.formats.base import ERROR, Format, RowSample, has_columns, turns, wi
 from curate.pairs import MESSAGES
 
 _PREFIX_ERROR = (
-    "the prompts of chosen and rejected do not match: {}; expected both to continue one conversation"
+    "prompts of chosen and rejected do not match: {}; expected one conversation for both"
 )
 Turns = list[dict[str, str]]
 
@@ -25,7 +25,9 @@ class TRLPreference(Format):
     """
 
     name = "trl"
-    summary = "TRL preference: chosen, rejected and an explicit or implicit prompt, text or messages"
+    summary = (
+        "TRL preference: chosen, rejected and an explicit or implicit prompt, text or messages"
+    )
     text_columns = ("prompt", "chosen", "rejected", "system")
     value_columns: ClassVar[tuple[str, ...]] = ()
 
@@ -104,7 +106,7 @@ Split = tuple[Turns | None, Turns | None, Turns | None, str | None]
 def _split_text(chosen: str | None, rejected: str | None) -> Split:
     if chosen is None or rejected is None:
         return None, _turn(chosen), _turn(rejected), None
-    prefix = os.path.commonprefix([chosen, rejected])
+    prefix = os.path.commonprefix([chosen, rejected])  # noqa: RUF071 (of texts)
     if chosen != rejected:
         prefix = prefix[: _word_start(prefix)]
     if not prefix.strip():

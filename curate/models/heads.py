@@ -30,6 +30,7 @@ class HeadSpec:
         min_epochs: passes over the pairs at least.
         batch: pairs in one step.
         learning_rate: of Adam at the start; it falls to 0 by a half cosine.
+        init: scale of the random start of the output layer, where 1 gives margins of about 1.
     """
 
     kind: HeadKind = "linear"
@@ -40,6 +41,7 @@ class HeadSpec:
     min_epochs: int = 3
     batch: int = 512
     learning_rate: float = 0.1
+    init: float = 0.1
 
 
 def bradley_terry_loss(margin: Tensor) -> Tensor:
@@ -65,22 +67,34 @@ class Heads(nn.Module):
         """
         raise NotImplementedError
 
+    def output_layer(self, chosen: Tensor, rejected: Tensor) -> tuple[Tensor, Tensor]:
+        """Norms of what the output layer of each head sees, and of that layer's weights.
+
+        Returns:
+            ||h_chosen - h_rejected|| of shape (pairs, heads), and ||w|| of shape (heads,).
+        """
+        raise NotImplementedError
+
+    def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
+        """Margins of one head under each of the (passes, units) masks, shape (pairs, passes)."""
+        raise NotImplementedError
+
     def units(self) -> int:
         """Number of units that dropout masks."""
         raise NotImplementedError
 
     def penalty(self) -> Tensor:
         """Half the squared norm of the weights, summed over heads."""
-        return 0.5 * sum((p.square().sum() for p in self.parameters()), torch.zeros(()))
+        parts = [p.square().sum() for p in self.parameters()]
+        return 0.5 * torch.stack(parts).sum()
 
 
 class LinearHeads(Heads):
     """reward(e) = w.e; `weight` has shape (dim, heads)."""
 
-    def __init__(self, dim: int, heads: int, generator: torch.Generator) -> None:
+    def __init__(self, dim: int, heads: int, init: float, generator: torch.Generator) -> None:
         super().__init__(heads)
-        start = torch.randn(dim, heads, generator=generator) / math.sqrt(dim)
-        self.weight = nn.Parameter(0.1 * start)
+        self.weight = nn.Parameter(init * torch.randn(dim, heads, generator=generator))
 
     def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
         """(chosen - rejected) @ weight, with features masked where a mask is given."""
@@ -88,6 +102,15 @@ class LinearHeads(Heads):
         if mask is not None:
             difference = difference * mask
         return difference @ self.weight
+
+    def output_layer(self, chosen: Tensor, rejected: Tensor) -> tuple[Tensor, Tensor]:
+        """Norms of the feature differences, the same for every head, and of the weights."""
+        norms = (chosen - rejected).norm(dim=1, keepdim=True).expand(-1, self.heads)
+        return norms, self.weight.norm(dim=0)
+
+    def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
+        """One matrix product: a mask on the features is a mask on the weights."""
+        return (chosen - rejected) @ (masks * self.weight[:, head]).T
 
     def units(self) -> int:
         """The features."""
@@ -97,13 +120,15 @@ class LinearHeads(Heads):
 class MLPHeads(Heads):
     """reward(e) = v.gelu(W e + b); W has shape (heads, dim, hidden)."""
 
-    def __init__(self, dim: int, hidden: int, heads: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, dim: int, hidden: int, heads: int, init: float, generator: torch.Generator
+    ) -> None:
         super().__init__(heads)
         first = torch.randn(heads, dim, hidden, generator=generator)
         last = torch.randn(heads, hidden, generator=generator)
         self.first = nn.Parameter(first / math.sqrt(dim))
         self.bias = nn.Parameter(torch.zeros(heads, 1, hidden))
-        self.last = nn.Parameter(0.1 * last / math.sqrt(hidden))
+        self.last = nn.Parameter(init * last / math.sqrt(hidden))
 
     def _hidden(self, features: Tensor) -> Tensor:
         # Features of norm about 1 are brought to variance 1 for the hidden layer.
@@ -121,6 +146,15 @@ class MLPHeads(Heads):
             difference = difference * mask
         return torch.einsum("mnh,mh->nm", difference, self.last)
 
+    def output_layer(self, chosen: Tensor, rejected: Tensor) -> tuple[Tensor, Tensor]:
+        """Norms of the hidden differences, and of the output weights."""
+        return self.hidden_difference(chosen, rejected).norm(dim=2).T, self.last.norm(dim=1)
+
+    def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
+        """One matrix product on the head's hidden differences."""
+        hidden = self.hidden_difference(chosen, rejected)[head]
+        return hidden @ (masks * self.last[head]).T
+
     def units(self) -> int:
         """The hidden units."""
         return self.last.shape[1]
@@ -130,14 +164,33 @@ def make_heads(spec: HeadSpec, dim: int, heads: int, seed: int) -> Heads:
     """Freshly initialised heads."""
     generator = torch.Generator().manual_seed(seed)
     if spec.kind == "linear":
-        return LinearHeads(dim, heads, generator)
-    return MLPHeads(dim, spec.hidden, heads, generator)
+        return LinearHeads(dim, heads, spec.init, generator)
+    return MLPHeads(dim, spec.hidden, heads, spec.init, generator)
 
 
 def dropout_mask(rows: int, units: int, rate: float, generator: torch.Generator) -> Tensor:
     """Inverted dropout masks: 0 with probability `rate`, else 1 / (1 - rate); (rows, units)."""
     keep = torch.rand(rows, units, generator=generator) >= rate
     return keep.float() / (1.0 - rate)
+
+
+class Optimiser:
+    """Adam with a half-cosine schedule on l2-penalised weighted losses of batches."""
+
+    def __init__(self, heads: Heads, spec: HeadSpec, total: int, steps: int) -> None:
+        self._heads, self._l2, self._total = heads, spec.l2, total
+        self._adam = torch.optim.Adam(heads.parameters(), lr=spec.learning_rate)
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._adam, steps)
+
+    def step(self, losses: Tensor, weights: Tensor) -> None:
+        """One step on (rows, heads) losses and weights of a batch of `total` pairs."""
+        fit = (weights * losses).sum() * (self._total / len(losses))
+        # Divided by the number of pairs, so that one learning rate serves any size.
+        objective = (fit + self._l2 * self._heads.penalty()) / self._total
+        self._adam.zero_grad()
+        objective.backward()  # type: ignore[no-untyped-call]
+        self._adam.step()
+        self._schedule.step()
 
 
 def fit_heads(
@@ -167,8 +220,7 @@ def fit_heads(
     total = len(chosen)
     per_epoch = math.ceil(total / spec.batch)
     steps = max(spec.steps, per_epoch * spec.min_epochs)
-    optimiser = torch.optim.Adam(heads.parameters(), lr=spec.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    optimiser = Optimiser(heads, spec, total, steps)
     order = torch.empty(0, dtype=torch.long)
     for _ in range(steps):
         if len(order) == 0:
@@ -180,10 +232,4 @@ def fit_heads(
             mask = mask.to(chosen.device)
         rows = rows.to(chosen.device)
         margins = heads.margins(chosen[rows], rejected[rows], mask)
-        fit = (weights[rows] * loss(margins)).sum() * (total / len(rows))
-        # Divided by the number of pairs, so that one learning rate serves any size.
-        objective = (fit + spec.l2 * heads.penalty().to(fit.device)) / total
-        optimiser.zero_grad()
-        objective.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
+        optimiser.step(loss(margins), weights[rows])

@@ -36,13 +36,16 @@ class HeadParameters(Parameters):
     head: HeadKind = Field("linear", description="linear, or mlp with one hidden layer.")
     hidden: int = Field(64, ge=1, description="Units of the hidden layer of an mlp head.")
     l2: float = Field(3.0, ge=0, description="Precision of the Gaussian prior on the weights.")
-    folds: int = Field(5, ge=2, description="Folds by prompt; a pair is scored by the others' head.")
+    folds: int = Field(
+        5, ge=2, description="Folds by prompt; a pair is scored by the others' head."
+    )
     steps: int = Field(300, ge=1, description="Optimiser steps at least.")
     learning_rate: float = Field(0.1, gt=0, description="Of Adam at the start.")
 
-    def spec(self, dropout: float = 0.0) -> HeadSpec:
+    def spec(self, dropout: float = 0.0, init: float = 0.1) -> HeadSpec:
         """The head specification of these parameters."""
         return HeadSpec(
+            init=init,
             kind=self.head,
             hidden=self.hidden,
             l2=self.l2,
@@ -70,10 +73,10 @@ class OutOfFold:
 
     def margins(self) -> NDArray[np.float64]:
         """Held-out margins, (pairs, K)."""
-        return self.held_out(lambda c, r: self.heads.margins(c, r))
+        return self.held_out(self.heads.margins)
 
     def held_out(self, of: Any) -> NDArray[np.float64]:
-        """`of(chosen, rejected)` of shape (rows, heads), at each pair's held-out heads: (pairs, K)."""
+        """`of(chosen, rejected)`, (rows, heads), at each pair's held-out heads: (pairs, K)."""
         parts = []
         with torch.no_grad():
             for rows in batches(len(self.chosen), _EVALUATION_ROWS):
@@ -96,8 +99,8 @@ def status(pairs: pl.DataFrame, context: Context) -> pl.Series:
         return pl.Series("status", ["too few prompts"] * len(pairs), dtype=pl.String)
     same = messages_key("chosen") == messages_key("rejected")
     text = pl.when(pl.col("is_tie")).then(pl.lit("tie"))
-    text = text.when(same).then(pl.lit("identical answers")).otherwise(pl.lit("ok"))
-    return pairs.select(status=text)["status"]
+    reason = text.when(same).then(pl.lit("identical answers")).otherwise(pl.lit("ok"))
+    return pairs.select(status=reason)["status"]
 
 
 def too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
@@ -123,10 +126,15 @@ def train_out_of_fold(
     return context.shared(key, lambda: _train(pairs, context, spec, repeats, folds))
 
 
+def answers(context: Context) -> tuple[Tensor, Tensor]:
+    """Scaled features of chosen and rejected answers on the context's device, (pairs, dim)."""
+    return context.shared("answers", lambda: context.features.answers(context.device))
+
+
 def _train(
     pairs: pl.DataFrame, context: Context, spec: HeadSpec, repeats: int, folds: int
 ) -> OutOfFold:
-    chosen, rejected = context.shared("answers", lambda: context.features.answers(context.device))
+    chosen, rejected = answers(context)
     scorer_of, weights = fold_weights(pairs, context, repeats, folds)
     seed = context.step_seed("heads", repeats, folds)
     heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(context.device)

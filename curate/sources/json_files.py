@@ -38,7 +38,7 @@ def read_json(url: str) -> Iterator[Block]:
         whole = head.removeprefix(_UTF8_BOM).lstrip()[:1] == b"["
         if not whole:
             first, _, rest = head.strip().partition(b"\n")
-            whole = _parses(first) and not rest.strip() or not _parses(first)
+            whole = (_parses(first) and not rest.strip()) or not _parses(first)
         if not whole:
             file.seek(0)
             yield from _line_blocks(file, url)
@@ -61,7 +61,10 @@ def _load_array(data: bytes, url: str) -> list[Any]:
         raise _not_utf8(url, error) from None
     except ValueError as error:
         raise CurateError(
-            "the file is not valid JSON", where=url, found=str(error), expected="an array of objects"
+            "the file is not valid JSON",
+            where=url,
+            found=str(error),
+            expected="an array of objects",
         ) from None
     if isinstance(value, dict):
         lists = [v for v in value.values() if isinstance(v, list)]

@@ -66,7 +66,9 @@ def normalise_messages(column: pl.Series) -> pl.Series | None:
         return None
     frame = column.alias("m").to_frame()
     if single:
-        frame = frame.select(pl.when(pl.col("m").is_not_null()).then(pl.concat_list("m")).alias("m"))
+        frame = frame.select(
+            pl.when(pl.col("m").is_not_null()).then(pl.concat_list("m")).alias("m")
+        )
     message = pl.struct(
         role=pl.element().struct.field(role).cast(pl.String).replace(ROLES),
         content=pl.element().struct.field(content).cast(pl.String),

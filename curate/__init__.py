@@ -1,0 +1,28 @@
+"""Curate and denoise preference data for DPO, reward models and RLHF."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curate.errors import CurateError
+    from curate.pipeline import Pipeline, Result
+    from curate.reading import Pairs, read_pairs
+
+__all__ = ["CurateError", "Pairs", "Pipeline", "Result", "read_pairs"]
+
+_HOMES = {
+    "CurateError": "curate.errors",
+    "Pairs": "curate.reading",
+    "Pipeline": "curate.pipeline",
+    "Result": "curate.pipeline",
+    "read_pairs": "curate.reading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: `curate --help` must not wait for polars and torch.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'curate' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

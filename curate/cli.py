@@ -1,0 +1,188 @@
+"""The command line. Heavy libraries are imported inside the commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from curate.errors import CurateError
+
+app = typer.Typer(
+    help="Curate and denoise preference data for DPO, reward models and RLHF.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigPath = Annotated[Path, typer.Argument(help="The pipeline.yaml.", show_default=True)]
+
+
+_HEAD = 100
+"""Pairs that a dry run reads."""
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 2 the user's mistake, 1 a bug."""
+    try:
+        app()
+    except CurateError as error:
+        from curate.console import show_error
+
+        show_error(error)
+        sys.exit(2)
+    except Exception:
+        traceback.print_exc()
+        print("\nThis is a bug in curate: please report it with the lines above.", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    config: ConfigPath = Path("pipeline.yaml"),
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Run the default pipeline on the bundled sample.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check configuration and data, show the plan.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the run.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+) -> None:
+    """Read, score, filter and write preference pairs as pipeline.yaml says."""
+    from curate.console import console_progress, show_result
+
+    pipeline = _pipeline(config, sample, limit)
+    folder = output or Path(pipeline.config.output.path)
+    if dry_run:
+        _dry_run(pipeline, folder)
+        return
+    with console_progress() as progress:
+        result = pipeline.run(output=folder, overwrite=overwrite, progress=progress)
+    show_result(result)
+
+
+def _pipeline(config: Path, sample: bool, limit: int | None) -> Any:
+    from curate.config import load_config, parse_config
+    from curate.pipeline import Pipeline
+    from curate.sample import SAMPLE_DATA, default_pipeline
+    from curate.yaml_places import load_yaml
+
+    if sample:
+        data, places = load_yaml(default_pipeline(str(SAMPLE_DATA)), "the default pipeline")
+        parsed = parse_config(data, places)
+    else:
+        parsed, places = load_config(config)
+    if limit is not None and parsed.input is not None:
+        parsed = parsed.model_copy(
+            update={"input": parsed.input.model_copy(update={"limit": limit})}
+        )
+    return Pipeline(parsed, places)
+
+
+def _dry_run(pipeline: Any, folder: Path) -> None:
+    from curate.console import show_plan
+
+    pairs = pipeline.read(limit=_HEAD)
+    show_plan(pipeline.plan, {"format": pairs.format, "pairs": len(pairs)}, str(folder))
+
+
+@app.command("list")
+def list_steps(
+    name: Annotated[str | None, typer.Argument(help="Show this scorer or filter in full.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List scorers and filters with parameters, columns and directions; formats and exports."""
+    from curate.catalogue import catalogue
+    from curate.console import show_catalogue, show_step
+    from curate.errors import suggestion
+
+    found = catalogue()
+    steps = found["scorers"] | found["filters"]
+    if name is not None and name not in steps:
+        fix = suggestion(name, steps)
+        raise CurateError("no such scorer or filter", found=repr(name), fix=fix)
+    if as_json:
+        typer.echo(json.dumps(found if name is None else steps[name], indent=2, ensure_ascii=False))
+    elif name is None:
+        show_catalogue(found)
+    else:
+        show_step(name, steps[name])
+
+
+@app.command()
+def inspect(
+    data: Annotated[str, typer.Argument(help="File, glob, folder, URL, or hf:owner/name.")],
+    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
+    split: Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a data set holds: format, rows, turns, lengths, ties, annotators, duplicates."""
+    from curate.console import console_progress, show_facts
+    from curate.inspection import inspect_pairs
+    from curate.reading import read_pairs
+
+    place: dict[str, Any] = {"path": data}
+    if data.startswith("hf:"):
+        place = {"hf": data.removeprefix("hf:").strip()}
+    with console_progress() as progress:
+        pairs = read_pairs(
+            **place, format=format, split=split, limit=limit, on_error="skip", progress=progress
+        )
+    facts = inspect_pairs(pairs)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    show_facts(facts)
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("pipeline.yaml"),
+    data: Annotated[str, typer.Option(help="Data set that the pipeline reads.")] = "data.jsonl",
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented pipeline.yaml to start from."""
+    from curate.sample import default_pipeline
+
+    if path.exists() and not overwrite:
+        fix = "give another name, or --overwrite"
+        raise CurateError("the file is there already", where=str(path), fix=fix)
+    try:
+        path.write_text(default_pipeline(data), encoding="utf-8")
+    except OSError as error:
+        raise CurateError("the file cannot be written", where=str(path), found=str(error)) from None
+    typer.echo(f"wrote {path}; next: curate run {path} --dry-run")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of pipeline.yaml, for editors."""
+    from curate.schema import pipeline_schema
+
+    typer.echo(json.dumps(pipeline_schema(), indent=2, ensure_ascii=False))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"curate {version('curate-preferences')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Curate and denoise preference data for DPO, reward models and RLHF."""

@@ -1,0 +1,29 @@
+"""The contract of an export."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import polars as pl
+
+
+class Export(ABC):
+    """Turns kept pairs into the columns that a trainer reads."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The pair table (kept rows) in the trainer's columns, one row a pair, in order."""
+
+    def warnings(self, pairs: pl.DataFrame) -> list[str]:
+        """What the trainer cannot hold of these pairs."""
+        ties = int(pairs["is_tie"].sum())
+        if ties == 0:
+            return []
+        return [
+            f"{ties} of {len(pairs)} kept pairs are ties, which the format '{self.name}' cannot "
+            "mark: a trainer would take them as votes; drop them with the filter 'ties'"
+        ]

@@ -1,0 +1,23 @@
+"""The pair table itself."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.exports.base import Export
+from curate.pairs import PAIR_COLUMNS
+
+
+class PairTable(Export):
+    """All columns of the pair table, ties and annotators included; curate reads it back."""
+
+    name = "pairs"
+    summary = "curate's own pair table with every column; can be read back"
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The pair columns."""
+        return pairs.select(list(PAIR_COLUMNS))
+
+    def warnings(self, pairs: pl.DataFrame) -> list[str]:  # noqa: ARG002
+        """Nothing is lost."""
+        return []

@@ -1,0 +1,77 @@
+"""How often the label is wrong, from held-out margins: scale and reliability fitted together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RELIABILITY_BOUNDS = (0.5 + 1e-3, 1.0 - 1e-3)
+_SCALE_BOUNDS = (np.log(1e-3), np.log(1e3))
+_STARTS = ((0.0, 0.95), (1.0, 0.7), (-1.0, 0.8), (2.0, 0.6))
+
+
+@dataclass(frozen=True)
+class LabelNoise:
+    """P(label as observed) = reliability sigma(scale m) + (1 - reliability) sigma(-scale m).
+
+    Attributes:
+        reliability: eta, the probability that a label was not flipped.
+        scale: inverse temperature of the margins.
+        log_likelihood: of the labels, in nats, summed.
+    """
+
+    reliability: float
+    scale: float
+    log_likelihood: float
+
+    @property
+    def rate(self) -> float:
+        """The flip rate 1 - eta."""
+        return 1.0 - self.reliability
+
+    def posterior(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probability that each label is right (the E step of LCPO / RE-PO, arXiv 2509.24159)."""
+        return posterior(expit(self.scale * margins), self.reliability)
+
+
+def posterior(
+    probability: NDArray[np.float64], reliability: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """w = p eta / (p eta + (1 - p)(1 - eta)): the label is right, given the model's p for it."""
+    right = probability * reliability
+    return right / (right + (1.0 - probability) * (1.0 - reliability))
+
+
+def fit_label_noise(margins: NDArray[np.float64]) -> LabelNoise:
+    """Scale and reliability of greatest likelihood.
+
+    A temperature fitted to the noisy labels alone would take the flips into itself, and leave a
+    reliability of 1; fitted together, the scale explains the slope at small margins and the
+    reliability the plateau at large ones. Where the heads have no large margins the plateau is
+    not seen and the estimate is loose: report it with an interval.
+
+    Args:
+        margins: (pairs,) held-out margins of the observed labels; ties left out.
+    """
+    finite = margins[np.isfinite(margins)]
+
+    def loss(point: NDArray[np.float64]) -> float:
+        scaled = np.exp(point[0]) * finite
+        right, wrong = np.log(point[1]), np.log1p(-point[1])
+        return -float(np.logaddexp(right + log_expit(scaled), wrong + log_expit(-scaled)).mean())
+
+    fits = [
+        minimize(
+            loss, np.array(start), method="L-BFGS-B", bounds=(_SCALE_BOUNDS, RELIABILITY_BOUNDS)
+        )
+        for start in _STARTS
+    ]
+    best = min(fits, key=lambda fit: float(fit.fun))
+    return LabelNoise(float(best.x[1]), float(np.exp(best.x[0])), -float(best.fun) * len(finite))

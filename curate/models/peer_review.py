@@ -1,0 +1,131 @@
+"""Two ensembles of heads that choose each other's training pairs (co-teaching, CRM)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from curate.context import Progress, SilentProgress
+from curate.models.heads import HeadSpec, Optimiser, bradley_terry_loss, make_heads
+
+_BATCHES_PER_EPOCH = 8
+_MIN_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How many pairs of a batch the peer hands over: keep(t) = 1 - rate min(t / ramp, 1).
+
+    Attributes:
+        epochs: passes over the pairs.
+        noise_rate: share of pairs left out after the ramp.
+        ramp: epochs until then.
+        curriculum: from the second epoch on, show pairs from large to small mean margin.
+    """
+
+    epochs: int
+    noise_rate: float
+    ramp: int
+    curriculum: bool
+
+    def keep(self, epoch: int) -> float:
+        """Share of a batch that is kept in this epoch, counted from 0."""
+        return 1.0 - self.noise_rate * min(epoch / max(self.ramp, 1), 1.0)
+
+
+@dataclass(frozen=True)
+class PeerReview:
+    """What the training showed.
+
+    Attributes:
+        losses: (pairs, epochs, 2) held-out Bradley-Terry loss of either peer after each epoch.
+        selected: (pairs,) share of the times that a peer saw the pair in training and handed it
+            over; NaN for pairs that were never shown.
+        overlap: (epochs,) mean share of pairs that both peers selected, of those selected.
+    """
+
+    losses: Tensor
+    selected: Tensor
+    overlap: Tensor
+
+
+def review(
+    chosen: Tensor,
+    rejected: Tensor,
+    weights: Tensor,
+    held_by: Tensor,
+    spec: HeadSpec,
+    schedule: Schedule,
+    seed: int,
+    progress: Progress | None = None,
+) -> PeerReview:
+    """Train F pairs of peers, A_f and B_f, which differ in their random start.
+
+    In each batch every head ranks the pairs by its loss and hands the smallest to its peer, which
+    learns from those alone (CRM, arXiv 2505.10597; co-teaching, arXiv 1804.06872).
+
+    Args:
+        chosen: features of the preferred answers, (pairs, dim).
+        rejected: features of the other answers, (pairs, dim).
+        weights: (pairs, F), 1 where fold f trains on the pair, else 0.
+        held_by: (pairs,) the fold whose peers did not see the pair.
+        spec: of the heads.
+        schedule: what is kept in each epoch.
+        seed: of starts and batches.
+        progress: where epochs are shown.
+    """
+    folds, total = weights.shape[1], len(chosen)
+    both = torch.cat([weights, weights], dim=1)
+    heads = make_heads(spec, chosen.shape[1], 2 * folds, seed).to(chosen.device)
+    batch = min(spec.batch, max(math.ceil(total / _BATCHES_PER_EPOCH), _MIN_BATCH))
+    steps = math.ceil(total / batch) * schedule.epochs
+    optimiser = Optimiser(heads, spec, total, steps)
+    generator = torch.Generator().manual_seed(seed)
+    handed, shown = torch.zeros_like(both), torch.zeros_like(both)
+    margins = torch.zeros(total, 2, device=chosen.device)
+    columns = torch.stack([held_by, held_by + folds], dim=1)
+    losses, overlaps = [], []
+    with (progress or SilentProgress()).task("peer review", schedule.epochs) as task:
+        for epoch in range(schedule.epochs):
+            by_margin = schedule.curriculum and epoch > 0
+            shared = []
+            for rows in torch.split(_order(margins, by_margin, generator), batch):
+                loss = bradley_terry_loss(heads.margins(chosen[rows], rejected[rows]))
+                own = small_loss(loss.detach(), both[rows], schedule.keep(epoch))
+                from_peer = own.roll(folds, dims=1)
+                optimiser.step(loss, from_peer)
+                handed[rows] += from_peer
+                shown[rows] += both[rows]
+                shared.append((own * from_peer).sum() / own.sum().clamp_min(1))
+            with torch.no_grad():
+                margins = heads.margins(chosen, rejected).gather(1, columns)
+            losses.append(bradley_terry_loss(margins))
+            overlaps.append(torch.stack(shared).mean())
+            task.advance()
+    selected = handed.sum(1) / shown.sum(1)
+    return PeerReview(torch.stack(losses, dim=1), selected, torch.stack(overlaps))
+
+
+def _order(margins: Tensor, by_margin: bool, generator: torch.Generator) -> Tensor:
+    """Pairs in random order, or from easy to hard."""
+    order = torch.randperm(len(margins), generator=generator).to(margins.device)
+    if not by_margin:
+        return order
+    return order[margins[order].mean(1).argsort(descending=True, stable=True)]
+
+
+def small_loss(loss: Tensor, weights: Tensor, keep: float) -> Tensor:
+    """1 for the ceil(keep n) smallest losses of each column among rows of weight > 0, else 0.
+
+    Args:
+        loss: (rows, heads).
+        weights: (rows, heads); n is the number of a column's positive weights.
+        keep: share, 0 to 1.
+    """
+    allowed = weights > 0
+    ranks = loss.masked_fill(~allowed, math.inf).argsort(dim=0, stable=True).argsort(dim=0)
+    wanted = torch.ceil(keep * allowed.sum(dim=0) - 1e-6)
+    return ((ranks < wanted) & allowed).to(loss.dtype)

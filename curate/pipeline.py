@@ -1,0 +1,215 @@
+"""The main job: read, score, filter, write."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from curate.config import PipelineConfig, load_config, parse_config
+from curate.context import Context, Progress, SilentProgress
+from curate.engines.local import DROP_REASON, DROP_STEP, StepReport, run_filters, run_scorer
+from curate.errors import CurateError
+from curate.manifest import check_rows, make_manifest
+from curate.pairs import PAIR_COLUMNS, fingerprint
+from curate.plan import Plan, make_plan
+from curate.reading import Pairs, read_pairs
+from curate.runfolder import check_free, staged
+from curate.writing import write_frame, write_manifest, write_shards
+from curate.yaml_places import Places
+
+if TYPE_CHECKING:
+    from curate.models.features import Features
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    Attributes:
+        scores: pair_id and every score column, one row for each pair read, in order.
+        kept: the pair table of the kept pairs.
+        dropped: the pair table of the others, with drop_step and drop_reason.
+        rejected: file, row and reason of rows that were no pairs.
+        steps: what each step did.
+        folder: where the run was written, None for a run in memory.
+    """
+
+    scores: pl.DataFrame
+    kept: pl.DataFrame
+    dropped: pl.DataFrame
+    rejected: pl.DataFrame
+    steps: list[StepReport]
+    folder: Path | None = None
+
+    @property
+    def rows_in(self) -> int:
+        """Pairs read."""
+        return len(self.scores)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know."""
+        return [warning for step in self.steps for warning in step.warnings]
+
+
+class Pipeline:
+    """Scores and filters preference pairs as a configuration says.
+
+    Args:
+        config: a path to pipeline.yaml, the same as plain data, or a `PipelineConfig`.
+        places: where the keys of a `PipelineConfig` stand, for error messages.
+
+    Raises:
+        CurateError: a mistake in the configuration; nothing has been read then.
+    """
+
+    def __init__(
+        self,
+        config: PipelineConfig | dict[str, Any] | str | Path,
+        places: Places | None = None,
+    ) -> None:
+        if isinstance(config, (str, Path)):
+            config, places = load_config(config)
+        elif isinstance(config, dict):
+            config = parse_config(config)
+        self.config = config
+        self.plan: Plan = make_plan(config, places)
+
+    def read(self, progress: Progress | None = None, limit: int | None = None) -> Pairs:
+        """The pairs that the configuration's `input` names; `limit` goes before its own."""
+        if self.config.input is None:
+            raise CurateError(
+                "the pipeline names no input",
+                where="input",
+                expected="path or hf",
+                fix="add input:",
+            )
+        given = dict(self.config.input)
+        return read_pairs(**given | {"limit": limit or given["limit"]}, progress=progress)
+
+    def run(
+        self,
+        pairs: Pairs | None = None,
+        *,
+        output: str | Path | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> Result:
+        """Run all steps.
+
+        Args:
+            pairs: from `read_pairs`; default what the configuration's `input` names.
+            output: folder to write the run to; None keeps it in memory.
+            overwrite: replace a finished run in that folder.
+            progress: where progress is shown; default nowhere.
+
+        Raises:
+            CurateError: a mistake of the user in data, configuration or output folder.
+        """
+        progress = progress or SilentProgress()
+        if output is not None:
+            check_free(Path(output), overwrite)
+        started = time.perf_counter()
+        pairs = pairs or self.read(progress)
+        seconds = time.perf_counter() - started
+        steps = [StepReport("read", "read", pairs.rows_read, len(pairs), seconds)]
+        result = self._judge(pairs, steps, progress)
+        if output is None:
+            return result
+        return self._write(result, pairs, Path(output), overwrite, progress)
+
+    def _judge(self, pairs: Pairs, steps: list[StepReport], progress: Progress) -> Result:
+        frame = pairs.frame
+        context = self._context(frame, steps, progress)
+        scores = []
+        for step in self.plan.scorers:
+            if step.scorer.needs_embeddings:
+                _ = context.features  # embedded here, so that the time is not the scorer's
+            columns, report = run_scorer(step, frame, context)
+            scores.append(columns)
+            steps.append(report)
+        filtered = run_filters(self.plan, pl.concat([frame, *scores], how="horizontal"), context)
+        steps.extend(filtered.reports)
+        fate = filtered.frame.with_columns(
+            filtered.drop_step.alias(DROP_STEP), filtered.drop_reason.alias(DROP_REASON)
+        )
+        kept = fate.filter(pl.col(DROP_STEP).is_null()).select(list(PAIR_COLUMNS))
+        dropped = fate.filter(pl.col(DROP_STEP).is_not_null())
+        dropped = dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON)
+        check_rows(len(frame), len(kept), len(dropped))
+        made = [c.name for c in self.plan.columns()]
+        return Result(fate.select("pair_id", *made), kept, dropped, pairs.rejected, steps)
+
+    def _context(self, frame: pl.DataFrame, steps: list[StepReport], progress: Progress) -> Context:
+        context = Context(seed=self.config.seed, progress=progress)
+        if self.plan.needs_embeddings:
+            from curate.models.device import choose_device
+
+            context.device = choose_device(self.config.embedder.device)
+            context.features_of = lambda: self._embed(frame, steps, progress)
+        return context
+
+    def _embed(self, frame: pl.DataFrame, steps: list[StepReport], progress: Progress) -> Features:
+        from curate.models.embedder import Embedder
+        from curate.models.features import embed_pairs
+        from curate.store import open_store
+
+        started = time.perf_counter()
+        embedder = Embedder(**dict(self.config.embedder))
+        features = embed_pairs(frame, embedder, open_store(self.config.store), progress)
+        facts = {
+            "model": embedder.name,
+            "fingerprint": embedder.fingerprint,
+            "device": embedder.device,
+            "texts": len(features.vectors),
+            "dimensions": features.vectors.shape[1],
+            "cached": features.cached,
+        }
+        seconds = time.perf_counter() - started
+        steps.append(StepReport("embed", "embed", len(frame), len(frame), seconds, facts))
+        return features
+
+    def _write(
+        self, result: Result, pairs: Pairs, folder: Path, overwrite: bool, progress: Progress
+    ) -> Result:
+        started = time.perf_counter()
+        output = self.config.output
+        size = output.rows_per_shard
+        with staged(folder, overwrite) as stage, progress.task("write", None):
+            kept = self.plan.export.convert(result.kept)
+            shards = write_shards(kept, stage / "kept", output.file_type, size)
+            write_shards(result.dropped, stage / "dropped", "parquet", size)
+            write_frame(result.scores, stage / "scores.parquet")
+            write_frame(pairs.rejected, stage / "rejected_rows.parquet")
+            report = StepReport(
+                "write",
+                "write",
+                len(result.kept),
+                len(result.kept),
+                time.perf_counter() - started,
+                warnings=tuple(self.plan.export.warnings(result.kept)),
+            )
+            steps = [*result.steps, report]
+            rows = {
+                "in": result.rows_in,
+                "kept": len(result.kept),
+                "dropped": len(result.dropped),
+            }
+            files = {"format": output.format, "file_type": output.file_type, "kept": shards}
+            manifest = make_manifest(self.config, self.plan, steps, _source(pairs), rows, files)
+            write_manifest(manifest, stage)
+        return Result(result.scores, result.kept, result.dropped, result.rejected, steps, folder)
+
+
+def _source(pairs: Pairs) -> dict[str, Any]:
+    return {
+        "format": pairs.format,
+        "rows_read": pairs.rows_read,
+        "rows_rejected": len(pairs.rejected),
+        "pairs": len(pairs),
+        "fingerprint": fingerprint(pairs.frame),
+    }

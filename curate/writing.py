@@ -1,0 +1,54 @@
+"""Writes shards, scores and the manifest into a run's folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.context import batches
+from curate.manifest import MANIFEST
+
+_LEVEL = 3
+
+
+def write_shards(
+    frame: pl.DataFrame, folder: Path, file_type: str, rows_per_shard: int
+) -> list[dict[str, Any]]:
+    """Write a frame as `part-00000` and on; an empty frame gives one shard without rows.
+
+    Returns:
+        Path (from the run's folder), rows and bytes of each shard.
+    """
+    folder.mkdir()
+    shards = []
+    for number, rows in enumerate(batches(len(frame), rows_per_shard) or [slice(0, 0)]):
+        path = folder / f"part-{number:05d}.{file_type}"
+        write_frame(frame[rows], path)
+        size = path.stat().st_size
+        shards.append(
+            {"path": f"{folder.name}/{path.name}", "rows": rows.stop - rows.start, "bytes": size}
+        )
+    return shards
+
+
+def write_frame(frame: pl.DataFrame, path: Path) -> None:
+    """Write one parquet or jsonl file.
+
+    Written through an open file, so that a full disk is an OSError with its number.
+    """
+    with path.open("wb") as file:
+        if path.suffix == ".jsonl":
+            frame.write_ndjson(file)
+        else:
+            frame.write_parquet(file, compression="zstd", compression_level=_LEVEL)
+
+
+def write_manifest(manifest: dict[str, Any], folder: Path) -> None:
+    """Write manifest.json in one step: it stands whole or not at all."""
+    text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
+    half = folder / f".{MANIFEST}.tmp"
+    half.write_text(text + "\n", encoding="utf-8")
+    half.replace(folder / MANIFEST)

@@ -1,0 +1,1 @@
+"""One file for each filter or ranker."""

@@ -1,0 +1,50 @@
+"""Drops exact repeats, and, if wished, pairs that contradict each other."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.repeats import first_of_repeats, repeat_flags
+from curate.steps import Filter, Parameters, Verdict
+
+
+class ExactDuplicatesParams(Parameters):
+    """Parameters of `exact_duplicates`."""
+
+    ignore_annotator: bool = Field(
+        False, description="Take equal votes of several annotators as repeats too."
+    )
+    contradictions: Literal["keep", "drop"] = Field(
+        "keep", description="Pairs with the same texts and opposite labels: keep, or drop them all."
+    )
+
+
+class ExactDuplicates(Filter[ExactDuplicatesParams]):
+    """Keeps the first of pairs with the same prompt, answers, label and annotator."""
+
+    name = "exact_duplicates"
+    summary = "keep the first of pairs with the same prompt, answers, label (and annotator)"
+    Params = ExactDuplicatesParams
+
+    def reads(self) -> tuple[str, ...]:
+        """Texts, annotator and tie mark."""
+        return ("pair_id", "prompt", "chosen", "rejected", "annotator", "is_tie")
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """Keep first occurrences."""
+        ignore = self.params.ignore_annotator
+        flags = repeat_flags(pairs, ignore_annotator=ignore).with_columns(
+            of=first_of_repeats(pairs, ignore_annotator=ignore)
+        )
+        contradicted = pl.col("contradicted") & (self.params.contradictions == "drop")
+        judged = flags.select(
+            keep=~pl.col("exact") & ~contradicted,
+            reason=pl.when(contradicted)
+            .then(pl.lit("another pair has the same texts and the opposite label"))
+            .otherwise(pl.format("repeats pair {}", "of")),
+        )
+        return Verdict(judged["keep"], judged["reason"])

@@ -1,0 +1,26 @@
+"""Drops pairs whose two answers are the same."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.context import Context
+from curate.pairs import messages_key
+from curate.steps import Filter, Parameters, Verdict, same_reason
+
+
+class IdenticalAnswers(Filter[Parameters]):
+    """Drops pairs whose chosen and rejected answers are equal, role by role and text by text."""
+
+    name = "identical_answers"
+    summary = "drop pairs whose two answers are the same"
+    Params = Parameters
+
+    def reads(self) -> tuple[str, ...]:
+        """Both answers."""
+        return ("chosen", "rejected")
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """Keep pairs whose answers differ."""
+        differ = pairs.select(keep=messages_key("chosen") != messages_key("rejected"))["keep"]
+        return same_reason(differ, "the chosen answer is the rejected answer")

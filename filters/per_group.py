@@ -1,0 +1,57 @@
+"""Keeps at most so many pairs of each group."""
+
+from __future__ import annotations
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.pairs import MESSAGES, messages_key
+from curate.selection import Prefer, best_first, check_readable
+from curate.steps import Filter, Parameters, Verdict
+
+
+class PerGroupParams(Parameters):
+    """Parameters of `per_group`."""
+
+    by: str = Field(
+        description="Column whose equal values make a group: prompt, source, "
+        "annotator, extra.<key>, a text score..."
+    )
+    keep: int = Field(ge=1, description="Pairs of each group to keep.")
+    order_by: str | None = Field(
+        None, description="Score by which the best are kept; default the order of the pairs."
+    )
+    prefer: Prefer = Field("max", description="Whether large (max) or small (min) scores are best.")
+
+
+class PerGroup(Filter[PerGroupParams]):
+    """Keeps the best `keep` pairs of each group; pairs without a group are one group."""
+
+    name = "per_group"
+    summary = "keep at most so many pairs of each prompt, source, annotator or other group"
+    Params = PerGroupParams
+
+    def reads(self) -> tuple[str, ...]:
+        """The group, and the order where one is given."""
+        p = self.params
+        return (p.by,) if p.order_by is None else (p.by, p.order_by)
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """Keep the best of each group; a missing score is the worst."""
+        p = self.params
+        messages = pairs.schema[p.by] == MESSAGES
+        group = pairs.select(g=messages_key(p.by) if messages else pl.col(p.by))["g"]
+        order = pl.Series(range(1, len(pairs) + 1), dtype=pl.Int64)
+        if p.order_by is not None:
+            ranks = best_first(check_readable(pairs[p.order_by], self.name), p.prefer)
+            order = ranks.cast(pl.Int64).fill_null(len(pairs) + 1)
+        frame = pl.DataFrame({"g": group, "o": order})
+        rank = pl.col("o").rank("ordinal").over("g")
+        judged = frame.select(
+            keep=rank <= p.keep,
+            reason=pl.format(
+                "number {} of its group by {}, {} kept", rank, pl.lit(p.by), pl.lit(p.keep)
+            ),
+        )
+        return Verdict(judged["keep"], judged["reason"])

@@ -1,0 +1,59 @@
+"""Keeps pairs whose score lies within bounds."""
+
+from __future__ import annotations
+
+import polars as pl
+from pydantic import Field, model_validator
+
+from curate.context import Context
+from curate.selection import MissingParams, check_readable
+from curate.steps import Filter, Verdict
+
+
+class ThresholdParams(MissingParams):
+    """Parameters of `threshold`: at least one bound."""
+
+    column: str = Field(description="Column of numbers.")
+    min: float | None = Field(None, description="Smallest value that is kept.")
+    max: float | None = Field(None, description="Largest value that is kept.")
+
+    @model_validator(mode="after")
+    def _bounds(self) -> ThresholdParams:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is larger than max")
+        return self
+
+
+class Threshold(Filter[ThresholdParams]):
+    """Keeps min <= value <= max; bounds are inclusive."""
+
+    name = "threshold"
+    summary = "keep pairs whose score lies within min and max"
+    Params = ThresholdParams
+
+    def reads(self) -> tuple[str, ...]:
+        """The column."""
+        return (self.params.column,)
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """Keep what lies within the bounds."""
+        p = self.params
+        frame = pl.DataFrame({"v": check_readable(pairs[p.column], self.name)})
+        low = pl.col("v") < p.min if p.min is not None else pl.lit(False)
+        high = pl.col("v") > p.max if p.max is not None else pl.lit(False)
+        judged = frame.select(
+            keep=(~(low | high)).fill_null(p.missing == "keep"),
+            reason=pl.when(low)
+            .then(pl.format(f"{_plain(p.column)} {{}} below min {p.min}", "v"))
+            .when(high)
+            .then(pl.format(f"{_plain(p.column)} {{}} above max {p.max}", "v"))
+            .otherwise(pl.lit(f"{p.column} is missing")),
+        )
+        return Verdict(judged["keep"], judged["reason"])
+
+
+def _plain(column: str) -> str:
+    """A column's name for a format string."""
+    return column.replace("{", "(").replace("}", ")")

@@ -1,0 +1,24 @@
+"""Drops ties: no trainer of pairs can learn from them."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.context import Context
+from curate.steps import Filter, Parameters, Verdict, same_reason
+
+
+class Ties(Filter[Parameters]):
+    """Drops pairs that the data marks as a tie."""
+
+    name = "ties"
+    summary = "drop pairs that the data marks as ties"
+    Params = Parameters
+
+    def reads(self) -> tuple[str, ...]:
+        """The mark."""
+        return ("is_tie",)
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """Keep what is no tie."""
+        return same_reason(~pairs["is_tie"], "the data marks a tie")

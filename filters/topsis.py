@@ -1,0 +1,132 @@
+"""TOPSIS: ranks pairs by closeness to the best and distance from the worst of several scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field, model_validator
+
+from curate.context import Context
+from curate.errors import suggestion
+from curate.selection import MissingParams, Prefer, best_first, check_readable
+from curate.steps import Column, Filter, Verdict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Normalisation = Literal["vector", "rank"]
+
+
+class TOPSISParams(MissingParams):
+    """Parameters of `topsis`."""
+
+    criteria: dict[str, Prefer] = Field(
+        min_length=1, description="Columns, and whether large (max) or small (min) values are best."
+    )
+    weights: dict[str, float] | None = Field(
+        None, description="Weight of each criterion; default equal. Only their ratios count."
+    )
+    keep: float = Field(1.0, ge=0, le=1, description="Share of the ranked pairs that is kept.")
+    normalisation: Normalisation = Field(
+        "vector",
+        description="vector (the textbook's: by the column's norm) or rank (one outlier cannot set "
+        "the ideal point).",
+    )
+
+    @model_validator(mode="after")
+    def _weights(self) -> TOPSISParams:
+        for name, weight in (self.weights or {}).items():
+            if name not in self.criteria:
+                raise ValueError(f"weight of '{name}': {suggestion(name, self.criteria)}")
+            if weight < 0:
+                raise ValueError(f"the weight of '{name}' is negative")
+        if self.weights and not any(self.weights.values()):
+            raise ValueError("all weights are 0")
+        return self
+
+
+class TOPSIS(Filter[TOPSISParams]):
+    """Adds the closeness `<step>.score` in [0, 1] and keeps the best share."""
+
+    name = "topsis"
+    summary = "rank by several scores with directions and weights (TOPSIS), keep the best share"
+    reference = "Hwang and Yoon 1981, Multiple Attribute Decision Making; used by DONOD"
+    Params = TOPSISParams
+
+    def reads(self) -> tuple[str, ...]:
+        """The criteria."""
+        return tuple(self.params.criteria)
+
+    def adds(self) -> tuple[Column, ...]:
+        """The closeness."""
+        return (
+            Column("score", "closeness to the ideal point", "float", "higher is better", "0 to 1"),
+            Column("status", "ok, or which criterion is missing", "text"),
+        )
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """Rank the pairs that have every criterion."""
+        p = self.params
+        values = pairs.select(check_readable(pairs[c], self.name) for c in p.criteria)
+        whole = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"]
+        signs = np.array([1.0 if d == "max" else -1.0 for d in p.criteria.values()])
+        weights = np.array([1.0 if not p.weights else p.weights.get(c, 0.0) for c in p.criteria])
+        score = np.full(len(pairs), np.nan)
+        score[whole.to_numpy()] = closeness(
+            values.filter(whole).to_numpy(), signs, weights, p.normalisation
+        )
+        lacks = pl.concat_str(
+            [pl.when(pl.col(c).is_null()).then(pl.lit(f"{c} is missing")) for c in p.criteria],
+            separator=", ",
+            ignore_nulls=True,
+        )
+        added = values.select(
+            score=pl.Series(score).fill_nan(None),
+            status=pl.when(whole).then(pl.lit("ok")).otherwise(lacks),
+        )
+        ranks = best_first(added["score"], "max")
+        wanted = round(p.keep * int(whole.sum()))
+        judged = added.with_columns(rank=ranks).select(
+            keep=(pl.col("rank") <= wanted).fill_null(p.missing == "keep"),
+            reason=pl.when(whole)
+            .then(pl.format("rank {} of {} by TOPSIS, {} kept", "rank", int(whole.sum()), wanted))
+            .otherwise("status"),
+        )
+        return Verdict(judged["keep"], judged["reason"], added)
+
+
+def closeness(
+    values: NDArray[np.float64],
+    signs: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    normalisation: Normalisation = "vector",
+) -> NDArray[np.float64]:
+    """Closeness d- / (d+ + d-) of each row to the ideal point, in [0, 1].
+
+    Args:
+        values: (rows, criteria), finite.
+        signs: (criteria,) 1 where large is best, -1 where small is.
+        weights: (criteria,) not negative.
+        normalisation: "vector" divides a column by its norm, so that its scale does not matter;
+            "rank" puts mean ranks in its place.
+
+    Returns:
+        (rows,) closeness; 0.5 for all where every row is the same.
+    """
+    if len(values) == 0:
+        return np.empty(0)
+    oriented = values * signs
+    if normalisation == "rank":
+        ranks = [pl.Series(column).rank("average").to_numpy() for column in oriented.T]
+        oriented = np.stack(ranks, axis=1)
+    norms = np.linalg.norm(oriented, axis=0)
+    scaled = oriented / np.where(norms > 0, norms, 1.0) * (weights / weights.sum())
+    to_best = np.linalg.norm(scaled - scaled.max(axis=0), axis=1)
+    to_worst = np.linalg.norm(scaled - scaled.min(axis=0), axis=1)
+    total = to_best + to_worst
+    result: NDArray[np.float64] = np.divide(
+        to_worst, total, out=np.full(len(values), 0.5), where=total > 0
+    )
+    return result

@@ -1,0 +1,166 @@
+"""CRM: two reward heads review each other; losses over epochs tell noisy pairs from good ones."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+import torch
+from pydantic import Field
+
+from curate.context import Context
+from curate.models.label_noise import fit_label_noise
+from curate.models.out_of_fold import (
+    STATUS,
+    HeadParameters,
+    answers,
+    fold_weights,
+    missing,
+    status,
+    too_few_prompts,
+    train_out_of_fold,
+    trainable,
+)
+from curate.models.peer_review import PeerReview, Schedule, review
+from curate.steps import HIGHER, LOWER, Column, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MAX_RATE = 0.45
+_ESTIMATE_REPEATS = 8
+ROBUST, AMBIGUOUS, NOISY = "robust", "ambiguous", "noisy"
+
+
+class CRMParams(HeadParameters):
+    """Parameters of `crm`."""
+
+    noise_rate: Annotated[float, Field(ge=0, lt=0.5)] | Literal["auto"] = Field(
+        "auto", description="Share of wrong labels, or auto to estimate it from held-out margins."
+    )
+    epochs: int = Field(10, ge=2, description="Passes over the pairs.")
+    ramp: int = Field(
+        5, ge=0, description="Epochs over which selection tightens to the noise rate."
+    )
+    curriculum: bool = Field(False, description="Show easy pairs first from the second epoch on.")
+
+
+class CRM(Scorer[CRMParams]):
+    """Collaborative reward modelling: held-out loss of both peers over epochs.
+
+    Losses are those of the fold's peers that did not see the pair; `selected` is a statistic of
+    training. Keep schedule and curriculum follow co-teaching, since the paper's are not published;
+    the classes read dataset cartography (arXiv 2009.10795) onto losses by our own rule.
+    """
+
+    name = "crm"
+    summary = "peer review by two reward heads: held-out loss mean and variance over epochs (CRM)"
+    reference = "CRM, arXiv 2505.10597; co-teaching, arXiv 1804.06872"
+    needs_embeddings: ClassVar[bool] = True
+    Params = CRMParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Loss statistics, the peers' selections and the class."""
+        return (
+            Column("loss_mean", "mean held-out loss over epochs and peers", "float", LOWER, "nats"),
+            Column(
+                "loss_variance",
+                "variance over epochs of the peers' mean held-out loss",
+                "float",
+                LOWER,
+                "nats squared",
+            ),
+            Column(
+                "disagreement",
+                "mean absolute difference of the peers' losses",
+                "float",
+                LOWER,
+                "nats",
+            ),
+            Column(
+                "selected",
+                "share of training batches in which the peer selected the pair",
+                "float",
+                HIGHER,
+                "0 to 1",
+            ),
+            Column(
+                "kind",
+                "noisy: the noise rate's share of highest mean loss; robust: of the "
+                "others, mean below ln 2 and variance at most the median; ambiguous: the rest",
+                "text",
+            ),
+            STATUS,
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Peer review of all pairs."""
+        p = self.params
+        if too_few_prompts(pairs, context):
+            return missing(self.columns(), pairs, context)
+        rate = self._noise_rate(pairs, context)
+        held_by, weights = fold_weights(pairs, context, 1, p.folds)
+        chosen, rejected = answers(context)
+        seen = review(
+            chosen,
+            rejected,
+            weights.to(context.device),
+            held_by[:, 0].to(context.device),
+            # Peers must start apart, or their selections are the same from the first batch on.
+            p.spec(init=1.0),
+            Schedule(p.epochs, rate, p.ramp, p.curriculum),
+            context.step_seed("crm"),
+            context.progress,
+        )
+        context.facts["noise_rate"] = rate
+        context.facts["noise_rate_given"] = p.noise_rate != "auto"
+        context.facts["overlap"] = [round(float(o), 4) for o in seen.overlap]
+        return self._frame(seen, rate, trainable(pairs)).with_columns(status(pairs, context))
+
+    def _noise_rate(self, pairs: pl.DataFrame, context: Context) -> float:
+        p = self.params
+        if p.noise_rate != "auto":
+            return p.noise_rate
+        trained = train_out_of_fold(pairs, context, p.spec(), _ESTIMATE_REPEATS, p.folds)
+        margins = trained.margins().mean(axis=1)[trainable(pairs)]
+        return min(fit_label_noise(margins).rate, _MAX_RATE)
+
+    def _frame(self, seen: PeerReview, rate: float, votes: NDArray[np.bool_]) -> pl.DataFrame:
+        losses = seen.losses.double().cpu()
+        per_epoch = losses.mean(dim=2)
+        mean, variance = per_epoch.mean(dim=1).numpy(), per_epoch.var(dim=1, correction=0).numpy()
+        selected = pl.Series("selected", seen.selected.cpu().numpy()).fill_nan(None)
+        return pl.DataFrame(
+            {
+                "loss_mean": mean,
+                "loss_variance": variance,
+                "disagreement": torch.abs(losses[:, :, 0] - losses[:, :, 1]).mean(dim=1).numpy(),
+                "selected": selected,
+                "kind": classes(mean, variance, rate, votes),
+            }
+        )
+
+
+def classes(
+    mean: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    rate: float,
+    votes: NDArray[np.bool_],
+) -> list[str | None]:
+    """Robust, ambiguous or noisy for each pair; null where the pair holds no vote.
+
+    Args:
+        mean: (pairs,) mean loss.
+        variance: (pairs,) variance of the loss over epochs.
+        rate: share of the voting pairs that is called noisy.
+        votes: (pairs,) whether the pair is a vote (no tie, differing answers).
+    """
+    out = np.full(len(mean), AMBIGUOUS, dtype=object)
+    out[(mean < math.log(2)) & (variance <= np.median(variance[votes]))] = ROBUST
+    rows = np.flatnonzero(votes)
+    worst = rows[np.argsort(-mean[rows], kind="stable")][: round(rate * len(rows))]
+    out[worst] = NOISY
+    out[~votes] = None
+    return list(out)

@@ -1,0 +1,114 @@
+"""DONOD: how one gradient step on a pair would change the reward head's norm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+from scipy.special import expit
+
+from curate.context import Context
+from curate.models.out_of_fold import (
+    STATUS,
+    HeadParameters,
+    missing,
+    status,
+    too_few_prompts,
+    train_out_of_fold,
+)
+from curate.steps import LOWER, Column, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class DONODParams(HeadParameters):
+    """Parameters of `donod`."""
+
+    repeats: int = Field(
+        8, ge=1, description="Times the folds are drawn anew; values are averaged."
+    )
+    step: float = Field(0.01, gt=0, description="Learning rate of the probing step (plain SGD).")
+    don_direction: Literal["before_minus_after", "after_minus_before"] = Field(
+        "before_minus_after",
+        description="Sign of DON. The paper calls a shrinking norm (high before_minus_after) good; "
+        "for a Bradley-Terry head that prefers pairs that the head ranks wrongly.",
+    )
+
+
+class DONOD(Scorer[DONODParams]):
+    """Delta of norm (DON) and norm of delta (NOD) of the output layer after one SGD step on a pair.
+
+    In closed form for -log sigma(m), m = w.(h_chosen - h_rejected), s = sigma(-m): the gradient is
+    -s (h_chosen - h_rejected), so NOD = step s ||h_chosen - h_rejected||. The heads are trained and
+    out-of-fold: at m = 0 a pair and its flip have the same NOD. A flip multiplies NOD by e^m.
+
+    The paper probes a fine-tuned language model; the preference head is our setting.
+    """
+
+    name = "donod"
+    summary = "norm of delta and delta of norm of the head after one step on the pair (DONOD)"
+    reference = "DONOD, arXiv 2504.14810; closed form for the Bradley-Terry head derived here"
+    needs_embeddings: ClassVar[bool] = True
+    Params = DONODParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """NOD has a direction; DON's must be found on the data (`curate bench`)."""
+        return (
+            Column("nod", "norm of the weight change: ||W' - W||", "float", LOWER),
+            Column(
+                "don",
+                f"change of the weight norm, {self.params.don_direction.replace('_', ' ')}",
+                "float",
+                "neither",
+            ),
+            Column(
+                "sensitivity",
+                "||h_chosen - h_rejected||, the part of NOD without the label",
+                "float",
+                "neither",
+            ),
+            STATUS,
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Out-of-fold DON and NOD of all pairs, averaged over repeats."""
+        p = self.params
+        if too_few_prompts(pairs, context):
+            return missing(self.columns(), pairs, context)
+        trained = train_out_of_fold(pairs, context, p.spec(), p.repeats, p.folds)
+        margins = trained.margins()
+        norms = trained.held_out(lambda c, r: trained.heads.output_layer(c, r)[0])
+        weights = trained.heads.output_layer(trained.chosen[:1], trained.rejected[:1])[1]
+        weight_norm = weights.detach().double().cpu().numpy()[trained.scorer_of.cpu().numpy()]
+        nod, grows = don_nod(margins, norms, weight_norm, p.step)
+        sign = 1.0 if p.don_direction == "after_minus_before" else -1.0
+        return pl.DataFrame(
+            {
+                "nod": nod.mean(axis=1),
+                "don": sign * grows.mean(axis=1),
+                "sensitivity": norms.mean(axis=1),
+            }
+        ).with_columns(status(pairs, context))
+
+
+def don_nod(
+    margin: NDArray[np.float64],
+    difference_norm: NDArray[np.float64],
+    weight_norm: NDArray[np.float64],
+    step: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """NOD and ||W'|| - ||W|| of one SGD step on -log sigma(margin), elementwise.
+
+    With g = s d, <W, G> = -s m and q = -2 step <W, G> + step^2 g^2, the norm grows by
+    q / (sqrt(||W||^2 + q) + ||W||); the plain difference of the norms would lose its digits.
+    """
+    s = expit(-margin)
+    gradient = s * difference_norm
+    q = 2.0 * step * s * margin + np.square(step * gradient)
+    after = np.sqrt(np.maximum(np.square(weight_norm) + q, 0.0))
+    total = after + weight_norm
+    grows = np.divide(q, total, out=np.zeros_like(q), where=total > 0)
+    return step * gradient, grows

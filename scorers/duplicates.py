@@ -1,0 +1,55 @@
+"""Which pairs repeat, contradict or nearly repeat others."""
+
+from __future__ import annotations
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.models.near_duplicates import nearly_repeats
+from curate.repeats import repeat_flags
+from curate.steps import Column, Parameters, Scorer
+
+
+class DuplicatesParams(Parameters):
+    """Parameters of `duplicates`."""
+
+    near: bool = Field(True, description="Look for near duplicates too.")
+    threshold: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Jaccard similarity of three-word shingles from which on a "
+        "pair nearly repeats an earlier one.",
+    )
+
+
+class Duplicates(Scorer[DuplicatesParams]):
+    """Flags of exact, contradictory and near duplicates; nothing is dropped."""
+
+    name = "duplicates"
+    summary = "flags of exact and near duplicates and of contradictory labels"
+    reference = "near: Broder 1997, On the resemblance and containment of documents (MinHash)"
+    Params = DuplicatesParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Flags, and the number of pairs with the same texts."""
+        return (
+            Column("exact", "an earlier pair has the same texts, label and annotator", "bool"),
+            Column(
+                "copies", "pairs with this prompt and these two answers, this one included", "int"
+            ),
+            Column(
+                "contradicted", "another pair has the same texts and the opposite label", "bool"
+            ),
+            Column("near", "the texts nearly repeat an earlier pair's", "bool"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """The flags of all pairs."""
+        near = pl.Series("near", [None] * len(pairs), dtype=pl.Boolean)
+        if self.params.near:
+            parts = ("prompt", "chosen", "rejected")
+            of = nearly_repeats(pairs, parts, self.params.threshold, context.progress)
+            near = of.is_not_null().alias("near")
+        return repeat_flags(pairs).with_columns(near)

@@ -1,0 +1,142 @@
+"""Uncertainty of the preference by Monte-Carlo dropout (UPO)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import polars as pl
+import torch
+from pydantic import Field
+from scipy.special import entr, expit
+from torch import Tensor
+
+from curate.context import Context
+from curate.models.heads import dropout_mask
+from curate.models.out_of_fold import (
+    STATUS,
+    HeadParameters,
+    OutOfFold,
+    missing,
+    status,
+    too_few_prompts,
+    train_out_of_fold,
+)
+from curate.steps import HIGHER, LOWER, Column, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class MCDropoutParams(HeadParameters):
+    """Parameters of `mc_dropout`."""
+
+    passes: int = Field(30, ge=2, description="Stochastic passes T; UPO's code uses 10 to 30.")
+    dropout: float = Field(0.1, gt=0, lt=1, description="Share of units dropped.")
+
+
+class MCDropout(Scorer[MCDropoutParams]):
+    """Mean, variance and BALD of the label's probability over T dropout passes.
+
+    A pass draws one mask for all pairs: one network sampled from the approximate posterior (Gal and
+    Ghahramani 2016). Unlike UPO's judge the head has no slot order, so there is no position bias.
+    """
+
+    name = "mc_dropout"
+    summary = "mean, variance and BALD of the label's probability over dropout passes (UPO)"
+    reference = "UPO, arXiv 2409.11212; BALD: Houlsby et al. 2011, arXiv 1112.5745"
+    needs_embeddings: ClassVar[bool] = True
+    Params = MCDropoutParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Probabilities are of the observed label."""
+        return (
+            Column(
+                "probability",
+                "mean probability of the label over passes",
+                "float",
+                HIGHER,
+                "0 to 1",
+            ),
+            Column(
+                "variance", "variance of that probability over passes", "float", LOWER, "0 to 0.25"
+            ),
+            Column(
+                "bald",
+                "mutual information of label and network: H(mean p) - mean H(p)",
+                "float",
+                LOWER,
+                "nats, 0 to 0.693",
+            ),
+            Column("vote", "share of passes that side with the label", "float", HIGHER, "0 to 1"),
+            Column(
+                "easy_weight",
+                "UPO's odds for easy sampling, (1 - BALD) over its mean",
+                "float",
+                "neither",
+            ),
+            Column(
+                "hard_weight",
+                "UPO's odds for hard sampling, BALD over its mean",
+                "float",
+                "neither",
+            ),
+            STATUS,
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Out-of-fold uncertainty of all pairs."""
+        p = self.params
+        if too_few_prompts(pairs, context):
+            return missing(self.columns(), pairs, context)
+        trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds)
+        masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
+        margins = masked_margins(trained, masks.to(context.device))
+        statistics = uncertainty(expit(margins))
+        votes = ((np.sign(margins) + 1.0) / 2.0).mean(axis=1)
+        bald = statistics["bald"]
+        statistics["vote"] = votes
+        statistics["easy_weight"] = _over_mean(np.maximum(1.0 - bald, 0.0))
+        statistics["hard_weight"] = _over_mean(np.maximum(bald, 0.0))
+        return pl.DataFrame(statistics).with_columns(status(pairs, context))
+
+
+def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:
+    """One dropout mask for each pass, (passes, units)."""
+    return dropout_mask(passes, units, rate, torch.Generator().manual_seed(seed))
+
+
+def masked_margins(trained: OutOfFold, masks: Tensor) -> NDArray[np.float64]:
+    """Held-out margins under each mask, (pairs, passes): one matrix product a fold."""
+    out = torch.empty(len(trained.chosen), len(masks), device=trained.chosen.device)
+    held_by = trained.scorer_of[:, 0]
+    with torch.no_grad():
+        for head in range(trained.heads.heads):
+            rows = (held_by == head).nonzero()[:, 0]
+            out[rows] = trained.heads.masked_margins(
+                trained.chosen[rows], trained.rejected[rows], head, masks
+            )
+    values: NDArray[np.float64] = out.double().cpu().numpy()
+    return values
+
+
+def uncertainty(probability: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Mean, variance and BALD over passes of (pairs, passes) probabilities of a binary label."""
+    mean = probability.mean(axis=1)
+    expected = _entropy(probability).mean(axis=1)
+    return {
+        "probability": mean,
+        "variance": probability.var(axis=1),
+        # Rounding can leave a mutual information of -1e-17.
+        "bald": np.maximum(_entropy(mean) - expected, 0.0),
+    }
+
+
+def _entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = entr(p) + entr(1.0 - p)
+    return values
+
+
+def _over_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    mean = values.mean()
+    return values / mean if mean > 0 else np.ones_like(values)
