@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pyarrow import parquet
 
 from curate.context import batches
 from curate.manifest import MANIFEST
@@ -37,13 +38,14 @@ def write_shards(
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
     """Write one parquet or jsonl file.
 
-    Written through an open file, so that a full disk is an OSError with its number.
+    Written through a Python file, so that a full disk is an OSError with its number.
     """
     with path.open("wb") as file:
         if path.suffix == ".jsonl":
-            frame.write_ndjson(file)
+            file.write(frame.write_ndjson().encode())
         else:
-            frame.write_parquet(file, compression="zstd", compression_level=_LEVEL)
+            table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+            parquet.write_table(table, file, compression="zstd", compression_level=_LEVEL)
 
 
 def write_manifest(manifest: dict[str, Any], folder: Path) -> None:

@@ -15,6 +15,7 @@ from curate.pairs import messages_text
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+")
 _SHINGLE_WORDS = 3
 _PERMUTATIONS = 64
+_MAX_INDEX_THRESHOLD = 0.9
 _PROMPT_MARK = 0x5BD1E995
 
 Shingles = frozenset[int]
@@ -63,7 +64,9 @@ def earlier_near_duplicate(
     come from MinHash-LSH (Broder 1997; 64 permutations) on the shingles of all parts: an item just
     above the threshold can be missed, one below it is never reported.
     """
-    index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS, weights=(0.2, 0.8))
+    # The index needs two bands at least, which a threshold near 1 would not give.
+    lowered = min(threshold, _MAX_INDEX_THRESHOLD)
+    index = MinHashLSH(threshold=lowered, num_perm=_PERMUTATIONS, weights=(0.2, 0.8))
     found = [-1] * len(items)
     with (progress or SilentProgress()).task("near duplicates", len(items)) as task:
         for position, parts in enumerate(items):

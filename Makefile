@@ -1,0 +1,31 @@
+# The daily commands; `make` lists them.
+PYTHON = .venv/bin/python
+
+.PHONY: help install test fast lint format types imports notebooks benchmarks ci
+
+help:            ## list the commands
+	@grep -E '^[a-z]+: .*##' Makefile | sed 's/:.*##/:/'
+
+install:         ## make .venv with everything for development
+	python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[dev]"
+
+test:            ## all tests, with coverage
+	$(PYTHON) -m pytest --cov
+
+fast:            ## tests without real models and subprocesses
+	$(PYTHON) -m pytest -m "not slow"
+
+lint:            ## ruff, mypy and import contracts
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+format:          ## let ruff mend what it can
+	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+notebooks:       ## execute the notebooks
+	$(PYTHON) -m pytest --nbmake notebooks -q
+
+benchmarks:      ## speed of the heads against the naive way
+	$(PYTHON) tests/benchmarks/heads.py
+
+ci:              ## what runs on a new machine
+	.ci/run

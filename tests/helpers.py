@@ -1,0 +1,108 @@
+"""Small pair tables, and simulated features whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.special import expit
+
+from curate.context import Context
+from curate.models.features import Features, distinct_texts
+from curate.pairs import PAIR_COLUMNS, with_pair_ids
+
+
+def turn(text: str, role: str = "assistant") -> list[dict[str, str]]:
+    return [{"role": role, "content": text}]
+
+
+def pairs_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """A pair table from rows of prompt, chosen, rejected (texts) and any other pair column."""
+    full = [
+        {
+            **dict.fromkeys(PAIR_COLUMNS),
+            "is_tie": False,
+            "source": "test",
+            **row,
+            "prompt": turn(row["prompt"], "user"),
+            "chosen": turn(row["chosen"]),
+            "rejected": turn(row["rejected"]),
+        }
+        for row in rows
+    ]
+    return with_pair_ids(pl.DataFrame(full, schema=PAIR_COLUMNS))
+
+
+def numbered_pairs(count: int, prompts: int | None = None) -> pl.DataFrame:
+    """`count` pairs of distinct answers over `prompts` prompts."""
+    prompts = prompts or count
+    return pairs_of(
+        [
+            {"prompt": f"prompt {i % prompts}", "chosen": f"good {i}", "rejected": f"bad {i}"}
+            for i in range(count)
+        ]
+    )
+
+
+def swapped(pairs: pl.DataFrame) -> pl.DataFrame:
+    """The same pairs with the labels turned round."""
+    return pairs.with_columns(chosen="rejected", rejected="chosen")
+
+
+@dataclass
+class Simulation:
+    """Pairs labelled by a known linear reward, some labels flipped.
+
+    `pairs` hold the observed labels; `margin` is the true margin of the observed label.
+    """
+
+    pairs: pl.DataFrame
+    context: Context
+    flipped: np.ndarray
+    margin: np.ndarray
+
+
+def simulate(
+    count: int = 600, dim: int = 8, scale: float = 4.0, flips: float = 0.2, seed: int = 0
+) -> Simulation:
+    """Bradley-Terry labels of a linear reward on random features, then independent flips."""
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(size=(2, count, dim)).astype(np.float32)
+    weight = rng.normal(size=dim)
+    weight *= scale / np.sqrt(2.0) / np.linalg.norm(weight)
+    margin = (first - second) @ weight
+    wins = rng.random(count) < expit(margin)
+    flipped = rng.random(count) < flips
+    observed = wins ^ flipped
+    pairs = numbered_pairs(count, prompts=count // 2)
+    vectors = {f"good {i}": first[i] if observed[i] else second[i] for i in range(count)}
+    vectors |= {f"bad {i}": second[i] if observed[i] else first[i] for i in range(count)}
+    context = context_of(pairs, vectors, dim)
+    return Simulation(pairs, context, flipped, np.where(observed, margin, -margin))
+
+
+def context_of(pairs: pl.DataFrame, vectors: dict[str, np.ndarray], dim: int) -> Context:
+    """A context whose features are given by text; texts without one are random unit vectors."""
+    texts, index = distinct_texts(pairs)
+    rng = np.random.default_rng(99)
+    noise = rng.normal(size=(len(texts), dim)).astype(np.float32)
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    rows = [vectors.get(text, noise[i]) for i, text in enumerate(texts)]
+    return Context(features_of=lambda: Features(np.stack(rows).astype(np.float32), index))
+
+
+def write_jsonl(path: Path, rows: list[Any]) -> Path:
+    lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def trl_rows(count: int) -> list[dict[str, str]]:
+    return [
+        {"prompt": f"question {i}", "chosen": f"good answer {i}", "rejected": f"bad answer {i}"}
+        for i in range(count)
+    ]

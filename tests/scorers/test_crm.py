@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from curate import CurateError
+from curate.registry import build
+from scorers.crm import AMBIGUOUS, CRM, NOISY, ROBUST, classes
+from tests.helpers import pairs_of, simulate
+
+
+def test_loss_mean_finds_flips_and_auto_finds_the_rate() -> None:
+    sim = simulate(3000, flips=0.25)
+    scores = CRM(epochs=6).score(sim.pairs, sim.context)
+    assert roc_auc_score(sim.flipped, scores["loss_mean"].to_numpy()) > 0.8
+    assert sim.context.facts["noise_rate"] == pytest.approx(0.25, abs=0.06)
+    assert len(sim.context.facts["overlap"]) == 6
+    noisy = scores["kind"] == NOISY
+    assert noisy.mean() == pytest.approx(sim.context.facts["noise_rate"], abs=1e-3)
+    assert sim.flipped[noisy.to_numpy()].mean() > 0.5
+
+
+def test_a_given_rate_is_taken() -> None:
+    sim = simulate(200)
+    CRM(noise_rate=0.3, epochs=3).score(sim.pairs, sim.context)
+    assert sim.context.facts["noise_rate"] == 0.3
+    assert sim.context.facts["noise_rate_given"]
+    with pytest.raises(CurateError, match="wrong value"):
+        build(CRM, {"noise_rate": 0.7}, "scorers.0")
+
+
+def test_statistics_of_the_losses() -> None:
+    sim = simulate(300)
+    scores = CRM(epochs=5).score(sim.pairs, sim.context)
+    assert (scores["loss_mean"] > 0).all()
+    assert (scores["loss_variance"] >= 0).all()
+    assert (scores["disagreement"] >= 0).all()
+    assert scores["selected"].is_between(0, 1).all()
+
+
+def test_ties_are_scored_but_have_no_class() -> None:
+    sim = simulate(100)
+    pairs = sim.pairs.with_columns(is_tie=pl.int_range(pl.len()) == 0)
+    scores = CRM(epochs=3).score(pairs, sim.context)
+    assert (scores["kind"][0], scores["status"][0], scores["selected"][0]) == (None, "tie", None)
+    assert scores["loss_mean"].null_count() == 0
+
+
+def test_classes_by_rate_mean_and_variance() -> None:
+    mean = np.array([0.1, 0.2, 0.3, 2.0, 0.1, 3.0])
+    variance = np.array([0.0, 0.9, 0.1, 0.1, 0.1, 0.0])
+    votes = np.array([True] * 5 + [False])
+    assert classes(mean, variance, 0.2, votes) == [ROBUST, AMBIGUOUS, ROBUST, NOISY, ROBUST, None]
+    assert math.log(2) < 2.0
+
+
+def test_two_pairs_are_too_few() -> None:
+    pairs = pairs_of([{"prompt": "p", "chosen": "a", "rejected": "b"}] * 2)
+    scores = CRM().score(pairs, simulate(10).context)
+    assert scores["status"].to_list() == ["too few prompts"] * 2

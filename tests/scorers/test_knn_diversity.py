@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scorers.knn_diversity import KNNDiversity, neighbour_distances
+from tests.helpers import context_of, numbered_pairs, simulate
+
+
+def unit(count: int, dim: int = 6) -> np.ndarray:
+    vectors = np.random.default_rng(0).normal(size=(count, dim)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_distances_equal_a_naive_loop_without_the_row_itself() -> None:
+    vectors = unit(40)
+    vectors[7] = vectors[3]  # another prompt at the same point is a neighbour at distance 0
+    found = neighbour_distances(vectors, 5)
+    for i in range(40):
+        others = sorted(
+            float(np.linalg.norm(vectors[i].astype(float) - vectors[j]))
+            for j in range(40)
+            if j != i
+        )
+        np.testing.assert_allclose(found[i], others[:5], atol=1e-3)
+
+
+def test_more_copies_than_neighbours() -> None:
+    vectors = np.repeat(unit(1), 8, axis=0)
+    np.testing.assert_allclose(neighbour_distances(vectors, 2), 0.0, atol=1e-3)
+
+
+def test_pairs_of_one_prompt_share_its_score_and_do_not_count_as_neighbours() -> None:
+    sim = simulate(60)
+    found = KNNDiversity(k=3).score(sim.pairs, sim.context)
+    assert found["distance"].to_list()[:30] == found["distance"].to_list()[30:]
+    assert found["nearest"].min() > 0.01
+    np.testing.assert_allclose(
+        np.exp(found["entropy"].to_numpy()) >= found["distance"].to_numpy() - 1e-9, True
+    )
+
+
+def test_fewer_prompts_than_k_warns_and_a_single_one_has_no_score() -> None:
+    pairs = numbered_pairs(6, prompts=3)
+    context = context_of(pairs, {}, 4)
+    found = KNNDiversity(k=10).score(pairs, context)
+    assert found["distance"].null_count() == 0
+    assert "only 3 distinct prompts, so k = 2" in context.warnings[0]
+    alone = numbered_pairs(4, prompts=1)
+    found = KNNDiversity().score(alone, context_of(alone, {}, 4))
+    assert found["status"].to_list() == ["single prompt"] * 4
+    assert found["distance"].null_count() == 4
+
+
+def test_an_outlier_is_most_diverse() -> None:
+    pairs = numbered_pairs(20)
+    vectors = {f"prompt {i}": unit(1)[0] + np.float32(0.01 * i) for i in range(19)}
+    vectors["prompt 19"] = -unit(1)[0]
+    vectors = {k: v / np.linalg.norm(v) for k, v in vectors.items()}
+    found = KNNDiversity(k=3).score(pairs, context_of(pairs, vectors, 6))
+    assert found["distance"].arg_max() == 19
+    assert found["distance"][19] == pytest.approx(2.0, abs=0.1)
