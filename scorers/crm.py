@@ -102,7 +102,7 @@ class CRM(Scorer[CRMParams]):
             return missing(self.columns(), pairs, context)
         rate = self._noise_rate(pairs, context)
         held_by, weights = fold_weights(pairs, context, 1, p.folds)
-        chosen, rejected = answers(context)
+        chosen, rejected = answers(context, p.features)
         seen = review(
             chosen,
             rejected,
@@ -123,7 +123,9 @@ class CRM(Scorer[CRMParams]):
         p = self.params
         if p.noise_rate != "auto":
             return p.noise_rate
-        trained = train_out_of_fold(pairs, context, p.spec(), _ESTIMATE_REPEATS, p.folds)
+        trained = train_out_of_fold(
+            pairs, context, p.spec(), _ESTIMATE_REPEATS, p.folds, p.features
+        )
         margins = trained.margins().mean(axis=1)[trainable(pairs)]
         return min(fit_label_noise(margins).rate, _MAX_RATE)
 

@@ -78,7 +78,7 @@ class DONOD(Scorer[DONODParams]):
         p = self.params
         if too_few_prompts(pairs, context):
             return missing(self.columns(), pairs, context)
-        trained = train_out_of_fold(pairs, context, p.spec(), p.repeats, p.folds)
+        trained = train_out_of_fold(pairs, context, p.spec(), p.repeats, p.folds, p.features)
         margins = trained.margins()
         norms = trained.held_out(lambda c, r: trained.heads.output_layer(c, r)[0])
         weights = trained.heads.output_layer(trained.chosen[:1], trained.rejected[:1])[1]

@@ -89,7 +89,7 @@ class MCDropout(Scorer[MCDropoutParams]):
         p = self.params
         if too_few_prompts(pairs, context):
             return missing(self.columns(), pairs, context)
-        trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds)
+        trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds, p.features)
         masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
         margins = masked_margins(trained, masks.to(context.device))
         statistics = uncertainty(expit(margins))

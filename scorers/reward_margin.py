@@ -77,7 +77,9 @@ class RewardMargin(Scorer[RewardMarginParams]):
         p = self.params
         if too_few_prompts(pairs, context):
             return missing(self.columns(), pairs, context)
-        margins = train_out_of_fold(pairs, context, p.spec(), p.repeats, p.folds).margins()
+        margins = train_out_of_fold(
+            pairs, context, p.spec(), p.repeats, p.folds, p.features
+        ).margins()
         # A margin of exactly 0 (identical answers) is half a vote for either side.
         votes = (np.sign(margins) + 1.0) / 2.0
         return pl.DataFrame(

@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from curate.context import Context
 from curate.models.features import Features, distinct_texts
+from curate.models.style import text_style
 from curate.pairs import PAIR_COLUMNS, with_pair_ids
 
 
@@ -92,7 +93,8 @@ def context_of(pairs: pl.DataFrame, vectors: dict[str, np.ndarray], dim: int) ->
     noise = rng.normal(size=(len(texts), dim)).astype(np.float32)
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
     rows = [vectors.get(text, noise[i]) for i, text in enumerate(texts)]
-    return Context(features_of=lambda: Features(np.stack(rows).astype(np.float32), index))
+    features = Features(np.stack(rows).astype(np.float32), text_style(texts), index)
+    return Context(features_of=lambda: features)
 
 
 def write_jsonl(path: Path, rows: list[Any]) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from curate.models.losses import LossKind, make_loss
+
 HeadKind = Literal["linear", "mlp"]
-Loss = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,21 @@ class HeadSpec:
         batch: pairs in one step.
         learning_rate: of Adam at the start; it falls to 0 by a half cosine.
         init: scale of the random start of the output layer, where 1 gives margins of about 1.
+        loss: of a margin; "bt", or one that is robust against wrong labels.
+        loss_parameter: of that loss; None for its default.
     """
 
     kind: HeadKind = "linear"
     hidden: int = 64
-    l2: float = 3.0
+    l2: float = 10.0
     dropout: float = 0.0
     steps: int = 300
     min_epochs: int = 3
     batch: int = 512
     learning_rate: float = 0.1
     init: float = 0.1
-
-
-def bradley_terry_loss(margin: Tensor) -> Tensor:
-    """-log sigma(margin), elementwise (Bradley and Terry 1952)."""
-    return functional.softplus(-margin)
+    loss: LossKind = "bt"
+    loss_parameter: float | None = None
 
 
 class Heads(nn.Module):
@@ -200,7 +199,6 @@ def fit_heads(
     weights: Tensor,
     spec: HeadSpec,
     seed: int,
-    loss: Loss = bradley_terry_loss,
 ) -> None:
     """Train all heads at once by Adam on the same batches, in place.
 
@@ -214,8 +212,8 @@ def fit_heads(
         weights: (pairs, heads), not negative.
         spec: optimiser settings.
         seed: of the order of batches and of dropout.
-        loss: elementwise loss of a margin.
     """
+    loss = make_loss(spec.loss, spec.loss_parameter)
     generator = torch.Generator().manual_seed(seed)
     total = len(chosen)
     per_epoch = math.ceil(total / spec.batch)

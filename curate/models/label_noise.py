@@ -75,3 +75,54 @@ def fit_label_noise(margins: NDArray[np.float64]) -> LabelNoise:
     ]
     best = min(fits, key=lambda fit: float(fit.fun))
     return LabelNoise(float(best.x[1]), float(np.exp(best.x[0])), -float(best.fun) * len(finite))
+
+
+@dataclass(frozen=True)
+class AnnotatorNoise:
+    """Reliability of each annotator, by expectation maximisation.
+
+    Attributes:
+        pooled: the fit over all labels.
+        reliability: (annotators,) eta of each, shrunk towards the pooled one.
+        posterior: (pairs,) probability that each label is right.
+        rounds: until convergence.
+    """
+
+    pooled: LabelNoise
+    reliability: NDArray[np.float64]
+    posterior: NDArray[np.float64]
+    rounds: int
+
+
+def fit_annotators(
+    margins: NDArray[np.float64],
+    annotator: NDArray[np.int64],
+    prior: float = 20.0,
+    tolerance: float = 1e-6,
+    max_rounds: int = 1000,
+) -> AnnotatorNoise:
+    """LCPO / RE-PO's EM over annotators (arXiv 2509.24159, Section 4), full batch.
+
+    E: w_i = p_i eta_k / (p_i eta_k + (1 - p_i)(1 - eta_k)). M: eta_k = mean of w over annotator k,
+    with a Beta prior of `prior` pseudo-votes at the pooled reliability (ours). Scale and pooled
+    reliability are fitted first, by `fit_label_noise`; reliabilities stay in (0.5, 1).
+
+    Args:
+        margins: (pairs,) held-out margins of the observed labels.
+        annotator: (pairs,) numbers 0 .. K - 1.
+        prior: weight of the prior in votes.
+        tolerance: largest change of a reliability at which the rounds end.
+        max_rounds: rounds at most.
+    """
+    pooled = fit_label_noise(margins)
+    p = expit(pooled.scale * margins)
+    votes = np.bincount(annotator).astype(np.float64)
+    eta = np.full(len(votes), pooled.reliability)
+    rounds, change = 0, np.inf
+    while change > tolerance and rounds < max_rounds:
+        weight = posterior(p, eta[annotator])
+        right = np.bincount(annotator, weights=weight, minlength=len(votes))
+        new = (right + prior * pooled.reliability) / (votes + prior)
+        new = np.clip(new, *RELIABILITY_BOUNDS)
+        change, eta, rounds = float(np.abs(new - eta).max()), new, rounds + 1
+    return AnnotatorNoise(pooled, eta, posterior(p, eta[annotator]), rounds)

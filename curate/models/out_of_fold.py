@@ -12,8 +12,10 @@ from pydantic import Field
 from torch import Tensor
 
 from curate.context import Context, batches
+from curate.models.features import FeatureKind
 from curate.models.folds import group_folds
 from curate.models.heads import HeadKind, Heads, HeadSpec, fit_heads, make_heads
+from curate.models.losses import LossKind
 from curate.pairs import messages_key
 from curate.steps import Column, Parameters
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _EVALUATION_ROWS = 65_536
 MIN_PROMPTS = 2
+_LEARNING_RATES: dict[HeadKind, float] = {"linear": 0.1, "mlp": 0.01}
 STATUS = Column(
     "status",
     "ok; or why the score is missing or the pair taught the heads nothing "
@@ -35,23 +38,38 @@ class HeadParameters(Parameters):
 
     head: HeadKind = Field("linear", description="linear, or mlp with one hidden layer.")
     hidden: int = Field(64, ge=1, description="Units of the hidden layer of an mlp head.")
-    l2: float = Field(3.0, ge=0, description="Precision of the Gaussian prior on the weights.")
+    features: FeatureKind = Field(
+        "embedding",
+        description="What a head sees of an answer: embedding; both (that, its style and its "
+        "closeness to the prompt); or length alone.",
+    )
+    l2: float = Field(10.0, ge=0, description="Precision of the Gaussian prior on the weights.")
+    loss: LossKind = Field(
+        "bt", description="Loss of a margin: bt, or robust: cdpo, rdpo, lcpo, holder, ropo, drdpo."
+    )
+    loss_parameter: float | None = Field(
+        None, description="Flip rate (cdpo, rdpo), reliability (lcpo), gamma, alpha or beta'."
+    )
     folds: int = Field(
         5, ge=2, description="Folds by prompt; a pair is scored by the others' head."
     )
     steps: int = Field(300, ge=1, description="Optimiser steps at least.")
-    learning_rate: float = Field(0.1, gt=0, description="Of Adam at the start.")
+    learning_rate: float | None = Field(
+        None, gt=0, description="Of Adam at the start; default 0.1 for linear heads, 0.01 for mlp."
+    )
 
     def spec(self, dropout: float = 0.0, init: float = 0.1) -> HeadSpec:
         """The head specification of these parameters."""
         return HeadSpec(
             init=init,
+            loss=self.loss,
+            loss_parameter=self.loss_parameter,
             kind=self.head,
             hidden=self.hidden,
             l2=self.l2,
             dropout=dropout,
             steps=self.steps,
-            learning_rate=self.learning_rate,
+            learning_rate=self.learning_rate or _LEARNING_RATES[self.head],
         )
 
 
@@ -116,25 +134,36 @@ def missing(columns: tuple[Column, ...], pairs: pl.DataFrame, context: Context) 
 
 
 def train_out_of_fold(
-    pairs: pl.DataFrame, context: Context, spec: HeadSpec, repeats: int, folds: int
+    pairs: pl.DataFrame,
+    context: Context,
+    spec: HeadSpec,
+    repeats: int,
+    folds: int,
+    features: FeatureKind = "embedding",
 ) -> OutOfFold:
     """Train `repeats` x `folds` heads as one batch; each repeat splits the prompts anew.
 
     The same specification asked for twice in a run is trained once.
     """
-    key = ("out of fold", spec, repeats, folds)
-    return context.shared(key, lambda: _train(pairs, context, spec, repeats, folds))
+    key = ("out of fold", spec, repeats, folds, features)
+    return context.shared(key, lambda: _train(pairs, context, spec, repeats, folds, features))
 
 
-def answers(context: Context) -> tuple[Tensor, Tensor]:
+def answers(context: Context, features: FeatureKind) -> tuple[Tensor, Tensor]:
     """Scaled features of chosen and rejected answers on the context's device, (pairs, dim)."""
-    return context.shared("answers", lambda: context.features.answers(context.device))
+    key = ("answers", features)
+    return context.shared(key, lambda: context.features.answers(features, context.device))
 
 
 def _train(
-    pairs: pl.DataFrame, context: Context, spec: HeadSpec, repeats: int, folds: int
+    pairs: pl.DataFrame,
+    context: Context,
+    spec: HeadSpec,
+    repeats: int,
+    folds: int,
+    features: FeatureKind,
 ) -> OutOfFold:
-    chosen, rejected = answers(context)
+    chosen, rejected = answers(context, features)
     scorer_of, weights = fold_weights(pairs, context, repeats, folds)
     seed = context.step_seed("heads", repeats, folds)
     heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(context.device)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from curate.context import Progress, SilentProgress
-from curate.models.heads import HeadSpec, Optimiser, bradley_terry_loss, make_heads
+from curate.models.heads import HeadSpec, Optimiser, make_heads
+from curate.models.losses import bradley_terry
 
 _BATCHES_PER_EPOCH = 8
 _MIN_BATCH = 16
@@ -93,7 +94,7 @@ def review(
             by_margin = schedule.curriculum and epoch > 0
             shared = []
             for rows in torch.split(_order(margins, by_margin, generator), batch):
-                loss = bradley_terry_loss(heads.margins(chosen[rows], rejected[rows]))
+                loss = bradley_terry(heads.margins(chosen[rows], rejected[rows]))
                 own = small_loss(loss.detach(), both[rows], schedule.keep(epoch))
                 from_peer = own.roll(folds, dims=1)
                 optimiser.step(loss, from_peer)
@@ -102,7 +103,7 @@ def review(
                 shared.append((own * from_peer).sum() / own.sum().clamp_min(1))
             with torch.no_grad():
                 margins = heads.margins(chosen, rejected).gather(1, columns)
-            losses.append(bradley_terry_loss(margins))
+            losses.append(bradley_terry(margins))
             overlaps.append(torch.stack(shared).mean())
             task.advance()
     selected = handed.sum(1) / shown.sum(1)

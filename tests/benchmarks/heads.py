@@ -1,6 +1,6 @@
 """Speed of the heads against the naive way, as ratios within one run.
 
-    python tests/benchmarks/heads.py [--pairs 5000] [--dim 384]
+python tests/benchmarks/heads.py [--pairs 5000] [--dim 384]
 """
 
 from __future__ import annotations

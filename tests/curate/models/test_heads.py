@@ -11,7 +11,6 @@ from scipy.special import expit
 from curate.models.heads import (
     HeadSpec,
     MLPHeads,
-    bradley_terry_loss,
     dropout_mask,
     fit_heads,
     make_heads,
@@ -82,13 +81,6 @@ def test_dropout_mask_keeps_the_mean() -> None:
     mask = dropout_mask(2000, 50, 0.25, torch.Generator().manual_seed(0))
     assert sorted(mask.unique().tolist()) == pytest.approx([0.0, 4 / 3])
     assert mask.mean().item() == pytest.approx(1.0, abs=0.01)
-
-
-def test_bradley_terry_loss_and_the_weight_table() -> None:
-    """Its gradient is -(1 - p) (methods, section 0, row DPO / BT)."""
-    margin = torch.linspace(-8, 8, 41, dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(bradley_terry_loss(margin).sum(), margin)
-    torch.testing.assert_close(gradient, -(1 - torch.sigmoid(margin)).detach())
 
 
 def test_the_batched_fit_reaches_the_optimum_of_each_head() -> None:

@@ -44,7 +44,7 @@ def test_held_out_margins_do_not_depend_on_the_pairs_own_label() -> None:
     chosen, rejected = sim.context.features.answers()
     swap = chosen.clone(), rejected.clone()
     swap[0][5], swap[1][5] = rejected[5], chosen[5]
-    sim.context._shared["answers"] = swap
+    sim.context._shared["answers", "embedding"] = swap
     sim.context._shared = {k: v for k, v in sim.context._shared.items() if k[0] != "out of fold"}
     after = train_out_of_fold(sim.pairs, sim.context, SPEC, 2, 3).margins()
     np.testing.assert_allclose(after[5], -before[5], rtol=1e-4)

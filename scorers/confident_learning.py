@@ -1,0 +1,92 @@
+"""Confident learning through cleanlab: the field's baseline for label errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+from scipy.special import expit
+
+from curate.context import Context
+from curate.models.contamination import confident_rate
+from curate.models.out_of_fold import (
+    STATUS,
+    HeadParameters,
+    missing,
+    status,
+    too_few_prompts,
+    train_out_of_fold,
+    trainable,
+)
+from curate.steps import HIGHER, LOWER, Column, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class ConfidentLearningParams(HeadParameters):
+    """Parameters of `confident_learning`."""
+
+    repeats: int = Field(8, ge=1, description="Times the folds are drawn anew; margins averaged.")
+
+
+class ConfidentLearning(Scorer[ConfidentLearningParams]):
+    """cleanlab's label quality and label issues on held-out probabilities.
+
+    The two classes are "the first answer wins" and "the second wins"; each pair is given in both
+    orders, so that neither slot is favoured.
+    """
+
+    name = "confident_learning"
+    summary = "cleanlab's label quality and label issues on held-out probabilities"
+    reference = "Northcutt et al. 2021, arXiv 1911.00068 (cleanlab)"
+    needs_embeddings: ClassVar[bool] = True
+    Params = ConfidentLearningParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Quality and issue."""
+        return (
+            Column(
+                "quality", "cleanlab's normalized-margin label quality", "float", HIGHER, "0 to 1"
+            ),
+            Column("issue", "cleanlab calls the label an issue", "bool", LOWER),
+            STATUS,
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Quality of all pairs; issues among those that hold a vote."""
+        p = self.params
+        if too_few_prompts(pairs, context):
+            return missing(self.columns(), pairs, context)
+        trained = train_out_of_fold(pairs, context, p.spec(), p.repeats, p.folds, p.features)
+        probability = expit(trained.margins()).mean(axis=1)
+        votes = trainable(pairs)
+        quality, issue = label_quality(probability, votes)
+        context.facts["noise_rate"] = round(confident_rate(probability[votes]), 4)
+        frame = pl.DataFrame({"quality": quality, "issue": issue})
+        return frame.with_columns(status(pairs, context))
+
+
+def label_quality(
+    probability: NDArray[np.float64], votes: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """cleanlab's quality (pairs,) and issues (pairs,) from probabilities of the observed labels."""
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    def both(p: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        first = np.column_stack([p, 1.0 - p])
+        labels = np.repeat([0, 1], len(p))
+        return labels, np.concatenate([first, first[:, ::-1]])
+
+    labels, probabilities = both(probability)
+    quality = get_label_quality_scores(labels, probabilities, method="normalized_margin")
+    issue = np.zeros(len(probability), dtype=bool)
+    if votes.any():
+        labels, probabilities = both(probability[votes])
+        # One process: the work is small, and workers would import everything anew.
+        found = find_label_issues(labels, probabilities, n_jobs=1)
+        issue[votes] = found[: int(votes.sum())]
+    return quality[: len(probability)], issue

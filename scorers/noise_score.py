@@ -1,0 +1,51 @@
+"""The default suspicion of a label, learned without any gold label."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import polars as pl
+from scipy.special import expit
+
+from curate.context import Context
+from curate.models.calibration import calibrate
+from curate.models.combined import MEMBERS, combined_margins
+from curate.models.out_of_fold import STATUS, missing, status, too_few_prompts, trainable
+from curate.steps import HIGHER, LOWER, Column, Parameters, Scorer
+
+
+class NoiseScore(Scorer[Parameters]):
+    """Probability, by held-out heads, that the opposite label would have been given.
+
+    Heads on embeddings with style (length, lists, digits, closeness to the prompt...) at two
+    strengths of regularisation and a head on length alone are stacked by a logistic regression on
+    the labels themselves, out of fold. It cannot tell a wrong label from an unusual taste.
+    """
+
+    name = "noise_score"
+    summary = "suspicion of each label by stacked held-out heads; the default ranking"
+    reference = "stacked generalisation, Wolpert 1992; heads by Bradley and Terry 1952"
+    needs_embeddings: ClassVar[bool] = True
+    Params = Parameters
+
+    def columns(self) -> tuple[Column, ...]:
+        """The score and the margin behind it."""
+        return (
+            Column("score", "probability of the opposite label", "float", LOWER, "0 to 1"),
+            Column("margin", "combined held-out margin", "float", HIGHER, "nats (log odds)"),
+            STATUS,
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Out-of-fold scores of all pairs."""
+        if too_few_prompts(pairs, context):
+            return missing(self.columns(), pairs, context)
+        combined = combined_margins(pairs, context)
+        calibration = calibrate(combined.margin[trainable(pairs)])
+        margin = combined.margin * calibration.scale
+        context.facts["calibration"] = calibration.facts()
+        names = [f"{kind}, l2 {l2:g}" for kind, l2 in MEMBERS]
+        weights = (round(float(w), 4) for w in combined.weights)
+        context.facts["weights"] = dict(zip(names, weights, strict=True))
+        frame = pl.DataFrame({"score": expit(-margin), "margin": margin})
+        return frame.with_columns(status(pairs, context))
