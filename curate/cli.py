@@ -130,18 +130,79 @@ def inspect(
     from curate.inspection import inspect_pairs
     from curate.reading import read_pairs
 
-    place: dict[str, Any] = {"path": data}
-    if data.startswith("hf:"):
-        place = {"hf": data.removeprefix("hf:").strip()}
     with console_progress() as progress:
         pairs = read_pairs(
-            **place, format=format, split=split, limit=limit, on_error="skip", progress=progress
+            **_place(data),
+            format=format,
+            split=split,
+            limit=limit,
+            on_error="skip",
+            progress=progress,
         )
     facts = inspect_pairs(pairs)
     if as_json:
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     show_facts(facts)
+
+
+@app.command()
+def bench(
+    data: Annotated[
+        list[str], typer.Argument(help="Data sets: file, glob, folder, hf:owner/name.")
+    ],
+    noise: Annotated[str, typer.Option(help="Shares of labels to flip, by commas.")] = "0.2,0.4",
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each experiment.")] = 5,
+    patterns: Annotated[
+        str, typer.Option(help="By commas: symmetric, ambiguity, annotator, topic.")
+    ] = "symmetric",
+    semi_synthetic: Annotated[
+        int | None,
+        typer.Option(min=100, help="Label this many pairs of the texts by a known reward instead."),
+    ] = None,
+    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
+    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for bench.json and bench.parquet.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace earlier results.")] = False,
+) -> None:
+    """Prove methods on your data: flip labels, see who finds them, train on what is kept."""
+    from curate.bench.command import MARK, Synthetic, write_bench
+    from curate.bench.command import bench as run_bench
+    from curate.bench.run import Plan
+    from curate.bench.show import show_bench
+    from curate.config import InputConfig
+    from curate.console import console_progress
+    from curate.runfolder import check_free
+
+    plan = Plan(_rates(noise), tuple(p.strip() for p in patterns.split(",")), seeds)
+    if output is not None:
+        check_free(output, overwrite, MARK)
+    inputs = [InputConfig(**_place(d), format=format, limit=limit, on_error="skip") for d in data]
+    made = None if semi_synthetic is None else Synthetic(semi_synthetic)
+    with console_progress() as progress:
+        found = run_bench(inputs, plan, progress, made)
+    show_bench(found)
+    if output is not None:
+        write_bench(found, plan, output, overwrite)
+        typer.echo(f"written: {output / 'bench.json'}, {output / 'bench.parquet'}")
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise CurateError(
+            "wrong noise rate", where="--noise", found=repr(text), expected="such as 0.2,0.4"
+        ) from None
+
+
+def _place(data: str) -> dict[str, Any]:
+    """A data set of the command line as arguments of `read_pairs`."""
+    if data.startswith("hf:"):
+        return {"hf": data.removeprefix("hf:").strip()}
+    return {"path": data}
 
 
 @app.command()

@@ -11,14 +11,15 @@ import polars as pl
 
 from curate.config import PipelineConfig, load_config, parse_config
 from curate.context import Context, Progress, SilentProgress
+from curate.embedding import embed_frame
 from curate.engines.local import DROP_REASON, DROP_STEP, StepReport, run_filters, run_scorer
 from curate.errors import CurateError
-from curate.manifest import check_rows, make_manifest
+from curate.manifest import MANIFEST, check_rows, make_manifest
 from curate.pairs import PAIR_COLUMNS, fingerprint
 from curate.plan import Plan, make_plan
 from curate.reading import Pairs, read_pairs
 from curate.runfolder import check_free, staged
-from curate.writing import write_frame, write_manifest, write_shards
+from curate.writing import write_frame, write_json, write_shards
 from curate.yaml_places import Places
 
 if TYPE_CHECKING:
@@ -154,22 +155,8 @@ class Pipeline:
         return context
 
     def _embed(self, frame: pl.DataFrame, steps: list[StepReport], progress: Progress) -> Features:
-        from curate.models.embedder import Embedder
-        from curate.models.features import embed_pairs
-        from curate.store import open_store
-
-        started = time.perf_counter()
-        embedder = Embedder(**dict(self.config.embedder))
-        features = embed_pairs(frame, embedder, open_store(self.config.store), progress)
-        facts = {
-            "model": embedder.name,
-            "fingerprint": embedder.fingerprint,
-            "device": embedder.device,
-            "texts": len(features.vectors),
-            "dimensions": features.vectors.shape[1],
-            "cached": features.cached,
-        }
-        seconds = time.perf_counter() - started
+        features, facts = embed_frame(frame, self.config.embedder, self.config.store, progress)
+        seconds = facts.pop("seconds")
         steps.append(StepReport("embed", "embed", len(frame), len(frame), seconds, facts))
         return features
 
@@ -201,7 +188,7 @@ class Pipeline:
             }
             files = {"format": output.format, "file_type": output.file_type, "kept": shards}
             manifest = make_manifest(self.config, self.plan, steps, _source(pairs), rows, files)
-            write_manifest(manifest, stage)
+            write_json(manifest, stage / MANIFEST)
         return Result(result.scores, result.kept, result.dropped, result.rejected, steps, folder)
 
 

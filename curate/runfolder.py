@@ -17,8 +17,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _HOST = socket.gethostname().replace("-", "_")
 
 
-def check_free(folder: Path, overwrite: bool) -> None:
-    """Make sure that a run may write to `folder`.
+def check_free(folder: Path, overwrite: bool, mark: str = MANIFEST) -> None:
+    """Make sure that a run may write to `folder`; a folder with the file `mark` is a finished run.
 
     Raises:
         CurateError: it holds a finished run and `overwrite` is off, or files that are no run.
@@ -27,12 +27,12 @@ def check_free(folder: Path, overwrite: bool) -> None:
         return
     if not folder.is_dir():
         raise CurateError("the output is a file", where=str(folder), expected="a folder")
-    if (folder / MANIFEST).exists():
+    if (folder / mark).exists():
         if not overwrite:
             raise CurateError(
                 "the output folder holds a finished run",
                 where=str(folder),
-                found=MANIFEST,
+                found=mark,
                 fix="give another --output, or --overwrite to replace it",
             )
     elif any(folder.iterdir()):
@@ -45,7 +45,7 @@ def check_free(folder: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def staged(folder: Path, overwrite: bool) -> Iterator[Path]:
+def staged(folder: Path, overwrite: bool, mark: str = MANIFEST) -> Iterator[Path]:
     """A folder beside `folder` to write into; it takes the place of `folder` on success.
 
     Whatever happens before that (an error, a kill, a full disk), `folder` stays as it was.
@@ -55,7 +55,7 @@ def staged(folder: Path, overwrite: bool) -> Iterator[Path]:
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve would follow a link)
     _sweep(folder)
-    check_free(folder, overwrite)
+    check_free(folder, overwrite, mark)
     stage = folder.parent / f".{folder.name}.partial-{_HOST}-{os.getpid()}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

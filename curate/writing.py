@@ -10,7 +10,6 @@ import polars as pl
 from pyarrow import parquet
 
 from curate.context import batches
-from curate.manifest import MANIFEST
 
 _LEVEL = 3
 
@@ -48,9 +47,9 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
             parquet.write_table(table, file, compression="zstd", compression_level=_LEVEL)
 
 
-def write_manifest(manifest: dict[str, Any], folder: Path) -> None:
-    """Write manifest.json in one step: it stands whole or not at all."""
-    text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
-    half = folder / f".{MANIFEST}.tmp"
+def write_json(value: dict[str, Any], path: Path) -> None:
+    """Write a JSON file in one step: it stands whole or not at all."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    half = path.with_name(f".{path.name}.tmp")
     half.write_text(text + "\n", encoding="utf-8")
-    half.replace(folder / MANIFEST)
+    half.replace(path)

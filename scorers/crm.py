@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 
 from curate.context import Context
+from curate.models.combined import combined_margins
 from curate.models.label_noise import fit_label_noise
 from curate.models.out_of_fold import (
     STATUS,
@@ -20,7 +21,6 @@ from curate.models.out_of_fold import (
     missing,
     status,
     too_few_prompts,
-    train_out_of_fold,
     trainable,
 )
 from curate.models.peer_review import PeerReview, Schedule, review
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MAX_RATE = 0.45
-_ESTIMATE_REPEATS = 8
 ROBUST, AMBIGUOUS, NOISY = "robust", "ambiguous", "noisy"
 
 
@@ -123,10 +122,7 @@ class CRM(Scorer[CRMParams]):
         p = self.params
         if p.noise_rate != "auto":
             return p.noise_rate
-        trained = train_out_of_fold(
-            pairs, context, p.spec(), _ESTIMATE_REPEATS, p.folds, p.features
-        )
-        margins = trained.margins().mean(axis=1)[trainable(pairs)]
+        margins = combined_margins(pairs, context).plain[trainable(pairs)]
         return min(fit_label_noise(margins).rate, _MAX_RATE)
 
     def _frame(self, seen: PeerReview, rate: float, votes: NDArray[np.bool_]) -> pl.DataFrame:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import polars as pl
 from pydantic import Field
+from scipy.special import expit
 
 from curate.context import Context
 from curate.models.calibration import calibrate
-from curate.models.label_noise import AnnotatorNoise, fit_annotators
-from curate.models.out_of_fold import (
-    STATUS,
-    HeadParameters,
-    missing,
-    status,
-    too_few_prompts,
-    train_out_of_fold,
-    trainable,
+from curate.models.combined import combined_margins
+from curate.models.label_noise import (
+    AnnotatorNoise,
+    fit_annotators,
+    fit_label_noise,
+    posterior,
 )
-from curate.steps import HIGHER, Column, Scorer
+from curate.models.out_of_fold import STATUS, missing, status, too_few_prompts, trainable
+from curate.steps import HIGHER, Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,27 +27,20 @@ if TYPE_CHECKING:
 _SHOWN = 50
 
 
-class LabelEMParams(HeadParameters):
+class LabelEMParams(Parameters):
     """Parameters of `label_em`."""
 
-    features: Literal["embedding", "both", "length"] = Field(
-        "both", description="What a head sees of an answer: embedding, both (with style), length."
-    )
-    repeats: int = Field(8, ge=1, description="Times the folds are drawn anew; margins averaged.")
-    rounds: int = Field(
-        3, ge=1, description="Times heads are trained, each with the reliability found before."
-    )
     prior_votes: float = Field(
         20.0, ge=0, description="Votes' worth of belief that an annotator is like all the others."
     )
 
 
 class LabelEM(Scorer[LabelEMParams]):
-    """Expectation maximisation of label reliability on held-out margins.
+    """Expectation maximisation of label reliability on the held-out margins of `noise_score`.
 
-    Heads are trained by the loss -log(p eta + (1 - p)(1 - eta)), then scale and eta are fitted to
-    their held-out margins together, and so on. The paper trains a policy and assumes calibration;
-    fitting the scale alone to noisy labels first would hide the flips in it.
+    Scale and flip rate are fitted together, since a scale fitted to noisy labels first would hide
+    the flips in it. The paper's M step on the policy is left out: retraining the heads with the
+    posterior as weight ranked flips worse than plain training did.
     """
 
     name = "label_em"
@@ -85,44 +76,27 @@ class LabelEM(Scorer[LabelEMParams]):
             return missing(self.columns(), pairs, context)
         votes = trainable(pairs)
         names, annotator = _annotators(pairs)
-        margins, noise = self._fit(pairs, context, annotator, votes)
-        self._tell(context, noise, names, annotator, margins[votes])
-        posterior = np.full(len(pairs), np.nan)
-        posterior[votes] = noise.posterior
+        combined = combined_margins(pairs, context)
+        # Rates rest on the first round alone: the second one has been pulled towards its beliefs.
+        noise = fit_annotators(combined.plain[votes], annotator[votes], self.params.prior_votes)
+        eta = noise.pooled.reliability
+        margins = fit_label_noise(combined.margin[votes], eta).scale * combined.margin
+        self._tell(context, noise, names, combined.plain[votes])
+        right = posterior(expit(margins), noise.reliability[annotator])
         frame = pl.DataFrame(
             {
-                "posterior": posterior,
+                "posterior": np.where(votes, right, np.nan),
                 "reliability": noise.reliability[annotator],
-                "margin": noise.pooled.scale * margins,
+                "margin": margins,
             }
         )
         return frame.with_columns(status(pairs, context))
-
-    def _fit(
-        self,
-        pairs: pl.DataFrame,
-        context: Context,
-        annotator: NDArray[np.int64],
-        votes: NDArray[np.bool_],
-    ) -> tuple[NDArray[np.float64], AnnotatorNoise]:
-        p = self.params
-        spec = p.spec()
-        for left in range(p.rounds, 0, -1):
-            trained = train_out_of_fold(pairs, context, spec, p.repeats, p.folds, p.features)
-            margins = trained.margins().mean(axis=1)
-            noise = fit_annotators(margins[votes], annotator[votes], p.prior_votes)
-            eta = round(noise.pooled.reliability, 3)
-            if left == 1 or spec.loss_parameter == eta or p.loss != "bt":
-                break
-            spec = replace(spec, loss="lcpo", loss_parameter=eta)
-        return margins, noise
 
     def _tell(
         self,
         context: Context,
         noise: AnnotatorNoise,
         names: list[str],
-        annotator: NDArray[np.int64],
         margins: NDArray[np.float64],
     ) -> None:
         context.facts["noise_rate"] = round(noise.pooled.rate, 4)

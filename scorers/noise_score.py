@@ -42,10 +42,9 @@ class NoiseScore(Scorer[Parameters]):
             return missing(self.columns(), pairs, context)
         combined = combined_margins(pairs, context)
         calibration = calibrate(combined.margin[trainable(pairs)])
-        margin = combined.margin * calibration.scale
         context.facts["calibration"] = calibration.facts()
-        names = [f"{kind}, l2 {l2:g}" for kind, l2 in MEMBERS]
+        names = [f"{kind}, l2 {l2:g}, {r}" for r in ("labels", "beliefs") for kind, l2 in MEMBERS]
         weights = (round(float(w), 4) for w in combined.weights)
         context.facts["weights"] = dict(zip(names, weights, strict=True))
-        frame = pl.DataFrame({"score": expit(-margin), "margin": margin})
+        frame = pl.DataFrame({"score": expit(-combined.margin), "margin": combined.margin})
         return frame.with_columns(status(pairs, context))

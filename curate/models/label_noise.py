@@ -49,8 +49,8 @@ def posterior(
     return right / (right + (1.0 - probability) * (1.0 - reliability))
 
 
-def fit_label_noise(margins: NDArray[np.float64]) -> LabelNoise:
-    """Scale and reliability of greatest likelihood.
+def fit_label_noise(margins: NDArray[np.float64], reliability: float | None = None) -> LabelNoise:
+    """Scale and reliability of greatest likelihood; the scale alone where a reliability is given.
 
     A temperature fitted to the noisy labels alone would take the flips into itself, and leave a
     reliability of 1; fitted together, the scale explains the slope at small margins and the
@@ -59,7 +59,10 @@ def fit_label_noise(margins: NDArray[np.float64]) -> LabelNoise:
 
     Args:
         margins: (pairs,) held-out margins of the observed labels; ties left out.
+        reliability: where it is known.
     """
+    fixed = (reliability, reliability)
+    bounds = (_SCALE_BOUNDS, RELIABILITY_BOUNDS if reliability is None else fixed)
     finite = margins[np.isfinite(margins)]
 
     def loss(point: NDArray[np.float64]) -> float:
@@ -67,12 +70,7 @@ def fit_label_noise(margins: NDArray[np.float64]) -> LabelNoise:
         right, wrong = np.log(point[1]), np.log1p(-point[1])
         return -float(np.logaddexp(right + log_expit(scaled), wrong + log_expit(-scaled)).mean())
 
-    fits = [
-        minimize(
-            loss, np.array(start), method="L-BFGS-B", bounds=(_SCALE_BOUNDS, RELIABILITY_BOUNDS)
-        )
-        for start in _STARTS
-    ]
+    fits = [minimize(loss, np.array(start), method="L-BFGS-B", bounds=bounds) for start in _STARTS]
     best = min(fits, key=lambda fit: float(fit.fun))
     return LabelNoise(float(best.x[1]), float(np.exp(best.x[0])), -float(best.fun) * len(finite))
 

@@ -1,0 +1,1 @@
+"""Proof on the user's own data: noise is injected, and every method has to find it."""

@@ -1,0 +1,142 @@
+"""The pairs on which methods are proven: votes taken as clean, or labels by a known reward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from scipy.special import expit
+
+from curate.errors import CurateError
+from curate.models.features import Features
+from curate.models.out_of_fold import trainable
+from curate.pairs import content_keys, messages_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MIN_PAIRS = 50
+
+
+@dataclass(frozen=True)
+class BenchData:
+    """Pairs whose labels count as clean.
+
+    Attributes:
+        name: of the data set.
+        pairs: the pair table.
+        features: of the pairs.
+        margin: (pairs,) true margin of the label where it is known (semi-synthetic), else None.
+    """
+
+    name: str
+    pairs: pl.DataFrame
+    features: Features
+    margin: NDArray[np.float64] | None = None
+
+    def take(self, rows: NDArray[np.int64]) -> BenchData:
+        """Some of the pairs."""
+        index = {part: positions[rows] for part, positions in self.features.index.items()}
+        features = Features(self.features.vectors, self.features.style, index)
+        margin = None if self.margin is None else self.margin[rows]
+        return BenchData(self.name, self.pairs[rows], features, margin)
+
+    def flipped(self, flips: NDArray[np.bool_]) -> BenchData:
+        """The pairs with some labels turned round."""
+        swap = pl.Series("_flip", flips)
+        pairs = self.pairs.with_columns(
+            chosen=pl.when(swap).then("rejected").otherwise("chosen"),
+            rejected=pl.when(swap).then("chosen").otherwise("rejected"),
+        )
+        margin = None if self.margin is None else np.where(flips, -self.margin, self.margin)
+        return BenchData(self.name, pairs, self.features.flipped(flips), margin)
+
+
+def consensus_rows(pairs: pl.DataFrame) -> NDArray[np.int64]:
+    """Rows to take as clean: the first of each (prompt, two answers) on which all votes agree."""
+    keys = content_keys(pairs).with_columns(pairs["is_tie"]).with_row_index("row")
+    vote = pl.when("is_tie").then(0).when(pl.col("chosen") == pl.col("low")).then(1).otherwise(2)
+    groups = (
+        keys.with_columns(vote=vote, ok=pl.Series(trainable(pairs)))
+        .group_by("prompt", "low", "high")
+        .agg(pl.col("row").min(), pl.col("vote").n_unique(), pl.col("ok").all())
+        .filter((pl.col("vote") == 1) & pl.col("ok"))
+    )
+    rows: NDArray[np.int64] = groups["row"].sort().to_numpy().astype(np.int64)
+    return rows
+
+
+def real_data(name: str, pairs: pl.DataFrame, features: Features) -> BenchData:
+    """The unanimous votes of a data set.
+
+    Raises:
+        CurateError: there are fewer than `MIN_PAIRS`.
+    """
+    rows = consensus_rows(pairs)
+    if len(rows) < MIN_PAIRS:
+        raise CurateError(
+            "too few pairs to prove anything on",
+            where=name,
+            found=f"{len(rows)} unanimous pairs without ties and repeats",
+            expected=f"{MIN_PAIRS} or more",
+        )
+    return BenchData(name, pairs, features).take(rows)
+
+
+def semi_synthetic(
+    name: str, pairs: pl.DataFrame, features: Features, count: int, scale: float, seed: int
+) -> BenchData:
+    """`count` pairs of real answers, labelled by a known linear reward with Bradley-Terry noise.
+
+    Each pair takes the prompt and an answer of a random pair, and an answer of another one. The
+    reward is linear in the embeddings, its margins have the standard deviation `scale`.
+    """
+    rng = np.random.default_rng(seed)
+    index = features.index
+    own = rng.integers(len(pairs), size=count)
+    first = np.where(rng.random(count) < 0.5, index["chosen"][own], index["rejected"][own])
+    second = rng.permutation(np.concatenate([index["chosen"], index["rejected"]]))
+    second = second[rng.integers(len(second), size=count)]
+    differ = first != second
+    own, first, second = own[differ], first[differ], second[differ]
+    vectors = features.vectors.astype(np.float64)
+    margin = (vectors[first] - vectors[second]) @ rng.normal(size=vectors.shape[1])
+    margin *= scale / margin.std()
+    wins = rng.random(len(margin)) < expit(margin)
+    chosen, rejected = np.where(wins, first, second), np.where(wins, second, first)
+    texts = _texts_of(pairs, features)
+    table = pl.DataFrame(
+        {
+            "pair_id": [f"synthetic-{i}" for i in range(len(margin))],
+            "prompt": pairs["prompt"][own],
+            "chosen": _answers(texts, chosen),
+            "rejected": _answers(texts, rejected),
+        }
+    )
+    table = table.with_columns(
+        annotator=pl.lit(None, dtype=pl.String),
+        strength=pl.lit(None, dtype=pl.Float32),
+        is_tie=pl.lit(False),
+        source=pl.lit(name),
+        extra=pl.lit(None, dtype=pl.String),
+    )
+    placed = {"prompt": index["prompt"][own], "chosen": chosen, "rejected": rejected}
+    truth = np.where(wins, margin, -margin)
+    made = Features(features.vectors, features.style, placed)
+    return BenchData(f"{name} (semi-synthetic)", table, made, truth)
+
+
+def _texts_of(pairs: pl.DataFrame, features: Features) -> pl.Series:
+    """The text of each row of `features.vectors`; rows that are only prompts are empty."""
+    texts = np.full(len(features.vectors), "", dtype=object)
+    for part in ("chosen", "rejected"):
+        texts[features.index[part]] = pairs.select(messages_text(part)).to_series().to_numpy()
+    return pl.Series(texts.tolist(), dtype=pl.String)
+
+
+def _answers(texts: pl.Series, rows: NDArray[np.int64]) -> pl.Series:
+    message = pl.struct(role=pl.lit("assistant"), content=pl.col("t"))
+    frame = pl.DataFrame({"t": texts[rows]})
+    return frame.select(pl.concat_list(message).alias("m"))["m"]

@@ -1,0 +1,71 @@
+"""Whether training on what is kept is better: fresh heads, tested on clean held-out pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from curate.bench.data import BenchData
+from curate.models.heads import HeadSpec, fit_heads, make_heads
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_STARTS = 4
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How strongly a trainer learns each pair.
+
+    Attributes:
+        label: (pairs,) weight of the pair with its label, not negative.
+        flipped: (pairs,) weight of the pair with the label turned round.
+    """
+
+    label: NDArray[np.float64]
+    flipped: NDArray[np.float64] | None = None
+
+    def column(self) -> NDArray[np.float64]:
+        """Both, one below the other: (2 pairs,)."""
+        other = np.zeros(len(self.label)) if self.flipped is None else self.flipped
+        return np.concatenate([self.label, other])
+
+
+def accuracies(
+    train: BenchData,
+    test: BenchData,
+    weights: dict[str, Weights],
+    seed: int,
+    spec: HeadSpec | None = None,
+) -> dict[str, float]:
+    """Accuracy on `test` of a fresh reward head for each way to weigh the training pairs.
+
+    All heads are trained as one batch on the embeddings of `train`; each weighting is trained from
+    four starts, whose accuracies are averaged. A margin of 0 counts half.
+
+    Args:
+        train: pairs with the labels that a trainer would see.
+        test: clean pairs, with no prompt of `train`.
+        weights: by name.
+        seed: of starts and batches.
+        spec: of the heads.
+    """
+    spec = spec or HeadSpec()
+    names = list(weights)
+    table = np.stack([weights[n].column() for n in names], axis=1).astype(np.float32)
+    columns = torch.from_numpy(np.repeat(table, _STARTS, axis=1))
+    chosen, rejected = train.features.answers()
+    # A flipped label is the swapped pair.
+    both = torch.cat([chosen, rejected]), torch.cat([rejected, chosen])
+    used = columns.sum(dim=1) > 0
+    heads = make_heads(spec, chosen.shape[1], columns.shape[1], seed)
+    fit_heads(heads, both[0][used], both[1][used], columns[used], spec, seed)
+    with torch.no_grad():
+        better, worse = test.features.answers()
+        right = (torch.sign(heads.margins(better, worse)) + 1.0) / 2.0
+    means = right.mean(dim=0).reshape(len(names), _STARTS).mean(dim=1)
+    return {name: float(value) for name, value in zip(names, means, strict=True)}

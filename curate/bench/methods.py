@@ -1,0 +1,86 @@
+"""The methods that are compared: a scorer, the column that ranks, and which end is suspicious."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate.bench.data import BenchData
+from curate.context import Context
+from curate.registry import build, scorer_class
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ESTIMATE = "noise_rate"
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a scorer ranks pairs by suspicion.
+
+    Attributes:
+        name: in tables.
+        scorer: type of the scorer.
+        column: of the scorer, that ranks.
+        sign: 1 where large values are suspicious, -1 where small ones are.
+        parameters: of the scorer.
+        estimates: whether its fact `noise_rate` estimates the share of wrong labels.
+    """
+
+    name: str
+    scorer: str
+    column: str
+    sign: int
+    parameters: dict[str, Any] = field(default_factory=dict)
+    estimates: bool = False
+
+
+METHODS: tuple[Method, ...] = (
+    Method("noise_score", "noise_score", "score", 1),
+    Method("label_em", "label_em", "posterior", -1, estimates=True),
+    Method("crm", "crm", "loss_mean", 1),
+    Method("mc_dropout", "mc_dropout", "probability", -1),
+    Method("bald", "mc_dropout", "bald", 1),
+    Method("donod", "donod", "nod", 1),
+    Method("donod: don", "donod", "don", 1),
+    Method("holder", "holder", "probability", -1, estimates=True),
+    Method("margin (control)", "reward_margin", "margin", -1),
+    Method("cleanlab (control)", "confident_learning", "quality", -1, estimates=True),
+    Method("length (control)", "lengths", "difference", -1),
+)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a method said.
+
+    Attributes:
+        suspicion: (pairs,) larger for labels that are more likely wrong.
+        estimate: of the share of wrong labels, NaN where the method gives none.
+        seconds: that the scorer took; shared work is counted where it was done first.
+    """
+
+    suspicion: NDArray[np.float64]
+    estimate: float
+    seconds: float
+
+
+def rank(data: BenchData, methods: tuple[Method, ...], seed: int) -> dict[str, Ranking]:
+    """Run each method on the data with its (partly wrong) labels."""
+    context = Context(seed=seed, features_of=lambda: data.features)
+    rankings = {}
+    for method in methods:
+        own = context.for_step()
+        scorer = build(scorer_class(method.scorer), method.parameters, method.name)
+        started = time.perf_counter()
+        scores = scorer.score(data.pairs, own)
+        seconds = time.perf_counter() - started
+        values = scores[method.column].cast(float).fill_null(float("nan")).to_numpy()
+        estimate = float(own.facts.get(_ESTIMATE, float("nan"))) if method.estimates else np.nan
+        suspicion = np.nan_to_num(method.sign * values, nan=-np.inf)
+        rankings[method.name] = Ranking(suspicion, estimate, seconds)
+    return rankings

@@ -1,0 +1,141 @@
+"""The experiment: inject, rank, measure, train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from curate.bench.data import BenchData
+from curate.bench.downstream import Weights, accuracies
+from curate.bench.methods import METHODS, Method, Ranking, rank
+from curate.bench.patterns import inject
+from curate.context import Context, Progress
+from curate.models.contamination import lowest_share
+from curate.models.folds import group_folds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ALL, RANDOM, ORACLE, BAYES = "keep all", "random drop", "oracle drop", "Bayes-optimal"
+RELABEL, REWEIGHT = "noise_score: relabel", "label_em: soft labels"
+LIKELY = "label_em: drop if likely wrong"
+BASELINES = (ALL, RANDOM, ORACLE)
+_TEST_FOLDS = 4
+_LIKELY = 0.5
+SCHEMA: dict[str, Any] = {
+    "dataset": pl.String,
+    "pattern": pl.String,
+    "rate": pl.Float64,
+    "seed": pl.Int64,
+    "method": pl.String,
+    "pairs": pl.Int64,
+    "true_rate": pl.Float64,
+    "auroc": pl.Float64,
+    "average_precision": pl.Float64,
+    "precision_at_rate": pl.Float64,
+    "noise_estimate": pl.Float64,
+    "downstream_accuracy": pl.Float64,
+    "seconds": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is tried: every pattern at every rate with every seed."""
+
+    rates: tuple[float, ...] = (0.2, 0.4)
+    patterns: tuple[str, ...] = ("symmetric",)
+    seeds: int = 5
+    methods: tuple[Method, ...] = METHODS
+
+    def cells(self) -> Iterator[tuple[str, float, int]]:
+        """Pattern, rate and seed of each experiment."""
+        for pattern in self.patterns:
+            for rate in self.rates:
+                for seed in range(self.seeds):
+                    yield pattern, rate, seed
+
+
+def run_bench(data: BenchData, plan: Plan, progress: Progress) -> pl.DataFrame:
+    """One row for each pattern, rate, seed and method; the columns of `SCHEMA`."""
+    rows: list[dict[str, Any]] = []
+    cells = list(plan.cells())
+    with progress.task(f"bench {data.name}", len(cells)) as task:
+        for pattern, rate, seed in cells:
+            found = _cell(data, plan.methods, pattern, rate, seed)
+            key = {"dataset": data.name, "pattern": pattern, "rate": rate, "seed": seed}
+            rows.extend(key | row for row in found)
+            task.advance()
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _cell(
+    data: BenchData, methods: tuple[Method, ...], pattern: str, rate: float, seed: int
+) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(_seed(data.name, pattern, rate, seed))
+    test = group_folds(Context().prompt_groups(data.pairs), _TEST_FOLDS, seed) == 0
+    held_out = data.take(np.flatnonzero(test))
+    noisy, flips = inject(data.take(np.flatnonzero(~test)), pattern, rate, rng)
+    rankings = rank(noisy, methods, seed)
+    random = Ranking(rng.random(len(flips)), float("nan"), 0.0)
+    if noisy.margin is not None:
+        rankings[BAYES] = Ranking(-noisy.margin, float("nan"), 0.0)
+    share = float(flips.mean())
+    weights = {name: _kept(r.suspicion, share) for name, r in rankings.items()}
+    weights |= {ALL: Weights(np.ones(len(flips))), RANDOM: _kept(random.suspicion, share)}
+    weights |= {ORACLE: Weights((~flips).astype(np.float64))}
+    weights |= _transformed(rankings, share)
+    accuracy = accuracies(noisy, held_out, weights, seed)
+    found = rankings | {RANDOM: random}
+    rows = []
+    for name, value in accuracy.items():
+        ranking = found.get(name)
+        measured = _measures(ranking, flips) if ranking is not None else {}
+        rows.append(
+            {"method": name, "pairs": len(flips), "true_rate": share, "downstream_accuracy": value}
+            | measured
+        )
+    return rows
+
+
+def _transformed(rankings: dict[str, Ranking], share: float) -> dict[str, Weights]:
+    """What a user can do besides dropping a given share."""
+    made = {}
+    if "noise_score" in rankings:
+        kept = _kept(rankings["noise_score"].suspicion, share).label
+        made[RELABEL] = Weights(kept, 1.0 - kept)
+    if "label_em" in rankings:
+        posterior = -rankings["label_em"].suspicion
+        made[REWEIGHT] = Weights(posterior, 1.0 - posterior)
+        made[LIKELY] = Weights((posterior >= _LIKELY).astype(np.float64))
+    return made
+
+
+def _kept(suspicion: NDArray[np.float64], share: float) -> Weights:
+    """Weight 1 for the pairs that are left when the most suspicious share is dropped, else 0."""
+    return Weights((~lowest_share(-suspicion, share)).astype(np.float64))
+
+
+def _measures(ranking: Ranking, flips: NDArray[np.bool_]) -> dict[str, float | None]:
+    found: dict[str, float | None] = {
+        "noise_estimate": None if np.isnan(ranking.estimate) else ranking.estimate,
+        "seconds": ranking.seconds,
+    }
+    if flips.any() and not flips.all():
+        finite = np.nan_to_num(ranking.suspicion, neginf=np.finfo(np.float64).min)
+        flagged = lowest_share(-ranking.suspicion, float(flips.mean()))
+        found["auroc"] = float(roc_auc_score(flips, finite))
+        found["average_precision"] = float(average_precision_score(flips, finite))
+        found["precision_at_rate"] = float(flips[flagged].mean()) if flagged.any() else None
+    return found
+
+
+def _seed(*names: object) -> int:
+    digest = blake2b("/".join(str(n) for n in names).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
