@@ -147,6 +147,49 @@ def inspect(
 
 
 @app.command()
+def audit(
+    data: Annotated[str, typer.Argument(help="File, glob, folder, URL, or hf:owner/name.")],
+    against: Annotated[
+        str | None, typer.Option(help="Another data set: which prompts do both hold?")
+    ] = None,
+    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
+    split: Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path(
+        "audit.json"
+    ),
+) -> None:
+    """Tell how noisy a data set is, and what its labels lean on."""
+    from curate.audit.command import audit as run_audit
+    from curate.audit.show import show_audit
+    from curate.console import console_progress
+    from curate.reading import read_pairs
+    from curate.writing import write_json
+
+    with console_progress() as progress:
+        pairs = read_pairs(
+            **_place(data),
+            format=format,
+            split=split,
+            limit=limit,
+            on_error="skip",
+            progress=progress,
+        )
+        other = None
+        if against is not None:
+            other = read_pairs(**_place(against), on_error="skip", progress=progress)
+        found = run_audit(pairs, progress, other)
+    show_audit(found)
+    try:
+        write_json(found, output)
+    except OSError as error:
+        raise CurateError(
+            "the file cannot be written", where=str(output), found=str(error)
+        ) from None
+    typer.echo(f"written: {output}")
+
+
+@app.command()
 def bench(
     data: Annotated[
         list[str], typer.Argument(help="Data sets: file, glob, folder, hf:owner/name.")

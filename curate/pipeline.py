@@ -14,6 +14,7 @@ from curate.context import Context, Progress, SilentProgress
 from curate.embedding import embed_frame
 from curate.engines.local import DROP_REASON, DROP_STEP, StepReport, run_filters, run_scorer
 from curate.errors import CurateError
+from curate.exports import WEIGHT
 from curate.manifest import MANIFEST, check_rows, make_manifest
 from curate.pairs import PAIR_COLUMNS, fingerprint
 from curate.plan import Plan, make_plan
@@ -32,7 +33,7 @@ class Result:
 
     Attributes:
         scores: pair_id and every score column, one row for each pair read, in order.
-        kept: the pair table of the kept pairs.
+        kept: the pair table of the kept pairs, as filters changed them, and `weight` if given.
         dropped: the pair table of the others, with drop_step and drop_reason.
         rejected: file, row and reason of rows that were no pairs.
         steps: what each step did.
@@ -138,12 +139,19 @@ class Pipeline:
         fate = filtered.frame.with_columns(
             filtered.drop_step.alias(DROP_STEP), filtered.drop_reason.alias(DROP_REASON)
         )
-        kept = fate.filter(pl.col(DROP_STEP).is_null()).select(list(PAIR_COLUMNS))
+        kept = filtered.kept.select(*PAIR_COLUMNS, *self._weight())
         dropped = fate.filter(pl.col(DROP_STEP).is_not_null())
         dropped = dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON)
         check_rows(len(frame), len(kept), len(dropped))
         made = [c.name for c in self.plan.columns()]
         return Result(fate.select("pair_id", *made), kept, dropped, pairs.rejected, steps)
+
+    def _weight(self) -> list[pl.Expr]:
+        """The product of all training weights as `weight`, if a filter gives one."""
+        names = [f"{s.name}.{s.filter.weight}" for s in self.plan.filters if s.filter.weight]
+        if not names:
+            return []
+        return [pl.reduce(lambda a, b: a * b, [pl.col(n) for n in names]).alias(WEIGHT)]
 
     def _context(self, frame: pl.DataFrame, steps: list[StepReport], progress: Progress) -> Context:
         context = Context(seed=self.config.seed, progress=progress)

@@ -97,17 +97,26 @@ class Verdict:
         keep: one bool a pair.
         reason: one text a pair, read where `keep` is false.
         added: columns that the filter adds to every pair, kept or not.
+        changed: pair columns that take the place of those of the kept pairs (a flipped label);
+            what is dropped stays as it was read.
         warnings: what the user should be told.
     """
 
     keep: pl.Series
     reason: pl.Series
     added: pl.DataFrame | None = None
+    changed: pl.DataFrame | None = None
     warnings: tuple[str, ...] = field(default=())
 
 
 class Filter(Step[P], ABC):
-    """Decides which pairs go on; a ranker is a filter that also adds a score column."""
+    """Decides which pairs go on.
+
+    A ranker is a filter that also adds a score column, a transform one that changes pairs or adds
+    a training weight, named by `weight`.
+    """
+
+    weight: ClassVar[str | None] = None
 
     @abstractmethod
     def reads(self) -> tuple[str, ...]:

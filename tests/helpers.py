@@ -43,7 +43,7 @@ def numbered_pairs(count: int, prompts: int | None = None) -> pl.DataFrame:
     prompts = prompts or count
     return pairs_of(
         [
-            {"prompt": f"prompt {i % prompts}", "chosen": f"good {i}", "rejected": f"bad {i}"}
+            {"prompt": f"prompt {i % prompts}", "chosen": f"good {i}", "rejected": f"evil {i}"}
             for i in range(count)
         ]
     )
@@ -81,7 +81,7 @@ def simulate(
     observed = wins ^ flipped
     pairs = numbered_pairs(count, prompts=count // 2)
     vectors = {f"good {i}": first[i] if observed[i] else second[i] for i in range(count)}
-    vectors |= {f"bad {i}": second[i] if observed[i] else first[i] for i in range(count)}
+    vectors |= {f"evil {i}": second[i] if observed[i] else first[i] for i in range(count)}
     context = context_of(pairs, vectors, dim)
     return Simulation(pairs, context, flipped, np.where(observed, margin, -margin))
 

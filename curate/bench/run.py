@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ALL, RANDOM, ORACLE, BAYES = "keep all", "random drop", "oracle drop", "Bayes-optimal"
 RELABEL, REWEIGHT = "noise_score: relabel", "label_em: soft labels"
-LIKELY = "label_em: drop if likely wrong"
+LIKELY = "label_em: drop likely wrong"
 BASELINES = (ALL, RANDOM, ORACLE)
 _TEST_FOLDS = 4
 _LIKELY = 0.5

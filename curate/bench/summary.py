@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
+from scipy import stats
 
 from curate.bench.run import ALL, BASELINES, BAYES
 
@@ -19,8 +21,7 @@ _MEASURES = (
     "gain",
     "seconds",
 )
-_SURE = 2.0
-"""Standard errors from 0 from which on a gain counts as seen."""
+_CONFIDENCE = 0.95
 HELPS, HARMS, UNSEEN = "helps", "harms", "no difference seen"
 
 
@@ -28,7 +29,8 @@ def summarise(rows: pl.DataFrame) -> pl.DataFrame:
     """Mean and standard deviation over seeds of every measure, for each method.
 
     `gain` is the downstream accuracy less that of keeping all pairs with the same seed; `verdict`
-    says "helps" or "harms" where its mean is more than two standard errors from 0.
+    says "helps" or "harms" where the 95 % t-interval of its mean leaves out 0. It is about one
+    method at a time: among a dozen, one may pass by chance.
     """
     keep = rows.filter(pl.col("method") == ALL)
     keep = keep.select(*_KEYS, "seed", _all="downstream_accuracy")
@@ -39,17 +41,23 @@ def summarise(rows: pl.DataFrame) -> pl.DataFrame:
     table = gains.group_by(*_KEYS, "method", maintain_order=True).agg(
         pl.col("seed").len().alias("seeds"), pl.col("true_rate").mean(), *means, *spreads
     )
-    error = pl.col("gain_std") / pl.col("seeds").sqrt()
+    error = pl.col("gain_std") / pl.col("seeds").sqrt() * _t_quantile(table["seeds"])
     verdict = (
         pl.when(pl.col("method") == ALL)
         .then(None)
-        .when(pl.col("gain") > _SURE * error)
+        .when(pl.col("gain") > error)
         .then(pl.lit(HELPS))
-        .when(pl.col("gain") < -_SURE * error)
+        .when(pl.col("gain") < -error)
         .then(pl.lit(HARMS))
         .otherwise(pl.lit(UNSEEN))
     )
     return table.with_columns(verdict=pl.when(pl.col("seeds") > 1).then(verdict))
+
+
+def _t_quantile(seeds: pl.Series) -> pl.Series:
+    """Half width of the interval in standard errors; not a number for a single seed."""
+    freedom = np.maximum(seeds.to_numpy() - 1, 1)
+    return pl.Series(stats.t.ppf((1.0 + _CONFIDENCE) / 2.0, freedom))
 
 
 @dataclass(frozen=True)

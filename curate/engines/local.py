@@ -86,13 +86,15 @@ class Filtered:
     """All pairs after the filters, in their order.
 
     Attributes:
-        frame: pairs with scores and the columns that filters added.
+        frame: all pairs as read, with scores and the columns that filters added.
+        kept: the pairs that are left, as filters changed them, with the same columns.
         drop_step: name of the filter that dropped the pair, null where it was kept; (pairs,).
         drop_reason: why; (pairs,).
         reports: one for each filter.
     """
 
     frame: pl.DataFrame
+    kept: pl.DataFrame
     drop_step: pl.Series
     drop_reason: pl.Series
     reports: list[StepReport]
@@ -122,7 +124,7 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
             ],
             how="horizontal",
         )
-    return Filtered(frame, fate[DROP_STEP], fate[DROP_REASON], reports)
+    return Filtered(frame, left.drop(index), fate[DROP_STEP], fate[DROP_REASON], reports)
 
 
 def _run_filter(
@@ -140,6 +142,8 @@ def _run_filter(
         added = added.rename({c: f"{step.name}.{c}" for c in added.columns})
         left = pl.concat([left, added], how="horizontal")
         added = pl.concat([left.select(index), added], how="horizontal")
+    if verdict.changed is not None:
+        left = left.with_columns(verdict.changed)
     gone = left.with_columns(
         pl.lit(step.name).alias(DROP_STEP), verdict.reason.cast(pl.String).alias(DROP_REASON)
     )

@@ -7,6 +7,9 @@ from typing import ClassVar
 
 import polars as pl
 
+WEIGHT = "weight"
+"""Training weight of a pair, a column of the kept pairs where a filter gave one."""
+
 
 class Export(ABC):
     """Turns kept pairs into the columns that a trainer reads."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.exports.base import Export
+from curate.exports.base import WEIGHT, Export
 
 
 class TRLConversational(Export):
@@ -14,5 +14,6 @@ class TRLConversational(Export):
     summary = "TRL preference, conversational with explicit prompt (DPOTrainer, RewardTrainer)"
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The three message columns, and the id that leads back to the scores."""
-        return pairs.select("prompt", "chosen", "rejected", "pair_id")
+        """The three message columns, the id that leads back to the scores, and weights if any."""
+        weight = [WEIGHT] if WEIGHT in pairs.columns else []
+        return pairs.select("prompt", "chosen", "rejected", "pair_id", *weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from curate.extra import extra_with
 from curate.formats.base import ERROR, EXTRA
 
 FIRST, SECOND, TIE = 1, 2, 0
@@ -40,8 +41,4 @@ def place_slots(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFr
 
 def add_to_extra(key: str, json_value: pl.Expr) -> pl.Expr:
     """`EXTRA` with one more key; `json_value` is already JSON text."""
-    entry = pl.format('"{}":{}', pl.lit(key), json_value)
-    empty = pl.col(EXTRA).is_null() | (pl.col(EXTRA) == "{}")
-    body = pl.col(EXTRA).str.strip_suffix("}")
-    opened = pl.when(empty).then(pl.lit("{")).otherwise(body + pl.lit(","))
-    return (opened + entry + pl.lit("}")).alias(EXTRA)
+    return extra_with(EXTRA, key, json_value)

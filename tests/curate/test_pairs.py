@@ -9,7 +9,10 @@ from tests.helpers import numbered_pairs, pairs_of, swapped, turn
 def test_pair_id_is_the_same_when_the_label_is_flipped() -> None:
     pairs = numbered_pairs(5)
     again = pairs_of(
-        [{"prompt": f"prompt {i}", "chosen": f"bad {i}", "rejected": f"good {i}"} for i in range(5)]
+        [
+            {"prompt": f"prompt {i}", "chosen": f"evil {i}", "rejected": f"good {i}"}
+            for i in range(5)
+        ]
     )
     assert pairs["pair_id"].to_list() == again["pair_id"].to_list()
 

@@ -153,6 +153,7 @@ def test_the_default_pipeline_on_the_sample_twice(tmp_path: Path) -> None:
     import yaml
 
     config = yaml.safe_load(default_pipeline(str(SAMPLE_DATA)))
+    config["store"] = str(tmp_path / "store")
     first = Pipeline(config).run(output=tmp_path / "one")
     second = Pipeline(config).run(output=tmp_path / "two")
     embedded = [s.facts["cached"] for r in (first, second) for s in r.steps if s.name == "embed"]

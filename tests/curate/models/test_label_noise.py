@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from curate.models.label_noise import fit_label_noise, posterior
+from curate.models.label_noise import fit_annotators, fit_label_noise, posterior
 
 
 def labels(rate: float, scale: float, seed: int, count: int = 20_000) -> np.ndarray:
@@ -49,3 +49,33 @@ def test_posterior_is_bayes_rule_and_calibrated() -> None:
     for low in (0.1, 0.4, 0.7, 0.9):
         near = np.abs(weight - low) < 0.03
         assert (~flipped[near]).mean() == pytest.approx(weight[near].mean(), abs=0.02)
+
+
+def test_annotators_of_known_reliability_are_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    annotator = rng.integers(5, size=30_000)
+    rates = np.array([0.05, 0.1, 0.2, 0.3, 0.45])
+    margin = rng.normal(size=annotator.size) * 4
+    right = (rng.random(margin.size) < expit(margin)) ^ (rng.random(margin.size) < rates[annotator])
+    fit = fit_annotators(np.where(right, margin, -margin), annotator)
+    np.testing.assert_allclose(1 - fit.reliability, rates, atol=0.03)
+    assert fit.rounds < 1000
+
+
+def test_few_votes_are_shrunk_towards_all() -> None:
+    rng = np.random.default_rng(0)
+    margin = rng.normal(size=5000) * 4
+    right = (rng.random(5000) < expit(margin)) ^ (rng.random(5000) < 0.1)
+    observed = np.where(right, margin, -margin)
+    observed[:3] = -9.0  # three votes of one annotator, all against sure margins
+    annotator = np.r_[np.ones(3, dtype=int), np.zeros(4997, dtype=int)]
+    weak, strong = (fit_annotators(observed, annotator, prior).reliability for prior in (1, 100))
+    assert weak[1] < strong[1] < strong[0]
+    assert strong[1] == pytest.approx(strong[0], abs=0.05)
+
+
+def test_a_known_reliability_leaves_only_the_scale() -> None:
+    margins = labels(0.2, 4.0, 0)
+    fit = fit_label_noise(margins * 3, reliability=0.8)
+    assert fit.reliability == pytest.approx(0.8)
+    assert fit.scale == pytest.approx(1 / 3, rel=0.1)

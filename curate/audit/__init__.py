@@ -1,0 +1,1 @@
+"""How noisy a data set is, and what its labels lean on."""

@@ -1,0 +1,49 @@
+"""What the preferred side leans on besides content: length, position, format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from scipy.stats import binomtest
+
+from curate.formats.slots import SLOT_KEY
+from curate.models.out_of_fold import trainable
+from curate.models.style import STYLE_FEATURES, text_style
+from curate.pairs import messages_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def audit_biases(pairs: pl.DataFrame) -> dict[str, Any]:
+    """For each trait, how often the preferred answer has more of it; and the first slot's share."""
+    voted = pairs.filter(pl.Series(trainable(pairs)))
+    texts = [voted.select(messages_text(c)).to_series().to_list() for c in ("chosen", "rejected")]
+    chosen, rejected = (text_style(t) for t in texts)
+    traits = [
+        _share(name, chosen[:, i] > rejected[:, i], chosen[:, i] != rejected[:, i])
+        for i, name in enumerate(STYLE_FEATURES)
+    ]
+    found: dict[str, Any] = {"preferred_has_more": traits}
+    slot = voted["extra"].str.json_path_match(f"$.{SLOT_KEY}").cast(pl.Float64, strict=False)
+    known = slot.is_not_null().to_numpy()
+    if known.any():
+        found["position"] = _share("first slot", (slot == 1).fill_null(False).to_numpy(), known)
+    return found
+
+
+def _share(name: str, more: NDArray[np.bool_], counted: NDArray[np.bool_]) -> dict[str, Any]:
+    """Share among the counted pairs, with the 95 % interval of a binomial (Clopper-Pearson)."""
+    count, total = int((more & counted).sum()), int(counted.sum())
+    if total == 0:
+        return {"trait": name, "pairs": 0, "share": None, "low": None, "high": None}
+    interval = binomtest(count, total).proportion_ci()
+    return {
+        "trait": name,
+        "pairs": total,
+        "share": count / total,
+        "low": float(interval.low),
+        "high": float(interval.high),
+    }

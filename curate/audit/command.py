@@ -1,0 +1,54 @@
+"""`curate audit`: everything that can be said of a data set before it is filtered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from curate.audit.agreement import audit_agreement
+from curate.audit.biases import audit_biases
+from curate.audit.noise import audit_noise
+from curate.audit.structure import audit_leakage, audit_structure
+from curate.config import EmbedderConfig
+from curate.context import Context, Progress
+from curate.embedding import embed_frame
+from curate.inspection import inspect_pairs
+from curate.manifest import versions
+from curate.models.device import choose_device
+from curate.reading import Pairs
+
+
+def audit(
+    pairs: Pairs,
+    progress: Progress,
+    against: Pairs | None = None,
+    embedder: EmbedderConfig | None = None,
+    store: str | None = "auto",
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The findings as plain data.
+
+    Args:
+        pairs: the data set.
+        progress: where progress is shown.
+        against: another data set, whose prompts are looked for in this one.
+        embedder: of the texts; default the one that comes with curate.
+        store: as in pipeline.yaml.
+        seed: of folds, starts and resamples.
+    """
+    settings = embedder or EmbedderConfig()
+    features, facts = embed_frame(pairs.frame, settings, store, progress)
+    context = Context(seed=seed, device=choose_device(settings.device), progress=progress)
+    context.features_of = lambda: features
+    found: dict[str, Any] = {
+        "versions": versions(),
+        "seed": seed,
+        "embedder": facts,
+        "data": inspect_pairs(pairs),
+        "noise": audit_noise(pairs.frame, context),
+        "agreement": audit_agreement(pairs.frame),
+        "biases": audit_biases(pairs.frame),
+        "structure": audit_structure(pairs.frame),
+    }
+    if against is not None:
+        found["leakage"] = audit_leakage(pairs.frame, against.frame)
+    return found

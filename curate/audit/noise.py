@@ -1,0 +1,176 @@
+"""The noise rate by three estimators side by side, with intervals and caveats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from scipy.special import expit
+
+from curate.context import Context
+from curate.models.calibration import calibrate, reliability_curve
+from curate.models.combined import combined_margins
+from curate.models.contamination import confident_rate, holder_contamination
+from curate.models.label_noise import fit_annotators, fit_label_noise
+from curate.models.out_of_fold import too_few_prompts, trainable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Estimator = Callable[["NDArray[np.float64]"], float]
+_RESAMPLES = 100
+_LEVEL = 0.95
+_INFORMATIVE = 0.52
+"""Accuracy of held-out heads below which no estimate means anything."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A noise rate.
+
+    Attributes:
+        name: of the estimator.
+        rate: share of wrong labels, NaN where it cannot be told.
+        low: lower end of the 95 % bootstrap interval over prompts.
+        high: upper end.
+        caveat: how to read it.
+    """
+
+    name: str
+    rate: float
+    low: float
+    high: float
+    caveat: str
+
+
+def _flip_rate(margins: NDArray[np.float64]) -> float:
+    return fit_label_noise(margins).rate
+
+
+def _holder(margins: NDArray[np.float64]) -> float:
+    return holder_contamination(expit(margins))
+
+
+def _confident(margins: NDArray[np.float64]) -> float:
+    return confident_rate(expit(margins))
+
+
+ESTIMATORS: tuple[tuple[str, Estimator, str], ...] = (
+    (
+        "label_em",
+        _flip_rate,
+        "flips apart from ambiguity, read off the plateau at large margins; loose where heads have "
+        "no large margins (then the interval is wide)",
+    ),
+    (
+        "confident learning",
+        _confident,
+        "labels that the heads disbelieve: ambiguity and weak heads count as noise; an upper bound",
+    ),
+    (
+        "Hoelder",
+        _holder,
+        "contamination of the tail: near 0 where heads have no confident margins, whatever the "
+        "noise; a lower bound here",
+    ),
+)
+
+
+def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
+    """Calibration of held-out heads, then the estimates that rest on them, as plain data."""
+    if too_few_prompts(pairs, context):
+        return {"problem": "too few prompts to train on some and judge the others"}
+    votes = trainable(pairs)
+    margins = combined_margins(pairs, context).plain[votes]
+    calibration = calibrate(margins)
+    scaled = calibration.scale * margins
+    groups = context.prompt_groups(pairs)[votes]
+    found: dict[str, Any] = {
+        "calibration": calibration.facts(),
+        "reliability_curve": reliability_curve(scaled),
+        "informative": calibration.accuracy >= _INFORMATIVE,
+        "estimates": [asdict(e) for e in estimates(scaled, groups, context)],
+    }
+    if calibration.accuracy < _INFORMATIVE:
+        found["problem"] = (
+            f"held-out heads agree with {calibration.accuracy:.1%} of the labels: hardly better "
+            "than a coin, so no estimate below means anything"
+        )
+    found["by_annotator"] = by_group(pairs, "annotator", margins, votes)
+    found["by_source"] = by_group(pairs, "source", margins, votes)
+    return found
+
+
+def estimates(
+    margins: NDArray[np.float64], groups: NDArray[np.int64], context: Context
+) -> list[Estimate]:
+    """All estimators on (pairs,) calibrated margins; whole prompts are resampled for intervals."""
+    draws = _resamples(groups, context.rng("bootstrap"))
+    with context.progress.task("bootstrap", len(ESTIMATORS) * len(draws)) as task:
+        return [_estimate(*e, margins, draws, task) for e in ESTIMATORS]
+
+
+def _estimate(
+    name: str,
+    estimator: Estimator,
+    caveat: str,
+    margins: NDArray[np.float64],
+    draws: list[NDArray[np.int64]],
+    task: Any,
+) -> Estimate:
+    values = []
+    for rows in draws:
+        values.append(estimator(margins[rows]))
+        task.advance()
+    tail = (1.0 - _LEVEL) / 2.0
+    low, high = (
+        np.nanquantile(values, [tail, 1.0 - tail])
+        if np.isfinite(values).any()
+        else (
+            float("nan"),
+            float("nan"),
+        )
+    )
+    return Estimate(name, estimator(margins), float(low), float(high), caveat)
+
+
+def _resamples(groups: NDArray[np.int64], rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Rows of each bootstrap draw of prompts."""
+    order = np.argsort(groups, kind="stable")
+    _, starts, counts = np.unique(groups[order], return_index=True, return_counts=True)
+    draws = []
+    for _ in range(_RESAMPLES):
+        taken = rng.integers(len(starts), size=len(starts))
+        sizes = counts[taken]
+        offsets = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        draws.append(order[np.repeat(starts[taken], sizes) + offsets])
+    return draws
+
+
+def by_group(
+    pairs: pl.DataFrame, column: str, margins: NDArray[np.float64], votes: NDArray[np.bool_]
+) -> list[dict[str, Any]]:
+    """Pairs, agreement with the heads and estimated noise of each annotator or source.
+
+    The rate is 1 - eta of LCPO / RE-PO's EM, shrunk towards the whole data set's.
+    """
+    names = pairs[column].filter(pl.Series(votes)).fill_null("(none)")
+    if names.n_unique() < 2:
+        return []
+    number = names.rank("dense").to_numpy().astype(np.int64) - 1
+    fitted = fit_annotators(margins, number)
+    agree = np.bincount(number, weights=(np.sign(margins) + 1.0) / 2.0)
+    counts = np.bincount(number)
+    rows = [
+        {
+            column: name,
+            "pairs": int(counts[k]),
+            "heads_agree": float(agree[k] / counts[k]),
+            "noise_rate": float(1.0 - fitted.reliability[k]),
+        }
+        for k, name in enumerate(names.unique().sort())
+    ]
+    return sorted(rows, key=lambda row: -float(row["noise_rate"]))

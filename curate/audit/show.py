@@ -1,0 +1,84 @@
+"""The findings of `curate audit` in the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from curate.console import out, show_facts, show_warnings
+
+_SHOWN = 10
+
+
+def show_audit(found: dict[str, Any]) -> None:
+    """Data, noise, agreement, biases and structure, a table each."""
+    show_facts(found["data"])
+    _noise(found["noise"])
+    _agreement(found["agreement"])
+    _biases(found["biases"])
+    rows = found["structure"] | found.get("leakage", {})
+    _facts("Structure", {k.replace("_", " "): f"{v:,}" for k, v in rows.items()})
+
+
+def _noise(noise: dict[str, Any]) -> None:
+    if "problem" in noise:
+        show_warnings([noise["problem"]])
+    if "estimates" not in noise:
+        return
+    c = noise["calibration"]
+    out.print(
+        Text(
+            f"Held-out heads agree with {c['accuracy']:.1%} of {c['pairs']:,} labels; calibration "
+            f"error {c['error']:.3f} after scaling by {c['scale']:.2f}."
+        )
+    )
+    table = _table("Share of wrong labels", "estimator", "rate", "95 % interval", "read it as")
+    for row in noise["estimates"]:
+        interval = f"{row['low']:.1%} - {row['high']:.1%}"
+        table.add_row(row["name"], f"{row['rate']:.1%}", interval, row["caveat"])
+    out.print(table)
+    for column in ("annotator", "source"):
+        rows = noise[f"by_{column}"]
+        if rows:
+            table = _table(f"By {column}", column, "pairs", "heads agree", "noise rate")
+            for row in rows[:_SHOWN]:
+                shares = (f"{row['heads_agree']:.1%}", f"{row['noise_rate']:.1%}")
+                table.add_row(escape(row[column]), f"{row['pairs']:,}", *shares)
+            out.print(table)
+
+
+def _agreement(agreement: dict[str, Any]) -> None:
+    if "krippendorff_alpha" not in agreement:
+        return
+    rows = {
+        "pairs with several votes": f"{agreement['pairs_with_several_votes']:,}",
+        "unanimous": f"{agreement['unanimous']:.1%}",
+        "Krippendorff's alpha": f"{agreement['krippendorff_alpha']:.3f}",
+        "votes against the Dawid-Skene consensus": f"{agreement['consensus_contradicts']:.1%}",
+    }
+    _facts("Agreement of annotators", rows)
+
+
+def _biases(biases: dict[str, Any]) -> None:
+    table = _table("The preferred answer has more", "trait", "share", "95 % interval", "pairs")
+    rows = [*biases["preferred_has_more"], *([biases["position"]] if "position" in biases else [])]
+    for row in rows:
+        if row["share"] is not None:
+            interval = f"{row['low']:.1%} - {row['high']:.1%}"
+            table.add_row(row["trait"], f"{row['share']:.1%}", interval, f"{row['pairs']:,}")
+    out.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    return Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+
+
+def _facts(title: str, rows: dict[str, str]) -> None:
+    table = Table(title=title, title_justify="left", show_header=False, box=box.SIMPLE_HEAD)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    out.print(table)

@@ -1,0 +1,14 @@
+"""Adds keys to the JSON text in which a pair keeps what has no column."""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def extra_with(column: str, key: str, json_value: pl.Expr) -> pl.Expr:
+    """The column of JSON objects (or nulls) with one more key; `json_value` is already JSON."""
+    entry = pl.format('"{}":{}', pl.lit(key), json_value)
+    empty = pl.col(column).is_null() | (pl.col(column) == "{}")
+    body = pl.col(column).str.strip_suffix("}")
+    opened = pl.when(empty).then(pl.lit("{")).otherwise(body + pl.lit(","))
+    return (opened + entry + pl.lit("}")).alias(column)

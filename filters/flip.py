@@ -1,0 +1,59 @@
+"""Turns labels round that are more likely wrong than right."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.context import Context
+from curate.extra import extra_with
+from curate.posterior import BelowParams, tell_smoothing
+from curate.selection import check_readable
+from curate.steps import HIGHER, Column, Filter, Verdict, same_reason
+
+
+class Flip(Filter[BelowParams]):
+    """Exchanges chosen and rejected where the posterior is below a threshold; drops nothing.
+
+    `extra` gains `"flipped": true`, so that the label as read can be had back. Later filters find
+    the posterior of the new labels in `flip.posterior`; other scores still speak of the old ones.
+    """
+
+    name = "flip"
+    summary = "turn labels round whose posterior of being right is low; keep every pair"
+    reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
+    Params = BelowParams
+
+    def reads(self) -> tuple[str, ...]:
+        """The posterior and what is changed."""
+        return (self.params.column, "chosen", "rejected", "extra")
+
+    def adds(self) -> tuple[Column, ...]:
+        """The mark, and the posterior of the label as it now stands."""
+        return (
+            Column("flipped", "the label was turned round", "bool"),
+            Column("posterior", "probability that the label is right now", "float", HIGHER),
+            Column("status", "ok, or 'unknown' where there is no posterior", "text"),
+        )
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """Keep all, some with the opposite label."""
+        right = check_readable(pairs[self.params.column], self.name)
+        wrong = (right < self.params.below).fill_null(False).alias("flipped")
+        added = pl.DataFrame({"flipped": wrong, "posterior": right}).with_columns(
+            posterior=pl.when("flipped").then(1.0 - pl.col("posterior")).otherwise("posterior"),
+            status=pl.when(pl.col("posterior").is_null())
+            .then(pl.lit("unknown"))
+            .otherwise(pl.lit("ok")),
+        )
+        tell_smoothing(added["posterior"], context)
+        context.facts["flipped"] = int(wrong.sum())
+        marked = pairs.select("chosen", "rejected", "extra").with_columns(wrong)
+        changed = marked.select(
+            chosen=pl.when("flipped").then("rejected").otherwise("chosen"),
+            rejected=pl.when("flipped").then("chosen").otherwise("rejected"),
+            extra=pl.when("flipped")
+            .then(extra_with("extra", "flipped", pl.lit("true")))
+            .otherwise("extra"),
+        )
+        everything = same_reason(pl.repeat(True, len(pairs), eager=True), "")
+        return Verdict(everything.keep, everything.reason, added, changed=changed)

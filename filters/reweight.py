@@ -1,0 +1,47 @@
+"""Gives each pair a training weight by the probability that its label is right."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.posterior import PosteriorParams
+from curate.selection import check_readable
+from curate.steps import HIGHER, Column, Filter, Verdict, same_reason
+
+
+class ReweightParams(PosteriorParams):
+    """Parameters of `reweight`."""
+
+    floor: float = Field(0.0, ge=0, le=1, description="Smallest weight.")
+
+
+class Reweight(Filter[ReweightParams]):
+    """Weight = posterior, at least the floor; 1 where there is none; drops nothing.
+
+    The export writes it as the column `weight`, for trainers with weighted losses.
+    """
+
+    name = "reweight"
+    summary = "weigh each pair by the posterior of its label; keep every pair"
+    reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
+    weight: ClassVar[str | None] = "weight"
+    Params = ReweightParams
+
+    def reads(self) -> tuple[str, ...]:
+        """The posterior."""
+        return (self.params.column,)
+
+    def adds(self) -> tuple[Column, ...]:
+        """The weight."""
+        return (Column("weight", "training weight of the pair", "float", HIGHER, "0 to 1"),)
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """Keep all."""
+        right = check_readable(pairs[self.params.column], self.name)
+        weight = right.clip(self.params.floor, 1.0).fill_null(1.0).alias("weight")
+        everything = same_reason(pl.repeat(True, len(pairs), eager=True), "")
+        return Verdict(everything.keep, everything.reason, weight.to_frame())

@@ -1,0 +1,147 @@
+"""The audit's statistics against naive counts and simulated truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from curate.audit.agreement import audit_agreement
+from curate.audit.biases import audit_biases
+from curate.audit.noise import _resamples, audit_noise
+from curate.audit.structure import audit_leakage, audit_structure, cycles
+from curate.cli import app
+from curate.sample import SAMPLE_DATA
+from tests.helpers import context_of, numbered_pairs, pairs_of, simulate
+
+BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
+
+
+def vote(winner: str, loser: str, **rest: object) -> dict[str, object]:
+    return {"prompt": "p", "chosen": winner, "rejected": loser, **rest}
+
+
+def test_a_cycle_of_three_is_found_and_a_contradiction_is_none() -> None:
+    rows = [
+        vote("a", "b"),
+        vote("b", "c"),
+        vote("c", "a"),
+        vote("a", "d"),
+        vote("a", "b", prompt="q"),
+        vote("b", "a", prompt="q"),
+        vote("a", "b", prompt="r"),
+        vote("b", "c", prompt="r"),
+        vote("a", "c", prompt="r"),
+        vote("c", "a", prompt="r", is_tie=True),
+    ]
+    pairs = pairs_of(rows)
+    assert cycles(pairs).to_list() == [True] * 3 + [False] * 7
+    assert audit_structure(pairs) == {
+        "prompts_with_three_answers": 2,
+        "pairs_on_cycles": 3,
+        "prompts_with_cycles": 1,
+    }
+
+
+def test_agreement_equals_counts_by_hand() -> None:
+    rows = []
+    for i in range(10):
+        labels = "aab" if i < 4 else "aaa"
+        rows += [
+            vote(x, "b" if x == "a" else "a", prompt=f"p{i}", annotator=f"w{k}")
+            for k, x in enumerate(labels)
+        ]
+    rows.append(vote("a", "b", prompt="alone", annotator="w0"))
+    found = audit_agreement(pairs_of(rows))
+    assert found["pairs_with_several_votes"] == 10
+    assert found["unanimous"] == pytest.approx(0.6)
+    # Nominal alpha: 1 - (n - 1) sum of unequal pairs / sum over values of n_c n_k.
+    disagree = 4 * (2 * 2) / 2 / 30
+    expected = 2 * 26 * 4 / (30 * 29)
+    assert found["krippendorff_alpha"] == pytest.approx(1 - disagree / expected, abs=0.02)
+    assert found["consensus_contradicts"] == pytest.approx(4 / 30)
+    assert found["by_annotator"][0] == {
+        "worker": "w2",
+        "votes": 10,
+        "contradicted": pytest.approx(0.4),
+    }
+
+
+def test_agreement_without_shared_pairs() -> None:
+    assert audit_agreement(numbered_pairs(8)) == {"pairs_with_several_votes": 0}
+
+
+def test_biases_are_shares_among_pairs_that_differ() -> None:
+    rows = [vote("long text", "x", prompt=str(i)) for i in range(30)]
+    rows += [vote("x", "long text", prompt=str(i)) for i in range(30, 40)]
+    rows += [vote("same", "size", prompt="40"), vote("b", "aaa", prompt="41", is_tie=True)]
+    pairs = pairs_of([{**r, "extra": '{"chosen_slot":1}'} for r in rows])
+    found = audit_biases(pairs)
+    length = found["preferred_has_more"][0]
+    assert (length["trait"], length["pairs"], length["share"]) == ("log characters", 40, 0.75)
+    assert length["low"] < 0.75 < length["high"]
+    assert found["position"]["share"] == 1.0
+
+
+def test_leakage_ignores_case_and_white_space() -> None:
+    mine = pairs_of([{**BASE, "prompt": p} for p in ("One  two", "three", "Three")])
+    theirs = pairs_of([{**BASE, "prompt": p} for p in ("one two", "four")])
+    assert audit_leakage(mine, theirs) == {
+        "prompts": 2,
+        "shared_prompts": 1,
+        "pairs_of_shared_prompts": 1,
+    }
+
+
+def test_noise_estimates_cover_the_truth_and_name_the_careless() -> None:
+    sim = simulate(2500, flips=0.25)
+    half = pl.int_range(pl.len()) % 2 == 0
+    pairs = sim.pairs.with_columns(annotator=pl.when(half).then(pl.lit("x")).otherwise(pl.lit("y")))
+    found = audit_noise(pairs, sim.context)
+    rows = {row["name"]: row for row in found["estimates"]}
+    assert rows["label_em"]["low"] <= 0.25 <= rows["label_em"]["high"]
+    assert rows["label_em"]["rate"] == pytest.approx(0.25, abs=0.05)
+    # It counts the ambiguous as well.
+    assert rows["confident learning"]["rate"] > 0.25
+    assert found["informative"]
+    assert [r["pairs"] for r in found["by_annotator"]] == [1250, 1250]
+    assert found["by_source"] == []
+
+
+def test_labels_by_chance_are_called_so() -> None:
+    sim = simulate(600, flips=0.5)
+    found = audit_noise(sim.pairs, sim.context)
+    assert "hardly better than a coin" in found["problem"]
+    assert not found["informative"]
+    alone = numbered_pairs(5, prompts=1)
+    assert "too few prompts" in audit_noise(alone, context_of(alone, {}, 4))["problem"]
+
+
+def test_resamples_draw_whole_prompts() -> None:
+    groups = np.array([0, 0, 1, 2, 2, 2])
+    for rows in _resamples(groups, np.random.default_rng(0)):
+        drawn = np.bincount(rows, minlength=6)
+        assert drawn[0] == drawn[1]
+        assert drawn[3] == drawn[4] == drawn[5]
+        assert drawn[0] + drawn[2] + drawn[3] == 3
+
+
+@pytest.mark.slow
+def test_the_command_on_the_sample(tmp_path: Path) -> None:
+    out = tmp_path / "audit.json"
+    arguments = ["audit", str(SAMPLE_DATA), "-o", str(out), "--against", str(SAMPLE_DATA)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    for text in ("Share of wrong labels", "Krippendorff", "first slot", "By annotator"):
+        assert text in result.output
+    found = json.loads(out.read_text())
+    assert found["leakage"]["shared_prompts"] == found["leakage"]["prompts"]
+    assert {e["name"] for e in found["noise"]["estimates"]} == {
+        "label_em",
+        "confident learning",
+        "Hoelder",
+    }

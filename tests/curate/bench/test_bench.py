@@ -1,0 +1,227 @@
+"""Injection, measures and the verdict, on data whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
+
+from curate import CurateError
+from curate.bench.command import dataset_name
+from curate.bench.data import BenchData, consensus_rows, real_data, semi_synthetic
+from curate.bench.downstream import Weights, accuracies
+from curate.bench.methods import METHODS
+from curate.bench.patterns import PATTERNS, inject, symmetric
+from curate.bench.run import ALL, BAYES, ORACLE, RANDOM, Plan, run_bench
+from curate.bench.summary import advise, summarise
+from curate.cli import app
+from curate.context import SilentProgress
+from curate.sample import SAMPLE_DATA
+from tests.helpers import numbered_pairs, pairs_of, simulate
+
+
+def data(count: int = 400, flips: float = 0.0, seed: int = 0) -> BenchData:
+    sim = simulate(count, flips=flips, seed=seed)
+    return BenchData("simulated", sim.pairs, sim.context.features)
+
+
+def test_consensus_keeps_one_of_unanimous_votes() -> None:
+    base = {"prompt": "p", "chosen": "a", "rejected": "b"}
+    rows = [
+        {**base, "annotator": "x"},
+        {**base, "annotator": "y"},
+        {**base, "prompt": "q"},
+        {**base, "prompt": "q", "chosen": "b", "rejected": "a"},
+        {**base, "prompt": "r"},
+        {**base, "prompt": "r", "is_tie": True},
+        {**base, "prompt": "s", "rejected": "a"},
+        {**base, "prompt": "t"},
+    ]
+    assert consensus_rows(pairs_of(rows)).tolist() == [0, 7]
+
+
+def test_too_few_pairs() -> None:
+    small = data(40)
+    with pytest.raises(CurateError, match="too few pairs"):
+        real_data("x", small.pairs, small.features)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_every_pattern_reaches_its_rate_and_turns_features_and_texts(pattern: str) -> None:
+    clean = data(1000)
+    noisy, flips = inject(clean, pattern, 0.3, np.random.default_rng(0))
+    assert flips.mean() == pytest.approx(0.3, abs=0.06)
+    swapped = noisy.pairs["chosen"].to_list()[int(np.argmax(flips))]
+    assert swapped == clean.pairs["rejected"].to_list()[int(np.argmax(flips))]
+    np.testing.assert_array_equal(noisy.features.chosen[flips], clean.features.rejected[flips])
+    np.testing.assert_array_equal(noisy.features.chosen[~flips], clean.features.chosen[~flips])
+
+
+def test_ambiguous_pairs_are_flipped_more_and_careless_annotators_flip_more() -> None:
+    sim = simulate(3000, flips=0.0)
+    known = BenchData("x", sim.pairs, sim.context.features, sim.margin)
+    _, flips = inject(known, "ambiguity", 0.2, np.random.default_rng(0))
+    assert np.abs(sim.margin[flips]).mean() < 0.6 * np.abs(sim.margin[~flips]).mean()
+    noisy, flips = inject(known, "annotator", 0.2, np.random.default_rng(0))
+    rates = (
+        noisy.pairs.with_columns(f=pl.Series(flips)).group_by("annotator").agg(pl.col("f").mean())
+    )
+    assert len(rates) == 10
+    assert rates["f"].min() < 0.05  # type: ignore[operator]
+    assert rates["f"].max() > 0.3  # type: ignore[operator]
+
+
+def test_semi_synthetic_labels_have_the_known_margins() -> None:
+    base = data(200)
+    made = semi_synthetic("x", base.pairs, base.features, 5000, 3.0, 0)
+    assert made.margin is not None
+    assert np.sqrt((made.margin**2).mean()) == pytest.approx(3.0, rel=0.02)
+    from scipy.special import expit
+
+    expected = expit(np.abs(made.margin)).mean()
+    assert (made.margin > 0).mean() == pytest.approx(expected, abs=0.02)
+    row = made.pairs.row(7, named=True)
+    texts = {
+        m[0]["content"] for m in base.pairs["chosen"].to_list() + base.pairs["rejected"].to_list()
+    }
+    assert row["chosen"][0]["content"] in texts
+    turned = made.flipped(np.ones(len(made.pairs), dtype=bool))
+    np.testing.assert_array_equal(turned.margin, -made.margin)
+
+
+def test_downstream_accuracy_knows_good_from_bad_training_labels() -> None:
+    train, test = data(600, seed=1), data(600, seed=1)
+    rows = np.arange(600)
+    half = rows < 300
+    train, test = train.take(rows[half]), test.take(rows[~half])
+    flips = symmetric(train, 0.4, np.random.default_rng(0))
+    noisy = train.flipped(flips)
+    ones = np.ones(300)
+    found = accuracies(
+        noisy,
+        test,
+        {
+            "all": Weights(ones),
+            "oracle": Weights((~flips) * 1.0),
+            "relabelled": Weights((~flips) * 1.0, flips * 1.0),
+            "turned": Weights(ones * 0, ones),
+        },
+        seed=0,
+    )
+    assert found["oracle"] > found["all"] > 0.5
+    assert found["relabelled"] >= found["oracle"] - 0.02
+    assert found["turned"] == pytest.approx(1 - found["all"], abs=0.05)
+
+
+def test_rows_measures_and_verdicts() -> None:
+    methods = tuple(m for m in METHODS if m.name in ("noise_score", "label_em", "length (control)"))
+    plan = Plan(rates=(0.3,), seeds=3, methods=methods)
+    rows = run_bench(data(600), plan, SilentProgress())
+    names = {"noise_score", "label_em", "length (control)", ALL, RANDOM, ORACLE}
+    assert names <= set(rows["method"])
+    assert rows.filter(pl.col("method") == "noise_score")["auroc"].min() > 0.75  # type: ignore
+    assert rows.filter(pl.col("method") == ALL)["auroc"].null_count() == 3
+    again = run_bench(data(600), plan, SilentProgress())
+    timeless = pl.exclude("seconds")
+    assert rows.select(timeless).equals(again.select(timeless))
+    summary = summarise(rows)
+    keep = summary.row(by_predicate=pl.col("method") == ALL, named=True)
+    assert (keep["gain"], keep["verdict"], keep["seeds"]) == (0.0, None, 3)
+    advice = advise(summary)
+    assert len(advice) == 1
+
+
+def test_the_measures_of_one_seed_by_hand() -> None:
+    methods = tuple(m for m in METHODS if m.name == "length (control)")
+    rows = run_bench(data(400), Plan(rates=(0.25,), seeds=1, methods=methods), SilentProgress())
+    length = rows.row(by_predicate=pl.col("method") == "length (control)", named=True)
+    # All texts are as long: the order of the pairs decides, and the ranking knows nothing.
+    assert length["auroc"] == pytest.approx(0.5)
+    assert length["average_precision"] == pytest.approx(length["true_rate"])
+
+
+def test_semi_synthetic_has_the_bayes_ranking_as_the_best() -> None:
+    base = data(300)
+    made = semi_synthetic("x", base.pairs, base.features, 1500, 4.0, 0)
+    methods = tuple(m for m in METHODS if m.name == "noise_score")
+    rows = run_bench(made, Plan(rates=(0.2,), seeds=1, methods=methods), SilentProgress())
+    best = rows.row(by_predicate=pl.col("method") == BAYES, named=True)["auroc"]
+    found = rows.row(by_predicate=pl.col("method") == "noise_score", named=True)["auroc"]
+    assert best - 0.1 < found <= best + 0.01
+    assert roc_auc_score([0, 1], [0, 1]) == 1.0
+
+
+def summary_of(gains: dict[str, list[float]]) -> pl.DataFrame:
+    rows = [
+        {
+            "dataset": "d",
+            "pattern": "p",
+            "rate": 0.2,
+            "seed": s,
+            "method": m,
+            "true_rate": 0.2,
+            "downstream_accuracy": 0.6 + g,
+        }
+        for m, values in gains.items()
+        for s, g in enumerate(values)
+    ]
+    missing = ("auroc", "average_precision", "precision_at_rate", "noise_estimate", "seconds")
+    nulls = [pl.lit(None, dtype=pl.Float64).alias(m) for m in missing]
+    return summarise(pl.DataFrame(rows).with_columns(nulls))
+
+
+def test_advice_only_where_a_gain_is_sure() -> None:
+    sure, unsure, harm = [0.05, 0.06, 0.05], [0.2, -0.1, 0.0], [-0.05, -0.06, -0.05]
+    summary = summary_of({ALL: [0.0] * 3, "a": sure, "b": unsure, "c": harm, ORACLE: [0.3] * 3})
+    verdicts = dict(summary.select("method", "verdict").iter_rows())
+    assert (verdicts["a"], verdicts["c"]) == ("helps", "harms")
+    assert verdicts["b"] == "no difference seen"
+    advice = advise(summary)[0]
+    assert advice.method == "a"
+    assert "harm: c" in advice.text
+    nothing = advise(summary_of({ALL: [0.0] * 3, "b": unsure}))[0]
+    assert nothing.method is None
+    assert "keep everything" in nothing.text
+
+
+def test_dataset_names() -> None:
+    assert dataset_name("/x/llmbar/*.json") == "llmbar"
+    assert dataset_name("auto-j/pairs.jsonl.gz") == "auto-j/pairs"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--noise", "0.7"], "0 to below 0.5"),
+        (["--noise", "much"], "such as 0.2,0.4"),
+        (["--patterns", "symetric"], "did you mean 'symmetric'"),
+    ],
+)
+def test_wrong_options(options: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["bench", str(SAMPLE_DATA), *options])
+    assert isinstance(result.exception, CurateError)
+    assert message in str(result.exception)
+
+
+@pytest.mark.slow
+def test_the_command_on_the_sample(tmp_path: Path) -> None:
+    out = tmp_path / "bench"
+    arguments = ["bench", str(SAMPLE_DATA), "--noise", "0.3", "--seeds", "2", "-o", str(out)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "noise_score" in result.output
+    found = json.loads((out / "bench.json").read_text())
+    assert found["plan"]["rates"] == [0.3]
+    rows = pl.read_parquet(out / "bench.parquet")
+    assert set(rows["method"]) >= {m.name for m in METHODS}
+    again = CliRunner().invoke(app, arguments)
+    assert isinstance(again.exception, CurateError)
+
+
+def test_numbered_pairs_are_all_distinct() -> None:
+    assert len(consensus_rows(numbered_pairs(20))) == 20

@@ -1,0 +1,92 @@
+"""Filters that act on the posterior: drop, flip, reweight."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from curate import Pairs, Pipeline
+from curate.context import Context
+from curate.steps import Column, Parameters, Scorer
+from filters.drop_wrong import DropWrong
+from filters.flip import Flip
+from filters.reweight import Reweight
+from tests.helpers import numbered_pairs, turn
+
+PAIRS = numbered_pairs(4).with_columns(
+    pl.Series("label_em.posterior", [0.9, 0.2, None, 0.5]),
+    extra=pl.Series(['{"a": 1}', '{"a": 1}', None, None]),
+)
+
+
+def test_drop_wrong_keeps_what_is_unknown_and_tells_the_noise_that_is_left() -> None:
+    context = Context()
+    found = DropWrong().apply(PAIRS, context)
+    assert found.keep.to_list() == [True, False, True, True]
+    assert found.reason[1] == "label right with probability 0.2"
+    assert context.facts["label_smoothing"] == pytest.approx((0.1 + 0.5) / 2)
+
+
+def test_flip_exchanges_answers_and_marks_extra() -> None:
+    context = Context()
+    found = Flip().apply(PAIRS, context)
+    assert found.keep.all()
+    assert found.changed is not None
+    assert found.changed["chosen"].to_list()[:2] == [turn("good 0"), turn("evil 1")]
+    assert found.changed["rejected"].to_list()[1] == turn("good 1")
+    assert json.loads(found.changed["extra"][1]) == {"a": 1, "flipped": True}
+    assert json.loads(found.changed["extra"][0]) == {"a": 1}
+    assert context.facts == {
+        "label_smoothing": pytest.approx((0.1 + 0.2 + 0.5) / 3, abs=1e-4),
+        "flipped": 1,
+    }
+
+
+def test_reweight_has_a_floor_and_1_where_nothing_is_known() -> None:
+    found = Reweight(floor=0.3).apply(PAIRS, Context())
+    assert found.added is not None
+    assert found.added["weight"].to_list() == [0.9, 0.3, 1.0, 0.5]
+
+
+class Given(Scorer[Parameters]):
+    """A posterior that falls with the position."""
+
+    name = "given"
+    summary = "for tests"
+    Params = Parameters
+
+    def columns(self) -> tuple[Column, ...]:
+        return (Column("posterior", "given"),)
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        return pairs.select(posterior=1.0 - pl.int_range(pl.len()) / pl.len())
+
+
+def test_a_run_with_transforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flipped pairs are kept as flipped, dropped ones as read; weights go to the trainer."""
+    monkeypatch.setattr("curate.plan.scorer_class", lambda name, where: Given)
+    column = {"column": "given.posterior"}
+    pipeline = Pipeline(
+        {
+            "scorers": [{"type": "given"}],
+            "filters": [
+                {"type": "flip", **column},
+                {"type": "reweight", "column": "flip.posterior", "floor": 0.65},
+                {"type": "drop_wrong", **column, "below": 0.15},
+            ],
+        }
+    )
+    pairs = numbered_pairs(10)
+    result = pipeline.run(Pairs(pairs), output=tmp_path / "out")
+    kept = pl.read_parquet(tmp_path / "out" / "kept" / "*.parquet")
+    assert kept.columns == ["prompt", "chosen", "rejected", "pair_id", "weight"]
+    assert kept["chosen"].to_list()[5:7] == [turn("good 5"), turn("evil 6")]
+    assert kept["weight"].to_list() == pytest.approx([1, 0.9, 0.8, 0.7, 0.65, 0.65, 0.65, 0.7, 0.8])
+    assert result.dropped["chosen"].to_list() == [turn("good 9")]
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    facts = {step["name"]: step["facts"] for step in manifest["steps"]}
+    assert facts["flip"]["flipped"] == 4
+    assert "label_smoothing" in facts["drop_wrong"]
