@@ -128,17 +128,9 @@ def inspect(
     """Show what a data set holds: format, rows, turns, lengths, ties, annotators, duplicates."""
     from curate.console import console_progress, show_facts
     from curate.inspection import inspect_pairs
-    from curate.reading import read_pairs
 
     with console_progress() as progress:
-        pairs = read_pairs(
-            **_place(data),
-            format=format,
-            split=split,
-            limit=limit,
-            on_error="skip",
-            progress=progress,
-        )
+        pairs = _read(data, format, split, limit, progress)
     facts = inspect_pairs(pairs)
     if as_json:
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
@@ -163,21 +155,13 @@ def audit(
     from curate.audit.command import audit as run_audit
     from curate.audit.show import show_audit
     from curate.console import console_progress
-    from curate.reading import read_pairs
     from curate.writing import write_json
 
     with console_progress() as progress:
-        pairs = read_pairs(
-            **_place(data),
-            format=format,
-            split=split,
-            limit=limit,
-            on_error="skip",
-            progress=progress,
-        )
+        pairs = _read(data, format, split, limit, progress)
         other = None
         if against is not None:
-            other = read_pairs(**_place(against), on_error="skip", progress=progress)
+            other = _read(against, "auto", None, None, progress)
         found = run_audit(pairs, progress, other)
     show_audit(found)
     try:
@@ -239,6 +223,20 @@ def _rates(text: str) -> tuple[float, ...]:
         raise CurateError(
             "wrong noise rate", where="--noise", found=repr(text), expected="such as 0.2,0.4"
         ) from None
+
+
+def _read(data: str, format: str, split: str | None, limit: int | None, progress: Any) -> Any:
+    """The pairs of a data set; malformed rows are left out and counted."""
+    from curate.reading import read_pairs
+
+    return read_pairs(
+        **_place(data),
+        format=format,
+        split=split,
+        limit=limit,
+        on_error="skip",
+        progress=progress,
+    )
 
 
 def _place(data: str) -> dict[str, Any]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_HALF = 0.5
+
+
 class MCDropoutParams(HeadParameters):
     """Parameters of `mc_dropout`."""
 
@@ -69,6 +72,7 @@ class MCDropout(Scorer[MCDropoutParams]):
                 "nats, 0 to 0.693",
             ),
             Column("vote", "share of passes that side with the label", "float", HIGHER, "0 to 1"),
+            Column("gate", "UPO's first gate: most passes side with the label", "bool", HIGHER),
             Column(
                 "easy_weight",
                 "UPO's odds for easy sampling, (1 - BALD) over its mean",
@@ -96,9 +100,11 @@ class MCDropout(Scorer[MCDropoutParams]):
         votes = ((np.sign(margins) + 1.0) / 2.0).mean(axis=1)
         bald = statistics["bald"]
         statistics["vote"] = votes
+        gate = pl.Series("gate", votes > _HALF)
         statistics["easy_weight"] = _over_mean(np.maximum(1.0 - bald, 0.0))
         statistics["hard_weight"] = _over_mean(np.maximum(bald, 0.0))
-        return pl.DataFrame(statistics).with_columns(status(pairs, context))
+        frame = pl.DataFrame(statistics).with_columns(gate, status(pairs, context))
+        return frame.select([c.name for c in self.columns()])
 
 
 def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:

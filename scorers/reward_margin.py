@@ -10,6 +10,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate.context import Context
+from curate.models.calibration import calibrate
 from curate.models.out_of_fold import (
     STATUS,
     HeadParameters,
@@ -17,6 +18,7 @@ from curate.models.out_of_fold import (
     status,
     too_few_prompts,
     train_out_of_fold,
+    trainable,
 )
 from curate.steps import HIGHER, LOWER, Column, Scorer
 
@@ -54,7 +56,7 @@ class RewardMargin(Scorer[RewardMarginParams]):
             ),
             Column(
                 "probability",
-                "mean probability that the label is what the heads would say",
+                "mean probability of the label, margins scaled to the temperature that fits all",
                 "float",
                 HIGHER,
                 "0 to 1",
@@ -80,12 +82,14 @@ class RewardMargin(Scorer[RewardMarginParams]):
         margins = train_out_of_fold(
             pairs, context, p.spec(), p.repeats, p.folds, p.features
         ).margins()
+        calibration = calibrate(margins.mean(axis=1)[trainable(pairs)])
+        context.facts["calibration"] = calibration.facts()
         # A margin of exactly 0 (identical answers) is half a vote for either side.
         votes = (np.sign(margins) + 1.0) / 2.0
         return pl.DataFrame(
             {
                 "margin": margins.mean(axis=1),
-                "probability": expit(margins).mean(axis=1),
+                "probability": expit(calibration.scale * margins).mean(axis=1),
                 "agreement": votes.mean(axis=1),
                 "spread": margins.std(axis=1),
             }

@@ -36,6 +36,8 @@ def test_flipped_labels_are_outvoted() -> None:
     assert roc_auc_score(sim.flipped, -scores["vote"].to_numpy()) > 0.75
     assert scores["bald"].is_between(0, math.log(2)).all()
     assert scores["variance"].is_between(0, 0.25).all()
+    assert scores["gate"].to_list() == (scores["vote"] > 0.5).to_list()
+    assert sim.flipped[~scores["gate"].to_numpy()].mean() > 2 * sim.flipped.mean()
     assert scores["easy_weight"].mean() == pytest.approx(1.0)
     assert scores["hard_weight"].mean() == pytest.approx(1.0)
 
