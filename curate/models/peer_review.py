@@ -78,36 +78,67 @@ def review(
         seed: of starts and batches.
         progress: where epochs are shown.
     """
-    folds, total = weights.shape[1], len(chosen)
-    both = torch.cat([weights, weights], dim=1)
-    heads = make_heads(spec, chosen.shape[1], 2 * folds, seed).to(chosen.device)
-    batch = min(spec.batch, max(math.ceil(total / _BATCHES_PER_EPOCH), _MIN_BATCH))
-    steps = math.ceil(total / batch) * schedule.epochs
-    optimiser = Optimiser(heads, spec, total, steps)
-    generator = torch.Generator().manual_seed(seed)
-    handed, shown = torch.zeros_like(both), torch.zeros_like(both)
-    margins = torch.zeros(total, 2, device=chosen.device)
-    columns = torch.stack([held_by, held_by + folds], dim=1)
+    training = _Peers(chosen, rejected, weights, held_by, spec, schedule, seed)
     losses, overlaps = [], []
     with (progress or SilentProgress()).task("peer review", schedule.epochs) as task:
         for epoch in range(schedule.epochs):
-            by_margin = schedule.curriculum and epoch > 0
-            shared = []
-            for rows in torch.split(_order(margins, by_margin, generator), batch):
-                loss = bradley_terry(heads.margins(chosen[rows], rejected[rows]))
-                own = small_loss(loss.detach(), both[rows], schedule.keep(epoch))
-                from_peer = own.roll(folds, dims=1)
-                optimiser.step(loss, from_peer)
-                handed[rows] += from_peer
-                shown[rows] += both[rows]
-                shared.append((own * from_peer).sum() / own.sum().clamp_min(1))
-            with torch.no_grad():
-                margins = heads.margins(chosen, rejected).gather(1, columns)
-            losses.append(bradley_terry(margins))
-            overlaps.append(torch.stack(shared).mean())
+            overlaps.append(training.learn(epoch))
+            losses.append(training.held_out_losses())
             task.advance()
-    selected = handed.sum(1) / shown.sum(1)
-    return PeerReview(torch.stack(losses, dim=1), selected, torch.stack(overlaps))
+    return PeerReview(torch.stack(losses, dim=1), training.selected(), torch.stack(overlaps))
+
+
+class _Peers:
+    """The heads A_1..A_F, B_1..B_F in training; see `review` for the arguments."""
+
+    def __init__(
+        self,
+        chosen: Tensor,
+        rejected: Tensor,
+        weights: Tensor,
+        held_by: Tensor,
+        spec: HeadSpec,
+        schedule: Schedule,
+        seed: int,
+    ) -> None:
+        self._chosen, self._rejected, self._schedule = chosen, rejected, schedule
+        self._folds, total = weights.shape[1], len(chosen)
+        self._weights = torch.cat([weights, weights], dim=1)
+        self._columns = torch.stack([held_by, held_by + self._folds], dim=1)
+        self._heads = make_heads(spec, chosen.shape[1], 2 * self._folds, seed).to(chosen.device)
+        self._batch = min(spec.batch, max(math.ceil(total / _BATCHES_PER_EPOCH), _MIN_BATCH))
+        steps = math.ceil(total / self._batch) * schedule.epochs
+        self._optimiser = Optimiser(self._heads, spec, total, steps)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._handed = torch.zeros_like(self._weights)
+        self._shown = torch.zeros_like(self._weights)
+        self._margins = torch.zeros(total, 2, device=chosen.device)
+
+    def learn(self, epoch: int) -> Tensor:
+        """One pass over the pairs; the share of selected pairs that both peers selected."""
+        by_margin = self._schedule.curriculum and epoch > 0
+        order = _order(self._margins, by_margin, self._generator)
+        shared = []
+        for rows in torch.split(order, self._batch):
+            loss = bradley_terry(self._heads.margins(self._chosen[rows], self._rejected[rows]))
+            own = small_loss(loss.detach(), self._weights[rows], self._schedule.keep(epoch))
+            from_peer = own.roll(self._folds, dims=1)
+            self._optimiser.step(loss, from_peer)
+            self._handed[rows] += from_peer
+            self._shown[rows] += self._weights[rows]
+            shared.append((own * from_peer).sum() / own.sum().clamp_min(1))
+        return torch.stack(shared).mean()
+
+    def held_out_losses(self) -> Tensor:
+        """(pairs, 2) losses of the two peers that did not see each pair."""
+        with torch.no_grad():
+            margins = self._heads.margins(self._chosen, self._rejected)
+            self._margins = margins.gather(1, self._columns)
+        return bradley_terry(self._margins)
+
+    def selected(self) -> Tensor:
+        """(pairs,) share of the times that a pair was shown in which the peer handed it over."""
+        return self._handed.sum(1) / self._shown.sum(1)
 
 
 def _order(margins: Tensor, by_margin: bool, generator: torch.Generator) -> Tensor:
