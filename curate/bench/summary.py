@@ -17,6 +17,7 @@ _MEASURES = (
     "average_precision",
     "precision_at_rate",
     "noise_estimate",
+    "estimate_bias",
     "downstream_accuracy",
     "gain",
     "seconds",
@@ -28,14 +29,18 @@ HELPS, HARMS, UNSEEN = "helps", "harms", "no difference seen"
 def summarise(rows: pl.DataFrame) -> pl.DataFrame:
     """Mean and standard deviation over seeds of every measure, for each method.
 
-    `gain` is the downstream accuracy less that of keeping all pairs with the same seed; `verdict`
-    says "helps" or "harms" where the 95 % t-interval of its mean leaves out 0. It is about one
-    method at a time: among a dozen, one may pass by chance.
+    `estimate_bias` is the estimated less the true share of flips. `gain` is the downstream accuracy
+    less that of keeping all pairs with the same seed; `verdict` says "helps" or "harms" where the
+    95 % t-interval of its mean leaves out 0. It is about one method at a time: among a dozen, one
+    may pass by chance.
     """
     keep = rows.filter(pl.col("method") == ALL)
     keep = keep.select(*_KEYS, "seed", _all="downstream_accuracy")
     gains = rows.join(keep, on=[*_KEYS, "seed"], how="left", maintain_order="left")
-    gains = gains.with_columns(gain=pl.col("downstream_accuracy") - pl.col("_all"))
+    gains = gains.with_columns(
+        gain=pl.col("downstream_accuracy") - pl.col("_all"),
+        estimate_bias=pl.col("noise_estimate") - pl.col("true_rate"),
+    )
     means = [pl.col(m).mean().alias(m) for m in _MEASURES]
     spreads = [pl.col(m).std().alias(f"{m}_std") for m in _MEASURES]
     table = gains.group_by(*_KEYS, "method", maintain_order=True).agg(

@@ -132,6 +132,8 @@ def test_rows_measures_and_verdicts() -> None:
     summary = summarise(rows)
     keep = summary.row(by_predicate=pl.col("method") == ALL, named=True)
     assert (keep["gain"], keep["verdict"], keep["seeds"]) == (0.0, None, 3)
+    em = summary.row(by_predicate=pl.col("method") == "label_em", named=True)
+    assert em["estimate_bias"] == pytest.approx(em["noise_estimate"] - em["true_rate"])
     advice = advise(summary)
     assert len(advice) == 1
 
