@@ -1,0 +1,154 @@
+"""Public data sets in their published schemas, a few rows each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from curate import Pairs, read_pairs
+from tests.helpers import turn, write_jsonl
+
+
+def read(tmp_path: Path, rows: list[dict[str, Any]], kind: str = "jsonl") -> Pairs:
+    """The rows through a file, once as JSON lines and once as parquet."""
+    as_json = read_pairs(str(write_jsonl(tmp_path / "a.jsonl", rows)), on_error="skip")
+    if kind == "jsonl":
+        return as_json
+    pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
+    pairs = read_pairs(str(tmp_path / "a.parquet"), on_error="skip")
+    same = ["pair_id", "prompt", "chosen", "rejected", "annotator", "strength", "is_tie"]
+    assert pairs.frame.select(same).equals(as_json.frame.select(same))
+    return pairs
+
+
+def answers(pairs: Pairs) -> list[tuple[str, str]]:
+    rows = pairs.frame.select("chosen", "rejected").rows()
+    return [(c[-1]["content"], r[-1]["content"]) for c, r in rows]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_shp(tmp_path: Path, kind: str) -> None:
+    base = {
+        "post_id": "x",
+        "domain": "askdocs_train",
+        "history": "Why?",
+        "human_ref_A": "A",
+        "human_ref_B": "B",
+    }
+    rows = [{**base, "labels": 1, "score_ratio": 2.0}, {**base, "labels": 0, "score_ratio": 3.5}]
+    pairs = read(tmp_path, rows, kind)
+    assert (pairs.format, answers(pairs)) == ("shp", [("A", "B"), ("B", "A")])
+    assert pairs.frame["strength"].to_list() == [2.0, 3.5]
+    assert pairs.frame["source"].to_list() == ["askdocs_train"] * 2
+    assert json.loads(pairs.frame["extra"][1])["labels"] == 0
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_pku_saferlhf_gives_a_pair_for_each_label(tmp_path: Path, kind: str) -> None:
+    row = {
+        "prompt": "p",
+        "response_0": "zero",
+        "response_1": "one",
+        "is_response_0_safe": True,
+        "better_response_id": 1,
+        "safer_response_id": 0,
+    }
+    pairs = read(tmp_path, [row], kind)
+    assert pairs.format == "pku_saferlhf"
+    assert pairs.frame["annotator"].to_list() == ["better", "safer"]
+    assert answers(pairs) == [("one", "zero"), ("zero", "one")]
+    assert json.loads(pairs.frame["extra"][0])["is_response_0_safe"] is True
+
+
+def test_orca(tmp_path: Path) -> None:
+    rows = [
+        {"system": "Be brief.", "question": "q", "chosen": "a", "rejected": "b"},
+        {"system": "", "question": "q", "chosen": "c", "rejected": "d"},
+    ]
+    pairs = read(tmp_path, rows, "parquet")
+    assert pairs.format == "orca"
+    assert pairs.frame["prompt"].to_list() == [
+        turn("Be brief.", "system") + turn("q", "user"),
+        turn("q", "user"),
+    ]
+
+
+def test_distilabel_orca_marks_ties(tmp_path: Path) -> None:
+    base = {"system": "", "input": "q", "chosen": "a", "rejected": "b", "chosen_score": 9.0}
+    pairs = read(tmp_path, [{**base, "status": s} for s in ("unchanged", "tie", "swapped")])
+    assert pairs.format == "distilabel_orca"
+    assert pairs.frame["is_tie"].to_list() == [False, True, False]
+    assert json.loads(pairs.frame["extra"][2]) == {"chosen_score": 9.0, "status": "swapped"}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_helpsteer2_by_the_sign_of_the_strength(tmp_path: Path, kind: str) -> None:
+    base = {"split": "train", "prompt": "p", "response_1": "one", "response_2": "two"}
+    rows = [{**base, "preference_strength": s} for s in (-3, 1, 0)]
+    pairs = read(tmp_path, rows, kind)
+    assert pairs.format == "helpsteer2"
+    assert answers(pairs) == [("one", "two"), ("two", "one"), ("one", "two")]
+    assert pairs.frame["strength"].to_list() == [3.0, 1.0, 0.0]
+    assert pairs.frame["is_tie"].to_list() == [False, False, True]
+
+
+def test_helpsteer3_with_a_conversation_as_context(tmp_path: Path) -> None:
+    context = turn("hi", "user") + turn("ho") + turn("more?", "user")
+    row = {
+        "domain": "code",
+        "context": context,
+        "response1": "one",
+        "response2": "two",
+        "overall_preference": 2,
+    }
+    pairs = read(tmp_path, [row, {**row, "overall_preference": 9}], "parquet")
+    assert (pairs.format, answers(pairs)) == ("helpsteer3", [("two", "one")])
+    assert pairs.frame["prompt"].to_list() == [context]
+    assert pairs.frame["source"].to_list() == ["code"]
+    assert "expected -3 to 3" in pairs.rejected["reason"][0]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_arena_splits_where_the_conversations_part(tmp_path: Path, kind: str) -> None:
+    ask = turn("hi", "user")
+    base = {
+        "question_id": "1",
+        "model_a": "m",
+        "model_b": "n",
+        "judge": "user_7",
+        "turn": 1,
+        "conversation_a": ask + turn("from a"),
+        "conversation_b": ask + turn("from b"),
+    }
+    more = turn("and?", "user")
+    long = {
+        **base,
+        "conversation_a": base["conversation_a"] + more + turn("a again"),  # type: ignore[operator]
+        "conversation_b": base["conversation_b"] + more + turn("b again"),  # type: ignore[operator]
+        "winner": "model_b",
+    }
+    rows = [{**base, "winner": w} for w in ("model_a", "model_b", "tie", "tie (bothbad)", "nobody")]
+    pairs = read(tmp_path, [*rows, long], kind)
+    assert pairs.format == "arena"
+    assert answers(pairs)[:2] == [("from a", "from b"), ("from b", "from a")]
+    assert pairs.frame["is_tie"].to_list() == [False, False, True, True, False]
+    assert pairs.frame["prompt"].to_list() == [ask] * 5
+    assert len(pairs.frame["chosen"][4]) == 3
+    assert pairs.frame["annotator"].to_list() == ["user_7"] * 5
+    assert pairs.rejected["row"].to_list() == [5]
+    assert "tie (bothbad)" in pairs.rejected["reason"][0]
+
+
+def test_skywork_and_tulu_are_trl(tmp_path: Path) -> None:
+    dialogue = turn("q", "user") + turn("good")
+    other = turn("q", "user") + turn("bad")
+    skywork = [{"chosen": dialogue, "rejected": other, "source": "magpie"}]
+    tulu = [{"id": "1", "source": "x", "prompt": "q", "chosen": dialogue, "rejected": other}]
+    for rows in (skywork, tulu):
+        pairs = read(tmp_path, rows, "parquet")
+        assert (pairs.format, answers(pairs)) == ("trl", [("good", "bad")])
+        assert pairs.frame["prompt"].to_list() == [turn("q", "user")]
