@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from curate.errors import CurateError
 from curate.formats.columns import ColumnMapping
+from curate.formats.rule import RankingRule
 from curate.registry import parameter_error
 from curate.yaml_places import Places, load_yaml
 
@@ -27,6 +28,9 @@ class InputConfig(Section):
     hf: str | None = Field(None, description="Data set of the hub: owner/name.")
     format: str = Field("auto", description="Name of the format, or auto.")
     columns: ColumnMapping | None = Field(None, description="Mapping for 'format: columns'.")
+    ranking: RankingRule = Field(
+        default_factory=RankingRule, description="How rankings of several answers become pairs."
+    )
     config: str | None = Field(None, description="Configuration of the hub's data set.")
     split: str | None = Field(None, description="Split; default the only one, or train.")
     revision: str | None = Field(None, description="Revision of the hub's data set.")
@@ -100,6 +104,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "embedder": EmbedderConfig,
     "output": OutputConfig,
     "columns": ColumnMapping,
+    "ranking": RankingRule,
 }
 
 

@@ -14,6 +14,7 @@ from curate.errors import CurateError
 from curate.formats import ERROR, ROW, Format, detect, get_format
 from curate.formats.base import RowSample, finish
 from curate.formats.columns import ColumnMapping, MappedColumns
+from curate.formats.rule import RankingRule
 from curate.pairs import PAIR_COLUMNS, empty_pairs, to_arrow, with_pair_ids
 from curate.sources import Source, find_sources, is_saved_dataset
 
@@ -56,6 +57,7 @@ def read_pairs(
     hf: str | None = None,
     format: str = "auto",
     columns: ColumnMapping | dict[str, object] | None = None,
+    ranking: RankingRule | dict[str, object] | None = None,
     config: str | None = None,
     split: str | None = None,
     revision: str | None = None,
@@ -70,6 +72,7 @@ def read_pairs(
         hf: instead of a path, a data set of the hub as owner/name.
         format: name of a format, or "auto" to find it from the first rows.
         columns: mapping of columns for the format "columns".
+        ranking: how rankings of several answers become pairs; default the best and the worst.
         config: configuration of the hub's data set.
         split: split of a hub or saved data set; default the only one, or "train".
         revision: revision of the hub's data set.
@@ -83,8 +86,10 @@ def read_pairs(
     """
     if isinstance(columns, dict):
         columns = ColumnMapping.model_validate(columns)
+    if not isinstance(ranking, RankingRule):
+        ranking = RankingRule.model_validate(ranking or {})
     sources = _sources(path, hf, config, split, revision)
-    reader = _Reader(format, columns, on_error)
+    reader = _Reader(format, columns, ranking, on_error)
     with (progress or SilentProgress()).task("read", limit) as task:
         for batch in reader.batches(sources):
             task.advance(len(batch))
@@ -113,9 +118,14 @@ class _Reader:
     """Collects pairs and rejected rows over the blocks of all sources."""
 
     def __init__(
-        self, name: str, mapping: ColumnMapping | None, on_error: Literal["stop", "skip"]
+        self,
+        name: str,
+        mapping: ColumnMapping | None,
+        ranking: RankingRule,
+        on_error: Literal["stop", "skip"],
     ) -> None:
         self._name, self._mapping, self._on_error = name, mapping, on_error
+        self._ranking = ranking
         self._frames: list[pl.DataFrame] = []
         self._rejected: list[pl.DataFrame] = []
         self.format: Format | None = None
@@ -127,6 +137,7 @@ class _Reader:
             for block in source.blocks():
                 if self.format is None and block.sample(1):
                     self.format = self._choose(block.sample(_SAMPLE_ROWS), source.label)
+                    self.format.ranking = self._ranking
                 self.rows += len(block)
                 # A file of broken rows alone has no format; any will do to report them.
                 rows = block.frame(self.format or get_format("trl")())

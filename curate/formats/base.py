@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from curate.formats.rule import RankingRule
 from curate.pairs import MESSAGES, PAIR_COLUMNS
 
 ROW = "__row__"
@@ -32,16 +33,21 @@ class Format(ABC):
     summary: ClassVar[str]
     text_columns: ClassVar[tuple[str, ...]] = ()
     value_columns: ClassVar[tuple[str, ...]] = ()
+    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {}
+    """Columns of nested values and the type in which they reach `convert`; other fields are left
+    out, and a row of another shape is malformed."""
     keep_in_extra: ClassVar[tuple[str, ...]] = ()
     """Columns that are read and are also kept in `extra`, since a pair does not hold them whole."""
     scalars_are_text: ClassVar[bool] = False
     """Whether a number or bool in a text column is its text (else such a row is malformed)."""
     priority: ClassVar[int] = 0
     """Formats of higher priority are tried first in automatic detection."""
+    ranking: RankingRule = RankingRule()
+    """How rankings become pairs, in formats that hold some; set by the reader."""
 
     def columns(self) -> tuple[str, ...]:
         """All columns that the format reads."""
-        return self.text_columns + self.value_columns
+        return self.text_columns + self.value_columns + tuple(self.nested_columns)
 
     @abstractmethod
     def matches(self, rows: RowSample) -> bool:

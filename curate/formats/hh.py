@@ -28,19 +28,20 @@ class AnthropicHH(Format):
         """Whether nearly all chosen texts begin with Human: and hold Assistant:."""
         if not has_columns(rows, "chosen", "rejected"):
             return False
-        return share(rows, lambda row: _is_dialogue(row.get("chosen"))) >= 0.9
+        return share(rows, lambda row: _isdialogue(row.get("chosen"))) >= 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Dialogues as turns, split where chosen and rejected part."""
-        parsed = rows.with_columns(_dialogue(c).alias(c) for c in ("chosen", "rejected"))
+        parsed = rows.with_columns(dialogue(c).alias(c) for c in ("chosen", "rejected"))
         return split_shared(parsed)
 
 
-def _is_dialogue(text: object) -> bool:
+def _isdialogue(text: object) -> bool:
     return isinstance(text, str) and text.lstrip().startswith("Human:") and "\n\nAssistant:" in text
 
 
-def _dialogue(column: str) -> pl.Expr:
+def dialogue(column: str) -> pl.Expr:
+    """A text with Human: and Assistant: marks as turns."""
     marked = (
         (pl.lit("\n\n") + pl.col(column).str.strip_chars_start())
         .str.replace_all("\n\nHuman:", f"{_MARK}h", literal=True)

@@ -61,6 +61,13 @@ class PythonBlock(Block):
         for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
             values = [row.get(name) for row in self.rows]
             columns.append(_value_series(name, values, errors))
+        for name, dtype in fmt.nested_columns.items():
+            values = [row.get(name) for row in self.rows]
+            texts = [None if v is None else orjson.dumps(v).decode() for v in values]
+            nested, wrong = decode_json(pl.Series(name, texts, dtype=pl.String), dtype)
+            columns.append(nested)
+            for i in wrong:
+                errors.setdefault(i, _wrong_shape(name, dtype))
         frame = pl.DataFrame(
             [
                 pl.Series(ROW, self.numbers, dtype=pl.Int64),
@@ -176,6 +183,11 @@ class ArrowBlock(Block):
                 out = out.with_columns(pl.col(ERROR).fill_null(problem))
         for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
             out = out.with_columns(_column(frame, name).alias(name))
+        for name, dtype in fmt.nested_columns.items():
+            column, problem = _arrow_nested(frame, name, dtype)
+            out = out.with_columns(column)
+            if problem is not None:
+                out = out.with_columns(pl.col(ERROR).fill_null(problem))
         broken = pl.DataFrame(
             {ROW: list(self.broken), ERROR: list(self.broken.values())},
             schema={ROW: pl.Int64, ERROR: pl.String},
@@ -208,3 +220,43 @@ def _arrow_text(
         return column.cast(pl.String), None
     nulls = pl.Series(name, [None] * len(frame), dtype=pl.String)
     return nulls, f"'{name}' is a column of {column.dtype}; expected text or a list of messages"
+
+
+def decode_json(texts: pl.Series, dtype: pl.DataType) -> tuple[pl.Series, list[int]]:
+    """JSON texts in the given type, and the rows of another shape, which become null."""
+    try:
+        return texts.str.json_decode(dtype), []
+    except pl.exceptions.ComputeError:
+        # The fast way does not say which row is wrong; such blocks are few.
+        wrong = [i for i, text in enumerate(texts) if not _fits(text, dtype)]
+        whole = pl.Series(range(len(texts))).is_in(wrong)
+        kept = texts.to_frame().select(pl.when(~whole).then(texts.name).alias(texts.name))
+        return kept.to_series().str.json_decode(dtype), wrong
+
+
+def _fits(text: str | None, dtype: pl.DataType) -> bool:
+    try:
+        pl.Series([text], dtype=pl.String).str.json_decode(dtype)
+    except pl.exceptions.ComputeError:
+        return False
+    return True
+
+
+def _wrong_shape(name: str, dtype: pl.DataType) -> str:
+    return f"'{name}' is of another shape; expected {dtype}"
+
+
+def _arrow_nested(
+    frame: pl.DataFrame, name: str, dtype: pl.DataType
+) -> tuple[pl.Series, str | None]:
+    """The column in the given type; fields that are not in it are left out, missing ones null."""
+    column = _column(frame, name)
+    if column.dtype == pl.Null:
+        return column.cast(dtype), None
+    wrapped = pl.Struct({name: dtype})
+    encoded = column.to_frame().select(pl.struct(name).struct.json_encode()).to_series()
+    nested, wrong = decode_json(encoded, wrapped)
+    if wrong:
+        nulls = pl.Series(name, [None] * len(frame), dtype=dtype)
+        return nulls, _wrong_shape(name, dtype)
+    return nested.struct.field(name), None

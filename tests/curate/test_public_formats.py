@@ -152,3 +152,126 @@ def test_skywork_and_tulu_are_trl(tmp_path: Path) -> None:
         pairs = read(tmp_path, rows, "parquet")
         assert (pairs.format, answers(pairs)) == ("trl", [("good", "bad")])
         assert pairs.frame["prompt"].to_list() == [turn("q", "user")]
+
+
+COMPLETIONS = [
+    {"model": m, "response": f"from {m}", "overall_score": s, "critique": "..."}
+    for m, s in (("a", 6.0), ("b", 9.0), ("c", 3.0), ("d", 6.0))
+]
+ULTRA = {
+    "source": "evol",
+    "instruction": "i",
+    "models": ["a", "b", "c", "d"],
+    "completions": COMPLETIONS,
+}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_ultrafeedback_best_and_worst_by_default(tmp_path: Path, kind: str) -> None:
+    pairs = read(tmp_path, [ULTRA, ULTRA], kind)
+    assert (pairs.format, answers(pairs)) == ("ultrafeedback", [("from b", "from c")] * 2)
+    assert pairs.frame["strength"].to_list() == [6.0, 6.0]
+    assert pairs.frame["source"].to_list() == ["evol"] * 2
+    extra = json.loads(pairs.frame["extra"][0])
+    assert (extra["pair_of_answers"], extra["scores"]) == ([1, 2], [9.0, 3.0])
+    assert extra["models"] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"pairs": "best_rest"}, ["ba", "bd", "bc"]),
+        ({"pairs": "all"}, ["ba", "bd", "bc", "ad", "ac", "dc"]),
+        ({"pairs": "all", "min_gap": 3}, ["ba", "bd", "bc", "ac", "dc"]),
+        ({"pairs": "best_worst", "min_gap": 7}, []),
+    ],
+)
+def test_rules_for_rankings(tmp_path: Path, rule: dict[str, object], expected: list[str]) -> None:
+    other = {
+        **ULTRA,
+        "completions": [{"response": r, "overall_score": s} for r, s in (("x", 1.0), ("y", 20.0))],
+    }
+    path = write_jsonl(tmp_path / "a.jsonl", [ULTRA, other])
+    pairs = read_pairs(str(path), ranking=rule)
+    found = [c[-1] + r[-1] for c, r in answers(pairs)]
+    assert found == [*expected, "yx"]
+    ties = pairs.frame.filter("is_tie")["strength"].to_list()
+    assert ties == ([0.0] if "ad" in expected else [])
+
+
+def test_unscored_and_broken_completions_make_no_pair(tmp_path: Path) -> None:
+    unscored = {
+        **ULTRA,
+        "completions": [{"response": "x", "overall_score": None}, *COMPLETIONS[:2]],
+    }
+    pairs = read(tmp_path, [unscored, {**ULTRA, "completions": []}])
+    assert answers(pairs) == [("from b", "from a")]
+    assert pairs.rejected.select("row", "reason").rows() == [
+        (2, "the ranking makes no pair; expected two scored answers or more")
+    ]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_nectar_by_rank(tmp_path: Path, kind: str) -> None:
+    ranked = [{"answer": f"rank {r}", "model": "m", "rank": float(r)} for r in (2, 1, 3)]
+    row = {
+        "prompt": "\n\nHuman: hi\n\nAssistant: ho\n\nHuman: more\n\nAssistant: ",
+        "answers": ranked,
+        "turns": 2,
+    }
+    pairs = read(tmp_path, [row], kind)
+    assert (pairs.format, answers(pairs)) == ("nectar", [("rank 1", "rank 3")])
+    assert pairs.frame["prompt"].to_list() == [
+        turn("hi", "user") + turn("ho") + turn("more", "user")
+    ]
+    assert pairs.frame["strength"].to_list() == [2.0]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_summaries_by_choice(tmp_path: Path, kind: str) -> None:
+    row = {
+        "info": {
+            "id": "t3",
+            "post": "long post",
+            "title": "Title",
+            "subreddit": "x",
+            "article": None,
+        },
+        "summaries": [{"text": " zero", "policy": "sup"}, {"text": " one", "policy": "ref"}],
+        "choice": 1,
+        "worker": "w7",
+        "split": "train",
+        "extra": {"confidence": 7},
+    }
+    article = {**row, "info": {**row["info"], "post": None, "title": None, "article": "news"}}  # type: ignore[dict-item]
+    pairs = read(tmp_path, [row, article], kind)
+    assert pairs.format == "summarize_from_feedback"
+    assert answers(pairs) == [(" one", " zero")] * 2
+    texts = [p[0]["content"] for p in pairs.frame["prompt"].to_list()]
+    assert texts == ["Title\n\nlong post", "news"]
+    assert pairs.frame["annotator"].to_list() == ["w7", "w7"]
+    assert json.loads(pairs.frame["extra"][0])["extra"] == {"confidence": 7}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_webgpt_by_score(tmp_path: Path, kind: str) -> None:
+    base = {
+        "question": {"dataset": "eli5", "full_text": "Why?"},
+        "answer_0": "zero",
+        "answer_1": "one",
+    }
+    scores = ((0.5, -0.5), (-1.0, 1.0), (0.0, 0.0))
+    rows = [{**base, "score_0": a, "score_1": b} for a, b in scores]
+    pairs = read(tmp_path, rows, kind)
+    assert pairs.format == "webgpt"
+    assert answers(pairs) == [("zero", "one"), ("one", "zero"), ("zero", "one")]
+    assert pairs.frame["is_tie"].to_list() == [False, False, True]
+    assert pairs.frame["strength"].to_list() == [1.0, 2.0, 0.0]
+    assert pairs.frame["prompt"].to_list() == [turn("Why?", "user")] * 3
+
+
+def test_a_nested_value_of_another_shape_is_a_malformed_row(tmp_path: Path) -> None:
+    rows = [ULTRA, {**ULTRA, "completions": "none"}, {**ULTRA, "completions": [{"response": 3}]}]
+    pairs = read(tmp_path, rows)
+    assert len(pairs) == 1
+    assert pairs.rejected["row"].to_list() == [2, 3]

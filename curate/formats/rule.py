@@ -1,0 +1,22 @@
+"""The choice that data sets of rankings leave to the user."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RankingRule(BaseModel):
+    """Which pairs are made of a ranking; the strength of a pair is the difference of its scores."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pairs: Literal["best_worst", "best_rest", "all"] = Field(
+        "best_worst",
+        description="best_worst: one pair a prompt; best_rest: the best with each other answer; "
+        "all: every two answers.",
+    )
+    min_gap: float = Field(
+        0.0, ge=0, description="Pairs whose scores differ by less than this are not made."
+    )
