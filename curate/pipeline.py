@@ -174,12 +174,14 @@ class Pipeline:
         started = time.perf_counter()
         output = self.config.output
         size = output.rows_per_shard
+        kept = self.plan.export.convert(result.kept)
         with staged(folder, overwrite) as stage, progress.task("write", None):
-            kept = self.plan.export.convert(result.kept)
             shards = write_shards(kept, stage / "kept", output.file_type, size)
             write_shards(result.dropped, stage / "dropped", "parquet", size)
             write_frame(result.scores, stage / "scores.parquet")
             write_frame(pairs.rejected, stage / "rejected_rows.parquet")
+            for name, content in self.plan.export.files().items():
+                write_json(content, stage / name)
             report = StepReport(
                 "write",
                 "write",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -19,7 +19,11 @@ class Export(ABC):
 
     @abstractmethod
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The pair table (kept rows) in the trainer's columns, one row a pair, in order."""
+        """The kept pairs in the trainer's columns, in order."""
+
+    def files(self) -> dict[str, Any]:
+        """JSON files that the trainer wants in the run's folder, by name."""
+        return {}
 
     def warnings(self, pairs: pl.DataFrame) -> list[str]:
         """What the trainer cannot hold of these pairs."""
