@@ -117,9 +117,8 @@ def show_result(result: Result) -> None:
         out.print(f"{len(result.rejected):,} malformed rows: see rejected_rows.parquet")
     for step in result.steps:
         if "noise_rate" in step.facts:
-            out.print(
-                f"{step.name}: estimated share of wrong labels {step.facts['noise_rate']:.1%}"
-            )
+            rate = f"{step.facts['noise_rate']:.1%}"
+            out.print(f"{step.name}: estimated wrong labels {rate}; intervals: curate audit")
     show_warnings(result.warnings)
     if result.folder is not None:
         _show_places(result.folder)
