@@ -25,7 +25,7 @@ _PARTS = ("prompt", "chosen", "rejected")
 STYLE_SCALE = 0.3
 """Root-mean-square difference of a style feature beside embeddings, whose norm is 1.
 
-Chosen on Auto-J and LLMBar with injected flips; the other sets were kept for the report.
+Chosen on Auto-J and LLMBar with injected flips.
 """
 
 FeatureKind = Literal["embedding", "both", "length"]
