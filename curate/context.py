@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
-from curate.pairs import messages_key
+from curate.pairs import dense_numbers, messages_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,9 +101,7 @@ class Context:
         """One integer a pair, equal exactly where the prompts are equal; shape (pairs,)."""
 
         def make() -> NDArray[np.int64]:
-            keys = pairs.select(k=messages_key("prompt"))["k"]
-            ranks: NDArray[np.int64] = keys.rank("dense").to_numpy().astype(np.int64) - 1
-            return ranks
+            return dense_numbers(pairs.select(k=messages_key("prompt"))["k"])
 
         return self.shared("prompt_groups", make)
 

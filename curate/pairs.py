@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 MESSAGE = pl.Struct({"role": pl.String, "content": pl.String})
 MESSAGES = pl.List(MESSAGE)
@@ -105,6 +107,12 @@ def with_pair_ids(pairs: pl.DataFrame) -> pl.DataFrame:
         .with_columns(pair_id=pl.coalesce("pair_id", pl.col("_hash") + number))
         .drop("_hash")
     )
+
+
+def dense_numbers(column: pl.Series) -> NDArray[np.int64]:
+    """Numbers from 0, equal exactly where the values are, in the order of the values; (rows,)."""
+    numbers: NDArray[np.int64] = column.rank("dense").to_numpy().astype(np.int64) - 1
+    return numbers
 
 
 def fingerprint(pairs: pl.DataFrame) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +199,7 @@ class Pipeline:
             files = {"format": output.format, "file_type": output.file_type, "kept": shards}
             manifest = make_manifest(self.config, self.plan, steps, _source(pairs), rows, files)
             write_json(manifest, stage / MANIFEST)
-        return Result(result.scores, result.kept, result.dropped, result.rejected, steps, folder)
+        return replace(result, steps=steps, folder=folder)
 
 
 def _source(pairs: Pairs) -> dict[str, Any]:

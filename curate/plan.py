@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from curate.config import PipelineConfig, StepConfig
@@ -43,9 +43,7 @@ class FilterStep:
 
 def prefixed(name: str, columns: Iterable[Column]) -> tuple[Column, ...]:
     """The columns under the names that the run gives them."""
-    return tuple(
-        Column(f"{name}.{c.name}", c.meaning, c.kind, c.direction, c.unit) for c in columns
-    )
+    return tuple(replace(c, name=f"{name}.{c.name}") for c in columns)
 
 
 @dataclass(frozen=True)

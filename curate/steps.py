@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import polars as pl
@@ -99,14 +99,12 @@ class Verdict:
         added: columns that the filter adds to every pair, kept or not.
         changed: pair columns that take the place of those of the kept pairs (a flipped label);
             what is dropped stays as it was read.
-        warnings: what the user should be told.
     """
 
     keep: pl.Series
     reason: pl.Series
     added: pl.DataFrame | None = None
     changed: pl.DataFrame | None = None
-    warnings: tuple[str, ...] = field(default=())
 
 
 class Filter(Step[P], ABC):
@@ -129,6 +127,14 @@ class Filter(Step[P], ABC):
     @abstractmethod
     def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
         """The verdict on `pairs`: pair columns, scores, and what earlier filters added."""
+
+
+def keep_all(
+    pairs: pl.DataFrame, added: pl.DataFrame, changed: pl.DataFrame | None = None
+) -> Verdict:
+    """The verdict of a transform: nothing is dropped."""
+    keep = pl.repeat(True, len(pairs), eager=True)
+    return Verdict(keep, pl.repeat(None, len(pairs), dtype=pl.String, eager=True), added, changed)
 
 
 def same_reason(keep: pl.Series, reason: str) -> Verdict:

@@ -8,7 +8,7 @@ from curate.context import Context
 from curate.extra import extra_with
 from curate.posterior import BelowParams, tell_smoothing
 from curate.selection import check_readable
-from curate.steps import HIGHER, Column, Filter, Verdict, same_reason
+from curate.steps import HIGHER, Column, Filter, Verdict, keep_all
 
 
 class Flip(Filter[BelowParams]):
@@ -55,5 +55,4 @@ class Flip(Filter[BelowParams]):
             .then(extra_with("extra", "flipped", pl.lit("true")))
             .otherwise("extra"),
         )
-        everything = same_reason(pl.repeat(True, len(pairs), eager=True), "")
-        return Verdict(everything.keep, everything.reason, added, changed=changed)
+        return keep_all(pairs, added, changed)

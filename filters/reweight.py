@@ -10,7 +10,7 @@ from pydantic import Field
 from curate.context import Context
 from curate.posterior import PosteriorParams
 from curate.selection import check_readable
-from curate.steps import HIGHER, Column, Filter, Verdict, same_reason
+from curate.steps import HIGHER, Column, Filter, Verdict, keep_all
 
 
 class ReweightParams(PosteriorParams):
@@ -43,5 +43,4 @@ class Reweight(Filter[ReweightParams]):
         """Keep all."""
         right = check_readable(pairs[self.params.column], self.name)
         weight = right.clip(self.params.floor, 1.0).fill_null(1.0).alias("weight")
-        everything = same_reason(pl.repeat(True, len(pairs), eager=True), "")
-        return Verdict(everything.keep, everything.reason, weight.to_frame())
+        return keep_all(pairs, weight.to_frame())

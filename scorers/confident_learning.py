@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from pydantic import Field
 from scipy.special import expit
 
 from curate.context import Context
 from curate.models.contamination import confident_rate
-from curate.models.out_of_fold import (
-    STATUS,
-    HeadParameters,
-    missing,
-    status,
-    too_few_prompts,
-    train_out_of_fold,
-    trainable,
-)
-from curate.steps import HIGHER, LOWER, Column, Scorer
+from curate.models.head_scorer import STATUS, HeadScorer
+from curate.models.out_of_fold import RepeatedHeadParameters, votes
+from curate.steps import HIGHER, LOWER, Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class ConfidentLearningParams(HeadParameters):
+class ConfidentLearningParams(RepeatedHeadParameters):
     """Parameters of `confident_learning`."""
 
-    repeats: int = Field(8, ge=1, description="Times the folds are drawn anew; margins averaged.")
 
-
-class ConfidentLearning(Scorer[ConfidentLearningParams]):
+class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
     """cleanlab's label quality and label issues on held-out probabilities.
 
     The two classes are "the first answer wins" and "the second wins"; each pair is given in both
@@ -42,7 +32,6 @@ class ConfidentLearning(Scorer[ConfidentLearningParams]):
     name = "confident_learning"
     summary = "cleanlab's label quality and label issues on held-out probabilities"
     reference = "Northcutt et al. 2021, arXiv 1911.00068 (cleanlab)"
-    needs_embeddings: ClassVar[bool] = True
     Params = ConfidentLearningParams
 
     def columns(self) -> tuple[Column, ...]:
@@ -55,18 +44,14 @@ class ConfidentLearning(Scorer[ConfidentLearningParams]):
             STATUS,
         )
 
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+    def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Quality of all pairs; issues among those that hold a vote."""
-        p = self.params
-        if too_few_prompts(pairs, context):
-            return missing(self.columns(), pairs, context)
-        trained = train_out_of_fold(pairs, context, p.spec(), p.repeats, p.folds, p.features)
+        trained = self.params.train(pairs, context)
         probability = expit(trained.margins()).mean(axis=1)
-        votes = trainable(pairs)
-        quality, issue = label_quality(probability, votes)
-        context.facts["noise_rate"] = round(confident_rate(probability[votes]), 4)
-        frame = pl.DataFrame({"quality": quality, "issue": issue})
-        return frame.with_columns(status(pairs, context))
+        voting = votes(pairs, context)
+        quality, issue = label_quality(probability, voting)
+        context.facts["noise_rate"] = round(confident_rate(probability[voting]), 4)
+        return pl.DataFrame({"quality": quality, "issue": issue})
 
 
 def label_quality(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import polars as pl
@@ -12,19 +12,11 @@ from pydantic import Field
 
 from curate.context import Context
 from curate.models.combined import combined_margins
+from curate.models.head_scorer import STATUS, HeadScorer
 from curate.models.label_noise import fit_label_noise
-from curate.models.out_of_fold import (
-    STATUS,
-    HeadParameters,
-    answers,
-    fold_weights,
-    missing,
-    status,
-    too_few_prompts,
-    trainable,
-)
+from curate.models.out_of_fold import HeadParameters, answers, fold_weights, votes
 from curate.models.peer_review import PeerReview, Schedule, review
-from curate.steps import HIGHER, LOWER, Column, Scorer
+from curate.steps import HIGHER, LOWER, Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +38,7 @@ class CRMParams(HeadParameters):
     curriculum: bool = Field(False, description="Show easy pairs first from the second epoch on.")
 
 
-class CRM(Scorer[CRMParams]):
+class CRM(HeadScorer[CRMParams]):
     """Collaborative reward modelling: held-out loss of both peers over epochs.
 
     Losses are those of the fold's peers that did not see the pair; `selected` is a statistic of
@@ -57,7 +49,6 @@ class CRM(Scorer[CRMParams]):
     name = "crm"
     summary = "peer review by two reward heads: held-out loss mean and variance over epochs (CRM)"
     reference = "CRM, arXiv 2505.10597; co-teaching, arXiv 1804.06872"
-    needs_embeddings: ClassVar[bool] = True
     Params = CRMParams
 
     def columns(self) -> tuple[Column, ...]:
@@ -94,11 +85,9 @@ class CRM(Scorer[CRMParams]):
             STATUS,
         )
 
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+    def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Peer review of all pairs."""
         p = self.params
-        if too_few_prompts(pairs, context):
-            return missing(self.columns(), pairs, context)
         rate = self._noise_rate(pairs, context)
         held_by, weights = fold_weights(pairs, context, 1, p.folds)
         chosen, rejected = answers(context, p.features)
@@ -116,13 +105,13 @@ class CRM(Scorer[CRMParams]):
         context.facts["noise_rate"] = rate
         context.facts["noise_rate_given"] = p.noise_rate != "auto"
         context.facts["overlap"] = [round(float(o), 4) for o in seen.overlap]
-        return self._frame(seen, rate, trainable(pairs)).with_columns(status(pairs, context))
+        return self._frame(seen, rate, votes(pairs, context))
 
     def _noise_rate(self, pairs: pl.DataFrame, context: Context) -> float:
         p = self.params
         if p.noise_rate != "auto":
             return p.noise_rate
-        margins = combined_margins(pairs, context).plain[trainable(pairs)]
+        margins = combined_margins(pairs, context).plain[votes(pairs, context)]
         return min(fit_label_noise(margins).rate, _MAX_RATE)
 
     def _frame(self, seen: PeerReview, rate: float, votes: NDArray[np.bool_]) -> pl.DataFrame:

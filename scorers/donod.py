@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -10,26 +10,17 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate.context import Context
-from curate.models.out_of_fold import (
-    STATUS,
-    HeadParameters,
-    missing,
-    status,
-    too_few_prompts,
-    train_out_of_fold,
-)
-from curate.steps import LOWER, Column, Scorer
+from curate.models.head_scorer import STATUS, HeadScorer
+from curate.models.out_of_fold import RepeatedHeadParameters
+from curate.steps import LOWER, Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class DONODParams(HeadParameters):
+class DONODParams(RepeatedHeadParameters):
     """Parameters of `donod`."""
 
-    repeats: int = Field(
-        8, ge=1, description="Times the folds are drawn anew; values are averaged."
-    )
     step: float = Field(0.01, gt=0, description="Learning rate of the probing step (plain SGD).")
     don_direction: Literal["before_minus_after", "after_minus_before"] = Field(
         "before_minus_after",
@@ -38,7 +29,7 @@ class DONODParams(HeadParameters):
     )
 
 
-class DONOD(Scorer[DONODParams]):
+class DONOD(HeadScorer[DONODParams]):
     """Delta of norm (DON) and norm of delta (NOD) of the output layer after one SGD step on a pair.
 
     In closed form for -log sigma(m), m = w.(h_chosen - h_rejected), s = sigma(-m): the gradient is
@@ -51,7 +42,6 @@ class DONOD(Scorer[DONODParams]):
     name = "donod"
     summary = "norm of delta and delta of norm of the head after one step on the pair (DONOD)"
     reference = "DONOD, arXiv 2504.14810; closed form for the Bradley-Terry head derived here"
-    needs_embeddings: ClassVar[bool] = True
     Params = DONODParams
 
     def columns(self) -> tuple[Column, ...]:
@@ -73,12 +63,10 @@ class DONOD(Scorer[DONODParams]):
             STATUS,
         )
 
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+    def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold DON and NOD of all pairs, averaged over repeats."""
         p = self.params
-        if too_few_prompts(pairs, context):
-            return missing(self.columns(), pairs, context)
-        trained = train_out_of_fold(pairs, context, p.spec(), p.repeats, p.folds, p.features)
+        trained = p.train(pairs, context)
         margins = trained.margins()
         norms = trained.held_out(lambda c, r: trained.heads.output_layer(c, r)[0])
         weights = trained.heads.output_layer(trained.chosen[:1], trained.rejected[:1])[1]
@@ -91,7 +79,7 @@ class DONOD(Scorer[DONODParams]):
                 "don": sign * grows.mean(axis=1),
                 "sensitivity": norms.mean(axis=1),
             }
-        ).with_columns(status(pairs, context))
+        )
 
 
 def don_nod(

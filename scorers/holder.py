@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import polars as pl
 from pydantic import Field
@@ -11,28 +9,20 @@ from scipy.special import expit
 
 from curate.context import Context
 from curate.models.contamination import holder_contamination, lowest_share
+from curate.models.head_scorer import STATUS, HeadScorer
 from curate.models.losses import LossKind
-from curate.models.out_of_fold import (
-    STATUS,
-    HeadParameters,
-    missing,
-    status,
-    too_few_prompts,
-    train_out_of_fold,
-    trainable,
-)
-from curate.steps import HIGHER, LOWER, Column, Scorer
+from curate.models.out_of_fold import RepeatedHeadParameters, votes
+from curate.steps import HIGHER, LOWER, Column
 
 
-class HolderParams(HeadParameters):
+class HolderParams(RepeatedHeadParameters):
     """Parameters of `holder`."""
 
     loss: LossKind = Field("holder", description="Loss of a margin in training.")
     loss_parameter: float | None = Field(2.0, gt=0, description="gamma of loss and estimate.")
-    repeats: int = Field(8, ge=1, description="Times the folds are drawn anew; margins averaged.")
 
 
-class Holder(Scorer[HolderParams]):
+class Holder(HeadScorer[HolderParams]):
     """Heads trained by the Hoelder (density power) loss; the least likely share is flagged.
 
     The paper trains the policy and reads p on the training pairs; here p is held out. The estimate
@@ -42,7 +32,6 @@ class Holder(Scorer[HolderParams]):
     name = "holder"
     summary = "contamination estimate and flag by the Hoelder divergence (Hoelder-DPO)"
     reference = "Hoelder-DPO, arXiv 2505.17859"
-    needs_embeddings: ClassVar[bool] = True
     Params = HolderParams
 
     def columns(self) -> tuple[Column, ...]:
@@ -53,17 +42,14 @@ class Holder(Scorer[HolderParams]):
             STATUS,
         )
 
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+    def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Probabilities of all pairs; flags among those that hold a vote."""
         p = self.params
-        if too_few_prompts(pairs, context):
-            return missing(self.columns(), pairs, context)
-        trained = train_out_of_fold(pairs, context, p.spec(), p.repeats, p.folds, p.features)
+        trained = p.train(pairs, context)
         probability = expit(trained.margins()).mean(axis=1)
-        votes = trainable(pairs)
-        rate = holder_contamination(probability[votes], p.loss_parameter or 2.0)
+        voting = votes(pairs, context)
+        rate = holder_contamination(probability[voting], p.loss_parameter or 2.0)
         context.facts["noise_rate"] = round(rate, 4)
         flags = np.zeros(len(pairs), dtype=bool)
-        flags[votes] = lowest_share(probability[votes], rate)
-        frame = pl.DataFrame({"probability": probability, "flag": flags})
-        return frame.with_columns(status(pairs, context))
+        flags[voting] = lowest_share(probability[voting], rate)
+        return pl.DataFrame({"probability": probability, "flag": flags})

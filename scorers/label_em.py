@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,14 +12,16 @@ from scipy.special import expit
 from curate.context import Context
 from curate.models.calibration import calibrate
 from curate.models.combined import combined_margins
+from curate.models.head_scorer import STATUS, HeadScorer
 from curate.models.label_noise import (
     AnnotatorNoise,
     fit_annotators,
     fit_label_noise,
     posterior,
 )
-from curate.models.out_of_fold import STATUS, missing, status, too_few_prompts, trainable
-from curate.steps import HIGHER, Column, Parameters, Scorer
+from curate.models.out_of_fold import votes
+from curate.pairs import dense_numbers
+from curate.steps import HIGHER, Column, Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +37,7 @@ class LabelEMParams(Parameters):
     )
 
 
-class LabelEM(Scorer[LabelEMParams]):
+class LabelEM(HeadScorer[LabelEMParams]):
     """Expectation maximisation of label reliability on the held-out margins of `noise_score`.
 
     Scale and flip rate are fitted together, since a scale fitted to noisy labels first would hide
@@ -46,7 +48,6 @@ class LabelEM(Scorer[LabelEMParams]):
     name = "label_em"
     summary = "posterior that the label is right; reliability of each annotator (LCPO / RE-PO)"
     reference = "LCPO / RE-PO, arXiv 2509.24159, Section 4"
-    needs_embeddings: ClassVar[bool] = True
     Params = LabelEMParams
 
     def columns(self) -> tuple[Column, ...]:
@@ -70,27 +71,24 @@ class LabelEM(Scorer[LabelEMParams]):
             STATUS,
         )
 
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+    def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Posterior of all pairs; ties and identical answers get none."""
-        if too_few_prompts(pairs, context):
-            return missing(self.columns(), pairs, context)
-        votes = trainable(pairs)
+        voting = votes(pairs, context)
         names, annotator = _annotators(pairs)
         combined = combined_margins(pairs, context)
         # Rates rest on the first round alone: the second one has been pulled towards its beliefs.
-        noise = fit_annotators(combined.plain[votes], annotator[votes], self.params.prior_votes)
+        noise = fit_annotators(combined.plain[voting], annotator[voting], self.params.prior_votes)
         eta = noise.pooled.reliability
-        margins = fit_label_noise(combined.margin[votes], eta).scale * combined.margin
-        self._tell(context, noise, names, combined.plain[votes])
+        margins = fit_label_noise(combined.margin[voting], eta).scale * combined.margin
+        self._tell(context, noise, names, combined.plain[voting])
         right = posterior(expit(margins), noise.reliability[annotator])
-        frame = pl.DataFrame(
+        return pl.DataFrame(
             {
-                "posterior": np.where(votes, right, np.nan),
+                "posterior": np.where(voting, right, np.nan),
                 "reliability": noise.reliability[annotator],
                 "margin": margins,
             }
         )
-        return frame.with_columns(status(pairs, context))
 
     def _tell(
         self,
@@ -113,5 +111,4 @@ def _annotators(pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
     """Names, and each pair's position among them; pairs without one share the name "(none)"."""
     column = pairs["annotator"].fill_null("(none)")
     names = column.unique().sort().to_list()
-    number = column.rank("dense").to_numpy().astype(np.int64) - 1
-    return names, number
+    return names, dense_numbers(column)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,17 +12,11 @@ from scipy.special import entr, expit
 from torch import Tensor
 
 from curate.context import Context
+from curate.models.calibration import agreement
+from curate.models.head_scorer import STATUS, HeadScorer
 from curate.models.heads import dropout_mask
-from curate.models.out_of_fold import (
-    STATUS,
-    HeadParameters,
-    OutOfFold,
-    missing,
-    status,
-    too_few_prompts,
-    train_out_of_fold,
-)
-from curate.steps import HIGHER, LOWER, Column, Scorer
+from curate.models.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
+from curate.steps import HIGHER, LOWER, Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +32,7 @@ class MCDropoutParams(HeadParameters):
     dropout: float = Field(0.1, gt=0, lt=1, description="Share of units dropped.")
 
 
-class MCDropout(Scorer[MCDropoutParams]):
+class MCDropout(HeadScorer[MCDropoutParams]):
     """Mean, variance and BALD of the label's probability over T dropout passes.
 
     A pass draws one mask for all pairs: one network sampled from the approximate posterior (Gal and
@@ -48,7 +42,6 @@ class MCDropout(Scorer[MCDropoutParams]):
     name = "mc_dropout"
     summary = "mean, variance and BALD of the label's probability over dropout passes (UPO)"
     reference = "UPO, arXiv 2409.11212; BALD: Houlsby et al. 2011, arXiv 1112.5745"
-    needs_embeddings: ClassVar[bool] = True
     Params = MCDropoutParams
 
     def columns(self) -> tuple[Column, ...]:
@@ -88,23 +81,20 @@ class MCDropout(Scorer[MCDropoutParams]):
             STATUS,
         )
 
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+    def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold uncertainty of all pairs."""
         p = self.params
-        if too_few_prompts(pairs, context):
-            return missing(self.columns(), pairs, context)
         trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds, p.features)
         masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
         margins = masked_margins(trained, masks.to(context.device))
         statistics = uncertainty(expit(margins))
-        votes = ((np.sign(margins) + 1.0) / 2.0).mean(axis=1)
+        votes = agreement(margins).mean(axis=1)
         bald = statistics["bald"]
         statistics["vote"] = votes
         gate = pl.Series("gate", votes > _HALF)
         statistics["easy_weight"] = _over_mean(np.maximum(1.0 - bald, 0.0))
         statistics["hard_weight"] = _over_mean(np.maximum(bald, 0.0))
-        frame = pl.DataFrame(statistics).with_columns(gate, status(pairs, context))
-        return frame.select([c.name for c in self.columns()])
+        return pl.DataFrame(statistics).with_columns(gate)
 
 
 def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:

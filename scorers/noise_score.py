@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import polars as pl
 from scipy.special import expit
 
 from curate.context import Context
 from curate.models.calibration import calibrate
 from curate.models.combined import MEMBERS, combined_margins
-from curate.models.out_of_fold import STATUS, missing, status, too_few_prompts, trainable
-from curate.steps import HIGHER, LOWER, Column, Parameters, Scorer
+from curate.models.head_scorer import STATUS, HeadScorer
+from curate.models.out_of_fold import votes
+from curate.steps import HIGHER, LOWER, Column, Parameters
 
 
-class NoiseScore(Scorer[Parameters]):
+class NoiseScore(HeadScorer[Parameters]):
     """Probability, by held-out heads, that the opposite label would have been given.
 
     Heads on embeddings with style (length, lists, digits, closeness to the prompt...) at two
@@ -25,7 +24,6 @@ class NoiseScore(Scorer[Parameters]):
     name = "noise_score"
     summary = "suspicion of each label by stacked held-out heads; the default ranking"
     reference = "stacked generalisation, Wolpert 1992; heads by Bradley and Terry 1952"
-    needs_embeddings: ClassVar[bool] = True
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:
@@ -36,15 +34,12 @@ class NoiseScore(Scorer[Parameters]):
             STATUS,
         )
 
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+    def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold scores of all pairs."""
-        if too_few_prompts(pairs, context):
-            return missing(self.columns(), pairs, context)
         combined = combined_margins(pairs, context)
-        calibration = calibrate(combined.margin[trainable(pairs)])
+        calibration = calibrate(combined.margin[votes(pairs, context)])
         context.facts["calibration"] = calibration.facts()
         names = [f"{kind}, l2 {l2:g}, {r}" for r in ("labels", "beliefs") for kind, l2 in MEMBERS]
         weights = (round(float(w), 4) for w in combined.weights)
         context.facts["weights"] = dict(zip(names, weights, strict=True))
-        frame = pl.DataFrame({"score": expit(-combined.margin), "margin": combined.margin})
-        return frame.with_columns(status(pairs, context))
+        return pl.DataFrame({"score": expit(-combined.margin), "margin": combined.margin})

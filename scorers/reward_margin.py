@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import numpy as np
 import polars as pl
-from pydantic import Field
 from scipy.special import expit
 
 from curate.context import Context
-from curate.models.calibration import calibrate
-from curate.models.out_of_fold import (
-    STATUS,
-    HeadParameters,
-    missing,
-    status,
-    too_few_prompts,
-    train_out_of_fold,
-    trainable,
-)
-from curate.steps import HIGHER, LOWER, Column, Scorer
+from curate.models.calibration import agreement, calibrate
+from curate.models.head_scorer import STATUS, HeadScorer
+from curate.models.out_of_fold import RepeatedHeadParameters, votes
+from curate.steps import HIGHER, LOWER, Column
 
 
-class RewardMarginParams(HeadParameters):
+class RewardMarginParams(RepeatedHeadParameters):
     """Parameters of `reward_margin`."""
 
-    repeats: int = Field(
-        8, ge=1, description="Times the folds are drawn anew; margins are averaged."
-    )
 
-
-class RewardMargin(Scorer[RewardMarginParams]):
+class RewardMargin(HeadScorer[RewardMarginParams]):
     """Margin r(chosen) - r(rejected) by heads that never saw the pair or its prompt.
 
     Each of `repeats` x `folds` heads is a Bradley-Terry reward model on the embedding of the
@@ -41,7 +26,6 @@ class RewardMargin(Scorer[RewardMarginParams]):
     name = "reward_margin"
     summary = "out-of-fold margin of Bradley-Terry heads on embedding differences"
     reference = "Bradley and Terry 1952; margins by 5-fold cross-fitting over prompts"
-    needs_embeddings: ClassVar[bool] = True
     Params = RewardMarginParams
 
     def columns(self) -> tuple[Column, ...]:
@@ -74,23 +58,16 @@ class RewardMargin(Scorer[RewardMarginParams]):
             STATUS,
         )
 
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+    def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold scores of all pairs."""
-        p = self.params
-        if too_few_prompts(pairs, context):
-            return missing(self.columns(), pairs, context)
-        margins = train_out_of_fold(
-            pairs, context, p.spec(), p.repeats, p.folds, p.features
-        ).margins()
-        calibration = calibrate(margins.mean(axis=1)[trainable(pairs)])
+        margins = self.params.train(pairs, context).margins()
+        calibration = calibrate(margins.mean(axis=1)[votes(pairs, context)])
         context.facts["calibration"] = calibration.facts()
-        # A margin of exactly 0 (identical answers) is half a vote for either side.
-        votes = (np.sign(margins) + 1.0) / 2.0
         return pl.DataFrame(
             {
                 "margin": margins.mean(axis=1),
                 "probability": expit(calibration.scale * margins).mean(axis=1),
-                "agreement": votes.mean(axis=1),
+                "agreement": agreement(margins).mean(axis=1),
                 "spread": margins.std(axis=1),
             }
-        ).with_columns(status(pairs, context))
+        )

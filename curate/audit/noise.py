@@ -11,11 +11,12 @@ import polars as pl
 from scipy.special import expit
 
 from curate.context import Context
-from curate.models.calibration import calibrate, reliability_curve
+from curate.models.calibration import agreement, calibrate, reliability_curve
 from curate.models.combined import combined_margins
 from curate.models.contamination import confident_rate, holder_contamination
 from curate.models.label_noise import fit_annotators, fit_label_noise
-from curate.models.out_of_fold import too_few_prompts, trainable
+from curate.models.out_of_fold import too_few_prompts, votes
+from curate.pairs import dense_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,11 +84,11 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
     """Calibration of held-out heads, then the estimates that rest on them, as plain data."""
     if too_few_prompts(pairs, context):
         return {"problem": "too few prompts to train on some and judge the others"}
-    votes = trainable(pairs)
-    margins = combined_margins(pairs, context).plain[votes]
+    voting = votes(pairs, context)
+    margins = combined_margins(pairs, context).plain[voting]
     calibration = calibrate(margins)
     scaled = calibration.scale * margins
-    groups = context.prompt_groups(pairs)[votes]
+    groups = context.prompt_groups(pairs)[voting]
     found: dict[str, Any] = {
         "calibration": calibration.facts(),
         "reliability_curve": reliability_curve(scaled),
@@ -99,8 +100,8 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
             f"held-out heads agree with {calibration.accuracy:.1%} of the labels: hardly better "
             "than a coin, so no estimate below means anything"
         )
-    found["by_annotator"] = by_group(pairs, "annotator", margins, votes)
-    found["by_source"] = by_group(pairs, "source", margins, votes)
+    found["by_annotator"] = by_group(pairs, "annotator", margins, voting)
+    found["by_source"] = by_group(pairs, "source", margins, voting)
     return found
 
 
@@ -151,18 +152,18 @@ def _resamples(groups: NDArray[np.int64], rng: np.random.Generator) -> list[NDAr
 
 
 def by_group(
-    pairs: pl.DataFrame, column: str, margins: NDArray[np.float64], votes: NDArray[np.bool_]
+    pairs: pl.DataFrame, column: str, margins: NDArray[np.float64], voting: NDArray[np.bool_]
 ) -> list[dict[str, Any]]:
     """Pairs, agreement with the heads and estimated noise of each annotator or source.
 
     The rate is 1 - eta of LCPO / RE-PO's EM, shrunk towards the whole data set's.
     """
-    names = pairs[column].filter(pl.Series(votes)).fill_null("(none)")
+    names = pairs[column].filter(pl.Series(voting)).fill_null("(none)")
     if names.n_unique() < 2:
         return []
-    number = names.rank("dense").to_numpy().astype(np.int64) - 1
+    number = dense_numbers(names)
     fitted = fit_annotators(margins, number)
-    agree = np.bincount(number, weights=(np.sign(margins) + 1.0) / 2.0)
+    agree = np.bincount(number, weights=agreement(margins))
     counts = np.bincount(number)
     rows = [
         {

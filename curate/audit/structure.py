@@ -10,7 +10,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from curate.models.out_of_fold import trainable
-from curate.pairs import content_keys, messages_key
+from curate.pairs import content_keys, dense_numbers, messages_key
 
 _CYCLE = 3
 
@@ -24,8 +24,7 @@ def cycles(pairs: pl.DataFrame) -> pl.Series:
     """
     keys = content_keys(pairs).with_columns(ok=pl.Series(trainable(pairs)))
     nodes = pl.concat([keys.select("prompt", answer=c) for c in ("chosen", "rejected")])
-    number = nodes.select(n=pl.struct("prompt", "answer").rank("dense"))["n"].to_numpy() - 1
-    ends = number.astype(np.int64).reshape(2, -1)
+    ends = dense_numbers(nodes.to_struct()).reshape(2, -1)
     voted = keys["ok"].to_numpy()
     start, end = ends[:, voted]
     size = int(ends.max()) + 1 if ends.size else 0

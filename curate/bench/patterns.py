@@ -14,6 +14,7 @@ from sklearn.cluster import KMeans
 from curate.bench.data import BenchData
 from curate.context import Context
 from curate.models.combined import combined_margins
+from curate.pairs import dense_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def annotator(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray
 
     Data without annotators gets ten, at random (see `with_annotators`).
     """
-    number = data.pairs["annotator"].rank("dense").to_numpy().astype(np.int64) - 1
+    number = dense_numbers(data.pairs["annotator"])
     rates = np.linspace(0.0, 2.0 * rate, int(number.max()) + 1)
     flips: NDArray[np.bool_] = rng.random(len(data.pairs)) < rng.permutation(rates)[number]
     return flips

@@ -59,11 +59,11 @@ def run_scorer(
     report = StepReport(
         step.name, "score", len(pairs), len(pairs), seconds, own.facts, tuple(own.warnings)
     )
-    return frame.rename({c: f"{step.name}.{c}" for c in frame.columns}), report
+    return frame, report
 
 
 def _typed(frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str) -> pl.DataFrame:
-    """Check a step's columns against what it declared; NaN becomes null.
+    """A step's columns, checked against what it declared and named by it; NaN becomes null.
 
     Raises:
         RuntimeError: the step broke its contract, which is a bug of the step.
@@ -78,7 +78,7 @@ def _typed(frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: st
     silent = [c for c in floats if frame[c].null_count()]
     if silent and "status" not in declared:
         raise RuntimeError(f"step '{name}' left {silent} empty without a status column")
-    return frame
+    return frame.rename({c: f"{name}.{c}" for c in declared})
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,6 @@ def _run_filter(
     added = None
     if verdict.added is not None:
         added = _typed(verdict.added, step.filter.adds(), len(left), step.name)
-        added = added.rename({c: f"{step.name}.{c}" for c in added.columns})
         left = pl.concat([left, added], how="horizontal")
         added = pl.concat([left.select(index), added], how="horizontal")
     if verdict.changed is not None:
@@ -149,7 +148,7 @@ def _run_filter(
     )
     gone = gone.filter(~keep).select(index, DROP_STEP, DROP_REASON)
     kept = left.filter(keep)
-    warnings = list((*verdict.warnings, *own.warnings))
+    warnings = list(own.warnings)
     if len(left) and not len(kept):
         warnings.append(f"the filter '{step.name}' dropped every pair that reached it")
     seconds = time.perf_counter() - started

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.formats.base import Format, RowSample, as_turn, has_columns
-from curate.formats.slots import add_to_extra, place_slots
+from curate.formats.slots import add_to_extra, place_slots, row_a_vote
 
 _VOTES = ("annotator1", "annotator2", "annotator3")
 
@@ -35,11 +35,7 @@ class PandaLM(Format):
         given = pl.col("input").fill_null("").str.strip_chars()
         prompt = pl.when(given == "").then(pl.col("instruction"))
         prompt_text = prompt.otherwise(pl.col("instruction") + pl.lit("\n\n") + given)
-        voted = [v for v in _VOTES if rows[v].null_count() < len(rows)]
-        kept = [c for c in rows.columns if c not in _VOTES]
-        votes = rows.unpivot(index=kept, on=voted, variable_name="annotator", value_name="_vote")
-        votes = votes.filter(pl.col("_vote").is_not_null()).sort("__row__", maintain_order=True)
-        votes = votes.with_columns(
+        votes = row_a_vote(rows, _VOTES, "annotator").with_columns(
             add_to_extra("vote", pl.col("_vote").cast(pl.String)),
             prompt=as_turn(prompt_text, "user"),
             _first=as_turn("response1", "assistant"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.formats.base import Format, RowSample, has_columns, turns
-from curate.formats.slots import add_to_extra, place_slots
+from curate.formats.slots import add_to_extra, place_slots, row_a_vote
 
 _LABELS = {"better_response_id": "better", "safer_response_id": "safer"}
 
@@ -26,11 +26,7 @@ class PKUSafeRLHF(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One pair for each label of a row; a label that is missing gives none."""
-        kept = [c for c in rows.columns if c not in _LABELS]
-        given = [label for label in _LABELS if rows[label].null_count() < len(rows)]
-        votes = rows.unpivot(index=kept, on=given, variable_name="_label", value_name="_vote")
-        votes = votes.filter(pl.col("_vote").is_not_null()).sort("__row__", maintain_order=True)
-        votes = votes.with_columns(
+        votes = row_a_vote(rows, tuple(_LABELS), "_label").with_columns(
             add_to_extra("chosen_response_id", pl.col("_vote").cast(pl.String)),
             prompt=turns(rows, "prompt", "user"),
             _first=turns(rows, "response_0", "assistant"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from curate.extra import extra_with
-from curate.formats.base import ERROR, EXTRA
+from curate.formats.base import ERROR, EXTRA, ROW
 
-FIRST, SECOND, TIE = 1, 2, 0
+SECOND, TIE = 2, 0
 SLOT_KEY = "chosen_slot"
 """Key in `extra`: the slot (1 or 2) of the chosen answer, null for a tie."""
 
@@ -37,6 +39,17 @@ def place_slots(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFr
         pl.when(pl.col("_winner").is_null()).then(error).alias(ERROR),
         add_to_extra(SLOT_KEY, slot.cast(pl.String).fill_null("null")),
     ).drop("_first", "_second", "_winner")
+
+
+def row_a_vote(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.DataFrame:
+    """Each vote column of a row as a row of its own, in order: `name` says which, `_vote` how.
+
+    A vote that was not cast makes no row.
+    """
+    cast = [v for v in votes if rows[v].null_count() < len(rows)]
+    kept = [c for c in rows.columns if c not in votes]
+    long = rows.unpivot(index=kept, on=cast, variable_name=name, value_name="_vote")
+    return long.filter(pl.col("_vote").is_not_null()).sort(ROW, maintain_order=True)
 
 
 def add_to_extra(key: str, json_value: pl.Expr) -> pl.Expr:

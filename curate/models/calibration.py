@@ -41,6 +41,11 @@ class Calibration:
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
+def agreement(margins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 where a margin sides with the label, 0 where it does not, a half where it is exactly 0."""
+    return (np.sign(margins) + 1.0) / 2.0
+
+
 def fit_scale(margins: NDArray[np.float64]) -> float:
     """The scale a >= 0 that maximises sum log sigma(a m): one over the temperature (Guo 2017)."""
     if len(margins) == 0 or margins.sum() <= 0:
@@ -58,7 +63,7 @@ def calibrate(margins: NDArray[np.float64]) -> Calibration:
     scale = fit_scale(margins)
     return Calibration(
         pairs=len(margins),
-        accuracy=float(((np.sign(margins) + 1.0) / 2.0).mean()) if len(margins) else float("nan"),
+        accuracy=float(agreement(margins).mean()) if len(margins) else float("nan"),
         scale=scale,
         log_loss=-float(log_expit(scale * margins).mean()) if len(margins) else float("nan"),
         error_before=calibration_error(margins),
@@ -76,7 +81,7 @@ def calibration_error(margins: NDArray[np.float64]) -> float:
         return float("nan")
     order = np.argsort(np.abs(margins), kind="stable")
     confidence = expit(np.abs(margins[order]))
-    right = (np.sign(margins[order]) + 1.0) / 2.0
+    right = agreement(margins[order])
     total = 0.0
     for rows in np.array_split(np.arange(len(margins)), _BINS):
         if len(rows):
@@ -91,7 +96,7 @@ def reliability_curve(margins: NDArray[np.float64]) -> list[dict[str, float]]:
     return [
         {
             "confidence": float(expit(np.abs(part)).mean()),
-            "accuracy": float(((np.sign(part) + 1.0) / 2.0).mean()),
+            "accuracy": float(agreement(part).mean()),
             "pairs": len(part),
         }
         for part in bins

@@ -15,7 +15,7 @@ from curate.models.features import FeatureKind
 from curate.models.folds import group_folds
 from curate.models.label_noise import fit_label_noise
 from curate.models.nested import NestedFolds, first_round, make_nested, second_round
-from curate.models.out_of_fold import trainable
+from curate.models.out_of_fold import votes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,36 +59,36 @@ def combined_margins(pairs: pl.DataFrame, context: Context) -> Combined:
 
 
 def _combine(pairs: pl.DataFrame, context: Context) -> Combined:
-    votes = trainable(pairs)
+    voting = votes(pairs, context)
     folds = make_nested(pairs, context, _REPEATS, _FOLDS)
     rounds = [first_round(context, folds, kind, l2) for kind, l2 in MEMBERS]
-    sizes = [float(r.held_out[votes].std()) or 1.0 for r in rounds]
+    sizes = [float(r.held_out[voting].std()) or 1.0 for r in rounds]
     first = np.stack([r.held_out / s for r, s in zip(rounds, sizes, strict=True)], axis=1)
     plain, weights = _stacked(first, pairs, context)
-    noise = fit_label_noise(plain[votes])
+    noise = fit_label_noise(plain[voting])
     scaled = (w / s * r.nested for w, s, r in zip(weights, sizes, rounds, strict=True))
     belief = noise.posterior(np.sum(list(scaled), axis=0))
-    second = _second(context, folds, belief, votes)
+    second = _second(context, folds, belief, voting)
     margin, weights = _stacked(np.concatenate([first, second], axis=1), pairs, context)
     return Combined(margin, plain, weights)
 
 
 def _second(
-    context: Context, folds: NestedFolds, belief: NDArray[np.float64], votes: NDArray[np.bool_]
+    context: Context, folds: NestedFolds, belief: NDArray[np.float64], voting: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     margins = [second_round(context, folds, kind, l2, belief) for kind, l2 in MEMBERS]
-    return np.stack([m / (float(m[votes].std()) or 1.0) for m in margins], axis=1)
+    return np.stack([m / (float(m[voting].std()) or 1.0) for m in margins], axis=1)
 
 
 def _stacked(
     members: NDArray[np.float64], pairs: pl.DataFrame, context: Context
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cross-fitted combination (pairs,), and the mean weights (members,)."""
-    votes, groups = trainable(pairs), context.prompt_groups(pairs)
+    voting, groups = votes(pairs, context), context.prompt_groups(pairs)
     folds = group_folds(groups, _FOLDS, context.step_seed("combined"))
     margin, weights = np.zeros(len(members)), []
     for fold in np.unique(folds):
-        fitted = stack_weights(members[votes & (folds != fold)], PRIOR_PAIRS)
+        fitted = stack_weights(members[voting & (folds != fold)], PRIOR_PAIRS)
         margin[folds == fold] = members[folds == fold] @ fitted
         weights.append(fitted)
     return margin, np.mean(weights, axis=0)

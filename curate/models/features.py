@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from curate.models.style import LENGTH, text_style
-from curate.pairs import messages_text
+from curate.pairs import dense_numbers, messages_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,7 +123,7 @@ def distinct_texts(pairs: pl.DataFrame) -> tuple[list[str], dict[str, NDArray[np
     """All distinct texts in sorted order, and each part's (pairs,) positions among them."""
     parts = pairs.select(messages_text(p).alias(p) for p in _PARTS)
     texts = pl.concat([parts[p].alias("text") for p in _PARTS])
-    ranks = texts.rank("dense").to_numpy().astype(np.int64) - 1
+    ranks = dense_numbers(texts)
     index = dict(zip(_PARTS, ranks.reshape(len(_PARTS), -1), strict=True))
     return texts.unique().sort().to_list(), index
 

@@ -10,16 +10,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from curate.context import Context, batches
+from curate.context import Context
 from curate.models.features import FeatureKind
-from curate.models.folds import group_folds
-from curate.models.heads import Heads, HeadSpec, fit_heads, make_heads
-from curate.models.out_of_fold import answers, trainable
+from curate.models.heads import Heads, HeadSpec
+from curate.models.out_of_fold import answers, at_heads, draw_folds, train_heads, votes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_EVALUATION_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -55,15 +52,13 @@ class FirstRound:
 
 def make_nested(pairs: pl.DataFrame, context: Context, repeats: int, folds: int) -> NestedFolds:
     """Folds by prompt, drawn anew for each repeat."""
-    groups = context.prompt_groups(pairs)
-    folds = min(folds, len(np.unique(groups)))
-    seeds = [context.step_seed("folds", repeat) for repeat in range(repeats)]
-    assigned = np.stack([group_folds(groups, folds, seed) for seed in seeds], axis=1)
+    assigned = draw_folds(pairs, context, repeats, folds)
+    folds = int(assigned.max()) + 1
     left_out = np.array([(f, g) for f in range(folds) for g in range(f, folds)])
     head_of = np.zeros((folds, folds), dtype=np.int64)
     for position, (f, g) in enumerate(left_out):
         head_of[f, g] = head_of[g, f] = position
-    return NestedFolds(assigned, left_out, head_of, trainable(pairs))
+    return NestedFolds(assigned, left_out, head_of, votes(pairs, context))
 
 
 def first_round(context: Context, folds: NestedFolds, kind: FeatureKind, l2: float) -> FirstRound:
@@ -120,20 +115,13 @@ def _fit(
     rejected: Tensor,
     columns: Tensor,
 ) -> Heads:
-    spec, seed = HeadSpec(l2=l2), context.step_seed("nested", kind, str(l2))
-    heads = make_heads(spec, chosen.shape[1], columns.shape[1], seed).to(context.device)
-    fit_heads(heads, chosen, rejected, columns.to(context.device), spec, seed)
-    return heads
+    seed = context.step_seed("nested", kind, str(l2))
+    return train_heads(chosen, rejected, columns, HeadSpec(l2=l2), seed)
 
 
 def _margins(
     heads: Heads, chosen: Tensor, rejected: Tensor, wanted: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Margins (pairs, columns) by the wanted head of each pair and column."""
-    parts = []
-    with torch.no_grad():
-        for rows in batches(len(chosen), _EVALUATION_ROWS):
-            index = torch.from_numpy(wanted[rows]).to(chosen.device)
-            parts.append(heads.margins(chosen[rows], rejected[rows]).gather(1, index).cpu())
-    margins: NDArray[np.float64] = torch.cat(parts).double().numpy()
-    return margins
+    index = torch.from_numpy(wanted).to(chosen.device)
+    return at_heads(heads.margins, chosen, rejected, index)

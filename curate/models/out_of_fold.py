@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -17,20 +18,15 @@ from curate.models.folds import group_folds
 from curate.models.heads import HeadKind, Heads, HeadSpec, fit_heads, make_heads
 from curate.models.losses import LossKind
 from curate.pairs import messages_key
-from curate.steps import Column, Parameters
+from curate.steps import Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+HeadValues = Callable[[Tensor, Tensor], Tensor]
 _EVALUATION_ROWS = 65_536
 MIN_PROMPTS = 2
 _LEARNING_RATES: dict[HeadKind, float] = {"linear": 0.1, "mlp": 0.01}
-STATUS = Column(
-    "status",
-    "ok; or why the score is missing or the pair taught the heads nothing "
-    "(tie, identical answers, too few prompts)",
-    kind="text",
-)
 
 
 class HeadParameters(Parameters):
@@ -73,6 +69,20 @@ class HeadParameters(Parameters):
         )
 
 
+class RepeatedHeadParameters(HeadParameters):
+    """Parameters of scorers that average over several draws of the folds."""
+
+    repeats: int = Field(
+        8, ge=1, description="Times the folds are drawn anew; values are averaged."
+    )
+
+    def train(self, pairs: pl.DataFrame, context: Context) -> OutOfFold:
+        """The heads of these parameters; scorers that ask for the same ones share them."""
+        return train_out_of_fold(
+            pairs, context, self.spec(), self.repeats, self.folds, self.features
+        )
+
+
 @dataclass(frozen=True)
 class OutOfFold:
     """K repeats of F-fold training: heads k * F + f, and which head may score which pair.
@@ -93,15 +103,31 @@ class OutOfFold:
         """Held-out margins, (pairs, K)."""
         return self.held_out(self.heads.margins)
 
-    def held_out(self, of: Any) -> NDArray[np.float64]:
+    def held_out(self, of: HeadValues) -> NDArray[np.float64]:
         """`of(chosen, rejected)`, (rows, heads), at each pair's held-out heads: (pairs, K)."""
-        parts = []
-        with torch.no_grad():
-            for rows in batches(len(self.chosen), _EVALUATION_ROWS):
-                values = of(self.chosen[rows], self.rejected[rows])
-                parts.append(values.gather(1, self.scorer_of[rows]).cpu())
-        held: NDArray[np.float64] = torch.cat(parts).double().numpy()
-        return held
+        return at_heads(of, self.chosen, self.rejected, self.scorer_of)
+
+
+def at_heads(
+    of: HeadValues, chosen: Tensor, rejected: Tensor, wanted: Tensor
+) -> NDArray[np.float64]:
+    """`of(chosen, rejected)`, (rows, heads), at the wanted heads (pairs, K) of each pair."""
+    parts = []
+    with torch.no_grad():
+        for rows in batches(len(chosen), _EVALUATION_ROWS):
+            values = of(chosen[rows], rejected[rows])
+            parts.append(values.gather(1, wanted[rows]).cpu())
+    held: NDArray[np.float64] = torch.cat(parts).double().numpy()
+    return held
+
+
+def train_heads(
+    chosen: Tensor, rejected: Tensor, weights: Tensor, spec: HeadSpec, seed: int
+) -> Heads:
+    """Fresh heads, one for each column of the (pairs, heads) weights, trained as one batch."""
+    heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(chosen.device)
+    fit_heads(heads, chosen, rejected, weights.to(chosen.device), spec, seed)
+    return heads
 
 
 def trainable(pairs: pl.DataFrame) -> NDArray[np.bool_]:
@@ -111,10 +137,13 @@ def trainable(pairs: pl.DataFrame) -> NDArray[np.bool_]:
     return mask
 
 
-def status(pairs: pl.DataFrame, context: Context) -> pl.Series:
-    """The `status` column of a head-based scorer."""
-    if too_few_prompts(pairs, context):
-        return pl.Series("status", ["too few prompts"] * len(pairs), dtype=pl.String)
+def votes(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
+    """`trainable` of the run's pairs, computed once."""
+    return context.shared("votes", lambda: trainable(pairs))
+
+
+def status(pairs: pl.DataFrame) -> pl.Series:
+    """What keeps each pair from teaching a head: "tie", "identical answers"; else "ok"."""
     same = messages_key("chosen") == messages_key("rejected")
     text = pl.when(pl.col("is_tie")).then(pl.lit("tie"))
     reason = text.when(same).then(pl.lit("identical answers")).otherwise(pl.lit("ok"))
@@ -123,14 +152,7 @@ def status(pairs: pl.DataFrame, context: Context) -> pl.Series:
 
 def too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
     """Whether there are not prompts enough to train on some and score the others."""
-    return len(np.unique(context.prompt_groups(pairs)[trainable(pairs)])) < MIN_PROMPTS
-
-
-def missing(columns: tuple[Column, ...], pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """Null scores with the status that says why."""
-    nulls = [pl.Series(c.name, [None] * len(pairs), dtype=c.dtype) for c in columns]
-    frame = pl.DataFrame(nulls)
-    return frame.with_columns(status(pairs, context))
+    return len(np.unique(context.prompt_groups(pairs)[votes(pairs, context)])) < MIN_PROMPTS
 
 
 def train_out_of_fold(
@@ -166,20 +188,26 @@ def _train(
     chosen, rejected = answers(context, features)
     scorer_of, weights = fold_weights(pairs, context, repeats, folds)
     seed = context.step_seed("heads", repeats, folds)
-    heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(context.device)
-    fit_heads(heads, chosen, rejected, weights.to(context.device), spec, seed)
+    heads = train_heads(chosen, rejected, weights, spec, seed)
     return OutOfFold(heads, chosen, rejected, scorer_of.to(context.device))
+
+
+def draw_folds(
+    pairs: pl.DataFrame, context: Context, repeats: int, folds: int
+) -> NDArray[np.int64]:
+    """Fold of each pair in each repeat, (pairs, repeats): by prompt, drawn anew for each."""
+    groups = context.prompt_groups(pairs)
+    seeds = [context.step_seed("folds", repeat) for repeat in range(repeats)]
+    return np.stack([group_folds(groups, folds, seed) for seed in seeds], axis=1)
 
 
 def fold_weights(
     pairs: pl.DataFrame, context: Context, repeats: int, folds: int
 ) -> tuple[Tensor, Tensor]:
     """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) weights 0 or 1."""
-    groups = context.prompt_groups(pairs)
-    folds = min(folds, len(np.unique(groups)))
-    seeds = [context.step_seed("folds", repeat) for repeat in range(repeats)]
-    assigned = np.stack([group_folds(groups, folds, seed) for seed in seeds], axis=1)
+    assigned = draw_folds(pairs, context, repeats, folds)
+    folds = int(assigned.max()) + 1
     seen = assigned[:, :, None] != np.arange(folds)
-    weights = (seen & trainable(pairs)[:, None, None]).reshape(len(pairs), repeats * folds)
+    weights = (seen & votes(pairs, context)[:, None, None]).reshape(len(pairs), repeats * folds)
     scorer_of = assigned + np.arange(repeats) * folds
     return torch.from_numpy(scorer_of), torch.from_numpy(weights.astype(np.float32))
