@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ class Embedder:
             self._model.max_seq_length = max_tokens
         self.max_tokens = int(self._model.max_seq_length or 512)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Identifies the weights and the length limit, for the store's keys."""
         folder = _folder(self.name)
