@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from curate.errors import CurateError
 from curate.formats.columns import ColumnMapping
 from curate.formats.rule import RankingRule
+from curate.models.lm.spec import Inference
 from curate.registry import parameter_error
 from curate.yaml_places import Places, load_yaml
 
@@ -88,6 +89,7 @@ class PipelineConfig(Section):
 
     input: InputConfig | None = None
     embedder: EmbedderConfig = Field(default_factory=EmbedderConfig)
+    inference: Inference = Field(default_factory=Inference)
     scorers: list[StepConfig] = Field(default_factory=list)
     filters: list[StepConfig] = Field(default_factory=list)
     output: OutputConfig = Field(default_factory=OutputConfig)
@@ -102,6 +104,7 @@ class PipelineConfig(Section):
 _SECTIONS: dict[str, type[BaseModel]] = {
     "input": InputConfig,
     "embedder": EmbedderConfig,
+    "inference": Inference,
     "output": OutputConfig,
     "columns": ColumnMapping,
     "ranking": RankingRule,

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
+from curate.models.lm.spec import Inference
 from curate.pairs import dense_numbers, messages_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.models.features import Features
+    from curate.store import Store
 
 T = TypeVar("T")
 
@@ -57,6 +59,8 @@ class Context:
         seed: of the run; each step derives its own generator from it by name.
         device: torch device for learned scorers.
         progress: where long work is shown.
+        store: keeps what is costly for the next run; None keeps nothing.
+        inference: how language and reward models are run.
         features_of: makes the features of the run's pairs (embeds each distinct text once).
         facts: what a step found about the data set as a whole; it goes into the manifest.
         warnings: what a step wants the user to be told.
@@ -65,6 +69,8 @@ class Context:
     seed: int = 0
     device: str = "cpu"
     progress: Progress = field(default_factory=SilentProgress)
+    store: Store | None = None
+    inference: Inference = field(default_factory=Inference)
     features_of: Callable[[], Features] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

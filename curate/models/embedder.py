@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,9 @@ import torch
 
 from curate.context import Progress, SilentProgress
 from curate.errors import CurateError
+from curate.models.batching import by_budget, halving
 from curate.models.device import choose_device
+from curate.models.fingerprint import hash_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 SHIPPED = "minilm"
 _CHARS_PER_TOKEN = 4
-_HASH_BLOCK = 1 << 20
 
 
 class Embedder:
@@ -54,7 +55,7 @@ class Embedder:
         """Identifies the weights and the length limit, for the store's keys."""
         folder = _folder(self.name)
         if folder is not None:
-            identity = _hash_files(folder)
+            identity = hash_files(folder)
         else:
             config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
             identity = f"{self.name}@{getattr(config, '_commit_hash', None)}"
@@ -63,55 +64,28 @@ class Embedder:
     def encode(self, texts: list[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Embeddings of shape (texts, dim), rows of length 1, in the order of the texts."""
         lengths = np.array([min(len(t) // _CHARS_PER_TOKEN + 2, self.max_tokens) for t in texts])
-        order = np.argsort(-lengths, kind="stable")
         dim = self._model.get_embedding_dimension() or 0
         out = np.empty((len(texts), dim), dtype=np.float32)
         with (progress or SilentProgress()).task("embed", len(texts)) as task:
-            for rows in _by_budget(order, lengths, self.batch_tokens):
-                out[rows] = self._encode_halving([texts[i] for i in rows])
+            for rows in by_budget(lengths, self.batch_tokens):
+                batch = [texts[i] for i in rows]
+                out[rows] = halving(batch, self._encode_batch, f"{self.name} on {self.device}")
                 task.advance(len(rows))
         return out
 
-    def _encode_halving(self, texts: list[str]) -> NDArray[np.float32]:
-        try:
-            return self._encode_batch(texts)
-        except torch.OutOfMemoryError:
-            if len(texts) == 1:
-                raise CurateError(
-                    "one text alone does not fit into the device's memory",
-                    where=f"embedder {self.name} on {self.device}",
-                    fix="lower embedder.max_tokens or use another device",
-                ) from None
-            torch.cuda.empty_cache()
-            half = len(texts) // 2
-            parts = [self._encode_halving(part) for part in (texts[:half], texts[half:])]
-            return np.concatenate(parts)
-
-    def _encode_batch(self, texts: list[str]) -> NDArray[np.float32]:
+    def _encode_batch(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         mixed: Any = nullcontext()
         if self.device.startswith("cuda"):
             mixed = torch.autocast("cuda", dtype=torch.bfloat16)
         with mixed:
             vectors = self._model.encode(
-                texts,
+                list(texts),
                 batch_size=len(texts),
                 normalize_embeddings=True,
                 show_progress_bar=False,
                 convert_to_numpy=True,
             )
-        return np.asarray(vectors, dtype=np.float32)
-
-
-def _by_budget(
-    order: NDArray[np.int64], lengths: NDArray[np.int64], budget: int
-) -> list[NDArray[np.int64]]:
-    """Rows in batches whose padded size stays within the budget; `order` is longest first."""
-    batches, start = [], 0
-    while start < len(order):
-        size = max(int(budget // lengths[order[start]]), 1)
-        batches.append(order[start : start + size])
-        start += size
-    return batches
+        return list(np.asarray(vectors, dtype=np.float32))
 
 
 def _folder(name: str) -> Path | None:
@@ -136,13 +110,3 @@ def _load(name: str, device: str) -> SentenceTransformer:
             found=f"{name}: {str(error).splitlines()[0]}",
             expected="minilm, a folder, or a sentence-transformers model of the hub",
         ) from None
-
-
-def _hash_files(folder: Path) -> str:
-    digest = blake2b(digest_size=16)
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(str(path.relative_to(folder)).encode())
-        with path.open("rb") as file:
-            while block := file.read(_HASH_BLOCK):
-                digest.update(block)
-    return digest.hexdigest()

@@ -11,7 +11,7 @@ import torch
 from curate import CurateError
 from curate.context import SilentProgress
 from curate.models.device import choose_device
-from curate.models.embedder import Embedder, _by_budget
+from curate.models.embedder import Embedder
 from curate.models.features import distinct_texts, embed_pairs
 from curate.store import Store, open_store
 from tests.helpers import pairs_of
@@ -43,7 +43,7 @@ def test_out_of_memory_halves_the_batch(
 ) -> None:
     real, sizes = embedder._encode_batch, []
 
-    def small(texts: list[str]) -> np.ndarray:
+    def small(texts: list[str]) -> list[np.ndarray]:
         sizes.append(len(texts))
         if len(texts) > 2:
             raise torch.OutOfMemoryError
@@ -59,18 +59,12 @@ def test_out_of_memory_halves_the_batch(
 def test_one_text_that_does_not_fit_is_an_error(
     embedder: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(texts: list[str]) -> np.ndarray:
+    def never(texts: list[str]) -> list[np.ndarray]:
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(embedder, "_encode_batch", never)
     with pytest.raises(CurateError, match="does not fit"):
         embedder.encode(["x"])
-
-
-def test_batches_stay_within_the_token_budget() -> None:
-    lengths = np.array([100, 60, 50, 10, 10, 10])
-    batches = _by_budget(np.arange(6), lengths, 120)
-    assert [b.tolist() for b in batches] == [[0], [1, 2], [3, 4, 5]]
 
 
 def test_each_distinct_text_once_and_the_second_time_from_the_store(

@@ -1,0 +1,102 @@
+"""Batches by token budget, halved when memory runs out, on one or several devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import torch
+
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+R = TypeVar("R")
+Replica = TypeVar("Replica")
+_SMALLEST = 8
+"""A batch may be closed early once it holds a budget divided by this."""
+
+
+def by_budget(
+    lengths: NDArray[np.int64], budget: int, waste: float = 1.0
+) -> list[NDArray[np.int64]]:
+    """Rows in batches, longest first, whose padded size stays within the budget.
+
+    A row that is longer than the budget is a batch of its own.
+
+    Args:
+        lengths: tokens of each row.
+        budget: tokens of a batch, padding included.
+        waste: share of padding at which a batch is closed once it holds an eighth of the budget.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches: list[NDArray[np.int64]] = []
+    start = used = 0
+    for end, row in enumerate(order):
+        longest, size = max(int(lengths[order[start]]), 1), end - start
+        padded = longest * (size + 1)
+        wasteful = 1.0 - (used + int(lengths[row])) / padded > waste
+        enough = longest * size * _SMALLEST >= budget
+        if size and (padded > budget or (wasteful and enough)):
+            batches.append(order[start:end])
+            start, used = end, 0
+        used += int(lengths[row])
+    if len(order):
+        batches.append(order[start:])
+    return batches
+
+
+def halving(items: Sequence[T], run: Callable[[Sequence[T]], list[R]], where: str) -> list[R]:
+    """`run(items)`, in two halves (and so on) where the device's memory does not suffice.
+
+    Args:
+        items: a batch.
+        run: gives one result for each item.
+        where: what an error names: the model and its device.
+
+    Raises:
+        CurateError: a single item does not fit.
+    """
+    try:
+        return run(items)
+    except torch.OutOfMemoryError:
+        if len(items) == 1:
+            raise CurateError(
+                "one text alone does not fit into the device's memory",
+                where=where,
+                fix="lower the longest text (embedder.max_tokens, inference.max_prompt_tokens, "
+                "inference.max_answer_tokens) or use another device",
+            ) from None
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    half = len(items) // 2
+    return [r for part in (items[:half], items[half:]) for r in halving(part, run, where)]
+
+
+def on_replicas(
+    replicas: Sequence[Replica],
+    batches: Sequence[T],
+    run: Callable[[Replica, T], R],
+) -> Iterator[R]:
+    """`run(replica, batch)` for each batch, in order; a replica works on one batch at a time."""
+    if len(replicas) == 1:
+        yield from (run(replicas[0], batch) for batch in batches)
+        return
+    free: SimpleQueue[Replica] = SimpleQueue()
+    for replica in replicas:
+        free.put(replica)
+
+    def work(batch: T) -> R:
+        replica = free.get()
+        try:
+            return run(replica, batch)
+        finally:
+            free.put(replica)
+
+    with ThreadPoolExecutor(len(replicas)) as pool:
+        yield from pool.map(work, batches)

@@ -1,0 +1,1 @@
+"""Language and reward models: loading, tokens, batched inference, and what is kept of it."""

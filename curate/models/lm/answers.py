@@ -1,0 +1,165 @@
+"""Log-probabilities of both answers of every pair, each distinct conversation once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import polars as pl
+
+from curate.models.lm.conversations import (
+    Computed,
+    Conversations,
+    conversations,
+    looked_up,
+    model_facts,
+)
+from curate.models.lm.language_model import LanguageModel, Usage
+from curate.models.lm.tokens import Encoded, Rendered
+from curate.steps import Column
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.context import Context
+    from curate.models.lm.spec import ModelSpec
+
+M = TypeVar("M")
+OK, NO_TOKENS = "ok", "answer without tokens"
+STATUS = Column(
+    "status", f"ok; '{NO_TOKENS}'; or why the model's chat template refuses the pair", kind="text"
+)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a causal model gives to both answers of each pair; (pairs,) each.
+
+    Attributes:
+        chosen: sum of the preferred answer's token log-probabilities, nats; NaN if not computed.
+        rejected: that of the other answer.
+        chosen_tokens: tokens of the preferred answer that were summed.
+        rejected_tokens: those of the other answer.
+        status: `OK`, or why a value is missing.
+    """
+
+    chosen: NDArray[np.float64]
+    rejected: NDArray[np.float64]
+    chosen_tokens: NDArray[np.float64]
+    rejected_tokens: NDArray[np.float64]
+    status: pl.Series
+
+    def means(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean log-probability a token of both answers, nats."""
+        return self.chosen / self.chosen_tokens, self.rejected / self.rejected_tokens
+
+
+def loaded(context: Context, key: object, make: Callable[[], M]) -> M:
+    """The run's model under `key`; only `inference.models_in_memory` of them stay loaded."""
+    models: OrderedDict[object, M] = context.shared("models", OrderedDict)
+    if key not in models:
+        while len(models) >= context.inference.models_in_memory:
+            models.popitem(last=False)
+        models[key] = make()
+    models.move_to_end(key)
+    return models[key]
+
+
+def language_model(context: Context, spec: ModelSpec) -> LanguageModel:
+    """The language model of a specification, shared by the scorers of a run."""
+    cls: type[LanguageModel] = LanguageModel
+    if context.inference.backend == "vllm":
+        from curate.models.lm.vllm_model import VLLMModel
+
+        cls = VLLMModel
+    return loaded(context, ("causal", spec), lambda: cls(spec, context.inference))
+
+
+def answer_logprobs(
+    pairs: pl.DataFrame, context: Context, spec: ModelSpec, *, alone: bool = False
+) -> Answers:
+    """Log-probability of each answer given its prompt, never of the prompt.
+
+    Args:
+        pairs: the pair table.
+        context: of the step; its facts gain what was truncated, and how many tokens were computed.
+        spec: of the model.
+        alone: of the answers without their prompts, after the beginning-of-text token.
+    """
+    model = language_model(context, spec)
+    texts = conversations(pairs)
+    rendered = Rendering(texts, model)
+    before = Usage(**vars(model.usage))
+
+    def compute(rows: list[int]) -> Computed:
+        encoded = rendered.encode(rows, alone)
+        with context.progress.task(f"{spec.name}: answers", len(rows)) as task:
+            for found, values in model.logprobs([e for _, e in encoded]):
+                cut = [(encoded[i][1].prompt_cut, encoded[i][1].answer_cut) for i in found]
+                yield [encoded[i][0] for i in found], np.column_stack([values, cut])
+                task.advance(len(found))
+
+    kind = ("answers_alone" if alone else "answers", *model.identity)
+    values = looked_up(context.store, kind, texts.keys, 4, compute)
+    _tell(context, spec, model.usage, before, values)
+    return _placed(texts, values, rendered)
+
+
+class Rendering:
+    """Conversations as a model's template writes them, and why some cannot be written."""
+
+    def __init__(self, texts: Conversations, model: LanguageModel) -> None:
+        self._texts, self._model = texts, model
+        self.refused: dict[int, str] = {}
+
+    def encode(self, rows: list[int], alone: bool = False) -> list[tuple[int, Encoded]]:
+        """The rows whose conversation can be written, and their tokens."""
+        encoder, texts = self._model.encoder, self._texts
+        written: dict[int, Rendered] = {}
+        for row in rows:
+            found = encoder.render(texts.prompts[row], texts.answers[row])
+            if isinstance(found, str):
+                self.refused[row] = found
+            else:
+                written[row] = found
+        encode = encoder.alone if alone else encoder.encode
+        return list(zip(written, encode(list(written.values())), strict=True))
+
+    def why(self, row: int) -> str:
+        """Why a row has no values."""
+        return self.refused.get(row, NO_TOKENS)
+
+
+def _placed(texts: Conversations, values: NDArray[np.float64], rendered: Rendering) -> Answers:
+    values = np.where(values[:, 1:2] > 0, values, np.nan)
+    missing = np.flatnonzero(np.isnan(values[:, 1]))
+    if len(missing):
+        rendered.encode([int(r) for r in missing])
+    why = np.full(len(texts), OK, dtype=object)
+    why[missing] = [rendered.why(int(r)) for r in missing]
+    chosen, rejected = values[texts.chosen], values[texts.rejected]
+    reasons = np.where(why[texts.chosen] == OK, why[texts.rejected], why[texts.chosen])
+    return Answers(
+        chosen[:, 0],
+        rejected[:, 0],
+        chosen[:, 1],
+        rejected[:, 1],
+        pl.Series("status", reasons.tolist(), dtype=pl.String),
+    )
+
+
+def _tell(
+    context: Context, spec: ModelSpec, now: Usage, before: Usage, values: NDArray[np.float64]
+) -> None:
+    counts: dict[str, float] = {
+        "conversations": len(values),
+        "prompts_truncated": int((values[:, 2] > 0).sum()),
+        "answers_truncated": int((values[:, 3] > 0).sum()),
+        "tokens_computed": now.computed - before.computed,
+        "tokens_of_padding": now.padding - before.padding,
+        "tokens_shared": now.shared - before.shared,
+    }
+    model_facts(context.facts, spec.name, counts)

@@ -1,0 +1,110 @@
+"""The distinct conversations of a pair table, and values of them looked up or computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from curate.pairs import dense_numbers, messages_key
+from curate.row_store import row_key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.store import Store
+
+Computed = Iterable[tuple[Sequence[int], "NDArray[np.float64]"]]
+"""Row numbers, and one row of values for each of them."""
+
+
+@dataclass(frozen=True)
+class Conversations:
+    """Each distinct (prompt, answer) once.
+
+    Attributes:
+        prompts: messages of each conversation's prompt.
+        answers: messages of its answer.
+        keys: (conversations,) a text of prompt and answer that no other conversation has.
+        chosen: (pairs,) the conversation of each pair's preferred answer.
+        rejected: (pairs,) that of the other answer.
+    """
+
+    prompts: list[list[dict[str, str]]]
+    answers: list[list[dict[str, str]]]
+    keys: list[tuple[str, str]]
+    chosen: NDArray[np.int64]
+    rejected: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def conversations(pairs: pl.DataFrame) -> Conversations:
+    """The distinct conversations of a pair table, in the order of their keys."""
+    sides = [
+        pairs.select(
+            messages_key("prompt").alias("p"),
+            messages_key(side).alias("a"),
+            pl.col("prompt"),
+            answer=pl.col(side),
+        )
+        for side in ("chosen", "rejected")
+    ]
+    both = pl.concat(sides).with_columns(pair=pl.struct("p", "a"))
+    numbers = dense_numbers(both["pair"])
+    first = both.with_columns(n=pl.Series(numbers)).unique("n", keep="first").sort("n")
+    return Conversations(
+        first["prompt"].to_list(),
+        first["answer"].to_list(),
+        list(zip(first["p"].to_list(), first["a"].to_list(), strict=True)),
+        numbers[: len(pairs)],
+        numbers[len(pairs) :],
+    )
+
+
+def looked_up(
+    store: Store | None,
+    namespace: tuple[str, ...],
+    keys: Sequence[tuple[str, ...]],
+    width: int,
+    compute: Callable[[list[int]], Computed],
+) -> NDArray[np.float64]:
+    """Values (keys, width): from the store where they are there, else computed and kept.
+
+    Args:
+        store: None computes all.
+        namespace: what the values depend on besides the keys: kind, model, settings.
+        keys: of each row.
+        width: numbers in a row.
+        compute: gives the values of the rows that it is asked for, batch by batch.
+    """
+    out = np.full((len(keys), width), np.nan)
+    if store is None:
+        for rows, values in compute(list(range(len(keys)))):
+            out[list(rows)] = values
+        return out
+    rows_of = store.rows(namespace[0])
+    hashes = [row_key(*namespace, *key) for key in keys]
+    known = rows_of.get(hashes)
+    missing = []
+    for row, name in enumerate(hashes):
+        if name in known:
+            out[row] = np.frombuffer(known[name], dtype=np.float64)
+        else:
+            missing.append(row)
+    if missing:
+        for rows, values in compute(missing):
+            out[list(rows)] = values
+            rows_of.put([hashes[r] for r in rows], [v.tobytes() for v in out[list(rows)]])
+    return out
+
+
+def model_facts(context_facts: dict[str, Any], name: str, counts: dict[str, float]) -> None:
+    """Add counts to what a step tells of a model."""
+    facts = context_facts.setdefault("models", {}).setdefault(name, {})
+    for key, value in counts.items():
+        facts[key] = facts.get(key, 0) + value

@@ -1,0 +1,138 @@
+"""Log-probabilities and hidden states of answers by a causal language model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from curate.models.batching import by_budget, halving, on_replicas
+from curate.models.lm.loading import devices_of, dtype_of, fingerprint, load_causal, load_tokenizer
+from curate.models.lm.network import Network
+from curate.models.lm.tokens import Encoded, Encoder
+from curate.models.lm.trees import Tree, TreeBatch, grow_trees
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.models.lm.spec import Inference, ModelSpec
+
+_WASTE = 0.04
+"""Share of padding that closes a batch."""
+Measure = Callable[[Network, TreeBatch], Tensor]
+"""From a batch to (A, width) values, one row for each of its answers."""
+
+Values = Iterator[tuple[Sequence[int], "NDArray[np.float64]"]]
+"""Row numbers, and one row of values for each of them, batch by batch."""
+Found = list[tuple[int, "NDArray[np.float64]"]]
+
+
+@dataclass
+class Usage:
+    """Tokens that went through a model: all, padding among them, and those that sharing saved."""
+
+    computed: int = 0
+    padding: int = 0
+    shared: int = 0
+
+
+class LanguageModel:
+    """A causal model on one or several devices; its weights are loaded when they are needed."""
+
+    def __init__(self, spec: ModelSpec, settings: Inference) -> None:
+        self.spec, self.settings = spec, settings
+        self.usage = Usage()
+
+    @cached_property
+    def identity(self) -> tuple[str, ...]:
+        """What a conversation's values depend on besides its text: weights, type, lengths."""
+        s = self.settings
+        devices = devices_of(s)
+        return (
+            fingerprint(self.spec),
+            str(dtype_of(s, devices[0])),
+            str((s.max_prompt_tokens, s.max_answer_tokens)),
+        )
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Writes conversations as tokens."""
+        return Encoder(self._tokenizer, self.settings)
+
+    @cached_property
+    def _tokenizer(self) -> object:
+        return load_tokenizer(self.spec)
+
+    @cached_property
+    def networks(self) -> list[Network]:
+        """One copy of the model a device."""
+        pad = int(getattr(self._tokenizer, "pad_token_id", 0) or 0)
+        s = self.settings
+        return [
+            Network(load_causal(self.spec, s, device), pad, device, s.compile)
+            for device in devices_of(s)
+        ]
+
+    def logprobs(self, encoded: Sequence[Encoded]) -> Values:
+        """Sum of each answer's token log-probabilities in nats and their number, by batches.
+
+        An answer's first token is left out of both where nothing stands before it.
+        """
+        return self.measure(encoded, answer_sums)
+
+    def measure(self, encoded: Sequence[Encoded], of: Measure, share: bool = True) -> Values:
+        """`of` of every answer: rows of `encoded` and their values, batch by batch."""
+        sharing = share and self.settings.share_prompts and self.networks[0].shares
+        trees = grow_trees(encoded, sharing, self.networks[0].longest_tree)
+        self.usage.shared += sum(len(e) for e in encoded) - sum(len(t) for t in trees)
+        batches = [
+            [part[i] for i in rows]
+            for part in _by_kind(trees)
+            for rows in by_budget(
+                np.array([len(t) for t in part]), self.settings.batch_tokens, _WASTE
+            )
+        ]
+        for batch in batches:
+            padded = len(batch) * max(len(t) for t in batch)
+            self.usage.computed += padded
+            self.usage.padding += padded - sum(len(t) for t in batch)
+
+        def run(network: Network, batch: list[Tree]) -> list[Found]:
+            name = f"{self.spec.name} on {network.device}"
+            return halving(batch, lambda part: self._run(network, list(part), of), name)
+
+        for found in on_replicas(self.networks, batches, run):
+            flat = [item for tree in found for item in tree]
+            yield [row for row, _ in flat], np.stack([value for _, value in flat])
+
+    def _run(self, network: Network, trees: list[Tree], of: Measure) -> list[Found]:
+        with torch.inference_mode():
+            batch = network.batch(trees)
+            values = of(network, batch).double().cpu().numpy()
+        pairs = iter(zip(batch.rows, values, strict=True))
+        return [[next(pairs) for _ in tree.answers] for tree in trees]
+
+
+def _by_kind(trees: list[Tree]) -> list[list[Tree]]:
+    """Those of one answer and those of several: the first need no mask of their own."""
+    kinds = ([t for t in trees if len(t.answers) == 1], [t for t in trees if len(t.answers) > 1])
+    return [kind for kind in kinds if kind]
+
+
+def answer_sums(network: Network, batch: TreeBatch) -> Tensor:
+    """(A, 2): sum of token log-probabilities, and number of tokens, of each answer."""
+    values = network.token_logprobs(batch, network.hidden(batch)).double()
+    out = torch.zeros(len(batch.rows), 2, dtype=torch.float64, device=values.device)
+    out[:, 0].index_add_(0, batch.owner, values)
+    out[:, 1].index_add_(0, batch.owner, torch.ones_like(values))
+    return out
+
+
+def last_states(network: Network, batch: TreeBatch) -> Tensor:
+    """(A, d): what the output layer sees after each answer's last token."""
+    return network.hidden(batch)[batch.last].float()

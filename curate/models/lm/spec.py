@@ -1,0 +1,56 @@
+"""Which model, and how it is run: the part of the settings that needs no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class ModelSpec(BaseModel):
+    """A model: a name on the hub, a folder, a gguf file, or "smollm2" (from its wheel)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name on the hub, folder, .gguf file, or smollm2.")
+    revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
+    gguf_file: str | None = Field(None, description="File name of the gguf within the place.")
+    adapter: str | None = Field(None, description="PEFT adapter to merge: folder or hub name.")
+    trust_remote_code: bool = Field(False, description="Run model code that the hub brings.")
+
+
+def _from_name(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Model = Annotated[ModelSpec, BeforeValidator(_from_name)]
+"""A `ModelSpec`, which may be given by its name alone."""
+
+
+class Inference(BaseModel):
+    """How language and reward models are run; the section `inference` of pipeline.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps...")
+    devices: tuple[str, ...] = Field(
+        (), description="Several devices, one copy of the model each; goes before device."
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Of the weights; auto: float32 on cpu, else bfloat16."
+    )
+    batch_tokens: int = Field(2048, ge=1, description="Tokens in a batch, padding included.")
+    max_prompt_tokens: int = Field(
+        1024, ge=1, description="A longer prompt loses its beginning; counted in the manifest."
+    )
+    max_answer_tokens: int = Field(
+        1024, ge=1, description="A longer answer loses its end; counted in the manifest."
+    )
+    share_prompts: bool = Field(
+        True, description="Compute a prompt once for all its answers, where the model allows it."
+    )
+    compile: bool = Field(False, description="Use torch.compile (first batches are slow).")
+    backend: Literal["transformers", "vllm"] = Field(
+        "transformers", description="What computes log-probabilities; vllm is an extra."
+    )
+    models_in_memory: int = Field(2, ge=1, description="Models that stay loaded at a time.")

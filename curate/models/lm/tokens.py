@@ -1,0 +1,132 @@
+"""Prompts and answers as token ids: chat template, one BOS, exact borders, counted truncation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curate.models.lm.spec import Inference
+
+Messages = Sequence[dict[str, str]]
+_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A prompt and an answer as the model's template writes them; the answer ends its turn."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of a prompt (with everything up to the answer's first token) and of an answer.
+
+    `prompt_cut` and `answer_cut` are the tokens that truncation took from the prompt's beginning
+    and the answer's end.
+    """
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+    prompt_cut: int = 0
+    answer_cut: int = 0
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.answer)
+
+
+class Encoder:
+    """Writes conversations by a tokenizer's chat template, or plainly where it has none.
+
+    Prompt and answer are tokenised each for itself, so that the border between them is exact and
+    both answers of a pair follow the same prompt tokens.
+    """
+
+    def __init__(self, tokenizer: Any, settings: Inference) -> None:
+        self._tokenizer = tokenizer
+        self._max_prompt = settings.max_prompt_tokens
+        self._max_answer = settings.max_answer_tokens
+        self._templated = bool(getattr(tokenizer, "chat_template", None))
+        self._bos = _added_bos(tokenizer)
+
+    def render(self, prompt: Messages, answer: Messages) -> Rendered | str:
+        """The texts, or why the template refuses the conversation."""
+        if not self._templated:
+            return _plain(prompt, answer, self._tokenizer.eos_token or "")
+        try:
+            before = self._template([*prompt], True)
+            whole = self._template([*prompt, *answer], False)
+        except Exception as error:  # a template is code of the model's authors: it raises anything
+            return f"chat template: {(str(error).splitlines() or ['?'])[0][:200]}"
+        return Rendered(before, self._answer_of(before, whole, answer))
+
+    def _template(self, messages: list[dict[str, str]], generate: bool) -> str:
+        text: str = self._tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=generate
+        )
+        return text
+
+    def _answer_of(self, before: str, whole: str, answer: Messages) -> str:
+        eos = self._tokenizer.eos_token or ""
+        if not whole.startswith(before):
+            # A template that opens the answer's turn in its own way (a reasoning block, say).
+            return "\n\n".join(m["content"] or "" for m in answer) + eos
+        text = whole[len(before) :]
+        # What the template writes after the end of the turn belongs to the next turn.
+        stripped = text.rstrip()
+        return stripped if eos and stripped.endswith(eos) else text
+
+    def encode(self, texts: Sequence[Rendered]) -> list[Encoded]:
+        """Token ids of rendered conversations; each distinct text is tokenised once."""
+        prompts = self._ids([t.prompt for t in texts])
+        answers = self._ids([t.answer for t in texts])
+        return [self._cut(prompts[t.prompt], answers[t.answer]) for t in texts]
+
+    def alone(self, texts: Sequence[Rendered]) -> list[Encoded]:
+        """The answers without their prompts: after the BOS token alone, or EOS if there is none."""
+        start = self._tokenizer.bos_token_id
+        start = self._tokenizer.eos_token_id if start is None else start
+        answers = self._ids([t.answer for t in texts])
+        return [self._cut([start], answers[t.answer]) for t in texts]
+
+    def _ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
+        distinct = list(dict.fromkeys(texts))
+        found: dict[str, list[int]] = {}
+        for start in range(0, len(distinct), _CHUNK):
+            part = distinct[start : start + _CHUNK]
+            ids = self._tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]
+            found.update(zip(part, ids, strict=True))
+        return found
+
+    def _cut(self, prompt: list[int], answer: list[int]) -> Encoded:
+        bos = [] if self._bos is None else [self._bos]
+        # The template may have written BOS itself: it must not stand there twice.
+        body = prompt[1:] if bos and prompt[:1] == bos else prompt
+        room = max(self._max_prompt - len(bos), 0)
+        kept = body[len(body) - room :] if len(body) > room else body
+        return Encoded(
+            (*bos, *kept),
+            tuple(answer[: self._max_answer]),
+            len(body) - len(kept),
+            max(len(answer) - self._max_answer, 0),
+        )
+
+
+def _added_bos(tokenizer: Any) -> int | None:
+    """The BOS id if the tokenizer puts it before every text, else None."""
+    bos: int | None = tokenizer.bos_token_id
+    return bos if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else None
+
+
+def _plain(prompt: Messages, answer: Messages, eos: str) -> Rendered:
+    """Turns as `role: content`; a single user message as it is."""
+    turns = [m["content"] or "" for m in prompt]
+    if len(prompt) > 1:
+        turns = [f"{m['role']}: {m['content'] or ''}" for m in prompt] + ["assistant:"]
+    before = "\n\n".join(turns)
+    joint = " " if len(prompt) > 1 else "\n\n"
+    text = "\n\n".join(m["content"] or "" for m in answer)
+    return Rendered(before + joint if before else "", text + eos)
