@@ -50,9 +50,13 @@ def _parameters(cls: type[Step[Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _columns(cls: type[Step[Any]]) -> tuple[Column, ...]:
-    """The columns under default parameters; those of a filter do not depend on its parameters."""
+    """The columns under default parameters; those of a filter do not depend on its parameters.
+
+    Nor do those of a scorer that cannot be built without any.
+    """
     if issubclass(cls, Scorer):
-        return cls().columns()
+        wanted = any(field.is_required() for field in cls.Params.model_fields.values())
+        return cls.columns(cls.__new__(cls)) if wanted else cls().columns()
     if issubclass(cls, Filter):
         return cls.adds(cls.__new__(cls))
     return ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import polars as pl
 from pydantic import Field
 from scipy.special import expit
@@ -12,9 +11,11 @@ from scipy.special import expit
 from curate.context import Context
 from curate.models.head_scorer import STATUS, HeadScorer
 from curate.models.out_of_fold import RepeatedHeadParameters
+from curate.models.probe import norm_change
 from curate.steps import LOWER, Column
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -90,13 +91,8 @@ def don_nod(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """NOD and ||W'|| - ||W|| of one SGD step on -log sigma(margin), elementwise.
 
-    With g = s d, <W, G> = -s m and q = -2 step <W, G> + step^2 g^2, the norm grows by
-    q / (sqrt(||W||^2 + q) + ||W||); the plain difference of the norms would lose its digits.
+    With s = sigma(-m) and d = h_chosen - h_rejected the gradient is -s d, so <W, G> = -s m.
     """
     s = expit(-margin)
     gradient = s * difference_norm
-    q = 2.0 * step * s * margin + np.square(step * gradient)
-    after = np.sqrt(np.maximum(np.square(weight_norm) + q, 0.0))
-    total = after + weight_norm
-    grows = np.divide(q, total, out=np.zeros_like(q), where=total > 0)
-    return step * gradient, grows
+    return step * gradient, norm_change(-s * margin, gradient, weight_norm, step)

@@ -57,6 +57,15 @@ class Answers:
         return self.chosen / self.chosen_tokens, self.rejected / self.rejected_tokens
 
 
+def with_status(values: dict[str, NDArray[np.float64]], *answers: Answers) -> pl.DataFrame:
+    """Columns of values, and as `status` the first problem that any of the models had."""
+    frame = pl.DataFrame(values)
+    problem = pl.repeat(OK, len(frame), dtype=pl.String, eager=True)
+    for found in answers:
+        problem = problem.zip_with(problem != OK, found.status)
+    return frame.with_columns(problem.alias("status"))
+
+
 def loaded(context: Context, key: object, make: Callable[[], M]) -> M:
     """The run's model under `key`; only `inference.models_in_memory` of them stay loaded."""
     models: OrderedDict[object, M] = context.shared("models", OrderedDict)
@@ -104,7 +113,12 @@ def answer_logprobs(
 
     kind = ("answers_alone" if alone else "answers", *model.identity)
     values = looked_up(context.store, kind, texts.keys, 4, compute)
-    _tell(context, spec, model.usage, before, values)
+    counts = {
+        "conversations": len(values),
+        "prompts_truncated": int((values[:, 2] > 0).sum()),
+        "answers_truncated": int((values[:, 3] > 0).sum()),
+    }
+    tell_usage(context, spec, model.usage, before, counts)
     return _placed(texts, values, rendered)
 
 
@@ -151,15 +165,13 @@ def _placed(texts: Conversations, values: NDArray[np.float64], rendered: Renderi
     )
 
 
-def _tell(
-    context: Context, spec: ModelSpec, now: Usage, before: Usage, values: NDArray[np.float64]
+def tell_usage(
+    context: Context, spec: ModelSpec, now: Usage, before: Usage, counts: dict[str, int]
 ) -> None:
-    counts: dict[str, float] = {
-        "conversations": len(values),
-        "prompts_truncated": int((values[:, 2] > 0).sum()),
-        "answers_truncated": int((values[:, 3] > 0).sum()),
+    """Add to the step's facts what a model was asked, and how many tokens that took."""
+    used = {
         "tokens_computed": now.computed - before.computed,
         "tokens_of_padding": now.padding - before.padding,
         "tokens_shared": now.shared - before.shared,
     }
-    model_facts(context.facts, spec.name, counts)
+    model_facts(context.facts, spec.name, counts | used)

@@ -103,7 +103,7 @@ def looked_up(
     return out
 
 
-def model_facts(context_facts: dict[str, Any], name: str, counts: dict[str, float]) -> None:
+def model_facts(context_facts: dict[str, Any], name: str, counts: dict[str, int]) -> None:
     """Add counts to what a step tells of a model."""
     facts = context_facts.setdefault("models", {}).setdefault(name, {})
     for key, value in counts.items():

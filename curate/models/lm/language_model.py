@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -85,43 +85,54 @@ class LanguageModel:
         """
         return self.measure(encoded, answer_sums)
 
-    def measure(self, encoded: Sequence[Encoded], of: Measure, share: bool = True) -> Values:
+    def measure(self, encoded: Sequence[Encoded], of: Measure) -> Values:
         """`of` of every answer: rows of `encoded` and their values, batch by batch."""
-        sharing = share and self.settings.share_prompts and self.networks[0].shares
+        sharing = self.settings.share_prompts and self.networks[0].shares
         trees = grow_trees(encoded, sharing, self.networks[0].longest_tree)
-        self.usage.shared += sum(len(e) for e in encoded) - sum(len(t) for t in trees)
-        batches = [
-            [part[i] for i in rows]
-            for part in _by_kind(trees)
-            for rows in by_budget(
-                np.array([len(t) for t in part]), self.settings.batch_tokens, _WASTE
-            )
-        ]
-        for batch in batches:
-            padded = len(batch) * max(len(t) for t in batch)
-            self.usage.computed += padded
-            self.usage.padding += padded - sum(len(t) for t in batch)
+        return self._measure([[tree] for tree in trees], encoded, of)
 
-        def run(network: Network, batch: list[Tree]) -> list[Found]:
+    def measure_pairs(self, encoded: Sequence[Encoded], of: Measure) -> Values:
+        """As `measure`, of rows 2 i and 2 i + 1 always in one batch and beside each other."""
+        sharing = self.settings.share_prompts and self.networks[0].shares
+        groups = []
+        for row in range(0, len(encoded), 2):
+            pair = grow_trees(encoded[row : row + 2], sharing, self.networks[0].longest_tree)
+            groups.append([replace(t, rows=tuple(row + r for r in t.rows)) for t in pair])
+        return self._measure(groups, encoded, of)
+
+    def _measure(self, groups: list[list[Tree]], encoded: Sequence[Encoded], of: Measure) -> Values:
+        self.usage.shared += sum(len(e) for e in encoded)
+        self.usage.shared -= sum(len(t) for group in groups for t in group)
+        batches = self._batches(groups)
+
+        def run(network: Network, batch: list[list[Tree]]) -> list[Found]:
             name = f"{self.spec.name} on {network.device}"
-            return halving(batch, lambda part: self._run(network, list(part), of), name)
+            return halving(batch, lambda part: _run(network, part, of), name)
 
         for found in on_replicas(self.networks, batches, run):
-            flat = [item for tree in found for item in tree]
+            flat = [item for group in found for item in group]
             yield [row for row, _ in flat], np.stack([value for _, value in flat])
 
-    def _run(self, network: Network, trees: list[Tree], of: Measure) -> list[Found]:
-        with torch.inference_mode():
-            batch = network.batch(trees)
-            values = of(network, batch).double().cpu().numpy()
-        pairs = iter(zip(batch.rows, values, strict=True))
-        return [[next(pairs) for _ in tree.answers] for tree in trees]
+    def _batches(self, groups: list[list[Tree]]) -> list[list[list[Tree]]]:
+        """Groups by token budget; those of several answers apart, since only they need a mask."""
+        batches = []
+        for several in (False, True):
+            part = [g for g in groups if any(len(t.answers) > 1 for t in g) == several]
+            width = np.array([len(g) * max(len(t) for t in g) for g in part], dtype=np.int64)
+            for rows in by_budget(width, self.settings.batch_tokens, _WASTE):
+                batches.append([part[i] for i in rows])
+                trees = [len(t) for i in rows for t in part[i]]
+                self.usage.computed += len(trees) * max(trees)
+                self.usage.padding += len(trees) * max(trees) - sum(trees)
+        return batches
 
 
-def _by_kind(trees: list[Tree]) -> list[list[Tree]]:
-    """Those of one answer and those of several: the first need no mask of their own."""
-    kinds = ([t for t in trees if len(t.answers) == 1], [t for t in trees if len(t.answers) > 1])
-    return [kind for kind in kinds if kind]
+def _run(network: Network, groups: Sequence[list[Tree]], of: Measure) -> list[Found]:
+    with torch.inference_mode():
+        batch = network.batch([tree for group in groups for tree in group])
+        values = of(network, batch).double().cpu().numpy()
+    each = iter(zip(batch.rows, values, strict=True))
+    return [[next(each) for tree in group for _ in tree.answers] for group in groups]
 
 
 def answer_sums(network: Network, batch: TreeBatch) -> Tensor:

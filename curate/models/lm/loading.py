@@ -75,11 +75,15 @@ def fingerprint(spec: ModelSpec) -> str:
 
 
 def _commit(spec: ModelSpec) -> str:
+    return str(getattr(load_config(spec), "_commit_hash", None) or spec.revision)
+
+
+def load_config(spec: ModelSpec) -> Any:
+    """The model's configuration, without its weights."""
     from transformers import AutoConfig
 
     with _loading(spec):
-        config = AutoConfig.from_pretrained(**_arguments(spec))
-    return str(getattr(config, "_commit_hash", None) or spec.revision)
+        return AutoConfig.from_pretrained(**_arguments(spec))
 
 
 def load_tokenizer(spec: ModelSpec) -> Any:

@@ -25,6 +25,7 @@ class Network:
     Attributes:
         linear_head: the logits are a linear map of `hidden`, up to a known scale or soft cap.
         shares: the model takes the mask of a tree.
+        scale: factor of the logits.
         longest_tree: tokens of a tree at most; a sliding window of attention limits it.
     """
 
@@ -32,7 +33,7 @@ class Network:
         self.model, self.pad, self.device = model, pad, device
         self._decoder = _decoder(model)
         self._head = model.get_output_embeddings()
-        self._scale = _scale(model.config)
+        self.scale = _scale(model.config)
         self._cap: float | None = getattr(model.config, "final_logit_softcapping", None)
         self.linear_head = self._head is not None
         self.linear_head = self.linear_head and self._try_head()
@@ -41,6 +42,11 @@ class Network:
         self.longest_tree = min(MAX_TREE, int(window or MAX_TREE))
         if compiled:
             self._decoder = torch.compile(self._decoder, dynamic=True)
+
+    @property
+    def capped(self) -> bool:
+        """Whether a soft cap bends the logits."""
+        return self._cap is not None
 
     @property
     def tied(self) -> bool:
@@ -83,7 +89,7 @@ class Network:
         """Logits (n, V) in float32 of rows (n, d) of `hidden`."""
         if not self.linear_head:
             return hidden.float()
-        logits: Tensor = self._head(hidden).float() * self._scale
+        logits: Tensor = self._head(hidden).float() * self.scale
         return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)
 
     def token_logprobs(self, batch: TreeBatch, hidden: Tensor) -> Tensor:

@@ -43,18 +43,21 @@ class Encoder:
 
     Prompt and answer are tokenised each for itself, so that the border between them is exact and
     both answers of a pair follow the same prompt tokens.
+
+    Attributes:
+        templated: the tokenizer has a chat template.
     """
 
     def __init__(self, tokenizer: Any, settings: Inference) -> None:
         self._tokenizer = tokenizer
         self._max_prompt = settings.max_prompt_tokens
         self._max_answer = settings.max_answer_tokens
-        self._templated = bool(getattr(tokenizer, "chat_template", None))
+        self.templated = bool(getattr(tokenizer, "chat_template", None))
         self._bos = _added_bos(tokenizer)
 
     def render(self, prompt: Messages, answer: Messages) -> Rendered | str:
         """The texts, or why the template refuses the conversation."""
-        if not self._templated:
+        if not self.templated:
             return _plain(prompt, answer, self._tokenizer.eos_token or "")
         try:
             before = self._template([*prompt], True)
@@ -62,6 +65,11 @@ class Encoder:
         except Exception as error:  # a template is code of the model's authors: it raises anything
             return f"chat template: {(str(error).splitlines() or ['?'])[0][:200]}"
         return Rendered(before, self._answer_of(before, whole, answer))
+
+    @staticmethod
+    def plain(prompt: Messages, answer: Messages) -> Rendered:
+        """Prompt and answer as texts, without template and end of text."""
+        return Rendered(_turns(prompt), _turns(answer))
 
     def _template(self, messages: list[dict[str, str]], generate: bool) -> str:
         text: str = self._tokenizer.apply_chat_template(
@@ -83,14 +91,40 @@ class Encoder:
         """Token ids of rendered conversations; each distinct text is tokenised once."""
         prompts = self._ids([t.prompt for t in texts])
         answers = self._ids([t.answer for t in texts])
-        return [self._cut(prompts[t.prompt], answers[t.answer]) for t in texts]
+        return [self._cut(prompts[t.prompt], answers[t.answer], self._begin) for t in texts]
 
     def alone(self, texts: Sequence[Rendered]) -> list[Encoded]:
         """The answers without their prompts: after the BOS token alone, or EOS if there is none."""
         start = self._tokenizer.bos_token_id
         start = self._tokenizer.eos_token_id if start is None else start
         answers = self._ids([t.answer for t in texts])
-        return [self._cut([start], answers[t.answer]) for t in texts]
+        return [self._cut([start], answers[t.answer], self._begin) for t in texts]
+
+    def joint(self, texts: Sequence[Rendered]) -> list[Encoded]:
+        """Prompt and answer tokenised as one text, which stands in `answer` of the result.
+
+        What is too long is tokenised apart and cut as `encode` does.
+        """
+        whole = self._ids([t.prompt + t.answer for t in texts])
+        fits = [
+            len(whole[t.prompt + t.answer]) <= self._max_prompt + self._max_answer for t in texts
+        ]
+        apart = iter(self.encode([t for t, fit in zip(texts, fits, strict=True) if not fit]))
+        return [
+            self._begun(whole[t.prompt + t.answer]) if fit else next(apart)
+            for t, fit in zip(texts, fits, strict=True)
+        ]
+
+    def apart(self, texts: Sequence[Rendered]) -> list[Encoded]:
+        """As `encode`, without BOS: for a layout that brings its own special tokens."""
+        prompts = self._ids([t.prompt for t in texts])
+        answers = self._ids([t.answer for t in texts])
+        return [self._cut(prompts[t.prompt], answers[t.answer], []) for t in texts]
+
+    def _begun(self, ids: list[int]) -> Encoded:
+        """One text after BOS, which may stand there already."""
+        bos = () if self._bos is None or ids[:1] == [self._bos] else (self._bos,)
+        return Encoded(bos, tuple(ids))
 
     def _ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
         distinct = list(dict.fromkeys(texts))
@@ -101,8 +135,11 @@ class Encoder:
             found.update(zip(part, ids, strict=True))
         return found
 
-    def _cut(self, prompt: list[int], answer: list[int]) -> Encoded:
-        bos = [] if self._bos is None else [self._bos]
+    @property
+    def _begin(self) -> list[int]:
+        return [] if self._bos is None else [self._bos]
+
+    def _cut(self, prompt: list[int], answer: list[int], bos: list[int]) -> Encoded:
         # The template may have written BOS itself: it must not stand there twice.
         body = prompt[1:] if bos and prompt[:1] == bos else prompt
         room = max(self._max_prompt - len(bos), 0)
@@ -121,12 +158,18 @@ def _added_bos(tokenizer: Any) -> int | None:
     return bos if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else None
 
 
+def _turns(messages: Messages) -> str:
+    """Several turns as `role: content`; a single message as it is."""
+    if len(messages) == 1:
+        return messages[0]["content"] or ""
+    return "\n\n".join(f"{m['role']}: {m['content'] or ''}" for m in messages)
+
+
 def _plain(prompt: Messages, answer: Messages, eos: str) -> Rendered:
-    """Turns as `role: content`; a single user message as it is."""
-    turns = [m["content"] or "" for m in prompt]
+    """What a model without template is given."""
+    before = _turns(prompt)
     if len(prompt) > 1:
-        turns = [f"{m['role']}: {m['content'] or ''}" for m in prompt] + ["assistant:"]
-    before = "\n\n".join(turns)
-    joint = " " if len(prompt) > 1 else "\n\n"
-    text = "\n\n".join(m["content"] or "" for m in answer)
-    return Rendered(before + joint if before else "", text + eos)
+        before += "\n\nassistant: "
+    elif before:
+        before += "\n\n"
+    return Rendered(before, "\n\n".join(m["content"] or "" for m in answer) + eos)

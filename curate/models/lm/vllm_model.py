@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.errors import CurateError
-from curate.models.lm.language_model import LanguageModel, Measure, Values
+from curate.models.lm.language_model import LanguageModel, Values
 from curate.models.lm.loading import find_place
 
 if TYPE_CHECKING:
+    from curate.models.lm.network import Network
     from curate.models.lm.tokens import Encoded
 
 _ROWS_AT_ONCE = 256
@@ -64,13 +65,13 @@ class VLLMModel(LanguageModel):
             self.usage.computed += sum(len(e) for e in part)
             yield range(start, start + len(part)), np.array(values, dtype=np.float64)
 
-    def measure(
-        self,
-        encoded: Sequence[Encoded],  # noqa: ARG002
-        of: Measure,  # noqa: ARG002
-        share: bool = True,  # noqa: ARG002
-    ) -> Iterator[Any]:
-        """Refused: vLLM gives log-probabilities alone."""
+    @cached_property
+    def networks(self) -> list[Network]:
+        """None: vLLM gives log-probabilities alone.
+
+        Raises:
+            CurateError: always.
+        """
         raise CurateError(
             "this step needs more of the model than log-probabilities",
             where="inference.backend",

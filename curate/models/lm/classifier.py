@@ -1,0 +1,231 @@
+"""Sequence-classification models: reward models and text classifiers, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from curate.models.batching import by_budget, halving, on_replicas
+from curate.models.lm.answers import OK, loaded
+from curate.models.lm.conversations import Computed, conversations, looked_up, model_facts
+from curate.models.lm.loading import (
+    devices_of,
+    dtype_of,
+    fingerprint,
+    load_classifier,
+    load_config,
+    load_tokenizer,
+)
+from curate.models.lm.tokens import Encoded, Encoder, Messages, Rendered
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.context import Context
+    from curate.models.lm.spec import Inference, ModelSpec
+
+Part = Literal["conversation", "answer"]
+"""What a classifier reads: prompt and answer, or the answer alone."""
+_WASTE = 0.04
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The tokens that a tokenizer without chat template puts around two texts, or around one."""
+
+    before: tuple[int, ...]
+    between: tuple[int, ...]
+    after: tuple[int, ...]
+
+    @classmethod
+    def of(cls, tokenizer: Any, texts: int) -> Layout:
+        """As the tokenizer writes `texts` (1 or 2) short texts."""
+        found = tokenizer(*["a", "b"][:texts])
+        ids, owner = found["input_ids"], found.sequence_ids()
+        own = [t for t, o in enumerate(owner) if o is not None]
+        turn = owner.index(texts - 1)
+        end_of_first = max(t for t, o in enumerate(owner) if o == 0) + 1
+        between = ids[end_of_first:turn] if texts > 1 else []
+        return cls(tuple(ids[: own[0]]), tuple(between), tuple(ids[own[-1] + 1 :]))
+
+
+class Classifier:
+    """A sequence-classification model on one or several devices, loaded when it is needed."""
+
+    def __init__(self, spec: ModelSpec, settings: Inference, part: Part = "conversation") -> None:
+        self.spec, self.settings, self.part = spec, settings, part
+
+    @cached_property
+    def config(self) -> Any:
+        """The model's configuration: labels, kind of problem."""
+        return load_config(self.spec)
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Names of the outputs, in order."""
+        names = self.config.id2label
+        return [str(names[i]) for i in range(len(names))]
+
+    @cached_property
+    def identity(self) -> tuple[str, ...]:
+        """What the outputs depend on besides the text."""
+        s = self.settings
+        dtype = str(dtype_of(s, devices_of(s)[0]))
+        lengths = str((s.max_prompt_tokens, s.max_answer_tokens))
+        return (fingerprint(self.spec), dtype, lengths, self.part)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self.spec)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Writes conversations as tokens."""
+        return Encoder(self._tokenizer, self.settings)
+
+    @cached_property
+    def _replicas(self) -> list[Any]:
+        s = self.settings
+        models = [load_classifier(self.spec, s, device) for device in devices_of(s)]
+        if s.compile:
+            return [torch.compile(model, dynamic=True) for model in models]
+        return models
+
+    @cached_property
+    def _layout(self) -> Layout | None:
+        """None where the chat template writes everything."""
+        if self.part == "answer":
+            return Layout.of(self._tokenizer, 1)
+        return None if self.encoder.templated else Layout.of(self._tokenizer, 2)
+
+    def render(self, prompt: Messages, answer: Messages) -> Rendered | str:
+        """The texts that the model reads, or why its template refuses them."""
+        if self.part == "answer":
+            return self.encoder.plain((), answer)
+        if not self.encoder.templated:
+            return self.encoder.plain(prompt, answer)
+        return self.encoder.render(prompt, answer)
+
+    def encode(self, texts: Sequence[Rendered]) -> list[Encoded]:
+        """Token ids, without those that the layout adds."""
+        return self.encoder.joint(texts) if self._layout is None else self.encoder.apart(texts)
+
+    def rows(self, encoded: Sequence[Encoded]) -> list[_Row]:
+        """Token ids as the model reads them."""
+        layout = self._layout
+        if layout is None:
+            return [_Row((*e.prompt, *e.answer), len(e.prompt)) for e in encoded]
+        if self.part == "answer":
+            return [_Row((*layout.before, *e.answer, *layout.after), 0) for e in encoded]
+        found = []
+        for e in encoded:
+            first = (*layout.before, *e.prompt, *layout.between)
+            found.append(_Row((*first, *e.answer, *layout.after), len(first)))
+        return found
+
+    def outputs(self, encoded: Sequence[Encoded]) -> Computed:
+        """Raw outputs (rows, labels) of the model, by batches."""
+        rows = self.rows(encoded)
+        lengths = np.array([len(r.ids) for r in rows], dtype=np.int64)
+        batches = by_budget(lengths, self.settings.batch_tokens, _WASTE)
+
+        def run(model: Any, batch: NDArray[np.int64]) -> NDArray[np.float64]:
+            name = f"{self.spec.name} on {model.device}"
+            part = [rows[i] for i in batch]
+            found: list[NDArray[np.float64]] = halving(part, partial(self._forward, model), name)
+            return np.stack(found)
+
+        found = on_replicas(self._replicas, batches, run)
+        return zip((b.tolist() for b in batches), found, strict=True)
+
+    def _forward(self, model: Any, rows: Sequence[_Row]) -> list[NDArray[np.float64]]:
+        inputs = self._inputs(model, rows)
+        with torch.inference_mode():
+            values = model(**{k: v.to(model.device) for k, v in inputs.items()}).logits
+        return list(values.double().cpu().numpy())
+
+    def _inputs(self, model: Any, rows: Sequence[_Row]) -> dict[str, Tensor]:
+        pad = self._pad(model, rows)
+        width = max(len(r.ids) for r in rows)
+        ids = np.full((len(rows), width), pad, dtype=np.int64)
+        mask = np.zeros((len(rows), width), dtype=np.int64)
+        types = np.zeros((len(rows), width), dtype=np.int64)
+        for n, row in enumerate(rows):
+            ids[n, : len(row.ids)], mask[n, : len(row.ids)] = row.ids, 1
+            types[n, row.turn : len(row.ids)] = self._layout is not None and row.turn > 0
+        made = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if "token_type_ids" in self._tokenizer.model_input_names:
+            made["token_type_ids"] = torch.from_numpy(types)
+        return made
+
+    def _pad(self, model: Any, rows: Sequence[_Row]) -> int:
+        """The padding token.
+
+        The classes for decoders take their output at the last token that is not the padding of
+        their configuration. Where that names none, a token is taken with which no row ends.
+        """
+        if self.config.pad_token_id is not None:
+            return int(self.config.pad_token_id)
+        last = {r.ids[-1] for r in rows if r.ids}
+        free = next(i for i in range(len(last) + 1) if i not in last)
+        model.config.pad_token_id = free
+        return free
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Token ids, and where the answer begins among them."""
+
+    ids: tuple[int, ...]
+    turn: int
+
+
+def classify(
+    pairs: pl.DataFrame, context: Context, spec: ModelSpec, part: Part = "conversation"
+) -> tuple[Classifier, NDArray[np.float64], pl.Series]:
+    """Raw outputs of a classifier for both answers of each pair.
+
+    Returns:
+        The classifier, outputs (pairs, 2, labels) of chosen and rejected, and a status a pair.
+    """
+    model = loaded(
+        context, ("classifier", spec, part), lambda: Classifier(spec, context.inference, part)
+    )
+    texts = conversations(pairs)
+    refused: dict[int, str] = {}
+    labels = len(model.labels)
+
+    def compute(rows: list[int]) -> Computed:
+        written: dict[int, Rendered] = {}
+        for row in rows:
+            found = model.render(texts.prompts[row], texts.answers[row])
+            if isinstance(found, str):
+                refused[row] = found
+            else:
+                written[row] = found
+        encoded, names = model.encode(list(written.values())), list(written)
+        with context.progress.task(f"{spec.name}: answers", len(names)) as task:
+            for at, values in model.outputs(encoded):
+                cut = [(encoded[i].prompt_cut, encoded[i].answer_cut) for i in at]
+                yield [names[i] for i in at], np.column_stack([values, cut])
+                task.advance(len(at))
+
+    kind = ("classifier", *model.identity)
+    values = looked_up(context.store, kind, texts.keys, labels + 2, compute)
+    counts = {
+        "conversations": len(texts),
+        "prompts_truncated": int((values[:, labels] > 0).sum()),
+        "answers_truncated": int((values[:, labels + 1] > 0).sum()),
+    }
+    model_facts(context.facts, spec.name, counts)
+    why = np.array([refused.get(row, OK) for row in range(len(texts))], dtype=object)
+    problem = np.where(why[texts.chosen] == OK, why[texts.rejected], why[texts.chosen])
+    both = np.stack([values[texts.chosen, :labels], values[texts.rejected, :labels]], axis=1)
+    return model, both, pl.Series("status", problem.tolist(), dtype=pl.String)

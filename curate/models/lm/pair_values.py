@@ -1,0 +1,69 @@
+"""Values that a causal model gives to a pair as a whole, from one pass over both answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.models.lm.answers import OK, Rendering, language_model, tell_usage
+from curate.models.lm.conversations import Computed, conversations, looked_up
+from curate.models.lm.language_model import Measure, Usage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.context import Context
+    from curate.models.lm.spec import ModelSpec
+
+
+def pair_values(
+    pairs: pl.DataFrame,
+    context: Context,
+    spec: ModelSpec,
+    kind: str,
+    width: int,
+    of: Measure,
+) -> tuple[NDArray[np.float64], pl.Series]:
+    """`of` of every pair, and a status for each.
+
+    Args:
+        pairs: the pair table.
+        context: of the step.
+        spec: of the model.
+        kind: of the values, in the store's keys.
+        width: numbers a pair.
+        of: gets batches whose answers come in twos, chosen and rejected, and gives both of them
+            the pair's values.
+
+    Returns:
+        (pairs, width) values, and the statuses.
+    """
+    model, texts = language_model(context, spec), conversations(pairs)
+    rendered, before = Rendering(texts, model), Usage(**vars(model.usage))
+    sides = list(zip(texts.chosen.tolist(), texts.rejected.tolist(), strict=True))
+    distinct = list(dict.fromkeys(sides))
+    keys = [(*texts.keys[c], texts.keys[r][1]) for c, r in distinct]
+
+    def compute(rows: list[int]) -> Computed:
+        known = dict(rendered.encode(sorted({side for r in rows for side in distinct[r]})))
+        whole = [r for r in rows if all(side in known for side in distinct[r])]
+        encoded = [known[side] for r in whole for side in distinct[r]]
+        with context.progress.task(f"{spec.name}: pairs", len(whole)) as task:
+            for found, values in model.measure_pairs(encoded, of):
+                yield [whole[i // 2] for i in found[::2]], values[::2]
+                task.advance(len(found) // 2)
+
+    values = looked_up(context.store, (kind, *model.identity), keys, width, compute)
+    missing = [r for r in range(len(distinct)) if np.isnan(values[r]).any()]
+    rendered.encode(sorted({side for r in missing for side in distinct[r]}))
+    tell_usage(context, spec, model.usage, before, {"pairs": len(distinct)})
+    why = {pair: OK for pair in distinct}
+    for r in missing:
+        why[distinct[r]] = next(
+            (rendered.why(s) for s in distinct[r] if s in rendered.refused), rendered.why(-1)
+        )
+    number = {pair: r for r, pair in enumerate(distinct)}
+    status = pl.Series("status", [why[s] for s in sides], dtype=pl.String)
+    return values[[number[s] for s in sides]], status

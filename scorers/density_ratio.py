@@ -1,0 +1,53 @@
+"""Density ratio of a strong and a weak model as a reward (CDR)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.models.lm.answers import STATUS, answer_logprobs, with_status
+from curate.models.lm.spec import Model
+from curate.steps import HIGHER, Column, Parameters, Scorer
+
+
+class DensityRatioParams(Parameters):
+    """Parameters of `density_ratio`."""
+
+    strong: Model = Field(description="The better aligned model.")
+    weak: Model = Field(description="The worse aligned model, of the same tokenizer for mean.")
+    tokens: Literal["sum", "mean"] = Field(
+        "sum", description="Whether an answer's log-probability is summed or averaged over tokens."
+    )
+
+
+class DensityRatio(Scorer[DensityRatioParams]):
+    """log pi_strong(y|x) - log pi_weak(y|x) of both answers; the larger one should be chosen."""
+
+    name = "density_ratio"
+    summary = "log density ratio of a strong and a weak language model as reward (CDR)"
+    reference = "CDR / Dr.SoW, arXiv 2411.02481"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+    Params = DensityRatioParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """The ratios and their difference."""
+        return (
+            Column("margin", "ratio of chosen minus that of rejected", "float", HIGHER, "nats"),
+            Column("chosen", "log strong minus log weak of the preferred answer", unit="nats"),
+            Column("rejected", "log strong minus log weak of the other answer", unit="nats"),
+            STATUS,
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Ratios of a batch."""
+        p = self.params
+        strong, weak = (answer_logprobs(pairs, context, m) for m in (p.strong, p.weak))
+        if p.tokens == "mean":
+            ratios = [s - w for s, w in zip(strong.means(), weak.means(), strict=True)]
+        else:
+            ratios = [strong.chosen - weak.chosen, strong.rejected - weak.rejected]
+        values = {"margin": ratios[0] - ratios[1], "chosen": ratios[0], "rejected": ratios[1]}
+        return with_status(values, strong, weak)

@@ -1,0 +1,87 @@
+"""Implicit reward of a policy: DPO's against a reference, SimPO's by length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import polars as pl
+from pydantic import Field, model_validator
+from scipy.special import expit
+
+from curate.context import Context
+from curate.models.lm.answers import STATUS, answer_logprobs, with_status
+from curate.models.lm.spec import Model
+from curate.steps import HIGHER, Column, Parameters, Scorer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from curate.models.lm.answers import Answers
+
+_BETA = {"dpo": 0.1, "simpo": 2.0}
+
+
+class ImplicitRewardParams(Parameters):
+    """Parameters of `implicit_reward`."""
+
+    policy: Model = Field(description="Model that was tuned on preferences.")
+    reference: Model | None = Field(
+        None, description="Model that the policy was tuned from; wanted by dpo alone."
+    )
+    loss: Literal["dpo", "simpo"] = Field("dpo", description="Whose reward: dpo or simpo.")
+    beta: float | None = Field(
+        None, gt=0, description="Scale of the reward; default 0.1 for dpo, 2.0 for simpo."
+    )
+    gamma: float = Field(0.0, ge=0, description="Target margin, taken off before the probability.")
+
+    @model_validator(mode="after")
+    def _reference(self) -> ImplicitRewardParams:
+        if (self.loss == "dpo") != (self.reference is not None):
+            raise ValueError("dpo needs a reference, simpo has none")
+        return self
+
+
+class ImplicitReward(Scorer[ImplicitRewardParams]):
+    """r = beta (log pi(y|x) - log pi_ref(y|x)) for DPO, beta / |y| log pi(y|x) for SimPO."""
+
+    name = "implicit_reward"
+    summary = "margin of a policy's implicit reward: DPO against a reference, or SimPO by length"
+    reference = "DPO, arXiv 2305.18290, eq. 5; SimPO, arXiv 2405.14734, eq. 4"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+    Params = ImplicitRewardParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Rewards, their difference and the probability of the label."""
+        return (
+            Column("margin", "chosen minus rejected reward", "float", HIGHER, "nats"),
+            Column("chosen", "implicit reward of the preferred answer", unit="nats"),
+            Column("rejected", "implicit reward of the other answer", unit="nats"),
+            Column("probability", "sigma(margin - gamma) of the label", "float", HIGHER, "0 to 1"),
+            STATUS,
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Rewards of a batch."""
+        p = self.params
+        policy = answer_logprobs(pairs, context, p.policy)
+        used = [policy]
+        if p.reference is not None:
+            used.append(answer_logprobs(pairs, context, p.reference))
+        beta = _BETA[p.loss] if p.beta is None else p.beta
+        chosen, rejected = (beta * side for side in _rewards(used))
+        values = {
+            "margin": chosen - rejected,
+            "chosen": chosen,
+            "rejected": rejected,
+            "probability": expit(chosen - rejected - p.gamma),
+        }
+        return with_status(values, *used)
+
+
+def _rewards(used: list[Answers]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rewards without beta, by the policy alone or against the reference."""
+    if len(used) == 1:
+        return used[0].means()
+    policy, reference = used
+    return policy.chosen - reference.chosen, policy.rejected - reference.rejected

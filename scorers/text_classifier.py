@@ -1,0 +1,81 @@
+"""Safety, quality, toxicity...: the probability that any text-classification model gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+from scipy.special import expit, softmax
+
+from curate.context import Context
+from curate.errors import CurateError, suggestion
+from curate.models.lm.answers import STATUS
+from curate.models.lm.classifier import Classifier, Part, classify
+from curate.models.lm.spec import Model
+from curate.steps import Column, Parameters, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class TextClassifierParams(Parameters):
+    """Parameters of `text_classifier`."""
+
+    model: Model = Field(description="Text-classification model.")
+    label: str | None = Field(
+        None, description="Label whose probability is wanted; default the only or the last one."
+    )
+    reads: Part = Field("answer", description="What it reads: answer, or the whole conversation.")
+
+
+class TextClassifier(Scorer[TextClassifierParams]):
+    """Probability of a label for both answers; of a model with one output the output itself.
+
+    Softmax over the labels, or a sigmoid for each where the model says that it is multi-label.
+    """
+
+    name = "text_classifier"
+    summary = "probability of a label (safe, toxic, good...) by any text-classification model"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+    Params = TextClassifierParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Both answers and their difference; which end is good depends on the label."""
+        return (
+            Column("chosen", "of the preferred answer", unit="0 to 1"),
+            Column("rejected", "of the other answer", unit="0 to 1"),
+            Column("difference", "chosen minus rejected"),
+            STATUS,
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Probabilities of a batch."""
+        model, outputs, status = classify(pairs, context, self.params.model, self.params.reads)
+        values = _probabilities(model, outputs)[:, :, self._index(model)]
+        frame = pl.DataFrame({"chosen": values[:, 0], "rejected": values[:, 1]})
+        return frame.with_columns(
+            difference=pl.col("chosen") - pl.col("rejected"), status=status
+        ).select([c.name for c in self.columns()])
+
+    def _index(self, model: Classifier) -> int:
+        wanted = self.params.label
+        if wanted is None:
+            return len(model.labels) - 1
+        if wanted not in model.labels:
+            raise CurateError(
+                "the model has no such label",
+                where="scorer 'text_classifier', label",
+                found=repr(wanted),
+                fix=suggestion(wanted, model.labels),
+            )
+        return model.labels.index(wanted)
+
+
+def _probabilities(model: Classifier, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    if len(model.labels) == 1:
+        return outputs
+    several = model.config.problem_type == "multi_label_classification"
+    found: NDArray[np.float64] = expit(outputs) if several else softmax(outputs, axis=-1)
+    return found
