@@ -54,6 +54,11 @@ class EmbedderConfig(Section):
         "minilm",
         description="minilm (shipped in a wheel), or a sentence-transformers folder or name.",
     )
+    pooling: Literal["sentence", "last_token"] = Field(
+        "sentence",
+        description="sentence: a sentence-transformers model; last_token: hidden states of a "
+        "causal language model, run as the section inference says.",
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps...")
     batch_tokens: int = Field(8192, ge=16, description="Tokens in a batch, padding included.")
     max_tokens: int | None = Field(None, ge=8, description="Longest text; default the model's own.")

@@ -169,7 +169,8 @@ class Pipeline:
         return context
 
     def _embed(self, frame: pl.DataFrame, steps: list[StepReport], progress: Progress) -> Features:
-        features, facts = embed_frame(frame, self.config.embedder, self.config.store, progress)
+        c = self.config
+        features, facts = embed_frame(frame, c.embedder, c.store, progress, c.inference)
         seconds = facts.pop("seconds")
         steps.append(StepReport("embed", "embed", len(frame), len(frame), seconds, facts))
         return features

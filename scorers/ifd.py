@@ -60,11 +60,7 @@ class IFD(Scorer[IFDParams]):
             "rejected": rejected,
             "gap": chosen - rejected,
         }
-        above = (
-            pl.when(pl.col("chosen").fill_nan(None) > 1.0)
-            .then(pl.lit(ABOVE_ONE))
-            .otherwise(pl.lit(OK))
-        )
+        above = pl.when(pl.col("chosen") > 1.0).then(pl.lit(ABOVE_ONE)).otherwise(pl.lit(OK))
         return (
             with_status(values, given, alone)
             .with_columns(kind=above)

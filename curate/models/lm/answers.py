@@ -17,8 +17,8 @@ from curate.models.lm.conversations import (
     looked_up,
     model_facts,
 )
-from curate.models.lm.language_model import LanguageModel, Usage
-from curate.models.lm.tokens import Encoded, Rendered
+from curate.models.lm.language_model import LanguageModel, Measure, Usage
+from curate.models.lm.tokens import Encoded, Encoder, Messages, Rendered
 from curate.steps import Column
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from curate.models.lm.spec import ModelSpec
 
 M = TypeVar("M")
+Write = Callable[[Encoder, Messages, Messages], Rendered | str]
+"""How a conversation is written; a plain text says why it cannot be."""
 OK, NO_TOKENS = "ok", "answer without tokens"
 STATUS = Column(
     "status", f"ok; '{NO_TOKENS}'; or why the model's chat template refuses the pair", kind="text"
@@ -58,8 +60,11 @@ class Answers:
 
 
 def with_status(values: dict[str, NDArray[np.float64]], *answers: Answers) -> pl.DataFrame:
-    """Columns of values, and as `status` the first problem that any of the models had."""
-    frame = pl.DataFrame(values)
+    """Columns of values, and as `status` the first problem that any of the models had.
+
+    What could not be computed is null.
+    """
+    frame = pl.DataFrame(values).with_columns(pl.all().fill_nan(None))
     problem = pl.repeat(OK, len(frame), dtype=pl.String, eager=True)
     for found in answers:
         problem = problem.zip_with(problem != OK, found.status)
@@ -98,21 +103,45 @@ def answer_logprobs(
         spec: of the model.
         alone: of the answers without their prompts, after the beginning-of-text token.
     """
-    model = language_model(context, spec)
-    texts = conversations(pairs)
-    rendered = Rendering(texts, model)
-    before = Usage(**vars(model.usage))
+    kind = "answers_alone" if alone else "answers"
+    return answer_values(pairs, context, spec, (kind,), alone=alone)
+
+
+def answer_values(
+    pairs: pl.DataFrame,
+    context: Context,
+    spec: ModelSpec,
+    kind: tuple[str, ...],
+    *,
+    alone: bool = False,
+    of: Measure | None = None,
+    write: Write | None = None,
+) -> Answers:
+    """As `answer_logprobs`, of conversations that are written or measured in another way.
+
+    Args:
+        pairs: the pair table.
+        context: of the step.
+        spec: of the model.
+        kind: of the values, in the store's keys.
+        alone: leave the prompts out.
+        of: gives sum and number of token values; default `answer_sums`.
+        write: from encoder, prompt and answer to texts, or to why there are none.
+    """
+    model, texts = language_model(context, spec), conversations(pairs)
+    rendered, before = Rendering(texts, model, write), Usage(**vars(model.usage))
 
     def compute(rows: list[int]) -> Computed:
         encoded = rendered.encode(rows, alone)
+        tokens = [e for _, e in encoded]
         with context.progress.task(f"{spec.name}: answers", len(rows)) as task:
-            for found, values in model.logprobs([e for _, e in encoded]):
-                cut = [(encoded[i][1].prompt_cut, encoded[i][1].answer_cut) for i in found]
-                yield [encoded[i][0] for i in found], np.column_stack([values, cut])
-                task.advance(len(found))
+            found = model.logprobs(tokens) if of is None else model.measure(tokens, of)
+            for at, values in found:
+                cut = [(encoded[i][1].prompt_cut, encoded[i][1].answer_cut) for i in at]
+                yield [encoded[i][0] for i in at], np.column_stack([values, cut])
+                task.advance(len(at))
 
-    kind = ("answers_alone" if alone else "answers", *model.identity)
-    values = looked_up(context.store, kind, texts.keys, 4, compute)
+    values = looked_up(context.store, (*kind, *model.identity), texts.keys, 4, compute)
     counts = {
         "conversations": len(values),
         "prompts_truncated": int((values[:, 2] > 0).sum()),
@@ -125,8 +154,11 @@ def answer_logprobs(
 class Rendering:
     """Conversations as a model's template writes them, and why some cannot be written."""
 
-    def __init__(self, texts: Conversations, model: LanguageModel) -> None:
+    def __init__(
+        self, texts: Conversations, model: LanguageModel, write: Write | None = None
+    ) -> None:
         self._texts, self._model = texts, model
+        self._write: Write = write or Encoder.render
         self.refused: dict[int, str] = {}
 
     def encode(self, rows: list[int], alone: bool = False) -> list[tuple[int, Encoded]]:
@@ -134,7 +166,7 @@ class Rendering:
         encoder, texts = self._model.encoder, self._texts
         written: dict[int, Rendered] = {}
         for row in rows:
-            found = encoder.render(texts.prompts[row], texts.answers[row])
+            found = self._write(encoder, texts.prompts[row], texts.answers[row])
             if isinstance(found, str):
                 self.refused[row] = found
             else:

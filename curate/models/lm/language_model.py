@@ -137,13 +137,12 @@ def _run(network: Network, groups: Sequence[list[Tree]], of: Measure) -> list[Fo
 
 def answer_sums(network: Network, batch: TreeBatch) -> Tensor:
     """(A, 2): sum of token log-probabilities, and number of tokens, of each answer."""
-    values = network.token_logprobs(batch, network.hidden(batch)).double()
+    return token_sums(batch, network.token_logprobs(batch, network.hidden(batch)))
+
+
+def token_sums(batch: TreeBatch, values: Tensor) -> Tensor:
+    """(A, 2): sum and number of the token values (N,) of each answer."""
     out = torch.zeros(len(batch.rows), 2, dtype=torch.float64, device=values.device)
-    out[:, 0].index_add_(0, batch.owner, values)
-    out[:, 1].index_add_(0, batch.owner, torch.ones_like(values))
+    out[:, 0].index_add_(0, batch.owner, values.double())
+    out[:, 1].index_add_(0, batch.owner, torch.ones_like(values, dtype=torch.float64))
     return out
-
-
-def last_states(network: Network, batch: TreeBatch) -> Tensor:
-    """(A, d): what the output layer sees after each answer's last token."""
-    return network.hidden(batch)[batch.last].float()

@@ -94,7 +94,7 @@ class Network:
 
     def token_logprobs(self, batch: TreeBatch, hidden: Tensor) -> Tensor:
         """Log-probability of each answer token of the batch in nats, (N,), in float32."""
-        rows = max(_LOGITS_AT_ONCE // self.vocabulary, 1)
+        rows = self.rows_at_once
         parts = [torch.empty(0, device=hidden.device)]
         for at, token in zip(
             torch.split(batch.predictor, rows), torch.split(batch.target, rows), strict=True
@@ -105,9 +105,9 @@ class Network:
         return torch.cat(parts)
 
     @property
-    def vocabulary(self) -> int:
-        """Number of logits, V."""
-        return int(self.model.config.get_text_config().vocab_size)
+    def rows_at_once(self) -> int:
+        """Tokens whose logits are held at a time."""
+        return max(_LOGITS_AT_ONCE // int(self.model.config.get_text_config().vocab_size), 1)
 
     def _try_head(self) -> bool:
         """Whether hidden states and output layer give the model's own logits."""

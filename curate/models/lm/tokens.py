@@ -55,6 +55,11 @@ class Encoder:
         self.templated = bool(getattr(tokenizer, "chat_template", None))
         self._bos = _added_bos(tokenizer)
 
+    def vocabulary(self) -> dict[str, int]:
+        """Token ids by token."""
+        found: dict[str, int] = self._tokenizer.get_vocab()
+        return found
+
     def render(self, prompt: Messages, answer: Messages) -> Rendered | str:
         """The texts, or why the template refuses the conversation."""
         if not self.templated:

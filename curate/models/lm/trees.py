@@ -88,6 +88,7 @@ class TreeBatch:
         target: (N,) that answer token's id.
         owner: (N,) number of the answer within the batch.
         last: (A,) flat index of each answer's last token; of the prompt's last if it is empty.
+        last_of_prompt: (A,) flat index of the last token of each answer's prompt.
         rows: (A,) the caller's row of each answer.
     """
 
@@ -98,6 +99,7 @@ class TreeBatch:
     target: Tensor
     owner: Tensor
     last: Tensor
+    last_of_prompt: Tensor
     rows: tuple[int, ...]
 
     def to(self, device: str) -> TreeBatch:
@@ -132,6 +134,7 @@ def make_batch(trees: Sequence[Tree], pad: int) -> TreeBatch:
         target=torch.from_numpy(np.concatenate([m.target for m in marks])),
         owner=torch.from_numpy(np.concatenate([m.owner for m in marks])),
         last=torch.tensor([m.last for m in marks]),
+        last_of_prompt=torch.tensor([m.last_of_prompt for m in marks]),
         rows=tuple(row for tree in trees for row in tree.rows),
     )
 
@@ -144,6 +147,7 @@ class _Marks:
     target: NDArray[np.int64]
     owner: NDArray[np.int64]
     last: int
+    last_of_prompt: int
 
 
 def _marks(row: int, start: int, begin: int, answer: tuple[int, ...], number: int) -> _Marks:
@@ -156,6 +160,7 @@ def _marks(row: int, start: int, begin: int, answer: tuple[int, ...], number: in
         np.asarray(answer, dtype=np.int64)[seen],
         np.full(int(seen.sum()), number, dtype=np.int64),
         row + max((end if answer else start) - 1, 0),
+        row + max(start - 1, 0),
     )
 
 

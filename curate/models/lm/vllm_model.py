@@ -51,6 +51,7 @@ class VLLMModel(LanguageModel):
 
     def logprobs(self, encoded: Sequence[Encoded]) -> Values:
         """Sum and number of each answer's token log-probabilities."""
+        engine = self._engine
         from vllm import SamplingParams
 
         # vLLM gives log-probabilities of a prompt's tokens when it is asked to complete it.
@@ -58,7 +59,7 @@ class VLLMModel(LanguageModel):
         for start in range(0, len(encoded), _ROWS_AT_ONCE):
             part = encoded[start : start + _ROWS_AT_ONCE]
             inputs = [{"prompt_token_ids": [*e.prompt, *e.answer]} for e in part]
-            outputs = self._engine.generate(inputs, wanted, use_tqdm=False)
+            outputs = engine.generate(inputs, wanted, use_tqdm=False)
             values = [
                 _answer_sum(e, out.prompt_logprobs) for e, out in zip(part, outputs, strict=True)
             ]

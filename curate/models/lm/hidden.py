@@ -1,0 +1,106 @@
+"""Hidden states of a causal language model as features of prompts and answers."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from curate.models.features import Features
+from curate.models.lm.conversations import Conversations, conversations
+from curate.models.lm.language_model import LanguageModel
+from curate.models.lm.network import Network
+from curate.models.lm.tokens import Encoder, Rendered
+from curate.models.lm.trees import TreeBatch
+from curate.models.style import text_style
+from curate.pairs import MESSAGES, dense_numbers, messages_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.context import Progress
+    from curate.store import Store
+
+
+def hidden_features(
+    pairs: pl.DataFrame, model: LanguageModel, store: Store | None, progress: Progress
+) -> Features:
+    """Features whose vectors are hidden states of the last layer at the last token.
+
+    An answer's vector is that after its last token, the prompt before it; a prompt's that of its
+    own last token. Coordinates are standardised over all vectors, since a few of them dwarf the
+    others in a language model, and each vector is scaled to length 1.
+    """
+    texts = conversations(pairs)
+    key = _key(texts, model)
+    cached = store.get_array(key) if store is not None else None
+    states = _states(texts, model, progress) if cached is None else np.asarray(cached)
+    if cached is None and store is not None:
+        store.put_array(key, states)
+    names = pl.Series([prompt for prompt, _ in texts.keys], dtype=pl.String)
+    numbers = dense_numbers(names)
+    first = np.unique(numbers, return_index=True)[1]
+    vectors = _standardised(np.concatenate([states[first, 0], states[:, 1]]))
+    index = {
+        "prompt": numbers[texts.chosen],
+        "chosen": len(first) + texts.chosen,
+        "rejected": len(first) + texts.rejected,
+    }
+    return Features(vectors, _style(texts, first), index, cached is not None)
+
+
+def _key(texts: Conversations, model: LanguageModel) -> str:
+    digest = blake2b("/".join(model.identity).encode(), digest_size=16)
+    for parts in texts.keys:
+        for part in parts:
+            digest.update(len(part).to_bytes(8, "big") + part.encode())
+    return f"hidden/{digest.hexdigest()}"
+
+
+def _states(texts: Conversations, model: LanguageModel, progress: Progress) -> NDArray[np.float32]:
+    """(conversations, 2, d): at the prompt's last token, and at the answer's."""
+    written = [
+        _written(model.encoder, p, a) for p, a in zip(texts.prompts, texts.answers, strict=True)
+    ]
+    encoded = model.encoder.encode(written)
+    width = int(model.networks[0].model.config.get_text_config().hidden_size)
+    out = np.zeros((len(texts), 2, width), dtype=np.float32)
+    with progress.task(f"{model.spec.name}: hidden states", len(texts)) as task:
+        for rows, values in model.measure(encoded, last_states):
+            out[list(rows)] = values.reshape(len(rows), 2, -1)
+            task.advance(len(rows))
+    return out
+
+
+def _written(
+    encoder: Encoder, prompt: list[dict[str, str]], answer: list[dict[str, str]]
+) -> Rendered:
+    """By the template, or plainly where that refuses the conversation."""
+    found = encoder.render(prompt, answer)
+    return encoder.plain(prompt, answer) if isinstance(found, str) else found
+
+
+def last_states(network: Network, batch: TreeBatch) -> Tensor:
+    """(A, 2 d): what the output layer sees after the prompt's and the answer's last token."""
+    hidden = network.hidden(batch)
+    return torch.cat([hidden[batch.last_of_prompt], hidden[batch.last]], dim=1).float()
+
+
+def _standardised(states: NDArray[np.float32]) -> NDArray[np.float32]:
+    spread = states.std(axis=0)
+    vectors = (states - states.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    found: NDArray[np.float32] = (vectors / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    return found
+
+
+def _style(texts: Conversations, first: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Style of the distinct prompts, then of all answers."""
+    prompts = pl.Series("m", [texts.prompts[i] for i in first], dtype=MESSAGES)
+    answers = pl.Series("m", texts.answers, dtype=MESSAGES)
+    both = pl.DataFrame({"m": pl.concat([prompts, answers])}).select(t=messages_text("m"))
+    return text_style(both["t"].to_list())

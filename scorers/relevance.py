@@ -1,0 +1,79 @@
+"""Relevance of an answer to its prompt, with regularisers for length and repetition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.models.style import distinct_share
+from curate.pairs import messages_text
+from curate.steps import HIGHER, Column, Parameters, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class RelevanceParams(Parameters):
+    """Parameters of `relevance`."""
+
+    length: float = Field(
+        1.0, ge=0, description="Power of log(1 + words); 0 leaves the length out."
+    )
+    repetition: float = Field(
+        1.0, ge=0, description="Power of the share of distinct trigrams; 0 leaves it out."
+    )
+
+
+class Relevance(Scorer[RelevanceParams]):
+    """cos(prompt, answer) log(1 + words)^length distinct^repetition for both answers.
+
+    The parts are those of reverse-engineered rewards (relevance, length incentive, repetition
+    penalty); the logarithm of the length and the powers are ours. It needs a sentence embedder:
+    cosines of a language model's hidden states say little.
+    """
+
+    name = "relevance"
+    summary = "relevance of the answers to the prompt, times length and repetition terms (R^3)"
+    reference = "Rethinking the Role of Proxy Rewards in LM Alignment, arXiv 2402.03469, sec. 3"
+    needs_embeddings: ClassVar[bool] = True
+    Params = RelevanceParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """The reward, its parts, and the margin."""
+        return (
+            Column("margin", "reward of chosen minus that of rejected", "float", HIGHER),
+            Column("chosen", "reward of the preferred answer"),
+            Column("rejected", "reward of the other answer"),
+            Column("chosen_relevance", "cosine of prompt and preferred answer", unit="-1 to 1"),
+            Column("rejected_relevance", "cosine of prompt and other answer", unit="-1 to 1"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Rewards of all pairs."""
+        features = context.features
+        cosines = {
+            "chosen": np.einsum("nd,nd->n", features.prompt, features.chosen),
+            "rejected": np.einsum("nd,nd->n", features.prompt, features.rejected),
+        }
+        chosen, rejected = (
+            cosines[side] * self._regulariser(pairs.select(t=messages_text(side))["t"])
+            for side in ("chosen", "rejected")
+        )
+        return pl.DataFrame(
+            {
+                "margin": chosen - rejected,
+                "chosen": chosen,
+                "rejected": rejected,
+                "chosen_relevance": cosines["chosen"],
+                "rejected_relevance": cosines["rejected"],
+            }
+        )
+
+    def _regulariser(self, texts: pl.Series) -> NDArray[np.float64]:
+        words = np.log1p(texts.str.count_matches(r"\S+").to_numpy())
+        found: NDArray[np.float64] = words**self.params.length
+        return found * distinct_share(texts, 3) ** self.params.repetition

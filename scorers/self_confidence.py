@@ -1,0 +1,78 @@
+"""Noise-aware margin and label smoothing mask of self-refinement (SPA / Selfie)."""
+
+from __future__ import annotations
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.models.lm.answers import STATUS, answer_logprobs, with_status
+from curate.models.lm.mixed import mixed_logprobs
+from curate.models.lm.spec import Model
+from curate.steps import HIGHER, LOWER, Column, Parameters, Scorer
+
+
+class SelfConfidenceParams(Parameters):
+    """Parameters of `self_confidence`."""
+
+    policy: Model = Field(description="Model in training.")
+    reference: Model = Field(description="DPO's reference, of the same tokenizer.")
+    beta: float = Field(0.1, gt=0, description="DPO's beta.")
+    mix: float = Field(
+        1.0, gt=0, description="Weight of the policy's logits; above 1 extrapolates beyond it."
+    )
+    quantile: float = Field(
+        0.1, gt=0, lt=1, description="Share of the latest margins whose labels are smoothed."
+    )
+    window: int = Field(50, ge=2, description="Number of latest margins.")
+    alpha: float = Field(0.1, ge=0, lt=0.5, description="Smoothing of a label that is doubted.")
+    warm_up: float = Field(
+        0.2, ge=0, le=1, description="Share of the data, from its start, that is not smoothed."
+    )
+
+
+class SelfConfidence(Scorer[SelfConfidenceParams]):
+    """m = beta times the log ratio of the mixed policy to the reference, chosen minus rejected.
+
+    A label is doubted where m is at most the quantile of the latest margins, its own included, in
+    the order of the data. The quantile is interpolated; SPA's code averages two order statistics.
+    A quantile always doubts that share of the labels, whatever the true noise is.
+    """
+
+    name = "self_confidence"
+    summary = "noise-aware margin and smoothing mask by a running quantile (SPA / Selfie)"
+    reference = "SPA, arXiv 2406.04412, sec. 4.2 (self-refinement with decoupled noise detection)"
+    Params = SelfConfidenceParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Margin, threshold, and what training would make of the label."""
+        return (
+            Column("margin", "noise-aware margin of the label", "float", HIGHER, "nats"),
+            Column("threshold", "quantile of the latest margins", unit="nats"),
+            Column("doubted", "margin at or below the threshold", "bool", LOWER),
+            Column(
+                "label",
+                "training target of the label: 1, or 1 - alpha where doubted after warm-up",
+                "float",
+                HIGHER,
+            ),
+            STATUS,
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Margins of all pairs, and the mask in their order."""
+        p = self.params
+        mixed = mixed_logprobs(pairs, context, p.policy, p.reference, p.mix)
+        base = answer_logprobs(pairs, context, p.reference)
+        margin = p.beta * ((mixed.chosen - base.chosen) - (mixed.rejected - base.rejected))
+        frame = with_status({"margin": margin}, mixed, base)
+        threshold = pl.col("margin").rolling_quantile(
+            p.quantile, "linear", window_size=p.window, min_samples=1
+        )
+        late = pl.int_range(pl.len()) >= round(p.warm_up * len(pairs))
+        frame = frame.with_columns(threshold=threshold).with_columns(
+            doubted=pl.col("margin") <= pl.col("threshold")
+        )
+        target = pl.when(pl.col("doubted") & late).then(1.0 - p.alpha).otherwise(1.0)
+        frame = frame.with_columns(label=pl.when(pl.col("margin").is_not_null()).then(target))
+        return frame.select([c.name for c in self.columns()])

@@ -1,0 +1,86 @@
+"""How much an answer's probability hangs on its reasoning trace (BVPO)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.models.lm.answers import STATUS, Answers, answer_values, with_status
+from curate.models.lm.spec import Model
+from curate.models.lm.tokens import Encoder, Messages, Rendered
+from curate.steps import LOWER, Column, Parameters, Scorer
+
+NO_TRACE = "no reasoning trace"
+_OPEN, _CLOSE = "<think>", "</think>"
+
+
+class TraceVarianceParams(Parameters):
+    """Parameters of `trace_variance`."""
+
+    model: Model = Field(description="Causal language model.")
+
+
+class TraceVariance(Scorer[TraceVarianceParams]):
+    """Variance of the final answer's log-probability over two prompts: with its trace, and without.
+
+    For answers `<think>trace</think>final`: a = mean log p(final | prompt, trace) a token and b the
+    same after an empty trace; the variance of the two is (a - b)^2 / 4. BVPO weighs gradients of
+    both kinds; taking the variance of the log-probability as a score is our reading.
+    """
+
+    name = "trace_variance"
+    summary = "variance of an answer's log-probability with and without its reasoning trace (BVPO)"
+    reference = "BVPO (bias-variance optimised preference optimisation for reasoning models)"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+    Params = TraceVarianceParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Variance and shift of both answers."""
+        return (
+            Column("chosen", "variance for the preferred answer", "float", LOWER, "nats squared"),
+            Column("rejected", "variance for the other answer", "float", LOWER, "nats squared"),
+            Column("chosen_shift", "with trace minus without, of chosen", unit="nats a token"),
+            Column("rejected_shift", "with trace minus without, of rejected", unit="nats a token"),
+            STATUS,
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Variances of a batch."""
+        given = self._values(pairs, context, True)
+        empty = self._values(pairs, context, False)
+        shifts = [a - b for a, b in zip(given.means(), empty.means(), strict=True)]
+        values = {
+            "chosen": np.square(shifts[0]) / 4.0,
+            "rejected": np.square(shifts[1]) / 4.0,
+            "chosen_shift": shifts[0],
+            "rejected_shift": shifts[1],
+        }
+        return with_status(values, given, empty)
+
+    def _values(self, pairs: pl.DataFrame, context: Context, keep: bool) -> Answers:
+        def write(encoder: Encoder, prompt: Messages, answer: Messages) -> Rendered | str:
+            return _write(encoder, prompt, answer, keep)
+
+        kind = ("answers_traced", str(keep))
+        return answer_values(pairs, context, self.params.model, kind, write=write)
+
+
+def _write(encoder: Encoder, prompt: Messages, answer: Messages, keep: bool) -> Rendered | str:
+    """The final answer after the prompt and its trace, or after an empty one."""
+    text = answer[-1]["content"] or "" if answer else ""
+    before, mark, final = text.partition(_CLOSE)
+    if not mark or len(answer) != 1:
+        return NO_TRACE
+    trace = before.partition(_OPEN)[2] if _OPEN in before else before
+    final = final.lstrip("\n")
+    written = encoder.render(prompt, [{"role": answer[0]["role"], "content": final}])
+    if isinstance(written, str):
+        return written
+    # Templates of some reasoning models open the trace themselves.
+    start = "" if written.prompt.rstrip().endswith(_OPEN) else _OPEN
+    thought = trace if keep else "\n\n"
+    return Rendered(f"{written.prompt}{start}{thought}{_CLOSE}\n\n", written.answer)

@@ -1,0 +1,74 @@
+"""Hidden states as features, against plain passes, and under the scorers that use features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from curate.config import EmbedderConfig
+from curate.context import Context, SilentProgress
+from curate.embedding import embed_frame
+from curate.models.lm.spec import Inference
+from scorers.crm import CRM
+from scorers.mc_dropout import MCDropout
+from tests.curate.models.lm.test_answers import random_pairs
+
+SETTINGS = Inference(device="cpu")
+
+
+def test_vectors_are_the_states_after_the_last_tokens(tiny: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    pairs = random_pairs(5, prompts=3)
+    config = EmbedderConfig(name=str(tiny), pooling="last_token")
+    found, facts = embed_frame(pairs, config, None, SilentProgress(), SETTINGS)
+    assert facts["dimensions"] == 32
+    model = AutoModelForCausalLM.from_pretrained(tiny).eval()
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+
+    def state(*texts: str) -> np.ndarray:
+        ids = [i for text in texts for i in tokenizer(text)["input_ids"]]
+        with torch.no_grad():
+            out = model(torch.tensor([ids]), output_hidden_states=True)
+        return np.asarray(out.hidden_states[-1][0, -1])
+
+    def written(messages: list[dict[str, str]], answer: bool) -> str:
+        text = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=not answer
+        )
+        return text.rstrip() if answer else text
+
+    prompts, answers = {}, {}
+    for r in pairs.to_dicts():
+        start = written(r["prompt"], False)
+        prompts[start] = state(start)
+        for side in ("chosen", "rejected"):
+            whole = written(r["prompt"] + r[side], True)
+            answers[whole] = state(start, whole[len(start) :])
+    raw = np.stack([*prompts.values(), *answers.values()])
+    raw = (raw - raw.mean(0)) / raw.std(0)
+    raw /= np.linalg.norm(raw, axis=1, keepdims=True)
+    first = raw[len(prompts)]
+    np.testing.assert_allclose(found.chosen[0], first, atol=1e-4)
+    np.testing.assert_allclose(found.prompt[0], raw[0], atol=1e-4)
+    np.testing.assert_allclose(found.rejected[0], raw[len(prompts) + 1], atol=1e-4)
+
+
+def test_they_are_kept(tiny: Path, tmp_path: Path) -> None:
+    pairs, config = random_pairs(4), EmbedderConfig(name=str(tiny), pooling="last_token")
+    first, facts = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
+    again, known = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
+    assert (facts["cached"], known["cached"]) == (False, True)
+    np.testing.assert_array_equal(first.chosen, again.chosen)
+
+
+@pytest.mark.parametrize("scorer", [MCDropout(), CRM()])
+def test_heads_are_trained_on_them(tiny: Path, scorer: MCDropout | CRM) -> None:
+    pairs, config = random_pairs(30), EmbedderConfig(name=str(tiny), pooling="last_token")
+    features, _ = embed_frame(pairs, config, None, SilentProgress(), SETTINGS)
+    found = scorer.score(pairs, Context(features_of=lambda: features))
+    assert len(found) == 30
+    assert found["margin" if "margin" in found.columns else found.columns[0]].is_finite().all()

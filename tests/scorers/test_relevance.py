@@ -1,0 +1,34 @@
+"""Relevance and its regularisers on vectors that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scorers.relevance import Relevance
+from tests.helpers import context_of, pairs_of, swapped
+
+A, B = np.array([1.0, 0.0]), np.array([0.6, 0.8])
+PAIRS = pairs_of([{"prompt": "p", "chosen": "one two three four", "rejected": "go go go go go go"}])
+CONTEXT = context_of(PAIRS, {"p": A, "one two three four": B, "go go go go go go": A}, 2)
+
+
+def test_cosine_times_length_and_repetition() -> None:
+    found = Relevance().score(PAIRS, CONTEXT)
+    assert found["chosen"][0] == pytest.approx(0.6 * np.log(5))
+    # One distinct trigram of four.
+    assert found["rejected"][0] == pytest.approx(1.0 * np.log(7) / 4)
+    assert found["margin"][0] == pytest.approx(0.6 * np.log(5) - np.log(7) / 4)
+
+
+def test_powers_of_zero_leave_the_cosine() -> None:
+    found = Relevance(length=0, repetition=0).score(PAIRS, CONTEXT)
+    assert found["chosen"][0] == pytest.approx(0.6)
+    assert found["rejected"][0] == pytest.approx(found["rejected_relevance"][0]) == 1.0
+
+
+def test_a_swap_turns_the_margin_round() -> None:
+    back = swapped(PAIRS)
+    context = context_of(back, {"p": A, "one two three four": B, "go go go go go go": A}, 2)
+    forward, backward = Relevance().score(PAIRS, CONTEXT), Relevance().score(back, context)
+    assert backward["margin"][0] == pytest.approx(-forward["margin"][0])
