@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from curate.errors import CurateError
+from curate.extras import need
 from curate.models.device import choose_device
 from curate.models.fingerprint import hash_files
 
@@ -134,9 +135,7 @@ def _load(load: Callable[..., Any], spec: ModelSpec, settings: Inference, device
 
 
 def _merged(model: Any, spec: ModelSpec, adapter: str) -> Any:
-    if importlib.util.find_spec("peft") is None:
-        fix = 'pip install "curate-preferences[models]"'
-        raise CurateError("an adapter needs the package peft", found=adapter, fix=fix)
+    need("peft", "models", f"adapter {adapter}")
     from peft import PeftModel
 
     with _loading(spec):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.errors import CurateError
+from curate.extras import need
 from curate.models.lm.language_model import LanguageModel, Values
 from curate.models.lm.loading import find_place
 
@@ -26,12 +26,7 @@ class VLLMModel(LanguageModel):
 
     @cached_property
     def _engine(self) -> Any:
-        if importlib.util.find_spec("vllm") is None:
-            raise CurateError(
-                "vllm is not installed",
-                where="inference.backend",
-                fix='pip install "curate-preferences[vllm]", or use backend: transformers',
-            )
+        need("vllm", "vllm", "inference.backend")
         from vllm import LLM
 
         place, s = find_place(self.spec), self.settings

@@ -1,0 +1,76 @@
+"""Language of prompt and answers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.extras import need
+from curate.models.answer_texts import of_distinct
+from curate.steps import HIGHER, Column, Parameters, Scorer
+
+
+class LanguageParams(Parameters):
+    """Parameters of `language`."""
+
+    least: float = Field(
+        0.5, ge=0, le=1, description="Least probability; below it the language is not decided."
+    )
+    languages: tuple[str, ...] = Field(
+        (), description="ISO 639-1 codes to choose among; default all 97 that langid knows."
+    )
+
+
+class Language(Scorer[LanguageParams]):
+    """ISO 639-1 code of each part by langid, null where it is not sure (short texts, code)."""
+
+    name = "language"
+    summary = "language of prompt and answers, and whether the answers keep to the prompt's"
+    reference = "langid.py: Lui and Baldwin 2012"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+    Params = LanguageParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Codes, and whether they are one."""
+        return (
+            Column("prompt", "language of the prompt", "text"),
+            Column("chosen", "language of the preferred answer", "text"),
+            Column("rejected", "language of the other answer", "text"),
+            Column(
+                "same",
+                "both answers are in the prompt's language; null where one is not decided",
+                "bool",
+                HIGHER,
+            ),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Languages of a batch."""
+        parts = ("prompt", "chosen", "rejected")
+        found = of_distinct(pairs, parts, self._code)
+        frame = pl.DataFrame(
+            [pl.Series(p, v, pl.String) for p, v in zip(parts, found, strict=True)]
+        )
+        return frame.with_columns(
+            same=pl.when(pl.all_horizontal(pl.col(parts).is_not_null())).then(
+                (pl.col("chosen") == pl.col("prompt")) & (pl.col("rejected") == pl.col("prompt"))
+            )
+        )
+
+    def _code(self, text: str) -> str | None:
+        code, probability = self._identifier.classify(text)
+        return str(code) if probability >= self.params.least else None
+
+    @cached_property
+    def _identifier(self) -> Any:
+        need("py3langid", "hygiene", "scorer 'language'")
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+        identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        if self.params.languages:
+            identifier.set_languages(list(self.params.languages))
+        return identifier

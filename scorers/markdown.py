@@ -1,0 +1,77 @@
+"""How much of an answer is markdown and code."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import polars as pl
+
+from curate.context import Context
+from curate.extras import need
+from curate.models.answer_texts import of_distinct
+from curate.steps import Column, Parameters, Scorer
+
+_BLOCKS = (
+    "heading_open",
+    "bullet_list_open",
+    "ordered_list_open",
+    "table_open",
+    "blockquote_open",
+    "fence",
+)
+
+
+class Markdown(Scorer[Parameters]):
+    """Share of an answer's lines within headings, lists, tables, quotes and fenced code.
+
+    CommonMark with tables. Judges are known to lean towards formatted answers.
+    """
+
+    name = "markdown"
+    summary = "share of formatted lines and of fenced code in the answers"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+    Params = Parameters
+
+    def columns(self) -> tuple[Column, ...]:
+        """Shares of both answers, and how they differ."""
+        return (
+            Column("chosen", "formatted lines of the preferred answer", unit="0 to 1"),
+            Column("rejected", "formatted lines of the other answer", unit="0 to 1"),
+            Column("difference", "chosen minus rejected", unit="-1 to 1"),
+            Column("chosen_code", "lines of fenced code of the preferred answer", unit="0 to 1"),
+            Column("rejected_code", "lines of fenced code of the other answer", unit="0 to 1"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Shares of a batch."""
+        chosen, rejected = of_distinct(pairs, ("chosen", "rejected"), self._shares)
+        frame = pl.DataFrame(
+            {
+                "chosen": [share for share, _ in chosen],
+                "rejected": [share for share, _ in rejected],
+                "chosen_code": [code for _, code in chosen],
+                "rejected_code": [code for _, code in rejected],
+            }
+        ).cast(pl.Float64)
+        return frame.with_columns(difference=pl.col("chosen") - pl.col("rejected")).select(
+            [c.name for c in self.columns()]
+        )
+
+    def _shares(self, text: str) -> tuple[float, float]:
+        """Formatted lines, and lines of code, over the lines that are not blank."""
+        lines = text.split("\n")
+        filled = [bool(line.strip()) for line in lines]
+        if not any(filled):
+            return 0.0, 0.0
+        blocks = [t for t in self._parser.parse(text) if t.level == 0 and t.type in _BLOCKS]
+        counts = [(t.type == "fence", sum(filled[slice(*t.map)])) for t in blocks if t.map]
+        total = sum(filled)
+        return sum(n for _, n in counts) / total, sum(n for code, n in counts if code) / total
+
+    @cached_property
+    def _parser(self) -> Any:
+        need("markdown_it", "hygiene", "scorer 'markdown'")
+        from markdown_it import MarkdownIt
+
+        return MarkdownIt("commonmark").enable("table")

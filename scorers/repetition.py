@@ -1,0 +1,54 @@
+"""How much an answer repeats itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.models.style import distinct_share
+from curate.pairs import messages_text
+from curate.steps import LOWER, Column, Parameters, Scorer
+
+
+class RepetitionParams(Parameters):
+    """Parameters of `repetition`."""
+
+    n: int = Field(4, ge=1, le=20, description="Words in an n-gram.")
+
+
+class Repetition(Scorer[RepetitionParams]):
+    """1 - distinct n-grams / n-grams, and the same of lines that are not blank."""
+
+    name = "repetition"
+    summary = "share of repeated n-grams of words and of repeated lines in the answers"
+    reference = "Gopher's repetition rules: arXiv 2112.11446, table A1"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+    Params = RepetitionParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Shares of both answers."""
+        return (
+            Column("chosen", "repeated n-grams of the preferred answer", "float", LOWER, "0 to 1"),
+            Column("rejected", "repeated n-grams of the other answer", "float", LOWER, "0 to 1"),
+            Column("chosen_lines", "repeated lines of chosen", "float", LOWER, "0 to 1"),
+            Column("rejected_lines", "repeated lines of rejected", "float", LOWER, "0 to 1"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Shares of a batch."""
+        sides = ("chosen", "rejected")
+        texts = {side: pairs.select(t=messages_text(side).fill_null(""))["t"] for side in sides}
+        grams = {side: 1.0 - distinct_share(texts[side], self.params.n) for side in sides}
+        lines = {f"{side}_lines": _repeated_lines(texts[side]) for side in sides}
+        return pl.DataFrame(grams | lines)
+
+
+def _repeated_lines(texts: pl.Series) -> pl.Series:
+    line = pl.element().str.strip_chars()
+    lines = pl.col("t").str.split("\n").list.eval(line.filter(line != ""))
+    share = 1.0 - lines.list.n_unique() / lines.list.len()
+    frame = pl.DataFrame({"t": texts})
+    return frame.select(pl.when(lines.list.len() > 0).then(share).otherwise(0.0))[:, 0]
