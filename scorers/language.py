@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import Field
 
 from curate.context import Context
-from curate.extras import need
 from curate.models.answer_texts import of_distinct
+from curate.optional_packages import need
 from curate.steps import HIGHER, Column, Parameters, Scorer
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from curate.context import Context
-from curate.extras import need
 from curate.models.answer_texts import of_distinct
+from curate.optional_packages import need
 from curate.steps import Column, Parameters, Scorer
 
 _BLOCKS = (

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from curate.errors import CurateError
-from curate.extras import need
 from curate.models.device import choose_device
 from curate.models.fingerprint import hash_files
+from curate.optional_packages import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.errors import CurateError
-from curate.extras import need
 from curate.models.lm.language_model import LanguageModel, Values
 from curate.models.lm.loading import find_place
+from curate.optional_packages import need
 
 if TYPE_CHECKING:
     from curate.models.lm.network import Network

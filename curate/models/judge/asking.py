@@ -1,0 +1,133 @@
+"""Many questions: each once, several at a time, within a budget, every reply on disk at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any
+
+from curate.errors import CurateError
+from curate.models.judge.endpoint import BUDGET, OK, Endpoint, EndpointParams, Messages, Reply
+from curate.row_store import row_key
+
+if TYPE_CHECKING:
+    from curate.context import Context
+
+_GIVE_UP = 10
+_MILLION = 1e6
+FACTS = "endpoint"
+
+
+def ask(questions: Sequence[Messages], context: Context, params: EndpointParams) -> list[Reply]:
+    """The reply to each question, in order; equal questions are asked once.
+
+    A reply is kept under the hash of question, model, address and settings before the next one is
+    looked at, so that a rerun asks only what has no reply yet. Nothing more is asked once the
+    budget is used up: at most `concurrency` replies go beyond it.
+
+    Args:
+        questions: messages of each.
+        context: of the step; its facts gain requests, tokens and cost.
+        params: of the endpoint.
+
+    Raises:
+        CurateError: the endpoint refuses, or ten questions in a row failed after all retries.
+    """
+    identity = params.identity()
+    keys = [row_key("reply", identity, json.dumps(question)) for question in questions]
+    rows = context.store.rows("replies") if context.store is not None else None
+    kept = rows.get(list(dict.fromkeys(keys))) if rows is not None else {}
+    replies = {key: _unpacked(value) for key, value in kept.items()}
+    missing = {k: q for k, q in zip(keys, questions, strict=True) if k not in replies}
+    facts = context.facts.setdefault(FACTS, {})
+    facts["replies_from_store"] = facts.get("replies_from_store", 0) + len(replies)
+    if missing:
+        asked = _Asking(Endpoint(params), facts)
+        with context.progress.task(f"{params.model}: questions", len(missing)) as task:
+            for key, reply in asked.all(missing):
+                if rows is not None and reply.status == OK:
+                    rows.put([key], [_packed(reply)])
+                replies[key] = reply
+                task.advance()
+    _warn(facts, context)
+    return [replies[key] for key in keys]
+
+
+class _Asking:
+    """Questions under way, and what they have used."""
+
+    def __init__(self, endpoint: Endpoint, facts: dict[str, Any]) -> None:
+        self._endpoint, self._facts = endpoint, facts
+        self._failed = 0
+
+    def all(self, questions: dict[bytes, Messages]) -> Iterator[tuple[bytes, Reply]]:
+        """Key and reply of each question as they come."""
+        limit = self._endpoint.params.concurrency
+        waiting = iter(questions.items())
+        running: dict[Future[Reply], bytes] = {}
+        with ThreadPoolExecutor(limit) as pool:
+            while True:
+                while len(running) < limit and not self._spent():
+                    item = next(waiting, None)
+                    if item is None:
+                        break
+                    running[pool.submit(self._endpoint.ask, item[1])] = item[0]
+                if not running:
+                    break
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(done), self._counted(done.result())
+        for key, _ in waiting:
+            self._add("unasked", 1)
+            yield key, Reply(None, BUDGET)
+
+    def _counted(self, reply: Reply) -> Reply:
+        p = self._endpoint.params
+        self._add("requests", 1)
+        self._add("tokens_in", reply.tokens_in)
+        self._add("tokens_out", reply.tokens_out)
+        cost = reply.tokens_in * p.price_in + reply.tokens_out * p.price_out
+        self._add("cost", cost / _MILLION)
+        if reply.estimated:
+            self._add("replies_with_estimated_tokens", 1)
+        if reply.status != OK:
+            self._add("failures", 1)
+        self._failed = self._failed + 1 if reply.passing else 0
+        if self._failed >= _GIVE_UP:
+            raise CurateError(
+                f"{_GIVE_UP} questions in a row failed after {p.retries} retries each",
+                where=self._endpoint.place,
+                found=reply.status,
+                fix="see to the server, or lower concurrency; every reply so far is kept, and the "
+                "same command goes on from there",
+            )
+        return reply
+
+    def _spent(self) -> bool:
+        p, used = self._endpoint.params, self._facts
+        tokens = used.get("tokens_in", 0) + used.get("tokens_out", 0)
+        over_tokens = p.budget_tokens is not None and tokens >= p.budget_tokens
+        return over_tokens or (p.budget_cost is not None and used.get("cost", 0) >= p.budget_cost)
+
+    def _add(self, name: str, value: float) -> None:
+        self._facts[name] = self._facts.get(name, 0) + value
+
+
+def _warn(facts: dict[str, Any], context: Context) -> None:
+    """Say what has no reply; of several batches the last word counts."""
+    context.warnings[:] = [w for w in context.warnings if not w.startswith("questions without")]
+    unasked, failures = facts.get("unasked", 0), facts.get("failures", 0)
+    if unasked or failures:
+        context.warnings.append(
+            f"questions without a reply: {unasked} not asked for lack of budget, {failures} failed "
+            "or refused; their pairs have no score (see status), and a rerun asks them again"
+        )
+
+
+def _packed(reply: Reply) -> bytes:
+    return json.dumps([reply.text, reply.tokens_in, reply.tokens_out, reply.estimated]).encode()
+
+
+def _unpacked(value: bytes) -> Reply:
+    text, tokens_in, tokens_out, estimated = json.loads(value)
+    return Reply(text, OK, tokens_in, tokens_out, estimated)

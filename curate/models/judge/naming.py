@@ -1,0 +1,54 @@
+"""Names for what a number measures, by texts on which it is high and low."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from curate.models.judge.asking import ask
+from curate.models.judge.templates import FEATURE, compiled
+from curate.models.judge.verdicts import rationale_of
+
+if TYPE_CHECKING:
+    from curate.context import Context
+    from curate.models.judge.endpoint import EndpointParams
+
+_CHARACTERS = 500
+_LONGEST_NAME = 80
+
+
+def name_features(
+    examples: Sequence[tuple[Sequence[str], Sequence[str]]],
+    context: Context,
+    params: EndpointParams,
+    template: str = FEATURE,
+) -> list[str | None]:
+    """A short name for each feature, None where the endpoint gave none.
+
+    Args:
+        examples: for each feature, texts on which it is high and texts on which it is low; the
+            first 500 characters of each are shown.
+        context: keeps replies, and counts them in its facts.
+        params: of the endpoint.
+        template: with the variables `high` and `low`.
+
+    Reference: naming of learned features by a language model as in WIMHF, arXiv 2510.26202.
+    """
+    shape = compiled(template, ("high", "low"), "template of names")
+    questions = [
+        [{"role": "user", "content": shape.render(high=_shown(high), low=_shown(low))}]
+        for high, low in examples
+    ]
+    return [
+        None if reply.text is None else _name(reply.text)
+        for reply in ask(questions, context, params)
+    ]
+
+
+def _shown(texts: Sequence[str]) -> list[str]:
+    return [text[:_CHARACTERS] for text in texts]
+
+
+def _name(reply: str) -> str | None:
+    lines = rationale_of(reply).splitlines()
+    return lines[0].strip(" .\"'*")[:_LONGEST_NAME] or None if lines else None

@@ -1,0 +1,107 @@
+"""Texts of questions, as jinja2 templates that a user may replace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_FILE_ENDINGS = (".j2", ".jinja", ".jinja2", ".txt", ".md")
+
+_TWO_ANSWERS = """\
+{% if rubric %}{{ rubric }}
+{% else %}Weigh how well each answer does what the user asks: correctness, helpfulness, honesty, \
+harmlessness and clarity. Neither the order nor the length of the answers matters.
+{% endif %}
+<conversation>
+{{ prompt }}
+</conversation>
+
+<answer_A>
+{{ answer_a }}
+</answer_A>
+
+<answer_B>
+{{ answer_b }}
+</answer_B>
+"""
+
+CHOICE = f"""\
+Two assistants answered the same user. Say which answer is better.
+{_TWO_ANSWERS}
+First give your reason in one to three sentences. Then end with one line that holds only your \
+verdict: [[A]] if answer A is better, [[B]] if answer B is better, [[C]] if both are as good."""
+
+SCORE = f"""\
+Two assistants answered the same user. Rate each answer from 1 (useless) to 10 (excellent).
+{_TWO_ANSWERS}
+First give your reason in one to three sentences. Then end with one line that holds only the two \
+ratings, that of answer A first, each in double square brackets."""
+
+TAGS = """\
+Name the intentions of the user in the conversation below: what is asked for, on which subject, \
+and under which conditions. Use short lower-case noun phrases of one to three words that would fit \
+other conversations too.
+
+<conversation>
+{{ prompt }}
+</conversation>
+
+Reply with a JSON list of strings and nothing else, for example ["recipe idea", "vegan food"]."""
+
+FEATURE = """\
+A number was measured on many texts. Say what it measures.
+
+Texts on which it is high:
+{% for text in high %}<high>
+{{ text }}
+</high>
+{% endfor %}
+Texts on which it is low:
+{% for text in low %}<low>
+{{ text }}
+</low>
+{% endfor %}
+Reply with one short noun phrase that fits the high texts and not the low ones, and nothing else."""
+
+
+def compiled(template: str, names: tuple[str, ...], where: str) -> Template:
+    """A template from its text, or from the file that it names.
+
+    Args:
+        template: the text, or a path that ends in .j2, .jinja, .txt or .md.
+        names: variables that it may use; all others are refused.
+        where: for errors.
+
+    Raises:
+        CurateError: no such file, no jinja2, or a variable that does not exist.
+    """
+    from jinja2 import StrictUndefined, TemplateError, meta
+    from jinja2.sandbox import SandboxedEnvironment
+
+    text = template
+    if "\n" not in template and template.endswith(_FILE_ENDINGS):
+        try:
+            text = Path(template).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CurateError(
+                "the template cannot be read", where=template, found=str(error)
+            ) from None
+    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
+    try:
+        unknown = meta.find_undeclared_variables(environment.parse(text)) - set(names)
+        made = environment.from_string(text)
+    except TemplateError as error:
+        raise CurateError("the template is wrong", where=where, found=str(error)) from None
+    if unknown:
+        raise CurateError(
+            "the template uses unknown variables",
+            where=where,
+            found=", ".join(sorted(unknown)),
+            expected="variables among " + ", ".join(names),
+        )
+    return made

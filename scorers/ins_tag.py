@@ -1,0 +1,82 @@
+"""Tags of the user's intentions."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import ClassVar, Literal
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.models.judge.asking import ask
+from curate.models.judge.endpoint import OK, EndpointParams
+from curate.models.judge.templates import TAGS, compiled
+from curate.models.judge.verdicts import UNREADABLE
+from curate.pairs import messages_text
+from curate.steps import Column, Scorer
+
+_LIST = re.compile(r"\[[^\[\]]*\]")
+_NOT_WORD = re.compile(r"[\W_]+")
+
+
+class InsTagParams(EndpointParams):
+    """Parameters of `ins_tag`."""
+
+    template: str = Field(
+        TAGS, description="The question, as jinja2 text or file, over prompt; the reply is JSON."
+    )
+
+
+class InsTag(Scorer[InsTagParams]):
+    """Intention tags of each prompt by a language model; their number is InsTag's complexity.
+
+    Tags are made lower-case and stripped of signs. Deviation: the paper also merges tags by phrase
+    embeddings and by association; rare tags are left to the filter `tag_coverage`.
+    """
+
+    name = "ins_tag"
+    summary = "intention tags of the prompts by a language model (InsTag)"
+    reference = "InsTag, arXiv 2308.07074, sec. 2"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+    Params = InsTagParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Tags and their number."""
+        return (
+            Column("tags", "JSON list of the prompt's tags", "text"),
+            Column("count", "number of tags (complexity)"),
+            Column("status", f"{OK}; {UNREADABLE}; budget; or why there is no reply", "text"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Tags of a batch."""
+        template = compiled(self.params.template, ("prompt",), "scorer 'ins_tag', template")
+        prompts = pairs.select(t=messages_text("prompt"))["t"].to_list()
+        questions = [[{"role": "user", "content": template.render(prompt=p)}] for p in prompts]
+        rows = []
+        for reply in ask(questions, context, self.params):
+            tags = None if reply.text is None else tags_of(reply.text)
+            unread = UNREADABLE if reply.text is not None else reply.status
+            rows.append(
+                {
+                    "tags": None if tags is None else json.dumps(tags, ensure_ascii=False),
+                    "count": None if tags is None else float(len(tags)),
+                    "status": unread if tags is None else OK,
+                }
+            )
+        return pl.DataFrame(rows, schema={c.name: c.dtype for c in self.columns()})
+
+
+def tags_of(reply: str) -> list[str] | None:
+    """The tags in the last JSON list of strings (or of objects with "tag") of a reply."""
+    for text in reversed(_LIST.findall(reply)):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            continue
+        words = [item.get("tag") if isinstance(item, dict) else item for item in found]
+        clean = [_NOT_WORD.sub(" ", w).strip().lower() for w in words if isinstance(w, str)]
+        return list(dict.fromkeys(tag for tag in clean if tag))
+    return None

@@ -1,0 +1,205 @@
+"""A language model as judge, against servers whose verdicts are known."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from curate import CurateError
+from curate.context import Context
+from curate.models.judge.asking import FACTS
+from curate.models.judge.verdicts import TIE, rationale_of, settled, values_of
+from curate.store import Store
+from scorers.ins_tag import InsTag, tags_of
+from scorers.judge import Judge
+from tests.helpers import numbered_pairs, pairs_of, swapped
+from tests.stub_endpoint import stub_endpoint
+
+
+def shown(body: dict[str, Any]) -> tuple[str, str]:
+    """The two answers in a question."""
+    text = body["messages"][-1]["content"]
+    return tuple(
+        re.search(f"<answer_{x}>\n(.*?)\n</answer_{x}>", text, re.DOTALL)[1]  # type: ignore[index,return-value]
+        for x in "AB"
+    )
+
+
+def prefers_good(body: dict[str, Any]) -> str:
+    first, _ = shown(body)
+    return f"Because [[C]] is wrong. [[{'A' if first.startswith('good') else 'B'}]]"
+
+
+def judged(answer: Any, pairs: pl.DataFrame, **settings: Any) -> tuple[pl.DataFrame, Context]:
+    context = Context()
+    with stub_endpoint(answer) as stub:
+        found = Judge(model="m", base_url=stub.url, **settings).score(pairs, context)
+    return found, context
+
+
+def test_a_judge_that_sees_the_truth() -> None:
+    pairs = numbered_pairs(5)
+    found, context = judged(prefers_good, pairs)
+    assert found["margin"].to_list() == [1.0] * 5
+    assert found["verdict"].to_list() == ["chosen"] * 5
+    assert found["consistent"].all()
+    assert found["rationale"].to_list() == ["Because  is wrong."] * 5
+    verdicts = context.facts["verdicts"]
+    assert verdicts["shown_first_wins"] == verdicts["shown_second_wins"] == 5
+    other, _ = judged(prefers_good, swapped(pairs))
+    assert other["margin"].to_list() == [-1.0] * 5
+    assert other["verdict"].to_list() == ["rejected"] * 5
+
+
+def test_a_judge_that_takes_the_first_answer_ties_everything() -> None:
+    found, context = judged(lambda body: "The first. [[A]]", numbered_pairs(4))
+    assert found["verdict"].to_list() == [TIE] * 4
+    assert found["margin"].to_list() == [0.0] * 4
+    assert not found["consistent"].any()
+    assert context.facts["verdicts"]["shown_first_wins"] == 8
+
+
+def test_scores_are_averaged_over_both_orders() -> None:
+    def rate(body: dict[str, Any]) -> str:
+        # The first answer gets a point for standing there.
+        first, second = (9 if text.startswith("good") else 4 for text in shown(body))
+        return f"Ratings: [[{first + 1}]] [[{second}]]"
+
+    found, _ = judged(rate, numbered_pairs(3), mode="score")
+    assert found["chosen"].to_list() == [9.5] * 3
+    assert found["rejected"].to_list() == [4.5] * 3
+    assert found["margin"].to_list() == [5.0] * 3
+
+
+def test_what_cannot_be_read_has_no_score() -> None:
+    found, _ = judged(lambda body: "I like both.", numbered_pairs(2))
+    assert found["margin"].null_count() == 2
+    assert found["status"].to_list() == ["unreadable reply"] * 2
+    assert found["rationale"].to_list() == ["I like both."] * 2
+
+
+def test_budget_goes_to_the_status() -> None:
+    found, _ = judged(prefers_good, numbered_pairs(4), concurrency=1, budget_tokens=60)
+    assert found["status"].to_list() == ["ok", "ok", "budget", "budget"]
+
+
+def test_own_template_rubric_and_system() -> None:
+    bodies = []
+
+    def keep(body: dict[str, Any]) -> str:
+        bodies.append(body)
+        return "[[C]]"
+
+    template = "{{ rubric }}: {{ prompt }} / {{ answer_a }} / {{ answer_b }}"
+    judged(keep, numbered_pairs(1), template=template, rubric="Truth", system="Be fair.")
+    texts = sorted(body["messages"][1]["content"] for body in bodies)
+    assert texts == ["Truth: prompt 0 / evil 0 / good 0", "Truth: prompt 0 / good 0 / evil 0"]
+    assert {body["messages"][0]["content"] for body in bodies} == {"Be fair."}
+    with pytest.raises(CurateError, match="unknown variables"):
+        judged(keep, numbered_pairs(1), template="{{ answer }}")
+
+
+def test_values_of_replies() -> None:
+    assert values_of("<think>[[A]]</think> fine [[B]]", "choice") == (0.0, 1.0)
+    assert values_of("<think>[[A]] and so on", "choice") is None
+    assert values_of("[[ 7.5 ]] or [[3]]", "score") == (7.5, 3.0)
+    assert values_of("[[7]]", "score") is None
+    assert rationale_of("<think>no</think>As said.\n[[A]]") == "As said."
+
+
+def test_two_orders_that_disagree_are_a_tie() -> None:
+    assert settled((1.0, 0.0), (1.0, 0.0)).winner == TIE
+    half = settled((1.0, 0.0), (0.5, 0.5))
+    assert (half.winner, half.margin, half.consistent) == (TIE, 0.0, False)
+    both = settled((0.5, 0.5), (0.5, 0.5))
+    assert (both.winner, both.consistent) == (TIE, True)
+
+
+def test_tags_of_a_reply() -> None:
+    assert tags_of('Sure: ["Recipe-idea", "vegan food", "recipe idea"]') == [
+        "recipe idea",
+        "vegan food",
+    ]
+    assert tags_of('[{"tag": "Maths", "explanation": "sums"}]') == ["maths"]
+    assert tags_of("none") is None
+    assert tags_of("[]") == []
+
+
+def test_ins_tag_asks_each_prompt_once() -> None:
+    pairs = pairs_of(
+        [{"prompt": f"p{i % 2}", "chosen": f"a{i}", "rejected": f"b{i}"} for i in range(6)]
+    )
+    with stub_endpoint(lambda body: '["one", "two"]') as stub:
+        found = InsTag(model="m", base_url=stub.url).score(pairs, Context())
+        assert len(stub.bodies) == 2
+    assert found["tags"].to_list() == ['["one", "two"]'] * 6
+    assert found["count"].to_list() == [2.0] * 6
+
+
+@contextmanager
+def served(model: Path) -> Iterator[str]:
+    """`transformers serve` with a model from a folder, on loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "transformers.cli.transformers",
+        "serve",
+        str(model),
+        "--device",
+        "cpu",
+        "--port",
+        str(port),
+    ]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/health", server)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(240):
+        assert server.poll() is None, "the server did not start"
+        try:
+            urllib.request.urlopen(url, timeout=2)
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError("the server did not answer")
+
+
+@pytest.mark.slow
+def test_a_real_server_with_a_real_model(smollm2: Path, tmp_path: Path) -> None:
+    pairs = pairs_of(
+        [
+            {"prompt": "What is 2 + 2?", "chosen": "It is 4.", "rejected": "Bananas."},
+            {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "I will not."},
+        ]
+    )
+    with served(smollm2) as url:
+        judge = Judge(model=str(smollm2), base_url=url, reply_tokens=24, concurrency=2)
+        first, again = Context(store=Store(tmp_path)), Context(store=Store(tmp_path))
+        found = judge.score(pairs, first)
+        assert judge.score(pairs, again).equals(found)
+    assert first.facts[FACTS]["requests"] == 4
+    assert first.facts[FACTS]["tokens_in"] > 400
+    assert "failures" not in first.facts[FACTS]
+    assert again.facts[FACTS] == {"replies_from_store": 4}
+    assert set(found["status"]) <= {"ok", "unreadable reply"}
+    assert all(found["rationale"].str.len_chars() > 0)
