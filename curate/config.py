@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from curate.errors import CurateError
 from curate.formats.columns import ColumnMapping
@@ -73,6 +80,15 @@ class OutputConfig(Section):
         "parquet", description="Kind of the kept shards."
     )
     rows_per_shard: int = Field(100_000, ge=1, description="Rows in one shard at most.")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Score columns that the shards carry, as a list or as NAME: COLUMN.",
+    )
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _named(cls, columns: object) -> object:
+        return {name: name for name in columns} if isinstance(columns, list) else columns
 
 
 class StepConfig(BaseModel):

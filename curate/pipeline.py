@@ -34,7 +34,8 @@ class Result:
 
     Attributes:
         scores: pair_id and every score column, one row for each pair read, in order.
-        kept: the pair table of the kept pairs, as filters changed them, and `weight` if given.
+        kept: the pair table of the kept pairs, as filters changed them, `weight` if given, and the
+            columns that the shards carry.
         dropped: the pair table of the others, with drop_step and drop_reason.
         rejected: file, row and reason of rows that were no pairs.
         steps: what each step did.
@@ -140,7 +141,8 @@ class Pipeline:
         fate = filtered.frame.with_columns(
             filtered.drop_step.alias(DROP_STEP), filtered.drop_reason.alias(DROP_REASON)
         )
-        kept = filtered.kept.select(*PAIR_COLUMNS, *self._weight())
+        carried = [pl.col(column).alias(name) for name, column in self.plan.carried.items()]
+        kept = filtered.kept.select(*PAIR_COLUMNS, *self._weight(), *carried)
         dropped = fate.filter(pl.col(DROP_STEP).is_not_null())
         dropped = dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON)
         check_rows(len(frame), len(kept), len(dropped))

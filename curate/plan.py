@@ -8,7 +8,7 @@ from typing import Any
 
 from curate.config import PipelineConfig, StepConfig
 from curate.errors import CurateError, suggestion
-from curate.exports import Export, get_export
+from curate.exports import WEIGHT, Export, get_export
 from curate.pairs import PAIR_COLUMNS
 from curate.registry import build, filter_class, scorer_class
 from curate.steps import Column, Filter, Scorer
@@ -55,12 +55,14 @@ class Plan:
         filters: in the order in which they run.
         export: of the kept pairs.
         extras: keys of `extra` that filters read as columns `extra.<key>`.
+        carried: columns that the shards carry, by the name that they have there.
     """
 
     scorers: tuple[ScorerStep, ...]
     filters: tuple[FilterStep, ...]
     export: Export
     extras: tuple[str, ...]
+    carried: dict[str, str]
 
     @property
     def needs_embeddings(self) -> bool:
@@ -91,7 +93,11 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
         filters.append((where, FilterStep(name, build(cls_f, step.parameters, where))))
     extras = _check_columns(scorers, filters)
     export = get_export(config.output.format, places.describe(("output", "format")))
-    return Plan(tuple(scorers), tuple(f for _, f in filters), export, extras)
+    plan = Plan(
+        tuple(scorers), tuple(f for _, f in filters), export, extras, dict(config.output.columns)
+    )
+    _check_carried(plan, places.describe(("output", "columns")))
+    return plan
 
 
 def _named(
@@ -126,9 +132,22 @@ def _check_columns(
     return tuple(extras)
 
 
-def _unknown_column(column: str, known: list[str], where: str) -> None:
+def _check_carried(plan: Plan, where: str) -> None:
+    """Refuse columns that no step makes, and names that the shards have already."""
+    known = [c.name for c in plan.columns()]
+    for name, column in plan.carried.items():
+        if column not in known:
+            _unknown_column(column, known, where, "the shards carry an unknown column")
+        if name in (*PAIR_COLUMNS, *plan.export.reserved, WEIGHT):
+            fix = "give it another name: NAME: COLUMN"
+            raise CurateError("the column's name is taken", where=where, found=repr(name), fix=fix)
+
+
+def _unknown_column(
+    column: str, known: list[str], where: str, problem: str = "a filter reads an unknown column"
+) -> None:
     scorer = column.partition(".")[0]
     fix = suggestion(column, known)
     if "." in column and not any(name.startswith(f"{scorer}.") for name in known):
         fix = f"add the scorer '{scorer}' under scorers; {fix}"
-    raise CurateError("a filter reads an unknown column", where=where, found=repr(column), fix=fix)
+    raise CurateError(problem, where=where, found=repr(column), fix=fix)

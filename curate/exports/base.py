@@ -7,19 +7,30 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from curate.pairs import PAIR_COLUMNS
+
 WEIGHT = "weight"
 """Training weight of a pair, a column of the kept pairs where a filter gave one."""
 
 
+def carried(pairs: pl.DataFrame) -> list[str]:
+    """Columns besides the pair table's own, which the user wants in the shards."""
+    return [name for name in pairs.columns if name not in PAIR_COLUMNS and name != WEIGHT]
+
+
 class Export(ABC):
-    """Turns kept pairs into the columns that a trainer reads."""
+    """Turns kept pairs into the columns that a trainer reads.
+
+    `reserved` are the columns that it makes besides those of the pair table.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    reserved: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The kept pairs in the trainer's columns, in order."""
+        """The kept pairs in the trainer's columns, in order, then those of `carried`."""
 
     def files(self) -> dict[str, Any]:
         """JSON files that the trainer wants in the run's folder, by name."""

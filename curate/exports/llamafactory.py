@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from curate.errors import CurateError
-from curate.exports.base import Export
+from curate.exports.base import Export, carried
 
 _SPEAKERS = {"user": "human", "assistant": "gpt", "tool": "observation"}
 
@@ -19,6 +19,7 @@ class LLaMAFactory(Export):
     """
 
     name = "llamafactory"
+    reserved = ("conversations",)
     summary = "LLaMA-Factory ranking (ShareGPT) with dataset_info.json"
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -45,7 +46,7 @@ class LLaMAFactory(Export):
             conversations=spoken["prompt"],
             chosen=spoken["chosen"].list.first(),
             rejected=spoken["rejected"].list.first(),
-            pair_id="pair_id",
+            **{name: name for name in ("pair_id", *carried(pairs))},
         )
 
     def files(self) -> dict[str, Any]:

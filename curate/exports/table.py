@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.exports.base import WEIGHT, Export
+from curate.exports.base import WEIGHT, Export, carried
 from curate.pairs import PAIR_COLUMNS
 
 
@@ -15,8 +15,9 @@ class PairTable(Export):
     summary = "curate's own pair table with every column; can be read back"
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The pair columns, and weights if any."""
-        return pairs.select(*PAIR_COLUMNS, *([WEIGHT] if WEIGHT in pairs.columns else []))
+        """The pair columns, weights if any, and what is carried."""
+        weight = [WEIGHT] if WEIGHT in pairs.columns else []
+        return pairs.select(*PAIR_COLUMNS, *weight, *carried(pairs))
 
     def warnings(self, pairs: pl.DataFrame) -> list[str]:  # noqa: ARG002
         """Nothing is lost."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.exports.base import WEIGHT, Export
+from curate.exports.base import WEIGHT, Export, carried
 from curate.pairs import messages_key, messages_text
 
 
@@ -17,7 +17,7 @@ class TRLConversational(Export):
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three message columns, the id that leads back to the scores, and weights if any."""
         weight = [WEIGHT] if WEIGHT in pairs.columns else []
-        return pairs.select("prompt", "chosen", "rejected", "pair_id", *weight)
+        return pairs.select("prompt", "chosen", "rejected", "pair_id", *weight, *carried(pairs))
 
 
 class TRLStandard(Export):
@@ -30,7 +30,7 @@ class TRLStandard(Export):
         """The three texts, the id, and weights if any."""
         weight = [WEIGHT] if WEIGHT in pairs.columns else []
         texts = [messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected")]
-        return pairs.select(*texts, "pair_id", *weight)
+        return pairs.select(*texts, "pair_id", *weight, *carried(pairs))
 
 
 class TRLReward(Export):
@@ -41,11 +41,13 @@ class TRLReward(Export):
 
     name = "trl_reward"
     summary = "TRL RewardTrainer: conversational preference with a margin column"
+    reserved = ("margin",)
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Messages, margin and id."""
         margin = pl.col("strength").fill_null(0.0).cast(pl.Float64).alias("margin")
-        return pairs.select("prompt", "chosen", "rejected", margin, "pair_id")
+        texts = ("prompt", "chosen", "rejected")
+        return pairs.select(*texts, margin, "pair_id", *carried(pairs))
 
     def warnings(self, pairs: pl.DataFrame) -> list[str]:
         """Ties, and pairs without a strength among others with one."""
@@ -61,16 +63,20 @@ class TRLReward(Export):
 class TRLUnpaired(Export):
     """TRL's unpaired type for KTOTrainer: each answer a row, `label` true for the chosen one.
 
-    An answer that occurs in several pairs with the same label is written once.
+    An answer that occurs in several pairs with the same label is written once, with the carried
+    columns of its first pair.
     """
 
     name = "trl_kto"
     summary = "TRL unpaired preference for KTOTrainer: prompt, completion, label"
+    reserved = ("completion", "label")
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Two rows a pair, repeats left out."""
         sides = [
-            pairs.select("prompt", pl.col(side).alias("completion"), label=pl.lit(label))
+            pairs.select(
+                "prompt", pl.col(side).alias("completion"), *carried(pairs), label=pl.lit(label)
+            )
             for side, label in (("chosen", True), ("rejected", False))
         ]
         order = pl.int_range(pl.len()).alias("_order")

@@ -157,3 +157,25 @@ def test_trainers_of_trl_take_the_shards(name: str, tmp_path: Path, tiny: tuple[
     result = trainer.train()
     assert result.global_step == 2
     assert result.training_loss > 0
+
+
+@pytest.mark.parametrize("name", export_names())
+def test_shards_carry_the_columns_that_are_wanted(name: str, tmp_path: Path) -> None:
+    carried = {"letters": "lengths.chosen"}
+    config = {"scorers": [{"type": "lengths"}], "output": {"format": name, "columns": carried}}
+    Pipeline(config).run(Pairs(numbered_pairs(3)), output=tmp_path / "out")
+    assert pl.read_parquet(tmp_path / "out" / "kept")["letters"].to_list()[0] == len("good 0")
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        (["lengths.chosn"], "did you mean 'lengths.chosen'"),
+        ({"prompt": "lengths.chosen"}, "name is taken"),
+        ({"label": "lengths.chosen"}, "name is taken"),
+    ],
+)
+def test_carried_columns_are_checked_before_the_run(columns: Any, problem: str) -> None:
+    output = {"format": "trl_kto", "columns": columns}
+    with pytest.raises(CurateError, match=problem):
+        Pipeline({"scorers": [{"type": "lengths"}], "output": output})
