@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from curate.cli_bench import bench
+from curate.cli_data import read_data
 from curate.errors import CurateError
 
 app = typer.Typer(
@@ -97,9 +99,15 @@ def _dry_run(pipeline: Any, folder: Path) -> None:
 @app.command("list")
 def list_steps(
     name: Annotated[str | None, typer.Argument(help="Show this scorer or filter in full.")] = None,
+    recipes: Annotated[
+        bool, typer.Option("--recipes", help="List published methods for 'curate init --recipe'.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List scorers and filters with parameters, columns and directions; formats and exports."""
+    if recipes:
+        _list_recipes(as_json)
+        return
     from curate.catalogue import catalogue
     from curate.console import show_catalogue, show_step
     from curate.errors import suggestion
@@ -117,6 +125,17 @@ def list_steps(
         show_step(name, steps[name])
 
 
+def _list_recipes(as_json: bool) -> None:
+    from curate.console import show_recipes
+    from curate.recipes import recipe_names
+
+    found = recipe_names()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        show_recipes(found)
+
+
 @app.command()
 def inspect(
     data: Annotated[str, typer.Argument(help="File, glob, folder, URL, or hf:owner/name.")],
@@ -130,7 +149,7 @@ def inspect(
     from curate.inspection import inspect_pairs
 
     with console_progress() as progress:
-        pairs = _read(data, format, split, limit, progress)
+        pairs = read_data(data, format, split, limit, progress)
     facts = inspect_pairs(pairs)
     if as_json:
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
@@ -158,10 +177,10 @@ def audit(
     from curate.writing import write_json
 
     with console_progress() as progress:
-        pairs = _read(data, format, split, limit, progress)
+        pairs = read_data(data, format, split, limit, progress)
         other = None
         if against is not None:
-            other = _read(against, "auto", None, None, progress)
+            other = read_data(against, "auto", None, None, progress)
         found = run_audit(pairs, progress, other)
     show_audit(found)
     try:
@@ -173,93 +192,29 @@ def audit(
     typer.echo(f"written: {output}")
 
 
-@app.command()
-def bench(
-    data: Annotated[
-        list[str], typer.Argument(help="Data sets: file, glob, folder, hf:owner/name.")
-    ],
-    noise: Annotated[str, typer.Option(help="Shares of labels to flip, by commas.")] = "0.2,0.4",
-    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each experiment.")] = 5,
-    patterns: Annotated[
-        str, typer.Option(help="By commas: symmetric, ambiguity, annotator, topic.")
-    ] = "symmetric",
-    semi_synthetic: Annotated[
-        int | None,
-        typer.Option(min=100, help="Label this many pairs of the texts by a known reward instead."),
-    ] = None,
-    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for bench.json and bench.parquet.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace earlier results.")] = False,
-) -> None:
-    """Prove methods on your data: flip labels, see who finds them, train on what is kept."""
-    from curate.bench.command import MARK, Synthetic, write_bench
-    from curate.bench.command import bench as run_bench
-    from curate.bench.run import Plan
-    from curate.bench.show import show_bench
-    from curate.config import InputConfig
-    from curate.console import console_progress
-    from curate.runfolder import check_free
-
-    plan = Plan(_rates(noise), tuple(p.strip() for p in patterns.split(",")), seeds)
-    if output is not None:
-        check_free(output, overwrite, MARK)
-    inputs = [InputConfig(**_place(d), format=format, limit=limit, on_error="skip") for d in data]
-    made = None if semi_synthetic is None else Synthetic(semi_synthetic)
-    with console_progress() as progress:
-        found = run_bench(inputs, plan, progress, made)
-    show_bench(found)
-    if output is not None:
-        write_bench(found, plan, output, overwrite)
-        typer.echo(f"written: {output / 'bench.json'}, {output / 'bench.parquet'}")
-
-
-def _rates(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise CurateError(
-            "wrong noise rate", where="--noise", found=repr(text), expected="such as 0.2,0.4"
-        ) from None
-
-
-def _read(data: str, format: str, split: str | None, limit: int | None, progress: Any) -> Any:
-    """The pairs of a data set; malformed rows are left out and counted."""
-    from curate.reading import read_pairs
-
-    return read_pairs(
-        **_place(data),
-        format=format,
-        split=split,
-        limit=limit,
-        on_error="skip",
-        progress=progress,
-    )
-
-
-def _place(data: str) -> dict[str, Any]:
-    """A data set of the command line as arguments of `read_pairs`."""
-    if data.startswith("hf:"):
-        return {"hf": data.removeprefix("hf:").strip()}
-    return {"path": data}
+app.command()(bench)
 
 
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="File to write.")] = Path("pipeline.yaml"),
     data: Annotated[str, typer.Option(help="Data set that the pipeline reads.")] = "data.jsonl",
+    recipe: Annotated[
+        str | None, typer.Option(help="A published method: a name of 'curate list --recipes'.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
     """Write a commented pipeline.yaml to start from."""
+    from curate.recipes import recipe_pipeline
     from curate.sample import default_pipeline
+
+    text = default_pipeline(data) if recipe is None else recipe_pipeline(recipe, data)
 
     if path.exists() and not overwrite:
         fix = "give another name, or --overwrite"
         raise CurateError("the file is there already", where=str(path), fix=fix)
     try:
-        path.write_text(default_pipeline(data), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise CurateError("the file cannot be written", where=str(path), found=str(error)) from None
     typer.echo(f"wrote {path}; next: curate run {path} --dry-run")

@@ -206,6 +206,15 @@ def show_catalogue(found: dict[str, Any]) -> None:
     out.print("Parameters and meanings of one: curate list NAME")
 
 
+def show_recipes(found: dict[str, str]) -> None:
+    """Names and summaries of recipes."""
+    table = Table("recipe", "does", title="Recipes", title_justify="left")
+    for name, summary in found.items():
+        table.add_row(name, escape(summary))
+    out.print(table)
+    out.print("Write one as a pipeline: curate init --recipe NAME")
+
+
 def show_step(name: str, entry: dict[str, Any]) -> None:
     """One scorer or filter: parameters, columns and paper."""
     out.print(Text.assemble((name, "bold"), f": {entry['summary']}"))

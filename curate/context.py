@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from curate.store import Store
 
 T = TypeVar("T")
+MODELS = "models"
+"""Key of the models that are loaded, among what is shared."""
 
 
 class Task(Protocol):
@@ -79,6 +82,12 @@ class Context:
     def for_step(self) -> Context:
         """The same context with facts and warnings of its own."""
         return replace(self, facts={}, warnings=[])
+
+    def for_pairs(self, seed: int, features: Features) -> Context:
+        """A context for other pairs, which keeps the settings and the models that are loaded."""
+        own = replace(self, seed=seed, features_of=lambda: features, facts={}, warnings=[])
+        own._shared = {MODELS: self.shared(MODELS, OrderedDict)}
+        return own
 
     def shared(self, key: Any, make: Callable[[], T]) -> T:
         """The object under `key`, made by `make` the first time it is asked for."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field, model_validator
 
+from curate.conditions import columns_of, parse_condition, where_true
 from curate.context import Context
-from curate.errors import CurateError
 from curate.steps import Filter, Parameters, Verdict, same_reason
 
 
@@ -20,7 +20,7 @@ class ExpressionParams(Parameters):
     def _one(self) -> ExpressionParams:
         if (self.keep is None) == (self.drop is None):
             raise ValueError("give exactly one of keep and drop")
-        _parse(self.condition)
+        parse_condition(self.condition)
         return self
 
     @property
@@ -42,18 +42,12 @@ class Expression(Filter[ExpressionParams]):
 
     def reads(self) -> tuple[str, ...]:
         """The columns that the expression names."""
-        return tuple(dict.fromkeys(_parse(self.params.condition).meta.root_names()))
+        return columns_of(self.params.condition)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
         """Keep by the condition."""
         text = self.params.condition
-        try:
-            found = pairs.with_columns(_condition=_parse(text))["_condition"]
-        except pl.exceptions.PolarsError as error:
-            raise _wrong(text, str(error).splitlines()[0]) from None
-        if found.dtype not in (pl.Boolean, pl.Null):
-            raise _wrong(text, f"it gives {found.dtype}")
-        found = found.cast(pl.Boolean)
+        found = where_true(text, pairs, self.name)
         if self.params.drop is not None:
             return same_reason(~found.fill_null(False), f"true: {text}")
         unknown = (
@@ -66,21 +60,3 @@ class Expression(Filter[ExpressionParams]):
             )
         )
         return Verdict(found.fill_null(False), unknown["r"])
-
-
-def _parse(text: str) -> pl.Expr:
-    try:
-        return pl.sql_expr(text)
-    except pl.exceptions.PolarsError as error:
-        message = str(error).splitlines()[0]
-        hint = "; a column with a dot stands in backticks: `reward_margin.margin` > 0"
-        raise ValueError(f"an SQL expression ({message}){hint}") from None
-
-
-def _wrong(text: str, found: str) -> CurateError:
-    return CurateError(
-        "the expression is no condition",
-        where="filter 'expression'",
-        found=f"{text}: {found}",
-        expected="a comparison that is true or false for each pair",
-    )

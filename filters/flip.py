@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from curate.context import Context
-from curate.extra import extra_with
 from curate.posterior import BelowParams, tell_smoothing
+from curate.relabel import FLIPPED, RELABELLED, turned_round
 from curate.selection import check_readable
 from curate.steps import HIGHER, Column, Filter, Verdict, keep_all
 
@@ -25,12 +25,12 @@ class Flip(Filter[BelowParams]):
 
     def reads(self) -> tuple[str, ...]:
         """The posterior and what is changed."""
-        return (self.params.column, "chosen", "rejected", "extra")
+        return (self.params.column, *RELABELLED)
 
     def adds(self) -> tuple[Column, ...]:
         """The mark, and the posterior of the label as it now stands."""
         return (
-            Column("flipped", "the label was turned round", "bool"),
+            FLIPPED,
             Column("posterior", "probability that the label is right now", "float", HIGHER),
             Column("status", "ok, or 'unknown' where there is no posterior", "text"),
         )
@@ -47,12 +47,4 @@ class Flip(Filter[BelowParams]):
         )
         tell_smoothing(added["posterior"], context)
         context.facts["flipped"] = int(wrong.sum())
-        marked = pairs.select("chosen", "rejected", "extra").with_columns(wrong)
-        changed = marked.select(
-            chosen=pl.when("flipped").then("rejected").otherwise("chosen"),
-            rejected=pl.when("flipped").then("chosen").otherwise("rejected"),
-            extra=pl.when("flipped")
-            .then(extra_with("extra", "flipped", pl.lit("true")))
-            .otherwise("extra"),
-        )
-        return keep_all(pairs, added, changed)
+        return keep_all(pairs, added, turned_round(pairs, wrong))

@@ -12,12 +12,13 @@ from curate.bench.patterns import PATTERNS
 from curate.bench.run import Plan, run_bench
 from curate.bench.summary import Advice, advise, summarise
 from curate.config import EmbedderConfig, InputConfig
-from curate.context import Progress
+from curate.context import Context, Progress
 from curate.embedding import embed_frame
 from curate.errors import CurateError, suggestion
 from curate.manifest import versions
 from curate.reading import read_pairs
 from curate.runfolder import staged
+from curate.store import open_store
 from curate.writing import write_frame, write_json
 
 MARK = "bench.json"
@@ -34,8 +35,9 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Bench:
-    """The results: one row an experiment and method, their summary, and what to do."""
+    """What was tried; the results, one row an experiment and method; their summary; what to do."""
 
+    plan: Plan
     rows: pl.DataFrame
     summary: pl.DataFrame
     advice: list[Advice]
@@ -66,17 +68,26 @@ def bench(
 ) -> Bench:
     """Run all experiments on all data sets.
 
+    Args:
+        inputs: the data sets.
+        plan: what is tried on each.
+        progress: where progress is shown.
+        synthetic: label the texts by a known reward instead.
+        embedder: of the features.
+        store: as in pipeline.yaml; answers of language models and endpoints are kept in it.
+
     Raises:
         CurateError: a mistake in the plan or the data.
     """
     check_plan(plan)
+    context = Context(store=open_store(store))
     parts = []
     for source in inputs:
         data = _load(source, progress, synthetic, embedder or EmbedderConfig(), store)
-        parts.append(run_bench(data, plan, progress))
+        parts.append(run_bench(data, plan, progress, context))
     rows = pl.concat(parts)
     summary = summarise(rows)
-    return Bench(rows, summary, advise(summary))
+    return Bench(plan, rows, summary, advise(summary))
 
 
 def _load(
@@ -101,7 +112,7 @@ def dataset_name(path: str) -> str:
     return "/".join(part for part in (place.parent.name, stem) if part)
 
 
-def write_bench(found: Bench, plan: Plan, folder: Path, overwrite: bool) -> None:
+def write_bench(found: Bench, folder: Path, overwrite: bool) -> None:
     """Write bench.parquet (all rows) and bench.json (summary, advice, plan, versions).
 
     Raises:
@@ -112,7 +123,7 @@ def write_bench(found: Bench, plan: Plan, folder: Path, overwrite: bool) -> None
         write_json(
             {
                 "versions": versions(),
-                "plan": asdict(plan),
+                "plan": asdict(found.plan),
                 "advice": [asdict(a) for a in found.advice],
                 "summary": found.summary.to_dicts(),
             },

@@ -69,9 +69,8 @@ class Ranking:
     seconds: float
 
 
-def rank(data: BenchData, methods: tuple[Method, ...], seed: int) -> dict[str, Ranking]:
+def rank(data: BenchData, methods: tuple[Method, ...], context: Context) -> dict[str, Ranking]:
     """Run each method on the data with its (partly wrong) labels."""
-    context = Context(seed=seed, features_of=lambda: data.features)
     rankings = {}
     for method in methods:
         own = context.for_step()

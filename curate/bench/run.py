@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ from curate.bench.data import BenchData
 from curate.bench.downstream import Weights, accuracies
 from curate.bench.methods import METHODS, Method, Ranking, rank
 from curate.bench.patterns import inject
+from curate.bench.recipes import apply_recipe
 from curate.context import Context, Progress
 from curate.models.contamination import lowest_share
 from curate.models.folds import group_folds
+from curate.recipes import Recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +41,9 @@ SCHEMA: dict[str, Any] = {
     "auroc": pl.Float64,
     "average_precision": pl.Float64,
     "precision_at_rate": pl.Float64,
+    "flagged": pl.Float64,
+    "precision": pl.Float64,
+    "recall": pl.Float64,
     "noise_estimate": pl.Float64,
     "downstream_accuracy": pl.Float64,
     "seconds": pl.Float64,
@@ -47,12 +52,18 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What is tried: every pattern at every rate with every seed."""
+    """What is tried: every pattern at every rate with every seed.
+
+    `methods` rank the pairs, and as many as were flipped are dropped; `recipes` drop and turn round
+    what they would of a user's data; `left_out` says of recipes that cannot be run what they lack.
+    """
 
     rates: tuple[float, ...] = (0.2, 0.4)
     patterns: tuple[str, ...] = ("symmetric",)
     seeds: int = 5
     methods: tuple[Method, ...] = METHODS
+    recipes: tuple[Recipe, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def cells(self) -> Iterator[tuple[str, float, int]]:
         """Pattern, rate and seed of each experiment."""
@@ -62,13 +73,23 @@ class Plan:
                     yield pattern, rate, seed
 
 
-def run_bench(data: BenchData, plan: Plan, progress: Progress) -> pl.DataFrame:
-    """One row for each pattern, rate, seed and method; the columns of `SCHEMA`."""
+def run_bench(
+    data: BenchData, plan: Plan, progress: Progress, context: Context | None = None
+) -> pl.DataFrame:
+    """One row for each pattern, rate, seed and method; the columns of `SCHEMA`.
+
+    Args:
+        data: pairs whose labels count as clean.
+        plan: what is tried.
+        progress: where progress is shown.
+        context: store and inference of language models, for recipes that need them.
+    """
+    context = context or Context()
     rows: list[dict[str, Any]] = []
     cells = list(plan.cells())
     with progress.task(f"bench {data.name}", len(cells)) as task:
         for pattern, rate, seed in cells:
-            found = _cell(data, plan.methods, pattern, rate, seed)
+            found = _cell(data, plan, (pattern, rate, seed), context)
             key = {"dataset": data.name, "pattern": pattern, "rate": rate, "seed": seed}
             rows.extend(key | row for row in found)
             task.advance()
@@ -76,13 +97,16 @@ def run_bench(data: BenchData, plan: Plan, progress: Progress) -> pl.DataFrame:
 
 
 def _cell(
-    data: BenchData, methods: tuple[Method, ...], pattern: str, rate: float, seed: int
+    data: BenchData, plan: Plan, cell: tuple[str, float, int], context: Context
 ) -> list[dict[str, Any]]:
+    pattern, rate, seed = cell
     rng = np.random.default_rng(_seed(data.name, pattern, rate, seed))
     test = group_folds(Context().prompt_groups(data.pairs), _TEST_FOLDS, seed) == 0
     held_out = data.take(np.flatnonzero(test))
     noisy, flips = inject(data.take(np.flatnonzero(~test)), pattern, rate, rng)
-    rankings = rank(noisy, methods, seed)
+    own = context.for_pairs(seed, noisy.features)
+    rankings = rank(noisy, plan.methods, own)
+    outcomes = {r.name: apply_recipe(noisy, r, own) for r in plan.recipes}
     random = Ranking(rng.random(len(flips)), float("nan"), 0.0)
     if noisy.margin is not None:
         rankings[BAYES] = Ranking(-noisy.margin, float("nan"), 0.0)
@@ -91,12 +115,15 @@ def _cell(
     weights |= {ALL: Weights(np.ones(len(flips))), RANDOM: _kept(random.suspicion, share)}
     weights |= {ORACLE: Weights((~flips).astype(np.float64))}
     weights |= _transformed(rankings, share)
+    weights |= {name: outcome.weights() for name, outcome in outcomes.items()}
     accuracy = accuracies(noisy, held_out, weights, seed)
     found = rankings | {RANDOM: random}
     rows = []
     for name, value in accuracy.items():
         ranking = found.get(name)
         measured = _measures(ranking, flips) if ranking is not None else {}
+        if name in outcomes:
+            measured = outcomes[name].measures(flips)
         rows.append(
             {"method": name, "pairs": len(flips), "true_rate": share, "downstream_accuracy": value}
             | measured

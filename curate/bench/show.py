@@ -13,7 +13,8 @@ from curate.bench.command import Bench
 from curate.console import out
 
 _LEGEND = (
-    "prec.: precision among as many as were flipped; est.: estimated noise rate; accuracy: of a "
+    "prec.: precision among as many as were flipped, of a recipe among what it drops or turns "
+    "round, which is the share flag.; est.: estimated noise rate; accuracy: of a "
     "fresh head trained on what is left when that many are dropped, on clean held-out pairs; gain: "
     "over keeping all, 'helps' and 'harms' by a 95 % t-interval over seeds."
 )
@@ -29,6 +30,8 @@ def show_bench(found: Bench) -> None:
         title = f"{name}: {pattern} flips at {rate:.0%}, mean ±sd of {seeds} seeds"
         out.print(_table(title, part))
     out.print(Text(_LEGEND, style="dim"))
+    for name, why in found.plan.left_out.items():
+        out.print(Text(f"not run: {name}: {why}", style="yellow"))
     out.print(Text("What to do (downstream accuracy on clean held-out pairs):", style="bold"))
     for advice in found.advice:
         k = advice.key
@@ -38,7 +41,7 @@ def show_bench(found: Bench) -> None:
 def _table(title: str, part: pl.DataFrame) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("method", no_wrap=True)
-    for column in ("AUROC", "AP", "prec.", "est.", "accuracy", "gain", ""):
+    for column in ("AUROC", "AP", "prec.", "flag.", "est.", "accuracy", "gain", ""):
         table.add_column(column, justify="right", no_wrap=True)
     for row in part.sort("auroc", descending=True, nulls_last=True).iter_rows(named=True):
         verdict = row["verdict"] or ""
@@ -46,7 +49,8 @@ def _table(title: str, part: pl.DataFrame) -> Table:
             row["method"],
             _spread(row, "auroc"),
             _number(row["average_precision"]),
-            _number(row["precision_at_rate"]),
+            _number(row["precision_at_rate"] if row["flagged"] is None else row["precision"]),
+            _number(row["flagged"]),
             _number(row["noise_estimate"]),
             _spread(row, "downstream_accuracy"),
             "" if row["gain"] is None else f"{row['gain']:+.3f}",

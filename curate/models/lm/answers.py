@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import polars as pl
 
+from curate.context import MODELS
 from curate.models.lm.conversations import (
     Computed,
     Conversations,
@@ -73,7 +74,7 @@ def with_status(values: dict[str, NDArray[np.float64]], *answers: Answers) -> pl
 
 def loaded(context: Context, key: object, make: Callable[[], M]) -> M:
     """The run's model under `key`; only `inference.models_in_memory` of them stay loaded."""
-    models: OrderedDict[object, M] = context.shared("models", OrderedDict)
+    models: OrderedDict[object, M] = context.shared(MODELS, OrderedDict)
     if key not in models:
         while len(models) >= context.inference.models_in_memory:
             models.popitem(last=False)

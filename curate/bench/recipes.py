@@ -1,0 +1,72 @@
+"""Recipes on data with injected flips: what they drop and turn round."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from curate.bench.data import BenchData
+from curate.bench.downstream import Weights
+from curate.config import parse_config
+from curate.engines.local import run_filters, run_scorer
+from curate.pairs import messages_key
+from curate.plan import make_plan
+from curate.recipes import Recipe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.context import Context
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a recipe did to (pairs,) each.
+
+    Attributes:
+        dropped: the pair is gone.
+        flipped: it is kept with the label turned round.
+        seconds: that it took; shared work is counted where it was done first.
+    """
+
+    dropped: NDArray[np.bool_]
+    flipped: NDArray[np.bool_]
+    seconds: float
+
+    def weights(self) -> Weights:
+        """How a trainer learns what is left."""
+        label = ~self.dropped & ~self.flipped
+        return Weights(label.astype(np.float64), self.flipped.astype(np.float64))
+
+    def measures(self, flips: NDArray[np.bool_]) -> dict[str, Any]:
+        """Share that it flagged (dropped or turned round), and how well that meets the flips."""
+        flagged = self.dropped | self.flipped
+        hits = float((flagged & flips).sum())
+        return {
+            "flagged": float(flagged.mean()),
+            "precision": hits / float(flagged.sum()) if flagged.any() else None,
+            "recall": hits / float(flips.sum()) if flips.any() else None,
+            "seconds": self.seconds,
+        }
+
+
+def apply_recipe(data: BenchData, recipe: Recipe, context: Context) -> Outcome:
+    """Run the scorers and filters of a recipe on the data with its (partly wrong) labels.
+
+    Raises:
+        CurateError: a model or endpoint of the recipe cannot be used.
+    """
+    started = time.perf_counter()
+    plan = make_plan(parse_config(recipe.config))
+    scores = [run_scorer(step, data.pairs, context)[0] for step in plan.scorers]
+    filtered = run_filters(plan, pl.concat([data.pairs, *scores], how="horizontal"), context)
+    dropped = filtered.drop_step.is_not_null().to_numpy()
+    kept = filtered.kept.select("pair_id", now=messages_key("chosen"))
+    was = data.pairs.select("pair_id", was=messages_key("chosen"))
+    both = was.join(kept, on="pair_id", how="left", maintain_order="left")
+    flipped = both.select((pl.col("was") != pl.col("now")).fill_null(False)).to_series()
+    return Outcome(dropped, flipped.to_numpy(), time.perf_counter() - started)

@@ -1,0 +1,26 @@
+"""Data sets as the command line names them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def read_data(data: str, format: str, split: str | None, limit: int | None, progress: Any) -> Any:
+    """The pairs of a data set; malformed rows are left out and counted."""
+    from curate.reading import read_pairs
+
+    return read_pairs(
+        **place(data),
+        format=format,
+        split=split,
+        limit=limit,
+        on_error="skip",
+        progress=progress,
+    )
+
+
+def place(data: str) -> dict[str, Any]:
+    """A data set of the command line as arguments of `read_pairs`."""
+    if data.startswith("hf:"):
+        return {"hf": data.removeprefix("hf:").strip()}
+    return {"path": data}

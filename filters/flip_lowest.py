@@ -1,0 +1,52 @@
+"""Turns the labels of the lowest scores round."""
+
+from __future__ import annotations
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.relabel import FLIPPED, RELABELLED, flip_only
+from curate.selection import Prefer, best_first, check_readable
+from curate.steps import Column, Filter, Parameters, Verdict
+
+
+class FlipLowestParams(Parameters):
+    """Parameters of `flip_lowest`."""
+
+    column: str = Field(description="Column of numbers.")
+    share: float = Field(ge=0, le=1, description="Share of the pairs with a score to turn round.")
+    prefer: Prefer = Field(
+        "max", description="Whether large (max) or small (min) values are good; the others flip."
+    )
+
+
+class FlipLowest(Filter[FlipLowestParams]):
+    """Exchanges chosen and rejected of the worst round(share n) of the n pairs with a score.
+
+    Drops nothing; a pair without a score keeps its label. `extra` gains `"flipped": true`.
+    """
+
+    name = "flip_lowest"
+    summary = "turn the labels of the worst share by one score round; keep every pair"
+    reference = "PrefCleanBench, arXiv 2509.23564 (RwGap-F, IFD-Gap-F)"
+    Params = FlipLowestParams
+
+    def reads(self) -> tuple[str, ...]:
+        """The score, and what is changed."""
+        return (self.params.column, *RELABELLED)
+
+    def adds(self) -> tuple[Column, ...]:
+        """The mark."""
+        return (FLIPPED,)
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """Keep all, some with the opposite label."""
+        p = self.params
+        worst = best_first(
+            check_readable(pairs[p.column], self.name), "min" if p.prefer == "max" else "max"
+        )
+        scored = len(worst) - worst.null_count()
+        flips = (worst <= round(p.share * scored)).fill_null(False)
+        context.facts["flipped"] = int(flips.sum())
+        return flip_only(pairs, flips)

@@ -1,0 +1,103 @@
+"""Filters that turn labels round by a condition or a share, and by tags."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate import CurateError
+from curate.context import Context
+from filters.flip_lowest import FlipLowest
+from filters.flip_where import FlipWhere
+from filters.tag_coverage import TagCoverage, by_complexity, by_diversity
+from tests.helpers import numbered_pairs
+
+SCORES = [0.5, -2.0, None, 3.0, -1.0]
+
+
+def first_words(pairs: pl.DataFrame) -> list[str]:
+    return [answer[0]["content"].split()[0] for answer in pairs["chosen"]]
+
+
+def scored() -> pl.DataFrame:
+    return numbered_pairs(5).with_columns(pl.Series("s.x", SCORES))
+
+
+def test_flip_where() -> None:
+    context = Context()
+    verdict = FlipWhere(condition="`s.x` < 0").apply(scored(), context)
+    assert verdict.keep.all()
+    assert verdict.added is not None
+    assert verdict.changed is not None
+    assert verdict.added["flipped"].to_list() == [False, True, False, False, True]
+    assert first_words(verdict.changed) == ["good", "evil", "good", "good", "evil"]
+    assert verdict.changed["extra"].to_list()[1] == '{"flipped":true}'
+    assert context.facts["flipped"] == 2
+    assert set(FlipWhere(condition="`s.x` < 0").reads()) >= {"s.x", "chosen", "rejected"}
+    with pytest.raises(ValueError, match="SQL"):
+        FlipWhere(condition="`s.x` <")
+    with pytest.raises(CurateError, match="no condition"):
+        FlipWhere(condition="`s.x` + 1").apply(scored(), Context())
+
+
+def test_flip_lowest() -> None:
+    low = FlipLowest(column="s.x", share=0.25).apply(scored(), Context())
+    assert low.added is not None
+    assert low.added["flipped"].to_list() == [False, True, False, False, False]
+    high = FlipLowest(column="s.x", share=0.5, prefer="min").apply(scored(), Context())
+    assert high.added is not None
+    assert high.added["flipped"].to_list() == [True, False, False, True, False]
+    none = FlipLowest(column="s.x", share=0.0).apply(scored(), Context())
+    assert none.added is not None
+    assert not none.added["flipped"].any()
+
+
+TAGS = {0: "a", 1: "abc", 2: "ab", 3: "d", 4: ""}
+
+
+def items(tags: dict[int, str]) -> dict[int, frozenset[str]]:
+    return {row: frozenset(letters) for row, letters in tags.items()}
+
+
+def test_complexity_passes_and_starts_anew() -> None:
+    # First pass abc and d, which see all; then ab, then a; the one without tags comes last.
+    assert by_complexity(items(TAGS), 5) == [1, 3, 2, 0, 4]
+    assert by_complexity(items(TAGS), 2) == [1, 3]
+
+
+def test_diversity_takes_most_new_tags() -> None:
+    assert by_diversity(items(TAGS), 5) == [1, 3, 2, 0, 4]
+    # cd adds two, ac only one more.
+    assert by_diversity(items({0: "ab", 1: "ac", 2: "cd"}), 2) == [0, 2]
+
+
+@given(st.lists(st.sets(st.sampled_from("abcdef")), min_size=1, max_size=8), st.integers(0, 8))
+def test_no_row_twice_and_greedy_is_near_the_best(tags: list[set[str]], size: int) -> None:
+    made = {row: frozenset(found) for row, found in enumerate(tags)}
+    for select in (by_complexity, by_diversity):
+        taken = select(made, size)
+        assert len(taken) == len(set(taken)) == min(size, len(made))
+    if size and size <= len(made):
+        best = max(len(frozenset().union(*c)) for c in combinations(made.values(), size))
+        covered = len(frozenset().union(*(made[row] for row in by_diversity(made, size))))
+        # Nemhauser, Wolsey and Fisher 1978: at least 1 - 1/e of the best cover.
+        assert covered >= (1 - 1 / 2.71828) * best
+
+
+def test_tag_coverage_filter() -> None:
+    texts = [json.dumps(list(TAGS[row])) for row in range(4)] + [None]
+    pairs = numbered_pairs(5).with_columns(pl.Series("ins_tag.tags", texts))
+    context = Context()
+    verdict = TagCoverage(keep=0.5).apply(pairs, context)
+    assert verdict.keep.to_list() == [False, True, False, True, False]
+    assert verdict.reason.to_list()[4] == "ins_tag.tags is missing"
+    assert context.facts["tags"] == {"all": 4, "covered": 4}
+    common = TagCoverage(keep=0.5, rare=2, missing="keep").apply(pairs, Context())
+    assert common.keep.to_list() == [False, True, True, False, True]
+    with pytest.raises(CurateError, match="holds no tags"):
+        TagCoverage(keep=0.5).apply(pairs.with_columns(pl.lit("x").alias("ins_tag.tags")), context)
