@@ -25,8 +25,9 @@ format:          ## let ruff mend what it can
 notebooks:       ## execute the notebooks
 	$(PYTHON) -m pytest --nbmake notebooks -q
 
-benchmarks:      ## speed of the heads against the naive way
+benchmarks:      ## speed of heads and language models against the naive way
 	$(PYTHON) tests/benchmarks/heads.py
+	$(PYTHON) -m tests.benchmarks.models
 
 ci:              ## what runs on a new machine
 	.ci/run

@@ -17,7 +17,7 @@ from curate.bench.data import BenchData, consensus_rows, real_data, semi_synthet
 from curate.bench.downstream import Weights, accuracies
 from curate.bench.methods import METHODS
 from curate.bench.patterns import PATTERNS, inject, symmetric
-from curate.bench.run import ALL, BAYES, ORACLE, RANDOM, Plan, run_bench
+from curate.bench.run import ALL, BAYES, ORACLE, RANDOM, SCHEMA, Plan, run_bench
 from curate.bench.summary import advise, summarise
 from curate.cli import app
 from curate.context import SilentProgress
@@ -172,7 +172,8 @@ def summary_of(gains: dict[str, list[float]]) -> pl.DataFrame:
         for m, values in gains.items()
         for s, g in enumerate(values)
     ]
-    missing = ("auroc", "average_precision", "precision_at_rate", "noise_estimate", "seconds")
+    known = {*rows[0], "gain", "estimate_bias"}
+    missing = [m for m in SCHEMA if m not in known]
     nulls = [pl.lit(None, dtype=pl.Float64).alias(m) for m in missing]
     return summarise(pl.DataFrame(rows).with_columns(nulls))
 
