@@ -14,7 +14,7 @@ from curate.context import Context
 from curate.models.combined import combined_margins
 from curate.models.head_scorer import STATUS, HeadScorer
 from curate.models.label_noise import fit_label_noise
-from curate.models.out_of_fold import HeadParameters, answers, fold_weights, votes
+from curate.models.out_of_fold import HeadParameters, fold_weights, head_inputs, votes
 from curate.models.peer_review import PeerReview, Schedule, review
 from curate.steps import HIGHER, LOWER, Column
 
@@ -90,14 +90,14 @@ class CRM(HeadScorer[CRMParams]):
         p = self.params
         rate = self._noise_rate(pairs, context)
         held_by, weights = fold_weights(pairs, context, 1, p.folds)
-        chosen, rejected = answers(context, p.features)
+        # Peers must start apart, or their selections are the same from the first batch on.
+        spec, chosen, rejected = head_inputs(pairs, context, p.spec(init=1.0), p.features)
         seen = review(
             chosen,
             rejected,
-            weights.to(context.device),
-            held_by[:, 0].to(context.device),
-            # Peers must start apart, or their selections are the same from the first batch on.
-            p.spec(init=1.0),
+            weights.to(chosen.device),
+            held_by[:, 0].to(chosen.device),
+            spec,
             Schedule(p.epochs, rate, p.ramp, p.curriculum),
             context.step_seed("crm"),
             context.progress,

@@ -86,7 +86,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
         p = self.params
         trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds, p.features)
         masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
-        margins = masked_margins(trained, masks.to(context.device))
+        margins = masked_margins(trained, masks.to(trained.chosen.device))
         statistics = uncertainty(expit(margins))
         votes = agreement(margins).mean(axis=1)
         bald = statistics["bald"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,11 @@ from torch.nn import functional
 
 from curate.models.losses import LossKind, make_loss
 
-HeadKind = Literal["linear", "mlp"]
+if TYPE_CHECKING:
+    from curate.models.lm.network import Network
+    from curate.models.lm.spec import ModelSpec
+
+HeadKind = Literal["linear", "mlp", "lora"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class HeadSpec:
     """How heads are built and trained.
 
     Attributes:
-        kind: "linear" (reward w.e) or "mlp" (one hidden layer).
+        kind: "linear" (reward w.e), "mlp" (one hidden layer), "lora" (a language model adapted).
         hidden: units of the hidden layer.
         l2: precision of the Gaussian prior on the weights, for features whose differences have a
             root-mean-square norm of 1. It stands beside the summed loss, so that its effect fades
@@ -33,6 +37,9 @@ class HeadSpec:
         init: scale of the random start of the output layer, where 1 gives margins of about 1.
         loss: of a margin; "bt", or one that is robust against wrong labels.
         loss_parameter: of that loss; None for its default.
+        model: that "lora" adapts.
+        rank: of its adapters.
+        network: the loaded model.
     """
 
     kind: HeadKind = "linear"
@@ -46,6 +53,9 @@ class HeadSpec:
     init: float = 0.1
     loss: LossKind = "bt"
     loss_parameter: float | None = None
+    model: ModelSpec | None = None
+    rank: int = 8
+    network: Network | None = None
 
 
 class Heads(nn.Module):
@@ -116,27 +126,20 @@ class LinearHeads(Heads):
         return self.weight.shape[0]
 
 
-class MLPHeads(Heads):
-    """reward(e) = v.gelu(W e + b); W has shape (heads, dim, hidden)."""
+class HiddenHeads(Heads):
+    """reward(x) = v.h(x): heads with an output layer `last`, (heads, hidden), over hidden units."""
 
-    def __init__(
-        self, dim: int, hidden: int, heads: int, init: float, generator: torch.Generator
-    ) -> None:
-        super().__init__(heads)
-        first = torch.randn(heads, dim, hidden, generator=generator)
-        last = torch.randn(heads, hidden, generator=generator)
-        self.first = nn.Parameter(first / math.sqrt(dim))
-        self.bias = nn.Parameter(torch.zeros(heads, 1, hidden))
-        self.last = nn.Parameter(init * last / math.sqrt(hidden))
+    last: nn.Parameter
 
-    def _hidden(self, features: Tensor) -> Tensor:
-        # Features of norm about 1 are brought to variance 1 for the hidden layer.
-        scaled = features * math.sqrt(features.shape[-1])
-        return functional.gelu(torch.matmul(scaled, self.first) + self.bias)
+    def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
+        """Hidden units, (heads, pairs, hidden), of all heads or of one."""
+        raise NotImplementedError
 
-    def hidden_difference(self, chosen: Tensor, rejected: Tensor) -> Tensor:
+    def hidden_difference(
+        self, chosen: Tensor, rejected: Tensor, head: int | None = None
+    ) -> Tensor:
         """Hidden units of chosen minus those of rejected, shape (heads, pairs, hidden)."""
-        return self._hidden(chosen) - self._hidden(rejected)
+        return self._hidden(chosen, head) - self._hidden(rejected, head)
 
     def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
         """Difference of rewards, with hidden units masked where a mask is given."""
@@ -151,7 +154,7 @@ class MLPHeads(Heads):
 
     def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
         """One matrix product on the head's hidden differences."""
-        hidden = self.hidden_difference(chosen, rejected)[head]
+        hidden = self.hidden_difference(chosen, rejected, head)[0]
         return hidden @ (masks * self.last[head]).T
 
     def units(self) -> int:
@@ -159,11 +162,36 @@ class MLPHeads(Heads):
         return self.last.shape[1]
 
 
+class MLPHeads(HiddenHeads):
+    """reward(e) = v.gelu(W e + b); W has shape (heads, dim, hidden)."""
+
+    def __init__(
+        self, dim: int, hidden: int, heads: int, init: float, generator: torch.Generator
+    ) -> None:
+        super().__init__(heads)
+        first = torch.randn(heads, dim, hidden, generator=generator)
+        last = torch.randn(heads, hidden, generator=generator)
+        self.first = nn.Parameter(first / math.sqrt(dim))
+        self.bias = nn.Parameter(torch.zeros(heads, 1, hidden))
+        self.last = nn.Parameter(init * last / math.sqrt(hidden))
+
+    def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
+        wanted = slice(None) if head is None else slice(head, head + 1)
+        # Features of norm about 1 are brought to variance 1 for the hidden layer.
+        scaled = features * math.sqrt(features.shape[-1])
+        return functional.gelu(torch.matmul(scaled, self.first[wanted]) + self.bias[wanted])
+
+
 def make_heads(spec: HeadSpec, dim: int, heads: int, seed: int) -> Heads:
     """Freshly initialised heads."""
     generator = torch.Generator().manual_seed(seed)
     if spec.kind == "linear":
         return LinearHeads(dim, heads, spec.init, generator)
+    if spec.kind == "lora":
+        from curate.models.lm.lora import LoRAHeads
+
+        assert spec.network is not None
+        return LoRAHeads(spec.network, spec.rank, heads, spec.init, generator)
     return MLPHeads(dim, spec.hidden, heads, spec.init, generator)
 
 

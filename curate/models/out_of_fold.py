@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from curate.context import Context, batches
 from curate.models.features import FeatureKind
 from curate.models.folds import group_folds
 from curate.models.heads import HeadKind, Heads, HeadSpec, fit_heads, make_heads
+from curate.models.lm.spec import Model
 from curate.models.losses import LossKind
 from curate.pairs import messages_key
 from curate.steps import Parameters
@@ -26,20 +27,31 @@ if TYPE_CHECKING:
 HeadValues = Callable[[Tensor, Tensor], Tensor]
 _EVALUATION_ROWS = 65_536
 MIN_PROMPTS = 2
-_LEARNING_RATES: dict[HeadKind, float] = {"linear": 0.1, "mlp": 0.01}
+_LEARNING_RATES: dict[HeadKind, float] = {"linear": 0.1, "mlp": 0.01, "lora": 1e-3}
+_L2, _STEPS, _LORA_BATCH = 10.0, 300, 32
 
 
 class HeadParameters(Parameters):
     """Parameters of every scorer that trains reward heads on embeddings."""
 
-    head: HeadKind = Field("linear", description="linear, or mlp with one hidden layer.")
+    head: HeadKind = Field(
+        "linear", description="linear; mlp with one hidden layer; lora: adapters of `model`."
+    )
+    model: Model | None = Field(
+        None, description="Causal model that lora heads adapt; the section inference runs it."
+    )
+    rank: int = Field(8, ge=1, description="Rank of the adapters of lora heads.")
     hidden: int = Field(64, ge=1, description="Units of the hidden layer of an mlp head.")
     features: FeatureKind = Field(
         "embedding",
         description="What a head sees of an answer: embedding; both (that, its style and its "
         "closeness to the prompt); or length alone.",
     )
-    l2: float = Field(10.0, ge=0, description="Precision of the Gaussian prior on the weights.")
+    l2: float | None = Field(
+        None,
+        ge=0,
+        description="Precision of the Gaussian prior on the weights; default 10, lora 0.",
+    )
     loss: LossKind = Field(
         "bt", description="Loss of a margin: bt, or robust: cdpo, rdpo, lcpo, holder, ropo, drdpo."
     )
@@ -49,22 +61,36 @@ class HeadParameters(Parameters):
     folds: int = Field(
         5, ge=2, description="Folds by prompt; a pair is scored by the others' head."
     )
-    steps: int = Field(300, ge=1, description="Optimiser steps at least.")
-    learning_rate: float | None = Field(
-        None, gt=0, description="Of Adam at the start; default 0.1 for linear heads, 0.01 for mlp."
+    steps: int | None = Field(
+        None, ge=1, description="Optimiser steps at least; default 300, lora three epochs."
     )
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="Of Adam at the start; default 0.1 (linear), 0.01 (mlp), 0.001 (lora).",
+    )
+
+    @model_validator(mode="after")
+    def _adapts(self) -> HeadParameters:
+        if (self.head == "lora") != (self.model is not None):
+            raise ValueError("head: lora and model: NAME go together")
+        return self
 
     def spec(self, dropout: float = 0.0, init: float = 0.1) -> HeadSpec:
         """The head specification of these parameters."""
+        lora = self.head == "lora"
         return HeadSpec(
             init=init,
             loss=self.loss,
             loss_parameter=self.loss_parameter,
             kind=self.head,
             hidden=self.hidden,
-            l2=self.l2,
+            l2=self.l2 if self.l2 is not None else 0.0 if lora else _L2,
             dropout=dropout,
-            steps=self.steps,
+            steps=self.steps or (1 if lora else _STEPS),
+            batch=_LORA_BATCH if lora else HeadSpec.batch,
+            model=self.model,
+            rank=self.rank,
             learning_rate=self.learning_rate or _LEARNING_RATES[self.head],
         )
 
@@ -177,6 +203,22 @@ def answers(context: Context, features: FeatureKind) -> tuple[Tensor, Tensor]:
     return context.shared(key, lambda: context.features.answers(features, context.device))
 
 
+def head_inputs(
+    pairs: pl.DataFrame, context: Context, spec: HeadSpec, features: FeatureKind
+) -> tuple[HeadSpec, Tensor, Tensor]:
+    """What heads of a specification see of chosen and rejected answers.
+
+    Features (pairs, dim); of lora heads token ids (pairs, T), and the specification gains the
+    loaded model.
+    """
+    if spec.model is None:
+        return spec, *answers(context, features)
+    from curate.models.lm.lora import lora_inputs
+
+    network, chosen, rejected = lora_inputs(pairs, context, spec.model)
+    return replace(spec, network=network), chosen, rejected
+
+
 def _train(
     pairs: pl.DataFrame,
     context: Context,
@@ -185,11 +227,11 @@ def _train(
     folds: int,
     features: FeatureKind,
 ) -> OutOfFold:
-    chosen, rejected = answers(context, features)
+    spec, chosen, rejected = head_inputs(pairs, context, spec, features)
     scorer_of, weights = fold_weights(pairs, context, repeats, folds)
     seed = context.step_seed("heads", repeats, folds)
     heads = train_heads(chosen, rejected, weights, spec, seed)
-    return OutOfFold(heads, chosen, rejected, scorer_of.to(context.device))
+    return OutOfFold(heads, chosen, rejected, scorer_of.to(chosen.device))
 
 
 def draw_folds(

@@ -64,7 +64,7 @@ def _key(texts: Conversations, model: LanguageModel) -> str:
 def _states(texts: Conversations, model: LanguageModel, progress: Progress) -> NDArray[np.float32]:
     """(conversations, 2, d): at the prompt's last token, and at the answer's."""
     written = [
-        _written(model.encoder, p, a) for p, a in zip(texts.prompts, texts.answers, strict=True)
+        written(model.encoder, p, a) for p, a in zip(texts.prompts, texts.answers, strict=True)
     ]
     encoded = model.encoder.encode(written)
     width = int(model.networks[0].model.config.get_text_config().hidden_size)
@@ -76,7 +76,7 @@ def _states(texts: Conversations, model: LanguageModel, progress: Progress) -> N
     return out
 
 
-def _written(
+def written(
     encoder: Encoder, prompt: list[dict[str, str]], answer: list[dict[str, str]]
 ) -> Rendered:
     """By the template, or plainly where that refuses the conversation."""

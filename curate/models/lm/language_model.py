@@ -74,7 +74,7 @@ class LanguageModel:
         pad = int(getattr(self._tokenizer, "pad_token_id", 0) or 0)
         s = self.settings
         return [
-            Network(load_causal(self.spec, s, device), pad, device, s.compile)
+            Network(load_causal(self.spec, s, device), pad, device, s.compile, s.batch_tokens)
             for device in devices_of(s)
         ]
 

@@ -27,10 +27,19 @@ class Network:
         shares: the model takes the mask of a tree.
         scale: factor of the logits.
         longest_tree: tokens of a tree at most; a sliding window of attention limits it.
+        batch_tokens: in a batch of plain rows.
     """
 
-    def __init__(self, model: Any, pad: int, device: str, compiled: bool = False) -> None:
+    def __init__(
+        self,
+        model: Any,
+        pad: int,
+        device: str,
+        compiled: bool = False,
+        batch_tokens: int = 2048,
+    ) -> None:
         self.model, self.pad, self.device = model, pad, device
+        self.batch_tokens = batch_tokens
         self._decoder = _decoder(model)
         self._head = model.get_output_embeddings()
         self.scale = _scale(model.config)
@@ -84,6 +93,13 @@ class Network:
         else:
             out = self.model(**inputs).logits
         return out.flatten(0, 1)  # type: ignore[no-any-return]
+
+    def decoder_states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Last hidden states (B, T, d) of plain rows; `mask` is true at real tokens."""
+        out: Tensor = self._decoder(
+            input_ids=ids, attention_mask=mask.long(), use_cache=False
+        ).last_hidden_state
+        return out
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Logits (n, V) in float32 of rows (n, d) of `hidden`."""

@@ -1,0 +1,149 @@
+"""Reward heads that adapt a causal language model: many LoRA adapters beside one frozen model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from curate.errors import CurateError
+from curate.models.heads import HiddenHeads
+from curate.models.lm.answers import language_model
+from curate.models.lm.conversations import conversations
+from curate.models.lm.hidden import written
+
+if TYPE_CHECKING:
+    from curate.context import Context
+    from curate.models.lm.network import Network
+    from curate.models.lm.spec import ModelSpec
+
+_TARGETS = ("q_proj", "v_proj")
+_SCALE = 2.0
+"""LoRA's alpha / rank."""
+_EMPTY = -1
+
+
+class LoRAHeads(HiddenHeads):
+    """reward(x, y) = v.h / sqrt(d), with h the adapted model's state after the answer's last token.
+
+    M adapters of rank r stand beside the query and value projections of every layer (Hu et al.
+    2021, arXiv 2106.09685, sec. 4), W x + 2 B A x with B = 0 at the start; all M are run as one
+    batch. h is divided by its root mean square. Units that dropout masks are those of h, so that
+    the passes of one head cost one pass of the model; UPO also drops inside the adapters.
+    """
+
+    def __init__(
+        self, network: Network, rank: int, heads: int, init: float, generator: torch.Generator
+    ) -> None:
+        super().__init__(heads)
+        # In a tuple: the frozen model's weights are not this module's parameters.
+        self._frozen = (network,)
+        self._modules_at = _projections(network)
+        width = int(network.model.config.get_text_config().hidden_size)
+        self.down, self.up = nn.ParameterList(), nn.ParameterList()
+        for module in self._modules_at:
+            into, out = module.in_features, module.out_features
+            start = torch.randn(heads, into, rank, generator=generator) / math.sqrt(into)
+            self.down.append(nn.Parameter(start))
+            self.up.append(nn.Parameter(torch.zeros(heads, rank, out)))
+        self.last = nn.Parameter(init * torch.randn(heads, width, generator=generator))
+        self.last.data /= math.sqrt(width)
+
+    def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
+        """(heads, pairs, d) of token ids (pairs, T), padded at the end by -1."""
+        wanted = slice(0, self.heads) if head is None else slice(head, head + 1)
+        count = self.heads if head is None else 1
+        lengths = (features != _EMPTY).sum(dim=1)
+        order = lengths.argsort()
+        parts = []
+        for rows in self._batches(lengths[order].tolist(), count):
+            ids = features[order[rows], : int(lengths[order[rows]].max())]
+            if torch.is_grad_enabled():
+                parts.append(checkpoint(self._states, ids, wanted, use_reentrant=False))
+            else:
+                parts.append(self._states(ids, wanted))
+        return torch.cat(parts, dim=1)[:, order.argsort()]
+
+    def _batches(self, lengths: list[int], heads: int) -> Iterator[slice]:
+        """Rows, sorted by length, whose tokens times heads stay within the budget."""
+        budget, start = self._frozen[0].batch_tokens, 0
+        for end in range(1, len(lengths) + 1):
+            full = end < len(lengths) and (end + 1 - start) * lengths[end] * heads > budget
+            if full or end == len(lengths):
+                yield slice(start, end)
+                start = end
+
+    def _states(self, ids: Tensor, wanted: slice) -> Tensor:
+        heads, rows = len(range(*wanted.indices(self.heads))), len(ids)
+        real = (ids != _EMPTY).repeat(heads, 1)
+        with self._adapted(wanted):
+            states = self._frozen[0].decoder_states(ids.clamp_min(0).repeat(heads, 1), real)
+        last = real.sum(dim=1) - 1
+        found = states[torch.arange(len(states), device=states.device), last].float()
+        found = found / found.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-6)
+        return found.reshape(heads, rows, -1)
+
+    @contextmanager
+    def _adapted(self, wanted: slice) -> Iterator[None]:
+        """Adds the adapters of the wanted heads to the model's projections."""
+        handles = [
+            module.register_forward_hook(_adapter(down[wanted], up[wanted]))
+            for module, down, up in zip(self._modules_at, self.down, self.up, strict=True)
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _adapter(down: Tensor, up: Tensor) -> Any:
+    heads = len(down)
+
+    def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        seen = inputs[0].to(down.dtype).reshape(heads, -1, down.shape[1])
+        change = _SCALE * torch.bmm(torch.bmm(seen, down), up)
+        return output + change.reshape(output.shape).to(output.dtype)
+
+    return add
+
+
+def _projections(network: Network) -> list[nn.Linear]:
+    found = [
+        module
+        for name, module in network.model.named_modules()
+        if isinstance(module, nn.Linear) and name.endswith(_TARGETS)
+    ]
+    if not found:
+        raise CurateError(
+            "the model has no projections that LoRA heads can adapt",
+            found=type(network.model).__name__,
+            expected=f"linear layers called {' and '.join(_TARGETS)}",
+            fix="take a model of the Llama, Qwen, Mistral, Gemma... families",
+        )
+    return found
+
+
+def lora_inputs(
+    pairs: pl.DataFrame, context: Context, spec: ModelSpec
+) -> tuple[Network, Tensor, Tensor]:
+    """The frozen model, and token ids of prompt and answer, (pairs, T) each, padded by -1."""
+    model, texts = language_model(context, spec), conversations(pairs)
+    network = model.networks[0]
+    network.model.requires_grad_(False)
+    rendered = [
+        written(model.encoder, p, a) for p, a in zip(texts.prompts, texts.answers, strict=True)
+    ]
+    rows = [[*e.prompt, *e.answer] for e in model.encoder.encode(rendered)]
+    longest = max((len(row) for row in rows), default=1)
+    ids = torch.full((len(rows), max(longest, 1)), _EMPTY, dtype=torch.long)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+    ids = ids.to(network.device)
+    return network, ids[torch.from_numpy(texts.chosen)], ids[torch.from_numpy(texts.rejected)]
