@@ -63,10 +63,10 @@ def _key(texts: Conversations, model: LanguageModel) -> str:
 
 def _states(texts: Conversations, model: LanguageModel, progress: Progress) -> NDArray[np.float32]:
     """(conversations, 2, d): at the prompt's last token, and at the answer's."""
-    written = [
+    rendered = [
         written(model.encoder, p, a) for p, a in zip(texts.prompts, texts.answers, strict=True)
     ]
-    encoded = model.encoder.encode(written)
+    encoded = model.encoder.encode(rendered)
     width = int(model.networks[0].model.config.get_text_config().hidden_size)
     out = np.zeros((len(texts), 2, width), dtype=np.float32)
     with progress.task(f"{model.spec.name}: hidden states", len(texts)) as task:
