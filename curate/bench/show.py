@@ -13,8 +13,7 @@ from curate.bench.command import Bench
 from curate.console import out
 
 _LEGEND = (
-    "prec.: precision among as many as were flipped, of a recipe among what it drops or turns "
-    "round, which is the share flag.; est.: estimated noise rate; accuracy: of a "
+    "prec.: precision among as many as were flipped; est.: estimated noise rate; accuracy: of a "
     "fresh head trained on what is left when that many are dropped, on clean held-out pairs; gain: "
     "over keeping all, 'helps' and 'harms' by a 95 % t-interval over seeds."
 )
@@ -28,7 +27,9 @@ def show_bench(found: Bench) -> None:
         name, pattern, rate = str(key[0]), str(key[1]), float(str(key[2]))
         seeds = int(part["seeds"].to_numpy().max())
         title = f"{name}: {pattern} flips at {rate:.0%}, mean ±sd of {seeds} seeds"
-        out.print(_table(title, part))
+        out.print(_table(title, part.filter(pl.col("flagged").is_null())))
+        if part["flagged"].null_count() < len(part):
+            out.print(_recipes(part.filter(pl.col("flagged").is_not_null())))
     out.print(Text(_LEGEND, style="dim"))
     for name, why in found.plan.left_out.items():
         out.print(Text(f"not run: {name}: {why}", style="yellow"))
@@ -41,22 +42,40 @@ def show_bench(found: Bench) -> None:
 def _table(title: str, part: pl.DataFrame) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("method", no_wrap=True)
-    for column in ("AUROC", "AP", "prec.", "flag.", "est.", "accuracy", "gain", ""):
+    for column in ("AUROC", "AP", "prec.", "est.", "accuracy", "gain", ""):
         table.add_column(column, justify="right", no_wrap=True)
     for row in part.sort("auroc", descending=True, nulls_last=True).iter_rows(named=True):
-        verdict = row["verdict"] or ""
         table.add_row(
             row["method"],
             _spread(row, "auroc"),
             _number(row["average_precision"]),
-            _number(row["precision_at_rate"] if row["flagged"] is None else row["precision"]),
-            _number(row["flagged"]),
+            _number(row["precision_at_rate"]),
             _number(row["noise_estimate"]),
-            _spread(row, "downstream_accuracy"),
-            "" if row["gain"] is None else f"{row['gain']:+.3f}",
-            Text(verdict if verdict in _STYLES else "", style=_STYLES.get(verdict, "")),
+            *_downstream(row),
         )
     return table
+
+
+def _recipes(part: pl.DataFrame) -> Table:
+    """Recipes choose for themselves how many pairs they drop or turn round."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("recipe", no_wrap=True)
+    for column in ("flagged", "precision", "recall", "accuracy", "gain", ""):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in part.sort("gain", descending=True).iter_rows(named=True):
+        shares = [_number(row[name]) for name in ("flagged", "precision", "recall")]
+        table.add_row(row["method"], *shares, *_downstream(row))
+    return table
+
+
+def _downstream(row: dict[str, Any]) -> tuple[str | Text, ...]:
+    """Accuracy, gain and verdict."""
+    verdict = row["verdict"] or ""
+    return (
+        _spread(row, "downstream_accuracy"),
+        "" if row["gain"] is None else f"{row['gain']:+.3f}",
+        Text(verdict if verdict in _STYLES else "", style=_STYLES.get(verdict, "")),
+    )
 
 
 def _number(value: float | None) -> str:

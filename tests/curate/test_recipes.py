@@ -102,3 +102,15 @@ def test_init_and_list_know_recipes(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "path: mine.jsonl" in path.read_text()
     assert Pipeline(path).config.filters[0].type == "flip_lowest"
+
+
+def test_the_bench_compares_recipes_and_says_what_it_left_out(data: Path, tmp_path: Path) -> None:
+    arguments = ["bench", str(data / "auto-j"), "--seeds", "2", "--noise", "0.3"]
+    arguments += ["--recipes", "rw-gap-flip,ifd-remove", "-o", str(tmp_path / "b")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "not run: ifd-remove: needs a causal model: --model" in done.output
+    rows = pl.read_parquet(tmp_path / "b" / "bench.parquet").filter(method="rw-gap-flip")
+    assert len(rows) == 2
+    assert rows["flagged"].is_between(0.15, 0.25).all()
+    assert rows["downstream_accuracy"].is_not_null().all()
