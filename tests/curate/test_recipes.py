@@ -16,6 +16,7 @@ from curate.bench.data import BenchData
 from curate.bench.recipes import apply_recipe
 from curate.cli import app
 from curate.recipes import EVERY, RecipeModels, recipe_names, recipe_pipeline, with_models
+from curate.sample import SAMPLE_DATA
 from tests.helpers import numbered_pairs, simulate
 from tests.stub_endpoint import stub_endpoint
 
@@ -104,8 +105,8 @@ def test_init_and_list_know_recipes(tmp_path: Path) -> None:
     assert Pipeline(path).config.filters[0].type == "flip_lowest"
 
 
-def test_the_bench_compares_recipes_and_says_what_it_left_out(data: Path, tmp_path: Path) -> None:
-    arguments = ["bench", str(data / "auto-j"), "--seeds", "2", "--noise", "0.3"]
+def test_the_bench_compares_recipes_and_says_what_it_left_out(tmp_path: Path) -> None:
+    arguments = ["bench", str(SAMPLE_DATA), "--seeds", "2", "--noise", "0.3"]
     arguments += ["--recipes", "rw-gap-flip,ifd-remove", "-o", str(tmp_path / "b")]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
