@@ -80,33 +80,53 @@ def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def content_hashes(pairs: pl.DataFrame) -> pl.Series:
-    """Hex hash of (prompt, unordered answers, annotator) for each row; a flipped label keeps it."""
+def content_hashes(pairs: pl.DataFrame) -> list[bytes]:
+    """Hash of (prompt, unordered answers, annotator) for each row; a flipped label keeps it."""
     keys = content_keys(pairs)
     columns = (keys["prompt"], keys["low"], keys["high"], pairs["annotator"].fill_null(""))
     # hashlib has no vectorised form; one call a row is about a microsecond.
-    hashes = [
-        blake2b("\x1d".join(row).encode(), digest_size=_HASH_BYTES).hexdigest()
+    return [
+        blake2b("\x1d".join(row).encode(), digest_size=_HASH_BYTES).digest()
         for row in zip(*(c.to_list() for c in columns), strict=True)
     ]
-    return pl.Series("pair_id", hashes, dtype=pl.String)
+
+
+class PairIds:
+    """Gives ids to the pairs of a data set, batch by batch.
+
+    An id is the content hash, with `-1`, `-2`... appended to later occurrences: unique within a
+    data set and the same on every run, whatever the label says.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, int] = {}
+        self._given: set[str] = set()
+
+    def new(self, ids: pl.Series) -> pl.Series:
+        """Whether each id that the data gave (null: none) has not been met before."""
+        given = ids.drop_nulls()
+        if not len(given):
+            return pl.repeat(True, len(ids), eager=True)
+        fresh = ids.is_null() | (ids.is_first_distinct() & ~ids.is_in(self._given))
+        self._given.update(given.to_list())
+        return fresh
+
+    def give(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Fill null `pair_id`s."""
+        if pairs["pair_id"].null_count() == 0:
+            return pairs
+        ids, seen = [], self._seen
+        for key in content_hashes(pairs):
+            times = seen.get(key, 0)
+            seen[key] = times + 1
+            ids.append(f"{key.hex()}-{times}" if times else key.hex())
+        made = pl.Series("_made", ids, dtype=pl.String)
+        return pairs.with_columns(pair_id=pl.coalesce("pair_id", made))
 
 
 def with_pair_ids(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Fill null `pair_id`s with the content hash, `-1`, `-2`... appended to later occurrences.
-
-    The occurrence number makes ids unique within a data set and the same on every run, whatever
-    the label says.
-    """
-    if pairs["pair_id"].null_count() == 0:
-        return pairs
-    occurrence = pl.int_range(pl.len()).over("_hash")
-    number = pl.when(occurrence > 0).then(pl.format("-{}", occurrence)).otherwise(pl.lit(""))
-    return (
-        pairs.with_columns(_hash=content_hashes(pairs))
-        .with_columns(pair_id=pl.coalesce("pair_id", pl.col("_hash") + number))
-        .drop("_hash")
-    )
+    """Fill null `pair_id`s of a whole data set; see `PairIds`."""
+    return PairIds().give(pairs)
 
 
 def dense_numbers(column: pl.Series) -> NDArray[np.int64]:

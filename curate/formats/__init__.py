@@ -4,7 +4,17 @@ To add a format, add a module here with a subclass of `Format`: it is found by i
 in automatic detection, without any other change.
 """
 
-from curate.formats.base import ERROR, EXTRA, ROW, Format, RowSample
+from curate.formats.base import ERROR, EXTRA, NO_PAIR, ROW, Format, RowSample
 from curate.formats.registry import detect, format_names, get_format
 
-__all__ = ["ERROR", "EXTRA", "ROW", "Format", "RowSample", "detect", "format_names", "get_format"]
+__all__ = [
+    "ERROR",
+    "EXTRA",
+    "NO_PAIR",
+    "ROW",
+    "Format",
+    "RowSample",
+    "detect",
+    "format_names",
+    "get_format",
+]

@@ -17,6 +17,8 @@ EXTRA = "__extra__"
 """JSON text of the columns that the format does not place."""
 ERROR = "__error__"
 """Why a row is not a pair, or null."""
+NO_PAIR = "__no_pair__"
+"""Why a sound row makes no pair (no vote was cast, say), or null; such rows are listed."""
 
 RowSample = Sequence[Mapping[str, Any]]
 
@@ -40,6 +42,8 @@ class Format(ABC):
     """Columns that are read and are also kept in `extra`, since a pair does not hold them whole."""
     scalars_are_text: ClassVar[bool] = False
     """Whether a number or bool in a text column is its text (else such a row is malformed)."""
+    whole: ClassVar[bool] = False
+    """Whether a pair is made of several rows: `convert` then sees all rows of a source at once."""
     priority: ClassVar[int] = 0
     """Formats of higher priority are tried first in automatic detection."""
     ranking: RankingRule = RankingRule()
@@ -99,21 +103,22 @@ def finish(rows: pl.DataFrame, source: str) -> pl.DataFrame:
         source: the name for rows whose data names no source.
 
     Returns:
-        Pair columns in order and type, then `ROW` and `ERROR`.
+        Pair columns in order and type, then `ROW`, `ERROR` and `NO_PAIR`.
     """
     missing = [c for c in PAIR_COLUMNS if c not in rows.columns]
     rows = rows.with_columns(pl.lit(None, dtype=PAIR_COLUMNS[c]).alias(c) for c in missing)
-    if ERROR not in rows.columns:
-        rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias(ERROR))
+    for reason in (ERROR, NO_PAIR):
+        if reason not in rows.columns:
+            rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias(reason))
     rows = rows.with_columns(
         pl.col("is_tie").fill_null(False),
         pl.col("source").fill_null(pl.lit(source)),
         pl.col(EXTRA).alias("extra") if EXTRA in rows.columns else pl.col("extra"),
         pl.col("prompt").fill_null(pl.lit([], dtype=MESSAGES)),
         pl.col(ERROR).fill_null(_missing_answer("chosen")).fill_null(_missing_answer("rejected")),
-    )
+    ).with_columns(pl.when(pl.col(NO_PAIR).is_null()).then(ERROR).alias(ERROR))
     return rows.select(
-        *(pl.col(c).cast(t) for c, t in PAIR_COLUMNS.items()), pl.col(ROW), pl.col(ERROR)
+        *(pl.col(c).cast(t) for c, t in PAIR_COLUMNS.items()), pl.col(ROW, ERROR, NO_PAIR)
     )
 
 

@@ -1,11 +1,16 @@
-"""HelpSteer2's and HelpSteer3's preferences: two responses and a strength from -3 to 3."""
+"""HelpSteer2's and HelpSteer3's preferences, and HelpSteer's responses rated by attributes."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from curate.formats.base import Format, RowSample, has_columns, turns
-from curate.formats.slots import place_slots
+from curate.errors import CurateError, suggestion
+from curate.formats.base import EXTRA, NO_PAIR, ROW, Format, RowSample, as_turn, has_columns, turns
+from curate.formats.rankings import RANKED, pairs_of_rankings
+from curate.formats.slots import add_to_extra, place_slots
+
+_ATTRIBUTES = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+_ALONE = "no other response to this prompt is rated"
 
 
 class HelpSteer2(Format):
@@ -59,3 +64,62 @@ def _signed(rows: pl.DataFrame, prompt: str, answers: tuple[str, str], column: s
         pl.when(preference < 0).then(1).when(preference > 0).then(2).when(preference == 0).then(0)
     )
     return place_slots(rows, pl.when(preference.abs() <= 3).then(sides), "-3 to 3")
+
+
+class HelpSteerAttributes(Format):
+    """`prompt`, `response` and ratings of it (0 to 4); rows of one prompt make a ranking.
+
+    The score of a response is the sum of its ratings by `input.ranking.weights` (default:
+    helpfulness alone), and equal scores are a tie. `extra` holds the ratings of all responses and
+    their rows.
+    """
+
+    name = "helpsteer2_attributes"
+    summary = "HelpSteer and HelpSteer2: prompt, response, helpfulness, ...; see input.ranking"
+    text_columns = ("prompt", "response")
+    value_columns = _ATTRIBUTES
+    whole = True
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether a single response is rated."""
+        return has_columns(rows, "prompt", "response", *_ATTRIBUTES)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs by the weighted sum of ratings."""
+        weights = self._weights()
+        score = pl.sum_horizontal(
+            (pl.col(name).cast(pl.Float64) * weight for name, weight in weights.items()),
+            ignore_nulls=False,
+        )
+        ratings = pl.struct(_ATTRIBUTES).struct.json_encode()
+        scored = rows.with_columns(_score=score, _ratings=ratings)
+        groups = scored.group_by("prompt", maintain_order=True).agg(
+            pl.col(ROW, EXTRA).first(),
+            _ranked=pl.struct(text=pl.col("response"), score=pl.col("_score")).cast(RANKED.inner),
+            _rows=pl.col(ROW).cast(pl.String),
+            _ratings=pl.col("_ratings"),
+        )
+        several = groups.filter(pl.col("_ranked").list.len() > 1)
+        made = several.with_columns(
+            add_to_extra("rows", pl.format("[{}]", pl.col("_rows").list.join(",")))
+        ).with_columns(
+            add_to_extra("attributes", pl.format("[{}]", pl.col("_ratings").list.join(","))),
+            prompt=as_turn("prompt", "user"),
+        )
+        pairs = pairs_of_rankings(made.drop("_rows", "_ratings"), self.ranking)
+        used = several.select(pl.col("_rows").cast(pl.List(pl.Int64)).alias(ROW)).explode(ROW)
+        alone = rows.join(used, on=ROW, how="anti").select(ROW, pl.lit(_ALONE).alias(NO_PAIR))
+        return pl.concat([pairs, alone], how="diagonal").sort(ROW, maintain_order=True)
+
+    def _weights(self) -> dict[str, float]:
+        weights = self.ranking.weights
+        for name in weights:
+            if name not in _ATTRIBUTES:
+                raise CurateError(
+                    "unknown attribute",
+                    where="input.ranking.weights",
+                    found=repr(name),
+                    fix=suggestion(name, _ATTRIBUTES),
+                )
+        return weights

@@ -10,6 +10,8 @@ from curate.formats.slots import add_to_extra
 
 RANKED = pl.List(pl.Struct({"text": pl.String, "score": pl.Float64}))
 _LEAST = 2
+_GOLDEN = 2_654_435_761
+_ROWS_A_SEED = 7_919
 _TOO_FEW = "the ranking makes no pair; expected two scored answers or more"
 
 
@@ -50,7 +52,18 @@ def _wanted(rule: RankingRule) -> pl.Expr:
     best = pl.col("_order") == 0
     if rule.pairs == "best_rest":
         return best
+    if rule.pairs == "best_random":
+        return best & (pl.col("_order_other") == 1 + _random_below(pl.col("_last"), rule.seed))
     return best & (pl.col("_order_other") == pl.col("_last"))
+
+
+def _random_below(bound: pl.Expr, seed: int) -> pl.Expr:
+    """A number from 0 to below `bound`, the same for the same row number, seed and bound.
+
+    Multiplicative hashing (Knuth): polars' own hash may differ between versions.
+    """
+    mixed = (pl.col(ROW) + seed * _ROWS_A_SEED).cast(pl.UInt64) * _GOLDEN % (1 << 32)
+    return (mixed * bound.cast(pl.UInt64) // (1 << 32)).cast(pl.Int64)
 
 
 def _numbers(column: str) -> pl.Expr:

@@ -12,11 +12,17 @@ class RankingRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pairs: Literal["best_worst", "best_rest", "all"] = Field(
+    pairs: Literal["best_worst", "best_random", "best_rest", "all"] = Field(
         "best_worst",
-        description="best_worst: one pair a prompt; best_rest: the best with each other answer; "
-        "all: every two answers.",
+        description="best_worst: one pair a prompt; best_random: the best and one of the others; "
+        "best_rest: the best with each other answer; all: every two answers.",
     )
     min_gap: float = Field(
         0.0, ge=0, description="Pairs whose scores differ by less than this are not made."
     )
+    weights: dict[str, float] = Field(
+        default_factory=lambda: {"helpfulness": 1.0},
+        description="Of attributes, where answers are rated by several: the score of an answer is "
+        "the weighted sum.",
+    )
+    seed: int = Field(0, ge=0, description="Of the choice of best_random.")

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from curate.formats import ERROR, EXTRA, ROW, Format
 from curate.formats.base import RowSample
+from curate.json_columns import decode_json
 from curate.pairs import MESSAGES
 from curate.sources.messages import as_messages, has_other_keys, normalise_messages
 
@@ -220,26 +221,6 @@ def _arrow_text(
         return column.cast(pl.String), None
     nulls = pl.Series(name, [None] * len(frame), dtype=pl.String)
     return nulls, f"'{name}' is a column of {column.dtype}; expected text or a list of messages"
-
-
-def decode_json(texts: pl.Series, dtype: pl.DataType) -> tuple[pl.Series, list[int]]:
-    """JSON texts in the given type, and the rows of another shape, which become null."""
-    try:
-        return texts.str.json_decode(dtype), []
-    except pl.exceptions.ComputeError:
-        # The fast way does not say which row is wrong; such blocks are few.
-        wrong = [i for i, text in enumerate(texts) if not _fits(text, dtype)]
-        whole = pl.Series(range(len(texts))).is_in(wrong)
-        kept = texts.to_frame().select(pl.when(~whole).then(texts.name).alias(texts.name))
-        return kept.to_series().str.json_decode(dtype), wrong
-
-
-def _fits(text: str | None, dtype: pl.DataType) -> bool:
-    try:
-        pl.Series([text], dtype=pl.String).str.json_decode(dtype)
-    except pl.exceptions.ComputeError:
-        return False
-    return True
 
 
 def _wrong_shape(name: str, dtype: pl.DataType) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curate import Pairs, read_pairs
+from curate import CurateError, Pairs, read_pairs
+from curate.pairs import with_pair_ids
+from curate.reading import stream_pairs
 from tests.helpers import turn, write_jsonl
 
 
@@ -275,3 +277,298 @@ def test_a_nested_value_of_another_shape_is_a_malformed_row(tmp_path: Path) -> N
     pairs = read(tmp_path, rows)
     assert len(pairs) == 1
     assert pairs.rejected["row"].to_list() == [2, 3]
+
+
+def rating(**other: int) -> dict[str, int]:
+    names = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+    return {**dict.fromkeys(names, 1), **other}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_helpsteer2_attributes_rank_the_responses_to_a_prompt(tmp_path: Path, kind: str) -> None:
+    rows = [
+        {"prompt": "p", "response": "dull", **rating(verbosity=4)},
+        {"prompt": "p", "response": "fine", **rating(helpfulness=3)},
+        {"prompt": "alone", "response": "x", **rating()},
+        {"prompt": "even", "response": "y", **rating()},
+        {"prompt": "even", "response": "z", **rating()},
+    ]
+    pairs = read(tmp_path, rows, kind)
+    assert pairs.format == "helpsteer2_attributes"
+    assert answers(pairs) == [("fine", "dull"), ("y", "z")]
+    assert pairs.frame["strength"].to_list() == [2.0, 0.0]
+    assert pairs.frame["is_tie"].to_list() == [False, True]
+    extra = json.loads(pairs.frame["extra"][0])
+    assert extra["rows"] == [1, 2]
+    assert [a["verbosity"] for a in extra["attributes"]] == [4, 1]
+    assert pairs.rejected.rows() == [(f"a.{kind}", 3, "no other response to this prompt is rated")]
+
+
+def test_weights_of_attributes(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "p", "response": "long", **rating(verbosity=4)},
+        {"prompt": "p", "response": "fine", **rating(helpfulness=3)},
+    ]
+    path = str(write_jsonl(tmp_path / "a.jsonl", rows))
+    pairs = read_pairs(path, ranking={"weights": {"helpfulness": 1, "verbosity": 1}})
+    assert answers(pairs) == [("long", "fine")]
+    with pytest.raises(CurateError, match="did you mean 'verbosity'"):
+        read_pairs(path, ranking={"weights": {"verbosty": 1}})
+
+
+def vote(who: str, choice: str | None) -> dict[str, str | None]:
+    return {"evaluator": who, "overall_pref": choice, "overall_confidence": "fairly-confident"}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_multipref_gives_a_pair_for_each_annotation(tmp_path: Path, kind: str) -> None:
+    base = {"comparison_id": "1", "source": "s", "text": "q"}
+    base |= {"completion_a": "A", "completion_b": "B"}
+    rows = [
+        {
+            **base,
+            "normal_worker_annotations": [vote("w1", "A-is-clearly-better"), vote("w2", "Tie")],
+            "expert_worker_annotations": [vote("e1", "B-is-slightly-better")],
+        },
+        {
+            **base,
+            "normal_worker_annotations": [vote("w3", "both fine")],
+            "expert_worker_annotations": [],
+        },
+        {**base, "normal_worker_annotations": [], "expert_worker_annotations": [vote("e", None)]},
+    ]
+    pairs = read(tmp_path, rows, kind)
+    assert (pairs.format, answers(pairs)) == ("multipref", [("A", "B"), ("A", "B"), ("B", "A")])
+    assert pairs.frame["annotator"].to_list() == ["w1", "w2", "e1"]
+    assert pairs.frame["strength"].to_list() == [2.0, 0.0, 1.0]
+    assert pairs.frame["is_tie"].to_list() == [False, True, False]
+    groups = [json.loads(e)["group"] for e in pairs.frame["extra"]]
+    assert groups == ["normal", "normal", "expert"]
+    assert pairs.origins["row"].to_list() == [1, 1, 1]
+    reasons = dict(pairs.rejected.select("row", "reason").rows())
+    assert "expected A-is-clearly-better" in reasons[2]
+    assert reasons[3] == "no one judged the pair"
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_prism_ranks_each_turn(tmp_path: Path, kind: str) -> None:
+    def said(turn_: int, role: str, text: str, score: float | None = None, won: bool = False):
+        entry = {"turn": turn_, "role": role, "content": text, "model_name": "m"}
+        return {**entry, "score": score, "if_chosen": won, "within_turn_id": 0}
+
+    history = [
+        said(0, "user", "q0"),
+        said(0, "model", "a0", 10.0),
+        said(0, "model", "b0", 90.0, won=True),
+        said(0, "model", "c0", 50.0),
+        said(1, "user", "q1"),
+        said(1, "model", "a1", 30.0, won=True),
+        said(1, "model", "b1", 20.0),
+    ]
+    rows = [
+        {"conversation_id": "c1", "user_id": "u1", "conversation_history": history},
+        {"conversation_id": "c2", "user_id": "u2", "conversation_history": history[:2]},
+    ]
+    pairs = read(tmp_path, rows, kind)
+    assert (pairs.format, answers(pairs)) == ("prism", [("b0", "a0"), ("a1", "b1")])
+    assert pairs.frame["annotator"].to_list() == ["u1", "u1"]
+    assert pairs.frame["strength"].to_list() == [80.0, 10.0]
+    so_far = turn("q0", "user") + turn("b0") + turn("q1", "user")
+    assert pairs.frame["prompt"].to_list() == [turn("q0", "user"), so_far]
+    assert pairs.rejected["row"].to_list() == [2]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_community_alignment_pairs_the_choice_with_each_other_answer(
+    tmp_path: Path, kind: str
+) -> None:
+    parts = ("prompt", *(f"response_{x}" for x in "abcd"), "preferred_response")
+    names = [f"{t}_turn_{p}" for t in ("first", "second", "third", "fourth") for p in parts]
+    empty = {**dict.fromkeys(names), "annotator_id": "x", "assigned_lang": "en"}
+    talk = {
+        **empty,
+        **{f"first_turn_response_{x}": x.upper() for x in "abcd"},
+        "first_turn_prompt": "q",
+        "first_turn_preferred_response": "response_b",
+        "second_turn_prompt": "more",
+        "second_turn_response_a": "A2",
+        "second_turn_response_b": "B2",
+        "second_turn_preferred_response": "response_a",
+    }
+    pairs = read(tmp_path, [talk, {**empty, "first_turn_prompt": "q"}], kind)
+    assert pairs.format == "community_alignment"
+    assert answers(pairs) == [("B", "A"), ("B", "C"), ("B", "D"), ("A2", "B2")]
+    later = turn("q", "user") + turn("B") + turn("more", "user")
+    assert pairs.frame["prompt"].to_list() == [turn("q", "user")] * 3 + [later]
+    assert pairs.frame["annotator"].unique().to_list() == ["x"]
+    assert pairs.frame["source"].unique().to_list() == ["en"]
+    assert pairs.rejected["reason"].to_list() == ["no answer was chosen at the first turn"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_dove_holds_two_instructions(tmp_path: Path, kind: str) -> None:
+    row = {"i_chosen": "I", "r_chosen": "R", "i_reject": "I", "r_reject": "S"}
+    pairs = read(tmp_path, [row, {**row, "i_reject": "J"}], kind)
+    assert pairs.format == "dove"
+    assert pairs.frame["prompt"].to_list() == [turn("I", "user"), []]
+    chosen, rejected = pairs.frame.select("chosen", "rejected").rows()[1]
+    assert chosen == turn("I", "user") + turn("R")
+    assert rejected == turn("J", "user") + turn("S")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_unpaired_answers_are_paired_by_prompt(tmp_path: Path, kind: str) -> None:
+    def judged(prompt: str, text: str, label: bool) -> dict[str, object]:
+        return {"prompt": prompt, "completion": text, "label": label}
+
+    rows = [
+        judged("p", "good", True),
+        judged("alone", "x", True),
+        judged("p", "bad", False),
+        judged("p", "fine", True),
+        judged("p", "bad too", False),
+    ]
+    pairs = read(tmp_path, rows, kind)
+    assert (pairs.format, len(pairs)) == ("unpaired", 1)
+    assert pairs.rejected.select("row", "reason").rows() == [
+        (2, "no answer to this prompt has the other label")
+    ]
+    every = read_pairs(str(tmp_path / f"a.{kind}"), on_error="skip", ranking={"pairs": "all"})
+    assert sorted(answers(every)) == [
+        ("fine", "bad"),
+        ("fine", "bad too"),
+        ("good", "bad"),
+        ("good", "bad too"),
+    ]
+
+
+def test_unpaired_conversations_of_llama_factory(tmp_path: Path) -> None:
+    ask = [{"from": "human", "value": "q"}]
+    rows = [
+        {"conversations": [*ask, {"from": "gpt", "value": text}], "label": text == "good"}
+        for text in ("good", "bad")
+    ]
+    pairs = read(tmp_path, rows, "parquet")
+    assert (pairs.format, answers(pairs)) == ("unpaired", [("good", "bad")])
+    assert pairs.frame["prompt"].to_list() == [turn("q", "user")]
+
+
+def test_data_without_a_single_partner_says_why_nothing_was_read(tmp_path: Path) -> None:
+    rows = [{"prompt": f"p{i}", "completion": "x", "label": True} for i in range(3)]
+    path = write_jsonl(tmp_path / "a.jsonl", rows)
+    with pytest.raises(CurateError, match="3: no answer to this prompt has the other label"):
+        read_pairs(str(path))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("texts", "numbers", "values", "expected"),
+    [
+        ("responses", "scores", [1.0, 3.0, 2.0], ("b", "a")),
+        ("completions", "ranks", [1, 3, 2], ("a", "b")),
+        ("answers", "ratings", [None, 1.0, 2.0], ("c", "b")),
+    ],
+)
+def test_rankings_in_general(
+    tmp_path: Path, kind: str, texts: str, numbers: str, values: list[Any], expected: Any
+) -> None:
+    row = {"prompt": "p", texts: ["a", "b", "c"], numbers: values, "id": 7}
+    short = {**row, numbers: values[:1]}
+    pairs = read(tmp_path, [row, short], kind)
+    assert (pairs.format, answers(pairs)) == ("listwise", [expected])
+    assert json.loads(pairs.frame["extra"][0])["id"] == 7
+    assert pairs.rejected["row"].to_list() == [2]
+
+
+def test_best_and_a_random_other(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"p{i}", "responses": list("abcd"), "scores": [4, 3, 2, 1]} for i in range(300)
+    ]
+    path = str(write_jsonl(tmp_path / "a.jsonl", rows))
+    found = [
+        answers(read_pairs(path, ranking={"pairs": "best_random", "seed": s})) for s in (0, 0, 1)
+    ]
+    assert found[0] == found[1] != found[2]
+    assert {first for first, _ in found[0]} == {"a"}
+    counts = [sum(other == x for _, other in found[0]) for x in "bcd"]
+    assert min(counts) > 70, counts
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_search_arena_and_rows_without_a_vote(tmp_path: Path, kind: str) -> None:
+    ask = turn("hi", "user")
+    base = {"messages_a": ask + turn("from a"), "messages_b": ask + turn("from b"), "turn": 1}
+    rows = [{**base, "winner": w} for w in ("model_b", None, "tie (bothbad)")]
+    pairs = read_pairs(str(write_jsonl(tmp_path / "s.jsonl", rows)))  # no vote stops nothing
+    assert pairs.format == "search_arena"
+    pairs = read(tmp_path, rows, kind)
+    assert answers(pairs) == [("from b", "from a"), ("from a", "from b")]
+    assert pairs.frame["is_tie"].to_list() == [False, True]
+    assert pairs.rejected.select("row", "reason").rows() == [(2, "no vote was cast")]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_arena_140k_has_contents_of_parts(tmp_path: Path, kind: str) -> None:
+    def said(role: str, text: str) -> dict[str, object]:
+        parts = [{"type": "text", "text": text}, {"type": "image", "text": None}]
+        return {"role": role, "content": parts}
+
+    row = {
+        "conversation_a": [said("user", "hi"), said("assistant", "A")],
+        "conversation_b": [said("user", "hi"), said("assistant", "B")],
+        "winner": "both_bad",
+        "evaluation_session_id": "x",
+    }
+    pairs = read(tmp_path, [row], kind)
+    assert (pairs.format, answers(pairs)) == ("arena", [("A", "B")])
+    assert pairs.frame["is_tie"].to_list() == [True]
+    assert pairs.frame["prompt"].to_list() == [turn("hi", "user")]
+
+
+def test_arena_100k_has_conversations_as_json_text(tmp_path: Path) -> None:
+    ask = turn("hi", "user")
+    talks = {f"conversation_{x}": json.dumps(ask + turn(x)) for x in "ab"}
+    row = {**talks, "winner": "model_b", "judge_hash": "h1"}
+    pairs = read(tmp_path, [row, {**row, "conversation_a": "[oops"}], "parquet")
+    assert (pairs.format, answers(pairs)) == ("arena", [("b", "a")])
+    assert pairs.frame["annotator"].to_list() == ["h1"]
+    assert pairs.rejected["row"].to_list() == [2]
+
+
+def test_arena_55k_has_lists_of_texts(tmp_path: Path) -> None:
+    base = {
+        "prompt": json.dumps(["q1", "q2"]),
+        "response_a": json.dumps(["a1", None]),
+        "response_b": json.dumps(["b1", "b2"]),
+    }
+    flags = ("winner_model_a", "winner_model_b", "winner_tie")
+    rows = [{**base, **{f: int(f == won) for f in flags}} for won in (*flags, "no one")]
+    rows.append({**rows[0], "prompt": "not JSON"})
+    pairs = read(tmp_path, rows, "parquet")
+    assert (pairs.format, len(pairs)) == ("arena_55k", 3)
+    assert pairs.frame["prompt"].to_list()[0] == turn("q1", "user")
+    assert pairs.frame["chosen"].to_list()[1] == turn("b1") + turn("q2", "user") + turn("b2")
+    assert pairs.frame["rejected"].to_list()[1] == turn("a1") + turn("q2", "user") + turn("")
+    assert pairs.frame["is_tie"].to_list() == [False, False, True]
+    assert pairs.rejected["row"].to_list() == [4, 5]
+
+
+def test_wildfeedback_is_sharegpt(tmp_path: Path) -> None:
+    row = {
+        "conversations": [{"from": "human", "value": "q"}],
+        "chosen": {"from": "gpt", "value": "good"},
+        "rejected": {"from": "gpt", "value": "bad"},
+    }
+    pairs = read(tmp_path, [row], "parquet")
+    assert (pairs.format, answers(pairs)) == ("sharegpt", [("good", "bad")])
+
+
+def test_ids_do_not_depend_on_how_the_rows_are_batched(tmp_path: Path) -> None:
+    row = {"prompt": "p", "chosen": "a", "rejected": "b"}
+    rows = [row] * 5000 + [{**row, "prompt": f"p{i}"} for i in range(10)] + [row]
+    path = str(write_jsonl(tmp_path / "a.jsonl", rows))
+    streamed = pl.concat([part.frame for part in stream_pairs(path)])
+    whole = with_pair_ids(streamed.with_columns(pair_id=pl.lit(None, dtype=pl.String)))
+    assert streamed["pair_id"].to_list() == whole["pair_id"].to_list()
+    assert streamed["pair_id"].n_unique() == len(rows)
+    assert len(pl.concat([part.frame for part in stream_pairs(path, limit=4100)])) == 4100
