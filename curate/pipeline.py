@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,49 +14,18 @@ from curate.embedding import embed_frame
 from curate.engines.local import DROP_REASON, DROP_STEP, StepReport, run_filters, run_scorer
 from curate.errors import CurateError
 from curate.exports import WEIGHT
-from curate.manifest import MANIFEST, check_rows, make_manifest
-from curate.pairs import PAIR_COLUMNS, fingerprint
+from curate.manifest import check_rows
+from curate.pairs import PAIR_COLUMNS
 from curate.plan import Plan, make_plan
 from curate.reading import Pairs, read_pairs
-from curate.runfolder import check_free, staged
+from curate.result import Result
+from curate.run_writer import write_run
+from curate.runfolder import check_free
 from curate.store import open_store
-from curate.writing import write_frame, write_json, write_shards
 from curate.yaml_places import Places
 
 if TYPE_CHECKING:
     from curate.models.features import Features
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished run.
-
-    Attributes:
-        scores: pair_id and every score column, one row for each pair read, in order.
-        kept: the pair table of the kept pairs, as filters changed them, `weight` if given, and the
-            columns that the shards carry.
-        dropped: the pair table of the others, with drop_step and drop_reason.
-        rejected: file, row and reason of rows that were no pairs.
-        steps: what each step did.
-        folder: where the run was written, None for a run in memory.
-    """
-
-    scores: pl.DataFrame
-    kept: pl.DataFrame
-    dropped: pl.DataFrame
-    rejected: pl.DataFrame
-    steps: list[StepReport]
-    folder: Path | None = None
-
-    @property
-    def rows_in(self) -> int:
-        """Pairs read."""
-        return len(self.scores)
-
-    @property
-    def warnings(self) -> list[str]:
-        """What the user should know."""
-        return [warning for step in self.steps for warning in step.warnings]
 
 
 class Pipeline:
@@ -124,7 +92,7 @@ class Pipeline:
         result = self._judge(pairs, steps, progress)
         if output is None:
             return result
-        return self._write(result, pairs, Path(output), overwrite, progress)
+        return write_run(self.config, self.plan, result, pairs, Path(output), overwrite, progress)
 
     def _judge(self, pairs: Pairs, steps: list[StepReport], progress: Progress) -> Result:
         frame = pairs.frame
@@ -176,46 +144,3 @@ class Pipeline:
         seconds = facts.pop("seconds")
         steps.append(StepReport("embed", "embed", len(frame), len(frame), seconds, facts))
         return features
-
-    def _write(
-        self, result: Result, pairs: Pairs, folder: Path, overwrite: bool, progress: Progress
-    ) -> Result:
-        started = time.perf_counter()
-        output = self.config.output
-        size = output.rows_per_shard
-        kept = self.plan.export.convert(result.kept)
-        with staged(folder, overwrite) as stage, progress.task("write", None):
-            shards = write_shards(kept, stage / "kept", output.file_type, size)
-            write_shards(result.dropped, stage / "dropped", "parquet", size)
-            write_frame(result.scores, stage / "scores.parquet")
-            write_frame(pairs.rejected, stage / "rejected_rows.parquet")
-            for name, content in self.plan.export.files().items():
-                write_json(content, stage / name)
-            report = StepReport(
-                "write",
-                "write",
-                len(result.kept),
-                len(result.kept),
-                time.perf_counter() - started,
-                warnings=tuple(self.plan.export.warnings(result.kept)),
-            )
-            steps = [*result.steps, report]
-            rows = {
-                "in": result.rows_in,
-                "kept": len(result.kept),
-                "dropped": len(result.dropped),
-            }
-            files = {"format": output.format, "file_type": output.file_type, "kept": shards}
-            manifest = make_manifest(self.config, self.plan, steps, _source(pairs), rows, files)
-            write_json(manifest, stage / MANIFEST)
-        return replace(result, steps=steps, folder=folder)
-
-
-def _source(pairs: Pairs) -> dict[str, Any]:
-    return {
-        "format": pairs.format,
-        "rows_read": pairs.rows_read,
-        "rows_rejected": len(pairs.rejected),
-        "pairs": len(pairs),
-        "fingerprint": fingerprint(pairs.frame),
-    }

@@ -3,15 +3,116 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any
 
 import polars as pl
+import pyarrow as pa
+import yaml
 from pyarrow import parquet
 
-from curate.context import batches
-
+RAW_LINE = "__line__"
+"""The single column of a frame whose rows are JSON lines already."""
 _LEVEL = 3
+_SPLIT = "train"
+
+
+class ShardWriter:
+    """Writes frames one after another as `part-00000` and on, a few rows in memory at a time.
+
+    Args:
+        folder: to be made; the files lie in it.
+        file_type: "parquet" or "jsonl"; "dataset" turns the parquet files into a saved DatasetDict
+            with the split `train` at the end.
+        rows_per_shard: rows in one file at most.
+    """
+
+    def __init__(self, folder: Path, file_type: str, rows_per_shard: int) -> None:
+        folder.mkdir()
+        self._folder, self._file_type, self._size = folder, file_type, rows_per_shard
+        self._ending = "jsonl" if file_type == "jsonl" else "parquet"
+        self._file: IO[bytes] | None = None
+        self._parquet: parquet.ParquetWriter | None = None
+        self._schema: pa.Schema | None = None
+        self.shards: list[dict[str, Any]] = []
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+        if kind is None and self._file_type == "dataset":
+            self._as_dataset()
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Write the rows; the first frame gives the columns, and a file even if it is empty."""
+        start = 0
+        while start < len(frame) or not self.shards:
+            if self._file is None:
+                self._open()
+            shard = self.shards[-1]
+            rows = frame[start : start + self._size - shard["rows"]]
+            self._append(rows)
+            shard["rows"] += len(rows)
+            start += len(rows)
+            if shard["rows"] >= self._size:
+                self._close()
+
+    def _open(self) -> None:
+        path = self._folder / f"part-{len(self.shards):05d}.{self._ending}"
+        # Through a Python file, so that a full disk is an OSError with its number.
+        self._file = path.open("wb")
+        self.shards.append({"path": f"{self._folder.name}/{path.name}", "rows": 0, "bytes": 0})
+
+    def _append(self, rows: pl.DataFrame) -> None:
+        assert self._file is not None
+        if self._ending == "jsonl":
+            lines = rows.columns == [RAW_LINE]
+            text = "\n".join((*rows[RAW_LINE], "")) if lines else rows.write_ndjson()
+            self._file.write(text.encode())
+            return
+        table = _arrow(rows)
+        if self._parquet is None:
+            self._schema = self._schema or table.schema
+            self._parquet = parquet.ParquetWriter(
+                self._file, self._schema, compression="zstd", compression_level=_LEVEL
+            )
+        self._parquet.write_table(table.cast(self._schema))
+
+    def _close(self) -> None:
+        if self._file is None:
+            return
+        if self._parquet is not None:
+            self._parquet.close()
+        self._file.close()
+        self._file = self._parquet = None
+        last = self.shards[-1]
+        last["bytes"] = (self._folder.parent / last["path"]).stat().st_size
+
+    def _as_dataset(self) -> None:
+        """The parquet files as a folder of `DatasetDict.save_to_disk`, through memory maps."""
+        from datasets import Dataset, DatasetDict
+        from datasets.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
+        raw = self._folder.with_name(f".{self._folder.name}.parquet")
+        self._folder.rename(raw)
+        files = [str(raw / Path(shard["path"]).name) for shard in self.shards]
+        made = Dataset.from_parquet(files, cache_dir=str(raw / "cache"))
+        DatasetDict({_SPLIT: made}).save_to_disk(str(self._folder))
+        shutil.rmtree(raw)
+        written = sorted((self._folder / _SPLIT).glob("*.arrow"))
+        self.shards = [
+            {"path": f"{self._folder.name}/{_SPLIT}/{path.name}", "bytes": path.stat().st_size}
+            for path in written
+        ]
 
 
 def write_shards(
@@ -22,34 +123,39 @@ def write_shards(
     Returns:
         Path (from the run's folder), rows and bytes of each shard.
     """
-    folder.mkdir()
-    shards = []
-    for number, rows in enumerate(batches(len(frame), rows_per_shard) or [slice(0, 0)]):
-        path = folder / f"part-{number:05d}.{file_type}"
-        write_frame(frame[rows], path)
-        size = path.stat().st_size
-        shards.append(
-            {"path": f"{folder.name}/{path.name}", "rows": rows.stop - rows.start, "bytes": size}
-        )
-    return shards
+    with ShardWriter(folder, file_type, rows_per_shard) as writer:
+        writer.write(frame)
+    return writer.shards
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Write one parquet or jsonl file.
-
-    Written through a Python file, so that a full disk is an OSError with its number.
-    """
+    """Write one parquet file."""
     with path.open("wb") as file:
-        if path.suffix == ".jsonl":
-            file.write(frame.write_ndjson().encode())
-        else:
-            table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-            parquet.write_table(table, file, compression="zstd", compression_level=_LEVEL)
+        parquet.write_table(_arrow(frame), file, compression="zstd", compression_level=_LEVEL)
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def write_json(value: dict[str, Any], path: Path) -> None:
     """Write a JSON file in one step: it stands whole or not at all."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    write_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n", path)
+
+
+def write_files(files: dict[str, Any], folder: Path) -> None:
+    """Write plain data as .json or .yaml, text as it is, by the ending of each name."""
+    for name, content in files.items():
+        if name.endswith(".json"):
+            write_json(content, folder / name)
+        elif name.endswith(".yaml"):
+            write_text(yaml.safe_dump(content, sort_keys=False), folder / name)
+        else:
+            write_text(content, folder / name)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file in one step: it stands whole or not at all."""
     half = path.with_name(f".{path.name}.tmp")
-    half.write_text(text + "\n", encoding="utf-8")
+    half.write_text(text, encoding="utf-8")
     half.replace(path)

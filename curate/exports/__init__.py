@@ -3,7 +3,7 @@
 To add one, add a module here with a subclass of `Export`; it is found by its `name`.
 """
 
-from curate.exports.base import WEIGHT, Export
+from curate.exports.base import WEIGHT, Advice, Export
 from curate.exports.registry import export_names, get_export
 
-__all__ = ["WEIGHT", "Export", "export_names", "get_export"]
+__all__ = ["WEIGHT", "Advice", "Export", "export_names", "get_export"]

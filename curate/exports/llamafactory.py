@@ -6,8 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.errors import CurateError
-from curate.exports.base import Export, carried
+from curate.exports.base import Advice, Export, carried, check_single
 
 _SPEAKERS = {"user": "human", "assistant": "gpt", "tool": "observation"}
 
@@ -28,15 +27,7 @@ class LLaMAFactory(Export):
         Raises:
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
-        several = pairs.filter(pl.max_horizontal(pl.col("chosen", "rejected").list.len()) > 1)
-        if len(several):
-            raise CurateError(
-                "LLaMA-Factory's ranking data cannot hold answers of several messages",
-                where=f"pair {several['pair_id'][0]}",
-                found=f"{len(several)} such pairs among {len(pairs)}",
-                fix="drop them with the filter {type: expression, keep: 'ARRAY_LENGTH(chosen) = 1 "
-                "AND ARRAY_LENGTH(rejected) = 1'}, or use another output.format",
-            )
+        check_single(pairs, "LLaMA-Factory's ranking data")
         message = pl.struct(
             pl.element().struct.field("role").replace(_SPEAKERS).alias("from"),
             pl.element().struct.field("content").alias("value"),
@@ -49,8 +40,23 @@ class LLaMAFactory(Export):
             **{name: name for name in ("pair_id", *carried(pairs))},
         )
 
-    def files(self) -> dict[str, Any]:
-        """dataset_info.json, which names the shards `curated`."""
+    def files(self, advice: Advice) -> dict[str, Any]:
+        """dataset_info.json, which names the shards `curated`; settings against wrong labels."""
         columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
-        entry = {"file_name": "kept", "formatting": "sharegpt", "ranking": True, "columns": columns}
-        return {"dataset_info.json": {"curated": entry}}
+        entry = {
+            "file_name": advice.kept,
+            "formatting": "sharegpt",
+            "ranking": True,
+            "columns": columns,
+        }
+        made: dict[str, Any] = {"dataset_info.json": {"curated": entry}}
+        if advice.label_smoothing is not None:
+            smoothing = round(advice.label_smoothing, 4)
+            made["llamafactory.yaml"] = {
+                "stage": "dpo",
+                "dataset_dir": ".",
+                "dataset": "curated",
+                "pref_loss": "sigmoid",
+                "dpo_label_smoothing": smoothing,
+            }
+        return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.exports.base import WEIGHT, Export, carried
+from curate.exports.base import Export, and_weight, carried
 from curate.pairs import PAIR_COLUMNS
 
 
@@ -16,8 +16,7 @@ class PairTable(Export):
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The pair columns, weights if any, and what is carried."""
-        weight = [WEIGHT] if WEIGHT in pairs.columns else []
-        return pairs.select(*PAIR_COLUMNS, *weight, *carried(pairs))
+        return pairs.select(*PAIR_COLUMNS, *and_weight(pairs), *carried(pairs))
 
     def warnings(self, pairs: pl.DataFrame) -> list[str]:  # noqa: ARG002
         """Nothing is lost."""

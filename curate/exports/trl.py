@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
-from curate.exports.base import WEIGHT, Export, carried
+from curate.exports.base import (
+    Advice,
+    Export,
+    and_weight,
+    carried,
+    lacking_strength,
+)
 from curate.pairs import messages_key, messages_text
+
+
+def dpo_advice(advice: Advice) -> dict[str, Any]:
+    """Settings of DPOConfig for labels of which a known share is wrong (rDPO, 2403.00409)."""
+    if advice.label_smoothing is None:
+        return {}
+    smoothing = round(advice.label_smoothing, 4)
+    return {"dpo_config.yaml": {"loss_type": "robust", "label_smoothing": smoothing}}
 
 
 class TRLConversational(Export):
@@ -16,8 +32,12 @@ class TRLConversational(Export):
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three message columns, the id that leads back to the scores, and weights if any."""
-        weight = [WEIGHT] if WEIGHT in pairs.columns else []
-        return pairs.select("prompt", "chosen", "rejected", "pair_id", *weight, *carried(pairs))
+        texts = ("prompt", "chosen", "rejected")
+        return pairs.select(*texts, "pair_id", *and_weight(pairs), *carried(pairs))
+
+    def files(self, advice: Advice) -> dict[str, Any]:
+        """Settings for DPOConfig."""
+        return dpo_advice(advice)
 
 
 class TRLStandard(Export):
@@ -28,9 +48,12 @@ class TRLStandard(Export):
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three texts, the id, and weights if any."""
-        weight = [WEIGHT] if WEIGHT in pairs.columns else []
         texts = [messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected")]
-        return pairs.select(*texts, "pair_id", *weight, *carried(pairs))
+        return pairs.select(*texts, "pair_id", *and_weight(pairs), *carried(pairs))
+
+    def files(self, advice: Advice) -> dict[str, Any]:
+        """Settings for DPOConfig."""
+        return dpo_advice(advice)
 
 
 class TRLReward(Export):
@@ -51,20 +74,15 @@ class TRLReward(Export):
 
     def warnings(self, pairs: pl.DataFrame) -> list[str]:
         """Ties, and pairs without a strength among others with one."""
-        found = super().warnings(pairs)
-        lacking = pairs["strength"].null_count()
-        if 0 < lacking < len(pairs):
-            found.append(
-                f"{lacking} of {len(pairs)} kept pairs have no strength: their margin is 0"
-            )
-        return found
+        return super().warnings(pairs) + lacking_strength(pairs)
 
 
 class TRLUnpaired(Export):
     """TRL's unpaired type for KTOTrainer: each answer a row, `label` true for the chosen one.
 
-    An answer that occurs in several pairs with the same label is written once, with the carried
-    columns of its first pair.
+    An answer that occurs in several pairs with the same label is written once for each part that
+    is written at a time (a run at once, a stream a few thousand pairs), with the carried columns of
+    its first pair.
     """
 
     name = "trl_kto"

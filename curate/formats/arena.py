@@ -31,6 +31,7 @@ class ChatbotArena(Format):
     """
 
     name = "arena"
+    answers = ("_a", "_b")
     summary = "Chatbot Arena: conversation_a, conversation_b, winner, judge"
     text_columns = ("conversation_a", "conversation_b")
     value_columns = ("winner", *_JUDGES)
@@ -71,6 +72,7 @@ class ArenaTexts(Format):
     """
 
     name = "arena_55k"
+    answers = ("_a", "_b")
     summary = "Arena 55k: prompt, response_a, response_b (JSON lists), winner_model_a, ..."
     text_columns = ("prompt", "response_a", "response_b")
     value_columns = ("winner_model_a", "winner_model_b", "winner_tie")

@@ -12,6 +12,7 @@ class AutoJ(Format):
     """`prompt`, `response 1`, `response 2` and `label` (0: first wins, 1: second wins, 2: tie)."""
 
     name = "autoj"
+    answers = ("response 1", "response 2")
     summary = "Auto-J pairwise: prompt, response 1, response 2 and label (0, 1, or 2 for a tie)"
     text_columns = ("prompt", "response 1", "response 2")
     value_columns = ("label",)

@@ -44,6 +44,9 @@ class Format(ABC):
     """Whether a number or bool in a text column is its text (else such a row is malformed)."""
     whole: ClassVar[bool] = False
     """Whether a pair is made of several rows: `convert` then sees all rows of a source at once."""
+    answers: tuple[str, str] | None = None
+    """How names of columns differ between the two answers: exchanging all such columns turns a
+    row's label round. None where a row holds more than one label."""
     priority: ClassVar[int] = 0
     """Formats of higher priority are tried first in automatic detection."""
     ranking: RankingRule = RankingRule()
@@ -52,6 +55,18 @@ class Format(ABC):
     def columns(self) -> tuple[str, ...]:
         """All columns that the format reads."""
         return self.text_columns + self.value_columns + tuple(self.nested_columns)
+
+    def swaps(self, columns: Sequence[str]) -> dict[str, str]:
+        """Columns that belong to one answer, and the other answer's column for each."""
+        if self.answers is None:
+            return {}
+        first, second = self.answers
+        found: dict[str, str] = {}
+        for name in columns:
+            other = name.replace(first, second)
+            if other != name and other in columns and name not in self.value_columns:
+                found |= {name: other, other: name}
+        return found
 
     @abstractmethod
     def matches(self, rows: RowSample) -> bool:

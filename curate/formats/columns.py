@@ -62,6 +62,8 @@ class MappedColumns(Format):
         self.text_columns = tuple(c for c in texts if c)  # type: ignore[misc]
         self.value_columns = tuple(c for c in values if c)  # type: ignore[misc]
         self.keep_in_extra = (m.label,) if m.label else ()  # type: ignore[misc]
+        first, second = m.chosen or m.first, m.rejected or m.second
+        self.answers = (str(first), str(second))
 
     def matches(self, rows: RowSample) -> bool:
         """Whether every mapped column occurs."""

@@ -15,6 +15,7 @@ class DOVE(Format):
     """
 
     name = "dove"
+    answers = ("chosen", "reject")
     summary = "DOVE joint preferences: i_chosen, r_chosen, i_reject, r_reject"
     text_columns = ("i_chosen", "r_chosen", "i_reject", "r_reject")
     priority = 10

@@ -17,6 +17,7 @@ class HelpSteer2(Format):
     """`prompt`, `response_1`, `response_2`, `preference_strength` (negative: the first wins)."""
 
     name = "helpsteer2"
+    answers = ("response_1", "response_2")
     summary = "HelpSteer2 preference: prompt, response_1, response_2, preference_strength (-3..3)"
     text_columns = ("prompt", "response_1", "response_2")
     value_columns = ("preference_strength",)
@@ -36,6 +37,7 @@ class HelpSteer3(Format):
     """`context`, `response1`, `response2`, `overall_preference` (negative: the first wins)."""
 
     name = "helpsteer3"
+    answers = ("response1", "response2")
     summary = "HelpSteer3 preference: context, response1, response2, overall_preference (-3..3)"
     text_columns = ("context", "response1", "response2")
     value_columns = ("overall_preference", "domain")

@@ -20,6 +20,7 @@ class AnthropicHH(Format):
     """
 
     name = "hh"
+    answers = ("chosen", "rejected")
     summary = "Anthropic HH: chosen and rejected dialogues as text with Human: and Assistant: marks"
     text_columns = ("chosen", "rejected")
     priority = 10

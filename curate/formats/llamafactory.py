@@ -11,6 +11,7 @@ class ShareGPTRanking(Format):
     """`conversations` as the prompt, then `chosen` and `rejected` as one message each."""
 
     name = "sharegpt"
+    answers = ("chosen", "rejected")
     summary = "LLaMA-Factory / ShareGPT ranking: conversations, chosen, rejected"
     text_columns = ("conversations", "chosen", "rejected", "system")
     priority = 10
@@ -35,6 +36,7 @@ class AlpacaRanking(Format):
     """`instruction`, `input` (may be empty), `chosen` and `rejected` as texts."""
 
     name = "alpaca"
+    answers = ("chosen", "rejected")
     summary = "LLaMA-Factory / Alpaca ranking: instruction, input, chosen, rejected"
     text_columns = ("instruction", "input", "chosen", "rejected", "system")
     keep_in_extra = ("instruction", "input")

@@ -12,6 +12,7 @@ class LLMBar(Format):
     """`input`, `output_1`, `output_2` and `label` (1 or 2)."""
 
     name = "llmbar"
+    answers = ("output_1", "output_2")
     summary = "LLMBar: input, output_1, output_2 and label (1 or 2)"
     text_columns = ("input", "output_1", "output_2")
     value_columns = ("label",)

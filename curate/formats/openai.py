@@ -54,6 +54,7 @@ class WebGPTComparisons(Format):
     """`question` (full_text), `answer_0`, `answer_1`, `score_0`, `score_1` (-1 to 1, opposite)."""
 
     name = "webgpt"
+    answers = ("_0", "_1")
     summary = "OpenAI webgpt_comparisons: question, answer_0, answer_1, score_0, score_1"
     text_columns = ("answer_0", "answer_1")
     value_columns = ("score_0", "score_1")

@@ -11,6 +11,7 @@ class OrcaDPO(Format):
     """`system`, `question`, `chosen` and `rejected` as texts (Intel/orca_dpo_pairs)."""
 
     name = "orca"
+    answers = ("chosen", "rejected")
     summary = "Intel Orca DPO pairs: system, question, chosen, rejected"
     text_columns = ("system", "question", "chosen", "rejected")
     priority = 10
@@ -34,6 +35,7 @@ class DistilabelOrca(Format):
     """
 
     name = "distilabel_orca"
+    answers = ("chosen", "rejected")
     summary = "Argilla distilabel Orca DPO pairs: system, input, chosen, rejected, status"
     text_columns = ("system", "input", "chosen", "rejected")
     value_columns = ("status",)

@@ -12,6 +12,7 @@ class SHP(Format):
     """`history`, `human_ref_A`, `human_ref_B`, `labels` (1: A, 0: B); strength is `score_ratio`."""
 
     name = "shp"
+    answers = ("_A", "_B")
     summary = "SHP: history, human_ref_A, human_ref_B and labels (1: A, 0: B)"
     text_columns = ("history", "human_ref_A", "human_ref_B")
     value_columns = ("labels", "score_ratio", "domain")

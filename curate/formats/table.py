@@ -13,6 +13,7 @@ class PairTable(Format):
     """The columns of the pair table as they are; other columns go to `extra`."""
 
     name = "pairs"
+    answers = ("chosen", "rejected")
     summary = "curate's own pair table"
     text_columns = ("prompt", "chosen", "rejected")
     value_columns: ClassVar[tuple[str, ...]] = (

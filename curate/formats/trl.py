@@ -25,6 +25,7 @@ class TRLPreference(Format):
     """
 
     name = "trl"
+    answers = ("chosen", "rejected")
     summary = (
         "TRL preference: chosen, rejected and an explicit or implicit prompt, text or messages"
     )

@@ -123,7 +123,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["trl", "trl_text", "trl_kto", "trl_reward"])
-def test_trainers_of_trl_take_the_shards(name: str, tmp_path: Path, tiny: tuple[Any, Any]) -> None:
+def test_trainers_of_trl_take_the_shards(
+    name: str,
+    tmp_path: Path,
+    tiny: tuple[Any, Any],
+    caplog: pytest.LogCaptureFixture,
+    recwarn: pytest.WarningsRecorder,
+) -> None:
     trl = pytest.importorskip("trl", reason="needs the extra 'trainers'")
     datasets = pytest.importorskip("datasets")
     from transformers import LlamaForSequenceClassification
@@ -157,6 +163,8 @@ def test_trainers_of_trl_take_the_shards(name: str, tmp_path: Path, tiny: tuple[
     result = trainer.train()
     assert result.global_step == 2
     assert result.training_loss > 0
+    told = [str(w.message) for w in recwarn] + [record.getMessage() for record in caplog.records]
+    assert not [text for text in told if "column" in text.lower()]
 
 
 @pytest.mark.parametrize("name", export_names())

@@ -60,9 +60,11 @@ def test_the_run_folder(tmp_path: Path) -> None:
     Pipeline(config).run(Pairs(pairs_of(ROWS)), output=out)
     found = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
     assert found == [
+        "README.md",
         "dropped/part-00000.parquet",
         "kept/part-00000.parquet",
         "manifest.json",
+        "pairs/part-00000.parquet",
         "rejected_rows.parquet",
         "scores.parquet",
     ]

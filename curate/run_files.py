@@ -1,0 +1,91 @@
+"""Reads a finished run's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pyarrow import parquet
+
+from curate.errors import CurateError
+from curate.manifest import MANIFEST
+
+KEPT, PAIRS, DROPPED, SCORES = "kept", "pairs", "dropped", "scores.parquet"
+_BATCH_ROWS = 8192
+
+
+def keeps_pairs(format: str, file_type: str) -> bool:
+    """Whether `kept/` itself holds the pair table, so that `pairs/` is not written."""
+    return format == "pairs" and file_type == "parquet"
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether the path is the folder of a finished run."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+class RunFiles:
+    """A finished run.
+
+    Raises:
+        CurateError: the folder is no finished run, or one of an older version without `pairs/`.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not is_run(self.folder):
+            raise CurateError(
+                "the folder holds no finished run",
+                where=str(folder),
+                expected=f"a folder with {MANIFEST}",
+                fix="give the --output of a 'curate run'",
+            )
+        self.manifest: dict[str, Any] = json.loads(
+            (self.folder / MANIFEST).read_text(encoding="utf-8")
+        )
+        output = self.manifest["output"]
+        inside = KEPT if keeps_pairs(output["format"], output["file_type"]) else PAIRS
+        self._pairs = self.folder / inside
+        if not self._pairs.is_dir():
+            raise CurateError(
+                "the run keeps no pair table",
+                where=str(folder),
+                found="a run of an older version",
+                fix="run the pipeline again",
+            )
+
+    @property
+    def rows_kept(self) -> int:
+        """Pairs that were kept."""
+        return int(self.manifest["rows"]["kept"])
+
+    def kept(self) -> Iterator[pl.DataFrame]:
+        """The kept pairs as the pair table, a few thousand rows at a time."""
+        return _frames(self._pairs)
+
+    def dropped(self) -> Iterator[pl.DataFrame]:
+        """The dropped pairs as read, with drop_step and drop_reason."""
+        return _frames(self.folder / DROPPED)
+
+    def scores(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Id, origin and scores of all pairs."""
+        return pl.read_parquet(self.folder / SCORES, columns=columns)
+
+    def all_pairs(self) -> pl.DataFrame:
+        """Kept and dropped pairs in the order in which they were read, all in memory.
+
+        Labels of kept pairs are as filters left them; drop_step and drop_reason are null for them.
+        """
+        frame = pl.concat([*self.kept(), *self.dropped()], how="diagonal")
+        order = self.scores(["pair_id"])
+        return order.join(frame, on="pair_id", how="left", maintain_order="left")
+
+
+def _frames(folder: Path) -> Iterator[pl.DataFrame]:
+    for path in sorted(folder.glob("*.parquet")):
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+                yield pl.DataFrame(pl.from_arrow(batch))
