@@ -13,6 +13,7 @@ import typer
 from curate.cli_bench import bench
 from curate.cli_data import read_data
 from curate.cli_export import export, push
+from curate.cli_human import merge, route
 from curate.errors import CurateError
 
 app = typer.Typer(
@@ -196,6 +197,8 @@ def audit(
 app.command()(bench)
 app.command()(export)
 app.command()(push)
+app.command()(route)
+app.command()(merge)
 
 
 @app.command()

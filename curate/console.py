@@ -25,6 +25,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from curate.errors import CurateError
     from curate.exporting import Exported
+    from curate.human.merge import Merged
+    from curate.human.route import Routed
     from curate.plan import Plan
     from curate.pushing import Upload
     from curate.result import Result
@@ -156,6 +158,22 @@ def show_upload(found: Upload) -> None:
         out.print(Text(f"would go to {found.repo} ({who} if it is new); nothing was sent"))
     else:
         out.print(Text(f"uploaded: {found.url}"), soft_wrap=True)
+
+
+def show_routed(found: Routed) -> None:
+    """What goes to people, and why."""
+    told = ", ".join(found.columns) or "no score"
+    out.print(Text(f"uncertainty by: {told}"))
+    chosen = f"{len(found.pairs):,} of {found.candidates:,} pairs"
+    out.print(Text(f"{chosen} for people: {found.folder}"), soft_wrap=True)
+
+
+def show_merged(found: Merged, folder: Path) -> None:
+    """How many verdicts of each kind came back."""
+    counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items() if count)
+    out.print(Text(f"verdicts: {counts or 'none'}"))
+    place = f"{len(found.frame):,} votes: {folder / 'pairs'}"
+    out.print(Text(place), soft_wrap=True)
 
 
 def show_plan(plan: Plan, facts: dict[str, Any], output: str) -> None:

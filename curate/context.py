@@ -65,6 +65,7 @@ class Context:
         store: keeps what is costly for the next run; None keeps nothing.
         inference: how language and reward models are run.
         features_of: makes the features of the run's pairs (embeds each distinct text once).
+        embed: embeds other texts by the run's embedder, rows of length 1.
         facts: what a step found about the data set as a whole; it goes into the manifest.
         warnings: what a step wants the user to be told.
     """
@@ -75,6 +76,7 @@ class Context:
     store: Store | None = None
     inference: Inference = field(default_factory=Inference)
     features_of: Callable[[], Features] | None = None
+    embed: Callable[[list[str]], NDArray[np.float32]] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _shared: dict[Any, Any] = field(default_factory=dict, repr=False)

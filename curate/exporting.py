@@ -14,6 +14,7 @@ from curate.config import InputConfig
 from curate.context import Progress, SilentProgress
 from curate.exports import Advice, get_export
 from curate.manifest import MANIFEST, versions
+from curate.prefetch import ahead
 from curate.reading import stream_pairs
 from curate.run_files import KEPT, RunFiles, is_run
 from curate.run_writer import smoothing
@@ -86,7 +87,7 @@ def export(
     counts: dict[str, int] = {}
     warnings = _Warnings()
     with staged(folder, overwrite, MARK) as stage:
-        batches = run.kept() if run else _read(source, counts, progress)
+        batches = ahead(run.kept() if run else _read(source, counts, progress))
         pairs = 0
         with (
             ShardWriter(stage / KEPT, target.file_type, target.rows_per_shard) as writer,

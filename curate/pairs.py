@@ -82,12 +82,12 @@ def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def content_hashes(pairs: pl.DataFrame) -> list[bytes]:
     """Hash of (prompt, unordered answers, annotator) for each row; a flipped label keeps it."""
-    keys = content_keys(pairs)
-    columns = (keys["prompt"], keys["low"], keys["high"], pairs["annotator"].fill_null(""))
+    keys = content_keys(pairs).with_columns(pairs["annotator"].fill_null(""))
+    text = pl.concat_str("prompt", "low", "high", "annotator", separator="\x1d")
     # hashlib has no vectorised form; one call a row is about a microsecond.
     return [
-        blake2b("\x1d".join(row).encode(), digest_size=_HASH_BYTES).digest()
-        for row in zip(*(c.to_list() for c in columns), strict=True)
+        blake2b(row, digest_size=_HASH_BYTES).digest()
+        for row in keys.select(text.cast(pl.Binary)).to_series().to_list()
     ]
 
 

@@ -15,7 +15,7 @@ from curate.engines.local import DROP_REASON, DROP_STEP, StepReport, run_filters
 from curate.errors import CurateError
 from curate.exports import WEIGHT
 from curate.manifest import check_rows
-from curate.pairs import PAIR_COLUMNS
+from curate.pairs import MESSAGES, PAIR_COLUMNS
 from curate.plan import Plan, make_plan
 from curate.reading import Pairs, read_pairs
 from curate.result import Result
@@ -25,6 +25,9 @@ from curate.store import open_store
 from curate.yaml_places import Places
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from curate.models.features import Features
 
 
@@ -136,7 +139,19 @@ class Pipeline:
 
             context.device = choose_device(self.config.embedder.device)
             context.features_of = lambda: self._embed(frame, steps, progress)
+            context.embed = self._embed_texts
         return context
+
+    def _embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
+        """Vectors of texts that are no part of a pair, such as evaluation prompts."""
+        c = self.config
+        message = pl.struct(role=pl.lit("user"), content=pl.col("text"))
+        empty = pl.lit([], dtype=MESSAGES)
+        frame = pl.DataFrame({"text": texts}).select(
+            prompt=pl.concat_list(message).cast(MESSAGES), chosen=empty, rejected=empty
+        )
+        features, _ = embed_frame(frame, c.embedder, c.store, SilentProgress(), c.inference)
+        return features.prompt
 
     def _embed(self, frame: pl.DataFrame, steps: list[StepReport], progress: Progress) -> Features:
         c = self.config

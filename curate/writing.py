@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -74,9 +75,12 @@ class ShardWriter:
     def _append(self, rows: pl.DataFrame) -> None:
         assert self._file is not None
         if self._ending == "jsonl":
-            lines = rows.columns == [RAW_LINE]
-            text = "\n".join((*rows[RAW_LINE], "")) if lines else rows.write_ndjson()
-            self._file.write(text.encode())
+            if rows.columns == [RAW_LINE]:
+                self._file.write("\n".join((*rows[RAW_LINE], "")).encode())
+                return
+            lines = BytesIO()
+            rows.write_ndjson(lines)
+            self._file.write(lines.getbuffer())
             return
         table = _arrow(rows)
         if self._parquet is None:
@@ -138,7 +142,7 @@ def _arrow(frame: pl.DataFrame) -> pa.Table:
     return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
-def write_json(value: dict[str, Any], path: Path) -> None:
+def write_json(value: Any, path: Path) -> None:
     """Write a JSON file in one step: it stands whole or not at all."""
     write_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n", path)
 

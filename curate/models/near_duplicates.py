@@ -23,13 +23,16 @@ Parts = tuple[Shingles, ...]
 """Shingles of the prompt (if it counts), then of the two answers (if they count)."""
 
 
-def shingles(text: str) -> Shingles:
-    """Hashes of all runs of three words, case ignored; a shorter text is one shingle."""
-    words = _WORD.findall(text.lower()) or [text]
-    runs = max(len(words) - _SHINGLE_WORDS + 1, 1)
-    return frozenset(
-        crc32("\x1f".join(words[i : i + _SHINGLE_WORDS]).encode()) for i in range(runs)
-    )
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case; the text itself where it has none."""
+    return _WORD.findall(text.lower()) or [text]
+
+
+def shingles(text: str, length: int = _SHINGLE_WORDS) -> Shingles:
+    """Hashes of all runs of `length` words, case ignored; a shorter text is one shingle."""
+    words = words_of(text)
+    runs = max(len(words) - length + 1, 1)
+    return frozenset(crc32("\x1f".join(words[i : i + length]).encode()) for i in range(runs))
 
 
 def jaccard(first: Shingles, second: Shingles) -> float:

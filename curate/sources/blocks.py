@@ -87,6 +87,9 @@ class PythonBlock(Block):
         placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra)
         extras: list[str | None] = []
         for row in self.rows:
+            if row.keys() <= placed and not any(type(v) is list for v in row.values()):
+                extras.append(None)
+                continue
             rest = {k: v for k, v in row.items() if k not in placed}
             lossy = (k for k in fmt.text_columns if k not in rest and has_other_keys(row.get(k)))
             rest.update({k: row[k] for k in lossy})
@@ -98,9 +101,11 @@ def _text_series(
     name: str, values: list[Any], scalars_are_text: bool, errors: dict[int, str]
 ) -> pl.Series:
     """A text column as String or as messages, whichever most of its values are."""
+    try:
+        return pl.Series(name, values, dtype=pl.String, strict=True)
+    except (TypeError, pl.exceptions.PolarsError):
+        pass  # not text throughout
     kinds = Counter("text" if type(v) is str else "messages" for v in values if _is_text(v))
-    if kinds["messages"] == 0 and all(v is None or type(v) is str for v in values):
-        return pl.Series(name, values, dtype=pl.String)
     most = "messages" if kinds["messages"] > kinds["text"] else "text"
     out: list[Any] = []
     for i, value in enumerate(values):

@@ -13,6 +13,7 @@ import sys
 import types
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import datasets
 import polars as pl
@@ -21,8 +22,10 @@ import yaml
 
 from curate import Pairs
 from curate.exporting import Target, export
+from curate.human.merge import read_verdicts
+from curate.human.tools import TOOLS
 from curate.pairs import MESSAGES
-from curate.writing import write_shards
+from curate.writing import write_files, write_shards
 from tests.helpers import numbered_pairs, turn
 from tests.models import tiny_causal
 
@@ -204,3 +207,27 @@ def _module_of(path: Path, name: str, stand_ins: Any) -> Any:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def test_argilla_reads_its_task_files(tmp_path: Path, stand_ins: Any) -> None:
+    """Settings and records by Argilla's own classes; a server is stood in for."""
+    _home("argilla")
+    stand_ins(PIL={"Image": object}, PIL__Image={})
+    argilla = importlib.import_module("argilla")
+    client = importlib.import_module("argilla.client")
+    client.Argilla._get_default = classmethod(lambda cls: MagicMock())
+    first = pl.Series([True, False, True])
+    write_files(TOOLS["argilla"].files(numbered_pairs(3), first), tmp_path)
+    settings = argilla.Settings.from_json(tmp_path / "settings.json")
+    assert [f.name for f in settings.fields] == ["prompt", "answer_a", "answer_b"]
+    assert settings.questions["verdict"].labels == ["A", "B", "tie", "drop"]
+    assert settings.metadata["order"].visible_for_annotators is False
+    json_io = importlib.import_module("argilla.records._io._json").JsonIO
+    records = json_io._records_from_json(tmp_path / "records.json")
+    user = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
+    for record in records:
+        record.responses.add(argilla.Response("verdict", "A", user_id=user))
+    json_io.to_json(records, tmp_path / "done.json")
+    verdicts = read_verdicts([tmp_path / "done.json"])
+    assert verdicts["verdict"].to_list() == ["keep", "flip", "keep"]
+    assert verdicts["reviewer"].unique().to_list() == [user]

@@ -1,0 +1,35 @@
+"""Drops pairs whose prompt occurs in an evaluation set."""
+
+from __future__ import annotations
+
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context
+from curate.steps import Filter, Parameters, Verdict
+
+
+class DecontaminateParams(Parameters):
+    """Parameters of `decontaminate`."""
+
+    scorer: str = Field("contamination", description="Name of the scorer that found the matches.")
+
+
+class Decontaminate(Filter[DecontaminateParams]):
+    """Drops what the scorer `contamination` matched; the reason names the evaluation prompt."""
+
+    name = "decontaminate"
+    summary = "drop pairs whose prompt occurs in an evaluation set (by the scorer contamination)"
+    Params = DecontaminateParams
+
+    def reads(self) -> tuple[str, ...]:
+        """The scorer's verdict and the match."""
+        return (f"{self.params.scorer}.matched", f"{self.params.scorer}.match")
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+        """Keep pairs without a match."""
+        matched, match = self.reads()
+        told = pairs.select(
+            keep=~pl.col(matched).fill_null(False), reason=pl.format("occurs in {}", match)
+        )
+        return Verdict(told["keep"], told["reason"])

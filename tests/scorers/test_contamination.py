@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from curate import CurateError, Pairs, Pipeline
+from curate.context import Context
+from curate.models.evaluation_texts import NgramIndex, read_evaluation_texts
+from scorers.contamination import Contamination
+from tests.helpers import context_of, pairs_of, turn, write_jsonl
+
+EVAL = "natalia sold clips to forty eight of her friends in april and half as many in may"
+OTHER = "what is the largest prime number below one hundred that ends in the digit seven"
+
+
+def prompts(*texts: str) -> pl.DataFrame:
+    return pairs_of([{"prompt": t, "chosen": "a", "rejected": "b"} for t in texts])
+
+
+def naive_share(text: str, evaluation: str, n: int) -> float:
+    words, wanted = text.lower().split(), evaluation.lower().split()
+    n = min(n, len(wanted))
+    grams = {tuple(wanted[i : i + n]) for i in range(len(wanted) - n + 1)}
+    own = {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+    return len(grams & own) / len(grams)
+
+
+def test_the_share_of_ngrams_equals_a_naive_loop() -> None:
+    rng = np.random.default_rng(0)
+    vocabulary = [f"w{i}" for i in range(6)]
+    texts = [" ".join(rng.choice(vocabulary, size=rng.integers(1, 30))) for _ in range(60)]
+    evaluations, pairs = texts[:20], texts[20:]
+    for n in (1, 2, 4):
+        index = NgramIndex(evaluations, n)
+        for text in pairs:
+            _, share = index.best(text)
+            # A short evaluation prompt is one n-gram of its own length.
+            expected = max(naive_share(text, e, n) for e in evaluations)
+            assert share == pytest.approx(expected)
+
+
+def test_copies_and_embedded_copies_match_and_others_do_not(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "gsm.jsonl", [{"question": OTHER}, {"question": EVAL}])
+    pairs = prompts(
+        EVAL.upper(), f"Please solve: {EVAL}? Thanks!", "something else entirely", EVAL[:30]
+    )
+    context = Context()
+    found = Contamination(against=[str(path)]).score(pairs, context)
+    assert found["matched"].to_list() == [True, True, False, False]
+    assert found["match"][0].startswith("gsm.jsonl, row 2: natalia")
+    assert found["overlap"].to_list()[:3] == [1.0, 1.0, 0.0]
+    assert context.facts["pairs_by_evaluation_set"] == {"gsm.jsonl": 2}
+    assert context.facts["evaluation_prompts_found"] == 1
+
+
+def test_paraphrases_match_by_cosine(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "e.jsonl", [{"prompt": "x"}, {"prompt": "y"}])
+    pairs = prompts("like y", "unlike")
+    near = np.array([0.6, 0.8, 0.0], dtype=np.float32)
+    context = context_of(pairs, {"like y": near, "unlike": np.eye(3, dtype=np.float32)[2]}, 3)
+    context.embed = lambda texts: np.eye(3, dtype=np.float32)[: len(texts)]
+    found = Contamination(against=[str(path)], cosine=0.75).score(pairs, context)
+    assert found["matched"].to_list() == [True, False]
+    assert found["match"][0] == "e.jsonl, row 2: y"
+    np.testing.assert_allclose(found["cosine"], [0.8, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", f"{OTHER}\n\n{EVAL}\n"),
+        ("a.csv", f"id,question\n1,{OTHER}\n2,{EVAL}\n"),
+        ("a.json", f'[{{"turns": ["{OTHER}", "more"]}}, {{"turns": ["{EVAL}"]}}]'),
+    ],
+)
+def test_kinds_of_evaluation_files(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    found = read_evaluation_texts([str(tmp_path / name)], None)
+    assert found[0].text.startswith(OTHER)
+    assert found[-1].text == EVAL
+
+
+def test_messages_and_named_columns(tmp_path: Path) -> None:
+    pl.DataFrame({"m": [turn("a", "user") + turn("b")]}).write_parquet(tmp_path / "a.parquet")
+    (found,) = read_evaluation_texts([str(tmp_path / "a.parquet")], "m")
+    assert found.text == "a\nb"
+    with pytest.raises(CurateError, match="name it with 'column:'"):
+        read_evaluation_texts([str(tmp_path / "a.parquet")], None)
+    with pytest.raises(CurateError, match="cannot be read"):
+        read_evaluation_texts([str(tmp_path / "none.jsonl")], None)
+
+
+@pytest.mark.slow
+def test_a_run_drops_what_matches_and_names_it(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "e.jsonl", [{"prompt": EVAL}])
+    paraphrase = "In April Natalia sold clips to 48 friends, and in May half as many"
+    config = {
+        "scorers": [{"type": "contamination", "against": [str(path)], "cosine": 0.8}],
+        "filters": [{"type": "decontaminate"}],
+    }
+    pairs = Pairs(prompts(EVAL, paraphrase, OTHER))
+    result = Pipeline(config).run(pairs)
+    assert result.kept["prompt"].to_list() == [turn(OTHER, "user")]
+    assert result.dropped["drop_reason"][0].startswith("occurs in e.jsonl, row 1: natalia")
+    assert result.scores["contamination.overlap"].to_list()[1] < 0.5
