@@ -14,6 +14,7 @@ from curate.cli_bench import bench
 from curate.cli_data import read_data
 from curate.cli_export import export, push
 from curate.cli_human import merge, route
+from curate.cli_report import apply, compare, report, review
 from curate.errors import CurateError
 
 app = typer.Typer(
@@ -199,6 +200,10 @@ app.command()(export)
 app.command()(push)
 app.command()(route)
 app.command()(merge)
+app.command()(report)
+app.command()(compare)
+app.command()(review)
+app.command()(apply)
 
 
 @app.command()

@@ -83,6 +83,7 @@ class OutputConfig(Section):
         description="Kind of the kept shards; dataset: a DatasetDict as save_to_disk writes it.",
     )
     rows_per_shard: int = Field(100_000, ge=1, description="Rows in one shard at most.")
+    report: bool = Field(True, description="Write report.html, the run as a page to look at.")
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="Score columns that the shards carry, as a list or as NAME: COLUMN.",

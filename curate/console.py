@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from curate.human.route import Routed
     from curate.plan import Plan
     from curate.pushing import Upload
+    from curate.report.compare import Comparison
     from curate.result import Result
 
 out = Console()
@@ -133,9 +134,12 @@ def _show_places(folder: Path) -> None:
         ("curated shards", "kept"),
         ("dropped pairs", "dropped"),
         ("scores", "scores.parquet"),
+        ("report", "report.html"),
         ("dataset card", "README.md"),
         ("summary", "manifest.json"),
     ):
+        if not (folder / name).exists():
+            continue
         # Plain print: a path must not be wrapped or coloured by what it holds.
         out.print(Text(f"{label + ':':<16}{folder / name}"), soft_wrap=True)
 
@@ -174,6 +178,20 @@ def show_merged(found: Merged, folder: Path) -> None:
     out.print(Text(f"verdicts: {counts or 'none'}"))
     place = f"{len(found.frame):,} votes: {folder / 'pairs'}"
     out.print(Text(place), soft_wrap=True)
+
+
+def show_comparison(found: Comparison) -> None:
+    """How far two runs agree."""
+    counts = found.counts
+    table = Table("", "kept by B", "dropped by B", title="Pairs", title_justify="left")
+    table.add_row("kept by A", f"{counts['both']:,}", f"{counts['only_a']:,}")
+    table.add_row("dropped by A", f"{counts['only_b']:,}", f"{counts['neither']:,}")
+    out.print(table)
+    more = f"overlap of what they keep {found.jaccard:.1%}"
+    out.print(f"{more}; kept by both with opposite labels {counts['relabelled']:,}")
+    for row in found.reasons[:10]:
+        line = f"{row['run']} drops {row['pairs']:,} that the other keeps by {row['step']}"
+        out.print(Text(line))
 
 
 def show_plan(plan: Plan, facts: dict[str, Any], output: str) -> None:

@@ -118,7 +118,13 @@ class Pipeline:
         dropped = dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON)
         check_rows(len(frame), len(kept), len(dropped))
         made = [c.name for c in self.plan.columns()]
-        return Result(fate.select("pair_id", *made), kept, dropped, pairs.rejected, steps)
+        places = None
+        if self.plan.needs_embeddings and self.config.output.report:
+            from curate.report.prompt_map import prompt_map
+
+            places = prompt_map(frame, context.features)
+        scored = fate.select("pair_id", *made)
+        return Result(scored, kept, dropped, pairs.rejected, steps, places)
 
     def _weight(self) -> list[pl.Expr]:
         """The product of all training weights as `weight`, if a filter gives one."""

@@ -21,6 +21,7 @@ class Result:
         dropped: the pair table of the others, with drop_step and drop_reason.
         rejected: file, row and reason of rows that were no pairs.
         steps: what each step did.
+        prompt_map: places of prompts in the plane for the report, where the run had embeddings.
         folder: where the run was written, None for a run in memory.
     """
 
@@ -29,6 +30,7 @@ class Result:
     dropped: pl.DataFrame
     rejected: pl.DataFrame
     steps: list[StepReport]
+    prompt_map: pl.DataFrame | None = None
     folder: Path | None = None
 
     @property

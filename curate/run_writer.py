@@ -18,6 +18,8 @@ from curate.manifest import MANIFEST, make_manifest
 from curate.pairs import fingerprint
 from curate.plan import Plan
 from curate.reading import Pairs
+from curate.report.build import write_report
+from curate.report.prompt_map import FILE
 from curate.result import Result
 from curate.run_files import KEPT, PAIRS, SCORES, keeps_pairs
 from curate.runfolder import staged
@@ -67,7 +69,13 @@ def write_run(
         advice = Advice(smoothing(manifest), KEPT, output.file_type)
         write_files(plan.export.files(advice), stage)
         write_files({"README.md": make_card(manifest, advice)}, stage)
+        if result.prompt_map is not None:
+            write_frame(result.prompt_map, stage / FILE)
         write_json(manifest, stage / MANIFEST)
+    if output.report:
+        # After the run is in its place: a report that fails must not cost the run.
+        with progress.task("report", None):
+            write_report(folder)
     return replace(result, steps=steps, folder=folder)
 
 

@@ -106,10 +106,13 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
 
 
 def estimates(
-    margins: NDArray[np.float64], groups: NDArray[np.int64], context: Context
+    margins: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    context: Context,
+    resamples: int = _RESAMPLES,
 ) -> list[Estimate]:
     """All estimators on (pairs,) calibrated margins; whole prompts are resampled for intervals."""
-    draws = _resamples(groups, context.rng("bootstrap"))
+    draws = _resamples(groups, context.rng("bootstrap"), resamples)
     with context.progress.task("bootstrap", len(ESTIMATORS) * len(draws)) as task:
         return [_estimate(*e, margins, draws, task) for e in ESTIMATORS]
 
@@ -138,12 +141,14 @@ def _estimate(
     return Estimate(name, estimator(margins), float(low), float(high), caveat)
 
 
-def _resamples(groups: NDArray[np.int64], rng: np.random.Generator) -> list[NDArray[np.int64]]:
+def _resamples(
+    groups: NDArray[np.int64], rng: np.random.Generator, count: int
+) -> list[NDArray[np.int64]]:
     """Rows of each bootstrap draw of prompts."""
     order = np.argsort(groups, kind="stable")
     _, starts, counts = np.unique(groups[order], return_index=True, return_counts=True)
     draws = []
-    for _ in range(_RESAMPLES):
+    for _ in range(count):
         taken = rng.integers(len(starts), size=len(starts))
         sizes = counts[taken]
         offsets = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)

@@ -1,0 +1,200 @@
+"""Builds report.html: one file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from curate.errors import CurateError
+from curate.pairs import messages_text
+from curate.report import charts
+from curate.report.noise import noise
+from curate.report.prompt_map import FILE
+from curate.report.run_view import RunView, load_view
+from curate.report.worddiff import LONGEST, word_diff
+from curate.writing import write_text
+
+REPORT = "report.html"
+SUSPICIOUS = 20
+_SHOWN_SCORES = 8
+
+
+def write_report(folder: str | Path, output: Path | None = None) -> Path:
+    """Write the report of a finished run, by default to report.html in its folder.
+
+    Raises:
+        CurateError: the folder holds no finished run.
+    """
+    view = load_view(folder)
+    path = output or view.folder / REPORT
+    write_text(report_html(view), path)
+    return path
+
+
+def report_html(view: RunView) -> str:
+    """The report as HTML."""
+    manifest = view.manifest
+    data = {
+        "funnel": charts.funnel(view),
+        "histograms": charts.histograms(view),
+        "points": charts.points(view),
+        "lengths": charts.length_bias(view),
+        "map": _map(view),
+        "columns": {c["name"]: c for c in manifest["columns"]},
+        "cartography": ["crm.loss_mean", "crm.loss_variance"],
+    }
+    data["noise"] = noise(view)
+    return page(
+        "report.html.j2",
+        title=f"{view.folder.name}: curated preference pairs",
+        rows=manifest["rows"],
+        steps=manifest["steps"],
+        input=manifest["input"],
+        warnings=manifest["warnings"],
+        noise=data["noise"],
+        lengths=data["lengths"],
+        tables={name: charts.groups(view, name) for name in ("source", "annotator")},
+        suspicion=view.suspicion,
+        suspicious=pairs_with_diff(view.most_suspicious(SUSPICIOUS), view.numeric),
+        config=yaml.safe_dump(manifest["config"], sort_keys=False),
+        versions=manifest["versions"],
+        created=manifest["created"],
+        command=_command(view),
+        data=data,
+        sampled=len(view.frame) > charts.POINTS,
+        points=charts.POINTS,
+    )
+
+
+def write_audit_report(audit: Path, output: Path | None = None) -> Path:
+    """Write the findings of `curate audit` as a page, by default beside the file.
+
+    Raises:
+        CurateError: the file is no audit.
+    """
+    try:
+        found = json.loads(audit.read_text(encoding="utf-8"))
+        html = audit_html(found, audit.stem)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CurateError(
+            "the file is no audit",
+            where=str(audit),
+            found=f"{type(error).__name__}: {error}",
+            expected="the file that 'curate audit' writes",
+        ) from None
+    path = output or audit.with_suffix(".html")
+    write_text(html, path)
+    return path
+
+
+def audit_html(found: dict[str, Any], name: str) -> str:
+    """The findings of `curate audit` as HTML."""
+    return page(
+        "audit.html.j2", title=f"{name}: audit", found=found, data={"noise": found["noise"]}
+    )
+
+
+def page(template: str, **values: Any) -> str:
+    """A template with the styles, scripts and plotting library put into it."""
+    return (
+        _environment()
+        .get_template(template)
+        .render(css=asset("style.css"), js=asset("report.js"), plotly=_plotly(), **values)
+    )
+
+
+def pairs_with_diff(rows: pl.DataFrame, numeric: list[str]) -> list[dict[str, Any]]:
+    """Pairs as the templates show them: texts with a word diff, fate, scores."""
+    texts = rows.select(
+        messages_text(part).alias(part) for part in ("prompt", "chosen", "rejected")
+    )
+    shown = []
+    for row, text in zip(rows.iter_rows(named=True), texts.iter_rows(named=True), strict=True):
+        chosen, rejected = word_diff(text["chosen"], text["rejected"])
+        scores = {n: row[n] for n in numeric if row.get(n) is not None}
+        shown.append(
+            {
+                "id": row["pair_id"],
+                "prompt": text["prompt"][:LONGEST],
+                "chosen": chosen,
+                "rejected": rejected,
+                "kept": row["kept"],
+                "why": f"{row['drop_step']}: {row['drop_reason']}" if not row["kept"] else "",
+                "scores": scores,
+                "annotator": row["annotator"],
+                "source": row["source"],
+            }
+        )
+    return shown
+
+
+def asset(name: str) -> str:
+    """A file of the package's templates."""
+    return resources.files("curate.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@cache
+def _plotly() -> str:
+    file = resources.files("plotly").joinpath("package_data", "plotly.min.js")
+    # The end of a script inside the library's texts would end the page's script.
+    return file.read_text(encoding="utf-8").replace("</script", "<\\/script")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("curate.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["percent"] = lambda value: "?" if value is None else f"{value:.1%}"
+    environment.filters["score"] = _score
+    environment.filters["embedded"] = _embedded
+    return environment
+
+
+def _score(value: Any) -> str:
+    if value is None:
+        return "?"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _embedded(value: Any) -> str:
+    """JSON that cannot end the script element in which it stands."""
+    text = json.dumps(
+        value, ensure_ascii=False, allow_nan=False, default=str, separators=(",", ":")
+    )
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _map(view: RunView) -> dict[str, Any] | None:
+    """Places of prompts, whether their first pair was kept, and how they begin."""
+    path = view.folder / FILE
+    if not path.exists():
+        return None
+    text = messages_text("prompt").str.slice(0, 160)
+    rows = pl.read_parquet(path).join(
+        view.frame.select("pair_id", "kept", text=text), on="pair_id", maintain_order="left"
+    )
+    return {
+        "x": rows["x"].round(2).to_list(),
+        "y": rows["y"].round(2).to_list(),
+        "kept": rows["kept"].to_list(),
+        "text": rows["text"].to_list(),
+    }
+
+
+def _command(view: RunView) -> str:
+    output = shlex.quote(view.folder.name)
+    return f"curate run pipeline.yaml --output {output}"

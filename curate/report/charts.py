@@ -1,0 +1,141 @@
+"""Data of the report's charts, small whatever the number of pairs: counted or sampled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from curate.pairs import messages_text
+from curate.report.run_view import RunView, sampled
+
+BINS = 40
+POINTS = 1500
+_HOVER = 220
+_DIGITS = 4
+_TAIL = 0.005
+"""Share of values at each end that a histogram gathers in its outermost bins."""
+
+
+def funnel(view: RunView) -> list[dict[str, Any]]:
+    """Pairs before and after each filter, the reading first."""
+    steps = view.manifest["steps"]
+    rows = [{"name": "read", "in": view.manifest["rows"]["in"], "out": view.manifest["rows"]["in"]}]
+    rows += [
+        {"name": s["name"], "in": s["rows_in"], "out": s["rows_out"]}
+        for s in steps
+        if s["kind"] == "filter"
+    ]
+    return rows
+
+
+def histograms(view: RunView) -> dict[str, dict[str, Any]]:
+    """For each score the edges of its bins, and how many kept and dropped pairs lie in each.
+
+    Values beyond the 0.5 and 99.5 % quantiles are counted in the outermost bins.
+    """
+    found = {}
+    for name in view.numeric:
+        values = view.frame[name].cast(pl.Float64).to_numpy()
+        known = np.isfinite(values)
+        if not known.any():
+            continue
+        low, high = np.quantile(values[known], [_TAIL, 1.0 - _TAIL])
+        if low == high:
+            low, high = values[known].min(), values[known].max()
+        edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
+        inside = np.clip(values, edges[0], edges[-1])
+        counts = [
+            np.histogram(inside[known & side], edges)[0].tolist()
+            for side in (view.kept, ~view.kept)
+        ]
+        found[name] = {
+            "edges": [_short(e) for e in edges],
+            "kept": counts[0],
+            "dropped": counts[1],
+            "missing": int((~known).sum()),
+        }
+    return found
+
+
+def points(view: RunView) -> dict[str, Any]:
+    """Scores, fate and the beginning of the texts of pairs drawn at random, for scatter plots."""
+    rows = sampled(view.frame, POINTS)
+    shown = rows.select(
+        p=_beginning("prompt"),
+        c=_beginning("chosen"),
+        r=_beginning("rejected"),
+        why=pl.concat_str(pl.col("drop_step"), pl.col("drop_reason"), separator=": "),
+    )
+    scores = {
+        name: [_short(v) for v in rows[name].cast(pl.Float64).to_list()] for name in view.numeric
+    }
+    return {
+        "total": len(view.frame),
+        "id": rows["pair_id"].to_list(),
+        "kept": rows["kept"].to_list(),
+        "prompt": shown["p"].to_list(),
+        "chosen": shown["c"].to_list(),
+        "rejected": shown["r"].to_list(),
+        "why": shown["why"].to_list(),
+        "scores": scores,
+    }
+
+
+def length_bias(view: RunView) -> dict[str, Any]:
+    """How much longer the chosen answers are than the rejected ones, before and after filters.
+
+    Histograms of log2(characters of chosen / characters of rejected), each a share of its pairs,
+    and the share of pairs whose chosen answer is longer.
+    """
+    lengths = view.frame.select(
+        c=messages_text("chosen").str.len_chars(), r=messages_text("rejected").str.len_chars()
+    )
+    ratio = np.log2((lengths["c"].to_numpy() + 1.0) / (lengths["r"].to_numpy() + 1.0))
+    votes = ~view.frame["is_tie"].to_numpy()
+    edges = np.linspace(-4.0, 4.0, BINS + 1)
+    found: dict[str, Any] = {"edges": [_short(e) for e in edges]}
+    for name, side in (("before", votes), ("after", votes & view.kept)):
+        chosen = ratio[side]
+        counts = np.histogram(np.clip(chosen, -4.0, 4.0), edges)[0]
+        total = max(len(chosen), 1)
+        longer, shorter = int((chosen > 0).sum()), int((chosen < 0).sum())
+        found[name] = {
+            "pairs": len(chosen),
+            "share": (counts / total).round(5).tolist(),
+            "longer": longer / max(longer + shorter, 1),
+        }
+    return found
+
+
+def groups(view: RunView, column: str, most: int = 30) -> list[dict[str, Any]]:
+    """Pairs, share kept and mean doubt of each annotator or source, the largest first."""
+    if view.frame[column].n_unique() < 2:
+        return []
+    doubt = view.suspicion[0] if view.suspicion else None
+    mean = pl.col(doubt).cast(pl.Float64).mean() if doubt else pl.lit(None, dtype=pl.Float64)
+    table = (
+        view.frame.group_by(pl.col(column).fill_null("(none)").alias("name"))
+        .agg(
+            pairs=pl.len(),
+            kept=pl.col("kept").mean(),
+            ties=pl.col("is_tie").mean(),
+            doubt=mean,
+        )
+        .sort("pairs", "name", descending=[True, False])
+    )
+    return table.head(most).to_dicts()
+
+
+def _beginning(part: str) -> pl.Expr:
+    text = messages_text(part)
+    cut = text.str.len_chars() > _HOVER
+    return pl.when(cut).then(text.str.slice(0, _HOVER) + pl.lit("…")).otherwise(text)
+
+
+def _short(value: Any) -> float | None:
+    """A number with the digits that a plot can show, None for a missing one."""
+    if value is None or not np.isfinite(value):
+        return None
+    return float(f"{value:.{_DIGITS}g}")

@@ -1,0 +1,43 @@
+"""A map of the prompts: near ones lie near each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from curate.models.features import Features
+
+PROMPTS = 1500
+FEWEST = 20
+FILE = "prompt_map.parquet"
+_PERPLEXITY = 30.0
+_STEPS = 400
+
+
+def prompt_map(pairs: pl.DataFrame, features: Features) -> pl.DataFrame | None:
+    """Places of prompts in the plane by t-SNE (van der Maaten and Hinton 2008) of embeddings.
+
+    Args:
+        pairs: the pair table.
+        features: of these pairs.
+
+    Returns:
+        pair_id (of the prompt's first pair), x, y for at most 1,500 distinct prompts drawn at
+        random; None where there are fewer than 20.
+    """
+    from sklearn.manifold import TSNE
+
+    prompts, first = np.unique(features.index["prompt"], return_index=True)
+    if len(prompts) < FEWEST:
+        return None
+    rng = np.random.default_rng(0)
+    taken = np.sort(rng.permutation(len(prompts))[:PROMPTS])
+    vectors = np.asarray(features.vectors[prompts[taken]], dtype=np.float32)
+    perplexity = min(_PERPLEXITY, (len(taken) - 1) / 3)
+    reducer = TSNE(2, init="pca", perplexity=perplexity, max_iter=_STEPS, random_state=0)
+    places = reducer.fit_transform(vectors)
+    ids = pairs["pair_id"][first[taken].tolist()]
+    return pl.DataFrame({"pair_id": ids, "x": places[:, 0], "y": places[:, 1]})

@@ -1,0 +1,89 @@
+"""A finished run as one frame: texts, scores and fate of every pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from curate.engines.local import DROP_REASON, DROP_STEP
+from curate.run_files import RunFiles
+
+SUSPICION = (
+    ("noise_score.score", True),
+    ("label_em.posterior", False),
+    ("judge.margin", False),
+    ("reward_model.margin", False),
+    ("committee.votes", False),
+    ("reward_margin.margin", False),
+    ("crm.loss_mean", True),
+)
+"""Scores by which a label is doubted, the best first, and whether large values are doubtful."""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What pages show of a run.
+
+    Attributes:
+        folder: of the run.
+        manifest: as written.
+        frame: one row a pair in the order of reading: pair columns, scores, `kept` (bool),
+            drop_step, drop_reason.
+        numeric: score columns that hold numbers, in order.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    frame: pl.DataFrame
+    numeric: list[str]
+
+    @property
+    def kept(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Whether each pair was kept, (pairs,)."""
+        return self.frame["kept"].to_numpy()
+
+    @property
+    def suspicion(self) -> tuple[str, bool] | None:
+        """The score by which labels are doubted, and whether its large values are doubtful."""
+        return next(((n, large) for n, large in SUSPICION if n in self.frame.columns), None)
+
+    def most_suspicious(self, count: int) -> pl.DataFrame:
+        """The pairs whose labels are doubted most; without a score for it the first dropped."""
+        if self.suspicion is None:
+            return self.frame.filter(~pl.col("kept")).head(count)
+        name, large = self.suspicion
+        known = self.frame.filter(pl.col(name).is_not_null(), ~pl.col("is_tie"))
+        return known.sort(name, descending=large, maintain_order=True).head(count)
+
+
+def load_view(folder: str | Path) -> RunView:
+    """The view of a finished run; all pairs are held in memory.
+
+    Raises:
+        CurateError: the folder holds no finished run.
+    """
+    run = RunFiles(folder)
+    pairs = run.all_pairs()
+    for column in (DROP_STEP, DROP_REASON):
+        if column not in pairs.columns:
+            pairs = pairs.with_columns(pl.lit(None, dtype=pl.String).alias(column))
+    scores = run.scores().drop("pair_id")
+    own = [c for c in scores.columns if c not in pairs.columns]
+    frame = pl.concat([pairs, scores.select(own)], how="horizontal")
+    frame = frame.with_columns(kept=pl.col(DROP_STEP).is_null())
+    numeric = [
+        c for c, t in frame.schema.items() if "." in c and (t.is_numeric() or t == pl.Boolean)
+    ]
+    return RunView(run.folder, run.manifest, frame, numeric)
+
+
+def sampled(frame: pl.DataFrame, most: int, seed: int = 0) -> pl.DataFrame:
+    """At most `most` rows drawn at random, in their order."""
+    if len(frame) <= most:
+        return frame
+    rows = np.sort(np.random.default_rng(seed).choice(len(frame), most, replace=False))
+    return frame[rows]

@@ -1,0 +1,77 @@
+"use strict";
+const $ = (id) => document.getElementById(id);
+let state = null;
+let busy = 0;
+let line = Promise.resolve();
+
+// Requests go one after another, in the order in which the user asked.
+function ask(path, body) {
+  busy += 1;
+  line = line.then(() => send(path, body)).finally(() => { busy -= 1; });
+}
+async function send(path, body) {
+  try {
+    const post = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    const answer = await fetch(path, post);
+    const content = answer.headers.get("Content-Type").startsWith("application/json") ? await answer.json() : { error: await answer.text() };
+    if (answer.ok) { state = content; show(); } else fail(content.error);
+  } catch (error) {
+    fail("The server does not answer. What you judged so far is on disk: start 'curate review' again.");
+  }
+}
+function fail(text) { $("error").textContent = text; $("error").hidden = false; }
+
+function show() {
+  $("error").hidden = true;
+  $("progress").textContent = `${state.done.toLocaleString()} of ${state.total.toLocaleString()} judged by ${state.reviewer}`;
+  $("bar").max = Math.max(state.total, 1); $("bar").value = state.done;
+  if ($("sort").options.length === 1) for (const name of state.columns) $("sort").add(new Option(name, name));
+  $("sort").value = state.sort; $("descending").checked = state.descending; $("fate").value = state.fate; $("search").value = state.search;
+  const pair = state.pair;
+  $("pair").hidden = !pair; $("empty").hidden = !!pair;
+  document.documentElement.dataset.pair = pair ? pair.id : "";
+  document.documentElement.dataset.done = state.done;
+  if (!pair) return;
+  $("id").textContent = `${(pair.at + 1).toLocaleString()}. ${pair.id}`;
+  $("fate-badge").textContent = pair.kept ? "kept" : "dropped"; $("fate-badge").className = `badge ${pair.kept ? "kept" : "dropped"}`;
+  $("about").textContent = [pair.annotator && `by ${pair.annotator}`, pair.source, pair.tie && "a tie in the data"].filter(Boolean).join(" · ");
+  $("given").textContent = state.verdict ? `your verdict: ${state.verdict}` : "";
+  $("why").textContent = pair.why;
+  $("prompt").textContent = pair.prompt;
+  // Both come escaped from the server, with only <ins>, <del> and the note of a cut as markup.
+  $("chosen").innerHTML = pair.chosen; $("rejected").innerHTML = pair.rejected;
+  for (const id of ["prompt", "chosen", "rejected"]) $(id).scrollTop = 0;
+  const list = $("scores"); list.replaceChildren();
+  for (const [name, value] of Object.entries(pair.scores)) {
+    const dt = document.createElement("dt"), dd = document.createElement("dd");
+    dt.textContent = name; dd.textContent = value; list.append(dt, dd);
+  }
+}
+// A key that comes before the next pair is shown would judge a pair that nobody has seen.
+function judge(verdict) { if (!busy && state && state.pair) ask("/api/verdict", { pair_id: state.pair.id, verdict }); }
+function move(step) {
+  if (!state) return;
+  const at = state.pair ? state.pair.at + step : 0;
+  if (at >= 0 && at < state.total) ask(`/api/state?at=${at}`);
+}
+function arrange(byUser) {
+  ask("/api/arrange", { sort: $("sort").value, descending: byUser ? $("descending").checked : null, fate: $("fate").value, search: $("search").value });
+}
+const keys = { k: "keep", f: "flip", t: "tie", d: "drop", s: "skip" };
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+  const key = event.key.toLowerCase();
+  if (keys[key]) judge(keys[key]);
+  else if (key === "u") ask("/api/undo", {});
+  else if (key === "arrowleft") move(-1);
+  else if (key === "arrowright") move(1);
+  else return;
+  event.preventDefault();
+});
+for (const button of document.querySelectorAll("[data-verdict]")) button.addEventListener("click", () => judge(button.dataset.verdict));
+$("undo").addEventListener("click", () => ask("/api/undo", {}));
+$("back").addEventListener("click", () => move(-1)); $("on").addEventListener("click", () => move(1));
+$("sort").addEventListener("change", () => arrange(false));
+for (const id of ["descending", "fate", "search"]) $(id).addEventListener("change", () => arrange(true));
+$("arrange").addEventListener("submit", (event) => event.preventDefault());
+ask("/api/state");

@@ -1,0 +1,1 @@
+"""A local page to judge pairs by eye, and what becomes of the verdicts."""

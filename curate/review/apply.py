@@ -1,0 +1,118 @@
+"""Makes a run's shards anew by what reviewers said: `curate apply`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from curate.config import parse_config
+from curate.context import Progress
+from curate.engines.local import DROP_REASON, DROP_STEP, StepReport
+from curate.exports import WEIGHT
+from curate.human.merge import read_verdicts
+from curate.pairs import PAIR_COLUMNS
+from curate.plan import make_plan
+from curate.reading import ORIGIN_COLUMNS, Pairs
+from curate.relabel import turned_round
+from curate.result import Result
+from curate.review.verdict_log import FOLDER
+from curate.run_files import RunFiles
+from curate.run_writer import write_run
+
+STEP = "review"
+
+
+def verdict_files(run: Path) -> list[Path]:
+    """The files that `curate review` wrote into the run."""
+    return sorted((run / FOLDER).glob("*.jsonl"))
+
+
+def apply_verdicts(
+    run_folder: Path, files: list[Path], folder: Path, overwrite: bool, progress: Progress
+) -> Result:
+    """Write the run with the reviewers' verdicts as a last step, to a folder of its own.
+
+    Where most reviewers of a pair say keep or flip it is kept (whatever filters said), with the
+    label they say; drop and tie drop it. Without a majority, and for skip, the pair stays as the
+    run left it. Pairs that filters had dropped and reviewers keep come back.
+
+    Raises:
+        CurateError: no run, or verdicts that cannot be read.
+    """
+    run = RunFiles(run_folder)
+    config = parse_config(run.manifest["config"])
+    plan = make_plan(config)
+    pairs = run.all_pairs()
+    said = majority(read_verdicts(files))
+    judged = pairs.join(said, on="pair_id", how="left", maintain_order="left")
+    flips = (judged["verdict"] == "flip").fill_null(False)
+    judged = judged.with_columns(turned_round(judged, flips))
+    verdict = pl.col("verdict")
+    keep = verdict.is_in(["keep", "flip"]).fill_null(False)
+    gone = verdict.is_in(["drop", "tie"]).fill_null(False)
+    if DROP_STEP not in judged.columns:
+        judged = judged.with_columns(
+            pl.lit(None, dtype=pl.String).alias(c) for c in (DROP_STEP, DROP_REASON)
+        )
+    judged = judged.with_columns(
+        pl.when(keep)
+        .then(None)
+        .when(gone)
+        .then(pl.lit(STEP))
+        .otherwise(DROP_STEP)
+        .alias(DROP_STEP),
+        pl.when(keep)
+        .then(None)
+        .when(gone)
+        .then(pl.format("reviewers say {}", "verdict"))
+        .otherwise(DROP_REASON)
+        .alias(DROP_REASON),
+    )
+    kept = judged.filter(pl.col(DROP_STEP).is_null())
+    dropped = judged.filter(pl.col(DROP_STEP).is_not_null())
+    result = Result(
+        run.scores().drop(list(ORIGIN_COLUMNS), strict=False),
+        kept.select(*PAIR_COLUMNS, *_more(kept)),
+        dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON),
+        pl.read_parquet(run.folder / "rejected_rows.parquet"),
+        [*_steps(run), _report(said, len(pairs), len(kept))],
+    )
+    whole = _pairs_read(run, pairs, result.rejected)
+    return write_run(config, plan, result, whole, folder, overwrite, progress)
+
+
+def majority(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """pair_id and verdict where more than half of those who judged the pair agree on one."""
+    said = verdicts.filter(pl.col("verdict") != "skip")
+    votes = said.group_by("pair_id", "verdict").agg(votes=pl.len())
+    total = pl.col("votes").sum().over("pair_id")
+    return votes.filter(pl.col("votes") * 2 > total).select("pair_id", "verdict")
+
+
+def _more(kept: pl.DataFrame) -> list[str]:
+    """Weights and carried columns."""
+    known = {*PAIR_COLUMNS, DROP_STEP, DROP_REASON, "verdict", WEIGHT}
+    weight = [WEIGHT] if WEIGHT in kept.columns else []
+    return weight + [c for c in kept.columns if c not in known]
+
+
+def _steps(run: RunFiles) -> list[StepReport]:
+    steps = [StepReport(**s) for s in run.manifest["steps"] if s["kind"] != "write"]
+    return [replace(step, warnings=tuple(step.warnings)) for step in steps]
+
+
+def _report(said: pl.DataFrame, pairs: int, kept: int) -> StepReport:
+    counts = dict(said["verdict"].value_counts().iter_rows())
+    return StepReport(STEP, "filter", pairs, kept, 0.0, {"verdicts": counts})
+
+
+def _pairs_read(run: RunFiles, pairs: pl.DataFrame, rejected: pl.DataFrame) -> Pairs:
+    """The pairs as the manifest counts them."""
+    scores = run.scores()
+    known = set(ORIGIN_COLUMNS) <= set(scores.columns)
+    origins = scores.select(list(ORIGIN_COLUMNS)) if known else pl.DataFrame(schema=ORIGIN_COLUMNS)
+    source = run.manifest["input"]
+    frame = pairs.select(list(PAIR_COLUMNS))
+    return Pairs(frame, rejected, origins, source["format"], source["rows_read"])

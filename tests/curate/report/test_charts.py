@@ -1,0 +1,168 @@
+"""What the charts show equals what a loop over the pairs counts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from curate import CurateError, Pairs, Pipeline
+from curate.report import charts
+from curate.report.build import report_html, write_audit_report, write_report
+from curate.report.run_view import load_view, sampled
+from curate.report.worddiff import LONGEST, word_diff
+from tests.curate.report.conftest import CONFIG, HOSTILE
+from tests.helpers import numbered_pairs, pairs_of
+
+
+def test_histograms_count_every_pair_once(run: Path) -> None:
+    view = load_view(run)
+    found = charts.histograms(view)
+    assert set(found) == set(view.numeric)
+    for name, bars in found.items():
+        known = view.frame[name].is_not_null()
+        assert sum(bars["kept"]) == int((known & view.frame["kept"]).sum())
+        assert sum(bars["dropped"]) == int((known & ~view.frame["kept"]).sum())
+        assert bars["missing"] == int((~known).sum())
+        assert len(bars["edges"]) == charts.BINS + 1
+
+
+def test_funnel_and_length_bias(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "p", "chosen": "x" * 40, "rejected": "x" * 10},
+        {"prompt": "q", "chosen": "x" * 10, "rejected": "x" * 40},
+        {"prompt": "r", "chosen": "x" * 20, "rejected": "x" * 10},
+    ]
+    filters = [{"type": "threshold", "column": "lengths.difference", "max": 10}]
+    Pipeline(CONFIG | {"filters": filters}).run(Pairs(pairs_of(rows)), output=tmp_path / "r")
+    view = load_view(tmp_path / "r")
+    assert charts.funnel(view) == [
+        {"name": "read", "in": 3, "out": 3},
+        {"name": "threshold", "in": 3, "out": 2},
+    ]
+    found = charts.length_bias(view)
+    assert found["before"]["longer"] == pytest.approx(2 / 3)
+    assert found["after"]["longer"] == 0.5
+    assert sum(found["before"]["share"]) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_groups(run: Path) -> None:
+    view = load_view(run)
+    table = charts.groups(view, "annotator")
+    assert [row["pairs"] for row in table] == [20, 20]
+    for row in table:
+        own = view.frame.filter(pl.col("annotator") == row["name"])
+        assert row["kept"] == pytest.approx(own["kept"].mean())
+
+
+def test_a_sample_keeps_the_order_and_is_the_same_each_time() -> None:
+    frame = pl.DataFrame({"i": range(1000)})
+    first = sampled(frame, 50)["i"].to_list()
+    assert first == sorted(first) == sampled(frame, 50)["i"].to_list()
+    assert len(set(first)) == 50
+    assert sampled(frame, 5000).equals(frame)
+
+
+def test_points_are_bounded_and_belong_to_their_pairs(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charts, "POINTS", 10)
+    view = load_view(run)
+    found = charts.points(view)
+    assert (len(found["id"]), found["total"]) == (10, 40)
+    for at, pair_id in enumerate(found["id"]):
+        row = view.frame.row(by_predicate=pl.col("pair_id") == pair_id, named=True)
+        assert found["kept"][at] == row["kept"]
+        assert found["scores"]["lengths.chosen"][at] == pytest.approx(
+            row["lengths.chosen"], rel=1e-3
+        )
+        assert len(found["chosen"][at]) <= 221
+
+
+def test_word_diff_marks_what_differs_and_escapes() -> None:
+    left, right = word_diff("the <b>old</b> cat", "the <b>new</b> cat")
+    assert left == "the &lt;b&gt;<del>old</del>&lt;/b&gt; cat"
+    assert right == "the &lt;b&gt;<ins>new</ins>&lt;/b&gt; cat"
+    same, _ = word_diff("equal", "equal")
+    assert "<" not in same
+    cut, _ = word_diff("x" * (LONGEST + 5), "")
+    assert "5 more characters" in cut
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_diff_gives_back_the_text(text: str) -> None:
+    import html
+    import re
+
+    left, _ = word_diff(text[:3000], "an other answer")
+    assert html.unescape(re.sub(r"</?(del|ins)>", "", str(left))) == text[:3000]
+
+
+def test_texts_cannot_leave_their_place_in_the_page(run: Path) -> None:
+    page = report_html(load_view(run))
+    assert "<script>window.hacked" not in page
+    assert page.count("</script>") == 3  # data, plotting library, ours
+    start = page.index('id="data">') + len('id="data">')
+    data = json.loads(page[start : page.index("</script>", start)])
+    assert any("<script>" in text for text in data["points"]["prompt"])
+
+
+def test_a_report_of_a_run_without_scores_or_pairs(tmp_path: Path) -> None:
+    Pipeline({"store": None}).run(Pairs(numbered_pairs(3)), output=tmp_path / "plain")
+    assert (tmp_path / "plain" / "report.html").stat().st_size > 1_000_000
+    config = {"filters": [{"type": "expression", "drop": "TRUE"}], "store": None}
+    Pipeline(config).run(Pairs(numbered_pairs(3)), output=tmp_path / "none")
+    assert "0</strong> of <strong>3" in (tmp_path / "none" / "report.html").read_text()
+
+
+def test_a_report_can_be_left_out_and_made_later(tmp_path: Path) -> None:
+    config = {"output": {"report": False}, "store": None}
+    Pipeline(config).run(Pairs(numbered_pairs(3)), output=tmp_path / "run")
+    assert not (tmp_path / "run" / "report.html").exists()
+    assert write_report(tmp_path / "run").exists()
+    with pytest.raises(CurateError, match="no finished run"):
+        write_report(tmp_path)
+
+
+def test_an_audit_as_a_page(tmp_path: Path) -> None:
+    estimate = {
+        "name": "label_em",
+        "rate": 0.21,
+        "low": 0.1,
+        "high": float("nan"),
+        "caveat": "loose",
+    }
+    found = {
+        "noise": {
+            "calibration": {"accuracy": 0.7, "error": 0.02, "scale": 1.1},
+            "reliability_curve": [{"confidence": 0.6, "accuracy": 0.6, "pairs": 10}],
+            "estimates": [estimate | {"high": 0.3}],
+            "by_annotator": [{"annotator": "<i>ann</i>", "pairs": 3, "noise_rate": 0.5}],
+            "by_source": [],
+        },
+        "data": {"pairs": 3, "annotators": {"<b>": 3}},
+        "structure": {"cycles": 0},
+        "agreement": {},
+        "biases": {},
+    }
+    (tmp_path / "audit.json").write_text(json.dumps(found))
+    page = write_audit_report(tmp_path / "audit.json").read_text()
+    assert "21.0%" in page
+    assert "&lt;i&gt;ann&lt;/i&gt;" in page
+    assert "<i>ann" not in page
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(CurateError, match="no audit"):
+        write_audit_report(tmp_path / "other.json")
+
+
+@pytest.mark.slow
+def test_the_noise_section_and_the_map(learned: Path) -> None:
+    page = (learned / "report.html").read_text()
+    assert "By label_em.margin on 615 of 615 pairs" in page
+    places = pl.read_parquet(learned / "prompt_map.parquet")
+    known = load_view(learned).frame["pair_id"]
+    assert places["pair_id"].is_in(known.to_list()).all()
+    assert np.isfinite(places.select("x", "y").to_numpy()).all()
