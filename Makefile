@@ -28,6 +28,8 @@ notebooks:       ## execute the notebooks
 benchmarks:      ## speed of heads and language models against the naive way
 	$(PYTHON) tests/benchmarks/heads.py
 	$(PYTHON) -m tests.benchmarks.models
+	$(PYTHON) -m tests.benchmarks.export
+	$(PYTHON) -m tests.benchmarks.pages
 
 ci:              ## what runs on a new machine
 	.ci/run
