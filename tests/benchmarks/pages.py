@@ -7,7 +7,11 @@ The run holds pairs recombined from the real texts of tests/data, with simulated
 from __future__ import annotations
 
 import argparse
+import re
+import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -53,6 +57,42 @@ def make_run(folder: Path, rows: int) -> Path:
     return run
 
 
+_PRESS = """async () => {
+  const times = [], shown = () => document.documentElement.dataset.pair;
+  for (let i = 0; i < 100; i++) {
+    const before = shown(), started = performance.now();
+    document.dispatchEvent(new KeyboardEvent("keydown", { key: "kftd"[i % 4] }));
+    while (shown() === before) await new Promise((done) => setTimeout(done, 0));
+    document.body.offsetHeight;
+    times.push(performance.now() - started);
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  return times;
+}"""
+
+
+def in_browser(run: Path) -> list[float]:
+    """Milliseconds from a key to the next pair on the page, in Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    command = [sys.executable, "-m", "curate", "review", str(run), "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = re.search(r"http://\S+", server.stdout.readline())
+        assert address is not None
+        with sync_playwright() as playwright:
+            path = shutil.which("chromium")
+            flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            browser = playwright.chromium.launch(executable_path=path, args=flags)
+            page = browser.new_page()
+            page.goto(address.group())
+            page.wait_for_selector("#pair:not([hidden])")
+            times: list[float] = page.evaluate(_PRESS)
+            browser.close()
+        server.kill()
+    return times
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
@@ -79,6 +119,12 @@ def main() -> None:
             f"a verdict, on disk, and the next pair: median {statistics.median(times):.1f} ms, "
             f"99 % under {worst:.1f} ms ({state['total']:,} pairs in the queue)"
         )
+        if shutil.which("chromium"):
+            pressed = in_browser(run)
+            print(
+                f"in the browser, key to next pair: median {statistics.median(pressed):.0f} ms, "
+                f"90 % under {np.quantile(pressed, 0.9):.0f} ms"
+            )
 
 
 if __name__ == "__main__":
