@@ -113,6 +113,8 @@ def _models(manifest: dict[str, Any]) -> str:
         for step in manifest["steps"]
         if isinstance(step["facts"].get("model"), str)
     }
+    if any(step["facts"].get("cached") for step in manifest["steps"]):
+        used.add(f"- embed: `{manifest['config']['embedder']['name']}`")
     return "\n".join(["## Models", "", *sorted(used)]) if used else ""
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from curate.cli_bench import bench
+from curate.cli_cache import cache
 from curate.cli_data import read_data
 from curate.cli_export import export, push
 from curate.cli_human import merge, route
@@ -204,6 +205,7 @@ app.command()(report)
 app.command()(compare)
 app.command()(review)
 app.command()(apply)
+app.command()(cache)
 
 
 @app.command()

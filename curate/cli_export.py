@@ -36,7 +36,8 @@ def export(
 
     '--to source' writes the rows of the run's input whose pairs were kept, with every column.
     """
-    from curate.console import console_progress, show_export
+    from curate.console import console_progress
+    from curate.console_results import show_export
     from curate.exporting import Target
     from curate.exporting import export as run_export
     from curate.run_files import is_run
@@ -69,7 +70,8 @@ def push(
     ] = False,
 ) -> None:
     """Upload the kept pairs of a run to the hub, with a dataset card."""
-    from curate.console import console_progress, show_upload
+    from curate.console import console_progress
+    from curate.console_results import show_upload
     from curate.exporting import Target
     from curate.pushing import push as run_push
 

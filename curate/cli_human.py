@@ -32,7 +32,7 @@ def route(
     overwrite: Annotated[bool, typer.Option(help="Replace earlier tasks.")] = False,
 ) -> None:
     """Choose the pairs that people should judge, and write tasks for an annotation tool."""
-    from curate.console import show_routed
+    from curate.console_results import show_routed
     from curate.human.route import Choice
     from curate.human.route import route as run_route
 
@@ -49,7 +49,8 @@ def merge(
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier merge.")] = False,
 ) -> None:
     """Add people's verdicts to the pairs, as votes of further annotators."""
-    from curate.console import console_progress, show_merged
+    from curate.console import console_progress
+    from curate.console_results import show_merged
     from curate.human.merge import merge_files
 
     with console_progress() as progress:

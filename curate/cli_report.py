@@ -32,7 +32,7 @@ def compare(
     ),
 ) -> None:
     """Show what two runs keep and drop, and the pairs on which they differ."""
-    from curate.console import show_comparison
+    from curate.console_results import show_comparison
     from curate.report.compare import compare as run_compare
     from curate.report.compare import write_comparison
 

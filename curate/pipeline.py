@@ -21,6 +21,7 @@ from curate.reading import Pairs, read_pairs
 from curate.result import Result
 from curate.run_writer import write_run
 from curate.runfolder import check_free
+from curate.score_cache import ScoreCache
 from curate.store import open_store
 from curate.yaml_places import Places
 
@@ -100,11 +101,10 @@ class Pipeline:
     def _judge(self, pairs: Pairs, steps: list[StepReport], progress: Progress) -> Result:
         frame = pairs.frame
         context = self._context(frame, steps, progress)
+        cache = ScoreCache(context.store, frame, self.config.embedder, self.config.seed)
         scores = []
         for step in self.plan.scorers:
-            if step.scorer.needs_embeddings:
-                _ = context.features  # embedded here, so that the time is not the scorer's
-            columns, report = run_scorer(step, frame, context)
+            columns, report = run_scorer(step, frame, context, cache)
             scores.append(columns)
             steps.append(report)
         filtered = run_filters(self.plan, pl.concat([frame, *scores], how="horizontal"), context)
@@ -118,13 +118,23 @@ class Pipeline:
         dropped = dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON)
         check_rows(len(frame), len(kept), len(dropped))
         made = [c.name for c in self.plan.columns()]
-        places = None
-        if self.plan.needs_embeddings and self.config.output.report:
-            from curate.report.prompt_map import prompt_map
-
-            places = prompt_map(frame, context.features)
+        places = self._map(frame, context, cache)
         scored = fate.select("pair_id", *made)
         return Result(scored, kept, dropped, pairs.rejected, steps, places)
+
+    def _map(self, frame: pl.DataFrame, context: Context, cache: ScoreCache) -> pl.DataFrame | None:
+        """Places of the prompts for the report, where the run has embeddings."""
+        if not (self.plan.needs_embeddings and self.config.output.report):
+            return None
+        from curate.report.prompt_map import prompt_map
+
+        own, key = context.for_step(), cache.key_of(["prompt_map"], embedded=True)
+        places = cache.get(key, own) if key is not None else None
+        if places is None:
+            places = prompt_map(frame, context.features)
+            if places is not None and key is not None:
+                cache.put(key, places, own)
+        return places
 
     def _weight(self) -> list[pl.Expr]:
         """The product of all training weights as `weight`, if a filter gives one."""

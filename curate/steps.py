@@ -75,7 +75,10 @@ class Scorer(Step[P], ABC):
     """
 
     scope: ClassVar[Literal["row", "table"]] = "table"
-    needs_embeddings: ClassVar[bool] = False
+    needs_embeddings: bool = False
+    stored: bool = False
+    """Whether scores depend on nothing but pairs, parameters, seed and embeddings, and are worth
+    keeping for the next run."""
 
     @abstractmethod
     def columns(self) -> tuple[Column, ...]:

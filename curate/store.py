@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
 from curate.row_store import RowStore
 
@@ -41,24 +45,46 @@ class Store:
         if not path.exists():
             return None
         array: NDArray[np.float32] = np.load(path, mmap_mode="r")
+        os.utime(path)
         return array
 
     def put_array(self, key: str, array: NDArray[np.float32]) -> None:
         """Keep the array under the key."""
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            try:
-                np.save(file, array)
-                file.close()
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with _whole(self._path(key)) as file:
+            np.save(file, array)
+
+    def get_table(self, key: str) -> pa.Table | None:
+        """The table under the key, or None; one that cannot be read counts for nothing."""
+        path = self.root / f"{key}.parquet"
+        try:
+            table = parquet.read_table(path)
+            os.utime(path)
+        except (OSError, pa.ArrowInvalid):
+            return None
+        return table
+
+    def put_table(self, key: str, table: pa.Table) -> None:
+        """Keep the table, with its schema's metadata, under the key."""
+        with _whole(self.root / f"{key}.parquet") as file:
+            parquet.write_table(table, file, compression="zstd")
 
     def rows(self, name: str) -> RowStore:
         """The values of one kind, one under each key."""
         return RowStore(self.root / "rows" / f"{name}.sqlite")
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its place when it is written whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+        try:
+            yield file
+            file.close()
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def open_store(setting: str | None) -> Store | None:

@@ -56,7 +56,7 @@ class Contamination(Scorer[ContaminationParams]):
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
-        self.needs_embeddings = self.params.cosine is not None  # type: ignore[misc]
+        self.needs_embeddings = self.params.cosine is not None
 
     def columns(self) -> tuple[Column, ...]:
         """The verdict, what it rests on, and the match."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
@@ -35,7 +35,8 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
     name = "knn_diversity"
     summary = "k-nearest-neighbour distance and entropy over distinct prompts"
     reference = "FiFA, arXiv 2410.10166 (k-NN entropy term); Kozachenko and Leonenko 1987"
-    needs_embeddings: ClassVar[bool] = True
+    needs_embeddings = True
+    stored = True
     Params = KNNDiversityParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -39,7 +39,8 @@ class Relevance(Scorer[RelevanceParams]):
     name = "relevance"
     summary = "relevance of the answers to the prompt, times length and repetition terms (R^3)"
     reference = "Rethinking the Role of Proxy Rewards in LM Alignment, arXiv 2402.03469, sec. 3"
-    needs_embeddings: ClassVar[bool] = True
+    needs_embeddings = True
+    stored = True
     Params = RelevanceParams
 
     def columns(self) -> tuple[Column, ...]:

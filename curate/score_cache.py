@@ -1,0 +1,148 @@
+"""Scores of earlier runs: what depends on nothing that has changed is not computed again."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+
+from curate.config import EmbedderConfig
+from curate.plan import ScorerStep
+from curate.store import Store
+
+if TYPE_CHECKING:
+    from curate.context import Context
+
+_HOME = Path(__file__).resolve().parent.parent
+_CODE = ("curate", "scorers")
+
+
+class ScoreCache:
+    """Score columns, with what the step found, under a key of all that they depend on.
+
+    The key holds the scorer's type, version and parameters, the code of curate and its scorers, the
+    seed, the device, every value of every pair, and, for scorers on embeddings, the embedder's
+    files. Only scorers that say so (`stored`) are kept: a scorer that asks a model, a server or a
+    file of its own depends on more.
+
+    Args:
+        store: where scores are kept; None keeps nothing.
+        pairs: the pair table of the run.
+        embedder: of the run.
+        seed: of the run.
+    """
+
+    def __init__(
+        self, store: Store | None, pairs: pl.DataFrame, embedder: EmbedderConfig, seed: int
+    ) -> None:
+        self._store, self._pairs, self._embedder, self._seed = store, pairs, embedder, seed
+        self._digest: str | None = None
+        self._identity: str | bool | None = False
+
+    def key(self, step: ScorerStep, device: str) -> str | None:
+        """The key of the step's scores, or None where they are not kept."""
+        scorer = step.scorer
+        if not scorer.stored:
+            return None
+        parts = [type(scorer).__module__, type(scorer).__qualname__, scorer.version]
+        parts += [scorer.params.model_dump(mode="json"), self._seed, device]
+        return self.key_of(parts, scorer.needs_embeddings)
+
+    def key_of(self, parts: list[Any], embedded: bool) -> str | None:
+        """The key of what depends on these parts, the code, the pairs and, where `embedded`, on
+        their vectors; None where there is no store, or where it is not known what the vectors
+        depend on.
+        """
+        if self._store is None:
+            return None
+        if embedded:
+            if self._identity is False:
+                self._identity = embedder_identity(self._embedder)
+            if self._identity is None:
+                return None
+            parts = [*parts, self._identity]
+        if self._digest is None:
+            self._digest = frame_digest(self._pairs)
+        text = json.dumps([*parts, code_digest(), self._digest], sort_keys=True, default=str)
+        return f"scores/{blake2b(text.encode(), digest_size=16).hexdigest()}"
+
+    def get(self, key: str, context: Context) -> pl.DataFrame | None:
+        """The columns as the scorer returned them; facts and warnings go into the context."""
+        assert self._store is not None
+        table = self._store.get_table(key)
+        if table is None:
+            return None
+        told = json.loads(table.schema.metadata[b"curate"])
+        context.facts.update(told["facts"])
+        context.warnings.extend(told["warnings"])
+        return pl.DataFrame(pl.from_arrow(table))
+
+    def put(self, key: str, columns: pl.DataFrame, context: Context) -> None:
+        """Keep the columns with the context's facts and warnings."""
+        assert self._store is not None
+        told = {"facts": context.facts, "warnings": context.warnings}
+        text = json.dumps(told, default=_plain).encode()
+        table = columns.to_arrow(compat_level=pl.CompatLevel.oldest())
+        self._store.put_table(key, table.replace_schema_metadata({"curate": text}))
+
+
+def embedder_identity(settings: EmbedderConfig) -> str | None:
+    """What the vectors depend on: settings and the model's files; None for a name on the hub."""
+    from curate.models.embedder import model_folder
+    from curate.models.fingerprint import hash_files
+
+    folder = model_folder(settings.name)
+    if folder is None:
+        return None
+    own = settings.model_dump(mode="json", exclude={"name", "device", "batch_tokens"})
+    return f"{hash_files(folder)} {json.dumps(own, sort_keys=True)}"
+
+
+@cache
+def code_digest() -> str:
+    """Hash of the source of curate and its scorers: scores of other code are not taken."""
+    digest = blake2b(digest_size=16)
+    for package in _CODE:
+        for path in sorted((_HOME / package).rglob("*.py")):
+            digest.update(path.relative_to(_HOME).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def frame_digest(frame: pl.DataFrame) -> str:
+    """Hash of all values of a frame, in order."""
+    sink = _Digest()
+    table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as stream:
+        stream.write_table(table.combine_chunks())
+    return sink.digest.hexdigest()
+
+
+class _Digest:
+    """A file that keeps the hash of what is written."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.digest = blake2b(digest_size=16)
+
+    def write(self, data: bytes) -> int:
+        """Take the bytes in."""
+        self.digest.update(data)
+        return memoryview(data).nbytes
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as Python's."""
+    return value.item() if hasattr(value, "item") else str(value)
