@@ -39,7 +39,7 @@ def bench(
         typer.Option(min=100, help="Label this many pairs of the texts by a known reward instead."),
     ] = None,
     embedder: Annotated[
-        str, typer.Option(help="minilm, or a sentence-transformers folder or name.")
+        str, typer.Option(help="minilm, static, or a sentence-transformers folder or name.")
     ] = "minilm",
     format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
     limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,

@@ -61,7 +61,8 @@ class EmbedderConfig(Section):
 
     name: str = Field(
         "minilm",
-        description="minilm (shipped in a wheel), or a sentence-transformers folder or name.",
+        description="minilm (shipped in a wheel), static (token vectors, far faster on a CPU), or "
+        "a sentence-transformers folder or name.",
     )
     pooling: Literal["sentence", "last_token"] = Field(
         "sentence",

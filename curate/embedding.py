@@ -58,8 +58,14 @@ def _sentences(
 ) -> tuple[Features, dict[str, Any]]:
     from curate.models.embedder import Embedder
     from curate.models.features import embed_pairs
+    from curate.models.static import STATIC, StaticEmbedder
 
-    embedder = Embedder(settings.name, settings.device, settings.batch_tokens, settings.max_tokens)
+    s = settings
+    embedder: Embedder | StaticEmbedder = (
+        StaticEmbedder(s.max_tokens)
+        if s.name == STATIC
+        else Embedder(s.name, s.device, s.batch_tokens, s.max_tokens)
+    )
     features = embed_pairs(pairs, embedder, store, progress)
     return features, {
         "model": embedder.name,

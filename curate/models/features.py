@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from curate.context import Progress
     from curate.models.embedder import Embedder
+    from curate.models.static import StaticEmbedder
     from curate.store import Store
 
 _PARTS = ("prompt", "chosen", "rejected")
@@ -129,7 +130,10 @@ def distinct_texts(pairs: pl.DataFrame) -> tuple[list[str], dict[str, NDArray[np
 
 
 def embed_pairs(
-    pairs: pl.DataFrame, embedder: Embedder, store: Store | None, progress: Progress
+    pairs: pl.DataFrame,
+    embedder: Embedder | StaticEmbedder,
+    store: Store | None,
+    progress: Progress,
 ) -> Features:
     """Embed each distinct text of the pairs once, or take the vectors from the store."""
     texts, index = distinct_texts(pairs)

@@ -34,9 +34,7 @@ def write_report(folder: str | Path, output: Path | None = None) -> Path:
         CurateError: the folder holds no finished run.
     """
     view = load_view(folder)
-    path = output or view.folder / REPORT
-    write_text(report_html(view), path)
-    return path
+    return written(report_html(view), output or view.folder / REPORT)
 
 
 def report_html(view: RunView) -> str:
@@ -90,8 +88,20 @@ def write_audit_report(audit: Path, output: Path | None = None) -> Path:
             found=f"{type(error).__name__}: {error}",
             expected="the file that 'curate audit' writes",
         ) from None
-    path = output or audit.with_suffix(".html")
-    write_text(html, path)
+    return written(html, output or audit.with_suffix(".html"))
+
+
+def written(html: str, path: Path) -> Path:
+    """Write a page and return its path; raises CurateError where it cannot be written."""
+    try:
+        write_text(html, path)
+    except OSError as error:
+        raise CurateError(
+            "the page cannot be written",
+            where=str(path),
+            found=error.strerror or str(error),
+            fix="free space or give --output; a run itself is whole: curate report makes its page",
+        ) from None
     return path
 
 

@@ -10,9 +10,8 @@ import polars as pl
 
 from curate.errors import CurateError
 from curate.pairs import messages_key
-from curate.report.build import page, pairs_with_diff
+from curate.report.build import page, pairs_with_diff, written
 from curate.report.run_view import RunView, load_view
-from curate.writing import write_text
 
 SHOWN = 20
 _FATES = ("both", "only_a", "only_b", "neither")
@@ -128,4 +127,4 @@ def _said(fate: str) -> str:
 
 def write_comparison(found: Comparison, path: Path) -> None:
     """Write the page."""
-    write_text(comparison_html(found), path)
+    written(comparison_html(found), path)

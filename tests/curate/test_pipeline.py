@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def test_the_run_folder(tmp_path: Path) -> None:
         "manifest.json",
         "pairs/part-00000.parquet",
         "rejected_rows.parquet",
+        "report.html",
         "scores.parquet",
     ]
     manifest = json.loads((out / "manifest.json").read_text())
@@ -157,6 +159,8 @@ def test_the_default_pipeline_on_the_sample_twice(tmp_path: Path) -> None:
     config = yaml.safe_load(default_pipeline(str(SAMPLE_DATA)))
     config["store"] = str(tmp_path / "store")
     first = Pipeline(config).run(output=tmp_path / "one")
+    # Scores too would come from the store: without them they are computed again.
+    shutil.rmtree(tmp_path / "store" / "scores")
     second = Pipeline(config).run(output=tmp_path / "two")
     embedded = [s.facts["cached"] for r in (first, second) for s in r.steps if s.name == "embed"]
     assert embedded == [False, True]

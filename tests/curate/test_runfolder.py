@@ -119,13 +119,13 @@ def test_a_full_disk_is_said_plainly_and_leaves_no_run(tmp_path: Path) -> None:
 
 SLOW_WRITE = """
 import sys, time
-import curate.pipeline as pipeline
-real = pipeline.write_frame
+import curate.run_writer as writer
+real = writer.write_frame
 def slow(frame, path):
     real(frame, path)
     print("writing", flush=True)
     time.sleep(60)
-pipeline.write_frame = slow
+writer.write_frame = slow
 """
 
 

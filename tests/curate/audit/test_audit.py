@@ -123,7 +123,9 @@ def test_labels_by_chance_are_called_so() -> None:
 
 def test_resamples_draw_whole_prompts() -> None:
     groups = np.array([0, 0, 1, 2, 2, 2])
-    for rows in _resamples(groups, np.random.default_rng(0)):
+    draws = _resamples(groups, np.random.default_rng(0), 50)
+    assert len(draws) == 50
+    for rows in draws:
         drawn = np.bincount(rows, minlength=6)
         assert drawn[0] == drawn[1]
         assert drawn[3] == drawn[4] == drawn[5]
