@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import faiss
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context, batches
+from curate.context import Context
+from curate.models.neighbours import EXACT_BELOW, nearest_others
 from curate.steps import HIGHER, Column, Parameters, Scorer
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_QUERY_ROWS = 4096
 _FLOOR = 1e-6
 
 
@@ -23,6 +17,12 @@ class KNNDiversityParams(Parameters):
     """Parameters of `knn_diversity`."""
 
     k: int = Field(10, ge=1, description="Neighbours, the prompt itself left out.")
+    exact_below: int = Field(
+        EXACT_BELOW,
+        ge=1,
+        description="Distinct prompts from which on the search is approximate (IVF), with its "
+        "recall measured on a sample.",
+    )
 
 
 class KNNDiversity(Scorer[KNNDiversityParams]):
@@ -67,7 +67,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Neighbours by exact search among the distinct prompts."""
+        """Neighbours among the distinct prompts; the kind of search and its recall are facts."""
         prompts, position = np.unique(context.features.index["prompt"], return_inverse=True)
         k = min(self.params.k, len(prompts) - 1)
         if k < 1:
@@ -81,7 +81,10 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
             context.warnings.append(
                 f"knn_diversity: only {len(prompts)} distinct prompts, so k = {k}"
             )
-        distances = neighbour_distances(context.features.vectors[prompts], k)[position]
+        vectors = context.features.vectors[prompts]
+        found = nearest_others(vectors, k, self.params.exact_below, context.step_seed(self.name))
+        context.facts["neighbours"] = found.facts
+        distances = found.distances[position]
         return pl.DataFrame(
             {
                 "distance": distances.mean(axis=1),
@@ -89,23 +92,3 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
                 "nearest": distances[:, 0],
             }
         ).with_columns(status=pl.lit("ok"))
-
-
-def neighbour_distances(vectors: NDArray[np.float32], k: int) -> NDArray[np.float64]:
-    """Euclidean distances of each row to its k nearest other rows, ascending; (rows, k).
-
-    `vectors` have length 1; the search is exact.
-    """
-    vectors = np.ascontiguousarray(vectors)
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    out = np.empty((len(vectors), k))
-    for rows in batches(len(vectors), _QUERY_ROWS):
-        similarity, found = index.search(vectors[rows], k + 1)
-        own = np.arange(rows.start, rows.stop)[:, None]
-        # The row itself is one of its k + 1 neighbours, unless others lie at the same point.
-        is_self = found == own
-        is_self[~is_self.any(axis=1), -1] = True
-        others = similarity[~is_self].reshape(-1, k).astype(np.float64)
-        out[rows] = np.sqrt(np.maximum(2.0 - 2.0 * others, 0.0))
-    return out
