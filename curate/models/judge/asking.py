@@ -13,6 +13,7 @@ from curate.row_store import row_key
 
 if TYPE_CHECKING:
     from curate.context import Context
+    from curate.row_store import RowStore
 
 _GIVE_UP = 10
 _MILLION = 1e6
@@ -22,9 +23,9 @@ FACTS = "endpoint"
 def ask(questions: Sequence[Messages], context: Context, params: EndpointParams) -> list[Reply]:
     """The reply to each question, in order; equal questions are asked once.
 
-    A reply is kept under the hash of question, model, address and settings before the next one is
-    looked at, so that a rerun asks only what has no reply yet. Nothing more is asked once the
-    budget is used up: at most `concurrency` replies go beyond it.
+    A reply is kept under the hash of question, model, address and settings as soon as it is there,
+    also when the run is being stopped, so that a rerun asks only what has no reply yet. Nothing
+    more is asked once the budget is used up: at most `concurrency` replies go beyond it.
 
     Args:
         questions: messages of each.
@@ -43,11 +44,9 @@ def ask(questions: Sequence[Messages], context: Context, params: EndpointParams)
     facts = context.facts.setdefault(FACTS, {})
     facts["replies_from_store"] = facts.get("replies_from_store", 0) + len(replies)
     if missing:
-        asked = _Asking(Endpoint(params), facts)
+        asked = _Asking(Endpoint(params), facts, rows)
         with context.progress.task(f"{params.model}: questions", len(missing)) as task:
             for key, reply in asked.all(missing):
-                if rows is not None and reply.status == OK:
-                    rows.put([key], [_packed(reply)])
                 replies[key] = reply
                 task.advance()
     _warn(facts, context)
@@ -57,8 +56,8 @@ def ask(questions: Sequence[Messages], context: Context, params: EndpointParams)
 class _Asking:
     """Questions under way, and what they have used."""
 
-    def __init__(self, endpoint: Endpoint, facts: dict[str, Any]) -> None:
-        self._endpoint, self._facts = endpoint, facts
+    def __init__(self, endpoint: Endpoint, facts: dict[str, Any], rows: RowStore | None) -> None:
+        self._endpoint, self._facts, self._rows = endpoint, facts, rows
         self._failed = 0
 
     def all(self, questions: dict[bytes, Messages]) -> Iterator[tuple[bytes, Reply]]:
@@ -72,7 +71,7 @@ class _Asking:
                     item = next(waiting, None)
                     if item is None:
                         break
-                    running[pool.submit(self._endpoint.ask, item[1])] = item[0]
+                    running[pool.submit(self._ask, *item)] = item[0]
                 if not running:
                     break
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
@@ -80,6 +79,13 @@ class _Asking:
         for key, _ in waiting:
             self._add("unasked", 1)
             yield key, Reply(None, BUDGET)
+
+    def _ask(self, key: bytes, question: Messages) -> Reply:
+        """Ask, and keep the reply at once: also when the run is stopped while it is under way."""
+        reply = self._endpoint.ask(question)
+        if self._rows is not None and reply.status == OK:
+            self._rows.put([key], [_packed(reply)])
+        return reply
 
     def _counted(self, reply: Reply) -> Reply:
         p = self._endpoint.params

@@ -116,6 +116,26 @@ def test_a_failing_server_stops_the_run_and_loses_nothing(tmp_path: Path) -> Non
     assert [r.status for r in replies] == [OK] * 40
 
 
+def test_replies_under_way_are_kept_when_a_run_stops(tmp_path: Path) -> None:
+    """A refused key stops the run while others are being answered."""
+    import time
+
+    def answer(body: dict[str, Any]) -> str | int:
+        return 401 if body["messages"][-1]["content"] == "question 0" else echo(body)
+
+    with stub_endpoint(answer, pause=0.2) as stub:
+        context = Context(store=Store(tmp_path))
+        own = params(stub, concurrency=4)
+        with pytest.raises(CurateError):
+            ask(questions(4), context, own)
+        time.sleep(0.3)
+        asked = len(stub.bodies)
+        again = Context(store=Store(tmp_path))
+        replies = ask(questions(4)[1:], again, own)
+    assert [r.text for r in replies] == [f"re: question {i}" for i in (1, 2, 3)]
+    assert len(stub.bodies) == asked == 4
+
+
 def test_one_refused_question_does_not_stop_the_others() -> None:
     def too_long(body: dict[str, Any]) -> str | int:
         return 400 if "question 3" in body["messages"][0]["content"] else echo(body)
