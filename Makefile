@@ -30,6 +30,7 @@ benchmarks:      ## speed of heads and language models against the naive way
 	$(PYTHON) -m tests.benchmarks.models
 	$(PYTHON) -m tests.benchmarks.export
 	$(PYTHON) -m tests.benchmarks.pages
+	$(PYTHON) -m tests.benchmarks.embedders
 
 ci:              ## what runs on a new machine
 	.ci/run

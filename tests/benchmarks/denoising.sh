@@ -13,3 +13,4 @@ SETS=(
 "$CURATE" bench "${SETS[@]}" --patterns ambiguity,annotator,topic --seeds 5 -o "$OUT/patterns" --overwrite
 "$CURATE" bench "$DATA/hh-rlhf-harmless/test.jsonl.gz" --semi-synthetic 20000 \
   --noise 0.1,0.2,0.3,0.4 --seeds 3 -o "$OUT/semi-synthetic" --overwrite
+"$CURATE" bench "${SETS[@]}" --noise 0.2,0.4 --seeds 5 --embedder static -o "$OUT/static" --overwrite
