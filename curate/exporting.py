@@ -13,12 +13,13 @@ from curate.card import make_card
 from curate.config import InputConfig
 from curate.context import Progress, SilentProgress
 from curate.exports import Advice, get_export
-from curate.manifest import MANIFEST, versions
+from curate.manifest import MANIFEST
 from curate.prefetch import ahead
 from curate.reading import stream_pairs
 from curate.run_files import KEPT, RunFiles, is_run
 from curate.run_writer import smoothing
 from curate.runfolder import staged
+from curate.versions import versions
 from curate.writing import ShardWriter, write_files, write_json
 
 MARK = "export.json"

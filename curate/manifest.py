@@ -5,39 +5,15 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from curate.config import PipelineConfig
 from curate.engines.local import StepReport
 from curate.plan import Plan
+from curate.versions import versions
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
-DISTRIBUTION = "curate-preferences"
-_LIBRARIES = (
-    "polars",
-    "pyarrow",
-    "torch",
-    "sentence-transformers",
-    "transformers",
-    "scikit-learn",
-    "faiss-cpu",
-    "faiss-gpu",
-    "datasets",
-    "numpy",
-)
-
-
-def versions() -> dict[str, str]:
-    """Versions of curate, of Python and of the libraries that shape its results."""
-    found = {"curate": version(DISTRIBUTION), "python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def check_rows(rows_in: int, kept: int, dropped: int) -> None:

@@ -101,7 +101,7 @@ class Pipeline:
     def _judge(self, pairs: Pairs, steps: list[StepReport], progress: Progress) -> Result:
         frame = pairs.frame
         context = self._context(frame, steps, progress)
-        cache = ScoreCache(context.store, frame, self.config.embedder, self.config.seed)
+        cache = ScoreCache(context.store, frame, self.config)
         scores = []
         for step in self.plan.scorers:
             columns, report = run_scorer(step, frame, context, cache)

@@ -9,18 +9,28 @@ from curate.steps import Column, Verdict, keep_all
 
 RELABELLED = ("chosen", "rejected", "extra")
 """The pair columns that are read and changed."""
+_MARK, _UNMARK = '"flipped":true', '"flipped":false'
 FLIPPED = Column("flipped", "the label was turned round", "bool")
 
 
 def turned_round(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
-    """Chosen and rejected exchanged where `flips` holds; `extra` gains `"flipped": true` there."""
+    """Chosen and rejected exchanged where `flips` holds; `extra` gains `"flipped": true` there.
+
+    A label that is turned round again is the one that was read: the mark becomes false.
+    """
+    before, after = (pl.col("extra").str.contains(m, literal=True) for m in (_MARK, _UNMARK))
+    mark = (
+        pl.when(before.fill_null(False))
+        .then(pl.col("extra").str.replace(_MARK, _UNMARK, literal=True))
+        .when(after.fill_null(False))
+        .then(pl.col("extra").str.replace(_UNMARK, _MARK, literal=True))
+        .otherwise(extra_with("extra", "flipped", pl.lit("true")))
+    )
     marked = pairs.select(*RELABELLED, flips.alias("flipped"))
     return marked.select(
         chosen=pl.when("flipped").then("rejected").otherwise("chosen"),
         rejected=pl.when("flipped").then("chosen").otherwise("rejected"),
-        extra=pl.when("flipped")
-        .then(extra_with("extra", "flipped", pl.lit("true")))
-        .otherwise("extra"),
+        extra=pl.when("flipped").then(mark).otherwise("extra"),
     )
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from curate.config import EmbedderConfig
+from curate.config import PipelineConfig
 from curate.plan import ScorerStep
 from curate.store import Store
+from curate.versions import versions
 
 if TYPE_CHECKING:
     from curate.context import Context
@@ -25,22 +26,19 @@ _CODE = ("curate", "scorers")
 class ScoreCache:
     """Score columns, with what the step found, under a key of all that they depend on.
 
-    The key holds the scorer's type, version and parameters, the code of curate and its scorers, the
-    seed, the device, every value of every pair, and, for scorers on embeddings, the embedder's
-    files. Only scorers that say so (`stored`) are kept: a scorer that asks a model, a server or a
-    file of its own depends on more.
+    The key holds the scorer's type, version and parameters, the code of curate and its scorers,
+    versions of the libraries, the seed, the device, every value of every pair, and, for scorers on
+    embeddings, the embedder's files. Only scorers that say so (`stored`) are kept: a scorer that
+    asks a model, a server or a file of its own depends on more.
 
     Args:
         store: where scores are kept; None keeps nothing.
         pairs: the pair table of the run.
-        embedder: of the run.
-        seed: of the run.
+        config: of the run: its seed, embedder and inference count.
     """
 
-    def __init__(
-        self, store: Store | None, pairs: pl.DataFrame, embedder: EmbedderConfig, seed: int
-    ) -> None:
-        self._store, self._pairs, self._embedder, self._seed = store, pairs, embedder, seed
+    def __init__(self, store: Store | None, pairs: pl.DataFrame, config: PipelineConfig) -> None:
+        self._store, self._pairs, self._config = store, pairs, config
         self._digest: str | None = None
         self._identity: str | bool | None = False
 
@@ -50,7 +48,7 @@ class ScoreCache:
         if not scorer.stored:
             return None
         parts = [type(scorer).__module__, type(scorer).__qualname__, scorer.version]
-        parts += [scorer.params.model_dump(mode="json"), self._seed, device]
+        parts += [scorer.params.model_dump(mode="json"), self._config.seed, device]
         return self.key_of(parts, scorer.needs_embeddings)
 
     def key_of(self, parts: list[Any], embedded: bool) -> str | None:
@@ -62,13 +60,14 @@ class ScoreCache:
             return None
         if embedded:
             if self._identity is False:
-                self._identity = embedder_identity(self._embedder)
+                self._identity = embedder_identity(self._config)
             if self._identity is None:
                 return None
             parts = [*parts, self._identity]
         if self._digest is None:
             self._digest = frame_digest(self._pairs)
-        text = json.dumps([*parts, code_digest(), self._digest], sort_keys=True, default=str)
+        parts = [*parts, code_digest(), versions(), self._digest]
+        text = json.dumps(parts, sort_keys=True, default=str)
         return f"scores/{blake2b(text.encode(), digest_size=16).hexdigest()}"
 
     def get(self, key: str, context: Context) -> pl.DataFrame | None:
@@ -91,15 +90,17 @@ class ScoreCache:
         self._store.put_table(key, table.replace_schema_metadata({"curate": text}))
 
 
-def embedder_identity(settings: EmbedderConfig) -> str | None:
+def embedder_identity(config: PipelineConfig) -> str | None:
     """What the vectors depend on: settings and the model's files; None for a name on the hub."""
     from curate.models.embedder import model_folder
     from curate.models.fingerprint import hash_files
 
-    folder = model_folder(settings.name)
+    folder = model_folder(config.embedder.name)
     if folder is None:
         return None
-    own = settings.model_dump(mode="json", exclude={"name", "device", "batch_tokens"})
+    own = config.embedder.model_dump(mode="json", exclude={"name", "device", "batch_tokens"})
+    if config.embedder.pooling == "last_token":
+        own |= config.inference.model_dump(mode="json")
     return f"{hash_files(folder)} {json.dumps(own, sort_keys=True)}"
 
 

@@ -12,9 +12,9 @@ from curate.config import EmbedderConfig
 from curate.context import Context, Progress
 from curate.embedding import embed_frame
 from curate.inspection import inspect_pairs
-from curate.manifest import versions
 from curate.models.device import choose_device
 from curate.reading import Pairs
+from curate.versions import versions
 
 
 def audit(

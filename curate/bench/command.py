@@ -15,10 +15,10 @@ from curate.config import EmbedderConfig, InputConfig
 from curate.context import Context, Progress
 from curate.embedding import embed_frame
 from curate.errors import CurateError, suggestion
-from curate.manifest import versions
 from curate.reading import read_pairs
 from curate.runfolder import staged
 from curate.store import open_store
+from curate.versions import versions
 from curate.writing import write_frame, write_json
 
 MARK = "bench.json"

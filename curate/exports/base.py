@@ -33,12 +33,13 @@ class Advice:
     @property
     def loader(self) -> str:
         """The name by which the `datasets` library loads the shards."""
-        return "json" if self.file_type == "jsonl" else "parquet"
+        return {"jsonl": "json", "dataset": "arrow"}.get(self.file_type, "parquet")
 
     @property
     def shards(self) -> str:
         """Glob of the shards."""
-        return f"{self.kept}/*.{self.file_type}"
+        inside = "train/*.arrow" if self.file_type == "dataset" else f"*.{self.file_type}"
+        return f"{self.kept}/{inside}"
 
 
 def carried(pairs: pl.DataFrame) -> list[str]:

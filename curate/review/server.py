@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_COOKIE = "curate-review"
+
+
+_STATIC = {"style.css": "text/css", "review.css": "text/css", "review.js": "text/javascript"}
+"""Files that the page may ask for, and their kinds."""
 
 
 class Review:
@@ -69,6 +73,11 @@ class Review:
         self.log.add(pair_id, verdict, note)
         return self._after(self.queue.next_open(at + 1, self.log.verdicts))
 
+    def arrange(self, descending: bool | None, sort: str, fate: str, search: str) -> dict[str, Any]:
+        """Sort and filter, then show the first pair without a verdict."""
+        self.queue.arrange(sort, descending, fate, search)
+        return self.state(None)
+
     def undo(self) -> dict[str, Any]:
         """Take the last verdict back and show its pair."""
         pair_id = self.log.undo()
@@ -78,57 +87,68 @@ class Review:
         return self.state(at if at is not None else -1)
 
 
-def make_app(review: Review, token: str) -> Starlette:
-    """The application. The page needs the token in its address; the rest needs it as a cookie."""
+class _Pages:
+    """The addresses of the application.
 
-    async def page(request: Request) -> Response:
-        if not secrets.compare_digest(request.query_params.get("token", ""), token):
+    The page needs the token in its address, and leaves it as a cookie that the rest needs. Cookies
+    do not tell ports apart: two reviews at a time need names of their own.
+    """
+
+    def __init__(self, review: Review, token: str) -> None:
+        self._review, self._token = review, token
+        self._cookie = f"curate-review-{blake2b(token.encode(), digest_size=6).hexdigest()}"
+
+    async def page(self, request: Request) -> Response:
+        if not secrets.compare_digest(request.query_params.get("token", ""), self._token):
             return _refused()
         response = HTMLResponse(asset("review.html"), headers=_HEADERS)
-        response.set_cookie(_COOKIE, token, httponly=True, samesite="strict")
+        response.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
         return response
 
-    async def static(request: Request) -> Response:
+    async def static(self, request: Request) -> Response:
         name = request.path_params["name"]
-        kinds = {"style.css": "text/css", "review.css": "text/css", "review.js": "text/javascript"}
-        if name not in kinds:
+        if name not in _STATIC:
             return PlainTextResponse("no such file", status_code=404, headers=_HEADERS)
-        return Response(asset(name), media_type=kinds[name], headers=_HEADERS)
+        return Response(asset(name), media_type=_STATIC[name], headers=_HEADERS)
 
-    async def state(request: Request) -> Response:
+    async def state(self, request: Request) -> Response:
         at = request.query_params.get("at")
-        return await _answer(request, token, review.state, int(at) if at is not None else None)
+        return await self._answer(request, self._review.state, int(at) if at is not None else None)
 
-    async def verdict(request: Request) -> Response:
+    async def verdict(self, request: Request) -> Response:
         body = await _body(request)
         arguments = (str(body.get(k, "")) for k in ("pair_id", "verdict", "note"))
-        return await _answer(request, token, review.judge, *arguments)
+        return await self._answer(request, self._review.judge, *arguments)
 
-    async def undo(request: Request) -> Response:
-        return await _answer(request, token, review.undo)
+    async def undo(self, request: Request) -> Response:
+        return await self._answer(request, self._review.undo)
 
-    async def arrange(request: Request) -> Response:
+    async def arrange(self, request: Request) -> Response:
         body = await _body(request)
+        texts = (str(body.get(k, d)) for k, d in (("sort", ""), ("fate", "all"), ("search", "")))
+        return await self._answer(request, self._review.arrange, body.get("descending"), *texts)
 
-        def work() -> dict[str, Any]:
-            review.queue.arrange(
-                str(body.get("sort", "")),
-                body.get("descending"),
-                str(body.get("fate", "all")),
-                str(body.get("search", "")),
-            )
-            return review.state(None)
+    async def _answer(self, request: Request, work: Any, *arguments: Any) -> Response:
+        """The result of the work as JSON; 403 without the token, 400 for the user's mistake."""
+        if not secrets.compare_digest(request.cookies.get(self._cookie, ""), self._token):
+            return _refused()
+        try:
+            return JSONResponse(await run_in_threadpool(work, *arguments), headers=_HEADERS)
+        except CurateError as error:
+            return JSONResponse({"error": error.text()}, status_code=400, headers=_HEADERS)
 
-        return await _answer(request, token, work)
 
+def make_app(review: Review, token: str) -> Starlette:
+    """The application of one review; what is asked without the token is refused."""
+    pages = _Pages(review, token)
     return Starlette(
         routes=[
-            Route("/", page),
-            Route("/static/{name}", static),
-            Route("/api/state", state),
-            Route("/api/verdict", verdict, methods=["POST"]),
-            Route("/api/undo", undo, methods=["POST"]),
-            Route("/api/arrange", arrange, methods=["POST"]),
+            Route("/", pages.page),
+            Route("/static/{name}", pages.static),
+            Route("/api/state", pages.state),
+            Route("/api/verdict", pages.verdict, methods=["POST"]),
+            Route("/api/undo", pages.undo, methods=["POST"]),
+            Route("/api/arrange", pages.arrange, methods=["POST"]),
         ]
     )
 
@@ -142,16 +162,6 @@ def _refused() -> Response:
 async def _body(request: Request) -> dict[str, Any]:
     body = await request.json()
     return body if isinstance(body, dict) else {}
-
-
-async def _answer(request: Request, token: str, work: Any, *arguments: Any) -> Response:
-    """The result of the work as JSON; 403 without the token, 400 for the user's mistake."""
-    if not secrets.compare_digest(request.cookies.get(_COOKIE, ""), token):
-        return _refused()
-    try:
-        return JSONResponse(await run_in_threadpool(work, *arguments), headers=_HEADERS)
-    except CurateError as error:
-        return JSONResponse({"error": error.text()}, status_code=400, headers=_HEADERS)
 
 
 def serve(view: RunView, reviewer: str, port: int, on_ready: Any) -> Path:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from curate import CurateError, Pairs, Pipeline
 from curate.cache_command import held, prune
 from curate.cli import app
-from curate.config import EmbedderConfig
+from curate.config import PipelineConfig
 from curate.score_cache import ScoreCache, frame_digest
 from curate.store import Store
 from tests.helpers import numbered_pairs, swapped
@@ -86,15 +86,26 @@ def test_a_broken_entry_is_computed_again(tmp_path: Path) -> None:
 
 def test_what_depends_on_more_than_the_pairs_is_not_kept(tmp_path: Path) -> None:
     pairs = numbered_pairs(4)
-    cache = ScoreCache(Store(tmp_path), pairs, EmbedderConfig(name="owner/on-the-hub"), 0)
+    hub = PipelineConfig(embedder={"name": "owner/on-the-hub"})
+    cache = ScoreCache(Store(tmp_path), pairs, hub)
     plan = Pipeline({"scorers": [{"type": "lengths"}, {"type": "label_em"}]}).plan
     assert [cache.key(step, "cpu") for step in plan.scorers] == [None, None]
-    local = ScoreCache(Store(tmp_path), pairs, EmbedderConfig(), 0)
+    local = ScoreCache(Store(tmp_path), pairs, PipelineConfig())
     assert local.key(plan.scorers[1], "cpu") is not None
     assert local.key(plan.scorers[1], "cpu") != local.key(plan.scorers[1], "cuda")
     lora = Pipeline({"scorers": [{"type": "crm", "head": "lora", "model": "m"}]}).plan
     assert local.key(lora.scorers[0], "cpu") is None
-    assert ScoreCache(None, pairs, EmbedderConfig(), 0).key(plan.scorers[1], "cpu") is None
+    assert ScoreCache(None, pairs, PipelineConfig()).key(plan.scorers[1], "cpu") is None
+
+
+def test_hidden_states_depend_on_how_the_model_is_run(tmp_path: Path, tiny: Path) -> None:
+    def key(**inference: Any) -> str | None:
+        embedder = {"name": str(tiny), "pooling": "last_token"}
+        config = PipelineConfig(embedder=embedder, inference=inference)
+        return ScoreCache(Store(tmp_path), numbered_pairs(4), config).key_of([], embedded=True)
+
+    assert key() == key() is not None
+    assert len({key(), key(dtype="bfloat16"), key(max_prompt_tokens=64)}) == 3
 
 
 def entry(root: Path, name: str, size: int, days: float) -> Path:

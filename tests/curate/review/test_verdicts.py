@@ -104,6 +104,16 @@ def test_nothing_without_the_token(run: Path) -> None:
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
+def test_two_reviews_at_a_time_do_not_take_each_others_cookie(run: Path) -> None:
+    first, second = client_of(run, "one"), client_of(run, "two")
+    first.get("/?token=one")
+    second.cookies = first.cookies  # a browser keeps one jar for all ports
+    assert second.get("/api/state").status_code == 403
+    second.get("/?token=two")
+    assert second.get("/api/state").status_code == 200
+    assert first.get("/api/state").status_code == 200
+
+
 def test_judging_moves_on_and_undo_comes_back(run: Path) -> None:
     client = client_of(run)
     client.get("/?token=secret")

@@ -1,0 +1,31 @@
+"""Versions of what shapes the results."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+DISTRIBUTION = "curate-preferences"
+_LIBRARIES = (
+    "polars",
+    "pyarrow",
+    "torch",
+    "sentence-transformers",
+    "transformers",
+    "scikit-learn",
+    "faiss-cpu",
+    "faiss-gpu",
+    "datasets",
+    "numpy",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of curate, of Python and of the libraries that shape its results."""
+    found = {"curate": version(DISTRIBUTION), "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
