@@ -13,7 +13,7 @@ from curate.report.run_view import RunView, sampled
 BINS = 40
 POINTS = 1500
 _HOVER = 220
-_DIGITS = 4
+_DIGITS = 7
 _TAIL = 0.005
 """Share of values at each end that a histogram gathers in its outermost bins."""
 

@@ -34,7 +34,8 @@ function fill(select, names, value) {
 function first(names, wanted, fallback) { return wanted.find((n) => names.includes(n)) || names[fallback] || names[0]; }
 // Hover texts are HTML to the plotting library: what comes from the data is escaped.
 const escaped = (t) => String(t ?? "").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-const wrapped = (t) => (String(t ?? "").replace(/\s+/g, " ").match(/.{1,70}/gu) || []).slice(0, 4).map(escaped).join("<br>");
+// Lines of 70 characters at most, broken between words where there are some.
+const wrapped = (t) => (String(t ?? "").replace(/\s+/g, " ").match(/.{1,70}(?:\s|$)|.{1,70}/gu) || []).slice(0, 4).map(escaped).join("<br>");
 
 function funnel() {
   const rows = data.funnel;

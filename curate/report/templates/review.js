@@ -26,7 +26,11 @@ function show() {
   $("progress").textContent = `${state.done.toLocaleString()} of ${state.total.toLocaleString()} judged by ${state.reviewer}`;
   $("bar").max = Math.max(state.total, 1); $("bar").value = state.done;
   if ($("sort").options.length === 1) for (const name of state.columns) $("sort").add(new Option(name, name));
-  $("sort").value = state.sort; $("descending").checked = state.descending; $("fate").value = state.fate; $("search").value = state.search;
+  // What the user has changed meanwhile, or is typing, stays.
+  if (busy <= 1) {
+    $("sort").value = state.sort; $("descending").checked = state.descending; $("fate").value = state.fate;
+    if (document.activeElement !== $("search")) $("search").value = state.search;
+  }
   const pair = state.pair;
   $("pair").hidden = !pair; $("empty").hidden = !!pair;
   document.documentElement.dataset.pair = pair ? pair.id : "";

@@ -12,7 +12,7 @@ import pytest
 from curate import CurateError, Pairs, Pipeline
 from curate.report import charts
 from curate.report.build import report_html, write_audit_report, write_report
-from curate.report.run_view import load_view, sampled
+from curate.report.run_view import RunView, load_view, sampled
 from curate.report.worddiff import LONGEST, word_diff
 from tests.curate.report.conftest import CONFIG, HOSTILE
 from tests.helpers import numbered_pairs, pairs_of
@@ -28,6 +28,15 @@ def test_histograms_count_every_pair_once(run: Path) -> None:
         assert sum(bars["dropped"]) == int((known & ~view.frame["kept"]).sum())
         assert bars["missing"] == int((~known).sum())
         assert len(bars["edges"]) == charts.BINS + 1
+
+
+def test_bins_of_a_narrow_score_stay_even(tmp_path: Path) -> None:
+    Pipeline(CONFIG).run(Pairs(numbered_pairs(50)), output=tmp_path / "r")
+    view = load_view(tmp_path / "r")
+    narrow = pl.Series("lengths.chosen", np.linspace(0.9965, 0.9999, 50))
+    near = RunView(view.folder, view.manifest, view.frame.with_columns(narrow), ["lengths.chosen"])
+    widths = np.diff(charts.histograms(near)["lengths.chosen"]["edges"])
+    np.testing.assert_allclose(widths, widths.mean(), rtol=0.01)
 
 
 def test_funnel_and_length_bias(tmp_path: Path) -> None:
