@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -36,6 +36,7 @@ def export(
 
     '--to source' writes the rows of the run's input whose pairs were kept, with every column.
     """
+    from curate.config import FileType
     from curate.console import console_progress
     from curate.console_results import show_export
     from curate.exporting import Target
@@ -43,7 +44,7 @@ def export(
     from curate.run_files import is_run
     from curate.source_rows import SOURCE, export_source
 
-    _one_of("--file-type", file_type, ("parquet", "jsonl", "dataset"))
+    _one_of("--file-type", file_type, get_args(FileType))
     _one_of("--on-error", on_error, ("stop", "skip"))
     target = Target(to, file_type, rows_per_shard, license)
     with console_progress() as progress:

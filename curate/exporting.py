@@ -84,11 +84,12 @@ def export(
     """
     progress = progress or SilentProgress()
     form = get_export(target.format, "--to")
+    place = source if isinstance(source, InputConfig) else InputConfig(path=str(source))
     run = RunFiles(source) if isinstance(source, (str, Path)) and is_run(source) else None
-    counts: dict[str, int] = {}
+    counts: dict[str, Any] = {}
     warnings = _Warnings()
     with staged(folder, overwrite, MARK) as stage:
-        batches = ahead(run.kept() if run else _read(source, counts, progress))
+        batches = ahead(run.kept() if run else _read(place, counts, progress))
         pairs = 0
         with (
             ShardWriter(stage / KEPT, target.file_type, target.rows_per_shard) as writer,
@@ -99,7 +100,7 @@ def export(
                 warnings.add(form.warnings(batch))
                 pairs += len(batch)
                 task.advance(len(batch))
-        manifest = run.manifest if run else _plain_manifest(source, counts, pairs)
+        manifest = run.manifest if run else _plain_manifest(place, counts, pairs)
         advice = Advice(smoothing(manifest), KEPT, target.file_type)
         files = form.files(advice) | {"README.md": make_card(manifest, advice, target.license)}
         write_files(files, stage)
@@ -127,22 +128,18 @@ class _Warnings:
         )
 
 
-def _read(
-    source: str | Path | InputConfig, counts: dict[str, int], progress: Progress
-) -> Iterator[pl.DataFrame]:
+def _read(place: InputConfig, counts: dict[str, Any], progress: Progress) -> Iterator[pl.DataFrame]:
     """The pairs of a data set; `counts` gets what was read."""
-    place = source if isinstance(source, InputConfig) else InputConfig(path=str(source))
     counts |= {"rows_rejected": 0}
     for part in stream_pairs(**dict(place), progress=progress):
         counts["rows_read"] = part.rows_read
         counts["rows_rejected"] += len(part.rejected)
-        counts["format"] = part.format  # type: ignore[assignment]
+        counts["format"] = part.format
         yield part.frame
 
 
-def _plain_manifest(source: Any, counts: dict[str, Any], pairs: int) -> dict[str, Any]:
+def _plain_manifest(place: InputConfig, counts: dict[str, Any], pairs: int) -> dict[str, Any]:
     """What the card wants to know, of data that no run curated."""
-    place = source if isinstance(source, InputConfig) else InputConfig(path=str(source))
     return {
         "versions": versions(),
         "config": {"input": place.model_dump(mode="json", exclude_none=True)},

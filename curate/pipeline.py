@@ -129,10 +129,10 @@ class Pipeline:
         from curate.report.prompt_map import prompt_map
 
         own, key = context.for_step(), cache.key_of(["prompt_map"], embedded=True)
-        places = cache.get(key, own) if key is not None else None
+        places = cache.get(key, own)
         if places is None:
             places = prompt_map(frame, context.features)
-            if places is not None and key is not None:
+            if places is not None:
                 cache.put(key, places, own)
         return places
 

@@ -15,7 +15,7 @@ def ahead(items: Iterator[T], size: int = 2) -> Iterator[T]:
     """The same items in the same order, with at most `size` of them waiting.
 
     An error of the iterator is raised where the item would have come. Where the user stops early,
-    the iterator is closed.
+    no more is made.
     """
     queue: Queue[object] = Queue(maxsize=size)
     stopped = threading.Event()

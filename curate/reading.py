@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -13,6 +13,9 @@ from curate.formats.columns import ColumnMapping
 from curate.formats.rule import RankingRule
 from curate.rows_to_pairs import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs, Reader
 from curate.sources import Source, find_sources, is_saved_dataset
+
+if TYPE_CHECKING:
+    from curate.config import InputConfig
 
 __all__ = ["ORIGIN_COLUMNS", "REJECTED_COLUMNS", "Pairs", "read_pairs", "stream_pairs"]
 
@@ -113,7 +116,7 @@ def stream_pairs(
         raise reader.nothing_read()
 
 
-def place_of(input_: Any) -> list[Source]:
+def place_of(input_: InputConfig) -> list[Source]:
     """The sources of a configuration's `input`."""
     return sources_of(input_.path, input_.hf, input_.config, input_.split, input_.revision)
 

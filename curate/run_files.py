@@ -10,10 +10,12 @@ from typing import Any
 import polars as pl
 from pyarrow import parquet
 
+from curate.engines.local import DROP_REASON, DROP_STEP
 from curate.errors import CurateError
 from curate.manifest import MANIFEST
 
-KEPT, PAIRS, DROPPED, SCORES = "kept", "pairs", "dropped", "scores.parquet"
+KEPT, PAIRS, DROPPED = "kept", "pairs", "dropped"
+SCORES, REJECTED = "scores.parquet", "rejected_rows.parquet"
 _BATCH_ROWS = 8192
 
 
@@ -74,12 +76,17 @@ class RunFiles:
         """Id, origin and scores of all pairs."""
         return pl.read_parquet(self.folder / SCORES, columns=columns)
 
+    def rejected(self) -> pl.DataFrame:
+        """File, row and reason of rows that made no pair."""
+        return pl.read_parquet(self.folder / REJECTED)
+
     def all_pairs(self) -> pl.DataFrame:
         """Kept and dropped pairs in the order in which they were read, all in memory.
 
         Labels of kept pairs are as filters left them; drop_step and drop_reason are null for them.
         """
-        frame = pl.concat([*self.kept(), *self.dropped()], how="diagonal")
+        fate = pl.DataFrame(schema={DROP_STEP: pl.String(), DROP_REASON: pl.String()})
+        frame = pl.concat([*self.kept(), *self.dropped(), fate], how="diagonal")
         order = self.scores(["pair_id"])
         return order.join(frame, on="pair_id", how="left", maintain_order="left")
 

@@ -21,7 +21,7 @@ from curate.reading import Pairs
 from curate.report.build import write_report
 from curate.report.prompt_map import FILE
 from curate.result import Result
-from curate.run_files import KEPT, PAIRS, SCORES, keeps_pairs
+from curate.run_files import DROPPED, KEPT, PAIRS, REJECTED, SCORES, keeps_pairs
 from curate.runfolder import staged
 from curate.writing import write_files, write_frame, write_json, write_shards
 
@@ -51,9 +51,9 @@ def write_run(
         shards = write_shards(kept, stage / KEPT, output.file_type, size)
         if not keeps_pairs(output.format, output.file_type):
             write_shards(result.kept, stage / PAIRS, "parquet", size)
-        write_shards(result.dropped, stage / "dropped", "parquet", size)
+        write_shards(result.dropped, stage / DROPPED, "parquet", size)
         write_frame(with_origins(result.scores, pairs.origins), stage / SCORES)
-        write_frame(pairs.rejected, stage / "rejected_rows.parquet")
+        write_frame(pairs.rejected, stage / REJECTED)
         report = StepReport(
             "write",
             "write",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,8 +39,15 @@ class ScoreCache:
 
     def __init__(self, store: Store | None, pairs: pl.DataFrame, config: PipelineConfig) -> None:
         self._store, self._pairs, self._config = store, pairs, config
-        self._digest: str | None = None
-        self._identity: str | bool | None = False
+
+    @cached_property
+    def _basis(self) -> list[Any]:
+        """What every key depends on."""
+        return [code_digest(), versions(), frame_digest(self._pairs)]
+
+    @cached_property
+    def _identity(self) -> str | None:
+        return embedder_identity(self._config)
 
     def key(self, step: ScorerStep, device: str) -> str | None:
         """The key of the step's scores, or None where they are not kept."""
@@ -59,20 +66,16 @@ class ScoreCache:
         if self._store is None:
             return None
         if embedded:
-            if self._identity is False:
-                self._identity = embedder_identity(self._config)
             if self._identity is None:
                 return None
             parts = [*parts, self._identity]
-        if self._digest is None:
-            self._digest = frame_digest(self._pairs)
-        parts = [*parts, code_digest(), versions(), self._digest]
-        text = json.dumps(parts, sort_keys=True, default=str)
+        text = json.dumps([*parts, *self._basis], sort_keys=True, default=str)
         return f"scores/{blake2b(text.encode(), digest_size=16).hexdigest()}"
 
-    def get(self, key: str, context: Context) -> pl.DataFrame | None:
+    def get(self, key: str | None, context: Context) -> pl.DataFrame | None:
         """The columns as the scorer returned them; facts and warnings go into the context."""
-        assert self._store is not None
+        if self._store is None or key is None:
+            return None
         table = self._store.get_table(key)
         if table is None:
             return None
@@ -81,9 +84,10 @@ class ScoreCache:
         context.warnings.extend(told["warnings"])
         return pl.DataFrame(pl.from_arrow(table))
 
-    def put(self, key: str, columns: pl.DataFrame, context: Context) -> None:
-        """Keep the columns with the context's facts and warnings."""
-        assert self._store is not None
+    def put(self, key: str | None, columns: pl.DataFrame, context: Context) -> None:
+        """Keep the columns with the context's facts and warnings, where there is a key."""
+        if self._store is None or key is None:
+            return
         told = {"facts": context.facts, "warnings": context.warnings}
         text = json.dumps(told, default=_plain).encode()
         table = columns.to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -92,16 +96,15 @@ class ScoreCache:
 
 def embedder_identity(config: PipelineConfig) -> str | None:
     """What the vectors depend on: settings and the model's files; None for a name on the hub."""
-    from curate.models.embedder import model_folder
-    from curate.models.fingerprint import hash_files
+    from curate.models.embedder import model_hash
 
-    folder = model_folder(config.embedder.name)
-    if folder is None:
+    files = model_hash(config.embedder.name)
+    if files is None:
         return None
     own = config.embedder.model_dump(mode="json", exclude={"name", "device", "batch_tokens"})
     if config.embedder.pooling == "last_token":
         own |= config.inference.model_dump(mode="json")
-    return f"{hash_files(folder)} {json.dumps(own, sort_keys=True)}"
+    return f"{files} {json.dumps(own, sort_keys=True)}"
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.config import PipelineConfig
 from curate.context import Context, batches
 from curate.plan import EXTRA_PREFIX, FilterStep, Plan, ScorerStep
 from curate.score_cache import ScoreCache
@@ -45,8 +46,9 @@ def run_scorer(
 ) -> tuple[pl.DataFrame, StepReport]:
     """The scorer's columns, named and typed as declared, and its report."""
     started, own = time.perf_counter(), context.for_step()
-    key = cache.key(step, context.device) if cache is not None else None
-    frame = cache.get(key, own) if cache is not None and key is not None else None
+    cache = cache or ScoreCache(None, pairs, PipelineConfig())
+    key = cache.key(step, context.device)
+    frame = cache.get(key, own)
     if frame is not None:
         own.facts["cached"] = True
     else:
@@ -54,8 +56,7 @@ def run_scorer(
             _ = context.features  # embedded here, so that the time is not the scorer's
             started = time.perf_counter()
         frame = _scored(step, pairs, own)
-        if cache is not None and key is not None:
-            cache.put(key, frame, own)
+        cache.put(key, frame, own)
     frame = _typed(frame, step.scorer.columns(), len(pairs), step.name)
     seconds = time.perf_counter() - started
     report = StepReport(

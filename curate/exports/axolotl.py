@@ -42,6 +42,6 @@ class Axolotl(Export):
             "field_rejected": "rejected",
         }
         config: dict[str, Any] = {"rl": "dpo", "datasets": [entry]}
-        if advice.label_smoothing is not None:
-            config["dpo_label_smoothing"] = round(advice.label_smoothing, 4)
+        if advice.epsilon is not None:
+            config["dpo_label_smoothing"] = advice.epsilon
         return {"axolotl.yaml": config}

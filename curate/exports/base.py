@@ -31,6 +31,11 @@ class Advice:
     file_type: str = "parquet"
 
     @property
+    def epsilon(self) -> float | None:
+        """The share of wrong labels with the digits that a configuration needs."""
+        return None if self.label_smoothing is None else round(self.label_smoothing, 4)
+
+    @property
     def loader(self) -> str:
         """The name by which the `datasets` library loads the shards."""
         return {"jsonl": "json", "dataset": "arrow"}.get(self.file_type, "parquet")
@@ -52,11 +57,9 @@ def and_weight(pairs: pl.DataFrame) -> list[str]:
     return [WEIGHT] if WEIGHT in pairs.columns else []
 
 
-def strength_or_none(pairs: pl.DataFrame) -> list[pl.Expr]:
-    """The strength as `margin` (0 for a pair without one), where any pair has a strength."""
-    if pairs["strength"].null_count() == len(pairs):
-        return []
-    return [pl.col("strength").fill_null(0.0).cast(pl.Float64).alias("margin")]
+def margin() -> pl.Expr:
+    """The strength as `margin`, 0 for a pair without one."""
+    return pl.col("strength").fill_null(0.0).cast(pl.Float64).alias("margin")
 
 
 def lacking_strength(pairs: pl.DataFrame) -> list[str]:

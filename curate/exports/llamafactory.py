@@ -50,13 +50,12 @@ class LLaMAFactory(Export):
             "columns": columns,
         }
         made: dict[str, Any] = {"dataset_info.json": {"curated": entry}}
-        if advice.label_smoothing is not None:
-            smoothing = round(advice.label_smoothing, 4)
+        if advice.epsilon is not None:
             made["llamafactory.yaml"] = {
                 "stage": "dpo",
                 "dataset_dir": ".",
                 "dataset": "curated",
                 "pref_loss": "sigmoid",
-                "dpo_label_smoothing": smoothing,
+                "dpo_label_smoothing": advice.epsilon,
             }
         return made

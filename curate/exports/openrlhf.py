@@ -11,7 +11,7 @@ from curate.exports.base import (
     Export,
     carried,
     lacking_strength,
-    strength_or_none,
+    margin,
 )
 
 
@@ -29,7 +29,8 @@ class OpenRLHF(Export):
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three message columns, margin and id."""
         texts = ("prompt", "chosen", "rejected")
-        return pairs.select(*texts, *strength_or_none(pairs), "pair_id", *carried(pairs))
+        strengths = [margin()] if pairs["strength"].null_count() < len(pairs) else []
+        return pairs.select(*texts, *strengths, "pair_id", *carried(pairs))
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """The arguments of the command line, by name."""
@@ -40,8 +41,8 @@ class OpenRLHF(Export):
             "data.rejected_key": "rejected",
             "data.apply_chat_template": True,
         }
-        if advice.label_smoothing is not None:
-            arguments["model.label_smoothing"] = round(advice.label_smoothing, 4)
+        if advice.epsilon is not None:
+            arguments["model.label_smoothing"] = advice.epsilon
         return {"openrlhf.yaml": arguments}
 
     def warnings(self, pairs: pl.DataFrame) -> list[str]:

@@ -12,16 +12,16 @@ from curate.exports.base import (
     and_weight,
     carried,
     lacking_strength,
+    margin,
 )
 from curate.pairs import messages_key, messages_text
 
 
 def dpo_advice(advice: Advice) -> dict[str, Any]:
     """Settings of DPOConfig for labels of which a known share is wrong (rDPO, 2403.00409)."""
-    if advice.label_smoothing is None:
+    if advice.epsilon is None:
         return {}
-    smoothing = round(advice.label_smoothing, 4)
-    return {"dpo_config.yaml": {"loss_type": "robust", "label_smoothing": smoothing}}
+    return {"dpo_config.yaml": {"loss_type": "robust", "label_smoothing": advice.epsilon}}
 
 
 class TRLConversational(Export):
@@ -68,9 +68,8 @@ class TRLReward(Export):
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Messages, margin and id."""
-        margin = pl.col("strength").fill_null(0.0).cast(pl.Float64).alias("margin")
         texts = ("prompt", "chosen", "rejected")
-        return pairs.select(*texts, margin, "pair_id", *carried(pairs))
+        return pairs.select(*texts, margin(), "pair_id", *carried(pairs))
 
     def warnings(self, pairs: pl.DataFrame) -> list[str]:
         """Ties, and pairs without a strength among others with one."""

@@ -110,6 +110,14 @@ def with_system(system: pl.Expr, prompt: pl.Expr) -> pl.Expr:
     )
 
 
+def list_the_rest(
+    pairs: pl.DataFrame, rows: pl.DataFrame, used: pl.DataFrame, reason: str
+) -> pl.DataFrame:
+    """The pairs and, listed by `reason`, each row whose `ROW` is not among `used`; by `ROW`."""
+    rest = rows.join(used, on=ROW, how="anti").select(ROW, pl.lit(reason).alias(NO_PAIR))
+    return pl.concat([pairs, rest], how="diagonal").sort(ROW, maintain_order=True)
+
+
 def finish(rows: pl.DataFrame, source: str) -> pl.DataFrame:
     """Fill in what a format left out, and find rows that lack an answer.
 

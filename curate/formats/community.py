@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from curate.formats.base import EXTRA, NO_PAIR, ROW, Format, RowSample, has_columns
+from curate.formats.base import EXTRA, ROW, Format, RowSample, as_turn, has_columns, list_the_rest
 from curate.formats.slots import add_to_extra
 from curate.pairs import MESSAGES
 
@@ -52,9 +52,7 @@ class CommunityAlignment(Format):
         )
         pairs = made.join(base, on=ROW, how="left", maintain_order="left")
         pairs = pairs.with_columns(add_to_extra("turn", pl.col("turn").cast(pl.String)))
-        none = pl.lit("no answer was chosen at the first turn").alias(NO_PAIR)
-        silent = rows.join(made, on=ROW, how="anti").select(ROW, none)
-        return pl.concat([pairs, silent], how="diagonal").sort(ROW, maintain_order=True)
+        return list_the_rest(pairs, rows, made, "no answer was chosen at the first turn")
 
 
 def _pairs(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -67,18 +65,14 @@ def _pairs(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
         letter = pl.col(f"{turn}_turn_preferred_response").cast(pl.String).str.slice(-1)
         chosen = pl.coalesce(*(pl.when(letter == x).then(a) for x, a in answers.items()))
         reached = reached & prompt.is_not_null() & chosen.is_not_null()
-        asked = pl.concat_list(history, _messages(prompt, "user")).cast(MESSAGES)
+        asked = pl.concat_list(history, as_turn(prompt, "user")).cast(MESSAGES)
         for x, other in answers.items():
             wanted = reached & (letter != x) & other.is_not_null() & (other != chosen)
             yield rows.filter(wanted).select(
                 ROW,
                 turn=pl.lit(number),
                 prompt=asked,
-                chosen=_messages(chosen, "assistant"),
-                rejected=_messages(other, "assistant"),
+                chosen=as_turn(chosen, "assistant"),
+                rejected=as_turn(other, "assistant"),
             )
-        history = pl.concat_list(asked, _messages(chosen, "assistant")).cast(MESSAGES)
-
-
-def _messages(text: pl.Expr, role: str) -> pl.Expr:
-    return pl.concat_list(pl.struct(role=pl.lit(role), content=text)).cast(MESSAGES)
+        history = pl.concat_list(asked, as_turn(chosen, "assistant")).cast(MESSAGES)

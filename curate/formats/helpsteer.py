@@ -5,7 +5,16 @@ from __future__ import annotations
 import polars as pl
 
 from curate.errors import CurateError, suggestion
-from curate.formats.base import EXTRA, NO_PAIR, ROW, Format, RowSample, as_turn, has_columns, turns
+from curate.formats.base import (
+    EXTRA,
+    ROW,
+    Format,
+    RowSample,
+    as_turn,
+    has_columns,
+    list_the_rest,
+    turns,
+)
 from curate.formats.rankings import RANKED, pairs_of_rankings
 from curate.formats.slots import add_to_extra, place_slots
 
@@ -111,8 +120,7 @@ class HelpSteerAttributes(Format):
         )
         pairs = pairs_of_rankings(made.drop("_rows", "_ratings"), self.ranking)
         used = several.select(pl.col("_rows").cast(pl.List(pl.Int64)).alias(ROW)).explode(ROW)
-        alone = rows.join(used, on=ROW, how="anti").select(ROW, pl.lit(_ALONE).alias(NO_PAIR))
-        return pl.concat([pairs, alone], how="diagonal").sort(ROW, maintain_order=True)
+        return list_the_rest(pairs, rows, used, _ALONE)
 
     def _weights(self) -> dict[str, float]:
         weights = self.ranking.weights

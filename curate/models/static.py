@@ -31,6 +31,14 @@ def static_folder() -> Path | None:
     return Path(spec.submodule_search_locations[0])
 
 
+def static_hash() -> str | None:
+    """What identifies vectors and tokenizer, or None where they are not installed."""
+    home = static_folder()
+    if home is None:
+        return None
+    return hash_files(home, [home / _WEIGHTS, home / "tokenizers" / _TOKENIZER])
+
+
 class StaticEmbedder:
     """Mean of WordLlama's 256-dimensional token vectors, to unit length.
 
@@ -54,7 +62,7 @@ class StaticEmbedder:
 
         home = static_folder()
         assert home is not None
-        self._home, self.max_tokens = home, max_tokens
+        self.max_tokens = max_tokens
         self._vectors = load_file(home / _WEIGHTS)["embedding.weight"].float()
         self._tokenizer = Tokenizer.from_file(str(home / "tokenizers" / _TOKENIZER))
         self._tokenizer.no_padding()
@@ -63,8 +71,7 @@ class StaticEmbedder:
     @cached_property
     def fingerprint(self) -> str:
         """Identifies vectors, tokenizer and length limit, for the store's keys."""
-        files = [self._home / _WEIGHTS, self._home / "tokenizers" / _TOKENIZER]
-        return f"{hash_files(self._home, files)}/{self.max_tokens}"
+        return f"{static_hash()}/{self.max_tokens}"
 
     def encode(self, texts: list[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Embeddings of shape (texts, 256), rows of length 1 or 0, in the order of the texts."""

@@ -24,7 +24,6 @@ from curate.writing import write_text
 
 REPORT = "report.html"
 SUSPICIOUS = 20
-_SHOWN_SCORES = 8
 
 
 def write_report(folder: str | Path, output: Path | None = None) -> Path:

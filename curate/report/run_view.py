@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.engines.local import DROP_REASON, DROP_STEP
+from curate.engines.local import DROP_STEP
 from curate.run_files import RunFiles
 
 SUSPICION = (
@@ -68,9 +68,6 @@ def load_view(folder: str | Path) -> RunView:
     """
     run = RunFiles(folder)
     pairs = run.all_pairs()
-    for column in (DROP_STEP, DROP_REASON):
-        if column not in pairs.columns:
-            pairs = pairs.with_columns(pl.lit(None, dtype=pl.String).alias(column))
     scores = run.scores().drop("pair_id")
     own = [c for c in scores.columns if c not in pairs.columns]
     frame = pl.concat([pairs, scores.select(own)], how="horizontal")

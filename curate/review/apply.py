@@ -10,7 +10,7 @@ import polars as pl
 from curate.config import parse_config
 from curate.context import Progress
 from curate.engines.local import DROP_REASON, DROP_STEP, StepReport
-from curate.exports import WEIGHT
+from curate.exports import get_export
 from curate.human.merge import read_verdicts
 from curate.pairs import PAIR_COLUMNS
 from curate.plan import make_plan
@@ -52,10 +52,6 @@ def apply_verdicts(
     verdict = pl.col("verdict")
     keep = verdict.is_in(["keep", "flip"]).fill_null(False)
     gone = verdict.is_in(["drop", "tie"]).fill_null(False)
-    if DROP_STEP not in judged.columns:
-        judged = judged.with_columns(
-            pl.lit(None, dtype=pl.String).alias(c) for c in (DROP_STEP, DROP_REASON)
-        )
     judged = judged.with_columns(
         pl.when(keep)
         .then(None)
@@ -70,16 +66,17 @@ def apply_verdicts(
         .otherwise(DROP_REASON)
         .alias(DROP_REASON),
     )
-    kept = judged.filter(pl.col(DROP_STEP).is_null())
+    kept = judged.filter(pl.col(DROP_STEP).is_null()).drop(DROP_STEP, DROP_REASON, "verdict")
     dropped = judged.filter(pl.col(DROP_STEP).is_not_null())
+    scores = run.scores()
     result = Result(
-        run.scores().drop(list(ORIGIN_COLUMNS), strict=False),
-        kept.select(*PAIR_COLUMNS, *_more(kept)),
+        scores.drop(list(ORIGIN_COLUMNS), strict=False),
+        get_export("pairs").convert(kept),
         dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON),
-        pl.read_parquet(run.folder / "rejected_rows.parquet"),
+        run.rejected(),
         [*_steps(run), _report(said, len(pairs), len(kept))],
     )
-    whole = _pairs_read(run, pairs, result.rejected)
+    whole = _pairs_read(run, pairs, scores, result.rejected)
     return write_run(config, plan, result, whole, folder, overwrite, progress)
 
 
@@ -89,13 +86,6 @@ def majority(verdicts: pl.DataFrame) -> pl.DataFrame:
     votes = said.group_by("pair_id", "verdict").agg(votes=pl.len())
     total = pl.col("votes").sum().over("pair_id")
     return votes.filter(pl.col("votes") * 2 > total).select("pair_id", "verdict")
-
-
-def _more(kept: pl.DataFrame) -> list[str]:
-    """Weights and carried columns."""
-    known = {*PAIR_COLUMNS, DROP_STEP, DROP_REASON, "verdict", WEIGHT}
-    weight = [WEIGHT] if WEIGHT in kept.columns else []
-    return weight + [c for c in kept.columns if c not in known]
 
 
 def _steps(run: RunFiles) -> list[StepReport]:
@@ -108,9 +98,10 @@ def _report(said: pl.DataFrame, pairs: int, kept: int) -> StepReport:
     return StepReport(STEP, "filter", pairs, kept, 0.0, {"verdicts": counts})
 
 
-def _pairs_read(run: RunFiles, pairs: pl.DataFrame, rejected: pl.DataFrame) -> Pairs:
+def _pairs_read(
+    run: RunFiles, pairs: pl.DataFrame, scores: pl.DataFrame, rejected: pl.DataFrame
+) -> Pairs:
     """The pairs as the manifest counts them."""
-    scores = run.scores()
     known = set(ORIGIN_COLUMNS) <= set(scores.columns)
     origins = scores.select(list(ORIGIN_COLUMNS)) if known else pl.DataFrame(schema=ORIGIN_COLUMNS)
     source = run.manifest["input"]

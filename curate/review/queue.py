@@ -10,8 +10,8 @@ import polars as pl
 
 from curate.errors import CurateError, suggestion
 from curate.pairs import messages_text
+from curate.report.build import pairs_with_diff
 from curate.report.run_view import RunView
-from curate.report.worddiff import word_diff
 
 FATES = ("all", "kept", "dropped")
 
@@ -85,25 +85,14 @@ class Queue:
 
     def pair(self, at: int) -> dict[str, Any]:
         """What the page shows of the pair at a position; answers as HTML with a word diff."""
-        row = self._view.frame.row(int(self.rows[at]), named=True)
         one = self._view.frame[int(self.rows[at])]
-        texts = one.select(messages_text(p).alias(p) for p in ("prompt", "chosen", "rejected"))
-        prompt, chosen, rejected = texts.row(0)
-        left, right = word_diff(chosen, rejected)
-        return {
+        (shown,) = pairs_with_diff(one, self._view.numeric)
+        texts = one.select(messages_text(part).alias(part) for part in ("prompt", "chosen"))
+        prompt, chosen = texts.row(0)
+        return shown | {
             "at": at,
-            "id": row["pair_id"],
             "prompt": prompt,
-            "chosen": str(left),
-            "rejected": str(right),
             "chosen_text": chosen,
-            "rejected_text": rejected,
-            "tie": row["is_tie"],
-            "kept": row["kept"],
-            "why": "" if row["kept"] else f"{row['drop_step']}: {row['drop_reason']}",
-            "annotator": row["annotator"],
-            "source": row["source"],
-            "scores": {
-                n: round(float(row[n]), 4) for n in self._view.numeric if row[n] is not None
-            },
+            "tie": one["is_tie"][0],
+            "scores": {name: round(float(v), 4) for name, v in shown["scores"].items()},
         }

@@ -27,8 +27,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-
-
 _STATIC = {"style.css": "text/css", "review.css": "text/css", "review.js": "text/javascript"}
 """Files that the page may ask for, and their kinds."""
 

@@ -21,8 +21,6 @@ from curate.pushing import push
 from curate.run_files import RunFiles
 from tests.helpers import numbered_pairs, trl_rows, write_jsonl
 
-PRETENDED = {"type": "label_em"}
-
 
 def run_of(tmp_path: Path, config: dict[str, Any] | None = None, count: int = 6) -> Path:
     path = write_jsonl(tmp_path / "data.jsonl", trl_rows(count))

@@ -81,7 +81,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def learned(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with heads, embeddings, cartography and a map, on the bundled sample."""
     from curate.sample import SAMPLE_DATA
 
