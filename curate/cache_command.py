@@ -8,7 +8,7 @@ from pathlib import Path
 
 from curate.store import Store
 
-KINDS = {"embeddings": "*.npy", "scores": "*.parquet", "rows": "*.sqlite"}
+KINDS = {"vectors": "*/*.arrows", "hidden": "*.npy", "scores": "*.parquet", "rows": "*.sqlite"}
 """Folders of the store and the files in them."""
 _DAY = 86_400.0
 
@@ -18,7 +18,7 @@ class Held:
     """One file of the store.
 
     Attributes:
-        kind: "embeddings", "scores" or "rows".
+        kind: a key of `KINDS`.
         path: of the file.
         size: bytes, with its companions (a database's log).
         used: seconds since the epoch at which it was last written or taken.

@@ -69,6 +69,12 @@ class EmbedderConfig(Section):
         description="sentence: a sentence-transformers model; last_token: hidden states of a "
         "causal language model, run as the section inference says.",
     )
+    backend: Literal["torch", "openvino"] = Field(
+        "torch", description="openvino runs a sentence embedder faster on many CPUs."
+    )
+    dtype: Literal["float32", "float16"] = Field(
+        "float32", description="Of the vectors that are kept; float16 takes half the room."
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps...")
     batch_tokens: int = Field(8192, ge=16, description="Tokens in a batch, padding included.")
     max_tokens: int | None = Field(None, ge=8, description="Longest text; default the model's own.")
@@ -96,6 +102,33 @@ class OutputConfig(Section):
         return {name: name for name in columns} if isinstance(columns, list) else columns
 
 
+class EngineConfig(Section):
+    """Where scorers and embedders run."""
+
+    name: Literal["local", "ray"] = Field("local", description="local: here; ray: by Ray Data.")
+    address: str | None = Field(
+        None, description="Address of a Ray cluster, or auto; default a cluster on this machine."
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        description="Row scorers and embedders at a time; default 1 (local: processes for row "
+        "scorers) or one a core or GPU of the cluster (ray).",
+    )
+    gpus_per_worker: float = Field(0.0, ge=0, description="GPUs of each worker of Ray.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _local_alone(self) -> EngineConfig:
+        if self.name == "local" and (self.address is not None or self.gpus_per_worker):
+            raise ValueError("address and gpus_per_worker are for engine ray")
+        return self
+
+
 class StepConfig(BaseModel):
     """One scorer or filter: its type, and its own parameters beside it."""
 
@@ -116,13 +149,14 @@ class PipelineConfig(Section):
     input: InputConfig | None = None
     embedder: EmbedderConfig = Field(default_factory=EmbedderConfig)
     inference: Inference = Field(default_factory=Inference)
+    engine: EngineConfig = Field(default_factory=EngineConfig)
     scorers: list[StepConfig] = Field(default_factory=list)
     filters: list[StepConfig] = Field(default_factory=list)
     output: OutputConfig = Field(default_factory=OutputConfig)
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     store: str | None = Field(
         "auto",
-        description="Folder that keeps embeddings for the next run; auto: $CURATE_CACHE or "
+        description="Folder that keeps vectors and scores for the next run; auto: $CURATE_CACHE or "
         "~/.cache/curate; null: none.",
     )
 
@@ -130,6 +164,7 @@ class PipelineConfig(Section):
 _SECTIONS: dict[str, type[BaseModel]] = {
     "input": InputConfig,
     "embedder": EmbedderConfig,
+    "engine": EngineConfig,
     "inference": Inference,
     "output": OutputConfig,
     "columns": ColumnMapping,

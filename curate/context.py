@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
+from curate.keys import hashed, numbers_by_appearance, select_in_batches
 from curate.models.lm.spec import Inference
-from curate.pairs import dense_numbers, messages_key
+from curate.pairs import messages_key
+from curate.workspace import Workspace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from curate.store import Store
 
 T = TypeVar("T")
+PROMPT_GROUPS, SAME_ANSWERS = "prompt_groups", "same_answers"
 MODELS = "models"
 """Key of the models that are loaded, among what is shared."""
 
@@ -63,6 +66,7 @@ class Context:
         device: torch device for learned scorers.
         progress: where long work is shown.
         store: keeps what is costly for the next run; None keeps nothing.
+        workspace: gives room to what is as long as the run's pairs.
         inference: how language and reward models are run.
         features_of: makes the features of the run's pairs (embeds each distinct text once).
         embed: embeds other texts by the run's embedder, rows of length 1.
@@ -74,6 +78,7 @@ class Context:
     device: str = "cpu"
     progress: Progress = field(default_factory=SilentProgress)
     store: Store | None = None
+    workspace: Workspace = field(default_factory=Workspace)
     inference: Inference = field(default_factory=Inference)
     features_of: Callable[[], Features] | None = None
     embed: Callable[[list[str]], NDArray[np.float32]] | None = None
@@ -98,6 +103,10 @@ class Context:
         value: T = self._shared[key]
         return value
 
+    def preset(self, values: dict[str, Any]) -> None:
+        """Put objects under their keys, so that `shared` need not make them."""
+        self._shared.update(values)
+
     @property
     def features(self) -> Features:
         """Embeddings of prompts and answers of all pairs of the run."""
@@ -114,13 +123,23 @@ class Context:
         """A numpy generator seeded by `step_seed`."""
         return np.random.default_rng(self.step_seed(*names))
 
+    def same_answers(self, pairs: pl.DataFrame) -> NDArray[np.bool_]:
+        """Whether chosen and rejected are equal in every role and content, (pairs,)."""
+
+        def make() -> NDArray[np.bool_]:
+            same = messages_key("chosen") == messages_key("rejected")
+            return select_in_batches(pairs, same.alias("same"))["same"].to_numpy()
+
+        return self.shared(SAME_ANSWERS, make)
+
     def prompt_groups(self, pairs: pl.DataFrame) -> NDArray[np.int64]:
-        """One integer a pair, equal exactly where the prompts are equal; shape (pairs,)."""
+        """One integer a pair, equal where the prompts are, by first appearance; (pairs,)."""
 
         def make() -> NDArray[np.int64]:
-            return dense_numbers(pairs.select(k=messages_key("prompt"))["k"])
+            keys = select_in_batches(pairs, hashed(messages_key("prompt")).alias("k"))
+            return numbers_by_appearance(keys["k"])[0]
 
-        return self.shared("prompt_groups", make)
+        return self.shared(PROMPT_GROUPS, make)
 
 
 def batches(total: int, size: int) -> Sequence[slice]:

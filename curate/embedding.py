@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from curate.config import EmbedderConfig
-from curate.context import Progress
+from curate.context import Progress, SilentProgress
 from curate.models.lm.spec import Inference, ModelSpec
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from curate.models.embedder import Embedder
     from curate.models.features import Features
+    from curate.models.pair_embeddings import TextEmbedder
+    from curate.models.static import StaticEmbedder
     from curate.store import Store
+    from curate.workspace import Workspace
 
 
 def embed_frame(
@@ -22,6 +30,8 @@ def embed_frame(
     store: str | None,
     progress: Progress,
     inference: Inference | None = None,
+    workspace: Workspace | None = None,
+    load: Callable[[EmbedderConfig], TextEmbedder] | None = None,
 ) -> tuple[Features, dict[str, Any]]:
     """Features of a pair table, and what the manifest says of how they were made.
 
@@ -31,6 +41,8 @@ def embed_frame(
         store: as in pipeline.yaml.
         progress: where progress is shown.
         inference: how a language model is run, for hidden states.
+        workspace: gives room to the vectors; default the memory.
+        load: gives a sentence embedder; default loads it in this process.
 
     Raises:
         CurateError: the model or the device cannot be used.
@@ -38,8 +50,13 @@ def embed_frame(
     from curate.store import open_store
 
     started = time.perf_counter()
-    make = _hidden_states if settings.pooling == "last_token" else _sentences
-    features, facts = make(pairs, settings, open_store(store), progress, inference or Inference())
+    kept = open_store(store)
+    if settings.pooling == "last_token":
+        features, facts = _hidden_states(pairs, settings, kept, progress, inference or Inference())
+    else:
+        features, facts = _sentences(
+            pairs, (load or text_embedder)(settings), settings.dtype, kept, progress, workspace
+        )
     facts |= {
         "texts": len(features.vectors),
         "dimensions": features.vectors.shape[1],
@@ -49,24 +66,46 @@ def embed_frame(
     return features, facts
 
 
-def _sentences(
-    pairs: pl.DataFrame,
-    settings: EmbedderConfig,
-    store: Store | None,
-    progress: Progress,
-    inference: Inference,  # noqa: ARG001
-) -> tuple[Features, dict[str, Any]]:
+def embed_texts(
+    texts: list[str], settings: EmbedderConfig, inference: Inference
+) -> NDArray[np.float32]:
+    """Vectors of texts that are no part of a pair, such as evaluation prompts, (texts, dim)."""
+    from curate.pairs import MESSAGES
+
+    if settings.pooling != "last_token":
+        embedder: Embedder | StaticEmbedder = text_embedder(settings)
+        return embedder.encode(texts)
+    message = pl.struct(role=pl.lit("user"), content=pl.col("text"))
+    empty = pl.lit([], dtype=MESSAGES)
+    frame = pl.DataFrame({"text": texts}).select(
+        prompt=pl.concat_list(message).cast(MESSAGES), chosen=empty, rejected=empty
+    )
+    features, _ = embed_frame(frame, settings, None, SilentProgress(), inference)
+    return features.of("prompt")
+
+
+def text_embedder(settings: EmbedderConfig) -> Embedder | StaticEmbedder:
+    """The embedder of the settings, loaded."""
     from curate.models.embedder import Embedder
-    from curate.models.features import embed_pairs
     from curate.models.static import STATIC, StaticEmbedder
 
     s = settings
-    embedder: Embedder | StaticEmbedder = (
-        StaticEmbedder(s.max_tokens)
-        if s.name == STATIC
-        else Embedder(s.name, s.device, s.batch_tokens, s.max_tokens)
-    )
-    features = embed_pairs(pairs, embedder, store, progress)
+    if s.name == STATIC:
+        return StaticEmbedder(s.max_tokens)
+    return Embedder(s.name, s.device, s.batch_tokens, s.max_tokens, s.backend)
+
+
+def _sentences(
+    pairs: pl.DataFrame,
+    embedder: TextEmbedder,
+    dtype: str,
+    store: Store | None,
+    progress: Progress,
+    workspace: Workspace | None,
+) -> tuple[Features, dict[str, Any]]:
+    from curate.models.pair_embeddings import embed_pairs
+
+    features = embed_pairs(pairs, embedder, store, progress, workspace, dtype)
     return features, {
         "model": embedder.name,
         "fingerprint": embedder.fingerprint,

@@ -95,11 +95,17 @@ def export(
             ShardWriter(stage / KEPT, target.file_type, target.rows_per_shard) as writer,
             progress.task("export", run.rows_kept if run else None) as task,
         ):
-            for batch in batches:
-                writer.write(form.convert(batch))
-                warnings.add(form.warnings(batch))
-                pairs += len(batch)
-                task.advance(len(batch))
+
+            def told() -> Iterator[pl.DataFrame]:
+                nonlocal pairs
+                for batch in batches:
+                    warnings.add(form.warnings(batch))
+                    pairs += len(batch)
+                    task.advance(len(batch))
+                    yield batch
+
+            for rows in form.stream(told()):
+                writer.write(rows)
         manifest = run.manifest if run else _plain_manifest(place, counts, pairs)
         advice = Advice(smoothing(manifest), KEPT, target.file_type)
         files = form.files(advice) | {"README.md": make_card(manifest, advice, target.license)}

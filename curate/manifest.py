@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from curate.config import PipelineConfig
-from curate.engines.local import StepReport
 from curate.plan import Plan
+from curate.step_report import StepReport
 from curate.versions import versions
 
 MANIFEST = "manifest.json"

@@ -27,6 +27,8 @@ PAIR_COLUMNS: dict[str, pl.DataType] = {
 
 _ROLE_END, _MESSAGE_END = "\x1f", "\x1e"
 _HASH_BYTES = 16
+BATCH_ROWS = 8192
+"""Rows of texts that are looked at in one piece."""
 
 
 def arrow_schema() -> pa.Schema:
@@ -72,18 +74,14 @@ def messages_text(column: str) -> pl.Expr:
     )
 
 
-def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Key texts `prompt`, `chosen`, `rejected`, and the unordered answers `low` <= `high`."""
-    keys = pairs.select(messages_key(c).alias(c) for c in ("prompt", "chosen", "rejected"))
-    return keys.with_columns(
-        low=pl.min_horizontal("chosen", "rejected"), high=pl.max_horizontal("chosen", "rejected")
-    )
-
-
 def content_hashes(pairs: pl.DataFrame) -> list[bytes]:
     """Hash of (prompt, unordered answers, annotator) for each row; a flipped label keeps it."""
-    keys = content_keys(pairs).with_columns(pairs["annotator"].fill_null(""))
-    text = pl.concat_str("prompt", "low", "high", "annotator", separator="\x1d")
+    keys = pairs.select(
+        *(messages_key(c).alias(c) for c in ("prompt", "chosen", "rejected")),
+        pl.col("annotator").fill_null(""),
+    )
+    low, high = pl.min_horizontal("chosen", "rejected"), pl.max_horizontal("chosen", "rejected")
+    text = pl.concat_str("prompt", low, high, "annotator", separator="\x1d")
     # hashlib has no vectorised form; one call a row is about a microsecond.
     return [
         blake2b(row, digest_size=_HASH_BYTES).digest()
@@ -137,10 +135,10 @@ def dense_numbers(column: pl.Series) -> NDArray[np.int64]:
 
 def fingerprint(pairs: pl.DataFrame) -> str:
     """Hex hash over all pairs in order, labels and ties included."""
-    keys = content_keys(pairs)
-    orientation = (keys["chosen"] <= keys["rejected"]).cast(pl.String)
-    lines = pairs["pair_id"] + orientation + pairs["is_tie"].cast(pl.String)
     digest = blake2b(digest_size=_HASH_BYTES)
-    for line in lines.to_list():
-        digest.update(line.encode())
+    orientation = (messages_key("chosen") <= messages_key("rejected")).cast(pl.String)
+    line = pl.col("pair_id") + orientation + pl.col("is_tie").cast(pl.String)
+    for start in range(0, len(pairs), BATCH_ROWS):
+        for text in pairs[start : start + BATCH_ROWS].select(t=line)["t"].to_list():
+            digest.update(text.encode())
     return digest.hexdigest()

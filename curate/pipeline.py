@@ -10,25 +10,27 @@ import polars as pl
 
 from curate.config import PipelineConfig, load_config, parse_config
 from curate.context import Context, Progress, SilentProgress
-from curate.embedding import embed_frame
-from curate.engines.local import DROP_REASON, DROP_STEP, StepReport, run_filters, run_scorer
+from curate.embedding import embed_frame, embed_texts
+from curate.engines import make_engine
+from curate.engines.base import Engine
 from curate.errors import CurateError
 from curate.exports import WEIGHT
+from curate.filtering import DROP_REASON, DROP_STEP, run_filters
 from curate.manifest import check_rows
-from curate.pairs import MESSAGES, PAIR_COLUMNS
+from curate.pairs import PAIR_COLUMNS
 from curate.plan import Plan, make_plan
-from curate.reading import Pairs, read_pairs
+from curate.reading import Pairs, collect_pairs, read_pairs, stream_pairs
 from curate.result import Result
 from curate.run_writer import write_run
-from curate.runfolder import check_free
+from curate.runfolder import check_free, working
 from curate.score_cache import ScoreCache
+from curate.scoring import run_scorer
+from curate.step_report import StepReport
 from curate.store import open_store
+from curate.workspace import Workspace
 from curate.yaml_places import Places
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from curate.models.features import Features
 
 
@@ -67,6 +69,12 @@ class Pipeline:
         given = dict(self.config.input)
         return read_pairs(**given | {"limit": limit or given["limit"]}, progress=progress)
 
+    def _gather(self, progress: Progress, workspace: Workspace) -> Pairs:
+        """All pairs of the input, in the workspace."""
+        if self.config.input is None or workspace.folder is None:
+            return self.read(progress)
+        return collect_pairs(stream_pairs(**dict(self.config.input), progress=progress), workspace)
+
     def run(
         self,
         pairs: Pairs | None = None,
@@ -89,22 +97,38 @@ class Pipeline:
         progress = progress or SilentProgress()
         if output is not None:
             check_free(Path(output), overwrite)
-        started = time.perf_counter()
-        pairs = pairs or self.read(progress)
-        seconds = time.perf_counter() - started
-        steps = [StepReport("read", "read", pairs.rows_read, len(pairs), seconds)]
-        result = self._judge(pairs, steps, progress)
-        if output is None:
-            return result
-        return write_run(self.config, self.plan, result, pairs, Path(output), overwrite, progress)
+        folder = None if output is None else Path(output)
+        with working(folder) as workspace:
+            started = time.perf_counter()
+            pairs = pairs or self._gather(progress, workspace)
+            seconds = time.perf_counter() - started
+            steps = [StepReport("read", "read", pairs.rows_read, len(pairs), seconds)]
+            engine = make_engine(self.config.engine)
+            try:
+                result = self._judge(pairs, steps, progress, workspace, engine)
+            finally:
+                engine.close()
+            if folder is None:
+                return result
+            return write_run(
+                self.config, self.plan, result, pairs, folder, overwrite, progress, workspace
+            )
 
-    def _judge(self, pairs: Pairs, steps: list[StepReport], progress: Progress) -> Result:
+    def _judge(
+        self,
+        pairs: Pairs,
+        steps: list[StepReport],
+        progress: Progress,
+        workspace: Workspace,
+        engine: Engine,
+    ) -> Result:
         frame = pairs.frame
-        context = self._context(frame, steps, progress)
+        context = self._context(frame, steps, progress, workspace, engine)
         cache = ScoreCache(context.store, frame, self.config)
+        engine.expect([s for s in self.plan.scorers if not cache.has(s, context.device)])
         scores = []
         for step in self.plan.scorers:
-            columns, report = run_scorer(step, frame, context, cache)
+            columns, report = run_scorer(step, frame, context, cache, engine)
             scores.append(columns)
             steps.append(report)
         filtered = run_filters(self.plan, pl.concat([frame, *scores], how="horizontal"), context)
@@ -143,35 +167,34 @@ class Pipeline:
             return []
         return [pl.reduce(lambda a, b: a * b, [pl.col(n) for n in names]).alias(WEIGHT)]
 
-    def _context(self, frame: pl.DataFrame, steps: list[StepReport], progress: Progress) -> Context:
+    def _context(
+        self,
+        frame: pl.DataFrame,
+        steps: list[StepReport],
+        progress: Progress,
+        workspace: Workspace,
+        engine: Engine,
+    ) -> Context:
+        c = self.config
         context = Context(
-            seed=self.config.seed,
+            seed=c.seed,
             progress=progress,
-            store=open_store(self.config.store),
-            inference=self.config.inference,
+            store=open_store(c.store),
+            workspace=workspace,
+            inference=c.inference,
         )
         if self.plan.needs_embeddings:
             from curate.models.device import choose_device
 
-            context.device = choose_device(self.config.embedder.device)
-            context.features_of = lambda: self._embed(frame, steps, progress)
-            context.embed = self._embed_texts
+            def embed() -> Features:
+                features, facts = embed_frame(
+                    frame, c.embedder, c.store, progress, c.inference, workspace, engine.embedder
+                )
+                rows, seconds = len(frame), facts.pop("seconds")
+                steps.append(StepReport("embed", "embed", rows, rows, seconds, facts))
+                return features
+
+            context.device = choose_device(c.embedder.device)
+            context.features_of = embed
+            context.embed = lambda texts: embed_texts(texts, c.embedder, c.inference)
         return context
-
-    def _embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
-        """Vectors of texts that are no part of a pair, such as evaluation prompts."""
-        c = self.config
-        message = pl.struct(role=pl.lit("user"), content=pl.col("text"))
-        empty = pl.lit([], dtype=MESSAGES)
-        frame = pl.DataFrame({"text": texts}).select(
-            prompt=pl.concat_list(message).cast(MESSAGES), chosen=empty, rejected=empty
-        )
-        features, _ = embed_frame(frame, c.embedder, c.store, SilentProgress(), c.inference)
-        return features.prompt
-
-    def _embed(self, frame: pl.DataFrame, steps: list[StepReport], progress: Progress) -> Features:
-        c = self.config
-        features, facts = embed_frame(frame, c.embedder, c.store, progress, c.inference)
-        seconds = facts.pop("seconds")
-        steps.append(StepReport("embed", "embed", len(frame), len(frame), seconds, facts))
-        return features

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Literal
-
-import polars as pl
 
 from curate.context import Progress, SilentProgress
 from curate.errors import CurateError
 from curate.formats.columns import ColumnMapping
 from curate.formats.rule import RankingRule
+from curate.prefetch import ahead
 from curate.rows_to_pairs import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs, Reader
 from curate.sources import Source, find_sources, is_saved_dataset
+from curate.workspace import Workspace
 
 if TYPE_CHECKING:
     from curate.config import InputConfig
 
-__all__ = ["ORIGIN_COLUMNS", "REJECTED_COLUMNS", "Pairs", "read_pairs", "stream_pairs"]
+__all__ = [
+    "ORIGIN_COLUMNS",
+    "REJECTED_COLUMNS",
+    "Pairs",
+    "collect_pairs",
+    "read_pairs",
+    "stream_pairs",
+]
 
 
 def read_pairs(
@@ -53,28 +61,35 @@ def read_pairs(
     Raises:
         CurateError: nothing to read, no known format, a malformed row under "stop", no pair at all.
     """
-    parts = list(
-        stream_pairs(
-            path,
-            hf=hf,
-            format=format,
-            columns=columns,
-            ranking=ranking,
-            config=config,
-            split=split,
-            revision=revision,
-            on_error=on_error,
-            limit=limit,
-            progress=progress,
-        )
+    parts = stream_pairs(
+        path,
+        hf=hf,
+        format=format,
+        columns=columns,
+        ranking=ranking,
+        config=config,
+        split=split,
+        revision=revision,
+        on_error=on_error,
+        limit=limit,
+        progress=progress,
     )
-    return Pairs(
-        pl.concat([part.frame for part in parts]),
-        pl.concat([part.rejected for part in parts]),
-        pl.concat([part.origins for part in parts]),
-        parts[-1].format,
-        parts[-1].rows_read,
-    )
+    return collect_pairs(parts, Workspace())
+
+
+def collect_pairs(parts: Iterator[Pairs], workspace: Workspace) -> Pairs:
+    """The parts of a data set as one, in the workspace; there must be at least one part."""
+    with (
+        closing(workspace.spool("pairs")) as frame,
+        closing(workspace.spool("rejected")) as rejected,
+        closing(workspace.spool("origins")) as origins,
+    ):
+        for part in ahead(parts):
+            frame.write(part.frame)
+            rejected.write(part.rejected)
+            origins.write(part.origins)
+            last = part
+        return Pairs(frame.frame(), rejected.frame(), origins.frame(), last.format, last.rows_read)
 
 
 def stream_pairs(

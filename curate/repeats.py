@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.pairs import content_keys
+from curate.keys import content_keys
 
 _TEXTS = ["prompt", "low", "high"]
 

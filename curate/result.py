@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.engines.local import StepReport
+from curate.step_report import StepReport
 
 
 @dataclass(frozen=True)

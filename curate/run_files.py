@@ -10,9 +10,11 @@ from typing import Any
 import polars as pl
 from pyarrow import parquet
 
-from curate.engines.local import DROP_REASON, DROP_STEP
+from curate.context import batches
 from curate.errors import CurateError
+from curate.filtering import DROP_REASON, DROP_STEP
 from curate.manifest import MANIFEST
+from curate.workspace import Workspace
 
 KEPT, PAIRS, DROPPED = "kept", "pairs", "dropped"
 SCORES, REJECTED = "scores.parquet", "rejected_rows.parquet"
@@ -80,15 +82,62 @@ class RunFiles:
         """File, row and reason of rows that made no pair."""
         return pl.read_parquet(self.folder / REJECTED)
 
-    def all_pairs(self) -> pl.DataFrame:
-        """Kept and dropped pairs in the order in which they were read, all in memory.
+    def all_pairs(self, workspace: Workspace | None = None) -> pl.DataFrame:
+        """Kept and dropped pairs in the order in which they were read.
 
         Labels of kept pairs are as filters left them; drop_step and drop_reason are null for them.
+        Texts lie in the workspace, by default in memory.
         """
-        fate = pl.DataFrame(schema={DROP_STEP: pl.String(), DROP_REASON: pl.String()})
-        frame = pl.concat([*self.kept(), *self.dropped(), fate], how="diagonal")
-        order = self.scores(["pair_id"])
-        return order.join(frame, on="pair_id", how="left", maintain_order="left")
+        kept = pl.scan_parquet(self._pairs / "*.parquet").select("pair_id").collect()["pair_id"]
+        order = self.scores(["pair_id"])["pair_id"]
+        return as_read(order, kept, self.kept(), self.dropped(), workspace or Workspace())
+
+
+def as_read(
+    order: pl.Series,
+    kept_ids: pl.Series,
+    kept: Iterator[pl.DataFrame],
+    dropped: Iterator[pl.DataFrame],
+    workspace: Workspace,
+) -> pl.DataFrame:
+    """The pairs of both, a few thousand in memory at a time, with drop_step and drop_reason.
+
+    Args:
+        order: ids of all pairs in the order wanted, in which either side is too.
+        kept_ids: those of the kept pairs.
+        kept: the kept pairs, part by part.
+        dropped: the others.
+        workspace: gives room to the result.
+    """
+    is_kept = order.is_in(kept_ids.implode())
+    fate = pl.DataFrame(schema={DROP_STEP: pl.String(), DROP_REASON: pl.String()})
+    sides = _Rows(kept), _Rows(dropped)
+
+    def parts() -> Iterator[pl.DataFrame]:
+        for rows in batches(len(order), _BATCH_ROWS) or [slice(0, 0)]:
+            number = int(is_kept[rows].sum())
+            counts = number, rows.stop - rows.start - number
+            found = [side.take(count) for side, count in zip(sides, counts, strict=True)]
+            both = pl.concat([*found, fate], how="diagonal")
+            wanted = order[rows].alias("pair_id").to_frame()
+            yield wanted.join(both, on="pair_id", how="left", maintain_order="left")
+
+    return workspace.collect("as read", parts())
+
+
+class _Rows:
+    """Frames that are taken a given number of rows at a time; no row gives the columns alone."""
+
+    def __init__(self, frames: Iterator[pl.DataFrame]) -> None:
+        self._frames = frames
+        self._held = next(frames, pl.DataFrame())
+
+    def take(self, rows: int) -> pl.DataFrame:
+        """The next rows."""
+        while len(self._held) < rows:
+            self._held = pl.concat([self._held, next(self._frames)])
+        taken, self._held = self._held[:rows], self._held[rows:]
+        return taken
 
 
 def _frames(folder: Path) -> Iterator[pl.DataFrame]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,20 +12,24 @@ from typing import Any
 import polars as pl
 
 from curate.card import make_card
-from curate.config import PipelineConfig
-from curate.context import Progress
-from curate.engines.local import StepReport
+from curate.config import OutputConfig, PipelineConfig
+from curate.context import Progress, Task, batches
 from curate.exports import Advice
 from curate.manifest import MANIFEST, make_manifest
-from curate.pairs import fingerprint
+from curate.pairs import BATCH_ROWS, fingerprint
 from curate.plan import Plan
 from curate.reading import Pairs
-from curate.report.build import write_report
+from curate.report.build import write_view
 from curate.report.prompt_map import FILE
+from curate.report.run_view import make_view
 from curate.result import Result
-from curate.run_files import DROPPED, KEPT, PAIRS, REJECTED, SCORES, keeps_pairs
+from curate.run_files import DROPPED, KEPT, PAIRS, REJECTED, SCORES, as_read, keeps_pairs
 from curate.runfolder import staged
+from curate.step_report import StepReport
+from curate.workspace import Workspace
 from curate.writing import write_files, write_frame, write_json, write_shards
+
+_WRITERS = 3
 
 
 def write_run(
@@ -34,6 +40,7 @@ def write_run(
     folder: Path,
     overwrite: bool,
     progress: Progress,
+    workspace: Workspace | None = None,
 ) -> Result:
     """Write the run to `folder`, the manifest last; see README for its files.
 
@@ -45,13 +52,8 @@ def write_run(
     """
     started = time.perf_counter()
     output = config.output
-    size = output.rows_per_shard
-    kept = plan.export.convert(result.kept)
-    with staged(folder, overwrite) as stage, progress.task("write", None):
-        shards = write_shards(kept, stage / KEPT, output.file_type, size)
-        if not keeps_pairs(output.format, output.file_type):
-            write_shards(result.kept, stage / PAIRS, "parquet", size)
-        write_shards(result.dropped, stage / DROPPED, "parquet", size)
+    with staged(folder, overwrite) as stage, progress.task("write", result.rows_in) as task:
+        shards = _write_pairs(plan, result, stage, output, task)
         write_frame(with_origins(result.scores, pairs.origins), stage / SCORES)
         write_frame(pairs.rejected, stage / REJECTED)
         report = StepReport(
@@ -75,8 +77,44 @@ def write_run(
     if output.report:
         # After the run is in its place: a report that fails must not cost the run.
         with progress.task("report", None):
-            write_report(folder)
+            found = as_read(
+                result.scores["pair_id"],
+                result.kept["pair_id"],
+                _parts(result.kept),
+                _parts(result.dropped),
+                workspace or Workspace(),
+            )
+            write_view(make_view(folder, manifest, found, result.scores))
     return replace(result, steps=steps, folder=folder)
+
+
+def _write_pairs(
+    plan: Plan, result: Result, stage: Path, output: OutputConfig, task: Task
+) -> list[dict[str, Any]]:
+    """Kept pairs in the trainer's form and as pair table, and dropped ones, side by side."""
+    size = output.rows_per_shard
+    kept = plan.export.stream(_parts(result.kept, task))
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        jobs = [
+            pool.submit(write_shards, kept, stage / KEPT, output.file_type, size),
+            pool.submit(
+                write_shards, _parts(result.dropped, task), stage / DROPPED, "parquet", size
+            ),
+        ]
+        if not keeps_pairs(output.format, output.file_type):
+            jobs.append(
+                pool.submit(write_shards, _parts(result.kept), stage / PAIRS, "parquet", size)
+            )
+        shards, *_ = [job.result() for job in jobs]
+        return shards
+
+
+def _parts(frame: pl.DataFrame, task: Task | None = None) -> Iterator[pl.DataFrame]:
+    """The rows a few thousand at a time; an empty frame is one part."""
+    for rows in batches(len(frame), BATCH_ROWS) or [slice(0, 0)]:
+        yield frame[rows]
+        if task is not None:
+            task.advance(rows.stop - rows.start)
 
 
 def smoothing(manifest: dict[str, Any]) -> float | None:

@@ -6,12 +6,13 @@ import errno
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from curate.errors import CurateError
 from curate.manifest import MANIFEST
+from curate.workspace import Workspace
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _HOST = socket.gethostname().replace("-", "_")
@@ -54,15 +55,52 @@ def staged(folder: Path, overwrite: bool, mark: str = MANIFEST) -> Iterator[Path
         CurateError: the folder may not be written (see `check_free`), or the disk is full.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve would follow a link)
-    _sweep(folder)
+    _sweep(folder, ("old", "partial"))
     check_free(folder, overwrite, mark)
     stage = folder.parent / f".{folder.name}.partial-{_HOST}-{os.getpid()}"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        stage.mkdir()
-        yield stage
-        _swap(stage, folder)
+        with _told(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            stage.mkdir()
+            yield stage
+            _swap(stage, folder)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+@contextmanager
+def working(folder: Path | None) -> Iterator[Workspace]:
+    """Room for a run's tables and arrays: a folder beside the run's own, removed at the end.
+
+    Without a folder of the run all stays in memory. What a killed run left is removed by the next
+    one that writes to the same folder.
+
+    Raises:
+        CurateError: the disk is full, or the folder cannot be made.
+    """
+    if folder is None:
+        yield Workspace()
+        return
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve would follow a link)
+    _sweep(folder, ("work",))
+    work = folder.parent / f".{folder.name}.work-{_HOST}-{os.getpid()}"
+    try:
+        with _told(folder):
+            work.mkdir(parents=True)
+        with _told(folder, _FULL):
+            yield Workspace(work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _told(folder: Path, only: Container[int | None] | None = None) -> Iterator[None]:
+    """Errors of the disk as the user's; of these numbers alone where they are given."""
+    try:
+        yield
     except OSError as error:
+        if only is not None and error.errno not in only:
+            raise
         if error.errno in _FULL:
             problem, fix = "the disk is full", "free space, or give another --output"
         else:
@@ -70,8 +108,6 @@ def staged(folder: Path, overwrite: bool, mark: str = MANIFEST) -> Iterator[Path
         raise CurateError(
             problem, where=str(folder), found=error.strerror or str(error), fix=fix
         ) from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _swap(stage: Path, folder: Path) -> None:
@@ -84,9 +120,9 @@ def _swap(stage: Path, folder: Path) -> None:
     shutil.rmtree(old)
 
 
-def _sweep(folder: Path) -> None:
+def _sweep(folder: Path, kinds: tuple[str, ...]) -> None:
     """Remove what killed runs left; a finished run that was being replaced is put back."""
-    for kind in ("old", "partial"):
+    for kind in kinds:
         for left in folder.parent.glob(f".{folder.name}.{kind}-{_HOST}-*"):
             if _alive(int(left.name.rpartition("-")[2])):
                 continue

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import pyarrow as pa
 
 from curate.config import PipelineConfig
+from curate.keys import key_of, row_keys
 from curate.plan import ScorerStep
+from curate.row_scores import RowScores
 from curate.store import Store
 from curate.versions import versions
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from curate.context import Context
 
 _HOME = Path(__file__).resolve().parent.parent
@@ -43,7 +47,11 @@ class ScoreCache:
     @cached_property
     def _basis(self) -> list[Any]:
         """What every key depends on."""
-        return [code_digest(), versions(), frame_digest(self._pairs)]
+        return [code_digest(), versions(), blake2b(self._row_keys.tobytes()).hexdigest()]
+
+    @cached_property
+    def _row_keys(self) -> NDArray[np.bytes_]:
+        return row_keys(self._pairs)
 
     @cached_property
     def _identity(self) -> str | None:
@@ -51,12 +59,23 @@ class ScoreCache:
 
     def key(self, step: ScorerStep, device: str) -> str | None:
         """The key of the step's scores, or None where they are not kept."""
-        scorer = step.scorer
-        if not scorer.stored:
+        if not step.scorer.stored or step.scorer.scope == "row":
             return None
+        return self.key_of(self._parts(step, device), step.scorer.needs_embeddings)
+
+    def rows(self, step: ScorerStep, device: str) -> RowScores | None:
+        """The kept scores of single rows, of a row scorer that keeps any."""
+        if self._store is None or not step.scorer.stored:
+            return None
+        parts = [*self._parts(step, device), code_digest(), versions()]
+        prefix = key_of(json.dumps(parts, sort_keys=True, default=str).encode())
+        dtypes = {c.name: c.dtype for c in step.scorer.columns()}
+        return RowScores(self._store.rows("scores"), prefix, self._row_keys, dtypes)
+
+    def _parts(self, step: ScorerStep, device: str) -> list[Any]:
+        scorer = step.scorer
         parts = [type(scorer).__module__, type(scorer).__qualname__, scorer.version]
-        parts += [scorer.params.model_dump(mode="json"), self._config.seed, device]
-        return self.key_of(parts, scorer.needs_embeddings)
+        return [*parts, scorer.params.model_dump(mode="json"), self._config.seed, device]
 
     def key_of(self, parts: list[Any], embedded: bool) -> str | None:
         """The key of what depends on these parts, the code, the pairs and, where `embedded`, on
@@ -83,6 +102,11 @@ class ScoreCache:
         context.facts.update(told["facts"])
         context.warnings.extend(told["warnings"])
         return pl.DataFrame(pl.from_arrow(table))
+
+    def has(self, step: ScorerStep, device: str) -> bool:
+        """Whether a table scorer's scores are kept."""
+        key = self.key(step, device)
+        return self._store is not None and key is not None and self._store.has_table(key)
 
     def put(self, key: str | None, columns: pl.DataFrame, context: Context) -> None:
         """Keep the columns with the context's facts and warnings, where there is a key."""
@@ -116,35 +140,6 @@ def code_digest() -> str:
             digest.update(path.relative_to(_HOME).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def frame_digest(frame: pl.DataFrame) -> str:
-    """Hash of all values of a frame, in order."""
-    sink = _Digest()
-    table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as stream:
-        stream.write_table(table.combine_chunks())
-    return sink.digest.hexdigest()
-
-
-class _Digest:
-    """A file that keeps the hash of what is written."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self.digest = blake2b(digest_size=16)
-
-    def write(self, data: bytes) -> int:
-        """Take the bytes in."""
-        self.digest.update(data)
-        return memoryview(data).nbytes
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def _plain(value: Any) -> Any:

@@ -76,9 +76,11 @@ class Scorer(Step[P], ABC):
 
     scope: ClassVar[Literal["row", "table"]] = "table"
     needs_embeddings: bool = False
+    reads_texts: bool = True
+    """Whether `score` looks at prompts and answers, and not at their features alone."""
     stored: bool = False
     """Whether scores depend on nothing but pairs, parameters, seed and embeddings, and are worth
-    keeping for the next run."""
+    keeping for the next run: those of a table scorer as a whole, of a row scorer row by row."""
 
     @abstractmethod
     def columns(self) -> tuple[Column, ...]:

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from curate.row_store import RowStore
+from curate.vector_store import VectorStore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,10 +65,19 @@ class Store:
             return None
         return table
 
+    def has_table(self, key: str) -> bool:
+        """Whether there is a table under the key."""
+        return (self.root / f"{key}.parquet").exists()
+
     def put_table(self, key: str, table: pa.Table) -> None:
         """Keep the table, with its schema's metadata, under the key."""
         with _whole(self.root / f"{key}.parquet") as file:
             parquet.write_table(table, file, compression="zstd")
+
+    def vectors(self, fingerprint: str, dtype: str = "float32") -> VectorStore:
+        """The vectors of one model, to be opened and closed."""
+        name = blake2b(f"{fingerprint}/{dtype}".encode(), digest_size=16).hexdigest()
+        return VectorStore(self.root / "vectors" / name, dtype)
 
     def rows(self, name: str) -> RowStore:
         """The values of one kind, one under each key."""

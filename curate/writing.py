@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +17,9 @@ from pyarrow import parquet
 
 RAW_LINE = "__line__"
 """The single column of a frame whose rows are JSON lines already."""
-_LEVEL = 3
+_LEVEL = 1
 _SPLIT = "train"
+_GROUP_ROWS = 1 << 17
 
 
 class ShardWriter:
@@ -120,22 +122,28 @@ class ShardWriter:
 
 
 def write_shards(
-    frame: pl.DataFrame, folder: Path, file_type: str, rows_per_shard: int
+    frames: Iterable[pl.DataFrame], folder: Path, file_type: str, rows_per_shard: int
 ) -> list[dict[str, Any]]:
-    """Write a frame as `part-00000` and on; an empty frame gives one shard without rows.
+    """Write frames as `part-00000` and on; a single empty one gives one shard without rows.
 
     Returns:
         Path (from the run's folder), rows and bytes of each shard.
     """
     with ShardWriter(folder, file_type, rows_per_shard) as writer:
-        writer.write(frame)
+        for frame in frames:
+            writer.write(frame)
     return writer.shards
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
     """Write one parquet file."""
-    with path.open("wb") as file:
-        parquet.write_table(_arrow(frame), file, compression="zstd", compression_level=_LEVEL)
+    schema = _arrow(frame.head(0)).schema
+    with (
+        path.open("wb") as file,
+        parquet.ParquetWriter(file, schema, compression="zstd", compression_level=_LEVEL) as writer,
+    ):
+        for rows in frame.iter_slices(_GROUP_ROWS):
+            writer.write_table(_arrow(rows).cast(schema))
 
 
 def _arrow(frame: pl.DataFrame) -> pa.Table:

@@ -48,6 +48,12 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
         """Keep pairs that are near no earlier kept one."""
-        of = nearly_repeats(pairs, _PARTS[self.params.of], self.params.threshold, context.progress)
+        of = nearly_repeats(
+            pairs,
+            _PARTS[self.params.of],
+            self.params.threshold,
+            context.progress,
+            context.workspace,
+        )
         reasons = of.to_frame("of").select(r=pl.format("nearly repeats pair {}", "of"))["r"]
         return Verdict(of.is_null(), reasons)

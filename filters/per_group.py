@@ -6,6 +6,7 @@ import polars as pl
 from pydantic import Field
 
 from curate.context import Context
+from curate.keys import hashed, select_in_batches
 from curate.pairs import MESSAGES, messages_key
 from curate.selection import Prefer, best_first, check_readable
 from curate.steps import Filter, Parameters, Verdict
@@ -41,7 +42,8 @@ class PerGroup(Filter[PerGroupParams]):
         """Keep the best of each group; a missing score is the worst."""
         p = self.params
         messages = pairs.schema[p.by] == MESSAGES
-        group = pairs.select(g=messages_key(p.by) if messages else pl.col(p.by))["g"]
+        value = hashed(messages_key(p.by)) if messages else pl.col(p.by)
+        group = select_in_batches(pairs, value.alias("g"))["g"]
         order = pl.Series(range(1, len(pairs) + 1), dtype=pl.Int64)
         if p.order_by is not None:
             ranks = best_first(check_readable(pairs[p.order_by], self.name), p.prefer)

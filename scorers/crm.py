@@ -95,8 +95,8 @@ class CRM(HeadScorer[CRMParams]):
         seen = review(
             chosen,
             rejected,
-            weights.to(chosen.device),
-            held_by[:, 0].to(chosen.device),
+            weights,
+            held_by[:, 0],
             spec,
             Schedule(p.epochs, rate, p.ramp, p.curriculum),
             context.step_seed("crm"),

@@ -50,6 +50,8 @@ class Duplicates(Scorer[DuplicatesParams]):
         near = pl.Series("near", [None] * len(pairs), dtype=pl.Boolean)
         if self.params.near:
             parts = ("prompt", "chosen", "rejected")
-            of = nearly_repeats(pairs, parts, self.params.threshold, context.progress)
+            of = nearly_repeats(
+                pairs, parts, self.params.threshold, context.progress, context.workspace
+            )
             near = of.is_not_null().alias("near")
         return repeat_flags(pairs).with_columns(near)

@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import Field
 
 from curate.context import Context
-from curate.models.neighbours import EXACT_BELOW, nearest_others
+from curate.models.neighbours import EXACT_BELOW, nearest_others, rows_of
 from curate.steps import HIGHER, Column, Parameters, Scorer
 
 _FLOOR = 1e-6
@@ -37,6 +37,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
     reference = "FiFA, arXiv 2410.10166 (k-NN entropy term); Kozachenko and Leonenko 1987"
     needs_embeddings = True
     stored = True
+    reads_texts = False
     Params = KNNDiversityParams
 
     def columns(self) -> tuple[Column, ...]:
@@ -81,7 +82,8 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
             context.warnings.append(
                 f"knn_diversity: only {len(prompts)} distinct prompts, so k = {k}"
             )
-        vectors = context.features.vectors[prompts]
+        # Prompts are numbered first, so that theirs are the first rows: a view, not a copy.
+        vectors = rows_of(context.features.vectors, prompts)
         found = nearest_others(vectors, k, self.params.exact_below, context.step_seed(self.name))
         context.facts["neighbours"] = found.facts
         distances = found.distances[position]

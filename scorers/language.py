@@ -32,6 +32,7 @@ class Language(Scorer[LanguageParams]):
     summary = "language of prompt and answers, and whether the answers keep to the prompt's"
     reference = "langid.py: Lui and Baldwin 2012"
     scope: ClassVar[Literal["row", "table"]] = "row"
+    stored = True
     Params = LanguageParams
 
     def columns(self) -> tuple[Column, ...]:

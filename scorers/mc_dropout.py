@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _HALF = 0.5
+_ROWS = 8192
 
 
 class MCDropoutParams(HeadParameters):
@@ -86,12 +88,9 @@ class MCDropout(HeadScorer[MCDropoutParams]):
         p = self.params
         trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds, p.features)
         masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
-        margins = masked_margins(trained, masks.to(trained.chosen.device))
-        statistics = uncertainty(expit(margins))
-        votes = agreement(margins).mean(axis=1)
+        statistics = _of_all_pairs(trained, masks.to(trained.chosen.device))
         bald = statistics["bald"]
-        statistics["vote"] = votes
-        gate = pl.Series("gate", votes > _HALF)
+        gate = pl.Series("gate", statistics["vote"] > _HALF)
         statistics["easy_weight"] = _over_mean(np.maximum(1.0 - bald, 0.0))
         statistics["hard_weight"] = _over_mean(np.maximum(bald, 0.0))
         return pl.DataFrame(statistics).with_columns(gate)
@@ -102,18 +101,29 @@ def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:
     return dropout_mask(passes, units, rate, torch.Generator().manual_seed(seed))
 
 
-def masked_margins(trained: OutOfFold, masks: Tensor) -> NDArray[np.float64]:
-    """Held-out margins under each mask, (pairs, passes): one matrix product a fold."""
-    out = torch.empty(len(trained.chosen), len(masks), device=trained.chosen.device)
+def _of_all_pairs(trained: OutOfFold, masks: Tensor) -> dict[str, NDArray[np.float64]]:
+    """`uncertainty` and `vote` of each pair, by the head that did not see it."""
+    names = ("probability", "variance", "bald", "vote")
+    found = {name: np.empty(len(trained.chosen)) for name in names}
+    for rows, margins in masked_margins(trained, masks):
+        of_rows = uncertainty(expit(margins)) | {"vote": agreement(margins).mean(axis=1)}
+        for name, values in of_rows.items():
+            found[name][rows] = values
+    return found
+
+
+def masked_margins(
+    trained: OutOfFold, masks: Tensor
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Held-out margins of some pairs under each mask, (rows, passes), and which pairs they are."""
     held_by = trained.scorer_of[:, 0]
     with torch.no_grad():
         for head in range(trained.heads.heads):
-            rows = (held_by == head).nonzero()[:, 0]
-            out[rows] = trained.heads.masked_margins(
-                trained.chosen[rows], trained.rejected[rows], head, masks
-            )
-    values: NDArray[np.float64] = out.double().cpu().numpy()
-    return values
+            for rows in torch.split((held_by == head).nonzero()[:, 0], _ROWS):
+                margins = trained.heads.masked_margins(
+                    trained.chosen[rows], trained.rejected[rows], head, masks
+                )
+                yield rows.numpy(), margins.double().cpu().numpy()
 
 
 def uncertainty(probability: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

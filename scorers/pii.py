@@ -37,6 +37,7 @@ class PII(Scorer[PIIParams]):
     summary = "e-mail addresses, phone, card, IBAN, IP and social security numbers in the answers"
     reference = "presidio-analyzer, pattern recognisers"
     scope: ClassVar[Literal["row", "table"]] = "row"
+    stored = True
     Params = PIIParams
 
     def columns(self) -> tuple[Column, ...]:

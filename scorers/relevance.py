@@ -9,12 +9,15 @@ import polars as pl
 from pydantic import Field
 
 from curate.context import Context
+from curate.keys import select_in_batches
 from curate.models.style import distinct_share
 from curate.pairs import messages_text
 from curate.steps import HIGHER, Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_SIDES = ("chosen", "rejected")
 
 
 class RelevanceParams(Parameters):
@@ -56,14 +59,8 @@ class Relevance(Scorer[RelevanceParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Rewards of all pairs."""
         features = context.features
-        cosines = {
-            "chosen": np.einsum("nd,nd->n", features.prompt, features.chosen),
-            "rejected": np.einsum("nd,nd->n", features.prompt, features.rejected),
-        }
-        chosen, rejected = (
-            cosines[side] * self._regulariser(pairs.select(t=messages_text(side))["t"])
-            for side in ("chosen", "rejected")
-        )
+        cosines = {side: features.cosines(side).astype(np.float64) for side in _SIDES}
+        chosen, rejected = (cosines[side] * self._regulariser(pairs, side) for side in _SIDES)
         return pl.DataFrame(
             {
                 "margin": chosen - rejected,
@@ -74,7 +71,13 @@ class Relevance(Scorer[RelevanceParams]):
             }
         )
 
-    def _regulariser(self, texts: pl.Series) -> NDArray[np.float64]:
-        words = np.log1p(texts.str.count_matches(r"\S+").to_numpy())
-        found: NDArray[np.float64] = words**self.params.length
-        return found * distinct_share(texts, 3) ** self.params.repetition
+    def _regulariser(self, pairs: pl.DataFrame, side: str) -> NDArray[np.float64]:
+        text = messages_text(side)
+        found = select_in_batches(
+            pairs,
+            text.str.count_matches(r"\S+").alias("words"),
+            distinct_share(text, 3).alias("distinct"),
+        )
+        words = np.log1p(found["words"].to_numpy()) ** self.params.length
+        factor: NDArray[np.float64] = words * found["distinct"].to_numpy() ** self.params.repetition
+        return factor

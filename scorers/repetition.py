@@ -26,6 +26,7 @@ class Repetition(Scorer[RepetitionParams]):
     summary = "share of repeated n-grams of words and of repeated lines in the answers"
     reference = "Gopher's repetition rules: arXiv 2112.11446, table A1"
     scope: ClassVar[Literal["row", "table"]] = "row"
+    stored = True
     Params = RepetitionParams
 
     def columns(self) -> tuple[Column, ...]:
@@ -40,15 +41,14 @@ class Repetition(Scorer[RepetitionParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Shares of a batch."""
         sides = ("chosen", "rejected")
-        texts = {side: pairs.select(t=messages_text(side).fill_null(""))["t"] for side in sides}
-        grams = {side: 1.0 - distinct_share(texts[side], self.params.n) for side in sides}
-        lines = {f"{side}_lines": _repeated_lines(texts[side]) for side in sides}
-        return pl.DataFrame(grams | lines)
+        texts = pairs.select(messages_text(side).fill_null("").alias(side) for side in sides)
+        grams = {side: 1.0 - distinct_share(pl.col(side), self.params.n) for side in sides}
+        lines = {f"{side}_lines": _repeated_lines(pl.col(side)) for side in sides}
+        return texts.select(**grams, **lines)
 
 
-def _repeated_lines(texts: pl.Series) -> pl.Series:
+def _repeated_lines(text: pl.Expr) -> pl.Expr:
     line = pl.element().str.strip_chars()
-    lines = pl.col("t").str.split("\n").list.eval(line.filter(line != ""))
+    lines = text.str.split("\n").list.eval(line.filter(line != ""))
     share = 1.0 - lines.list.n_unique() / lines.list.len()
-    frame = pl.DataFrame({"t": texts})
-    return frame.select(pl.when(lines.list.len() > 0).then(share).otherwise(0.0))[:, 0]
+    return pl.when(lines.list.len() > 0).then(share).otherwise(0.0)

@@ -12,7 +12,8 @@ import polars as pl
 from scipy.special import expit
 
 from curate.context import Context
-from curate.models.features import Features, distinct_texts
+from curate.models.features import Features
+from curate.models.pair_embeddings import distinct_texts
 from curate.models.style import text_style
 from curate.pairs import PAIR_COLUMNS, with_pair_ids
 

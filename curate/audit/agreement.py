@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.pairs import content_keys
+from curate.keys import content_keys
 
 _MIN_SHARED = 5
 _ITERATIONS = 100

@@ -9,8 +9,9 @@ import polars as pl
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from curate.keys import content_keys
 from curate.models.out_of_fold import trainable
-from curate.pairs import content_keys, dense_numbers, messages_key
+from curate.pairs import dense_numbers, messages_key
 
 _CYCLE = 3
 

@@ -10,9 +10,10 @@ import polars as pl
 from scipy.special import expit
 
 from curate.errors import CurateError
+from curate.keys import content_keys
 from curate.models.features import Features
 from curate.models.out_of_fold import trainable
-from curate.pairs import content_keys, messages_text
+from curate.pairs import messages_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

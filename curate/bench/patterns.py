@@ -82,7 +82,7 @@ def topic(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.
     """
     groups = min(TOPICS, len(np.unique(data.features.index["prompt"])))
     seed = int(rng.integers(2**31))
-    topics = KMeans(groups, n_init=1, random_state=seed).fit_predict(data.features.prompt)
+    topics = KMeans(groups, n_init=1, random_state=seed).fit_predict(data.features.of("prompt"))
     order = rng.permutation(groups)
     sizes = np.cumsum(np.bincount(topics, minlength=groups)[order])
     taken = order[: int(np.argmin(np.abs(sizes - rate * len(topics)))) + 1]

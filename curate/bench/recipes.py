@@ -12,10 +12,11 @@ import polars as pl
 from curate.bench.data import BenchData
 from curate.bench.downstream import Weights
 from curate.config import parse_config
-from curate.engines.local import run_filters, run_scorer
+from curate.filtering import run_filters
 from curate.pairs import messages_key
 from curate.plan import make_plan
 from curate.recipes import Recipe
+from curate.scoring import run_scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -100,6 +101,10 @@ class Export(ABC):
     @abstractmethod
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The kept pairs in the trainer's columns, in order, then those of `carried`."""
+
+    def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """`convert` of kept pairs that come a part at a time."""
+        return map(self.convert, parts)
 
     def files(self, advice: Advice) -> dict[str, Any]:  # noqa: ARG002
         """Files for the trainer in the run's folder, by name: .json as data, .yaml as data."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ from curate.exports.base import (
     lacking_strength,
     margin,
 )
+from curate.keys import hashed
 from curate.pairs import messages_key, messages_text
 
 
@@ -79,9 +81,8 @@ class TRLReward(Export):
 class TRLUnpaired(Export):
     """TRL's unpaired type for KTOTrainer: each answer a row, `label` true for the chosen one.
 
-    An answer that occurs in several pairs with the same label is written once for each part that
-    is written at a time (a run at once, a stream a few thousand pairs), with the carried columns of
-    its first pair.
+    An answer that occurs in several pairs with the same label is written once, with the carried
+    columns of its first pair; for that, hashes of all answers are held while they are written.
     """
 
     name = "trl_kto"
@@ -90,6 +91,21 @@ class TRLUnpaired(Export):
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Two rows a pair, repeats left out."""
+        return next(self.stream(iter([pairs])))
+
+    def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The same of one part after another; what an earlier one held is left out too."""
+        seen: set[int] = set()
+        for pairs in parts:
+            rows = self._rows(pairs)
+            label = pl.col("label").cast(pl.String)
+            text = pl.concat_str(messages_key("prompt"), messages_key("completion"), label)
+            keys = rows.select(k=hashed(text))["k"]
+            new = pl.Series([key not in seen for key in keys.to_list()], dtype=pl.Boolean)
+            seen.update(keys.to_list())
+            yield rows.filter(new & keys.is_first_distinct())
+
+    def _rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
         sides = [
             pairs.select(
                 "prompt", pl.col(side).alias("completion"), *carried(pairs), label=pl.lit(label)
@@ -98,6 +114,4 @@ class TRLUnpaired(Export):
         ]
         order = pl.int_range(pl.len()).alias("_order")
         rows = pl.concat([side.with_columns(order) for side in sides])
-        rows = rows.sort("_order", maintain_order=True).drop("_order")
-        first = pl.struct(messages_key("prompt"), messages_key("completion"), "label")
-        return rows.filter(first.is_first_distinct())
+        return rows.sort("_order", maintain_order=True).drop("_order")

@@ -132,7 +132,7 @@ def merge_files(
         pairs = read_pairs(data, on_error="skip", progress=progress).frame
     merged = merge(pairs, verdicts)
     with staged(folder, overwrite, MARK) as stage:
-        write_shards(merged.frame, stage / "pairs", "parquet", 100_000)
+        write_shards([merged.frame], stage / "pairs", "parquet", 100_000)
         reviewers = merged.verdicts["reviewer"].n_unique()
         facts = {"data": data, "pairs": len(pairs), "reviewers": reviewers}
         write_json(facts | {"verdicts": merged.counts}, stage / MARK)

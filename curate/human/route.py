@@ -20,7 +20,8 @@ from curate.human.signals import (
 )
 from curate.human.tool import Tool
 from curate.human.tools import TOOLS
-from curate.pairs import PAIR_COLUMNS, content_keys
+from curate.keys import content_keys
+from curate.pairs import PAIR_COLUMNS
 from curate.run_files import RunFiles
 from curate.runfolder import staged
 from curate.writing import write_files, write_frame, write_json

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import polars as pl
 
 from curate.errors import CurateError, suggestion
-from curate.pairs import content_keys, messages_text
+from curate.keys import content_keys
+from curate.pairs import messages_text
 
 UNCERTAINTY: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "posterior": lambda x: -(x - 0.5).abs(),

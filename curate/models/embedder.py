@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,15 @@ from curate.errors import CurateError
 from curate.models.batching import by_budget, halving
 from curate.models.device import choose_device
 from curate.models.fingerprint import hash_files
+from curate.models.openvino import OPENVINO, openvino_version, use_openvino
 from curate.models.static import STATIC, static_hash
+from curate.prefetch import ahead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
+
+    from curate.models.pair_embeddings import Texts, Vectors
 
 SHIPPED = "minilm"
 _CHARS_PER_TOKEN = 4
@@ -29,11 +33,14 @@ _CHARS_PER_TOKEN = 4
 class Embedder:
     """Embeds texts by a sentence-transformers model, to unit length.
 
+    Texts are tokenised in a thread of their own while the model works on the batch before.
+
     Args:
         name: "minilm" (all-MiniLM-L6-v2, shipped in a wheel), a folder, or a name on the hub.
         device: "auto" or a torch device.
         batch_tokens: tokens in a batch, padding included.
         max_tokens: longest text in tokens; longer ones lose their end. Default the model's own.
+        backend: "torch", or "openvino" on a CPU.
     """
 
     def __init__(
@@ -42,14 +49,22 @@ class Embedder:
         device: str = "auto",
         batch_tokens: int = 8192,
         max_tokens: int | None = None,
+        backend: str = "torch",
     ) -> None:
-        self.name = name
-        self.device = choose_device(device)
+        self.name, self.backend = name, backend
+        self.device = "cpu" if backend == OPENVINO else choose_device(device)
         self.batch_tokens = batch_tokens
         self._model = _load(name, self.device)
         if max_tokens is not None:
             self._model.max_seq_length = max_tokens
         self.max_tokens = int(self._model.max_seq_length or 512)
+        if backend == OPENVINO:
+            use_openvino(self._model, name)
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return self._model.get_embedding_dimension() or 0
 
     @cached_property
     def fingerprint(self) -> str:
@@ -58,33 +73,58 @@ class Embedder:
         if identity is None:
             config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
             identity = f"{self.name}@{getattr(config, '_commit_hash', None)}"
+        if self.backend == OPENVINO:
+            identity = f"{identity}/openvino {openvino_version()}"
         return f"{identity}/{self.max_tokens}"
 
     def encode(self, texts: list[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Embeddings of shape (texts, dim), rows of length 1, in the order of the texts."""
-        lengths = np.array([min(len(t) // _CHARS_PER_TOKEN + 2, self.max_tokens) for t in texts])
-        dim = self._model.get_embedding_dimension() or 0
-        out = np.empty((len(texts), dim), dtype=np.float32)
+        out = np.empty((len(texts), self.dim), dtype=np.float32)
         with (progress or SilentProgress()).task("embed", len(texts)) as task:
-            for rows in by_budget(lengths, self.batch_tokens):
-                batch = [texts[i] for i in rows]
-                out[rows] = halving(batch, self._encode_batch, f"{self.name} on {self.device}")
+            for rows, vectors in self.batches(texts):
+                out[rows] = vectors
                 task.advance(len(rows))
         return out
 
-    def _encode_batch(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+    def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
+        """Embeddings of numbered texts, block by block."""
+        for numbers, block in texts:
+            for rows, vectors in self.batches(block):
+                yield numbers[rows], vectors
+
+    def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Embeddings of some of the texts at a time, longest first, and which they are."""
+        lengths = np.array(
+            [min(len(t) // _CHARS_PER_TOKEN + 2, self.max_tokens) for t in texts], dtype=np.int64
+        )
+        where = f"{self.name} on {self.device}"
+        for rows, batch, inputs in ahead(self._tokenised(texts, lengths)):
+            ready = {len(batch): inputs}
+
+            def run(part: Sequence[str], ready: dict[int, Any] = ready) -> list[Any]:
+                return self._encode_batch(part, ready.pop(len(part), None))
+
+            yield rows, np.stack(halving(batch, run, where))
+
+    def _tokenised(
+        self, texts: list[str], lengths: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], list[str], Any]]:
+        for rows in by_budget(lengths, self.batch_tokens):
+            batch = [texts[i] for i in rows]
+            yield rows, batch, self._model.preprocess(batch)
+
+    def _encode_batch(
+        self, texts: Sequence[str], inputs: dict[str, Any] | None
+    ) -> list[NDArray[np.float32]]:
         mixed: Any = nullcontext()
         if self.device.startswith("cuda"):
             mixed = torch.autocast("cuda", dtype=torch.bfloat16)
-        with mixed:
-            vectors = self._model.encode(
-                list(texts),
-                batch_size=len(texts),
-                normalize_embeddings=True,
-                show_progress_bar=False,
-                convert_to_numpy=True,
-            )
-        return list(np.asarray(vectors, dtype=np.float32))
+        inputs = inputs or self._model.preprocess(list(texts))
+        moved = {k: v.to(self.device) if hasattr(v, "to") else v for k, v in inputs.items()}
+        with mixed, torch.inference_mode():
+            vectors = self._model(moved)["sentence_embedding"].float()
+            vectors = torch.nn.functional.normalize(vectors, dim=1)
+        return list(vectors.cpu().numpy())
 
 
 def model_folder(name: str) -> Path | None:

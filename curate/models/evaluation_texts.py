@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from curate.errors import CurateError
-from curate.models.near_duplicates import Shingles, shingles, words_of
+from curate.models.shingles import Shingles, shingles, words_of
 
 COLUMNS = ("prompt", "question", "instruction", "problem", "query", "input", "text", "turns")
 """Columns that hold the prompt, tried in this order."""

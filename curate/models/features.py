@@ -1,28 +1,25 @@
-"""Embeddings of a pair table: each distinct text once, shared by all scorers."""
+"""Features of a pair table, shared by all scorers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
-from curate.models.style import LENGTH, text_style
-from curate.pairs import dense_numbers, messages_text
+from curate.context import batches
+from curate.models.rows import Block, FeatureRows
+from curate.models.style import LENGTH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.context import Progress
-    from curate.models.embedder import Embedder
-    from curate.models.static import StaticEmbedder
-    from curate.store import Store
-
-_PARTS = ("prompt", "chosen", "rejected")
+_ALL = slice(None)
+_BATCH_ROWS = 8192
+_ON_DEVICE = 2 << 30
+"""Bytes up to which a table of features is moved to the device as a whole."""
 STYLE_SCALE = 0.3
 """Root-mean-square difference of a style feature beside embeddings, whose norm is 1.
 
@@ -39,65 +36,60 @@ class Features:
     """Vectors of the distinct texts, and which of them each pair's parts are.
 
     Attributes:
-        vectors: (texts, dim), rows of length 1.
+        vectors: (texts, dim), rows of length 1; float32 or float16, possibly in a mapped file.
         style: (texts, features) of `text_style`.
         index: part ("prompt", "chosen", "rejected") to (pairs,) rows of `vectors` and `style`.
         cached: whether the vectors came from the store.
     """
 
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.floating]
     style: NDArray[np.float32]
     index: dict[str, NDArray[np.int64]]
     cached: bool = False
 
-    @property
-    def prompt(self) -> NDArray[np.float32]:
-        """Prompt vectors, (pairs, dim)."""
-        return self.vectors[self.index["prompt"]]
+    def of(self, part: str, rows: slice | NDArray[np.int64] = _ALL) -> NDArray[np.float32]:
+        """Vectors of "prompt", "chosen" or "rejected" of these pairs, (pairs, dim)."""
+        return np.asarray(self.vectors[self.index[part][rows]], dtype=np.float32)
 
-    @property
-    def chosen(self) -> NDArray[np.float32]:
-        """Vectors of the preferred answers, (pairs, dim)."""
-        return self.vectors[self.index["chosen"]]
+    def cosines(self, part: str) -> NDArray[np.float32]:
+        """Cosine of each pair's prompt and one of its answers, (pairs,)."""
+        out = np.empty(len(self.index[part]), dtype=np.float32)
+        for rows in batches(len(out), _BATCH_ROWS):
+            out[rows] = np.einsum("nd,nd->n", self.of("prompt", rows), self.of(part, rows))
+        return out
 
-    @property
-    def rejected(self) -> NDArray[np.float32]:
-        """Vectors of the other answers, (pairs, dim)."""
-        return self.vectors[self.index["rejected"]]
-
-    def answers(
+    def rows(
         self, kind: FeatureKind = "embedding", device: str = "cpu"
-    ) -> tuple[Tensor, Tensor]:
-        """Features of chosen and rejected answers, (pairs, dim) each.
+    ) -> tuple[FeatureRows, FeatureRows]:
+        """Features of chosen and rejected answers, (pairs, dim) each, made as they are asked for.
 
         Differences of embeddings have a root-mean-square norm of 1, those of a style feature
         `STYLE_SCALE` (1 for the length alone). Scaling does not depend on the labels.
         """
-        blocks: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        tables: list[tuple[NDArray[np.floating], dict[str, NDArray[np.int64]], float | None]] = []
         if kind != "length":
-            blocks.append(_scaled(self.chosen, self.rejected, None))
+            tables.append((self.vectors, self.index, None))
         if kind == "both":
-            blocks.append(_scaled(*self._styles(), STYLE_SCALE))
+            tables += [(self.style, self.index, STYLE_SCALE), (*self._closeness(), STYLE_SCALE)]
         if kind == "length":
-            chosen, rejected = self._styles()
-            only = slice(LENGTH, LENGTH + 1)
-            blocks.append(_scaled(chosen[:, only], rejected[:, only], 1.0))
-        first, second = (
-            torch.from_numpy(np.concatenate(parts, axis=1)).to(device)
-            for parts in zip(*blocks, strict=True)
-        )
-        return first, second
+            tables.append((self.style[:, LENGTH : LENGTH + 1], self.index, 1.0))
+        made = [_blocks(table, index, each, device) for table, index, each in tables]
+        chosen, rejected = zip(*made, strict=True)
+        return FeatureRows(list(chosen), device), FeatureRows(list(rejected), device)
 
-    def _styles(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Style of chosen and rejected, and their cosine to the prompt as one more column."""
-        prompt = self.prompt
-        first, second = (
-            np.column_stack(
-                [self.style[self.index[part]], (prompt * self.vectors[self.index[part]]).sum(1)]
-            )
-            for part in ("chosen", "rejected")
-        )
-        return first, second
+    def answers(
+        self, kind: FeatureKind = "embedding", device: str = "cpu"
+    ) -> tuple[Tensor, Tensor]:
+        """The same for all pairs at once, held in memory."""
+        chosen, rejected = self.rows(kind, device)
+        return chosen[:], rejected[:]
+
+    def _closeness(self) -> tuple[NDArray[np.float32], dict[str, NDArray[np.int64]]]:
+        """Cosines of both answers to the prompt as a table of one column, and who stands where."""
+        count = len(self.index["chosen"])
+        table = np.concatenate([self.cosines("chosen"), self.cosines("rejected")])[:, None]
+        numbers = np.arange(count)
+        return table, {"chosen": numbers, "rejected": count + numbers}
 
     def flipped(self, flips: NDArray[np.bool_]) -> Features:
         """The features of the same pairs with chosen and rejected exchanged where `flips` holds."""
@@ -110,41 +102,31 @@ class Features:
         return replace(self, index=index)
 
 
-def _scaled(
-    chosen: NDArray[np.float32], rejected: NDArray[np.float32], each: float | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both, scaled to a given root-mean-square difference by column, or to norm 1 by row."""
-    squares = np.square(chosen - rejected, dtype=np.float64)
-    size = np.sqrt(squares.sum(1).mean() if each is None else squares.mean(0))
-    factor = (each or 1.0) / np.where(size > 0, size, 1.0)
-    return (chosen * factor).astype(np.float32), (rejected * factor).astype(np.float32)
-
-
-def distinct_texts(pairs: pl.DataFrame) -> tuple[list[str], dict[str, NDArray[np.int64]]]:
-    """All distinct texts in sorted order, and each part's (pairs,) positions among them."""
-    parts = pairs.select(messages_text(p).alias(p) for p in _PARTS)
-    texts = pl.concat([parts[p].alias("text") for p in _PARTS])
-    ranks = dense_numbers(texts)
-    index = dict(zip(_PARTS, ranks.reshape(len(_PARTS), -1), strict=True))
-    return texts.unique().sort().to_list(), index
-
-
-def embed_pairs(
-    pairs: pl.DataFrame,
-    embedder: Embedder | StaticEmbedder,
-    store: Store | None,
-    progress: Progress,
-) -> Features:
-    """Embed each distinct text of the pairs once, or take the vectors from the store."""
-    texts, index = distinct_texts(pairs)
-    digest = blake2b(embedder.fingerprint.encode(), digest_size=16)
-    for text in texts:
-        digest.update(len(text).to_bytes(8, "big") + text.encode())
-    key = f"embeddings/{digest.hexdigest()}"
-    cached = store.get_array(key) if store is not None else None
-    if cached is not None:
-        return Features(cached, text_style(texts), index, cached=True)
-    vectors = embedder.encode(texts, progress)
-    if store is not None:
-        store.put_array(key, vectors)
-    return Features(vectors, text_style(texts), index)
+def _blocks(
+    table: NDArray[np.floating],
+    index: dict[str, NDArray[np.int64]],
+    each: float | None,
+    device: str,
+) -> tuple[Block, Block]:
+    """Blocks of chosen and rejected, scaled to a given root-mean-square difference by column, or to
+    norm 1 by row.
+    """
+    squares = np.zeros(table.shape[1])
+    count = len(index["chosen"])
+    for rows in batches(count, _BATCH_ROWS):
+        first, second = (table[index[part][rows]] for part in ("chosen", "rejected"))
+        difference = first.astype(np.float64) - second
+        squares += np.square(difference).sum(axis=0)
+    means = squares / max(count, 1)
+    size = np.sqrt(means.sum() if each is None else means)
+    factor = torch.from_numpy(
+        np.asarray((each or 1.0) / np.where(size > 0, size, 1.0), dtype=np.float32)
+    )
+    values = torch.from_numpy(table)
+    if values.nbytes <= _ON_DEVICE:
+        values = values.to(device)
+    chosen, rejected = (
+        Block(values, torch.from_numpy(np.ascontiguousarray(index[part])).to(values.device), factor)
+        for part in ("chosen", "rejected")
+    )
+    return chosen, rejected

@@ -30,6 +30,7 @@ class HeadScorer(Scorer[P]):
         super().__init__(**parameters)
         # Adapters of a language model depend on that model too.
         self.stored = getattr(self.params, "head", None) != "lora"
+        self.reads_texts = not self.stored
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold scores of all pairs, or nulls where there are too few prompts to split."""
@@ -37,7 +38,7 @@ class HeadScorer(Scorer[P]):
         if too_few_prompts(pairs, context):
             nulls = pl.DataFrame([pl.Series(c.name, [None] * len(pairs), c.dtype) for c in columns])
             return nulls.with_columns(status=pl.lit(TOO_FEW_PROMPTS))
-        scores = self.held_out_scores(pairs, context).with_columns(status(pairs))
+        scores = self.held_out_scores(pairs, context).with_columns(status(pairs, context))
         return scores.select([c.name for c in columns])
 
     @abstractmethod

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from curate.models.losses import LossKind, make_loss
+from curate.models.rows import Rows
 
 if TYPE_CHECKING:
     from curate.models.lm.network import Network
@@ -222,8 +223,8 @@ class Optimiser:
 
 def fit_heads(
     heads: Heads,
-    chosen: Tensor,
-    rejected: Tensor,
+    chosen: Rows,
+    rejected: Rows,
     weights: Tensor,
     spec: HeadSpec,
     seed: int,
@@ -237,7 +238,7 @@ def fit_heads(
         heads: the heads to train.
         chosen: features of the preferred answers, (pairs, dim), difference norms about 1.
         rejected: features of the other answers.
-        weights: (pairs, heads), not negative.
+        weights: (pairs, heads), not negative, or bool for 0 and 1.
         spec: optimiser settings.
         seed: of the order of batches and of dropout.
     """
@@ -256,6 +257,6 @@ def fit_heads(
         if spec.dropout > 0:
             mask = dropout_mask(len(rows), heads.units(), spec.dropout, generator)
             mask = mask.to(chosen.device)
-        rows = rows.to(chosen.device)
+        rows = rows.to(weights.device)
         margins = heads.margins(chosen[rows], rejected[rows], mask)
-        optimiser.step(loss(margins), weights[rows])
+        optimiser.step(loss(margins), weights[rows].to(margins))

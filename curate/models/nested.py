@@ -14,6 +14,7 @@ from curate.context import Context
 from curate.models.features import FeatureKind
 from curate.models.heads import Heads, HeadSpec
 from curate.models.out_of_fold import answers, at_heads, draw_folds, train_heads, votes
+from curate.models.rows import Rows, one_below_the_other
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,8 +68,7 @@ def first_round(context: Context, folds: NestedFolds, kind: FeatureKind, l2: flo
     seen = (own != folds.left_out[:, 0]) & (own != folds.left_out[:, 1])
     weights = (seen & folds.votes[:, None, None]).reshape(len(own), -1)
     chosen, rejected = answers(context, kind)
-    columns = torch.from_numpy(weights.astype(np.float32))
-    heads = _fit(context, kind, l2, chosen, rejected, columns)
+    heads = _fit(context, kind, l2, chosen, rejected, torch.from_numpy(weights))
     # Head (k, own fold, f) for every f; where f is the own fold, one fold alone is left out.
     count = len(folds.left_out)
     offsets = np.arange(folds.assigned.shape[1])[None, :, None] * count
@@ -100,7 +100,7 @@ def second_round(
     wrong = np.where(seen, 1.0 - belief, 0.0).reshape(len(belief), -1)
     columns = torch.from_numpy(np.concatenate([right, wrong]).astype(np.float32))
     chosen, rejected = answers(context, kind)
-    both = torch.cat([chosen, rejected]), torch.cat([rejected, chosen])
+    both = one_below_the_other(chosen, rejected), one_below_the_other(rejected, chosen)
     heads = _fit(context, kind, l2, *both, columns)
     wanted = folds.assigned + np.arange(repeats) * count
     margins: NDArray[np.float64] = _margins(heads, chosen, rejected, wanted).mean(axis=1)
@@ -111,8 +111,8 @@ def _fit(
     context: Context,
     kind: FeatureKind,
     l2: float,
-    chosen: Tensor,
-    rejected: Tensor,
+    chosen: Rows,
+    rejected: Rows,
     columns: Tensor,
 ) -> Heads:
     seed = context.step_seed("nested", kind, str(l2))
@@ -120,8 +120,7 @@ def _fit(
 
 
 def _margins(
-    heads: Heads, chosen: Tensor, rejected: Tensor, wanted: NDArray[np.int64]
+    heads: Heads, chosen: Rows, rejected: Rows, wanted: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Margins (pairs, columns) by the wanted head of each pair and column."""
-    index = torch.from_numpy(wanted).to(chosen.device)
-    return at_heads(heads.margins, chosen, rejected, index)
+    return at_heads(heads.margins, chosen, rejected, torch.from_numpy(wanted))

@@ -13,11 +13,13 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from curate.context import Context, batches
+from curate.keys import select_in_batches
 from curate.models.features import FeatureKind
 from curate.models.folds import group_folds
 from curate.models.heads import HeadKind, Heads, HeadSpec, fit_heads, make_heads
 from curate.models.lm.spec import Model
 from curate.models.losses import LossKind
+from curate.models.rows import Rows
 from curate.pairs import messages_key
 from curate.steps import Parameters
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HeadValues = Callable[[Tensor, Tensor], Tensor]
-_EVALUATION_ROWS = 65_536
+_EVALUATION_ROWS = 8192
 MIN_PROMPTS = 2
 _LEARNING_RATES: dict[HeadKind, float] = {"linear": 0.1, "mlp": 0.01, "lora": 1e-3}
 _L2, _STEPS, _LORA_BATCH = 10.0, 300, 32
@@ -121,8 +123,8 @@ class OutOfFold:
     """
 
     heads: Heads
-    chosen: Tensor
-    rejected: Tensor
+    chosen: Rows
+    rejected: Rows
     scorer_of: Tensor
 
     def margins(self) -> NDArray[np.float64]:
@@ -134,43 +136,41 @@ class OutOfFold:
         return at_heads(of, self.chosen, self.rejected, self.scorer_of)
 
 
-def at_heads(
-    of: HeadValues, chosen: Tensor, rejected: Tensor, wanted: Tensor
-) -> NDArray[np.float64]:
+def at_heads(of: HeadValues, chosen: Rows, rejected: Rows, wanted: Tensor) -> NDArray[np.float64]:
     """`of(chosen, rejected)`, (rows, heads), at the wanted heads (pairs, K) of each pair."""
     parts = []
     with torch.no_grad():
         for rows in batches(len(chosen), _EVALUATION_ROWS):
             values = of(chosen[rows], rejected[rows])
-            parts.append(values.gather(1, wanted[rows]).cpu())
+            parts.append(values.gather(1, wanted[rows].to(values.device)).cpu())
     held: NDArray[np.float64] = torch.cat(parts).double().numpy()
     return held
 
 
-def train_heads(
-    chosen: Tensor, rejected: Tensor, weights: Tensor, spec: HeadSpec, seed: int
-) -> Heads:
+def train_heads(chosen: Rows, rejected: Rows, weights: Tensor, spec: HeadSpec, seed: int) -> Heads:
     """Fresh heads, one for each column of the (pairs, heads) weights, trained as one batch."""
     heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(chosen.device)
-    fit_heads(heads, chosen, rejected, weights.to(chosen.device), spec, seed)
+    fit_heads(heads, chosen, rejected, weights, spec, seed)
     return heads
 
 
 def trainable(pairs: pl.DataFrame) -> NDArray[np.bool_]:
     """Whether a pair can teach a head: no tie, and answers that differ; (pairs,)."""
     same = messages_key("chosen") == messages_key("rejected")
-    mask: NDArray[np.bool_] = pairs.select(~(pl.col("is_tie") | same)).to_series().to_numpy()
+    found = select_in_batches(pairs, (~(pl.col("is_tie") | same)).alias("ok"))
+    mask: NDArray[np.bool_] = found["ok"].to_numpy()
     return mask
 
 
 def votes(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
     """`trainable` of the run's pairs, computed once."""
-    return context.shared("votes", lambda: trainable(pairs))
+    ties = pairs["is_tie"].to_numpy()
+    return context.shared("votes", lambda: ~(ties | context.same_answers(pairs)))
 
 
-def status(pairs: pl.DataFrame) -> pl.Series:
+def status(pairs: pl.DataFrame, context: Context) -> pl.Series:
     """What keeps each pair from teaching a head: "tie", "identical answers"; else "ok"."""
-    same = messages_key("chosen") == messages_key("rejected")
+    same = pl.Series(context.same_answers(pairs))
     text = pl.when(pl.col("is_tie")).then(pl.lit("tie"))
     reason = text.when(same).then(pl.lit("identical answers")).otherwise(pl.lit("ok"))
     return pairs.select(status=reason)["status"]
@@ -197,15 +197,15 @@ def train_out_of_fold(
     return context.shared(key, lambda: _train(pairs, context, spec, repeats, folds, features))
 
 
-def answers(context: Context, features: FeatureKind) -> tuple[Tensor, Tensor]:
+def answers(context: Context, features: FeatureKind) -> tuple[Rows, Rows]:
     """Scaled features of chosen and rejected answers on the context's device, (pairs, dim)."""
     key = ("answers", features)
-    return context.shared(key, lambda: context.features.answers(features, context.device))
+    return context.shared(key, lambda: context.features.rows(features, context.device))
 
 
 def head_inputs(
     pairs: pl.DataFrame, context: Context, spec: HeadSpec, features: FeatureKind
-) -> tuple[HeadSpec, Tensor, Tensor]:
+) -> tuple[HeadSpec, Rows, Rows]:
     """What heads of a specification see of chosen and rejected answers.
 
     Features (pairs, dim); of lora heads token ids (pairs, T), and the specification gains the
@@ -231,7 +231,7 @@ def _train(
     scorer_of, weights = fold_weights(pairs, context, repeats, folds)
     seed = context.step_seed("heads", repeats, folds)
     heads = train_heads(chosen, rejected, weights, spec, seed)
-    return OutOfFold(heads, chosen, rejected, scorer_of.to(chosen.device))
+    return OutOfFold(heads, chosen, rejected, scorer_of)
 
 
 def draw_folds(
@@ -246,10 +246,10 @@ def draw_folds(
 def fold_weights(
     pairs: pl.DataFrame, context: Context, repeats: int, folds: int
 ) -> tuple[Tensor, Tensor]:
-    """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) weights 0 or 1."""
+    """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) bool."""
     assigned = draw_folds(pairs, context, repeats, folds)
     folds = int(assigned.max()) + 1
     seen = assigned[:, :, None] != np.arange(folds)
     weights = (seen & votes(pairs, context)[:, None, None]).reshape(len(pairs), repeats * folds)
     scorer_of = assigned + np.arange(repeats) * folds
-    return torch.from_numpy(scorer_of), torch.from_numpy(weights.astype(np.float32))
+    return torch.from_numpy(scorer_of), torch.from_numpy(weights)

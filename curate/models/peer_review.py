@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from curate.context import Progress, SilentProgress
+from curate.context import Progress, SilentProgress, batches
 from curate.models.heads import HeadSpec, Optimiser, make_heads
 from curate.models.losses import bradley_terry
+from curate.models.rows import Rows
 
 _BATCHES_PER_EPOCH = 8
 _MIN_BATCH = 16
+_EVALUATION_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class PeerReview:
 
 
 def review(
-    chosen: Tensor,
-    rejected: Tensor,
+    chosen: Rows,
+    rejected: Rows,
     weights: Tensor,
     held_by: Tensor,
     spec: HeadSpec,
@@ -71,7 +73,7 @@ def review(
     Args:
         chosen: features of the preferred answers, (pairs, dim).
         rejected: features of the other answers, (pairs, dim).
-        weights: (pairs, F), 1 where fold f trains on the pair, else 0.
+        weights: (pairs, F), whether fold f trains on the pair.
         held_by: (pairs,) the fold whose peers did not see the pair.
         spec: of the heads.
         schedule: what is kept in each epoch.
@@ -93,8 +95,8 @@ class _Peers:
 
     def __init__(
         self,
-        chosen: Tensor,
-        rejected: Tensor,
+        chosen: Rows,
+        rejected: Rows,
         weights: Tensor,
         held_by: Tensor,
         spec: HeadSpec,
@@ -103,8 +105,8 @@ class _Peers:
     ) -> None:
         self._chosen, self._rejected, self._schedule = chosen, rejected, schedule
         self._folds, total = weights.shape[1], len(chosen)
-        self._weights = torch.cat([weights, weights], dim=1)
-        self._columns = torch.stack([held_by, held_by + self._folds], dim=1)
+        self._weights = torch.cat([weights, weights], dim=1).float().to(chosen.device)
+        self._columns = torch.stack([held_by, held_by + self._folds], dim=1).to(chosen.device)
         self._heads = make_heads(spec, chosen.shape[1], 2 * self._folds, seed).to(chosen.device)
         self._batch = min(spec.batch, max(math.ceil(total / _BATCHES_PER_EPOCH), _MIN_BATCH))
         steps = math.ceil(total / self._batch) * schedule.epochs
@@ -132,8 +134,9 @@ class _Peers:
     def held_out_losses(self) -> Tensor:
         """(pairs, 2) losses of the two peers that did not see each pair."""
         with torch.no_grad():
-            margins = self._heads.margins(self._chosen, self._rejected)
-            self._margins = margins.gather(1, self._columns)
+            for rows in batches(len(self._margins), _EVALUATION_ROWS):
+                margins = self._heads.margins(self._chosen[rows], self._rejected[rows])
+                self._margins[rows] = margins.gather(1, self._columns[rows])
         return bradley_terry(self._margins)
 
     def selected(self) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,8 @@ from curate.optional_packages import need
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from curate.models.pair_embeddings import Texts, Vectors
 
 STATIC = "static"
 _WEIGHTS, _TOKENIZER = "weights/l2_supercat_256.safetensors", "l2_supercat_tokenizer_config.json"
@@ -73,15 +75,31 @@ class StaticEmbedder:
         """Identifies vectors, tokenizer and length limit, for the store's keys."""
         return f"{static_hash()}/{self.max_tokens}"
 
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return self._vectors.shape[1]
+
     def encode(self, texts: list[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Embeddings of shape (texts, 256), rows of length 1 or 0, in the order of the texts."""
-        out = np.empty((len(texts), self._vectors.shape[1]), dtype=np.float32)
+        out = np.empty((len(texts), self.dim), dtype=np.float32)
         with (progress or SilentProgress()).task("embed", len(texts)) as task:
-            for start in range(0, len(texts), _BATCH):
-                rows = texts[start : start + _BATCH]
-                out[start : start + len(rows)] = self._batch(rows)
+            for rows, vectors in self.batches(texts):
+                out[rows] = vectors
                 task.advance(len(rows))
         return out
+
+    def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
+        """Embeddings of numbered texts, block by block."""
+        for numbers, block in texts:
+            for rows, vectors in self.batches(block):
+                yield numbers[rows], vectors
+
+    def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Embeddings of some of the texts at a time, and which they are."""
+        for start in range(0, len(texts), _BATCH):
+            part = texts[start : start + _BATCH]
+            yield np.arange(start, start + len(part)), self._batch(part)
 
     def _batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)

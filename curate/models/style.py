@@ -47,16 +47,10 @@ def text_style(texts: list[str]) -> NDArray[np.float32]:
     return frame.to_numpy().astype(np.float32)
 
 
-def distinct_share(texts: pl.Series, n: int) -> NDArray[np.float64]:
-    """Share of a text's n-grams of words that are distinct, (texts,); 1 for texts without any."""
-    words = pl.col("t").str.to_lowercase().str.extract_all(r"\S+")
+def distinct_share(text: pl.Expr, n: int) -> pl.Expr:
+    """Share of a text's n-grams of words that are distinct; 1 for texts without any."""
+    words = text.str.to_lowercase().str.extract_all(r"\S+")
     shifted = [pl.element().shift(-k) for k in range(n)]
     grams = words.list.eval(pl.concat_str(shifted, separator="\x1f").drop_nulls())
-    frame = pl.DataFrame({"t": texts}).select(
-        pl.when(grams.list.len() > 0)
-        .then(grams.list.n_unique() / grams.list.len())
-        .otherwise(1.0)
-        .fill_null(1.0)
-        .alias("share")
-    )
-    return frame["share"].to_numpy()
+    share = grams.list.n_unique() / grams.list.len()
+    return pl.when(grams.list.len() > 0).then(share).otherwise(1.0).fill_null(1.0)

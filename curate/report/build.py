@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import tempfile
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,7 @@ from curate.report.noise import noise
 from curate.report.prompt_map import FILE
 from curate.report.run_view import RunView, load_view
 from curate.report.worddiff import LONGEST, word_diff
+from curate.workspace import Workspace
 from curate.writing import write_text
 
 REPORT = "report.html"
@@ -32,7 +34,12 @@ def write_report(folder: str | Path, output: Path | None = None) -> Path:
     Raises:
         CurateError: the folder holds no finished run.
     """
-    view = load_view(folder)
+    with tempfile.TemporaryDirectory() as room:
+        return write_view(load_view(folder, Workspace(Path(room))), output)
+
+
+def write_view(view: RunView, output: Path | None = None) -> Path:
+    """Write the report of a run that is at hand, by default to report.html in its folder."""
     return written(report_html(view), output or view.folder / REPORT)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from curate.keys import select_in_batches
 from curate.pairs import messages_text
 from curate.report.run_view import RunView, sampled
 
@@ -89,8 +90,10 @@ def length_bias(view: RunView) -> dict[str, Any]:
     Histograms of log2(characters of chosen / characters of rejected), each a share of its pairs,
     and the share of pairs whose chosen answer is longer.
     """
-    lengths = view.frame.select(
-        c=messages_text("chosen").str.len_chars(), r=messages_text("rejected").str.len_chars()
+    lengths = select_in_batches(
+        view.frame,
+        c=messages_text("chosen").str.len_chars(),
+        r=messages_text("rejected").str.len_chars(),
     )
     ratio = np.log2((lengths["c"].to_numpy() + 1.0) / (lengths["r"].to_numpy() + 1.0))
     votes = ~view.frame["is_tie"].to_numpy()

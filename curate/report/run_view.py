@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.engines.local import DROP_STEP
+from curate.filtering import DROP_STEP
 from curate.run_files import RunFiles
+from curate.workspace import Workspace
 
 SUSPICION = (
     ("noise_score.score", True),
@@ -60,22 +61,27 @@ class RunView:
         return known.sort(name, descending=large, maintain_order=True).head(count)
 
 
-def load_view(folder: str | Path) -> RunView:
-    """The view of a finished run; all pairs are held in memory.
+def load_view(folder: str | Path, workspace: Workspace | None = None) -> RunView:
+    """The view of a finished run, whose texts lie in the workspace, by default in memory.
 
     Raises:
         CurateError: the folder holds no finished run.
     """
     run = RunFiles(folder)
-    pairs = run.all_pairs()
-    scores = run.scores().drop("pair_id")
+    return make_view(run.folder, run.manifest, run.all_pairs(workspace), run.scores())
+
+
+def make_view(
+    folder: Path, manifest: dict[str, Any], pairs: pl.DataFrame, scores: pl.DataFrame
+) -> RunView:
+    """The view of a run whose pairs and scores are at hand, both in the order of reading."""
     own = [c for c in scores.columns if c not in pairs.columns]
     frame = pl.concat([pairs, scores.select(own)], how="horizontal")
     frame = frame.with_columns(kept=pl.col(DROP_STEP).is_null())
     numeric = [
         c for c, t in frame.schema.items() if "." in c and (t.is_numeric() or t == pl.Boolean)
     ]
-    return RunView(run.folder, run.manifest, frame, numeric)
+    return RunView(folder, manifest, frame, numeric)
 
 
 def sampled(frame: pl.DataFrame, most: int, seed: int = 0) -> pl.DataFrame:

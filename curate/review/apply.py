@@ -9,8 +9,8 @@ import polars as pl
 
 from curate.config import parse_config
 from curate.context import Progress
-from curate.engines.local import DROP_REASON, DROP_STEP, StepReport
 from curate.exports import get_export
+from curate.filtering import DROP_REASON, DROP_STEP
 from curate.human.merge import read_verdicts
 from curate.pairs import PAIR_COLUMNS
 from curate.plan import make_plan
@@ -20,6 +20,7 @@ from curate.result import Result
 from curate.review.verdict_log import FOLDER
 from curate.run_files import RunFiles
 from curate.run_writer import write_run
+from curate.step_report import StepReport
 
 STEP = "review"
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+from typing import ClassVar, Literal
+
 import polars as pl
 
 from curate.context import Context
@@ -21,3 +26,27 @@ class Words(Scorer[Parameters]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         return pairs.select(count=messages_text("chosen").str.count_matches(r"\S+"))
+
+
+class SlowParams(Parameters):
+    """Parameters of `Slow`."""
+
+    folder: str
+
+
+class Slow(Scorer[SlowParams]):
+    """Takes its time, and leaves a file named by its process."""
+
+    name = "slow"
+    summary = "for tests of engines"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+    Params = SlowParams
+
+    def columns(self) -> tuple[Column, ...]:
+        return (Column("characters", "of the preferred answer", "int"),)
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        (Path(self.params.folder) / f"{os.getpid()}.pid").touch()
+        time.sleep(0.1)
+        context.facts["rows"] = len(pairs)
+        return pairs.select(characters=messages_text("chosen").str.len_chars().cast(pl.Int64))

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from curate.context import Context
-from curate.engines.local import run_scorer, with_extras
+from curate.filtering import with_extras
 from curate.plan import ScorerStep
+from curate.scoring import run_scorer
 from curate.steps import Column, Parameters, Scorer
 from tests.helpers import numbered_pairs, pairs_of
 

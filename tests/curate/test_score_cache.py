@@ -15,7 +15,8 @@ from curate import CurateError, Pairs, Pipeline
 from curate.cache_command import held, prune
 from curate.cli import app
 from curate.config import PipelineConfig
-from curate.score_cache import ScoreCache, frame_digest
+from curate.keys import row_keys
+from curate.score_cache import ScoreCache
 from curate.store import Store
 from tests.helpers import numbered_pairs, swapped
 
@@ -34,7 +35,9 @@ def taken(result: Any) -> dict[str, bool]:
 def test_a_digest_depends_on_every_value_and_on_nothing_else() -> None:
     pairs = numbered_pairs(10)
     same = pl.concat([pairs[:4], pairs[4:]])
-    assert frame_digest(pairs) == frame_digest(same) == frame_digest(pairs.clone())
+    keys = row_keys(pairs).tolist()
+    assert len(set(keys)) == 10
+    assert keys == row_keys(same).tolist() == row_keys(pairs.clone()).tolist()
     others = [
         swapped(pairs),
         pairs.reverse(),
@@ -42,7 +45,7 @@ def test_a_digest_depends_on_every_value_and_on_nothing_else() -> None:
         pairs.with_columns(strength=pl.lit(1.0, dtype=pl.Float32)),
         pairs.head(9),
     ]
-    assert len({frame_digest(frame) for frame in [pairs, *others]}) == 6
+    assert len({row_keys(frame).tobytes() for frame in [pairs, *others]}) == 6
 
 
 @pytest.mark.slow
@@ -118,7 +121,7 @@ def entry(root: Path, name: str, size: int, days: float) -> Path:
 
 
 def test_pruning_by_age_and_size(tmp_path: Path) -> None:
-    old = entry(tmp_path, "embeddings/a.npy", 1000, days=40)
+    old = entry(tmp_path, "vectors/model/a.arrows", 1000, days=40)
     young = entry(tmp_path, "scores/b.parquet", 600, days=1)
     newest = entry(tmp_path, "rows/c.sqlite", 500, days=0)
     log = entry(tmp_path, "rows/c.sqlite-wal", 100, days=0)
@@ -137,9 +140,9 @@ def test_pruning_by_age_and_size(tmp_path: Path) -> None:
 
 
 def test_commands(tmp_path: Path) -> None:
-    entry(tmp_path, "embeddings/a.npy", 2_000_000, days=40)
+    entry(tmp_path, "vectors/model/a.arrows", 2_000_000, days=40)
     shown = CliRunner().invoke(app, ["cache", "--store", str(tmp_path)])
-    assert "embeddings" in shown.output
+    assert "vectors" in shown.output
     assert "2.0" in shown.output
     unsaid = CliRunner().invoke(app, ["cache", "--prune", "--store", str(tmp_path)])
     assert isinstance(unsaid.exception, CurateError)

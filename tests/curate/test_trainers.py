@@ -40,7 +40,7 @@ def pairs(tmp_path: Path) -> Path:
     frame = numbered_pairs(COUNT).with_columns(
         prompt=pl.lit(talk, dtype=MESSAGES), strength=pl.lit(2.0, dtype=pl.Float32)
     )
-    write_shards(Pairs(frame).frame, tmp_path / "pairs", "parquet", 100)
+    write_shards([Pairs(frame).frame], tmp_path / "pairs", "parquet", 100)
     return tmp_path / "pairs"
 
 

@@ -58,8 +58,12 @@ def test_every_pattern_reaches_its_rate_and_turns_features_and_texts(pattern: st
     assert flips.mean() == pytest.approx(0.3, abs=0.06)
     swapped = noisy.pairs["chosen"].to_list()[int(np.argmax(flips))]
     assert swapped == clean.pairs["rejected"].to_list()[int(np.argmax(flips))]
-    np.testing.assert_array_equal(noisy.features.chosen[flips], clean.features.rejected[flips])
-    np.testing.assert_array_equal(noisy.features.chosen[~flips], clean.features.chosen[~flips])
+    np.testing.assert_array_equal(
+        noisy.features.of("chosen")[flips], clean.features.of("rejected")[flips]
+    )
+    np.testing.assert_array_equal(
+        noisy.features.of("chosen")[~flips], clean.features.of("chosen")[~flips]
+    )
 
 
 def test_ambiguous_pairs_are_flipped_more_and_careless_annotators_flip_more() -> None:

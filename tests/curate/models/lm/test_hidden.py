@@ -52,9 +52,9 @@ def test_vectors_are_the_states_after_the_last_tokens(tiny: Path) -> None:
     raw = (raw - raw.mean(0)) / raw.std(0)
     raw /= np.linalg.norm(raw, axis=1, keepdims=True)
     first = raw[len(prompts)]
-    np.testing.assert_allclose(found.chosen[0], first, atol=1e-4)
-    np.testing.assert_allclose(found.prompt[0], raw[0], atol=1e-4)
-    np.testing.assert_allclose(found.rejected[0], raw[len(prompts) + 1], atol=1e-4)
+    np.testing.assert_allclose(found.of("chosen")[0], first, atol=1e-4)
+    np.testing.assert_allclose(found.of("prompt")[0], raw[0], atol=1e-4)
+    np.testing.assert_allclose(found.of("rejected")[0], raw[len(prompts) + 1], atol=1e-4)
 
 
 def test_they_are_kept(tiny: Path, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_they_are_kept(tiny: Path, tmp_path: Path) -> None:
     first, facts = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
     again, known = embed_frame(pairs, config, str(tmp_path), SilentProgress(), SETTINGS)
     assert (facts["cached"], known["cached"]) == (False, True)
-    np.testing.assert_array_equal(first.chosen, again.chosen)
+    np.testing.assert_array_equal(first.of("chosen"), again.of("chosen"))
 
 
 @pytest.mark.parametrize("scorer", [MCDropout(), CRM()])

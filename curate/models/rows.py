@@ -1,0 +1,85 @@
+"""Features of answers that are put together for the rows asked for, never for all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Rows(Protocol):
+    """What heads learn from: a (rows, dim) tensor, or something that makes parts of one."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    def __getitem__(self, rows: Tensor | slice) -> Tensor:
+        """Features of these rows."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """(rows, dim)."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where `self[rows]` lies."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns of a feature table at an index of rows, times a factor.
+
+    Attributes:
+        table: (texts, d).
+        index: (rows,) rows of the table, on the table's device.
+        factor: scalar, or (d,).
+    """
+
+    table: Tensor
+    index: Tensor
+    factor: Tensor
+
+
+class FeatureRows:
+    """Blocks side by side: row i is the concatenation of factor * table[index[i]].
+
+    Tables that lie in a mapped file are read row by row. They may lie on the CPU when the device is
+    a GPU: then what was asked for is moved.
+    """
+
+    def __init__(self, blocks: list[Block], device: str) -> None:
+        self._blocks = blocks
+        self.device = torch.device(device)
+
+    def __len__(self) -> int:
+        return len(self._blocks[0].index)
+
+    @property
+    def shape(self) -> torch.Size:
+        """(rows, dim)."""
+        return torch.Size([len(self), sum(block.table.shape[1] for block in self._blocks)])
+
+    def __getitem__(self, rows: Tensor | slice) -> Tensor:
+        parts = []
+        for block in self._blocks:
+            at = rows if isinstance(rows, slice) else rows.to(block.index.device)
+            values = block.table[block.index[at]].to(self.device, torch.float32)
+            parts.append(values * block.factor.to(self.device))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def then(self, other: FeatureRows) -> FeatureRows:
+        """These rows and those of the other, which has the same tables, below them."""
+        blocks = [
+            Block(own.table, torch.cat([own.index, more.index]), own.factor)
+            for own, more in zip(self._blocks, other._blocks, strict=True)
+        ]
+        return FeatureRows(blocks, str(self.device))
+
+
+def one_below_the_other(first: Rows, second: Rows) -> Rows:
+    """The rows of both, those of the first on top."""
+    if isinstance(first, FeatureRows) and isinstance(second, FeatureRows):
+        return first.then(second)
+    return torch.cat([first[:], second[:]])

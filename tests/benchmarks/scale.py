@@ -1,0 +1,186 @@
+"""A whole run at 10 thousand, 100 thousand and 1 million pairs: time, memory, and a rerun.
+
+python -m tests.benchmarks.scale [--rows 10000 100000 1000000] [--out FOLDER] [--engine ray]
+Each run is a process of its own: read, static embeddings, five scorers, TOPSIS, export and report.
+Texts are sentences of tests/data put together anew, so that nearly all of them differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import random
+import re
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate import Pipeline, read_pairs
+from curate.console import console_progress
+from curate.pairs import messages_text
+from tests.conftest import DATA
+
+_CHUNK = 50_000
+_LONGER = 0.7
+SCORERS = ("lengths", "reward_margin", "mc_dropout", "donod", "knn_diversity")
+CRITERIA = {
+    "reward_margin.margin": "max",
+    "mc_dropout.bald": "min",
+    "donod.nod": "min",
+    "knn_diversity.distance": "max",
+}
+
+
+def sentences() -> list[str]:
+    """All sentences of the real prompts and answers of tests/data."""
+    found = set()
+    for path in ("auto-j/slice.json", "llmbar", "hh-rlhf-harmless", "llama-factory-dpo"):
+        frame = read_pairs(str(DATA / path), on_error="skip").frame
+        for part in ("prompt", "chosen", "rejected"):
+            for text in frame.select(t=messages_text(part))["t"].to_list():
+                found.update(s.strip() for s in re.split(r"(?<=[.!?])\s+|\n+", text))
+    return sorted(part for part in found if 20 <= len(part) <= 400)
+
+
+def make(path: Path, rows: int) -> None:
+    """A parquet file of `rows` pairs in TRL's form; of two texts the longer is mostly chosen."""
+    rng, known = random.Random(0), sentences()
+
+    def text(least: int, most: int) -> str:
+        return " ".join(rng.choices(known, k=rng.randint(least, most)))
+
+    parts = path.with_suffix("")
+    parts.mkdir()
+    for start in range(0, rows, _CHUNK):
+        count = min(_CHUNK, rows - start)
+        answers = [sorted((text(2, 9), text(2, 9)), key=len) for _ in range(count)]
+        for answer in answers:
+            if rng.random() < _LONGER:
+                answer.reverse()
+        frame = pl.DataFrame(
+            {
+                "prompt": [text(1, 3) for _ in range(count)],
+                "chosen": [first for first, _ in answers],
+                "rejected": [second for _, second in answers],
+            }
+        )
+        frame.write_parquet(parts / f"{start:09d}.parquet")
+    pl.scan_parquet(parts / "*.parquet").sink_parquet(path)
+
+
+def pipeline(data: Path, store: Path, engine: str) -> dict[str, Any]:
+    """The pipeline that is measured."""
+    return {
+        "input": {"path": str(data)},
+        "embedder": {"name": "static"},
+        "engine": engine,
+        "store": str(store),
+        "scorers": [{"type": name} for name in SCORERS],
+        "filters": [
+            {"type": "expression", "keep": "`lengths.chosen` < 8000"},
+            {"type": "topsis", "keep": 0.7, "criteria": CRITERIA},
+        ],
+        "output": {"format": "trl"},
+    }
+
+
+class Memory:
+    """Peak of this process's own memory and of all that is mapped, in GiB."""
+
+    def __init__(self) -> None:
+        self.own = self.all = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.1):
+            lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+            sizes = {line.split()[0]: line.split()[1] for line in lines if line.endswith("kB")}
+            self.own = max(self.own, int(sizes["RssAnon:"]) / 2**20)
+            self.all = max(self.all, int(sizes["VmRSS:"]) / 2**20)
+
+
+def one_run(pipe: Any, config: dict[str, Any], out: Path) -> None:
+    """Run the pipeline and tell what it took."""
+    with Memory() as memory, console_progress() as progress:
+        started = time.perf_counter()
+        result = Pipeline(config).run(output=out, overwrite=True, progress=progress)
+        seconds = time.perf_counter() - started
+    steps = {step.name: step.seconds for step in result.steps}
+    pipe.send(
+        {"seconds": seconds, "own": memory.own, "all": memory.all, "steps": steps}
+        | {"kept": len(result.kept)}
+    )
+
+
+def measured(config: dict[str, Any], out: Path) -> dict[str, Any]:
+    """What a run in a new process took."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=one_run, args=(theirs, config, out))
+    process.start()
+    found: dict[str, Any] = ours.recv()
+    process.join()
+    return found
+
+
+def row(rows: int, kind: str, found: dict[str, Any]) -> str:
+    """One line of the table."""
+    steps = found["steps"]
+    rest = found["seconds"] - sum(steps.values())
+    shown = " | ".join(
+        f"{steps.get(name, 0.0):.1f}"
+        for name in ("read", "embed", *SCORERS, "expression", "topsis", "write")
+    )
+    return (
+        f"| {rows:,} | {kind} | {found['seconds']:.1f} | {found['own']:.2f} | {found['all']:.2f} "
+        f"| {shown} | {rest:.1f} |"
+    )
+
+
+def main() -> None:
+    """Print the table and write the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--out", type=Path, default=Path(".benchmarks"))
+    parser.add_argument("--engine", default="local")
+    options = parser.parse_args()
+    options.out.mkdir(exist_ok=True)
+    names = " | ".join(("read", "embed", *SCORERS, "expression", "topsis", "write"))
+    print(f"| pairs | run | seconds | own GiB | with mapped | {names} | rest |")
+    print("|---" * (7 + len(names.split("|"))) + "|")
+    found = []
+    for rows in options.rows:
+        with tempfile.TemporaryDirectory(dir=options.out) as temporary:
+            folder = Path(temporary)
+            make(folder / "data.parquet", rows)
+            config = pipeline(folder / "data.parquet", folder / "store", options.engine)
+            for kind in ("first", "again"):
+                told = measured(config, folder / "run")
+                found.append({"rows": rows, "run": kind, **told})
+                print(row(rows, kind, told), flush=True)
+    first = [f for f in found if f["run"] == "first"]
+    if len(first) > 1:
+        small, large = first[-2], first[-1]
+        growth = math.log(large["seconds"] / small["seconds"])
+        growth /= math.log(large["rows"] / small["rows"])
+        print(f"\ntime grows with rows to the power of {growth:.2f} between the last two")
+    (options.out / f"scale-{options.engine}.json").write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
