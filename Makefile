@@ -31,6 +31,8 @@ benchmarks:      ## speed of heads and language models against the naive way
 	$(PYTHON) -m tests.benchmarks.export
 	$(PYTHON) -m tests.benchmarks.pages
 	$(PYTHON) -m tests.benchmarks.embedders
+	$(PYTHON) -m tests.benchmarks.ratios
+	$(PYTHON) -m tests.benchmarks.scale
 
 ci:              ## what runs on a new machine
 	.ci/run

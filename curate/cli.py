@@ -13,6 +13,7 @@ import typer
 from curate.cli_bench import bench
 from curate.cli_cache import cache
 from curate.cli_data import read_data
+from curate.cli_explain import explain
 from curate.cli_export import export, push
 from curate.cli_human import merge, route
 from curate.cli_report import apply, compare, report, review
@@ -197,6 +198,7 @@ def audit(
 
 
 app.command()(bench)
+app.command()(explain)
 app.command()(export)
 app.command()(push)
 app.command()(route)

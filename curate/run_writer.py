@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from curate.card import make_card
@@ -28,8 +28,6 @@ from curate.runfolder import staged
 from curate.step_report import StepReport
 from curate.workspace import Workspace
 from curate.writing import write_files, write_frame, write_json, write_shards
-
-_WRITERS = 3
 
 
 def write_run(
@@ -91,28 +89,23 @@ def write_run(
 def _write_pairs(
     plan: Plan, result: Result, stage: Path, output: OutputConfig, task: Task
 ) -> list[dict[str, Any]]:
-    """Kept pairs in the trainer's form and as pair table, and dropped ones, side by side."""
+    """Kept pairs in the trainer's form and as pair table, and dropped ones."""
     size = output.rows_per_shard
     kept = plan.export.stream(_parts(result.kept, task))
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        jobs = [
-            pool.submit(write_shards, kept, stage / KEPT, output.file_type, size),
-            pool.submit(
-                write_shards, _parts(result.dropped, task), stage / DROPPED, "parquet", size
-            ),
-        ]
-        if not keeps_pairs(output.format, output.file_type):
-            jobs.append(
-                pool.submit(write_shards, _parts(result.kept), stage / PAIRS, "parquet", size)
-            )
-        shards, *_ = [job.result() for job in jobs]
-        return shards
+    shards = write_shards(kept, stage / KEPT, output.file_type, size)
+    if not keeps_pairs(output.format, output.file_type):
+        write_shards(_parts(result.kept), stage / PAIRS, "parquet", size)
+    write_shards(_parts(result.dropped, task), stage / DROPPED, "parquet", size)
+    return shards
 
 
 def _parts(frame: pl.DataFrame, task: Task | None = None) -> Iterator[pl.DataFrame]:
     """The rows a few thousand at a time; an empty frame is one part."""
+    # Taken by number: a slice of a frame in one piece would take along the texts of all of it when
+    # it is turned into Arrow.
+    whole = frame.rechunk()
     for rows in batches(len(frame), BATCH_ROWS) or [slice(0, 0)]:
-        yield frame[rows]
+        yield whole[np.arange(rows.start, rows.stop)]
         if task is not None:
             task.advance(rows.stop - rows.start)
 

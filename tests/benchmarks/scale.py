@@ -152,6 +152,23 @@ def row(rows: int, kind: str, found: dict[str, Any]) -> str:
     )
 
 
+def plot(found: list[dict[str, Any]], path: Path) -> Path:
+    """Time and memory against rows, on logarithmic axes."""
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(cols=2, subplot_titles=("seconds", "GiB"))
+    for kind in ("first", "again"):
+        runs = [f for f in found if f["run"] == kind]
+        rows = [f["rows"] for f in runs]
+        for column, key in ((1, "seconds"), (2, "own"), (2, "all")):
+            line = go.Scatter(x=rows, y=[f[key] for f in runs], name=f"{kind}: {key}")
+            figure.add_trace(line, row=1, col=column)
+    figure.update_xaxes(type="log", title="pairs").update_yaxes(type="log")
+    figure.write_html(path, include_plotlyjs=True)
+    return path
+
+
 def main() -> None:
     """Print the table and write the figures."""
     parser = argparse.ArgumentParser()
@@ -180,6 +197,7 @@ def main() -> None:
         growth /= math.log(large["rows"] / small["rows"])
         print(f"\ntime grows with rows to the power of {growth:.2f} between the last two")
     (options.out / f"scale-{options.engine}.json").write_text(json.dumps(found, indent=2))
+    print("plot:", plot(found, options.out / f"scale-{options.engine}.html"))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from curate.audit.agreement import audit_agreement
 from curate.audit.biases import audit_biases
 from curate.audit.noise import _resamples, audit_noise
-from curate.audit.structure import audit_leakage, audit_structure, cycles
+from curate.audit.structure import audit_leakage, audit_structure
 from curate.cli import app
+from curate.models.tournament import tournaments
 from curate.sample import SAMPLE_DATA
 from tests.helpers import context_of, numbered_pairs, pairs_of, simulate
 
@@ -39,11 +40,12 @@ def test_a_cycle_of_three_is_found_and_a_contradiction_is_none() -> None:
         vote("c", "a", prompt="r", is_tie=True),
     ]
     pairs = pairs_of(rows)
-    assert cycles(pairs).to_list() == [True] * 3 + [False] * 7
+    assert tournaments(pairs).on_cycle.tolist() == [True] * 3 + [False] * 7
     assert audit_structure(pairs) == {
         "prompts_with_three_answers": 2,
         "pairs_on_cycles": 3,
         "prompts_with_cycles": 1,
+        "clarity": 0.2103,
     }
 
 

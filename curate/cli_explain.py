@@ -1,0 +1,55 @@
+"""The command `curate explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli_data import read_data
+
+
+def explain(
+    data: Annotated[str, typer.Argument(help="File, glob, folder, URL, or hf:owner/name.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path(
+        "explained"
+    ),
+    features: Annotated[int, typer.Option(min=1, help="Features in all (M).")] = 32,
+    active: Annotated[int, typer.Option(min=1, help="Features of a pair on average (K).")] = 4,
+    embedder: Annotated[
+        str, typer.Option(help="minilm, static, or a sentence-transformers folder or name.")
+    ] = "minilm",
+    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
+    split: Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the autoencoder.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier explanation.")] = False,
+) -> None:
+    """Tell which features of an answer the labels prefer, by a sparse autoencoder."""
+    from curate.config import EmbedderConfig
+    from curate.console import console_progress
+    from curate.errors import CurateError
+    from curate.explain.command import explain as run_explain
+    from curate.explain.show import show_explanation
+    from curate.models.autoencoder import SAESettings
+    from curate.runfolder import staged
+    from curate.writing import write_frame, write_json
+
+    if active > features:
+        raise CurateError(
+            "more features are active than there are", where="--active", expected=f"1 to {features}"
+        )
+    with console_progress() as progress:
+        pairs = read_data(data, format, split, limit, progress)
+        settings = SAESettings.of(features, active)
+        config = EmbedderConfig(name=embedder)
+        found, values = run_explain(pairs, progress, settings, config, seed=seed)
+    with staged(output, overwrite, _MARK) as stage:
+        write_frame(values, stage / "features.parquet")
+        write_json(found, stage / _MARK)
+    show_explanation(found)
+    typer.echo(f"written: {output}/{_MARK}, {output}/features.parquet")
+
+
+_MARK = "explanation.json"

@@ -1,0 +1,194 @@
+"""`curate explain`: which features of an answer the labels of a data set prefer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from curate.config import EmbedderConfig
+from curate.context import Context, Progress
+from curate.embedding import embed_frame
+from curate.errors import CurateError
+from curate.explain.effects import regress
+from curate.explain.naming import extremes, feature_words
+from curate.keys import select_in_batches
+from curate.models.autoencoder import SAESettings, fit_autoencoder
+from curate.models.device import choose_device
+from curate.models.out_of_fold import votes
+from curate.pairs import messages_text
+from curate.reading import Pairs
+from curate.versions import versions
+
+MIN_PAIRS = 200
+_EXAMPLES = 3
+_SHOWN = 400
+_GROUP_PAIRS = 20
+_ALPHA = 0.05
+
+
+def explain(
+    pairs: Pairs,
+    progress: Progress,
+    settings: SAESettings | None = None,
+    embedder: EmbedderConfig | None = None,
+    store: str | None = "auto",
+    seed: int = 0,
+) -> tuple[dict[str, Any], pl.DataFrame]:
+    """What the features are and how the vote goes with them (What's In My Human Feedback).
+
+    A sparse autoencoder is trained on embedding differences (arXiv 2510.26202), without looking at
+    which answer was preferred. For each feature: in how many pairs it fires, how often the answer
+    that has it wins, and its coefficient in a Bradley-Terry regression with the length beside it.
+
+    Args:
+        pairs: the data set.
+        progress: where progress is shown.
+        settings: of the autoencoder.
+        embedder: of the texts.
+        store: as in pipeline.yaml.
+        seed: of the autoencoder.
+
+    Returns:
+        The findings as plain data, and pair_id with `f0`, `f1`... of every pair, in order.
+
+    Raises:
+        CurateError: fewer than 200 pairs hold a vote.
+    """
+    config, settings = embedder or EmbedderConfig(), settings or SAESettings()
+    frame = pairs.frame
+    context = Context(seed=seed, device=choose_device(config.device), progress=progress)
+    voting = votes(frame, context)
+    if voting.sum() < MIN_PAIRS:
+        raise CurateError(
+            "too few pairs to find features in",
+            where="explain",
+            found=f"{int(voting.sum())} pairs that hold a vote",
+            expected=f"{MIN_PAIRS} or more",
+        )
+    features, facts = embed_frame(frame, config, store, progress)
+    chosen, rejected = features.rows("embedding", context.device)
+    import torch
+
+    fitted = fit_autoencoder(
+        chosen, rejected, torch.from_numpy(voting), settings, context.step_seed("sae"), progress
+    )
+    values = fitted.features.numpy() * voting[:, None]
+    found = {
+        "versions": versions(),
+        "seed": seed,
+        "embedder": facts,
+        "pairs": len(frame),
+        "votes": int(voting.sum()),
+        "autoencoder": asdict(settings) | {"epochs": fitted.epochs}
+        | {"explained": round(fitted.explained, 4)},
+        "features": _features(frame, values, context, voting),
+    }  # fmt: skip
+    columns = {f"f{i}": values[:, i] for i in range(values.shape[1])}
+    return found, pl.DataFrame({"pair_id": frame["pair_id"], **columns})
+
+
+def _features(
+    pairs: pl.DataFrame,
+    values: NDArray[np.float32],
+    context: Context,
+    voting: NDArray[np.bool_],
+) -> list[dict[str, Any]]:
+    """One entry a feature, those of the surest effect first."""
+    length = _log_ratio(pairs)[voting]
+    groups = np.unique(context.prompt_groups(pairs)[voting], return_inverse=True)[1]
+    words, tops = feature_words(pairs, values), extremes(values, _EXAMPLES)
+    entries = []
+    for number in range(values.shape[1]):
+        own = values[voting, number].astype(np.float64)
+        fired = own != 0
+        if not fired.any():
+            continue
+        fit = regress(np.column_stack([own, length]), groups)
+        low, high = fit.interval(0)
+        p = min(1.0, fit.p_value(0) * values.shape[1])
+        entries.append(
+            {
+                "feature": f"f{number}",
+                "words": words[number],
+                "fires": int(fired.sum()),
+                "share": round(float(fired.mean()), 4),
+                "effect": round(float(fit.coefficients[0]), 4),
+                "low": round(low, 4),
+                "high": round(high, 4),
+                "p_value": p,
+                "sure": bool(p < _ALPHA),
+                "length_effect": round(float(fit.coefficients[1]), 4),
+                "length_correlation": _correlation(own, length),
+                **_win_rate(own[fired] > 0),
+                "by_source": _by_group(pairs["source"].filter(voting), own),
+                "by_annotator": _by_group(pairs["annotator"].filter(voting), own),
+                "examples": _examples(pairs, values[:, number], tops[number]),
+            }
+        )
+    return sorted(entries, key=lambda entry: (entry["p_value"], -abs(entry["effect"])))
+
+
+def _log_ratio(pairs: pl.DataFrame) -> NDArray[np.float64]:
+    """Log of the answers' characters, chosen over rejected, (pairs,)."""
+    sizes = select_in_batches(
+        pairs,
+        c=messages_text("chosen").str.len_chars(),
+        r=messages_text("rejected").str.len_chars(),
+    )
+    found: NDArray[np.float64] = np.log1p(sizes["c"].to_numpy()) - np.log1p(sizes["r"].to_numpy())
+    return found
+
+
+def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Cosine of both, which needs no mean: swapping the answers negates either."""
+    size = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return round(float(first @ second) / size, 4) if size > 0 else 0.0
+
+
+def _win_rate(wins: NDArray[np.bool_]) -> dict[str, Any]:
+    """How often the answer with the feature was preferred, with the 95 % interval."""
+    interval = binomtest(int(wins.sum()), len(wins)).proportion_ci()
+    return {
+        "win_rate": round(float(wins.mean()), 4),
+        "win_rate_low": round(float(interval.low), 4),
+        "win_rate_high": round(float(interval.high), 4),
+    }
+
+
+def _by_group(names: pl.Series, own: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Win rate in each group of 20 pairs or more in which the feature fires; none for a single."""
+    frame = pl.DataFrame({"name": names, "z": own}).filter(
+        pl.col("name").is_not_null(), pl.col("z") != 0
+    )
+    groups = frame.group_by("name").agg(pairs=pl.len(), win_rate=(pl.col("z") > 0).mean())
+    groups = groups.filter(pl.col("pairs") >= _GROUP_PAIRS).sort("pairs", "name", descending=True)
+    return groups.to_dicts() if len(groups) > 1 else []
+
+
+def _examples(
+    pairs: pl.DataFrame, column: NDArray[np.float32], rows: NDArray[np.int64]
+) -> list[dict[str, Any]]:
+    """The pairs of largest activation: the answer with the feature and the one without."""
+    texts = pairs[rows].select(
+        "pair_id",
+        *(messages_text(p).str.slice(0, _SHOWN) for p in ("prompt", "chosen", "rejected")),
+    )
+    shown = []
+    for value, row in zip(column[rows].tolist(), texts.iter_rows(named=True), strict=True):
+        sides = ("chosen", "rejected") if value > 0 else ("rejected", "chosen")
+        shown.append(
+            {
+                "pair_id": row["pair_id"],
+                "prompt": row["prompt"],
+                "with": row[sides[0]],
+                "without": row[sides[1]],
+                "preferred": value > 0,
+                "activation": round(value, 4),
+            }
+        )
+    return shown

@@ -1,0 +1,84 @@
+"""Words by which a feature can be named: its side of a pair has them and the other has not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from sklearn.feature_extraction.text import CountVectorizer
+
+from curate.pairs import messages_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+EXTREMES = 200
+"""Pairs of largest activation that are read for a name."""
+_MIN_TEXTS = 3
+_WORDS = 6
+_FEWEST = 2
+
+
+def extremes(features: NDArray[np.float32], count: int = EXTREMES) -> list[NDArray[np.int64]]:
+    """For each feature the pairs of largest activation, by size; fewer where fewer fire."""
+    found = []
+    for column in features.T:
+        fired = np.flatnonzero(column)
+        order = np.argsort(-np.abs(column[fired]), kind="stable")
+        found.append(fired[order[:count]])
+    return found
+
+
+def feature_words(
+    pairs: pl.DataFrame, features: NDArray[np.float32], words: int = _WORDS
+) -> list[list[str]]:
+    """Words of each feature by class-based tf-idf (BERTopic, arXiv 2203.05794, eq. 2).
+
+    A class is one side of a feature: the answers, over its extreme pairs, towards which it points
+    (chosen where it is positive), or the other ones. A word scores tf log(1 + A / f), with tf its
+    share of the class's words, f its count in all classes and A the mean words of a class; words
+    are ranked by how much more they score on the feature's side.
+    """
+    tops = extremes(features)
+    sides: list[list[str]] = []
+    for column, rows in zip(features.T, tops, strict=True):
+        texts = pairs[rows].select(
+            chosen=messages_text("chosen"), rejected=messages_text("rejected")
+        )
+        points = pl.Series(column[rows] > 0)
+        sides.append(texts["chosen"].zip_with(points, texts["rejected"]).to_list())
+        sides.append(texts["rejected"].zip_with(points, texts["chosen"]).to_list())
+    counts, names = _counts(sides)
+    if not names:
+        return [[] for _ in tops]
+    total = np.asarray(counts.sum(axis=0)).ravel()
+    size = np.asarray(counts.sum(axis=1)).ravel()
+    share = counts.toarray() / np.maximum(size, 1)[:, None]
+    score = share * np.log1p(size.mean() / np.maximum(total, 1))
+    lead = score[::2] - score[1::2]
+    return [
+        [names[i] for i in np.argsort(-row, kind="stable")[:words] if row[i] > 0] for row in lead
+    ]
+
+
+def _counts(sides: list[list[str]]) -> tuple[csr_matrix, list[str]]:
+    """(classes, words) counts of words that stand in several texts."""
+    texts = [text for side in sides for text in side]
+    owner = np.repeat(np.arange(len(sides)), [len(side) for side in sides])
+    counter = CountVectorizer(
+        token_pattern=r"(?u)\b[^\W\d_]{2,}\b", min_df=min(_MIN_TEXTS, max(len(texts), 1))
+    )
+    if len(texts) < _FEWEST:
+        return np.zeros((len(sides), 0)), []
+    try:
+        found = counter.fit_transform(texts)
+    except ValueError:  # no word is left
+        return np.zeros((len(sides), 0)), []
+    from scipy.sparse import csr_matrix
+
+    member = csr_matrix(
+        (np.ones(len(texts)), (owner, np.arange(len(texts)))), shape=(len(sides), len(texts))
+    )
+    return (member @ found).tocsr(), list(counter.get_feature_names_out())

@@ -1,0 +1,132 @@
+"""Whether pairs on similar prompts prefer in the same direction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from curate.context import Context, batches
+from curate.models.features import Features
+from curate.models.neighbours import EXACT_BELOW, nearest_others, rows_of
+from curate.models.out_of_fold import status, votes
+from curate.steps import HIGHER, Column, Parameters, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ROWS = 8192
+
+
+class KNNConsensusParams(Parameters):
+    """Parameters of `knn_consensus`."""
+
+    k: int = Field(20, ge=1, description="Nearest other prompts whose pairs are asked.")
+    exact_below: int = Field(
+        EXACT_BELOW, ge=1, description="Distinct prompts from which on the search is approximate."
+    )
+
+
+class KNNConsensus(Scorer[KNNConsensusParams]):
+    """Mean cosine of a pair's preference direction with those of pairs on the nearest prompts.
+
+    The direction is the embedding of the preferred answer minus that of the other one, scaled to
+    length 1. Pairs of the same prompt are not asked, so that neither the pair itself nor its
+    repeats count; ties and identical answers have no direction. Turning a label round negates the
+    pair's consensus. The paper samples answers under similar directions of preference; here the
+    neighbours are those of the data.
+    """
+
+    name = "knn_consensus"
+    summary = "agreement of the preference direction with those of pairs on similar prompts"
+    reference = "after Robust Preference Selection, arXiv 2510.20498 (its idea, not its sampling)"
+    needs_embeddings = True
+    stored = True
+    reads_texts = False
+    Params = KNNConsensusParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """The consensus and how much there is to agree with."""
+        return (
+            Column(
+                "consensus",
+                "mean cosine to the directions of pairs on the nearest prompts",
+                "float",
+                HIGHER,
+                "-1 to 1",
+            ),
+            Column(
+                "unity",
+                "length of those pairs' mean direction: 1 where they agree among themselves",
+                unit="0 to 1",
+            ),
+            Column("support", "pairs that were asked", "int", unit="pairs"),
+            Column("status", "ok, tie, identical answers, or 'no neighbours'", "text"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Consensus of all pairs."""
+        features, voting = context.features, votes(pairs, context)
+        prompts, position = np.unique(features.index["prompt"], return_inverse=True)
+        sums, counts = _by_prompt(features, position, voting, len(prompts))
+        k = min(self.params.k, len(prompts) - 1)
+        mean, support = np.zeros_like(sums), np.zeros(len(prompts), dtype=np.int64)
+        if k >= 1:
+            vectors = rows_of(features.vectors, prompts)
+            seed = context.step_seed(self.name)
+            found = nearest_others(vectors, k, self.params.exact_below, seed)
+            context.facts["neighbours"] = found.facts
+            mean, support = _of_neighbours(found.others, sums, counts)
+        consensus = np.full(len(pairs), np.nan)
+        for rows in batches(len(pairs), _ROWS):
+            own = _directions(features, rows)
+            consensus[rows] = np.einsum("nd,nd->n", own, mean[position[rows]])
+        asked = support[position]
+        known = voting & (asked > 0)
+        lonely = pl.Series(voting & (asked == 0))
+        said = status(pairs, context).to_frame("s").with_columns(lonely.alias("l"))
+        return pl.DataFrame(
+            {
+                "consensus": np.where(known, consensus, np.nan),
+                "unity": np.where(asked > 0, np.linalg.norm(mean, axis=1)[position], np.nan),
+                "support": asked,
+                "status": said.select(
+                    pl.when("l").then(pl.lit("no neighbours")).otherwise("s").alias("status")
+                )["status"],
+            }
+        )
+
+
+def _directions(features: Features, rows: slice | NDArray[np.int64]) -> NDArray[np.float64]:
+    """Unit differences of chosen and rejected, (rows, dim); 0 where they do not differ."""
+    difference = features.of("chosen", rows).astype(np.float64) - features.of("rejected", rows)
+    norms = np.linalg.norm(difference, axis=1, keepdims=True)
+    found: NDArray[np.float64] = difference / np.where(norms > 0, norms, 1.0)
+    return found
+
+
+def _by_prompt(
+    features: Features, position: NDArray[np.int64], voting: NDArray[np.bool_], prompts: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Sum of the voting pairs' directions of each prompt, (prompts, dim), and their number."""
+    sums = np.zeros((prompts, features.vectors.shape[1]), dtype=np.float32)
+    wanted = np.flatnonzero(voting)
+    for rows in batches(len(wanted), _ROWS):
+        own = wanted[rows]
+        np.add.at(sums, position[own], _directions(features, own).astype(np.float32))
+    return sums, np.bincount(position[wanted], minlength=prompts)
+
+
+def _of_neighbours(
+    others: NDArray[np.int64], sums: NDArray[np.float32], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Mean direction of the pairs on each prompt's neighbours, and the number of these pairs."""
+    mean, support = np.zeros_like(sums), np.zeros(len(sums), dtype=np.int64)
+    for rows in batches(len(others), _ROWS):
+        near, there = np.maximum(others[rows], 0), others[rows] >= 0
+        support[rows] = (counts[near] * there).sum(axis=1)
+        total = np.einsum("nkd,nk->nd", sums[near], there.astype(np.float32))
+        mean[rows] = total / np.maximum(support[rows], 1)[:, None]
+    return mean, support

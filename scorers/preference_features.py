@@ -1,0 +1,77 @@
+"""Features of the preference direction by a sparse autoencoder, one column a feature."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import torch
+from pydantic import Field, model_validator
+
+from curate.context import Context
+from curate.models.autoencoder import SAESettings, fit_autoencoder
+from curate.models.out_of_fold import answers, votes
+from curate.steps import Column, Parameters, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class PreferenceFeaturesParams(Parameters):
+    """Parameters of `preference_features`."""
+
+    features: int = Field(32, ge=1, le=1024, description="Features in all (M).")
+    active: int = Field(4, ge=1, description="Features of a pair on average (K).")
+
+    @model_validator(mode="after")
+    def _fewer_active(self) -> PreferenceFeaturesParams:
+        if self.active > self.features:
+            raise ValueError("active is larger than features")
+        return self
+
+
+class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
+    """The features that `curate explain` describes, with the same seed and embedder the same ones.
+
+    A positive value: the preferred answer has the feature. Features are learnt without looking at
+    which answer was preferred, and a swap negates them. Turn round the labels of pairs in which an
+    answer won by feature 5 with {type: flip_where, condition: "`preference_features.f5` > 0"}, after
+    reading the examples of `curate explain`.
+    """
+
+    name = "preference_features"
+    summary = "sparse features of what was preferred, to filter or flip by (WIMHF)"
+    reference = "What's In My Human Feedback, arXiv 2510.26202"
+    needs_embeddings = True
+    stored = True
+    reads_texts = False
+    Params = PreferenceFeaturesParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """One column a feature, and how many fire."""
+        named = (
+            Column(f"f{i}", f"feature {i}: above 0 where the preferred answer has it")
+            for i in range(self.params.features)
+        )
+        return (*named, Column("active", "features that fire", "int", unit="features"))
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Features of all pairs; 0 for ties and identical answers."""
+        p, voting = self.params, votes(pairs, context)
+        values: NDArray[np.float64] = np.zeros((len(pairs), p.features))
+        if voting.any():
+            chosen, rejected = answers(context, "embedding")
+            fitted = fit_autoencoder(
+                chosen,
+                rejected,
+                torch.from_numpy(voting),
+                SAESettings.of(p.features, p.active),
+                context.step_seed("sae"),
+                context.progress,
+            )
+            context.facts["explained"] = round(fitted.explained, 4)
+            context.facts["epochs"] = fitted.epochs
+            values = fitted.features.numpy().astype(np.float64) * voting[:, None]
+        columns = {f"f{i}": values[:, i] for i in range(p.features)}
+        return pl.DataFrame(columns).with_columns(active=pl.Series((values != 0).sum(axis=1)))

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from curate import CurateError, Pairs
+from curate.cli import app
+from curate.config import EmbedderConfig
+from curate.context import SilentProgress
+from curate.explain.command import explain
+from curate.explain.naming import extremes, feature_words
+from curate.models.autoencoder import SAESettings
+from tests.helpers import numbered_pairs, pairs_of, write_jsonl
+
+pytest.importorskip("wordllama")
+
+WORDS = {
+    "food": ["butter", "flour", "sugar", "oven", "bake", "dough", "recipe", "pastry"],
+    "space": ["rocket", "orbit", "planet", "moon", "star", "galaxy", "launch", "comet"],
+    "money": ["bank", "loan", "interest", "credit", "budget", "price", "market", "stock"],
+}
+
+
+def planted(count: int = 900) -> list[dict[str, str]]:
+    """Answers about three things: food beats the others in 90 %, money loses in 70 %."""
+    rng = np.random.default_rng(0)
+    strength = {"food": 2.2, "space": 0.0, "money": -0.85}
+    rows = []
+    for i in range(count):
+        first, second = rng.choice(list(WORDS), 2, replace=False)
+        texts = {t: " ".join(rng.choice(WORDS[t], 12)) for t in (first, second)}
+        wins = rng.random() < 1 / (1 + np.exp(strength[second] - strength[first]))
+        better, worse = (first, second) if wins else (second, first)
+        rows.append({"prompt": f"tell {i}", "chosen": texts[better], "rejected": texts[worse]})
+    return rows
+
+
+def test_what_the_votes_prefer_is_found_named_and_signed() -> None:
+    pairs = Pairs(pairs_of(planted()))
+    settings = SAESettings(features=4, active=2, prefixes=(4,), learning_rate=3e-3)
+    config = EmbedderConfig(name="static")
+    found, values = explain(pairs, SilentProgress(), settings, config, store=None)
+    assert values.columns == ["pair_id", "f0", "f1", "f2", "f3"]
+    food = max(found["features"], key=lambda f: len(set(f["words"]) & set(WORDS["food"])))
+    turned = min(found["features"], key=lambda f: f["p_value"])
+    assert len(set(food["words"]) & set(WORDS["food"])) >= 3
+    assert food["win_rate"] > 0.75
+    assert food["effect"] > 0
+    assert food["sure"]
+    assert turned["sure"]
+    for feature in found["features"]:
+        assert feature["low"] < feature["effect"] < feature["high"]
+        for example in feature["examples"]:
+            own = values.filter(pl.col("pair_id") == example["pair_id"])[feature["feature"]][0]
+            assert example["preferred"] == (own > 0)
+
+
+def test_random_votes_give_no_sure_feature() -> None:
+    rng = np.random.default_rng(1)
+    rows = [
+        {**row, "chosen": row["rejected"], "rejected": row["chosen"]} if rng.random() < 0.5 else row
+        for row in planted(600)
+    ]
+    settings = SAESettings(features=4, active=2, prefixes=(4,))
+    config = EmbedderConfig(name="static")
+    found, _ = explain(Pairs(pairs_of(rows)), SilentProgress(), settings, config, store=None)
+    assert sum(f["sure"] for f in found["features"]) <= 1
+
+
+def test_words_of_the_side_that_has_the_feature() -> None:
+    rows = [
+        {"prompt": f"{i}", "chosen": "alpha shared beta", "rejected": "gamma shared delta"}
+        for i in range(6)
+    ]
+    z = np.array([[1.0], [2.0], [3.0], [1.5], [2.5], [0.0]], dtype=np.float32)
+    assert set(feature_words(pairs_of(rows), z)[0]) == {"alpha", "beta"}
+    assert set(feature_words(pairs_of(rows), -z)[0]) == {"gamma", "delta"}
+    assert extremes(z, 2)[0].tolist() == [2, 4]
+    assert feature_words(pairs_of(rows), np.zeros((6, 2), dtype=np.float32)) == [[], []]
+
+
+def test_too_few_pairs() -> None:
+    with pytest.raises(CurateError, match="too few pairs"):
+        explain(Pairs(numbered_pairs(20)), SilentProgress(), store=None)
+
+
+def test_command(tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "a.jsonl", planted(300))
+    arguments = ["explain", str(data), "-o", str(tmp_path / "out"), "--embedder", "static"]
+    done = CliRunner().invoke(app, [*arguments, "--features", "4", "--active", "2"])
+    assert done.exit_code == 0, done.output
+    assert "What the labels go with" in done.output
+    found = json.loads((tmp_path / "out" / "explanation.json").read_text())
+    assert found["votes"] == 300
+    assert len(pl.read_parquet(tmp_path / "out" / "features.parquet")) == 300
+    wrong = CliRunner().invoke(app, [*arguments, "--features", "2", "--active", "3"])
+    assert isinstance(wrong.exception, CurateError)
