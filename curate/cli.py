@@ -174,8 +174,13 @@ def audit(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path(
         "audit.json"
     ),
+    style_columns: Annotated[
+        list[str] | None,
+        typer.Option("--style-column", help="Key of extra that stands beside the traits of style."),
+    ] = None,
 ) -> None:
     """Tell how noisy a data set is, and what its labels lean on."""
+    columns = tuple(style_columns or ())
     from curate.audit.command import audit as run_audit
     from curate.audit.show import show_audit
     from curate.console import console_progress
@@ -186,7 +191,7 @@ def audit(
         other = None
         if against is not None:
             other = read_data(against, "auto", None, None, progress)
-        found = run_audit(pairs, progress, other)
+        found = run_audit(pairs, progress, other, style_columns=columns)
     show_audit(found)
     try:
         write_json(found, output)

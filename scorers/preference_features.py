@@ -35,9 +35,9 @@ class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
     """The features that `curate explain` describes, with the same seed and embedder the same ones.
 
     A positive value: the preferred answer has the feature. Features are learnt without looking at
-    which answer was preferred, and a swap negates them. Turn round the labels of pairs in which an
-    answer won by feature 5 with {type: flip_where, condition: "`preference_features.f5` > 0"}, after
-    reading the examples of `curate explain`.
+    which answer was preferred, and a swap negates them. After reading the examples of `curate
+    explain`, turn round what feature 5 won by {type: flip_where, condition:
+    "`preference_features.f5` > 0"}.
     """
 
     name = "preference_features"

@@ -8,6 +8,7 @@ from curate.audit.agreement import audit_agreement
 from curate.audit.biases import audit_biases
 from curate.audit.noise import audit_noise
 from curate.audit.structure import audit_leakage, audit_structure
+from curate.audit.style import audit_style
 from curate.config import EmbedderConfig
 from curate.context import Context, Progress
 from curate.embedding import embed_frame
@@ -24,6 +25,7 @@ def audit(
     embedder: EmbedderConfig | None = None,
     store: str | None = "auto",
     seed: int = 0,
+    style_columns: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The findings as plain data.
 
@@ -34,6 +36,7 @@ def audit(
         embedder: of the texts; default the one that comes with curate.
         store: as in pipeline.yaml.
         seed: of folds, starts and resamples.
+        style_columns: keys of `extra` with numbers that stand beside the traits of style.
     """
     settings = embedder or EmbedderConfig()
     features, facts = embed_frame(pairs.frame, settings, store, progress)
@@ -47,6 +50,7 @@ def audit(
         "noise": audit_noise(pairs.frame, context),
         "agreement": audit_agreement(pairs.frame),
         "biases": audit_biases(pairs.frame),
+        "style": audit_style(pairs.frame, context, style_columns),
         "structure": audit_structure(pairs.frame),
     }
     if against is not None:

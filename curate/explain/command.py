@@ -14,12 +14,12 @@ from curate.config import EmbedderConfig
 from curate.context import Context, Progress
 from curate.embedding import embed_frame
 from curate.errors import CurateError
-from curate.explain.effects import regress
 from curate.explain.naming import extremes, feature_words
 from curate.keys import select_in_batches
 from curate.models.autoencoder import SAESettings, fit_autoencoder
 from curate.models.device import choose_device
 from curate.models.out_of_fold import votes
+from curate.models.regression import regress
 from curate.pairs import messages_text
 from curate.reading import Pairs
 from curate.versions import versions

@@ -1,4 +1,4 @@
-"""How far a feature moves the vote: a Bradley-Terry regression with robust errors."""
+"""How far a difference moves the vote: a Bradley-Terry regression with robust errors."""
 
 from __future__ import annotations
 
@@ -24,12 +24,19 @@ class Regression:
     Attributes:
         coefficients: (columns,) a standard deviation of a difference adds so many nats.
         errors: (columns,) standard errors, robust for pairs of one prompt.
+        scale: (columns,) root mean square by which each difference was divided.
         deviance: mean log loss of the fit, nats.
     """
 
     coefficients: NDArray[np.float64]
     errors: NDArray[np.float64]
+    scale: NDArray[np.float64]
     deviance: float
+
+    def log_odds(self, differences: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log odds of votes for the first answers of other pairs, (pairs,)."""
+        found: NDArray[np.float64] = (differences / self.scale) @ self.coefficients
+        return found
 
     def interval(self, column: int) -> tuple[float, float]:
         """The 95 % interval of a coefficient."""
@@ -55,7 +62,8 @@ def regress(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> Regr
         groups: (pairs,) prompt of each pair: the sandwich errors sum scores within it.
     """
     size = np.sqrt(np.square(differences).mean(axis=0))
-    x = differences / np.where(size > 0, size, 1.0)
+    scale = np.where(size > 0, size, 1.0)
+    x = differences / scale
     b = np.zeros(x.shape[1])
     for _ in range(_ROUNDS):
         doubt = expit(-x @ b)
@@ -70,7 +78,7 @@ def regress(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> Regr
     np.add.at(scores, groups, x * doubt[:, None])
     covariance = bread @ (scores.T @ scores) @ bread
     errors = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * (size > 0)
-    return Regression(b * (size > 0), errors, float(np.logaddexp(0.0, -x @ b).mean()))
+    return Regression(b * (size > 0), errors, scale, float(np.logaddexp(0.0, -x @ b).mean()))
 
 
 def _curvature(x: NDArray[np.float64], doubt: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import expit
 
-from curate.explain.effects import regress
+from curate.models.regression import regress
 
 
 def votes(count: int, beta: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -1,0 +1,128 @@
+"""Style-controlled Bradley-Terry: how far length, lists, code and the like move the vote."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from curate.context import Context
+from curate.formats.slots import SLOT_KEY
+from curate.keys import select_in_batches
+from curate.models.folds import group_folds
+from curate.models.out_of_fold import votes
+from curate.models.regression import Regression, regress
+from curate.pairs import messages_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TRAITS: dict[str, str] = {
+    "list items": r"(?m)^\s*(?:[-*•]|\d+[.)])\s",
+    "headers": r"(?m)^#{1,6}\s",
+    "bold": r"\*\*[^*\n]+\*\*",
+    "code": r"```|`[^`\n]+`",
+    "citations": r"\[\d+\]|https?://|\(\w[^()]{1,40}, \d{4}\)",
+    "questions": r"\?",
+    "exclamations": r"!",
+    "refusal": r"(?i)\bi(?:['\x{2019}]m| am) sorry\b|\bi (?:can(?:['\x{2019}]t|not| not)|"
+    r"won['\x{2019}]t)\b|\bas an? (?:ai|artificial)\b",
+}
+"""What is counted in an answer, by regular expression; the length in characters comes beside it."""
+_LENGTH, _POSITION = "length", "first slot"
+_FOLDS = 5
+_FEWEST = 100
+_LEAST_FIRED = 10
+
+
+def audit_style(
+    pairs: pl.DataFrame, context: Context, columns: tuple[str, ...] = ()
+) -> dict[str, Any] | None:
+    """Coefficients of differences of style, together, and how much of the vote they explain.
+
+    As in Chatbot Arena's style control, the log odds of a vote are linear in the differences of
+    log counts, chosen minus rejected, all traits side by side: a coefficient says what a standard
+    deviation more of a trait does with the others held fixed. Errors are robust for pairs of one
+    prompt. `explained` is 1 - log loss / ln 2 of held-out pairs (folds by prompt): the share of a
+    bit that style alone tells of a vote.
+
+    Args:
+        pairs: the pair table.
+        context: of the audit.
+        columns: keys of `extra` whose value is a number, larger where it speaks for the preferred
+            answer; they stand beside the traits.
+
+    Returns:
+        None where fewer than 100 pairs hold a vote.
+    """
+    voting = votes(pairs, context)
+    if voting.sum() < _FEWEST:
+        return None
+    names, differences = _differences(pairs.filter(pl.Series(voting)), columns)
+    groups = np.unique(context.prompt_groups(pairs)[voting], return_inverse=True)[1]
+    fit = regress(differences, groups)
+    folds = group_folds(groups, _FOLDS, context.step_seed("style"))
+    return {
+        "pairs": int(voting.sum()),
+        "explained": round(1.0 - _held_out(differences, groups, folds) / math.log(2.0), 4),
+        "explained_by_length": round(
+            1.0 - _held_out(differences[:, :1], groups, folds) / math.log(2.0), 4
+        ),
+        "coefficients": [_row(fit, i, name) for i, name in enumerate(names)],
+    }
+
+
+def _differences(
+    pairs: pl.DataFrame, columns: tuple[str, ...]
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Names, and differences chosen minus rejected, (pairs, names); those that never differ go."""
+    found: dict[str, NDArray[np.float64]] = {}
+    for name in (_LENGTH, *TRAITS):
+        sides = (_log_count(side, name) for side in ("chosen", "rejected"))
+        made = select_in_batches(pairs, **dict(zip("cr", sides, strict=True)))
+        found[name] = made["c"].to_numpy() - made["r"].to_numpy()
+    slot = _extra(pairs, SLOT_KEY)
+    if np.isfinite(slot).any():
+        found[_POSITION] = np.where(np.isfinite(slot), np.where(slot == 1, 1.0, -1.0), 0.0)
+    for key in columns:
+        found[f"extra.{key}"] = np.nan_to_num(_extra(pairs, key))
+    kept = {n: v for n, v in found.items() if n == _LENGTH or (v != 0).sum() >= _LEAST_FIRED}
+    return list(kept), np.column_stack(list(kept.values()))
+
+
+def _log_count(side: str, trait: str) -> pl.Expr:
+    text = messages_text(side)
+    count = text.str.len_chars() if trait == _LENGTH else text.str.count_matches(TRAITS[trait])
+    return count.cast(pl.Float64).log1p()
+
+
+def _extra(pairs: pl.DataFrame, key: str) -> NDArray[np.float64]:
+    value = pl.col("extra").str.json_path_match(f"$['{key}']").cast(pl.Float64, strict=False)
+    return pairs.select(v=value)["v"].to_numpy()
+
+
+def _held_out(
+    differences: NDArray[np.float64], groups: NDArray[np.int64], folds: NDArray[np.int64]
+) -> float:
+    """Mean log loss of each vote by the fit on the other folds."""
+    loss = np.full(len(differences), math.log(2.0))
+    for fold in np.unique(folds):
+        own = folds == fold
+        if own.all():
+            break
+        fit = regress(differences[~own], np.unique(groups[~own], return_inverse=True)[1])
+        loss[own] = np.logaddexp(0.0, -fit.log_odds(differences[own]))
+    return float(loss.mean())
+
+
+def _row(fit: Regression, column: int, name: str) -> dict[str, Any]:
+    low, high = fit.interval(column)
+    return {
+        "trait": name,
+        "coefficient": round(float(fit.coefficients[column]), 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "p_value": fit.p_value(column),
+    }
