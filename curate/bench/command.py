@@ -10,6 +10,7 @@ import polars as pl
 from curate.bench.data import BenchData, real_data, semi_synthetic
 from curate.bench.patterns import PATTERNS
 from curate.bench.run import Plan, run_bench
+from curate.bench.signal import Comparison, compare_methods
 from curate.bench.summary import Advice, advise, summarise
 from curate.config import EmbedderConfig, InputConfig
 from curate.context import Context, Progress
@@ -35,12 +36,13 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Bench:
-    """What was tried; the results, one row an experiment and method; their summary; what to do."""
+    """What was tried; the results, one row an experiment and method; what they say; what to do."""
 
     plan: Plan
     rows: pl.DataFrame
     summary: pl.DataFrame
     advice: list[Advice]
+    comparisons: list[Comparison]
 
 
 def check_plan(plan: Plan) -> None:
@@ -87,7 +89,7 @@ def bench(
         parts.append(run_bench(data, plan, progress, context))
     rows = pl.concat(parts)
     summary = summarise(rows)
-    return Bench(plan, rows, summary, advise(summary))
+    return Bench(plan, rows, summary, advise(summary), compare_methods(rows))
 
 
 def _load(
@@ -125,6 +127,7 @@ def write_bench(found: Bench, folder: Path, overwrite: bool) -> None:
                 "versions": versions(),
                 "plan": asdict(found.plan),
                 "advice": [asdict(a) for a in found.advice],
+                "comparisons": [asdict(c) for c in found.comparisons],
                 "summary": found.summary.to_dicts(),
             },
             stage / MARK,

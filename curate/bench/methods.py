@@ -48,6 +48,8 @@ METHODS: tuple[Method, ...] = (
     Method("donod", "donod", "nod", 1),
     Method("donod: don", "donod", "don", 1),
     Method("holder", "holder", "probability", -1, estimates=True),
+    Method("knn_consensus", "knn_consensus", "consensus", -1),
+    Method("general_preference", "general_preference", "margin", -1),
     Method("margin (control)", "reward_margin", "margin", -1),
     Method("cleanlab (control)", "confident_learning", "quality", -1, estimates=True),
     Method("length (control)", "lengths", "difference", -1),

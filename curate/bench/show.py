@@ -33,6 +33,11 @@ def show_bench(found: Bench) -> None:
     out.print(Text(_LEGEND, style="dim"))
     for name, why in found.plan.left_out.items():
         out.print(Text(f"not run: {name}: {why}", style="yellow"))
+    if found.comparisons:
+        out.print(Text("Whether methods differ (signal over noise):", style="bold"))
+    for told in found.comparisons:
+        place = f"{told.dataset}, {told.pattern} {told.rate:.0%}"
+        out.print(Text(f"  {place}: {told.text} (ratio {told.ratio:.1f})"))
     out.print(Text("What to do (downstream accuracy on clean held-out pairs):", style="bold"))
     for advice in found.advice:
         k = advice.key

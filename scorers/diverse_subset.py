@@ -1,0 +1,146 @@
+"""The order in which a diverse subset is picked, over prompts or preference directions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field, model_validator
+from pyversity import Strategy, diversify
+
+from curate.context import Context
+from curate.models.heads import HeadSpec
+from curate.models.out_of_fold import too_few_prompts, train_out_of_fold
+from curate.steps import HIGHER, LOWER, Column, Parameters, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_STRATEGIES = {
+    "dpp": Strategy.DPP,
+    "facility_location": Strategy.COVER,
+    "max_sum": Strategy.MSD,
+    "mmr": Strategy.MMR,
+}
+_REPEATS, _FOLDS = 2, 5
+NOT_PICKED = "not picked"
+
+
+class DiverseSubsetParams(Parameters):
+    """Parameters of `diverse_subset`: exactly one of `share` and `rows`."""
+
+    method: Literal["k_centre", "dpp", "facility_location", "max_sum", "mmr"] = Field(
+        "k_centre",
+        description="k_centre: always the item farthest from those picked; dpp: a determinantal "
+        "point process, greedily; facility_location: best coverage; max_sum: largest distances; "
+        "mmr: maximal marginal relevance.",
+    )
+    over: Literal["prompts", "directions"] = Field(
+        "prompts", description="Distinct prompts, or chosen minus rejected of each pair."
+    )
+    share: float | None = Field(None, gt=0, le=1, description="Share of the items that is picked.")
+    rows: int | None = Field(None, ge=1, description="Number of items that is picked.")
+    quality: Literal["none", "margin"] = Field(
+        "none", description="margin: held-out margin of the label (of a prompt the largest)."
+    )
+    diversity: float = Field(
+        1.0, ge=0, le=1, description="1: diversity alone; 0: quality alone. Not for k_centre."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> DiverseSubsetParams:
+        if (self.share is None) == (self.rows is None):
+            raise ValueError("give exactly one of share and rows")
+        if self.method == "k_centre" and self.quality != "none":
+            raise ValueError("k_centre knows no quality: take another method, or quality: none")
+        return self
+
+
+class DiverseSubset(Scorer[DiverseSubsetParams]):
+    """Ranks items as a greedy method picks them; keep them by {type: expression, keep:
+    "`diverse_subset.picked`"}.
+
+    k_centre is Gonzalez's greedy 2-approximation (1985); the others are pyversity's. Time grows by
+    items times picks: for some ten thousand items.
+    """
+
+    name = "diverse_subset"
+    summary = "a diverse subset by k-centre, DPP, facility location, max-sum or MMR"
+    reference = "Gonzalez 1985; Chen et al. 2018, arXiv 1709.05135 (DPP); pyversity"
+    needs_embeddings = True
+    stored = True
+    reads_texts = False
+    Params = DiverseSubsetParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """The pick and its place."""
+        return (
+            Column("picked", "the item belongs to the subset", "bool", HIGHER),
+            Column("rank", "place in the order of picking, 1 first", "int", LOWER),
+            Column("status", f"ok, or '{NOT_PICKED}'", "text"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Picks of all pairs; pairs with the same prompt share a prompt's."""
+        vectors, position = self._items(context)
+        quality = self._quality(pairs, context, position, len(vectors))
+        p = self.params
+        wanted = p.rows if p.rows is not None else round((p.share or 0.0) * len(vectors))
+        wanted = min(max(wanted, 1), len(vectors)) if len(vectors) else 0
+        if p.method == "k_centre":
+            order = k_centre(vectors, wanted)
+        else:
+            strategy = _STRATEGIES[p.method]
+            found = diversify(vectors, quality, k=wanted, strategy=strategy, diversity=p.diversity)
+            order = np.asarray(found.indices, dtype=np.int64)
+        context.facts["items"] = len(vectors)
+        context.facts["picked"] = len(order)
+        rank = np.zeros(len(vectors), dtype=np.int64)
+        rank[order] = np.arange(1, len(order) + 1)
+        own = pl.DataFrame({"r": rank[position]})
+        return own.select(
+            picked=pl.col("r") > 0,
+            rank=pl.when(pl.col("r") > 0).then("r"),
+            status=pl.when(pl.col("r") > 0).then(pl.lit("ok")).otherwise(pl.lit(NOT_PICKED)),
+        )
+
+    def _items(self, context: Context) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Unit vectors of the items, and each pair's item."""
+        features = context.features
+        if self.params.over == "prompts":
+            prompts, position = np.unique(features.index["prompt"], return_inverse=True)
+            return np.asarray(features.vectors[prompts], dtype=np.float32), position
+        directions = features.of("chosen") - features.of("rejected")
+        norms = np.linalg.norm(directions, axis=1, keepdims=True)
+        unit = (directions / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+        return unit, np.arange(len(unit))
+
+    def _quality(
+        self, pairs: pl.DataFrame, context: Context, position: NDArray[np.int64], items: int
+    ) -> NDArray[np.float64]:
+        """Quality of each item, 0 to 1."""
+        if self.params.quality == "none" or too_few_prompts(pairs, context):
+            return np.ones(items)
+        heads = train_out_of_fold(pairs, context, HeadSpec(), _REPEATS, _FOLDS)
+        best = np.full(items, -np.inf)
+        np.maximum.at(best, position, heads.margins().mean(axis=1))
+        return best.argsort().argsort() / max(items - 1, 1)
+
+
+def k_centre(vectors: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Rows in the order of Gonzalez's greedy k-centre, (count,).
+
+    The first is the row nearest the mean; each next one lies farthest from all before it, so that
+    the largest distance of any row to its nearest pick is at most twice the least possible.
+    """
+    picked = np.empty(count, dtype=np.int64)
+    if count == 0:
+        return picked
+    picked[0] = int(np.argmin(np.square(vectors - vectors.mean(axis=0)).sum(axis=1)))
+    nearest = np.full(len(vectors), np.inf)
+    for number in range(1, count):
+        distance = np.square(vectors - vectors[picked[number - 1]]).sum(axis=1)
+        nearest = np.minimum(nearest, distance)
+        picked[number] = int(np.argmax(nearest))
+    return picked
