@@ -114,7 +114,8 @@ def _features(
         entries.append(
             {
                 "feature": f"f{number}",
-                "words": words[number],
+                "words": words[number][0],
+                "words_without": words[number][1],
                 "fires": int(fired.sum()),
                 "share": round(float(fired.mean()), 4),
                 "effect": round(float(fit.coefficients[0]), 4),

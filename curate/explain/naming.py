@@ -33,13 +33,14 @@ def extremes(features: NDArray[np.float32], count: int = EXTREMES) -> list[NDArr
 
 def feature_words(
     pairs: pl.DataFrame, features: NDArray[np.float32], words: int = _WORDS
-) -> list[list[str]]:
-    """Words of each feature by class-based tf-idf (BERTopic, arXiv 2203.05794, eq. 2).
+) -> list[tuple[list[str], list[str]]]:
+    """Words of either end of each feature by class-based tf-idf.
 
-    A class is one side of a feature: the answers, over its extreme pairs, towards which it points
+    The measure is BERTopic's (arXiv 2203.05794, eq. 2). A class is one side of a feature: the answers, over its extreme pairs, towards which it points
     (chosen where it is positive), or the other ones. A word scores tf log(1 + A / f), with tf its
     share of the class's words, f its count in all classes and A the mean words of a class; words
-    are ranked by how much more they score on the feature's side.
+    are ranked by how much more they score on one side than on the other. The first list is that of
+    the feature's side, the second that of the answers without it, which often says more.
     """
     tops = extremes(features)
     sides: list[list[str]] = []
@@ -52,15 +53,17 @@ def feature_words(
         sides.append(texts["rejected"].zip_with(points, texts["chosen"]).to_list())
     counts, names = _counts(sides)
     if not names:
-        return [[] for _ in tops]
+        return [([], []) for _ in tops]
     total = np.asarray(counts.sum(axis=0)).ravel()
     size = np.asarray(counts.sum(axis=1)).ravel()
     share = counts.toarray() / np.maximum(size, 1)[:, None]
     score = share * np.log1p(size.mean() / np.maximum(total, 1))
     lead = score[::2] - score[1::2]
-    return [
-        [names[i] for i in np.argsort(-row, kind="stable")[:words] if row[i] > 0] for row in lead
-    ]
+    return [(_largest(row, names, words), _largest(-row, names, words)) for row in lead]
+
+
+def _largest(row: NDArray[np.float64], names: list[str], words: int) -> list[str]:
+    return [names[i] for i in np.argsort(-row, kind="stable")[:words] if row[i] > 0]
 
 
 def _counts(sides: list[list[str]]) -> tuple[csr_matrix, list[str]]:

@@ -26,7 +26,7 @@ def show_explanation(found: dict[str, Any]) -> None:
     table = Table(title="What the labels go with, the surest first", box=box.SIMPLE_HEAD)
     for name in (
         "feature",
-        "words of the answer that has it",
+        "words with it / without it",
         "fires",
         "it wins",
         "effect",
@@ -36,7 +36,7 @@ def show_explanation(found: dict[str, Any]) -> None:
     for row in found["features"][:_ROWS]:
         table.add_row(
             row["feature"],
-            escape(", ".join(row["words"]) or "-"),
+            escape(f"{', '.join(row['words'])} / {', '.join(row['words_without'])}"),
             f"{row['share']:.1%}",
             f"{row['win_rate']:.1%}",
             f"{row['effect']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})",
