@@ -36,11 +36,12 @@ def feature_words(
 ) -> list[tuple[list[str], list[str]]]:
     """Words of either end of each feature by class-based tf-idf.
 
-    The measure is BERTopic's (arXiv 2203.05794, eq. 2). A class is one side of a feature: the answers, over its extreme pairs, towards which it points
-    (chosen where it is positive), or the other ones. A word scores tf log(1 + A / f), with tf its
-    share of the class's words, f its count in all classes and A the mean words of a class; words
-    are ranked by how much more they score on one side than on the other. The first list is that of
-    the feature's side, the second that of the answers without it, which often says more.
+    The measure is BERTopic's (arXiv 2203.05794, eq. 2). A class is one side of a feature: the
+    answers, over its extreme pairs, towards which it points (chosen where it is positive), or the
+    other ones. A word scores tf log(1 + A / f), with tf its share of the class's words, f its count
+    in all classes and A the mean words of a class; words are ranked by how much more they score on
+    one side than on the other. The first list is that of the feature's side, the second that of the
+    answers without it, which often says more.
     """
     tops = extremes(features)
     sides: list[list[str]] = []
