@@ -24,11 +24,12 @@ _STRATEGIES = {
     "mmr": Strategy.MMR,
 }
 _REPEATS, _FOLDS = 2, 5
+_SHARE = 0.5
 NOT_PICKED = "not picked"
 
 
 class DiverseSubsetParams(Parameters):
-    """Parameters of `diverse_subset`: exactly one of `share` and `rows`."""
+    """Parameters of `diverse_subset`: at most one of `share` and `rows`."""
 
     method: Literal["k_centre", "dpp", "facility_location", "max_sum", "mmr"] = Field(
         "k_centre",
@@ -39,7 +40,9 @@ class DiverseSubsetParams(Parameters):
     over: Literal["prompts", "directions"] = Field(
         "prompts", description="Distinct prompts, or chosen minus rejected of each pair."
     )
-    share: float | None = Field(None, gt=0, le=1, description="Share of the items that is picked.")
+    share: float | None = Field(
+        None, gt=0, le=1, description="Share of the items that is picked; default a half."
+    )
     rows: int | None = Field(None, ge=1, description="Number of items that is picked.")
     quality: Literal["none", "margin"] = Field(
         "none", description="margin: held-out margin of the label (of a prompt the largest)."
@@ -50,8 +53,8 @@ class DiverseSubsetParams(Parameters):
 
     @model_validator(mode="after")
     def _one(self) -> DiverseSubsetParams:
-        if (self.share is None) == (self.rows is None):
-            raise ValueError("give exactly one of share and rows")
+        if self.share is not None and self.rows is not None:
+            raise ValueError("give one of share and rows, not both")
         if self.method == "k_centre" and self.quality != "none":
             raise ValueError("k_centre knows no quality: take another method, or quality: none")
         return self
@@ -86,7 +89,7 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
         vectors, position = self._items(context)
         quality = self._quality(pairs, context, position, len(vectors))
         p = self.params
-        wanted = p.rows if p.rows is not None else round((p.share or 0.0) * len(vectors))
+        wanted = p.rows if p.rows is not None else round((p.share or _SHARE) * len(vectors))
         wanted = min(max(wanted, 1), len(vectors)) if len(vectors) else 0
         if p.method == "k_centre":
             order = k_centre(vectors, wanted)

@@ -61,7 +61,7 @@ def test_pairs_of_one_prompt_share_its_fate() -> None:
 
 
 def test_parameters() -> None:
-    with pytest.raises(ValueError, match="exactly one"):
-        DiverseSubset()
+    with pytest.raises(ValueError, match="not both"):
+        DiverseSubset(share=0.5, rows=3)
     with pytest.raises(ValueError, match="k_centre"):
         DiverseSubset(share=0.1, quality="margin")

@@ -35,9 +35,9 @@ def test_a_feature_fires_with_the_sign_of_who_has_it_and_can_be_turned_round() -
     frame = pairs.with_columns(scores.select(f"f{best}").rename({f"f{best}": "x"}))  # type: ignore[attr-defined]
     verdict = FlipWhere(condition="x > 0").apply(frame, context)
     assert verdict.changed is not None
-    turned = verdict.changed["chosen"].to_list()
-    expected = np.where(values[:, best] > 0, frame["rejected"].to_list(), frame["chosen"].to_list())
-    assert [t[0]["content"] for t in turned] == [e[0]["content"] for e in expected]
+    sides = zip(values[:, best] > 0, frame["rejected"], frame["chosen"], strict=True)
+    expected = [(other if turned else own)[0]["content"] for turned, other, own in sides]
+    assert [t[0]["content"] for t in verdict.changed["chosen"]] == expected
 
 
 def test_parameters() -> None:
