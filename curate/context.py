@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
-from curate.keys import hashed, numbers_by_appearance, select_in_batches
+from curate.keys import hashed, numbers_by_appearance, same_answers, select_in_batches
 from curate.models.lm.spec import Inference
 from curate.pairs import messages_key
 from curate.workspace import Workspace
@@ -125,12 +125,7 @@ class Context:
 
     def same_answers(self, pairs: pl.DataFrame) -> NDArray[np.bool_]:
         """Whether chosen and rejected are equal in every role and content, (pairs,)."""
-
-        def make() -> NDArray[np.bool_]:
-            same = messages_key("chosen") == messages_key("rejected")
-            return select_in_batches(pairs, same.alias("same"))["same"].to_numpy()
-
-        return self.shared(SAME_ANSWERS, make)
+        return self.shared(SAME_ANSWERS, lambda: same_answers(pairs).to_numpy())
 
     def prompt_groups(self, pairs: pl.DataFrame) -> NDArray[np.int64]:
         """One integer a pair, equal where the prompts are, by first appearance; (pairs,)."""

@@ -48,6 +48,12 @@ def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def same_answers(pairs: pl.DataFrame) -> pl.Series:
+    """Whether chosen and rejected are equal in every role and content, (pairs,) bool."""
+    same = messages_key("chosen") == messages_key("rejected")
+    return select_in_batches(pairs, same=same)["same"]
+
+
 def numbers_by_appearance(values: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Numbers from 0 in the order in which distinct values first appear.
 

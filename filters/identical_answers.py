@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.context import Context
-from curate.keys import select_in_batches
-from curate.pairs import messages_key
+from curate.keys import same_answers
 from curate.steps import Filter, Parameters, Verdict, same_reason
 
 
@@ -23,7 +22,5 @@ class IdenticalAnswers(Filter[Parameters]):
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
         """Keep pairs whose answers differ."""
-        differ = select_in_batches(
-            pairs, (messages_key("chosen") != messages_key("rejected")).alias("keep")
-        )["keep"]
+        differ = ~same_answers(pairs)
         return same_reason(differ, "the chosen answer is the rejected answer")

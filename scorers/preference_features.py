@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-import torch
 from pydantic import Field, model_validator
 
 from curate.context import Context
-from curate.models.autoencoder import SAESettings, fit_autoencoder
-from curate.models.out_of_fold import answers, votes
+from curate.models.autoencoder import SAESettings, fit_to_run
+from curate.models.out_of_fold import votes
 from curate.steps import Column, Parameters, Scorer
 
 if TYPE_CHECKING:
@@ -61,17 +60,9 @@ class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
         p, voting = self.params, votes(pairs, context)
         values: NDArray[np.float64] = np.zeros((len(pairs), p.features))
         if voting.any():
-            chosen, rejected = answers(context, "embedding")
-            fitted = fit_autoencoder(
-                chosen,
-                rejected,
-                torch.from_numpy(voting),
-                SAESettings.of(p.features, p.active),
-                context.step_seed("sae"),
-                context.progress,
-            )
+            fitted = fit_to_run(context, voting, SAESettings.of(p.features, p.active))
             context.facts["explained"] = round(fitted.explained, 4)
             context.facts["epochs"] = fitted.epochs
-            values = fitted.features.numpy().astype(np.float64) * voting[:, None]
+            values = fitted.features.numpy().astype(np.float64)
         columns = {f"f{i}": values[:, i] for i in range(p.features)}
         return pl.DataFrame(columns).with_columns(active=pl.Series((values != 0).sum(axis=1)))

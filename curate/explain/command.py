@@ -16,7 +16,7 @@ from curate.embedding import embed_frame
 from curate.errors import CurateError
 from curate.explain.naming import extremes, feature_words
 from curate.keys import select_in_batches
-from curate.models.autoencoder import SAESettings, fit_autoencoder
+from curate.models.autoencoder import SAESettings, fit_to_run
 from curate.models.device import choose_device
 from curate.models.out_of_fold import votes
 from curate.models.regression import regress
@@ -71,13 +71,9 @@ def explain(
             expected=f"{MIN_PAIRS} or more",
         )
     features, facts = embed_frame(frame, config, store, progress)
-    chosen, rejected = features.rows("embedding", context.device)
-    import torch
-
-    fitted = fit_autoencoder(
-        chosen, rejected, torch.from_numpy(voting), settings, context.step_seed("sae"), progress
-    )
-    values = fitted.features.numpy() * voting[:, None]
+    context.features_of = lambda: features
+    fitted = fit_to_run(context, voting, settings)
+    values = fitted.features.numpy()
     found = {
         "versions": versions(),
         "seed": seed,

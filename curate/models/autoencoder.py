@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from curate.models.out_of_fold import answers
 from curate.models.rows import Rows
 
 if TYPE_CHECKING:
-    from curate.context import Progress
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from curate.context import Context, Progress
 
 _DEAD_STEPS = 200
 _AUX_SHARE = 1.0 / 32.0
@@ -108,6 +112,19 @@ class Fitted:
     features: Tensor
     explained: float
     epochs: int
+
+
+def fit_to_run(context: Context, voting: NDArray[np.bool_], settings: SAESettings) -> Fitted:
+    """An autoencoder of the embedding differences of a run's voting pairs, (pairs,) bool.
+
+    The same pairs, seed and embedder give the same features wherever they are asked for; those of
+    pairs that hold no vote are 0.
+    """
+    chosen, rejected = answers(context, "embedding")
+    used = torch.from_numpy(voting)
+    seed = context.step_seed("sae")
+    fitted = fit_autoencoder(chosen, rejected, used, settings, seed, context.progress)
+    return replace(fitted, features=fitted.features * used[:, None])
 
 
 def fit_autoencoder(

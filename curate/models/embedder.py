@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from curate.context import Progress, SilentProgress
 from curate.errors import CurateError
+from curate.models.batch_embedder import BatchEmbedder
 from curate.models.batching import by_budget, halving
 from curate.models.device import choose_device
 from curate.models.fingerprint import hash_files
@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-    from curate.models.pair_embeddings import Texts, Vectors
-
 SHIPPED = "minilm"
 _CHARS_PER_TOKEN = 4
 
 
-class Embedder:
+class Embedder(BatchEmbedder):
     """Embeds texts by a sentence-transformers model, to unit length.
 
     Texts are tokenised in a thread of their own while the model works on the batch before.
@@ -76,21 +74,6 @@ class Embedder:
         if self.backend == OPENVINO:
             identity = f"{identity}/openvino {openvino_version()}"
         return f"{identity}/{self.max_tokens}"
-
-    def encode(self, texts: list[str], progress: Progress | None = None) -> NDArray[np.float32]:
-        """Embeddings of shape (texts, dim), rows of length 1, in the order of the texts."""
-        out = np.empty((len(texts), self.dim), dtype=np.float32)
-        with (progress or SilentProgress()).task("embed", len(texts)) as task:
-            for rows, vectors in self.batches(texts):
-                out[rows] = vectors
-                task.advance(len(rows))
-        return out
-
-    def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
-        """Embeddings of numbered texts, block by block."""
-        for numbers, block in texts:
-            for rows, vectors in self.batches(block):
-                yield numbers[rows], vectors
 
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Embeddings of some of the texts at a time, longest first, and which they are."""

@@ -13,14 +13,13 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from curate.context import Context, batches
-from curate.keys import select_in_batches
+from curate.keys import same_answers
 from curate.models.features import FeatureKind
 from curate.models.folds import group_folds
 from curate.models.heads import HeadKind, Heads, HeadSpec, fit_heads, make_heads
 from curate.models.lm.spec import Model
 from curate.models.losses import LossKind
 from curate.models.rows import Rows
-from curate.pairs import messages_key
 from curate.steps import Parameters
 
 if TYPE_CHECKING:
@@ -156,9 +155,7 @@ def train_heads(chosen: Rows, rejected: Rows, weights: Tensor, spec: HeadSpec, s
 
 def trainable(pairs: pl.DataFrame) -> NDArray[np.bool_]:
     """Whether a pair can teach a head: no tie, and answers that differ; (pairs,)."""
-    same = messages_key("chosen") == messages_key("rejected")
-    found = select_in_batches(pairs, (~(pl.col("is_tie") | same)).alias("ok"))
-    mask: NDArray[np.bool_] = found["ok"].to_numpy()
+    mask: NDArray[np.bool_] = (~(pairs["is_tie"] | same_answers(pairs))).to_numpy()
     return mask
 
 

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from curate.context import Progress, SilentProgress
+from curate.models.batch_embedder import BatchEmbedder
 from curate.models.fingerprint import hash_files
 from curate.optional_packages import need
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from curate.models.pair_embeddings import Texts, Vectors
 
 STATIC = "static"
 _WEIGHTS, _TOKENIZER = "weights/l2_supercat_256.safetensors", "l2_supercat_tokenizer_config.json"
@@ -41,7 +39,7 @@ def static_hash() -> str | None:
     return hash_files(home, [home / _WEIGHTS, home / "tokenizers" / _TOKENIZER])
 
 
-class StaticEmbedder:
+class StaticEmbedder(BatchEmbedder):
     """Mean of WordLlama's 256-dimensional token vectors, to unit length.
 
     The vectors come in the wheel of wordllama (github.com/dleemiller/WordLlama). Words count, their
@@ -79,21 +77,6 @@ class StaticEmbedder:
     def dim(self) -> int:
         """Numbers in a vector."""
         return self._vectors.shape[1]
-
-    def encode(self, texts: list[str], progress: Progress | None = None) -> NDArray[np.float32]:
-        """Embeddings of shape (texts, 256), rows of length 1 or 0, in the order of the texts."""
-        out = np.empty((len(texts), self.dim), dtype=np.float32)
-        with (progress or SilentProgress()).task("embed", len(texts)) as task:
-            for rows, vectors in self.batches(texts):
-                out[rows] = vectors
-                task.advance(len(rows))
-        return out
-
-    def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
-        """Embeddings of numbered texts, block by block."""
-        for numbers, block in texts:
-            for rows, vectors in self.batches(block):
-                yield numbers[rows], vectors
 
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Embeddings of some of the texts at a time, and which they are."""
