@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from curate.steps import Scorer
 from curate.workspace import Workspace
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _TEXTS = ("prompt", "chosen", "rejected")
@@ -34,6 +36,7 @@ class TableInputs:
         texts: blocks of the texts; empty for a scorer that reads none.
         arrays: blocks of arrays by name: vectors, style, and who stands where.
         shared: what scorers would make from texts: prompt groups and equal answers.
+        embed: embeds other texts by the run's embedder.
     """
 
     token: str
@@ -41,6 +44,7 @@ class TableInputs:
     texts: list[Any]
     arrays: dict[str, list[Any]]
     shared: Any
+    embed: Callable[[list[str]], NDArray[np.float32]] | None
 
     @classmethod
     def put(cls, pairs: pl.DataFrame, context: Context, embedded: bool) -> TableInputs:
@@ -66,6 +70,7 @@ class TableInputs:
                 for name, array in arrays.items()
             },
             ray.put(shared),
+            context.embed,
         )
 
     def of(self, scorer: Scorer[Any]) -> TableInputs:
@@ -111,6 +116,7 @@ def _gather(inputs: TableInputs, context: Context, workspace: Workspace) -> pl.D
     plain = workspace.collect("pairs", (_frame(ray.get(ref)) for ref in inputs.pairs))
     arrays = {name: _array(name, refs, workspace) for name, refs in inputs.arrays.items()}
     context.preset(ray.get(inputs.shared))
+    context.embed = inputs.embed
     if arrays:
         index = {part: arrays[f"index/{part}"] for part in _TEXTS}
         features = Features(arrays["vectors"], arrays["style"], index)

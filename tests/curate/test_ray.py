@@ -84,6 +84,18 @@ def test_the_same_scores_and_the_same_pairs_on_both_engines(cluster: None, tmp_p
     assert again.scores.equals(there.scores)
 
 
+def test_a_worker_embeds_texts_that_are_no_part_of_a_pair(cluster: None, tmp_path: Path) -> None:
+    known = tmp_path / "evaluation.txt"
+    known.write_text("Write a poem about the sea.\nList three kinds of tea.\n", encoding="utf-8")
+    found = []
+    for engine in ("local", "ray"):
+        given = config(tmp_path / engine, engine) | {"filters": []}
+        given["scorers"] = [{"type": "contamination", "against": [str(known)], "cosine": 0.5}]
+        found.append(Pipeline(given).run().scores)
+    assert found[0]["contamination.cosine"].null_count() == 0
+    assert_frame_equal(*found, abs_tol=1e-5)
+
+
 def test_a_worker_that_is_killed_costs_its_block_and_no_more(
     cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
