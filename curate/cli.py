@@ -178,12 +178,16 @@ def audit(
         list[str] | None,
         typer.Option("--style-column", help="Key of extra that stands beside the traits of style."),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Causal model whose ranking accuracy is measured.")
+    ] = None,
+    beta: Annotated[float, typer.Option(min=1e-6, help="Of DPO, beside --model.")] = 0.1,
 ) -> None:
     """Tell how noisy a data set is, and what its labels lean on."""
-    columns = tuple(style_columns or ())
     from curate.audit.command import audit as run_audit
     from curate.audit.show import show_audit
     from curate.console import console_progress
+    from curate.models.lm.spec import ModelSpec
     from curate.writing import write_json
 
     with console_progress() as progress:
@@ -191,7 +195,9 @@ def audit(
         other = None
         if against is not None:
             other = read_data(against, "auto", None, None, progress)
-        found = run_audit(pairs, progress, other, style_columns=columns)
+        spec = None if model is None else ModelSpec(name=model)
+        columns = tuple(style_columns or ())
+        found = run_audit(pairs, progress, other, style_columns=columns, model=spec, beta=beta)
     show_audit(found)
     try:
         write_json(found, output)

@@ -13,7 +13,6 @@ from curate.models.evaluation_texts import EvaluationText, NgramIndex, read_eval
 from curate.pairs import messages_text
 from curate.steps import Column, Parameters, Scorer
 
-_SHOWN = 80
 _BLOCK = 4096
 
 
@@ -89,7 +88,7 @@ class Contamination(Scorer[ContaminationParams]):
         close = np.zeros(len(pairs), dtype=bool) if cosine is None else cosine >= (p.cosine or 2.0)
         place = np.where(held, rows["_at"].to_numpy(), np.where(close, nearest, -1))
         self._tell(known, place, context)
-        names = [_name(known[i]) if i >= 0 else None for i in place.tolist()]
+        names = [known[i].label() if i >= 0 else None for i in place.tolist()]
         return pl.DataFrame(
             {
                 "matched": held | close,
@@ -133,9 +132,3 @@ class Contamination(Scorer[ContaminationParams]):
         }
         context.facts["evaluation_prompts"] = len(known)
         context.facts["evaluation_prompts_found"] = len({(m.source, m.row) for m in matched})
-
-
-def _name(item: EvaluationText) -> str:
-    text = " ".join(item.text.split())
-    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-    return f"{item.source}, row {item.row}: {shown}"

@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-import torch
 from pydantic import Field
 from scipy.special import expit, log_expit
 
 from curate.context import Context
 from curate.models.calibration import calibrate
-from curate.models.general_heads import GeneralHeads
+from curate.models.general_heads import GENERAL_L2, train_general
 from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.heads import HeadSpec, fit_heads
+from curate.models.heads import HeadSpec
 from curate.models.out_of_fold import at_heads, fold_weights, head_inputs, train_heads, votes
 from curate.steps import HIGHER, Column, Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_GENERAL_L2, _LEARNING_RATE = 3.0, 0.03
 _SURE = 3.0
 """Standard errors above 0 from which on a gain counts."""
 
@@ -32,7 +30,7 @@ class GeneralPreferenceParams(Parameters):
     blocks: int = Field(3, ge=1, description="2 x 2 blocks: each can hold one kind of cycle.")
     repeats: int = Field(4, ge=1, description="Times the folds are drawn anew.")
     folds: int = Field(5, ge=2, description="Folds by prompt.")
-    l2: float = Field(_GENERAL_L2, ge=0, description="Precision of the prior on general heads.")
+    l2: float = Field(GENERAL_L2, ge=0, description="Precision of the prior on general heads.")
 
 
 class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
@@ -78,10 +76,7 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
         _, chosen, rejected = head_inputs(pairs, context, plain, "embedding")
         seed = context.step_seed(self.name)
         reward = train_heads(chosen, rejected, weights, plain, seed)
-        generator = torch.Generator().manual_seed(seed)
-        general = GeneralHeads(chosen.shape[1], p.blocks, weights.shape[1], 0.3, generator)
-        spec = HeadSpec(l2=p.l2, learning_rate=_LEARNING_RATE)
-        fit_heads(general.to(chosen.device), chosen, rejected, weights, spec, seed)
+        general = train_general(chosen, rejected, weights, seed, p.blocks, p.l2)
         both = [at_heads(h.margins, chosen, rejected, scorer_of) for h in (general, reward)]
         # Both at the temperature that fits them, or shrunken margins would decide.
         margin, linear = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 from pydantic import Field
@@ -11,18 +9,13 @@ from scipy.special import expit, logit
 
 from curate.context import Context
 from curate.models.folds import group_folds
+from curate.models.group_choice import FEWEST_PEOPLE, FEWEST_VOTES, choose_groups, people
 from curate.models.head_scorer import HeadScorer
-from curate.models.heads import HeadSpec
 from curate.models.out_of_fold import answers, status, votes
-from curate.models.preference_groups import Groups, Votes, fit_groups
-from curate.pairs import dense_numbers
+from curate.models.preference_groups import Groups, Votes, reward_trainer
 from curate.steps import HIGHER, Column, Parameters
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 NO_ANNOTATORS = "no annotators"
-_FEWEST_PEOPLE, _FEWEST_VOTES = 4, 5
 _EDGE = 1e-9
 
 
@@ -41,8 +34,8 @@ class PAL(HeadScorer[PALParams]):
 
     A vote that its annotator's group supports is taste, however many others disagree; one that
     speaks against the annotator's own group is suspect. Groups hold a linear reward each: PAL's
-    ideal points with a common answer map are the linear case of it. Without four annotators of five
-    votes or more it gives no scores and says so.
+    ideal points with a common answer map are the linear case of it. Without three annotators of
+    five votes or more it gives no scores and says so.
     """
 
     name = "pal"
@@ -76,11 +69,11 @@ class PAL(HeadScorer[PALParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Held-out scores of all pairs; sizes of groups and the choice of K are facts."""
         voting = votes(pairs, context)
-        names, annotator = _people(pairs["annotator"], voting)
-        if len(names) < _FEWEST_PEOPLE:
+        names, annotator = people(pairs["annotator"], voting)
+        if len(names) < FEWEST_PEOPLE:
             context.warnings.append(
-                f"pal: {len(names)} annotators with {_FEWEST_VOTES} votes or more, it needs "
-                f"{_FEWEST_PEOPLE}: no scores"
+                f"pal: {len(names)} annotators with {FEWEST_VOTES} votes or more, it needs "
+                f"{FEWEST_PEOPLE}: no scores"
             )
             nothing = pl.repeat(None, len(pairs), eager=True)
             return pl.DataFrame({"margin": nothing, "controversy": nothing, "group": nothing})
@@ -89,8 +82,11 @@ class PAL(HeadScorer[PALParams]):
             context.prompt_groups(pairs), self.params.folds, context.step_seed(self.name)
         )
         given = Votes(chosen, rejected, annotator, folds)
-        found = self._best(given, context)
-        return _frame(found, annotator)
+        p, seed = self.params, context.step_seed(self.name)
+        found = choose_groups(
+            given, reward_trainer(given, seed), p.groups, p.max_groups, context, seed
+        )
+        return _frame(found, given)
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """As the contract says; pairs whose annotator is not known get no scores."""
@@ -99,63 +95,11 @@ class PAL(HeadScorer[PALParams]):
         said = pl.when(pl.Series(known)).then("status").otherwise(pl.lit(NO_ANNOTATORS))
         return scores.with_columns(said.alias("status"))
 
-    def _best(self, given: Votes, context: Context) -> Groups:
-        """The mixture of the K asked for, or of the smallest K that none beats surely."""
-        p, spec, seed = self.params, HeadSpec(), context.step_seed(self.name)
-        if p.groups is not None:
-            found = fit_groups(given, p.groups, spec, seed)
-            self._tell(found, given, context)
-            return found
-        best: Groups | None = None
-        tried = {}
-        with context.progress.task("groups of annotators", p.max_groups) as task:
-            for groups in range(1, p.max_groups + 1):
-                found = fit_groups(given, groups, spec, seed)
-                tried[groups] = round(float(np.nanmean(found.log_likelihood)), 4)
-                task.advance()
-                if best is not None and not _better(found, best, given.annotator):
-                    break
-                best = found
-        assert best is not None
-        context.facts["held_out_log_likelihood"] = tried
-        self._tell(best, given, context)
-        return best
 
-    def _tell(self, found: Groups, given: Votes, context: Context) -> None:
-        sizes = found.membership.mean(axis=0)
-        context.facts["groups"] = len(sizes)
-        context.facts["sizes"] = [round(float(size), 4) for size in sizes]
-        context.facts["annotators"] = len(found.membership)
-        signs = np.sign(found.margins[given.annotator >= 0])
-        context.facts["pairs_on_which_groups_differ"] = int(
-            (np.abs(signs.sum(axis=1)) < signs.shape[1]).sum()
-        )
-
-
-def _people(names: pl.Series, voting: NDArray[np.bool_]) -> tuple[list[str], NDArray[np.int64]]:
-    """Annotators with votes enough, and who of them gave each vote (-1: none of them)."""
-    counts = names.filter(pl.Series(voting)).drop_nulls().value_counts()
-    people = counts.filter(pl.col("count") >= _FEWEST_VOTES)[names.name].sort()
-    inside = names.is_in(people.implode()).fill_null(False).to_numpy() & voting
-    found = np.full(len(names), -1, dtype=np.int64)
-    if inside.any():
-        found[inside] = dense_numbers(names.filter(pl.Series(inside)))
-    return people.to_list(), found
-
-
-def _better(new: Groups, old: Groups, annotator: NDArray[np.int64]) -> bool:
-    """Whether the held-out likelihood rose by more than two standard errors over annotators."""
-    gain = new.log_likelihood - old.log_likelihood
-    known = annotator >= 0
-    sums = np.bincount(annotator[known], gain[known])
-    error = float(sums.std(ddof=1)) * np.sqrt(len(sums))
-    return bool(sums.sum() > 2.0 * error)
-
-
-def _frame(found: Groups, annotator: NDArray[np.int64]) -> pl.DataFrame:
-    known = annotator >= 0
-    member = found.membership[np.maximum(annotator, 0)]
-    probability, sizes = expit(found.margins), found.membership.mean(axis=0)
+def _frame(found: Groups, given: Votes) -> pl.DataFrame:
+    known = given.annotator >= 0
+    member = found.members[given.fold, np.maximum(given.annotator, 0)]
+    probability, sizes = expit(found.margins), found.sizes
     own = np.clip((member * probability).sum(axis=1), _EDGE, 1.0 - _EDGE)
     centre = (sizes * probability).sum(axis=1, keepdims=True)
     spread = np.sqrt((sizes * np.square(probability - centre)).sum(axis=1))

@@ -6,7 +6,9 @@ from typing import Any
 
 from curate.audit.agreement import audit_agreement
 from curate.audit.biases import audit_biases
+from curate.audit.candidates import audit_candidates
 from curate.audit.noise import audit_noise
+from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
 from curate.config import EmbedderConfig
@@ -14,7 +16,9 @@ from curate.context import Context, Progress
 from curate.embedding import embed_frame
 from curate.inspection import inspect_pairs
 from curate.models.device import choose_device
+from curate.models.lm.spec import ModelSpec
 from curate.reading import Pairs
+from curate.store import open_store
 from curate.versions import versions
 
 
@@ -26,6 +30,8 @@ def audit(
     store: str | None = "auto",
     seed: int = 0,
     style_columns: tuple[str, ...] = (),
+    model: ModelSpec | None = None,
+    beta: float = 0.1,
 ) -> dict[str, Any]:
     """The findings as plain data.
 
@@ -37,10 +43,17 @@ def audit(
         store: as in pipeline.yaml.
         seed: of folds, starts and resamples.
         style_columns: keys of `extra` with numbers that stand beside the traits of style.
+        model: whose ranking accuracy is measured.
+        beta: of DPO, for what its optimum from that model would rank right.
     """
     settings = embedder or EmbedderConfig()
     features, facts = embed_frame(pairs.frame, settings, store, progress)
-    context = Context(seed=seed, device=choose_device(settings.device), progress=progress)
+    context = Context(
+        seed=seed,
+        device=choose_device(settings.device),
+        progress=progress,
+        store=open_store(store),
+    )
     context.features_of = lambda: features
     found: dict[str, Any] = {
         "versions": versions(),
@@ -52,7 +65,19 @@ def audit(
         "biases": audit_biases(pairs.frame),
         "style": audit_style(pairs.frame, context, style_columns),
         "structure": audit_structure(pairs.frame),
+        "candidates": audit_candidates(pairs.frame, context),
     }
+    if model is not None:
+        right = _reliability(found["noise"])
+        found["ranking"] = audit_ranking(pairs.frame, context, model, beta, right)
     if against is not None:
         found["leakage"] = audit_leakage(pairs.frame, against.frame)
     return found
+
+
+def _reliability(noise: dict[str, Any]) -> float | None:
+    """1 - the rate that label_em found; None where no estimate means anything."""
+    if not noise.get("informative"):
+        return None
+    rates = {row["name"]: row["rate"] for row in noise["estimates"]}
+    return 1.0 - float(rates["label_em"])

@@ -21,6 +21,8 @@ def show_audit(found: dict[str, Any]) -> None:
     _agreement(found["agreement"])
     _biases(found["biases"])
     _style(found.get("style"))
+    _candidates(found.get("candidates", {}))
+    _ranking(found.get("ranking"))
     rows = found["structure"] | found.get("leakage", {})
     _facts(
         "Structure", {k.replace("_", " "): "-" if v is None else f"{v:,}" for k, v in rows.items()}
@@ -69,6 +71,46 @@ def _style(style: dict[str, Any] | None) -> None:
             f"alone {style['explained_by_length']:.1%}."
         )
     )
+
+
+def _candidates(found: dict[str, Any]) -> None:
+    """How much choice there was, and disagreement by how far answers are apart."""
+    if not found.get("comparisons"):
+        return
+    rows = {
+        "answers a prompt": f"{found['answers_per_prompt']:.2f}",
+        "mean distance of compared answers (1 - cosine)": f"{found['mean_distance']:.3f}",
+        "nearly alike (cosine 0.95 and above)": f"{found['nearly_alike']:.1%}",
+    }
+    if found["relative_diversity"] is not None:
+        rows["relative to answers to different prompts"] = f"{found['relative_diversity']:.2f}"
+    if "spearman" in found and found["spearman"] is not None:
+        rows["two votes on a pair differ"] = f"{found['disagreement']:.1%}"
+        thirds = ", ".join(f"{part['disagreement']:.1%}" for part in found["by_distance"])
+        rows["the same by thirds, alike to far apart"] = thirds
+        rows["Spearman of disagreement and distance"] = (
+            f"{found['spearman']:+.2f} (p = {found['p_value']:.2g})"
+        )
+    _facts("Choice between the answers", rows)
+
+
+def _ranking(found: dict[str, Any] | None) -> None:
+    if found is None:
+        return
+    if "problem" in found:
+        show_warnings([f"no ranking accuracy of {found['model']}: {found['problem']}"])
+        return
+    names = {"by_sum": "log-probability", "by_token": "log-probability a token"}
+    if "idealised" in found:
+        ideal = found["idealised"]
+        names["idealised"] = (
+            f"optimum of DPO (beta {ideal['beta']:g}, labels right {ideal['reliability']:.1%})"
+        )
+    table = _table(f"{found['model']} ranks as the labels do", "by", "share", "95 % interval")
+    for key, name in names.items():
+        row = found[key]
+        table.add_row(name, f"{row['share']:.1%}", f"{row['low']:.1%} - {row['high']:.1%}")
+    out.print(table)
 
 
 def _agreement(agreement: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from curate.models.shingles import Shingles, shingles, words_of
 
 COLUMNS = ("prompt", "question", "instruction", "problem", "query", "input", "text", "turns")
 """Columns that hold the prompt, tried in this order."""
+_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ class EvaluationText:
     source: str
     row: int
     text: str
+
+    def label(self) -> str:
+        """File, row and beginning of the prompt."""
+        text = " ".join(self.text.split())
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        return f"{self.source}, row {self.row}: {shown}"
 
 
 def read_evaluation_texts(paths: list[str], column: str | None) -> list[EvaluationText]:

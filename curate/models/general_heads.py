@@ -5,7 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from curate.models.heads import Heads
+from curate.models.heads import Heads, HeadSpec, fit_heads
+from curate.models.rows import Rows
+
+_INIT, _LEARNING_RATE = 0.3, 0.03
+GENERAL_L2 = 3.0
+"""Precision of the prior on general heads unless another is asked for."""
 
 
 class GeneralHeads(Heads):
@@ -42,3 +47,19 @@ class GeneralHeads(Heads):
     def units(self) -> int:
         """The coordinates of v."""
         return self.weight.shape[2]
+
+
+def train_general(
+    chosen: Rows,
+    rejected: Rows,
+    weights: Tensor,
+    seed: int,
+    blocks: int = 3,
+    l2: float = GENERAL_L2,
+) -> GeneralHeads:
+    """Fresh heads, one for each column of the (pairs, heads) weights, trained as one batch."""
+    generator = torch.Generator().manual_seed(seed)
+    heads = GeneralHeads(chosen.shape[1], blocks, weights.shape[1], _INIT, generator)
+    spec = HeadSpec(l2=l2, learning_rate=_LEARNING_RATE)
+    fit_heads(heads.to(chosen.device), chosen, rejected, weights, spec, seed)
+    return heads

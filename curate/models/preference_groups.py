@@ -1,7 +1,8 @@
-"""Groups of annotators with preferences of their own: a mixture of Bradley-Terry heads by EM."""
+"""Groups of annotators with preferences of their own: a mixture of heads by EM."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,21 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.special import expit, log_expit, logsumexp
 from sklearn.cluster import KMeans
+from torch import Tensor
 
 from curate.context import batches
-from curate.models.heads import HeadSpec
+from curate.models.heads import Heads, HeadSpec
 from curate.models.out_of_fold import at_heads, train_heads
 from curate.models.rows import Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ROUNDS = 6
+Train = Callable[[Tensor], Heads]
+"""From (pairs, heads) weights to trained heads."""
+_ROUNDS = 8
+_SETTLED = 0.01
+"""Largest change of a membership at which EM ends."""
 _SOFT = 0.9
 """How surely an annotator belongs to the cluster from which EM starts."""
 _ROWS = 8192
@@ -48,16 +54,37 @@ class Groups:
 
     Attributes:
         margins: (pairs, K) by the heads of the pair's own fold, which did not see it.
-        membership: (annotators, K) mean over folds; rows add up to 1.
+        members: (folds, annotators, K) by the votes outside each fold; rows add up to 1.
         log_likelihood: (pairs,) of the held-out label for its annotator; NaN without one.
+        heads: of all folds and groups.
+        head_of: (pairs, K) which of them gave the margins.
     """
 
     margins: NDArray[np.float64]
-    membership: NDArray[np.float64]
+    members: NDArray[np.float64]
     log_likelihood: NDArray[np.float64]
+    heads: Heads
+    head_of: Tensor
+
+    @property
+    def membership(self) -> NDArray[np.float64]:
+        """(annotators, K) mean over folds."""
+        found: NDArray[np.float64] = self.members.mean(axis=0)
+        return found
+
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """(K,) mean membership over annotators."""
+        found: NDArray[np.float64] = self.membership.mean(axis=0)
+        return found
 
 
-def fit_groups(votes: Votes, groups: int, spec: HeadSpec, seed: int) -> Groups:
+def reward_trainer(votes: Votes, seed: int) -> Train:
+    """Trains Bradley-Terry heads on the votes."""
+    return lambda weights: train_heads(votes.chosen, votes.rejected, weights, HeadSpec(), seed)
+
+
+def fit_groups(votes: Votes, groups: int, train: Train, seed: int) -> Groups:
     """EM for each fold's training votes, all heads as one batch.
 
     An annotator a belongs to group k with probability r_ak, in proportion to the group's size times
@@ -71,15 +98,25 @@ def fit_groups(votes: Votes, groups: int, spec: HeadSpec, seed: int) -> Groups:
     own = np.maximum(votes.annotator, 0)
     teaches = (votes.fold[:, None] != np.arange(folds)) & known[:, None]
     every = torch.arange(folds * groups).expand(len(own), -1)
-    margins = np.zeros((len(own), folds, groups))
     for _ in range(_ROUNDS if groups > 1 else 1):
-        weights = (member[:, own].transpose(1, 0, 2) * teaches[:, :, None]).astype(np.float32)
-        flat = torch.from_numpy(weights.reshape(len(own), -1))
-        heads = train_heads(votes.chosen, votes.rejected, flat, spec, seed)
+        heads = train(member_weights(votes, member))
         found = at_heads(heads.margins, votes.chosen, votes.rejected, every)
         margins = found.reshape(len(own), folds, groups)
-        member = _members(margins, own, teaches, member, people)
-    return _held_out(votes, margins, _matched(member), member)
+        before, member = member, _members(margins, own, teaches, member, people)
+        if np.abs(member - before).max() < _SETTLED:
+            break
+    return _held_out(votes, margins, member, heads)
+
+
+def member_weights(votes: Votes, member: NDArray[np.float64]) -> Tensor:
+    """(pairs, folds K): of each pair for the head of a fold that left it out and a group.
+
+    `member` are (folds, annotators, K) memberships.
+    """
+    own = member[:, np.maximum(votes.annotator, 0)].transpose(1, 0, 2)
+    teaches = (votes.fold[:, None] != np.arange(len(member))) & (votes.annotator >= 0)[:, None]
+    weights = (own * teaches[:, :, None]).astype(np.float32)
+    return torch.from_numpy(weights.reshape(len(own), -1))
 
 
 def _start(votes: Votes, groups: int, folds: int, people: int, seed: int) -> NDArray[np.float64]:
@@ -142,15 +179,14 @@ def _matched(member: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _held_out(
-    votes: Votes,
-    margins: NDArray[np.float64],
-    order: NDArray[np.int64],
-    member: NDArray[np.float64],
+    votes: Votes, margins: NDArray[np.float64], member: NDArray[np.float64], heads: Heads
 ) -> Groups:
+    order, groups = _matched(member), member.shape[2]
     rows = np.arange(len(margins))
     aligned = np.take_along_axis(margins[rows, votes.fold], order[votes.fold], axis=1)
     members = np.stack([fold[:, o] for fold, o in zip(member, order, strict=True)])
     own = members[votes.fold, np.maximum(votes.annotator, 0)]
     likelihood = np.log(np.maximum((own * expit(aligned)).sum(axis=1), 1e-12))
     known = votes.annotator >= 0
-    return Groups(aligned, members.mean(axis=0), np.where(known, likelihood, np.nan))
+    head_of = torch.from_numpy(votes.fold[:, None] * groups + order[votes.fold])
+    return Groups(aligned, members, np.where(known, likelihood, np.nan), heads, head_of)

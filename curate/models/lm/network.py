@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from curate.models.lm.trees import MAX_TREE, Tree, TreeBatch, make_batch
 
+TokenValues = Callable[[Tensor, Tensor], Tensor]
+"""From logits (n, V) and the tokens that came (n,) to a value for each, (n,)."""
 _LOGITS_AT_ONCE = 1 << 24
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 _HALF_TOLERANCE = 0.1
@@ -110,14 +113,16 @@ class Network:
 
     def token_logprobs(self, batch: TreeBatch, hidden: Tensor) -> Tensor:
         """Log-probability of each answer token of the batch in nats, (N,), in float32."""
+        return self.token_values(batch, hidden, _token_logprobs)
+
+    def token_values(self, batch: TreeBatch, hidden: Tensor, of: TokenValues) -> Tensor:
+        """`of` of each answer token, (N,): a bounded number of tokens' logits is held at a time."""
         rows = self.rows_at_once
         parts = [torch.empty(0, device=hidden.device)]
         for at, token in zip(
             torch.split(batch.predictor, rows), torch.split(batch.target, rows), strict=True
         ):
-            logits = self.logits(hidden[at])
-            chosen = logits.gather(1, token[:, None])[:, 0]
-            parts.append(chosen - logits.logsumexp(dim=1))
+            parts.append(of(self.logits(hidden[at]), token))
         return torch.cat(parts)
 
     @property
@@ -145,6 +150,10 @@ class Network:
                 return False
             theirs = torch.cat([self.token_logprobs(b, self.hidden(b)) for b in alone])
         return _close(mine, theirs, self.model.dtype)
+
+
+def _token_logprobs(logits: Tensor, token: Tensor) -> Tensor:
+    return logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(dim=1)
 
 
 def _close(mine: Tensor, theirs: Tensor, dtype: torch.dtype) -> bool:

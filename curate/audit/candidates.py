@@ -1,0 +1,121 @@
+"""How much choice annotators had, and whether they disagree where the answers are alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from scipy.stats import spearmanr
+
+from curate.audit.agreement import votes_table
+from curate.context import Context, batches
+from curate.keys import content_keys
+from curate.models.features import Features
+from curate.pairs import dense_numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ALIKE = 0.95
+"""Cosine from which on two answers say nearly the same."""
+_PARTS = 3
+_FEWEST = 30
+_ROWS = 8192
+_BASELINE = 10_000
+
+
+def audit_candidates(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
+    """Distances within candidate sets, and disagreement of annotators by distance.
+
+    After Community Alignment (arXiv 2507.09650): where all candidates are of one kind, votes cannot
+    say what people want. The distance of two answers is 1 - cosine of their embeddings.
+    `relative_diversity` divides the mean distance of compared answers by that of answers to
+    different prompts: near 0 for copies, near 1 where candidates differ like answers to different
+    questions. Disagreement is the chance that two different votes on a pair differ (ties are a vote
+    of their own), over pairs with several votes; `spearman` correlates it with distance.
+    """
+    if not len(pairs):
+        return {"comparisons": 0}
+    features = context.features
+    distance = _distances(features, features.index["chosen"], features.index["rejected"])
+    votes = votes_table(pairs).with_columns(distance=distance)
+    shown = votes.group_by("task", maintain_order=True).agg(
+        pl.col("distance").first(), disagreement=_differ(pl.col("label")), votes=pl.len()
+    )
+    apart = _between_prompts(features, context)
+    mean = float(shown["distance"].to_numpy().mean())
+    found: dict[str, Any] = {
+        "comparisons": len(shown),
+        "answers_per_prompt": round(_answers_per_prompt(pairs), 3),
+        "mean_distance": round(mean, 4),
+        "distance_between_prompts": None if apart is None else round(apart, 4),
+        "relative_diversity": None if not apart else round(mean / apart, 4),
+        "nearly_alike": round(float((shown["distance"] < 1.0 - _ALIKE).mean() or 0.0), 4),  # type: ignore[arg-type]
+    }
+    return found | _disagreement(shown.filter(pl.col("votes") > 1))
+
+
+def _distances(
+    features: Features, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """1 - cosine of rows of the vectors, pair by pair."""
+    out = np.empty(len(first))
+    for rows in batches(len(first), _ROWS):
+        a, b = (features.vectors[side[rows]].astype(np.float64) for side in (first, second))
+        sizes = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        out[rows] = 1.0 - np.einsum("nd,nd->n", a, b) / np.maximum(sizes, 1e-12)
+    return out
+
+
+def _between_prompts(features: Features, context: Context) -> float | None:
+    """Mean distance of answers to two different prompts; None where there is one prompt."""
+    answers = np.concatenate([features.index["chosen"], features.index["rejected"]])
+    prompts = np.concatenate([features.index["prompt"]] * 2)
+    rng = context.rng("candidates")
+    first, second = rng.integers(len(answers), size=(2, _BASELINE))
+    differ = prompts[first] != prompts[second]
+    if not differ.any():
+        return None
+    chosen = first[differ], second[differ]
+    return float(_distances(features, answers[chosen[0]], answers[chosen[1]]).mean())
+
+
+def _answers_per_prompt(pairs: pl.DataFrame) -> float:
+    keys = content_keys(pairs)
+    both = pl.concat([keys.select("prompt", answer=c) for c in ("chosen", "rejected")])
+    nodes = both.unique()
+    return len(nodes) / nodes["prompt"].n_unique()
+
+
+def _differ(label: pl.Expr) -> pl.Expr:
+    """Chance that two votes drawn without replacement differ; null for a single vote."""
+    counts = label.unique_counts().cast(pl.Float64)
+    total = label.len().cast(pl.Float64)
+    same = (counts * (counts - 1.0)).sum()
+    return pl.when(total > 1).then(1.0 - same / (total * (total - 1.0)))
+
+
+def _disagreement(shared: pl.DataFrame) -> dict[str, Any]:
+    """Disagreement in all and by thirds of distance, where enough pairs have several votes."""
+    if len(shared) < _FEWEST:
+        return {"pairs_with_several_votes": len(shared)}
+    distance, differ = (shared[c].to_numpy() for c in ("distance", "disagreement"))
+    varied = np.ptp(distance) > 0 and np.ptp(differ) > 0
+    test = spearmanr(distance, differ) if varied else None
+    part = dense_numbers(shared["distance"].rank("ordinal")) * _PARTS // len(shared)
+    thirds = [
+        {
+            "distance": [round(float(x), 4) for x in (distance[own].min(), distance[own].max())],
+            "pairs": int(own.sum()),
+            "disagreement": round(float(differ[own].mean()), 4),
+        }
+        for own in (part == number for number in range(_PARTS))
+    ]
+    return {
+        "pairs_with_several_votes": len(shared),
+        "disagreement": round(float(differ.mean()), 4),
+        "spearman": None if test is None else round(float(test.statistic), 4),
+        "p_value": None if test is None else float(test.pvalue),
+        "by_distance": thirds,
+    }

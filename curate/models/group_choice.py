@@ -1,0 +1,88 @@
+"""How many groups of annotators there are: the smallest number that no larger one surely beats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from scipy.stats import t as student
+
+from curate.context import Context
+from curate.models.preference_groups import Groups, Train, Votes, fit_groups
+from curate.pairs import dense_numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FEWEST_PEOPLE, FEWEST_VOTES = 3, 5
+"""Annotators with that many votes that a mixture needs."""
+_LEVEL = 0.99
+_LEAST_GAIN = 1e-3
+"""Nats a vote that a further group must be worth: an empty one changes next to nothing, surely."""
+
+
+def people(names: pl.Series, voting: NDArray[np.bool_]) -> tuple[list[str], NDArray[np.int64]]:
+    """Annotators with votes enough, and who of them gave each vote (-1: none of them)."""
+    counts = names.filter(pl.Series(voting)).drop_nulls().value_counts()
+    known = counts.filter(pl.col("count") >= FEWEST_VOTES)[names.name].sort()
+    inside = names.is_in(known.implode()).fill_null(False).to_numpy() & voting
+    found = np.full(len(names), -1, dtype=np.int64)
+    if inside.any():
+        found[inside] = dense_numbers(names.filter(pl.Series(inside)))
+    return known.to_list(), found
+
+
+def choose_groups(
+    given: Votes, train: Train, groups: int | None, most: int, context: Context, seed: int
+) -> Groups:
+    """The mixture of `groups`, or of the smallest K whose successor is not surely better.
+
+    Sizes, the likelihoods that were tried and the number of pairs on which groups differ become
+    facts of the step.
+
+    Args:
+        given: the votes.
+        train: trains the groups' heads.
+        groups: K where it is given.
+        most: largest K that is tried otherwise.
+        context: of the step.
+        seed: of starts and heads.
+    """
+    if groups is not None:
+        found = fit_groups(given, groups, train, seed)
+    else:
+        found = _searched(given, train, min(most, int(given.annotator.max()) + 1), context, seed)
+    context.facts["groups"] = len(found.sizes)
+    context.facts["sizes"] = [round(float(size), 4) for size in found.sizes]
+    context.facts["annotators"] = len(found.membership)
+    signs = np.sign(found.margins[given.annotator >= 0])
+    differ = np.abs(signs.sum(axis=1)) < signs.shape[1]
+    context.facts["pairs_on_which_groups_differ"] = int(differ.sum())
+    return found
+
+
+def _searched(given: Votes, train: Train, most: int, context: Context, seed: int) -> Groups:
+    best: Groups | None = None
+    tried = {}
+    with context.progress.task("groups of annotators", most) as task:
+        for groups in range(1, most + 1):
+            found = fit_groups(given, groups, train, seed)
+            tried[groups] = round(float(np.nanmean(found.log_likelihood)), 4)
+            task.advance()
+            if best is not None and not _better(found, best, given.annotator):
+                break
+            best = found
+    assert best is not None
+    context.facts["held_out_log_likelihood"] = tried
+    return best
+
+
+def _better(new: Groups, old: Groups, annotator: NDArray[np.int64]) -> bool:
+    """Whether the held-out likelihood rose surely: t-interval over annotators above 0."""
+    gain = new.log_likelihood - old.log_likelihood
+    known = annotator >= 0
+    sums = np.bincount(annotator[known], gain[known])
+    error = float(sums.std(ddof=1)) * np.sqrt(len(sums))
+    least = max(student.ppf((1.0 + _LEVEL) / 2.0, len(sums) - 1) * error, _LEAST_GAIN * known.sum())
+    return bool(sums.sum() > least)

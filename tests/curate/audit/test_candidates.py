@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import logit
+
+from curate.audit.candidates import audit_candidates
+from curate.audit.ranking import audit_ranking
+from curate.context import Context
+from curate.models.lm.answers import answer_logprobs
+from curate.models.lm.spec import ModelSpec
+from tests.helpers import context_of, numbered_pairs, pairs_of
+from tests.models import tiny_causal
+
+
+def voted(count: int, seed: int = 0):  # type: ignore[no-untyped-def]
+    """Three votes a pair; the nearer the answers, the more the votes are a coin's."""
+    rng = np.random.default_rng(seed)
+    rows, vectors = [], {}
+    for i in range(count):
+        angle = rng.uniform(0.02, np.pi / 2)
+        base, other = rng.normal(size=(2, 6))
+        base /= np.linalg.norm(base)
+        other -= other @ base * base
+        other /= np.linalg.norm(other)
+        vectors |= {f"a{i}": base, f"b{i}": np.cos(angle) * base + np.sin(angle) * other}
+        for person in range(3):
+            wins = rng.random() < 0.5 + 0.5 * (1 - np.cos(angle))
+            chosen, rejected = (f"a{i}", f"b{i}") if wins else (f"b{i}", f"a{i}")
+            rows.append(
+                {"prompt": f"p{i}", "chosen": chosen, "rejected": rejected}
+                | {"annotator": f"w{person}"}
+            )
+    pairs = pairs_of(rows)
+    return pairs, context_of(pairs, vectors, 6)
+
+
+def test_people_disagree_where_answers_are_alike() -> None:
+    pairs, context = voted(300)
+    found = audit_candidates(pairs, context)
+    assert found["comparisons"] == 300
+    assert found["answers_per_prompt"] == 2
+    assert found["spearman"] < -0.2
+    assert found["p_value"] < 1e-6
+    low, _, high = (part["disagreement"] for part in found["by_distance"])
+    assert low > high + 0.1
+    features = context.features
+    cosines = np.einsum("nd,nd->n", features.of("chosen"), features.of("rejected"))[::3]
+    assert found["mean_distance"] == pytest.approx(1 - cosines.mean(), abs=1e-3)
+    assert found["nearly_alike"] == pytest.approx((cosines > 0.95).mean(), abs=1e-3)
+    assert found["distance_between_prompts"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_copies_have_no_diversity_and_single_votes_no_disagreement() -> None:
+    pairs = numbered_pairs(40)
+    one = np.array([1.0, 0, 0])
+    vectors = {f"{side} {i}": one for side in ("good", "evil") for i in range(40)}
+    found = audit_candidates(pairs, context_of(pairs, vectors, 3))
+    assert found["mean_distance"] == 0
+    assert found["nearly_alike"] == 1
+    assert found["pairs_with_several_votes"] == 0
+    assert "disagreement" not in found
+
+
+def test_ranking_accuracy_counts_what_the_model_prefers(tmp_path: Path) -> None:
+    model = ModelSpec(name=str(tiny_causal(tmp_path / "m")))
+    pairs = numbered_pairs(30)
+    answers = answer_logprobs(pairs, Context(), model)
+    found = audit_ranking(pairs, Context(), model, beta=0.5, reliability=0.8)
+    gap = answers.chosen - answers.rejected
+    assert found["by_sum"]["share"] == pytest.approx((gap > 0).mean(), abs=1e-4)
+    chosen, rejected = answers.means()
+    assert found["by_token"]["share"] == pytest.approx((chosen > rejected).mean(), abs=1e-4)
+    ideal = (gap > -logit(0.8) / 0.5).mean()
+    assert found["idealised"]["share"] == pytest.approx(ideal, abs=1e-4)
+    assert ideal >= (gap > 0).mean()
+    assert found["by_sum"]["low"] <= found["by_sum"]["share"] <= found["by_sum"]["high"]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import torch
+
+from curate.models.folds import group_folds
+from curate.models.general_heads import train_general
+from curate.models.out_of_fold import answers, at_heads, votes
+from curate.models.preference_groups import Votes, fit_groups
+from curate.models.split_margins import mean_answer, reward_part
+from scorers.disagreement import CYCLE, FLIP, SHARED, TASTE, Disagreement
+from tests.benchmarks.disagreement import mixed
+from tests.helpers import simulate
+from tests.scorers.test_general_preference import cycle
+
+
+def test_flips_tastes_and_cycles_are_told_apart() -> None:
+    sim = mixed(1600, annotators=32, dim=8, seed=7)
+    scores = Disagreement(repeats=2, max_groups=3).score(sim.pairs, sim.context)
+    kinds = scores["kind"].to_numpy()
+    assert (kinds == sim.truth).mean() > 0.8
+    assert sim.context.facts["groups"] == 2
+    for kind in (TASTE, CYCLE, FLIP):
+        assert (kinds[sim.truth == kind] == kind).mean() > 0.65, kind
+    parts = scores["reward"] + scores["cycle"]
+    np.testing.assert_allclose(parts.to_numpy(), scores["margin"].to_numpy(), atol=1e-9)
+
+
+def test_one_taste_without_cycles_is_shared_or_flipped() -> None:
+    sim = simulate(900, flips=0.2)
+    scores = Disagreement(repeats=1).score(sim.pairs, sim.context)
+    assert set(scores["kind"].unique()) <= {SHARED, FLIP}
+    assert scores["cycle"].abs().max() == 0
+    assert scores["others"].null_count() == len(scores)
+    flagged = (scores["kind"] == FLIP).to_numpy()
+    assert flagged[sim.flipped].mean() > flagged[~sim.flipped].mean() + 0.4
+    assert any("taste" in warning for warning in sim.context.warnings)
+
+
+def test_a_cycle_has_little_reward() -> None:
+    sim = cycle()
+    scores = Disagreement(repeats=1).score(sim.pairs, sim.context)
+    assert (scores["kind"] == CYCLE).mean() > 0.95
+
+
+def test_the_parts_are_those_of_the_skew_matrix() -> None:
+    """Against s written out as a matrix: curl = (c - m)' A (r - m) of the lifted vectors."""
+    sim = cycle(60, seed=3)
+    chosen, rejected = answers(sim.context, "embedding")
+    voting = votes(sim.pairs, sim.context)
+    folds = group_folds(sim.context.prompt_groups(sim.pairs), 3, 0)
+    given = Votes(chosen, rejected, np.where(voting, 0, -1), folds)
+    groups = fit_groups(given, 1, lambda w: train_general(chosen, rejected, w, 0), 0)
+    weight = groups.heads.weight.detach().double()  # type: ignore[union-attr]
+    mean = mean_answer(chosen, rejected).double()[0]
+    whole = at_heads(groups.heads.margins, chosen, rejected, groups.head_of)[:, 0]
+    curl = whole - reward_part(given, groups)[:, 0]
+    for i in range(0, 60, 7):
+        w = weight[groups.head_of[i, 0]]
+        skew = w[:, 1::2] @ w[:, ::2].T
+        skew = skew - skew.T
+        c, r = (
+            torch.cat([side[i : i + 1].double()[0] - mean, torch.zeros(1)])
+            for side in (chosen, rejected)
+        )
+        assert abs(float(c @ skew @ r) - curl[i]) < 1e-4
+
+
+def test_ties_get_no_kind() -> None:
+    sim = simulate(200)
+    pairs = sim.pairs.with_columns(is_tie=pl.int_range(pl.len()) < 5)
+    scores = Disagreement(repeats=1).score(pairs, sim.context)
+    assert scores["kind"].head(5).null_count() == 5
+    assert scores["status"].head(5).to_list() == ["tie"] * 5
