@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,25 +12,13 @@ from curate.formats.slots import SLOT_KEY
 from curate.keys import select_in_batches
 from curate.models.folds import group_folds
 from curate.models.out_of_fold import votes
-from curate.models.regression import Regression, regress
-from curate.pairs import messages_text
+from curate.models.regression import explained, held_out, regress
+from curate.models.traits import LENGTH, TRAIT_NAMES, trait_difference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TRAITS: dict[str, str] = {
-    "list items": r"(?m)^\s*(?:[-*•]|\d+[.)])\s",
-    "headers": r"(?m)^#{1,6}\s",
-    "bold": r"\*\*[^*\n]+\*\*",
-    "code": r"```|`[^`\n]+`",
-    "citations": r"\[\d+\]|https?://|\(\w[^()]{1,40}, \d{4}\)",
-    "questions": r"\?",
-    "exclamations": r"!",
-    "refusal": r"(?i)\bi(?:['\x{2019}]m| am) sorry\b|\bi (?:can(?:['\x{2019}]t|not| not)|"
-    r"won['\x{2019}]t)\b|\bas an? (?:ai|artificial)\b",
-}
-"""What is counted in an answer, by regular expression; the length in characters comes beside it."""
-_LENGTH, _POSITION = "length", "first slot"
+_POSITION = "first slot"
 _FOLDS = 5
 _FEWEST = 100
 _LEAST_FIRED = 10
@@ -66,11 +53,9 @@ def audit_style(
     folds = group_folds(groups, _FOLDS, context.step_seed("style"))
     return {
         "pairs": int(voting.sum()),
-        "explained": round(1.0 - _held_out(differences, groups, folds) / math.log(2.0), 4),
-        "explained_by_length": round(
-            1.0 - _held_out(differences[:, :1], groups, folds) / math.log(2.0), 4
-        ),
-        "coefficients": [_row(fit, i, name) for i, name in enumerate(names)],
+        "explained": explained(held_out(differences, groups, folds)),
+        "explained_by_length": explained(held_out(differences[:, :1], groups, folds)),
+        "coefficients": [{"trait": name} | fit.row(i) for i, name in enumerate(names)],
     }
 
 
@@ -79,50 +64,17 @@ def _differences(
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Names, and differences chosen minus rejected, (pairs, names); those that never differ go."""
     found: dict[str, NDArray[np.float64]] = {}
-    for name in (_LENGTH, *TRAITS):
-        sides = (_log_count(side, name) for side in ("chosen", "rejected"))
-        made = select_in_batches(pairs, **dict(zip("cr", sides, strict=True)))
-        found[name] = made["c"].to_numpy() - made["r"].to_numpy()
+    for name in TRAIT_NAMES:
+        found[name] = select_in_batches(pairs, d=trait_difference(name))["d"].to_numpy()
     slot = _extra(pairs, SLOT_KEY)
     if np.isfinite(slot).any():
         found[_POSITION] = np.where(np.isfinite(slot), np.where(slot == 1, 1.0, -1.0), 0.0)
     for key in columns:
         found[f"extra.{key}"] = np.nan_to_num(_extra(pairs, key))
-    kept = {n: v for n, v in found.items() if n == _LENGTH or (v != 0).sum() >= _LEAST_FIRED}
+    kept = {n: v for n, v in found.items() if n == LENGTH or (v != 0).sum() >= _LEAST_FIRED}
     return list(kept), np.column_stack(list(kept.values()))
-
-
-def _log_count(side: str, trait: str) -> pl.Expr:
-    text = messages_text(side)
-    count = text.str.len_chars() if trait == _LENGTH else text.str.count_matches(TRAITS[trait])
-    return count.cast(pl.Float64).log1p()
 
 
 def _extra(pairs: pl.DataFrame, key: str) -> NDArray[np.float64]:
     value = pl.col("extra").str.json_path_match(f"$['{key}']").cast(pl.Float64, strict=False)
     return pairs.select(v=value)["v"].to_numpy()
-
-
-def _held_out(
-    differences: NDArray[np.float64], groups: NDArray[np.int64], folds: NDArray[np.int64]
-) -> float:
-    """Mean log loss of each vote by the fit on the other folds."""
-    loss = np.full(len(differences), math.log(2.0))
-    for fold in np.unique(folds):
-        own = folds == fold
-        if own.all():
-            break
-        fit = regress(differences[~own], np.unique(groups[~own], return_inverse=True)[1])
-        loss[own] = np.logaddexp(0.0, -fit.log_odds(differences[own]))
-    return float(loss.mean())
-
-
-def _row(fit: Regression, column: int, name: str) -> dict[str, Any]:
-    low, high = fit.interval(column)
-    return {
-        "trait": name,
-        "coefficient": round(float(fit.coefficients[column]), 4),
-        "low": round(low, 4),
-        "high": round(high, 4),
-        "p_value": fit.p_value(column),
-    }

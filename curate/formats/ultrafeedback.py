@@ -9,14 +9,23 @@ import polars as pl
 
 from curate.formats.base import Format, RowSample, as_turn, has_columns
 from curate.formats.rankings import RANKED, pairs_of_rankings
+from curate.formats.slots import add_to_extra
 
-_COMPLETION = pl.Struct({"response": pl.String, "overall_score": pl.Float64})
+_ASPECTS = ("helpfulness", "honesty", "instruction_following", "truthfulness")
+_RATING = pl.Struct({"Rating": pl.String})
+_COMPLETION = pl.Struct(
+    {
+        "response": pl.String,
+        "overall_score": pl.Float64,
+        "annotations": pl.Struct(dict.fromkeys(_ASPECTS, _RATING)),
+    }
+)
 
 
 class UltraFeedback(Format):
     """`instruction` and `completions` with `response` and `overall_score`.
 
-    Pairs are made by `input.ranking`.
+    Pairs are made by `input.ranking`; `extra` holds the ratings of all completions by aspect.
     """
 
     name = "ultrafeedback"
@@ -38,7 +47,18 @@ class UltraFeedback(Format):
                 score=pl.element().struct.field("overall_score"),
             )
         )
+        annotated = pl.element().struct.field("annotations")
+        ratings = pl.col("completions").list.eval(
+            pl.struct(
+                annotated.struct.field(aspect)
+                .struct.field("Rating")
+                .cast(pl.Float64, strict=False)
+                .alias(aspect)
+                for aspect in _ASPECTS
+            ).struct.json_encode()
+        )
         rows = rows.with_columns(
+            add_to_extra("attributes", pl.format("[{}]", ratings.list.join(","))),
             prompt=as_turn("instruction", "user"),
             source=pl.col("source").cast(pl.String),
             _ranked=ranked.cast(RANKED),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
@@ -50,6 +51,16 @@ class Regression:
             return 1.0
         return float(2.0 * norm.sf(abs(float(self.coefficients[column])) / error))
 
+    def row(self, column: int) -> dict[str, Any]:
+        """Coefficient, interval and p value of a column, as plain data."""
+        low, high = self.interval(column)
+        return {
+            "coefficient": round(float(self.coefficients[column]), 4),
+            "low": round(low, 4),
+            "high": round(high, 4),
+            "p_value": self.p_value(column),
+        }
+
 
 def regress(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> Regression:
     """Fit -log sigma(x b) by Newton's method; every row is a vote for its first answer.
@@ -79,6 +90,25 @@ def regress(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> Regr
     covariance = bread @ (scores.T @ scores) @ bread
     errors = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * (size > 0)
     return Regression(b * (size > 0), errors, scale, float(np.logaddexp(0.0, -x @ b).mean()))
+
+
+def held_out(
+    differences: NDArray[np.float64], groups: NDArray[np.int64], folds: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Log odds of each vote by the fit on the other folds, (pairs,); 0 where there is no other."""
+    found = np.zeros(len(differences))
+    for fold in np.unique(folds):
+        own = folds == fold
+        if own.all():
+            break
+        fit = regress(differences[~own], np.unique(groups[~own], return_inverse=True)[1])
+        found[own] = fit.log_odds(differences[own])
+    return found
+
+
+def explained(log_odds: NDArray[np.float64]) -> float:
+    """Share of a bit that held-out log odds tell of a vote: 1 - mean log loss / ln 2."""
+    return round(1.0 - float(np.logaddexp(0.0, -log_odds).mean()) / math.log(2.0), 4)
 
 
 def _curvature(x: NDArray[np.float64], doubt: NDArray[np.float64]) -> NDArray[np.float64]:

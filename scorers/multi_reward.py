@@ -1,0 +1,170 @@
+"""Several rewards combined into one, by weights that may depend on the prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from pydantic import Field, model_validator
+from scipy.special import log_expit
+
+from curate.context import Context
+from curate.errors import suggestion
+from curate.models.attributes import Attribute, attribute_margins
+from curate.models.folds import group_folds
+from curate.models.local_weights import local_weights
+from curate.models.neighbours import EXACT_BELOW, nearest_others, rows_of
+from curate.models.out_of_fold import status, votes
+from curate.models.regression import regress
+from curate.steps import HIGHER, Column, Parameters, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MISSING = "a reward is missing"
+_SURE = 3.0
+"""Standard errors above 0 from which on weights by prompt are taken."""
+
+
+class MultiRewardParams(Parameters):
+    """Parameters of `multi_reward`."""
+
+    rewards: dict[str, Attribute] = Field(
+        default_factory=dict, description="Name and place of each reward or attribute."
+    )
+    weights: dict[str, float] | None = Field(
+        None, description="Weight of each reward in its own unit; default learned from the votes."
+    )
+    k: int = Field(
+        50, ge=1, description="Nearest other prompts whose votes make a prompt's weights."
+    )
+    prior: float = Field(
+        20.0, gt=0, description="Votes' worth of belief in weights for all prompts."
+    )
+    folds: int = Field(5, ge=2, description="Folds by prompt, for the weights of all prompts.")
+
+    @model_validator(mode="after")
+    def _known(self) -> MultiRewardParams:
+        for name in self.weights or {}:
+            if name not in self.rewards:
+                raise ValueError(f"weight of '{name}': {suggestion(name, self.rewards)}")
+        return self
+
+
+class MultiReward(Scorer[MultiRewardParams]):
+    """Margin sum_k w_k (r_k(chosen) - r_k(rejected)); weights given, or learned from the votes.
+
+    Learned weights are those of a Bradley-Terry regression on the other folds, moved for each
+    prompt by the votes on the k nearest other prompts (one Newton step, `prior` votes' worth of
+    belief in the common weights). Those by prompt are taken only where they predict held-out votes
+    surely better. The paper trains an adapter on rewards of preferred answers; its weights are
+    positive, these need not be.
+    """
+
+    name = "multi_reward"
+    summary = "several rewards or attributes combined, by weights of the prompt's neighbourhood"
+    reference = "PRO (Preference Orchestrator), arXiv 2511.10656; HelpSteer2, arXiv 2406.08673"
+    Params = MultiRewardParams
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self.needs_embeddings = self.params.weights is None
+
+    def columns(self) -> tuple[Column, ...]:
+        """Margin and weights."""
+        weights = (
+            Column(f"weight_{name}", f"weight of {name}, in its own unit")
+            for name in self.params.rewards
+        )
+        return (
+            Column("margin", "weighed margin of the label", "float", HIGHER, "nats if learned"),
+            *weights,
+            Column("status", f"ok; tie, identical answers, or '{MISSING}'", "text"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Margins of all pairs that have all rewards."""
+        p = self.params
+        where = f"scorer '{self.name}', rewards"
+        values = attribute_margins(pairs, context, p.rewards, where)
+        whole = ~np.isnan(values).any(axis=1)
+        if p.weights is not None:
+            row = np.array([p.weights.get(name, 0.0) for name in p.rewards])
+            weights = np.tile(row, (len(pairs), 1))
+        else:
+            known = whole & votes(pairs, context)
+            weights = self._learned(np.nan_to_num(values), known, pairs, context)
+        margin = np.where(whole, (weights * np.nan_to_num(values)).sum(axis=1), np.nan)
+        said = status(pairs, context).to_frame("s").with_columns(whole=pl.Series(whole))
+        made = {"margin": pl.Series(margin).fill_nan(None)}
+        made |= {f"weight_{n}": pl.Series(weights[:, i]) for i, n in enumerate(p.rewards)}
+        missing = pl.when(pl.col("whole") | (pl.col("s") != "ok")).then("s")
+        return pl.DataFrame(made | {"status": said.select(missing.otherwise(pl.lit(MISSING)))["s"]})
+
+    def _learned(
+        self,
+        values: NDArray[np.float64],
+        known: NDArray[np.bool_],
+        pairs: pl.DataFrame,
+        context: Context,
+    ) -> NDArray[np.float64]:
+        """(pairs, K) in the rewards' own units; no pair's prompt has a say in its weights."""
+        groups = context.prompt_groups(pairs)
+        size = np.sqrt(np.square(values[known]).mean(axis=0)) if known.any() else 1.0
+        scale = np.where(size > 0, size, 1.0)
+        unit = values / scale
+        folds = group_folds(groups, self.params.folds, context.step_seed(self.name))
+        common, local = np.zeros_like(unit), np.zeros_like(unit)
+        neighbours = self._neighbours(groups, context)
+        for fold in np.unique(folds):
+            learned, own = known & (folds != fold), folds == fold
+            start = np.zeros(unit.shape[1])
+            if learned.any():
+                numbers = np.unique(groups[learned], return_inverse=True)[1]
+                fit = regress(unit[learned], numbers)
+                start = fit.coefficients / fit.scale
+            common[own] = start
+            moved = local_weights(unit[known], groups[known], neighbours, start, self.params.prior)
+            local[own] = moved[groups[own]]
+        better = self._tell(unit[known], common[known], local[known], scale, context)
+        return (local if better else common) / scale
+
+    def _neighbours(self, groups: NDArray[np.int64], context: Context) -> NDArray[np.int64]:
+        """(prompts, k) nearest other prompts, numbered as the groups are."""
+        features = context.features
+        first = np.unique(groups, return_index=True)[1]
+        rows = features.index["prompt"][first]
+        order = np.argsort(rows, kind="stable")
+        k = min(self.params.k, len(rows) - 1)
+        if k < 1:
+            return np.full((len(rows), 1), -1, dtype=np.int64)
+        vectors = rows_of(features.vectors, rows[order])
+        found = nearest_others(vectors, k, EXACT_BELOW, context.step_seed(self.name))
+        neighbours = np.empty_like(found.others)
+        neighbours[order] = np.where(found.others >= 0, order[found.others], -1)
+        return neighbours
+
+    def _tell(
+        self,
+        unit: NDArray[np.float64],
+        common: NDArray[np.float64],
+        local: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        context: Context,
+    ) -> bool:
+        """Whether weights by prompt predict held-out votes surely better; the facts."""
+        if not len(unit):
+            return False
+        first, second = (log_expit((w * unit).sum(axis=1)) for w in (local, common))
+        gain = first - second
+        error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+        better = bool(gain.mean() > _SURE * error)
+        names = list(self.params.rewards)
+        context.facts["weights"] = dict(
+            zip(names, (common.mean(axis=0) / scale).round(4).tolist(), strict=True)
+        )
+        context.facts["gain_of_weights_by_prompt"] = round(float(gain.mean()), 4)
+        context.facts["gain_standard_error"] = round(float(error), 4)
+        context.facts["weights_by_prompt"] = better
+        return better
