@@ -13,6 +13,7 @@ import typer
 from curate.cli_bench import bench
 from curate.cli_cache import cache
 from curate.cli_data import read_data
+from curate.cli_derive import derive
 from curate.cli_explain import explain
 from curate.cli_export import export, push
 from curate.cli_human import merge, route
@@ -210,6 +211,7 @@ def audit(
 
 app.command()(bench)
 app.command()(explain)
+app.command()(derive)
 app.command()(export)
 app.command()(push)
 app.command()(route)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.stats import t as student
+from scipy.stats import norm
 
 from curate.context import Context
 from curate.models.preference_groups import Groups, Train, Votes, fit_groups
@@ -79,10 +79,15 @@ def _searched(given: Votes, train: Train, most: int, context: Context, seed: int
 
 
 def _better(new: Groups, old: Groups, annotator: NDArray[np.int64]) -> bool:
-    """Whether the held-out likelihood rose surely: t-interval over annotators above 0."""
-    gain = new.log_likelihood - old.log_likelihood
+    """Whether the held-out likelihood of these annotators' votes rose surely.
+
+    The error is that of the votes around each annotator's own mean gain: that a minority gains much
+    and the others little is no doubt of the gain.
+    """
     known = annotator >= 0
-    sums = np.bincount(annotator[known], gain[known])
-    error = float(sums.std(ddof=1)) * np.sqrt(len(sums))
-    least = max(student.ppf((1.0 + _LEVEL) / 2.0, len(sums) - 1) * error, _LEAST_GAIN * known.sum())
-    return bool(sums.sum() > least)
+    gain, owner = (new.log_likelihood - old.log_likelihood)[known], annotator[known]
+    count = np.maximum(np.bincount(owner), 1)
+    apart = gain - (np.bincount(owner, gain) / count)[owner]
+    error = float(np.sqrt(np.square(apart).sum()))
+    sure = norm.ppf((1.0 + _LEVEL) / 2.0) * error
+    return bool(gain.sum() > max(sure, _LEAST_GAIN * len(gain)))

@@ -29,6 +29,7 @@ _SETTLED = 0.01
 _SOFT = 0.9
 """How surely an annotator belongs to the cluster from which EM starts."""
 _ROWS = 8192
+_AXES, _LEAST_VARIANCE = 20, 1e-9
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,14 @@ def member_weights(votes: Votes, member: NDArray[np.float64]) -> Tensor:
 
 
 def _start(votes: Votes, groups: int, folds: int, people: int, seed: int) -> NDArray[np.float64]:
-    """(folds, annotators, K): clusters of the annotators' mean directions in the training votes."""
+    """(folds, annotators, K): clusters of the annotators' mean directions in the training votes.
+
+    Directions are looked at along the 20 principal axes of all differences, each scaled to unit
+    variance: else the clusters follow what varies most, not what people differ in.
+    """
     member = np.full((folds, people, groups), 1.0)
     if groups > 1:
-        directions = _mean_directions(votes, folds, people)
+        directions = _mean_directions(votes, folds, people) @ _white(votes)
         for fold in range(folds):
             model = KMeans(groups, n_init=4, random_state=seed + fold)
             cluster = model.fit_predict(directions[fold])
@@ -131,6 +136,19 @@ def _start(votes: Votes, groups: int, folds: int, people: int, seed: int) -> NDA
                 cluster[:, None] == np.arange(groups), _SOFT, (1.0 - _SOFT) / (groups - 1)
             )
     found: NDArray[np.float64] = member / member.sum(axis=2, keepdims=True)
+    return found
+
+
+def _white(votes: Votes) -> NDArray[np.float64]:
+    """(dim, axes): from features to scaled principal axes; does not depend on the labels."""
+    width = votes.chosen.shape[1]
+    moment, count = np.zeros((width, width)), max(len(votes.chosen), 1)
+    for rows in batches(len(votes.chosen), _ROWS):
+        difference = (votes.chosen[rows] - votes.rejected[rows]).double().cpu().numpy()
+        moment += difference.T @ difference / count
+    sizes, axes = np.linalg.eigh(moment)
+    kept = np.flatnonzero(sizes > _LEAST_VARIANCE * sizes[-1])[-_AXES:]
+    found: NDArray[np.float64] = axes[:, kept] / np.sqrt(sizes[kept])
     return found
 
 

@@ -1,0 +1,1 @@
+"""Pairs that are made from other pairs."""

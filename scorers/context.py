@@ -1,0 +1,172 @@
+"""Preferences that turn with the context of a question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field, model_validator
+from scipy.stats import hypergeom
+
+from curate.context import Context
+from curate.keys import hashed, select_in_batches
+from curate.models.out_of_fold import status
+from curate.pairs import messages_key
+from curate.steps import Column, Parameters, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ONE = "one context"
+_LEVEL = 0.05
+_SURE = 3.0
+"""Standard errors above 0 from which on contexts decide."""
+
+
+class ContextParams(Parameters):
+    """Parameters of `context`."""
+
+    by: Literal["system", "history", "extra"] = Field(
+        "system",
+        description="What the context is: the system messages, all before the last question, or a "
+        "key of extra.",
+    )
+    key: str | None = Field(None, description="The key of extra, for 'by: extra'.")
+
+    @model_validator(mode="after")
+    def _named(self) -> ContextParams:
+        if (self.by == "extra") != (self.key is not None):
+            raise ValueError("'by: extra' and 'key' go together")
+        return self
+
+
+class ContextScorer(Scorer[ContextParams]):
+    """Compares votes on the same question and answers under several contexts.
+
+    A preference that turns with the context is no noise: the context decides. `p_value` tests that
+    votes here are those of the other contexts (Fisher's exact test, twice the smaller tail); with a
+    vote or two in each it is never small. The facts say whether turning is more than noise on the
+    whole: two votes of different contexts must differ more often than two of the same one.
+    """
+
+    name = "context"
+    summary = "preferences on the same question and answers that turn with the context"
+    reference = "Context-Aware Preference Modeling, arXiv 2407.14916 (its question; Fisher's test)"
+    Params = ContextParams
+
+    def columns(self) -> tuple[Column, ...]:
+        """Contexts, whether the preference turns, and how surely."""
+        return (
+            Column("contexts", "contexts in which this pair of answers was judged", "int"),
+            Column("here", "share of this context's votes for the label", unit="0 to 1"),
+            Column("elsewhere", "share of the other contexts' votes for it", unit="0 to 1"),
+            Column("turns", "most votes here and most elsewhere disagree", "bool"),
+            Column("p_value", "that votes here are as those elsewhere", unit="0 to 1"),
+            Column("status", f"ok; tie, identical answers, or '{ONE}'", "text"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Votes here and elsewhere of all pairs."""
+        votes = self._votes(pairs).with_columns(status(pairs, context).alias("why"))
+        ok = pl.col("why") == "ok"
+        one, task = pl.col("low").cast(pl.Int64), ["question", "first", "second"]
+        counted = votes.with_columns(
+            n=ok.sum().over([*task, "place"]),
+            w=(one * ok).sum().over([*task, "place"]),
+            total=ok.sum().over(task),
+            all_low=(one * ok).sum().over(task),
+            contexts=pl.col("place").filter(ok).n_unique().over(task),
+        )
+        several = ok & (pl.col("contexts") > 1)
+        for_low = pl.col("low")
+        here = pl.col("w") / pl.col("n")
+        there = (pl.col("all_low") - pl.col("w")) / (pl.col("total") - pl.col("n"))
+        frame = counted.with_columns(several=several, here=here, there=there)
+        frame = frame.with_columns(p=pl.Series(_p_values(frame)))
+        context.facts |= _facts(frame)
+        both = (pl.col("here") - 0.5) * (pl.col("there") - 0.5)
+        return frame.select(
+            contexts=pl.when(ok).then("contexts").cast(pl.Int64),
+            here=pl.when(several).then(pl.when(for_low).then("here").otherwise(1 - pl.col("here"))),
+            elsewhere=pl.when(several).then(
+                pl.when(for_low).then("there").otherwise(1 - pl.col("there"))
+            ),
+            turns=pl.when(several).then(both < 0),
+            p_value=pl.when(several).then("p"),
+            status=pl.when(ok & ~several).then(pl.lit(ONE)).otherwise("why"),
+        )
+
+    def _votes(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Of each pair: hashes of question, context and both answers in order, and the vote."""
+        last = pl.col("prompt").list.len() - 1
+        is_system = pl.element().struct.field("role") == "system"
+        before = {
+            "system": pl.col("prompt").list.eval(pl.element().filter(is_system)),
+            "history": pl.col("prompt").list.head(last),
+        }
+        question = pl.col("prompt").list.eval(pl.element().filter(~is_system))
+        if self.params.by == "history":
+            question = pl.col("prompt").list.tail(1)
+        elif self.params.by == "extra":
+            question = pl.col("prompt")
+        path = f"$['{self.params.key}']"
+        shown = pairs.with_columns(_question=question)
+        if self.params.by == "extra":
+            place = pl.col("extra").str.json_path_match(path).fill_null("")
+        else:
+            shown = shown.with_columns(_place=before[self.params.by])
+            place = messages_key("_place")
+        keys = select_in_batches(
+            shown,
+            question=hashed(messages_key("_question")),
+            place=hashed(place),
+            c=hashed(messages_key("chosen")),
+            r=hashed(messages_key("rejected")),
+        )
+        return keys.select(
+            "question",
+            "place",
+            first=pl.min_horizontal("c", "r"),
+            second=pl.max_horizontal("c", "r"),
+            low=pl.col("c") < pl.col("r"),
+        )
+
+
+def _p_values(frame: pl.DataFrame) -> NDArray[np.float64]:
+    """Twice the smaller tail of the hypergeometric distribution, at most 1."""
+    n, w, total, low = (
+        frame[c].to_numpy().astype(np.int64) for c in ("n", "w", "total", "all_low")
+    )
+    below = hypergeom.cdf(w, total, low, n)
+    above = hypergeom.sf(w - 1, total, low, n)
+    found: NDArray[np.float64] = np.minimum(2.0 * np.minimum(below, above), 1.0)
+    return found
+
+
+def _facts(frame: pl.DataFrame) -> dict[str, Any]:
+    """How often two votes on the same answers differ, in one context and in two."""
+    several = frame.filter("several")
+    cells = several.unique(["question", "first", "second", "place"], maintain_order=True)
+    n, w = pl.col("n").cast(pl.Float64), pl.col("w").cast(pl.Float64)
+    rest, low = pl.col("total") - n, pl.col("all_low") - w
+    shares = cells.select(
+        within=pl.when(n > 1).then(2.0 * w * (n - w) / (n * (n - 1.0))),
+        across=(w * (rest - low) + (n - w) * low) / (n * rest),
+    )
+    facts: dict[str, Any] = {
+        "pairs_with_several_contexts": len(several),
+        "pairs_that_surely_turn": int((several["p"] < _LEVEL).sum()),
+    }
+    both = shares.drop_nulls("within")
+    for name in ("within", "across"):
+        values = shares[name].drop_nulls()
+        if len(values):
+            facts[f"votes_that_differ_{name}"] = round(float(values.to_numpy().mean()), 4)
+    if len(both) > 1:
+        gap = (both["across"] - both["within"]).to_numpy()
+        error = float(gap.std(ddof=1)) / np.sqrt(len(gap))
+        facts["difference"] = round(float(gap.mean()), 4)
+        facts["difference_standard_error"] = round(error, 4)
+        facts["context_decides"] = bool(gap.mean() > _SURE * error)
+    return facts
