@@ -17,10 +17,11 @@ class ReweightParams(PosteriorParams):
     """Parameters of `reweight`."""
 
     floor: float = Field(0.0, ge=0, le=1, description="Smallest weight.")
+    ceiling: float = Field(1.0, ge=1, description="Largest weight; above 1 for weights of mean 1.")
 
 
 class Reweight(Filter[ReweightParams]):
-    """Weight = posterior, at least the floor; 1 where there is none; drops nothing.
+    """Weight = posterior, or any column, within floor and ceiling; 1 where it is missing.
 
     The export writes it as the column `weight`, for trainers with weighted losses.
     """
@@ -37,10 +38,10 @@ class Reweight(Filter[ReweightParams]):
 
     def adds(self) -> tuple[Column, ...]:
         """The weight."""
-        return (Column("weight", "training weight of the pair", "float", HIGHER, "0 to 1"),)
+        return (Column("weight", "training weight of the pair", "float", HIGHER, "0 to ceiling"),)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
         """Keep all."""
         right = check_readable(pairs[self.params.column], self.name)
-        weight = right.clip(self.params.floor, 1.0).fill_null(1.0).alias("weight")
+        weight = right.clip(self.params.floor, self.params.ceiling).fill_null(1.0).alias("weight")
         return keep_all(pairs, weight.to_frame())

@@ -10,8 +10,11 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate.context import Context
+from curate.errors import CurateError
+from curate.keys import select_in_batches
+from curate.models.asymmetric_noise import fit_asymmetric
 from curate.models.calibration import calibrate
-from curate.models.combined import combined_margins
+from curate.models.combined import Combined, combined_margins
 from curate.models.head_scorer import STATUS, HeadScorer
 from curate.models.label_noise import (
     AnnotatorNoise,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SHOWN = 50
+SLOT, SLOT_KEY = "slot", "chosen_slot"
 
 
 class LabelEMParams(Parameters):
@@ -35,6 +39,12 @@ class LabelEMParams(Parameters):
     prior_votes: float = Field(
         20.0, ge=0, description="Votes' worth of belief that an annotator is like all the others."
     )
+    rates_by: str = Field(
+        "annotator",
+        description="Who or what flips at a rate of its own: annotator; slot (of a judge: wins of "
+        "the first and of the second answer are lost at different rates); or a key of extra, such "
+        "as negative (answers that were not voted on may be liked).",
+    )
 
 
 class LabelEM(HeadScorer[LabelEMParams]):
@@ -42,7 +52,9 @@ class LabelEM(HeadScorer[LabelEMParams]):
 
     Scale and flip rate are fitted together, since a scale fitted to noisy labels first would hide
     the flips in it. The paper's M step on the policy is left out: retraining the heads with the
-    posterior as weight ranked flips worse than plain training did.
+    posterior as weight ranked flips worse than plain training did. With `rates_by: slot` the noise
+    is class-conditional; of implicit feedback `rates_by: negative` gives the posterior that an
+    answer without a vote is a hidden positive, as 1 - posterior.
     """
 
     name = "label_em"
@@ -62,7 +74,7 @@ class LabelEM(HeadScorer[LabelEMParams]):
             ),
             Column(
                 "reliability",
-                "of the pair's annotator: probability that a label is not flipped",
+                "probability that a label of the pair's annotator (or group) is not flipped",
                 "float",
                 HIGHER,
                 "0.5 to 1",
@@ -74,8 +86,10 @@ class LabelEM(HeadScorer[LabelEMParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Posterior of all pairs; ties and identical answers get none."""
         voting = votes(pairs, context)
-        names, annotator = _annotators(pairs)
         combined = combined_margins(pairs, context)
+        if self.params.rates_by == SLOT:
+            return self._by_slot(pairs, combined, voting, context)
+        names, annotator = self._owners(pairs)
         # Rates rest on the first round alone: the second one has been pulled towards its beliefs.
         noise = fit_annotators(combined.plain[voting], annotator[voting], self.params.prior_votes)
         eta = noise.pooled.reliability
@@ -89,6 +103,52 @@ class LabelEM(HeadScorer[LabelEMParams]):
                 "margin": margins,
             }
         )
+
+    def _owners(self, pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
+        """Names, and each pair's position among them; pairs without one share the name "(none)"."""
+        by = self.params.rates_by
+        path = f"$['{by}']"
+        column = pairs["annotator"]
+        if by != "annotator":
+            column = select_in_batches(pairs, o=pl.col("extra").str.json_path_match(path))["o"]
+            if len(column) and column.null_count() == len(column):
+                raise CurateError(
+                    "no pair has this key in extra",
+                    where="scorer 'label_em', rates_by",
+                    found=repr(by),
+                    expected=f"annotator, {SLOT}, or a key that 'curate inspect' shows",
+                )
+        column = column.fill_null("(none)")
+        return column.unique().sort().to_list(), dense_numbers(column)
+
+    def _by_slot(
+        self,
+        pairs: pl.DataFrame,
+        combined: Combined,
+        voting: NDArray[np.bool_],
+        context: Context,
+    ) -> pl.DataFrame:
+        """Flips of the first slot's wins and of the second slot's, each at its own rate."""
+        path = pl.col("extra").str.json_path_match(f"$.{SLOT_KEY}").cast(pl.Int64, strict=False)
+        slot = select_in_batches(pairs, s=path)["s"].fill_null(0).to_numpy()
+        known = voting & (slot > 0)
+        if not known.any():
+            raise CurateError(
+                "no pair says in which slot its preferred answer stood",
+                where="scorer 'label_em', rates_by: slot",
+                expected=f"extra.{SLOT_KEY}, as formats with two slots and a label give it",
+            )
+        first = slot == 1
+        noise = fit_asymmetric(combined.plain[known], first[known])
+        margins = noise.scale * combined.margin
+        right = np.where(known, noise.right(combined.margin, first), np.nan)
+        lost = np.where(first, noise.first_lost, noise.second_lost)
+        context.facts["noise_rate"] = round(noise.rate(combined.plain[known], first[known]), 4)
+        context.facts["first_slot_lost"] = round(noise.first_lost, 4)
+        context.facts["second_slot_lost"] = round(noise.second_lost, 4)
+        context.facts["calibration"] = calibrate(combined.plain[known]).facts()
+        reliability = np.where(known, 1.0 - lost, np.nan)
+        return pl.DataFrame({"posterior": right, "reliability": reliability, "margin": margins})
 
     def _tell(
         self,
@@ -105,10 +165,3 @@ class LabelEM(HeadScorer[LabelEMParams]):
         context.facts["reliability"] = {
             names[k]: round(float(noise.reliability[k]), 4) for k in worst
         }
-
-
-def _annotators(pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
-    """Names, and each pair's position among them; pairs without one share the name "(none)"."""
-    column = pairs["annotator"].fill_null("(none)")
-    names = column.unique().sort().to_list()
-    return names, dense_numbers(column)

@@ -84,7 +84,8 @@ def _margin(pairs: pl.DataFrame, context: Context, attribute: Attribute) -> NDAr
     elif attribute.margin is not None:
         difference = _number(attribute.margin)
     elif attribute.rating is not None:
-        difference = _rated(pairs, attribute.rating)
+        first, second = rating(pairs, attribute.rating)
+        difference = first - second
     else:
         difference = _number(str(attribute.chosen)) - _number(str(attribute.rejected))
     values = select_in_batches(pairs, d=difference.cast(pl.Float64))["d"]
@@ -96,8 +97,8 @@ def _number(key: str) -> pl.Expr:
     return pl.col("extra").str.json_path_match(path).cast(pl.Float64, strict=False)
 
 
-def _rated(pairs: pl.DataFrame, name: str) -> pl.Expr:
-    """Difference of a rating, which the data keeps in a list of all answers to the prompt."""
+def rating(pairs: pl.DataFrame, name: str) -> tuple[pl.Expr, pl.Expr]:
+    """A rating of both answers, which `extra` keeps in a list of all answers to the prompt."""
     places = [
         pl.col("extra").str.json_path_match(f"$.{_PLACES}[{i}]").cast(pl.Int64, strict=False)
         for i in (0, 1)
@@ -111,4 +112,4 @@ def _rated(pairs: pl.DataFrame, name: str) -> pl.Expr:
             rating = pl.col("extra").str.json_path_match(path).cast(pl.Float64, strict=False)
             value = pl.when(place == number).then(rating).otherwise(value)
         sides.append(value)
-    return sides[0] - sides[1]
+    return sides[0], sides[1]

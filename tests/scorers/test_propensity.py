@@ -1,0 +1,145 @@
+"""Implicit feedback: reader, propensities, weights, and hidden positives by label_em."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from curate import CurateError, read_pairs
+from curate.context import Context
+from filters.reweight import Reweight
+from scorers.label_em import LabelEM
+from scorers.propensity import Propensity
+from tests.helpers import context_of, simulate, write_jsonl
+
+
+def showing(user: str, prompt: str, text: str, vote: int | None, **rest: Any) -> dict[str, Any]:
+    return {"user": user, "prompt": prompt, "response": text, "vote": vote, **rest}
+
+
+def test_votes_become_pairs_that_say_what_the_other_answer_was(tmp_path: Path) -> None:
+    rows = [
+        showing("u", "p", "liked", 1),
+        showing("u", "p", "unseen", None),
+        showing("u", "p", "disliked", -1),
+        showing("v", "p", "liked", 0),
+        showing("v", "p", "unseen", 0),
+    ]
+    path = str(write_jsonl(tmp_path / "f.jsonl", rows))
+    best = read_pairs(path, on_error="skip")
+    assert best.format == "implicit_feedback"
+    assert [r["rejected"][0]["content"] for r in best.frame.to_dicts()] == ["disliked"]
+    every = read_pairs(path, on_error="skip", ranking={"pairs": "all"})
+    found = {
+        r["rejected"][0]["content"]: json.loads(r["extra"])["negative"]
+        for r in every.frame.to_dicts()
+    }
+    assert found == {"disliked": "down", "unseen": "unvoted"}
+    assert every.frame["annotator"].unique().to_list() == ["u"]
+    assert every.rejected["row"].to_list() == [4, 5]
+
+
+def feedback(users: int, shown: int, seed: int = 0) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Half of the users vote often, half seldom; the first place gets more votes."""
+    rng = np.random.default_rng(seed)
+    rows, truth = [], []
+    for user in range(users):
+        for n in range(shown):
+            for place, seen in enumerate((1.0, 0.4)):
+                p = (0.8 if user % 2 else 0.2) * seen
+                vote = int(rng.random() < p) * int(rng.choice([1, -1]))
+                rows.append(
+                    showing(f"u{user}", f"p{n}", f"{user} {n} {place}", vote, position=place)
+                )
+                truth.append(p)
+    return rows, np.array(truth)
+
+
+def test_propensities_are_those_of_users_and_places(tmp_path: Path) -> None:
+    rows, truth = feedback(40, 60)
+    pairs = read_pairs(
+        str(write_jsonl(tmp_path / "f.jsonl", rows)), on_error="skip", ranking={"pairs": "all"}
+    ).frame
+    scores = Propensity().score(pairs, Context())
+    by_text = {r["response"]: p for r, p in zip(rows, truth, strict=True)}
+    for side in ("chosen", "rejected"):
+        texts = pairs[side].list.first().struct.field("content")
+        expected = np.array([by_text[t] for t in texts])
+        found = scores[side].to_numpy()
+        assert np.corrcoef(found, expected)[0, 1] > 0.95
+        assert np.abs(found - expected).mean() < 0.06
+
+
+def test_weights_are_clipped_and_of_mean_one() -> None:
+    extra = [
+        json.dumps(
+            {"attributes": [{"propensity": p}, {"propensity": 0.3}], "pair_of_answers": [0, 1]}
+        )
+        for p in (0.5, 0.01, 0.1)
+    ] + [None]
+    pairs = simulate(8).pairs[:4].with_columns(extra=pl.Series(extra, dtype=pl.String))
+    context = Context()
+    scores = Propensity(clip=0.05).score(pairs, context)
+    raw = np.array([2.0, 20.0, 10.0])
+    np.testing.assert_allclose(scores["weight"].to_numpy()[:3], raw / raw.mean())
+    assert scores["status"].to_list() == ["ok"] * 3 + ["no propensity"]
+    assert context.facts["clipped"] == 1
+    expected = raw.sum() ** 2 / (raw**2).sum() / 3
+    assert context.facts["effective_share"] == pytest.approx(expected, abs=1e-4)
+    frame = scores.select(pl.col("weight").alias("propensity.weight"))
+    taken = Reweight(column="propensity.weight", ceiling=20).apply(frame, Context())
+    assert taken.added is not None
+    assert taken.added["weight"].to_list()[1] == pytest.approx(20 / raw.mean())
+
+
+def test_unvoted_answers_hide_positives_and_down_votes_do_not() -> None:
+    """Of two answers the liked one gets a vote; where feedback is lost the other one has it."""
+    sim = simulate(4000, flips=0.0, scale=6.0, seed=3)
+    rng = np.random.default_rng(0)
+    unvoted = rng.random(4000) < 0.5
+    hidden = unvoted & (rng.random(4000) < 0.3)
+    features = sim.context.features.flipped(hidden)
+    sim.context._shared["features"] = features
+    kind = np.where(unvoted, "unvoted", "down")
+    pairs = sim.pairs.with_columns(
+        extra=pl.Series([json.dumps({"negative": k}) for k in kind.tolist()])
+    )
+    scores = LabelEM(rates_by="negative").score(pairs, sim.context)
+    found = sim.context.facts["reliability"]
+    assert found["down"] > 0.93
+    assert found["unvoted"] == pytest.approx(0.7, abs=0.07)
+    positive = 1.0 - scores["posterior"].to_numpy()[unvoted]
+    assert roc_auc_score(hidden[unvoted], positive) > 0.85
+    sure = positive > 0.8
+    assert hidden[unvoted][sure].mean() > 0.75
+
+
+def test_a_judge_that_favours_a_slot_is_seen() -> None:
+    sim = simulate(4000, flips=0.0, scale=6.0, seed=4)
+    rng = np.random.default_rng(1)
+    true_first = rng.random(4000) < 0.5
+    lost = rng.random(4000) < np.where(true_first, 0.05, 0.3)
+    slot = np.where(true_first ^ lost, 1, 2)
+    sim.context._shared["features"] = sim.context.features.flipped(lost)
+    pairs = sim.pairs.with_columns(
+        extra=pl.Series([json.dumps({"chosen_slot": int(s)}) for s in slot])
+    )
+    scores = LabelEM(rates_by="slot").score(pairs, sim.context)
+    facts = sim.context.facts
+    assert facts["first_slot_lost"] == pytest.approx(0.05, abs=0.05)
+    assert facts["second_slot_lost"] == pytest.approx(0.3, abs=0.06)
+    assert roc_auc_score(lost, 1.0 - scores["posterior"].to_numpy()) > 0.9
+
+
+def test_a_key_that_is_not_there_is_said() -> None:
+    sim = simulate(100)
+    with pytest.raises(CurateError, match="no pair has this key"):
+        LabelEM(rates_by="nothing").score(sim.pairs, sim.context)
+    with pytest.raises(CurateError, match="in which slot"):
+        LabelEM(rates_by="slot").score(sim.pairs, context_of(sim.pairs, {}, 4))
