@@ -20,6 +20,12 @@ def explain(
     embedder: Annotated[
         str, typer.Option(help="minilm, static, or a sentence-transformers folder or name.")
     ] = "minilm",
+    name_model: Annotated[
+        str | None, typer.Option(help="Model behind an endpoint that names the features.")
+    ] = None,
+    name_url: Annotated[
+        str | None, typer.Option(help="Of that endpoint; default $OPENAI_BASE_URL.")
+    ] = None,
     format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
     split: Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
@@ -33,6 +39,7 @@ def explain(
     from curate.explain.command import explain as run_explain
     from curate.explain.show import show_explanation
     from curate.models.autoencoder import SAESettings
+    from curate.models.judge.endpoint import EndpointParams
     from curate.runfolder import staged
     from curate.writing import write_frame, write_json
 
@@ -40,11 +47,12 @@ def explain(
         raise CurateError(
             "more features are active than there are", where="--active", expected=f"1 to {features}"
         )
+    namer = None if name_model is None else EndpointParams(model=name_model, base_url=name_url)
     with console_progress() as progress:
         pairs = read_data(data, format, split, limit, progress)
         settings = SAESettings.of(features, active)
         config = EmbedderConfig(name=embedder)
-        found, values = run_explain(pairs, progress, settings, config, seed=seed)
+        found, values = run_explain(pairs, progress, settings, config, seed=seed, namer=namer)
     with staged(output, overwrite, _MARK) as stage:
         write_frame(values, stage / "features.parquet")
         write_json(found, stage / _MARK)

@@ -18,14 +18,17 @@ from curate.explain.naming import extremes, feature_words
 from curate.keys import select_in_batches
 from curate.models.autoencoder import SAESettings, fit_to_run
 from curate.models.device import choose_device
+from curate.models.judge.endpoint import EndpointParams
+from curate.models.judge.naming import name_features
 from curate.models.out_of_fold import votes
 from curate.models.regression import regress
 from curate.pairs import messages_text
 from curate.reading import Pairs
+from curate.store import open_store
 from curate.versions import versions
 
 MIN_PAIRS = 200
-_EXAMPLES = 3
+_EXAMPLES, _NAMED_BY = 3, 8
 _SHOWN = 400
 _GROUP_PAIRS = 20
 _ALPHA = 0.05
@@ -38,6 +41,7 @@ def explain(
     embedder: EmbedderConfig | None = None,
     store: str | None = "auto",
     seed: int = 0,
+    namer: EndpointParams | None = None,
 ) -> tuple[dict[str, Any], pl.DataFrame]:
     """What the features are and how the vote goes with them (What's In My Human Feedback).
 
@@ -52,6 +56,7 @@ def explain(
         embedder: of the texts.
         store: as in pipeline.yaml.
         seed: of the autoencoder.
+        namer: endpoint of a language model that names each feature by its extreme pairs.
 
     Returns:
         The findings as plain data, and pair_id with `f0`, `f1`... of every pair, in order.
@@ -61,7 +66,12 @@ def explain(
     """
     config, settings = embedder or EmbedderConfig(), settings or SAESettings()
     frame = pairs.frame
-    context = Context(seed=seed, device=choose_device(config.device), progress=progress)
+    context = Context(
+        seed=seed,
+        device=choose_device(config.device),
+        progress=progress,
+        store=open_store(store),
+    )
     voting = votes(frame, context)
     if voting.sum() < MIN_PAIRS:
         raise CurateError(
@@ -74,6 +84,7 @@ def explain(
     context.features_of = lambda: features
     fitted = fit_to_run(context, voting, settings)
     values = fitted.features.numpy()
+    entries = _features(frame, values, context, voting)
     found = {
         "versions": versions(),
         "seed": seed,
@@ -82,10 +93,31 @@ def explain(
         "votes": int(voting.sum()),
         "autoencoder": asdict(settings) | {"epochs": fitted.epochs}
         | {"explained": round(fitted.explained, 4)},
-        "features": _features(frame, values, context, voting),
+        "features": entries,
     }  # fmt: skip
+    if namer is not None:
+        _name(entries, frame, values, context, namer)
+        found |= context.facts
     columns = {f"f{i}": values[:, i] for i in range(values.shape[1])}
     return found, pl.DataFrame({"pair_id": frame["pair_id"], **columns})
+
+
+def _name(
+    entries: list[dict[str, Any]],
+    pairs: pl.DataFrame,
+    values: NDArray[np.float32],
+    context: Context,
+    namer: EndpointParams,
+) -> None:
+    """Give each entry the name that a language model gives to its extreme pairs, or None."""
+    tops = extremes(values, _NAMED_BY)
+    examples = []
+    for entry in entries:
+        number = int(entry["feature"][1:])
+        shown = _examples(pairs, values[:, number], tops[number])
+        examples.append(([e["with"] for e in shown], [e["without"] for e in shown]))
+    for entry, name in zip(entries, name_features(examples, context, namer), strict=True):
+        entry["name"] = name
 
 
 def _features(

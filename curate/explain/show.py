@@ -36,7 +36,7 @@ def show_explanation(found: dict[str, Any]) -> None:
     for row in found["features"][:_ROWS]:
         table.add_row(
             row["feature"],
-            escape(f"{', '.join(row['words'])} / {', '.join(row['words_without'])}"),
+            escape(_called(row)),
             f"{row['share']:.1%}",
             f"{row['win_rate']:.1%}",
             f"{row['effect']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})",
@@ -50,3 +50,9 @@ def show_explanation(found: dict[str, Any]) -> None:
             "the examples before you act on a feature."
         )
     )
+
+
+def _called(row: dict[str, Any]) -> str:
+    """The name of a feature, where one was given, before its words."""
+    words = f"{', '.join(row['words'])} / {', '.join(row['words_without'])}"
+    return f"{row['name']}: {words}" if row.get("name") else words

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from curate.explain.command import explain
 from curate.explain.naming import extremes, feature_words
 from curate.models.autoencoder import SAESettings
 from tests.helpers import numbered_pairs, pairs_of, write_jsonl
+from tests.stub_endpoint import stub_endpoint
 
 pytest.importorskip("wordllama")
 
@@ -101,3 +103,31 @@ def test_command(tmp_path: Path) -> None:
     assert len(pl.read_parquet(tmp_path / "out" / "features.parquet")) == 300
     wrong = CliRunner().invoke(app, [*arguments, "--features", "2", "--active", "3"])
     assert isinstance(wrong.exception, CurateError)
+
+
+def test_a_language_model_names_the_features(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"p{i}", "chosen": f"sorry number {i}", "rejected": f"of course {i} it is"}
+        for i in range(220)
+    ]
+    asked: list[str] = []
+
+    def call_it(body: dict[str, Any]) -> str:
+        asked.append(body["messages"][0]["content"])
+        return f"a name {len(asked)}"
+
+    data, out = str(write_jsonl(tmp_path / "d.jsonl", rows)), str(tmp_path / "out")
+    with stub_endpoint(call_it) as stub:
+        named = ["--name-model", "m", "--name-url", stub.url]
+        done = CliRunner().invoke(
+            app,
+            ["explain", data, "-o", out, "--features", "4", "--active", "2", *named],
+        )
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "out" / "explanation.json").read_text())
+    names = [row["name"] for row in found["features"]]
+    assert len(asked) == len(names)
+    assert all(name.startswith("a name") for name in names)
+    assert "sorry number" in asked[0]
+    assert "of course" in asked[0]
+    assert found["endpoint"]["requests"] == len(names)
