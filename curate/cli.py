@@ -18,6 +18,7 @@ from curate.cli_explain import explain
 from curate.cli_export import export, push
 from curate.cli_human import merge, route
 from curate.cli_report import apply, compare, report, review
+from curate.cli_worth import worth
 from curate.errors import CurateError
 
 app = typer.Typer(
@@ -210,6 +211,7 @@ def audit(
 
 
 app.command()(bench)
+app.command()(worth)
 app.command()(explain)
 app.command()(derive)
 app.command()(export)

@@ -60,7 +60,7 @@ def bench(
 
     models = RecipeModels(model, tuple(reward_model or ()), judge_model, judge_url)
     ready, left_out = with_models(_names(recipes or ""), models)
-    plan = Plan(_rates(noise), tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)
+    plan = Plan(rates_of(noise), tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)
     if output is not None:
         check_free(output, overwrite, MARK)
     inputs = [InputConfig(**place(d), format=format, limit=limit, on_error="skip") for d in data]
@@ -77,7 +77,8 @@ def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _rates(text: str) -> tuple[float, ...]:
+def rates_of(text: str) -> tuple[float, ...]:
+    """Shares that are given by commas; raises CurateError for what is no number."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:

@@ -47,16 +47,21 @@ class Bench:
 
 def check_plan(plan: Plan) -> None:
     """Raise CurateError for a rate or pattern that cannot be tried."""
-    for rate in plan.rates:
-        if not 0 <= rate < 0.5:
-            raise CurateError(
-                "wrong noise rate", where="--noise", found=str(rate), expected="0 to below 0.5"
-            )
+    check_rates(plan.rates)
     for pattern in plan.patterns:
         if pattern not in PATTERNS:
             fix = suggestion(pattern, PATTERNS)
             raise CurateError(
                 "unknown noise pattern", where="--patterns", found=repr(pattern), fix=fix
+            )
+
+
+def check_rates(rates: tuple[float, ...]) -> None:
+    """Raise CurateError for a rate of flips that cannot be tried."""
+    for rate in rates:
+        if not 0 <= rate < 0.5:
+            raise CurateError(
+                "wrong noise rate", where="--noise", found=str(rate), expected="0 to below 0.5"
             )
 
 
@@ -85,20 +90,21 @@ def bench(
     context = Context(store=open_store(store))
     parts = []
     for source in inputs:
-        data = _load(source, progress, synthetic, embedder or EmbedderConfig(), store)
+        data = load(source, progress, synthetic, embedder or EmbedderConfig(), store)
         parts.append(run_bench(data, plan, progress, context))
     rows = pl.concat(parts)
     summary = summarise(rows)
     return Bench(plan, rows, summary, advise(summary), compare_methods(rows))
 
 
-def _load(
+def load(
     source: InputConfig,
     progress: Progress,
     synthetic: Synthetic | None,
     embedder: EmbedderConfig,
     store: str | None,
 ) -> BenchData:
+    """The pairs of a data set whose labels count as clean, with features."""
     pairs = read_pairs(**dict(source), progress=progress).frame
     features, _ = embed_frame(pairs, embedder, store, progress)
     name = source.hf or dataset_name(str(source.path))

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from curate.bench.data import BenchData
+from curate.bench.power_law import PowerLaw, fit_power_law, interval, resampled
+from curate.bench.worth import WorthPlan, measure_worth
+from curate.cli import app
+from curate.context import SilentProgress
+from tests.helpers import simulate, trl_rows, write_jsonl
+
+SIZES = np.array([25.0, 50, 100, 200, 400, 800, 1600])
+
+
+def test_a_power_law_is_found_again() -> None:
+    truth = PowerLaw(0.12, 1.1, 0.6, np.array([1.0, 2.8, 20.0]))
+    errors = np.stack([truth.error(SIZES, rate) for rate in range(3)])
+    found = fit_power_law(SIZES, errors)
+    assert found.limit == pytest.approx(0.12, abs=0.005)
+    assert found.exponent == pytest.approx(0.6, abs=0.03)
+    np.testing.assert_allclose(found.worth, truth.worth, rtol=0.05)
+    half = truth.enough(0.01)
+    assert truth.gain_of_doubling(half) == pytest.approx(0.01)
+
+
+def test_intervals_hold_the_truth() -> None:
+    truth = PowerLaw(0.1, 1.0, 0.5, np.array([1.0, 3.0]))
+    clean = np.stack([truth.error(SIZES, rate) for rate in range(2)])
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(10):
+        errors = clean + rng.normal(0, 0.01, (8, 2, len(SIZES)))
+        draws = resampled(SIZES, errors, 60, rng)
+        low, high = interval([float(d.worth[1]) for d in draws])
+        held += low <= 3.0 <= high
+    assert held >= 7
+
+
+def test_noisy_pairs_are_worth_what_theory_says() -> None:
+    """Where labels are otherwise sure, flips at a rate r cost 1 / (1 - 2 r)^2 pairs for one."""
+    sim = simulate(4000, dim=24, scale=12.0, flips=0.0, seed=2)
+    data = BenchData("simulated", sim.pairs, sim.context.features)
+    found = measure_worth(data, WorthPlan(rates=(0.2,), seeds=4), SilentProgress())
+    assert found.law is not None
+    (row,) = found.findings["worth"]
+    assert row["theory"] == 2.78
+    assert 1.5 < row["one_clean_pair"]["value"] < 6.0
+    means = found.errors.mean(axis=0)
+    assert (np.diff(means[0]) < 0.01).all()
+    assert (means[1] > means[0] - 0.005).all()
+    gain = found.findings["gain_of_doubling"]
+    assert gain["low"] <= gain["value"] <= gain["high"]
+
+
+def test_labels_that_teach_nothing_say_so() -> None:
+    sim = simulate(400, flips=0.5, seed=5)
+    data = BenchData("coin", sim.pairs, sim.context.features)
+    found = measure_worth(data, WorthPlan(rates=(0.2,), seeds=3), SilentProgress())
+    assert found.law is None
+    assert "does not fall" in found.findings["text"]
+
+
+def test_command(tmp_path: Path) -> None:
+    out, source = tmp_path / "w", str(write_jsonl(tmp_path / "d.jsonl", trl_rows(60)))
+    done = CliRunner().invoke(app, ["worth", source, "--seeds", "2", "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    found = json.loads((out / "worth.json").read_text())
+    assert len(found["errors"]) == 2
+    assert (out / "worth.html").stat().st_size > 1e6
