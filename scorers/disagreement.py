@@ -23,6 +23,7 @@ from curate.models.preference_groups import (
     Groups,
     Train,
     Votes,
+    fit_groups,
     member_weights,
     reward_trainer,
 )
@@ -122,14 +123,19 @@ class Disagreement(HeadScorer[DisagreementParams]):
         """Kinds of all pairs; their shares, the groups and the rate of flips are facts."""
         voting = votes(pairs, context)
         given, groups, known = self._votes(pairs, voting, context), self.params.groups, []
+        cyclic: bool | None = None
         for repeat in range(self.params.repeats):
             seed = context.step_seed(self.name, repeat)
             folds = group_folds(context.prompt_groups(pairs), self.params.folds, seed)
             drawn = replace(given, fold=folds)
             train = self._trainer(drawn, seed)
+            if cyclic is None:
+                cyclic = _cyclic(drawn, train, seed)
+            if not cyclic:
+                train = reward_trainer(drawn, seed)
             found = choose_groups(drawn, train, groups, self.params.max_groups, context, seed)
             groups = len(found.sizes)
-            known.append(self._margins(drawn, found, seed))
+            known.append(self._margins(drawn, found, seed) if cyclic else self._plain(drawn, found))
         general, plain = (_averaged([draw[i] for draw in known]) for i in (0, 1))
         own = general if _surely_better(general, plain, voting, context) else plain
         noise = fit_label_noise(own.margin[voting])
@@ -154,11 +160,20 @@ class Disagreement(HeadScorer[DisagreementParams]):
                 f"{FEWEST_PEOPLE}), so that taste cannot be told from noise"
             )
             annotator = np.where(voting, 0, -1)
-        return Votes(chosen, rejected, annotator, np.zeros(len(pairs), dtype=np.int64))
+        prompt = context.prompt_groups(pairs)
+        return Votes(chosen, rejected, annotator, np.zeros_like(prompt), prompt)
 
     def _trainer(self, given: Votes, seed: int) -> Train:
         p, sides = self.params, (given.chosen, given.rejected)
         return lambda weights: train_general(*sides, weights, seed, p.blocks, p.l2)
+
+    def _plain(self, given: Votes, groups: Groups) -> tuple[_Own, _Own]:
+        """Of reward heads alone, in the place of both."""
+        member = _members(given, groups)
+        own = (member * groups.margins).sum(axis=1)
+        others = _others(groups.margins, member, groups.sizes, self.params.least_group)
+        found = _Own(own, np.zeros_like(own), others)
+        return found, found
 
     def _margins(self, given: Votes, groups: Groups, seed: int) -> tuple[_Own, _Own]:
         """Of general heads, and of reward heads that learn the same votes."""
@@ -174,6 +189,18 @@ class Disagreement(HeadScorer[DisagreementParams]):
             own, rest = ((member * part).sum(axis=1) for part in (held, whole - held))
             made.append(_Own(own, rest, others))
         return made[0], made[1]
+
+
+def _cyclic(given: Votes, train: Train, seed: int) -> bool:
+    """Whether general heads rank held-out labels better than reward heads, all people as one.
+
+    If not they would but blur the groups.
+    """
+    alone = replace(given, annotator=np.where(given.annotator >= 0, 0, -1))
+    margins = (fit_groups(alone, 1, t, seed).margins for t in (train, reward_trainer(given, seed)))
+    first, second = (m[given.annotator >= 0, 0] for m in margins)
+    fits = (log_expit(m * calibrate(m).scale).mean() for m in (first, second))
+    return bool(next(fits) > next(fits))
 
 
 def _members(given: Votes, groups: Groups) -> NDArray[np.float64]:

@@ -78,11 +78,9 @@ class PAL(HeadScorer[PALParams]):
             nothing = pl.repeat(None, len(pairs), eager=True)
             return pl.DataFrame({"margin": nothing, "controversy": nothing, "group": nothing})
         chosen, rejected = answers(context, "embedding")
-        folds = group_folds(
-            context.prompt_groups(pairs), self.params.folds, context.step_seed(self.name)
-        )
-        given = Votes(chosen, rejected, annotator, folds)
         p, seed = self.params, context.step_seed(self.name)
+        prompt = context.prompt_groups(pairs)
+        given = Votes(chosen, rejected, annotator, group_folds(prompt, p.folds, seed), prompt)
         found = choose_groups(
             given, reward_trainer(given, seed), p.groups, p.max_groups, context, seed
         )

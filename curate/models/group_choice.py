@@ -70,7 +70,7 @@ def _searched(given: Votes, train: Train, most: int, context: Context, seed: int
             found = fit_groups(given, groups, train, seed)
             tried[groups] = round(float(np.nanmean(found.log_likelihood)), 4)
             task.advance()
-            if best is not None and not _better(found, best, given.annotator):
+            if best is not None and not _better(found, best, given):
                 break
             best = found
     assert best is not None
@@ -78,16 +78,26 @@ def _searched(given: Votes, train: Train, most: int, context: Context, seed: int
     return best
 
 
-def _better(new: Groups, old: Groups, annotator: NDArray[np.int64]) -> bool:
-    """Whether the held-out likelihood of these annotators' votes rose surely.
+def _better(new: Groups, old: Groups, given: Votes) -> bool:
+    """Whether more groups predict surely better, and because they are different people's.
 
-    The error is that of the votes around each annotator's own mean gain: that a minority gains much
-    and the others little is no doubt of the gain.
+    Smaller groups are also fitted more cautiously, which alone may help; so it must help, too, to
+    know to which group an annotator belongs: own group's heads against the same heads pooled.
     """
-    known = annotator >= 0
-    gain, owner = (new.log_likelihood - old.log_likelihood)[known], annotator[known]
+    parts = (old.log_likelihood, new.pooled)
+    return all(_surely(new.log_likelihood - other, given) for other in parts)
+
+
+def _surely(gain: NDArray[np.float64], given: Votes) -> bool:
+    """Whether these annotators' mean gain is surely positive.
+
+    The error is that of the votes around each annotator's own mean gain, summed within prompts:
+    that a minority gains much and the others little is no doubt of the gain.
+    """
+    known = given.annotator >= 0
+    gain, owner = gain[known], given.annotator[known]
     count = np.maximum(np.bincount(owner), 1)
     apart = gain - (np.bincount(owner, gain) / count)[owner]
-    error = float(np.sqrt(np.square(apart).sum()))
+    error = float(np.sqrt(np.square(np.bincount(given.prompt[known], apart)).sum()))
     sure = norm.ppf((1.0 + _LEVEL) / 2.0) * error
     return bool(gain.sum() > max(sure, _LEAST_GAIN * len(gain)))

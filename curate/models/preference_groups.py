@@ -41,12 +41,14 @@ class Votes:
         rejected: of the others.
         annotator: (pairs,) number of the annotator; -1 for pairs that must not teach.
         fold: (pairs,) fold of the pair's prompt.
+        prompt: (pairs,) number of the pair's prompt.
     """
 
     chosen: Rows
     rejected: Rows
     annotator: NDArray[np.int64]
     fold: NDArray[np.int64]
+    prompt: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Groups:
         margins: (pairs, K) by the heads of the pair's own fold, which did not see it.
         members: (folds, annotators, K) by the votes outside each fold; rows add up to 1.
         log_likelihood: (pairs,) of the held-out label for its annotator; NaN without one.
+        pooled: (pairs,) the same for whoever, by the same heads weighed by the groups' sizes.
         heads: of all folds and groups.
         head_of: (pairs, K) which of them gave the margins.
     """
@@ -64,6 +67,7 @@ class Groups:
     margins: NDArray[np.float64]
     members: NDArray[np.float64]
     log_likelihood: NDArray[np.float64]
+    pooled: NDArray[np.float64]
     heads: Heads
     head_of: Tensor
 
@@ -204,7 +208,10 @@ def _held_out(
     aligned = np.take_along_axis(margins[rows, votes.fold], order[votes.fold], axis=1)
     members = np.stack([fold[:, o] for fold, o in zip(member, order, strict=True)])
     own = members[votes.fold, np.maximum(votes.annotator, 0)]
-    likelihood = np.log(np.maximum((own * expit(aligned)).sum(axis=1), 1e-12))
     known = votes.annotator >= 0
+    likelihood, pooled = (
+        np.where(known, np.log(np.maximum((w * expit(aligned)).sum(axis=1), 1e-12)), np.nan)
+        for w in (own, members.mean(axis=(0, 1)))
+    )
     head_of = torch.from_numpy(votes.fold[:, None] * groups + order[votes.fold])
-    return Groups(aligned, members, np.where(known, likelihood, np.nan), heads, head_of)
+    return Groups(aligned, members, likelihood, pooled, heads, head_of)

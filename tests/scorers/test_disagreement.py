@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import torch
 
+from curate.context import Context
 from curate.models.folds import group_folds
 from curate.models.general_heads import train_general
 from curate.models.out_of_fold import answers, at_heads, votes
 from curate.models.preference_groups import Votes, fit_groups
 from curate.models.split_margins import mean_answer, reward_part
+from curate.pairs import with_pair_ids
 from scorers.disagreement import CYCLE, FLIP, SHARED, TASTE, Disagreement
 from tests.benchmarks.disagreement import mixed
 from tests.helpers import simulate
@@ -50,7 +54,8 @@ def test_the_parts_are_those_of_the_skew_matrix() -> None:
     chosen, rejected = answers(sim.context, "embedding")
     voting = votes(sim.pairs, sim.context)
     folds = group_folds(sim.context.prompt_groups(sim.pairs), 3, 0)
-    given = Votes(chosen, rejected, np.where(voting, 0, -1), folds)
+    prompt = sim.context.prompt_groups(sim.pairs)
+    given = Votes(chosen, rejected, np.where(voting, 0, -1), folds, prompt)
     groups = fit_groups(given, 1, lambda w: train_general(chosen, rejected, w, 0), 0)
     weight = groups.heads.weight.detach().double()  # type: ignore[union-attr]
     mean = mean_answer(chosen, rejected).double()[0]
@@ -73,3 +78,20 @@ def test_ties_get_no_kind() -> None:
     scores = Disagreement(repeats=1).score(pairs, sim.context)
     assert scores["kind"].head(5).null_count() == 5
     assert scores["status"].head(5).to_list() == ["tie"] * 5
+
+
+def test_people_who_agree_on_the_same_pairs_are_one_group() -> None:
+    """Where little can be learned, smaller groups alone must not look better."""
+    sim = simulate(200, dim=64, scale=2.0, flips=0.1, seed=4)
+    one = sim.pairs.drop("annotator", "pair_id")
+    votes_of = [
+        one.with_columns(annotator=pl.lit(f"w{k}"), pair_id=pl.lit(None, pl.String))
+        for k in range(3)
+    ]
+    pairs = with_pair_ids(pl.concat(votes_of).select(sim.pairs.columns))
+    index = {part: np.tile(rows, 3) for part, rows in sim.context.features.index.items()}
+    features = replace(sim.context.features, index=index)
+    context = Context(features_of=lambda: features)
+    scores = Disagreement(repeats=1).score(pairs, context)
+    assert context.facts["groups"] == 1
+    assert TASTE not in scores["kind"].to_list()
