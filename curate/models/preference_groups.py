@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.special import expit, log_expit, logsumexp
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from curate.context import batches
@@ -135,7 +137,10 @@ def _start(votes: Votes, groups: int, folds: int, people: int, seed: int) -> NDA
         directions = _mean_directions(votes, folds, people) @ _white(votes)
         for fold in range(folds):
             model = KMeans(groups, n_init=4, random_state=seed + fold)
-            cluster = model.fit_predict(directions[fold])
+            with warnings.catch_warnings():
+                # People who voted alike are fewer points than clusters: then some stay empty.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                cluster = model.fit_predict(directions[fold])
             member[fold] = np.where(
                 cluster[:, None] == np.arange(groups), _SOFT, (1.0 - _SOFT) / (groups - 1)
             )
