@@ -12,7 +12,7 @@ import typer
 
 from curate.cli_bench import bench
 from curate.cli_cache import cache
-from curate.cli_data import read_data
+from curate.cli_data import Data, FormatName, Limit, Split, read_data
 from curate.cli_derive import derive
 from curate.cli_explain import explain
 from curate.cli_export import export, push
@@ -59,7 +59,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check configuration and data, show the plan.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    limit: Limit = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run.")
     ] = None,
@@ -145,10 +145,10 @@ def _list_recipes(as_json: bool) -> None:
 
 @app.command()
 def inspect(
-    data: Annotated[str, typer.Argument(help="File, glob, folder, URL, or hf:owner/name.")],
-    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
-    split: Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    data: Data,
+    format: FormatName = "auto",
+    split: Split = None,
+    limit: Limit = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a data set holds: format, rows, turns, lengths, ties, annotators, duplicates."""
@@ -166,13 +166,13 @@ def inspect(
 
 @app.command()
 def audit(
-    data: Annotated[str, typer.Argument(help="File, glob, folder, URL, or hf:owner/name.")],
+    data: Data,
     against: Annotated[
         str | None, typer.Option(help="Another data set: which prompts do both hold?")
     ] = None,
-    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
-    split: Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    format: FormatName = "auto",
+    split: Split = None,
+    limit: Limit = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path(
         "audit.json"
     ),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli_data import place
+from curate.cli_data import EmbedderName, FormatName, Limit, Noise, place
 from curate.errors import CurateError
 
 
@@ -15,7 +15,7 @@ def bench(
     data: Annotated[
         list[str], typer.Argument(help="Data sets: file, glob, folder, hf:owner/name.")
     ],
-    noise: Annotated[str, typer.Option(help="Shares of labels to flip, by commas.")] = "0.2,0.4",
+    noise: Noise = "0.2,0.4",
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each experiment.")] = 5,
     patterns: Annotated[
         str, typer.Option(help="By commas: symmetric, ambiguity, annotator, topic.")
@@ -38,11 +38,9 @@ def bench(
         int | None,
         typer.Option(min=100, help="Label this many pairs of the texts by a known reward instead."),
     ] = None,
-    embedder: Annotated[
-        str, typer.Option(help="minilm, static, or a sentence-transformers folder or name.")
-    ] = "minilm",
-    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    embedder: EmbedderName = "minilm",
+    format: FormatName = "auto",
+    limit: Limit = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for bench.json and bench.parquet.")
     ] = None,

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from curate.cli_data import read_data
+from curate.cli_data import Data, FormatName, Limit, Split, read_data
 
 _MARK = "derive.json"
 
 
 def derive(
-    data: Annotated[str, typer.Argument(help="File, glob, folder, URL, or hf:owner/name.")],
+    data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
     instructions: Annotated[
         int, typer.Option(min=1, max=8, help="Instructions that each prompt gains.")
     ] = 2,
-    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
-    split: Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    format: FormatName = "auto",
+    split: Split = None,
+    limit: Limit = None,
     seed: Annotated[int, typer.Option(min=0, help="Of words and choices.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace what was made before.")] = False,
 ) -> None:

@@ -7,28 +7,26 @@ from typing import Annotated
 
 import typer
 
-from curate.cli_data import read_data
+from curate.cli_data import Data, EmbedderName, FormatName, Limit, Split, read_data
 
 
 def explain(
-    data: Annotated[str, typer.Argument(help="File, glob, folder, URL, or hf:owner/name.")],
+    data: Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path(
         "explained"
     ),
     features: Annotated[int, typer.Option(min=1, help="Features in all (M).")] = 32,
     active: Annotated[int, typer.Option(min=1, help="Features of a pair on average (K).")] = 4,
-    embedder: Annotated[
-        str, typer.Option(help="minilm, static, or a sentence-transformers folder or name.")
-    ] = "minilm",
+    embedder: EmbedderName = "minilm",
     name_model: Annotated[
         str | None, typer.Option(help="Model behind an endpoint that names the features.")
     ] = None,
     name_url: Annotated[
         str | None, typer.Option(help="Of that endpoint; default $OPENAI_BASE_URL.")
     ] = None,
-    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
-    split: Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    format: FormatName = "auto",
+    split: Split = None,
+    limit: Limit = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the autoencoder.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier explanation.")] = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from curate.cli_data import place
+from curate.cli_data import Split, place
 from curate.errors import CurateError
 
 Form = Annotated[str, typer.Option("--to", help="Export format: see 'curate list'; or source.")]
@@ -28,7 +28,7 @@ def export(
     rows_per_shard: Annotated[int, typer.Option(min=1, help="Rows in a file at most.")] = 100_000,
     license: License = None,
     format: Annotated[str, typer.Option(help="Format of the data, where it is no run.")] = "auto",
-    split: Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")] = None,
+    split: Split = None,
     on_error: Annotated[str, typer.Option(help="At a malformed row: stop or skip.")] = "stop",
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
 ) -> None:

@@ -7,21 +7,19 @@ from typing import Annotated
 
 import typer
 
-from curate.cli_data import place
+from curate.cli_data import Data, EmbedderName, FormatName, Limit, Noise, place
 
 
 def worth(
-    data: Annotated[str, typer.Argument(help="File, glob, folder, URL, or hf:owner/name.")],
-    noise: Annotated[str, typer.Option(help="Shares of labels to flip, by commas.")] = "0.2,0.4",
+    data: Data,
+    noise: Noise = "0.2,0.4",
     seeds: Annotated[int, typer.Option(min=2, help="Repetitions of each experiment.")] = 8,
     least_gain: Annotated[
         float, typer.Option(min=1e-4, max=0.5, help="Accuracy that a doubling must gain to pay.")
     ] = 0.005,
-    embedder: Annotated[
-        str, typer.Option(help="minilm, static, or a sentence-transformers folder or name.")
-    ] = "minilm",
-    format: Annotated[str, typer.Option(help="Name of the format.")] = "auto",
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")] = None,
+    embedder: EmbedderName = "minilm",
+    format: FormatName = "auto",
+    limit: Limit = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for worth.json and worth.html.")
     ] = None,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
 from curate.context import Context
-from curate.models.attributes import Attribute, attribute_margins
+from curate.models.attributes import Attribute, attribute_margins, told_status
 from curate.models.folds import group_folds
-from curate.models.out_of_fold import status, votes
-from curate.models.regression import explained, held_out, regress
+from curate.models.out_of_fold import votes
+from curate.models.regression import explained, held_out, regress, tellable
 from curate.models.traits import TRAIT_NAMES
 from curate.steps import HIGHER, Column, Parameters, Scorer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MISSING = "a feature is missing"
 
@@ -32,7 +37,8 @@ class FeatureReward(Scorer[FeatureRewardParams]):
     """r(y) = b . f(y): held-out margins, and the coefficients with 95 % intervals among the facts.
 
     A reward that can be read: every coefficient says what a standard deviation of a feature's
-    difference adds to the log odds of a vote, the others held fixed. The paper's features are
+    difference adds to the log odds of a vote, the others held fixed. Features that differ in fewer
+    than ten prompts, or always speak for the same side, are left out. The paper's features are
     judged by a language model; here any numbers of the data will do.
     """
 
@@ -52,28 +58,33 @@ class FeatureReward(Scorer[FeatureRewardParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Margins of all pairs that have all features."""
         p = self.params
-        names = list(p.features)
         values = attribute_margins(pairs, context, p.features, f"scorer '{self.name}', features")
-        whole = ~np.isnan(values).any(axis=1)
+        whole = np.isfinite(values).all(axis=1)
         known = whole & votes(pairs, context)
         groups = context.prompt_groups(pairs)
         margin = np.full(len(pairs), np.nan)
-        if known.any():
-            own = np.unique(groups[known], return_inverse=True)[1]
-            folds = group_folds(own, p.folds, context.step_seed(self.name))
-            margin[known] = held_out(values[known], own, folds)
-            fit = regress(values[known], own)
-            context.facts["explained"] = explained(margin[known])
-            context.facts["coefficients"] = {n: fit.row(i) for i, n in enumerate(names)}
-        said = status(pairs, context).to_frame("s").with_columns(whole=pl.Series(whole))
+        margin[known] = self._margins(values[known], groups[known], context)
         return pl.DataFrame(
             {
                 "margin": pl.Series(margin).fill_nan(None),
                 "probability": pl.Series(expit(margin)).fill_nan(None),
-                "status": said.select(
-                    pl.when(pl.col("whole") | (pl.col("s") != "ok"))
-                    .then("s")
-                    .otherwise(pl.lit(MISSING))
-                )["s"],
+                "status": told_status(pairs, context, values, MISSING),
             }
         )
+
+    def _margins(
+        self, values: NDArray[np.float64], groups: NDArray[np.int64], context: Context
+    ) -> NDArray[np.float64]:
+        """Held-out margins of the votes; the coefficients are facts."""
+        own = np.unique(groups, return_inverse=True)[1]
+        told = tellable(values, own)
+        kept = [name for name, t in zip(self.params.features, told, strict=True) if t]
+        context.facts["left_out"] = [name for name in self.params.features if name not in kept]
+        if not kept:
+            return np.zeros(len(values))
+        folds = group_folds(own, self.params.folds, context.step_seed(self.name))
+        margin = held_out(values[:, told], own, folds)
+        fit = regress(values[:, told], own)
+        context.facts["explained"] = explained(margin)
+        context.facts["coefficients"] = {n: fit.row(i) for i, n in enumerate(kept)}
+        return margin

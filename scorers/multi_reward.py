@@ -11,11 +11,11 @@ from scipy.special import log_expit
 
 from curate.context import Context
 from curate.errors import suggestion
-from curate.models.attributes import Attribute, attribute_margins
+from curate.models.attributes import Attribute, attribute_margins, told_status
 from curate.models.folds import group_folds
 from curate.models.local_weights import local_weights
 from curate.models.neighbours import EXACT_BELOW, nearest_others, rows_of
-from curate.models.out_of_fold import status, votes
+from curate.models.out_of_fold import votes
 from curate.models.regression import regress
 from curate.steps import HIGHER, Column, Parameters, Scorer
 
@@ -88,7 +88,7 @@ class MultiReward(Scorer[MultiRewardParams]):
         p = self.params
         where = f"scorer '{self.name}', rewards"
         values = attribute_margins(pairs, context, p.rewards, where)
-        whole = ~np.isnan(values).any(axis=1)
+        whole = np.isfinite(values).all(axis=1)
         if p.weights is not None:
             row = np.array([p.weights.get(name, 0.0) for name in p.rewards])
             weights = np.tile(row, (len(pairs), 1))
@@ -96,11 +96,9 @@ class MultiReward(Scorer[MultiRewardParams]):
             known = whole & votes(pairs, context)
             weights = self._learned(np.nan_to_num(values), known, pairs, context)
         margin = np.where(whole, (weights * np.nan_to_num(values)).sum(axis=1), np.nan)
-        said = status(pairs, context).to_frame("s").with_columns(whole=pl.Series(whole))
         made = {"margin": pl.Series(margin).fill_nan(None)}
         made |= {f"weight_{n}": pl.Series(weights[:, i]) for i, n in enumerate(p.rewards)}
-        missing = pl.when(pl.col("whole") | (pl.col("s") != "ok")).then("s")
-        return pl.DataFrame(made | {"status": said.select(missing.otherwise(pl.lit(MISSING)))["s"]})
+        return pl.DataFrame(made | {"status": told_status(pairs, context, values, MISSING)})
 
     def _learned(
         self,

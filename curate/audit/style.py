@@ -12,7 +12,7 @@ from curate.formats.slots import SLOT_KEY
 from curate.keys import select_in_batches
 from curate.models.folds import group_folds
 from curate.models.out_of_fold import votes
-from curate.models.regression import explained, held_out, regress
+from curate.models.regression import explained, held_out, regress, tellable
 from curate.models.traits import LENGTH, TRAIT_NAMES, trait_difference
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _POSITION = "first slot"
 _FOLDS = 5
 _FEWEST = 100
-_LEAST_FIRED = 10
 
 
 def audit_style(
@@ -49,6 +48,8 @@ def audit_style(
         return None
     names, differences = _differences(pairs.filter(pl.Series(voting)), columns)
     groups = np.unique(context.prompt_groups(pairs)[voting], return_inverse=True)[1]
+    told = tellable(differences, groups) | (np.array(names) == LENGTH)
+    names, differences = [n for n, t in zip(names, told, strict=True) if t], differences[:, told]
     fit = regress(differences, groups)
     folds = group_folds(groups, _FOLDS, context.step_seed("style"))
     return {
@@ -62,7 +63,7 @@ def audit_style(
 def _differences(
     pairs: pl.DataFrame, columns: tuple[str, ...]
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """Names, and differences chosen minus rejected, (pairs, names); those that never differ go."""
+    """Names, and differences chosen minus rejected, (pairs, names)."""
     found: dict[str, NDArray[np.float64]] = {}
     for name in TRAIT_NAMES:
         found[name] = select_in_batches(pairs, d=trait_difference(name))["d"].to_numpy()
@@ -71,8 +72,7 @@ def _differences(
         found[_POSITION] = np.where(np.isfinite(slot), np.where(slot == 1, 1.0, -1.0), 0.0)
     for key in columns:
         found[f"extra.{key}"] = np.nan_to_num(_extra(pairs, key))
-    kept = {n: v for n, v in found.items() if n == LENGTH or (v != 0).sum() >= _LEAST_FIRED}
-    return list(kept), np.column_stack(list(kept.values()))
+    return list(found), np.column_stack(list(found.values()))
 
 
 def _extra(pairs: pl.DataFrame, key: str) -> NDArray[np.float64]:

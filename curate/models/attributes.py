@@ -12,6 +12,7 @@ from curate.context import Context
 from curate.errors import CurateError, suggestion
 from curate.keys import select_in_batches
 from curate.models.lm.spec import Model
+from curate.models.out_of_fold import status
 from curate.models.traits import TRAIT_NAMES, trait_difference
 
 if TYPE_CHECKING:
@@ -95,6 +96,16 @@ def _margin(pairs: pl.DataFrame, context: Context, attribute: Attribute) -> NDAr
 def _number(key: str) -> pl.Expr:
     path = "$" + "".join(f"['{part}']" for part in key.split("."))
     return pl.col("extra").str.json_path_match(path).cast(pl.Float64, strict=False)
+
+
+def told_status(
+    pairs: pl.DataFrame, context: Context, values: NDArray[np.float64], missing: str
+) -> pl.Series:
+    """Why a pair teaches nothing, `missing` where it has not all attributes, else ok."""
+    whole = pl.Series(np.asarray(np.isfinite(values).all(axis=1)))
+    said = status(pairs, context).to_frame("s").with_columns(whole=whole)
+    kept = pl.when(pl.col("whole") | (pl.col("s") != "ok")).then("s")
+    return said.select(status=kept.otherwise(pl.lit(missing)))["status"]
 
 
 def rating(pairs: pl.DataFrame, name: str) -> tuple[pl.Expr, pl.Expr]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ROUNDS = 50
 _RIDGE = 1e-6
 _Z = 1.959963984540054
+_LEAST_PROMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,19 @@ def regress(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> Regr
     covariance = bread @ (scores.T @ scores) @ bread
     errors = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * (size > 0)
     return Regression(b * (size > 0), errors, scale, float(np.logaddexp(0.0, -x @ b).mean()))
+
+
+def tellable(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which columns can have a coefficient: they differ in ten prompts, and not always one way.
+
+    Where the answers with more of something always won, the likelihood has no maximum, and errors
+    that look small mean nothing.
+    """
+    found = []
+    for column in differences.T:
+        prompts = len(np.unique(groups[column != 0]))
+        found.append(prompts >= _LEAST_PROMPTS and (column > 0).any() and (column < 0).any())
+    return np.array(found, dtype=bool)
 
 
 def held_out(

@@ -11,6 +11,7 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -146,17 +147,19 @@ def facts(pairs: pl.DataFrame, features: Features) -> None:
         print(f"    {name}: {told} {' '.join(context.warnings)}")
 
 
+@cache
+def embedded(texts: tuple[str, ...]) -> Any:
+    """Vectors of a set's prompts, made once."""
+    return embed_texts(list(texts), EmbedderConfig(), Inference())
+
+
 def coverage(pairs: pl.DataFrame, features: Features, targets: dict[str, list[str]]) -> None:
     """Print how the data covers the prompts of each other set."""
-
-    def embed(texts: list[str]) -> Any:
-        return embed_texts(texts, EmbedderConfig(), Inference())
-
     for name, texts in targets.items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "targets.parquet"
             pl.DataFrame({"prompt": texts}).write_parquet(path)
-            context = Context(features_of=lambda: features, embed=embed)
+            context = Context(features_of=lambda: features, embed=lambda t: embedded(tuple(t)))
             build(scorer_class("coverage"), {"targets": [str(path)]}, "coverage").score(
                 pairs, context
             )

@@ -124,15 +124,21 @@ def test_feature_reward_finds_the_coefficients() -> None:
 
 
 def test_feature_reward_reads_style_by_default() -> None:
+    listed, plain = "- item\n" * 3, "just a text"
     rows = [
-        {"prompt": f"p{i}", "chosen": "- item\n" * (i % 3 + 2), "rejected": f"a text {i}"}
-        for i in range(60)
-    ]
-    pairs = pairs_of(rows)
+        {"prompt": f"p{i}"}
+        | ({"chosen": f"{listed}{i}", "rejected": f"{plain} {i}"} if i % 4 else
+           {"chosen": f"{plain} {i}", "rejected": f"{listed}{i}"})
+        | ({"chosen": "```code```"} if i < 5 else {})
+        for i in range(80)
+    ]  # fmt: skip
     context = Context()
-    scores = FeatureReward().score(pairs, context)
-    assert scores["margin"].min() > 0  # type: ignore[operator]
-    assert "list items" in context.facts["coefficients"]
+    scores = FeatureReward().score(pairs_of(rows), context)
+    lists = context.facts["coefficients"]["list items"]
+    assert (scores["probability"] > 0.5).mean() > 0.6
+    assert lists["low"] > 0 or context.facts["coefficients"]["length"]["low"] > 0
+    # Code always won, in five prompts.
+    assert "code" in context.facts["left_out"]
 
 
 def test_ratings_of_helpsteer_and_ultrafeedback(tmp_path: Path) -> None:

@@ -53,17 +53,29 @@ def test_where_style_says_nothing_it_explains_nothing() -> None:
 
 
 def test_refusals_and_citations_are_seen() -> None:
-    rows = [
-        {
-            "prompt": f"p{i}",
-            "chosen": f"It is so [1], see https://a.b, number {i}" + " and more" * (i % 7),
-            "rejected": f"I\u2019m sorry, but I can't do {i}" + " indeed" * (i % 5),
-        }
-        for i in range(200)
-    ]
+    rows = []
+    for i in range(200):
+        cited = f"It is so [1], see https://a.b, number {i}" + " and more" * (i % 7)
+        refused = f"I\u2019m sorry, but I can't do {i}" + " indeed" * (i % 5)
+        sides = (cited, refused) if i % 5 else (refused, cited)
+        rows.append({"prompt": f"p{i}", "chosen": sides[0], "rejected": sides[1]})
     found = audit_style(pairs_of(rows), Context())
     assert found is not None
     assert {"citations", "refusal"} <= {row["trait"] for row in found["coefficients"]}
+
+
+def test_what_always_wins_has_no_coefficient() -> None:
+    rows = [
+        {
+            "prompt": f"p{i}",
+            "chosen": f"so it is! {i}",
+            "rejected": f"so it is {i} " + "x" * (i % 4),
+        }
+        for i in range(120)
+    ]
+    found = audit_style(pairs_of(rows), Context())
+    assert found is not None
+    assert [row["trait"] for row in found["coefficients"]] == ["length"]
 
 
 def test_too_few_pairs_say_nothing() -> None:
