@@ -52,6 +52,7 @@ METHODS: tuple[Method, ...] = (
     Method("general_preference", "general_preference", "margin", -1),
     Method("margin (control)", "reward_margin", "margin", -1),
     Method("cleanlab (control)", "confident_learning", "quality", -1, estimates=True),
+    Method("style (control)", "feature_reward", "margin", -1),
     Method("length (control)", "lengths", "difference", -1),
 )
 

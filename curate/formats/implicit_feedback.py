@@ -17,6 +17,8 @@ _NONE = "the user voted for no answer to this prompt, or for all"
 class ImplicitFeedback(Format):
     """One row a showing: `user`, `prompt`, `response`, `vote` (1 for, 0 or null none, -1 against).
 
+    The answer may be called `item`, and there may be no prompt: then a user's items are compared.
+
     An answer that was voted for is preferred to one without a vote or with a vote against, by the
     same user on the same prompt; `input.ranking` says which pairs are made (best_worst: one a
     prompt and user; all: each). `extra.negative` says whether the other answer was voted down or
@@ -26,14 +28,15 @@ class ImplicitFeedback(Format):
 
     name = "implicit_feedback"
     summary = "implicit feedback: user, prompt, response, vote (1, 0 or null, -1), propensity"
-    text_columns = ("prompt", "response")
+    text_columns = ("prompt", "response", "item")
     value_columns = ("user", "vote", "position", "propensity")
     whole = True
     priority = 11
 
     def matches(self, rows: RowSample) -> bool:
         """Whether users vote on single responses."""
-        return has_columns(rows, "user", "prompt", "response", "vote")
+        answer = has_columns(rows, "response") or has_columns(rows, "item")
+        return has_columns(rows, "user", "vote") and answer
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a voted answer and one that was not voted for; the user as annotator."""
@@ -43,7 +46,10 @@ class ImplicitFeedback(Format):
             user=pl.col("user").cast(pl.String),
             position=pl.col("position").cast(pl.String),
             _score=number.fill_null(0.0).sign(),
-            _text=turns(rows, "response", "assistant").list.last().struct.field("content"),
+            _text=pl.coalesce(
+                turns(rows, name, "assistant").list.last().struct.field("content")
+                for name in ("response", "item")
+            ),
         ).with_columns(
             _key=messages_key("prompt"), _voted=pl.col("_score") != 0, _for=pl.col("_score") > 0
         )

@@ -1,6 +1,6 @@
 """What the methods for taste, context and coverage find on real data.
 
-python -m tests.benchmarks.findings FOLDER [--seeds 5] [--policy smollm2]
+python -m tests.benchmarks.findings FOLDER [--seeds 5] [--policy smollm2] [--only Auto-J]
 
 FOLDER holds pandalm, auto-j, llmbar, hh-rlhf-harmless and llama-factory-dpo as published.
 """
@@ -172,7 +172,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--policy", help="Causal model, for on_policy on 40 pairs of each set.")
+    parser.add_argument("--policy", help="Causal model, for on_policy on 20 pairs of each set.")
+    parser.add_argument("--only", action="append", choices=list(SETS), help="Sets; default all.")
     given = parser.parse_args()
     loaded = {
         name: read_pairs(str(given.folder / place), on_error="skip").frame
@@ -182,7 +183,8 @@ def main() -> None:
         name: frame.select(p=messages_text("prompt"))["p"].unique(maintain_order=True).to_list()
         for name, frame in loaded.items()
     }
-    for name, pairs in loaded.items():
+    for name in given.only or SETS:
+        pairs = loaded[name]
         print(f"{name}: {len(pairs):,} pairs, {len(prompts[name]):,} prompts", flush=True)
         features, _ = embed_frame(pairs, EmbedderConfig(), "auto", SilentProgress())
         facts(pairs, features)
@@ -193,7 +195,7 @@ def main() -> None:
         print(f"    prompts of two constraints or more: {many:.1%}; derived: {len(made.pairs):,}")
         if given.policy:
             scorer = build(scorer_class("on_policy"), {"policy": given.policy}, "on_policy")
-            told = scorer.score(pairs.sample(min(40, len(pairs)), seed=0), Context())
+            told = scorer.score(pairs.sample(min(20, len(pairs)), seed=0), Context())
             means = {c: round(float(told[c].drop_nulls().to_numpy().mean()), 3)
                      for c in ("chosen", "rejected", "weight")}  # fmt: skip
             print(f"    on_policy ({given.policy}): {means}", flush=True)

@@ -45,6 +45,18 @@ def test_votes_become_pairs_that_say_what_the_other_answer_was(tmp_path: Path) -
     assert every.rejected["row"].to_list() == [4, 5]
 
 
+def test_items_without_a_prompt_are_compared_for_each_user(tmp_path: Path) -> None:
+    rows = [
+        {"user": user, "item": item, "vote": vote}
+        for user, item, vote in (("u", "a", 1), ("u", "b", 0), ("v", "a", 0), ("v", "c", 1))
+    ]
+    found = read_pairs(str(write_jsonl(tmp_path / "f.jsonl", rows)))
+    assert found.format == "implicit_feedback"
+    sides = found.frame.select("annotator", "prompt", "chosen", "rejected").rows()
+    texts = [(who, p, c[0]["content"], r[0]["content"]) for who, p, c, r in sides]
+    assert texts == [("u", [], "a", "b"), ("v", [], "c", "a")]
+
+
 def feedback(users: int, shown: int, seed: int = 0) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Half of the users vote often, half seldom; the first place gets more votes."""
     rng = np.random.default_rng(seed)
