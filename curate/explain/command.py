@@ -22,6 +22,7 @@ from curate.models.judge.endpoint import EndpointParams
 from curate.models.judge.naming import name_features
 from curate.models.out_of_fold import votes
 from curate.models.regression import regress
+from curate.models.traits import LENGTH, trait_difference
 from curate.pairs import messages_text
 from curate.reading import Pairs
 from curate.store import open_store
@@ -73,13 +74,7 @@ def explain(
         store=open_store(store),
     )
     voting = votes(frame, context)
-    if voting.sum() < MIN_PAIRS:
-        raise CurateError(
-            "too few pairs to find features in",
-            where="explain",
-            found=f"{int(voting.sum())} pairs that hold a vote",
-            expected=f"{MIN_PAIRS} or more",
-        )
+    _check(int(voting.sum()))
     features, facts = embed_frame(frame, config, store, progress)
     context.features_of = lambda: features
     fitted = fit_to_run(context, voting, settings)
@@ -100,6 +95,16 @@ def explain(
         found |= context.facts
     columns = {f"f{i}": values[:, i] for i in range(values.shape[1])}
     return found, pl.DataFrame({"pair_id": frame["pair_id"], **columns})
+
+
+def _check(voting: int) -> None:
+    if voting < MIN_PAIRS:
+        raise CurateError(
+            "too few pairs to find features in",
+            where="explain",
+            found=f"{voting} pairs that hold a vote",
+            expected=f"{MIN_PAIRS} or more",
+        )
 
 
 def _name(
@@ -127,7 +132,7 @@ def _features(
     voting: NDArray[np.bool_],
 ) -> list[dict[str, Any]]:
     """One entry a feature, those of the surest effect first."""
-    length = _log_ratio(pairs)[voting]
+    length = select_in_batches(pairs, d=trait_difference(LENGTH))["d"].to_numpy()[voting]
     groups = np.unique(context.prompt_groups(pairs)[voting], return_inverse=True)[1]
     words, tops = feature_words(pairs, values), extremes(values, _EXAMPLES)
     entries = []
@@ -160,17 +165,6 @@ def _features(
             }
         )
     return sorted(entries, key=lambda entry: (entry["p_value"], -abs(entry["effect"])))
-
-
-def _log_ratio(pairs: pl.DataFrame) -> NDArray[np.float64]:
-    """Log of the answers' characters, chosen over rejected, (pairs,)."""
-    sizes = select_in_batches(
-        pairs,
-        c=messages_text("chosen").str.len_chars(),
-        r=messages_text("rejected").str.len_chars(),
-    )
-    found: NDArray[np.float64] = np.log1p(sizes["c"].to_numpy()) - np.log1p(sizes["r"].to_numpy())
-    return found
 
 
 def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
