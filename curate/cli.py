@@ -184,6 +184,9 @@ def audit(
         str | None, typer.Option(help="Causal model whose ranking accuracy is measured.")
     ] = None,
     beta: Annotated[float, typer.Option(min=1e-6, help="Of DPO, beside --model.")] = 0.1,
+    disagreement: Annotated[
+        bool, typer.Option("--disagreement", help="Split labels: shared, taste, cycle, flip.")
+    ] = False,
 ) -> None:
     """Tell how noisy a data set is, and what its labels lean on."""
     from curate.audit.command import audit as run_audit
@@ -199,7 +202,15 @@ def audit(
             other = read_data(against, "auto", None, None, progress)
         spec = None if model is None else ModelSpec(name=model)
         columns = tuple(style_columns or ())
-        found = run_audit(pairs, progress, other, style_columns=columns, model=spec, beta=beta)
+        found = run_audit(
+            pairs,
+            progress,
+            other,
+            style_columns=columns,
+            model=spec,
+            beta=beta,
+            disagreement=disagreement,
+        )
     show_audit(found)
     try:
         write_json(found, output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable
 from io import BytesIO
@@ -10,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+import orjson
 import polars as pl
 import pyarrow as pa
 import yaml
@@ -151,8 +151,12 @@ def _arrow(frame: pl.DataFrame) -> pa.Table:
 
 
 def write_json(value: Any, path: Path) -> None:
-    """Write a JSON file in one step: it stands whole or not at all."""
-    write_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n", path)
+    """Write a JSON file in one step: it stands whole or not at all.
+
+    NaN and infinities, which JSON has no words for, become null.
+    """
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
+    write_text(orjson.dumps(value, default=str, option=options).decode(), path)
 
 
 def write_files(files: dict[str, Any], folder: Path) -> None:

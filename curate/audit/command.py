@@ -7,6 +7,7 @@ from typing import Any
 from curate.audit.agreement import audit_agreement
 from curate.audit.biases import audit_biases
 from curate.audit.candidates import audit_candidates
+from curate.audit.disagreement import audit_disagreement
 from curate.audit.noise import audit_noise
 from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
@@ -32,6 +33,7 @@ def audit(
     style_columns: tuple[str, ...] = (),
     model: ModelSpec | None = None,
     beta: float = 0.1,
+    disagreement: bool = False,
 ) -> dict[str, Any]:
     """The findings as plain data.
 
@@ -45,6 +47,7 @@ def audit(
         style_columns: keys of `extra` with numbers that stand beside the traits of style.
         model: whose ranking accuracy is measured.
         beta: of DPO, for what its optimum from that model would rank right.
+        disagreement: also split the labels into shared, taste, cycle and flip, which takes longer.
     """
     settings = embedder or EmbedderConfig()
     features, facts = embed_frame(pairs.frame, settings, store, progress)
@@ -70,6 +73,8 @@ def audit(
     if model is not None:
         right = _reliability(found["noise"])
         found["ranking"] = audit_ranking(pairs.frame, context, model, beta, right)
+    if disagreement:
+        found["disagreement"] = audit_disagreement(pairs.frame, context)
     if against is not None:
         found["leakage"] = audit_leakage(pairs.frame, against.frame)
     return found

@@ -21,6 +21,7 @@ def show_audit(found: dict[str, Any]) -> None:
     _agreement(found["agreement"])
     _biases(found["biases"])
     _style(found.get("style"))
+    _disagreement(found.get("disagreement"))
     _candidates(found.get("candidates", {}))
     _ranking(found.get("ranking"))
     rows = found["structure"] | found.get("leakage", {})
@@ -71,6 +72,19 @@ def _style(style: dict[str, Any] | None) -> None:
             f"alone {style['explained_by_length']:.1%}."
         )
     )
+
+
+def _disagreement(found: dict[str, Any] | None) -> None:
+    """Kinds of labels, and groups of annotators."""
+    if found is None:
+        return
+    show_warnings([*found.get("warnings", []), *([found["problem"]] if "problem" in found else [])])
+    if "shares" not in found:
+        return
+    rows = {kind: f"{share:.1%}" for kind, share in found["shares"].items()}
+    if found.get("annotators", 0) > 1:
+        rows["groups of annotators"] = ", ".join(f"{size:.0%}" for size in found["sizes"])
+    _facts("What the labels are", rows)
 
 
 def _candidates(found: dict[str, Any]) -> None:

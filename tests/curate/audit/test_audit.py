@@ -149,3 +149,18 @@ def test_the_command_on_the_sample(tmp_path: Path) -> None:
         "confident learning",
         "Hoelder",
     }
+
+
+def test_the_split_of_labels_is_told_on_request(tmp_path: Path) -> None:
+    out, page = tmp_path / "a.json", tmp_path / "a.html"
+    done = CliRunner().invoke(
+        app, ["audit", str(SAMPLE_DATA), "--limit", "90", "-o", str(out), "--disagreement"]
+    )
+    assert done.exit_code == 0, done.output
+    shares = json.loads(out.read_text())["disagreement"]["shares"]
+    assert set(shares) == {"shared", "taste", "cycle", "flip"}
+    assert sum(shares.values()) == pytest.approx(1.0, abs=1e-3)
+    assert "What the labels are" in done.output
+    shown = CliRunner().invoke(app, ["report", str(out), "--output", str(page)])
+    assert shown.exit_code == 0, shown.output
+    assert "What the labels are" in page.read_text()

@@ -1,0 +1,24 @@
+"""What the disagreeing labels are: flips, tastes or cycles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from curate.context import Context
+from curate.models.out_of_fold import too_few_prompts
+from curate.registry import build, scorer_class
+
+_SCORER = "disagreement"
+_TOLD = ("shares", "groups", "sizes", "annotators", "noise_rate", "pairs_on_which_groups_differ")
+
+
+def audit_disagreement(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
+    """Shares of the labels by the scorer `disagreement`, the groups of annotators, and warnings."""
+    if too_few_prompts(pairs, context):
+        return {"problem": "too few prompts to train on some and judge the others"}
+    own = context.for_step()
+    build(scorer_class(_SCORER), {}, _SCORER).score(pairs, own)
+    found = {key: own.facts[key] for key in _TOLD if key in own.facts}
+    return found | {"warnings": own.warnings}
