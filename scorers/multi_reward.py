@@ -16,7 +16,7 @@ from curate.models.folds import group_folds
 from curate.models.local_weights import local_weights
 from curate.models.neighbours import EXACT_BELOW, nearest_others, rows_of
 from curate.models.out_of_fold import votes
-from curate.models.regression import regress
+from curate.models.regression import regress, tellable
 from curate.steps import HIGHER, Column, Parameters, Scorer
 
 if TYPE_CHECKING:
@@ -58,8 +58,9 @@ class MultiReward(Scorer[MultiRewardParams]):
     Learned weights are those of a Bradley-Terry regression on the other folds, moved for each
     prompt by the votes on the k nearest other prompts (one Newton step, `prior` votes' worth of
     belief in the common weights). Those by prompt are taken only where they predict held-out votes
-    surely better. The paper trains an adapter on rewards of preferred answers; its weights are
-    positive, these need not be.
+    surely better. A reward that differs in fewer than ten prompts, or always one way, gets the
+    weight 0. The paper trains an adapter on rewards of preferred answers; its weights are positive,
+    these need not be.
     """
 
     name = "multi_reward"
@@ -111,7 +112,10 @@ class MultiReward(Scorer[MultiRewardParams]):
         groups = context.prompt_groups(pairs)
         size = np.sqrt(np.square(values[known]).mean(axis=0)) if known.any() else 1.0
         scale = np.where(size > 0, size, 1.0)
-        unit = values / scale
+        told = tellable(values[known], np.unique(groups[known], return_inverse=True)[1])
+        unit = values / scale * told
+        named = zip(self.params.rewards, told, strict=True)
+        context.facts["left_out"] = [name for name, can in named if not can]
         folds = group_folds(groups, self.params.folds, context.step_seed(self.name))
         common, local = np.zeros_like(unit), np.zeros_like(unit)
         neighbours = self._neighbours(groups, context)
