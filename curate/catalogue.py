@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import PydanticUndefined
+from pydantic_core import to_jsonable_python
 
 from curate.exports import export_names
 from curate.formats import format_names
@@ -44,7 +44,10 @@ def _entry(cls: type[Step[Any]]) -> dict[str, Any]:
 def _parameters(cls: type[Step[Any]]) -> dict[str, dict[str, Any]]:
     found = {}
     for name, field in cls.Params.model_fields.items():
-        default = _REQUIRED if field.default is PydanticUndefined else field.default
+        default: Any = _REQUIRED
+        if not field.is_required():
+            value = field.get_default(call_default_factory=True)
+            default = to_jsonable_python(value, exclude_none=True)
         found[name] = {"default": default, "meaning": field.description or ""}
     return found
 

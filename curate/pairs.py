@@ -55,11 +55,12 @@ def empty_pairs() -> pl.DataFrame:
     return pl.DataFrame(schema=PAIR_COLUMNS)
 
 
-def messages_key(column: str) -> pl.Expr:
+def messages_key(column: str | pl.Expr) -> pl.Expr:
     """Each row's messages as one text that differs when any role, content or order differs."""
+    messages = pl.col(column) if isinstance(column, str) else column
     message = pl.element().struct.field("role").fill_null("") + pl.lit(_ROLE_END)
     message = message + pl.element().struct.field("content").fill_null("")
-    return pl.col(column).list.eval(message).list.join(_MESSAGE_END).fill_null("")
+    return messages.list.eval(message).list.join(_MESSAGE_END).fill_null("")
 
 
 def messages_text(column: str) -> pl.Expr:

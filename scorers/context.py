@@ -99,27 +99,10 @@ class ContextScorer(Scorer[ContextParams]):
 
     def _votes(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Of each pair: hashes of question, context and both answers in order, and the vote."""
-        last = pl.col("prompt").list.len() - 1
-        is_system = pl.element().struct.field("role") == "system"
-        before = {
-            "system": pl.col("prompt").list.eval(pl.element().filter(is_system)),
-            "history": pl.col("prompt").list.head(last),
-        }
-        question = pl.col("prompt").list.eval(pl.element().filter(~is_system))
-        if self.params.by == "history":
-            question = pl.col("prompt").list.tail(1)
-        elif self.params.by == "extra":
-            question = pl.col("prompt")
-        path = f"$['{self.params.key}']"
-        shown = pairs.with_columns(_question=question)
-        if self.params.by == "extra":
-            place = pl.col("extra").str.json_path_match(path).fill_null("")
-        else:
-            shown = shown.with_columns(_place=before[self.params.by])
-            place = messages_key("_place")
+        question, place = self._parts()
         keys = select_in_batches(
-            shown,
-            question=hashed(messages_key("_question")),
+            pairs,
+            question=hashed(messages_key(question)),
             place=hashed(place),
             c=hashed(messages_key("chosen")),
             r=hashed(messages_key("rejected")),
@@ -131,6 +114,17 @@ class ContextScorer(Scorer[ContextParams]):
             second=pl.max_horizontal("c", "r"),
             low=pl.col("c") < pl.col("r"),
         )
+
+    def _parts(self) -> tuple[pl.Expr, pl.Expr]:
+        """The question as messages, and its context as text."""
+        prompt, p = pl.col("prompt"), self.params
+        if p.by == "extra":
+            return prompt, pl.col("extra").str.json_path_match(f"$['{p.key}']").fill_null("")
+        if p.by == "history":
+            return prompt.list.tail(1), messages_key(prompt.list.head(prompt.list.len() - 1))
+        system = pl.element().struct.field("role") == "system"
+        rest = prompt.list.eval(pl.element().filter(~system))
+        return rest, messages_key(prompt.list.eval(pl.element().filter(system)))
 
 
 def _p_values(frame: pl.DataFrame) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ class CoverageParams(Parameters):
     """Parameters of `coverage`."""
 
     targets: list[str] = Field(
-        default_factory=list,
+        min_length=1,
         description="Files of target prompts: jsonl, json, csv, parquet, or txt by lines.",
     )
     column: str | None = Field(
@@ -92,12 +92,6 @@ class Coverage(Scorer[CoverageParams]):
 
     def _targets(self) -> list[EvaluationText]:
         p = self.params
-        if not p.targets:
-            raise CurateError(
-                "there are no target prompts",
-                where="scorer 'coverage', targets",
-                expected="a list of files, such as [my-prompts.jsonl]",
-            )
         known = read_evaluation_texts(p.targets, p.column)
         if len(known) < _FEWEST:
             raise CurateError(

@@ -28,6 +28,7 @@ class FeatureRewardParams(Parameters):
 
     features: dict[str, Attribute] = Field(
         default_factory=lambda: {name: Attribute(trait=name) for name in TRAIT_NAMES},
+        min_length=1,
         description="Name and place of each feature; default the traits of style.",
     )
     folds: int = Field(5, ge=2, description="Folds by prompt.")

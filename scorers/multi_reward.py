@@ -31,7 +31,7 @@ class MultiRewardParams(Parameters):
     """Parameters of `multi_reward`."""
 
     rewards: dict[str, Attribute] = Field(
-        default_factory=dict, description="Name and place of each reward or attribute."
+        min_length=1, description="Name and place of each reward or attribute."
     )
     weights: dict[str, float] | None = Field(
         None, description="Weight of each reward in its own unit; default learned from the votes."
@@ -68,15 +68,17 @@ class MultiReward(Scorer[MultiRewardParams]):
     reference = "PRO (Preference Orchestrator), arXiv 2511.10656; HelpSteer2, arXiv 2406.08673"
     Params = MultiRewardParams
 
+    _names: tuple[str, ...] = ()
+
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
+        self._names = tuple(self.params.rewards)
         self.needs_embeddings = self.params.weights is None
 
     def columns(self) -> tuple[Column, ...]:
         """Margin and weights."""
         weights = (
-            Column(f"weight_{name}", f"weight of {name}, in its own unit")
-            for name in self.params.rewards
+            Column(f"weight_{name}", f"weight of {name}, in its own unit") for name in self._names
         )
         return (
             Column("margin", "weighed margin of the label", "float", HIGHER, "nats if learned"),

@@ -53,14 +53,8 @@ def attribute_margins(
     """Chosen minus rejected of each attribute, (pairs, attributes); NaN where it is missing.
 
     Raises:
-        CurateError: none are named, or one has no value in any pair.
+        CurateError: one has no value in any pair.
     """
-    if not attributes:
-        raise CurateError(
-            "nothing is named to be combined",
-            where=where,
-            expected="such as helpfulness: {rating: helpfulness} or length: {trait: length}",
-        )
     found = {name: _margin(pairs, context, a) for name, a in attributes.items()}
     for name, values in found.items():
         if len(values) and np.isnan(values).all():

@@ -74,11 +74,9 @@ def test_a_topic_that_the_data_lacks_is_bare(tmp_path: Path) -> None:
     assert first["nearest"][0].startswith("t.jsonl, row ")
 
 
-def test_without_targets_it_says_what_it_needs(tmp_path: Path) -> None:
+def test_too_few_targets_are_refused(tmp_path: Path) -> None:
     pairs = numbered_pairs(5)
     context = context_of(pairs, {}, 4)
-    with pytest.raises(CurateError, match="no target prompts"):
-        Coverage().score(pairs, context)
     path = write_jsonl(tmp_path / "t.jsonl", [{"prompt": "one"}])
     with pytest.raises(CurateError, match="too few target prompts"):
         Coverage(targets=[str(path)]).score(pairs, context)

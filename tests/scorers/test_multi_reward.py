@@ -104,8 +104,8 @@ def test_missing_rewards_are_said() -> None:
     scores = MultiReward(rewards=REWARDS, k=5).score(pairs, context)
     assert scores["margin"].null_count() == 1
     assert scores["status"][3] == "a reward is missing"
-    with pytest.raises(CurateError, match="nothing is named"):
-        MultiReward().score(pairs, context)
+    with pytest.raises(CurateError, match="rewards"):
+        build(MultiReward, {}, "multi_reward")
     with pytest.raises(CurateError, match="no pair has a value"):
         MultiReward(rewards={"x": {"margin": "nowhere"}}).score(pairs, context)
     with pytest.raises(CurateError, match="trait 'lenght'"):
