@@ -65,6 +65,7 @@ def report_html(view: RunView) -> str:
         warnings=manifest["warnings"],
         noise=data["noise"],
         lengths=data["lengths"],
+        kinds=charts.kinds(view),
         tables={name: charts.groups(view, name) for name in ("source", "annotator")},
         suspicion=view.suspicion,
         suspicious=pairs_with_diff(view.most_suspicious(SUSPICIOUS), view.numeric),

@@ -15,6 +15,7 @@ BINS = 40
 POINTS = 1500
 _HOVER = 220
 _DIGITS = 7
+_KINDS, _NO_KINDS = 8, (".status", ".names")
 _TAIL = 0.005
 """Share of values at each end that a histogram gathers in its outermost bins."""
 
@@ -129,6 +130,22 @@ def groups(view: RunView, column: str, most: int = 30) -> list[dict[str, Any]]:
         .sort("pairs", "name", descending=[True, False])
     )
     return table.head(most).to_dicts()
+
+
+def kinds(view: RunView) -> dict[str, list[dict[str, Any]]]:
+    """Of each score that sorts pairs into a few kinds (2 to 8 words): pairs, share, share kept."""
+    found = {}
+    for name, dtype in view.frame.schema.items():
+        if dtype != pl.String or "." not in name or name.endswith(_NO_KINDS):
+            continue
+        known = view.frame.select(pl.col(name).alias("kind"), "kept").drop_nulls("kind")
+        if not 1 < known["kind"].n_unique() <= _KINDS:
+            continue
+        table = known.group_by("kind").agg(
+            pairs=pl.len(), share=pl.len() / len(known), kept=pl.col("kept").mean()
+        )
+        found[name] = table.sort("pairs", "kind", descending=[True, False]).to_dicts()
+    return found
 
 
 def _beginning(part: str) -> pl.Expr:

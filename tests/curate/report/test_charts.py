@@ -39,6 +39,20 @@ def test_bins_of_a_narrow_score_stay_even(tmp_path: Path) -> None:
     np.testing.assert_allclose(widths, widths.mean(), rtol=0.01)
 
 
+def test_kinds_of_pairs_are_counted(run: Path) -> None:
+    view = load_view(run)
+    kind = pl.Series("disagreement.kind", ["flip", "taste", "taste", None] * 10)
+    long = pl.Series("contamination.match", [f"prompt {i}" for i in range(40)])
+    frame = view.frame.with_columns(kind, long, kind.alias("disagreement.status"))
+    found = charts.kinds(RunView(view.folder, view.manifest, frame, view.numeric))
+    assert list(found) == ["disagreement.kind"]
+    rows = found["disagreement.kind"]
+    assert [(r["kind"], r["pairs"]) for r in rows] == [("taste", 20), ("flip", 10)]
+    assert [r["share"] for r in rows] == pytest.approx([2 / 3, 1 / 3])
+    kept = frame.filter(pl.col("disagreement.kind") == "flip")["kept"].mean()
+    assert rows[1]["kept"] == pytest.approx(kept)
+
+
 def test_funnel_and_length_bias(tmp_path: Path) -> None:
     rows = [
         {"prompt": "p", "chosen": "x" * 40, "rejected": "x" * 10},
