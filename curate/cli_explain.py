@@ -38,13 +38,14 @@ def explain(
     from curate.explain.show import show_explanation
     from curate.models.autoencoder import SAESettings
     from curate.models.judge.endpoint import EndpointParams
-    from curate.runfolder import staged
+    from curate.runfolder import check_free, staged
     from curate.writing import write_frame, write_json
 
     if active > features:
         raise CurateError(
             "more features are active than there are", where="--active", expected=f"1 to {features}"
         )
+    check_free(output, overwrite, _MARK)
     namer = None if name_model is None else EndpointParams(model=name_model, base_url=name_url)
     with console_progress() as progress:
         pairs = read_data(data, format, split, limit, progress)

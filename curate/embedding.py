@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curate.config import EmbedderConfig
-from curate.context import Progress, SilentProgress
+from curate.context import Context, Progress, SilentProgress
 from curate.models.lm.spec import Inference, ModelSpec
 
 if TYPE_CHECKING:
@@ -82,6 +82,17 @@ def embed_texts(
     )
     features, _ = embed_frame(frame, settings, None, SilentProgress(), inference)
     return features.of("prompt")
+
+
+def context_for(
+    settings: EmbedderConfig, store: str | None, seed: int, progress: Progress
+) -> Context:
+    """A context outside a run, for commands that look at a data set as a whole."""
+    from curate.models.device import choose_device
+    from curate.store import open_store
+
+    device = choose_device(settings.device)
+    return Context(seed=seed, device=device, progress=progress, store=open_store(store))
 
 
 def text_embedder(settings: EmbedderConfig) -> Embedder | StaticEmbedder:

@@ -1,8 +1,17 @@
-"""Adds keys to the JSON text in which a pair keeps what has no column."""
+"""Keys of the JSON text in which a pair keeps what has no column."""
 
 from __future__ import annotations
 
 import polars as pl
+
+SLOT_KEY = "chosen_slot"
+"""The slot (1 or 2) of the chosen answer, null for a tie."""
+
+
+def extra_value(*keys: str) -> pl.Expr:
+    """What `extra` holds under a key, or under keys one within the other, as text; else null."""
+    path = "$" + "".join(f"['{key}']" for key in keys)
+    return pl.col("extra").str.json_path_match(path)
 
 
 def extra_with(column: str, key: str, json_value: pl.Expr) -> pl.Expr:

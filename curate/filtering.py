@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from curate.context import Context
+from curate.extra import extra_value
 from curate.keys import select_in_batches
 from curate.plan import EXTRA_PREFIX, FilterStep, Plan
 from curate.step_report import StepReport, typed
@@ -95,8 +96,7 @@ def _run_filter(
 def with_extras(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
     """Columns `extra.<key>`: the key's value of each row, as number where all are, else as text."""
     for key in keys:
-        path = pl.col("extra").str.json_path_match(f"$['{key}']")
-        value = select_in_batches(frame, path.alias("value"))["value"]
+        value = select_in_batches(frame, value=extra_value(key))["value"]
         number = value.cast(pl.Float64, strict=False)
         kept = number if number.null_count() == value.null_count() else value
         frame = frame.with_columns(kept.alias(EXTRA_PREFIX + key))

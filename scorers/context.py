@@ -10,7 +10,9 @@ from pydantic import Field, model_validator
 from scipy.stats import hypergeom
 
 from curate.context import Context
+from curate.extra import extra_value
 from curate.keys import hashed, select_in_batches
+from curate.models.gains import Gain
 from curate.models.out_of_fold import status
 from curate.pairs import messages_key
 from curate.steps import Column, Parameters, Scorer
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 ONE = "one context"
 _LEVEL = 0.05
-_SURE = 3.0
-"""Standard errors above 0 from which on contexts decide."""
 
 
 class ContextParams(Parameters):
@@ -119,7 +119,7 @@ class ContextScorer(Scorer[ContextParams]):
         """The question as messages, and its context as text."""
         prompt, p = pl.col("prompt"), self.params
         if p.by == "extra":
-            return prompt, pl.col("extra").str.json_path_match(f"$['{p.key}']").fill_null("")
+            return prompt, extra_value(str(p.key)).fill_null("")
         if p.by == "history":
             return prompt.list.tail(1), messages_key(prompt.list.head(prompt.list.len() - 1))
         system = pl.element().struct.field("role") == "system"
@@ -158,9 +158,7 @@ def _facts(frame: pl.DataFrame) -> dict[str, Any]:
         if len(values):
             facts[f"votes_that_differ_{name}"] = round(float(values.to_numpy().mean()), 4)
     if len(both) > 1:
-        gap = (both["across"] - both["within"]).to_numpy()
-        error = float(gap.std(ddof=1)) / np.sqrt(len(gap))
-        facts["difference"] = round(float(gap.mean()), 4)
-        facts["difference_standard_error"] = round(error, 4)
-        facts["context_decides"] = bool(gap.mean() > _SURE * error)
+        gap = Gain.of((both["across"] - both["within"]).to_numpy())
+        facts |= gap.facts("difference", "difference_standard_error")
+        facts["context_decides"] = gap.sure
     return facts

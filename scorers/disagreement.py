@@ -14,6 +14,7 @@ from scipy.special import log_expit
 from curate.context import Context
 from curate.models.calibration import calibrate
 from curate.models.folds import group_folds
+from curate.models.gains import Gain
 from curate.models.general_heads import GENERAL_L2, train_general
 from curate.models.group_choice import FEWEST_PEOPLE, choose_groups, people
 from curate.models.head_scorer import STATUS, HeadScorer
@@ -33,8 +34,6 @@ from curate.steps import HIGHER, Column, Parameters
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SURE = 3.0
-"""Standard errors above 0 from which on the general heads' gain counts."""
 _EVEN = 0.5
 SHARED, TASTE, CYCLE, FLIP = "shared", "taste", "cycle", "flip"
 
@@ -169,10 +168,7 @@ class Disagreement(HeadScorer[DisagreementParams]):
 
     def _plain(self, given: Votes, groups: Groups) -> tuple[_Own, _Own]:
         """Of reward heads alone, in the place of both."""
-        member = _members(given, groups)
-        own = (member * groups.margins).sum(axis=1)
-        others = _others(groups.margins, member, groups.sizes, self.params.least_group)
-        found = _Own(own, np.zeros_like(own), others)
+        found = self._own(groups.margins, groups.margins, given, groups)
         return found, found
 
     def _margins(self, given: Votes, groups: Groups, seed: int) -> tuple[_Own, _Own]:
@@ -181,14 +177,20 @@ class Disagreement(HeadScorer[DisagreementParams]):
         order = torch.from_numpy(given.fold[:, None] * groups.margins.shape[1])
         order = order + torch.arange(groups.margins.shape[1])
         rewards = at_heads(plain.margins, given.chosen, given.rejected, order)
-        reward = reward_part(given, groups)
-        member, least = _members(given, groups), self.params.least_group
-        made = []
-        for held, whole in ((reward, groups.margins), (rewards, rewards)):
-            others = _others(whole, member, groups.sizes, least)
-            own, rest = ((member * part).sum(axis=1) for part in (held, whole - held))
-            made.append(_Own(own, rest, others))
-        return made[0], made[1]
+        general = self._own(reward_part(given, groups), groups.margins, given, groups)
+        return general, self._own(rewards, rewards, given, groups)
+
+    def _own(
+        self,
+        reward: NDArray[np.float64],
+        whole: NDArray[np.float64],
+        given: Votes,
+        groups: Groups,
+    ) -> _Own:
+        """Of (pairs, K) margins and the part of them that is reward."""
+        member = groups.member_of(given)
+        own, rest = ((member * part).sum(axis=1) for part in (reward, whole - reward))
+        return _Own(own, rest, _others(whole, member, groups.sizes, self.params.least_group))
 
 
 def _cyclic(given: Votes, train: Train, seed: int) -> bool:
@@ -196,18 +198,10 @@ def _cyclic(given: Votes, train: Train, seed: int) -> bool:
 
     If not they would but blur the groups.
     """
-    alone = replace(given, annotator=np.where(given.annotator >= 0, 0, -1))
-    margins = (fit_groups(alone, 1, t, seed).margins for t in (train, reward_trainer(given, seed)))
+    margins = (fit_groups(given, 1, t, seed).margins for t in (train, reward_trainer(given, seed)))
     first, second = (m[given.annotator >= 0, 0] for m in margins)
     fits = (log_expit(m * calibrate(m).scale).mean() for m in (first, second))
     return bool(next(fits) > next(fits))
-
-
-def _members(given: Votes, groups: Groups) -> NDArray[np.float64]:
-    """(pairs, K): of the pair's annotator by other folds' votes; the sizes where none is known."""
-    known = (given.annotator >= 0)[:, None]
-    found = groups.members[given.fold, np.maximum(given.annotator, 0)]
-    return np.where(known, found, groups.sizes)
 
 
 def _averaged(draws: list[_Own]) -> _Own:
@@ -223,11 +217,9 @@ def _surely_better(general: _Own, plain: _Own, voting: NDArray[np.bool_], contex
     """Whether general heads predict held-out labels surely better than rewards do."""
     margins = (own.margin[voting] for own in (general, plain))
     first, second = (log_expit(m * calibrate(m).scale) for m in margins)
-    gain = first - second
-    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-    context.facts["gain_of_cycles"] = round(float(gain.mean()), 4)
-    context.facts["gain_standard_error"] = round(float(error), 4)
-    return bool(gain.mean() > _SURE * error)
+    gain = Gain.of(first - second)
+    context.facts |= gain.facts("gain_of_cycles")
+    return gain.sure
 
 
 def _others(

@@ -114,9 +114,7 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
         if self.params.over == "prompts":
             prompts, position = np.unique(features.index["prompt"], return_inverse=True)
             return np.asarray(features.vectors[prompts], dtype=np.float32), position
-        directions = features.of("chosen") - features.of("rejected")
-        norms = np.linalg.norm(directions, axis=1, keepdims=True)
-        unit = (directions / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+        unit = features.directions().astype(np.float32)
         return unit, np.arange(len(unit))
 
     def _quality(

@@ -11,6 +11,7 @@ from scipy.special import expit, log_expit
 
 from curate.context import Context
 from curate.models.calibration import calibrate
+from curate.models.gains import Gain
 from curate.models.general_heads import GENERAL_L2, train_general
 from curate.models.head_scorer import STATUS, HeadScorer
 from curate.models.heads import HeadSpec
@@ -19,9 +20,6 @@ from curate.steps import HIGHER, Column, Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_SURE = 3.0
-"""Standard errors above 0 from which on a gain counts."""
 
 
 class GeneralPreferenceParams(Parameters):
@@ -106,14 +104,12 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
         margin: NDArray[np.float64],
         linear: NDArray[np.float64],
     ) -> None:
-        error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
-        surely = bool(gain.mean() > _SURE * error)
+        told = Gain.of(gain)
         apart = np.abs(expit(margin) - expit(linear))[(margin > 0) & (linear <= 0)]
-        context.facts["gain"] = round(float(gain.mean()), 4)
-        context.facts["gain_standard_error"] = round(float(error), 4)
+        context.facts |= told.facts("gain")
         # Where the general heads do not predict better, what they see in pairs is chance.
-        context.facts["intransitive_share"] = round(float(apart.sum() / len(gain)), 4) * surely
-        if not surely:
+        context.facts["intransitive_share"] = round(float(apart.sum() / len(gain)), 4) * told.sure
+        if not told.sure:
             context.warnings.append(
                 "general_preference: the general heads do not predict held-out labels better than "
                 "rewards do, so 'cycle' means little in this data"

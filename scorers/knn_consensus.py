@@ -81,7 +81,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
             mean, support = _of_neighbours(found.others, sums, counts)
         consensus = np.full(len(pairs), np.nan)
         for rows in batches(len(pairs), _ROWS):
-            own = _directions(features, rows)
+            own = features.directions(rows)
             consensus[rows] = np.einsum("nd,nd->n", own, mean[position[rows]])
         asked = support[position]
         known = voting & (asked > 0)
@@ -99,14 +99,6 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         )
 
 
-def _directions(features: Features, rows: slice | NDArray[np.int64]) -> NDArray[np.float64]:
-    """Unit differences of chosen and rejected, (rows, dim); 0 where they do not differ."""
-    difference = features.of("chosen", rows).astype(np.float64) - features.of("rejected", rows)
-    norms = np.linalg.norm(difference, axis=1, keepdims=True)
-    found: NDArray[np.float64] = difference / np.where(norms > 0, norms, 1.0)
-    return found
-
-
 def _by_prompt(
     features: Features, position: NDArray[np.int64], voting: NDArray[np.bool_], prompts: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -115,7 +107,7 @@ def _by_prompt(
     wanted = np.flatnonzero(voting)
     for rows in batches(len(wanted), _ROWS):
         own = wanted[rows]
-        np.add.at(sums, position[own], _directions(features, own).astype(np.float32))
+        np.add.at(sums, position[own], features.directions(own).astype(np.float32))
     return sums, np.bincount(position[wanted], minlength=prompts)
 
 

@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from curate.context import Context
 from curate.errors import CurateError
+from curate.extra import SLOT_KEY, extra_value
 from curate.keys import select_in_batches
 from curate.models.asymmetric_noise import fit_asymmetric
 from curate.models.calibration import calibrate
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SHOWN = 50
-SLOT, SLOT_KEY = "slot", "chosen_slot"
+SLOT = "slot"
 
 
 class LabelEMParams(Parameters):
@@ -107,10 +108,9 @@ class LabelEM(HeadScorer[LabelEMParams]):
     def _owners(self, pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
         """Names, and each pair's position among them; pairs without one share the name "(none)"."""
         by = self.params.rates_by
-        path = f"$['{by}']"
         column = pairs["annotator"]
         if by != "annotator":
-            column = select_in_batches(pairs, o=pl.col("extra").str.json_path_match(path))["o"]
+            column = select_in_batches(pairs, o=extra_value(by))["o"]
             if len(column) and column.null_count() == len(column):
                 raise CurateError(
                     "no pair has this key in extra",
@@ -129,7 +129,7 @@ class LabelEM(HeadScorer[LabelEMParams]):
         context: Context,
     ) -> pl.DataFrame:
         """Flips of the first slot's wins and of the second slot's, each at its own rate."""
-        path = pl.col("extra").str.json_path_match(f"$.{SLOT_KEY}").cast(pl.Int64, strict=False)
+        path = extra_value(SLOT_KEY).cast(pl.Int64, strict=False)
         slot = select_in_batches(pairs, s=path)["s"].fill_null(0).to_numpy()
         known = voting & (slot > 0)
         if not known.any():

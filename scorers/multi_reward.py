@@ -13,6 +13,7 @@ from curate.context import Context
 from curate.errors import suggestion
 from curate.models.attributes import Attribute, attribute_margins, told_status
 from curate.models.folds import group_folds
+from curate.models.gains import Gain
 from curate.models.local_weights import local_weights
 from curate.models.neighbours import EXACT_BELOW, nearest_others, rows_of
 from curate.models.out_of_fold import votes
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MISSING = "a reward is missing"
-_SURE = 3.0
-"""Standard errors above 0 from which on weights by prompt are taken."""
 
 
 class MultiRewardParams(Parameters):
@@ -161,14 +160,11 @@ class MultiReward(Scorer[MultiRewardParams]):
         if not len(unit):
             return False
         first, second = (log_expit((w * unit).sum(axis=1)) for w in (local, common))
-        gain = first - second
-        error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-        better = bool(gain.mean() > _SURE * error)
+        gain = Gain.of(first - second)
         names = list(self.params.rewards)
         context.facts["weights"] = dict(
             zip(names, (common.mean(axis=0) / scale).round(4).tolist(), strict=True)
         )
-        context.facts["gain_of_weights_by_prompt"] = round(float(gain.mean()), 4)
-        context.facts["gain_standard_error"] = round(float(error), 4)
-        context.facts["weights_by_prompt"] = better
-        return better
+        context.facts |= gain.facts("gain_of_weights_by_prompt")
+        context.facts["weights_by_prompt"] = gain.sure
+        return gain.sure

@@ -96,7 +96,7 @@ class PAL(HeadScorer[PALParams]):
 
 def _frame(found: Groups, given: Votes) -> pl.DataFrame:
     known = given.annotator >= 0
-    member = found.members[given.fold, np.maximum(given.annotator, 0)]
+    member = found.member_of(given)
     probability, sizes = expit(found.margins), found.sizes
     own = np.clip((member * probability).sum(axis=1), _EDGE, 1.0 - _EDGE)
     centre = (sizes * probability).sum(axis=1, keepdims=True)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import binomtest
 
-from curate.formats.slots import SLOT_KEY
+from curate.extra import SLOT_KEY, extra_value
 from curate.models.out_of_fold import trainable
 from curate.models.style import STYLE_FEATURES, text_style
 from curate.pairs import messages_text
@@ -27,7 +27,7 @@ def audit_biases(pairs: pl.DataFrame) -> dict[str, Any]:
         for i, name in enumerate(STYLE_FEATURES)
     ]
     found: dict[str, Any] = {"preferred_has_more": traits}
-    slot = voted["extra"].str.json_path_match(f"$.{SLOT_KEY}").cast(pl.Float64, strict=False)
+    slot = voted.select(s=extra_value(SLOT_KEY).cast(pl.Float64, strict=False))["s"]
     known = slot.is_not_null().to_numpy()
     if known.any():
         found["position"] = _share("first slot", (slot == 1).fill_null(False).to_numpy(), known)

@@ -13,13 +13,11 @@ from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
 from curate.config import EmbedderConfig
-from curate.context import Context, Progress
-from curate.embedding import embed_frame
+from curate.context import Progress
+from curate.embedding import context_for, embed_frame
 from curate.inspection import inspect_pairs
-from curate.models.device import choose_device
 from curate.models.lm.spec import ModelSpec
 from curate.reading import Pairs
-from curate.store import open_store
 from curate.versions import versions
 
 
@@ -51,12 +49,7 @@ def audit(
     """
     settings = embedder or EmbedderConfig()
     features, facts = embed_frame(pairs.frame, settings, store, progress)
-    context = Context(
-        seed=seed,
-        device=choose_device(settings.device),
-        progress=progress,
-        store=open_store(store),
-    )
+    context = context_for(settings, store, seed, progress)
     context.features_of = lambda: features
     found: dict[str, Any] = {
         "versions": versions(),

@@ -12,11 +12,11 @@ from curate.context import Context
 from curate.models.lm.answers import answer_logprobs
 from curate.models.lm.spec import ModelSpec
 from curate.models.out_of_fold import votes
+from curate.models.regression import Z95
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_Z = 1.959963984540054
 _MOST = 1.0 - 1e-6
 
 
@@ -70,6 +70,6 @@ def _share(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> dict[str, flo
     error = float(np.sqrt(np.square(sums).sum())) / len(right)
     return {
         "share": round(share, 4),
-        "low": round(max(share - _Z * error, 0.0), 4),
-        "high": round(min(share + _Z * error, 1.0), 4),
+        "low": round(max(share - Z95 * error, 0.0), 4),
+        "high": round(min(share + Z95 * error, 1.0), 4),
     }

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from curate.context import Context
-from curate.formats.slots import SLOT_KEY
+from curate.extra import SLOT_KEY, extra_value
 from curate.keys import select_in_batches
 from curate.models.folds import group_folds
 from curate.models.out_of_fold import votes
@@ -76,5 +76,5 @@ def _differences(
 
 
 def _extra(pairs: pl.DataFrame, key: str) -> NDArray[np.float64]:
-    value = pl.col("extra").str.json_path_match(f"$['{key}']").cast(pl.Float64, strict=False)
+    value = extra_value(key).cast(pl.Float64, strict=False)
     return pairs.select(v=value)["v"].to_numpy()

@@ -12,6 +12,7 @@ from scipy.special import expit
 from curate.errors import CurateError
 from curate.keys import content_keys
 from curate.models.features import Features
+from curate.models.folds import group_folds
 from curate.models.out_of_fold import trainable
 from curate.pairs import messages_text
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_PAIRS = 50
+_TEST_FOLDS = 4
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ class BenchData:
         )
         margin = None if self.margin is None else np.where(flips, -self.margin, self.margin)
         return BenchData(self.name, pairs, self.features.flipped(flips), margin)
+
+
+def is_test(groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
+    """Whether each pair is tested on: a quarter of the prompts, whose numbers are `groups`."""
+    found: NDArray[np.bool_] = group_folds(groups, _TEST_FOLDS, seed) == 0
+    return found
+
+
+def split(data: BenchData, groups: NDArray[np.int64], seed: int) -> tuple[BenchData, BenchData]:
+    """The pairs to train on, and those to test on."""
+    test = is_test(groups, seed)
+    return data.take(np.flatnonzero(~test)), data.take(np.flatnonzero(test))
 
 
 def consensus_rows(pairs: pl.DataFrame) -> NDArray[np.int64]:

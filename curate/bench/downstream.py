@@ -54,22 +54,9 @@ def accuracies(
         seed: of starts and batches.
         spec: of the heads.
     """
-    margins = held_out_margins(train, test, weights, seed, spec)
-    right = (np.sign(margins) + 1.0) / 2.0
-    means = right.mean(axis=(0, 2))
-    return {name: float(value) for name, value in zip(weights, means, strict=True)}
-
-
-def held_out_margins(
-    train: BenchData,
-    test: BenchData,
-    weights: dict[str, Weights],
-    seed: int,
-    spec: HeadSpec | None = None,
-) -> NDArray[np.float64]:
-    """Margins of the test pairs by the heads of `accuracies`, (test pairs, weightings, starts)."""
     spec = spec or HeadSpec()
-    table = np.stack([w.column() for w in weights.values()], axis=1).astype(np.float32)
+    names = list(weights)
+    table = np.stack([weights[n].column() for n in names], axis=1).astype(np.float32)
     columns = torch.from_numpy(np.repeat(table, _STARTS, axis=1))
     chosen, rejected = train.features.answers()
     # A flipped label is the swapped pair.
@@ -79,5 +66,6 @@ def held_out_margins(
     fit_heads(heads, both[0][used], both[1][used], columns[used], spec, seed)
     with torch.no_grad():
         better, worse = test.features.answers()
-        found: NDArray[np.float64] = heads.margins(better, worse).double().numpy()
-    return found.reshape(len(found), len(weights), _STARTS)
+        right = (torch.sign(heads.margins(better, worse)) + 1.0) / 2.0
+    means = right.mean(dim=0).reshape(len(names), _STARTS).mean(dim=1)
+    return {name: float(value) for name, value in zip(names, means, strict=True)}

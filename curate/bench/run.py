@@ -11,14 +11,13 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from curate.bench.data import BenchData
+from curate.bench.data import BenchData, split
 from curate.bench.downstream import Weights, accuracies
 from curate.bench.methods import METHODS, Method, Ranking, rank
 from curate.bench.patterns import inject
 from curate.bench.recipes import apply_recipe
 from curate.context import Context, Progress
 from curate.models.contamination import lowest_share
-from curate.models.folds import group_folds
 from curate.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ ALL, RANDOM, ORACLE, BAYES = "keep all", "random drop", "oracle drop", "Bayes-op
 RELABEL, REWEIGHT = "noise_score: relabel", "label_em: soft labels"
 LIKELY = "label_em: drop likely wrong"
 BASELINES = (ALL, RANDOM, ORACLE)
-_TEST_FOLDS = 4
 _LIKELY = 0.5
 SCHEMA: dict[str, Any] = {
     "dataset": pl.String,
@@ -101,9 +99,8 @@ def _cell(
 ) -> list[dict[str, Any]]:
     pattern, rate, seed = cell
     rng = np.random.default_rng(_seed(data.name, pattern, rate, seed))
-    test = group_folds(Context().prompt_groups(data.pairs), _TEST_FOLDS, seed) == 0
-    held_out = data.take(np.flatnonzero(test))
-    noisy, flips = inject(data.take(np.flatnonzero(~test)), pattern, rate, rng)
+    train, held_out = split(data, Context().prompt_groups(data.pairs), seed)
+    noisy, flips = inject(train, pattern, rate, rng)
     own = context.for_pairs(seed, noisy.features)
     rankings = rank(noisy, plan.methods, own)
     outcomes = {r.name: apply_recipe(noisy, r, own) for r in plan.recipes}

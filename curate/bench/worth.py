@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from curate.bench.data import BenchData
+from curate.bench.data import BenchData, is_test, split
 from curate.bench.downstream import Weights, accuracies
 from curate.bench.power_law import PowerLaw, fit_power_law, interval, resampled
 from curate.context import Context, Progress
-from curate.models.folds import group_folds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_TEST_FOLDS = 4
 _SIZES = 7
 _SMALLEST = 20
 _DRAWS = 200
@@ -77,7 +75,7 @@ def measure_worth(data: BenchData, plan: WorthPlan, progress: Progress) -> Worth
     """
     rates = (0.0, *plan.rates)
     groups = Context().prompt_groups(data.pairs)
-    most = min(int((group_folds(groups, _TEST_FOLDS, s) != 0).sum()) for s in range(plan.seeds))
+    most = min(int((~is_test(groups, seed)).sum()) for seed in range(plan.seeds))
     least = min(_SMALLEST, most)
     sizes = np.unique(np.geomspace(least, most, _SIZES).round().astype(np.int64))
     errors = np.empty((plan.seeds, len(rates), len(sizes)))
@@ -98,9 +96,8 @@ def _curves(
 ) -> NDArray[np.float64]:
     """(rates, sizes) errors of one draw; all heads are trained as one batch."""
     rng = np.random.default_rng([seed, len(groups)])
-    test = group_folds(groups, _TEST_FOLDS, seed) == 0
-    train, held_out = data.take(np.flatnonzero(~test)), data.take(np.flatnonzero(test))
-    count = int((~test).sum())
+    train, held_out = split(data, groups, seed)
+    count = len(train.pairs)
     rank = np.empty(count, dtype=np.int64)
     rank[rng.permutation(count)] = np.arange(count)
     luck = rng.random(count)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from curate.models.traits import TRAITS
+
 _WORD = r"[A-Za-z]{5,}"
-_LIST = r"(?m)^\s*(?:[-*•]|\d+[.)])\s"
 _TRIES = 5
 _FEWEST_WORDS = 20
 
@@ -86,7 +87,7 @@ def measured(texts: pl.Series, rng: np.random.Generator) -> pl.DataFrame:
         paragraphs=t.str.strip_chars().str.split("\n\n").list.eval(
             pl.element().str.strip_chars().filter(pl.element().str.strip_chars() != "")
         ).list.len(),
-        list=t.str.contains(_LIST),
+        list=t.str.contains(TRAITS["list items"]),
         digits=t.str.contains(r"\d"),
         asks=t.str.strip_chars_end().str.ends_with("?"),
         known=t.str.to_lowercase().str.extract_all(_WORD),

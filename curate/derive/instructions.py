@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from curate.derive.constraints import KINDS, measured
-from curate.pairs import MESSAGES, PAIR_COLUMNS, messages_text, with_pair_ids
+from curate.pairs import MESSAGES, empty_pairs, messages_text, with_pair_ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,12 +104,10 @@ def _pairs(
         rejected=_asked_with(broken),
         extra=extra.struct.json_encode(),
         source=pl.col("source"),
+        prompt=pl.lit([], dtype=MESSAGES),
+        is_tie=pl.lit(False),
     )
-    rest = {name: dtype for name, dtype in PAIR_COLUMNS.items() if name not in made.columns}
-    empty = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in rest.items()]
-    return made.with_columns(empty).with_columns(
-        prompt=pl.lit([], dtype=MESSAGES), is_tie=pl.lit(False)
-    ).select(list(PAIR_COLUMNS))  # fmt: skip
+    return pl.concat([empty_pairs(), made], how="diagonal")
 
 
 def _asked_with(instructions: Sequence[pl.Expr]) -> pl.Expr:

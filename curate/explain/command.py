@@ -12,12 +12,11 @@ from scipy.stats import binomtest
 
 from curate.config import EmbedderConfig
 from curate.context import Context, Progress
-from curate.embedding import embed_frame
+from curate.embedding import context_for, embed_frame
 from curate.errors import CurateError
 from curate.explain.naming import extremes, feature_words
 from curate.keys import select_in_batches
 from curate.models.autoencoder import SAESettings, fit_to_run
-from curate.models.device import choose_device
 from curate.models.judge.endpoint import EndpointParams
 from curate.models.judge.naming import name_features
 from curate.models.out_of_fold import votes
@@ -25,7 +24,6 @@ from curate.models.regression import regress
 from curate.models.traits import LENGTH, trait_difference
 from curate.pairs import messages_text
 from curate.reading import Pairs
-from curate.store import open_store
 from curate.versions import versions
 
 MIN_PAIRS = 200
@@ -67,12 +65,7 @@ def explain(
     """
     config, settings = embedder or EmbedderConfig(), settings or SAESettings()
     frame = pairs.frame
-    context = Context(
-        seed=seed,
-        device=choose_device(config.device),
-        progress=progress,
-        store=open_store(store),
-    )
+    context = context_for(config, store, seed, progress)
     voting = votes(frame, context)
     _check(int(voting.sum()))
     features, facts = embed_frame(frame, config, store, progress)

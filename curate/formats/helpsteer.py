@@ -16,7 +16,7 @@ from curate.formats.base import (
     turns,
 )
 from curate.formats.rankings import RANKED, pairs_of_rankings
-from curate.formats.slots import add_to_extra, place_slots
+from curate.formats.slots import list_to_extra, place_slots
 
 _ATTRIBUTES = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 _ALONE = "no other response to this prompt is rated"
@@ -112,10 +112,8 @@ class HelpSteerAttributes(Format):
             _ratings=pl.col("_ratings"),
         )
         several = groups.filter(pl.col("_ranked").list.len() > 1)
-        made = several.with_columns(
-            add_to_extra("rows", pl.format("[{}]", pl.col("_rows").list.join(",")))
-        ).with_columns(
-            add_to_extra("attributes", pl.format("[{}]", pl.col("_ratings").list.join(","))),
+        made = several.with_columns(list_to_extra("rows", "_rows")).with_columns(
+            list_to_extra("attributes", "_ratings"),
             prompt=as_turn("prompt", "user"),
         )
         pairs = pairs_of_rankings(made.drop("_rows", "_ratings"), self.ranking)

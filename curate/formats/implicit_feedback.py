@@ -6,7 +6,7 @@ import polars as pl
 
 from curate.formats.base import EXTRA, ROW, Format, RowSample, has_columns, list_the_rest, turns
 from curate.formats.rankings import RANKED, pairs_of_rankings
-from curate.formats.slots import add_to_extra
+from curate.formats.slots import add_to_extra, list_to_extra
 from curate.models.propensities import feedback_propensity
 from curate.pairs import messages_key
 
@@ -65,9 +65,8 @@ class ImplicitFeedback(Format):
             _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_score")).cast(RANKED.inner),
         )
         both = groups.filter(pl.col("_kinds") > 1)
-        listed = pl.format("[{}]", pl.col("_rows").cast(pl.List(pl.String)).list.join(","))
-        made = both.with_columns(add_to_extra("rows", listed)).with_columns(
-            add_to_extra("attributes", pl.format("[{}]", pl.col("_rated").list.join(","))),
+        made = both.with_columns(list_to_extra("rows", "_rows")).with_columns(
+            list_to_extra("attributes", "_rated"),
             annotator="user",
         )
         # Two answers of one kind make no pair, nor do an unvoted one and one voted down.

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from curate.extra import extra_with
+from curate.extra import SLOT_KEY, extra_with
 from curate.formats.base import ERROR, EXTRA, ROW
 
 SECOND, TIE = 2, 0
-SLOT_KEY = "chosen_slot"
-"""Key in `extra`: the slot (1 or 2) of the chosen answer, null for a tie."""
 
 
 def place_slots(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
@@ -55,3 +53,9 @@ def row_a_vote(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.DataFr
 def add_to_extra(key: str, json_value: pl.Expr) -> pl.Expr:
     """`EXTRA` with one more key; `json_value` is already JSON text."""
     return extra_with(EXTRA, key, json_value)
+
+
+def list_to_extra(key: str, column: str) -> pl.Expr:
+    """`EXTRA` with one more key: a column of lists, whose items are numbers or JSON texts."""
+    items = pl.col(column).cast(pl.List(pl.String)).list.join(",")
+    return add_to_extra(key, pl.format("[{}]", items))

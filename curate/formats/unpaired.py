@@ -6,7 +6,7 @@ import polars as pl
 
 from curate.formats.base import EXTRA, ROW, Format, RowSample, has_columns, list_the_rest, turns
 from curate.formats.rankings import RANKED, pairs_of_rankings
-from curate.formats.slots import add_to_extra
+from curate.formats.slots import list_to_extra
 from curate.pairs import messages_key
 
 _ALONE = "no answer to this prompt has the other label"
@@ -53,8 +53,7 @@ class Unpaired(Format):
             _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_good")).cast(RANKED.inner),
         )
         both = groups.filter(pl.col("_labels") > 1)
-        listed = pl.format("[{}]", pl.col("_rows").cast(pl.List(pl.String)).list.join(","))
-        made = both.with_columns(add_to_extra("rows", listed)).drop("_key", "_labels", "_rows")
+        made = both.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_labels", "_rows")
         # Labels differ by 1: two good answers make no pair.
         rule = self.ranking.model_copy(update={"min_gap": 0.5})
         pairs = pairs_of_rankings(made, rule).drop("strength")

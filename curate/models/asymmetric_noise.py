@@ -9,13 +9,12 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from curate.models.label_noise import fit_label_noise
+from curate.models.label_noise import SCALE_BOUNDS, fit_label_noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST = 0.499
-_SCALE_BOUNDS = (np.log(1e-3), np.log(1e3))
 _TINY = 1e-300
 
 
@@ -62,7 +61,7 @@ def fit_asymmetric(margins: NDArray[np.float64], first: NDArray[np.bool_]) -> As
         kept, made = _likelihoods(point[1], point[2], np.exp(point[0]) * margins, first)
         return -float(np.log(np.maximum(kept + made, _TINY)).mean())
 
-    bounds = (_SCALE_BOUNDS, (1e-3, _MOST), (1e-3, _MOST))
+    bounds = (SCALE_BOUNDS, (1e-3, _MOST), (1e-3, _MOST))
     starts = (start, np.array([start[0], 0.05, 0.3]), np.array([start[0], 0.3, 0.05]))
     fits = [minimize(loss, s, method="L-BFGS-B", bounds=bounds) for s in starts]
     best = min(fits, key=lambda fit: float(fit.fun))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from curate.context import Context
 from curate.errors import CurateError, suggestion
+from curate.extra import extra_value
 from curate.keys import select_in_batches
 from curate.models.lm.spec import Model
 from curate.models.out_of_fold import status
@@ -88,8 +89,7 @@ def _margin(pairs: pl.DataFrame, context: Context, attribute: Attribute) -> NDAr
 
 
 def _number(key: str) -> pl.Expr:
-    path = "$" + "".join(f"['{part}']" for part in key.split("."))
-    return pl.col("extra").str.json_path_match(path).cast(pl.Float64, strict=False)
+    return extra_value(*key.split(".")).cast(pl.Float64, strict=False)
 
 
 def told_status(

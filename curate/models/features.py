@@ -51,6 +51,13 @@ class Features:
         """Vectors of "prompt", "chosen" or "rejected" of these pairs, (pairs, dim)."""
         return np.asarray(self.vectors[self.index[part][rows]], dtype=np.float32)
 
+    def directions(self, rows: slice | NDArray[np.int64] = _ALL) -> NDArray[np.float64]:
+        """Chosen minus rejected of these pairs to length 1, (pairs, dim); 0 where equal."""
+        difference = self.of("chosen", rows).astype(np.float64) - self.of("rejected", rows)
+        norms = np.linalg.norm(difference, axis=1, keepdims=True)
+        found: NDArray[np.float64] = difference / np.where(norms > 0, norms, 1.0)
+        return found
+
     def cosines(self, part: str) -> NDArray[np.float32]:
         """Cosine of each pair's prompt and one of its answers, (pairs,)."""
         out = np.empty(len(self.index[part]), dtype=np.float32)

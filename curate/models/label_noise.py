@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RELIABILITY_BOUNDS = (0.5 + 1e-3, 1.0 - 1e-3)
-_SCALE_BOUNDS = (np.log(1e-3), np.log(1e3))
+SCALE_BOUNDS = (np.log(1e-3), np.log(1e3))
 _STARTS = ((0.0, 0.95), (1.0, 0.7), (-1.0, 0.8), (2.0, 0.6))
 
 
@@ -62,7 +62,7 @@ def fit_label_noise(margins: NDArray[np.float64], reliability: float | None = No
         reliability: where it is known.
     """
     fixed = (reliability, reliability)
-    bounds = (_SCALE_BOUNDS, RELIABILITY_BOUNDS if reliability is None else fixed)
+    bounds = (SCALE_BOUNDS, RELIABILITY_BOUNDS if reliability is None else fixed)
     finite = margins[np.isfinite(margins)]
 
     def loss(point: NDArray[np.float64]) -> float:

@@ -85,6 +85,12 @@ class Groups:
         found: NDArray[np.float64] = self.membership.mean(axis=0)
         return found
 
+    def member_of(self, votes: Votes) -> NDArray[np.float64]:
+        """(pairs, K): of each vote's annotator by other folds' votes; `sizes` for unknown ones."""
+        known = (votes.annotator >= 0)[:, None]
+        found = self.members[votes.fold, np.maximum(votes.annotator, 0)]
+        return np.where(known, found, self.sizes)
+
 
 def reward_trainer(votes: Votes, seed: int) -> Train:
     """Trains Bradley-Terry heads on the votes."""

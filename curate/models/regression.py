@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _ROUNDS = 50
 _RIDGE = 1e-6
-_Z = 1.959963984540054
+Z95 = 1.959963984540054
+"""Standard errors to either side of a 95 % interval."""
 _LEAST_PROMPTS = 10
 
 
@@ -42,7 +43,7 @@ class Regression:
 
     def interval(self, column: int) -> tuple[float, float]:
         """The 95 % interval of a coefficient."""
-        centre, spread = float(self.coefficients[column]), _Z * float(self.errors[column])
+        centre, spread = float(self.coefficients[column]), Z95 * float(self.errors[column])
         return centre - spread, centre + spread
 
     def p_value(self, column: int) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from curate import read_pairs
-from curate.bench.data import BenchData, real_data
+from curate.bench.data import BenchData, real_data, split
 from curate.bench.downstream import Weights, accuracies
 from curate.bench.patterns import symmetric
 from curate.config import EmbedderConfig
@@ -27,7 +27,6 @@ from curate.context import Context, SilentProgress
 from curate.derive.instructions import derive
 from curate.embedding import embed_frame, embed_texts
 from curate.models.features import Features
-from curate.models.folds import group_folds
 from curate.models.lm.spec import Inference
 from curate.pairs import messages_text
 from curate.registry import build, filter_class, scorer_class
@@ -116,8 +115,7 @@ def selections(
     groups = Context().prompt_groups(data.pairs)
     for seed in range(seeds):
         rng = np.random.default_rng([seed, len(groups)])
-        test = group_folds(groups, 4, seed) == 0
-        train, held_out = data.take(np.flatnonzero(~test)), data.take(np.flatnonzero(test))
+        train, held_out = split(data, groups, seed)
         train = train.flipped(symmetric(train, rate, rng))
         context = Context().for_pairs(seed, train.features)
         weights = {}
