@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from curate.errors import CurateError
-    from curate.pipeline import Pipeline
-    from curate.reading import Pairs, read_pairs, stream_pairs
-    from curate.result import Result
+    from curate.pipeline.result import Result
+    from curate.pipeline.run import Pipeline
+    from curate.read.pairs import Pairs, read_pairs, stream_pairs
 
 __all__ = ["CurateError", "Pairs", "Pipeline", "Result", "read_pairs", "stream_pairs"]
 
 _HOMES = {
     "CurateError": "curate.errors",
-    "Pairs": "curate.reading",
-    "Pipeline": "curate.pipeline",
-    "Result": "curate.result",
-    "read_pairs": "curate.reading",
-    "stream_pairs": "curate.reading",
+    "Pairs": "curate.read.pairs",
+    "Pipeline": "curate.pipeline.run",
+    "Result": "curate.pipeline.result",
+    "read_pairs": "curate.read.pairs",
+    "stream_pairs": "curate.read.pairs",
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.selection import MissingParams, best_first, check_readable
-from curate.steps import Filter, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult
+from curate.steps.selection import MissingParams, best_first, check_readable
 
 
 class ChallengingParams(MissingParams):
@@ -39,7 +39,7 @@ class Challenging(Filter[ChallengingParams]):
         """Difficulty and doubt."""
         return (self.params.difficulty, self.params.doubt)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep what is in both shares."""
         p = self.params
         values = pl.DataFrame(
@@ -68,4 +68,4 @@ class Challenging(Filter[ChallengingParams]):
             .then(pl.format("rank {} by difficulty, {} kept", "hard", counts[0]))
             .otherwise(pl.format("rank {} by certainty, {} kept", "sure", counts[1])),
         )
-        return Verdict(judged["keep"], judged["reason"])
+        return FilterResult(judged["keep"], judged["reason"])

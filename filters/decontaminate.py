@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.steps import Filter, Parameters, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult, Parameters
 
 
 class DecontaminateParams(Parameters):
@@ -26,10 +26,10 @@ class Decontaminate(Filter[DecontaminateParams]):
         """The scorer's verdict and the match."""
         return (f"{self.params.scorer}.matched", f"{self.params.scorer}.match")
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep pairs without a match."""
         matched, match = self.reads()
         told = pairs.select(
             keep=~pl.col(matched).fill_null(False), reason=pl.format("occurs in {}", match)
         )
-        return Verdict(told["keep"], told["reason"])
+        return FilterResult(told["keep"], told["reason"])

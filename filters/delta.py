@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.selection import MissingParams, check_readable
-from curate.steps import Column, Filter, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Filter, FilterResult
+from curate.steps.selection import MissingParams, check_readable
 
 
 class DeltaParams(MissingParams):
@@ -53,7 +53,7 @@ class Delta(Filter[DeltaParams]):
             Column("status", "ok, or 'no quality'", "text"),
         )
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep by the gap, and by the level where bounds are given."""
         p = self.params
         first, second = (check_readable(pairs[c], self.name) for c in (p.chosen, p.rejected))
@@ -75,4 +75,4 @@ class Delta(Filter[DeltaParams]):
                 pl.format("gap {}, level {}", pl.col("gap").round(4), pl.col("level").round(4))
             ),
         )
-        return Verdict(judged["keep"], judged["reason"], added)
+        return FilterResult(judged["keep"], judged["reason"], added)

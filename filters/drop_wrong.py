@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.context import Context
-from curate.posterior import BelowParams, tell_smoothing
-from curate.selection import check_readable
-from curate.steps import Filter, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult
+from curate.steps.posterior import BelowParams, tell_smoothing
+from curate.steps.selection import check_readable
 
 
 class DropWrong(Filter[BelowParams]):
@@ -26,7 +26,7 @@ class DropWrong(Filter[BelowParams]):
         """The posterior."""
         return (self.params.column,)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep likely labels; the noise that is left goes into the manifest."""
         p = self.params
         right = check_readable(pairs[p.column], self.name)
@@ -34,4 +34,4 @@ class DropWrong(Filter[BelowParams]):
         tell_smoothing(right.filter(keep), context)
         shown = right.round(3).to_frame("v")
         reason = shown.select(r=pl.format("label right with probability {}", "v"))["r"]
-        return Verdict(keep, reason)
+        return FilterResult(keep, reason)

@@ -7,9 +7,9 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.repeats import first_of_repeats, repeat_flags
-from curate.steps import Filter, Parameters, Verdict
+from curate.data.duplicates import duplicate_flags, first_duplicate
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult, Parameters
 
 
 class ExactDuplicatesParams(Parameters):
@@ -34,11 +34,11 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
         """Texts, annotator and tie mark."""
         return ("pair_id", "prompt", "chosen", "rejected", "annotator", "is_tie")
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep first occurrences."""
         ignore = self.params.ignore_annotator
-        flags = repeat_flags(pairs, ignore_annotator=ignore).with_columns(
-            of=first_of_repeats(pairs, ignore_annotator=ignore)
+        flags = duplicate_flags(pairs, ignore_annotator=ignore).with_columns(
+            of=first_duplicate(pairs, ignore_annotator=ignore)
         )
         contradicted = pl.col("contradicted") & (self.params.contradictions == "drop")
         judged = flags.select(
@@ -47,4 +47,4 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
             .then(pl.lit("another pair has the same texts and the opposite label"))
             .otherwise(pl.format("repeats pair {}", "of")),
         )
-        return Verdict(judged["keep"], judged["reason"])
+        return FilterResult(judged["keep"], judged["reason"])

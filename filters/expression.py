@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.conditions import columns_of, parse_condition, where_true
-from curate.context import Context
-from curate.steps import Filter, Parameters, Verdict, same_reason
+from curate.steps.conditions import columns_of, parse_condition, where_true
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult, Parameters, same_reason
 
 
 class ExpressionParams(Parameters):
@@ -44,7 +44,7 @@ class Expression(Filter[ExpressionParams]):
         """The columns that the expression names."""
         return columns_of(self.params.condition)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep by the condition."""
         text = self.params.condition
         found = where_true(text, pairs, self.name)
@@ -59,4 +59,4 @@ class Expression(Filter[ExpressionParams]):
                 .otherwise(pl.lit(f"not true: {text}"))
             )
         )
-        return Verdict(found.fill_null(False), unknown["r"])
+        return FilterResult(found.fill_null(False), unknown["r"])

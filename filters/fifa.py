@@ -7,9 +7,9 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.context import Context
-from curate.selection import MissingParams, best_first, check_readable
-from curate.steps import Column, Filter, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Filter, FilterResult
+from curate.steps.selection import MissingParams, best_first, check_readable
 
 
 class FiFAParams(MissingParams):
@@ -71,7 +71,7 @@ class FiFA(Filter[FiFAParams]):
             Column("status", "ok, or which term is missing", "text"),
         )
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the pairs of greatest importance among those that have all terms."""
         p, terms = self.params, self._terms()
         values = pairs.select(check_readable(pairs[c], self.name) for c in terms)
@@ -93,7 +93,7 @@ class FiFA(Filter[FiFAParams]):
             .then(pl.format("rank {} of {} by importance, {} kept", "rank", known, wanted))
             .otherwise("status"),
         )
-        return Verdict(judged["keep"], judged["reason"], added)
+        return FilterResult(judged["keep"], judged["reason"], added)
 
 
 def _standardised(column: pl.Expr) -> pl.Expr:

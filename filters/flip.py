@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.context import Context
-from curate.posterior import BelowParams, tell_smoothing
-from curate.relabel import FLIPPED, RELABELLED, turned_round
-from curate.selection import check_readable
-from curate.steps import HIGHER, Column, Filter, Verdict, keep_all
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Filter, FilterResult, keep_all
+from curate.steps.posterior import BelowParams, tell_smoothing
+from curate.steps.relabel import FLIPPED, RELABELLED, turned_round
+from curate.steps.selection import check_readable
 
 
 class Flip(Filter[BelowParams]):
@@ -35,7 +35,7 @@ class Flip(Filter[BelowParams]):
             Column("status", "ok, or 'unknown' where there is no posterior", "text"),
         )
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all, some with the opposite label."""
         right = check_readable(pairs[self.params.column], self.name)
         wrong = (right < self.params.below).fill_null(False).alias("flipped")

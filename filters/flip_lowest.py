@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.relabel import FLIPPED, RELABELLED, flip_only
-from curate.selection import Prefer, best_first, check_readable
-from curate.steps import Column, Filter, Parameters, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Filter, FilterResult, Parameters
+from curate.steps.relabel import FLIPPED, RELABELLED, flip_only
+from curate.steps.selection import Prefer, best_first, check_readable
 
 
 class FlipLowestParams(Parameters):
@@ -40,7 +40,7 @@ class FlipLowest(Filter[FlipLowestParams]):
         """The mark."""
         return (FLIPPED,)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all, some with the opposite label."""
         p = self.params
         worst = best_first(

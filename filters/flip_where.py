@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field, field_validator
 
-from curate.conditions import columns_of, parse_condition, where_true
-from curate.context import Context
-from curate.relabel import FLIPPED, RELABELLED, flip_only
-from curate.steps import Column, Filter, Parameters, Verdict
+from curate.steps.conditions import columns_of, parse_condition, where_true
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Filter, FilterResult, Parameters
+from curate.steps.relabel import FLIPPED, RELABELLED, flip_only
 
 
 class FlipWhereParams(Parameters):
@@ -42,7 +42,7 @@ class FlipWhere(Filter[FlipWhereParams]):
         """The mark."""
         return (FLIPPED,)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all, some with the opposite label."""
         flips = where_true(self.params.condition, pairs, self.name).fill_null(False)
         context.facts["flipped"] = int(flips.sum())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.context import Context
-from curate.keys import same_answers
-from curate.steps import Filter, Parameters, Verdict, same_reason
+from curate.data.hashes import same_answers
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult, Parameters, same_reason
 
 
 class IdenticalAnswers(Filter[Parameters]):
@@ -20,7 +20,7 @@ class IdenticalAnswers(Filter[Parameters]):
         """Both answers."""
         return ("chosen", "rejected")
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep pairs whose answers differ."""
         differ = ~same_answers(pairs)
         return same_reason(differ, "the chosen answer is the rejected answer")

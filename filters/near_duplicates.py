@@ -7,9 +7,9 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.models.near_duplicates import nearly_repeats
-from curate.steps import Filter, Parameters, Verdict
+from curate.models.text.near_duplicates import nearly_repeats
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult, Parameters
 
 _PARTS = {
     "pair": ("prompt", "chosen", "rejected"),
@@ -46,7 +46,7 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
         """The texts."""
         return ("pair_id", "prompt", "chosen", "rejected")
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep pairs that are near no earlier kept one."""
         of = nearly_repeats(
             pairs,
@@ -56,4 +56,4 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
             context.workspace,
         )
         reasons = of.to_frame("of").select(r=pl.format("nearly repeats pair {}", "of"))["r"]
-        return Verdict(of.is_null(), reasons)
+        return FilterResult(of.is_null(), reasons)

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.context import Context
-from curate.selection import MissingParams, Prefer, check_readable
-from curate.steps import LOWER, Column, Filter, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import LOWER, Column, Filter, FilterResult
+from curate.steps.selection import MissingParams, Prefer, check_readable
 
 
 class ParetoParams(MissingParams):
@@ -53,7 +53,7 @@ class Pareto(Filter[ParetoParams]):
             Column("status", "ok, or 'a criterion is missing'", "text"),
         )
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the best fronts among the pairs that have all criteria."""
         p = self.params
         values = pairs.select(check_readable(pairs[c], self.name) for c in p.criteria)
@@ -75,7 +75,7 @@ class Pareto(Filter[ParetoParams]):
             .then(pl.format("front {}, kept up to {}", "f", pl.lit(last)))
             .otherwise(pl.lit("a criterion is missing")),
         )
-        return Verdict(judged["keep"], judged["reason"], judged.select("front", "status"))
+        return FilterResult(judged["keep"], judged["reason"], judged.select("front", "status"))
 
 
 def _last(front: np.ndarray, share: float) -> int:

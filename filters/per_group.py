@@ -5,11 +5,11 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.keys import hashed, select_in_batches
-from curate.pairs import MESSAGES, messages_key
-from curate.selection import Prefer, best_first, check_readable
-from curate.steps import Filter, Parameters, Verdict
+from curate.data.hashes import hashed, select_in_batches
+from curate.data.table import MESSAGES, messages_key
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult, Parameters
+from curate.steps.selection import Prefer, best_first, check_readable
 
 
 class PerGroupParams(Parameters):
@@ -38,7 +38,7 @@ class PerGroup(Filter[PerGroupParams]):
         p = self.params
         return (p.by,) if p.order_by is None else (p.by, p.order_by)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the best of each group; a missing score is the worst."""
         p = self.params
         messages = pairs.schema[p.by] == MESSAGES
@@ -56,4 +56,4 @@ class PerGroup(Filter[PerGroupParams]):
                 "number {} of its group by {}, {} kept", rank, pl.lit(p.by), pl.lit(p.keep)
             ),
         )
-        return Verdict(judged["keep"], judged["reason"])
+        return FilterResult(judged["keep"], judged["reason"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.selection import MissingParams, Prefer, best_first, check_readable
-from curate.steps import Filter, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult
+from curate.steps.selection import MissingParams, Prefer, best_first, check_readable
 
 
 class QuantileParams(MissingParams):
@@ -29,7 +29,7 @@ class Quantile(Filter[QuantileParams]):
         """The column."""
         return (self.params.column,)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the best."""
         p = self.params
         ranks = best_first(check_readable(pairs[p.column], self.name), p.prefer)
@@ -51,4 +51,4 @@ class Quantile(Filter[QuantileParams]):
                 )
             ),
         )
-        return Verdict(judged["keep"], judged["reason"])
+        return FilterResult(judged["keep"], judged["reason"])

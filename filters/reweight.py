@@ -7,10 +7,10 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.posterior import PosteriorParams
-from curate.selection import check_readable
-from curate.steps import HIGHER, Column, Filter, Verdict, keep_all
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Filter, FilterResult, keep_all
+from curate.steps.posterior import PosteriorParams
+from curate.steps.selection import check_readable
 
 
 class ReweightParams(PosteriorParams):
@@ -40,7 +40,7 @@ class Reweight(Filter[ReweightParams]):
         """The weight."""
         return (Column("weight", "training weight of the pair", "float", HIGHER, "0 to ceiling"),)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all."""
         right = check_readable(pairs[self.params.column], self.name)
         weight = right.clip(self.params.floor, self.params.ceiling).fill_null(1.0).alias("weight")

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.context import Context
-from curate.steps import Filter, Parameters, Verdict, same_reason
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult, Parameters, same_reason
 
 
 class SampleParams(Parameters):
@@ -35,7 +35,7 @@ class Sample(Filter[SampleParams]):
         """Nothing."""
         return ()
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the drawn pairs."""
         p = self.params
         rows = round(p.share * len(pairs)) if p.share is not None else min(p.rows or 0, len(pairs))

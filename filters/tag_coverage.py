@@ -10,10 +10,10 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
 from curate.errors import CurateError
-from curate.selection import MissingParams
-from curate.steps import Filter, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult
+from curate.steps.selection import MissingParams
 
 
 class TagCoverageParams(MissingParams):
@@ -47,7 +47,7 @@ class TagCoverage(Filter[TagCoverageParams]):
         """The tags."""
         return (self.params.column,)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the share that covers most."""
         p = self.params
         tags = [self._tags(text) for text in pairs[p.column].to_list()]
@@ -70,7 +70,7 @@ class TagCoverage(Filter[TagCoverageParams]):
             f"adds too few tags ({p.order})" if row in items else f"{p.column} is missing"
             for row in range(len(pairs))
         ]
-        return Verdict(pl.Series(keep, dtype=pl.Boolean), pl.Series(reasons, dtype=pl.String))
+        return FilterResult(pl.Series(keep, dtype=pl.Boolean), pl.Series(reasons, dtype=pl.String))
 
     def _tags(self, text: str | None) -> list[str] | None:
         if text is None:

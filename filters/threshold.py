@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.context import Context
-from curate.selection import MissingParams, check_readable
-from curate.steps import Filter, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult
+from curate.steps.selection import MissingParams, check_readable
 
 
 class ThresholdParams(MissingParams):
@@ -37,7 +37,7 @@ class Threshold(Filter[ThresholdParams]):
         """The column."""
         return (self.params.column,)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep what lies within the bounds."""
         p = self.params
         frame = pl.DataFrame({"v": check_readable(pairs[p.column], self.name)})
@@ -51,7 +51,7 @@ class Threshold(Filter[ThresholdParams]):
             .then(pl.format(f"{_plain(p.column)} {{}} above max {p.max}", "v"))
             .otherwise(pl.lit(f"{p.column} is missing")),
         )
-        return Verdict(judged["keep"], judged["reason"])
+        return FilterResult(judged["keep"], judged["reason"])
 
 
 def _plain(column: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.context import Context
-from curate.steps import Filter, Parameters, Verdict, same_reason
+from curate.steps.context import Context
+from curate.steps.contracts import Filter, FilterResult, Parameters, same_reason
 
 
 class Ties(Filter[Parameters]):
@@ -19,6 +19,6 @@ class Ties(Filter[Parameters]):
         """The mark."""
         return ("is_tie",)
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep what is no tie."""
         return same_reason(~pairs["is_tie"], "the data marks a tie")

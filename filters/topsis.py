@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.context import Context
 from curate.errors import suggestion
-from curate.selection import MissingParams, Prefer, best_first, check_readable
-from curate.steps import Column, Filter, Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Filter, FilterResult
+from curate.steps.selection import MissingParams, Prefer, best_first, check_readable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class TOPSIS(Filter[TOPSISParams]):
             Column("status", "ok, or which criterion is missing", "text"),
         )
 
-    def apply(self, pairs: pl.DataFrame, context: Context) -> Verdict:
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Rank the pairs that have every criterion."""
         p = self.params
         values = pairs.select(check_readable(pairs[c], self.name) for c in p.criteria)
@@ -94,7 +94,7 @@ class TOPSIS(Filter[TOPSISParams]):
             .then(pl.format("rank {} of {} by TOPSIS, {} kept", "rank", int(whole.sum()), wanted))
             .otherwise("status"),
         )
-        return Verdict(judged["keep"], judged["reason"], added)
+        return FilterResult(judged["keep"], judged["reason"], added)
 
 
 def closeness(

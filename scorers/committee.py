@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.models.calibration import fit_scale
-from curate.models.features import FeatureKind
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.heads import HeadKind
-from curate.models.out_of_fold import HeadParameters, train_out_of_fold, votes
-from curate.steps import HIGHER, LOWER, Column, Parameters
+from curate.models.heads.calibration import fit_scale
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.heads import HeadKind
+from curate.models.heads.out_of_fold import HeadParameters, train_out_of_fold, votes
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column, Parameters
+from curate.steps.features import FeatureKind
 
 _KINDS: tuple[HeadKind, ...] = ("linear", "mlp")
 VIEWS: tuple[FeatureKind, ...] = get_args(FeatureKind)

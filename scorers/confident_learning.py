@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
-from curate.context import Context
-from curate.models.contamination import confident_rate
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.out_of_fold import RepeatedHeadParameters, votes
-from curate.steps import HIGHER, LOWER, Column
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
+from curate.models.text.contamination import confident_rate
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.models.evaluation_texts import EvaluationText, NgramIndex, read_evaluation_texts
-from curate.pairs import messages_text
-from curate.steps import Column, Parameters, Scorer
+from curate.data.table import messages_text
+from curate.models.text.evaluation_texts import EvaluationText, NgramIndex, read_evaluation_texts
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
 
 _BLOCK = 4096
 

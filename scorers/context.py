@@ -9,13 +9,13 @@ import polars as pl
 from pydantic import Field, model_validator
 from scipy.stats import hypergeom
 
-from curate.context import Context
-from curate.extra import extra_value
-from curate.keys import hashed, select_in_batches
-from curate.models.gains import Gain
-from curate.models.out_of_fold import status
-from curate.pairs import messages_key
-from curate.steps import Column, Parameters, Scorer
+from curate.data.extra_column import extra_value
+from curate.data.hashes import hashed, select_in_batches
+from curate.data.table import messages_key
+from curate.models.heads.mean_gain import Gain
+from curate.models.heads.out_of_fold import status
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
 from curate.errors import CurateError
-from curate.models.evaluation_texts import EvaluationText, read_evaluation_texts
-from curate.models.neighbours import rows_of
-from curate.models.target_coverage import Coverage as Covered
-from curate.models.target_coverage import cover, density_ratio
-from curate.steps import HIGHER, LOWER, Column, Parameters, Scorer
+from curate.models.embed.neighbours import rows_of
+from curate.models.embed.target_coverage import Coverage as Covered
+from curate.models.embed.target_coverage import cover, density_ratio
+from curate.models.text.evaluation_texts import EvaluationText, read_evaluation_texts
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column, Parameters, Scorer
 
 _SHOWN = 10
 _FEWEST = 10

@@ -10,13 +10,13 @@ import polars as pl
 import torch
 from pydantic import Field
 
-from curate.context import Context
-from curate.models.combined import combined_margins
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.label_noise import fit_label_noise
-from curate.models.out_of_fold import HeadParameters, fold_weights, head_inputs, votes
-from curate.models.peer_review import PeerReview, Schedule, review
-from curate.steps import HIGHER, LOWER, Column
+from curate.models.heads.combined import combined_margins
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.label_noise import fit_label_noise
+from curate.models.heads.out_of_fold import HeadParameters, fold_weights, head_inputs, votes
+from curate.models.heads.peer_review import PeerReview, Schedule, review
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
 from curate.models.lm.answers import STATUS, answer_logprobs, with_status
-from curate.models.lm.spec import Model
-from curate.steps import HIGHER, Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
+from curate.steps.models import Model
 
 
 class DensityRatioParams(Parameters):

@@ -11,16 +11,16 @@ import torch
 from pydantic import Field
 from scipy.special import log_expit
 
-from curate.context import Context
-from curate.models.calibration import calibrate
-from curate.models.folds import group_folds
-from curate.models.gains import Gain
-from curate.models.general_heads import GENERAL_L2, train_general
-from curate.models.group_choice import FEWEST_PEOPLE, choose_groups, people
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.label_noise import fit_label_noise
-from curate.models.out_of_fold import answers, at_heads, votes
-from curate.models.preference_groups import (
+from curate.models.heads.calibration import calibrate
+from curate.models.heads.folds import group_folds
+from curate.models.heads.general_heads import GENERAL_L2, train_general
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.label_noise import fit_label_noise
+from curate.models.heads.mean_gain import Gain
+from curate.models.heads.out_of_fold import answers, at_heads, votes
+from curate.models.heads.split_margins import reward_part
+from curate.models.people.group_choice import FEWEST_PEOPLE, choose_groups, people
+from curate.models.people.preference_groups import (
     Groups,
     Train,
     Votes,
@@ -28,8 +28,8 @@ from curate.models.preference_groups import (
     member_weights,
     reward_trainer,
 )
-from curate.models.split_margins import reward_part
-from curate.steps import HIGHER, Column, Parameters
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,10 @@ import polars as pl
 from pydantic import Field, model_validator
 from pyversity import Strategy, diversify
 
-from curate.context import Context
-from curate.models.heads import HeadSpec
-from curate.models.out_of_fold import too_few_prompts, train_out_of_fold
-from curate.steps import HIGHER, LOWER, Column, Parameters, Scorer
+from curate.models.heads.heads import HeadSpec
+from curate.models.heads.out_of_fold import too_few_prompts, train_out_of_fold
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,11 +8,11 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
-from curate.context import Context
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.out_of_fold import RepeatedHeadParameters
-from curate.models.probe import norm_change
-from curate.steps import LOWER, Column
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.out_of_fold import RepeatedHeadParameters
+from curate.models.heads.probe import norm_change
+from curate.steps.context import Context
+from curate.steps.contracts import LOWER, Column
 
 if TYPE_CHECKING:
     import numpy as np

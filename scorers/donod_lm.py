@@ -9,13 +9,13 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
-from curate.context import Context
+from curate.models.heads.probe import norm_change
 from curate.models.lm.answers import OK, STATUS, answer_logprobs
 from curate.models.lm.gradients import PAIR_SUMS, pair_sums
 from curate.models.lm.pair_values import pair_values
-from curate.models.lm.spec import Model
-from curate.models.probe import norm_change
-from curate.steps import LOWER, Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import LOWER, Column, Parameters, Scorer
+from curate.steps.models import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

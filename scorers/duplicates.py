@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.models.near_duplicates import nearly_repeats
-from curate.repeats import repeat_flags
-from curate.steps import Column, Parameters, Scorer
+from curate.data.duplicates import duplicate_flags
+from curate.models.text.near_duplicates import nearly_repeats
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
 
 
 class DuplicatesParams(Parameters):
@@ -54,4 +54,4 @@ class Duplicates(Scorer[DuplicatesParams]):
                 pairs, parts, self.params.threshold, context.progress, context.workspace
             )
             near = of.is_not_null().alias("near")
-        return repeat_flags(pairs).with_columns(near)
+        return duplicate_flags(pairs).with_columns(near)

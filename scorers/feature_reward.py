@@ -9,13 +9,13 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
-from curate.context import Context
-from curate.models.attributes import Attribute, attribute_margins, told_status
-from curate.models.folds import group_folds
-from curate.models.out_of_fold import votes
-from curate.models.regression import explained, held_out, regress, tellable
-from curate.models.traits import TRAIT_NAMES
-from curate.steps import HIGHER, Column, Parameters, Scorer
+from curate.models.heads.folds import group_folds
+from curate.models.heads.out_of_fold import votes
+from curate.models.heads.regression import explained, held_out, regress, tellable
+from curate.models.text.attributes import Attribute, attribute_margins, told_status
+from curate.models.text.traits import TRAIT_NAMES
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,14 +9,14 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit, log_expit
 
-from curate.context import Context
-from curate.models.calibration import calibrate
-from curate.models.gains import Gain
-from curate.models.general_heads import GENERAL_L2, train_general
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.heads import HeadSpec
-from curate.models.out_of_fold import at_heads, fold_weights, head_inputs, train_heads, votes
-from curate.steps import HIGHER, Column, Parameters
+from curate.models.heads.calibration import calibrate
+from curate.models.heads.general_heads import GENERAL_L2, train_general
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.heads import HeadSpec
+from curate.models.heads.mean_gain import Gain
+from curate.models.heads.out_of_fold import at_heads, fold_weights, head_inputs, train_heads, votes
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,12 +7,12 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
-from curate.context import Context
-from curate.models.contamination import holder_contamination, lowest_share
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.losses import LossKind
-from curate.models.out_of_fold import RepeatedHeadParameters, votes
-from curate.steps import HIGHER, LOWER, Column
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.losses import LossKind
+from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
+from curate.models.text.contamination import holder_contamination, lowest_share
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column
 
 
 class HolderParams(RepeatedHeadParameters):

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
 from curate.models.lm.answers import OK, STATUS, answer_logprobs, with_status
-from curate.models.lm.spec import Model
-from curate.steps import Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
+from curate.steps.models import Model
 
 ABOVE_ONE = "above one"
 

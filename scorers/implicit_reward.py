@@ -8,10 +8,10 @@ import polars as pl
 from pydantic import Field, model_validator
 from scipy.special import expit
 
-from curate.context import Context
 from curate.models.lm.answers import STATUS, answer_logprobs, with_status
-from curate.models.lm.spec import Model
-from curate.steps import HIGHER, Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
+from curate.steps.models import Model
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,13 +9,13 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
+from curate.data.table import messages_text
 from curate.models.judge.asking import ask
 from curate.models.judge.endpoint import OK, EndpointParams
 from curate.models.judge.templates import TAGS, compiled
 from curate.models.judge.verdicts import UNREADABLE
-from curate.pairs import messages_text
-from curate.steps import Column, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Scorer
 
 _LIST = re.compile(r"\[[^\[\]]*\]")
 _NOT_WORD = re.compile(r"[\W_]+")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
+from curate.data.table import messages_text
 from curate.models.judge.asking import ask
 from curate.models.judge.endpoint import OK, EndpointParams, Messages, Reply
 from curate.models.judge.templates import CHOICE, SCORE, compiled
@@ -18,8 +18,8 @@ from curate.models.judge.verdicts import (
     settled,
     values_of,
 )
-from curate.pairs import messages_text
-from curate.steps import HIGHER, Column, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Scorer
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -45,7 +45,7 @@ class JudgeParams(EndpointParams):
 
 
 class Judge(Scorer[JudgeParams]):
-    """Verdict of a language model behind an OpenAI-compatible endpoint, asked in both orders.
+    """FilterResult of a language model behind an OpenAI-compatible endpoint, asked in both orders.
 
     Judges favour a position: where the two orders name different winners, the pair counts as a tie
     with margin 0. `rationale` is the reply with the chosen answer shown as A; carry it into the

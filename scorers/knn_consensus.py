@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context, batches
-from curate.models.features import Features
-from curate.models.neighbours import EXACT_BELOW, nearest_others, rows_of
-from curate.models.out_of_fold import status, votes
-from curate.steps import HIGHER, Column, Parameters, Scorer
+from curate.data.table import batches
+from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
+from curate.models.heads.out_of_fold import status, votes
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
+from curate.steps.features import Features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

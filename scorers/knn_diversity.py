@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.models.neighbours import EXACT_BELOW, nearest_others, rows_of
-from curate.steps import HIGHER, Column, Parameters, Scorer
+from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 
 _FLOOR = 1e-6
 

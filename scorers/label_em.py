@@ -9,23 +9,23 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
-from curate.context import Context
+from curate.data.extra_column import SLOT_KEY, extra_value
+from curate.data.hashes import select_in_batches
+from curate.data.table import dense_numbers
 from curate.errors import CurateError
-from curate.extra import SLOT_KEY, extra_value
-from curate.keys import select_in_batches
-from curate.models.asymmetric_noise import fit_asymmetric
-from curate.models.calibration import calibrate
-from curate.models.combined import Combined, combined_margins
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.label_noise import (
+from curate.models.heads.asymmetric_noise import fit_asymmetric
+from curate.models.heads.calibration import calibrate
+from curate.models.heads.combined import Combined, combined_margins
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.label_noise import (
     AnnotatorNoise,
     fit_annotators,
     fit_label_noise,
     posterior,
 )
-from curate.models.out_of_fold import votes
-from curate.pairs import dense_numbers
-from curate.steps import HIGHER, Column, Parameters
+from curate.models.heads.out_of_fold import votes
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

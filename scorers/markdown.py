@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
-from curate.context import Context
-from curate.models.answer_texts import of_distinct
+from curate.models.text.answer_texts import of_distinct
 from curate.optional_packages import need
-from curate.steps import Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
 
 _BLOCKS = (
     "heading_open",

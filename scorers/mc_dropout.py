@@ -12,12 +12,12 @@ from pydantic import Field
 from scipy.special import entr, expit
 from torch import Tensor
 
-from curate.context import Context
-from curate.models.calibration import agreement
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.heads import dropout_mask
-from curate.models.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
-from curate.steps import HIGHER, LOWER, Column
+from curate.models.heads.calibration import agreement
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.heads import dropout_mask
+from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,16 +9,16 @@ import polars as pl
 from pydantic import Field, model_validator
 from scipy.special import log_expit
 
-from curate.context import Context
 from curate.errors import suggestion
-from curate.models.attributes import Attribute, attribute_margins, told_status
-from curate.models.folds import group_folds
-from curate.models.gains import Gain
-from curate.models.local_weights import local_weights
-from curate.models.neighbours import EXACT_BELOW, nearest_others, rows_of
-from curate.models.out_of_fold import votes
-from curate.models.regression import regress, tellable
-from curate.steps import HIGHER, Column, Parameters, Scorer
+from curate.models.embed.local_weights import local_weights
+from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
+from curate.models.heads.folds import group_folds
+from curate.models.heads.mean_gain import Gain
+from curate.models.heads.out_of_fold import votes
+from curate.models.heads.regression import regress, tellable
+from curate.models.text.attributes import Attribute, attribute_margins, told_status
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

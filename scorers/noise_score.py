@@ -5,12 +5,12 @@ from __future__ import annotations
 import polars as pl
 from scipy.special import expit
 
-from curate.context import Context
-from curate.models.calibration import calibrate
-from curate.models.combined import MEMBERS, combined_margins
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.out_of_fold import votes
-from curate.steps import HIGHER, LOWER, Column, Parameters
+from curate.models.heads.calibration import calibrate
+from curate.models.heads.combined import MEMBERS, combined_margins
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.out_of_fold import votes
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column, Parameters
 
 
 class NoiseScore(HeadScorer[Parameters]):

@@ -9,13 +9,13 @@ import polars as pl
 from pydantic import Field
 from torch import Tensor
 
-from curate.context import Context
 from curate.models.lm.answers import STATUS, answer_values, with_status
 from curate.models.lm.language_model import token_sums
 from curate.models.lm.network import Network
-from curate.models.lm.spec import Model
 from curate.models.lm.trees import TreeBatch
-from curate.steps import HIGHER, Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
+from curate.steps.models import Model
 
 
 class OnPolicyParams(Parameters):

@@ -7,13 +7,13 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit, logit
 
-from curate.context import Context
-from curate.models.folds import group_folds
-from curate.models.group_choice import FEWEST_PEOPLE, FEWEST_VOTES, choose_groups, people
-from curate.models.head_scorer import HeadScorer
-from curate.models.out_of_fold import answers, status, votes
-from curate.models.preference_groups import Groups, Votes, reward_trainer
-from curate.steps import HIGHER, Column, Parameters
+from curate.models.heads.folds import group_folds
+from curate.models.heads.head_scorer import HeadScorer
+from curate.models.heads.out_of_fold import answers, status, votes
+from curate.models.people.group_choice import FEWEST_PEOPLE, FEWEST_VOTES, choose_groups, people
+from curate.models.people.preference_groups import Groups, Votes, reward_trainer
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters
 
 NO_ANNOTATORS = "no annotators"
 _EDGE = 1e-9

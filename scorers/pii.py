@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.models.answer_texts import of_distinct
+from curate.models.text.answer_texts import of_distinct
 from curate.optional_packages import need
-from curate.steps import LOWER, Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import LOWER, Column, Parameters, Scorer
 
 Kind = Literal["email", "phone", "credit_card", "iban", "ip", "us_ssn"]
 _KINDS: tuple[Kind, ...] = ("email", "phone", "credit_card", "iban", "ip", "us_ssn")

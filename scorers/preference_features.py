@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.context import Context
-from curate.models.autoencoder import SAESettings, fit_to_run
-from curate.models.out_of_fold import votes
-from curate.steps import Column, Parameters, Scorer
+from curate.models.embed.autoencoder import SAESettings, fit_to_run
+from curate.models.heads.out_of_fold import votes
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

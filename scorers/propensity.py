@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.keys import select_in_batches
-from curate.models.attributes import rating
-from curate.steps import HIGHER, Column, Parameters, Scorer
+from curate.data.hashes import select_in_batches
+from curate.models.text.attributes import rating
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 
 MISSING = "no propensity"
 

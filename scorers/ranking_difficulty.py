@@ -9,10 +9,10 @@ import polars as pl
 from pydantic import Field
 from scipy.special import logit
 
-from curate.context import Context
 from curate.models.lm.answers import STATUS, answer_logprobs, with_status
-from curate.models.lm.spec import Model
-from curate.steps import LOWER, Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import LOWER, Column, Parameters, Scorer
+from curate.steps.models import Model
 
 
 class RankingDifficultyParams(Parameters):

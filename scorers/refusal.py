@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field, field_validator
 
-from curate.context import Context
-from curate.models.answer_texts import of_distinct
-from curate.steps import Column, Parameters, Scorer
+from curate.models.text.answer_texts import of_distinct
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
 
 PATTERNS = (
     r"\bi(?:'m| am) (?:very |so |really )?sorry,? (?:but|i can)",

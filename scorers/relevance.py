@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.keys import select_in_batches
-from curate.models.style import distinct_share
-from curate.pairs import messages_text
-from curate.steps import HIGHER, Column, Parameters, Scorer
+from curate.data.hashes import select_in_batches
+from curate.data.table import messages_text
+from curate.models.text.style import distinct_share
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
-from curate.models.style import distinct_share
-from curate.pairs import messages_text
-from curate.steps import LOWER, Column, Parameters, Scorer
+from curate.data.table import messages_text
+from curate.models.text.style import distinct_share
+from curate.steps.context import Context
+from curate.steps.contracts import LOWER, Column, Parameters, Scorer
 
 
 class RepetitionParams(Parameters):

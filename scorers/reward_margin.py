@@ -5,11 +5,11 @@ from __future__ import annotations
 import polars as pl
 from scipy.special import expit
 
-from curate.context import Context
-from curate.models.calibration import agreement, calibrate
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.out_of_fold import RepeatedHeadParameters, votes
-from curate.steps import HIGHER, LOWER, Column
+from curate.models.heads.calibration import agreement, calibrate
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column
 
 
 class RewardMarginParams(RepeatedHeadParameters):

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
-from curate.context import Context
 from curate.errors import CurateError
 from curate.models.lm.answers import OK, STATUS
 from curate.models.lm.classifier import Classifier, classify
-from curate.models.lm.spec import Model
-from curate.steps import HIGHER, LOWER, Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column, Parameters, Scorer
+from curate.steps.models import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,11 +5,11 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
 from curate.models.lm.answers import STATUS, answer_logprobs, with_status
 from curate.models.lm.mixed import mixed_logprobs
-from curate.models.lm.spec import Model
-from curate.steps import HIGHER, LOWER, Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, LOWER, Column, Parameters, Scorer
+from curate.steps.models import Model
 
 
 class SelfConfidenceParams(Parameters):

@@ -9,12 +9,12 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit, softmax
 
-from curate.context import Context
 from curate.errors import CurateError, suggestion
 from curate.models.lm.answers import STATUS
 from curate.models.lm.classifier import Classifier, Part, classify
-from curate.models.lm.spec import Model
-from curate.steps import Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
+from curate.steps.models import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from curate.context import Context
-from curate.models.tournament import clarity, tournaments
-from curate.steps import LOWER, Column, Parameters, Scorer
+from curate.models.people.tournament import clarity, tournaments
+from curate.steps.context import Context
+from curate.steps.contracts import LOWER, Column, Parameters, Scorer
 
 FEW = "fewer than three answers"
 

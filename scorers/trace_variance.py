@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.context import Context
 from curate.models.lm.answers import STATUS, Answers, answer_values, with_status
-from curate.models.lm.spec import Model
 from curate.models.lm.tokens import Encoder, Messages, Rendered
-from curate.steps import LOWER, Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import LOWER, Column, Parameters, Scorer
+from curate.steps.models import Model
 
 NO_TRACE = "no reasoning trace"
 _OPEN, _CLOSE = "<think>", "</think>"

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 from scipy.special import entr, expit
 
-from curate.context import Context
-from curate.models.calibration import calibrate
-from curate.models.head_scorer import STATUS, HeadScorer
-from curate.models.out_of_fold import RepeatedHeadParameters, votes
-from curate.steps import LOWER, Column
+from curate.models.heads.calibration import calibrate
+from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
+from curate.steps.context import Context
+from curate.steps.contracts import LOWER, Column
 
 
 class UncertaintyParams(RepeatedHeadParameters):

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
-from curate.context import Context
-from curate.models.features import Features
-from curate.models.pair_embeddings import distinct_texts
-from curate.models.style import text_style
-from curate.pairs import PAIR_COLUMNS, with_pair_ids
+from curate.data.table import PAIR_COLUMNS, with_pair_ids
+from curate.models.embed.pair_embeddings import distinct_texts
+from curate.models.text.style import text_style
+from curate.steps.context import Context
+from curate.steps.features import Features
 
 
 def turn(text: str, role: str = "assistant") -> list[dict[str, str]]:

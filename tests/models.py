@@ -90,7 +90,7 @@ def smollm2_folder(folder: Path) -> Path:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from curate.models.lm.loading import find_place
-    from curate.models.lm.spec import ModelSpec
+    from curate.steps.models import ModelSpec
 
     place = find_place(ModelSpec(name="smollm2"))
     packed = AutoModelForCausalLM.from_pretrained(

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.keys import content_keys
+from curate.data.hashes import content_keys
 
 _MIN_SHARED = 5
 _ITERATIONS = 100

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from scipy.stats import binomtest
 
-from curate.extra import SLOT_KEY, extra_value
-from curate.models.out_of_fold import trainable
-from curate.models.style import STYLE_FEATURES, text_style
-from curate.pairs import messages_text
+from curate.data.extra_column import SLOT_KEY, extra_value
+from curate.data.table import messages_text
+from curate.models.heads.out_of_fold import trainable
+from curate.models.text.style import STYLE_FEATURES, text_style
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,10 @@ import polars as pl
 from scipy.stats import spearmanr
 
 from curate.audit.agreement import votes_table
-from curate.context import Context, batches
-from curate.keys import content_keys
-from curate.models.features import Features
-from curate.pairs import dense_numbers
+from curate.data.hashes import content_keys
+from curate.data.table import batches, dense_numbers
+from curate.steps.context import Context
+from curate.steps.features import Features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,12 +12,12 @@ from curate.audit.noise import audit_noise
 from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
-from curate.config import EmbedderConfig
-from curate.context import Progress
-from curate.embedding import context_for, embed_frame
-from curate.inspection import inspect_pairs
-from curate.models.lm.spec import ModelSpec
-from curate.reading import Pairs
+from curate.models.embed.frame import context_for, embed_frame
+from curate.models.embed.settings import EmbedderConfig
+from curate.read.inspection import inspect_pairs
+from curate.read.pairs import Pairs
+from curate.steps.context import Progress
+from curate.steps.models import ModelSpec
 from curate.versions import versions
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from curate.context import Context
-from curate.models.out_of_fold import too_few_prompts
-from curate.registry import build, scorer_class
+from curate.models.heads.out_of_fold import too_few_prompts
+from curate.steps.context import Context
+from curate.steps.registry import build, scorer_class
 
 _SCORER = "disagreement"
 _TOLD = ("shares", "groups", "sizes", "annotators", "noise_rate", "pairs_on_which_groups_differ")

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
-from curate.context import Context
-from curate.models.calibration import agreement, calibrate, reliability_curve
-from curate.models.combined import combined_margins
-from curate.models.contamination import confident_rate, holder_contamination
-from curate.models.label_noise import fit_annotators, fit_label_noise
-from curate.models.out_of_fold import too_few_prompts, votes
-from curate.pairs import dense_numbers
+from curate.data.table import dense_numbers
+from curate.models.heads.calibration import agreement, calibrate, reliability_curve
+from curate.models.heads.combined import combined_margins
+from curate.models.heads.label_noise import fit_annotators, fit_label_noise
+from curate.models.heads.out_of_fold import too_few_prompts, votes
+from curate.models.text.contamination import confident_rate, holder_contamination
+from curate.steps.context import Context
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 from scipy.special import logit
 
-from curate.context import Context
+from curate.models.heads.out_of_fold import votes
+from curate.models.heads.regression import Z95
 from curate.models.lm.answers import answer_logprobs
-from curate.models.lm.spec import ModelSpec
-from curate.models.out_of_fold import votes
-from curate.models.regression import Z95
+from curate.steps.context import Context
+from curate.steps.models import ModelSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from curate.keys import content_keys
-from curate.models.tournament import CYCLE, clarity, tournaments
-from curate.pairs import messages_key
+from curate.data.hashes import content_keys
+from curate.data.table import messages_key
+from curate.models.people.tournament import CYCLE, clarity, tournaments
 
 
 def audit_structure(pairs: pl.DataFrame) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.context import Context
-from curate.extra import SLOT_KEY, extra_value
-from curate.keys import select_in_batches
-from curate.models.folds import group_folds
-from curate.models.out_of_fold import votes
-from curate.models.regression import explained, held_out, regress, tellable
-from curate.models.traits import LENGTH, TRAIT_NAMES, trait_difference
+from curate.data.extra_column import SLOT_KEY, extra_value
+from curate.data.hashes import select_in_batches
+from curate.models.heads.folds import group_folds
+from curate.models.heads.out_of_fold import votes
+from curate.models.heads.regression import explained, held_out, regress, tellable
+from curate.models.text.traits import LENGTH, TRAIT_NAMES, trait_difference
+from curate.steps.context import Context
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

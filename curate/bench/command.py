@@ -12,15 +12,16 @@ from curate.bench.patterns import PATTERNS
 from curate.bench.run import Plan, run_bench
 from curate.bench.signal import Comparison, compare_methods
 from curate.bench.summary import Advice, advise, summarise
-from curate.config import EmbedderConfig, InputConfig
-from curate.context import Context, Progress
-from curate.embedding import embed_frame
 from curate.errors import CurateError, suggestion
-from curate.reading import read_pairs
-from curate.runfolder import staged
-from curate.store import open_store
+from curate.models.embed.frame import embed_frame
+from curate.models.embed.settings import EmbedderConfig
+from curate.read.input import InputConfig
+from curate.read.pairs import read_pairs
+from curate.steps.context import Context, Progress
+from curate.store.store import open_store
 from curate.versions import versions
-from curate.writing import write_frame, write_json
+from curate.write.run_folder import staged
+from curate.write.shards import write_frame, write_json
 
 MARK = "bench.json"
 

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
+from curate.data.hashes import content_keys
+from curate.data.table import messages_text
 from curate.errors import CurateError
-from curate.keys import content_keys
-from curate.models.features import Features
-from curate.models.folds import group_folds
-from curate.models.out_of_fold import trainable
-from curate.pairs import messages_text
+from curate.models.heads.folds import group_folds
+from curate.models.heads.out_of_fold import trainable
+from curate.steps.features import Features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from curate.bench.data import BenchData
-from curate.models.heads import HeadSpec, fit_heads, make_heads
+from curate.models.embed.feature_rows import feature_tables
+from curate.models.heads.build import make_heads
+from curate.models.heads.heads import HeadSpec, fit_heads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,14 +60,14 @@ def accuracies(
     names = list(weights)
     table = np.stack([weights[n].column() for n in names], axis=1).astype(np.float32)
     columns = torch.from_numpy(np.repeat(table, _STARTS, axis=1))
-    chosen, rejected = train.features.answers()
+    chosen, rejected = feature_tables(train.features)
     # A flipped label is the swapped pair.
     both = torch.cat([chosen, rejected]), torch.cat([rejected, chosen])
     used = columns.sum(dim=1) > 0
     heads = make_heads(spec, chosen.shape[1], columns.shape[1], seed)
     fit_heads(heads, both[0][used], both[1][used], columns[used], spec, seed)
     with torch.no_grad():
-        better, worse = test.features.answers()
+        better, worse = feature_tables(test.features)
         right = (torch.sign(heads.margins(better, worse)) + 1.0) / 2.0
     means = right.mean(dim=0).reshape(len(names), _STARTS).mean(dim=1)
     return {name: float(value) for name, value in zip(names, means, strict=True)}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.bench.data import BenchData
-from curate.context import Context
-from curate.registry import build, scorer_class
+from curate.steps.context import Context
+from curate.steps.registry import build, scorer_class
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

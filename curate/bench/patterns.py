@@ -12,9 +12,9 @@ from scipy.special import expit
 from sklearn.cluster import KMeans
 
 from curate.bench.data import BenchData
-from curate.context import Context
-from curate.models.combined import combined_margins
-from curate.pairs import dense_numbers
+from curate.data.table import dense_numbers
+from curate.models.heads.combined import combined_margins
+from curate.steps.context import Context
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,17 +11,17 @@ import polars as pl
 
 from curate.bench.data import BenchData
 from curate.bench.downstream import Weights
-from curate.config import parse_config
-from curate.filtering import run_filters
-from curate.pairs import messages_key
-from curate.plan import make_plan
+from curate.data.table import messages_key
+from curate.pipeline.config import parse_config
+from curate.pipeline.filtering import run_filters
+from curate.pipeline.plan import make_plan
+from curate.pipeline.scoring import run_scorer
 from curate.recipes import Recipe
-from curate.scoring import run_scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.context import Context
+    from curate.steps.context import Context
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from curate.bench.downstream import Weights, accuracies
 from curate.bench.methods import METHODS, Method, Ranking, rank
 from curate.bench.patterns import inject
 from curate.bench.recipes import apply_recipe
-from curate.context import Context, Progress
-from curate.models.contamination import lowest_share
+from curate.models.text.contamination import lowest_share
 from curate.recipes import Recipe
+from curate.steps.context import Context, Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from scipy import stats
 from curate.bench.data import BenchData, is_test, split
 from curate.bench.downstream import Weights, accuracies
 from curate.bench.power_law import PowerLaw, fit_power_law, interval, resampled
-from curate.context import Context, Progress
+from curate.steps.context import Context, Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

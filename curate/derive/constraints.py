@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from curate.models.traits import TRAITS
+from curate.models.text.traits import TRAITS
 
 _WORD = r"[A-Za-z]{5,}"
 _TRIES = 5

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from curate.data.table import MESSAGES, empty_pairs, messages_text, with_pair_ids
 from curate.derive.constraints import KINDS, measured
-from curate.pairs import MESSAGES, empty_pairs, messages_text, with_pair_ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,20 +10,20 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from curate.config import EmbedderConfig
-from curate.context import Context, Progress
-from curate.embedding import context_for, embed_frame
+from curate.data.hashes import select_in_batches
+from curate.data.table import messages_text
 from curate.errors import CurateError
 from curate.explain.naming import extremes, feature_words
-from curate.keys import select_in_batches
-from curate.models.autoencoder import SAESettings, fit_to_run
+from curate.models.embed.autoencoder import SAESettings, fit_to_run
+from curate.models.embed.frame import context_for, embed_frame
+from curate.models.embed.settings import EmbedderConfig
+from curate.models.heads.out_of_fold import votes
+from curate.models.heads.regression import regress
 from curate.models.judge.endpoint import EndpointParams
 from curate.models.judge.naming import name_features
-from curate.models.out_of_fold import votes
-from curate.models.regression import regress
-from curate.models.traits import LENGTH, trait_difference
-from curate.pairs import messages_text
-from curate.reading import Pairs
+from curate.models.text.traits import LENGTH, trait_difference
+from curate.read.pairs import Pairs
+from curate.steps.context import Context, Progress
 from curate.versions import versions
 
 MIN_PAIRS = 200

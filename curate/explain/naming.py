@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from sklearn.feature_extraction.text import CountVectorizer
 
-from curate.pairs import messages_text
+from curate.data.table import messages_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,15 +14,15 @@ import polars as pl
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from curate.data.table import messages_text
 from curate.errors import CurateError
-from curate.pairs import messages_text
 from curate.report import charts
 from curate.report.noise import noise
 from curate.report.prompt_map import FILE
 from curate.report.run_view import RunView, load_view
 from curate.report.worddiff import LONGEST, word_diff
-from curate.workspace import Workspace
-from curate.writing import write_text
+from curate.store.workspace import Workspace
+from curate.write.shards import write_text
 
 REPORT = "report.html"
 SUSPICIOUS = 20

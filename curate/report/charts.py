@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.keys import select_in_batches
-from curate.pairs import messages_text
+from curate.data.hashes import select_in_batches
+from curate.data.table import messages_text
 from curate.report.run_view import RunView, sampled
 
 BINS = 40

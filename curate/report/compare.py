@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.table import messages_key
 from curate.errors import CurateError
-from curate.pairs import messages_key
 from curate.report.build import page, pairs_with_diff, written
 from curate.report.run_view import RunView, load_view
 

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from curate.audit.noise import estimates
-from curate.context import Context
-from curate.models.calibration import calibrate, reliability_curve
+from curate.models.heads.calibration import calibrate, reliability_curve
 from curate.report.run_view import RunView, sampled
+from curate.steps.context import Context
 
 _MARGINS = ("label_em.margin", "noise_score.margin", "reward_margin.margin")
 _PAIRS = 3000

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from curate.models.features import Features
+    from curate.steps.features import Features
 
 PROMPTS = 1500
 FEWEST = 20

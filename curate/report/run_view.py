@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.filtering import DROP_STEP
-from curate.run_files import RunFiles
-from curate.workspace import Workspace
+from curate.data.table import DROP_STEP
+from curate.store.workspace import Workspace
+from curate.write.run_files import RunFiles
 
 SUSPICION = (
     ("noise_score.score", True),

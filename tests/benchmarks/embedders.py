@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from curate.models.embedder import Embedder
-from curate.models.static import StaticEmbedder
+from curate.models.embed.embedder import Embedder
+from curate.models.embed.static import StaticEmbedder
 from tests.benchmarks.export import real_texts
 
 _COPIES = 60

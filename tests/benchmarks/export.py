@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.exporting import Target, export
+from curate.write.export import Target, export
 from tests.conftest import DATA
 
 _CHUNK = 50_000

@@ -22,14 +22,14 @@ from curate import read_pairs
 from curate.bench.data import BenchData, real_data, split
 from curate.bench.downstream import Weights, accuracies
 from curate.bench.patterns import symmetric
-from curate.config import EmbedderConfig
-from curate.context import Context, SilentProgress
+from curate.data.table import messages_text
 from curate.derive.instructions import derive
-from curate.embedding import embed_frame, embed_texts
-from curate.models.features import Features
-from curate.models.lm.spec import Inference
-from curate.pairs import messages_text
-from curate.registry import build, filter_class, scorer_class
+from curate.models.embed.frame import embed_frame, embed_texts
+from curate.models.embed.settings import EmbedderConfig
+from curate.steps.context import Context, SilentProgress
+from curate.steps.features import Features
+from curate.steps.models import Inference
+from curate.steps.registry import build, filter_class, scorer_class
 
 SETS = {
     "PandaLM": "pandalm",

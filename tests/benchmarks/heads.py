@@ -14,7 +14,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from curate.models.heads import HeadSpec, LinearHeads, dropout_mask, fit_heads, make_heads
+from curate.models.heads.build import make_heads
+from curate.models.heads.heads import HeadSpec, LinearHeads, dropout_mask, fit_heads
 from scorers.donod import don_nod
 
 HEADS = 40

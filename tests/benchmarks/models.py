@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from curate import read_pairs
-from curate.context import Context
 from curate.models.lm.answers import answer_logprobs, conversations, language_model
-from curate.models.lm.spec import Inference, ModelSpec
 from curate.models.lm.tokens import Encoded
-from curate.plan import ScorerStep
-from curate.scoring import run_scorer
+from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scoring import run_scorer
+from curate.steps.context import Context
+from curate.steps.models import Inference, ModelSpec
 from scorers.donod_lm import DONODLM
 from scorers.ifd import IFD
 from tests.models import tiny_causal

@@ -21,11 +21,11 @@ import polars as pl
 from starlette.testclient import TestClient
 
 from curate import Pipeline
+from curate.people.server import Review, make_app
+from curate.people.verdict_log import VerdictLog
 from curate.report.build import write_report
 from curate.report.run_view import load_view
-from curate.review.server import Review, make_app
-from curate.review.verdict_log import VerdictLog
-from curate.run_files import SCORES
+from curate.write.run_files import SCORES
 from tests.benchmarks.export import recombined
 
 _PRESSES = 300

@@ -18,13 +18,13 @@ import polars as pl
 from datasketch import MinHash, MinHashLSH
 
 from curate import read_pairs
-from curate.context import Context, SilentProgress
-from curate.models.embedder import Embedder
-from curate.models.near_duplicates import nearly_repeats
-from curate.models.neighbours import nearest_others
-from curate.models.shingles import shingles
-from curate.models.static import StaticEmbedder
-from curate.pairs import messages_text
+from curate.data.table import messages_text
+from curate.models.embed.embedder import Embedder
+from curate.models.embed.neighbours import nearest_others
+from curate.models.embed.static import StaticEmbedder
+from curate.models.text.near_duplicates import nearly_repeats
+from curate.models.text.shingles import shingles
+from curate.steps.context import Context, SilentProgress
 from filters.expression import Expression
 from filters.topsis import TOPSIS
 from tests.benchmarks.scale import make

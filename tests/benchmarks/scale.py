@@ -22,8 +22,8 @@ from typing import Any
 import polars as pl
 
 from curate import Pipeline, read_pairs
-from curate.console import console_progress
-from curate.pairs import messages_text
+from curate.cli.console import console_progress
+from curate.data.table import messages_text
 from tests.conftest import DATA
 
 _CHUNK = 50_000

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 
 import polars as pl
 
-from curate.context import Context
-from curate.pairs import messages_text
-from curate.steps import Column, Parameters, Scorer
+from curate.data.table import messages_text
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
 
 
 class Words(Scorer[Parameters]):

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from curate import CurateError
-from curate.context import Context
-from curate.registry import build, filter_class
-from curate.steps import Verdict
+from curate.steps.context import Context
+from curate.steps.contracts import FilterResult
+from curate.steps.registry import build, filter_class
 from filters.topsis import closeness
 from tests.helpers import numbered_pairs, pairs_of
 
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
 
 
-def apply(name: str, pairs: pl.DataFrame, **parameters: Any) -> Verdict:
+def apply(name: str, pairs: pl.DataFrame, **parameters: Any) -> FilterResult:
     return build(filter_class(name), parameters, "filters.0").apply(pairs, Context())
 
 

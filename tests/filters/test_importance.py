@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.context import Context
+from curate.steps.context import Context
 from filters.delta import Delta
 from filters.fifa import FiFA
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.context import Context
+from curate.steps.context import Context
 from filters.pareto import Pareto
 
 

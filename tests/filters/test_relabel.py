@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate import CurateError
-from curate.context import Context
-from curate.relabel import turned_round
+from curate.steps.context import Context
+from curate.steps.relabel import turned_round
 from filters.flip_lowest import FlipLowest
 from filters.flip_where import FlipWhere
 from filters.tag_coverage import TagCoverage, by_complexity, by_diversity

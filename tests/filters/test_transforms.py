@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from curate import Pairs, Pipeline
-from curate.context import Context
-from curate.steps import Column, Parameters, Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
 from filters.drop_wrong import DropWrong
 from filters.flip import Flip
 from filters.reweight import Reweight
@@ -67,7 +67,7 @@ class Given(Scorer[Parameters]):
 
 def test_a_run_with_transforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Flipped pairs are kept as flipped, dropped ones as read; weights go to the trainer."""
-    monkeypatch.setattr("curate.plan.scorer_class", lambda name, where: Given)
+    monkeypatch.setattr("curate.pipeline.plan.scorer_class", lambda name, where: Given)
     column = {"column": "given.posterior"}
     pipeline = Pipeline(
         {

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from curate import CurateError, Pairs, Pipeline
-from curate.context import Context
-from curate.models.evaluation_texts import NgramIndex, read_evaluation_texts
+from curate.models.text.evaluation_texts import NgramIndex, read_evaluation_texts
+from curate.steps.context import Context
 from scorers.contamination import Contamination
 from tests.helpers import context_of, pairs_of, turn, write_jsonl
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curate import CurateError
-from curate.models.target_coverage import cover, density_ratio
+from curate.models.embed.target_coverage import cover, density_ratio
 from scorers.coverage import Coverage
 from tests.helpers import context_of, numbered_pairs, write_jsonl
 

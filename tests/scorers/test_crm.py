@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from curate import CurateError
-from curate.registry import build
+from curate.steps.registry import build
 from scorers.crm import AMBIGUOUS, CRM, NOISY, ROBUST, classes
 from tests.helpers import pairs_of, simulate
 

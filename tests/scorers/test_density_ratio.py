@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curate.context import Context
-from curate.models.lm.spec import Inference
+from curate.steps.context import Context
+from curate.steps.models import Inference
 from scorers.density_ratio import DensityRatio
 from tests.curate.models.lm.test_answers import plain_loop, random_pairs
 

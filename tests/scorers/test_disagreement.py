@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import torch
 
-from curate.context import Context
-from curate.models.folds import group_folds
-from curate.models.general_heads import train_general
-from curate.models.out_of_fold import answers, at_heads, votes
-from curate.models.preference_groups import Votes, fit_groups
-from curate.models.split_margins import mean_answer, reward_part
-from curate.pairs import with_pair_ids
+from curate.data.table import with_pair_ids
+from curate.models.heads.folds import group_folds
+from curate.models.heads.general_heads import train_general
+from curate.models.heads.out_of_fold import answers, at_heads, votes
+from curate.models.heads.split_margins import mean_answer, reward_part
+from curate.models.people.preference_groups import Votes, fit_groups
+from curate.steps.context import Context
 from scorers.disagreement import CYCLE, FLIP, SHARED, TASTE, Disagreement
 from tests.benchmarks.disagreement import mixed
 from tests.helpers import simulate

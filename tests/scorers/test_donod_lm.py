@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from curate import CurateError
-from curate.context import Context
 from curate.models.lm import gradients
 from curate.models.lm.network import Network
-from curate.models.lm.spec import Inference
 from curate.models.lm.trees import Tree
+from curate.steps.context import Context
+from curate.steps.models import Inference
 from scorers.donod_lm import DONODLM, probe
 from tests.curate.models.lm.test_answers import family_model, random_pairs
 from tests.models import tiny_causal

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from curate.context import Context
+from curate.steps.context import Context
 from scorers.duplicates import Duplicates
 from tests.helpers import pairs_of
 

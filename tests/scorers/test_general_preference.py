@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from curate.models.general_heads import GeneralHeads
+from curate.models.heads.general_heads import GeneralHeads
 from scorers.general_preference import GeneralPreference
 from tests.helpers import Simulation, context_of, pairs_of, simulate
 

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from curate import CurateError
-from curate.context import Context
-from curate.steps import Scorer
+from curate.steps.context import Context
+from curate.steps.contracts import Scorer
 from scorers.language import Language
 from scorers.markdown import Markdown
 from scorers.pii import PII

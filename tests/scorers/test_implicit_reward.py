@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from curate.context import Context
-from curate.models.lm.spec import Inference
+from curate.steps.context import Context
+from curate.steps.models import Inference
 from scorers.implicit_reward import ImplicitReward
 from tests.curate.models.lm.test_answers import plain_loop, random_pairs
 from tests.helpers import swapped

@@ -17,10 +17,10 @@ import polars as pl
 import pytest
 
 from curate import CurateError
-from curate.context import Context
 from curate.models.judge.asking import FACTS
 from curate.models.judge.verdicts import TIE, rationale_of, settled, values_of
-from curate.store import Store
+from curate.steps.context import Context
+from curate.store.store import Store
 from scorers.ins_tag import InsTag, tags_of
 from scorers.judge import Judge
 from tests.helpers import numbered_pairs, pairs_of, swapped

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from curate.context import Context
+from curate.steps.context import Context
 from scorers.lengths import Lengths
 from tests.helpers import pairs_of, swapped
 

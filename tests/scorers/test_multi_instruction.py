@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from curate.context import Context
+from curate.steps.context import Context
 from scorers.multi_instruction import MultiInstruction
 from tests.helpers import pairs_of
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from curate import CurateError, read_pairs
-from curate.context import Context
-from curate.models.local_weights import local_weights
-from curate.registry import build
+from curate.models.embed.local_weights import local_weights
+from curate.steps.context import Context
+from curate.steps.registry import build
 from scorers.feature_reward import FeatureReward
 from scorers.multi_reward import MultiReward
 from tests.helpers import context_of, pairs_of, write_jsonl

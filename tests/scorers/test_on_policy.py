@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from curate.context import Context
-from curate.models.lm.spec import Inference
+from curate.steps.context import Context
+from curate.steps.models import Inference
 from scorers.on_policy import OnPolicy
 from tests.curate.models.lm.test_answers import random_pairs
 

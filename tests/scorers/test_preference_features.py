@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.context import Context
+from curate.steps.context import Context
 from filters.flip_where import FlipWhere
 from scorers.preference_features import PreferenceFeatures
 from tests.helpers import context_of, pairs_of

@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from curate import CurateError, read_pairs
-from curate.context import Context
+from curate.steps.context import Context
 from filters.reweight import Reweight
 from scorers.label_em import LabelEM
 from scorers.propensity import Propensity

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from curate.context import Context
-from curate.models.lm.spec import Inference
+from curate.steps.context import Context
+from curate.steps.models import Inference
 from scorers.ranking_difficulty import RankingDifficulty
 from tests.curate.models.lm.test_answers import plain_loop, random_pairs
 

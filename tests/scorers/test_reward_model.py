@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from curate import CurateError
-from curate.context import Context
-from curate.models.lm.spec import Inference
-from curate.store import Store
+from curate.steps.context import Context
+from curate.steps.models import Inference
+from curate.store.store import Store
 from scorers.reward_model import RewardModel, advice
 from tests.curate.models.lm.test_answers import random_pairs
 from tests.helpers import swapped

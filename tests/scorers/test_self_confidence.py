@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from curate import CurateError
-from curate.context import Context
-from curate.models.lm.spec import Inference
+from curate.steps.context import Context
+from curate.steps.models import Inference
 from scorers.self_confidence import SelfConfidence
 from tests.curate.models.lm.test_answers import plain_loop, random_pairs
 from tests.models import tiny_causal, tiny_tokenizer

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from curate import CurateError
-from curate.context import Context
-from curate.models.lm.spec import Inference
+from curate.steps.context import Context
+from curate.steps.models import Inference
 from scorers.text_classifier import TextClassifier
 from tests.curate.models.lm.test_answers import random_pairs
 from tests.models import tiny_classifier

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.context import Context
+from curate.steps.context import Context
 from scorers.tournament import FEW, Tournament
 from tests.helpers import pairs_of
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from curate.context import Context
+from curate.steps.context import Context
 from filters.challenging import Challenging
 from scorers.uncertainty import Uncertainty
 from tests.helpers import simulate

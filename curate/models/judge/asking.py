@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from curate.errors import CurateError
 from curate.models.judge.endpoint import BUDGET, OK, Endpoint, EndpointParams, Messages, Reply
-from curate.row_store import row_key
+from curate.store.rows import row_key
 
 if TYPE_CHECKING:
-    from curate.context import Context
-    from curate.row_store import RowStore
+    from curate.steps.context import Context
+    from curate.store.rows import RowStore
 
 _GIVE_UP = 10
 _MILLION = 1e6

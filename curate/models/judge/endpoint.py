@@ -11,7 +11,7 @@ from pydantic import Field
 
 from curate.errors import CurateError
 from curate.optional_packages import need
-from curate.steps import Parameters
+from curate.steps.contracts import Parameters
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -10,8 +10,8 @@ from curate.models.judge.templates import FEATURE, compiled
 from curate.models.judge.verdicts import rationale_of
 
 if TYPE_CHECKING:
-    from curate.context import Context
     from curate.models.judge.endpoint import EndpointParams
+    from curate.steps.context import Context
 
 _CHARACTERS = 500
 _LONGEST_NAME = 80

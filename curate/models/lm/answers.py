@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import polars as pl
 
-from curate.context import MODELS
 from curate.models.lm.conversations import (
     Computed,
     Conversations,
@@ -20,13 +19,14 @@ from curate.models.lm.conversations import (
 )
 from curate.models.lm.language_model import LanguageModel, Measure, Usage
 from curate.models.lm.tokens import Encoded, Encoder, Messages, Rendered
-from curate.steps import Column
+from curate.steps.context import MODELS
+from curate.steps.contracts import Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.context import Context
-    from curate.models.lm.spec import ModelSpec
+    from curate.steps.context import Context
+    from curate.steps.models import ModelSpec
 
 M = TypeVar("M")
 Write = Callable[[Encoder, Messages, Messages], Rendered | str]

@@ -12,7 +12,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from curate.models.batching import by_budget, halving, on_replicas
+from curate.models.embed.batching import by_budget, halving, on_replicas
 from curate.models.lm.answers import OK, loaded
 from curate.models.lm.conversations import Computed, conversations, looked_up, model_facts
 from curate.models.lm.loading import (
@@ -28,8 +28,8 @@ from curate.models.lm.tokens import Encoded, Encoder, Messages, Rendered
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.context import Context
-    from curate.models.lm.spec import Inference, ModelSpec
+    from curate.steps.context import Context
+    from curate.steps.models import Inference, ModelSpec
 
 Part = Literal["conversation", "answer"]
 """What a classifier reads: prompt and answer, or the answer alone."""

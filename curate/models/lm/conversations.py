@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.pairs import dense_numbers, messages_key
-from curate.row_store import row_key
+from curate.data.table import dense_numbers, messages_key
+from curate.store.rows import row_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.store import Store
+    from curate.store.store import Store
 
 Computed = Iterable[tuple[Sequence[int], "NDArray[np.float64]"]]
 """Row numbers, and one row of values for each of them."""

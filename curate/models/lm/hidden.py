@@ -10,20 +10,20 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from curate.models.features import Features
+from curate.data.table import MESSAGES, dense_numbers, messages_text
 from curate.models.lm.conversations import Conversations, conversations
 from curate.models.lm.language_model import LanguageModel
 from curate.models.lm.network import Network
 from curate.models.lm.tokens import Encoder, Rendered
 from curate.models.lm.trees import TreeBatch
-from curate.models.style import text_style
-from curate.pairs import MESSAGES, dense_numbers, messages_text
+from curate.models.text.style import text_style
+from curate.steps.features import Features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.context import Progress
-    from curate.store import Store
+    from curate.steps.context import Progress
+    from curate.store.store import Store
 
 
 def hidden_features(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curate.models.batching import by_budget, halving, on_replicas
+from curate.models.embed.batching import by_budget, halving, on_replicas
 from curate.models.lm.loading import devices_of, dtype_of, fingerprint, load_causal, load_tokenizer
 from curate.models.lm.network import Network
 from curate.models.lm.tokens import Encoded, Encoder
@@ -20,7 +20,7 @@ from curate.models.lm.trees import Tree, TreeBatch, grow_trees
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.models.lm.spec import Inference, ModelSpec
+    from curate.steps.models import Inference, ModelSpec
 
 _WASTE = 0.04
 """Share of padding that closes a batch."""

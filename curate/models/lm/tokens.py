@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from curate.models.lm.spec import Inference
+    from curate.steps.models import Inference
 
 Messages = Sequence[dict[str, str]]
 _CHUNK = 512

@@ -14,8 +14,8 @@ from curate.audit.agreement import audit_agreement
 from curate.audit.biases import audit_biases
 from curate.audit.noise import _resamples, audit_noise
 from curate.audit.structure import audit_leakage, audit_structure
-from curate.cli import app
-from curate.models.tournament import tournaments
+from curate.cli.app import app
+from curate.models.people.tournament import tournaments
 from curate.sample import SAMPLE_DATA
 from tests.helpers import context_of, numbered_pairs, pairs_of, simulate
 

@@ -8,9 +8,9 @@ from scipy.special import logit
 
 from curate.audit.candidates import audit_candidates
 from curate.audit.ranking import audit_ranking
-from curate.context import Context
 from curate.models.lm.answers import answer_logprobs
-from curate.models.lm.spec import ModelSpec
+from curate.steps.context import Context
+from curate.steps.models import ModelSpec
 from tests.helpers import context_of, numbered_pairs, pairs_of
 from tests.models import tiny_causal
 

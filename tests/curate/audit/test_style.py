@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curate.audit.style import audit_style
-from curate.context import Context
+from curate.steps.context import Context
 from tests.helpers import numbered_pairs, pairs_of
 
 

@@ -19,9 +19,9 @@ from curate.bench.methods import METHODS
 from curate.bench.patterns import PATTERNS, inject, symmetric
 from curate.bench.run import ALL, BAYES, ORACLE, RANDOM, SCHEMA, Plan, run_bench
 from curate.bench.summary import advise, summarise
-from curate.cli import app
-from curate.context import SilentProgress
+from curate.cli.app import app
 from curate.sample import SAMPLE_DATA
+from curate.steps.context import SilentProgress
 from tests.helpers import numbered_pairs, pairs_of, simulate
 
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from curate.bench.data import BenchData
 from curate.bench.power_law import PowerLaw, fit_power_law, interval, resampled
 from curate.bench.worth import WorthPlan, measure_worth
-from curate.cli import app
-from curate.context import SilentProgress
+from curate.cli.app import app
+from curate.steps.context import SilentProgress
 from tests.helpers import simulate, trl_rows, write_jsonl
 
 SIZES = np.array([25.0, 50, 100, 200, 400, 800, 1600])

@@ -11,7 +11,7 @@ import polars as pl
 from typer.testing import CliRunner
 
 from curate import read_pairs
-from curate.cli import app
+from curate.cli.app import app
 from curate.derive.instructions import derive
 from tests.helpers import pairs_of
 

@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from curate import CurateError, Pairs
-from curate.cli import app
-from curate.config import EmbedderConfig
-from curate.context import SilentProgress
+from curate.cli.app import app
 from curate.explain.command import explain
 from curate.explain.naming import extremes, feature_words
-from curate.models.autoencoder import SAESettings
+from curate.models.embed.autoencoder import SAESettings
+from curate.models.embed.settings import EmbedderConfig
+from curate.steps.context import SilentProgress
 from tests.helpers import numbered_pairs, pairs_of, write_jsonl
 from tests.stub_endpoint import stub_endpoint
 

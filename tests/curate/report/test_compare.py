@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from curate import CurateError, Pairs, Pipeline
-from curate.cli import app
+from curate.cli.app import app
 from curate.report.compare import compare
 from tests.helpers import numbered_pairs, pairs_of
 

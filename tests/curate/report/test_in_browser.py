@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from curate.people.verdict_log import VerdictLog
 from curate.report.build import write_report
-from curate.review.verdict_log import VerdictLog
 
 pytestmark = pytest.mark.slow
 ARTIFACTS = Path(os.environ.get("CURATE_ARTIFACTS", ".artifacts"))

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from curate import CurateError
-from curate.context import Context
 from curate.models.judge.asking import FACTS, ask
 from curate.models.judge.endpoint import BUDGET, OK, EndpointParams, Messages
 from curate.models.judge.naming import name_features
 from curate.models.judge.templates import compiled
-from curate.store import Store
+from curate.steps.context import Context
+from curate.store.store import Store
 from tests.stub_endpoint import Answer, Stub, stub_endpoint
 
 

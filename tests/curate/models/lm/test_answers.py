@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from curate import CurateError
-from curate.context import Context
+from curate.data.table import PAIR_COLUMNS
 from curate.models.lm.answers import NO_TOKENS, answer_logprobs, language_model
 from curate.models.lm.network import Network
-from curate.models.lm.spec import Inference, ModelSpec
-from curate.pairs import PAIR_COLUMNS
-from curate.store import Store
+from curate.steps.context import Context
+from curate.steps.models import Inference, ModelSpec
+from curate.store.store import Store
 from tests.helpers import pairs_of, turn
 from tests.models import TEMPLATE, tiny_causal, tiny_config, tiny_tokenizer
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from curate.config import EmbedderConfig
-from curate.context import Context, SilentProgress
-from curate.embedding import embed_frame
-from curate.models.lm.spec import Inference
+from curate.models.embed.frame import embed_frame
+from curate.models.embed.settings import EmbedderConfig
+from curate.steps.context import Context, SilentProgress
+from curate.steps.models import Inference
 from scorers.crm import CRM
 from scorers.mc_dropout import MCDropout
 from tests.curate.models.lm.test_answers import random_pairs

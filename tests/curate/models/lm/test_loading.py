@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from curate import CurateError
-from curate.context import Context
 from curate.models.lm.answers import answer_logprobs
-from curate.models.lm.spec import Inference, ModelSpec
+from curate.steps.context import Context
+from curate.steps.models import Inference, ModelSpec
 from tests.curate.models.lm.test_answers import plain_loop, random_pairs, scored
 
 

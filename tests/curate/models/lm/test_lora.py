@@ -13,10 +13,11 @@ import torch
 from pydantic import ValidationError
 
 from curate import CurateError
-from curate.context import Context
-from curate.models.heads import HeadSpec, fit_heads, make_heads
+from curate.models.heads.build import make_heads
+from curate.models.heads.heads import HeadSpec, fit_heads
 from curate.models.lm.lora import LoRAHeads, lora_inputs
-from curate.models.lm.spec import Inference, ModelSpec
+from curate.steps.context import Context
+from curate.steps.models import Inference, ModelSpec
 from scorers.crm import CRM
 from scorers.mc_dropout import MCDropout
 from scorers.reward_margin import RewardMargin

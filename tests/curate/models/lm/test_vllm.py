@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from curate import CurateError
-from curate.context import Context
-from curate.models.lm.spec import Inference
+from curate.steps.context import Context
+from curate.steps.models import Inference
 from scorers.donod_lm import DONODLM
 from tests.curate.models.lm.test_answers import plain_loop, random_pairs, scored
 

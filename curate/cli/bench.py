@@ -1,0 +1,86 @@
+"""The command `curate bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.inputs import EmbedderName, FormatName, Limit, Noise, place
+from curate.errors import CurateError
+
+
+def bench(
+    data: Annotated[
+        list[str], typer.Argument(help="Data sets: file, glob, folder, hf:owner/name.")
+    ],
+    noise: Noise = "0.2,0.4",
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each experiment.")] = 5,
+    patterns: Annotated[
+        str, typer.Option(help="By commas: symmetric, ambiguity, annotator, topic.")
+    ] = "symmetric",
+    recipes: Annotated[
+        str | None, typer.Option(help="Also published methods: names by commas, or all.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Causal model for recipes (ifd).")] = None,
+    reward_model: Annotated[
+        list[str] | None,
+        typer.Option(help="Reward model for recipes that vote; repeat. None: small heads vote."),
+    ] = None,
+    judge_model: Annotated[
+        str | None, typer.Option(help="Model behind an endpoint, for recipes that ask.")
+    ] = None,
+    judge_url: Annotated[
+        str | None, typer.Option(help="Of the endpoint; default $OPENAI_BASE_URL.")
+    ] = None,
+    semi_synthetic: Annotated[
+        int | None,
+        typer.Option(min=100, help="Label this many pairs of the texts by a known reward instead."),
+    ] = None,
+    embedder: EmbedderName = "minilm",
+    format: FormatName = "auto",
+    limit: Limit = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for bench.json and bench.parquet.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace earlier results.")] = False,
+) -> None:
+    """Prove methods on your data: flip labels, see who finds them, train on what is kept."""
+    from curate.bench.command import MARK, Synthetic, write_bench
+    from curate.bench.command import bench as run_bench
+    from curate.bench.run import Plan
+    from curate.cli.console import console_progress
+    from curate.cli.show_bench import show_bench
+    from curate.models.embed.settings import EmbedderConfig
+    from curate.read.input import InputConfig
+    from curate.recipes import RecipeModels, with_models
+    from curate.write.run_folder import check_free
+
+    models = RecipeModels(model, tuple(reward_model or ()), judge_model, judge_url)
+    ready, left_out = with_models(_names(recipes or ""), models)
+    plan = Plan(rates_of(noise), tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)
+    if output is not None:
+        check_free(output, overwrite, MARK)
+    inputs = [InputConfig(**place(d), format=format, limit=limit, on_error="skip") for d in data]
+    made = None if semi_synthetic is None else Synthetic(semi_synthetic)
+    with console_progress() as progress:
+        found = run_bench(inputs, plan, progress, made, EmbedderConfig(name=embedder))
+    show_bench(found)
+    if output is not None:
+        write_bench(found, output, overwrite)
+        typer.echo(f"written: {output / 'bench.json'}, {output / 'bench.parquet'}")
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def rates_of(text: str) -> tuple[float, ...]:
+    """Shares that are given by commas; raises CurateError for what is no number."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise CurateError(
+            "wrong noise rate", where="--noise", found=repr(text), expected="such as 0.2,0.4"
+        ) from None

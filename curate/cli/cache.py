@@ -1,0 +1,40 @@
+"""The command `curate cache`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def cache(
+    prune: Annotated[bool, typer.Option("--prune", help="Remove, by the limits below.")] = False,
+    older_than: Annotated[
+        float | None, typer.Option(min=0, help="Days without use after which an entry goes.")
+    ] = None,
+    max_size: Annotated[
+        float | None, typer.Option(min=0, help="GB to which the store is brought; 0 empties it.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder; default $CURATE_CACHE or ~/.cache/curate.")
+    ] = None,
+) -> None:
+    """Show what is kept for the next run (embeddings, scores, model values), or make it smaller."""
+    from curate.cli.show_results import show_cache
+    from curate.errors import CurateError
+    from curate.store.prune import held
+    from curate.store.prune import prune as run_prune
+    from curate.store.store import Store
+
+    kept = Store(store)
+    if not prune:
+        show_cache(kept.root, held(kept), [])
+        return
+    if older_than is None and max_size is None:
+        raise CurateError(
+            "nothing says what to remove", where="--prune", fix="give --older-than or --max-size"
+        )
+    most = None if max_size is None else int(max_size * 1e9)
+    gone, left = run_prune(kept, older_than, most)
+    show_cache(kept.root, left, gone)

@@ -1,0 +1,237 @@
+"""What the command line shows: progress, tables and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from curate.errors import CurateError
+    from curate.pipeline.plan import Plan
+    from curate.pipeline.result import Result
+
+out = Console()
+err = Console(stderr=True)
+
+
+class _Rate(TextColumn):
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        if task.total is None or not task.speed:
+            return Text("")
+        return Text(f"{task.speed:,.0f}/s", style="dim")
+
+
+class _RichTask:
+    def __init__(self, progress: Progress, number: Any) -> None:
+        self._progress, self._number = progress, number
+
+    def advance(self, steps: int = 1) -> None:
+        """Move the bar."""
+        self._progress.advance(self._number, steps)
+
+
+class ConsoleProgress:
+    """Bars with rate and time left on standard error."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    @contextmanager
+    def task(self, name: str, total: int | None) -> Iterator[_RichTask]:
+        """A bar of its own; it goes when the task ends."""
+        number = self._progress.add_task(name, total=total)
+        try:
+            yield _RichTask(self._progress, number)
+        finally:
+            self._progress.remove_task(number)
+
+
+@contextmanager
+def console_progress() -> Iterator[ConsoleProgress]:
+    """Progress on standard error for the length of a command."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        yield ConsoleProgress(progress)
+
+
+def show_error(error: CurateError) -> None:
+    """A user's mistake, without a stack trace."""
+    first, *rest = error.text().splitlines()
+    err.print(Text.assemble(("error: ", "bold red"), (first, "bold")))
+    for line in rest:
+        err.print(Text(line))
+
+
+def show_warnings(warnings: list[str]) -> None:
+    """Warnings, one a line."""
+    for warning in warnings:
+        err.print(Text.assemble(("warning: ", "bold yellow"), warning))
+
+
+def show_result(result: Result) -> None:
+    """What each step did, what was kept, and where it is."""
+    table = Table(title="Steps", title_justify="left")
+    table.add_column("step")
+    for name in ("rows in", "kept", "dropped", "seconds"):
+        table.add_column(name, justify="right")
+    for step in result.steps:
+        is_filter = step.kind == "filter"
+        dropped = f"{step.rows_in - step.rows_out:,}" if is_filter else ""
+        name = f"{step.name} (from the store)" if step.facts.get("cached") else step.name
+        cells = (f"{step.rows_in:,}", f"{step.rows_out:,}", dropped, f"{step.seconds:.2f}")
+        table.add_row(escape(name), *cells)
+    table.add_section()
+    kept, dropped_all = len(result.kept), len(result.dropped)
+    seconds = sum(step.seconds for step in result.steps)
+    table.add_row("all", f"{result.rows_in:,}", f"{kept:,}", f"{dropped_all:,}", f"{seconds:.2f}")
+    out.print(table)
+    if len(result.rejected):
+        out.print(f"{len(result.rejected):,} malformed rows: see rejected_rows.parquet")
+    for step in result.steps:
+        if "noise_rate" in step.facts:
+            rate = f"{step.facts['noise_rate']:.1%}"
+            out.print(f"{step.name}: estimated wrong labels {rate}; intervals: curate audit")
+    show_warnings(result.warnings)
+    if result.folder is not None:
+        _show_places(result.folder)
+
+
+def _show_places(folder: Path) -> None:
+    for label, name in (
+        ("curated shards", "kept"),
+        ("dropped pairs", "dropped"),
+        ("scores", "scores.parquet"),
+        ("report", "report.html"),
+        ("dataset card", "README.md"),
+        ("summary", "manifest.json"),
+    ):
+        if not (folder / name).exists():
+            continue
+        # Plain print: a path must not be wrapped or coloured by what it holds.
+        out.print(Text(f"{label + ':':<16}{folder / name}"), soft_wrap=True)
+
+
+def show_plan(plan: Plan, facts: dict[str, Any], output: str) -> None:
+    """What a run would do."""
+    table = Table(title="Plan", title_justify="left")
+    for name in ("step", "does", "columns"):
+        table.add_column(name, overflow="fold")
+    for step in plan.scorers:
+        table.add_row(step.name, step.scorer.summary, _names(step.columns()))
+    table.add_section()
+    for filter_step in plan.filters:
+        reads = ", ".join(filter_step.filter.reads())
+        table.add_row(filter_step.name, filter_step.filter.summary, f"reads {reads}")
+    out.print(table)
+    found = f"format {facts['format']}, first rows read without a mistake ({facts['pairs']} pairs)"
+    out.print(Text(f"input:  {found}"))
+    out.print(Text(f"output: {output}, format {plan.export.name}"))
+    out.print("Nothing was written.")
+
+
+def _names(columns: Any) -> str:
+    return "\n".join(column.name for column in columns)
+
+
+def show_facts(facts: dict[str, Any]) -> None:
+    """The findings of `curate inspect`."""
+    table = Table(show_header=False)
+    table.add_column("fact")
+    table.add_column("value", overflow="fold")
+    for name, value in facts.items():
+        if name != "characters":
+            table.add_row(name.replace("_", " "), escape(_shown(value)))
+    out.print(table)
+    lengths = Table(title="Length in characters", title_justify="left")
+    lengths.add_column("")
+    rows = facts["characters"]
+    for quantile in rows["prompt"]:
+        lengths.add_column(quantile, justify="right")
+    for part, quantiles in rows.items():
+        lengths.add_row(part, *(f"{v:,}" for v in quantiles.values()))
+    out.print(lengths)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {v:,}" for k, v in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    if isinstance(value, float):
+        return f"{value:.1%}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def show_catalogue(found: dict[str, Any]) -> None:
+    """Scorers and filters with their columns, then formats and exports."""
+    for section in ("scorers", "filters"):
+        table = Table(title=section.capitalize(), title_justify="left")
+        for name in ("name", "does", "columns", "direction"):
+            table.add_column(name, overflow="fold")
+        for name, entry in found[section].items():
+            columns = entry["columns"]
+            names = "\n".join(c["name"].removeprefix(f"{name}.") for c in columns)
+            directions = "\n".join(c["direction"] for c in columns)
+            table.add_row(name, escape(entry["summary"]), names, directions, end_section=True)
+        out.print(table)
+    for section in ("formats", "exports"):
+        table = Table(title=section.capitalize(), title_justify="left", show_header=False)
+        for name, summary in found[section].items():
+            table.add_row(name, escape(summary))
+        out.print(table)
+    out.print("Parameters and meanings of one: curate list NAME")
+
+
+def show_recipes(found: dict[str, str]) -> None:
+    """Names and summaries of recipes."""
+    table = Table("recipe", "does", title="Recipes", title_justify="left")
+    for name, summary in found.items():
+        table.add_row(name, escape(summary))
+    out.print(table)
+    out.print("Write one as a pipeline: curate init --recipe NAME")
+
+
+def show_step(name: str, entry: dict[str, Any]) -> None:
+    """One scorer or filter: parameters, columns and paper."""
+    out.print(Text.assemble((name, "bold"), f": {entry['summary']}"))
+    if entry["reference"]:
+        out.print(Text(f"paper: {entry['reference']}"))
+    table = Table("parameter", "default", "meaning", title="Parameters", title_justify="left")
+    for parameter, facts in entry["parameters"].items():
+        table.add_row(parameter, escape(str(facts["default"])), escape(facts["meaning"]))
+    if entry["parameters"]:
+        out.print(table)
+    table = Table("column", "meaning", "unit", "direction", title="Columns", title_justify="left")
+    for column in entry["columns"]:
+        cells = (column["name"], column["meaning"], column["unit"], column["direction"])
+        table.add_row(*(escape(cell) for cell in cells))
+    if entry["columns"]:
+        out.print(table)

@@ -1,0 +1,62 @@
+"""The command `curate explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.inputs import Data, EmbedderName, FormatName, Limit, Split, read_data
+
+
+def explain(
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path(
+        "explained"
+    ),
+    features: Annotated[int, typer.Option(min=1, help="Features in all (M).")] = 32,
+    active: Annotated[int, typer.Option(min=1, help="Features of a pair on average (K).")] = 4,
+    embedder: EmbedderName = "minilm",
+    name_model: Annotated[
+        str | None, typer.Option(help="Model behind an endpoint that names the features.")
+    ] = None,
+    name_url: Annotated[
+        str | None, typer.Option(help="Of that endpoint; default $OPENAI_BASE_URL.")
+    ] = None,
+    format: FormatName = "auto",
+    split: Split = None,
+    limit: Limit = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the autoencoder.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier explanation.")] = False,
+) -> None:
+    """Tell which features of an answer the labels prefer, by a sparse autoencoder."""
+    from curate.cli.console import console_progress
+    from curate.cli.show_explain import show_explanation
+    from curate.errors import CurateError
+    from curate.explain.command import explain as run_explain
+    from curate.models.embed.autoencoder import SAESettings
+    from curate.models.embed.settings import EmbedderConfig
+    from curate.models.judge.endpoint import EndpointParams
+    from curate.write.run_folder import check_free, staged
+    from curate.write.shards import write_frame, write_json
+
+    if active > features:
+        raise CurateError(
+            "more features are active than there are", where="--active", expected=f"1 to {features}"
+        )
+    check_free(output, overwrite, _MARK)
+    namer = None if name_model is None else EndpointParams(model=name_model, base_url=name_url)
+    with console_progress() as progress:
+        pairs = read_data(data, format, split, limit, progress)
+        settings = SAESettings.of(features, active)
+        config = EmbedderConfig(name=embedder)
+        found, values = run_explain(pairs, progress, settings, config, seed=seed, namer=namer)
+    with staged(output, overwrite, _MARK) as stage:
+        write_frame(values, stage / "features.parquet")
+        write_json(found, stage / _MARK)
+    show_explanation(found)
+    typer.echo(f"written: {output}/{_MARK}, {output}/features.parquet")
+
+
+_MARK = "explanation.json"

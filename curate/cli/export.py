@@ -1,0 +1,102 @@
+"""The commands `curate export` and `curate push`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from curate.cli.inputs import Split, place
+from curate.errors import CurateError
+
+Form = Annotated[str, typer.Option("--to", help="Export format: see 'curate list'; or source.")]
+License = Annotated[
+    str | None, typer.Option("--license", help="Licence of the source data, for the card: mit, ...")
+]
+
+
+def export(
+    source: Annotated[
+        str, typer.Argument(help="Folder of a run, or data: file, glob, URL, hf:owner/name.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
+    to: Form = "trl",
+    file_type: Annotated[
+        str, typer.Option(help="parquet, jsonl, or dataset (a DatasetDict saved to disk).")
+    ] = "parquet",
+    rows_per_shard: Annotated[int, typer.Option(min=1, help="Rows in a file at most.")] = 100_000,
+    license: License = None,
+    format: Annotated[str, typer.Option(help="Format of the data, where it is no run.")] = "auto",
+    split: Split = None,
+    on_error: Annotated[str, typer.Option(help="At a malformed row: stop or skip.")] = "stop",
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
+) -> None:
+    """Write the kept pairs of a run, or any data set as it is, in a trainer's form.
+
+    '--to source' writes the rows of the run's input whose pairs were kept, with every column.
+    """
+    from curate.cli.console import console_progress
+    from curate.cli.show_results import show_export
+    from curate.write.export import Target
+    from curate.write.export import export as run_export
+    from curate.write.output import FileType
+    from curate.write.run_files import is_run
+    from curate.write.source_rows import SOURCE, export_source
+
+    _one_of("--file-type", file_type, get_args(FileType))
+    _one_of("--on-error", on_error, ("stop", "skip"))
+    target = Target(to, file_type, rows_per_shard, license)
+    with console_progress() as progress:
+        if to == SOURCE:
+            found = export_source(source, out, target, overwrite=overwrite, progress=progress)
+        else:
+            data: Any = source
+            if not is_run(source):
+                data = _input(source, format, split, on_error)
+            found = run_export(data, out, target, overwrite=overwrite, progress=progress)
+    show_export(found)
+
+
+def push(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    repo: Annotated[str, typer.Argument(help="Data set of the hub: owner/name.")],
+    to: Form = "trl",
+    private: Annotated[
+        bool, typer.Option("--private/--public", help="Who may see a new data set.")
+    ] = True,
+    license: License = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Upload nothing, show what would go.")
+    ] = False,
+) -> None:
+    """Upload the kept pairs of a run to the hub, with a dataset card."""
+    from curate.cli.console import console_progress
+    from curate.cli.show_results import show_upload
+    from curate.write.export import Target
+    from curate.write.push import push as run_push
+
+    with console_progress() as progress:
+        found = run_push(
+            run,
+            repo,
+            Target(to, license=license),
+            private=private,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    show_upload(found)
+
+
+def _input(source: str, format: str, split: str | None, on_error: str) -> Any:
+    from curate.read.input import InputConfig
+
+    where = place(source)
+    return InputConfig.model_validate(
+        {**where, "format": format, "split": split, "on_error": on_error}
+    )
+
+
+def _one_of(option: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise CurateError("wrong value", where=option, found=repr(value), expected=", ".join(valid))

@@ -1,0 +1,94 @@
+"""The commands `curate report`, `compare`, `review` and `apply`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or an audit.json.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File; default report.html beside it.")
+    ] = None,
+) -> None:
+    """Write a run or an audit as one self-contained page."""
+    from curate.report.build import write_audit_report, write_report
+
+    write = write_audit_report if run.suffix == ".json" else write_report
+    path = write(run, output)
+    typer.echo(f"written: {path}")
+
+
+def compare(
+    run_a: RunFolder,
+    run_b: Annotated[Path, typer.Argument(help="Folder of another run on the same data.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Page to write.")] = Path(
+        "compare.html"
+    ),
+) -> None:
+    """Show what two runs keep and drop, and the pairs on which they differ."""
+    from curate.cli.show_results import show_comparison
+    from curate.report.compare import compare as run_compare
+    from curate.report.compare import write_comparison
+
+    found = run_compare(run_a, run_b)
+    write_comparison(found, output)
+    show_comparison(found)
+    typer.echo(f"written: {output}")
+
+
+def review(
+    run: RunFolder,
+    reviewer: Annotated[str, typer.Option(help="Your name: several people may judge a run.")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+) -> None:
+    """Judge pairs by eye on a local page: keep, flip, tie, drop or skip, by keyboard."""
+    import getpass
+    import webbrowser
+
+    from curate.optional_packages import need
+    from curate.report.run_view import load_view
+
+    for package in ("starlette", "uvicorn"):
+        need(package, "review", "curate review")
+    from curate.people.server import serve
+
+    view = load_view(run)
+
+    def ready(address: str) -> None:
+        typer.echo(f"review at {address}  (Ctrl+C stops; every verdict is on disk)")
+        if browser:
+            webbrowser.open(address)
+
+    path = serve(view, reviewer or getpass.getuser(), port, ready)
+    typer.echo(f"verdicts: {path}; next: curate apply {run} --out NEW")
+
+
+def apply(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new run.")],
+    verdicts: Annotated[
+        list[Path] | None,
+        typer.Option(help="Files of verdicts; repeat. Default: all that 'curate review' wrote."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+) -> None:
+    """Make the shards of a run anew by what most reviewers said."""
+    from curate.cli.console import console_progress, show_result
+    from curate.errors import CurateError
+    from curate.people.apply import apply_verdicts, verdict_files
+
+    files = list(verdicts or verdict_files(run))
+    if not files:
+        raise CurateError(
+            "there are no verdicts", where=str(run), fix="curate review, or give --verdicts"
+        )
+    with console_progress() as progress:
+        result = apply_verdicts(run, files, out, overwrite, progress)
+    show_result(result)

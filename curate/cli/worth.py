@@ -1,0 +1,56 @@
+"""The command `curate worth`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.inputs import Data, EmbedderName, FormatName, Limit, Noise, place
+
+
+def worth(
+    data: Data,
+    noise: Noise = "0.2,0.4",
+    seeds: Annotated[int, typer.Option(min=2, help="Repetitions of each experiment.")] = 8,
+    least_gain: Annotated[
+        float, typer.Option(min=1e-4, max=0.5, help="Accuracy that a doubling must gain to pay.")
+    ] = 0.005,
+    embedder: EmbedderName = "minilm",
+    format: FormatName = "auto",
+    limit: Limit = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for worth.json and worth.html.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace earlier results.")] = False,
+) -> None:
+    """Tell what a pair is worth: learning curves, noisy pairs for a clean one, when to stop."""
+    from curate.bench.command import check_rates, load
+    from curate.bench.worth import WorthPlan, measure_worth
+    from curate.cli.bench import rates_of
+    from curate.cli.console import console_progress
+    from curate.cli.show_worth import as_data, plot, show_worth
+    from curate.models.embed.settings import EmbedderConfig
+    from curate.read.input import InputConfig
+    from curate.versions import versions
+    from curate.write.run_folder import check_free, staged
+    from curate.write.shards import write_json, write_text
+
+    plan = WorthPlan(rates_of(noise), seeds, least_gain)
+    check_rates(plan.rates)
+    if output is not None:
+        check_free(output, overwrite, _MARK)
+    source = InputConfig(**place(data), format=format, limit=limit, on_error="skip")
+    with console_progress() as progress:
+        clean = load(source, progress, None, EmbedderConfig(name=embedder), "auto")
+        found = measure_worth(clean, plan, progress)
+    show_worth(found)
+    if output is not None:
+        with staged(output, overwrite, _MARK) as stage:
+            write_text(plot(found).to_html(include_plotlyjs=True), stage / "worth.html")
+            write_json({"versions": versions()} | as_data(found), stage / _MARK)
+        typer.echo(f"written: {output / _MARK}, {output / 'worth.html'}")
+
+
+_MARK = "worth.json"

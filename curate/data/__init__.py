@@ -1,0 +1,1 @@
+"""The pair table and what is asked of it."""

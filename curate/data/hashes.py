@@ -1,0 +1,96 @@
+"""Keys of texts and rows, made a few thousand rows at a time: the texts may lie on a disk."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.data.table import BATCH_ROWS, MESSAGES, messages_key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KEY_BYTES = 16
+_FIRST_SEED, _SECOND_SEED = 1, 2
+_HALF = 2**64
+_PART_END, _NULL = "\x1d", "\x1c"
+
+
+def select_in_batches(frame: pl.DataFrame, *columns: pl.Expr, **named: pl.Expr) -> pl.DataFrame:
+    """`frame.select` of expressions of single rows, with the texts of one batch in memory.
+
+    A frame whose columns lie in a mapped file is so read from end to end without being held.
+    """
+    starts = range(0, max(len(frame), 1), BATCH_ROWS)
+    return pl.concat(
+        [frame[start : start + BATCH_ROWS].select(*columns, **named) for start in starts]
+    )
+
+
+def hashed(text: pl.Expr) -> pl.Expr:
+    """128-bit hash of a text as Int128: equal for equal texts, within one version of polars."""
+    first = text.hash(_FIRST_SEED).reinterpret(signed=True).cast(pl.Int128)
+    return first * _HALF + text.hash(_SECOND_SEED).cast(pl.Int128)
+
+
+def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
+    """128-bit keys `prompt`, `chosen`, `rejected`, and the unordered answers `low` <= `high`.
+
+    Two keys are equal where the messages are, in every role and content.
+    """
+    parts = ("prompt", "chosen", "rejected")
+    keys = select_in_batches(pairs, *(hashed(messages_key(c)).alias(c) for c in parts))
+    return keys.with_columns(
+        low=pl.min_horizontal("chosen", "rejected"), high=pl.max_horizontal("chosen", "rejected")
+    )
+
+
+def same_answers(pairs: pl.DataFrame) -> pl.Series:
+    """Whether chosen and rejected are equal in every role and content, (pairs,) bool."""
+    same = messages_key("chosen") == messages_key("rejected")
+    return select_in_batches(pairs, same=same)["same"]
+
+
+def numbers_by_appearance(values: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers from 0 in the order in which distinct values first appear.
+
+    Returns:
+        (rows,) number of each row's value, and (distinct,) the row where each number first stands.
+    """
+    frame = pl.DataFrame({"value": values}).with_row_index("row")
+    distinct = frame.unique("value", keep="first", maintain_order=True).with_row_index("number")
+    joined = frame.join(
+        distinct.select("value", "number"),
+        on="value",
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    numbers: NDArray[np.int64] = joined["number"].to_numpy().astype(np.int64)
+    first: NDArray[np.int64] = distinct["row"].to_numpy().astype(np.int64)
+    return numbers, first
+
+
+def row_keys(frame: pl.DataFrame) -> NDArray[np.bytes_]:
+    """16-byte hash of all values of each row, (rows,); the same within one version of polars."""
+    text = _row_text(frame.schema)
+    halves = (text.hash(_FIRST_SEED).alias("first"), text.hash(_SECOND_SEED).alias("second"))
+    both = select_in_batches(frame, *halves).to_numpy(order="c")
+    return np.frombuffer(both.tobytes(), dtype=f"S{KEY_BYTES}")
+
+
+def key_of(text: bytes) -> bytes:
+    """16-byte hash of a text."""
+    return blake2b(text, digest_size=KEY_BYTES).digest()
+
+
+def _row_text(schema: pl.Schema) -> pl.Expr:
+    parts = []
+    for name, dtype in schema.items():
+        text = messages_key(name) if dtype == MESSAGES else pl.col(name).cast(pl.String)
+        parts.append(pl.when(pl.col(name).is_null()).then(pl.lit(_NULL)).otherwise(text))
+    names = _PART_END.join(schema)
+    return pl.concat_str(pl.lit(names), *parts, separator=_PART_END)

@@ -1,0 +1,154 @@
+"""The pair table: one Arrow schema for preference pairs, and their stable ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+MESSAGE = pl.Struct({"role": pl.String, "content": pl.String})
+MESSAGES = pl.List(MESSAGE)
+
+PAIR_COLUMNS: dict[str, pl.DataType] = {
+    "pair_id": pl.String(),
+    "prompt": MESSAGES,
+    "chosen": MESSAGES,
+    "rejected": MESSAGES,
+    "annotator": pl.String(),
+    "strength": pl.Float32(),
+    "is_tie": pl.Boolean(),
+    "source": pl.String(),
+    "extra": pl.String(),
+}
+"""Name and type of every column of the pair table, in order."""
+
+DROP_STEP, DROP_REASON = "drop_step", "drop_reason"
+"""Columns of a dropped pair: the filter that dropped it, and why."""
+
+_ROLE_END, _MESSAGE_END = "\x1f", "\x1e"
+_HASH_BYTES = 16
+BATCH_ROWS = 8192
+"""Rows of texts that are looked at in one piece."""
+
+
+def arrow_schema() -> pa.Schema:
+    """The pair table's schema in Arrow types."""
+    message = pa.struct([("role", pa.string()), ("content", pa.string())])
+    turns = pa.list_(message)
+    types = {
+        "prompt": turns,
+        "chosen": turns,
+        "rejected": turns,
+        "strength": pa.float32(),
+        "is_tie": pa.bool_(),
+    }
+    return pa.schema([(name, types.get(name, pa.string())) for name in PAIR_COLUMNS])
+
+
+def to_arrow(pairs: pl.DataFrame) -> pa.Table:
+    """The pair columns of a frame as an Arrow table of exactly `arrow_schema()`."""
+    return pairs.select(list(PAIR_COLUMNS)).to_arrow().cast(arrow_schema())
+
+
+def empty_pairs() -> pl.DataFrame:
+    """A pair table without rows."""
+    return pl.DataFrame(schema=PAIR_COLUMNS)
+
+
+def messages_key(column: str | pl.Expr) -> pl.Expr:
+    """Each row's messages as one text that differs when any role, content or order differs."""
+    messages = pl.col(column) if isinstance(column, str) else column
+    message = pl.element().struct.field("role").fill_null("") + pl.lit(_ROLE_END)
+    message = message + pl.element().struct.field("content").fill_null("")
+    return messages.list.eval(message).list.join(_MESSAGE_END).fill_null("")
+
+
+def messages_text(column: str) -> pl.Expr:
+    """Each row's messages as plain text: the content of one message, or `role: content` turns."""
+    content = pl.element().struct.field("content").fill_null("")
+    turn = pl.element().struct.field("role").fill_null("") + pl.lit(": ") + content
+    return (
+        pl.when(pl.col(column).list.len() > 1)
+        .then(pl.col(column).list.eval(turn).list.join("\n\n"))
+        .otherwise(pl.col(column).list.eval(content).list.join(""))
+        .fill_null("")
+    )
+
+
+def content_hashes(pairs: pl.DataFrame) -> list[bytes]:
+    """Hash of (prompt, unordered answers, annotator) for each row; a flipped label keeps it."""
+    keys = pairs.select(
+        *(messages_key(c).alias(c) for c in ("prompt", "chosen", "rejected")),
+        pl.col("annotator").fill_null(""),
+    )
+    low, high = pl.min_horizontal("chosen", "rejected"), pl.max_horizontal("chosen", "rejected")
+    text = pl.concat_str("prompt", low, high, "annotator", separator="\x1d")
+    # hashlib has no vectorised form; one call a row is about a microsecond.
+    return [
+        blake2b(row, digest_size=_HASH_BYTES).digest()
+        for row in keys.select(text.cast(pl.Binary)).to_series().to_list()
+    ]
+
+
+class PairIds:
+    """Gives ids to the pairs of a data set, batch by batch.
+
+    An id is the content hash, with `-1`, `-2`... appended to later occurrences: unique within a
+    data set and the same on every run, whatever the label says.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, int] = {}
+        self._given: set[str] = set()
+
+    def new(self, ids: pl.Series) -> pl.Series:
+        """Whether each id that the data gave (null: none) has not been met before."""
+        given = ids.drop_nulls()
+        if not len(given):
+            return pl.repeat(True, len(ids), eager=True)
+        fresh = ids.is_null() | (ids.is_first_distinct() & ~ids.is_in(self._given))
+        self._given.update(given.to_list())
+        return fresh
+
+    def give(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Fill null `pair_id`s."""
+        if pairs["pair_id"].null_count() == 0:
+            return pairs
+        ids, seen = [], self._seen
+        for key in content_hashes(pairs):
+            times = seen.get(key, 0)
+            seen[key] = times + 1
+            ids.append(f"{key.hex()}-{times}" if times else key.hex())
+        made = pl.Series("_made", ids, dtype=pl.String)
+        return pairs.with_columns(pair_id=pl.coalesce("pair_id", made))
+
+
+def with_pair_ids(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Fill null `pair_id`s of a whole data set; see `PairIds`."""
+    return PairIds().give(pairs)
+
+
+def dense_numbers(column: pl.Series) -> NDArray[np.int64]:
+    """Numbers from 0, equal exactly where the values are, in the order of the values; (rows,)."""
+    numbers: NDArray[np.int64] = column.rank("dense").to_numpy().astype(np.int64) - 1
+    return numbers
+
+
+def fingerprint(pairs: pl.DataFrame) -> str:
+    """Hex hash over all pairs in order, labels and ties included."""
+    digest = blake2b(digest_size=_HASH_BYTES)
+    orientation = (messages_key("chosen") <= messages_key("rejected")).cast(pl.String)
+    line = pl.col("pair_id") + orientation + pl.col("is_tie").cast(pl.String)
+    for start in range(0, len(pairs), BATCH_ROWS):
+        for text in pairs[start : start + BATCH_ROWS].select(t=line)["t"].to_list():
+            digest.update(text.encode())
+    return digest.hexdigest()
+
+
+def batches(total: int, size: int) -> Sequence[slice]:
+    """Slices of at most `size` rows that cover `total` rows."""
+    return [slice(start, min(start + size, total)) for start in range(0, total, size)]

@@ -1,0 +1,218 @@
+"""A sparse autoencoder of preference directions: a swap of the answers negates its features."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from curate.models.heads.out_of_fold import answers
+from curate.models.heads.row_access import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from curate.steps.context import Context, Progress
+
+_DEAD_STEPS = 200
+_AUX_SHARE = 1.0 / 32.0
+_HELD_OUT = 0.1
+_THRESHOLD_MEMORY = 0.99
+_ROWS = 8192
+_PREFIX = 8
+
+
+@dataclass(frozen=True)
+class SAESettings:
+    """Settings of WIMHF (arXiv 2510.26202, its published code).
+
+    Attributes:
+        features: M, features in all.
+        active: K, features of a pair on average.
+        prefixes: numbers of leading features that must reconstruct alone (Matryoshka).
+        batch: pairs in a step.
+        learning_rate: of Adam.
+        epochs: passes at most.
+        patience: passes without a smaller held-out error after which training ends.
+    """
+
+    features: int = 32
+    active: int = 4
+    prefixes: tuple[int, ...] = (8, 32)
+    batch: int = 256
+    learning_rate: float = 5e-4
+    epochs: int = 50
+    patience: int = 3
+
+    @classmethod
+    def of(cls, features: int, active: int) -> SAESettings:
+        """Settings of this size; the first 8 features must reconstruct alone too."""
+        return cls(features, active, tuple(sorted({min(_PREFIX, features), features})))
+
+
+class SparseAutoencoder(nn.Module):
+    """z = BatchTopK(x W), the K n activations of largest size in a batch of n; x' = z D.
+
+    Neither has a bias, and activations are chosen by their absolute value: z(-x) = -z(x) exactly,
+    so that it does not matter which answer is called the preferred one. The paper's has biases.
+    Outside training an activation counts where it is larger than the training's usual smallest.
+    """
+
+    def __init__(self, dim: int, settings: SAESettings, generator: torch.Generator) -> None:
+        super().__init__()
+        directions = torch.randn(settings.features, dim, generator=generator)
+        directions = nn.functional.normalize(directions, dim=1)
+        self.settings = settings
+        self.decoder = nn.Parameter(directions.clone())
+        self.encoder = nn.Parameter(directions.T.clone())
+        self.threshold: Tensor
+        self.register_buffer("threshold", torch.zeros(()))
+
+    def sparse(self, activations: Tensor) -> Tensor:
+        """Zero all but the largest K n activations of a batch; the threshold follows."""
+        wanted = min(self.settings.active * len(activations), activations.numel())
+        sizes = activations.abs().flatten()
+        least = sizes.kthvalue(len(sizes) - wanted + 1).values
+        with torch.no_grad():
+            memory = _THRESHOLD_MEMORY if self.threshold > 0 else 0.0
+            self.threshold.mul_(memory).add_((1.0 - memory) * least)
+        return activations * (activations.abs() >= least)
+
+    def forward(self, differences: Tensor) -> Tensor:
+        """Features (pairs, M), most of them 0."""
+        activations = differences @ self.encoder
+        return activations * (activations.abs() >= self.threshold)
+
+    def errors(self, differences: Tensor, features: Tensor) -> Tensor:
+        """Mean squared error of each prefix, as share of the mean square of the differences."""
+        size = differences.square().sum(1).mean().clamp_min(1e-12)
+        found = []
+        for prefix in (p for p in self.settings.prefixes if p <= features.shape[1]):
+            made = features[:, :prefix] @ self.decoder[:prefix]
+            found.append((differences - made).square().sum(1).mean() / size)
+        return torch.stack(found)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained autoencoder and what it reaches.
+
+    Attributes:
+        model: the autoencoder.
+        features: (pairs, M) of all pairs.
+        explained: share of the held-out differences' square that is reconstructed.
+        epochs: passes taken.
+    """
+
+    model: SparseAutoencoder
+    features: Tensor
+    explained: float
+    epochs: int
+
+
+def fit_to_run(context: Context, voting: NDArray[np.bool_], settings: SAESettings) -> Fitted:
+    """An autoencoder of the embedding differences of a run's voting pairs, (pairs,) bool.
+
+    The same pairs, seed and embedder give the same features wherever they are asked for; those of
+    pairs that hold no vote are 0.
+    """
+    chosen, rejected = answers(context, "embedding")
+    used = torch.from_numpy(voting)
+    seed = context.step_seed("sae")
+    fitted = fit_autoencoder(chosen, rejected, used, settings, seed, context.progress)
+    return replace(fitted, features=fitted.features * used[:, None])
+
+
+def fit_autoencoder(
+    chosen: Rows,
+    rejected: Rows,
+    used: Tensor,
+    settings: SAESettings,
+    seed: int,
+    progress: Progress,
+) -> Fitted:
+    """Train on chosen minus rejected of the used pairs, a tenth of them held out.
+
+    Args:
+        chosen: features of the preferred answers, (pairs, dim).
+        rejected: of the others.
+        used: (pairs,) bool.
+        settings: sizes and schedule.
+        seed: of start, split and batches.
+        progress: where passes are shown.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    order = used.nonzero()[:, 0]
+    order = order[torch.randperm(len(order), generator=generator)]
+    held = max(1, int(_HELD_OUT * len(order)))
+    test, train = order[:held], order[held:] if len(order) > held else order
+    model = SparseAutoencoder(chosen.shape[1], settings, generator).to(chosen.device)
+    training = _Training(model, chosen, rejected, math.ceil(len(train) / settings.batch))
+    best, waited, taken = math.inf, 0, 0
+    kept = {name: value.clone() for name, value in model.state_dict().items()}
+    with progress.task("sparse autoencoder", settings.epochs) as task:
+        while taken < settings.epochs and waited < settings.patience:
+            taken += 1
+            training.epoch(train[torch.randperm(len(train), generator=generator)])
+            error = training.error(test)
+            task.advance()
+            waited = 0 if error < best else waited + 1
+            if error < best:
+                best = error
+                kept = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(kept)
+    return Fitted(model, features_of(model, chosen, rejected), 1.0 - best, taken)
+
+
+def features_of(model: SparseAutoencoder, chosen: Rows, rejected: Rows) -> Tensor:
+    """Features (pairs, M) of all pairs."""
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(chosen), _ROWS):
+            rows = slice(start, start + _ROWS)
+            parts.append(model(chosen[rows] - rejected[rows]).cpu())
+    return torch.cat(parts)
+
+
+class _Training:
+    def __init__(
+        self, model: SparseAutoencoder, chosen: Rows, rejected: Rows, batches: int
+    ) -> None:
+        self._model, self._chosen, self._rejected = model, chosen, rejected
+        self._adam = torch.optim.Adam(model.parameters(), lr=model.settings.learning_rate)
+        self._silent = torch.zeros(model.settings.features, device=chosen.device)
+        self._dead_after = max(_DEAD_STEPS, batches)
+
+    def epoch(self, order: Tensor) -> None:
+        """One pass."""
+        for rows in torch.split(order, self._model.settings.batch):
+            self._step(self._chosen[rows] - self._rejected[rows])
+
+    def error(self, rows: Tensor) -> float:
+        """Mean squared error of all features on these pairs, as share of their square."""
+        with torch.no_grad():
+            differences = self._chosen[rows] - self._rejected[rows]
+            return float(self._model.errors(differences, self._model(differences))[-1])
+
+    def _step(self, differences: Tensor) -> None:
+        model = self._model
+        activations = differences @ model.encoder
+        features = model.sparse(activations)
+        loss = model.errors(differences, features).mean()
+        fired = (features != 0).any(dim=0)
+        self._silent = torch.where(fired, 0.0, self._silent + 1.0)
+        dead = self._silent > self._dead_after
+        if bool(dead.any()):
+            # What is left over is learnt by features that have not fired for long.
+            rest = (differences - features @ model.decoder).detach()
+            made = (activations * dead) @ model.decoder
+            loss = loss + _AUX_SHARE * (rest - made).square().sum(1).mean()
+        self._adam.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._adam.step()
+        with torch.no_grad():
+            model.decoder.div_(model.decoder.norm(dim=1, keepdim=True).clamp_min(1e-8))

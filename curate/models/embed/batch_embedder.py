@@ -1,0 +1,44 @@
+"""What embedders that work batch by batch have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from curate.steps.context import Progress, SilentProgress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.models.embed.pair_embeddings import Texts, Vectors
+
+
+class BatchEmbedder(ABC):
+    """Turns texts into vectors, some at a time."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Numbers in a vector."""
+
+    @abstractmethod
+    def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Embeddings of some of the texts at a time, and which they are."""
+
+    def encode(self, texts: list[str], progress: Progress | None = None) -> NDArray[np.float32]:
+        """Embeddings of shape (texts, dim), rows of length 1, in the order of the texts."""
+        out = np.empty((len(texts), self.dim), dtype=np.float32)
+        with (progress or SilentProgress()).task("embed", len(texts)) as task:
+            for rows, vectors in self.batches(texts):
+                out[rows] = vectors
+                task.advance(len(rows))
+        return out
+
+    def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
+        """Embeddings of numbered texts, block by block."""
+        for numbers, block in texts:
+            for rows, vectors in self.batches(block):
+                yield numbers[rows], vectors

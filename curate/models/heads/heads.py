@@ -1,0 +1,249 @@
+"""Bradley-Terry reward heads on fixed features, many trained as one batched ensemble."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from curate.models.heads.losses import LossKind, make_loss
+from curate.models.heads.row_access import Rows
+
+if TYPE_CHECKING:
+    from curate.models.lm.network import Network
+    from curate.steps.models import ModelSpec
+
+HeadKind = Literal["linear", "mlp", "lora"]
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """How heads are built and trained.
+
+    Attributes:
+        kind: "linear" (reward w.e), "mlp" (one hidden layer), "lora" (a language model adapted).
+        hidden: units of the hidden layer.
+        l2: precision of the Gaussian prior on the weights, for features whose differences have a
+            root-mean-square norm of 1. It stands beside the summed loss, so that its effect fades
+            as pairs are added.
+        dropout: share of features (linear) or hidden units (mlp) dropped in training.
+        steps: optimiser steps at least; more when `min_epochs` asks for them.
+        min_epochs: passes over the pairs at least.
+        batch: pairs in one step.
+        learning_rate: of Adam at the start; it falls to 0 by a half cosine.
+        init: scale of the random start of the output layer, where 1 gives margins of about 1.
+        loss: of a margin; "bt", or one that is robust against wrong labels.
+        loss_parameter: of that loss; None for its default.
+        model: that "lora" adapts.
+        rank: of its adapters.
+        network: the loaded model.
+    """
+
+    kind: HeadKind = "linear"
+    hidden: int = 64
+    l2: float = 10.0
+    dropout: float = 0.0
+    steps: int = 300
+    min_epochs: int = 3
+    batch: int = 512
+    learning_rate: float = 0.1
+    init: float = 0.1
+    loss: LossKind = "bt"
+    loss_parameter: float | None = None
+    model: ModelSpec | None = None
+    rank: int = 8
+    network: Network | None = None
+
+
+class Heads(nn.Module):
+    """M reward heads side by side; a margin is reward(chosen) - reward(rejected).
+
+    No head has a bias that could tell the slots apart: swapping chosen and rejected negates every
+    margin exactly.
+    """
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Margins of all heads, shape (pairs, heads), from features of shape (pairs, dim).
+
+        `mask` of shape (pairs, units) or (1, units) multiplies the droppable units.
+        """
+        raise NotImplementedError
+
+    def output_layer(self, chosen: Tensor, rejected: Tensor) -> tuple[Tensor, Tensor]:
+        """Norms of what the output layer of each head sees, and of that layer's weights.
+
+        Returns:
+            ||h_chosen - h_rejected|| of shape (pairs, heads), and ||w|| of shape (heads,).
+        """
+        raise NotImplementedError
+
+    def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
+        """Margins of one head under each of the (passes, units) masks, shape (pairs, passes)."""
+        raise NotImplementedError
+
+    def units(self) -> int:
+        """Number of units that dropout masks."""
+        raise NotImplementedError
+
+    def penalty(self) -> Tensor:
+        """Half the squared norm of the weights, summed over heads."""
+        parts = [p.square().sum() for p in self.parameters()]
+        return 0.5 * torch.stack(parts).sum()
+
+
+class LinearHeads(Heads):
+    """reward(e) = w.e; `weight` has shape (dim, heads)."""
+
+    def __init__(self, dim: int, heads: int, init: float, generator: torch.Generator) -> None:
+        super().__init__(heads)
+        self.weight = nn.Parameter(init * torch.randn(dim, heads, generator=generator))
+
+    def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(chosen - rejected) @ weight, with features masked where a mask is given."""
+        difference = chosen - rejected
+        if mask is not None:
+            difference = difference * mask
+        return difference @ self.weight
+
+    def output_layer(self, chosen: Tensor, rejected: Tensor) -> tuple[Tensor, Tensor]:
+        """Norms of the feature differences, the same for every head, and of the weights."""
+        norms = (chosen - rejected).norm(dim=1, keepdim=True).expand(-1, self.heads)
+        return norms, self.weight.norm(dim=0)
+
+    def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
+        """One matrix product: a mask on the features is a mask on the weights."""
+        return (chosen - rejected) @ (masks * self.weight[:, head]).T
+
+    def units(self) -> int:
+        """The features."""
+        return self.weight.shape[0]
+
+
+class HiddenHeads(Heads):
+    """reward(x) = v.h(x): heads with an output layer `last`, (heads, hidden), over hidden units."""
+
+    last: nn.Parameter
+
+    def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
+        """Hidden units, (heads, pairs, hidden), of all heads or of one."""
+        raise NotImplementedError
+
+    def hidden_difference(
+        self, chosen: Tensor, rejected: Tensor, head: int | None = None
+    ) -> Tensor:
+        """Hidden units of chosen minus those of rejected, shape (heads, pairs, hidden)."""
+        return self._hidden(chosen, head) - self._hidden(rejected, head)
+
+    def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Difference of rewards, with hidden units masked where a mask is given."""
+        difference = self.hidden_difference(chosen, rejected)
+        if mask is not None:
+            difference = difference * mask
+        return torch.einsum("mnh,mh->nm", difference, self.last)
+
+    def output_layer(self, chosen: Tensor, rejected: Tensor) -> tuple[Tensor, Tensor]:
+        """Norms of the hidden differences, and of the output weights."""
+        return self.hidden_difference(chosen, rejected).norm(dim=2).T, self.last.norm(dim=1)
+
+    def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
+        """One matrix product on the head's hidden differences."""
+        hidden = self.hidden_difference(chosen, rejected, head)[0]
+        return hidden @ (masks * self.last[head]).T
+
+    def units(self) -> int:
+        """The hidden units."""
+        return self.last.shape[1]
+
+
+class MLPHeads(HiddenHeads):
+    """reward(e) = v.gelu(W e + b); W has shape (heads, dim, hidden)."""
+
+    def __init__(
+        self, dim: int, hidden: int, heads: int, init: float, generator: torch.Generator
+    ) -> None:
+        super().__init__(heads)
+        first = torch.randn(heads, dim, hidden, generator=generator)
+        last = torch.randn(heads, hidden, generator=generator)
+        self.first = nn.Parameter(first / math.sqrt(dim))
+        self.bias = nn.Parameter(torch.zeros(heads, 1, hidden))
+        self.last = nn.Parameter(init * last / math.sqrt(hidden))
+
+    def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
+        wanted = slice(None) if head is None else slice(head, head + 1)
+        # Features of norm about 1 are brought to variance 1 for the hidden layer.
+        scaled = features * math.sqrt(features.shape[-1])
+        return functional.gelu(torch.matmul(scaled, self.first[wanted]) + self.bias[wanted])
+
+
+def dropout_mask(rows: int, units: int, rate: float, generator: torch.Generator) -> Tensor:
+    """Inverted dropout masks: 0 with probability `rate`, else 1 / (1 - rate); (rows, units)."""
+    keep = torch.rand(rows, units, generator=generator) >= rate
+    return keep.float() / (1.0 - rate)
+
+
+class Optimiser:
+    """Adam with a half-cosine schedule on l2-penalised weighted losses of batches."""
+
+    def __init__(self, heads: Heads, spec: HeadSpec, total: int, steps: int) -> None:
+        self._heads, self._l2, self._total = heads, spec.l2, total
+        self._adam = torch.optim.Adam(heads.parameters(), lr=spec.learning_rate)
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._adam, steps)
+
+    def step(self, losses: Tensor, weights: Tensor) -> None:
+        """One step on (rows, heads) losses and weights of a batch of `total` pairs."""
+        fit = (weights * losses).sum() * (self._total / len(losses))
+        # Divided by the number of pairs, so that one learning rate serves any size.
+        objective = (fit + self._l2 * self._heads.penalty()) / self._total
+        self._adam.zero_grad()
+        objective.backward()  # type: ignore[no-untyped-call]
+        self._adam.step()
+        self._schedule.step()
+
+
+def fit_heads(
+    heads: Heads,
+    chosen: Rows,
+    rejected: Rows,
+    weights: Tensor,
+    spec: HeadSpec,
+    seed: int,
+) -> None:
+    """Train all heads at once by Adam on the same batches, in place.
+
+    Head j minimises sum_i weights[i, j] loss(margin_ij) + l2/2 |w_j|^2. A head that must not see
+    a pair has weight 0 there.
+
+    Args:
+        heads: the heads to train.
+        chosen: features of the preferred answers, (pairs, dim), difference norms about 1.
+        rejected: features of the other answers.
+        weights: (pairs, heads), not negative, or bool for 0 and 1.
+        spec: optimiser settings.
+        seed: of the order of batches and of dropout.
+    """
+    loss = make_loss(spec.loss, spec.loss_parameter)
+    generator = torch.Generator().manual_seed(seed)
+    total = len(chosen)
+    per_epoch = math.ceil(total / spec.batch)
+    steps = max(spec.steps, per_epoch * spec.min_epochs)
+    optimiser = Optimiser(heads, spec, total, steps)
+    order = torch.empty(0, dtype=torch.long)
+    for _ in range(steps):
+        if len(order) == 0:
+            order = torch.randperm(total, generator=generator)
+        rows, order = order[: spec.batch], order[spec.batch :]
+        mask = None
+        if spec.dropout > 0:
+            mask = dropout_mask(len(rows), heads.units(), spec.dropout, generator)
+            mask = mask.to(chosen.device)
+        rows = rows.to(weights.device)
+        margins = heads.margins(chosen[rows], rejected[rows], mask)
+        optimiser.step(loss(margins), weights[rows].to(margins))

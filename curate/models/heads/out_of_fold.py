@@ -1,0 +1,255 @@
+"""Ensembles of heads in which no pair is scored by a head that was trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from curate.data.hashes import same_answers
+from curate.data.table import batches
+from curate.models.embed.feature_rows import feature_rows
+from curate.models.heads.build import make_heads
+from curate.models.heads.folds import group_folds
+from curate.models.heads.heads import HeadKind, Heads, HeadSpec, fit_heads
+from curate.models.heads.losses import LossKind
+from curate.models.heads.row_access import Rows
+from curate.steps.context import Context
+from curate.steps.contracts import Parameters
+from curate.steps.features import FeatureKind
+from curate.steps.models import Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HeadValues = Callable[[Tensor, Tensor], Tensor]
+_EVALUATION_ROWS = 8192
+MIN_PROMPTS = 2
+_LEARNING_RATES: dict[HeadKind, float] = {"linear": 0.1, "mlp": 0.01, "lora": 1e-3}
+_L2, _STEPS, _LORA_BATCH = 10.0, 300, 32
+
+
+class HeadParameters(Parameters):
+    """Parameters of every scorer that trains reward heads on embeddings."""
+
+    head: HeadKind = Field(
+        "linear", description="linear; mlp with one hidden layer; lora: adapters of `model`."
+    )
+    model: Model | None = Field(
+        None, description="Causal model that lora heads adapt; the section inference runs it."
+    )
+    rank: int = Field(8, ge=1, description="Rank of the adapters of lora heads.")
+    hidden: int = Field(64, ge=1, description="Units of the hidden layer of an mlp head.")
+    features: FeatureKind = Field(
+        "embedding",
+        description="What a head sees of an answer: embedding; both (that, its style and its "
+        "closeness to the prompt); or length alone.",
+    )
+    l2: float | None = Field(
+        None,
+        ge=0,
+        description="Precision of the Gaussian prior on the weights; default 10, lora 0.",
+    )
+    loss: LossKind = Field(
+        "bt", description="Loss of a margin: bt, or robust: cdpo, rdpo, lcpo, holder, ropo, drdpo."
+    )
+    loss_parameter: float | None = Field(
+        None, description="Flip rate (cdpo, rdpo), reliability (lcpo), gamma, alpha or beta'."
+    )
+    folds: int = Field(
+        5, ge=2, description="Folds by prompt; a pair is scored by the others' head."
+    )
+    steps: int | None = Field(
+        None, ge=1, description="Optimiser steps at least; default 300, lora three epochs."
+    )
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="Of Adam at the start; default 0.1 (linear), 0.01 (mlp), 0.001 (lora).",
+    )
+
+    @model_validator(mode="after")
+    def _adapts(self) -> HeadParameters:
+        if (self.head == "lora") != (self.model is not None):
+            raise ValueError("head: lora and model: NAME go together")
+        return self
+
+    def spec(self, dropout: float = 0.0, init: float = 0.1) -> HeadSpec:
+        """The head specification of these parameters."""
+        lora = self.head == "lora"
+        return HeadSpec(
+            init=init,
+            loss=self.loss,
+            loss_parameter=self.loss_parameter,
+            kind=self.head,
+            hidden=self.hidden,
+            l2=self.l2 if self.l2 is not None else 0.0 if lora else _L2,
+            dropout=dropout,
+            steps=self.steps or (1 if lora else _STEPS),
+            batch=_LORA_BATCH if lora else HeadSpec.batch,
+            model=self.model,
+            rank=self.rank,
+            learning_rate=self.learning_rate or _LEARNING_RATES[self.head],
+        )
+
+
+class RepeatedHeadParameters(HeadParameters):
+    """Parameters of scorers that average over several draws of the folds."""
+
+    repeats: int = Field(
+        8, ge=1, description="Times the folds are drawn anew; values are averaged."
+    )
+
+    def train(self, pairs: pl.DataFrame, context: Context) -> OutOfFold:
+        """The heads of these parameters; scorers that ask for the same ones share them."""
+        return train_out_of_fold(
+            pairs, context, self.spec(), self.repeats, self.folds, self.features
+        )
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """K repeats of F-fold training: heads k * F + f, and which head may score which pair.
+
+    Attributes:
+        heads: K * F trained heads.
+        chosen: scaled features of the preferred answers, (pairs, dim).
+        rejected: scaled features of the other answers, (pairs, dim).
+        scorer_of: (pairs, K) index of the head that did not see the pair, one for each repeat.
+    """
+
+    heads: Heads
+    chosen: Rows
+    rejected: Rows
+    scorer_of: Tensor
+
+    def margins(self) -> NDArray[np.float64]:
+        """Held-out margins, (pairs, K)."""
+        return self.held_out(self.heads.margins)
+
+    def held_out(self, of: HeadValues) -> NDArray[np.float64]:
+        """`of(chosen, rejected)`, (rows, heads), at each pair's held-out heads: (pairs, K)."""
+        return at_heads(of, self.chosen, self.rejected, self.scorer_of)
+
+
+def at_heads(of: HeadValues, chosen: Rows, rejected: Rows, wanted: Tensor) -> NDArray[np.float64]:
+    """`of(chosen, rejected)`, (rows, heads), at the wanted heads (pairs, K) of each pair."""
+    parts = []
+    with torch.no_grad():
+        for rows in batches(len(chosen), _EVALUATION_ROWS):
+            values = of(chosen[rows], rejected[rows])
+            parts.append(values.gather(1, wanted[rows].to(values.device)).cpu())
+    held: NDArray[np.float64] = torch.cat(parts).double().numpy()
+    return held
+
+
+def train_heads(chosen: Rows, rejected: Rows, weights: Tensor, spec: HeadSpec, seed: int) -> Heads:
+    """Fresh heads, one for each column of the (pairs, heads) weights, trained as one batch."""
+    heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(chosen.device)
+    fit_heads(heads, chosen, rejected, weights, spec, seed)
+    return heads
+
+
+def trainable(pairs: pl.DataFrame) -> NDArray[np.bool_]:
+    """Whether a pair can teach a head: no tie, and answers that differ; (pairs,)."""
+    mask: NDArray[np.bool_] = (~(pairs["is_tie"] | same_answers(pairs))).to_numpy()
+    return mask
+
+
+def votes(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
+    """`trainable` of the run's pairs, computed once."""
+    ties = pairs["is_tie"].to_numpy()
+    return context.shared("votes", lambda: ~(ties | context.same_answers(pairs)))
+
+
+def status(pairs: pl.DataFrame, context: Context) -> pl.Series:
+    """What keeps each pair from teaching a head: "tie", "identical answers"; else "ok"."""
+    same = pl.Series(context.same_answers(pairs))
+    text = pl.when(pl.col("is_tie")).then(pl.lit("tie"))
+    reason = text.when(same).then(pl.lit("identical answers")).otherwise(pl.lit("ok"))
+    return pairs.select(status=reason)["status"]
+
+
+def too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
+    """Whether there are not prompts enough to train on some and score the others."""
+    return len(np.unique(context.prompt_groups(pairs)[votes(pairs, context)])) < MIN_PROMPTS
+
+
+def train_out_of_fold(
+    pairs: pl.DataFrame,
+    context: Context,
+    spec: HeadSpec,
+    repeats: int,
+    folds: int,
+    features: FeatureKind = "embedding",
+) -> OutOfFold:
+    """Train `repeats` x `folds` heads as one batch; each repeat splits the prompts anew.
+
+    The same specification asked for twice in a run is trained once.
+    """
+    key = ("out of fold", spec, repeats, folds, features)
+    return context.shared(key, lambda: _train(pairs, context, spec, repeats, folds, features))
+
+
+def answers(context: Context, features: FeatureKind) -> tuple[Rows, Rows]:
+    """Scaled features of chosen and rejected answers on the context's device, (pairs, dim)."""
+    key = ("answers", features)
+    return context.shared(key, lambda: feature_rows(context.features, features, context.device))
+
+
+def head_inputs(
+    pairs: pl.DataFrame, context: Context, spec: HeadSpec, features: FeatureKind
+) -> tuple[HeadSpec, Rows, Rows]:
+    """What heads of a specification see of chosen and rejected answers.
+
+    Features (pairs, dim); of lora heads token ids (pairs, T), and the specification gains the
+    loaded model.
+    """
+    if spec.model is None:
+        return spec, *answers(context, features)
+    from curate.models.lm.lora import lora_inputs
+
+    network, chosen, rejected = lora_inputs(pairs, context, spec.model)
+    return replace(spec, network=network), chosen, rejected
+
+
+def _train(
+    pairs: pl.DataFrame,
+    context: Context,
+    spec: HeadSpec,
+    repeats: int,
+    folds: int,
+    features: FeatureKind,
+) -> OutOfFold:
+    spec, chosen, rejected = head_inputs(pairs, context, spec, features)
+    scorer_of, weights = fold_weights(pairs, context, repeats, folds)
+    seed = context.step_seed("heads", repeats, folds)
+    heads = train_heads(chosen, rejected, weights, spec, seed)
+    return OutOfFold(heads, chosen, rejected, scorer_of)
+
+
+def draw_folds(
+    pairs: pl.DataFrame, context: Context, repeats: int, folds: int
+) -> NDArray[np.int64]:
+    """Fold of each pair in each repeat, (pairs, repeats): by prompt, drawn anew for each."""
+    groups = context.prompt_groups(pairs)
+    seeds = [context.step_seed("folds", repeat) for repeat in range(repeats)]
+    return np.stack([group_folds(groups, folds, seed) for seed in seeds], axis=1)
+
+
+def fold_weights(
+    pairs: pl.DataFrame, context: Context, repeats: int, folds: int
+) -> tuple[Tensor, Tensor]:
+    """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) bool."""
+    assigned = draw_folds(pairs, context, repeats, folds)
+    folds = int(assigned.max()) + 1
+    seen = assigned[:, :, None] != np.arange(folds)
+    weights = (seen & votes(pairs, context)[:, None, None]).reshape(len(pairs), repeats * folds)
+    scorer_of = assigned + np.arange(repeats) * folds
+    return torch.from_numpy(scorer_of), torch.from_numpy(weights)

@@ -1,0 +1,168 @@
+"""Two ensembles of heads that choose each other's training pairs (co-teaching, CRM)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from curate.data.table import batches
+from curate.models.heads.build import make_heads
+from curate.models.heads.heads import HeadSpec, Optimiser
+from curate.models.heads.losses import bradley_terry
+from curate.models.heads.row_access import Rows
+from curate.steps.context import Progress, SilentProgress
+
+_BATCHES_PER_EPOCH = 8
+_MIN_BATCH = 16
+_EVALUATION_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How many pairs of a batch the peer hands over: keep(t) = 1 - rate min(t / ramp, 1).
+
+    Attributes:
+        epochs: passes over the pairs.
+        noise_rate: share of pairs left out after the ramp.
+        ramp: epochs until then.
+        curriculum: from the second epoch on, show pairs from large to small mean margin.
+    """
+
+    epochs: int
+    noise_rate: float
+    ramp: int
+    curriculum: bool
+
+    def keep(self, epoch: int) -> float:
+        """Share of a batch that is kept in this epoch, counted from 0."""
+        return 1.0 - self.noise_rate * min(epoch / max(self.ramp, 1), 1.0)
+
+
+@dataclass(frozen=True)
+class PeerReview:
+    """What the training showed.
+
+    Attributes:
+        losses: (pairs, epochs, 2) held-out Bradley-Terry loss of either peer after each epoch.
+        selected: (pairs,) share of the times that a peer saw the pair in training and handed it
+            over; NaN for pairs that were never shown.
+        overlap: (epochs,) mean share of pairs that both peers selected, of those selected.
+    """
+
+    losses: Tensor
+    selected: Tensor
+    overlap: Tensor
+
+
+def review(
+    chosen: Rows,
+    rejected: Rows,
+    weights: Tensor,
+    held_by: Tensor,
+    spec: HeadSpec,
+    schedule: Schedule,
+    seed: int,
+    progress: Progress | None = None,
+) -> PeerReview:
+    """Train F pairs of peers, A_f and B_f, which differ in their random start.
+
+    In each batch every head ranks the pairs by its loss and hands the smallest to its peer, which
+    learns from those alone (CRM, arXiv 2505.10597; co-teaching, arXiv 1804.06872).
+
+    Args:
+        chosen: features of the preferred answers, (pairs, dim).
+        rejected: features of the other answers, (pairs, dim).
+        weights: (pairs, F), whether fold f trains on the pair.
+        held_by: (pairs,) the fold whose peers did not see the pair.
+        spec: of the heads.
+        schedule: what is kept in each epoch.
+        seed: of starts and batches.
+        progress: where epochs are shown.
+    """
+    training = _Peers(chosen, rejected, weights, held_by, spec, schedule, seed)
+    losses, overlaps = [], []
+    with (progress or SilentProgress()).task("peer review", schedule.epochs) as task:
+        for epoch in range(schedule.epochs):
+            overlaps.append(training.learn(epoch))
+            losses.append(training.held_out_losses())
+            task.advance()
+    return PeerReview(torch.stack(losses, dim=1), training.selected(), torch.stack(overlaps))
+
+
+class _Peers:
+    """The heads A_1..A_F, B_1..B_F in training; see `review` for the arguments."""
+
+    def __init__(
+        self,
+        chosen: Rows,
+        rejected: Rows,
+        weights: Tensor,
+        held_by: Tensor,
+        spec: HeadSpec,
+        schedule: Schedule,
+        seed: int,
+    ) -> None:
+        self._chosen, self._rejected, self._schedule = chosen, rejected, schedule
+        self._folds, total = weights.shape[1], len(chosen)
+        self._weights = torch.cat([weights, weights], dim=1).float().to(chosen.device)
+        self._columns = torch.stack([held_by, held_by + self._folds], dim=1).to(chosen.device)
+        self._heads = make_heads(spec, chosen.shape[1], 2 * self._folds, seed).to(chosen.device)
+        self._batch = min(spec.batch, max(math.ceil(total / _BATCHES_PER_EPOCH), _MIN_BATCH))
+        steps = math.ceil(total / self._batch) * schedule.epochs
+        self._optimiser = Optimiser(self._heads, spec, total, steps)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._handed = torch.zeros_like(self._weights)
+        self._shown = torch.zeros_like(self._weights)
+        self._margins = torch.zeros(total, 2, device=chosen.device)
+
+    def learn(self, epoch: int) -> Tensor:
+        """One pass over the pairs; the share of selected pairs that both peers selected."""
+        by_margin = self._schedule.curriculum and epoch > 0
+        order = _order(self._margins, by_margin, self._generator)
+        shared = []
+        for rows in torch.split(order, self._batch):
+            loss = bradley_terry(self._heads.margins(self._chosen[rows], self._rejected[rows]))
+            own = small_loss(loss.detach(), self._weights[rows], self._schedule.keep(epoch))
+            from_peer = own.roll(self._folds, dims=1)
+            self._optimiser.step(loss, from_peer)
+            self._handed[rows] += from_peer
+            self._shown[rows] += self._weights[rows]
+            shared.append((own * from_peer).sum() / own.sum().clamp_min(1))
+        return torch.stack(shared).mean()
+
+    def held_out_losses(self) -> Tensor:
+        """(pairs, 2) losses of the two peers that did not see each pair."""
+        with torch.no_grad():
+            for rows in batches(len(self._margins), _EVALUATION_ROWS):
+                margins = self._heads.margins(self._chosen[rows], self._rejected[rows])
+                self._margins[rows] = margins.gather(1, self._columns[rows])
+        return bradley_terry(self._margins)
+
+    def selected(self) -> Tensor:
+        """(pairs,) share of the times that a pair was shown in which the peer handed it over."""
+        return self._handed.sum(1) / self._shown.sum(1)
+
+
+def _order(margins: Tensor, by_margin: bool, generator: torch.Generator) -> Tensor:
+    """Pairs in random order, or from easy to hard."""
+    order = torch.randperm(len(margins), generator=generator).to(margins.device)
+    if not by_margin:
+        return order
+    return order[margins[order].mean(1).argsort(descending=True, stable=True)]
+
+
+def small_loss(loss: Tensor, weights: Tensor, keep: float) -> Tensor:
+    """1 for the ceil(keep n) smallest losses of each column among rows of weight > 0, else 0.
+
+    Args:
+        loss: (rows, heads).
+        weights: (rows, heads); n is the number of a column's positive weights.
+        keep: share, 0 to 1.
+    """
+    allowed = weights > 0
+    ranks = loss.masked_fill(~allowed, math.inf).argsort(dim=0, stable=True).argsort(dim=0)
+    wanted = torch.ceil(keep * allowed.sum(dim=0) - 1e-6)
+    return ((ranks < wanted) & allowed).to(loss.dtype)

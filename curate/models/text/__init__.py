@@ -1,0 +1,1 @@
+"""What texts show without a model."""

@@ -1,0 +1,23 @@
+"""Values of answer texts, each distinct text looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import polars as pl
+
+from curate.data.table import messages_text
+
+V = TypeVar("V")
+
+
+def of_distinct(
+    pairs: pl.DataFrame, columns: tuple[str, ...], of: Callable[[str], V]
+) -> list[list[V]]:
+    """`of` the texts of each of the message columns, one list a column, in order."""
+    texts = [
+        pairs.select(t=messages_text(column))["t"].fill_null("").to_list() for column in columns
+    ]
+    known = {text: of(text) for text in dict.fromkeys(text for part in texts for text in part)}
+    return [[known[text] for text in part] for part in texts]

@@ -1,0 +1,108 @@
+"""Shingles of texts, runs of words as hashes, and how similar two texts are by them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.store.workspace import Workspace
+
+# Scripts that write words without spaces are taken character by character.
+_SCRIPTS = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7AF))
+_WORD = re.compile("".join(["[", *(f"{chr(a)}-{chr(b)}" for a, b in _SCRIPTS), r"]|\w+"]))
+_WORD_POLARS = "".join(["[", *(rf"\x{{{a:x}}}-\x{{{b:x}}}" for a, b in _SCRIPTS), r"]|\w+"])
+SHINGLE_WORDS = 3
+_SEED = 7
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
+_HALF = np.uint64(32)
+
+Shingles = frozenset[int]
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case; the text itself where it has none."""
+    return _WORD.findall(text.lower()) or [text]
+
+
+def shingles(text: str, length: int = SHINGLE_WORDS) -> Shingles:
+    """Hashes of all runs of `length` words, case ignored; a shorter text is one shingle."""
+    words = words_of(text)
+    runs = max(len(words) - length + 1, 1)
+    return frozenset(crc32("\x1f".join(words[i : i + length]).encode()) for i in range(runs))
+
+
+class ShingleTable:
+    """Shingles of many texts at once: for each text sorted, distinct 32-bit hashes.
+
+    Hashes are not those of `shingles`, but tell the same runs of words apart.
+
+    Args:
+        workspace: gives room to them.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._hashes: list[NDArray[np.uint32]] = []
+        self._ends: list[NDArray[np.int64]] = []
+        self._starts = [0]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def add(self, texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Add texts; returns their hashes in one row, and where each text's end, with a 0 first."""
+        hashes, ends = shingle_hashes(texts)
+        room = self._workspace.array("shingles", (len(hashes),), np.uint32)
+        room[:] = hashes
+        self._hashes.append(room)
+        self._ends.append(ends)
+        self._starts.append(self._starts[-1] + len(texts))
+        return hashes, ends
+
+    def of(self, text: int) -> NDArray[np.uint32]:
+        """The shingles of one text."""
+        part = int(np.searchsorted(self._starts, text, side="right")) - 1
+        at = text - self._starts[part]
+        ends = self._ends[part]
+        return self._hashes[part][ends[at] : ends[at + 1]]
+
+
+def shingle_hashes(texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Sorted, distinct hashes of the runs of three words of each text.
+
+    Returns:
+        All hashes, those of one text after those of another, and (texts + 1,) where each begins.
+    """
+    text = pl.col("t")
+    words = text.str.to_lowercase().str.extract_all(_WORD_POLARS)
+    words = pl.when(words.list.len() > 0).then(words).otherwise(pl.concat_list(text))
+    found = pl.DataFrame({"t": texts.fill_null("")}).select(w=words)
+    lengths = found["w"].list.len().to_numpy().astype(np.int64)
+    hashed = found["w"].explode().hash(_SEED).to_numpy()
+    runs = np.maximum(lengths - SHINGLE_WORDS + 1, 1)
+    begins = np.cumsum(lengths) - lengths
+    owner = np.repeat(np.arange(len(texts)), runs)
+    first = np.arange(len(owner)) - np.repeat(np.cumsum(runs) - runs, runs) + begins[owner]
+    value = np.zeros(len(owner), dtype=np.uint64)
+    for offset, factor in enumerate(_FACTORS):
+        inside = offset < lengths[owner]
+        at = np.minimum(first + offset, max(len(hashed) - 1, 0))
+        value += np.where(inside, hashed[at] * factor, np.uint64(0)) if len(hashed) else value
+    keys = np.unique((owner.astype(np.uint64) << _HALF) | (value >> _HALF))
+    counts = np.bincount((keys >> _HALF).astype(np.int64), minlength=len(texts))
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.uint32), ends
+
+
+def jaccard(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> float:
+    """Shared shingles over all shingles of both, each sorted and distinct."""
+    shared = len(np.intersect1d(first, second, assume_unique=True))
+    total: Any = len(first) + len(second) - shared
+    return float(shared / total)

@@ -1,0 +1,109 @@
+"""Makes a run's shards anew by what reviewers said: `curate apply`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
+from curate.people.merge import read_verdicts
+from curate.people.verdict_log import FOLDER
+from curate.pipeline.config import parse_config
+from curate.pipeline.plan import make_plan
+from curate.pipeline.result import Result
+from curate.pipeline.write_run import write_run
+from curate.read.pairs import ORIGIN_COLUMNS, Pairs
+from curate.steps.context import Progress
+from curate.steps.relabel import turned_round
+from curate.steps.step_record import StepRecord
+from curate.write.exports import get_export
+from curate.write.run_files import RunFiles
+
+STEP = "review"
+
+
+def verdict_files(run: Path) -> list[Path]:
+    """The files that `curate review` wrote into the run."""
+    return sorted((run / FOLDER).glob("*.jsonl"))
+
+
+def apply_verdicts(
+    run_folder: Path, files: list[Path], folder: Path, overwrite: bool, progress: Progress
+) -> Result:
+    """Write the run with the reviewers' verdicts as a last step, to a folder of its own.
+
+    Where most reviewers of a pair say keep or flip it is kept (whatever filters said), with the
+    label they say; drop and tie drop it. Without a majority, and for skip, the pair stays as the
+    run left it. Pairs that filters had dropped and reviewers keep come back.
+
+    Raises:
+        CurateError: no run, or verdicts that cannot be read.
+    """
+    run = RunFiles(run_folder)
+    config = parse_config(run.manifest["config"])
+    plan = make_plan(config)
+    pairs = run.all_pairs()
+    said = majority(read_verdicts(files))
+    judged = pairs.join(said, on="pair_id", how="left", maintain_order="left")
+    flips = (judged["verdict"] == "flip").fill_null(False)
+    judged = judged.with_columns(turned_round(judged, flips))
+    verdict = pl.col("verdict")
+    keep = verdict.is_in(["keep", "flip"]).fill_null(False)
+    gone = verdict.is_in(["drop", "tie"]).fill_null(False)
+    judged = judged.with_columns(
+        pl.when(keep)
+        .then(None)
+        .when(gone)
+        .then(pl.lit(STEP))
+        .otherwise(DROP_STEP)
+        .alias(DROP_STEP),
+        pl.when(keep)
+        .then(None)
+        .when(gone)
+        .then(pl.format("reviewers say {}", "verdict"))
+        .otherwise(DROP_REASON)
+        .alias(DROP_REASON),
+    )
+    kept = judged.filter(pl.col(DROP_STEP).is_null()).drop(DROP_STEP, DROP_REASON, "verdict")
+    dropped = judged.filter(pl.col(DROP_STEP).is_not_null())
+    scores = run.scores()
+    result = Result(
+        scores.drop(list(ORIGIN_COLUMNS), strict=False),
+        get_export("pairs").convert(kept),
+        dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON),
+        run.rejected(),
+        [*_steps(run), _report(said, len(pairs), len(kept))],
+    )
+    whole = _pairs_read(run, pairs, scores, result.rejected)
+    return write_run(config, plan, result, whole, folder, overwrite, progress)
+
+
+def majority(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """pair_id and verdict where more than half of those who judged the pair agree on one."""
+    said = verdicts.filter(pl.col("verdict") != "skip")
+    votes = said.group_by("pair_id", "verdict").agg(votes=pl.len())
+    total = pl.col("votes").sum().over("pair_id")
+    return votes.filter(pl.col("votes") * 2 > total).select("pair_id", "verdict")
+
+
+def _steps(run: RunFiles) -> list[StepRecord]:
+    steps = [StepRecord(**s) for s in run.manifest["steps"] if s["kind"] != "write"]
+    return [replace(step, warnings=tuple(step.warnings)) for step in steps]
+
+
+def _report(said: pl.DataFrame, pairs: int, kept: int) -> StepRecord:
+    counts = dict(said["verdict"].value_counts().iter_rows())
+    return StepRecord(STEP, "filter", pairs, kept, 0.0, {"verdicts": counts})
+
+
+def _pairs_read(
+    run: RunFiles, pairs: pl.DataFrame, scores: pl.DataFrame, rejected: pl.DataFrame
+) -> Pairs:
+    """The pairs as the manifest counts them."""
+    known = set(ORIGIN_COLUMNS) <= set(scores.columns)
+    origins = scores.select(list(ORIGIN_COLUMNS)) if known else pl.DataFrame(schema=ORIGIN_COLUMNS)
+    source = run.manifest["input"]
+    frame = pairs.select(list(PAIR_COLUMNS))
+    return Pairs(frame, rejected, origins, source["format"], source["rows_read"])

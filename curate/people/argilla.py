@@ -1,0 +1,105 @@
+"""Argilla's records, settings and export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from curate.people.tool import (
+    CHOICES,
+    GUIDELINES,
+    QUESTION,
+    Tool,
+    Verdict,
+    all_have,
+    is_first,
+    order,
+    shown,
+    verdict_of,
+)
+
+
+class Argilla(Tool):
+    """Argilla 2: records.json and settings.json to load, `dataset.records.to_json` back."""
+
+    name = "argilla"
+
+    def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> dict[str, Any]:
+        """Records, the settings of the data set, and the few lines of Python that load both."""
+        records = [
+            {
+                "id": row["pair_id"],
+                "fields": {
+                    "prompt": row["prompt"],
+                    "answer_a": row["answer_a"],
+                    "answer_b": row["answer_b"],
+                },
+                "metadata": {"order": order(row["first"])},
+            }
+            for row in shown(pairs, first_is_chosen)
+        ]
+        return {"records.json": records, "settings.json": _settings(), "load.py": _LOAD}
+
+    def matches(self, exported: Any) -> bool:
+        """A list of records with responses."""
+        return all_have(exported, "fields", "responses")
+
+    def verdicts(self, exported: Any) -> Iterator[Verdict]:
+        """Each response to the question."""
+        for record in exported:
+            first = is_first(record["metadata"]["order"])
+            for response in record["responses"].get(QUESTION, ()):
+                verdict = verdict_of(str(response["value"]), first)
+                yield str(record["id"]), str(response["user_id"]), verdict or "skip"
+
+
+def _settings() -> dict[str, Any]:
+    """The data set's settings in the form of `argilla.Settings.from_json`."""
+    text = {"type": "text", "use_markdown": False}
+    fields = [
+        {"name": "prompt", "title": "Prompt", "required": True, "settings": {"type": "chat"}},
+        {"name": "answer_a", "title": "A", "required": True, "settings": text},
+        {"name": "answer_b", "title": "B", "required": True, "settings": text},
+    ]
+    options = [{"value": value, "text": label} for value, label in CHOICES.items()]
+    question = {
+        "name": QUESTION,
+        "title": "Which answer is better?",
+        "required": True,
+        "settings": {"type": "label_selection", "options": options, "visible_options": 4},
+    }
+    hidden = {
+        "name": "order",
+        "title": "order",
+        "visible_for_annotators": False,
+        "settings": {"type": "terms", "visible_for_annotators": False},
+    }
+    return {
+        "guidelines": GUIDELINES,
+        "fields": fields,
+        "questions": [question],
+        "vectors": [],
+        "metadata": [hidden],
+        "allow_extra_metadata": False,
+        "distribution": {"strategy": "overlap", "min_submitted": 1},
+        "mapping": None,
+    }
+
+
+_LOAD = '''"""python load.py NAME: loads the pairs into the Argilla of ARGILLA_API_URL."""
+
+import os
+import sys
+
+import argilla as rg
+
+client = rg.Argilla(api_url=os.environ["ARGILLA_API_URL"], api_key=os.environ["ARGILLA_API_KEY"])
+settings = rg.Settings.from_json("settings.json")
+dataset = rg.Dataset(name=sys.argv[1], settings=settings, client=client)
+dataset.create()
+dataset.records.from_json("records.json")
+print("when people are done: dataset.records(with_responses=True).to_json('done.json'), then")
+print("curate merge RUN done.json --out merged")
+'''

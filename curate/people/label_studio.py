@@ -1,0 +1,85 @@
+"""Label Studio's tasks, labelling interface and export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from xml.sax.saxutils import escape
+
+import polars as pl
+
+from curate.people.tool import (
+    CHOICES,
+    GUIDELINES,
+    QUESTION,
+    Tool,
+    Verdict,
+    all_have,
+    is_first,
+    order,
+    shown,
+    verdict_of,
+)
+
+
+class LabelStudio(Tool):
+    """Label Studio: tasks.json and label_config.xml to import, its JSON export back."""
+
+    name = "label_studio"
+
+    def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> dict[str, Any]:
+        """Tasks, and the labelling interface."""
+        tasks = [
+            {
+                "data": {
+                    "pair_id": row["pair_id"],
+                    "order": order(row["first"]),
+                    "prompt": row["prompt_text"],
+                    "answer_a": row["answer_a"],
+                    "answer_b": row["answer_b"],
+                }
+            }
+            for row in shown(pairs, first_is_chosen)
+        ]
+        return {"tasks.json": tasks, "label_config.xml": _label_config()}
+
+    def matches(self, exported: Any) -> bool:
+        """A list of tasks with annotations."""
+        return all_have(exported, "data", "annotations")
+
+    def verdicts(self, exported: Any) -> Iterator[Verdict]:
+        """The last result of each annotation; a cancelled one counts for nothing."""
+        for task in exported:
+            data = task["data"]
+            for annotation in task["annotations"]:
+                if annotation.get("was_cancelled"):
+                    continue
+                chosen = [
+                    choice
+                    for result in annotation.get("result", ())
+                    if result.get("from_name") == QUESTION
+                    for choice in result["value"].get("choices", ())
+                ]
+                who = annotation.get("completed_by")
+                reviewer = who.get("email") or who.get("id") if isinstance(who, dict) else who
+                verdict = verdict_of(chosen[-1], is_first(data["order"])) if chosen else None
+                yield str(data["pair_id"]), str(reviewer), verdict or "skip"
+
+
+def _label_config() -> str:
+    choices = "".join(
+        f'    <Choice value="{escape(value)}" alias="{escape(value)}" hint="{escape(hint)}"/>\n'
+        for value, hint in CHOICES.items()
+    )
+    return (
+        "<View>\n"
+        f'  <Header value="{escape(GUIDELINES)}"/>\n'
+        '  <Text name="prompt" value="$prompt"/>\n'
+        '  <View style="display: grid; grid-template-columns: 1fr 1fr; gap: 1em">\n'
+        '    <View><Header value="A"/><Text name="answer_a" value="$answer_a"/></View>\n'
+        '    <View><Header value="B"/><Text name="answer_b" value="$answer_b"/></View>\n'
+        "  </View>\n"
+        f'  <Choices name="{QUESTION}" toName="prompt" choice="single-radio" required="true">\n'
+        f"{choices}  </Choices>\n"
+        "</View>\n"
+    )

@@ -1,0 +1,98 @@
+"""Which pairs are reviewed, and in which order."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from curate.data.table import messages_text
+from curate.errors import CurateError, suggestion
+from curate.report.build import pairs_with_diff
+from curate.report.run_view import RunView
+
+FATES = ("all", "kept", "dropped")
+
+
+class Queue:
+    """The pairs of a run in the order of a score, some left out.
+
+    Attributes:
+        rows: positions in the run's frame, in order, (pairs,).
+        place: position in `rows` of each pair's id.
+    """
+
+    def __init__(self, view: RunView) -> None:
+        self._view = view
+        self._ids: list[str] = view.frame["pair_id"].to_list()
+        self.arrange(view.suspicion[0] if view.suspicion else "", None, "all", "")
+
+    def arrange(self, sort: str, descending: bool | None, fate: str, search: str) -> None:
+        """Sort and filter.
+
+        Args:
+            sort: a score column, or "" for the order of the data.
+            descending: largest first; None: the doubtful end of the score first.
+            fate: "all", "kept" or "dropped".
+            search: text that the prompt or an answer holds, case ignored; "" for any.
+
+        Raises:
+            CurateError: no such score or fate.
+        """
+        frame = self._view.frame
+        if sort and sort not in self._view.numeric:
+            fix = suggestion(sort, self._view.numeric)
+            raise CurateError("no such score", where="sort", found=repr(sort), fix=fix)
+        if fate not in FATES:
+            raise CurateError("no such fate", found=repr(fate), expected=", ".join(FATES))
+        rows = np.arange(len(frame))
+        if sort:
+            doubt = self._view.suspicion
+            if descending is None:
+                descending = doubt[1] if doubt is not None and doubt[0] == sort else True
+            order = frame.select(pl.col(sort).cast(pl.Float64).fill_nan(None)).with_row_index("i")
+            order = order.sort(sort, descending=descending, nulls_last=True, maintain_order=True)
+            rows = order["i"].to_numpy().astype(np.int64)
+        keep = np.ones(len(frame), dtype=bool)
+        if fate != "all":
+            keep &= self._view.kept == (fate == "kept")
+        if search:
+            wanted = search.lower()
+            held = frame.select(
+                pl.any_horizontal(
+                    messages_text(part).str.to_lowercase().str.contains(wanted, literal=True)
+                    for part in ("prompt", "chosen", "rejected")
+                )
+            ).to_series()
+            keep &= held.to_numpy()
+        self.rows = rows[keep[rows]]
+        self.sort, self.descending, self.fate, self.search = sort, bool(descending), fate, search
+        self.place = {self._ids[row]: at for at, row in enumerate(self.rows.tolist())}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def id_at(self, at: int) -> str:
+        """The pair at a position of the queue."""
+        return self._ids[int(self.rows[at])]
+
+    def next_open(self, start: int, judged: dict[str, str]) -> int | None:
+        """The first position from `start` on whose pair has no verdict, then from the beginning."""
+        places = chain(range(start, len(self)), range(min(start, len(self))))
+        return next((at for at in places if self.id_at(at) not in judged), None)
+
+    def pair(self, at: int) -> dict[str, Any]:
+        """What the page shows of the pair at a position; answers as HTML with a word diff."""
+        one = self._view.frame[int(self.rows[at])]
+        (shown,) = pairs_with_diff(one, self._view.numeric)
+        texts = one.select(messages_text(part).alias(part) for part in ("prompt", "chosen"))
+        prompt, chosen = texts.row(0)
+        return shown | {
+            "at": at,
+            "prompt": prompt,
+            "chosen_text": chosen,
+            "tie": one["is_tie"][0],
+            "scores": {name: round(float(v), 4) for name, v in shown["scores"].items()},
+        }

@@ -1,0 +1,148 @@
+"""Chooses under a budget which pairs people should judge: `curate route`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from curate.data.hashes import content_keys
+from curate.data.table import PAIR_COLUMNS
+from curate.errors import CurateError
+from curate.people.signals import (
+    FEATURES,
+    binned,
+    disagreement,
+    features,
+    gain,
+    rank_of,
+    uncertainty,
+)
+from curate.people.tool import Tool
+from curate.people.tools import TOOLS
+from curate.write.run_files import RunFiles
+from curate.write.run_folder import staged
+from curate.write.shards import write_files, write_frame, write_json
+
+MARK = "route.json"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to route, and how.
+
+    Attributes:
+        budget: pairs at most.
+        tool: "argilla", "label_studio" or "pairs".
+        by: score columns that tell uncertainty; empty: all that are known to.
+        coefficients: gain of each feature's bin; empty: features do not count.
+        per_prompt: pairs of one prompt at most.
+        include_dropped: whether pairs that a filter dropped may be chosen.
+        seed: of the order in which the two answers are shown.
+    """
+
+    budget: int
+    tool: str = "label_studio"
+    by: list[str] = field(default_factory=list)
+    coefficients: dict[str, float] = field(default_factory=dict)
+    per_prompt: int = 1
+    include_dropped: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What was chosen.
+
+    Attributes:
+        folder: of the task files.
+        pairs: id, uncertainty, disagreement, gain, priority and features of each chosen pair, the
+            most urgent first.
+        columns: score columns that told uncertainty.
+        candidates: pairs that could have been chosen.
+    """
+
+    folder: Path
+    pairs: pl.DataFrame
+    columns: list[str]
+    candidates: int
+
+
+def route(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool = False) -> Routed:
+    """Write tasks for the pairs of a run that are most worth a person's judgement.
+
+    The priority is the mean of up to three ranks from 0 to 1: uncertainty, disagreement of
+    annotators (0 where there was one vote alone), and the gain of the pair's features where
+    coefficients are given. The answers are shown in random order, and the tasks name neither the
+    label nor the scores. Ties and pairs of equal answers can be chosen too: a person may tell.
+
+    Raises:
+        CurateError: no run, an unknown column, tool or feature, or nothing to tell pairs apart by.
+    """
+    if choice.tool not in TOOLS:
+        valid = ", ".join(TOOLS)
+        raise CurateError("unknown tool", where="--to", found=repr(choice.tool), expected=valid)
+    run = RunFiles(run_folder)
+    pairs = run.all_pairs()
+    told, used = priorities(pairs, run.scores(), choice)
+    candidates = pl.concat([pairs, told], how="horizontal")
+    if not choice.include_dropped:
+        candidates = candidates.filter(pl.col("drop_step").is_null())
+    chosen = _most_urgent(candidates, choice)
+    rng = np.random.default_rng(choice.seed)
+    shown = pl.Series("first_is_chosen", rng.random(len(chosen)) < 0.5)
+    tool: Tool = TOOLS[choice.tool]
+    with staged(folder, overwrite, MARK) as stage:
+        write_files(tool.files(chosen.select(list(PAIR_COLUMNS)), shown), stage)
+        table = chosen.select("pair_id", *told.columns)
+        write_frame(table, stage / "routed.parquet")
+        facts = {"run": str(run_folder), "budget": choice.budget, "pairs": len(chosen)}
+        facts |= {"candidates": len(candidates), "uncertainty": used, "tool": choice.tool}
+        write_json(facts, stage / MARK)
+    return Routed(folder, table, used, len(candidates))
+
+
+def priorities(
+    pairs: pl.DataFrame, scores: pl.DataFrame, choice: Choice
+) -> tuple[pl.DataFrame, list[str]]:
+    """Uncertainty, disagreement, gain, priority and features of each pair; columns that were used.
+
+    Raises:
+        CurateError: nothing is there to tell pairs apart by.
+    """
+    unsure, used = uncertainty(scores, choice.by)
+    apart = disagreement(pairs)
+    values = features(pairs)
+    bins = binned(values)
+    told = pl.DataFrame([unsure.alias("uncertainty"), apart.alias("disagreement")])
+    told = told.with_columns(gain=gain(bins, choice.coefficients))
+    signals = []
+    if used:
+        signals.append(pl.col("uncertainty"))
+    if apart.null_count() < len(apart):
+        signals.append(rank_of(pl.col("disagreement").fill_null(0.0)))
+    if choice.coefficients:
+        signals.append(rank_of(pl.col("gain")))
+    if not signals:
+        raise CurateError(
+            "nothing tells which pairs people should see",
+            found="no uncertainty score, one vote a pair, no gains",
+            fix="add a scorer such as label_em, mc_dropout or reward_margin, or give --gains",
+        )
+    told = told.with_columns(
+        priority=pl.mean_horizontal(told.select(s.alias(str(i)) for i, s in enumerate(signals)))
+    )
+    named = bins.rename({name: f"{name}_bin" for name in FEATURES})
+    return pl.concat([told, values, named], how="horizontal"), used
+
+
+def _most_urgent(candidates: pl.DataFrame, choice: Choice) -> pl.DataFrame:
+    """The pairs of highest priority, one vote an item, a few a prompt."""
+    ranked = candidates.sort("priority", descending=True, nulls_last=True, maintain_order=True)
+    texts = content_keys(ranked).select(_prompt="prompt", _low="low", _high="high")
+    keys = pl.concat([ranked, texts], how="horizontal")
+    keys = keys.filter(pl.struct(texts.columns).is_first_distinct())
+    keys = keys.filter(pl.int_range(pl.len()).over("_prompt") < choice.per_prompt)
+    return keys.head(choice.budget).drop(texts.columns)

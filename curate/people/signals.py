@@ -1,0 +1,134 @@
+"""Why a pair should go to people: uncertainty, disagreement, and features of the pair.
+
+The features are those of Hybrid Preferences (arXiv 2410.19133) that need no model: lengths and the
+overlap of the two answers, each in three bins of equal size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+from curate.data.hashes import content_keys
+from curate.data.table import messages_text
+from curate.errors import CurateError, suggestion
+
+UNCERTAINTY: dict[str, Callable[[pl.Expr], pl.Expr]] = {
+    "posterior": lambda x: -(x - 0.5).abs(),
+    "probability": lambda x: -(x - 0.5).abs(),
+    "margin": lambda x: -x.abs(),
+    "agreement": lambda x: -x,
+    "bald": lambda x: x,
+    "variance": lambda x: x,
+    "spread": lambda x: x,
+}
+"""Metrics that tell uncertainty, and what of them is larger the less sure they are."""
+BINS = ("low", "middle", "high")
+FEATURES = ("prompt_words", "shorter_words", "longer_words", "difference_words", "overlap")
+
+
+def uncertainty(scores: pl.DataFrame, by: list[str]) -> tuple[pl.Series, list[str]]:
+    """Mean rank from 0 (sure) to 1 over the columns that tell uncertainty; null where none does.
+
+    Args:
+        scores: score columns of the run.
+        by: columns to use; empty: all whose metric is in `UNCERTAINTY`.
+
+    Returns:
+        The mean rank, (pairs,), and the columns that were used.
+
+    Raises:
+        CurateError: a column of `by` is not there.
+    """
+    for name in by:
+        if name not in scores.columns:
+            fix = suggestion(name, [c for c in scores.columns if "." in c])
+            raise CurateError("no such score", where="--by", found=repr(name), fix=fix)
+    used = by or [c for c in scores.columns if c.rpartition(".")[2] in UNCERTAINTY]
+    ranks = []
+    for name in used:
+        turn = UNCERTAINTY.get(name.rpartition(".")[2], _as_it_is)
+        ranks.append(rank_of(turn(pl.col(name).cast(pl.Float64))).alias(name))
+    if not ranks:
+        return pl.repeat(None, len(scores), dtype=pl.Float64, eager=True), []
+    return scores.select(m=pl.mean_horizontal(scores.select(ranks)))["m"], used
+
+
+def _as_it_is(value: pl.Expr) -> pl.Expr:
+    return value
+
+
+def rank_of(value: pl.Expr) -> pl.Expr:
+    """Rank from 0 for the least to 1 for the largest value; ties share their mean rank."""
+    return (value.rank("average") - 1) / (value.count() - 1).clip(1)
+
+
+def disagreement(pairs: pl.DataFrame) -> pl.Series:
+    """Share of votes on the same two answers that say other than the majority, from 0 to 0.5.
+
+    A tie counts half for each side. Null where there is one vote alone.
+    """
+    keys = content_keys(pairs).with_columns(pairs["is_tie"])
+    low = (
+        pl.when("is_tie").then(0.5).otherwise((pl.col("chosen") == pl.col("low")).cast(pl.Float64))
+    )
+    item = ["prompt", "low", "high"]
+    share = low.mean().over(item)
+    several = pl.len().over(item) > 1
+    least = pl.min_horizontal(share, 1.0 - share)
+    return keys.select(d=pl.when(several).then(least))["d"]
+
+
+def features(pairs: pl.DataFrame) -> pl.DataFrame:
+    """`FEATURES` of each pair: words of the prompt, of the shorter and the longer answer, their
+    difference, and the Dice overlap of the answers' sets of words, from 0 to 1.
+    """
+    words = pairs.select(
+        messages_text(part).str.to_lowercase().str.extract_all(r"\w+").alias(part)
+        for part in ("prompt", "chosen", "rejected")
+    )
+    first, second = pl.col("chosen"), pl.col("rejected")
+    lengths = (first.list.len().cast(pl.Int64), second.list.len().cast(pl.Int64))
+    shared = first.list.set_intersection(second).list.len()
+    sizes = first.list.n_unique() + second.list.n_unique()
+    return words.select(
+        prompt_words=pl.col("prompt").list.len().cast(pl.Int64),
+        shorter_words=pl.min_horizontal(*lengths),
+        longer_words=pl.max_horizontal(*lengths),
+        difference_words=(lengths[0] - lengths[1]).abs(),
+        overlap=pl.when(sizes > 0).then(2.0 * shared / sizes).otherwise(1.0),
+    )
+
+
+def binned(values: pl.DataFrame) -> pl.DataFrame:
+    """Each feature as "low", "middle" or "high", by its terciles over the set."""
+    return values.select(
+        pl.when(rank_of(pl.col(name)) < 1 / 3)
+        .then(pl.lit(BINS[0]))
+        .when(rank_of(pl.col(name)) < 2 / 3)
+        .then(pl.lit(BINS[1]))
+        .otherwise(pl.lit(BINS[2]))
+        .alias(name)
+        for name in values.columns
+    )
+
+
+def gain(bins: pl.DataFrame, coefficients: dict[str, float]) -> pl.Series:
+    """Sum of the coefficients (`overlap=high: 0.4`) of the features that a pair has, (pairs,).
+
+    They come from a regression of a model's quality on how many pairs with the feature were given
+    to people (Hybrid Preferences, section 3.2).
+
+    Raises:
+        CurateError: a coefficient names no feature or no bin.
+    """
+    total: pl.Expr = pl.lit(0.0)
+    for key, value in coefficients.items():
+        name, _, level = key.partition("=")
+        if name not in bins.columns or level not in BINS:
+            valid = [f"{feature}={b}" for feature in bins.columns for b in BINS]
+            fix = suggestion(key, valid)
+            raise CurateError("unknown feature", where="--gains", found=repr(key), fix=fix)
+        total = total + pl.when(pl.col(name) == level).then(value).otherwise(0.0)
+    return bins.with_columns(_gain=total)["_gain"]

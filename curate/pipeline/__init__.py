@@ -1,0 +1,1 @@
+"""A run: configuration, plan, scores, filters, files."""

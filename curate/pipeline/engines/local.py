@@ -1,0 +1,81 @@
+"""Runs everything on this machine."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from curate.pipeline.engines.base import take_told
+from curate.pipeline.engines.worker import Scored, WorkerSettings, score_rows, start_worker
+from curate.pipeline.plan import ScorerStep
+
+if TYPE_CHECKING:
+    from curate.models.embed.pair_embeddings import TextEmbedder
+    from curate.models.embed.settings import EmbedderConfig
+    from curate.steps.context import Context
+
+_AHEAD = 2
+"""Batches that wait for each process."""
+
+
+class LocalEngine:
+    """Scores in this process, whose libraries use all cores by themselves.
+
+    Args:
+        processes: for row scorers; more than one helps those that work in Python alone (`pii`,
+            `language`, `markdown`) and costs seconds and memory for each.
+    """
+
+    def __init__(self, processes: int = 1) -> None:
+        self._processes = processes
+
+    def expect(self, steps: list[ScorerStep]) -> None:
+        """Nothing is started before it is asked for."""
+
+    def rows(
+        self, step: ScorerStep, frames: Iterator[pl.DataFrame], context: Context
+    ) -> Iterator[pl.DataFrame]:
+        """One frame after another, or several at a time in processes of their own."""
+        if self._processes > 1:
+            yield from self._in_processes(step, frames, context)
+            return
+        for frame in frames:
+            yield step.scorer.score(frame, context)
+
+    def _in_processes(
+        self, step: ScorerStep, frames: Iterator[pl.DataFrame], context: Context
+    ) -> Iterator[pl.DataFrame]:
+        settings = WorkerSettings.of(step, context)
+        pool = ProcessPoolExecutor(self._processes, get_context("spawn"), start_worker, (settings,))
+        waiting: deque[Future[Scored]] = deque()
+        with pool:
+            for frame in frames:
+                waiting.append(pool.submit(score_rows, frame))
+                if len(waiting) > self._processes * _AHEAD:
+                    yield _taken(waiting.popleft(), context)
+            while waiting:
+                yield _taken(waiting.popleft(), context)
+
+    def table(self, step: ScorerStep, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """In this process."""
+        return step.scorer.score(pairs, context)
+
+    def embedder(self, settings: EmbedderConfig) -> TextEmbedder:
+        """Loaded in this process."""
+        from curate.models.embed.frame import text_embedder
+
+        return text_embedder(settings)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _taken(future: Future[Scored], context: Context) -> pl.DataFrame:
+    scored = future.result()
+    take_told(context, scored.facts, scored.warnings)
+    return scored.frame

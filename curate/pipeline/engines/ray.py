@@ -1,0 +1,226 @@
+"""Runs row scorers, embedders and table scorers on a Ray cluster."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+
+from curate.errors import CurateError
+from curate.models.embed.settings import EmbedderConfig
+from curate.optional_packages import need
+from curate.pipeline.config import EngineConfig
+from curate.pipeline.engines.base import take_told
+from curate.pipeline.engines.ray_tables import TableInputs, run_table
+from curate.pipeline.engines.ray_workers import (
+    NUMBER,
+    TEXT,
+    TOLD,
+    VECTOR,
+    EmbedWorker,
+    ScoreWorker,
+    describe,
+)
+from curate.pipeline.engines.worker import Scored, WorkerSettings
+from curate.pipeline.plan import ScorerStep
+
+if TYPE_CHECKING:
+    from curate.models.embed.pair_embeddings import TextEmbedder, Texts, Vectors
+    from curate.steps.context import Context
+
+_RETRIES = 3
+
+
+class RayEngine:
+    """Blocks of rows go to a pool of actors by Ray Data, table scorers to tasks of their own.
+
+    What a killed worker had in hand is done again by another one. Reading, filters and writing stay
+    in this process, which holds ids and scores of all pairs in mapped files.
+
+    Args:
+        settings: address of the cluster, workers, GPUs of each.
+
+    Raises:
+        CurateError: Ray is not installed, or the cluster is not reached.
+    """
+
+    def __init__(self, settings: EngineConfig) -> None:
+        need("ray", "ray", "engine: ray")
+        # Nobody but the user shall hear of a run.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+
+        self._settings, self._ray = settings, ray
+        self._started = not ray.is_initialized()
+        if self._started:
+            self._start()
+        cluster = ray.cluster_resources()
+        cores = int(cluster.get("CPU", 1))
+        if settings.gpus_per_worker:
+            cores = int(cluster.get("GPU", 0) / settings.gpus_per_worker)
+        self._workers = settings.workers or max(cores, 1)
+        self._expected: list[ScorerStep] = []
+        self._running: dict[str, Any] = {}
+        self._inputs: TableInputs | None = None
+
+    def _start(self) -> None:
+        s = self._settings
+        here = {} if s.address else {"num_cpus": s.workers, "include_dashboard": False}
+        try:
+            self._ray.init(
+                address=s.address, log_to_driver=False, logging_level=logging.ERROR, **here
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise CurateError(
+                "the Ray cluster is not reached",
+                where="engine.address",
+                found=str(error).splitlines()[0],
+                fix="give the address of a running cluster, or none to start one here",
+            ) from None
+
+    def expect(self, steps: list[ScorerStep]) -> None:
+        """These table scorers run side by side once the first of them is asked for."""
+        self._expected = [step for step in steps if step.scorer.scope == "table"]
+
+    def rows(
+        self, step: ScorerStep, frames: Iterator[pl.DataFrame], context: Context
+    ) -> Iterator[pl.DataFrame]:
+        """Each frame is one block; blocks come back in order."""
+        sizes: list[int] = []
+
+        def blocks() -> Iterator[pa.Table]:
+            for frame in frames:
+                sizes.append(len(frame))
+                yield frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+        settings = WorkerSettings.of(step, context)
+        scored = self._mapped(blocks(), ScoreWorker, settings)
+        for frame in _in_sizes(scored, sizes):
+            told = json.loads(frame[TOLD].drop_nulls()[0]) if len(frame) else {}
+            take_told(context, told.get("facts", {}), told.get("warnings", []))
+            yield frame.drop(TOLD)
+
+    def table(self, step: ScorerStep, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """By a task, which gets features and pair table block by block."""
+        embedded = step.scorer.needs_embeddings
+        if self._inputs is None or (embedded and not self._inputs.arrays):
+            embedded |= any(other.scorer.needs_embeddings for other in self._expected)
+            self._inputs = TableInputs.put(pairs, context, embedded)
+            for other in self._expected:
+                self._submit(other, context)
+        if step.name not in self._running:
+            self._submit(step, context)
+        scored: Scored = self._result(self._running.pop(step.name))
+        take_told(context, scored.facts, scored.warnings)
+        return scored.frame
+
+    def _submit(self, step: ScorerStep, context: Context) -> None:
+        assert self._inputs is not None
+        task = self._ray.remote(run_table).options(
+            num_cpus=1, num_gpus=self._settings.gpus_per_worker, max_retries=_RETRIES
+        )
+        settings = WorkerSettings.of(step, context)
+        self._running[step.name] = task.remote(settings, self._inputs.of(step.scorer))
+
+    def embedder(self, settings: EmbedderConfig) -> TextEmbedder:
+        """An embedder in each actor; this process loads none."""
+        task = self._ray.remote(describe).options(num_gpus=self._settings.gpus_per_worker)
+        return RayEmbedder(self, settings, *self._result(task.remote(settings)))
+
+    def vectors(self, settings: EmbedderConfig, texts: Iterator[Texts]) -> Iterator[Vectors]:
+        """Vectors of numbered texts by the actors."""
+        blocks = (pa.table({NUMBER: pa.array(n), TEXT: pa.array(t)}) for n, t in texts)
+        for table in self._mapped(blocks, EmbedWorker, settings):
+            lists = table[VECTOR].combine_chunks()
+            flat = lists.flatten().to_numpy(zero_copy_only=False)
+            yield table[NUMBER].to_numpy(), flat.reshape(len(table), -1)
+
+    def close(self) -> None:
+        """Stop the cluster that was started here, or leave the one that was joined."""
+        if self._started:
+            self._ray.shutdown()
+
+    def _mapped(self, blocks: Iterator[pa.Table], worker: type[Any], *args: Any) -> Iterator[Any]:
+        from ray.data import ActorPoolStrategy, DataContext, from_arrow_refs
+
+        for name in ("ray.data", "ray"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        settings = DataContext.get_current()
+        settings.enable_progress_bars = False
+        settings.print_on_execution_start = False
+        settings.execution_options.preserve_order = True
+        references = [self._ray.put(block) for block in blocks]
+        if not references:
+            return
+        data = from_arrow_refs(references).map_batches(
+            worker,
+            fn_constructor_args=args,
+            batch_size=None,
+            batch_format="pyarrow",
+            zero_copy_batch=True,
+            compute=ActorPoolStrategy(size=min(self._workers, len(references))),
+            num_gpus=self._settings.gpus_per_worker or None,
+        )
+        batches = iter(data.iter_batches(batch_size=None, batch_format="pyarrow"))
+        while True:
+            try:
+                table = next(batches, None)
+            except Exception as error:
+                raise _users(error) from None
+            if table is None:
+                return
+            yield table
+
+    def _result(self, reference: Any) -> Any:
+        try:
+            return self._ray.get(reference)
+        except Exception as error:
+            raise _users(error) from None
+
+
+class RayEmbedder:
+    """A sentence embedder that runs in the actors of an engine."""
+
+    def __init__(
+        self,
+        engine: RayEngine,
+        settings: EmbedderConfig,
+        name: str,
+        device: str,
+        fingerprint: str,
+        dim: int,
+    ) -> None:
+        self._engine, self._settings = engine, settings
+        self.name, self.device, self.fingerprint, self.dim = name, device, fingerprint, dim
+
+    def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
+        """Vectors of the texts."""
+        return self._engine.vectors(self._settings, texts)
+
+
+def _in_sizes(tables: Iterator[pa.Table], sizes: list[int]) -> Iterator[pl.DataFrame]:
+    """Frames of the given numbers of rows, however the blocks were cut on their way."""
+    held: list[pl.DataFrame] = []
+    done = 0
+    for table in tables:
+        held.append(pl.DataFrame(pl.from_arrow(table)))
+        while done < len(sizes) and sum(map(len, held)) >= sizes[done]:
+            whole = pl.concat(held)
+            yield whole[: sizes[done]]
+            held = [whole[sizes[done] :]]
+            done += 1
+
+
+def _users(error: BaseException) -> BaseException:
+    """The user's mistake that a worker met, out of what Ray wraps it in; else the error itself."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, CurateError):
+            return seen
+        seen = getattr(seen, "cause", None) or seen.__cause__
+    return error

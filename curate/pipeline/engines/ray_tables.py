@@ -1,0 +1,156 @@
+"""Table scorers as tasks: a worker collects features and pair table in mapped files of its own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from curate.data.table import MESSAGES, PAIR_COLUMNS, batches
+from curate.pipeline.engines.worker import Scored, WorkerSettings
+from curate.steps.context import PROMPT_GROUPS, SAME_ANSWERS, Context
+from curate.steps.contracts import Scorer
+from curate.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_TEXTS = ("prompt", "chosen", "rejected")
+_BLOCK_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class TableInputs:
+    """References to all that a table scorer may read.
+
+    Attributes:
+        token: names the run, for what a worker keeps from one task to the next.
+        pairs: blocks of the pair table without texts.
+        texts: blocks of the texts; empty for a scorer that reads none.
+        arrays: blocks of arrays by name: vectors, style, and who stands where.
+        shared: what scorers would make from texts: prompt groups and equal answers.
+        embed: embeds other texts by the run's embedder.
+    """
+
+    token: str
+    pairs: list[Any]
+    texts: list[Any]
+    arrays: dict[str, list[Any]]
+    shared: Any
+    embed: Callable[[list[str]], NDArray[np.float32]] | None
+
+    @classmethod
+    def put(cls, pairs: pl.DataFrame, context: Context, embedded: bool) -> TableInputs:
+        """Put all of a run into the object store, which spills to disk what memory cannot hold."""
+        import ray
+
+        arrays: dict[str, NDArray[Any]] = {}
+        if embedded:
+            features = context.features
+            arrays = {"vectors": features.vectors, "style": features.style}
+            arrays |= {f"index/{part}": rows for part, rows in features.index.items()}
+        plain = [name for name in PAIR_COLUMNS if name not in _TEXTS]
+        shared = {
+            PROMPT_GROUPS: context.prompt_groups(pairs),
+            SAME_ANSWERS: context.same_answers(pairs),
+        }
+        return cls(
+            uuid.uuid4().hex,
+            _put_frames(pairs.select(plain)),
+            _put_frames(pairs.select(_TEXTS)),
+            {
+                name: [ray.put(array[rows]) for rows in batches(len(array), _BLOCK_ROWS)]
+                for name, array in arrays.items()
+            },
+            ray.put(shared),
+            context.embed,
+        )
+
+    def of(self, scorer: Scorer[Any]) -> TableInputs:
+        """What this scorer reads."""
+        return self if scorer.reads_texts else replace(self, texts=[])
+
+
+def run_table(settings: WorkerSettings, inputs: TableInputs) -> Scored:
+    """Scores of all pairs by a table scorer, in a worker."""
+    pairs, context = _gathered(settings, inputs)
+    own = context.for_step()
+    scorer = settings.scorer(**settings.parameters)
+    return Scored(scorer.score(pairs, own), own.facts, own.warnings)
+
+
+class _Held:
+    """What this worker keeps of one run: later tasks find it, and the heads that were trained."""
+
+    token = ""
+    folder: Path | None = None
+    pairs: pl.DataFrame
+    context: Context
+
+
+def _gathered(settings: WorkerSettings, inputs: TableInputs) -> tuple[pl.DataFrame, Context]:
+    wanted = f"{inputs.token}/{bool(inputs.texts)}"
+    if _Held.token != wanted:
+        if _Held.folder is not None:
+            shutil.rmtree(_Held.folder, ignore_errors=True)
+        _Held.folder = Path(tempfile.mkdtemp(prefix="curate-"))
+        _Held.context = settings.context()
+        _Held.pairs = _gather(inputs, _Held.context, Workspace(_Held.folder))
+        _Held.token = wanted
+    return _Held.pairs, _Held.context
+
+
+def _gather(inputs: TableInputs, context: Context, workspace: Workspace) -> pl.DataFrame:
+    """The pair table; features and what is shared go into the context."""
+    import ray
+
+    from curate.steps.features import Features
+
+    plain = workspace.collect("pairs", (_frame(ray.get(ref)) for ref in inputs.pairs))
+    arrays = {name: _array(name, refs, workspace) for name, refs in inputs.arrays.items()}
+    context.preset(ray.get(inputs.shared))
+    context.embed = inputs.embed
+    if arrays:
+        index = {part: arrays[f"index/{part}"] for part in _TEXTS}
+        features = Features(arrays["vectors"], arrays["style"], index)
+        context.features_of = lambda: features
+    if inputs.texts:
+        texts = workspace.collect("texts", (_frame(ray.get(ref)) for ref in inputs.texts))
+        plain = pl.concat([plain, texts], how="horizontal")
+    else:
+        plain = plain.with_columns(pl.lit(None, dtype=MESSAGES).alias(c) for c in _TEXTS)
+    return plain.select(list(PAIR_COLUMNS))
+
+
+def _array(name: str, references: list[Any], workspace: Workspace) -> NDArray[Any]:
+    """The blocks of an array, one below the other."""
+    import ray
+
+    first = ray.get(references[0])
+    rows = len(first) * (len(references) - 1) + len(ray.get(references[-1]))
+    out = workspace.array(name, (rows, *first.shape[1:]), first.dtype)
+    for number, reference in enumerate(references):
+        block = ray.get(reference)
+        start = number * len(first)
+        out[start : start + len(block)] = block
+    return out
+
+
+def _put_frames(frame: pl.DataFrame) -> list[Any]:
+    import ray
+
+    return [
+        ray.put(frame[rows].to_arrow(compat_level=pl.CompatLevel.oldest()))
+        for rows in batches(len(frame), _BLOCK_ROWS)
+    ]
+
+
+def _frame(table: Any) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(table))

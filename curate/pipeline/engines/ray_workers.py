@@ -1,0 +1,51 @@
+"""What the actors of a Ray Data pipeline do with a block."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+
+from curate.models.embed.frame import text_embedder
+from curate.pipeline.engines.worker import RowWorker, WorkerSettings
+
+if TYPE_CHECKING:
+    from curate.models.embed.settings import EmbedderConfig
+
+TOLD, NUMBER, TEXT, VECTOR = "__told__", "number", "text", "vector"
+
+
+class ScoreWorker:
+    """Scores blocks of pairs by a row scorer."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._worker = RowWorker(settings)
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """The scores; facts and warnings stand in the first row of a column more."""
+        scored = self._worker.score(pl.DataFrame(pl.from_arrow(block)))
+        told = json.dumps({"facts": scored.facts, "warnings": scored.warnings}, default=float)
+        first = [told] + [None] * (len(scored.frame) - 1)
+        frame = scored.frame.with_columns(pl.Series(TOLD, first[: len(scored.frame)], pl.String))
+        return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+class EmbedWorker:
+    """Embeds blocks of numbered texts."""
+
+    def __init__(self, settings: EmbedderConfig) -> None:
+        self._embedder = text_embedder(settings)
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """Numbers and vectors."""
+        vectors = self._embedder.encode(block[TEXT].to_pylist())
+        lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+        return pa.table({NUMBER: block[NUMBER], VECTOR: lists})
+
+
+def describe(settings: EmbedderConfig) -> tuple[str, str, str, int]:
+    """Name, device, fingerprint and dimension of an embedder."""
+    embedder = text_embedder(settings)
+    return embedder.name, embedder.device, embedder.fingerprint, embedder.dim

@@ -1,0 +1,96 @@
+"""A row scorer in another process: built there from its class and parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from curate.steps.context import Context
+from curate.steps.contracts import Scorer
+from curate.steps.models import Inference
+from curate.store.store import Store
+
+if TYPE_CHECKING:
+    from curate.pipeline.plan import ScorerStep
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """All that a worker must know of a run.
+
+    Attributes:
+        scorer: class of the scorer.
+        parameters: of the scorer.
+        seed: of the run.
+        store: folder of the store; None for none.
+        inference: how models are run.
+        device: for heads.
+    """
+
+    scorer: type[Scorer[Any]]
+    parameters: dict[str, Any]
+    seed: int
+    store: Path | None
+    inference: Inference
+    device: str
+
+    @classmethod
+    def of(cls, step: ScorerStep, context: Context) -> WorkerSettings:
+        """The settings of a step of a run."""
+        return cls(
+            type(step.scorer),
+            step.scorer.params.model_dump(exclude_unset=True),
+            context.seed,
+            context.store.root if context.store else None,
+            context.inference,
+            context.device,
+        )
+
+    def context(self) -> Context:
+        """A context as the run's own."""
+        return Context(
+            seed=self.seed,
+            device=self.device,
+            store=None if self.store is None else Store(self.store),
+            inference=self.inference,
+        )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of some pairs, and what the scorer told of them."""
+
+    frame: pl.DataFrame
+    facts: dict[str, Any]
+    warnings: list[str]
+
+
+class RowWorker:
+    """Scores frames one after another; models stay loaded between them."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._scorer = settings.scorer(**settings.parameters)
+        self._context = settings.context()
+
+    def score(self, pairs: pl.DataFrame) -> Scored:
+        """Scores of one frame."""
+        own = self._context.for_step()
+        return Scored(self._scorer.score(pairs, own), own.facts, own.warnings)
+
+
+_worker: RowWorker | None = None
+
+
+def start_worker(settings: WorkerSettings) -> None:
+    """Make this process a worker."""
+    global _worker  # noqa: PLW0603 - a pool's process has no other place for what it keeps
+    _worker = RowWorker(settings)
+
+
+def score_rows(pairs: pl.DataFrame) -> Scored:
+    """Scores by this process's worker."""
+    assert _worker is not None
+    return _worker.score(pairs)

@@ -1,0 +1,102 @@
+"""Applies the filters of a plan, one after another."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import polars as pl
+
+from curate.data.extra_column import extra_value
+from curate.data.hashes import select_in_batches
+from curate.data.table import DROP_REASON, DROP_STEP
+from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
+from curate.steps.context import Context
+from curate.steps.step_record import StepRecord, typed
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """All pairs after the filters, in their order.
+
+    Attributes:
+        frame: all pairs as read, with scores and the columns that filters added.
+        kept: the pairs that are left, as filters changed them, with the same columns.
+        drop_step: name of the filter that dropped the pair, null where it was kept; (pairs,).
+        drop_reason: why; (pairs,).
+        reports: one for each filter.
+    """
+
+    frame: pl.DataFrame
+    kept: pl.DataFrame
+    drop_step: pl.Series
+    drop_reason: pl.Series
+    reports: list[StepRecord]
+
+
+def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
+    """Apply the plan's filters in order, each to what the earlier ones kept."""
+    index = "__index__"
+    total = len(frame)
+    left = with_extras(frame, plan.extras).with_row_index(index)
+    dropped, added, reports = [], [], []
+    for step in plan.filters:
+        left, gone, extra, report = _run_filter(step, left, index, context)
+        dropped.append(gone)
+        reports.append(report)
+        if extra is not None:
+            added.append(extra)
+    schema = {index: pl.get_index_type(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
+    drops = pl.concat([pl.DataFrame(schema=schema), *dropped])
+    numbered = pl.DataFrame({index: pl.int_range(total, dtype=pl.get_index_type(), eager=True)})
+    fate = numbered.join(drops, on=index, how="left", maintain_order="left")
+    for columns in added:
+        frame = pl.concat(
+            [
+                frame,
+                numbered.join(columns, on=index, how="left", maintain_order="left").drop(index),
+            ],
+            how="horizontal",
+        )
+    return Filtered(frame, left.drop(index), fate[DROP_STEP], fate[DROP_REASON], reports)
+
+
+def _run_filter(
+    step: FilterStep, left: pl.DataFrame, index: str, context: Context
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None, StepRecord]:
+    started, own = time.perf_counter(), context.for_step()
+    with context.progress.task(step.name, None):
+        verdict = step.filter.apply(left.drop(index), own)
+    keep = verdict.keep.fill_null(False)
+    if len(keep) != len(left) or len(verdict.reason) != len(left):
+        raise RuntimeError(f"step '{step.name}' judged {len(keep)} of {len(left)} pairs")
+    added = None
+    if verdict.added is not None:
+        added = typed(verdict.added, step.filter.adds(), len(left), step.name)
+        left = pl.concat([left, added], how="horizontal")
+        added = pl.concat([left.select(index), added], how="horizontal")
+    if verdict.changed is not None:
+        left = left.with_columns(verdict.changed)
+    gone = left.with_columns(
+        pl.lit(step.name).alias(DROP_STEP), verdict.reason.cast(pl.String).alias(DROP_REASON)
+    )
+    gone = gone.filter(~keep).select(index, DROP_STEP, DROP_REASON)
+    kept = left.filter(keep)
+    warnings = list(own.warnings)
+    if len(left) and not len(kept):
+        warnings.append(f"the filter '{step.name}' dropped every pair that reached it")
+    seconds = time.perf_counter() - started
+    report = StepRecord(
+        step.name, "filter", len(left), len(kept), seconds, own.facts, tuple(warnings)
+    )
+    return kept, gone, added, report
+
+
+def with_extras(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    """Columns `extra.<key>`: the key's value of each row, as number where all are, else as text."""
+    for key in keys:
+        value = select_in_batches(frame, value=extra_value(key))["value"]
+        number = value.cast(pl.Float64, strict=False)
+        kept = number if number.null_count() == value.null_count() else value
+        frame = frame.with_columns(kept.alias(EXTRA_PREFIX + key))
+    return frame

@@ -1,0 +1,41 @@
+"""What a run did, with what, as the plain data of its manifest."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
+
+from curate.pipeline.config import PipelineConfig
+from curate.pipeline.plan import Plan
+from curate.steps.step_record import StepRecord
+from curate.versions import versions
+from curate.write.manifest import FORMAT_VERSION, check_rows
+
+
+def make_manifest(
+    config: PipelineConfig,
+    plan: Plan,
+    steps: list[StepRecord],
+    source: dict[str, Any],
+    rows: dict[str, int],
+    files: dict[str, Any],
+) -> dict[str, Any]:
+    """The manifest as plain data; see README for its keys."""
+    check_rows(rows["in"], rows["kept"], rows["dropped"])
+    return {
+        "manifest_version": FORMAT_VERSION,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "platform": platform.platform(),
+        "seed": config.seed,
+        "config": config.model_dump(mode="json", exclude_none=True),
+        "input": source,
+        "rows": rows,
+        "steps": [asdict(step) for step in steps],
+        "seconds": sum(step.seconds for step in steps),
+        "warnings": [warning for step in steps for warning in step.warnings],
+        "columns": [asdict(column) for column in plan.columns()],
+        "output": files,
+    }

@@ -1,0 +1,153 @@
+"""A pipeline's steps, built and checked before any row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from curate.data.table import PAIR_COLUMNS
+from curate.errors import CurateError, suggestion
+from curate.pipeline.config import PipelineConfig, StepConfig
+from curate.pipeline.yaml_places import Places
+from curate.steps.contracts import Column, Filter, Scorer
+from curate.steps.registry import build, filter_class, scorer_class
+from curate.write.exports import WEIGHT, Export, get_export
+
+EXTRA_PREFIX = "extra."
+
+
+@dataclass(frozen=True)
+class ScorerStep:
+    """A scorer under the name that its columns carry."""
+
+    name: str
+    scorer: Scorer[Any]
+
+    def columns(self) -> tuple[Column, ...]:
+        """The scorer's columns, named `<step>.<metric>`."""
+        return prefixed(self.name, self.scorer.columns())
+
+
+@dataclass(frozen=True)
+class FilterStep:
+    """A filter under the name that reports use."""
+
+    name: str
+    filter: Filter[Any]
+
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that the filter adds, named `<step>.<metric>`."""
+        return prefixed(self.name, self.filter.adds())
+
+
+def prefixed(name: str, columns: Iterable[Column]) -> tuple[Column, ...]:
+    """The columns under the names that the run gives them."""
+    return tuple(replace(c, name=f"{name}.{c.name}") for c in columns)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do.
+
+    Attributes:
+        scorers: in the order in which they run.
+        filters: in the order in which they run.
+        export: of the kept pairs.
+        extras: keys of `extra` that filters read as columns `extra.<key>`.
+        carried: columns that the shards carry, by the name that they have there.
+    """
+
+    scorers: tuple[ScorerStep, ...]
+    filters: tuple[FilterStep, ...]
+    export: Export
+    extras: tuple[str, ...]
+    carried: dict[str, str]
+
+    @property
+    def needs_embeddings(self) -> bool:
+        """Whether any scorer works on embeddings."""
+        return any(step.scorer.needs_embeddings for step in self.scorers)
+
+    def columns(self) -> tuple[Column, ...]:
+        """Every column that scorers and filters make."""
+        steps: tuple[ScorerStep | FilterStep, ...] = (*self.scorers, *self.filters)
+        return tuple(column for step in steps for column in step.columns())
+
+
+def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
+    """Build every step of a configuration.
+
+    Raises:
+        CurateError: an unknown step, parameter, export or column, with its place in the file.
+    """
+    places = places or Places("pipeline", {})
+    taken: set[str] = set()
+    scorers = []
+    for where, name, step in _named(config.scorers, "scorers", places, taken):
+        cls = scorer_class(step.type, where)
+        scorers.append(ScorerStep(name, build(cls, step.parameters, where)))
+    filters = []
+    for where, name, step in _named(config.filters, "filters", places, taken):
+        cls_f = filter_class(step.type, where)
+        filters.append((where, FilterStep(name, build(cls_f, step.parameters, where))))
+    extras = _check_columns(scorers, filters)
+    export = get_export(config.output.format, places.describe(("output", "format")))
+    plan = Plan(
+        tuple(scorers), tuple(f for _, f in filters), export, extras, dict(config.output.columns)
+    )
+    _check_carried(plan, places.describe(("output", "columns")))
+    return plan
+
+
+def _named(
+    steps: list[StepConfig], section: str, places: Places, taken: set[str]
+) -> Iterable[tuple[str, str, StepConfig]]:
+    """Place, name and configuration of each step; a type used again gets `-2`, `-3`..."""
+    for index, step in enumerate(steps):
+        where = places.describe((section, index))
+        if step.name in taken:
+            fix = "give the second one another name"
+            raise CurateError("a step's name is taken", where=where, found=repr(step.name), fix=fix)
+        name, number = step.name or step.type, 1
+        while name in taken:
+            number += 1
+            name = f"{step.type}-{number}"
+        taken.add(name)
+        yield where, name, step
+
+
+def _check_columns(
+    scorers: list[ScorerStep], filters: list[tuple[str, FilterStep]]
+) -> tuple[str, ...]:
+    known = [*PAIR_COLUMNS, *(c.name for s in scorers for c in s.columns())]
+    extras: dict[str, None] = {}
+    for where, step in filters:
+        for column in step.filter.reads():
+            if column.startswith(EXTRA_PREFIX):
+                extras[column.removeprefix(EXTRA_PREFIX)] = None
+            elif column not in known:
+                _unknown_column(column, known, where)
+        known.extend(c.name for c in step.columns())
+    return tuple(extras)
+
+
+def _check_carried(plan: Plan, where: str) -> None:
+    """Refuse columns that no step makes, and names that the shards have already."""
+    known = [c.name for c in plan.columns()]
+    for name, column in plan.carried.items():
+        if column not in known:
+            _unknown_column(column, known, where, "the shards carry an unknown column")
+        if name in (*PAIR_COLUMNS, *plan.export.reserved, WEIGHT):
+            fix = "give it another name: NAME: COLUMN"
+            raise CurateError("the column's name is taken", where=where, found=repr(name), fix=fix)
+
+
+def _unknown_column(
+    column: str, known: list[str], where: str, problem: str = "a filter reads an unknown column"
+) -> None:
+    scorer = column.partition(".")[0]
+    fix = suggestion(column, known)
+    if "." in column and not any(name.startswith(f"{scorer}.") for name in known):
+        fix = f"add the scorer '{scorer}' under scorers; {fix}"
+    raise CurateError(problem, where=where, found=repr(column), fix=fix)

@@ -1,0 +1,200 @@
+"""The main job: read, score, filter, write."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
+from curate.errors import CurateError
+from curate.models.embed.frame import embed_frame, embed_texts
+from curate.pipeline.config import PipelineConfig, load_config, parse_config
+from curate.pipeline.engines import make_engine
+from curate.pipeline.engines.base import Engine
+from curate.pipeline.filtering import run_filters
+from curate.pipeline.plan import Plan, make_plan
+from curate.pipeline.result import Result
+from curate.pipeline.score_cache import ScoreCache
+from curate.pipeline.scoring import run_scorer
+from curate.pipeline.write_run import write_run
+from curate.pipeline.yaml_places import Places
+from curate.read.pairs import Pairs, collect_pairs, read_pairs, stream_pairs
+from curate.steps.context import Context, Progress, SilentProgress
+from curate.steps.step_record import StepRecord
+from curate.store.store import open_store
+from curate.store.workspace import Workspace
+from curate.write.exports import WEIGHT
+from curate.write.manifest import check_rows
+from curate.write.run_folder import check_free, working
+
+if TYPE_CHECKING:
+    from curate.steps.features import Features
+
+
+class Pipeline:
+    """Scores and filters preference pairs as a configuration says.
+
+    Args:
+        config: a path to pipeline.yaml, the same as plain data, or a `PipelineConfig`.
+        places: where the keys of a `PipelineConfig` stand, for error messages.
+
+    Raises:
+        CurateError: a mistake in the configuration; nothing has been read then.
+    """
+
+    def __init__(
+        self,
+        config: PipelineConfig | dict[str, Any] | str | Path,
+        places: Places | None = None,
+    ) -> None:
+        if isinstance(config, (str, Path)):
+            config, places = load_config(config)
+        elif isinstance(config, dict):
+            config = parse_config(config)
+        self.config = config
+        self.plan: Plan = make_plan(config, places)
+
+    def read(self, progress: Progress | None = None, limit: int | None = None) -> Pairs:
+        """The pairs that the configuration's `input` names; `limit` goes before its own."""
+        if self.config.input is None:
+            raise CurateError(
+                "the pipeline names no input",
+                where="input",
+                expected="path or hf",
+                fix="add input:",
+            )
+        given = dict(self.config.input)
+        return read_pairs(**given | {"limit": limit or given["limit"]}, progress=progress)
+
+    def _gather(self, progress: Progress, workspace: Workspace) -> Pairs:
+        """All pairs of the input, in the workspace."""
+        if self.config.input is None or workspace.folder is None:
+            return self.read(progress)
+        return collect_pairs(stream_pairs(**dict(self.config.input), progress=progress), workspace)
+
+    def run(
+        self,
+        pairs: Pairs | None = None,
+        *,
+        output: str | Path | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> Result:
+        """Run all steps.
+
+        Args:
+            pairs: from `read_pairs`; default what the configuration's `input` names.
+            output: folder to write the run to; None keeps it in memory.
+            overwrite: replace a finished run in that folder.
+            progress: where progress is shown; default nowhere.
+
+        Raises:
+            CurateError: a mistake of the user in data, configuration or output folder.
+        """
+        progress = progress or SilentProgress()
+        if output is not None:
+            check_free(Path(output), overwrite)
+        folder = None if output is None else Path(output)
+        with working(folder) as workspace:
+            started = time.perf_counter()
+            pairs = pairs or self._gather(progress, workspace)
+            seconds = time.perf_counter() - started
+            steps = [StepRecord("read", "read", pairs.rows_read, len(pairs), seconds)]
+            engine = make_engine(self.config.engine)
+            try:
+                result = self._score_and_filter(pairs, steps, progress, workspace, engine)
+            finally:
+                engine.close()
+            if folder is None:
+                return result
+            return write_run(
+                self.config, self.plan, result, pairs, folder, overwrite, progress, workspace
+            )
+
+    def _score_and_filter(
+        self,
+        pairs: Pairs,
+        steps: list[StepRecord],
+        progress: Progress,
+        workspace: Workspace,
+        engine: Engine,
+    ) -> Result:
+        frame = pairs.frame
+        context = self._context(frame, steps, progress, workspace, engine)
+        cache = ScoreCache(context.store, frame, self.config)
+        engine.expect([s for s in self.plan.scorers if not cache.has(s, context.device)])
+        scores = []
+        for step in self.plan.scorers:
+            columns, report = run_scorer(step, frame, context, cache, engine)
+            scores.append(columns)
+            steps.append(report)
+        filtered = run_filters(self.plan, pl.concat([frame, *scores], how="horizontal"), context)
+        steps.extend(filtered.reports)
+        fate = filtered.frame.with_columns(
+            filtered.drop_step.alias(DROP_STEP), filtered.drop_reason.alias(DROP_REASON)
+        )
+        carried = [pl.col(column).alias(name) for name, column in self.plan.carried.items()]
+        kept = filtered.kept.select(*PAIR_COLUMNS, *self._weight(), *carried)
+        dropped = fate.filter(pl.col(DROP_STEP).is_not_null())
+        dropped = dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON)
+        check_rows(len(frame), len(kept), len(dropped))
+        made = [c.name for c in self.plan.columns()]
+        places = self._map(frame, context, cache)
+        scored = fate.select("pair_id", *made)
+        return Result(scored, kept, dropped, pairs.rejected, steps, places)
+
+    def _map(self, frame: pl.DataFrame, context: Context, cache: ScoreCache) -> pl.DataFrame | None:
+        """Places of the prompts for the report, where the run has embeddings."""
+        if not (self.plan.needs_embeddings and self.config.output.report):
+            return None
+        from curate.report.prompt_map import prompt_map
+
+        own, key = context.for_step(), cache.key_of(["prompt_map"], embedded=True)
+        places = cache.get(key, own)
+        if places is None:
+            places = prompt_map(frame, context.features)
+            if places is not None:
+                cache.put(key, places, own)
+        return places
+
+    def _weight(self) -> list[pl.Expr]:
+        """The product of all training weights as `weight`, if a filter gives one."""
+        names = [f"{s.name}.{s.filter.weight}" for s in self.plan.filters if s.filter.weight]
+        if not names:
+            return []
+        return [pl.reduce(lambda a, b: a * b, [pl.col(n) for n in names]).alias(WEIGHT)]
+
+    def _context(
+        self,
+        frame: pl.DataFrame,
+        steps: list[StepRecord],
+        progress: Progress,
+        workspace: Workspace,
+        engine: Engine,
+    ) -> Context:
+        c = self.config
+        context = Context(
+            seed=c.seed,
+            progress=progress,
+            store=open_store(c.store),
+            workspace=workspace,
+            inference=c.inference,
+        )
+        if self.plan.needs_embeddings:
+            from curate.models.embed.device import choose_device
+
+            def embed() -> Features:
+                features, facts = embed_frame(
+                    frame, c.embedder, c.store, progress, c.inference, workspace, engine.embedder
+                )
+                rows, seconds = len(frame), facts.pop("seconds")
+                steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts))
+                return features
+
+            context.device = choose_device(c.embedder.device)
+            context.features_of = embed
+            context.embed = lambda texts: embed_texts(texts, c.embedder, c.inference)
+        return context

@@ -1,0 +1,43 @@
+"""JSON schema of pipeline.yaml, assembled from the steps that are installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from curate.pipeline.config import PipelineConfig
+from curate.read.formats import format_names
+from curate.steps.contracts import Step
+from curate.steps.registry import filter_class, filter_names, scorer_class, scorer_names
+from curate.write.exports import export_names
+
+
+def pipeline_schema() -> dict[str, Any]:
+    """The schema as plain data, for editors (yaml-language-server) and other checkers."""
+    schema = PipelineConfig.model_json_schema()
+    definitions = schema["$defs"]
+    definitions.pop("StepConfig")
+    for section, names, load in (
+        ("scorers", scorer_names(), scorer_class),
+        ("filters", filter_names(), filter_class),
+    ):
+        steps = [_step(name, load(name), definitions) for name in names]
+        schema["properties"][section]["items"] = {"oneOf": steps}
+    definitions["InputConfig"]["properties"]["format"]["enum"] = ["auto", *format_names()]
+    definitions["OutputConfig"]["properties"]["format"]["enum"] = list(export_names())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _step(name: str, cls: type[Step[Any]], definitions: dict[str, Any]) -> dict[str, Any]:
+    schema = cls.Params.model_json_schema()
+    definitions.update(schema.pop("$defs", {}))
+    own: dict[str, Any] = {
+        "type": {"const": name, "description": cls.summary},
+        "name": {"type": "string", "description": "Name of its columns and reports."},
+    }
+    return {
+        "title": name,
+        "type": "object",
+        "properties": own | schema.get("properties", {}),
+        "required": ["type", *schema.get("required", [])],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,147 @@
+"""Scores of earlier runs: what depends on nothing that has changed is not computed again."""
+
+from __future__ import annotations
+
+import json
+from functools import cache, cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from curate.data.hashes import key_of, row_keys
+from curate.pipeline.config import PipelineConfig
+from curate.pipeline.plan import ScorerStep
+from curate.store.row_scores import RowScores
+from curate.store.store import Store
+from curate.versions import versions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from curate.steps.context import Context
+
+_HOME = Path(__file__).resolve().parents[2]
+_CODE = ("curate", "scorers")
+
+
+class ScoreCache:
+    """Score columns, with what the step found, under a key of all that they depend on.
+
+    The key holds the scorer's type, version and parameters, the code of curate and its scorers,
+    versions of the libraries, the seed, the device, every value of every pair, and, for scorers on
+    embeddings, the embedder's files. Only scorers that say so (`stored`) are kept: a scorer that
+    asks a model, a server or a file of its own depends on more.
+
+    Args:
+        store: where scores are kept; None keeps nothing.
+        pairs: the pair table of the run.
+        config: of the run: its seed, embedder and inference count.
+    """
+
+    def __init__(self, store: Store | None, pairs: pl.DataFrame, config: PipelineConfig) -> None:
+        self._store, self._pairs, self._config = store, pairs, config
+
+    @cached_property
+    def _basis(self) -> list[Any]:
+        """What every key depends on."""
+        return [code_digest(), versions(), blake2b(self._row_keys.tobytes()).hexdigest()]
+
+    @cached_property
+    def _row_keys(self) -> NDArray[np.bytes_]:
+        return row_keys(self._pairs)
+
+    @cached_property
+    def _identity(self) -> str | None:
+        return embedder_identity(self._config)
+
+    def key(self, step: ScorerStep, device: str) -> str | None:
+        """The key of the step's scores, or None where they are not kept."""
+        if not step.scorer.stored or step.scorer.scope == "row":
+            return None
+        return self.key_of(self._parts(step, device), step.scorer.needs_embeddings)
+
+    def rows(self, step: ScorerStep, device: str) -> RowScores | None:
+        """The kept scores of single rows, of a row scorer that keeps any."""
+        if self._store is None or not step.scorer.stored:
+            return None
+        parts = [*self._parts(step, device), code_digest(), versions()]
+        prefix = key_of(json.dumps(parts, sort_keys=True, default=str).encode())
+        dtypes = {c.name: c.dtype for c in step.scorer.columns()}
+        return RowScores(self._store.rows("scores"), prefix, self._row_keys, dtypes)
+
+    def _parts(self, step: ScorerStep, device: str) -> list[Any]:
+        scorer = step.scorer
+        parts = [type(scorer).__module__, type(scorer).__qualname__, scorer.version]
+        return [*parts, scorer.params.model_dump(mode="json"), self._config.seed, device]
+
+    def key_of(self, parts: list[Any], embedded: bool) -> str | None:
+        """The key of what depends on these parts, the code, the pairs and, where `embedded`, on
+        their vectors; None where there is no store, or where it is not known what the vectors
+        depend on.
+        """
+        if self._store is None:
+            return None
+        if embedded:
+            if self._identity is None:
+                return None
+            parts = [*parts, self._identity]
+        text = json.dumps([*parts, *self._basis], sort_keys=True, default=str)
+        return f"scores/{blake2b(text.encode(), digest_size=16).hexdigest()}"
+
+    def get(self, key: str | None, context: Context) -> pl.DataFrame | None:
+        """The columns as the scorer returned them; facts and warnings go into the context."""
+        if self._store is None or key is None:
+            return None
+        table = self._store.get_table(key)
+        if table is None:
+            return None
+        told = json.loads(table.schema.metadata[b"curate"])
+        context.facts.update(told["facts"])
+        context.warnings.extend(told["warnings"])
+        return pl.DataFrame(pl.from_arrow(table))
+
+    def has(self, step: ScorerStep, device: str) -> bool:
+        """Whether a table scorer's scores are kept."""
+        key = self.key(step, device)
+        return self._store is not None and key is not None and self._store.has_table(key)
+
+    def put(self, key: str | None, columns: pl.DataFrame, context: Context) -> None:
+        """Keep the columns with the context's facts and warnings, where there is a key."""
+        if self._store is None or key is None:
+            return
+        told = {"facts": context.facts, "warnings": context.warnings}
+        text = json.dumps(told, default=_plain).encode()
+        table = columns.to_arrow(compat_level=pl.CompatLevel.oldest())
+        self._store.put_table(key, table.replace_schema_metadata({"curate": text}))
+
+
+def embedder_identity(config: PipelineConfig) -> str | None:
+    """What the vectors depend on: settings and the model's files; None for a name on the hub."""
+    from curate.models.embed.embedder import model_hash
+
+    files = model_hash(config.embedder.name)
+    if files is None:
+        return None
+    own = config.embedder.model_dump(mode="json", exclude={"name", "device", "batch_tokens"})
+    if config.embedder.pooling == "last_token":
+        own |= config.inference.model_dump(mode="json")
+    return f"{files} {json.dumps(own, sort_keys=True)}"
+
+
+@cache
+def code_digest() -> str:
+    """Hash of the source of curate and its scorers: scores of other code are not taken."""
+    digest = blake2b(digest_size=16)
+    for package in _CODE:
+        for path in sorted((_HOME / package).rglob("*.py")):
+            digest.update(path.relative_to(_HOME).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as Python's."""
+    return value.item() if hasattr(value, "item") else str(value)

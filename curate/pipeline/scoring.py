@@ -1,0 +1,101 @@
+"""Runs one scorer: takes what is kept, lets an engine compute the rest, and keeps it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import polars as pl
+
+from curate.data.table import batches
+from curate.pipeline.engines.base import Engine
+from curate.pipeline.engines.local import LocalEngine
+from curate.pipeline.plan import ScorerStep
+from curate.pipeline.score_cache import ScoreCache
+from curate.steps.context import Context
+from curate.steps.step_record import StepRecord, typed
+from curate.store.row_scores import RowScores
+
+ROW_BATCH = 4096
+
+
+def run_scorer(
+    step: ScorerStep,
+    pairs: pl.DataFrame,
+    context: Context,
+    cache: ScoreCache | None = None,
+    engine: Engine | None = None,
+) -> tuple[pl.DataFrame, StepRecord]:
+    """The scorer's columns, named and typed as declared, and its report.
+
+    Args:
+        step: the scorer and its name.
+        pairs: the pair table.
+        context: of the run.
+        cache: of scores of earlier runs; default none.
+        engine: computes; default in this process.
+    """
+    started, own = time.perf_counter(), context.for_step()
+    engine = engine or LocalEngine()
+    key = cache.key(step, context.device) if cache else None
+    frame = cache.get(key, own) if cache else None
+    if frame is not None:
+        own.facts["cached"] = True
+    elif step.scorer.scope == "row":
+        kept = cache.rows(step, context.device) if cache else None
+        with context.progress.task(step.name, len(pairs)) as task:
+            parts = _row_scores(step, pairs, own, engine, kept)
+            frame = context.workspace.collect(step.name, _counted(parts, task.advance))
+    else:
+        if step.scorer.needs_embeddings:
+            _ = context.features  # embedded here, so that the time is not the scorer's
+            started = time.perf_counter()
+        with context.progress.task(step.name, None):
+            frame = engine.table(step, pairs, own)
+        if cache:
+            cache.put(key, frame, own)
+        frame = context.workspace.collect(step.name, iter([frame]))
+    frame = typed(frame, step.scorer.columns(), len(pairs), step.name)
+    seconds = time.perf_counter() - started
+    report = StepRecord(
+        step.name, "score", len(pairs), len(pairs), seconds, own.facts, tuple(own.warnings)
+    )
+    return frame, report
+
+
+def _row_scores(
+    step: ScorerStep,
+    pairs: pl.DataFrame,
+    context: Context,
+    engine: Engine,
+    kept: RowScores | None,
+) -> Iterator[pl.DataFrame]:
+    """Scores of all pairs, batch by batch; only those that are not kept are computed."""
+    wanted = batches(len(pairs), ROW_BATCH)
+    if kept is None or not len(pairs):
+        yield from engine.rows(step, (pairs[rows] for rows in wanted or [slice(0, 0)]), context)
+        return
+    waiting: deque[tuple[slice, pl.DataFrame]] = deque()
+
+    def missing() -> Iterator[pl.DataFrame]:
+        for rows in wanted:
+            found = kept.find(rows)
+            waiting.append((rows, found))
+            if len(found) < rows.stop - rows.start:
+                yield pairs[rows].filter(~kept.known(rows, found))
+
+    for scored in engine.rows(step, missing(), context):
+        while len(waiting[0][1]) == waiting[0][0].stop - waiting[0][0].start:
+            yield kept.merged(*waiting.popleft(), None)
+        yield kept.merged(*waiting.popleft(), scored)
+    yield from (kept.merged(rows, found, None) for rows, found in waiting)
+    context.facts["rows_kept_from_earlier"] = kept.taken
+
+
+def _counted(
+    parts: Iterator[pl.DataFrame], advance: Callable[[int], None]
+) -> Iterator[pl.DataFrame]:
+    for part in parts:
+        advance(len(part))
+        yield part

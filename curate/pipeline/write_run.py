@@ -1,0 +1,129 @@
+"""Writes a finished run's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from curate.data.table import BATCH_ROWS, batches, fingerprint
+from curate.pipeline.config import PipelineConfig
+from curate.pipeline.manifest import make_manifest
+from curate.pipeline.plan import Plan
+from curate.pipeline.result import Result
+from curate.read.pairs import Pairs
+from curate.report.build import write_view
+from curate.report.prompt_map import FILE
+from curate.report.run_view import make_view
+from curate.steps.context import Progress, Task
+from curate.steps.step_record import StepRecord
+from curate.store.workspace import Workspace
+from curate.write.card import make_card
+from curate.write.exports import Advice
+from curate.write.manifest import MANIFEST, smoothing
+from curate.write.output import OutputConfig
+from curate.write.run_files import DROPPED, KEPT, PAIRS, REJECTED, SCORES, as_read, keeps_pairs
+from curate.write.run_folder import staged
+from curate.write.shards import write_files, write_frame, write_json, write_shards
+
+
+def write_run(
+    config: PipelineConfig,
+    plan: Plan,
+    result: Result,
+    pairs: Pairs,
+    folder: Path,
+    overwrite: bool,
+    progress: Progress,
+    workspace: Workspace | None = None,
+) -> Result:
+    """Write the run to `folder`, the manifest last; see README for its files.
+
+    Returns:
+        The result with the step "write" and the folder.
+
+    Raises:
+        CurateError: the folder cannot be written, or the kept pairs do not fit the export's form.
+    """
+    started = time.perf_counter()
+    output = config.output
+    with staged(folder, overwrite) as stage, progress.task("write", result.rows_in) as task:
+        shards = _write_pairs(plan, result, stage, output, task)
+        write_frame(with_origins(result.scores, pairs.origins), stage / SCORES)
+        write_frame(pairs.rejected, stage / REJECTED)
+        report = StepRecord(
+            "write",
+            "write",
+            len(result.kept),
+            len(result.kept),
+            time.perf_counter() - started,
+            warnings=tuple(plan.export.warnings(result.kept)),
+        )
+        steps = [*result.steps, report]
+        rows = {"in": result.rows_in, "kept": len(result.kept), "dropped": len(result.dropped)}
+        files = {"format": output.format, "file_type": output.file_type, "kept": shards}
+        manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
+        advice = Advice(smoothing(manifest), KEPT, output.file_type)
+        write_files(plan.export.files(advice), stage)
+        write_files({"README.md": make_card(manifest, advice)}, stage)
+        if result.prompt_map is not None:
+            write_frame(result.prompt_map, stage / FILE)
+        write_json(manifest, stage / MANIFEST)
+    if output.report:
+        # After the run is in its place: a report that fails must not cost the run.
+        with progress.task("report", None):
+            found = as_read(
+                result.scores["pair_id"],
+                result.kept["pair_id"],
+                _parts(result.kept),
+                _parts(result.dropped),
+                workspace or Workspace(),
+            )
+            write_view(make_view(folder, manifest, found, result.scores))
+    return replace(result, steps=steps, folder=folder)
+
+
+def _write_pairs(
+    plan: Plan, result: Result, stage: Path, output: OutputConfig, task: Task
+) -> list[dict[str, Any]]:
+    """Kept pairs in the trainer's form and as pair table, and dropped ones."""
+    size = output.rows_per_shard
+    kept = plan.export.stream(_parts(result.kept, task))
+    shards = write_shards(kept, stage / KEPT, output.file_type, size)
+    if not keeps_pairs(output.format, output.file_type):
+        write_shards(_parts(result.kept), stage / PAIRS, "parquet", size)
+    write_shards(_parts(result.dropped, task), stage / DROPPED, "parquet", size)
+    return shards
+
+
+def _parts(frame: pl.DataFrame, task: Task | None = None) -> Iterator[pl.DataFrame]:
+    """The rows a few thousand at a time; an empty frame is one part."""
+    # Taken by number: a slice of a frame in one piece would take along the texts of all of it when
+    # it is turned into Arrow.
+    whole = frame.rechunk()
+    for rows in batches(len(frame), BATCH_ROWS) or [slice(0, 0)]:
+        yield whole[np.arange(rows.start, rows.stop)]
+        if task is not None:
+            task.advance(rows.stop - rows.start)
+
+
+def with_origins(scores: pl.DataFrame, origins: pl.DataFrame) -> pl.DataFrame:
+    """Scores with file and row of each pair after its id, where the pairs came from files."""
+    if len(origins) != len(scores):
+        return scores
+    return pl.concat([scores.select("pair_id"), origins, scores.drop("pair_id")], how="horizontal")
+
+
+def _source(pairs: Pairs) -> dict[str, Any]:
+    return {
+        "format": pairs.format,
+        "rows_read": pairs.rows_read,
+        "rows_rejected": len(pairs.rejected),
+        "pairs": len(pairs),
+        "fingerprint": fingerprint(pairs.frame),
+    }

@@ -1,0 +1,123 @@
+"""Arenas: two conversations with the same questions, judged by a visitor."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.data.json_columns import decode_json
+from curate.data.table import MESSAGES
+from curate.read.formats.base import ERROR, NO_PAIR, ROW, Format, RowSample, has_columns, turns
+from curate.read.formats.slots import place_slots
+from curate.read.formats.trl import split_shared
+
+_WINNERS = {
+    "model_a": 1,
+    "model_b": 2,
+    "tie": 0,
+    "tie (bothbad)": 0,
+    "both_bad": 0,
+    "tie (both bad)": 0,
+}
+_NO_VOTE = "no vote was cast"
+_JUDGES = ("judge", "judge_hash")
+
+
+class ChatbotArena(Format):
+    """`conversation_a`, `conversation_b`, `winner` (model_a, model_b, tie, tie (bothbad)), `judge`.
+
+    As lmsys/chatbot_arena_conversations and lmarena-ai's arena-human-preference sets (100k, 140k).
+    The prompt is what both conversations share, so a second question belongs to the answers; both
+    kinds of tie are ties, and `winner` stays in `extra`.
+    """
+
+    name = "arena"
+    answers = ("_a", "_b")
+    summary = "Chatbot Arena: conversation_a, conversation_b, winner, judge"
+    text_columns = ("conversation_a", "conversation_b")
+    value_columns = ("winner", *_JUDGES)
+    keep_in_extra = ("winner",)
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether both conversations and the winner are there."""
+        return has_columns(rows, *self.text_columns, "winner")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The winner's turns as chosen, split where the conversations part."""
+        first, second = self.text_columns
+        winner = pl.col("winner").cast(pl.String)
+        silent = rows.filter(winner.is_null()).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
+        rows = rows.filter(winner.is_not_null()).with_columns(
+            _first=_messages(rows, first),
+            _second=_messages(rows, second),
+            annotator=pl.coalesce(pl.col(*_JUDGES).cast(pl.String)),
+        )
+        number = winner.replace_strict(_WINNERS, default=None, return_dtype=pl.Int64)
+        return pl.concat([_judged(rows, number), silent], how="diagonal").sort(ROW)
+
+
+class SearchArena(ChatbotArena):
+    """lmarena-ai/search-arena-24k: `messages_a`, `messages_b`, `winner`; null where no vote is."""
+
+    name = "search_arena"
+    summary = "Search Arena: messages_a, messages_b, winner"
+    text_columns = ("messages_a", "messages_b")
+
+
+class ArenaTexts(Format):
+    """lmarena-ai/arena-human-preference-55k: turns as JSON lists of texts.
+
+    `prompt`, `response_a`, `response_b`, and `winner_model_a`, `winner_model_b`, `winner_tie`, one
+    of which is 1.
+    """
+
+    name = "arena_55k"
+    answers = ("_a", "_b")
+    summary = "Arena 55k: prompt, response_a, response_b (JSON lists), winner_model_a, ..."
+    text_columns = ("prompt", "response_a", "response_b")
+    value_columns = ("winner_model_a", "winner_model_b", "winner_tie")
+    keep_in_extra = value_columns
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether both responses and the three flags are there."""
+        return has_columns(rows, *self.text_columns, *self.value_columns)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The winner's turns as chosen, split where the conversations part."""
+        first, second = (_talk(rows, f"response_{slot}") for slot in "ab")
+        rows = rows.drop("prompt").with_columns(_first=first, _second=second)
+        flags = [pl.col(c).cast(pl.String) == "1" for c in self.value_columns]
+        number = pl.when(flags[0]).then(1).when(flags[1]).then(2).when(flags[2]).then(0)
+        return _judged(rows, number)
+
+
+def _judged(rows: pl.DataFrame, winner: pl.Expr) -> pl.DataFrame:
+    """`_first` and `_second`, whole conversations, as prompt and answers by the winner."""
+    placed = place_slots(rows, winner, ", ".join(_WINNERS)).rename({ERROR: "_label_error"})
+    split = split_shared(placed)
+    return split.with_columns(pl.coalesce("_label_error", ERROR).alias(ERROR))
+
+
+def _messages(rows: pl.DataFrame, column: str) -> pl.Expr:
+    """A conversation as messages, also where it is stored as JSON text."""
+    if rows.schema[column] == pl.String:
+        return pl.lit(decode_json(rows[column], MESSAGES)[0])
+    return turns(rows, column, "assistant")
+
+
+def _talk(rows: pl.DataFrame, response: str) -> pl.Series:
+    """Questions and answers, each a JSON list of texts, as one conversation; null if no JSON."""
+    texts = [decode_json(rows[c], pl.List(pl.String))[0] for c in ("prompt", response)]
+    lists = pl.DataFrame(texts).with_row_index("n")
+    most = pl.min_horizontal(pl.col("prompt", response).list.len())
+    lists = lists.with_columns(pl.col("prompt", response).list.head(most))
+    flat = lists.drop_nulls().filter(most > 0).explode("prompt", response)
+    message = [
+        pl.struct(role=pl.lit(role), content=pl.col(column).fill_null(""))
+        for column, role in (("prompt", "user"), (response, "assistant"))
+    ]
+    talks = flat.drop_nulls("prompt").group_by("n", maintain_order=True)
+    talk = talks.agg(talk=pl.concat_list(message).explode())
+    found = lists.select("n").join(talk, on="n", how="left", maintain_order="left")
+    return found["talk"].cast(MESSAGES)

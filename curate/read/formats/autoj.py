@@ -1,0 +1,35 @@
+"""Auto-J: two responses to a prompt of a named scenario, judged by one person."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.read.formats.base import Format, RowSample, has_columns, turns
+from curate.read.formats.slots import place_slots
+
+
+class AutoJ(Format):
+    """`prompt`, `response 1`, `response 2` and `label` (0: first wins, 1: second wins, 2: tie)."""
+
+    name = "autoj"
+    answers = ("response 1", "response 2")
+    summary = "Auto-J pairwise: prompt, response 1, response 2 and label (0, 1, or 2 for a tie)"
+    text_columns = ("prompt", "response 1", "response 2")
+    value_columns = ("label",)
+    keep_in_extra = ("label",)
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether the prompt, both responses and the label are there."""
+        return has_columns(rows, "prompt", "response 1", "response 2", "label")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The labelled response as chosen; a tie keeps the order of the responses."""
+        rows = rows.with_columns(
+            prompt=turns(rows, "prompt", "user"),
+            _first=turns(rows, "response 1", "assistant"),
+            _second=turns(rows, "response 2", "assistant"),
+        )
+        label = pl.col("label").cast(pl.Int64, strict=False)
+        winner = label.replace_strict({0: 1, 1: 2, 2: 0}, default=None, return_dtype=pl.Int64)
+        return place_slots(rows, winner, "0, 1 or 2 (tie)")

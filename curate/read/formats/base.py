@@ -1,0 +1,152 @@
+"""The contract of a format: which columns it reads and how they become pairs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import polars as pl
+
+from curate.data.table import MESSAGES, PAIR_COLUMNS
+from curate.read.formats.rule import RankingRule
+
+ROW = "__row__"
+"""Row number in the source file, counted from 1."""
+EXTRA = "__extra__"
+"""JSON text of the columns that the format does not place."""
+ERROR = "__error__"
+"""Why a row is not a pair, or null."""
+NO_PAIR = "__no_pair__"
+"""Why a sound row makes no pair (no vote was cast, say), or null; such rows are listed."""
+
+RowSample = Sequence[Mapping[str, Any]]
+
+
+class Format(ABC):
+    """Turns the rows of one family of data sets into pairs, a batch at a time.
+
+    Text columns reach `convert` as plain text or as a list of {role, content} messages (ShareGPT's
+    `from` / `value` and a single message are brought to that form by the source); value columns
+    as they stand. A missing column comes as nulls.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    text_columns: ClassVar[tuple[str, ...]] = ()
+    value_columns: ClassVar[tuple[str, ...]] = ()
+    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {}
+    """Columns of nested values and the type in which they reach `convert`; other fields are left
+    out, and a row of another shape is malformed."""
+    keep_in_extra: ClassVar[tuple[str, ...]] = ()
+    """Columns that are read and are also kept in `extra`, since a pair does not hold them whole."""
+    scalars_are_text: ClassVar[bool] = False
+    """Whether a number or bool in a text column is its text (else such a row is malformed)."""
+    whole: ClassVar[bool] = False
+    """Whether a pair is made of several rows: `convert` then sees all rows of a source at once."""
+    answers: tuple[str, str] | None = None
+    """How names of columns differ between the two answers: exchanging all such columns turns a
+    row's label round. None where a row holds more than one label."""
+    priority: ClassVar[int] = 0
+    """Formats of higher priority are tried first in automatic detection."""
+    ranking: RankingRule = RankingRule()
+    """How rankings become pairs, in formats that hold some; set by the reader."""
+
+    def columns(self) -> tuple[str, ...]:
+        """All columns that the format reads."""
+        return self.text_columns + self.value_columns + tuple(self.nested_columns)
+
+    def swaps(self, columns: Sequence[str]) -> dict[str, str]:
+        """Columns that belong to one answer, and the other answer's column for each."""
+        if self.answers is None:
+            return {}
+        first, second = self.answers
+        found: dict[str, str] = {}
+        for name in columns:
+            other = name.replace(first, second)
+            if other != name and other in columns and name not in self.value_columns:
+                found |= {name: other, other: name}
+        return found
+
+    @abstractmethod
+    def matches(self, rows: RowSample) -> bool:
+        """Whether a sample of rows, as plain Python objects, is of this format."""
+
+    @abstractmethod
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pair columns, `ROW`, `EXTRA` and `ERROR`; columns that are left out get their default."""
+
+
+def has_columns(rows: RowSample, *names: str) -> bool:
+    """Whether each of the columns occurs in the sample."""
+    present = {key for row in rows for key in row}
+    return all(name in present for name in names)
+
+
+def share(rows: RowSample, test: Any) -> float:
+    """Share of the sample rows for which `test(row)` holds."""
+    return sum(bool(test(row)) for row in rows) / max(len(rows), 1)
+
+
+def as_turn(column: str | pl.Expr, role: str) -> pl.Expr:
+    """A text column as a list of one message by `role`; a null text gives a null list."""
+    text = pl.col(column) if isinstance(column, str) else column
+    message = pl.struct(role=pl.lit(role), content=text)
+    return pl.when(text.is_not_null()).then(pl.concat_list(message)).cast(MESSAGES)
+
+
+def turns(rows: pl.DataFrame, column: str, role: str) -> pl.Expr:
+    """The column as messages, whether it holds text (one message by `role`) or messages."""
+    if rows.schema[column] == MESSAGES:
+        return pl.col(column)
+    return as_turn(column, role)
+
+
+def with_system(system: pl.Expr, prompt: pl.Expr) -> pl.Expr:
+    """The prompt with a system message before it where `system` is neither null nor empty."""
+    present = system.fill_null("").str.len_bytes() > 0
+    return (
+        pl.when(present).then(pl.concat_list(as_turn(system, "system"), prompt)).otherwise(prompt)
+    )
+
+
+def list_the_rest(
+    pairs: pl.DataFrame, rows: pl.DataFrame, used: pl.DataFrame, reason: str
+) -> pl.DataFrame:
+    """The pairs and, listed by `reason`, each row whose `ROW` is not among `used`; by `ROW`."""
+    rest = rows.join(used, on=ROW, how="anti").select(ROW, pl.lit(reason).alias(NO_PAIR))
+    return pl.concat([pairs, rest], how="diagonal").sort(ROW, maintain_order=True)
+
+
+def finish(rows: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Fill in what a format left out, and find rows that lack an answer.
+
+    Args:
+        rows: what `convert` returned.
+        source: the name for rows whose data names no source.
+
+    Returns:
+        Pair columns in order and type, then `ROW`, `ERROR` and `NO_PAIR`.
+    """
+    missing = [c for c in PAIR_COLUMNS if c not in rows.columns]
+    rows = rows.with_columns(pl.lit(None, dtype=PAIR_COLUMNS[c]).alias(c) for c in missing)
+    for reason in (ERROR, NO_PAIR):
+        if reason not in rows.columns:
+            rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias(reason))
+    rows = rows.with_columns(
+        pl.col("is_tie").fill_null(False),
+        pl.col("source").fill_null(pl.lit(source)),
+        pl.col(EXTRA).alias("extra") if EXTRA in rows.columns else pl.col("extra"),
+        pl.col("prompt").fill_null(pl.lit([], dtype=MESSAGES)),
+        pl.col(ERROR).fill_null(_missing_answer("chosen")).fill_null(_missing_answer("rejected")),
+    ).with_columns(pl.when(pl.col(NO_PAIR).is_null()).then(ERROR).alias(ERROR))
+    return rows.select(
+        *(pl.col(c).cast(t) for c, t in PAIR_COLUMNS.items()), pl.col(ROW, ERROR, NO_PAIR)
+    )
+
+
+def _missing_answer(column: str) -> pl.Expr:
+    # An empty text is an answer (a model that said nothing); a null or an empty list is none.
+    return pl.when(pl.col(column).list.len().fill_null(0) == 0).then(
+        pl.lit(f"the {column} answer is missing; expected text or a list of messages")
+    )

@@ -1,0 +1,106 @@
+"""Any data set, by a mapping of its columns in the configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from curate.errors import CurateError
+from curate.read.formats.base import Format, RowSample, turns
+from curate.read.formats.slots import place_slots
+
+Label = str | int | float | bool
+
+
+class ColumnMapping(BaseModel):
+    """Which column holds what: either `chosen` and `rejected`, or `first`, `second` and `label`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str | None = Field(None, description="Column of the prompt, text or messages.")
+    chosen: str | None = Field(None, description="Column of the preferred answer.")
+    rejected: str | None = Field(None, description="Column of the other answer.")
+    first: str | None = Field(None, description="Column of the answer in the first slot.")
+    second: str | None = Field(None, description="Column of the answer in the second slot.")
+    label: str | None = Field(None, description="Column that says which slot won.")
+    first_wins: list[Label] = Field([1, "1"], description="Labels by which the first slot won.")
+    second_wins: list[Label] = Field([2, "2"], description="Labels by which the second slot won.")
+    tie: list[Label] = Field([0, "0", "tie"], description="Labels that say tie.")
+    annotator: str | None = Field(None, description="Column that names who voted.")
+    strength: str | None = Field(None, description="Column of the strength of the preference.")
+    source: str | None = Field(None, description="Column that names the subset.")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> ColumnMapping:
+        pair = self.chosen is not None and self.rejected is not None
+        slots = None not in (self.first, self.second, self.label)
+        if pair == slots:
+            raise ValueError("map either chosen and rejected, or first, second and label")
+        return self
+
+
+class MappedColumns(Format):
+    """Pairs by a `ColumnMapping`; never chosen automatically."""
+
+    name = "columns"
+    summary = "any columns, mapped in the configuration under input.columns"
+    priority = -1
+
+    def __init__(self, mapping: ColumnMapping | None = None) -> None:
+        if mapping is None:
+            raise CurateError(
+                "format 'columns' needs a mapping",
+                where="input.columns",
+                expected="{prompt: ..., chosen: ..., rejected: ...}",
+            )
+        self.mapping = mapping
+        m = mapping
+        texts = (m.prompt, m.chosen, m.rejected, m.first, m.second)
+        values = (m.label, m.annotator, m.strength, m.source)
+        self.text_columns = tuple(c for c in texts if c)  # type: ignore[misc]
+        self.value_columns = tuple(c for c in values if c)  # type: ignore[misc]
+        self.keep_in_extra = (m.label,) if m.label else ()  # type: ignore[misc]
+        first, second = m.chosen or m.first, m.rejected or m.second
+        self.answers = (str(first), str(second))
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether every mapped column occurs."""
+        present = {key for row in rows for key in row}
+        return set(self.columns()) <= present
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs by the mapping."""
+        m = self.mapping
+        prompt = turns(rows, m.prompt, "user") if m.prompt else pl.lit(None)
+        text = {"annotator": m.annotator, "source": m.source}
+        named = {k: pl.col(c).cast(pl.String) for k, c in text.items() if c}
+        if m.strength:
+            named["strength"] = pl.col(m.strength).cast(pl.Float32, strict=False)
+        if m.chosen and m.rejected:
+            chosen, rejected = (turns(rows, c, "assistant") for c in (m.chosen, m.rejected))
+            return rows.with_columns(prompt=prompt, chosen=chosen, rejected=rejected, **named)
+        first, second, label = str(m.first), str(m.second), str(m.label)
+        answers = {"_first": turns(rows, first, "assistant")}
+        answers["_second"] = turns(rows, second, "assistant")
+        slotted = rows.with_columns(prompt=prompt, **answers, **named)
+        return place_slots(slotted, self._winner(label), self._expected())
+
+    def _winner(self, label: str) -> pl.Expr:
+        names = {1: self.mapping.first_wins, 2: self.mapping.second_wins, 0: self.mapping.tie}
+        table: dict[str, int] = {}
+        for slot, labels in names.items():
+            table.update({_as_text(value): slot for value in labels})
+        text = pl.col(label).cast(pl.String)
+        return text.replace_strict(table, default=None, return_dtype=pl.Int64)
+
+    def _expected(self) -> str:
+        m = self.mapping
+        labels = [*m.first_wins, *m.second_wins, *m.tie]
+        return ", ".join(dict.fromkeys(_as_text(v) for v in labels))
+
+
+def _as_text(value: Any) -> str:
+    """The text that polars makes of a value of a label column."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

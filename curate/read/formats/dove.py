@@ -1,0 +1,40 @@
+"""DOVE's joint preferences: two instruction-response pairs, whose instructions may differ."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.read.formats.base import Format, RowSample, has_columns, turns
+
+
+class DOVE(Format):
+    """`i_chosen`, `r_chosen`, `i_reject`, `r_reject` (2404.00530).
+
+    Where the instructions differ the pair has no prompt, and each answer holds its own instruction
+    as a user turn before the response; where they are the same it is a usual pair.
+    """
+
+    name = "dove"
+    answers = ("chosen", "reject")
+    summary = "DOVE joint preferences: i_chosen, r_chosen, i_reject, r_reject"
+    text_columns = ("i_chosen", "r_chosen", "i_reject", "r_reject")
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether both instructions and both responses are there."""
+        return has_columns(rows, *self.text_columns)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The shared instruction as prompt, else the instruction as part of each answer."""
+        rows = rows.with_columns(
+            *(turns(rows, name, "user").alias(name) for name in ("i_chosen", "i_reject")),
+            *(turns(rows, name, "assistant").alias(name) for name in ("r_chosen", "r_reject")),
+        )
+        same = pl.col("i_chosen") == pl.col("i_reject")
+        sides = {
+            side: pl.when(same)
+            .then(f"r_{tail}")
+            .otherwise(pl.concat_list(f"i_{tail}", f"r_{tail}"))
+            for side, tail in (("chosen", "chosen"), ("rejected", "reject"))
+        }
+        return rows.with_columns(prompt=pl.when(same).then("i_chosen"), **sides)

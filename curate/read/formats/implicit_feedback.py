@@ -1,0 +1,89 @@
+"""Feedback that users gave of themselves: votes, clicks, copies; what has none may be good too."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.data.table import messages_key
+from curate.models.people.propensities import feedback_propensity
+from curate.read.formats.base import (
+    EXTRA,
+    ROW,
+    Format,
+    RowSample,
+    has_columns,
+    list_the_rest,
+    turns,
+)
+from curate.read.formats.rankings import RANKED, pairs_of_rankings
+from curate.read.formats.slots import add_to_extra, list_to_extra
+
+DOWN, UNVOTED = "down", "unvoted"
+_NONE = "the user voted for no answer to this prompt, or for all"
+
+
+class ImplicitFeedback(Format):
+    """One row a showing: `user`, `prompt`, `response`, `vote` (1 for, 0 or null none, -1 against).
+
+    The answer may be called `item`, and there may be no prompt: then a user's items are compared.
+
+    An answer that was voted for is preferred to one without a vote or with a vote against, by the
+    same user on the same prompt; `input.ranking` says which pairs are made (best_worst: one a
+    prompt and user; all: each). `extra.negative` says whether the other answer was voted down or
+    not voted on, which may hide a liking, and `extra.attributes` holds the propensity of each
+    answer: the column `propensity`, or an estimate from users' and places' rates of voting.
+    """
+
+    name = "implicit_feedback"
+    summary = "implicit feedback: user, prompt, response, vote (1, 0 or null, -1), propensity"
+    text_columns = ("prompt", "response", "item")
+    value_columns = ("user", "vote", "position", "propensity")
+    whole = True
+    priority = 11
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether users vote on single responses."""
+        answer = has_columns(rows, "response") or has_columns(rows, "item")
+        return has_columns(rows, "user", "vote") and answer
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs of a voted answer and one that was not voted for; the user as annotator."""
+        number = pl.col("vote").cast(pl.Float64, strict=False)
+        rows = rows.with_columns(
+            prompt=turns(rows, "prompt", "user"),
+            user=pl.col("user").cast(pl.String),
+            position=pl.col("position").cast(pl.String),
+            _score=number.fill_null(0.0).sign(),
+            _text=pl.coalesce(
+                turns(rows, name, "assistant").list.last().struct.field("content")
+                for name in ("response", "item")
+            ),
+        ).with_columns(
+            _key=messages_key("prompt"), _voted=pl.col("_score") != 0, _for=pl.col("_score") > 0
+        )
+        given = pl.col("propensity").cast(pl.Float64, strict=False)
+        estimate = feedback_propensity("user", "position", "_voted")
+        rows = rows.with_columns(propensity=pl.coalesce(given, estimate).round(6))
+        groups = rows.group_by("_key", "user", maintain_order=True).agg(
+            pl.col(ROW).first(),
+            pl.col(EXTRA, "prompt").first(),
+            _rows=pl.col(ROW),
+            _kinds=pl.col("_for").n_unique(),
+            _rated=pl.struct("propensity").struct.json_encode(),
+            _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_score")).cast(RANKED.inner),
+        )
+        both = groups.filter(pl.col("_kinds") > 1)
+        made = both.with_columns(list_to_extra("rows", "_rows")).with_columns(
+            list_to_extra("attributes", "_rated"),
+            annotator="user",
+        )
+        # Two answers of one kind make no pair, nor do an unvoted one and one voted down.
+        rule = self.ranking.model_copy(update={"min_gap": max(self.ranking.min_gap, 0.5)})
+        pairs = pairs_of_rankings(made.drop("_key", "user", "_kinds", "_rows", "_rated"), rule)
+        scores = [
+            pl.col(EXTRA).str.json_path_match(f"$.scores[{i}]").cast(pl.Float64) for i in (0, 1)
+        ]
+        kind = pl.when(scores[1] < 0).then(pl.lit(f'"{DOWN}"')).otherwise(pl.lit(f'"{UNVOTED}"'))
+        pairs = pairs.filter(scores[0] > 0).with_columns(add_to_extra("negative", kind))
+        used = both.select(pl.col("_rows").alias(ROW)).explode(ROW)
+        return list_the_rest(pairs, rows, used, _NONE)

@@ -1,0 +1,34 @@
+"""LLMBar: two outputs for an instruction, with a label checked by experts."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.read.formats.base import Format, RowSample, has_columns, turns
+from curate.read.formats.slots import place_slots
+
+
+class LLMBar(Format):
+    """`input`, `output_1`, `output_2` and `label` (1 or 2)."""
+
+    name = "llmbar"
+    answers = ("output_1", "output_2")
+    summary = "LLMBar: input, output_1, output_2 and label (1 or 2)"
+    text_columns = ("input", "output_1", "output_2")
+    value_columns = ("label",)
+    keep_in_extra = ("label",)
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether the input, both outputs and the label are there."""
+        return has_columns(rows, "input", "output_1", "output_2", "label")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The labelled output as chosen."""
+        rows = rows.with_columns(
+            prompt=turns(rows, "input", "user"),
+            _first=turns(rows, "output_1", "assistant"),
+            _second=turns(rows, "output_2", "assistant"),
+        )
+        label = pl.col("label").cast(pl.Int64, strict=False)
+        return place_slots(rows, pl.when(label.is_in([1, 2])).then(label), "1 or 2")

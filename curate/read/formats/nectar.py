@@ -1,0 +1,52 @@
+"""Nectar: seven answers to a dialogue, ranked by GPT-4."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import polars as pl
+
+from curate.read.formats.base import Format, RowSample, has_columns, share
+from curate.read.formats.hh import dialogue
+from curate.read.formats.rankings import RANKED, pairs_of_rankings
+
+_ANSWER = pl.Struct({"answer": pl.String, "rank": pl.Float64})
+
+
+class Nectar(Format):
+    r"""`prompt` as `\n\nHuman: ...\n\nAssistant: `, `answers` with `answer`, `rank` (1: best).
+
+    Pairs are made by `input.ranking`; the score of an answer is minus its rank.
+    """
+
+    name = "nectar"
+    summary = "Nectar: prompt, answers (answer, rank); see input.ranking"
+    text_columns = ("prompt",)
+    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"answers": pl.List(_ANSWER)}
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether a prompt stands beside ranked answers."""
+        if not has_columns(rows, "prompt", "answers"):
+            return False
+        return share(rows, lambda row: _is_ranked(row.get("answers"))) >= 0.9
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs by rank; the dialogue without the empty turn at its end as prompt."""
+        ranked = pl.col("answers").list.eval(
+            pl.struct(
+                text=pl.element().struct.field("answer"),
+                score=-pl.element().struct.field("rank"),
+            )
+        )
+        turns = dialogue("prompt")
+        last = turns.list.last().struct.field("content").str.strip_chars() == ""
+        prompt = pl.when(last).then(turns.list.head(turns.list.len() - 1)).otherwise(turns)
+        rows = rows.with_columns(prompt=prompt, _ranked=ranked.cast(RANKED))
+        return pairs_of_rankings(rows, self.ranking)
+
+
+def _is_ranked(answers: object) -> bool:
+    listed = isinstance(answers, list) and len(answers) > 0 and isinstance(answers[0], dict)
+    return bool(listed and {"answer", "rank"} <= set(answers[0]))  # type: ignore[index]

@@ -1,0 +1,60 @@
+"""Orca DPO pairs, as Intel published them and as Argilla rated them again."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.read.formats.base import Format, RowSample, has_columns, turns, with_system
+
+
+class OrcaDPO(Format):
+    """`system`, `question`, `chosen` and `rejected` as texts (Intel/orca_dpo_pairs)."""
+
+    name = "orca"
+    answers = ("chosen", "rejected")
+    summary = "Intel Orca DPO pairs: system, question, chosen, rejected"
+    text_columns = ("system", "question", "chosen", "rejected")
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether a question stands beside chosen and rejected."""
+        return has_columns(rows, "question", "chosen", "rejected") and not has_columns(
+            rows, "prompt"
+        )
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The question as prompt, after the system text where there is one."""
+        return _texts(rows, "question")
+
+
+class DistilabelOrca(Format):
+    """`system`, `input`, `chosen`, `rejected`, `status` ("tie", "swapped", "unchanged").
+
+    As argilla/distilabel-intel-orca-dpo-pairs: the pair as rated anew; ties are marked, and
+    `chosen_score` stays in `extra`.
+    """
+
+    name = "distilabel_orca"
+    answers = ("chosen", "rejected")
+    summary = "Argilla distilabel Orca DPO pairs: system, input, chosen, rejected, status"
+    text_columns = ("system", "input", "chosen", "rejected")
+    value_columns = ("status",)
+    keep_in_extra = ("status",)
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether an input and a status stand beside chosen and rejected."""
+        return has_columns(rows, "input", "chosen", "rejected", "status")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The input as prompt, after the system text where there is one."""
+        return _texts(rows, "input").with_columns(is_tie=pl.col("status") == "tie")
+
+
+def _texts(rows: pl.DataFrame, question: str) -> pl.DataFrame:
+    rows = rows.with_columns(
+        prompt=turns(rows, question, "user"),
+        chosen=turns(rows, "chosen", "assistant"),
+        rejected=turns(rows, "rejected", "assistant"),
+    )
+    return rows.with_columns(prompt=with_system(pl.col("system").cast(pl.String), pl.col("prompt")))

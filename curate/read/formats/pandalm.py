@@ -1,0 +1,46 @@
+"""PandaLM: two responses to an instruction, judged by several annotators each."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.read.formats.base import Format, RowSample, as_turn, has_columns
+from curate.read.formats.slots import add_to_extra, place_slots, row_a_vote
+
+_VOTES = ("annotator1", "annotator2", "annotator3")
+
+
+class PandaLM(Format):
+    """Each annotator's vote (1, 2, or 0 for a tie) becomes a pair of its own.
+
+    The published file stores answers such as "True" as JSON booleans; they are read as text.
+    """
+
+    name = "pandalm"
+    summary = (
+        "PandaLM test set: instruction, input, response1, response2 and three annotators' votes"
+    )
+    text_columns = ("instruction", "input", "response1", "response2")
+    value_columns = _VOTES
+    keep_in_extra = ("instruction", "input")
+    scalars_are_text = True
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether the two responses and the first vote are there."""
+        return has_columns(rows, "instruction", "response1", "response2", "annotator1")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """One pair for each vote; a vote that was not cast gives no pair."""
+        given = pl.col("input").fill_null("").str.strip_chars()
+        prompt = pl.when(given == "").then(pl.col("instruction"))
+        prompt_text = prompt.otherwise(pl.col("instruction") + pl.lit("\n\n") + given)
+        votes = row_a_vote(rows, _VOTES, "annotator").with_columns(
+            add_to_extra("vote", pl.col("_vote").cast(pl.String)),
+            prompt=as_turn(prompt_text, "user"),
+            _first=as_turn("response1", "assistant"),
+            _second=as_turn("response2", "assistant"),
+        )
+        vote = pl.col("_vote").cast(pl.Int64, strict=False)
+        winner = pl.when(vote.is_in([0, 1, 2])).then(vote)
+        return place_slots(votes, winner, "1, 2 or 0 (tie)")

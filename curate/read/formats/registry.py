@@ -1,0 +1,54 @@
+"""Finds the formats of this folder and chooses one for a data set."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from curate.errors import CurateError, suggestion
+from curate.read.formats.base import Format, RowSample
+from curate.steps.discovery import named_classes
+
+_FOLDER = "curate.read.formats"
+
+
+@cache
+def _formats() -> dict[str, type[Format]]:
+    return named_classes(_FOLDER, Format)  # type: ignore[type-abstract]
+
+
+def format_names() -> dict[str, str]:
+    """Name and one-line summary of every format."""
+    return {name: cls.summary for name, cls in _formats().items()}
+
+
+def get_format(name: str) -> type[Format]:
+    """The format class called `name`.
+
+    Raises:
+        CurateError: there is no such format.
+    """
+    if name not in _formats():
+        fix = suggestion(name, [*_formats(), "auto"])
+        raise CurateError("unknown input format", where="input.format", found=repr(name), fix=fix)
+    return _formats()[name]
+
+
+def detect(rows: RowSample, where: str) -> Format:
+    """The format of a sample of rows.
+
+    Raises:
+        CurateError: no format matches.
+    """
+    candidates = [cls for cls in _formats().values() if cls.priority >= 0]
+    for cls in sorted(candidates, key=lambda c: (-c.priority, c.name)):
+        candidate = cls()
+        if candidate.matches(rows):
+            return candidate
+    columns = sorted({key for row in rows for key in row})
+    raise CurateError(
+        "the format of the data was not recognised",
+        where=where,
+        found=f"columns {', '.join(columns) or '(none)'}",
+        expected=f"one of the formats {', '.join(sorted(_formats()))}",
+        fix="name it with 'format:', or map it with 'format: columns' and 'columns: {...}'",
+    )

@@ -1,0 +1,38 @@
+"""PKU-SafeRLHF: two responses, judged once for being better and once for being safer."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.read.formats.base import Format, RowSample, has_columns, turns
+from curate.read.formats.slots import add_to_extra, place_slots, row_a_vote
+
+_LABELS = {"better_response_id": "better", "safer_response_id": "safer"}
+
+
+class PKUSafeRLHF(Format):
+    """Each of the two labels becomes a pair; `annotator` says which: "better" or "safer"."""
+
+    name = "pku_saferlhf"
+    summary = "PKU-SafeRLHF: prompt, response_0, response_1, better_response_id, safer_response_id"
+    text_columns = ("prompt", "response_0", "response_1")
+    value_columns = tuple(_LABELS)
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether both responses and one of the labels are there."""
+        both = has_columns(rows, "prompt", "response_0", "response_1")
+        return both and any(has_columns(rows, label) for label in _LABELS)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """One pair for each label of a row; a label that is missing gives none."""
+        votes = row_a_vote(rows, tuple(_LABELS), "_label").with_columns(
+            add_to_extra("chosen_response_id", pl.col("_vote").cast(pl.String)),
+            prompt=turns(rows, "prompt", "user"),
+            _first=turns(rows, "response_0", "assistant"),
+            _second=turns(rows, "response_1", "assistant"),
+            annotator=pl.col("_label").replace_strict(_LABELS),
+        )
+        vote = pl.col("_vote").cast(pl.Int64, strict=False)
+        winner = vote.replace_strict({0: 1, 1: 2}, default=None, return_dtype=pl.Int64)
+        return place_slots(votes, winner, "0 or 1")

@@ -1,0 +1,37 @@
+"""Stanford Human Preferences: two comments on a post, the better voted one preferred."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.read.formats.base import Format, RowSample, has_columns, turns
+from curate.read.formats.slots import place_slots
+
+
+class SHP(Format):
+    """`history`, `human_ref_A`, `human_ref_B`, `labels` (1: A, 0: B); strength is `score_ratio`."""
+
+    name = "shp"
+    answers = ("_A", "_B")
+    summary = "SHP: history, human_ref_A, human_ref_B and labels (1: A, 0: B)"
+    text_columns = ("history", "human_ref_A", "human_ref_B")
+    value_columns = ("labels", "score_ratio", "domain")
+    keep_in_extra = value_columns
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether the post, both comments and the label are there."""
+        return has_columns(rows, "history", "human_ref_A", "human_ref_B", "labels")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The labelled comment as chosen; the subreddit as source."""
+        rows = rows.with_columns(
+            prompt=turns(rows, "history", "user"),
+            _first=turns(rows, "human_ref_A", "assistant"),
+            _second=turns(rows, "human_ref_B", "assistant"),
+            strength=pl.col("score_ratio").cast(pl.Float32, strict=False),
+            source=pl.col("domain").cast(pl.String),
+        )
+        label = pl.col("labels").cast(pl.Int64, strict=False)
+        winner = label.replace_strict({1: 1, 0: 2}, default=None, return_dtype=pl.Int64)
+        return place_slots(rows, winner, "1 (A) or 0 (B)")

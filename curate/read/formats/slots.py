@@ -1,0 +1,61 @@
+"""Two answers in numbered slots and a label that names the better one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from curate.data.extra_column import SLOT_KEY, extra_with
+from curate.read.formats.base import ERROR, EXTRA, ROW
+
+SECOND, TIE = 2, 0
+
+
+def place_slots(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
+    """Columns `_first` and `_second` as chosen and rejected by the winner of each row.
+
+    Args:
+        rows: frame with message columns `_first` and `_second`, `ROW` and `EXTRA`.
+        winner: 1 or 2 for the better slot, 0 for a tie, null for a label that is none of these.
+        expected: what a label may be, for the error of a row whose label is not.
+
+    Returns:
+        The frame with chosen, rejected, is_tie and `ERROR`; for a tie the slots keep their order.
+        `extra` gains the key `chosen_slot`, so that position bias can be measured.
+    """
+    rows = rows.with_columns(_winner=winner.cast(pl.Int64))
+    second = pl.col("_winner") == SECOND
+    slot = pl.when(pl.col("_winner") == TIE).then(None).otherwise(pl.col("_winner"))
+    rows = rows.with_columns(
+        chosen=pl.when(second).then("_second").otherwise("_first"),
+        rejected=pl.when(second).then("_first").otherwise("_second"),
+        is_tie=(pl.col("_winner") == TIE).fill_null(False),
+    )
+    error = pl.lit(f"the label names neither answer nor a tie; expected {expected}")
+    return rows.with_columns(
+        pl.when(pl.col("_winner").is_null()).then(error).alias(ERROR),
+        add_to_extra(SLOT_KEY, slot.cast(pl.String).fill_null("null")),
+    ).drop("_first", "_second", "_winner")
+
+
+def row_a_vote(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.DataFrame:
+    """Each vote column of a row as a row of its own, in order: `name` says which, `_vote` how.
+
+    A vote that was not cast makes no row.
+    """
+    cast = [v for v in votes if rows[v].null_count() < len(rows)]
+    kept = [c for c in rows.columns if c not in votes]
+    long = rows.unpivot(index=kept, on=cast, variable_name=name, value_name="_vote")
+    return long.filter(pl.col("_vote").is_not_null()).sort(ROW, maintain_order=True)
+
+
+def add_to_extra(key: str, json_value: pl.Expr) -> pl.Expr:
+    """`EXTRA` with one more key; `json_value` is already JSON text."""
+    return extra_with(EXTRA, key, json_value)
+
+
+def list_to_extra(key: str, column: str) -> pl.Expr:
+    """`EXTRA` with one more key: a column of lists, whose items are numbers or JSON texts."""
+    items = pl.col(column).cast(pl.List(pl.String)).list.join(",")
+    return add_to_extra(key, pl.format("[{}]", items))

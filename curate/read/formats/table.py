@@ -1,0 +1,40 @@
+"""The pair table itself, as `dropped/` shards and `Pairs.write` hold it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import polars as pl
+
+from curate.read.formats.base import EXTRA, Format, RowSample, has_columns
+
+
+class PairTable(Format):
+    """The columns of the pair table as they are; other columns go to `extra`."""
+
+    name = "pairs"
+    answers = ("chosen", "rejected")
+    summary = "curate's own pair table"
+    text_columns = ("prompt", "chosen", "rejected")
+    value_columns: ClassVar[tuple[str, ...]] = (
+        "annotator",
+        "strength",
+        "is_tie",
+        "source",
+        "extra",
+    )
+    priority = 20
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether the columns that only a pair table has are all there."""
+        return has_columns(rows, "pair_id", "chosen", "rejected", "is_tie", "extra")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows as they are."""
+        known, other = pl.col("extra").cast(pl.String), pl.col(EXTRA)
+        both = known.str.strip_suffix("}") + pl.lit(",") + other.str.strip_prefix("{")
+        return rows.with_columns(
+            pl.coalesce(pl.when(known != "{}").then(both), other, known).alias(EXTRA),
+            pl.col("is_tie").cast(pl.Boolean),
+            pl.col("strength").cast(pl.Float32),
+        )

@@ -1,0 +1,36 @@
+"""The section `input` of pipeline.yaml: where the pairs come from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from curate.data.section import Section
+from curate.read.formats.columns import ColumnMapping
+from curate.read.formats.rule import RankingRule
+
+
+class InputConfig(Section):
+    """Where the pairs come from."""
+
+    path: str | None = Field(None, description="File, glob, folder or fsspec URL.")
+    hf: str | None = Field(None, description="Data set of the hub: owner/name.")
+    format: str = Field("auto", description="Name of the format, or auto.")
+    columns: ColumnMapping | None = Field(None, description="Mapping for 'format: columns'.")
+    ranking: RankingRule = Field(
+        default_factory=RankingRule, description="How rankings of several answers become pairs."
+    )
+    config: str | None = Field(None, description="Configuration of the hub's data set.")
+    split: str | None = Field(None, description="Split; default the only one, or train.")
+    revision: str | None = Field(None, description="Revision of the hub's data set.")
+    on_error: Literal["stop", "skip"] = Field(
+        "stop", description="What to do with a malformed row: stop, or report it and go on."
+    )
+    limit: int | None = Field(None, ge=1, description="Read at most this many pairs.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> InputConfig:
+        if (self.path is None) == (self.hf is None):
+            raise ValueError("give exactly one of path and hf")
+        return self

@@ -1,0 +1,64 @@
+"""What a data set holds, before anything is done to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import polars as pl
+
+from curate.data.duplicates import duplicate_flags
+from curate.data.table import messages_text
+from curate.read.pairs import Pairs
+
+_QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
+_MOST_SHOWN = 10
+_SAMPLE_ROWS = 1000
+
+
+def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
+    """Facts on a data set as plain data: its format, rows, turns, lengths, ties, annotators..."""
+    frame = pairs.frame
+    flags = duplicate_flags(frame)
+    texts = frame.select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
+    lengths = texts.select(pl.all().str.len_chars().cast(pl.Int64))
+    longer = lengths.select(d=(pl.col("chosen") - pl.col("rejected")).sign())["d"]
+    return {
+        "format": pairs.format,
+        "rows_read": pairs.rows_read,
+        "rows_rejected": len(pairs.rejected),
+        "pairs": len(frame),
+        "distinct_prompts": texts["prompt"].n_unique(),
+        "ties": int(frame["is_tie"].sum()),
+        "identical_answers": int((texts["chosen"] == texts["rejected"]).sum()),
+        "empty_answers": sum(int((lengths[c] == 0).sum()) for c in ("chosen", "rejected")),
+        "exact_repeats": int(flags["exact"].sum()),
+        "contradicted": int(flags["contradicted"].sum()),
+        "chosen_is_longer": int((longer > 0).sum()) / max(len(frame), 1),
+        "prompt_turns": _counts(frame.select(t=pl.col("prompt").list.len())["t"]),
+        "annotators": _counts(frame["annotator"]),
+        "sources": _counts(frame["source"]),
+        "strengths": int(frame["strength"].is_not_null().sum()),
+        "characters": {c: _quantiles(lengths[c]) for c in lengths.columns},
+        "extra_keys": _extra_keys(frame["extra"]),
+    }
+
+
+def _counts(column: pl.Series) -> dict[str, int]:
+    counts = column.drop_nulls().value_counts(sort=True)
+    rows = counts.head(_MOST_SHOWN).iter_rows()
+    shown = {str(value): int(count) for value, count in rows}
+    if len(counts) > _MOST_SHOWN:
+        shown[f"{len(counts) - _MOST_SHOWN} others"] = int(counts["count"][_MOST_SHOWN:].sum())
+    return shown
+
+
+def _quantiles(lengths: pl.Series) -> dict[str, int]:
+    names = ["min" if q == 0 else "max" if q == 1 else f"{q:.0%}" for q in _QUANTILES]
+    return {n: int(lengths.quantile(q) or 0) for n, q in zip(names, _QUANTILES, strict=True)}
+
+
+def _extra_keys(extra: pl.Series) -> list[str]:
+    """Keys of the first rows' `extra`."""
+    rows = extra.drop_nulls().head(_SAMPLE_ROWS).to_list()
+    return sorted({key for row in rows for key in orjson.loads(row)})

@@ -1,0 +1,153 @@
+"""Reads preference data of any known form into the pair table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Literal
+
+from curate.data.prefetch import read_ahead
+from curate.errors import CurateError
+from curate.read.formats.columns import ColumnMapping
+from curate.read.formats.rule import RankingRule
+from curate.read.rows_to_pairs import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs, Reader
+from curate.read.sources import Source, find_sources, is_saved_dataset
+from curate.steps.context import Progress, SilentProgress
+from curate.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from curate.read.input import InputConfig
+
+__all__ = [
+    "ORIGIN_COLUMNS",
+    "REJECTED_COLUMNS",
+    "Pairs",
+    "collect_pairs",
+    "read_pairs",
+    "stream_pairs",
+]
+
+
+def read_pairs(
+    path: str | None = None,
+    *,
+    hf: str | None = None,
+    format: str = "auto",
+    columns: ColumnMapping | dict[str, object] | None = None,
+    ranking: RankingRule | dict[str, object] | None = None,
+    config: str | None = None,
+    split: str | None = None,
+    revision: str | None = None,
+    on_error: Literal["stop", "skip"] = "stop",
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Pairs:
+    """Read preference pairs from files or from the hub.
+
+    Args:
+        path: file, glob, folder, fsspec URL, or a folder written by `Dataset.save_to_disk`.
+        hf: instead of a path, a data set of the hub as owner/name.
+        format: name of a format, or "auto" to find it from the first rows.
+        columns: mapping of columns for the format "columns".
+        ranking: how rankings of several answers become pairs; default the best and the worst.
+        config: configuration of the hub's data set.
+        split: split of a hub or saved data set; default the only one, or "train".
+        revision: revision of the hub's data set.
+        on_error: "stop" raises at the first batch that holds a malformed row; "skip" reports such
+            rows in `Pairs.rejected` and goes on.
+        limit: read at most this many pairs.
+        progress: where progress is shown.
+
+    Raises:
+        CurateError: nothing to read, no known format, a malformed row under "stop", no pair at all.
+    """
+    parts = stream_pairs(
+        path,
+        hf=hf,
+        format=format,
+        columns=columns,
+        ranking=ranking,
+        config=config,
+        split=split,
+        revision=revision,
+        on_error=on_error,
+        limit=limit,
+        progress=progress,
+    )
+    return collect_pairs(parts, Workspace())
+
+
+def collect_pairs(parts: Iterator[Pairs], workspace: Workspace) -> Pairs:
+    """The parts of a data set as one, in the workspace; there must be at least one part."""
+    with (
+        closing(workspace.spool("pairs")) as frame,
+        closing(workspace.spool("rejected")) as rejected,
+        closing(workspace.spool("origins")) as origins,
+    ):
+        for part in read_ahead(parts):
+            frame.write(part.frame)
+            rejected.write(part.rejected)
+            origins.write(part.origins)
+            last = part
+        return Pairs(frame.frame(), rejected.frame(), origins.frame(), last.format, last.rows_read)
+
+
+def stream_pairs(
+    path: str | None = None,
+    *,
+    hf: str | None = None,
+    format: str = "auto",
+    columns: ColumnMapping | dict[str, object] | None = None,
+    ranking: RankingRule | dict[str, object] | None = None,
+    config: str | None = None,
+    split: str | None = None,
+    revision: str | None = None,
+    on_error: Literal["stop", "skip"] = "stop",
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Pairs]:
+    """The same as `read_pairs`, a few thousand rows at a time; `rows_read` counts up.
+
+    Formats whose pairs are made of several rows (`unpaired`, `helpsteer2_attributes`) come a file
+    at a time. Ids are the same as by `read_pairs`; for them 16 bytes a pair are held.
+    """
+    if isinstance(columns, dict):
+        columns = ColumnMapping.model_validate(columns)
+    if not isinstance(ranking, RankingRule):
+        ranking = RankingRule.model_validate(ranking or {})
+    sources = sources_of(path, hf, config, split, revision)
+    reader = Reader(format, columns, ranking, on_error)
+    with (progress or SilentProgress()).task("read", limit) as task:
+        for batch in reader.batches(sources):
+            over = reader.pairs - limit if limit is not None else 0
+            if over > 0:
+                batch.frame = batch.frame.head(len(batch) - over)
+                batch.origins = batch.origins.head(len(batch))
+            task.advance(len(batch))
+            yield batch
+            if limit is not None and over >= 0:
+                break
+    if not reader.pairs:
+        raise reader.nothing_read()
+
+
+def place_of(input_: InputConfig) -> list[Source]:
+    """The sources of a configuration's `input`."""
+    return sources_of(input_.path, input_.hf, input_.config, input_.split, input_.revision)
+
+
+def sources_of(
+    path: str | None, hf: str | None, config: str | None, split: str | None, revision: str | None
+) -> list[Source]:
+    """Where the rows are; raises CurateError where nothing is there."""
+    if (path is None) == (hf is None):
+        raise CurateError("give either a path or a hub name", where="input", expected="path or hf")
+    if path is None:
+        from curate.read.sources.hub import hub_source
+
+        return [hub_source(str(hf), config, split, revision)]
+    if is_saved_dataset(path):
+        from curate.read.sources.hub import saved_source
+
+        return [saved_source(path, split)]
+    return find_sources(path)

@@ -1,0 +1,190 @@
+"""Turns blocks of rows into pairs with ids, block by block."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+import pyarrow as pa
+
+from curate.data.table import PAIR_COLUMNS, PairIds, empty_pairs, to_arrow
+from curate.errors import CurateError
+from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
+from curate.read.formats.base import RowSample, finish
+from curate.read.formats.columns import ColumnMapping, MappedColumns
+from curate.read.formats.rule import RankingRule
+from curate.read.sources import Block, Source
+
+_SAMPLE_ROWS = 100
+_SHOWN_ERRORS = 5
+_SHOWN_REASONS = 3
+REJECTED_COLUMNS: dict[str, pl.DataType] = {
+    "file": pl.String(),
+    "row": pl.Int64(),
+    "reason": pl.String(),
+}
+ORIGIN_COLUMNS: dict[str, pl.DataType] = {"file": pl.String(), "row": pl.Int64()}
+
+
+@dataclass
+class Pairs:
+    """The pairs of a data set and the rows that were no pairs.
+
+    Attributes:
+        frame: the pair table, columns and types of `PAIR_COLUMNS`.
+        rejected: file, row (counted from 1) and reason of every row that could not be read, or that
+            makes no pair.
+        origins: file and row of each pair, in order; empty where the pairs came from no file.
+        format: the name of the format that was found or given.
+        rows_read: rows read from the files; a row of several votes gives several pairs.
+    """
+
+    frame: pl.DataFrame
+    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED_COLUMNS))
+    origins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ORIGIN_COLUMNS))
+    format: str = "pairs"
+    rows_read: int = 0
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def to_arrow(self) -> pa.Table:
+        """The pair table in Arrow."""
+        return to_arrow(self.frame)
+
+
+class Reader:
+    """Reads sources block by block; ids and the format hold over all of them.
+
+    Args:
+        name: of a format, or "auto".
+        mapping: of columns, for the format "columns".
+        ranking: how rankings become pairs.
+        on_error: "stop" raises at the first block with a malformed row, "skip" lists such rows.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        mapping: ColumnMapping | None,
+        ranking: RankingRule,
+        on_error: Literal["stop", "skip"],
+    ) -> None:
+        self._name, self._mapping, self._on_error = name, mapping, on_error
+        self._ranking = ranking
+        self._ids = PairIds()
+        self._reasons: Counter[str] = Counter()
+        self.format: Format | None = None
+        self.pairs = 0
+        self.rows = 0
+
+    def batches(self, sources: list[Source]) -> Iterator[Pairs]:
+        """The pairs of each block, or of each source whose pairs are made of several rows.
+
+        Raises:
+            CurateError: no known format, or a malformed row under "stop".
+        """
+        for source in sources:
+            held: list[pl.DataFrame] = []
+            for block in source.blocks():
+                rows = self._rows(block, source.label)
+                if self.format is not None and self.format.whole:
+                    held.append(rows)
+                else:
+                    yield self._take(rows, source.label)
+            if held:
+                yield self._take(pl.concat(held, how="diagonal_relaxed"), source.label)
+
+    def _rows(self, block: Block, label: str) -> pl.DataFrame:
+        if self.format is None and block.sample(1):
+            self.format = self._choose(block.sample(_SAMPLE_ROWS), label)
+            self.format.ranking = self._ranking
+        self.rows += len(block)
+        # A file of broken rows alone has no format; any will do to report them.
+        return block.frame(self.format or get_format("trl")())
+
+    def _choose(self, sample: RowSample, where: str) -> Format:
+        if self._name == "auto" and self._mapping is None:
+            return detect(sample, where)
+        if self._name in ("auto", "columns"):
+            chosen: Format = MappedColumns(self._mapping)
+        else:
+            chosen = get_format(self._name)()
+        if not chosen.matches(sample):
+            found = ", ".join(sorted({key for row in sample for key in row}))
+            raise CurateError(
+                f"the data is not of the format '{chosen.name}'",
+                where=where,
+                found=f"columns {found}",
+                expected=f"columns {', '.join(chosen.columns())}",
+            )
+        return chosen
+
+    def _take(self, rows: pl.DataFrame, label: str) -> Pairs:
+        broken = rows.filter(pl.col(ERROR).is_not_null()).select(ROW, ERROR)
+        whole = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
+        pairs = empty_pairs().with_columns(pl.lit(None, dtype=pl.Int64).alias(ROW))
+        silent = pl.DataFrame(schema={ROW: pl.Int64(), NO_PAIR: pl.String()})
+        if len(whole) and self.format is not None:
+            done = finish(self.format.convert(whole), label)
+            broken = pl.concat([broken, done.drop_nulls(ERROR).select(ROW, ERROR)])
+            silent = done.drop_nulls(NO_PAIR).select(ROW, NO_PAIR)
+            pairs = done.filter(pl.col(ERROR).is_null(), pl.col(NO_PAIR).is_null())
+        malformed_rows = listed(broken, ERROR, label)
+        if len(malformed_rows) and self._on_error == "stop":
+            raise malformed(malformed_rows)
+        return self._with_ids(
+            pairs.drop(ERROR, NO_PAIR, strict=False),
+            pl.concat([malformed_rows, listed(silent, NO_PAIR, label)]),
+            label,
+        )
+
+    def _with_ids(self, pairs: pl.DataFrame, rejected: pl.DataFrame, label: str) -> Pairs:
+        """Ids of the pairs; those whose given id occurred before are rejected."""
+        new = self._ids.new(pairs["pair_id"])
+        reason = pl.format("pair_id '{}' occurred before; expected a new one or none", "pair_id")
+        repeated = pairs.filter(~new).select(file=pl.lit(label), row=ROW, reason=reason)
+        if len(repeated):
+            if self._on_error == "stop":
+                raise malformed(repeated)
+            pairs, rejected = pairs.filter(new), pl.concat([rejected, repeated])
+        self._reasons.update(rejected["reason"].to_list())
+        self.pairs += len(pairs)
+        return Pairs(
+            self._ids.give(pairs.select(list(PAIR_COLUMNS))),
+            rejected,
+            pairs.select(file=pl.lit(label), row=ROW),
+            self.format.name if self.format else self._name,
+            self.rows,
+        )
+
+    def nothing_read(self) -> CurateError:
+        """The error for sources without a single pair."""
+        rejected = self._reasons.total()
+        found = f"{self.rows} rows, {rejected} of them malformed or without a pair"
+        for reason, count in self._reasons.most_common(_SHOWN_REASONS):
+            found += f"; {count}: {reason}"
+        return CurateError("no pair was read", where="input", found=found, expected="pairs")
+
+
+def listed(rows: pl.DataFrame, reason: str, label: str) -> pl.DataFrame:
+    """Rows of the columns of `REJECTED_COLUMNS`, in the file's order."""
+    return rows.sort(ROW).select(file=pl.lit(label), row=pl.col(ROW), reason=pl.col(reason))
+
+
+def malformed(rejected: pl.DataFrame) -> CurateError:
+    """The error for malformed rows: the first few, and how to go on without them."""
+    lines = [f"row {r['row']}: {r['reason']}" for r in rejected.head(_SHOWN_ERRORS).to_dicts()]
+    more = len(rejected) - len(lines)
+    if more > 0:
+        lines.append(f"and {more} more in this batch")
+    return CurateError(
+        "malformed rows",
+        where=str(rejected["file"][0]),
+        found="; ".join(lines),
+        fix="mend the rows, or go on without them with on_error: skip (they are then listed "
+        "in rejected_rows.parquet)",
+    )

@@ -1,0 +1,248 @@
+"""A block of rows as read, and its conversion to the frame that formats take."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import polars as pl
+import pyarrow as pa
+
+from curate.data.json_columns import decode_json
+from curate.data.table import MESSAGES
+from curate.read.formats import ERROR, EXTRA, ROW, Format
+from curate.read.formats.base import RowSample
+from curate.read.sources.messages import as_messages, has_other_keys, normalise_messages
+
+PAIR_ID = "pair_id"
+
+
+class Block(ABC):
+    """Some consecutive rows of one file."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of rows, broken ones included."""
+
+    @abstractmethod
+    def sample(self, rows: int) -> RowSample:
+        """The first rows as plain Python objects."""
+
+    @abstractmethod
+    def frame(self, fmt: Format) -> pl.DataFrame:
+        """`ROW`, `EXTRA`, `ERROR`, `pair_id` and every column that the format reads."""
+
+
+@dataclass
+class PythonBlock(Block):
+    """Rows of JSON: parsed objects, their row numbers, and the reasons of broken rows."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    broken: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.broken)
+
+    def sample(self, rows: int) -> RowSample:
+        """The first parsed rows."""
+        return self.rows[:rows]
+
+    def frame(self, fmt: Format) -> pl.DataFrame:
+        """Typed columns; a value of another kind than its column's is an error of its row."""
+        errors: dict[int, str] = {}
+        columns: list[pl.Series] = []
+        for name in fmt.text_columns:
+            values = [row.get(name) for row in self.rows]
+            columns.append(_text_series(name, values, fmt.scalars_are_text, errors))
+        for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
+            values = [row.get(name) for row in self.rows]
+            columns.append(_value_series(name, values, errors))
+        for name, dtype in fmt.nested_columns.items():
+            values = [row.get(name) for row in self.rows]
+            texts = [None if v is None else orjson.dumps(v).decode() for v in values]
+            nested, wrong = decode_json(pl.Series(name, texts, dtype=pl.String), dtype)
+            columns.append(nested)
+            for i in wrong:
+                errors.setdefault(i, _wrong_shape(name, dtype))
+        frame = pl.DataFrame(
+            [
+                pl.Series(ROW, self.numbers, dtype=pl.Int64),
+                pl.Series(EXTRA, self._extras(fmt), dtype=pl.String),
+                pl.Series(ERROR, [errors.get(i) for i in range(len(self.rows))], dtype=pl.String),
+                *columns,
+            ]
+        )
+        broken = pl.DataFrame(
+            {ROW: list(self.broken), ERROR: list(self.broken.values())},
+            schema={ROW: pl.Int64, ERROR: pl.String},
+        )
+        return pl.concat([frame, broken], how="diagonal").sort(ROW)
+
+    def _extras(self, fmt: Format) -> list[str | None]:
+        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra)
+        extras: list[str | None] = []
+        for row in self.rows:
+            if row.keys() <= placed and not any(type(v) is list for v in row.values()):
+                extras.append(None)
+                continue
+            rest = {k: v for k, v in row.items() if k not in placed}
+            lossy = (k for k in fmt.text_columns if k not in rest and has_other_keys(row.get(k)))
+            rest.update({k: row[k] for k in lossy})
+            extras.append(orjson.dumps(rest, default=str).decode() if rest else None)
+        return extras
+
+
+def _text_series(
+    name: str, values: list[Any], scalars_are_text: bool, errors: dict[int, str]
+) -> pl.Series:
+    """A text column as String or as messages, whichever most of its values are."""
+    try:
+        return pl.Series(name, values, dtype=pl.String, strict=True)
+    except (TypeError, pl.exceptions.PolarsError):
+        pass  # not text throughout
+    kinds = Counter("text" if type(v) is str else "messages" for v in values if _is_text(v))
+    most = "messages" if kinds["messages"] > kinds["text"] else "text"
+    out: list[Any] = []
+    for i, value in enumerate(values):
+        text = str(value) if scalars_are_text and type(value) in (bool, int, float) else value
+        converted, problem = _one_text(text, most)
+        out.append(converted)
+        if problem:
+            errors.setdefault(i, f"'{name}' {problem}")
+    return pl.Series(name, out, dtype=pl.String if most == "text" else MESSAGES)
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) in (str, list, dict)
+
+
+def _one_text(value: Any, most: str) -> tuple[Any, str | None]:
+    if value is None:
+        return None, None
+    if not _is_text(value):
+        return None, f"is {_shown(value)}; expected text or a list of messages"
+    if (type(value) is str) != (most == "text"):
+        kind = "text" if type(value) is str else "a list or object"
+        return None, f"is {kind}, while most rows hold {most}"
+    if type(value) is str:
+        return value, None
+    return as_messages(value)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{text[:40]}... ({type(value).__name__})" if len(text) > 40 else text
+
+
+_SCALARS: Mapping[type, str] = {bool: "bool", int: "number", float: "number", str: "text"}
+
+
+def _value_series(name: str, values: list[Any], errors: dict[int, str]) -> pl.Series:
+    """A scalar column in the type of most of its values."""
+    kinds = Counter(_SCALARS.get(type(v), "object") for v in values if v is not None)
+    if not kinds:
+        return pl.Series(name, values, dtype=pl.Null)
+    most = kinds.most_common(1)[0][0]
+    kept: list[Any] = []
+    for i, value in enumerate(values):
+        kind = None if value is None else _SCALARS.get(type(value), "object")
+        right = kind in (None, most) and kind != "object"
+        kept.append(value if right else None)
+        if not right:
+            errors.setdefault(i, f"'{name}' is {_shown(value)}, while most rows hold a {most}")
+    return pl.Series(name, kept, strict=False)
+
+
+@dataclass
+class ArrowBlock(Block):
+    """Rows of a columnar file."""
+
+    table: pa.Table
+    numbers: Sequence[int]
+    broken: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.table) + len(self.broken)
+
+    def sample(self, rows: int) -> RowSample:
+        """The first rows as dicts."""
+        sample: Sequence[Mapping[str, Any]] = self.table.slice(0, rows).to_pylist()
+        return sample
+
+    def frame(self, fmt: Format) -> pl.DataFrame:
+        """The columns in the types that formats take, without a loop over rows."""
+        frame = pl.DataFrame(pl.from_arrow(self.table))
+        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra)
+        rest = [c for c in frame.columns if c not in placed]
+        numbers = pl.Series(ROW, self.numbers, dtype=pl.Int64)
+        out = frame.with_columns(_extra(rest).alias(EXTRA)).select(numbers, EXTRA)
+        out = out.with_columns(pl.lit(None, dtype=pl.String).alias(ERROR))
+        for name in fmt.text_columns:
+            column, problem = _arrow_text(frame, name, fmt.scalars_are_text)
+            out = out.with_columns(column.alias(name))
+            if problem is not None:
+                out = out.with_columns(pl.col(ERROR).fill_null(problem))
+        for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
+            out = out.with_columns(_column(frame, name).alias(name))
+        for name, dtype in fmt.nested_columns.items():
+            column, problem = _arrow_nested(frame, name, dtype)
+            out = out.with_columns(column)
+            if problem is not None:
+                out = out.with_columns(pl.col(ERROR).fill_null(problem))
+        broken = pl.DataFrame(
+            {ROW: list(self.broken), ERROR: list(self.broken.values())},
+            schema={ROW: pl.Int64, ERROR: pl.String},
+        )
+        return pl.concat([out, broken], how="diagonal")
+
+
+def _extra(columns: list[str]) -> pl.Expr:
+    if not columns:
+        return pl.lit(None, dtype=pl.String)
+    return pl.struct(columns).struct.json_encode()
+
+
+def _column(frame: pl.DataFrame, name: str) -> pl.Series:
+    if name in frame.columns:
+        return frame[name]
+    return pl.Series(name, [None] * len(frame), dtype=pl.Null)
+
+
+def _arrow_text(
+    frame: pl.DataFrame, name: str, scalars_are_text: bool
+) -> tuple[pl.Series, str | None]:
+    column = _column(frame, name)
+    if column.dtype in (pl.String, pl.Null, pl.Categorical):
+        return column.cast(pl.String), None
+    messages = normalise_messages(column)
+    if messages is not None:
+        return messages, None
+    if scalars_are_text and (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        return column.cast(pl.String), None
+    nulls = pl.Series(name, [None] * len(frame), dtype=pl.String)
+    return nulls, f"'{name}' is a column of {column.dtype}; expected text or a list of messages"
+
+
+def _wrong_shape(name: str, dtype: pl.DataType) -> str:
+    return f"'{name}' is of another shape; expected {dtype}"
+
+
+def _arrow_nested(
+    frame: pl.DataFrame, name: str, dtype: pl.DataType
+) -> tuple[pl.Series, str | None]:
+    """The column in the given type; fields that are not in it are left out, missing ones null."""
+    column = _column(frame, name)
+    if column.dtype == pl.Null:
+        return column.cast(dtype), None
+    wrapped = pl.Struct({name: dtype})
+    encoded = column.to_frame().select(pl.struct(name).struct.json_encode()).to_series()
+    nested, wrong = decode_json(encoded, wrapped)
+    if wrong:
+        nulls = pl.Series(name, [None] * len(frame), dtype=dtype)
+        return nulls, _wrong_shape(name, dtype)
+    return nested.struct.field(name), None

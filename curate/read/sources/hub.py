@@ -1,0 +1,69 @@
+"""Data sets of the `datasets` library: saved to disk, or on the hub by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from curate.errors import CurateError, suggestion
+from curate.read.sources.blocks import ArrowBlock, Block
+from curate.read.sources.json_files import BLOCK_ROWS
+from curate.read.sources.locate import Source
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+DEFAULT_SPLIT = "train"
+
+
+def saved_source(path: str, split: str | None) -> Source:
+    """A folder saved to disk; of a DatasetDict the named split, else the only one or `train`."""
+    from datasets import DatasetDict, load_from_disk
+
+    loaded = load_from_disk(path)
+    if isinstance(loaded, DatasetDict):
+        loaded = loaded[_choose_split(list(loaded), split, path)]
+    return Source(path, lambda: _blocks(loaded))
+
+
+def hub_source(name: str, config: str | None, split: str | None, revision: str | None) -> Source:
+    """A data set of the hub by owner/name.
+
+    Raises:
+        CurateError: the hub cannot be reached, or has no such data set, config or split.
+    """
+    from datasets import get_dataset_split_names, load_dataset
+
+    try:
+        splits = get_dataset_split_names(name, config, revision=revision)
+        chosen = _choose_split(splits, split, name)
+        loaded = load_dataset(name, config, split=chosen, revision=revision)
+    except CurateError:
+        raise
+    except Exception as error:  # the library raises many kinds for a wrong name or no network
+        raise CurateError(
+            f"the data set could not be loaded: {type(error).__name__}",
+            where="input.hf",
+            found=f"{name}: {str(error).splitlines()[0] if str(error) else ''}",
+            fix="check the name, the network and the login (huggingface-cli login), "
+            "or download it and give input.path",
+        ) from error
+    return Source(name, lambda: _blocks(loaded))
+
+
+def _choose_split(splits: list[str], wanted: str | None, where: str) -> str:
+    if wanted is None and len(splits) == 1:
+        return splits[0]
+    name = wanted or DEFAULT_SPLIT
+    if name not in splits:
+        fix = suggestion(name, splits)
+        raise CurateError("no such split", where=f"{where}, input.split", found=name, fix=fix)
+    return name
+
+
+def _blocks(dataset: Dataset) -> Iterator[Block]:
+    first = 1
+    arrow: Any = dataset.with_format("arrow")
+    for table in arrow.iter(batch_size=BLOCK_ROWS):
+        yield ArrowBlock(table, range(first, first + len(table)))
+        first += len(table)

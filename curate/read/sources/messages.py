@@ -1,0 +1,98 @@
+"""Chat messages in the dialects of the field, brought to {role, content}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from curate.data.table import MESSAGES
+
+ROLES = {
+    "human": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "function_call": "assistant",
+    "observation": "tool",
+    "function": "tool",
+}
+"""Names of speakers in ShareGPT and its relatives; other names stay as they are."""
+
+_ROLE_KEYS = ("role", "from")
+_CONTENT_KEYS = ("content", "value")
+_PART_BREAK = "\n"
+
+
+def as_messages(value: Any) -> tuple[list[dict[str, str]] | None, str | None]:
+    """A message or list of messages as {role, content} dicts, or None and what is wrong."""
+    listed = [value] if isinstance(value, dict) else value
+    out: list[dict[str, str]] = []
+    for number, message in enumerate(listed, 1):
+        if not isinstance(message, dict):
+            kind = type(message).__name__
+            return None, f"holds {kind} as message {number}; expected {{role, content}}"
+        role = next((message[k] for k in _ROLE_KEYS if k in message), None)
+        content = _text(next((message[k] for k in _CONTENT_KEYS if k in message), None))
+        if not isinstance(role, str) or not isinstance(content, str):
+            kinds = f"role {type(role).__name__} and content {type(content).__name__}"
+            return None, f"has {kinds} in message {number}; expected both as text"
+        out.append({"role": ROLES.get(role, role), "content": content})
+    return out, None
+
+
+def _text(content: Any) -> Any:
+    """The texts of a content that is a list of parts ({type: text, text: ...}, images), joined."""
+    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
+        return content
+    texts = [part.get("text") for part in content]
+    return _PART_BREAK.join(text for text in texts if isinstance(text, str))
+
+
+def has_other_keys(value: Any) -> bool:
+    """Whether messages carry more (names, tool calls, images...) than {role, content} can hold."""
+    if not isinstance(value, list):
+        return False
+    known = {*_ROLE_KEYS, *_CONTENT_KEYS}
+    return any(
+        isinstance(m, dict)
+        and (not known.issuperset(m) or any(isinstance(v, list) for v in m.values()))
+        for m in value
+    )
+
+
+def normalise_messages(column: pl.Series) -> pl.Series | None:
+    """A struct or list-of-structs column as messages, or None if it has no role and content."""
+    dtype = column.dtype
+    single = isinstance(dtype, pl.Struct)
+    struct = dtype.inner if isinstance(dtype, pl.List) else dtype
+    if not isinstance(struct, pl.Struct):
+        return None
+    fields = {f.name for f in struct.fields}
+    role = next((k for k in _ROLE_KEYS if k in fields), None)
+    content = next((k for k in _CONTENT_KEYS if k in fields), None)
+    if role is None or content is None:
+        return None
+    frame = column.alias("m").to_frame()
+    if single:
+        frame = frame.select(
+            pl.when(pl.col("m").is_not_null()).then(pl.concat_list("m")).alias("m")
+        )
+    message = pl.struct(
+        role=pl.element().struct.field(role).cast(pl.String).replace(ROLES),
+        content=_content(struct, content),
+    )
+    return frame.select(pl.col("m").list.eval(message).cast(MESSAGES))["m"].alias(column.name)
+
+
+def _content(struct: pl.Struct, name: str) -> pl.Expr:
+    """The field of each message as text; of a list of parts the texts, joined."""
+    value = pl.element().struct.field(name)
+    dtype = struct.to_schema()[name]
+    if not isinstance(dtype, pl.List) or not isinstance(dtype.inner, pl.Struct):
+        return value.cast(pl.String)
+    if "text" not in dtype.inner.to_schema():
+        return value.cast(pl.String)
+    texts = value.list.eval(pl.element().struct.field("text").drop_nulls())
+    return texts.list.join(_PART_BREAK)

@@ -1,0 +1,1 @@
+"""The contracts of scorers and filters, and what they share."""

@@ -1,0 +1,149 @@
+"""The two contracts, Scorer and Filter, and what they are given and give back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from curate.steps.context import Context
+
+Direction = Literal["higher is better", "lower is better", "neither"]
+HIGHER: Direction = "higher is better"
+LOWER: Direction = "lower is better"
+Kind = Literal["float", "int", "bool", "text"]
+
+_DTYPES: dict[Kind, pl.DataType] = {
+    "float": pl.Float64(),
+    "int": pl.Int64(),
+    "bool": pl.Boolean(),
+    "text": pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a step makes: `<step>.<metric>`, with what a reader must know of it."""
+
+    name: str
+    meaning: str
+    kind: Kind = "float"
+    direction: Direction = "neither"
+    unit: str = ""
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """The polars type in which the column is stored."""
+        return _DTYPES[self.kind]
+
+
+class Parameters(BaseModel):
+    """Base of every step's parameters: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+class Step(Generic[P]):
+    """What scorers and filters have in common: a name, parameters and documentation.
+
+    Subclasses set `name`, `summary` (one line), `reference` (the paper, where there is one),
+    `version` (raised when the same parameters give other results) and `Params`.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    reference: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    Params: ClassVar[type[Parameters]]
+
+    def __init__(self, **parameters: Any) -> None:
+        self.params: P = self.Params(**parameters)  # type: ignore[assignment]
+
+
+class Scorer(Step[P], ABC):
+    """Computes score columns, one value a pair, in the order of the pairs.
+
+    `scope` is "row" when a pair's score depends on that pair alone (the pipeline then hands over
+    batches) and "table" when it depends on all pairs. A table scorer works on cached features.
+    """
+
+    scope: ClassVar[Literal["row", "table"]] = "table"
+    needs_embeddings: bool = False
+    reads_texts: bool = True
+    """Whether `score` looks at prompts and answers, and not at their features alone."""
+    stored: bool = False
+    """Whether scores depend on nothing but pairs, parameters, seed and embeddings, and are worth
+    keeping for the next run: those of a table scorer as a whole, of a row scorer row by row."""
+
+    @abstractmethod
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that `score` returns, in order."""
+
+    @abstractmethod
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Scores of `pairs`: one row a pair, in order, the columns of `columns()`.
+
+        A value that cannot be computed is NaN or null, and `<scorer>.status` says why.
+        """
+
+
+@dataclass(frozen=True)
+class FilterResult:
+    """What a filter decides of the pairs that it was given.
+
+    Attributes:
+        keep: one bool a pair.
+        reason: one text a pair, read where `keep` is false.
+        added: columns that the filter adds to every pair, kept or not.
+        changed: pair columns that take the place of those of the kept pairs (a flipped label);
+            what is dropped stays as it was read.
+    """
+
+    keep: pl.Series
+    reason: pl.Series
+    added: pl.DataFrame | None = None
+    changed: pl.DataFrame | None = None
+
+
+class Filter(Step[P], ABC):
+    """Decides which pairs go on.
+
+    A ranker is a filter that also adds a score column, a transform one that changes pairs or adds
+    a training weight, named by `weight`.
+    """
+
+    weight: ClassVar[str | None] = None
+
+    @abstractmethod
+    def reads(self) -> tuple[str, ...]:
+        """The columns that `apply` reads."""
+
+    def adds(self) -> tuple[Column, ...]:
+        """The columns that `apply` adds."""
+        return ()
+
+    @abstractmethod
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
+        """The verdict on `pairs`: pair columns, scores, and what earlier filters added."""
+
+
+def keep_all(
+    pairs: pl.DataFrame, added: pl.DataFrame, changed: pl.DataFrame | None = None
+) -> FilterResult:
+    """The verdict of a transform: nothing is dropped."""
+    keep = pl.repeat(True, len(pairs), eager=True)
+    return FilterResult(
+        keep, pl.repeat(None, len(pairs), dtype=pl.String, eager=True), added, changed
+    )
+
+
+def same_reason(keep: pl.Series, reason: str) -> FilterResult:
+    """A verdict that gives every dropped pair the same reason."""
+    return FilterResult(keep, pl.repeat(reason, len(keep), dtype=pl.String, eager=True))

@@ -1,0 +1,103 @@
+"""Finds scorers and filters by name through entry points, and checks whose they are."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from curate.errors import CurateError, suggestion
+from curate.steps.contracts import Filter, Scorer, Step
+
+SCORERS, FILTERS = "curate.scorers", "curate.filters"
+_OUR_PACKAGES = ("scorers", "filters")
+S = TypeVar("S", bound=Step[Any])
+
+
+def check_not_shadowed() -> None:
+    """Make sure that `scorers` and `filters` are this project's packages.
+
+    Raises:
+        CurateError: another folder of that name comes first on the import path.
+    """
+    home = Path(__file__).resolve().parents[2]
+    for name in _OUR_PACKAGES:
+        spec = importlib.util.find_spec(name)
+        places = (
+            [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
+        )
+        if not places or Path(places[0]).resolve() != home / name:
+            raise CurateError(
+                f"the package '{name}' of curate is hidden by another module of that name",
+                where=places[0] if places else "not importable",
+                expected=str(home / name),
+                fix="run from another folder, rename that module, or take it off PYTHONPATH",
+            )
+
+
+@cache
+def _entries(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+def scorer_names() -> list[str]:
+    """Names of all scorers, built in and plugged in."""
+    return sorted(_entries(SCORERS))
+
+
+def filter_names() -> list[str]:
+    """Names of all filters, built in and plugged in."""
+    return sorted(_entries(FILTERS))
+
+
+def scorer_class(name: str, where: str = "scorers") -> type[Scorer[Any]]:
+    """The scorer called `name`; raises CurateError with the nearest name if there is none."""
+    return _load(SCORERS, name, Scorer, where)  # type: ignore[type-abstract]
+
+
+def filter_class(name: str, where: str = "filters") -> type[Filter[Any]]:
+    """The filter called `name`; raises CurateError with the nearest name if there is none."""
+    return _load(FILTERS, name, Filter, where)  # type: ignore[type-abstract]
+
+
+def _load(group: str, name: str, kind: type[S], where: str) -> type[S]:
+    entries = _entries(group)
+    what = kind.__name__.lower()
+    if name not in entries:
+        fix = suggestion(name, entries) if entries else "reinstall curate: pip install ."
+        raise CurateError(f"unknown {what}", where=where, found=repr(name), fix=fix)
+    if entries[name].module.partition(".")[0] in _OUR_PACKAGES:
+        check_not_shadowed()
+    loaded = entries[name].load()
+    if not (isinstance(loaded, type) and issubclass(loaded, kind)):
+        raise CurateError(
+            f"the entry point is no {what}",
+            where=f"{group}: {name} = {entries[name].value}",
+            found=repr(loaded),
+            expected=f"a subclass of curate.steps.contracts.{kind.__name__}",
+        )
+    return loaded
+
+
+def build(cls: type[S], parameters: dict[str, Any], where: str) -> S:
+    """A step with its parameters; raises CurateError for an unknown or wrong one."""
+    try:
+        return cls(**parameters)
+    except ValidationError as error:
+        raise parameter_error(error, list(cls.Params.model_fields), where) from None
+
+
+def parameter_error(error: ValidationError, valid: list[str], where: str) -> CurateError:
+    """The first problem of a pydantic error, with the nearest valid name for an unknown key."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    spot = f"{where}.{place}" if place else where
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        return CurateError("unknown key", where=spot, found=repr(key), fix=suggestion(key, valid))
+    found = None if first["type"] == "missing" else repr(first["input"])
+    return CurateError("wrong value", where=spot, found=found, expected=first["msg"])

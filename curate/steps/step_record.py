@@ -1,0 +1,52 @@
+"""What a step says of its work, and the check of what it returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from curate.steps.contracts import Column
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one step did.
+
+    Attributes:
+        name: of the step in this run.
+        kind: "read", "embed", "score", "filter" or "write".
+        rows_in: pairs that it was given.
+        rows_out: pairs that go on.
+        seconds: wall time.
+        facts: what it found about the data set as a whole.
+        warnings: what the user should know.
+    """
+
+    name: str
+    kind: str
+    rows_in: int
+    rows_out: int
+    seconds: float
+    facts: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def typed(frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str) -> pl.DataFrame:
+    """A step's columns, checked against what it declared and named by it; NaN becomes null.
+
+    Raises:
+        RuntimeError: the step broke its contract, which is a bug of the step.
+    """
+    declared = [c.name for c in columns]
+    if frame.columns != declared or len(frame) != rows:
+        found = f"{frame.columns} with {len(frame)} rows"
+        raise RuntimeError(f"step '{name}' declared {declared} for {rows} rows, returned {found}")
+    frame = frame.select(pl.col(c.name).cast(c.dtype) for c in columns)
+    floats = [c.name for c in columns if c.kind == "float"]
+    frame = frame.with_columns(pl.col(floats).fill_nan(None)) if floats else frame
+    silent = [c for c in floats if frame[c].null_count()]
+    if silent and "status" not in declared:
+        raise RuntimeError(f"step '{name}' left {silent} empty without a status column")
+    return frame.rename({c: f"{name}.{c}" for c in declared})

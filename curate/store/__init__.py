@@ -1,0 +1,1 @@
+"""What is kept between runs, and the room a run works in."""

@@ -1,0 +1,101 @@
+"""Where a run keeps what is as long as its input: in memory, or in mapped files of a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curate.data.table import BATCH_ROWS
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+
+class Spool:
+    """Frames of one schema, written one after another and read back as one.
+
+    Args:
+        path: an Arrow file, from which the whole is mapped into memory page by page as it is used;
+            None keeps the frames as they are.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._frames: list[pl.DataFrame] = []
+        self._file: pa.OSFile | None = None
+        self._writer: pa.RecordBatchFileWriter | None = None
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Add rows; the first frame gives the schema."""
+        if self._path is None:
+            self._frames.append(frame)
+            return
+        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        if self._writer is None:
+            self._file = pa.OSFile(str(self._path), "wb")
+            self._writer = pa.ipc.new_file(self._file, table.schema)
+        self._writer.write_table(table, max_chunksize=BATCH_ROWS)
+
+    def frame(self) -> pl.DataFrame:
+        """All rows; nothing may be written after it. At least one frame must have been."""
+        if self._path is None:
+            return pl.concat(self._frames)
+        self.close()
+        table = pa.ipc.open_file(pa.memory_map(str(self._path))).read_all()
+        return pl.DataFrame(pl.from_arrow(table))
+
+    def close(self) -> None:
+        """End the file."""
+        if self._writer is not None and self._file is not None:
+            self._writer.close()
+            self._file.close()
+            self._writer = self._file = None
+
+
+class Workspace:
+    """Gives room to tables and arrays of a run.
+
+    Args:
+        folder: for files, which somebody else removes after the run; None: all stays in memory.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._taken = 0
+
+    def spool(self, name: str) -> Spool:
+        """Room for a table."""
+        return Spool(self._place(name, "arrow"))
+
+    def collect(self, name: str, frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+        """The frames as one."""
+        with closing(self.spool(name)) as spool:
+            for frame in frames:
+                spool.write(frame)
+            return spool.frame()
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Room for an array of zeros."""
+        path = self._place(name, "npy")
+        if path is None or 0 in shape:
+            return np.zeros(shape, dtype=dtype)
+        room = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        # A disk that turns out too small at the first write to a mapped page kills the process.
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        return room
+
+    def _place(self, name: str, ending: str) -> Path | None:
+        if self.folder is None:
+            return None
+        self._taken += 1
+        plain = re.sub(r"[^\w.-]", "_", name)
+        return self.folder / f"{self._taken:03d}-{plain}.{ending}"

@@ -1,0 +1,127 @@
+"""The dataset card of a run: README.md of its folder, in the form of the hub."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+import yaml
+
+from curate.write.exports import Advice
+
+_UNKNOWN = "unknown"
+
+
+def make_card(manifest: dict[str, Any], advice: Advice, license: str | None = None) -> str:
+    """Markdown with the hub's metadata: how the set was curated, and how to do it again.
+
+    Args:
+        manifest: of the run.
+        advice: where the shards are, and the share of wrong labels that is left.
+        license: of the source data, an identifier of the hub such as "mit"; None: unknown.
+    """
+    rows = manifest["rows"]
+    sections = [
+        _metadata(rows["kept"], advice, license),
+        f"# Curated preference pairs\n\n{rows['kept']:,} of {rows['in']:,} pairs, curated by "
+        f"[curate](https://pypi.org/project/curate-preferences/) "
+        f"{manifest['versions']['curate']}. Each row carries the id of its pair.",
+        _source(manifest, license),
+        _steps(manifest),
+        _noise(manifest, advice),
+        _models(manifest),
+        _again(manifest),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _metadata(rows: int, advice: Advice, license: str | None) -> str:
+    front: dict[str, Any] = {"license": license or _UNKNOWN}
+    front["tags"] = ["preference", "dpo", "reward-model", "curated"]
+    front["size_categories"] = [_size(rows)]
+    if advice.file_type != "dataset":
+        files = [{"split": "train", "path": advice.shards}]
+        front["configs"] = [{"config_name": "default", "data_files": files}]
+    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---"
+
+
+def _file_name(path: str | None) -> str | None:
+    """A path without the folders of this machine; a URL as it is."""
+    if path is None or "://" in path:
+        return path
+    return PurePath(path).name
+
+
+def _shareable(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without the folders of this machine."""
+    shown = {key: value for key, value in config.items() if key != "store"}
+    if "input" in shown and "path" in shown["input"]:
+        shown["input"] = shown["input"] | {"path": _file_name(shown["input"]["path"])}
+    if "output" in shown:
+        shown["output"] = shown["output"] | {"path": _file_name(shown["output"]["path"])}
+    return shown
+
+
+def _size(rows: int) -> str:
+    """The hub's class of sizes."""
+    bounds = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
+    return next((name for bound, name in bounds if rows < bound), "1M<n<10M")
+
+
+def _source(manifest: dict[str, Any], license: str | None) -> str:
+    source = manifest["input"]
+    place = manifest["config"].get("input") or {}
+    name = place.get("hf") or _file_name(place.get("path")) or "pairs in memory"
+    lines = [
+        "## Source",
+        "",
+        f"- data: `{name}`" + (f", revision `{place['revision']}`" if "revision" in place else ""),
+        f"- format: {source['format']}; rows read: {source['rows_read']:,}; rows without a pair: "
+        f"{source['rows_rejected']:,}",
+        f"- fingerprint of the pairs: `{source['fingerprint']}`",
+        f"- licence of the source: {license or 'not stated; look it up before you share this'}",
+    ]
+    return "\n".join(lines)
+
+
+def _steps(manifest: dict[str, Any]) -> str:
+    lines = ["## Steps", "| step | kind | pairs in | kept |", "|---|---|---|---|"]
+    for step in manifest["steps"]:
+        if step["kind"] in ("score", "filter"):
+            counts = f"{step['rows_in']:,} | {step['rows_out']:,}"
+            lines.append(f"| {step['name']} | {step['kind']} | {counts} |")
+    return "\n".join([lines[0], "", *lines[1:]]) if len(lines) > 3 else ""
+
+
+def _noise(manifest: dict[str, Any], advice: Advice) -> str:
+    lines = [
+        f"- {step['name']}: estimated share of wrong labels {step['facts']['noise_rate']:.1%}"
+        for step in manifest["steps"]
+        if step["facts"].get("noise_rate") is not None
+    ]
+    if advice.label_smoothing is not None:
+        lines.append(
+            f"- estimated share of wrong labels that is left: {advice.label_smoothing:.1%} (the "
+            "epsilon of rDPO and cDPO)"
+        )
+    return "\n".join(["## Label noise", "", *lines]) if lines else ""
+
+
+def _models(manifest: dict[str, Any]) -> str:
+    used = {
+        f"- {step['name']}: `{step['facts']['model']}`"
+        for step in manifest["steps"]
+        if isinstance(step["facts"].get("model"), str)
+    }
+    if any(step["facts"].get("cached") for step in manifest["steps"]):
+        used.add(f"- embed: `{manifest['config']['embedder']['name']}`")
+    return "\n".join(["## Models", "", *sorted(used)]) if used else ""
+
+
+def _again(manifest: dict[str, Any]) -> str:
+    config = yaml.safe_dump(_shareable(manifest["config"]), sort_keys=False).rstrip()
+    versions = ", ".join(f"{name} {v}" for name, v in manifest["versions"].items())
+    return (
+        f"## Reproduce\n\n`curate run pipeline.yaml` with\n\n```yaml\n{config}\n```\n\n"
+        f"Versions: {versions}."
+    )

@@ -1,0 +1,9 @@
+"""One file for each trainer or target that can be written.
+
+To add one, add a module here with a subclass of `Export`; it is found by its `name`.
+"""
+
+from curate.write.exports.base import WEIGHT, Advice, Export
+from curate.write.exports.registry import export_names, get_export
+
+__all__ = ["WEIGHT", "Advice", "Export", "export_names", "get_export"]

@@ -1,0 +1,128 @@
+"""The contract of an export."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import polars as pl
+
+from curate.data.table import PAIR_COLUMNS
+from curate.errors import CurateError
+
+WEIGHT = "weight"
+"""Training weight of a pair, a column of the kept pairs where a filter gave one."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a trainer should know of the data.
+
+    Attributes:
+        label_smoothing: share of wrong labels that is left: the epsilon of cDPO and rDPO; None
+            where nobody estimated it.
+        kept: path of the shards, from the folder in which the advice is written.
+        file_type: "parquet", "jsonl" or "dataset".
+    """
+
+    label_smoothing: float | None = None
+    kept: str = "kept"
+    file_type: str = "parquet"
+
+    @property
+    def epsilon(self) -> float | None:
+        """The share of wrong labels with the digits that a configuration needs."""
+        return None if self.label_smoothing is None else round(self.label_smoothing, 4)
+
+    @property
+    def loader(self) -> str:
+        """The name by which the `datasets` library loads the shards."""
+        return {"jsonl": "json", "dataset": "arrow"}.get(self.file_type, "parquet")
+
+    @property
+    def shards(self) -> str:
+        """Glob of the shards."""
+        inside = "train/*.arrow" if self.file_type == "dataset" else f"*.{self.file_type}"
+        return f"{self.kept}/{inside}"
+
+
+def carried(pairs: pl.DataFrame) -> list[str]:
+    """Columns besides the pair table's own, which the user wants in the shards."""
+    return [name for name in pairs.columns if name not in PAIR_COLUMNS and name != WEIGHT]
+
+
+def and_weight(pairs: pl.DataFrame) -> list[str]:
+    """The column of weights, where a filter gave some."""
+    return [WEIGHT] if WEIGHT in pairs.columns else []
+
+
+def margin() -> pl.Expr:
+    """The strength as `margin`, 0 for a pair without one."""
+    return pl.col("strength").fill_null(0.0).cast(pl.Float64).alias("margin")
+
+
+def lacking_strength(pairs: pl.DataFrame) -> list[str]:
+    """The warning that some pairs have no strength among others with one."""
+    lacking = pairs["strength"].null_count()
+    if not 0 < lacking < len(pairs):
+        return []
+    return [f"{lacking} of {len(pairs)} kept pairs have no strength: their margin is 0"]
+
+
+def check_single(pairs: pl.DataFrame, trainer: str) -> None:
+    """Make sure that each answer is one message.
+
+    Raises:
+        CurateError: an answer holds more, which the trainer's form cannot hold.
+    """
+    several = pairs.filter(pl.max_horizontal(pl.col("chosen", "rejected").list.len()) > 1)
+    if len(several):
+        raise CurateError(
+            f"{trainer} cannot hold answers of several messages",
+            where=f"pair {several['pair_id'][0]}",
+            found=f"{len(several)} such pairs among {len(pairs)}",
+            fix="drop them with the filter {type: expression, keep: 'ARRAY_LENGTH(chosen) = 1 "
+            "AND ARRAY_LENGTH(rejected) = 1'}, or use another output.format",
+        )
+
+
+class Export(ABC):
+    """Turns kept pairs into the columns that a trainer reads.
+
+    `reserved` are the columns that it makes besides those of the pair table.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    reserved: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The kept pairs in the trainer's columns, in order, then those of `carried`."""
+
+    def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """`convert` of kept pairs that come a part at a time."""
+        return map(self.convert, parts)
+
+    def files(self, advice: Advice) -> dict[str, Any]:  # noqa: ARG002
+        """Files for the trainer in the run's folder, by name: .json as data, .yaml as data."""
+        return {}
+
+    def warnings(self, pairs: pl.DataFrame) -> list[str]:
+        """What the trainer cannot hold of these pairs."""
+        found = []
+        ties = int(pairs["is_tie"].sum())
+        if ties:
+            found.append(
+                f"{ties} of {len(pairs)} kept pairs are ties, which the format '{self.name}' cannot"
+                " mark: a trainer would take them as votes; drop them with the filter 'ties'"
+            )
+        bare = int((pairs["prompt"].list.len() == 0).sum())
+        if bare:
+            found.append(
+                f"{bare} of {len(pairs)} kept pairs have no shared prompt (joint preferences),"
+                " which most trainers expect"
+            )
+        return found

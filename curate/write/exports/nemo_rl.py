@@ -1,0 +1,36 @@
+"""NeMo-RL's ranked completions (PreferenceDataset)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from curate.write.exports.base import Advice, Export, carried
+
+
+class NeMoRL(Export):
+    """`context` (messages) and `completions`: rank 0 for the chosen, 1 for the rejected answer."""
+
+    name = "nemo_rl"
+    summary = "NeMo-RL PreferenceDataset: context, completions with ranks; use file_type: jsonl"
+    reserved = ("context", "completions")
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The prompt as context, both answers with their ranks."""
+        ranked = [
+            pl.struct(rank=pl.lit(rank, dtype=pl.Int64), completion=pl.col(side))
+            for rank, side in enumerate(("chosen", "rejected"))
+        ]
+        return pairs.select(
+            pl.col("prompt").alias("context"),
+            pl.concat_list(ranked).alias("completions"),
+            "pair_id",
+            *carried(pairs),
+        )
+
+    def files(self, advice: Advice) -> dict[str, Any]:
+        """The part of NeMo-RL's configuration that reads the first shard."""
+        shard = f"{advice.kept}/part-00000.{advice.file_type}"
+        train = {"dataset_name": "PreferenceDataset", "data_path": shard}
+        return {"nemo_rl.yaml": {"data": {"train": train}}}

@@ -1,0 +1,50 @@
+"""OpenRLHF's preference data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from curate.write.exports.base import (
+    Advice,
+    Export,
+    carried,
+    lacking_strength,
+    margin,
+)
+
+
+class OpenRLHF(Export):
+    """`prompt`, `chosen`, `rejected` as messages, and `margin` where the data says a strength.
+
+    For `train_rm` and `train_dpo` (0.11: `--data.prompt_key prompt --data.apply_chat_template`;
+    older versions without `data.`).
+    """
+
+    name = "openrlhf"
+    summary = "OpenRLHF (train_rm, train_dpo): prompt, chosen, rejected as messages, margin"
+    reserved = ("margin",)
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The three message columns, margin and id."""
+        texts = ("prompt", "chosen", "rejected")
+        strengths = [margin()] if pairs["strength"].null_count() < len(pairs) else []
+        return pairs.select(*texts, *strengths, "pair_id", *carried(pairs))
+
+    def files(self, advice: Advice) -> dict[str, Any]:
+        """The arguments of the command line, by name."""
+        arguments: dict[str, Any] = {
+            "data.dataset": advice.kept,
+            "data.prompt_key": "prompt",
+            "data.chosen_key": "chosen",
+            "data.rejected_key": "rejected",
+            "data.apply_chat_template": True,
+        }
+        if advice.epsilon is not None:
+            arguments["model.label_smoothing"] = advice.epsilon
+        return {"openrlhf.yaml": arguments}
+
+    def warnings(self, pairs: pl.DataFrame) -> list[str]:
+        """Ties, and pairs without a strength among others with one."""
+        return super().warnings(pairs) + lacking_strength(pairs)

@@ -1,0 +1,23 @@
+"""The pair table itself."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.data.table import PAIR_COLUMNS
+from curate.write.exports.base import Export, and_weight, carried
+
+
+class PairTable(Export):
+    """All columns of the pair table, ties and annotators included; curate reads it back."""
+
+    name = "pairs"
+    summary = "curate's own pair table with every column; can be read back"
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The pair columns, weights if any, and what is carried."""
+        return pairs.select(*PAIR_COLUMNS, *and_weight(pairs), *carried(pairs))
+
+    def warnings(self, pairs: pl.DataFrame) -> list[str]:  # noqa: ARG002
+        """Nothing is lost."""
+        return []

@@ -1,0 +1,117 @@
+"""The data set types of TRL: preference, reward with margin, unpaired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from curate.data.hashes import hashed
+from curate.data.table import messages_key, messages_text
+from curate.write.exports.base import (
+    Advice,
+    Export,
+    and_weight,
+    carried,
+    lacking_strength,
+    margin,
+)
+
+
+def dpo_advice(advice: Advice) -> dict[str, Any]:
+    """Settings of DPOConfig for labels of which a known share is wrong (rDPO, 2403.00409)."""
+    if advice.epsilon is None:
+        return {}
+    return {"dpo_config.yaml": {"loss_type": "robust", "label_smoothing": advice.epsilon}}
+
+
+class TRLConversational(Export):
+    """`prompt`, `chosen`, `rejected` as messages for DPOTrainer and RewardTrainer; `pair_id`."""
+
+    name = "trl"
+    summary = "TRL preference, conversational with explicit prompt (DPOTrainer, RewardTrainer)"
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The three message columns, the id that leads back to the scores, and weights if any."""
+        texts = ("prompt", "chosen", "rejected")
+        return pairs.select(*texts, "pair_id", *and_weight(pairs), *carried(pairs))
+
+    def files(self, advice: Advice) -> dict[str, Any]:
+        """Settings for DPOConfig."""
+        return dpo_advice(advice)
+
+
+class TRLStandard(Export):
+    """`prompt`, `chosen`, `rejected` as texts; turns are marked where there is more than one."""
+
+    name = "trl_text"
+    summary = "TRL preference, standard: prompt, chosen and rejected as text"
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The three texts, the id, and weights if any."""
+        texts = [messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected")]
+        return pairs.select(*texts, "pair_id", *and_weight(pairs), *carried(pairs))
+
+    def files(self, advice: Advice) -> dict[str, Any]:
+        """Settings for DPOConfig."""
+        return dpo_advice(advice)
+
+
+class TRLReward(Export):
+    """TRL's reward type: the conversational columns and `margin`, the strength of each pair.
+
+    Pairs without a strength get the margin 0, which is no margin in the loss.
+    """
+
+    name = "trl_reward"
+    summary = "TRL RewardTrainer: conversational preference with a margin column"
+    reserved = ("margin",)
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Messages, margin and id."""
+        texts = ("prompt", "chosen", "rejected")
+        return pairs.select(*texts, margin(), "pair_id", *carried(pairs))
+
+    def warnings(self, pairs: pl.DataFrame) -> list[str]:
+        """Ties, and pairs without a strength among others with one."""
+        return super().warnings(pairs) + lacking_strength(pairs)
+
+
+class TRLUnpaired(Export):
+    """TRL's unpaired type for KTOTrainer: each answer a row, `label` true for the chosen one.
+
+    An answer that occurs in several pairs with the same label is written once, with the carried
+    columns of its first pair; for that, hashes of all answers are held while they are written.
+    """
+
+    name = "trl_kto"
+    summary = "TRL unpaired preference for KTOTrainer: prompt, completion, label"
+    reserved = ("completion", "label")
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Two rows a pair, repeats left out."""
+        return next(self.stream(iter([pairs])))
+
+    def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The same of one part after another; what an earlier one held is left out too."""
+        seen: set[int] = set()
+        for pairs in parts:
+            rows = self._rows(pairs)
+            label = pl.col("label").cast(pl.String)
+            text = pl.concat_str(messages_key("prompt"), messages_key("completion"), label)
+            keys = rows.select(k=hashed(text))["k"]
+            new = pl.Series([key not in seen for key in keys.to_list()], dtype=pl.Boolean)
+            seen.update(keys.to_list())
+            yield rows.filter(new & keys.is_first_distinct())
+
+    def _rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        sides = [
+            pairs.select(
+                "prompt", pl.col(side).alias("completion"), *carried(pairs), label=pl.lit(label)
+            )
+            for side, label in (("chosen", True), ("rejected", False))
+        ]
+        order = pl.int_range(pl.len()).alias("_order")
+        rows = pl.concat([side.with_columns(order) for side in sides])
+        return rows.sort("_order", maintain_order=True).drop("_order")

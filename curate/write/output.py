@@ -1,0 +1,33 @@
+"""The section `output` of pipeline.yaml: where and how the kept pairs are written."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from curate.data.section import Section
+
+FileType = Literal["parquet", "jsonl", "dataset"]
+
+
+class OutputConfig(Section):
+    """Where and how the kept pairs are written."""
+
+    path: str = Field("curated", description="Folder of the run.")
+    format: str = Field("trl", description="Export format of the kept shards.")
+    file_type: FileType = Field(
+        "parquet",
+        description="Kind of the kept shards; dataset: a DatasetDict as save_to_disk writes it.",
+    )
+    rows_per_shard: int = Field(100_000, ge=1, description="Rows in one shard at most.")
+    report: bool = Field(True, description="Write report.html, the run as a page to look at.")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Score columns that the shards carry, as a list or as NAME: COLUMN.",
+    )
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _named(cls, columns: object) -> object:
+        return {name: name for name in columns} if isinstance(columns, list) else columns

@@ -1,0 +1,146 @@
+"""Reads a finished run's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pyarrow import parquet
+
+from curate.data.table import DROP_REASON, DROP_STEP, batches
+from curate.errors import CurateError
+from curate.store.workspace import Workspace
+from curate.write.manifest import MANIFEST
+
+KEPT, PAIRS, DROPPED = "kept", "pairs", "dropped"
+SCORES, REJECTED = "scores.parquet", "rejected_rows.parquet"
+_BATCH_ROWS = 8192
+
+
+def keeps_pairs(format: str, file_type: str) -> bool:
+    """Whether `kept/` itself holds the pair table, so that `pairs/` is not written."""
+    return format == "pairs" and file_type == "parquet"
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether the path is the folder of a finished run."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+class RunFiles:
+    """A finished run.
+
+    Raises:
+        CurateError: the folder is no finished run, or one of an older version without `pairs/`.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not is_run(self.folder):
+            raise CurateError(
+                "the folder holds no finished run",
+                where=str(folder),
+                expected=f"a folder with {MANIFEST}",
+                fix="give the --output of a 'curate run'",
+            )
+        self.manifest: dict[str, Any] = json.loads(
+            (self.folder / MANIFEST).read_text(encoding="utf-8")
+        )
+        output = self.manifest["output"]
+        inside = KEPT if keeps_pairs(output["format"], output["file_type"]) else PAIRS
+        self._pairs = self.folder / inside
+        if not self._pairs.is_dir():
+            raise CurateError(
+                "the run keeps no pair table",
+                where=str(folder),
+                found="a run of an older version",
+                fix="run the pipeline again",
+            )
+
+    @property
+    def rows_kept(self) -> int:
+        """Pairs that were kept."""
+        return int(self.manifest["rows"]["kept"])
+
+    def kept(self) -> Iterator[pl.DataFrame]:
+        """The kept pairs as the pair table, a few thousand rows at a time."""
+        return _frames(self._pairs)
+
+    def dropped(self) -> Iterator[pl.DataFrame]:
+        """The dropped pairs as read, with drop_step and drop_reason."""
+        return _frames(self.folder / DROPPED)
+
+    def scores(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Id, origin and scores of all pairs."""
+        return pl.read_parquet(self.folder / SCORES, columns=columns)
+
+    def rejected(self) -> pl.DataFrame:
+        """File, row and reason of rows that made no pair."""
+        return pl.read_parquet(self.folder / REJECTED)
+
+    def all_pairs(self, workspace: Workspace | None = None) -> pl.DataFrame:
+        """Kept and dropped pairs in the order in which they were read.
+
+        Labels of kept pairs are as filters left them; drop_step and drop_reason are null for them.
+        Texts lie in the workspace, by default in memory.
+        """
+        kept = pl.scan_parquet(self._pairs / "*.parquet").select("pair_id").collect()["pair_id"]
+        order = self.scores(["pair_id"])["pair_id"]
+        return as_read(order, kept, self.kept(), self.dropped(), workspace or Workspace())
+
+
+def as_read(
+    order: pl.Series,
+    kept_ids: pl.Series,
+    kept: Iterator[pl.DataFrame],
+    dropped: Iterator[pl.DataFrame],
+    workspace: Workspace,
+) -> pl.DataFrame:
+    """The pairs of both, a few thousand in memory at a time, with drop_step and drop_reason.
+
+    Args:
+        order: ids of all pairs in the order wanted, in which either side is too.
+        kept_ids: those of the kept pairs.
+        kept: the kept pairs, part by part.
+        dropped: the others.
+        workspace: gives room to the result.
+    """
+    is_kept = order.is_in(kept_ids.implode())
+    fate = pl.DataFrame(schema={DROP_STEP: pl.String(), DROP_REASON: pl.String()})
+    sides = _Rows(kept), _Rows(dropped)
+
+    def parts() -> Iterator[pl.DataFrame]:
+        for rows in batches(len(order), _BATCH_ROWS) or [slice(0, 0)]:
+            number = int(is_kept[rows].sum())
+            counts = number, rows.stop - rows.start - number
+            found = [side.take(count) for side, count in zip(sides, counts, strict=True)]
+            both = pl.concat([*found, fate], how="diagonal")
+            wanted = order[rows].alias("pair_id").to_frame()
+            yield wanted.join(both, on="pair_id", how="left", maintain_order="left")
+
+    return workspace.collect("as read", parts())
+
+
+class _Rows:
+    """Frames that are taken a given number of rows at a time; no row gives the columns alone."""
+
+    def __init__(self, frames: Iterator[pl.DataFrame]) -> None:
+        self._frames = frames
+        self._held = next(frames, pl.DataFrame())
+
+    def take(self, rows: int) -> pl.DataFrame:
+        """The next rows."""
+        while len(self._held) < rows:
+            self._held = pl.concat([self._held, next(self._frames)])
+        taken, self._held = self._held[:rows], self._held[rows:]
+        return taken
+
+
+def _frames(folder: Path) -> Iterator[pl.DataFrame]:
+    for path in sorted(folder.glob("*.parquet")):
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+                yield pl.DataFrame(pl.from_arrow(batch))

@@ -1,0 +1,172 @@
+"""The rows of a run's input whose pairs were kept, with every column as published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+import pyarrow as pa
+
+from curate.errors import CurateError
+from curate.read.formats import Format, get_format
+from curate.read.formats.columns import MappedColumns
+from curate.read.input import InputConfig
+from curate.read.pairs import place_of
+from curate.read.sources.blocks import ArrowBlock, Block, PythonBlock
+from curate.steps.context import Progress, SilentProgress
+from curate.write.export import MARK, Exported, Target
+from curate.write.run_files import KEPT, RunFiles
+from curate.write.run_folder import staged
+from curate.write.shards import RAW_LINE, ShardWriter, write_json
+
+SOURCE = "source"
+_COLUMNAR, _TEXT = "parquet", "jsonl"
+
+
+def export_source(
+    folder_of_run: str | Path,
+    folder: Path,
+    target: Target,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Exported:
+    """Write the input's own rows: of JSON as JSON lines, of other files and the hub as parquet.
+
+    A row of several votes is written when one of its pairs was kept. A label that a filter turned
+    round is turned round by exchanging the columns of the two answers.
+
+    Args:
+        folder_of_run: a finished run; its input is read again.
+        folder: to write into; the rows lie in `kept/`.
+        target: its size of shards counts, its form and kind do not.
+        overwrite: replace an earlier export.
+        progress: where progress is shown.
+
+    Raises:
+        CurateError: the run's pairs came from memory, its input is gone or has changed, or a label
+            was turned round in a format that cannot say so.
+    """
+    run = RunFiles(folder_of_run)
+    rows, flipped = _wanted(run)
+    input_ = InputConfig.model_validate(run.manifest["config"]["input"])
+    fmt = _format(run.manifest["input"]["format"], input_)
+    if flipped and fmt.answers is None:
+        raise CurateError(
+            f"the format '{fmt.name}' cannot hold labels that were turned round",
+            where=str(folder_of_run),
+            found=f"{len(flipped)} rows with such labels",
+            fix="export to another form, or run without the filter that flips",
+        )
+    with staged(folder, overwrite, MARK) as stage:
+        writers: dict[str, ShardWriter] = {}
+        task_ = (progress or SilentProgress()).task("export", len(rows))
+        with task_ as task, ExitStack() as open_writers:
+            for kind, frame in _rows(input_, fmt, rows, flipped):
+                if kind not in writers:
+                    place = stage / (f"{KEPT}-{kind}" if writers else KEPT)
+                    writer = ShardWriter(place, kind, target.rows_per_shard)
+                    writers[kind] = open_writers.enter_context(writer)
+                writers[kind].write(frame)
+                task.advance(len(frame))
+        shards = [shard for writer in writers.values() for shard in writer.shards]
+        written = sum(shard["rows"] for shard in shards)
+        if written != len(rows):
+            raise CurateError(
+                "the input is not what the run has read",
+                where=str(input_.path or input_.hf),
+                found=f"{written} of {len(rows)} rows",
+                fix="run the pipeline again",
+            )
+        found = Exported(folder, run.rows_kept, shards, ())
+        write_json({"format": SOURCE, "rows": written, "files": shards}, stage / MARK)
+    return found
+
+
+def _format(name: str, input_: InputConfig) -> Format:
+    return MappedColumns(input_.columns) if name == MappedColumns.name else get_format(name)()
+
+
+def _wanted(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """File and row of all rows that are written, and of those whose label was turned round."""
+    origins = run.scores(None)
+    if "row" not in origins.columns or run.manifest["config"].get("input") is None:
+        raise CurateError(
+            "the run does not know where its pairs came from",
+            where=str(run.folder),
+            fix="give the pipeline an input; pairs from memory have no source to go back to",
+        )
+    origins = origins.select("pair_id", "file", "row")
+    rows: set[tuple[str, int]] = set()
+    flipped: set[tuple[str, int]] = set()
+    for batch in run.kept():
+        extra = pl.col("extra")
+        kept = batch.select(
+            "pair_id",
+            flip=extra.str.json_path_match("$.flipped") == "true",
+            rows=extra.str.json_path_match("$.rows"),
+        ).join(origins, on="pair_id", how="left", maintain_order="left")
+        for file, row, flip, several in kept.select("file", "row", "flip", "rows").iter_rows():
+            numbers = orjson.loads(several) if several else [row]
+            rows.update((file, number) for number in numbers)
+            if flip:
+                flipped.add((file, row))
+    return rows, flipped
+
+
+def _rows(
+    input_: InputConfig,
+    fmt: Format,
+    rows: set[tuple[str, int]],
+    flipped: set[tuple[str, int]],
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Kind and frame of the wanted rows of each block."""
+    for source in place_of(input_):
+        for block in source.blocks():
+            numbers = _numbers(block)
+            at = [i for i, number in enumerate(numbers) if (source.label, number) in rows]
+            if not at:
+                continue
+            turned = [(source.label, numbers[i]) in flipped for i in at]
+            yield _taken(block, fmt, at, turned)
+
+
+def _numbers(block: Block) -> list[int]:
+    if isinstance(block, (PythonBlock, ArrowBlock)):
+        return list(block.numbers)
+    raise TypeError(f"rows of {type(block).__name__} have no numbers")
+
+
+def _taken(
+    block: Block, fmt: Format, at: list[int], turned: list[bool]
+) -> tuple[str, pl.DataFrame]:
+    """The rows at these places, answers exchanged where `turned`."""
+    if isinstance(block, PythonBlock):
+        lines = []
+        for i, turn in zip(at, turned, strict=True):
+            row = block.rows[i]
+            lines.append(_swapped(row, fmt) if turn else row)
+        return _TEXT, _lines(lines)
+    assert isinstance(block, ArrowBlock)
+    frame = pl.DataFrame(pl.from_arrow(block.table.take(pa.array(at))))
+    if any(turned):
+        mark = pl.Series(turned)
+        swaps = fmt.swaps(frame.columns)
+        frame = frame.with_columns(
+            pl.when(mark).then(pl.col(b)).otherwise(pl.col(a)).alias(a) for a, b in swaps.items()
+        )
+    return _COLUMNAR, frame
+
+
+def _swapped(row: dict[str, Any], fmt: Format) -> dict[str, Any]:
+    swaps = fmt.swaps(list(row))
+    return {key: row[swaps.get(key, key)] for key in row}
+
+
+def _lines(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """JSON lines, which the writer puts down as they are."""
+    return pl.DataFrame({RAW_LINE: [orjson.dumps(row).decode() for row in rows]})

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate.data.hashes import content_keys, numbers_by_appearance, row_keys, select_in_batches
+from tests.helpers import numbered_pairs, pairs_of, swapped
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None, ""]), min_size=1, max_size=30))
+def test_numbers_follow_first_appearance(values: list[str | None]) -> None:
+    numbers, first = numbers_by_appearance(pl.Series(values, dtype=pl.String))
+    order = list(dict.fromkeys(values))
+    assert numbers.tolist() == [order.index(value) for value in values]
+    assert [values[row] for row in first] == order
+
+
+def test_content_keys_tell_texts_apart_and_ignore_the_label_in_low_and_high() -> None:
+    pairs = numbered_pairs(20, prompts=5)
+    keys, turned = content_keys(pairs), content_keys(swapped(pairs))
+    assert keys["prompt"].n_unique() == 5
+    assert keys["chosen"].n_unique() == keys["rejected"].n_unique() == 20
+    assert keys["chosen"].equals(turned["rejected"])
+    assert keys.select("low", "high").equals(turned.select("low", "high"))
+
+
+def test_batches_change_nothing() -> None:
+    frame = pl.DataFrame({"x": range(20_000)})
+    found = select_in_batches(frame, pl.col("x") * 2, y=pl.col("x").cast(pl.String))
+    assert found.equals(frame.select(pl.col("x") * 2, y=pl.col("x").cast(pl.String)))
+    assert select_in_batches(frame.head(0), pl.col("x")).columns == ["x"]
+
+
+def test_a_row_key_depends_on_each_value_and_a_missing_one_is_not_empty() -> None:
+    row = {"prompt": "p", "chosen": "a", "rejected": "b"}
+    rows = [row, {**row, "annotator": ""}, {**row, "annotator": "x"}, {**row, "is_tie": True}]
+    pairs = pairs_of(rows).with_columns(pair_id=pl.lit("same"))
+    keys = row_keys(pairs)
+    assert len(np.unique(keys)) == 4
+    assert row_keys(pairs[2:3])[0] == keys[2]

@@ -1,0 +1,153 @@
+"""The embedder that comes with curate, loaded from its wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from curate import CurateError
+from curate.models.embed.device import choose_device
+from curate.models.embed.embedder import Embedder
+from curate.models.embed.feature_rows import feature_tables
+from curate.models.embed.pair_embeddings import distinct_texts, embed_pairs
+from curate.steps.context import SilentProgress
+from curate.store.store import Store, open_store
+from curate.store.workspace import Workspace
+from tests.helpers import pairs_of
+
+ROWS = [
+    {"prompt": "What is a cat?", "chosen": "An animal.", "rejected": "A car."},
+    {"prompt": "What is a cat?", "chosen": "A car.", "rejected": "An animal."},
+]
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder(device="cpu", batch_tokens=64)
+
+
+def test_embeddings_are_unit_length_in_order_and_do_not_depend_on_the_batch(
+    embedder: Embedder,
+) -> None:
+    texts = ["a cat", "a " * 100 + "dog", "", "a kitten", "tax law"]
+    vectors = embedder.encode(texts)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    alone = np.concatenate([embedder.encode([t]) for t in texts])
+    np.testing.assert_allclose(vectors, alone, atol=1e-5)
+    assert vectors[0] @ vectors[3] > vectors[0] @ vectors[4] + 0.3
+
+
+def test_out_of_memory_halves_the_batch(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, sizes = embedder._encode_batch, []
+
+    def small(texts: list[str], inputs: object) -> list[np.ndarray]:
+        sizes.append(len(texts))
+        if len(texts) > 2:
+            raise torch.OutOfMemoryError
+        return real(texts, None)
+
+    texts = [f"text {i}" for i in range(7)]
+    expected = embedder.encode(texts)
+    monkeypatch.setattr(embedder, "_encode_batch", small)
+    np.testing.assert_allclose(embedder.encode(texts), expected, atol=1e-5)
+    assert max(sizes) > 2
+
+
+def test_one_text_that_does_not_fit_is_an_error(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(texts: list[str], inputs: object) -> list[np.ndarray]:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(embedder, "_encode_batch", never)
+    with pytest.raises(CurateError, match="does not fit"):
+        embedder.encode(["x"])
+
+
+def test_each_distinct_text_once_and_the_second_time_from_the_store(
+    embedder: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs, store = pairs_of(ROWS), Store(tmp_path)
+    texts, index = distinct_texts(pairs)
+    assert texts == ["What is a cat?", "An animal.", "A car."]
+    assert index["chosen"].tolist() == [1, 2]
+    first = embed_pairs(pairs, embedder, store, SilentProgress())
+    assert (first.cached, first.vectors.shape) == (False, (3, 384))
+    monkeypatch.setattr(embedder, "batches", None)
+    second = embed_pairs(pairs, embedder, store, SilentProgress())
+    assert second.cached
+    np.testing.assert_array_equal(first.of("chosen"), second.of("rejected")[::-1])
+
+
+def test_answers_are_scaled_to_differences_of_norm_one(embedder: Embedder) -> None:
+    features = embed_pairs(pairs_of(ROWS), embedder, None, SilentProgress())
+    chosen, rejected = feature_tables(features)
+    assert (chosen - rejected).norm(dim=1).square().mean().item() == pytest.approx(1.0)
+
+
+def test_fingerprint_changes_with_the_length_limit(embedder: Embedder) -> None:
+    assert Embedder(device="cpu", max_tokens=64).fingerprint != embedder.fingerprint
+
+
+def test_a_model_that_is_not_there() -> None:
+    with pytest.raises(CurateError, match="could not be loaded") as caught:
+        Embedder("no-such/model", device="cpu")
+    assert "embedder.name" in str(caught.value)
+
+
+def test_devices() -> None:
+    assert choose_device("cpu") == "cpu"
+    assert choose_device("auto") in ("cpu", "cuda", "mps")
+    with pytest.raises(CurateError, match="cannot be used"):
+        choose_device("cuda:99")
+
+
+def test_store_setting(tmp_path: Path) -> None:
+    assert open_store(None) is None
+    store = open_store(str(tmp_path))
+    assert store is not None
+    assert store.root == tmp_path
+
+
+def test_a_run_that_is_stopped_has_kept_all_but_the_batch_at_work(
+    embedder: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"prompt": f"p{i}", "chosen": f"a{i} " * 20, "rejected": f"b{i} " * 20} for i in range(20)
+    ]
+    pairs, store = pairs_of(rows), Store(tmp_path)
+    real, done = embedder._encode_batch, []
+
+    def some(texts: list[str], inputs: object) -> list[np.ndarray]:
+        if sum(done) >= 20:
+            raise KeyboardInterrupt
+        done.append(len(texts))
+        return real(texts, None)
+
+    monkeypatch.setattr(embedder, "_encode_batch", some)
+    with pytest.raises(KeyboardInterrupt):
+        embed_pairs(pairs, embedder, store, SilentProgress())
+    monkeypatch.setattr(embedder, "_encode_batch", real)
+    embedded: list[str] = []
+    batches = embedder.batches
+    monkeypatch.setattr(embedder, "batches", lambda t: (embedded.extend(t), batches(t))[1])
+    features = embed_pairs(pairs, embedder, store, SilentProgress(), Workspace(tmp_path), "float32")
+    assert len(embedded) == 60 - sum(done)
+    plain = embed_pairs(pairs, embedder, None, SilentProgress())
+    np.testing.assert_allclose(features.vectors, plain.vectors, atol=1e-5)
+    assert isinstance(features.vectors, np.memmap)
+
+
+@pytest.mark.slow
+def test_openvino_gives_nearly_the_same_vectors(embedder: Embedder) -> None:
+    pytest.importorskip("openvino")
+    fast = Embedder(backend="openvino", batch_tokens=512)
+    texts = ["a cat", "tax law", "", *(f"word {i} " * (1 + 7 * i) for i in range(20))]
+    cosine = (embedder.encode(texts) * fast.encode(texts)).sum(axis=1)
+    assert cosine.min() > 0.999
+    assert fast.fingerprint != embedder.fingerprint

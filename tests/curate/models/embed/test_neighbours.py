@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import faiss
+import numpy as np
+import pytest
+
+from curate.models.embed import neighbours
+from curate.models.embed.neighbours import nearest_others
+
+
+def unit(count: int, dim: int = 6) -> np.ndarray:
+    vectors = np.random.default_rng(0).normal(size=(count, dim)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_distances_equal_a_naive_loop_without_the_row_itself() -> None:
+    vectors = unit(40)
+    vectors[7] = vectors[3]  # another prompt at the same point is a neighbour at distance 0
+    found = nearest_others(vectors, 5).distances
+    for i in range(40):
+        others = sorted(
+            float(np.linalg.norm(vectors[i].astype(float) - vectors[j]))
+            for j in range(40)
+            if j != i
+        )
+        np.testing.assert_allclose(found[i], others[:5], atol=1e-3)
+
+
+def test_more_copies_than_neighbours() -> None:
+    vectors = np.repeat(unit(1), 8, axis=0)
+    np.testing.assert_allclose(nearest_others(vectors, 2).distances, 0.0, atol=1e-3)
+
+
+def clustered(count: int, dim: int = 16) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(20, dim))
+    points = centres[rng.integers(20, size=count)] + 0.3 * rng.normal(size=(count, dim))
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_an_inverted_file_reaches_the_recall_that_it_tells() -> None:
+    vectors = clustered(3000)
+    exact = nearest_others(vectors, 5)
+    near = nearest_others(vectors, 5, exact_below=1000)
+    assert exact.facts == {"index": "exact"}
+    assert near.facts["lists"] == int(4 * np.sqrt(3000))
+    told = near.facts["recall@5"]
+    assert told >= neighbours.RECALL
+    # Of what is found all is true: no distance is smaller than the exact one.
+    assert (near.distances >= exact.distances - 1e-4).all()
+    real = (near.distances <= exact.distances[:, -1:] + 1e-4).mean()
+    assert real >= told - 0.05
+
+
+def test_probes_grow_until_the_recall_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = unit(2000, dim=32)  # no clusters: the hard case
+    few = nearest_others(vectors, 5, exact_below=1000)
+    monkeypatch.setattr(neighbours, "RECALL", 2.0)  # out of reach: all lists are looked into
+    all_lists = nearest_others(vectors, 5, exact_below=1000)
+    assert 8 <= few.facts["probes"] < all_lists.facts["probes"] == all_lists.facts["lists"]
+    assert all_lists.facts["recall@5"] == 1.0
+    np.testing.assert_allclose(all_lists.distances, nearest_others(vectors, 5).distances, atol=1e-3)
+
+
+def test_the_index_goes_to_the_gpus_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = []
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 2, raising=False)
+    monkeypatch.setattr(
+        faiss, "index_cpu_to_all_gpus", lambda index: moved.append(index) or index, raising=False
+    )
+    nearest_others(unit(50), 3)
+    assert len(moved) == 1

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.models.text.near_duplicates import Sketches, nearly_repeats
+from curate.models.text.shingles import ShingleTable, jaccard, shingle_hashes, shingles
+from curate.steps.context import SilentProgress
+from curate.store.workspace import Workspace
+from tests.helpers import pairs_of
+
+LONG = " ".join(f"word{i}" for i in range(60))
+ALL = ("prompt", "chosen", "rejected")
+
+
+def edited(text: str, word: str = "other") -> str:
+    return " ".join([*text.split()[:-1], word])
+
+
+def table(*texts: str) -> ShingleTable:
+    made = ShingleTable(Workspace())
+    made.add(pl.Series(texts))
+    return made
+
+
+def sketched(*rows: tuple[str, ...], parts: tuple[str, ...] = ("prompt",)) -> Sketches:
+    made = Sketches(parts, len(rows), Workspace())
+    made.add(pl.DataFrame(rows, schema=list(parts), orient="row"))
+    return made
+
+
+def test_shingles_are_runs_of_three_words_without_case() -> None:
+    assert shingles("One two, three four") == shingles("one TWO three four")
+    assert len(shingles("one two three four")) == 2
+    assert len(shingles("one")) == 1
+    assert len(shingles("你好世界啊")) == 3
+    both = table("a b c d", "a b c e")
+    assert jaccard(both.of(0), both.of(1)) == pytest.approx(1 / 3)
+
+
+WORDS = st.lists(st.sampled_from(["a", "B", "c1", "d", "你好", "é", "!?", ""]), max_size=9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=6))
+def test_shingles_of_many_texts_equal_those_of_one_at_a_time(rows: list[list[str]]) -> None:
+    texts = [" ".join(row) for row in rows]
+    hashes, ends = shingle_hashes(pl.Series(texts, dtype=pl.String))
+    sets = [set(hashes[ends[i] : ends[i + 1]].tolist()) for i in range(len(texts))]
+    known = [shingles(text) for text in texts]
+    for i in range(len(texts)):
+        assert len(sets[i]) == len(known[i])
+        for j in range(len(texts)):
+            assert len(sets[i] & sets[j]) == len(known[i] & known[j])
+
+
+def test_parts_of_several_batches_are_found_again(tmp_path: Path) -> None:
+    made = ShingleTable(Workspace(tmp_path))
+    made.add(pl.Series(["a b c d", "x"]))
+    made.add(pl.Series(["a b c d e"]))
+    assert len(made) == 3
+    assert jaccard(made.of(0), made.of(2)) == pytest.approx(2 / 3)
+    assert jaccard(made.of(1), made.of(2)) == 0.0
+
+
+def test_similarity_takes_the_least_part_and_the_better_order() -> None:
+    found = sketched(
+        ("p q r s", LONG, "x y z"),
+        ("p q r s", "x y z", LONG),
+        ("p q r s", LONG, "no way out"),
+        parts=ALL,
+    )
+    assert found.similarity(0, 1) == 1.0
+    assert found.similarity(0, 2) == 0.0
+
+
+def test_a_near_copy_is_found_and_a_chain_is_judged_by_what_was_kept() -> None:
+    texts = [LONG, edited(LONG), "something else entirely here", edited(LONG, "third")]
+    found = sketched(*((text,) for text in texts))
+    assert found.earlier_near_duplicate(0.9).tolist() == [-1, 0, -1, 0]
+    assert found.earlier_near_duplicate(1.0).tolist() == [-1] * 4
+
+
+def test_what_is_found_is_near_and_nearly_all_that_is_near_is_found() -> None:
+    """Against all pairs of 400 texts, of which some are edited copies."""
+    rng = np.random.default_rng(0)
+    texts: list[str] = []
+    for _ in range(200):
+        words = [f"w{i}" for i in rng.integers(0, 500, size=40)]
+        copy = list(words)
+        for place in rng.integers(0, 40, size=rng.integers(0, 3)):
+            copy[place] = "changed"
+        texts += [" ".join(words), " ".join(copy)]
+    found = sketched(*((text,) for text in texts))
+    earlier = found.earlier_near_duplicate(0.8)
+    near = {i for i in range(1, 400, 2) if found.similarity(i - 1, i) >= 0.8}
+    reported = set(np.flatnonzero(earlier >= 0).tolist())
+    assert reported <= near
+    assert len(reported) >= 0.95 * len(near) > 50
+
+
+def test_every_part_must_be_near_and_the_order_of_answers_does_not_count() -> None:
+    pairs = pairs_of(
+        [
+            {"prompt": LONG, "chosen": "yes it is", "rejected": LONG},
+            {"prompt": edited(LONG), "chosen": edited(LONG), "rejected": "yes it is"},
+            {"prompt": LONG, "chosen": "no it is not", "rejected": LONG},
+        ]
+    )
+    ids = pairs["pair_id"].to_list()
+    assert nearly_repeats(pairs, ALL, 0.9, SilentProgress()).to_list() == [None, ids[0], None]
+    prompt_only = nearly_repeats(pairs, ("prompt",), 0.9, SilentProgress()).to_list()
+    assert prompt_only == [None, ids[0], None]  # the third repeats exactly, which is no near copy
+
+
+def test_exact_repeats_share_one_fate() -> None:
+    row = {"prompt": edited(LONG), "chosen": "a", "rejected": "b"}
+    pairs = pairs_of([{"prompt": LONG, "chosen": "a", "rejected": "b"}, row, row])
+    first = pairs["pair_id"][0]
+    assert nearly_repeats(pairs, ALL, 0.9, SilentProgress()).to_list() == [None, first, first]

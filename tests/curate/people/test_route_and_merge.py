@@ -1,0 +1,197 @@
+"""From a run to people and back: tasks, verdicts of three tools, votes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from curate import CurateError, Pairs, Pipeline, read_pairs
+from curate.cli.app import app
+from curate.people.merge import merge, merge_files, read_verdicts
+from curate.people.route import Choice, route
+from curate.steps.context import SilentProgress
+from curate.write.run_files import RunFiles
+from tests.helpers import numbered_pairs, pairs_of, write_jsonl
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Twelve pairs of six prompts, with answers of one to twelve words more."""
+    rows = [
+        {"prompt": f"prompt {i % 6}", "chosen": f"good{' word' * i}", "rejected": f"evil {i}"}
+        for i in range(12)
+    ]
+    frame = pairs_of(rows)
+    config = {
+        "scorers": [{"type": "lengths"}],
+        "filters": [{"type": "sample", "rows": 8}],
+        "store": None,
+    }
+    Pipeline(config).run(Pairs(frame), output=tmp_path / "run")
+    return tmp_path / "run"
+
+
+def choice(tool: str = "pairs", **other: Any) -> Choice:
+    return Choice(**{"budget": 5, "tool": tool, "by": ["lengths.chosen"], **other})
+
+
+def answered(tasks: list[dict[str, Any]], tool: str, wanted: list[str]) -> Any:
+    """What the tool exports when one person wants these verdicts."""
+    rows = []
+    for task, verdict in zip(tasks, wanted, strict=True):
+        data = task.get("data") or task
+        order = data.get("order") or task["metadata"]["order"]
+        keep, flip = ("A", "B") if order == "straight" else ("B", "A")
+        said = {"keep": keep, "flip": flip}.get(verdict, verdict)
+        if tool == "label_studio":
+            result = [{"from_name": "verdict", "value": {"choices": [said]}}]
+            rows.append({**task, "annotations": [{"completed_by": 7, "result": result}]})
+        elif tool == "argilla":
+            rows.append({**task, "responses": {"verdict": [{"value": said, "user_id": "7"}]}})
+        else:
+            rows.append({**task, "verdict": said, "reviewer": "7"})
+    return rows
+
+
+TASKS = {"label_studio": "tasks.json", "argilla": "records.json", "pairs": "pairs.jsonl"}
+WANTED = ["keep", "flip", "tie", "drop", "keep"]
+
+
+@pytest.mark.parametrize("tool", TASKS)
+def test_there_and_back(tool: str, run: Path, tmp_path: Path) -> None:
+    found = route(run, tmp_path / "tasks", choice(tool))
+    text = (tmp_path / "tasks" / TASKS[tool]).read_text()
+    tasks = [json.loads(t) for t in text.splitlines()] if tool == "pairs" else json.loads(text)
+    assert len(tasks) == len(found.pairs) == 5
+    done = tmp_path / "done.json"
+    done.write_text(json.dumps(answered(tasks, tool, WANTED)))
+    merged = merge_files(str(run), [done], tmp_path / "merged", False, SilentProgress())
+    assert merged.counts == {"keep": 2, "flip": 1, "tie": 1, "drop": 1, "skip": 0}
+    again = read_pairs(str(tmp_path / "merged" / "pairs")).frame
+    votes = again.filter(pl.col("annotator") == "7")
+    assert (len(again), len(votes)) == (12 + 4, 4)
+    assert votes["is_tie"].to_list() == [False, False, True, False]
+    starts = [c[0]["content"].split()[0] for c in votes["chosen"].to_list()]
+    assert starts == ["good", "evil", "good", "good"]
+    asked = [json.loads(e)["verdict_on"] for e in votes["extra"]]
+    ids = found.pairs["pair_id"].to_list()
+    assert asked == [ids[i] for i in (0, 1, 2, 4)]
+    assert again["pair_id"].n_unique() == 16
+
+
+def test_tasks_show_both_orders_and_neither_label_nor_score(run: Path, tmp_path: Path) -> None:
+    route(run, tmp_path / "t", choice("label_studio", budget=6))
+    tasks = json.loads((tmp_path / "t" / "tasks.json").read_text())
+    assert {task["data"]["order"] for task in tasks} == {"straight", "crossed"}
+    for task in tasks:
+        straight = task["data"]["order"] == "straight"
+        assert task["data"]["answer_a"].startswith("good" if straight else "evil")
+        assert set(task["data"]) == {"pair_id", "order", "prompt", "answer_a", "answer_b"}
+    config = ElementTree.parse(tmp_path / "t" / "label_config.xml").getroot()
+    shown = {e.get("value") for e in config.iter("Text")}
+    assert shown == {"$prompt", "$answer_a", "$answer_b"}
+
+
+def test_one_pair_a_prompt_within_the_budget(run: Path, tmp_path: Path) -> None:
+    found = route(run, tmp_path / "a", choice(budget=50))
+    assert len(found.pairs) == 6
+    more = route(run, tmp_path / "b", choice(budget=50, per_prompt=2))
+    assert len(more.pairs) == 12
+    kept = route(run, tmp_path / "c", choice(budget=50, per_prompt=2, include_dropped=False))
+    assert len(kept.pairs) == 8
+    priority = more.pairs["priority"].to_list()
+    assert priority == sorted(priority, reverse=True)
+
+
+def test_gains_decide_where_they_are_given(run: Path, tmp_path: Path) -> None:
+    wanted = {"longer_words=low": 1.0}
+    found = route(run, tmp_path / "a", choice(budget=3, by=[], coefficients=wanted))
+    assert found.columns == []
+    assert found.pairs["gain"].to_list() == [1.0] * 3
+    assert found.pairs["longer_words"].max() < 6
+
+
+def test_nothing_to_go_by(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(CurateError, match="nothing tells which pairs people should see"):
+        route(run, tmp_path / "a", choice(by=[]))
+    with pytest.raises(CurateError, match="unknown tool"):
+        route(run, tmp_path / "a", choice("paper"))
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_last_verdict_of_a_reviewer_counts(tmp_path: Path) -> None:
+    rows = [
+        {"pair_id": "x", "reviewer": "ann", "verdict": "keep"},
+        {"pair_id": "x", "reviewer": "bob", "verdict": "flip"},
+        {"pair_id": "x", "reviewer": "ann", "verdict": "tie"},
+        {"pair_id": "y", "reviewer": "ann", "verdict": None},
+    ]
+    found = read_verdicts([write_jsonl(tmp_path / "v.jsonl", rows)])
+    assert sorted(found.rows()) == [
+        ("x", "ann", "tie"),
+        ("x", "bob", "flip"),
+        ("y", "ann", "skip"),
+    ]
+
+
+def test_wrong_verdicts_say_where(tmp_path: Path) -> None:
+    bad = write_jsonl(tmp_path / "v.jsonl", [{"pair_id": "x", "verdict": "kepe"}])
+    with pytest.raises(CurateError, match=r"v.jsonl, verdict 1[\s\S]*did you mean 'keep'"):
+        read_verdicts([bad])
+    with pytest.raises(CurateError, match="of no known kind"):
+        read_verdicts([write_jsonl(tmp_path / "w.jsonl", [{"a": 1}])])
+    (tmp_path / "n.json").write_text("{oops")
+    with pytest.raises(CurateError, match="cannot be read"):
+        read_verdicts([tmp_path / "n.json"])
+    good = write_jsonl(tmp_path / "g.jsonl", [{"pair_id": "x", "verdict": "keep"}])
+    with pytest.raises(CurateError, match="names a pair that is not in the data"):
+        merge(numbered_pairs(2), read_verdicts([good]))
+
+
+def test_a_cancelled_annotation_counts_for_nothing(tmp_path: Path) -> None:
+    result = [{"from_name": "verdict", "value": {"choices": ["A"]}}]
+    task = {
+        "data": {"pair_id": "x", "order": "straight"},
+        "annotations": [
+            {"completed_by": {"email": "a@b.c"}, "result": result, "was_cancelled": False},
+            {"completed_by": 2, "result": result, "was_cancelled": True},
+            {"completed_by": 3, "result": []},
+        ],
+    }
+    (tmp_path / "v.json").write_text(json.dumps([task]))
+    found = read_verdicts([tmp_path / "v.json"])
+    assert found.rows() == [("x", "a@b.c", "keep"), ("x", "3", "skip")]
+
+
+def test_commands(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "gains.json").write_text('{"overlap=low": 1}')
+    out = str(tmp_path / "t")
+    options = [
+        "--budget",
+        "3",
+        "--out",
+        out,
+        "--to",
+        "pairs",
+        "--gains",
+        str(tmp_path / "gains.json"),
+    ]
+    done = CliRunner().invoke(app, ["route", str(run), *options])
+    assert done.exit_code == 0, done.output
+    assert "3 of 12 pairs for people" in done.output
+    verdicts = write_jsonl(
+        tmp_path / "v.jsonl",
+        [{"pair_id": p, "verdict": "flip"} for p in RunFiles(run).scores()["pair_id"][:2]],
+    )
+    merged = CliRunner().invoke(app, ["merge", str(run), str(verdicts), "-o", str(tmp_path / "m")])
+    assert merged.exit_code == 0, merged.output
+    assert "verdicts: 2 flip" in merged.output
+    (tmp_path / "gains.json").write_text('["x"]')
+    wrong = CliRunner().invoke(app, ["route", str(run), *options, "--overwrite"])
+    assert isinstance(wrong.exception, CurateError)

