@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from curate.data.json_text import to_json
+
 SLOT_KEY = "chosen_slot"
 """The slot (1 or 2) of the chosen answer, null for a tie."""
 
@@ -16,7 +18,7 @@ def extra_value(*keys: str) -> pl.Expr:
 
 def extra_with(column: str, key: str, json_value: pl.Expr) -> pl.Expr:
     """The column of JSON objects (or nulls) with one more key; `json_value` is already JSON."""
-    entry = pl.format('"{}":{}', pl.lit(key), json_value)
+    entry = pl.format("{}:{}", pl.lit(to_json(key)), json_value)
     empty = pl.col(column).is_null() | (pl.col(column) == "{}")
     body = pl.col(column).str.strip_suffix("}")
     opened = pl.when(empty).then(pl.lit("{")).otherwise(body + pl.lit(","))

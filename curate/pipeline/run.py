@@ -102,7 +102,11 @@ class Pipeline:
             started = time.perf_counter()
             pairs = pairs or self._gather(progress, workspace)
             seconds = time.perf_counter() - started
-            steps = [StepRecord("read", "read", pairs.rows_read, len(pairs), seconds)]
+            steps = [
+                StepRecord(
+                    "read", "read", pairs.rows_read, len(pairs), seconds, warnings=pairs.notes
+                )
+            ]
             engine = make_engine(self.config.engine)
             try:
                 result = self._score_and_filter(pairs, steps, progress, workspace, engine)

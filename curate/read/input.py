@@ -27,7 +27,15 @@ class InputConfig(Section):
     on_error: Literal["stop", "skip"] = Field(
         "stop", description="What to do with a malformed row: stop, or report it and go on."
     )
-    limit: int | None = Field(None, ge=1, description="Read at most this many pairs.")
+    limit: int | None = Field(None, ge=1, le=2**63 - 1, description="Read at most this many pairs.")
+
+    max_row_mb: int = Field(256, ge=1, le=1 << 20, description="Bound of one row of a text file.")
+    max_file_mb: int = Field(
+        2048,
+        ge=1,
+        le=1 << 24,
+        description="Bound of a file that is read as a whole: a JSON array, a packed Parquet file.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> InputConfig:

@@ -27,6 +27,7 @@ def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
         "format": pairs.format,
         "rows_read": pairs.rows_read,
         "rows_rejected": len(pairs.rejected),
+        "notes": list(pairs.notes),
         "pairs": len(frame),
         "distinct_prompts": texts["prompt"].n_unique(),
         "ties": int(frame["is_tie"].sum()),

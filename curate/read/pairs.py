@@ -12,6 +12,7 @@ from curate.read.formats.columns import ColumnMapping
 from curate.read.formats.rule import RankingRule
 from curate.read.rows_to_pairs import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs, Reader
 from curate.read.sources import Source, find_sources, is_saved_dataset
+from curate.read.sources.data_file import DEFAULT_BOUNDS, MB, Bounds
 from curate.steps.context import Progress, SilentProgress
 from curate.store.workspace import Workspace
 
@@ -40,6 +41,8 @@ def read_pairs(
     revision: str | None = None,
     on_error: Literal["stop", "skip"] = "stop",
     limit: int | None = None,
+    max_row_mb: int = 256,
+    max_file_mb: int = 2048,
     progress: Progress | None = None,
 ) -> Pairs:
     """Read preference pairs from files or from the hub.
@@ -56,6 +59,8 @@ def read_pairs(
         on_error: "stop" raises at the first batch that holds a malformed row; "skip" reports such
             rows in `Pairs.rejected` and goes on.
         limit: read at most this many pairs.
+        max_row_mb: bound of one row of a text file.
+        max_file_mb: bound of a file that can only be read as a whole, such as a JSON array.
         progress: where progress is shown.
 
     Raises:
@@ -72,6 +77,8 @@ def read_pairs(
         revision=revision,
         on_error=on_error,
         limit=limit,
+        max_row_mb=max_row_mb,
+        max_file_mb=max_file_mb,
         progress=progress,
     )
     return collect_pairs(parts, Workspace())
@@ -89,7 +96,8 @@ def collect_pairs(parts: Iterator[Pairs], workspace: Workspace) -> Pairs:
             rejected.write(part.rejected)
             origins.write(part.origins)
             last = part
-        return Pairs(frame.frame(), rejected.frame(), origins.frame(), last.format, last.rows_read)
+        whole = frame.frame(), rejected.frame(), origins.frame()
+        return Pairs(*whole, last.format, last.rows_read, last.notes)
 
 
 def stream_pairs(
@@ -104,6 +112,8 @@ def stream_pairs(
     revision: str | None = None,
     on_error: Literal["stop", "skip"] = "stop",
     limit: int | None = None,
+    max_row_mb: int = 256,
+    max_file_mb: int = 2048,
     progress: Progress | None = None,
 ) -> Iterator[Pairs]:
     """The same as `read_pairs`, a few thousand rows at a time; `rows_read` counts up.
@@ -115,7 +125,8 @@ def stream_pairs(
         columns = ColumnMapping.model_validate(columns)
     if not isinstance(ranking, RankingRule):
         ranking = RankingRule.model_validate(ranking or {})
-    sources = sources_of(path, hf, config, split, revision)
+    bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
+    sources = sources_of(path, hf, config, split, revision, bounds)
     reader = Reader(format, columns, ranking, on_error)
     with (progress or SilentProgress()).task("read", limit) as task:
         for batch in reader.batches(sources):
@@ -133,11 +144,18 @@ def stream_pairs(
 
 def place_of(input_: InputConfig) -> list[Source]:
     """The sources of a configuration's `input`."""
-    return sources_of(input_.path, input_.hf, input_.config, input_.split, input_.revision)
+    bounds = Bounds(input_.max_row_mb * MB, input_.max_file_mb * MB)
+    i = input_
+    return sources_of(i.path, i.hf, i.config, i.split, i.revision, bounds)
 
 
 def sources_of(
-    path: str | None, hf: str | None, config: str | None, split: str | None, revision: str | None
+    path: str | None,
+    hf: str | None,
+    config: str | None,
+    split: str | None,
+    revision: str | None,
+    bounds: Bounds = DEFAULT_BOUNDS,
 ) -> list[Source]:
     """Where the rows are; raises CurateError where nothing is there."""
     if (path is None) == (hf is None):
@@ -150,4 +168,4 @@ def sources_of(
         from curate.read.sources.hub import saved_source
 
         return [saved_source(path, split)]
-    return find_sources(path)
+    return find_sources(path, bounds)

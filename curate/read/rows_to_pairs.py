@@ -40,6 +40,7 @@ class Pairs:
         origins: file and row of each pair, in order; empty where the pairs came from no file.
         format: the name of the format that was found or given.
         rows_read: rows read from the files; a row of several votes gives several pairs.
+        notes: what the user should know: files that were left out, texts that were mended.
     """
 
     frame: pl.DataFrame
@@ -47,6 +48,7 @@ class Pairs:
     origins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ORIGIN_COLUMNS))
     format: str = "pairs"
     rows_read: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -77,6 +79,8 @@ class Reader:
         self._ranking = ranking
         self._ids = PairIds()
         self._reasons: Counter[str] = Counter()
+        self._notes: dict[str, None] = {}
+        self._replaced = 0
         self.format: Format | None = None
         self.pairs = 0
         self.rows = 0
@@ -88,6 +92,7 @@ class Reader:
             CurateError: no known format, or a malformed row under "stop".
         """
         for source in sources:
+            self._notes |= dict.fromkeys(source.notes)
             held: list[pl.DataFrame] = []
             for block in source.blocks():
                 rows = self._rows(block, source.label)
@@ -103,6 +108,8 @@ class Reader:
             self.format = self._choose(block.sample(_SAMPLE_ROWS), label)
             self.format.ranking = self._ranking
         self.rows += len(block)
+        self._notes |= dict.fromkeys(block.notes)
+        self._replaced += block.replaced
         # A file of broken rows alone has no format; any will do to report them.
         return block.frame(self.format or get_format("trl")())
 
@@ -159,7 +166,19 @@ class Reader:
             pairs.select(file=pl.lit(label), row=ROW),
             self.format.name if self.format else self._name,
             self.rows,
+            self.notes,
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of what was read so far."""
+        if not self._replaced:
+            return tuple(self._notes)
+        told = (
+            f"{self._replaced} rows hold texts that are no valid Unicode (lone surrogates, cut "
+            "characters): U+FFFD stands in their place"
+        )
+        return (*self._notes, told)
 
     def nothing_read(self) -> CurateError:
         """The error for sources without a single pair."""

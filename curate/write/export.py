@@ -109,7 +109,8 @@ def export(
         advice = Advice(smoothing(manifest), KEPT, target.file_type)
         files = form.files(advice) | {"README.md": make_card(manifest, advice, target.license)}
         write_files(files, stage)
-        found = Exported(folder, pairs, writer.shards, warnings.merged())
+        told = (*counts.pop("notes", ()), *warnings.merged())
+        found = Exported(folder, pairs, writer.shards, told)
         write_json(_mark(target, found, manifest), stage / MARK)
     return found
 
@@ -135,11 +136,11 @@ class _Warnings:
 
 def _read(place: InputConfig, counts: dict[str, Any], progress: Progress) -> Iterator[pl.DataFrame]:
     """The pairs of a data set; `counts` gets what was read."""
-    counts |= {"rows_rejected": 0}
+    counts |= {"rows_rejected": 0, "notes": ()}
     for part in stream_pairs(**dict(place), progress=progress):
         counts["rows_read"] = part.rows_read
         counts["rows_rejected"] += len(part.rejected)
-        counts["format"] = part.format
+        counts["format"], counts["notes"] = part.format, part.notes
         yield part.frame
 
 

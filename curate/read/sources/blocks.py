@@ -8,21 +8,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import polars as pl
 import pyarrow as pa
 
 from curate.data.json_columns import decode_json
+from curate.data.json_text import object_to_json, to_json
 from curate.data.table import MESSAGES
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
-from curate.read.sources.messages import as_messages, has_other_keys, normalise_messages
+from curate.read.sources import arrow_types
+from curate.read.sources.messages import (
+    as_messages,
+    has_other_keys,
+    normalise_messages,
+    unspoken,
+    with_more,
+)
 
 PAIR_ID = "pair_id"
 
 
 class Block(ABC):
-    """Some consecutive rows of one file."""
+    """Some consecutive rows of one file.
+
+    Attributes:
+        notes: what the user should know of the file as a whole.
+        replaced: rows with texts that no table can hold; U+FFFD stands in their place.
+    """
+
+    notes: Sequence[str] = ()
+    replaced: int = 0
 
     @abstractmethod
     def __len__(self) -> int:
@@ -44,6 +59,8 @@ class PythonBlock(Block):
     rows: list[dict[str, Any]] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     broken: dict[int, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    replaced: int = 0
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.broken)
@@ -64,7 +81,7 @@ class PythonBlock(Block):
             columns.append(_value_series(name, values, errors))
         for name, dtype in fmt.nested_columns.items():
             values = [row.get(name) for row in self.rows]
-            texts = [None if v is None else orjson.dumps(v).decode() for v in values]
+            texts = [None if v is None else to_json(v) for v in values]
             nested, wrong = decode_json(pl.Series(name, texts, dtype=pl.String), dtype)
             columns.append(nested)
             for i in wrong:
@@ -90,10 +107,10 @@ class PythonBlock(Block):
             if row.keys() <= placed and not any(type(v) is list for v in row.values()):
                 extras.append(None)
                 continue
-            rest = {k: v for k, v in row.items() if k not in placed}
+            rest = {k: v for k, v in row.items() if k not in placed and v is not None}
             lossy = (k for k in fmt.text_columns if k not in rest and has_other_keys(row.get(k)))
             rest.update({k: row[k] for k in lossy})
-            extras.append(orjson.dumps(rest, default=str).decode() if rest else None)
+            extras.append(object_to_json(rest) if rest else None)
         return extras
 
 
@@ -165,6 +182,17 @@ class ArrowBlock(Block):
     table: pa.Table
     numbers: Sequence[int]
     broken: dict[int, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    replaced: int = 0
+
+    def __post_init__(self) -> None:
+        """Bring the columns to types that can be looked into."""
+        columns = []
+        for column in self.table.columns:
+            whole, replaced = arrow_types.whole_utf8(arrow_types.plain(column))
+            columns.append(whole)
+            self.replaced += replaced
+        self.table = pa.table(columns, names=self.table.column_names)
 
     def __len__(self) -> int:
         return len(self.table) + len(self.broken)
@@ -176,17 +204,24 @@ class ArrowBlock(Block):
 
     def frame(self, fmt: Format) -> pl.DataFrame:
         """The columns in the types that formats take, without a loop over rows."""
-        frame = pl.DataFrame(pl.from_arrow(self.table))
-        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra)
-        rest = [c for c in frame.columns if c not in placed]
-        numbers = pl.Series(ROW, self.numbers, dtype=pl.Int64)
-        out = frame.with_columns(_extra(rest).alias(EXTRA)).select(numbers, EXTRA)
-        out = out.with_columns(pl.lit(None, dtype=pl.String).alias(ERROR))
+        read = [c for c in dict.fromkeys((*fmt.columns(), PAIR_ID)) if c in self.table.column_names]
+        errors: dict[int, str] = {}
+        frame = self._read(read, errors)
+        out = frame.select(pl.Series(ROW, self.numbers, dtype=pl.Int64), self._extra(fmt))
+        wrong = [errors.get(i) for i in range(len(self.table))]
+        out = out.with_columns(pl.Series(ERROR, wrong, dtype=pl.String))
         for name in fmt.text_columns:
             column, problem = _arrow_text(frame, name, fmt.scalars_are_text)
             out = out.with_columns(column.alias(name))
             if problem is not None:
                 out = out.with_columns(pl.col(ERROR).fill_null(problem))
+            elif column.dtype == MESSAGES:
+                told = pl.lit(
+                    f"'{name}' has a message without role or content; expected both as text"
+                )
+                out = out.with_columns(
+                    pl.col(ERROR).fill_null(pl.when(unspoken(column)).then(told))
+                )
         for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
             out = out.with_columns(_column(frame, name).alias(name))
         for name, dtype in fmt.nested_columns.items():
@@ -200,11 +235,52 @@ class ArrowBlock(Block):
         )
         return pl.concat([out, broken], how="diagonal")
 
+    def _read(self, names: list[str], errors: dict[int, str]) -> pl.DataFrame:
+        """The columns that the format reads; a type that has no place there becomes text."""
+        columns = {}
+        for name in names:
+            column = self.table[name]
+            if arrow_types.is_bytes(column.type):
+                column, wrong = arrow_types.bytes_as_text(column)
+                errors |= dict.fromkeys(wrong, f"'{name}' holds bytes that are no UTF-8 text")
+            elif not arrow_types.is_json(column.type):
+                texts = arrow_types.as_json(column)
+                column = pa.chunked_array([pa.array(texts, pa.large_string())])
+            columns[name] = column
+        frame = pl.DataFrame(pl.from_arrow(pa.table(columns))) if columns else pl.DataFrame()
+        return frame if columns else pl.DataFrame({ROW: self.numbers}, schema={ROW: pl.Int64})
 
-def _extra(columns: list[str]) -> pl.Expr:
-    if not columns:
-        return pl.lit(None, dtype=pl.String)
-    return pl.struct(columns).struct.json_encode()
+    def _extra(self, fmt: Format) -> pl.Series:
+        """JSON of what the format does not place: other columns, messages with more than texts."""
+        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra)
+        entries = []
+        for name, column in zip(self.table.column_names, self.table.columns, strict=True):
+            if name not in placed:
+                entries.append(_json_entry(name, column))
+            elif name in fmt.text_columns and pa.types.is_nested(column.type):
+                more = [with_more(value) for value in column.to_pylist()]
+                if any(more):
+                    texts = [None if value is None else to_json(value) for value in more]
+                    entries.append(_entry(name, pl.Series(texts, dtype=pl.String)))
+        if not entries:
+            return pl.Series(EXTRA, [None] * len(self.table), dtype=pl.String)
+        joined = pl.concat_str(pl.all(), separator=",", ignore_nulls=True)
+        frame = pl.DataFrame({str(i): entry for i, entry in enumerate(entries)}).select(t=joined)
+        whole = pl.lit("{") + pl.col("t") + pl.lit("}")
+        return frame.select(pl.when(pl.col("t") != "").then(whole).alias(EXTRA)).to_series()
+
+
+def _json_entry(name: str, column: pa.ChunkedArray) -> pl.Series:
+    """`"name":value` of each row, null where the value is."""
+    if not arrow_types.is_json(column.type):
+        return _entry(name, pl.Series(arrow_types.as_json(column), dtype=pl.String))
+    values = pl.DataFrame(pl.from_arrow(pa.table({"v": column})))
+    encoded = pl.struct("v").struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
+    return _entry(name, values.select(pl.when(pl.col("v").is_not_null()).then(encoded)).to_series())
+
+
+def _entry(name: str, json_values: pl.Series) -> pl.Series:
+    return json_values.to_frame("v").select(pl.lit(to_json(name) + ":") + pl.col("v")).to_series()
 
 
 def _column(frame: pl.DataFrame, name: str) -> pl.Series:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from curate.errors import CurateError, suggestion
 from curate.read.sources.blocks import ArrowBlock, Block
+from curate.read.sources.data_file import first_line
 from curate.read.sources.json_files import BLOCK_ROWS
 from curate.read.sources.locate import Source
 
@@ -20,7 +24,13 @@ def saved_source(path: str, split: str | None) -> Source:
     """A folder saved to disk; of a DatasetDict the named split, else the only one or `train`."""
     from datasets import DatasetDict, load_from_disk
 
-    loaded = load_from_disk(path)
+    path = str(Path(path).expanduser())
+    try:
+        loaded = load_from_disk(path)
+    except Exception as error:  # the library raises many kinds for files that are gone or damaged
+        raise CurateError(
+            "the saved data set cannot be read", where=path, found=first_line(error)
+        ) from None
     if isinstance(loaded, DatasetDict):
         loaded = loaded[_choose_split(list(loaded), split, path)]
     return Source(path, lambda: _blocks(loaded))
@@ -64,6 +74,11 @@ def _choose_split(splits: list[str], wanted: str | None, where: str) -> str:
 def _blocks(dataset: Dataset) -> Iterator[Block]:
     first = 1
     arrow: Any = dataset.with_format("arrow")
-    for table in arrow.iter(batch_size=BLOCK_ROWS):
-        yield ArrowBlock(table, range(first, first + len(table)))
-        first += len(table)
+    try:
+        for table in arrow.iter(batch_size=BLOCK_ROWS):
+            yield ArrowBlock(table, range(first, first + len(table)))
+            first += len(table)
+    except (pa.ArrowException, OSError) as error:
+        raise CurateError(
+            "the data set is damaged", where=f"row {first} and on", found=first_line(error)
+        ) from None

@@ -2,79 +2,103 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import Any
 
-import fsspec
 import orjson
 
+from curate.data.json_text import has_half, whole_text
 from curate.errors import CurateError
 from curate.read.sources.blocks import Block, PythonBlock
+from curate.read.sources.data_file import DataFile
 
 BLOCK_ROWS = 4096
 _PEEK = 1 << 20
 _UTF8_BOM = b"\xef\xbb\xbf"
-_OTHER_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_OTHER_BOMS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 
 
-def open_binary(url: str) -> IO[bytes]:
-    """A file opened for reading, decompressed by its ending."""
-    opened: IO[bytes] = fsspec.open(url, "rb", compression="infer").open()
-    return opened
-
-
-def read_json_lines(url: str) -> Iterator[Block]:
+def read_json_lines(file: DataFile) -> Iterator[Block]:
     """Blocks of a file with one JSON object a line."""
-    with open_binary(url) as file:
-        yield from _line_blocks(file, url)
+    with file.opened() as opened:
+        yield from _line_blocks(opened, file)
 
 
-def read_json(url: str) -> Iterator[Block]:
+def read_json(file: DataFile) -> Iterator[Block]:
     """Blocks of a JSON array of objects, of an object that holds one array, or of JSON lines."""
-    with open_binary(url) as file:
-        head = file.read(_PEEK)
-        _check_encoding(head, url)
-        whole = head.removeprefix(_UTF8_BOM).lstrip()[:1] == b"["
-        if not whole:
-            first, _, rest = head.strip().partition(b"\n")
-            whole = (_parses(first) and not rest.strip()) or not _parses(first)
-        if not whole:
-            file.seek(0)
-            yield from _line_blocks(file, url)
+    with file.opened() as opened:
+        head = opened.read(_PEEK)
+        _check_encoding(head, file)
+        if _is_whole(head):
+            most = file.bounds.whole
+            data = head + opened.read(most - len(head) + 1)
+            if len(data) > most:
+                raise file.too_large("the JSON array", len(data), most)
+            yield from _array_blocks(_load_array(data, file))
             return
-        yield from _array_blocks(_load_array(head + file.read(), url))
+    yield from read_json_lines(file)
+
+
+def _is_whole(head: bytes) -> bool:
+    """Whether the file is one value, and not one a line."""
+    text = head.removeprefix(_UTF8_BOM).strip()
+    if text[:1] == b"[":
+        return True
+    first, _, rest = text.partition(b"\n")
+    return not _parses(first) or not rest.strip()
 
 
 def _parses(line: bytes) -> bool:
     try:
         _loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
 
-def _load_array(data: bytes, url: str) -> list[Any]:
+def _load_array(data: bytes, file: DataFile) -> list[Any]:
     try:
         value = _loads(data.removeprefix(_UTF8_BOM))
     except UnicodeDecodeError as error:
-        raise _not_utf8(url, error) from None
-    except ValueError as error:
+        raise _not_utf8(file, error) from None
+    except (ValueError, RecursionError) as error:
         raise CurateError(
             "the file is not valid JSON",
-            where=url,
+            where=file.name,
             found=str(error),
             expected="an array of objects",
         ) from None
     if isinstance(value, dict):
-        lists = [v for v in value.values() if isinstance(v, list)]
-        value = lists[0] if len(lists) == 1 and len(value) == 1 else [value]
+        value = _array_within(value, file)
     if not isinstance(value, list):
         found = type(value).__name__
         raise CurateError(
-            "the file holds no rows", where=url, found=found, expected="an array of objects"
+            "the file holds no rows", where=file.name, found=found, expected="an array of objects"
         )
     return value
+
+
+def _array_within(value: dict[str, Any], file: DataFile) -> list[Any]:
+    """The one array of rows that an object holds, or the object as the only row."""
+    arrays = [k for k, v in value.items() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    if len(value) == 1 and isinstance(only := next(iter(value.values())), list):
+        return only
+    if len(arrays) > 1 and len(arrays) == len(value):
+        raise CurateError(
+            "the file holds several arrays of rows",
+            where=file.name,
+            found=f"keys {', '.join(map(repr, arrays[:5]))}",
+            expected="one array",
+            fix="write each to a file of its own: jq '.KEY' OLD > NEW",
+        )
+    return [value]
 
 
 def _array_blocks(values: list[Any]) -> Iterator[Block]:
@@ -85,19 +109,23 @@ def _array_blocks(values: list[Any]) -> Iterator[Block]:
         yield block
 
 
-def _line_blocks(file: Iterable[bytes], url: str) -> Iterator[Block]:
+def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[Block]:
     block = PythonBlock()
-    for number, raw in enumerate(file, 1):
+    for number, raw in enumerate(_lines(opened, file.bounds.row), 1):
         line = raw
         if number == 1:
-            _check_encoding(line, url)
+            _check_encoding(line, file)
             line = line.removeprefix(_UTF8_BOM)
         if not line.strip():
             continue
         try:
+            if len(line) > file.bounds.row:
+                raise ValueError(f"longer than {file.bounds.row >> 20} MB (input.max_row_mb)")
             _add(block, number, _loads(line))
         except UnicodeDecodeError as error:
             block.broken[number] = f"not UTF-8: {error.reason} at byte {error.start} of the row"
+        except RecursionError:
+            block.broken[number] = "not usable JSON: nested too deeply"
         except ValueError as error:
             block.broken[number] = f"not valid JSON: {error}"
         if len(block) >= BLOCK_ROWS:
@@ -107,7 +135,16 @@ def _line_blocks(file: Iterable[bytes], url: str) -> Iterator[Block]:
         yield block
 
 
+def _lines(opened: io.BufferedReader, most: int) -> Iterator[bytes]:
+    """Lines; of one that is longer than `most` bytes its start alone, a byte more than `most`."""
+    while line := opened.readline(most + 1):
+        yield line
+        while len(line) > most and not line.endswith(b"\n"):
+            line = opened.readline(most + 1)  # the rest of it, which nobody wants
+
+
 def _add(block: PythonBlock, number: int, value: Any) -> None:
+    block.replaced += type(value) is _WithHalves
     if isinstance(value, dict):
         block.rows.append(value)
         block.numbers.append(number)
@@ -119,26 +156,43 @@ def _loads(data: bytes) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        # The standard parser takes NaN, which Python writes, and tells UTF-8 errors apart.
-        return json.loads(data.decode("utf-8"))
+        # The standard parser takes NaN, which Python writes, tells UTF-8 errors apart, and takes
+        # halves of characters, which are replaced (and counted).
+        value = json.loads(data.decode("utf-8"))
+        return _WithHalves.of(value) if b"\\u" in data and _holds_half(value) else value
 
 
-def _check_encoding(head: bytes, url: str) -> None:
-    for bom, name in _OTHER_BOMS.items():
-        if head.startswith(bom):
-            raise CurateError(
-                "the file is not UTF-8",
-                where=url,
-                found=name,
-                expected="UTF-8",
-                fix=f"iconv -f {name} -t UTF-8 OLD > NEW",
-            )
+class _WithHalves(dict):  # type: ignore[type-arg]
+    """A row in which halves of characters were replaced."""
+
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        """The value with halves replaced; a row is marked, rows of an array each."""
+        if isinstance(value, list):
+            return [cls.of(v) if _holds_half(v) else v for v in value]
+        clean = json.loads(whole_text(json.dumps(value, ensure_ascii=False)))
+        return cls(clean) if isinstance(clean, dict) else clean
 
 
-def _not_utf8(url: str, error: UnicodeDecodeError) -> CurateError:
+def _holds_half(value: Any) -> bool:
+    return has_half(json.dumps(value, ensure_ascii=False))
+
+
+def _check_encoding(head: bytes, file: DataFile) -> None:
+    found = next((name for bom, name in _OTHER_BOMS.items() if head.startswith(bom)), None)
+    if found is None and head[:64].count(b"\0") * 3 >= len(head[:64]) > 0:
+        found = "UTF-16 or binary data"
+    if found is not None:
+        fix = "iconv -f UTF-16 -t UTF-8 OLD > NEW, where it is text"
+        raise CurateError(
+            "the file is not UTF-8", where=file.name, found=found, expected="UTF-8", fix=fix
+        )
+
+
+def _not_utf8(file: DataFile, error: UnicodeDecodeError) -> CurateError:
     return CurateError(
         "the file is not UTF-8",
-        where=f"{url}, byte {error.start}",
+        where=f"{file.name}, byte {error.start}",
         found=error.reason,
         expected="UTF-8",
         fix="find the encoding (often latin-1), then: iconv -f latin1 -t UTF-8 OLD > NEW",

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from curate.errors import CurateError
 from curate.read.sources.blocks import Block
+from curate.read.sources.data_file import (
+    DEFAULT_BOUNDS,
+    Bounds,
+    DataFile,
+    first_line,
+    kind_of,
+    open_zip,
+    shown,
+)
 from curate.read.sources.json_files import read_json, read_json_lines
 from curate.read.sources.table_files import read_arrow, read_csv, read_parquet, read_tsv
+from curate.read.sources.unpack import DECOMPRESSORS
 
-Reader = Callable[[str], Iterator[Block]]
+Reader = Callable[[DataFile], Iterator[Block]]
 
 READERS: dict[str, Reader] = {
     ".jsonl": read_json_lines,
@@ -25,64 +38,253 @@ READERS: dict[str, Reader] = {
     ".arrow": read_arrow,
     ".feather": read_arrow,
 }
-_COMPRESSION = {".gz", ".bz2", ".xz", ".zst", ".zip"}
+_ARCHIVE = ".zip"
 _GLOB = set("*?[")
 _SAVED_MARKS = ("dataset_info.json", "dataset_dict.json")
+_PROSE = {".md", ".txt", ".rst", ".pdf", ".html", ".py", ".sh", ".yaml", ".yml", ".toml", ".lock"}
+_PAPERS = (
+    "license",
+    "licence",
+    "readme",
+    "notice",
+    "changelog",
+    "makefile",
+    "citation",
+    "checksum",
+)
+"""Endings and names of files beside the data that are none, and of which no word is needed."""
+_DEEPEST = 4
+"""Levels of sub-folders that are searched for data which a folder would leave out."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file or split: `label` is what reports call it, `blocks` reads it from the start."""
+    """One file or split.
+
+    Attributes:
+        label: what reports call it.
+        blocks: reads it from the start.
+        notes: what the user should know of it before a row is read.
+    """
 
     label: str
     blocks: Callable[[], Iterator[Block]]
+    notes: Sequence[str] = ()
 
 
 def is_saved_dataset(path: str) -> bool:
     """Whether the path is a folder that `Dataset.save_to_disk` wrote."""
-    folder = Path(path)
-    return folder.is_dir() and any((folder / mark).exists() for mark in _SAVED_MARKS)
+    try:
+        folder = Path(path).expanduser()
+        return folder.is_dir() and any((folder / mark).is_file() for mark in _SAVED_MARKS)
+    except (OSError, ValueError, RuntimeError):  # no path at all; told where files are looked for
+        return False
 
 
-def find_sources(path: str) -> list[Source]:
+def find_sources(path: str, bounds: Bounds = DEFAULT_BOUNDS) -> list[Source]:
     """The files behind a path, glob, folder or fsspec URL, in sorted order.
 
+    A path that is there is taken as it stands, whatever characters it holds. Of a folder all data
+    files are read, of an archive all members; sub-folders are not, and are refused where they hold
+    data. Hidden files are left out, other files that may be data are named in the notes.
+
     Raises:
-        CurateError: nothing is there, or a file's ending names no known kind.
+        CurateError: nothing is there, a file's ending names no known kind, or the place cannot be
+            reached.
     """
-    fs, root = fsspec.core.url_to_fs(path)
-    if _GLOB & set(path):
-        names = sorted(n for n in fs.glob(root) if not fs.isdir(n))
-        if not names:
-            raise CurateError("no file matches the pattern", where="input.path", found=path)
-    elif fs.isdir(root):
-        names = [n for n in sorted(fs.ls(root, detail=False)) if _reader(n) is not None]
-        if not names:
-            raise _unknown_kind(path, "a folder without data files")
-    elif fs.exists(root):
-        names = [root]
-    else:
+    fs, root = _place(path)
+    try:
+        found, notes = _files(fs, root, path)
+        sources = [s for file in found for s in _of_file(replace(file, bounds=bounds), len(found))]
+    except CurateError:
+        raise
+    except Exception as error:  # file systems of the network raise many kinds
+        raise _unreachable(path, error) from None
+    return [replace(sources[0], notes=(*notes, *sources[0].notes)), *sources[1:]]
+
+
+def _place(path: str) -> tuple[Any, str]:
+    """File system and path on it."""
+    if not path.strip():
+        raise CurateError("the path is empty", where="input.path", expected="a file or folder")
+    local = LocalFileSystem()
+    try:
+        given = Path(path).expanduser()
+        if "://" not in path or given.exists():
+            return local, str(given.absolute())
+    except (OSError, ValueError, RuntimeError) as error:
+        if "://" not in path:
+            raise CurateError(
+                "the path cannot be used", where="input.path", found=first_line(error)
+            ) from None
+    try:
+        fs, root = fsspec.core.url_to_fs(path)
+    except Exception as error:  # an unknown scheme, a missing package, wrong options
+        raise _unreachable(path, error) from None
+    return fs, root
+
+
+def _unreachable(path: str, error: Exception) -> CurateError:
+    scheme = path.partition("://")[0]
+    fix = "check the path, the network and the rights"
+    if isinstance(error, ImportError):
+        fix = f"install what fsspec needs for '{scheme}' (s3fs, gcsfs, adlfs, aiohttp...)"
+    if isinstance(error, ValueError) and "Protocol not known" in str(error):
+        fix = "known schemes: file, http, https, s3, gs, az, hf and others of fsspec"
+    return CurateError(
+        "the place cannot be reached", where="input.path", found=first_line(error), fix=fix
+    )
+
+
+def _files(fs: Any, root: str, path: str) -> tuple[list[DataFile], list[str]]:
+    """The data files at a place, and what was left out there."""
+    if fs.isdir(root):
+        return _of_folder(fs, root)
+    if fs.exists(root) or (isinstance(fs, LocalFileSystem) and Path(root).is_symlink()):
+        return [_checked(fs, root)], []
+    if not _GLOB & set(path):
         fix = "check the path; a relative one starts at the working folder"
-        raise CurateError("no such file", where="input.path", found=path, fix=fix)
-    return [_file_source(fs, name, len(names) == 1) for name in names]
+        raise CurateError("no such file", where="input.path", found=shown(path), fix=fix)
+    names = sorted(n for n in fs.glob(root) if not fs.isdir(n))
+    if not names:
+        raise CurateError("no file matches the pattern", where="input.path", found=shown(path))
+    return [_checked(fs, name) for name in names], []
 
 
-def _file_source(fs: fsspec.AbstractFileSystem, name: str, alone: bool) -> Source:
-    reader = _reader(name)
-    if reader is None:
-        raise _unknown_kind(name, f"the ending of {PurePosixPath(name).name}")
-    if fs.size(name) == 0:
-        raise CurateError("the file is empty", where=name, fix="remove it, or name the right file")
-    url = fs.unstrip_protocol(name)
-    parts = PurePosixPath(name).parts
-    return Source("/".join(parts[-1:] if alone else parts[-2:]), lambda: reader(url))
+def _of_folder(fs: Any, root: str) -> tuple[list[DataFile], list[str]]:
+    files, left_out = [], []
+    for name in sorted(_entries(fs, root)):
+        last = PurePosixPath(name).name
+        if fs.isdir(name):
+            if not last.startswith((".", "_")):
+                _check_no_data(fs, name, root)
+        elif last.startswith((".", "_")):
+            continue
+        elif _known(name):
+            files.append(_checked(fs, name))
+        elif not _prose(name):
+            left_out.append(shown(last))
+    if not files:
+        raise _unknown_kind(shown(root), "a folder without data files")
+    return files, _left_out(left_out, shown(root))
 
 
-def _reader(name: str) -> Reader | None:
-    path = PurePosixPath(name)
-    if path.suffix in _COMPRESSION:
-        path = path.with_suffix("")
-    return READERS.get(path.suffix)
+def _entries(fs: Any, root: str) -> list[str]:
+    if isinstance(fs, LocalFileSystem):
+        return [str(entry) for entry in Path(root).iterdir()]  # also names that are no UTF-8
+    return [n for n in fs.ls(root, detail=False) if n.rstrip("/") != root.rstrip("/")]
+
+
+def _check_no_data(fs: Any, folder: str, root: str) -> None:
+    """Refuse a sub-folder with data: reading the rest alone would lose it without a word."""
+    inside = [n for n in fs.find(folder, maxdepth=_DEEPEST) if _known(n)]
+    if inside:
+        raise CurateError(
+            "the folder holds data in sub-folders",
+            where=shown(root),
+            found=f"{len(inside)} data files in {shown(PurePosixPath(folder).name)}",
+            expected="a folder with all its data files at the top",
+            fix=f"name one sub-folder, or a pattern: '{shown(root)}/**/*{kind_of(inside[0])}'",
+        )
+
+
+def _prose(name: str) -> bool:
+    return kind_of(name) in _PROSE or PurePosixPath(name.lower()).name.startswith(_PAPERS)
+
+
+def _left_out(names: list[str], where: str) -> list[str]:
+    if not names:
+        return []
+    listing = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return [f"{where}: left out, since their ending names no kind of data: {listing}"]
+
+
+def _checked(fs: Any, name: str) -> DataFile:
+    """The file, if its kind is known and it is a file with something in it."""
+    file = DataFile(fs, name)
+    if isinstance(fs, LocalFileSystem):
+        _check_regular(file)
+    if not _known(name):
+        raise _unknown_kind(file.name, f"the ending of {shown(PurePosixPath(name).name)}")
+    if file.size() == 0:
+        raise CurateError(
+            "the file is empty", where=file.name, fix="remove it, or name the right file"
+        )
+    return file
+
+
+def _check_regular(file: DataFile) -> None:
+    with file.told():
+        mode = Path(file.path).stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+        fix = "write its content to a file: rows are read twice, once to find the format"
+        raise CurateError("not a regular file", where=file.name, found=kind, fix=fix)
+
+
+def _of_file(file: DataFile, files: int) -> Iterator[Source]:
+    parts = PurePosixPath(file.path).parts
+    label = shown("/".join(parts[-1:] if files == 1 else parts[-2:]))
+    if not file.path.lower().endswith(_ARCHIVE):
+        yield Source(label, _reading(file, READERS[file.kind]))
+        return
+    members, left_out = _members(file)
+    notes = _left_out(left_out, label)
+    for member in members:
+        inner = replace(file, member=member)
+        kind = inner.kind if inner.kind in READERS else file.kind
+        name = label if len(members) == 1 else f"{label}/{shown(member)}"
+        yield Source(name, _reading(inner, READERS[kind]), notes)
+        notes = []
+
+
+def _members(file: DataFile) -> tuple[list[str], list[str]]:
+    """Members of an archive that are data, in sorted order, and those that may be and are not read.
+
+    A single member need not be named by its kind where the archive is (`train.jsonl.zip`).
+    """
+    with open_zip(file) as archive:
+        found = [i for i in archive.infolist() if not i.is_dir() and not _hidden(i.filename)]
+    if locked := [i.filename for i in found if i.flag_bits & 1]:
+        raise CurateError(
+            "the archive is encrypted", where=file.name, found=locked[0], fix="unpack it first"
+        )
+    names = sorted(i.filename for i in found if i.file_size)
+    data = [n for n in names if kind_of(n) in READERS]
+    if not data and len(names) == 1 and file.kind in READERS and not kind_of(names[0]):
+        data = names
+    if not data:
+        raise _unknown_kind(file.name, "an archive without data files")
+    rest = [n for n in names if n not in data and not _prose(n)]
+    return data, [shown(n) for n in rest]
+
+
+def _hidden(name: str) -> bool:
+    """Whether a member is what macOS or an editor puts beside the data."""
+    return any(p.startswith((".", "__MACOSX")) and p != ".." for p in PurePosixPath(name).parts)
+
+
+def _reading(file: DataFile, reader: Reader) -> Callable[[], Iterator[Block]]:
+    """Blocks of the file, which must not change meanwhile: what was read would be neither state."""
+
+    def blocks() -> Iterator[Block]:
+        before = file.size()
+        yield from reader(file)
+        after = file.size()
+        if before != after:
+            raise CurateError(
+                "the file changed while it was read",
+                where=file.name,
+                found=f"{before} bytes at first, {after} at last",
+                fix="run again when nothing writes to it",
+            )
+
+    return blocks
+
+
+def _known(name: str) -> bool:
+    lowered = name.lower()
+    return kind_of(name) in READERS or PurePosixPath(lowered).suffix == _ARCHIVE
 
 
 def _unknown_kind(where: str, found: str) -> CurateError:
@@ -91,5 +293,5 @@ def _unknown_kind(where: str, found: str) -> CurateError:
         "the kind of file is not known",
         where=where,
         found=found,
-        expected=f"{endings} (also compressed: {', '.join(sorted(_COMPRESSION))})",
+        expected=f"{endings} (also compressed: {', '.join([*DECOMPRESSORS, _ARCHIVE])})",
     )

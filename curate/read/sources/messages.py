@@ -86,6 +86,27 @@ def normalise_messages(column: pl.Series) -> pl.Series | None:
     return frame.select(pl.col("m").list.eval(message).cast(MESSAGES))["m"].alias(column.name)
 
 
+def unspoken(messages: pl.Series) -> pl.Series:
+    """Rows in which a message lacks its role or its content, (rows,) bool."""
+    lacks = pl.element().struct.field("role").is_null()
+    lacks = lacks | pl.element().struct.field("content").is_null()
+    return messages.list.eval(lacks).list.any().fill_null(False)
+
+
+def with_more(value: Any) -> Any:
+    """Messages of a columnar file without the fields that only other rows have; None where the pair
+    table holds them whole.
+    """
+    pruned = _pruned(value)
+    return pruned if has_other_keys(pruned) else None
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _pruned(v) for k, v in value.items() if v is not None}
+    return [_pruned(v) for v in value] if isinstance(value, list) else value
+
+
 def _content(struct: pl.Struct, name: str) -> pl.Expr:
     """The field of each message as text; of a list of parts the texts, joined."""
     value = pl.element().struct.field(name)

@@ -1,0 +1,79 @@
+"""Python values as JSON text, whatever they hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import orjson
+
+DEEPEST = 100
+"""Levels of nesting that readers of JSON (polars among them) surely follow."""
+_MANY_BRACKETS = 60
+REPLACEMENT = "\ufffd"
+
+
+def to_json(value: Any) -> str:
+    """JSON of any value: numbers of any size, null for what JSON has no form for (NaN), U+FFFD for
+    half characters, the text of anything else.
+
+    Raises:
+        ValueError: it is nested about a thousand levels deep.
+    """
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:
+        pass  # beyond what the fast way takes
+    try:
+        text = json.dumps(value, default=str, ensure_ascii=False)
+        if "NaN" in text or "Infinity" in text:
+            text = json.dumps(_finite(value), default=str, ensure_ascii=False)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return whole_text(text)
+
+
+def object_to_json(row: dict[str, Any]) -> str:
+    """JSON of one object; a value that is nested more than `DEEPEST` levels stands in it as the
+    JSON text of its own, so that the object stays readable.
+    """
+    text = to_json(row)
+    if text.count("[") + text.count("{") <= _MANY_BRACKETS:
+        return text
+    flat = {key: to_json(v) if depth(v) > DEEPEST else v for key, v in row.items()}
+    return to_json(flat) if any(flat[k] is not v for k, v in row.items()) else text
+
+
+def depth(value: Any) -> int:
+    """Levels of lists and objects within each other; 0 for a scalar."""
+    levels, level = 0, [value]
+    while level := [v for v in level if isinstance(v, (list, dict))]:
+        levels += 1
+        level = [v for c in level for v in (c.values() if isinstance(c, dict) else c)]
+    return levels
+
+
+def whole_text(text: str) -> str:
+    """The text with each half of a character (a lone surrogate) replaced by U+FFFD."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        # Two halves that belong together (as older JSON writers put them) become their character.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def has_half(text: str) -> bool:
+    """Whether the text holds a half of a character, which no file and no table can hold."""
+    return any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return value

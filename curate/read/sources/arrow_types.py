@@ -1,0 +1,173 @@
+"""pa.ChunkedArrays of every Arrow type, brought to those that the pair table is made from.
+
+What a format reads becomes text, numbers, or messages; what nobody reads becomes JSON for `extra`,
+in these forms: bytes as base64, decimals, dates, intervals and durations as text, maps as lists of
+[key, value], unions as their value, extension types as what they are stored as.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.data.json_text import to_json
+
+
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column without encodings that only save room: dictionaries, runs, views, extensions."""
+    return (
+        pa.chunked_array(
+            [_plain(chunk) for chunk in column.chunks], type=_plain(column.chunk(0)).type
+        )
+        if column.num_chunks
+        else column
+    )
+
+
+def _plain(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one answer a type)
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(array.storage)
+    if pa.types.is_dictionary(kind):
+        return _plain(array.dictionary_decode())
+    if pa.types.is_run_end_encoded(kind):
+        return _plain(pc.run_end_decode(array))
+    target = {
+        pa.string_view(): pa.large_string(),
+        pa.binary_view(): pa.large_binary(),
+        pa.float16(): pa.float32(),
+    }.get(kind)
+    if target is not None:
+        return array.cast(target)
+    if pa.types.is_timestamp(kind) and kind.tz is not None and not _known_zone(kind.tz):
+        times = array.cast(pa.timestamp(kind.unit)).to_pylist()
+        told = [None if v is None else f"{v.isoformat()} UTC, zone {kind.tz}" for v in times]
+        return pa.array(told, pa.string())
+    if pa.types.is_decimal(kind):
+        return pa.array([None if v is None else float(v) for v in array.to_pylist()], pa.float64())
+    return array
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether values are bytes."""
+    t = pa.types
+    whole = t.is_binary(kind) or t.is_large_binary(kind) or t.is_fixed_size_binary(kind)
+    return bool(whole or kind == pa.binary_view())
+
+
+def bytes_as_text(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[int]]:
+    """Bytes that are UTF-8 as text, and the rows of those that are none, which become null."""
+    texts: list[str | None] = []
+    wrong: list[int] = []
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            texts.append(None if value is None else value.decode("utf-8"))
+        except UnicodeDecodeError:
+            texts.append(None)
+            wrong.append(row)
+    return pa.chunked_array([pa.array(texts, pa.large_string())]), wrong
+
+
+def whole_utf8(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, int]:
+    """Texts at any depth as valid UTF-8, bytes within messages too; and how many were replaced.
+
+    Arrow does not check what a file calls a text; U+FFFD takes the place of what is none.
+    """
+    mender = _Mender()
+    chunks = [mender.mend(chunk) for chunk in column.chunks]
+    return (pa.chunked_array(chunks) if mender.changed else column), mender.replaced
+
+
+class _Mender:
+    def __init__(self) -> None:
+        self.replaced, self.changed = 0, False
+
+    def mend(self, array: pa.Array, nested: bool = False) -> pa.Array:
+        kind = array.type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            try:
+                array.validate(full=True)
+            except pa.ArrowInvalid:
+                large = pa.types.is_large_string(kind)
+                return self._decoded(array.view(pa.large_binary() if large else pa.binary()))
+            return array
+        if nested and is_bytes(kind):
+            return self._decoded(array)
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            return self._list(array)
+        if pa.types.is_struct(kind):
+            return self._struct(array)
+        return array
+
+    def _decoded(self, array: pa.Array) -> pa.Array:
+        self.changed = True
+        texts = [None if v is None else v.decode("utf-8", "replace") for v in array.to_pylist()]
+        self.replaced += sum(t is not None and "\ufffd" in t for t in texts)
+        return pa.array(texts, pa.large_string())
+
+    def _list(self, array: pa.Array) -> pa.Array:
+        values = self.mend(array.values, nested=True)
+        if values is array.values or (values.type == array.type.value_type and not self.changed):
+            return array
+        make = pa.LargeListArray if pa.types.is_large_list(array.type) else pa.ListArray
+        return make.from_arrays(array.offsets, values, mask=array.is_null())
+
+    def _struct(self, array: pa.Array) -> pa.Array:
+        if not array.type.num_fields:
+            return array
+        names = [f.name for f in array.type]
+        fields = [self.mend(array.field(i), nested=True) for i in range(len(names))]
+        return pa.StructArray.from_arrays(fields, names, mask=array.is_null())
+
+
+def is_json(kind: pa.DataType) -> bool:  # noqa: PLR0911 (one answer a type)
+    """Whether polars writes values of this type as JSON, and reads the type at all."""
+    t = pa.types
+    if t.is_boolean(kind) or t.is_integer(kind) or t.is_null(kind):
+        return True
+    if t.is_floating(kind):
+        return bool(kind != pa.float16())
+    if t.is_string(kind) or t.is_large_string(kind) or t.is_date(kind):
+        return True
+    if t.is_timestamp(kind):
+        return kind.tz is None or _known_zone(kind.tz)
+    if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
+        return is_json(kind.value_type) and not t.is_null(kind.value_type)
+    if t.is_struct(kind):
+        return kind.num_fields > 0 and all(is_json(f.type) for f in kind)
+    return False
+
+
+def _known_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True
+
+
+def as_json(column: pa.ChunkedArray) -> list[str | None]:
+    """Each value as JSON text, null for null."""
+    return [None if v is None else to_json(_value(v)) for v in column.to_pylist()]
+
+
+def _value(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, (decimal.Decimal, datetime.timedelta)):
+        return str(value)
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {str(k): _value(v) for k, v in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return dict(zip(value._fields, value, strict=True))
+    if isinstance(value, (list, tuple)):
+        return [_value(v) for v in value]
+    return value

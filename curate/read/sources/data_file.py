@@ -1,0 +1,203 @@
+"""One file of data, or one member of an archive: opened, unpacked, and its damage told."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from curate.errors import CurateError
+from curate.read.sources.unpack import DECOMPRESSORS, DamagedError, Unpacked
+
+MB = 1 << 20
+_IN_MEMORY = 64 * MB
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much of a file is held in memory at a time.
+
+    Attributes:
+        row: bytes of one row.
+        whole: bytes of a file that can only be read as a whole (a JSON array), and of an Arrow or
+            Parquet file that is compressed as a whole.
+    """
+
+    row: int = 256 * MB
+    whole: int = 2048 * MB
+
+
+DEFAULT_BOUNDS = Bounds()
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """Where a file's bytes are.
+
+    Attributes:
+        fs: fsspec file system.
+        path: on it.
+        member: of the archive at `path`, where it is one.
+        bounds: of what is held at a time.
+    """
+
+    fs: Any
+    path: str
+    member: str | None = None
+    bounds: Bounds = DEFAULT_BOUNDS
+
+    @property
+    def name(self) -> str:
+        """As errors call it; a name that is no text is shown as near as it gets."""
+        name = self.path if self.member is None else f"{self.path}: {self.member}"
+        return shown(name)
+
+    @property
+    def kind(self) -> str:
+        """Ending that tells the kind of its rows, in small letters, without that of compression."""
+        return kind_of(self.member or self.path)
+
+    def size(self) -> int | None:
+        """Bytes on the disk, None where the place does not tell."""
+        with self.told():
+            size = self.fs.size(self.path)
+        return None if size is None else int(size)
+
+    @contextmanager
+    def opened(self) -> Iterator[io.BufferedReader]:
+        """The unpacked bytes, from start to end.
+
+        Raises:
+            CurateError: also while reading: the file is damaged, locked or gone.
+        """
+        watched = _Watched(self)
+        with self.told(), io.BufferedReader(watched, 1 << 17) as file:
+            yield file  # type: ignore[misc]  # BufferedReader of a reader of our own
+
+    @contextmanager
+    def seekable(self) -> Iterator[IO[bytes]]:
+        """The same, for readers that go to and fro: what is compressed is unpacked first."""
+        if self.member is None and _compression(self.path) is None:
+            with self.told(), self.fs.open(self.path, "rb") as file:
+                yield file
+            return
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
+            with self.opened() as packed:
+                shutil.copyfileobj(packed, whole)
+                if whole.tell() > self.bounds.whole:
+                    raise self.too_large("the file", whole.tell(), self.bounds.whole)
+            whole.seek(0)
+            yield whole
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Errors of the disk and of the network as the user's."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise CurateError(
+                "the file is gone", where=self.name, fix="check the path, and that nothing moves it"
+            ) from None
+        except (OSError, ValueError, RuntimeError, NotImplementedError) as error:
+            raise CurateError(
+                "the file cannot be read", where=self.name, found=first_line(error)
+            ) from None
+
+    def damaged(self, found: str, read: str) -> CurateError:
+        """The error for a damaged file.
+
+        Args:
+            found: what is wrong.
+            read: how far it could be read.
+        """
+        return CurateError(
+            "the file is damaged",
+            where=self.name,
+            found=f"{found}; it was read up to {read}",
+            expected="a whole file",
+            fix="fetch or write it again: what is behind the damage cannot be known",
+        )
+
+    def too_large(self, what: str, size: int, most: int) -> CurateError:
+        """The error for what is larger than a bound; `size` is what was seen of it."""
+        key = "max_row_mb" if most == self.bounds.row else "max_file_mb"
+        return CurateError(
+            f"{what} is larger than the bound",
+            where=self.name,
+            found=f"{size / MB:,.0f} MB and more",
+            expected=f"at most {most / MB:,.0f} MB",
+            fix=f"raise input.{key}, or mend the file (an array can be written as JSON lines)",
+        )
+
+
+class _Watched(io.RawIOBase):
+    """The unpacked bytes of a file; errors say what is wrong and how far it was read."""
+
+    def __init__(self, file: DataFile) -> None:
+        self._file, self._count = file, 0
+        self._inner: Any
+        if file.member is None:
+            raw = file.fs.open(file.path, "rb")
+            ending = _compression(file.path)
+            self._inner = raw if ending is None else Unpacked(raw, ending)
+        else:
+            self._archive = open_zip(file)
+            self._inner = self._archive.open(file.member)
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes; 0 at the end."""
+        try:
+            data = self._inner.read(len(buffer))
+        except (DamagedError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise self._file.damaged(first_line(error), f"byte {self._count:,}") from None
+        buffer[: len(data)] = data
+        self._count += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Also of the file on the disk."""
+        if not self.closed:
+            self._inner.close()
+        super().close()
+
+
+def open_zip(file: DataFile) -> zipfile.ZipFile:
+    """The archive; raises CurateError where it is none, or damaged."""
+    with file.told():
+        try:
+            return zipfile.ZipFile(file.fs.open(file.path, "rb"))
+        except zipfile.BadZipFile as error:
+            raise DataFile(file.fs, file.path).damaged(first_line(error), "byte 0") from None
+
+
+def kind_of(name: str) -> str:
+    """Ending that tells the kind of a file's rows, in small letters."""
+    path = PurePosixPath(name.lower())
+    return path.with_suffix("").suffix if path.suffix in {*DECOMPRESSORS, ".zip"} else path.suffix
+
+
+def shown(name: str) -> str:
+    """A file's name as text; bytes that are no UTF-8 stand as U+FFFD."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def first_line(error: BaseException) -> str:
+    """The error's text in one line, its kind where it has none."""
+    text = str(error).strip()
+    return text.splitlines()[0][:300] if text else type(error).__name__
+
+
+def _compression(path: str) -> str | None:
+    ending = PurePosixPath(path.lower()).suffix
+    return ending if ending in DECOMPRESSORS else None

@@ -1,0 +1,197 @@
+"""CSV and TSV files, in record batches; what their quote marks say is checked before."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from curate.errors import CurateError
+from curate.read.sources.blocks import ArrowBlock, Block
+from curate.read.sources.data_file import DataFile, first_line
+from curate.read.sources.json_files import BLOCK_ROWS
+
+_BLOCK_BYTES = 1 << 26
+"""A row must fit into one block of the reader."""
+LONG_FIELD = 200_000
+"""Characters from which on a field is told: it may be several rows that one quote mark merged."""
+
+
+@dataclass
+class _Checked:
+    """What a first look at a file found.
+
+    Attributes:
+        names: of the columns.
+        rows: number of rows behind the header.
+        long: line where the first long field starts, and its characters.
+    """
+
+    names: list[str]
+    rows: int = 0
+    long: tuple[int, int] | None = None
+
+
+def read_csv(file: DataFile) -> Iterator[Block]:
+    """Blocks of a comma-separated file with a header; every value is text (RFC 4180)."""
+    return _read(file, ",", quotes=True)
+
+
+def read_tsv(file: DataFile) -> Iterator[Block]:
+    """Blocks of a tab-separated file with a header; every value is text, quote marks included."""
+    return _read(file, "\t", quotes=False)
+
+
+def _read(file: DataFile, separator: str, quotes: bool) -> Iterator[Block]:
+    from curate.read.sources.table_files import check_names
+
+    checked = _check(file, separator, quotes)
+    check_names(checked.names, file)
+    broken: dict[int, str] = {}
+
+    def on_bad_row(row: pa_csv.InvalidRow) -> str:
+        columns = f"{row.actual_columns} columns, the header has {row.expected_columns}"
+        # The reader counts the header as row 1.
+        broken[(row.number or 1) - 1] = f"the row has {columns}"
+        return "skip"
+
+    with file.opened() as opened:
+        try:
+            reader = pa_csv.open_csv(
+                opened,
+                read_options=pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+                parse_options=pa_csv.ParseOptions(
+                    delimiter=separator,
+                    quote_char='"' if quotes else False,
+                    newlines_in_values=quotes,
+                    invalid_row_handler=on_bad_row,
+                ),
+                convert_options=_all_text(checked.names),
+            )
+            yield from _numbered(reader, broken, checked, file)
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise CurateError(
+                "the file could not be read as CSV", where=file.name, found=first_line(error)
+            ) from None
+
+
+def _all_text(names: list[str]) -> pa_csv.ConvertOptions:
+    return pa_csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+
+
+def _check(file: DataFile, separator: str, quotes: bool) -> _Checked:
+    """Read the file once by the rules of its quote marks.
+
+    A mark that is never closed takes in all that follows, and two such marks merge the rows between
+    them: most readers say nothing.
+
+    Raises:
+        CurateError: with the line where the quote opens.
+    """
+    csv.field_size_limit(sys.maxsize)
+    start = 1
+    with file.opened() as opened:
+        text = io.TextIOWrapper(opened, encoding="utf-8-sig", newline="")
+        mode: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+        reader = csv.reader(_bounded(text, file), delimiter=separator, quoting=mode, strict=True)
+        try:
+            checked = _Checked(next(reader, []))
+            if not checked.names:
+                expected = "names of columns in the first line"
+                raise CurateError("the file has no header", where=file.name, expected=expected)
+            start = reader.line_num + 1
+            for row in reader:
+                checked.rows += bool(row)
+                longest = max(map(len, row), default=0)
+                if longest > LONG_FIELD and checked.long is None:
+                    checked.long = (start, longest)
+                start = reader.line_num + 1
+        except csv.Error as error:
+            raise _bad_quote(file, start, error) from None
+        except UnicodeDecodeError as error:
+            raise _not_utf8(file, start, error) from None
+        finally:
+            text.detach()
+    return checked
+
+
+def _bounded(text: io.TextIOWrapper, file: DataFile) -> Iterator[str]:
+    most = file.bounds.row
+    while line := text.readline(most + 1):
+        if len(line) > most:
+            raise file.too_large("a row", len(line), most)
+        yield line
+
+
+def _bad_quote(file: DataFile, line: int, error: csv.Error) -> CurateError:
+    never = "unexpected end" in str(error)
+    problem = "a quote is never closed" if never else "text stands behind a closing quote"
+    return CurateError(
+        problem,
+        where=f"{file.name}, line {line}",
+        found='the row that starts there opens a quote (") '
+        + ("and the file ends within it" if never else f"which ends too early: {error}"),
+        expected='quote marks around a whole field, and "" for a mark within it',
+        fix="mend the row: rows behind it would be taken for its text",
+    )
+
+
+def _not_utf8(file: DataFile, line: int, error: UnicodeDecodeError) -> CurateError:
+    return CurateError(
+        "the file is not UTF-8",
+        where=f"{file.name}, near line {line}",
+        found=error.reason,
+        expected="UTF-8",
+        fix="find the encoding (often latin-1), then: iconv -f latin1 -t UTF-8 OLD > NEW",
+    )
+
+
+def _numbered(
+    reader: pa_csv.CSVStreamingReader, broken: dict[int, str], checked: _Checked, file: DataFile
+) -> Iterator[Block]:
+    """Blocks with the rows' numbers in the file; broken rows are listed where they fall."""
+    first, read = 1, 0
+    for batch in reader:
+        table = pa.Table.from_batches([batch])
+        for start in range(0, len(table), BLOCK_ROWS):
+            rows = table.slice(start, BLOCK_ROWS)
+            end, found = first + len(rows), {}
+            for number in sorted(broken):  # the reader may have met rows of later blocks
+                if number < end:
+                    found[number] = broken.pop(number)
+                    end += 1
+            yield ArrowBlock(
+                rows, [n for n in range(first, end) if n not in found], found, _notes(checked)
+            )
+            first = end
+            read += len(rows) + len(found)
+    yield ArrowBlock(reader.schema.empty_table(), [], dict(broken), _notes(checked))
+    if read + len(broken) != checked.rows:
+        raise CurateError(
+            "the file can be read in two ways",
+            where=file.name,
+            found=f"{read + len(broken)} rows by one reader, {checked.rows} by another",
+            expected="one row a line, or line ends in quotes alone",
+            fix="write it again (a carriage return within a row?), or as JSON lines",
+        )
+
+
+def _notes(checked: _Checked) -> tuple[str, ...]:
+    if checked.long is None:
+        return ()
+    line, size = checked.long
+    return (
+        f"the row at line {line} has a field of {size:,} characters: if that is more than one "
+        "answer, a quote mark has merged rows",
+    )

@@ -1,0 +1,171 @@
+"""Decompression that tells damage: what is cut, changed or followed by rubbish is refused."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import zlib
+from collections.abc import Callable
+from typing import IO, Any
+
+_CHUNK = 1 << 16
+# zstandard cannot bound its output, so it gets little input: 2 KiB unpack to 64 MiB at most.
+_ZSTD_CHUNK = 1 << 11
+
+
+class DamagedError(Exception):
+    """The compressed data is damaged."""
+
+
+class _Zlib:
+    """A gzip member, with the interface that bz2 and lzma decompressors share."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(wbits=31)
+        self._left = b""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Bounded output; input that does not fit waits for the next call."""
+        out = self._inner.decompress(self._left + data, max_length)
+        self._left = self._inner.unconsumed_tail
+        return out
+
+    @property
+    def eof(self) -> bool:
+        """Whether the member has ended."""
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether all input was used."""
+        return not self._left and not self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        """What stands behind the member."""
+        return self._inner.unused_data
+
+
+class _Zstd:
+    """A zstandard frame, with the same interface."""
+
+    def __init__(self) -> None:
+        import zstandard
+
+        self._inner = zstandard.ZstdDecompressor().decompressobj()
+        self._errors = zstandard.ZstdError
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:  # noqa: ARG002
+        """Output of the little input that it is given."""
+        try:
+            return self._inner.decompress(data)
+        except self._errors as error:
+            raise DamagedError(str(error)) from None
+
+    @property
+    def eof(self) -> bool:
+        """Whether the frame has ended."""
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether all input was used."""
+        return not self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        """What stands behind the frame."""
+        return self._inner.unused_data
+
+
+DECOMPRESSORS: dict[str, Callable[[], Any]] = {
+    ".gz": _Zlib,
+    ".bz2": bz2.BZ2Decompressor,
+    ".xz": lzma.LZMADecompressor,
+    ".zst": _Zstd,
+}
+"""Ending of a compressed file, and what unpacks one part of it."""
+
+
+class Unpacked(io.RawIOBase):
+    """The data of a compressed file, read from start to end.
+
+    Several compressed parts one after another are one file, as their formats define it; zeros
+    behind the last one are padding.
+
+    Raises:
+        DamagedError: on reading, where the data is cut or damaged, or other data follows it.
+    """
+
+    def __init__(self, raw: IO[bytes], ending: str) -> None:
+        self._raw, self._make = raw, DECOMPRESSORS[ending]
+        self._chunk = _ZSTD_CHUNK if ending == ".zst" else _CHUNK
+        self._part: Any = None
+        self._parts = 0
+        self._input = b""
+        self._output = b""
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes; 0 at the end."""
+        while not self._output:
+            if not self._more():
+                return 0
+        count = min(len(buffer), len(self._output))
+        buffer[:count], self._output = self._output[:count], self._output[count:]
+        return count
+
+    def close(self) -> None:
+        """Also of the compressed file."""
+        self._raw.close()
+        super().close()
+
+    def _more(self) -> bool:
+        """Unpack a little; False at the end of the file."""
+        if self._part is None:
+            return self._begin()
+        if self._part.eof:
+            self._input = self._part.unused_data + self._input
+            self._part = None
+            return True
+        data = self._next() if self._part.needs_input else b""
+        if self._part.needs_input and not data:
+            raise DamagedError("it ends in the middle of the data")
+        self._output = self._unpack(data)
+        return True
+
+    def _begin(self) -> bool:
+        """Start with the next part; False where none follows."""
+        data = self._next()
+        while self._parts and data and not data.strip(b"\0"):  # padding
+            data = self._next()
+        if not data:
+            if not self._parts:
+                raise DamagedError("it holds no compressed data")
+            return False
+        self._part, self._parts = self._make(), self._parts + 1
+        try:
+            self._output = self._unpack(data.lstrip(b"\0") if self._parts > 1 else data)
+        except DamagedError as error:
+            if self._parts > 1:
+                raise DamagedError("other data follows the compressed data") from None
+            raise DamagedError(f"it is not compressed as its ending says: {error}") from None
+        return True
+
+    def _next(self) -> bytes:
+        """The next compressed bytes, b"" at the end."""
+        if self._input:
+            data, self._input = self._input[: self._chunk], self._input[self._chunk :]
+            return data
+        return self._raw.read(self._chunk)
+
+    def _unpack(self, data: bytes) -> bytes:
+        try:
+            out: bytes = self._part.decompress(data, _CHUNK)
+        except (zlib.error, OSError, EOFError, lzma.LZMAError, ValueError) as error:
+            raise DamagedError(str(error)) from None
+        return out
