@@ -16,6 +16,8 @@ from curate.steps.selection import MissingParams, Prefer, best_first, check_read
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_LARGEST = 1e12
+"""Of a weight: their sum and squares stay far from the end of the numbers."""
 Normalisation = Literal["vector", "rank"]
 
 
@@ -40,8 +42,11 @@ class TOPSISParams(MissingParams):
         for name, weight in (self.weights or {}).items():
             if name not in self.criteria:
                 raise ValueError(f"weight of '{name}': {suggestion(name, self.criteria)}")
-            if weight < 0:
-                raise ValueError(f"the weight of '{name}' is negative")
+            if not 0 <= weight <= _LARGEST:
+                raise ValueError(f"the weight of '{name}' is {weight}; expected 0 to {_LARGEST:g}")
+        left_out = set(self.criteria) - set(self.weights or self.criteria)
+        if left_out:
+            raise ValueError(f"no weight for {', '.join(sorted(left_out))}; give 0 to leave it out")
         if self.weights and not any(self.weights.values()):
             raise ValueError("all weights are 0")
         return self

@@ -11,10 +11,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
-from curate.data.section import Section
+from curate.data.local_path import local_folder
+from curate.data.section import Checked, Section
 from curate.errors import CurateError
 from curate.models.embed.settings import EmbedderConfig
 from curate.pipeline.yaml_places import Places, load_yaml
@@ -36,6 +38,7 @@ class EngineConfig(Section):
     workers: int | None = Field(
         None,
         ge=1,
+        le=4096,
         description="Row scorers and embedders at a time; default 1 (local: processes for row "
         "scorers) or one a core or GPU of the cluster (ray).",
     )
@@ -53,7 +56,7 @@ class EngineConfig(Section):
         return self
 
 
-class StepConfig(BaseModel):
+class StepConfig(Checked):
     """One scorer or filter: its type, and its own parameters beside it."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -83,6 +86,11 @@ class PipelineConfig(Section):
         description="Folder that keeps vectors and scores for the next run; auto: $CURATE_CACHE or "
         "~/.cache/curate; null: none.",
     )
+
+    @field_validator("store")
+    @classmethod
+    def _local(cls, value: str | None) -> str | None:
+        return value if value in (None, "auto") else str(local_folder(value or ""))
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {

@@ -96,7 +96,8 @@ class Pipeline:
         """
         progress = progress or SilentProgress()
         if output is not None:
-            check_free(Path(output), overwrite)
+            reads = self.config.input.path if self.config.input and pairs is None else None
+            check_free(Path(output), overwrite, reads=reads)
         folder = None if output is None else Path(output)
         with working(folder) as workspace:
             started = time.perf_counter()
@@ -148,6 +149,8 @@ class Pipeline:
         made = [c.name for c in self.plan.columns()]
         places = self._map(frame, context, cache)
         scored = fate.select("pair_id", *made)
+        if context.store is not None and (told := context.store.troubles.texts()):
+            steps.append(StepRecord("store", "store", len(frame), len(frame), 0.0, warnings=told))
         return Result(scored, kept, dropped, pairs.rejected, steps, places)
 
     def _map(self, frame: pl.DataFrame, context: Context, cache: ScoreCache) -> pl.DataFrame | None:
@@ -157,7 +160,7 @@ class Pipeline:
         from curate.report.prompt_map import prompt_map
 
         own, key = context.for_step(), cache.key_of(["prompt_map"], embedded=True)
-        places = cache.get(key, own)
+        places = cache.get(key, own, rows_as_pairs=False)
         if places is None:
             places = prompt_map(frame, context.features)
             if places is not None:
@@ -192,7 +195,13 @@ class Pipeline:
 
             def embed() -> Features:
                 features, facts = embed_frame(
-                    frame, c.embedder, c.store, progress, c.inference, workspace, engine.embedder
+                    frame,
+                    c.embedder,
+                    context.store,
+                    progress,
+                    c.inference,
+                    workspace,
+                    engine.embedder,
                 )
                 rows, seconds = len(frame), facts.pop("seconds")
                 steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts))

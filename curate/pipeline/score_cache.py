@@ -91,14 +91,25 @@ class ScoreCache:
         text = json.dumps([*parts, *self._basis], sort_keys=True, default=str)
         return f"scores/{blake2b(text.encode(), digest_size=16).hexdigest()}"
 
-    def get(self, key: str | None, context: Context) -> pl.DataFrame | None:
-        """The columns as the scorer returned them; facts and warnings go into the context."""
+    def get(
+        self, key: str | None, context: Context, *, rows_as_pairs: bool = True
+    ) -> pl.DataFrame | None:
+        """The columns as the scorer returned them; facts and warnings go into the context.
+
+        Args:
+            key: from `key` or `key_of`.
+            context: of the step.
+            rows_as_pairs: whether the table has a row for each pair; one that has not is damaged.
+        """
         if self._store is None or key is None:
             return None
         table = self._store.get_table(key)
         if table is None:
             return None
-        told = json.loads(table.schema.metadata[b"curate"])
+        told = json.loads((table.schema.metadata or {}).get(b"curate", b"null"))
+        if told is None or (len(table) != len(self._pairs) and rows_as_pairs):
+            self._store.troubles.damaged(key)
+            return None
         context.facts.update(told["facts"])
         context.warnings.extend(told["warnings"])
         return pl.DataFrame(pl.from_arrow(table))

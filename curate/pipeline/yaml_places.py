@@ -1,7 +1,12 @@
-"""YAML with the line and column of every key, so that errors can point at it."""
+"""YAML with the line and column of every key, so that errors can point at it.
+
+The file may come from somebody else, so that nothing in it is constructed but plain data, and its
+size when aliases are expanded, its depth and its numbers are bounded before anything is built.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +16,11 @@ import yaml
 from curate.errors import CurateError
 
 Key = tuple[str | int, ...]
+_DEEPEST = 40
+_MOST_VALUES = 100_000
+_LONGEST_NUMBER = 20
+_TEXT, _INT, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "merge"))
+_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,7 @@ class Places:
     def describe(self, loc: Sequence[str | int]) -> str:
         """`file, line L, column C: a.b.c` for the deepest part of `loc` that stands in the file."""
         key = tuple(loc)
-        dotted = ".".join(str(part) for part in key) or "(top level)"
+        dotted = ".".join(str(part)[:_SHOWN] for part in key) or "(top level)"
         while key and key not in self.marks:
             key = key[:-1]
         if key not in self.marks:
@@ -32,36 +42,126 @@ class Places:
         return f"{self.name}, line {line}, column {column}: {dotted}"
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain data; integers as written today (`1:30` is a text, not 90, and `010` is ten)."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (as the base class has it)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _INT]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """A decimal or hexadecimal integer."""
+        text = str(self.construct_scalar(node)).replace("_", "")
+        return int(text, 16 if "x" in text else 10)
+
+
+_Loader.add_implicit_resolver(
+    _INT, re.compile(r"[-+]?(?:0x[0-9a-fA-F_]+|[0-9][0-9_]*)$"), list("-+0123456789")
+)
+_Loader.add_constructor(_INT, _Loader.construct_yaml_int)
+
+
 def load_yaml(text: str, name: str) -> tuple[Any, Places]:
     """The data of a YAML text and the places of its keys.
 
     Raises:
-        CurateError: the text is not YAML, or a mapping names a key twice.
+        CurateError: the text is no plain YAML of bounded size, or a mapping names a key twice.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = _Loader(text.removeprefix("\ufeff"))
+        _check_depth(text, name)
+        node = loader.get_single_node()
         marks: dict[Key, tuple[int, int]] = {}
-        if node is not None:
-            _collect(node, (), marks, name)
-        return yaml.safe_load(text), Places(name, marks)
+        if node is None:
+            return None, Places(name, marks)
+        _check_size(node, name)
+        _collect(node, (), marks, name)
+        return loader.construct_document(node), Places(name, marks)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{name}, line {mark.line + 1}, column {mark.column + 1}" if mark else name
-        raise CurateError("the file is not valid YAML", where=where, found=error.problem) from None
+        found = " ".join(filter(None, (error.context, error.problem)))
+        raise CurateError("the file is not valid YAML", where=where, found=found) from None
+    except yaml.YAMLError as error:
+        found = str(error).splitlines()[0]
+        raise CurateError("the file is not valid YAML", where=name, found=found) from None
+    except (ValueError, OverflowError) as error:  # a date or number that there is not
+        raise CurateError("a value cannot be read", where=name, found=str(error)) from None
+
+
+def _check_depth(text: str, name: str) -> None:
+    """Refuse deep nesting while it is still a stream: what builds it would recurse."""
+    level = 0
+    for event in yaml.parse(text.removeprefix("\ufeff"), Loader=_Loader):
+        level += isinstance(event, yaml.CollectionStartEvent)
+        level -= isinstance(event, yaml.CollectionEndEvent)
+        if level > _DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise CurateError(
+                "the file is nested too deep",
+                where=f"{name}, line {line}",
+                expected=f"at most {_DEEPEST} levels",
+            )
+
+
+def _check_size(root: yaml.Node, name: str) -> None:
+    """Refuse aliases that contain themselves or expand beyond bounds, before they are expanded."""
+    sizes: dict[int, int | None] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) in sizes:
+            known = sizes[id(node)]
+            if known is None:
+                raise CurateError(
+                    "an alias contains itself",
+                    where=f"{name}, line {node.start_mark.line + 1}",
+                    fix="write the value out",
+                )
+            return known
+        sizes[id(node)] = None
+        children: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            children = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            children = node.value
+        total = 1 + sum(size(child) for child in children)
+        if total > _MOST_VALUES:
+            raise CurateError(
+                "the file is too large when its alias values are expanded",
+                where=f"{name}, line {node.start_mark.line + 1}",
+                expected=f"at most {_MOST_VALUES:,} values",
+            )
+        sizes[id(node)] = total
+        return total
+
+    size(root)
 
 
 def _collect(node: yaml.Node, path: Key, marks: dict[Key, tuple[int, int]], name: str) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            here = (*path, key.value)
             mark = (key.start_mark.line + 1, key.start_mark.column + 1)
+            where = f"{name}, line {mark[0]}, column {mark[1]}"
+            if not isinstance(key, yaml.ScalarNode) or key.tag not in (_TEXT, _MERGE):
+                shown = str(key.value)[:_SHOWN] if isinstance(key, yaml.ScalarNode) else key.id
+                raise CurateError(
+                    "a key is no text", where=where, found=shown, expected="a name, in quotes"
+                )
+            here = (*path, key.value)
             if here in marks:
-                where = f"{name}, line {mark[0]}, column {mark[1]}"
                 fix = f"it stands on line {marks[here][0]} already"
-                raise CurateError("a key is given twice", where=where, found=key.value, fix=fix)
+                found = key.value[:_SHOWN]
+                raise CurateError("a key is given twice", where=where, found=found, fix=fix)
             marks[here] = mark
             _collect(value, here, marks, name)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             marks[(*path, index)] = (value.start_mark.line + 1, value.start_mark.column + 1)
             _collect(value, (*path, index), marks, name)
+    elif node.tag == _INT and len(node.value) > _LONGEST_NUMBER:
+        where = f"{name}, line {node.start_mark.line + 1}"
+        found = f"{node.value[:_LONGEST_NUMBER]}... ({len(node.value)} digits)"
+        raise CurateError(
+            "a number is too large", where=where, found=found, expected="at most 64 bits"
+        )

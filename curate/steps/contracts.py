@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from curate.data.section import Checked
 
 if TYPE_CHECKING:
     from curate.steps.context import Context
@@ -41,7 +43,7 @@ class Column:
         return _DTYPES[self.kind]
 
 
-class Parameters(BaseModel):
+class Parameters(Checked):
     """Base of every step's parameters: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

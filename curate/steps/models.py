@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from curate.data.section import Checked
 
 
-class ModelSpec(BaseModel):
+class ModelSpec(Checked):
     """A model: a name on the hub, a folder, a gguf file, or "smollm2" (from its wheel)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,7 +29,7 @@ Model = Annotated[ModelSpec, BeforeValidator(_from_name)]
 """A `ModelSpec`, which may be given by its name alone."""
 
 
-class Inference(BaseModel):
+class Inference(Checked):
     """How language and reward models are run; the section `inference` of pipeline.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from curate.store.store import Store
 
-KINDS = {"vectors": "*/*.arrows", "hidden": "*.npy", "scores": "*.parquet", "rows": "*.sqlite"}
+KINDS = {"vectors": "*/*.arrows", "hidden": "*.array", "scores": "*.scores", "rows": "*.sqlite"}
 """Folders of the store and the files in them."""
 _DAY = 86_400.0
 

@@ -1,7 +1,7 @@
 """Small values under the hash of what they depend on, one at a time: a key never changes its value.
 
 SQLite in write-ahead mode: a batch of values is written whole or not at all, so a killed run loses
-at most its last batch, and two runs at a time do not harm each other.
+at most its last batch, and two runs at a time do not harm each other. Each value has a checksum.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
-from curate.errors import CurateError
+import xxhash
+
+from curate.store.trouble import Troubles
 
 _KEYS_AT_ONCE = 500
-_WAIT_SECONDS = 60.0
+_WAIT_SECONDS = 20.0
+_DIGEST_BYTES = 8
 
 
 def row_key(*parts: str) -> bytes:
@@ -28,25 +31,32 @@ def row_key(*parts: str) -> bytes:
 
 
 class RowStore:
-    """Values of one kind in one file."""
+    """Values of one kind in one file.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of the file.
+        troubles: where is told that it cannot be used; the store is then as if it were empty.
+    """
+
+    def __init__(self, path: Path, troubles: Troubles | None = None) -> None:
         self._path = path
+        self._troubles = troubles or Troubles()
+        self._usable = True
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._open() as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute(
-                    "CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, value BLOB NOT NULL) "
-                    "WITHOUT ROWID"
+                    "CREATE TABLE IF NOT EXISTS checked (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
+                    " WITHOUT ROWID"
                 )
-        except (OSError, sqlite3.DatabaseError) as error:
-            raise CurateError(
-                "the store cannot be used",
-                where=str(path),
-                found=str(error),
-                fix="name another folder (store: in the configuration, or CURATE_CACHE), or null",
-            ) from None
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        # Once and for all: a locked file would cost the waiting time at every batch.
+        self._usable = False
+        self._troubles.unusable(self._path, error)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -60,17 +70,47 @@ class RowStore:
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values that are there, by key."""
         found: dict[bytes, bytes] = {}
-        with self._open() as connection:
-            for start in range(0, len(keys), _KEYS_AT_ONCE):
-                part = keys[start : start + _KEYS_AT_ONCE]
-                places = ",".join("?" * len(part))
-                query = f"SELECT key, value FROM rows WHERE key IN ({places})"
-                found.update(connection.execute(query, part))
-        return found
+        if not self._usable:
+            return found
+        try:
+            with self._open() as connection:
+                for start in range(0, len(keys), _KEYS_AT_ONCE):
+                    part = keys[start : start + _KEYS_AT_ONCE]
+                    places = ",".join("?" * len(part))
+                    query = f"SELECT key, value FROM checked WHERE key IN ({places})"
+                    found.update(connection.execute(query, part))
+                sound = _sound(found)
+                if len(sound) < len(found):
+                    self._troubles.damaged(self._path)
+                    gone = [(key,) for key in found if key not in sound]
+                    connection.executemany("DELETE FROM checked WHERE key = ?", gone)
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(error)
+            return {}
+        return sound
 
     def put(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """Keep the values; they are on disk when this returns."""
-        with self._open() as connection:
-            connection.executemany(
-                "INSERT OR IGNORE INTO rows VALUES (?, ?)", zip(keys, values, strict=True)
-            )
+        if not self._usable:
+            return
+        checked = [
+            (key, _digest(key, value) + value) for key, value in zip(keys, values, strict=True)
+        ]
+        try:
+            with self._open() as connection:
+                connection.executemany("INSERT OR IGNORE INTO checked VALUES (?, ?)", checked)
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(error)
+
+
+def _sound(found: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The values, without their checksums, that are as they were written."""
+    return {
+        key: value[_DIGEST_BYTES:]
+        for key, value in found.items()
+        if value[:_DIGEST_BYTES] == _digest(key, value[_DIGEST_BYTES:])
+    }
+
+
+def _digest(key: bytes, value: bytes) -> bytes:
+    return xxhash.xxh3_64_digest(key + value)

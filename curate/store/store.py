@@ -1,8 +1,13 @@
-"""Content-addressed store of what is costly to compute again."""
+"""Content-addressed store of what is costly to compute again.
+
+Everything in it carries a checksum: what does not match counts for nothing and is computed again. A
+store that cannot be written or read is told once (`Store.troubles`), and stops nothing.
+"""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,90 +17,147 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 from pyarrow import parquet
 
 from curate.store.rows import RowStore
+from curate.store.trouble import Troubles
 from curate.store.vectors import VectorStore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _VARIABLE = "CURATE_CACHE"
+_DIGEST_BYTES = 16
+_BLOCK = 1 << 20
+TABLE, ARRAY = ".scores", ".array"
+"""Endings of tables (Parquet) and arrays (npy), each with the checksum behind it."""
+_ERRORS = (OSError, sqlite3.Error, pa.ArrowException, ValueError)
 
 
 def default_root() -> Path:
     """`$CURATE_CACHE`, or `~/.cache/curate`."""
-    return Path(os.environ.get(_VARIABLE) or Path.home() / ".cache" / "curate")
+    return Path(os.environ.get(_VARIABLE) or Path.home() / ".cache" / "curate").expanduser()
 
 
 class Store:
-    """Arrays under keys that name all that they depend on; a key's value never changes.
+    """Arrays and tables under keys that name all that they depend on; a value never changes.
 
     A value is written beside its place and moved there in one step, so that a reader, or a second
     run at the same time, sees it whole or not at all.
+
+    Attributes:
+        root: its folder.
+        troubles: what the user should know of it.
     """
 
     def __init__(self, root: Path | None = None) -> None:
-        self.root = root or default_root()
-
-    def _path(self, key: str) -> Path:
-        return self.root / f"{key}.npy"
+        self.root = (root or default_root()).expanduser()
+        self.troubles = Troubles()
 
     def get_array(self, key: str) -> NDArray[np.float32] | None:
         """The array under the key, memory-mapped, or None."""
-        path = self._path(key)
-        if not path.exists():
+        path = self.root / f"{key}{ARRAY}"
+        try:
+            if not self._sound(path):
+                return None
+            array: NDArray[np.float32] = np.load(path, mmap_mode="r")
+        except _ERRORS:
+            self.troubles.damaged(path)
             return None
-        array: NDArray[np.float32] = np.load(path, mmap_mode="r")
-        os.utime(path)
         return array
 
     def put_array(self, key: str, array: NDArray[np.float32]) -> None:
         """Keep the array under the key."""
-        with _whole(self._path(key)) as file:
+        with self._whole(self.root / f"{key}{ARRAY}") as file:
             np.save(file, array)
 
     def get_table(self, key: str) -> pa.Table | None:
-        """The table under the key, or None; one that cannot be read counts for nothing."""
-        path = self.root / f"{key}.parquet"
+        """The table under the key, or None; a damaged one counts for nothing."""
+        path = self.root / f"{key}{TABLE}"
         try:
-            table = parquet.read_table(path)
-            os.utime(path)
-        except (OSError, pa.ArrowInvalid):
+            if not self._sound(path):
+                return None
+            data = path.read_bytes()[:-_DIGEST_BYTES]
+            table = parquet.read_table(pa.BufferReader(data))
+        except _ERRORS:
+            self.troubles.damaged(path)
             return None
         return table
 
     def has_table(self, key: str) -> bool:
         """Whether there is a table under the key."""
-        return (self.root / f"{key}.parquet").exists()
+        return (self.root / f"{key}{TABLE}").exists()
 
     def put_table(self, key: str, table: pa.Table) -> None:
         """Keep the table, with its schema's metadata, under the key."""
-        with _whole(self.root / f"{key}.parquet") as file:
+        with self._whole(self.root / f"{key}{TABLE}") as file:
             parquet.write_table(table, file, compression="zstd")
 
     def vectors(self, fingerprint: str, dtype: str = "float32") -> VectorStore:
         """The vectors of one model, to be opened and closed."""
         name = blake2b(f"{fingerprint}/{dtype}".encode(), digest_size=16).hexdigest()
-        return VectorStore(self.root / "vectors" / name, dtype)
+        return VectorStore(self.root / "vectors" / name, dtype, self.troubles)
 
     def rows(self, name: str) -> RowStore:
         """The values of one kind, one under each key."""
-        return RowStore(self.root / "rows" / f"{name}.sqlite")
+        return RowStore(self.root / "rows" / f"{name}.sqlite", self.troubles)
 
-
-@contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its place when it is written whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+    def _sound(self, path: Path) -> bool:
+        """Whether the file is there and as it was written; marks it as used."""
         try:
-            yield file
-            file.close()
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+            size = path.stat().st_size
+        except OSError:
+            return False
+        digest = xxhash.xxh3_128()
+        left = size - _DIGEST_BYTES
+        with path.open("rb") as file:
+            while left > 0:
+                block = file.read(min(_BLOCK, left))
+                digest.update(block)
+                left -= len(block) or left
+            sound = left == 0 and file.read() == digest.digest()
+        if not sound:
+            self.troubles.damaged(path)
+            return False
+        try:
+            os.utime(path)
+        except OSError as error:  # a store that is read-only serves all the same
+            self.troubles.unusable(self.root, error)
+        return True
+
+    @contextmanager
+    def _whole(self, path: Path) -> Iterator[IO[bytes]]:
+        """A file that takes its place, with its checksum, when it is written whole."""
+        # Where the store takes nothing the value goes to a place that nobody reads.
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            opened = tempfile.NamedTemporaryFile(  # noqa: SIM115 (closed below)
+                dir=path.parent, suffix=".tmp", delete=False
+            )
+        except OSError as error:
+            self.troubles.unusable(self.root, error)
+            with tempfile.TemporaryFile() as nowhere:
+                yield nowhere
+            return
+        place = Path(opened.name)
+        try:
+            with opened as file:
+                yield file
+            _append_digest(place)
+            place.replace(path)
+        except OSError as error:
+            self.troubles.unusable(self.root, error)
+        finally:
+            place.unlink(missing_ok=True)
+
+
+def _append_digest(path: Path) -> None:
+    digest = xxhash.xxh3_128()
+    with path.open("r+b") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+        file.write(digest.digest())
 
 
 def open_store(setting: str | None) -> Store | None:

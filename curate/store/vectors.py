@@ -2,6 +2,7 @@
 
 Every run appends to a file of its own and reads those of all others, so that runs at the same time
 cannot harm each other. A killed run leaves a file whose last batch may be cut off: it is left out.
+Each batch carries a checksum; one that does not match counts for nothing.
 """
 
 from __future__ import annotations
@@ -9,19 +10,23 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 from curate.data.hashes import KEY_BYTES
+from curate.store.trouble import Troubles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ENDING = "arrows"
 _KEY, _VECTOR = "key", "vector"
+_CHECK = b"xxh3_128"
 
 
 class VectorStore:
@@ -30,14 +35,26 @@ class VectorStore:
     Args:
         folder: of this model's files.
         dtype: float32 or float16, in which vectors are kept.
+        troubles: where is told that it cannot be used.
     """
 
-    def __init__(self, folder: Path, dtype: str = "float32") -> None:
+    def __init__(
+        self, folder: Path, dtype: str = "float32", troubles: Troubles | None = None
+    ) -> None:
         self._folder, self._dtype = folder, np.dtype(dtype)
+        self._troubles = troubles or Troubles()
+        self._usable = True
+        self._digests: list[bytes] = []
+        self._checked: list[bool] = []
         self._parts: list[NDArray[np.floating]] = []
         self._file: pa.OSFile | None = None
         self._writer: pa.RecordBatchStreamWriter | None = None
-        keys = list(self._known())
+        self._part_keys = list(self._known())
+        self._index()
+
+    def _index(self) -> None:
+        """Order the keys of all batches."""
+        keys = self._part_keys
         self._keys = np.concatenate(keys) if keys else np.empty(0, dtype=f"S{KEY_BYTES}")
         self._starts = np.cumsum([0, *(len(part) for part in self._parts)])
         self._order = np.argsort(self._keys, kind="stable")
@@ -46,8 +63,15 @@ class VectorStore:
     def close(self) -> None:
         """End this run's file."""
         if self._writer is not None and self._file is not None:
-            self._writer.close()
-            self._file.close()
+            try:
+                self._writer.close()
+                self._file.close()
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self._usable = False
+        self._troubles.unusable(self._folder, error)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -61,14 +85,41 @@ class VectorStore:
         known[:] = self._sorted[at] == keys
         places = self._order[at]
         part_of = np.searchsorted(self._starts, places, side="right") - 1
-        for part in np.unique(part_of[known]):
+        used = np.unique(part_of[known]).tolist()
+        if unsound := [part for part in used if not self._sound(part)]:
+            self._leave_out(unsound)
+            return self.find(keys, out)
+        for part in used:
             rows = np.flatnonzero(known & (part_of == part))
             out[rows] = self._parts[part][places[rows] - self._starts[part]]
         return known
 
+    def _sound(self, part: int) -> bool:
+        """Whether a batch is as it was written; computed when it is used for the first time."""
+        if not self._checked[part]:
+            self._checked[part] = (
+                _digest(self._part_keys[part], self._parts[part]) == self._digests[part]
+            )
+        return self._checked[part]
+
+    def _leave_out(self, parts: list[int]) -> None:
+        """Forget damaged batches; what stood there is found in a later one, or made again."""
+        self._troubles.damaged(self._folder)
+        for part in reversed(parts):
+            for held in (self._parts, self._part_keys, self._digests, self._checked):
+                del held[part]
+        self._index()
+
     def append(self, keys: NDArray[np.bytes_], vectors: NDArray[np.floating]) -> None:
         """Keep (texts, dim) vectors; they are with the system when this returns."""
-        values = np.ascontiguousarray(vectors, dtype=self._dtype)
+        if not self._usable:
+            return
+        try:
+            self._append(keys, np.ascontiguousarray(vectors, dtype=self._dtype))
+        except OSError as error:
+            self._give_up(error)
+
+    def _append(self, keys: NDArray[np.bytes_], values: NDArray[np.floating]) -> None:
         size = pa.list_(pa.from_numpy_dtype(self._dtype), values.shape[1])
         schema = pa.schema([(_KEY, pa.binary(KEY_BYTES)), (_VECTOR, size)])
         if self._writer is None:
@@ -79,15 +130,19 @@ class VectorStore:
             pa.binary(KEY_BYTES), len(keys), [None, pa.py_buffer(keys.tobytes())]
         )
         lists = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
-        self._writer.write_batch(pa.record_batch([binary, lists], schema=schema))
+        batch = pa.record_batch([binary, lists], schema=schema)
+        self._writer.write_batch(batch, custom_metadata={_CHECK: _digest(keys, values)})
         assert self._file is not None
         self._file.flush()
 
     def _known(self) -> Iterator[NDArray[np.bytes_]]:
         """Keys of each batch of all files, whose vectors go to `_parts`, mapped into memory."""
         for path in sorted(self._folder.glob(f"*.{ENDING}")):
-            os.utime(path)
-            for batch in _whole_batches(path):
+            with suppress(OSError):  # a store that is read-only serves all the same
+                os.utime(path)
+            for batch, digest in _whole_batches(path):
+                self._digests.append(digest)
+                self._checked.append(False)
                 values = batch.column(1)
                 size = values.type.list_size
                 flat = values.flatten().to_numpy(zero_copy_only=True)
@@ -97,10 +152,25 @@ class VectorStore:
                 yield keys
 
 
-def _whole_batches(path: Path) -> Iterator[pa.RecordBatch]:
+def _whole_batches(path: Path) -> Iterator[tuple[pa.RecordBatch, bytes]]:
+    """Batches with their checksums, up to the first that cannot be read or carries none."""
     try:
         # A file of another run may grow, or end in the middle of a batch.
         reader = pa.ipc.open_stream(pa.memory_map(str(path)))
-        yield from reader
-    except (pa.ArrowInvalid, OSError):
+        while True:
+            batch, told = reader.read_next_batch_with_custom_metadata()
+            if told is None or _CHECK not in told:
+                return
+            batch.validate()
+            if batch.num_columns == 2 and pa.types.is_fixed_size_list(batch.column(1).type):
+                yield batch, told[_CHECK]
+    except StopIteration:
         return
+    except Exception:  # damaged lengths end in errors of many kinds
+        return
+
+
+def _digest(keys: NDArray[np.bytes_], values: NDArray[np.floating]) -> bytes:
+    digest = xxhash.xxh3_128(np.ascontiguousarray(keys).tobytes())
+    digest.update(np.ascontiguousarray(values).data)
+    return digest.digest()

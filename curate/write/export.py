@@ -109,8 +109,8 @@ def export(
         advice = Advice(smoothing(manifest), KEPT, target.file_type)
         files = form.files(advice) | {"README.md": make_card(manifest, advice, target.license)}
         write_files(files, stage)
-        told = (*counts.pop("notes", ()), *warnings.merged())
-        found = Exported(folder, pairs, writer.shards, told)
+        notes = (*counts.pop("notes", ()), *warnings.merged())
+        found = Exported(folder, pairs, writer.shards, notes)
         write_json(_mark(target, found, manifest), stage / MARK)
     return found
 

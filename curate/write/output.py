@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from curate.data.local_path import local_folder
 from curate.data.section import Section
 
 FileType = Literal["parquet", "jsonl", "dataset"]
@@ -26,6 +27,11 @@ class OutputConfig(Section):
         default_factory=dict,
         description="Score columns that the shards carry, as a list or as NAME: COLUMN.",
     )
+
+    @field_validator("path")
+    @classmethod
+    def _local(cls, value: str) -> str:
+        return str(local_folder(value))
 
     @field_validator("columns", mode="before")
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from pyarrow import parquet
 from curate.data.table import DROP_REASON, DROP_STEP, batches
 from curate.errors import CurateError
 from curate.store.workspace import Workspace
+from curate.write.contents import Contents, is_ours, read_mark
 from curate.write.manifest import MANIFEST
 
 KEPT, PAIRS, DROPPED = "kept", "pairs", "dropped"
@@ -27,7 +27,7 @@ def keeps_pairs(format: str, file_type: str) -> bool:
 
 def is_run(path: str | Path) -> bool:
     """Whether the path is the folder of a finished run."""
-    return (Path(path) / MANIFEST).is_file()
+    return is_ours(path, MANIFEST)
 
 
 class RunFiles:
@@ -46,10 +46,9 @@ class RunFiles:
                 expected=f"a folder with {MANIFEST}",
                 fix="give the --output of a 'curate run'",
             )
-        self.manifest: dict[str, Any] = json.loads(
-            (self.folder / MANIFEST).read_text(encoding="utf-8")
-        )
-        output = self.manifest["output"]
+        Contents(self.folder, MANIFEST).check()
+        self.manifest: dict[str, Any] = read_mark(self.folder / MANIFEST) or {}
+        output = self._checked_output()
         inside = KEPT if keeps_pairs(output["format"], output["file_type"]) else PAIRS
         self._pairs = self.folder / inside
         if not self._pairs.is_dir():
@@ -59,6 +58,22 @@ class RunFiles:
                 found="a run of an older version",
                 fix="run the pipeline again",
             )
+
+    def _checked_output(self) -> dict[str, Any]:
+        """What the manifest says of the shards; raises CurateError where it lacks what is asked."""
+        parts = {"output": ("format", "file_type"), "rows": ("in", "kept", "dropped"), "config": ()}
+        for part, keys in parts.items():
+            found = self.manifest.get(part)
+            lacks = [key for key in keys if not isinstance(found, dict) or key not in found]
+            if not isinstance(found, dict) or lacks:
+                raise CurateError(
+                    "the manifest is damaged",
+                    where=str(self.folder / MANIFEST),
+                    found=f"{part} without {', '.join(lacks)}" if lacks else f"no {part}",
+                    fix="run the pipeline again",
+                )
+        output: dict[str, Any] = self.manifest["output"]
+        return output
 
     @property
     def rows_kept(self) -> int:

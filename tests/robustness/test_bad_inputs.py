@@ -117,7 +117,7 @@ def test_a_bomb_ends_at_the_bound(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "a.jsonl.gz", "wb", compresslevel=1) as file:
         for _ in range(300):
             file.write(b"\0" * (1 << 20))
-    with pytest.raises(CurateError, match="UTF-8|bound"):
+    with pytest.raises(CurateError, match=r"UTF-8|bound"):
         read_pairs(str(tmp_path / "a.jsonl.gz"), max_row_mb=1, on_error="skip")
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def embed_frame(
     pairs: pl.DataFrame,
     settings: EmbedderConfig,
-    store: str | None,
+    store: Store | str | None,
     progress: Progress,
     inference: Inference | None = None,
     workspace: Workspace | None = None,
@@ -38,7 +38,7 @@ def embed_frame(
     Args:
         pairs: the pair table.
         settings: of the embedder.
-        store: as in pipeline.yaml.
+        store: an open one, or as in pipeline.yaml.
         progress: where progress is shown.
         inference: how a language model is run, for hidden states.
         workspace: gives room to the vectors; default the memory.
@@ -50,7 +50,7 @@ def embed_frame(
     from curate.store.store import open_store
 
     started = time.perf_counter()
-    kept = open_store(store)
+    kept = open_store(store) if store is None or isinstance(store, str) else store
     if settings.pooling == "last_token":
         features, facts = _hidden_states(pairs, settings, kept, progress, inference or Inference())
     else:

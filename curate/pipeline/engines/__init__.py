@@ -15,6 +15,8 @@ def make_engine(settings: EngineConfig) -> Engine:
         from curate.pipeline.engines.ray import RayEngine
 
         return RayEngine(settings)
+    from curate.pipeline.engines.limits import check_workers, cores_here
     from curate.pipeline.engines.local import LocalEngine
 
+    check_workers(settings.workers, cores_here())
     return LocalEngine(settings.workers or 1)

@@ -16,6 +16,7 @@ from curate.models.embed.settings import EmbedderConfig
 from curate.optional_packages import need
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.base import take_told
+from curate.pipeline.engines.limits import check_reachable, check_workers, cores_here
 from curate.pipeline.engines.ray_tables import TableInputs, run_table
 from curate.pipeline.engines.ray_workers import (
     NUMBER,
@@ -51,6 +52,9 @@ class RayEngine:
 
     def __init__(self, settings: EngineConfig) -> None:
         need("ray", "ray", "engine: ray")
+        check_reachable(settings.address)
+        if settings.address is None:
+            check_workers(settings.workers, cores_here())
         # Nobody but the user shall hear of a run.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
@@ -63,6 +67,7 @@ class RayEngine:
         cores = int(cluster.get("CPU", 1))
         if settings.gpus_per_worker:
             cores = int(cluster.get("GPU", 0) / settings.gpus_per_worker)
+        check_workers(settings.workers, max(cores, 1), "the cluster")
         self._workers = settings.workers or max(cores, 1)
         self._expected: list[ScorerStep] = []
         self._running: dict[str, Any] = {}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from curate.data.section import Checked
 from curate.errors import CurateError
 from curate.read.formats.base import Format, RowSample, turns
 from curate.read.formats.slots import place_slots
@@ -14,7 +15,7 @@ from curate.read.formats.slots import place_slots
 Label = str | int | float | bool
 
 
-class ColumnMapping(BaseModel):
+class ColumnMapping(Checked):
     """Which column holds what: either `chosen` and `rejected`, or `first`, `second` and `label`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from curate.data.section import Checked
 
 
-class RankingRule(BaseModel):
+class RankingRule(Checked):
     """Which pairs are made of a ranking; the strength of a pair is the difference of its scores."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

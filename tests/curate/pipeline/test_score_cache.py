@@ -122,7 +122,7 @@ def entry(root: Path, name: str, size: int, days: float) -> Path:
 
 def test_pruning_by_age_and_size(tmp_path: Path) -> None:
     old = entry(tmp_path, "vectors/model/a.arrows", 1000, days=40)
-    young = entry(tmp_path, "scores/b.parquet", 600, days=1)
+    young = entry(tmp_path, "scores/b.scores", 600, days=1)
     newest = entry(tmp_path, "rows/c.sqlite", 500, days=0)
     log = entry(tmp_path, "rows/c.sqlite-wal", 100, days=0)
     other = entry(tmp_path, "notes.txt", 10, days=99)

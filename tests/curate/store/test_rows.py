@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from curate import CurateError
 from curate.store.rows import RowStore, row_key
+from curate.store.trouble import Troubles
 
 
 def test_what_was_put_is_found_and_never_changes(tmp_path: Path) -> None:
@@ -36,7 +37,46 @@ def test_several_writers(tmp_path: Path) -> None:
     assert len(RowStore(tmp_path / "rows.sqlite").get(keys)) == 80
 
 
-def test_a_file_that_is_no_store(tmp_path: Path) -> None:
+def test_a_file_that_is_no_store_is_told_once_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "rows.sqlite").write_text("not a database, but long enough to look like one " * 20)
-    with pytest.raises(CurateError, match="store cannot be used"):
-        RowStore(tmp_path / "rows.sqlite")
+    troubles = Troubles()
+    store = RowStore(tmp_path / "rows.sqlite", troubles)
+    store.put([b"a"], [b"b"])
+    assert store.get([b"a"]) == {}
+    assert len(troubles.texts()) == 1
+    assert "cannot be used" in troubles.texts()[0]
+
+
+def test_a_changed_value_counts_for_nothing_and_is_kept_anew(tmp_path: Path) -> None:
+    path, troubles = tmp_path / "rows.sqlite", Troubles()
+    RowStore(path).put([b"a", b"b"], [b"0.25", b"0.5"])
+    with sqlite3.connect(path) as connection:
+        (value,) = connection.execute("SELECT value FROM checked WHERE key = ?", (b"a",)).fetchone()
+        changed = value[:-1] + bytes([value[-1] ^ 1])
+        connection.execute("UPDATE checked SET value = ? WHERE key = ?", (changed, b"a"))
+    store = RowStore(path, troubles)
+    assert store.get([b"a", b"b"]) == {b"b": b"0.5"}
+    assert "as it was written" in troubles.texts()[0]
+    store.put([b"a"], [b"0.25"])
+    assert store.get([b"a"]) == {b"a": b"0.25"}
+
+
+def test_a_locked_or_damaged_database_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curate.store.rows._WAIT_SECONDS", 0.1)
+    path = tmp_path / "rows.sqlite"
+    RowStore(path).put([b"a"], [b"1"])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    store = RowStore(path, troubles := Troubles())
+    store.put([b"b"], [b"2"])
+    store.get([b"a"])
+    other.close()
+    assert len(troubles.texts()) == 1
+    data = bytearray(path.read_bytes())
+    data[100:4000] = b"\xff" * 3900
+    path.write_bytes(bytes(data))
+    damaged = RowStore(path, troubles := Troubles())
+    assert damaged.get([b"a"]) == {}
+    assert troubles.texts()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,9 +21,15 @@ from curate.write.run_folder import check_free, staged
 from tests.helpers import trl_rows, write_jsonl
 
 
-def finish(folder: Path, text: str, overwrite: bool = False) -> None:
+def finish(folder: Path, text: str, overwrite: bool = False, **files: str) -> None:
     with staged(folder, overwrite) as stage:
-        (stage / "manifest.json").write_text(text)
+        for name, content in files.items():
+            (stage / name).write_text(content)
+        (stage / "manifest.json").write_text(json.dumps({"text": text}))
+
+
+def text_of(folder: Path) -> str:
+    return str(json.loads((folder / "manifest.json").read_text())["text"])
 
 
 def test_a_finished_run_is_refused_and_replaced_only_on_demand(tmp_path: Path) -> None:
@@ -29,9 +38,9 @@ def test_a_finished_run_is_refused_and_replaced_only_on_demand(tmp_path: Path) -
     with pytest.raises(CurateError, match="finished run") as caught:
         finish(out, "two")
     assert "--overwrite" in str(caught.value)
-    assert (out / "manifest.json").read_text() == "one"
+    assert text_of(out) == "one"
     finish(out, "two", overwrite=True)
-    assert (out / "manifest.json").read_text() == "two"
+    assert text_of(out) == "two"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
@@ -59,7 +68,7 @@ def test_an_error_leaves_the_old_run_and_no_trace(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    assert (out / "manifest.json").read_text() == "one"
+    assert text_of(out) == "one"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
@@ -69,11 +78,118 @@ def test_a_run_killed_while_it_took_the_old_ones_place_is_put_back(tmp_path: Pat
     dead = subprocess.Popen(["true"])
     dead.wait()
     old = tmp_path / f".out.old-{_HOST}-{dead.pid}"
-    old.mkdir()
-    (old / "manifest.json").write_text("one")
+    finish(old, "one")
     with pytest.raises(CurateError, match="finished run"):
         finish(tmp_path / "out", "two")
-    assert (tmp_path / "out" / "manifest.json").read_text() == "one"
+    assert text_of(tmp_path / "out") == "one"
+
+
+def test_only_our_own_files_are_removed_and_verdicts_stay(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    finish(out, "one", ours="1", stays="1")
+    (out / "verdicts").mkdir()
+    (out / "verdicts" / "me.jsonl").write_text("said")
+    (out / "notes.txt").write_text("mine")
+    (out / "report.html").write_text("made later")
+    finish(out, "two", overwrite=True, stays="2")
+    assert text_of(out) == "two"
+    assert (out / "verdicts" / "me.jsonl").read_text() == "said"
+    assert (out / "notes.txt").read_text() == "mine"
+    assert (out / "stays").read_text() == "2"
+    assert not (out / "ours").exists()
+    assert not (out / "report.html").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_foreign_manifest_is_no_run(tmp_path: Path) -> None:
+    web = tmp_path / "web"
+    web.mkdir()
+    (web / "manifest.json").write_text('{"name": "an app", "icons": []}')
+    (web / "precious.txt").write_text("x")
+    with pytest.raises(CurateError, match="no run of curate"):
+        check_free(web, overwrite=True)
+    with pytest.raises(CurateError, match="no run of curate"):
+        finish(web, "two", overwrite=True)
+    assert (web / "precious.txt").read_text() == "x"
+
+
+@pytest.mark.parametrize("inside", ["a.jsonl", "deep/a.jsonl", "."])
+def test_an_input_inside_the_output_is_refused(inside: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    finish(out, "one")
+    (out / "deep").mkdir()
+    for name in ("a.jsonl", "deep/a.jsonl"):
+        (out / name).write_text("x")
+    with pytest.raises(CurateError, match="inside the output"):
+        check_free(out, overwrite=True, reads=str(out / inside))
+    check_free(out, overwrite=True, reads=str(tmp_path))
+
+
+def test_an_output_that_is_a_link_is_written_into_its_target(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    finish(tmp_path / "out", "one")
+    finish(tmp_path / "out", "two", overwrite=True)
+    assert (tmp_path / "out").is_symlink()
+    assert text_of(tmp_path / "disk") == "two"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["disk", "out"]
+    (tmp_path / "later").symlink_to(tmp_path / "not yet")
+    finish(tmp_path / "later", "one")
+    assert text_of(tmp_path / "not yet") == "one"
+
+
+@contextmanager
+def mounted(folder: Path, size: str = "4m") -> Iterator[Path]:
+    """A small file system of its own."""
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)],
+        check=False,
+        capture_output=True,
+    )
+    if done.returncode:
+        pytest.skip("mounting needs rights that are not here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def test_an_output_that_is_a_mount_point_is_written_in_place(tmp_path: Path) -> None:
+    with mounted(tmp_path / "out") as out:
+        finish(out, "one", ours="1")
+        (out / "notes.txt").write_text("mine")
+        finish(out, "two", overwrite=True)
+        assert text_of(out) == "two"
+        assert sorted(p.name for p in out.iterdir()) == ["manifest.json", "notes.txt"]
+
+
+def test_a_mount_point_that_is_full_keeps_the_old_run(tmp_path: Path) -> None:
+    with mounted(tmp_path / "out", "1m") as out:
+        finish(out, "one")
+        with pytest.raises(CurateError, match="disk is full"):
+            finish(out, "two", overwrite=True, big="x" * (2 << 20))
+        assert text_of(out) == "one"
+        assert [p.name for p in out.iterdir()] == ["manifest.json"]
+
+
+def test_a_disk_that_is_full_beside_the_output_is_told(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "1m") as disk:
+        with pytest.raises(CurateError, match="disk is full"):
+            finish(disk / "out", "one", big="x" * (2 << 20))
+        assert list(disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300, "", " ", "s3://b/x", "hf://a/b", "~nobody9/x"])
+def test_outputs_that_are_no_folder_are_refused_at_once(name: str) -> None:
+    with pytest.raises(CurateError, match="output"):
+        check_free(Path(name), overwrite=False)
+
+
+def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    finish(Path("~/out"), "one")
+    assert text_of(tmp_path / "out") == "one"
 
 
 def test_rows_that_do_not_add_up_are_a_bug() -> None:
