@@ -31,6 +31,7 @@ class Challenging(Filter[ChallengingParams]):
     """A pair is kept where it belongs to both shares."""
 
     name = "challenging"
+    purpose = "keep the best"
     summary = "keep difficult pairs of which the heads are certain (aleatoric, not epistemic)"
     reference = "Mirroring Users: difficult yet certain"
     Params = ChallengingParams

@@ -19,6 +19,7 @@ class Decontaminate(Filter[DecontaminateParams]):
     """Drops what the scorer `contamination` matched; the reason names the evaluation prompt."""
 
     name = "decontaminate"
+    purpose = "duplicates and leaks"
     summary = "drop pairs whose prompt occurs in an evaluation set (by the scorer contamination)"
     Params = DecontaminateParams
 

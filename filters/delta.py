@@ -37,6 +37,7 @@ class Delta(Filter[DeltaParams]):
     """
 
     name = "delta"
+    purpose = "keep the best"
     summary = "keep pairs with a clear gap of quality, weak ones too (Delta Learning)"
     reference = "The Delta Learning Hypothesis, arXiv 2507.06187"
     Params = DeltaParams

@@ -18,6 +18,7 @@ class DropWrong(Filter[BelowParams]):
     """
 
     name = "drop_wrong"
+    purpose = "keep or drop by label noise"
     summary = "drop labels whose posterior of being right is low"
     reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
     Params = BelowParams

@@ -27,6 +27,7 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
     """Keeps the first of pairs with the same prompt, answers, label and annotator."""
 
     name = "exact_duplicates"
+    purpose = "duplicates and leaks"
     summary = "keep the first of pairs with the same prompt, answers, label (and annotator)"
     Params = ExactDuplicatesParams
 

@@ -37,6 +37,7 @@ class Expression(Filter[ExpressionParams]):
     """
 
     name = "expression"
+    purpose = "keep the best"
     summary = "keep or drop by an SQL expression over pair columns, scores and extra.<key>"
     Params = ExpressionParams
 

@@ -47,6 +47,7 @@ class FiFA(Filter[FiFAParams]):
     """
 
     name = "fifa"
+    purpose = "keep the best"
     summary = "keep the top by margin, quality and k-nearest-neighbour entropy (FiFA)"
     reference = "FiFA, arXiv 2410.10166"
     Params = FiFAParams

@@ -19,6 +19,7 @@ class Flip(Filter[BelowParams]):
     """
 
     name = "flip"
+    purpose = "relabel or weight"
     summary = "turn labels round whose posterior of being right is low; keep every pair"
     reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
     Params = BelowParams

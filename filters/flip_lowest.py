@@ -28,6 +28,7 @@ class FlipLowest(Filter[FlipLowestParams]):
     """
 
     name = "flip_lowest"
+    purpose = "relabel or weight"
     summary = "turn the labels of the worst share by one score round; keep every pair"
     reference = "PrefCleanBench, arXiv 2509.23564 (RwGap-F, IFD-Gap-F)"
     Params = FlipLowestParams

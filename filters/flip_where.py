@@ -30,6 +30,7 @@ class FlipWhere(Filter[FlipWhereParams]):
     """
 
     name = "flip_where"
+    purpose = "relabel or weight"
     summary = "turn labels round by an SQL condition; keep every pair"
     reference = "PrefCleanBench, arXiv 2509.23564 (the -F methods)"
     Params = FlipWhereParams

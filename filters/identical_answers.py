@@ -13,6 +13,7 @@ class IdenticalAnswers(Filter[Parameters]):
     """Drops pairs whose chosen and rejected answers are equal, role by role and text by text."""
 
     name = "identical_answers"
+    purpose = "duplicates and leaks"
     summary = "drop pairs whose two answers are the same"
     Params = Parameters
 

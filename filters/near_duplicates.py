@@ -38,6 +38,7 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
     """
 
     name = "near_duplicates"
+    purpose = "duplicates and leaks"
     summary = "keep the first of pairs with nearly the same text (MinHash-LSH, exact Jaccard)"
     reference = "Broder 1997, On the resemblance and containment of documents"
     Params = NearDuplicatesParams

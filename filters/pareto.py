@@ -38,6 +38,7 @@ class Pareto(Filter[ParetoParams]):
     """
 
     name = "pareto"
+    purpose = "keep the best"
     summary = "rank by Pareto dominance over several scores (nondominated sorting), keep fronts"
     reference = "Deb et al. 2002, NSGA-II, sec. III A"
     Params = ParetoParams

@@ -30,6 +30,7 @@ class PerGroup(Filter[PerGroupParams]):
     """Keeps the best `keep` pairs of each group; pairs without a group are one group."""
 
     name = "per_group"
+    purpose = "keep the best"
     summary = "keep at most so many pairs of each prompt, source, annotator or other group"
     Params = PerGroupParams
 

@@ -22,6 +22,7 @@ class Quantile(Filter[QuantileParams]):
     """Keeps round(keep n) of the n pairs with a score; equal scores in the order of the pairs."""
 
     name = "quantile"
+    purpose = "keep the best"
     summary = "keep the best share of pairs by one score"
     Params = QuantileParams
 

@@ -27,6 +27,7 @@ class Reweight(Filter[ReweightParams]):
     """
 
     name = "reweight"
+    purpose = "relabel or weight"
     summary = "weigh each pair by the posterior of its label; keep every pair"
     reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
     weight: ClassVar[str | None] = "weight"

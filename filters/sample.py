@@ -28,6 +28,7 @@ class Sample(Filter[SampleParams]):
     """Draws pairs without replacement; the order of the pairs stays."""
 
     name = "sample"
+    purpose = "keep the best"
     summary = "keep a random sample, the control that every other filter must beat"
     Params = SampleParams
 

@@ -39,6 +39,7 @@ class TagCoverage(Filter[TagCoverageParams]):
     """
 
     name = "tag_coverage"
+    purpose = "keep the best"
     summary = "keep pairs whose prompts cover many tags (InsTag complexity, diversity)"
     reference = "InsTag, arXiv 2308.07074, alg. 1; as filter: PrefCleanBench, arXiv 2509.23564"
     Params = TagCoverageParams

@@ -30,6 +30,7 @@ class Threshold(Filter[ThresholdParams]):
     """Keeps min <= value <= max; bounds are inclusive."""
 
     name = "threshold"
+    purpose = "keep the best"
     summary = "keep pairs whose score lies within min and max"
     Params = ThresholdParams
 

@@ -12,6 +12,7 @@ class Ties(Filter[Parameters]):
     """Drops pairs that the data marks as a tie."""
 
     name = "ties"
+    purpose = "duplicates and leaks"
     summary = "drop pairs that the data marks as ties"
     Params = Parameters
 

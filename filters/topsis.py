@@ -56,6 +56,7 @@ class TOPSIS(Filter[TOPSISParams]):
     """Adds the closeness `<step>.score` in [0, 1] and keeps the best share."""
 
     name = "topsis"
+    purpose = "keep the best"
     summary = "rank by several scores with directions and weights (TOPSIS), keep the best share"
     reference = "Hwang and Yoon 1981, Multiple Attribute Decision Making; used by DONOD"
     Params = TOPSISParams

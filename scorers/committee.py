@@ -37,6 +37,7 @@ class Committee(HeadScorer[CommitteeParams]):
     """
 
     name = "committee"
+    purpose = "label noise"
     summary = "votes of six kinds of held-out heads: the small stand-in for several reward models"
     reference = "vote of reward models as in PrefCleanBench, arXiv 2509.23564"
     Params = CommitteeParams

@@ -30,6 +30,7 @@ class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
     """
 
     name = "confident_learning"
+    purpose = "label noise"
     summary = "cleanlab's label quality and label issues on held-out probabilities"
     reference = "Northcutt et al. 2021, arXiv 1911.00068 (cleanlab)"
     Params = ConfidentLearningParams

@@ -49,6 +49,7 @@ class Contamination(Scorer[ContaminationParams]):
     """
 
     name = "contamination"
+    purpose = "duplicates, diversity, coverage"
     summary = "prompts that occur in given evaluation sets, by n-grams and embeddings"
     reference = "Tulu 3, arXiv 2411.15124, sec. 3.2"
     Params = ContaminationParams

@@ -51,6 +51,7 @@ class ContextScorer(Scorer[ContextParams]):
     """
 
     name = "context"
+    purpose = "taste, annotators, context"
     summary = "preferences on the same question and answers that turn with the context"
     reference = "Context-Aware Preference Modeling, arXiv 2407.14916 (its question; Fisher's test)"
     Params = ContextParams

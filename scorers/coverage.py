@@ -45,6 +45,7 @@ class Coverage(Scorer[CoverageParams]):
     """
 
     name = "coverage"
+    purpose = "duplicates, diversity, coverage"
     summary = "nearness to target prompts, density ratio, and which targets the data leaves bare"
     reference = "coverage and density, arXiv 2002.09797, sec. 3; why it matters, arXiv 2406.01462"
     needs_embeddings = True

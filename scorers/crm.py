@@ -47,6 +47,7 @@ class CRM(HeadScorer[CRMParams]):
     """
 
     name = "crm"
+    purpose = "label noise"
     summary = "peer review by two reward heads: held-out loss mean and variance over epochs (CRM)"
     reference = "CRM, arXiv 2505.10597; co-teaching, arXiv 1804.06872"
     Params = CRMParams

@@ -27,6 +27,7 @@ class DensityRatio(Scorer[DensityRatioParams]):
     """log pi_strong(y|x) - log pi_weak(y|x) of both answers; the larger one should be chosen."""
 
     name = "density_ratio"
+    purpose = "rewards and models"
     summary = "log density ratio of a strong and a weak language model as reward (CDR)"
     reference = "CDR / Dr.SoW, arXiv 2411.02481"
     scope: ClassVar[Literal["row", "table"]] = "row"

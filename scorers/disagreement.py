@@ -89,6 +89,7 @@ class Disagreement(HeadScorer[DisagreementParams]):
     """
 
     name = "disagreement"
+    purpose = "taste, annotators, context"
     summary = "flip, taste, cycle or shared: one model of groups, cycles and flips together"
     reference = "after PAL, arXiv 2406.08469; GPM, arXiv 2410.02197; RE-PO, arXiv 2509.24159"
     Params = DisagreementParams

@@ -69,6 +69,7 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
     """
 
     name = "diverse_subset"
+    purpose = "duplicates, diversity, coverage"
     summary = "a diverse subset by k-centre, DPP, facility location, max-sum or MMR"
     reference = "Gonzalez 1985; Chen et al. 2018, arXiv 1709.05135 (DPP); pyversity"
     needs_embeddings = True

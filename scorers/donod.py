@@ -41,6 +41,7 @@ class DONOD(HeadScorer[DONODParams]):
     """
 
     name = "donod"
+    purpose = "label noise"
     summary = "norm of delta and delta of norm of the head after one step on the pair (DONOD)"
     reference = "DONOD, arXiv 2504.14810; closed form for the Bradley-Terry head derived here"
     Params = DONODParams

@@ -47,6 +47,7 @@ class DONODLM(Scorer[DONODLMParams]):
     """
 
     name = "donod_lm"
+    purpose = "difficulty and uncertainty"
     summary = "DON and NOD of a language model's output layer under DPO and SFT, by ghost norms"
     reference = "DONOD, arXiv 2504.14810; ghost norm: Li et al. 2022, arXiv 2110.05679, sec. 4"
     scope: ClassVar[Literal["row", "table"]] = "row"

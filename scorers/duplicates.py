@@ -28,6 +28,7 @@ class Duplicates(Scorer[DuplicatesParams]):
     """Flags of exact, contradictory and near duplicates; nothing is dropped."""
 
     name = "duplicates"
+    purpose = "duplicates, diversity, coverage"
     summary = "flags of exact and near duplicates and of contradictory labels"
     reference = "near: Broder 1997, On the resemblance and containment of documents (MinHash)"
     Params = DuplicatesParams

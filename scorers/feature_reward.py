@@ -44,6 +44,7 @@ class FeatureReward(Scorer[FeatureRewardParams]):
     """
 
     name = "feature_reward"
+    purpose = "rewards and models"
     summary = "Bradley-Terry reward over named features, with coefficients and intervals"
     reference = "opinion summaries by domain features, arXiv 2402.15473; Bradley and Terry 1952"
     Params = FeatureRewardParams

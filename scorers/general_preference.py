@@ -41,6 +41,7 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
     """
 
     name = "general_preference"
+    purpose = "taste, annotators, context"
     summary = "what an antisymmetric head explains that Bradley-Terry cannot: cycles (GPM)"
     reference = "General Preference Model, arXiv 2410.02197"
     Params = GeneralPreferenceParams

@@ -30,6 +30,7 @@ class Holder(HeadScorer[HolderParams]):
     """
 
     name = "holder"
+    purpose = "label noise"
     summary = "contamination estimate and flag by the Hoelder divergence (Hoelder-DPO)"
     reference = "Hoelder-DPO, arXiv 2505.17859"
     Params = HolderParams

@@ -30,6 +30,7 @@ class IFD(Scorer[IFDParams]):
     """
 
     name = "ifd"
+    purpose = "difficulty and uncertainty"
     summary = "instruction-following difficulty of the answers, and its gap (IFD, IFD-gap)"
     reference = "Cherry LLM, arXiv 2308.12032, eq. 4; as filter: PrefCleanBench, arXiv 2509.23564"
     scope: ClassVar[Literal["row", "table"]] = "row"

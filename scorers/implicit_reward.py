@@ -46,6 +46,7 @@ class ImplicitReward(Scorer[ImplicitRewardParams]):
     """r = beta (log pi(y|x) - log pi_ref(y|x)) for DPO, beta / |y| log pi(y|x) for SimPO."""
 
     name = "implicit_reward"
+    purpose = "rewards and models"
     summary = "margin of a policy's implicit reward: DPO against a reference, or SimPO by length"
     reference = "DPO, arXiv 2305.18290, eq. 5; SimPO, arXiv 2405.14734, eq. 4"
     scope: ClassVar[Literal["row", "table"]] = "row"

@@ -37,6 +37,7 @@ class InsTag(Scorer[InsTagParams]):
     """
 
     name = "ins_tag"
+    purpose = "rewards and models"
     summary = "intention tags of the prompts by a language model (InsTag)"
     reference = "InsTag, arXiv 2308.07074, sec. 2"
     scope: ClassVar[Literal["row", "table"]] = "row"

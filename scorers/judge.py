@@ -54,6 +54,7 @@ class Judge(Scorer[JudgeParams]):
     """
 
     name = "judge"
+    purpose = "rewards and models"
     summary = "LLM as judge by an OpenAI-compatible endpoint, in both orders, with rationale"
     reference = (
         "Zheng et al. 2023, arXiv 2306.05685, sec. 3.4 (position bias); rationales: "

@@ -41,6 +41,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
     """
 
     name = "knn_consensus"
+    purpose = "label noise"
     summary = "agreement of the preference direction with those of pairs on similar prompts"
     reference = "after Robust Preference Selection, arXiv 2510.20498 (its idea, not its sampling)"
     needs_embeddings = True

@@ -33,6 +33,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
     """
 
     name = "knn_diversity"
+    purpose = "duplicates, diversity, coverage"
     summary = "k-nearest-neighbour distance and entropy over distinct prompts"
     reference = "FiFA, arXiv 2410.10166 (k-NN entropy term); Kozachenko and Leonenko 1987"
     needs_embeddings = True

@@ -59,6 +59,7 @@ class LabelEM(HeadScorer[LabelEMParams]):
     """
 
     name = "label_em"
+    purpose = "label noise"
     summary = "posterior that the label is right; reliability of each annotator (LCPO / RE-PO)"
     reference = "LCPO / RE-PO, arXiv 2509.24159, Section 4"
     Params = LabelEMParams

@@ -29,6 +29,7 @@ class Language(Scorer[LanguageParams]):
     """ISO 639-1 code of each part by langid, null where it is not sure (short texts, code)."""
 
     name = "language"
+    purpose = "texts"
     summary = "language of prompt and answers, and whether the answers keep to the prompt's"
     reference = "langid.py: Lui and Baldwin 2012"
     scope: ClassVar[Literal["row", "table"]] = "row"

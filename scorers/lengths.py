@@ -15,6 +15,7 @@ class Lengths(Scorer[Parameters]):
     """Characters of each part, words of the answers, and chosen minus rejected."""
 
     name = "lengths"
+    purpose = "texts"
     summary = "characters, words and turns of prompt and answers, and how the answers differ"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = Parameters

@@ -29,6 +29,7 @@ class Markdown(Scorer[Parameters]):
     """
 
     name = "markdown"
+    purpose = "texts"
     summary = "share of formatted lines and of fenced code in the answers"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = Parameters

@@ -42,6 +42,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
     """
 
     name = "mc_dropout"
+    purpose = "difficulty and uncertainty"
     summary = "mean, variance and BALD of the label's probability over dropout passes (UPO)"
     reference = "UPO, arXiv 2409.11212; BALD: Houlsby et al. 2011, arXiv 1112.5745"
     Params = MCDropoutParams

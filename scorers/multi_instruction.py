@@ -62,6 +62,7 @@ class MultiInstruction(Scorer[MultiInstructionParams]):
     """
 
     name = "multi_instruction"
+    purpose = "taste, annotators, context"
     summary = "how many constraints the prompt holds, and of which kinds (English patterns)"
     reference = "IFEval, arXiv 2311.07911 (kinds); MAPL, arXiv 2505.12845"
     scope: ClassVar[Literal["row", "table"]] = "row"

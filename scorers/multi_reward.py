@@ -63,6 +63,7 @@ class MultiReward(Scorer[MultiRewardParams]):
     """
 
     name = "multi_reward"
+    purpose = "rewards and models"
     summary = "several rewards or attributes combined, by weights of the prompt's neighbourhood"
     reference = "PRO (Preference Orchestrator), arXiv 2511.10656; HelpSteer2, arXiv 2406.08673"
     Params = MultiRewardParams

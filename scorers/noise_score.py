@@ -22,6 +22,7 @@ class NoiseScore(HeadScorer[Parameters]):
     """
 
     name = "noise_score"
+    purpose = "label noise"
     summary = "suspicion of each label by stacked held-out heads; the default ranking"
     reference = "stacked generalisation, Wolpert 1992; heads by Bradley and Terry 1952"
     Params = Parameters

@@ -33,6 +33,7 @@ class OnPolicy(Scorer[OnPolicyParams]):
     """
 
     name = "on_policy"
+    purpose = "rewards and models"
     summary = "how far both answers are what the policy itself would write (WPO)"
     reference = "WPO, arXiv 2406.11827, eq. 2; suboptimal on-policy data, arXiv 2404.14367"
     scope: ClassVar[Literal["row", "table"]] = "row"

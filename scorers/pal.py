@@ -39,6 +39,7 @@ class PAL(HeadScorer[PALParams]):
     """
 
     name = "pal"
+    purpose = "taste, annotators, context"
     summary = "groups of annotators with rewards of their own; controversy of each pair (PAL)"
     reference = "PAL: Pluralistic Alignment, arXiv 2406.08469"
     Params = PALParams

@@ -34,6 +34,7 @@ class PII(Scorer[PIIParams]):
     """
 
     name = "pii"
+    purpose = "texts"
     summary = "e-mail addresses, phone, card, IBAN, IP and social security numbers in the answers"
     reference = "presidio-analyzer, pattern recognisers"
     scope: ClassVar[Literal["row", "table"]] = "row"

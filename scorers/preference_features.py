@@ -40,6 +40,7 @@ class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
     """
 
     name = "preference_features"
+    purpose = "rewards and models"
     summary = "sparse features of what was preferred, to filter or flip by (WIMHF)"
     reference = "What's In My Human Feedback, arXiv 2510.26202"
     needs_embeddings = True

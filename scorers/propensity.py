@@ -32,6 +32,7 @@ class Propensity(Scorer[PropensityParams]):
     """
 
     name = "propensity"
+    purpose = "taste, annotators, context"
     summary = "clipped inverse-propensity weight of implicit feedback"
     reference = "arXiv 1909.03601 (missing not at random); ImplicitRM, arXiv 2603.23184"
     Params = PropensityParams

@@ -34,6 +34,7 @@ class RankingDifficulty(Scorer[RankingDifficultyParams]):
     """
 
     name = "ranking_difficulty"
+    purpose = "difficulty and uncertainty"
     summary = "the reference's log ratio c against a pair, and whether DPO can turn it at this beta"
     reference = "Preference Learning Algorithms Do Not Learn Preference Rankings, arXiv 2405.19534"
     scope: ClassVar[Literal["row", "table"]] = "row"

@@ -53,6 +53,7 @@ class Refusal(Scorer[RefusalParams]):
     """
 
     name = "refusal"
+    purpose = "texts"
     summary = "whether an answer begins like a refusal (English patterns, editable)"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = RefusalParams

@@ -40,6 +40,7 @@ class Relevance(Scorer[RelevanceParams]):
     """
 
     name = "relevance"
+    purpose = "rewards and models"
     summary = "relevance of the answers to the prompt, times length and repetition terms (R^3)"
     reference = "Rethinking the Role of Proxy Rewards in LM Alignment, arXiv 2402.03469, sec. 3"
     needs_embeddings = True

@@ -23,6 +23,7 @@ class Repetition(Scorer[RepetitionParams]):
     """1 - distinct n-grams / n-grams, and the same of lines that are not blank."""
 
     name = "repetition"
+    purpose = "texts"
     summary = "share of repeated n-grams of words and of repeated lines in the answers"
     reference = "Gopher's repetition rules: arXiv 2112.11446, table A1"
     scope: ClassVar[Literal["row", "table"]] = "row"

@@ -24,6 +24,7 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
     """
 
     name = "reward_margin"
+    purpose = "label noise"
     summary = "out-of-fold margin of Bradley-Terry heads on embedding differences"
     reference = "Bradley and Terry 1952; margins by 5-fold cross-fitting over prompts"
     Params = RewardMarginParams

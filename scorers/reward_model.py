@@ -46,6 +46,7 @@ class RewardModel(Scorer[RewardModelParams]):
     """
 
     name = "reward_model"
+    purpose = "rewards and models"
     summary = "rewards and margin by one or several reward models, with agreement and advice"
     reference = "Skywork-Reward-V2, arXiv 2507.01352 (advice); RewardBench, arXiv 2403.13787"
     scope: ClassVar[Literal["row", "table"]] = "row"

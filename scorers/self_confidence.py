@@ -40,6 +40,7 @@ class SelfConfidence(Scorer[SelfConfidenceParams]):
     """
 
     name = "self_confidence"
+    purpose = "label noise"
     summary = "noise-aware margin and smoothing mask by a running quantile (SPA / Selfie)"
     reference = "SPA, arXiv 2406.04412, sec. 4.2 (self-refinement with decoupled noise detection)"
     Params = SelfConfidenceParams

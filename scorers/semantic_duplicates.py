@@ -39,6 +39,7 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
     """
 
     name = "semantic_duplicates"
+    purpose = "duplicates, diversity, coverage"
     summary = "prompts that say nearly the same as an earlier one, by embeddings (SemDeDup)"
     reference = "SemDeDup, arXiv 2303.09540"
     needs_embeddings = True

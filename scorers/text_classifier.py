@@ -37,6 +37,7 @@ class TextClassifier(Scorer[TextClassifierParams]):
     """
 
     name = "text_classifier"
+    purpose = "rewards and models"
     summary = "probability of a label (safe, toxic, good...) by any text-classification model"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = TextClassifierParams

@@ -20,6 +20,7 @@ class Tournament(Scorer[Parameters]):
     """
 
     name = "tournament"
+    purpose = "taste, annotators, context"
     summary = "pairs on cycles of preference among the answers to one prompt, and entropy (ELSPR)"
     reference = "ELSPR, arXiv 2505.17691"
     Params = Parameters

@@ -33,6 +33,7 @@ class TraceVariance(Scorer[TraceVarianceParams]):
     """
 
     name = "trace_variance"
+    purpose = "difficulty and uncertainty"
     summary = "variance of an answer's log-probability with and without its reasoning trace (BVPO)"
     reference = "BVPO (bias-variance optimised preference optimisation for reasoning models)"
     scope: ClassVar[Literal["row", "table"]] = "row"

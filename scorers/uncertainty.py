@@ -27,6 +27,7 @@ class Uncertainty(HeadScorer[UncertaintyParams]):
     """
 
     name = "uncertainty"
+    purpose = "difficulty and uncertainty"
     summary = "aleatoric and epistemic parts of the uncertainty of a held-out ensemble"
     reference = "Depeweg et al., arXiv 1710.07283; for preferences: Mirroring Users"
     Params = UncertaintyParams

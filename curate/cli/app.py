@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import errno
+import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from curate.cli.bench import bench
 from curate.cli.cache import cache
@@ -21,12 +23,29 @@ from curate.cli.report import apply, compare, report, review
 from curate.cli.worth import worth
 from curate.errors import CurateError
 
+
+class _Group(TyperGroup):
+    """Commands; a file that ends too early is never taken for a user who ends the input."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; click would print "Aborted." for an EOFError."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise RuntimeError(f"data ended too early: {error}") from error
+
+
 app = typer.Typer(
+    cls=_Group,
     help="Curate and denoise preference data for DPO, reward models and RLHF.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+LOOK, CURATE, PROVE = "Look at data and runs", "Curate", "Prove that it helps"
+PEOPLE, PUBLISH = "People in the loop", "Write for a trainer, publish"
+"""Groups of commands in --help."""
 
 ConfigPath = Annotated[Path, typer.Argument(help="The pipeline.yaml.", show_default=True)]
 
@@ -37,20 +56,69 @@ _HEAD = 100
 
 def main() -> None:
     """Run the command line: exit code 0 done, 2 the user's mistake, 1 a bug."""
+    _end_by_signals()
     try:
         app()
     except CurateError as error:
-        from curate.cli.console import show_error
+        _fail(error)
+    except MemoryError:
+        _fail(CurateError("the memory is full", fix="use --limit, or a machine with more of it"))
+    except OSError as error:
+        if error.errno not in _OF_THE_SYSTEM:
+            _report_bug()
+        where = str(error.filename) if error.filename else None
+        _fail(CurateError("the system refuses", where=where, found=error.strerror))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # libraries in Rust raise panics, which are no Exception
+        _report_bug()
 
-        show_error(error)
-        sys.exit(2)
-    except Exception:
-        traceback.print_exc()
-        print("\nThis is a bug in curate: please report it with the lines above.", file=sys.stderr)
-        sys.exit(1)
+
+_OF_THE_SYSTEM = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EIO,
+}
+"""Errors of the disk and its rights, wherever they come: never a bug."""
 
 
-@app.command()
+def _fail(error: CurateError) -> NoReturn:
+    from curate.cli.console import show_error
+
+    show_error(error)
+    sys.exit(2)
+
+
+def _report_bug() -> NoReturn:
+    from curate.cli.safe import visible
+    from curate.errors import mask_text
+
+    text = "\n".join(visible(mask_text(line)) for line in traceback.format_exc().splitlines())
+    print(text, file=sys.stderr)
+    print("\nThis is a bug in curate: please report it with the lines above.", file=sys.stderr)
+    sys.exit(1)
+
+
+def _end_by_signals() -> None:
+    """SIGTERM and SIGHUP end the process as an error does: what is half written is removed."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), end)
+
+
+@app.command(rich_help_panel=CURATE)
 def run(
     config: ConfigPath = Path("pipeline.yaml"),
     sample: Annotated[
@@ -103,7 +171,7 @@ def _dry_run(pipeline: Any, folder: Path) -> None:
     show_plan(pipeline.plan, {"format": pairs.format, "pairs": len(pairs)}, str(folder))
 
 
-@app.command("list")
+@app.command("list", rich_help_panel=LOOK)
 def list_steps(
     name: Annotated[str | None, typer.Argument(help="Show this scorer or filter in full.")] = None,
     recipes: Annotated[
@@ -115,35 +183,43 @@ def list_steps(
     if recipes:
         _list_recipes(as_json)
         return
-    from curate.cli.console import show_catalogue, show_step
+    from curate.cli.console import show_list, show_step
     from curate.cli.list_steps import list_of_steps
+    from curate.cli.safe import json_text
     from curate.errors import suggestion
 
     found = list_of_steps()
     steps = found["scorers"] | found["filters"]
+    places = found["formats"] | found["exports"]
+    if name in places and name not in steps:
+        kinds = [k for k in ("formats", "exports") if name in found[k]]
+        told = {kind.removesuffix("s"): found[kind][name] for kind in kinds}
+        typer.echo(json_text(told) if as_json else "\n".join(f"{k}: {v}" for k, v in told.items()))
+        return
     if name is not None and name not in steps:
-        fix = suggestion(name, steps)
-        raise CurateError("no such scorer or filter", found=repr(name), fix=fix)
+        fix = suggestion(name, [*steps, *places])
+        raise CurateError("no such scorer, filter, format or export", found=repr(name), fix=fix)
     if as_json:
-        typer.echo(json.dumps(found if name is None else steps[name], indent=2, ensure_ascii=False))
+        typer.echo(json_text(found if name is None else steps[name]))
     elif name is None:
-        show_catalogue(found)
+        show_list(found)
     else:
         show_step(name, steps[name])
 
 
 def _list_recipes(as_json: bool) -> None:
     from curate.cli.console import show_recipes
+    from curate.cli.safe import json_text
     from curate.recipes import recipe_names
 
     found = recipe_names()
     if as_json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        typer.echo(json_text(found))
     else:
         show_recipes(found)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def inspect(
     data: Data,
     format: FormatName = "auto",
@@ -153,18 +229,19 @@ def inspect(
 ) -> None:
     """Show what a data set holds: format, rows, turns, lengths, ties, annotators, duplicates."""
     from curate.cli.console import console_progress, show_facts
+    from curate.cli.safe import json_text
     from curate.read.inspection import inspect_pairs
 
     with console_progress() as progress:
         pairs = read_data(data, format, split, limit, progress)
     facts = inspect_pairs(pairs)
     if as_json:
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        typer.echo(json_text(facts))
         return
     show_facts(facts)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def audit(
     data: Data,
     against: Annotated[
@@ -221,22 +298,22 @@ def audit(
     typer.echo(f"written: {output}")
 
 
-app.command()(bench)
-app.command()(worth)
-app.command()(explain)
-app.command()(derive)
-app.command()(export)
-app.command()(push)
-app.command()(route)
-app.command()(merge)
-app.command()(report)
-app.command()(compare)
-app.command()(review)
-app.command()(apply)
-app.command()(cache)
+app.command(rich_help_panel=PROVE)(bench)
+app.command(rich_help_panel=PROVE)(worth)
+app.command(rich_help_panel=LOOK)(explain)
+app.command(rich_help_panel=CURATE)(derive)
+app.command(rich_help_panel=PUBLISH)(export)
+app.command(rich_help_panel=PUBLISH)(push)
+app.command(rich_help_panel=PEOPLE)(route)
+app.command(rich_help_panel=PEOPLE)(merge)
+app.command(rich_help_panel=LOOK)(report)
+app.command(rich_help_panel=PROVE)(compare)
+app.command(rich_help_panel=PEOPLE)(review)
+app.command(rich_help_panel=PEOPLE)(apply)
+app.command(rich_help_panel=CURATE)(cache)
 
 
-@app.command()
+@app.command(rich_help_panel=CURATE)
 def init(
     path: Annotated[Path, typer.Argument(help="File to write.")] = Path("pipeline.yaml"),
     data: Annotated[str, typer.Option(help="Data set that the pipeline reads.")] = "data.jsonl",
@@ -261,12 +338,13 @@ def init(
     typer.echo(f"wrote {path}; next: curate run {path} --dry-run")
 
 
-@app.command()
+@app.command(rich_help_panel=CURATE)
 def schema() -> None:
     """Print the JSON schema of pipeline.yaml, for editors."""
+    from curate.cli.safe import json_text
     from curate.pipeline.schema import pipeline_schema
 
-    typer.echo(json.dumps(pipeline_schema(), indent=2, ensure_ascii=False))
+    typer.echo(json_text(pipeline_schema()))
 
 
 def _version(wanted: bool) -> None:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -22,13 +21,15 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from curate.cli.safe import SafeConsole
+
 if TYPE_CHECKING:
     from curate.errors import CurateError
     from curate.pipeline.plan import Plan
     from curate.pipeline.result import Result
 
-out = Console()
-err = Console(stderr=True)
+out = SafeConsole()
+err = SafeConsole(stderr=True)
 
 
 class _Rate(TextColumn):
@@ -190,24 +191,29 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def show_catalogue(found: dict[str, Any]) -> None:
-    """Scorers and filters with their columns, then formats and exports."""
+def show_list(found: dict[str, Any]) -> None:
+    """Scorers and filters by what they are for, a line each; then formats and exports."""
     for section in ("scorers", "filters"):
-        table = Table(title=section.capitalize(), title_justify="left")
-        for name in ("name", "does", "columns", "direction"):
-            table.add_column(name, overflow="fold")
-        for name, entry in found[section].items():
-            columns = entry["columns"]
-            names = "\n".join(c["name"].removeprefix(f"{name}.") for c in columns)
-            directions = "\n".join(c["direction"] for c in columns)
-            table.add_row(name, escape(entry["summary"]), names, directions, end_section=True)
-        out.print(table)
+        purposes = dict.fromkeys(entry["purpose"] for entry in found[section].values())
+        for purpose in purposes:
+            out.print(Text(f"{section}: {purpose}", style="bold"))
+            _lines({n: e for n, e in found[section].items() if e["purpose"] == purpose})
     for section in ("formats", "exports"):
-        table = Table(title=section.capitalize(), title_justify="left", show_header=False)
-        for name, summary in found[section].items():
-            table.add_row(name, escape(summary))
-        out.print(table)
-    out.print("Parameters and meanings of one: curate list NAME")
+        names = ", ".join(found[section])
+        out.print(Text.assemble((f"{section}: ", "bold"), names), soft_wrap=not out.is_terminal)
+    for name, reason in found["unusable"].items():
+        err.print(Text.assemble(("cannot be used: ", "bold yellow"), f"{name}: {reason}"))
+    out.print("details: curate list NAME; of a format or export too; as data: --json")
+
+
+def _lines(entries: dict[str, Any]) -> None:
+    """Name and summary; a name is never broken, a summary is cut at the edge of a terminal."""
+    width = max((len(name) for name in entries), default=0)
+    for name, entry in entries.items():
+        line = Text(f"  {name:<{width}}  {entry['summary']}")
+        if out.is_terminal and out.width > width + 20:
+            line.truncate(out.width, overflow="ellipsis")
+        out.print(line, soft_wrap=True)
 
 
 def show_recipes(found: dict[str, str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from curate.errors import CurateError
 from curate.read.formats import format_names
 from curate.steps.contracts import Column, Filter, Scorer, Step
 from curate.steps.registry import filter_class, filter_names, scorer_class, scorer_names
@@ -15,18 +17,37 @@ _REQUIRED = "required"
 
 
 def list_of_steps() -> dict[str, Any]:
-    """Every scorer and filter with parameters and columns, every format and export."""
+    """Every scorer and filter with parameters and columns, every format and export.
+
+    A plug-in that cannot be used stands under `unusable` with the reason; the others go on.
+    """
+    unusable: dict[str, str] = {}
     return {
-        "scorers": {name: _entry(scorer_class(name)) for name in scorer_names()},
-        "filters": {name: _entry(filter_class(name)) for name in filter_names()},
+        "scorers": _entries(scorer_names(), scorer_class, unusable),
+        "filters": _entries(filter_names(), filter_class, unusable),
         "formats": format_names(),
         "exports": export_names(),
+        "unusable": unusable,
     }
+
+
+def _entries(
+    names: list[str], load: Callable[[str], type[Step[Any]]], unusable: dict[str, str]
+) -> dict[str, Any]:
+    """The steps that can be loaded; why the others cannot goes into `unusable`."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = _entry(load(name))
+        except CurateError as error:
+            unusable[name] = error.text()
+    return found
 
 
 def _entry(cls: type[Step[Any]]) -> dict[str, Any]:
     return {
         "summary": cls.summary,
+        "purpose": cls.purpose,
         "reference": cls.reference,
         "parameters": _parameters(cls),
         "columns": [

@@ -49,6 +49,7 @@ def show_routed(found: Routed) -> None:
 
 def show_merged(found: Merged, folder: Path) -> None:
     """How many verdicts of each kind came back."""
+    show_warnings(list(found.warnings))
     counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items() if count)
     out.print(Text(f"verdicts: {counts or 'none'}"))
     place = f"{len(found.frame):,} votes: {folder / 'pairs'}"

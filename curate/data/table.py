@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -101,9 +101,11 @@ class PairIds:
     data set and the same on every run, whatever the label says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        """Ids in `taken` are not given again."""
         self._seen: dict[bytes, int] = {}
         self._given: set[str] = set()
+        self._taken = set(taken)
 
     def new(self, ids: pl.Series) -> pl.Series:
         """Whether each id that the data gave (null: none) has not been met before."""
@@ -121,8 +123,10 @@ class PairIds:
         ids, seen = [], self._seen
         for key in content_hashes(pairs):
             times = seen.get(key, 0)
+            while (name := f"{key.hex()}-{times}" if times else key.hex()) in self._taken:
+                times += 1
             seen[key] = times + 1
-            ids.append(f"{key.hex()}-{times}" if times else key.hex())
+            ids.append(name)
         made = pl.Series("_made", ids, dtype=pl.String)
         return pairs.with_columns(pair_id=pl.coalesce("pair_id", made))
 

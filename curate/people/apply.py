@@ -45,7 +45,8 @@ def apply_verdicts(
     config = parse_config(run.manifest["config"])
     plan = make_plan(config)
     pairs = run.all_pairs()
-    said = majority(read_verdicts(files))
+    warnings: list[str] = []
+    said = majority(read_verdicts(files, warnings))
     judged = pairs.join(said, on="pair_id", how="left", maintain_order="left")
     flips = (judged["verdict"] == "flip").fill_null(False)
     judged = judged.with_columns(turned_round(judged, flips))
@@ -74,7 +75,7 @@ def apply_verdicts(
         get_export("pairs").convert(kept),
         dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON),
         run.rejected(),
-        [*_steps(run), _report(said, len(pairs), len(kept))],
+        [*_steps(run), _report(said, len(pairs), len(kept), warnings)],
     )
     whole = _pairs_read(run, pairs, scores, result.rejected)
     return write_run(config, plan, result, whole, folder, overwrite, progress)
@@ -93,9 +94,9 @@ def _steps(run: RunFiles) -> list[StepRecord]:
     return [replace(step, warnings=tuple(step.warnings)) for step in steps]
 
 
-def _report(said: pl.DataFrame, pairs: int, kept: int) -> StepRecord:
+def _report(said: pl.DataFrame, pairs: int, kept: int, warnings: list[str]) -> StepRecord:
     counts = dict(said["verdict"].value_counts().iter_rows())
-    return StepRecord(STEP, "filter", pairs, kept, 0.0, {"verdicts": counts})
+    return StepRecord(STEP, "filter", pairs, kept, 0.0, {"verdicts": counts}, tuple(warnings))
 
 
 def _pairs_read(

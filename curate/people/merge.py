@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from curate.data.extra_column import extra_with
-from curate.data.table import PAIR_COLUMNS, with_pair_ids
+from curate.data.extra_column import extra_value, extra_with
+from curate.data.table import PAIR_COLUMNS, PairIds
 from curate.errors import CurateError, suggestion
 from curate.people.tool import parse_export
 from curate.people.tools import TOOLS
@@ -34,17 +34,20 @@ class Merged:
         frame: the pair table: all pairs as they were, then one pair a vote.
         verdicts: pair_id, reviewer and verdict, the last of each reviewer on each pair.
         counts: number of each verdict.
+        warnings: what the user should know.
     """
 
     frame: pl.DataFrame
     verdicts: pl.DataFrame
     counts: dict[str, int]
+    warnings: tuple[str, ...] = ()
 
 
-def read_verdicts(paths: list[Path]) -> pl.DataFrame:
+def read_verdicts(paths: list[Path], warnings: list[str] | None = None) -> pl.DataFrame:
     """pair_id, reviewer and verdict of files of Label Studio, Argilla or our own.
 
-    The last verdict of a reviewer on a pair counts.
+    The last verdict of a reviewer on a pair counts. Damaged lines of JSON lines are left out, and
+    told in `warnings`.
 
     Raises:
         CurateError: no such file, or of no known kind, or a verdict that is none.
@@ -52,7 +55,7 @@ def read_verdicts(paths: list[Path]) -> pl.DataFrame:
     frames = [pl.DataFrame(schema=_SCHEMA)]
     for path in paths:
         try:
-            exported = parse_export(path.read_bytes())
+            exported, damaged = parse_export(path.read_bytes())
         except (OSError, ValueError) as error:
             raise CurateError(
                 "the verdicts cannot be read",
@@ -60,6 +63,9 @@ def read_verdicts(paths: list[Path]) -> pl.DataFrame:
                 found=str(error),
                 expected="JSON or JSON lines",
             ) from None
+        if damaged and warnings is not None:
+            shown = ", ".join(map(str, damaged[:10])) + (" ..." if len(damaged) > 10 else "")
+            warnings.append(f"{path}: {len(damaged)} damaged lines are left out: {shown}")
         tool = next((t for t in TOOLS.values() if t.matches(exported)), None)
         if tool is None:
             raise CurateError(
@@ -68,7 +74,15 @@ def read_verdicts(paths: list[Path]) -> pl.DataFrame:
                 expected="Label Studio's JSON export, Argilla's records.to_json, or JSON lines of "
                 "pair_id, reviewer, verdict",
             )
-        rows = list(tool.verdicts(exported))
+        try:
+            rows = list(tool.verdicts(exported))
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise CurateError(
+                "the verdicts are not of the form that their tool exports",
+                where=str(path),
+                found=f"{type(error).__name__}: {error}",
+                expected=f"an export of {tool.name}",
+            ) from None
         for number, (_, _, verdict) in enumerate(rows, 1):
             if verdict not in VERDICTS:
                 where = f"{path}, verdict {number}"
@@ -95,7 +109,7 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
             found=f"{unknown['pair_id'][0]} and {len(unknown) - 1} more of {len(verdicts)}",
             fix="merge with the run from which the pairs were routed",
         )
-    votes = verdicts.filter(pl.col("verdict").is_in(VOTES))
+    votes = _named_apart(verdicts.filter(pl.col("verdict").is_in(VOTES)), pairs)
     cast = votes.join(pairs, on="pair_id", how="left", maintain_order="left")
     flip = pl.col("verdict") == "flip"
     made = cast.with_columns(
@@ -110,7 +124,17 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
     counts = Counter(verdicts["verdict"].to_list())
     ordered = {name: counts[name] for name in VERDICTS}
     old = pairs.select(list(PAIR_COLUMNS))
-    return Merged(pl.concat([old, with_pair_ids(made)]), verdicts, ordered)
+    # Ids that the data has already (an earlier merge of the same person) are not given again.
+    ids = PairIds(old["pair_id"].to_list())
+    return Merged(pl.concat([old, ids.give(made)]), verdicts, ordered)
+
+
+def _named_apart(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """The votes with a reviewer who is called as an annotator of the data by another name."""
+    own = pairs.filter(~extra_value("verdict_on").is_not_null().fill_null(False))["annotator"]
+    taken = pl.col("reviewer").is_in(own.drop_nulls().unique().implode())
+    other = pl.format("reviewer {}", "reviewer")
+    return votes.with_columns(reviewer=pl.when(taken).then(other).otherwise("reviewer"))
 
 
 def merge_files(
@@ -125,12 +149,13 @@ def merge_files(
         overwrite: replace an earlier merge.
         progress: where progress is shown.
     """
-    verdicts = read_verdicts(verdict_files)
+    warnings: list[str] = []
+    verdicts = read_verdicts(verdict_files, warnings)
     if is_run(data):
         pairs = RunFiles(data).all_pairs()
     else:
         pairs = read_pairs(data, on_error="skip", progress=progress).frame
-    merged = merge(pairs, verdicts)
+    merged = replace(merge(pairs, verdicts), warnings=tuple(warnings))
     with staged(folder, overwrite, MARK) as stage:
         write_shards([merged.frame], stage / "pairs", "parquet", 100_000)
         reviewers = merged.verdicts["reviewer"].n_unique()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import secrets
+import threading
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from curate.data.json_text import whole_text
 from curate.errors import CurateError
 from curate.people.queue import Queue
 from curate.people.verdict_log import VerdictLog
@@ -29,6 +34,17 @@ _HEADERS = {
 }
 _STATIC = {"style.css": "text/css", "review.css": "text/css", "review.js": "text/javascript"}
 """Files that the page may ask for, and their kinds."""
+
+
+Work = Callable[[dict[str, Any]], dict[str, Any]]
+_BODY_BYTES = 256 * 1024
+_BODY_SECONDS = 10.0
+_LONGEST_POSITION = 12
+_CONNECTIONS = 64
+
+
+class _TooLargeError(Exception):
+    """A body that is larger than any verdict."""
 
 
 class Review:
@@ -89,15 +105,18 @@ class _Pages:
     """The addresses of the application.
 
     The page needs the token in its address, and leaves it as a cookie that the rest needs. Cookies
-    do not tell ports apart: two reviews at a time need names of their own.
+    do not tell ports apart: two reviews at a time need names of their own. Nothing of a request is
+    looked at before its token: neither its body nor what it asks for.
     """
 
     def __init__(self, review: Review, token: str) -> None:
         self._review, self._token = review, token
         self._cookie = f"curate-review-{blake2b(token.encode(), digest_size=6).hexdigest()}"
+        # Verdicts of several windows come at the same time; the queue and the log are one.
+        self._lock = threading.Lock()
 
     async def page(self, request: Request) -> Response:
-        if not secrets.compare_digest(request.query_params.get("token", ""), self._token):
+        if not self._is_token(request.query_params.get("token", "")):
             return _refused()
         response = HTMLResponse(asset("review.html"), headers=_HEADERS)
         response.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
@@ -110,30 +129,67 @@ class _Pages:
         return Response(asset(name), media_type=_STATIC[name], headers=_HEADERS)
 
     async def state(self, request: Request) -> Response:
-        at = request.query_params.get("at")
-        return await self._answer(request, self._review.state, int(at) if at is not None else None)
+        def work(_: dict[str, Any]) -> dict[str, Any]:
+            at = request.query_params.get("at")
+            return self._review.state(_position(at) if at is not None else None)
+
+        return await self._answer(request, work)
 
     async def verdict(self, request: Request) -> Response:
-        body = await _body(request)
-        arguments = (str(body.get(k, "")) for k in ("pair_id", "verdict", "note"))
-        return await self._answer(request, self._review.judge, *arguments)
+        def work(body: dict[str, Any]) -> dict[str, Any]:
+            return self._review.judge(*(_text(body, k) for k in ("pair_id", "verdict", "note")))
+
+        return await self._answer(request, work)
 
     async def undo(self, request: Request) -> Response:
-        return await self._answer(request, self._review.undo)
+        return await self._answer(request, lambda _: self._review.undo())
 
     async def arrange(self, request: Request) -> Response:
-        body = await _body(request)
-        texts = (str(body.get(k, d)) for k, d in (("sort", ""), ("fate", "all"), ("search", "")))
-        return await self._answer(request, self._review.arrange, body.get("descending"), *texts)
+        def work(body: dict[str, Any]) -> dict[str, Any]:
+            descending = body.get("descending")
+            texts = (_text(body, k, d) for k, d in (("sort", ""), ("fate", "all"), ("search", "")))
+            return self._review.arrange(
+                descending if isinstance(descending, bool) else None, *texts
+            )
 
-    async def _answer(self, request: Request, work: Any, *arguments: Any) -> Response:
-        """The result of the work as JSON; 403 without the token, 400 for the user's mistake."""
-        if not secrets.compare_digest(request.cookies.get(self._cookie, ""), self._token):
+        return await self._answer(request, work)
+
+    def _is_token(self, given: str) -> bool:
+        return secrets.compare_digest(given.encode("utf-8", "replace"), self._token.encode())
+
+    def _is_foreign(self, request: Request) -> bool:
+        """Whether another page sent the request, or it names another host (DNS rebinding)."""
+        hosts = ("127.0.0.1", "localhost", "testserver")
+        origin = request.headers.get("origin")
+        own = request.headers.get("host", "")
+        if (request.url.hostname or "") not in hosts:
+            return True
+        return origin is not None and origin.partition("://")[2] != own
+
+    async def _answer(self, request: Request, work: Work) -> Response:
+        """The result of the work as JSON; 403 without token or from a foreign page, 400 for a
+        mistake, 413 for a body that no verdict has, 408 for one that does not come.
+        """
+        try:
+            known = self._is_token(request.cookies.get(self._cookie, ""))
+        except ValueError:  # a cookie that is none
+            known = False
+        if not known or self._is_foreign(request):
             return _refused()
         try:
-            return JSONResponse(await run_in_threadpool(work, *arguments), headers=_HEADERS)
+            body = await asyncio.wait_for(_body(request), _BODY_SECONDS)
+            found = await run_in_threadpool(self._locked, work, body)
+            return JSONResponse(found, headers=_HEADERS)
         except CurateError as error:
-            return JSONResponse({"error": error.text()}, status_code=400, headers=_HEADERS)
+            return _failed(error.text(), 400)
+        except _TooLargeError:
+            return _failed(f"a body of at most {_BODY_BYTES} bytes", 413)
+        except TimeoutError:
+            return _failed("the body did not come", 408)
+
+    def _locked(self, work: Work, body: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            return work(body)
 
 
 def make_app(review: Review, token: str) -> Starlette:
@@ -157,9 +213,39 @@ def _refused() -> Response:
     )
 
 
+def _failed(text: str, code: int) -> Response:
+    return JSONResponse({"error": text}, status_code=code, headers=_HEADERS)
+
+
 async def _body(request: Request) -> dict[str, Any]:
-    body = await request.json()
-    return body if isinstance(body, dict) else {}
+    """The JSON object of the body, {} where there is none; never more than the bound is held."""
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > _BODY_BYTES:
+            raise _TooLargeError
+    if not data.strip():
+        return {}
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CurateError("the body is no JSON", found=str(error)[:100]) from None
+    if not isinstance(body, dict):
+        raise CurateError("the body is no object", found=type(body).__name__)
+    return body
+
+
+def _text(body: dict[str, Any], key: str, default: str = "") -> str:
+    value = body.get(key, default)
+    if not isinstance(value, str):
+        raise CurateError("wrong value", where=key, found=repr(value)[:80], expected="a text")
+    return whole_text(value)
+
+
+def _position(text: str) -> int:
+    if not text.isascii() or not text.lstrip("-").isdigit() or len(text) > _LONGEST_POSITION:
+        raise CurateError("wrong position", where="at", found=repr(text[:40]), expected="a number")
+    return int(text)
 
 
 def serve(view: RunView, reviewer: str, port: int, on_ready: Any) -> Path:
@@ -188,7 +274,12 @@ def serve(view: RunView, reviewer: str, port: int, on_ready: Any) -> Path:
             ) from None
         listener.listen()
         on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/?token={token}")
-        config = uvicorn.Config(make_app(Review(view, log), token), log_level="warning")
+        config = uvicorn.Config(
+            make_app(Review(view, log), token),
+            log_level="warning",
+            limit_concurrency=_CONNECTIONS,
+            timeout_keep_alive=5,
+        )
         uvicorn.Server(config).run(sockets=[listener])
     log.close()
     return log.path

@@ -80,14 +80,26 @@ def all_have(exported: Any, *keys: str) -> bool:
     return listed and all(isinstance(x, dict) and set(keys) <= set(x) for x in exported)
 
 
-def parse_export(data: bytes) -> Any:
-    """JSON, or JSON lines, as plain data; a single object as a list of one.
+def parse_export(data: bytes) -> tuple[Any, list[int]]:
+    """JSON, or JSON lines, as plain data, a single object as a list of one; and numbers of lines
+    that are damaged.
 
     Raises:
         ValueError: it is neither.
     """
     try:
         found = json.loads(data)
-        return [found] if isinstance(found, dict) else found
-    except ValueError:
-        return [json.loads(line) for line in data.splitlines() if line.strip()]
+        return ([found] if isinstance(found, dict) else found), []
+    except (ValueError, RecursionError):
+        pass
+    rows, damaged = [], []
+    for number, line in enumerate(data.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except (ValueError, RecursionError):
+            damaged.append(number)
+    if not rows:
+        raise ValueError("no line is JSON")
+    return rows, damaged

@@ -6,6 +6,7 @@ import os
 import re
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -14,6 +15,16 @@ from curate.people.merge import VERDICTS
 
 FOLDER = "verdicts"
 _NAME = re.compile(r"[\w.@ -]{1,64}")
+
+
+def read_line(line: bytes) -> dict[str, Any] | None:
+    """The verdict on a line, None for a line that holds none."""
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    whole = isinstance(row, dict) and isinstance(row.get("pair_id"), str)
+    return row if whole and (row.get("undone") or row.get("verdict") in VERDICTS) else None
 
 
 class VerdictLog:
@@ -60,8 +71,9 @@ class VerdictLog:
             with self.path.open("r+b") as file:
                 file.truncate(len(whole))
         for line in whole.splitlines():
-            row = orjson.loads(line)
-            self._note(row["pair_id"], None if row.get("undone") else row["verdict"])
+            row = read_line(line)
+            if row is not None:  # a damaged line is told when the verdicts are merged
+                self._note(row["pair_id"], None if row.get("undone") else row["verdict"])
 
     def _note(self, pair_id: str, verdict: str | None) -> None:
         self.verdicts.pop(pair_id, None)

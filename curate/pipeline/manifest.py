@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
+from curate.errors import mask
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.plan import Plan
 from curate.steps.step_record import StepRecord
@@ -30,7 +31,8 @@ def make_manifest(
         "versions": versions(),
         "platform": platform.platform(),
         "seed": config.seed,
-        "config": config.model_dump(mode="json", exclude_none=True),
+        # Whoever gets the folder, or the card made from it, must not get credentials.
+        "config": mask(config.model_dump(mode="json", exclude_none=True)),
         "input": source,
         "rows": rows,
         "steps": [asdict(step) for step in steps],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from curate.errors import CurateError
 from curate.pipeline.config import PipelineConfig
 from curate.read.formats import format_names
 from curate.steps.contracts import Step
@@ -20,7 +22,10 @@ def pipeline_schema() -> dict[str, Any]:
         ("scorers", scorer_names(), scorer_class),
         ("filters", filter_names(), filter_class),
     ):
-        steps = [_step(name, load(name), definitions) for name in names]
+        steps = []
+        for name in names:
+            with suppress(CurateError):  # a plug-in that cannot be used has no parameters to check
+                steps.append(_step(name, load(name), definitions))
         schema["properties"][section]["items"] = {"oneOf": steps}
     definitions["InputConfig"]["properties"]["format"]["enum"] = ["auto", *format_names()]
     definitions["OutputConfig"]["properties"]["format"]["enum"] = list(export_names())

@@ -125,7 +125,7 @@ class Context:
 
     def same_answers(self, pairs: pl.DataFrame) -> NDArray[np.bool_]:
         """Whether chosen and rejected are equal in every role and content, (pairs,)."""
-        return self.shared(SAME_ANSWERS, lambda: same_answers(pairs).to_numpy())
+        return self.of_pairs(SAME_ANSWERS, pairs, lambda: same_answers(pairs).to_numpy())
 
     def prompt_groups(self, pairs: pl.DataFrame) -> NDArray[np.int64]:
         """One integer a pair, equal where the prompts are, by first appearance; (pairs,)."""
@@ -134,4 +134,20 @@ class Context:
             keys = select_in_batches(pairs, hashed(messages_key("prompt")).alias("k"))
             return numbers_by_appearance(keys["k"])[0]
 
-        return self.shared(PROMPT_GROUPS, make)
+        return self.of_pairs(PROMPT_GROUPS, pairs, make)
+
+    def of_pairs(self, key: str, pairs: pl.DataFrame, make: Callable[[], T]) -> T:
+        """The object under `key` for exactly these pairs, in this order, made when it is not there.
+
+        A filter sees other pairs than a scorer, and a row scorer sees a batch: what was made for
+        others is never given back.
+        """
+        ids = pairs.get_column("pair_id", default=None)
+        if ids is None:
+            return make()
+        held = self._shared.get(key)
+        if held is None or len(held[0]) != len(ids) or not held[0].equals(ids):
+            held = (ids, make())
+            self._shared[key] = held
+        value: T = held[1]
+        return value

@@ -15,6 +15,15 @@ from curate.steps.contracts import Filter, Scorer, Step
 
 SCORERS, FILTERS = "curate.scorers", "curate.filters"
 _OUR_PACKAGES = ("scorers", "filters")
+_MOVED = {
+    "curate.context": "curate",
+    "curate.keys": "curate.data.hashes",
+    "curate.pairs": "curate.data.table",
+    "curate.selection": "curate",
+    "curate.formats": "curate.read.formats",
+    "curate.exports": "curate.write.exports",
+}
+"""Modules of version 0.1 that plug-ins imported, and where their names are now."""
 S = TypeVar("S", bound=Step[Any])
 
 
@@ -41,7 +50,29 @@ def check_not_shadowed() -> None:
 
 @cache
 def _entries(group: str) -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=group)}
+    return {name: found[0] for name, found in _all_entries(group).items()}
+
+
+@cache
+def _all_entries(group: str) -> dict[str, list[EntryPoint]]:
+    """Every entry point under each name, those of this project first."""
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for entry in entry_points(group=group):
+        found.setdefault(entry.name, {}).setdefault(entry.value, entry)
+    return {
+        name: sorted(entries.values(), key=lambda e: (not _is_own(e), e.value))
+        for name, entries in found.items()
+    }
+
+
+def _is_own(entry: EntryPoint) -> bool:
+    return entry.module.partition(".")[0] in _OUR_PACKAGES
+
+
+def name_conflicts() -> dict[str, str]:
+    """Names that several plug-ins claim, with what each leads to: none of them is used."""
+    both = {**_all_entries(SCORERS), **_all_entries(FILTERS)}
+    return {n: ", ".join(e.value for e in found) for n, found in both.items() if len(found) > 1}
 
 
 def scorer_names() -> list[str]:
@@ -70,9 +101,27 @@ def _load(group: str, name: str, kind: type[S], where: str) -> type[S]:
     if name not in entries:
         fix = suggestion(name, entries) if entries else "reinstall curate: pip install ."
         raise CurateError(f"unknown {what}", where=where, found=repr(name), fix=fix)
-    if entries[name].module.partition(".")[0] in _OUR_PACKAGES:
+    claims = _all_entries(group)[name]
+    if len(claims) > 1:
+        raise CurateError(
+            f"several plug-ins are called '{name}'",
+            where=where,
+            found=", ".join(entry.value for entry in claims),
+            fix="rename the entry point of the one that is not curate's, or uninstall its package",
+        )
+    if _is_own(entries[name]):
         check_not_shadowed()
-    loaded = entries[name].load()
+    try:
+        loaded = entries[name].load()
+    except CurateError:
+        raise
+    except Exception as error:  # whatever a plug-in does when it is imported
+        raise CurateError(
+            f"the {what} '{name}' cannot be imported",
+            where=f"{group}: {name} = {entries[name].value}",
+            found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            fix=_import_fix(error),
+        ) from error
     if not (isinstance(loaded, type) and issubclass(loaded, kind)):
         raise CurateError(
             f"the entry point is no {what}",
@@ -81,6 +130,14 @@ def _load(group: str, name: str, kind: type[S], where: str) -> type[S]:
             expected=f"a subclass of curate.steps.contracts.{kind.__name__}",
         )
     return loaded
+
+
+def _import_fix(error: Exception) -> str:
+    """How to mend a plug-in that cannot be imported; one built for older paths is told the new."""
+    missing = getattr(error, "name", "") or ""
+    if missing in _MOVED:
+        return f"it was written for an older curate: import from '{_MOVED[missing]}' instead"
+    return "mend or uninstall the package that brings it"
 
 
 def build(cls: type[S], parameters: dict[str, Any], where: str) -> S:

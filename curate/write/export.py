@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from curate.data.prefetch import read_ahead
+from curate.errors import mask
 from curate.read.input import InputConfig
 from curate.read.pairs import stream_pairs
 from curate.steps.context import Progress, SilentProgress
@@ -148,7 +149,7 @@ def _plain_manifest(place: InputConfig, counts: dict[str, Any], pairs: int) -> d
     """What the card wants to know, of data that no run curated."""
     return {
         "versions": versions(),
-        "config": {"input": place.model_dump(mode="json", exclude_none=True)},
+        "config": {"input": mask(place.model_dump(mode="json", exclude_none=True))},
         "input": counts | {"fingerprint": "not computed", "pairs": pairs},
         "rows": {"in": pairs, "kept": pairs, "dropped": 0},
         "steps": [],

@@ -11,7 +11,7 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
-from curate.errors import CurateError
+from curate.errors import CurateError, is_masked
 from curate.read.formats import Format, get_format
 from curate.read.formats.columns import MappedColumns
 from curate.read.input import InputConfig
@@ -54,6 +54,12 @@ def export_source(
     run = RunFiles(folder_of_run)
     rows, flipped = _wanted(run)
     input_ = InputConfig.model_validate(run.manifest["config"]["input"])
+    if is_masked(input_.path or ""):
+        raise CurateError(
+            "the run keeps no credentials, so its input cannot be read again",
+            where=str(input_.path),
+            fix="copy the input to a folder, and run the pipeline on it",
+        )
     fmt = _format(run.manifest["input"]["format"], input_)
     if flipped and fmt.answers is None:
         raise CurateError(

@@ -165,7 +165,7 @@ def trainable(pairs: pl.DataFrame) -> NDArray[np.bool_]:
 def votes(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
     """`trainable` of the run's pairs, computed once."""
     ties = pairs["is_tie"].to_numpy()
-    return context.shared("votes", lambda: ~(ties | context.same_answers(pairs)))
+    return context.of_pairs("votes", pairs, lambda: ~(ties | context.same_answers(pairs)))
 
 
 def status(pairs: pl.DataFrame, context: Context) -> pl.Series:

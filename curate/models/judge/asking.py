@@ -39,7 +39,8 @@ def ask(questions: Sequence[Messages], context: Context, params: EndpointParams)
     keys = [row_key("reply", identity, json.dumps(question)) for question in questions]
     rows = context.store.rows("replies") if context.store is not None else None
     kept = rows.get(list(dict.fromkeys(keys))) if rows is not None else {}
-    replies = {key: _unpacked(value) for key, value in kept.items()}
+    unpacked = {key: _unpacked(value) for key, value in kept.items()}
+    replies = {key: reply for key, reply in unpacked.items() if reply is not None}
     missing = {k: q for k, q in zip(keys, questions, strict=True) if k not in replies}
     facts = context.facts.setdefault(FACTS, {})
     facts["replies_from_store"] = facts.get("replies_from_store", 0) + len(replies)
@@ -134,6 +135,10 @@ def _packed(reply: Reply) -> bytes:
     return json.dumps([reply.text, reply.tokens_in, reply.tokens_out, reply.estimated]).encode()
 
 
-def _unpacked(value: bytes) -> Reply:
-    text, tokens_in, tokens_out, estimated = json.loads(value)
-    return Reply(text, OK, tokens_in, tokens_out, estimated)
+def _unpacked(value: bytes) -> Reply | None:
+    """The reply that was kept; None for what is of another form, which is asked again."""
+    try:
+        text, tokens_in, tokens_out, estimated = json.loads(value)
+    except (ValueError, TypeError):
+        return None
+    return Reply(text, OK, tokens_in, tokens_out, estimated) if isinstance(text, str) else None

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from curate.errors import CurateError
+from curate.data.json_text import whole_text
+from curate.errors import MASK, CurateError, mask_text
 from curate.optional_packages import need
 from curate.steps.contracts import Parameters
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 Messages = list[dict[str, str]]
 OK, BUDGET = "ok", "budget"
+UNREADABLE_REPLY = "unreadable reply"
 _CHARACTERS_A_TOKEN = 4
+_MOST_TOKENS = 10_000_000
+"""That a server may claim for one question."""
 _URL_VARIABLE = "OPENAI_BASE_URL"
 
 
@@ -39,11 +43,16 @@ class EndpointParams(Parameters):
     request: dict[str, Any] = Field(
         default_factory=dict, description="Further fields of the request's body."
     )
-    concurrency: int = Field(8, ge=1, description="Questions under way at a time.")
+    concurrency: int = Field(8, ge=1, le=1024, description="Questions under way at a time.")
     retries: int = Field(
-        5, ge=0, description="Of a question that met a full or failing server, with back-off."
+        5,
+        ge=0,
+        le=100,
+        description="Of a question that met a full or failing server.",
     )
-    timeout: float = Field(120.0, gt=0, description="Seconds for one reply.")
+    timeout: float = Field(
+        120.0, gt=0, le=86_400, description="Seconds until one reply is there, from start to end."
+    )
     price_in: float = Field(0.0, ge=0, description="Of a million tokens asked, in your currency.")
     price_out: float = Field(0.0, ge=0, description="Of a million tokens replied.")
     budget_cost: float | None = Field(
@@ -94,30 +103,41 @@ class Endpoint:
     def __init__(self, params: EndpointParams) -> None:
         need("openai", "judge", f"endpoint of the model '{params.model}'")
         self.params = params
+        self._key = os.environ.get(params.api_key_env) or ""
         self._client = self._connect()
 
     def _connect(self) -> OpenAI:
         from openai import OpenAI
 
+        from curate.models.judge.transport import make_client
+
         p = self.params
-        key = os.environ.get(p.api_key_env)
-        if not key and p.url() is None:
+        if not self._key and p.url() is None:
             raise CurateError(
                 "no endpoint is named, and there is no key for OpenAI's",
                 where=f"model '{p.model}'",
                 found=f"neither base_url nor ${_URL_VARIABLE} nor ${p.api_key_env}",
                 fix=f"set base_url (a local server), or export {p.api_key_env}=...",
             )
-        # Local servers want no key, but the client wants some text.
-        return OpenAI(
-            base_url=p.url(),
-            api_key=key or "none",
-            max_retries=p.retries,
-            timeout=p.timeout,
-        )
+        try:
+            # Local servers want no key, but the client wants some text.
+            return OpenAI(
+                base_url=p.url(),
+                api_key=self._key or "none",
+                max_retries=p.retries,
+                timeout=p.timeout,
+                http_client=make_client(p.timeout, p.concurrency),
+            )
+        except Exception as error:  # an address that is none
+            raise CurateError(
+                "the endpoint's address is wrong",
+                where=f"model '{p.model}', base_url",
+                found=self._shown(error),
+                expected="such as http://localhost:8000/v1",
+            ) from None
 
     def ask(self, question: Messages) -> Reply:
-        """One reply; what cannot be answered comes back as a status.
+        """One reply; what cannot be answered, or read, comes back as a status.
 
         Raises:
             CurateError: the key or the model is refused, which no other question would change.
@@ -134,7 +154,7 @@ class Endpoint:
             raise CurateError(
                 "the endpoint refuses",
                 where=self.place,
-                found=_line(error),
+                found=self._shown(error),
                 fix=f"check model, base_url and the key in ${self.params.api_key_env}",
             ) from None
         except (
@@ -142,14 +162,27 @@ class Endpoint:
             openai.RateLimitError,
             openai.InternalServerError,
         ) as error:
-            return Reply(None, f"failed: {_line(error)}", passing=True)
+            reason = error.__cause__ or error
+            return Reply(None, f"failed: {self._shown(reason)}", passing=True)
         except openai.OpenAIError as error:
-            return Reply(None, f"refused: {_line(error)}")
+            return Reply(None, f"refused: {self._shown(error)}")
+        except Exception as error:  # whatever a strange reply does to the client
+            return Reply(None, f"{UNREADABLE_REPLY}: {self._shown(error)}")
 
     @property
     def place(self) -> str:
         """Model and address, for errors."""
-        return f"{self.params.model} at {self._client.base_url}"
+        return f"{self.params.model} at {mask_text(str(self._client.base_url))}"
+
+    def _shown(self, error: BaseException) -> str:
+        """The error in one line of bounded length, without the key that a server may echo."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        return self._masked(whole_text(text))[:200]
+
+    def _masked(self, text: str) -> str:
+        if self._key:
+            text = text.replace(self._key, MASK)
+        return mask_text(text)
 
     def _reply(self, question: Messages) -> Reply:
         p = self.params
@@ -158,15 +191,42 @@ class Endpoint:
             body["temperature"] = p.temperature
         if p.reply_tokens is not None:
             body["max_tokens"] = p.reply_tokens
-        found = self._client.chat.completions.create(**body, extra_body=p.request or None)
-        text = (found.choices[0].message.content or "") if found.choices else ""
-        if found.usage is not None:
-            return Reply(text, OK, found.usage.prompt_tokens, found.usage.completion_tokens)
+        sent = self._client.chat.completions.with_raw_response
+        raw = sent.create(**body, extra_body=p.request or None)
+        text, usage = read_reply(raw.http_response.content)
+        text = text.replace(self._key, MASK) if self._key else text
+        if usage is not None:
+            return Reply(text, OK, *usage)
         asked = sum(len(message["content"]) for message in question)
         sizes = (asked // _CHARACTERS_A_TOKEN, len(text) // _CHARACTERS_A_TOKEN)
         return Reply(text, OK, *sizes, estimated=True)
 
 
-def _line(error: Exception) -> str:
-    """The error in one line of bounded length."""
-    return " ".join(str(error).split())[:200]
+def read_reply(body: bytes) -> tuple[str, tuple[int, int] | None]:
+    """Text of a reply, and tokens in and out where the server counted them.
+
+    Args:
+        body: JSON as the interface defines it; content may be a text or a list of parts.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        found = json.loads(body)
+        message = found["choices"][0]["message"]
+        content = message["content"]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
+        start = body[:60].decode("utf-8", "replace")
+        raise ValueError(f"{type(error).__name__} in {start!r}") from None
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = "".join(text for text in texts if isinstance(text, str))
+    if not isinstance(content, str) or not content.strip():
+        raise ValueError(f"the content is {type(content).__name__ if content else 'empty'}")
+    usage = found.get("usage")
+    counts = [usage.get(k) for k in _USAGE] if isinstance(usage, dict) else []
+    known = [c for c in counts if type(c) is int and 0 <= c <= _MOST_TOKENS]
+    return whole_text(content), (known[0], known[1]) if len(known) == len(_USAGE) else None
+
+
+_USAGE = ("prompt_tokens", "completion_tokens")

@@ -58,8 +58,8 @@ class TableInputs:
             arrays |= {f"index/{part}": rows for part, rows in features.index.items()}
         plain = [name for name in PAIR_COLUMNS if name not in _TEXTS]
         shared = {
-            PROMPT_GROUPS: context.prompt_groups(pairs),
-            SAME_ANSWERS: context.same_answers(pairs),
+            PROMPT_GROUPS: (pairs["pair_id"], context.prompt_groups(pairs)),
+            SAME_ANSWERS: (pairs["pair_id"], context.same_answers(pairs)),
         }
         return cls(
             uuid.uuid4().hex,
