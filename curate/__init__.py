@@ -5,6 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from curate.data.threads import prepare
+
+# Before torch or numpy is loaded, where that is still possible.
+prepare()
+
 if TYPE_CHECKING:
     from curate.errors import CurateError
     from curate.pipeline.result import Result

@@ -75,8 +75,10 @@ class Contents:
 
     def __init__(self, folder: Path, mark: str) -> None:
         self.folder, self._mark = folder, mark
-        found = (read_mark(folder / mark) or {}).get(FILES)
+        data = read_mark(folder / mark) or {}
+        found = data.get(FILES)
         self.files: dict[str, dict[str, Any]] | None = found if isinstance(found, dict) else None
+        self._lists = self.files is not None or MADE_BY not in data
         """None for a folder of an older version, of which nothing can be checked."""
 
     def check(self) -> None:
@@ -85,6 +87,13 @@ class Contents:
         Raises:
             CurateError: one is missing, changed, or beside them in their folders and not written.
         """
+        if not self._lists:
+            raise CurateError(
+                "the mark of the folder is damaged",
+                where=str(self.folder / self._mark),
+                expected=f"the files under '{FILES}'",
+                fix="run the pipeline again",
+            )
         if self.files is None:
             return
         wrong = [told for name, facts in self.files.items() if (told := self._wrong(name, facts))]

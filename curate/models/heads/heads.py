@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from curate.models.heads.losses import LossKind, make_loss
+from curate.models.heads.one_thread import threads_for
 from curate.models.heads.row_access import Rows
 
 if TYPE_CHECKING:
@@ -236,14 +237,15 @@ def fit_heads(
     steps = max(spec.steps, per_epoch * spec.min_epochs)
     optimiser = Optimiser(heads, spec, total, steps)
     order = torch.empty(0, dtype=torch.long)
-    for _ in range(steps):
-        if len(order) == 0:
-            order = torch.randperm(total, generator=generator)
-        rows, order = order[: spec.batch], order[spec.batch :]
-        mask = None
-        if spec.dropout > 0:
-            mask = dropout_mask(len(rows), heads.units(), spec.dropout, generator)
-            mask = mask.to(chosen.device)
-        rows = rows.to(weights.device)
-        margins = heads.margins(chosen[rows], rejected[rows], mask)
-        optimiser.step(loss(margins), weights[rows].to(margins))
+    with threads_for(spec.kind):
+        for _ in range(steps):
+            if len(order) == 0:
+                order = torch.randperm(total, generator=generator)
+            rows, order = order[: spec.batch], order[spec.batch :]
+            mask = None
+            if spec.dropout > 0:
+                mask = dropout_mask(len(rows), heads.units(), spec.dropout, generator)
+                mask = mask.to(chosen.device)
+            rows = rows.to(weights.device)
+            margins = heads.margins(chosen[rows], rejected[rows], mask)
+            optimiser.step(loss(margins), weights[rows].to(margins))

@@ -12,6 +12,7 @@ from curate.data.table import batches
 from curate.models.heads.build import make_heads
 from curate.models.heads.heads import HeadSpec, Optimiser
 from curate.models.heads.losses import bradley_terry
+from curate.models.heads.one_thread import threads_for
 from curate.models.heads.row_access import Rows
 from curate.steps.context import Progress, SilentProgress
 
@@ -84,7 +85,8 @@ def review(
     """
     training = _Peers(chosen, rejected, weights, held_by, spec, schedule, seed)
     losses, overlaps = [], []
-    with (progress or SilentProgress()).task("peer review", schedule.epochs) as task:
+    shown = (progress or SilentProgress()).task("peer review", schedule.epochs)
+    with threads_for(spec.kind), shown as task:
         for epoch in range(schedule.epochs):
             overlaps.append(training.learn(epoch))
             losses.append(training.held_out_losses())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.request import getproxies
 
@@ -84,6 +85,17 @@ class _Network(httpcore.NetworkBackend):
         self._inner.sleep(seconds)
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of the connection as those that the client above knows."""
+    try:
+        yield
+    except httpcore.TimeoutException as error:
+        raise httpx.ReadTimeout(str(error) or "the reply took longer than the timeout") from error
+    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+        raise httpx.ReadError(str(error) or type(error).__name__) from error
+
+
 class _Body(httpx.SyncByteStream):
     """The bytes of a reply, up to the bound."""
 
@@ -92,11 +104,12 @@ class _Body(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         count = 0
-        for chunk in self._inner:
-            count += len(chunk)
-            if count > MOST_BYTES:
-                raise TooLargeError(f"the reply is larger than {MOST_BYTES >> 20} MB")
-            yield chunk
+        with _told():
+            for chunk in self._inner:
+                count += len(chunk)
+                if count > MOST_BYTES:
+                    raise TooLargeError(f"the reply is larger than {MOST_BYTES >> 20} MB")
+                yield chunk
 
     def close(self) -> None:
         """End the reply."""
@@ -131,7 +144,8 @@ class BoundedTransport(httpx.BaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
-        reply = self._pool.handle_request(sent)
+        with _told():
+            reply = self._pool.handle_request(sent)
         return httpx.Response(
             reply.status,
             headers=reply.headers,

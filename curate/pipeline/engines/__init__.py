@@ -15,8 +15,9 @@ def make_engine(settings: EngineConfig) -> Engine:
         from curate.pipeline.engines.ray import RayEngine
 
         return RayEngine(settings)
-    from curate.pipeline.engines.limits import check_workers, cores_here
+    from curate.data.threads import cores
+    from curate.pipeline.engines.limits import check_workers
     from curate.pipeline.engines.local import LocalEngine
 
-    check_workers(settings.workers, cores_here())
+    check_workers(settings.workers, cores())
     return LocalEngine(settings.workers or 1)

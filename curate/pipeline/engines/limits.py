@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from urllib.parse import urlsplit
 
@@ -22,11 +21,6 @@ def check_workers(workers: int | None, cores: int, where: str = "this machine") 
             found=f"{workers:,} on {cores} cores of {where}",
             expected=f"at most {most}",
         )
-
-
-def cores_here() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_reachable(address: str | None) -> None:

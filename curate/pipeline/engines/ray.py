@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
+from curate.data.threads import cores
 from curate.errors import CurateError
 from curate.models.embed.settings import EmbedderConfig
 from curate.optional_packages import need
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.base import take_told
-from curate.pipeline.engines.limits import check_reachable, check_workers, cores_here
+from curate.pipeline.engines.limits import check_reachable, check_workers
 from curate.pipeline.engines.ray_tables import TableInputs, run_table
 from curate.pipeline.engines.ray_workers import (
     NUMBER,
@@ -54,7 +55,7 @@ class RayEngine:
         need("ray", "ray", "engine: ray")
         check_reachable(settings.address)
         if settings.address is None:
-            check_workers(settings.workers, cores_here())
+            check_workers(settings.workers, cores())
         # Nobody but the user shall hear of a run.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
@@ -64,11 +65,11 @@ class RayEngine:
         if self._started:
             self._start()
         cluster = ray.cluster_resources()
-        cores = int(cluster.get("CPU", 1))
+        slots = int(cluster.get("CPU", 1))
         if settings.gpus_per_worker:
-            cores = int(cluster.get("GPU", 0) / settings.gpus_per_worker)
-        check_workers(settings.workers, max(cores, 1), "the cluster")
-        self._workers = settings.workers or max(cores, 1)
+            slots = int(cluster.get("GPU", 0) / settings.gpus_per_worker)
+        check_workers(settings.workers, max(slots, 1), "the cluster")
+        self._workers = settings.workers or max(slots, 1)
         self._expected: list[ScorerStep] = []
         self._running: dict[str, Any] = {}
         self._inputs: TableInputs | None = None

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -201,3 +202,15 @@ def first_line(error: BaseException) -> str:
 def _compression(path: str) -> str | None:
     ending = PurePosixPath(path.lower()).suffix
     return ending if ending in DECOMPRESSORS else None
+
+
+def check_names(names: list[str], file: DataFile) -> None:
+    """Refuse a column that is there twice: nobody knows which is meant."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise CurateError(
+            "a column is there twice",
+            where=file.name,
+            found=", ".join(repr(name[:60]) for name in twice[:5]),
+            fix="rename or remove one of them",
+        )

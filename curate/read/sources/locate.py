@@ -23,7 +23,8 @@ from curate.read.sources.data_file import (
     shown,
 )
 from curate.read.sources.json_files import read_json, read_json_lines
-from curate.read.sources.table_files import read_arrow, read_csv, read_parquet, read_tsv
+from curate.read.sources.separated import read_csv, read_tsv
+from curate.read.sources.table_files import read_arrow, read_parquet
 from curate.read.sources.unpack import DECOMPRESSORS
 
 Reader = Callable[[DataFile], Iterator[Block]]

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 from curate.errors import CurateError
 from curate.read.sources.blocks import ArrowBlock, Block
-from curate.read.sources.data_file import DataFile, first_line
+from curate.read.sources.data_file import DataFile, check_names, first_line
 from curate.read.sources.json_files import BLOCK_ROWS
 
 _BLOCK_BYTES = 1 << 26
@@ -49,8 +49,6 @@ def read_tsv(file: DataFile) -> Iterator[Block]:
 
 
 def _read(file: DataFile, separator: str, quotes: bool) -> Iterator[Block]:
-    from curate.read.sources.table_files import check_names
-
     checked = _check(file, separator, quotes)
     check_names(checked.names, file)
     broken: dict[int, str] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,11 +10,8 @@ import pyarrow.parquet as pa_parquet
 
 from curate.errors import CurateError
 from curate.read.sources.blocks import ArrowBlock, Block
-from curate.read.sources.data_file import DataFile, first_line
+from curate.read.sources.data_file import DataFile, check_names, first_line
 from curate.read.sources.json_files import BLOCK_ROWS
-from curate.read.sources.separated import read_csv, read_tsv
-
-__all__ = ["read_arrow", "read_csv", "read_parquet", "read_tsv"]
 
 _FILE_MAGIC = b"ARROW1"
 
@@ -74,15 +70,3 @@ class _Place:
                 first = self._rows + 1
                 self._rows += len(rows)
                 yield ArrowBlock(rows, range(first, self._rows + 1))
-
-
-def check_names(names: list[str], file: DataFile) -> None:
-    """Refuse a column that is there twice: nobody knows which is meant."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise CurateError(
-            "a column is there twice",
-            where=file.name,
-            found=", ".join(repr(name[:60]) for name in twice[:5]),
-            fix="rename or remove one of them",
-        )
