@@ -1,4 +1,7 @@
-"""Curate and denoise preference data for DPO, reward models and RLHF."""
+"""Curate and denoise preference data for DPO, reward models and RLHF.
+
+This is the public face: what users and writers of scorers and filters import.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,75 @@ from curate.data.threads import prepare
 prepare()
 
 if TYPE_CHECKING:
-    from curate.errors import CurateError
+    from curate.errors import CurateError, nearest, suggestion
     from curate.pipeline.result import Result
     from curate.pipeline.run import Pipeline
     from curate.read.pairs import Pairs, read_pairs, stream_pairs
+    from curate.steps.context import Context
+    from curate.steps.contracts import (
+        HIGHER,
+        LOWER,
+        Column,
+        Direction,
+        Filter,
+        FilterResult,
+        Parameters,
+        Scorer,
+        keep_all,
+        same_reason,
+    )
+    from curate.steps.selection import MissingParams, Prefer, best_first, check_readable
 
-__all__ = ["CurateError", "Pairs", "Pipeline", "Result", "read_pairs", "stream_pairs"]
+__all__ = [
+    "HIGHER",
+    "LOWER",
+    "Column",
+    "Context",
+    "CurateError",
+    "Direction",
+    "Filter",
+    "FilterResult",
+    "MissingParams",
+    "Pairs",
+    "Parameters",
+    "Pipeline",
+    "Prefer",
+    "Result",
+    "Scorer",
+    "best_first",
+    "check_readable",
+    "keep_all",
+    "nearest",
+    "read_pairs",
+    "same_reason",
+    "stream_pairs",
+    "suggestion",
+]
 
 _HOMES = {
+    "Column": "curate.steps.contracts",
+    "Context": "curate.steps.context",
     "CurateError": "curate.errors",
+    "Direction": "curate.steps.contracts",
+    "Filter": "curate.steps.contracts",
+    "FilterResult": "curate.steps.contracts",
+    "HIGHER": "curate.steps.contracts",
+    "LOWER": "curate.steps.contracts",
+    "MissingParams": "curate.steps.selection",
     "Pairs": "curate.read.pairs",
+    "Parameters": "curate.steps.contracts",
     "Pipeline": "curate.pipeline.run",
+    "Prefer": "curate.steps.selection",
     "Result": "curate.pipeline.result",
+    "Scorer": "curate.steps.contracts",
+    "best_first": "curate.steps.selection",
+    "check_readable": "curate.steps.selection",
+    "keep_all": "curate.steps.contracts",
+    "nearest": "curate.errors",
     "read_pairs": "curate.read.pairs",
+    "same_reason": "curate.steps.contracts",
     "stream_pairs": "curate.read.pairs",
+    "suggestion": "curate.errors",
 }
 
 

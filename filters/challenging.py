@@ -5,9 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult
-from curate.steps.selection import MissingParams, best_first, check_readable
+from curate import Context, Filter, FilterResult, MissingParams, best_first, check_readable
 
 
 class ChallengingParams(MissingParams):
@@ -32,6 +30,9 @@ class Challenging(Filter[ChallengingParams]):
 
     name = "challenging"
     purpose = "keep the best"
+    when = (
+        "On large sets. On our small ones keeping hard pairs cost .043 of accuracy on clean labels."
+    )
     summary = "keep difficult pairs of which the heads are certain (aleatoric, not epistemic)"
     reference = "Mirroring Users: difficult yet certain"
     Params = ChallengingParams

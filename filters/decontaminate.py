@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult, Parameters
+from curate import Context, Filter, FilterResult, Parameters
 
 
 class DecontaminateParams(Parameters):
@@ -20,6 +19,7 @@ class Decontaminate(Filter[DecontaminateParams]):
 
     name = "decontaminate"
     purpose = "duplicates and leaks"
+    when = "After the scorer contamination."
     summary = "drop pairs whose prompt occurs in an evaluation set (by the scorer contamination)"
     Params = DecontaminateParams
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Filter, FilterResult
-from curate.steps.selection import MissingParams, check_readable
+from curate import Column, Context, Filter, FilterResult, MissingParams, check_readable
 
 
 class DeltaParams(MissingParams):
@@ -38,6 +36,7 @@ class Delta(Filter[DeltaParams]):
 
     name = "delta"
     purpose = "keep the best"
+    when = "When two columns of quality are at hand. By relevance alone it harmed (-.041)."
     summary = "keep pairs with a clear gap of quality, weak ones too (Delta Learning)"
     reference = "The Delta Learning Hypothesis, arXiv 2507.06187"
     Params = DeltaParams

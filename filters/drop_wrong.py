@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult
+from curate import Context, Filter, FilterResult, check_readable
 from curate.steps.posterior import BelowParams, tell_smoothing
-from curate.steps.selection import check_readable
 
 
 class DropWrong(Filter[BelowParams]):
@@ -19,6 +17,10 @@ class DropWrong(Filter[BelowParams]):
 
     name = "drop_wrong"
     purpose = "keep or drop by label noise"
+    when = (
+        "After `curate bench` has shown that it helps on your data. It can amplify length "
+        "bias: look at the report."
+    )
     summary = "drop labels whose posterior of being right is low"
     reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
     Params = BelowParams

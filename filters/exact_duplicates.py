@@ -7,9 +7,8 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
+from curate import Context, Filter, FilterResult, Parameters
 from curate.data.duplicates import duplicate_flags, first_duplicate
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult, Parameters
 
 
 class ExactDuplicatesParams(Parameters):
@@ -28,6 +27,7 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
 
     name = "exact_duplicates"
     purpose = "duplicates and leaks"
+    when = "Always."
     summary = "keep the first of pairs with the same prompt, answers, label (and annotator)"
     Params = ExactDuplicatesParams
 

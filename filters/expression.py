@@ -5,9 +5,8 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field, model_validator
 
+from curate import Context, Filter, FilterResult, Parameters, same_reason
 from curate.steps.conditions import columns_of, parse_condition, where_true
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult, Parameters, same_reason
 
 
 class ExpressionParams(Parameters):
@@ -38,6 +37,7 @@ class Expression(Filter[ExpressionParams]):
 
     name = "expression"
     purpose = "keep the best"
+    when = "For any rule over columns."
     summary = "keep or drop by an SQL expression over pair columns, scores and extra.<key>"
     Params = ExpressionParams
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Filter, FilterResult, keep_all
+from curate import HIGHER, Column, Context, Filter, FilterResult, check_readable, keep_all
 from curate.steps.posterior import BelowParams, tell_smoothing
 from curate.steps.relabel import FLIPPED, RELABELLED, turned_round
-from curate.steps.selection import check_readable
 
 
 class Flip(Filter[BelowParams]):
@@ -20,6 +18,7 @@ class Flip(Filter[BelowParams]):
 
     name = "flip"
     purpose = "relabel or weight"
+    when = "Where the posterior is calibrated and pairs are scarce."
     summary = "turn labels round whose posterior of being right is low; keep every pair"
     reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
     Params = BelowParams

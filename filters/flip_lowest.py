@@ -5,10 +5,17 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Filter, FilterResult, Parameters
+from curate import (
+    Column,
+    Context,
+    Filter,
+    FilterResult,
+    Parameters,
+    Prefer,
+    best_first,
+    check_readable,
+)
 from curate.steps.relabel import FLIPPED, RELABELLED, flip_only
-from curate.steps.selection import Prefer, best_first, check_readable
 
 
 class FlipLowestParams(Parameters):
@@ -29,6 +36,7 @@ class FlipLowest(Filter[FlipLowestParams]):
 
     name = "flip_lowest"
     purpose = "relabel or weight"
+    when = "For recipes that relabel a fixed share."
     summary = "turn the labels of the worst share by one score round; keep every pair"
     reference = "PrefCleanBench, arXiv 2509.23564 (RwGap-F, IFD-Gap-F)"
     Params = FlipLowestParams

@@ -5,9 +5,8 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field, field_validator
 
+from curate import Column, Context, Filter, FilterResult, Parameters
 from curate.steps.conditions import columns_of, parse_condition, where_true
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Filter, FilterResult, Parameters
 from curate.steps.relabel import FLIPPED, RELABELLED, flip_only
 
 
@@ -31,6 +30,7 @@ class FlipWhere(Filter[FlipWhereParams]):
 
     name = "flip_where"
     purpose = "relabel or weight"
+    when = "For a rule of your own that surely names wrong labels."
     summary = "turn labels round by an SQL condition; keep every pair"
     reference = "PrefCleanBench, arXiv 2509.23564 (the -F methods)"
     Params = FlipWhereParams

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from curate import Context, Filter, FilterResult, Parameters, same_reason
 from curate.data.hashes import same_answers
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult, Parameters, same_reason
 
 
 class IdenticalAnswers(Filter[Parameters]):
@@ -14,6 +13,7 @@ class IdenticalAnswers(Filter[Parameters]):
 
     name = "identical_answers"
     purpose = "duplicates and leaks"
+    when = "Always: such pairs teach nothing."
     summary = "drop pairs whose two answers are the same"
     Params = Parameters
 

@@ -7,9 +7,8 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
+from curate import Context, Filter, FilterResult, Parameters
 from curate.models.text.near_duplicates import nearly_repeats
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult, Parameters
 
 _PARTS = {
     "pair": ("prompt", "chosen", "rejected"),
@@ -39,6 +38,7 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
 
     name = "near_duplicates"
     purpose = "duplicates and leaks"
+    when = "Always on scraped data."
     summary = "keep the first of pairs with nearly the same text (MinHash-LSH, exact Jaccard)"
     reference = "Broder 1997, On the resemblance and containment of documents"
     Params = NearDuplicatesParams

@@ -7,9 +7,16 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.steps.context import Context
-from curate.steps.contracts import LOWER, Column, Filter, FilterResult
-from curate.steps.selection import MissingParams, Prefer, check_readable
+from curate import (
+    LOWER,
+    Column,
+    Context,
+    Filter,
+    FilterResult,
+    MissingParams,
+    Prefer,
+    check_readable,
+)
 
 
 class ParetoParams(MissingParams):
@@ -39,6 +46,7 @@ class Pareto(Filter[ParetoParams]):
 
     name = "pareto"
     purpose = "keep the best"
+    when = "For two or three scores without weights."
     summary = "rank by Pareto dominance over several scores (nondominated sorting), keep fronts"
     reference = "Deb et al. 2002, NSGA-II, sec. III A"
     Params = ParetoParams

@@ -5,11 +5,9 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
+from curate import Context, Filter, FilterResult, Parameters, Prefer, best_first, check_readable
 from curate.data.hashes import hashed, select_in_batches
 from curate.data.table import MESSAGES, messages_key
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult, Parameters
-from curate.steps.selection import Prefer, best_first, check_readable
 
 
 class PerGroupParams(Parameters):
@@ -31,6 +29,7 @@ class PerGroup(Filter[PerGroupParams]):
 
     name = "per_group"
     purpose = "keep the best"
+    when = "When a few prompts, sources or annotators outweigh the rest."
     summary = "keep at most so many pairs of each prompt, source, annotator or other group"
     Params = PerGroupParams
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult
-from curate.steps.selection import MissingParams, Prefer, best_first, check_readable
+from curate import Context, Filter, FilterResult, MissingParams, Prefer, best_first, check_readable
 
 
 class QuantileParams(MissingParams):
@@ -23,6 +21,7 @@ class Quantile(Filter[QuantileParams]):
 
     name = "quantile"
     purpose = "keep the best"
+    when = "To keep a share by one score."
     summary = "keep the best share of pairs by one score"
     Params = QuantileParams
 

@@ -7,10 +7,8 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Filter, FilterResult, keep_all
+from curate import HIGHER, Column, Context, Filter, FilterResult, check_readable, keep_all
 from curate.steps.posterior import PosteriorParams
-from curate.steps.selection import check_readable
 
 
 class ReweightParams(PosteriorParams):
@@ -28,6 +26,7 @@ class Reweight(Filter[ReweightParams]):
 
     name = "reweight"
     purpose = "relabel or weight"
+    when = "To train on soft labels: it lost nothing on clean sets here."
     summary = "weigh each pair by the posterior of its label; keep every pair"
     reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
     weight: ClassVar[str | None] = "weight"

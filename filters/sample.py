@@ -6,8 +6,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult, Parameters, same_reason
+from curate import Context, Filter, FilterResult, Parameters, same_reason
 
 
 class SampleParams(Parameters):
@@ -29,6 +28,7 @@ class Sample(Filter[SampleParams]):
 
     name = "sample"
     purpose = "keep the best"
+    when = "As the control that every other filter must beat."
     summary = "keep a random sample, the control that every other filter must beat"
     Params = SampleParams
 

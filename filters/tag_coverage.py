@@ -10,10 +10,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from curate.errors import CurateError
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult
-from curate.steps.selection import MissingParams
+from curate import Context, CurateError, Filter, FilterResult, MissingParams
 
 
 class TagCoverageParams(MissingParams):
@@ -40,6 +37,7 @@ class TagCoverage(Filter[TagCoverageParams]):
 
     name = "tag_coverage"
     purpose = "keep the best"
+    when = "After ins_tag, to keep many intentions."
     summary = "keep pairs whose prompts cover many tags (InsTag complexity, diversity)"
     reference = "InsTag, arXiv 2308.07074, alg. 1; as filter: PrefCleanBench, arXiv 2509.23564"
     Params = TagCoverageParams

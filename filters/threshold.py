@@ -5,9 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult
-from curate.steps.selection import MissingParams, check_readable
+from curate import Context, Filter, FilterResult, MissingParams, check_readable
 
 
 class ThresholdParams(MissingParams):
@@ -31,6 +29,7 @@ class Threshold(Filter[ThresholdParams]):
 
     name = "threshold"
     purpose = "keep the best"
+    when = "To keep a range of one score."
     summary = "keep pairs whose score lies within min and max"
     Params = ThresholdParams
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.steps.context import Context
-from curate.steps.contracts import Filter, FilterResult, Parameters, same_reason
+from curate import Context, Filter, FilterResult, Parameters, same_reason
 
 
 class Ties(Filter[Parameters]):
@@ -13,6 +12,7 @@ class Ties(Filter[Parameters]):
 
     name = "ties"
     purpose = "duplicates and leaks"
+    when = "Before trainers that know no ties: all but the pair table."
     summary = "drop pairs that the data marks as ties"
     Params = Parameters
 

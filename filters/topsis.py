@@ -8,10 +8,17 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate.errors import suggestion
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Filter, FilterResult
-from curate.steps.selection import MissingParams, Prefer, best_first, check_readable
+from curate import (
+    Column,
+    Context,
+    Filter,
+    FilterResult,
+    MissingParams,
+    Prefer,
+    best_first,
+    check_readable,
+    suggestion,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +64,7 @@ class TOPSIS(Filter[TOPSISParams]):
 
     name = "topsis"
     purpose = "keep the best"
+    when = "To weigh several scores. Check the criteria's directions in `curate list NAME`."
     summary = "rank by several scores with directions and weights (TOPSIS), keep the best share"
     reference = "Hwang and Yoon 1981, Multiple Attribute Decision Making; used by DONOD"
     Params = TOPSISParams

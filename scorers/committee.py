@@ -8,12 +8,11 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curate import HIGHER, LOWER, Column, Context, Parameters
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.head_scorer import STATUS, HeadScorer
 from curate.models.heads.heads import HeadKind
 from curate.models.heads.out_of_fold import HeadParameters, train_out_of_fold, votes
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, LOWER, Column, Parameters
 from curate.steps.features import FeatureKind
 
 _KINDS: tuple[HeadKind, ...] = ("linear", "mlp")
@@ -38,6 +37,10 @@ class Committee(HeadScorer[CommitteeParams]):
 
     name = "committee"
     purpose = "label noise"
+    when = (
+        "When no reward models are at hand and a recipe wants votes. Small heads trained "
+        "on the same labels are weaker voters than large reward models."
+    )
     summary = "votes of six kinds of held-out heads: the small stand-in for several reward models"
     reference = "vote of reward models as in PrefCleanBench, arXiv 2509.23564"
     Params = CommitteeParams

@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curate import Column, Context, Parameters, Scorer
 from curate.data.table import messages_text
 from curate.models.text.evaluation_texts import EvaluationText, NgramIndex, read_evaluation_texts
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 
 _BLOCK = 4096
 
@@ -50,6 +49,10 @@ class Contamination(Scorer[ContaminationParams]):
 
     name = "contamination"
     purpose = "duplicates, diversity, coverage"
+    when = (
+        "Before training on anything that is evaluated later. Give the evaluation sets "
+        "under `against`."
+    )
     summary = "prompts that occur in given evaluation sets, by n-grams and embeddings"
     reference = "Tulu 3, arXiv 2411.15124, sec. 3.2"
     Params = ContaminationParams

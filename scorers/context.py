@@ -9,13 +9,12 @@ import polars as pl
 from pydantic import Field, model_validator
 from scipy.stats import hypergeom
 
+from curate import Column, Context, Parameters, Scorer
 from curate.data.extra_column import extra_value
 from curate.data.hashes import hashed, select_in_batches
 from curate.data.table import messages_key
 from curate.models.heads.mean_gain import Gain
 from curate.models.heads.out_of_fold import status
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +51,10 @@ class ContextScorer(Scorer[ContextParams]):
 
     name = "context"
     purpose = "taste, annotators, context"
+    when = (
+        "When the same question and answers were voted on under several system prompts or "
+        "histories. Needs several votes a context; shown on simulated data alone."
+    )
     summary = "preferences on the same question and answers that turn with the context"
     reference = "Context-Aware Preference Modeling, arXiv 2407.14916 (its question; Fisher's test)"
     Params = ContextParams

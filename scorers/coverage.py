@@ -8,13 +8,11 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate.errors import CurateError
+from curate import HIGHER, LOWER, Column, Context, CurateError, Parameters, Scorer
 from curate.models.embed.neighbours import rows_of
 from curate.models.embed.target_coverage import Coverage as Covered
 from curate.models.embed.target_coverage import cover, density_ratio
 from curate.models.text.evaluation_texts import EvaluationText, read_evaluation_texts
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, LOWER, Column, Parameters, Scorer
 
 _SHOWN = 10
 _FEWEST = 10
@@ -46,6 +44,7 @@ class Coverage(Scorer[CoverageParams]):
 
     name = "coverage"
     purpose = "duplicates, diversity, coverage"
+    when = "When the model is meant for a known kind of prompts. Needs a file of target prompts."
     summary = "nearness to target prompts, density ratio, and which targets the data leaves bare"
     reference = "coverage and density, arXiv 2002.09797, sec. 3; why it matters, arXiv 2406.01462"
     needs_embeddings = True

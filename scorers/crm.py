@@ -10,13 +10,12 @@ import polars as pl
 import torch
 from pydantic import Field
 
+from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.combined import combined_margins
 from curate.models.heads.head_scorer import STATUS, HeadScorer
 from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.out_of_fold import HeadParameters, fold_weights, head_inputs, votes
 from curate.models.heads.peer_review import PeerReview, Schedule, review
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, LOWER, Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,6 +47,10 @@ class CRM(HeadScorer[CRMParams]):
 
     name = "crm"
     purpose = "label noise"
+    when = (
+        "When labels are symmetric noise and the set is large. On our six sets it found "
+        "flips no better than the margin, except on HH at 40 %."
+    )
     summary = "peer review by two reward heads: held-out loss mean and variance over epochs (CRM)"
     reference = "CRM, arXiv 2505.10597; co-teaching, arXiv 1804.06872"
     Params = CRMParams

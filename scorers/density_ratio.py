@@ -7,9 +7,8 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
+from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.lm.answers import STATUS, answer_logprobs, with_status
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 from curate.steps.models import Model
 
 
@@ -28,6 +27,7 @@ class DensityRatio(Scorer[DensityRatioParams]):
 
     name = "density_ratio"
     purpose = "rewards and models"
+    when = "When a strong and a weak model of one family are at hand. Costs a forward pass of both."
     summary = "log density ratio of a strong and a weak language model as reward (CDR)"
     reference = "CDR / Dr.SoW, arXiv 2411.02481"
     scope: ClassVar[Literal["row", "table"]] = "row"

@@ -8,11 +8,10 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
+from curate import LOWER, Column, Context
 from curate.models.heads.head_scorer import STATUS, HeadScorer
 from curate.models.heads.out_of_fold import RepeatedHeadParameters
 from curate.models.heads.probe import norm_change
-from curate.steps.context import Context
-from curate.steps.contracts import LOWER, Column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +41,10 @@ class DONOD(HeadScorer[DONODParams]):
 
     name = "donod"
     purpose = "label noise"
+    when = (
+        "As the paper's curvature signal on a head. NOD is near chance for flips here; "
+        "DON's stated direction prefers wrong labels, the other one equals the margin."
+    )
     summary = "norm of delta and delta of norm of the head after one step on the pair (DONOD)"
     reference = "DONOD, arXiv 2504.14810; closed form for the Bradley-Terry head derived here"
     Params = DONODParams

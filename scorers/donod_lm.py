@@ -9,12 +9,11 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
+from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.models.heads.probe import norm_change
 from curate.models.lm.answers import OK, STATUS, answer_logprobs
 from curate.models.lm.gradients import PAIR_SUMS, pair_sums
 from curate.models.lm.pair_values import pair_values
-from curate.steps.context import Context
-from curate.steps.contracts import LOWER, Column, Parameters, Scorer
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ class DONODLM(Scorer[DONODLMParams]):
 
     name = "donod_lm"
     purpose = "difficulty and uncertainty"
+    when = "When the policy itself shall say what a pair would change. Costs 1.4 forward passes."
     summary = "DON and NOD of a language model's output layer under DPO and SFT, by ghost norms"
     reference = "DONOD, arXiv 2504.14810; ghost norm: Li et al. 2022, arXiv 2110.05679, sec. 4"
     scope: ClassVar[Literal["row", "table"]] = "row"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
+from curate import Column, Context, Parameters, Scorer
 from curate.data.duplicates import duplicate_flags
 from curate.models.text.near_duplicates import nearly_repeats
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 
 
 class DuplicatesParams(Parameters):
@@ -29,6 +28,7 @@ class Duplicates(Scorer[DuplicatesParams]):
 
     name = "duplicates"
     purpose = "duplicates, diversity, coverage"
+    when = "Always: it is cheap, and contradicting labels are the surest noise there is."
     summary = "flags of exact and near duplicates and of contradictory labels"
     reference = "near: Broder 1997, On the resemblance and containment of documents (MinHash)"
     Params = DuplicatesParams

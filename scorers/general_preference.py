@@ -9,14 +9,13 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit, log_expit
 
+from curate import HIGHER, Column, Context, Parameters
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.general_heads import GENERAL_L2, train_general
 from curate.models.heads.head_scorer import STATUS, HeadScorer
 from curate.models.heads.heads import HeadSpec
 from curate.models.heads.mean_gain import Gain
 from curate.models.heads.out_of_fold import at_heads, fold_weights, head_inputs, train_heads, votes
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +41,10 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
 
     name = "general_preference"
     purpose = "taste, annotators, context"
+    when = (
+        "When preferences may hold cycles that return over prompts. It finds noise worse "
+        "than the margin; none of our six sets held such cycles."
+    )
     summary = "what an antisymmetric head explains that Bradley-Terry cannot: cycles (GPM)"
     reference = "General Preference Model, arXiv 2410.02197"
     Params = GeneralPreferenceParams

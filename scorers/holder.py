@@ -7,12 +7,11 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
+from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.head_scorer import STATUS, HeadScorer
 from curate.models.heads.losses import LossKind
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
 from curate.models.text.contamination import holder_contamination, lowest_share
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, LOWER, Column
 
 
 class HolderParams(RepeatedHeadParameters):
@@ -31,6 +30,10 @@ class Holder(HeadScorer[HolderParams]):
 
     name = "holder"
     purpose = "label noise"
+    when = (
+        "As a robust alternative to the margin. Its contamination estimate is not to be "
+        "relied on: it says 1 % at 20 % flips."
+    )
     summary = "contamination estimate and flag by the Hoelder divergence (Hoelder-DPO)"
     reference = "Hoelder-DPO, arXiv 2505.17859"
     Params = HolderParams

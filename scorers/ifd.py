@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curate import Column, Context, Parameters, Scorer
 from curate.models.lm.answers import OK, STATUS, answer_logprobs, with_status
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 from curate.steps.models import Model
 
 ABOVE_ONE = "above one"
@@ -31,6 +30,10 @@ class IFD(Scorer[IFDParams]):
 
     name = "ifd"
     purpose = "difficulty and uncertainty"
+    when = (
+        "For instruction data where the prompt should matter to the answer. Costs two "
+        "forward passes an answer."
+    )
     summary = "instruction-following difficulty of the answers, and its gap (IFD, IFD-gap)"
     reference = "Cherry LLM, arXiv 2308.12032, eq. 4; as filter: PrefCleanBench, arXiv 2509.23564"
     scope: ClassVar[Literal["row", "table"]] = "row"

@@ -8,9 +8,8 @@ import polars as pl
 from pydantic import Field, model_validator
 from scipy.special import expit
 
+from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.lm.answers import STATUS, answer_logprobs, with_status
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ class ImplicitReward(Scorer[ImplicitRewardParams]):
 
     name = "implicit_reward"
     purpose = "rewards and models"
+    when = "When a policy and its reference are at hand: the margin that DPO itself would see."
     summary = "margin of a policy's implicit reward: DPO against a reference, or SimPO by length"
     reference = "DPO, arXiv 2305.18290, eq. 5; SimPO, arXiv 2405.14734, eq. 4"
     scope: ClassVar[Literal["row", "table"]] = "row"

@@ -9,13 +9,12 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
+from curate import Column, Context, Scorer
 from curate.data.table import messages_text
 from curate.models.judge.asking import ask
 from curate.models.judge.endpoint import OK, EndpointParams
 from curate.models.judge.templates import TAGS, compiled
 from curate.models.judge.verdicts import UNREADABLE
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Scorer
 
 _LIST = re.compile(r"\[[^\[\]]*\]")
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -38,6 +37,7 @@ class InsTag(Scorer[InsTagParams]):
 
     name = "ins_tag"
     purpose = "rewards and models"
+    when = "To spread a budget over intentions. Costs one request a prompt."
     summary = "intention tags of the prompts by a language model (InsTag)"
     reference = "InsTag, arXiv 2308.07074, sec. 2"
     scope: ClassVar[Literal["row", "table"]] = "row"

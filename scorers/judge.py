@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
+from curate import HIGHER, Column, Context, Scorer
 from curate.data.table import messages_text
 from curate.models.judge.asking import ask
 from curate.models.judge.endpoint import OK, EndpointParams, Messages, Reply
@@ -18,8 +19,6 @@ from curate.models.judge.verdicts import (
     settled,
     values_of,
 )
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Scorer
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -55,6 +54,10 @@ class Judge(Scorer[JudgeParams]):
 
     name = "judge"
     purpose = "rewards and models"
+    when = (
+        "For the pairs that matter, within a budget. Ask in both orders, as it does: a "
+        "judge that favours a slot gives ties."
+    )
     summary = "LLM as judge by an OpenAI-compatible endpoint, in both orders, with rationale"
     reference = (
         "Zheng et al. 2023, arXiv 2306.05685, sec. 3.4 (position bias); rationales: "

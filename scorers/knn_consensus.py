@@ -8,11 +8,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.table import batches
 from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
 from curate.models.heads.out_of_fold import status, votes
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 from curate.steps.features import Features
 
 if TYPE_CHECKING:
@@ -42,6 +41,10 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
 
     name = "knn_consensus"
     purpose = "label noise"
+    when = (
+        "To tell taste from noise on repeated kinds of prompts. It finds flips worse than "
+        "the margin (mean AUROC .582 at 20 %)."
+    )
     summary = "agreement of the preference direction with those of pairs on similar prompts"
     reference = "after Robust Preference Selection, arXiv 2510.20498 (its idea, not its sampling)"
     needs_embeddings = True

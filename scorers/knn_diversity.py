@@ -6,9 +6,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 
 _FLOOR = 1e-6
 
@@ -34,6 +33,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
 
     name = "knn_diversity"
     purpose = "duplicates, diversity, coverage"
+    when = "Beside a score of quality in TOPSIS. Says nothing of labels."
     summary = "k-nearest-neighbour distance and entropy over distinct prompts"
     reference = "FiFA, arXiv 2410.10166 (k-NN entropy term); Kozachenko and Leonenko 1987"
     needs_embeddings = True

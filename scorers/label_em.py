@@ -9,10 +9,10 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
+from curate import HIGHER, Column, Context, CurateError, Parameters
 from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
 from curate.data.table import dense_numbers
-from curate.errors import CurateError
 from curate.models.heads.asymmetric_noise import fit_asymmetric
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.combined import Combined, combined_margins
@@ -24,8 +24,6 @@ from curate.models.heads.label_noise import (
     posterior,
 )
 from curate.models.heads.out_of_fold import votes
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,6 +58,10 @@ class LabelEM(HeadScorer[LabelEMParams]):
 
     name = "label_em"
     purpose = "label noise"
+    when = (
+        "For a probability that each label is right, and for the reliability of "
+        "annotators. Rates on real sets are loose: read the intervals of the audit."
+    )
     summary = "posterior that the label is right; reliability of each annotator (LCPO / RE-PO)"
     reference = "LCPO / RE-PO, arXiv 2509.24159, Section 4"
     Params = LabelEMParams

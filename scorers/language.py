@@ -8,10 +8,9 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
+from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.text.answer_texts import of_distinct
 from curate.optional_packages import need
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 
 
 class LanguageParams(Parameters):
@@ -30,6 +29,7 @@ class Language(Scorer[LanguageParams]):
 
     name = "language"
     purpose = "texts"
+    when = "For multilingual sets, and to find answers in another language than the prompt's."
     summary = "language of prompt and answers, and whether the answers keep to the prompt's"
     reference = "langid.py: Lui and Baldwin 2012"
     scope: ClassVar[Literal["row", "table"]] = "row"

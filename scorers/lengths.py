@@ -6,9 +6,8 @@ from typing import ClassVar, Literal
 
 import polars as pl
 
+from curate import Column, Context, Parameters, Scorer
 from curate.data.table import messages_text
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 
 
 class Lengths(Scorer[Parameters]):
@@ -16,6 +15,7 @@ class Lengths(Scorer[Parameters]):
 
     name = "lengths"
     purpose = "texts"
+    when = "Always: length bias is the first thing to look at."
     summary = "characters, words and turns of prompt and answers, and how the answers differ"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = Parameters

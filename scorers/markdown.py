@@ -7,10 +7,9 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
+from curate import Column, Context, Parameters, Scorer
 from curate.models.text.answer_texts import of_distinct
 from curate.optional_packages import need
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 
 _BLOCKS = (
     "heading_open",
@@ -30,6 +29,7 @@ class Markdown(Scorer[Parameters]):
 
     name = "markdown"
     purpose = "texts"
+    when = "To see whether formatting decides the labels."
     summary = "share of formatted lines and of fenced code in the answers"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = Parameters

@@ -12,12 +12,11 @@ from pydantic import Field
 from scipy.special import entr, expit
 from torch import Tensor
 
+from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.calibration import agreement
 from curate.models.heads.head_scorer import STATUS, HeadScorer
 from curate.models.heads.heads import dropout_mask
 from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, LOWER, Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +42,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
 
     name = "mc_dropout"
     purpose = "difficulty and uncertainty"
+    when = "To find ambiguous pairs. BALD does not find flips; it is not made for that."
     summary = "mean, variance and BALD of the label's probability over dropout passes (UPO)"
     reference = "UPO, arXiv 2409.11212; BALD: Houlsby et al. 2011, arXiv 1112.5745"
     Params = MCDropoutParams

@@ -8,9 +8,8 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field, field_validator
 
+from curate import Column, Context, Parameters, Scorer
 from curate.models.text.answer_texts import of_distinct
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)"
 _UNIT = r"(?:word|sentence|paragraph|line|character|item|bullet|point|section|example|step|page)s?"
@@ -63,6 +62,7 @@ class MultiInstruction(Scorer[MultiInstructionParams]):
 
     name = "multi_instruction"
     purpose = "taste, annotators, context"
+    when = "To find prompts with several constraints. English patterns."
     summary = "how many constraints the prompt holds, and of which kinds (English patterns)"
     reference = "IFEval, arXiv 2311.07911 (kinds); MAPL, arXiv 2505.12845"
     scope: ClassVar[Literal["row", "table"]] = "row"

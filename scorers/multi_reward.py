@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field, model_validator
 from scipy.special import log_expit
 
-from curate.errors import suggestion
+from curate import HIGHER, Column, Context, Parameters, Scorer, suggestion
 from curate.models.embed.local_weights import local_weights
 from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
 from curate.models.heads.folds import group_folds
@@ -17,8 +17,6 @@ from curate.models.heads.mean_gain import Gain
 from curate.models.heads.out_of_fold import votes
 from curate.models.heads.regression import regress, tellable
 from curate.models.text.attributes import Attribute, attribute_margins, told_status
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +62,10 @@ class MultiReward(Scorer[MultiRewardParams]):
 
     name = "multi_reward"
     purpose = "rewards and models"
+    when = (
+        "When pairs carry several ratings or rewards. Weights that depend on the prompt "
+        "predicted no better on any of our sets."
+    )
     summary = "several rewards or attributes combined, by weights of the prompt's neighbourhood"
     reference = "PRO (Preference Orchestrator), arXiv 2511.10656; HelpSteer2, arXiv 2406.08673"
     Params = MultiRewardParams

@@ -5,12 +5,11 @@ from __future__ import annotations
 import polars as pl
 from scipy.special import expit
 
+from curate import HIGHER, LOWER, Column, Context, Parameters
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.combined import MEMBERS, combined_margins
 from curate.models.heads.head_scorer import STATUS, HeadScorer
 from curate.models.heads.out_of_fold import votes
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, LOWER, Column, Parameters
 
 
 class NoiseScore(HeadScorer[Parameters]):
@@ -23,6 +22,11 @@ class NoiseScore(HeadScorer[Parameters]):
 
     name = "noise_score"
     purpose = "label noise"
+    when = (
+        "The default ranking of suspicion. Better than the margin in 10 of 12 cells, "
+        "mostly since it sees style too; at 20 % flips dropping by it helped no set for "
+        "sure."
+    )
     summary = "suspicion of each label by stacked held-out heads; the default ranking"
     reference = "stacked generalisation, Wolpert 1992; heads by Bradley and Terry 1952"
     Params = Parameters

@@ -9,12 +9,11 @@ import polars as pl
 from pydantic import Field
 from torch import Tensor
 
+from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.lm.answers import STATUS, answer_values, with_status
 from curate.models.lm.language_model import token_sums
 from curate.models.lm.network import Network
 from curate.models.lm.trees import TreeBatch
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 from curate.steps.models import Model
 
 
@@ -34,6 +33,7 @@ class OnPolicy(Scorer[OnPolicyParams]):
 
     name = "on_policy"
     purpose = "rewards and models"
+    when = "Before DPO on data of other models: WPO's weight of each pair."
     summary = "how far both answers are what the policy itself would write (WPO)"
     reference = "WPO, arXiv 2406.11827, eq. 2; suboptimal on-policy data, arXiv 2404.14367"
     scope: ClassVar[Literal["row", "table"]] = "row"

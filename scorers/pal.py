@@ -7,13 +7,12 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit, logit
 
+from curate import HIGHER, Column, Context, Parameters
 from curate.models.heads.folds import group_folds
 from curate.models.heads.head_scorer import HeadScorer
 from curate.models.heads.out_of_fold import answers, status, votes
 from curate.models.people.group_choice import FEWEST_PEOPLE, FEWEST_VOTES, choose_groups, people
 from curate.models.people.preference_groups import Groups, Votes, reward_trainer
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters
 
 NO_ANNOTATORS = "no annotators"
 _EDGE = 1e-9
@@ -40,6 +39,7 @@ class PAL(HeadScorer[PALParams]):
 
     name = "pal"
     purpose = "taste, annotators, context"
+    when = "When three annotators or more with five votes or more each may form groups."
     summary = "groups of annotators with rewards of their own; controversy of each pair (PAL)"
     reference = "PAL: Pluralistic Alignment, arXiv 2406.08469"
     Params = PALParams

@@ -8,10 +8,9 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
+from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.models.text.answer_texts import of_distinct
 from curate.optional_packages import need
-from curate.steps.context import Context
-from curate.steps.contracts import LOWER, Column, Parameters, Scorer
 
 Kind = Literal["email", "phone", "credit_card", "iban", "ip", "us_ssn"]
 _KINDS: tuple[Kind, ...] = ("email", "phone", "credit_card", "iban", "ip", "us_ssn")
@@ -35,6 +34,7 @@ class PII(Scorer[PIIParams]):
 
     name = "pii"
     purpose = "texts"
+    when = "Before publishing. Patterns and validators; no model."
     summary = "e-mail addresses, phone, card, IBAN, IP and social security numbers in the answers"
     reference = "presidio-analyzer, pattern recognisers"
     scope: ClassVar[Literal["row", "table"]] = "row"

@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
+from curate import Column, Context, Parameters, Scorer
 from curate.models.embed.autoencoder import SAESettings, fit_to_run
 from curate.models.heads.out_of_fold import votes
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +40,7 @@ class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
 
     name = "preference_features"
     purpose = "rewards and models"
+    when = "To filter by what an answer is like, without naming features beforehand."
     summary = "sparse features of what was preferred, to filter or flip by (WIMHF)"
     reference = "What's In My Human Feedback, arXiv 2510.26202"
     needs_embeddings = True

@@ -6,10 +6,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.hashes import select_in_batches
 from curate.models.text.attributes import rating
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 
 MISSING = "no propensity"
 
@@ -33,6 +32,10 @@ class Propensity(Scorer[PropensityParams]):
 
     name = "propensity"
     purpose = "taste, annotators, context"
+    when = (
+        "For implicit feedback: users and places that vote seldom count more. Shown on "
+        "simulated data alone."
+    )
     summary = "clipped inverse-propensity weight of implicit feedback"
     reference = "arXiv 1909.03601 (missing not at random); ImplicitRM, arXiv 2603.23184"
     Params = PropensityParams

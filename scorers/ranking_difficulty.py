@@ -9,9 +9,8 @@ import polars as pl
 from pydantic import Field
 from scipy.special import logit
 
+from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.models.lm.answers import STATUS, answer_logprobs, with_status
-from curate.steps.context import Context
-from curate.steps.contracts import LOWER, Column, Parameters, Scorer
 from curate.steps.models import Model
 
 
@@ -35,6 +34,7 @@ class RankingDifficulty(Scorer[RankingDifficultyParams]):
 
     name = "ranking_difficulty"
     purpose = "difficulty and uncertainty"
+    when = "To see which pairs DPO cannot turn from this reference."
     summary = "the reference's log ratio c against a pair, and whether DPO can turn it at this beta"
     reference = "Preference Learning Algorithms Do Not Learn Preference Rankings, arXiv 2405.19534"
     scope: ClassVar[Literal["row", "table"]] = "row"

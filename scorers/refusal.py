@@ -8,9 +8,8 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field, field_validator
 
+from curate import Column, Context, Parameters, Scorer
 from curate.models.text.answer_texts import of_distinct
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 
 PATTERNS = (
     r"\bi(?:'m| am) (?:very |so |really )?sorry,? (?:but|i can)",
@@ -54,6 +53,7 @@ class Refusal(Scorer[RefusalParams]):
 
     name = "refusal"
     purpose = "texts"
+    when = "For safety data, where refusals decide labels. English patterns, editable."
     summary = "whether an answer begins like a refusal (English patterns, editable)"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = RefusalParams

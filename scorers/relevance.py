@@ -8,11 +8,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.hashes import select_in_batches
 from curate.data.table import messages_text
 from curate.models.text.style import distinct_share
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +40,9 @@ class Relevance(Scorer[RelevanceParams]):
 
     name = "relevance"
     purpose = "rewards and models"
+    when = (
+        "As a cheap quality signal. On HH it prefers harmful answers: they are the relevant ones."
+    )
     summary = "relevance of the answers to the prompt, times length and repetition terms (R^3)"
     reference = "Rethinking the Role of Proxy Rewards in LM Alignment, arXiv 2402.03469, sec. 3"
     needs_embeddings = True

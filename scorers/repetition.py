@@ -7,10 +7,9 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
+from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.data.table import messages_text
 from curate.models.text.style import distinct_share
-from curate.steps.context import Context
-from curate.steps.contracts import LOWER, Column, Parameters, Scorer
 
 
 class RepetitionParams(Parameters):
@@ -24,6 +23,7 @@ class Repetition(Scorer[RepetitionParams]):
 
     name = "repetition"
     purpose = "texts"
+    when = "To find degenerate answers."
     summary = "share of repeated n-grams of words and of repeated lines in the answers"
     reference = "Gopher's repetition rules: arXiv 2112.11446, table A1"
     scope: ClassVar[Literal["row", "table"]] = "row"

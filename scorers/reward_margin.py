@@ -5,11 +5,10 @@ from __future__ import annotations
 import polars as pl
 from scipy.special import expit
 
+from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.calibration import agreement, calibrate
 from curate.models.heads.head_scorer import STATUS, HeadScorer
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, LOWER, Column
 
 
 class RewardMarginParams(RepeatedHeadParameters):
@@ -25,6 +24,7 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
 
     name = "reward_margin"
     purpose = "label noise"
+    when = "The plain held-out margin: the baseline that everything else must beat."
     summary = "out-of-fold margin of Bradley-Terry heads on embedding differences"
     reference = "Bradley and Terry 1952; margins by 5-fold cross-fitting over prompts"
     Params = RewardMarginParams

@@ -8,11 +8,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
-from curate.errors import CurateError
+from curate import HIGHER, LOWER, Column, Context, CurateError, Parameters, Scorer
 from curate.models.lm.answers import OK, STATUS
 from curate.models.lm.classifier import Classifier, classify
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, LOWER, Column, Parameters, Scorer
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -47,6 +45,7 @@ class RewardModel(Scorer[RewardModelParams]):
 
     name = "reward_model"
     purpose = "rewards and models"
+    when = "When large reward models are at hand: votes that never saw these labels."
     summary = "rewards and margin by one or several reward models, with agreement and advice"
     reference = "Skywork-Reward-V2, arXiv 2507.01352 (advice); RewardBench, arXiv 2403.13787"
     scope: ClassVar[Literal["row", "table"]] = "row"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
+from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
 from curate.models.lm.answers import STATUS, answer_logprobs, with_status
 from curate.models.lm.mixed import mixed_logprobs
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, LOWER, Column, Parameters, Scorer
 from curate.steps.models import Model
 
 
@@ -41,6 +40,7 @@ class SelfConfidence(Scorer[SelfConfidenceParams]):
 
     name = "self_confidence"
     purpose = "label noise"
+    when = "For training loops with label smoothing by confidence."
     summary = "noise-aware margin and smoothing mask by a running quantile (SPA / Selfie)"
     reference = "SPA, arXiv 2406.04412, sec. 4.2 (self-refinement with decoupled noise detection)"
     Params = SelfConfidenceParams

@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
 from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
-from curate.steps.context import Context
-from curate.steps.contracts import HIGHER, LOWER, Column, Parameters, Scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +39,7 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
 
     name = "semantic_duplicates"
     purpose = "duplicates, diversity, coverage"
+    when = "To thin out prompts that say the same. Needs embeddings."
     summary = "prompts that say nearly the same as an earlier one, by embeddings (SemDeDup)"
     reference = "SemDeDup, arXiv 2303.09540"
     needs_embeddings = True

@@ -9,11 +9,9 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit, softmax
 
-from curate.errors import CurateError, suggestion
+from curate import Column, Context, CurateError, Parameters, Scorer, suggestion
 from curate.models.lm.answers import STATUS
 from curate.models.lm.classifier import Classifier, Part, classify
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -38,6 +36,7 @@ class TextClassifier(Scorer[TextClassifierParams]):
 
     name = "text_classifier"
     purpose = "rewards and models"
+    when = "For safety, toxicity or quality by a classifier of your own."
     summary = "probability of a label (safe, toxic, good...) by any text-classification model"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = TextClassifierParams

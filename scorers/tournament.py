@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.models.people.tournament import clarity, tournaments
-from curate.steps.context import Context
-from curate.steps.contracts import LOWER, Column, Parameters, Scorer
 
 FEW = "fewer than three answers"
 
@@ -21,6 +20,7 @@ class Tournament(Scorer[Parameters]):
 
     name = "tournament"
     purpose = "taste, annotators, context"
+    when = "When three or more answers to one prompt were compared. Finds single cycles."
     summary = "pairs on cycles of preference among the answers to one prompt, and entropy (ELSPR)"
     reference = "ELSPR, arXiv 2505.17691"
     Params = Parameters

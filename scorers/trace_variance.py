@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.models.lm.answers import STATUS, Answers, answer_values, with_status
 from curate.models.lm.tokens import Encoder, Messages, Rendered
-from curate.steps.context import Context
-from curate.steps.contracts import LOWER, Column, Parameters, Scorer
 from curate.steps.models import Model
 
 NO_TRACE = "no reasoning trace"
@@ -34,6 +33,7 @@ class TraceVariance(Scorer[TraceVarianceParams]):
 
     name = "trace_variance"
     purpose = "difficulty and uncertainty"
+    when = "For answers with a reasoning trace."
     summary = "variance of an answer's log-probability with and without its reasoning trace (BVPO)"
     reference = "BVPO (bias-variance optimised preference optimisation for reasoning models)"
     scope: ClassVar[Literal["row", "table"]] = "row"

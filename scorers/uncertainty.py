@@ -6,11 +6,10 @@ import numpy as np
 import polars as pl
 from scipy.special import entr, expit
 
+from curate import LOWER, Column, Context
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.head_scorer import STATUS, HeadScorer
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
-from curate.steps.context import Context
-from curate.steps.contracts import LOWER, Column
 
 
 class UncertaintyParams(RepeatedHeadParameters):
@@ -28,6 +27,7 @@ class Uncertainty(HeadScorer[UncertaintyParams]):
 
     name = "uncertainty"
     purpose = "difficulty and uncertainty"
+    when = "To tell what is hard from what is unknown. Choosing hard pairs harmed on small sets."
     summary = "aleatoric and epistemic parts of the uncertainty of a held-out ensemble"
     reference = "Depeweg et al., arXiv 1710.07283; for preferences: Mirroring Users"
     Params = UncertaintyParams

@@ -18,6 +18,7 @@ from curate.cli.derive import derive
 from curate.cli.explain import explain
 from curate.cli.export import export, push
 from curate.cli.inputs import Data, FormatName, Limit, Split, read_data
+from curate.cli.new import new
 from curate.cli.people import merge, route
 from curate.cli.report import apply, compare, report, review
 from curate.cli.worth import worth
@@ -134,9 +135,10 @@ def run(
     overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
 ) -> None:
     """Read, score, filter and write preference pairs as pipeline.yaml says."""
-    from curate.cli.console import console_progress, show_result
+    from curate.cli.console import console_progress, show_result, show_warnings
 
     pipeline = _pipeline(config, sample, limit)
+    show_warnings(pipeline.plan.notices())
     folder = output or Path(pipeline.config.output.path)
     if dry_run:
         _dry_run(pipeline, folder)
@@ -311,6 +313,7 @@ app.command(rich_help_panel=PROVE)(compare)
 app.command(rich_help_panel=PEOPLE)(review)
 app.command(rich_help_panel=PEOPLE)(apply)
 app.command(rich_help_panel=CURATE)(cache)
+app.command(rich_help_panel=CURATE)(new)
 
 
 @app.command(rich_help_panel=CURATE)

@@ -228,6 +228,9 @@ def show_recipes(found: dict[str, str]) -> None:
 def show_step(name: str, entry: dict[str, Any]) -> None:
     """One scorer or filter: parameters, columns and paper."""
     out.print(Text.assemble((name, "bold"), f": {entry['summary']}"))
+    if entry["when"]:
+        out.print(Text(f"when: {entry['when']}"))
+    out.print(Text(f"cost: {entry['cost']}"))
     if entry["reference"]:
         out.print(Text(f"paper: {entry['reference']}"))
     table = Table("parameter", "default", "meaning", title="Parameters", title_justify="left")

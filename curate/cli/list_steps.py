@@ -48,6 +48,8 @@ def _entry(cls: type[Step[Any]]) -> dict[str, Any]:
     return {
         "summary": cls.summary,
         "purpose": cls.purpose,
+        "when": cls.when,
+        "cost": cost_of(cls),
         "reference": cls.reference,
         "parameters": _parameters(cls),
         "columns": [
@@ -60,6 +62,21 @@ def _entry(cls: type[Step[Any]]) -> dict[str, Any]:
             for c in _columns(cls)
         ],
     }
+
+
+def cost_of(cls: type[Step[Any]]) -> str:
+    """What computing it takes, from what it declares."""
+    fields = cls.Params.model_fields
+    if issubclass(cls, Filter):
+        return "a pass over columns"
+    if "base_url" in fields:
+        return "requests to an endpoint"
+    if {"model", "models", "policy", "reference", "strong"} & set(fields) and "head" not in fields:
+        return "forward passes of a model"
+    if issubclass(cls, Scorer) and cls.scope == "row":
+        return "a pass over texts"
+    needs = cls.needs_embeddings if issubclass(cls, Scorer) else False
+    return "one embedding pass, shared by all, and fits on it" if needs else "a pass over all pairs"
 
 
 def _parameters(cls: type[Step[Any]]) -> dict[str, dict[str, Any]]:

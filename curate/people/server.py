@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import threading
 from collections.abc import Callable
@@ -39,7 +40,7 @@ _STATIC = {"style.css": "text/css", "review.css": "text/css", "review.js": "text
 Work = Callable[[dict[str, Any]], dict[str, Any]]
 _BODY_BYTES = 256 * 1024
 _BODY_SECONDS = 10.0
-_LONGEST_POSITION = 12
+_POSITION = re.compile(r"-?[0-9]{1,12}")
 _CONNECTIONS = 64
 
 
@@ -243,7 +244,7 @@ def _text(body: dict[str, Any], key: str, default: str = "") -> str:
 
 
 def _position(text: str) -> int:
-    if not text.isascii() or not text.lstrip("-").isdigit() or len(text) > _LONGEST_POSITION:
+    if not _POSITION.fullmatch(text):
         raise CurateError("wrong position", where="at", found=repr(text[:40]), expected="a number")
     return int(text)
 

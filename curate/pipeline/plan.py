@@ -69,6 +69,16 @@ class Plan:
         """Whether any scorer works on embeddings."""
         return any(step.scorer.needs_embeddings for step in self.scorers)
 
+    def notices(self) -> list[str]:
+        """What the user should hear before anything runs: steps that run code of a model's hub."""
+        steps: tuple[ScorerStep | FilterStep, ...] = (*self.scorers, *self.filters)
+        dumps = ((s.name, s.scorer if isinstance(s, ScorerStep) else s.filter) for s in steps)
+        return [
+            f"'{name}' runs code that its model brings (trust_remote_code)"
+            for name, step in dumps
+            if '"trust_remote_code":true' in step.params.model_dump_json()
+        ]
+
     def columns(self) -> tuple[Column, ...]:
         """Every column that scorers and filters make."""
         steps: tuple[ScorerStep | FilterStep, ...] = (*self.scorers, *self.filters)

@@ -15,12 +15,16 @@ from curate.errors import CurateError
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
 from curate.read.formats.base import RowSample, finish
 from curate.read.formats.columns import ColumnMapping, MappedColumns
+from curate.read.formats.registry import fits
 from curate.read.formats.rule import RankingRule
 from curate.read.sources import Block, Source
+from curate.read.sources.data_file import first_line
 
 _SAMPLE_ROWS = 100
 _SHOWN_ERRORS = 5
 _SHOWN_REASONS = 3
+_SHAPE_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What code for one shape raises on another."""
 REJECTED_COLUMNS: dict[str, pl.DataType] = {
     "file": pl.String(),
     "row": pl.Int64(),
@@ -120,7 +124,7 @@ class Reader:
             chosen: Format = MappedColumns(self._mapping)
         else:
             chosen = get_format(self._name)()
-        if not chosen.matches(sample):
+        if not fits(chosen, sample):
             found = ", ".join(sorted({key for row in sample for key in row}))
             raise CurateError(
                 f"the data is not of the format '{chosen.name}'",
@@ -136,7 +140,7 @@ class Reader:
         pairs = empty_pairs().with_columns(pl.lit(None, dtype=pl.Int64).alias(ROW))
         silent = pl.DataFrame(schema={ROW: pl.Int64(), NO_PAIR: pl.String()})
         if len(whole) and self.format is not None:
-            done = finish(self.format.convert(whole), label)
+            done = self._converted(whole, label)
             broken = pl.concat([broken, done.drop_nulls(ERROR).select(ROW, ERROR)])
             silent = done.drop_nulls(NO_PAIR).select(ROW, NO_PAIR)
             pairs = done.filter(pl.col(ERROR).is_null(), pl.col(NO_PAIR).is_null())
@@ -148,6 +152,34 @@ class Reader:
             pl.concat([malformed_rows, listed(silent, NO_PAIR, label)]),
             label,
         )
+
+    def _converted(self, rows: pl.DataFrame, label: str) -> pl.DataFrame:
+        """What the format makes of the rows; those that it cannot convert are errors of their own.
+
+        Formats compute on whole columns, where one value of a shape that nobody thought of ends the
+        computation: the rows are then halved until the one that is to blame stands alone.
+        """
+        assert self.format is not None
+        try:
+            return finish(self.format.convert(rows), label)
+        except CurateError:
+            raise
+        except (pl.exceptions.PolarsError, *_SHAPE_ERRORS) as error:
+            if self.format.whole:
+                raise CurateError(
+                    f"the rows are not of the shape that '{self.format.name}' has",
+                    where=label,
+                    found=first_line(error),
+                    expected=f"columns {', '.join(self.format.columns())} as published",
+                ) from None
+            if len(rows) > 1:
+                half = len(rows) // 2
+                parts = (self._converted(part, label) for part in (rows[:half], rows[half:]))
+                return pl.concat(parts, how="vertical")
+            told = f"not of the shape that '{self.format.name}' has: {first_line(error)}"
+            schema = {**PAIR_COLUMNS, ROW: pl.Int64(), ERROR: pl.String(), NO_PAIR: pl.String()}
+            empty = {name: [None] for name in schema} | {ROW: rows[ROW].to_list(), ERROR: [told]}
+            return pl.DataFrame(empty, schema=schema)
 
     def _with_ids(self, pairs: pl.DataFrame, rejected: pl.DataFrame, label: str) -> Pairs:
         """Ids of the pairs; those whose given id occurred before are rejected."""

@@ -56,13 +56,15 @@ class Step(Generic[P]):
     """What scorers and filters have in common: a name, parameters and documentation.
 
     Subclasses set `name`, `summary` (one line), `purpose` (under which `curate list` shows it),
-    `reference` (the paper, where there is one), `version` (raised when the same parameters give
-    other results) and `Params`.
+    `when` (when it helps and when it does not, as far as it was measured), `reference` (the paper,
+    where there is one), `version` (raised when the same parameters give other results) and
+    `Params`.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     purpose: ClassVar[str] = "plug-ins"
+    when: ClassVar[str] = ""
     reference: ClassVar[str] = ""
     version: ClassVar[int] = 1
     Params: ClassVar[type[Parameters]]

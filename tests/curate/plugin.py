@@ -9,9 +9,8 @@ from typing import ClassVar, Literal
 
 import polars as pl
 
+from curate import Column, Context, Parameters, Scorer
 from curate.data.table import messages_text
-from curate.steps.context import Context
-from curate.steps.contracts import Column, Parameters, Scorer
 
 
 class Words(Scorer[Parameters]):

@@ -182,7 +182,7 @@ def test_topsis_keeps_the_best_share_and_names_what_is_missing() -> None:
 def test_topsis_weights_decide_between_criteria() -> None:
     pairs = two_scores([1, 2], [2, 1])
     criteria = {"s.x": "max", "s.y": "max"}
-    first = kept("topsis", pairs, criteria=criteria, weights={"s.x": 1}, keep=0.5)
+    first = kept("topsis", pairs, criteria=criteria, weights={"s.x": 1, "s.y": 0}, keep=0.5)
     second = kept("topsis", pairs, criteria=criteria, weights={"s.x": 1, "s.y": 9}, keep=0.5)
     assert (first, second) == ([1], [0])
     with pytest.raises(CurateError, match="negative"):

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curate import CurateError, Pairs, read_pairs
+from curate.read.formats import format_names, get_format
 from tests.robustness.bad_inputs import ERROR, Bad, all_bad, lines, rows
 
 CASES = all_bad()
@@ -311,3 +312,34 @@ def test_any_bytes_are_read_or_refused(content: bytes, ending: str, tmp_path: Pa
     path = tmp_path / f"a.{ending}"
     path.write_bytes(content)
     _balanced(path, None)
+
+
+FORMATS = sorted(set(format_names()) - {"columns"})
+SHORT = st.one_of(
+    JSON,
+    TEXT,
+    st.lists(MESSAGE, max_size=2),
+    st.lists(TEXT, max_size=3),
+    st.lists(st.fixed_dictionaries({"text": TEXT, "model": TEXT, "response": TEXT}), max_size=3),
+    st.lists(st.one_of(st.integers(-3, 3), st.floats(), st.none()), max_size=3),
+)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(values=st.data())
+def test_any_values_in_the_columns_of_a_format(
+    name: str, values: st.DataObject, tmp_path: Path
+) -> None:
+    columns = get_format(name)().columns()
+    row = st.fixed_dictionaries({}, optional=dict.fromkeys(columns, SHORT))
+    found = values.draw(st.lists(row, min_size=1, max_size=4))
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(lines([json.dumps(r) for r in found]))
+    try:
+        pairs = read_pairs(str(path), format=name, on_error="skip")
+    except CurateError:
+        return
+    assert pairs.frame["pair_id"].is_unique().all()

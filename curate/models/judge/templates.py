@@ -10,7 +10,7 @@ from curate.errors import CurateError
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_FILE_ENDINGS = (".j2", ".jinja", ".jinja2", ".txt", ".md")
+_FILE_ENDINGS = (".j2", ".jinja", ".jinja2")
 
 _TWO_ANSWERS = """\
 {% if rubric %}{{ rubric }}
@@ -73,7 +73,7 @@ def compiled(template: str, names: tuple[str, ...], where: str) -> Template:
     """A template from its text, or from the file that it names.
 
     Args:
-        template: the text, or a path that ends in .j2, .jinja, .txt or .md.
+        template: the text, or a path that ends in .j2, .jinja or .jinja2.
         names: variables that it may use; all others are refused.
         where: for errors.
 

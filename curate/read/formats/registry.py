@@ -33,6 +33,14 @@ def get_format(name: str) -> type[Format]:
     return _formats()[name]
 
 
+def fits(candidate: Format, rows: RowSample) -> bool:
+    """Whether a sample is of the format; values of shapes that it does not know are not."""
+    try:
+        return candidate.matches(rows)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return False
+
+
 def detect(rows: RowSample, where: str) -> Format:
     """The format of a sample of rows.
 
@@ -42,7 +50,7 @@ def detect(rows: RowSample, where: str) -> Format:
     candidates = [cls for cls in _formats().values() if cls.priority >= 0]
     for cls in sorted(candidates, key=lambda c: (-c.priority, c.name)):
         candidate = cls()
-        if candidate.matches(rows):
+        if fits(candidate, rows):
             return candidate
     columns = sorted({key for row in rows for key in row})
     raise CurateError(

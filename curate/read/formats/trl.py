@@ -74,6 +74,10 @@ def _explicit(rows: pl.DataFrame) -> pl.DataFrame:
 
 def split_shared(rows: pl.DataFrame) -> pl.DataFrame:
     """Split chosen and rejected into the prompt that they share and what each says after it."""
+    if rows.schema["chosen"] != rows.schema["rejected"]:  # one is text, the other messages
+        rows = rows.with_columns(
+            turns(rows, c, "assistant").alias(c) for c in ("chosen", "rejected")
+        )
     if rows.schema["chosen"] != MESSAGES:
         return _split_rows(rows, _split_text)
     heads = [pl.col(c).list.head(pl.col(c).list.len() - 1) for c in ("chosen", "rejected")]

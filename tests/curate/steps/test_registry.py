@@ -33,6 +33,7 @@ def test_a_folder_that_shadows_ours_is_named(
 def test_a_plugin_that_is_no_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("odd", "pathlib:Path", "curate.scorers")
     monkeypatch.setattr(registry, "_entries", lambda group: {"odd": entry})
+    monkeypatch.setattr(registry, "_all_entries", lambda group: {"odd": [entry]})
     with pytest.raises(CurateError, match="is no scorer"):
         scorer_class("odd")
 
@@ -42,5 +43,6 @@ def test_a_plugin_from_another_package_is_used_like_our_own(
 ) -> None:
     entry = EntryPoint("words", "tests.curate.plugin:Words", "curate.scorers")
     monkeypatch.setattr(registry, "_entries", lambda group: {"words": entry})
+    monkeypatch.setattr(registry, "_all_entries", lambda group: {"words": [entry]})
     scorer = build(scorer_class("words"), {}, "scorers.0")
     assert scorer.columns()[0].name == "count"

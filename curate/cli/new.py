@@ -1,0 +1,148 @@
+"""The command `curate new`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from curate.errors import CurateError
+
+_SCORER = '''"""{title}."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import polars as pl
+from pydantic import Field
+
+from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate.data.table import messages_text
+
+
+class {cls}Params(Parameters):
+    """Parameters of `{name}`."""
+
+    letters: str = Field("aeiou", description="Letters that are counted.")
+
+
+class {cls}(Scorer[{cls}Params]):
+    """Replace this by what the score says, its range, and the paper with its equation."""
+
+    name = "{name}"
+    purpose = "plug-ins"
+    summary = "share of letters in the preferred answer that are counted"
+    scope: ClassVar[Literal["row", "table"]] = "row"  # "table" when a pair's score needs all pairs
+    Params = {cls}Params
+
+    def columns(self) -> tuple[Column, ...]:
+        """What `score` returns, in order."""
+        return (Column("share", "share of counted letters, 0 to 1", "float", HIGHER),)
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """One row a pair, in order; no loop over rows."""
+        text = messages_text("chosen").str.to_lowercase()
+        counted = text.str.count_matches(f"[{{self.params.letters}}]")
+        return pairs.select(share=counted / text.str.len_chars().clip(1))
+'''
+
+_FILTER = '''"""{title}."""
+
+from __future__ import annotations
+
+import polars as pl
+from pydantic import Field
+
+from curate import Context, Filter, FilterResult, Parameters, same_reason
+
+
+class {cls}Params(Parameters):
+    """Parameters of `{name}`."""
+
+    most: int = Field(1000, ge=0, description="Longest preferred answer, in characters.")
+
+
+class {cls}(Filter[{cls}Params]):
+    """Replace this by what is dropped, and why."""
+
+    name = "{name}"
+    purpose = "plug-ins"
+    summary = "drop pairs whose preferred answer is long"
+    Params = {cls}Params
+
+    def reads(self) -> tuple[str, ...]:
+        """The columns that `apply` looks at: of pairs, or of scorers (`lengths.chosen`)."""
+        return ("lengths.chosen",)
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
+        """Which pairs go on, and the reason for the others."""
+        most = self.params.most
+        keep = pairs["lengths.chosen"] <= most
+        return same_reason(keep, f"the preferred answer is longer than {{most}} characters")
+'''
+
+_TEST = '''"""Tests of `{name}`."""
+
+from __future__ import annotations
+
+from curate import Pairs, Pipeline, read_pairs
+from {module} import {cls}
+
+
+def test_{name}_on_two_pairs(tmp_path) -> None:
+    rows = [
+        '{{"prompt": "p", "chosen": "aaaa", "rejected": "b"}}',
+        '{{"prompt": "q", "chosen": "xx", "rejected": "b"}}',
+    ]
+    (tmp_path / "a.jsonl").write_text("\\n".join(rows) + "\\n")
+    pairs: Pairs = read_pairs(str(tmp_path / "a.jsonl"))
+    step = {cls}()
+    {body}
+    assert Pipeline({{"scorers": [{{"type": "lengths"}}]}}).run(pairs).rows_in == 2
+'''
+_BODIES = {
+    "scorer": """from curate import Context
+
+    assert step.score(pairs.frame, Context())["share"].to_list() == [1.0, 0.0]""",
+    "filter": """from curate import Context
+
+    frame = pairs.frame.with_columns(__lengths=1).rename({"__lengths": "lengths.chosen"})
+    assert step.apply(frame, Context()).keep.to_list() == [True, True]""",
+}
+
+
+def new(
+    kind: Annotated[Literal["scorer", "filter"], typer.Argument(help="scorer or filter.")],
+    name: Annotated[str, typer.Argument(help="Its name, such as my_score.")],
+    folder: Annotated[Path, typer.Option(help="Where the two files go.")] = Path(),
+) -> None:
+    """Write a scorer or filter to start from, with its test, and tell its entry point."""
+    from curate.steps.registry import filter_names, scorer_names
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
+        raise CurateError(
+            "wrong name", found=repr(name), expected="small letters, digits and _, a letter first"
+        )
+    if name in (*scorer_names(), *filter_names()):
+        raise CurateError("the name is taken", found=repr(name), fix="see: curate list")
+    cls = "".join(part.capitalize() for part in name.split("_"))
+    words = {"name": name, "cls": cls, "title": name.replace("_", " ").capitalize(), "module": name}
+    template = _SCORER if kind == "scorer" else _FILTER
+    files = {
+        folder / f"{name}.py": template.format(**words),
+        folder / f"test_{name}.py": _TEST.format(**words, body=_BODIES[kind]),
+    }
+    taken = [path for path in files if path.exists()]
+    if taken:
+        raise CurateError("the file is there already", where=str(taken[0]), fix="another name")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {path}")
+    typer.echo(
+        "name it in the pyproject.toml of your package, and install that package:\n"
+        f'[project.entry-points."curate.{kind}s"]\n{name} = "{name}:{cls}"'
+    )
