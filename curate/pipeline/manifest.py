@@ -23,7 +23,7 @@ def make_manifest(
     rows: dict[str, int],
     files: dict[str, Any],
 ) -> dict[str, Any]:
-    """The manifest as plain data; see README for its keys."""
+    """The manifest as plain data; see docs/trainers/index.md for its place."""
     check_rows(rows["in"], rows["kept"], rows["dropped"])
     return {
         "manifest_version": FORMAT_VERSION,

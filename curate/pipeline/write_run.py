@@ -42,7 +42,7 @@ def write_run(
     progress: Progress,
     workspace: Workspace | None = None,
 ) -> Result:
-    """Write the run to `folder`, the manifest last; see README for its files.
+    """Write the run to `folder`, the manifest last; see docs/trainers/index.md for its files.
 
     Returns:
         The result with the step "write" and the folder.

@@ -1,0 +1,67 @@
+"""Pages that are made from what the steps declare, when the site is built; nothing of it is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mkdocs_gen_files
+
+from curate.cli.list_steps import list_of_steps
+
+HERE = Path(__file__).parent
+
+
+def cell(value: Any) -> str:
+    """A text that stays within its cell of a table."""
+    return str(value).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def page(name: str, entry: dict[str, Any]) -> str:
+    """One scorer or filter."""
+    lines = [f"# `{name}`", "", f"{entry['summary'].capitalize()}.", ""]
+    if entry["when"]:
+        lines += [f"**When.** {entry['when']}", ""]
+    lines += [f"**Cost.** {entry['cost'].capitalize()}.", ""]
+    if entry["reference"]:
+        lines += [f"**Paper.** {entry['reference']}", ""]
+    if entry["parameters"]:
+        lines += ["## Parameters", "", "| parameter | default | meaning |", "|---|---|---|"]
+        for key, facts in entry["parameters"].items():
+            lines.append(f"| `{key}` | `{cell(facts['default'])}` | {cell(facts['meaning'])} |")
+        lines.append("")
+    if entry["columns"]:
+        lines += ["## Columns", "", "| column | meaning | unit | direction |", "|---|---|---|---|"]
+        for column in entry["columns"]:
+            rest = (column["meaning"], column["unit"], column["direction"])
+            lines.append(f"| `{column['name']}` | " + " | ".join(map(cell, rest)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def index(found: dict[str, Any], folder: str) -> str:
+    """All steps of a section by what they are for."""
+    lines: list[str] = []
+    for purpose in dict.fromkeys(entry["purpose"] for entry in found.values()):
+        lines += ["", f"## {purpose.capitalize()}", "", "| name | does | when |", "|---|---|---|"]
+        for name, entry in found.items():
+            if entry["purpose"] == purpose:
+                texts = f"{cell(entry['summary'])} | {cell(entry['when'])}"
+                lines.append(f"| [`{name}`]({folder}/{name}.md) | {texts} |")
+    return "\n".join(lines) + "\n"
+
+
+def write() -> None:
+    """Write the pages into the site."""
+    found = list_of_steps()
+    for section in ("scorers", "filters"):
+        intro = (HERE / f"{section}.md").read_text(encoding="utf-8")
+        with mkdocs_gen_files.open(f"{section}.md", "w") as file:
+            file.write(intro.rstrip() + "\n" + index(found[section], section))
+        for name, entry in found[section].items():
+            with mkdocs_gen_files.open(f"{section}/{name}.md", "w") as file:
+                file.write(page(name, entry))
+    with mkdocs_gen_files.open("changelog.md", "w") as file:
+        file.write((HERE.parent / "CHANGELOG.md").read_text(encoding="utf-8"))
+
+
+write()
