@@ -1,4 +1,4 @@
-"""Pages that are made from what the steps declare, when the site is built; nothing of it is kept."""
+"""Pages that are made from what the steps declare, when the site is built; none is committed."""
 
 from __future__ import annotations
 

@@ -49,8 +49,10 @@ class TOPSISParams(MissingParams):
         for name, weight in (self.weights or {}).items():
             if name not in self.criteria:
                 raise ValueError(f"weight of '{name}': {suggestion(name, self.criteria)}")
-            if not 0 <= weight <= _LARGEST:
-                raise ValueError(f"the weight of '{name}' is {weight}; expected 0 to {_LARGEST:g}")
+            if weight < 0:
+                raise ValueError(f"the weight of '{name}' is negative")
+            if weight > _LARGEST:
+                raise ValueError(f"the weight of '{name}' is {weight}; at most {_LARGEST:g}")
         left_out = set(self.criteria) - set(self.weights or self.criteria)
         if left_out:
             raise ValueError(f"no weight for {', '.join(sorted(left_out))}; give 0 to leave it out")

@@ -24,9 +24,7 @@ def route(
     ] = None,
     gains: Annotated[
         Path | None,
-        typer.Option(
-            help="JSON of coefficients such as {'overlap=high': 0.4}: see the documentation."
-        ),
+        typer.Option(help="JSON of coefficients such as {'overlap=high': 0.4}."),
     ] = None,
     per_prompt: Annotated[int, typer.Option(min=1, help="Pairs of one prompt at most.")] = 1,
     kept_only: Annotated[bool, typer.Option(help="Leave out what filters dropped.")] = False,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from scorers.committee import Committee
 from tests.helpers import numbered_pairs, simulate
 
 
+@pytest.mark.slow
 def test_voters_doubt_flipped_labels() -> None:
     made = simulate(800, flips=0.2)
     found = Committee().score(made.pairs, made.context)

@@ -13,6 +13,7 @@ from scorers.crm import AMBIGUOUS, CRM, NOISY, ROBUST, classes
 from tests.helpers import pairs_of, simulate
 
 
+@pytest.mark.slow
 def test_loss_mean_finds_flips_and_auto_finds_the_rate() -> None:
     sim = simulate(3000, flips=0.25)
     scores = CRM(epochs=6).score(sim.pairs, sim.context)
@@ -33,6 +34,7 @@ def test_a_given_rate_is_taken() -> None:
         build(CRM, {"noise_rate": 0.7}, "scorers.0")
 
 
+@pytest.mark.slow
 def test_statistics_of_the_losses() -> None:
     sim = simulate(300)
     scores = CRM(epochs=5).score(sim.pairs, sim.context)
@@ -42,6 +44,7 @@ def test_statistics_of_the_losses() -> None:
     assert scores["selected"].is_between(0, 1).all()
 
 
+@pytest.mark.slow
 def test_ties_are_scored_but_have_no_class() -> None:
     sim = simulate(100)
     pairs = sim.pairs.with_columns(is_tie=pl.int_range(pl.len()) == 0)

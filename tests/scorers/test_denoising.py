@@ -14,6 +14,7 @@ from scorers.noise_score import NoiseScore
 from tests.helpers import simulate
 
 
+@pytest.mark.slow
 def test_noise_score_is_near_the_best_possible_ranking() -> None:
     sim = simulate(2000, flips=0.2)
     scores = NoiseScore().score(sim.pairs, sim.context)
@@ -23,6 +24,7 @@ def test_noise_score_is_near_the_best_possible_ranking() -> None:
     assert sim.context.facts["calibration"]["accuracy"] > 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.1, 0.3])
 def test_label_em_finds_the_rate_and_a_calibrated_posterior(rate: float) -> None:
     sim = simulate(4000, flips=rate)
@@ -34,6 +36,7 @@ def test_label_em_finds_the_rate_and_a_calibrated_posterior(rate: float) -> None
     assert sim.flipped[sure].mean() == pytest.approx(wrong[sure].mean(), abs=0.1)
 
 
+@pytest.mark.slow
 def test_label_em_tells_annotators_apart() -> None:
     careful, careless = simulate(3000, flips=0.05, seed=1), simulate(3000, flips=0.4, seed=1)
     annotator = np.arange(3000) % 2
@@ -49,6 +52,7 @@ def test_label_em_tells_annotators_apart() -> None:
     assert found["careless"] < 0.72
 
 
+@pytest.mark.slow
 def test_ties_get_no_posterior() -> None:
     sim = simulate(200)
     pairs = sim.pairs.with_columns(is_tie=pl.int_range(pl.len()) == 0)

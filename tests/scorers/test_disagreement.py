@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+import pytest
 import torch
 
 from curate.data.table import with_pair_ids
@@ -19,6 +20,7 @@ from tests.helpers import simulate
 from tests.scorers.test_general_preference import cycle
 
 
+@pytest.mark.slow
 def test_flips_tastes_and_cycles_are_told_apart() -> None:
     sim = mixed(1600, annotators=32, dim=8, seed=7)
     scores = Disagreement(repeats=2, max_groups=3).score(sim.pairs, sim.context)
@@ -42,6 +44,7 @@ def test_one_taste_without_cycles_is_shared_or_flipped() -> None:
     assert any("taste" in warning for warning in sim.context.warnings)
 
 
+@pytest.mark.slow
 def test_a_cycle_has_little_reward() -> None:
     sim = cycle()
     scores = Disagreement(repeats=1).score(sim.pairs, sim.context)
@@ -72,6 +75,7 @@ def test_the_parts_are_those_of_the_skew_matrix() -> None:
         assert abs(float(c @ skew @ r) - curl[i]) < 1e-4
 
 
+@pytest.mark.slow
 def test_ties_get_no_kind() -> None:
     sim = simulate(200)
     pairs = sim.pairs.with_columns(is_tie=pl.int_range(pl.len()) < 5)
@@ -80,6 +84,7 @@ def test_ties_get_no_kind() -> None:
     assert scores["status"].head(5).to_list() == ["tie"] * 5
 
 
+@pytest.mark.slow
 def test_people_who_agree_on_the_same_pairs_are_one_group() -> None:
     """Where little can be learned, smaller groups alone must not look better."""
     sim = simulate(200, dim=64, scale=2.0, flips=0.1, seed=4)

@@ -63,6 +63,7 @@ def test_rightly_ranked_pairs_grow_the_head_and_wrongly_ranked_ones_shrink_it() 
     assert grows[0] > 0 > grows[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 def test_scores_find_flips(head: str) -> None:
     sim = simulate(600)

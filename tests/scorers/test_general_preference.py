@@ -63,6 +63,7 @@ def test_a_cycle_is_fitted_held_out_and_not_called_wrong() -> None:
     assert sim.context.facts["intransitive_share"] > 0.05
 
 
+@pytest.mark.slow
 def test_without_cycles_it_says_that_there_are_none() -> None:
     sim = simulate(900, flips=0.2)
     scores = GeneralPreference().score(sim.pairs, sim.context)

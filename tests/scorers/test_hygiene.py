@@ -30,6 +30,7 @@ def row(scorer: Scorer[Any], chosen: str, rejected: str, prompt: str = ENGLISH) 
     return found.row(0, named=True)
 
 
+@pytest.mark.slow
 def test_language() -> None:
     found = row(Language(), ENGLISH.upper().title(), GERMAN)
     assert (found["prompt"], found["chosen"], found["rejected"]) == ("en", "en", "de")
@@ -88,6 +89,7 @@ def test_markdown() -> None:
     assert row(Markdown(), "| a | b |\n|---|---|\n| 1 | 2 |", "")["chosen"] == 1.0
 
 
+@pytest.mark.slow
 def test_personal_data_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("a connection was opened")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from curate.steps.context import Context
 from curate.steps.models import Inference
@@ -12,6 +13,7 @@ from scorers.ifd import ABOVE_ONE, IFD
 from tests.curate.models.lm.test_answers import plain_loop, random_pairs
 
 
+@pytest.mark.slow
 def test_ratio_of_perplexities_and_what_is_set_aside(tiny: Path) -> None:
     pairs = random_pairs(10)
     found = IFD(model=str(tiny)).score(pairs, Context(inference=Inference(device="cpu")))

@@ -48,6 +48,7 @@ def judged(answer: Any, pairs: pl.DataFrame, **settings: Any) -> tuple[pl.DataFr
     return found, context
 
 
+@pytest.mark.slow
 def test_a_judge_that_sees_the_truth() -> None:
     pairs = numbered_pairs(5)
     found, context = judged(prefers_good, pairs)
@@ -94,6 +95,7 @@ def test_budget_goes_to_the_status() -> None:
     assert found["status"].to_list() == ["ok", "ok", "budget", "budget"]
 
 
+@pytest.mark.slow
 def test_own_template_rubric_and_system() -> None:
     bodies = []
 

@@ -52,6 +52,7 @@ def test_more_dropout_means_more_variance() -> None:
     assert high > 2 * low
 
 
+@pytest.mark.slow
 def test_mlp_heads_drop_hidden_units() -> None:
     sim = simulate(300)
     scores = MCDropout(head="mlp", hidden=16).score(sim.pairs, sim.context)

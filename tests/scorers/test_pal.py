@@ -39,6 +39,7 @@ def people(
     return pairs, context_of(pairs, vectors, 8), group, np.array(flipped)
 
 
+@pytest.mark.slow
 def test_two_opposed_groups_are_found_and_their_votes_are_no_noise() -> None:
     pairs, context, group, flipped = people(2)
     scores = PAL().score(pairs, context)
@@ -56,6 +57,7 @@ def test_two_opposed_groups_are_found_and_their_votes_are_no_noise() -> None:
     assert np.corrcoef(*ranks)[0, 1] > 0.8
 
 
+@pytest.mark.slow
 def test_one_group_is_not_split() -> None:
     pairs, context, _, _ = people(1)
     scores = PAL().score(pairs, context)
@@ -64,6 +66,7 @@ def test_one_group_is_not_split() -> None:
     assert set(context.facts["held_out_log_likelihood"]) == {1, 2}
 
 
+@pytest.mark.slow
 def test_a_number_of_groups_that_is_given_is_taken() -> None:
     pairs, context, _, _ = people(2, annotators=8)
     PAL(groups=3).score(pairs, context)

@@ -110,6 +110,7 @@ def test_weights_are_clipped_and_of_mean_one() -> None:
     assert taken.added["weight"].to_list()[1] == pytest.approx(20 / raw.mean())
 
 
+@pytest.mark.slow
 def test_unvoted_answers_hide_positives_and_down_votes_do_not() -> None:
     """Of two answers the liked one gets a vote; where feedback is lost the other one has it."""
     sim = simulate(4000, flips=0.0, scale=6.0, seed=3)
@@ -132,6 +133,7 @@ def test_unvoted_answers_hide_positives_and_down_votes_do_not() -> None:
     assert hidden[unvoted][sure].mean() > 0.75
 
 
+@pytest.mark.slow
 def test_a_judge_that_favours_a_slot_is_seen() -> None:
     sim = simulate(4000, flips=0.0, scale=6.0, seed=4)
     rng = np.random.default_rng(1)
@@ -149,6 +151,7 @@ def test_a_judge_that_favours_a_slot_is_seen() -> None:
     assert roc_auc_score(lost, 1.0 - scores["posterior"].to_numpy()) > 0.9
 
 
+@pytest.mark.slow
 def test_a_key_that_is_not_there_is_said() -> None:
     sim = simulate(100)
     with pytest.raises(CurateError, match="no pair has this key"):

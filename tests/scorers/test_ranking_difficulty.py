@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from curate.steps.context import Context
 from curate.steps.models import Inference
@@ -12,6 +13,7 @@ from scorers.ranking_difficulty import RankingDifficulty
 from tests.curate.models.lm.test_answers import plain_loop, random_pairs
 
 
+@pytest.mark.slow
 def test_bound_and_judgements(tiny: Path) -> None:
     pairs = random_pairs(12)
     scorer = RankingDifficulty(reference=str(tiny), beta=0.05, reliability=0.8)

@@ -8,6 +8,7 @@ from scorers.reward_margin import RewardMargin
 from tests.helpers import context_of, numbered_pairs, pairs_of, simulate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("head", "least"), [("linear", 0.9), ("mlp", 0.8)])
 def test_flipped_labels_have_small_margins(head: str, least: float) -> None:
     sim = simulate(900, flips=0.2)

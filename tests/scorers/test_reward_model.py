@@ -69,6 +69,7 @@ def test_a_model_that_pads_with_the_end_of_text_or_not_at_all(
     np.testing.assert_allclose(found["chosen"], one_by_one(folder, pairs)[:, 0, 0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_several_models(scalar: list[Path], tmp_path: Path) -> None:
     pairs = random_pairs(20)
     own = Context(store=Store(tmp_path), inference=Inference(device="cpu"))

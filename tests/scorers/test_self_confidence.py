@@ -40,6 +40,7 @@ def mixed_loop(first: Path, second: Path, pairs: pl.DataFrame, mix: float) -> np
     return np.array([[one(r["prompt"], r[s]) for s in ("chosen", "rejected")] for r in rows])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mix", [1.0, 1.7])
 def test_margin_is_that_of_the_mixed_policy(tiny: Path, tiny_other: Path, mix: float) -> None:
     pairs = random_pairs(6)

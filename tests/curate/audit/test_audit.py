@@ -99,6 +99,7 @@ def test_leakage_ignores_case_and_white_space() -> None:
     }
 
 
+@pytest.mark.slow
 def test_noise_estimates_cover_the_truth_and_name_the_careless() -> None:
     sim = simulate(2500, flips=0.25)
     half = pl.int_range(pl.len()) % 2 == 0
@@ -114,6 +115,7 @@ def test_noise_estimates_cover_the_truth_and_name_the_careless() -> None:
     assert found["by_source"] == []
 
 
+@pytest.mark.slow
 def test_labels_by_chance_are_called_so() -> None:
     sim = simulate(600, flips=0.5)
     found = audit_noise(sim.pairs, sim.context)
@@ -151,6 +153,7 @@ def test_the_command_on_the_sample(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_split_of_labels_is_told_on_request(tmp_path: Path) -> None:
     out, page = tmp_path / "a.json", tmp_path / "a.html"
     done = CliRunner().invoke(

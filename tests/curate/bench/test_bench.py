@@ -51,6 +51,7 @@ def test_too_few_pairs() -> None:
         real_data("x", small.pairs, small.features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_every_pattern_reaches_its_rate_and_turns_features_and_texts(pattern: str) -> None:
     clean = data(1000)
@@ -122,6 +123,7 @@ def test_downstream_accuracy_knows_good_from_bad_training_labels() -> None:
     assert found["turned"] == pytest.approx(1 - found["all"], abs=0.05)
 
 
+@pytest.mark.slow
 def test_rows_measures_and_verdicts() -> None:
     methods = tuple(m for m in METHODS if m.name in ("noise_score", "label_em", "length (control)"))
     plan = Plan(rates=(0.3,), seeds=3, methods=methods)
@@ -151,6 +153,7 @@ def test_the_measures_of_one_seed_by_hand() -> None:
     assert length["average_precision"] == pytest.approx(length["true_rate"])
 
 
+@pytest.mark.slow
 def test_semi_synthetic_has_the_bayes_ranking_as_the_best() -> None:
     base = data(300)
     made = semi_synthetic("x", base.pairs, base.features, 1500, 4.0, 0)

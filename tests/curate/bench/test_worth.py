@@ -28,6 +28,7 @@ def test_a_power_law_is_found_again() -> None:
     assert truth.gain_of_doubling(half) == pytest.approx(0.01)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth() -> None:
     truth = PowerLaw(0.1, 1.0, 0.5, np.array([1.0, 3.0]))
     clean = np.stack([truth.error(SIZES, rate) for rate in range(2)])
@@ -41,6 +42,7 @@ def test_intervals_hold_the_truth() -> None:
     assert held >= 7
 
 
+@pytest.mark.slow
 def test_noisy_pairs_are_worth_what_theory_says() -> None:
     """Where labels are otherwise sure, flips at a rate r cost 1 / (1 - 2 r)^2 pairs for one."""
     sim = simulate(4000, dim=24, scale=12.0, flips=0.0, seed=2)
@@ -65,6 +67,7 @@ def test_labels_that_teach_nothing_say_so() -> None:
     assert "does not fall" in found.findings["text"]
 
 
+@pytest.mark.slow
 def test_command(tmp_path: Path) -> None:
     out, source = tmp_path / "w", str(write_jsonl(tmp_path / "d.jsonl", trl_rows(60)))
     done = CliRunner().invoke(app, ["worth", source, "--seeds", "2", "-o", str(out)])

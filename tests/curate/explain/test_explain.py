@@ -42,6 +42,7 @@ def planted(count: int = 900) -> list[dict[str, str]]:
     return rows
 
 
+@pytest.mark.slow
 def test_what_the_votes_prefer_is_found_named_and_signed() -> None:
     pairs = Pairs(pairs_of(planted()))
     settings = SAESettings(features=4, active=2, prefixes=(4,), learning_rate=3e-3)
@@ -105,6 +106,7 @@ def test_command(tmp_path: Path) -> None:
     assert isinstance(wrong.exception, CurateError)
 
 
+@pytest.mark.slow
 def test_a_language_model_names_the_features(tmp_path: Path) -> None:
     rows = [
         {"prompt": f"p{i}", "chosen": f"sorry number {i}", "rejected": f"of course {i} it is"}

@@ -101,6 +101,7 @@ def test_what_depends_on_more_than_the_pairs_is_not_kept(tmp_path: Path) -> None
     assert ScoreCache(None, pairs, PipelineConfig()).key(plan.scorers[1], "cpu") is None
 
 
+@pytest.mark.slow
 def test_hidden_states_depend_on_how_the_model_is_run(tmp_path: Path, tiny: Path) -> None:
     def key(**inference: Any) -> str | None:
         embedder = {"name": str(tiny), "pooling": "last_token"}

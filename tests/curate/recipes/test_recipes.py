@@ -46,6 +46,7 @@ def test_recipes_without_their_models_say_what_they_lack() -> None:
         with_models(["ifd-remov"], RecipeModels())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["vote-all-remove", "vote-majority-flip", "rw-gap-remove", "rw-gap-flip"]
 )
@@ -68,6 +69,7 @@ def test_recipes_flag_flips_more_often_than_chance(name: str) -> None:
     assert np.array_equal(weights.label + weights.flipped, (~outcome.dropped).astype(float))
 
 
+@pytest.mark.slow
 def test_a_judge_in_a_recipe() -> None:
     def worst(body: dict[str, object]) -> str:
         text = str(body["messages"])
@@ -105,6 +107,7 @@ def test_init_and_list_know_recipes(tmp_path: Path) -> None:
     assert Pipeline(path).config.filters[0].type == "flip_lowest"
 
 
+@pytest.mark.slow
 def test_the_bench_compares_recipes_and_says_what_it_left_out(tmp_path: Path) -> None:
     arguments = ["bench", str(SAMPLE_DATA), "--seeds", "2", "--noise", "0.3"]
     arguments += ["--recipes", "rw-gap-flip,ifd-remove", "-o", str(tmp_path / "b")]

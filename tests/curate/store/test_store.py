@@ -135,6 +135,7 @@ def run_with(folder: Path, store: Path) -> tuple[object, list[str]]:
     return result.scores.to_dict(as_series=False), result.warnings
 
 
+@pytest.mark.slow
 def test_a_run_on_a_damaged_store_gives_the_same_scores_and_says_so(tmp_path: Path) -> None:
     store = tmp_path / "store"
     first, quiet = run_with(tmp_path, store)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from curate.models.embed.autoencoder import (
@@ -32,6 +33,7 @@ def fitted(differences: np.ndarray, seed: int = 0, **settings: object):  # type:
     return fit_autoencoder(chosen, torch.zeros_like(chosen), used, given, seed, SilentProgress())
 
 
+@pytest.mark.slow
 def test_planted_directions_are_found() -> None:
     differences, basis = planted()
     found = fitted(differences, learning_rate=5e-3)

@@ -114,6 +114,7 @@ def test_store_setting(tmp_path: Path) -> None:
     assert store.root == tmp_path
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_has_kept_all_but_the_batch_at_work(
     embedder: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ def recorded(first_lost: float, second_lost: float, seed: int, count: int = 20_0
     return np.where(first, margin, -margin), first, ~lost
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first_lost", "second_lost"), [(0.05, 0.3), (0.3, 0.05), (0.2, 0.2)])
 def test_both_rates_are_found_whatever_the_scale(first_lost: float, second_lost: float) -> None:
     for temperature in (0.5, 2.0):

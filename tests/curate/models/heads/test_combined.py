@@ -52,6 +52,7 @@ def test_the_nested_margin_at_the_own_fold_is_the_held_out_one() -> None:
     np.testing.assert_allclose(found.held_out, np.mean(own, axis=1))
 
 
+@pytest.mark.slow
 def test_combined_margins_find_flips_and_are_repeatable() -> None:
     sim, again = simulate(800, flips=0.3), simulate(800, flips=0.3)
     found = combined_margins(sim.pairs, sim.context)

@@ -15,6 +15,7 @@ def labels(rate: float, scale: float, seed: int, count: int = 20_000) -> np.ndar
     return np.where(right, margin, -margin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.3, 0.4])
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_the_rate_is_found_whatever_the_scale_of_the_margins(

@@ -100,6 +100,7 @@ def test_the_budget_holds_over_batches() -> None:
     assert later[0].status == BUDGET
 
 
+@pytest.mark.slow
 def test_a_failing_server_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
     def dies(body: dict[str, Any]) -> str | int:
         return echo(body) if len(stub.bodies) <= 5 or alive else 500
@@ -116,6 +117,7 @@ def test_a_failing_server_stops_the_run_and_loses_nothing(tmp_path: Path) -> Non
     assert [r.status for r in replies] == [OK] * 40
 
 
+@pytest.mark.slow
 def test_replies_under_way_are_kept_when_a_run_stops(tmp_path: Path) -> None:
     """A refused key stops the run while others are being answered."""
     import time

@@ -65,6 +65,7 @@ def test_they_are_kept(tiny: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(first.of("chosen"), again.of("chosen"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scorer", [MCDropout(), CRM()])
 def test_heads_are_trained_on_them(tiny: Path, scorer: MCDropout | CRM) -> None:
     pairs, config = random_pairs(30), EmbedderConfig(name=str(tiny), pooling="last_token")

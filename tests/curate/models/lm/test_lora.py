@@ -115,6 +115,7 @@ def cats_win(count: int = 60) -> pl.DataFrame:
     return pairs_of(rows)
 
 
+@pytest.mark.slow
 def test_scorers_by_lora_heads_find_flips(tiny: Path) -> None:
     pairs = cats_win()
     flipped = np.arange(len(pairs)) % 6 == 0
