@@ -1,26 +1,32 @@
 # The daily commands; `make` lists them.
 PYTHON = .venv/bin/python
 
-.PHONY: help install test fast lint format types imports notebooks benchmarks ci
+.PHONY: help install test fast lint format docs release-check notebooks benchmarks ci
 
 help:            ## list the commands
-	@grep -E '^[a-z]+: .*##' Makefile | sed 's/:.*##/:/'
+	@grep -E '^[a-z-]+: .*##' Makefile | sed 's/:.*##/:/'
 
 install:         ## make .venv with everything for development
 	python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[dev]"
 	.venv/bin/pip install --no-deps -r tests/no-deps.txt
 
 test:            ## all tests, with coverage
-	$(PYTHON) -m pytest --cov
+	$(PYTHON) -m pytest -n auto --dist worksteal --cov
 
 fast:            ## tests without real models and subprocesses
-	$(PYTHON) -m pytest -m "not slow"
+	$(PYTHON) -m pytest -n auto -m "not slow"
 
 lint:            ## ruff, mypy and import contracts
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
 
 format:          ## let ruff mend what it can
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+docs:            ## build the documentation; a warning is an error
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true .venv/bin/mkdocs build --strict
+
+release-check:   ## build sdist and wheel, and use the wheel alone in a clean environment
+	.ci/release-check
 
 notebooks:       ## execute the notebooks
 	$(PYTHON) -m pytest --nbmake notebooks -q

