@@ -14,11 +14,11 @@ from curate.models.embed.frame import embed_frame, embed_texts
 from curate.pipeline.config import PipelineConfig, load_config, parse_config
 from curate.pipeline.engines import make_engine
 from curate.pipeline.engines.base import Engine
-from curate.pipeline.filtering import run_filters
+from curate.pipeline.filtering import Filtered, run_filters
 from curate.pipeline.plan import Plan, make_plan
 from curate.pipeline.result import Result
 from curate.pipeline.score_cache import ScoreCache
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import score_all
 from curate.pipeline.write_run import write_run
 from curate.pipeline.yaml_places import Places
 from curate.read.pairs import Pairs, collect_pairs, read_pairs, stream_pairs
@@ -103,41 +103,34 @@ class Pipeline:
             started = time.perf_counter()
             pairs = pairs or self._gather(progress, workspace)
             seconds = time.perf_counter() - started
-            steps = [
-                StepRecord(
-                    "read", "read", pairs.rows_read, len(pairs), seconds, warnings=pairs.notes
-                )
-            ]
+            steps = [_read_record(pairs, seconds)]
             engine = make_engine(self.config.engine)
             try:
-                result = self._score_and_filter(pairs, steps, progress, workspace, engine)
+                context = self._context(pairs.frame, steps, progress, workspace, engine)
+                cache = ScoreCache(context.store, pairs.frame, self.config)
+                scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps)
+                frame = pl.concat([pairs.frame, *scores], how="horizontal")
+                filtered = run_filters(self.plan, frame, context)
+                steps.extend(filtered.reports)
+                places = self._map(pairs.frame, context, cache)
             finally:
                 engine.close()
+            steps.extend(_store_record(context, len(frame)))
+            result = self._result(filtered, pairs, steps, places)
             if folder is None:
                 return result
             return write_run(
                 self.config, self.plan, result, pairs, folder, overwrite, progress, workspace
             )
 
-    def _score_and_filter(
+    def _result(
         self,
+        filtered: Filtered,
         pairs: Pairs,
         steps: list[StepRecord],
-        progress: Progress,
-        workspace: Workspace,
-        engine: Engine,
+        places: pl.DataFrame | None,
     ) -> Result:
-        frame = pairs.frame
-        context = self._context(frame, steps, progress, workspace, engine)
-        cache = ScoreCache(context.store, frame, self.config)
-        engine.expect([s for s in self.plan.scorers if not cache.has(s, context.device)])
-        scores = []
-        for step in self.plan.scorers:
-            columns, report = run_scorer(step, frame, context, cache, engine)
-            scores.append(columns)
-            steps.append(report)
-        filtered = run_filters(self.plan, pl.concat([frame, *scores], how="horizontal"), context)
-        steps.extend(filtered.reports)
+        """Kept and dropped pairs and all scores, of which none may be missing."""
         fate = filtered.frame.with_columns(
             filtered.drop_step.alias(DROP_STEP), filtered.drop_reason.alias(DROP_REASON)
         )
@@ -145,12 +138,8 @@ class Pipeline:
         kept = filtered.kept.select(*PAIR_COLUMNS, *self._weight(), *carried)
         dropped = fate.filter(pl.col(DROP_STEP).is_not_null())
         dropped = dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON)
-        check_rows(len(frame), len(kept), len(dropped))
-        made = [c.name for c in self.plan.columns()]
-        places = self._map(frame, context, cache)
-        scored = fate.select("pair_id", *made)
-        if context.store is not None and (told := context.store.troubles.texts()):
-            steps.append(StepRecord("store", "store", len(frame), len(frame), 0.0, warnings=told))
+        check_rows(len(pairs), len(kept), len(dropped))
+        scored = fate.select("pair_id", *(c.name for c in self.plan.columns()))
         return Result(scored, kept, dropped, pairs.rejected, steps, places)
 
     def _map(self, frame: pl.DataFrame, context: Context, cache: ScoreCache) -> pl.DataFrame | None:
@@ -211,3 +200,14 @@ class Pipeline:
             context.features_of = embed
             context.embed = lambda texts: embed_texts(texts, c.embedder, c.inference)
         return context
+
+
+def _read_record(pairs: Pairs, seconds: float) -> StepRecord:
+    counts = (pairs.rows_read, len(pairs))
+    return StepRecord("read", "read", *counts, seconds, warnings=pairs.notes)
+
+
+def _store_record(context: Context, rows: int) -> list[StepRecord]:
+    """What is wrong with the store, as a step of its own; nothing where all is well."""
+    told = context.store.troubles.texts() if context.store is not None else ()
+    return [StepRecord("store", "store", rows, rows, 0.0, warnings=told)] if told else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 
@@ -18,6 +18,36 @@ from curate.steps.step_record import StepRecord, typed
 from curate.store.row_scores import RowScores
 
 ROW_BATCH = 4096
+
+
+def score_all(
+    scorers: Sequence[ScorerStep],
+    pairs: pl.DataFrame,
+    context: Context,
+    cache: ScoreCache,
+    engine: Engine,
+    steps: list[StepRecord],
+) -> list[pl.DataFrame]:
+    """The columns of every scorer: what is known is taken, the rest computed on one embedding pass.
+
+    Args:
+        scorers: in the order in which they run.
+        pairs: the pair table.
+        context: of the run.
+        cache: of scores of earlier runs.
+        engine: computes.
+        steps: gets a record of each scorer.
+    """
+    missing = [step for step in scorers if not cache.has(step, context.device)]
+    if len(pairs) and any(step.scorer.needs_embeddings for step in missing):
+        _ = context.features  # the one embedding pass
+    engine.expect(missing)
+    found = []
+    for step in scorers:
+        columns, record = run_scorer(step, pairs, context, cache, engine)
+        found.append(columns)
+        steps.append(record)
+    return found
 
 
 def run_scorer(
