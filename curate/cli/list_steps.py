@@ -84,7 +84,7 @@ def _parameters(cls: type[Step[Any]]) -> dict[str, dict[str, Any]]:
     for name, field in cls.Params.model_fields.items():
         default: Any = _REQUIRED
         if not field.is_required():
-            value = field.get_default(call_default_factory=True)
+            value = field.get_default(call_default_factory=True, validated_data={})
             default = to_jsonable_python(value, exclude_none=True)
         found[name] = {"default": default, "meaning": field.description or ""}
     return found
