@@ -23,6 +23,7 @@ from curate.models.heads.label_noise import (
     fit_label_noise,
     posterior,
 )
+from curate.models.heads.noise_rate import ToldRate, told_rate
 from curate.models.heads.out_of_fold import votes
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class LabelEM(HeadScorer[LabelEMParams]):
         noise = fit_annotators(combined.plain[voting], annotator[voting], self.params.prior_votes)
         eta = noise.pooled.reliability
         margins = fit_label_noise(combined.margin[voting], eta).scale * combined.margin
-        self._tell(context, noise, names, combined.plain[voting])
+        told = told_rate(combined.plain[voting], pairs.filter(pl.Series(voting)))
+        self._tell(context, noise, told, names, combined.plain[voting])
         right = posterior(expit(margins), noise.reliability[annotator])
         return pl.DataFrame(
             {
@@ -157,10 +159,13 @@ class LabelEM(HeadScorer[LabelEMParams]):
         self,
         context: Context,
         noise: AnnotatorNoise,
+        told: ToldRate,
         names: list[str],
         margins: NDArray[np.float64],
     ) -> None:
-        context.facts["noise_rate"] = round(noise.pooled.rate, 4)
+        # The fit's own rate is no estimate where the labels do not determine it.
+        context.facts["noise_rate"] = told.rate
+        context.facts["noise"] = told.facts()
         context.facts["scale"] = round(noise.pooled.scale, 4)
         context.facts["em_rounds"] = noise.rounds
         context.facts["calibration"] = calibrate(margins).facts()

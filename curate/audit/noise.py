@@ -14,6 +14,7 @@ from curate.data.table import dense_numbers
 from curate.models.heads.calibration import agreement, calibrate, reliability_curve
 from curate.models.heads.combined import combined_margins
 from curate.models.heads.label_noise import fit_annotators, fit_label_noise
+from curate.models.heads.noise_rate import told_rate
 from curate.models.heads.out_of_fold import too_few_prompts, votes
 from curate.models.text.contamination import confident_rate, holder_contamination
 from curate.steps.context import Context
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Estimator = Callable[["NDArray[np.float64]"], float]
 _RESAMPLES = 100
 _LEVEL = 0.95
+_NARROWEST, _AT_BOUND = 1e-6, 2e-3
+"""Width of an interval, and distance of a rate from the ends of its range, that mean nothing."""
 _INFORMATIVE = 0.52
 """Accuracy of held-out heads below which no estimate means anything."""
 
@@ -74,8 +77,8 @@ ESTIMATORS: tuple[tuple[str, Estimator, str], ...] = (
     (
         "Hoelder",
         _holder,
-        "contamination of the tail: near 0 where heads have no confident margins, whatever the "
-        "noise; a lower bound here",
+        "contamination of the tail; no bound: it can fall as noise rises, and is near 0 where "
+        "heads have no confident margins",
     ),
 )
 
@@ -93,13 +96,18 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
         "calibration": calibration.facts(),
         "reliability_curve": reliability_curve(scaled),
         "informative": calibration.accuracy >= _INFORMATIVE,
-        "estimates": [asdict(e) for e in estimates(scaled, groups, context)],
+        "told": told_rate(margins, pairs.filter(pl.Series(voting))).facts(),
+        "estimates": [],
+        "by_annotator": [],
+        "by_source": [],
     }
     if calibration.accuracy < _INFORMATIVE:
         found["problem"] = (
             f"held-out heads agree with {calibration.accuracy:.1%} of the labels: hardly better "
-            "than a coin, so no estimate below means anything"
+            "than a coin, so nothing can be told by them"
         )
+        return found
+    found["estimates"] = [asdict(e) for e in estimates(scaled, groups, context)]
     found["by_annotator"] = by_group(pairs, "annotator", margins, voting)
     found["by_source"] = by_group(pairs, "source", margins, voting)
     return found
@@ -138,7 +146,12 @@ def _estimate(
             float("nan"),
         )
     )
-    return Estimate(name, estimator(margins), float(low), float(high), caveat)
+    rate, unknown = estimator(margins), float("nan")
+    if not high - low > _NARROWEST or not _AT_BOUND < rate < 0.5 - _AT_BOUND:
+        # Where the fit starts or ends is no estimate.
+        rate = unknown
+        low, high = (low, high) if high - low > _NARROWEST else (unknown, unknown)
+    return Estimate(name, rate, float(low), float(high), caveat)
 
 
 def _resamples(

@@ -82,7 +82,8 @@ def rank(data: BenchData, methods: tuple[Method, ...], context: Context) -> dict
         scores = scorer.score(data.pairs, own)
         seconds = time.perf_counter() - started
         values = scores[method.column].cast(float).fill_null(float("nan")).to_numpy()
-        estimate = float(own.facts.get(_ESTIMATE, float("nan"))) if method.estimates else np.nan
+        told = own.facts.get(_ESTIMATE) if method.estimates else None
+        estimate = float("nan") if told is None else float(told)
         suspicion = np.nan_to_num(method.sign * values, nan=-np.inf)
         rankings[method.name] = Ranking(suspicion, estimate, seconds)
     return rankings

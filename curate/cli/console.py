@@ -117,9 +117,8 @@ def show_result(result: Result) -> None:
     if len(result.rejected):
         out.print(f"{len(result.rejected):,} malformed rows: see rejected_rows.parquet")
     for step in result.steps:
-        if "noise_rate" in step.facts:
-            rate = f"{step.facts['noise_rate']:.1%}"
-            out.print(f"{step.name}: estimated wrong labels {rate}; intervals: curate audit")
+        if "noise" in step.facts:
+            out.print(Text(f"wrong labels: {step.facts['noise']['text']}"))
     show_warnings(result.warnings)
     if result.folder is not None:
         _show_places(result.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rich import box
@@ -31,9 +32,11 @@ def show_audit(found: dict[str, Any]) -> None:
 
 
 def _noise(noise: dict[str, Any]) -> None:
+    if "told" in noise:
+        out.print(Text.assemble(("Share of wrong labels: ", "bold"), noise["told"]["text"]))
     if "problem" in noise:
         show_warnings([noise["problem"]])
-    if "estimates" not in noise:
+    if not noise.get("estimates"):
         return
     c = noise["calibration"]
     out.print(
@@ -42,10 +45,16 @@ def _noise(noise: dict[str, Any]) -> None:
             f"error {c['error']:.3f} after scaling by {c['scale']:.2f}."
         )
     )
-    table = _table("Share of wrong labels", "estimator", "rate", "95 % interval", "read it as")
+    table = _table(
+        "Other estimators, each by its own assumptions",
+        "estimator",
+        "rate",
+        "95 % interval",
+        "read it as",
+    )
     for row in noise["estimates"]:
-        interval = f"{row['low']:.1%} - {row['high']:.1%}"
-        table.add_row(row["name"], f"{row['rate']:.1%}", interval, row["caveat"])
+        interval = f"{_share(row['low'])} - {_share(row['high'])}"
+        table.add_row(row["name"], _share(row["rate"]), interval, row["caveat"])
     out.print(table)
     for column in ("annotator", "source"):
         rows = noise[f"by_{column}"]
@@ -55,6 +64,10 @@ def _noise(noise: dict[str, Any]) -> None:
                 shares = (f"{row['heads_agree']:.1%}", f"{row['noise_rate']:.1%}")
                 table.add_row(escape(row[column]), f"{row['pairs']:,}", *shares)
             out.print(table)
+
+
+def _share(value: float | None) -> str:
+    return "not told" if value is None or math.isnan(value) else f"{value:.1%}"
 
 
 def _style(style: dict[str, Any] | None) -> None:

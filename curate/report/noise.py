@@ -10,6 +10,7 @@ import polars as pl
 
 from curate.audit.noise import estimates
 from curate.models.heads.calibration import calibrate, reliability_curve
+from curate.models.heads.noise_rate import told_rate
 from curate.report.run_view import RunView, sampled
 from curate.steps.context import Context
 
@@ -39,6 +40,7 @@ def noise(view: RunView) -> dict[str, Any] | None:
     found = estimates(scaled, context.prompt_groups(rows), context, _RESAMPLES)
     return {
         "column": column,
+        "told": told_rate(margins, rows).facts(),
         "pairs": len(rows),
         "of": len(known),
         "calibration": calibration.facts(),

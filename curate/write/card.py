@@ -95,9 +95,9 @@ def _steps(manifest: dict[str, Any]) -> str:
 
 def _noise(manifest: dict[str, Any], advice: Advice) -> str:
     lines = [
-        f"- {step['name']}: estimated share of wrong labels {step['facts']['noise_rate']:.1%}"
+        f"- share of wrong labels, by {step['name']}: {step['facts']['noise']['text']}"
         for step in manifest["steps"]
-        if step["facts"].get("noise_rate") is not None
+        if step["facts"].get("noise") is not None
     ]
     if advice.label_smoothing is not None:
         lines.append(

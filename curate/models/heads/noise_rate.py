@@ -1,0 +1,178 @@
+"""What can be told of the share of wrong labels, and what cannot.
+
+A rate that an optimiser ends with is no estimate where the labels do not determine it. So a number
+is told only with an interval, and a point only where the interval is narrow; else an upper bound,
+or that it cannot be told.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from scipy.optimize import minimize_scalar
+from scipy.special import log_expit
+from scipy.stats import beta
+
+from curate.data.hashes import content_keys
+from curate.models.heads.label_noise import SCALE_BOUNDS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_CONFIDENT = (0.05, 0.1, 0.2, 0.4)
+_LEVEL = 0.05
+_DROP = 2.0
+"""Of the log likelihood at the ends of the interval; a little more than the nominal 1.92."""
+_WIDEST = 0.25
+_NEAR_ZERO = 0.005
+_GRID = np.linspace(0.0, 0.5, 101)
+_BINS = 1024
+_FEWEST_VOTED = 30
+_RESAMPLES = 400
+
+
+@dataclass(frozen=True)
+class ToldRate:
+    """The share of wrong labels as far as it can be told.
+
+    Attributes:
+        rate: None where no point can be told.
+        low: lower end of the interval, None where nothing can be told.
+        high: upper end.
+        text: for people, with what it rests on.
+    """
+
+    rate: float | None
+    low: float | None
+    high: float | None
+    text: str
+
+    def facts(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def told_rate(margins: NDArray[np.float64], pairs: pl.DataFrame | None = None) -> ToldRate:
+    """By votes on the same pairs where there are enough of them, else by held-out margins.
+
+    Args:
+        margins: (votes,) held-out margins of the observed labels; ties left out.
+        pairs: the pair table, where several people may have voted on the same two answers.
+    """
+    by_votes = None if pairs is None else rate_by_votes(pairs)
+    return by_votes or rate_by_margins(margins)
+
+
+def upper_bound(margins: NDArray[np.float64]) -> float:
+    """A bound of the flip rate at 95 %, by the disagreement of the most confident pairs.
+
+    Flips that do not depend on the heads' confidence disagree with them in every group of pairs at
+    least as often as they occur. Of the 5, 10, 20 and 40 % most confident pairs the least
+    Clopper-Pearson limit counts, at a level corrected for choosing among four.
+    """
+    order = np.argsort(-np.abs(margins), kind="stable")
+    wrong = np.cumsum(margins[order] <= 0)
+    limits = [0.5]
+    for share in _CONFIDENT:
+        count = math.ceil(share * len(margins))
+        against = int(wrong[count - 1])
+        if against < count:
+            level = 1.0 - _LEVEL / len(_CONFIDENT)
+            limits.append(float(beta.ppf(level, against + 1, count - against)))
+    return min(limits)
+
+
+def profile_interval(margins: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Most likely flip rate and the ends of its interval, by the profile likelihood.
+
+    P(label) = (1 - e) sigma(s m) + e sigma(-s m); for each e on a grid the scale s of greatest
+    likelihood counts. The interval holds each e whose log likelihood is within 2.0 of the best.
+    """
+    values, weights = _binned(margins)
+
+    def best(rate: float) -> float:
+        with np.errstate(divide="ignore"):
+            right, wrong = np.log1p(-rate), np.log(rate)
+
+        def loss(log_scale: float) -> float:
+            scaled = math.exp(log_scale) * values
+            terms = np.logaddexp(right + log_expit(scaled), wrong + log_expit(-scaled))
+            return -float(weights @ terms)
+
+        found = minimize_scalar(loss, bounds=SCALE_BOUNDS, method="bounded")
+        return -float(found.fun)
+
+    likelihoods = np.array([best(rate) for rate in _GRID])
+    inside = _GRID[likelihoods >= likelihoods.max() - _DROP]
+    return float(_GRID[likelihoods.argmax()]), float(inside[0]), float(inside[-1])
+
+
+def rate_by_margins(margins: NDArray[np.float64]) -> ToldRate:
+    """What held-out margins tell; flips are taken to be the same at all margins."""
+    margins = margins[np.isfinite(margins)]
+    count, agree = len(margins), int((margins > 0).sum())
+    least = float(beta.ppf(_LEVEL / 2.0, agree, count - agree + 1)) if agree > 0 else 0.0
+    if least <= 0.5:
+        share = f"{agree / count:.0%} of {count:,}" if count else "no"
+        reason = f"held-out heads agree with {share} labels, no more than chance would"
+        return ToldRate(None, None, None, f"cannot be told from these labels: {reason}")
+    bound = upper_bound(margins)
+    rate, low, high = profile_interval(margins)
+    high = min(high, bound)
+    low, rate = min(low, high), min(rate, high)
+    why = "by held-out heads, if flips are the same at all margins"
+    if low <= _NEAR_ZERO:
+        return ToldRate(None, 0.0, high, f"at most {high:.0%} ({why})")
+    if high - low > _WIDEST:
+        told = f"cannot be told from these labels: between {low:.0%} and {high:.0%} ({why})"
+        return ToldRate(None, low, high, told)
+    return ToldRate(rate, low, high, f"{rate:.0%}, between {low:.0%} and {high:.0%} ({why})")
+
+
+def rate_by_votes(pairs: pl.DataFrame) -> ToldRate | None:
+    """What votes on the same two answers tell; None where fewer than 30 pairs have several.
+
+    e = (1 - sqrt(1 - 2 d)) / 2 from the share d of vote pairs that differ, if votes err alike and
+    apart from each other; the interval by resampling the pairs voted on.
+    """
+    keys = content_keys(pairs).with_columns(pairs["is_tie"], annotator=pairs["annotator"])
+    voted = keys.filter(~pl.col("is_tie") & (pl.col("low") != pl.col("high")))
+    people = voted["annotator"].drop_nulls().n_unique()
+    groups = voted.group_by("prompt", "low", "high").agg(
+        first=(pl.col("chosen") == pl.col("low")).sum().cast(pl.Int64), votes=pl.len()
+    )
+    groups = groups.filter(pl.col("votes") > 1)
+    if len(groups) < _FEWEST_VOTED or people < 2:
+        return None
+    first = groups["first"].to_numpy().astype(np.float64)
+    votes = groups["votes"].to_numpy().astype(np.float64)
+    differ, all_ = first * (votes - first), votes * (votes - 1) / 2.0
+    rng = np.random.default_rng(0)
+    rows = rng.integers(len(differ), size=(_RESAMPLES, len(differ)))
+    drawn = _rate_of(differ[rows].sum(axis=1) / all_[rows].sum(axis=1))
+    low, high = (float(q) for q in np.quantile(drawn, (0.025, 0.975)))
+    rate = float(_rate_of(differ.sum() / all_.sum()))
+    why = f"by {len(groups):,} pairs with several votes, if votes err alike and apart"
+    if high - low < 1e-9:
+        # No two votes differ: the rule of three bounds their share.
+        high = float(_rate_of(np.asarray(3.0 / all_.sum())))
+        return ToldRate(None, 0.0, high, f"at most {high:.1%} ({why})")
+    return ToldRate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({why})")
+
+
+def _rate_of(differing: Any) -> Any:
+    return (1.0 - np.sqrt(1.0 - 2.0 * np.minimum(differing, 0.5))) / 2.0
+
+
+def _binned(margins: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Margins in order as means of at most 1,024 groups, and how many stand in each."""
+    ordered = np.sort(margins)
+    if len(ordered) <= _BINS:
+        return ordered, np.ones(len(ordered))
+    parts = np.array_split(ordered, _BINS)
+    means = np.array([part.mean() for part in parts])
+    return means, np.array([len(part) for part in parts], dtype=np.float64)

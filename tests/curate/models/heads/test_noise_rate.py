@@ -1,0 +1,110 @@
+"""What is told of the noise rate holds on simulated labels whose rate is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from curate.models.heads.noise_rate import (
+    profile_interval,
+    rate_by_margins,
+    rate_by_votes,
+    upper_bound,
+)
+from tests.helpers import pairs_of
+
+RATES = (0.0, 0.1, 0.2, 0.3, 0.4)
+
+
+def held_out(rate: float, seed: int, count: int = 1200, skill: float = 1.0) -> np.ndarray:
+    """Margins of heads that see the true margin with an error; labels of known noise."""
+    rng = np.random.default_rng(seed)
+    true = rng.normal(0.0, 3.0, count)
+    right = np.where(rng.random(count) < 1.0 / (1.0 + np.exp(-true)), 1.0, -1.0)
+    observed = np.where(rng.random(count) < rate, -right, right)
+    seen = skill * true + rng.normal(0.0, 1.0, count)
+    return observed * seen
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("skill", [0.2, 1.0])
+def test_the_bound_holds(rate: float, skill: float) -> None:
+    held = [upper_bound(held_out(rate, seed, skill=skill)) >= rate for seed in range(60)]
+    assert np.mean(held) >= 0.95
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_intervals_hold_the_rate(rate: float) -> None:
+    found = [rate_by_margins(held_out(rate, seed)) for seed in range(25)]
+    told = [t for t in found if t.low is not None and t.high is not None]
+    assert len(told) >= 20
+    held = [t.low - 0.005 <= rate <= t.high + 0.005 for t in told]  # type: ignore[operator]
+    assert np.mean(held) >= 0.9
+    points = [t.rate for t in told if t.rate is not None]
+    if points:
+        assert np.mean(np.abs(np.array(points) - rate)) < 0.06
+
+
+def test_a_rate_is_the_same_for_few_and_for_binned_margins() -> None:
+    margins = held_out(0.2, 3, count=1000)
+    few, many = profile_interval(margins), profile_interval(np.repeat(margins, 3))
+    assert abs(few[0] - many[0]) <= 0.01
+    assert few[1] <= many[1]
+    assert many[2] <= few[2]
+
+
+def test_without_noise_an_upper_bound_is_told_and_no_point() -> None:
+    told = rate_by_margins(held_out(0.0, 1))
+    assert told.rate is None
+    assert told.text.startswith("at most ")
+    assert told.low == 0.0
+
+
+@pytest.mark.parametrize("count", [0, 1, 30, 400])
+def test_heads_that_learn_nothing_tell_nothing(count: int) -> None:
+    margins = np.random.default_rng(0).normal(size=count)
+    margins -= margins.mean() if count else 0.0
+    told = rate_by_margins(margins)
+    assert (told.rate, told.low, told.high) == (None, None, None)
+    assert "cannot be told" in told.text
+    assert "nan" not in told.text
+
+
+def test_few_labels_of_much_noise_are_no_point() -> None:
+    told = rate_by_margins(held_out(0.3, 2, count=150, skill=0.3))
+    assert told.rate is None
+    assert "%" in told.text
+
+
+def votes(rate: float, items: int, seed: int) -> pl.DataFrame:
+    """Three people vote on each of the items; each vote is wrong with this probability."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for item in range(items):
+        for name in "abc":
+            sides = ("x", "y") if rng.random() >= rate else ("y", "x")
+            rows.append(
+                {"prompt": f"p{item}", "chosen": sides[0], "rejected": sides[1], "annotator": name}
+            )
+    return pairs_of(rows)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.2, 0.35])
+def test_votes_on_the_same_pairs_tell_the_rate(rate: float) -> None:
+    found = [rate_by_votes(votes(rate, 250, seed)) for seed in range(20)]
+    held = [t is not None and t.low <= rate <= t.high for t in found]  # type: ignore[operator]
+    assert np.mean(held) >= 0.85
+    assert np.mean([t.rate for t in found if t and t.rate]) == pytest.approx(rate, abs=0.02)
+
+
+def test_votes_that_never_differ_give_a_bound_and_no_point() -> None:
+    told = rate_by_votes(votes(0.0, 50, 0))
+    assert told is not None
+    assert told.rate is None
+    assert told.text.startswith("at most 1.0 %".replace(" %", "%"))
+
+
+def test_few_or_single_votes_tell_nothing() -> None:
+    assert rate_by_votes(votes(0.1, 29, 0)) is None
+    assert rate_by_votes(votes(0.1, 90, 0).filter(pl.col("annotator") == "a")) is None
