@@ -214,3 +214,14 @@ def check_names(names: list[str], file: DataFile) -> None:
             found=", ".join(repr(name[:60]) for name in twice[:5]),
             fix="rename or remove one of them",
         )
+
+
+def not_utf8(file: DataFile, where: str, error: UnicodeDecodeError) -> CurateError:
+    """The error for a file of another encoding."""
+    return CurateError(
+        "the file is not UTF-8",
+        where=f"{file.name}, {where}",
+        found=error.reason,
+        expected="UTF-8",
+        fix="find the encoding (often latin-1), then: iconv -f latin1 -t UTF-8 OLD > NEW",
+    )

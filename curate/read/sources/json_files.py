@@ -12,7 +12,7 @@ import orjson
 from curate.data.json_text import has_half, whole_text
 from curate.errors import CurateError
 from curate.read.sources.blocks import Block, PythonBlock
-from curate.read.sources.data_file import DataFile
+from curate.read.sources.data_file import DataFile, not_utf8
 
 BLOCK_ROWS = 4096
 _PEEK = 1 << 20
@@ -67,7 +67,7 @@ def _load_array(data: bytes, file: DataFile) -> list[Any]:
     try:
         value = _loads(data.removeprefix(_UTF8_BOM))
     except UnicodeDecodeError as error:
-        raise _not_utf8(file, error) from None
+        raise not_utf8(file, f"byte {error.start}", error) from None
     except (ValueError, RecursionError) as error:
         raise CurateError(
             "the file is not valid JSON",
@@ -187,13 +187,3 @@ def _check_encoding(head: bytes, file: DataFile) -> None:
         raise CurateError(
             "the file is not UTF-8", where=file.name, found=found, expected="UTF-8", fix=fix
         )
-
-
-def _not_utf8(file: DataFile, error: UnicodeDecodeError) -> CurateError:
-    return CurateError(
-        "the file is not UTF-8",
-        where=f"{file.name}, byte {error.start}",
-        found=error.reason,
-        expected="UTF-8",
-        fix="find the encoding (often latin-1), then: iconv -f latin1 -t UTF-8 OLD > NEW",
-    )

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 from curate.errors import CurateError
 from curate.read.sources.blocks import ArrowBlock, Block
-from curate.read.sources.data_file import DataFile, check_names, first_line
+from curate.read.sources.data_file import DataFile, check_names, first_line, not_utf8
 from curate.read.sources.json_files import BLOCK_ROWS
 
 _BLOCK_BYTES = 1 << 26
@@ -118,7 +118,7 @@ def _check(file: DataFile, separator: str, quotes: bool) -> _Checked:
         except csv.Error as error:
             raise _bad_quote(file, start, error) from None
         except UnicodeDecodeError as error:
-            raise _not_utf8(file, start, error) from None
+            raise not_utf8(file, f"near line {start}", error) from None
         finally:
             text.detach()
     return checked
@@ -142,16 +142,6 @@ def _bad_quote(file: DataFile, line: int, error: csv.Error) -> CurateError:
         + ("and the file ends within it" if never else f"which ends too early: {error}"),
         expected='quote marks around a whole field, and "" for a mark within it',
         fix="mend the row: rows behind it would be taken for its text",
-    )
-
-
-def _not_utf8(file: DataFile, line: int, error: UnicodeDecodeError) -> CurateError:
-    return CurateError(
-        "the file is not UTF-8",
-        where=f"{file.name}, near line {line}",
-        found=error.reason,
-        expected="UTF-8",
-        fix="find the encoding (often latin-1), then: iconv -f latin1 -t UTF-8 OLD > NEW",
     )
 
 
