@@ -14,6 +14,7 @@ from curate.data.hashes import KEY_BYTES
 from curate.store.store import Store
 from curate.store.trouble import Troubles
 from curate.store.vectors import VectorStore
+from tests.curate.write.test_run_folder import mounted
 from tests.helpers import trl_rows, write_jsonl
 
 
@@ -165,3 +166,11 @@ def test_the_store_and_the_cache_command_take_a_home(
     monkeypatch.setenv("CURATE_CACHE", "~/y")
     assert Store().root == tmp_path / "y"
     assert os.environ["CURATE_CACHE"] == "~/y"
+
+
+def test_a_run_on_a_store_whose_disk_is_full_goes_on(tmp_path: Path) -> None:
+    first, _ = run_with(tmp_path, tmp_path / "store")
+    with mounted(tmp_path / "small", "64k") as disk:
+        second, told = run_with(tmp_path, disk / "store")
+    assert second == first
+    assert sum("store cannot be used" in text for text in told) == 1
