@@ -1,0 +1,56 @@
+"""The command `curate list`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from curate.errors import CurateError
+
+
+def list_steps(
+    name: Annotated[str | None, typer.Argument(help="Show this scorer or filter in full.")] = None,
+    recipes: Annotated[
+        bool, typer.Option("--recipes", help="List published methods for 'curate init --recipe'.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List scorers and filters with parameters, columns and directions; formats and exports."""
+    if recipes:
+        _list_recipes(as_json)
+        return
+    from curate.cli.console import show_list, show_step
+    from curate.cli.list_steps import list_of_steps
+    from curate.cli.safe import json_text
+    from curate.errors import suggestion
+
+    found = list_of_steps()
+    steps = found["scorers"] | found["filters"]
+    places = found["formats"] | found["exports"]
+    if name in places and name not in steps:
+        kinds = [k for k in ("formats", "exports") if name in found[k]]
+        told = {kind.removesuffix("s"): found[kind][name] for kind in kinds}
+        typer.echo(json_text(told) if as_json else "\n".join(f"{k}: {v}" for k, v in told.items()))
+        return
+    if name is not None and name not in steps:
+        fix = suggestion(name, [*steps, *places])
+        raise CurateError("no such scorer, filter, format or export", found=repr(name), fix=fix)
+    if as_json:
+        typer.echo(json_text(found if name is None else steps[name]))
+    elif name is None:
+        show_list(found)
+    else:
+        show_step(name, steps[name])
+
+
+def _list_recipes(as_json: bool) -> None:
+    from curate.cli.console import show_recipes
+    from curate.cli.safe import json_text
+    from curate.recipes import recipe_names
+
+    found = recipe_names()
+    if as_json:
+        typer.echo(json_text(found))
+    else:
+        show_recipes(found)

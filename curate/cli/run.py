@@ -1,0 +1,67 @@
+"""The command `curate run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from curate.cli.inputs import Limit
+
+ConfigPath = Annotated[Path, typer.Argument(help="The pipeline.yaml.", show_default=True)]
+_HEAD = 100
+"""Pairs that a dry run reads."""
+
+
+def run(
+    config: ConfigPath = Path("pipeline.yaml"),
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Run the default pipeline on the bundled sample.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check configuration and data, show the plan.")
+    ] = False,
+    limit: Limit = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the run.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+) -> None:
+    """Read, score, filter and write preference pairs as pipeline.yaml says."""
+    from curate.cli.console import console_progress, show_result, show_warnings
+
+    pipeline = _pipeline(config, sample, limit)
+    show_warnings(pipeline.plan.notices())
+    folder = output or Path(pipeline.config.output.path)
+    if dry_run:
+        _dry_run(pipeline, folder)
+        return
+    with console_progress() as progress:
+        result = pipeline.run(output=folder, overwrite=overwrite, progress=progress)
+    show_result(result)
+
+
+def _pipeline(config: Path, sample: bool, limit: int | None) -> Any:
+    from curate.pipeline.config import load_config, parse_config
+    from curate.pipeline.run import Pipeline
+    from curate.pipeline.yaml_places import load_yaml
+    from curate.sample import SAMPLE_DATA, default_pipeline
+
+    if sample:
+        data, places = load_yaml(default_pipeline(str(SAMPLE_DATA)), "the default pipeline")
+        parsed = parse_config(data, places)
+    else:
+        parsed, places = load_config(config)
+    if limit is not None and parsed.input is not None:
+        parsed = parsed.model_copy(
+            update={"input": parsed.input.model_copy(update={"limit": limit})}
+        )
+    return Pipeline(parsed, places)
+
+
+def _dry_run(pipeline: Any, folder: Path) -> None:
+    from curate.cli.console import show_plan
+
+    pairs = pipeline.read(limit=_HEAD)
+    show_plan(pipeline.plan, {"format": pairs.format, "pairs": len(pairs)}, str(folder))
