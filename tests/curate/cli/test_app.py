@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-import curate.cli.app
+import curate.cli.run
 from curate.cli.app import app, main
 from tests.helpers import trl_rows, write_jsonl
 
@@ -80,7 +80,7 @@ def test_exit_code_1_for_our_bug(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(curate.cli.app, "_pipeline", broken)
+    monkeypatch.setattr(curate.cli.run, "_pipeline", broken)
     assert call(monkeypatch, "run") == 1
     error = capsys.readouterr().err
     assert "ZeroDivisionError" in error
