@@ -23,7 +23,7 @@ from curate.read.sources.data_file import first_line
 _SAMPLE_ROWS = 100
 _SHOWN_ERRORS = 5
 _SHOWN_REASONS = 3
-_SHAPE_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+_SHAPE_ERRORS = (IndexError, KeyError, TypeError, ValueError)
 """What code for one shape raises on another."""
 REJECTED_COLUMNS: dict[str, pl.DataType] = {
     "file": pl.String(),
@@ -85,6 +85,7 @@ class Reader:
         self._reasons: Counter[str] = Counter()
         self._notes: dict[str, None] = {}
         self._replaced = 0
+        self._counts: Counter[str] = Counter()
         self.format: Format | None = None
         self.pairs = 0
         self.rows = 0
@@ -111,6 +112,7 @@ class Reader:
         if self.format is None and block.sample(1):
             self.format = self._choose(block.sample(_SAMPLE_ROWS), label)
             self.format.ranking = self._ranking
+            self.format.counts = self._counts
         self.rows += len(block)
         self._notes |= dict.fromkeys(block.notes)
         self._replaced += block.replaced
@@ -204,13 +206,14 @@ class Reader:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of what was read so far."""
+        notes = (*self._notes, *(f"{n:,} {text}" for text, n in self._counts.items()))
         if not self._replaced:
-            return tuple(self._notes)
+            return notes
         told = (
             f"{self._replaced} rows hold texts that are no valid Unicode (lone surrogates, cut "
             "characters): U+FFFD stands in their place"
         )
-        return (*self._notes, told)
+        return (*notes, told)
 
     def nothing_read(self) -> CurateError:
         """The error for sources without a single pair."""

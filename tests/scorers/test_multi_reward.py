@@ -167,7 +167,8 @@ def test_ratings_of_helpsteer_and_ultrafeedback(tmp_path: Path) -> None:
             ],
         }
     ]
-    ultra = read_pairs(str(write_jsonl(tmp_path / "u.jsonl", ultra_rows))).frame
+    path = str(write_jsonl(tmp_path / "u.jsonl", ultra_rows))
+    ultra = read_pairs(path, ranking={"score": "overall"}).frame
     rewards = {"verbosity": {"rating": "verbosity"}}
     given = {"verbosity": 1.0}
     assert MultiReward(rewards=rewards, weights=given).score(steer, Context())["margin"][0] == -2.0

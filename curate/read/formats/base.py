@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -51,6 +52,13 @@ class Format(ABC):
     """Formats of higher priority are tried first in automatic detection."""
     ranking: RankingRule = RankingRule()
     """How rankings become pairs, in formats that hold some; set by the reader."""
+    counts: Counter[str] | None = None
+    """What the user should know, and of how many rows; set by the reader."""
+
+    def tell(self, text: str, rows: int) -> None:
+        """Count rows of which the user should know something."""
+        if rows and self.counts is not None:
+            self.counts[text] += rows
 
     def columns(self) -> tuple[str, ...]:
         """All columns that the format reads."""

@@ -116,7 +116,7 @@ class HelpSteerAttributes(Format):
             list_to_extra("attributes", "_ratings"),
             prompt=as_turn("prompt", "user"),
         )
-        pairs = pairs_of_rankings(made.drop("_rows", "_ratings"), self.ranking)
+        pairs = pairs_of_rankings(made.drop("_rows", "_ratings"), self)
         used = several.select(pl.col("_rows").cast(pl.List(pl.Int64)).alias(ROW)).explode(ROW)
         return list_the_rest(pairs, rows, used, _ALONE)
 

@@ -79,7 +79,9 @@ class ImplicitFeedback(Format):
         )
         # Two answers of one kind make no pair, nor do an unvoted one and one voted down.
         rule = self.ranking.model_copy(update={"min_gap": max(self.ranking.min_gap, 0.5)})
-        pairs = pairs_of_rankings(made.drop("_key", "user", "_kinds", "_rows", "_rated"), rule)
+        pairs = pairs_of_rankings(
+            made.drop("_key", "user", "_kinds", "_rows", "_rated"), self, rule
+        )
         scores = [
             pl.col(EXTRA).str.json_path_match(f"$.scores[{i}]").cast(pl.Float64) for i in (0, 1)
         ]

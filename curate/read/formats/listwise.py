@@ -56,7 +56,7 @@ class Listwise(Format):
         rows = rows.join(ranked, on=ROW, how="left", maintain_order="left")
         empty = pl.lit([], dtype=RANKED)
         return pairs_of_rankings(
-            rows.with_columns(pl.col("_ranked").cast(RANKED).fill_null(empty)), self.ranking
+            rows.with_columns(pl.col("_ranked").cast(RANKED).fill_null(empty)), self
         )
 
 

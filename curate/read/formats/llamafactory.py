@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import polars as pl
 
+from curate.data.table import MESSAGES
 from curate.read.formats.base import Format, RowSample, has_columns, turns, with_system
 
 
@@ -39,6 +43,7 @@ class AlpacaRanking(Format):
     answers = ("chosen", "rejected")
     summary = "LLaMA-Factory / Alpaca ranking: instruction, input, chosen, rejected"
     text_columns = ("instruction", "input", "chosen", "rejected", "system")
+    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"history": pl.List(pl.List(pl.String))}
     keep_in_extra = ("instruction", "input")
     priority = 10
 
@@ -56,6 +61,8 @@ class AlpacaRanking(Format):
         )
         rows = rows.with_columns(instruction=joined)
         prompt = turns(rows, "instruction", "user")
+        if rows.schema["instruction"] == pl.String:
+            prompt = pl.concat_list(_earlier_turns(), prompt)
         if rows.schema["system"] == pl.String:
             prompt = with_system(pl.col("system"), prompt)
         return rows.with_columns(
@@ -63,3 +70,14 @@ class AlpacaRanking(Format):
             chosen=turns(rows, "chosen", "assistant"),
             rejected=turns(rows, "rejected", "assistant"),
         )
+
+
+def _earlier_turns() -> pl.Expr:
+    """`history`, a list of [question, answer], as messages; empty where there is none."""
+    said = pl.element().list
+    both = pl.concat_list(
+        pl.struct(role=pl.lit("user"), content=said.get(0, null_on_oob=True)),
+        pl.struct(role=pl.lit("assistant"), content=said.get(1, null_on_oob=True)),
+    )
+    listed = pl.col("history").list.eval(both.explode()).cast(MESSAGES)
+    return listed.fill_null(pl.lit([], dtype=MESSAGES))

@@ -44,7 +44,7 @@ class Nectar(Format):
         last = turns.list.last().struct.field("content").str.strip_chars() == ""
         prompt = pl.when(last).then(turns.list.head(turns.list.len() - 1)).otherwise(turns)
         rows = rows.with_columns(prompt=prompt, _ranked=ranked.cast(RANKED))
-        return pairs_of_rankings(rows, self.ranking)
+        return pairs_of_rankings(rows, self)
 
 
 def _is_ranked(answers: object) -> bool:

@@ -56,7 +56,7 @@ class PRISM(Format):
         numbered = made.with_columns(_row=ROW).with_columns(
             pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW)
         )
-        pairs = pairs_of_rankings(numbered, self.ranking).with_columns(pl.col("_row").alias(ROW))
+        pairs = pairs_of_rankings(numbered, self).with_columns(pl.col("_row").alias(ROW))
         if ERROR in pairs.columns:
             pairs = pairs.filter(pl.col(ERROR).is_null())
         return list_the_rest(pairs, rows, pairs, _NO_TURN)

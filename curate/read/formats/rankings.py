@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import ERROR, ROW, as_turn
+from curate.read.formats.base import ERROR, ROW, Format, as_turn
 from curate.read.formats.rule import RankingRule
 from curate.read.formats.slots import add_to_extra
 
@@ -12,21 +12,35 @@ RANKED = pl.List(pl.Struct({"text": pl.String, "score": pl.Float64}))
 _LEAST = 2
 _GOLDEN = 2_654_435_761
 _ROWS_A_SEED = 7_919
+_PLACES = 1_048_576
+"""More than there are answers to a prompt."""
 _TOO_FEW = "the ranking makes no pair; expected two scored answers or more"
 
 
-def pairs_of_rankings(rows: pl.DataFrame, rule: RankingRule) -> pl.DataFrame:
+def pairs_of_rankings(
+    rows: pl.DataFrame, form: Format, rule: RankingRule | None = None
+) -> pl.DataFrame:
     """Pairs of a frame with `_ranked` of type `RANKED` (larger scores better), `ROW` and `EXTRA`.
 
-    Answers of equal score make a tie, in their order. An answer without text or score makes no
-    pair, and a row with fewer than two others is malformed. `extra` gains the positions (from 0)
-    and scores of both answers.
+    Of equal scores the order is drawn by the rule's seed: taking the first or last of them would
+    prefer whatever stands there. Two such answers make a tie. An answer without text or score
+    makes no pair, and a row with fewer than two others is malformed. `extra` gains the positions
+    (from 0) and scores of both answers.
+
+    Args:
+        rows: the frame.
+        form: whose rows they are; it tells how often scores were equal.
+        rule: how pairs are made; default the format's own.
     """
     ranked = rows.select(ROW, "_ranked").with_columns(
         _at=pl.int_ranges(pl.col("_ranked").list.len())
     )
     answers = ranked.explode("_ranked", "_at").unnest("_ranked").drop_nulls(["text", "score"])
-    best_first = answers.sort(ROW, "score", "_at", descending=[False, True, False])
+    rule = rule or form.ranking
+    drawn = answers.with_columns(_drawn=_random(pl.col(ROW) * _PLACES + pl.col("_at"), rule.seed))
+    best_first = drawn.sort(ROW, "score", "_drawn", "_at", descending=[False, True, False, False])
+    best_first = best_first.drop("_drawn")
+    _tell_ties(best_first, form)
     order = pl.int_range(pl.len()).over(ROW)
     numbered = best_first.with_columns(_order=order, _last=pl.len().over(ROW) - 1)
     both = numbered.join(numbered, on=ROW, suffix="_other", maintain_order="left_right")
@@ -58,12 +72,32 @@ def _wanted(rule: RankingRule) -> pl.Expr:
 
 
 def _random_below(bound: pl.Expr, seed: int) -> pl.Expr:
-    """A number from 0 to below `bound`, the same for the same row number, seed and bound.
-
-    Multiplicative hashing (Knuth): polars' own hash may differ between versions.
-    """
-    mixed = (pl.col(ROW) + seed * _ROWS_A_SEED).cast(pl.UInt64) * _GOLDEN % (1 << 32)
+    """A number from 0 to below `bound`, the same for the same row number, seed and bound."""
+    mixed = _random(pl.col(ROW), seed)
     return (mixed * bound.cast(pl.UInt64) // (1 << 32)).cast(pl.Int64)
+
+
+def _random(number: pl.Expr, seed: int) -> pl.Expr:
+    """A number below 2^32, the same for the same number and seed.
+
+    Multiplicative hashing (Knuth) in two rounds: polars' own hash may differ between versions.
+    """
+    mixed = (number + seed * _ROWS_A_SEED + 1).cast(pl.UInt64) * _GOLDEN % (1 << 32)
+    return (mixed ^ (mixed // (1 << 15))) * _GOLDEN % (1 << 32)
+
+
+def _tell_ties(answers: pl.DataFrame, form: Format) -> None:
+    """Count rankings in which the best or the worst answer had to be drawn."""
+    shared = answers.group_by(ROW).agg(
+        least=pl.len() >= _LEAST,
+        several=pl.col("score").n_unique() > 1,
+        best=(pl.col("score") == pl.col("score").max()).sum() > 1,
+        worst=(pl.col("score") == pl.col("score").min()).sum() > 1,
+    )
+    count = int((shared["least"] & shared["several"] & (shared["best"] | shared["worst"])).sum())
+    form.tell(
+        "rankings hold several answers of the best or worst score; ranking.seed drew one", count
+    )
 
 
 def _numbers(column: str) -> pl.Expr:

@@ -27,4 +27,9 @@ class RankingRule(Checked):
         description="Of attributes, where answers are rated by several: the score of an answer is "
         "the weighted sum.",
     )
-    seed: int = Field(0, ge=0, description="Of the choice of best_random.")
+    score: Literal["aspects", "overall"] = Field(
+        "aspects",
+        description="Of UltraFeedback: the mean of a critic's ratings by aspect, or its overall "
+        "score, which stands at 10 where some critics meant 1.",
+    )
+    seed: int = Field(0, ge=0, description="Of best_random, and of the choice among equal scores.")

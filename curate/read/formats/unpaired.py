@@ -64,7 +64,7 @@ class Unpaired(Format):
         made = both.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_labels", "_rows")
         # Labels differ by 1: two good answers make no pair.
         rule = self.ranking.model_copy(update={"min_gap": 0.5})
-        pairs = pairs_of_rankings(made, rule).drop("strength")
+        pairs = pairs_of_rankings(made, self, rule).drop("strength")
         used = both.select(pl.col("_rows").alias(ROW)).explode(ROW)
         return list_the_rest(pairs, rows, used, _ALONE)
 

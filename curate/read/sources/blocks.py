@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,10 @@ from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
 from curate.read.sources import arrow_types
 from curate.read.sources.messages import (
+    LOOKED_AT,
     as_messages,
     has_other_keys,
+    messages_in_texts,
     normalise_messages,
     unspoken,
     with_more,
@@ -73,8 +76,9 @@ class PythonBlock(Block):
         """Typed columns; a value of another kind than its column's is an error of its row."""
         errors: dict[int, str] = {}
         columns: list[pl.Series] = []
+        rows = self._with_messages(fmt)
         for name in fmt.text_columns:
-            values = [row.get(name) for row in self.rows]
+            values = [row.get(name) for row in rows]
             columns.append(_text_series(name, values, fmt.scalars_are_text, errors))
         for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
             values = [row.get(name) for row in self.rows]
@@ -89,7 +93,7 @@ class PythonBlock(Block):
         frame = pl.DataFrame(
             [
                 pl.Series(ROW, self.numbers, dtype=pl.Int64),
-                pl.Series(EXTRA, self._extras(fmt), dtype=pl.String),
+                pl.Series(EXTRA, self._extras(fmt, rows), dtype=pl.String),
                 pl.Series(ERROR, [errors.get(i) for i in range(len(self.rows))], dtype=pl.String),
                 *columns,
             ]
@@ -100,10 +104,20 @@ class PythonBlock(Block):
         )
         return pl.concat([frame, broken], how="diagonal").sort(ROW)
 
-    def _extras(self, fmt: Format) -> list[str | None]:
+    def _with_messages(self, fmt: Format) -> list[dict[str, Any]]:
+        """The rows, with conversations that stand as JSON text in a text column as lists."""
+        rows = self.rows
+        for name in fmt.text_columns:
+            found = messages_in_texts([row.get(name) for row in rows])
+            if found is not None:
+                pairs = zip(rows, found, strict=True)
+                rows = [{**row, name: value} if name in row else row for row, value in pairs]
+        return rows
+
+    def _extras(self, fmt: Format, rows: list[dict[str, Any]]) -> list[str | None]:
         placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra)
         extras: list[str | None] = []
-        for row in self.rows:
+        for row in rows:
             if row.keys() <= placed and not any(type(v) is list for v in row.values()):
                 extras.append(None)
                 continue
@@ -204,6 +218,7 @@ class ArrowBlock(Block):
 
     def frame(self, fmt: Format) -> pl.DataFrame:
         """The columns in the types that formats take, without a loop over rows."""
+        self._parse_messages(fmt)
         read = [c for c in dict.fromkeys((*fmt.columns(), PAIR_ID)) if c in self.table.column_names]
         errors: dict[int, str] = {}
         frame = self._read(read, errors)
@@ -234,6 +249,19 @@ class ArrowBlock(Block):
             schema={ROW: pl.Int64, ERROR: pl.String},
         )
         return pl.concat([out, broken], how="diagonal")
+
+    def _parse_messages(self, fmt: Format) -> None:
+        """Conversations that stand as JSON text in a text column become lists of messages."""
+        for name in set(fmt.text_columns) & set(self.table.column_names):
+            column = self.table[name]
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+                found = messages_in_texts(column.slice(0, LOOKED_AT).to_pylist())
+                found = None if found is None else messages_in_texts(column.to_pylist())
+                if found is None or not all(v is None or isinstance(v, list) for v in found):
+                    continue
+                with suppress(pa.ArrowException):  # shapes that no column holds stay text
+                    at = self.table.column_names.index(name)
+                    self.table = self.table.set_column(at, name, pa.array(found))
 
     def _read(self, names: list[str], errors: dict[int, str]) -> pl.DataFrame:
         """The columns that the format reads; a type that has no place there becomes text."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -23,6 +25,8 @@ ROLES = {
 _ROLE_KEYS = ("role", "from")
 _CONTENT_KEYS = ("content", "value")
 _PART_BREAK = "\n"
+LOOKED_AT = 20
+"""Texts of a column by which it is decided whether to look into all of them."""
 
 
 def as_messages(value: Any) -> tuple[list[dict[str, str]] | None, str | None]:
@@ -48,6 +52,41 @@ def _text(content: Any) -> Any:
         return content
     texts = [part.get("text") for part in content]
     return _PART_BREAK.join(text for text in texts if isinstance(text, str))
+
+
+def messages_in_texts(values: Sequence[Any]) -> list[Any] | None:
+    """Conversations that stand as JSON text, as the lists that they are; None for other columns.
+
+    A column counts as such where more than half of its texts are lists of {role, content} objects:
+    an answer that merely is JSON stays a text.
+    """
+    head = [v for v in values if v is not None][:LOOKED_AT]
+    if not head or sum(_may_be_messages(v) for v in head) * 2 <= len(head):
+        return None
+    parsed = [_parsed(v) if _may_be_messages(v) else v for v in values]
+    known = sum(v is not None for v in values)
+    return parsed if sum(isinstance(v, list) for v in parsed) * 2 > known else None
+
+
+def _may_be_messages(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and value.lstrip()[:1] == "["
+        and any(f'"{key}"' in value for key in _ROLE_KEYS)
+    )
+
+
+def _parsed(text: str) -> Any:
+    """The messages in a text, or the text where it holds none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    good = isinstance(found, list) and found and all(isinstance(m, dict) for m in found)
+    keys = good and all(
+        any(k in m for k in _ROLE_KEYS) and any(k in m for k in _CONTENT_KEYS) for m in found
+    )
+    return found if keys else text
 
 
 def has_other_keys(value: Any) -> bool:

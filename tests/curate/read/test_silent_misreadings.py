@@ -1,0 +1,137 @@
+"""Shapes that were once read wrongly without a word."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curate import Pairs, read_pairs
+from tests.helpers import write_jsonl
+
+KINDS = ["jsonl", "parquet"]
+
+
+def read(folder: Path, rows: list[dict[str, Any]], kind: str, **settings: Any) -> Pairs:
+    path = folder / f"a.{kind}"
+    if kind == "jsonl":
+        write_jsonl(path, rows)
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    return read_pairs(str(path), on_error="skip", **settings)
+
+
+def text(pairs: Pairs, column: str, row: int = 0) -> str:
+    return str(pairs.frame[column][row][-1]["content"])
+
+
+def critic(response: str, overall: float, *ratings: str) -> dict[str, Any]:
+    names = ("helpfulness", "honesty", "instruction_following", "truthfulness")
+    annotations = {n: {"Rating": r} for n, r in zip(names, ratings, strict=True)}
+    return {"response": response, "overall_score": overall, "annotations": annotations}
+
+
+def ultrafeedback(*completions: dict[str, Any]) -> dict[str, Any]:
+    return {"instruction": "Name a prime above 10.", "completions": list(completions)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ultrafeedback_goes_by_the_mean_of_its_aspects(kind: str, tmp_path: Path) -> None:
+    wrong = critic("12 is prime.", 10.0, "1", "1", "1", "2")
+    right = critic("11 is prime.", 8.5, "5", "5", "5", "4")
+    rows = [ultrafeedback(wrong, right), ultrafeedback(right, critic("9", 1.0, "1", "1", "1", "1"))]
+    pairs = read(tmp_path, rows, kind)
+    assert text(pairs, "chosen") == "11 is prime."
+    assert pairs.frame["strength"].to_list() == [3.5, 3.75]
+    assert len(pairs.notes) == 1
+    assert pairs.notes[0].startswith("1 rows name another best answer")
+    overall = read(tmp_path, rows, kind, ranking={"score": "overall"})
+    assert text(overall, "chosen") == "12 is prime."
+    assert overall.frame["strength"].to_list() == [1.5, 7.5]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ratings_that_are_not_there_are_left_out(kind: str, tmp_path: Path) -> None:
+    some = critic("some", 2.0, "5", "N/A", "N/A", "5")
+    none = critic("none", 4.0, "N/A", "N/A", "N/A", "N/A")
+    pairs = read(tmp_path, [ultrafeedback(none, some)], kind)
+    assert text(pairs, "chosen") == "some"
+    assert pairs.frame["strength"].to_list() == [1.0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_history_of_alpaca_stands_before_the_instruction(kind: str, tmp_path: Path) -> None:
+    row = {"instruction": "Choose.", "input": "A or B", "chosen": "A", "rejected": "B"}
+    rows = [
+        row | {"system": "You grade.", "history": [["hi", "hello"], ["so?", "yes"]]},
+        row | {"system": "", "history": []},
+        row | {"system": None, "history": None},
+    ]
+    pairs = read(tmp_path, rows, kind)
+    turns = [[(m["role"], m["content"]) for m in p] for p in pairs.frame["prompt"].to_list()]
+    asked = ("user", "Choose.\nA or B")
+    said = [("user", "hi"), ("assistant", "hello"), ("user", "so?"), ("assistant", "yes")]
+    assert turns == [[("system", "You grade."), *said, asked], [asked], [asked]]
+
+
+def talk(*texts: str) -> list[dict[str, str]]:
+    return [
+        {"role": ("user", "assistant")[i % 2], "content": content}
+        for i, content in enumerate(texts)
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_conversations_as_json_text_are_messages(kind: str, tmp_path: Path) -> None:
+    rows = [
+        {"chosen": json.dumps(talk(f"q{i}", "7")), "rejected": json.dumps(talk(f"q{i}", "no"))}
+        for i in range(3)
+    ]
+    pairs = read(tmp_path, rows, kind)
+    assert [text(pairs, "prompt", i) for i in range(3)] == ["q0", "q1", "q2"]
+    assert text(pairs, "chosen") == "7"
+    assert text(pairs, "rejected") == "no"
+    rows = [{"prompt": json.dumps(talk("q")), "chosen": "a", "rejected": "b"}]
+    assert read(tmp_path, rows, kind).frame["prompt"][0].to_list() == talk("q")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_that_merely_are_json_stay_texts(kind: str, tmp_path: Path) -> None:
+    answers = ['[{"role": "admin"}]', "[1, 2]", '[{"role": "x", "content": "y"}', '["role"]', "[]"]
+    rows = [{"prompt": f"p{i}", "chosen": a, "rejected": "b"} for i, a in enumerate(answers)]
+    rows.append({"prompt": "one", "chosen": json.dumps(talk("q", "a")), "rejected": "b"})
+    pairs = read(tmp_path, rows, kind)
+    assert [text(pairs, "chosen", i) for i in range(6)] == [r["chosen"] for r in rows]
+
+
+def test_fields_within_such_a_text_are_not_lost(tmp_path: Path) -> None:
+    named = [{"role": "assistant", "content": "a", "name": "bot"}]
+    rows = [{"prompt": "p", "chosen": json.dumps(named), "rejected": json.dumps(talk("", "b")[1:])}]
+    extra = json.loads(read(tmp_path, rows, "jsonl").frame["extra"][0])
+    assert extra["chosen"] == named
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_tied_answers_one_is_drawn_by_the_seed(kind: str, tmp_path: Path) -> None:
+    rows = [
+        {
+            "prompt": f"q{i}",
+            "responses": [f"good {j}" for j in range(3)] + [f"bad {j}" for j in range(3)],
+            "scores": [1, 1, 1, 0, 0, 0],
+        }
+        for i in range(600)
+    ]
+    pairs = read(tmp_path, rows, kind)
+    for column in ("chosen", "rejected"):
+        drawn = Counter(text(pairs, column, i) for i in range(len(pairs)))
+        assert len(drawn) == 3
+        assert max(drawn.values()) < 600 * 0.4
+    assert pairs.notes[0].startswith("600 rankings hold several answers")
+    assert read(tmp_path, rows, kind).frame.equals(pairs.frame)
+    other = read(tmp_path, rows, kind, ranking={"seed": 1})
+    assert not other.frame["chosen"].equals(pairs.frame["chosen"])
