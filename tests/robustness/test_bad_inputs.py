@@ -231,6 +231,7 @@ def _outcome(path: Path) -> Any:
     return pairs.frame.drop("extra", "source").to_dicts(), extra, pairs.rejected["row"].to_list()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -281,6 +282,7 @@ def _balanced(path: Path, count: int | None) -> None:
     assert pl.Series(pairs.frame["pair_id"]).is_unique().all()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -325,6 +327,7 @@ SHORT = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

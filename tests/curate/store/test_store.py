@@ -150,6 +150,7 @@ def test_a_run_on_a_damaged_store_gives_the_same_scores_and_says_so(tmp_path: Pa
     assert any("store" in text for text in told)
 
 
+@pytest.mark.slow
 def test_a_run_on_a_store_that_cannot_be_written_goes_on(tmp_path: Path) -> None:
     first, _ = run_with(tmp_path, tmp_path / "store")
     (tmp_path / "file").write_text("in the way")
@@ -168,6 +169,7 @@ def test_the_store_and_the_cache_command_take_a_home(
     assert os.environ["CURATE_CACHE"] == "~/y"
 
 
+@pytest.mark.slow
 def test_a_run_on_a_store_whose_disk_is_full_goes_on(tmp_path: Path) -> None:
     first, _ = run_with(tmp_path, tmp_path / "store")
     with mounted(tmp_path / "small", "64k") as disk:

@@ -34,6 +34,7 @@ def test_the_bound_holds(rate: float, skill: float) -> None:
     assert np.mean(held) >= 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", RATES)
 def test_intervals_hold_the_rate(rate: float) -> None:
     found = [rate_by_margins(held_out(rate, seed)) for seed in range(25)]
@@ -90,6 +91,7 @@ def votes(rate: float, items: int, seed: int) -> pl.DataFrame:
     return pairs_of(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.05, 0.1, 0.2, 0.35])
 def test_votes_on_the_same_pairs_tell_the_rate(rate: float) -> None:
     found = [rate_by_votes(votes(rate, 250, seed)) for seed in range(20)]
