@@ -11,7 +11,6 @@ import orjson
 DEEPEST = 100
 """Levels of nesting that readers of JSON (polars among them) surely follow."""
 _MANY_BRACKETS = 60
-REPLACEMENT = "\ufffd"
 
 
 def to_json(value: Any) -> str:

@@ -12,7 +12,7 @@ import math
 import os
 from pathlib import Path
 
-_QUOTAS = (Path("/sys/fs/cgroup/cpu.max"),)
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _QUOTA_V1, _PERIOD_V1 = (
     Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
     Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
@@ -27,17 +27,21 @@ _COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS
 
 def cores() -> int:
     """Cores that this process may use: by its affinity, and by the quota of its container."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    quota = _quota()
-    return max(1, min(here or 1, math.ceil(quota) if quota else here or 1))
+    here, quota = _by_affinity(), _quota()
+    return max(1, min(here, math.ceil(quota) if quota else here))
+
+
+def _by_affinity() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _quota() -> float | None:
     """Cores by the quota of control groups, None without one."""
     try:
-        for path in _QUOTAS:
-            limit, period = path.read_text().split()
-            return None if limit == "max" else float(limit) / float(period)
+        limit, period = _QUOTA.read_text().split()
+        return None if limit == "max" else float(limit) / float(period)
     except (OSError, ValueError):
         pass
     try:
@@ -51,7 +55,6 @@ def prepare() -> None:
     """Say it to the libraries; what the user has set stays."""
     for name, value in _WAITING.items():
         os.environ.setdefault(name, value)
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if cores() < (here or 1):
+    if cores() < _by_affinity():
         for name in _COUNTS:
             os.environ.setdefault(name, str(cores()))

@@ -17,9 +17,9 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import xxhash
 from pyarrow import parquet
 
+from curate.data.checksums import file_digest
 from curate.store.rows import RowStore
 from curate.store.trouble import Troubles
 from curate.store.vectors import VectorStore
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _VARIABLE = "CURATE_CACHE"
 _DIGEST_BYTES = 16
-_BLOCK = 1 << 20
 TABLE, ARRAY = ".scores", ".array"
 """Endings of tables (Parquet) and arrays (npy), each with the checksum behind it."""
 _ERRORS = (OSError, sqlite3.Error, pa.ArrowException, ValueError)
@@ -109,15 +108,11 @@ class Store:
             size = path.stat().st_size
         except OSError:
             return False
-        digest = xxhash.xxh3_128()
-        left = size - _DIGEST_BYTES
+        end = size - _DIGEST_BYTES
         with path.open("rb") as file:
-            while left > 0:
-                block = file.read(min(_BLOCK, left))
-                digest.update(block)
-                left -= len(block) or left
-            sound = left == 0 and file.read() == digest.digest()
-        if not sound:
+            file.seek(max(end, 0))
+            written = file.read()
+        if end < 0 or written != file_digest(path, end):
             self.troubles.damaged(path)
             return False
         try:
@@ -153,11 +148,9 @@ class Store:
 
 
 def _append_digest(path: Path) -> None:
-    digest = xxhash.xxh3_128()
-    with path.open("r+b") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-        file.write(digest.digest())
+    digest = file_digest(path)
+    with path.open("ab") as file:
+        file.write(digest)
 
 
 def open_store(setting: str | None) -> Store | None:

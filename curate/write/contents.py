@@ -8,25 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import xxhash
 from pyarrow import parquet
 
+from curate.data.checksums import file_digest
 from curate.errors import CurateError
 
 MADE_BY, FILES = "made_by", "files_written"
 _US = "curate"
 _LATE = ("report.html", "audit.html", "compare.html")
 """Pages that may be written into a finished folder, and made again at any time."""
-_BLOCK = 1 << 20
-
-
-def checksum(path: Path) -> str:
-    """Hex xxh3-128 of a file."""
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def sign(folder: Path, mark: str) -> None:
@@ -38,7 +28,7 @@ def sign(folder: Path, mark: str) -> None:
         p.relative_to(folder).as_posix(): {
             "bytes": p.stat().st_size,
             "rows": parquet.read_metadata(p).num_rows if p.suffix == ".parquet" else None,
-            "xxh3_128": checksum(p),
+            "xxh3_128": file_digest(p).hex(),
         }
         for p in paths
     }
@@ -75,10 +65,11 @@ class Contents:
 
     def __init__(self, folder: Path, mark: str) -> None:
         self.folder, self._mark = folder, mark
-        data = read_mark(folder / mark) or {}
-        found = data.get(FILES)
+        self.data = read_mark(folder / mark) or {}
+        """What the mark says, {} where it is none."""
+        found = self.data.get(FILES)
         self.files: dict[str, dict[str, Any]] | None = found if isinstance(found, dict) else None
-        self._lists = self.files is not None or MADE_BY not in data
+        self._lists = self.files is not None or MADE_BY not in self.data
         """None for a folder of an older version, of which nothing can be checked."""
 
     def check(self) -> None:
@@ -118,7 +109,7 @@ class Contents:
                 return f"{name} is missing"
             if path.stat().st_size != facts["bytes"]:
                 return f"{name} has {path.stat().st_size:,} bytes instead of {facts['bytes']:,}"
-            return None if checksum(path) == facts["xxh3_128"] else f"{name} was changed"
+            return None if file_digest(path).hex() == facts["xxh3_128"] else f"{name} was changed"
         except (KeyError, TypeError):
             return f"{self._mark} is damaged at {name}"
         except OSError as error:

@@ -12,7 +12,7 @@ from pyarrow import parquet
 from curate.data.table import DROP_REASON, DROP_STEP, batches
 from curate.errors import CurateError
 from curate.store.workspace import Workspace
-from curate.write.contents import Contents, is_ours, read_mark
+from curate.write.contents import Contents, is_ours
 from curate.write.manifest import MANIFEST
 
 KEPT, PAIRS, DROPPED = "kept", "pairs", "dropped"
@@ -46,8 +46,9 @@ class RunFiles:
                 expected=f"a folder with {MANIFEST}",
                 fix="give the --output of a 'curate run'",
             )
-        Contents(self.folder, MANIFEST).check()
-        self.manifest: dict[str, Any] = read_mark(self.folder / MANIFEST) or {}
+        contents = Contents(self.folder, MANIFEST)
+        contents.check()
+        self.manifest: dict[str, Any] = contents.data
         output = self._checked_output()
         inside = KEPT if keeps_pairs(output["format"], output["file_type"]) else PAIRS
         self._pairs = self.folder / inside
