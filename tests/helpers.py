@@ -18,7 +18,13 @@ from curate.steps.context import Context
 from curate.steps.features import Features
 
 
-def turn(text: str, role: str = "assistant") -> list[dict[str, str]]:
+def turn(text: str, role: str = "assistant") -> list[dict[str, Any]]:
+    """A plain message as the pair table holds it."""
+    return [{"role": role, "content": text, "more": None}]
+
+
+def published(text: str, role: str = "assistant") -> list[dict[str, str]]:
+    """A plain message as trainers read it."""
     return [{"role": role, "content": text}]
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from scipy.special import expit
 
 from curate.data.hashes import content_keys
-from curate.data.table import messages_text
+from curate.data.table import message, messages_text
 from curate.errors import CurateError
 from curate.models.heads.folds import group_folds
 from curate.models.heads.out_of_fold import trainable
@@ -152,6 +152,6 @@ def _texts_of(pairs: pl.DataFrame, features: Features) -> pl.Series:
 
 
 def _answers(texts: pl.Series, rows: NDArray[np.int64]) -> pl.Series:
-    message = pl.struct(role=pl.lit("assistant"), content=pl.col("t"))
+    turn = pl.concat_list(message("assistant", pl.col("t")))
     frame = pl.DataFrame({"t": texts[rows]})
-    return frame.select(pl.concat_list(message).alias("m"))["m"]
+    return frame.select(turn.alias("m"))["m"]

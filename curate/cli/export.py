@@ -11,6 +11,9 @@ from curate.cli.inputs import Split, place
 from curate.errors import CurateError
 
 Form = Annotated[str, typer.Option("--to", help="Export format: see 'curate list'; or source.")]
+AllowLoss = Annotated[
+    bool, typer.Option(help="Go on where the form has no place for parts of the pairs.")
+]
 License = Annotated[
     str | None, typer.Option("--license", help="Licence of the source data, for the card: mit, ...")
 ]
@@ -30,6 +33,7 @@ def export(
     format: Annotated[str, typer.Option(help="Format of the data, where it is no run.")] = "auto",
     split: Split = None,
     on_error: Annotated[str, typer.Option(help="At a malformed row: stop or skip.")] = "stop",
+    allow_loss: AllowLoss = False,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
 ) -> None:
     """Write the kept pairs of a run, or any data set as it is, in a trainer's form.
@@ -46,7 +50,7 @@ def export(
 
     _one_of("--file-type", file_type, get_args(FileType))
     _one_of("--on-error", on_error, ("stop", "skip"))
-    target = Target(to, file_type, rows_per_shard, license)
+    target = Target(to, file_type, rows_per_shard, license, allow_loss)
     with console_progress() as progress:
         if to == SOURCE:
             found = export_source(source, out, target, overwrite=overwrite, progress=progress)
@@ -66,6 +70,7 @@ def push(
         bool, typer.Option("--private/--public", help="Who may see a new data set.")
     ] = True,
     license: License = None,
+    allow_loss: AllowLoss = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Upload nothing, show what would go.")
     ] = False,
@@ -80,7 +85,7 @@ def push(
         found = run_push(
             run,
             repo,
-            Target(to, license=license),
+            Target(to, license=license, allow_loss=allow_loss),
             private=private,
             dry_run=dry_run,
             progress=progress,

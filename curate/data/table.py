@@ -10,7 +10,10 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-MESSAGE = pl.Struct({"role": pl.String, "content": pl.String})
+from curate.data.row_parts import MEDIA_PARTS, REJECTED_IMAGES, ROW_PARTS, row_part_keys
+
+MESSAGE = pl.Struct({"role": pl.String, "content": pl.String, "more": pl.String})
+"""Role, text, and what else was published of the message: see `curate.data.message_parts`."""
 MESSAGES = pl.List(MESSAGE)
 
 PAIR_COLUMNS: dict[str, pl.DataType] = {
@@ -23,13 +26,14 @@ PAIR_COLUMNS: dict[str, pl.DataType] = {
     "is_tie": pl.Boolean(),
     "source": pl.String(),
     "extra": pl.String(),
+    **ROW_PARTS,
 }
 """Name and type of every column of the pair table, in order."""
 
 DROP_STEP, DROP_REASON = "drop_step", "drop_reason"
 """Columns of a dropped pair: the filter that dropped it, and why."""
 
-_ROLE_END, _MESSAGE_END = "\x1f", "\x1e"
+_ROLE_END, _MESSAGE_END, _MORE = "\x1f", "\x1e", "\x1b"
 _HASH_BYTES = 16
 BATCH_ROWS = 8192
 """Rows of texts that are looked at in one piece."""
@@ -37,14 +41,15 @@ BATCH_ROWS = 8192
 
 def arrow_schema() -> pa.Schema:
     """The pair table's schema in Arrow types."""
-    message = pa.struct([("role", pa.string()), ("content", pa.string())])
-    turns = pa.list_(message)
+    turns = pa.list_(pa.struct([(name, pa.string()) for name in ("role", "content", "more")]))
+    media = pa.list_(pa.struct([("path", pa.string()), ("bytes", pa.binary())]))
     types = {
         "prompt": turns,
         "chosen": turns,
         "rejected": turns,
         "strength": pa.float32(),
         "is_tie": pa.bool_(),
+        **dict.fromkeys(MEDIA_PARTS, media),
     }
     return pa.schema([(name, types.get(name, pa.string())) for name in PAIR_COLUMNS])
 
@@ -59,11 +64,19 @@ def empty_pairs() -> pl.DataFrame:
     return pl.DataFrame(schema=PAIR_COLUMNS)
 
 
+def message(role: str | pl.Expr, content: pl.Expr) -> pl.Expr:
+    """A plain message of a role and a text."""
+    spoken_by = pl.lit(role) if isinstance(role, str) else role
+    return pl.struct(role=spoken_by, content=content, more=pl.lit(None, dtype=pl.String))
+
+
 def messages_key(column: str | pl.Expr) -> pl.Expr:
-    """Each row's messages as one text that differs when any role, content or order differs."""
+    """Each row's messages as one text that differs when any part or the order of them differs."""
     messages = pl.col(column) if isinstance(column, str) else column
     message = pl.element().struct.field("role").fill_null("") + pl.lit(_ROLE_END)
     message = message + pl.element().struct.field("content").fill_null("")
+    more = pl.lit(_MORE) + pl.element().struct.field("more")
+    message = message + more.fill_null("")
     return messages.list.eval(message).list.join(_MESSAGE_END).fill_null("")
 
 
@@ -80,11 +93,15 @@ def messages_text(column: str) -> pl.Expr:
 
 
 def content_hashes(pairs: pl.DataFrame) -> list[bytes]:
-    """Hash of (prompt, unordered answers, annotator) for each row; a flipped label keeps it."""
+    """Hash of (prompt, unordered answers, annotator, parts of the row) for each row.
+
+    A flipped label keeps it.
+    """
     keys = pairs.select(
         *(messages_key(c).alias(c) for c in ("prompt", "chosen", "rejected")),
         pl.col("annotator").fill_null(""),
     )
+    keys = _with_row_parts(keys, pairs)
     low, high = pl.min_horizontal("chosen", "rejected"), pl.max_horizontal("chosen", "rejected")
     text = pl.concat_str("prompt", low, high, "annotator", separator="\x1d")
     # hashlib has no vectorised form; one call a row is about a microsecond.
@@ -92,6 +109,20 @@ def content_hashes(pairs: pl.DataFrame) -> list[bytes]:
         blake2b(row, digest_size=_HASH_BYTES).digest()
         for row in keys.select(text.cast(pl.Binary)).to_series().to_list()
     ]
+
+
+def _with_row_parts(keys: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Keys with the row's parts: in the prompt's, or in the answers' where their images differ."""
+    differ = pairs.get_column(REJECTED_IMAGES, default=None)
+    if differ is not None and differ.null_count() < len(pairs):
+        apart = pl.col(REJECTED_IMAGES).is_not_null()
+        for side, images in (("chosen", "images"), ("rejected", REJECTED_IMAGES)):
+            own = row_part_keys(pairs.select(images=pl.when(apart).then(images)))
+            if own is not None:
+                keys = keys.with_columns(pl.col(side) + own)
+        pairs = pairs.with_columns(images=pl.when(~apart).then("images"))
+    key = row_part_keys(pairs, without=(REJECTED_IMAGES,))
+    return keys if key is None else keys.with_columns(pl.col("prompt") + key)
 
 
 class PairIds:

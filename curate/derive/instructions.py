@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.table import MESSAGES, empty_pairs, messages_text, with_pair_ids
+from curate.data.table import MESSAGES, empty_pairs, message, messages_text, with_pair_ids
 from curate.derive.constraints import KINDS, measured
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def derive(pairs: pl.DataFrame, instructions: int = 2, seed: int = 0) -> Derived
     rng = np.random.default_rng(seed)
     last = pl.col("prompt").list.last().struct.field("role") == "user"
     one = pl.col("chosen").list.len() == 1
-    asked = pairs.filter((last & one).fill_null(False))
+    # Of a message with images or tool calls the content is a rendering, which nobody may train on.
+    plain = pl.col("prompt").list.last().struct.field("more").is_null()
+    asked = pairs.filter((last & one & plain).fill_null(False))
     facts = measured(asked.select(t=messages_text("chosen"))["t"], rng)
     texts = facts.select(
         *(kind.followed.alias(f"f{i}") for i, kind in enumerate(KINDS)),
@@ -115,5 +117,5 @@ def _asked_with(instructions: Sequence[pl.Expr]) -> pl.Expr:
     before = pl.col("prompt").list.head(pl.col("prompt").list.len() - 1)
     question = pl.col("prompt").list.last().struct.field("content")
     said = pl.concat_str(instructions, separator=" ", ignore_nulls=True)
-    turn = pl.struct(role=pl.lit("user"), content=pl.format("{}\n\n{}", question, said))
+    turn = message("user", pl.format("{}\n\n{}", question, said))
     return pl.concat_list(before, pl.concat_list(turn).cast(MESSAGES), pl.col("chosen"))

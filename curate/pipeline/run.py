@@ -26,7 +26,8 @@ from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.step_record import StepRecord
 from curate.store.store import open_store
 from curate.store.workspace import Workspace
-from curate.write.exports import WEIGHT
+from curate.write.exports import WEIGHT, forms_holding
+from curate.write.exports.parts import check_held, found_parts
 from curate.write.manifest import check_rows
 from curate.write.run_folder import check_free, working
 
@@ -103,6 +104,7 @@ class Pipeline:
             started = time.perf_counter()
             pairs = pairs or self._gather(progress, workspace)
             seconds = time.perf_counter() - started
+            self._check_parts(pairs.frame, folder)
             steps = [_read_record(pairs, seconds)]
             engine = make_engine(self.config.engine)
             try:
@@ -141,6 +143,15 @@ class Pipeline:
         check_rows(len(pairs), len(kept), len(dropped))
         scored = fate.select("pair_id", *(c.name for c in self.plan.columns()))
         return Result(scored, kept, dropped, pairs.rejected, steps, places)
+
+    def _check_parts(self, frame: pl.DataFrame, folder: Path | None) -> None:
+        """Refuse, before any work, to lose what the shards have no place for."""
+        output = self.config.output
+        if folder is None or output.allow_loss:
+            return
+        parts = found_parts(frame)
+        others = forms_holding(parts, output.file_type)
+        check_held(self.plan.export, parts, output.file_type, len(frame), others, "output.format")
 
     def _map(self, frame: pl.DataFrame, context: Context, cache: ScoreCache) -> pl.DataFrame | None:
         """Places of the prompts for the report, where the run has embeddings."""

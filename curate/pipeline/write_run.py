@@ -25,6 +25,7 @@ from curate.steps.step_record import StepRecord
 from curate.store.workspace import Workspace
 from curate.write.card import make_card
 from curate.write.exports import Advice
+from curate.write.exports.parts import found_parts, loss_told, unheld
 from curate.write.manifest import MANIFEST, smoothing
 from curate.write.output import OutputConfig
 from curate.write.run_files import DROPPED, KEPT, PAIRS, REJECTED, SCORES, as_read, keeps_pairs
@@ -52,6 +53,9 @@ def write_run(
     """
     started = time.perf_counter()
     output = config.output
+    parts = found_parts(result.kept)
+    plan.export.parts = frozenset(parts)
+    lost = loss_told(plan.export, parts, output.file_type)
     with staged(folder, overwrite) as stage, progress.task("write", result.rows_in) as task:
         shards = _write_pairs(plan, result, stage, output, task)
         write_frame(with_origins(result.scores, pairs.origins), stage / SCORES)
@@ -62,15 +66,21 @@ def write_run(
             len(result.kept),
             len(result.kept),
             time.perf_counter() - started,
-            warnings=tuple(plan.export.warnings(result.kept)),
+            warnings=(*plan.export.warnings(result.kept), *lost),
         )
         steps = [*result.steps, report]
         rows = {"in": result.rows_in, "kept": len(result.kept), "dropped": len(result.dropped)}
-        files = {"format": output.format, "file_type": output.file_type, "kept": shards}
+        files = {
+            "format": output.format,
+            "file_type": output.file_type,
+            "kept": shards,
+            "parts": dict(parts),
+            "lost": unheld(plan.export, parts, output.file_type),
+        }
         manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
         advice = Advice(smoothing(manifest), KEPT, output.file_type)
         write_files(plan.export.files(advice), stage)
-        write_files({"README.md": make_card(manifest, advice)}, stage)
+        write_files({"README.md": make_card(manifest, advice, lost=lost)}, stage)
         if result.prompt_map is not None:
             write_frame(result.prompt_map, stage / FILE)
         write_json(manifest, stage / MANIFEST)

@@ -10,6 +10,7 @@ from typing import Literal
 import polars as pl
 import pyarrow as pa
 
+from curate.data.row_parts import present
 from curate.data.table import PAIR_COLUMNS, PairIds, empty_pairs, to_arrow
 from curate.errors import CurateError
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
@@ -17,6 +18,7 @@ from curate.read.formats.base import RowSample, finish
 from curate.read.formats.columns import ColumnMapping, MappedColumns
 from curate.read.formats.registry import fits
 from curate.read.formats.rule import RankingRule
+from curate.read.media_marks import marks_as_parts
 from curate.read.sources import Block, Source
 from curate.read.sources.data_file import first_line
 
@@ -163,7 +165,7 @@ class Reader:
         """
         assert self.format is not None
         try:
-            return finish(self.format.convert(rows), label)
+            return marks_as_parts(_with_parts(finish(self.format.convert(rows), label), rows))
         except CurateError:
             raise
         except (pl.exceptions.PolarsError, *_SHAPE_ERRORS) as error:
@@ -222,6 +224,16 @@ class Reader:
         for reason, count in self._reasons.most_common(_SHOWN_REASONS):
             found += f"; {count}: {reason}"
         return CurateError("no pair was read", where="input", found=found, expected="pairs")
+
+
+def _with_parts(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The pairs with tools, media and arguments of their rows, whatever the format kept of them."""
+    parts = present(rows)
+    if not parts:
+        return pairs
+    of_rows = rows.select(ROW, *parts)
+    joined = pairs.drop(parts).join(of_rows, on=ROW, how="left", maintain_order="left")
+    return joined.select(pairs.columns)
 
 
 def listed(rows: pl.DataFrame, reason: str, label: str) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -12,13 +13,19 @@ from curate.write.exports import Advice
 _UNKNOWN = "unknown"
 
 
-def make_card(manifest: dict[str, Any], advice: Advice, license: str | None = None) -> str:
+def make_card(
+    manifest: dict[str, Any],
+    advice: Advice,
+    license: str | None = None,
+    lost: Sequence[str] = (),
+) -> str:
     """Markdown with the hub's metadata: how the set was curated, and how to do it again.
 
     Args:
         manifest: of the run.
         advice: where the shards are, and the share of wrong labels that is left.
         license: of the source data, an identifier of the hub such as "mit"; None: unknown.
+        lost: what the shards do not hold as it was published.
     """
     rows = manifest["rows"]
     sections = [
@@ -27,6 +34,7 @@ def make_card(manifest: dict[str, Any], advice: Advice, license: str | None = No
         f"[curate](https://pypi.org/project/curate-preferences/) "
         f"{manifest['versions']['curate']}. Each row carries the id of its pair.",
         _source(manifest, license),
+        "\n".join(["## Not as published", "", *(f"- {text}" for text in lost)]) if lost else "",
         _steps(manifest),
         _noise(manifest, advice),
         _models(manifest),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,11 @@ from curate.data.prefetch import read_ahead
 from curate.errors import mask
 from curate.read.input import InputConfig
 from curate.read.pairs import stream_pairs
-from curate.steps.context import Progress, SilentProgress
+from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
 from curate.write.card import make_card
-from curate.write.exports import Advice, get_export
+from curate.write.exports import Advice, forms_holding, get_export
+from curate.write.exports.parts import check_held, found_parts, loss_told
 from curate.write.manifest import MANIFEST, smoothing
 from curate.write.run_files import KEPT, RunFiles, is_run
 from curate.write.run_folder import staged
@@ -35,12 +37,14 @@ class Target:
         file_type: "parquet", "jsonl" or "dataset" (a DatasetDict saved to disk).
         rows_per_shard: rows in one file at most.
         license: of the source data, for the card.
+        allow_loss: go on where the form has no place for parts of the pairs.
     """
 
     format: str = "trl"
     file_type: str = "parquet"
     rows_per_shard: int = 100_000
     license: str | None = None
+    allow_loss: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,37 +87,99 @@ def export(
             that may not be written.
     """
     progress = progress or SilentProgress()
-    form = get_export(target.format, "--to")
     place = source if isinstance(source, InputConfig) else InputConfig(path=str(source))
     run = RunFiles(source) if isinstance(source, (str, Path)) and is_run(source) else None
-    counts: dict[str, Any] = {}
-    warnings = _Warnings()
-    with staged(folder, overwrite, MARK) as stage:
-        batches = read_ahead(run.kept() if run else _read(place, counts, progress))
-        pairs = 0
-        with (
-            ShardWriter(stage / KEPT, target.file_type, target.rows_per_shard) as writer,
-            progress.task("export", run.rows_kept if run else None) as task,
-        ):
+    known: frozenset[str] = frozenset()
+    while True:
+        # The columns of all shards depend on what any pair holds: what turns up late starts anew.
+        try:
+            return _Attempt(place, run, folder, target, progress, known).write(overwrite)
+        except _MorePartsError as found:
+            known = known | found.parts
 
-            def told() -> Iterator[pl.DataFrame]:
-                nonlocal pairs
-                for batch in batches:
-                    warnings.add(form.warnings(batch))
-                    pairs += len(batch)
-                    task.advance(len(batch))
-                    yield batch
 
-            for rows in form.stream(told()):
-                writer.write(rows)
-        manifest = run.manifest if run else _plain_manifest(place, counts, pairs)
-        advice = Advice(smoothing(manifest), KEPT, target.file_type)
-        files = form.files(advice) | {"README.md": make_card(manifest, advice, target.license)}
-        write_files(files, stage)
-        notes = (*counts.pop("notes", ()), *warnings.merged())
-        found = Exported(folder, pairs, writer.shards, notes)
-        write_json(_mark(target, found, manifest), stage / MARK)
-    return found
+class _MorePartsError(Exception):
+    """Pairs hold parts that no pair before them did."""
+
+    def __init__(self, parts: frozenset[str]) -> None:
+        super().__init__()
+        self.parts = parts
+
+
+class _Attempt:
+    """Writes pairs of which it is known what they hold besides texts."""
+
+    def __init__(
+        self,
+        place: InputConfig,
+        run: RunFiles | None,
+        folder: Path,
+        target: Target,
+        progress: Progress,
+        known: frozenset[str],
+    ) -> None:
+        self._place, self._run, self._folder = place, run, folder
+        self._target, self._progress = target, progress
+        self._form = get_export(target.format, "--to")
+        self._form.parts = known
+        self._counts: dict[str, Any] = {}
+        self._parts: Counter[str] = Counter()
+        self._warnings = _Warnings()
+        self._pairs = 0
+
+    def write(self, overwrite: bool) -> Exported:
+        """Write the folder; raises `_MorePartsError` where more is found than was known."""
+        target, run, form = self._target, self._run, self._form
+        total = run.rows_kept if run else None
+        with staged(self._folder, overwrite, MARK) as stage:
+            with (
+                ShardWriter(stage / KEPT, target.file_type, target.rows_per_shard) as writer,
+                self._progress.task("export", total) as task,
+            ):
+                for rows in form.stream(self._told(task)):
+                    writer.write(rows)
+            self._check()
+            manifest = run.manifest if run else self._manifest()
+            advice = Advice(smoothing(manifest), KEPT, target.file_type)
+            lost = loss_told(form, self._parts, target.file_type)
+            card = make_card(manifest, advice, target.license, lost)
+            write_files(form.files(advice) | {"README.md": card}, stage)
+            notes = (*self._counts.pop("notes", ()), *self._warnings.merged(), *lost)
+            found = Exported(self._folder, self._pairs, writer.shards, notes)
+            write_json(_mark(target, found, manifest, self._parts), stage / MARK)
+        return found
+
+    def _told(self, task: Task) -> Iterator[pl.DataFrame]:
+        """The pairs, counted, with what they hold."""
+        run = self._run
+        source = run.kept() if run else _read(self._place, self._counts, self._progress)
+        for batch in read_ahead(source):
+            parts = found_parts(batch)
+            if not parts.keys() <= self._form.parts:
+                raise _MorePartsError(frozenset(parts))
+            self._parts.update(parts)
+            self._warnings.add(self._form.warnings(batch))
+            self._pairs += len(batch)
+            task.advance(len(batch))
+            yield batch
+
+    def _check(self) -> None:
+        target = self._target
+        if not target.allow_loss:
+            others = forms_holding(self._parts, target.file_type)
+            check_held(self._form, self._parts, target.file_type, self._pairs, others, "--to")
+
+    def _manifest(self) -> dict[str, Any]:
+        """What the card wants to know, of data that no run curated."""
+        place = mask(self._place.model_dump(mode="json", exclude_none=True))
+        source = {"fingerprint": "not computed", "pairs": self._pairs}
+        return {
+            "versions": versions(),
+            "config": {"input": place},
+            "input": self._counts | source,
+            "rows": {"in": self._pairs, "kept": self._pairs, "dropped": 0},
+            "steps": [],
+        }
 
 
 class _Warnings:
@@ -145,23 +211,15 @@ def _read(place: InputConfig, counts: dict[str, Any], progress: Progress) -> Ite
         yield part.frame
 
 
-def _plain_manifest(place: InputConfig, counts: dict[str, Any], pairs: int) -> dict[str, Any]:
-    """What the card wants to know, of data that no run curated."""
-    return {
-        "versions": versions(),
-        "config": {"input": mask(place.model_dump(mode="json", exclude_none=True))},
-        "input": counts | {"fingerprint": "not computed", "pairs": pairs},
-        "rows": {"in": pairs, "kept": pairs, "dropped": 0},
-        "steps": [],
-    }
-
-
-def _mark(target: Target, found: Exported, manifest: dict[str, Any]) -> dict[str, Any]:
+def _mark(
+    target: Target, found: Exported, manifest: dict[str, Any], parts: Counter[str]
+) -> dict[str, Any]:
     return {
         "format": target.format,
         "file_type": target.file_type,
         "pairs": found.pairs,
         "files": found.shards,
+        "parts": dict(parts),
         "warnings": list(found.warnings),
         "of": {key: manifest[key] for key in ("input", "rows", "versions")},
         "run": MANIFEST if manifest["steps"] else None,

@@ -21,6 +21,11 @@ class OutputConfig(Section):
         "parquet",
         description="Kind of the kept shards; dataset: a DatasetDict as save_to_disk writes it.",
     )
+    allow_loss: bool = Field(
+        False,
+        description="Go on where the format has no place for parts of the data (tool calls, "
+        "images...); what is lost is counted.",
+    )
     rows_per_shard: int = Field(100_000, ge=1, description="Rows in one shard at most.")
     report: bool = Field(True, description="Write report.html, the run as a page to look at.")
     columns: dict[str, str] = Field(

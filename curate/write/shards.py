@@ -15,6 +15,9 @@ import pyarrow as pa
 import yaml
 from pyarrow import parquet
 
+from curate.data.row_parts import MEDIA
+from curate.write.exports.json_values import arrow_table, has_json, json_lines
+
 RAW_LINE = "__line__"
 """The single column of a frame whose rows are JSON lines already."""
 _LEVEL = 1
@@ -80,17 +83,16 @@ class ShardWriter:
             if rows.columns == [RAW_LINE]:
                 self._file.write("\n".join((*rows[RAW_LINE], "")).encode())
                 return
-            lines = BytesIO()
-            rows.write_ndjson(lines)
-            self._file.write(lines.getbuffer())
+            self._file.write(_json_lines(rows))
             return
-        table = _arrow(rows)
+        table = arrow_table(rows)
         if self._parquet is None:
             self._schema = self._schema or table.schema
             self._parquet = parquet.ParquetWriter(
                 self._file, self._schema, compression="zstd", compression_level=_LEVEL
             )
-        self._parquet.write_table(table.cast(self._schema))
+        same = table.schema == self._schema
+        self._parquet.write_table(table if same else table.cast(self._schema))
 
     def _close(self) -> None:
         if self._file is None:
@@ -135,19 +137,27 @@ def write_shards(
     return writer.shards
 
 
+def _json_lines(rows: pl.DataFrame) -> bytes | memoryview:
+    """The rows as JSON lines; media by their paths."""
+    path = pl.element().struct.field("path")
+    media = [c for c, kind in rows.schema.items() if kind == MEDIA]
+    rows = rows.with_columns(pl.col(c).list.eval(path) for c in media)
+    if has_json(rows):
+        return json_lines(rows)
+    lines = BytesIO()
+    rows.write_ndjson(lines)
+    return lines.getbuffer()
+
+
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
     """Write one parquet file."""
-    schema = _arrow(frame.head(0)).schema
+    schema = arrow_table(frame.head(0)).schema
     # Scores hardly repeat: a dictionary of them is made in vain.
     texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
     settings = {"compression": "zstd", "compression_level": _LEVEL, "use_dictionary": texts}
     with path.open("wb") as file, parquet.ParquetWriter(file, schema, **settings) as writer:
         for rows in frame.iter_slices(_GROUP_ROWS):
-            writer.write_table(_arrow(rows).cast(schema))
-
-
-def _arrow(frame: pl.DataFrame) -> pa.Table:
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+            writer.write_table(arrow_table(rows).cast(schema))
 
 
 def write_json(value: Any, path: Path) -> None:

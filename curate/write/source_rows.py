@@ -16,7 +16,9 @@ from curate.read.formats import Format, get_format
 from curate.read.formats.columns import MappedColumns
 from curate.read.input import InputConfig
 from curate.read.pairs import place_of
-from curate.read.sources.blocks import ArrowBlock, Block, PythonBlock
+from curate.read.sources.arrow_block import ArrowBlock
+from curate.read.sources.blocks import Block
+from curate.read.sources.python_block import PythonBlock
 from curate.steps.context import Progress, SilentProgress
 from curate.write.export import MARK, Exported, Target
 from curate.write.run_files import KEPT, RunFiles

@@ -14,7 +14,7 @@ from curate.steps.contracts import Column, Parameters, Scorer
 from filters.drop_wrong import DropWrong
 from filters.flip import Flip
 from filters.reweight import Reweight
-from tests.helpers import numbered_pairs, turn
+from tests.helpers import numbered_pairs, published, turn
 
 PAIRS = numbered_pairs(4).with_columns(
     pl.Series("label_em.posterior", [0.9, 0.2, None, 0.5]),
@@ -83,7 +83,7 @@ def test_a_run_with_transforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     result = pipeline.run(Pairs(pairs), output=tmp_path / "out")
     kept = pl.read_parquet(tmp_path / "out" / "kept" / "*.parquet")
     assert kept.columns == ["prompt", "chosen", "rejected", "pair_id", "weight"]
-    assert kept["chosen"].to_list()[5:7] == [turn("good 5"), turn("evil 6")]
+    assert kept["chosen"].to_list()[5:7] == [published("good 5"), published("evil 6")]
     assert kept["weight"].to_list() == pytest.approx([1, 0.9, 0.8, 0.7, 0.65, 0.65, 0.65, 0.7, 0.8])
     assert result.dropped["chosen"].to_list() == [turn("good 9")]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())

@@ -70,16 +70,14 @@ def embed_texts(
     texts: list[str], settings: EmbedderConfig, inference: Inference
 ) -> NDArray[np.float32]:
     """Vectors of texts that are no part of a pair, such as evaluation prompts, (texts, dim)."""
-    from curate.data.table import MESSAGES
+    from curate.data.table import MESSAGES, message
 
     if settings.pooling != "last_token":
         embedder: Embedder | StaticEmbedder = text_embedder(settings)
         return embedder.encode(texts)
-    message = pl.struct(role=pl.lit("user"), content=pl.col("text"))
+    turn = pl.concat_list(message("user", pl.col("text"))).cast(MESSAGES)
     empty = pl.lit([], dtype=MESSAGES)
-    frame = pl.DataFrame({"text": texts}).select(
-        prompt=pl.concat_list(message).cast(MESSAGES), chosen=empty, rejected=empty
-    )
+    frame = pl.DataFrame({"text": texts}).select(prompt=turn, chosen=empty, rejected=empty)
     features, _ = embed_frame(frame, settings, None, SilentProgress(), inference)
     return features.of("prompt")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.json_columns import decode_json
-from curate.data.table import MESSAGES
+from curate.data.table import MESSAGES, message
 from curate.read.formats.base import ERROR, NO_PAIR, ROW, Format, RowSample, has_columns, turns
 from curate.read.formats.slots import place_slots
 from curate.read.formats.trl import split_shared
+from curate.read.messages import as_messages, parsed_messages
 
 _WINNERS = {
     "model_a": 1,
@@ -18,6 +19,8 @@ _WINNERS = {
     "both_bad": 0,
     "tie (both bad)": 0,
 }
+_ONE_TEXT = r'^\{"content":\[\{"type":"text","text":"(?:[^"\\]|\\.)*"\}\]\}$'
+"""What else is said of a message whose content is a single text part: nothing."""
 _NO_VOTE = "no vote was cast"
 _JUDGES = ("judge", "judge_hash")
 
@@ -100,9 +103,18 @@ def _judged(rows: pl.DataFrame, winner: pl.Expr) -> pl.DataFrame:
 
 
 def _messages(rows: pl.DataFrame, column: str) -> pl.Expr:
-    """A conversation as messages, also where it is stored as JSON text."""
+    """A conversation as messages, also where it is stored as JSON text.
+
+    Arena 140k stores each text as a list of one part: that is the text, which any template takes.
+    """
     if rows.schema[column] == pl.String:
-        return pl.lit(decode_json(rows[column], MESSAGES)[0])
+        parsed = (None if text is None else parsed_messages(text) for text in rows[column])
+        return pl.lit(pl.Series([as_messages(p)[0] if p else None for p in parsed], dtype=MESSAGES))
+    said = pl.element().struct
+    more = pl.when(~said.field("more").str.contains(_ONE_TEXT)).then(said.field("more"))
+    turn = pl.struct(role=said.field("role"), content=said.field("content"), more=more)
+    if rows.schema[column] == MESSAGES:
+        return pl.col(column).list.eval(turn).cast(MESSAGES)
     return turns(rows, column, "assistant")
 
 
@@ -113,11 +125,11 @@ def _talk(rows: pl.DataFrame, response: str) -> pl.Series:
     most = pl.min_horizontal(pl.col("prompt", response).list.len())
     lists = lists.with_columns(pl.col("prompt", response).list.head(most))
     flat = lists.drop_nulls().filter(most > 0).explode("prompt", response)
-    message = [
-        pl.struct(role=pl.lit(role), content=pl.col(column).fill_null(""))
+    turn = [
+        message(role, pl.col(column).fill_null(""))
         for column, role in (("prompt", "user"), (response, "assistant"))
     ]
     talks = flat.drop_nulls("prompt").group_by("n", maintain_order=True)
-    talk = talks.agg(talk=pl.concat_list(message).explode())
+    talk = talks.agg(talk=pl.concat_list(turn).explode())
     found = lists.select("n").join(talk, on="n", how="left", maintain_order="left")
     return found["talk"].cast(MESSAGES)

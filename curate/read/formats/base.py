@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.table import MESSAGES, PAIR_COLUMNS
+from curate.data.table import MESSAGES, PAIR_COLUMNS, message
 from curate.read.formats.rule import RankingRule
 
 ROW = "__row__"
@@ -39,6 +39,8 @@ class Format(ABC):
     nested_columns: ClassVar[Mapping[str, pl.DataType]] = {}
     """Columns of nested values and the type in which they reach `convert`; other fields are left
     out, and a row of another shape is malformed."""
+    json_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns of any shape, which reach `convert` as JSON text."""
     keep_in_extra: ClassVar[tuple[str, ...]] = ()
     """Columns that are read and are also kept in `extra`, since a pair does not hold them whole."""
     scalars_are_text: ClassVar[bool] = False
@@ -48,6 +50,8 @@ class Format(ABC):
     answers: tuple[str, str] | None = None
     """How names of columns differ between the two answers: exchanging all such columns turns a
     row's label round. None where a row holds more than one label."""
+    own_messages: ClassVar[bool] = False
+    """Whether messages are those of the pair table itself, with `more`."""
     priority: ClassVar[int] = 0
     """Formats of higher priority are tried first in automatic detection."""
     ranking: RankingRule = RankingRule()
@@ -62,7 +66,8 @@ class Format(ABC):
 
     def columns(self) -> tuple[str, ...]:
         """All columns that the format reads."""
-        return self.text_columns + self.value_columns + tuple(self.nested_columns)
+        plain = self.text_columns + self.value_columns
+        return plain + tuple(self.nested_columns) + self.json_columns
 
     def swaps(self, columns: Sequence[str]) -> dict[str, str]:
         """Columns that belong to one answer, and the other answer's column for each."""
@@ -99,8 +104,8 @@ def share(rows: RowSample, test: Any) -> float:
 def as_turn(column: str | pl.Expr, role: str) -> pl.Expr:
     """A text column as a list of one message by `role`; a null text gives a null list."""
     text = pl.col(column) if isinstance(column, str) else column
-    message = pl.struct(role=pl.lit(role), content=text)
-    return pl.when(text.is_not_null()).then(pl.concat_list(message)).cast(MESSAGES)
+    turn = pl.concat_list(message(role, text))
+    return pl.when(text.is_not_null()).then(turn).cast(MESSAGES)
 
 
 def turns(rows: pl.DataFrame, column: str, role: str) -> pl.Expr:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.data.table import MESSAGES
+from curate.data.table import MESSAGES, message
 from curate.read.formats.base import Format, RowSample, has_columns, share
 from curate.read.formats.trl import split_shared
 
@@ -51,6 +51,6 @@ def dialogue(column: str) -> pl.Expr:
     role = pl.when(pl.element().str.starts_with("h")).then(pl.lit("user"))
     # One space belongs to the mark; the rest of the white space is the speaker's.
     content = pl.element().str.slice(1).str.strip_prefix(" ")
-    turn = pl.struct(role=role.otherwise(pl.lit("assistant")), content=content)
+    turn = message(role.otherwise(pl.lit("assistant")), content)
     # The text before the first mark is empty.
     return marked.str.split(_MARK).list.slice(1).list.eval(turn).cast(MESSAGES)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.data.table import MESSAGES
+from curate.data.table import MESSAGES, message
 from curate.read.formats.base import Format, RowSample, has_columns, turns, with_system
 
 
@@ -34,6 +34,29 @@ class ShareGPTRanking(Format):
         if rows.schema["system"] == pl.String:
             rows = rows.with_columns(prompt=with_system(pl.col("system"), pl.col("prompt")))
         return rows
+
+
+class Axolotl(Format):
+    """`messages` as the prompt, then `chosen` and `rejected`: axolotl's chat_template.default."""
+
+    name = "axolotl"
+    answers = ("chosen", "rejected")
+    summary = "axolotl DPO (chat_template.default): messages, chosen, rejected"
+    text_columns = ("messages", "chosen", "rejected")
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether messages stand beside chosen and rejected, without a prompt column."""
+        found = has_columns(rows, "messages", "chosen", "rejected")
+        return found and not has_columns(rows, "prompt")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The messages as prompt."""
+        return rows.with_columns(
+            prompt=turns(rows, "messages", "user"),
+            chosen=turns(rows, "chosen", "assistant"),
+            rejected=turns(rows, "rejected", "assistant"),
+        )
 
 
 class AlpacaRanking(Format):
@@ -76,8 +99,8 @@ def _earlier_turns() -> pl.Expr:
     """`history`, a list of [question, answer], as messages; empty where there is none."""
     said = pl.element().list
     both = pl.concat_list(
-        pl.struct(role=pl.lit("user"), content=said.get(0, null_on_oob=True)),
-        pl.struct(role=pl.lit("assistant"), content=said.get(1, null_on_oob=True)),
+        message("user", said.get(0, null_on_oob=True)),
+        message("assistant", said.get(1, null_on_oob=True)),
     )
     listed = pl.col("history").list.eval(both.explode()).cast(MESSAGES)
     return listed.fill_null(pl.lit([], dtype=MESSAGES))

@@ -8,6 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from curate.data.table import MESSAGES
+from curate.data.table import message as message_of
 from curate.read.formats.base import ERROR, ROW, Format, RowSample, has_columns, list_the_rest
 from curate.read.formats.rankings import RANKED, pairs_of_rankings
 from curate.read.formats.slots import add_to_extra
@@ -66,7 +67,7 @@ def _turns(entries: pl.DataFrame) -> pl.DataFrame:
     """One row a turn: the prompt before its answers, and the answers as `RANKED`."""
     said = (pl.col("role") == "user") | pl.col("if_chosen").fill_null(False)
     role = pl.when(pl.col("role") == "user").then(pl.lit("user")).otherwise(pl.lit("assistant"))
-    message = pl.struct(role=role, content=pl.col("content"))
+    message = message_of(role, pl.col("content"))
     answer = pl.struct(text=pl.col("content"), score=pl.col("score"))
     is_answer = pl.col("role") != "user"
     turns = entries.group_by(ROW, "turn", maintain_order=True).agg(

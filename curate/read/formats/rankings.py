@@ -20,7 +20,7 @@ _TOO_FEW = "the ranking makes no pair; expected two scored answers or more"
 def pairs_of_rankings(
     rows: pl.DataFrame, form: Format, rule: RankingRule | None = None
 ) -> pl.DataFrame:
-    """Pairs of a frame with `_ranked` of type `RANKED` (larger scores better), `ROW` and `EXTRA`.
+    """Pairs of a frame with `_ranked` (larger scores better), `ROW` and `EXTRA`.
 
     Of equal scores the order is drawn by the rule's seed: taking the first or last of them would
     prefer whatever stands there. Two such answers make a tie. An answer without text or score
@@ -28,14 +28,17 @@ def pairs_of_rankings(
     (from 0) and scores of both answers.
 
     Args:
-        rows: the frame.
+        rows: the frame; `_ranked` is of type `RANKED`, or of answers as `turns` in place of `text`.
         form: whose rows they are; it tells how often scores were equal.
         rule: how pairs are made; default the format's own.
     """
     ranked = rows.select(ROW, "_ranked").with_columns(
         _at=pl.int_ranges(pl.col("_ranked").list.len())
     )
-    answers = ranked.explode("_ranked", "_at").unnest("_ranked").drop_nulls(["text", "score"])
+    answers = ranked.explode("_ranked", "_at").unnest("_ranked")
+    if "text" in answers.columns:
+        answers = answers.with_columns(turns=as_turn("text", "assistant")).drop("text")
+    answers = answers.drop_nulls(["turns", "score"])
     rule = rule or form.ranking
     drawn = answers.with_columns(_drawn=_random(pl.col(ROW) * _PLACES + pl.col("_at"), rule.seed))
     best_first = drawn.sort(ROW, "score", "_drawn", "_at", descending=[False, True, False, False])
@@ -50,8 +53,8 @@ def pairs_of_rankings(
     made = rows.drop("_ranked").join(both, on=ROW, maintain_order="left_right")
     made = made.with_columns(add_to_extra("pair_of_answers", _numbers("_at"))).with_columns(
         add_to_extra("scores", _numbers("score")),
-        chosen=as_turn("text", "assistant"),
-        rejected=as_turn("text_other", "assistant"),
+        chosen="turns",
+        rejected="turns_other",
         is_tie=pl.col("strength") == 0,
     )
     few = numbered.group_by(ROW).len().filter(pl.col("len") >= _LEAST)

@@ -23,6 +23,7 @@ class PairTable(Format):
         "source",
         "extra",
     )
+    own_messages = True
     priority = 20
 
     def matches(self, rows: RowSample) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from curate.data.row_parts import row_part_keys
 from curate.data.table import messages_key
 from curate.read.formats.base import (
     EXTRA,
@@ -14,7 +15,7 @@ from curate.read.formats.base import (
     list_the_rest,
     turns,
 )
-from curate.read.formats.rankings import RANKED, pairs_of_rankings
+from curate.read.formats.rankings import pairs_of_rankings
 from curate.read.formats.slots import list_to_extra
 
 _ALONE = "no answer to this prompt has the other label"
@@ -25,7 +26,7 @@ class Unpaired(Format):
 
     Good and bad answers to the same prompt are paired by `input.ranking` (best_worst: one pair a
     prompt; all: each good one with each bad one). Rows without a partner are listed, and are no
-    error. Answers of several messages are not paired.
+    error. Prompts with other tools or images are other prompts.
     """
 
     name = "unpaired"
@@ -45,20 +46,18 @@ class Unpaired(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a good and a bad answer to one prompt."""
+        parts = row_part_keys(rows)
         rows = _split(rows).with_columns(
-            _key=messages_key("prompt"),
-            _text=pl.when(pl.col("_answer").list.len() == 1).then(
-                pl.col("_answer").list.first().struct.field("content")
-            ),
+            _key=messages_key("prompt") + (pl.lit("") if parts is None else pl.lit(parts)),
             _good=pl.col("label").cast(pl.Float64, strict=False),
         )
-        whole = rows.drop_nulls(["_text", "_good"])
+        whole = rows.filter(pl.col("_answer").list.len() > 0, pl.col("_good").is_not_null())
         groups = whole.group_by("_key", maintain_order=True).agg(
             pl.col(ROW).first(),
             pl.col(EXTRA, "prompt").first(),
             _rows=pl.col(ROW),
             _labels=pl.col("_good").n_unique(),
-            _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_good")).cast(RANKED.inner),
+            _ranked=pl.struct(turns=pl.col("_answer"), score=pl.col("_good")),
         )
         both = groups.filter(pl.col("_labels") > 1)
         made = both.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_labels", "_rows")

@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 
 from curate.data.json_text import to_json
 
+_FILE = "bytes"
+
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column without encodings that only save room: dictionaries, runs, views, extensions."""
@@ -59,6 +61,17 @@ def is_bytes(kind: pa.DataType) -> bool:
     t = pa.types
     whole = t.is_binary(kind) or t.is_large_binary(kind) or t.is_fixed_size_binary(kind)
     return bool(whole or kind == pa.binary_view())
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values are texts."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def holds_bytes(kind: pa.DataType) -> bool:
+    """Whether values are bytes, or hold some at any depth."""
+    nested = (kind.field(i).type for i in range(kind.num_fields))
+    return is_bytes(kind) or any(holds_bytes(k) for k in nested)
 
 
 def bytes_as_text(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[int]]:
@@ -122,7 +135,11 @@ class _Mender:
         if not array.type.num_fields:
             return array
         names = [f.name for f in array.type]
-        fields = [self.mend(array.field(i), nested=True) for i in range(len(names))]
+        # A field `bytes` is the file of a medium, as in the hub's images.
+        fields = [
+            array.field(i) if name == _FILE else self.mend(array.field(i), nested=True)
+            for i, name in enumerate(names)
+        ]
         return pa.StructArray.from_arrays(fields, names, mask=array.is_null())
 
 

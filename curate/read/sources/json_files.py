@@ -11,8 +11,9 @@ import orjson
 
 from curate.data.json_text import has_half, whole_text
 from curate.errors import CurateError
-from curate.read.sources.blocks import Block, PythonBlock
+from curate.read.sources.blocks import Block
 from curate.read.sources.data_file import DataFile, not_utf8
+from curate.read.sources.python_block import PythonBlock
 
 BLOCK_ROWS = 4096
 _PEEK = 1 << 20

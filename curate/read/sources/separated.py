@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from curate.errors import CurateError
-from curate.read.sources.blocks import ArrowBlock, Block
+from curate.read.sources.arrow_block import ArrowBlock
+from curate.read.sources.blocks import Block
 from curate.read.sources.data_file import DataFile, check_names, first_line, not_utf8
 from curate.read.sources.json_files import BLOCK_ROWS
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
 from curate.errors import CurateError
-from curate.read.sources.blocks import ArrowBlock, Block
+from curate.read.sources.arrow_block import ArrowBlock
+from curate.read.sources.blocks import Block
 from curate.read.sources.data_file import DataFile, check_names, first_line
 from curate.read.sources.json_files import BLOCK_ROWS
 

@@ -4,6 +4,6 @@ To add one, add a module here with a subclass of `Export`; it is found by its `n
 """
 
 from curate.write.exports.base import WEIGHT, Advice, Export
-from curate.write.exports.registry import export_names, get_export
+from curate.write.exports.registry import export_names, forms_holding, get_export
 
-__all__ = ["WEIGHT", "Advice", "Export", "export_names", "get_export"]
+__all__ = ["WEIGHT", "Advice", "Export", "export_names", "forms_holding", "get_export"]

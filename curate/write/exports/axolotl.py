@@ -6,7 +6,10 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.message_parts import MESSAGE_PARTS
+from curate.data.row_parts import TOOLS
 from curate.write.exports.base import Advice, Export, carried, check_single
+from curate.write.exports.fields import message, messages, row_fields
 
 
 class Axolotl(Export):
@@ -15,6 +18,7 @@ class Axolotl(Export):
     name = "axolotl"
     summary = "axolotl DPO (chat_template.default): messages, chosen, rejected, with axolotl.yaml"
     reserved = ("messages",)
+    holds = frozenset({*MESSAGE_PARTS, TOOLS})
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The prompt's messages, and one message for each answer.
@@ -24,8 +28,9 @@ class Axolotl(Export):
         """
         check_single(pairs, "axolotl's chat_template.default")
         return pairs.select(
-            pl.col("prompt").alias("messages"),
-            pl.col("chosen", "rejected").list.first(),
+            messages(pairs, "prompt", self).alias("messages"),
+            *(message(pairs, side, self) for side in ("chosen", "rejected")),
+            *row_fields(pairs, self),
             "pair_id",
             *carried(pairs),
         )
@@ -41,6 +46,8 @@ class Axolotl(Export):
             "field_chosen": "chosen",
             "field_rejected": "rejected",
         }
+        if TOOLS in self.parts:
+            entry["field_tools"] = TOOLS
         config: dict[str, Any] = {"rl": "dpo", "datasets": [entry]}
         if advice.epsilon is not None:
             config["dpo_label_smoothing"] = advice.epsilon

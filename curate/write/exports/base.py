@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -91,12 +91,20 @@ def check_single(pairs: pl.DataFrame, trainer: str) -> None:
 class Export(ABC):
     """Turns kept pairs into the columns that a trainer reads.
 
-    `reserved` are the columns that it makes besides those of the pair table.
+    Attributes:
+        reserved: the columns that it makes besides those of the pair table.
+        holds: the parts besides plain texts that come out as they went in; see `parts`.
+        rewrites: parts that are written in another spelling, and which.
+        parts: those that the pairs have; set before the first is converted, since the columns of
+            all shards depend on it.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     reserved: ClassVar[tuple[str, ...]] = ()
+    holds: ClassVar[frozenset[str]] = frozenset()
+    rewrites: ClassVar[Mapping[str, str]] = {}
+    parts: frozenset[str] = frozenset()
 
     @abstractmethod
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:

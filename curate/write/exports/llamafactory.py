@@ -2,47 +2,85 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import polars as pl
 
+from curate.data.message_parts import AUDIOS, IMAGES, MARKS, RESULTS_BREAK, TOOL_CALLS, VIDEOS
+from curate.data.row_parts import MEDIA, TOOLS
 from curate.write.exports.base import Advice, Export, carried, check_single
+from curate.write.exports.fields import as_media
+from curate.write.exports.parts import FILE_BYTES, TURNS
+from curate.write.exports.tagged import REWRITES, Media, Said, said
 
 _SPEAKERS = {"user": "human", "assistant": "gpt", "tool": "observation"}
+_MEDIA = {"images": MARKS[IMAGES], "videos": MARKS[VIDEOS], "audios": MARKS[AUDIOS]}
+_MESSAGE = pl.Struct({"from": pl.String, "value": pl.String})
 
 
 class LLaMAFactory(Export):
     """`conversations`, `chosen` and `rejected` as `from` / `value` messages, and dataset_info.json.
 
-    Give the run's folder as `dataset_dir` and `curated` as `dataset`.
+    Tool calls are `function_call`, their results `observation`, tools a JSON text; media are marks
+    in the texts and lists of files. Give the run's folder as `dataset_dir` and `curated` as
+    `dataset`.
     """
 
     name = "llamafactory"
     reserved = ("conversations",)
     summary = "LLaMA-Factory ranking (ShareGPT) with dataset_info.json"
+    holds = frozenset({TOOL_CALLS, IMAGES, VIDEOS, AUDIOS, TOOLS, *_MEDIA, FILE_BYTES})
+    rewrites: ClassVar[Mapping[str, str]] = REWRITES
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The prompt as a conversation, and one message for each answer.
+        """The prompt as a conversation, one message for each answer, tools and media.
 
         Raises:
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
         check_single(pairs, "LLaMA-Factory's ranking data")
-        message = pl.struct(
-            pl.element().struct.field("role").replace(_SPEAKERS).alias("from"),
-            pl.element().struct.field("content").alias("value"),
+        rest = {name: pairs[name] for name in ("pair_id", *carried(pairs))}
+        if not self.parts:
+            message = pl.struct(
+                pl.element().struct.field("role").replace(_SPEAKERS).alias("from"),
+                pl.element().struct.field("content").alias("value"),
+            )
+            spoken = {c: pl.col(c).list.eval(message) for c in TURNS}
+            return pairs.select(
+                conversations=spoken["prompt"],
+                chosen=spoken["chosen"].list.first(),
+                rejected=spoken["rejected"].list.first(),
+                **rest,
+            )
+        return self._with_parts(pairs).hstack(list(rest.values()))
+
+    def _with_parts(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        media = [c for c in _MEDIA if self._has(c)]
+        rows = pairs.select(*TURNS, *media).iter_rows(named=True)
+        made = [_row(row, media) for row in rows]
+        frame = pl.DataFrame(
+            {
+                "conversations": pl.Series([r["prompt"] for r in made], dtype=pl.List(_MESSAGE)),
+                "chosen": pl.Series([r["chosen"][0] for r in made], dtype=_MESSAGE),
+                "rejected": pl.Series([r["rejected"][0] for r in made], dtype=_MESSAGE),
+            }
         )
-        spoken = {c: pl.col(c).list.eval(message) for c in ("prompt", "chosen", "rejected")}
-        return pairs.select(
-            conversations=spoken["prompt"],
-            chosen=spoken["chosen"].list.first(),
-            rejected=spoken["rejected"].list.first(),
-            **{name: name for name in ("pair_id", *carried(pairs))},
-        )
+        columns = [as_media(pl.Series(c, [r[c] for r in made], dtype=MEDIA), self) for c in media]
+        if TOOLS in self.parts:
+            columns.append(pairs[TOOLS].fill_null(""))
+        return frame.hstack(columns)
+
+    def _has(self, column: str) -> bool:
+        """Whether the data has media of this kind, in the column or named by parts."""
+        kinds = {"images": IMAGES, "videos": VIDEOS, "audios": AUDIOS}
+        return column in self.parts or kinds[column] in self.parts
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """dataset_info.json, which names the shards `curated`; settings against wrong labels."""
         columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
+        columns |= {c: c for c in _MEDIA if self._has(c)}
+        columns |= {TOOLS: TOOLS} if TOOLS in self.parts else {}
         entry = {
             "file_name": advice.kept,
             "formatting": "sharegpt",
@@ -59,3 +97,34 @@ class LLaMAFactory(Export):
                 "dpo_label_smoothing": advice.epsilon,
             }
         return made
+
+
+def _row(row: Mapping[str, Any], media: Sequence[str]) -> dict[str, Any]:
+    """Messages and media of one pair."""
+    shown = Media({c: row[c] or () for c in media})
+    made = {side: list(_spoken([said(m, shown) for m in row[side]])) for side in TURNS}
+    bare = "".join(mark for c, mark in _MEDIA.items() if c in media for _ in shown.rest(c))
+    if bare:  # LLaMA-Factory wants a mark for each medium
+        first = next((m for m in made["prompt"] if m["from"] == "human"), None)
+        if first is not None:
+            first["value"] = bare + first["value"]
+    return made | {c: shown.of(c) for c in media}
+
+
+def _spoken(turns: Sequence[Said]) -> Iterator[dict[str, str]]:
+    """The messages; results that follow each other are one observation."""
+    results: list[str] = []
+    for turn in turns:
+        if turn.role == "tool":
+            results.append(turn.text)
+            continue
+        if results:
+            yield {"from": "observation", "value": RESULTS_BREAK.join(results)}
+            results = []
+        if turn.calls:
+            calls = turn.calls[0] if len(turn.calls) == 1 else f"[{','.join(turn.calls)}]"
+            yield {"from": "function_call", "value": turn.text + calls}
+        else:
+            yield {"from": _SPEAKERS.get(turn.role, turn.role), "value": turn.text}
+    if results:
+        yield {"from": "observation", "value": RESULTS_BREAK.join(results)}

@@ -6,7 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.message_parts import MESSAGE_PARTS
 from curate.write.exports.base import Advice, Export, carried
+from curate.write.exports.fields import messages
 
 
 class NeMoRL(Export):
@@ -15,15 +17,19 @@ class NeMoRL(Export):
     name = "nemo_rl"
     summary = "NeMo-RL PreferenceDataset: context, completions with ranks; use file_type: jsonl"
     reserved = ("context", "completions")
+    holds = frozenset(MESSAGE_PARTS)
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The prompt as context, both answers with their ranks."""
         ranked = [
-            pl.struct(rank=pl.lit(rank, dtype=pl.Int64), completion=pl.col(side))
+            pl.struct(
+                rank=pl.lit(rank, dtype=pl.Int64),
+                completion=pl.lit(messages(pairs, side, self)),
+            )
             for rank, side in enumerate(("chosen", "rejected"))
         ]
         return pairs.select(
-            pl.col("prompt").alias("context"),
+            messages(pairs, "prompt", self).alias("context"),
             pl.concat_list(ranked).alias("completions"),
             "pair_id",
             *carried(pairs),

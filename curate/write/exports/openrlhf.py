@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.message_parts import MESSAGE_PARTS
 from curate.write.exports.base import (
     Advice,
     Export,
@@ -13,6 +14,8 @@ from curate.write.exports.base import (
     lacking_strength,
     margin,
 )
+from curate.write.exports.fields import messages
+from curate.write.exports.parts import TURNS
 
 
 class OpenRLHF(Export):
@@ -25,10 +28,11 @@ class OpenRLHF(Export):
     name = "openrlhf"
     summary = "OpenRLHF (train_rm, train_dpo): prompt, chosen, rejected as messages, margin"
     reserved = ("margin",)
+    holds = frozenset(MESSAGE_PARTS)
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three message columns, margin and id."""
-        texts = ("prompt", "chosen", "rejected")
+        texts = [messages(pairs, column, self) for column in TURNS]
         strengths = [margin()] if pairs["strength"].null_count() < len(pairs) else []
         return pairs.select(*texts, *strengths, "pair_id", *carried(pairs))
 

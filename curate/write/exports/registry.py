@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 from curate.errors import CurateError, suggestion
 from curate.steps.discovery import named_classes
 from curate.write.exports.base import Export
+from curate.write.exports.parts import held_by
 
 _FOLDER = "curate.write.exports"
 
@@ -19,6 +21,12 @@ def _exports() -> dict[str, type[Export]]:
 def export_names() -> dict[str, str]:
     """Name and one-line summary of every export."""
     return {name: cls.summary for name, cls in _exports().items()}
+
+
+def forms_holding(parts: Iterable[str], file_type: str) -> list[str]:
+    """The exports that have a place for all of these parts."""
+    wanted = set(parts)
+    return [n for n, cls in sorted(_exports().items()) if wanted <= held_by(cls(), file_type)]
 
 
 def get_export(name: str, where: str = "output.format") -> Export:

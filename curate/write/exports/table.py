@@ -6,12 +6,14 @@ import polars as pl
 
 from curate.data.table import PAIR_COLUMNS
 from curate.write.exports.base import Export, and_weight, carried
+from curate.write.exports.parts import ALL_PARTS
 
 
 class PairTable(Export):
     """All columns of the pair table, ties and annotators included; curate reads it back."""
 
     name = "pairs"
+    holds = frozenset(ALL_PARTS)
     summary = "curate's own pair table with every column; can be read back"
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import polars as pl
 
+from curate.data.message_parts import TEXTS
 from curate.write.exports.base import Advice, Export, carried
+from curate.write.exports.fields import messages
 
 
 class Torchtune(Export):
@@ -14,10 +17,13 @@ class Torchtune(Export):
 
     name = "torchtune"
     summary = "torchtune preference_dataset: chosen and rejected as whole conversations"
+    rewrites: ClassVar[Mapping[str, str]] = {TEXTS: "joined into one text"}
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Both conversations and the id."""
-        whole = [pl.concat_list("prompt", side).alias(side) for side in ("chosen", "rejected")]
+        prompt = pl.lit(messages(pairs, "prompt", self))
+        answers = (messages(pairs, side, self) for side in ("chosen", "rejected"))
+        whole = [pl.concat_list(prompt, pl.lit(answer)).alias(answer.name) for answer in answers]
         return pairs.select(*whole, "pair_id", *carried(pairs))
 
     def files(self, advice: Advice) -> dict[str, Any]:

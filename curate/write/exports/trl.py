@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import polars as pl
 
 from curate.data.hashes import hashed
+from curate.data.message_parts import BESIDE_CALLS, MESSAGE_PARTS, REASONING, TEXTS, TOOL_CALLS
+from curate.data.row_parts import ARGUMENTS, DOCUMENTS, ROW_PARTS, TOOLS, row_part_keys
 from curate.data.table import messages_key, messages_text
 from curate.write.exports.base import (
     Advice,
@@ -17,6 +19,11 @@ from curate.write.exports.base import (
     lacking_strength,
     margin,
 )
+from curate.write.exports.fields import messages, row_fields
+from curate.write.exports.parts import FILE_BYTES, TURNS
+
+_HOLDS = frozenset({*MESSAGE_PARTS, TOOLS, ARGUMENTS, DOCUMENTS})
+_SEES = _HOLDS | {"images", FILE_BYTES}
 
 
 def dpo_advice(advice: Advice) -> dict[str, Any]:
@@ -31,11 +38,13 @@ class TRLConversational(Export):
 
     name = "trl"
     summary = "TRL preference, conversational with explicit prompt (DPOTrainer, RewardTrainer)"
+    holds = _SEES
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three message columns, the id that leads back to the scores, and weights if any."""
-        texts = ("prompt", "chosen", "rejected")
-        return pairs.select(*texts, "pair_id", *and_weight(pairs), *carried(pairs))
+        texts = [messages(pairs, column, self) for column in TURNS]
+        rest = ("pair_id", *and_weight(pairs), *carried(pairs))
+        return pairs.select(*texts, *row_fields(pairs, self), *rest)
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """Settings for DPOConfig."""
@@ -47,6 +56,12 @@ class TRLStandard(Export):
 
     name = "trl_text"
     summary = "TRL preference, standard: prompt, chosen and rejected as text"
+    rewrites: ClassVar[Mapping[str, str]] = {
+        TEXTS: "joined into one text",
+        TOOL_CALLS: "written into the text as <tool_call>",
+        BESIDE_CALLS: "written into the text before the calls",
+        REASONING: "written into the text as <think>",
+    }
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three texts, the id, and weights if any."""
@@ -67,11 +82,13 @@ class TRLReward(Export):
     name = "trl_reward"
     summary = "TRL RewardTrainer: conversational preference with a margin column"
     reserved = ("margin",)
+    holds = _HOLDS
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Messages, margin and id."""
-        texts = ("prompt", "chosen", "rejected")
-        return pairs.select(*texts, margin(), "pair_id", *carried(pairs))
+        texts = [messages(pairs, column, self) for column in TURNS]
+        fields = row_fields(pairs, self)
+        return pairs.select(*texts, *fields, margin(), "pair_id", *carried(pairs))
 
     def warnings(self, pairs: pl.DataFrame) -> list[str]:
         """Ties, and pairs without a strength among others with one."""
@@ -88,6 +105,7 @@ class TRLUnpaired(Export):
     name = "trl_kto"
     summary = "TRL unpaired preference for KTOTrainer: prompt, completion, label"
     reserved = ("completion", "label")
+    holds = _SEES
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Two rows a pair, repeats left out."""
@@ -98,20 +116,42 @@ class TRLUnpaired(Export):
         seen: set[int] = set()
         for pairs in parts:
             rows = self._rows(pairs)
-            label = pl.col("label").cast(pl.String)
-            text = pl.concat_str(messages_key("prompt"), messages_key("completion"), label)
-            keys = rows.select(k=hashed(text))["k"]
+            keys = _answer_keys(rows)
             new = pl.Series([key not in seen for key in keys.to_list()], dtype=pl.Boolean)
             seen.update(keys.to_list())
-            yield rows.filter(new & keys.is_first_distinct())
+            fresh = rows.filter(new & keys.is_first_distinct())
+            yield fresh.select(
+                messages(fresh, "prompt", self),
+                messages(fresh, "completion", self),
+                *row_fields(fresh, self),
+                "label",
+                *carried(pairs),
+            )
 
     def _rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
         sides = [
             pairs.select(
-                "prompt", pl.col(side).alias("completion"), *carried(pairs), label=pl.lit(label)
+                "prompt",
+                *ROW_PARTS,
+                *carried(pairs),
+                completion=pl.col(side),
+                label=pl.lit(label),
             )
             for side, label in (("chosen", True), ("rejected", False))
         ]
         order = pl.int_range(pl.len()).alias("_order")
         rows = pl.concat([side.with_columns(order) for side in sides])
         return rows.sort("_order", maintain_order=True).drop("_order")
+
+
+def _answer_keys(rows: pl.DataFrame) -> pl.Series:
+    """A hash of prompt, answer, label and the parts of each row."""
+    label = pl.col("label").cast(pl.String)
+    parts = row_part_keys(rows)
+    text = pl.concat_str(
+        messages_key("prompt"),
+        messages_key("completion"),
+        label,
+        pl.lit("") if parts is None else pl.lit(parts),
+    )
+    return rows.select(k=hashed(text))["k"]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate import Pairs, read_pairs
-from tests.helpers import write_jsonl
+from tests.helpers import turn, write_jsonl
 
 KINDS = ["jsonl", "parquet"]
 
@@ -97,7 +97,7 @@ def test_conversations_as_json_text_are_messages(kind: str, tmp_path: Path) -> N
     assert text(pairs, "chosen") == "7"
     assert text(pairs, "rejected") == "no"
     rows = [{"prompt": json.dumps(talk("q")), "chosen": "a", "rejected": "b"}]
-    assert read(tmp_path, rows, kind).frame["prompt"][0].to_list() == talk("q")
+    assert read(tmp_path, rows, kind).frame["prompt"][0].to_list() == turn("q", "user")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,8 +112,8 @@ def test_answers_that_merely_are_json_stay_texts(kind: str, tmp_path: Path) -> N
 def test_fields_within_such_a_text_are_not_lost(tmp_path: Path) -> None:
     named = [{"role": "assistant", "content": "a", "name": "bot"}]
     rows = [{"prompt": "p", "chosen": json.dumps(named), "rejected": json.dumps(talk("", "b")[1:])}]
-    extra = json.loads(read(tmp_path, rows, "jsonl").frame["extra"][0])
-    assert extra["chosen"] == named
+    (kept,) = read(tmp_path, rows, "jsonl").frame["chosen"][0]
+    assert (kept["content"], json.loads(kept["more"])) == ("a", {"content": "a", "name": "bot"})
 
 
 @pytest.mark.parametrize("kind", KINDS)

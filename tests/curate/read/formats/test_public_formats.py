@@ -512,8 +512,8 @@ def test_search_arena_and_rows_without_a_vote(tmp_path: Path, kind: str) -> None
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_arena_140k_has_contents_of_parts(tmp_path: Path, kind: str) -> None:
     def said(role: str, text: str) -> dict[str, object]:
-        parts = [{"type": "text", "text": text}, {"type": "image", "text": None}]
-        return {"role": role, "content": parts}
+        part = {"type": "text", "text": text, "image": None, "mimeType": None}
+        return {"role": role, "content": [part]}
 
     row = {
         "conversation_a": [said("user", "hi"), said("assistant", "A")],

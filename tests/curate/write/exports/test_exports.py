@@ -11,7 +11,7 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.write.exports import export_names, get_export
-from tests.helpers import numbered_pairs, pairs_of, turn
+from tests.helpers import numbered_pairs, pairs_of, published
 
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
 
@@ -34,7 +34,7 @@ def test_unpaired_export_writes_each_judged_answer_once() -> None:
     found = get_export("trl_kto").convert(pairs)
     rows = [(c[0]["content"], label) for c, label in found.select("completion", "label").rows()]
     assert rows == [("a", True), ("b", False), ("c", False), ("b", True), ("a", False)]
-    assert found["prompt"].to_list()[0] == turn("p", "user")
+    assert found["prompt"].to_list()[0] == published("p", "user")
 
 
 @pytest.mark.parametrize("name", export_names())

@@ -26,7 +26,7 @@ from curate.people.merge import read_verdicts
 from curate.people.tools import TOOLS
 from curate.write.export import Target, export
 from curate.write.shards import write_files, write_shards
-from tests.helpers import numbered_pairs, turn
+from tests.helpers import numbered_pairs, published, turn
 from tests.models import tiny_causal
 
 pytestmark = pytest.mark.slow
@@ -183,8 +183,8 @@ def test_nemo_rl_by_its_documented_schema(pairs: Path, tmp_path: Path) -> None:
     row = loaded[3]
     assert [m["role"] for m in row["context"]] == ["system", "user", "assistant", "user"]
     best, worst = sorted(row["completions"], key=lambda c: c["rank"])
-    assert best["completion"] == turn("good 3")
-    assert worst["completion"] == turn("evil 3")
+    assert best["completion"] == published("good 3")
+    assert worst["completion"] == published("evil 3")
     config = yaml.safe_load((tmp_path / "out" / "nemo_rl.yaml").read_text())
     assert (tmp_path / "out" / config["data"]["train"]["data_path"]).is_file()
 

@@ -1,0 +1,61 @@
+"""Columns of the pair table for what belongs to a pair as a whole: tools, media, arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Any
+
+import polars as pl
+
+MEDIUM = pl.Struct({"path": pl.String, "bytes": pl.Binary})
+"""A path or URL, or the bytes of the file (and then perhaps its name)."""
+MEDIA = pl.List(MEDIUM)
+
+TOOLS, ARGUMENTS, DOCUMENTS = "tools", "chat_template_kwargs", "documents"
+TEXT_PARTS = (TOOLS, ARGUMENTS, DOCUMENTS)
+"""Columns of JSON text."""
+REJECTED_IMAGES = "rejected_images"
+MEDIA_PARTS = ("images", "videos", "audios", REJECTED_IMAGES)
+"""Columns of `MEDIA`; `rejected_images` are null where both answers speak of the same images."""
+ROW_PARTS: dict[str, pl.DataType] = {
+    **dict.fromkeys(TEXT_PARTS, pl.String()),
+    **dict.fromkeys(MEDIA_PARTS, MEDIA),
+}
+
+_PART_END, _ITEM_END, _FIELD_END = "\x1c", "\x1e", "\x1f"
+
+
+def present(frame: pl.DataFrame) -> list[str]:
+    """The row parts that some row of the frame has."""
+    return [c for c in ROW_PARTS if c in frame.columns and frame[c].null_count() < len(frame)]
+
+
+def row_part_keys(frame: pl.DataFrame, without: tuple[str, ...] = ()) -> pl.Series | None:
+    """Each row's parts as one text that differs where any of them does; None where no row has any.
+
+    Bytes count by a hash of theirs.
+    """
+    names = [name for name in present(frame) if name not in without]
+    if not names:
+        return None
+    columns = [_keys(frame[name]) for name in names]
+    joined = [
+        "".join(f"{_PART_END}{n}{_FIELD_END}{v}" for n, v in zip(names, row, strict=True) if v)
+        for row in zip(*columns, strict=True)
+    ]
+    return pl.Series(joined, dtype=pl.String)
+
+
+def _keys(column: pl.Series) -> Iterator[str | None]:
+    if column.dtype == pl.String:
+        yield from column
+        return
+    for media in column:
+        yield None if media is None else _ITEM_END.join(_medium_key(m) for m in media)
+
+
+def _medium_key(medium: dict[str, Any]) -> str:
+    data = medium["bytes"]
+    digest = blake2b(data, digest_size=16).hexdigest() if data is not None else ""
+    return f"{medium['path'] or ''}{_FIELD_END}{digest}"

@@ -1,0 +1,74 @@
+"""NeMo-RL's ranked completions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import orjson
+import polars as pl
+
+from curate.data.table import MESSAGES
+from curate.read.formats.base import Format, RowSample, has_columns, share, turns
+from curate.read.formats.slots import place_slots
+from curate.read.messages import as_messages
+
+_BOTH = 2
+
+
+class NeMoRL(Format):
+    """`context` (messages) and two `completions`, each {rank, completion}: the lower rank is best.
+
+    Equal ranks are a tie. NeMo-RL trains on two completions; a row of more is malformed.
+    """
+
+    name = "nemo_rl"
+    summary = "NeMo-RL PreferenceDataset: context, completions with ranks"
+    text_columns = ("context",)
+    json_columns: ClassVar[tuple[str, ...]] = ("completions",)
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether a context stands beside completions with ranks."""
+        return has_columns(rows, "context", "completions") and share(rows, _is_ranked) > 0.9
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The completion of the lower rank as chosen."""
+        found = [_completions(text) for text in rows["completions"]]
+        return place_slots(
+            rows.with_columns(
+                pl.Series("_first", [f[0] for f in found], dtype=MESSAGES),
+                pl.Series("_second", [f[1] for f in found], dtype=MESSAGES),
+                pl.Series("_gap", [f[2] for f in found], dtype=pl.Float64),
+                prompt=turns(rows, "context", "user"),
+            ),
+            pl.when(pl.col("_gap") == 0)
+            .then(0)
+            .when(pl.col("_gap") > 0)
+            .then(1)
+            .otherwise(pl.when(pl.col("_gap") < 0).then(2)),
+            "two completions, each with a rank and messages",
+        ).drop("_gap")
+
+
+def _is_ranked(row: Any) -> bool:
+    listed = row.get("completions")
+    return isinstance(listed, list) and all("rank" in c and "completion" in c for c in listed)
+
+
+def _completions(text: str | None) -> tuple[Any, Any, float | None]:
+    """Both completions as messages, and the second rank minus the first; nulls where wrong."""
+    listed = orjson.loads(text) if text else []
+    whole = isinstance(listed, list) and len(listed) == _BOTH
+    if not whole or not all(isinstance(c, dict) and c.get("completion") for c in listed):
+        return None, None, None
+    answers = [as_messages(_turns(c["completion"]))[0] for c in listed]
+    ranks = [c.get("rank") for c in listed]
+    if None in answers or not all(isinstance(r, int | float) for r in ranks):
+        return None, None, None
+    return answers[0], answers[1], float(ranks[1]) - float(ranks[0])
+
+
+def _turns(completion: Any) -> Any:
+    """A completion that is a text as a message."""
+    text = isinstance(completion, str)
+    return {"role": "assistant", "content": completion} if text else completion

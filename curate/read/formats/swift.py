@@ -1,0 +1,61 @@
+"""ms-swift's preference data: a conversation, and another answer to its last question."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.data.table import MESSAGES
+from curate.read.formats.base import ERROR, ROW, Format, RowSample, has_columns, turns
+from curate.read.formats.trl import split_shared
+
+
+class Swift(Format):
+    """`messages`, whose last answer is preferred, and `rejected_response` or `rejected_messages`.
+
+    With `rejected_response` the prompt ends with the last user's turn. With `rejected_messages`, a
+    whole conversation, it is what both conversations share at the start.
+    """
+
+    name = "swift"
+    summary = "ms-swift: messages with rejected_response or rejected_messages"
+    text_columns = ("messages", "rejected_response", "rejected_messages", "system")
+    priority = 11
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether a conversation stands beside a rejected answer or conversation."""
+        other = any(has_columns(rows, c) for c in ("rejected_response", "rejected_messages"))
+        return has_columns(rows, "messages") and other
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs of either form; a row may have one of them."""
+        rows = rows.with_columns(
+            messages=turns(rows, "messages", "user"),
+            rejected_messages=turns(rows, "rejected_messages", "user"),
+            rejected_response=turns(rows, "rejected_response", "assistant"),
+        )
+        whole = pl.col("rejected_messages").is_not_null()
+        parts = [_by_answer(rows.filter(~whole)), _by_conversation(rows.filter(whole))]
+        return pl.concat([p for p in parts if len(p)] or parts[:1], how="diagonal").sort(ROW)
+
+
+def _by_answer(rows: pl.DataFrame) -> pl.DataFrame:
+    is_user = pl.element().struct.field("role") == "user"
+    # The last user's turn, counted from the end: the first in the reversed list.
+    after = pl.col("messages").list.reverse().list.eval(is_user).list.arg_max()
+    asked = pl.col("messages").list.eval(is_user).list.any().fill_null(False)
+    start = pl.col("messages").list.len() - after
+    told = "the conversation has no user's turn before the answers"
+    return rows.with_columns(
+        prompt=pl.when(asked).then(pl.col("messages").list.head(start)),
+        chosen=pl.when(asked).then(pl.col("messages").list.slice(start)),
+        rejected=pl.col("rejected_response"),
+        **{ERROR: pl.when(~asked).then(pl.lit(told))},
+    )
+
+
+def _by_conversation(rows: pl.DataFrame) -> pl.DataFrame:
+    if not len(rows):
+        return rows.with_columns(
+            pl.lit(None, dtype=MESSAGES).alias(c) for c in ("prompt", "chosen")
+        )
+    return split_shared(rows.with_columns(chosen="messages", rejected="rejected_messages"))

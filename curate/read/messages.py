@@ -1,0 +1,276 @@
+"""Chat messages in the dialects of the field, brought to those of the pair table."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from curate.data.message_parts import (
+    REASONING_KEYS,
+    RESULTS_BREAK,
+    THINK,
+    THOUGHT,
+    kept,
+    parsed_object,
+    whole,
+)
+from curate.data.table import MESSAGES, message
+
+ROLES = {
+    "human": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "function_call": "assistant",
+    "tool_call": "assistant",
+    "observation": "tool",
+    "function": "tool",
+    "tool_response": "tool",
+}
+"""Names of speakers in ShareGPT and its relatives; other names stay as they are."""
+_CALLERS = ("function_call", "tool_call")
+"""Speakers whose text is a tool call, or a list of them, as JSON."""
+
+_ANSWERERS = ("assistant", "gpt", "chatgpt", "bot", "model")
+
+_ROLE_KEYS = ("role", "from")
+_CONTENT_KEYS = ("content", "value")
+_CALL_KEYS = ("tool_calls", "function_call")
+_OWN = {"role", "content", "more"}
+LOOKED_AT = 20
+"""Texts of a column by which it is decided whether to look into all of them."""
+
+Turn = dict[str, str | None]
+
+
+def as_messages(value: Any, own: bool = False) -> tuple[list[Turn] | None, str | None]:
+    """A message or list of messages as those of the pair table, or None and what is wrong.
+
+    Args:
+        value: a message, or a list of messages, each an object or its JSON text.
+        own: the value comes from a pair table, whose messages are taken as they are.
+    """
+    listed = value if isinstance(value, list) else [value]
+    out: list[Turn] = []
+    before = ""
+    for number, item in enumerate(listed, 1):
+        found = parsed_object(item)
+        if not isinstance(found, dict):
+            return (
+                None,
+                f"holds {type(item).__name__} as message {number}; expected {{role, content}}",
+            )
+        if own and found.keys() == _OWN:
+            out.append(found)
+            continue
+        turns, problem = _one(found)
+        if turns is None:
+            return None, f"{problem} in message {number}"
+        speaker = str(found.get("role", found.get("from")))
+        if speaker in _CALLERS and before in (*_CALLERS, *_ANSWERERS) and _is_call(turns[0]):
+            out[-1] = _joined(out[-1], turns[0])
+        else:
+            out.extend(turns)
+        before = speaker
+    return out, None
+
+
+def _is_call(turn: Turn) -> bool:
+    return turn["more"] is not None and "tool_calls" in whole(turn)
+
+
+def _joined(turn: Turn, call: Turn) -> Turn:
+    """A call after an assistant's text or call, which ms-swift writes apart, as one message."""
+    first, second = whole(turn), whole(call)
+    calls = [*(first.get("tool_calls") or ()), *second["tool_calls"]]
+    return kept({**second, **first, "tool_calls": calls})
+
+
+def _one(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
+    """One message as the pair table holds it, or None and what is wrong.
+
+    It is a list, since LLaMA-Factory writes results of several calls as one observation.
+    """
+    role = next((published[k] for k in _ROLE_KEYS if k in published), None)
+    content = next((published[k] for k in _CONTENT_KEYS if k in published), None)
+    if not isinstance(role, str):
+        return None, f"has {type(role).__name__} as role (expected a text)"
+    keys = {*_ROLE_KEYS, *_CONTENT_KEYS}
+    more = {k: _said(v) for k, v in published.items() if k not in keys and v is not None}
+    content = _said(content)
+    if role in _CALLERS and isinstance(content, str):
+        return [kept({"role": ROLES[role], **_called(content), **more})], ""
+    if role == "observation" and isinstance(content, str) and not more:
+        return [
+            kept({"role": "tool", "content": part}) for part in content.split(RESULTS_BREAK)
+        ], ""
+    wrong = _wrong_content(content, more)
+    if wrong:
+        return None, wrong
+    return [kept({"role": ROLES.get(role, role), "content": content, **more})], ""
+
+
+def _said(value: Any) -> Any:
+    """A value without keys that are null, which say nothing; arguments of calls stay as they are."""
+    if isinstance(value, dict):
+        return {k: v if k == "arguments" else _said(v) for k, v in value.items() if v is not None}
+    return [_said(v) for v in value] if isinstance(value, list) else value
+
+
+def _wrong_content(content: Any, more: Mapping[str, Any]) -> str | None:
+    if isinstance(content, str):
+        return None
+    if isinstance(content, list) and content and all(isinstance(p, dict) for p in content):
+        return None
+    if content is None or content == []:
+        if any(more.get(key) for key in (*_CALL_KEYS, *REASONING_KEYS)):
+            return None
+        return "has neither content nor tool calls nor reasoning"
+    expected = "expected a text, a list of parts, or null beside tool calls"
+    return f"has {type(content).__name__} as content ({expected})"
+
+
+def _called(text: str) -> dict[str, Any]:
+    """Content and tool calls of a text that is a call as JSON, perhaps after a trace.
+
+    A text that is none stays the content.
+    """
+    trace, mark, rest = text.rpartition(THOUGHT)
+    calls = _calls(rest)
+    if calls is None:
+        return {"content": text}
+    thought = trace.partition(THINK)[2].strip("\n") if mark else None
+    return {"content": None, "reasoning_content": thought, "tool_calls": calls}
+
+
+def _calls(text: str) -> list[dict[str, Any]] | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    listed = found if isinstance(found, list) else [found]
+    if not listed or not all(
+        isinstance(c, dict) and isinstance(c.get("name"), str) for c in listed
+    ):
+        return None
+    return [{"type": "function", "function": call} for call in listed]
+
+
+def messages_in_texts(values: Sequence[Any]) -> list[Any] | None:
+    """Conversations that stand as JSON text, as the lists that they are; None for other columns.
+
+    A column counts as such where more than half of its texts are lists of messages: an answer that
+    merely is JSON stays a text.
+    """
+    head = [v for v in values if v is not None][:LOOKED_AT]
+    if not head or sum(_may_be_messages(v) for v in head) * 2 <= len(head):
+        return None
+    parsed = [_parsed(v) if _may_be_messages(v) else v for v in values]
+    known = sum(v is not None for v in values)
+    return parsed if sum(isinstance(v, list) for v in parsed) * 2 > known else None
+
+
+def _may_be_messages(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and value.lstrip()[:1] == "["
+        and any(f'"{key}"' in value for key in _ROLE_KEYS)
+    )
+
+
+def _parsed(text: str) -> Any:
+    """The messages in a text, or the text where it holds none."""
+    return parsed_messages(text) or text
+
+
+def parsed_messages(text: str) -> list[Any] | None:
+    """The messages that a JSON text holds, as published; None where it holds none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    good = isinstance(found, list) and found and all(isinstance(m, dict) for m in found)
+    return found if good and as_messages(found)[0] is not None else None
+
+
+Found = tuple[pl.Series, dict[int, str]]
+"""A column of messages, and the errors of its rows."""
+
+
+def normalise_messages(column: pl.Series, own: bool = False) -> Found | None:
+    """A struct or list column as messages with the errors of its rows; None if it holds none."""
+    dtype = column.dtype
+    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+    if isinstance(inner, pl.Struct):
+        names = {f.name for f in inner.fields}
+        if not any(k in names for k in _ROLE_KEYS):
+            return None
+        plain = _plain(column, inner, own)
+        if plain is not None:
+            return plain, {}
+    elif not (isinstance(dtype, pl.List) and inner == pl.String and _holds_json(column)):
+        return None
+    return listed_messages(column.name, [pruned(value) for value in column.to_list()], own)
+
+
+def listed_messages(name: str, values: Sequence[Any], own: bool = False) -> Found:
+    """Messages that stand as Python values, and the errors of rows."""
+    turns, errors = [], {}
+    for row, value in enumerate(values):
+        turn, problem = (None, None) if value is None else as_messages(value, own)
+        turns.append(turn)
+        if problem:
+            errors[row] = f"'{name}' {problem}"
+    return pl.Series(name, turns, dtype=MESSAGES), errors
+
+
+def _holds_json(column: pl.Series) -> bool:
+    """Whether the lists of texts are messages, each as its JSON text."""
+    head = [text for texts in column.drop_nulls().head(LOOKED_AT) for text in texts]
+    return bool(head) and all(isinstance(parsed_object(text), dict) for text in head)
+
+
+def _plain(column: pl.Series, struct: pl.Struct, own: bool) -> pl.Series | None:
+    """The messages where each is a role and a text, without a loop over rows; else None."""
+    schema = struct.to_schema()
+    role = next((k for k in _ROLE_KEYS if k in schema), None)
+    content = next((k for k in _CONTENT_KEYS if k in schema), None)
+    if own and schema.keys() == _OWN and isinstance(column.dtype, pl.List):
+        return column.cast(MESSAGES)
+    if role is None or content is None or {schema[role], schema[content]} != {pl.String}:
+        return None
+    single = not isinstance(column.dtype, pl.List)
+    said = (column if single else column.list.drop_nulls().explode(empty_as_null=False)).struct
+    fields = {name: said.field(name) for name in schema}
+    others = (f for name, f in fields.items() if name not in (role, content))
+    bare = all(f.null_count() == len(f) for f in others)
+    spoken = not any(fields[k].null_count() for k in (role, content)) or single
+    if not bare or not spoken or fields[role].is_in(_CALLERS).any():
+        return None
+    frame = column.alias("m").to_frame()
+    if single:
+        if frame.filter(pl.col("m").is_not_null())["m"].struct.field(content).null_count():
+            return None
+        frame = frame.select(
+            pl.when(pl.col("m").is_not_null()).then(pl.concat_list("m")).alias("m")
+        )
+    speaker = pl.element().struct.field(role).replace(ROLES)
+    turn = message(speaker, pl.element().struct.field(content))
+    return frame.select(pl.col("m").list.eval(turn).cast(MESSAGES))["m"].alias(column.name)
+
+
+def pruned(value: Any) -> Any:
+    """A value of a columnar file without the fields that only other rows have.
+
+    Bytes become a data URL, which JSON can hold.
+    """
+    if isinstance(value, dict):
+        return {k: pruned(v) for k, v in value.items() if v is not None}
+    if isinstance(value, bytes):
+        return "data:application/octet-stream;base64," + base64.b64encode(value).decode()
+    return [pruned(v) for v in value] if isinstance(value, list) else value

@@ -1,0 +1,228 @@
+"""Rows of columnar files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import polars as pl
+import pyarrow as pa
+
+from curate.data.json_columns import decode_json
+from curate.data.json_text import to_json
+from curate.data.row_parts import MEDIA_PARTS
+from curate.read.formats import ERROR, EXTRA, ROW, Format
+from curate.read.formats.base import RowSample
+from curate.read.messages import (
+    LOOKED_AT,
+    Found,
+    listed_messages,
+    messages_in_texts,
+    normalise_messages,
+    pruned,
+)
+from curate.read.sources import arrow_types
+from curate.read.sources.blocks import PAIR_ID, Block, wrong_shape
+from curate.read.sources.row_parts import (
+    PART_NAMES,
+    REJECTED_TOOLS,
+    RowParts,
+    compare,
+    source_of,
+    split_documents,
+    take,
+    take_series,
+)
+
+
+@dataclass
+class ArrowBlock(Block):
+    """Rows of a columnar file."""
+
+    table: pa.Table
+    numbers: Sequence[int]
+    broken: dict[int, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    replaced: int = 0
+
+    def __post_init__(self) -> None:
+        """Bring the columns to types that can be looked into."""
+        columns = []
+        self._json_typed = {f.name for f in self.table.schema if isinstance(f.type, pa.JsonType)}
+        for name, stored in zip(self.table.column_names, self.table.columns, strict=True):
+            column = arrow_types.plain(stored)
+            if name in PART_NAMES and arrow_types.holds_bytes(column.type):
+                columns.append(column)  # files of media, which are no texts
+                continue
+            whole, replaced = arrow_types.whole_utf8(column)
+            columns.append(whole)
+            self.replaced += replaced
+        self.table = pa.table(columns, names=self.table.column_names)
+
+    def __len__(self) -> int:
+        return len(self.table) + len(self.broken)
+
+    def sample(self, rows: int) -> RowSample:
+        """The first rows as dicts."""
+        sample: Sequence[Mapping[str, Any]] = self.table.slice(0, rows).to_pylist()
+        return sample
+
+    def frame(self, fmt: Format) -> pl.DataFrame:
+        """The columns in the types that formats take, without a loop over rows."""
+        parts = self._parts(fmt)
+        read = [c for c in dict.fromkeys((*fmt.columns(), PAIR_ID)) if c in self.table.column_names]
+        errors = parts.errors
+        messages = self._messages(fmt, errors)
+        frame = self._read([c for c in read if c not in (*messages, *fmt.json_columns)], errors)
+        out = frame.select(pl.Series(ROW, self.numbers, dtype=pl.Int64), self._extra(fmt, parts))
+        wrong = [errors.get(i) for i in range(len(self.table))]
+        out = out.with_columns(pl.Series(ERROR, wrong, dtype=pl.String))
+        out = out.with_columns(*parts.frame(len(self.table)), *messages.values())
+        for name in fmt.text_columns:
+            if name in messages:
+                continue
+            column, problem = _arrow_text(frame, name, fmt.scalars_are_text)
+            out = out.with_columns(column.alias(name))
+            if problem is not None:
+                out = out.with_columns(pl.col(ERROR).fill_null(problem))
+        for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
+            out = out.with_columns(_column(frame, name).alias(name))
+        out = out.with_columns(self._json(name) for name in fmt.json_columns)
+        for name, dtype in fmt.nested_columns.items():
+            column, problem = _arrow_nested(frame, name, dtype)
+            out = out.with_columns(column)
+            if problem is not None:
+                out = out.with_columns(pl.col(ERROR).fill_null(problem))
+        return self.with_broken(out, self.broken)
+
+    def _parts(self, fmt: Format) -> RowParts:
+        """Tools, media and arguments of the rows."""
+        found = RowParts()
+        for part, name in source_of(self.table.column_names, fmt.columns()).items():
+            column = self.table[name]
+            if part in MEDIA_PARTS and not pa.types.is_null(column.type):
+                take_series(part, name, pl.Series(name, pl.from_arrow(column)), found)
+            else:
+                take(part, name, [pruned(v) for v in column.to_pylist()], found)
+        split_documents(found)
+        if REJECTED_TOOLS in self.table.column_names and REJECTED_TOOLS not in fmt.columns():
+            compare([pruned(v) for v in self.table[REJECTED_TOOLS].to_pylist()], found)
+        return found
+
+    def _json(self, name: str) -> pl.Series:
+        """A column as JSON texts, without the fields that only other rows have."""
+        values = self.table[name].to_pylist() if name in self.table.column_names else []
+        texts = [None if v is None else to_json(pruned(v)) for v in values]
+        return pl.Series(name, texts or [None] * len(self.table), dtype=pl.String)
+
+    def _messages(self, fmt: Format, errors: dict[int, str]) -> dict[str, pl.Series]:
+        """The text columns that hold messages."""
+        found = {}
+        for name in set(fmt.text_columns) & set(self.table.column_names):
+            turns = self._messages_of(name, fmt.own_messages)
+            if turns is not None:
+                found[name], wrong = turns
+                errors |= wrong
+        return found
+
+    def _messages_of(self, name: str, own: bool) -> Found | None:
+        """A column as messages, or None where it holds none."""
+        column = self.table[name]
+        if arrow_types.is_text(column.type):
+            if name in self._json_typed:
+                values = [None if v is None else orjson.loads(v) for v in column.to_pylist()]
+                is_text = any(isinstance(v, str) for v in values)
+                return None if is_text else listed_messages(name, values, own)
+            if messages_in_texts(column.slice(0, LOOKED_AT).to_pylist()) is None:
+                return None
+            talks = messages_in_texts(column.to_pylist())
+            whole = talks is not None and all(v is None or isinstance(v, list) for v in talks)
+            return listed_messages(name, talks or (), own) if whole else None
+        if not pa.types.is_nested(column.type):
+            return None
+        if arrow_types.is_json(column.type):
+            return normalise_messages(pl.Series(name, pl.from_arrow(column)), own)
+        # Types that polars has no place for.
+        return listed_messages(name, [pruned(v) for v in column.to_pylist()], own)
+
+    def _read(self, names: list[str], errors: dict[int, str]) -> pl.DataFrame:
+        """The columns that the format reads; a type that has no place there becomes text."""
+        columns = {}
+        for name in names:
+            column = self.table[name]
+            if arrow_types.is_bytes(column.type):
+                column, wrong = arrow_types.bytes_as_text(column)
+                errors |= dict.fromkeys(wrong, f"'{name}' holds bytes that are no UTF-8 text")
+            elif not arrow_types.is_json(column.type):
+                texts = arrow_types.as_json(column)
+                column = pa.chunked_array([pa.array(texts, pa.large_string())])
+            columns[name] = column
+        frame = pl.DataFrame(pl.from_arrow(pa.table(columns))) if columns else pl.DataFrame()
+        return frame if columns else pl.DataFrame({ROW: self.numbers}, schema={ROW: pl.Int64})
+
+    def _extra(self, fmt: Format, parts: RowParts) -> pl.Series:
+        """JSON of the columns that neither the format nor the parts of a row place."""
+        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra) | set(parts.sources)
+        entries = []
+        for name, column in zip(self.table.column_names, self.table.columns, strict=True):
+            if name not in placed:
+                entries.append(_json_entry(name, column))
+            elif parts.left.get(name):
+                values = _json_entry(name, column)
+                rows = pl.Series([i in parts.left[name] for i in range(len(column))])
+                entries.append(pl.select(pl.when(rows).then(values)).to_series())
+        if not entries:
+            return pl.Series(EXTRA, [None] * len(self.table), dtype=pl.String)
+        joined = pl.concat_str(pl.all(), separator=",", ignore_nulls=True)
+        frame = pl.DataFrame({str(i): entry for i, entry in enumerate(entries)}).select(t=joined)
+        whole = pl.lit("{") + pl.col("t") + pl.lit("}")
+        return frame.select(pl.when(pl.col("t") != "").then(whole).alias(EXTRA)).to_series()
+
+
+def _json_entry(name: str, column: pa.ChunkedArray) -> pl.Series:
+    """`"name":value` of each row, null where the value is."""
+    if not arrow_types.is_json(column.type):
+        return _entry(name, pl.Series(arrow_types.as_json(column), dtype=pl.String))
+    values = pl.DataFrame(pl.from_arrow(pa.table({"v": column})))
+    encoded = pl.struct("v").struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
+    return _entry(name, values.select(pl.when(pl.col("v").is_not_null()).then(encoded)).to_series())
+
+
+def _entry(name: str, json_values: pl.Series) -> pl.Series:
+    return json_values.to_frame("v").select(pl.lit(to_json(name) + ":") + pl.col("v")).to_series()
+
+
+def _column(frame: pl.DataFrame, name: str) -> pl.Series:
+    if name in frame.columns:
+        return frame[name]
+    return pl.Series(name, [None] * len(frame), dtype=pl.Null)
+
+
+def _arrow_text(
+    frame: pl.DataFrame, name: str, scalars_are_text: bool
+) -> tuple[pl.Series, str | None]:
+    column = _column(frame, name)
+    if column.dtype in (pl.String, pl.Null, pl.Categorical):
+        return column.cast(pl.String), None
+    if scalars_are_text and (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        return column.cast(pl.String), None
+    nulls = pl.Series(name, [None] * len(frame), dtype=pl.String)
+    return nulls, f"'{name}' is a column of {column.dtype}; expected text or a list of messages"
+
+
+def _arrow_nested(
+    frame: pl.DataFrame, name: str, dtype: pl.DataType
+) -> tuple[pl.Series, str | None]:
+    """The column in the given type; fields that are not in it are left out, missing ones null."""
+    column = _column(frame, name)
+    if column.dtype == pl.Null:
+        return column.cast(dtype), None
+    wrapped = pl.Struct({name: dtype})
+    encoded = column.to_frame().select(pl.struct(name).struct.json_encode()).to_series()
+    nested, wrong = decode_json(encoded, wrapped)
+    if wrong:
+        nulls = pl.Series(name, [None] * len(frame), dtype=dtype)
+        return nulls, wrong_shape(name, dtype)
+    return nested.struct.field(name), None

@@ -1,0 +1,170 @@
+"""Rows of JSON and of separated text, as parsed objects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from curate.data.json_columns import decode_json
+from curate.data.json_text import object_to_json, to_json
+from curate.data.table import MESSAGES
+from curate.read.formats import ERROR, EXTRA, ROW, Format
+from curate.read.formats.base import RowSample
+from curate.read.messages import as_messages, messages_in_texts
+from curate.read.sources.blocks import PAIR_ID, Block, wrong_shape
+from curate.read.sources.row_parts import (
+    PART_NAMES,
+    REJECTED_TOOLS,
+    RowParts,
+    compare,
+    source_of,
+    split_documents,
+    take,
+)
+
+
+@dataclass
+class PythonBlock(Block):
+    """Rows of JSON: parsed objects, their row numbers, and the reasons of broken rows."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    broken: dict[int, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    replaced: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.broken)
+
+    def sample(self, rows: int) -> RowSample:
+        """The first parsed rows."""
+        return self.rows[:rows]
+
+    def frame(self, fmt: Format) -> pl.DataFrame:
+        """Typed columns; a value of another kind than its column's is an error of its row."""
+        parts = self._parts(fmt)
+        errors = parts.errors
+        columns = parts.frame(len(self.rows))
+        rows = self._with_messages(fmt)
+        for name in fmt.text_columns:
+            values = [row.get(name) for row in rows]
+            columns.append(_text_series(name, values, fmt, errors))
+        for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
+            values = [row.get(name) for row in self.rows]
+            columns.append(_value_series(name, values, errors))
+        columns += [self._json(name) for name in fmt.json_columns]
+        for name, dtype in fmt.nested_columns.items():
+            nested, wrong = decode_json(self._json(name), dtype)
+            columns.append(nested)
+            for i in wrong:
+                errors.setdefault(i, wrong_shape(name, dtype))
+        frame = pl.DataFrame(
+            [
+                pl.Series(ROW, self.numbers, dtype=pl.Int64),
+                pl.Series(EXTRA, self._extras(fmt, parts), dtype=pl.String),
+                pl.Series(ERROR, [errors.get(i) for i in range(len(self.rows))], dtype=pl.String),
+                *columns,
+            ]
+        )
+        return self.with_broken(frame, self.broken).sort(ROW)
+
+    def _json(self, name: str) -> pl.Series:
+        """A column as JSON texts."""
+        values = (row.get(name) for row in self.rows)
+        return pl.Series(name, [None if v is None else to_json(v) for v in values], dtype=pl.String)
+
+    def _parts(self, fmt: Format) -> RowParts:
+        """Tools, media and arguments of the rows."""
+        found = RowParts()
+        present = list(dict.fromkeys(key for row in self.rows for key in row if key in PART_NAMES))
+        for part, name in source_of(present, fmt.columns()).items():
+            take(part, name, [row.get(name) for row in self.rows], found)
+        split_documents(found)
+        if REJECTED_TOOLS in present and REJECTED_TOOLS not in fmt.columns():
+            compare([row.get(REJECTED_TOOLS) for row in self.rows], found)
+        return found
+
+    def _with_messages(self, fmt: Format) -> list[dict[str, Any]]:
+        """The rows, with conversations that stand as JSON text in a text column as lists."""
+        rows = self.rows
+        for name in fmt.text_columns:
+            found = messages_in_texts([row.get(name) for row in rows])
+            if found is not None:
+                pairs = zip(rows, found, strict=True)
+                rows = [{**row, name: value} if name in row else row for row, value in pairs]
+        return rows
+
+    def _extras(self, fmt: Format, parts: RowParts) -> list[str | None]:
+        placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra) | parts.sources
+        extras: list[str | None] = []
+        for number, row in enumerate(self.rows):
+            if row.keys() <= placed and not parts.left:
+                extras.append(None)
+                continue
+            rest = {k: v for k, v in row.items() if k not in placed and v is not None}
+            rest |= {k: row[k] for k, rows in parts.left.items() if number in rows}
+            extras.append(object_to_json(rest) if rest else None)
+        return extras
+
+
+def _text_series(name: str, values: list[Any], fmt: Format, errors: dict[int, str]) -> pl.Series:
+    """A text column as String or as messages, whichever most of its values are."""
+    try:
+        return pl.Series(name, values, dtype=pl.String, strict=True)
+    except (TypeError, pl.exceptions.PolarsError):
+        pass  # not text throughout
+    kinds = Counter("text" if type(v) is str else "messages" for v in values if _is_text(v))
+    most = "messages" if kinds["messages"] > kinds["text"] else "text"
+    out: list[Any] = []
+    for i, value in enumerate(values):
+        text = str(value) if fmt.scalars_are_text and type(value) in (bool, int, float) else value
+        converted, problem = _one_text(text, most, fmt.own_messages)
+        out.append(converted)
+        if problem:
+            errors.setdefault(i, f"'{name}' {problem}")
+    return pl.Series(name, out, dtype=pl.String if most == "text" else MESSAGES)
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) in (str, list, dict)
+
+
+def _one_text(value: Any, most: str, own: bool) -> tuple[Any, str | None]:
+    if value is None:
+        return None, None
+    if not _is_text(value):
+        return None, f"is {_shown(value)}; expected text or a list of messages"
+    if (type(value) is str) != (most == "text"):
+        kind = "text" if type(value) is str else "a list or object"
+        return None, f"is {kind}, while most rows hold {most}"
+    if type(value) is str:
+        return value, None
+    return as_messages(value, own)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{text[:40]}... ({type(value).__name__})" if len(text) > 40 else text
+
+
+_SCALARS: Mapping[type, str] = {bool: "bool", int: "number", float: "number", str: "text"}
+
+
+def _value_series(name: str, values: list[Any], errors: dict[int, str]) -> pl.Series:
+    """A scalar column in the type of most of its values."""
+    kinds = Counter(_SCALARS.get(type(v), "object") for v in values if v is not None)
+    if not kinds:
+        return pl.Series(name, values, dtype=pl.Null)
+    most = kinds.most_common(1)[0][0]
+    kept: list[Any] = []
+    for i, value in enumerate(values):
+        kind = None if value is None else _SCALARS.get(type(value), "object")
+        right = kind in (None, most) and kind != "object"
+        kept.append(value if right else None)
+        if not right:
+            errors.setdefault(i, f"'{name}' is {_shown(value)}, while most rows hold a {most}")
+    return pl.Series(name, kept, strict=False)

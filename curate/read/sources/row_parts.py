@@ -1,0 +1,178 @@
+"""Tools, media and arguments of a row, in the columns that the pair table has for them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from curate.data.json_text import to_json
+from curate.data.row_parts import ARGUMENTS, DOCUMENTS, MEDIA, MEDIA_PARTS, ROW_PARTS, TOOLS
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    **{name: (name,) for name in ROW_PARTS},
+    "images": ("images", "image"),
+    "videos": ("videos", "video"),
+    "audios": ("audios", "audio"),
+}
+"""The columns of a file that hold each part of a row; the first that is there counts."""
+REJECTED_TOOLS = "rejected_tools"
+PART_NAMES = frozenset((REJECTED_TOOLS, *(name for names in NAMES.values() for name in names)))
+_EXPECTED = "expected paths, URLs, or {bytes, path}"
+
+
+@dataclass
+class RowParts:
+    """What was found of the parts of some rows.
+
+    Attributes:
+        columns: every column of `ROW_PARTS` that some row has.
+        errors: rows whose media are of a shape that no trainer reads.
+        left: by column of the file, the rows whose value is no such part: it belongs to `extra`.
+        sources: the columns of the file that were read.
+    """
+
+    columns: dict[str, pl.Series] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+    left: dict[str, set[int]] = field(default_factory=dict)
+    sources: set[str] = field(default_factory=set)
+
+    def frame(self, rows: int) -> list[pl.Series]:
+        """All columns of `ROW_PARTS`, null where nothing was found."""
+        return [
+            self.columns[name].alias(name)
+            if name in self.columns
+            else pl.Series(name, [None] * rows, dtype=dtype)
+            for name, dtype in ROW_PARTS.items()
+        ]
+
+
+def source_of(present: Sequence[str], taken: Sequence[str]) -> dict[str, str]:
+    """The file's column of each part that is there, but for those that a format reads itself."""
+    found = {}
+    for part, names in NAMES.items():
+        name = next((n for n in names if n in present), None)
+        if name is not None and name not in taken:
+            found[part] = name
+    return found
+
+
+def take(part: str, name: str, values: Sequence[Any], into: RowParts) -> None:
+    """Add one part, given as Python values."""
+    into.sources.add(name)
+    if part in MEDIA_PARTS:
+        media: list[Any] = []
+        for row, value in enumerate(values):
+            found, wrong = _media(value)
+            media.append(found)
+            if wrong:
+                into.errors.setdefault(row, f"'{name}' holds {wrong}; {_EXPECTED}")
+        into.columns[part] = pl.Series(part, media, dtype=MEDIA)
+        return
+    left = into.left.setdefault(name, set())
+    texts: list[str | None] = []
+    for row, value in enumerate(values):
+        found = _json(part, value)
+        texts.append(to_json(found) if found else None)
+        if found is None and value is not None:
+            left.add(row)
+    into.columns[part] = pl.Series(part, texts, dtype=pl.String)
+
+
+def take_series(part: str, name: str, column: pl.Series, into: RowParts) -> None:
+    """Add one part, given as a column; bytes are not looked at."""
+    listed = isinstance(column.dtype, pl.List)
+    inner = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
+    one = pl.element() if listed else pl.col(name)
+    if part not in MEDIA_PARTS or not _is_medium(inner):
+        take(part, name, column.to_list(), into)
+        return
+    into.sources.add(name)
+    fields = inner.to_schema() if isinstance(inner, pl.Struct) else {}
+    nothing = {"path": pl.lit(None, dtype=pl.String), "bytes": pl.lit(None, dtype=pl.Binary)}
+    values = {f: one.struct.field(f) if f in fields else nothing[f] for f in nothing}
+    if not fields:
+        values["path"] = one
+    medium = pl.struct(value.alias(f) for f, value in values.items())
+    media = pl.col(name).list.eval(medium) if listed else pl.concat_list(medium)
+    some = pl.col(name).list.len() > 0 if listed else pl.col(name).is_not_null()
+    found = column.alias(name).to_frame().select(pl.when(some).then(media).cast(MEDIA).alias(part))
+    into.columns[part] = found[part]
+
+
+def split_documents(into: RowParts) -> None:
+    """Documents among the template's arguments, where TRL has them, into their own column."""
+    arguments = into.columns.get(ARGUMENTS)
+    if arguments is None or DOCUMENTS in into.columns:
+        return
+    found = [json.loads(text) if text else {} for text in arguments]
+    if not any(isinstance(a.get(DOCUMENTS), list) for a in found):
+        return
+    documents = [a.pop(DOCUMENTS, None) for a in found]
+    take(DOCUMENTS, DOCUMENTS, documents, into)
+    take(ARGUMENTS, ARGUMENTS, found, into)
+
+
+def compare(other: Sequence[Any], into: RowParts) -> None:
+    """Rows whose `rejected_tools` are not their tools are errors: a pair has one list of them."""
+    tools = into.columns.get(TOOLS)
+    for row, value in enumerate(other):
+        found = _json(TOOLS, value)
+        own = None if tools is None else tools[row]
+        if found and to_json(found) != own:
+            told = (
+                f"'{REJECTED_TOOLS}' are not 'tools'; a pair has one list of tools for both answers"
+            )
+            into.errors.setdefault(row, told)
+    into.sources.add(REJECTED_TOOLS)
+
+
+def _is_medium(kind: Any) -> bool:
+    if isinstance(kind, pl.Struct):
+        fields = kind.to_schema()
+        known = {"path": pl.String(), "bytes": pl.Binary()}
+        return bool(fields) and all(known.get(f) == t for f, t in fields.items())
+    return bool(kind == pl.String)
+
+
+def _media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
+    """The media of a row, or None and what is wrong."""
+    if value is None or value == []:
+        return None, None
+    media = []
+    for item in value if isinstance(value, list) else [value]:
+        found = {"path": item, "bytes": None} if isinstance(item, str) else _described(item)
+        if found is None:
+            return None, f"{type(item).__name__} {str(item)[:40]!r}"
+        media.append(found)
+    return media, None
+
+
+def _described(item: Any) -> dict[str, Any] | None:
+    """A medium that is told as an object of path, url or bytes."""
+    if not isinstance(item, dict) or not item.keys() <= {"path", "url", "bytes"}:
+        return None
+    path, data = item.get("path") or item.get("url"), item.get("bytes")
+    if isinstance(data, str):
+        try:
+            data = base64.b64decode(data, validate=True)
+        except (binascii.Error, ValueError):
+            return None
+    good = isinstance(path, str | None) and isinstance(data, bytes | None)
+    return {"path": path, "bytes": data} if good and (path or data) else None
+
+
+def _json(part: str, value: Any) -> Any:
+    """The list or object that a part is, from itself or its JSON text; None for another value."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    wanted = {TOOLS: list, ARGUMENTS: dict, DOCUMENTS: list}[part]
+    return value if isinstance(value, wanted) else None

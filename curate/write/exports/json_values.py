@@ -1,0 +1,109 @@
+"""Columns of JSON values of any shape, and of media, as they stand in files.
+
+A JSON value is a struct of one field while it is in a frame, so that its column says what it is. In
+JSON lines it is written as it is. In Parquet it is Arrow's type `json`, which `datasets` (from 4.7)
+reads as the object: a column of structs would give every object the keys of all others.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import polars as pl
+import pyarrow as pa
+
+_FIELD = "__json__"
+JSON = pl.Struct({_FIELD: pl.String})
+"""The type of a column of JSON values."""
+HUB_MEDIA = pl.List(pl.Struct({"bytes": pl.Binary, "path": pl.String}))
+"""Media as the hub's `Image` stores them."""
+_IMAGES = ("images", "rejected_images")
+_HUB_IMAGES = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+"""The storage of `List(Image())`, to the letter: else `datasets` ignores that they are images."""
+
+
+def json_column(name: str, texts: list[str | None]) -> pl.Series:
+    """JSON texts as a column of values; null where there is none."""
+    values = [None if text is None else {_FIELD: text} for text in texts]
+    return pl.Series(name, values, dtype=JSON)
+
+
+def json_lists(name: str, texts: list[list[str]]) -> pl.Series:
+    """Lists of JSON texts as a column of lists of values."""
+    return pl.Series(name, [[{_FIELD: t} for t in row] for row in texts], dtype=pl.List(JSON))
+
+
+def has_json(frame: pl.DataFrame) -> bool:
+    """Whether some column holds JSON values."""
+    return any(_holds_json(kind) for kind in frame.dtypes)
+
+
+def _holds_json(kind: Any) -> bool:
+    if isinstance(kind, pl.List):
+        return _holds_json(kind.inner)
+    if isinstance(kind, pl.Struct) and kind != JSON:
+        return any(_holds_json(field.dtype) for field in kind.fields)
+    return bool(kind == JSON)
+
+
+def json_lines(frame: pl.DataFrame) -> bytes:
+    """The rows as JSON lines."""
+    lines = [orjson.dumps(_spliced(row)) for row in frame.iter_rows(named=True)]
+    return b"\n".join((*lines, b"")) if lines else b""
+
+
+def _spliced(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {_FIELD}:
+            return None if value[_FIELD] is None else orjson.Fragment(value[_FIELD])
+        return {key: _spliced(v) for key, v in value.items()}
+    return [_spliced(v) for v in value] if isinstance(value, list) else value
+
+
+def arrow_table(frame: pl.DataFrame) -> pa.Table:
+    """The rows in Arrow, JSON values as `pa.json_()`, images as `datasets` marks them."""
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    images = _images(frame)
+    if not images and not has_json(frame):
+        return table
+    columns = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if name in images:
+            columns[name] = column.cast(_HUB_IMAGES)
+        elif _holds_json(frame.schema[name]):
+            # In one piece, from its first value: a slice has offsets that nothing can be built on.
+            columns[name] = _typed(pa.concat_arrays(column.chunks or [pa.array([], column.type)]))
+        else:
+            columns[name] = column
+    return _with_features(pa.table(columns), images)
+
+
+def _typed(array: pa.Array) -> pa.Array:
+    """The array with JSON values in their own type, at any depth."""
+    kind = array.type
+    if pa.types.is_struct(kind):
+        if [f.name for f in kind] == [_FIELD]:
+            texts = array.field(0).cast(pa.string())
+            return pa.ExtensionArray.from_storage(pa.json_(), texts)
+        fields = [_typed(array.field(i)) for i in range(kind.num_fields)]
+        return pa.StructArray.from_arrays(fields, [f.name for f in kind], mask=array.is_null())
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        make = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
+        return make.from_arrays(array.offsets, _typed(array.values), mask=array.is_null())
+    return array
+
+
+def _images(frame: pl.DataFrame) -> list[str]:
+    return [name for name in _IMAGES if frame.schema.get(name) == HUB_MEDIA]
+
+
+def _with_features(table: pa.Table, images: list[str]) -> pa.Table:
+    """The table with the features by which `datasets` decodes JSON and images."""
+    from datasets import Features, Image, List
+
+    features = Features.from_arrow_schema(table.schema)
+    features |= {name: List(Image()) for name in images}
+    info = {"info": {"features": features.to_dict()}}
+    return table.replace_schema_metadata({"huggingface": json.dumps(info)})
