@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.table import BATCH_ROWS, MESSAGES, messages_key
+from curate.data.row_parts import MEDIA_PARTS, row_part_keys
+from curate.data.table import BATCH_ROWS, MESSAGES, messages_key, text_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,19 +40,28 @@ def hashed(text: pl.Expr) -> pl.Expr:
 def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
     """128-bit keys `prompt`, `chosen`, `rejected`, and the unordered answers `low` <= `high`.
 
-    Two keys are equal where the messages are, in every role and content.
+    Two keys are equal where `text_keys` are.
     """
-    parts = ("prompt", "chosen", "rejected")
-    keys = select_in_batches(pairs, *(hashed(messages_key(c)).alias(c) for c in parts))
-    return keys.with_columns(
+    return _hashed_keys(pairs, "prompt", "chosen", "rejected").with_columns(
         low=pl.min_horizontal("chosen", "rejected"), high=pl.max_horizontal("chosen", "rejected")
     )
 
 
+def prompt_keys(pairs: pl.DataFrame) -> pl.Series:
+    """128-bit keys of the prompts with tools and media of their rows, (pairs,)."""
+    return _hashed_keys(pairs, "prompt")["prompt"]
+
+
 def same_answers(pairs: pl.DataFrame) -> pl.Series:
-    """Whether chosen and rejected are equal in every role and content, (pairs,) bool."""
-    same = messages_key("chosen") == messages_key("rejected")
-    return select_in_batches(pairs, same=same)["same"]
+    """Whether chosen and rejected are equal in everything, (pairs,) bool."""
+    keys = _hashed_keys(pairs, "chosen", "rejected")
+    return (keys["chosen"] == keys["rejected"]).alias("same")
+
+
+def _hashed_keys(pairs: pl.DataFrame, *names: str) -> pl.DataFrame:
+    starts = range(0, max(len(pairs), 1), BATCH_ROWS)
+    rows = (text_keys(pairs[start : start + BATCH_ROWS]) for start in starts)
+    return pl.concat([keys.select(hashed(pl.col(c)) for c in names) for keys in rows])
 
 
 def numbers_by_appearance(values: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -76,10 +86,18 @@ def numbers_by_appearance(values: pl.Series) -> tuple[NDArray[np.int64], NDArray
 
 def row_keys(frame: pl.DataFrame) -> NDArray[np.bytes_]:
     """16-byte hash of all values of each row, (rows,); the same within one version of polars."""
+    frame = frame.with_columns(_media_keys(frame)).drop(MEDIA_PARTS, strict=False)
     text = _row_text(frame.schema)
     halves = (text.hash(_FIRST_SEED).alias("first"), text.hash(_SECOND_SEED).alias("second"))
     both = select_in_batches(frame, *halves).to_numpy(order="c")
     return np.frombuffer(both.tobytes(), dtype=f"S{KEY_BYTES}")
+
+
+def _media_keys(frame: pl.DataFrame) -> list[pl.Series]:
+    """A column of what the media of each row are, where some row has any."""
+    media = pl.DataFrame([frame[c] for c in MEDIA_PARTS if c in frame.columns])
+    keys = row_part_keys(media)
+    return [] if keys is None else [keys.alias("media")]
 
 
 def key_of(text: bytes) -> bytes:

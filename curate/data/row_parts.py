@@ -23,6 +23,9 @@ ROW_PARTS: dict[str, pl.DataType] = {
     **dict.fromkeys(MEDIA_PARTS, MEDIA),
 }
 
+MOST_BYTES = 1 << 25
+"""Bytes of media in one batch."""
+_FEW = 64
 _PART_END, _ITEM_END, _FIELD_END = "\x1c", "\x1e", "\x1f"
 
 
@@ -47,12 +50,25 @@ def row_part_keys(frame: pl.DataFrame, without: tuple[str, ...] = ()) -> pl.Seri
     return pl.Series(joined, dtype=pl.String)
 
 
+def batch_rows(frame: pl.DataFrame, most: int) -> int:
+    """Rows of the frame in a batch: at most `most`, and fewer where they hold large media."""
+    size = pl.element().struct.field("bytes").bin.size()
+    media = [c for c in present(frame) if c in MEDIA_PARTS]
+    if not media:
+        return most
+    sizes = frame.select(pl.col(c).list.eval(size).list.sum().sum() for c in media)
+    held = int(sum(sizes.row(0)))
+    return min(most, max(1, MOST_BYTES * len(frame) // max(held, 1)))
+
+
 def _keys(column: pl.Series) -> Iterator[str | None]:
     if column.dtype == pl.String:
         yield from column
         return
-    for media in column:
-        yield None if media is None else _ITEM_END.join(_medium_key(m) for m in media)
+    # A few at a time: polars turns many thousand values into Python objects at once.
+    for some in column.to_frame().iter_slices(_FEW):
+        for media in some.to_series().to_list():
+            yield None if media is None else _ITEM_END.join(_medium_key(m) for m in media)
 
 
 def _medium_key(medium: dict[str, Any]) -> str:

@@ -10,7 +10,13 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.data.row_parts import MEDIA_PARTS, REJECTED_IMAGES, ROW_PARTS, row_part_keys
+from curate.data.row_parts import (
+    MEDIA_PARTS,
+    REJECTED_IMAGES,
+    ROW_PARTS,
+    present,
+    row_part_keys,
+)
 
 MESSAGE = pl.Struct({"role": pl.String, "content": pl.String, "more": pl.String})
 """Role, text, and what else was published of the message: see `curate.data.message_parts`."""
@@ -92,27 +98,15 @@ def messages_text(column: str) -> pl.Expr:
     )
 
 
-def content_hashes(pairs: pl.DataFrame) -> list[bytes]:
-    """Hash of (prompt, unordered answers, annotator, parts of the row) for each row.
+def text_keys(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Texts `prompt`, `chosen`, `rejected` that differ where anything differs that a pair holds.
 
-    A flipped label keeps it.
+    Tools and media of the row belong to the prompt; images that only one answer speaks of belong to
+    that answer.
     """
-    keys = pairs.select(
-        *(messages_key(c).alias(c) for c in ("prompt", "chosen", "rejected")),
-        pl.col("annotator").fill_null(""),
-    )
-    keys = _with_row_parts(keys, pairs)
-    low, high = pl.min_horizontal("chosen", "rejected"), pl.max_horizontal("chosen", "rejected")
-    text = pl.concat_str("prompt", low, high, "annotator", separator="\x1d")
-    # hashlib has no vectorised form; one call a row is about a microsecond.
-    return [
-        blake2b(row, digest_size=_HASH_BYTES).digest()
-        for row in keys.select(text.cast(pl.Binary)).to_series().to_list()
-    ]
-
-
-def _with_row_parts(keys: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Keys with the row's parts: in the prompt's, or in the answers' where their images differ."""
+    keys = pairs.select(messages_key(c).alias(c) for c in ("prompt", "chosen", "rejected"))
+    if not present(pairs):
+        return keys
     differ = pairs.get_column(REJECTED_IMAGES, default=None)
     if differ is not None and differ.null_count() < len(pairs):
         apart = pl.col(REJECTED_IMAGES).is_not_null()
@@ -123,6 +117,27 @@ def _with_row_parts(keys: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
         pairs = pairs.with_columns(images=pl.when(~apart).then("images"))
     key = row_part_keys(pairs, without=(REJECTED_IMAGES,))
     return keys if key is None else keys.with_columns(pl.col("prompt") + key)
+
+
+def content_hashes(pairs: pl.DataFrame) -> list[bytes]:
+    """Hash of (prompt, unordered answers, annotator) and the row's parts; a flip keeps it."""
+    keys = text_keys(pairs).with_columns(pairs["annotator"].fill_null(""))
+    low, high = pl.min_horizontal("chosen", "rejected"), pl.max_horizontal("chosen", "rejected")
+    text = pl.concat_str("prompt", low, high, "annotator", separator="\x1d")
+    # hashlib has no vectorised form; one call a row is about a microsecond.
+    return [
+        blake2b(row, digest_size=_HASH_BYTES).digest()
+        for row in keys.select(text.cast(pl.Binary)).to_series().to_list()
+    ]
+
+
+def as_pair_table(frame: pl.DataFrame) -> pl.DataFrame:
+    """A pair table of any version, such as an older run's, with all columns of this one."""
+    parts = {c: t for c, t in ROW_PARTS.items() if c not in frame.columns}
+    role, content = (pl.element().struct.field(name) for name in ("role", "content"))
+    old = [c for c in ("prompt", "chosen", "rejected") if frame.schema[c] != MESSAGES]
+    turns = (pl.col(c).list.eval(message(role, content)).cast(MESSAGES) for c in old)
+    return frame.with_columns(*turns, *(pl.lit(None, dtype=t).alias(c) for c, t in parts.items()))
 
 
 class PairIds:

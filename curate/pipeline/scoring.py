@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 
+from curate.data.row_parts import MEDIA, MEDIA_PARTS
 from curate.data.table import batches
 from curate.pipeline.engines.base import Engine
 from curate.pipeline.engines.local import LocalEngine
@@ -102,6 +103,8 @@ def _row_scores(
     kept: RowScores | None,
 ) -> Iterator[pl.DataFrame]:
     """Scores of all pairs, batch by batch; only those that are not kept are computed."""
+    # No row scorer looks at files of media, which must not travel to other processes.
+    pairs = pairs.with_columns(pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_PARTS)
     wanted = batches(len(pairs), ROW_BATCH)
     if kept is None or not len(pairs):
         yield from engine.rows(step, (pairs[rows] for rows in wanted or [slice(0, 0)]), context)

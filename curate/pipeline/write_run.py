@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from curate.data.row_parts import batch_rows
 from curate.data.table import BATCH_ROWS, batches, fingerprint
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.manifest import make_manifest
@@ -116,7 +117,7 @@ def _parts(frame: pl.DataFrame, task: Task | None = None) -> Iterator[pl.DataFra
     # Taken by number: a slice of a frame in one piece would take along the texts of all of it when
     # it is turned into Arrow.
     whole = frame.rechunk()
-    for rows in batches(len(frame), BATCH_ROWS) or [slice(0, 0)]:
+    for rows in batches(len(frame), batch_rows(frame, BATCH_ROWS)) or [slice(0, 0)]:
         yield whole[np.arange(rows.start, rows.stop)]
         if task is not None:
             task.advance(rows.stop - rows.start)

@@ -116,7 +116,7 @@ def _one(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
 
 
 def _said(value: Any) -> Any:
-    """A value without keys that are null, which say nothing; arguments of calls stay as they are."""
+    """A value without keys that are null, which say nothing; calls' arguments stay as they are."""
     if isinstance(value, dict):
         return {k: v if k == "arguments" else _said(v) for k, v in value.items() if v is not None}
     return [_said(v) for v in value] if isinstance(value, list) else value

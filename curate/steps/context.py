@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
-from curate.data.hashes import hashed, numbers_by_appearance, same_answers, select_in_batches
-from curate.data.table import messages_key
+from curate.data.hashes import numbers_by_appearance, prompt_keys, same_answers
 from curate.steps.models import Inference
 from curate.store.workspace import Workspace
 
@@ -131,8 +130,7 @@ class Context:
         """One integer a pair, equal where the prompts are, by first appearance; (pairs,)."""
 
         def make() -> NDArray[np.int64]:
-            keys = select_in_batches(pairs, hashed(messages_key("prompt")).alias("k"))
-            return numbers_by_appearance(keys["k"])[0]
+            return numbers_by_appearance(prompt_keys(pairs))[0]
 
         return self.of_pairs(PROMPT_GROUPS, pairs, make)
 

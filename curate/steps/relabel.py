@@ -5,9 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.extra_column import extra_with
+from curate.data.row_parts import REJECTED_IMAGES
 from curate.steps.contracts import Column, FilterResult, keep_all
 
-RELABELLED = ("chosen", "rejected", "extra")
+RELABELLED = ("chosen", "rejected", "extra", "images", REJECTED_IMAGES)
 """The pair columns that are read and changed."""
 _MARK, _UNMARK = '"flipped":true', '"flipped":false'
 FLIPPED = Column("flipped", "the label was turned round", "bool")
@@ -27,10 +28,13 @@ def turned_round(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
         .otherwise(extra_with("extra", "flipped", pl.lit("true")))
     )
     marked = pairs.select(*RELABELLED, flips.alias("flipped"))
+    apart = pl.col("flipped") & pl.col(REJECTED_IMAGES).is_not_null()
     return marked.select(
         chosen=pl.when("flipped").then("rejected").otherwise("chosen"),
         rejected=pl.when("flipped").then("chosen").otherwise("rejected"),
         extra=pl.when("flipped").then(mark).otherwise("extra"),
+        images=pl.when(apart).then(REJECTED_IMAGES).otherwise("images"),
+        rejected_images=pl.when(apart).then("images").otherwise(REJECTED_IMAGES),
     )
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import polars as pl
 from pyarrow import parquet
 
-from curate.data.table import DROP_REASON, DROP_STEP, batches
+from curate.data.columnar import rows_in_batch
+from curate.data.row_parts import batch_rows
+from curate.data.table import DROP_REASON, DROP_STEP, as_pair_table, batches
 from curate.errors import CurateError
 from curate.store.workspace import Workspace
 from curate.write.contents import Contents, is_ours
@@ -129,7 +131,8 @@ def as_read(
     sides = _Rows(kept), _Rows(dropped)
 
     def parts() -> Iterator[pl.DataFrame]:
-        for rows in batches(len(order), _BATCH_ROWS) or [slice(0, 0)]:
+        size = min(side.batch_rows() for side in sides)
+        for rows in batches(len(order), size) or [slice(0, 0)]:
             number = int(is_kept[rows].sum())
             counts = number, rows.stop - rows.start - number
             found = [side.take(count) for side, count in zip(sides, counts, strict=True)]
@@ -147,6 +150,10 @@ class _Rows:
         self._frames = frames
         self._held = next(frames, pl.DataFrame())
 
+    def batch_rows(self) -> int:
+        """Rows that can be held at a time."""
+        return batch_rows(self._held, _BATCH_ROWS)
+
     def take(self, rows: int) -> pl.DataFrame:
         """The next rows."""
         while len(self._held) < rows:
@@ -158,5 +165,5 @@ class _Rows:
 def _frames(folder: Path) -> Iterator[pl.DataFrame]:
     for path in sorted(folder.glob("*.parquet")):
         with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                yield pl.DataFrame(pl.from_arrow(batch))
+            for batch in file.iter_batches(batch_size=rows_in_batch(file.metadata, _BATCH_ROWS)):
+                yield as_pair_table(pl.DataFrame(pl.from_arrow(batch)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curate.data.row_parts import MEDIA, MEDIA_PARTS
 from curate.data.table import MESSAGES, PAIR_COLUMNS, batches
 from curate.pipeline.engines.worker import Scored, WorkerSettings
 from curate.steps.context import PROMPT_GROUPS, SAME_ANSWERS, Context
@@ -56,7 +57,7 @@ class TableInputs:
             features = context.features
             arrays = {"vectors": features.vectors, "style": features.style}
             arrays |= {f"index/{part}": rows for part, rows in features.index.items()}
-        plain = [name for name in PAIR_COLUMNS if name not in _TEXTS]
+        plain = [name for name in PAIR_COLUMNS if name not in (*_TEXTS, *MEDIA_PARTS)]
         shared = {
             PROMPT_GROUPS: (pairs["pair_id"], context.prompt_groups(pairs)),
             SAME_ANSWERS: (pairs["pair_id"], context.same_answers(pairs)),
@@ -126,7 +127,8 @@ def _gather(inputs: TableInputs, context: Context, workspace: Workspace) -> pl.D
         plain = pl.concat([plain, texts], how="horizontal")
     else:
         plain = plain.with_columns(pl.lit(None, dtype=MESSAGES).alias(c) for c in _TEXTS)
-    return plain.select(list(PAIR_COLUMNS))
+    nothing = (pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_PARTS)
+    return plain.with_columns(nothing).select(list(PAIR_COLUMNS))
 
 
 def _array(name: str, references: list[Any], workspace: Workspace) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
+from curate.data.columnar import rows_in_batch
 from curate.errors import CurateError
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
@@ -22,7 +23,8 @@ def read_parquet(file: DataFile) -> Iterator[Block]:
     place = _Place(file, "Parquet")
     with file.seekable() as opened, place.told():
         parquet = pa_parquet.ParquetFile(opened, page_checksum_verification=True)
-        yield from place.blocks(parquet.schema_arrow, parquet.iter_batches(batch_size=BLOCK_ROWS))
+        rows = rows_in_batch(parquet.metadata, BLOCK_ROWS)
+        yield from place.blocks(parquet.schema_arrow, parquet.iter_batches(batch_size=rows))
 
 
 def read_arrow(file: DataFile) -> Iterator[Block]:
