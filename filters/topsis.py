@@ -28,6 +28,10 @@ _LARGEST = 1e12
 Normalisation = Literal["vector", "rank"]
 
 
+_ROUNDING = 1e-12
+"""Share of its values below which a column's spread is rounding."""
+
+
 class TOPSISParams(MissingParams):
     """Parameters of `topsis`."""
 
@@ -137,6 +141,9 @@ def closeness(
     if normalisation == "rank":
         ranks = [pl.Series(column).rank("average").to_numpy() for column in oriented.T]
         oriented = np.stack(ranks, axis=1)
+    # A column whose values differ by rounding alone says nothing, whatever its scale.
+    spread, size = np.ptp(oriented, axis=0), np.abs(oriented).max(axis=0)
+    oriented = np.where(spread > _ROUNDING * size, oriented, 0.0)
     norms = np.linalg.norm(oriented, axis=0)
     scaled = oriented / np.where(norms > 0, norms, 1.0) * (weights / weights.sum())
     to_best = np.linalg.norm(scaled - scaled.max(axis=0), axis=1)

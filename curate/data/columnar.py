@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyarrow import parquet
 
-_MOST_BYTES = 1 << 26
+_MOST_BYTES = 1 << 24
 """Unpacked bytes in one batch."""
 
 

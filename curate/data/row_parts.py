@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any
+from itertools import islice
 
+import numpy as np
 import polars as pl
 
 MEDIUM = pl.Struct({"path": pl.String, "bytes": pl.Binary})
@@ -23,9 +24,10 @@ ROW_PARTS: dict[str, pl.DataType] = {
     **dict.fromkeys(MEDIA_PARTS, MEDIA),
 }
 
-MOST_BYTES = 1 << 25
+MOST_BYTES = 1 << 24
 """Bytes of media in one batch."""
 _FEW = 64
+_HASH_BYTES = 16
 _PART_END, _ITEM_END, _FIELD_END = "\x1c", "\x1e", "\x1f"
 
 
@@ -62,16 +64,34 @@ def batch_rows(frame: pl.DataFrame, most: int) -> int:
 
 
 def _keys(column: pl.Series) -> Iterator[str | None]:
+    """Each value as a text, null for null."""
     if column.dtype == pl.String:
         yield from column
         return
-    # A few at a time: polars turns many thousand values into Python objects at once.
+    # A few at a time: the bytes are laid out anew to be hashed.
     for some in column.to_frame().iter_slices(_FEW):
-        for media in some.to_series().to_list():
-            yield None if media is None else _ITEM_END.join(_medium_key(m) for m in media)
+        lists = some.to_series()
+        media = lists.explode(empty_as_null=False, keep_nulls=False).struct
+        paths = media.field("path").to_list()
+        keys = [
+            f"{path or ''}{_FIELD_END}{digest}"
+            for path, digest in zip(paths, _digests(media.field("bytes")), strict=True)
+        ]
+        rest = iter(keys)
+        for length in lists.list.len():
+            yield None if length is None else _ITEM_END.join(islice(rest, length))
 
 
-def _medium_key(medium: dict[str, Any]) -> str:
-    data = medium["bytes"]
-    digest = blake2b(data, digest_size=16).hexdigest() if data is not None else ""
-    return f"{medium['path'] or ''}{_FIELD_END}{digest}"
+def _digests(data: pl.Series) -> list[str]:
+    """A hash of each value's bytes, which do not become Python objects; empty for null."""
+    array = data.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, values = array.buffers()
+    if values is None:
+        return [""] * len(array)
+    ends = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    room, spans = memoryview(values), zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
+    known = data.is_not_null().to_list()
+    return [
+        blake2b(room[start:end], digest_size=_HASH_BYTES).hexdigest() if there else ""
+        for (start, end), there in zip(spans, known, strict=True)
+    ]

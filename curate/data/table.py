@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -74,6 +75,23 @@ def message(role: str | pl.Expr, content: pl.Expr) -> pl.Expr:
     """A plain message of a role and a text."""
     spoken_by = pl.lit(role) if isinstance(role, str) else role
     return pl.struct(role=spoken_by, content=content, more=pl.lit(None, dtype=pl.String))
+
+
+def messages_series(name: str, turns: Iterable[Sequence[Mapping[str, Any]] | None]) -> pl.Series:
+    """Lists of messages (or null) as a column; many times faster than polars' own constructor."""
+    fields: dict[str, list[Any]] = {"role": [], "content": [], "more": []}
+    ends, known = [0], []
+    for row in turns:
+        for said in row or ():
+            for key, values in fields.items():
+                values.append(said.get(key))
+        ends.append(len(fields["role"]))
+        known.append(row is not None)
+    texts = [pa.array(values, pa.large_string()) for values in fields.values()]
+    messages = pa.StructArray.from_arrays(texts, list(fields))
+    nulls = pa.array([not k for k in known], pa.bool_())
+    lists = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), messages, mask=nulls)
+    return pl.Series(name, pl.from_arrow(lists), dtype=MESSAGES)
 
 
 def messages_key(column: str | pl.Expr) -> pl.Expr:

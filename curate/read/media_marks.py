@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS, kept, part_kind, whole
-from curate.data.table import MESSAGES
+from curate.data.table import messages_series
 
 _MARKED = {
     "images": (MARKS[IMAGES], "image"),
@@ -36,7 +36,7 @@ def marks_as_parts(pairs: pl.DataFrame) -> pl.DataFrame:
         turns = _parted(row, there)
         if turns is not None:
             prompts[row["_at"]], changed = turns, True
-    return pairs.with_columns(prompt=pl.Series(prompts, dtype=MESSAGES)) if changed else pairs
+    return pairs.with_columns(prompt=messages_series("prompt", prompts)) if changed else pairs
 
 
 def _parted(row: dict[str, Any], there: list[str]) -> list[dict[str, Any]] | None:

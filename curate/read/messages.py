@@ -18,7 +18,7 @@ from curate.data.message_parts import (
     parsed_object,
     whole,
 )
-from curate.data.table import MESSAGES, message
+from curate.data.table import MESSAGES, message, messages_series
 
 ROLES = {
     "human": "user",
@@ -41,6 +41,8 @@ _ANSWERERS = ("assistant", "gpt", "chatgpt", "bot", "model")
 _ROLE_KEYS = ("role", "from")
 _CONTENT_KEYS = ("content", "value")
 _CALL_KEYS = ("tool_calls", "function_call")
+_USUAL_ROLES = frozenset(("system", "user", "assistant"))
+_ROLE_AND_TEXT = 2
 _OWN = {"role", "content", "more"}
 LOOKED_AT = 20
 """Texts of a column by which it is decided whether to look into all of them."""
@@ -59,6 +61,10 @@ def as_messages(value: Any, own: bool = False) -> tuple[list[Turn] | None, str |
     out: list[Turn] = []
     before = ""
     for number, item in enumerate(listed, 1):
+        if _is_usual(item):
+            out.append({"role": item["role"], "content": item["content"]})
+            before = item["role"]
+            continue
         found = parsed_object(item)
         if not isinstance(found, dict):
             return (
@@ -78,6 +84,16 @@ def as_messages(value: Any, own: bool = False) -> tuple[list[Turn] | None, str |
             out.extend(turns)
         before = speaker
     return out, None
+
+
+def _is_usual(item: Any) -> bool:
+    """Whether a message is a role and a text in the words of the pair table: nearly all are."""
+    return (
+        type(item) is dict
+        and len(item) == _ROLE_AND_TEXT
+        and type(item.get("content")) is str
+        and item.get("role") in _USUAL_ROLES
+    )
 
 
 def _is_call(turn: Turn) -> bool:
@@ -226,7 +242,7 @@ def listed_messages(name: str, values: Sequence[Any], own: bool = False) -> Foun
         turns.append(turn)
         if problem:
             errors[row] = f"'{name}' {problem}"
-    return pl.Series(name, turns, dtype=MESSAGES), errors
+    return messages_series(name, turns), errors
 
 
 def _holds_json(column: pl.Series) -> bool:

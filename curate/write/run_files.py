@@ -164,6 +164,6 @@ class _Rows:
 
 def _frames(folder: Path) -> Iterator[pl.DataFrame]:
     for path in sorted(folder.glob("*.parquet")):
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(batch_size=rows_in_batch(file.metadata, _BATCH_ROWS)):
                 yield as_pair_table(pl.DataFrame(pl.from_arrow(batch)))

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from curate.data.table import MESSAGES, dense_numbers, messages_text
+from curate.data.table import dense_numbers, messages_series, messages_text
 from curate.models.lm.conversations import Conversations, conversations
 from curate.models.lm.language_model import LanguageModel
 from curate.models.lm.network import Network
@@ -100,7 +100,7 @@ def _standardised(states: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _style(texts: Conversations, first: NDArray[np.int64]) -> NDArray[np.float32]:
     """Style of the distinct prompts, then of all answers."""
-    prompts = pl.Series("m", [texts.prompts[i] for i in first], dtype=MESSAGES)
-    answers = pl.Series("m", texts.answers, dtype=MESSAGES)
+    prompts = messages_series("m", [texts.prompts[i] for i in first])
+    answers = messages_series("m", texts.answers)
     both = pl.DataFrame({"m": pl.concat([prompts, answers])}).select(t=messages_text("m"))
     return text_style(both["t"].to_list())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.json_columns import decode_json
-from curate.data.table import MESSAGES, message
+from curate.data.table import MESSAGES, message, messages_series
 from curate.read.formats.base import ERROR, NO_PAIR, ROW, Format, RowSample, has_columns, turns
 from curate.read.formats.slots import place_slots
 from curate.read.formats.trl import split_shared
@@ -109,7 +109,7 @@ def _messages(rows: pl.DataFrame, column: str) -> pl.Expr:
     """
     if rows.schema[column] == pl.String:
         parsed = (None if text is None else parsed_messages(text) for text in rows[column])
-        return pl.lit(pl.Series([as_messages(p)[0] if p else None for p in parsed], dtype=MESSAGES))
+        return pl.lit(messages_series(column, (as_messages(p)[0] if p else None for p in parsed)))
     said = pl.element().struct
     more = pl.when(~said.field("more").str.contains(_ONE_TEXT)).then(said.field("more"))
     turn = pl.struct(role=said.field("role"), content=said.field("content"), more=more)

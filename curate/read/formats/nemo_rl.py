@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import orjson
 import polars as pl
 
-from curate.data.table import MESSAGES
+from curate.data.table import messages_series
 from curate.read.formats.base import Format, RowSample, has_columns, share, turns
 from curate.read.formats.slots import place_slots
 from curate.read.messages import as_messages
@@ -36,8 +36,8 @@ class NeMoRL(Format):
         found = [_completions(text) for text in rows["completions"]]
         return place_slots(
             rows.with_columns(
-                pl.Series("_first", [f[0] for f in found], dtype=MESSAGES),
-                pl.Series("_second", [f[1] for f in found], dtype=MESSAGES),
+                messages_series("_first", [f[0] for f in found]),
+                messages_series("_second", [f[1] for f in found]),
                 pl.Series("_gap", [f[2] for f in found], dtype=pl.Float64),
                 prompt=turns(rows, "context", "user"),
             ),

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.table import MESSAGES
+from curate.data.table import MESSAGES, messages_series
 from curate.read.formats.base import ERROR, Format, RowSample, has_columns, turns, with_system
 
 _PREFIX_ERROR = (
@@ -98,7 +98,7 @@ def split_shared(rows: pl.DataFrame) -> pl.DataFrame:
 def _split_rows(rows: pl.DataFrame, split: Any) -> pl.DataFrame:
     parts = [split(c, r) for c, r in zip(rows["chosen"], rows["rejected"], strict=True)]
     columns = {
-        name: pl.Series(name, [part[i] for part in parts], dtype=MESSAGES)
+        name: messages_series(name, (part[i] for part in parts))
         for i, name in enumerate(("prompt", "chosen", "rejected"))
     }
     errors = pl.Series(ERROR, [part[3] for part in parts], dtype=pl.String)

@@ -11,7 +11,7 @@ import polars as pl
 
 from curate.data.json_columns import decode_json
 from curate.data.json_text import object_to_json, to_json
-from curate.data.table import MESSAGES
+from curate.data.table import messages_series
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
 from curate.read.messages import as_messages, messages_in_texts
@@ -113,10 +113,8 @@ class PythonBlock(Block):
 
 def _text_series(name: str, values: list[Any], fmt: Format, errors: dict[int, str]) -> pl.Series:
     """A text column as String or as messages, whichever most of its values are."""
-    try:
-        return pl.Series(name, values, dtype=pl.String, strict=True)
-    except (TypeError, pl.exceptions.PolarsError):
-        pass  # not text throughout
+    if {type(value) for value in values} <= {str, type(None)}:
+        return pl.Series(name, values, dtype=pl.String)
     kinds = Counter("text" if type(v) is str else "messages" for v in values if _is_text(v))
     most = "messages" if kinds["messages"] > kinds["text"] else "text"
     out: list[Any] = []
@@ -126,7 +124,9 @@ def _text_series(name: str, values: list[Any], fmt: Format, errors: dict[int, st
         out.append(converted)
         if problem:
             errors.setdefault(i, f"'{name}' {problem}")
-    return pl.Series(name, out, dtype=pl.String if most == "text" else MESSAGES)
+    if most == "text":
+        return pl.Series(name, out, dtype=pl.String)
+    return messages_series(name, out)
 
 
 def _is_text(value: Any) -> bool:

@@ -22,7 +22,8 @@ def read_parquet(file: DataFile) -> Iterator[Block]:
     """Blocks of a Parquet file; checksums of its pages are verified where it has some."""
     place = _Place(file, "Parquet")
     with file.seekable() as opened, place.told():
-        parquet = pa_parquet.ParquetFile(opened, page_checksum_verification=True)
+        # Without a buffer ahead, which would hold all row groups until the last is read.
+        parquet = pa_parquet.ParquetFile(opened, page_checksum_verification=True, pre_buffer=False)
         rows = rows_in_batch(parquet.metadata, BLOCK_ROWS)
         yield from place.blocks(parquet.schema_arrow, parquet.iter_batches(batch_size=rows))
 
