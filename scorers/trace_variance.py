@@ -10,7 +10,7 @@ from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.models.lm.answers import STATUS, Answers, answer_values, with_status
-from curate.models.lm.tokens import Encoder, Messages, Rendered
+from curate.models.lm.tokens import Encoder, Messages, Prompt, Rendered
 from curate.steps.models import Model
 
 NO_TRACE = "no reasoning trace"
@@ -26,9 +26,10 @@ class TraceVarianceParams(Parameters):
 class TraceVariance(Scorer[TraceVarianceParams]):
     """Variance of the final answer's log-probability over two prompts: with its trace, and without.
 
-    For answers `<think>trace</think>final`: a = mean log p(final | prompt, trace) a token and b the
-    same after an empty trace; the variance of the two is (a - b)^2 / 4. BVPO weighs gradients of
-    both kinds; taking the variance of the log-probability as a score is our reading.
+    For answers `<think>trace</think>final`, or with the trace as `reasoning_content`: a = mean
+    log p(final | prompt, trace) a token and b the same after an empty trace; the variance of the
+    two is (a - b)^2 / 4. BVPO weighs gradients of both kinds; taking the variance of the
+    log-probability as a score is our reading.
     """
 
     name = "trace_variance"
@@ -63,14 +64,14 @@ class TraceVariance(Scorer[TraceVarianceParams]):
         return with_status(values, given, empty)
 
     def _values(self, pairs: pl.DataFrame, context: Context, keep: bool) -> Answers:
-        def write(encoder: Encoder, prompt: Messages, answer: Messages) -> Rendered | str:
+        def write(encoder: Encoder, prompt: Prompt, answer: Messages) -> Rendered | str:
             return _write(encoder, prompt, answer, keep)
 
         kind = ("answers_traced", str(keep))
         return answer_values(pairs, context, self.params.model, kind, write=write)
 
 
-def _write(encoder: Encoder, prompt: Messages, answer: Messages, keep: bool) -> Rendered | str:
+def _write(encoder: Encoder, prompt: Prompt, answer: Messages, keep: bool) -> Rendered | str:
     """The final answer after the prompt and its trace, or after an empty one."""
     text = answer[-1]["content"] or "" if answer else ""
     before, mark, final = text.partition(_CLOSE)

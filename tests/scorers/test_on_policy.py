@@ -23,7 +23,7 @@ def naive(folder: Path, pairs: pl.DataFrame) -> np.ndarray:
         for side in ("chosen", "rejected"):
             prompt = row["prompt"]
             text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-            whole = tokenizer.apply_chat_template([*prompt, *row[side]], tokenize=False).rstrip()
+            whole = tokenizer.apply_chat_template([*prompt, *row[side]], tokenize=False)
             start = tokenizer(text)["input_ids"]
             ids = start + tokenizer(whole[len(text) :])["input_ids"]
             with torch.no_grad():

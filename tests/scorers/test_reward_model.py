@@ -32,7 +32,7 @@ def one_by_one(folder: Path, pairs: Any) -> np.ndarray:
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def one(messages: list[dict[str, str]]) -> list[float]:
-        text = tokenizer.apply_chat_template(messages, tokenize=False).rstrip()
+        text = tokenizer.apply_chat_template(messages, tokenize=False)
         with torch.no_grad():
             return model(torch.tensor([tokenizer(text)["input_ids"]])).logits[0].tolist()
 

@@ -28,7 +28,7 @@ def mixed_loop(first: Path, second: Path, pairs: pl.DataFrame, mix: float) -> np
 
     def one(prompt: list[dict[str, str]], answer: list[dict[str, str]]) -> float:
         text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-        whole = tokenizer.apply_chat_template([*prompt, *answer], tokenize=False).rstrip()
+        whole = tokenizer.apply_chat_template([*prompt, *answer], tokenize=False)
         start = tokenizer(text)["input_ids"]
         ids = torch.tensor([start + tokenizer(whole[len(text) :])["input_ids"]])
         with torch.no_grad():

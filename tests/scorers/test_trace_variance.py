@@ -42,8 +42,8 @@ def test_variance_of_the_final_answer(tiny: Path) -> None:
     found = TraceVariance(model=str(tiny)).score(PAIRS, CONTEXT)
     prompt = "<|user|> what is a cat<eos>\n<|assistant|> "
     for side, trace, final in (
-        ("chosen", "the dog sat on the mat", "an animal<eos>"),
-        ("rejected", "slept", "a question<eos>"),
+        ("chosen", "the dog sat on the mat", "an animal<eos>\n"),
+        ("rejected", "slept", "a question<eos>\n"),
     ):
         a = mean_logprob(tiny, f"{prompt}<think>{trace}</think>\n\n", final)
         b = mean_logprob(tiny, f"{prompt}<think>\n\n</think>\n\n", final)

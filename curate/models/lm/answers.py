@@ -18,7 +18,7 @@ from curate.models.lm.conversations import (
     model_facts,
 )
 from curate.models.lm.language_model import LanguageModel, Measure, Usage
-from curate.models.lm.tokens import Encoded, Encoder, Messages, Rendered
+from curate.models.lm.tokens import Encoded, Encoder, Messages, Prompt, Rendered
 from curate.steps.context import MODELS
 from curate.steps.contracts import Column
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from curate.steps.models import ModelSpec
 
 M = TypeVar("M")
-Write = Callable[[Encoder, Messages, Messages], Rendered | str]
+Write = Callable[[Encoder, Prompt, Messages], Rendered | str]
 """How a conversation is written; a plain text says why it cannot be."""
 OK, NO_TOKENS = "ok", "answer without tokens"
 STATUS = Column(

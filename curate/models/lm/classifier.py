@@ -23,7 +23,7 @@ from curate.models.lm.loading import (
     load_config,
     load_tokenizer,
 )
-from curate.models.lm.tokens import Encoded, Encoder, Messages, Rendered
+from curate.models.lm.tokens import Encoded, Encoder, Messages, Prompt, Rendered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,10 +105,10 @@ class Classifier:
             return Layout.of(self._tokenizer, 1)
         return None if self.encoder.templated else Layout.of(self._tokenizer, 2)
 
-    def render(self, prompt: Messages, answer: Messages) -> Rendered | str:
+    def render(self, prompt: Prompt, answer: Messages) -> Rendered | str:
         """The texts that the model reads, or why its template refuses them."""
         if self.part == "answer":
-            return self.encoder.plain((), answer)
+            return self.encoder.plain(Prompt(), answer)
         if not self.encoder.templated:
             return self.encoder.plain(prompt, answer)
         return self.encoder.render(prompt, answer)

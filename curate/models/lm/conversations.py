@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 import polars as pl
 
-from curate.data.table import dense_numbers, messages_key
+from curate.data.row_parts import DOCUMENTS, TEXT_PARTS
+from curate.data.table import dense_numbers, text_keys
+from curate.models.lm.tokens import Messages, Prompt
 from curate.store.rows import row_key
 
 if TYPE_CHECKING:
@@ -26,15 +29,15 @@ class Conversations:
     """Each distinct (prompt, answer) once.
 
     Attributes:
-        prompts: messages of each conversation's prompt.
+        prompts: of each conversation: messages, tools and the template's arguments.
         answers: messages of its answer.
         keys: (conversations,) a text of prompt and answer that no other conversation has.
         chosen: (pairs,) the conversation of each pair's preferred answer.
         rejected: (pairs,) that of the other answer.
     """
 
-    prompts: list[list[dict[str, str]]]
-    answers: list[list[dict[str, str]]]
+    prompts: list[Prompt]
+    answers: list[Messages]
     keys: list[tuple[str, str]]
     chosen: NDArray[np.int64]
     rejected: NDArray[np.int64]
@@ -45,12 +48,14 @@ class Conversations:
 
 def conversations(pairs: pl.DataFrame) -> Conversations:
     """The distinct conversations of a pair table, in the order of their keys."""
+    keys = text_keys(pairs)
     sides = [
-        pairs.select(
-            messages_key("prompt").alias("p"),
-            messages_key(side).alias("a"),
-            pl.col("prompt"),
-            answer=pl.col(side),
+        keys.select(
+            pl.col("prompt").alias("p"),
+            pl.col(side).alias("a"),
+            pairs["prompt"],
+            *_text_parts(pairs),
+            answer=pairs[side],
         )
         for side in ("chosen", "rejected")
     ]
@@ -58,12 +63,24 @@ def conversations(pairs: pl.DataFrame) -> Conversations:
     numbers = dense_numbers(both["pair"])
     first = both.with_columns(n=pl.Series(numbers)).unique("n", keep="first").sort("n")
     return Conversations(
-        first["prompt"].to_list(),
+        [_prompt(row) for row in first.select("prompt", *TEXT_PARTS).iter_rows(named=True)],
         first["answer"].to_list(),
         list(zip(first["p"].to_list(), first["a"].to_list(), strict=True)),
         numbers[: len(pairs)],
         numbers[len(pairs) :],
     )
+
+
+def _text_parts(pairs: pl.DataFrame) -> list[pl.Series]:
+    """Tools, arguments and documents of the pairs; null where the frame has no such column."""
+    nothing = pl.Series([None] * len(pairs), dtype=pl.String)
+    return [pairs.get_column(c, default=nothing).alias(c) for c in TEXT_PARTS]
+
+
+def _prompt(row: dict[str, Any]) -> Prompt:
+    tools, arguments, documents = (orjson.loads(row[c]) if row[c] else None for c in TEXT_PARTS)
+    given = {**(arguments or {}), **({DOCUMENTS: documents} if documents else {})}
+    return Prompt(row["prompt"], tools, given)
 
 
 def looked_up(

@@ -14,7 +14,7 @@ from curate.data.table import dense_numbers, messages_series, messages_text
 from curate.models.lm.conversations import Conversations, conversations
 from curate.models.lm.language_model import LanguageModel
 from curate.models.lm.network import Network
-from curate.models.lm.tokens import Encoder, Rendered
+from curate.models.lm.tokens import Encoder, Messages, Prompt, Rendered
 from curate.models.lm.trees import TreeBatch
 from curate.models.text.style import text_style
 from curate.steps.features import Features
@@ -76,9 +76,7 @@ def _states(texts: Conversations, model: LanguageModel, progress: Progress) -> N
     return out
 
 
-def written(
-    encoder: Encoder, prompt: list[dict[str, str]], answer: list[dict[str, str]]
-) -> Rendered:
+def written(encoder: Encoder, prompt: Prompt, answer: Messages) -> Rendered:
     """By the template, or plainly where that refuses the conversation."""
     found = encoder.render(prompt, answer)
     return encoder.plain(prompt, answer) if isinstance(found, str) else found
@@ -100,7 +98,7 @@ def _standardised(states: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _style(texts: Conversations, first: NDArray[np.int64]) -> NDArray[np.float32]:
     """Style of the distinct prompts, then of all answers."""
-    prompts = messages_series("m", [texts.prompts[i] for i in first])
+    prompts = messages_series("m", [texts.prompts[i].messages for i in first])
     answers = messages_series("m", texts.answers)
     both = pl.DataFrame({"m": pl.concat([prompts, answers])}).select(t=messages_text("m"))
     return text_style(both["t"].to_list())

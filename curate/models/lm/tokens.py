@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
+
+from curate.data.message_parts import whole
 
 if TYPE_CHECKING:
     from curate.steps.models import Inference
 
-Messages = Sequence[dict[str, str]]
+Messages = Sequence[Mapping[str, str | None]]
+"""Messages of the pair table."""
 _CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What an answer follows.
+
+    Attributes:
+        messages: of the pair table.
+        tools: definitions of functions for the chat template.
+        arguments: `chat_template_kwargs`, documents included.
+    """
+
+    messages: Messages = ()
+    tools: list[Any] | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,37 +79,38 @@ class Encoder:
         found: dict[str, int] = self._tokenizer.get_vocab()
         return found
 
-    def render(self, prompt: Messages, answer: Messages) -> Rendered | str:
-        """The texts, or why the template refuses the conversation."""
+    def render(self, prompt: Prompt, answer: Messages) -> Rendered | str:
+        """The texts, or why the template refuses the conversation.
+
+        The template gets messages as published, tools and arguments, as TRL's trainers give them.
+        The answer begins where prompt and conversation part, which is before the prompt's end for a
+        template that opens the answer's turn in its own way (a reasoning block, say), and ends with
+        what the template writes after the end of the turn.
+        """
         if not self.templated:
-            return _plain(prompt, answer, self._tokenizer.eos_token or "")
+            return _plain(prompt.messages, answer, self._tokenizer.eos_token or "")
         try:
-            before = self._template([*prompt], True)
-            whole = self._template([*prompt, *answer], False)
+            before = self._template(prompt, (), True)
+            both = self._template(prompt, answer, False)
         except Exception as error:  # a template is code of the model's authors: it raises anything
             return f"chat template: {(str(error).splitlines() or ['?'])[0][:200]}"
-        return Rendered(before, self._answer_of(before, whole, answer))
+        shared = before if both.startswith(before) else commonprefix([before, both])  # noqa: RUF071 (of texts)
+        return Rendered(shared, both[len(shared) :])
 
     @staticmethod
-    def plain(prompt: Messages, answer: Messages) -> Rendered:
+    def plain(prompt: Prompt, answer: Messages) -> Rendered:
         """Prompt and answer as texts, without template and end of text."""
-        return Rendered(_turns(prompt), _turns(answer))
+        return Rendered(_turns(prompt.messages), _turns(answer))
 
-    def _template(self, messages: list[dict[str, str]], generate: bool) -> str:
+    def _template(self, prompt: Prompt, answer: Messages, generate: bool) -> str:
         text: str = self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=generate
+            [whole(message) for message in (*prompt.messages, *answer)],
+            tokenize=False,
+            add_generation_prompt=generate,
+            tools=prompt.tools,
+            **prompt.arguments,
         )
         return text
-
-    def _answer_of(self, before: str, whole: str, answer: Messages) -> str:
-        eos = self._tokenizer.eos_token or ""
-        if not whole.startswith(before):
-            # A template that opens the answer's turn in its own way (a reasoning block, say).
-            return "\n\n".join(m["content"] or "" for m in answer) + eos
-        text = whole[len(before) :]
-        # What the template writes after the end of the turn belongs to the next turn.
-        stripped = text.rstrip()
-        return stripped if eos and stripped.endswith(eos) else text
 
     def encode(self, texts: Sequence[Rendered]) -> list[Encoded]:
         """Token ids of rendered conversations; each distinct text is tokenised once."""

@@ -15,6 +15,7 @@ from curate import CurateError
 from curate.data.table import PAIR_COLUMNS
 from curate.models.lm.answers import NO_TOKENS, answer_logprobs, language_model
 from curate.models.lm.network import Network
+from curate.models.lm.tokens import Prompt
 from curate.steps.context import Context
 from curate.steps.models import Inference, ModelSpec
 from curate.store.store import Store
@@ -49,7 +50,7 @@ def plain_loop(folder: Path, pairs: pl.DataFrame, alone: bool = False) -> np.nda
 
     def one(prompt: list[dict[str, str]], answer: list[dict[str, str]]) -> tuple[float, int]:
         text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-        whole = tokenizer.apply_chat_template([*prompt, *answer], tokenize=False).rstrip()
+        whole = tokenizer.apply_chat_template([*prompt, *answer], tokenize=False)
         start = tokenizer(text)["input_ids"]
         ids = start + tokenizer(whole[len(text) :])["input_ids"]
         if alone:
@@ -126,7 +127,7 @@ def test_bos_stands_once(tmp_path: Path) -> None:
     for template in ("<bos>" + TEMPLATE, TEMPLATE):
         tiny_tokenizer(tmp_path, bos=True, template=template)
         model = language_model(Context(), ModelSpec(name=str(tmp_path)))
-        rendered = model.encoder.render(turn("a cat", "user"), turn("dog"))
+        rendered = model.encoder.render(Prompt(turn("a cat", "user")), turn("dog"))
         assert not isinstance(rendered, str)
         ids = model.encoder.encode([rendered])[0].prompt
         assert ids[0] == 1

@@ -36,10 +36,9 @@ def test_vectors_are_the_states_after_the_last_tokens(tiny: Path) -> None:
         return np.asarray(out.hidden_states[-1][0, -1])
 
     def written(messages: list[dict[str, str]], answer: bool) -> str:
-        text = tokenizer.apply_chat_template(
+        return tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=not answer
         )
-        return text.rstrip() if answer else text
 
     prompts, answers = {}, {}
     for r in pairs.to_dicts():
