@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.text.answer_texts import of_distinct
-from curate.optional_packages import need
+from curate.models.text.languages import Languages
 
 
 class LanguageParams(Parameters):
@@ -53,7 +53,7 @@ class Language(Scorer[LanguageParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Languages of a batch."""
         parts = ("prompt", "chosen", "rejected")
-        found = of_distinct(pairs, parts, self._code)
+        found = of_distinct(pairs, parts, self._languages.of)
         frame = pl.DataFrame(
             [pl.Series(p, v, pl.String) for p, v in zip(parts, found, strict=True)]
         )
@@ -63,16 +63,6 @@ class Language(Scorer[LanguageParams]):
             )
         )
 
-    def _code(self, text: str) -> str | None:
-        code, probability = self._identifier.classify(text)
-        return str(code) if probability >= self.params.least else None
-
     @cached_property
-    def _identifier(self) -> Any:
-        need("py3langid", "hygiene", "scorer 'language'")
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-        identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        if self.params.languages:
-            identifier.set_languages(list(self.params.languages))
-        return identifier
+    def _languages(self) -> Languages:
+        return Languages("scorer 'language'", self.params.least, self.params.languages)

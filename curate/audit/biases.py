@@ -23,18 +23,18 @@ def audit_biases(pairs: pl.DataFrame) -> dict[str, Any]:
     texts = [voted.select(messages_text(c)).to_series().to_list() for c in ("chosen", "rejected")]
     chosen, rejected = (text_style(t) for t in texts)
     traits = [
-        _share(name, chosen[:, i] > rejected[:, i], chosen[:, i] != rejected[:, i])
+        share(name, chosen[:, i] > rejected[:, i], chosen[:, i] != rejected[:, i])
         for i, name in enumerate(STYLE_FEATURES)
     ]
     found: dict[str, Any] = {"preferred_has_more": traits}
     slot = voted.select(s=extra_value(SLOT_KEY).cast(pl.Float64, strict=False))["s"]
     known = slot.is_not_null().to_numpy()
     if known.any():
-        found["position"] = _share("first slot", (slot == 1).fill_null(False).to_numpy(), known)
+        found["position"] = share("first slot", (slot == 1).fill_null(False).to_numpy(), known)
     return found
 
 
-def _share(name: str, more: NDArray[np.bool_], counted: NDArray[np.bool_]) -> dict[str, Any]:
+def share(name: str, more: NDArray[np.bool_], counted: NDArray[np.bool_]) -> dict[str, Any]:
     """Share among the counted pairs, with the 95 % interval of a binomial (Clopper-Pearson)."""
     count, total = int((more & counted).sum()), int(counted.sum())
     if total == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from curate.audit.agreement import audit_agreement
+from curate.audit.artefacts import audit_artefacts
 from curate.audit.biases import audit_biases
 from curate.audit.candidates import audit_candidates
 from curate.audit.disagreement import audit_disagreement
@@ -59,6 +60,7 @@ def audit(
         "noise": audit_noise(pairs.frame, context),
         "agreement": audit_agreement(pairs.frame),
         "biases": audit_biases(pairs.frame),
+        "artefacts": audit_artefacts(pairs.frame),
         "style": audit_style(pairs.frame, context, style_columns),
         "structure": audit_structure(pairs.frame),
         "candidates": audit_candidates(pairs.frame, context),

@@ -21,6 +21,7 @@ def show_audit(found: dict[str, Any]) -> None:
     _noise(found["noise"])
     _agreement(found["agreement"])
     _biases(found["biases"])
+    _artefacts(found.get("artefacts", []))
     _style(found.get("style"))
     _disagreement(found.get("disagreement"))
     _candidates(found.get("candidates", {}))
@@ -159,6 +160,18 @@ def _biases(biases: dict[str, Any]) -> None:
         if row["share"] is not None:
             interval = f"{row['low']:.1%} - {row['high']:.1%}"
             table.add_row(row["trait"], f"{row['share']:.1%}", interval, f"{row['pairs']:,}")
+    out.print(table)
+
+
+def _artefacts(rows: list[dict[str, Any]]) -> None:
+    """Marks that one answer alone has; only those that occur."""
+    found = [row for row in rows if row["pairs"]]
+    if not found:
+        return
+    table = _table("One answer alone has", "artefact", "chosen", "95 % interval", "pairs")
+    for row in found:
+        interval = f"{row['low']:.1%} - {row['high']:.1%}"
+        table.add_row(row["trait"], f"{row['share']:.1%}", interval, f"{row['pairs']:,}")
     out.print(table)
 
 

@@ -1,0 +1,92 @@
+"""Tool calls of an answer, and whether they are such as the tools' schemas want."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from curate.data.message_parts import parsed_object, tool_calls, whole
+
+Call = tuple[str, Any]
+"""Name and arguments."""
+_IN_TEXT = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|$)", re.DOTALL)
+
+
+def calls_of(messages: Sequence[Mapping[str, Any]]) -> list[Call]:
+    """The calls of an answer: fields of its messages, and `<tool_call>` texts of plain ones."""
+    found: list[Call] = []
+    for message in messages:
+        if message["more"] is not None:
+            found += tool_calls(whole(message))
+        elif "<tool_call>" in (message["content"] or ""):
+            found += [_from_text(text) for text in _IN_TEXT.findall(message["content"])]
+    return found
+
+
+def _from_text(text: str) -> Call:
+    call = parsed_object(text)
+    if not isinstance(call, dict):
+        return "", text
+    return str(call.get("name", "")), parsed_object(call.get("arguments", call.get("parameters")))
+
+
+class Tools:
+    """The tools of a row, by name.
+
+    Args:
+        tools: as published: OpenAI's {type, function}, plain {name, parameters}, or {name,
+            input_schema}; each may be a JSON text.
+    """
+
+    def __init__(self, tools: Sequence[Any]) -> None:
+        self._schemas: dict[str, Any] = {}
+        for tool in tools:
+            told = parsed_object(tool)
+            function = told.get("function", told) if isinstance(told, dict) else {}
+            if isinstance(function, dict) and isinstance(function.get("name"), str):
+                schema = function.get("parameters", function.get("input_schema"))
+                self._schemas[function["name"]] = parsed_object(schema)
+
+    def problem(self, call: Call) -> str | None:
+        """What is wrong with a call, None where nothing is.
+
+        Arguments must be a JSON object, the name one of the tools', and the arguments such as its
+        schema wants.
+        """
+        name, arguments = call
+        if not isinstance(arguments, dict) and arguments is not None:
+            return f"arguments of '{name}' are no JSON object"
+        if not self._schemas:
+            return None
+        if name not in self._schemas:
+            return f"there is no tool '{name}'"
+        return self._against_schema(name, arguments or {})
+
+    def _against_schema(self, name: str, arguments: dict[str, Any]) -> str | None:
+        from jsonschema import Draft202012Validator
+        from jsonschema.exceptions import SchemaError, best_match
+        from referencing import Registry
+        from referencing.exceptions import Unresolvable
+
+        schema = self._schemas[name]
+        if not isinstance(schema, dict):
+            return None
+        try:
+            Draft202012Validator.check_schema(schema)
+            # An empty registry: no schema is fetched from anywhere.
+            checker = Draft202012Validator(schema, registry=Registry())
+            wrong = best_match(checker.iter_errors(arguments))
+        except (SchemaError, Unresolvable, RecursionError) as error:
+            return f"the schema of '{name}' is wrong: {str(error).splitlines()[0][:80]}"
+        return None if wrong is None else f"'{name}': {wrong.message[:120]}"
+
+
+def same_calls(first: Sequence[Call], second: Sequence[Call]) -> bool:
+    """Whether two answers make the same calls in the same order."""
+    return [_canonical(call) for call in first] == [_canonical(call) for call in second]
+
+
+def _canonical(call: Call) -> str:
+    return json.dumps(call, sort_keys=True, default=str)

@@ -1,0 +1,78 @@
+"""Reasoning traces of both answers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import polars as pl
+
+from curate import Column, Context, Parameters, Scorer
+from curate.models.text.answer_texts import of_distinct
+from curate.models.text.languages import Languages
+
+_OPEN, _CLOSE = "<think>", "</think>"
+_LEAST = 40
+"""Characters from which a language is looked for."""
+
+
+class Trace(Scorer[Parameters]):
+    """Lengths of trace and answer, and what is odd about the trace.
+
+    A trace is the text between `<think>` and `</think>`, which is also how `reasoning_content` is
+    rendered. Without `</think>` it is cut off, and there is no answer after it. Languages are those
+    of langid, null for texts under 40 characters.
+    """
+
+    name = "trace"
+    purpose = "texts"
+    when = "For reasoning data: one-sided, cut-off or foreign-language traces give labels away."
+    summary = "length of reasoning trace and answer, one-sided or cut-off traces, their language"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+    Params = Parameters
+
+    def columns(self) -> tuple[Column, ...]:
+        """Lengths and flags of both answers."""
+        sides = (("chosen", "the preferred answer"), ("rejected", "the other answer"))
+        return (
+            *(Column(f"{s}_trace", f"length of the trace of {n}", unit="chars") for s, n in sides),
+            *(Column(f"{s}_answer", f"length of {n} after it", unit="chars") for s, n in sides),
+            *(Column(f"{s}_cut", f"the trace of {n} does not end", "bool") for s, n in sides),
+            *(
+                Column(f"{s}_same_language", f"trace and text of {n} are in one language", "bool")
+                for s, n in sides
+            ),
+            Column("one_sided", "one answer alone has a trace", "bool"),
+        )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Values of a batch."""
+        found = of_distinct(pairs, ("chosen", "rejected"), self._values)
+        columns: dict[str, list[Any]] = {}
+        for side, values in zip(("chosen", "rejected"), found, strict=True):
+            names = ("trace", "answer", "cut", "same_language")
+            columns |= {f"{side}_{n}": [v[i] for v in values] for i, n in enumerate(names)}
+        has = (pl.col(f"{side}_trace") > 0 for side in ("chosen", "rejected"))
+        first, second = has
+        dtypes = {c.name: c.dtype for c in self.columns() if c.name in columns}
+        frame = pl.DataFrame(columns, schema_overrides=dtypes)
+        return frame.with_columns(one_sided=first != second).select(c.name for c in self.columns())
+
+    def _values(self, text: str) -> tuple[int, int, bool, bool | None]:
+        before, ended, answer = text.partition(_CLOSE)
+        opened = _OPEN in before
+        if not opened and not ended:
+            return 0, len(text), False, None
+        trace = before.partition(_OPEN)[2] if opened else before
+        trace, answer = trace.strip(), answer.strip()
+        return len(trace), len(answer), not ended, self._same_language(trace, answer)
+
+    def _same_language(self, trace: str, answer: str) -> bool | None:
+        if min(len(trace), len(answer)) < _LEAST:
+            return None
+        codes = [self._languages.of(text) for text in (trace, answer)]
+        return None if None in codes else codes[0] == codes[1]
+
+    @cached_property
+    def _languages(self) -> Languages:
+        return Languages("scorer 'trace'")
