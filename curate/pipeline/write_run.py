@@ -26,7 +26,7 @@ from curate.steps.step_record import StepRecord
 from curate.store.workspace import Workspace
 from curate.write.card import make_card
 from curate.write.exports import Advice
-from curate.write.exports.parts import found_parts, loss_told, unheld
+from curate.write.exports.parts import found_parts, held_by, loss_told, unheld
 from curate.write.manifest import MANIFEST, smoothing
 from curate.write.output import OutputConfig
 from curate.write.run_files import DROPPED, KEPT, PAIRS, REJECTED, SCORES, as_read, keeps_pairs
@@ -55,7 +55,7 @@ def write_run(
     started = time.perf_counter()
     output = config.output
     parts = found_parts(result.kept)
-    plan.export.parts = frozenset(parts)
+    plan.export.parts = held_by(plan.export, output.file_type).intersection(parts)
     lost = loss_told(plan.export, parts, output.file_type)
     with staged(folder, overwrite) as stage, progress.task("write", result.rows_in) as task:
         shards = _write_pairs(plan, result, stage, output, task)

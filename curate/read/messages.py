@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,7 @@ _ANSWERERS = ("assistant", "gpt", "chatgpt", "bot", "model")
 _ROLE_KEYS = ("role", "from")
 _CONTENT_KEYS = ("content", "value")
 _CALL_KEYS = ("tool_calls", "function_call")
+_TRACE_ALONE = re.compile(rf"{THINK}\n(.*)\n{THOUGHT}\n\n\Z", re.DOTALL)
 _USUAL_ROLES = frozenset(("system", "user", "assistant"))
 _ROLE_AND_TEXT = 2
 _OWN = {"role", "content", "more"}
@@ -104,6 +106,9 @@ def _joined(turn: Turn, call: Turn) -> Turn:
     """A call after an assistant's text or call, which ms-swift writes apart, as one message."""
     first, second = whole(turn), whole(call)
     calls = [*(first.get("tool_calls") or ()), *second["tool_calls"]]
+    trace = _TRACE_ALONE.match(first.get("content") or "")
+    if trace:
+        first |= {"content": None, "reasoning_content": trace[1]}
     return kept({**second, **first, "tool_calls": calls})
 
 
@@ -160,7 +165,7 @@ def _called(text: str) -> dict[str, Any]:
     calls = _calls(rest)
     if calls is None:
         return {"content": text}
-    thought = trace.partition(THINK)[2].strip("\n") if mark else None
+    thought = trace.partition(THINK)[2].removeprefix("\n").removesuffix("\n") if mark else None
     return {"content": None, "reasoning_content": thought, "tool_calls": calls}
 
 

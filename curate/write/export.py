@@ -18,7 +18,7 @@ from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
 from curate.write.card import make_card
 from curate.write.exports import Advice, forms_holding, get_export
-from curate.write.exports.parts import check_held, found_parts, loss_told
+from curate.write.exports.parts import check_held, found_parts, held_by, loss_told
 from curate.write.manifest import MANIFEST, smoothing
 from curate.write.run_files import KEPT, RunFiles, is_run
 from curate.write.run_folder import staged
@@ -121,7 +121,8 @@ class _Attempt:
         self._place, self._run, self._folder = place, run, folder
         self._target, self._progress = target, progress
         self._form = get_export(target.format, "--to")
-        self._form.parts = known
+        self._form.parts = known & held_by(self._form, target.file_type)
+        self._known = known
         self._counts: dict[str, Any] = {}
         self._parts: Counter[str] = Counter()
         self._warnings = _Warnings()
@@ -155,7 +156,7 @@ class _Attempt:
         source = run.kept() if run else _read(self._place, self._counts, self._progress)
         for batch in read_ahead(source):
             parts = found_parts(batch)
-            if not parts.keys() <= self._form.parts:
+            if not parts.keys() <= self._known:
                 raise _MorePartsError(frozenset(parts))
             self._parts.update(parts)
             self._warnings.add(self._form.warnings(batch))

@@ -95,8 +95,8 @@ class Export(ABC):
         reserved: the columns that it makes besides those of the pair table.
         holds: the parts besides plain texts that come out as they went in; see `parts`.
         rewrites: parts that are written in another spelling, and which.
-        parts: those that the pairs have; set before the first is converted, since the columns of
-            all shards depend on it.
+        parts: those that the pairs have and the form holds; set before the first is converted,
+            since the columns of all shards depend on it.
     """
 
     name: ClassVar[str]

@@ -38,7 +38,7 @@ def message(pairs: pl.DataFrame, column: str, form: Export) -> pl.Series:
 
 def row_fields(pairs: pl.DataFrame, form: Export) -> list[pl.Series]:
     """The parts of rows that the data has and the form holds as columns of their own names."""
-    held = [part for part in form.parts if part in form.holds and part in pairs.columns]
+    held = [part for part in form.parts if part in pairs.columns]
     fields = [as_media(pairs[p], form) for p in held if p not in (TOOLS, ARGUMENTS, DOCUMENTS)]
     if TOOLS in held:
         fields.append(json_column(TOOLS, pairs[TOOLS].to_list()))
@@ -51,7 +51,7 @@ def as_media(media: pl.Series, form: Export) -> pl.Series:
     """Media as paths and URLs, or as {path, bytes} where some are in the table; none as []."""
     none = pl.lit([], dtype=MEDIA)
     listed = pl.select(pl.when(media.is_null()).then(none).otherwise(media).alias(media.name))
-    if FILE_BYTES in form.parts and FILE_BYTES in form.holds:
+    if FILE_BYTES in form.parts:
         fields = (pl.element().struct.field(name) for name in ("bytes", "path"))
         return listed.to_series().list.eval(pl.struct(fields)).cast(HUB_MEDIA)
     return listed.to_series().list.eval(pl.element().struct.field("path"))
