@@ -86,13 +86,10 @@ class Queue:
     def pair(self, at: int) -> dict[str, Any]:
         """What the page shows of the pair at a position; answers as HTML with a word diff."""
         one = self._view.frame[int(self.rows[at])]
-        (shown,) = pairs_with_diff(one, self._view.numeric)
-        texts = one.select(messages_text(part).alias(part) for part in ("prompt", "chosen"))
-        prompt, chosen = texts.row(0)
+        (shown,) = pairs_with_diff(one, self._view)
         return shown | {
             "at": at,
-            "prompt": prompt,
-            "chosen_text": chosen,
+            "chosen_text": one.select(messages_text("chosen")).item(),
             "tie": one["is_tie"][0],
             "scores": {name: round(float(v), 4) for name, v in shown["scores"].items()},
         }

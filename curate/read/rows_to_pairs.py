@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -18,6 +19,7 @@ from curate.read.formats.base import RowSample, finish
 from curate.read.formats.columns import ColumnMapping, MappedColumns
 from curate.read.formats.registry import fits
 from curate.read.formats.rule import RankingRule
+from curate.read.media_files import MediaFiles
 from curate.read.media_marks import marks_as_parts
 from curate.read.sources import Block, Source
 from curate.read.sources.data_file import first_line
@@ -88,6 +90,8 @@ class Reader:
         self._notes: dict[str, None] = {}
         self._replaced = 0
         self._counts: Counter[str] = Counter()
+        self._media = MediaFiles()
+        self._folder: Path | None = None
         self.format: Format | None = None
         self.pairs = 0
         self.rows = 0
@@ -100,6 +104,7 @@ class Reader:
         """
         for source in sources:
             self._notes |= dict.fromkeys(source.notes)
+            self._folder = source.folder
             held: list[pl.DataFrame] = []
             for block in source.blocks():
                 rows = self._rows(block, source.label)
@@ -165,7 +170,8 @@ class Reader:
         """
         assert self.format is not None
         try:
-            return marks_as_parts(_with_parts(finish(self.format.convert(rows), label), rows))
+            pairs = _with_parts(finish(self.format.convert(rows), label), rows)
+            return marks_as_parts(pairs)
         except CurateError:
             raise
         except (pl.exceptions.PolarsError, *_SHAPE_ERRORS) as error:
@@ -194,6 +200,7 @@ class Reader:
             if self._on_error == "stop":
                 raise malformed(repeated)
             pairs, rejected = pairs.filter(new), pl.concat([rejected, repeated])
+        self._media.look(pairs, self._folder)
         self._reasons.update(rejected["reason"].to_list())
         self.pairs += len(pairs)
         return Pairs(
@@ -208,7 +215,8 @@ class Reader:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of what was read so far."""
-        notes = (*self._notes, *(f"{n:,} {text}" for text, n in self._counts.items()))
+        counted = (f"{n:,} {text}" for text, n in self._counts.items())
+        notes = (*self._notes, *counted, *self._media.notes())
         if not self._replaced:
             return notes
         told = (

@@ -13,10 +13,12 @@ from typing import Any
 import polars as pl
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
 
 from curate.data.table import messages_text
 from curate.errors import CurateError
 from curate.report import charts
+from curate.report.blocks import row_blocks, split_blocks
 from curate.report.noise import noise
 from curate.report.prompt_map import FILE
 from curate.report.run_view import RunView, load_view
@@ -68,7 +70,7 @@ def report_html(view: RunView) -> str:
         kinds=charts.kinds(view),
         tables={name: charts.groups(view, name) for name in ("source", "annotator")},
         suspicion=view.suspicion,
-        suspicious=pairs_with_diff(view.most_suspicious(SUSPICIOUS), view.numeric),
+        suspicious=pairs_with_diff(view.most_suspicious(SUSPICIOUS), view),
         config=yaml.safe_dump(manifest["config"], sort_keys=False),
         versions=manifest["versions"],
         created=manifest["created"],
@@ -128,21 +130,23 @@ def page(template: str, **values: Any) -> str:
     )
 
 
-def pairs_with_diff(rows: pl.DataFrame, numeric: list[str]) -> list[dict[str, Any]]:
-    """Pairs as the templates show them: texts with a word diff, fate, scores."""
+def pairs_with_diff(rows: pl.DataFrame, view: RunView) -> list[dict[str, Any]]:
+    """Pairs as the templates show them: texts with a word diff, blocks to fold, fate, scores."""
     texts = rows.select(
         messages_text(part).alias(part) for part in ("prompt", "chosen", "rejected")
     )
     shown = []
-    for row, text in zip(rows.iter_rows(named=True), texts.iter_rows(named=True), strict=True):
-        chosen, rejected = word_diff(text["chosen"], text["rejected"])
-        scores = {n: row[n] for n in numeric if row.get(n) is not None}
+    for row, text in zip(rows.to_dicts(), texts.to_dicts(), strict=True):
+        blocks, said = zip(*(split_blocks(text[part]) for part in text), strict=True)
+        chosen, rejected = word_diff(said[1], said[2])
+        scores = {n: row[n] for n in view.numeric if row.get(n) is not None}
         shown.append(
             {
                 "id": row["pair_id"],
-                "prompt": text["prompt"][:LONGEST],
-                "chosen": chosen,
-                "rejected": rejected,
+                "prompt": blocks[0] + escape(said[0][:LONGEST]),
+                "chosen": blocks[1] + chosen,
+                "rejected": blocks[2] + rejected,
+                "more": row_blocks(row, view.data_folder),
                 "kept": row["kept"],
                 "why": f"{row['drop_step']}: {row['drop_reason']}" if not row["kept"] else "",
                 "scores": scores,

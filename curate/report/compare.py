@@ -109,7 +109,7 @@ def comparison_html(found: Comparison) -> str:
     """The comparison as a page, with some of the pairs on which the runs differ side by side."""
     ids = found.different.head(SHOWN)
     rows = ids.join(found.first.frame, on="pair_id", how="left", maintain_order="left")
-    shown = pairs_with_diff(rows, found.first.numeric)
+    shown = pairs_with_diff(rows, found.first)
     for pair, (_, fate, relabelled) in zip(shown, ids.iter_rows(), strict=True):
         pair["why"] = "kept by both with opposite labels" if relabelled else _said(fate)
     return page(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from curate.data.hashes import content_keys
 from curate.data.table import DROP_STEP
 from curate.store.workspace import Workspace
 from curate.write.run_files import RunFiles
@@ -23,6 +24,9 @@ SUSPICION = (
     ("crm.loss_mean", True),
 )
 """Scores by which a label is doubted, the best first, and whether large values are doubtful."""
+
+
+_LOOKED_AT = 512
 
 
 @dataclass(frozen=True)
@@ -48,17 +52,42 @@ class RunView:
         return self.frame["kept"].to_numpy()
 
     @property
+    def data_folder(self) -> Path | None:
+        """The folder of the run's input, in which files of media are looked for."""
+        place = (self.manifest["config"].get("input") or {}).get("path")
+        if not place or "://" in place:
+            return None
+        path = Path(place).expanduser()
+        return path if path.is_dir() else path.parent
+
+    @property
     def suspicion(self) -> tuple[str, bool] | None:
         """The score by which labels are doubted, and whether its large values are doubtful."""
         return next(((n, large) for n, large in SUSPICION if n in self.frame.columns), None)
 
     def most_suspicious(self, count: int) -> pl.DataFrame:
-        """The pairs whose labels are doubted most; without a score for it the first dropped."""
+        """The pairs whose labels are doubted most; without a score for it the first dropped.
+
+        Of several votes on the same answers that one which is doubted most.
+        """
         if self.suspicion is None:
-            return self.frame.filter(~pl.col("kept")).head(count)
+            return _once(self.frame.filter(~pl.col("kept")), count)
         name, large = self.suspicion
         known = self.frame.filter(pl.col(name).is_not_null(), ~pl.col("is_tie"))
-        return known.sort(name, descending=large, maintain_order=True).head(count)
+        return _once(known.sort(name, descending=large, maintain_order=True), count)
+
+
+def _once(rows: pl.DataFrame, count: int) -> pl.DataFrame:
+    """The first rows, each prompt with the same two answers once."""
+    start = 0
+    found = rows.clear()
+    while len(found) < count and start < len(rows):
+        # A few at a time: keys need the texts of the rows.
+        found = pl.concat([found, rows[start : start + _LOOKED_AT]])
+        keys = content_keys(found).select("prompt", "low", "high")
+        found = found.filter(keys.select(pl.struct(pl.all()).is_first_distinct()).to_series())
+        start += _LOOKED_AT
+    return found.head(count)
 
 
 def load_view(folder: str | Path, workspace: Workspace | None = None) -> RunView:

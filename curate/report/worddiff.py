@@ -13,7 +13,7 @@ _PIECE = re.compile(r"\s+|\w+\s*|[^\w\s]\s*")
 
 
 def word_diff(first: str, second: str) -> tuple[Markup, Markup]:
-    """Both texts as HTML: `<del>` marks words only in the first, `<ins>` only in the second.
+    """Chosen and rejected as HTML: `<ins>` marks words of the chosen alone, `<del>` of the other.
 
     Texts are escaped, cut after 4,000 characters, and say so.
     """
@@ -23,7 +23,7 @@ def word_diff(first: str, second: str) -> tuple[Markup, Markup]:
         kind = operation.tag
         i, j = operation.src_start, operation.src_end
         k, m = operation.dest_start, operation.dest_end
-        for side, pieces, tag in ((0, left[i:j], "del"), (1, right[k:m], "ins")):
+        for side, pieces, tag in ((0, left[i:j], "ins"), (1, right[k:m], "del")):
             text = escape("".join(pieces))
             same = kind == "equal" or not text.strip()
             parts[side].append(text if same else Markup("<{0}>{1}</{0}>").format(tag, text))

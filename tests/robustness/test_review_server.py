@@ -150,7 +150,10 @@ class _Sender:
             "client": ("127.0.0.1", 1),
             "http_version": "1.1",
         }
-        asyncio.run(self._app(scope, self._receive, self._send))  # type: ignore[arg-type]
+        # In a thread of its own: a browser's test may have left a loop running in this one.
+        with ThreadPoolExecutor(1) as pool:
+            answer = self._app(scope, self._receive, self._send)  # type: ignore[arg-type]
+            pool.submit(asyncio.run, answer).result()
         return self.status
 
 

@@ -30,7 +30,8 @@ from curate.read.sources.row_parts import (
     REJECTED_TOOLS,
     RowParts,
     compare,
-    source_of,
+    first_given,
+    sources_of,
     split_documents,
     take,
     take_series,
@@ -100,12 +101,16 @@ class ArrowBlock(Block):
     def _parts(self, fmt: Format) -> RowParts:
         """Tools, media and arguments of the rows."""
         found = RowParts()
-        for part, name in source_of(self.table.column_names, fmt.columns()).items():
-            column = self.table[name]
-            if part in MEDIA_PARTS and not pa.types.is_null(column.type):
-                take_series(part, name, pl.Series(name, pl.from_arrow(column)), found)
-            else:
-                take(part, name, [pruned(v) for v in column.to_pylist()], found)
+        for part, names in sources_of(self.table.column_names, fmt.columns()).items():
+            columns = [c for c in map(self.table.column, names) if not pa.types.is_null(c.type)]
+            if part in MEDIA_PARTS and len(columns) == 1:
+                name = names[0]
+                take_series(part, name, pl.Series(name, pl.from_arrow(columns[0])), found)
+                found.sources.update(names)
+            elif columns:
+                rows = zip(*(column.to_pylist() for column in columns), strict=True)
+                take(part, names, first_given([pruned(v) for v in row] for row in rows), found)
+            found.sources.update(names)
         split_documents(found)
         if REJECTED_TOOLS in self.table.column_names and REJECTED_TOOLS not in fmt.columns():
             compare([pruned(v) for v in self.table[REJECTED_TOOLS].to_pylist()], found)

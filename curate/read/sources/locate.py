@@ -43,6 +43,7 @@ _ARCHIVE = ".zip"
 _GLOB = set("*?[")
 _SAVED_MARKS = ("dataset_info.json", "dataset_dict.json")
 _PROSE = {".md", ".txt", ".rst", ".pdf", ".html", ".py", ".sh", ".yaml", ".yml", ".toml", ".lock"}
+_PROSE |= {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".wav", ".mp3", ".flac", ".mp4"}
 _PAPERS = (
     "license",
     "licence",
@@ -53,7 +54,7 @@ _PAPERS = (
     "citation",
     "checksum",
 )
-"""Endings and names of files beside the data that are none, and of which no word is needed."""
+"""Endings and names of files beside the data that are no data, of which no word is needed."""
 _DEEPEST = 4
 """Levels of sub-folders that are searched for data which a folder would leave out."""
 
@@ -66,11 +67,13 @@ class Source:
         label: what reports call it.
         blocks: reads it from the start.
         notes: what the user should know of it before a row is read.
+        folder: where a local file lies, which paths of media start from; else None.
     """
 
     label: str
     blocks: Callable[[], Iterator[Block]]
     notes: Sequence[str] = ()
+    folder: Path | None = None
 
 
 def is_saved_dataset(path: str) -> bool:
@@ -226,8 +229,9 @@ def _check_regular(file: DataFile) -> None:
 def _of_file(file: DataFile, files: int) -> Iterator[Source]:
     parts = PurePosixPath(file.path).parts
     label = shown("/".join(parts[-1:] if files == 1 else parts[-2:]))
+    folder = Path(file.path).parent if isinstance(file.fs, LocalFileSystem) else None
     if not file.path.lower().endswith(_ARCHIVE):
-        yield Source(label, _reading(file, READERS[file.kind]))
+        yield Source(label, _reading(file, READERS[file.kind]), folder=folder)
         return
     members, left_out = _members(file)
     notes = _left_out(left_out, label)
@@ -235,7 +239,7 @@ def _of_file(file: DataFile, files: int) -> Iterator[Source]:
         inner = replace(file, member=member)
         kind = inner.kind if inner.kind in READERS else file.kind
         name = label if len(members) == 1 else f"{label}/{shown(member)}"
-        yield Source(name, _reading(inner, READERS[kind]), notes)
+        yield Source(name, _reading(inner, READERS[kind]), notes, folder)
         notes = []
 
 

@@ -21,7 +21,8 @@ from curate.read.sources.row_parts import (
     REJECTED_TOOLS,
     RowParts,
     compare,
-    source_of,
+    first_given,
+    sources_of,
     split_documents,
     take,
 )
@@ -81,8 +82,9 @@ class PythonBlock(Block):
         """Tools, media and arguments of the rows."""
         found = RowParts()
         present = list(dict.fromkeys(key for row in self.rows for key in row if key in PART_NAMES))
-        for part, name in source_of(present, fmt.columns()).items():
-            take(part, name, [row.get(name) for row in self.rows], found)
+        for part, names in sources_of(present, fmt.columns()).items():
+            given = first_given([row.get(name) for name in names] for row in self.rows)
+            take(part, names, given, found)
         split_documents(found)
         if REJECTED_TOOLS in present and REJECTED_TOOLS not in fmt.columns():
             compare([row.get(REJECTED_TOOLS) for row in self.rows], found)

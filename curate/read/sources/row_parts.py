@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "videos": ("videos", "video"),
     "audios": ("audios", "audio"),
 }
-"""The columns of a file that hold each part of a row; the first that is there counts."""
+"""The columns of a file that hold each part of a row; in a row the first with a value counts."""
 REJECTED_TOOLS = "rejected_tools"
 PART_NAMES = frozenset((REJECTED_TOOLS, *(name for names in NAMES.values() for name in names)))
 _EXPECTED = "expected paths, URLs, or {bytes, path}"
@@ -52,19 +52,21 @@ class RowParts:
         ]
 
 
-def source_of(present: Sequence[str], taken: Sequence[str]) -> dict[str, str]:
-    """The file's column of each part that is there, but for those that a format reads itself."""
-    found = {}
-    for part, names in NAMES.items():
-        name = next((n for n in names if n in present), None)
-        if name is not None and name not in taken:
-            found[part] = name
-    return found
+def sources_of(present: Sequence[str], taken: Sequence[str]) -> dict[str, list[str]]:
+    """The file's columns of each part that is there, but for those that a format reads itself."""
+    found = {part: [n for n in names if n in present] for part, names in NAMES.items()}
+    return {p: names for p, names in found.items() if names and not set(names) & set(taken)}
 
 
-def take(part: str, name: str, values: Sequence[Any], into: RowParts) -> None:
+def first_given(rows: Iterable[Sequence[Any]]) -> list[Any]:
+    """Of the values of several columns in each row the first that is there."""
+    return [next((value for value in row if value is not None), None) for row in rows]
+
+
+def take(part: str, names: Sequence[str], values: Sequence[Any], into: RowParts) -> None:
     """Add one part, given as Python values."""
-    into.sources.add(name)
+    into.sources.update(names)
+    name = names[0]
     if part in MEDIA_PARTS:
         media: list[Any] = []
         for row, value in enumerate(values):
@@ -90,7 +92,7 @@ def take_series(part: str, name: str, column: pl.Series, into: RowParts) -> None
     inner = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
     one = pl.element() if listed else pl.col(name)
     if part not in MEDIA_PARTS or not _is_medium(inner):
-        take(part, name, column.to_list(), into)
+        take(part, [name], column.to_list(), into)
         return
     into.sources.add(name)
     fields = inner.to_schema() if isinstance(inner, pl.Struct) else {}
@@ -114,8 +116,8 @@ def split_documents(into: RowParts) -> None:
     if not any(isinstance(a.get(DOCUMENTS), list) for a in found):
         return
     documents = [a.pop(DOCUMENTS, None) for a in found]
-    take(DOCUMENTS, DOCUMENTS, documents, into)
-    take(ARGUMENTS, ARGUMENTS, found, into)
+    take(DOCUMENTS, [DOCUMENTS], documents, into)
+    take(ARGUMENTS, [ARGUMENTS], found, into)
 
 
 def compare(other: Sequence[Any], into: RowParts) -> None:

@@ -41,8 +41,8 @@ function show() {
   $("about").textContent = [pair.annotator && `by ${pair.annotator}`, pair.source, pair.tie && "a tie in the data"].filter(Boolean).join(" · ");
   $("given").textContent = state.verdict ? `your verdict: ${state.verdict}` : "";
   $("why").textContent = pair.why;
-  $("prompt").textContent = pair.prompt;
-  // Both come escaped from the server, with only <ins>, <del> and the note of a cut as markup.
+  // All come escaped from the server: marks of words, folded blocks, thumbnails as data.
+  $("prompt").innerHTML = pair.prompt; $("more").innerHTML = pair.more;
   $("chosen").innerHTML = pair.chosen; $("rejected").innerHTML = pair.rejected;
   for (const id of ["prompt", "chosen", "rejected"]) $(id).scrollTop = 0;
   const list = $("scores"); list.replaceChildren();

@@ -107,8 +107,8 @@ def test_points_are_bounded_and_belong_to_their_pairs(
 
 def test_word_diff_marks_what_differs_and_escapes() -> None:
     left, right = word_diff("the <b>old</b> cat", "the <b>new</b> cat")
-    assert left == "the &lt;b&gt;<del>old</del>&lt;/b&gt; cat"
-    assert right == "the &lt;b&gt;<ins>new</ins>&lt;/b&gt; cat"
+    assert left == "the &lt;b&gt;<ins>old</ins>&lt;/b&gt; cat"
+    assert right == "the &lt;b&gt;<del>new</del>&lt;/b&gt; cat"
     same, _ = word_diff("equal", "equal")
     assert "<" not in same
     cut, _ = word_diff("x" * (LONGEST + 5), "")

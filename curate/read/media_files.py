@@ -1,0 +1,50 @@
+"""Whether files of media are where their paths say; nothing of them is opened."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+
+from curate.data.row_parts import MEDIA_PARTS
+
+OUTSIDE = "paths of media lead out of the data's folder: reports do not open them"
+MISSING = "files of media are not found beside the data, where their paths say; the first is {}"
+
+
+class MediaFiles:
+    """Counts media that are not where their paths say, over the blocks of a data set."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._outside, self._missing, self._first = 0, 0, ""
+
+    def look(self, pairs: pl.DataFrame, folder: Path | None) -> None:
+        """Look for the files of a block; URLs, and files of other places, are not looked for."""
+        columns = [c for c in MEDIA_PARTS if pairs[c].null_count() < len(pairs)]
+        if folder is None or not columns:
+            return
+        root = folder.resolve()
+        path = pl.element().struct.field("path")
+        for column in columns:
+            paths = pairs.select(p=pl.col(column).list.eval(path)).explode("p")["p"]
+            for name in paths.drop_nulls().unique(maintain_order=True):
+                if "://" not in name and not name.startswith("data:") and name not in self._seen:
+                    self._seen.add(name)
+                    self._check(root, name)
+
+    def _check(self, root: Path, name: str) -> None:
+        # Without following links here: one call a file, over perhaps a slow network.
+        place = os.path.normpath(root / name)
+        if not Path(place).is_relative_to(root):
+            self._outside += 1
+        elif not os.path.lexists(place):
+            self._missing += 1
+            self._first = self._first or name
+
+    def notes(self) -> list[str]:
+        """What the user should know."""
+        counts = Counter({OUTSIDE: self._outside, MISSING.format(self._first): self._missing})
+        return [f"{n:,} {text}" for text, n in counts.items() if n]

@@ -1,0 +1,247 @@
+"""Messages and rows that are more than texts: what is kept, what is refused, what is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curate.errors import CurateError
+from curate.read.pairs import Pairs, read_pairs
+from tests.helpers import turn, write_jsonl
+
+KINDS = ("jsonl", "parquet")
+
+
+def read(folder: Path, rows: list[dict[str, Any]], kind: str = "jsonl", **more: Any) -> Pairs:
+    path = folder / f"rows.{kind}"
+    if kind == "jsonl":
+        write_jsonl(path, rows)
+    else:
+        names = dict.fromkeys(name for row in rows for name in row)
+        whole = [{name: row.get(name) for name in names} for row in rows]
+        pq.write_table(pa.Table.from_pylist(whole), path)
+    return read_pairs(str(path), **more)
+
+
+def said(content: Any, role: str = "assistant", **more: Any) -> dict[str, Any]:
+    return {"role": role, "content": content, **more}
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    return {"prompt": "p", "chosen": [said("yes")], "rejected": [said("no")], **changes}
+
+
+def call(arguments: Any = "{}") -> dict[str, Any]:
+    return {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rendering_that_text_scorers_see(kind: str, tmp_path: Path) -> None:
+    asked = [{"type": "image"}, {"type": "text", "text": "What?"}, {"type": "audio"}]
+    answer = said("It is", reasoning_content="hm", tool_calls=[call('{"a": 1}'), call("oops")])
+    found = read(tmp_path, [row(prompt=[said(asked, "user")], chosen=[answer])], kind).frame
+    assert found["prompt"][0][0]["content"] == "<image>\nWhat?\n<audio>"
+    assert found["chosen"][0][0]["content"] == (
+        "<think>\nhm\n</think>\n\nIt is\n"
+        '<tool_call>\n{"name":"f","arguments":{"a":1}}\n</tool_call>\n'
+        '<tool_call>\n{"name":"f","arguments":"oops"}\n</tool_call>'
+    )
+    assert json.loads(found["chosen"][0][0]["more"]) == {
+        "content": "It is",
+        "reasoning_content": "hm",
+        "tool_calls": [call('{"a": 1}'), call("oops")],
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "message",
+    [
+        said(None),
+        said(None, name="x"),
+        said(None, weight=0),
+        said(None, tool_calls=[]),
+        {"role": "assistant"},
+        {"role": None, "content": "x"},
+    ],
+)
+def test_a_message_that_says_nothing_is_an_error(
+    message: dict[str, Any], kind: str, tmp_path: Path
+) -> None:
+    rows = [row(), row(chosen=[message])]
+    found = read(tmp_path, rows, kind, on_error="skip")
+    assert (len(found), found.rejected["row"].to_list()) == (1, [2])
+    assert "'chosen'" in found.rejected["reason"][0]
+    with pytest.raises(CurateError, match="row 2"):
+        read(tmp_path, rows, kind)
+
+
+@pytest.mark.parametrize("content", [[], 3, True, {"a": 1}, ["text"], [1], [[said("x")]]])
+def test_contents_that_no_template_takes_are_errors(content: Any, tmp_path: Path) -> None:
+    found = read(tmp_path, [row(), row(chosen=[said(content)])], on_error="skip")
+    assert found.rejected["row"].to_list() == [2]
+    assert "content" in found.rejected["reason"][0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_of_nulls_and_empty_lists_say_nothing(kind: str, tmp_path: Path) -> None:
+    bare = read(tmp_path, [row()], kind).frame
+    empty = {"tools": None, "images": None, "chat_template_kwargs": None, "videos": None}
+    assert read(tmp_path, [row(**empty)], kind).frame.equals(bare)
+    lists = {"tools": [], "images": [], "documents": []}
+    assert read(tmp_path, [row(**lists)], kind).frame.equals(bare)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mixed_rows(kind: str, tmp_path: Path) -> None:
+    tools = [{"name": "f", "parameters": {"type": "object"}}]
+    rows = [row(), row(prompt="q", tools=tools), row(prompt="r", images=["a.png"])]
+    found = read(tmp_path, rows, kind).frame
+    assert [t and json.loads(t) for t in found["tools"]] == [None, tools, None]
+    assert found["images"].to_list() == [None, None, [{"path": "a.png", "bytes": None}]]
+
+
+def test_tools_of_other_shapes_stay_in_extra(tmp_path: Path) -> None:
+    rows = [row(tools="a hammer"), row(prompt="q", tools=json.dumps([{"name": "f"}]))]
+    found = read(tmp_path, rows).frame
+    assert json.loads(found["extra"][0]) == {"tools": "a hammer"}
+    assert found["tools"].to_list() == [None, '[{"name":"f"}]']
+    assert found["extra"][1] is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pair_has_one_list_of_tools(kind: str, tmp_path: Path) -> None:
+    one, other = [{"name": "f"}], [{"name": "g"}]
+    rows = [row(tools=one, rejected_tools=one), row(tools=one, rejected_tools=other)]
+    found = read(tmp_path, rows, kind, on_error="skip")
+    assert found.rejected["row"].to_list() == [2]
+    assert "a pair has one list of tools" in found.rejected["reason"][0]
+
+
+@pytest.mark.parametrize("image", [3, {"x": 1}, {"path": 3}, [["a.png"]], {"bytes": "no base64!"}])
+def test_media_that_no_trainer_reads_are_errors(image: Any, tmp_path: Path) -> None:
+    found = read(tmp_path, [row(), row(images=[image])], on_error="skip")
+    assert found.rejected["row"].to_list() == [2]
+    assert "expected paths, URLs, or {bytes, path}" in found.rejected["reason"][0]
+
+
+def test_images_as_path_url_object_and_bytes(tmp_path: Path) -> None:
+    images = ["a.png", {"path": "b.png"}, {"url": "http://x/c.png"}, {"bytes": "YWI="}]
+    found = read(tmp_path, [row(images=images), row(prompt="q", image="d.png")]).frame["images"]
+    media = [("a.png", None), ("b.png", None), ("http://x/c.png", None), (None, b"ab")]
+    assert [(m["path"], m["bytes"]) for m in found[0]] == media
+    assert [m["path"] for m in found[1]] == ["d.png"]
+
+
+def test_files_that_are_missing_or_elsewhere_are_told(tmp_path: Path) -> None:
+    (tmp_path / "here.png").write_bytes(b"")
+    images = [["here.png"], ["gone.png"], ["../../etc/passwd", "/etc/passwd"], ["http://x/a.png"]]
+    rows = [row(prompt=str(i), images=paths) for i, paths in enumerate(images)]
+    notes = read(tmp_path, rows).notes
+    assert any(note.startswith("2 paths of media lead out of the data's folder") for note in notes)
+    (missing,) = (note for note in notes if "not found" in note)
+    assert missing.startswith("1 files of media")
+    assert missing.endswith("gone.png")
+
+
+def test_marks_become_parts_where_they_are_as_many_as_the_images(tmp_path: Path) -> None:
+    def prompt(text: str, images: list[str] | None) -> Any:
+        found = read(tmp_path, [row(prompt=text, images=images)]).frame["prompt"][0]
+        return found[0]["more"] and json.loads(found[0]["more"])["content"]
+
+    image = {"type": "image"}
+    assert prompt("a<image>b", ["1.png"]) == [
+        {"type": "text", "text": "a"},
+        image,
+        {"type": "text", "text": "b"},
+    ]
+    assert prompt("<image><image>", ["1.png", "2.png"]) == [image, image]
+    assert prompt("<image>", ["1.png", "2.png"]) is None
+    assert prompt("the tag <image>", None) is None
+    assert prompt("no mark", ["1.png"]) is None
+
+
+def test_ids_tell_pairs_apart_by_every_part(tmp_path: Path) -> None:
+    image = {"path": "a.png"}
+    variants = [
+        row(),
+        row(tools=[{"name": "f"}]),
+        row(tools=[{"name": "g"}]),
+        row(images=[image]),
+        row(images=[{"bytes": "YWI="}]),
+        row(images=[{"bytes": "YWM="}]),
+        row(images=[image], rejected_images=["b.png"]),
+        row(chat_template_kwargs={"a": 1}),
+        row(documents=["x"]),
+        row(chosen=[said("yes", name="x")]),
+        row(chosen=[said("yes", tool_calls=[call()])]),
+        row(chosen=[said([{"type": "text", "text": "yes"}])]),
+    ]
+    found = read(tmp_path, variants).frame
+    assert found["pair_id"].n_unique() == len(variants)
+    assert not any("-" in pair_id for pair_id in found["pair_id"])
+    again = read(tmp_path, [variants[6] | {"chosen": [said("no")], "rejected": [said("yes")]}])
+    turned = again.frame["pair_id"][0] == found["pair_id"][6]
+    assert not turned  # the images went with the other answer
+    back = variants[6] | {
+        "chosen": [said("no")],
+        "rejected": [said("yes")],
+        "images": ["b.png"],
+        "rejected_images": [image],
+    }
+    assert read(tmp_path, [back]).frame["pair_id"][0] == found["pair_id"][6]
+
+
+def test_the_words_of_sharegpt_and_swift_are_one(tmp_path: Path) -> None:
+    told = '{"name": "f", "arguments": {"a": 1}}'
+    sharegpt = {
+        "conversations": [
+            {"from": "human", "value": "q"},
+            {"from": "function_call", "value": f"<think>\nhm\n</think>\n\n{told}"},
+            {"from": "observation", "value": "4\n</tool_response>\n<tool_response>\n5"},
+        ],
+        "chosen": {"from": "gpt", "value": "a"},
+        "rejected": {"from": "gpt", "value": "b"},
+    }
+    swift = {
+        "messages": [
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": "<think>\nhm\n</think>\n\n"},
+            {"role": "tool_call", "content": told},
+            {"role": "tool_response", "content": "4"},
+            {"role": "tool_response", "content": "5"},
+            {"role": "assistant", "content": "a"},
+        ],
+        "rejected_messages": [
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": "<think>\nhm\n</think>\n\n"},
+            {"role": "tool_call", "content": told},
+            {"role": "tool_response", "content": "4"},
+            {"role": "tool_response", "content": "5"},
+            {"role": "assistant", "content": "b"},
+        ],
+    }
+    one, other = (read(tmp_path, [r]).frame for r in (sharegpt, swift))
+    columns = ["prompt", "chosen", "rejected"]
+    assert one.select(columns).equals(other.select(columns))
+    calling = one["prompt"][0][1]
+    assert json.loads(calling["more"])["reasoning_content"] == "hm"
+    assert one["prompt"][0].to_list()[2:] == [*turn("4", "tool"), *turn("5", "tool")]
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("not JSON", "not JSON"), ('{"tool": 1}', '{"tool": 1}'), ("[]", "[]"), ("", "")],
+)
+def test_a_call_that_is_none_stays_a_text(value: str, kept: str, tmp_path: Path) -> None:
+    sharegpt = {
+        "conversations": [{"from": "human", "value": "q"}],
+        "chosen": {"from": "function_call", "value": value},
+        "rejected": {"from": "gpt", "value": "b"},
+    }
+    assert read(tmp_path, [sharegpt]).frame["chosen"][0].to_list() == turn(kept)
