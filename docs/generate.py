@@ -8,6 +8,8 @@ from typing import Any
 import mkdocs_gen_files
 
 from curate.cli.list_steps import list_of_steps
+from curate.write.exports import export_names, get_export
+from curate.write.exports.parts import ALL_PARTS
 
 HERE = Path(__file__).parent
 
@@ -50,8 +52,35 @@ def index(found: dict[str, Any], folder: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def parts() -> str:
+    """Which export holds which part of a pair, from what the exports declare."""
+    forms = {name: get_export(name) for name in export_names()}
+    lines = [
+        "# What forms hold",
+        "",
+        "yes: comes out as it went in; rewritten: in another spelling, told in a warning; -: the run "
+        "stops, or goes on with `allow_loss` and counts what is lost. Bytes of media need Parquet.",
+        "",
+        "| part | " + " | ".join(f"`{name}`" for name in forms) + " |",
+        "|---" * (len(forms) + 1) + "|",
+    ]
+    for part in ALL_PARTS:
+        cells = [
+            "yes" if part in form.holds else "rewritten" if part in form.rewrites else "-"
+            for form in forms.values()
+        ]
+        lines.append(f"| {part} | " + " | ".join(cells) + " |")
+    lines += ["", "## Rewritten", ""]
+    for name, form in forms.items():
+        told = "; ".join(f"{part} {how}" for part, how in form.rewrites.items())
+        lines += [f"- `{name}`: {told}."] if told else []
+    return "\n".join(lines) + "\n"
+
+
 def write() -> None:
     """Write the pages into the site."""
+    with mkdocs_gen_files.open("trainers/parts.md", "w") as file:
+        file.write(parts())
     found = list_of_steps()
     for section in ("scorers", "filters"):
         intro = (HERE / f"{section}.md").read_text(encoding="utf-8")

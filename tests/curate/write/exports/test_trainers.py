@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import importlib.util
+import json
 import sys
 import types
 from pathlib import Path
@@ -26,7 +27,7 @@ from curate.people.merge import read_verdicts
 from curate.people.tools import TOOLS
 from curate.write.export import Target, export
 from curate.write.shards import write_files, write_shards
-from tests.helpers import numbered_pairs, published, turn
+from tests.helpers import numbered_pairs, published, turn, write_jsonl
 from tests.models import tiny_causal
 
 pytestmark = pytest.mark.slow
@@ -102,6 +103,48 @@ def test_llama_factory(
     assert [m["role"] for m in row["_prompt"]] == ["user", "assistant", "user"]
     assert row["_system"] == "Be kind."
     assert [m["content"] for m in row["_response"]] == ["good 3", "evil 3"]
+
+
+def test_llama_factory_reads_calls_tools_and_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_ins: Any
+) -> None:
+    _home("llamafactory")
+    monkeypatch.setenv("DISABLE_VERSION_CHECK", "1")
+    stand_ins(torchaudio={})
+    loader = importlib.import_module("llamafactory.data.loader")
+    parser = importlib.import_module("llamafactory.data.parser")
+    hparams = importlib.import_module("llamafactory.hparams")
+    from transformers import TrainingArguments
+
+    call = {"type": "function", "function": {"name": "zoom", "arguments": {"by": 2}}}
+    seen = [{"type": "image"}, {"type": "text", "text": "What?"}]
+    row = {
+        "prompt": [
+            {"role": "user", "content": seen},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "content": "larger"},
+        ],
+        "chosen": [{"role": "assistant", "content": "A cat.", "reasoning_content": "whiskers"}],
+        "rejected": [{"role": "assistant", "content": None, "tool_calls": [call]}],
+        "tools": [{"type": "function", "function": {"name": "zoom", "parameters": {}}}],
+        "images": ["cat.png"],
+    }
+    export(
+        str(write_jsonl(tmp_path / "rows.jsonl", [row])), tmp_path / "out", Target("llamafactory")
+    )
+    folder = str(tmp_path / "out")
+    arguments = hparams.DataArguments(dataset="curated", dataset_dir=folder)
+    (entry,) = parser.get_dataset_list(["curated"], folder)
+    training = TrainingArguments(output_dir=str(tmp_path / "t"), report_to="none", use_cpu=True)
+    models = hparams.ModelArguments(model_name_or_path="none", cache_dir=str(tmp_path / "cache"))
+    found = loader._load_single_dataset(entry, models, arguments, training)[0]
+    assert [m["role"] for m in found["_prompt"]] == ["user", "function", "observation"]
+    assert found["_prompt"][0]["content"] == "<image>What?"
+    assert json.loads(found["_prompt"][1]["content"]) == call["function"]
+    assert found["_response"][0]["content"] == "<think>\nwhiskers\n</think>\n\nA cat."
+    assert found["_response"][1]["role"] == "function"
+    assert json.loads(found["_tools"]) == row["tools"]
+    assert found["_images"] == ["cat.png"]
 
 
 def test_axolotl(pairs: Path, tmp_path: Path, tokenizer: Any) -> None:
