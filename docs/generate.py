@@ -8,8 +8,8 @@ from typing import Any
 import mkdocs_gen_files
 
 from curate.cli.list_steps import list_of_steps
+from curate.data.found_parts import ALL_PARTS
 from curate.write.exports import export_names, get_export
-from curate.write.exports.parts import ALL_PARTS
 
 HERE = Path(__file__).parent
 
@@ -58,8 +58,8 @@ def parts() -> str:
     lines = [
         "# What forms hold",
         "",
-        "yes: comes out as it went in; rewritten: in another spelling, told in a warning; -: the run "
-        "stops, or goes on with `allow_loss` and counts what is lost. Bytes of media need Parquet.",
+        "yes: comes out as it went in; rewritten: in another spelling, told in a warning; -: the "
+        "run stops, or goes on with `allow_loss` and counts the loss. Bytes of media need Parquet.",
         "",
         "| part | " + " | ".join(f"`{name}`" for name in forms) + " |",
         "|---" * (len(forms) + 1) + "|",

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 out = SafeConsole()
 err = SafeConsole(stderr=True)
+_PAIR_CHARACTERS, _PAIR_LINES = 600, 8
+"""Of each part of a pair that is shown."""
 
 
 class _Rate(TextColumn):
@@ -178,6 +180,22 @@ def show_facts(facts: dict[str, Any]) -> None:
     for part, quantiles in rows.items():
         lengths.add_row(part, *(f"{v:,}" for v in quantiles.values()))
     out.print(lengths)
+
+
+def show_pair(parts: dict[str, str]) -> None:
+    """A pair as it was understood, each part cut to a few lines."""
+    if not parts:
+        return
+    title = "The first pair as it was understood"
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column("part", style="bold")
+    table.add_column("text", overflow="fold")
+    for name, text in parts.items():
+        lines = text[:_PAIR_CHARACTERS].splitlines() or [""]
+        shown = "\n".join(lines[:_PAIR_LINES])
+        more = len(text) - len(shown)
+        table.add_row(name, Text(shown + (f" … ({more:,} more characters)" if more > 0 else "")))
+    out.print(table)
 
 
 def _shown(value: Any) -> str:

@@ -16,15 +16,16 @@ def inspect(
     limit: Limit = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a data set holds: format, rows, turns, lengths, ties, annotators, duplicates."""
-    from curate.cli.console import console_progress, show_facts
+    """Show what a data set holds, and its first pair as it was understood."""
+    from curate.cli.console import console_progress, show_facts, show_pair
     from curate.cli.safe import json_text
-    from curate.read.inspection import inspect_pairs
+    from curate.read.inspection import first_pair, inspect_pairs
 
     with console_progress() as progress:
         pairs = read_data(data, format, split, limit, progress)
-    facts = inspect_pairs(pairs)
+    facts, first = inspect_pairs(pairs), first_pair(pairs)
     if as_json:
-        typer.echo(json_text(facts))
+        typer.echo(json_text(facts | {"first_pair": first}))
         return
     show_facts(facts)
+    show_pair(first)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curate.data.found_parts import found_parts
 from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.models.embed.frame import embed_frame, embed_texts
@@ -27,7 +28,8 @@ from curate.steps.step_record import StepRecord
 from curate.store.store import open_store
 from curate.store.workspace import Workspace
 from curate.write.exports import WEIGHT, forms_holding
-from curate.write.exports.parts import check_held, found_parts
+from curate.write.exports.base import check_single
+from curate.write.exports.parts import check_held
 from curate.write.manifest import check_rows
 from curate.write.run_folder import check_free, working
 
@@ -147,7 +149,12 @@ class Pipeline:
     def _check_parts(self, frame: pl.DataFrame, folder: Path | None) -> None:
         """Refuse, before any work, to lose what the shards have no place for."""
         output = self.config.output
-        if folder is None or output.allow_loss:
+        if folder is None:
+            return
+        read = {column for step in self.plan.filters for column in step.filter.reads()}
+        if self.plan.export.single and not read & {"chosen", "rejected"}:
+            check_single(frame, self.plan.export.name)  # and no filter could drop such pairs
+        if output.allow_loss:
             return
         parts = found_parts(frame)
         others = forms_holding(parts, output.file_type)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from curate.data.found_parts import found_parts
 from curate.data.row_parts import batch_rows
 from curate.data.table import BATCH_ROWS, batches, fingerprint
 from curate.pipeline.config import PipelineConfig
@@ -26,7 +27,7 @@ from curate.steps.step_record import StepRecord
 from curate.store.workspace import Workspace
 from curate.write.card import make_card
 from curate.write.exports import Advice
-from curate.write.exports.parts import found_parts, held_by, loss_told, unheld
+from curate.write.exports.parts import held_by, loss_told, unheld
 from curate.write.manifest import MANIFEST, smoothing
 from curate.write.output import OutputConfig
 from curate.write.run_files import DROPPED, KEPT, PAIRS, REJECTED, SCORES, as_read, keeps_pairs

@@ -8,6 +8,8 @@ import orjson
 import polars as pl
 
 from curate.data.duplicates import duplicate_flags
+from curate.data.found_parts import found_parts
+from curate.data.row_parts import TEXT_PARTS
 from curate.data.table import messages_text
 from curate.read.pairs import Pairs
 
@@ -40,9 +42,21 @@ def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
         "annotators": _counts(frame["annotator"]),
         "sources": _counts(frame["source"]),
         "strengths": int(frame["strength"].is_not_null().sum()),
+        "besides_texts": dict(found_parts(frame)),
         "characters": {c: _quantiles(lengths[c]) for c in lengths.columns},
         "extra_keys": _extra_keys(frame["extra"]),
     }
+
+
+def first_pair(pairs: Pairs) -> dict[str, str]:
+    """The first pair as it was understood, each part as text; what has no column under `extra`."""
+    if not len(pairs):
+        return {}
+    one = pairs.frame.head(1)
+    texts = one.select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
+    parts = {c: str(one[c][0]) for c in TEXT_PARTS if one[c][0]}
+    rest = {c: str(one[c][0]) for c in ("annotator", "strength", "extra") if one[c][0] is not None}
+    return {**texts.to_dicts()[0], **parts, **rest}
 
 
 def _counts(column: pl.Series) -> dict[str, int]:

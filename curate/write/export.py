@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.found_parts import found_parts
 from curate.data.prefetch import read_ahead
 from curate.errors import mask
 from curate.read.input import InputConfig
@@ -18,7 +19,7 @@ from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
 from curate.write.card import make_card
 from curate.write.exports import Advice, forms_holding, get_export
-from curate.write.exports.parts import check_held, found_parts, held_by, loss_told
+from curate.write.exports.parts import check_held, held_by, loss_told
 from curate.write.manifest import MANIFEST, smoothing
 from curate.write.run_files import KEPT, RunFiles, is_run
 from curate.write.run_folder import staged

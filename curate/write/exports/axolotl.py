@@ -18,6 +18,7 @@ class Axolotl(Export):
     name = "axolotl"
     summary = "axolotl DPO (chat_template.default): messages, chosen, rejected, with axolotl.yaml"
     reserved = ("messages",)
+    single = True
     holds = frozenset({*MESSAGE_PARTS, TOOLS})
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -26,7 +27,7 @@ class Axolotl(Export):
         Raises:
             CurateError: an answer holds more than one message: axolotl would read the last alone.
         """
-        check_single(pairs, "axolotl's chat_template.default")
+        check_single(pairs, self.name)
         return pairs.select(
             messages(pairs, "prompt", self).alias("messages"),
             *(message(pairs, side, self) for side in ("chosen", "rejected")),

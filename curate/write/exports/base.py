@@ -71,7 +71,7 @@ def lacking_strength(pairs: pl.DataFrame) -> list[str]:
     return [f"{lacking} of {len(pairs)} kept pairs have no strength: their margin is 0"]
 
 
-def check_single(pairs: pl.DataFrame, trainer: str) -> None:
+def check_single(pairs: pl.DataFrame, form: str) -> None:
     """Make sure that each answer is one message.
 
     Raises:
@@ -80,7 +80,7 @@ def check_single(pairs: pl.DataFrame, trainer: str) -> None:
     several = pairs.filter(pl.max_horizontal(pl.col("chosen", "rejected").list.len()) > 1)
     if len(several):
         raise CurateError(
-            f"{trainer} cannot hold answers of several messages",
+            f"the format '{form}' cannot hold answers of several messages",
             where=f"pair {several['pair_id'][0]}",
             found=f"{len(several)} such pairs among {len(pairs)}",
             fix="drop them with the filter {type: expression, keep: 'ARRAY_LENGTH(chosen) = 1 "
@@ -105,6 +105,8 @@ class Export(ABC):
     holds: ClassVar[frozenset[str]] = frozenset()
     rewrites: ClassVar[Mapping[str, str]] = {}
     parts: frozenset[str] = frozenset()
+    single: ClassVar[bool] = False
+    """Whether each answer must be one message."""
 
     @abstractmethod
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:

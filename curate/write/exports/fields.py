@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import polars as pl
 
+from curate.data.found_parts import FILE_BYTES
 from curate.data.json_text import to_json
 from curate.data.message_parts import MESSAGE_PARTS, whole
 from curate.data.row_parts import ARGUMENTS, DOCUMENTS, MEDIA, TOOLS
 from curate.write.exports.json_values import HUB_MEDIA, json_column, json_lists
-from curate.write.exports.parts import FILE_BYTES
 
 if TYPE_CHECKING:
     from curate.write.exports.base import Export

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from curate.data.found_parts import FILE_BYTES, TURNS
 from curate.data.message_parts import AUDIOS, IMAGES, MARKS, RESULTS_BREAK, TOOL_CALLS, VIDEOS
 from curate.data.row_parts import MEDIA, TOOLS
 from curate.write.exports.base import Advice, Export, carried, check_single
 from curate.write.exports.fields import as_media
-from curate.write.exports.parts import FILE_BYTES, TURNS
 from curate.write.exports.tagged import REWRITES, Media, Said, said
 
 _SPEAKERS = {"user": "human", "assistant": "gpt", "tool": "observation"}
@@ -30,6 +30,7 @@ class LLaMAFactory(Export):
     name = "llamafactory"
     reserved = ("conversations",)
     summary = "LLaMA-Factory ranking (ShareGPT) with dataset_info.json"
+    single = True
     holds = frozenset({TOOL_CALLS, IMAGES, VIDEOS, AUDIOS, TOOLS, *_MEDIA, FILE_BYTES})
     rewrites: ClassVar[Mapping[str, str]] = REWRITES
 
@@ -39,7 +40,7 @@ class LLaMAFactory(Export):
         Raises:
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
-        check_single(pairs, "LLaMA-Factory's ranking data")
+        check_single(pairs, self.name)
         rest = {name: pairs[name] for name in ("pair_id", *carried(pairs))}
         if not self.parts:
             message = pl.struct(

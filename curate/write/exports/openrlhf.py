@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.found_parts import TURNS
 from curate.data.message_parts import MESSAGE_PARTS
 from curate.write.exports.base import (
     Advice,
@@ -15,7 +16,6 @@ from curate.write.exports.base import (
     margin,
 )
 from curate.write.exports.fields import messages
-from curate.write.exports.parts import TURNS
 
 
 class OpenRLHF(Export):

@@ -1,61 +1,15 @@
-"""What pairs hold besides plain texts, and which forms have a place for it."""
+"""Which forms have a place for what pairs hold besides plain texts."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from curate.data.message_parts import (
-    MESSAGE_PARTS,
-    parts_of,
-    whole,
-)
-from curate.data.row_parts import MEDIA_PARTS, ROW_PARTS, present
+from curate.data.found_parts import FILE_BYTES
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
     from curate.write.exports.base import Export
-
-FILE_BYTES = "bytes of media"
-"""Media that are in the table themselves, and no paths or URLs."""
-TURNS = ("prompt", "chosen", "rejected")
-ALL_PARTS = (*MESSAGE_PARTS, *ROW_PARTS, FILE_BYTES)
-
-
-def found_parts(pairs: pl.DataFrame) -> Counter[str]:
-    """The parts that some pairs have, and how many pairs have each, in the order of `ALL_PARTS`."""
-    counts: Counter[str] = Counter()
-    for row in _with_more(pairs).iter_rows():
-        counts.update({p for turns in row for m in turns or () if m["more"] for p in _of(m)})
-    for name in present(pairs):
-        counts[name] = len(pairs) - pairs[name].null_count()
-    counts[FILE_BYTES] = _with_bytes(pairs)
-    return Counter({part: counts[part] for part in ALL_PARTS if counts[part]})
-
-
-def _of(message: Mapping[str, Any]) -> Iterator[str]:
-    return parts_of(whole(message))
-
-
-def _with_more(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The turns of the pairs in which a message is more than its text."""
-    more = pl.element().struct.field("more").is_not_null()
-    turns = pairs.select(pl.col(c) for c in TURNS if c in pairs.columns)
-    some = [pl.col(c).list.eval(more).list.any().fill_null(False) for c in turns.columns]
-    return turns.filter(pl.any_horizontal(some)) if some else turns
-
-
-def _with_bytes(pairs: pl.DataFrame) -> int:
-    """Pairs with media whose bytes are in the table."""
-    data = pl.element().struct.field("bytes").is_not_null()
-    media = [c for c in present(pairs) if c in MEDIA_PARTS]
-    if not media:
-        return 0
-    some = [pl.col(c).list.eval(data).list.any().fill_null(False) for c in media]
-    return int(pairs.select(pl.any_horizontal(some).sum()).item())
 
 
 def unheld(form: Export, parts: Mapping[str, int], file_type: str) -> dict[str, int]:

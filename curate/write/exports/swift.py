@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from curate.data.found_parts import FILE_BYTES, TURNS
 from curate.data.message_parts import AUDIOS, BESIDE_CALLS, IMAGES, TOOL_CALLS, VIDEOS
 from curate.data.row_parts import MEDIA, REJECTED_IMAGES, TOOLS
 from curate.write.exports.base import Advice, Export, carried
 from curate.write.exports.fields import as_media
-from curate.write.exports.parts import FILE_BYTES, TURNS
 from curate.write.exports.tagged import REWRITES, Media, Said, said
 
 _MEDIA = {"images": IMAGES, "videos": VIDEOS, "audios": AUDIOS}

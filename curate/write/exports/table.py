@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from curate.data.found_parts import ALL_PARTS
 from curate.data.table import PAIR_COLUMNS
 from curate.write.exports.base import Export, and_weight, carried
-from curate.write.exports.parts import ALL_PARTS
 
 
 class PairTable(Export):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from curate.data.found_parts import FILE_BYTES, TURNS
 from curate.data.hashes import hashed
 from curate.data.message_parts import BESIDE_CALLS, MESSAGE_PARTS, REASONING, TEXTS, TOOL_CALLS
 from curate.data.row_parts import ARGUMENTS, DOCUMENTS, ROW_PARTS, TOOLS, row_part_keys
@@ -20,7 +21,6 @@ from curate.write.exports.base import (
     margin,
 )
 from curate.write.exports.fields import messages, row_fields
-from curate.write.exports.parts import FILE_BYTES, TURNS
 
 _HOLDS = frozenset({*MESSAGE_PARTS, TOOLS, ARGUMENTS, DOCUMENTS})
 _SEES = _HOLDS | {"images", FILE_BYTES}

@@ -14,9 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from curate.data.found_parts import found_parts
+from curate.data.table import PAIR_COLUMNS, as_pair_table
 from curate.read.pairs import read_pairs
 from curate.write.exports import get_export
-from curate.write.exports.parts import found_parts, unheld
+from curate.write.exports.parts import unheld
 from tests.curate.write.exports.round_trips import FILE_TYPES, REWRITING, forms, outcome
 from tests.helpers import write_jsonl
 
@@ -123,6 +125,9 @@ DIALECTS: dict[str, list[dict[str, Any]]] = {
     ],
     "conversation as text": [
         {"prompt": json.dumps(ASK), "chosen": json.dumps(LONG), "rejected": json.dumps([said("n")])}
+    ],
+    "verl": [
+        PLAIN | {"extra_info": {"index": 3, "split": "train"}, "reward_model": {"style": "rule"}}
     ],
     "mixed rows": [PLAIN, OTHER | {"tools": TOOLS}],
 }  # fmt: skip
@@ -263,3 +268,34 @@ def test_a_run_stops_before_any_scoring(tmp_path: Path, monkeypatch: pytest.Monk
     assert "llamafactory, pairs, swift, trl, trl_kto" in str(error.value)
     assert "allow_loss" in str(error.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_answers_of_several_messages_stop_a_run_before_any_scoring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from curate.errors import CurateError
+    from curate.pipeline import run
+    from curate.pipeline.run import Pipeline
+
+    source = write_jsonl(tmp_path / "rows.jsonl", [PLAIN, *DIALECTS["several messages"]])
+    config: dict[str, Any] = {"input": {"path": str(source)}, "output": {"format": "axolotl"}}
+    keep = "ARRAY_LENGTH(chosen) = 1 AND ARRAY_LENGTH(rejected) = 1"
+    able = config | {"filters": [{"type": "expression", "keep": keep}]}
+    assert len(Pipeline(able).run(output=tmp_path / "able").kept) == 1
+
+    def scored(*_: Any) -> None:
+        raise AssertionError("scored")
+
+    monkeypatch.setattr(run, "score_all", scored)
+    with pytest.raises(CurateError, match="several messages"):
+        Pipeline(config).run(output=tmp_path / "out")
+
+
+def test_a_pair_table_of_an_older_version_is_read(tmp_path: Path) -> None:
+    pairs = read_pairs(str(write_jsonl(tmp_path / "rows.jsonl", [PLAIN]))).frame
+    turn = pl.struct(*(pl.element().struct.field(name) for name in ("role", "content")))
+    turns = (pl.col(c).list.eval(turn) for c in ("prompt", "chosen", "rejected"))
+    old = pairs.select(list(PAIR_COLUMNS)[:9]).with_columns(turns)
+    assert as_pair_table(old).equals(pairs)
+    old.write_parquet(tmp_path / "old.parquet")
+    assert read_pairs(str(tmp_path / "old.parquet")).frame.equals(pairs)
