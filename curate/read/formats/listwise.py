@@ -7,16 +7,20 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.read.formats.base import ROW, Format, RowSample, has_columns, share, turns
+from curate.read.formats.base import ROW, Format, RowSample, has_columns, share, turns, with_system
 from curate.read.formats.rankings import RANKED, pairs_of_rankings
 
-_ANSWERS = ("responses", "completions", "answers")
+_PROMPTS = ("prompt", "instruction", "question")
+_ANSWERS = ("responses", "completions", "answers", "generations")
 _SCORES = ("scores", "ratings", "rewards")
 _RANKS = ("ranks", "ranking", "rankings", "rank")
 
 
 class Listwise(Format):
-    """`prompt`, a list of texts (`responses`, `completions` or `answers`), and as many numbers.
+    """A prompt, a list of texts, and as many numbers.
+
+    The prompt is `prompt`, `instruction` or `question`, the texts are `responses`, `completions`,
+    `answers` or distilabel's `generations`. An answer without a number makes no pair.
 
     The numbers are `scores`, `ratings` or `rewards` (larger is better), or `ranks`, `ranking`,
     `rankings` or `rank` (1 is best; the score is minus the rank). Pairs are made by
@@ -25,7 +29,7 @@ class Listwise(Format):
 
     name = "listwise"
     summary = "rankings: prompt, responses (a list), scores or ranks (a list); see input.ranking"
-    text_columns = ("prompt",)
+    text_columns = (*_PROMPTS, "system")
     nested_columns: ClassVar[Mapping[str, pl.DataType]] = {
         **dict.fromkeys(_ANSWERS, pl.List(pl.String)),
         **dict.fromkeys((*_SCORES, *_RANKS), pl.List(pl.Float64)),
@@ -36,10 +40,11 @@ class Listwise(Format):
         """Whether a list of texts stands beside a list of numbers."""
         texts = any(share(rows, lambda r, n=name: _all(r.get(n), str)) > 0.9 for name in _ANSWERS)
         numbers = any(
-            share(rows, lambda r, n=name: _all(r.get(n), (int, float))) > 0.9
+            share(rows, lambda r, n=name: _some(r.get(n), (int, float))) > 0.5
             for name in (*_SCORES, *_RANKS)
         )
-        return has_columns(rows, "prompt") and texts and numbers
+        asked = any(has_columns(rows, name) for name in _PROMPTS)
+        return asked and texts and numbers and not has_columns(rows, "chosen", "rejected")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score or rank."""
@@ -52,12 +57,20 @@ class Listwise(Format):
         ranked = flat.group_by(ROW, maintain_order=True).agg(
             _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_score"))
         )
-        rows = rows.with_columns(prompt=turns(rows, "prompt", "user"))
+        asked = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
+        if rows.schema["system"] == pl.String:
+            asked = with_system(pl.col("system"), asked)
+        rows = rows.with_columns(prompt=asked)
         rows = rows.join(ranked, on=ROW, how="left", maintain_order="left")
         empty = pl.lit([], dtype=RANKED)
         return pairs_of_rankings(
             rows.with_columns(pl.col("_ranked").cast(RANKED).fill_null(empty)), self
         )
+
+
+def _some(values: object, kind: tuple[type, ...]) -> bool:
+    """Whether a list holds such values and nulls alone; all may be null."""
+    return isinstance(values, list) and all(v is None or _all([v], kind) for v in values)
 
 
 def _all(values: object, kind: type | tuple[type, ...]) -> bool:

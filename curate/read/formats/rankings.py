@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import ERROR, ROW, Format, as_turn
+from curate.read.formats.base import NO_PAIR, ROW, Format, as_turn
 from curate.read.formats.rule import RankingRule
 from curate.read.formats.slots import add_to_extra
 
@@ -24,7 +24,7 @@ def pairs_of_rankings(
 
     Of equal scores the order is drawn by the rule's seed: taking the first or last of them would
     prefer whatever stands there. Two such answers make a tie. An answer without text or score
-    makes no pair, and a row with fewer than two others is malformed. `extra` gains the positions
+    makes no pair, and a row with fewer than two others is listed. `extra` gains the positions
     (from 0) and scores of both answers.
 
     Args:
@@ -59,7 +59,7 @@ def pairs_of_rankings(
     )
     few = numbered.group_by(ROW).len().filter(pl.col("len") >= _LEAST)
     alone = rows.drop("_ranked").join(few, on=ROW, how="anti")
-    alone = alone.with_columns(pl.lit(_TOO_FEW).alias(ERROR))
+    alone = alone.with_columns(pl.lit(_TOO_FEW).alias(NO_PAIR))
     return pl.concat([made, alone], how="diagonal").sort(ROW, maintain_order=True)
 
 

@@ -7,6 +7,7 @@ import polars as pl
 from curate.data.row_parts import row_part_keys
 from curate.data.table import messages_key
 from curate.read.formats.base import (
+    ERROR,
     EXTRA,
     ROW,
     Format,
@@ -18,6 +19,15 @@ from curate.read.formats.base import (
 from curate.read.formats.rankings import pairs_of_rankings
 from curate.read.formats.slots import list_to_extra
 
+_GOOD = "true 1 1.0 good yes up thumbs_up thumbsup like desirable chosen positive 👍"
+_BAD = (
+    "false 0 0.0 -1 -1.0 bad no down thumbs_down thumbsdown dislike undesirable rejected negative"
+)
+_VERDICTS = {
+    **dict.fromkeys(_GOOD.split(), 1.0),
+    **dict.fromkeys([*_BAD.split(), "👎"], 0.0),
+}
+_ODD = "the label is '{}'; expected true or false, 1 or 0, good or bad, thumbs up or down, ..."
 _ALONE = "no answer to this prompt has the other label"
 
 
@@ -30,17 +40,18 @@ class Unpaired(Format):
     """
 
     name = "unpaired"
-    summary = "KTO unpaired: prompt, completion (or messages) and label, true for a good answer"
+    summary = "KTO unpaired: prompt, completion (or messages) and label: true or false, 1 or 0, ..."
     text_columns = ("prompt", "completion", "messages", "conversations")
     value_columns = ("label",)
     whole = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether a bool label stands beside an answer, and there is no second answer."""
+        """Whether labels of good or bad stand beside answers, and there is no second answer."""
         if not has_columns(rows, "label") or has_columns(rows, "rejected"):
             return False
-        judged = all(isinstance(row.get("label"), bool) for row in rows)
+        labels = pl.DataFrame({"label": [str(row.get("label")) for row in rows]})
+        judged = labels.select(_verdict())["label"].null_count() * 2 < len(labels)
         talks = any(has_columns(rows, name) for name in ("messages", "conversations"))
         return judged and (has_columns(rows, "prompt", "completion") or talks)
 
@@ -49,8 +60,12 @@ class Unpaired(Format):
         parts = row_part_keys(rows)
         rows = _split(rows).with_columns(
             _key=messages_key("prompt") + (pl.lit("") if parts is None else pl.lit(parts)),
-            _good=pl.col("label").cast(pl.Float64, strict=False),
+            _good=_verdict(),
         )
+        odd = rows.filter(pl.col("_good").is_null()).select(
+            *rows.columns, pl.format(_ODD, pl.col("label").cast(pl.String)).alias(ERROR)
+        )
+        rows = rows.filter(pl.col("_good").is_not_null())
         whole = rows.filter(pl.col("_answer").list.len() > 0, pl.col("_good").is_not_null())
         groups = whole.group_by("_key", maintain_order=True).agg(
             pl.col(ROW).first(),
@@ -65,7 +80,15 @@ class Unpaired(Format):
         rule = self.ranking.model_copy(update={"min_gap": 0.5})
         pairs = pairs_of_rankings(made, self, rule).drop("strength")
         used = both.select(pl.col("_rows").alias(ROW)).explode(ROW)
-        return list_the_rest(pairs, rows, used, _ALONE)
+        found = list_the_rest(pairs, rows, used, _ALONE)
+        return pl.concat([found, odd.select(ROW, ERROR)], how="diagonal")
+
+
+def _verdict() -> pl.Expr:
+    """1.0 for a label of a good answer, 0.0 for a bad one, null for any other."""
+    text = pl.col("label").cast(pl.String).str.strip_chars().str.to_lowercase()
+    text = text.str.replace_all(" ", "_").str.replace("-(up|down)$", "_${1}")
+    return text.replace_strict(_VERDICTS, default=None, return_dtype=pl.Float64)
 
 
 def _split(rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,92 @@
+"""Lists of good and of bad answers to a prompt."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import orjson
+import polars as pl
+
+from curate.data.table import MESSAGES
+from curate.read.formats.base import (
+    ERROR,
+    Format,
+    RowSample,
+    has_columns,
+    share,
+    turns,
+    with_system,
+)
+from curate.read.formats.rankings import pairs_of_rankings
+from curate.read.messages import as_messages
+
+_SIDES = (("chosen", 1.0), ("rejected", 0.0))
+_RANKED = pl.List(pl.Struct({"turns": MESSAGES, "score": pl.Float64}))
+_EXPECTED = "expected texts, or conversations, or lists of them"
+
+
+class AnswerLists(Format):
+    """`prompt`, `chosen` and `rejected`, where an answer column holds a list of answers.
+
+    `input.ranking` says which pairs are made: best_worst draws one of each by its seed, all makes
+    each good answer with each bad one.
+    """
+
+    name = "answer_lists"
+    summary = "lists of chosen and rejected answers: prompt, chosen, rejected; see input.ranking"
+    text_columns = ("prompt", "system")
+    json_columns: ClassVar[tuple[str, ...]] = ("chosen", "rejected")
+    priority = 5
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether one of the answer columns holds lists of texts or of conversations."""
+        if not has_columns(rows, "prompt", "chosen", "rejected"):
+            return False
+        return any(share(rows, lambda r, s=side: _several(r.get(s))) > 0.5 for side, _ in _SIDES)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs of a good and a bad answer."""
+        ranked, errors = [], []
+        for texts in zip(*(rows[side] for side, _ in _SIDES), strict=True):
+            found, problem = _ranked(texts)
+            ranked.append(found)
+            errors.append(problem)
+        prompt = turns(rows, "prompt", "user")
+        if rows.schema["system"] == pl.String:
+            prompt = with_system(pl.col("system"), prompt)
+        frame = rows.drop("chosen", "rejected").with_columns(
+            pl.Series("_ranked", ranked, dtype=_RANKED),
+            pl.Series(ERROR, errors, dtype=pl.String),
+            prompt=prompt,
+        )
+        wrong = frame.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
+        whole = frame.filter(pl.col(ERROR).is_null()).drop(ERROR)
+        # Scores differ by 1: two good answers make no pair.
+        rule = self.ranking.model_copy(update={"min_gap": 0.5})
+        pairs = pairs_of_rankings(whole, self, rule).drop("strength", strict=False)
+        return pl.concat([pairs, wrong], how="diagonal")
+
+
+def _several(value: Any) -> bool:
+    """Whether a value is a list of texts, or of conversations."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(v, str) and not v.lstrip().startswith("{") for v in value) or all(
+        isinstance(v, list) for v in value
+    )
+
+
+def _ranked(texts: tuple[str | None, ...]) -> tuple[list[dict[str, Any]], str | None]:
+    """The answers of both columns with their scores, or what is wrong."""
+    found = []
+    for (side, score), text in zip(_SIDES, texts, strict=True):
+        value: Any = None if text is None else orjson.loads(text)
+        listed: list[Any] = value if _several(value) or value == [] else [value]
+        for answer in listed:
+            said = {"role": "assistant", "content": answer} if isinstance(answer, str) else answer
+            turns_, problem = as_messages(said) if said is not None else (None, None)
+            if problem:
+                return [], f"'{side}' {problem}; {_EXPECTED}"
+            if turns_:
+                found.append({"turns": turns_, "score": score})
+    return found, None
