@@ -51,7 +51,7 @@ class Listwise(Format):
         answers = pl.coalesce(*_ANSWERS)
         number = pl.coalesce(*_SCORES, *(pl.col(c).list.eval(-pl.element()) for c in _RANKS))
         # A list that is longer than the other leaves answers without a score: they make no pair.
-        most = pl.min_horizontal(answers.list.len(), number.list.len())
+        most = pl.min_horizontal(answers.list.len(), number.list.len().fill_null(0))
         flat = rows.select(ROW, _text=answers.list.head(most), _score=number.list.head(most))
         flat = flat.filter(pl.col("_text").list.len() > 0).explode("_text", "_score")
         ranked = flat.group_by(ROW, maintain_order=True).agg(
