@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.combined import combined_margins
 from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.held_out_margins import held_out_margins
 from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.out_of_fold import HeadParameters, fold_weights, head_inputs, votes
 from curate.models.heads.peer_review import PeerReview, Schedule, review
@@ -115,7 +115,7 @@ class CRM(HeadScorer[CRMParams]):
         p = self.params
         if p.noise_rate != "auto":
             return p.noise_rate
-        margins = combined_margins(pairs, context).plain[votes(pairs, context)]
+        margins = held_out_margins(pairs, context).margin[votes(pairs, context)]
         return min(fit_label_noise(margins).rate, _MAX_RATE)
 
     def _frame(self, seen: PeerReview, rate: float, votes: NDArray[np.bool_]) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -15,8 +15,8 @@ from curate.data.hashes import select_in_batches
 from curate.data.table import dense_numbers
 from curate.models.heads.asymmetric_noise import fit_asymmetric
 from curate.models.heads.calibration import calibrate
-from curate.models.heads.combined import Combined, combined_margins
 from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.held_out_margins import HeldOut, held_out_margins
 from curate.models.heads.label_noise import (
     AnnotatorNoise,
     fit_annotators,
@@ -50,6 +50,8 @@ class LabelEMParams(Parameters):
 class LabelEM(HeadScorer[LabelEMParams]):
     """Expectation maximisation of label reliability on the held-out margins of `noise_score`.
 
+    Other votes on the same two answers count in the posterior.
+
     Scale and flip rate are fitted together, since a scale fitted to noisy labels first would hide
     the flips in it. The paper's M step on the policy is left out: retraining the heads with the
     posterior as weight ranked flips worse than plain training did. With `rates_by: slot` the noise
@@ -65,7 +67,12 @@ class LabelEM(HeadScorer[LabelEMParams]):
     )
     summary = "posterior that the label is right; reliability of each annotator (LCPO / RE-PO)"
     reference = "LCPO / RE-PO, arXiv 2509.24159, Section 4"
+    version = 2
     Params = LabelEMParams
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self.reads_texts = True  # their counts
 
     def columns(self) -> tuple[Column, ...]:
         """Posterior, reliability and the probability they rest on."""
@@ -91,16 +98,15 @@ class LabelEM(HeadScorer[LabelEMParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Posterior of all pairs; ties and identical answers get none."""
         voting = votes(pairs, context)
-        combined = combined_margins(pairs, context)
+        found = held_out_margins(pairs, context)
         if self.params.rates_by == SLOT:
-            return self._by_slot(pairs, combined, voting, context)
+            return self._by_slot(pairs, found, voting, context)
         names, annotator = self._owners(pairs)
-        # Rates rest on the first round alone: the second one has been pulled towards its beliefs.
-        noise = fit_annotators(combined.plain[voting], annotator[voting], self.params.prior_votes)
+        noise = fit_annotators(found.margin[voting], annotator[voting], self.params.prior_votes)
         eta = noise.pooled.reliability
-        margins = fit_label_noise(combined.margin[voting], eta).scale * combined.margin
-        told = told_rate(combined.plain[voting], pairs.filter(pl.Series(voting)))
-        self._tell(context, noise, told, names, combined.plain[voting])
+        margins = fit_label_noise(found.margin[voting], eta).scale * found.margin + found.votes
+        told = told_rate(found.margin[voting], pairs.filter(pl.Series(voting)))
+        self._tell(context, noise, told, names, found.margin[voting])
         right = posterior(expit(margins), noise.reliability[annotator])
         return pl.DataFrame(
             {
@@ -129,7 +135,7 @@ class LabelEM(HeadScorer[LabelEMParams]):
     def _by_slot(
         self,
         pairs: pl.DataFrame,
-        combined: Combined,
+        found: HeldOut,
         voting: NDArray[np.bool_],
         context: Context,
     ) -> pl.DataFrame:
@@ -144,14 +150,14 @@ class LabelEM(HeadScorer[LabelEMParams]):
                 expected=f"extra.{SLOT_KEY}, as formats with two slots and a label give it",
             )
         first = slot == 1
-        noise = fit_asymmetric(combined.plain[known], first[known])
-        margins = noise.scale * combined.margin
-        right = np.where(known, noise.right(combined.margin, first), np.nan)
+        noise = fit_asymmetric(found.margin[known], first[known])
+        margins = noise.scale * found.margin
+        right = np.where(known, noise.right(found.margin, first), np.nan)
         lost = np.where(first, noise.first_lost, noise.second_lost)
-        context.facts["noise_rate"] = round(noise.rate(combined.plain[known], first[known]), 4)
+        context.facts["noise_rate"] = round(noise.rate(found.margin[known], first[known]), 4)
         context.facts["first_slot_lost"] = round(noise.first_lost, 4)
         context.facts["second_slot_lost"] = round(noise.second_lost, 4)
-        context.facts["calibration"] = calibrate(combined.plain[known]).facts()
+        context.facts["calibration"] = calibrate(found.margin[known]).facts()
         reliability = np.where(known, 1.0 - lost, np.nan)
         return pl.DataFrame({"posterior": right, "reliability": reliability, "margin": margins})
 

@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from curate.data.table import dense_numbers
 from curate.models.heads.calibration import agreement, calibrate, reliability_curve
-from curate.models.heads.combined import combined_margins
+from curate.models.heads.held_out_margins import held_out_margins
 from curate.models.heads.label_noise import fit_annotators, fit_label_noise
 from curate.models.heads.noise_rate import told_rate
 from curate.models.heads.out_of_fold import too_few_prompts, votes
@@ -88,7 +88,7 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
     if too_few_prompts(pairs, context):
         return {"problem": "too few prompts to train on some and judge the others"}
     voting = votes(pairs, context)
-    margins = combined_margins(pairs, context).plain[voting]
+    margins = held_out_margins(pairs, context).margin[voting]
     calibration = calibrate(margins)
     scaled = calibration.scale * margins
     groups = context.prompt_groups(pairs)[voting]

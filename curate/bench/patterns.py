@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 
 from curate.bench.data import BenchData
 from curate.data.table import dense_numbers
-from curate.models.heads.combined import combined_margins
+from curate.models.heads.held_out_margins import held_out_margins
 from curate.steps.context import Context
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def ambiguity(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray
     if margin is None:
         seed = int(rng.integers(2**31))
         context = Context(seed=seed, features_of=lambda: data.features)
-        margin = combined_margins(data.pairs, context).margin
+        margin = held_out_margins(data.pairs, context).margin
     weight = 1.0 - np.abs(2.0 * expit(margin) - 1.0)
     return rng.random(len(margin)) < _scaled_to(weight, rate)
 

@@ -33,6 +33,8 @@ _GRID = np.linspace(0.0, 0.5, 101)
 _BINS = 1024
 _FEWEST_VOTED = 30
 _RESAMPLES = 400
+_LEAST_ERROR = 0.005
+"""Of a vote: no number of votes makes a label certain."""
 
 
 @dataclass(frozen=True)
@@ -139,14 +141,8 @@ def rate_by_votes(pairs: pl.DataFrame) -> ToldRate | None:
     e = (1 - sqrt(1 - 2 d)) / 2 from the share d of vote pairs that differ, if votes err alike and
     apart from each other; the interval by resampling the pairs voted on.
     """
-    keys = content_keys(pairs).with_columns(pairs["is_tie"], annotator=pairs["annotator"])
-    voted = keys.filter(~pl.col("is_tie") & (pl.col("low") != pl.col("high")))
-    people = voted["annotator"].drop_nulls().n_unique()
-    groups = voted.group_by("prompt", "low", "high").agg(
-        first=(pl.col("chosen") == pl.col("low")).sum().cast(pl.Int64), votes=pl.len()
-    )
-    groups = groups.filter(pl.col("votes") > 1)
-    if len(groups) < _FEWEST_VOTED or people < 2:
+    groups = _voted(_vote_keys(pairs))
+    if groups is None:
         return None
     first = groups["first"].to_numpy().astype(np.float64)
     votes = groups["votes"].to_numpy().astype(np.float64)
@@ -162,6 +158,49 @@ def rate_by_votes(pairs: pl.DataFrame) -> ToldRate | None:
         high = float(_rate_of(np.asarray(3.0 / all_.sum())))
         return ToldRate(None, 0.0, high, f"at most {high:.1%} ({why})")
     return ToldRate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({why})")
+
+
+def vote_evidence(pairs: pl.DataFrame) -> NDArray[np.float64]:
+    """What the other votes on the same two answers say for each label, (pairs,) nats.
+
+    log((1 - e) / e) for each vote that agrees, minus that for each that does not, with the error e
+    of `rate_by_votes`; 0 for ties, and everywhere where there are too few such votes.
+    """
+    keys = _vote_keys(pairs)
+    groups = _voted(keys)
+    told = None if groups is None else rate_by_votes(pairs)
+    if told is None:
+        return np.zeros(len(pairs))
+    side = pl.when("votes_here").then(pl.when("first_wins").then(1).otherwise(-1)).otherwise(0)
+    others = pl.col("side").sum().over("prompt", "low", "high") - pl.col("side")
+    found = keys.with_columns(side=side).select(n=others * pl.col("side"))["n"]
+    error = max(told.rate if told.rate is not None else told.high or 0.0, _LEAST_ERROR)
+    weight = math.log((1.0 - error) / error) if error < 0.5 else 0.0
+    evidence: NDArray[np.float64] = found.to_numpy().astype(np.float64) * weight
+    return evidence
+
+
+def _vote_keys(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Keys of prompt and answers, who voted, and whether the vote counts and for which answer."""
+    return content_keys(pairs).with_columns(
+        annotator=pairs["annotator"],
+        votes_here=~pairs["is_tie"] & (pl.col("low") != pl.col("high")),
+        first_wins=pl.col("chosen") == pl.col("low"),
+    )
+
+
+def _voted(keys: pl.DataFrame) -> pl.DataFrame | None:
+    """Answers on which several people voted, with the votes for the first one and all votes.
+
+    None where fewer than 30 such pairs, or not two people, are known.
+    """
+    voted = keys.filter("votes_here")
+    groups = voted.group_by("prompt", "low", "high").agg(
+        first=pl.col("first_wins").sum().cast(pl.Int64), votes=pl.len()
+    )
+    groups = groups.filter(pl.col("votes") > 1)
+    people = voted["annotator"].drop_nulls().n_unique()
+    return groups if len(groups) >= _FEWEST_VOTED and people > 1 else None
 
 
 def _rate_of(differing: Any) -> Any:

@@ -1,0 +1,199 @@
+"""Ridge regression of labels on blocks of features, the strength of each block by evidence.
+
+The observed label is 1 = z w + noise for the pair's features z (oriented chosen minus rejected),
+w_b ~ N(0, v_b I) for block b and noise ~ N(0, s2). Variances maximise the evidence (type-II maximum
+likelihood: MacKay 1992, Neural Computation 4) under a hyperprior; all rests on sums of outer
+products. No pair's margin depends on any label of its prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import minimize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_SD, _SD_COMMON, _SD_NOISE = 0.6, 2.5, 3.0
+"""Of a block's log variance around the common one, of the common one, of the log noise."""
+_LOG_VARIANCE, _LOG_NOISE = (-14.0, 5.0), (-6.0, 1.0)
+_ITERATIONS = 60
+_CHUNK = 4096
+"""Rows that are looked at in one piece."""
+
+Rows = Callable[[slice], "NDArray[np.float64]"]
+"""Features of some rows, (rows, d)."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Weighted sums over rows: Z'WZ (d, d), Z'W1 (d,) and the sum of weights."""
+
+    gram: NDArray[np.float64]
+    cross: NDArray[np.float64]
+    count: float
+
+    def without(self, other: Sums) -> Sums:
+        """The sums over the rows that are not the other's."""
+        return Sums(self.gram - other.gram, self.cross - other.cross, self.count - other.count)
+
+
+def sums(features: Rows, rows: slice, weights: NDArray[np.float64], width: int) -> Sums:
+    """Sums over the rows of a range, a few thousand rows in memory at a time."""
+    gram, cross = np.zeros((width, width)), np.zeros(width)
+    for start in range(rows.start, rows.stop, _CHUNK):
+        part = slice(start, min(start + _CHUNK, rows.stop))
+        z, w = features(part), weights[part]
+        weighted = z * w[:, None]
+        gram += weighted.T @ z
+        cross += weighted.sum(axis=0)
+    return Sums(gram, cross, float(weights[rows].sum()))
+
+
+class Evidence:
+    """Chooses the strengths of the blocks.
+
+    Args:
+        widths: columns of each block; the first is the large one (the embedding).
+        centre: of the hyperprior of each block's log variance.
+    """
+
+    def __init__(self, widths: Sequence[int], centre: Sequence[float]) -> None:
+        self._first, self._rest = widths[0], sum(widths[1:])
+        self._block = np.repeat(np.arange(1, len(widths)), widths[1:])
+        self._members = [np.flatnonzero(self._block == b) for b in range(1, len(widths))]
+        self._centre = np.asarray(centre, dtype=np.float64)
+        spread = np.eye(len(widths)) * _SD**2 + _SD_COMMON**2
+        self._precision = np.linalg.inv(spread)
+
+    def strengths(self, found: Sums) -> NDArray[np.float64]:
+        """Log variances of the blocks and of the noise, (blocks + 1,), of largest posterior."""
+        e = slice(0, self._first)
+        # In the eigenbasis of the large block an evaluation does not depend on the rows.
+        values, basis = np.linalg.eigh(found.gram[e, e])
+        rotated = _Rotated(
+            np.maximum(values, 0.0),
+            basis.T @ found.gram[e, self._first :],
+            found.gram[self._first :, self._first :],
+            basis.T @ found.cross[e],
+            found.cross[self._first :],
+            found.count,
+        )
+        start = np.concatenate([self._centre, [0.0]])
+        bounds = [_LOG_VARIANCE] * len(self._centre) + [_LOG_NOISE]
+        result = minimize(
+            lambda theta: self._loss(theta, rotated),
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": _ITERATIONS},
+        )
+        best: NDArray[np.float64] = result.x
+        return best
+
+    def precisions(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """1 / v of each column, (d,)."""
+        variances = np.exp(theta[:-1])
+        whole = np.concatenate([np.full(self._first, variances[0]), variances[self._block]])
+        return 1.0 / whole
+
+    def _loss(self, theta: NDArray[np.float64], r: _Rotated) -> tuple[float, NDArray[np.float64]]:
+        """Minus the log posterior of the strengths, and its gradient.
+
+        With R = diag(sqrt v) and M = I + R Z'Z R / s2 the evidence is
+        -log p(y) = (y'y / s2 - b'u + log det M + n log s2) / 2, u = M^-1 b, b = R Z'y / s2.
+        """
+        variances, noise = np.exp(theta[:-1]), float(np.exp(theta[-1]))
+        root_e, root_s = np.sqrt(variances[0]), np.sqrt(variances[self._block])
+        diagonal = 1.0 + variances[0] * r.values / noise
+        mixed = root_e * r.mixed * root_s / noise
+        schur = np.eye(self._rest) + root_s[:, None] * r.small * root_s / noise
+        schur -= mixed.T @ (mixed / diagonal[:, None])
+        factor = np.linalg.cholesky(schur)
+        inverse_factor = np.linalg.inv(factor)
+        inverse = inverse_factor.T @ inverse_factor
+        b_e, b_s = root_e * r.cross_e / noise, root_s * r.cross_s / noise
+        u_s = inverse @ (b_s - mixed.T @ (b_e / diagonal))
+        u_e = (b_e - mixed @ u_s) / diagonal
+        fitted = float(b_e @ u_e + b_s @ u_s)
+        value = 0.5 * (r.count / noise - fitted) + 0.5 * float(np.log(diagonal).sum())
+        value += float(np.log(np.diag(factor)).sum()) + 0.5 * r.count * float(theta[-1])
+        # d_j = 1 - (M^-1)_jj: how far the data determine each direction.
+        spread = mixed @ inverse
+        d_e = 1.0 - (1.0 / diagonal + (spread * mixed).sum(axis=1) / diagonal**2)
+        d_s = 1.0 - np.diag(inverse)
+        gradient = [0.5 * (d_e.sum() - u_e @ u_e)]
+        gradient += [0.5 * (d_s[m].sum() - u_s[m] @ u_s[m]) for m in self._members]
+        squares = float(u_e @ u_e + u_s @ u_s)
+        residual = r.count / noise - fitted - squares
+        slope = 0.5 * (r.count - float(d_e.sum() + d_s.sum()) - residual)
+        off = theta[:-1] - self._centre
+        value += 0.5 * float(off @ self._precision @ off) + 0.5 * (theta[-1] / _SD_NOISE) ** 2
+        last = slope + theta[-1] / _SD_NOISE**2
+        return value, np.concatenate([np.array(gradient) + self._precision @ off, [last]])
+
+
+@dataclass(frozen=True)
+class _Rotated:
+    """Sums in the eigenbasis of the large block: its eigenvalues, and the other parts."""
+
+    values: NDArray[np.float64]
+    mixed: NDArray[np.float64]
+    small: NDArray[np.float64]
+    cross_e: NDArray[np.float64]
+    cross_s: NDArray[np.float64]
+    count: float
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Coefficients over all rows at given strengths, and what leaving out a prompt needs.
+
+    Attributes:
+        covariance: A^-1 with A = Z'WZ / s2 + diag(1 / v), (d, d).
+        weights: A^-1 Z'W1 / s2, (d,).
+        noise: s2.
+    """
+
+    covariance: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    noise: float
+
+    @classmethod
+    def fit(cls, found: Sums, evidence: Evidence, theta: NDArray[np.float64]) -> Ridge:
+        """Solve at these strengths."""
+        noise = float(np.exp(theta[-1]))
+        matrix = found.gram / noise + np.diag(evidence.precisions(theta))
+        covariance = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+        return cls(covariance, covariance @ (found.cross / noise), noise)
+
+    def left_out(
+        self, z: NDArray[np.float64], groups: NDArray[np.int64], weights: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Margins of rows without what their own prompt teaches, (rows,).
+
+        With H = Z_g A^-1 Z_g' W_g / s2 over the rows of a prompt, leaving them out changes the
+        coefficients b by -A^-1 Z_g' W_g / s2 (I - H)^-1 (1 - Z_g b).
+
+        Args:
+            z: (rows, d) features; rows of one prompt follow each other, and none is missing.
+            groups: (rows,) number of each row's prompt.
+            weights: (rows,) of each row in the sums.
+        """
+        margins = z @ self.weights
+        influence = z @ self.covariance / self.noise
+        starts = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
+        sizes = np.diff(np.concatenate([starts, [len(groups)]]))
+        out = margins.copy()
+        for size in np.unique(sizes):
+            rows = starts[sizes == size][:, None] + np.arange(size)
+            hat = np.einsum("gid,gjd->gij", influence[rows], z[rows]) * weights[rows][:, None, :]
+            residual = (1.0 - margins[rows])[:, :, None]
+            solved = np.linalg.solve(np.eye(size) - hat, residual)
+            out[rows] = margins[rows] - (hat @ solved)[:, :, 0]
+        return out

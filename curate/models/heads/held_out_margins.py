@@ -1,0 +1,149 @@
+"""The held-out margin of every label, from everything that is cheap to see of a pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+from curate.data.hashes import content_keys, prompt_keys
+from curate.models.heads.calibration import fit_scale
+from curate.models.heads.evidence_ridge import Evidence, Ridge, Rows, Sums, sums
+from curate.models.heads.noise_rate import vote_evidence
+from curate.models.heads.out_of_fold import votes
+from curate.models.heads.pair_blocks import PairBlocks
+from curate.steps.context import Context
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BLOCKS = ("embedding", "counts", "style", "prior", "length")
+VIEWS = ((-6.0, -6.0, -6.0, -4.0, -2.0), (-4.0, -4.0, -4.0, -4.0, -4.0))
+"""Two beliefs about how strong each block is; chosen, as all here, on Auto-J and LLMBar alone."""
+_FOLDS = 5
+_LEAST_SCALE = 0.01
+_CHUNK_PROMPTS = 2048
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Margins of all pairs, in log odds of the observed label where labels tell anything.
+
+    Attributes:
+        margin: (pairs,) of the observed label, by what other prompts' labels teach.
+        votes: (pairs,) what other votes on the same two answers say for it, nats; see
+            `vote_evidence`.
+        strengths: mean variance of each of `BLOCKS` over folds and views.
+        scale: of greatest likelihood on the labels, by which margins were multiplied; 0 where the
+            labels tell nothing.
+    """
+
+    margin: NDArray[np.float64]
+    votes: NDArray[np.float64]
+    strengths: dict[str, float]
+    scale: float
+
+
+def held_out_margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
+    """Margins by evidence ridge on the blocks of `PairBlocks`, averaged over two views.
+
+    Strengths for the pairs of a fold are chosen without the fold's labels, and each margin without
+    the labels of its own prompt, in closed form. Folds go by the prompts' hashes: the order of
+    rows does not matter. No gold label is used.
+    """
+    return context.shared("held-out margins", lambda: _margins(pairs, context))
+
+
+def _margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
+    voting, plan = votes(pairs, context), _Plan.of(pairs)
+    blocks = PairBlocks(pairs, context.features, plan.order)
+    weights, width = _weights(pairs, voting)[plan.order], sum(blocks.widths)
+    parts = [sums(blocks, rows, weights, width) for rows in plan.folds]
+    whole = Sums(
+        np.sum([p.gram for p in parts], axis=0),
+        np.sum([p.cross for p in parts], axis=0),
+        sum(p.count for p in parts),
+    )
+    total, strengths = np.zeros(len(pairs)), []
+    for centre in VIEWS:
+        evidence = Evidence(blocks.widths, centre)
+        view = np.zeros(len(pairs))
+        for rows, part in zip(plan.folds, parts, strict=True):
+            # Products too small to share: threads that wait for each other double the time.
+            with threadpool_limits(1):
+                theta = evidence.strengths(whole.without(part))
+            ridge = Ridge.fit(whole, evidence, theta)
+            view[rows] = _left_out(ridge, blocks, rows, plan.groups, weights)
+            strengths.append(np.exp(theta[:-1]))
+        total += view / (float(view[weights > 0].std()) or 1.0)
+    margin = np.empty(len(pairs))
+    margin[plan.order] = total / len(VIEWS)
+    scale = fit_scale(margin[voting])
+    # A ranking stays where the labels tell nothing; its size then says so.
+    margin *= max(scale, _LEAST_SCALE)
+    means = np.mean(strengths, axis=0)
+    named = {name: float(f"{v:.3g}") for name, v in zip(BLOCKS, means, strict=True)}
+    return HeldOut(margin, vote_evidence(pairs), named, scale)
+
+
+def _weights(pairs: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Of each vote; all votes on the same two answers weigh 1 together, ties nothing.
+
+    Votes that agree would else look like so many labels without noise, and evidence would choose
+    features that repeat them.
+    """
+    keys = content_keys(pairs).select("prompt", "low", "high", voting=pl.Series(voting))
+    count = pl.col("voting").sum().over("prompt", "low", "high")
+    found = keys.select(w=pl.when("voting").then(1.0 / count).otherwise(0.0))["w"]
+    return found.to_numpy().astype(np.float64)
+
+
+def _left_out(
+    ridge: Ridge,
+    blocks: Rows,
+    rows: slice,
+    groups: NDArray[np.int64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Margins of a fold's rows, some thousand prompts in memory at a time."""
+    out = np.empty(rows.stop - rows.start)
+    starts = rows.start + np.flatnonzero(np.diff(groups[rows], prepend=-1))
+    ends = np.append(starts[_CHUNK_PROMPTS::_CHUNK_PROMPTS], rows.stop)
+    start = rows.start
+    for stop in ends.tolist():
+        part = slice(start, stop)
+        found = ridge.left_out(blocks(part), groups[part], weights[part])
+        out[start - rows.start : stop - rows.start] = found
+        start = stop
+    return out
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Rows in the order of fold and prompt.
+
+    Attributes:
+        order: (pairs,) rows of the pair table.
+        groups: (pairs,) number of each row's prompt, in that order.
+        folds: ranges of rows in that order, one a fold.
+    """
+
+    order: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    folds: list[slice]
+
+    @classmethod
+    def of(cls, pairs: pl.DataFrame) -> _Plan:
+        """Folds of nearly equal numbers of prompts, by the rank of the prompts' hashes."""
+        rank = prompt_keys(pairs).rank("dense").to_numpy().astype(np.int64) - 1
+        fold = rank % min(_FOLDS, int(rank.max(initial=0)) + 1)
+        # Within a prompt rows go by id, so that sums are the same whatever the order of rows.
+        frame = pl.DataFrame({"fold": fold, "rank": rank, "id": pairs["pair_id"]})
+        order = frame.with_row_index("row").sort("fold", "rank", "id")["row"].to_numpy()
+        edges = np.searchsorted(fold[order], np.arange(int(fold.max(initial=0)) + 2))
+        folds = [slice(int(a), int(b)) for a, b in pairwise(edges)]
+        return cls(order.astype(np.int64), rank[order], folds)

@@ -1,0 +1,137 @@
+"""Counts of an answer's form, and of what it shares with its prompt, as polars expressions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from curate.models.text.traits import TRAITS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CJK = r"\x{3400}-\x{9fff}\x{3040}-\x{30ff}\x{ac00}-\x{d7af}"
+_WORD = rf"[{_CJK}]|[\w--[{_CJK}]]+"
+"""A word; a Chinese, Japanese or Korean character counts as one."""
+_STOP = (  # noqa: SIM905 (a list of words reads best as a text)
+    "the a an of to in and or is are was were be been it this that for on with as at by from i you "
+    "he she they we my your his her their our me him them us"
+).split()
+_HEDGES = (
+    r"(?i)\b(?:maybe|perhaps|might|could|possibly|probably|i think|i'm not sure|unsure"
+    r"|i don't know|i do not know)\b"
+)
+_YOU, _I = r"(?i)\byou(?:r|rs)?\b", r"\bI\b|\bI'm\b|(?i:\bmy\b)"
+_YES = ("yes", "sure", "certainly", "of", "ok", "okay", "great", "absolutely")
+_NO = ("no", "sorry", "unfortunately", "i")
+_ECHO = 40
+"""Characters of the prompt that an answer may repeat."""
+_ENDS = r".!?\x{3002}\x{ff01}\x{ff1f}"
+"""What ends a sentence, in Chinese and Japanese too."""
+_SENTENCE = rf"[^{_ENDS}\n]*[^\s{_ENDS}\n][^{_ENDS}\n]*"
+_LITERALS = {
+    "bold": "**",
+    "paragraphs": "\n\n",
+    "code": "`",
+    "quotes": '"',
+    "parentheses": "(",
+    "colons": ":",
+    "questions": "?",
+    "exclamations": "!",
+    "commas": ",",
+}
+_PATTERNS = {
+    "headers": r"(?m)^#{1,6}\s",
+    "list items": r"(?m)^\s*(?:[-*•]|\d+[.)])",
+    "hedges": _HEDGES,
+    "you": _YOU,
+    "I": _I,
+}
+_CHARACTERS = {
+    "upper": r"\p{Lu}",
+    "digits": r"\p{Nd}",
+    "punctuation": r"[^\p{L}\p{N}\s]",
+    "non-ASCII": r"[^\x00-\x7f]",
+}
+
+
+def answer_counts(texts: pl.DataFrame) -> NDArray[np.float32]:
+    """Counts of each answer, (rows, len(COUNTS)), not scaled.
+
+    Args:
+        texts: columns `prompt` and `answer` as texts.
+    """
+    words = texts.with_columns(
+        words=pl.col("answer").str.to_lowercase().str.extract_all(_WORD),
+        asked=pl.col("prompt").str.to_lowercase().str.extract_all(_WORD),
+    )
+    return words.select(_counts()).to_numpy().astype("float32")
+
+
+def _counts() -> list[pl.Expr]:
+    text, words = pl.col("answer"), pl.col("words")
+    size, count = text.str.len_chars(), words.list.len()
+    sentences, lines = text.str.count_matches(_SENTENCE), text.str.split("\n")
+    found: dict[str, pl.Expr] = {
+        "characters": size.log1p(),
+        "words": count.log1p(),
+        "sentences": sentences.log1p(),
+        "sentence length": (size / (sentences + 1)).log1p(),
+        "word length": words.list.join("").str.len_chars() / (count + 1),
+        "distinct words": words.list.n_unique() / (count + 1),
+        "distinct bigrams": _bigrams(words),
+        **_shared(),
+        **{n: text.str.count_matches(p) / (size + 1) for n, p in _CHARACTERS.items()},
+        "ended": text.str.contains(rf"[{_ENDS}]\s*$").cast(pl.Float64),
+        "cut": text.str.contains(r"[,:;]\s*$").cast(pl.Float64),
+        **{n: text.str.count_matches(s, literal=True).log1p() for n, s in _LITERALS.items()},
+        **{n: text.str.count_matches(p).log1p() for n, p in _PATTERNS.items()},
+        "refusal": text.str.contains(TRAITS["refusal"]).cast(pl.Float64),
+        "yes": words.list.first().is_in(_YES).fill_null(False).cast(pl.Float64),
+        "no": words.list.first().is_in(_NO).fill_null(False).cast(pl.Float64),
+        "echo": _echo(),
+        "longest line": lines.list.eval(pl.element().str.len_chars()).list.max().log1p(),
+        "empty": (size == 0).cast(pl.Float64),
+    }
+    return [found[name].cast(pl.Float64).fill_null(0.0).alias(name) for name in COUNTS]
+
+
+def _bigrams(words: pl.Expr) -> pl.Expr:
+    """Share of pairs of neighbouring words that are distinct."""
+    both = (pl.element() + "\x1f" + pl.element().shift(-1)).drop_nulls()
+    pairs = words.list.eval(both)
+    return pairs.list.n_unique() / (pairs.list.len() + 1)
+
+
+def _shared() -> dict[str, pl.Expr]:
+    """How many of the prompt's words the answer has, and how many it has besides."""
+    asked, said = (
+        pl.col(c).list.unique().list.set_difference(pl.lit(pl.Series([_STOP])))
+        for c in ("asked", "words")
+    )
+    both = asked.list.set_intersection(said).list.len()
+    return {
+        "recall": both / (asked.list.len() + 1),
+        "precision": both / (said.list.len() + 1),
+        "new words": said.list.set_difference(asked).list.len().log1p(),
+    }
+
+
+def _echo() -> pl.Expr:
+    """Whether the answer repeats the beginning of the prompt."""
+    start = pl.col("prompt").str.strip_chars().str.slice(0, _ECHO).str.to_lowercase()
+    repeats = pl.col("answer").str.to_lowercase().str.contains(start, literal=True)
+    return (repeats & (start != "")).cast(pl.Float64)
+
+
+COUNTS = (
+    *("characters", "words", "sentences", "sentence length", "word length", "distinct words"),
+    *("distinct bigrams", "recall", "precision", "new words"),
+    *("upper", "digits", "punctuation", "non-ASCII", "ended", "cut"),
+    *("bold", "headers", "list items", "paragraphs", "code", "quotes", "parentheses", "colons"),
+    *("questions", "exclamations", "commas", "refusal", "hedges", "you", "I", "yes", "no"),
+    *("echo", "longest line", "empty"),
+)
+"""What is counted, in the order of the columns."""
