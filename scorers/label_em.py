@@ -24,7 +24,7 @@ from curate.models.heads.label_noise import (
     posterior,
 )
 from curate.models.heads.noise_rate import ToldRate, told_rate
-from curate.models.heads.out_of_fold import votes
+from curate.models.heads.out_of_fold import too_few_prompts, votes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,17 +104,28 @@ class LabelEM(HeadScorer[LabelEMParams]):
         names, annotator = self._owners(pairs)
         noise = fit_annotators(found.margin[voting], annotator[voting], self.params.prior_votes)
         eta = noise.pooled.reliability
-        margins = fit_label_noise(found.margin[voting], eta).scale * found.margin + found.votes
-        told = told_rate(found.margin[voting], pairs.filter(pl.Series(voting)))
+        margins = fit_label_noise(found.margin[voting], eta).scale * found.margin
+        groups = context.prompt_groups(pairs)[voting]
+        told = told_rate(found.margin[voting], pairs.filter(pl.Series(voting)), groups)
         self._tell(context, noise, told, names, found.margin[voting])
-        right = posterior(expit(margins), noise.reliability[annotator])
+        found.tell(context)
+        right = posterior(expit(margins + found.votes), noise.reliability[annotator])
+        # Where heads learn nothing, a posterior would be the fit's starting point.
+        known = voting & (found.learnt.ok | (found.votes != 0.0))
         return pl.DataFrame(
             {
-                "posterior": np.where(voting, right, np.nan),
+                "posterior": np.where(known, right, np.nan),
                 "reliability": noise.reliability[annotator],
                 "margin": margins,
             }
         )
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Posteriors of all pairs; the status says where there is none."""
+        scores = super().score(pairs, context)
+        if too_few_prompts(pairs, context):
+            return scores
+        return scores.with_columns(held_out_margins(pairs, context).status(scores["status"]))
 
     def _owners(self, pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
         """Names, and each pair's position among them; pairs without one share the name "(none)"."""

@@ -11,7 +11,7 @@ from curate import HIGHER, LOWER, Column, Context, Parameters
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.head_scorer import STATUS, HeadScorer
 from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.out_of_fold import votes
+from curate.models.heads.out_of_fold import too_few_prompts, votes
 
 
 class NoiseScore(HeadScorer[Parameters]):
@@ -42,7 +42,7 @@ class NoiseScore(HeadScorer[Parameters]):
         """The score and the margin behind it."""
         return (
             Column("score", "probability of the opposite label", "float", LOWER, "0 to 1"),
-            Column("margin", "held-out margin of the label", "float", HIGHER, "nats (log odds)"),
+            Column("margin", "held-out margin, without votes", "float", HIGHER, "nats (log odds)"),
             STATUS,
         )
 
@@ -52,5 +52,12 @@ class NoiseScore(HeadScorer[Parameters]):
         context.facts["calibration"] = calibrate(found.margin[votes(pairs, context)]).facts()
         context.facts["strengths"] = found.strengths
         context.facts["pairs_with_other_votes"] = int((found.votes != 0).sum())
-        margin = found.margin + found.votes
-        return pl.DataFrame({"score": expit(-margin), "margin": margin})
+        found.tell(context)
+        return pl.DataFrame({"score": expit(-found.right), "margin": found.margin})
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Scores of all pairs; the status says where they tell nothing."""
+        scores = super().score(pairs, context)
+        if too_few_prompts(pairs, context):
+            return scores
+        return scores.with_columns(held_out_margins(pairs, context).status(scores["status"]))

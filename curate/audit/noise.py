@@ -27,8 +27,6 @@ _RESAMPLES = 100
 _LEVEL = 0.95
 _NARROWEST, _AT_BOUND = 1e-6, 2e-3
 """Width of an interval, and distance of a rate from the ends of its range, that mean nothing."""
-_INFORMATIVE = 0.52
-"""Accuracy of held-out heads below which no estimate means anything."""
 
 
 @dataclass(frozen=True)
@@ -88,25 +86,23 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
     if too_few_prompts(pairs, context):
         return {"problem": "too few prompts to train on some and judge the others"}
     voting = votes(pairs, context)
-    margins = held_out_margins(pairs, context).margin[voting]
+    held_out = held_out_margins(pairs, context)
+    margins, learnt = held_out.margin[voting], held_out.learnt
     calibration = calibrate(margins)
     scaled = calibration.scale * margins
     groups = context.prompt_groups(pairs)[voting]
     found: dict[str, Any] = {
         "calibration": calibration.facts(),
         "reliability_curve": reliability_curve(scaled),
-        "informative": calibration.accuracy >= _INFORMATIVE,
-        "told": told_rate(margins, pairs.filter(pl.Series(voting))).facts(),
+        "informative": learnt.ok,
+        "learnt": learnt.facts(),
+        "told": told_rate(margins, pairs.filter(pl.Series(voting)), groups).facts(),
         "estimates": [],
         "by_annotator": [],
         "by_source": [],
     }
-    if calibration.accuracy < _INFORMATIVE:
-        found["problem"] = (
-            f"held-out heads agree with {calibration.accuracy:.1%} of the labels: hardly better "
-            "than a coin, so nothing can be told by them"
-        )
-        return found
+    if not learnt.ok:
+        return found | {"problem": learnt.warning}
     found["estimates"] = [asdict(e) for e in estimates(scaled, groups, context)]
     found["by_annotator"] = by_group(pairs, "annotator", margins, voting)
     found["by_source"] = by_group(pairs, "source", margins, voting)

@@ -13,6 +13,8 @@ from threadpoolctl import threadpool_limits
 from curate.data.hashes import content_keys, prompt_keys
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.evidence_ridge import Evidence, Ridge, Rows, Sums, sums
+from curate.models.heads.identification import NOTHING_LEARNT, Identification, identify
+from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.noise_rate import vote_evidence
 from curate.models.heads.out_of_fold import votes
 from curate.models.heads.pair_blocks import PairBlocks
@@ -26,6 +28,7 @@ VIEWS = ((-6.0, -6.0, -6.0, -4.0, -2.0), (-4.0, -4.0, -4.0, -4.0, -4.0))
 """Two beliefs about how strong each block is; chosen, as all here, on Auto-J and LLMBar alone."""
 _FOLDS = 5
 _LEAST_SCALE = 0.01
+_MOST_ERROR = 0.49
 _CHUNK_PROMPTS = 2048
 
 
@@ -37,15 +40,34 @@ class HeldOut:
         margin: (pairs,) of the observed label, by what other prompts' labels teach.
         votes: (pairs,) what other votes on the same two answers say for it, nats; see
             `vote_evidence`.
+        right: (pairs,) log odds that the label is right where votes on the same answers tell how
+            often one is wrong: both together. Else `margin`.
         strengths: mean variance of each of `BLOCKS` over folds and views.
         scale: of greatest likelihood on the labels, by which margins were multiplied; 0 where the
             labels tell nothing.
+        learnt: whether heads learn anything from the labels.
     """
 
     margin: NDArray[np.float64]
     votes: NDArray[np.float64]
+    right: NDArray[np.float64]
     strengths: dict[str, float]
     scale: float
+    learnt: Identification
+
+    def tell(self, context: Context) -> None:
+        """Put what heads learnt into the facts, and a warning where it is nothing."""
+        context.facts["learnt"] = self.learnt.facts()
+        if not self.learnt.ok:
+            context.warnings.append(self.learnt.warning)
+
+    def status(self, status: pl.Series) -> pl.Series:
+        """The status of each pair; where heads learn nothing it says so, but for pairs of votes."""
+        if self.learnt.ok:
+            return status
+        silent = pl.Series(self.votes == 0.0) & (status == "ok")
+        told = pl.when(silent).then(pl.lit(NOTHING_LEARNT)).otherwise(status)
+        return pl.select(told.alias("status")).to_series()
 
 
 def held_out_margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
@@ -87,7 +109,14 @@ def _margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
     margin *= max(scale, _LEAST_SCALE)
     means = np.mean(strengths, axis=0)
     named = {name: float(f"{v:.3g}") for name, v in zip(BLOCKS, means, strict=True)}
-    return HeldOut(margin, vote_evidence(pairs), named, scale)
+    others = vote_evidence(pairs)
+    right = margin
+    if others.error is not None:
+        # Of the label that is right, not of the one that was given: flips make margins small.
+        noise = fit_label_noise(margin[voting], 1.0 - min(others.error, _MOST_ERROR))
+        right = noise.scale * margin + others.nats
+    learnt = identify(margin[voting], context.prompt_groups(pairs)[voting])
+    return HeldOut(margin, others.nats, right, named, scale, learnt)
 
 
 def _weights(pairs: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from scipy.special import log_expit
 from scipy.stats import beta
 
 from curate.data.hashes import content_keys
+from curate.models.heads.identification import identify
 from curate.models.heads.label_noise import SCALE_BOUNDS
 
 if TYPE_CHECKING:
@@ -58,15 +59,20 @@ class ToldRate:
         return asdict(self)
 
 
-def told_rate(margins: NDArray[np.float64], pairs: pl.DataFrame | None = None) -> ToldRate:
+def told_rate(
+    margins: NDArray[np.float64],
+    pairs: pl.DataFrame | None = None,
+    groups: NDArray[np.int64] | None = None,
+) -> ToldRate:
     """By votes on the same pairs where there are enough of them, else by held-out margins.
 
     Args:
         margins: (votes,) held-out margins of the observed labels; ties left out.
         pairs: the pair table, where several people may have voted on the same two answers.
+        groups: (votes,) number of each vote's prompt; default each its own.
     """
     by_votes = None if pairs is None else rate_by_votes(pairs)
-    return by_votes or rate_by_margins(margins)
+    return by_votes or rate_by_margins(margins, groups)
 
 
 def upper_bound(margins: NDArray[np.float64]) -> float:
@@ -113,15 +119,15 @@ def profile_interval(margins: NDArray[np.float64]) -> tuple[float, float, float]
     return float(_GRID[likelihoods.argmax()]), float(inside[0]), float(inside[-1])
 
 
-def rate_by_margins(margins: NDArray[np.float64]) -> ToldRate:
+def rate_by_margins(
+    margins: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+) -> ToldRate:
     """What held-out margins tell; flips are taken to be the same at all margins."""
+    found = identify(margins, groups)
+    if not found.ok:
+        reason = f"cannot be told from these labels: {found.text}, which may be chance"
+        return ToldRate(None, None, None, reason)
     margins = margins[np.isfinite(margins)]
-    count, agree = len(margins), int((margins > 0).sum())
-    least = float(beta.ppf(_LEVEL / 2.0, agree, count - agree + 1)) if agree > 0 else 0.0
-    if least <= 0.5:
-        share = f"{agree / count:.0%} of {count:,}" if count else "no"
-        reason = f"held-out heads agree with {share} labels, no more than chance would"
-        return ToldRate(None, None, None, f"cannot be told from these labels: {reason}")
     bound = upper_bound(margins)
     rate, low, high = profile_interval(margins)
     high = min(high, bound)
@@ -160,8 +166,21 @@ def rate_by_votes(pairs: pl.DataFrame) -> ToldRate | None:
     return ToldRate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({why})")
 
 
-def vote_evidence(pairs: pl.DataFrame) -> NDArray[np.float64]:
-    """What the other votes on the same two answers say for each label, (pairs,) nats.
+@dataclass(frozen=True)
+class VoteEvidence:
+    """What the other votes on the same two answers say for each label.
+
+    Attributes:
+        nats: (pairs,) log odds that the label is right, of the other votes alone.
+        error: of a vote; None where too few pairs have several.
+    """
+
+    nats: NDArray[np.float64]
+    error: float | None
+
+
+def vote_evidence(pairs: pl.DataFrame) -> VoteEvidence:
+    """The evidence of other votes.
 
     log((1 - e) / e) for each vote that agrees, minus that for each that does not, with the error e
     of `rate_by_votes`; 0 for ties, and everywhere where there are too few such votes.
@@ -170,14 +189,13 @@ def vote_evidence(pairs: pl.DataFrame) -> NDArray[np.float64]:
     groups = _voted(keys)
     told = None if groups is None else rate_by_votes(pairs)
     if told is None:
-        return np.zeros(len(pairs))
+        return VoteEvidence(np.zeros(len(pairs)), None)
     side = pl.when("votes_here").then(pl.when("first_wins").then(1).otherwise(-1)).otherwise(0)
     others = pl.col("side").sum().over("prompt", "low", "high") - pl.col("side")
     found = keys.with_columns(side=side).select(n=others * pl.col("side"))["n"]
     error = max(told.rate if told.rate is not None else told.high or 0.0, _LEAST_ERROR)
     weight = math.log((1.0 - error) / error) if error < 0.5 else 0.0
-    evidence: NDArray[np.float64] = found.to_numpy().astype(np.float64) * weight
-    return evidence
+    return VoteEvidence(found.to_numpy().astype(np.float64) * weight, error)
 
 
 def _vote_keys(pairs: pl.DataFrame) -> pl.DataFrame:

@@ -132,7 +132,7 @@ def test_other_votes_say_as_much_as_their_error_lets_them() -> None:
                 }
             )
     pairs = pairs_of(rows)
-    found = vote_evidence(pairs)
+    found = vote_evidence(pairs).nats
     right = np.array([row["chosen"] == "good" for row in rows])
     weight = np.log((1 - error) / error)
     assert set(np.round(np.abs(found) / weight)) == {1.0, 3.0}
@@ -146,6 +146,6 @@ def test_too_few_votes_say_nothing() -> None:
     rows = [
         {"prompt": f"p{i}", "chosen": "a", "rejected": "b", "annotator": "x"} for i in range(60)
     ]
-    assert not vote_evidence(pairs_of(rows)).any()
+    assert vote_evidence(pairs_of(rows)).error is None
     ties = [{**row, "annotator": who, "is_tie": True} for row in rows for who in "xy"]
-    assert not vote_evidence(pairs_of(ties)).any()
+    assert not vote_evidence(pairs_of(ties)).nats.any()

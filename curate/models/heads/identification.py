@@ -1,0 +1,80 @@
+"""Whether held-out heads learn anything from the labels: the one place that decides."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NOTHING_LEARNT = "heads learn nothing from these labels"
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Identification:
+    """How often held-out heads side with the labels, prompt by prompt.
+
+    Attributes:
+        prompts: on which heads side more with, or more against, the labels.
+        agreement: share of them with.
+        low: lower end of its Clopper-Pearson interval at 95 %.
+        high: upper end.
+    """
+
+    prompts: int
+    agreement: float
+    low: float
+    high: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether heads agree with the labels beyond chance."""
+        return self.low > 0.5
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        if not self.prompts:
+            return "held-out heads agree with no label more than with its opposite"
+        told = f"held-out heads agree with the labels on {self.agreement:.1%} of {self.prompts:,}"
+        return f"{told} prompts (95 %: {self.low:.1%} to {self.high:.1%})"
+
+    @property
+    def warning(self) -> str:
+        """What is said where they learn nothing, in console, card, audit and report alike."""
+        return (
+            f"{self.text}, which may be chance: {NOTHING_LEARNT}, and no score by them tells right "
+            "labels from wrong ones"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self) | {"ok": self.ok, "text": self.text}
+
+
+def identify(
+    margins: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+) -> Identification:
+    """Agreement of held-out margins with the labels.
+
+    A prompt counts once, by the sign of the sum of its margins' signs: votes on one prompt are no
+    independent evidence.
+
+    Args:
+        margins: (votes,) held-out margins of the observed labels; ties left out.
+        groups: (votes,) number of each vote's prompt; default each its own.
+    """
+    signs = np.sign(margins[np.isfinite(margins)])
+    if groups is not None:
+        where = np.unique(groups[np.isfinite(margins)], return_inverse=True)[1]
+        signs = np.sign(np.bincount(where, weights=signs)) if len(signs) else signs
+    agree, count = int((signs > 0).sum()), int((signs != 0).sum())
+    if not count:
+        return Identification(0, float("nan"), 0.0, 1.0)
+    interval = binomtest(agree, count).proportion_ci(_LEVEL)
+    return Identification(count, agree / count, float(interval.low), float(interval.high))
