@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
+
 from curate.audit.agreement import audit_agreement
 from curate.audit.artefacts import audit_artefacts
 from curate.audit.biases import audit_biases
 from curate.audit.candidates import audit_candidates
 from curate.audit.disagreement import audit_disagreement
-from curate.audit.noise import audit_noise
+from curate.audit.gold import audit_gold
+from curate.audit.noise import audit_noise, suspicion
 from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
@@ -33,6 +36,8 @@ def audit(
     model: ModelSpec | None = None,
     beta: float = 0.1,
     disagreement: bool = False,
+    gold: pl.DataFrame | None = None,
+    sample: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
     """The findings as plain data.
 
@@ -47,6 +52,8 @@ def audit(
         model: whose ranking accuracy is measured.
         beta: of DPO, for what its optimum from that model would rank right.
         disagreement: also split the labels into shared, taste, cycle and flip, which takes longer.
+        gold: pair_id and verdict of judged pairs, by which the noise rate is told.
+        sample: how they were drawn; see `audit_gold`.
     """
     settings = embedder or EmbedderConfig()
     features, facts = embed_frame(pairs.frame, settings, store, progress)
@@ -65,6 +72,8 @@ def audit(
         "structure": audit_structure(pairs.frame),
         "candidates": audit_candidates(pairs.frame, context),
     }
+    if gold is not None:
+        found["gold"] = audit_gold(pairs.frame, suspicion(pairs.frame, context), gold, sample)
     if model is not None:
         right = _reliability(found["noise"])
         found["ranking"] = audit_ranking(pairs.frame, context, model, beta, right)

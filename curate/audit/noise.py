@@ -109,6 +109,15 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
     return found
 
 
+def suspicion(pairs: pl.DataFrame, context: Context) -> NDArray[np.float64]:
+    """Probability that each label is wrong, (pairs,); NaN for ties and where nothing tells it."""
+    if too_few_prompts(pairs, context):
+        return np.full(len(pairs), np.nan)
+    found, voting = held_out_margins(pairs, context), votes(pairs, context)
+    known = voting & (found.learnt.ok | (found.votes != 0.0))
+    return np.where(known, expit(-found.right), np.nan)
+
+
 def estimates(
     margins: NDArray[np.float64],
     groups: NDArray[np.int64],

@@ -135,7 +135,8 @@ def _transformed(rankings: dict[str, Ranking], share: float) -> dict[str, Weight
         kept = _kept(rankings["noise_score"].suspicion, share).label
         made[RELABEL] = Weights(kept, 1.0 - kept)
     if "label_em" in rankings:
-        posterior = -rankings["label_em"].suspicion
+        # A label of which nothing is known stays as it is.
+        posterior = np.clip(-rankings["label_em"].suspicion, 0.0, 1.0)
         made[REWEIGHT] = Weights(posterior, 1.0 - posterior)
         made[LIKELY] = Weights((posterior >= _LIKELY).astype(np.float64))
     return made

@@ -33,11 +33,21 @@ def audit(
     disagreement: Annotated[
         bool, typer.Option("--disagreement", help="Split labels: shared, taste, cycle, flip.")
     ] = False,
+    gold: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of verdicts on drawn pairs; repeat: the noise rate by them."),
+    ] = None,
+    sample: Annotated[
+        Path | None,
+        typer.Option(help="Folder of 'curate route --random' or '--stratified' that drew them."),
+    ] = None,
 ) -> None:
     """Tell how noisy a data set is, and what its labels lean on."""
     from curate.audit.command import audit as run_audit
     from curate.cli.console import console_progress
     from curate.cli.show_audit import show_audit
+    from curate.people.draw import read_sample
+    from curate.people.merge import read_verdicts
     from curate.steps.models import ModelSpec
     from curate.write.shards import write_json
 
@@ -56,6 +66,8 @@ def audit(
             model=spec,
             beta=beta,
             disagreement=disagreement,
+            gold=None if not gold else read_verdicts(gold),
+            sample=None if sample is None else read_sample(sample),
         )
     show_audit(found)
     try:

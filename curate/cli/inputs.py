@@ -6,7 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-Data = Annotated[str, typer.Argument(help="File, glob, folder, URL, or hf:owner/name.")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="File, glob, folder, URL, hf:owner/name, a run's folder, or a pipeline.yaml."
+    ),
+]
 FormatName = Annotated[str, typer.Option(help="Name of the format.")]
 Split = Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")]
@@ -17,9 +22,30 @@ Noise = Annotated[str, typer.Option(help="Shares of labels to flip, by commas.")
 
 
 def read_data(data: str, format: str, split: str | None, limit: int | None, progress: Any) -> Any:
-    """The pairs of a data set; malformed rows are left out and counted."""
-    from curate.read.pairs import read_pairs
+    """The pairs of a data set, a run's folder or a pipeline's input.
 
+    Malformed rows are left out and counted. Of a run all pairs are taken, as they were read but for
+    labels that its filters turned round.
+    """
+    from curate.read.pairs import Pairs, read_pairs
+    from curate.write.run_files import RunFiles, is_run
+
+    if data.endswith((".yaml", ".yml")):
+        from curate.pipeline.run import Pipeline
+
+        return Pipeline(data).read(progress, limit)
+    if is_run(data):
+        from curate.data.table import PAIR_COLUMNS
+
+        run = RunFiles(data)
+        frame = run.all_pairs().select(list(PAIR_COLUMNS))
+        read = run.manifest["input"]
+        return Pairs(
+            frame if limit is None else frame.head(limit),
+            run.rejected(),
+            format=f"a run of {read['format']}",
+            rows_read=read["rows_read"],
+        )
     return read_pairs(
         **place(data),
         format=format,

@@ -13,8 +13,19 @@ from curate.errors import CurateError
 
 def route(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    budget: Annotated[int, typer.Option(min=1, help="Pairs that people can judge.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the task files.")],
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="The most urgent pairs: how many people can judge.")
+    ] = None,
+    random: Annotated[
+        int | None, typer.Option(min=1, help="Draw this many pairs at random, for audit --gold.")
+    ] = None,
+    stratified: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Draw this many, more where labels are doubtful: a narrower rate."
+        ),
+    ] = None,
     to: Annotated[
         str, typer.Option("--to", help="Tool: label_studio, argilla or pairs (JSON lines).")
     ] = "label_studio",
@@ -33,11 +44,21 @@ def route(
 ) -> None:
     """Choose the pairs that people should judge, and write tasks for an annotation tool."""
     from curate.cli.show_results import show_routed
+    from curate.people.draw import Sampling
     from curate.people.route import Choice
     from curate.people.route import route as run_route
 
+    given = {"budget": budget, "random": random, "stratified": stratified}
+    ways = {name: count for name, count in given.items() if count is not None}
+    if len(ways) != 1:
+        raise CurateError(
+            "give one of --budget, --random and --stratified", found=", ".join(ways) or "none"
+        )
+    ((way, count),) = ways.items()
+    sampling: Sampling | None = None if way == "budget" else "random"
+    sampling = "stratified" if way == "stratified" else sampling
     choice = Choice(
-        budget, to, list(by or ()), _coefficients(gains), per_prompt, not kept_only, seed
+        count, to, list(by or ()), _coefficients(gains), per_prompt, not kept_only, seed, sampling
     )
     show_routed(run_route(run, out, choice, overwrite))
 

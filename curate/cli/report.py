@@ -47,19 +47,30 @@ def review(
     reviewer: Annotated[str, typer.Option(help="Your name: several people may judge a run.")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+    sample: Annotated[
+        Path | None,
+        typer.Option(help="Folder of 'curate route --random' or '--stratified': only these pairs."),
+    ] = None,
 ) -> None:
     """Judge pairs by eye on a local page: keep, flip, tie, drop or skip, by keyboard."""
     import getpass
     import webbrowser
+    from dataclasses import replace
 
     from curate.optional_packages import need
     from curate.report.run_view import load_view
 
     for package in ("starlette", "uvicorn"):
         need(package, "review", "curate review")
+    import polars as pl
+
+    from curate.people.draw import read_sample
     from curate.people.server import serve
 
     view = load_view(run)
+    if sample is not None:
+        drawn = read_sample(sample).filter("drawn")["pair_id"]
+        view = replace(view, frame=view.frame.filter(pl.col("pair_id").is_in(drawn.implode())))
 
     def ready(address: str) -> None:
         typer.echo(f"review at {address}  (Ctrl+C stops; every verdict is on disk)")

@@ -19,6 +19,7 @@ def show_audit(found: dict[str, Any]) -> None:
     """Data, noise, agreement, biases and structure, a table each."""
     show_facts(found["data"])
     _noise(found["noise"])
+    _gold(found.get("gold"))
     _agreement(found["agreement"])
     _biases(found["biases"])
     _artefacts(found.get("artefacts", []))
@@ -65,6 +66,11 @@ def _noise(noise: dict[str, Any]) -> None:
                 shares = (f"{row['heads_agree']:.1%}", f"{row['noise_rate']:.1%}")
                 table.add_row(escape(row[column]), f"{row['pairs']:,}", *shares)
             out.print(table)
+
+
+def _gold(gold: dict[str, Any] | None) -> None:
+    if gold is not None:
+        out.print(Text.assemble(("Share of wrong labels, judged: ", "bold"), gold["text"]))
 
 
 def _share(value: float | None) -> str:

@@ -11,6 +11,7 @@ import polars as pl
 from curate.data.hashes import content_keys
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
+from curate.people.draw import SAMPLE, Sampling, draw
 from curate.people.signals import (
     FEATURES,
     binned,
@@ -22,6 +23,7 @@ from curate.people.signals import (
 )
 from curate.people.tool import Tool
 from curate.people.tools import TOOLS
+from curate.report.run_view import load_view
 from curate.write.run_files import RunFiles
 from curate.write.run_folder import staged
 from curate.write.shards import write_files, write_frame, write_json
@@ -40,7 +42,9 @@ class Choice:
         coefficients: gain of each feature's bin; empty: features do not count.
         per_prompt: pairs of one prompt at most.
         include_dropped: whether pairs that a filter dropped may be chosen.
-        seed: of the order in which the two answers are shown.
+        seed: of the order in which the two answers are shown, and of a draw.
+        sampling: draw pairs with known probabilities in place of the most urgent ones, for
+            `curate audit --gold`.
     """
 
     budget: int
@@ -50,6 +54,7 @@ class Choice:
     per_prompt: int = 1
     include_dropped: bool = True
     seed: int = 0
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,8 @@ def route(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool 
     if choice.tool not in TOOLS:
         valid = ", ".join(TOOLS)
         raise CurateError("unknown tool", where="--to", found=repr(choice.tool), expected=valid)
+    if choice.sampling is not None:
+        return _drawn(run_folder, folder, choice, overwrite)
     run = RunFiles(run_folder)
     pairs = run.all_pairs()
     told, used = priorities(pairs, run.scores(), choice)
@@ -102,6 +109,31 @@ def route(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool 
         facts |= {"candidates": len(candidates), "uncertainty": used, "tool": choice.tool}
         write_json(facts, stage / MARK)
     return Routed(folder, table, used, len(candidates))
+
+
+def _drawn(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool) -> Routed:
+    """Tasks for pairs that are drawn, and beside them how they were."""
+    assert choice.sampling is not None
+    view = load_view(run_folder)
+    name, large = view.suspicion or ("", True)
+    suspicion = None
+    if name in ("noise_score.score", "label_em.posterior"):
+        value = view.frame[name]
+        suspicion = value if large else 1.0 - value
+    sample = draw(view.frame, suspicion, choice.budget, choice.sampling, choice.seed)
+    ids = sample.filter("drawn")["pair_id"]
+    chosen = view.frame.filter(pl.col("pair_id").is_in(ids.implode()))
+    shown = np.random.default_rng(choice.seed).random(len(chosen)) < 0.5
+    tool: Tool = TOOLS[choice.tool]
+    order = pl.Series("first_is_chosen", shown)
+    with staged(folder, overwrite, MARK) as stage:
+        write_files(tool.files(chosen.select(list(PAIR_COLUMNS)), order), stage)
+        write_frame(sample, stage / SAMPLE)
+        table = chosen.select("pair_id")
+        write_frame(table, stage / "routed.parquet")
+        facts = {"run": str(run_folder), "pairs": len(chosen), "candidates": len(sample)}
+        write_json(facts | {"sampling": choice.sampling, "tool": choice.tool}, stage / MARK)
+    return Routed(folder, table, [], len(sample))
 
 
 def priorities(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTHING_LEARNT = "heads learn nothing from these labels"
-_LEVEL = 0.95
+_LEVEL, _P_VALUE = 0.95, 0.05
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,19 @@ class Identification:
         agreement: share of them with.
         low: lower end of its Clopper-Pearson interval at 95 %.
         high: upper end.
+        p_value: that chance agrees as often (one-sided binomial test).
     """
 
     prompts: int
     agreement: float
     low: float
     high: float
+    p_value: float
 
     @property
     def ok(self) -> bool:
         """Whether heads agree with the labels beyond chance."""
-        return self.low > 0.5
+        return self.p_value < _P_VALUE
 
     @property
     def text(self) -> str:
@@ -42,7 +44,8 @@ class Identification:
         if not self.prompts:
             return "held-out heads agree with no label more than with its opposite"
         told = f"held-out heads agree with the labels on {self.agreement:.1%} of {self.prompts:,}"
-        return f"{told} prompts (95 %: {self.low:.1%} to {self.high:.1%})"
+        interval = f"95 %: {self.low:.1%} to {self.high:.1%}"
+        return f"{told} prompts ({interval}; chance does as much with p = {self.p_value:.2g})"
 
     @property
     def warning(self) -> str:
@@ -75,6 +78,8 @@ def identify(
         signs = np.sign(np.bincount(where, weights=signs)) if len(signs) else signs
     agree, count = int((signs > 0).sum()), int((signs != 0).sum())
     if not count:
-        return Identification(0, float("nan"), 0.0, 1.0)
+        return Identification(0, float("nan"), 0.0, 1.0, 1.0)
+    test = binomtest(agree, count, alternative="greater")
     interval = binomtest(agree, count).proportion_ci(_LEVEL)
-    return Identification(count, agree / count, float(interval.low), float(interval.high))
+    ends = float(interval.low), float(interval.high)
+    return Identification(count, agree / count, *ends, float(test.pvalue))

@@ -15,6 +15,7 @@ from curate.audit.biases import audit_biases
 from curate.audit.noise import _resamples, audit_noise
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.cli.app import app
+from curate.models.heads.identification import NOTHING_LEARNT
 from curate.models.people.tournament import tournaments
 from curate.sample import SAMPLE_DATA
 from tests.helpers import context_of, numbered_pairs, pairs_of, simulate
@@ -119,7 +120,8 @@ def test_noise_estimates_cover_the_truth_and_name_the_careless() -> None:
 def test_labels_by_chance_are_called_so() -> None:
     sim = simulate(600, flips=0.5)
     found = audit_noise(sim.pairs, sim.context)
-    assert "hardly better than a coin" in found["problem"]
+    assert NOTHING_LEARNT in found["problem"]
+    assert found["told"]["rate"] is None
     assert not found["informative"]
     alone = numbered_pairs(5, prompts=1)
     assert "too few prompts" in audit_noise(alone, context_of(alone, {}, 4))["problem"]

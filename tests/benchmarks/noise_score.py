@@ -1,0 +1,74 @@
+"""How well `noise_score` finds injected flips, and what it costs.
+
+    python -m tests.benchmarks.noise_score DATA [--seeds 10]
+
+DATA holds the published files in the folders that `denoising.sh` names. The cells (split, flips)
+are those of `curate bench`; Auto-J and LLMBar are the sets on which constants were chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from curate.bench.data import BenchData, real_data, split
+from curate.bench.patterns import inject
+from curate.bench.run import _seed
+from curate.models.embed.frame import embed_frame
+from curate.models.embed.settings import EmbedderConfig
+from curate.models.heads.held_out_margins import held_out_margins
+from curate.read.pairs import read_pairs
+from curate.steps.context import Context, SilentProgress
+from curate.store.store import open_store
+
+SETS = {
+    "Auto-J*": "auto-j/autoj_pairwise.json",
+    "LLMBar*": "llmbar/*.json",
+    "PandaLM": "pandalm/testset-v1.json",
+    "HH harmless": "hh-rlhf-harmless/test.jsonl.gz",
+    "LF en": "llama-factory-dpo/dpo_en_demo.json",
+    "LF zh": "llama-factory-dpo/dpo_zh_demo.json",
+}
+RATES = (0.1, 0.2, 0.4)
+
+
+def cell(data: BenchData, rate: float, seed: int) -> tuple[float, float]:
+    """AUROC of the flips in one cell, and CPU seconds."""
+    rng = np.random.default_rng(_seed(data.name, "symmetric", rate, seed))
+    train, _ = split(data, Context().prompt_groups(data.pairs), seed)
+    noisy, flips = inject(train, "symmetric", rate, rng)
+    context = Context(seed=seed, features_of=lambda: noisy.features)
+    started = time.process_time()
+    found = held_out_margins(noisy.pairs, context)
+    return float(roc_auc_score(flips, -found.margin)), time.process_time() - started
+
+
+def main() -> None:
+    """Print AUROC with its spread over seeds, by set and rate."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", type=int, default=10)
+    arguments = parser.parse_args()
+    means = []
+    for name, place in SETS.items():
+        pairs = read_pairs(str(arguments.data / place)).frame
+        features, _ = embed_frame(pairs, EmbedderConfig(), open_store("auto"), SilentProgress())
+        data = real_data(Path(place).name, pairs, features)
+        row, seconds = [], []
+        for rate in RATES:
+            found = [cell(data, rate, seed) for seed in range(arguments.seeds)]
+            values, times = np.array(found).T
+            row.append((values.mean(), values.std()))
+            seconds.append(times.mean())
+        means.append([mean for mean, _ in row])
+        shown = "  ".join(f"{mean:.3f} ±{sd:.3f}" for mean, sd in row)
+        print(f"{name:12} {shown}  {np.mean(seconds):.2f} CPU s a cell", flush=True)
+    print("mean         " + "  ".join(f"{mean:.3f}" for mean in np.mean(means, axis=0)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The rate by judged pairs holds on simulated labels, whatever the predictions are worth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from curate.audit.gold import Stratum, audit_gold, gold_rate
+from curate.cli.app import app
+from curate.errors import CurateError
+from curate.people.draw import draw
+from tests.helpers import numbered_pairs, write_jsonl
+
+PAIRS, JUDGED, TRIALS = 4000, 100, 400
+
+
+def predictions(wrong: np.ndarray, worth: float, rng: np.random.Generator) -> np.ndarray:
+    """Probabilities that tell wrong labels by `worth` standard deviations."""
+    return 1.0 / (1.0 + np.exp(-(worth * (2.0 * wrong - 1.0) + rng.normal(size=len(wrong)))))
+
+
+def trial(rate: float, worth: float, sampling: str, seed: int) -> tuple[float, float, float]:
+    rng = np.random.default_rng(seed)
+    wrong = (rng.random(PAIRS) < rate).astype(float)
+    f = predictions(wrong, worth, rng)
+    pairs = pl.DataFrame({"pair_id": [str(i) for i in range(PAIRS)], "is_tie": [False] * PAIRS})
+    sample = draw(pairs, pl.Series(f), JUDGED, sampling, 10_000 + seed)  # type: ignore[arg-type]
+    drawn = sample.filter("drawn")["pair_id"]
+    verdicts = pl.DataFrame(
+        {"pair_id": drawn, "verdict": ["flip" if wrong[int(i)] else "keep" for i in drawn]}
+    )
+    told = audit_gold(pairs, f, verdicts, sample)
+    assert told["judged"] == JUDGED
+    return float(wrong.mean()), told["low"], told["high"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampling", ["random", "stratified"])
+@pytest.mark.parametrize("worth", [0.0, 1.0])
+@pytest.mark.parametrize("rate", [0.0, 0.02, 0.1, 0.2, 0.4])
+def test_the_interval_holds_the_truth(rate: float, worth: float, sampling: str) -> None:
+    found = [trial(rate, worth, sampling, seed) for seed in range(TRIALS)]
+    held = np.mean([low <= true <= high for true, low, high in found])
+    assert held >= 0.93, held
+
+
+def test_good_predictions_make_it_narrower() -> None:
+    def width(worth: float, sampling: str) -> float:
+        found = [trial(0.2, worth, sampling, seed) for seed in range(40)]
+        return float(np.mean([high - low for _, low, high in found]))
+
+    plain, helped, strata = width(0.0, "random"), width(1.5, "random"), width(1.5, "stratified")
+    assert helped < 0.8 * plain
+    assert strata < 0.9 * plain
+
+
+def test_a_plain_sample_is_clopper_pearson_where_errors_are_few() -> None:
+    wrong = np.array([1.0] * 2 + [0.0] * 98)
+    told = gold_rate([Stratum(10_000, wrong, np.full(100, 0.5), 0.5)])
+    assert told.rate == pytest.approx(0.02)
+    assert (told.low, told.high) == pytest.approx((0.00243, 0.07038), abs=1e-4)
+    none = gold_rate([Stratum(10_000, np.zeros(100), np.full(100, 0.5), 0.5)])
+    assert none.rate is None
+    assert none.high == pytest.approx(0.0362, abs=1e-3)
+    assert none.text == "at most 3.6% (by 100 judged pairs of 10,000)"
+
+
+def test_strata_are_drawn_by_the_spread_of_their_labels() -> None:
+    suspicion = np.linspace(0.0, 0.5, 1000)
+    pairs = numbered_pairs(1000)
+    sample = draw(pairs, pl.Series(suspicion), 100, "stratified", 0)
+    counts = sample.group_by("stratum").agg(pl.col("drawn").sum(), pl.len()).sort("stratum")
+    assert counts["len"].to_list() == [200] * 5
+    assert counts["drawn"].sum() <= 100
+    assert counts["drawn"].is_sorted()
+    assert counts["drawn"].min() >= 5  # type: ignore[operator]
+    with pytest.raises(CurateError, match="no score tells suspicion"):
+        draw(pairs, None, 100, "stratified", 0)
+    with pytest.raises(CurateError, match="too small for strata"):
+        draw(pairs, pl.Series(suspicion), 10, "stratified", 0)
+
+
+def test_from_a_run_to_a_rate(tmp_path: Path) -> None:
+    """route --random, verdicts as review writes them, audit --gold --sample."""
+    run = CliRunner()
+    rows = [
+        {"prompt": f"question {i}", "chosen": f"a good answer {i}", "rejected": f"bad {i}"}
+        for i in range(120)
+    ]
+    data = write_jsonl(tmp_path / "rows.jsonl", rows)
+    (tmp_path / "p.yaml").write_text(
+        f"input: {{path: {data}}}\noutput: {{path: {tmp_path / 'out'}, report: false}}\n"
+    )
+    assert run.invoke(app, ["run", str(tmp_path / "p.yaml")]).exit_code == 0
+    to = str(tmp_path / "drawn")
+    drawn = run.invoke(app, ["route", str(tmp_path / "out"), "--random", "40", "-o", to])
+    assert drawn.exit_code == 0, drawn.output
+    sample = pl.read_parquet(tmp_path / "drawn" / "sample.parquet")
+    ids = sample.filter("drawn")["pair_id"].to_list()
+    assert len(ids) == 40
+    votes = [
+        {"pair_id": pair_id, "reviewer": "me", "verdict": "flip" if i < 10 else "keep"}
+        for i, pair_id in enumerate(ids)
+    ]
+    gold = write_jsonl(tmp_path / "gold.jsonl", votes)
+    output = str(tmp_path / "audit.json")
+    asked = ["audit", str(data), "--gold", str(gold), "--sample", to, "-o", output]
+    found = run.invoke(app, asked)
+    assert found.exit_code == 0, found.output
+    told = json.loads(Path(output).read_text())["gold"]
+    assert told["judged"] == 40
+    assert told["of"] == 120
+    assert told["low"] < 0.25 < told["high"]
+    assert "Share of wrong labels, judged:" in found.output
+
+
+def test_verdicts_on_other_data_are_refused() -> None:
+    verdicts = pl.DataFrame({"pair_id": ["nowhere"], "verdict": ["keep"]})
+    with pytest.raises(CurateError, match="the judged pairs tell no rate"):
+        audit_gold(numbered_pairs(5), np.full(5, 0.2), verdicts)

@@ -1,0 +1,44 @@
+"""Whether heads learn anything is decided rightly, and is no accident of repeated votes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from curate.models.heads.identification import NOTHING_LEARNT, identify
+
+
+def test_chance_is_taken_for_learning_in_one_trial_of_twenty() -> None:
+    rng = np.random.default_rng(0)
+    found = [identify(rng.normal(size=400)).ok for _ in range(1000)]
+    assert 0.02 <= np.mean(found) <= 0.065
+
+
+def test_agreement_beyond_chance() -> None:
+    signs = np.array([1.0] * 60 + [-1.0] * 40)
+    found = identify(signs)
+    assert found.ok
+    assert found.agreement == pytest.approx(0.6)
+    # Clopper-Pearson for 60 of 100; one-sided binomial test.
+    assert (found.low, found.high) == pytest.approx((0.4972, 0.6967), abs=1e-4)
+    assert found.p_value == pytest.approx(0.0284, abs=1e-4)
+    assert "60.0% of 100 prompts" in found.text
+    few = identify(signs[::10])
+    assert not few.ok
+    assert NOTHING_LEARNT in few.warning
+
+
+def test_votes_on_one_prompt_count_once() -> None:
+    margins = np.array([1.0] * 50 + [-1.0, 1.0, -1.0])
+    groups = np.array([0] * 50 + [1, 2, 3])
+    found = identify(margins, groups)
+    assert (found.prompts, found.agreement) == (4, 0.5)
+    assert identify(margins).ok
+    assert not found.ok
+
+
+def test_nothing_to_judge() -> None:
+    for margins in (np.array([]), np.zeros(5), np.array([np.nan])):
+        found = identify(margins)
+        assert (found.prompts, found.ok) == (0, False)
+        assert "no label" in found.text
