@@ -10,6 +10,7 @@ import polars as pl
 from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
 from curate.data.table import DROP_REASON, DROP_STEP
+from curate.pipeline.bias_watch import watch
 from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
 from curate.steps.context import Context
 from curate.steps.step_record import StepRecord, typed
@@ -64,7 +65,7 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
 def _run_filter(
     step: FilterStep, left: pl.DataFrame, index: str, context: Context
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None, StepRecord]:
-    started, own = time.perf_counter(), context.for_step()
+    started, own, before = time.perf_counter(), context.for_step(), left
     with context.progress.task(step.name, None):
         verdict = step.filter.apply(left.drop(index), own)
     keep = verdict.keep.fill_null(False)
@@ -83,6 +84,11 @@ def _run_filter(
     gone = gone.filter(~keep).select(index, DROP_STEP, DROP_REASON)
     kept = left.filter(keep)
     warnings = list(own.warnings)
+    acts = len(kept) < len(keep) or verdict.changed is not None
+    if acts and len(kept) and any("." in column for column in step.filter.reads()):
+        facts, told = watch(before, kept, index)
+        own.facts.update(facts)
+        warnings += [f"'{step.name}': {text}" for text in told]
     if len(left) and not len(kept):
         warnings.append(f"the filter '{step.name}' dropped every pair that reached it")
     seconds = time.perf_counter() - started
