@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from scipy.special import expit
 
 from curate.data.table import PAIR_COLUMNS, with_pair_ids
 from curate.models.embed.pair_embeddings import distinct_texts
 from curate.models.text.style import text_style
+from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Context
 from curate.steps.features import Features
 
@@ -108,6 +111,18 @@ def write_jsonl(path: Path, rows: list[Any]) -> Path:
     lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def read_rows(folder: Path, rows: list[dict[str, Any]], kind: str = "jsonl", **more: Any) -> Pairs:
+    """The pairs of rows that stand in a file of JSON lines or in Parquet."""
+    path = folder / f"rows.{kind}"
+    if kind == "jsonl":
+        write_jsonl(path, rows)
+    else:
+        names = dict.fromkeys(name for row in rows for name in row)
+        whole = [{name: row.get(name) for name in names} for row in rows]
+        pq.write_table(pa.Table.from_pylist(whole), path)
+    return read_pairs(str(path), **more)
 
 
 def trl_rows(count: int) -> list[dict[str, str]]:

@@ -14,17 +14,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from curate.bench.data import BenchData, real_data
+from curate.bench.data import BenchData
 from curate.bench.patterns import inject
 from curate.bench.run import _seed
-from curate.models.embed.frame import embed_frame
-from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.held_out_margins import held_out_margins
 from curate.models.heads.noise_rate import rate_by_margins, upper_bound
-from curate.read.pairs import read_pairs
-from curate.steps.context import Context, SilentProgress
-from curate.store.store import open_store
-from tests.benchmarks.noise_score import SETS
+from curate.steps.context import Context
+from tests.benchmarks.noise_score import real_sets
 
 RATES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
 
@@ -57,10 +53,7 @@ def main() -> None:
     parser.add_argument("--patterns", default="symmetric,annotator,ambiguity,topic")
     arguments = parser.parse_args()
     rows = []
-    for name, place in SETS.items():
-        pairs = read_pairs(str(arguments.data / place)).frame
-        features, _ = embed_frame(pairs, EmbedderConfig(), open_store("auto"), SilentProgress())
-        data = real_data(Path(place).name, pairs, features)
+    for name, data in real_sets(arguments.data):
         for pattern in arguments.patterns.split(","):
             for rate in RATES:
                 cells = (cell(data, pattern, rate, seed) for seed in range(arguments.seeds))

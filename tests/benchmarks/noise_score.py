@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,14 @@ SETS = {
 RATES = (0.1, 0.2, 0.4)
 
 
+def real_sets(folder: Path) -> Iterator[tuple[str, BenchData]]:
+    """Name and unanimous votes of each set, with features."""
+    for name, place in SETS.items():
+        pairs = read_pairs(str(folder / place)).frame
+        features, _ = embed_frame(pairs, EmbedderConfig(), open_store("auto"), SilentProgress())
+        yield name, real_data(Path(place).name, pairs, features)
+
+
 def cell(data: BenchData, rate: float, seed: int) -> tuple[float, float]:
     """AUROC of the flips in one cell, and CPU seconds."""
     rng = np.random.default_rng(_seed(data.name, "symmetric", rate, seed))
@@ -54,10 +63,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     arguments = parser.parse_args()
     means = []
-    for name, place in SETS.items():
-        pairs = read_pairs(str(arguments.data / place)).frame
-        features, _ = embed_frame(pairs, EmbedderConfig(), open_store("auto"), SilentProgress())
-        data = real_data(Path(place).name, pairs, features)
+    for name, data in real_sets(arguments.data):
         row, seconds = [], []
         for rate in RATES:
             found = [cell(data, rate, seed) for seed in range(arguments.seeds)]

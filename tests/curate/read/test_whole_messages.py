@@ -6,26 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import CurateError
-from curate.read.pairs import Pairs, read_pairs
-from tests.helpers import turn, write_jsonl
+from tests.helpers import read_rows as read
+from tests.helpers import turn
 
 KINDS = ("jsonl", "parquet")
-
-
-def read(folder: Path, rows: list[dict[str, Any]], kind: str = "jsonl", **more: Any) -> Pairs:
-    path = folder / f"rows.{kind}"
-    if kind == "jsonl":
-        write_jsonl(path, rows)
-    else:
-        names = dict.fromkeys(name for row in rows for name in row)
-        whole = [{name: row.get(name) for name in names} for row in rows]
-        pq.write_table(pa.Table.from_pylist(whole), path)
-    return read_pairs(str(path), **more)
 
 
 def said(content: Any, role: str = "assistant", **more: Any) -> dict[str, Any]:

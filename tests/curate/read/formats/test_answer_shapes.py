@@ -5,25 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import CurateError
-from curate.read.pairs import Pairs, read_pairs
-from tests.helpers import write_jsonl
+from curate.read.pairs import Pairs
+from tests.helpers import read_rows as read
 
 KINDS = ("jsonl", "parquet")
-
-
-def read(folder: Path, rows: list[dict[str, Any]], kind: str = "jsonl", **more: Any) -> Pairs:
-    path = folder / f"rows.{kind}"
-    if kind == "jsonl":
-        write_jsonl(path, rows)
-    else:
-        names = dict.fromkeys(name for row in rows for name in row)
-        pq.write_table(pa.Table.from_pylist([{n: r.get(n) for n in names} for r in rows]), path)
-    return read_pairs(str(path), **more)
 
 
 def answers(pairs: Pairs) -> list[tuple[str, str]]:
