@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from rich import box
@@ -38,7 +37,7 @@ def _noise(noise: dict[str, Any]) -> None:
         out.print(Text.assemble(("Share of wrong labels: ", "bold"), noise["told"]["text"]))
     if "problem" in noise:
         show_warnings([noise["problem"]])
-    if not noise.get("estimates"):
+    if "problem" in noise:
         return
     c = noise["calibration"]
     out.print(
@@ -47,34 +46,18 @@ def _noise(noise: dict[str, Any]) -> None:
             f"error {c['error']:.3f} after scaling by {c['scale']:.2f}."
         )
     )
-    table = _table(
-        "Other estimators, each by its own assumptions",
-        "estimator",
-        "rate",
-        "95 % interval",
-        "read it as",
-    )
-    for row in noise["estimates"]:
-        interval = f"{_share(row['low'])} - {_share(row['high'])}"
-        table.add_row(row["name"], _share(row["rate"]), interval, row["caveat"])
-    out.print(table)
     for column in ("annotator", "source"):
         rows = noise[f"by_{column}"]
         if rows:
-            table = _table(f"By {column}", column, "pairs", "heads agree", "noise rate")
+            table = _table(f"By {column}", column, "pairs", "heads agree")
             for row in rows[:_SHOWN]:
-                shares = (f"{row['heads_agree']:.1%}", f"{row['noise_rate']:.1%}")
-                table.add_row(escape(row[column]), f"{row['pairs']:,}", *shares)
+                table.add_row(escape(row[column]), f"{row['pairs']:,}", f"{row['heads_agree']:.1%}")
             out.print(table)
 
 
 def _gold(gold: dict[str, Any] | None) -> None:
     if gold is not None:
         out.print(Text.assemble(("Share of wrong labels, judged: ", "bold"), gold["text"]))
-
-
-def _share(value: float | None) -> str:
-    return "not told" if value is None or math.isnan(value) else f"{value:.1%}"
 
 
 def _style(style: dict[str, Any] | None) -> None:

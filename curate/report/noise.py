@@ -1,14 +1,11 @@
-"""Noise rates with intervals and the calibration curve, from a run's held-out margins."""
+"""What is told of the noise rate, and the calibration curve, from a run's held-out margins."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from curate.audit.noise import estimates
 from curate.models.heads.calibration import calibrate, reliability_curve
 from curate.models.heads.noise_rate import told_rate
 from curate.report.run_view import RunView, sampled
@@ -16,15 +13,13 @@ from curate.steps.context import Context
 
 _MARGINS = ("label_em.margin", "noise_score.margin", "reward_margin.margin")
 _PAIRS = 3000
-_RESAMPLES = 30
 _FEWEST = 50
 
 
 def noise(view: RunView) -> dict[str, Any] | None:
-    """Calibration, its curve and three estimates; None where no scorer gave held-out margins.
+    """Calibration, its curve and what is told; None where no scorer gave held-out margins.
 
-    On at most 3,000 pairs drawn at random, with 30 resamples of prompts: `curate audit` takes all
-    pairs and more resamples.
+    On at most 3,000 pairs drawn at random: `curate audit` takes all pairs.
     """
     column = next((name for name in _MARGINS if name in view.frame.columns), None)
     if column is None:
@@ -36,18 +31,12 @@ def noise(view: RunView) -> dict[str, Any] | None:
     margins = rows[column].to_numpy()
     calibration = calibrate(margins)
     scaled = calibration.scale * margins
-    context = Context(seed=0)
-    found = estimates(scaled, context.prompt_groups(rows), context, _RESAMPLES)
+    groups = Context().prompt_groups(rows)
     return {
         "column": column,
-        "told": told_rate(margins, rows).facts(),
+        "told": told_rate(margins, rows, groups).facts(),
         "pairs": len(rows),
         "of": len(known),
         "calibration": calibration.facts(),
         "reliability_curve": reliability_curve(scaled),
-        "estimates": [_finite(asdict(e)) for e in found],
     }
-
-
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()}

@@ -32,15 +32,14 @@ def cell(data: BenchData, pattern: str, rate: float, seed: int) -> dict[str, obj
     context = Context(seed=seed, features_of=lambda: noisy.features)
     margin = held_out_margins(noisy.pairs, context).margin
     told, true = rate_by_margins(margin), float(flips.mean())
-    kind = "nothing" if told.high is None else "at most" if told.low == 0.0 else "interval"
-    kind = "point" if told.rate is not None else kind
-    held = told.high is not None and (told.low or 0.0) <= true <= told.high
+    kind = "nothing" if told.high is None else "at most"
+    held = told.high is not None and true <= told.high
     return {
         "pattern": pattern,
         "kind": kind,
         "held": held if kind != "nothing" else None,
-        "width": None if told.high is None else told.high - (told.low or 0.0),
-        "off": None if told.rate is None else abs(told.rate - true),
+        "high": told.high,
+        "above": None if told.high is None else told.high - true,
         "bound_held": upper_bound(margin) >= true,
     }
 
@@ -65,8 +64,8 @@ def main() -> None:
                 cells=pl.len(),
                 told=pl.col("held").is_not_null().mean(),
                 held=pl.col("held").mean(),
-                width=pl.col("width").mean(),
-                off=pl.col("off").mean(),
+                high=pl.col("high").mean(),
+                above=pl.col("above").mean(),
                 bound_held=pl.col("bound_held").mean(),
             )
             print(shown.sort(by))

@@ -13,25 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from scipy.optimize import minimize_scalar
-from scipy.special import log_expit
 from scipy.stats import beta
 
 from curate.data.hashes import content_keys
 from curate.models.heads.identification import identify
-from curate.models.heads.label_noise import SCALE_BOUNDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CONFIDENT = (0.05, 0.1, 0.2, 0.4)
 _LEVEL = 0.05
-_DROP = 2.0
-"""Of the log likelihood at the ends of the interval; a little more than the nominal 1.92."""
-_WIDEST = 0.25
-_NEAR_ZERO = 0.005
-_GRID = np.linspace(0.0, 0.5, 101)
-_BINS = 1024
+_JUDGE = "judge some to know more: curate route --random 100"
 _FEWEST_VOTED = 30
 _RESAMPLES = 400
 _LEAST_ERROR = 0.005
@@ -94,51 +86,23 @@ def upper_bound(margins: NDArray[np.float64]) -> float:
     return min(limits)
 
 
-def profile_interval(margins: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Most likely flip rate and the ends of its interval, by the profile likelihood.
-
-    P(label) = (1 - e) sigma(s m) + e sigma(-s m); for each e on a grid the scale s of greatest
-    likelihood counts. The interval holds each e whose log likelihood is within 2.0 of the best.
-    """
-    values, weights = _binned(margins)
-
-    def best(rate: float) -> float:
-        with np.errstate(divide="ignore"):
-            right, wrong = np.log1p(-rate), np.log(rate)
-
-        def loss(log_scale: float) -> float:
-            scaled = math.exp(log_scale) * values
-            terms = np.logaddexp(right + log_expit(scaled), wrong + log_expit(-scaled))
-            return -float(weights @ terms)
-
-        found = minimize_scalar(loss, bounds=SCALE_BOUNDS, method="bounded")
-        return -float(found.fun)
-
-    likelihoods = np.array([best(rate) for rate in _GRID])
-    inside = _GRID[likelihoods >= likelihoods.max() - _DROP]
-    return float(_GRID[likelihoods.argmax()]), float(inside[0]), float(inside[-1])
-
-
 def rate_by_margins(
     margins: NDArray[np.float64], groups: NDArray[np.int64] | None = None
 ) -> ToldRate:
-    """What held-out margins tell; flips are taken to be the same at all margins."""
+    """An upper bound where heads learn anything, else nothing.
+
+    No point and no lower bound: what a likelihood reads off held-out margins takes ambiguity and
+    weak heads for flips. Of profile intervals of at most .25 that did not reach 0, 57 % held the
+    injected rate on six real sets; the bound held in all of 360 cells
+    (`tests/benchmarks/coverage.py`).
+    """
     found = identify(margins, groups)
     if not found.ok:
         reason = f"cannot be told from these labels: {found.text}, which may be chance"
-        return ToldRate(None, None, None, reason)
-    margins = margins[np.isfinite(margins)]
-    bound = upper_bound(margins)
-    rate, low, high = profile_interval(margins)
-    high = min(high, bound)
-    low, rate = min(low, high), min(rate, high)
-    why = "by held-out heads, if flips are the same at all margins"
-    if low <= _NEAR_ZERO:
-        return ToldRate(None, 0.0, high, f"at most {high:.0%} ({why})")
-    if high - low > _WIDEST:
-        told = f"cannot be told from these labels: between {low:.0%} and {high:.0%} ({why})"
-        return ToldRate(None, low, high, told)
-    return ToldRate(rate, low, high, f"{rate:.0%}, between {low:.0%} and {high:.0%} ({why})")
+        return ToldRate(None, None, None, f"{reason}; {_JUDGE}")
+    high = upper_bound(margins[np.isfinite(margins)])
+    why = "by held-out heads, if flips do not depend on how sure they are"
+    return ToldRate(None, 0.0, high, f"at most {high:.0%} ({why}); {_JUDGE}")
 
 
 def rate_by_votes(pairs: pl.DataFrame) -> ToldRate | None:
@@ -223,13 +187,3 @@ def _voted(keys: pl.DataFrame) -> pl.DataFrame | None:
 
 def _rate_of(differing: Any) -> Any:
     return (1.0 - np.sqrt(1.0 - 2.0 * np.minimum(differing, 0.5))) / 2.0
-
-
-def _binned(margins: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Margins in order as means of at most 1,024 groups, and how many stand in each."""
-    ordered = np.sort(margins)
-    if len(ordered) <= _BINS:
-        return ordered, np.ones(len(ordered))
-    parts = np.array_split(ordered, _BINS)
-    means = np.array([part.mean() for part in parts])
-    return means, np.array([len(part) for part in parts], dtype=np.float64)

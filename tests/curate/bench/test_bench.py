@@ -139,9 +139,8 @@ def test_rows_measures_and_verdicts() -> None:
     keep = summary.row(by_predicate=pl.col("method") == ALL, named=True)
     assert (keep["gain"], keep["verdict"], keep["seeds"]) == (0.0, None, 3)
     em = summary.row(by_predicate=pl.col("method") == "label_em", named=True)
-    told = rows.filter(pl.col("method") == "label_em").drop_nulls("noise_estimate")
-    bias = (told["noise_estimate"] - told["true_rate"]).mean()
-    assert em["estimate_bias"] == pytest.approx(bias)
+    # Held-out heads tell a bound, and no rate.
+    assert (em["noise_estimate"], em["estimate_bias"]) == (None, None)
     advice = advise(summary)
     assert len(advice) == 1
 

@@ -151,19 +151,12 @@ def test_a_report_can_be_left_out_and_made_later(tmp_path: Path) -> None:
 
 
 def test_an_audit_as_a_page(tmp_path: Path) -> None:
-    estimate = {
-        "name": "label_em",
-        "rate": 0.21,
-        "low": 0.1,
-        "high": float("nan"),
-        "caveat": "loose",
-    }
     found = {
         "noise": {
             "calibration": {"accuracy": 0.7, "error": 0.02, "scale": 1.1},
             "reliability_curve": [{"confidence": 0.6, "accuracy": 0.6, "pairs": 10}],
-            "estimates": [estimate | {"high": 0.3}],
-            "by_annotator": [{"annotator": "<i>ann</i>", "pairs": 3, "noise_rate": 0.5}],
+            "told": {"text": "at most 21 % (by <b>heads</b>)"},
+            "by_annotator": [{"annotator": "<i>ann</i>", "pairs": 3, "heads_agree": 0.5}],
             "by_source": [],
         },
         "data": {"pairs": 3, "annotators": {"<b>": 3}},
@@ -173,7 +166,7 @@ def test_an_audit_as_a_page(tmp_path: Path) -> None:
     }
     (tmp_path / "audit.json").write_text(json.dumps(found))
     page = write_audit_report(tmp_path / "audit.json").read_text()
-    assert "21.0%" in page
+    assert "at most 21 % (by &lt;b&gt;heads&lt;/b&gt;)" in page
     assert "&lt;i&gt;ann&lt;/i&gt;" in page
     assert "<i>ann" not in page
     (tmp_path / "other.json").write_text("{}")

@@ -8,7 +8,6 @@ import pytest
 from scipy.special import expit
 
 from curate.models.heads.noise_rate import (
-    profile_interval,
     rate_by_margins,
     rate_by_votes,
     upper_bound,
@@ -36,25 +35,13 @@ def test_the_bound_holds(rate: float, skill: float) -> None:
     assert np.mean(held) >= 0.95
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rate", RATES)
-def test_intervals_hold_the_rate(rate: float) -> None:
+def test_what_margins_tell_holds(rate: float) -> None:
     found = [rate_by_margins(held_out(rate, seed)) for seed in range(25)]
-    told = [t for t in found if t.low is not None and t.high is not None]
+    told = [t for t in found if t.high is not None]
     assert len(told) >= 20
-    held = [t.low - 0.005 <= rate <= t.high + 0.005 for t in told]  # type: ignore[operator]
-    assert np.mean(held) >= 0.9
-    points = [t.rate for t in told if t.rate is not None]
-    if points:
-        assert np.mean(np.abs(np.array(points) - rate)) < 0.06
-
-
-def test_a_rate_is_the_same_for_few_and_for_binned_margins() -> None:
-    margins = held_out(0.2, 3, count=1000)
-    few, many = profile_interval(margins), profile_interval(np.repeat(margins, 3))
-    assert abs(few[0] - many[0]) <= 0.01
-    assert few[1] <= many[1]
-    assert many[2] <= few[2]
+    assert all(t.rate is None and t.low == 0.0 for t in told)
+    assert np.mean([rate <= t.high for t in told]) >= 0.95  # type: ignore[operator]
 
 
 def test_without_noise_an_upper_bound_is_told_and_no_point() -> None:
