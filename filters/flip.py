@@ -6,7 +6,7 @@ import polars as pl
 
 from curate import HIGHER, Column, Context, Filter, FilterResult, check_readable, keep_all
 from curate.steps.posterior import BelowParams, tell_smoothing
-from curate.steps.relabel import FLIPPED, RELABELLED, turned_round
+from curate.steps.relabel import FLIPPED, RELABELLED, flip_labels
 
 
 class Flip(Filter[BelowParams]):
@@ -47,4 +47,4 @@ class Flip(Filter[BelowParams]):
         )
         tell_smoothing(added["posterior"], context)
         context.facts["flipped"] = int(wrong.sum())
-        return keep_all(pairs, added, turned_round(pairs, wrong))
+        return keep_all(pairs, added, flip_labels(pairs, wrong))

@@ -60,7 +60,7 @@ def numbered_pairs(count: int, prompts: int | None = None) -> pl.DataFrame:
 
 
 def swapped(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The same pairs with the labels turned round."""
+    """The same pairs with the labels flipped."""
     return pairs.with_columns(chosen="rejected", rejected="chosen")
 
 

@@ -47,7 +47,7 @@ class BenchData:
         return BenchData(self.name, self.pairs[rows], features, margin)
 
     def flipped(self, flips: NDArray[np.bool_]) -> BenchData:
-        """The pairs with some labels turned round."""
+        """The pairs with some labels flipped."""
         swap = pl.Series("_flip", flips)
         pairs = self.pairs.with_columns(
             chosen=pl.when(swap).then("rejected").otherwise("chosen"),

@@ -25,7 +25,7 @@ class Weights:
 
     Attributes:
         label: (pairs,) weight of the pair with its label, not negative.
-        flipped: (pairs,) weight of the pair with the label turned round.
+        flipped: (pairs,) weight of the pair with the label flipped.
     """
 
     label: NDArray[np.float64]

@@ -30,7 +30,7 @@ class Outcome:
 
     Attributes:
         dropped: the pair is gone.
-        flipped: it is kept with the label turned round.
+        flipped: it is kept with the label flipped.
         seconds: that it took; shared work is counted where it was done first.
     """
 
@@ -44,7 +44,7 @@ class Outcome:
         return Weights(label.astype(np.float64), self.flipped.astype(np.float64))
 
     def measures(self, flips: NDArray[np.bool_]) -> dict[str, Any]:
-        """Share that it flagged (dropped or turned round), and how well that meets the flips."""
+        """Share that it flagged (dropped or flipped), and how well that meets the flips."""
         flagged = self.dropped | self.flipped
         hits = float((flagged & flips).sum())
         return {

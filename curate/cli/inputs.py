@@ -25,7 +25,7 @@ def read_data(data: str, format: str, split: str | None, limit: int | None, prog
     """The pairs of a data set, a run's folder or a pipeline's input.
 
     Malformed rows are left out and counted. Of a run all pairs are taken, as they were read but for
-    labels that its filters turned round.
+    labels that its filters flipped.
     """
     from curate.read.pairs import Pairs, read_pairs
     from curate.write.run_files import RunFiles, is_run

@@ -16,7 +16,7 @@ from curate.pipeline.result import Result
 from curate.pipeline.write_run import write_run
 from curate.read.pairs import ORIGIN_COLUMNS, Pairs
 from curate.steps.context import Progress
-from curate.steps.relabel import turned_round
+from curate.steps.relabel import flip_labels
 from curate.steps.step_record import StepRecord
 from curate.write.exports import get_export
 from curate.write.run_files import RunFiles
@@ -49,7 +49,7 @@ def apply_verdicts(
     said = majority(read_verdicts(files, warnings))
     judged = pairs.join(said, on="pair_id", how="left", maintain_order="left")
     flips = (judged["verdict"] == "flip").fill_null(False)
-    judged = judged.with_columns(turned_round(judged, flips))
+    judged = judged.with_columns(flip_labels(judged, flips))
     verdict = pl.col("verdict")
     keep = verdict.is_in(["keep", "flip"]).fill_null(False)
     gone = verdict.is_in(["drop", "tie"]).fill_null(False)

@@ -32,7 +32,7 @@ def watch(
 
     For each trait the share of pairs, of those in which the answers differ in it, whose preferred
     answer has it, before and after. And how well length alone tells which labels the filter dropped
-    or turned round: the area under the ROC curve of chosen minus rejected characters.
+    or flipped: the area under the ROC curve of chosen minus rejected characters.
 
     Args:
         before: pairs that the filter was given.
@@ -84,7 +84,7 @@ def _share(signs: NDArray[np.integer[Any]]) -> float | None:
 def _told_by_length(
     was: pl.DataFrame, now: pl.DataFrame, given: pl.Series, kept: pl.Series
 ) -> float | None:
-    """AUROC of the length difference for labels that were dropped or turned round."""
+    """AUROC of the length difference for labels that were dropped or flipped."""
     same = pl.DataFrame({"i": kept, "now": now["size"]})
     both = pl.DataFrame({"i": given, "was": was["size"]}).join(same, on="i", how="left")
     touched = (both["now"].is_null() | (both["now"] != both["was"])).to_numpy()

@@ -11,13 +11,13 @@ from curate.steps.contracts import Column, FilterResult, keep_all
 RELABELLED = ("chosen", "rejected", "extra", "images", REJECTED_IMAGES)
 """The pair columns that are read and changed."""
 _MARK, _UNMARK = '"flipped":true', '"flipped":false'
-FLIPPED = Column("flipped", "the label was turned round", "bool")
+FLIPPED = Column("flipped", "the label was flipped", "bool")
 
 
-def turned_round(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
+def flip_labels(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
     """Chosen and rejected exchanged where `flips` holds; `extra` gains `"flipped": true` there.
 
-    A label that is turned round again is the one that was read: the mark becomes false.
+    A label that is flipped again is the one that was read: the mark becomes false.
     """
     before, after = (pl.col("extra").str.contains(m, literal=True) for m in (_MARK, _UNMARK))
     mark = (
@@ -40,4 +40,4 @@ def turned_round(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
 
 def flip_only(pairs: pl.DataFrame, flips: pl.Series) -> FilterResult:
     """The verdict that keeps every pair and adds `FLIPPED`."""
-    return keep_all(pairs, flips.alias(FLIPPED.name).to_frame(), turned_round(pairs, flips))
+    return keep_all(pairs, flips.alias(FLIPPED.name).to_frame(), flip_labels(pairs, flips))

@@ -39,8 +39,8 @@ def export_source(
 ) -> Exported:
     """Write the input's own rows: of JSON as JSON lines, of other files and the hub as parquet.
 
-    A row of several votes is written when one of its pairs was kept. A label that a filter turned
-    round is turned round by exchanging the columns of the two answers.
+    A row of several votes is written when one of its pairs was kept. A label that a filter flipped
+    is written by exchanging the columns of the two answers.
 
     Args:
         folder_of_run: a finished run; its input is read again.
@@ -51,7 +51,7 @@ def export_source(
 
     Raises:
         CurateError: the run's pairs came from memory, its input is gone or has changed, or a label
-            was turned round in a format that cannot say so.
+            was flipped in a format that cannot say so.
     """
     run = RunFiles(folder_of_run)
     rows, flipped = _wanted(run)
@@ -65,7 +65,7 @@ def export_source(
     fmt = _format(run.manifest["input"]["format"], input_)
     if flipped and fmt.answers is None:
         raise CurateError(
-            f"the format '{fmt.name}' cannot hold labels that were turned round",
+            f"the format '{fmt.name}' cannot hold labels that were flipped",
             where=str(folder_of_run),
             found=f"{len(flipped)} rows with such labels",
             fix="export to another form, or run without the filter that flips",
@@ -100,7 +100,7 @@ def _format(name: str, input_: InputConfig) -> Format:
 
 
 def _wanted(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
-    """File and row of all rows that are written, and of those whose label was turned round."""
+    """File and row of all rows that are written, and of those whose label was flipped."""
     origins = run.scores(None)
     if "row" not in origins.columns or run.manifest["config"].get("input") is None:
         raise CurateError(

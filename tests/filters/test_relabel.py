@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from curate import CurateError
 from curate.steps.context import Context
-from curate.steps.relabel import turned_round
+from curate.steps.relabel import flip_labels
 from filters.flip_lowest import FlipLowest
 from filters.flip_where import FlipWhere
 from filters.tag_coverage import TagCoverage, by_complexity, by_diversity
@@ -107,9 +107,9 @@ def test_tag_coverage_filter() -> None:
 def test_a_label_turned_round_twice_is_the_one_that_was_read() -> None:
     pairs = numbered_pairs(3).with_columns(extra=pl.Series(['{"a":1}', None, "{}"]))
     every = pl.Series([True] * 3)
-    once = pairs.with_columns(turned_round(pairs, every))
-    twice = once.with_columns(turned_round(once, every))
-    thrice = twice.with_columns(turned_round(twice, every))
+    once = pairs.with_columns(flip_labels(pairs, every))
+    twice = once.with_columns(flip_labels(once, every))
+    thrice = twice.with_columns(flip_labels(twice, every))
     marks = [[json.loads(e)["flipped"] for e in frame["extra"]] for frame in (once, twice, thrice)]
     assert marks == [[True] * 3, [False] * 3, [True] * 3]
     assert twice["chosen"].equals(pairs["chosen"])

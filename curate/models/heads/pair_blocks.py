@@ -1,4 +1,4 @@
-"""Blocks of features of a pair that change sign when its label is turned round."""
+"""Blocks of features of a pair that change sign when its label is flipped."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_a_format_with_several_labels_a_row_refuses_flips(tmp_path: Path) -> Non
     votes = {"annotator1": 1, "annotator2": 2, "annotator3": 1}
     row = {"instruction": "i", "input": "", "response1": "a", "response2": "b", **votes}
     path = write_jsonl(tmp_path / "a.jsonl", [row])
-    with pytest.raises(CurateError, match="cannot hold labels that were turned round"):
+    with pytest.raises(CurateError, match="cannot hold labels that were flipped"):
         there_and_back(path, tmp_path, FLIP)
     assert not (tmp_path / "back").exists()
 
