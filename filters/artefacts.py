@@ -69,13 +69,9 @@ class Artefacts(Filter[ArtefactsParams]):
             )
         reason = pl.lit("one answer alone has: ") + pl.col("found")
         added = found.with_columns(pl.when(pl.col("found") != "").then("found").alias("found"))
-        changed = pairs.select(*map(without_marks, _SIDES))
-        return FilterResult(
-            keep,
-            found.select(r=reason)["r"],
-            added,
-            changed if self.params.action == "strip" else None,
-        )
+        strip = self.params.action == "strip"
+        changed = pairs.select(*map(without_marks, _SIDES)) if strip else None
+        return FilterResult(keep, found.select(r=reason)["r"], added, changed)
 
     def _balanced(self, signs: pl.DataFrame, context: Context) -> pl.Series:
         """Keep as many pairs with the artefact chosen as with it rejected, of each kind."""

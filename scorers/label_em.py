@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ from curate.data.hashes import select_in_batches
 from curate.data.table import dense_numbers
 from curate.models.heads.asymmetric_noise import fit_asymmetric
 from curate.models.heads.calibration import calibrate
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS
 from curate.models.heads.held_out_margins import HeldOut, held_out_margins
 from curate.models.heads.label_noise import (
     AnnotatorNoise,
@@ -23,8 +23,9 @@ from curate.models.heads.label_noise import (
     fit_label_noise,
     posterior,
 )
+from curate.models.heads.margin_scorer import MarginScorer
 from curate.models.heads.noise_rate import ToldRate, told_rate
-from curate.models.heads.out_of_fold import too_few_prompts, votes
+from curate.models.heads.out_of_fold import votes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class LabelEMParams(Parameters):
     )
 
 
-class LabelEM(HeadScorer[LabelEMParams]):
+class LabelEM(MarginScorer[LabelEMParams]):
     """Expectation maximisation of label reliability on the held-out margins of `noise_score`.
 
     Other votes on the same two answers count in the posterior.
@@ -69,10 +70,6 @@ class LabelEM(HeadScorer[LabelEMParams]):
     reference = "LCPO / RE-PO, arXiv 2509.24159, Section 4"
     version = 2
     Params = LabelEMParams
-
-    def __init__(self, **parameters: Any) -> None:
-        super().__init__(**parameters)
-        self.reads_texts = True  # their counts
 
     def columns(self) -> tuple[Column, ...]:
         """Posterior, reliability and the probability they rest on."""
@@ -111,7 +108,7 @@ class LabelEM(HeadScorer[LabelEMParams]):
         found.tell(context)
         right = posterior(expit(margins + found.votes), noise.reliability[annotator])
         # Where heads learn nothing, a posterior would be the fit's starting point.
-        known = voting & (found.learnt.ok | (found.votes != 0.0))
+        known = voting & found.tells
         return pl.DataFrame(
             {
                 "posterior": np.where(known, right, np.nan),
@@ -119,13 +116,6 @@ class LabelEM(HeadScorer[LabelEMParams]):
                 "margin": margins,
             }
         )
-
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Posteriors of all pairs; the status says where there is none."""
-        scores = super().score(pairs, context)
-        if too_few_prompts(pairs, context):
-            return scores
-        return scores.with_columns(held_out_margins(pairs, context).status(scores["status"]))
 
     def _owners(self, pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
         """Names, and each pair's position among them; pairs without one share the name "(none)"."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context, Parameters
 from curate.models.heads.calibration import calibrate
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS
 from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.out_of_fold import too_few_prompts, votes
+from curate.models.heads.margin_scorer import MarginScorer
+from curate.models.heads.out_of_fold import votes
 
 
-class NoiseScore(HeadScorer[Parameters]):
+class NoiseScore(MarginScorer[Parameters]):
     """Probability, by all other labels, that the opposite label would have been given.
 
     A ridge regression on embeddings, 36 counts of the answers' form, their style and length, whose
@@ -34,10 +33,6 @@ class NoiseScore(HeadScorer[Parameters]):
     version = 2
     Params = Parameters
 
-    def __init__(self, **parameters: Any) -> None:
-        super().__init__(**parameters)
-        self.reads_texts = True  # their counts
-
     def columns(self) -> tuple[Column, ...]:
         """The score and the margin behind it."""
         return (
@@ -54,10 +49,3 @@ class NoiseScore(HeadScorer[Parameters]):
         context.facts["pairs_with_other_votes"] = int((found.votes != 0).sum())
         found.tell(context)
         return pl.DataFrame({"score": expit(-found.right), "margin": found.margin})
-
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Scores of all pairs; the status says where they tell nothing."""
-        scores = super().score(pairs, context)
-        if too_few_prompts(pairs, context):
-            return scores
-        return scores.with_columns(held_out_margins(pairs, context).status(scores["status"]))

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from curate import Column, Context, Parameters, Scorer
+from curate.data.message_parts import split_trace
 from curate.models.text.answer_texts import of_distinct
 from curate.models.text.languages import Languages
 
-_OPEN, _CLOSE = "<think>", "</think>"
 _LEAST = 40
 """Characters from which a language is looked for."""
 
@@ -52,18 +52,15 @@ class Trace(Scorer[Parameters]):
         for side, values in zip(("chosen", "rejected"), found, strict=True):
             names = ("trace", "answer", "cut", "same_language")
             columns |= {f"{side}_{n}": [v[i] for v in values] for i, n in enumerate(names)}
-        has = (pl.col(f"{side}_trace") > 0 for side in ("chosen", "rejected"))
-        first, second = has
+        first, second = (pl.col(f"{side}_trace") > 0 for side in ("chosen", "rejected"))
         dtypes = {c.name: c.dtype for c in self.columns() if c.name in columns}
         frame = pl.DataFrame(columns, schema_overrides=dtypes)
         return frame.with_columns(one_sided=first != second).select(c.name for c in self.columns())
 
     def _values(self, text: str) -> tuple[int, int, bool, bool | None]:
-        before, ended, answer = text.partition(_CLOSE)
-        opened = _OPEN in before
-        if not opened and not ended:
+        trace, ended, answer = split_trace(text)
+        if trace is None:
             return 0, len(text), False, None
-        trace = before.partition(_OPEN)[2] if opened else before
         trace, answer = trace.strip(), answer.strip()
         return len(trace), len(answer), not ended, self._same_language(trace, answer)
 

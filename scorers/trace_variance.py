@@ -9,12 +9,12 @@ import polars as pl
 from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
+from curate.data.message_parts import THINK, THOUGHT, split_trace
 from curate.models.lm.answers import STATUS, Answers, answer_values, with_status
 from curate.models.lm.tokens import Encoder, Messages, Prompt, Rendered
 from curate.steps.models import Model
 
 NO_TRACE = "no reasoning trace"
-_OPEN, _CLOSE = "<think>", "</think>"
 
 
 class TraceVarianceParams(Parameters):
@@ -74,15 +74,14 @@ class TraceVariance(Scorer[TraceVarianceParams]):
 def _write(encoder: Encoder, prompt: Prompt, answer: Messages, keep: bool) -> Rendered | str:
     """The final answer after the prompt and its trace, or after an empty one."""
     text = answer[-1]["content"] or "" if answer else ""
-    before, mark, final = text.partition(_CLOSE)
-    if not mark or len(answer) != 1:
+    trace, ended, final = split_trace(text)
+    if not ended or len(answer) != 1:
         return NO_TRACE
-    trace = before.partition(_OPEN)[2] if _OPEN in before else before
     final = final.lstrip("\n")
     written = encoder.render(prompt, [{"role": answer[0]["role"], "content": final}])
     if isinstance(written, str):
         return written
     # Templates of some reasoning models open the trace themselves.
-    start = "" if written.prompt.rstrip().endswith(_OPEN) else _OPEN
+    start = "" if written.prompt.rstrip().endswith(THINK) else THINK
     thought = trace if keep else "\n\n"
-    return Rendered(f"{written.prompt}{start}{thought}{_CLOSE}\n\n", written.answer)
+    return Rendered(f"{written.prompt}{start}{thought}{THOUGHT}\n\n", written.answer)

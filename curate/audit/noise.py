@@ -114,7 +114,7 @@ def suspicion(pairs: pl.DataFrame, context: Context) -> NDArray[np.float64]:
     if too_few_prompts(pairs, context):
         return np.full(len(pairs), np.nan)
     found, voting = held_out_margins(pairs, context), votes(pairs, context)
-    known = voting & (found.learnt.ok | (found.votes != 0.0))
+    known = voting & found.tells
     return np.where(known, expit(-found.right), np.nan)
 
 

@@ -55,10 +55,16 @@ def route(
             "give one of --budget, --random and --stratified", found=", ".join(ways) or "none"
         )
     ((way, count),) = ways.items()
-    sampling: Sampling | None = None if way == "budget" else "random"
-    sampling = "stratified" if way == "stratified" else sampling
+    drawn: dict[str, Sampling] = {"random": "random", "stratified": "stratified"}
     choice = Choice(
-        count, to, list(by or ()), _coefficients(gains), per_prompt, not kept_only, seed, sampling
+        count,
+        to,
+        list(by or ()),
+        _coefficients(gains),
+        per_prompt,
+        not kept_only,
+        seed,
+        drawn.get(way),
     )
     show_routed(run_route(run, out, choice, overwrite))
 

@@ -37,7 +37,6 @@ def _noise(noise: dict[str, Any]) -> None:
         out.print(Text.assemble(("Share of wrong labels: ", "bold"), noise["told"]["text"]))
     if "problem" in noise:
         show_warnings([noise["problem"]])
-    if "problem" in noise:
         return
     c = noise["calibration"]
     out.print(

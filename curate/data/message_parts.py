@@ -135,6 +135,18 @@ def with_trace(trace: str, text: str) -> str:
     return f"{THINK}\n{trace}\n{THOUGHT}\n\n{text}"
 
 
+def split_trace(text: str) -> tuple[str | None, bool, str]:
+    """The trace in a text (None where there is none), whether it ends, and what follows it.
+
+    A text that merely ends a trace was opened by the model's template.
+    """
+    before, mark, rest = text.partition(THOUGHT)
+    opened = THINK in before
+    if not opened and not mark:
+        return None, False, text
+    return before.partition(THINK)[2] if opened else before, bool(mark), rest
+
+
 def call_text(name: str, arguments: Any) -> str:
     """One tool call as Hermes and Qwen write it."""
     return f"<tool_call>\n{call_json(name, arguments)}\n</tool_call>"

@@ -24,8 +24,8 @@ ROW_PARTS: dict[str, pl.DataType] = {
     **dict.fromkeys(MEDIA_PARTS, MEDIA),
 }
 
-MOST_BYTES = 1 << 24
-"""Bytes of media in one batch."""
+_MOST_BYTES = 1 << 24
+"""Bytes in one batch."""
 _FEW = 64
 _HASH_BYTES = 16
 _PART_END, _ITEM_END, _FIELD_END = "\x1c", "\x1e", "\x1f"
@@ -52,6 +52,16 @@ def row_part_keys(frame: pl.DataFrame, without: tuple[str, ...] = ()) -> pl.Seri
     return pl.Series(joined, dtype=pl.String)
 
 
+def is_url(path: str) -> bool:
+    """Whether a medium's path names no file: a URL, or the data themselves."""
+    return "://" in path or path.startswith("data:")
+
+
+def rows_that_fit(rows: int, size: int, most: int) -> int:
+    """Rows in a batch: at most `most`, and fewer where `rows` of them take too many bytes."""
+    return min(most, max(1, _MOST_BYTES * rows // max(size, 1)))
+
+
 def batch_rows(frame: pl.DataFrame, most: int) -> int:
     """Rows of the frame in a batch: at most `most`, and fewer where they hold large media."""
     size = pl.element().struct.field("bytes").bin.size()
@@ -60,7 +70,7 @@ def batch_rows(frame: pl.DataFrame, most: int) -> int:
         return most
     sizes = frame.select(pl.col(c).list.eval(size).list.sum().sum() for c in media)
     held = int(sum(sizes.row(0)))
-    return min(most, max(1, MOST_BYTES * len(frame) // max(held, 1)))
+    return rows_that_fit(len(frame), held, most)
 
 
 def _keys(column: pl.Series) -> Iterator[str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -98,16 +99,10 @@ def route(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool 
     if not choice.include_dropped:
         candidates = candidates.filter(pl.col("drop_step").is_null())
     chosen = _most_urgent(candidates, choice)
-    rng = np.random.default_rng(choice.seed)
-    shown = pl.Series("first_is_chosen", rng.random(len(chosen)) < 0.5)
-    tool: Tool = TOOLS[choice.tool]
     with staged(folder, overwrite, MARK) as stage:
-        write_files(tool.files(chosen.select(list(PAIR_COLUMNS)), shown), stage)
         table = chosen.select("pair_id", *told.columns)
-        write_frame(table, stage / "routed.parquet")
-        facts = {"run": str(run_folder), "budget": choice.budget, "pairs": len(chosen)}
-        facts |= {"candidates": len(candidates), "uncertainty": used, "tool": choice.tool}
-        write_json(facts, stage / MARK)
+        facts = {"budget": choice.budget, "candidates": len(candidates), "uncertainty": used}
+        _write(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
     return Routed(folder, table, used, len(candidates))
 
 
@@ -123,17 +118,24 @@ def _drawn(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool
     sample = draw(view.frame, suspicion, choice.budget, choice.sampling, choice.seed)
     ids = sample.filter("drawn")["pair_id"]
     chosen = view.frame.filter(pl.col("pair_id").is_in(ids.implode()))
-    shown = np.random.default_rng(choice.seed).random(len(chosen)) < 0.5
-    tool: Tool = TOOLS[choice.tool]
-    order = pl.Series("first_is_chosen", shown)
     with staged(folder, overwrite, MARK) as stage:
-        write_files(tool.files(chosen.select(list(PAIR_COLUMNS)), order), stage)
         write_frame(sample, stage / SAMPLE)
         table = chosen.select("pair_id")
-        write_frame(table, stage / "routed.parquet")
-        facts = {"run": str(run_folder), "pairs": len(chosen), "candidates": len(sample)}
-        write_json(facts | {"sampling": choice.sampling, "tool": choice.tool}, stage / MARK)
+        facts = {"candidates": len(sample), "sampling": choice.sampling}
+        _write(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
     return Routed(folder, table, [], len(sample))
+
+
+def _write(
+    stage: Path, chosen: pl.DataFrame, table: pl.DataFrame, choice: Choice, facts: dict[str, Any]
+) -> None:
+    """The tool's tasks, answers in random order; what is known of each pair; the mark."""
+    drawn = np.random.default_rng(choice.seed).random(len(chosen)) < 0.5
+    tool: Tool = TOOLS[choice.tool]
+    shown = pl.Series("first_is_chosen", drawn)
+    write_files(tool.files(chosen.select(list(PAIR_COLUMNS)), shown), stage)
+    write_frame(table, stage / "routed.parquet")
+    write_json(facts | {"pairs": len(chosen), "tool": choice.tool}, stage / MARK)
 
 
 def priorities(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 
 import polars as pl
 
-from curate.data.row_parts import MEDIA_PARTS
+from curate.data.row_parts import MEDIA_PARTS, is_url
 
 OUTSIDE = "paths of media lead out of the data's folder: reports do not open them"
 MISSING = "files of media are not found beside the data, where their paths say; the first is {}"
@@ -31,7 +30,7 @@ class MediaFiles:
         for column in columns:
             paths = pairs.select(p=pl.col(column).list.eval(path)).explode("p")["p"]
             for name in paths.drop_nulls().unique(maintain_order=True):
-                if "://" not in name and not name.startswith("data:") and name not in self._seen:
+                if not is_url(name) and name not in self._seen:
                     self._seen.add(name)
                     self._check(root, name)
 
@@ -46,5 +45,5 @@ class MediaFiles:
 
     def notes(self) -> list[str]:
         """What the user should know."""
-        counts = Counter({OUTSIDE: self._outside, MISSING.format(self._first): self._missing})
-        return [f"{n:,} {text}" for text, n in counts.items() if n]
+        counts = ((self._outside, OUTSIDE), (self._missing, MISSING.format(self._first)))
+        return [f"{n:,} {text}" for n, text in counts if n]

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.found_parts import TURNS
 from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS, kept, part_kind, whole
 from curate.data.table import messages_series
 
@@ -16,7 +17,6 @@ _MARKED = {
     "audios": (MARKS[AUDIOS], "audio"),
 }
 """The mark of each column of media, and the type of the part that it becomes."""
-_TURNS = ("prompt", "chosen", "rejected")
 
 
 def marks_as_parts(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -29,7 +29,7 @@ def marks_as_parts(pairs: pl.DataFrame) -> pl.DataFrame:
     if not there:
         return pairs
     some = pl.any_horizontal(pl.col(there).is_not_null())
-    rows = pairs.with_row_index("_at").filter(some).select("_at", *_TURNS, *there)
+    rows = pairs.with_row_index("_at").filter(some).select("_at", *TURNS, *there)
     prompts = pairs["prompt"].to_list() if len(rows) else []
     changed = False
     for row in rows.iter_rows(named=True):
@@ -41,7 +41,7 @@ def marks_as_parts(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def _parted(row: dict[str, Any], there: list[str]) -> list[dict[str, Any]] | None:
     """The prompt with parts, or None where it stays as it is."""
-    published = {side: [whole(m) for m in row[side] or ()] for side in _TURNS}
+    published = {side: [whole(m) for m in row[side] or ()] for side in TURNS}
     wanted: dict[str, str] = {}
     for column in there:
         mark, kind = _MARKED[column]

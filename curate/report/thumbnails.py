@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from curate.data.row_parts import is_url
+
 _SIDE = 192
 """Pixels of the longer side."""
 _MOST_PIXELS = 30_000_000
@@ -35,7 +37,7 @@ def thumbnail(medium: Mapping[str, Any], root: Path | None) -> Thumbnail:
     if data is not None:
         return _drawn(io.BytesIO(data), len(data))
     path = medium["path"] or ""
-    if root is None or "://" in path or path.startswith("data:"):
+    if root is None or is_url(path):
         return Thumbnail()
     try:
         place = (root / path).resolve()

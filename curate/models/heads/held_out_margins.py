@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from curate.data.hashes import content_keys, prompt_keys
+from curate.data.hashes import content_keys
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.evidence_ridge import Evidence, Ridge, Rows, Sums, sums
 from curate.models.heads.identification import NOTHING_LEARNT, Identification, identify
@@ -61,11 +61,15 @@ class HeldOut:
         if not self.learnt.ok:
             context.warnings.append(self.learnt.warning)
 
+    @property
+    def tells(self) -> NDArray[np.bool_]:
+        """Whether heads, or other votes on the same answers, tell anything of each label."""
+        found: NDArray[np.bool_] = self.learnt.ok | (self.votes != 0.0)
+        return found
+
     def status(self, status: pl.Series) -> pl.Series:
         """The status of each pair; where heads learn nothing it says so, but for pairs of votes."""
-        if self.learnt.ok:
-            return status
-        silent = pl.Series(self.votes == 0.0) & (status == "ok")
+        silent = pl.Series(~self.tells) & (status == "ok")
         told = pl.when(silent).then(pl.lit(NOTHING_LEARNT)).otherwise(status)
         return pl.select(told.alias("status")).to_series()
 
@@ -81,9 +85,10 @@ def held_out_margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
 
 
 def _margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
-    voting, plan = votes(pairs, context), _Plan.of(pairs)
+    voting, keys = votes(pairs, context), content_keys(pairs)
+    plan = _Plan.of(pairs["pair_id"], keys["prompt"])
     blocks = PairBlocks(pairs, context.features, plan.order)
-    weights, width = _weights(pairs, voting)[plan.order], sum(blocks.widths)
+    weights, width = _weights(keys, voting)[plan.order], sum(blocks.widths)
     parts = [sums(blocks, rows, weights, width) for rows in plan.folds]
     whole = Sums(
         np.sum([p.gram for p in parts], axis=0),
@@ -109,7 +114,7 @@ def _margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
     margin *= max(scale, _LEAST_SCALE)
     means = np.mean(strengths, axis=0)
     named = {name: float(f"{v:.3g}") for name, v in zip(BLOCKS, means, strict=True)}
-    others = vote_evidence(pairs)
+    others = vote_evidence(pairs, keys)
     right = margin
     if others.error is not None:
         # Of the label that is right, not of the one that was given: flips make margins small.
@@ -119,15 +124,16 @@ def _margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
     return HeldOut(margin, others.nats, right, named, scale, learnt)
 
 
-def _weights(pairs: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _weights(keys: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Of each vote; all votes on the same two answers weigh 1 together, ties nothing.
 
     Votes that agree would else look like so many labels without noise, and evidence would choose
     features that repeat them.
     """
-    keys = content_keys(pairs).select("prompt", "low", "high", voting=pl.Series(voting))
     count = pl.col("voting").sum().over("prompt", "low", "high")
-    found = keys.select(w=pl.when("voting").then(1.0 / count).otherwise(0.0))["w"]
+    found = keys.with_columns(voting=pl.Series(voting)).select(
+        w=pl.when("voting").then(1.0 / count).otherwise(0.0)
+    )["w"]
     return found.to_numpy().astype(np.float64)
 
 
@@ -166,12 +172,12 @@ class _Plan:
     folds: list[slice]
 
     @classmethod
-    def of(cls, pairs: pl.DataFrame) -> _Plan:
+    def of(cls, ids: pl.Series, prompts: pl.Series) -> _Plan:
         """Folds of nearly equal numbers of prompts, by the rank of the prompts' hashes."""
-        rank = prompt_keys(pairs).rank("dense").to_numpy().astype(np.int64) - 1
+        rank = prompts.rank("dense").to_numpy().astype(np.int64) - 1
         fold = rank % min(_FOLDS, int(rank.max(initial=0)) + 1)
         # Within a prompt rows go by id, so that sums are the same whatever the order of rows.
-        frame = pl.DataFrame({"fold": fold, "rank": rank, "id": pairs["pair_id"]})
+        frame = pl.DataFrame({"fold": fold, "rank": rank, "id": ids})
         order = frame.with_row_index("row").sort("fold", "rank", "id")["row"].to_numpy()
         edges = np.searchsorted(fold[order], np.arange(int(fold.max(initial=0)) + 2))
         folds = [slice(int(a), int(b)) for a, b in pairwise(edges)]

@@ -111,9 +111,11 @@ def rate_by_votes(pairs: pl.DataFrame) -> ToldRate | None:
     e = (1 - sqrt(1 - 2 d)) / 2 from the share d of vote pairs that differ, if votes err alike and
     apart from each other; the interval by resampling the pairs voted on.
     """
-    groups = _voted(_vote_keys(pairs))
-    if groups is None:
-        return None
+    groups = _voted(_vote_keys(pairs, content_keys(pairs)))
+    return None if groups is None else _rate_of_groups(groups)
+
+
+def _rate_of_groups(groups: pl.DataFrame) -> ToldRate:
     first = groups["first"].to_numpy().astype(np.float64)
     votes = groups["votes"].to_numpy().astype(np.float64)
     differ, all_ = first * (votes - first), votes * (votes - 1) / 2.0
@@ -143,28 +145,32 @@ class VoteEvidence:
     error: float | None
 
 
-def vote_evidence(pairs: pl.DataFrame) -> VoteEvidence:
+def vote_evidence(pairs: pl.DataFrame, keys: pl.DataFrame) -> VoteEvidence:
     """The evidence of other votes.
 
     log((1 - e) / e) for each vote that agrees, minus that for each that does not, with the error e
     of `rate_by_votes`; 0 for ties, and everywhere where there are too few such votes.
+
+    Args:
+        pairs: the pair table.
+        keys: its `content_keys`.
     """
-    keys = _vote_keys(pairs)
-    groups = _voted(keys)
-    told = None if groups is None else rate_by_votes(pairs)
-    if told is None:
+    cast = _vote_keys(pairs, keys)
+    groups = _voted(cast)
+    if groups is None:
         return VoteEvidence(np.zeros(len(pairs)), None)
+    told = _rate_of_groups(groups)
     side = pl.when("votes_here").then(pl.when("first_wins").then(1).otherwise(-1)).otherwise(0)
     others = pl.col("side").sum().over("prompt", "low", "high") - pl.col("side")
-    found = keys.with_columns(side=side).select(n=others * pl.col("side"))["n"]
+    found = cast.with_columns(side=side).select(n=others * pl.col("side"))["n"]
     error = max(told.rate if told.rate is not None else told.high or 0.0, _LEAST_ERROR)
     weight = math.log((1.0 - error) / error) if error < 0.5 else 0.0
     return VoteEvidence(found.to_numpy().astype(np.float64) * weight, error)
 
 
-def _vote_keys(pairs: pl.DataFrame) -> pl.DataFrame:
+def _vote_keys(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     """Keys of prompt and answers, who voted, and whether the vote counts and for which answer."""
-    return content_keys(pairs).with_columns(
+    return keys.with_columns(
         annotator=pairs["annotator"],
         votes_here=~pairs["is_tie"] & (pl.col("low") != pl.col("high")),
         first_wins=pl.col("chosen") == pl.col("low"),

@@ -106,7 +106,6 @@ class ArrowBlock(Block):
             if part in MEDIA_PARTS and len(columns) == 1:
                 name = names[0]
                 take_series(part, name, pl.Series(name, pl.from_arrow(columns[0])), found)
-                found.sources.update(names)
             elif columns:
                 rows = zip(*(column.to_pylist() for column in columns), strict=True)
                 take(part, names, first_given([pruned(v) for v in row] for row in rows), found)

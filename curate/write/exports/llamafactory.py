@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.found_parts import FILE_BYTES, TURNS
-from curate.data.message_parts import AUDIOS, IMAGES, MARKS, RESULTS_BREAK, TOOL_CALLS, VIDEOS
+from curate.data.message_parts import MARKS, RESULTS_BREAK, TOOL_CALLS
 from curate.data.row_parts import MEDIA, TOOLS
 from curate.write.exports.base import Advice, Export, carried, check_single
 from curate.write.exports.fields import as_media
-from curate.write.exports.tagged import REWRITES, Media, Said, said
+from curate.write.exports.tagged import MEDIA_COLUMNS, REWRITES, Media, Said, media_columns, said
 
 _SPEAKERS = {"user": "human", "assistant": "gpt", "tool": "observation"}
-_MEDIA = {"images": MARKS[IMAGES], "videos": MARKS[VIDEOS], "audios": MARKS[AUDIOS]}
 _MESSAGE = pl.Struct({"from": pl.String, "value": pl.String})
 
 
@@ -31,7 +30,7 @@ class LLaMAFactory(Export):
     reserved = ("conversations",)
     summary = "LLaMA-Factory ranking (ShareGPT) with dataset_info.json"
     single = True
-    holds = frozenset({TOOL_CALLS, IMAGES, VIDEOS, AUDIOS, TOOLS, *_MEDIA, FILE_BYTES})
+    holds = frozenset({TOOL_CALLS, *MEDIA_COLUMNS, *MEDIA_COLUMNS.values(), TOOLS, FILE_BYTES})
     rewrites: ClassVar[Mapping[str, str]] = REWRITES
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -57,7 +56,7 @@ class LLaMAFactory(Export):
         return self._with_parts(pairs).hstack(list(rest.values()))
 
     def _with_parts(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        media = [c for c in _MEDIA if self._has(c)]
+        media = media_columns(self.parts)
         rows = pairs.select(*TURNS, *media).iter_rows(named=True)
         made = [_row(row, media) for row in rows]
         frame = pl.DataFrame(
@@ -72,15 +71,10 @@ class LLaMAFactory(Export):
             columns.append(pairs[TOOLS].fill_null(""))
         return frame.hstack(columns)
 
-    def _has(self, column: str) -> bool:
-        """Whether the data has media of this kind, in the column or named by parts."""
-        kinds = {"images": IMAGES, "videos": VIDEOS, "audios": AUDIOS}
-        return column in self.parts or kinds[column] in self.parts
-
     def files(self, advice: Advice) -> dict[str, Any]:
         """dataset_info.json, which names the shards `curated`; settings against wrong labels."""
         columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
-        columns |= {c: c for c in _MEDIA if self._has(c)}
+        columns |= {c: c for c in media_columns(self.parts)}
         columns |= {TOOLS: TOOLS} if TOOLS in self.parts else {}
         entry = {
             "file_name": advice.kept,
@@ -104,7 +98,9 @@ def _row(row: Mapping[str, Any], media: Sequence[str]) -> dict[str, Any]:
     """Messages and media of one pair."""
     shown = Media({c: row[c] or () for c in media})
     made = {side: list(_spoken([said(m, shown) for m in row[side]])) for side in TURNS}
-    bare = "".join(mark for c, mark in _MEDIA.items() if c in media for _ in shown.rest(c))
+    bare = "".join(
+        MARKS[kind] for kind, c in MEDIA_COLUMNS.items() if c in media for _ in shown.rest(c)
+    )
     if bare:  # LLaMA-Factory wants a mark for each medium
         first = next((m for m in made["prompt"] if m["from"] == "human"), None)
         if first is not None:

@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.found_parts import FILE_BYTES, TURNS
-from curate.data.message_parts import AUDIOS, BESIDE_CALLS, IMAGES, TOOL_CALLS, VIDEOS
+from curate.data.message_parts import BESIDE_CALLS, TOOL_CALLS
 from curate.data.row_parts import MEDIA, REJECTED_IMAGES, TOOLS
 from curate.write.exports.base import Advice, Export, carried
 from curate.write.exports.fields import as_media
-from curate.write.exports.tagged import REWRITES, Media, Said, said
+from curate.write.exports.tagged import MEDIA_COLUMNS, REWRITES, Media, Said, media_columns, said
 
-_MEDIA = {"images": IMAGES, "videos": VIDEOS, "audios": AUDIOS}
 _MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 
 
@@ -29,7 +28,7 @@ class Swift(Export):
     summary = "ms-swift DPO and RM: messages, rejected_messages, tools, images"
     reserved = ("messages", "rejected_messages")
     holds = frozenset(
-        {*(TOOL_CALLS, IMAGES, VIDEOS, AUDIOS), TOOLS, *_MEDIA, REJECTED_IMAGES, FILE_BYTES}
+        {TOOL_CALLS, *MEDIA_COLUMNS, *MEDIA_COLUMNS.values(), TOOLS, REJECTED_IMAGES, FILE_BYTES}
     )
     rewrites: ClassVar[Mapping[str, str]] = {
         **REWRITES,
@@ -38,7 +37,7 @@ class Swift(Export):
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Both conversations, tools and media."""
-        media = [c for c, part in _MEDIA.items() if {c, part} & self.parts]
+        media = media_columns(self.parts)
         media += [REJECTED_IMAGES] if REJECTED_IMAGES in self.parts else []
         made = [_row(row, media) for row in pairs.select(*TURNS, *media).iter_rows(named=True)]
         names = ("messages", "rejected_messages")

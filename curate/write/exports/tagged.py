@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,8 +30,14 @@ REWRITES = {
     REASONING: "written as <think>...</think> before the text",
     TEXTS: "joined into one text",
 }
-_COLUMNS = {IMAGES: "images", VIDEOS: "videos", AUDIOS: "audios"}
+MEDIA_COLUMNS = {IMAGES: "images", VIDEOS: "videos", AUDIOS: "audios"}
+"""The column of a row's media of each kind of part."""
 _PLACES = ("url", "path", "image", "image_url", "video", "video_url", "audio", "audio_url")
+
+
+def media_columns(parts: Set[str]) -> list[str]:
+    """The columns of media of data with these parts: in the row, or named by parts of messages."""
+    return [column for kind, column in MEDIA_COLUMNS.items() if {kind, column} & parts]
 
 
 @dataclass
@@ -49,7 +55,7 @@ class Media:
 
     def mark(self, kind: str, part: Mapping[str, Any]) -> str:
         """The mark of a part, whose medium is noted."""
-        column = _COLUMNS[kind]
+        column = MEDIA_COLUMNS[kind]
         named = _place(part)
         if named is not None:
             medium = [{"path": named, "bytes": None}]
@@ -112,7 +118,7 @@ def _text(published: Mapping[str, Any], media: Media) -> str:
     text, before = "", ""
     for part in content:
         kind = part_kind(part)
-        if kind in _COLUMNS:
+        if kind in MEDIA_COLUMNS:
             text += media.mark(kind, part)
         elif kind == TEXTS:
             text += ("\n" if before == TEXTS else "") + (part.get("text") or "")

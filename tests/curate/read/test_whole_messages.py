@@ -195,23 +195,16 @@ def test_the_words_of_sharegpt_and_swift_are_one(tmp_path: Path) -> None:
         "chosen": {"from": "gpt", "value": "a"},
         "rejected": {"from": "gpt", "value": "b"},
     }
+    asked = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "<think>\nhm\n</think>\n\n"},
+        {"role": "tool_call", "content": told},
+        {"role": "tool_response", "content": "4"},
+        {"role": "tool_response", "content": "5"},
+    ]
     swift = {
-        "messages": [
-            {"role": "user", "content": "q"},
-            {"role": "assistant", "content": "<think>\nhm\n</think>\n\n"},
-            {"role": "tool_call", "content": told},
-            {"role": "tool_response", "content": "4"},
-            {"role": "tool_response", "content": "5"},
-            {"role": "assistant", "content": "a"},
-        ],
-        "rejected_messages": [
-            {"role": "user", "content": "q"},
-            {"role": "assistant", "content": "<think>\nhm\n</think>\n\n"},
-            {"role": "tool_call", "content": told},
-            {"role": "tool_response", "content": "4"},
-            {"role": "tool_response", "content": "5"},
-            {"role": "assistant", "content": "b"},
-        ],
+        "messages": [*asked, {"role": "assistant", "content": "a"}],
+        "rejected_messages": [*asked, {"role": "assistant", "content": "b"}],
     }
     one, other = (read(tmp_path, [r]).frame for r in (sharegpt, swift))
     columns = ["prompt", "chosen", "rejected"]

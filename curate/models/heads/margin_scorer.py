@@ -1,0 +1,30 @@
+"""What scorers on `held_out_margins` have in common: texts, and what heads may not tell."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import polars as pl
+
+from curate.models.heads.head_scorer import HeadScorer
+from curate.models.heads.held_out_margins import held_out_margins
+from curate.models.heads.out_of_fold import too_few_prompts
+from curate.steps.context import Context
+from curate.steps.contracts import Parameters
+
+P = TypeVar("P", bound=Parameters)
+
+
+class MarginScorer(HeadScorer[P]):
+    """A scorer on the margins of `held_out_margins`."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self.reads_texts = True  # their counts
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        """Scores of all pairs; the status says where the heads tell nothing."""
+        scores = super().score(pairs, context)
+        if too_few_prompts(pairs, context):
+            return scores
+        return scores.with_columns(held_out_margins(pairs, context).status(scores["status"]))
