@@ -10,7 +10,7 @@ from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters
 from curate.models.heads.calibration import fit_scale
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.heads import HeadKind
 from curate.models.heads.out_of_fold import HeadParameters, train_out_of_fold, votes
 from curate.steps.features import FeatureKind
@@ -67,6 +67,7 @@ class Committee(HeadScorer[CommitteeParams]):
                 margin = heads.margins().mean(axis=1)
                 margins.append(fit_scale(margin[voting]) * margin)
         table = np.stack(margins, axis=1)
+        tell_learnt(table.mean(axis=1), pairs, context)
         return pl.DataFrame(
             {
                 "margin": table.mean(axis=1),

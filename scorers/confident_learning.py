@@ -9,7 +9,7 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
 from curate.models.text.contamination import confident_rate
 
@@ -51,10 +51,13 @@ class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Quality of all pairs; issues among those that hold a vote."""
         trained = self.params.train(pairs, context)
-        probability = expit(trained.margins()).mean(axis=1)
+        margins = trained.margins()
+        learnt = tell_learnt(margins.mean(axis=1), pairs, context)
+        probability = expit(margins).mean(axis=1)
         voting = votes(pairs, context)
         quality, issue = label_quality(probability, voting)
-        context.facts["noise_rate"] = round(confident_rate(probability[voting]), 4)
+        if learnt.ok:
+            context.facts["noise_rate"] = round(confident_rate(probability[voting]), 4)
         return pl.DataFrame({"quality": quality, "issue": issue})
 
 

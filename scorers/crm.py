@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.held_out_margins import held_out_margins
 from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.out_of_fold import HeadParameters, fold_weights, head_inputs, votes
@@ -106,7 +106,11 @@ class CRM(HeadScorer[CRMParams]):
             context.step_seed("crm"),
             context.progress,
         )
-        context.facts["noise_rate"] = rate
+        # A mean loss below that of a coin's toss sides with the label.
+        side = math.log(2) - seen.losses.mean(dim=(1, 2)).double().cpu().numpy()
+        learnt = tell_learnt(side, pairs, context)
+        if learnt.ok or p.noise_rate != "auto":
+            context.facts["noise_rate"] = rate
         context.facts["noise_rate_given"] = p.noise_rate != "auto"
         context.facts["overlap"] = [round(float(o), 4) for o in seen.overlap]
         return self._frame(seen, rate, votes(pairs, context))

@@ -15,7 +15,7 @@ from curate import HIGHER, Column, Context, Parameters
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.folds import group_folds
 from curate.models.heads.general_heads import GENERAL_L2, train_general
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.mean_gain import Gain
 from curate.models.heads.out_of_fold import answers, at_heads, votes
@@ -141,6 +141,7 @@ class Disagreement(HeadScorer[DisagreementParams]):
             known.append(self._margins(drawn, found, seed) if cyclic else self._plain(drawn, found))
         general, plain = (_averaged([draw[i] for draw in known]) for i in (0, 1))
         own = general if _surely_better(general, plain, voting, context) else plain
+        learnt = tell_learnt(own.margin, pairs, context)
         noise = fit_label_noise(own.margin[voting])
         scaled = {name: noise.scale * value for name, value in vars(own).items()}
         frame = pl.DataFrame(
@@ -149,7 +150,8 @@ class Disagreement(HeadScorer[DisagreementParams]):
             | scaled
         ).with_columns(pl.col("others").fill_nan(None))
         frame = frame.with_columns(kind=pl.when("vote").then(_kind()))
-        context.facts["noise_rate"] = round(noise.rate, 4)
+        if learnt.ok:
+            context.facts["noise_rate"] = round(noise.rate, 4)
         context.facts["shares"] = _shares(frame["kind"].drop_nulls())
         return frame
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate import LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.out_of_fold import RepeatedHeadParameters
 from curate.models.heads.probe import norm_change
 
@@ -73,6 +73,7 @@ class DONOD(HeadScorer[DONODParams]):
         p = self.params
         trained = p.train(pairs, context)
         margins = trained.margins()
+        tell_learnt(margins.mean(axis=1), pairs, context)
         norms = trained.held_out(lambda c, r: trained.heads.output_layer(c, r)[0])
         weights = trained.heads.output_layer(trained.chosen[:1], trained.rejected[:1])[1]
         weight_norm = weights.detach().double().cpu().numpy()[trained.scorer_of.cpu().numpy()]

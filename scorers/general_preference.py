@@ -12,7 +12,7 @@ from scipy.special import expit, log_expit
 from curate import HIGHER, Column, Context, Parameters
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.general_heads import GENERAL_L2, train_general
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.heads import HeadSpec
 from curate.models.heads.mean_gain import Gain
 from curate.models.heads.out_of_fold import at_heads, fold_weights, head_inputs, train_heads, votes
@@ -84,6 +84,7 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
         margin, linear = (
             m * calibrate(m[voting]).scale for m in (values.mean(axis=1) for values in both)
         )
+        tell_learnt(margin, pairs, context)
         gain = log_expit(margin) - log_expit(linear)
         kind = np.select(
             [(margin > 0) & (linear > 0), margin > 0, linear > 0],

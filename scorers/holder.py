@@ -8,7 +8,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.losses import LossKind
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
 from curate.models.text.contamination import holder_contamination, lowest_share
@@ -50,10 +50,13 @@ class Holder(HeadScorer[HolderParams]):
         """Probabilities of all pairs; flags among those that hold a vote."""
         p = self.params
         trained = p.train(pairs, context)
-        probability = expit(trained.margins()).mean(axis=1)
+        margins = trained.margins()
+        learnt = tell_learnt(margins.mean(axis=1), pairs, context)
+        probability = expit(margins).mean(axis=1)
         voting = votes(pairs, context)
         rate = holder_contamination(probability[voting], p.loss_parameter or 2.0)
-        context.facts["noise_rate"] = round(rate, 4)
+        if learnt.ok:
+            context.facts["noise_rate"] = round(rate, 4)
         flags = np.zeros(len(pairs), dtype=bool)
         flags[voting] = lowest_share(probability[voting], rate)
         return pl.DataFrame({"probability": probability, "flag": flags})

@@ -105,7 +105,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
         groups = context.prompt_groups(pairs)[voting]
         told = told_rate(found.margin[voting], pairs.filter(pl.Series(voting)), groups)
         self._tell(context, noise, told, names, found.margin[voting])
-        found.tell(context)
+        found.learnt.tell(context)
         right = posterior(expit(margins + found.votes), noise.reliability[annotator])
         # Where heads learn nothing, a posterior would be the fit's starting point.
         known = voting & found.tells

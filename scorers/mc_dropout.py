@@ -14,7 +14,7 @@ from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.calibration import agreement
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.heads import dropout_mask
 from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
 
@@ -90,6 +90,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
         trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds, p.features)
         masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
         statistics = _of_all_pairs(trained, masks.to(trained.chosen.device))
+        tell_learnt(statistics["probability"] - _HALF, pairs, context)
         bald = statistics["bald"]
         gate = pl.Series("gate", statistics["vote"] > _HALF)
         statistics["easy_weight"] = _over_mean(np.maximum(1.0 - bald, 0.0))

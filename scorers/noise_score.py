@@ -47,5 +47,5 @@ class NoiseScore(MarginScorer[Parameters]):
         context.facts["calibration"] = calibrate(found.margin[votes(pairs, context)]).facts()
         context.facts["strengths"] = found.strengths
         context.facts["pairs_with_other_votes"] = int((found.votes != 0).sum())
-        found.tell(context)
+        found.learnt.tell(context)
         return pl.DataFrame({"score": expit(-found.right), "margin": found.margin})

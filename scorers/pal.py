@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from curate import HIGHER, Column, Context, Parameters
 from curate.models.heads.folds import group_folds
-from curate.models.heads.head_scorer import HeadScorer
+from curate.models.heads.head_scorer import HeadScorer, tell_learnt
 from curate.models.heads.out_of_fold import answers, status, votes
 from curate.models.people.group_choice import FEWEST_PEOPLE, FEWEST_VOTES, choose_groups, people
 from curate.models.people.preference_groups import Groups, Votes, reward_trainer
@@ -85,7 +85,9 @@ class PAL(HeadScorer[PALParams]):
         found = choose_groups(
             given, reward_trainer(given, seed), p.groups, p.max_groups, context, seed
         )
-        return _frame(found, given)
+        frame = _frame(found, given)
+        tell_learnt(frame["margin"].fill_null(float("nan")).to_numpy(), pairs, context)
+        return frame
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """As the contract says; pairs whose annotator is not known get no scores."""

@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.calibration import agreement, calibrate
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
 
 
@@ -62,6 +62,7 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold scores of all pairs."""
         margins = self.params.train(pairs, context).margins()
+        tell_learnt(margins.mean(axis=1), pairs, context)
         calibration = calibrate(margins.mean(axis=1)[votes(pairs, context)])
         context.facts["calibration"] = calibration.facts()
         return pl.DataFrame(

@@ -8,7 +8,7 @@ from scipy.special import entr, expit
 
 from curate import LOWER, Column, Context
 from curate.models.heads.calibration import calibrate
-from curate.models.heads.head_scorer import STATUS, HeadScorer
+from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
 
 
@@ -44,6 +44,7 @@ class Uncertainty(HeadScorer[UncertaintyParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Entropies of all pairs."""
         margins = self.params.train(pairs, context).margins()
+        tell_learnt(margins.mean(axis=1), pairs, context)
         calibration = calibrate(margins.mean(axis=1)[votes(pairs, context)])
         context.facts["calibration"] = calibration.facts()
         p = expit(calibration.scale * margins)

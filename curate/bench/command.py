@@ -7,17 +7,20 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.bench.data import BenchData, real_data, semi_synthetic
+from curate.bench.advice import Advice, advise
+from curate.bench.data import BenchData, as_labelled, real_data, semi_synthetic
+from curate.bench.own_labels import OwnNoise, own_noise, run_own_labels
 from curate.bench.patterns import PATTERNS
-from curate.bench.run import Plan, run_bench
+from curate.bench.run import AS_LABELLED, Experiments, Plan, run_bench
 from curate.bench.signal import Comparison, compare_methods
-from curate.bench.summary import Advice, advise, summarise
+from curate.bench.summary import KEYS, summarise
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.input import InputConfig
 from curate.read.pairs import read_pairs
 from curate.steps.context import Context, Progress
+from curate.steps.features import Features
 from curate.store.store import open_store
 from curate.versions import versions
 from curate.write.run_folder import staged
@@ -37,13 +40,23 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Bench:
-    """What was tried; the results, one row an experiment and method; what they say; what to do."""
+    """What a bench measured and says.
+
+    Attributes:
+        plan: what was tried.
+        rows: the results, one row an experiment and method.
+        summary: their means, gains and verdicts.
+        advice: what to do, one for each data set, pattern and rate; labels as they are first.
+        comparisons: whether methods differ by more than chance.
+        noise: what is known of the labels' own noise, by data set.
+    """
 
     plan: Plan
     rows: pl.DataFrame
     summary: pl.DataFrame
     advice: list[Advice]
     comparisons: list[Comparison]
+    noise: dict[str, OwnNoise]
 
 
 def check_plan(plan: Plan) -> None:
@@ -73,6 +86,7 @@ def bench(
     synthetic: Synthetic | None = None,
     embedder: EmbedderConfig | None = None,
     store: str | None = "auto",
+    gold: pl.DataFrame | None = None,
 ) -> Bench:
     """Run all experiments on all data sets.
 
@@ -80,22 +94,49 @@ def bench(
         inputs: the data sets.
         plan: what is tried on each.
         progress: where progress is shown.
-        synthetic: label the texts by a known reward instead.
+        synthetic: label the texts by a known reward instead; labels as they are are then no matter.
         embedder: of the features.
         store: as in pipeline.yaml; answers of language models and endpoints are kept in it.
+        gold: pair_id and verdict of judged pairs; labels as they are are then tested on these.
 
     Raises:
         CurateError: a mistake in the plan or the data.
     """
     check_plan(plan)
     context = Context(store=open_store(store))
-    parts = []
+    parts: list[Experiments] = []
+    noise: dict[str, OwnNoise] = {}
     for source in inputs:
-        data = load(source, progress, synthetic, embedder or EmbedderConfig(), store)
-        parts.append(run_bench(data, plan, progress, context))
-    rows = pl.concat(parts)
-    summary = summarise(rows)
-    return Bench(plan, rows, summary, advise(summary), compare_methods(rows))
+        pairs, features = _read(source, progress, embedder or EmbedderConfig(), store)
+        name = source.hf or dataset_name(str(source.path))
+        if synthetic is None and plan.as_labelled:
+            own = as_labelled(name, pairs, features, gold)
+            noise[name] = own_noise(own, context)
+            parts.append(run_own_labels(own, plan, progress, context))
+        if list(plan.cells()):
+            data = _clean(name, pairs, features, synthetic)
+            parts.append(run_bench(data, plan, progress, context))
+    both = Experiments(pl.concat(p.rows for p in parts), [t for p in parts for t in p.tested])
+    summary = summarise(both, plan)
+    return Bench(
+        plan,
+        both.rows,
+        summary,
+        _advice(both, summary, plan, noise),
+        compare_methods(both.rows),
+        noise,
+    )
+
+
+def _advice(
+    found: Experiments, summary: pl.DataFrame, plan: Plan, noise: dict[str, OwnNoise]
+) -> list[Advice]:
+    advice = []
+    for tested in found.tested:
+        rows = summary.filter(pl.col(k) == tested.key[k] for k in KEYS)
+        own = noise[tested.key["dataset"]] if tested.key["pattern"] == AS_LABELLED else None
+        advice.append(advise(tested, rows, plan.writable, own))
+    return sorted(advice, key=lambda a: a.key["pattern"] != AS_LABELLED)
 
 
 def load(
@@ -106,9 +147,20 @@ def load(
     store: str | None,
 ) -> BenchData:
     """The pairs of a data set whose labels count as clean, with features."""
+    pairs, features = _read(source, progress, embedder, store)
+    return _clean(source.hf or dataset_name(str(source.path)), pairs, features, synthetic)
+
+
+def _read(
+    source: InputConfig, progress: Progress, embedder: EmbedderConfig, store: str | None
+) -> tuple[pl.DataFrame, Features]:
     pairs = read_pairs(**dict(source), progress=progress).frame
-    features, _ = embed_frame(pairs, embedder, store, progress)
-    name = source.hf or dataset_name(str(source.path))
+    return pairs, embed_frame(pairs, embedder, store, progress)[0]
+
+
+def _clean(
+    name: str, pairs: pl.DataFrame, features: Features, synthetic: Synthetic | None
+) -> BenchData:
     if synthetic is None:
         return real_data(name, pairs, features)
     return semi_synthetic(name, pairs, features, synthetic.pairs, synthetic.scale, synthetic.seed)
@@ -135,6 +187,7 @@ def write_bench(found: Bench, folder: Path, overwrite: bool) -> None:
                 "plan": asdict(found.plan),
                 "advice": [asdict(a) for a in found.advice],
                 "comparisons": [asdict(c) for c in found.comparisons],
+                "noise": {name: asdict(own) for name, own in found.noise.items()},
                 "summary": found.summary.to_dicts(),
             },
             stage / MARK,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_PAIRS = 50
-_TEST_FOLDS = 4
+FOLDS = 5
+_WRONG = {"keep": 0.0, "flip": 1.0}
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,22 @@ class BenchData:
         pairs: the pair table.
         features: of the pairs.
         margin: (pairs,) true margin of the label where it is known (semi-synthetic), else None.
+        wrong: (pairs,) share of judges who call the label wrong, NaN where nobody judged; or None.
     """
 
     name: str
     pairs: pl.DataFrame
     features: Features
     margin: NDArray[np.float64] | None = None
+    wrong: NDArray[np.float64] | None = None
 
     def take(self, rows: NDArray[np.int64]) -> BenchData:
         """Some of the pairs."""
         index = {part: positions[rows] for part, positions in self.features.index.items()}
         features = Features(self.features.vectors, self.features.style, index)
         margin = None if self.margin is None else self.margin[rows]
-        return BenchData(self.name, self.pairs[rows], features, margin)
+        wrong = None if self.wrong is None else self.wrong[rows]
+        return BenchData(self.name, self.pairs[rows], features, margin, wrong)
 
     def flipped(self, flips: NDArray[np.bool_]) -> BenchData:
         """The pairs with some labels flipped."""
@@ -58,8 +62,12 @@ class BenchData:
 
 
 def is_test(groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    """Whether each pair is tested on: a quarter of the prompts, whose numbers are `groups`."""
-    found: NDArray[np.bool_] = group_folds(groups, _TEST_FOLDS, seed) == 0
+    """Whether each pair is tested on: a fifth of the prompts, whose numbers are `groups`.
+
+    Five seeds in a row test every prompt once; the next five split the prompts anew.
+    """
+    partition, fold = divmod(seed, FOLDS)
+    found: NDArray[np.bool_] = group_folds(groups, FOLDS, partition) == fold
     return found
 
 
@@ -90,14 +98,53 @@ def real_data(name: str, pairs: pl.DataFrame, features: Features) -> BenchData:
         CurateError: there are fewer than `MIN_PAIRS`.
     """
     rows = consensus_rows(pairs)
-    if len(rows) < MIN_PAIRS:
+    _check_count(name, len(rows), "unanimous pairs without ties and repeats")
+    return BenchData(name, pairs, features).take(rows)
+
+
+def _check_count(name: str, count: int, what: str) -> None:
+    if count < MIN_PAIRS:
         raise CurateError(
             "too few pairs to prove anything on",
             where=name,
-            found=f"{len(rows)} unanimous pairs without ties and repeats",
+            found=f"{count} {what}",
             expected=f"{MIN_PAIRS} or more",
         )
-    return BenchData(name, pairs, features).take(rows)
+
+
+def as_labelled(
+    name: str, pairs: pl.DataFrame, features: Features, verdicts: pl.DataFrame | None = None
+) -> BenchData:
+    """All votes that teach anything, with the labels as they are.
+
+    Args:
+        name: of the data set.
+        pairs: the pair table.
+        features: of the pairs.
+        verdicts: pair_id and verdict (keep, flip; others count as not judged) of judged pairs.
+
+    Raises:
+        CurateError: there are fewer than `MIN_PAIRS`, or no verdict on any of them.
+    """
+    wrong = None if verdicts is None else _judged(name, pairs, verdicts)
+    rows = np.flatnonzero(trainable(pairs))
+    _check_count(name, len(rows), "pairs with two different answers and no tie")
+    return BenchData(name, pairs, features, wrong=wrong).take(rows)
+
+
+def _judged(name: str, pairs: pl.DataFrame, verdicts: pl.DataFrame) -> NDArray[np.float64]:
+    """Share of judges who call each label wrong, NaN where none did."""
+    number = pl.col("verdict").replace_strict(_WRONG, default=None, return_dtype=pl.Float64)
+    found = verdicts.group_by("pair_id").agg(wrong=number.mean())
+    shares = pairs.select("pair_id").join(found, on="pair_id", how="left", maintain_order="left")
+    if shares["wrong"].null_count() == len(shares):
+        raise CurateError(
+            "no pair of the data set is judged",
+            where=f"--gold, {name}",
+            found=f"{len(verdicts)} verdicts, none of them keep or flip on one of its pairs",
+            fix="give the data set that the judged pairs were drawn from",
+        )
+    return shares["wrong"].fill_null(float("nan")).to_numpy()
 
 
 def semi_synthetic(

@@ -44,21 +44,32 @@ def accuracies(
     seed: int,
     spec: HeadSpec | None = None,
 ) -> dict[str, float]:
-    """Accuracy on `test` of a fresh reward head for each way to weigh the training pairs.
+    """Share of `test` that a fresh head ranks right, for each way to weigh; see `ranked_right`."""
+    means = ranked_right(train, test, weights, seed, spec).mean(axis=0)
+    return {name: float(value) for name, value in zip(weights, means, strict=True)}
+
+
+def ranked_right(
+    train: BenchData,
+    test: BenchData,
+    weights: dict[str, Weights],
+    seed: int,
+    spec: HeadSpec | None = None,
+) -> NDArray[np.float64]:
+    """How often a fresh reward head ranks each test pair as its label does, (tests, weights).
 
     All heads are trained as one batch on the embeddings of `train`; each weighting is trained from
-    four starts, whose accuracies are averaged. A margin of 0 counts half.
+    four starts, over which the mean is taken. A margin of 0 counts half.
 
     Args:
         train: pairs with the labels that a trainer would see.
-        test: clean pairs, with no prompt of `train`.
+        test: pairs with no prompt of `train`.
         weights: by name.
         seed: of starts and batches.
         spec: of the heads.
     """
     spec = spec or HeadSpec()
-    names = list(weights)
-    table = np.stack([weights[n].column() for n in names], axis=1).astype(np.float32)
+    table = np.stack([w.column() for w in weights.values()], axis=1).astype(np.float32)
     columns = torch.from_numpy(np.repeat(table, _STARTS, axis=1))
     chosen, rejected = feature_tables(train.features)
     # A flipped label is the swapped pair.
@@ -69,5 +80,5 @@ def accuracies(
     with torch.no_grad():
         better, worse = feature_tables(test.features)
         right = (torch.sign(heads.margins(better, worse)) + 1.0) / 2.0
-    means = right.mean(dim=0).reshape(len(names), _STARTS).mean(dim=1)
-    return {name: float(value) for name, value in zip(names, means, strict=True)}
+    starts = right.reshape(len(right), len(weights), _STARTS)
+    return starts.mean(dim=2).numpy().astype(np.float64)

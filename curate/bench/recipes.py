@@ -31,27 +31,31 @@ class Outcome:
     Attributes:
         dropped: the pair is gone.
         flipped: it is kept with the label flipped.
+        weight: of training, 1 where the recipe gives none.
         seconds: that it took; shared work is counted where it was done first.
     """
 
     dropped: NDArray[np.bool_]
     flipped: NDArray[np.bool_]
+    weight: NDArray[np.float64]
     seconds: float
 
     def weights(self) -> Weights:
         """How a trainer learns what is left."""
         label = ~self.dropped & ~self.flipped
-        return Weights(label.astype(np.float64), self.flipped.astype(np.float64))
+        return Weights(label * self.weight, self.flipped * self.weight)
+
+    def acted(self) -> dict[str, Any]:
+        """Share that it flagged (dropped or flipped), and the seconds that it took."""
+        return {"flagged": float((self.dropped | self.flipped).mean()), "seconds": self.seconds}
 
     def measures(self, flips: NDArray[np.bool_]) -> dict[str, Any]:
-        """Share that it flagged (dropped or flipped), and how well that meets the flips."""
+        """What it flagged, and how well that meets the flips."""
         flagged = self.dropped | self.flipped
         hits = float((flagged & flips).sum())
-        return {
-            "flagged": float(flagged.mean()),
+        return self.acted() | {
             "precision": hits / float(flagged.sum()) if flagged.any() else None,
             "recall": hits / float(flips.sum()) if flips.any() else None,
-            "seconds": self.seconds,
         }
 
 
@@ -66,8 +70,11 @@ def apply_recipe(data: BenchData, recipe: Recipe, context: Context) -> Outcome:
     scores = [run_scorer(step, data.pairs, context)[0] for step in plan.scorers]
     filtered = run_filters(plan, pl.concat([data.pairs, *scores], how="horizontal"), context)
     dropped = filtered.drop_step.is_not_null().to_numpy()
-    kept = filtered.kept.select("pair_id", now=messages_key("chosen"))
+    given = [f"{s.name}.{s.filter.weight}" for s in plan.filters if s.filter.weight]
+    weight = pl.col(given[-1]) if given else pl.lit(1.0)
+    kept = filtered.kept.select("pair_id", now=messages_key("chosen"), weight=weight)
     was = data.pairs.select("pair_id", was=messages_key("chosen"))
     both = was.join(kept, on="pair_id", how="left", maintain_order="left")
     flipped = both.select((pl.col("was") != pl.col("now")).fill_null(False)).to_series()
-    return Outcome(dropped, flipped.to_numpy(), time.perf_counter() - started)
+    weights = both["weight"].fill_null(1.0).to_numpy()
+    return Outcome(dropped, flipped.to_numpy(), weights, time.perf_counter() - started)

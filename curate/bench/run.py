@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,10 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from curate.bench.data import BenchData, split
-from curate.bench.downstream import Weights, accuracies
+from curate.bench.actions import ACTIONS
+from curate.bench.data import FOLDS, BenchData, is_test, split
+from curate.bench.downstream import Weights, ranked_right
+from curate.bench.gains import Rankings
 from curate.bench.methods import METHODS, Method, Ranking, rank
 from curate.bench.patterns import inject
 from curate.bench.recipes import apply_recipe
@@ -24,10 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALL, RANDOM, ORACLE, BAYES = "keep all", "random drop", "oracle drop", "Bayes-optimal"
-RELABEL, REWEIGHT = "noise_score: relabel", "label_em: soft labels"
-LIKELY = "label_em: drop likely wrong"
+RELABEL, SOFT = "noise_score: relabel", "label_em: soft labels"
 BASELINES = (ALL, RANDOM, ORACLE)
-_LIKELY = 0.5
+AS_LABELLED = "as labelled"
 SCHEMA: dict[str, Any] = {
     "dataset": pl.String,
     "pattern": pl.String,
@@ -52,16 +53,25 @@ SCHEMA: dict[str, Any] = {
 class Plan:
     """What is tried: every pattern at every rate with every seed.
 
-    `methods` rank the pairs, and as many as were flipped are dropped; `recipes` drop and turn round
-    what they would of a user's data; `left_out` says of recipes that cannot be run what they lack.
+    Attributes:
+        rates: of flips.
+        patterns: of flips.
+        seeds: draws; five in a row test every prompt once.
+        methods: rank the pairs, and as many as were flipped are dropped.
+        actions: steps for a pipeline, which may be advised.
+        recipes: published ones beside these.
+        left_out: recipes that cannot be run, and what they lack.
+        as_labelled: whether actions and recipes are also tried on the labels as they are.
     """
 
     rates: tuple[float, ...] = (0.2, 0.4)
     patterns: tuple[str, ...] = ("symmetric",)
-    seeds: int = 5
+    seeds: int = FOLDS
     methods: tuple[Method, ...] = METHODS
+    actions: tuple[Recipe, ...] = ACTIONS
     recipes: tuple[Recipe, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
+    as_labelled: bool = True
 
     def cells(self) -> Iterator[tuple[str, float, int]]:
         """Pattern, rate and seed of each experiment."""
@@ -70,11 +80,38 @@ class Plan:
                 for seed in range(self.seeds):
                     yield pattern, rate, seed
 
+    @property
+    def writable(self) -> tuple[Recipe, ...]:
+        """What a user can write into a pipeline."""
+        return (*self.actions, *self.recipes)
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """What was measured.
+
+    Attributes:
+        rows: one for each pattern, rate, seed and method; the columns of `SCHEMA`.
+        tested: the held-out pairs behind them, one for each pattern and rate.
+    """
+
+    rows: pl.DataFrame
+    tested: list[Rankings]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One experiment: rows of the table, and each held-out pair under each method."""
+
+    rows: list[dict[str, Any]]
+    methods: list[str]
+    right: NDArray[np.float64]
+
 
 def run_bench(
     data: BenchData, plan: Plan, progress: Progress, context: Context | None = None
-) -> pl.DataFrame:
-    """One row for each pattern, rate, seed and method; the columns of `SCHEMA`.
+) -> Experiments:
+    """Flip labels, find them, and train on what is kept.
 
     Args:
         data: pairs whose labels count as clean.
@@ -82,50 +119,79 @@ def run_bench(
         progress: where progress is shown.
         context: store and inference of language models, for recipes that need them.
     """
-    context = context or Context()
+    context, cells = context or Context(), list(plan.cells())
+    return gather(data, cells, lambda cell: _cell(data, plan, cell, context), progress)
+
+
+def gather(
+    data: BenchData,
+    cells: list[tuple[str, float, int]],
+    run: Callable[[tuple[str, float, int]], Cell],
+    progress: Progress,
+    used: NDArray[np.bool_] | None = None,
+) -> Experiments:
+    """Run all cells (pattern, rate, seed), and put those of one pattern and rate together.
+
+    Args:
+        data: that was split by `split`.
+        cells: experiments; those of one pattern and rate in a row.
+        run: one of them.
+        progress: where progress is shown.
+        used: (pairs,) whether a pair is looked at when it is held out; default all are.
+    """
+    groups, tested = Context().prompt_groups(data.pairs), []
     rows: list[dict[str, Any]] = []
-    cells = list(plan.cells())
+    keep = np.ones(len(groups), dtype=bool) if used is None else used
+    parts: dict[tuple[str, float], list[tuple[int, Cell]]] = {}
     with progress.task(f"bench {data.name}", len(cells)) as task:
         for pattern, rate, seed in cells:
-            found = _cell(data, plan, (pattern, rate, seed), context)
-            key = {"dataset": data.name, "pattern": pattern, "rate": rate, "seed": seed}
-            rows.extend(key | row for row in found)
+            found = run((pattern, rate, seed))
+            key = {"dataset": data.name, "pattern": pattern, "rate": rate}
+            rows.extend(key | {"seed": seed} | row for row in found.rows)
+            parts.setdefault((pattern, rate), []).append((seed, found))
             task.advance()
-    return pl.DataFrame(rows, schema=SCHEMA)
+    for (pattern, rate), some in parts.items():
+        where = [groups[is_test(groups, seed) & keep] for seed, _ in some]
+        tested.append(
+            Rankings(
+                {"dataset": data.name, "pattern": pattern, "rate": rate},
+                some[0][1].methods,
+                np.concatenate([cell.right for _, cell in some]),
+                np.concatenate(where),
+                np.repeat([seed for seed, _ in some], [len(w) for w in where]),
+            )
+        )
+    return Experiments(pl.DataFrame(rows, schema=SCHEMA), tested)
 
 
-def _cell(
-    data: BenchData, plan: Plan, cell: tuple[str, float, int], context: Context
-) -> list[dict[str, Any]]:
+def _cell(data: BenchData, plan: Plan, cell: tuple[str, float, int], context: Context) -> Cell:
     pattern, rate, seed = cell
-    rng = np.random.default_rng(_seed(data.name, pattern, rate, seed))
+    rng = np.random.default_rng(cell_seed(data.name, pattern, rate, seed))
     train, held_out = split(data, Context().prompt_groups(data.pairs), seed)
     noisy, flips = inject(train, pattern, rate, rng)
     own = context.for_pairs(seed, noisy.features)
     rankings = rank(noisy, plan.methods, own)
-    outcomes = {r.name: apply_recipe(noisy, r, own) for r in plan.recipes}
+    outcomes = {r.name: apply_recipe(noisy, r, own) for r in plan.writable}
     random = Ranking(rng.random(len(flips)), float("nan"), 0.0)
     if noisy.margin is not None:
         rankings[BAYES] = Ranking(-noisy.margin, float("nan"), 0.0)
     share = float(flips.mean())
-    weights = {name: _kept(r.suspicion, share) for name, r in rankings.items()}
-    weights |= {ALL: Weights(np.ones(len(flips))), RANDOM: _kept(random.suspicion, share)}
+    weights = {ALL: Weights(np.ones(len(flips))), RANDOM: _kept(random.suspicion, share)}
+    weights |= {name: _kept(r.suspicion, share) for name, r in rankings.items()}
     weights |= {ORACLE: Weights((~flips).astype(np.float64))}
     weights |= _transformed(rankings, share)
     weights |= {name: outcome.weights() for name, outcome in outcomes.items()}
-    accuracy = accuracies(noisy, held_out, weights, seed)
+    right = ranked_right(noisy, held_out, weights, seed)
     found = rankings | {RANDOM: random}
     rows = []
-    for name, value in accuracy.items():
+    for name, value in zip(weights, right.mean(axis=0), strict=True):
         ranking = found.get(name)
         measured = _measures(ranking, flips) if ranking is not None else {}
         if name in outcomes:
             measured = outcomes[name].measures(flips)
-        rows.append(
-            {"method": name, "pairs": len(flips), "true_rate": share, "downstream_accuracy": value}
-            | measured
-        )
-    return rows
+        row = {"method": name, "pairs": len(flips), "true_rate": share}
+        rows.append(row | {"downstream_accuracy": float(value)} | measured)
+    return Cell(rows, list(weights), right)
 
 
 def _transformed(rankings: dict[str, Ranking], share: float) -> dict[str, Weights]:
@@ -137,8 +203,7 @@ def _transformed(rankings: dict[str, Ranking], share: float) -> dict[str, Weight
     if "label_em" in rankings:
         # A label of which nothing is known stays as it is.
         posterior = np.clip(-rankings["label_em"].suspicion, 0.0, 1.0)
-        made[REWEIGHT] = Weights(posterior, 1.0 - posterior)
-        made[LIKELY] = Weights((posterior >= _LIKELY).astype(np.float64))
+        made[SOFT] = Weights(posterior, 1.0 - posterior)
     return made
 
 
@@ -161,6 +226,7 @@ def _measures(ranking: Ranking, flips: NDArray[np.bool_]) -> dict[str, float | N
     return found
 
 
-def _seed(*names: object) -> int:
+def cell_seed(*names: object) -> int:
+    """Of the flips of one experiment: its own for each data set, pattern, rate and seed."""
     digest = blake2b("/".join(str(n) for n in names).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")

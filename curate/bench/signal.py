@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KEYS = ("dataset", "pattern", "rate")
-MEASURES = {"auroc": "AUROC", "downstream_accuracy": "accuracy"}
+MEASURES = {"auroc": "AUROC"}
 _LEVEL = 0.05
 _CLEAR, _SOME = 3.0, 1.0
 

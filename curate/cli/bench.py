@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import EmbedderName, FormatName, Limit, Noise, place
+from curate.cli.inputs import EmbedderName, FormatName, Limit, place
 from curate.errors import CurateError
 
 
@@ -15,7 +15,10 @@ def bench(
     data: Annotated[
         list[str], typer.Argument(help="Data sets: file, glob, folder, hf:owner/name.")
     ],
-    noise: Noise = "0.2,0.4",
+    noise: Annotated[
+        str,
+        typer.Option(help="Also flip these shares of the labels, by commas; none: labels as is."),
+    ] = "0.2,0.4",
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each experiment.")] = 5,
     patterns: Annotated[
         str, typer.Option(help="By commas: symmetric, ambiguity, annotator, topic.")
@@ -41,31 +44,38 @@ def bench(
     embedder: EmbedderName = "minilm",
     format: FormatName = "auto",
     limit: Limit = None,
+    gold: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of verdicts on drawn pairs; repeat: steps are tested on these."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for bench.json and bench.parquet.")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace earlier results.")] = False,
 ) -> None:
-    """Prove methods on your data: flip labels, see who finds them, train on what is kept."""
+    """Prove steps on your data: train on what they keep, test on held-out pairs."""
     from curate.bench.command import MARK, Synthetic, write_bench
     from curate.bench.command import bench as run_bench
     from curate.bench.run import Plan
     from curate.cli.console import console_progress
     from curate.cli.show_bench import show_bench
     from curate.models.embed.settings import EmbedderConfig
+    from curate.people.merge import read_verdicts
     from curate.read.input import InputConfig
     from curate.recipes import RecipeModels, with_models
     from curate.write.run_folder import check_free
 
     models = RecipeModels(model, tuple(reward_model or ()), judge_model, judge_url)
     ready, left_out = with_models(_names(recipes or ""), models)
-    plan = Plan(rates_of(noise), tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)
+    rates = () if noise == "none" else rates_of(noise)
+    plan = Plan(rates, tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)
     if output is not None:
         check_free(output, overwrite, MARK)
     inputs = [InputConfig(**place(d), format=format, limit=limit, on_error="skip") for d in data]
     made = None if semi_synthetic is None else Synthetic(semi_synthetic)
     with console_progress() as progress:
-        found = run_bench(inputs, plan, progress, made, EmbedderConfig(name=embedder))
+        settings, judged = EmbedderConfig(name=embedder), read_verdicts(gold) if gold else None
+        found = run_bench(inputs, plan, progress, made, settings, gold=judged)
     show_bench(found)
     if output is not None:
         write_bench(found, output, overwrite)

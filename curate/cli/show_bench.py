@@ -9,45 +9,72 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from curate.bench.advice import Advice
 from curate.bench.command import Bench
+from curate.bench.run import AS_LABELLED
 from curate.cli.console import out
 
+_OWN = (
+    "acts on: share dropped or flipped; accuracy: of a fresh head trained on what is left, on "
+    "held-out pairs with their own labels, every pair once in five seeds; gain: over keeping all, "
+    "in points, with its 95 % interval; 'helps' and 'harms': p < .05 by Holm over the steps."
+)
 _LEGEND = (
-    "prec.: precision among as many as were flipped; est.: estimated noise rate; accuracy: of a "
-    "fresh head trained on what is left when that many are dropped, on clean held-out pairs; gain: "
-    "over keeping all, 'helps' and 'harms' by a 95 % t-interval over seeds."
+    "prec.: precision among as many as were flipped; accuracy: of a fresh head trained on what is "
+    "left when that many are dropped, on held-out pairs whose labels count as clean."
 )
 _STYLES = {"helps": "green", "harms": "red"}
 
 
 def show_bench(found: Bench) -> None:
-    """A table for each data set, pattern and rate, then the advice."""
-    keys = ["dataset", "pattern", "rate"]
-    for key, part in found.summary.group_by(keys, maintain_order=True):
+    """What to do on the labels as they are; then tables, and what helps where labels flip."""
+    own = [a for a in found.advice if a.key["pattern"] == AS_LABELLED]
+    for advice in own:
+        _show_advice(found, advice)
+    for key, part in found.summary.group_by(["dataset", "pattern", "rate"], maintain_order=True):
         name, pattern, rate = str(key[0]), str(key[1]), float(str(key[2]))
         seeds = int(part["seeds"].to_numpy().max())
+        steps = part.filter(pl.col("flagged").is_not_null() | (pl.col("method") == "keep all"))
+        if pattern == AS_LABELLED:
+            out.print(_steps(f"{name}: labels as they are, {seeds} seeds", steps))
+            continue
         title = f"{name}: {pattern} flips at {rate:.0%}, mean ±sd of {seeds} seeds"
-        out.print(_table(title, part.filter(pl.col("flagged").is_null())))
-        if part["flagged"].null_count() < len(part):
-            out.print(_recipes(part.filter(pl.col("flagged").is_not_null())))
-    out.print(Text(_LEGEND, style="dim"))
+        out.print(_methods(title, part.filter(pl.col("flagged").is_null())))
+        out.print(_steps(f"{name}: {pattern} flips at {rate:.0%}, steps for a pipeline", steps))
+    out.print(Text(_OWN, style="dim"))
+    if len(own) < len(found.advice):
+        out.print(Text(_LEGEND, style="dim"))
     for name, why in found.plan.left_out.items():
         out.print(Text(f"not run: {name}: {why}", style="yellow"))
-    if found.comparisons:
-        out.print(Text("Whether methods differ (signal over noise):", style="bold"))
     for told in found.comparisons:
         place = f"{told.dataset}, {told.pattern} {told.rate:.0%}"
         out.print(Text(f"  {place}: {told.text} (ratio {told.ratio:.1f})"))
-    out.print(Text("What to do (downstream accuracy on clean held-out pairs):", style="bold"))
     for advice in found.advice:
-        k = advice.key
-        out.print(Text(f"  {k['dataset']}, {k['pattern']} {k['rate']:.0%}: {advice.text}"))
+        if advice.key["pattern"] != AS_LABELLED:
+            k = advice.key
+            out.print(Text(f"{k['dataset']}, {k['pattern']} flips at {k['rate']:.0%}", "bold"))
+            out.print(Text("  " + " ".join(advice.sentences)))
 
 
-def _table(title: str, part: pl.DataFrame) -> Table:
+def _show_advice(found: Bench, advice: Advice) -> None:
+    """What is sure, what is known of the noise, and the lines to write."""
+    name = advice.key["dataset"]
+    out.print(Text(f"{name}: what to do", style="bold"))
+    for sentence in advice.sentences:
+        out.print(Text(f"  {sentence}"))
+    noise = found.noise[name]
+    if noise.judged:
+        out.print(Text("  Tested on judged pairs alone."))
+    elif noise.told is not None:
+        out.print(Text(f"  Wrong labels: {noise.told.text}"))
+    for line in advice.lines.splitlines():
+        out.print(Text(f"    {line}", style="cyan"))
+
+
+def _methods(title: str, part: pl.DataFrame) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("method", no_wrap=True)
-    for column in ("AUROC", "AP", "prec.", "est.", "accuracy", "gain", ""):
+    for column in ("AUROC", "AP", "prec.", "accuracy", "gain"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in part.sort("auroc", descending=True, nulls_last=True).iter_rows(named=True):
         table.add_row(
@@ -55,32 +82,39 @@ def _table(title: str, part: pl.DataFrame) -> Table:
             _spread(row, "auroc"),
             _number(row["average_precision"]),
             _number(row["precision_at_rate"]),
-            _number(row["noise_estimate"]),
-            *_downstream(row),
+            _number(row["downstream_accuracy"]),
+            _gain(row),
         )
     return table
 
 
-def _recipes(part: pl.DataFrame) -> Table:
-    """Recipes choose for themselves how many pairs they drop or turn round."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("recipe", no_wrap=True)
-    for column in ("flagged", "precision", "recall", "accuracy", "gain", ""):
+def _steps(title: str, part: pl.DataFrame) -> Table:
+    """Steps choose for themselves how many pairs they drop, flip or weigh."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("step", no_wrap=True)
+    known = part["precision"].null_count() < len(part)
+    columns = ("acts on", *(("prec.", "recall") if known else ()), "accuracy", "gain", "95 %", "")
+    for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for row in part.sort("gain", descending=True).iter_rows(named=True):
-        shares = [_number(row[name]) for name in ("flagged", "precision", "recall")]
-        table.add_row(row["method"], *shares, *_downstream(row))
+        base = row["method"] == "keep all"
+        shown = [] if not known else [_number(row["precision"]), _number(row["recall"])]
+        interval = f"{100 * row['gain_low']:+.1f} to {100 * row['gain_high']:+.1f}"
+        table.add_row(
+            row["method"],
+            "" if row["flagged"] is None else f"{row['flagged']:.0%}",
+            *shown,
+            _number(row["downstream_accuracy"]),
+            "" if base else f"{100 * row['gain']:+.1f}",
+            "" if base or row["gain_error"] == 0 else interval,
+            Text(row["verdict"] or "", style=_STYLES.get(row["verdict"] or "", "dim")),
+        )
     return table
 
 
-def _downstream(row: dict[str, Any]) -> tuple[str | Text, ...]:
-    """Accuracy, gain and verdict."""
-    verdict = row["verdict"] or ""
-    return (
-        _spread(row, "downstream_accuracy"),
-        "" if row["gain"] is None else f"{row['gain']:+.3f}",
-        Text(verdict if verdict in _STYLES else "", style=_STYLES.get(verdict, "")),
-    )
+def _gain(row: dict[str, Any]) -> Text:
+    """In points, coloured where it is more than chance."""
+    return Text(f"{100 * row['gain']:+.1f}", style=_STYLES.get(row["verdict"] or "", ""))
 
 
 def _number(value: float | None) -> str:

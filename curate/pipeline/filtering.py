@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
 from curate.data.table import DROP_REASON, DROP_STEP
+from curate.models.heads.identification import NOTHING_LEARNT
 from curate.pipeline.bias_watch import watch
 from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
 from curate.steps.context import Context
+from curate.steps.contracts import Column
 from curate.steps.step_record import StepRecord, typed
 
 
@@ -63,6 +65,56 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
 
 
 def _run_filter(
+    step: FilterStep, left: pl.DataFrame, index: str, context: Context
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None, StepRecord]:
+    """Apply a filter to the pairs of which its scores tell anything; the others are kept as is."""
+    silent = left.filter(_silent(step, left))
+    if silent.is_empty():
+        return _apply(step, left, index, context)
+    told = f"'{step.name}' keeps {len(silent):,} of {len(left):,} pairs as is: {NOTHING_LEARNT}"
+    acting = left.join(silent.select(index), on=index, how="anti", maintain_order="left")
+    columns = step.filter.adds()
+    if acting.is_empty():
+        record = StepRecord(step.name, "filter", 0, 0, 0.0)
+        kept, gone, added = acting, acting.select(index), None
+        gone = gone.with_columns(pl.lit(None, pl.String).alias(c) for c in (DROP_STEP, DROP_REASON))
+    else:
+        kept, gone, added, record = _apply(step, acting, index, context)
+    if columns:
+        unknown = [_unknown(step, c) for c in columns]
+        silent = silent.with_columns(unknown)
+        some = silent.select(index, *(u.meta.output_name() for u in unknown))
+        added = some if added is None else pl.concat([added, some])
+    kept = pl.concat([kept, silent], how="diagonal").sort(index)
+    record = replace(
+        record,
+        rows_in=len(left),
+        rows_out=record.rows_out + len(silent),
+        facts=record.facts | {"kept_as_is": len(silent)},
+        warnings=(told, *record.warnings),
+    )
+    return kept, gone, added, record
+
+
+def _silent(step: FilterStep, left: pl.DataFrame) -> pl.Series:
+    """Whether the status of a score that the filter reads says that heads learn nothing."""
+    scorers = {column.partition(".")[0] for column in step.filter.reads() if "." in column}
+    known = [f"{name}.status" for name in sorted(scorers) if f"{name}.status" in left.columns]
+    says = pl.any_horizontal(pl.lit(False), *(pl.col(c).eq_missing(NOTHING_LEARNT) for c in known))
+    return left.select(s=pl.repeat(False, pl.len()) | says)["s"]
+
+
+def _unknown(step: FilterStep, column: Column) -> pl.Expr:
+    """What a filter adds to pairs on which it does not act."""
+    value: str | float | None = None
+    if column.name == step.filter.weight:
+        value = 1.0
+    elif column.name == "status":
+        value = NOTHING_LEARNT
+    return pl.lit(value, dtype=column.dtype).alias(f"{step.name}.{column.name}")
+
+
+def _apply(
     step: FilterStep, left: pl.DataFrame, index: str, context: Context
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None, StepRecord]:
     started, own, before = time.perf_counter(), context.for_step(), left

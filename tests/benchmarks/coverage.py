@@ -16,7 +16,7 @@ import polars as pl
 
 from curate.bench.data import BenchData
 from curate.bench.patterns import inject
-from curate.bench.run import _seed
+from curate.bench.run import cell_seed
 from curate.models.heads.held_out_margins import held_out_margins
 from curate.models.heads.noise_rate import rate_by_margins, upper_bound
 from curate.steps.context import Context
@@ -27,7 +27,7 @@ RATES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
 
 def cell(data: BenchData, pattern: str, rate: float, seed: int) -> dict[str, object]:
     """What is told of one noisy set, and whether it holds."""
-    rng = np.random.default_rng(_seed(data.name, pattern, rate, seed))
+    rng = np.random.default_rng(cell_seed(data.name, pattern, rate, seed))
     noisy, flips = inject(data, pattern, rate, rng)
     context = Context(seed=seed, features_of=lambda: noisy.features)
     margin = held_out_margins(noisy.pairs, context).margin

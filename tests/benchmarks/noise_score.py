@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from curate.bench.data import BenchData, real_data, split
 from curate.bench.patterns import inject
-from curate.bench.run import _seed
+from curate.bench.run import cell_seed
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.held_out_margins import held_out_margins
@@ -47,7 +47,7 @@ def real_sets(folder: Path) -> Iterator[tuple[str, BenchData]]:
 
 def cell(data: BenchData, rate: float, seed: int) -> tuple[float, float]:
     """AUROC of the flips in one cell, and CPU seconds."""
-    rng = np.random.default_rng(_seed(data.name, "symmetric", rate, seed))
+    rng = np.random.default_rng(cell_seed(data.name, "symmetric", rate, seed))
     train, _ = split(data, Context().prompt_groups(data.pairs), seed)
     noisy, flips = inject(train, "symmetric", rate, rng)
     context = Context(seed=seed, features_of=lambda: noisy.features)

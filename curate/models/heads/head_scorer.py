@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from curate.models.heads.out_of_fold import status, too_few_prompts
+from curate.models.heads.identification import (
+    NOTHING_LEARNT,
+    Identification,
+    identify,
+    learnt_anything,
+    silenced,
+)
+from curate.models.heads.out_of_fold import status, too_few_prompts, votes
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 P = TypeVar("P", bound=Parameters)
 TOO_FEW_PROMPTS = "too few prompts"
 STATUS = Column(
     "status",
     "ok; or why the score is missing or the pair taught the heads nothing "
-    f"(tie, identical answers, {TOO_FEW_PROMPTS})",
+    f"(tie, identical answers, {TOO_FEW_PROMPTS}; {NOTHING_LEARNT})",
     kind="text",
 )
 
@@ -38,9 +49,31 @@ class HeadScorer(Scorer[P]):
         if too_few_prompts(pairs, context):
             nulls = pl.DataFrame([pl.Series(c.name, [None] * len(pairs), c.dtype) for c in columns])
             return nulls.with_columns(status=pl.lit(TOO_FEW_PROMPTS))
-        scores = self.held_out_scores(pairs, context).with_columns(status(pairs, context))
-        return scores.select([c.name for c in columns])
+        scores = self.held_out_scores(pairs, context)
+        told = self.status(pairs, context).alias("status")
+        return scores.with_columns(told).select([c.name for c in columns])
+
+    def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
+        """Of each pair, once its scores are there; it says so where heads learn nothing."""
+        found = status(pairs, context)
+        return found if learnt_anything(context) else silenced(found, found == "ok")
 
     @abstractmethod
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """The columns but `status`, one row a pair, in order."""
+
+
+def tell_learnt(
+    margin: NDArray[np.float64], pairs: pl.DataFrame, context: Context
+) -> Identification:
+    """Whether a scorer's heads learn anything from the labels, told in facts and warnings.
+
+    Args:
+        margin: (pairs,) held-out; positive where the heads side with the label.
+        pairs: the pair table.
+        context: of the scorer.
+    """
+    voting = votes(pairs, context)
+    learnt = identify(margin[voting], context.prompt_groups(pairs)[voting])
+    learnt.tell(context)
+    return learnt

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from curate.data.hashes import content_keys
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.evidence_ridge import Evidence, Ridge, Rows, Sums, sums
-from curate.models.heads.identification import NOTHING_LEARNT, Identification, identify
+from curate.models.heads.identification import Identification, identify, silenced
 from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.noise_rate import vote_evidence
 from curate.models.heads.out_of_fold import votes
@@ -55,12 +55,6 @@ class HeldOut:
     scale: float
     learnt: Identification
 
-    def tell(self, context: Context) -> None:
-        """Put what heads learnt into the facts, and a warning where it is nothing."""
-        context.facts["learnt"] = self.learnt.facts()
-        if not self.learnt.ok:
-            context.warnings.append(self.learnt.warning)
-
     @property
     def tells(self) -> NDArray[np.bool_]:
         """Whether heads, or other votes on the same answers, tell anything of each label."""
@@ -69,9 +63,7 @@ class HeldOut:
 
     def status(self, status: pl.Series) -> pl.Series:
         """The status of each pair; where heads learn nothing it says so, but for pairs of votes."""
-        silent = pl.Series(~self.tells) & (status == "ok")
-        told = pl.when(silent).then(pl.lit(NOTHING_LEARNT)).otherwise(status)
-        return pl.select(told.alias("status")).to_series()
+        return silenced(status, pl.Series(~self.tells))
 
 
 def held_out_margins(pairs: pl.DataFrame, context: Context) -> HeldOut:

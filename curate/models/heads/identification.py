@@ -6,13 +6,17 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 from scipy.stats import binomtest
+
+from curate.steps.context import Context
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTHING_LEARNT = "heads learn nothing from these labels"
 _LEVEL, _P_VALUE = 0.95, 0.05
+_FACT = "learnt"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,23 @@ class Identification:
     def facts(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self) | {"ok": self.ok, "text": self.text}
+
+    def tell(self, context: Context) -> None:
+        """Put what heads learnt into a step's facts, and a warning where it is nothing."""
+        context.facts[_FACT] = self.facts()
+        if not self.ok:
+            context.warnings.append(self.warning)
+
+
+def learnt_anything(context: Context) -> bool:
+    """Whether the heads of a step learnt anything, as far as it was told; True where it was not."""
+    return bool(context.facts.get(_FACT, {"ok": True})["ok"])
+
+
+def silenced(status: pl.Series, silent: pl.Series) -> pl.Series:
+    """A status that says of some pairs that heads learn nothing, where it was "ok"."""
+    told = pl.when(silent & (status == "ok")).then(pl.lit(NOTHING_LEARNT)).otherwise(status)
+    return pl.select(told.alias("status")).to_series()
 
 
 def identify(

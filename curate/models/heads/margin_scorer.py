@@ -8,7 +8,7 @@ import polars as pl
 
 from curate.models.heads.head_scorer import HeadScorer
 from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.out_of_fold import too_few_prompts
+from curate.models.heads.out_of_fold import status
 from curate.steps.context import Context
 from curate.steps.contracts import Parameters
 
@@ -22,9 +22,6 @@ class MarginScorer(HeadScorer[P]):
         super().__init__(**parameters)
         self.reads_texts = True  # their counts
 
-    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Scores of all pairs; the status says where the heads tell nothing."""
-        scores = super().score(pairs, context)
-        if too_few_prompts(pairs, context):
-            return scores
-        return scores.with_columns(held_out_margins(pairs, context).status(scores["status"]))
+    def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
+        """Other votes on the same answers may tell of a pair where heads learn nothing."""
+        return held_out_margins(pairs, context).status(status(pairs, context))

@@ -1,0 +1,176 @@
+"""What a way to train gains over keeping all, with what chance alone can do.
+
+Every way is tested on the same held-out pairs as keeping all, so that differences are paired. Two
+things vary: the prompts that happen to be tested, and the draws (split, flips, starts) that heads
+are trained on. Pairs of one prompt, and one prompt in several draws, are no independent evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from curate.data.table import dense_numbers
+from curate.models.heads.folds import group_folds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HELPS, HARMS, UNSEEN, NOTHING = "helps", "harms", "no difference seen", "changes nothing"
+_LEVEL = 0.05
+_POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Rankings:
+    """Held-out pairs of one data set, pattern and rate, over all seeds.
+
+    Attributes:
+        key: data set, pattern and rate.
+        methods: ways to train; the first is keeping all.
+        right: (tests, methods) how often a fresh head ranks the pair as its label does, 0 to 1.
+        prompts: (tests,) number of the prompt.
+        seeds: (tests,) number of the draw.
+    """
+
+    key: dict[str, Any]
+    methods: list[str]
+    right: NDArray[np.float64]
+    prompts: NDArray[np.int64]
+    seeds: NDArray[np.int64]
+
+    def differences(self, method: str) -> NDArray[np.float64]:
+        """(tests,) of a method and keeping all."""
+        found: NDArray[np.float64] = self.right[:, self.methods.index(method)] - self.right[:, 0]
+        return found
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A mean difference with its 95 % interval.
+
+    Attributes:
+        mean: over held-out pairs.
+        error: standard error.
+        low: lower end.
+        high: upper end.
+        p: that chance alone differs as much, two-sided.
+    """
+
+    mean: float
+    error: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_gain(
+    differences: NDArray[np.float64], prompts: NDArray[np.int64], seeds: NDArray[np.int64]
+) -> Gain:
+    """The mean of paired differences, with errors that are common within prompts and draws.
+
+    The variance of a mean over clusters (prompts), plus what draws vary by more than the prompts in
+    them explain; Student's t with Satterthwaite's degrees of freedom. It has the place of a
+    bootstrap over prompts and seeds, in closed form.
+
+    Args:
+        differences: (tests,).
+        prompts: (tests,) whose pairs vary together.
+        seeds: (tests,) whose heads were trained together.
+    """
+    mean, count = float(differences.mean()), len(differences)
+    clusters = np.bincount(dense_numbers(pl.Series(prompts)), weights=differences - mean)
+    few = len(clusters)
+    within = float(np.square(clusters).sum()) / count**2 * few / max(few - 1, 1)
+    between, draws = _between(differences, seeds, within)
+    variance = within + between
+    if variance <= 0.0:
+        return Gain(mean, 0.0, mean, mean, 1.0 if mean == 0.0 else 0.0)
+    freedom = variance**2 / (within**2 / max(few - 1, 1) + between**2 / max(draws - 1, 1))
+    error = float(np.sqrt(variance))
+    half = float(stats.t.ppf(1.0 - _LEVEL / 2.0, freedom)) * error
+    p = 2.0 * float(stats.t.sf(abs(mean) / error, freedom))
+    return Gain(mean, error, mean - half, mean + half, p)
+
+
+def _between(
+    differences: NDArray[np.float64], seeds: NDArray[np.int64], within: float
+) -> tuple[float, int]:
+    """What draws add to the variance of the mean, and how many there are."""
+    number = dense_numbers(pl.Series(seeds))
+    sizes = np.bincount(number)
+    draws = len(sizes)
+    if draws < 2:
+        return 0.0, draws
+    means = np.bincount(number, weights=differences) / sizes
+    return max(float(means.var(ddof=1)) / draws - within, 0.0), draws
+
+
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """p values corrected for looking at all of them, by Holm's step-down; (methods,)."""
+    order = np.argsort(p, kind="stable")
+    steps = p[order] * np.arange(len(p), 0, -1)
+    found = np.empty(len(p))
+    found[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return found
+
+
+def gain_table(tested: Rankings, family: list[str]) -> pl.DataFrame:
+    """One row a method of a family: gain, its interval, Holm's p within the family, the verdict."""
+    found = [paired_gain(tested.differences(m), tested.prompts, tested.seeds) for m in family]
+    corrected = holm(np.array([g.p for g in found]))
+    rows = [
+        {
+            "method": name,
+            "gain": gain.mean,
+            "gain_error": gain.error,
+            "gain_low": gain.low,
+            "gain_high": gain.high,
+            "p": float(p),
+            "verdict": _verdict(gain, float(p)),
+        }
+        for name, gain, p in zip(family, found, corrected, strict=True)
+    ]
+    schema = {
+        "method": pl.String,
+        **dict.fromkeys(("gain", "gain_error", "gain_low", "gain_high", "p"), pl.Float64),
+        "verdict": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _verdict(gain: Gain, p: float) -> str:
+    if gain.error == 0.0 and gain.mean == 0.0:
+        return NOTHING
+    if p >= _LEVEL:
+        return UNSEEN
+    return HELPS if gain.mean > 0 else HARMS
+
+
+def visible(table: pl.DataFrame) -> float | None:
+    """The least gain that would be seen in four of five tries of any method; None: none acts."""
+    error = float(table["gain_error"].to_numpy().max(initial=0.0))
+    needed = float(stats.norm.ppf(1.0 - _LEVEL / 2.0) + stats.norm.ppf(_POWER))
+    return needed * error if error > 0 else None
+
+
+def gain_by_halves(tested: Rankings, family: list[str]) -> Gain:
+    """The gain of choosing: the best method on one half of the prompts, measured on the other.
+
+    Both ways round, and keeping all where nothing gains. The best of several looks better on the
+    pairs that it was chosen on than it is.
+    """
+    second = group_folds(tested.prompts, 2, 0) == 1
+    found = np.zeros(len(second))
+    for chosen_on in (second, ~second):
+        if not chosen_on.any() or chosen_on.all():
+            continue
+        means = {m: float(tested.differences(m)[chosen_on].mean()) for m in family}
+        best = max(means, key=means.__getitem__, default=None)
+        if best is not None and means[best] > 0:
+            found[~chosen_on] = tested.differences(best)[~chosen_on]
+    return paired_gain(found, tested.prompts, tested.seeds)

@@ -1,0 +1,110 @@
+"""Where heads learn nothing, every learned score says so, tells no rate, and no filter acts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from curate.models.heads.identification import NOTHING_LEARNT
+from curate.pipeline.config import parse_config
+from curate.pipeline.filtering import Filtered, run_filters
+from curate.pipeline.plan import make_plan
+from curate.pipeline.scoring import run_scorer
+from curate.steps.registry import build, scorer_class
+from tests.helpers import Simulation, simulate
+
+LEARNED = {
+    "reward_margin": "reward_margin.margin",
+    "noise_score": "noise_score.score",
+    "label_em": "label_em.posterior",
+    "mc_dropout": "mc_dropout.probability",
+    "crm": "crm.loss_mean",
+    "donod": "donod.nod",
+    "committee": "committee.margin",
+    "confident_learning": "confident_learning.quality",
+    "uncertainty": "uncertainty.aleatoric",
+    "holder": "holder.probability",
+    "general_preference": "general_preference.margin",
+    "disagreement": "disagreement.posterior",
+}
+
+
+def random_labels(seed: int = 5) -> Simulation:
+    """Half of the labels are flipped: nothing can be learnt."""
+    return simulate(200, flips=0.5, seed=seed)
+
+
+def filtered(sim: Simulation, scorer: str, steps: list[dict[str, Any]]) -> Filtered:
+    plan = make_plan(parse_config({"scorers": [{"type": scorer}], "filters": steps}))
+    scores = [run_scorer(step, sim.pairs, sim.context)[0] for step in plan.scorers]
+    return run_filters(plan, pl.concat([sim.pairs, *scores], how="horizontal"), sim.context)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_random_labels_are_said_to_teach_nothing(name: str) -> None:
+    sim = random_labels()
+    own = sim.context.for_step()
+    scores = build(scorer_class(name), {}, name).score(sim.pairs, own)
+    assert set(scores["status"]) == {NOTHING_LEARNT}
+    assert any(NOTHING_LEARNT in text for text in own.warnings)
+    assert own.facts.get("noise_rate") is None
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_labels_that_teach_are_ok(name: str) -> None:
+    sim = simulate(400, flips=0.1, seed=5)
+    own = sim.context.for_step()
+    scores = build(scorer_class(name), {}, name).score(sim.pairs, own)
+    assert set(scores["status"]) == {"ok"}
+    assert own.facts["learnt"]["ok"]
+
+
+@pytest.mark.parametrize("name", ["reward_margin", "noise_score", "mc_dropout", "donod"])
+@pytest.mark.parametrize("kind", ["quantile", "threshold", "topsis", "expression", "flip_lowest"])
+def test_no_filter_acts_on_a_score_that_tells_nothing(name: str, kind: str) -> None:
+    column = LEARNED[name]
+    steps: dict[str, dict[str, Any]] = {
+        "quantile": {"column": column, "keep": 0.5},
+        "threshold": {"column": column, "min": 0.0},
+        "topsis": {"criteria": {column: "max"}, "keep": 0.5},
+        "expression": {"keep": f"`{column}` > 0"},
+        "flip_lowest": {"column": column, "share": 0.3},
+    }
+    sim = random_labels()
+    found = filtered(sim, name, [{"type": kind} | steps[kind]])
+    assert len(found.kept) == len(sim.pairs)
+    assert found.kept["chosen"].equals(sim.pairs["chosen"])
+    (report,) = found.reports
+    assert report.facts["kept_as_is"] == len(sim.pairs)
+    assert any(f"keeps 200 of 200 pairs as is: {NOTHING_LEARNT}" in w for w in report.warnings)
+
+
+def test_weights_are_one_where_nothing_is_known() -> None:
+    found = filtered(random_labels(), "label_em", [{"type": "reweight"}])
+    assert set(found.kept["reweight.weight"]) == {1.0}
+
+
+def test_filters_act_on_the_pairs_of_which_something_is_known() -> None:
+    sim = random_labels()
+    half = np.arange(200) < 100
+    scores = pl.DataFrame(
+        {
+            "s.score": np.arange(200.0),
+            "s.status": pl.select(
+                s=pl.when(pl.Series(half)).then(pl.lit(NOTHING_LEARNT)).otherwise(pl.lit("ok"))
+            )["s"],
+        }
+    )
+    config = {
+        "scorers": [{"type": "noise_score", "name": "s"}],
+        "filters": [{"type": "quantile", "column": "s.score", "keep": 0.5}],
+    }
+    plan = make_plan(parse_config(config))
+    found = run_filters(plan, pl.concat([sim.pairs, scores], how="horizontal"), sim.context)
+    # All of the first hundred, and the better half of the others, in their order.
+    assert found.kept["s.score"].to_list() == [*range(100), *range(150, 200)]
+    assert found.drop_step.is_not_null().sum() == 50
+    assert (found.reports[0].rows_in, found.reports[0].rows_out) == (200, 150)
