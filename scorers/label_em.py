@@ -9,21 +9,21 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit
 
-from curate import HIGHER, Column, Context, CurateError, Parameters
+from curate import HIGHER, Column, Context, CurateError
 from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
 from curate.data.table import dense_numbers
 from curate.models.heads.asymmetric_noise import fit_asymmetric
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.head_scorer import STATUS
-from curate.models.heads.held_out_margins import HeldOut, held_out_margins
+from curate.models.heads.held_out_margins import HeldOut
 from curate.models.heads.label_noise import (
     AnnotatorNoise,
     fit_annotators,
     fit_label_noise,
     posterior,
 )
-from curate.models.heads.margin_scorer import MarginScorer
+from curate.models.heads.margin_scorer import MarginParams, MarginScorer
 from curate.models.heads.noise_rate import ToldRate, told_rate
 from curate.models.heads.out_of_fold import votes
 
@@ -34,7 +34,7 @@ _SHOWN = 50
 SLOT = "slot"
 
 
-class LabelEMParams(Parameters):
+class LabelEMParams(MarginParams):
     """Parameters of `label_em`."""
 
     prior_votes: float = Field(
@@ -95,7 +95,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Posterior of all pairs; ties and identical answers get none."""
         voting = votes(pairs, context)
-        found = held_out_margins(pairs, context)
+        found = self.params.margins(pairs, context)
         if self.params.rates_by == SLOT:
             return self._by_slot(pairs, found, voting, context)
         names, annotator = self._owners(pairs)

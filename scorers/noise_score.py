@@ -5,15 +5,14 @@ from __future__ import annotations
 import polars as pl
 from scipy.special import expit
 
-from curate import HIGHER, LOWER, Column, Context, Parameters
+from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.head_scorer import STATUS
-from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.margin_scorer import MarginScorer
+from curate.models.heads.margin_scorer import MarginParams, MarginScorer
 from curate.models.heads.out_of_fold import votes
 
 
-class NoiseScore(MarginScorer[Parameters]):
+class NoiseScore(MarginScorer[MarginParams]):
     """Probability, by all other labels, that the opposite label would have been given.
 
     A ridge regression on embeddings, 36 counts of the answers' form, their style and length, whose
@@ -31,7 +30,7 @@ class NoiseScore(MarginScorer[Parameters]):
     summary = "suspicion of each label by held-out evidence ridge; the default ranking"
     reference = "evidence framework, MacKay 1992, Neural Computation 4"
     version = 2
-    Params = Parameters
+    Params = MarginParams
 
     def columns(self) -> tuple[Column, ...]:
         """The score and the margin behind it."""
@@ -43,7 +42,7 @@ class NoiseScore(MarginScorer[Parameters]):
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold scores of all pairs."""
-        found = held_out_margins(pairs, context)
+        found = self.params.margins(pairs, context)
         context.facts["calibration"] = calibrate(found.margin[votes(pairs, context)]).facts()
         context.facts["strengths"] = found.strengths
         context.facts["pairs_with_other_votes"] = int((found.votes != 0).sum())

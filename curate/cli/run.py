@@ -26,12 +26,15 @@ def run(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run.")
     ] = None,
+    accept_bias: Annotated[
+        bool, typer.Option("--accept-bias", help="Go on where filters act by length alone.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
 ) -> None:
     """Read, score, filter and write preference pairs as pipeline.yaml says."""
     from curate.cli.console import console_progress, show_result, show_warnings
 
-    pipeline = _pipeline(config, sample, limit)
+    pipeline = _pipeline(config, sample, limit, accept_bias)
     show_warnings(pipeline.plan.notices())
     folder = output or Path(pipeline.config.output.path)
     if dry_run:
@@ -42,7 +45,7 @@ def run(
     show_result(result)
 
 
-def _pipeline(config: Path, sample: bool, limit: int | None) -> Any:
+def _pipeline(config: Path, sample: bool, limit: int | None, accept_bias: bool) -> Any:
     from curate.pipeline.config import load_config, parse_config
     from curate.pipeline.run import Pipeline
     from curate.pipeline.yaml_places import load_yaml
@@ -57,6 +60,8 @@ def _pipeline(config: Path, sample: bool, limit: int | None) -> Any:
         parsed = parsed.model_copy(
             update={"input": parsed.input.model_copy(update={"limit": limit})}
         )
+    if accept_bias:
+        parsed = parsed.model_copy(update={"accept_bias": True})
     return Pipeline(parsed, places)
 
 

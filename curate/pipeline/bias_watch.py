@@ -11,7 +11,9 @@ from sklearn.metrics import roc_auc_score
 
 from curate.data.hashes import select_in_batches
 from curate.data.table import messages_text
+from curate.errors import CurateError
 from curate.models.text.traits import TRAITS
+from curate.pipeline.plan import FilterStep, ScorerStep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,38 +23,49 @@ _LOOKED_AT = 20_000
 _MOVED = 0.1
 _TOLD_BY_LENGTH = 0.9
 _FEWEST = 20
+_SOURCES = 10
+_HALF = 0.5
 _TRAITS = {"refuses": TRAITS["refusal"], "lists": TRAITS["list items"]}
 _NAMES = {"longer": "is longer", "refuses": "alone refuses", "lists": "alone holds a list"}
 
 
 def watch(
-    before: pl.DataFrame, after: pl.DataFrame, index: str
+    before: pl.DataFrame, after: pl.DataFrame, index: str, weight: str | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Facts and warnings of one filter.
 
     For each trait the share of pairs, of those in which the answers differ in it, whose preferred
-    answer has it, before and after. And how well length alone tells which labels the filter dropped
-    or flipped: the area under the ROC curve of chosen minus rejected characters.
+    answer has it, before and after; and the share of each source. And how well length alone tells
+    which labels the filter dropped, flipped or gave less than half a weight: the area under the ROC
+    curve of chosen minus rejected characters.
 
     Args:
         before: pairs that the filter was given.
         after: those that it kept, labels as it left them.
         index: column of numbers that both share.
+        weight: column of `after` with training weights, where the filter gives some.
     """
     some = before.gather_every(max(len(before) // _LOOKED_AT, 1))
     left = after.filter(pl.col(index).is_in(some[index].implode()))
     was, now = _signs(some), _signs(left)
+    weights = None if weight is None else left[weight].fill_null(1.0).to_numpy()
     facts: dict[str, Any] = {}
     warnings = []
     for name, said in _NAMES.items():
-        first, last = _share(was[name].to_numpy()), _share(now[name].to_numpy())
+        first, last = _share(was[name].to_numpy()), _share(now[name].to_numpy(), weights)
         facts[name] = [first, last]
         if first is not None and last is not None and abs(last - first) > _MOVED:
             warnings.append(
                 f"it changes how often the preferred answer {said}: from {first:.0%} to "
                 f"{last:.0%} of the pairs that differ in it; a model may learn that from the labels"
             )
-    told = _told_by_length(was, now, some[index], left[index])
+    sources, moved = _sources(some["source"], left["source"], weights)
+    if sources:
+        facts["source"] = sources
+    warnings += moved
+    touched = _touched(was, now, some[index], left[index], weights)
+    facts["acts_on"], facts["of"] = int(touched.sum()), len(touched)
+    told = _told_by_length(touched, was["size"].to_numpy())
     facts["length_auroc"] = told
     if told is not None and max(told, 1.0 - told) > _TOLD_BY_LENGTH:
         warnings.append(
@@ -75,20 +88,93 @@ def _signs(pairs: pl.DataFrame) -> pl.DataFrame:
     return select_in_batches(pairs, size=size, longer=size.sign(), **has)
 
 
-def _share(signs: NDArray[np.integer[Any]]) -> float | None:
-    """Share of +1 among the signs that are not 0."""
-    count = int((signs != 0).sum())
-    return round(float((signs > 0).sum() / count), 4) if count >= _FEWEST else None
-
-
-def _told_by_length(
-    was: pl.DataFrame, now: pl.DataFrame, given: pl.Series, kept: pl.Series
+def _share(
+    signs: NDArray[np.integer[Any]], weights: NDArray[np.float64] | None = None
 ) -> float | None:
-    """AUROC of the length difference for labels that were dropped or flipped."""
-    same = pl.DataFrame({"i": kept, "now": now["size"]})
-    both = pl.DataFrame({"i": given, "was": was["size"]}).join(same, on="i", how="left")
-    touched = (both["now"].is_null() | (both["now"] != both["was"])).to_numpy()
-    counts: Sequence[int] = (int(touched.sum()), int((~touched).sum()))
-    if min(counts) < _FEWEST:
+    """Share of +1 among the signs that are not 0, by weight."""
+    some = signs != 0
+    if int(some.sum()) < _FEWEST:
         return None
-    return round(float(roc_auc_score(touched, both["was"].to_numpy())), 4)
+    weight = np.ones(len(signs)) if weights is None else weights
+    total = float(weight[some].sum())
+    return round(float(weight[signs > 0].sum()) / total, 4) if total > 0 else None
+
+
+def _sources(
+    was: pl.Series, now: pl.Series, weights: NDArray[np.float64] | None
+) -> tuple[dict[str, list[float]], list[str]]:
+    """Share of each source before and after, the largest first, and warnings; none of a single."""
+    before = was.value_counts(name="n", sort=True).head(_SOURCES)
+    if len(before) < 2:
+        return {}, []
+    weight = np.ones(len(now)) if weights is None else weights
+    total = float(weight.sum()) or 1.0
+    found, warnings = {}, []
+    for source, count in before.iter_rows():
+        first = count / len(was)
+        last = float(weight[(now == source).fill_null(False).to_numpy()].sum()) / total
+        found[str(source)] = [round(first, 4), round(last, 4)]
+        if abs(last - first) > _MOVED:
+            warnings.append(
+                f"the source '{source}' goes from {first:.0%} to {last:.0%} of the pairs"
+            )
+    return found, warnings
+
+
+def _touched(
+    was: pl.DataFrame,
+    now: pl.DataFrame,
+    given: pl.Series,
+    kept: pl.Series,
+    weights: NDArray[np.float64] | None,
+) -> NDArray[np.bool_]:
+    """Whether each pair was dropped or flipped, or lost more than half of its weight."""
+    weight = pl.lit(1.0) if weights is None else pl.Series(weights)
+    same = pl.DataFrame({"i": kept, "now": now["size"]}).with_columns(w=weight)
+    both = pl.DataFrame({"i": given, "was": was["size"]}).join(
+        same, on="i", how="left", maintain_order="left"
+    )
+    gone = both["now"].is_null() | (both["now"] != both["was"]) | (both["w"] < _HALF)
+    found: NDArray[np.bool_] = gone.fill_null(True).to_numpy()
+    return found
+
+
+def _told_by_length(touched: NDArray[np.bool_], size: NDArray[np.int64]) -> float | None:
+    """AUROC of the length difference for labels that the filter acts on."""
+    if min(int(touched.sum()), int((~touched).sum())) < _FEWEST:
+        return None
+    return round(float(roc_auc_score(touched, size)), 4)
+
+
+def refuse_length_alone(
+    step: FilterStep, learned: Sequence[ScorerStep], facts: dict[str, Any]
+) -> None:
+    """Stop where length alone tells which labels a filter by learned scores acts on.
+
+    Raises:
+        CurateError: with the ways out.
+    """
+    bias = facts.get("bias", {})
+    told = bias.get("length_auroc")
+    if told is None or max(told, 1.0 - told) <= _TOLD_BY_LENGTH:
+        return
+    before, after = bias["longer"]
+    names = [s.name for s in learned if "within" in type(s.scorer.params).model_fields]
+    ways = [f"'within: [length]' or 'style: false' at the scorer '{name}'" for name in names]
+    moved = (
+        "" if None in (before, after) else f"; chosen is longer in {before:.0%}, then {after:.0%}"
+    )
+    raise CurateError(
+        "length alone tells which labels the filter acts on: it may teach length",
+        where=f"filter '{step.name}', which reads {', '.join(s.name for s in learned)}",
+        found=f"{bias['acts_on']:,} of {bias['of']:,} pairs, told by the difference in length with "
+        f"an AUROC of {max(told, 1.0 - told):.2f}{moved}",
+        expected="a choice of yours; scores are kept, the next run takes them",
+        fix="; ".join(
+            [
+                *ways,
+                "or, if short (or long) chosen answers are wrong in this data, accept it with "
+                "'accept_bias: true' or --accept-bias",
+            ]
+        ),
+    )

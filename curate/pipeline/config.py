@@ -79,6 +79,11 @@ class PipelineConfig(Section):
     engine: EngineConfig = Field(default_factory=EngineConfig)
     scorers: list[StepConfig] = Field(default_factory=list)
     filters: list[StepConfig] = Field(default_factory=list)
+    accept_bias: bool = Field(
+        False,
+        description="Go on where length alone tells which labels a filter by a learned score acts "
+        "on, instead of stopping with the ways out.",
+    )
     output: OutputConfig = Field(default_factory=OutputConfig)
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     store: str | None = Field(

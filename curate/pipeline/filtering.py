@@ -11,7 +11,7 @@ from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
 from curate.data.table import DROP_REASON, DROP_STEP
 from curate.models.heads.identification import NOTHING_LEARNT
-from curate.pipeline.bias_watch import watch
+from curate.pipeline.bias_watch import refuse_length_alone, watch
 from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
 from curate.steps.context import Context
 from curate.steps.contracts import Column
@@ -45,6 +45,8 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
     dropped, added, reports = [], [], []
     for step in plan.filters:
         left, gone, extra, report = _run_filter(step, left, index, context)
+        if not plan.accept_bias and (learned := plan.learned(step)):
+            refuse_length_alone(step, learned, report.facts)
         dropped.append(gone)
         reports.append(report)
         if extra is not None:
@@ -136,9 +138,10 @@ def _apply(
     gone = gone.filter(~keep).select(index, DROP_STEP, DROP_REASON)
     kept = left.filter(keep)
     warnings = list(own.warnings)
-    acts = len(kept) < len(keep) or verdict.changed is not None
+    weight = f"{step.name}.{step.filter.weight}" if step.filter.weight else None
+    acts = len(kept) < len(keep) or verdict.changed is not None or weight is not None
     if acts and len(kept) and any("." in column for column in step.filter.reads()):
-        facts, told = watch(before, kept, index)
+        facts, told = watch(before, kept, index, weight)
         own.facts.update(facts)
         warnings += [f"'{step.name}': {text}" for text in told]
     if len(left) and not len(kept):

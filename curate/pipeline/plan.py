@@ -56,6 +56,7 @@ class Plan:
         export: of the kept pairs.
         extras: keys of `extra` that filters read as columns `extra.<key>`.
         carried: columns that the shards carry, by the name that they have there.
+        accept_bias: go on where length alone tells which labels a learned score doubts.
     """
 
     scorers: tuple[ScorerStep, ...]
@@ -63,6 +64,12 @@ class Plan:
     export: Export
     extras: tuple[str, ...]
     carried: dict[str, str]
+    accept_bias: bool = False
+
+    def learned(self, filter_step: FilterStep) -> list[ScorerStep]:
+        """Scorers that learn from the labels, and whose scores a filter reads."""
+        read = {column.partition(".")[0] for column in filter_step.filter.reads() if "." in column}
+        return [step for step in self.scorers if step.name in read and step.scorer.learned]
 
     @property
     def needs_embeddings(self) -> bool:
@@ -104,7 +111,12 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
     extras = _check_columns(scorers, filters)
     export = get_export(config.output.format, places.describe(("output", "format")))
     plan = Plan(
-        tuple(scorers), tuple(f for _, f in filters), export, extras, dict(config.output.columns)
+        tuple(scorers),
+        tuple(f for _, f in filters),
+        export,
+        extras,
+        dict(config.output.columns),
+        config.accept_bias,
     )
     _check_carried(plan, places.describe(("output", "columns")))
     return plan

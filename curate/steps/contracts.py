@@ -81,6 +81,8 @@ class Scorer(Step[P], ABC):
     """
 
     scope: ClassVar[Literal["row", "table"]] = "table"
+    learned: ClassVar[bool] = False
+    """Whether scores are learned from the very labels that they judge."""
     needs_embeddings: bool = False
     reads_texts: bool = True
     """Whether `score` looks at prompts and answers, and not at their features alone."""

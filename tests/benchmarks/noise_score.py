@@ -1,6 +1,6 @@
 """How well `noise_score` finds injected flips, and what it costs.
 
-    python -m tests.benchmarks.noise_score DATA [--seeds 10]
+    python -m tests.benchmarks.noise_score DATA [--seeds 10] [--within length] [--no-style]
 
 DATA holds the published files in the folders that `denoising.sh` names. The cells (split, flips)
 are those of `curate bench`; Auto-J and LLMBar are the sets on which constants were chosen.
@@ -21,7 +21,7 @@ from curate.bench.patterns import inject
 from curate.bench.run import cell_seed
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
-from curate.models.heads.held_out_margins import held_out_margins
+from curate.models.heads.margin_scorer import MarginParams
 from curate.read.pairs import read_pairs
 from curate.steps.context import Context, SilentProgress
 from curate.store.store import open_store
@@ -45,14 +45,14 @@ def real_sets(folder: Path) -> Iterator[tuple[str, BenchData]]:
         yield name, real_data(Path(place).name, pairs, features)
 
 
-def cell(data: BenchData, rate: float, seed: int) -> tuple[float, float]:
+def cell(data: BenchData, rate: float, seed: int, scorer: MarginParams) -> tuple[float, float]:
     """AUROC of the flips in one cell, and CPU seconds."""
     rng = np.random.default_rng(cell_seed(data.name, "symmetric", rate, seed))
     train, _ = split(data, Context().prompt_groups(data.pairs), seed)
     noisy, flips = inject(train, "symmetric", rate, rng)
     context = Context(seed=seed, features_of=lambda: noisy.features)
     started = time.process_time()
-    found = held_out_margins(noisy.pairs, context)
+    found = scorer.margins(noisy.pairs, context)
     return float(roc_auc_score(flips, -found.margin)), time.process_time() - started
 
 
@@ -61,12 +61,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--within", action="append", default=[])
+    parser.add_argument("--no-style", action="store_true")
     arguments = parser.parse_args()
+    scorer = MarginParams(style=not arguments.no_style, within=arguments.within)
     means = []
     for name, data in real_sets(arguments.data):
         row, seconds = [], []
         for rate in RATES:
-            found = [cell(data, rate, seed) for seed in range(arguments.seeds)]
+            found = [cell(data, rate, seed, scorer) for seed in range(arguments.seeds)]
             values, times = np.array(found).T
             row.append((values.mean(), values.std()))
             seconds.append(times.mean())

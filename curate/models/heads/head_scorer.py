@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import polars as pl
 
@@ -36,6 +36,7 @@ class HeadScorer(Scorer[P]):
     """A scorer by heads that did not see the pair; its columns end with `STATUS`."""
 
     needs_embeddings = True
+    learned: ClassVar[bool] = True
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.noise_rate import vote_evidence
 from curate.models.heads.out_of_fold import votes
 from curate.models.heads.pair_blocks import PairBlocks
+from curate.models.heads.within_length import within_length
 from curate.steps.context import Context
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 BLOCKS = ("embedding", "counts", "style", "prior", "length")
 VIEWS = ((-6.0, -6.0, -6.0, -4.0, -2.0), (-4.0, -4.0, -4.0, -4.0, -4.0))
 """Two beliefs about how strong each block is; chosen, as all here, on Auto-J and LLMBar alone."""
+Trait = Literal["length"]
 _FOLDS = 5
 _LEAST_SCALE = 0.01
 _MOST_ERROR = 0.49
@@ -66,20 +68,40 @@ class HeldOut:
         return silenced(status, pl.Series(~self.tells))
 
 
-def held_out_margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
+def held_out_margins(
+    pairs: pl.DataFrame, context: Context, style: bool = True, within: tuple[Trait, ...] = ()
+) -> HeldOut:
     """Margins by evidence ridge on the blocks of `PairBlocks`, averaged over two views.
 
     Strengths for the pairs of a fold are chosen without the fold's labels, and each margin without
     the labels of its own prompt, in closed form. Folds go by the prompts' hashes: the order of
     rows does not matter. No gold label is used.
+
+    Args:
+        pairs: the pair table.
+        context: of the scorer.
+        style: whether heads see counts, style and length, and not embeddings alone.
+        within: traits of which pairs that differ alike are compared with each other alone; see
+            `within_length`.
     """
-    return context.shared("held-out margins", lambda: _margins(pairs, context))
+    key = ("held-out margins", style)
+    ranked = context.shared(key, lambda: _ranked(pairs, context, style))
+    return context.shared((*key, within), lambda: _scaled(pairs, context, ranked, within))
 
 
-def _margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
+@dataclass(frozen=True)
+class _Ranked:
+    """Margins of no fixed scale, the strengths behind them, and the keys of the pairs."""
+
+    margin: NDArray[np.float64]
+    strengths: dict[str, float]
+    keys: pl.DataFrame
+
+
+def _ranked(pairs: pl.DataFrame, context: Context, style: bool) -> _Ranked:
     voting, keys = votes(pairs, context), content_keys(pairs)
     plan = _Plan.of(pairs["pair_id"], keys["prompt"])
-    blocks = PairBlocks(pairs, context.features, plan.order)
+    blocks = PairBlocks(pairs, context.features, plan.order, style)
     weights, width = _weights(keys, voting)[plan.order], sum(blocks.widths)
     parts = [sums(blocks, rows, weights, width) for rows in plan.folds]
     whole = Sums(
@@ -89,7 +111,7 @@ def _margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
     )
     total, strengths = np.zeros(len(pairs)), []
     for centre in VIEWS:
-        evidence = Evidence(blocks.widths, centre)
+        evidence = Evidence(blocks.widths, centre[: len(blocks.widths)])
         view = np.zeros(len(pairs))
         for rows, part in zip(plan.folds, parts, strict=True):
             # Products too small to share: threads that wait for each other double the time.
@@ -101,19 +123,28 @@ def _margins(pairs: pl.DataFrame, context: Context) -> HeldOut:
         total += view / (float(view[weights > 0].std()) or 1.0)
     margin = np.empty(len(pairs))
     margin[plan.order] = total / len(VIEWS)
+    means = np.mean(strengths, axis=0)
+    named = {name: float(f"{v:.3g}") for name, v in zip(BLOCKS, means, strict=False)}
+    return _Ranked(margin, named, keys)
+
+
+def _scaled(
+    pairs: pl.DataFrame, context: Context, ranked: _Ranked, within: tuple[Trait, ...]
+) -> HeldOut:
+    voting, margin = votes(pairs, context), ranked.margin
+    if within:
+        margin = within_length(margin, pairs, voting)
     scale = fit_scale(margin[voting])
     # A ranking stays where the labels tell nothing; its size then says so.
-    margin *= max(scale, _LEAST_SCALE)
-    means = np.mean(strengths, axis=0)
-    named = {name: float(f"{v:.3g}") for name, v in zip(BLOCKS, means, strict=True)}
-    others = vote_evidence(pairs, keys)
+    margin = margin * max(scale, _LEAST_SCALE)
+    others = vote_evidence(pairs, ranked.keys)
     right = margin
     if others.error is not None:
         # Of the label that is right, not of the one that was given: flips make margins small.
         noise = fit_label_noise(margin[voting], 1.0 - min(others.error, _MOST_ERROR))
         right = noise.scale * margin + others.nats
     learnt = identify(margin[voting], context.prompt_groups(pairs)[voting])
-    return HeldOut(margin, others.nats, right, named, scale, learnt)
+    return HeldOut(margin, others.nats, right, ranked.strengths, scale, learnt)
 
 
 def _weights(keys: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -39,18 +39,30 @@ class PairBlocks:
         pairs: the pair table.
         features: of these pairs.
         order: (pairs,) the rows in the order in which they are asked for.
+        style: whether there are blocks besides the embeddings.
     """
 
-    def __init__(self, pairs: pl.DataFrame, features: Features, order: NDArray[np.int64]) -> None:
-        self._features, self._order = features, order
+    def __init__(
+        self,
+        pairs: pl.DataFrame,
+        features: Features,
+        order: NDArray[np.int64],
+        style: bool = True,
+    ) -> None:
+        self._features, self._order, self._with_style = features, order, style
+        if style:
+            self._count(pairs, features)
+        self.widths = [block.shape[1] for block in self._blocks(slice(0, 1))]
+        self._scales = np.ones(len(self.widths))
+        self._scales = self._sizes(len(order))
+
+    def _count(self, pairs: pl.DataFrame, features: Features) -> None:
+        """Scaled differences of counts and style, and the prior."""
         cosine = (features.cosines("chosen") - features.cosines("rejected"))[:, None]
         self._counts = _scaled(np.hstack([count_differences(pairs), cosine]))
         chosen, rejected = (features.style[features.index[s]] for s in ("chosen", "rejected"))
         self._style = _scaled(np.hstack([chosen - rejected, cosine]))
         self._prior = prior_root(sources_without(pairs))
-        self._scales = np.ones(5)
-        self.widths = [block.shape[1] for block in self._blocks(slice(0, 1))]
-        self._scales = self._sizes(len(order))
 
     def __call__(self, rows: slice) -> NDArray[np.float64]:
         """All blocks side by side of some rows in order, (rows, d)."""
@@ -58,9 +70,11 @@ class PairBlocks:
 
     def _blocks(self, rows: slice) -> list[NDArray[np.float64]]:
         at = self._order[rows]
-        counts, style = (v[at].astype(np.float64) for v in (self._counts, self._style))
         embedded = self._features.of("chosen", at).astype(np.float64)
         embedded -= self._features.of("rejected", at)
+        if not self._with_style:
+            return [embedded]
+        counts, style = (v[at].astype(np.float64) for v in (self._counts, self._style))
         length = style[:, LENGTH : LENGTH + 1]
         return [embedded, np.tanh(counts), style, counts @ self._prior, length]
 
