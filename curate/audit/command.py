@@ -16,6 +16,7 @@ from curate.audit.noise import audit_noise, suspicion
 from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
+from curate.audit.verdict import audit_verdict
 from curate.models.embed.frame import context_for, embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.inspection import inspect_pairs
@@ -81,7 +82,7 @@ def audit(
         found["disagreement"] = audit_disagreement(pairs.frame, context)
     if against is not None:
         found["leakage"] = audit_leakage(pairs.frame, against.frame)
-    return found
+    return {"verdict": audit_verdict(found)} | found
 
 
 def _reliability(noise: dict[str, Any]) -> float | None:

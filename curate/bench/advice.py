@@ -111,7 +111,7 @@ def _unproven(rows: pl.DataFrame, by_name: dict[str, Recipe], noise: OwnNoise | 
 
 def _fallback(method: str | None) -> str:
     if method is None:
-        return "Keep everything."
+        return f"Keep everything: '{DEFAULT}' changes nothing here, harms, or could act by chance."
     return (
         f"Not proven here, but what lost nothing on six public sets, clean or noisy: '{method}' "
         "(docs/proof.md); or keep everything."

@@ -19,6 +19,7 @@ from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.input import InputConfig
 from curate.read.pairs import read_pairs
+from curate.report.json_pages import write_json_report
 from curate.steps.context import Context, Progress
 from curate.steps.features import Features
 from curate.store.store import open_store
@@ -174,7 +175,7 @@ def dataset_name(path: str) -> str:
 
 
 def write_bench(found: Bench, folder: Path, overwrite: bool) -> None:
-    """Write bench.parquet (all rows) and bench.json (summary, advice, plan, versions).
+    """Write bench.parquet (all rows), bench.json (summary, advice, plan, versions) and its page.
 
     Raises:
         CurateError: the folder holds something else, or cannot be written.
@@ -192,3 +193,4 @@ def write_bench(found: Bench, folder: Path, overwrite: bool) -> None:
             },
             stage / MARK,
         )
+        write_json_report(stage / MARK)

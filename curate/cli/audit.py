@@ -44,7 +44,7 @@ def audit(
 ) -> None:
     """Tell how noisy a data set is, and what its labels lean on."""
     from curate.audit.command import audit as run_audit
-    from curate.cli.console import console_progress
+    from curate.cli.progress import console_progress
     from curate.cli.show_audit import show_audit
     from curate.people.draw import read_sample
     from curate.people.merge import read_verdicts

@@ -49,7 +49,8 @@ def bench(
         typer.Option(help="File of verdicts on drawn pairs; repeat: steps are tested on these."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for bench.json and bench.parquet.")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for page, JSON, Parquet."),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace earlier results.")] = False,
 ) -> None:
@@ -57,7 +58,7 @@ def bench(
     from curate.bench.command import MARK, Synthetic, write_bench
     from curate.bench.command import bench as run_bench
     from curate.bench.run import Plan
-    from curate.cli.console import console_progress
+    from curate.cli.progress import console_progress
     from curate.cli.show_bench import show_bench
     from curate.models.embed.settings import EmbedderConfig
     from curate.people.merge import read_verdicts
@@ -79,7 +80,7 @@ def bench(
     show_bench(found)
     if output is not None:
         write_bench(found, output, overwrite)
-        typer.echo(f"written: {output / 'bench.json'}, {output / 'bench.parquet'}")
+        typer.echo(f"written: {output / 'bench.html'}, {output / 'bench.json'}")
 
 
 def _names(text: str) -> list[str]:

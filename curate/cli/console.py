@@ -1,23 +1,12 @@
-"""What the command line shows: progress, tables and errors."""
+"""What the command line shows: tables and errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -34,57 +23,6 @@ _PAIR_CHARACTERS, _PAIR_LINES = 600, 8
 """Of each part of a pair that is shown."""
 
 
-class _Rate(TextColumn):
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def render(self, task: Task) -> Text:
-        if task.total is None or not task.speed:
-            return Text("")
-        return Text(f"{task.speed:,.0f}/s", style="dim")
-
-
-class _RichTask:
-    def __init__(self, progress: Progress, number: Any) -> None:
-        self._progress, self._number = progress, number
-
-    def advance(self, steps: int = 1) -> None:
-        """Move the bar."""
-        self._progress.advance(self._number, steps)
-
-
-class ConsoleProgress:
-    """Bars with rate and time left on standard error."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    @contextmanager
-    def task(self, name: str, total: int | None) -> Iterator[_RichTask]:
-        """A bar of its own; it goes when the task ends."""
-        number = self._progress.add_task(name, total=total)
-        try:
-            yield _RichTask(self._progress, number)
-        finally:
-            self._progress.remove_task(number)
-
-
-@contextmanager
-def console_progress() -> Iterator[ConsoleProgress]:
-    """Progress on standard error for the length of a command."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, transient=True) as progress:
-        yield ConsoleProgress(progress)
-
-
 def show_error(error: CurateError) -> None:
     """A user's mistake, without a stack trace."""
     first, *rest = error.text().splitlines()
@@ -99,8 +37,18 @@ def show_warnings(warnings: list[str]) -> None:
         err.print(Text.assemble(("warning: ", "bold yellow"), warning))
 
 
+def show_verdict(verdict: dict[str, str]) -> None:
+    """Three sentences: what is sure, what is not known, what to do next."""
+    for name, key in (("sure", "sure"), ("not known", "unknown"), ("next", "next")):
+        out.print(Text.assemble((f"{name}: ", "bold"), verdict[key]))
+
+
 def show_result(result: Result) -> None:
-    """What each step did, what was kept, and where it is."""
+    """The verdict, what each step did, what was kept, and where it is."""
+    from curate.report.run_verdict import run_verdict
+
+    rows = {"in": result.rows_in, "kept": len(result.kept), "dropped": len(result.dropped)}
+    show_verdict(run_verdict(rows, [asdict(step) for step in result.steps]))
     table = Table(title="Steps", title_justify="left")
     table.add_column("step")
     for name in ("rows in", "kept", "dropped", "seconds"):

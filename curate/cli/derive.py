@@ -25,7 +25,7 @@ def derive(
     overwrite: Annotated[bool, typer.Option(help="Replace what was made before.")] = False,
 ) -> None:
     """Make multi-instruction pairs: one answer under two prompts, following one (MAPL)."""
-    from curate.cli.console import console_progress
+    from curate.cli.progress import console_progress
     from curate.derive.instructions import derive as run_derive
     from curate.errors import CurateError
     from curate.write.run_folder import check_free, staged

@@ -31,7 +31,7 @@ def explain(
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier explanation.")] = False,
 ) -> None:
     """Tell which features of an answer the labels prefer, by a sparse autoencoder."""
-    from curate.cli.console import console_progress
+    from curate.cli.progress import console_progress
     from curate.cli.show_explain import show_explanation
     from curate.errors import CurateError
     from curate.explain.command import explain as run_explain

@@ -40,7 +40,7 @@ def export(
 
     '--to source' writes the rows of the run's input whose pairs were kept, with every column.
     """
-    from curate.cli.console import console_progress
+    from curate.cli.progress import console_progress
     from curate.cli.show_results import show_export
     from curate.write.export import Target
     from curate.write.export import export as run_export
@@ -76,7 +76,7 @@ def push(
     ] = False,
 ) -> None:
     """Upload the kept pairs of a run to the hub, with a dataset card."""
-    from curate.cli.console import console_progress
+    from curate.cli.progress import console_progress
     from curate.cli.show_results import show_upload
     from curate.write.export import Target
     from curate.write.push import push as run_push

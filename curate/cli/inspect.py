@@ -17,7 +17,8 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a data set holds, and its first pair as it was understood."""
-    from curate.cli.console import console_progress, show_facts, show_pair
+    from curate.cli.console import show_facts, show_pair
+    from curate.cli.progress import console_progress
     from curate.cli.safe import json_text
     from curate.read.inspection import first_pair, inspect_pairs
 

@@ -76,7 +76,7 @@ def merge(
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier merge.")] = False,
 ) -> None:
     """Add people's verdicts to the pairs, as votes of further annotators."""
-    from curate.cli.console import console_progress
+    from curate.cli.progress import console_progress
     from curate.cli.show_results import show_merged
     from curate.people.merge import merge_files
 

@@ -11,15 +11,16 @@ RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or an audit.json.")],
+    run: Annotated[Path, typer.Argument(help="A finished run, an audit.json or bench.json.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File; default report.html beside it.")
     ] = None,
 ) -> None:
-    """Write a run or an audit as one self-contained page."""
-    from curate.report.build import write_audit_report, write_report
+    """Write a run, an audit or a bench as one self-contained page."""
+    from curate.report.build import write_report
+    from curate.report.json_pages import write_json_report
 
-    write = write_audit_report if run.suffix == ".json" else write_report
+    write = write_json_report if run.suffix == ".json" else write_report
     path = write(run, output)
     typer.echo(f"written: {path}")
 
@@ -91,7 +92,8 @@ def apply(
     overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
 ) -> None:
     """Make the shards of a run anew by what most reviewers said."""
-    from curate.cli.console import console_progress, show_result
+    from curate.cli.console import show_result
+    from curate.cli.progress import console_progress
     from curate.errors import CurateError
     from curate.people.apply import apply_verdicts, verdict_files
 

@@ -32,7 +32,8 @@ def run(
     overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
 ) -> None:
     """Read, score, filter and write preference pairs as pipeline.yaml says."""
-    from curate.cli.console import console_progress, show_result, show_warnings
+    from curate.cli.console import show_result, show_warnings
+    from curate.cli.progress import console_progress
 
     pipeline = _pipeline(config, sample, limit, accept_bias)
     show_warnings(pipeline.plan.notices())

@@ -11,18 +11,21 @@ from rich.text import Text
 
 from curate.bench.advice import Advice
 from curate.bench.command import Bench
+from curate.bench.gains import HARMS, HELPS, NOTHING
 from curate.bench.run import AS_LABELLED
 from curate.cli.console import out
 
 _OWN = (
     "acts on: share dropped or flipped; accuracy: of a fresh head trained on what is left, on "
     "held-out pairs with their own labels, every pair once in five seeds; gain: over keeping all, "
-    "in points, with its 95 % interval; 'helps' and 'harms': p < .05 by Holm over the steps."
+    "in points, with its 95 % interval; 'helps' and 'harms': p < .05 by Holm over the steps; "
+    "'idle': it changes nothing."
 )
 _LEGEND = (
     "prec.: precision among as many as were flipped; accuracy: of a fresh head trained on what is "
     "left when that many are dropped, on held-out pairs whose labels count as clean."
 )
+_SAID = {HELPS: HELPS, HARMS: HARMS, NOTHING: "idle"}
 _STYLES = {"helps": "green", "harms": "red"}
 
 
@@ -93,7 +96,7 @@ def _steps(title: str, part: pl.DataFrame) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("step", no_wrap=True)
     known = part["precision"].null_count() < len(part)
-    columns = ("acts on", *(("prec.", "recall") if known else ()), "accuracy", "gain", "95 %", "")
+    columns = ("acts", *(("prec.", "recall") if known else ()), "accuracy", "gain", "95 %", "")
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for row in part.sort("gain", descending=True).iter_rows(named=True):
@@ -107,7 +110,9 @@ def _steps(title: str, part: pl.DataFrame) -> Table:
             _number(row["downstream_accuracy"]),
             "" if base else f"{100 * row['gain']:+.1f}",
             "" if base or row["gain_error"] == 0 else interval,
-            Text(row["verdict"] or "", style=_STYLES.get(row["verdict"] or "", "dim")),
+            Text(
+                _SAID.get(row["verdict"] or "", ""), style=_STYLES.get(row["verdict"] or "", "dim")
+            ),
         )
     return table
 

@@ -29,7 +29,7 @@ def worth(
     from curate.bench.command import check_rates, load
     from curate.bench.worth import WorthPlan, measure_worth
     from curate.cli.bench import rates_of
-    from curate.cli.console import console_progress
+    from curate.cli.progress import console_progress
     from curate.cli.show_worth import as_data, plot, show_worth
     from curate.models.embed.settings import EmbedderConfig
     from curate.read.input import InputConfig

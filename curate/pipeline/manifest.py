@@ -37,7 +37,7 @@ def make_manifest(
         "rows": rows,
         "steps": [asdict(step) for step in steps],
         "seconds": sum(step.seconds for step in steps),
-        "warnings": [warning for step in steps for warning in step.warnings],
+        "warnings": list(dict.fromkeys(w for step in steps for w in step.warnings)),
         "columns": [asdict(column) for column in plan.columns()],
         "output": files,
     }

@@ -40,5 +40,5 @@ class Result:
 
     @property
     def warnings(self) -> list[str]:
-        """What the user should know."""
-        return [warning for step in self.steps for warning in step.warnings]
+        """What the user should know, each once."""
+        return list(dict.fromkeys(w for step in self.steps for w in step.warnings))

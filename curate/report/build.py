@@ -21,6 +21,7 @@ from curate.report import charts
 from curate.report.blocks import row_blocks, split_blocks
 from curate.report.noise import noise
 from curate.report.prompt_map import FILE
+from curate.report.run_verdict import run_verdict, watched
 from curate.report.run_view import RunView, load_view
 from curate.report.worddiff import LONGEST, word_diff
 from curate.store.workspace import Workspace
@@ -65,6 +66,8 @@ def report_html(view: RunView) -> str:
         steps=manifest["steps"],
         input=manifest["input"],
         warnings=manifest["warnings"],
+        verdict=run_verdict(manifest["rows"], manifest["steps"]),
+        watched=watched(manifest["steps"]),
         noise=data["noise"],
         lengths=data["lengths"],
         kinds=charts.kinds(view),
@@ -81,25 +84,6 @@ def report_html(view: RunView) -> str:
     )
 
 
-def write_audit_report(audit: Path, output: Path | None = None) -> Path:
-    """Write the findings of `curate audit` as a page, by default beside the file.
-
-    Raises:
-        CurateError: the file is no audit.
-    """
-    try:
-        found = json.loads(audit.read_text(encoding="utf-8"))
-        html = audit_html(found, audit.stem)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CurateError(
-            "the file is no audit",
-            where=str(audit),
-            found=f"{type(error).__name__}: {error}",
-            expected="the file that 'curate audit' writes",
-        ) from None
-    return written(html, output or audit.with_suffix(".html"))
-
-
 def written(html: str, path: Path) -> Path:
     """Write a page and return its path; raises CurateError where it cannot be written."""
     try:
@@ -112,13 +96,6 @@ def written(html: str, path: Path) -> Path:
             fix="free space or give --output; a run itself is whole: curate report makes its page",
         ) from None
     return path
-
-
-def audit_html(found: dict[str, Any], name: str) -> str:
-    """The findings of `curate audit` as HTML."""
-    return page(
-        "audit.html.j2", title=f"{name}: audit", found=found, data={"noise": found["noise"]}
-    )
 
 
 def page(template: str, **values: Any) -> str:

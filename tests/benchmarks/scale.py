@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 from curate import Pipeline, read_pairs
-from curate.cli.console import console_progress
+from curate.cli.progress import console_progress
 from curate.data.table import messages_text
 from tests.conftest import DATA
 

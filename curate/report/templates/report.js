@@ -75,6 +75,15 @@ function read(i) {
   add(p.kept[i] ? "kept" : "dropped", p.kept[i] ? p.id[i] : `${p.id[i]} ${p.why[i] || ""}`);
   add("prompt", p.prompt[i]); add("chosen", p.chosen[i]); add("rejected", p.rejected[i]);
 }
+// Gains of a bench with their intervals, in points, the best at the top.
+function gainsOf(rows) {
+  const shown = rows.filter((r) => r.method !== "keep all");
+  const colour = (r) => css(r.verdict === "helps" ? "--kept" : r.verdict === "harms" ? "--dropped" : "--muted");
+  return [[{
+    type: "scatter", mode: "markers", y: shown.map((r) => r.method), x: shown.map((r) => 100 * r.gain), marker: { size: 9, color: shown.map(colour) },
+    error_x: { type: "data", symmetric: false, array: shown.map((r) => 100 * (r.gain_high - r.gain)), arrayminus: shown.map((r) => 100 * (r.gain - r.gain_low)), color: css("--muted") },
+  }], { yaxis: { autorange: "reversed", type: "category" }, xaxis: { title: { text: "gain over keeping all, points" }, zeroline: true }, height: 30 * shown.length + 90, showlegend: false }];
+}
 function calibration() {
   const curve = data.noise.reliability_curve;
   const diagonal = { type: "scatter", mode: "lines", name: "perfect", x: [0.5, 1], y: [0.5, 1], line: { color: css("--muted"), dash: "dot" } };
@@ -115,6 +124,7 @@ function start() {
     } else for (const id of ["scores", "scatter-section"]) $(id).hidden = true;
   }
   if (data.noise && data.noise.reliability_curve) draw("calibration", calibration);
+  if (data.gains) data.gains.forEach((rows, i) => draw(`gains-${i}`, () => gainsOf(rows)));
   if (data.lengths) draw("length-chart", lengths);
   if (data.map) draw("map", map);
 }

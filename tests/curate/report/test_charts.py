@@ -11,7 +11,8 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline
 from curate.report import charts
-from curate.report.build import report_html, write_audit_report, write_report
+from curate.report.build import report_html, write_report
+from curate.report.json_pages import write_json_report
 from curate.report.run_view import RunView, load_view, sampled
 from curate.report.worddiff import LONGEST, word_diff
 from tests.curate.report.conftest import CONFIG, HOSTILE
@@ -159,19 +160,35 @@ def test_an_audit_as_a_page(tmp_path: Path) -> None:
             "by_annotator": [{"annotator": "<i>ann</i>", "pairs": 3, "heads_agree": 0.5}],
             "by_source": [],
         },
-        "data": {"pairs": 3, "annotators": {"<b>": 3}},
-        "structure": {"cycles": 0},
+        "data": {
+            "pairs": 3,
+            "distinct_prompts": 2,
+            "rows_rejected": 0,
+            "contradicted": 0,
+            "annotators": {"<b>": 3},
+        },
+        "structure": {"cycles": 0, "clarity": None},
         "agreement": {},
-        "biases": {},
+        "biases": {
+            "preferred_has_more": [
+                {"trait": "<u>length</u>", "share": 0.9, "low": 0.8, "high": 0.95, "pairs": 40}
+            ]
+        },
     }
     (tmp_path / "audit.json").write_text(json.dumps(found))
-    page = write_audit_report(tmp_path / "audit.json").read_text()
+    page = write_json_report(tmp_path / "audit.json").read_text()
     assert "at most 21 % (by &lt;b&gt;heads&lt;/b&gt;)" in page
     assert "&lt;i&gt;ann&lt;/i&gt;" in page
     assert "<i>ann" not in page
+    assert "<u>length" not in page
+    # Three sentences first, tables and no JSON.
+    assert page.index('id="verdict"') < page.index('id="noise"')
+    assert "3 pairs over 2 prompts" in page
+    assert "{&#34;" not in page
+    assert "80.0% - 95.0%" in page
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(CurateError, match="no audit"):
-        write_audit_report(tmp_path / "other.json")
+        write_json_report(tmp_path / "other.json")
 
 
 @pytest.mark.slow

@@ -1,0 +1,87 @@
+"""A run in three sentences, and what its filters did to length, refusals, lists and sources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TRAITS = {
+    "longer": "chosen is longer",
+    "refuses": "chosen alone refuses",
+    "lists": "chosen alone holds a list",
+}
+
+
+def run_verdict(rows: dict[str, int], steps: list[dict[str, Any]]) -> dict[str, str]:
+    """Sentences under `sure`, `unknown` and `next`.
+
+    Args:
+        rows: pairs in, kept and dropped.
+        steps: of the manifest, in order.
+    """
+    noise = [s["facts"]["noise"] for s in steps if "noise" in s["facts"]]
+    told = noise[0] if noise else None
+    learnt = [s for s in steps if "learnt" in s["facts"]]
+    # The scores that filters doubt labels by come first.
+    learnt.sort(key=lambda s: "noise" not in s["facts"])
+    silent = next((s for s in learnt if not s["facts"]["learnt"]["ok"]), None)
+    return {
+        "sure": _sure(rows, steps, told),
+        "unknown": _unknown(told, silent),
+        "next": _next(rows, told),
+    }
+
+
+def _sure(rows: dict[str, int], steps: list[dict[str, Any]], told: dict[str, Any] | None) -> str:
+    parts = [f"{rows['kept']:,} of {rows['in']:,} pairs are kept"]
+    drops = [(s["rows_in"] - s["rows_out"], s["name"]) for s in steps if s["kind"] == "filter"]
+    most = sorted((d for d in drops if d[0]), reverse=True)[:3]
+    if most:
+        parts.append("most are dropped by " + ", ".join(f"{name} ({n:,})" for n, name in most))
+    if told is not None and told["rate"] is not None:
+        parts.append(f"wrong labels {told['text']}")
+    elif told is not None and told["high"] is not None:
+        parts.append(f"wrong labels at most {told['high']:.0%} before cleaning")
+    for row in watched(steps)[:1]:
+        before, after = row["before"], row["after"]
+        parts.append(f"{row['filter']}: {row['trait']} in {before:.0%} before, {after:.0%} after")
+    return "; ".join(parts) + "."
+
+
+def _unknown(told: dict[str, Any] | None, silent: dict[str, Any] | None) -> str:
+    if silent is not None:
+        text = silent["facts"]["learnt"]["text"]
+        return f"Which labels are wrong: {text}, which may be chance ({silent['name']})."
+    if told is None:
+        return "How many labels are wrong: no scorer of this run tells it."
+    if told["rate"] is None:
+        return "How many labels are wrong below that bound, and whether training on the rest gains."
+    return "Whether a model trained on what is kept is better."
+
+
+def _next(rows: dict[str, int], told: dict[str, Any] | None) -> str:
+    if not rows["kept"]:
+        return "Nothing is left: loosen the filter that drops most."
+    if told is None or told["rate"] is None:
+        return (
+            "Judge a hundred pairs (curate route RUN --random 100, curate review), and prove the "
+            "filters: curate bench DATA --noise none."
+        )
+    return "Prove the filters before you train: curate bench DATA --noise none."
+
+
+def watched(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Filter, trait, share before and after of all that filters by a score did, as they ran."""
+    found = []
+    for step in steps:
+        bias = step["facts"].get("bias", {})
+        for name, trait in _TRAITS.items():
+            before, after = bias.get(name) or (None, None)
+            if before is not None and after is not None:
+                found.append(_row(step, trait, before, after))
+        for source, (before, after) in bias.get("source", {}).items():
+            found.append(_row(step, f"source {source}", before, after))
+    return found
+
+
+def _row(step: dict[str, Any], trait: str, before: float, after: float) -> dict[str, Any]:
+    return {"filter": step["name"], "trait": trait, "before": before, "after": after}

@@ -1,0 +1,37 @@
+"""Without a terminal progress is told by lines, and the lines are right."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from curate.cli import progress
+from curate.cli.progress import LineProgress
+
+
+def test_lines_tell_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with LineProgress(0.05).running() as lines, lines.task("embed", 200) as task:
+        task.advance(50)
+        time.sleep(0.2)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) >= 2
+    assert told[0].startswith("embed: 50 of 200 (25%), ")
+    assert told[0].endswith(" s left")
+
+
+def test_the_innermost_work_is_told_and_unknown_totals_are_no_mistake(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with LineProgress(0.05).running() as lines, lines.task("outer", 2), lines.task("inner", None):
+        time.sleep(0.12)
+    told = capsys.readouterr().err.splitlines()
+    assert told
+    assert all(line.startswith("inner: 0 s") for line in told)
+
+
+def test_short_work_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not progress.err.is_terminal
+    with progress.console_progress() as lines, lines.task("quick", 3) as task:
+        task.advance()
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,146 @@
+"""Three sentences say what is sure, what is not, and what to do next; each case by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curate import CurateError
+from curate.audit.sections import audit_sections
+from curate.audit.verdict import audit_verdict
+from curate.report.json_pages import write_json_report
+from curate.report.run_verdict import run_verdict, watched
+
+LEARNT = {"ok": True, "text": "heads agree"}
+CHANCE = {"ok": False, "text": "held-out heads agree with the labels on 51.0% of 100 prompts"}
+
+
+def audit(**noise: Any) -> dict[str, Any]:
+    return {
+        "data": {"pairs": 1000, "distinct_prompts": 400, "rows_rejected": 2, "contradicted": 7},
+        "noise": noise,
+        "biases": {
+            "preferred_has_more": [
+                {"trait": "words", "share": 0.7, "low": 0.65, "high": 0.75, "pairs": 900},
+                {"trait": "digits", "share": 0.9, "low": 0.2, "high": 1.0, "pairs": 3},
+                {"trait": "lists", "share": None, "low": None, "high": None, "pairs": 0},
+            ]
+        },
+        "agreement": {},
+        "structure": {},
+    }
+
+
+def test_a_rate_that_is_told() -> None:
+    found = audit_verdict(
+        audit(told={"rate": 0.1, "low": 0.08, "high": 0.13, "text": "10.0%, between 8 and 13 %"})
+    )
+    assert found["sure"] == (
+        "1,000 pairs over 400 prompts; 2 rows held no pair; wrong labels 10.0%, between 8 and 13 "
+        "%; 7 labels are contradicted by another one; the preferred answer has more of 'words' in "
+        "70%."
+    )
+    assert "better model" in found["unknown"]
+    assert "curate bench" in found["next"]
+
+
+def test_a_bound_alone() -> None:
+    found = audit_verdict(
+        audit(told={"rate": None, "low": 0.0, "high": 0.21, "text": "at most 21 %"})
+    )
+    assert "wrong labels at most 21%" in found["sure"]
+    assert "below that bound" in found["unknown"]
+    assert "curate route RUN --random 100" in found["next"]
+
+
+def test_nothing_is_learnt_unless_judges_tell() -> None:
+    silent = audit(problem="heads learn nothing", told={"rate": None, "low": None, "high": None})
+    found = audit_verdict(silent)
+    assert "wrong labels" not in found["sure"]
+    assert found["unknown"] == "How many labels are wrong, and which: heads learn nothing."
+    judged = {"rate": 0.01, "low": 0.005, "high": 0.015, "text": "1.0%"}
+    found = audit_verdict(silent | {"gold": judged})
+    assert "wrong labels 1.0%" in found["sure"]
+    assert found["unknown"] == "Which labels are wrong: heads learn nothing."
+    assert "Little is left" in found["next"]
+
+
+def test_the_first_slot_is_said_to_win() -> None:
+    found = audit()
+    slot = {"trait": "first slot", "share": 0.8, "low": 0.75, "high": 0.85, "pairs": 400}
+    found["biases"]["position"] = slot
+    assert "the first slot wins 80%" in audit_verdict(found)["sure"]
+
+
+def step(name: str, kind: str, rows: tuple[int, int] = (10, 10), **facts: Any) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "rows_in": rows[0], "rows_out": rows[1], "facts": facts}
+
+
+def test_a_run() -> None:
+    bias = {"longer": [0.45, 0.61], "refuses": [None, None], "source": {"a": [0.5, 0.4]}}
+    told = {"rate": None, "low": 0.0, "high": 0.2, "text": "at most 20 %"}
+    steps = [
+        step("label_em", "score", noise=told, learnt=LEARNT),
+        step("ties", "filter", (100, 90)),
+        step("drop_wrong", "filter", (90, 60), bias=bias),
+        step("sample", "filter", (60, 60)),
+    ]
+    rows = {"in": 100, "kept": 60, "dropped": 40}
+    found = run_verdict(rows, steps)
+    assert found["sure"] == (
+        "60 of 100 pairs are kept; most are dropped by drop_wrong (30), ties (10); wrong labels at "
+        "most 20% before cleaning; drop_wrong: chosen is longer in 45% before, 61% after."
+    )
+    assert "below that bound" in found["unknown"]
+    assert "route" in found["next"]
+    assert [(r["trait"], r["before"], r["after"]) for r in watched(steps)] == [
+        ("chosen is longer", 0.45, 0.61),
+        ("source a", 0.5, 0.4),
+    ]
+
+
+def test_a_run_whose_heads_learn_nothing_and_one_that_keeps_nothing() -> None:
+    steps = [step("reward_margin", "score", learnt=CHANCE)]
+    found = run_verdict({"in": 10, "kept": 0, "dropped": 10}, steps)
+    assert "on 51.0% of 100 prompts, which may be chance (reward_margin)" in found["unknown"]
+    assert found["next"].startswith("Nothing is left")
+    known = {"rate": 0.05, "low": 0.01, "high": 0.09, "text": "5.0%"}
+    sure = run_verdict(
+        {"in": 10, "kept": 9, "dropped": 1}, [step("label_em", "score", noise=known)]
+    )
+    assert "wrong labels 5.0%" in sure["sure"]
+    assert "no scorer of this run" in run_verdict({"in": 1, "kept": 1, "dropped": 0}, [])["unknown"]
+
+
+def test_sections_hold_only_what_was_found() -> None:
+    (section,) = audit_sections(audit())
+    assert section.title == "The preferred answer has more"
+    assert section.rows == [
+        ("words", "70.0%", "65.0% - 75.0%", "900"),
+        ("digits", "90.0%", "20.0% - 100.0%", "3"),
+    ]
+
+
+def test_a_bench_as_a_page(tmp_path: Path) -> None:
+    key = {"dataset": "<b>set</b>", "pattern": "as labelled", "rate": 0.0}
+    row = key | {
+        "method": "drop_wrong", "gain": 0.01, "gain_low": -0.01, "gain_high": 0.03, "p": 0.3,
+        "verdict": "helps", "downstream_accuracy": 0.6, "auroc": None, "flagged": 0.1,
+    }  # fmt: skip
+    found = {
+        "advice": [{"key": key, "sentences": ["<i>said</i>"], "lines": "filters:\n  - {}"}],
+        "summary": [row, row | {"method": "keep all", "gain": 0.0, "pattern": "other"}],
+        "noise": {"<b>set</b>": {"told": {"text": "at most 9 %"}}},
+    }
+    (tmp_path / "bench.json").write_text(json.dumps(found))
+    page = write_json_report(tmp_path / "bench.json").read_text()
+    assert "&lt;b&gt;set&lt;/b&gt;: labels as they are" in page
+    assert "<i>said" not in page
+    assert "at most 9 %" in page
+    assert 'id="gains-0"' in page
+    (tmp_path / "bench.json").write_text('{"advice": 3}')
+    with pytest.raises(CurateError, match="no audit and no bench"):
+        write_json_report(tmp_path / "bench.json")
