@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,8 +18,7 @@ from curate.bench.summary import KEYS, summarise
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
-from curate.read.input import InputConfig
-from curate.read.pairs import read_pairs
+from curate.read.pairs import Pairs
 from curate.report.json_pages import write_json_report
 from curate.steps.context import Context, Progress
 from curate.steps.features import Features
@@ -81,7 +81,7 @@ def check_rates(rates: tuple[float, ...]) -> None:
 
 
 def bench(
-    inputs: list[InputConfig],
+    sets: Iterable[tuple[str, Pairs]],
     plan: Plan,
     progress: Progress,
     synthetic: Synthetic | None = None,
@@ -92,7 +92,7 @@ def bench(
     """Run all experiments on all data sets.
 
     Args:
-        inputs: the data sets.
+        sets: name and pairs of each data set; of an iterator one at a time is in memory.
         plan: what is tried on each.
         progress: where progress is shown.
         synthetic: label the texts by a known reward instead; labels as they are are then no matter.
@@ -107,9 +107,9 @@ def bench(
     context = Context(store=open_store(store))
     parts: list[Experiments] = []
     noise: dict[str, OwnNoise] = {}
-    for source in inputs:
-        pairs, features = _read(source, progress, embedder or EmbedderConfig(), store)
-        name = source.hf or dataset_name(str(source.path))
+    for name, read in sets:
+        pairs = read.frame
+        features, _ = embed_frame(pairs, embedder or EmbedderConfig(), store, progress)
         if synthetic is None and plan.as_labelled:
             own = as_labelled(name, pairs, features, gold)
             noise[name] = own_noise(own, context)
@@ -140,23 +140,16 @@ def _advice(
     return sorted(advice, key=lambda a: a.key["pattern"] != AS_LABELLED)
 
 
-def load(
-    source: InputConfig,
-    progress: Progress,
-    synthetic: Synthetic | None,
+def clean_data(
+    name: str,
+    pairs: pl.DataFrame,
     embedder: EmbedderConfig,
-    store: str | None,
+    progress: Progress,
+    store: str | None = "auto",
 ) -> BenchData:
     """The pairs of a data set whose labels count as clean, with features."""
-    pairs, features = _read(source, progress, embedder, store)
-    return _clean(source.hf or dataset_name(str(source.path)), pairs, features, synthetic)
-
-
-def _read(
-    source: InputConfig, progress: Progress, embedder: EmbedderConfig, store: str | None
-) -> tuple[pl.DataFrame, Features]:
-    pairs = read_pairs(**dict(source), progress=progress).frame
-    return pairs, embed_frame(pairs, embedder, store, progress)[0]
+    features, _ = embed_frame(pairs, embedder, store, progress)
+    return real_data(name, pairs, features)
 
 
 def _clean(
@@ -169,6 +162,8 @@ def _clean(
 
 def dataset_name(path: str) -> str:
     """The folder and stem of a path: data sets often share the names of their files."""
+    if path.startswith("hf:"):
+        return path.removeprefix("hf:")
     place = Path(path.replace("*", "").rstrip("/"))
     stem = place.name.split(".")[0]
     return "/".join(part for part in (place.parent.name, stem) if part)

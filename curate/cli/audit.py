@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Data, FormatName, Limit, Split, read_data
+from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Split
 from curate.errors import CurateError
 
 
@@ -17,7 +17,9 @@ def audit(
         str | None, typer.Option(help="Another data set: which prompts do both hold?")
     ] = None,
     format: FormatName = "auto",
+    columns: Columns = None,
     split: Split = None,
+    config: ConfigName = None,
     limit: Limit = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path(
         "audit.json"
@@ -52,17 +54,17 @@ def audit(
     from curate.write.shards import write_json
 
     with console_progress() as progress:
-        pairs = read_data(data, format, split, limit, progress)
+        pairs = Given(data, format, columns, split, config, limit).read(progress)
         other = None
         if against is not None:
-            other = read_data(against, "auto", None, None, progress)
+            other = Given(against).read(progress)
         spec = None if model is None else ModelSpec(name=model)
-        columns = tuple(style_columns or ())
+        traits = tuple(style_columns or ())
         found = run_audit(
             pairs,
             progress,
             other,
-            style_columns=columns,
+            style_columns=traits,
             model=spec,
             beta=beta,
             disagreement=disagreement,

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import EmbedderName, FormatName, Limit, place
+from curate.cli.inputs import (
+    Columns,
+    ConfigName,
+    EmbedderName,
+    FormatName,
+    Given,
+    Limit,
+    Split,
+)
 from curate.errors import CurateError
 
 
@@ -43,6 +51,9 @@ def bench(
     ] = None,
     embedder: EmbedderName = "minilm",
     format: FormatName = "auto",
+    columns: Columns = None,
+    split: Split = None,
+    config: ConfigName = None,
     limit: Limit = None,
     gold: Annotated[
         list[Path] | None,
@@ -55,14 +66,13 @@ def bench(
     overwrite: Annotated[bool, typer.Option(help="Replace earlier results.")] = False,
 ) -> None:
     """Prove steps on your data: train on what they keep, test on held-out pairs."""
-    from curate.bench.command import MARK, Synthetic, write_bench
+    from curate.bench.command import MARK, Synthetic, dataset_name, write_bench
     from curate.bench.command import bench as run_bench
     from curate.bench.run import Plan
     from curate.cli.progress import console_progress
     from curate.cli.show_bench import show_bench
     from curate.models.embed.settings import EmbedderConfig
     from curate.people.merge import read_verdicts
-    from curate.read.input import InputConfig
     from curate.recipes import RecipeModels, with_models
     from curate.write.run_folder import check_free
 
@@ -72,11 +82,12 @@ def bench(
     plan = Plan(rates, tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)
     if output is not None:
         check_free(output, overwrite, MARK)
-    inputs = [InputConfig(**place(d), format=format, limit=limit, on_error="skip") for d in data]
+    givens = [Given(d, format, columns, split, config, limit) for d in data]
     made = None if semi_synthetic is None else Synthetic(semi_synthetic)
     with console_progress() as progress:
         settings, judged = EmbedderConfig(name=embedder), read_verdicts(gold) if gold else None
-        found = run_bench(inputs, plan, progress, made, settings, gold=judged)
+        sets = ((dataset_name(g.data), g.read(progress)) for g in givens)
+        found = run_bench(sets, plan, progress, made, settings, gold=judged)
     show_bench(found)
     if output is not None:
         write_bench(found, output, overwrite)

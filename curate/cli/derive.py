@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Data, FormatName, Limit, Split, read_data
+from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Split
 
 _MARK = "derive.json"
 
@@ -19,7 +19,9 @@ def derive(
         int, typer.Option(min=1, max=8, help="Instructions that each prompt gains.")
     ] = 2,
     format: FormatName = "auto",
+    columns: Columns = None,
     split: Split = None,
+    config: ConfigName = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(min=0, help="Of words and choices.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace what was made before.")] = False,
@@ -32,8 +34,9 @@ def derive(
     from curate.write.shards import write_json, write_shards
 
     check_free(out, overwrite, _MARK)
+    given = Given(data, format, columns, split, config, limit)
     with console_progress() as progress:
-        pairs = read_data(data, format, split, limit, progress)
+        pairs = given.read(progress)
         made = run_derive(pairs.frame, instructions, seed)
     if not len(made.pairs):
         raise CurateError(

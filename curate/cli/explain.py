@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Data, EmbedderName, FormatName, Limit, Split, read_data
+from curate.cli.inputs import (
+    Columns,
+    ConfigName,
+    Data,
+    EmbedderName,
+    FormatName,
+    Given,
+    Limit,
+    Split,
+)
 
 
 def explain(
@@ -25,7 +34,9 @@ def explain(
         str | None, typer.Option(help="Of that endpoint; default $OPENAI_BASE_URL.")
     ] = None,
     format: FormatName = "auto",
+    columns: Columns = None,
     split: Split = None,
+    config: ConfigName = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the autoencoder.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier explanation.")] = False,
@@ -47,11 +58,12 @@ def explain(
         )
     check_free(output, overwrite, _MARK)
     namer = None if name_model is None else EndpointParams(model=name_model, base_url=name_url)
+    given = Given(data, format, columns, split, config, limit)
     with console_progress() as progress:
-        pairs = read_data(data, format, split, limit, progress)
+        pairs = given.read(progress)
         settings = SAESettings.of(features, active)
-        config = EmbedderConfig(name=embedder)
-        found, values = run_explain(pairs, progress, settings, config, seed=seed, namer=namer)
+        vectors = EmbedderConfig(name=embedder)
+        found, values = run_explain(pairs, progress, settings, vectors, seed=seed, namer=namer)
     with staged(output, overwrite, _MARK) as stage:
         write_frame(values, stage / "features.parquet")
         write_json(found, stage / _MARK)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from curate.cli.inputs import Split, place
+from curate.cli.inputs import Columns, ConfigName, Given, Split
 from curate.errors import CurateError
 
 Form = Annotated[str, typer.Option("--to", help="Export format: see 'curate list'; or source.")]
@@ -21,7 +21,8 @@ License = Annotated[
 
 def export(
     source: Annotated[
-        str, typer.Argument(help="Folder of a run, or data: file, glob, URL, hf:owner/name.")
+        str,
+        typer.Argument(help="A run's folder, file, glob, URL, hf:owner/name, or pipeline.yaml."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
     to: Form = "trl",
@@ -31,7 +32,9 @@ def export(
     rows_per_shard: Annotated[int, typer.Option(min=1, help="Rows in a file at most.")] = 100_000,
     license: License = None,
     format: Annotated[str, typer.Option(help="Format of the data, where it is no run.")] = "auto",
+    columns: Columns = None,
     split: Split = None,
+    config: ConfigName = None,
     on_error: Annotated[str, typer.Option(help="At a malformed row: stop or skip.")] = "stop",
     allow_loss: AllowLoss = False,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
@@ -57,7 +60,7 @@ def export(
         else:
             data: Any = source
             if not is_run(source):
-                data = _input(source, format, split, on_error)
+                data = _input(Given(source, format, columns, split, config, on_error=on_error))
             found = run_export(data, out, target, overwrite=overwrite, progress=progress)
     show_export(found)
 
@@ -93,13 +96,16 @@ def push(
     show_upload(found)
 
 
-def _input(source: str, format: str, split: str | None, on_error: str) -> Any:
-    from curate.read.input import InputConfig
+def _input(given: Given) -> Any:
+    """Where the rows are, of a pipeline.yaml too."""
+    if not given.is_pipeline:
+        return given.input()
+    from curate.pipeline.config import load_config
 
-    where = place(source)
-    return InputConfig.model_validate(
-        {**where, "format": format, "split": split, "on_error": on_error}
-    )
+    found = load_config(given.data)[0].input
+    if found is None:
+        raise CurateError("the pipeline names no input", where=given.data, expected="input:")
+    return found
 
 
 def _one_of(option: str, value: str, valid: tuple[str, ...]) -> None:

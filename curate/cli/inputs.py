@@ -1,10 +1,17 @@
-"""Data sets as the command line names them."""
+"""Data sets as the command line names them: one way for every verb."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from curate.errors import CurateError, suggestion
+
+if TYPE_CHECKING:
+    from curate.read.formats.columns import ColumnMapping
+    from curate.read.input import InputConfig
 
 Data = Annotated[
     str,
@@ -13,46 +20,107 @@ Data = Annotated[
     ),
 ]
 FormatName = Annotated[str, typer.Option(help="Name of the format.")]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="What columns hold: prompt=question,first=a,second=b,label=winner."),
+]
+ConfigName = Annotated[str | None, typer.Option(help="Configuration of a hub data set.")]
 Split = Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")]
 EmbedderName = Annotated[
     str, typer.Option(help="minilm, static, or a sentence-transformers folder or name.")
 ]
 Noise = Annotated[str, typer.Option(help="Shares of labels to flip, by commas.")]
+_LISTS = ("first_wins", "second_wins", "tie")
 
 
-def read_data(data: str, format: str, split: str | None, limit: int | None, progress: Any) -> Any:
-    """The pairs of a data set, a run's folder or a pipeline's input.
+@dataclass(frozen=True)
+class Given:
+    """A data set and how to read it, as options say.
 
-    Malformed rows are left out and counted. Of a run all pairs are taken, as they were read but for
-    labels that its filters flipped.
+    Attributes:
+        data: file, glob, folder, URL, hf:owner/name, a run's folder or a pipeline.yaml.
+        format: name of the format, or "auto".
+        columns: mapping as text; see `parse_columns`.
+        split: of a hub or saved data set.
+        config: configuration of a hub data set.
+        limit: pairs at most.
+        on_error: at a malformed row.
     """
-    from curate.read.pairs import Pairs, read_pairs
-    from curate.write.run_files import RunFiles, is_run
 
-    if data.endswith((".yaml", ".yml")):
-        from curate.pipeline.run import Pipeline
+    data: str
+    format: str = "auto"
+    columns: str | None = None
+    split: str | None = None
+    config: str | None = None
+    limit: int | None = None
+    on_error: str = "skip"
 
-        return Pipeline(data).read(progress, limit)
-    if is_run(data):
-        from curate.data.table import PAIR_COLUMNS
+    @property
+    def is_pipeline(self) -> bool:
+        """Whether a pipeline.yaml names the data."""
+        return self.data.endswith((".yaml", ".yml"))
 
-        run = RunFiles(data)
-        frame = run.all_pairs().select(list(PAIR_COLUMNS))
-        read = run.manifest["input"]
-        return Pairs(
-            frame if limit is None else frame.head(limit),
-            run.rejected(),
-            format=f"a run of {read['format']}",
-            rows_read=read["rows_read"],
-        )
-    return read_pairs(
-        **place(data),
-        format=format,
-        split=split,
-        limit=limit,
-        on_error="skip",
-        progress=progress,
+    def input(self) -> InputConfig:
+        """Where the rows are; of a pipeline its `input`."""
+        from curate.read.input import InputConfig
+
+        mapping = None if self.columns is None else parse_columns(self.columns)
+        given = {
+            "format": self.format,
+            "columns": mapping,
+            "split": self.split,
+            "config": self.config,
+            "limit": self.limit,
+            "on_error": self.on_error,
+        }
+        return InputConfig.model_validate(place(self.data) | given)
+
+    def read(self, progress: Any) -> Any:
+        """The pairs of a data set, a run's folder or a pipeline's input.
+
+        Malformed rows are left out and counted. Of a run all pairs are taken, as they were read but
+        for labels that its filters flipped.
+        """
+        from curate.read.pairs import read_pairs
+        from curate.write.run_files import is_run
+
+        if self.is_pipeline:
+            from curate.pipeline.run import Pipeline
+
+            self._nothing_else("a pipeline.yaml says how its data is read")
+            return Pipeline(self.data).read(progress, self.limit)
+        if is_run(self.data):
+            self._nothing_else("a run's pairs are read already")
+            return _of_run(self.data, self.limit)
+        return read_pairs(**dict(self.input()), progress=progress)
+
+    def _nothing_else(self, why: str) -> None:
+        """Refuse options that would have no effect."""
+        given = {
+            "--format": self.format != "auto",
+            "--columns": self.columns is not None,
+            "--split": self.split is not None,
+            "--config": self.config is not None,
+        }
+        for option, used in given.items():
+            if used:
+                raise CurateError("the option has no effect here", where=option, found=why)
+
+
+def _of_run(folder: str, limit: int | None) -> Any:
+    from curate.data.table import PAIR_COLUMNS
+    from curate.read.pairs import Pairs
+    from curate.write.run_files import RunFiles
+
+    run = RunFiles(folder)
+    frame = run.all_pairs().select(list(PAIR_COLUMNS))
+    read = run.manifest["input"]
+    return Pairs(
+        frame if limit is None else frame.head(limit),
+        run.rejected(),
+        format=f"a run of {read['format']}",
+        rows_read=read["rows_read"],
     )
 
 
@@ -61,3 +129,37 @@ def place(data: str) -> dict[str, Any]:
     if data.startswith("hf:"):
         return {"hf": data.removeprefix("hf:").strip()}
     return {"path": data}
+
+
+def parse_columns(text: str) -> ColumnMapping:
+    """A mapping from `key=column` by commas; labels that mean the same stand by `|`.
+
+    Raises:
+        CurateError: no such key, no column, or neither of the two forms.
+    """
+    from pydantic import ValidationError
+
+    from curate.read.formats.columns import ColumnMapping
+
+    known = list(ColumnMapping.model_fields)
+    found: dict[str, Any] = {}
+    for part in text.split(","):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not value or key not in known:
+            raise CurateError(
+                "wrong mapping of columns",
+                where="--columns",
+                found=repr(part),
+                expected=f"KEY=COLUMN by commas, keys {', '.join(known)}",
+                fix=suggestion(key, known) if key and key not in known else None,
+            )
+        found[key] = value.split("|") if key in _LISTS else value
+    try:
+        return ColumnMapping.model_validate(found)
+    except ValidationError as error:
+        raise CurateError(
+            "wrong mapping of columns",
+            where="--columns",
+            found=text,
+            expected=str(error.errors()[0]["msg"]).removeprefix("Value error, "),
+        ) from None

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Data, FormatName, Limit, Split, read_data
+from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Split
 
 
 def inspect(
     data: Data,
     format: FormatName = "auto",
+    columns: Columns = None,
     split: Split = None,
+    config: ConfigName = None,
     limit: Limit = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -22,8 +24,9 @@ def inspect(
     from curate.cli.safe import json_text
     from curate.read.inspection import first_pair, inspect_pairs
 
+    given = Given(data, format, columns, split, config, limit)
     with console_progress() as progress:
-        pairs = read_data(data, format, split, limit, progress)
+        pairs = given.read(progress)
     facts, first = inspect_pairs(pairs), first_pair(pairs)
     if as_json:
         typer.echo(json_text(facts | {"first_pair": first}))

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Data, EmbedderName, FormatName, Limit, Noise, place
+from curate.cli.inputs import (
+    Columns,
+    ConfigName,
+    Data,
+    EmbedderName,
+    FormatName,
+    Given,
+    Limit,
+    Noise,
+    Split,
+)
 
 
 def worth(
@@ -19,6 +29,9 @@ def worth(
     ] = 0.005,
     embedder: EmbedderName = "minilm",
     format: FormatName = "auto",
+    columns: Columns = None,
+    split: Split = None,
+    config: ConfigName = None,
     limit: Limit = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for worth.json and worth.html.")
@@ -26,13 +39,12 @@ def worth(
     overwrite: Annotated[bool, typer.Option(help="Replace earlier results.")] = False,
 ) -> None:
     """Tell what a pair is worth: learning curves, noisy pairs for a clean one, when to stop."""
-    from curate.bench.command import check_rates, load
+    from curate.bench.command import check_rates, clean_data, dataset_name
     from curate.bench.worth import WorthPlan, measure_worth
     from curate.cli.bench import rates_of
     from curate.cli.progress import console_progress
     from curate.cli.show_worth import as_data, plot, show_worth
     from curate.models.embed.settings import EmbedderConfig
-    from curate.read.input import InputConfig
     from curate.versions import versions
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_json, write_text
@@ -41,9 +53,11 @@ def worth(
     check_rates(plan.rates)
     if output is not None:
         check_free(output, overwrite, _MARK)
-    source = InputConfig(**place(data), format=format, limit=limit, on_error="skip")
+    given = Given(data, format, columns, split, config, limit)
     with console_progress() as progress:
-        clean = load(source, progress, None, EmbedderConfig(name=embedder), "auto")
+        pairs = given.read(progress)
+        settings = EmbedderConfig(name=embedder)
+        clean = clean_data(dataset_name(data), pairs.frame, settings, progress)
         found = measure_worth(clean, plan, progress)
     show_worth(found)
     if output is not None:

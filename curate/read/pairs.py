@@ -17,6 +17,7 @@ from curate.steps.context import Progress, SilentProgress
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
+    from curate.read.formats.base import RowSample
     from curate.read.input import InputConfig
 
 __all__ = [
@@ -147,6 +148,15 @@ def place_of(input_: InputConfig) -> list[Source]:
     bounds = Bounds(input_.max_row_mb * MB, input_.max_file_mb * MB)
     i = input_
     return sources_of(i.path, i.hf, i.config, i.split, i.revision, bounds)
+
+
+def sample_rows(input_: InputConfig, rows: int = 100) -> RowSample:
+    """The first rows as published; of a table file every column."""
+    for source in place_of(input_):
+        for block in source.blocks():
+            if found := block.sample(rows):
+                return found
+    return []
 
 
 def sources_of(

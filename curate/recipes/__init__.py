@@ -19,7 +19,7 @@ EVERY = "all"
 _FOLDER = Path(__file__).parent
 _HEAD = """\
 input:
-  path: {data}
+{lines}
 """
 _TAIL = """\
 output:
@@ -76,10 +76,11 @@ def recipe_text(name: str) -> str:
     return (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def recipe_pipeline(name: str, data: str) -> str:
-    """A whole commented pipeline.yaml of a recipe for a data set."""
+def recipe_pipeline(name: str, data: str, lines: str | None = None) -> str:
+    """A whole commented pipeline.yaml of a recipe; `lines` hold the keys of `input`."""
+    lines = lines or f"  path: {data}"
     summary, _, rest = recipe_text(name).partition("\n")
-    return f"{summary}\n{_HEAD.format(data=data)}{rest}{_TAIL}"
+    return f"{summary}\n{_HEAD.format(lines=lines)}{rest}{_TAIL}"
 
 
 def with_models(

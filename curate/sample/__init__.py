@@ -8,7 +8,11 @@ _FOLDER = Path(__file__).parent
 SAMPLE_DATA = _FOLDER / "pandalm-sample.jsonl.gz"
 
 
-def default_pipeline(data: str) -> str:
-    """The commented default pipeline.yaml for a data set."""
+_INPUT = "  path: DATA\n"
+
+
+def default_pipeline(data: str, lines: str | None = None) -> str:
+    """The commented default pipeline.yaml for a data set; `lines` hold the keys of `input`."""
+    lines = lines or f"  path: {data}"
     text = (_FOLDER / "pipeline.yaml").read_text(encoding="utf-8")
-    return text.replace("path: DATA ", f"path: {data} ", 1)
+    return text.replace(_INPUT, f"{lines}\n", 1)

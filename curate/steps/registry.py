@@ -157,4 +157,5 @@ def parameter_error(error: ValidationError, valid: list[str], where: str) -> Cur
         key = str(first["loc"][-1])
         return CurateError("unknown key", where=spot, found=repr(key), fix=suggestion(key, valid))
     found = None if first["type"] == "missing" else repr(first["input"])
-    return CurateError("wrong value", where=spot, found=found, expected=first["msg"])
+    expected = first["msg"].removeprefix("Value error, ")
+    return CurateError("wrong value", where=spot, found=found, expected=expected)

@@ -20,7 +20,7 @@ DETECTION = (
     "margin (control)", "cleanlab (control)", "length (control)",
 )  # fmt: skip
 TRAINING = (
-    "keep all", "oracle drop", "random drop", "noise_score", "label_em: drop likely wrong",
+    "keep all", "oracle drop", "random drop", "noise_score", "drop_wrong", "reweight",
     "noise_score: relabel", "label_em: soft labels", "margin (control)", "cleanlab (control)",
 )  # fmt: skip
 

@@ -86,7 +86,7 @@ class MappedColumns(Format):
         answers = {"_first": turns(rows, first, "assistant")}
         answers["_second"] = turns(rows, second, "assistant")
         slotted = rows.with_columns(prompt=prompt, **answers, **named)
-        return place_slots(slotted, self._winner(label), self._expected())
+        return place_slots(slotted, self._winner(label), self._expected(), pl.col(label))
 
     def _winner(self, label: str) -> pl.Expr:
         names = {1: self.mapping.first_wins, 2: self.mapping.second_wins, 0: self.mapping.tie}
@@ -98,8 +98,13 @@ class MappedColumns(Format):
 
     def _expected(self) -> str:
         m = self.mapping
-        labels = [*m.first_wins, *m.second_wins, *m.tie]
-        return ", ".join(dict.fromkeys(_as_text(v) for v in labels))
+        parts = {"first_wins": m.first_wins, "second_wins": m.second_wins, "tie": m.tie}
+        known = "; ".join(f"{key}: {_listed(labels)}" for key, labels in parts.items())
+        return f"{known}; say what it means, such as first_wins: ['A>B']"
+
+
+def _listed(labels: list[Label]) -> str:
+    return ", ".join(dict.fromkeys(_as_text(v) for v in labels)) or "(none)"
 
 
 def _as_text(value: Any) -> str:

@@ -6,6 +6,7 @@ from functools import cache
 
 from curate.errors import CurateError, suggestion
 from curate.read.formats.base import Format, RowSample
+from curate.read.near import near_formats
 from curate.steps.discovery import named_classes
 
 _FOLDER = "curate.read.formats"
@@ -53,10 +54,13 @@ def detect(rows: RowSample, where: str) -> Format:
         if fits(candidate, rows):
             return candidate
     columns = sorted({key for row in rows for key in row})
+    near = near_formats(rows, [cls() for cls in candidates], fits)
+    like = f"It is nearly {'; or '.join(near)}. Else one" if near else "one"
     raise CurateError(
         "the format of the data was not recognised",
         where=where,
         found=f"columns {', '.join(columns) or '(none)'}",
-        expected=f"one of the formats {', '.join(sorted(_formats()))}",
-        fix="name it with 'format:', or map it with 'format: columns' and 'columns: {...}'",
+        expected=f"{like} of the formats {', '.join(sorted(_formats()))}",
+        fix="say what the columns hold: --columns prompt=...,chosen=...,rejected=... (in a "
+        "pipeline input.columns); 'curate init --data FILE' writes a guess for each column",
     )

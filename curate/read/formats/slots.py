@@ -10,15 +10,19 @@ from curate.data.extra_column import SLOT_KEY, extra_with
 from curate.read.formats.base import ERROR, EXTRA, ROW
 
 SECOND, TIE = 2, 0
+_SHOWN = 40
 
 
-def place_slots(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
+def place_slots(
+    rows: pl.DataFrame, winner: pl.Expr, expected: str, shown: pl.Expr | None = None
+) -> pl.DataFrame:
     """Columns `_first` and `_second` as chosen and rejected by the winner of each row.
 
     Args:
         rows: frame with message columns `_first` and `_second`, `ROW` and `EXTRA`.
         winner: 1 or 2 for the better slot, 0 for a tie, null for a label that is none of these.
         expected: what a label may be, for the error of a row whose label is not.
+        shown: the label as it stands, for that error.
 
     Returns:
         The frame with chosen, rejected, is_tie and `ERROR`; for a tie the slots keep their order.
@@ -32,11 +36,18 @@ def place_slots(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFr
         rejected=pl.when(second).then("_first").otherwise("_second"),
         is_tie=(pl.col("_winner") == TIE).fill_null(False),
     )
-    error = pl.lit(f"the label names neither answer nor a tie; expected {expected}")
+    told = f"names neither answer nor a tie; expected {expected}"
+    found = pl.lit("the label") if shown is None else pl.format("the label '{}'", _cut(shown))
+    error = pl.concat_str(found, pl.lit(f" {told}"))
     return rows.with_columns(
         pl.when(pl.col("_winner").is_null()).then(error).alias(ERROR),
         add_to_extra(SLOT_KEY, slot.cast(pl.String).fill_null("null")),
     ).drop("_first", "_second", "_winner")
+
+
+def _cut(value: pl.Expr) -> pl.Expr:
+    """A value as a short text."""
+    return value.cast(pl.String).fill_null("null").str.slice(0, _SHOWN)
 
 
 def row_a_vote(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.DataFrame:

@@ -153,6 +153,12 @@ def _shown(value: Any) -> str:
     return f"{text[:40]}... ({type(value).__name__})" if len(text) > 40 else text
 
 
+_EXPECTED = {
+    "bool": "true or false, as in most rows",
+    "number": "a number, as in most rows",
+    "text": "a text, as in most rows",
+    "object": "a text, a number, or true or false (most rows hold lists or objects here)",
+}
 _SCALARS: Mapping[type, str] = {bool: "bool", int: "number", float: "number", str: "text"}
 
 
@@ -168,5 +174,5 @@ def _value_series(name: str, values: list[Any], errors: dict[int, str]) -> pl.Se
         right = kind in (None, most) and kind != "object"
         kept.append(value if right else None)
         if not right:
-            errors.setdefault(i, f"'{name}' is {_shown(value)}, while most rows hold a {most}")
+            errors.setdefault(i, f"'{name}' is {_shown(value)}; expected {_EXPECTED[most]}")
     return pl.Series(name, kept, strict=False)

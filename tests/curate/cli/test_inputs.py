@@ -35,3 +35,121 @@ def test_inspect_takes_each(folder: Path, name: str, pairs: int) -> None:
     assert told["first_pair"]["chosen"] == "good answer 0"
     limited = CliRunner().invoke(app, ["inspect", str(folder / name), "--json", "--limit", "2"])
     assert json.loads(limited.output)["pairs"] == 2
+
+
+ROWS = [
+    {"question": f"q {i}", "a": f"one {i}", "b": f"two {i}", "winner": ["A>B", "B>A", "tie"][i % 3]}
+    for i in range(60)
+]
+MAPPED = "prompt=question,first=a,second=b,label=winner,first_wins=A>B,second_wins=B>A,tie=tie"
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    return write_jsonl(tmp_path / "odd.jsonl", ROWS)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["inspect"],
+        ["derive", "-o", "OUT"],
+        ["export", "-o", "OUT"],
+        pytest.param(["audit", "-o", "OUT/a.json"], marks=pytest.mark.slow),
+        pytest.param(
+            ["explain", "-o", "OUT", "--features", "4", "--active", "2"], marks=pytest.mark.slow
+        ),
+        pytest.param(["worth", "--seeds", "2"], marks=pytest.mark.slow),
+        pytest.param(["bench", "--noise", "none", "--seeds", "1"], marks=pytest.mark.slow),
+    ],
+)
+def test_every_verb_takes_a_mapping(odd: Path, tmp_path: Path, verb: list[str]) -> None:
+    told = [part.replace("OUT", str(tmp_path / "out")) for part in verb]
+    (tmp_path / "out").mkdir(exist_ok=verb[0] == "audit")
+    if verb[0] != "audit":
+        (tmp_path / "out").rmdir()
+    if verb[0] in ("worth", "bench", "explain"):
+        # Ties teach nothing, and some pairs are needed.
+        more = [
+            r | {"question": f"{r['question']} {n}", "winner": "A>B"}
+            for n in "stuvwxyz"
+            for r in ROWS
+        ]
+        write_jsonl(odd, more)
+    found = CliRunner().invoke(app, [*told, str(odd), "--columns", MAPPED])
+    if verb[0] == "derive":
+        assert "no pair can be made" in str(found.exception)
+    else:
+        assert found.exit_code == 0, (found.output, found.exception)
+
+
+def test_a_mapping_is_read_rightly(odd: Path) -> None:
+    found = CliRunner().invoke(app, ["inspect", str(odd), "--columns", MAPPED, "--json"])
+    told = json.loads(found.output)
+    assert (told["pairs"], told["ties"], told["format"]) == (60, 20, "columns")
+    assert told["first_pair"]["chosen"] == "one 0"
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ("promt=question", "did you mean 'prompt'"),
+        ("prompt", "KEY=COLUMN"),
+        ("prompt=question", "map either chosen and rejected"),
+        ("chosen=a,rejected=nothing", "columns a, b, question, winner"),
+    ],
+)
+def test_wrong_mappings(odd: Path, columns: str, told: str) -> None:
+    found = CliRunner().invoke(app, ["inspect", str(odd), "--columns", columns])
+    assert told in str(found.exception)
+
+
+def test_an_unknown_label_shows_its_value_and_the_keys_that_map_it(odd: Path) -> None:
+    plain = "prompt=question,first=a,second=b,label=winner"
+    found = CliRunner().invoke(app, ["export", str(odd), "-o", "x", "--columns", plain])
+    text = str(found.exception)
+    assert "the label 'A>B' names neither answer nor a tie" in text
+    assert "first_wins: ['A>B']" in text
+
+
+def test_options_without_an_effect_are_refused(folder: Path) -> None:
+    found = CliRunner().invoke(app, ["inspect", str(folder / "pipeline.yaml"), "--format", "trl"])
+    assert "the option has no effect here" in str(found.exception)
+    found = CliRunner().invoke(app, ["inspect", str(folder / "out"), "--split", "train"])
+    assert "a run's pairs are read already" in str(found.exception)
+
+
+def test_init_looks_at_the_data(odd: Path, tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    found = CliRunner().invoke(app, ["init", str(path), "--data", str(odd)])
+    assert found.exit_code == 0, found.output
+    text = path.read_text()
+    assert "values of the label in the first rows: A>B (20), B>A (20), tie (20)" in text
+    shown = CliRunner().invoke(app, ["inspect", str(path), "--json"])
+    assert json.loads(shown.output)["ties"] == 20
+
+
+def test_init_writes_the_format_that_it_finds(tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "rows.jsonl", trl_rows(8))
+    for name, options in (("a.yaml", []), ("b.yaml", ["--recipe", "vote-all-remove"])):
+        CliRunner().invoke(app, ["init", str(tmp_path / name), "--data", str(data), *options])
+        assert "format: trl " in (tmp_path / name).read_text()
+    missing = CliRunner().invoke(app, ["init", str(tmp_path / "c.yaml"), "--data", "nothing.jsonl"])
+    assert missing.exit_code == 0
+    assert "nothing.jsonl: nothing was looked at" in missing.stderr
+    assert "format: auto" in (tmp_path / "c.yaml").read_text()
+
+
+def test_init_says_what_it_could_not_find(tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "rows.jsonl", [{"x": 1, "note": "t"}])
+    CliRunner().invoke(app, ["init", str(tmp_path / "a.yaml"), "--data", str(data)])
+    text = (tmp_path / "a.yaml").read_text()
+    assert "What holds the answers was not found" in text
+    assert "columns of the file: x, note" in text
+
+
+def test_init_takes_a_mapping(odd: Path, tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    CliRunner().invoke(app, ["init", str(path), "--data", str(odd), "--columns", MAPPED])
+    shown = CliRunner().invoke(app, ["inspect", str(path), "--json"])
+    assert json.loads(shown.output)["pairs"] == 60

@@ -1,0 +1,116 @@
+"""The section `input` of a new pipeline.yaml, from a look at the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from curate.cli.console import show_warnings
+from curate.cli.inputs import Given, parse_columns, place
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from curate.read.formats.base import RowSample
+    from curate.read.guess import Guess
+
+_SHOWN = 8
+
+
+def input_lines(given: Given, look: bool) -> str:
+    """The lines of `input:`; the format that was found, or a mapping with a guess for each column.
+
+    Args:
+        given: the data set as options name it.
+        look: whether to read its first rows; where there is none yet, the format stays "auto".
+
+    Raises:
+        CurateError: the rows cannot be read, or are not of the format that is given.
+    """
+    lines = [f"  {key}: {_scalar(value)}" for key, value in place(given.data).items()]
+    lines += [
+        f"  {key}: {_scalar(value)}"
+        for key, value in (("split", given.split), ("config", given.config))
+        if value is not None
+    ]
+    if given.columns is not None:
+        mapping = parse_columns(given.columns).model_dump(exclude_unset=True)
+        lines.append("  columns:")
+        return "\n".join([*lines, *(f"    {k}: {_scalar(v)}" for k, v in mapping.items())])
+    if not look or given.format != "auto":
+        about = (
+            "" if given.format != "auto" else "   # or one of the formats that curate list shows"
+        )
+        return "\n".join([*lines, f"  format: {given.format}{about}"])
+    return "\n".join([*lines, *_found(given)])
+
+
+def _found(given: Given) -> list[str]:
+    from curate.read.formats import detect
+    from curate.read.guess import guess_columns
+    from curate.read.pairs import sample_rows
+
+    try:
+        rows = sample_rows(given.input())
+    except CurateError as error:
+        show_warnings([f"{given.data}: nothing was looked at ({error.problem})"])
+        rows = []
+    if not rows:
+        return ["  format: auto            # no row was found to look at"]
+    try:
+        name = detect(rows, given.data).name
+    except CurateError:
+        return _mapping(rows, guess_columns(rows))
+    return [
+        f"  format: {name}            # found in its first rows; or another that curate list shows"
+    ]
+
+
+def _mapping(rows: RowSample, guess: Guess) -> list[str]:
+    """A mapping of the file's own columns, a comment where a guess is unsure."""
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [
+        "  # No known format: a guess from names and values. Check it with: curate inspect",
+        f"  # columns of the file: {', '.join(names)}",
+        "  columns:",
+    ]
+    order = ("prompt", "chosen", "rejected", "first", "second", "label")
+    for key in order:
+        if key in guess.columns:
+            lines.append(f"    {key}: {_scalar(guess.columns[key])}")
+            if key == "label":
+                lines += _labels(guess)
+    if not guess.whole:
+        lines += [
+            "    # What holds the answers was not found. Give either",
+            "    # chosen: COLUMN",
+            "    # rejected: COLUMN",
+            "    # or the two answers and the column that says which one won",
+            "    # first: COLUMN",
+            "    # second: COLUMN",
+            "    # label: COLUMN",
+        ]
+    if "prompt" not in guess.columns:
+        lines.append("    # prompt: COLUMN        # not found")
+    lines += [
+        f"    # {key}: {_scalar(guess.columns[key])}   # unsure"
+        for key in sorted(guess.unsure)
+        if key in guess.columns and key not in order
+    ]
+    return lines
+
+
+def _labels(guess: Guess) -> list[str]:
+    seen = ", ".join(f"{value} ({count})" for value, count in list(guess.seen.items())[:_SHOWN])
+    unsure = "; say which value means what" if "label" in guess.unsure else ""
+    lines = [f"    # values of the label in the first rows: {seen}{unsure}"]
+    return lines + [
+        f"    {key}: {_scalar(guess.labels.get(key, []))}"
+        for key in ("first_wins", "second_wins", "tie")
+    ]
+
+
+def _scalar(value: Any) -> str:
+    """A value as YAML on one line."""
+    import yaml
+
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    return text.removesuffix("\n...\n").rstrip("\n")

@@ -1,0 +1,160 @@
+"""Which column of an unknown file may hold what: a guess to be looked at, never used unseen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from curate.read.formats.base import RowSample
+
+_PROMPT = ("prompt", "question", "instruction", "query", "problem", "context", "input", "task")
+_CHOSEN = ("chosen", "preferred", "accepted", "winner", "better", "good", "positive", "pos", "win")
+_REJECTED = ("rejected", "dispreferred", "loser", "worse", "bad", "negative", "neg", "lose")
+_SIDES = (
+    ("a", "b"), ("1", "2"), ("0", "1"), ("left", "right"), ("first", "second"), ("one", "two"),
+    ("x", "y"),
+)  # fmt: skip
+_LABEL = (
+    "label", "winner", "preference", "preferred", "choice", "choose", "vote", "verdict", "judgment",
+    "judgement", "better", "annotation", "pick", "picked", "selected", "outcome", "result",
+)  # fmt: skip
+_FIRST = {
+    "a", "1", "model_a", "first", "left", "response_a", "answer_a", "[[a]]", "a>b", "a>>b", "true",
+}  # fmt: skip
+_SECOND = {
+    "b", "2", "model_b", "second", "right", "response_b", "answer_b", "[[b]]", "b>a", "b>>a",
+    "false",
+}  # fmt: skip
+_TIE = {"tie", "both", "same", "equal", "draw", "none", "neither", "[[c]]", "a=b", "c"}
+_OTHERS = {
+    "annotator": ("annotator", "worker", "rater", "labeler", "labeller", "judge", "user_id"),
+    "strength": ("strength", "margin", "confidence", "degree", "score_diff"),
+    "source": ("source", "dataset", "subset", "category", "domain"),
+}
+_MOST_LABELS = 12
+
+
+@dataclass
+class Guess:
+    """A guessed mapping.
+
+    Attributes:
+        columns: keys of `ColumnMapping` and the columns that seem to hold them.
+        labels: keys `first_wins`, `second_wins`, `tie` and the values found that seem to say so.
+        seen: values of the label column and how often each stands in the sample.
+        unsure: keys that are guesses by name alone, and whether a label's meaning is not known.
+        rest: columns that go to `extra`.
+    """
+
+    columns: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, list[Any]] = field(default_factory=dict)
+    seen: dict[Any, int] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
+    rest: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it makes a mapping."""
+        pair = {"chosen", "rejected"} <= self.columns.keys()
+        slots = {"first", "second", "label"} <= self.columns.keys()
+        return pair or (slots and bool(self.labels.get("first_wins")))
+
+
+def guess_columns(rows: RowSample) -> Guess:
+    """A mapping of the columns of a sample, by their names and values."""
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    texts = [n for n in names if _is_text(rows, n)]
+    found = Guess()
+    chosen, rejected = _named(texts, _CHOSEN), _named(texts, _REJECTED)
+    if chosen and rejected and chosen != rejected:
+        found.columns |= {"chosen": chosen, "rejected": rejected}
+    elif sides := _two_sides(texts):
+        found.columns |= dict(zip(("first", "second"), sides, strict=True))
+        _label(rows, [n for n in names if n not in sides], found)
+    taken = set(found.columns.values())
+    left = [n for n in texts if n not in taken]
+    if prompt := _named(left, _PROMPT) or (left[0] if len(left) == 1 else None):
+        found.columns["prompt"] = prompt
+    for key, words in _OTHERS.items():
+        if column := _named([n for n in names if n not in found.columns.values()], words):
+            found.columns[key] = column
+            found.unsure.add(key)
+    found.rest = [n for n in names if n not in found.columns.values()]
+    return found
+
+
+def _is_text(rows: RowSample, name: str) -> bool:
+    values = [row[name] for row in rows if row.get(name) is not None]
+    return bool(values) and all(isinstance(v, (str, list)) for v in values)
+
+
+def _words(name: str) -> list[str]:
+    """Lower-case words of a column's name, of camel case too."""
+    spaced = "".join(f" {c}" if c.isupper() else c for c in name)
+    return "".join(c if c.isalnum() else " " for c in spaced).lower().split()
+
+
+def _named(names: list[str], wanted: tuple[str, ...]) -> str | None:
+    """The first column whose name holds a wanted word; earlier words go first."""
+    for word in wanted:
+        for name in names:
+            if word == name.lower() or word in _words(name):
+                return name
+    return None
+
+
+def _two_sides(names: list[str]) -> tuple[str, str] | None:
+    """Two columns of answers whose names differ in their side alone."""
+    for first, second in combinations(names, 2):
+        a, b = _parts(first), _parts(second)
+        different = [(x, y) for x, y in zip(a, b, strict=False) if x != y]
+        if len(a) == len(b) and len(different) == 1 and different[0] in _SIDES:
+            return first, second
+    return None
+
+
+def _parts(name: str) -> list[str]:
+    """Words of a name; a digit or letter at the end stands alone (`answer1`, `responseA`)."""
+    words = _words(name)
+    if words and len(words[-1]) > 1 and words[-1][-1].isdigit() and words[-1][:-1].isalpha():
+        words = [*words[:-1], words[-1][:-1], words[-1][-1]]
+    return words
+
+
+def _label(rows: RowSample, names: list[str], found: Guess) -> None:
+    """The column that says who won, and which values say what."""
+    few = {}
+    for column in names:
+        values = [row[column] for row in rows if isinstance(row.get(column), (str, int, bool))]
+        counted = Counter(values)
+        if values and len(counted) <= _MOST_LABELS:
+            few[column] = counted
+    name = _named(list(few), _LABEL)
+    if name is None:
+        return
+    found.columns["label"] = name
+    found.seen = dict(few[name].most_common())
+    first, second = found.columns["first"].lower(), found.columns["second"].lower()
+    said = {
+        "first_wins": _FIRST | {first},
+        "second_wins": _SECOND | {second},
+        "tie": _TIE | {value for value in map(_plain, found.seen) if value.startswith("tie")},
+    }
+    for key, words in said.items():
+        found.labels[key] = [v for v in found.seen if _plain(v) in words]
+    if {_plain(v) for v in found.seen} <= {"0", "1"}:
+        # They may count slots from 0, or say whether the first one won.
+        by_slot = _parts(first)[-1:] == ["0"]
+        found.labels["first_wins" if by_slot else "second_wins"] = [
+            v for v in found.seen if not int(v)
+        ]
+        found.labels["second_wins" if by_slot else "first_wins"] = [v for v in found.seen if int(v)]
+        found.unsure.add("label")
+    if sum(map(len, found.labels.values())) < len(found.seen):
+        found.unsure.add("label")
+
+
+def _plain(value: Any) -> str:
+    return str(value).strip().lower()
