@@ -6,28 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.hashes import content_keys
+from curate.models.people.votes import dawid_skene, votes_table
 
 _MIN_SHARED = 5
-_ITERATIONS = 100
-
-
-def votes_table(pairs: pl.DataFrame) -> pl.DataFrame:
-    """One row a vote: task (number of the pair of texts), worker, label ("low", "high" or "tie").
-
-    Votes without an annotator count as one person's each.
-    """
-    keys = content_keys(pairs).with_columns(pairs["is_tie"], pairs["annotator"], pairs["pair_id"])
-    task = pl.struct("prompt", "low", "high").rank("dense")
-    label = (
-        pl.when("is_tie")
-        .then(pl.lit("tie"))
-        .when(pl.col("chosen") == pl.col("low"))
-        .then(pl.lit("low"))
-        .otherwise(pl.lit("high"))
-    )
-    worker = pl.coalesce("annotator", pl.lit("vote ") + pl.col("pair_id"))
-    return keys.select(task=task, worker=worker, label=label, pair_id="pair_id")
 
 
 def audit_agreement(pairs: pl.DataFrame) -> dict[str, Any]:
@@ -54,12 +35,7 @@ def _alpha(votes: pl.DataFrame) -> float:
 
 def _consensus(votes: pl.DataFrame) -> dict[str, Any]:
     """Votes that the Dawid-Skene consensus contradicts, over all and for each worker (1979)."""
-    from crowdkit.aggregation import DawidSkene
-
-    table = votes.select("task", "worker", "label").to_pandas()
-    labels = DawidSkene(n_iter=_ITERATIONS).fit_predict(table)
-    consensus = pl.DataFrame({"task": labels.index.to_numpy(), "consensus": labels.to_numpy()})
-    judged = votes.join(consensus.cast({"task": votes.schema["task"]}), on="task")
+    judged = votes.join(dawid_skene(votes), on="task")
     judged = judged.with_columns(wrong=pl.col("label") != pl.col("consensus"))
     workers = judged.group_by("worker").agg(votes=pl.len(), contradicted=pl.col("wrong").mean())
     workers = workers.filter(pl.col("votes") > 1).sort("contradicted", descending=True)

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 from scipy.stats import spearmanr
 
-from curate.audit.agreement import votes_table
 from curate.data.hashes import content_keys
 from curate.data.table import batches, dense_numbers
+from curate.models.people.votes import votes_table
 from curate.steps.context import Context
 from curate.steps.features import Features
 

@@ -1,0 +1,177 @@
+"""Makes several votes on the same two answers one pair."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from curate import HIGHER, Column, Context, Filter, FilterResult, Parameters, check_readable
+from curate.data.extra_column import extra_with
+from curate.models.people.votes import HIGH, LOW, TIE, dawid_skene, votes_table
+from curate.steps.posterior import DEFAULT_COLUMN
+
+_HALF = 0.5
+_CHANGED = ("is_tie", "strength", "annotator", "extra")
+
+
+class ConsensusParams(Parameters):
+    """Parameters of `consensus`."""
+
+    by: Literal["majority", "dawid_skene", "label_em"] = Field(
+        "majority",
+        description="majority of the votes; dawid_skene, which weighs people by how often they "
+        "agree with others; label_em, the mean of the posteriors of all votes.",
+    )
+    even: Literal["tie", "drop"] = Field(
+        "tie", description="Where neither answer wins: keep one pair as a tie, or drop them all."
+    )
+    column: str = Field(DEFAULT_COLUMN, description="Posterior of each vote, for by: label_em.")
+
+
+class Consensus(Filter[ConsensusParams]):
+    """One pair for all votes of two people or more on the same prompt and the same two answers.
+
+    The first pair whose label is the consensus stays; the others are dropped with the reason "voted
+    with <pair_id>". Its strength is the share of votes for its label less that against it, and its
+    `extra` gains `annotators` and `votes` ({"for", "against", "ties"}). Of one person's several
+    votes the first counts. Pairs on which fewer than two people voted stay as they are.
+    """
+
+    name = "consensus"
+    purpose = "duplicates and leaks"
+    when = "Where several people voted on the same answers: else a trainer sees each pair often."
+    summary = "make several people's votes on the same two answers one pair"
+    reference = "dawid_skene: Dawid and Skene 1979, Applied Statistics 28(1)"
+    Params = ConsensusParams
+
+    def reads(self) -> tuple[str, ...]:
+        """Texts, who voted and how, and the posterior where it decides."""
+        plain = ("pair_id", "prompt", "chosen", "rejected", *_CHANGED)
+        return (*plain, self.params.column) if self.params.by == "label_em" else plain
+
+    def adds(self) -> tuple[Column, ...]:
+        """How many voted, and how many of them for the label."""
+        return (
+            Column("votes", "people who voted on the same two answers", "int"),
+            Column("agreement", "share of their votes for the label", "float", HIGHER, "0 to 1"),
+            Column("status", "ok; or even: neither answer won", "text"),
+        )
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
+        """Keep one of each group."""
+        votes = self._decided(self._votes(pairs))
+        first = pl.col("row").filter(pl.col("label") == pl.col("consensus")).min().over("task")
+        # A tie that nobody voted has no pair of its own: the first one stands for it.
+        votes = votes.with_columns(keeper=pl.coalesce(first, pl.col("row").min().over("task")))
+        votes = votes.with_columns(
+            merged=pl.col("people") > 1, even=(pl.col("consensus") == TIE) & (pl.col("people") > 1)
+        )
+        drop_all = pl.col("even") & (self.params.even == "drop")
+        keep = ~pl.col("merged") | ((pl.col("row") == pl.col("keeper")) & ~drop_all)
+        keeper_id = pairs["pair_id"].gather(votes["keeper"])
+        judged = votes.with_columns(keeper_id=keeper_id).select(
+            keep=keep,
+            reason=pl.when(drop_all)
+            .then(pl.lit("the votes on these two answers are even"))
+            .otherwise(pl.format("voted with {}", "keeper_id")),
+        )
+        self._tell(votes, judged["keep"], context)
+        added = votes.select(
+            votes=pl.col("people").cast(pl.Int64),
+            agreement=pl.col("won") / pl.col("people"),
+            status=pl.when("even").then(pl.lit("even")).otherwise(pl.lit("ok")),
+        )
+        return FilterResult(judged["keep"], judged["reason"], added, _changed(pairs, votes))
+
+    def _votes(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """One row a pair, in order: task, label, whether it counts, people and their votes."""
+        votes = votes_table(pairs).with_row_index("row").with_columns(annotator=pairs["annotator"])
+        counts = pl.struct("task", "worker").is_first_distinct()
+        known = pl.col("annotator").is_not_null()
+        votes = votes.with_columns(counts=counts & known)
+        if self.params.by == "label_em":
+            right = check_readable(pairs[self.params.column], self.name)
+            votes = votes.with_columns(right=right)
+        each = {
+            name: (pl.col("counts") & (pl.col("label") == name)).sum().over("task")
+            for name in (LOW, HIGH, TIE)
+        }
+        return votes.with_columns(people=pl.col("counts").sum().over("task"), **each)
+
+    def _decided(self, votes: pl.DataFrame) -> pl.DataFrame:
+        """With `consensus`, and `won`: votes for it."""
+        majority = (
+            pl.when((pl.col(LOW) > pl.col(HIGH)) & (pl.col(LOW) >= pl.col(TIE)))
+            .then(pl.lit(LOW))
+            .when((pl.col(HIGH) > pl.col(LOW)) & (pl.col(HIGH) >= pl.col(TIE)))
+            .then(pl.lit(HIGH))
+            .otherwise(pl.lit(TIE))
+        )
+        votes = votes.with_columns(consensus=majority)
+        if self.params.by == "dawid_skene":
+            several = votes.filter(pl.col("counts") & (pl.col("people") > 1))
+            if len(several):
+                found = dawid_skene(several).rename({"consensus": "_found"})
+                votes = votes.join(found, on="task", how="left", maintain_order="left")
+                votes = votes.with_columns(consensus=pl.coalesce("_found", "consensus"))
+        if self.params.by == "label_em":
+            for_low = pl.when(pl.col("label") == LOW).then("right").otherwise(1.0 - pl.col("right"))
+            mean = for_low.filter((pl.col("label") != TIE) & pl.col("counts")).mean().over("task")
+            said = pl.when(mean > _HALF).then(pl.lit(LOW)).when(mean < _HALF).then(pl.lit(HIGH))
+            votes = votes.with_columns(consensus=pl.coalesce(said, "consensus"))
+        won = pl.coalesce(
+            pl.when(pl.col("consensus") == name).then(pl.col(name)) for name in (LOW, HIGH, TIE)
+        )
+        return votes.with_columns(won=pl.when(pl.col("people") > 0).then(won))
+
+    def _tell(self, votes: pl.DataFrame, keep: pl.Series, context: Context) -> None:
+        groups = votes.filter(pl.col("people") > 1)
+        context.facts |= {
+            "answers_voted_on": groups["task"].n_unique(),
+            "votes": len(groups),
+            "merged": int((~keep).sum()),
+            "even": groups.filter("even")["task"].n_unique(),
+        }
+        alone = votes.filter(pl.col("annotator").is_null(), pl.col("label") != TIE)
+        against = alone.filter(pl.col("label").n_unique().over("task") > 1)
+        if len(against):
+            context.warnings.append(
+                f"{len(against):,} pairs without annotators contradict each other: who voted is "
+                "not known, so they are no votes; 'exact_duplicates' can drop them, or keep the "
+                "better by a score (contradictions: drop | best)"
+            )
+
+
+def _changed(pairs: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
+    """Tie mark, strength, annotator and `extra` of the pairs that stand for several votes."""
+    counted = votes.filter("counts").group_by("task").agg(names="annotator")
+    table = votes.join(counted, on="task", how="left", maintain_order="left")
+    low_won = pl.col("consensus") == LOW
+    # Of an even vote the two sides are as they stand: which one is "for" means nothing.
+    table = table.with_columns(
+        won=pl.when(low_won | pl.col("even")).then(LOW).otherwise(HIGH),
+        lost=pl.when(low_won | pl.col("even")).then(HIGH).otherwise(LOW),
+    )
+    said = pl.struct(pl.col("won").alias("for"), pl.col("lost").alias("against"), ties=TIE)
+    table = pl.concat([table, pairs.select(*_CHANGED).drop("annotator")], how="horizontal")
+    table = table.with_columns(
+        told=extra_with("extra", "annotators", _json(pl.col("names"))),
+        margin=((pl.col("won") - pl.col("lost")) / pl.col("people")).cast(pl.Float32),
+    ).with_columns(extended=extra_with("told", "votes", _json(said)))
+    merged = pl.col("merged")
+    return table.select(
+        is_tie=pl.when(merged)
+        .then(pl.col("even") | (pl.col("consensus") == TIE))
+        .otherwise("is_tie"),
+        strength=pl.when(merged).then("margin").otherwise("strength"),
+        annotator=pl.when(~merged).then("annotator"),
+        extra=pl.when(merged).then("extended").otherwise("extra"),
+    )
+
+
+def _json(value: pl.Expr) -> pl.Expr:
+    """A list or struct as JSON text."""
+    text = pl.struct(v=value).struct.json_encode()
+    return text.str.strip_prefix('{"v":').str.strip_suffix("}")
