@@ -14,9 +14,11 @@ from curate.data.threads import prepare
 prepare()
 
 if TYPE_CHECKING:
+    from curate import audit, bench
     from curate.errors import CurateError, nearest, suggestion
     from curate.pipeline.result import Result
     from curate.pipeline.run import Pipeline
+    from curate.pipeline.score import score
     from curate.read.pairs import Pairs, read_pairs, stream_pairs
     from curate.steps.context import Context
     from curate.steps.contracts import (
@@ -49,12 +51,15 @@ __all__ = [
     "Prefer",
     "Result",
     "Scorer",
+    "audit",
+    "bench",
     "best_first",
     "check_readable",
     "keep_all",
     "nearest",
     "read_pairs",
     "same_reason",
+    "score",
     "stream_pairs",
     "suggestion",
 ]
@@ -81,6 +86,7 @@ _HOMES = {
     "nearest": "curate.errors",
     "read_pairs": "curate.read.pairs",
     "same_reason": "curate.steps.contracts",
+    "score": "curate.pipeline.score",
     "stream_pairs": "curate.read.pairs",
     "suggestion": "curate.errors",
 }
@@ -88,6 +94,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: `curate --help` must not wait for polars and torch.
+    if name in ("audit", "bench"):
+        return importlib.import_module(f"curate.{name}")  # packages that are functions too
     if name not in _HOMES:
         raise AttributeError(f"module 'curate' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

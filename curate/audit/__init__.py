@@ -1,1 +1,25 @@
-"""How noisy a data set is, and what its labels lean on."""
+"""How noisy a data set is, and what its labels lean on.
+
+The package is a function too: `curate.audit(pairs)` gives what the command prints.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curate.audit.result import Audit
+
+
+class _CallablePackage(ModuleType):
+    # The public name `curate.audit` is this package, whoever imported a part of it first.
+    def __call__(self, data: Any, **options: Any) -> Audit:
+        """Audit pairs; see `curate.audit.result.audit_data`."""
+        from curate.audit.result import audit_data
+
+        return audit_data(data, **options)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

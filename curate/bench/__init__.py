@@ -1,1 +1,25 @@
-"""Proof on the user's own data: noise is injected, and every method has to find it."""
+"""Proof on the user's own data: what steps gain on held-out pairs, and who finds flipped labels.
+
+The package is a function too: `curate.bench(pairs)` gives what the command prints.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curate.bench.command import Bench
+
+
+class _CallablePackage(ModuleType):
+    # The public name `curate.bench` is this package, whoever imported a part of it first.
+    def __call__(self, data: Any, **options: Any) -> Bench:
+        """Bench steps on pairs; see `curate.bench.command.bench_data`."""
+        from curate.bench.command import bench_data
+
+        return bench_data(data, **options)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from curate.bench.advice import Advice, advise
-from curate.bench.data import BenchData, as_labelled, real_data, semi_synthetic
+from curate.bench.data import FOLDS, BenchData, as_labelled, real_data, semi_synthetic
 from curate.bench.own_labels import OwnNoise, own_noise, run_own_labels
 from curate.bench.patterns import PATTERNS
 from curate.bench.run import AS_LABELLED, Experiments, Plan, run_bench
 from curate.bench.signal import Comparison, compare_methods
 from curate.bench.summary import KEYS, summarise
+from curate.data.html import facts_html, table_html
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
-from curate.read.pairs import Pairs
+from curate.read.pairs import Pairs, read_pairs
 from curate.report.json_pages import write_json_report
-from curate.steps.context import Context, Progress
+from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.features import Features
 from curate.store.store import open_store
 from curate.versions import versions
@@ -28,6 +30,7 @@ from curate.write.run_folder import staged
 from curate.write.shards import write_frame, write_json
 
 MARK = "bench.json"
+_SHOWN = ("method", "downstream_accuracy", "gain", "gain_low", "gain_high", "p", "verdict")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,17 @@ class Bench:
     advice: list[Advice]
     comparisons: list[Comparison]
     noise: dict[str, OwnNoise]
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for advice in self.advice:
+            k = advice.key
+            title = f"{k['dataset']}, {k['pattern']} {k['rate']:.0%}"
+            rows = self.summary.filter(pl.col(name) == k[name] for name in KEYS)
+            shown = rows.select(*_SHOWN).sort("gain", descending=True)
+            parts.append(facts_html({title: " ".join(advice.sentences)}))
+            parts.append(table_html("", _SHOWN, shown.rows()))
+        return "".join(parts)
 
 
 def check_plan(plan: Plan) -> None:
@@ -127,6 +141,41 @@ def bench(
         compare_methods(both.rows),
         noise,
     )
+
+
+def bench_data(
+    data: Any,
+    *,
+    name: str = "pairs",
+    noise: tuple[float, ...] = (),
+    patterns: tuple[str, ...] = ("symmetric",),
+    seeds: int = FOLDS,
+    gold: pl.DataFrame | None = None,
+    embedder: str | EmbedderConfig = "minilm",
+    progress: Progress | None = None,
+    store: str | None = "auto",
+) -> Bench:
+    """Test steps on the labels as they are, and with flips where `noise` names shares.
+
+    Args:
+        data: pairs of `read_pairs`, or whatever that takes.
+        name: of the data set, in tables.
+        noise: shares of labels to flip.
+        patterns: of flips.
+        seeds: draws; five in a row test every prompt once.
+        gold: pair_id and verdict of judged pairs, to test on.
+        embedder: its name or settings.
+        progress: where progress is shown; default nowhere.
+        store: as in pipeline.yaml.
+
+    Raises:
+        CurateError: a mistake in the options, or data that cannot be read.
+    """
+    pairs = data if isinstance(data, Pairs) else read_pairs(data)
+    settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
+    plan = Plan(noise, patterns, seeds)
+    shown = progress or SilentProgress()
+    return bench([(name, pairs)], plan, shown, embedder=settings, store=store, gold=gold)
 
 
 def _advice(

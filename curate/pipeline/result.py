@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curate.data.html import facts_html, table_html
+from curate.report.run_verdict import run_verdict
 from curate.steps.step_record import StepRecord
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 @dataclass(frozen=True)
@@ -42,3 +48,29 @@ class Result:
     def warnings(self) -> list[str]:
         """What the user should know, each once."""
         return list(dict.fromkeys(w for step in self.steps for w in step.warnings))
+
+    def kept_dataset(self, format: str = "trl", *, allow_loss: bool = False) -> Dataset:
+        """The kept pairs as a `datasets.Dataset` in a trainer's form, ready for its trainer.
+
+        Args:
+            format: name of the export; see `curate list`.
+            allow_loss: go on where the form has no place for parts of the pairs.
+
+        Raises:
+            CurateError: no such form, or it would lose parts of the pairs.
+        """
+        from curate.write.as_dataset import as_dataset
+
+        return as_dataset(self.kept, format, allow_loss=allow_loss)
+
+    def to_pandas(self) -> Any:
+        """The kept pairs in pandas."""
+        return self.kept.to_pandas()
+
+    def _repr_html_(self) -> str:
+        rows = {"in": self.rows_in, "kept": len(self.kept), "dropped": len(self.dropped)}
+        steps = [asdict(step) for step in self.steps]
+        shown = [(s["name"], s["rows_in"], s["rows_out"], f"{s['seconds']:.2f}") for s in steps]
+        notes = table_html("Warnings", (), [(w,) for w in self.warnings]) if self.warnings else ""
+        table = table_html("Steps", ("step", "pairs in", "pairs out", "seconds"), shown)
+        return facts_html(run_verdict(rows, steps)) + table + notes

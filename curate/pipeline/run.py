@@ -80,7 +80,7 @@ class Pipeline:
 
     def run(
         self,
-        pairs: Pairs | None = None,
+        pairs: Any = None,
         *,
         output: str | Path | None = None,
         overwrite: bool = False,
@@ -89,7 +89,8 @@ class Pipeline:
         """Run all steps.
 
         Args:
-            pairs: from `read_pairs`; default what the configuration's `input` names.
+            pairs: from `read_pairs`, or whatever that takes (a path, a data set, a frame, a list of
+                dicts); default what the configuration's `input` names.
             output: folder to write the run to; None keeps it in memory.
             overwrite: replace a finished run in that folder.
             progress: where progress is shown; default nowhere.
@@ -104,7 +105,10 @@ class Pipeline:
         folder = None if output is None else Path(output)
         with working(folder) as workspace:
             started = time.perf_counter()
-            pairs = pairs or self._gather(progress, workspace)
+            if pairs is None:
+                pairs = self._gather(progress, workspace)
+            elif not isinstance(pairs, Pairs):
+                pairs = read_pairs(pairs, progress=progress)
             seconds = time.perf_counter() - started
             self._check_parts(pairs.frame, folder)
             steps = [_read_record(pairs, seconds)]

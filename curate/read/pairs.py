@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Literal
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 from curate.data.prefetch import read_ahead
 from curate.errors import CurateError
@@ -31,8 +32,9 @@ __all__ = [
 
 
 def read_pairs(
-    path: str | None = None,
+    data: Any = None,
     *,
+    path: str | None = None,
     hf: str | None = None,
     format: str = "auto",
     columns: ColumnMapping | dict[str, object] | None = None,
@@ -46,11 +48,14 @@ def read_pairs(
     max_file_mb: int = 2048,
     progress: Progress | None = None,
 ) -> Pairs:
-    """Read preference pairs from files or from the hub.
+    """Read preference pairs from files, from objects in memory, or from the hub.
 
     Args:
-        path: file, glob, folder, fsspec URL, or a folder written by `Dataset.save_to_disk`.
-        hf: instead of a path, a data set of the hub as owner/name.
+        data: file, glob, folder, fsspec URL, or a folder written by `Dataset.save_to_disk`; or a
+            datasets.Dataset, DatasetDict or IterableDataset, a polars or pandas frame, an Arrow
+            table, or a list of dicts.
+        path: the same as `data`, for paths.
+        hf: instead, a data set of the hub as owner/name.
         format: name of a format, or "auto" to find it from the first rows.
         columns: mapping of columns for the format "columns".
         ranking: how rankings of several answers become pairs; default the best and the worst.
@@ -68,7 +73,8 @@ def read_pairs(
         CurateError: nothing to read, no known format, a malformed row under "stop", no pair at all.
     """
     parts = stream_pairs(
-        path,
+        data,
+        path=path,
         hf=hf,
         format=format,
         columns=columns,
@@ -102,8 +108,9 @@ def collect_pairs(parts: Iterator[Pairs], workspace: Workspace) -> Pairs:
 
 
 def stream_pairs(
-    path: str | None = None,
+    data: Any = None,
     *,
+    path: str | None = None,
     hf: str | None = None,
     format: str = "auto",
     columns: ColumnMapping | dict[str, object] | None = None,
@@ -127,7 +134,7 @@ def stream_pairs(
     if not isinstance(ranking, RankingRule):
         ranking = RankingRule.model_validate(ranking or {})
     bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
-    sources = sources_of(path, hf, config, split, revision, bounds)
+    sources = sources_of(path if data is None else data, hf, config, split, revision, bounds)
     reader = Reader(format, columns, ranking, on_error)
     with (progress or SilentProgress()).task("read", limit) as task:
         for batch in reader.batches(sources):
@@ -160,20 +167,34 @@ def sample_rows(input_: InputConfig, rows: int = 100) -> RowSample:
 
 
 def sources_of(
-    path: str | None,
+    data: Any,
     hf: str | None,
     config: str | None,
     split: str | None,
     revision: str | None,
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> list[Source]:
-    """Where the rows are; raises CurateError where nothing is there."""
-    if (path is None) == (hf is None):
+    """Where the rows are; raises CurateError where nothing is there.
+
+    Args:
+        data: a path, or an object that holds rows; None: `hf` names the data.
+        hf: data set of the hub.
+        config: of the hub's data set.
+        split: of a hub or saved data set, or of a DatasetDict.
+        revision: of the hub's data set.
+        bounds: of rows and files.
+    """
+    if (data is None) == (hf is None):
         raise CurateError("give either a path or a hub name", where="input", expected="path or hf")
-    if path is None:
+    if data is None:
         from curate.read.sources.hub import hub_source
 
         return [hub_source(str(hf), config, split, revision)]
+    if not isinstance(data, (str, PathLike)):
+        from curate.read.sources.objects import object_source
+
+        return [object_source(data, split)]
+    path = str(data)
     if is_saved_dataset(path):
         from curate.read.sources.hub import saved_source
 

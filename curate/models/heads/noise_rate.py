@@ -186,7 +186,8 @@ def _voted(keys: pl.DataFrame) -> pl.DataFrame | None:
     groups = voted.group_by("prompt", "low", "high").agg(
         first=pl.col("first_wins").sum().cast(pl.Int64), votes=pl.len()
     )
-    groups = groups.filter(pl.col("votes") > 1)
+    # In an order of their own, so that resampling gives the same interval every time.
+    groups = groups.filter(pl.col("votes") > 1).sort("prompt", "low", "high")
     people = voted["annotator"].drop_nulls().n_unique()
     return groups if len(groups) >= _FEWEST_VOTED and people > 1 else None
 

@@ -33,8 +33,13 @@ def saved_source(path: str, split: str | None) -> Source:
             "the saved data set cannot be read", where=path, found=first_line(error)
         ) from None
     if isinstance(loaded, DatasetDict):
-        loaded = loaded[_choose_split(list(loaded), split, path)]
-    return Source(path, lambda: _blocks(loaded))
+        loaded = of_split(loaded, split, path)
+    return Source(path, lambda: dataset_blocks(loaded))
+
+
+def of_split(loaded: Any, split: str | None, where: str) -> Any:
+    """The named split of a DatasetDict, else the only one or `train`."""
+    return loaded[_choose_split(list(loaded), split, where)]
 
 
 def hub_source(name: str, config: str | None, split: str | None, revision: str | None) -> Source:
@@ -59,7 +64,7 @@ def hub_source(name: str, config: str | None, split: str | None, revision: str |
             fix="check the name, the network and the login (huggingface-cli login), "
             "or download it and give input.path",
         ) from error
-    return Source(name, lambda: _blocks(loaded))
+    return Source(name, lambda: dataset_blocks(loaded))
 
 
 def _choose_split(splits: list[str], wanted: str | None, where: str) -> str:
@@ -72,7 +77,8 @@ def _choose_split(splits: list[str], wanted: str | None, where: str) -> str:
     return name
 
 
-def _blocks(dataset: Dataset) -> Iterator[Block]:
+def dataset_blocks(dataset: Dataset) -> Iterator[Block]:
+    """The rows of a data set of the library, some thousand at a time, without decoding media."""
     first = 1
     arrow: Any = dataset.with_format("arrow")
     try:

@@ -1,0 +1,72 @@
+"""An audit from Python: the same findings as an object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from curate.audit.command import audit
+from curate.audit.sections import Section, audit_sections
+from curate.data.html import facts_html, table_html
+from curate.models.embed.settings import EmbedderConfig
+from curate.read.pairs import Pairs, read_pairs
+from curate.steps.context import Progress, SilentProgress
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        found: everything, as plain data; what `curate audit -o` writes.
+    """
+
+    found: dict[str, Any]
+
+    @property
+    def verdict(self) -> dict[str, str]:
+        """Sentences under `sure`, `unknown` and `next`."""
+        verdict: dict[str, str] = self.found["verdict"]
+        return verdict
+
+    @property
+    def noise(self) -> dict[str, Any]:
+        """The rate of wrong labels as far as it can be told: `rate`, `low`, `high`, `text`.
+
+        By judged pairs where there are some; `rate` is None where no point can be told.
+        """
+        told: dict[str, Any] = self.found.get("gold") or self.found["noise"].get("told") or {}
+        return told
+
+    @property
+    def sections(self) -> list[Section]:
+        """All tables that the command prints."""
+        return audit_sections(self.found)
+
+    def _repr_html_(self) -> str:
+        tables = (table_html(s.title, s.head, s.rows) for s in self.sections)
+        return facts_html(self.verdict) + "".join(tables)
+
+
+def audit_data(
+    data: Any,
+    *,
+    progress: Progress | None = None,
+    embedder: str | EmbedderConfig = "minilm",
+    **options: Any,
+) -> Audit:
+    """Audit pairs.
+
+    Args:
+        data: pairs of `read_pairs`, or whatever that takes.
+        progress: where progress is shown; default nowhere.
+        embedder: its name or settings.
+        **options: of `curate.audit.command.audit`: `against`, `gold`, `sample`, `seed`, `model`...
+
+    Raises:
+        CurateError: data that cannot be read.
+    """
+    pairs = data if isinstance(data, Pairs) else read_pairs(data)
+    settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
+    found = audit(pairs, progress or SilentProgress(), embedder=settings, **options)
+    return Audit(found)

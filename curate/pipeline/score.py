@@ -1,0 +1,68 @@
+"""One scorer on pairs, from Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from curate.pipeline.run import Pipeline
+from curate.steps.context import Progress
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a scorer said.
+
+    Attributes:
+        frame: pair_id and the scorer's columns, `<scorer>.<metric>`, one row a pair, in order.
+        facts: what it found about the data set as a whole.
+        warnings: what the user should know.
+    """
+
+    frame: pl.DataFrame
+    facts: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_pandas(self) -> Any:
+        """The frame in pandas."""
+        return self.frame.to_pandas()
+
+    def _repr_html_(self) -> str:
+        return self.frame._repr_html_()
+
+
+def score(
+    data: Any,
+    scorer: str,
+    *,
+    progress: Progress | None = None,
+    embedder: str | dict[str, Any] = "minilm",
+    seed: int = 0,
+    store: str | None = "auto",
+    **parameters: Any,
+) -> Scores:
+    """Score pairs by one scorer.
+
+    Args:
+        data: pairs of `read_pairs`, or whatever that takes.
+        scorer: type of the scorer; see `curate list`.
+        progress: where progress is shown; default nowhere.
+        embedder: its name or settings, for scorers on embeddings.
+        seed: of everything random.
+        store: folder that keeps vectors and scores, "auto", or None.
+        **parameters: of the scorer.
+
+    Raises:
+        CurateError: no such scorer, a wrong parameter, or data that cannot be read.
+    """
+    config = {
+        "scorers": [{"type": scorer} | parameters],
+        "embedder": {"name": embedder} if isinstance(embedder, str) else embedder,
+        "seed": seed,
+        "store": store,
+    }
+    result = Pipeline(config).run(data, progress=progress)
+    record = next(step for step in result.steps if step.kind == "score")
+    return Scores(result.scores, record.facts, record.warnings)

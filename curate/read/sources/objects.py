@@ -1,0 +1,109 @@
+"""Rows that are in memory: data sets of the `datasets` library, frames, tables, lists of dicts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from curate.errors import CurateError
+from curate.read.sources.arrow_block import ArrowBlock
+from curate.read.sources.blocks import Block
+from curate.read.sources.hub import dataset_blocks, of_split
+from curate.read.sources.json_files import BLOCK_ROWS
+from curate.read.sources.locate import Source
+from curate.read.sources.python_block import PythonBlock
+
+_TAKEN = (
+    "a path, or a datasets.Dataset, DatasetDict or IterableDataset, a polars or pandas frame, an "
+    "Arrow table, or a list of dicts"
+)
+
+
+def object_source(data: Any, split: str | None) -> Source:
+    """The rows of an object; of a DatasetDict the named split, else the only one or `train`.
+
+    Raises:
+        CurateError: it is of a type that holds no rows, with the types that are taken.
+    """
+    name = type(data).__name__
+    made = _of_datasets(data, split) or _of_frames(data)
+    if made is not None:
+        return Source(name, made)
+    if isinstance(data, Mapping) or not isinstance(data, Iterable) or isinstance(data, bytes):
+        raise CurateError(
+            "no pairs can be read from this object",
+            where="read_pairs",
+            found=f"{type(data).__module__}.{name}",
+            expected=_TAKEN,
+        )
+    return Source(name, lambda: _dict_blocks(data))
+
+
+def _of_datasets(data: Any, split: str | None) -> Any:
+    """Blocks of an object of `datasets`, which is imported already if there is one; else None."""
+    library = sys.modules.get("datasets")
+    if library is None:
+        return None
+    if isinstance(data, (library.DatasetDict, library.IterableDatasetDict)):
+        data = of_split(data, split, type(data).__name__)
+    if isinstance(data, library.Dataset):
+        return lambda: dataset_blocks(data)
+    if isinstance(data, library.IterableDataset):
+        return lambda: _dict_blocks(data)
+    return None
+
+
+def _of_frames(data: Any) -> Any:
+    """Blocks of a frame or table; None for other objects."""
+    if isinstance(data, pl.LazyFrame):
+        data = data.collect()
+    if isinstance(data, pl.DataFrame):
+        data = data.to_arrow(compat_level=pl.CompatLevel.oldest())
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(data, pandas.DataFrame):
+        data = _from_pandas(data)
+    if isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
+    if isinstance(data, pa.RecordBatchReader):
+        data = data.read_all()
+    if isinstance(data, pa.Table):
+        return lambda: _table_blocks(data)
+    return None
+
+
+def _from_pandas(data: Any) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(data, preserve_index=False)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise CurateError(
+            "the pandas frame cannot be read",
+            where="read_pairs",
+            found=str(error).splitlines()[0],
+            expected="columns of one kind of values each",
+            fix="pass frame.to_dict('records') to see which row is to blame",
+        ) from None
+
+
+def _table_blocks(table: pa.Table) -> Iterator[Block]:
+    for start in range(0, len(table), BLOCK_ROWS):
+        part = table.slice(start, BLOCK_ROWS)
+        yield ArrowBlock(part, range(start + 1, start + 1 + len(part)))
+
+
+def _dict_blocks(rows: Iterable[Any]) -> Iterator[Block]:
+    stream, first = iter(rows), 1
+    while taken := list(islice(stream, BLOCK_ROWS)):
+        block = PythonBlock()
+        for number, row in enumerate(taken, first):
+            if isinstance(row, Mapping):
+                block.rows.append(dict(row))
+                block.numbers.append(number)
+            else:
+                block.broken[number] = f"is {type(row).__name__}; expected a dict"
+        yield block
+        first += len(taken)

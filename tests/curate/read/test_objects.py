@@ -1,0 +1,107 @@
+"""Objects in memory are read as the same rows in a file are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import datasets
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from curate import CurateError, Pipeline, read_pairs
+from tests.helpers import published, trl_rows, write_jsonl
+
+ROWS: list[dict[str, Any]] = [
+    {
+        "prompt": published(f"question {i}", "user"),
+        "chosen": published(f"good {i}"),
+        "rejected": published(f"bad {i}"),
+        "score": i,
+    }
+    for i in range(7)
+]
+KINDS = (
+    "list", "tuple", "generator", "Dataset", "DatasetDict", "IterableDataset", "polars", "lazy",
+    "pandas", "table", "batch", "reader",
+)  # fmt: skip
+
+
+def made(kind: str, rows: list[dict[str, Any]]) -> Any:
+    table = pa.Table.from_pylist(rows)
+    data = datasets.Dataset.from_list(rows)
+    return {
+        "list": lambda: rows,
+        "tuple": lambda: tuple(rows),
+        "generator": lambda: (row for row in rows),
+        "Dataset": lambda: data,
+        "DatasetDict": lambda: datasets.DatasetDict({"train": data, "test": data.select([0])}),
+        "IterableDataset": data.to_iterable_dataset,
+        "polars": lambda: pl.DataFrame(rows),
+        "lazy": lambda: pl.LazyFrame(rows),
+        "pandas": lambda: pd.DataFrame(rows),
+        "table": lambda: table,
+        "batch": lambda: table.to_batches()[0],
+        "reader": table.to_reader,
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [ROWS, trl_rows(7)], ids=["messages", "texts"])
+def test_every_kind_gives_the_pairs_of_the_file(
+    kind: str, rows: list[dict[str, Any]], tmp_path: Any
+) -> None:
+    expected = read_pairs(str(write_jsonl(tmp_path / "rows.jsonl", rows)))
+    found = read_pairs(made(kind, rows))
+    assert found.format == expected.format
+    assert found.frame.drop("source").equals(expected.frame.drop("source"))
+    assert found.origins["row"].to_list() == list(range(1, 8))
+
+
+def test_splits_mappings_rankings_and_limits() -> None:
+    both = made("DatasetDict", ROWS)
+    assert len(read_pairs(both, split="test")) == 1
+    with pytest.raises(CurateError, match="no such split"):
+        read_pairs(both, split="dev")
+    odd = pd.DataFrame({"q": ["p", "r"], "x": ["a", "c"], "y": ["b", "d"]})
+    mapped = read_pairs(odd, columns={"prompt": "q", "chosen": "x", "rejected": "y"}, limit=1)
+    assert mapped.frame["chosen"].list.first().struct.field("content").to_list() == ["a"]
+    ranked = [{"prompt": "p", "responses": ["a", "b", "c"], "scores": [1.0, 3.0, 2.0]}]
+    assert len(read_pairs(ranked, ranking={"pairs": "all"})) == 3
+
+
+@pytest.mark.parametrize("wrong", [3, {"prompt": "p"}, b"rows", object()])
+def test_other_types_are_told_what_is_taken(wrong: Any) -> None:
+    with pytest.raises(CurateError) as found:
+        read_pairs(wrong)
+    assert type(wrong).__name__ in str(found.value)
+    assert "polars or pandas frame" in str(found.value)
+
+
+def test_rows_that_are_no_dicts_are_listed() -> None:
+    rows: list[Any] = [*trl_rows(2), "text", None]
+    with pytest.raises(CurateError, match="row 3: is str; expected a dict"):
+        read_pairs(rows)
+    found = read_pairs(rows, on_error="skip")
+    assert found.rejected["row"].to_list() == [3, 4]
+    with pytest.raises(CurateError, match="no pair was read"):
+        read_pairs([])
+
+
+def test_a_pandas_column_of_mixed_kinds_is_told() -> None:
+    with pytest.raises(CurateError, match="pandas frame cannot be read"):
+        read_pairs(pd.DataFrame({"prompt": ["p", 3], "chosen": ["a", "b"], "rejected": ["c", "d"]}))
+
+
+def test_a_pair_table_comes_back() -> None:
+    pairs = read_pairs(ROWS)
+    again = read_pairs(pairs.frame)
+    assert again.format == "pairs"
+    assert again.frame.equals(pairs.frame)
+
+
+def test_a_pipeline_takes_them() -> None:
+    frame = pl.DataFrame(trl_rows(6))
+    result = Pipeline({"filters": [{"type": "sample", "rows": 4}]}).run(frame)
+    assert (result.rows_in, len(result.kept)) == (6, 4)
