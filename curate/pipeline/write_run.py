@@ -14,6 +14,8 @@ import polars as pl
 from curate.data.found_parts import found_parts
 from curate.data.row_parts import batch_rows
 from curate.data.table import BATCH_ROWS, batches, fingerprint
+from curate.errors import CurateError
+from curate.models.text.prompt_clusters import prompt_clusters
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.manifest import make_manifest
 from curate.pipeline.plan import Plan
@@ -33,6 +35,8 @@ from curate.write.output import OutputConfig
 from curate.write.run_files import DROPPED, KEPT, PAIRS, REJECTED, SCORES, as_read, keeps_pairs
 from curate.write.run_folder import staged
 from curate.write.shards import write_files, write_frame, write_json, write_shards
+from curate.write.split_shards import write_split_shards
+from curate.write.splits import SPLIT, SPLITS, assign_splits, split_facts
 
 
 def write_run(
@@ -59,7 +63,8 @@ def write_run(
     plan.export.parts = held_by(plan.export, output.file_type).intersection(parts)
     lost = loss_told(plan.export, parts, output.file_type)
     with staged(folder, overwrite) as stage, progress.task("write", result.rows_in) as task:
-        shards = _write_pairs(plan, result, stage, output, task)
+        splits = _splits(config, result.kept, progress, workspace)
+        shards = _write_pairs(plan, result, splits, stage, output, task)
         write_frame(with_origins(result.scores, pairs.origins), stage / SCORES)
         write_frame(pairs.rejected, stage / REJECTED)
         report = StepRecord(
@@ -79,8 +84,13 @@ def write_run(
             "parts": dict(parts),
             "lost": unheld(plan.export, parts, output.file_type),
         }
+        if splits is not None:
+            files["splits"] = split_facts(result.kept, splits)
+            ids = result.kept.select("pair_id")
+            write_frame(ids.with_columns(splits.alias(SPLIT)), stage / SPLITS)
         manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
-        advice = Advice(smoothing(manifest), KEPT, output.file_type)
+        names = tuple(output.splits or ())
+        advice = Advice(smoothing(manifest), KEPT, output.file_type, names)
         write_files(plan.export.files(advice), stage)
         write_files({"README.md": make_card(manifest, advice, lost=lost)}, stage)
         if result.prompt_map is not None:
@@ -100,14 +110,51 @@ def write_run(
     return replace(result, steps=steps, folder=folder)
 
 
+def _splits(
+    config: PipelineConfig, kept: pl.DataFrame, progress: Progress, workspace: Workspace | None
+) -> pl.Series | None:
+    """The split of each kept pair, None where none are wanted.
+
+    Raises:
+        CurateError: a split would be empty.
+    """
+    shares = config.output.splits
+    if shares is None:
+        return None
+    prompts, clusters = prompt_clusters(kept, progress, workspace)
+    found = assign_splits(prompts, clusters, shares, config.seed)
+    empty = [name for name in shares if not (found == name).any()]
+    if empty:
+        raise CurateError(
+            "a split would be empty",
+            where="output.splits",
+            found=f"'{empty[0]}' of {len(np.unique(prompts)):,} prompts in "
+            f"{len(np.unique(clusters)):,} clusters of nearly equal ones",
+            fix="give it a larger share, or keep more pairs",
+        )
+    return found
+
+
 def _write_pairs(
-    plan: Plan, result: Result, stage: Path, output: OutputConfig, task: Task
+    plan: Plan,
+    result: Result,
+    splits: pl.Series | None,
+    stage: Path,
+    output: OutputConfig,
+    task: Task,
 ) -> list[dict[str, Any]]:
     """Kept pairs in the trainer's form and as pair table, and dropped ones."""
     size = output.rows_per_shard
-    kept = plan.export.stream(_parts(result.kept, task))
-    shards = write_shards(kept, stage / KEPT, output.file_type, size)
-    if not keeps_pairs(output.format, output.file_type):
+    if splits is None:
+        kept = plan.export.stream(_parts(result.kept, task))
+        shards = write_shards(kept, stage / KEPT, output.file_type, size)
+    else:
+        streams = {
+            name: plan.export.stream(_parts(result.kept.filter(splits == name), task))
+            for name in output.splits or {}
+        }
+        shards = write_split_shards(streams, stage / KEPT, output.file_type, size)
+    if not keeps_pairs(output.format, output.file_type, splits is not None):
         write_shards(_parts(result.kept), stage / PAIRS, "parquet", size)
     write_shards(_parts(result.dropped, task), stage / DROPPED, "parquet", size)
     return shards

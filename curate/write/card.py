@@ -48,7 +48,8 @@ def _metadata(rows: int, advice: Advice, license: str | None) -> str:
     front["tags"] = ["preference", "dpo", "reward-model", "curated"]
     front["size_categories"] = [_size(rows)]
     if advice.file_type != "dataset":
-        files = [{"split": "train", "path": advice.shards}]
+        splits = advice.splits or (advice.train,)
+        files = [{"split": name, "path": advice.glob(name)} for name in splits]
         front["configs"] = [{"config_name": "default", "data_files": files}]
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---"
 

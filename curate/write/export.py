@@ -23,7 +23,8 @@ from curate.write.exports.parts import check_held, held_by, loss_told
 from curate.write.manifest import MANIFEST, smoothing
 from curate.write.run_files import KEPT, RunFiles, is_run
 from curate.write.run_folder import staged
-from curate.write.shards import ShardWriter, write_files, write_json
+from curate.write.shards import write_files, write_json, write_shards
+from curate.write.split_shards import write_split_shards
 
 MARK = "export.json"
 """The file that marks a finished export."""
@@ -134,28 +135,40 @@ class _Attempt:
         target, run, form = self._target, self._run, self._form
         total = run.rows_kept if run else None
         with staged(self._folder, overwrite, MARK) as stage:
-            with (
-                ShardWriter(stage / KEPT, target.file_type, target.rows_per_shard) as writer,
-                self._progress.task("export", total) as task,
-            ):
-                for rows in form.stream(self._told(task)):
-                    writer.write(rows)
+            with self._progress.task("export", total) as task:
+                shards = self._shards(stage / KEPT, task)
             self._check()
             manifest = run.manifest if run else self._manifest()
-            advice = Advice(smoothing(manifest), KEPT, target.file_type)
+            names = tuple(self._names())
+            advice = Advice(smoothing(manifest), KEPT, target.file_type, names)
             lost = loss_told(form, self._parts, target.file_type)
             card = make_card(manifest, advice, target.license, lost)
             write_files(form.files(advice) | {"README.md": card}, stage)
             notes = (*self._counts.pop("notes", ()), *self._warnings.merged(), *lost)
-            found = Exported(self._folder, self._pairs, writer.shards, notes)
+            found = Exported(self._folder, self._pairs, shards, notes)
             write_json(_mark(target, found, manifest, self._parts), stage / MARK)
         return found
 
-    def _told(self, task: Task) -> Iterator[pl.DataFrame]:
-        """The pairs, counted, with what they hold."""
+    def _shards(self, folder: Path, task: Task) -> list[dict[str, Any]]:
+        """Shards of all pairs, or of each split that the run made."""
+        kind, size = self._target.file_type, self._target.rows_per_shard
+        splits = self._run.splits() if self._run else None
+        if splits is None:
+            rows = self._form.stream(self._told(task))
+            return write_shards(rows, folder, kind, size)
+        ids = {name: splits.filter(split=name)["pair_id"] for name in self._names()}
+        streams = {name: self._form.stream(self._told(task, own)) for name, own in ids.items()}
+        return write_split_shards(streams, folder, kind, size)
+
+    def _names(self) -> list[str]:
+        return list(self._run.manifest["output"].get("splits", ())) if self._run else []
+
+    def _told(self, task: Task, ids: pl.Series | None = None) -> Iterator[pl.DataFrame]:
+        """The pairs, of these ids alone where some are given, counted, with what they hold."""
         run = self._run
         source = run.kept() if run else _read(self._place, self._counts, self._progress)
-        for batch in read_ahead(source):
+        for whole in read_ahead(source):
+            batch = whole if ids is None else whole.filter(pl.col("pair_id").is_in(ids.implode()))
             parts = found_parts(batch)
             if not parts.keys() <= self._known:
                 raise _MorePartsError(frozenset(parts))

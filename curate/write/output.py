@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from curate.data.local_path import local_folder
 from curate.data.section import Section
+from curate.write.splits import check_shares
 
 FileType = Literal["parquet", "jsonl", "dataset"]
 
@@ -26,6 +27,11 @@ class OutputConfig(Section):
         description="Go on where the format has no place for parts of the data (tool calls, "
         "images...); what is lost is counted.",
     )
+    splits: dict[str, float] | None = Field(
+        None,
+        description="Shares of the prompts by split, the one to train on first, such as {train: "
+        "0.98, test: 0.02}; nearly equal prompts go to the same one.",
+    )
     rows_per_shard: int = Field(100_000, ge=1, description="Rows in one shard at most.")
     report: bool = Field(True, description="Write report.html, the run as a page to look at.")
     columns: dict[str, str] = Field(
@@ -37,6 +43,11 @@ class OutputConfig(Section):
     @classmethod
     def _local(cls, value: str) -> str:
         return str(local_folder(value))
+
+    @field_validator("splits")
+    @classmethod
+    def _whole(cls, shares: dict[str, float] | None) -> dict[str, float] | None:
+        return shares if shares is None else check_shares(shares)
 
     @field_validator("columns", mode="before")
     @classmethod

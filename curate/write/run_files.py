@@ -16,15 +16,16 @@ from curate.errors import CurateError
 from curate.store.workspace import Workspace
 from curate.write.contents import Contents, is_ours
 from curate.write.manifest import MANIFEST
+from curate.write.splits import SPLITS
 
 KEPT, PAIRS, DROPPED = "kept", "pairs", "dropped"
 SCORES, REJECTED = "scores.parquet", "rejected_rows.parquet"
 _BATCH_ROWS = 8192
 
 
-def keeps_pairs(format: str, file_type: str) -> bool:
+def keeps_pairs(format: str, file_type: str, split: bool) -> bool:
     """Whether `kept/` itself holds the pair table, so that `pairs/` is not written."""
-    return format == "pairs" and file_type == "parquet"
+    return format == "pairs" and file_type == "parquet" and not split
 
 
 def is_run(path: str | Path) -> bool:
@@ -52,7 +53,8 @@ class RunFiles:
         contents.check()
         self.manifest: dict[str, Any] = contents.data
         output = self._checked_output()
-        inside = KEPT if keeps_pairs(output["format"], output["file_type"]) else PAIRS
+        whole = keeps_pairs(output["format"], output["file_type"], bool(output.get("splits")))
+        inside = KEPT if whole else PAIRS
         self._pairs = self.folder / inside
         if not self._pairs.is_dir():
             raise CurateError(
@@ -86,6 +88,11 @@ class RunFiles:
     def kept(self) -> Iterator[pl.DataFrame]:
         """The kept pairs as the pair table, a few thousand rows at a time."""
         return _frames(self._pairs)
+
+    def splits(self) -> pl.DataFrame | None:
+        """pair_id and split of the kept pairs; None where the run has none."""
+        path = self.folder / SPLITS
+        return pl.read_parquet(path) if path.is_file() else None
 
     def dropped(self) -> Iterator[pl.DataFrame]:
         """The dropped pairs as read, with drop_step and drop_reason."""

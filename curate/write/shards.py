@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
@@ -33,11 +34,15 @@ class ShardWriter:
         file_type: "parquet" or "jsonl"; "dataset" turns the parquet files into a saved DatasetDict
             with the split `train` at the end.
         rows_per_shard: rows in one file at most.
+        root: from which paths of shards are told; default the folder above.
     """
 
-    def __init__(self, folder: Path, file_type: str, rows_per_shard: int) -> None:
+    def __init__(
+        self, folder: Path, file_type: str, rows_per_shard: int, root: Path | None = None
+    ) -> None:
         folder.mkdir()
         self._folder, self._file_type, self._size = folder, file_type, rows_per_shard
+        self._root = root or folder.parent
         self._ending = "jsonl" if file_type == "jsonl" else "parquet"
         self._file: IO[bytes] | None = None
         self._parquet: parquet.ParquetWriter | None = None
@@ -75,7 +80,8 @@ class ShardWriter:
         path = self._folder / f"part-{len(self.shards):05d}.{self._ending}"
         # Through a Python file, so that a full disk is an OSError with its number.
         self._file = path.open("wb")
-        self.shards.append({"path": f"{self._folder.name}/{path.name}", "rows": 0, "bytes": 0})
+        place = path.relative_to(self._root).as_posix()
+        self.shards.append({"path": place, "rows": 0, "bytes": 0})
 
     def _append(self, rows: pl.DataFrame) -> None:
         assert self._file is not None
@@ -102,25 +108,38 @@ class ShardWriter:
         self._file.close()
         self._file = self._parquet = None
         last = self.shards[-1]
-        last["bytes"] = (self._folder.parent / last["path"]).stat().st_size
+        last["bytes"] = (self._root / last["path"]).stat().st_size
 
     def _as_dataset(self) -> None:
-        """The parquet files as a folder of `DatasetDict.save_to_disk`, through memory maps."""
-        from datasets import Dataset, DatasetDict
-        from datasets.utils.logging import disable_progress_bar
-
-        disable_progress_bar()
+        """The parquet files as a folder of `DatasetDict.save_to_disk`."""
         raw = self._folder.with_name(f".{self._folder.name}.parquet")
         self._folder.rename(raw)
-        files = [str(raw / Path(shard["path"]).name) for shard in self.shards]
-        made = Dataset.from_parquet(files, cache_dir=str(raw / "cache"))
-        DatasetDict({_SPLIT: made}).save_to_disk(str(self._folder))
+        files = {_SPLIT: [raw / Path(shard["path"]).name for shard in self.shards]}
+        self.shards = save_dataset(files, self._folder, self._root)
         shutil.rmtree(raw)
-        written = sorted((self._folder / _SPLIT).glob("*.arrow"))
-        self.shards = [
-            {"path": f"{self._folder.name}/{_SPLIT}/{path.name}", "bytes": path.stat().st_size}
-            for path in written
-        ]
+
+
+def save_dataset(files: dict[str, list[Path]], folder: Path, root: Path) -> list[dict[str, Any]]:
+    """Write parquet files, by split, as `DatasetDict.save_to_disk` does, through memory maps.
+
+    Returns:
+        Path (from `root`) and bytes of each file of rows.
+    """
+    from datasets import Dataset, DatasetDict
+    from datasets.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
+        made = {
+            split: Dataset.from_parquet([str(f) for f in some], cache_dir=f"{cache}/{split}")
+            for split, some in files.items()
+        }
+        DatasetDict(made).save_to_disk(str(folder))
+    return [
+        {"path": path.relative_to(root).as_posix(), "bytes": path.stat().st_size}
+        for split in files
+        for path in sorted((folder / split).glob("*.arrow"))
+    ]
 
 
 def write_shards(

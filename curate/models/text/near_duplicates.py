@@ -102,6 +102,31 @@ class Sketches:
                     kept.setdefault(bucket, []).append(item)
         return found
 
+    def clusters(self, threshold: float) -> NDArray[np.int64]:
+        """Number of each item's cluster, that of its first item; (items,).
+
+        Items whose `similarity` reaches the threshold are in one cluster, and so is whatever hangs
+        together with them.
+        """
+        root = np.arange(self._items, dtype=np.int64)
+
+        def find(item: int) -> int:
+            while root[item] != item:
+                root[item] = root[root[item]]
+                item = int(root[item])
+            return item
+
+        seen: dict[int, list[int]] = {}
+        for item, buckets in self._sharing(threshold):
+            for other in sorted({o for bucket in buckets for o in seen.get(bucket, ())}):
+                first, second = find(item), find(other)
+                # Comparing costs more than looking whether they hang together already.
+                if first != second and self.similarity(item, other) >= threshold:
+                    root[max(first, second)] = min(first, second)
+            for bucket in buckets:
+                seen.setdefault(bucket, []).append(item)
+        return np.array([find(item) for item in range(self._items)], dtype=np.int64)
+
     def _sharing(self, threshold: float) -> Iterator[tuple[int, list[int]]]:
         """Items that share a band with another one, in order, and numbers of those bands."""
         # The index needs two bands at least, which a threshold near 1 would not give.

@@ -50,6 +50,8 @@ class Axolotl(Export):
         if TOOLS in self.parts:
             entry["field_tools"] = TOOLS
         config: dict[str, Any] = {"rl": "dpo", "datasets": [entry]}
+        if advice.held_out is not None:
+            config["test_datasets"] = [entry | {"path": advice.held_out}]
         if advice.epsilon is not None:
             config["dpo_label_smoothing"] = advice.epsilon
         return {"axolotl.yaml": config}

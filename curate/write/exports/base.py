@@ -23,13 +23,15 @@ class Advice:
     Attributes:
         label_smoothing: share of wrong labels that is left: the epsilon of cDPO and rDPO; None
             where nobody estimated it.
-        kept: path of the shards, from the folder in which the advice is written.
+        root: path of the shards, from the folder in which the advice is written.
         file_type: "parquet", "jsonl" or "dataset".
+        splits: names of the splits, the one to train on first; empty: all pairs are to train on.
     """
 
     label_smoothing: float | None = None
-    kept: str = "kept"
+    root: str = "kept"
     file_type: str = "parquet"
+    splits: tuple[str, ...] = ()
 
     @property
     def epsilon(self) -> float | None:
@@ -42,10 +44,36 @@ class Advice:
         return {"jsonl": "json", "dataset": "arrow"}.get(self.file_type, "parquet")
 
     @property
+    def train(self) -> str:
+        """The split to train on."""
+        return self.splits[0] if self.splits else "train"
+
+    @property
+    def kept(self) -> str:
+        """Path of the shards to train on."""
+        return f"{self.root}/{self.train}" if self.splits else self.root
+
+    @property
+    def others(self) -> dict[str, str]:
+        """Paths of the shards of the other splits, by name."""
+        return {name: f"{self.root}/{name}" for name in self.splits[1:]}
+
+    @property
+    def held_out(self) -> str | None:
+        """Path of the shards to validate on while training: the first of the others."""
+        return next(iter(self.others.values()), None)
+
+    @property
     def shards(self) -> str:
-        """Glob of the shards."""
-        inside = "train/*.arrow" if self.file_type == "dataset" else f"*.{self.file_type}"
-        return f"{self.kept}/{inside}"
+        """Glob of the shards to train on."""
+        return self.glob(self.train)
+
+    def glob(self, split: str) -> str:
+        """Glob of a split's shards."""
+        if self.file_type == "dataset":
+            return f"{self.root}/{split}/*.arrow"
+        inside = f"{split}/" if self.splits else ""
+        return f"{self.root}/{inside}*.{self.file_type}"
 
 
 def carried(pairs: pl.DataFrame) -> list[str]:

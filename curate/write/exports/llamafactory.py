@@ -82,7 +82,8 @@ class LLaMAFactory(Export):
             "ranking": True,
             "columns": columns,
         }
-        made: dict[str, Any] = {"dataset_info.json": {"curated": entry}}
+        others = {f"curated_{n}": entry | {"file_name": p} for n, p in advice.others.items()}
+        made: dict[str, Any] = {"dataset_info.json": {"curated": entry} | others}
         if advice.epsilon is not None:
             made["llamafactory.yaml"] = {
                 "stage": "dpo",

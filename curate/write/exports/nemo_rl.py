@@ -39,4 +39,8 @@ class NeMoRL(Export):
         """The part of NeMo-RL's configuration that reads the first shard."""
         shard = f"{advice.kept}/part-00000.{advice.file_type}"
         train = {"dataset_name": "PreferenceDataset", "data_path": shard}
-        return {"nemo_rl.yaml": {"data": {"train": train}}}
+        data = {"train": train}
+        if advice.held_out is not None:
+            first = f"{advice.held_out}/part-00000.{advice.file_type}"
+            data["validation"] = train | {"data_path": first}
+        return {"nemo_rl.yaml": {"data": data}}

@@ -45,6 +45,9 @@ class OpenRLHF(Export):
             "data.rejected_key": "rejected",
             "data.apply_chat_template": True,
         }
+        if advice.held_out is not None:
+            # A folder of files has the split "train", whatever it holds.
+            arguments |= {"eval.dataset": advice.held_out, "eval.split": "train"}
         if advice.epsilon is not None:
             arguments["model.label_smoothing"] = advice.epsilon
         return {"openrlhf.yaml": arguments}

@@ -50,6 +50,8 @@ class Swift(Export):
     def files(self, advice: Advice) -> dict[str, Any]:
         """The arguments of `swift rlhf` that read the shards."""
         arguments: dict[str, Any] = {"rlhf_type": "dpo", "dataset": [advice.kept]}
+        if advice.held_out is not None:
+            arguments["val_dataset"] = [advice.held_out]
         if advice.epsilon is not None:
             arguments["label_smoothing"] = advice.epsilon
         return {"swift.yaml": arguments}

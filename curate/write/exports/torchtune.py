@@ -34,4 +34,7 @@ class Torchtune(Export):
             "data_files": advice.shards,
             "split": "train",
         }
-        return {"torchtune.yaml": {"dataset": entry}}
+        config = {"dataset": entry}
+        if advice.splits[1:]:
+            config["dataset_val"] = entry | {"data_files": advice.glob(advice.splits[1])}
+        return {"torchtune.yaml": config}

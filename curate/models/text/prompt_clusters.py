@@ -1,0 +1,45 @@
+"""Prompts that are nearly the same, as clusters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.data.hashes import numbers_by_appearance, prompt_keys
+from curate.data.table import BATCH_ROWS, batches, messages_text
+from curate.models.text.near_duplicates import Sketches
+from curate.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.steps.context import Progress
+
+SIMILAR = 0.8
+"""Jaccard similarity of three-word shingles from which on two prompts are nearly the same."""
+
+
+def prompt_clusters(
+    pairs: pl.DataFrame,
+    progress: Progress,
+    workspace: Workspace | None = None,
+    threshold: float = SIMILAR,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number of each pair's prompt, and of its cluster; both (pairs,), by first appearance.
+
+    Clusters are connected components: two prompts are in one where a chain of nearly equal prompts
+    leads from one to the other. Candidates are found by MinHash: a pair of prompts just above the
+    threshold can be missed.
+    """
+    numbers, first = numbers_by_appearance(prompt_keys(pairs))
+    sketches = Sketches(("prompt",), len(first), workspace or Workspace())
+    with progress.task("prompt clusters", len(first)) as task:
+        for rows in batches(len(pairs), BATCH_ROWS):
+            own = first[slice(*np.searchsorted(first, [rows.start, rows.stop]))]
+            if len(own):
+                texts = pairs[rows][own - rows.start]
+                sketches.add(texts.select(messages_text("prompt").alias("prompt")))
+                task.advance(len(own))
+    return numbers, sketches.clusters(threshold)[numbers]

@@ -1,0 +1,48 @@
+"""Shards of several splits: a folder for each, or one DatasetDict."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.write.shards import ShardWriter, save_dataset
+
+
+def write_split_shards(
+    streams: Mapping[str, Iterable[pl.DataFrame]],
+    folder: Path,
+    file_type: str,
+    rows_per_shard: int,
+) -> list[dict[str, Any]]:
+    """Write `<folder>/<split>/part-00000` and on for each split, one after the other.
+
+    Args:
+        streams: rows of each split, part by part.
+        folder: to be made.
+        file_type: as of `ShardWriter`; "dataset" makes one DatasetDict of all splits.
+        rows_per_shard: rows in one file at most.
+
+    Returns:
+        Split, path (from the folder above) and bytes of each shard, and rows where they are known.
+    """
+    as_dataset = file_type == "dataset"
+    place = folder.with_name(f".{folder.name}.parquet") if as_dataset else folder
+    place.mkdir()
+    found: list[dict[str, Any]] = []
+    files: dict[str, list[Path]] = {}
+    kind = "parquet" if as_dataset else file_type
+    for split, rows in streams.items():
+        with ShardWriter(place / split, kind, rows_per_shard, root=folder.parent) as writer:
+            for part in rows:
+                writer.write(part)
+        found += [{"split": split} | shard for shard in writer.shards]
+        files[split] = [folder.parent / shard["path"] for shard in writer.shards]
+    if not as_dataset:
+        return found
+    saved = save_dataset(files, folder, folder.parent)
+    shutil.rmtree(place)
+    return [{"split": Path(shard["path"]).parts[-2]} | shard for shard in saved]

@@ -1,0 +1,94 @@
+"""Which split each kept pair goes to: whole clusters of prompts, never across."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.data.hashes import prompt_keys
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SPLITS = "splits.parquet"
+SPLIT = "split"
+_NAME = re.compile(r"\w+(\.\w+)*")
+_EXACT = 1e-6
+
+
+def check_shares(shares: dict[str, float]) -> dict[str, float]:
+    """The shares of splits; raises ValueError where they make no whole.
+
+    Raises:
+        ValueError: fewer than two splits, a share that is none, a sum other than 1, a wrong name.
+    """
+    if len(shares) < 2:
+        raise ValueError("give two splits or more, such as {train: 0.98, test: 0.02}")
+    wrong = [name for name in shares if not _NAME.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"a split's name is of letters, digits and _, not {wrong[0]!r}")
+    if min(shares.values()) <= 0 or abs(sum(shares.values()) - 1.0) > _EXACT:
+        raise ValueError(f"shares are above 0 and add up to 1, not to {sum(shares.values()):g}")
+    return shares
+
+
+def assign_splits(
+    prompts: NDArray[np.int64],
+    clusters: NDArray[np.int64],
+    shares: dict[str, float],
+    seed: int,
+) -> pl.Series:
+    """The split of each pair, (pairs,).
+
+    Sizes are counted in prompts and met to a prompt: clusters of several prompts go first, each to
+    the split that lacks most; then single prompts, in an order drawn by the seed, fill up exactly.
+
+    Args:
+        prompts: (pairs,) number of each pair's prompt.
+        clusters: (pairs,) number of its cluster; pairs of one cluster go to one split.
+        shares: of the prompts, by name of the split.
+        seed: of the order.
+    """
+    names = list(shares)
+    number, inverse = np.unique(clusters, return_inverse=True)
+    distinct = np.unique(np.stack([inverse, prompts]), axis=1)
+    sizes = np.bincount(distinct[0], minlength=len(number))
+    left = _counts(int(sizes.sum()), list(shares.values()))
+    drawn = np.random.default_rng(seed).permutation(len(number))
+    order = drawn[np.argsort(-sizes[drawn], kind="stable")]
+    split = np.empty(len(number), dtype=np.int64)
+    for cluster in order[sizes[order] > 1]:
+        split[cluster] = int(np.argmax(left))
+        left[split[cluster]] -= sizes[cluster]
+    single = order[sizes[order] == 1]
+    split[single] = _filled(left, len(single))
+    return pl.Series(SPLIT, names, dtype=pl.String).gather(split[inverse])
+
+
+def _counts(total: int, shares: list[float]) -> NDArray[np.int64]:
+    """Whole numbers that add up to the total, by the largest remainder."""
+    wanted = np.array(shares) * total
+    counts = np.floor(wanted + _EXACT).astype(np.int64)
+    lacking = np.argsort(-(wanted - counts), kind="stable")[: total - int(counts.sum())]
+    counts[lacking] += 1
+    return counts
+
+
+def _filled(left: NDArray[np.int64], singles: int) -> NDArray[np.int64]:
+    """The split of each single prompt; a split that large clusters overfilled gets none."""
+    wanted = np.maximum(left, 0)
+    while wanted.sum() > singles:
+        wanted[int(np.argmax(wanted))] -= 1
+    return np.repeat(np.arange(len(wanted)), wanted)
+
+
+def split_facts(kept: pl.DataFrame, splits: pl.Series) -> dict[str, dict[str, int]]:
+    """Pairs and prompts of each split."""
+    keys = pl.DataFrame({SPLIT: splits, "prompt": prompt_keys(kept)})
+    found = keys.group_by(SPLIT, maintain_order=True).agg(
+        pairs=pl.len(), prompts=pl.col("prompt").n_unique()
+    )
+    return {str(name): {"pairs": n, "prompts": p} for name, n, p in found.iter_rows()}
