@@ -19,6 +19,7 @@ from curate import (
     check_readable,
     suggestion,
 )
+from curate.data.table import dense_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +43,9 @@ class TOPSISParams(MissingParams):
         None, description="Weight of each criterion; default equal. Only their ratios count."
     )
     keep: float = Field(1.0, ge=0, le=1, description="Share of the ranked pairs that is kept.")
+    by: str | None = Field(
+        None, description="Column within whose equal values pairs are ranked: source, annotator..."
+    )
     normalisation: Normalisation = Field(
         "vector",
         description="vector (the textbook's: by the column's norm) or rank (one outlier cannot set "
@@ -77,7 +81,8 @@ class TOPSIS(Filter[TOPSISParams]):
 
     def reads(self) -> tuple[str, ...]:
         """The criteria."""
-        return tuple(self.params.criteria)
+        by = () if self.params.by is None else (self.params.by,)
+        return (*self.params.criteria, *by)
 
     def adds(self) -> tuple[Column, ...]:
         """The closeness."""
@@ -94,9 +99,12 @@ class TOPSIS(Filter[TOPSISParams]):
         signs = np.array([1.0 if d == "max" else -1.0 for d in p.criteria.values()])
         weights = np.array([1.0 if not p.weights else p.weights.get(c, 0.0) for c in p.criteria])
         score = np.full(len(pairs), np.nan)
-        score[whole.to_numpy()] = closeness(
-            values.filter(whole).to_numpy(), signs, weights, p.normalisation
-        )
+        group = np.zeros(len(pairs), dtype=np.int64)
+        if p.by is not None:
+            group = dense_numbers(pairs[p.by].cast(pl.String).fill_null("(none)"))
+        for number in np.unique(group):
+            rows = whole.to_numpy() & (group == number)
+            score[rows] = closeness(values.filter(rows).to_numpy(), signs, weights, p.normalisation)
         lacks = pl.concat_str(
             [pl.when(pl.col(c).is_null()).then(pl.lit(f"{c} is missing")) for c in p.criteria],
             separator=", ",
@@ -106,12 +114,17 @@ class TOPSIS(Filter[TOPSISParams]):
             score=pl.Series(score).fill_nan(None),
             status=pl.when(whole).then(pl.lit("ok")).otherwise(lacks),
         )
-        ranks = best_first(added["score"], "max")
-        wanted = round(p.keep * int(whole.sum()))
-        judged = added.with_columns(rank=ranks).select(
-            keep=(pl.col("rank") <= wanted).fill_null(p.missing == "keep"),
+        # The rank within the group, in the order of all.
+        ranked = pl.DataFrame({"g": group}).with_columns(
+            best_first(added["score"], "max").alias("r"), status=added["status"]
+        )
+        ranked = ranked.with_columns(
+            rank=pl.col("r").rank("ordinal").over("g"), of=pl.col("r").count().over("g")
+        ).with_columns(wanted=(p.keep * pl.col("of")).round(mode="half_to_even").cast(pl.Int64))
+        judged = ranked.select(
+            keep=(pl.col("rank") <= pl.col("wanted")).fill_null(p.missing == "keep"),
             reason=pl.when(whole)
-            .then(pl.format("rank {} of {} by TOPSIS, {} kept", "rank", int(whole.sum()), wanted))
+            .then(pl.format("rank {} of {} by TOPSIS, {} kept", "rank", "of", "wanted"))
             .otherwise("status"),
         )
         return FilterResult(judged["keep"], judged["reason"], added)

@@ -69,9 +69,28 @@ def show_result(result: Result) -> None:
     for step in result.steps:
         if "noise" in step.facts:
             out.print(Text(f"wrong labels: {step.facts['noise']['text']}"))
+    _show_sources(result.sources)
     show_warnings(result.warnings)
     if result.folder is not None:
         _show_places(result.folder)
+
+
+def _show_sources(rows: list[dict[str, Any]]) -> None:
+    """What was done to each source of several."""
+    if not rows:
+        return
+    table = Table(title="By source: chosen is longer before and after", title_justify="left")
+    table.add_column("source", overflow="fold")
+    for name in ("pairs", "kept", "before", "after"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("wrong labels", overflow="fold")
+    for row in rows:
+        shares = (row["longer_before"], row["longer_after"])
+        longer = ("" if v is None else f"{v:.0%}" for v in shares)
+        counts = (f"{row['pairs']:,}", f"{row['kept']:,}")
+        noise = str(row.get("noise", "")).partition(" (")[0].partition(": ")[0]
+        table.add_row(escape(row["source"]), *counts, *longer, noise)
+    out.print(table)
 
 
 def _show_places(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import yaml
@@ -70,10 +70,40 @@ class StepConfig(Checked):
         return dict(self.model_extra or {})
 
 
+class SourceConfig(InputConfig):
+    """One source of a mixture."""
+
+    name: str | None = Field(None, description="Of the source; default that of its file.")
+    share: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="Share of its prompts that is taken; 2: every pair twice. Default all.",
+    )
+    weight: float | None = Field(
+        None, gt=0, description="Its pairs in proportion to the other sources' weights."
+    )
+    filters: list[StepConfig] = Field(
+        default_factory=list,
+        description="Filters of this source alone, before the others.",
+    )
+
+    @model_validator(mode="after")
+    def _one_size(self) -> SourceConfig:
+        if self.share is not None and self.weight is not None:
+            raise ValueError("give share or weight, not both")
+        return self
+
+
 class PipelineConfig(Section):
     """A whole pipeline.yaml."""
 
-    input: InputConfig | None = None
+    input: InputConfig | None = Field(
+        None, description="Where the pairs come from; a list is a mixture of sources."
+    )
+    sources: list[SourceConfig] = Field(
+        default_factory=list, description="The sources of a mixture: the same as a list at `input`."
+    )
     embedder: EmbedderConfig = Field(default_factory=EmbedderConfig)
     inference: Inference = Field(default_factory=Inference)
     engine: EngineConfig = Field(default_factory=EngineConfig)
@@ -92,14 +122,41 @@ class PipelineConfig(Section):
         "~/.cache/curate; null: none.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _mixture(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("input"), list):
+            data = data | {"sources": data["input"], "input": None}
+        return data
+
+    @field_validator("sources")
+    @classmethod
+    def _named(cls, sources: list[SourceConfig]) -> list[SourceConfig]:
+        weighed = sum(source.weight is not None for source in sources)
+        if weighed not in (0, len(sources)):
+            raise ValueError("give every source a weight, or none")
+        names = [source.name or _name_of(source) for source in sources]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two sources are called {name!r}: give them names")
+        pairs = zip(sources, names, strict=True)
+        return [source.model_copy(update={"name": name}) for source, name in pairs]
+
     @field_validator("store")
     @classmethod
     def _local(cls, value: str | None) -> str | None:
         return value if value in (None, "auto") else str(local_folder(value or ""))
 
 
+def _name_of(source: SourceConfig) -> str:
+    """The hub's name, or the file's without folders and endings."""
+    place = PurePath((source.path or "").replace("*", "").rstrip("/"))
+    return source.hf or place.name.split(".")[0] or place.parent.name or "source"
+
+
 _SECTIONS: dict[str, type[BaseModel]] = {
     "input": InputConfig,
+    "sources": SourceConfig,
     "embedder": EmbedderConfig,
     "engine": EngineConfig,
     "inference": Inference,
@@ -125,7 +182,9 @@ def parse_config(data: Any, places: Places | None = None) -> PipelineConfig:
         loc = error.errors()[0]["loc"]
         section = next((_SECTIONS[p] for p in reversed(loc[:-1]) if p in _SECTIONS), PipelineConfig)
         mistake = parameter_error(error, list(section.model_fields), "")
-        mistake.where = places.describe(loc)
+        # A mixture stands at `input` in the file.
+        mixed = isinstance(data.get("input"), list) and loc[:1] == ("sources",)
+        mistake.where = places.describe(("input", *loc[1:]) if mixed else loc)
         raise CurateError(
             mistake.problem,
             where=mistake.where,
@@ -160,5 +219,12 @@ def load_config(path: str | Path) -> tuple[PipelineConfig, Places]:
 
 def dump_config(config: PipelineConfig) -> str:
     """The configuration as YAML, defaults included."""
-    text: str = yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
+    text: str = yaml.safe_dump(config_data(config), sort_keys=False)
     return text
+
+
+def config_data(config: PipelineConfig) -> dict[str, Any]:
+    """The configuration as plain data, defaults included; a mixture stands at `input`."""
+    data: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
+    sources = data.pop("sources")
+    return {"input": sources} | data if sources else data

@@ -69,11 +69,20 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
 def _run_filter(
     step: FilterStep, left: pl.DataFrame, index: str, context: Context
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None, StepRecord]:
-    """Apply a filter to the pairs of which its scores tell anything; the others are kept as is."""
-    silent = left.filter(_silent(step, left))
+    """Apply a filter to the pairs that it is about; the others are kept as is.
+
+    Those are pairs of other sources, where it is a source's own, and pairs of which the scores that
+    it reads tell nothing.
+    """
+    others = pl.repeat(False, len(left), eager=True)
+    if step.source is not None:
+        others = left["source"].ne_missing(step.source)
+    mute = _silent(step, left) & ~others
+    silent = left.filter(mute | others)
     if silent.is_empty():
         return _apply(step, left, index, context)
-    told = f"'{step.name}' keeps {len(silent):,} of {len(left):,} pairs as is: {NOTHING_LEARNT}"
+    count = int(mute.sum())
+    told = f"'{step.name}' keeps {count:,} of {len(left):,} pairs as is: {NOTHING_LEARNT}"
     acting = left.join(silent.select(index), on=index, how="anti", maintain_order="left")
     columns = step.filter.adds()
     if acting.is_empty():
@@ -92,8 +101,8 @@ def _run_filter(
         record,
         rows_in=len(left),
         rows_out=record.rows_out + len(silent),
-        facts=record.facts | {"kept_as_is": len(silent)},
-        warnings=(told, *record.warnings),
+        facts=record.facts | ({"kept_as_is": count} if count else {}),
+        warnings=(*([told] if count else ()), *record.warnings),
     )
     return kept, gone, added, record
 

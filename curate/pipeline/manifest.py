@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from curate.errors import mask
-from curate.pipeline.config import PipelineConfig
+from curate.pipeline.config import PipelineConfig, config_data
 from curate.pipeline.plan import Plan
 from curate.steps.step_record import StepRecord
 from curate.versions import versions
@@ -32,7 +32,7 @@ def make_manifest(
         "platform": platform.platform(),
         "seed": config.seed,
         # Whoever gets the folder, or the card made from it, must not get credentials.
-        "config": mask(config.model_dump(mode="json", exclude_none=True)),
+        "config": mask(config_data(config)),
         "input": source,
         "rows": rows,
         "steps": [asdict(step) for step in steps],

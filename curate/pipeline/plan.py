@@ -15,6 +15,8 @@ from curate.steps.registry import build, filter_class, scorer_class
 from curate.write.exports import WEIGHT, Export, get_export
 
 EXTRA_PREFIX = "extra."
+_CARRIED = ("source", "annotator", "strength")
+"""Columns of the pair table that shards may carry under their own names."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,17 @@ class ScorerStep:
 
 @dataclass(frozen=True)
 class FilterStep:
-    """A filter under the name that reports use."""
+    """A filter under the name that reports use.
+
+    Attributes:
+        name: in reports.
+        filter: as configured.
+        source: the source of a mixture on which alone it acts; None: on all pairs.
+    """
 
     name: str
     filter: Filter[Any]
+    source: str | None = None
 
     def columns(self) -> tuple[Column, ...]:
         """The columns that the filter adds, named `<step>.<metric>`."""
@@ -101,15 +110,24 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
     places = places or Places("pipeline", {})
     taken: set[str] = set()
     scorers = []
-    for where, name, step in _named(config.scorers, "scorers", places, taken):
+    for where, name, step in _named(config.scorers, ("scorers",), places, taken):
         cls = scorer_class(step.type, where)
         scorers.append(ScorerStep(name, build(cls, step.parameters, where)))
     filters = []
-    for where, name, step in _named(config.filters, "filters", places, taken):
+    for number, source in enumerate(config.sources):
+        section = ("input", number, "filters")
+        prefix = f"{source.name}/"
+        for where, name, step in _named(source.filters, section, places, taken, prefix):
+            cls_f = filter_class(step.type, where)
+            made = FilterStep(name, build(cls_f, step.parameters, where), source.name)
+            filters.append((where, made))
+    for where, name, step in _named(config.filters, ("filters",), places, taken):
         cls_f = filter_class(step.type, where)
         filters.append((where, FilterStep(name, build(cls_f, step.parameters, where))))
     extras = _check_columns(scorers, filters)
     export = get_export(config.output.format, places.describe(("output", "format")))
+    own = [name for name, column in config.output.columns.items() if name == column in _CARRIED]
+    export.carries = tuple(name for name in own if name not in export.reserved)
     plan = Plan(
         tuple(scorers),
         tuple(f for _, f in filters),
@@ -123,18 +141,22 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
 
 
 def _named(
-    steps: list[StepConfig], section: str, places: Places, taken: set[str]
+    steps: list[StepConfig],
+    section: tuple[str | int, ...],
+    places: Places,
+    taken: set[str],
+    prefix: str = "",
 ) -> Iterable[tuple[str, str, StepConfig]]:
     """Place, name and configuration of each step; a type used again gets `-2`, `-3`..."""
     for index, step in enumerate(steps):
-        where = places.describe((section, index))
+        where = places.describe((*section, index))
         if step.name in taken:
             fix = "give the second one another name"
             raise CurateError("a step's name is taken", where=where, found=repr(step.name), fix=fix)
-        name, number = step.name or step.type, 1
+        name, number = step.name or f"{prefix}{step.type}", 1
         while name in taken:
             number += 1
-            name = f"{step.type}-{number}"
+            name = f"{prefix}{step.type}-{number}"
         taken.add(name)
         yield where, name, step
 
@@ -156,10 +178,12 @@ def _check_columns(
 
 def _check_carried(plan: Plan, where: str) -> None:
     """Refuse columns that no step makes, and names that the shards have already."""
-    known = [c.name for c in plan.columns()]
+    known = [*_CARRIED, *(c.name for c in plan.columns())]
     for name, column in plan.carried.items():
         if column not in known:
             _unknown_column(column, known, where, "the shards carry an unknown column")
+        if name == column and name in _CARRIED and name not in plan.export.reserved:
+            continue
         if name in (*PAIR_COLUMNS, *plan.export.reserved, WEIGHT):
             fix = "give it another name: NAME: COLUMN"
             raise CurateError("the column's name is taken", where=where, found=repr(name), fix=fix)

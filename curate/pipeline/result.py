@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ class Result:
         steps: what each step did.
         prompt_map: places of prompts in the plane for the report, where the run had embeddings.
         folder: where the run was written, None for a run in memory.
+        sources: of several sources, what was done to each; see `by_source`.
     """
 
     scores: pl.DataFrame
@@ -38,6 +39,7 @@ class Result:
     steps: list[StepRecord]
     prompt_map: pl.DataFrame | None = None
     folder: Path | None = None
+    sources: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def rows_in(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,12 @@ from curate.data.found_parts import found_parts
 from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.models.embed.frame import embed_frame, embed_texts
+from curate.pipeline.by_source import by_source
 from curate.pipeline.config import PipelineConfig, load_config, parse_config
 from curate.pipeline.engines import make_engine
 from curate.pipeline.engines.base import Engine
 from curate.pipeline.filtering import Filtered, run_filters
+from curate.pipeline.mixture import SourceFacts, read_mixture
 from curate.pipeline.plan import Plan, make_plan
 from curate.pipeline.result import Result
 from curate.pipeline.score_cache import ScoreCache
@@ -62,6 +65,9 @@ class Pipeline:
 
     def read(self, progress: Progress | None = None, limit: int | None = None) -> Pairs:
         """The pairs that the configuration's `input` names; `limit` goes before its own."""
+        if self.config.sources:
+            quiet = progress or SilentProgress()
+            return read_mixture(self.config.sources, self.config.seed, quiet, Workspace(), limit)[0]
         if self.config.input is None:
             raise CurateError(
                 "the pipeline names no input",
@@ -72,8 +78,13 @@ class Pipeline:
         given = dict(self.config.input)
         return read_pairs(**given | {"limit": limit or given["limit"]}, progress=progress)
 
-    def _gather(self, progress: Progress, workspace: Workspace) -> Pairs:
-        """All pairs of the input, in the workspace."""
+    def _gather(self, progress: Progress, workspace: Workspace) -> tuple[Pairs, list[SourceFacts]]:
+        """All pairs of the input, in the workspace, and what was read of each source."""
+        if self.config.sources:
+            return read_mixture(self.config.sources, self.config.seed, progress, workspace)
+        return self._read_one(progress, workspace), []
+
+    def _read_one(self, progress: Progress, workspace: Workspace) -> Pairs:
         if self.config.input is None or workspace.folder is None:
             return self.read(progress)
         return collect_pairs(stream_pairs(**dict(self.config.input), progress=progress), workspace)
@@ -100,18 +111,19 @@ class Pipeline:
         """
         progress = progress or SilentProgress()
         if output is not None:
-            reads = self.config.input.path if self.config.input and pairs is None else None
-            check_free(Path(output), overwrite, reads=reads)
+            for reads in self._paths() if pairs is None else [None]:
+                check_free(Path(output), overwrite, reads=reads)
         folder = None if output is None else Path(output)
         with working(folder) as workspace:
             started = time.perf_counter()
+            sources: list[SourceFacts] = []
             if pairs is None:
-                pairs = self._gather(progress, workspace)
+                pairs, sources = self._gather(progress, workspace)
             elif not isinstance(pairs, Pairs):
                 pairs = read_pairs(pairs, progress=progress)
             seconds = time.perf_counter() - started
             self._check_parts(pairs.frame, folder)
-            steps = [_read_record(pairs, seconds)]
+            steps = [_read_record(pairs, seconds, sources)]
             engine = make_engine(self.config.engine)
             try:
                 context = self._context(pairs.frame, steps, progress, workspace, engine)
@@ -131,6 +143,11 @@ class Pipeline:
                 self.config, self.plan, result, pairs, folder, overwrite, progress, workspace
             )
 
+    def _paths(self) -> list[str | None]:
+        """Where the input's files are."""
+        inputs = [*self.config.sources, *([self.config.input] if self.config.input else [])]
+        return [i.path for i in inputs] or [None]
+
     def _result(
         self,
         filtered: Filtered,
@@ -142,13 +159,15 @@ class Pipeline:
         fate = filtered.frame.with_columns(
             filtered.drop_step.alias(DROP_STEP), filtered.drop_reason.alias(DROP_REASON)
         )
-        carried = [pl.col(column).alias(name) for name, column in self.plan.carried.items()]
+        others = {n: c for n, c in self.plan.carried.items() if n not in PAIR_COLUMNS}
+        carried = [pl.col(column).alias(name) for name, column in others.items()]
         kept = filtered.kept.select(*PAIR_COLUMNS, *self._weight(), *carried)
         dropped = fate.filter(pl.col(DROP_STEP).is_not_null())
         dropped = dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON)
         check_rows(len(pairs), len(kept), len(dropped))
         scored = fate.select("pair_id", *(c.name for c in self.plan.columns()))
-        return Result(scored, kept, dropped, pairs.rejected, steps, places)
+        sources = by_source(pairs.frame, kept, scored)
+        return Result(scored, kept, dropped, pairs.rejected, steps, places, sources=sources)
 
     def _check_parts(self, frame: pl.DataFrame, folder: Path | None) -> None:
         """Refuse, before any work, to lose what the shards have no place for."""
@@ -224,9 +243,10 @@ class Pipeline:
         return context
 
 
-def _read_record(pairs: Pairs, seconds: float) -> StepRecord:
+def _read_record(pairs: Pairs, seconds: float, sources: list[SourceFacts]) -> StepRecord:
     counts = (pairs.rows_read, len(pairs))
-    return StepRecord("read", "read", *counts, seconds, warnings=pairs.notes)
+    facts = {"sources": [asdict(s) for s in sources]} if sources else {}
+    return StepRecord("read", "read", *counts, seconds, facts, warnings=pairs.notes)
 
 
 def _store_record(context: Context, rows: int) -> list[StepRecord]:

@@ -27,6 +27,11 @@ def pipeline_schema() -> dict[str, Any]:
             with suppress(CurateError):  # a plug-in that cannot be used has no parameters to check
                 steps.append(_step(name, load(name), definitions))
         schema["properties"][section]["items"] = {"oneOf": steps}
+    own = definitions["SourceConfig"]["properties"]["filters"]
+    own["items"] = schema["properties"]["filters"]["items"]
+    several = schema["properties"]["sources"]
+    schema["properties"]["input"]["anyOf"].append({"type": "array", "items": several["items"]})
+    definitions["SourceConfig"]["properties"]["format"]["enum"] = ["auto", *format_names()]
     definitions["InputConfig"]["properties"]["format"]["enum"] = ["auto", *format_names()]
     definitions["OutputConfig"]["properties"]["format"]["enum"] = list(export_names())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

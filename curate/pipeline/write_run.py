@@ -89,6 +89,7 @@ def write_run(
             ids = result.kept.select("pair_id")
             write_frame(ids.with_columns(splits.alias(SPLIT)), stage / SPLITS)
         manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
+        manifest["by_source"] = result.sources
         names = tuple(output.splits or ())
         advice = Advice(smoothing(manifest), KEPT, output.file_type, names)
         write_files(plan.export.files(advice), stage)

@@ -68,6 +68,7 @@ def report_html(view: RunView) -> str:
         warnings=manifest["warnings"],
         verdict=run_verdict(manifest["rows"], manifest["steps"]),
         watched=watched(manifest["steps"]),
+        by_source=manifest.get("by_source", []),
         noise=data["noise"],
         lengths=data["lengths"],
         kinds=charts.kinds(view),

@@ -54,7 +54,8 @@ class RunView:
     @property
     def data_folder(self) -> Path | None:
         """The folder of the run's input, in which files of media are looked for."""
-        place = (self.manifest["config"].get("input") or {}).get("path")
+        given = self.manifest["config"].get("input") or {}
+        place = None if isinstance(given, list) else given.get("path")
         if not place or "://" in place:
             return None
         path = Path(place).expanduser()

@@ -35,6 +35,7 @@ def make_card(
         f"{manifest['versions']['curate']}. Each row carries the id of its pair.",
         _source(manifest, license),
         "\n".join(["## Not as published", "", *(f"- {text}" for text in lost)]) if lost else "",
+        _by_source(manifest),
         _steps(manifest),
         _noise(manifest, advice),
         _models(manifest),
@@ -64,11 +65,18 @@ def _file_name(path: str | None) -> str | None:
 def _shareable(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without the folders of this machine."""
     shown = {key: value for key, value in config.items() if key != "store"}
-    if "input" in shown and "path" in shown["input"]:
-        shown["input"] = shown["input"] | {"path": _file_name(shown["input"]["path"])}
+    if "input" in shown:
+        shown["input"] = _without_folders(shown["input"])
     if "output" in shown:
         shown["output"] = shown["output"] | {"path": _file_name(shown["output"]["path"])}
     return shown
+
+
+def _without_folders(place: Any) -> Any:
+    """An input, or several, by the names of its files."""
+    if isinstance(place, list):
+        return [_without_folders(one) for one in place]
+    return place | {"path": _file_name(place["path"])} if "path" in place else place
 
 
 def _size(rows: int) -> str:
@@ -79,18 +87,48 @@ def _size(rows: int) -> str:
 
 def _source(manifest: dict[str, Any], license: str | None) -> str:
     source = manifest["input"]
-    place = manifest["config"].get("input") or {}
-    name = place.get("hf") or _file_name(place.get("path")) or "pairs in memory"
+    given = manifest["config"].get("input") or {}
+    places = given if isinstance(given, list) else [given]
     lines = [
         "## Source",
         "",
-        f"- data: `{name}`" + (f", revision `{place['revision']}`" if "revision" in place else ""),
+        *(_place(place) for place in places),
         f"- format: {source['format']}; rows read: {source['rows_read']:,}; rows without a pair: "
         f"{source['rows_rejected']:,}",
         f"- fingerprint of the pairs: `{source['fingerprint']}`",
         f"- licence of the source: {license or 'not stated; look it up before you share this'}",
     ]
     return "\n".join(lines)
+
+
+def _place(place: dict[str, Any]) -> str:
+    name = place.get("hf") or _file_name(place.get("path")) or "pairs in memory"
+    drawn = [f"{key} {place[key]:g}" for key in ("share", "weight") if key in place]
+    called = f"{place['name']}: " if "name" in place else ""
+    revision = [f"revision `{place['revision']}`"] if "revision" in place else []
+    return ", ".join([f"- data: {called}`{name}`", *revision, *drawn])
+
+
+def _by_source(manifest: dict[str, Any]) -> str:
+    """Of a mixture, what was done to each source."""
+    rows = manifest.get("by_source") or []
+    if not rows:
+        return ""
+    lines = [
+        "## By source",
+        "",
+        "| source | pairs | kept | chosen longer, before | after | wrong labels |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        longer = (_percent(row["longer_before"]), _percent(row["longer_after"]))
+        cells = (row["source"], f"{row['pairs']:,}", f"{row['kept']:,}", *longer)
+        lines.append("| " + " | ".join((*cells, row.get("noise", ""))) + " |")
+    return "\n".join(lines)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
 
 
 def _steps(manifest: dict[str, Any]) -> str:

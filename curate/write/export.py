@@ -12,6 +12,7 @@ import polars as pl
 
 from curate.data.found_parts import found_parts
 from curate.data.prefetch import read_ahead
+from curate.data.table import PAIR_COLUMNS
 from curate.errors import mask
 from curate.read.input import InputConfig
 from curate.read.pairs import stream_pairs
@@ -123,6 +124,9 @@ class _Attempt:
         self._place, self._run, self._folder = place, run, folder
         self._target, self._progress = target, progress
         self._form = get_export(target.format, "--to")
+        if run is not None:
+            wanted = run.manifest["config"].get("output", {}).get("columns", {})
+            self._form.carries = tuple(n for n in wanted if n in PAIR_COLUMNS)
         self._form.parts = known & held_by(self._form, target.file_type)
         self._known = known
         self._counts: dict[str, Any] = {}

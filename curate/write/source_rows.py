@@ -55,7 +55,15 @@ def export_source(
     """
     run = RunFiles(folder_of_run)
     rows, flipped = _wanted(run)
-    input_ = InputConfig.model_validate(run.manifest["config"]["input"])
+    given = run.manifest["config"]["input"]
+    if isinstance(given, list):
+        raise CurateError(
+            "a mixture has no rows of one source to write",
+            where=str(folder_of_run),
+            found=f"{len(given)} sources",
+            fix="export to another form, or run each source on its own",
+        )
+    input_ = InputConfig.model_validate(given)
     if is_masked(input_.path or ""):
         raise CurateError(
             "the run keeps no credentials, so its input cannot be read again",

@@ -33,7 +33,7 @@ class Axolotl(Export):
             *(message(pairs, side, self) for side in ("chosen", "rejected")),
             *row_fields(pairs, self),
             "pair_id",
-            *carried(pairs),
+            *carried(pairs, self),
         )
 
     def files(self, advice: Advice) -> dict[str, Any]:

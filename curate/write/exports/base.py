@@ -76,9 +76,10 @@ class Advice:
         return f"{self.root}/{inside}*.{self.file_type}"
 
 
-def carried(pairs: pl.DataFrame) -> list[str]:
-    """Columns besides the pair table's own, which the user wants in the shards."""
-    return [name for name in pairs.columns if name not in PAIR_COLUMNS and name != WEIGHT]
+def carried(pairs: pl.DataFrame, form: Export) -> list[str]:
+    """Columns that the user wants in the shards: `form.carries`, and those of no pair table."""
+    others = [name for name in pairs.columns if name not in PAIR_COLUMNS and name != WEIGHT]
+    return [*form.carries, *others]
 
 
 def and_weight(pairs: pl.DataFrame) -> list[str]:
@@ -125,6 +126,7 @@ class Export(ABC):
         rewrites: parts that are written in another spelling, and which.
         parts: those that the pairs have and the form holds; set before the first is converted,
             since the columns of all shards depend on it.
+        carries: columns of the pair table that the shards carry besides, under their own names.
     """
 
     name: ClassVar[str]
@@ -133,6 +135,7 @@ class Export(ABC):
     holds: ClassVar[frozenset[str]] = frozenset()
     rewrites: ClassVar[Mapping[str, str]] = {}
     parts: frozenset[str] = frozenset()
+    carries: tuple[str, ...] = ()
     single: ClassVar[bool] = False
     """Whether each answer must be one message."""
 

@@ -40,7 +40,7 @@ class LLaMAFactory(Export):
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
         check_single(pairs, self.name)
-        rest = {name: pairs[name] for name in ("pair_id", *carried(pairs))}
+        rest = {name: pairs[name] for name in ("pair_id", *carried(pairs, self))}
         if not self.parts:
             message = pl.struct(
                 pl.element().struct.field("role").replace(_SPEAKERS).alias("from"),

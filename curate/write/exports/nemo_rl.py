@@ -32,7 +32,7 @@ class NeMoRL(Export):
             messages(pairs, "prompt", self).alias("context"),
             pl.concat_list(ranked).alias("completions"),
             "pair_id",
-            *carried(pairs),
+            *carried(pairs, self),
         )
 
     def files(self, advice: Advice) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class OpenRLHF(Export):
         """The three message columns, margin and id."""
         texts = [messages(pairs, column, self) for column in TURNS]
         strengths = [margin()] if pairs["strength"].null_count() < len(pairs) else []
-        return pairs.select(*texts, *strengths, "pair_id", *carried(pairs))
+        return pairs.select(*texts, *strengths, "pair_id", *carried(pairs, self))
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """The arguments of the command line, by name."""

@@ -45,7 +45,7 @@ class Swift(Export):
         columns += [as_media(pl.Series(c, [r[c] for r in made], dtype=MEDIA), self) for c in media]
         if TOOLS in self.parts:
             columns.append(pairs[TOOLS])
-        return pl.DataFrame([*columns, *(pairs[c] for c in ("pair_id", *carried(pairs)))])
+        return pl.DataFrame([*columns, *(pairs[c] for c in ("pair_id", *carried(pairs, self)))])
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """The arguments of `swift rlhf` that read the shards."""

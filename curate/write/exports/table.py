@@ -18,7 +18,8 @@ class PairTable(Export):
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The pair columns, weights if any, and what is carried."""
-        return pairs.select(*PAIR_COLUMNS, *and_weight(pairs), *carried(pairs))
+        others = [name for name in carried(pairs, self) if name not in PAIR_COLUMNS]
+        return pairs.select(*PAIR_COLUMNS, *and_weight(pairs), *others)
 
     def warnings(self, pairs: pl.DataFrame) -> list[str]:  # noqa: ARG002
         """Nothing is lost."""

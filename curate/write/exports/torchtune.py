@@ -24,7 +24,7 @@ class Torchtune(Export):
         prompt = pl.lit(messages(pairs, "prompt", self))
         answers = (messages(pairs, side, self) for side in ("chosen", "rejected"))
         whole = [pl.concat_list(prompt, pl.lit(answer)).alias(answer.name) for answer in answers]
-        return pairs.select(*whole, "pair_id", *carried(pairs))
+        return pairs.select(*whole, "pair_id", *carried(pairs, self))
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """The part of torchtune's configuration that reads the shards."""

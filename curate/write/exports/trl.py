@@ -43,7 +43,7 @@ class TRLConversational(Export):
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three message columns, the id that leads back to the scores, and weights if any."""
         texts = [messages(pairs, column, self) for column in TURNS]
-        rest = ("pair_id", *and_weight(pairs), *carried(pairs))
+        rest = ("pair_id", *and_weight(pairs), *carried(pairs, self))
         return pairs.select(*texts, *row_fields(pairs, self), *rest)
 
     def files(self, advice: Advice) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class TRLStandard(Export):
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three texts, the id, and weights if any."""
         texts = [messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected")]
-        return pairs.select(*texts, "pair_id", *and_weight(pairs), *carried(pairs))
+        return pairs.select(*texts, "pair_id", *and_weight(pairs), *carried(pairs, self))
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """Settings for DPOConfig."""
@@ -88,7 +88,7 @@ class TRLReward(Export):
         """Messages, margin and id."""
         texts = [messages(pairs, column, self) for column in TURNS]
         fields = row_fields(pairs, self)
-        return pairs.select(*texts, *fields, margin(), "pair_id", *carried(pairs))
+        return pairs.select(*texts, *fields, margin(), "pair_id", *carried(pairs, self))
 
     def warnings(self, pairs: pl.DataFrame) -> list[str]:
         """Ties, and pairs without a strength among others with one."""
@@ -125,7 +125,7 @@ class TRLUnpaired(Export):
                 messages(fresh, "completion", self),
                 *row_fields(fresh, self),
                 "label",
-                *carried(pairs),
+                *carried(pairs, self),
             )
 
     def _rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -133,7 +133,7 @@ class TRLUnpaired(Export):
             pairs.select(
                 "prompt",
                 *ROW_PARTS,
-                *carried(pairs),
+                *carried(pairs, self),
                 completion=pl.col(side),
                 label=pl.lit(label),
             )

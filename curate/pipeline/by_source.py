@@ -1,0 +1,71 @@
+"""What a run did to each source: counts, length, and what is told of its noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from curate.data.hashes import select_in_batches
+from curate.data.table import messages_text
+from curate.models.heads.noise_rate import rate_by_margins
+from curate.steps.context import Context
+
+_MARGINS = ("label_em.margin", "noise_score.margin")
+_MOST, _FEWEST = 30, 50
+
+
+def by_source(
+    pairs: pl.DataFrame, kept: pl.DataFrame, scores: pl.DataFrame
+) -> list[dict[str, Any]]:
+    """One entry a source, the largest first; none where there is a single one.
+
+    Each holds pairs, kept, the share whose chosen answer is longer before and after (of pairs that
+    differ), and what held-out heads tell of its wrong labels.
+
+    Args:
+        pairs: all pairs as read.
+        kept: those that were kept, as filters left them.
+        scores: of all pairs, in their order.
+    """
+    names = pairs["source"].value_counts(name="n", sort=True).drop_nulls().head(_MOST)
+    if len(names) < 2:
+        return []
+    before, after = _longer(pairs), _longer(kept)
+    margin = next((scores[c] for c in _MARGINS if c in scores.columns), None)
+    found = []
+    for name, count in names.iter_rows():
+        own = pairs["source"] == name
+        entry = {
+            "source": name,
+            "pairs": count,
+            "kept": int((kept["source"] == name).sum()),
+            "longer_before": _share(before.filter(own)),
+            "longer_after": _share(after.filter(kept["source"] == name)),
+        }
+        if margin is not None:
+            entry["noise"] = _noise(pairs.filter(own), margin.filter(own))
+        found.append(entry)
+    return found
+
+
+def _longer(pairs: pl.DataFrame) -> pl.Series:
+    """+1 where chosen is longer, -1 where rejected is; null for ties."""
+    sizes = [messages_text(s).str.len_chars().cast(pl.Int64) for s in ("chosen", "rejected")]
+    sign = pl.when(~pl.col("is_tie")).then((sizes[0] - sizes[1]).sign())
+    return select_in_batches(pairs, s=sign)["s"]
+
+
+def _share(signs: pl.Series) -> float | None:
+    known = signs.drop_nulls()
+    differ = int((known != 0).sum())
+    return round(int((known > 0).sum()) / differ, 4) if differ else None
+
+
+def _noise(pairs: pl.DataFrame, margin: pl.Series) -> str:
+    known = margin.is_not_null() & ~pairs["is_tie"]
+    if int(known.sum()) < _FEWEST:
+        return f"too few pairs to tell ({int(known.sum())})"
+    groups = Context().prompt_groups(pairs.filter(known))
+    return rate_by_margins(margin.filter(known).to_numpy().astype(np.float64), groups).text

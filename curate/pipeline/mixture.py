@@ -1,0 +1,151 @@
+"""Several sources as one data set: read, drawn from, and named."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.data.extra_column import extra_with
+from curate.data.hashes import prompt_keys
+from curate.data.json_text import to_json
+from curate.data.sources import shared_notes
+from curate.data.table import BATCH_ROWS, PairIds, batches
+from curate.pipeline.config import SourceConfig
+from curate.read.pairs import Pairs, collect_pairs, stream_pairs
+from curate.steps.context import Progress
+from curate.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_OWN = ("name", "share", "weight", "filters")
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What was read of a source, and what was taken.
+
+    Attributes:
+        name: of the source.
+        format: that was found or given.
+        rows_read: from its files.
+        rows_rejected: malformed, or without a pair.
+        pairs: that its rows hold.
+        taken: pairs of the mixture that are its own; more than `pairs` where they are repeated.
+    """
+
+    name: str
+    format: str
+    rows_read: int
+    rows_rejected: int
+    pairs: int
+    taken: int
+
+
+def read_mixture(
+    sources: list[SourceConfig],
+    seed: int,
+    progress: Progress,
+    workspace: Workspace,
+    limit: int | None = None,
+) -> tuple[Pairs, list[SourceFacts]]:
+    """The pairs of all sources, in their order, with the name of each as `source`.
+
+    Of each source whole prompts are drawn: `share` of them (1.5: all once and half of them twice),
+    or as many that its pairs are in proportion to its `weight`, as many as the scarcest source
+    allows. A repeated pair gets an id of its own.
+
+    Args:
+        sources: what to read.
+        seed: of the draws.
+        progress: where progress is shown.
+        workspace: gives room to the pairs.
+        limit: pairs of each source at most, besides its own limit.
+    """
+    read = []
+    for source in sources:
+        given = {k: v for k, v in dict(source).items() if k not in _OWN}
+        if limit is not None:
+            given["limit"] = min(limit, source.limit or limit)
+        read.append(collect_pairs(stream_pairs(**given, progress=progress), workspace))
+    wanted = _wanted(sources, [len(pairs) for pairs in read])
+    rng = np.random.default_rng(seed)
+    rows = [_drawn(p.frame, n, rng) for p, n in zip(read, wanted, strict=True)]
+    facts = [
+        SourceFacts(str(s.name), p.format, p.rows_read, len(p.rejected), len(p), len(own))
+        for s, p, own in zip(sources, read, rows, strict=True)
+    ]
+    return _joined(sources, read, rows, workspace), facts
+
+
+def _wanted(sources: list[SourceConfig], counts: list[int]) -> list[float]:
+    """Share of the pairs of each source, above 1 where they are repeated."""
+    weights = [source.weight for source in sources]
+    if any(weight is None for weight in weights):
+        return [1.0 if source.share is None else source.share for source in sources]
+    scale = min(n / float(w or 1.0) for n, w in zip(counts, weights, strict=True))
+    return [scale * float(w or 0.0) / n for n, w in zip(counts, weights, strict=True)]
+
+
+def _drawn(pairs: pl.DataFrame, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of whole prompts, in their order; all rows once for each whole number in the share."""
+    every = np.arange(len(pairs))
+    keys = prompt_keys(pairs)
+    prompts = keys.unique().sort()
+    order = pl.DataFrame({"k": prompts.gather(rng.permutation(len(prompts)))}).with_row_index("o")
+    counts = keys.value_counts(name="n")
+    sizes = order.join(counts.rename({counts.columns[0]: "k"}), on="k", maintain_order="left")
+    whole, rest = divmod(share, 1.0)
+    before = sizes["n"].cum_sum() - sizes["n"]
+    # A prompt is in where more than half of it lies below the number of pairs that is wanted.
+    taken = sizes.filter(before + sizes["n"] / 2 <= rest * len(pairs))["k"]
+    some = np.flatnonzero(keys.is_in(taken.implode()).to_numpy())
+    return np.concatenate([*[every] * int(whole), some]).astype(np.int64)
+
+
+def _joined(
+    sources: list[SourceConfig],
+    read: list[Pairs],
+    rows: list[NDArray[np.int64]],
+    workspace: Workspace,
+) -> Pairs:
+    ids = PairIds(taken=[i for pairs in read for i in pairs.frame["pair_id"]])
+    seen: set[str] = set()
+    with (
+        closing(workspace.spool("mixture")) as frame,
+        closing(workspace.spool("mixture-origins")) as origins,
+    ):
+        for source, pairs, own in zip(sources, read, rows, strict=True):
+            for part in batches(len(own), BATCH_ROWS) or [slice(0, 0)]:
+                some = _named(pairs.frame[own[part]], pairs, own[part], str(source.name))
+                frame.write(ids.give(_fresh(some, seen)))
+                if len(pairs.origins):
+                    origins.write(pairs.origins[own[part]])
+        table, places = frame.frame(), origins.frame()
+    notes = [f"{s.name}: {note}" for s, p in zip(sources, read, strict=True) for note in p.notes]
+    rejected = pl.concat(pairs.rejected for pairs in read)
+    rows_read = sum(pairs.rows_read for pairs in read)
+    return Pairs(table, rejected, places, "mixture", rows_read, (*notes, *shared_notes(table)))
+
+
+def _fresh(pairs: pl.DataFrame, seen: set[str]) -> pl.DataFrame:
+    """The pairs without the ids that others have already."""
+    new = [not (i in seen or seen.add(i)) for i in pairs["pair_id"]]  # type: ignore[func-returns-value]
+    return pairs.with_columns(pair_id=pl.when(pl.Series(new)).then("pair_id"))
+
+
+def _named(frame: pl.DataFrame, pairs: Pairs, rows: NDArray[np.int64], name: str) -> pl.DataFrame:
+    """The source's name as `source`; a subset that the rows named goes to `extra`."""
+    files = pairs.origins["file"][rows].to_list() if len(pairs.origins) else []
+    own = pl.Series([PurePath(file).name for file in files] or [None] * len(frame), dtype=pl.String)
+    subset = pl.col("source").is_not_null() & pl.col("source").ne_missing(own)
+    told = pl.col("source").map_elements(to_json, return_dtype=pl.String)
+    return frame.with_columns(
+        extra=pl.when(subset).then(extra_with("extra", "subset", told)).otherwise("extra"),
+        source=pl.lit(name),
+    )
