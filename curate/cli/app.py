@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from curate.cli.audit import audit
 from curate.cli.bench import bench
 from curate.cli.cache import cache
+from curate.cli.check import check
 from curate.cli.derive import derive
 from curate.cli.explain import explain
 from curate.cli.export import export, push
@@ -53,7 +54,7 @@ PEOPLE, PUBLISH = "People in the loop", "Write for a trainer, publish"
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 2 the user's mistake, 1 a bug."""
+    """Run the command line: exit code 0 done, 1 a bug, 2 the user's mistake, 3 unfit (check)."""
     _end_by_signals()
     try:
         app()
@@ -125,6 +126,7 @@ app.command(rich_help_panel=PROVE)(worth)
 app.command(rich_help_panel=LOOK)(explain)
 app.command(rich_help_panel=CURATE)(derive)
 app.command(rich_help_panel=PUBLISH)(export)
+app.command(rich_help_panel=PUBLISH)(check)
 app.command(rich_help_panel=PUBLISH)(push)
 app.command(rich_help_panel=PEOPLE)(route)
 app.command(rich_help_panel=PEOPLE)(merge)

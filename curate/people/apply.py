@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
+from curate.data.table import DROP_REASON, DROP_STEP
 from curate.people.merge import read_verdicts
 from curate.people.verdict_log import FOLDER
-from curate.pipeline.config import parse_config
-from curate.pipeline.plan import make_plan
 from curate.pipeline.result import Result
-from curate.pipeline.write_run import write_run
-from curate.read.pairs import ORIGIN_COLUMNS, Pairs
+from curate.pipeline.rewrite import rewrite_run
 from curate.steps.context import Progress
 from curate.steps.relabel import flip_labels
 from curate.steps.step_record import StepRecord
-from curate.write.exports import get_export
 from curate.write.run_files import RunFiles
 
 STEP = "review"
@@ -42,8 +37,6 @@ def apply_verdicts(
         CurateError: no run, or verdicts that cannot be read.
     """
     run = RunFiles(run_folder)
-    config = parse_config(run.manifest["config"])
-    plan = make_plan(config)
     pairs = run.all_pairs()
     warnings: list[str] = []
     said = majority(read_verdicts(files, warnings))
@@ -67,18 +60,10 @@ def apply_verdicts(
         .otherwise(DROP_REASON)
         .alias(DROP_REASON),
     )
-    kept = judged.filter(pl.col(DROP_STEP).is_null()).drop(DROP_STEP, DROP_REASON, "verdict")
-    dropped = judged.filter(pl.col(DROP_STEP).is_not_null())
-    scores = run.scores()
-    result = Result(
-        scores.drop(list(ORIGIN_COLUMNS), strict=False),
-        get_export("pairs").convert(kept),
-        dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON),
-        run.rejected(),
-        [*_steps(run), _report(said, len(pairs), len(kept), warnings)],
-    )
-    whole = _pairs_read(run, pairs, scores, result.rejected)
-    return write_run(config, plan, result, whole, folder, overwrite, progress)
+    judged = judged.drop("verdict")
+    kept = int(judged[DROP_STEP].is_null().sum())
+    record = _report(said, len(pairs), kept, warnings)
+    return rewrite_run(run, judged, record, folder, overwrite, progress)
 
 
 def majority(verdicts: pl.DataFrame) -> pl.DataFrame:
@@ -89,22 +74,6 @@ def majority(verdicts: pl.DataFrame) -> pl.DataFrame:
     return votes.filter(pl.col("votes") * 2 > total).select("pair_id", "verdict")
 
 
-def _steps(run: RunFiles) -> list[StepRecord]:
-    steps = [StepRecord(**s) for s in run.manifest["steps"] if s["kind"] != "write"]
-    return [replace(step, warnings=tuple(step.warnings)) for step in steps]
-
-
 def _report(said: pl.DataFrame, pairs: int, kept: int, warnings: list[str]) -> StepRecord:
     counts = dict(said["verdict"].value_counts().iter_rows())
     return StepRecord(STEP, "filter", pairs, kept, 0.0, {"verdicts": counts}, tuple(warnings))
-
-
-def _pairs_read(
-    run: RunFiles, pairs: pl.DataFrame, scores: pl.DataFrame, rejected: pl.DataFrame
-) -> Pairs:
-    """The pairs as the manifest counts them."""
-    known = set(ORIGIN_COLUMNS) <= set(scores.columns)
-    origins = scores.select(list(ORIGIN_COLUMNS)) if known else pl.DataFrame(schema=ORIGIN_COLUMNS)
-    source = run.manifest["input"]
-    frame = pairs.select(list(PAIR_COLUMNS))
-    return Pairs(frame, rejected, origins, source["format"], source["rows_read"])

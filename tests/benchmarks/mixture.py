@@ -104,9 +104,8 @@ def main() -> None:
             lines = len(inspect.getsource(run).splitlines()) - 2
             started = time.perf_counter()
             count = run(folder)
-            print(
-                f"{run.__name__:12} {lines} lines, {count:,} pairs, {time.perf_counter() - started:.1f} s"
-            )
+            seconds = time.perf_counter() - started
+            print(f"{run.__name__:12} {lines} lines, {count:,} pairs, {seconds:.1f} s")
 
 
 if __name__ == "__main__":

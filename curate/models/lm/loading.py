@@ -87,12 +87,17 @@ def load_config(spec: ModelSpec) -> Any:
         return AutoConfig.from_pretrained(**_arguments(spec))
 
 
-def load_tokenizer(spec: ModelSpec) -> Any:
-    """The model's tokenizer; one without a padding token gets one for its batches."""
+def read_tokenizer(spec: ModelSpec) -> Any:
+    """The model's tokenizer as it was published."""
     from transformers import AutoTokenizer
 
     with _loading(spec):
-        tokenizer = AutoTokenizer.from_pretrained(**_arguments(spec))
+        return AutoTokenizer.from_pretrained(**_arguments(spec))
+
+
+def load_tokenizer(spec: ModelSpec) -> Any:
+    """The model's tokenizer; one without a padding token gets one for its batches."""
+    tokenizer = read_tokenizer(spec)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     return tokenizer

@@ -90,8 +90,8 @@ class Encoder:
         if not self.templated:
             return _plain(prompt.messages, answer, self._tokenizer.eos_token or "")
         try:
-            before = self._template(prompt, (), True)
-            both = self._template(prompt, answer, False)
+            before = self.written(prompt, (), True)
+            both = self.written(prompt, answer, False)
         except Exception as error:  # a template is code of the model's authors: it raises anything
             return f"chat template: {(str(error).splitlines() or ['?'])[0][:200]}"
         shared = before if both.startswith(before) else commonprefix([before, both])  # noqa: RUF071 (of texts)
@@ -102,7 +102,14 @@ class Encoder:
         """Prompt and answer as texts, without template and end of text."""
         return Rendered(_turns(prompt.messages), _turns(answer))
 
-    def _template(self, prompt: Prompt, answer: Messages, generate: bool) -> str:
+    def written(self, prompt: Prompt, answer: Messages, generate: bool) -> str:
+        """A conversation as the chat template writes it.
+
+        Args:
+            prompt: with tools and the template's arguments.
+            answer: may be empty.
+            generate: whether the answer's turn is opened at the end.
+        """
         text: str = self._tokenizer.apply_chat_template(
             [whole(message) for message in (*prompt.messages, *answer)],
             tokenize=False,
@@ -114,15 +121,15 @@ class Encoder:
 
     def encode(self, texts: Sequence[Rendered]) -> list[Encoded]:
         """Token ids of rendered conversations; each distinct text is tokenised once."""
-        prompts = self._ids([t.prompt for t in texts])
-        answers = self._ids([t.answer for t in texts])
+        prompts = self.ids([t.prompt for t in texts])
+        answers = self.ids([t.answer for t in texts])
         return [self._cut(prompts[t.prompt], answers[t.answer], self._begin) for t in texts]
 
     def alone(self, texts: Sequence[Rendered]) -> list[Encoded]:
         """The answers without their prompts: after the BOS token alone, or EOS if there is none."""
         start = self._tokenizer.bos_token_id
         start = self._tokenizer.eos_token_id if start is None else start
-        answers = self._ids([t.answer for t in texts])
+        answers = self.ids([t.answer for t in texts])
         return [self._cut([start], answers[t.answer], self._begin) for t in texts]
 
     def joint(self, texts: Sequence[Rendered]) -> list[Encoded]:
@@ -130,7 +137,7 @@ class Encoder:
 
         What is too long is tokenised apart and cut as `encode` does.
         """
-        whole = self._ids([t.prompt + t.answer for t in texts])
+        whole = self.ids([t.prompt + t.answer for t in texts])
         fits = [
             len(whole[t.prompt + t.answer]) <= self._max_prompt + self._max_answer for t in texts
         ]
@@ -142,8 +149,8 @@ class Encoder:
 
     def apart(self, texts: Sequence[Rendered]) -> list[Encoded]:
         """As `encode`, without BOS: for a layout that brings its own special tokens."""
-        prompts = self._ids([t.prompt for t in texts])
-        answers = self._ids([t.answer for t in texts])
+        prompts = self.ids([t.prompt for t in texts])
+        answers = self.ids([t.answer for t in texts])
         return [self._cut(prompts[t.prompt], answers[t.answer], []) for t in texts]
 
     def _begun(self, ids: list[int]) -> Encoded:
@@ -151,7 +158,8 @@ class Encoder:
         bos = () if self._bos is None or ids[:1] == [self._bos] else (self._bos,)
         return Encoded(bos, tuple(ids))
 
-    def _ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
+    def ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
+        """Token ids of each distinct text, without special tokens of the tokenizer's own."""
         distinct = list(dict.fromkeys(texts))
         found: dict[str, list[int]] = {}
         for start in range(0, len(distinct), _CHUNK):

@@ -1,0 +1,1 @@
+"""What would go wrong in a trainer, told before it trains."""

@@ -1,0 +1,113 @@
+"""`curate check`: a trainer's view of pairs, and a run without those that it would trip over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.check.problems import FATAL, MEANS, Checked, check_pairs
+from curate.data.table import DROP_REASON, DROP_STEP
+from curate.errors import CurateError, suggestion
+from curate.models.lm.loading import read_tokenizer
+from curate.pipeline.result import Result
+from curate.pipeline.rewrite import rewrite_run
+from curate.steps.context import Progress
+from curate.steps.models import ModelSpec
+from curate.steps.step_record import StepRecord
+from curate.write.run_files import RunFiles
+
+TRAINERS = {"trl": 1024}
+"""Trainers that are known, and the max_length that they have by default."""
+STEP = "check"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a trainer would trip over.
+
+    Attributes:
+        checked: pair by pair.
+        tokenizer: what is wrong with the tokenizer itself.
+        max_length: that was taken.
+    """
+
+    checked: Checked
+    tokenizer: list[str]
+    max_length: int
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found that spoils a pair or the training."""
+        return not self.tokenizer and not any(self.checked.hurt.get(name) for name in FATAL)
+
+    def facts(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "max_length": self.max_length,
+            "tokenizer": self.tokenizer,
+            **self.checked.facts(),
+            "means": MEANS,
+        }
+
+
+def check(
+    parts: Iterable[pl.DataFrame],
+    trainer: str,
+    model: ModelSpec,
+    progress: Progress,
+    max_length: int | None = None,
+) -> Report:
+    """Look at pairs as the trainer tokenises them.
+
+    Args:
+        parts: the pair table, part by part.
+        trainer: a key of `TRAINERS`.
+        model: whose tokenizer and chat template the trainer uses.
+        progress: where progress is shown.
+        max_length: of the trainer's settings; default the trainer's own.
+
+    Raises:
+        CurateError: no such trainer, or no tokenizer, or one without a chat template.
+    """
+    if trainer not in TRAINERS:
+        fix = suggestion(trainer, TRAINERS)
+        raise CurateError("unknown trainer", where="--trainer", found=repr(trainer), fix=fix)
+    tokenizer = read_tokenizer(model)
+    if not getattr(tokenizer, "chat_template", None):
+        raise CurateError(
+            "the tokenizer has no chat template: the trainer cannot write messages",
+            where=f"--model {model.name}",
+            fix="take the instruct model's tokenizer, set one, or export as plain text (trl_text)",
+        )
+    wrong = []
+    if tokenizer.eos_token_id is None:
+        wrong.append("it has no end-of-text token: no answer is ever seen to end")
+    if tokenizer.pad_token_id is None:
+        wrong.append("it has no padding token: set one, such as pad_token = eos_token")
+    elif tokenizer.pad_token_id == tokenizer.eos_token_id:
+        wrong.append(
+            "padding and end of text are one token: a collator that masks padding masks the end"
+        )
+    most = max_length or TRAINERS[trainer]
+    return Report(check_pairs(parts, tokenizer, most, progress), wrong, most)
+
+
+def without_hurt(
+    run: RunFiles, report: Report, folder: Path, overwrite: bool, progress: Progress
+) -> Result:
+    """The run without the pairs that would teach nothing, in a folder of its own."""
+    pairs = run.all_pairs()
+    bad = report.checked.fatal()
+    judged = pairs.join(bad, on="pair_id", how="left", maintain_order="left")
+    hurt = pl.col("reason").is_not_null() & pl.col(DROP_STEP).is_null()
+    judged = judged.with_columns(
+        pl.when(hurt).then(pl.lit(STEP)).otherwise(DROP_STEP).alias(DROP_STEP),
+        pl.when(hurt).then("reason").otherwise(DROP_REASON).alias(DROP_REASON),
+    ).drop("reason")
+    before = run.rows_kept
+    record = StepRecord(STEP, "filter", before, before - len(bad), 0.0, report.facts())
+    return rewrite_run(run, judged, record, folder, overwrite, progress)

@@ -1,0 +1,73 @@
+"""The command `curate check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from curate.cli.inputs import Columns, ConfigName, FormatName, Given, Limit, Split
+from curate.errors import CurateError
+
+_HURT = 3
+"""Exit code where pairs or the tokenizer are not fit for training."""
+
+
+def check(
+    folder: Annotated[
+        str, typer.Argument(help="A run's folder (its kept pairs), or data as other verbs take it.")
+    ],
+    model: Annotated[str, typer.Option(help="Model that is trained: folder or hub name.")],
+    trainer: Annotated[str, typer.Option(help="Trainer: trl.")] = "trl",
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Of the trainer's settings; default its own.")
+    ] = None,
+    fix: Annotated[
+        Path | None, typer.Option(help="Folder of a new run without the pairs that are hurt.")
+    ] = None,
+    format: FormatName = "auto",
+    columns: Columns = None,
+    split: Split = None,
+    config: ConfigName = None,
+    limit: Limit = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace a finished run at --fix.")] = False,
+) -> None:
+    """Tell what would go wrong in training, with the model's own tokenizer, before it starts."""
+    from curate.check.command import check as run_check
+    from curate.check.command import without_hurt
+    from curate.cli.console import show_result
+    from curate.cli.progress import console_progress
+    from curate.cli.safe import json_text
+    from curate.cli.show_check import show_check
+    from curate.steps.models import ModelSpec
+    from curate.write.run_files import RunFiles, is_run
+    from curate.write.run_folder import check_free
+
+    run = RunFiles(folder) if is_run(folder) else None
+    if fix is not None:
+        if run is None:
+            raise CurateError("only a run can be mended", where="--fix", found=folder)
+        check_free(fix, overwrite)
+    given = Given(folder, format, columns, split, config, limit)
+    with console_progress() as progress:
+        parts = run.kept() if run is not None else _parts(given.read(progress).frame)
+        report = run_check(parts, trainer, ModelSpec(name=model), progress, max_length)
+        made = None
+        if fix is not None and run is not None:
+            made = without_hurt(run, report, fix, overwrite, progress)
+    if as_json:
+        typer.echo(json_text(report.facts()))
+    else:
+        show_check(report, trainer, model)
+    if made is not None:
+        show_result(made)
+    elif not report.clean and not as_json:
+        raise typer.Exit(_HURT)
+
+
+def _parts(frame: Any) -> Any:
+    from curate.data.table import BATCH_ROWS, batches
+
+    return (frame[rows] for rows in batches(len(frame), BATCH_ROWS))
