@@ -57,10 +57,11 @@ def _pipeline(config: Path, sample: bool, limit: int | None, accept_bias: bool) 
         parsed = parse_config(data, places)
     else:
         parsed, places = load_config(config)
-    if limit is not None and parsed.input is not None:
-        parsed = parsed.model_copy(
-            update={"input": parsed.input.model_copy(update={"limit": limit})}
-        )
+    if limit is not None:
+        bound = {"limit": limit}
+        one = parsed.input and parsed.input.model_copy(update=bound)
+        several = [source.model_copy(update=bound) for source in parsed.sources]
+        parsed = parsed.model_copy(update={"input": one, "sources": several})
     if accept_bias:
         parsed = parsed.model_copy(update={"accept_bias": True})
     return Pipeline(parsed, places)

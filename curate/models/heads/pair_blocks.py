@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.table import BATCH_ROWS, batches, messages_text
-from curate.models.text.answer_counts import COUNTS, answer_counts
+from curate.models.text.answer_counts import COUNTS, counts_of, with_asked
 from curate.models.text.style import LENGTH
 
 if TYPE_CHECKING:
@@ -96,13 +96,14 @@ def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
     """Counts of chosen minus those of rejected, (pairs, len(COUNTS))."""
     out = np.zeros((len(pairs), len(COUNTS)), dtype=np.float32)
     for rows in batches(len(pairs), BATCH_ROWS):
-        texts = pairs[rows].select(
-            messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected")
+        texts = with_asked(
+            pairs[rows].select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
         )
         chosen, rejected = (
-            answer_counts(texts.select("prompt", answer=side)) for side in ("chosen", "rejected")
+            counts_of(texts.select("prompt", "asked", answer=side)).to_numpy()
+            for side in ("chosen", "rejected")
         )
-        out[rows] = chosen - rejected
+        out[rows] = chosen.astype(np.float32) - rejected.astype(np.float32)
     return out
 
 

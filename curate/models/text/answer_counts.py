@@ -26,6 +26,7 @@ _HEDGES = (
 _YOU, _I = r"(?i)\byou(?:r|rs)?\b", r"\bI\b|\bI'm\b|(?i:\bmy\b)"
 _YES = ("yes", "sure", "certainly", "of", "ok", "okay", "great", "absolutely")
 _NO = ("no", "sorry", "unfortunately", "i")
+_ODD = 0x9E3779B97F4A7C15
 _ECHO = 40
 """Characters of the prompt that an answer may repeat."""
 _ENDS = r".!?\x{3002}\x{ff01}\x{ff1f}"
@@ -63,11 +64,32 @@ def answer_counts(texts: pl.DataFrame) -> NDArray[np.float32]:
     Args:
         texts: columns `prompt` and `answer` as texts.
     """
-    words = texts.with_columns(
-        words=pl.col("answer").str.to_lowercase().str.extract_all(_WORD),
-        asked=pl.col("prompt").str.to_lowercase().str.extract_all(_WORD),
-    )
-    return words.select(_counts()).to_numpy().astype("float32")
+    return counts_of(with_asked(texts)).to_numpy().astype("float32")
+
+
+def with_asked(texts: pl.DataFrame) -> pl.DataFrame:
+    """`asked`: the prompt's words that mean something, as numbers, each once.
+
+    Words are compared by their hashes: sets of numbers are several times cheaper than of texts.
+    """
+    words = pl.col("prompt").str.to_lowercase().str.extract_all(_WORD)
+    return texts.with_columns(asked=_meaning(words.list.eval(pl.element().hash())))
+
+
+def counts_of(texts: pl.DataFrame) -> pl.DataFrame:
+    """Counts of `answer`, of a frame with `prompt` and `asked` too."""
+    words = texts.with_columns(words=pl.col("answer").str.to_lowercase().str.extract_all(_WORD))
+    # Step by step: polars would compute what several counts share anew for each of them.
+    words = words.with_columns(hashes=pl.col("words").list.eval(pl.element().hash()))
+    words = words.with_columns(said=_meaning(pl.col("hashes")))
+    both = pl.col("asked").list.set_intersection("said").list.len()
+    return words.with_columns(both=both).select(_counts())
+
+
+def _meaning(hashes: pl.Expr) -> pl.Expr:
+    """Distinct hashes of words, without those of words that mean nothing."""
+    stop = pl.lit(pl.Series([pl.Series(_STOP).hash()]))
+    return hashes.list.set_difference(stop)  # each once
 
 
 def _counts() -> list[pl.Expr]:
@@ -80,8 +102,8 @@ def _counts() -> list[pl.Expr]:
         "sentences": sentences.log1p(),
         "sentence length": (size / (sentences + 1)).log1p(),
         "word length": words.list.join("").str.len_chars() / (count + 1),
-        "distinct words": words.list.n_unique() / (count + 1),
-        "distinct bigrams": _bigrams(words),
+        "distinct words": pl.col("hashes").list.n_unique() / (count + 1),
+        "distinct bigrams": _bigrams(),
         **_shared(),
         **{n: text.str.count_matches(p) / (size + 1) for n, p in _CHARACTERS.items()},
         "ended": text.str.contains(rf"[{_ENDS}]\s*$").cast(pl.Float64),
@@ -98,24 +120,21 @@ def _counts() -> list[pl.Expr]:
     return [found[name].cast(pl.Float64).fill_null(0.0).alias(name) for name in COUNTS]
 
 
-def _bigrams(words: pl.Expr) -> pl.Expr:
+def _bigrams() -> pl.Expr:
     """Share of pairs of neighbouring words that are distinct."""
-    both = (pl.element() + "\x1f" + pl.element().shift(-1)).drop_nulls()
-    pairs = words.list.eval(both)
+    # The order counts: the same two words the other way round are another pair.
+    both = (pl.element() ^ (pl.element().shift(-1) * pl.lit(_ODD, dtype=pl.UInt64))).drop_nulls()
+    pairs = pl.col("hashes").list.eval(both)
     return pairs.list.n_unique() / (pairs.list.len() + 1)
 
 
 def _shared() -> dict[str, pl.Expr]:
     """How many of the prompt's words the answer has, and how many it has besides."""
-    asked, said = (
-        pl.col(c).list.unique().list.set_difference(pl.lit(pl.Series([_STOP])))
-        for c in ("asked", "words")
-    )
-    both = asked.list.set_intersection(said).list.len()
+    asked, said, both = pl.col("asked").list.len(), pl.col("said").list.len(), pl.col("both")
     return {
-        "recall": both / (asked.list.len() + 1),
-        "precision": both / (said.list.len() + 1),
-        "new words": said.list.set_difference(asked).list.len().log1p(),
+        "recall": both / (asked + 1),
+        "precision": both / (said + 1),
+        "new words": (said - both).log1p(),
     }
 
 
