@@ -111,7 +111,11 @@ def _unproven(rows: pl.DataFrame, by_name: dict[str, Recipe], noise: OwnNoise | 
 
 def _fallback(method: str | None) -> str:
     if method is None:
-        return f"Keep everything: '{DEFAULT}' changes nothing here, harms, or could act by chance."
+        return (
+            f"Keep everything: '{DEFAULT}' changes nothing here, harms, or could act by chance. "
+            "Where judged pairs say that many labels are wrong: noise_score with 'accept_chance: "
+            "true' (docs/proof.md)."
+        )
     return (
         f"Not proven here, but what lost nothing on six public sets, clean or noisy: '{method}' "
         "(docs/proof.md); or keep everything."

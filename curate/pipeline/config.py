@@ -114,6 +114,11 @@ class PipelineConfig(Section):
         description="Go on where length alone tells which labels a filter by a learned score acts "
         "on, instead of stopping with the ways out.",
     )
+    accept_chance: bool = Field(
+        False,
+        description="Let filters act on scores whose heads agree with the labels no more than "
+        "chance would, as where judged pairs say that many labels are wrong.",
+    )
     output: OutputConfig = Field(default_factory=OutputConfig)
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     store: str | None = Field(

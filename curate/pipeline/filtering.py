@@ -44,7 +44,7 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
     left = with_extras(frame, plan.extras).with_row_index(index)
     dropped, added, reports = [], [], []
     for step in plan.filters:
-        left, gone, extra, report = _run_filter(step, left, index, context)
+        left, gone, extra, report = _run_filter(step, left, index, context, plan.accept_chance)
         if not plan.accept_bias and (learned := plan.learned(step)):
             refuse_length_alone(step, learned, report.facts)
         dropped.append(gone)
@@ -67,7 +67,7 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
 
 
 def _run_filter(
-    step: FilterStep, left: pl.DataFrame, index: str, context: Context
+    step: FilterStep, left: pl.DataFrame, index: str, context: Context, chance: bool
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None, StepRecord]:
     """Apply a filter to the pairs that it is about; the others are kept as is.
 
@@ -77,7 +77,7 @@ def _run_filter(
     others = pl.repeat(False, len(left), eager=True)
     if step.source is not None:
         others = left["source"].ne_missing(step.source)
-    mute = _silent(step, left) & ~others
+    mute = _silent(step, left) & ~others & (not chance)
     silent = left.filter(mute | others)
     if silent.is_empty():
         return _apply(step, left, index, context)

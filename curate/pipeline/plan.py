@@ -66,6 +66,7 @@ class Plan:
         extras: keys of `extra` that filters read as columns `extra.<key>`.
         carried: columns that the shards carry, by the name that they have there.
         accept_bias: go on where length alone tells which labels a learned score doubts.
+        accept_chance: act on scores whose heads may have learnt nothing.
     """
 
     scorers: tuple[ScorerStep, ...]
@@ -74,6 +75,7 @@ class Plan:
     extras: tuple[str, ...]
     carried: dict[str, str]
     accept_bias: bool = False
+    accept_chance: bool = False
 
     def learned(self, filter_step: FilterStep) -> list[ScorerStep]:
         """Scorers that learn from the labels, and whose scores a filter reads."""
@@ -135,6 +137,7 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
         extras,
         dict(config.output.columns),
         config.accept_bias,
+        config.accept_chance,
     )
     _check_carried(plan, places.describe(("output", "columns")))
     return plan

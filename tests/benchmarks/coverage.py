@@ -40,7 +40,8 @@ def cell(data: BenchData, pattern: str, rate: float, seed: int) -> dict[str, obj
         "held": held if kind != "nothing" else None,
         "high": told.high,
         "above": None if told.high is None else told.high - true,
-        "bound_held": upper_bound(margin) >= true,
+        "even_held": upper_bound(margin) >= true,
+        "even_above": upper_bound(margin) - true,
     }
 
 
@@ -58,7 +59,7 @@ def main() -> None:
                 cells = (cell(data, pattern, rate, seed) for seed in range(arguments.seeds))
                 rows += [{"set": name, "rate": rate, **found} for found in cells]
     table = pl.DataFrame(rows, infer_schema_length=None)
-    with pl.Config(tbl_rows=100, tbl_hide_dataframe_shape=True, float_precision=3):
+    with pl.Config(tbl_rows=100, tbl_cols=20, tbl_hide_dataframe_shape=True, float_precision=3):
         for by in (["pattern", "kind"], ["pattern", "set"], ["pattern", "rate"]):
             shown = table.group_by(by, maintain_order=True).agg(
                 cells=pl.len(),
@@ -66,7 +67,8 @@ def main() -> None:
                 held=pl.col("held").mean(),
                 high=pl.col("high").mean(),
                 above=pl.col("above").mean(),
-                bound_held=pl.col("bound_held").mean(),
+                even_held=pl.col("even_held").mean(),
+                even_above=pl.col("even_above").mean(),
             )
             print(shown.sort(by))
 

@@ -82,6 +82,16 @@ def test_no_filter_acts_on_a_score_that_tells_nothing(name: str, kind: str) -> N
     assert any(f"keeps 200 of 200 pairs as is: {NOTHING_LEARNT}" in w for w in report.warnings)
 
 
+def test_who_accepts_chance_may_act() -> None:
+    sim = random_labels()
+    drop = {"type": "quantile", "column": "noise_score.score", "keep": 0.5}
+    config = {"scorers": [{"type": "noise_score"}], "filters": [drop], "accept_chance": True}
+    plan = make_plan(parse_config(config))
+    scores = run_scorer(plan.scorers[0], sim.pairs, sim.context)[0]
+    found = run_filters(plan, pl.concat([sim.pairs, scores], how="horizontal"), sim.context)
+    assert len(found.kept) == 100
+
+
 def test_weights_are_one_where_nothing_is_known() -> None:
     found = filtered(random_labels(), "label_em", [{"type": "reweight"}])
     assert set(found.kept["reweight.weight"]) == {1.0}

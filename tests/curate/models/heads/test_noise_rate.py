@@ -13,6 +13,7 @@ from curate.models.heads.noise_rate import (
     rate_by_votes,
     upper_bound,
     vote_evidence,
+    whole_bound,
 )
 from tests.helpers import pairs_of
 
@@ -43,6 +44,34 @@ def test_what_margins_tell_holds(rate: float) -> None:
     assert len(told) >= 20
     assert all(t.rate is None and t.low == 0.0 for t in told)
     assert np.mean([rate <= t.high for t in told]) >= 0.95  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.3])
+def test_flips_that_fall_on_ambiguous_pairs_break_the_lower_bound_alone(rate: float) -> None:
+    whole, even = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        true = rng.normal(0.0, 3.0, 800)
+        right = np.where(rng.random(800) < 1.0 / (1.0 + np.exp(-true)), 1.0, -1.0)
+        # The nearer to a coin's toss, the more often it is flipped, up to half of the time.
+        chance = np.where(np.abs(true) < np.quantile(np.abs(true), 2 * rate), 0.5, 0.0)
+        flipped = rng.random(800) < chance
+        seen = true + rng.normal(0.0, 1.0, 800)
+        margins = np.where(flipped, -right, right) * seen
+        whole.append(whole_bound(margins) >= flipped.mean())
+        even.append(upper_bound(margins) >= flipped.mean())
+    assert np.mean(whole) >= 0.95
+    if rate >= 0.2:
+        assert np.mean(even) < 0.5
+
+
+def test_the_lower_bound_is_told_beside_with_what_it_assumes() -> None:
+    told = rate_by_margins(held_out(0.1, 1))
+    assert told.high is not None
+    assert told.high_if_even is not None
+    assert told.high_if_even < told.high
+    assert f"at most {told.high:.0%} (by held-out heads, if no kind of pair" in told.text
+    assert f"at most {told.high_if_even:.0%} if clear pairs are wrong as often" in told.text
 
 
 def test_without_noise_an_upper_bound_is_told_and_no_point() -> None:
