@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.init_input import input_lines
 from curate.cli.inputs import Columns, ConfigName, FormatName, Given, Split
 from curate.errors import CurateError
 
@@ -27,6 +26,7 @@ def init(
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
     """Write a commented pipeline.yaml to start from, with what is found in the data."""
+    from curate.cli.init_input import input_lines
     from curate.recipes import recipe_pipeline
     from curate.sample import default_pipeline
 

@@ -21,10 +21,13 @@ def list_steps(
         _list_recipes(as_json)
         return
     from curate.cli.console import show_list, show_step
-    from curate.cli.list_steps import list_of_steps
+    from curate.cli.list_steps import brief_list, list_of_steps
     from curate.cli.safe import json_text
     from curate.errors import suggestion
 
+    if name is None and not as_json:
+        show_list(brief_list())
+        return
     found = list_of_steps()
     steps = found["scorers"] | found["filters"]
     places = found["formats"] | found["exports"]
@@ -38,9 +41,7 @@ def list_steps(
         raise CurateError("no such scorer, filter, format or export", found=repr(name), fix=fix)
     if as_json:
         typer.echo(json_text(found if name is None else steps[name]))
-    elif name is None:
-        show_list(found)
-    else:
+    elif name is not None:
         show_step(name, steps[name])
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from sklearn.metrics import roc_auc_score
 
 from curate.data.hashes import select_in_batches
 from curate.data.table import messages_text
@@ -143,6 +142,8 @@ def _told_by_length(touched: NDArray[np.bool_], size: NDArray[np.int64]) -> floa
     """AUROC of the length difference for labels that the filter acts on."""
     if min(int(touched.sum()), int((~touched).sum())) < _FEWEST:
         return None
+    from sklearn.metrics import roc_auc_score  # half a second, which most runs need not wait
+
     return round(float(roc_auc_score(touched, size)), 4)
 
 

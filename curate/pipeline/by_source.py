@@ -9,7 +9,6 @@ import polars as pl
 
 from curate.data.hashes import select_in_batches
 from curate.data.table import messages_text
-from curate.models.heads.noise_rate import rate_by_margins
 from curate.steps.context import Context
 
 _MARGINS = ("label_em.margin", "noise_score.margin")
@@ -67,5 +66,7 @@ def _noise(pairs: pl.DataFrame, margin: pl.Series) -> str:
     known = margin.is_not_null() & ~pairs["is_tie"]
     if int(known.sum()) < _FEWEST:
         return f"too few pairs to tell ({int(known.sum())})"
+    from curate.models.heads.noise_rate import rate_by_margins
+
     groups = Context().prompt_groups(pairs.filter(known))
     return rate_by_margins(margin.filter(known).to_numpy().astype(np.float64), groups).text

@@ -15,7 +15,6 @@ from curate.data.found_parts import found_parts
 from curate.data.row_parts import batch_rows
 from curate.data.table import BATCH_ROWS, batches, fingerprint
 from curate.errors import CurateError
-from curate.models.text.prompt_clusters import prompt_clusters
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.manifest import make_manifest
 from curate.pipeline.plan import Plan
@@ -122,6 +121,9 @@ def _splits(
     shares = config.output.splits
     if shares is None:
         return None
+    # Its libraries take a third of a second, which runs without splits need not wait.
+    from curate.models.text.prompt_clusters import prompt_clusters
+
     prompts, clusters = prompt_clusters(kept, progress, workspace)
     found = assign_splits(prompts, clusters, shares, config.seed)
     empty = [name for name in shares if not (found == name).any()]

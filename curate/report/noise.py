@@ -6,8 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from curate.models.heads.calibration import calibrate, reliability_curve
-from curate.models.heads.noise_rate import told_rate
 from curate.report.run_view import RunView, sampled
 from curate.steps.context import Context
 
@@ -27,6 +25,10 @@ def noise(view: RunView) -> dict[str, Any] | None:
     known = view.frame.filter(pl.col(column).is_not_null(), ~pl.col("is_tie"))
     if len(known) < _FEWEST:
         return None
+    # Not before there is something to fit: the report of a run without heads must not wait.
+    from curate.models.heads.calibration import calibrate, reliability_curve
+    from curate.models.heads.noise_rate import told_rate
+
     rows = sampled(known, _PAIRS)
     margins = rows[column].to_numpy()
     calibration = calibrate(margins)

@@ -85,6 +85,12 @@ def filter_names() -> list[str]:
     return sorted(_entries(FILTERS))
 
 
+def own_entry(group: str, name: str) -> EntryPoint | None:
+    """The entry point of a step of this project that no plug-in claims too; else None."""
+    claims = _all_entries(group)[name]
+    return claims[0] if len(claims) == 1 and _is_own(claims[0]) else None
+
+
 def scorer_class(name: str, where: str = "scorers") -> type[Scorer[Any]]:
     """The scorer called `name`; raises CurateError with the nearest name if there is none."""
     return _load(SCORERS, name, Scorer, where)  # type: ignore[type-abstract]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from curate.data.hashes import content_keys
 from curate.models.heads.identification import identify
@@ -84,7 +84,7 @@ def upper_bound(margins: NDArray[np.float64]) -> float:
         against = int(wrong[count - 1])
         if against < count:
             level = 1.0 - _LEVEL / len(_CONFIDENT)
-            limits.append(float(beta.ppf(level, against + 1, count - against)))
+            limits.append(float(betaincinv(against + 1, count - against, level)))
     return min(limits)
 
 
@@ -96,7 +96,7 @@ def whole_bound(margins: NDArray[np.float64]) -> float:
     kind of pair is flipped more often than not, however flips depend on the pair.
     """
     against, count = int((margins <= 0).sum()), len(margins)
-    return min(float(beta.ppf(1.0 - _LEVEL, against + 1, count - against)), 0.5) if count else 0.5
+    return min(float(betaincinv(against + 1, count - against, 1.0 - _LEVEL)), 0.5) if count else 0.5
 
 
 def rate_by_margins(
