@@ -16,6 +16,7 @@ _SIDES = (
     ("a", "b"), ("1", "2"), ("0", "1"), ("left", "right"), ("first", "second"), ("one", "two"),
     ("x", "y"),
 )  # fmt: skip
+_RANKED = (("w", "l"), ("best", "worst"), ("high", "low"), ("up", "down"), ("plus", "minus"))
 _LABEL = (
     "label", "winner", "preference", "preferred", "choice", "choose", "vote", "verdict", "judgment",
     "judgement", "better", "annotation", "pick", "picked", "selected", "outcome", "result",
@@ -70,7 +71,9 @@ def guess_columns(rows: RowSample) -> Guess:
     chosen, rejected = _named(texts, _CHOSEN), _named(texts, _REJECTED)
     if chosen and rejected and chosen != rejected:
         found.columns |= {"chosen": chosen, "rejected": rejected}
-    elif sides := _two_sides(texts):
+    elif ranked := _two_sides(texts, _RANKED):
+        found.columns |= dict(zip(("chosen", "rejected"), ranked, strict=True))
+    elif sides := _two_sides(texts, _SIDES):
         found.columns |= dict(zip(("first", "second"), sides, strict=True))
         _label(rows, [n for n in names if n not in sides], found)
     taken = set(found.columns.values())
@@ -105,13 +108,17 @@ def _named(names: list[str], wanted: tuple[str, ...]) -> str | None:
     return None
 
 
-def _two_sides(names: list[str]) -> tuple[str, str] | None:
-    """Two columns of answers whose names differ in their side alone."""
+def _two_sides(names: list[str], sides: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
+    """Two columns of answers whose names differ in their side alone, in the order of the sides."""
     for first, second in combinations(names, 2):
         a, b = _parts(first), _parts(second)
         different = [(x, y) for x, y in zip(a, b, strict=False) if x != y]
-        if len(a) == len(b) and len(different) == 1 and different[0] in _SIDES:
+        if len(a) != len(b) or len(different) != 1:
+            continue
+        if different[0] in sides:
             return first, second
+        if different[0][::-1] in sides:
+            return second, first
     return None
 
 
@@ -144,6 +151,15 @@ def _label(rows: RowSample, names: list[str], found: Guess) -> None:
     }
     for key, words in said.items():
         found.labels[key] = [v for v in found.seen if _plain(v) in words]
+    own = [set(_parts(name)) for name in (found.columns["first"], found.columns["second"])]
+    for value in found.seen:
+        if not any(value in values for values in found.labels.values()):
+            # "A is better": the value names one side and not the other.
+            words = set(_words(str(value)))
+            named = [bool(words & (own[i] - own[1 - i])) for i in (0, 1)]
+            if named[0] != named[1]:
+                found.labels["first_wins" if named[0] else "second_wins"].append(value)
+                found.unsure.add("label")
     if {_plain(v) for v in found.seen} <= {"0", "1"}:
         # They may count slots from 0, or say whether the first one won.
         by_slot = _parts(first)[-1:] == ["0"]

@@ -134,6 +134,8 @@ def stream_pairs(
     if not isinstance(ranking, RankingRule):
         ranking = RankingRule.model_validate(ranking or {})
     bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
+    if data is not None and path is not None:
+        raise CurateError("give one of data and path", where="read_pairs", found=str(path))
     sources = sources_of(path if data is None else data, hf, config, split, revision, bounds)
     reader = Reader(format, columns, ranking, on_error)
     with (progress or SilentProgress()).task("read", limit) as task:

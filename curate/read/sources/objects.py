@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -54,7 +56,8 @@ def _of_datasets(data: Any, split: str | None) -> Any:
     if isinstance(data, library.Dataset):
         return lambda: dataset_blocks(data)
     if isinstance(data, library.IterableDataset):
-        return lambda: _dict_blocks(data)
+        # Files of media stay bytes.
+        return lambda: _dict_blocks(data.decode(False))
     return None
 
 
@@ -77,6 +80,8 @@ def _of_frames(data: Any) -> Any:
 
 
 def _from_pandas(data: Any) -> pa.Table:
+    if any(name is not None for name in data.index.names):
+        data = data.reset_index()  # an index with a name is a column
     try:
         return pa.Table.from_pandas(data, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError) as error:
@@ -84,8 +89,8 @@ def _from_pandas(data: Any) -> pa.Table:
             "the pandas frame cannot be read",
             where="read_pairs",
             found=str(error).splitlines()[0],
-            expected="columns of one kind of values each",
-            fix="pass frame.to_dict('records') to see which row is to blame",
+            expected="columns of different names, each of one kind of values",
+            fix="mend the frame, or pass frame.to_dict('records') to see which row is to blame",
         ) from None
 
 
@@ -101,9 +106,32 @@ def _dict_blocks(rows: Iterable[Any]) -> Iterator[Block]:
         block = PythonBlock()
         for number, row in enumerate(taken, first):
             if isinstance(row, Mapping):
-                block.rows.append(dict(row))
+                block.rows.append({key: _plain(value) for key, value in row.items()})
                 block.numbers.append(number)
             else:
                 block.broken[number] = f"is {type(row).__name__}; expected a dict"
         yield block
         first += len(taken)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON would give it: numbers and texts of numpy, images and lists of images."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value] if value and _is_image(value[0]) else value
+    return {"bytes": _png(value), "path": None} if _is_image(value) else value
+
+
+def _is_image(value: Any) -> bool:
+    """Whether it is an image of Pillow, which is imported already if there is one."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(value, pillow.Image)
+
+
+def _png(image: Any) -> bytes:
+    room = BytesIO()
+    image.save(room, "PNG")
+    return room.getvalue()

@@ -39,6 +39,10 @@ SHAPES: list[tuple[list[dict[str, Any]], dict[str, str]]] = [
         [{"ask": "q", "left text": "x", "right text": "y", "choice": "left"}],
         {"prompt": "ask", "first": "left text", "second": "right text", "label": "choice"},
     ),
+    (
+        [{"post": "q", "summary_l": "y", "summary_w": "x"}],
+        {"prompt": "post", "chosen": "summary_w", "rejected": "summary_l"},
+    ),
     ([{"a": 1, "b": 2}], {}),
 ]
 
@@ -66,6 +70,7 @@ def test_names_of_every_kind(rows: list[dict[str, Any]], columns: dict[str, str]
         ),
         (["x", "y"], ["x"], ["y"], [], False),
         ([1, 0], [1], [0], [], True),
+        (["X is better", "Y is better", "tie"], ["X is better"], ["Y is better"], ["tie"], True),
         ([1, 2, 0], [1], [2], [], True),
         (["yes", "no"], [], [], [], True),
     ],

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from io import BytesIO
 from typing import Any
 
 import datasets
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from curate import CurateError, Pipeline, read_pairs
 from tests.helpers import published, trl_rows, write_jsonl
@@ -105,3 +109,29 @@ def test_a_pipeline_takes_them() -> None:
     frame = pl.DataFrame(trl_rows(6))
     result = Pipeline({"filters": [{"type": "sample", "rows": 4}]}).run(frame)
     assert (result.rows_in, len(result.kept)) == (6, 4)
+
+
+def test_images_in_memory_are_kept_as_files() -> None:
+    image = Image.new("RGB", (8, 8), "red")
+    row = {"prompt": "p", "chosen": "a", "rejected": "b", "image": image}
+    data = datasets.Dataset.from_list([row])
+    found = [read_pairs(given) for given in ([row], data, data.to_iterable_dataset())]
+    for pairs in found:
+        (media,) = pairs.frame["images"].to_list()[0]
+        with Image.open(BytesIO(media["bytes"])) as back:
+            assert back.getpixel((0, 0)) == (255, 0, 0)
+    several = [row | {"image": None, "images": [image, image]}]
+    assert len(read_pairs(several).frame["images"].to_list()[0]) == 2
+
+
+def test_values_of_numpy_and_a_named_index() -> None:
+    row = {"prompt": np.str_("p"), "chosen": "a", "rejected": "b", "score": np.float32(1.5)}
+    found = read_pairs([row]).frame
+    assert json.loads(found["extra"][0]) == {"score": 1.5}
+    frame = pd.DataFrame(trl_rows(3)).set_index("prompt")
+    assert (
+        read_pairs(frame).frame["prompt"].to_list()
+        == read_pairs(trl_rows(3)).frame["prompt"].to_list()
+    )
+    with pytest.raises(CurateError, match="one of data and path"):
+        read_pairs(trl_rows(1), path="x")
