@@ -49,8 +49,9 @@ def sums(features: Rows, rows: slice, weights: NDArray[np.float64], width: int) 
         part = slice(start, min(start + _CHUNK, rows.stop))
         z, w = features(part), weights[part]
         weighted = z * w[:, None]
+        # Products in the type of the features, sums over parts in float64.
         gram += weighted.T @ z
-        cross += weighted.sum(axis=0)
+        cross += weighted.sum(axis=0, dtype=np.float64)
     return Sums(gram, cross, float(weights[rows].sum()))
 
 
@@ -186,7 +187,8 @@ class Ridge:
             weights: (rows,) of each row in the sums.
         """
         margins = z @ self.weights
-        influence = z @ self.covariance / self.noise
+        # The large product, in the type of the features: its values are far below 1.
+        influence = z @ (self.covariance / self.noise).astype(z.dtype)
         starts = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
         sizes = np.diff(np.concatenate([starts, [len(groups)]]))
         out = margins.copy()

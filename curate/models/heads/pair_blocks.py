@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _TABLE = "style_prior.json"
 _TINY = 1e-12
+_MANY = 20_000
 SKETCH = 256
 """Prompts of a source by which its data are known again."""
 
@@ -50,6 +51,8 @@ class PairBlocks:
         style: bool = True,
     ) -> None:
         self._features, self._order, self._with_style = features, order, style
+        # Of many rows the products cost most, and single precision is ample for their sums.
+        self._dtype = np.dtype(np.float64 if len(order) < _MANY else np.float32)
         if style:
             self._count(pairs, features)
         self.widths = [block.shape[1] for block in self._blocks(slice(0, 1))]
@@ -64,25 +67,27 @@ class PairBlocks:
         self._style = _scaled(np.hstack([chosen - rejected, cosine]))
         self._prior = prior_root(sources_without(pairs))
 
-    def __call__(self, rows: slice) -> NDArray[np.float64]:
+    def __call__(self, rows: slice) -> NDArray[Any]:
         """All blocks side by side of some rows in order, (rows, d)."""
-        return np.hstack([b / s for b, s in zip(self._blocks(rows), self._scales, strict=True)])
+        scales = self._scales.astype(self._dtype)
+        return np.hstack([b / s for b, s in zip(self._blocks(rows), scales, strict=True)])
 
-    def _blocks(self, rows: slice) -> list[NDArray[np.float64]]:
-        at = self._order[rows]
-        embedded = self._features.of("chosen", at).astype(np.float64)
+    def _blocks(self, rows: slice) -> list[NDArray[Any]]:
+        at, dtype = self._order[rows], self._dtype
+        embedded: NDArray[Any] = self._features.of("chosen", at).astype(dtype)
         embedded -= self._features.of("rejected", at)
         if not self._with_style:
             return [embedded]
-        counts, style = (v[at].astype(np.float64) for v in (self._counts, self._style))
+        counts, style = (v[at].astype(dtype) for v in (self._counts, self._style))
         length = style[:, LENGTH : LENGTH + 1]
-        return [embedded, np.tanh(counts), style, counts @ self._prior, length]
+        return [embedded, np.tanh(counts), style, counts @ self._prior.astype(dtype), length]
 
     def _sizes(self, count: int) -> NDArray[np.float64]:
         """Root mean squared norm of the rows of each block."""
         total = np.zeros(len(self._scales))
         for rows in batches(count, BATCH_ROWS):
-            total += [float(np.square(block).sum()) for block in self._blocks(rows)]
+            blocks = self._blocks(rows)
+            total += [float(np.square(b).sum(dtype=np.float64)) for b in blocks]
         return np.sqrt(total / max(count, 1) + _TINY)
 
 

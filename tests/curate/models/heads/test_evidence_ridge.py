@@ -156,3 +156,13 @@ def test_votes_that_repeat_a_label_teach_it_once() -> None:
 def test_a_handful_of_pairs(count: int) -> None:
     sim = simulate(count)
     assert np.isfinite(held_out_margins(sim.pairs, sim.context).margin).all()
+
+
+def test_single_precision_of_many_rows_changes_nothing_that_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sim = simulate(800, flips=0.2)
+    double = held_out_margins(sim.pairs, sim.context).margin
+    monkeypatch.setattr("curate.models.heads.pair_blocks._MANY", 0)
+    single = held_out_margins(sim.pairs, Context(features_of=lambda: sim.context.features)).margin
+    assert np.abs(single - double).max() < 1e-3 * double.std()
