@@ -52,7 +52,7 @@ def audit_data(
     data: Any,
     *,
     progress: Progress | None = None,
-    embedder: str | EmbedderConfig = "minilm",
+    embedder: str | EmbedderConfig = "auto",
     **options: Any,
 ) -> Audit:
     """Audit pairs.

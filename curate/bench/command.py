@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Bench:
         advice: what to do, one for each data set, pattern and rate; labels as they are first.
         comparisons: whether methods differ by more than chance.
         noise: what is known of the labels' own noise, by data set.
+        notes: what the user should know.
     """
 
     plan: Plan
@@ -61,6 +62,7 @@ class Bench:
     advice: list[Advice]
     comparisons: list[Comparison]
     noise: dict[str, OwnNoise]
+    notes: list[str] = field(default_factory=list)
 
     def _repr_html_(self) -> str:
         parts = []
@@ -121,9 +123,11 @@ def bench(
     context = Context(store=open_store(store))
     parts: list[Experiments] = []
     noise: dict[str, OwnNoise] = {}
+    notes: list[str] = []
     for name, read in sets:
         pairs = read.frame
-        features, _ = embed_frame(pairs, embedder or EmbedderConfig(), store, progress)
+        features, facts = embed_frame(pairs, embedder or EmbedderConfig(), store, progress)
+        notes += [f"{name}: {facts['choice']}"] if "choice" in facts else []
         if synthetic is None and plan.as_labelled:
             own = as_labelled(name, pairs, features, gold)
             noise[name] = own_noise(own, context)
@@ -140,6 +144,7 @@ def bench(
         _advice(both, summary, plan, noise),
         compare_methods(both.rows),
         noise,
+        notes,
     )
 
 
@@ -151,7 +156,7 @@ def bench_data(
     patterns: tuple[str, ...] = ("symmetric",),
     seeds: int = FOLDS,
     gold: pl.DataFrame | None = None,
-    embedder: str | EmbedderConfig = "minilm",
+    embedder: str | EmbedderConfig = "auto",
     progress: Progress | None = None,
     store: str | None = "auto",
 ) -> Bench:

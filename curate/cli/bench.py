@@ -49,7 +49,7 @@ def bench(
         int | None,
         typer.Option(min=100, help="Label this many pairs of the texts by a known reward instead."),
     ] = None,
-    embedder: EmbedderName = "minilm",
+    embedder: EmbedderName = "auto",
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,

@@ -26,7 +26,7 @@ def explain(
     ),
     features: Annotated[int, typer.Option(min=1, help="Features in all (M).")] = 32,
     active: Annotated[int, typer.Option(min=1, help="Features of a pair on average (K).")] = 4,
-    embedder: EmbedderName = "minilm",
+    embedder: EmbedderName = "auto",
     name_model: Annotated[
         str | None, typer.Option(help="Model behind an endpoint that names the features.")
     ] = None,

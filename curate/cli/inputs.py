@@ -28,7 +28,7 @@ ConfigName = Annotated[str | None, typer.Option(help="Configuration of a hub dat
 Split = Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")]
 EmbedderName = Annotated[
-    str, typer.Option(help="minilm, static, or a sentence-transformers folder or name.")
+    str, typer.Option(help="auto, minilm, static, or a sentence-transformers folder or name.")
 ]
 Noise = Annotated[str, typer.Option(help="Shares of labels to flip, by commas.")]
 _LISTS = ("first_wins", "second_wins", "tie")

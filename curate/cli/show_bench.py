@@ -13,7 +13,7 @@ from curate.bench.advice import Advice
 from curate.bench.command import Bench
 from curate.bench.gains import HARMS, HELPS, NOTHING
 from curate.bench.run import AS_LABELLED
-from curate.cli.console import out
+from curate.cli.console import out, show_warnings
 
 _OWN = (
     "acts on: share dropped or flipped; accuracy: of a fresh head trained on what is left, on "
@@ -31,6 +31,7 @@ _STYLES = {"helps": "green", "harms": "red"}
 
 def show_bench(found: Bench) -> None:
     """What to do on the labels as they are; then tables, and what helps where labels flip."""
+    show_warnings(found.notes)
     own = [a for a in found.advice if a.key["pattern"] == AS_LABELLED]
     for advice in own:
         _show_advice(found, advice)

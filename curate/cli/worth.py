@@ -27,7 +27,7 @@ def worth(
     least_gain: Annotated[
         float, typer.Option(min=1e-4, max=0.5, help="Accuracy that a doubling must gain to pay.")
     ] = 0.005,
-    embedder: EmbedderName = "minilm",
+    embedder: EmbedderName = "auto",
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,

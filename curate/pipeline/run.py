@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import polars as pl
 from curate.data.found_parts import found_parts
 from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
 from curate.errors import CurateError
+from curate.models.embed.choice import chosen_embedder
 from curate.models.embed.frame import embed_frame, embed_texts
 from curate.pipeline.by_source import by_source
 from curate.pipeline.config import PipelineConfig, load_config, parse_config
@@ -126,8 +127,9 @@ class Pipeline:
             steps = [_read_record(pairs, seconds, sources)]
             engine = make_engine(self.config.engine)
             try:
-                context = self._context(pairs.frame, steps, progress, workspace, engine)
-                cache = ScoreCache(context.store, pairs.frame, self.config)
+                config = self._with_embedder(pairs.frame, steps)
+                context = self._context(config, pairs.frame, steps, progress, workspace, engine)
+                cache = ScoreCache(context.store, pairs.frame, config)
                 scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps)
                 frame = pl.concat([pairs.frame, *scores], how="horizontal")
                 filtered = run_filters(self.plan, frame, context)
@@ -204,15 +206,25 @@ class Pipeline:
             return []
         return [pl.reduce(lambda a, b: a * b, [pl.col(n) for n in names]).alias(WEIGHT)]
 
+    def _with_embedder(self, frame: pl.DataFrame, steps: list[StepRecord]) -> PipelineConfig:
+        """The configuration with the embedder that is taken, told where there was a choice."""
+        if not self.plan.needs_embeddings:
+            return self.config
+        embedder, told = chosen_embedder(self.config.embedder, frame)
+        if told is not None:
+            steps[0] = replace(steps[0], warnings=(*steps[0].warnings, told))
+        return self.config.model_copy(update={"embedder": embedder})
+
     def _context(
         self,
+        config: PipelineConfig,
         frame: pl.DataFrame,
         steps: list[StepRecord],
         progress: Progress,
         workspace: Workspace,
         engine: Engine,
     ) -> Context:
-        c = self.config
+        c = config
         context = Context(
             seed=c.seed,
             progress=progress,

@@ -38,7 +38,7 @@ def score(
     scorer: str,
     *,
     progress: Progress | None = None,
-    embedder: str | dict[str, Any] = "minilm",
+    embedder: str | dict[str, Any] = "auto",
     seed: int = 0,
     store: str | None = "auto",
     **parameters: Any,

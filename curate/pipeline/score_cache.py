@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curate.data.hashes import key_of, row_keys
+from curate.models.embed.settings import AUTO, SHIPPED
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.plan import ScorerStep
 from curate.store.row_scores import RowScores
@@ -133,7 +134,9 @@ def embedder_identity(config: PipelineConfig) -> str | None:
     """What the vectors depend on: settings and the model's files; None for a name on the hub."""
     from curate.models.embed.embedder import model_hash
 
-    files = model_hash(config.embedder.name)
+    # A run has settled by now which model embeds; without one it would be the shipped one.
+    name = SHIPPED if config.embedder.name == AUTO else config.embedder.name
+    files = model_hash(name)
     if files is None:
         return None
     own = config.embedder.model_dump(mode="json", exclude={"name", "device", "batch_tokens"})

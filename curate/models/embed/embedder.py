@@ -18,13 +18,13 @@ from curate.models.embed.batching import by_budget, halving
 from curate.models.embed.device import choose_device
 from curate.models.embed.fingerprint import hash_files
 from curate.models.embed.openvino import OPENVINO, openvino_version, use_openvino
-from curate.models.embed.static import STATIC, static_hash
+from curate.models.embed.settings import SHIPPED, STATIC
+from curate.models.embed.static import static_hash
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-SHIPPED = "minilm"
 _CHARS_PER_TOKEN = 4
 
 

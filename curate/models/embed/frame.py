@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curate.models.embed.settings import EmbedderConfig
+from curate.models.embed.choice import chosen_embedder
+from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.models import Inference, ModelSpec
 
@@ -50,6 +51,7 @@ def embed_frame(
     from curate.store.store import open_store
 
     started = time.perf_counter()
+    settings, told = chosen_embedder(settings, pairs)
     kept = open_store(store) if store is None or isinstance(store, str) else store
     if settings.pooling == "last_token":
         features, facts = _hidden_states(pairs, settings, kept, progress, inference or Inference())
@@ -63,7 +65,7 @@ def embed_frame(
         "cached": features.cached,
         "seconds": time.perf_counter() - started,
     }
-    return features, facts
+    return features, facts | ({"choice": told} if told else {})
 
 
 def embed_texts(
@@ -72,6 +74,8 @@ def embed_texts(
     """Vectors of texts that are no part of a pair, such as evaluation prompts, (texts, dim)."""
     from curate.data.table import MESSAGES, message
 
+    if settings.name == AUTO:
+        settings = settings.model_copy(update={"name": SHIPPED})
     if settings.pooling != "last_token":
         embedder: Embedder | StaticEmbedder = text_embedder(settings)
         return embedder.encode(texts)
@@ -96,7 +100,7 @@ def context_for(
 def text_embedder(settings: EmbedderConfig) -> Embedder | StaticEmbedder:
     """The embedder of the settings, loaded."""
     from curate.models.embed.embedder import Embedder
-    from curate.models.embed.static import STATIC, StaticEmbedder
+    from curate.models.embed.static import StaticEmbedder
 
     s = settings
     if s.name == STATIC:

@@ -8,14 +8,17 @@ from pydantic import Field
 
 from curate.data.section import Section
 
+AUTO, SHIPPED, STATIC = "auto", "minilm", "static"
+
 
 class EmbedderConfig(Section):
     """The model that embeds prompts and answers."""
 
     name: str = Field(
-        "minilm",
-        description="minilm (shipped in a wheel), static (token vectors, far faster on a CPU), or "
-        "a sentence-transformers folder or name.",
+        AUTO,
+        description="minilm (shipped in a wheel), static (token vectors, far faster on a CPU), a "
+        "sentence-transformers folder or name; auto: minilm, or static for more than 20,000 texts "
+        "on a CPU.",
     )
     pooling: Literal["sentence", "last_token"] = Field(
         "sentence",

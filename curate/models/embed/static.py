@@ -13,12 +13,12 @@ import torch
 
 from curate.models.embed.batch_embedder import BatchEmbedder
 from curate.models.embed.fingerprint import hash_files
+from curate.models.embed.settings import STATIC
 from curate.optional_packages import need
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-STATIC = "static"
 _WEIGHTS, _TOKENIZER = "weights/l2_supercat_256.safetensors", "l2_supercat_tokenizer_config.json"
 _BATCH = 2048
 

@@ -1,0 +1,75 @@
+"""Which model embeds where the settings leave it open."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.data.hashes import content_keys
+from curate.errors import CurateError
+from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
+
+MANY_TEXTS = 20_000
+"""Distinct texts from which on a CPU takes static vectors: MiniLM needs some ten minutes there."""
+_RATES = {SHIPPED: 38.0, STATIC: 12_000.0}
+"""Texts of 584 characters a second on two cores (`tests/benchmarks/embedders.py`)."""
+
+
+def chosen_embedder(
+    settings: EmbedderConfig, pairs: pl.DataFrame
+) -> tuple[EmbedderConfig, str | None]:
+    """The settings with a model's name, and what the user should know of the choice.
+
+    `auto` is MiniLM on a GPU and for up to 20,000 distinct texts, and static vectors for more of
+    them on a CPU, where they are installed: they find flips as well, some 300 times faster.
+
+    Args:
+        settings: of the embedder.
+        pairs: that are to be embedded.
+
+    Raises:
+        CurateError: hidden states are asked for and no model is named.
+    """
+    if settings.name != AUTO:
+        return settings, None
+    if settings.pooling == "last_token":
+        raise CurateError(
+            "hidden states need a model",
+            where="embedder.name",
+            expected="the folder or hub name of a causal language model",
+        )
+    texts = _distinct(pairs)
+    if texts <= MANY_TEXTS or _on_gpu(settings):
+        return settings.model_copy(update={"name": SHIPPED}), None
+    from curate.models.embed.static import static_folder
+
+    slow, fast = (_time(texts / rate) for rate in _RATES.values())
+    if static_folder() is None:
+        told = (
+            f"{texts:,} texts take MiniLM some {slow} on a CPU; static vectors some {fast}: pip "
+            'install "curate-preferences[static]"'
+        )
+        return settings.model_copy(update={"name": SHIPPED}), told
+    told = (
+        f"{texts:,} texts are embedded by static vectors (some {fast}); MiniLM takes some {slow} "
+        "on a CPU, far less on a GPU: embedder: {name: minilm}"
+    )
+    return settings.model_copy(update={"name": STATIC}), told
+
+
+def _distinct(pairs: pl.DataFrame) -> int:
+    keys = content_keys(pairs)
+    answers = pl.concat([keys["low"], keys["high"]])
+    return keys["prompt"].n_unique() + answers.n_unique()
+
+
+def _on_gpu(settings: EmbedderConfig) -> bool:
+    from curate.models.embed.device import choose_device
+
+    return choose_device(settings.device) != "cpu"
+
+
+def _time(seconds: float) -> str:
+    """A duration in round words."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
