@@ -13,14 +13,15 @@ from pydantic import Field
 from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.label_noise import fit_label_noise
+from curate.models.heads.noise_rate import told_rate
 from curate.models.heads.out_of_fold import HeadParameters, fold_weights, head_inputs, votes
 from curate.models.heads.peer_review import PeerReview, Schedule, review
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MAX_RATE = 0.45
+_MIN_RATE, _MAX_RATE = 0.01, 0.45
+_ASSUMED = 0.2
 ROBUST, AMBIGUOUS, NOISY = "robust", "ambiguous", "noisy"
 
 
@@ -28,7 +29,9 @@ class CRMParams(HeadParameters):
     """Parameters of `crm`."""
 
     noise_rate: Annotated[float, Field(ge=0, lt=0.5)] | Literal["auto"] = Field(
-        "auto", description="Share of wrong labels, or auto to estimate it from held-out margins."
+        "auto",
+        description="Share of wrong labels; auto: by votes on the same pairs where there are some, "
+        "else 0.2 as assumed, since nothing else tells it.",
     )
     epochs: int = Field(10, ge=2, description="Passes over the pairs.")
     ramp: int = Field(
@@ -108,9 +111,8 @@ class CRM(HeadScorer[CRMParams]):
         )
         # A mean loss below that of a coin's toss sides with the label.
         side = math.log(2) - seen.losses.mean(dim=(1, 2)).double().cpu().numpy()
-        learnt = tell_learnt(side, pairs, context)
-        if learnt.ok or p.noise_rate != "auto":
-            context.facts["noise_rate"] = rate
+        tell_learnt(side, pairs, context)
+        context.facts["share_dropped_by_peers"] = rate
         context.facts["noise_rate_given"] = p.noise_rate != "auto"
         context.facts["overlap"] = [round(float(o), 4) for o in seen.overlap]
         return self._frame(seen, rate, votes(pairs, context))
@@ -119,8 +121,18 @@ class CRM(HeadScorer[CRMParams]):
         p = self.params
         if p.noise_rate != "auto":
             return p.noise_rate
-        margins = held_out_margins(pairs, context).margin[votes(pairs, context)]
-        return min(fit_label_noise(margins).rate, _MAX_RATE)
+        voting = votes(pairs, context)
+        margins = held_out_margins(pairs, context).margin[voting]
+        groups = context.prompt_groups(pairs)[voting]
+        told = told_rate(margins, pairs.filter(pl.Series(voting)), groups)
+        if told.rate is not None:
+            return min(max(told.rate, _MIN_RATE), _MAX_RATE)
+        # Peers keep the share that the rate says: one near 0 would switch peer review off.
+        context.warnings.append(
+            f"crm: the noise rate {told.text}; peers drop {_ASSUMED:.0%} as assumed: give "
+            "noise_rate if you know it"
+        )
+        return _ASSUMED
 
     def _frame(self, seen: PeerReview, rate: float, votes: NDArray[np.bool_]) -> pl.DataFrame:
         losses = seen.losses.double().cpu()

@@ -68,7 +68,12 @@ class MCDropout(HeadScorer[MCDropoutParams]):
                 "nats, 0 to 0.693",
             ),
             Column("vote", "share of passes that side with the label", "float", HIGHER, "0 to 1"),
-            Column("gate", "UPO's first gate: most passes side with the label", "bool", HIGHER),
+            Column(
+                "gate",
+                "UPO's first gate: most passes (more than half) side with the label",
+                "bool",
+                HIGHER,
+            ),
             Column(
                 "easy_weight",
                 "UPO's odds for easy sampling, (1 - BALD) over its mean",

@@ -15,6 +15,7 @@ from curate import CurateError
 from curate.steps.context import Context
 from curate.steps.contracts import FilterResult
 from curate.steps.registry import build, filter_class
+from filters.sample import Sample
 from filters.topsis import closeness
 from tests.helpers import numbered_pairs, pairs_of
 
@@ -101,6 +102,22 @@ def test_quantile_keeps_the_exact_number_even_among_equals() -> None:
     assert kept("quantile", scored(2, 2, 2, 2), column="s.x", keep=0.5) == [0, 1]
     reason = apply("quantile", scored(1, 5), column="s.x", keep=0.5).reason[0]
     assert reason == "rank 2 of 2 by s.x (max), 1 kept"
+
+
+def test_a_sample_by_odds_draws_in_proportion_and_nobody_without() -> None:
+    odds = [0.0, 1.0, 1.0, 4.0, None]
+    pairs = numbered_pairs(5).with_columns(pl.Series("s.w", odds))
+    times = np.zeros(5)
+    for seed in range(600):
+        drawn = Sample(rows=1, weights="s.w", seed=seed).apply(pairs, Context())
+        times += drawn.keep.to_numpy()
+    np.testing.assert_allclose(times / 600, [0, 1 / 6, 1 / 6, 4 / 6, 0], atol=0.06)
+    most = Sample(rows=5, weights="s.w", seed=0).apply(pairs, Context())
+    assert most.keep.to_list() == [False, True, True, True, False]
+    with pytest.raises(CurateError, match="odds are negative"):
+        Sample(rows=1, weights="s.w").apply(
+            pairs.with_columns(pl.lit(-1.0).alias("s.w")), Context()
+        )
 
 
 def test_sample_is_repeatable_and_exact() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from curate import CurateError
+from curate import Context, CurateError
 from curate.steps.registry import build
 from scorers.crm import AMBIGUOUS, CRM, NOISY, ROBUST, classes
 from tests.helpers import pairs_of, simulate
@@ -18,17 +19,44 @@ def test_loss_mean_finds_flips_and_auto_finds_the_rate() -> None:
     sim = simulate(3000, flips=0.25)
     scores = CRM(epochs=6).score(sim.pairs, sim.context)
     assert roc_auc_score(sim.flipped, scores["loss_mean"].to_numpy()) > 0.8
-    assert sim.context.facts["noise_rate"] == pytest.approx(0.25, abs=0.06)
+    # Nothing tells the rate of single votes: what is assumed is said.
+    assert sim.context.facts["share_dropped_by_peers"] == 0.2
+    assert "noise_rate" not in sim.context.facts
+    assert any("peers drop 20% as assumed" in w for w in sim.context.warnings)
     assert len(sim.context.facts["overlap"]) == 6
     noisy = scores["kind"] == NOISY
-    assert noisy.mean() == pytest.approx(sim.context.facts["noise_rate"], abs=1e-3)
+    assert noisy.mean() == pytest.approx(0.2, abs=1e-3)
     assert sim.flipped[noisy.to_numpy()].mean() > 0.5
+
+
+def test_votes_on_the_same_pairs_tell_the_rate() -> None:
+    sim = simulate(300, flips=0.0)
+    rng = np.random.default_rng(0)
+    votes = [
+        sim.pairs.with_columns(annotator=pl.lit(f"p{i}"), pair_id=pl.col("pair_id") + f"-{i}")
+        for i in range(3)
+    ]
+    wrong = [rng.random(300) < 0.15 for _ in votes]
+    pairs = pl.concat(
+        frame.with_columns(
+            chosen=pl.when(pl.Series(w)).then("rejected").otherwise("chosen"),
+            rejected=pl.when(pl.Series(w)).then("chosen").otherwise("rejected"),
+        )
+        for frame, w in zip(votes, wrong, strict=True)
+    )
+    features = sim.context.features
+    index = {part: np.tile(rows, 3) for part, rows in features.index.items()}
+    every = np.concatenate(wrong)
+    context = Context(features_of=lambda: replace(features, index=index).flipped(every))
+    CRM(epochs=2).score(pairs, context)
+    assert context.facts["share_dropped_by_peers"] == pytest.approx(0.15, abs=0.03)
+    assert not any("as assumed" in w for w in context.warnings)
 
 
 def test_a_given_rate_is_taken() -> None:
     sim = simulate(200)
     CRM(noise_rate=0.3, epochs=3).score(sim.pairs, sim.context)
-    assert sim.context.facts["noise_rate"] == 0.3
+    assert sim.context.facts["share_dropped_by_peers"] == 0.3
     assert sim.context.facts["noise_rate_given"]
     with pytest.raises(CurateError, match="wrong value"):
         build(CRM, {"noise_rate": 0.7}, "scorers.0")
