@@ -10,7 +10,7 @@ import polars as pl
 from scipy.special import expit
 
 from curate.data.hashes import content_keys
-from curate.data.table import message, messages_text
+from curate.data.table import PAIR_COLUMNS, message, messages_text
 from curate.errors import CurateError
 from curate.models.heads.folds import group_folds
 from curate.models.heads.out_of_fold import trainable
@@ -177,13 +177,9 @@ def semi_synthetic(
             "rejected": _answers(texts, rejected),
         }
     )
-    table = table.with_columns(
-        annotator=pl.lit(None, dtype=pl.String),
-        strength=pl.lit(None, dtype=pl.Float32),
-        is_tie=pl.lit(False),
-        source=pl.lit(name),
-        extra=pl.lit(None, dtype=pl.String),
-    )
+    others = {c: pl.lit(None, dtype=t) for c, t in PAIR_COLUMNS.items() if c not in table.columns}
+    others |= {"is_tie": pl.lit(False), "source": pl.lit(name)}
+    table = table.with_columns(**others).select(list(PAIR_COLUMNS))
     placed = {"prompt": index["prompt"][own], "chosen": chosen, "rejected": rejected}
     truth = np.where(wins, margin, -margin)
     made = Features(features.vectors, features.style, placed)

@@ -12,16 +12,19 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from curate import CurateError
+from curate.bench.actions import ACTIONS
 from curate.bench.command import dataset_name
 from curate.bench.data import BenchData, consensus_rows, real_data, semi_synthetic
 from curate.bench.downstream import Weights, accuracies
 from curate.bench.methods import METHODS
 from curate.bench.patterns import PATTERNS, inject, symmetric
+from curate.bench.recipes import apply_recipe
 from curate.bench.run import ALL, BAYES, ORACLE, RANDOM, Plan, run_bench
 from curate.bench.summary import summarise
 from curate.cli.app import app
+from curate.data.table import PAIR_COLUMNS
 from curate.sample import SAMPLE_DATA
-from curate.steps.context import SilentProgress
+from curate.steps.context import Context, SilentProgress
 from tests.helpers import numbered_pairs, pairs_of, simulate
 
 
@@ -95,6 +98,10 @@ def test_semi_synthetic_labels_have_the_known_margins() -> None:
         m[0]["content"] for m in base.pairs["chosen"].to_list() + base.pairs["rejected"].to_list()
     }
     assert row["chosen"][0]["content"] in texts
+    # Every step of a pipeline works on them.
+    assert made.pairs.columns == list(PAIR_COLUMNS)
+    flip = next(a for a in ACTIONS if a.name == "flip")
+    assert apply_recipe(made, flip, Context().for_pairs(0, made.features)).flipped.any()
     turned = made.flipped(np.ones(len(made.pairs), dtype=bool))
     np.testing.assert_array_equal(turned.margin, -made.margin)
 
