@@ -31,7 +31,7 @@ _ECHO = 40
 """Characters of the prompt that an answer may repeat."""
 _ENDS = r".!?\x{3002}\x{ff01}\x{ff1f}"
 """What ends a sentence, in Chinese and Japanese too."""
-_SENTENCE = rf"[^{_ENDS}\n]*[^\s{_ENDS}\n][^{_ENDS}\n]*"
+SENTENCE = rf"[^{_ENDS}\n]*[^\s{_ENDS}\n][^{_ENDS}\n]*"
 _LITERALS = {
     "bold": "**",
     "paragraphs": "\n\n",
@@ -72,8 +72,13 @@ def with_asked(texts: pl.DataFrame) -> pl.DataFrame:
 
     Words are compared by their hashes: sets of numbers are several times cheaper than of texts.
     """
-    words = pl.col("prompt").str.to_lowercase().str.extract_all(_WORD)
-    return texts.with_columns(asked=_meaning(words.list.eval(pl.element().hash())))
+    return texts.with_columns(asked=meaning(words_of("prompt")))
+
+
+def words_of(column: str) -> pl.Expr:
+    """Hashes of the words of a column of texts, in order."""
+    words = pl.col(column).str.to_lowercase().str.extract_all(_WORD)
+    return words.list.eval(pl.element().hash())
 
 
 def counts_of(texts: pl.DataFrame) -> pl.DataFrame:
@@ -81,12 +86,12 @@ def counts_of(texts: pl.DataFrame) -> pl.DataFrame:
     words = texts.with_columns(words=pl.col("answer").str.to_lowercase().str.extract_all(_WORD))
     # Step by step: polars would compute what several counts share anew for each of them.
     words = words.with_columns(hashes=pl.col("words").list.eval(pl.element().hash()))
-    words = words.with_columns(said=_meaning(pl.col("hashes")))
+    words = words.with_columns(said=meaning(pl.col("hashes")))
     both = pl.col("asked").list.set_intersection("said").list.len()
     return words.with_columns(both=both).select(_counts())
 
 
-def _meaning(hashes: pl.Expr) -> pl.Expr:
+def meaning(hashes: pl.Expr) -> pl.Expr:
     """Distinct hashes of words, without those of words that mean nothing."""
     stop = pl.lit(pl.Series([pl.Series(_STOP).hash()]))
     return hashes.list.set_difference(stop)  # each once
@@ -95,7 +100,7 @@ def _meaning(hashes: pl.Expr) -> pl.Expr:
 def _counts() -> list[pl.Expr]:
     text, words = pl.col("answer"), pl.col("words")
     size, count = text.str.len_chars(), words.list.len()
-    sentences, lines = text.str.count_matches(_SENTENCE), text.str.split("\n")
+    sentences, lines = text.str.count_matches(SENTENCE), text.str.split("\n")
     found: dict[str, pl.Expr] = {
         "characters": size.log1p(),
         "words": count.log1p(),

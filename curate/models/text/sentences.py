@@ -1,0 +1,49 @@
+"""Sentences of answers, the sources they cite, and how well a source covers each."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.data.table import messages_text
+from curate.models.text.answer_counts import SENTENCE, meaning, words_of
+
+_MOVED = r"([.!?])[ \t]*((?:\[\d{1,3}\][ \t]*)+)"
+"""A citation behind the end of a sentence, which belongs to that sentence."""
+_CITED = r"\[(\d{1,3})\]"
+
+
+def sentences(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
+    """Each sentence of an answer as a row: `row`, `sentence`, `words`, `cited`.
+
+    `words` are hashes of the distinct words that mean something, `cited` the numbers in brackets.
+    Sentences without a word that means anything are left out.
+    """
+    texts = pairs.select(t=messages_text(side).str.replace_all(_MOVED, "${2}${1} "))
+    found = texts.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    found = found.select("row", sentence=pl.col("t").str.extract_all(SENTENCE))
+    found = found.explode("sentence").drop_nulls("sentence").with_row_index("number")
+    plain = pl.col("sentence").str.replace_all(_CITED, " ").str.strip_chars()
+    cited = (
+        pl.col("sentence")
+        .str.extract_all(_CITED)
+        .list.eval(pl.element().str.strip_chars("[]").cast(pl.Int64))
+    )
+    found = found.with_columns(cited=cited, sentence=plain)
+    found = found.with_columns(words=meaning(words_of("sentence")))
+    return found.filter(pl.col("words").list.len() > 0)
+
+
+def coverage(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """For each sentence and source of its pair the share of the sentence's words in the source.
+
+    Args:
+        said: of `sentences`.
+        known: `row`, `source` and `text` of each source.
+
+    Returns:
+        `said` with `source` and `covered` (0 to 1), one row a sentence and source.
+    """
+    held = known.with_columns(held=meaning(words_of("text"))).drop("text")
+    both = said.join(held, on="row", how="inner", maintain_order="left_right")
+    shared = pl.col("words").list.set_intersection("held").list.len()
+    return both.with_columns(covered=shared / pl.col("words").list.len()).drop("held")

@@ -1,0 +1,58 @@
+"""The sources that an answer should rest on: documents of the row, or numbered passages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import polars as pl
+
+from curate.data.row_parts import DOCUMENTS
+from curate.data.table import messages_text
+
+_TEXTS = ("text", "content", "contents", "passage", "snippet", "body")
+_PASSAGE = re.compile(r"(?m)^[ \t]*\[(\d{1,3})\][ \t]*")
+"""A line that begins with a number in brackets begins a passage."""
+
+
+def sources(pairs: pl.DataFrame) -> pl.DataFrame:
+    """`row`, `source` (its number from 1) and `text` of every source of every pair.
+
+    The documents of a row (texts, or objects with one of the usual keys and perhaps a title) count
+    in their order; where there are none, passages of the prompt that begin with `[1]`, `[2]`... on
+    a line of their own, by the number that stands there.
+    """
+    given = pairs.get_column(DOCUMENTS, default=pl.Series([None] * len(pairs)))
+    prompts = pairs.select(t=messages_text("prompt"))["t"]
+    known: dict[str, list[tuple[int, str]]] = {}
+    rows: list[tuple[int, int, str]] = []
+    for row, (documents, prompt) in enumerate(zip(given, prompts, strict=True)):
+        key = documents or prompt
+        if key not in known:
+            known[key] = list(_documents(documents) if documents else _passages(prompt))
+        rows += [(row, number, text) for number, text in known[key]]
+    schema = {"row": pl.Int64, "source": pl.Int64, "text": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _documents(text: str) -> Iterator[tuple[int, str]]:
+    found = orjson.loads(text)
+    for number, document in enumerate(found if isinstance(found, list) else [found], 1):
+        yield number, _text(document)
+
+
+def _text(document: Any) -> str:
+    if isinstance(document, dict):
+        parts = [document.get("title"), *(document.get(key) for key in _TEXTS)]
+        return "\n".join(part for part in parts if isinstance(part, str))
+    return document if isinstance(document, str) else ""
+
+
+def _passages(prompt: str) -> Iterator[tuple[int, str]]:
+    marks = list(_PASSAGE.finditer(prompt))
+    ends = [mark.start() for mark in marks[1:]] + [len(prompt)]
+    for mark, end in zip(marks, ends, strict=False):
+        # A passage ends at an empty line: what follows the last one is the question.
+        yield int(mark[1]), re.split(r"\n\s*\n", prompt[mark.end() : end], maxsplit=1)[0]

@@ -1,0 +1,130 @@
+"""Support by sources, citations and abstaining, on answers whose truth is plain."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+import pytest
+
+from curate import Context, read_pairs
+from scorers.abstains import Abstains
+from scorers.citations import Citations
+from scorers.grounding import Grounding
+from tests.helpers import numbered_pairs, pairs_of
+
+PARIS = "Paris is the capital of France and lies on the river Seine."
+TOKYO = "Tokyo is the largest city of Japan, with many trains."
+GOOD = "Paris lies on the river Seine. It is the capital of France."
+HALF = "Paris lies on the river Seine. Elephants invented electric toothbrushes yesterday."
+
+
+def with_documents(documents: Any, chosen: str, rejected: str) -> pl.DataFrame:
+    frame = pairs_of([{"prompt": "Where is Paris?", "chosen": chosen, "rejected": rejected}])
+    return frame.with_columns(documents=pl.lit(json.dumps(documents)))
+
+
+def grounded(pairs: pl.DataFrame, **parameters: Any) -> dict[str, Any]:
+    return Grounding(**parameters).score(pairs, Context()).row(0, named=True)
+
+
+def cited(pairs: pl.DataFrame) -> dict[str, Any]:
+    return Citations().score(pairs, Context()).row(0, named=True)
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        [PARIS, TOKYO],
+        [{"title": "France", "text": PARIS}, {"content": TOKYO}],
+        [{"snippet": PARIS}, {"number": 3}],
+    ],
+)
+def test_sentences_that_a_source_supports(documents: Any) -> None:
+    found = grounded(with_documents(documents, GOOD, HALF))
+    assert (found["chosen"], found["rejected"], found["margin"]) == (1.0, 0.5, 0.5)
+    assert found["status"] == "ok"
+    swapped = grounded(with_documents(documents, HALF, GOOD))
+    assert swapped["margin"] == -0.5
+    assert swapped["weakest"] == "Elephants invented electric toothbrushes yesterday"
+
+
+def test_the_best_source_is_named_and_a_sentence_needs_one_source() -> None:
+    both = "Paris trains river Japan."  # half of its words in either source
+    found = grounded(with_documents([TOKYO, PARIS], both, GOOD))
+    assert found["chosen"] == 0.0
+    assert grounded(with_documents([TOKYO, PARIS], GOOD, GOOD))["source"] == 2
+    assert grounded(with_documents([TOKYO, PARIS], both, GOOD), covered=0.5)["chosen"] == 1.0
+
+
+def test_passages_of_the_prompt_are_sources() -> None:
+    prompt = f"Use these.\n[1] {PARIS}\n[2] {TOKYO}\n\nWhere do elephants live?"
+    pairs = pairs_of([{"prompt": prompt, "chosen": GOOD, "rejected": "Elephants live."}])
+    found = grounded(pairs)
+    # The question behind the last passage is no source.
+    assert (found["chosen"], found["rejected"]) == (1.0, 0.0)
+
+
+def test_pairs_without_sources_or_sentences_have_a_status() -> None:
+    assert grounded(numbered_pairs(1))["status"] == "no sources"
+    assert cited(numbered_pairs(1))["status"] == "no sources"
+    empty = grounded(with_documents([PARIS], "", GOOD))
+    assert (empty["status"], empty["margin"]) == ("no sentences", None)
+
+
+def test_citations_that_resolve_and_support() -> None:
+    right = "Paris lies on the river Seine [1]. Tokyo is the largest city of Japan. [2]"
+    wrong = "Paris lies on the river Seine [2]. Tokyo is the largest city of Japan [7]. And trains."
+    found = cited(with_documents([PARIS, TOKYO], right, wrong))
+    assert (found["chosen"], found["rejected"], found["margin"]) == (1.0, 0.0, 1.0)
+    assert found["chosen_cites"] == 1.0
+    assert found["rejected_cites"] == pytest.approx(2 / 3)
+    assert (found["chosen_dangling"], found["rejected_dangling"]) == (0, 1)
+    assert found["status"] == "ok"
+    bare = cited(with_documents([PARIS], GOOD, right))
+    assert (bare["status"], bare["chosen"], bare["chosen_cites"]) == ("no citations", None, 0.0)
+
+
+def test_several_citations_of_one_sentence_count_each() -> None:
+    both = "Paris lies on the river Seine [1][2]."
+    found = cited(with_documents([PARIS, TOKYO], both, both))
+    assert (found["chosen"], found["margin"]) == (0.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "abstains"),
+    [
+        ("The passages do not mention the price.", True),
+        ("There is not enough information to say.", True),
+        ("I don’t know.", True),
+        ("This cannot be determined from the sources.", True),
+        ("The price is not specified.", True),
+        ("Paris is the capital.", False),
+        ("He did not go; I know that.", False),
+        ("", False),
+    ],
+)
+def test_abstaining(text: str, abstains: bool) -> None:
+    pairs = pairs_of([{"prompt": "p", "chosen": text, "rejected": "Plain words."}])
+    found = Abstains().score(pairs, Context()).row(0, named=True)
+    assert (found["chosen"], found["difference"]) == (abstains, int(abstains))
+
+
+def test_documents_are_read_from_rows_and_scored_in_a_run() -> None:
+    from curate import Pipeline
+
+    rows = [
+        {
+            "prompt": "Where is Paris?",
+            "chosen": GOOD,
+            "rejected": HALF,
+            "documents": [{"text": PARIS}],
+        },
+        {"prompt": "And Tokyo?", "chosen": "In Japan.", "rejected": "No.", "documents": [TOKYO]},
+    ]
+    scorers = [{"type": "grounding"}, {"type": "citations"}, {"type": "abstains"}]
+    found = Pipeline({"scorers": scorers}).run(read_pairs(rows)).scores
+    assert found["grounding.margin"].to_list() == [0.5, 1.0]
+    assert found["citations.status"].to_list() == ["no citations", "no citations"]
+    assert found["abstains.chosen"].to_list() == [False, False]
