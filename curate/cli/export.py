@@ -102,7 +102,14 @@ def _input(given: Given) -> Any:
         return given.input()
     from curate.pipeline.config import load_config
 
-    found = load_config(given.data)[0].input
+    config = load_config(given.data)[0]
+    found = config.input
+    if config.sources:
+        raise CurateError(
+            "a mixture is exported once it is made",
+            where=given.data,
+            fix="curate run, then curate export of its folder",
+        )
     if found is None:
         raise CurateError("the pipeline names no input", where=given.data, expected="input:")
     return found

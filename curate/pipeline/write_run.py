@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,50 +64,70 @@ def write_run(
     with staged(folder, overwrite) as stage, progress.task("write", result.rows_in) as task:
         splits = _splits(config, result.kept, progress, workspace)
         shards = _write_pairs(plan, result, splits, stage, output, task)
-        write_frame(with_origins(result.scores, pairs.origins), stage / SCORES)
-        write_frame(pairs.rejected, stage / REJECTED)
-        report = StepRecord(
-            "write",
-            "write",
-            len(result.kept),
-            len(result.kept),
-            time.perf_counter() - started,
-            warnings=(*plan.export.warnings(result.kept), *lost),
-        )
-        steps = [*result.steps, report]
-        rows = {"in": result.rows_in, "kept": len(result.kept), "dropped": len(result.dropped)}
-        files = {
-            "format": output.format,
-            "file_type": output.file_type,
-            "kept": shards,
-            "parts": dict(parts),
-            "lost": unheld(plan.export, parts, output.file_type),
-        }
-        if splits is not None:
-            files["splits"] = split_facts(result.kept, splits)
-            ids = result.kept.select("pair_id")
-            write_frame(ids.with_columns(splits.alias(SPLIT)), stage / SPLITS)
+        _write_tables(result, pairs, splits, stage)
+        seconds = time.perf_counter() - started
+        notes = (*plan.export.warnings(result.kept), *lost)
+        count = len(result.kept)
+        steps = [*result.steps, StepRecord("write", "write", count, count, seconds, {}, notes)]
+        rows = {"in": result.rows_in, "kept": count, "dropped": len(result.dropped)}
+        files = _files(plan, result, splits, output, shards, parts)
         manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
         manifest["by_source"] = result.sources
         names = tuple(output.splits or ())
         advice = Advice(smoothing(manifest), KEPT, output.file_type, names)
         write_files(plan.export.files(advice), stage)
         write_files({"README.md": make_card(manifest, advice, lost=lost)}, stage)
-        if result.prompt_map is not None:
-            write_frame(result.prompt_map, stage / FILE)
         write_json(manifest, stage / MANIFEST)
     if output.report:
         # After the run is in its place: a report that fails must not cost the run.
         with progress.task("report", None):
-            found = as_read(
-                result.scores["pair_id"],
-                result.kept["pair_id"],
-                _parts(result.kept),
-                _parts(result.dropped),
-                workspace or Workspace(),
-            )
-            write_view(make_view(folder, manifest, found, result.scores))
+            _write_report(folder, manifest, result, workspace or Workspace())
     return replace(result, steps=steps, folder=folder)
+
+
+def _write_tables(result: Result, pairs: Pairs, splits: pl.Series | None, stage: Path) -> None:
+    """Scores, rows without a pair, splits and the map of the prompts."""
+    write_frame(with_origins(result.scores, pairs.origins), stage / SCORES)
+    write_frame(pairs.rejected, stage / REJECTED)
+    if splits is not None:
+        ids = result.kept.select("pair_id")
+        write_frame(ids.with_columns(splits.alias(SPLIT)), stage / SPLITS)
+    if result.prompt_map is not None:
+        write_frame(result.prompt_map, stage / FILE)
+
+
+def _files(
+    plan: Plan,
+    result: Result,
+    splits: pl.Series | None,
+    output: OutputConfig,
+    shards: list[dict[str, Any]],
+    parts: Mapping[str, int],
+) -> dict[str, Any]:
+    """What the manifest says of the shards."""
+    files: dict[str, Any] = {
+        "format": output.format,
+        "file_type": output.file_type,
+        "kept": shards,
+        "parts": dict(parts),
+        "lost": unheld(plan.export, parts, output.file_type),
+    }
+    if splits is not None:
+        files["splits"] = split_facts(result.kept, splits)
+    return files
+
+
+def _write_report(
+    folder: Path, manifest: dict[str, Any], result: Result, workspace: Workspace
+) -> None:
+    found = as_read(
+        result.scores["pair_id"],
+        result.kept["pair_id"],
+        _parts(result.kept),
+        _parts(result.dropped),
+        workspace,
+    )
+    write_view(make_view(folder, manifest, found, result.scores))
 
 
 def _splits(
