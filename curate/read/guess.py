@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from curate.read.formats.base import RowSample
+if TYPE_CHECKING:  # the formats ask this module for names of prompts
+    from curate.read.formats.base import RowSample
 
 _PROMPT = ("prompt", "question", "instruction", "query", "problem", "context", "input", "task")
+_CONVERSATIONS = (
+    "conversation", "dialogue", "dialog", "history", "messages", "user", "post", "article",
+    "prompts", "text",
+)  # fmt: skip
 _CHOSEN = ("chosen", "preferred", "accepted", "winner", "better", "good", "positive", "pos", "win")
 _REJECTED = ("rejected", "dispreferred", "loser", "worse", "bad", "negative", "neg", "lose")
 _SIDES = (
@@ -62,6 +67,23 @@ class Guess:
         slots = {"first", "second", "label"} <= self.columns.keys()
         return pair or (slots and bool(self.labels.get("first_wins")))
 
+    def as_option(self) -> str:
+        """What --columns takes: the columns of a pair and, where there are slots, the labels."""
+        keys = ("prompt", "chosen", "rejected", "first", "second", "label")
+        parts = [f"{key}={self.columns[key]}" for key in keys if key in self.columns]
+        for key, values in self.labels.items():
+            if values:
+                said = "|".join(map(str, values))
+                parts.append(f"{key}={said}")
+        return ",".join(parts)
+
+
+def prompt_column(rows: RowSample) -> str | None:
+    """The column beside `chosen` and `rejected` that holds the prompt, going by its name."""
+    names = dict.fromkeys(key for row in rows for key in row)
+    texts = [n for n in names if n not in ("chosen", "rejected") and _is_text(rows, n)]
+    return _named(texts, (*_PROMPT, *_CONVERSATIONS))
+
 
 def guess_columns(rows: RowSample) -> Guess:
     """A mapping of the columns of a sample, by their names and values."""
@@ -78,7 +100,7 @@ def guess_columns(rows: RowSample) -> Guess:
         _label(rows, [n for n in names if n not in sides], found)
     taken = set(found.columns.values())
     left = [n for n in texts if n not in taken]
-    if prompt := _named(left, _PROMPT) or (left[0] if len(left) == 1 else None):
+    if prompt := _named(left, (*_PROMPT, *_CONVERSATIONS)) or (left[0] if len(left) == 1 else None):
         found.columns["prompt"] = prompt
     for key, words in _OTHERS.items():
         if column := _named([n for n in names if n not in found.columns.values()], words):

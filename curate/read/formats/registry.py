@@ -6,6 +6,7 @@ from functools import cache
 
 from curate.errors import CurateError, suggestion
 from curate.read.formats.base import Format, RowSample
+from curate.read.guess import guess_columns
 from curate.read.near import near_formats
 from curate.steps.discovery import named_classes
 
@@ -61,6 +62,21 @@ def detect(rows: RowSample, where: str) -> Format:
         where=where,
         found=f"columns {', '.join(columns) or '(none)'}",
         expected=f"{like} of the formats {', '.join(sorted(_formats()))}",
-        fix="say what the columns hold: --columns prompt=...,chosen=...,rejected=... (in a "
-        "pipeline input.columns); 'curate init --data FILE' writes a guess for each column",
+        fix=_mapping_fix(rows),
+    )
+
+
+def _mapping_fix(rows: RowSample) -> str:
+    """How to say what the columns hold: the guess, where it makes a whole mapping."""
+    guess = guess_columns(rows)
+    if guess.whole and "prompt" in guess.columns:
+        unsure = " (check what its labels mean)" if "label" in guess.unsure else ""
+        return (
+            f'if this is what the columns hold{unsure}: --columns "{guess.as_option()}"; in a '
+            "pipeline input.columns, which 'curate init --data FILE' writes"
+        )
+    return (
+        "say what the columns hold: --columns prompt=...,chosen=...,rejected=... or "
+        "prompt=...,first=...,second=...,label=... (in a pipeline input.columns); "
+        "'curate init --data FILE' writes a guess for each column"
     )

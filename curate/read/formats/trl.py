@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os.path
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import polars as pl
 
 from curate.data.table import MESSAGES, messages_series
 from curate.read.formats.base import ERROR, Format, RowSample, has_columns, turns, with_system
+from curate.read.guess import prompt_column
 
 _PREFIX_ERROR = (
     "prompts of chosen and rejected do not match: {}; expected one conversation for both"
@@ -33,8 +35,17 @@ class TRLPreference(Format):
     value_columns: ClassVar[tuple[str, ...]] = ()
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether there are chosen and rejected columns of text or messages."""
-        return has_columns(rows, "chosen", "rejected")
+        """Whether there are chosen and rejected, and no prompt in a column of another name.
+
+        Such a prompt would be lost without a word: what both answers begin with ("Sure,") would be
+        taken for it.
+        """
+        if not has_columns(rows, "chosen", "rejected"):
+            return False
+        if any(row.get("prompt") is not None for row in rows):
+            return True
+        other = prompt_column(rows)
+        return other is None or not any(_lacks_prompt(row, other) for row in rows)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the prompt column where a row has one, else by the shared beginning."""
@@ -50,6 +61,18 @@ class TRLPreference(Format):
             prompt = with_system(pl.col("system"), pl.col("prompt"))
             out = out.with_columns(prompt=prompt)
         return out
+
+
+def _lacks_prompt(row: Mapping[str, Any], other: str) -> bool:
+    """Whether the chosen answer of a row does not begin with a prompt of its own."""
+    chosen, given = row.get("chosen"), row.get(other)
+    if isinstance(chosen, list):
+        first = chosen[0] if chosen else None
+        role = first.get("role", first.get("from")) if isinstance(first, Mapping) else None
+        return role in ("assistant", "gpt")
+    if not isinstance(chosen, str) or chosen.lstrip().startswith(("[{", "[ {")):
+        return False
+    return not (isinstance(given, str) and chosen.startswith(given))
 
 
 def _explicit(rows: pl.DataFrame) -> pl.DataFrame:

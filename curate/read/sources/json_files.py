@@ -12,12 +12,14 @@ import orjson
 from curate.data.json_text import has_half, whole_text
 from curate.errors import CurateError
 from curate.read.sources.blocks import Block
+from curate.read.sources.column_json import is_message, rows_of_columns
 from curate.read.sources.data_file import DataFile, not_utf8
 from curate.read.sources.python_block import PythonBlock
 
 BLOCK_ROWS = 4096
 _PEEK = 1 << 20
 _UTF8_BOM = b"\xef\xbb\xbf"
+_ROW_KEYS = ("data", "rows", "examples", "records", "instances", "items", "train")
 _OTHER_BOMS = {
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\x00\x00\xfe\xff": "UTF-32",
@@ -36,7 +38,7 @@ def read_json(file: DataFile) -> Iterator[Block]:
     """Blocks of a JSON array of objects, of an object that holds one array, or of JSON lines."""
     with file.opened() as opened:
         head = opened.read(_PEEK)
-        _check_encoding(head, file)
+        check_encoding(head, file)
         if _is_whole(head):
             most = file.bounds.whole
             data = head + opened.read(most - len(head) + 1)
@@ -70,11 +72,13 @@ def _load_array(data: bytes, file: DataFile) -> list[Any]:
     except UnicodeDecodeError as error:
         raise not_utf8(file, f"byte {error.start}", error) from None
     except (ValueError, RecursionError) as error:
+        several = str(error).startswith("Extra data")
         raise CurateError(
             "the file is not valid JSON",
             where=file.name,
-            found=str(error),
-            expected="an array of objects",
+            found="several values, one behind another" if several else str(error),
+            expected="an array of objects, or one object a line",
+            fix="write one a line: jq -c . OLD > NEW.jsonl" if several else None,
         ) from None
     if isinstance(value, dict):
         value = _array_within(value, file)
@@ -87,8 +91,10 @@ def _load_array(data: bytes, file: DataFile) -> list[Any]:
 
 
 def _array_within(value: dict[str, Any], file: DataFile) -> list[Any]:
-    """The one array of rows that an object holds, or the object as the only row."""
-    arrays = [k for k, v in value.items() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    """The rows that an object holds, or the object as the only row."""
+    if (rows := rows_of_columns(value)) is not None:
+        return rows
+    arrays = [k for k, v in value.items() if isinstance(v, list) and v and _is_row(v[0])]
     if len(value) == 1 and isinstance(only := next(iter(value.values())), list):
         return only
     if len(arrays) > 1 and len(arrays) == len(value):
@@ -99,7 +105,13 @@ def _array_within(value: dict[str, Any], file: DataFile) -> list[Any]:
             expected="one array",
             fix="write each to a file of its own: jq '.KEY' OLD > NEW",
         )
+    if len(arrays) == 1 and arrays[0] in _ROW_KEYS:
+        return list(value[arrays[0]])  # what stands beside it is about the file, such as a version
     return [value]
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, dict) and not is_message(value)
 
 
 def _array_blocks(values: list[Any]) -> Iterator[Block]:
@@ -115,7 +127,7 @@ def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[Block]:
     for number, raw in enumerate(_lines(opened, file.bounds.row), 1):
         line = raw
         if number == 1:
-            _check_encoding(line, file)
+            check_encoding(line, file)
             line = line.removeprefix(_UTF8_BOM)
         if not line.strip():
             continue
@@ -179,7 +191,12 @@ def _holds_half(value: Any) -> bool:
     return has_half(json.dumps(value, ensure_ascii=False))
 
 
-def _check_encoding(head: bytes, file: DataFile) -> None:
+def check_encoding(head: bytes, file: DataFile) -> None:
+    """Refuse what does not begin as UTF-8.
+
+    Raises:
+        CurateError: with the encoding that its first bytes tell.
+    """
     found = next((name for bom, name in _OTHER_BOMS.items() if head.startswith(bom)), None)
     if found is None and head[:64].count(b"\0") * 3 >= len(head[:64]) > 0:
         found = "UTF-16 or binary data"

@@ -16,6 +16,7 @@ from curate.errors import CurateError
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
 from curate.read.sources.data_file import DataFile, check_names, first_line, not_utf8
+from curate.read.sources.dialect import NAMES, bounded_lines, csv_separator, tsv_has_quotes
 from curate.read.sources.json_files import BLOCK_ROWS
 
 _BLOCK_BYTES = 1 << 26
@@ -32,25 +33,38 @@ class _Checked:
         names: of the columns.
         rows: number of rows behind the header.
         long: line where the first long field starts, and its characters.
+        dialect: how the file is read where that is not what its ending says.
     """
 
     names: list[str]
     rows: int = 0
     long: tuple[int, int] | None = None
+    dialect: str | None = None
 
 
 def read_csv(file: DataFile) -> Iterator[Block]:
-    """Blocks of a comma-separated file with a header; every value is text (RFC 4180)."""
-    return _read(file, ",", quotes=True)
+    """Blocks of a comma-separated file with a header; every value is text (RFC 4180).
+
+    Where the header has no comma but another separator, the file is read by that one.
+    """
+    separator = csv_separator(file)
+    told = None if separator == "," else f"read as separated by {NAMES[separator]}"
+    return _read(file, separator, quotes=True, dialect=told)
 
 
 def read_tsv(file: DataFile) -> Iterator[Block]:
-    """Blocks of a tab-separated file with a header; every value is text, quote marks included."""
-    return _read(file, "\t", quotes=False)
+    """Blocks of a tab-separated file with a header; every value is text, quote marks included.
+
+    A file whose rows only make sense by quote marks, as pandas and R write them, is read by those.
+    """
+    quotes = tsv_has_quotes(file)
+    told = "quote marks are read as in CSV, since the rows need them" if quotes else None
+    return _read(file, "\t", quotes, told)
 
 
-def _read(file: DataFile, separator: str, quotes: bool) -> Iterator[Block]:
+def _read(file: DataFile, separator: str, quotes: bool, dialect: str | None) -> Iterator[Block]:
     checked = _check(file, separator, quotes)
+    checked.dialect = dialect
     check_names(checked.names, file)
     broken: dict[int, str] = {}
 
@@ -103,7 +117,9 @@ def _check(file: DataFile, separator: str, quotes: bool) -> _Checked:
     with file.opened() as opened:
         text = io.TextIOWrapper(opened, encoding="utf-8-sig", newline="")
         mode: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-        reader = csv.reader(_bounded(text, file), delimiter=separator, quoting=mode, strict=True)
+        reader = csv.reader(
+            bounded_lines(text, file), delimiter=separator, quoting=mode, strict=True
+        )
         try:
             checked = _Checked(next(reader, []))
             if not checked.names:
@@ -123,14 +139,6 @@ def _check(file: DataFile, separator: str, quotes: bool) -> _Checked:
         finally:
             text.detach()
     return checked
-
-
-def _bounded(text: io.TextIOWrapper, file: DataFile) -> Iterator[str]:
-    most = file.bounds.row
-    while line := text.readline(most + 1):
-        if len(line) > most:
-            raise file.too_large("a row", len(line), most)
-        yield line
 
 
 def _bad_quote(file: DataFile, line: int, error: csv.Error) -> CurateError:
@@ -177,10 +185,12 @@ def _numbered(
 
 
 def _notes(checked: _Checked) -> tuple[str, ...]:
+    notes = () if checked.dialect is None else (checked.dialect,)
     if checked.long is None:
-        return ()
+        return notes
     line, size = checked.long
     return (
+        *notes,
         f"the row at line {line} has a field of {size:,} characters: if that is more than one "
         "answer, a quote mark has merged rows",
     )

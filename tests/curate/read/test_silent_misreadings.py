@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate import Pairs, read_pairs
+from curate.errors import CurateError
 from tests.helpers import turn, write_jsonl
 
 KINDS = ["jsonl", "parquet"]
@@ -135,3 +136,30 @@ def test_of_tied_answers_one_is_drawn_by_the_seed(kind: str, tmp_path: Path) -> 
     assert read(tmp_path, rows, kind).frame.equals(pairs.frame)
     other = read(tmp_path, rows, kind, ranking={"seed": 1})
     assert not other.frame["chosen"].equals(pairs.frame["chosen"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("column", ["query", "input", "problem", "context", "conversation", "text"])
+def test_a_prompt_of_another_name_is_not_lost(tmp_path: Path, column: str, kind: str) -> None:
+    # Both answers begin with "Sure,", which would pass for a shared prompt.
+    row = {column: "Name a prime.", "chosen": "Sure, 11.", "rejected": "Sure, 12 is one."}
+    with pytest.raises(CurateError) as error:
+        read(tmp_path, [row] * 3, kind)
+    assert f"prompt={column},chosen=chosen,rejected=rejected" in str(error.value)
+    mapping = {"prompt": column, "chosen": "chosen", "rejected": "rejected"}
+    pairs = read(tmp_path, [row] * 3, kind, columns=mapping)
+    assert text(pairs, "prompt") == "Name a prime."
+    assert text(pairs, "chosen") == "Sure, 11."
+
+
+def test_answers_that_bring_their_prompt_need_no_column(tmp_path: Path) -> None:
+    whole = "Name a prime. Between 10 and 12:"
+    row = {"text": "Name a prime.", "chosen": f"{whole} 11", "rejected": f"{whole} 12"}
+    assert text(read(tmp_path, [row], "jsonl"), "prompt") == whole
+    told = {"role": "user", "content": "Name a prime."}
+    talks = {
+        "history": ["something else"],
+        "chosen": [told, {"role": "assistant", "content": "11"}],
+        "rejected": [told, {"role": "assistant", "content": "12"}],
+    }
+    assert text(read(tmp_path, [talks], "jsonl"), "prompt") == "Name a prime."

@@ -1,0 +1,54 @@
+"""Tables that stand in JSON by columns, as pandas and `datasets` write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def rows_of_columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The rows of an object that holds columns, None where it holds none.
+
+    Known are {column: [value, ...]} (`Dataset.to_dict`), {column: {index: value}} (`to_json` of
+    pandas) and {"columns": [...], "data": [[...], ...]} (its orient "split"). One row whose values
+    are lists of messages is none of these.
+    """
+    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
+        return _split(value["columns"], value["data"])
+    columns = list(value.values())
+    if len(columns) < 2:
+        return None
+    if all(isinstance(column, dict) for column in columns):
+        return _by_index(value)
+    if all(isinstance(column, list) and column for column in columns):
+        return _by_position(value)
+    return None
+
+
+def _by_index(value: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]] | None:
+    index = next(iter(value.values())).keys()
+    numbered = bool(index) and all(key.isdigit() for key in index)
+    if not numbered or any(column.keys() != index for column in value.values()):
+        return None
+    return [{name: column[key] for name, column in value.items()} for key in index]
+
+
+def _by_position(value: Mapping[str, list[Any]]) -> list[dict[str, Any]] | None:
+    columns = list(value.values())
+    one_length = len({len(column) for column in columns}) == 1
+    if not one_length or any(is_message(column[0]) for column in columns):
+        return None
+    if all(isinstance(column[0], dict) for column in columns):
+        return None  # several arrays of rows, such as a train and a test split of one length
+    return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _split(names: list[Any], data: list[Any]) -> list[dict[str, Any]] | None:
+    if not all(isinstance(row, list) and len(row) == len(names) for row in data):
+        return None
+    return [dict(zip(map(str, names), row, strict=True)) for row in data]
+
+
+def is_message(value: Any) -> bool:
+    """Whether a value is a message, of OpenAI's or ShareGPT's keys."""
+    return isinstance(value, Mapping) and bool(value.keys() & {"role", "from"})

@@ -1,0 +1,92 @@
+"""How a file of separated text is written, where its ending alone does not say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+
+from curate.read.sources.data_file import DataFile
+from curate.read.sources.json_files import check_encoding
+
+NAMES = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+_HEAD = 1 << 16
+
+
+def csv_separator(file: DataFile) -> str:
+    """A comma, or what parts the header where there is no comma in it.
+
+    Raises:
+        CurateError: the file is of another encoding.
+    """
+    with file.opened() as opened:
+        head = opened.read(_HEAD)
+    check_encoding(head, file)
+    lines = head.decode("utf-8-sig", "replace").splitlines()
+    header = lines[0] if lines else ""
+    counts = {separator: len(_fields(header, separator)) for separator in NAMES}
+    if counts[","] > 1:
+        return ","
+    return max(counts, key=lambda separator: (counts[separator], separator == ","))
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator), [])
+
+
+def tsv_has_quotes(file: DataFile) -> bool:
+    """Whether quote marks part the fields of a tab-separated file.
+
+    They do where every row by quotes has as many fields as the header, and either rows by tabs
+    alone do not, or the whole header is quoted, or marks within a quoted field are doubled.
+    """
+    by_tabs, evident = True, False
+    with file.opened() as opened:
+        check_encoding(opened.peek(_HEAD)[:_HEAD], file)
+        text = io.TextIOWrapper(opened, encoding="utf-8-sig", errors="replace", newline="")
+        width = None
+        for line in bounded_lines(text, file):
+            fields = line.rstrip("\r\n").split("\t")
+            if width is None:
+                width = len(fields)
+                evident = all(_is_quoted(field) for field in fields)
+            by_tabs &= len(fields) == width or not line.strip()
+            if any(field.startswith('"') for field in fields):
+                quoted = [field for field in fields if _is_quoted(field)]
+                evident |= any('""' in field[1:-1] for field in quoted)
+        text.detach()
+    return (evident or not by_tabs) and _whole_by_quotes(file)
+
+
+def _is_quoted(field: str) -> bool:
+    """Whether a field stands in quotes, with marks within it doubled."""
+    whole = len(field) > 1 and field[0] == field[-1] == '"'
+    return whole and '"' not in field[1:-1].replace('""', "")
+
+
+def _whole_by_quotes(file: DataFile) -> bool:
+    csv.field_size_limit(sys.maxsize)
+    with file.opened() as opened:
+        text = io.TextIOWrapper(opened, encoding="utf-8-sig", errors="replace", newline="")
+        reader = csv.reader(bounded_lines(text, file), delimiter="\t", strict=True)
+        try:
+            width = len(next(reader, []))
+            return all(len(row) in (0, width) for row in reader)
+        except csv.Error:
+            return False
+        finally:
+            text.detach()
+
+
+def bounded_lines(text: io.TextIOWrapper, file: DataFile) -> Iterator[str]:
+    """Lines of a text.
+
+    Raises:
+        CurateError: a line is longer than the bound of a row.
+    """
+    most = file.bounds.row
+    while line := text.readline(most + 1):
+        if len(line) > most:
+            raise file.too_large("a row", len(line), most)
+        yield line
