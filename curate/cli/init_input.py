@@ -72,12 +72,10 @@ def _mapping(rows: RowSample, guess: Guess) -> list[str]:
         f"  # columns of the file: {', '.join(names)}",
         "  columns:",
     ]
-    order = ("prompt", "chosen", "rejected", "first", "second", "label")
-    for key in order:
-        if key in guess.columns:
-            lines.append(f"    {key}: {_scalar(guess.columns[key])}")
-            if key == "label":
-                lines += _labels(guess)
+    for key, column in guess.ordered().items():
+        lines.append(f"    {key}: {_scalar(column)}")
+        if key == "label":
+            lines += _labels(guess)
     if not guess.whole:
         lines += [
             "    # What holds the answers was not found. Give either",
@@ -86,14 +84,14 @@ def _mapping(rows: RowSample, guess: Guess) -> list[str]:
             "    # or the two answers and the column that says which one won",
             "    # first: COLUMN",
             "    # second: COLUMN",
-            "    # label: COLUMN",
+            "    # label: COLUMN         # or first_score and second_score",
         ]
     if "prompt" not in guess.columns:
         lines.append("    # prompt: COLUMN        # not found")
     lines += [
         f"    # {key}: {_scalar(guess.columns[key])}   # unsure"
         for key in sorted(guess.unsure)
-        if key in guess.columns and key not in order
+        if key in guess.columns and key not in guess.ordered()
     ]
     return lines
 

@@ -34,11 +34,17 @@ _SECOND = {
     "false",
 }  # fmt: skip
 _TIE = {"tie", "both", "same", "equal", "draw", "none", "neither", "[[c]]", "a=b", "c"}
+_ORDER = (
+    "prompt", "chosen", "rejected", "first", "second", "label", "first_model", "second_model",
+    "first_score", "second_score",
+)  # fmt: skip
 _OTHERS = {
     "annotator": ("annotator", "worker", "rater", "labeler", "labeller", "judge", "user_id"),
     "strength": ("strength", "margin", "confidence", "degree", "score_diff"),
     "source": ("source", "dataset", "subset", "category", "domain"),
 }
+_SCORES = {"score", "scores", "rating", "ratings", "reward", "grade", "points"}
+_NO_ANSWER = {"model", "models", "id", "uuid"}
 _MOST_LABELS = 12
 
 
@@ -65,12 +71,16 @@ class Guess:
         """Whether it makes a mapping."""
         pair = {"chosen", "rejected"} <= self.columns.keys()
         slots = {"first", "second", "label"} <= self.columns.keys()
-        return pair or (slots and bool(self.labels.get("first_wins")))
+        told = bool(self.labels.get("first_wins")) or "first_model" in self.columns
+        return pair or (slots and told) or "first_score" in self.columns
+
+    def ordered(self) -> dict[str, str]:
+        """The columns of a pair and what tells who won, in the order of a mapping."""
+        return {key: self.columns[key] for key in _ORDER if key in self.columns}
 
     def as_option(self) -> str:
         """What --columns takes: the columns of a pair and, where there are slots, the labels."""
-        keys = ("prompt", "chosen", "rejected", "first", "second", "label")
-        parts = [f"{key}={self.columns[key]}" for key in keys if key in self.columns]
+        parts = [f"{key}={column}" for key, column in self.ordered().items()]
         for key, values in self.labels.items():
             if values:
                 said = "|".join(map(str, values))
@@ -88,7 +98,7 @@ def prompt_column(rows: RowSample) -> str | None:
 def guess_columns(rows: RowSample) -> Guess:
     """A mapping of the columns of a sample, by their names and values."""
     names = list(dict.fromkeys(key for row in rows for key in row))
-    texts = [n for n in names if _is_text(rows, n)]
+    texts = [n for n in names if _is_text(rows, n) and not set(_words(n)) & _NO_ANSWER]
     found = Guess()
     chosen, rejected = _named(texts, _CHOSEN), _named(texts, _REJECTED)
     if chosen and rejected and chosen != rejected:
@@ -97,7 +107,10 @@ def guess_columns(rows: RowSample) -> Guess:
         found.columns |= dict(zip(("chosen", "rejected"), ranked, strict=True))
     elif sides := _two_sides(texts, _SIDES):
         found.columns |= dict(zip(("first", "second"), sides, strict=True))
-        _label(rows, [n for n in names if n not in sides], found)
+        others = [n for n in names if n not in sides]
+        _label(rows, others, found)
+        if "label" not in found.columns and (scores := _scores(rows, others)):
+            found.columns |= dict(zip(("first_score", "second_score"), scores, strict=True))
     taken = set(found.columns.values())
     left = [n for n in texts if n not in taken]
     if prompt := _named(left, (*_PROMPT, *_CONVERSATIONS)) or (left[0] if len(left) == 1 else None):
@@ -108,6 +121,17 @@ def guess_columns(rows: RowSample) -> Guess:
             found.unsure.add(key)
     found.rest = [n for n in names if n not in found.columns.values()]
     return found
+
+
+def _scores(rows: RowSample, names: list[str]) -> tuple[str, str] | None:
+    """Two columns of numbers that are called scores, one a side."""
+    scores = [n for n in names if set(_parts(n)) & _SCORES and _is_number(rows, n)]
+    return _two_sides(scores, _SIDES)
+
+
+def _is_number(rows: RowSample, name: str) -> bool:
+    values = [row[name] for row in rows if row.get(name) is not None]
+    return bool(values) and all(type(v) in (int, float) for v in values)
 
 
 def _is_text(rows: RowSample, name: str) -> bool:
@@ -154,6 +178,8 @@ def _parts(name: str) -> list[str]:
 
 def _label(rows: RowSample, names: list[str], found: Guess) -> None:
     """The column that says who won, and which values say what."""
+    if _label_is_a_model(rows, names, found):
+        return
     few = {}
     for column in names:
         values = [row[column] for row in rows if isinstance(row.get(column), (str, int, bool))]
@@ -174,24 +200,44 @@ def _label(rows: RowSample, names: list[str], found: Guess) -> None:
     for key, words in said.items():
         found.labels[key] = [v for v in found.seen if _plain(v) in words]
     own = [set(_parts(name)) for name in (found.columns["first"], found.columns["second"])]
-    for value in found.seen:
-        if not any(value in values for values in found.labels.values()):
-            # "A is better": the value names one side and not the other.
-            words = set(_words(str(value)))
-            named = [bool(words & (own[i] - own[1 - i])) for i in (0, 1)]
-            if named[0] != named[1]:
-                found.labels["first_wins" if named[0] else "second_wins"].append(value)
-                found.unsure.add("label")
+    known = [value for values in found.labels.values() for value in values]
+    for value in (value for value in found.seen if value not in known):
+        # "A is better": the value names one side and not the other.
+        words = set(_words(str(value)))
+        named = [bool(words & (own[i] - own[1 - i])) for i in (0, 1)]
+        if named[0] != named[1]:
+            found.labels["first_wins" if named[0] else "second_wins"].append(value)
+            found.unsure.add("label")
     if {_plain(v) for v in found.seen} <= {"0", "1"}:
-        # They may count slots from 0, or say whether the first one won.
-        by_slot = _parts(first)[-1:] == ["0"]
-        found.labels["first_wins" if by_slot else "second_wins"] = [
-            v for v in found.seen if not int(v)
-        ]
-        found.labels["second_wins" if by_slot else "first_wins"] = [v for v in found.seen if int(v)]
-        found.unsure.add("label")
+        _zero_and_one(found)
     if sum(map(len, found.labels.values())) < len(found.seen):
         found.unsure.add("label")
+
+
+def _zero_and_one(found: Guess) -> None:
+    """Labels 0 and 1 may count slots from 0, or say whether the first one won."""
+    by_slot = _parts(found.columns["first"].lower())[-1:] == ["0"]
+    zero, one = ([v for v in found.seen if int(v) == side] for side in (0, 1))
+    found.labels["first_wins" if by_slot else "second_wins"] = zero
+    found.labels["second_wins" if by_slot else "first_wins"] = one
+    found.unsure.add("label")
+
+
+def _label_is_a_model(rows: RowSample, names: list[str], found: Guess) -> bool:
+    """Whether a label names the model that won, which stands in a column for each side."""
+    models = _two_sides([n for n in names if "model" in _words(n)], _SIDES)
+    label = _named([n for n in names if n not in (models or ())], _LABEL)
+    if models is None or label is None:
+        return False
+    voted = [row for row in rows if row.get(label) is not None]
+    named = [row for row in voted if row[label] in [row.get(model) for model in models]]
+    if 2 * len(named) <= len(voted):
+        return False
+    found.columns |= {"label": label, "first_model": models[0], "second_model": models[1]}
+    others = Counter(row[label] for row in voted if row not in named)
+    found.seen = dict(others.most_common(_MOST_LABELS))
+    found.labels["tie"] = [v for v in found.seen if _plain(v) in _TIE or "tie" in _plain(v)]
+    return True
 
 
 def _plain(value: Any) -> str:

@@ -15,6 +15,7 @@ from curate.read.rows_to_pairs import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs, R
 from curate.read.sources import Source, find_sources, is_saved_dataset
 from curate.read.sources.data_file import DEFAULT_BOUNDS, MB, Bounds
 from curate.steps.context import Progress, SilentProgress
+from curate.steps.registry import checked
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -130,9 +131,9 @@ def stream_pairs(
     at a time. Ids are the same as by `read_pairs`; for them 16 bytes a pair are held.
     """
     if isinstance(columns, dict):
-        columns = ColumnMapping.model_validate(columns)
+        columns = checked(ColumnMapping, columns, "columns")
     if not isinstance(ranking, RankingRule):
-        ranking = RankingRule.model_validate(ranking or {})
+        ranking = checked(RankingRule, ranking or {}, "ranking")
     bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
     if data is not None and path is not None:
         raise CurateError("give one of data and path", where="read_pairs", found=str(path))

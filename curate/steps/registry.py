@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from curate.errors import CurateError, suggestion
 from curate.steps.contracts import Filter, Scorer, Step
@@ -25,6 +25,7 @@ _MOVED = {
 }
 """Modules of version 0.1 that plug-ins imported, and where their names are now."""
 S = TypeVar("S", bound=Step[Any])
+M = TypeVar("M", bound=BaseModel)
 
 
 def check_not_shadowed() -> None:
@@ -152,6 +153,14 @@ def build(cls: type[S], parameters: dict[str, Any], where: str) -> S:
         return cls(**parameters)
     except ValidationError as error:
         raise parameter_error(error, list(cls.Params.model_fields), where) from None
+
+
+def checked(model: type[M], given: Any, where: str) -> M:
+    """A mapping of the user's as a model; raises CurateError with the first mistake."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise parameter_error(error, list(model.model_fields), where) from None
 
 
 def parameter_error(error: ValidationError, valid: list[str], where: str) -> CurateError:

@@ -16,7 +16,10 @@ Label = str | int | float | bool
 
 
 class ColumnMapping(Checked):
-    """Which column holds what: either `chosen` and `rejected`, or `first`, `second` and `label`."""
+    """Which column holds what: `chosen` and `rejected`, or `first`, `second` and who won.
+
+    Who won is told by `label`, or by `first_score` and `second_score`: the greater score wins.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +32,12 @@ class ColumnMapping(Checked):
     first_wins: list[Label] = Field([1, "1"], description="Labels by which the first slot won.")
     second_wins: list[Label] = Field([2, "2"], description="Labels by which the second slot won.")
     tie: list[Label] = Field([0, "0", "tie"], description="Labels that say tie.")
+    first_model: str | None = Field(
+        None, description="Column that names the first answer's model, where the label is a name."
+    )
+    second_model: str | None = Field(None, description="The same of the second answer.")
+    first_score: str | None = Field(None, description="Column of the first answer's score.")
+    second_score: str | None = Field(None, description="Column of the second answer's score.")
     annotator: str | None = Field(None, description="Column that names who voted.")
     strength: str | None = Field(None, description="Column of the strength of the preference.")
     source: str | None = Field(None, description="Column that names the subset.")
@@ -36,9 +45,15 @@ class ColumnMapping(Checked):
     @model_validator(mode="after")
     def _one_form(self) -> ColumnMapping:
         pair = self.chosen is not None and self.rejected is not None
-        slots = None not in (self.first, self.second, self.label)
+        scored = None not in (self.first_score, self.second_score)
+        slots = None not in (self.first, self.second) and (self.label is not None) != scored
         if pair == slots:
-            raise ValueError("map either chosen and rejected, or first, second and label")
+            raise ValueError(
+                "map either chosen and rejected, or first, second and label, or first, second, "
+                "first_score and second_score"
+            )
+        if (self.first_model is None) != (self.second_model is None):
+            raise ValueError("map both first_model and second_model")
         return self
 
 
@@ -59,10 +74,11 @@ class MappedColumns(Format):
         self.mapping = mapping
         m = mapping
         texts = (m.prompt, m.chosen, m.rejected, m.first, m.second)
-        values = (m.label, m.annotator, m.strength, m.source)
+        said = (m.label, m.first_score, m.second_score, m.first_model, m.second_model)
+        values = (*said, m.annotator, m.strength, m.source)
         self.text_columns = tuple(c for c in texts if c)  # type: ignore[misc]
         self.value_columns = tuple(c for c in values if c)  # type: ignore[misc]
-        self.keep_in_extra = (m.label,) if m.label else ()  # type: ignore[misc]
+        self.keep_in_extra = tuple(c for c in said if c)  # type: ignore[misc]
         first, second = m.chosen or m.first, m.rejected or m.second
         self.answers = (str(first), str(second))
 
@@ -82,11 +98,27 @@ class MappedColumns(Format):
         if m.chosen and m.rejected:
             chosen, rejected = (turns(rows, c, "assistant") for c in (m.chosen, m.rejected))
             return rows.with_columns(prompt=prompt, chosen=chosen, rejected=rejected, **named)
-        first, second, label = str(m.first), str(m.second), str(m.label)
-        answers = {"_first": turns(rows, first, "assistant")}
-        answers["_second"] = turns(rows, second, "assistant")
+        answers = {"_first": turns(rows, str(m.first), "assistant")}
+        answers["_second"] = turns(rows, str(m.second), "assistant")
         slotted = rows.with_columns(prompt=prompt, **answers, **named)
+        if m.first_score and m.second_score:
+            return self._by_score(slotted, m.first_score, m.second_score)
+        label = str(m.label)
         return place_slots(slotted, self._winner(label), self._expected(), pl.col(label))
+
+    def _by_score(self, rows: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
+        """The answer of the greater score is chosen, equal scores are a tie."""
+        gap = pl.col(first).cast(pl.Float64, strict=False) - pl.col(second).cast(
+            pl.Float64, strict=False
+        )
+        gap = pl.when(gap.is_finite()).then(gap)
+        if self.mapping.strength is None:
+            rows = rows.with_columns(strength=gap.abs().cast(pl.Float32))
+        winner = pl.when(gap > 0).then(1).when(gap < 0).then(2).when(gap == 0).then(0)
+        scores = pl.format(
+            "{} and {}", *(pl.col(c).cast(pl.String).fill_null("null") for c in (first, second))
+        )
+        return place_slots(rows, winner, "two numbers", scores)
 
     def _winner(self, label: str) -> pl.Expr:
         names = {1: self.mapping.first_wins, 2: self.mapping.second_wins, 0: self.mapping.tie}
@@ -94,7 +126,14 @@ class MappedColumns(Format):
         for slot, labels in names.items():
             table.update({_as_text(value): slot for value in labels})
         text = pl.col(label).cast(pl.String)
-        return text.replace_strict(table, default=None, return_dtype=pl.Int64)
+        winner = text.replace_strict(table, default=None, return_dtype=pl.Int64)
+        m = self.mapping
+        if m.first_model and m.second_model:
+            first, second = (pl.col(c).cast(pl.String) for c in (m.first_model, m.second_model))
+            # Two answers of one model: its name tells no winner.
+            named = pl.when((text == first) & (text != second)).then(1)
+            winner = named.when((text == second) & (text != first)).then(2).otherwise(winner)
+        return winner
 
     def _expected(self) -> str:
         m = self.mapping

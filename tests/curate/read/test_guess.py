@@ -43,6 +43,36 @@ SHAPES: list[tuple[list[dict[str, Any]], dict[str, str]]] = [
         [{"post": "q", "summary_l": "y", "summary_w": "x"}],
         {"prompt": "post", "chosen": "summary_w", "rejected": "summary_l"},
     ),
+    (
+        [{"q": "q", "response_1": "x", "response_2": "y", "score_1": 4, "score_2": 2.5}],
+        {
+            "prompt": "q",
+            "first": "response_1",
+            "second": "response_2",
+            "first_score": "score_1",
+            "second_score": "score_2",
+        },
+    ),
+    (
+        [
+            {
+                "prompt": "q",
+                "model_a": "m",
+                "model_b": "n",
+                "answer_a": "x",
+                "answer_b": "y",
+                "winner": "n",
+            }
+        ],
+        {
+            "prompt": "prompt",
+            "first": "answer_a",
+            "second": "answer_b",
+            "label": "winner",
+            "first_model": "model_a",
+            "second_model": "model_b",
+        },
+    ),
     ([{"a": 1, "b": 2}], {}),
 ]
 

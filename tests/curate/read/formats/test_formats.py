@@ -176,6 +176,51 @@ def test_mapped_columns_with_an_unknown_label_are_malformed(tmp_path: Path) -> N
         read_pairs(str(write_jsonl(tmp_path / "a.jsonl", rows)), columns=mapping)
 
 
+SLOTS: dict[str, object] = {"prompt": "q", "first": "x", "second": "y"}
+
+
+@pytest.mark.parametrize("kind", [float, str])
+def test_slots_go_by_their_scores(tmp_path: Path, kind: type) -> None:
+    rows = [
+        {"q": "p", "x": "one", "y": "two", "sx": kind(first), "sy": kind(second)}
+        for first, second in ((4, 2.5), (1, 9), (3, 3))
+    ]
+    mapping = SLOTS | {"first_score": "sx", "second_score": "sy"}
+    pairs = read_pairs(str(write_jsonl(tmp_path / "a.jsonl", rows)), columns=mapping)
+    assert texts(pairs.frame["chosen"]) == ["one", "two", "one"]
+    assert pairs.frame["is_tie"].to_list() == [False, False, True]
+    assert pairs.frame["strength"].to_list() == [1.5, 8.0, 0.0]
+    assert json.loads(pairs.frame["extra"][0])["sx"] == kind(4)
+
+
+@pytest.mark.parametrize("score", [None, "good", float("nan")])
+def test_a_score_that_is_no_number_is_told(tmp_path: Path, score: object) -> None:
+    rows = [{"q": "p", "x": "one", "y": "two", "sx": s, "sy": 1.0} for s in (2.0, score, 3.0)]
+    mapping = SLOTS | {"first_score": "sx", "second_score": "sy"}
+    path = str(write_jsonl(tmp_path / "a.jsonl", rows))
+    pairs = read_pairs(path, columns=mapping, on_error="skip")
+    assert texts(pairs.frame["chosen"]) == ["one", "one"]
+    assert len(pairs.rejected) == 1
+
+
+def test_a_label_may_name_the_model_that_won(tmp_path: Path) -> None:
+    models = {"x": "one", "y": "two", "mx": "m", "my": "n"}
+    rows = [{"q": "p", **models, "winner": w} for w in ("m", "n", "tie", "o")]
+    rows.append({"q": "p", **models, "mx": "n", "winner": "n"})  # both answers are by n
+    mapping = SLOTS | {"label": "winner", "first_model": "mx", "second_model": "my"}
+    path = str(write_jsonl(tmp_path / "a.jsonl", rows))
+    pairs = read_pairs(path, columns=mapping, on_error="skip")
+    assert texts(pairs.frame["chosen"]) == ["one", "two", "one"]
+    assert pairs.frame["is_tie"].to_list() == [False, False, True]
+    assert len(pairs.rejected) == 2
+
+
+def test_scores_and_a_label_are_not_mixed(tmp_path: Path) -> None:
+    mapping = SLOTS | {"label": "winner", "first_score": "sx", "second_score": "sy"}
+    with pytest.raises(CurateError, match="first_score"):
+        read_pairs(str(write_jsonl(tmp_path / "a.jsonl", [{"q": "p"}])), columns=mapping)
+
+
 def test_every_unplaced_column_is_kept_in_extra(tmp_path: Path) -> None:
     row = {"prompt": "p", "chosen": "a", "rejected": "b", "score": 3, "meta": {"x": [1, None]}}
     pair = read_pairs(str(write_jsonl(tmp_path / "a.jsonl", [row]))).frame.row(0, named=True)
