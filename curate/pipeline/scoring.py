@@ -88,11 +88,27 @@ def run_scorer(
             cache.put(key, frame, own)
         frame = context.workspace.collect(step.name, iter([frame]))
     frame = typed(frame, step.scorer.columns(), len(pairs), step.name)
+    own.warnings.extend(_nothing_scored(frame, step))
     seconds = time.perf_counter() - started
     report = StepRecord(
         step.name, "score", len(pairs), len(pairs), seconds, own.facts, tuple(own.warnings)
     )
     return frame, report
+
+
+def _nothing_scored(frame: pl.DataFrame, step: ScorerStep) -> list[str]:
+    """That no pair has a score, and why: filters by it would do nothing without a word."""
+    numbers = [f"{step.name}.{c.name}" for c in step.scorer.columns() if c.kind == "float"]
+    status = f"{step.name}.status"
+    if not len(frame) or not numbers or status not in frame.columns:
+        return []
+    if any(frame[name].null_count() < len(frame) for name in numbers):
+        return []
+    reasons = frame[status].fill_null("no reason").value_counts(sort=True).rows()
+    if any(reason == "ok" for reason, _ in reasons):
+        return []
+    told = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
+    return [f"{step.name}: no pair is scored: {told}"]
 
 
 def _row_scores(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -17,6 +18,7 @@ from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer
 from curate.store.store import Store
 from scorers.repetition import Repetition
+from scorers.reward_margin import RewardMargin
 from tests.curate.plugin import Slow
 from tests.helpers import numbered_pairs, swapped
 
@@ -123,3 +125,14 @@ def test_facts_of_parts_add_up() -> None:
     assert facts == {
         "rows": 5, "models": {"m": {"tokens": 6, "name": "y"}}, "rate": 0.5, "whole": False,
     }  # fmt: skip
+
+
+def test_a_scorer_that_scores_no_pair_is_told() -> None:
+    pairs = numbered_pairs(8)
+    one = pairs.with_columns(prompt=pl.col("prompt").first())
+    silent = ScorerStep("margin", RewardMargin())
+    found, record = run_scorer(silent, one, Context(features_of=lambda: np.ones((8, 4))))
+    assert found["margin.margin"].null_count() == 8
+    assert record.warnings == ("margin: no pair is scored: too few prompts (8)",)
+    spoken = run_scorer(ScorerStep("r", Repetition()), one, Context())[1]
+    assert spoken.warnings == ()
