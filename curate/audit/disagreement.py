@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.models.heads.out_of_fold import too_few_prompts
+from curate.models.heads.out_of_fold import why_too_few
 from curate.steps.context import Context
 from curate.steps.registry import build, scorer_class
 
@@ -16,8 +16,8 @@ _TOLD = ("shares", "groups", "sizes", "annotators", "noise_rate", "pairs_on_whic
 
 def audit_disagreement(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
     """Shares of the labels by the scorer `disagreement`, the groups of annotators, and warnings."""
-    if too_few_prompts(pairs, context):
-        return {"problem": "too few prompts to train on some and judge the others"}
+    if problem := why_too_few(pairs, context):
+        return {"problem": problem}
     own = context.for_step()
     build(scorer_class(_SCORER), {}, _SCORER).score(pairs, own)
     found = {key: own.facts[key] for key in _TOLD if key in own.facts}

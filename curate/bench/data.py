@@ -95,20 +95,28 @@ def real_data(name: str, pairs: pl.DataFrame, features: Features) -> BenchData:
     """The unanimous votes of a data set.
 
     Raises:
-        CurateError: there are fewer than `MIN_PAIRS`.
+        CurateError: there are fewer than `MIN_PAIRS`, or fewer prompts than folds.
     """
     rows = consensus_rows(pairs)
-    _check_count(name, len(rows), "unanimous pairs without ties and repeats")
+    _check_count(name, pairs, rows, "unanimous pairs without ties and repeats")
     return BenchData(name, pairs, features).take(rows)
 
 
-def _check_count(name: str, count: int, what: str) -> None:
-    if count < MIN_PAIRS:
+def _check_count(name: str, pairs: pl.DataFrame, rows: NDArray[np.int64], what: str) -> None:
+    if len(rows) < MIN_PAIRS:
         raise CurateError(
             "too few pairs to prove anything on",
             where=name,
-            found=f"{count} {what}",
+            found=f"{len(rows)} {what}",
             expected=f"{MIN_PAIRS} or more",
+        )
+    prompts = content_keys(pairs)["prompt"][rows].n_unique()
+    if prompts < FOLDS:
+        raise CurateError(
+            "too few prompts to prove anything on",
+            where=name,
+            found=f"{len(rows)} {what}, over {prompts} distinct prompts",
+            expected=f"{FOLDS} distinct prompts or more, since a prompt is held out whole",
         )
 
 
@@ -124,11 +132,12 @@ def as_labelled(
         verdicts: pair_id and verdict (keep, flip; others count as not judged) of judged pairs.
 
     Raises:
-        CurateError: there are fewer than `MIN_PAIRS`, or no verdict on any of them.
+        CurateError: there are fewer than `MIN_PAIRS`, fewer prompts than folds, or no verdict on
+            any of them.
     """
     wrong = None if verdicts is None else _judged(name, pairs, verdicts)
     rows = np.flatnonzero(trainable(pairs))
-    _check_count(name, len(rows), "pairs with two different answers and no tie")
+    _check_count(name, pairs, rows, "pairs with two different answers and no tie")
     return BenchData(name, pairs, features, wrong=wrong).take(rows)
 
 

@@ -49,7 +49,8 @@ class HeadScorer(Scorer[P]):
         columns = self.columns()
         if too_few_prompts(pairs, context):
             nulls = pl.DataFrame([pl.Series(c.name, [None] * len(pairs), c.dtype) for c in columns])
-            return nulls.with_columns(status=pl.lit(TOO_FEW_PROMPTS))
+            found = status(pairs, context)
+            return nulls.with_columns(silenced(found, found == "ok", TOO_FEW_PROMPTS))
         scores = self.held_out_scores(pairs, context)
         told = self.status(pairs, context).alias("status")
         return scores.with_columns(told).select([c.name for c in columns])

@@ -74,9 +74,9 @@ def learnt_anything(context: Context) -> bool:
     return bool(context.facts.get(_FACT, {"ok": True})["ok"])
 
 
-def silenced(status: pl.Series, silent: pl.Series) -> pl.Series:
+def silenced(status: pl.Series, silent: pl.Series, why: str = NOTHING_LEARNT) -> pl.Series:
     """A status that says of some pairs that heads learn nothing, where it was "ok"."""
-    told = pl.when(silent & (status == "ok")).then(pl.lit(NOTHING_LEARNT)).otherwise(status)
+    told = pl.when(silent & (status == "ok")).then(pl.lit(why)).otherwise(status)
     return pl.select(told.alias("status")).to_series()
 
 

@@ -181,6 +181,15 @@ def too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
     return len(np.unique(context.prompt_groups(pairs)[votes(pairs, context)])) < MIN_PROMPTS
 
 
+def why_too_few(pairs: pl.DataFrame, context: Context) -> str | None:
+    """Why no head can be held out: no pair votes, or all are on too few prompts; else None."""
+    if not votes(pairs, context).any():
+        return "no pair has two different answers and a preferred one"
+    if too_few_prompts(pairs, context):
+        return "too few prompts to train on some and judge the others"
+    return None
+
+
 def train_out_of_fold(
     pairs: pl.DataFrame,
     context: Context,

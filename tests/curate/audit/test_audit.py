@@ -18,6 +18,7 @@ from curate.cli.app import app
 from curate.models.heads.identification import NOTHING_LEARNT
 from curate.models.people.tournament import tournaments
 from curate.sample import SAMPLE_DATA
+from curate.steps.context import Context
 from tests.helpers import context_of, numbered_pairs, pairs_of, simulate
 
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
@@ -169,3 +170,11 @@ def test_the_split_of_labels_is_told_on_request(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["report", str(out), "--output", str(page)])
     assert shown.exit_code == 0, shown.output
     assert "What the labels are" in page.read_text()
+
+
+def test_why_nothing_can_be_held_out() -> None:
+    same = pairs_of([vote("a", "a", prompt=str(i)) for i in range(20)])
+    told = audit_noise(same, Context())
+    assert told == {"problem": "no pair has two different answers and a preferred one"}
+    one = pairs_of([vote(str(i), f"other {i}") for i in range(20)])
+    assert "too few prompts" in audit_noise(one, Context())["problem"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from curate import CurateError
 from curate.bench.actions import ACTIONS
 from curate.bench.command import dataset_name
-from curate.bench.data import BenchData, consensus_rows, real_data, semi_synthetic
+from curate.bench.data import BenchData, as_labelled, consensus_rows, real_data, semi_synthetic
 from curate.bench.downstream import Weights, accuracies
 from curate.bench.methods import METHODS
 from curate.bench.patterns import PATTERNS, inject, symmetric
@@ -219,3 +220,10 @@ def test_the_command_on_the_sample(tmp_path: Path) -> None:
 
 def test_numbered_pairs_are_all_distinct() -> None:
     assert len(consensus_rows(numbered_pairs(20))) == 20
+
+
+@pytest.mark.parametrize("make", [real_data, as_labelled])
+def test_too_few_prompts(make: Callable[..., BenchData]) -> None:
+    pairs = numbered_pairs(120, prompts=4)
+    with pytest.raises(CurateError, match="over 4 distinct prompts"):
+        make("d", pairs, data(120).features)
