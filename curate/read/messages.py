@@ -39,7 +39,7 @@ _CALLERS = ("function_call", "tool_call")
 
 _ANSWERERS = ("assistant", "gpt", "chatgpt", "bot", "model")
 
-_ROLE_KEYS = ("role", "from")
+ROLE_KEYS = ("role", "from")
 _CONTENT_KEYS = ("content", "value")
 _CALL_KEYS = ("tool_calls", "function_call")
 _TRACE_ALONE = re.compile(rf"{THINK}\n(.*)\n{THOUGHT}\n\n\Z", re.DOTALL)
@@ -117,11 +117,11 @@ def _one(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
 
     It is a list, since LLaMA-Factory writes results of several calls as one observation.
     """
-    role = next((published[k] for k in _ROLE_KEYS if k in published), None)
+    role = next((published[k] for k in ROLE_KEYS if k in published), None)
     content = next((published[k] for k in _CONTENT_KEYS if k in published), None)
     if not isinstance(role, str):
         return None, f"has {type(role).__name__} as role (expected a text)"
-    keys = {*_ROLE_KEYS, *_CONTENT_KEYS}
+    keys = {*ROLE_KEYS, *_CONTENT_KEYS}
     more = {k: _said(v) for k, v in published.items() if k not in keys and v is not None}
     content = _said(content)
     if role in _CALLERS and isinstance(content, str):
@@ -182,43 +182,6 @@ def _calls(text: str) -> list[dict[str, Any]] | None:
     return [{"type": "function", "function": call} for call in listed]
 
 
-def messages_in_texts(values: Sequence[Any]) -> list[Any] | None:
-    """Conversations that stand as JSON text, as the lists that they are; None for other columns.
-
-    A column counts as such where more than half of its texts are lists of messages: an answer that
-    merely is JSON stays a text.
-    """
-    head = [v for v in values if v is not None][:LOOKED_AT]
-    if not head or sum(_may_be_messages(v) for v in head) * 2 <= len(head):
-        return None
-    parsed = [_parsed(v) if _may_be_messages(v) else v for v in values]
-    known = sum(v is not None for v in values)
-    return parsed if sum(isinstance(v, list) for v in parsed) * 2 > known else None
-
-
-def _may_be_messages(value: Any) -> bool:
-    return (
-        isinstance(value, str)
-        and value.lstrip()[:1] == "["
-        and any(f'"{key}"' in value for key in _ROLE_KEYS)
-    )
-
-
-def _parsed(text: str) -> Any:
-    """The messages in a text, or the text where it holds none."""
-    return parsed_messages(text) or text
-
-
-def parsed_messages(text: str) -> list[Any] | None:
-    """The messages that a JSON text holds, as published; None where it holds none."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    good = isinstance(found, list) and found and all(isinstance(m, dict) for m in found)
-    return found if good and as_messages(found)[0] is not None else None
-
-
 Found = tuple[pl.Series, dict[int, str]]
 """A column of messages, and the errors of its rows."""
 
@@ -229,7 +192,7 @@ def normalise_messages(column: pl.Series, own: bool = False) -> Found | None:
     inner = dtype.inner if isinstance(dtype, pl.List) else dtype
     if isinstance(inner, pl.Struct):
         names = {f.name for f in inner.fields}
-        if not any(k in names for k in _ROLE_KEYS):
+        if not any(k in names for k in ROLE_KEYS):
             return None
         plain = _plain(column, inner, own)
         if plain is not None:
@@ -259,7 +222,7 @@ def _holds_json(column: pl.Series) -> bool:
 def _plain(column: pl.Series, struct: pl.Struct, own: bool) -> pl.Series | None:
     """The messages where each is a role and a text, without a loop over rows; else None."""
     schema = struct.to_schema()
-    role = next((k for k in _ROLE_KEYS if k in schema), None)
+    role = next((k for k in ROLE_KEYS if k in schema), None)
     content = next((k for k in _CONTENT_KEYS if k in schema), None)
     if own and schema.keys() == _OWN and isinstance(column.dtype, pl.List):
         return column.cast(MESSAGES)

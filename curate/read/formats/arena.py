@@ -9,7 +9,8 @@ from curate.data.table import MESSAGES, message, messages_series
 from curate.read.formats.base import ERROR, NO_PAIR, ROW, Format, RowSample, has_columns, turns
 from curate.read.formats.slots import place_slots
 from curate.read.formats.trl import split_shared
-from curate.read.messages import as_messages, parsed_messages
+from curate.read.message_texts import parsed_messages
+from curate.read.messages import as_messages
 
 _WINNERS = {
     "model_a": 1,

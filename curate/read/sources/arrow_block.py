@@ -15,11 +15,11 @@ from curate.data.json_text import to_json
 from curate.data.row_parts import MEDIA_PARTS
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
+from curate.read.message_texts import messages_in_texts
 from curate.read.messages import (
     LOOKED_AT,
     Found,
     listed_messages,
-    messages_in_texts,
     normalise_messages,
     pruned,
 )

@@ -14,7 +14,8 @@ from curate.data.json_text import object_to_json, to_json
 from curate.data.table import messages_series
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
-from curate.read.messages import as_messages, messages_in_texts
+from curate.read.message_texts import messages_in_texts
+from curate.read.messages import as_messages
 from curate.read.sources.blocks import PAIR_ID, Block, wrong_shape
 from curate.read.sources.row_parts import (
     PART_NAMES,

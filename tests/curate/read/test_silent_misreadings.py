@@ -163,3 +163,29 @@ def test_answers_that_bring_their_prompt_need_no_column(tmp_path: Path) -> None:
         "rejected": [told, {"role": "assistant", "content": "12"}],
     }
     assert text(read(tmp_path, [talks], "jsonl"), "prompt") == "Name a prime."
+
+
+def printed(*messages: str) -> str:
+    """Messages as numpy prints an array of objects: no commas between them."""
+    return "[" + "\n ".join(messages) + "]"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("write", [str, json.dumps, lambda talk: printed(*map(str, talk))])
+def test_conversations_as_python_prints_them(tmp_path: Path, write: Any, kind: str) -> None:
+    # A CSV that pandas wrote from lists of messages holds such texts.
+    def talk(answer: str) -> list[dict[str, str]]:
+        told = "Name a prime,\nit's for \"me\" } {, \\d."
+        return [{"content": told, "role": "user"}, {"content": answer, "role": "assistant"}]
+
+    row = {"chosen": write(talk("11\nor so")), "rejected": write(talk("12"))}
+    pairs = read(tmp_path, [row] * 3, kind)
+    assert text(pairs, "prompt") == talk("")[0]["content"]
+    assert text(pairs, "chosen") == "11\nor so"
+    assert text(pairs, "rejected") == "12"
+
+
+def test_an_answer_that_prints_a_list_stays_a_text(tmp_path: Path) -> None:
+    answer = "[{'role': 'admin', 'rights': 3}]"
+    row = {"prompt": "Print the roles.", "chosen": answer, "rejected": "No."}
+    assert text(read(tmp_path, [row] * 3, "jsonl"), "chosen") == answer
