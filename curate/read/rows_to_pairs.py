@@ -14,6 +14,7 @@ import pyarrow as pa
 from curate.data.row_parts import present
 from curate.data.table import PAIR_COLUMNS, PairIds, empty_pairs, to_arrow
 from curate.errors import CurateError
+from curate.read.doubts import Doubts
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
 from curate.read.formats.base import RowSample, finish
 from curate.read.formats.columns import ColumnMapping, MappedColumns
@@ -90,7 +91,7 @@ class Reader:
         self._notes: dict[str, None] = {}
         self._replaced = 0
         self._counts: Counter[str] = Counter()
-        self._media = MediaFiles()
+        self._media, self._doubts = MediaFiles(), Doubts()
         self._folder: Path | None = None
         self.format: Format | None = None
         self.pairs = 0
@@ -118,6 +119,7 @@ class Reader:
     def _rows(self, block: Block, label: str) -> pl.DataFrame:
         if self.format is None and block.sample(1):
             self.format = self._choose(block.sample(_SAMPLE_ROWS), label)
+            self._doubts.look_at(block.sample(_SAMPLE_ROWS))
             self.format.ranking = self._ranking
             self.format.counts = self._counts
         self.rows += len(block)
@@ -201,6 +203,7 @@ class Reader:
                 raise malformed(repeated)
             pairs, rejected = pairs.filter(new), pl.concat([rejected, repeated])
         self._media.look(pairs, self._folder)
+        self._doubts.count(pairs)
         self._reasons.update(rejected["reason"].to_list())
         self.pairs += len(pairs)
         return Pairs(
@@ -216,7 +219,7 @@ class Reader:
     def notes(self) -> tuple[str, ...]:
         """What the user should know of what was read so far."""
         counted = (f"{n:,} {text}" for text, n in self._counts.items())
-        notes = (*self._notes, *counted, *self._media.notes())
+        notes = (*self._notes, *counted, *self._media.notes(), *self._doubts.notes())
         if not self._replaced:
             return notes
         told = (

@@ -175,7 +175,7 @@ def printed(*messages: str) -> str:
 def test_conversations_as_python_prints_them(tmp_path: Path, write: Any, kind: str) -> None:
     # A CSV that pandas wrote from lists of messages holds such texts.
     def talk(answer: str) -> list[dict[str, str]]:
-        told = "Name a prime,\nit's for \"me\" } {, \\d."
+        told = 'Name a prime,\nit\'s for "me" } {, \\d.'
         return [{"content": told, "role": "user"}, {"content": answer, "role": "assistant"}]
 
     row = {"chosen": write(talk("11\nor so")), "rejected": write(talk("12"))}

@@ -1,0 +1,51 @@
+"""Readings that are well-formed and doubtful all the same are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curate import read_pairs
+from tests.helpers import write_jsonl
+
+
+def notes(folder: Path, rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    return read_pairs(str(write_jsonl(folder / "a.jsonl", rows))).notes
+
+
+def rows(prompt: str, count: int = 10, **more: Any) -> list[dict[str, Any]]:
+    return [
+        {"prompt": f"{prompt} {i}", "chosen": "a", "rejected": "b", **more} for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    "marked",
+    ["[INST] Name a prime. [/INST]", "<|im_start|>user\nName a prime.", "Human: hi\nAssistant:"],
+)
+def test_marks_of_a_template_are_told(tmp_path: Path, marked: str) -> None:
+    told = notes(tmp_path, rows(marked, 4) + rows("Name a beast.", 16))
+    assert len(told) == 1
+    assert told[0].startswith("4 of 20 prompts hold marks of a chat template")
+
+
+def test_a_few_prompts_may_be_about_templates(tmp_path: Path) -> None:
+    assert notes(tmp_path, rows("What does [INST] mean?", 1) + rows("Name a beast.", 120)) == ()
+
+
+@pytest.mark.parametrize(
+    "names", [("score_chosen", "score_rejected"), ("chosen_rating", "rejected_rating")]
+)
+def test_labels_against_their_own_scores_are_told(tmp_path: Path, names: tuple[str, str]) -> None:
+    chosen, rejected = names
+    good = rows("good", 5, **{chosen: 4, rejected: 2.5})
+    unknown = rows("unknown", 2, **{chosen: None, rejected: 3})
+    against = rows("against", 3, **{chosen: 1, rejected: "3"})
+    told = notes(tmp_path, good + unknown + against)
+    assert told == (
+        f"'{chosen}' is less than '{rejected}' in 3 of 8 pairs: these labels contradict their own "
+        "scores",
+    )
+    assert notes(tmp_path, good + unknown) == ()
