@@ -9,6 +9,7 @@ from pydantic import Field
 
 from curate import HIGHER, Column, Context, Filter, FilterResult, Parameters, check_readable
 from curate.data.extra_column import extra_with
+from curate.data.json_columns import as_json
 from curate.models.people.votes import HIGH, LOW, TIE, dawid_skene, votes_table
 from curate.steps.posterior import DEFAULT_COLUMN
 
@@ -157,9 +158,9 @@ def _changed(pairs: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
     said = pl.struct(pl.col("won").alias("for"), pl.col("lost").alias("against"), ties=TIE)
     table = pl.concat([table, pairs.select(*_CHANGED).drop("annotator")], how="horizontal")
     table = table.with_columns(
-        told=extra_with("extra", "annotators", _json(pl.col("names"))),
+        told=extra_with("extra", "annotators", as_json("names")),
         margin=((pl.col("won") - pl.col("lost")) / pl.col("people")).cast(pl.Float32),
-    ).with_columns(extended=extra_with("told", "votes", _json(said)))
+    ).with_columns(extended=extra_with("told", "votes", as_json(said)))
     merged = pl.col("merged")
     return table.select(
         is_tie=pl.when(merged)
@@ -169,9 +170,3 @@ def _changed(pairs: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
         annotator=pl.when(~merged).then("annotator"),
         extra=pl.when(merged).then("extended").otherwise("extra"),
     )
-
-
-def _json(value: pl.Expr) -> pl.Expr:
-    """A list or struct as JSON text."""
-    text = pl.struct(v=value).struct.json_encode()
-    return text.str.strip_prefix('{"v":').str.strip_suffix("}")

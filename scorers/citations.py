@@ -7,9 +7,9 @@ from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.text.sentences import coverage, sentences
-from curate.models.text.sources import sources
+from curate.models.text.sources import NO_SOURCES, source_status, sources
 
-NO_SOURCES, NO_CITATIONS = "no sources", "no citations"
+NO_CITATIONS = "no citations"
 _SIDES = ("chosen", "rejected")
 
 
@@ -62,19 +62,12 @@ class Citations(Scorer[CitationsParams]):
         for side in _SIDES:
             found = self._of(sentences(pairs, side), known, side)
             rows = rows.join(found, on="row", how="left", maintain_order="left")
-        has = rows["row"].is_in(known["row"].unique().implode())
-        lacking = pl.any_horizontal(pl.col(_SIDES).is_null())
         return rows.select(
             (pl.col("chosen") - pl.col("rejected")).alias("margin"),
             *_SIDES,
             *(pl.col(f"{s}_cites").fill_null(0.0) for s in _SIDES),
             *(pl.col(f"{s}_dangling").fill_null(0) for s in _SIDES),
-            pl.when(~has)
-            .then(pl.lit(NO_SOURCES))
-            .when(lacking)
-            .then(pl.lit(NO_CITATIONS))
-            .otherwise(pl.lit("ok"))
-            .alias("status"),
+            source_status(known, rows, NO_CITATIONS),
         )
 
     def _of(self, said: pl.DataFrame, known: pl.DataFrame, side: str) -> pl.DataFrame:

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.text.sentences import coverage, sentences
-from curate.models.text.sources import sources
+from curate.models.text.sources import NO_SOURCES, source_status, sources
 
-NO_SOURCES, NO_SENTENCES = "no sources", "no sentences"
+NO_SENTENCES = "no sentences"
 
 
 class GroundingParams(Parameters):
@@ -63,18 +63,13 @@ class Grounding(Scorer[GroundingParams]):
                 worst = weakest.agg(pl.col("sentence").first().alias("weakest"), pl.first("source"))
                 found = found.join(worst, on="row")
             rows = rows.join(found, on="row", how="left", maintain_order="left")
-        has = rows["row"].is_in(known["row"].unique().implode())
         return rows.select(
             margin=pl.col("chosen") - pl.col("rejected"),
             chosen="chosen",
             rejected="rejected",
             weakest="weakest",
             source="source",
-            status=pl.when(~has)
-            .then(pl.lit(NO_SOURCES))
-            .when(pl.any_horizontal(pl.col("chosen", "rejected").is_null()))
-            .then(pl.lit(NO_SENTENCES))
-            .otherwise(pl.lit("ok")),
+            status=source_status(known, rows, NO_SENTENCES),
         )
 
 

@@ -15,7 +15,7 @@ from curate.models.heads.calibration import agreement, calibrate, reliability_cu
 from curate.models.heads.held_out_margins import held_out_margins
 from curate.models.heads.label_noise import fit_annotators, fit_label_noise
 from curate.models.heads.noise_rate import told_rate
-from curate.models.heads.out_of_fold import votes, why_too_few
+from curate.models.heads.out_of_fold import too_few_prompts, votes, why_too_few
 from curate.models.text.contamination import confident_rate, holder_contamination
 from curate.steps.context import Context
 
@@ -111,7 +111,7 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
 
 def suspicion(pairs: pl.DataFrame, context: Context) -> NDArray[np.float64]:
     """Probability that each label is wrong, (pairs,); NaN for ties and where nothing tells it."""
-    if why_too_few(pairs, context):
+    if too_few_prompts(pairs, context):
         return np.full(len(pairs), np.nan)
     found, voting = held_out_margins(pairs, context), votes(pairs, context)
     known = voting & found.tells

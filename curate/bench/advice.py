@@ -104,7 +104,7 @@ def _unproven(rows: pl.DataFrame, by_name: dict[str, Recipe], noise: OwnNoise | 
     found = rows.filter(pl.col("method") == DEFAULT)
     if DEFAULT not in by_name or not len(found) or found["verdict"][0] in (HARMS, NOTHING):
         return None
-    if noise is not None and noise.learnt is not None and not noise.learnt.ok:
+    if noise is not None and not noise.learnt.ok:
         return None
     return DEFAULT
 

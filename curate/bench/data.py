@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from curate.data.table import PAIR_COLUMNS, message, messages_text
 from curate.errors import CurateError
 from curate.models.heads.folds import group_folds
 from curate.models.heads.out_of_fold import trainable
+from curate.steps.context import Context
 from curate.steps.features import Features
 
 if TYPE_CHECKING:
@@ -41,6 +43,11 @@ class BenchData:
     features: Features
     margin: NDArray[np.float64] | None = None
     wrong: NDArray[np.float64] | None = None
+
+    @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """(pairs,) number of each pair's prompt."""
+        return Context().prompt_groups(self.pairs)
 
     def take(self, rows: NDArray[np.int64]) -> BenchData:
         """Some of the pairs."""
@@ -71,9 +78,9 @@ def is_test(groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
     return found
 
 
-def split(data: BenchData, groups: NDArray[np.int64], seed: int) -> tuple[BenchData, BenchData]:
+def split(data: BenchData, seed: int) -> tuple[BenchData, BenchData]:
     """The pairs to train on, and those to test on."""
-    test = is_test(groups, seed)
+    test = is_test(data.groups, seed)
     return data.take(np.flatnonzero(~test)), data.take(np.flatnonzero(test))
 
 
@@ -97,27 +104,29 @@ def real_data(name: str, pairs: pl.DataFrame, features: Features) -> BenchData:
     Raises:
         CurateError: there are fewer than `MIN_PAIRS`, or fewer prompts than folds.
     """
-    rows = consensus_rows(pairs)
-    _check_count(name, pairs, rows, "unanimous pairs without ties and repeats")
-    return BenchData(name, pairs, features).take(rows)
+    data = BenchData(name, pairs, features).take(consensus_rows(pairs))
+    return _enough(data, "unanimous pairs without ties and repeats")
 
 
-def _check_count(name: str, pairs: pl.DataFrame, rows: NDArray[np.int64], what: str) -> None:
-    if len(rows) < MIN_PAIRS:
+def _enough(data: BenchData, what: str) -> BenchData:
+    """The data, if there is enough to hold some out."""
+    count = len(data.pairs)
+    if count < MIN_PAIRS:
         raise CurateError(
             "too few pairs to prove anything on",
-            where=name,
-            found=f"{len(rows)} {what}",
+            where=data.name,
+            found=f"{count} {what}",
             expected=f"{MIN_PAIRS} or more",
         )
-    prompts = content_keys(pairs)["prompt"][rows].n_unique()
+    prompts = len(np.unique(data.groups))
     if prompts < FOLDS:
         raise CurateError(
             "too few prompts to prove anything on",
-            where=name,
-            found=f"{len(rows)} {what}, over {prompts} distinct prompts",
+            where=data.name,
+            found=f"{count} {what}, over {prompts} distinct prompts",
             expected=f"{FOLDS} distinct prompts or more, since a prompt is held out whole",
         )
+    return data
 
 
 def as_labelled(
@@ -137,8 +146,8 @@ def as_labelled(
     """
     wrong = None if verdicts is None else _judged(name, pairs, verdicts)
     rows = np.flatnonzero(trainable(pairs))
-    _check_count(name, pairs, rows, "pairs with two different answers and no tie")
-    return BenchData(name, pairs, features, wrong=wrong).take(rows)
+    data = BenchData(name, pairs, features, wrong=wrong).take(rows)
+    return _enough(data, "pairs with two different answers and no tie")
 
 
 def _judged(name: str, pairs: pl.DataFrame, verdicts: pl.DataFrame) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from curate.bench.run import ALL, AS_LABELLED, Cell, Experiments, Plan, gather
 from curate.models.heads.held_out_margins import held_out_margins
 from curate.models.heads.identification import Identification
 from curate.models.heads.noise_rate import ToldRate, told_rate
-from curate.models.heads.out_of_fold import too_few_prompts, votes
+from curate.models.heads.out_of_fold import votes
 from curate.steps.context import Context, Progress
 
 
@@ -29,12 +29,12 @@ class OwnNoise:
 
     Attributes:
         told: their noise rate as far as it can be told; None where labels were judged.
-        learnt: whether held-out heads learn anything from the labels; None: too few prompts.
+        learnt: whether held-out heads learn anything from the labels.
         judged: whether only judged pairs are tested on, with the judges' labels.
     """
 
     told: ToldRate | None
-    learnt: Identification | None
+    learnt: Identification
     judged: bool = False
 
     def on_clean(self, low: float, high: float) -> tuple[float, float] | None:
@@ -49,15 +49,12 @@ class OwnNoise:
 def own_noise(data: BenchData, context: Context) -> OwnNoise:
     """What is told of the noise of all its labels."""
     own = context.for_pairs(0, data.features)
-    if too_few_prompts(data.pairs, own):
-        return OwnNoise(None, None, data.wrong is not None)
-    learnt = held_out_margins(data.pairs, own)
+    found = held_out_margins(data.pairs, own)
     if data.wrong is not None:
-        return OwnNoise(None, learnt.learnt, judged=True)
+        return OwnNoise(None, found.learnt, judged=True)
     voting = votes(data.pairs, own)
-    groups = own.prompt_groups(data.pairs)[voting]
-    told = told_rate(learnt.margin[voting], data.pairs.filter(voting), groups)
-    return OwnNoise(told, learnt.learnt)
+    told = told_rate(found.margin[voting], data.pairs.filter(voting), data.groups[voting])
+    return OwnNoise(told, found.learnt)
 
 
 def run_own_labels(
@@ -78,7 +75,7 @@ def run_own_labels(
 
 
 def _cell(data: BenchData, plan: Plan, seed: int, context: Context) -> Cell:
-    train, held_out = split(data, Context().prompt_groups(data.pairs), seed)
+    train, held_out = split(data, seed)
     own = context.for_pairs(seed, train.features)
     outcomes = {r.name: apply_recipe(train, r, own) for r in plan.writable}
     weights = {ALL: Weights(np.ones(len(train.pairs)))}

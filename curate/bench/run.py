@@ -139,7 +139,7 @@ def gather(
         progress: where progress is shown.
         used: (pairs,) whether a pair is looked at when it is held out; default all are.
     """
-    groups, tested = Context().prompt_groups(data.pairs), []
+    groups, tested = data.groups, []
     rows: list[dict[str, Any]] = []
     keep = np.ones(len(groups), dtype=bool) if used is None else used
     parts: dict[tuple[str, float], list[tuple[int, Cell]]] = {}
@@ -167,7 +167,7 @@ def gather(
 def _cell(data: BenchData, plan: Plan, cell: tuple[str, float, int], context: Context) -> Cell:
     pattern, rate, seed = cell
     rng = np.random.default_rng(cell_seed(data.name, pattern, rate, seed))
-    train, held_out = split(data, Context().prompt_groups(data.pairs), seed)
+    train, held_out = split(data, seed)
     noisy, flips = inject(train, pattern, rate, rng)
     own = context.for_pairs(seed, noisy.features)
     rankings = rank(noisy, plan.methods, own)

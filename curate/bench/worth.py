@@ -11,7 +11,7 @@ from scipy import stats
 from curate.bench.data import BenchData, is_test, split
 from curate.bench.downstream import Weights, accuracies
 from curate.bench.power_law import PowerLaw, fit_power_law, interval, resampled
-from curate.steps.context import Context, Progress
+from curate.steps.context import Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,14 +74,13 @@ def measure_worth(data: BenchData, plan: WorthPlan, progress: Progress) -> Worth
         progress: where progress is shown.
     """
     rates = (0.0, *plan.rates)
-    groups = Context().prompt_groups(data.pairs)
-    most = min(int((~is_test(groups, seed)).sum()) for seed in range(plan.seeds))
+    most = min(int((~is_test(data.groups, seed)).sum()) for seed in range(plan.seeds))
     least = min(_SMALLEST, most)
     sizes = np.unique(np.geomspace(least, most, _SIZES).round().astype(np.int64))
     errors = np.empty((plan.seeds, len(rates), len(sizes)))
     with progress.task(f"worth {data.name}", plan.seeds) as task:
         for seed in range(plan.seeds):
-            errors[seed] = _curves(data, groups, rates, sizes, seed)
+            errors[seed] = _curves(data, rates, sizes, seed)
             task.advance()
     law, findings = _read(sizes.astype(np.float64), errors, rates, plan)
     return Worth(data.name, rates, sizes, errors, law, findings)
@@ -89,14 +88,13 @@ def measure_worth(data: BenchData, plan: WorthPlan, progress: Progress) -> Worth
 
 def _curves(
     data: BenchData,
-    groups: NDArray[np.int64],
     rates: tuple[float, ...],
     sizes: NDArray[np.int64],
     seed: int,
 ) -> NDArray[np.float64]:
     """(rates, sizes) errors of one draw; all heads are trained as one batch."""
-    rng = np.random.default_rng([seed, len(groups)])
-    train, held_out = split(data, groups, seed)
+    rng = np.random.default_rng([seed, len(data.pairs)])
+    train, held_out = split(data, seed)
     count = len(train.pairs)
     rank = np.empty(count, dtype=np.int64)
     rank[rng.permutation(count)] = np.arange(count)

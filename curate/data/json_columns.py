@@ -5,6 +5,12 @@ from __future__ import annotations
 import polars as pl
 
 
+def as_json(value: pl.Expr | str) -> pl.Expr:
+    """A column of any type as JSON texts; null is "null"."""
+    text = pl.struct(v=value).struct.json_encode()
+    return text.str.strip_prefix('{"v":').str.strip_suffix("}")
+
+
 def decode_json(texts: pl.Series, dtype: pl.DataType) -> tuple[pl.Series, list[int]]:
     """JSON texts in the given type, and the rows of another shape, which become null."""
     try:

@@ -25,7 +25,7 @@ def messages_in_texts(values: Sequence[Any]) -> list[Any] | None:
     head = [v for v in values if v is not None][:LOOKED_AT]
     if not head or sum(_may_be_messages(v) for v in head) * 2 <= len(head):
         return None
-    parsed = [_parsed(v) if _may_be_messages(v) else v for v in values]
+    parsed = [unfolded(v) for v in values]
     known = sum(v is not None for v in values)
     return parsed if sum(isinstance(v, list) for v in parsed) * 2 > known else None
 
@@ -38,9 +38,9 @@ def _may_be_messages(value: Any) -> bool:
     )
 
 
-def _parsed(text: str) -> Any:
-    """The messages in a text, or the text where it holds none."""
-    return parsed_messages(text) or text
+def unfolded(value: Any) -> Any:
+    """The messages in a text; any other value as it is."""
+    return (parsed_messages(value) or value) if _may_be_messages(value) else value
 
 
 def parsed_messages(text: str) -> list[Any] | None:

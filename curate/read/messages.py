@@ -88,6 +88,19 @@ def as_messages(value: Any, own: bool = False) -> tuple[list[Turn] | None, str |
     return out, None
 
 
+def is_message(value: Any) -> bool:
+    """Whether a value is an object that names a speaker."""
+    return isinstance(value, Mapping) and any(key in value for key in ROLE_KEYS)
+
+
+def speaker_of(value: Any) -> str | None:
+    """Who speaks in a published message, in the words of the pair table; None where nobody does."""
+    if not is_message(value):
+        return None
+    role = next(value[key] for key in ROLE_KEYS if key in value)
+    return ROLES.get(role, role) if isinstance(role, str) else None
+
+
 def _is_usual(item: Any) -> bool:
     """Whether a message is a role and a text in the words of the pair table: nearly all are."""
     return (

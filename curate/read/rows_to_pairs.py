@@ -117,9 +117,9 @@ class Reader:
                 yield self._take(pl.concat(held, how="diagonal_relaxed"), source.label)
 
     def _rows(self, block: Block, label: str) -> pl.DataFrame:
-        if self.format is None and block.sample(1):
-            self.format = self._choose(block.sample(_SAMPLE_ROWS), label)
-            self._doubts.look_at(block.sample(_SAMPLE_ROWS))
+        if self.format is None and (sample := block.sample(_SAMPLE_ROWS)):
+            self.format = self._choose(sample, label)
+            self._doubts.look_at(sample)
             self.format.ranking = self._ranking
             self.format.counts = self._counts
         self.rows += len(block)

@@ -47,7 +47,7 @@ def advice_of(noisy: BenchData) -> Advice:
 def cell(data: BenchData, rate: float, seed: int) -> dict[str, object]:
     """Accuracy on clean prompts after each step, and which one was advised."""
     rng = np.random.default_rng(cell_seed("advice", data.name, rate, seed))
-    aside = group_folds(Context().prompt_groups(data.pairs), 4, 1000 + seed) == 0
+    aside = group_folds(data.groups, 4, 1000 + seed) == 0
     train, clean = data.take(np.flatnonzero(~aside)), data.take(np.flatnonzero(aside))
     noisy, flips = inject(train, "symmetric", rate, rng)
     advice = advice_of(noisy)

@@ -112,10 +112,9 @@ def selections(
     """Share kept, and accuracy less that of a random part of the same size, for each seed."""
     gains: dict[str, list[float]] = {way.name: [] for way in SELECTIONS}
     shares: dict[str, list[float]] = {way.name: [] for way in SELECTIONS}
-    groups = Context().prompt_groups(data.pairs)
     for seed in range(seeds):
-        rng = np.random.default_rng([seed, len(groups)])
-        train, held_out = split(data, groups, seed)
+        rng = np.random.default_rng([seed, len(data.pairs)])
+        train, held_out = split(data, seed)
         train = train.flipped(symmetric(train, rate, rng))
         context = Context().for_pairs(seed, train.features)
         weights = {}

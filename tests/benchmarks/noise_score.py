@@ -48,7 +48,7 @@ def real_sets(folder: Path) -> Iterator[tuple[str, BenchData]]:
 def cell(data: BenchData, rate: float, seed: int, scorer: MarginParams) -> tuple[float, float]:
     """AUROC of the flips in one cell, and CPU seconds."""
     rng = np.random.default_rng(cell_seed(data.name, "symmetric", rate, seed))
-    train, _ = split(data, Context().prompt_groups(data.pairs), seed)
+    train, _ = split(data, seed)
     noisy, flips = inject(train, "symmetric", rate, rng)
     context = Context(seed=seed, features_of=lambda: noisy.features)
     started = time.process_time()

@@ -12,6 +12,7 @@ import polars as pl
 from curate.data.row_parts import DOCUMENTS
 from curate.data.table import messages_text
 
+NO_SOURCES = "no sources"
 _TEXTS = ("text", "content", "contents", "passage", "snippet", "body")
 _PASSAGE = re.compile(r"(?m)^[ \t]*\[(\d{1,3})\][ \t]*")
 """A line that begins with a number in brackets begins a passage."""
@@ -35,6 +36,20 @@ def sources(pairs: pl.DataFrame) -> pl.DataFrame:
         rows += [(row, number, text) for number, text in known[key]]
     schema = {"row": pl.Int64, "source": pl.Int64, "text": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def source_status(known: pl.DataFrame, rows: pl.DataFrame, lacking: str) -> pl.Series:
+    """The status of each row: ok, `NO_SOURCES`, or what an answer lacks that has no score.
+
+    Args:
+        known: `sources` of the pairs.
+        rows: `row`, and the scores `chosen` and `rejected`, null where there is none.
+        lacking: what the answer lacks then.
+    """
+    has = rows["row"].is_in(known["row"].unique().implode())
+    unscored = pl.any_horizontal(pl.col("chosen", "rejected").is_null())
+    told = pl.when(~has).then(pl.lit(NO_SOURCES)).when(unscored).then(pl.lit(lacking))
+    return rows.select(status=told.otherwise(pl.lit("ok")))["status"]
 
 
 def _documents(text: str) -> Iterator[tuple[int, str]]:

@@ -108,10 +108,8 @@ class MappedColumns(Format):
 
     def _by_score(self, rows: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
         """The answer of the greater score is chosen, equal scores are a tie."""
-        gap = pl.col(first).cast(pl.Float64, strict=False) - pl.col(second).cast(
-            pl.Float64, strict=False
-        )
-        gap = pl.when(gap.is_finite()).then(gap)
+        left, right = (pl.col(c).cast(pl.Float64, strict=False) for c in (first, second))
+        gap = pl.when((left - right).is_finite()).then(left - right)
         if self.mapping.strength is None:
             rows = rows.with_columns(strength=gap.abs().cast(pl.Float32))
         winner = pl.when(gap > 0).then(1).when(gap < 0).then(2).when(gap == 0).then(0)

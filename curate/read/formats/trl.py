@@ -11,6 +11,8 @@ import polars as pl
 from curate.data.table import MESSAGES, messages_series
 from curate.read.formats.base import ERROR, Format, RowSample, has_columns, turns, with_system
 from curate.read.guess import prompt_column
+from curate.read.message_texts import unfolded
+from curate.read.messages import speaker_of
 
 _PREFIX_ERROR = (
     "prompts of chosen and rejected do not match: {}; expected one conversation for both"
@@ -65,12 +67,10 @@ class TRLPreference(Format):
 
 def _lacks_prompt(row: Mapping[str, Any], other: str) -> bool:
     """Whether the chosen answer of a row does not begin with a prompt of its own."""
-    chosen, given = row.get("chosen"), row.get(other)
+    chosen, given = unfolded(row.get("chosen")), row.get(other)
     if isinstance(chosen, list):
-        first = chosen[0] if chosen else None
-        role = first.get("role", first.get("from")) if isinstance(first, Mapping) else None
-        return role in ("assistant", "gpt")
-    if not isinstance(chosen, str) or chosen.lstrip().startswith(("[{", "[ {")):
+        return bool(chosen) and speaker_of(chosen[0]) == "assistant"
+    if not isinstance(chosen, str):
         return False
     return not (isinstance(given, str) and chosen.startswith(given))
 

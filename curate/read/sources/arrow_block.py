@@ -10,7 +10,7 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
-from curate.data.json_columns import decode_json
+from curate.data.json_columns import as_json, decode_json
 from curate.data.json_text import to_json
 from curate.data.row_parts import MEDIA_PARTS
 from curate.read.formats import ERROR, EXTRA, ROW, Format
@@ -190,8 +190,8 @@ def _json_entry(name: str, column: pa.ChunkedArray) -> pl.Series:
     if not arrow_types.is_json(column.type):
         return _entry(name, pl.Series(arrow_types.as_json(column), dtype=pl.String))
     values = pl.DataFrame(pl.from_arrow(pa.table({"v": column})))
-    encoded = pl.struct("v").struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
-    return _entry(name, values.select(pl.when(pl.col("v").is_not_null()).then(encoded)).to_series())
+    encoded = pl.when(pl.col("v").is_not_null()).then(as_json("v"))
+    return _entry(name, values.select(encoded).to_series())
 
 
 def _entry(name: str, json_values: pl.Series) -> pl.Series:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from curate.read.messages import is_message
+
 
 def rows_of_columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """The rows of an object that holds columns, None where it holds none.
@@ -47,8 +49,3 @@ def _split(names: list[Any], data: list[Any]) -> list[dict[str, Any]] | None:
     if not all(isinstance(row, list) and len(row) == len(names) for row in data):
         return None
     return [dict(zip(map(str, names), row, strict=True)) for row in data]
-
-
-def is_message(value: Any) -> bool:
-    """Whether a value is a message, of OpenAI's or ShareGPT's keys."""
-    return isinstance(value, Mapping) and bool(value.keys() & {"role", "from"})

@@ -47,14 +47,13 @@ def tsv_has_quotes(file: DataFile) -> bool:
         text = io.TextIOWrapper(opened, encoding="utf-8-sig", errors="replace", newline="")
         width = None
         for line in bounded_lines(text, file):
-            fields = line.rstrip("\r\n").split("\t")
+            row = line.rstrip("\r\n")
             if width is None:
-                width = len(fields)
-                evident = all(_is_quoted(field) for field in fields)
-            by_tabs &= len(fields) == width or not line.strip()
-            if any(field.startswith('"') for field in fields):
-                quoted = [field for field in fields if _is_quoted(field)]
-                evident |= any('""' in field[1:-1] for field in quoted)
+                width = row.count("\t")
+                evident = all(map(_is_quoted, row.split("\t")))
+            by_tabs &= row.count("\t") == width or not row.strip()
+            if '""' in row:
+                evident |= any(_is_quoted(f) and '""' in f[1:-1] for f in row.split("\t"))
         text.detach()
     return (evident or not by_tabs) and _whole_by_quotes(file)
 

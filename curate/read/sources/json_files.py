@@ -11,8 +11,9 @@ import orjson
 
 from curate.data.json_text import has_half, whole_text
 from curate.errors import CurateError
+from curate.read.messages import is_message
 from curate.read.sources.blocks import Block
-from curate.read.sources.column_json import is_message, rows_of_columns
+from curate.read.sources.column_json import rows_of_columns
 from curate.read.sources.data_file import DataFile, not_utf8
 from curate.read.sources.python_block import PythonBlock
 

@@ -78,11 +78,11 @@ def test_only_judged_pairs_are_tested_on() -> None:
 
 
 def test_intervals_on_clean_labels() -> None:
-    known = OwnNoise(ToldRate(0.2, 0.1, 0.3, ""), None)
+    known = OwnNoise(ToldRate(0.2, 0.1, 0.3, ""), LEARNT)
     # 1 - 2 e is .8 to .4: a gain grows by 1.25 to 2.5.
     assert known.on_clean(0.01, 0.02) == pytest.approx((0.0125, 0.05))
     assert known.on_clean(-0.01, 0.02) == pytest.approx((-0.025, 0.05))
-    assert OwnNoise(ToldRate(None, None, None, ""), None).on_clean(0.0, 1.0) is None
+    assert OwnNoise(ToldRate(None, None, None, ""), LEARNT).on_clean(0.0, 1.0) is None
 
 
 def told(gains: dict[str, float], noise: OwnNoise, count: int = 500) -> Advice:
