@@ -94,3 +94,9 @@ def mask(value: Any, name: str = "") -> Any:
 def is_masked(text: str) -> bool:
     """Whether credentials of this text were masked, so that it leads nowhere any more."""
     return MASK in text
+
+
+def first_line(error: BaseException) -> str:
+    """The error's text in one line, its kind where it has none."""
+    text = str(error).strip()
+    return text.splitlines()[0][:300] if text else type(error).__name__

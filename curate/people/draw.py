@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,6 +107,6 @@ def read_sample(folder: Path) -> pl.DataFrame:
         raise CurateError(
             "the draw cannot be read",
             where=str(path),
-            found=str(error).splitlines()[0],
+            found=first_line(error),
             expected="a folder that 'curate route --random' or '--stratified' wrote",
         ) from None

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 
 Key = tuple[str | int, ...]
 _DEEPEST = 40
@@ -84,7 +84,7 @@ def load_yaml(text: str, name: str) -> tuple[Any, Places]:
         found = " ".join(filter(None, (error.context, error.problem)))
         raise CurateError("the file is not valid YAML", where=where, found=found) from None
     except yaml.YAMLError as error:
-        found = str(error).splitlines()[0]
+        found = first_line(error)
         raise CurateError("the file is not valid YAML", where=name, found=found) from None
     except (ValueError, OverflowError) as error:  # a date or number that there is not
         raise CurateError("a value cannot be read", where=name, found=str(error)) from None

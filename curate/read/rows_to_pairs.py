@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from curate.data.row_parts import present
 from curate.data.table import PAIR_COLUMNS, PairIds, empty_pairs, to_arrow
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.read.doubts import Doubts
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
 from curate.read.formats.base import RowSample, finish
@@ -23,7 +23,6 @@ from curate.read.formats.rule import RankingRule
 from curate.read.media_files import MediaFiles
 from curate.read.media_marks import marks_as_parts
 from curate.read.sources import Block, Source
-from curate.read.sources.data_file import first_line
 
 _SAMPLE_ROWS = 100
 _SHOWN_ERRORS = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 
 
 def choose_device(wanted: str = "auto", where: str = "embedder.device") -> str:
@@ -27,7 +27,7 @@ def choose_device(wanted: str = "auto", where: str = "embedder.device") -> str:
         raise CurateError(
             "the device cannot be used",
             where=where,
-            found=f"{wanted}: {str(error).splitlines()[0]}",
+            found=f"{wanted}: {first_line(error)}",
             fix="use auto or cpu",
         ) from None
     return wanted

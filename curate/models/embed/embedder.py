@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from curate.data.prefetch import read_ahead
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.models.embed.batch_embedder import BatchEmbedder
 from curate.models.embed.batching import by_budget, halving
 from curate.models.embed.device import choose_device
@@ -138,6 +138,6 @@ def _load(name: str, device: str) -> SentenceTransformer:
         raise CurateError(
             "the embedder could not be loaded",
             where="embedder.name",
-            found=f"{name}: {str(error).splitlines()[0]}",
+            found=f"{name}: {first_line(error)}",
             expected="minilm, a folder, or a sentence-transformers model of the hub",
         ) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.optional_packages import need
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def use_openvino(model: SentenceTransformer, name: str) -> None:
         raise CurateError(
             "OpenVINO cannot run this embedder",
             where="embedder.backend",
-            found=f"{name}: {str(error).splitlines()[0]}",
+            found=f"{name}: {first_line(error)}",
             fix="use backend: torch",
         ) from None
     transformer.forward = _forward(compiled, tuple(wanted))

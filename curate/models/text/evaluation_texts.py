@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.models.text.shingles import Shingles, shingles, words_of
 
 COLUMNS = ("prompt", "question", "instruction", "problem", "query", "input", "text", "turns")
@@ -79,7 +79,7 @@ def _texts(path: Path, column: str | None) -> Iterator[str | None]:
         raise CurateError(
             "the evaluation set cannot be read",
             where=str(path),
-            found=str(error).splitlines()[0],
+            found=first_line(error),
         ) from None
     yield from _column(frame, column, path)
 

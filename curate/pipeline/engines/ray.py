@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from curate.data.threads import cores
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.models.embed.settings import EmbedderConfig
 from curate.optional_packages import need
 from curate.pipeline.config import EngineConfig
@@ -85,7 +85,7 @@ class RayEngine:
             raise CurateError(
                 "the Ray cluster is not reached",
                 where="engine.address",
-                found=str(error).splitlines()[0],
+                found=first_line(error),
                 fix="give the address of a running cluster, or none to start one here",
             ) from None
 

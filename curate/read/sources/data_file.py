@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.read.sources.unpack import DECOMPRESSORS, DamagedError, Unpacked
 
 MB = 1 << 20
@@ -191,12 +191,6 @@ def kind_of(name: str) -> str:
 def shown(name: str) -> str:
     """A file's name as text; bytes that are no UTF-8 stand as U+FFFD."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def first_line(error: BaseException) -> str:
-    """The error's text in one line, its kind where it has none."""
-    text = str(error).strip()
-    return text.splitlines()[0][:300] if text else type(error).__name__
 
 
 def _compression(path: str) -> str | None:

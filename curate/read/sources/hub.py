@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from curate.errors import CurateError, suggestion
+from curate.errors import CurateError, first_line, suggestion
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
-from curate.read.sources.data_file import first_line
 from curate.read.sources.json_files import BLOCK_ROWS
 from curate.read.sources.locate import Source
 

@@ -11,13 +11,12 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.read.sources.blocks import Block
 from curate.read.sources.data_file import (
     DEFAULT_BOUNDS,
     Bounds,
     DataFile,
-    first_line,
     kind_of,
     open_zip,
     shown,

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
 from curate.read.sources.hub import dataset_blocks, of_split
@@ -88,7 +88,7 @@ def _from_pandas(data: Any) -> pa.Table:
         raise CurateError(
             "the pandas frame cannot be read",
             where="read_pairs",
-            found=str(error).splitlines()[0],
+            found=first_line(error),
             expected="columns of different names, each of one kind of values",
             fix="mend the frame, or pass frame.to_dict('records') to see which row is to blame",
         ) from None

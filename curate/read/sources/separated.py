@@ -12,10 +12,10 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
-from curate.read.sources.data_file import DataFile, check_names, first_line, not_utf8
+from curate.read.sources.data_file import DataFile, check_names, not_utf8
 from curate.read.sources.dialect import NAMES, bounded_lines, csv_separator, tsv_has_quotes
 from curate.read.sources.json_files import BLOCK_ROWS
 

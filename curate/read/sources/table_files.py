@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
 from curate.data.columnar import rows_in_batch
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
-from curate.read.sources.data_file import DataFile, check_names, first_line
+from curate.read.sources.data_file import DataFile, check_names
 from curate.read.sources.json_files import BLOCK_ROWS
 
 _FILE_MAGIC = b"ARROW1"
