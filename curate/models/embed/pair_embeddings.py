@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from curate.data.hashes import KEY_BYTES, hashed, key_of, numbers_by_appearance, select_in_batches
+from curate.data.prefetch import read_ahead
 from curate.data.table import BATCH_ROWS, messages_text
 from curate.models.text.style import STYLE_FEATURES, text_style
 from curate.steps.features import Features
@@ -111,8 +112,9 @@ def embed_pairs(
 
         def unknown() -> Iterator[Texts]:
             nonlocal known
-            for own, texts in distinct_batches(pairs, first):
-                style[own] = text_style(texts)
+            styled = ((own, t, text_style(t)) for own, t in distinct_batches(pairs, first))
+            for own, texts, found_style in read_ahead(styled):
+                style[own] = found_style
                 numbers = np.arange(own.start, own.stop)
                 if kept is not None:
                     keys[own] = text_keys(texts)

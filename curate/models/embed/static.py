@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +14,14 @@ import torch
 from curate.models.embed.batch_embedder import BatchEmbedder
 from curate.models.embed.fingerprint import hash_files
 from curate.models.embed.settings import STATIC
+from curate.models.embed.word_tokens import WordTokens
 from curate.optional_packages import need
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WEIGHTS, _TOKENIZER = "weights/l2_supercat_256.safetensors", "l2_supercat_tokenizer_config.json"
-_BATCH = 2048
+_BATCH = 8192
 
 
 def static_folder() -> Path | None:
@@ -67,6 +68,7 @@ class StaticEmbedder(BatchEmbedder):
         self._tokenizer = Tokenizer.from_file(str(home / "tokenizers" / _TOKENIZER))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        self._tokens = WordTokens(self._tokenizer)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -84,16 +86,15 @@ class StaticEmbedder(BatchEmbedder):
             part = texts[start : start + _BATCH]
             yield np.arange(start, start + len(part)), self._batch(part)
 
-    def _batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        ids = [np.asarray(e.ids[: self.max_tokens], dtype=np.int64) for e in encoded]
-        ends = np.cumsum([len(i) for i in ids])
-        starts = np.concatenate([[0], ends[:-1]])
+    def _batch(self, texts: list[str]) -> NDArray[np.float32]:
+        ids, counts = self._tokens.ids(texts)
+        starts = np.cumsum(counts) - counts
+        if self.max_tokens is not None:
+            ids = ids[np.arange(len(ids)) - np.repeat(starts, counts) < self.max_tokens]
+            counts = np.minimum(counts, self.max_tokens)
+            starts = np.cumsum(counts) - counts
         means = torch.nn.functional.embedding_bag(
-            torch.from_numpy(np.concatenate(ids)),
-            self._vectors,
-            torch.from_numpy(starts),
-            mode="mean",
+            torch.from_numpy(ids), self._vectors, torch.from_numpy(starts), mode="mean"
         )
         vectors: NDArray[np.float32] = torch.nn.functional.normalize(means, dim=1).numpy()
         return vectors
