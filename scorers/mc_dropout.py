@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 import torch
 from pydantic import Field
-from scipy.special import entr, expit
+from scipy.special import entr, expit, ndtr
 from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
+from curate.data.table import batches
 from curate.models.heads.calibration import agreement
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
-from curate.models.heads.heads import dropout_mask
+from curate.models.heads.heads import LinearHeads, dropout_mask
 from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
 
 if TYPE_CHECKING:
@@ -24,26 +25,39 @@ if TYPE_CHECKING:
 
 _HALF = 0.5
 _ROWS = 8192
+_NODES = 15
+"""Of Gauss-Hermite quadrature: 1e-8 off where margins spread by 1 nat, 1e-4 where by 2."""
+_MANY = 32
+"""Features from which on a margin over masks is taken as normal."""
 
 
 class MCDropoutParams(HeadParameters):
     """Parameters of `mc_dropout`."""
 
-    passes: int = Field(30, ge=2, description="Stochastic passes T; UPO's code uses 10 to 30.")
+    passes: int = Field(
+        30,
+        ge=2,
+        description="Stochastic passes T; UPO's code uses 10 to 30. Linear heads need none: see "
+        "the scorer.",
+    )
     dropout: float = Field(0.1, gt=0, lt=1, description="Share of units dropped.")
 
 
 class MCDropout(HeadScorer[MCDropoutParams]):
-    """Mean, variance and BALD of the label's probability over T dropout passes.
+    """Mean, variance and BALD of the label's probability over dropout of features.
 
     A pass draws one mask for all pairs: one network sampled from the approximate posterior (Gal and
-    Ghahramani 2016). Unlike UPO's judge the head has no slot order, so there is no position bias.
+    Ghahramani 2016). Of a linear head on at least 32 features the mean and the variance of the
+    margin over all masks are known, and it is taken as normal: what infinitely many passes would
+    give, without their noise. Other heads make T passes. Unlike UPO's judge the head has no slot
+    order, so there is no position bias.
     """
 
     name = "mc_dropout"
     purpose = "difficulty and uncertainty"
     when = "To find ambiguous pairs. BALD does not find flips; it is not made for that."
     summary = "mean, variance and BALD of the label's probability over dropout passes (UPO)"
+    version = 2
     reference = "UPO, arXiv 2409.11212; BALD: Houlsby et al. 2011, arXiv 1112.5745"
     Params = MCDropoutParams
 
@@ -93,14 +107,41 @@ class MCDropout(HeadScorer[MCDropoutParams]):
         """Out-of-fold uncertainty of all pairs."""
         p = self.params
         trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds, p.features)
-        masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
-        statistics = _of_all_pairs(trained, masks.to(trained.chosen.device))
+        if isinstance(trained.heads, LinearHeads) and trained.heads.units() >= _MANY:
+            statistics = _by_moments(trained, trained.heads, p.dropout)
+        else:
+            masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
+            statistics = _of_all_pairs(trained, masks.to(trained.chosen.device))
         tell_learnt(statistics["probability"] - _HALF, pairs, context)
         bald = statistics["bald"]
         gate = pl.Series("gate", statistics["vote"] > _HALF)
         statistics["easy_weight"] = _over_mean(np.maximum(1.0 - bald, 0.0))
         statistics["hard_weight"] = _over_mean(np.maximum(bald, 0.0))
         return pl.DataFrame(statistics).with_columns(gate)
+
+
+def _by_moments(
+    trained: OutOfFold, heads: LinearHeads, rate: float
+) -> dict[str, NDArray[np.float64]]:
+    """`normal_uncertainty` and `vote` of each pair, by the head that did not see it."""
+    mean = trained.margins()[:, 0]
+    variance = trained.held_out(lambda c, r: heads.dropout_variance(c, r, rate))[:, 0]
+    spread = np.sqrt(variance)
+    found = {name: np.empty(len(mean)) for name in ("probability", "variance", "bald")}
+    for rows in batches(len(mean), _ROWS):
+        for name, values in normal_uncertainty(mean[rows], spread[rows]).items():
+            found[name][rows] = values
+    sure = np.divide(mean, spread, out=np.sign(mean) * np.inf, where=spread > 0)
+    return found | {"vote": ndtr(np.where(mean == 0.0, 0.0, sure))}
+
+
+def normal_uncertainty(
+    mean: NDArray[np.float64], spread: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """`uncertainty` of (pairs,) margins that are normal with these means and deviations."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    weights /= weights.sum()
+    return uncertainty(expit(mean[:, None] + spread[:, None] * nodes), weights)
 
 
 def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:
@@ -133,13 +174,22 @@ def masked_margins(
                 yield rows.numpy(), margins.double().cpu().numpy()
 
 
-def uncertainty(probability: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Mean, variance and BALD over passes of (pairs, passes) probabilities of a binary label."""
-    mean = probability.mean(axis=1)
-    expected = _entropy(probability).mean(axis=1)
+def uncertainty(
+    probability: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Mean, variance and BALD over passes of (pairs, passes) probabilities of a binary label.
+
+    Args:
+        probability: of the label.
+        weights: (passes,) that add up to 1; default all alike.
+    """
+    passes = probability.shape[1]
+    each = np.full(passes, 1.0 / passes) if weights is None else weights
+    mean = probability @ each
+    expected = _entropy(probability) @ each
     return {
         "probability": mean,
-        "variance": probability.var(axis=1),
+        "variance": np.square(probability - mean[:, None]) @ each,
         # Rounding can leave a mutual information of -1e-17.
         "bald": np.maximum(_entropy(mean) - expected, 0.0),
     }

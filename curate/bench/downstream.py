@@ -10,8 +10,8 @@ import torch
 
 from curate.bench.data import BenchData
 from curate.models.embed.feature_rows import feature_tables
-from curate.models.heads.build import make_heads
-from curate.models.heads.heads import HeadSpec, fit_heads
+from curate.models.heads.heads import HeadSpec
+from curate.models.heads.out_of_fold import is_solved, train_heads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,8 +58,8 @@ def ranked_right(
 ) -> NDArray[np.float64]:
     """How often a fresh reward head ranks each test pair as its label does, (tests, weights).
 
-    All heads are trained as one batch on the embeddings of `train`; each weighting is trained from
-    four starts, over which the mean is taken. A margin of 0 counts half.
+    Linear heads are solved on the embeddings of `train`. Others are trained as one batch, each
+    weighting from four starts, over which the mean is taken. A margin of 0 counts half.
 
     Args:
         train: pairs with the labels that a trainer would see.
@@ -70,15 +70,15 @@ def ranked_right(
     """
     spec = spec or HeadSpec()
     table = np.stack([w.column() for w in weights.values()], axis=1).astype(np.float32)
-    columns = torch.from_numpy(np.repeat(table, _STARTS, axis=1))
+    starts = 1 if is_solved(spec) else _STARTS
+    columns = torch.from_numpy(np.repeat(table, starts, axis=1))
     chosen, rejected = feature_tables(train.features)
     # A flipped label is the swapped pair.
     both = torch.cat([chosen, rejected]), torch.cat([rejected, chosen])
     used = columns.sum(dim=1) > 0
-    heads = make_heads(spec, chosen.shape[1], columns.shape[1], seed)
-    fit_heads(heads, both[0][used], both[1][used], columns[used], spec, seed)
+    heads = train_heads(both[0][used], both[1][used], columns[used], spec, seed)
     with torch.no_grad():
         better, worse = feature_tables(test.features)
         right = (torch.sign(heads.margins(better, worse)) + 1.0) / 2.0
-    starts = right.reshape(len(right), len(weights), _STARTS)
-    return starts.mean(dim=2).numpy().astype(np.float64)
+    each = right.reshape(len(right), len(weights), starts)
+    return each.mean(dim=2).numpy().astype(np.float64)

@@ -123,6 +123,15 @@ class LinearHeads(Heads):
         """One matrix product: a mask on the features is a mask on the weights."""
         return (chosen - rejected) @ (masks * self.weight[:, head]).T
 
+    def dropout_variance(self, chosen: Tensor, rejected: Tensor, rate: float) -> Tensor:
+        """Variance of each margin over inverted dropout of features, shape (pairs, heads).
+
+        A mask keeps its mean and gives each product w_j d_j the variance w_j^2 d_j^2 rate /
+        (1 - rate), independent of the others.
+        """
+        squares = (chosen - rejected).square() @ self.weight.square()
+        return squares * (rate / (1.0 - rate))
+
     def units(self) -> int:
         """The features."""
         return self.weight.shape[0]

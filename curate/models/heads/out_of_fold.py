@@ -10,16 +10,17 @@ import numpy as np
 import polars as pl
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from curate.data.hashes import same_answers
 from curate.data.table import batches
 from curate.models.embed.feature_rows import feature_rows
 from curate.models.heads.build import make_heads
 from curate.models.heads.folds import group_folds
-from curate.models.heads.heads import HeadKind, Heads, HeadSpec, fit_heads
+from curate.models.heads.heads import HeadKind, Heads, HeadSpec, LinearHeads, fit_heads
 from curate.models.heads.losses import LossKind
 from curate.models.heads.row_access import Rows
+from curate.models.heads.solved_heads import solve_heads
 from curate.steps.context import Context
 from curate.steps.contracts import Parameters
 from curate.steps.features import FeatureKind
@@ -66,7 +67,10 @@ class HeadParameters(Parameters):
         5, ge=2, description="Folds by prompt; a pair is scored by the others' head."
     )
     steps: int | None = Field(
-        None, ge=1, description="Optimiser steps at least; default 300, lora three epochs."
+        None,
+        ge=1,
+        description="Optimiser steps at least; default 300, lora three epochs. Linear heads of "
+        "loss bt are solved, and need none.",
     )
     learning_rate: float | None = Field(
         None,
@@ -149,10 +153,22 @@ def at_heads(of: HeadValues, chosen: Rows, rejected: Rows, wanted: Tensor) -> ND
     return held
 
 
+def is_solved(spec: HeadSpec) -> bool:
+    """Whether heads of a specification are solved, so that no start or seed matters."""
+    return spec.kind == "linear" and spec.loss == "bt"
+
+
 def train_heads(chosen: Rows, rejected: Rows, weights: Tensor, spec: HeadSpec, seed: int) -> Heads:
-    """Fresh heads, one for each column of the (pairs, heads) weights, trained as one batch."""
+    """Fresh heads, one for each column of the (pairs, heads) weights.
+
+    Linear heads of the plain loss are solved, the others trained as one batch.
+    """
     heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(chosen.device)
-    fit_heads(heads, chosen, rejected, weights, spec, seed)
+    if isinstance(heads, LinearHeads) and is_solved(spec):
+        solved = solve_heads(chosen, rejected, weights, spec.l2, spec.dropout)
+        heads.weight = nn.Parameter(solved)
+    else:
+        fit_heads(heads, chosen, rejected, weights, spec, seed)
     return heads
 
 
