@@ -17,12 +17,15 @@ EXACT_BELOW = 100_000
 """Rows from which on the search is approximate."""
 RECALL = 0.95
 """Share of true neighbours that an approximate search must find on the sample."""
+_INNER = faiss.METRIC_INNER_PRODUCT
 _QUERY_ROWS = 4096
 _BLOCK_ROWS = 65_536
 _SAMPLE = 500
 _LISTS_PER_ROOT = 4
 _TRAIN_PER_LIST = 40
-_FIRST_PROBES = 8
+_FIRST_PROBES = 2
+_ROUNDS = 10
+"""Of k-means; with faiss's 25 the same neighbours are found, in twice the time."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def nearest_others(
 
 def _inverted_file(vectors: NDArray[np.floating], lists: int, rng: np.random.Generator) -> Any:
     dim = vectors.shape[1]
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, _INNER)
+    index.cp.niter = _ROUNDS
     size = min(len(vectors), _TRAIN_PER_LIST * lists)
     drawn = np.sort(rng.choice(len(vectors), size, replace=False))
     index.train(vectors[drawn].astype(np.float32))
@@ -106,8 +110,9 @@ def _least_of_nearest(
     """Inner product of each query with its `count`-th nearest vector, (queries, 1)."""
     best = np.full((len(queries), count), -np.inf, dtype=np.float32)
     for rows in batches(len(vectors), _BLOCK_ROWS):
-        products = queries @ vectors[rows].astype(np.float32).T
-        both = np.concatenate([best, products], axis=1)
+        block = vectors[rows].astype(np.float32)
+        found, _ = faiss.knn(queries, block, min(count, len(block)), metric=_INNER)
+        both = np.concatenate([best, found], axis=1)
         best = -np.partition(-both, count - 1, axis=1)[:, :count]
     least: NDArray[np.float32] = best.min(axis=1, keepdims=True)
     return least
