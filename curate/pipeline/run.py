@@ -19,17 +19,18 @@ from curate.pipeline.config import PipelineConfig, load_config, parse_config
 from curate.pipeline.engines import make_engine
 from curate.pipeline.engines.base import Engine
 from curate.pipeline.filtering import Filtered, run_filters
-from curate.pipeline.mixture import SourceFacts, read_mixture
+from curate.pipeline.kept_pairs import read_or_take
+from curate.pipeline.mixture import read_mixture
 from curate.pipeline.plan import Plan, make_plan
 from curate.pipeline.result import Result
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scoring import score_all
 from curate.pipeline.write_run import write_run
 from curate.pipeline.yaml_places import Places
-from curate.read.pairs import Pairs, collect_pairs, read_pairs, stream_pairs
+from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.step_record import StepRecord
-from curate.store.store import open_store
+from curate.store.store import Store, open_store
 from curate.store.workspace import Workspace
 from curate.write.exports import WEIGHT, forms_holding
 from curate.write.exports.base import check_single
@@ -79,16 +80,19 @@ class Pipeline:
         given = dict(self.config.input)
         return read_pairs(**given | {"limit": limit or given["limit"]}, progress=progress)
 
-    def _gather(self, progress: Progress, workspace: Workspace) -> tuple[Pairs, list[SourceFacts]]:
-        """All pairs of the input, in the workspace, and what was read of each source."""
+    def _gather(
+        self, progress: Progress, workspace: Workspace, store: Store | None
+    ) -> tuple[Pairs, dict[str, Any]]:
+        """All pairs of the input, in the workspace, and what the manifest says of the reading."""
         if self.config.sources:
-            return read_mixture(self.config.sources, self.config.seed, progress, workspace)
-        return self._read_one(progress, workspace), []
-
-    def _read_one(self, progress: Progress, workspace: Workspace) -> Pairs:
+            pairs, sources = read_mixture(
+                self.config.sources, self.config.seed, progress, workspace
+            )
+            return pairs, {"sources": [asdict(source) for source in sources]}
         if self.config.input is None or workspace.folder is None:
-            return self.read(progress)
-        return collect_pairs(stream_pairs(**dict(self.config.input), progress=progress), workspace)
+            return self.read(progress), {}
+        pairs, taken = read_or_take(self.config.input, store, progress, workspace)
+        return pairs, {"cached": True} if taken else {}
 
     def run(
         self,
@@ -117,19 +121,22 @@ class Pipeline:
         folder = None if output is None else Path(output)
         with working(folder) as workspace:
             started = time.perf_counter()
-            sources: list[SourceFacts] = []
+            store = open_store(self.config.store)
+            told: dict[str, Any] = {}
             if pairs is None:
-                pairs, sources = self._gather(progress, workspace)
+                pairs, told = self._gather(progress, workspace, store)
             elif not isinstance(pairs, Pairs):
                 pairs = read_pairs(pairs, progress=progress)
             seconds = time.perf_counter() - started
             self._check_parts(pairs.frame, folder)
-            steps = [_read_record(pairs, seconds, sources)]
+            steps = [_read_record(pairs, seconds, told)]
             engine = make_engine(self.config.engine)
             try:
                 config = self._with_embedder(pairs.frame, steps)
-                context = self._context(config, pairs.frame, steps, progress, workspace, engine)
-                cache = ScoreCache(context.store, pairs.frame, config)
+                context = self._context(
+                    config, pairs.frame, steps, progress, workspace, engine, store
+                )
+                cache = ScoreCache(store, pairs.frame, config, pairs.row_keys)
                 scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps)
                 frame = pl.concat([pairs.frame, *scores], how="horizontal")
                 filtered = run_filters(self.plan, frame, context)
@@ -223,12 +230,13 @@ class Pipeline:
         progress: Progress,
         workspace: Workspace,
         engine: Engine,
+        store: Store | None,
     ) -> Context:
         c = config
         context = Context(
             seed=c.seed,
             progress=progress,
-            store=open_store(c.store),
+            store=store,
             workspace=workspace,
             inference=c.inference,
         )
@@ -255,9 +263,8 @@ class Pipeline:
         return context
 
 
-def _read_record(pairs: Pairs, seconds: float, sources: list[SourceFacts]) -> StepRecord:
+def _read_record(pairs: Pairs, seconds: float, facts: dict[str, Any]) -> StepRecord:
     counts = (pairs.rows_read, len(pairs))
-    facts = {"sources": [asdict(s) for s in sources]} if sources else {}
     return StepRecord("read", "read", *counts, seconds, facts, warnings=pairs.notes)
 
 

@@ -40,10 +40,17 @@ class ScoreCache:
         store: where scores are kept; None keeps nothing.
         pairs: the pair table of the run.
         config: of the run: its seed, embedder and inference count.
+        keys: `row_keys` of the pairs, where they are known already.
     """
 
-    def __init__(self, store: Store | None, pairs: pl.DataFrame, config: PipelineConfig) -> None:
-        self._store, self._pairs, self._config = store, pairs, config
+    def __init__(
+        self,
+        store: Store | None,
+        pairs: pl.DataFrame,
+        config: PipelineConfig,
+        keys: NDArray[np.bytes_] | None = None,
+    ) -> None:
+        self._store, self._pairs, self._config, self._known = store, pairs, config, keys
 
     @cached_property
     def _basis(self) -> list[Any]:
@@ -52,7 +59,7 @@ class ScoreCache:
 
     @cached_property
     def _row_keys(self) -> NDArray[np.bytes_]:
-        return row_keys(self._pairs)
+        return row_keys(self._pairs) if self._known is None else self._known
 
     @cached_property
     def _identity(self) -> str | None:

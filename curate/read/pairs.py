@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from curate.data.prefetch import read_ahead
@@ -92,8 +93,16 @@ def read_pairs(
     return collect_pairs(parts, Workspace())
 
 
-def collect_pairs(parts: Iterator[Pairs], workspace: Workspace) -> Pairs:
-    """The parts of a data set as one, in the workspace; there must be at least one part."""
+def collect_pairs(
+    parts: Iterator[Pairs], workspace: Workspace, places: dict[str, Path] | None = None
+) -> Pairs:
+    """The parts of a data set as one, in the workspace; there must be at least one part.
+
+    Args:
+        parts: from `stream_pairs`.
+        workspace: gives room.
+        places: gets the files of the tables by their names in `Pairs`, where they lie in files.
+    """
     with (
         closing(workspace.spool("pairs")) as frame,
         closing(workspace.spool("rejected")) as rejected,
@@ -105,6 +114,9 @@ def collect_pairs(parts: Iterator[Pairs], workspace: Workspace) -> Pairs:
             origins.write(part.origins)
             last = part
         whole = frame.frame(), rejected.frame(), origins.frame()
+        named = {"frame": frame.path, "rejected": rejected.path, "origins": origins.path}
+        if places is not None:
+            places.update((name, path) for name, path in named.items() if path is not None)
         return Pairs(*whole, last.format, last.rows_read, last.notes)
 
 

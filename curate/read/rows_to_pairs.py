@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from curate.data.row_parts import present
 from curate.data.table import PAIR_COLUMNS, PairIds, empty_pairs, to_arrow
@@ -49,6 +51,7 @@ class Pairs:
         format: the name of the format that was found or given.
         rows_read: rows read from the files; a row of several votes gives several pairs.
         notes: what the user should know: files that were left out, texts that were mended.
+        row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.
     """
 
     frame: pl.DataFrame
@@ -57,6 +60,7 @@ class Pairs:
     format: str = "pairs"
     rows_read: int = 0
     notes: tuple[str, ...] = ()
+    row_keys: NDArray[np.bytes_] | None = None
 
     def __len__(self) -> int:
         return len(self.frame)

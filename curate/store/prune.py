@@ -6,9 +6,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from curate.store.kept_files import TOLD
 from curate.store.store import Store
 
-KINDS = {"vectors": "*/*.arrows", "hidden": "*.array", "scores": "*.scores", "rows": "*.sqlite"}
+KINDS = {
+    "vectors": "*/*.arrows",
+    "hidden": "*.array",
+    "scores": "*.scores",
+    "rows": "*.sqlite",
+    "pairs": f"*{TOLD}",
+}
 """Folders of the store and the files in them."""
 _DAY = 86_400.0
 
@@ -35,7 +42,7 @@ def held(store: Store) -> list[Held]:
     found = []
     for kind, pattern in KINDS.items():
         for path in (store.root / kind).glob(pattern):
-            stats = [p.stat() for p in path.parent.glob(f"{path.name}*")]
+            stats = [p.stat() for p in _with_companions(path)]
             size = sum(stat.st_size for stat in stats)
             found.append(Held(kind, path, size, max(stat.st_mtime for stat in stats)))
     return sorted(found, key=lambda entry: entry.used)
@@ -61,6 +68,12 @@ def prune(
         total -= left[0].size
         gone.append(left.pop(0))
     for entry in gone:
-        for path in entry.path.parent.glob(f"{entry.path.name}*"):
+        for path in _with_companions(entry.path):
             path.unlink(missing_ok=True)
     return gone, left
+
+
+def _with_companions(path: Path) -> list[Path]:
+    """The file and those that belong to it: a database's log, the files that a list names."""
+    stem = path.name.removesuffix(TOLD)
+    return sorted(path.parent.glob(f"{stem}*"))

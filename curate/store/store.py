@@ -20,6 +20,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from curate.data.checksums import file_digest
+from curate.store.kept_files import KeptFiles
 from curate.store.rows import RowStore
 from curate.store.trouble import Troubles
 from curate.store.vectors import VectorStore
@@ -101,6 +102,10 @@ class Store:
     def rows(self, name: str) -> RowStore:
         """The values of one kind, one under each key."""
         return RowStore(self.root / "rows" / f"{name}.sqlite", self.troubles)
+
+    def files(self, kind: str) -> KeptFiles:
+        """Whole files of one kind."""
+        return KeptFiles(self.root / kind, self.troubles)
 
     def _sound(self, path: Path) -> bool:
         """Whether the file is there and as it was written; marks it as used."""

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 
+def mapped(path: Path) -> pl.DataFrame:
+    """The rows of an Arrow file, which come into memory page by page as they are used."""
+    return pl.DataFrame(pl.from_arrow(pa.ipc.open_file(pa.memory_map(str(path))).read_all()))
+
+
 class Spool:
     """Frames of one schema, written one after another and read back as one.
 
@@ -28,29 +33,28 @@ class Spool:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self.path = path
         self._frames: list[pl.DataFrame] = []
         self._file: pa.OSFile | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
 
     def write(self, frame: pl.DataFrame) -> None:
         """Add rows; the first frame gives the schema."""
-        if self._path is None:
+        if self.path is None:
             self._frames.append(frame)
             return
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._writer is None:
-            self._file = pa.OSFile(str(self._path), "wb")
+            self._file = pa.OSFile(str(self.path), "wb")
             self._writer = pa.ipc.new_file(self._file, table.schema)
         self._writer.write_table(table, max_chunksize=BATCH_ROWS)
 
     def frame(self) -> pl.DataFrame:
         """All rows; nothing may be written after it. At least one frame must have been."""
-        if self._path is None:
+        if self.path is None:
             return pl.concat(self._frames)
         self.close()
-        table = pa.ipc.open_file(pa.memory_map(str(self._path))).read_all()
-        return pl.DataFrame(pl.from_arrow(table))
+        return mapped(self.path)
 
     def close(self) -> None:
         """End the file."""

@@ -66,13 +66,18 @@ class Source:
         label: what reports call it.
         blocks: reads it from the start.
         notes: what the user should know of it before a row is read.
-        folder: where a local file lies, which paths of media start from; else None.
+        file: the local file; else None.
     """
 
     label: str
     blocks: Callable[[], Iterator[Block]]
     notes: Sequence[str] = ()
-    folder: Path | None = None
+    file: Path | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where a local file lies, which paths of media start from."""
+        return self.file.parent if self.file is not None else None
 
 
 def is_saved_dataset(path: str) -> bool:
@@ -228,9 +233,9 @@ def _check_regular(file: DataFile) -> None:
 def _of_file(file: DataFile, files: int) -> Iterator[Source]:
     parts = PurePosixPath(file.path).parts
     label = shown("/".join(parts[-1:] if files == 1 else parts[-2:]))
-    folder = Path(file.path).parent if isinstance(file.fs, LocalFileSystem) else None
+    local = Path(file.path) if isinstance(file.fs, LocalFileSystem) else None
     if not file.path.lower().endswith(_ARCHIVE):
-        yield Source(label, _reading(file, READERS[file.kind]), folder=folder)
+        yield Source(label, _reading(file, READERS[file.kind]), file=local)
         return
     members, left_out = _members(file)
     notes = _left_out(left_out, label)
@@ -238,7 +243,7 @@ def _of_file(file: DataFile, files: int) -> Iterator[Source]:
         inner = replace(file, member=member)
         kind = inner.kind if inner.kind in READERS else file.kind
         name = label if len(members) == 1 else f"{label}/{shown(member)}"
-        yield Source(name, _reading(inner, READERS[kind]), notes, folder)
+        yield Source(name, _reading(inner, READERS[kind]), notes, local)
         notes = []
 
 

@@ -1,0 +1,91 @@
+"""The pair table of an input that has not changed is taken from the store, not read again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from curate.data.checksums import file_digest
+from curate.data.hashes import row_keys
+from curate.data.row_parts import MEDIA_PARTS
+from curate.pipeline.score_cache import code_digest
+from curate.read.input import InputConfig
+from curate.read.pairs import Pairs, collect_pairs, place_of, stream_pairs
+from curate.store.workspace import Workspace, mapped
+from curate.versions import versions
+
+if TYPE_CHECKING:
+    from curate.read.sources import Source
+    from curate.steps.context import Progress
+    from curate.store.store import Store
+
+WORTH = 20_000
+"""Pairs from which on a table is kept: fewer are read in a second."""
+_TABLES, _KEYS = ("frame", "rejected", "origins"), "keys.npy"
+
+
+def read_or_take(
+    settings: InputConfig, store: Store | None, progress: Progress, workspace: Workspace
+) -> tuple[Pairs, bool]:
+    """The pairs of an input, and whether they came from the store.
+
+    A table is kept under the content of all files, the settings and the code. It is not where a
+    source is no local file, or pairs hold media, whose files may change by themselves.
+
+    Raises:
+        CurateError: the input cannot be read.
+    """
+    key = None if store is None else input_key(settings, place_of(settings))
+    if store is not None and key is not None:
+        taken = _taken(store, key)
+        if taken is not None:
+            return taken, True
+    places: dict[str, Path] = {}
+    pairs = collect_pairs(stream_pairs(**dict(settings), progress=progress), workspace, places)
+    if store is not None and key is not None and _worth_keeping(pairs, places):
+        pairs = replace(pairs, row_keys=row_keys(pairs.frame))
+        _keep(store, key, pairs, places, workspace)
+    return pairs, False
+
+
+def input_key(settings: InputConfig, sources: list[Source]) -> str | None:
+    """What the pair table depends on, as one hash; None where that cannot be known."""
+    files = [source.file for source in sources]
+    notes = [note for source in sources for note in source.notes]
+    if any(file is None for file in files):
+        return None
+    found = {str(file): file_digest(file).hex() for file in dict.fromkeys(files) if file}
+    parts = [settings.model_dump(mode="json"), found, notes, code_digest(), versions()]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _worth_keeping(pairs: Pairs, places: dict[str, Path]) -> bool:
+    media = any(not pairs.frame[part].is_null().all() for part in MEDIA_PARTS)
+    return bool(places) and len(pairs) >= WORTH and not media
+
+
+def _keep(
+    store: Store, key: str, pairs: Pairs, places: dict[str, Path], workspace: Workspace
+) -> None:
+    assert workspace.folder is not None
+    assert pairs.row_keys is not None
+    hashes = workspace.folder / _KEYS
+    np.save(hashes, pairs.row_keys)
+    told = {"format": pairs.format, "rows_read": pairs.rows_read, "notes": list(pairs.notes)}
+    store.files("pairs").put(key, {**places, _KEYS: hashes}, told)
+
+
+def _taken(store: Store, key: str) -> Pairs | None:
+    kept = store.files("pairs").get(key)
+    if kept is None:
+        return None
+    frame, rejected, origins = (mapped(kept.files[name]) for name in _TABLES)
+    told, keys = kept.told, np.load(kept.files[_KEYS])
+    notes = tuple(str(note) for note in told["notes"])
+    return Pairs(frame, rejected, origins, told["format"], told["rows_read"], notes, keys)
