@@ -15,7 +15,7 @@ from curate.pipeline.bias_watch import refuse_length_alone, watch
 from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
 from curate.steps.context import Context
 from curate.steps.contracts import Column
-from curate.steps.step_record import StepRecord, typed
+from curate.steps.step_record import CHANGES_PAIRS, StepRecord, typed
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,7 @@ def _apply(
         added = pl.concat([left.select(index), added], how="horizontal")
     if verdict.changed is not None:
         left = left.with_columns(verdict.changed)
+        own.facts[CHANGES_PAIRS] = True
     gone = left.with_columns(
         pl.lit(step.name).alias(DROP_STEP), verdict.reason.cast(pl.String).alias(DROP_REASON)
     )

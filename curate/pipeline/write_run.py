@@ -19,6 +19,7 @@ from curate.pipeline.config import PipelineConfig
 from curate.pipeline.manifest import make_manifest
 from curate.pipeline.plan import Plan
 from curate.pipeline.result import Result
+from curate.pipeline.same_shards import SHARDS_KEY, shards_key, take_shards
 from curate.read.pairs import Pairs
 from curate.report.build import write_view
 from curate.report.prompt_map import FILE
@@ -63,14 +64,18 @@ def write_run(
     lost = loss_told(plan.export, parts, output.file_type)
     with staged(folder, overwrite) as stage, progress.task("write", result.rows_in) as task:
         splits = _splits(config, result.kept, progress, workspace)
-        shards = _write_pairs(plan, result, splits, stage, output, task)
+        key = shards_key(config, result, pairs)
+        shards = take_shards(folder, stage, key)
+        facts = {} if shards is None else {"cached": True}
+        if shards is None:
+            shards = _write_pairs(plan, result, splits, stage, output, task)
         _write_tables(result, pairs, splits, stage)
         seconds = time.perf_counter() - started
         notes = (*plan.export.warnings(result.kept), *lost)
         count = len(result.kept)
-        steps = [*result.steps, StepRecord("write", "write", count, count, seconds, {}, notes)]
+        steps = [*result.steps, StepRecord("write", "write", count, count, seconds, facts, notes)]
         rows = {"in": result.rows_in, "kept": count, "dropped": len(result.dropped)}
-        files = _files(plan, result, splits, output, shards, parts)
+        files = _files(plan, result, splits, output, shards, parts) | {SHARDS_KEY: key}
         manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
         manifest["by_source"] = result.sources
         names = tuple(output.splits or ())

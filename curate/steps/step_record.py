@@ -9,6 +9,9 @@ import polars as pl
 
 from curate.steps.contracts import Column
 
+CHANGES_PAIRS = "changes_pairs"
+"""Fact of a filter that changes pairs, and does not only drop or weigh them."""
+
 
 @dataclass(frozen=True)
 class StepRecord:

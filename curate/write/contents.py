@@ -102,6 +102,10 @@ class Contents:
                 fix="run the pipeline again, or restore the files",
             )
 
+    def unchanged(self, name: str) -> bool:
+        """Whether a file is as it was written."""
+        return self._wrong(name, (self.files or {}).get(name)) is None
+
     def _wrong(self, name: str, facts: Any) -> str | None:
         path = self.folder / name
         try:

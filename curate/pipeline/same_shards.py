@@ -1,0 +1,78 @@
+"""Shards that a run would write as they stand already in the folder that it replaces."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from curate.data.hashes import row_keys
+from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
+from curate.pipeline.config import PipelineConfig
+from curate.pipeline.result import Result
+from curate.pipeline.score_cache import code_digest
+from curate.read.pairs import Pairs
+from curate.steps.step_record import CHANGES_PAIRS
+from curate.versions import versions
+from curate.write.contents import Contents
+from curate.write.manifest import MANIFEST
+from curate.write.run_files import DROPPED, KEPT, PAIRS
+
+SHARDS_KEY = "shards_key"
+_FOLDERS = (KEPT, PAIRS, DROPPED)
+
+
+def shards_key(config: PipelineConfig, result: Result, pairs: Pairs) -> str | None:
+    """All that the shards depend on, as one hash; None where the rows' keys are not known.
+
+    The pairs as read stand for their texts, unless a filter changed some.
+    """
+    if pairs.row_keys is None:
+        return None
+    kept = result.kept
+    if not any(step.facts.get(CHANGES_PAIRS) for step in result.steps):
+        kept = kept.select("pair_id", *(c for c in kept.columns if c not in PAIR_COLUMNS))
+    dropped = result.dropped.select("pair_id", DROP_STEP, DROP_REASON)
+    tables = [pairs.row_keys, row_keys(kept), row_keys(dropped)]
+    parts = [
+        *(blake2b(table.tobytes()).hexdigest() for table in tables),
+        kept.columns,
+        config.output.model_dump(mode="json"),
+        config.seed,
+        code_digest(),
+        versions(),
+    ]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def take_shards(old: Path, stage: Path, key: str | None) -> list[dict[str, Any]] | None:
+    """Give the shards of a finished run a second name in the stage, where they are the same.
+
+    Args:
+        old: folder of the run that will be replaced.
+        stage: folder of the run that is written.
+        key: of the shards that it wants.
+
+    Returns:
+        What the old manifest says of the kept shards; None where nothing was taken: the key is
+        another one, or a file is not as it was written.
+    """
+    contents = Contents(old, MANIFEST)
+    output = contents.data.get("output")
+    if key is None or not isinstance(output, dict) or output.get(SHARDS_KEY) != key:
+        return None
+    names = [n for n in contents.files or {} if n.partition("/")[0] in _FOLDERS]
+    if not names or not all(contents.unchanged(name) for name in names):
+        return None
+    for name in names:
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(old / name, stage / name)
+        except OSError:  # a disk without links
+            shutil.copyfile(old / name, stage / name)
+    shards: list[dict[str, Any]] = output["kept"]
+    return shards
