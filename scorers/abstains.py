@@ -30,6 +30,7 @@ class Abstains(Scorer[Parameters]):
     summary = "whether an answer says that it, or its sources, cannot tell"
     reference = "appropriate abstain of RAG-RewardBench, arXiv 2412.13746, by phrases (ours)"
     scope = "row"
+    stored, stored_whole = True, True
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

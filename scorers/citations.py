@@ -38,6 +38,7 @@ class Citations(Scorer[CitationsParams]):
     summary = "share of sentences that cite, and of citations that resolve and support"
     reference = "citation precision and recall, ALCE, arXiv 2305.14627, by lexical overlap (ours)"
     scope = "row"
+    stored, stored_whole = True, True
     Params = CitationsParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -37,6 +37,7 @@ class Grounding(Scorer[GroundingParams]):
     summary = "share of an answer's sentences that a source supports, and the least supported one"
     reference = "faithfulness of RAG-RewardBench, arXiv 2412.13746, by lexical overlap (ours)"
     scope = "row"
+    stored, stored_whole = True, True
     Params = GroundingParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -18,6 +18,7 @@ class Lengths(Scorer[Parameters]):
     when = "Always: length bias is the first thing to look at."
     summary = "characters, words and turns of prompt and answers, and how the answers differ"
     scope: ClassVar[Literal["row", "table"]] = "row"
+    stored, stored_whole = True, True
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

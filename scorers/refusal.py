@@ -56,6 +56,7 @@ class Refusal(Scorer[RefusalParams]):
     when = "For safety data, where refusals decide labels. English patterns, editable."
     summary = "whether an answer begins like a refusal (English patterns, editable)"
     scope: ClassVar[Literal["row", "table"]] = "row"
+    stored, stored_whole = True, True
     Params = RefusalParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -13,7 +13,8 @@ import numpy as np
 from curate.data.checksums import file_digest
 from curate.data.hashes import row_keys
 from curate.data.row_parts import MEDIA_PARTS
-from curate.pipeline.score_cache import code_digest
+from curate.data.table import fingerprint
+from curate.pipeline.score_cache import WORTH, code_digest
 from curate.read.input import InputConfig
 from curate.read.pairs import Pairs, collect_pairs, place_of, stream_pairs
 from curate.store.workspace import Workspace, mapped
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from curate.steps.context import Progress
     from curate.store.store import Store
 
-WORTH = 20_000
-"""Pairs from which on a table is kept: fewer are read in a second."""
 _TABLES, _KEYS = ("frame", "rejected", "origins"), "keys.npy"
 
 
@@ -48,7 +47,8 @@ def read_or_take(
     places: dict[str, Path] = {}
     pairs = collect_pairs(stream_pairs(**dict(settings), progress=progress), workspace, places)
     if store is not None and key is not None and _worth_keeping(pairs, places):
-        pairs = replace(pairs, row_keys=row_keys(pairs.frame))
+        hashes, digest = row_keys(pairs.frame), fingerprint(pairs.frame)
+        pairs = replace(pairs, row_keys=hashes, fingerprint=digest)
         _keep(store, key, pairs, places, workspace)
     return pairs, False
 
@@ -77,7 +77,8 @@ def _keep(
     assert pairs.row_keys is not None
     hashes = workspace.folder / _KEYS
     np.save(hashes, pairs.row_keys)
-    told = {"format": pairs.format, "rows_read": pairs.rows_read, "notes": list(pairs.notes)}
+    names = ("format", "rows_read", "notes", "fingerprint")
+    told = {name: getattr(pairs, name) for name in names}
     store.files("pairs").put(key, {**places, _KEYS: hashes}, told)
 
 
@@ -87,5 +88,5 @@ def _taken(store: Store, key: str) -> Pairs | None:
         return None
     frame, rejected, origins = (mapped(kept.files[name]) for name in _TABLES)
     told, keys = kept.told, np.load(kept.files[_KEYS])
-    notes = tuple(str(note) for note in told["notes"])
-    return Pairs(frame, rejected, origins, told["format"], told["rows_read"], notes, keys)
+    told["notes"] = tuple(told["notes"])
+    return Pairs(frame, rejected, origins, **told, row_keys=keys)

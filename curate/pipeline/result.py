@@ -10,7 +10,7 @@ import polars as pl
 
 from curate.data.html import facts_html, table_html
 from curate.report.run_verdict import run_verdict
-from curate.steps.step_record import StepRecord
+from curate.steps.step_record import CHANGES_PAIRS, StepRecord
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -45,6 +45,11 @@ class Result:
     def rows_in(self) -> int:
         """Pairs read."""
         return len(self.scores)
+
+    @property
+    def pairs_changed(self) -> bool:
+        """Whether a filter changed pairs, and did not only drop or weigh them."""
+        return any(step.facts.get(CHANGES_PAIRS) for step in self.steps)
 
     @property
     def warnings(self) -> list[str]:

@@ -15,7 +15,6 @@ from curate.pipeline.config import PipelineConfig
 from curate.pipeline.result import Result
 from curate.pipeline.score_cache import code_digest
 from curate.read.pairs import Pairs
-from curate.steps.step_record import CHANGES_PAIRS
 from curate.versions import versions
 from curate.write.contents import Contents
 from curate.write.manifest import MANIFEST
@@ -33,7 +32,7 @@ def shards_key(config: PipelineConfig, result: Result, pairs: Pairs) -> str | No
     if pairs.row_keys is None:
         return None
     kept = result.kept
-    if not any(step.facts.get(CHANGES_PAIRS) for step in result.steps):
+    if not result.pairs_changed:
         kept = kept.select("pair_id", *(c for c in kept.columns if c not in PAIR_COLUMNS))
     dropped = result.dropped.select("pair_id", DROP_STEP, DROP_REASON)
     tables = [pairs.row_keys, row_keys(kept), row_keys(dropped)]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _HOME = Path(__file__).resolve().parents[2]
 _CODE = ("curate", "scorers")
+WORTH = 20_000
+"""Pairs from which on it is worth keeping what costs little a pair: fewer are done in a second."""
 
 
 class ScoreCache:
@@ -67,13 +69,17 @@ class ScoreCache:
 
     def key(self, step: ScorerStep, device: str) -> str | None:
         """The key of the step's scores, or None where they are not kept."""
-        if not step.scorer.stored or step.scorer.scope == "row":
+        if not step.scorer.stored or (step.scorer.scope == "row" and not self._whole(step)):
             return None
         return self.key_of(self._parts(step, device), step.scorer.needs_embeddings)
 
+    def _whole(self, step: ScorerStep) -> bool:
+        """Whether scores of single rows are kept as one table: where they are many."""
+        return step.scorer.stored_whole and len(self._pairs) >= WORTH
+
     def rows(self, step: ScorerStep, device: str) -> RowScores | None:
         """The kept scores of single rows, of a row scorer that keeps any."""
-        if self._store is None or not step.scorer.stored:
+        if self._store is None or not step.scorer.stored or step.scorer.stored_whole:
             return None
         parts = [*self._parts(step, device), code_digest(), versions()]
         prefix = key_of(json.dumps(parts, sort_keys=True, default=str).encode())

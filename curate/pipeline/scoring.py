@@ -78,6 +78,8 @@ def run_scorer(
         with context.progress.task(step.name, len(pairs)) as task:
             parts = _row_scores(step, pairs, own, engine, kept)
             frame = context.workspace.collect(step.name, _counted(parts, task.advance))
+        if cache:
+            cache.put(key, frame, own)
     else:
         if step.scorer.needs_embeddings:
             _ = context.features  # embedded here, so that the time is not the scorer's

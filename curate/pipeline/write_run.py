@@ -13,7 +13,7 @@ import polars as pl
 
 from curate.data.found_parts import found_parts
 from curate.data.row_parts import batch_rows
-from curate.data.table import BATCH_ROWS, batches, fingerprint
+from curate.data.table import BATCH_ROWS, DROP_REASON, DROP_STEP, batches, fingerprint
 from curate.errors import CurateError
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.manifest import make_manifest
@@ -86,7 +86,7 @@ def write_run(
     if output.report:
         # After the run is in its place: a report that fails must not cost the run.
         with progress.task("report", None):
-            _write_report(folder, manifest, result, workspace or Workspace())
+            _write_report(folder, manifest, result, pairs, workspace or Workspace())
     return replace(result, steps=steps, folder=folder)
 
 
@@ -123,16 +123,22 @@ def _files(
 
 
 def _write_report(
-    folder: Path, manifest: dict[str, Any], result: Result, workspace: Workspace
+    folder: Path, manifest: dict[str, Any], result: Result, pairs: Pairs, workspace: Workspace
 ) -> None:
-    found = as_read(
-        result.scores["pair_id"],
-        result.kept["pair_id"],
-        _parts(result.kept),
-        _parts(result.dropped),
-        workspace,
+    write_view(make_view(folder, manifest, _all_pairs(result, pairs, workspace), result.scores))
+
+
+def _all_pairs(result: Result, pairs: Pairs, workspace: Workspace) -> pl.DataFrame:
+    """All pairs in the order of reading as filters left them, with drop_step and drop_reason."""
+    if result.pairs_changed:
+        kept, dropped = _parts(result.kept), _parts(result.dropped)
+        ids = result.scores["pair_id"], result.kept["pair_id"]
+        return as_read(*ids, kept, dropped, workspace)
+    fate = result.dropped.select("pair_id", DROP_STEP, DROP_REASON)
+    own = result.scores.select("pair_id").join(
+        fate, on="pair_id", how="left", maintain_order="left"
     )
-    write_view(make_view(folder, manifest, found, result.scores))
+    return pairs.frame.with_columns(own[DROP_STEP], own[DROP_REASON])
 
 
 def _splits(
@@ -212,5 +218,5 @@ def _source(pairs: Pairs) -> dict[str, Any]:
         "rows_read": pairs.rows_read,
         "rows_rejected": len(pairs.rejected),
         "pairs": len(pairs),
-        "fingerprint": fingerprint(pairs.frame),
+        "fingerprint": pairs.fingerprint or fingerprint(pairs.frame),
     }

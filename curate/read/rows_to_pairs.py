@@ -52,6 +52,7 @@ class Pairs:
         rows_read: rows read from the files; a row of several votes gives several pairs.
         notes: what the user should know: files that were left out, texts that were mended.
         row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.
+        fingerprint: `curate.data.table.fingerprint` of the frame, where it is known already.
     """
 
     frame: pl.DataFrame
@@ -61,6 +62,7 @@ class Pairs:
     rows_read: int = 0
     notes: tuple[str, ...] = ()
     row_keys: NDArray[np.bytes_] | None = None
+    fingerprint: str | None = None
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -182,15 +182,15 @@ def _map(view: RunView) -> dict[str, Any] | None:
     path = view.folder / FILE
     if not path.exists():
         return None
+    places = view.frame.select("pair_id").with_row_index("row")
+    rows = pl.read_parquet(path).join(places, on="pair_id", maintain_order="left")
     text = messages_text("prompt").str.slice(0, 160)
-    rows = pl.read_parquet(path).join(
-        view.frame.select("pair_id", "kept", text=text), on="pair_id", maintain_order="left"
-    )
+    shown = view.frame[rows["row"]].select("kept", text=text)
     return {
         "x": rows["x"].round(2).to_list(),
         "y": rows["y"].round(2).to_list(),
-        "kept": rows["kept"].to_list(),
-        "text": rows["text"].to_list(),
+        "kept": shown["kept"].to_list(),
+        "text": shown["text"].to_list(),
     }
 
 

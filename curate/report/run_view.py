@@ -26,7 +26,7 @@ SUSPICION = (
 """Scores by which a label is doubted, the best first, and whether large values are doubtful."""
 
 
-_LOOKED_AT = 512
+_LOOKED_AT, _ROW = 512, "__row__"
 
 
 @dataclass(frozen=True)
@@ -71,20 +71,24 @@ class RunView:
 
         Of several votes on the same answers that one which is doubted most.
         """
+        # Numbers of rows are sorted, and not the rows, which would all come into memory.
+        rows = self.frame.lazy().with_row_index(_ROW)
         if self.suspicion is None:
-            return _once(self.frame.filter(~pl.col("kept")), count)
-        name, large = self.suspicion
-        known = self.frame.filter(pl.col(name).is_not_null(), ~pl.col("is_tie"))
-        return _once(known.sort(name, descending=large, maintain_order=True), count)
+            wanted = rows.filter(~pl.col("kept")).select(_ROW)
+        else:
+            name, large = self.suspicion
+            known = rows.filter(pl.col(name).is_not_null(), ~pl.col("is_tie")).select(_ROW, name)
+            wanted = known.sort(name, descending=large, maintain_order=True)
+        return _once(self.frame, wanted.collect()[_ROW], count)
 
 
-def _once(rows: pl.DataFrame, count: int) -> pl.DataFrame:
-    """The first rows, each prompt with the same two answers once."""
+def _once(frame: pl.DataFrame, order: pl.Series, count: int) -> pl.DataFrame:
+    """The first rows in an order, each prompt with the same two answers once."""
     start = 0
-    found = rows.clear()
-    while len(found) < count and start < len(rows):
+    found = frame.clear()
+    while len(found) < count and start < len(order):
         # A few at a time: keys need the texts of the rows.
-        found = pl.concat([found, rows[start : start + _LOOKED_AT]])
+        found = pl.concat([found, frame[order[start : start + _LOOKED_AT]]])
         keys = content_keys(found).select("prompt", "low", "high")
         found = found.filter(keys.select(pl.struct(pl.all()).is_first_distinct()).to_series())
         start += _LOOKED_AT

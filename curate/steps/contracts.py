@@ -89,6 +89,9 @@ class Scorer(Step[P], ABC):
     stored: bool = False
     """Whether scores depend on nothing but pairs, parameters, seed and embeddings, and are worth
     keeping for the next run: those of a table scorer as a whole, of a row scorer row by row."""
+    stored_whole: ClassVar[bool] = False
+    """Whether a row scorer is so cheap that a look-up of single rows would cost more: its scores
+    are kept as a whole."""
 
     @abstractmethod
     def columns(self) -> tuple[Column, ...]:
