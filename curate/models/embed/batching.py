@@ -56,7 +56,7 @@ def halving(items: Sequence[T], run: Callable[[Sequence[T]], list[R]], where: st
 
     Args:
         items: a batch.
-        run: gives one result for each item.
+        run: gives results in the order of the items.
         where: what an error names: the model and its device.
 
     Raises:
@@ -76,6 +76,19 @@ def halving(items: Sequence[T], run: Callable[[Sequence[T]], list[R]], where: st
         torch.cuda.empty_cache()
     half = len(items) // 2
     return [r for part in (items[:half], items[half:]) for r in halving(part, run, where)]
+
+
+def one_behind(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each when the next one has been made.
+
+    A device works on a batch after the call that starts it has returned: whoever fetches results
+    one batch late does not wait for it.
+    """
+    before: list[T] = []
+    for item in items:
+        yield from before
+        before = [item]
+    yield from before
 
 
 def on_replicas(

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from curate.errors import CurateError, first_line
+
+
+def on_device(values: Tensor, device: str | torch.device) -> Tensor:
+    """The values on a device; what goes to a GPU is pinned first, so that nobody waits for it."""
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(wanted, non_blocking=True)
 
 
 def choose_device(wanted: str = "auto", where: str = "embedder.device") -> str:

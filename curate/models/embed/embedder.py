@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from curate.data.prefetch import read_ahead
 from curate.errors import CurateError, first_line
 from curate.models.embed.batch_embedder import BatchEmbedder
-from curate.models.embed.batching import by_budget, halving
-from curate.models.embed.device import choose_device
+from curate.models.embed.batching import by_budget, halving, one_behind
+from curate.models.embed.device import choose_device, on_device
 from curate.models.embed.fingerprint import hash_files
 from curate.models.embed.openvino import OPENVINO, openvino_version, use_openvino
 from curate.models.embed.settings import SHIPPED, STATIC
@@ -80,14 +81,20 @@ class Embedder(BatchEmbedder):
         lengths = np.array(
             [min(len(t) // _CHARS_PER_TOKEN + 2, self.max_tokens) for t in texts], dtype=np.int64
         )
+        for rows, vectors in one_behind(self._encoded(texts, lengths)):
+            yield rows, vectors.cpu().numpy()
+
+    def _encoded(
+        self, texts: list[str], lengths: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         where = f"{self.name} on {self.device}"
         for rows, batch, inputs in read_ahead(self._tokenised(texts, lengths)):
             ready = {len(batch): inputs}
 
-            def run(part: Sequence[str], ready: dict[int, Any] = ready) -> list[Any]:
-                return self._encode_batch(part, ready.pop(len(part), None))
+            def run(part: Sequence[str], ready: dict[int, Any] = ready) -> list[Tensor]:
+                return [self._encode_batch(part, ready.pop(len(part), None))]
 
-            yield rows, np.stack(halving(batch, run, where))
+            yield rows, torch.cat(halving(batch, run, where))
 
     def _tokenised(
         self, texts: list[str], lengths: NDArray[np.int64]
@@ -96,18 +103,17 @@ class Embedder(BatchEmbedder):
             batch = [texts[i] for i in rows]
             yield rows, batch, self._model.preprocess(batch)
 
-    def _encode_batch(
-        self, texts: Sequence[str], inputs: dict[str, Any] | None
-    ) -> list[NDArray[np.float32]]:
+    def _encode_batch(self, texts: Sequence[str], inputs: dict[str, Any] | None) -> Tensor:
         mixed: Any = nullcontext()
         if self.device.startswith("cuda"):
             mixed = torch.autocast("cuda", dtype=torch.bfloat16)
         inputs = inputs or self._model.preprocess(list(texts))
-        moved = {k: v.to(self.device) if hasattr(v, "to") else v for k, v in inputs.items()}
+        moved = {
+            k: on_device(v, self.device) if isinstance(v, Tensor) else v for k, v in inputs.items()
+        }
         with mixed, torch.inference_mode():
-            vectors = self._model(moved)["sentence_embedding"].float()
-            vectors = torch.nn.functional.normalize(vectors, dim=1)
-        return list(vectors.cpu().numpy())
+            vectors: Tensor = self._model(moved)["sentence_embedding"].float()
+            return torch.nn.functional.normalize(vectors, dim=1)
 
 
 def model_folder(name: str) -> Path | None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from curate.models.embed.device import on_device
 from curate.models.heads.losses import LossKind, make_loss
 from curate.models.heads.one_thread import threads_for
 from curate.models.heads.row_access import Rows
@@ -249,12 +250,12 @@ def fit_heads(
     with threads_for(spec.kind):
         for _ in range(steps):
             if len(order) == 0:
-                order = torch.randperm(total, generator=generator)
+                # Once an epoch, so that no batch waits for its rows.
+                order = on_device(torch.randperm(total, generator=generator), weights.device)
             rows, order = order[: spec.batch], order[spec.batch :]
             mask = None
             if spec.dropout > 0:
                 mask = dropout_mask(len(rows), heads.units(), spec.dropout, generator)
-                mask = mask.to(chosen.device)
-            rows = rows.to(weights.device)
+                mask = on_device(mask, chosen.device)
             margins = heads.margins(chosen[rows], rejected[rows], mask)
             optimiser.step(loss(margins), weights[rows].to(margins))

@@ -144,12 +144,12 @@ class OutOfFold:
 
 def at_heads(of: HeadValues, chosen: Rows, rejected: Rows, wanted: Tensor) -> NDArray[np.float64]:
     """`of(chosen, rejected)`, (rows, heads), at the wanted heads (pairs, K) of each pair."""
-    parts = []
+    parts, wanted = [], wanted.to(chosen.device)
     with torch.no_grad():
         for rows in batches(len(chosen), _EVALUATION_ROWS):
-            values = of(chosen[rows], rejected[rows])
-            parts.append(values.gather(1, wanted[rows].to(values.device)).cpu())
-    held: NDArray[np.float64] = torch.cat(parts).double().numpy()
+            parts.append(of(chosen[rows], rejected[rows]).gather(1, wanted[rows]))
+    # One transfer at the end: one a batch would let the device wait for each.
+    held: NDArray[np.float64] = torch.cat(parts).cpu().double().numpy()
     return held
 
 

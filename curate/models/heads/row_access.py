@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from curate.models.embed.device import on_device
 
 
 class Rows(Protocol):
@@ -50,8 +52,8 @@ class FeatureRows:
     """
 
     def __init__(self, blocks: list[Block], device: str) -> None:
-        self._blocks = blocks
         self.device = torch.device(device)
+        self._blocks = [replace(b, factor=b.factor.to(self.device)) for b in blocks]
 
     def __len__(self) -> int:
         return len(self._blocks[0].index)
@@ -65,8 +67,8 @@ class FeatureRows:
         parts = []
         for block in self._blocks:
             at = rows if isinstance(rows, slice) else rows.to(block.index.device)
-            values = block.table[block.index[at]].to(self.device, torch.float32)
-            parts.append(values * block.factor.to(self.device))
+            values = on_device(block.table[block.index[at]], self.device)
+            parts.append(values.float() * block.factor)
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def then(self, other: FeatureRows) -> FeatureRows:

@@ -75,7 +75,8 @@ class _Blocks:
     """Differences of features and weights of the pairs, some thousand at a time."""
 
     def __init__(self, chosen: Rows, rejected: Rows, weights: Tensor) -> None:
-        self._chosen, self._rejected, self._weights = chosen, rejected, weights
+        self._chosen, self._rejected = chosen, rejected
+        self._weights = weights.to(chosen.device)
         # Products in single precision, their sums over blocks in double where the device has it.
         self._sum = torch.float32 if chosen.device.type == "mps" else torch.float64
 

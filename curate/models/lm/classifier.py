@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from curate.models.embed.batching import by_budget, halving, on_replicas
+from curate.models.embed.device import on_device
 from curate.models.lm.answers import OK, loaded
 from curate.models.lm.conversations import Computed, conversations, looked_up, model_facts
 from curate.models.lm.loading import (
@@ -148,7 +149,7 @@ class Classifier:
     def _forward(self, model: Any, rows: Sequence[_Row]) -> list[NDArray[np.float64]]:
         inputs = self._inputs(model, rows)
         with torch.inference_mode():
-            values = model(**{k: v.to(model.device) for k, v in inputs.items()}).logits
+            values = model(**{k: on_device(v, model.device) for k, v in inputs.items()}).logits
         return list(values.double().cpu().numpy())
 
     def _inputs(self, model: Any, rows: Sequence[_Row]) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curate.models.embed.batching import by_budget, halving, on_replicas
+from curate.models.embed.batching import by_budget, halving, on_replicas, one_behind
 from curate.models.lm.loading import devices_of, dtype_of, fingerprint, load_causal, load_tokenizer
 from curate.models.lm.network import Network
 from curate.models.lm.tokens import Encoded, Encoder
@@ -29,7 +29,8 @@ Measure = Callable[[Network, TreeBatch], Tensor]
 
 Values = Iterator[tuple[Sequence[int], "NDArray[np.float64]"]]
 """Row numbers, and one row of values for each of them, batch by batch."""
-Found = list[tuple[int, "NDArray[np.float64]"]]
+Found = tuple[tuple[int, ...], Tensor]
+"""Row numbers, and their values on the device that computes them."""
 
 
 @dataclass
@@ -107,11 +108,11 @@ class LanguageModel:
 
         def run(network: Network, batch: list[list[Tree]]) -> list[Found]:
             name = f"{self.spec.name} on {network.device}"
-            return halving(batch, lambda part: _run(network, part, of), name)
+            return halving(batch, lambda part: [_run(network, part, of)], name)
 
-        for found in on_replicas(self.networks, batches, run):
-            flat = [item for group in found for item in group]
-            yield [row for row, _ in flat], np.stack([value for _, value in flat])
+        for found in one_behind(on_replicas(self.networks, batches, run)):
+            values = torch.cat([value for _, value in found]).double().cpu().numpy()
+            yield [row for rows, _ in found for row in rows], values
 
     def _batches(self, groups: list[list[Tree]]) -> list[list[list[Tree]]]:
         """Groups by token budget; those of several answers apart, since only they need a mask."""
@@ -127,12 +128,10 @@ class LanguageModel:
         return batches
 
 
-def _run(network: Network, groups: Sequence[list[Tree]], of: Measure) -> list[Found]:
+def _run(network: Network, groups: Sequence[list[Tree]], of: Measure) -> Found:
     with torch.inference_mode():
         batch = network.batch([tree for group in groups for tree in group])
-        values = of(network, batch).double().cpu().numpy()
-    each = iter(zip(batch.rows, values, strict=True))
-    return [[next(each) for tree in group for _ in tree.answers] for group in groups]
+        return batch.rows, of(network, batch)
 
 
 def answer_sums(network: Network, batch: TreeBatch) -> Tensor:

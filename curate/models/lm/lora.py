@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from curate.errors import CurateError
+from curate.models.embed.device import on_device
 from curate.models.heads.heads import HiddenHeads
 from curate.models.lm.answers import language_model
 from curate.models.lm.conversations import conversations
@@ -145,5 +146,5 @@ def lora_inputs(
     ids = torch.full((len(rows), max(longest, 1)), _EMPTY, dtype=torch.long)
     for row, tokens in enumerate(rows):
         ids[row, : len(tokens)] = torch.tensor(tokens)
-    ids = ids.to(network.device)
+    ids = on_device(ids, network.device)
     return network, ids[torch.from_numpy(texts.chosen)], ids[torch.from_numpy(texts.rejected)]

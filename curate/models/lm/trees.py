@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from curate.models.embed.device import on_device
 from curate.models.lm.tokens import Encoded
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class TreeBatch:
 
     def to(self, device: str) -> TreeBatch:
         """The batch on a device."""
-        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        moved = {k: on_device(v, device) for k, v in vars(self).items() if isinstance(v, Tensor)}
         return TreeBatch(**moved, rows=self.rows)
 
 

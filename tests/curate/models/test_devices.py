@@ -1,0 +1,188 @@
+"""What a GPU would wait for, shown without one; see docs/models.md for what never ran on one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from curate.models.embed import device as devices
+from curate.models.embed import neighbours
+from curate.models.embed.embedder import Embedder
+from curate.models.embed.feature_rows import feature_rows
+from curate.models.heads import solved_heads
+from curate.models.heads.build import make_heads
+from curate.models.heads.heads import HeadSpec, fit_heads
+from curate.models.heads.out_of_fold import at_heads
+from curate.models.heads.row_access import FeatureRows
+from curate.models.heads.solved_heads import solve_heads
+from curate.models.lm.language_model import LanguageModel, answer_sums
+from curate.models.lm.loading import dtype_of
+from curate.models.lm.network import Network
+from curate.models.lm.tokens import Encoded
+from curate.steps.models import Inference, ModelSpec
+from tests.devices import DEVICE, Crossings
+from tests.helpers import simulate
+
+PAIRS, DIM, BATCH = 4000, 8, 50
+
+
+def rows_on(device: str, pairs: int = PAIRS) -> tuple[FeatureRows, FeatureRows]:
+    return feature_rows(simulate(pairs, dim=DIM).context.features, "both", device)
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_training_waits_for_nothing_and_moves_rows_once_an_epoch(kind: Any, dropout: float) -> None:
+    chosen, rejected = rows_on(DEVICE)
+    weights = torch.ones(PAIRS, 3, device=DEVICE)
+    spec = HeadSpec(kind=kind, hidden=4, steps=400, batch=BATCH, dropout=dropout)
+    heads = make_heads(spec, chosen.shape[1], 3, 0).to(DEVICE)
+    with Crossings() as gpu:
+        fit_heads(heads, chosen, rejected, weights, spec, seed=0)
+    epochs = 400 * BATCH // PAIRS
+    masks = 400 if dropout else 0  # drawn by the host, so that every device gets the same
+    assert (gpu.waits, gpu.down) == (0, 0)
+    assert gpu.up <= epochs + masks + 10
+
+
+def test_solved_heads_wait_once_a_pass_not_once_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solved_heads, "_ROWS", BATCH)
+    chosen, rejected = rows_on(DEVICE)
+    with Crossings() as gpu:
+        solve_heads(chosen, rejected, torch.ones(PAIRS, 3), 1.0)
+    assert gpu.waits == solved_heads._PASSES
+    assert gpu.down == 0
+    assert gpu.up <= 5
+
+
+def test_held_out_values_come_back_in_one_piece() -> None:
+    chosen, rejected = rows_on(DEVICE, 20_000)
+    heads = make_heads(HeadSpec(), chosen.shape[1], 2, 0).to(DEVICE)
+    with Crossings() as gpu:
+        found = at_heads(heads.margins, chosen, rejected, torch.zeros(20_000, 1, dtype=torch.long))
+    assert found.shape == (20_000, 1)
+    assert (gpu.waits, gpu.down, gpu.up) == (0, 1, 1)
+
+
+class _Words(nn.Module):
+    """A model of sentence-transformers' interface on any device."""
+
+    max_seq_length = 16
+
+    def __init__(self, told: Any) -> None:
+        super().__init__()
+        self._told = told
+
+    def preprocess(self, texts: list[str]) -> dict[str, Tensor]:
+        return {"input_ids": torch.ones(len(texts), 3, dtype=torch.long)}
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        self._told("run")
+        return {"sentence_embedding": inputs["input_ids"].float()}
+
+    def get_embedding_dimension(self) -> int:
+        return 3
+
+
+def embedder(model: nn.Module, device: str) -> Embedder:
+    made = Embedder.__new__(Embedder)
+    made.name, made.backend, made.device = "words", "torch", device
+    made.batch_tokens, made.max_tokens, made._model = 16, 16, model  # type: ignore[assignment]
+    return made
+
+
+def test_vectors_of_a_batch_come_back_while_the_next_one_is_at_work() -> None:
+    with Crossings() as gpu:
+        found = embedder(_Words(gpu.note), DEVICE).encode(["a text"] * 12)
+    assert found.shape == (12, 3)
+    work = [e for e in gpu.events if e in ("run", "down")]
+    batches = work.count("run")
+    assert batches > 2
+    assert work == ["run", *["run", "down"] * (batches - 1), "down"]
+    assert (gpu.waits, gpu.up) == (0, batches)
+
+
+def test_embedders_use_mixed_precision_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    real = torch.autocast
+
+    def autocast(device: str, dtype: torch.dtype) -> Any:
+        asked.append((device, dtype))
+        return real("cpu", dtype=dtype)
+
+    monkeypatch.setattr(torch, "autocast", autocast)
+    monkeypatch.setattr("curate.models.embed.embedder.on_device", lambda values, device: values)
+    embedder(_Words(lambda event: None), "cuda:0").encode(["a"])
+    assert asked == [("cuda", torch.bfloat16)]
+    embedder(_Words(lambda event: None), "cpu").encode(["a"])
+    assert len(asked) == 1
+
+
+def test_what_goes_to_a_gpu_is_pinned_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    values = torch.ones(3)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda self: calls.append("pinned") or self)
+    monkeypatch.setattr(Tensor, "to", lambda self, *a, **k: calls.append((a, k)) or self)
+    devices.on_device(values, "cuda:1")
+    assert calls == ["pinned", ((torch.device("cuda:1"),), {"non_blocking": True})]
+    calls.clear()
+    devices.on_device(values, "cpu")
+    assert "pinned" not in calls
+
+
+class _Net:
+    """A network whose every answer has a value, on the stand-in."""
+
+    device, shares, longest_tree, pad = DEVICE, False, 10_000, 0
+
+    def __init__(self, told: Any) -> None:
+        self._told = told
+
+    def batch(self, trees: Any) -> Any:
+        return Network.batch(self, trees)  # type: ignore[arg-type]
+
+    def hidden(self, batch: Any) -> Tensor:
+        self._told("run")
+        return batch.ids.float()
+
+    def token_logprobs(self, batch: Any, hidden: Tensor) -> Tensor:
+        return torch.zeros(batch.target.shape, device=DEVICE)
+
+
+def test_log_probabilities_come_back_one_batch_behind() -> None:
+    model = LanguageModel(ModelSpec(name="none"), Inference(batch_tokens=64))
+    texts = [Encoded(prompt=(1, 2), answer=tuple(range(5))) for _ in range(60)]
+    with Crossings() as gpu:
+        model.networks = [_Net(gpu.note)]  # type: ignore[list-item]
+        rows = [row for found, _ in model.measure(texts, answer_sums) for row in found]
+    assert sorted(rows) == list(range(60))
+    work = [e for e in gpu.events if e in ("run", "down")]
+    batches = work.count("run")
+    assert batches > 2
+    assert work == ["run", *["run", "down"] * (batches - 1), "down"]
+    assert gpu.waits == 0
+
+
+def test_models_are_loaded_in_half_precision_on_a_gpu() -> None:
+    assert dtype_of(Inference(), "cuda") in (torch.bfloat16, torch.float16)
+    assert dtype_of(Inference(), "cpu") == torch.float32
+
+
+def test_neighbours_lie_on_gpus_where_faiss_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[Any] = []
+
+    def to_gpus(index: Any) -> Any:
+        moved.append(type(index).__name__)
+        return index
+
+    monkeypatch.setattr(neighbours.faiss, "get_num_gpus", lambda: 2, raising=False)
+    monkeypatch.setattr(neighbours.faiss, "index_cpu_to_all_gpus", to_gpus, raising=False)
+    vectors = np.random.default_rng(0).normal(size=(600, 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    neighbours.nearest_others(vectors, 3)
+    neighbours.nearest_others(vectors, 3, exact_below=100)
+    assert moved == ["IndexFlatIP", "IndexIVFFlat"]
