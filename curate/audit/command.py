@@ -17,10 +17,12 @@ from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
 from curate.audit.verdict import audit_verdict
+from curate.data.bounds import MOST_PAIRS
 from curate.models.embed.frame import context_for, embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.inspection import inspect_pairs
 from curate.read.pairs import Pairs
+from curate.read.prompt_sample import sample_frame
 from curate.steps.context import Progress
 from curate.steps.models import ModelSpec
 from curate.versions import versions
@@ -39,6 +41,7 @@ def audit(
     disagreement: bool = False,
     gold: pl.DataFrame | None = None,
     sample: pl.DataFrame | None = None,
+    most: int = MOST_PAIRS,
 ) -> dict[str, Any]:
     """The findings as plain data.
 
@@ -55,9 +58,15 @@ def audit(
         disagreement: also split the labels into shared, taste, cycle and flip, which takes longer.
         gold: pair_id and verdict of judged pairs, by which the noise rate is told.
         sample: how they were drawn; see `audit_gold`.
+        most: of more pairs all but `data`, `agreement`, `structure` and `leakage` are told by a
+            random sample of the prompts, and their intervals are those of the sample; 0 takes all,
+            as judged pairs do.
     """
     settings = embedder or EmbedderConfig()
-    features, facts = embed_frame(pairs.frame, settings, store, progress)
+    frame, told = pairs.frame, None
+    if most and gold is None:
+        frame, told = sample_frame(frame, most, seed)
+    features, facts = embed_frame(frame, settings, store, progress)
     context = context_for(settings, store, seed, progress)
     context.features_of = lambda: features
     found: dict[str, Any] = {
@@ -65,21 +74,22 @@ def audit(
         "seed": seed,
         "embedder": facts,
         "data": inspect_pairs(pairs),
-        "noise": audit_noise(pairs.frame, context),
+        "sampled": told,
+        "noise": audit_noise(frame, context),
         "agreement": audit_agreement(pairs.frame),
-        "biases": audit_biases(pairs.frame),
-        "artefacts": audit_artefacts(pairs.frame),
-        "style": audit_style(pairs.frame, context, style_columns),
+        "biases": audit_biases(frame),
+        "artefacts": audit_artefacts(frame),
+        "style": audit_style(frame, context, style_columns),
         "structure": audit_structure(pairs.frame),
-        "candidates": audit_candidates(pairs.frame, context),
+        "candidates": audit_candidates(frame, context),
     }
     if gold is not None:
-        found["gold"] = audit_gold(pairs.frame, suspicion(pairs.frame, context), gold, sample)
+        found["gold"] = audit_gold(frame, suspicion(frame, context), gold, sample)
     if model is not None:
         right = _reliability(found["noise"])
-        found["ranking"] = audit_ranking(pairs.frame, context, model, beta, right)
+        found["ranking"] = audit_ranking(frame, context, model, beta, right)
     if disagreement:
-        found["disagreement"] = audit_disagreement(pairs.frame, context)
+        found["disagreement"] = audit_disagreement(frame, context)
     if against is not None:
         found["leakage"] = audit_leakage(pairs.frame, against.frame)
     return {"verdict": audit_verdict(found)} | found

@@ -27,6 +27,8 @@ def _rate(found: dict[str, Any]) -> dict[str, Any]:
 def _sure(found: dict[str, Any]) -> str:
     data, told = found["data"], _rate(found)
     parts = [f"{data['pairs']:,} pairs over {data['distinct_prompts']:,} prompts"]
+    if found.get("sampled"):
+        parts.append(f"what follows is told by {found['sampled']}")
     if data["rows_rejected"]:
         parts.append(f"{data['rows_rejected']:,} rows held no pair")
     if told.get("rate") is not None:

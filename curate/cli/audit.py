@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Split
+from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Most, Split
+from curate.data.bounds import MOST_PAIRS
 from curate.errors import CurateError
 
 
@@ -21,6 +23,7 @@ def audit(
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
+    most: Most = MOST_PAIRS,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path(
         "audit.json"
     ),
@@ -53,11 +56,14 @@ def audit(
     from curate.steps.models import ModelSpec
     from curate.write.shards import write_json
 
-    with console_progress() as progress:
-        pairs = Given(data, format, columns, split, config, limit).read(progress)
+    with console_progress() as progress, TemporaryDirectory() as room:
+        rooms = Path(room, "data"), Path(room, "against")
+        for place in rooms:
+            place.mkdir()
+        pairs = Given(data, format, columns, split, config, limit).read(progress, rooms[0])
         other = None
         if against is not None:
-            other = Given(against).read(progress)
+            other = Given(against).read(progress, rooms[1])
         spec = None if model is None else ModelSpec(name=model)
         traits = tuple(style_columns or ())
         found = run_audit(
@@ -70,6 +76,7 @@ def audit(
             disagreement=disagreement,
             gold=None if not gold else read_verdicts(gold),
             sample=None if sample is None else read_sample(sample),
+            most=most,
         )
     show_audit(found)
     try:

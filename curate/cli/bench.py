@@ -14,8 +14,10 @@ from curate.cli.inputs import (
     FormatName,
     Given,
     Limit,
+    Most,
     Split,
 )
+from curate.data.bounds import MOST_PAIRS
 from curate.errors import CurateError
 
 
@@ -55,6 +57,7 @@ def bench(
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
+    most: Most = MOST_PAIRS,
     gold: Annotated[
         list[Path] | None,
         typer.Option(help="File of verdicts on drawn pairs; repeat: steps are tested on these."),
@@ -86,7 +89,10 @@ def bench(
     made = None if semi_synthetic is None else Synthetic(semi_synthetic)
     with console_progress() as progress:
         settings, judged = EmbedderConfig(name=embedder), read_verdicts(gold) if gold else None
-        sets = ((dataset_name(g.data), g.read(progress)) for g in givens)
+        sets = (
+            (dataset_name(g.data), g.sample(progress, most if judged is None else 0))
+            for g in givens
+        )
         found = run_bench(sets, plan, progress, made, settings, gold=judged)
     show_bench(found)
     if output is not None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Split
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _MARK = "derive.json"
 
@@ -28,29 +34,35 @@ def derive(
 ) -> None:
     """Make multi-instruction pairs: one answer under two prompts, following one (MAPL)."""
     from curate.cli.progress import console_progress
-    from curate.derive.instructions import derive as run_derive
+    from curate.derive.instructions import derive_parts
     from curate.errors import CurateError
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_json, write_shards
 
     check_free(out, overwrite, _MARK)
     given = Given(data, format, columns, split, config, limit)
-    with console_progress() as progress:
-        pairs = given.read(progress)
-        made = run_derive(pairs.frame, instructions, seed)
-    if not len(made.pairs):
-        raise CurateError(
-            "no pair can be made",
-            where=data,
-            found="; ".join(f"{count}: {why}" for why, count in made.left_out.items()),
-        )
-    facts = {"data": data, "pairs_read": len(pairs), "pairs_made": len(made.pairs)}
-    with staged(out, overwrite, _MARK) as stage:
-        write_shards([made.pairs], stage / "pairs", "parquet", 100_000)
-        write_json(
-            facts | {"instructions": instructions, "seed": seed, "left_out": made.left_out},
-            stage / _MARK,
-        )
-    for why, count in made.left_out.items():
+    counts, left_out = Counter[str](), Counter[str]()
+    with console_progress() as progress, TemporaryDirectory() as room:
+
+        def frames() -> Iterator[pl.DataFrame]:
+            for part in given.parts(progress, Path(room)):
+                counts["read"] += len(part)
+                yield part.frame
+
+        def made() -> Iterator[pl.DataFrame]:
+            for found in derive_parts(frames(), instructions, seed):
+                counts["made"] += len(found.pairs)
+                left_out.update(found.left_out)
+                yield found.pairs
+
+        with staged(out, overwrite, _MARK) as stage:
+            write_shards(made(), stage / "pairs", "parquet", 100_000)
+            if not counts["made"]:
+                told = "; ".join(f"{count}: {why}" for why, count in left_out.items())
+                raise CurateError("no pair can be made", where=data, found=told)
+            facts = {"data": data, "pairs_read": counts["read"], "pairs_made": counts["made"]}
+            facts |= {"instructions": instructions, "seed": seed, "left_out": dict(left_out)}
+            write_json(facts, stage / _MARK)
+    for why, count in left_out.items():
         typer.echo(f"{count:,} pairs gave none: {why}")
-    typer.echo(f"{len(made.pairs):,} pairs: {out / 'pairs'}")
+    typer.echo(f"{counts['made']:,} pairs: {out / 'pairs'}")

@@ -15,8 +15,10 @@ from curate.cli.inputs import (
     FormatName,
     Given,
     Limit,
+    Most,
     Split,
 )
+from curate.data.bounds import MOST_PAIRS
 
 
 def explain(
@@ -38,6 +40,7 @@ def explain(
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
+    most: Most = MOST_PAIRS,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the autoencoder.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier explanation.")] = False,
 ) -> None:
@@ -60,7 +63,7 @@ def explain(
     namer = None if name_model is None else EndpointParams(model=name_model, base_url=name_url)
     given = Given(data, format, columns, split, config, limit)
     with console_progress() as progress:
-        pairs = given.read(progress)
+        pairs = given.sample(progress, most)
         settings = SAESettings.of(features, active)
         vectors = EmbedderConfig(name=embedder)
         found, values = run_explain(pairs, progress, settings, vectors, seed=seed, namer=namer)

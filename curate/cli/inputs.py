@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +29,10 @@ Columns = Annotated[
 ]
 ConfigName = Annotated[str | None, typer.Option(help="Configuration of a hub data set.")]
 Split = Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")]
+Most = Annotated[
+    int,
+    typer.Option(min=0, help="Of more pairs a random sample of prompts is taken; 0: all pairs."),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")]
 EmbedderName = Annotated[
     str, typer.Option(help="auto, minilm, static, or a sentence-transformers folder or name.")
@@ -76,13 +83,15 @@ class Given:
         }
         return InputConfig.model_validate(place(self.data) | given)
 
-    def read(self, progress: Any) -> Any:
+    def read(self, progress: Any, room: Path | None = None) -> Any:
         """The pairs of a data set, a run's folder or a pipeline's input.
 
-        Malformed rows are left out and counted. Of a run all pairs are taken, as they were read but
-        for labels that its filters flipped.
+        Texts lie in memory, or in files of the folder `room` where one is given. Malformed rows are
+        left out and counted. Of a run all pairs are taken, as they were read but for labels that
+        its filters flipped.
         """
-        from curate.read.pairs import read_pairs
+        from curate.read.pairs import collect_pairs, read_pairs, stream_pairs
+        from curate.store.workspace import Workspace
         from curate.write.run_files import is_run
 
         if self.is_pipeline:
@@ -92,8 +101,35 @@ class Given:
             return Pipeline(self.data).read(progress, self.limit)
         if is_run(self.data):
             self._nothing_else("a run's pairs are read already")
-            return _of_run(self.data, self.limit)
-        return read_pairs(**dict(self.input()), progress=progress)
+            return _of_run(self.data, self.limit, room)
+        if room is None:
+            return read_pairs(**dict(self.input()), progress=progress)
+        parts = stream_pairs(**dict(self.input()), progress=progress)
+        return collect_pairs(parts, Workspace(room))
+
+    def sample(self, progress: Any, most: int) -> Any:
+        """The same pairs, or a random sample of the prompts where there are more than `most`.
+
+        It is told as a note of the pairs, and on the terminal. 0 takes all.
+        """
+        from curate.read.prompt_sample import sample_prompts
+
+        if not most:
+            return self.read(progress)
+        with TemporaryDirectory() as room:
+            found, told = sample_prompts(self.parts(progress, Path(room)), most)
+        if told is not None:
+            typer.echo(f"{self.data}: {told} (--most {most}; 0 takes all)")
+        return found
+
+    def parts(self, progress: Any, room: Path) -> Iterator[Any]:
+        """The pairs, a few thousand at a time; those of a run lie in files of `room` meanwhile."""
+        from curate.read.pairs import stream_pairs
+        from curate.write.run_files import is_run
+
+        if not self.is_pipeline and not is_run(self.data):
+            return stream_pairs(**dict(self.input()), progress=progress)
+        return _in_parts(self.read(progress, room))
 
     def _nothing_else(self, why: str) -> None:
         """Refuse options that would have no effect."""
@@ -108,13 +144,27 @@ class Given:
                 raise CurateError("the option has no effect here", where=option, found=why)
 
 
-def _of_run(folder: str, limit: int | None) -> Any:
+def _in_parts(pairs: Any) -> Iterator[Any]:
+    """Pairs that are at hand, a few thousand at a time."""
+    from dataclasses import replace
+
+    from curate.data.table import BATCH_ROWS, batches
+
+    rejected = pairs.rejected
+    for rows in batches(len(pairs), BATCH_ROWS):
+        origins = pairs.origins[rows] if len(pairs.origins) else pairs.origins
+        yield replace(pairs, frame=pairs.frame[rows], rejected=rejected, origins=origins)
+        rejected = rejected.clear()
+
+
+def _of_run(folder: str, limit: int | None, room: Path | None) -> Any:
     from curate.data.table import PAIR_COLUMNS
     from curate.read.pairs import Pairs
+    from curate.store.workspace import Workspace
     from curate.write.run_files import RunFiles
 
     run = RunFiles(folder)
-    frame = run.all_pairs().select(list(PAIR_COLUMNS))
+    frame = run.all_pairs(Workspace(room)).select(list(PAIR_COLUMNS))
     read = run.manifest["input"]
     return Pairs(
         frame if limit is None else frame.head(limit),

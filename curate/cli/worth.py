@@ -15,9 +15,11 @@ from curate.cli.inputs import (
     FormatName,
     Given,
     Limit,
+    Most,
     Noise,
     Split,
 )
+from curate.data.bounds import MOST_PAIRS
 
 
 def worth(
@@ -33,6 +35,7 @@ def worth(
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
+    most: Most = MOST_PAIRS,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for worth.json and worth.html.")
     ] = None,
@@ -55,7 +58,7 @@ def worth(
         check_free(output, overwrite, _MARK)
     given = Given(data, format, columns, split, config, limit)
     with console_progress() as progress:
-        pairs = given.read(progress)
+        pairs = given.sample(progress, most)
         settings = EmbedderConfig(name=embedder)
         clean = clean_data(dataset_name(data), pairs.frame, settings, progress)
         found = measure_worth(clean, plan, progress)

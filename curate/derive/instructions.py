@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from curate.data.table import MESSAGES, empty_pairs, message, messages_text, with_pair_ids
+from curate.data.table import MESSAGES, PairIds, empty_pairs, message, messages_text
 from curate.derive.constraints import KINDS, measured
 
 if TYPE_CHECKING:
@@ -32,6 +32,15 @@ class Derived:
     left_out: dict[str, int]
 
 
+def derive_parts(
+    parts: Iterable[pl.DataFrame], instructions: int = 2, seed: int = 0
+) -> Iterator[Derived]:
+    """As `derive`, of a data set that comes a few thousand rows at a time; ids are of the whole."""
+    rng, ids = np.random.default_rng(seed), PairIds()
+    for part in parts:
+        yield _derived(part, instructions, rng, ids)
+
+
 def derive(pairs: pl.DataFrame, instructions: int = 2, seed: int = 0) -> Derived:
     """From each preferred answer y a pair (x + followed, y) over (x + broken, y).
 
@@ -45,7 +54,12 @@ def derive(pairs: pl.DataFrame, instructions: int = 2, seed: int = 0) -> Derived
         instructions: that a prompt gains.
         seed: of words and choices.
     """
-    rng = np.random.default_rng(seed)
+    return _derived(pairs, instructions, np.random.default_rng(seed), PairIds())
+
+
+def _derived(
+    pairs: pl.DataFrame, instructions: int, rng: np.random.Generator, ids: PairIds
+) -> Derived:
     last = pl.col("prompt").list.last().struct.field("role") == "user"
     one = pl.col("chosen").list.len() == 1
     # Of a message with images or tool calls the content is a rendering, which nobody may train on.
@@ -68,7 +82,7 @@ def derive(pairs: pl.DataFrame, instructions: int = 2, seed: int = 0) -> Derived
         - len(asked),
         "the answer is too short, or not in Latin letters": int((~enough).sum()),
     }
-    return Derived(with_pair_ids(made), {k: v for k, v in left_out.items() if v})
+    return Derived(ids.give(made), {k: v for k, v in left_out.items() if v})
 
 
 def _chosen(

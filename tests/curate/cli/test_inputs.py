@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from curate.cli.app import app
+from curate.cli.inputs import Given
+from curate.steps.context import SilentProgress
 from tests.helpers import trl_rows, write_jsonl
 
 
@@ -153,3 +155,28 @@ def test_init_takes_a_mapping(odd: Path, tmp_path: Path) -> None:
     CliRunner().invoke(app, ["init", str(path), "--data", str(odd), "--columns", MAPPED])
     shown = CliRunner().invoke(app, ["inspect", str(path), "--json"])
     assert json.loads(shown.output)["pairs"] == 60
+
+
+@pytest.mark.parametrize(("name", "pairs"), [("rows.jsonl", 8), ("pipeline.yaml", 6), ("out", 6)])
+def test_a_sample_of_each_is_told(
+    folder: Path, name: str, pairs: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = Given(str(folder / name))
+    whole = given.sample(SilentProgress(), 0)
+    assert len(whole) == len(given.sample(SilentProgress(), pairs)) == pairs
+    assert capsys.readouterr().out == ""
+    few = given.sample(SilentProgress(), 3)
+    assert len(few) == 3
+    assert set(few.frame["pair_id"]) < set(whole.frame["pair_id"])
+    assert f"3 of {pairs} pairs, all those of a random sample" in capsys.readouterr().out
+
+
+def test_explain_tells_that_it_saw_a_sample(tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "rows.jsonl", trl_rows(260))
+    out = tmp_path / "explained"
+    done = CliRunner().invoke(
+        app, ["explain", str(data), "-o", str(out), "--most", "230", "--embedder", "static"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "230 of 260 pairs" in done.output
+    assert json.loads((out / "explanation.json").read_text())["pairs"] == 230
