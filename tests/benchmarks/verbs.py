@@ -29,12 +29,12 @@ def commands(folder: Path) -> dict[str, list[str]]:
     static = ["--embedder", "static"]
     return {
         "inspect": ["inspect", data],
-        "audit": ["audit", data, *static, "-o", str(folder / "audit")],
+        "audit": ["audit", data, "-o", str(folder / "audit.json")],
         "bench": ["bench", data, *static, "--seeds", "1", "-o", str(folder / "bench.html")],
         "run": ["run", str(folder / "pipeline.yaml"), "--output", run],
         "explain": ["explain", data, *static],
         "worth": ["worth", data, *static],
-        "derive": ["derive", data, "--output", str(folder / "derived.jsonl")],
+        "derive": ["derive", data, "--out", str(folder / "derived"), "--overwrite"],
         "report": ["report", run],
         "export": ["export", run, "--to", "axolotl", "--out", str(folder / "out")],
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.model_selection import GroupKFold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,11 +21,16 @@ def group_folds(groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.
     Returns:
         (rows,) numbers 0 .. folds - 1; all 0 where there is a single group.
     """
-    folds = min(folds, len(np.unique(groups)))
-    assigned = np.zeros(len(groups), dtype=np.int64)
-    if folds < 2:
-        return assigned
-    splitter = GroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    for number, (_, held_out) in enumerate(splitter.split(groups, groups=groups)):
-        assigned[held_out] = number
+    distinct, numbers = np.unique(groups, return_inverse=True)
+    return folds_of_groups(len(distinct), folds, seed)[numbers]
+
+
+def folds_of_groups(groups: int, folds: int, seed: int) -> NDArray[np.int64]:
+    """A fold for each of the groups 0 .. groups - 1, drawn at random, (groups,).
+
+    Folds hold numbers of groups that differ by one at most.
+    """
+    assigned = np.empty(groups, dtype=np.int64)
+    order = np.random.default_rng(seed).permutation(groups)
+    assigned[order] = np.arange(groups) % max(min(folds, groups), 1)
     return assigned

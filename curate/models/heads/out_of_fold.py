@@ -16,7 +16,7 @@ from curate.data.hashes import same_answers
 from curate.data.table import batches
 from curate.models.embed.feature_rows import feature_rows
 from curate.models.heads.build import make_heads
-from curate.models.heads.folds import group_folds
+from curate.models.heads.folds import folds_of_groups
 from curate.models.heads.heads import HeadKind, Heads, HeadSpec, LinearHeads, fit_heads
 from curate.models.heads.losses import LossKind
 from curate.models.heads.row_access import Rows
@@ -265,7 +265,8 @@ def draw_folds(
     """Fold of each pair in each repeat, (pairs, repeats): by prompt, drawn anew for each."""
     groups = context.prompt_groups(pairs)
     seeds = [context.step_seed("folds", repeat) for repeat in range(repeats)]
-    return np.stack([group_folds(groups, folds, seed) for seed in seeds], axis=1)
+    prompts = int(groups.max(initial=-1)) + 1
+    return np.stack([folds_of_groups(prompts, folds, s)[groups] for s in seeds], axis=1)
 
 
 def fold_weights(

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LIST_ITEM = r"(?m)^\s*(?:[-*•]|\d+[.)])"
+_WHITE_SPACE = [
+    *"\t\n\x0b\x0c\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000",
+    *map(chr, range(0x2000, 0x200B)),
+]
+"""What a pattern takes as white space (Unicode's property), but for the space itself."""
 STYLE_FEATURES = (
     "log characters",
     "log words",
@@ -28,21 +33,26 @@ LENGTH = 0
 
 def text_style(texts: list[str]) -> NDArray[np.float32]:
     """Style features of each text, shape (texts, len(STYLE_FEATURES)), not scaled."""
-    t = pl.col("t")
-    words = t.str.to_lowercase().str.extract_all(r"\S+")
+    t, pieces = pl.col("t"), pl.col("pieces")
+    # Split at single spaces, which takes a fourth of the time of a pattern of words.
+    plain = t.str.to_lowercase().str.replace_many(_WHITE_SPACE, [" "] * len(_WHITE_SPACE))
+    frame = pl.DataFrame({"t": pl.Series(texts, dtype=pl.String)})
+    # Made once: polars would make it anew for each expression that reads it.
+    frame = frame.with_columns(pieces=plain.str.split(" "))
+    empty = pieces.list.count_matches("")
+    words = pieces.list.len() - empty
     counts = [
         t.str.len_chars(),
-        words.list.len(),
-        t.str.count_matches("\n"),
+        words,
+        t.str.count_matches("\n", literal=True),
         t.str.count_matches(_LIST_ITEM),
         t.str.count_matches("?", literal=True),
         t.str.count_matches("```", literal=True),
         t.str.count_matches(r"\d"),
     ]
     logs = [count.cast(pl.Float64).log1p().alias(str(i)) for i, count in enumerate(counts)]
-    distinct = words.list.n_unique() / (words.list.len() + 1)
+    distinct = (pieces.list.n_unique() - (empty > 0)) / (words + 1)
     exclamations = t.str.count_matches("!", literal=True).cast(pl.Float64).log1p()
-    frame = pl.DataFrame({"t": pl.Series(texts, dtype=pl.String)})
     frame = frame.select(*logs, distinct.alias("distinct"), exclamations.alias("exclamations"))
     return frame.to_numpy().astype(np.float32)
 
