@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit
+from scipy.special import expit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RELIABILITY_BOUNDS = (0.5 + 1e-3, 1.0 - 1e-3)
 SCALE_BOUNDS = (np.log(1e-3), np.log(1e3))
+_TINY = 1e-300
 _STARTS = ((0.0, 0.95), (1.0, 0.7), (-1.0, 0.8), (2.0, 0.6))
 
 
@@ -65,14 +66,27 @@ def fit_label_noise(margins: NDArray[np.float64], reliability: float | None = No
     bounds = (SCALE_BOUNDS, RELIABILITY_BOUNDS if reliability is None else fixed)
     finite = margins[np.isfinite(margins)]
 
-    def loss(point: NDArray[np.float64]) -> float:
-        scaled = np.exp(point[0]) * finite
-        right, wrong = np.log(point[1]), np.log1p(-point[1])
-        return -float(np.logaddexp(right + log_expit(scaled), wrong + log_expit(-scaled)).mean())
-
-    fits = [minimize(loss, np.array(start), method="L-BFGS-B", bounds=bounds) for start in _STARTS]
+    fits = [
+        minimize(_loss, np.array(s), (finite,), "L-BFGS-B", jac=True, bounds=bounds)
+        for s in _STARTS
+    ]
     best = min(fits, key=lambda fit: float(fit.fun))
     return LabelNoise(float(best.x[1]), float(np.exp(best.x[0])), -float(best.fun) * len(finite))
+
+
+def _loss(
+    point: NDArray[np.float64], margins: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Minus the mean log likelihood at (log scale, reliability), and its gradient.
+
+    With p = sigma(s), s = scale m, a label has the probability f = eta p + (1 - eta)(1 - p).
+    """
+    scaled, eta = np.exp(point[0]) * margins, point[1]
+    p = expit(scaled)
+    f = np.maximum(eta * p + (1.0 - eta) * (1.0 - p), _TINY)
+    slope = (2.0 * eta - 1.0) * p * (1.0 - p) / f
+    gradient = np.array([(slope * scaled).mean(), ((2.0 * p - 1.0) / f).mean()])
+    return -float(np.log(f).mean()), -gradient
 
 
 @dataclass(frozen=True)

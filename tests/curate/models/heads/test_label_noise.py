@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from curate.models.heads.label_noise import fit_annotators, fit_label_noise, posterior
+from curate.models.heads.label_noise import _loss, fit_annotators, fit_label_noise, posterior
 
 
 def labels(rate: float, scale: float, seed: int, count: int = 20_000) -> np.ndarray:
@@ -80,3 +80,15 @@ def test_a_known_reliability_leaves_only_the_scale() -> None:
     fit = fit_label_noise(margins * 3, reliability=0.8)
     assert fit.reliability == pytest.approx(0.8)
     assert fit.scale == pytest.approx(1 / 3, rel=0.1)
+
+
+@pytest.mark.parametrize("point", [(0.3, 0.8), (-1.0, 0.55), (2.0, 0.99)])
+def test_the_gradient_of_the_likelihood_is_that_of_finite_differences(
+    point: tuple[float, float],
+) -> None:
+    margins = np.random.default_rng(0).normal(0.5, 2.0, 300)
+    _, gradient = _loss(np.array(point), margins)
+    for k in range(2):
+        step = np.eye(2)[k] * 1e-6
+        high, low = (_loss(np.array(point) + s, margins)[0] for s in (step, -step))
+        assert gradient[k] == pytest.approx((high - low) / 2e-6, rel=1e-5)
