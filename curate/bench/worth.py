@@ -20,8 +20,8 @@ _SIZES = 7
 _SMALLEST = 20
 _DRAWS = 200
 _LEVEL = 0.01
-"""Of the test that the error falls. Draws share pairs, so that at 0.05 coin labels passed in 5 of 40
-simulations."""
+"""Of the test that the error falls. Draws share pairs, so that at 0.05 coin labels passed in 5 of
+40 simulations."""
 LEAST_GAIN = 0.005
 _FAR = 100
 """Times the measured pairs beyond which no end of gains is told."""

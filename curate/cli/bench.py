@@ -37,9 +37,13 @@ def bench(
         str | None, typer.Option(help="Also published methods: names by commas, or all.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Causal model for recipes (ifd).")] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(help="Tuned model for recipes (implicit gap); --model is its base."),
+    ] = None,
     reward_model: Annotated[
         list[str] | None,
-        typer.Option(help="Reward model for recipes that vote; repeat. None: small heads vote."),
+        typer.Option(help="Reward model for recipes; repeat. None: small heads vote."),
     ] = None,
     judge_model: Annotated[
         str | None, typer.Option(help="Model behind an endpoint, for recipes that ask.")
@@ -79,7 +83,8 @@ def bench(
     from curate.recipes import RecipeModels, with_models
     from curate.write.run_folder import check_free
 
-    models = RecipeModels(model, tuple(reward_model or ()), judge_model, judge_url)
+    rewards = tuple(reward_model or ())
+    models = RecipeModels(model, rewards, judge_model, judge_url, policy)
     ready, left_out = with_models(_names(recipes or ""), models)
     rates = () if noise == "none" else rates_of(noise)
     plan = Plan(rates, tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)

@@ -1,7 +1,8 @@
 """Recipes: scorers and filters of published cleaning methods, one YAML file each.
 
-They follow PrefCleanBench (arXiv 2509.23564) without what its released code gets wrong: ranks point
-at the pairs that they were made of, nothing is drawn twice, no model scores what it was trained on.
+Thirteen follow PrefCleanBench (arXiv 2509.23564) without what its released code gets wrong: ranks
+point at the pairs that they were made of, nothing is drawn twice, no model scores what it was
+trained on. Three are selections of 2025: RIP, BeeS and the small implicit gap.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import yaml
 from curate.errors import CurateError, suggestion
 
 EVERY = "all"
+_VOTERS = "voters"
+"""Name of the reward models that only vote, for which small held-out heads may stand in."""
 _FOLDER = Path(__file__).parent
 _HEAD = """\
 input:
@@ -49,6 +52,8 @@ class RecipeModels:
     Attributes:
         causal: causal language model (ifd); None: there is none.
         rewards: reward models; without any, small held-out heads vote (`committee`).
+        policy: model that was tuned on preferences (implicit_reward), of which `causal` is the
+            reference; None: there is none.
         judge: model at the endpoint (judge, ins_tag); None: there is none.
         judge_url: of the endpoint; default as the scorers say.
     """
@@ -57,6 +62,7 @@ class RecipeModels:
     rewards: tuple[str, ...] = ()
     judge: str | None = None
     judge_url: str | None = None
+    policy: str | None = None
 
 
 def recipe_names() -> dict[str, str]:
@@ -117,7 +123,17 @@ def _step(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | str:
             return "needs a model behind an endpoint: --judge-model"
         return step | {"model": models.judge, "base_url": models.judge_url}
     if step["type"] == "reward_model":
-        if not models.rewards:
-            return {"type": "committee", "name": step["name"]}
-        return step | {"models": list(models.rewards)}
+        return _reward_step(step, models)
+    if step["type"] == "implicit_reward":
+        if models.policy is None or models.causal is None:
+            return "needs a tuned model and its reference: --policy, --model"
+        return step | {"policy": models.policy, "reference": models.causal}
     return step
+
+
+def _reward_step(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | str:
+    if models.rewards:
+        return step | {"models": list(models.rewards)}
+    if step["name"] != _VOTERS:
+        return "needs a reward model: --reward-model"
+    return {"type": "committee", "name": step["name"]}

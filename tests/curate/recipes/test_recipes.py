@@ -20,13 +20,13 @@ from curate.sample import SAMPLE_DATA
 from tests.helpers import numbered_pairs, simulate
 from tests.stub_endpoint import stub_endpoint
 
-THIRTEEN = 13
+SIXTEEN = 16
 
 
-def test_there_are_thirteen_and_each_is_a_whole_pipeline() -> None:
+def test_there_are_sixteen_and_each_is_a_whole_pipeline() -> None:
     names = recipe_names()
-    assert len(names) == THIRTEEN
-    assert len(set(names.values())) == THIRTEEN
+    assert len(names) == SIXTEEN
+    assert len(set(names.values())) == SIXTEEN
     for name in names:
         plan = Pipeline(yaml.safe_load(recipe_pipeline(name, "data.jsonl"))).plan
         assert plan.scorers
@@ -38,8 +38,10 @@ def test_recipes_without_their_models_say_what_they_lack() -> None:
     assert {r.name for r in made} == {n for n in recipe_names() if n.startswith(("vote", "rw"))}
     assert "--model" in lacking["ifd-remove"]
     assert "--judge-model" in lacking["ins-tag-diversity"]
-    full, none = with_models([EVERY], RecipeModels("m", ("r",), "j", "http://here/v1"))
-    assert (len(full), none) == (THIRTEEN, {})
+    assert "--reward-model" in lacking["rip"]
+    assert "--policy" in lacking["small-implicit-gap"]
+    full, none = with_models([EVERY], RecipeModels("m", ("r",), "j", "http://here/v1", "p"))
+    assert (len(full), none) == (SIXTEEN, {})
     judge = next(r for r in full if r.name == "llm-judge-flip").config["scorers"][0]
     assert (judge["model"], judge["base_url"]) == ("j", "http://here/v1")
     with pytest.raises(CurateError, match="did you mean 'ifd-remove'"):
