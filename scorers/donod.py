@@ -9,6 +9,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate import LOWER, Column, Context
+from curate.data.row_blocks import in_blocks
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.out_of_fold import RepeatedHeadParameters
 from curate.models.heads.probe import norm_change
@@ -76,16 +77,20 @@ class DONOD(HeadScorer[DONODParams]):
         tell_learnt(margins.mean(axis=1), pairs, context)
         norms = trained.held_out(lambda c, r: trained.heads.output_layer(c, r)[0])
         weights = trained.heads.output_layer(trained.chosen[:1], trained.rejected[:1])[1]
-        weight_norm = weights.detach().double().cpu().numpy()[trained.scorer_of.cpu().numpy()]
-        nod, grows = don_nod(margins, norms, weight_norm, p.step)
+        weight_norm = weights.detach().double().cpu().numpy()
         sign = 1.0 if p.don_direction == "after_minus_before" else -1.0
-        return pl.DataFrame(
-            {
+
+        def of(
+            margin: NDArray[np.float64], norm: NDArray[np.float64], head: NDArray[np.integer]
+        ) -> dict[str, NDArray[np.float64]]:
+            nod, grows = don_nod(margin, norm, weight_norm[head], p.step)
+            return {
                 "nod": nod.mean(axis=1),
                 "don": sign * grows.mean(axis=1),
-                "sensitivity": norms.mean(axis=1),
+                "sensitivity": norm.mean(axis=1),
             }
-        )
+
+        return pl.DataFrame(in_blocks(of, margins, norms, trained.scorer_of.cpu().numpy()))
 
 
 def don_nod(

@@ -13,7 +13,7 @@ from scipy.special import entr, expit, ndtr
 from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.data.table import batches
+from curate.data.row_blocks import in_blocks
 from curate.models.heads.calibration import agreement
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.heads import LinearHeads, dropout_mask
@@ -127,10 +127,7 @@ def _by_moments(
     mean = trained.margins()[:, 0]
     variance = trained.held_out(lambda c, r: heads.dropout_variance(c, r, rate))[:, 0]
     spread = np.sqrt(variance)
-    found = {name: np.empty(len(mean)) for name in ("probability", "variance", "bald")}
-    for rows in batches(len(mean), _ROWS):
-        for name, values in normal_uncertainty(mean[rows], spread[rows]).items():
-            found[name][rows] = values
+    found = in_blocks(normal_uncertainty, mean, spread)
     sure = np.divide(mean, spread, out=np.sign(mean) * np.inf, where=spread > 0)
     return found | {"vote": ndtr(np.where(mean == 0.0, 0.0, sure))}
 

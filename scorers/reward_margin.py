@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
+from curate.data.row_blocks import in_blocks
 from curate.models.heads.calibration import agreement, calibrate
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class RewardMarginParams(RepeatedHeadParameters):
@@ -65,11 +72,13 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
         tell_learnt(margins.mean(axis=1), pairs, context)
         calibration = calibrate(margins.mean(axis=1)[votes(pairs, context)])
         context.facts["calibration"] = calibration.facts()
-        return pl.DataFrame(
-            {
-                "margin": margins.mean(axis=1),
-                "probability": expit(calibration.scale * margins).mean(axis=1),
-                "agreement": agreement(margins).mean(axis=1),
-                "spread": margins.std(axis=1),
+
+        def of(own: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+            return {
+                "margin": own.mean(axis=1),
+                "probability": expit(calibration.scale * own).mean(axis=1),
+                "agreement": agreement(own).mean(axis=1),
+                "spread": own.std(axis=1),
             }
-        )
+
+        return pl.DataFrame(in_blocks(of, margins))

@@ -125,10 +125,14 @@ def _step(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | str:
     if step["type"] == "reward_model":
         return _reward_step(step, models)
     if step["type"] == "implicit_reward":
-        if models.policy is None or models.causal is None:
-            return "needs a tuned model and its reference: --policy, --model"
-        return step | {"policy": models.policy, "reference": models.causal}
+        return _implicit_step(step, models)
     return step
+
+
+def _implicit_step(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | str:
+    if models.policy is None or models.causal is None:
+        return "needs a tuned model and its reference: --policy, --model"
+    return step | {"policy": models.policy, "reference": models.causal}
 
 
 def _reward_step(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | str:

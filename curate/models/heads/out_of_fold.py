@@ -144,12 +144,14 @@ class OutOfFold:
 
 def at_heads(of: HeadValues, chosen: Rows, rejected: Rows, wanted: Tensor) -> NDArray[np.float64]:
     """`of(chosen, rejected)`, (rows, heads), at the wanted heads (pairs, K) of each pair."""
-    parts, wanted = [], wanted.to(chosen.device)
+    wanted = wanted.to(chosen.device)
+    # On the device until the end: a transfer a batch would let it wait for each.
+    found = torch.empty(wanted.shape, device=chosen.device)
     with torch.no_grad():
         for rows in batches(len(chosen), _EVALUATION_ROWS):
-            parts.append(of(chosen[rows], rejected[rows]).gather(1, wanted[rows]))
-    # One transfer at the end: one a batch would let the device wait for each.
-    held: NDArray[np.float64] = torch.cat(parts).cpu().double().numpy()
+            values = of(chosen[rows], rejected[rows])
+            found[rows] = values.gather(1, wanted[rows].long()).to(found)
+    held: NDArray[np.float64] = found.cpu().double().numpy()
     return held
 
 
@@ -261,12 +263,15 @@ def _train(
 
 def draw_folds(
     pairs: pl.DataFrame, context: Context, repeats: int, folds: int
-) -> NDArray[np.int64]:
+) -> NDArray[np.integer]:
     """Fold of each pair in each repeat, (pairs, repeats): by prompt, drawn anew for each."""
     groups = context.prompt_groups(pairs)
     seeds = [context.step_seed("folds", repeat) for repeat in range(repeats)]
     prompts = int(groups.max(initial=-1)) + 1
-    return np.stack([folds_of_groups(prompts, folds, s)[groups] for s in seeds], axis=1)
+    # A byte a pair and repeat: with millions of pairs these are among the largest arrays.
+    small = np.int8 if folds <= np.iinfo(np.int8).max else np.int64
+    drawn = (folds_of_groups(prompts, folds, s).astype(small)[groups] for s in seeds)
+    return np.stack(list(drawn), axis=1)
 
 
 def fold_weights(
@@ -275,7 +280,8 @@ def fold_weights(
     """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) bool."""
     assigned = draw_folds(pairs, context, repeats, folds)
     folds = int(assigned.max()) + 1
-    seen = assigned[:, :, None] != np.arange(folds)
+    seen = assigned[:, :, None] != np.arange(folds, dtype=assigned.dtype)
     weights = (seen & votes(pairs, context)[:, None, None]).reshape(len(pairs), repeats * folds)
-    scorer_of = assigned + np.arange(repeats) * folds
+    heads = np.arange(repeats) * folds
+    scorer_of = assigned + heads.astype(np.min_scalar_type(-repeats * folds))
     return torch.from_numpy(scorer_of), torch.from_numpy(weights)

@@ -110,6 +110,7 @@ class _Peers:
         self._chosen, self._rejected, self._schedule = chosen, rejected, schedule
         self._folds, total = weights.shape[1], len(chosen)
         self._weights = torch.cat([weights, weights], dim=1).float().to(chosen.device)
+        held_by = held_by.long()
         self._columns = torch.stack([held_by, held_by + self._folds], dim=1).to(chosen.device)
         self._heads = make_heads(spec, chosen.shape[1], 2 * self._folds, seed).to(chosen.device)
         self._batch = min(spec.batch, max(math.ceil(total / _BATCHES_PER_EPOCH), _MIN_BATCH))
