@@ -96,7 +96,7 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
         "reliability_curve": reliability_curve(scaled),
         "informative": learnt.ok,
         "learnt": learnt.facts(),
-        "told": told_rate(margins, pairs.filter(pl.Series(voting)), groups).facts(),
+        "told": told_rate(margins, pairs, groups).facts(),
         "estimates": [],
         "by_annotator": [],
         "by_source": [],

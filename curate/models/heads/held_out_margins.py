@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from curate.data.hashes import content_keys
+from curate.data.hashes import vote_keys
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.evidence_ridge import Evidence, Ridge, Rows, Sums, sums
 from curate.models.heads.identification import Identification, identify, silenced
@@ -99,7 +99,7 @@ class _Ranked:
 
 
 def _ranked(pairs: pl.DataFrame, context: Context, style: bool) -> _Ranked:
-    voting, keys = votes(pairs, context), content_keys(pairs)
+    voting, keys = votes(pairs, context), vote_keys(pairs)
     plan = _Plan.of(pairs["pair_id"], keys["prompt"])
     blocks = PairBlocks(pairs, context.features, plan.order, style)
     weights, width = _weights(keys, voting)[plan.order], sum(blocks.widths)
@@ -153,7 +153,7 @@ def _weights(keys: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float6
     Votes that agree would else look like so many labels without noise, and evidence would choose
     features that repeat them.
     """
-    count = pl.col("voting").sum().over("prompt", "low", "high")
+    count = pl.col("voting").sum().over("pair")
     found = keys.with_columns(voting=pl.Series(voting)).select(
         w=pl.when("voting").then(1.0 / count).otherwise(0.0)
     )["w"]
@@ -200,7 +200,7 @@ class _Plan:
         rank = prompts.rank("dense").to_numpy().astype(np.int64) - 1
         fold = rank % min(_FOLDS, int(rank.max(initial=0)) + 1)
         # Within a prompt rows go by id, so that sums are the same whatever the order of rows.
-        frame = pl.DataFrame({"fold": fold, "rank": rank, "id": ids})
+        frame = pl.DataFrame({"fold": fold, "rank": rank, "id": ids.hash()})
         order = frame.with_row_index("row").sort("fold", "rank", "id")["row"].to_numpy()
         edges = np.searchsorted(fold[order], np.arange(int(fold.max(initial=0)) + 2))
         folds = [slice(int(a), int(b)) for a, b in pairwise(edges)]

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from scipy.special import betaincinv
 
-from curate.data.hashes import content_keys
+from curate.data.hashes import vote_keys
 from curate.models.heads.identification import identify
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def rate_by_votes(pairs: pl.DataFrame) -> ToldRate | None:
     e = (1 - sqrt(1 - 2 d)) / 2 from the share d of vote pairs that differ, if votes err alike and
     apart from each other; the interval by resampling the pairs voted on.
     """
-    groups = _voted(_vote_keys(pairs, content_keys(pairs)))
+    groups = _voted(_with_votes(pairs, vote_keys(pairs)))
     return None if groups is None else _rate_of_groups(groups)
 
 
@@ -140,8 +140,11 @@ def _rate_of_groups(groups: pl.DataFrame) -> ToldRate:
     votes = groups["votes"].to_numpy().astype(np.float64)
     differ, all_ = first * (votes - first), votes * (votes - 1) / 2.0
     rng = np.random.default_rng(0)
-    rows = rng.integers(len(differ), size=(_RESAMPLES, len(differ)))
-    drawn = _rate_of(differ[rows].sum(axis=1) / all_[rows].sum(axis=1))
+    shares = []
+    for _ in range(_RESAMPLES):
+        rows = rng.integers(len(differ), size=len(differ))
+        shares.append(differ[rows].sum() / all_[rows].sum())
+    drawn = _rate_of(np.array(shares))
     low, high = (float(q) for q in np.quantile(drawn, (0.025, 0.975)))
     rate = float(_rate_of(differ.sum() / all_.sum()))
     why = f"by {len(groups):,} pairs with several votes, if votes err alike and apart"
@@ -173,27 +176,25 @@ def vote_evidence(pairs: pl.DataFrame, keys: pl.DataFrame) -> VoteEvidence:
 
     Args:
         pairs: the pair table.
-        keys: its `content_keys`.
+        keys: its `vote_keys`.
     """
-    cast = _vote_keys(pairs, keys)
+    cast = _with_votes(pairs, keys)
     groups = _voted(cast)
     if groups is None:
         return VoteEvidence(np.zeros(len(pairs)), None)
     told = _rate_of_groups(groups)
-    side = pl.when("votes_here").then(pl.when("first_wins").then(1).otherwise(-1)).otherwise(0)
-    others = pl.col("side").sum().over("prompt", "low", "high") - pl.col("side")
+    side = pl.when("votes_here").then(pl.when("first").then(1).otherwise(-1)).otherwise(0)
+    others = pl.col("side").sum().over("pair") - pl.col("side")
     found = cast.with_columns(side=side).select(n=others * pl.col("side"))["n"]
     error = max(told.rate if told.rate is not None else told.high or 0.0, _LEAST_ERROR)
     weight = math.log((1.0 - error) / error) if error < 0.5 else 0.0
     return VoteEvidence(found.to_numpy().astype(np.float64) * weight, error)
 
 
-def _vote_keys(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-    """Keys of prompt and answers, who voted, and whether the vote counts and for which answer."""
+def _with_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """The keys, who voted, and whether the vote counts."""
     return keys.with_columns(
-        annotator=pairs["annotator"],
-        votes_here=~pairs["is_tie"] & (pl.col("low") != pl.col("high")),
-        first_wins=pl.col("chosen") == pl.col("low"),
+        annotator=pairs["annotator"], votes_here=~pairs["is_tie"] & pl.col("differ")
     )
 
 
@@ -203,11 +204,9 @@ def _voted(keys: pl.DataFrame) -> pl.DataFrame | None:
     None where fewer than 30 such pairs, or not two people, are known.
     """
     voted = keys.filter("votes_here")
-    groups = voted.group_by("prompt", "low", "high").agg(
-        first=pl.col("first_wins").sum().cast(pl.Int64), votes=pl.len()
-    )
+    groups = voted.group_by("pair").agg(first=pl.col("first").sum().cast(pl.Int64), votes=pl.len())
     # In an order of their own, so that resampling gives the same interval every time.
-    groups = groups.filter(pl.col("votes") > 1).sort("prompt", "low", "high")
+    groups = groups.filter(pl.col("votes") > 1).sort("pair")
     people = voted["annotator"].drop_nulls().n_unique()
     return groups if len(groups) >= _FEWEST_VOTED and people > 1 else None
 

@@ -5,7 +5,13 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.data.hashes import content_keys, numbers_by_appearance, row_keys, select_in_batches
+from curate.data.hashes import (
+    content_keys,
+    numbers_by_appearance,
+    row_keys,
+    select_in_batches,
+    vote_keys,
+)
 from tests.helpers import numbered_pairs, pairs_of, swapped
 
 
@@ -40,3 +46,24 @@ def test_a_row_key_depends_on_each_value_and_a_missing_one_is_not_empty() -> Non
     keys = row_keys(pairs)
     assert len(np.unique(keys)) == 4
     assert row_keys(pairs[2:3])[0] == keys[2]
+
+
+def test_vote_keys_tell_what_content_keys_tell() -> None:
+    rows = [
+        {"prompt": p, "chosen": c, "rejected": r}
+        for p, c, r in (
+            ("p", "a", "b"), ("p", "b", "a"), ("q", "a", "b"), ("p", "a", "a"), ("p", "a", "c"),
+        )
+    ]  # fmt: skip
+    pairs = pairs_of(rows)
+    wide, keys = content_keys(pairs), vote_keys(pairs)
+    same = wide.select(n=pl.struct("prompt", "low", "high").rank("dense"))["n"]
+    for first in range(len(rows)):
+        for second in range(len(rows)):
+            assert (same[first] == same[second]) == (keys["pair"][first] == keys["pair"][second])
+            assert (rows[first]["prompt"] == rows[second]["prompt"]) == (
+                keys["prompt"][first] == keys["prompt"][second]
+            )
+    assert keys["differ"].to_list() == [True, True, True, False, True]
+    assert keys["first"][0] != keys["first"][1]
+    assert keys["first"][0] == keys["first"][2]

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy.special import expit
 
-from curate.data.hashes import content_keys
+from curate.data.hashes import vote_keys
 from curate.models.heads.noise_rate import (
     rate_by_margins,
     rate_by_votes,
@@ -149,7 +149,7 @@ def test_other_votes_say_as_much_as_their_error_lets_them() -> None:
                 }
             )
     pairs = pairs_of(rows)
-    found = vote_evidence(pairs, content_keys(pairs)).nats
+    found = vote_evidence(pairs, vote_keys(pairs)).nats
     right = np.array([row["chosen"] == "good" for row in rows])
     weight = np.log((1 - error) / error)
     assert set(np.round(np.abs(found) / weight)) == {1.0, 3.0}
@@ -164,7 +164,7 @@ def test_too_few_votes_say_nothing() -> None:
         {"prompt": f"p{i}", "chosen": "a", "rejected": "b", "annotator": "x"} for i in range(60)
     ]
     few = pairs_of(rows)
-    assert vote_evidence(few, content_keys(few)).error is None
+    assert vote_evidence(few, vote_keys(few)).error is None
     ties = [{**row, "annotator": who, "is_tie": True} for row in rows for who in "xy"]
     tied = pairs_of(ties)
-    assert not vote_evidence(tied, content_keys(tied)).nats.any()
+    assert not vote_evidence(tied, vote_keys(tied)).nats.any()
