@@ -23,6 +23,7 @@ from curate.report.noise import noise
 from curate.report.prompt_map import FILE
 from curate.report.run_verdict import run_verdict, watched
 from curate.report.run_view import RunView, load_view
+from curate.report.shaded import shaded_answers
 from curate.report.worddiff import LONGEST, word_diff
 from curate.store.workspace import Workspace
 from curate.write.shards import write_text
@@ -125,6 +126,7 @@ def pairs_with_diff(rows: pl.DataFrame, view: RunView) -> list[dict[str, Any]]:
                 "chosen": blocks[1] + chosen,
                 "rejected": blocks[2] + rejected,
                 "more": row_blocks(row, view.data_folder),
+                "shaded": shaded_answers(row),
                 "kept": row["kept"],
                 "why": f"{row['drop_step']}: {row['drop_reason']}" if not row["kept"] else "",
                 "scores": scores,

@@ -74,6 +74,11 @@ class Encoder:
         self.templated = bool(getattr(tokenizer, "chat_template", None))
         self._bos = _added_bos(tokenizer)
 
+    def words(self, ids: Sequence[int]) -> list[str]:
+        """The text of each token by itself."""
+        found: list[str] = self._tokenizer.batch_decode([[i] for i in ids])
+        return found
+
     def vocabulary(self) -> dict[str, int]:
         """Token ids by token."""
         found: dict[str, int] = self._tokenizer.get_vocab()
