@@ -11,6 +11,7 @@ from curate.audit.artefacts import audit_artefacts
 from curate.audit.biases import audit_biases
 from curate.audit.candidates import audit_candidates
 from curate.audit.disagreement import audit_disagreement
+from curate.audit.feedback import audit_feedback
 from curate.audit.gold import audit_gold
 from curate.audit.noise import audit_noise, suspicion
 from curate.audit.ranking import audit_ranking
@@ -82,6 +83,7 @@ def audit(
         "style": audit_style(frame, context, style_columns),
         "structure": audit_structure(pairs.frame),
         "candidates": audit_candidates(frame, context),
+        "feedback": audit_feedback(frame),
     }
     if gold is not None:
         found["gold"] = audit_gold(frame, suspicion(frame, context), gold, sample)

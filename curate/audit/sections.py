@@ -37,6 +37,7 @@ def audit_sections(found: dict[str, Any]) -> list[Section]:
         _annotators(found["agreement"]),
         _disagreement(found.get("disagreement")),
         *_candidates(found.get("candidates", {})),
+        _feedback(found.get("feedback")),
         _ranking(found.get("ranking")),
         _structure("Structure", found["structure"]),
         _structure("Prompts shared with the other set", found.get("leakage", {})),
@@ -123,6 +124,19 @@ def _disagreement(found: dict[str, Any] | None) -> Section | None:
         sizes = ", ".join(f"{size:.0%}" for size in found["sizes"])
         rows.append(("groups of annotators", sizes))
     return Section("What the labels are", rows, note=" ".join(found.get("warnings", [])))
+
+
+def _feedback(found: dict[str, Any] | None) -> Section | None:
+    """What users say of answers in the middle of prompts."""
+    if not found:
+        return None
+    rows = [
+        ("conversations with an answer in the prompt", f"{found['conversations']:,}"),
+        ("with satisfaction", f"{found['with_sat']:.1%}"),
+        ("with dissatisfaction", f"{found['with_dsat']:.1%}"),
+    ]
+    note = "By patterns, which miss paraphrases; 'curate derive --from feedback' makes pairs of it."
+    return Section("Feedback in conversations", rows, note=note)
 
 
 def _candidates(found: dict[str, Any]) -> Iterable[Section]:

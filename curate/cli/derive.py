@@ -4,26 +4,53 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Split
+from curate.errors import CurateError
 
 if TYPE_CHECKING:
     import polars as pl
 
 _MARK = "derive.json"
+_AT_ONCE = 1000
+"""Conversations that are looked at together."""
+
+
+class From(str, Enum):
+    """What pairs are made from."""
+
+    instructions = "instructions"
+    feedback = "feedback"
 
 
 def derive(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
+    source: Annotated[
+        From,
+        typer.Option("--from", help="Pairs' instructions, or users' feedback in conversations."),
+    ] = From.instructions,
     instructions: Annotated[
         int, typer.Option(min=1, max=8, help="Instructions that each prompt gains.")
     ] = 2,
+    patterns: Annotated[
+        Path | None, typer.Option(help="Patterns of feedback (YAML); default the shipped ones.")
+    ] = None,
+    judge_model: Annotated[
+        str | None, typer.Option(help="Model behind an endpoint that judges feedback instead.")
+    ] = None,
+    write_model: Annotated[
+        str | None, typer.Option(help="Model that writes an answer where no later one satisfied.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Of the endpoint; default $OPENAI_BASE_URL.")
+    ] = None,
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
@@ -32,37 +59,93 @@ def derive(
     seed: Annotated[int, typer.Option(min=0, help="Of words and choices.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace what was made before.")] = False,
 ) -> None:
-    """Make multi-instruction pairs: one answer under two prompts, following one (MAPL)."""
+    """Make pairs: by instructions that an answer follows (MAPL), or by users' feedback."""
     from curate.cli.progress import console_progress
-    from curate.derive.instructions import derive_parts
-    from curate.errors import CurateError
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_json, write_shards
 
     check_free(out, overwrite, _MARK)
     given = Given(data, format, columns, split, config, limit)
-    counts, left_out = Counter[str](), Counter[str]()
+    told: dict[str, Any] = {"data": data, "from": source.value}
+    counts: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     with console_progress() as progress, TemporaryDirectory() as room:
-
-        def frames() -> Iterator[pl.DataFrame]:
-            for part in given.parts(progress, Path(room)):
-                counts["read"] += len(part)
-                yield part.frame
-
-        def made() -> Iterator[pl.DataFrame]:
-            for found in derive_parts(frames(), instructions, seed):
-                counts["made"] += len(found.pairs)
-                left_out.update(found.left_out)
-                yield found.pairs
-
+        if source is From.instructions:
+            told |= {"instructions": instructions, "seed": seed}
+            parts = given.parts(progress, Path(room))
+            frames = _by_instructions(parts, instructions, seed, counts, left_out)
+        else:
+            models = judge_model, write_model, url
+            frames = _by_feedback(given, patterns, models, progress, counts, left_out, told)
         with staged(out, overwrite, _MARK) as stage:
-            write_shards(made(), stage / "pairs", "parquet", 100_000)
-            if not counts["made"]:
-                told = "; ".join(f"{count}: {why}" for why, count in left_out.items())
-                raise CurateError("no pair can be made", where=data, found=told)
-            facts = {"data": data, "pairs_read": counts["read"], "pairs_made": counts["made"]}
-            facts |= {"instructions": instructions, "seed": seed, "left_out": dict(left_out)}
-            write_json(facts, stage / _MARK)
+            write_shards(frames, stage / "pairs", "parquet", 100_000)
+            if not counts["pairs made"]:
+                why = "; ".join(f"{count:,}: {reason}" for reason, count in left_out.items())
+                raise CurateError("no pair can be made", where=data, found=why or "nothing")
+            named = {name.replace(" ", "_"): count for name, count in counts.items()}
+            write_json({**told, **named, "left_out": dict(left_out)}, stage / _MARK)
     for why, count in left_out.items():
-        typer.echo(f"{count:,} pairs gave none: {why}")
-    typer.echo(f"{counts['made']:,} pairs: {out / 'pairs'}")
+        typer.echo(f"{count:,} gave no pair: {why}")
+    typer.echo(f"{counts['pairs made']:,} pairs: {out / 'pairs'}")
+
+
+def _by_instructions(
+    parts: Iterator[Any],
+    instructions: int,
+    seed: int,
+    counts: Counter[str],
+    left_out: Counter[str],
+) -> Iterator[pl.DataFrame]:
+    from curate.derive.instructions import derive_parts
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for part in parts:
+            counts["pairs read"] += len(part)
+            yield part.frame
+
+    for found in derive_parts(frames(), instructions, seed):
+        counts["pairs made"] += len(found.pairs)
+        left_out.update(found.left_out)
+        yield found.pairs
+
+
+def _by_feedback(
+    given: Given,
+    patterns: Path | None,
+    models: tuple[str | None, str | None, str | None],
+    progress: Any,
+    counts: Counter[str],
+    left_out: Counter[str],
+    told: dict[str, Any],
+) -> Iterator[pl.DataFrame]:
+    from itertools import islice
+
+    from curate.data.table import PairIds
+    from curate.derive.feedback import Conversation, by_patterns, feedback_pairs
+    from curate.derive.feedback_models import by_endpoint, written_by
+    from curate.models.judge.endpoint import EndpointParams
+    from curate.models.text.feedback import read_patterns
+    from curate.read.conversation_rows import conversation_rows
+    from curate.steps.context import Context
+    from curate.store.store import open_store
+
+    judge_model, write_model, url = models
+    context = Context(progress=progress, store=open_store("auto"))
+    judge, writer = by_patterns(read_patterns(patterns)), None
+    if judge_model is not None:
+        judge = by_endpoint(EndpointParams(model=judge_model, base_url=url), context)
+    if write_model is not None:
+        params = EndpointParams(model=write_model, base_url=url, reply_tokens=None)
+        writer = written_by(params, context)
+    told |= {"judge": judge_model or "patterns", "writer": write_model}
+    ids, rows = PairIds(), conversation_rows(given.input())
+    while some := list(islice(rows, _AT_ONCE)):
+        left_out.update(f"row: {row.problem}" for row in some if row.turns is None)
+        known = [Conversation(r.turns, r.file, r.row) for r in some if r.turns is not None]
+        found = feedback_pairs(known, judge, writer, ids)
+        unmet = "complaints that no answer met"
+        counts.update({k: v for k, v in found.counts.items() if k != unmet})
+        left_out.update({unmet: found.counts[unmet]} if found.counts[unmet] else {})
+        counts["pairs made"] += len(found.pairs)
+        yield found.pairs
+    told["endpoint"] = context.facts

@@ -53,6 +53,42 @@ other conversations too.
 
 Reply with a JSON list of strings and nothing else, for example ["recipe idea", "vegan food"]."""
 
+FEEDBACK = """\
+A user talks to an assistant. Below are the assistant's answer and what the user said next. Does \
+the user show satisfaction with that answer (SAT: gratitude, praise, learning, compliance, \
+closure), dissatisfaction (DSAT: negative feedback, factual error, revision, ignored, insufficient \
+detail, unrealistic expectation, no engagement), or neither, such as a new request (NONE)? Thanks \
+together with a complaint is DSAT.
+
+<answer>
+{{ answer }}
+</answer>
+
+<user>
+{{ turn }}
+</user>
+
+Reply with one line and nothing else: SAT: rubric, DSAT: rubric, or NONE."""
+
+BETTER_ANSWER = """\
+A user complained of an assistant's answer. Write the answer that the assistant should have given \
+to the conversation, so that the complaint would not have come up. Do not speak of the complaint \
+or of the earlier answer.
+
+<conversation>
+{{ prompt }}
+</conversation>
+
+<answer>
+{{ answer }}
+</answer>
+
+<complaint>
+{{ complaint }}
+</complaint>
+
+Reply with the new answer and nothing else."""
+
 FEATURE = """\
 A number was measured on many texts. Say what it measures.
 

@@ -19,7 +19,12 @@ class Block(ABC):
     Attributes:
         notes: what the user should know of the file as a whole.
         replaced: rows with texts that no table can hold; U+FFFD stands in their place.
+        numbers: of the rows that could be parsed.
+        broken: why others could not, by number.
     """
+
+    numbers: Sequence[int]
+    broken: dict[int, str]
 
     notes: Sequence[str] = ()
     replaced: int = 0

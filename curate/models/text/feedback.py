@@ -1,0 +1,116 @@
+"""What a user's turn says of the answer before it: satisfaction, dissatisfaction, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from curate.errors import CurateError, first_line
+
+SAT, DSAT = "SAT", "DSAT"
+Patterns = Mapping[str, Mapping[str, Sequence[str]]]
+"""Signal to rubric to patterns."""
+_LOOKED_AT = 300
+"""Characters of a turn: what a user says of an answer comes first, pasted texts come later."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a turn says.
+
+    Attributes:
+        kind: `SAT` or `DSAT`.
+        rubric: by which it was seen.
+        confidence: 1 where nothing speaks for the other kind, 0.5 where something does: a
+            complaint with thanks is a complaint.
+    """
+
+    kind: str
+    rubric: str
+    confidence: float
+
+
+@cache
+def shipped_patterns() -> Patterns:
+    """The patterns that come with curate."""
+    text = (
+        resources.files("curate.models.text").joinpath("feedback_patterns.yaml").read_text("utf-8")
+    )
+    found: Patterns = yaml.safe_load(text)
+    return found
+
+
+def read_patterns(path: Path | None) -> Patterns:
+    """A user's patterns; None: the shipped ones.
+
+    Raises:
+        CurateError: the file is no such table, or a pattern cannot be read.
+    """
+    if path is None:
+        return shipped_patterns()
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise CurateError(
+            "the patterns cannot be read", where=str(path), found=first_line(error)
+        ) from None
+    shape = isinstance(found, dict) and set(found) == {SAT, DSAT}
+    if not shape or not all(_is_rubrics(part) for part in found.values()):
+        raise CurateError(
+            "the file holds no patterns",
+            where=str(path),
+            expected=f"{SAT} and {DSAT}, each with rubrics, each with a list of patterns",
+        )
+    try:
+        signals([""], found)
+    except pl.exceptions.PolarsError as error:
+        raise CurateError(
+            "a pattern cannot be read",
+            where=str(path),
+            found=first_line(error),
+            expected="regular expressions of Rust",
+        ) from None
+    return dict(found)
+
+
+def _is_rubrics(part: object) -> bool:
+    return isinstance(part, dict) and all(
+        isinstance(patterns, list) and all(isinstance(p, str) for p in patterns)
+        for patterns in part.values()
+    )
+
+
+def signals(turns: Sequence[str], patterns: Patterns | None = None) -> list[Signal | None]:
+    """The signal of each user's turn, None where none is seen.
+
+    Args:
+        turns: texts.
+        patterns: default those that come with curate.
+    """
+    table = patterns or shipped_patterns()
+    start = pl.col("t").str.slice(0, _LOOKED_AT)
+    names = [(kind, rubric) for kind, rubrics in table.items() for rubric in rubrics]
+    found = pl.DataFrame({"t": pl.Series(list(turns), dtype=pl.String)}).select(
+        start.str.contains("(?i)" + "|".join(f"(?:{p})" for p in table[kind][rubric]))
+        .fill_null(False)
+        .alias(f"{kind}/{rubric}")
+        for kind, rubric in names
+    )
+    return [_signal(row, names) for row in found.iter_rows()]
+
+
+def _signal(row: tuple[bool, ...], names: list[tuple[str, str]]) -> Signal | None:
+    seen: dict[str, str] = {}
+    for matched, (kind, rubric) in zip(row, names, strict=True):
+        if matched:
+            seen.setdefault(kind, rubric)
+    if not seen:
+        return None
+    kind = DSAT if DSAT in seen else SAT
+    return Signal(kind, seen[kind], 1.0 / len(seen))
