@@ -148,19 +148,20 @@ def closeness(
     Returns:
         (rows,) closeness; 0.5 for all where every row is the same.
     """
-    if len(values) == 0:
-        return np.empty(0)
-    oriented = values * signs
-    if normalisation == "rank":
-        ranks = [pl.Series(column).rank("average").to_numpy() for column in oriented.T]
-        oriented = np.stack(ranks, axis=1)
-    # A column whose values differ by rounding alone says nothing, whatever its scale.
-    spread, size = np.ptp(oriented, axis=0), np.abs(oriented).max(axis=0)
-    oriented = np.where(spread > _ROUNDING * size, oriented, 0.0)
-    norms = np.linalg.norm(oriented, axis=0)
-    scaled = oriented / np.where(norms > 0, norms, 1.0) * (weights / weights.sum())
-    to_best = np.linalg.norm(scaled - scaled.max(axis=0), axis=1)
-    to_worst = np.linalg.norm(scaled - scaled.min(axis=0), axis=1)
+    share = weights / weights.sum()
+    best, worst = np.zeros(len(values)), np.zeros(len(values))
+    # A column at a time: tables of millions of rows would be held several times over.
+    for column, sign, weight in zip(values.T, signs, share, strict=True):
+        oriented = column * sign
+        if normalisation == "rank":
+            oriented = pl.Series(oriented).rank("average").to_numpy().astype(np.float64)
+        # A column whose values differ by rounding alone says nothing, whatever its scale.
+        if len(oriented) == 0 or np.ptp(oriented) <= _ROUNDING * np.abs(oriented).max():
+            continue
+        oriented *= weight / np.linalg.norm(oriented)
+        best += np.square(oriented - oriented.max())
+        worst += np.square(oriented - oriented.min())
+    to_best, to_worst = np.sqrt(best), np.sqrt(worst)
     total = to_best + to_worst
     result: NDArray[np.float64] = np.divide(
         to_worst, total, out=np.full(len(values), 0.5), where=total > 0

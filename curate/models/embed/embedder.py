@@ -27,12 +27,17 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _CHARS_PER_TOKEN = 4
+_MOST_CHARS_PER_TOKEN = 32
+"""Times the length limit in tokens: characters of a text that are tokenised at all."""
 
 
 class Embedder(BatchEmbedder):
     """Embeds texts by a sentence-transformers model, to unit length.
 
-    Texts are tokenised in a thread of their own while the model works on the batch before.
+    Texts are tokenised in a thread of their own while the model works on the batch before. Of a
+    text its first 32 characters for each token of the limit are looked at (8,192 of MiniLM's 256
+    tokens): a whole book need not be tokenised for its first page. Only texts of longer tokens,
+    such as long runs of white space, lose something by it.
 
     Args:
         name: "minilm" (all-MiniLM-L6-v2, shipped in a wheel), a folder, or a name on the hub.
@@ -78,6 +83,8 @@ class Embedder(BatchEmbedder):
 
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Embeddings of some of the texts at a time, longest first, and which they are."""
+        most = _MOST_CHARS_PER_TOKEN * self.max_tokens
+        texts = [text[:most] for text in texts]
         lengths = np.array(
             [min(len(t) // _CHARS_PER_TOKEN + 2, self.max_tokens) for t in texts], dtype=np.int64
         )

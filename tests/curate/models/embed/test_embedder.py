@@ -152,3 +152,19 @@ def test_openvino_gives_nearly_the_same_vectors(embedder: Embedder) -> None:
     cosine = (embedder.encode(texts) * fast.encode(texts)).sum(axis=1)
     assert cosine.min() > 0.999
     assert fast.fingerprint != embedder.fingerprint
+
+
+def test_a_book_is_cut_before_it_is_tokenised(monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = Embedder()
+    page = "the cat sat on the mat and looked at the dog. " * 60
+    seen: list[int] = []
+    real = embedder._model.preprocess
+
+    def preprocess(texts: list[str]) -> object:
+        seen.extend(map(len, texts))
+        return real(texts)
+
+    monkeypatch.setattr(embedder._model, "preprocess", preprocess)
+    whole, book = embedder.encode([page]), embedder.encode([page * 1000])
+    assert max(seen) == 32 * embedder.max_tokens
+    np.testing.assert_allclose(whole, book, atol=1e-6)

@@ -1,0 +1,139 @@
+"""curate beside what people use instead, each pair of lines in one run.
+
+python -m tests.benchmarks.peers [--pairs 100000] [--prompts 50000]
+semhash is compared where it is installed (pip install semhash).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+from sklearn.metrics import roc_auc_score
+
+from curate import read_pairs
+from curate.data.table import messages_text
+from curate.models.text.near_duplicates import nearly_repeats
+from curate.steps.context import Context, SilentProgress
+from curate.store.workspace import Workspace
+from scorers.lengths import Lengths
+from scorers.noise_score import NoiseScore
+from scorers.reward_margin import RewardMargin
+from tests.benchmarks.many_vectors import made
+from tests.benchmarks.scale import make, sentences
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Wall seconds of one run, and what it gave."""
+    started = time.perf_counter()
+    found = work()
+    return time.perf_counter() - started, found
+
+
+def label_issues(count: int, table: Table) -> None:
+    """Wrong labels: held-out scores here, cleanlab on scikit-learn's cross-validation there."""
+    from cleanlab.rank import get_label_quality_scores
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    pairs, features = made(count, Workspace())
+    index = features.index
+    reward = np.random.default_rng(0).standard_normal(features.vectors.shape[1])
+    difference = features.of("chosen") - features.of("rejected")
+    # Labels are drawn from the true margin: those against it are the ones to find.
+    against = difference @ reward < 0
+    context = Context(features_of=lambda: features)
+    ours, scores = timed(lambda: NoiseScore(style=False).score(pairs, context))
+    plain, margins = timed(lambda: RewardMargin().score(pairs, context))
+    side = np.random.default_rng(1).random(count) < 0.5
+    table_of = np.where(side[:, None], difference, -difference)
+
+    def theirs() -> np.ndarray:
+        model = LogisticRegression(max_iter=200)
+        labels = side.astype(int)
+        p = cross_val_predict(model, table_of, labels, cv=5, method="predict_proba", n_jobs=1)
+        return get_label_quality_scores(labels, p)
+
+    peer, quality = timed(theirs)
+    auc = [
+        roc_auc_score(against, scores["score"]),
+        roc_auc_score(against, -margins["margin"].to_numpy()),
+        roc_auc_score(against, -quality),
+    ]
+    assert len(index["chosen"]) == count
+    told = f"cleanlab, cross_val_predict of 5 folds: {peer:.1f} s (AUROC {auc[2]:.3f})"
+    for name, seconds, area in (
+        ("noise_score", ours, auc[0]),
+        ("reward_margin, 40 heads", plain, auc[1]),
+    ):
+        row = f"{name}, {count:,} pairs: {seconds:.1f} s (AUROC {area:.3f})"
+        table.add_row(row, told, f"{peer / seconds:.1f}")
+
+
+def lengths(count: int, table: Table) -> None:
+    """Characters and words of both answers: a scorer here, a script with datasets.map there."""
+    from datasets import Dataset
+    from datasets.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    rng, known = np.random.default_rng(0), sentences()
+    texts = [" ".join(known[i] for i in rng.integers(len(known), size=5)) for _ in range(2 * count)]
+    turn = pl.Series([[{"role": "assistant", "content": t, "more": None}] for t in texts])
+    frame = pl.DataFrame({"chosen": turn[:count], "rejected": turn[count:]})
+    frame = frame.with_columns(prompt=pl.col("chosen"))
+    ours, _ = timed(lambda: Lengths().score(frame, Context()))
+    data = Dataset.from_dict({"chosen": texts[:count], "rejected": texts[count:]})
+
+    def measure(row: dict[str, str]) -> dict[str, int]:
+        found = {f"{k}_chars": len(v) for k, v in row.items()}
+        return found | {f"{k}_words": len(v.split()) for k, v in row.items()}
+
+    peer, _ = timed(lambda: data.map(measure, load_from_cache_file=False))
+    table.add_row(
+        f"lengths, {count:,} pairs: {ours:.2f} s",
+        f"datasets.map: {peer:.1f} s",
+        f"{peer / ours:.0f}",
+    )
+
+
+def near_duplicates(count: int, table: Table) -> None:
+    """Near-duplicate prompts: MinHash here, semhash's embeddings there."""
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder, "d.parquet"), count)
+        frame = read_pairs(str(Path(folder, "d.parquet"))).frame
+    ours, _ = timed(lambda: nearly_repeats(frame, ("prompt",), 0.8, SilentProgress()))
+    told = f"near duplicates of {count:,} prompts: {ours:.1f} s"
+    if importlib.util.find_spec("semhash") is None:
+        table.add_row(told, "semhash: not installed", "")
+        return
+    from semhash import SemHash
+
+    texts = frame.select(t=messages_text("prompt"))["t"].to_list()
+    peer, _ = timed(lambda: SemHash.from_records(records=texts).self_deduplicate())
+    table.add_row(told, f"semhash: {peer:.1f} s", f"{peer / ours:.1f}")
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pairs", type=int, default=100_000)
+    parser.add_argument("--prompts", type=int, default=50_000)
+    given = parser.parse_args()
+    table = Table("curate", "instead", "times as fast")
+    label_issues(given.pairs, table)
+    lengths(given.pairs, table)
+    near_duplicates(given.prompts, table)
+    Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    main()
