@@ -1,0 +1,83 @@
+"""A Ray cluster of two nodes on this machine, one of which is lost in the middle of a run."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from curate import Pipeline
+from curate.pipeline.config import EngineConfig
+from curate.pipeline.engines.ray import RayEngine
+from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scoring import run_scorer
+from curate.sample import SAMPLE_DATA
+from curate.steps.context import Context
+from tests.curate.plugin import Slow
+from tests.helpers import numbered_pairs
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        yield made
+    finally:
+        ray.shutdown()
+        made.shutdown()
+
+
+def test_both_nodes_work_and_give_the_scores_of_this_machine(cluster: Any, tmp_path: Path) -> None:
+    cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    found = []
+    for engine in ("local", {"name": "ray", "address": cluster.address, "workers": 2}):
+        config = {
+            "input": {"path": str(SAMPLE_DATA), "limit": 300},
+            "embedder": {"name": "static"},
+            "engine": engine,
+            "store": None,
+            "scorers": [{"type": "lengths"}, {"type": "reward_margin", "repeats": 2}],
+        }
+        found.append(Pipeline(config).run().scores)
+    assert_frame_equal(*found, abs_tol=1e-5, rel_tol=1e-5)
+
+
+def test_a_node_that_is_lost_costs_its_blocks_and_no_more(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curate.pipeline.scoring.ROW_BATCH", 1)
+    other = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    lost: list[float] = []
+
+    def lose_one() -> None:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and len(list(tmp_path.glob("*.pid"))) < 2:
+            time.sleep(0.02)
+        cluster.remove_node(other, allow_graceful=False)
+        lost.append(time.monotonic())
+
+    loser = threading.Thread(target=lose_one)
+    loser.start()
+    engine = RayEngine(EngineConfig(name="ray", address=cluster.address, workers=2))
+    step = ScorerStep("slow", Slow(folder=str(tmp_path)))
+    scores, report = run_scorer(step, numbered_pairs(40), Context(), None, engine)
+    finished = time.monotonic()
+    loser.join()
+    assert lost
+    assert lost[0] < finished
+    assert scores["slow.characters"].to_list() == [len(f"good {i}") for i in range(40)]
+    assert report.facts == {"rows": 40}
