@@ -37,12 +37,17 @@ def route(
         Path | None,
         typer.Option(help="JSON of coefficients such as {'overlap=high': 0.4}."),
     ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(help="Annotator that is a model: learn gains where people voted too."),
+    ] = None,
     per_prompt: Annotated[int, typer.Option(min=1, help="Pairs of one prompt at most.")] = 1,
     kept_only: Annotated[bool, typer.Option(help="Leave out what filters dropped.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of the answers.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace earlier tasks.")] = False,
 ) -> None:
     """Choose the pairs that people should judge, and write tasks for an annotation tool."""
+    from curate.cli.progress import console_progress
     from curate.cli.show_results import show_routed
     from curate.people.draw import Sampling
     from curate.people.route import Choice
@@ -56,6 +61,8 @@ def route(
         )
     ((way, count),) = ways.items()
     drawn: dict[str, Sampling] = {"random": "random", "stratified": "stratified"}
+    if fit is not None and (gains is not None or way != "budget"):
+        raise CurateError("--fit goes with --budget and without --gains", where="--fit")
     choice = Choice(
         count,
         to,
@@ -65,8 +72,11 @@ def route(
         not kept_only,
         seed,
         drawn.get(way),
+        fit,
     )
-    show_routed(run_route(run, out, choice, overwrite))
+    with console_progress() as progress:
+        found = run_route(run, out, choice, overwrite, progress)
+    show_routed(found)
 
 
 def merge(

@@ -13,6 +13,7 @@ from curate.cli.console import out, show_warnings
 if TYPE_CHECKING:
     from curate.people.merge import Merged
     from curate.people.route import Routed
+    from curate.people.route_fit import RouteFit
     from curate.report.compare import Comparison
     from curate.store.prune import Held
     from curate.write.export import Exported
@@ -43,8 +44,19 @@ def show_routed(found: Routed) -> None:
     """What goes to people, and why."""
     told = ", ".join(found.columns) or "no score"
     out.print(Text(f"uncertainty by: {told}"))
+    if found.fit is not None:
+        _show_fit(found.fit)
     chosen = f"{len(found.pairs):,} of {found.candidates:,} pairs"
     out.print(Text(f"{chosen} for people: {found.folder}"), soft_wrap=True)
+
+
+def _show_fit(fit: RouteFit) -> None:
+    """What routing gives on held-out prompts beside other ways to spend the budget."""
+    table = Table("labels by", "accuracy on people's labels, unseen prompts", title_justify="left")
+    for name in ("all_model", "random", "routed", "oracle", "all_people"):
+        table.add_row(name.replace("_", " "), f"{fit.held_out[name]:.1%}")
+    out.print(table)
+    out.print(Text(f"features explain {fit.explained:.0%} of what mixtures of labels give"))
 
 
 def show_merged(found: Merged, folder: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,11 @@ import polars as pl
 from curate.data.hashes import content_keys
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
+from curate.models.embed.frame import embed_frame
+from curate.models.embed.settings import EmbedderConfig
 from curate.people.draw import SAMPLE, Sampling, draw
+from curate.people.judged import by_people, judged_by_both
+from curate.people.route_fit import RouteFit, fit_route
 from curate.people.signals import (
     FEATURES,
     binned,
@@ -25,9 +29,13 @@ from curate.people.signals import (
 from curate.people.tool import Tool
 from curate.people.tools import TOOLS
 from curate.report.run_view import load_view
+from curate.steps.context import Progress, SilentProgress
 from curate.write.run_files import RunFiles
 from curate.write.run_folder import staged
 from curate.write.shards import write_files, write_frame, write_json
+
+if TYPE_CHECKING:
+    from curate.steps.features import Features
 
 MARK = "route.json"
 
@@ -46,6 +54,8 @@ class Choice:
         seed: of the order in which the two answers are shown, and of a draw.
         sampling: draw pairs with known probabilities in place of the most urgent ones, for
             `curate audit --gold`.
+        fit: annotator that is a model: coefficients are learned where people voted too, and only
+            pairs without their votes are chosen.
     """
 
     budget: int
@@ -56,6 +66,7 @@ class Choice:
     include_dropped: bool = True
     seed: int = 0
     sampling: Sampling | None = None
+    fit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,15 +79,23 @@ class Routed:
             most urgent first.
         columns: score columns that told uncertainty.
         candidates: pairs that could have been chosen.
+        fit: what was learned, where it was asked for.
     """
 
     folder: Path
     pairs: pl.DataFrame
     columns: list[str]
     candidates: int
+    fit: RouteFit | None = None
 
 
-def route(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool = False) -> Routed:
+def route(
+    run_folder: str | Path,
+    folder: Path,
+    choice: Choice,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Routed:
     """Write tasks for the pairs of a run that are most worth a person's judgement.
 
     The priority is the mean of up to three ranks from 0 to 1: uncertainty, disagreement of
@@ -94,16 +113,41 @@ def route(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool 
         return _drawn(run_folder, folder, choice, overwrite)
     run = RunFiles(run_folder)
     pairs = run.all_pairs()
+    fit, free = None, pl.repeat(True, len(pairs), eager=True)
+    if choice.fit is not None:
+        embedder = EmbedderConfig.model_validate(run.manifest["config"].get("embedder") or {})
+        fit, free = _learned(pairs, choice, embedder, progress or SilentProgress())
+        choice = replace(choice, coefficients=fit.coefficients)
     told, used = priorities(pairs, run.scores(), choice)
-    candidates = pl.concat([pairs, told], how="horizontal")
+    if fit is not None and not choice.by:
+        told, used = told.with_columns(priority=rank_of(pl.col("gain"))), []
+    candidates = pl.concat([pairs, told], how="horizontal").filter(free)
     if not choice.include_dropped:
         candidates = candidates.filter(pl.col("drop_step").is_null())
     chosen = _most_urgent(candidates, choice)
     with staged(folder, overwrite, MARK) as stage:
         table = chosen.select("pair_id", *told.columns)
         facts = {"budget": choice.budget, "candidates": len(candidates), "uncertainty": used}
+        if fit is not None:
+            write_json(fit.coefficients, stage / "gains.json")
+            facts["fit"] = asdict(fit)
         _write(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
-    return Routed(folder, table, used, len(candidates))
+    return Routed(folder, table, used, len(candidates), fit)
+
+
+def _learned(
+    pairs: pl.DataFrame, choice: Choice, embedder: EmbedderConfig, progress: Progress
+) -> tuple[RouteFit, pl.Series]:
+    """Gains of features where both judged, and which pairs no person has judged."""
+    model = choice.fit or ""
+    free = ~by_people(pairs, model)
+
+    def embed(frame: pl.DataFrame) -> Features:
+        return embed_frame(frame, embedder, "auto", progress)[0]
+
+    judged = judged_by_both(pairs, model, binned(features(pairs)), embed)
+    share = min(choice.budget / max(int(free.sum()), 1), 1.0)
+    return fit_route(judged, share, choice.seed), free
 
 
 def _drawn(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool) -> Routed:

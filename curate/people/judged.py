@@ -1,0 +1,95 @@
+"""Pairs that both people and a model judged, out of a pair table with annotators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.data.hashes import content_keys, numbers_by_appearance
+from curate.errors import CurateError, suggestion
+from curate.people.route_fit import FEWEST, Judged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from curate.steps.features import Features
+
+_ITEM = ["prompt", "low", "high"]
+
+
+def by_people(pairs: pl.DataFrame, model: str) -> pl.Series:
+    """Whether a person voted on each pair's two answers, (pairs,).
+
+    Args:
+        pairs: the pair table; whoever is named as annotator and is not the model is a person.
+        model: the model's name among the annotators.
+
+    Raises:
+        CurateError: no pair has this annotator.
+    """
+    names = pairs["annotator"].drop_nulls().unique().sort().to_list()
+    if model not in names:
+        raise CurateError(
+            "no pair has this annotator",
+            where="--fit",
+            found=repr(model),
+            expected="the name under which the model's votes stand",
+            fix=suggestion(model, names) if names else "the pairs name no annotator",
+        )
+    person = pairs["annotator"].is_not_null() & (pairs["annotator"] != model)
+    keys = content_keys(pairs).with_columns(p=person.fill_null(False))
+    return keys.select(pl.col("p").any().over(_ITEM))["p"]
+
+
+def judged_by_both(
+    pairs: pl.DataFrame,
+    model: str,
+    bins: pl.DataFrame,
+    embed: Callable[[pl.DataFrame], Features],
+) -> Judged:
+    """The pairs of answers on which the model and most people voted, each once.
+
+    Args:
+        pairs: the pair table.
+        model: the model's name among the annotators.
+        bins: feature bins of each pair.
+        embed: gives the features of some of the pairs.
+
+    Raises:
+        CurateError: fewer than 200 pairs have both.
+    """
+    one = pl.col("chosen") == pl.col("low")
+    keys = content_keys(pairs).select(*_ITEM, one=one.cast(pl.Float64), tie=pairs["is_tie"])
+    votes = keys.with_columns(who=pairs["annotator"]).with_row_index("row")
+    counted = votes.filter(
+        ~pl.col("tie"), pl.col("who").is_not_null(), pl.col("low") != pl.col("high")
+    )
+    is_model = pl.col("who") == model
+    items = counted.group_by(_ITEM, maintain_order=True).agg(
+        row=pl.first("row"),
+        first=pl.col("one").first(),
+        people=pl.col("one").filter(~is_model).mean(),
+        model=pl.col("one").filter(is_model).mean(),
+    )
+    items = items.filter(pl.col("people") != 0.5, pl.col("model") != 0.5)
+    if len(items) < FEWEST:
+        raise CurateError(
+            "too few pairs were judged by both people and the model",
+            where="--fit",
+            found=f"{len(items):,} pairs of answers",
+            expected=f"{FEWEST} or more, with the names of who voted as annotators",
+        )
+    rows = items["row"].to_numpy()
+    features = embed(pairs[rows])
+    # The first answer is the lower one of the keys, whichever the row at hand prefers.
+    sign = np.where(items["first"].to_numpy() > 0.5, 1.0, -1.0).astype(np.float32)
+    difference = (features.of("chosen") - features.of("rejected")) * sign[:, None]
+    return Judged(
+        difference,
+        (items["people"] > 0.5).to_numpy(),
+        (items["model"] > 0.5).to_numpy(),
+        numbers_by_appearance(items["prompt"])[0],
+        bins[rows],
+    )

@@ -1,0 +1,193 @@
+"""Which pairs people should judge, learned where both people and a model have judged.
+
+Hybrid Preferences (Miranda et al. 2024, arXiv 2410.19133, section 3): draw mixtures of the two
+sources, train a reward model on each, regress its performance on how many pairs of each feature
+people judged, and route the pairs of greatest predicted gain. The reward models are linear heads on
+embeddings, all mixtures solved as one batch; performance is the mean probability of people's
+labels on held-out prompts (the paper trains large models and takes accuracy on RewardBench).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import torch
+from scipy.special import expit
+from sklearn.linear_model import RidgeCV
+
+from curate.models.heads.folds import group_folds
+from curate.models.heads.solved_heads import solve_heads
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MIXTURES, _RANDOM = 400, 20
+_TESTED, _L2 = 3, 10.0
+_PENALTIES = np.geomspace(1e-4, 1e2, 13)
+FEWEST = 200
+"""Pairs with both judgements below which nothing is fitted."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Pairs of answers that people and a model judged.
+
+    Attributes:
+        difference: (pairs, dim) features of the first answer minus those of the second.
+        people: (pairs,) whether people prefer the first.
+        model: (pairs,) whether the model does.
+        groups: (pairs,) number of each pair's prompt.
+        bins: feature bins of each pair; see `curate.people.signals.binned`.
+    """
+
+    difference: NDArray[np.float32]
+    people: NDArray[np.bool_]
+    model: NDArray[np.bool_]
+    groups: NDArray[np.int64]
+    bins: pl.DataFrame
+
+    def part(self, rows: NDArray[np.bool_]) -> Judged:
+        """Some of the pairs."""
+        return Judged(
+            self.difference[rows],
+            self.people[rows],
+            self.model[rows],
+            self.groups[rows],
+            self.bins.filter(pl.Series(rows)),
+        )
+
+
+@dataclass(frozen=True)
+class RouteFit:
+    """What was learned, and what it gives on held-out prompts.
+
+    Attributes:
+        coefficients: gain of each bin, such as `overlap=high`, for `curate route --gains`.
+        explained: share of the variance of performance over mixtures that bins explain,
+            cross-validated; about 0: routing by these features does nothing.
+        predicted: performance of the routed mixture by the regression.
+        held_out: accuracy on people's labels of unseen prompts, of heads on `all_model`,
+            `all_people`, `routed`, `random` (mean of 20 draws) at the same budget, and `oracle`
+            (pairs on which both differ come first).
+        budget: share of the pairs that people judge.
+    """
+
+    coefficients: dict[str, float]
+    explained: float
+    predicted: float
+    held_out: dict[str, float]
+    budget: float
+
+
+def fit_route(judged: Judged, budget: float, seed: int = 0) -> RouteFit:
+    """Learn gains on two thirds of the prompts, half of them held out; test on the last third.
+
+    Args:
+        judged: pairs with both judgements.
+        budget: share of the pairs that people can judge.
+        seed: of splits and mixtures.
+    """
+    fold = group_folds(judged.groups, _TESTED, seed)
+    fitted, test = judged.part(fold != 0), judged.part(fold == 0)
+    half = group_folds(fitted.groups, 2, seed + 1)
+    train, held_out = fitted.part(half == 0), fitted.part(half == 1)
+    rng = np.random.default_rng(seed)
+    names, design = _design(train.bins)
+    mixtures = _mixtures(design, rng)
+    shares = mixtures.T.astype(np.float64) @ design / len(design)
+    performance = _performance(_heads(train, mixtures), held_out)
+    model = RidgeCV(_PENALTIES).fit(shares, performance)
+    explained = float(RidgeCV(_PENALTIES, scoring="r2").fit(shares, performance).best_score_)
+    gains = design @ model.coef_
+    routed = _first(gains + 1e-9 * rng.random(len(gains)), budget)
+    tried = _tried(train, routed, budget, rng)
+    accuracy = _accuracy(_heads(train, np.stack(list(tried.values()), axis=1)), test)
+    found = dict(zip(tried, accuracy.tolist(), strict=True))
+    drawn = [found.pop(name) for name in list(found) if name.startswith("random")]
+    predicted = model.predict((routed.astype(np.float64) @ design / len(design))[None])[0]
+    return RouteFit(
+        {name: round(float(c), 6) for name, c in zip(names, model.coef_, strict=True)},
+        round(explained, 4),
+        round(float(predicted), 4),
+        {name: round(v, 4) for name, v in (found | {"random": float(np.mean(drawn))}).items()},
+        budget,
+    )
+
+
+def _design(bins: pl.DataFrame) -> tuple[list[str], NDArray[np.float64]]:
+    """Names and indicators of all bins, (pairs, bins)."""
+    columns = {
+        f"{name}={level}": (bins[name] == level).to_numpy()
+        for name in bins.columns
+        for level in sorted(bins[name].unique())
+    }
+    return list(columns), np.stack(list(columns.values()), axis=1).astype(np.float64)
+
+
+def _mixtures(design: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Whether people judge each pair in each mixture, (pairs, mixtures).
+
+    Each mixture prefers bins at random, so that shares of bins vary apart from each other: pairs
+    drawn one by one would give every bin the same share.
+    """
+    taste = rng.normal(size=(design.shape[1], _MIXTURES))
+    urge = design @ taste + rng.normal(size=(len(design), _MIXTURES))
+    share = rng.random(_MIXTURES)
+    limits = np.array([np.quantile(urge[:, k], 1.0 - share[k]) for k in range(_MIXTURES)])
+    return urge > limits
+
+
+def _heads(train: Judged, people: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Heads (dim, mixtures) that learn people's label where they judge, else the model's."""
+    size = np.sqrt(np.square(train.difference).sum(axis=1).mean()) or 1.0
+    scaled = train.difference / size
+    both = np.concatenate(
+        [np.where(label[:, None], scaled, -scaled) for label in (train.people, train.model)]
+    )
+    weights = torch.from_numpy(np.concatenate([people, ~people]))
+    chosen = torch.from_numpy(both.astype(np.float32))
+    found = solve_heads(chosen, torch.zeros_like(chosen), weights, _L2).double().numpy()
+    heads: NDArray[np.float64] = found / size
+    return heads
+
+
+def _margins(heads: NDArray[np.float64], held_out: Judged) -> NDArray[np.float64]:
+    """Margins of people's labels, (pairs, mixtures)."""
+    sign = np.where(held_out.people, 1.0, -1.0)[:, None]
+    margins: NDArray[np.float64] = sign * (held_out.difference.astype(np.float64) @ heads)
+    return margins
+
+
+def _performance(heads: NDArray[np.float64], held_out: Judged) -> NDArray[np.float64]:
+    """Mean probability of people's labels, (mixtures,): smoother than accuracy."""
+    found: NDArray[np.float64] = expit(_margins(heads, held_out)).mean(axis=0)
+    return found
+
+
+def _accuracy(heads: NDArray[np.float64], held_out: Judged) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = (_margins(heads, held_out) > 0).mean(axis=0)
+    return found
+
+
+def _first(urge: NDArray[np.float64], budget: float) -> NDArray[np.bool_]:
+    """The share `budget` of the pairs with the largest urge."""
+    rank = np.argsort(np.argsort(-urge, kind="stable"))
+    return rank < round(budget * len(urge))
+
+
+def _tried(
+    train: Judged, routed: NDArray[np.bool_], budget: float, rng: np.random.Generator
+) -> dict[str, NDArray[np.bool_]]:
+    """Mixtures that are compared: whom people judge."""
+    count = len(train.people)
+    differ = (train.people != train.model) + 0.5 * rng.random(count)
+    found = {
+        "all_model": np.zeros(count, dtype=bool),
+        "all_people": np.ones(count, dtype=bool),
+        "routed": routed,
+        "oracle": _first(differ, budget),
+    }
+    return found | {f"random {k}": _first(rng.random(count), budget) for k in range(_RANDOM)}

@@ -1,0 +1,115 @@
+"""Routing that learns, on annotators of which the model is wrong in a known region."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from curate import Pairs, Pipeline
+from curate.cli.app import app
+from curate.people.route_fit import Judged, fit_route
+from tests.helpers import pairs_of
+
+DIM = 12
+
+
+def judged(pairs: int = 4000, wrong: float = 0.85, seed: int = 0) -> Judged:
+    """Where the overlap is high the answers differ in features of their own, and the model errs."""
+    rng = np.random.default_rng(seed)
+    level = rng.choice(["low", "middle", "high"], pairs, p=[0.4, 0.4, 0.2])
+    other = rng.choice(["low", "middle", "high"], pairs)
+    region = level == "high"
+    difference = rng.normal(size=(pairs, DIM)).astype(np.float32)
+    difference[region, : DIM // 2] = 0.0
+    difference[~region, DIM // 2 :] = 0.0
+    reward = rng.normal(size=DIM)
+    people = difference @ reward + rng.logistic(size=pairs) > 0
+    flips = rng.random(pairs) < np.where(region, wrong, 0.05)
+    bins = pl.DataFrame({"overlap": level, "prompt_words": other})
+    return Judged(difference, people, people ^ flips, np.arange(pairs) // 2, bins)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_routing_gains_half_of_what_an_oracle_gains(seed: int) -> None:
+    found = fit_route(judged(seed=seed), 0.2, seed)
+    gains = found.coefficients
+    assert max(gains, key=lambda name: gains[name]) == "overlap=high"
+    h = found.held_out
+    assert h["routed"] - h["all_model"] >= 0.5 * (h["oracle"] - h["all_model"])
+    assert h["oracle"] - h["all_model"] > 0.05
+    assert h["routed"] > h["random"] + 0.02
+    assert found.explained > 0.5
+
+
+def test_where_the_model_errs_nowhere_in_particular_features_tell_little() -> None:
+    plain = judged(wrong=0.05, seed=3)
+    assert (plain.people != plain.model).mean() == pytest.approx(0.05, abs=0.02)
+    found = fit_route(plain, 0.2)
+    h = found.held_out
+    assert abs(h["routed"] - h["random"]) < 0.03
+    assert set(h) == {"all_model", "all_people", "routed", "random", "oracle"}
+
+
+def rows(count: int, seed: int = 0) -> list[dict[str, object]]:
+    """The model prefers what is longer; people do so but where both answers hold the same words."""
+    rng = np.random.default_rng(seed)
+    words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"]
+    out: list[dict[str, object]] = []
+    for i in range(count):
+        alike = rng.random() < 0.3
+        first = " ".join(rng.choice(words, 4))
+        second = f"{first} indeed" if alike else " ".join(rng.choice(words, 9))
+        long, short = f"{second} {i}", f"{first} {i}"
+        people_like_long = not alike
+        votes = [("gpt", long, short)]
+        if i < count * 0.7:
+            good, bad = (long, short) if people_like_long else (short, long)
+            votes.append((f"person {i % 5}", good, bad))
+        out += [
+            {"prompt": f"question {i}", "chosen": c, "rejected": r, "annotator": who}
+            for who, c, r in votes
+        ]
+    return out
+
+
+def finished(folder: Path, made: list[dict[str, object]]) -> Path:
+    config = {"embedder": {"name": "static"}, "scorers": [{"type": "lengths"}]}
+    result = Pipeline(config).run(Pairs(pairs_of(made)), output=folder)
+    assert result.folder is not None
+    return result.folder
+
+
+@pytest.mark.slow
+def test_the_command_learns_routes_and_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CURATE_CACHE", str(tmp_path / "store"))
+    run, out = finished(tmp_path / "run", rows(700)), tmp_path / "out"
+    words = ["route", str(run), "--fit", "gpt", "--budget", "40", "--to", "pairs", "-o", str(out)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "unseen prompts" in done.output
+    told = json.loads((out / "route.json").read_text())
+    assert told["candidates"] == 210
+    gains = json.loads((out / "gains.json").read_text())
+    assert gains == told["fit"]["coefficients"]
+    assert gains["overlap=high"] == max(v for k, v in gains.items() if k.startswith("overlap"))
+    routed = pl.read_parquet(out / "routed.parquet")
+    assert (routed["overlap_bin"] == "high").mean() > 0.8  # type: ignore[operator]
+
+
+def test_what_cannot_be_fitted_is_told(tmp_path: Path) -> None:
+    run = finished(tmp_path / "run", rows(20))
+    for extra, why in (
+        (["--fit", "gtp", "--budget", "5"], "did you mean 'gpt'"),
+        (["--fit", "gpt", "--budget", "5"], "too few pairs"),
+        (["--fit", "gpt", "--random", "5"], "goes with --budget"),
+    ):
+        done = CliRunner().invoke(app, ["route", str(run), "-o", str(tmp_path / "o"), *extra])
+        assert done.exit_code != 0
+        assert why in str(done.exception)
