@@ -13,7 +13,7 @@ from curate.data.table import batches
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-EXACT_BELOW = 100_000
+EXACT_BELOW = 40_000
 """Rows from which on the search is approximate."""
 RECALL = 0.95
 """Share of true neighbours that an approximate search must find on the sample."""
