@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
-from curate import Context, read_pairs
+from curate import Context, Pairs, Pipeline, read_pairs
 from scorers.abstains import Abstains
 from scorers.citations import Citations
 from scorers.grounding import Grounding
+from scorers.semantic_grounding import SemanticGrounding
 from tests.helpers import numbered_pairs, pairs_of
 
 PARIS = "Paris is the capital of France and lies on the river Seine."
@@ -128,3 +130,38 @@ def test_documents_are_read_from_rows_and_scored_in_a_run() -> None:
     assert found["grounding.margin"].to_list() == [0.5, 1.0]
     assert found["citations.status"].to_list() == ["no citations", "no citations"]
     assert found["abstains.chosen"].to_list() == [False, False]
+
+
+def nearness(texts: list[str]) -> np.ndarray:
+    """Vectors by hand: Paris, Tokyo, and the rest."""
+    table = {"Paris": [1.0, 0.0, 0.0], "Tokyo": [0.0, 1.0, 0.0], "Elephants": [0.0, 0.0, 1.0]}
+    found = [next((v for k, v in table.items() if k in t), [0.6, 0.8, 0.0]) for t in texts]
+    return np.array(found, dtype=np.float32)
+
+
+def test_sentences_are_compared_with_the_nearest_of_any_source() -> None:
+    pairs = pl.concat(
+        [with_documents([TOKYO, PARIS], GOOD, HALF), numbered_pairs(1).with_columns(
+            documents=pl.lit(None, dtype=pl.String))], how="diagonal",
+    )  # fmt: skip
+    context = Context(embed=nearness)
+    found = SemanticGrounding().score(pairs, context)
+    # Two sentences of GOOD: one on Paris (1.0), one by another name (0.8, nearest to Tokyo).
+    assert found["chosen"][0] == pytest.approx(0.9)
+    assert found["rejected"][0] == pytest.approx(0.5)
+    assert found["margin"][0] == pytest.approx(0.4)
+    assert (found["weakest"][0], found["source"][0]) == ("It is the capital of France", 1)
+    assert found["status"].to_list() == ["ok", "no sources"]
+    blocks = SemanticGrounding().score(pl.concat([pairs] * 300), context)
+    assert blocks[:2].equals(found)
+    assert blocks["margin"].null_count() == 300
+
+
+@pytest.mark.slow
+def test_paraphrases_are_seen_where_words_are_not_shared() -> None:
+    source = ["The feline was resting upon the rug all afternoon."]
+    pairs = with_documents(source, "A cat lay on the carpet.", "Shares of banks fell sharply.")
+    assert grounded(pairs)["margin"] == 0.0
+    config = {"embedder": {"name": "minilm"}, "scorers": [{"type": "semantic_grounding"}]}
+    scores = Pipeline(config).run(Pairs(pairs)).scores
+    assert scores["semantic_grounding.margin"][0] > 0.3
