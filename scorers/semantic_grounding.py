@@ -27,7 +27,7 @@ _ROWS = 512
 class SemanticGrounding(Scorer[Parameters]):
     """Mean over an answer's sentences of the largest cosine with a sentence of any source.
 
-    It sees paraphrases, which `grounding` takes for unsupported, by the sentence embedder of the run:
+    It sees paraphrases, which `grounding` takes for unsupported, by the sentence embedder:
     a denial lies as near as what it denies. Use both. Sources are those of `grounding`.
     """
 

@@ -1,0 +1,117 @@
+"""Texts with a class and the votes of several annotators, as preferences between texts (P2C)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import orjson
+import polars as pl
+
+from curate.data.extra_column import extra_with
+from curate.read.formats.base import (
+    ERROR,
+    EXTRA,
+    ROW,
+    Format,
+    RowSample,
+    as_turn,
+    has_columns,
+    list_the_rest,
+)
+
+_VOTES = ("annotations", "votes", "annotator_labels")
+_KEYS = ("label", "vote", "value", "class")
+"""Where an annotation that is an object says its label."""
+_NO_VOTES = "the votes are no list of labels, and no counts by label"
+_ALONE = "no other text of this class has another agreement"
+
+
+class Annotations(Format):
+    """`text`, a `label`, and votes: a list of labels or of objects with one, or counts by label.
+
+    Texts of one class are put in the order of their hashes, and each is paired with the next: the
+    one on whose class more annotators agree is preferred (the extractive preference of Prefer to
+    Classify, arXiv 2306.04925, which pairs texts of a class at random in each batch). Without a
+    `label` the most voted class counts, of several the first by name. The prompt names the class;
+    `strength` is the difference of the agreements, `extra` holds both. For the paper's generative
+    preferences let `judge` say which text fits the class better.
+    """
+
+    name = "annotations"
+    summary = "classification (P2C): text, label, votes; asked for by name, never found by itself"
+    text_columns = ("text",)
+    value_columns = ("label",)
+    json_columns = _VOTES
+    whole = True
+    # A set for classification is no preference set: whoever wants one from it says so.
+    priority = -1
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether texts have votes."""
+        return has_columns(rows, "text") and any(has_columns(rows, name) for name in _VOTES)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Each text with the next one of its class, where they differ in agreement."""
+        counted = [_counts(row) for row in rows.select(_VOTES).iter_rows()]
+        labels = rows["label"].cast(pl.String).to_list()
+        classes = [given or _most(votes) for given, votes in zip(labels, counted, strict=True)]
+        agreement = [
+            None if not votes or c is None else votes[c] / votes.total()
+            for c, votes in zip(classes, counted, strict=True)
+        ]
+        rows = rows.with_columns(
+            pl.Series("_class", classes, dtype=pl.String),
+            pl.Series("_agreed", agreement, dtype=pl.Float64),
+            EXTRA,
+        ).drop(_VOTES)
+        odd = rows.filter(pl.col("_agreed").is_null())
+        errors = odd.select(ROW, pl.lit(_NO_VOTES).alias(ERROR))
+        sound = rows.filter(pl.col("_agreed").is_not_null())
+        order = sound.sort("_class", pl.col("text").hash(), ROW)
+        other = order.with_columns(
+            pl.col("text", "_agreed", ROW).shift(-1).over("_class").name.prefix("other_")
+        )
+        made = _pairs(other.filter(pl.col("_agreed") != pl.col("other__agreed")))
+        used = pl.concat([made.select(ROW), made.select(pl.col("_other").alias(ROW))])
+        found = list_the_rest(made.drop("_other"), sound, used, _ALONE)
+        return pl.concat([found, errors], how="diagonal")
+
+
+def _counts(row: tuple[str | None, ...]) -> Counter[str]:
+    """Votes by label of the first column that holds any."""
+    text = next((value for value in row if value not in (None, "null")), None)
+    found: Any = None if text is None else orjson.loads(text)
+    if isinstance(found, dict):
+        numbers = {str(k): v for k, v in found.items() if isinstance(v, int) and v > 0}
+        return Counter(numbers)
+    listed = found if isinstance(found, list) else []
+    return Counter(label for label in map(_label, listed) if label is not None)
+
+
+def _label(vote: Any) -> str | None:
+    if isinstance(vote, dict):
+        vote = next((vote[key] for key in _KEYS if vote.get(key) is not None), None)
+    return None if vote is None or isinstance(vote, (dict, list)) else str(vote)
+
+
+def _most(votes: Counter[str]) -> str | None:
+    return min(votes, key=lambda label: (-votes[label], label)) if votes else None
+
+
+def _pairs(both: pl.DataFrame) -> pl.DataFrame:
+    first = pl.col("_agreed") > pl.col("other__agreed")
+    high, low = (pl.max_horizontal, pl.min_horizontal)
+    agreed = ("_agreed", "other__agreed")
+    extra = extra_with(EXTRA, "chosen_agreement", high(*agreed).cast(pl.String))
+    both = both.with_columns(extra)
+    both = both.with_columns(extra_with(EXTRA, "rejected_agreement", low(*agreed).cast(pl.String)))
+    return both.select(
+        ROW,
+        EXTRA,
+        _other=pl.col(f"other_{ROW}"),
+        prompt=as_turn(pl.format("Which text is a clearer example of '{}'?", "_class"), "user"),
+        chosen=as_turn(pl.when(first).then("text").otherwise("other_text"), "assistant"),
+        rejected=as_turn(pl.when(first).then("other_text").otherwise("text"), "assistant"),
+        strength=high(*agreed) - low(*agreed),
+    )
