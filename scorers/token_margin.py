@@ -58,10 +58,6 @@ class TokenMargin(Scorer[TokenMarginParams]):
 
     def columns(self) -> tuple[Column, ...]:
         """Concentration has no direction: see it on your data."""
-        shaded = (
-            Column("chosen_tokens", "JSON of [text, contribution] of the preferred answer", "text"),
-            Column("rejected_tokens", "the same of the other answer", "text"),
-        )
         return (
             Column("margin", "sum of all contributions: the DPO margin", unit="nats"),
             Column("top_share", "share of sum |c| that the decisive tokens carry", unit="0 to 1"),
@@ -76,7 +72,12 @@ class TokenMargin(Scorer[TokenMarginParams]):
                 "chosen_mask", "JSON of 0 and 1: decisive tokens of the preferred answer", "text"
             ),
             Column("rejected_mask", "the same of the other answer", "text"),
-            *(shaded if self.params.tokens else ()),
+            Column(
+                "chosen_tokens",
+                "JSON of [text, contribution] of the preferred answer, with `tokens: true`",
+                "text",
+            ),
+            Column("rejected_tokens", "the same of the other answer", "text"),
             STATUS,
         )
 
@@ -100,6 +101,8 @@ class TokenMargin(Scorer[TokenMarginParams]):
         frame = frame.with_columns(
             **_masks(decisive, texts, lengths), status=_status(texts, problem, parts)
         )
+        nothing = pl.lit(None, dtype=pl.String)
+        frame = frame.with_columns(chosen_tokens=nothing, rejected_tokens=nothing)
         if p.tokens:
             words = language_model(context, p.policy).encoder.words
             frame = frame.with_columns(**_shaded(parts, texts, policy, lengths, words))
