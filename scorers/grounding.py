@@ -7,9 +7,8 @@ from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.text.sentences import coverage, sentences
-from curate.models.text.sources import NO_SOURCES, source_status, sources
-
-NO_SENTENCES = "no sentences"
+from curate.models.text.sources import NO_SOURCES, sources
+from curate.models.text.supported import NO_SENTENCES, best_by, of_both_answers
 
 
 class GroundingParams(Parameters):
@@ -54,27 +53,9 @@ class Grounding(Scorer[GroundingParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Shares of all pairs."""
         known = sources(pairs)
-        rows = pl.DataFrame({"row": pl.int_range(len(pairs), dtype=pl.Int64, eager=True)})
-        for side in ("chosen", "rejected"):
-            best = _best(coverage(sentences(pairs, side), known))
-            share = (pl.col("covered") >= self.params.covered).mean()
-            found = best.group_by("row").agg(share.alias(side))
-            if side == "chosen":
-                weakest = best.sort("covered", "number").group_by("row", maintain_order=True)
-                worst = weakest.agg(pl.col("sentence").first().alias("weakest"), pl.first("source"))
-                found = found.join(worst, on="row")
-            rows = rows.join(found, on="row", how="left", maintain_order="left")
-        return rows.select(
-            margin=pl.col("chosen") - pl.col("rejected"),
-            chosen="chosen",
-            rejected="rejected",
-            weakest="weakest",
-            source="source",
-            status=source_status(known, rows, NO_SENTENCES),
-        )
 
+        def best(side: str) -> pl.DataFrame:
+            return best_by(coverage(sentences(pairs, side), known), "covered")
 
-def _best(covered: pl.DataFrame) -> pl.DataFrame:
-    """Each sentence with the source that covers it best."""
-    order = covered.sort("number", "covered", "source", descending=[False, True, False])
-    return order.unique("number", keep="first", maintain_order=True)
+        share = (pl.col("covered") >= self.params.covered).mean()
+        return of_both_answers(len(pairs), known, best, "covered", share)

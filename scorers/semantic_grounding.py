@@ -12,14 +12,14 @@ from curate.data.hashes import numbers_by_appearance
 from curate.data.table import batches
 from curate.models.text.answer_counts import SENTENCE
 from curate.models.text.sentences import sentences
-from curate.models.text.sources import NO_SOURCES, source_status, sources
+from curate.models.text.sources import NO_SOURCES, sources
+from curate.models.text.supported import NO_SENTENCES, best_by, of_both_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-NO_SENTENCES = "no sentences"
 _ROWS = 512
 """Pairs whose sentences are held together."""
 
@@ -59,27 +59,21 @@ class SemanticGrounding(Scorer[Parameters]):
             for rows in batches(len(pairs), _ROWS) or [slice(0, 0)]:
                 parts.append(_scored(pairs[rows], context.embed))
                 task.advance(rows.stop - rows.start)
-        return pl.concat(parts).select([c.name for c in self.columns()])
+        return pl.concat(parts)
 
 
 def _scored(pairs: pl.DataFrame, embed: Callable[[list[str]], NDArray[np.float32]]) -> pl.DataFrame:
     known = sources(pairs)
     held = known.select("row", "source", part=pl.col("text").str.extract_all(SENTENCE))
     held = held.explode("part").drop_nulls("part")
-    rows = pl.DataFrame({"row": pl.int_range(len(pairs), dtype=pl.Int64, eager=True)})
-    for side in ("chosen", "rejected"):
-        best = _best(sentences(pairs, side), held, embed)
-        found = best.group_by("row").agg(pl.col("cosine").mean().alias(side))
-        if side == "chosen":
-            weakest = best.sort("cosine", "number").group_by("row", maintain_order=True)
-            worst = weakest.agg(pl.col("sentence").first().alias("weakest"), pl.first("source"))
-            found = found.join(worst, on="row")
-        rows = rows.join(found, on="row", how="left", maintain_order="left")
-    rows = rows.with_columns(margin=pl.col("chosen") - pl.col("rejected"))
-    return rows.with_columns(status=source_status(known, rows, NO_SENTENCES))
+
+    def best(side: str) -> pl.DataFrame:
+        return _nearest(sentences(pairs, side), held, embed)
+
+    return of_both_answers(len(pairs), known, best, "cosine", pl.col("cosine").mean())
 
 
-def _best(
+def _nearest(
     said: pl.DataFrame, held: pl.DataFrame, embed: Callable[[list[str]], NDArray[np.float32]]
 ) -> pl.DataFrame:
     """Each sentence with the source sentence of its pair that lies nearest."""
@@ -91,7 +85,4 @@ def _best(
     vectors = embed(texts[first].to_list())
     own, other = numbers[: len(both)], numbers[len(both) :]
     cosine = np.einsum("nd,nd->n", vectors[own], vectors[other]).astype(np.float64)
-    order = both.with_columns(cosine=pl.Series(cosine)).sort(
-        "number", "cosine", "source", descending=[False, True, False]
-    )
-    return order.unique("number", keep="first", maintain_order=True)
+    return best_by(both.with_columns(cosine=pl.Series(cosine)), "cosine")
