@@ -37,9 +37,9 @@ class BeeS(Filter[BeeSParams]):
     """Bayesian aggregation of margins into the probability that the label is right.
 
     Sources that are independent given the truth multiply their odds: P = prod p_i / (prod p_i +
-    prod (1 - p_i)). The pairs of largest P are kept: the paper's margin maximisation. Deviation:
-    the paper maps a margin to p_i linearly between two clips; here p_i is the sigmoid of the margin
-    over its root mean square, so that no source counts for more because its unit is smaller.
+    prod (1 - p_i)). The pairs of largest P are kept: the paper's margin maximisation. The map from
+    a margin to p_i is ours: the sigmoid of the margin over its root mean square, so that no source
+    counts for more because its unit is smaller.
     """
 
     name = "bees"
