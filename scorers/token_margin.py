@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import Column, Context, Parameters, Scorer
+from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.lm.answers import OK, STATUS, language_model
 from curate.models.lm.conversations import conversations
 from curate.models.lm.token_values import TokenLogprobs, token_logprobs
@@ -59,7 +59,7 @@ class TokenMargin(Scorer[TokenMarginParams]):
     def columns(self) -> tuple[Column, ...]:
         """Concentration has no direction: see it on your data."""
         return (
-            Column("margin", "sum of all contributions: the DPO margin", unit="nats"),
+            Column("margin", "sum of all contributions: the DPO margin", "float", HIGHER, "nats"),
             Column("top_share", "share of sum |c| that the decisive tokens carry", unit="0 to 1"),
             Column("entropy", "entropy of |c| over log(tokens): 1 where flat", unit="0 to 1"),
             Column("gini", "Gini coefficient of |c|: 0 where flat", unit="0 to 1"),
