@@ -86,6 +86,9 @@ class Scorer(Step[P], ABC):
     needs_embeddings: bool = False
     reads_texts: bool = True
     """Whether `score` looks at prompts and answers, and not at their features alone."""
+    reads_media: ClassVar[bool] = False
+    """Whether a table scorer looks at images, videos or audios: these do not travel, so that it
+    runs in the process that was started."""
     stored: bool = False
     """Whether scores depend on nothing but pairs, parameters, seed and embeddings, and are worth
     keeping for the next run: those of a table scorer as a whole, of a row scorer row by row."""

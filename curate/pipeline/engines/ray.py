@@ -91,7 +91,9 @@ class RayEngine:
 
     def expect(self, steps: list[ScorerStep]) -> None:
         """These table scorers run side by side once the first of them is asked for."""
-        self._expected = [step for step in steps if step.scorer.scope == "table"]
+        self._expected = [
+            s for s in steps if s.scorer.scope == "table" and not s.scorer.reads_media
+        ]
 
     def rows(
         self, step: ScorerStep, frames: Iterator[pl.DataFrame], context: Context
@@ -112,7 +114,9 @@ class RayEngine:
             yield frame.drop(TOLD)
 
     def table(self, step: ScorerStep, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """By a task, which gets features and pair table block by block."""
+        """By a task, which gets features and pair table block by block; media do not travel."""
+        if step.scorer.reads_media:
+            return step.scorer.score(pairs, context)
         embedded = step.scorer.needs_embeddings
         if self._inputs is None or (embedded and not self._inputs.arrays):
             embedded |= any(other.scorer.needs_embeddings for other in self._expected)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from polars.testing import assert_frame_equal
 
-from curate import CurateError, Pipeline
+from curate import CurateError, Pairs, Pipeline
 from curate.pipeline.config import EngineConfig, parse_config
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.plan import ScorerStep
@@ -22,6 +22,7 @@ from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context
 from tests.curate.plugin import Slow
 from tests.helpers import numbered_pairs
+from tests.scorers.test_media_health import picture, with_images
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -121,6 +122,13 @@ def test_a_worker_that_is_killed_costs_its_block_and_no_more(
     assert scores["slow.characters"].to_list() == [len(f"good {i}") for i in range(40)]
     assert report.facts == {"rows": 40}
     assert len({path.stem for path in tmp_path.glob("*.pid")} - {str(killed[0])}) >= 2
+
+
+def test_images_are_looked_at_where_they_are(cluster: None) -> None:
+    pairs = with_images([{"bytes": picture()}], [{"bytes": b"no picture"}])
+    config = {"engine": {"name": "ray", "workers": 1}, "store": None}
+    scores = Pipeline(config | {"scorers": [{"type": "media_health"}]}).run(Pairs(pairs)).scores
+    assert scores["media_health.status"].to_list() == ["ok", "no image"]
 
 
 def test_a_mistake_that_a_worker_meets_is_told_as_here(cluster: None, tmp_path: Path) -> None:
