@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +17,9 @@ from curate import (
     Filter,
     FilterResult,
     MissingParams,
-    best_first,
     check_readable,
 )
+from curate.steps.selection import keep_best
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,18 +70,8 @@ class BeeS(Filter[BeeSParams]):
             axis=1,
         )
         probability = pl.Series("probability", aggregated(values)).fill_nan(None)
-        ranks = best_first(probability, "max")
-        scored = len(ranks) - ranks.null_count()
-        wanted = round(p.keep * scored)
-        judged = pl.DataFrame({"rank": ranks}).select(
-            keep=(pl.col("rank") <= wanted).fill_null(p.missing == "keep"),
-            reason=pl.when(pl.col("rank").is_null())
-            .then(pl.lit("a margin is missing"))
-            .otherwise(
-                pl.format("rank {} of {} by BeeS, {} kept", "rank", pl.lit(scored), pl.lit(wanted))
-            ),
-        )
-        return FilterResult(judged["keep"], judged["reason"], probability.to_frame())
+        verdict = keep_best(probability, p.keep, "max", p.missing, "BeeS", "a margin is missing")
+        return replace(verdict, added=probability.to_frame())
 
 
 def aggregated(margins: NDArray[np.float64]) -> NDArray[np.float64]:

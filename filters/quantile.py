@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import Context, Filter, FilterResult, MissingParams, Prefer, best_first, check_readable
+from curate import Context, Filter, FilterResult, MissingParams, Prefer, check_readable
+from curate.steps.selection import keep_best
 
 
 class QuantileParams(MissingParams):
@@ -32,23 +33,6 @@ class Quantile(Filter[QuantileParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep the best."""
         p = self.params
-        ranks = best_first(check_readable(pairs[p.column], self.name), p.prefer)
-        scored = len(ranks) - ranks.null_count()
-        wanted = round(p.keep * scored)
-        frame = pl.DataFrame({"rank": ranks})
-        judged = frame.select(
-            keep=(pl.col("rank") <= wanted).fill_null(p.missing == "keep"),
-            reason=pl.when(pl.col("rank").is_null())
-            .then(pl.lit(f"{p.column} is missing"))
-            .otherwise(
-                pl.format(
-                    "rank {} of {} by {} ({}), {} kept",
-                    "rank",
-                    pl.lit(scored),
-                    pl.lit(p.column),
-                    pl.lit(p.prefer),
-                    pl.lit(wanted),
-                )
-            ),
-        )
-        return FilterResult(judged["keep"], judged["reason"])
+        values = check_readable(pairs[p.column], self.name)
+        by = f"{p.column} ({p.prefer})"
+        return keep_best(values, p.keep, p.prefer, p.missing, by, f"{p.column} is missing")

@@ -68,7 +68,7 @@ class Complaint:
     @property
     def said(self) -> str:
         """What the user said of the answer."""
-        return str(self.conversation.turns[self.turn]["content"])
+        return text_of(self.conversation.turns[self.turn])
 
 
 @dataclass
@@ -84,18 +84,35 @@ class Feedback:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def by_patterns(patterns: Patterns | None = None) -> Judge:
-    """A judge by patterns; default those that come with curate."""
+def judged_by(tell: Callable[[list[tuple[str, str]]], list[Signal | None]]) -> Judge:
+    """A judge that is told each answer and what the user said next.
+
+    Args:
+        tell: gives the signal of each (answer, turn).
+    """
 
     def judge(conversations: Sequence[Conversation]) -> list[dict[int, Signal | None]]:
         places = [(n, t) for n, c in enumerate(conversations) for t in c.feedback_turns()]
-        texts = [str(conversations[n].turns[t]["content"]) for n, t in places]
+        shown = [
+            (text_of(conversations[n].turns[t - 1]), text_of(conversations[n].turns[t]))
+            for n, t in places
+        ]
         found: list[dict[int, Signal | None]] = [{} for _ in conversations]
-        for (number, turn), signal in zip(places, signals(texts, patterns), strict=True):
+        for (number, turn), signal in zip(places, tell(shown), strict=True):
             found[number][turn] = signal
         return found
 
     return judge
+
+
+def by_patterns(patterns: Patterns | None = None) -> Judge:
+    """A judge by patterns; default those that come with curate."""
+    return judged_by(lambda shown: signals([said for _, said in shown], patterns))
+
+
+def text_of(turn: Turn) -> str:
+    """The text of a message; of one without it, nothing."""
+    return turn["content"] or ""
 
 
 def feedback_pairs(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,7 @@ from curate.data.checksums import file_digest
 from curate.data.hashes import row_keys
 from curate.data.row_parts import MEDIA_PARTS
 from curate.data.table import fingerprint
-from curate.pipeline.score_cache import WORTH, code_digest
+from curate.pipeline.score_cache import WORTH, code_digest, digest_of
 from curate.read.input import InputConfig
 from curate.read.pairs import Pairs, collect_pairs, place_of, stream_pairs
 from curate.store.workspace import Workspace, mapped
@@ -60,9 +58,7 @@ def input_key(settings: InputConfig, sources: list[Source]) -> str | None:
     if any(file is None for file in files):
         return None
     found = {str(file): file_digest(file).hex() for file in dict.fromkeys(files) if file}
-    parts = [settings.model_dump(mode="json"), found, notes, code_digest(), versions()]
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    return digest_of([settings.model_dump(mode="json"), found, notes, code_digest(), versions()])
 
 
 def _worth_keeping(pairs: Pairs, places: dict[str, Path]) -> bool:

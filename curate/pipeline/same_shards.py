@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,9 @@ from curate.data.hashes import row_keys
 from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.result import Result
-from curate.pipeline.score_cache import code_digest
+from curate.pipeline.score_cache import code_digest, digest_of
 from curate.read.pairs import Pairs
+from curate.store.kept_files import link_or_copy
 from curate.versions import versions
 from curate.write.contents import Contents
 from curate.write.manifest import MANIFEST
@@ -36,16 +34,16 @@ def shards_key(config: PipelineConfig, result: Result, pairs: Pairs) -> str | No
         kept = kept.select("pair_id", *(c for c in kept.columns if c not in PAIR_COLUMNS))
     dropped = result.dropped.select("pair_id", DROP_STEP, DROP_REASON)
     tables = [pairs.row_keys, row_keys(kept), row_keys(dropped)]
-    parts = [
-        *(blake2b(table.tobytes()).hexdigest() for table in tables),
-        kept.columns,
-        config.output.model_dump(mode="json"),
-        config.seed,
-        code_digest(),
-        versions(),
-    ]
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    return digest_of(
+        [
+            *(blake2b(table.tobytes()).hexdigest() for table in tables),
+            kept.columns,
+            config.output.model_dump(mode="json"),
+            config.seed,
+            code_digest(),
+            versions(),
+        ]
+    )
 
 
 def take_shards(old: Path, stage: Path, key: str | None) -> list[dict[str, Any]] | None:
@@ -69,9 +67,6 @@ def take_shards(old: Path, stage: Path, key: str | None) -> list[dict[str, Any]]
         return None
     for name in names:
         (stage / name).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(old / name, stage / name)
-        except OSError:  # a disk without links
-            shutil.copyfile(old / name, stage / name)
+        link_or_copy(old / name, stage / name)
     shards: list[dict[str, Any]] = output["kept"]
     return shards

@@ -102,8 +102,7 @@ class ScoreCache:
             if self._identity is None:
                 return None
             parts = [*parts, self._identity]
-        text = json.dumps([*parts, *self._basis], sort_keys=True, default=str)
-        return f"scores/{blake2b(text.encode(), digest_size=16).hexdigest()}"
+        return f"scores/{digest_of([*parts, *self._basis])}"
 
     def get(
         self, key: str | None, context: Context, *, rows_as_pairs: bool = True
@@ -156,6 +155,12 @@ def embedder_identity(config: PipelineConfig) -> str | None:
     if config.embedder.pooling == "last_token":
         own |= config.inference.model_dump(mode="json")
     return f"{files} {json.dumps(own, sort_keys=True)}"
+
+
+def digest_of(parts: list[Any]) -> str:
+    """One hash of all that something depends on."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 @cache

@@ -10,8 +10,6 @@ import polars as pl
 from curate.data.hashes import prompt_keys
 from curate.read.pairs import Pairs
 
-_HASH = "__prompt_hash__"
-
 
 def sample_prompts(parts: Iterator[Pairs], most: int, seed: int = 0) -> tuple[Pairs, str | None]:
     """The pairs of as many prompts as make at most `most` pairs, in the order of reading.
@@ -31,21 +29,18 @@ def sample_prompts(parts: Iterator[Pairs], most: int, seed: int = 0) -> tuple[Pa
     """
     held: list[Pairs] = []
     hashes: list[pl.Series] = []
-    total = inside = 0
+    total = 0
     limit: int | None = None
     for part in parts:
         total += len(part)
-        own = prompt_keys(part.frame).hash(seed)
         held.append(part)
-        hashes.append(own)
+        hashes.append(prompt_keys(part.frame).hash(seed))
         if limit is not None:
             _cut(held, hashes, limit, last=True)
-        inside = sum(map(len, held))
-        if inside > 2 * most:
+        if sum(map(len, held)) > 2 * most:
             limit = _limit(pl.concat(hashes), most)
             _cut(held, hashes, limit)
-            inside = sum(map(len, held))
-    if inside > most:
+    if sum(map(len, held)) > most:
         limit = _limit(pl.concat(hashes), most)
         _cut(held, hashes, limit)
     found = _joined(held)

@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from curate.errors import CurateError
-from curate.steps.contracts import Parameters
+from curate.steps.contracts import FilterResult, Parameters
 
 Prefer = Literal["max", "min"]
 Missing = Literal["drop", "keep"]
@@ -37,3 +37,27 @@ def check_readable(column: pl.Series, step: str) -> pl.Series:
 def best_first(values: pl.Series, prefer: Prefer) -> pl.Series:
     """Rank of each value, 1 for the best; equal values keep the pairs' order; null if missing."""
     return values.rank("ordinal", descending=prefer == "max")
+
+
+def keep_best(
+    values: pl.Series, keep: float, prefer: Prefer, missing: Missing, by: str, lacking: str
+) -> FilterResult:
+    """Keeps round(keep n) of the n values that are there; equal values in the order of the pairs.
+
+    Args:
+        values: (pairs,).
+        keep: share.
+        prefer: whether large or small values are kept.
+        missing: what to do with a pair without a value.
+        by: what reasons say the rank is by.
+        lacking: the reason of a pair without a value.
+    """
+    ranks = best_first(values, prefer)
+    scored = len(ranks) - ranks.null_count()
+    wanted = round(keep * scored)
+    ranked = pl.format("rank {} of {} by {}, {} kept", "rank", *map(pl.lit, (scored, by, wanted)))
+    told = pl.when(pl.col("rank").is_null()).then(pl.lit(lacking)).otherwise(ranked)
+    judged = pl.DataFrame({"rank": ranks}).select(
+        keep=(pl.col("rank") <= wanted).fill_null(missing == "keep"), reason=told
+    )
+    return FilterResult(judged["keep"], judged["reason"])

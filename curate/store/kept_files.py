@@ -77,10 +77,7 @@ class KeptFiles:
         """A second name for the file where the disk is the same, else a copy; in one step."""
         half = target.with_name(f"{target.name}.{os.getpid()}.tmp")
         half.unlink(missing_ok=True)
-        try:
-            os.link(path, half)
-        except OSError:  # another disk, or one without links
-            shutil.copyfile(path, half)
+        link_or_copy(path, half)
         half.replace(target)
 
     @staticmethod
@@ -88,6 +85,14 @@ class KeptFiles:
         size: int = facts[_SIZE]
         wanted: str = facts[_DIGEST]
         return path.stat().st_size == size and file_digest(path).hex() == wanted
+
+
+def link_or_copy(path: Path, target: Path) -> None:
+    """A second name for a file where the disk is the same and has links, else a copy."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
 
 
 def _used(path: Path) -> None:
