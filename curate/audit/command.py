@@ -67,7 +67,7 @@ def audit(
     frame, told = pairs.frame, None
     if most and gold is None:
         frame, told = sample_frame(frame, most, seed)
-    features, facts = embed_frame(frame, settings, store, progress)
+    features, facts = embed_frame(frame, settings, store, progress, media=pairs.folders)
     context = context_for(settings, store, seed, progress)
     context.features_of = lambda: features
     found: dict[str, Any] = {

@@ -126,7 +126,9 @@ def bench(
     notes: list[str] = []
     for name, read in sets:
         pairs = read.frame
-        features, facts = embed_frame(pairs, embedder or EmbedderConfig(), store, progress)
+        features, facts = embed_frame(
+            pairs, embedder or EmbedderConfig(), store, progress, media=read.folders
+        )
         notes += [f"{name}: {facts['choice']}"] if "choice" in facts else []
         if synthetic is None and plan.as_labelled:
             own = as_labelled(name, pairs, features, gold)

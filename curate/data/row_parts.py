@@ -16,9 +16,15 @@ MEDIA = pl.List(MEDIUM)
 TOOLS, ARGUMENTS, DOCUMENTS = "tools", "chat_template_kwargs", "documents"
 TEXT_PARTS = (TOOLS, ARGUMENTS, DOCUMENTS)
 """Columns of JSON text."""
-REJECTED_IMAGES = "rejected_images"
-MEDIA_PARTS = ("images", "videos", "audios", REJECTED_IMAGES)
-"""Columns of `MEDIA`; `rejected_images` are null where both answers speak of the same images."""
+REJECTED_MEDIA = {
+    "images": "rejected_images",
+    "videos": "rejected_videos",
+    "audios": "rejected_audios",
+}
+"""The column of the rejected answer's own media for each that is else of both answers; null where
+both answers speak of the same media. Where it is not, the first column is the chosen answer's."""
+MEDIA_PARTS = (*REJECTED_MEDIA, *REJECTED_MEDIA.values())
+"""Columns of `MEDIA`."""
 ROW_PARTS: dict[str, pl.DataType] = {
     **dict.fromkeys(TEXT_PARTS, pl.String()),
     **dict.fromkeys(MEDIA_PARTS, MEDIA),
@@ -34,6 +40,12 @@ _PART_END, _ITEM_END, _FIELD_END = "\x1c", "\x1e", "\x1f"
 def present(frame: pl.DataFrame) -> list[str]:
     """The row parts that some row of the frame has."""
     return [c for c in ROW_PARTS if c in frame.columns and frame[c].null_count() < len(frame)]
+
+
+def answer_media(pairs: pl.DataFrame) -> list[str]:
+    """The columns of media of which some pair's answers have their own."""
+    others = {c: o for c, o in REJECTED_MEDIA.items() if o in pairs.columns}
+    return [c for c, o in others.items() if pairs[o].null_count() < len(pairs)]
 
 
 def row_part_keys(frame: pl.DataFrame, without: tuple[str, ...] = ()) -> pl.Series | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from curate.data.row_parts import (
     MEDIA_PARTS,
-    REJECTED_IMAGES,
+    REJECTED_MEDIA,
     ROW_PARTS,
     present,
     row_part_keys,
@@ -119,21 +119,22 @@ def messages_text(column: str) -> pl.Expr:
 def text_keys(pairs: pl.DataFrame) -> pl.DataFrame:
     """Texts `prompt`, `chosen`, `rejected` that differ where anything differs that a pair holds.
 
-    Tools and media of the row belong to the prompt; images that only one answer speaks of belong to
-    that answer.
+    Tools and media of the row belong to the prompt; media that only one answer speaks of, or that
+    are the answer, belong to that answer.
     """
     keys = pairs.select(messages_key(c).alias(c) for c in ("prompt", "chosen", "rejected"))
     if not present(pairs):
         return keys
-    differ = pairs.get_column(REJECTED_IMAGES, default=None)
-    if differ is not None and differ.null_count() < len(pairs):
-        apart = pl.col(REJECTED_IMAGES).is_not_null()
-        for side, images in (("chosen", "images"), ("rejected", REJECTED_IMAGES)):
-            own = row_part_keys(pairs.select(images=pl.when(apart).then(images)))
+    for shared, other in REJECTED_MEDIA.items():
+        if other not in present(pairs):
+            continue
+        apart = pl.col(other).is_not_null()
+        for side, media in (("chosen", shared), ("rejected", other)):
+            own = row_part_keys(pairs.select(pl.when(apart).then(media).alias(shared)))
             if own is not None:
                 keys = keys.with_columns(pl.col(side) + own)
-        pairs = pairs.with_columns(images=pl.when(~apart).then("images"))
-    key = row_part_keys(pairs, without=(REJECTED_IMAGES,))
+        pairs = pairs.with_columns(pl.when(~apart).then(shared).alias(shared))
+    key = row_part_keys(pairs, without=tuple(REJECTED_MEDIA.values()))
     return keys if key is None else keys.with_columns(pl.col("prompt") + key)
 
 

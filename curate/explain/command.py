@@ -68,7 +68,7 @@ def explain(
     context = context_for(config, store, seed, progress)
     voting = votes(frame, context)
     _check(int(voting.sum()))
-    features, facts = embed_frame(frame, config, store, progress)
+    features, facts = embed_frame(frame, config, store, progress, media=pairs.folders)
     context.features_of = lambda: features
     fitted = fit_to_run(context, voting, settings)
     values = fitted.features.numpy()

@@ -130,7 +130,9 @@ def _joined(
     notes = [f"{s.name}: {note}" for s, p in zip(sources, read, strict=True) for note in p.notes]
     rejected = pl.concat(pairs.rejected for pairs in read)
     rows_read = sum(pairs.rows_read for pairs in read)
-    return Pairs(table, rejected, places, "mixture", rows_read, (*notes, *shared_notes(table)))
+    told = (*notes, *shared_notes(table))
+    folders = tuple(dict.fromkeys(folder for pairs in read for folder in pairs.folders))
+    return Pairs(table, rejected, places, "mixture", rows_read, told, folders)
 
 
 def _fresh(pairs: pl.DataFrame, seen: set[str]) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.models.embed.choice import chosen_embedder
 from curate.models.embed.frame import embed_frame, embed_texts
+from curate.models.media.media_set import media_of
 from curate.pipeline.by_source import by_source
 from curate.pipeline.config import PipelineConfig, load_config, parse_config
 from curate.pipeline.engines import make_engine
@@ -34,7 +35,7 @@ from curate.store.store import Store, open_store
 from curate.store.workspace import Workspace
 from curate.write.exports import WEIGHT, forms_holding
 from curate.write.exports.base import check_single
-from curate.write.exports.parts import check_held
+from curate.write.exports.parts import check_file_type, check_held
 from curate.write.manifest import check_rows
 from curate.write.run_folder import check_free, working
 
@@ -133,10 +134,8 @@ class Pipeline:
             engine = make_engine(self.config.engine)
             try:
                 config = self._with_embedder(pairs.frame, steps)
-                context = self._context(
-                    config, pairs.frame, steps, progress, workspace, engine, store
-                )
-                cache = ScoreCache(store, pairs.frame, config, pairs.row_keys)
+                context = self._context(config, pairs, steps, progress, workspace, engine, store)
+                cache = ScoreCache(store, pairs, config)
                 scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps)
                 frame = pl.concat([pairs.frame, *scores], how="horizontal")
                 filtered = run_filters(self.plan, frame, context)
@@ -186,6 +185,7 @@ class Pipeline:
         read = {column for step in self.plan.filters for column in step.filter.reads()}
         if self.plan.export.single and not read & {"chosen", "rejected"}:
             check_single(frame, self.plan.export.name)  # and no filter could drop such pairs
+        check_file_type(self.plan.export, output.file_type)
         if output.allow_loss:
             return
         parts = found_parts(frame)
@@ -225,20 +225,21 @@ class Pipeline:
     def _context(
         self,
         config: PipelineConfig,
-        frame: pl.DataFrame,
+        pairs: Pairs,
         steps: list[StepRecord],
         progress: Progress,
         workspace: Workspace,
         engine: Engine,
         store: Store | None,
     ) -> Context:
-        c = config
+        c, frame = config, pairs.frame
         context = Context(
             seed=c.seed,
             progress=progress,
             store=store,
             workspace=workspace,
             inference=c.inference,
+            folders=pairs.folders,
         )
         if self.plan.needs_embeddings:
             from curate.models.embed.device import choose_device
@@ -252,9 +253,11 @@ class Pipeline:
                     c.inference,
                     workspace,
                     engine.embedder,
+                    lambda column: media_of(frame, column, context),
                 )
                 rows, seconds = len(frame), facts.pop("seconds")
-                steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts))
+                told = _not_seen(facts)
+                steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts, told))
                 return features
 
             context.device = choose_device(c.embedder.device)
@@ -266,6 +269,16 @@ class Pipeline:
 def _read_record(pairs: Pairs, seconds: float, facts: dict[str, Any]) -> StepRecord:
     counts = (pairs.rows_read, len(pairs))
     return StepRecord("read", "read", *counts, seconds, facts, warnings=pairs.notes)
+
+
+def _not_seen(facts: dict[str, Any]) -> tuple[str, ...]:
+    """That some media could not be embedded, and what became of their pairs."""
+    if not facts.get("media_not_seen"):
+        return ()
+    return (
+        f"{facts['media_not_seen']:,} of {facts['media']:,} media cannot be decoded: learned "
+        f"scores tell nothing of their {facts['pairs_not_seen']:,} pairs; media_health names them",
+    )
 
 
 def _store_record(context: Context, rows: int) -> list[StepRecord]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curate.data.hashes import key_of, row_keys
+from curate.data.media_bytes import files_stamp
 from curate.models.embed.settings import AUTO, SHIPPED
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.plan import ScorerStep
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from curate.read.pairs import Pairs
     from curate.steps.context import Context
 
 _HOME = Path(__file__).resolve().parents[2]
@@ -40,19 +42,18 @@ class ScoreCache:
 
     Args:
         store: where scores are kept; None keeps nothing.
-        pairs: the pair table of the run.
+        pairs: of the run.
         config: of the run: its seed, embedder and inference count.
-        keys: `row_keys` of the pairs, where they are known already.
     """
 
     def __init__(
         self,
         store: Store | None,
-        pairs: pl.DataFrame,
+        pairs: Pairs,
         config: PipelineConfig,
-        keys: NDArray[np.bytes_] | None = None,
     ) -> None:
-        self._store, self._pairs, self._config, self._known = store, pairs, config, keys
+        self._store, self._pairs, self._config = store, pairs.frame, config
+        self._known, self._folders = pairs.row_keys, pairs.folders
 
     @cached_property
     def _basis(self) -> list[Any]:
@@ -67,11 +68,17 @@ class ScoreCache:
     def _identity(self) -> str | None:
         return embedder_identity(self._config)
 
+    @cached_property
+    def _media(self) -> str | None:
+        """What tells the files of media apart, which change by themselves."""
+        return files_stamp(self._pairs, self._folders)
+
     def key(self, step: ScorerStep, device: str) -> str | None:
         """The key of the step's scores, or None where they are not kept."""
         if not step.scorer.stored or (step.scorer.scope == "row" and not self._whole(step)):
             return None
-        return self.key_of(self._parts(step, device), step.scorer.needs_embeddings)
+        own = [self._media] if step.scorer.reads_media else []
+        return self.key_of([*self._parts(step, device), *own], step.scorer.needs_embeddings)
 
     def _whole(self, step: ScorerStep) -> bool:
         """Whether scores of single rows are kept as one table: where they are many."""
@@ -101,7 +108,7 @@ class ScoreCache:
         if embedded:
             if self._identity is None:
                 return None
-            parts = [*parts, self._identity]
+            parts = [*parts, self._identity, self._media]
         return f"scores/{digest_of([*parts, *self._basis])}"
 
     def get(

@@ -61,6 +61,7 @@ def write_run(
     output = config.output
     parts = found_parts(result.kept)
     plan.export.parts = held_by(plan.export, output.file_type).intersection(parts)
+    plan.export.folders = pairs.folders
     lost = loss_told(plan.export, parts, output.file_type)
     with staged(folder, overwrite) as stage, progress.task("write", result.rows_in) as task:
         splits = _splits(config, result.kept, progress, workspace)

@@ -117,7 +117,7 @@ def collect_pairs(
         named = {"frame": frame.path, "rejected": rejected.path, "origins": origins.path}
         if places is not None:
             places.update((name, path) for name, path in named.items() if path is not None)
-        return Pairs(*whole, last.format, last.rows_read, last.notes)
+        return Pairs(*whole, last.format, last.rows_read, last.notes, last.folders)
 
 
 def stream_pairs(

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.data.row_parts import present
+from curate.data.row_parts import MEDIA_PARTS, present
 from curate.data.table import PAIR_COLUMNS, PairIds, empty_pairs, to_arrow
 from curate.errors import CurateError, first_line
 from curate.read.doubts import Doubts
@@ -51,6 +51,7 @@ class Pairs:
         format: the name of the format that was found or given.
         rows_read: rows read from the files; a row of several votes gives several pairs.
         notes: what the user should know: files that were left out, texts that were mended.
+        folders: of the files, in which paths of media start.
         row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.
         fingerprint: `curate.data.table.fingerprint` of the frame, where it is known already.
     """
@@ -61,6 +62,7 @@ class Pairs:
     format: str = "pairs"
     rows_read: int = 0
     notes: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
     row_keys: NDArray[np.bytes_] | None = None
     fingerprint: str | None = None
 
@@ -98,6 +100,7 @@ class Reader:
         self._counts: Counter[str] = Counter()
         self._media, self._doubts = MediaFiles(), Doubts()
         self._folder: Path | None = None
+        self._folders: list[Path] = []
         self.format: Format | None = None
         self.pairs = 0
         self.rows = 0
@@ -111,6 +114,8 @@ class Reader:
         for source in sources:
             self._notes |= dict.fromkeys(source.notes)
             self._folder = source.folder
+            if source.folder is not None and source.folder not in self._folders:
+                self._folders.append(source.folder)
             held: list[pl.DataFrame] = []
             for block in source.blocks():
                 rows = self._rows(block, source.label)
@@ -177,7 +182,9 @@ class Reader:
         """
         assert self.format is not None
         try:
-            pairs = _with_parts(finish(self.format.convert(rows), label), rows)
+            # A format whose answers are media has placed those of the row among them.
+            own = MEDIA_PARTS if self.format.media_columns else ()
+            pairs = _with_parts(finish(self.format.convert(rows), label), rows.drop(own))
             return marks_as_parts(pairs)
         except CurateError:
             raise
@@ -218,6 +225,7 @@ class Reader:
             self.format.name if self.format else self._name,
             self.rows,
             self.notes,
+            tuple(self._folders),
         )
 
     @property

@@ -37,18 +37,18 @@ def split_blocks(text: str) -> tuple[Markup, str]:
     return Markup("").join(folded), _BLOCK.sub("", text).strip() if folded else text
 
 
-def row_blocks(row: Mapping[str, Any], root: Path | None) -> Markup:
+def row_blocks(row: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
     """Tools, arguments and documents of a row as folded JSON, and its media as thumbnails.
 
     Args:
         row: of the pair table.
-        root: the folder in which paths of media are looked for; no other file is opened.
+        folders: in which paths of media are looked for; no other file is opened.
     """
     parts = [_folded(name, _pretty(row[name])) for name in TEXT_PARTS if row.get(name)]
     for name in MEDIA_PARTS:
         media = row.get(name)
         if media:
-            parts.append(_media(name.replace("_", " "), media, root))
+            parts.append(_media(name.replace("_", " "), media, folders))
     return Markup("").join(parts)
 
 
@@ -65,8 +65,8 @@ def _pretty(text: str) -> str:
         return text
 
 
-def _media(name: str, media: Sequence[Mapping[str, Any]], root: Path | None) -> Markup:
-    shown = [_medium(medium, root) for medium in media[:_MOST_MEDIA]]
+def _media(name: str, media: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> Markup:
+    shown = [_medium(medium, folders) for medium in media[:_MOST_MEDIA]]
     more = len(media) - len(shown)
     note = Markup('<span class="muted">and {:,} more</span>').format(more) if more > 0 else ""
     return Markup('<div class="media" aria-label="{}">{}{}</div>').format(
@@ -74,8 +74,8 @@ def _media(name: str, media: Sequence[Mapping[str, Any]], root: Path | None) -> 
     )
 
 
-def _medium(medium: Mapping[str, Any], root: Path | None) -> Markup:
-    found = thumbnail(medium, root)
+def _medium(medium: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
+    found = thumbnail(medium, folders)
     name = str(medium["path"] or "in the data")[-80:]
     if found.url is None:
         told = f"{name}: {found.problem}" if found.problem else name

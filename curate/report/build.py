@@ -125,7 +125,7 @@ def pairs_with_diff(rows: pl.DataFrame, view: RunView) -> list[dict[str, Any]]:
                 "prompt": blocks[0] + escape(said[0][:LONGEST]),
                 "chosen": blocks[1] + chosen,
                 "rejected": blocks[2] + rejected,
-                "more": row_blocks(row, view.data_folder),
+                "more": row_blocks(row, view.data_folders),
                 "shaded": shaded_answers(row),
                 "kept": row["kept"],
                 "why": f"{row['drop_step']}: {row['drop_reason']}" if not row["kept"] else "",

@@ -12,6 +12,7 @@ import polars as pl
 from curate.data.hashes import content_keys
 from curate.data.table import DROP_STEP
 from curate.store.workspace import Workspace
+from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
 
 SUSPICION = (
@@ -52,14 +53,9 @@ class RunView:
         return self.frame["kept"].to_numpy()
 
     @property
-    def data_folder(self) -> Path | None:
-        """The folder of the run's input, in which files of media are looked for."""
-        given = self.manifest["config"].get("input") or {}
-        place = None if isinstance(given, list) else given.get("path")
-        if not place or "://" in place:
-            return None
-        path = Path(place).expanduser()
-        return path if path.is_dir() else path.parent
+    def data_folders(self) -> tuple[Path, ...]:
+        """The folders of the run's inputs, in which files of media are looked for."""
+        return data_folders(self.manifest)
 
     @property
     def suspicion(self) -> tuple[str, bool] | None:

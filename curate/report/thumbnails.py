@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from curate.data.row_parts import is_url
+from curate.data.media_bytes import NOT_HERE, UnreadMediumError, medium_bytes
 
 _SIDE = 192
 """Pixels of the longer side."""
@@ -26,39 +26,25 @@ class Thumbnail:
     problem: str | None = None
 
 
-def thumbnail(medium: Mapping[str, Any], root: Path | None) -> Thumbnail:
+def thumbnail(medium: Mapping[str, Any], folders: Sequence[Path]) -> Thumbnail:
     """The thumbnail of an image that is in the data, or a file within a folder.
 
     Args:
         medium: {path, bytes} of the pair table.
-        root: the folder; a path that leads out of it is not opened, and a URL is not fetched.
+        folders: a path that leads out of them is not opened, and a URL is not fetched.
     """
-    data = medium["bytes"]
-    if data is not None:
-        return _drawn(io.BytesIO(data), len(data))
-    path = medium["path"] or ""
-    if root is None or is_url(path):
-        return Thumbnail()
     try:
-        place = (root / path).resolve()
-        if not place.is_relative_to(root.resolve()):
-            return Thumbnail(problem="outside the data's folder, not opened")
-        if not place.is_file():
-            return Thumbnail(problem="not found beside the data")
-        with place.open("rb") as file:
-            return _drawn(file, place.stat().st_size)
-    except (OSError, ValueError, RuntimeError) as error:
-        return Thumbnail(problem=f"cannot be read ({type(error).__name__})")
+        return _drawn(medium_bytes(medium, folders, _MOST_BYTES))
+    except UnreadMediumError as error:
+        return Thumbnail(problem=None if str(error) == NOT_HERE else str(error))
 
 
-def _drawn(file: IO[bytes], size: int) -> Thumbnail:
+def _drawn(data: bytes) -> Thumbnail:
     from PIL import Image, UnidentifiedImageError
 
-    if size > _MOST_BYTES:
-        return Thumbnail(problem=f"{size / 1e6:,.0f} MB, not shown")
     try:
         # The header alone: nothing is decoded before the size is known.
-        with Image.open(file) as image:
+        with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
             if width * height > _MOST_PIXELS:
                 return Thumbnail(problem=f"{width * height / 1e6:,.0f} megapixels, not shown")

@@ -17,6 +17,8 @@ from curate.steps.models import Inference
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from curate.steps.features import Features
@@ -69,6 +71,7 @@ class Context:
         inference: how language and reward models are run.
         features_of: makes the features of the run's pairs (embeds each distinct text once).
         embed: embeds other texts by the run's embedder, rows of length 1.
+        folders: of the data, in which files of media are looked for.
         facts: what a step found about the data set as a whole; it goes into the manifest.
         warnings: what a step wants the user to be told.
     """
@@ -81,6 +84,7 @@ class Context:
     inference: Inference = field(default_factory=Inference)
     features_of: Callable[[], Features] | None = None
     embed: Callable[[list[str]], NDArray[np.float32]] | None = None
+    folders: tuple[Path, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _shared: dict[Any, Any] = field(default_factory=dict, repr=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.extra_column import extra_with
-from curate.data.row_parts import REJECTED_IMAGES
+from curate.data.row_parts import REJECTED_MEDIA
 from curate.steps.contracts import Column, FilterResult, keep_all
 
-RELABELLED = ("chosen", "rejected", "extra", "images", REJECTED_IMAGES)
+RELABELLED = ("chosen", "rejected", "extra", *REJECTED_MEDIA, *REJECTED_MEDIA.values())
 """The pair columns that are read and changed."""
 _MARK, _UNMARK = '"flipped":true', '"flipped":false'
 FLIPPED = Column("flipped", "the label was flipped", "bool")
@@ -28,13 +28,20 @@ def flip_labels(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
         .otherwise(extra_with("extra", "flipped", pl.lit("true")))
     )
     marked = pairs.select(*RELABELLED, flips.alias("flipped"))
-    apart = pl.col("flipped") & pl.col(REJECTED_IMAGES).is_not_null()
     return marked.select(
-        chosen=pl.when("flipped").then("rejected").otherwise("chosen"),
-        rejected=pl.when("flipped").then("chosen").otherwise("rejected"),
-        extra=pl.when("flipped").then(mark).otherwise("extra"),
-        images=pl.when(apart).then(REJECTED_IMAGES).otherwise("images"),
-        rejected_images=pl.when(apart).then("images").otherwise(REJECTED_IMAGES),
+        pl.when("flipped").then("rejected").otherwise("chosen").alias("chosen"),
+        pl.when("flipped").then("chosen").otherwise("rejected").alias("rejected"),
+        pl.when("flipped").then(mark).otherwise("extra").alias("extra"),
+        *(column for both in REJECTED_MEDIA.items() for column in _exchanged(*both)),
+    )
+
+
+def _exchanged(shared: str, other: str) -> tuple[pl.Expr, pl.Expr]:
+    """The media of both answers, exchanged where the label is flipped and each has its own."""
+    apart = pl.col("flipped") & pl.col(other).is_not_null()
+    return (
+        pl.when(apart).then(other).otherwise(shared).alias(shared),
+        pl.when(apart).then(shared).otherwise(other).alias(other),
     )
 
 

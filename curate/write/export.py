@@ -20,8 +20,8 @@ from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
 from curate.write.card import make_card
 from curate.write.exports import Advice, forms_holding, get_export
-from curate.write.exports.parts import check_held, held_by, loss_told
-from curate.write.manifest import MANIFEST, smoothing
+from curate.write.exports.parts import check_file_type, check_held, held_by, loss_told
+from curate.write.manifest import MANIFEST, data_folders, smoothing
 from curate.write.run_files import KEPT, RunFiles, is_run
 from curate.write.run_folder import staged
 from curate.write.shards import write_files, write_json, write_shards
@@ -124,9 +124,11 @@ class _Attempt:
         self._place, self._run, self._folder = place, run, folder
         self._target, self._progress = target, progress
         self._form = get_export(target.format, "--to")
+        check_file_type(self._form, target.file_type)
         if run is not None:
             wanted = run.manifest["config"].get("output", {}).get("columns", {})
             self._form.carries = tuple(n for n in wanted if n in PAIR_COLUMNS)
+            self._form.folders = data_folders(run.manifest)
         self._form.parts = known & held_by(self._form, target.file_type)
         self._known = known
         self._counts: dict[str, Any] = {}
@@ -170,7 +172,7 @@ class _Attempt:
     def _told(self, task: Task, ids: pl.Series | None = None) -> Iterator[pl.DataFrame]:
         """The pairs, of these ids alone where some are given, counted, with what they hold."""
         run = self._run
-        source = run.kept() if run else _read(self._place, self._counts, self._progress)
+        source = run.kept() if run else self._read()
         for whole in read_ahead(source):
             batch = whole if ids is None else whole.filter(pl.col("pair_id").is_in(ids.implode()))
             parts = found_parts(batch)
@@ -181,6 +183,17 @@ class _Attempt:
             self._pairs += len(batch)
             task.advance(len(batch))
             yield batch
+
+    def _read(self) -> Iterator[pl.DataFrame]:
+        """The pairs of a data set; the counts get what was read."""
+        counts = self._counts
+        counts |= {"rows_rejected": 0, "notes": ()}
+        for part in stream_pairs(**dict(self._place), progress=self._progress):
+            counts["rows_read"] = part.rows_read
+            counts["rows_rejected"] += len(part.rejected)
+            counts["format"], counts["notes"] = part.format, part.notes
+            self._form.folders = part.folders
+            yield part.frame
 
     def _check(self) -> None:
         target = self._target
@@ -218,16 +231,6 @@ class _Warnings:
             first if not more else f"{first} (the first batch; {len(more)} more have it too)"
             for first, *more in self._kinds.values()
         )
-
-
-def _read(place: InputConfig, counts: dict[str, Any], progress: Progress) -> Iterator[pl.DataFrame]:
-    """The pairs of a data set; `counts` gets what was read."""
-    counts |= {"rows_rejected": 0, "notes": ()}
-    for part in stream_pairs(**dict(place), progress=progress):
-        counts["rows_read"] = part.rows_read
-        counts["rows_rejected"] += len(part.rejected)
-        counts["format"], counts["notes"] = part.format, part.notes
-        yield part.frame
 
 
 def _mark(

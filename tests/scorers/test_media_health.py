@@ -9,30 +9,21 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from curate import Context, CurateError
+from curate import Context
+from curate.data.media_bytes import MISSING, NOT_HERE, OUTSIDE, TOO_LARGE
 from curate.data.row_parts import MEDIA
-from scorers import media_health
-from scorers.media_health import NO_IMAGES, NOT_SEEN, MediaHealth
+from curate.models.media import decoding, media_set
+from scorers.media_health import NO_MEDIA, MediaHealth
 from tests.helpers import numbered_pairs
+from tests.pictures import picture, smooth, sound
 
 
-def picture(width: int = 64, height: int = 64, seed: int | None = 0) -> bytes:
-    """A PNG of noise, or of one grey value where no seed is given."""
-    pixels = np.full((height, width, 3), 128, dtype=np.uint8)
-    if seed is not None:
-        pixels = np.random.default_rng(seed).integers(0, 255, pixels.shape).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-def with_images(*rows: list[dict[str, Any]] | None) -> pl.DataFrame:
+def with_images(*rows: list[dict[str, Any]] | None, column: str = "images") -> pl.DataFrame:
     full = [
         None if r is None else [{"path": m.get("path"), "bytes": m.get("bytes")} for m in r]
         for r in rows
     ]
-    pairs = numbered_pairs(len(rows))
-    return pairs.with_columns(pl.Series("images", full, dtype=MEDIA))
+    return numbered_pairs(len(rows)).with_columns(pl.Series(column, full, dtype=MEDIA))
 
 
 def test_each_kind_of_image() -> None:
@@ -47,12 +38,29 @@ def test_each_kind_of_image() -> None:
     )
     context = Context()
     found = MediaHealth().score(pairs, context)
-    assert found["status"].to_list() == ["ok", "blank", "damaged", "no image", NOT_SEEN, NO_IMAGES]
+    assert found["status"].to_list() == ["ok", "blank", "damaged", "no image", NOT_HERE, NO_MEDIA]
     assert found["images"].to_list() == [2, 1, 1, 1, 1, 0]
     assert found["damaged"].to_list() == [0, 0, 1, 1, 0, 0]
     assert found["blank"].to_list() == [0, 1, 0, 0, 0, 0]
     assert (found["smallest"][0], found["aspect"][0]) == (30, 3.0)
-    assert context.facts["problems"] == {"damaged": 1, NOT_SEEN: 1, "no image": 1}
+    assert found["smallest"].null_count() == 4
+    assert context.facts["problems"] == {"damaged": 1, NOT_HERE: 1, "no image": 1}
+
+
+def test_the_worst_of_a_pair_is_told() -> None:
+    blank, url = {"bytes": picture(seed=None)}, {"path": "https://example.org/a.png"}
+    pairs = with_images([{"bytes": picture()}, blank], [url, blank], [{"bytes": picture()}, url])
+    found = MediaHealth().score(pairs, Context())
+    assert found["status"].to_list() == ["blank", "blank", NOT_HERE]
+
+
+def test_audios() -> None:
+    rows = [[{"bytes": sound(440, 0.5)}], [{"bytes": sound(440, level=0.0)}], [{"bytes": b"none"}]]
+    found = MediaHealth().score(with_images(*rows, column="audios"), Context())
+    assert found["status"].to_list() == ["ok", "blank", "no audio"]
+    assert found["audios"].to_list() == [1, 1, 1]
+    assert found["seconds"][0] == pytest.approx(0.5)
+    assert found["damaged"].to_list() == [0, 0, 1]
 
 
 def test_files_of_a_folder_and_none_outside_of_it(tmp_path: Path) -> None:
@@ -61,23 +69,34 @@ def test_files_of_a_folder_and_none_outside_of_it(tmp_path: Path) -> None:
     (folder / "a.png").write_bytes(picture())
     (tmp_path / "secret.png").write_bytes(picture())
     pairs = with_images(*([{"path": p}] for p in ("a.png", "b.png", "../secret.png")))
-    found = MediaHealth(folder=str(folder)).score(pairs, Context())
-    assert found["status"].to_list() == ["ok", "missing", "leads out of the folder"]
-    assert MediaHealth().score(pairs, Context())["status"].to_list() == [NOT_SEEN] * 3
-    with pytest.raises(CurateError, match="no such folder"):
-        MediaHealth(folder=str(tmp_path / "nowhere")).score(pairs, Context())
+    found = MediaHealth().score(pairs, Context(folders=(folder,)))
+    assert found["status"].to_list() == ["ok", MISSING, OUTSIDE]
+    assert MediaHealth().score(pairs, Context())["status"].to_list() == [NOT_HERE] * 3
+
+
+def test_the_same_name_in_two_folders_is_not_guessed(tmp_path: Path) -> None:
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder in folders:
+        folder.mkdir()
+        (folder / "a.png").write_bytes(picture())
+    (folders[1] / "b.png").write_bytes(picture())
+    pairs = with_images([{"path": "a.png"}], [{"path": "b.png"}])
+    found = MediaHealth().score(pairs, Context(folders=folders))
+    assert found["status"].to_list() == ["in several of the data's folders", "ok"]
 
 
 def test_an_image_is_decoded_once_and_a_bomb_never(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    real = media_health._decoded
-    monkeypatch.setattr(media_health, "_decoded", lambda f: calls.append(1) or real(f))
+    real = media_set.DECODERS["images"]
+    monkeypatch.setitem(media_set.DECODERS, "images", lambda d: calls.append(1) or real(d))
     pairs = with_images(*([{"bytes": picture()}] for _ in range(5)))
-    MediaHealth().score(pairs, Context())
+    context = Context()
+    MediaHealth().score(pairs, context)
+    MediaHealth().score(pairs, context)
     assert len(calls) == 1
-    monkeypatch.setattr(media_health, "_MOST_PIXELS", 100)
+    monkeypatch.setattr(decoding, "_MOST_PIXELS", 100)
     found = MediaHealth().score(pairs, Context())
-    assert found["status"].to_list() == ["far too large"] * 5
+    assert found["status"].to_list() == [TOO_LARGE] * 5
 
 
 def test_images_of_the_rejected_answer_count() -> None:
@@ -86,3 +105,22 @@ def test_images_of_the_rejected_answer_count() -> None:
     )
     found = MediaHealth().score(pairs, Context())
     assert (found["images"][0], found["blank"][0], found["status"][0]) == (2, 1, "blank")
+
+
+def test_a_logo_at_the_same_place_is_told() -> None:
+    rng = np.random.default_rng(0)
+    marked = rng.random(60) < 0.4
+    rows = []
+    for i, mark in enumerate(marked):
+        pixels = np.asarray(Image.open(io.BytesIO(smooth(i)))).copy()
+        if mark:
+            pixels[70:86, 70:86] = 255
+            pixels[74:82, 74:82] = 0
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        rows.append([{"bytes": file.getvalue()}])
+    found = MediaHealth().score(with_images(*rows), Context())["pattern"].to_numpy()
+    assert found[marked].min() > 0.3
+    assert abs(found[~marked]).max() < 0.3
+    alone = MediaHealth().score(with_images(rows[0]), Context())["pattern"]
+    assert alone.null_count() == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.hashes import content_keys
+from curate.data.row_parts import answer_media
 from curate.errors import CurateError
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 
@@ -27,8 +28,14 @@ def chosen_embedder(
         pairs: that are to be embedded.
 
     Raises:
-        CurateError: hidden states are asked for and no model is named.
+        CurateError: hidden states are asked for and no model is named, or the answers are media
+            and the settings name no model that may embed them.
     """
+    own = answer_media(pairs) if settings.media else []
+    if own:
+        if settings.name in (AUTO, SHIPPED, STATIC) or settings.pooling == "last_token":
+            raise cannot_embed(settings.name, own[0])
+        return settings, None
     if settings.name != AUTO:
         return settings, None
     if settings.pooling == "last_token":
@@ -54,6 +61,19 @@ def chosen_embedder(
         "on a CPU, far less on a GPU: embedder: {name: minilm}"
     )
     return settings.model_copy(update={"name": STATIC}), told
+
+
+def cannot_embed(name: str, column: str, embeds: str = "text") -> CurateError:
+    """The error for answers of a kind that the embedder does not see."""
+    return CurateError(
+        f"the answers are {column}, which the embedder does not see",
+        where="embedder.name",
+        found=f"{name}, which embeds {embeds}",
+        expected="a sentence-transformers model of texts and "
+        + ("images (CLIP, SigLIP)" if column == "images" else f"{column} (CLAP)"),
+        fix="name the folder or hub name of one (--embedder), or look at texts alone with "
+        "embedder: {media: false}",
+    )
 
 
 def _distinct(pairs: pl.DataFrame) -> int:

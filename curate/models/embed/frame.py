@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curate.data.row_parts import answer_media
 from curate.models.embed.choice import chosen_embedder
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 from curate.steps.context import Context, Progress, SilentProgress
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from curate.models.embed.embedder import Embedder
     from curate.models.embed.pair_embeddings import TextEmbedder
     from curate.models.embed.static import StaticEmbedder
+    from curate.models.media.media_set import MediaSet
     from curate.steps.features import Features
     from curate.store.store import Store
     from curate.store.workspace import Workspace
@@ -33,6 +37,7 @@ def embed_frame(
     inference: Inference | None = None,
     workspace: Workspace | None = None,
     load: Callable[[EmbedderConfig], TextEmbedder] | None = None,
+    media: Callable[[str], MediaSet] | Sequence[Path] = (),
 ) -> tuple[Features, dict[str, Any]]:
     """Features of a pair table, and what the manifest says of how they were made.
 
@@ -44,16 +49,20 @@ def embed_frame(
         inference: how a language model is run, for hidden states.
         workspace: gives room to the vectors; default the memory.
         load: gives a sentence embedder; default loads it in this process.
+        media: gives the images or audios of a column, or the folders of their files.
 
     Raises:
-        CurateError: the model or the device cannot be used.
+        CurateError: the model or the device cannot be used, or does not embed what answers are.
     """
     from curate.store.store import open_store
 
     started = time.perf_counter()
     settings, told = chosen_embedder(settings, pairs)
     kept = open_store(store) if store is None or isinstance(store, str) else store
-    if settings.pooling == "last_token":
+    own = answer_media(pairs) if settings.media else []
+    if own:
+        features, facts = _media(pairs, settings, kept, progress, workspace, media)
+    elif settings.pooling == "last_token":
         features, facts = _hidden_states(pairs, settings, kept, progress, inference or Inference())
     else:
         features, facts = _sentences(
@@ -124,6 +133,27 @@ def _sentences(
         "fingerprint": embedder.fingerprint,
         "device": embedder.device,
     }
+
+
+def _media(
+    pairs: pl.DataFrame,
+    settings: EmbedderConfig,
+    store: Store | None,
+    progress: Progress,
+    workspace: Workspace | None,
+    media: Callable[[str], MediaSet] | Sequence[Path],
+) -> tuple[Features, dict[str, Any]]:
+    from curate.models.media.media_embedder import media_embedder
+    from curate.models.media.media_features import embed_media_pairs
+    from curate.models.media.media_set import MediaSet
+
+    embedder = media_embedder(settings, answer_media(pairs))
+    sets = media if callable(media) else partial(MediaSet, pairs, folders=tuple(media))
+    features, counts = embed_media_pairs(
+        pairs, embedder, sets, store, progress, workspace, settings.dtype
+    )
+    facts: dict[str, Any] = {"model": embedder.name, "fingerprint": embedder.fingerprint}
+    return features, facts | {"device": embedder.device} | counts
 
 
 def _hidden_states(

@@ -28,6 +28,11 @@ class EmbedderConfig(Section):
     backend: Literal["torch", "openvino"] = Field(
         "torch", description="openvino runs a sentence embedder faster on many CPUs."
     )
+    media: bool = Field(
+        True,
+        description="Embed answers that are images or audios by these media, which takes a model "
+        "of them (CLIP, CLAP); false looks at texts alone.",
+    )
     dtype: Literal["float32", "float16"] = Field(
         "float32", description="Of the vectors that are kept; float16 takes half the room."
     )

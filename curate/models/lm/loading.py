@@ -117,6 +117,39 @@ def load_classifier(spec: ModelSpec, settings: Inference, device: str) -> Any:
     return _load(AutoModelForSequenceClassification.from_pretrained, spec, settings, device)
 
 
+def load_image_classifier(spec: ModelSpec, settings: Inference, device: str) -> tuple[Any, Any]:
+    """An image-classification model in evaluation mode on the device, and its processor."""
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+    with _loading(spec):
+        processor = AutoImageProcessor.from_pretrained(**_arguments(spec))
+    return _load(AutoModelForImageClassification.from_pretrained, spec, settings, device), processor
+
+
+def load_vision(spec: ModelSpec, settings: Inference, device: str) -> Any:
+    """A model of images and texts in evaluation mode on the device, its adapter merged."""
+    from transformers import AutoModelForImageTextToText
+
+    return _load(AutoModelForImageTextToText.from_pretrained, spec, settings, device)
+
+
+def load_processor(spec: ModelSpec) -> Any:
+    """What writes images and texts for a model.
+
+    Raises:
+        CurateError: there is none, it takes no images, or it has no chat template.
+    """
+    from transformers import AutoProcessor
+
+    with _loading(spec):
+        processor = AutoProcessor.from_pretrained(**_arguments(spec))
+    if getattr(processor, "image_processor", None) is None:
+        raise CurateError("the model's processor takes no images", where=spec.name)
+    if getattr(processor, "chat_template", None) is None:
+        raise CurateError("the model's processor has no chat template", where=spec.name)
+    return processor
+
+
 def devices_of(settings: Inference) -> tuple[str, ...]:
     """The devices that the settings name, one copy of a model on each."""
     wanted = settings.devices or (settings.device,)

@@ -15,6 +15,7 @@ from datasketch import MinHashLSH
 from rensa import RMinHash
 
 from curate.data.hashes import content_keys, hashed, numbers_by_appearance
+from curate.data.row_parts import MEDIA_PARTS, REJECTED_MEDIA, present, row_part_keys
 from curate.data.table import BATCH_ROWS, batches, messages_text
 from curate.models.text.shingles import ShingleTable, jaccard
 from curate.store.workspace import Workspace
@@ -45,10 +46,11 @@ class Sketches:
         self._sketches: NDArray[np.uint32] = workspace.array(
             "sketches", (items, _PERMUTATIONS), np.uint32
         )
+        self._media: NDArray[np.uint64] = workspace.array("sketched_media", (items,), np.uint64)
         self._items = 0
 
-    def add(self, texts: pl.DataFrame) -> None:
-        """Add items, whose parts are columns of texts."""
+    def add(self, texts: pl.DataFrame, media: NDArray[np.uint64] | None = None) -> None:
+        """Add items, whose parts are columns of texts; those of other media are never near."""
         hashes, owners = [], []
         for part, table in self._tables.items():
             found, ends = table.add(texts[part])
@@ -62,6 +64,7 @@ class Sketches:
         )
         rows = slice(self._items, self._items + len(texts))
         self._sketches[rows] = matrix.to_rows()
+        self._media[rows] = 0 if media is None else media
         self._items = rows.stop
 
     def similarity(self, first: int, second: int) -> float:
@@ -154,7 +157,7 @@ class Sketches:
 
     def _band(self, columns: slice) -> NDArray[np.uint64]:
         """One number for the columns of each sketch, (items,)."""
-        keys = np.zeros(self._items, dtype=np.uint64)
+        keys = self._media[: self._items].copy()
         for rows in batches(self._items, BATCH_ROWS):
             for column in self._sketches[rows, columns].T:
                 mixed = (keys[rows] ^ column) * _MIX
@@ -174,6 +177,7 @@ def nearly_repeats(
     `parts` are what is compared: ("prompt",), ("chosen", "rejected"), or all three; each part must
     be near. The order of the answers does not count. Pairs with exactly the same texts (repeats,
     flips, votes of several annotators) are judged as one, and not near duplicates of each other.
+    Pairs with other images, videos or audios are other pairs, however near their texts are.
     """
     wanted = [p for p in ("prompt",) if p in parts]
     wanted += ["low", "high"] if "chosen" in parts else []
@@ -187,7 +191,8 @@ def nearly_repeats(
             own = first[slice(*np.searchsorted(first, [rows.start, rows.stop]))]
             if len(own):
                 texts = pairs[rows][own - rows.start]
-                sketches.add(texts.select(messages_text(part).alias(part) for part in parts))
+                said = texts.select(messages_text(part).alias(part) for part in parts)
+                sketches.add(said, _media_hashes(texts, answers="chosen" in parts))
                 task.advance(len(own))
     earlier = sketches.earlier_near_duplicate(threshold)
     repeated = earlier >= 0
@@ -196,3 +201,19 @@ def nearly_repeats(
     names = ids[first[earlier[repeated]]]
     of = of.scatter(np.flatnonzero(repeated), names) if len(names) else of
     return of[numbers].alias("_of")
+
+
+def _media_hashes(pairs: pl.DataFrame, *, answers: bool) -> NDArray[np.uint64] | None:
+    """A number for the media of each pair, in whichever order the answers have theirs."""
+    there = [c for c in present(pairs) if c in MEDIA_PARTS]
+    if not there:
+        return None
+    total = np.zeros(len(pairs), dtype=np.uint64)
+    for name, other in REJECTED_MEDIA.items():
+        for column in (name, other):
+            own = row_part_keys(pairs.select(pl.col(column).alias(name)))
+            # Where each answer has its own, the prompt alone has none.
+            apart = pl.Series([False] * len(pairs)) if answers else pairs[other].is_not_null()
+            if own is not None:
+                total += own.hash(_SEED).set(apart | (own == ""), 0).to_numpy()
+    return total

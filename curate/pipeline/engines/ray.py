@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
+from curate.data.row_parts import MEDIA_PARTS, present
 from curate.data.threads import cores
 from curate.errors import CurateError, first_line
 from curate.models.embed.settings import EmbedderConfig
@@ -91,9 +92,7 @@ class RayEngine:
 
     def expect(self, steps: list[ScorerStep]) -> None:
         """These table scorers run side by side once the first of them is asked for."""
-        self._expected = [
-            s for s in steps if s.scorer.scope == "table" and not s.scorer.reads_media
-        ]
+        self._expected = [s for s in steps if s.scorer.scope == "table"]
 
     def rows(
         self, step: ScorerStep, frames: Iterator[pl.DataFrame], context: Context
@@ -114,9 +113,13 @@ class RayEngine:
             yield frame.drop(TOLD)
 
     def table(self, step: ScorerStep, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """By a task, which gets features and pair table block by block; media do not travel."""
-        if step.scorer.reads_media:
+        """By a task, which gets features and pair table block by block.
+
+        Media do not travel: what looks at them, or tells pairs apart by them, runs here.
+        """
+        if _stays(step, pairs):
             return step.scorer.score(pairs, context)
+        self._expected = [other for other in self._expected if not _stays(other, pairs)]
         embedded = step.scorer.needs_embeddings
         if self._inputs is None or (embedded and not self._inputs.arrays):
             embedded |= any(other.scorer.needs_embeddings for other in self._expected)
@@ -211,6 +214,12 @@ class RayEmbedder:
     def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
         """Vectors of the texts."""
         return self._engine.vectors(self._settings, texts)
+
+
+def _stays(step: ScorerStep, pairs: pl.DataFrame) -> bool:
+    """Whether a table scorer needs the media of these pairs."""
+    media = any(part in MEDIA_PARTS for part in present(pairs))
+    return step.scorer.reads_media or (media and step.scorer.reads_texts)
 
 
 def _in_sizes(tables: Iterator[pa.Table], sizes: list[int]) -> Iterator[pl.DataFrame]:

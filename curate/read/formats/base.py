@@ -41,6 +41,8 @@ class Format(ABC):
     out, and a row of another shape is malformed."""
     json_columns: ClassVar[tuple[str, ...]] = ()
     """Columns of any shape, which reach `convert` as JSON text."""
+    media_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns of images, videos or audios that are answers, which reach `convert` as `MEDIA`."""
     keep_in_extra: ClassVar[tuple[str, ...]] = ()
     """Columns that are read and are also kept in `extra`, since a pair does not hold them whole."""
     scalars_are_text: ClassVar[bool] = False
@@ -67,7 +69,7 @@ class Format(ABC):
     def columns(self) -> tuple[str, ...]:
         """All columns that the format reads."""
         plain = self.text_columns + self.value_columns
-        return plain + tuple(self.nested_columns) + self.json_columns
+        return plain + tuple(self.nested_columns) + self.json_columns + self.media_columns
 
     def swaps(self, columns: Sequence[str]) -> dict[str, str]:
         """Columns that belong to one answer, and the other answer's column for each."""

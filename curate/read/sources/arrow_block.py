@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from curate.data.json_columns import as_json, decode_json
 from curate.data.json_text import to_json
-from curate.data.row_parts import MEDIA_PARTS
+from curate.data.row_parts import MEDIA, MEDIA_PARTS
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
 from curate.read.message_texts import messages_in_texts
@@ -31,6 +31,7 @@ from curate.read.sources.row_parts import (
     RowParts,
     compare,
     first_given,
+    media_series,
     sources_of,
     split_documents,
     take,
@@ -54,7 +55,8 @@ class ArrowBlock(Block):
         self._json_typed = {f.name for f in self.table.schema if isinstance(f.type, pa.JsonType)}
         for name, stored in zip(self.table.column_names, self.table.columns, strict=True):
             column = arrow_types.plain(stored)
-            if name in PART_NAMES and arrow_types.holds_bytes(column.type):
+            part = name in PART_NAMES and arrow_types.holds_bytes(column.type)
+            if part or arrow_types.holds_files(column.type):
                 columns.append(column)  # files of media, which are no texts
                 continue
             whole, replaced = arrow_types.whole_utf8(column)
@@ -76,11 +78,13 @@ class ArrowBlock(Block):
         read = [c for c in dict.fromkeys((*fmt.columns(), PAIR_ID)) if c in self.table.column_names]
         errors = parts.errors
         messages = self._messages(fmt, errors)
-        frame = self._read([c for c in read if c not in (*messages, *fmt.json_columns)], errors)
+        elsewhere = {*messages, *fmt.json_columns, *fmt.media_columns}
+        frame = self._read([c for c in read if c not in elsewhere], errors)
+        media = [self._media(name, parts) for name in fmt.media_columns]
         out = frame.select(pl.Series(ROW, self.numbers, dtype=pl.Int64), self._extra(fmt, parts))
         wrong = [errors.get(i) for i in range(len(self.table))]
         out = out.with_columns(pl.Series(ERROR, wrong, dtype=pl.String))
-        out = out.with_columns(*parts.frame(len(self.table)), *messages.values())
+        out = out.with_columns(*parts.frame(len(self.table)), *messages.values(), *media)
         for name in fmt.text_columns:
             if name in messages:
                 continue
@@ -114,6 +118,13 @@ class ArrowBlock(Block):
         if REJECTED_TOOLS in self.table.column_names and REJECTED_TOOLS not in fmt.columns():
             compare([pruned(v) for v in self.table[REJECTED_TOOLS].to_pylist()], found)
         return found
+
+    def _media(self, name: str, parts: RowParts) -> pl.Series:
+        """A column of media that are answers."""
+        if name not in self.table.column_names:
+            return pl.Series(name, [None] * len(self.table), dtype=MEDIA)
+        column = pl.Series(name, pl.from_arrow(self.table[name]))
+        return media_series(name, column, parts)
 
     def _json(self, name: str) -> pl.Series:
         """A column as JSON texts, without the fields that only other rows have."""

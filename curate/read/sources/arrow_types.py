@@ -74,6 +74,15 @@ def holds_bytes(kind: pa.DataType) -> bool:
     return is_bytes(kind) or any(holds_bytes(k) for k in nested)
 
 
+def holds_files(kind: pa.DataType) -> bool:
+    """Whether values are files as `datasets` stores images and audios, or lists of them."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return holds_files(kind.value_type)
+    if not pa.types.is_struct(kind) or kind.get_field_index(_FILE) < 0:
+        return False
+    return is_bytes(kind.field(_FILE).type)
+
+
 def bytes_as_text(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[int]]:
     """Bytes that are UTF-8 as text, and the rows of those that are none, which become null."""
     texts: list[str | None] = []

@@ -23,6 +23,7 @@ from curate.read.sources.row_parts import (
     RowParts,
     compare,
     first_given,
+    media_series,
     sources_of,
     split_documents,
     take,
@@ -59,6 +60,7 @@ class PythonBlock(Block):
             values = [row.get(name) for row in self.rows]
             columns.append(_value_series(name, values, errors))
         columns += [self._json(name) for name in fmt.json_columns]
+        columns += [self._media(name, parts) for name in fmt.media_columns]
         for name, dtype in fmt.nested_columns.items():
             nested, wrong = decode_json(self._json(name), dtype)
             columns.append(nested)
@@ -78,6 +80,10 @@ class PythonBlock(Block):
         """A column as JSON texts."""
         values = (row.get(name) for row in self.rows)
         return pl.Series(name, [None if v is None else to_json(v) for v in values], dtype=pl.String)
+
+    def _media(self, name: str, parts: RowParts) -> pl.Series:
+        """A column of media that are answers."""
+        return media_series(name, [row.get(name) for row in self.rows], parts)
 
     def _parts(self, fmt: Format) -> RowParts:
         """Tools, media and arguments of the rows."""

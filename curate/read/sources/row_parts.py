@@ -68,13 +68,7 @@ def take(part: str, names: Sequence[str], values: Sequence[Any], into: RowParts)
     into.sources.update(names)
     name = names[0]
     if part in MEDIA_PARTS:
-        media: list[Any] = []
-        for row, value in enumerate(values):
-            found, wrong = _media(value)
-            media.append(found)
-            if wrong:
-                into.errors.setdefault(row, f"'{name}' holds {wrong}; {_EXPECTED}")
-        into.columns[part] = pl.Series(part, media, dtype=MEDIA)
+        into.columns[part] = media_series(name, values, into).alias(part)
         return
     left = into.left.setdefault(name, set())
     texts: list[str | None] = []
@@ -87,24 +81,48 @@ def take(part: str, names: Sequence[str], values: Sequence[Any], into: RowParts)
 
 
 def take_series(part: str, name: str, column: pl.Series, into: RowParts) -> None:
-    """Add one part, given as a column; bytes are not looked at."""
+    """Add one part of media, given as a column."""
+    into.sources.add(name)
+    into.columns[part] = media_series(name, column, into).alias(part)
+
+
+def media_series(name: str, values: Sequence[Any] | pl.Series, into: RowParts) -> pl.Series:
+    """A column of media as `MEDIA`; what is none is an error of its row.
+
+    Args:
+        name: of the file's column.
+        values: one a row; bytes in a column of files are not looked at.
+        into: gets the errors.
+    """
+    if isinstance(values, pl.Series):
+        inner = values.dtype.inner if isinstance(values.dtype, pl.List) else values.dtype
+        if _is_medium(inner):
+            return _as_media(name, values)
+        values = values.to_list()
+    media: list[Any] = []
+    for row, value in enumerate(values):
+        found, wrong = _media(value)
+        media.append(found)
+        if wrong:
+            into.errors.setdefault(row, f"'{name}' holds {wrong}; {_EXPECTED}")
+    return pl.Series(name, media, dtype=MEDIA)
+
+
+def _as_media(name: str, column: pl.Series) -> pl.Series:
+    """A column of files, of their bytes or of paths, without a loop over rows."""
     listed = isinstance(column.dtype, pl.List)
     inner = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
     one = pl.element() if listed else pl.col(name)
-    if part not in MEDIA_PARTS or not _is_medium(inner):
-        take(part, [name], column.to_list(), into)
-        return
-    into.sources.add(name)
     fields = inner.to_schema() if isinstance(inner, pl.Struct) else {}
     nothing = {"path": pl.lit(None, dtype=pl.String), "bytes": pl.lit(None, dtype=pl.Binary)}
     values = {f: one.struct.field(f) if f in fields else nothing[f] for f in nothing}
     if not fields:
-        values["path"] = one
+        values["bytes" if inner == pl.Binary else "path"] = one
     medium = pl.struct(value.alias(f) for f, value in values.items())
     media = pl.col(name).list.eval(medium) if listed else pl.concat_list(medium)
     some = pl.col(name).list.len() > 0 if listed else pl.col(name).is_not_null()
-    found = column.alias(name).to_frame().select(pl.when(some).then(media).cast(MEDIA).alias(part))
-    into.columns[part] = found[part]
+    found = column.alias(name).to_frame().select(pl.when(some).then(media).cast(MEDIA).alias(name))
+    return found[name]
 
 
 def split_documents(into: RowParts) -> None:
@@ -139,16 +157,16 @@ def _is_medium(kind: Any) -> bool:
         fields = kind.to_schema()
         known = {"path": pl.String(), "bytes": pl.Binary()}
         return bool(fields) and all(known.get(f) == t for f, t in fields.items())
-    return bool(kind == pl.String)
+    return bool(kind in (pl.String, pl.Binary))
 
 
 def _media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
     """The media of a row, or None and what is wrong."""
-    if value is None or value == []:
+    if value is None or value in ([], ""):
         return None, None
     media = []
     for item in value if isinstance(value, list) else [value]:
-        found = {"path": item, "bytes": None} if isinstance(item, str) else _described(item)
+        found = _described(item)
         if found is None:
             return None, f"{type(item).__name__} {str(item)[:40]!r}"
         media.append(found)
@@ -156,7 +174,9 @@ def _media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
 
 
 def _described(item: Any) -> dict[str, Any] | None:
-    """A medium that is told as an object of path, url or bytes."""
+    """A medium that is told as a path, as its bytes, or as an object of path, url or bytes."""
+    if isinstance(item, str | bytes):
+        item = {"path" if isinstance(item, str) else "bytes": item}
     if not isinstance(item, dict) or not item.keys() <= {"path", "url", "bytes"}:
         return None
     path, data = item.get("path") or item.get("url"), item.get("bytes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
@@ -127,6 +128,9 @@ class Export(ABC):
         parts: those that the pairs have and the form holds; set before the first is converted,
             since the columns of all shards depend on it.
         carries: columns of the pair table that the shards carry besides, under their own names.
+        needs: parts without which the form makes no sense.
+        binary: whether its columns hold bytes, which JSON has no place for.
+        folders: of the data, in which files of media are looked for.
     """
 
     name: ClassVar[str]
@@ -136,6 +140,9 @@ class Export(ABC):
     rewrites: ClassVar[Mapping[str, str]] = {}
     parts: frozenset[str] = frozenset()
     carries: tuple[str, ...] = ()
+    needs: ClassVar[frozenset[str]] = frozenset()
+    binary: ClassVar[bool] = False
+    folders: tuple[Path, ...] = ()
     single: ClassVar[bool] = False
     """Whether each answer must be one message."""
 

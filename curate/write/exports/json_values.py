@@ -14,12 +14,14 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
+from curate.data.row_parts import REJECTED_MEDIA
+
 _FIELD = "__json__"
 JSON = pl.Struct({_FIELD: pl.String})
 """The type of a column of JSON values."""
 HUB_MEDIA = pl.List(pl.Struct({"bytes": pl.Binary, "path": pl.String}))
 """Media as the hub's `Image` stores them."""
-_IMAGES = ("images", "rejected_images")
+_IMAGES = ("images", REJECTED_MEDIA["images"])
 _HUB_IMAGES = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
 """The storage of `List(Image())`, to the letter: else `datasets` ignores that they are images."""
 

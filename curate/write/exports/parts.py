@@ -46,6 +46,14 @@ def check_held(
     Raises:
         CurateError: with the parts, the number of pairs that have each, and the other forms.
     """
+    lacking = form.needs - {part for part, n in parts.items() if n}
+    if lacking:
+        raise CurateError(
+            f"the format '{form.name}' is for other data",
+            where=where,
+            found=f"no {', '.join(sorted(lacking))}",
+            expected=f"data with {', '.join(sorted(form.needs))}",
+        )
     lost = unheld(form, parts, file_type)
     if lost:
         forms = ", ".join(others) or "none in this kind of file (see file_type)"
@@ -55,6 +63,21 @@ def check_held(
             found="; ".join(f"{part} in {n:,} of {pairs:,} pairs" for part, n in lost.items()),
             expected=f"a format that holds them: {forms}",
             fix="choose one of these, or lose the parts with allow_loss: true (--allow-loss)",
+        )
+
+
+def check_file_type(form: Export, file_type: str) -> None:
+    """Refuse a kind of file that cannot hold the form's columns.
+
+    Raises:
+        CurateError: the columns hold bytes, and the file is to be JSON.
+    """
+    if form.binary and file_type == "jsonl":
+        raise CurateError(
+            f"the format '{form.name}' holds bytes, which JSON has no place for",
+            where="file_type",
+            found="jsonl",
+            expected="parquet or dataset",
         )
 
 

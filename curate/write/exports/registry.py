@@ -26,7 +26,11 @@ def export_names() -> dict[str, str]:
 def forms_holding(parts: Iterable[str], file_type: str) -> list[str]:
     """The exports that have a place for all of these parts."""
     wanted = set(parts)
-    return [n for n, cls in sorted(_exports().items()) if wanted <= held_by(cls(), file_type)]
+    return [
+        name
+        for name, cls in sorted(_exports().items())
+        if wanted <= held_by(cls(), file_type) and cls.needs <= wanted
+    ]
 
 
 def get_export(name: str, where: str = "output.format") -> Export:

@@ -9,11 +9,12 @@ import polars as pl
 
 from curate.data.found_parts import FILE_BYTES, TURNS
 from curate.data.message_parts import BESIDE_CALLS, TOOL_CALLS
-from curate.data.row_parts import MEDIA, REJECTED_IMAGES, TOOLS
+from curate.data.row_parts import MEDIA, REJECTED_MEDIA, TOOLS
 from curate.write.exports.base import Advice, Export, carried
 from curate.write.exports.fields import as_media
 from curate.write.exports.tagged import MEDIA_COLUMNS, REWRITES, Media, Said, media_columns, said
 
+_REJECTED_IMAGES = REJECTED_MEDIA["images"]
 _MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 
 
@@ -28,7 +29,7 @@ class Swift(Export):
     summary = "ms-swift DPO and RM: messages, rejected_messages, tools, images"
     reserved = ("messages", "rejected_messages")
     holds = frozenset(
-        {TOOL_CALLS, *MEDIA_COLUMNS, *MEDIA_COLUMNS.values(), TOOLS, REJECTED_IMAGES, FILE_BYTES}
+        {TOOL_CALLS, *MEDIA_COLUMNS, *MEDIA_COLUMNS.values(), TOOLS, _REJECTED_IMAGES, FILE_BYTES}
     )
     rewrites: ClassVar[Mapping[str, str]] = {
         **REWRITES,
@@ -38,7 +39,7 @@ class Swift(Export):
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Both conversations, tools and media."""
         media = media_columns(self.parts)
-        media += [REJECTED_IMAGES] if REJECTED_IMAGES in self.parts else []
+        media += [_REJECTED_IMAGES] if _REJECTED_IMAGES in self.parts else []
         made = [_row(row, media) for row in pairs.select(*TURNS, *media).iter_rows(named=True)]
         names = ("messages", "rejected_messages")
         columns = [pl.Series(c, [r[c] for r in made], dtype=_MESSAGES) for c in names]
@@ -62,7 +63,7 @@ def _row(row: Mapping[str, Any], media: Sequence[str]) -> dict[str, Any]:
     shown = Media({c: row[c] or () for c in media})
     prompt = [m for turn in row["prompt"] for m in _spoken(said(turn, shown))]
     sides = {side: [m for t in row[side] for m in _spoken(said(t, shown))] for side in TURNS[1:]}
-    files = {c: row[c] if c == REJECTED_IMAGES else shown.of(c) for c in media}
+    files = {c: row[c] if c == _REJECTED_IMAGES else shown.of(c) for c in media}
     return {
         "messages": prompt + sides["chosen"],
         "rejected_messages": prompt + sides["rejected"],

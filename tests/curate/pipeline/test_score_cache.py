@@ -90,15 +90,15 @@ def test_a_broken_entry_is_computed_again(tmp_path: Path) -> None:
 def test_what_depends_on_more_than_the_pairs_is_not_kept(tmp_path: Path) -> None:
     pairs = numbered_pairs(4)
     hub = PipelineConfig(embedder={"name": "owner/on-the-hub"})
-    cache = ScoreCache(Store(tmp_path), pairs, hub)
+    cache = ScoreCache(Store(tmp_path), Pairs(pairs), hub)
     plan = Pipeline({"scorers": [{"type": "lengths"}, {"type": "label_em"}]}).plan
     assert [cache.key(step, "cpu") for step in plan.scorers] == [None, None]
-    local = ScoreCache(Store(tmp_path), pairs, PipelineConfig())
+    local = ScoreCache(Store(tmp_path), Pairs(pairs), PipelineConfig())
     assert local.key(plan.scorers[1], "cpu") is not None
     assert local.key(plan.scorers[1], "cpu") != local.key(plan.scorers[1], "cuda")
     lora = Pipeline({"scorers": [{"type": "crm", "head": "lora", "model": "m"}]}).plan
     assert local.key(lora.scorers[0], "cpu") is None
-    assert ScoreCache(None, pairs, PipelineConfig()).key(plan.scorers[1], "cpu") is None
+    assert ScoreCache(None, Pairs(pairs), PipelineConfig()).key(plan.scorers[1], "cpu") is None
 
 
 @pytest.mark.slow
@@ -106,7 +106,8 @@ def test_hidden_states_depend_on_how_the_model_is_run(tmp_path: Path, tiny: Path
     def key(**inference: Any) -> str | None:
         embedder = {"name": str(tiny), "pooling": "last_token"}
         config = PipelineConfig(embedder=embedder, inference=inference)
-        return ScoreCache(Store(tmp_path), numbered_pairs(4), config).key_of([], embedded=True)
+        pairs = Pairs(numbered_pairs(4))
+        return ScoreCache(Store(tmp_path), pairs, config).key_of([], embedded=True)
 
     assert key() == key() is not None
     assert len({key(), key(dtype="bfloat16"), key(max_prompt_tokens=64)}) == 3

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from curate import Pairs
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.engines.base import merge_facts
 from curate.pipeline.engines.local import LocalEngine
@@ -55,7 +56,7 @@ def counted(
 ) -> tuple[pl.DataFrame | None, list[str]]:
     scorer = Counting()
     scorer.seen, scorer.stop_after = [], stop_after
-    cache = ScoreCache(store, pairs, PipelineConfig())
+    cache = ScoreCache(store, Pairs(pairs), PipelineConfig())
     try:
         scores = run_scorer(ScorerStep("c", scorer), pairs, Context(store=store), cache)[0]
     except KeyboardInterrupt:

@@ -47,7 +47,7 @@ def test_a_thumbnail_is_small_whatever_the_image() -> None:
         png(40, 30, "RGBA"),
         png(9, 9, "I;16"),
     ):
-        found = thumbnail(medium(data=data), None)
+        found = thumbnail(medium(data=data), [])
         assert found.problem is None, found
         assert found.url is not None
         shown = Image.open(io.BytesIO(base64.b64decode(found.url.partition(",")[2])))
@@ -55,24 +55,24 @@ def test_a_thumbnail_is_small_whatever_the_image() -> None:
 
 
 def test_large_damaged_and_foreign_files_are_not_shown(tmp_path: Path) -> None:
-    large = thumbnail(medium(data=png(8000, 5000)), None)
+    large = thumbnail(medium(data=png(8000, 5000)), [])
     assert large.problem == "40 megapixels, not shown"
-    assert thumbnail(medium(data=b"no image"), None).problem == "no image"
-    assert "damaged" in str(thumbnail(medium(data=png(90, 90)[:-40]), None).problem)
-    assert thumbnail(medium("gone.png"), tmp_path).problem == "not found beside the data"
-    assert thumbnail(medium("http://example.org/a.png"), tmp_path).url is None
-    assert thumbnail(medium("a.png"), None).url is None
+    assert thumbnail(medium(data=b"no image"), []).problem == "no image"
+    assert "damaged" in str(thumbnail(medium(data=png(90, 90)[:-40]), []).problem)
+    assert thumbnail(medium("gone.png"), [tmp_path]).problem == "not found beside the data"
+    assert thumbnail(medium("http://example.org/a.png"), [tmp_path]).url is None
+    assert thumbnail(medium("a.png"), []).url is None
     (tmp_path / "x").mkdir()
     (tmp_path / "secret.png").write_bytes(png(9, 9))
     (tmp_path / "x" / "link.png").symlink_to(tmp_path / "secret.png")
     for path in ("../secret.png", str(tmp_path / "secret.png"), "link.png"):
-        assert "outside" in str(thumbnail(medium(path), tmp_path / "x").problem)
-    assert "read" in str(thumbnail(medium("a\0b"), tmp_path).problem)
+        assert "leads out" in str(thumbnail(medium(path), [tmp_path / "x"]).problem)
+    assert "read" in str(thumbnail(medium("a\0b"), [tmp_path]).problem)
 
 
 def test_a_row_shows_tools_and_at_most_four_images() -> None:
     row = {"tools": '[{"name":"f"}]', "images": [medium(data=png(5, 5))] * 6}
-    html = row_blocks(row, None)
+    html = row_blocks(row, [])
     assert html.count("<img") == 4
     assert "and 2 more" in html
     assert "tools" in html

@@ -16,9 +16,10 @@ from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.cli.app import app
 from curate.read.input import InputConfig
 from curate.write.export import Target, export
-from curate.write.exports import Advice, export_names, get_export
+from curate.write.exports import Advice, get_export
 from curate.write.push import push
 from curate.write.run_files import RunFiles
+from tests.curate.write.exports.round_trips import text_forms
 from tests.helpers import numbered_pairs, trl_rows, write_jsonl
 
 
@@ -29,7 +30,7 @@ def run_of(tmp_path: Path, config: dict[str, Any] | None = None, count: int = 6)
     return tmp_path / "run"
 
 
-@pytest.mark.parametrize("name", export_names())
+@pytest.mark.parametrize("name", text_forms())
 def test_a_later_export_is_the_same_as_one_at_the_end_of_the_run(name: str, tmp_path: Path) -> None:
     filters = [{"type": "sample", "rows": 4}]
     later = run_of(tmp_path, {"filters": filters})

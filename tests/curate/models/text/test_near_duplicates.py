@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.data.row_parts import MEDIA
 from curate.models.text.near_duplicates import Sketches, nearly_repeats
 from curate.models.text.shingles import ShingleTable, jaccard, shingle_hashes, shingles
 from curate.steps.context import SilentProgress
@@ -123,3 +124,29 @@ def test_exact_repeats_share_one_fate() -> None:
     pairs = pairs_of([{"prompt": LONG, "chosen": "a", "rejected": "b"}, row, row])
     first = pairs["pair_id"][0]
     assert nearly_repeats(pairs, ALL, 0.9, SilentProgress()).to_list() == [None, first, first]
+
+
+def test_equal_texts_about_other_images_are_other_pairs() -> None:
+    asked = {"prompt": "what is in this picture", "chosen": "a cat on a mat", "rejected": "a dog"}
+    nearly = [asked | {"chosen": "a cat on a mat ."}, asked | {"rejected": "a dog ."}]
+    pairs = pairs_of([asked, *nearly])
+    same = nearly_repeats(pairs, ("prompt", "chosen", "rejected"), 0.5, SilentProgress())
+    assert same.null_count() == 1
+    images = [[{"path": name, "bytes": None}] for name in ("a.png", "b.png", "a.png")]
+    pictured = pairs.with_columns(pl.Series("images", images, dtype=MEDIA))
+    found = nearly_repeats(pictured, ("prompt", "chosen", "rejected"), 0.5, SilentProgress())
+    assert found.to_list() == [None, None, pairs["pair_id"][0]]
+
+
+def test_answers_that_are_images_are_matched_in_either_order() -> None:
+    row = {"prompt": "a cat in the rain", "chosen": "<image>", "rejected": "<image>"}
+    pairs = pairs_of([row, *(row | {"prompt": f"a cat in the rain {m}"} for m in "!?")])
+    first = [[{"path": name, "bytes": None}] for name in ("a", "b", "a")]
+    second = [[{"path": name, "bytes": None}] for name in ("b", "a", "c")]
+    pairs = pairs.with_columns(
+        pl.Series("images", first, dtype=MEDIA), pl.Series("rejected_images", second, dtype=MEDIA)
+    )
+    found = nearly_repeats(pairs, ("prompt", "chosen", "rejected"), 0.4, SilentProgress())
+    assert found.to_list() == [None, pairs["pair_id"][0], None]
+    prompts = nearly_repeats(pairs, ("prompt",), 0.4, SilentProgress())
+    assert prompts.to_list() == [None, *[pairs["pair_id"][0]] * 2]

@@ -22,7 +22,8 @@ from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context
 from tests.curate.plugin import Slow
 from tests.helpers import numbered_pairs
-from tests.scorers.test_media_health import picture, with_images
+from tests.pictures import picture
+from tests.scorers.test_media_health import with_images
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow

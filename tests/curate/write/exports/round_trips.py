@@ -13,7 +13,7 @@ from curate.data.table import messages_text
 from curate.errors import CurateError
 from curate.read.pairs import read_pairs
 from curate.write.export import Target, export
-from curate.write.exports import export_names
+from curate.write.exports import export_names, get_export
 
 Outcome = Literal["same", "rendered alike", "refused", "lost"]
 _URL = re.compile(r'"image_url":\{"url":"([^"]+)"')
@@ -25,6 +25,11 @@ FILE_TYPES = ("jsonl", "parquet")
 
 def forms() -> list[str]:
     return list(export_names())
+
+
+def text_forms() -> list[str]:
+    """The forms for pairs of texts."""
+    return [name for name in forms() if not get_export(name).needs]
 
 
 def outcome(source: Path, form: str, file_type: str, folder: Path) -> tuple[Outcome, str]:

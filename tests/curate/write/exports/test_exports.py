@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
-from curate.write.exports import export_names, get_export
+from curate.write.exports import get_export
+from tests.curate.write.exports.round_trips import text_forms
 from tests.helpers import numbered_pairs, pairs_of, published
 
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
@@ -37,7 +38,7 @@ def test_unpaired_export_writes_each_judged_answer_once() -> None:
     assert found["prompt"].to_list()[0] == published("p", "user")
 
 
-@pytest.mark.parametrize("name", export_names())
+@pytest.mark.parametrize("name", text_forms())
 def test_every_export_takes_empty_and_weighted_tables(name: str, tmp_path: Path) -> None:
     export = get_export(name)
     assert len(export.convert(numbered_pairs(3).clear())) == 0
@@ -167,7 +168,7 @@ def test_trainers_of_trl_take_the_shards(
     assert not [text for text in told if "column" in text.lower()]
 
 
-@pytest.mark.parametrize("name", export_names())
+@pytest.mark.parametrize("name", text_forms())
 def test_shards_carry_the_columns_that_are_wanted(name: str, tmp_path: Path) -> None:
     carried = {"letters": "lengths.chosen"}
     config = {"scorers": [{"type": "lengths"}], "output": {"format": name, "columns": carried}}

@@ -1,0 +1,218 @@
+"""Log-probabilities of answers by a model of images and texts, with its images seen or masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from curate.data.message_parts import whole
+from curate.errors import CurateError
+from curate.models.embed.batching import by_budget, halving
+from curate.models.lm.loading import (
+    devices_of,
+    dtype_of,
+    fingerprint,
+    load_processor,
+    load_vision,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.steps.models import Inference, ModelSpec
+
+NO_IMAGE_PARTS, TOO_LONG = "images and image parts differ in number", "prompt too long"
+_REFUSED = (ValueError, TypeError, KeyError, IndexError)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation as a model takes it.
+
+    Attributes:
+        inputs: of the processor for the prompt; the answer's tokens follow in `input_ids`.
+        answer: number of the answer's tokens.
+    """
+
+    inputs: dict[str, Tensor]
+    answer: int
+
+    def __len__(self) -> int:
+        return int(self.inputs["input_ids"].shape[1])
+
+
+class VisionModel:
+    """A model of images and texts on one device.
+
+    Args:
+        spec: of the model; its processor brings the chat template.
+        settings: device, type of weights, tokens in a batch, longest prompt and answer.
+    """
+
+    def __init__(self, spec: ModelSpec, settings: Inference) -> None:
+        self.spec, self.settings = spec, settings
+        self.device = devices_of(settings)[0]
+
+    @cached_property
+    def identity(self) -> tuple[str, ...]:
+        """What values depend on besides the conversation."""
+        s = self.settings
+        lengths = str((s.max_prompt_tokens, s.max_answer_tokens))
+        return fingerprint(self.spec), str(dtype_of(s, self.device)), lengths
+
+    @cached_property
+    def _processor(self) -> Any:
+        return load_processor(self.spec)
+
+    @cached_property
+    def _model(self) -> Any:
+        return load_vision(self.spec, self.settings, self.device)
+
+    @cached_property
+    def _image_token(self) -> int:
+        for holder in (self._processor, self._model.config):
+            for name in ("image_token_id", "image_token_index"):
+                if isinstance(getattr(holder, name, None), int):
+                    return int(getattr(holder, name))
+        raise CurateError(
+            "the model has no token for images",
+            where=self.spec.name,
+            expected="a model of images and texts whose processor names its image token",
+        )
+
+    def encode(
+        self,
+        prompt: Sequence[Mapping[str, Any]],
+        answer: Sequence[Mapping[str, Any]],
+        images: Sequence[Any],
+    ) -> Conversation | str:
+        """Tokens and images of a conversation, or why it cannot be written.
+
+        As TRL writes vision data: images without parts of their own go before the first user's
+        text, the answer is what the template adds after the prompt.
+        """
+        asked, said = _with_parts(prompt), _with_parts(answer)
+        parts = [p for m in asked for p in m["content"] if p["type"] == "image"]
+        if not parts:
+            user = next((m for m in asked if m["role"] == "user"), None)
+            if user is None:
+                return NO_IMAGE_PARTS
+            user["content"] = [{"type": "image"}] * len(images) + user["content"]
+        elif len(parts) != len(images):
+            return NO_IMAGE_PARTS
+        template = self._processor.apply_chat_template
+        try:
+            before = template(asked, add_generation_prompt=True, tokenize=False)
+            text = template([*asked, *said], tokenize=False)
+            inputs = self._processor(text=[before], images=[list(images)], return_tensors="pt")
+        except _REFUSED as error:
+            return f"template: {error}"
+        if not text.startswith(before):
+            return "the template changes the prompt where an answer follows"
+        tokens = self._processor.tokenizer(text[len(before) :], add_special_tokens=False)
+        ids = tokens["input_ids"][: self.settings.max_answer_tokens]
+        shown = int((inputs["input_ids"] == self._image_token).sum())
+        if inputs["input_ids"].shape[1] - shown > self.settings.max_prompt_tokens:
+            return TOO_LONG
+        return _joined(dict(inputs), torch.tensor([ids], dtype=torch.long))
+
+    def logprobs(self, sequences: Sequence[Conversation]) -> Iterator[tuple[list[int], Any]]:
+        """Rows, and (rows, 2) summed log-probabilities of their answers in nats: images seen, and
+        images masked in the attention of every layer.
+        """
+        lengths = np.array([len(s) for s in sequences], dtype=np.int64)
+        for rows in by_budget(lengths, self.settings.batch_tokens):
+            batch = [sequences[i] for i in rows]
+            name = f"{self.spec.name} on {self.device}"
+            found = halving(batch, lambda part: [self._run(part)], name)
+            yield rows.tolist(), torch.cat(found).cpu().numpy()
+
+    def _run(self, batch: Sequence[Conversation]) -> Tensor:
+        inputs = {k: v.to(self.device) for k, v in _padded(batch).items()}
+        shown = inputs["input_ids"] == self._image_token
+        hidden = inputs["attention_mask"].masked_fill(shown, 0)
+        with torch.inference_mode():
+            seen, positions = self._values(inputs, batch)
+            # Tokens stay where they are: the image is masked, not taken out.
+            given = {} if positions is None else {"position_ids": positions}
+            masked, _ = self._values(inputs | {"attention_mask": hidden} | given, batch)
+        return torch.stack([seen, masked], dim=1)
+
+    def _values(
+        self, inputs: dict[str, Tensor], batch: Sequence[Conversation]
+    ) -> tuple[Tensor, Tensor | None]:
+        """Sums of the answers' log-probabilities, and the positions that the model gave."""
+        caught: list[Tensor | None] = []
+        decoder = self._model.get_decoder()
+        hook = decoder.register_forward_pre_hook(
+            lambda _module, _args, given: caught.append(given.get("position_ids")),
+            with_kwargs=True,
+        )
+        try:
+            logits = self._model(**inputs, use_cache=False).logits
+        finally:
+            hook.remove()
+        sums = []
+        for row, sequence in enumerate(batch):
+            end, start = len(sequence), len(sequence) - sequence.answer
+            own = torch.log_softmax(logits[row, start - 1 : end - 1].float(), dim=-1)
+            ids = inputs["input_ids"][row, start:end]
+            sums.append(own.gather(1, ids[:, None]).double().sum())
+        return torch.stack(sums), caught[0] if caught else None
+
+
+def _with_parts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The messages as published, with every content as a list of parts."""
+    found = []
+    for message in messages:
+        said = whole(message)
+        content = said.get("content")
+        if not isinstance(content, list):
+            said["content"] = [{"type": "text", "text": content or ""}]
+        found.append(said)
+    return found
+
+
+def _joined(inputs: dict[str, Tensor], answer: Tensor) -> Conversation:
+    """The answer's tokens after those of the prompt; what goes with tokens gets as many zeros."""
+    prompt = inputs["input_ids"]
+    more = answer.shape[1]
+    for name, value in inputs.items():
+        if name == "input_ids":
+            inputs[name] = torch.cat([value, answer], dim=1)
+        elif value.shape == prompt.shape:
+            fill = torch.full((1, more), int(name == "attention_mask"), dtype=value.dtype)
+            inputs[name] = torch.cat([value, fill], dim=1)
+    return Conversation(inputs, more)
+
+
+def _padded(batch: Sequence[Conversation]) -> dict[str, Tensor]:
+    """One batch: token rows padded at their end, images below each other."""
+    longest = max(len(s) for s in batch)
+    out: dict[str, Tensor] = {}
+    for name, first in batch[0].inputs.items():
+        values = [s.inputs[name] for s in batch]
+        if first.shape == batch[0].inputs["input_ids"].shape:
+            pads = [torch.nn.functional.pad(v, (0, longest - v.shape[1])) for v in values]
+            out[name] = torch.cat(pads)
+        else:
+            out[name] = torch.cat(values)
+    return out
+
+
+def contrasts(values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Margins from (pairs, 4): chosen seen, chosen masked, rejected seen, rejected masked."""
+    seen, masked = values[:, 0] - values[:, 2], values[:, 1] - values[:, 3]
+    return {
+        "margin": seen,
+        "masked": masked,
+        "contrast": seen - masked,
+        "chosen_gain": values[:, 0] - values[:, 1],
+        "rejected_gain": values[:, 2] - values[:, 3],
+    }

@@ -1,0 +1,1 @@
+"""Images and audios that pairs hold: decoded once, looked at, embedded."""

@@ -1,0 +1,37 @@
+"""Which pairs' answers are media, and whether these could be embedded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.data.row_parts import REJECTED_MEDIA, answer_media
+from curate.data.table import BATCH_ROWS, batches
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.steps.features import Features
+
+SEEN, TEXTS, NOT_SEEN = "ok", "answers are texts", "not seen"
+
+
+def seen_answers(features: Features) -> NDArray[np.bool_]:
+    """Whether each pair's answers could be embedded, (pairs,).
+
+    An answer that could not has the vector 0, and so has its rival.
+    """
+    there = np.empty(len(features.vectors), dtype=bool)
+    for rows in batches(len(there), BATCH_ROWS):
+        there[rows] = np.any(features.vectors[rows], axis=1)
+    return there[features.index["chosen"]]
+
+
+def media_status(pairs: pl.DataFrame, features: Features) -> pl.Series:
+    """Of each pair: ok, that its answers are texts, or that one of its media was not seen."""
+    there = [pl.col(REJECTED_MEDIA[c]).is_not_null() for c in answer_media(pairs)]
+    media = pairs.select(pl.any_horizontal(pl.lit(False), *there).alias("m"))["m"].to_numpy()
+    found = np.where(media, np.where(seen_answers(features), SEEN, NOT_SEEN), TEXTS)
+    return pl.Series("status", found.tolist(), dtype=pl.String)

@@ -1,0 +1,98 @@
+"""Images and audios from the bytes of their files, and what is told of each."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate.data.media_bytes import TOO_LARGE
+from curate.optional_packages import need
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NO_IMAGE, NO_AUDIO, DAMAGED = "no image", "no audio", "damaged"
+SMALL_SIDE = 32
+"""Pixels of the grey picture from which perceptual hashes are made."""
+_SPREAD_SIDE = 64
+_MOST_PIXELS = 100_000_000
+"""Larger images are not decoded: a small file can claim any size."""
+_LONGEST = 1024
+"""Pixels to which larger images are reduced at once, so that a batch of them fits into memory."""
+_MOST_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is told of a medium.
+
+    Attributes:
+        problem: why it cannot be seen or heard; None where it can.
+        width: of an image in pixels; of an audio its seconds.
+        height: of an image in pixels; of an audio its samples a second.
+        spread: standard deviation of an image's grey values (0 to 255); of an audio's samples
+            (-1 to 1).
+        small: (32, 32) grey values of an image.
+    """
+
+    problem: str | None = None
+    width: float = 0.0
+    height: float = 0.0
+    spread: float = 0.0
+    small: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A medium as models take it (None where it cannot be), and what is told of it."""
+
+    seen: Seen
+    value: Any = None
+
+
+def decode_image(data: bytes) -> Decoded:
+    """An RGB image, reduced to at most 1,024 pixels a side."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            if width * height > _MOST_PIXELS:
+                return Decoded(Seen(TOO_LARGE))
+            # All of it: a file that was cut off has a sound header.
+            image.load()
+            image.thumbnail((_LONGEST, _LONGEST), reducing_gap=2.0)
+            rgb, grey = image.convert("RGB"), image.convert("L")
+    except UnidentifiedImageError:
+        return Decoded(Seen(NO_IMAGE))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return Decoded(Seen(DAMAGED))
+    spread = np.asarray(grey.resize((_SPREAD_SIDE, _SPREAD_SIDE)), dtype=np.float64).std()
+    # As imagehash resizes, so that its hash of this picture is that of the whole.
+    small = np.asarray(grey.resize((SMALL_SIDE, SMALL_SIDE), Image.Resampling.LANCZOS))
+    return Decoded(Seen(None, width, height, float(spread), small), rgb)
+
+
+def decode_audio(data: bytes) -> Decoded:
+    """Samples of an audio, its channels averaged: {array, sampling_rate}."""
+    need("soundfile", "media", "audios")
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            rate = file.samplerate
+            if file.frames > rate * _MOST_SECONDS:
+                return Decoded(Seen(TOO_LARGE))
+            samples = file.read(dtype="float32", always_2d=True).mean(axis=1)
+    except soundfile.LibsndfileError:
+        return Decoded(Seen(NO_AUDIO))
+    except (RuntimeError, ValueError, OSError):
+        return Decoded(Seen(DAMAGED))
+    if not len(samples):
+        return Decoded(Seen(DAMAGED))
+    spread = float(np.std(samples.astype(np.float64)))
+    told = Seen(None, len(samples) / rate, rate, spread)
+    return Decoded(told, {"array": samples, "sampling_rate": rate})

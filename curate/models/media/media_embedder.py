@@ -1,0 +1,55 @@
+"""Embeds texts, images and audios into one space: CLIP, SigLIP, CLAP and their like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from curate.models.embed.batching import halving
+from curate.models.embed.choice import cannot_embed
+from curate.models.embed.embedder import Embedder
+from curate.models.embed.settings import EmbedderConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_MODALITIES = {"images": "image", "audios": "audio", "videos": "video"}
+
+
+class MediaEmbedder(Embedder):
+    """A sentence-transformers model of several modalities; vectors are of length 1."""
+
+    def check(self, column: str) -> None:
+        """Make sure that the model embeds what a column of media holds.
+
+        Raises:
+            CurateError: it does not.
+        """
+        wanted = _MODALITIES[column]
+        if not self._model.supports(wanted):
+            raise cannot_embed(self.name, column, ", ".join(map(str, self._model.modalities)))
+
+    def encode_media(self, media: Sequence[Any]) -> NDArray[np.float32]:
+        """Vectors of decoded images, or of audios {array, sampling_rate}; (media, dim)."""
+
+        def run(part: Sequence[Any]) -> list[torch.Tensor]:
+            return [self._encode_batch(part, None)]
+
+        parts = halving(media, run, f"{self.name} on {self.device}")
+        return torch.cat(parts).cpu().numpy()
+
+
+def media_embedder(settings: EmbedderConfig, columns: Sequence[str]) -> MediaEmbedder:
+    """The embedder of the settings for answers of these kinds, loaded.
+
+    Raises:
+        CurateError: it does not embed them.
+    """
+    s = settings
+    embedder = MediaEmbedder(s.name, s.device, s.batch_tokens, s.max_tokens)
+    for column in columns:
+        embedder.check(column)
+    return embedder

@@ -1,0 +1,117 @@
+"""Features of pairs whose answers are images or audios."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from curate.data.row_parts import REJECTED_MEDIA, answer_media
+from curate.models.embed.pair_embeddings import embed_pairs
+from curate.steps.features import Features
+from curate.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.models.media.media_embedder import MediaEmbedder
+    from curate.models.media.media_set import MediaSet
+    from curate.steps.context import Progress
+    from curate.store.store import Store
+
+Answers = list[tuple[int, tuple[int, ...], tuple[int, ...]]]
+"""Row of the pair table, and the numbers of the media that are its chosen and rejected answer."""
+
+
+def embed_media_pairs(
+    pairs: pl.DataFrame,
+    embedder: MediaEmbedder,
+    media: Callable[[str], MediaSet],
+    store: Store | None,
+    progress: Progress,
+    workspace: Workspace | None = None,
+    dtype: str = "float32",
+) -> tuple[Features, dict[str, Any]]:
+    """Embed prompts as texts, and answers that are media by these media alone.
+
+    An answer of several media has the mean of their vectors, brought to length 1. Media that stand
+    before both answers, such as a picture that both edit, do not count. Where one medium of a pair
+    cannot be seen, both of its answers have the vector 0: nothing can be told of that pair.
+
+    Args:
+        pairs: the pair table.
+        embedder: of texts and these media.
+        media: gives the media of a column.
+        store: keeps vectors.
+        progress: where progress is shown.
+        workspace: gives room to the vectors; default the memory.
+        dtype: float32 or float16, of the vectors that are kept.
+
+    Returns:
+        The features, and counts for the manifest.
+    """
+    texts = embed_pairs(pairs, embedder, store, progress, None, dtype)
+    index = {part: rows.copy() for part, rows in texts.index.items()}
+    blocks, taken = [np.asarray(texts.vectors)], len(texts.vectors)
+    facts = {"media": 0, "media_not_seen": 0, "pairs_not_seen": 0}
+    for column in answer_media(pairs):
+        found = media(column)
+        answers = _answers(found)
+        numbers = np.unique([n for _, *both in answers for answer in both for n in answer])
+        vectors = found.embed(numbers.astype(np.int64), embedder, store, progress, dtype)
+        made, chosen, rejected = _of_answers(answers, numbers, vectors)
+        rows = [row for row, *_ in answers]
+        index["chosen"][rows], index["rejected"][rows] = taken + chosen, taken + rejected
+        blocks.append(made)
+        taken += len(made)
+        facts["media"] += len(numbers)
+        facts["media_not_seen"] += int((~vectors.any(axis=1)).sum())
+        facts["pairs_not_seen"] += int((chosen == len(made) - 1).sum())
+    room = workspace or Workspace()
+    whole = room.array("vectors", (taken, embedder.dim), dtype)
+    np.concatenate(blocks, out=whole, casting="same_kind")
+    style = room.array("style", (taken, texts.style.shape[1]), "float32")
+    style[: len(texts.style)] = texts.style
+    return Features(whole, style, index), facts
+
+
+def _answers(media: MediaSet) -> Answers:
+    """The pairs whose answers are media, without what stands before both."""
+    shared, others = media.of[media.column], media.of[REJECTED_MEDIA[media.column]]
+    answers = []
+    for row, (chosen, rejected) in enumerate(zip(shared, others, strict=True)):
+        if rejected is None or chosen is None:
+            continue
+        # At least one medium is the answer itself, even where both are the same.
+        most = min(len(chosen), len(rejected)) - 1
+        before = next((i for i in range(most) if chosen[i] != rejected[i]), max(most, 0))
+        answers.append((row, chosen[before:], rejected[before:]))
+    return answers
+
+
+def _of_answers(
+    answers: Answers, numbers: NDArray[np.int64], vectors: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Vectors of the distinct answers, the last one 0, and which are each pair's.
+
+    Args:
+        answers: of the pairs.
+        numbers: of all media in them, in order.
+        vectors: of these media, 0 where one cannot be seen.
+    """
+    known: dict[tuple[int, ...], int] = {}
+    rows = [[known.setdefault(answer, len(known)) for answer in both] for _, *both in answers]
+    which = np.array(rows, dtype=np.int64).reshape(-1, 2)
+    made = np.zeros((len(known) + 1, vectors.shape[1]), dtype=np.float32)
+    lengths = np.array([len(answer) for answer in known], dtype=np.int64)
+    flat = np.searchsorted(numbers, [n for answer in known for n in answer])
+    owner = np.repeat(np.arange(len(known)), lengths)
+    np.add.at(made, owner, vectors[flat])
+    norms = np.linalg.norm(made, axis=1, keepdims=True)
+    made /= np.where(norms > 0, norms, 1.0)
+    unseen = np.zeros(len(known) + 1, dtype=bool)
+    np.logical_or.at(unseen, owner, ~vectors[flat].any(axis=1))
+    which[unseen[which].any(axis=1)] = len(known)
+    return made, which[:, 0], which[:, 1]

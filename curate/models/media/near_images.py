@@ -1,0 +1,76 @@
+"""Perceptual hashes of images, and which of them nearly agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate.optional_packages import need
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BITS = 64
+_FLAT_BELOW = 50_000
+"""Images from which on hashes are looked up by their parts: comparing all takes too long."""
+_PARTS = 4
+_BATCH = 8192
+
+
+def perceptual_hashes(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """imagehash's pHash of each (32, 32) grey picture, as (images, 8) bytes."""
+    need("imagehash", "media", "perceptual hashes")
+    import imagehash
+    from PIL import Image
+
+    out = np.empty((len(small), _BITS // 8), dtype=np.uint8)
+    for i, grey in enumerate(small):
+        out[i] = np.packbits(imagehash.phash(Image.fromarray(grey)).hash)
+    return out
+
+
+def earliest_near(
+    hashes: NDArray[np.uint8], seen: NDArray[np.bool_], distance: int
+) -> NDArray[np.int64]:
+    """For each image the first whose hash differs by at most `distance` bits, (images,).
+
+    An image that is near to an earlier one stands for nobody itself: a chain of small changes is
+    not one group. Images that were not seen stand for themselves.
+
+    Args:
+        hashes: (images, 8) bytes.
+        seen: which of them are those of images.
+        distance: in bits.
+    """
+    own = np.flatnonzero(seen)
+    group = np.arange(len(hashes), dtype=np.int64)
+    codes, first, which = np.unique(hashes[own], axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    leader = _leaders(codes[order], distance)
+    group[own] = own[first[order][leader[rank[which.ravel()]]]]
+    return group
+
+
+def _leaders(codes: NDArray[np.uint8], distance: int) -> NDArray[np.int64]:
+    """For each distinct hash the earliest that leads it, itself where none does."""
+    import faiss
+
+    index: Any = faiss.IndexBinaryFlat(_BITS)
+    if len(codes) > _FLAT_BELOW:
+        # Hashes that differ by less than 4 (flips + 1) bits agree in a part but for the flips.
+        index = faiss.IndexBinaryMultiHash(_BITS, _PARTS, _BITS // _PARTS)
+        index.nflip = distance // _PARTS
+    index.add(codes)
+    leader = np.arange(len(codes), dtype=np.int64)
+    for start in range(0, len(codes), _BATCH):
+        limits, _, found = index.range_search(codes[start : start + _BATCH], distance + 1)
+        for i in range(len(limits) - 1):
+            near = found[limits[i] : limits[i + 1]]
+            earlier = near[near < start + i]
+            leads = earlier[leader[earlier] == earlier]
+            if len(leads):
+                leader[start + i] = leads.min()
+    return leader

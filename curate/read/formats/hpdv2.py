@@ -1,0 +1,105 @@
+"""HPDv2: several images to one prompt, ranked by one or more annotators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import orjson
+import polars as pl
+
+from curate.data.row_parts import MEDIA, MEDIUM
+from curate.data.table import MESSAGES
+from curate.read.formats.base import NO_PAIR, ROW, Format, RowSample, has_columns, turns
+from curate.read.formats.media_slots import medium_turn, with_media
+from curate.read.formats.rankings import pairs_of_rankings
+
+_USERS = ("user_hash", "user_id", "annotator", "user")
+_ANSWER = pl.Struct({"turns": MESSAGES, "score": pl.Float64})
+
+
+class HPDv2(Format):
+    """`prompt`, `image_path` (a list) and how people order these images.
+
+    As ymhao/HPDv2: `human_preference` of the training set, [1, 0] where the first of two images is
+    preferred; `raw_annotations` of the test set, one ranking of each annotator (1 is the best), as
+    lists or as objects with a list and the annotator; else `rank`, their common ranking. Which
+    pairs are made of more than two images is set by `input.ranking`; each annotator's ranking
+    gives pairs of its own.
+    """
+
+    name = "hpdv2"
+    summary = "HPDv2: prompt, image_path (a list), human_preference, rank or raw_annotations"
+    text_columns = ("prompt",)
+    value_columns = ("user_hash",)
+    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {
+        "image_path": pl.List(pl.String()),
+        **dict.fromkeys(("human_preference", "rank"), pl.List(pl.Float64())),
+    }
+    json_columns = ("raw_annotations",)
+    priority = 12
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether a list of images stands beside an order of them."""
+        ordered = ("human_preference", "rank", "raw_annotations")
+        return has_columns(rows, "prompt", "image_path") and any(
+            has_columns(rows, name) for name in ordered
+        )
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs of each ranking."""
+        rows = rows.with_columns(prompt=turns(rows, "prompt", "user"))
+        scored = [
+            (row[ROW], user, scores)
+            for row in rows.select(ROW, *self.columns()[1:]).iter_rows(named=True)
+            for user, scores in _rankings(row)
+        ]
+        rankings = pl.DataFrame(
+            scored,
+            schema={ROW: pl.Int64, "annotator": pl.String, "_scores": pl.List(pl.Float64)},
+            orient="row",
+        )
+        each = rows.drop("annotator", strict=False).join(
+            rankings, on=ROW, how="left", maintain_order="left"
+        )
+        # A row may hold rankings of several people: each is a ranking of its own.
+        each = each.rename({ROW: "_row"}).with_row_index(ROW)
+        each = each.with_columns(pl.col(ROW).cast(pl.Int64), _answers(each))
+        pairs = pairs_of_rankings(each, self).drop(ROW).rename({"_row": ROW})
+        made = pairs.filter(pl.col(NO_PAIR).is_null())
+        made = with_media(made, "images", _image("_at"), _image("_at_other"))
+        listed = pairs.filter(pl.col(NO_PAIR).is_not_null())
+        return pl.concat([made, listed], how="diagonal").sort(ROW, maintain_order=True)
+
+
+def _rankings(row: Mapping[str, Any]) -> Iterator[tuple[str | None, list[float | None]]]:
+    """Annotator and scores (larger is better) of each ranking of a row."""
+    own = row["user_hash"]
+    if row["raw_annotations"] is not None:
+        for found in orjson.loads(row["raw_annotations"]):
+            told = found if isinstance(found, dict) else {"places": found}
+            user = next((str(told[k]) for k in _USERS if told.get(k) is not None), None)
+            places = next((v for v in told.values() if isinstance(v, list)), None)
+            if places is not None:
+                yield user, [-float(place) for place in places]
+    elif row["human_preference"] is not None:
+        yield None if own is None else str(own), row["human_preference"]
+    elif row["rank"] is not None:
+        yield None, [None if place is None else -place for place in row["rank"]]
+
+
+def _answers(rows: pl.DataFrame) -> pl.Series:
+    """The images of each row with their scores; none where the numbers are not as many."""
+    turn = rows.select(t=medium_turn("images")).head(1)["t"].to_list() if len(rows) else []
+    values = []
+    for images, scores in zip(rows["image_path"], rows["_scores"], strict=True):
+        same = images is not None and scores is not None and len(images) == len(scores)
+        values.append([{"turns": turn[0], "score": s} for s in scores] if same else [])
+    return pl.Series("_ranked", values, dtype=pl.List(_ANSWER))
+
+
+def _image(position: str) -> pl.Expr:
+    """The image at this position as a list of one medium."""
+    path = pl.col("image_path").list.get(pl.col(position), null_on_oob=True)
+    medium = pl.struct(path=path, bytes=pl.lit(None, dtype=pl.Binary)).cast(MEDIUM)
+    return pl.concat_list(medium).cast(MEDIA)

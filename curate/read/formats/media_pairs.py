@@ -1,0 +1,158 @@
+"""Preferences between two images or audios that were made from one prompt."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from curate.read.formats.base import (
+    ROW,
+    Format,
+    RowSample,
+    has_columns,
+    list_the_rest,
+    share,
+    turns,
+)
+from curate.read.formats.media_slots import medium_turn, place_media, with_media
+
+_AUDIO_MARKS = (b"RIFF", b"fLaC", b"OggS", b"ID3")
+_VOTES = {"a": 1, "b": 2, "tie": 0, "both_bad": 0}
+_MOST = 0.9
+
+
+class ImagePairs(Format):
+    """`jpg_0` and `jpg_1` (or `image_0`, `image_1`), `caption` or `prompt`, `label_0`.
+
+    As Pick-a-Pic (yuvalkirstain/pickapic_v2) and the sets made from it for diffusers' and MaPO's
+    trainers. `label_0` is 1 where the first image is preferred, 0 for the second, 0.5 for a tie;
+    rows of `has_label: false` are listed. Images are bytes, paths or URLs.
+    """
+
+    name = "image_pairs"
+    answers = ("_0", "_1")
+    summary = "Pick-a-Pic, diffusers DPO: jpg_0, jpg_1 (or image_0, image_1), caption, label_0"
+    text_columns = ("caption", "prompt")
+    value_columns = ("label_0", "has_label", "user_id")
+    media_columns = ("jpg_0", "jpg_1", "image_0", "image_1")
+    keep_in_extra = ("label_0",)
+    priority = 12
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether two images stand beside a label."""
+        both = any(has_columns(rows, f"{n}_0", f"{n}_1") for n in ("jpg", "image"))
+        asked = any(has_columns(rows, name) for name in self.text_columns)
+        return both and asked and has_columns(rows, "label_0")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The image of the larger label as chosen."""
+        unlabelled = pl.col("has_label").cast(pl.Boolean, strict=False) == False  # noqa: E712
+        silent = rows.filter(unlabelled.fill_null(False))
+        rows = rows.filter(~unlabelled.fill_null(False)).with_columns(
+            prompt=pl.coalesce(turns(rows, name, "user") for name in self.text_columns),
+            annotator=pl.col("user_id").cast(pl.String),
+            _one=pl.coalesce("jpg_0", "image_0"),
+            _two=pl.coalesce("jpg_1", "image_1"),
+        )
+        label = pl.col("label_0").cast(pl.Float64, strict=False)
+        winner = label.replace_strict({1.0: 1, 0.0: 2, 0.5: 0}, default=None, return_dtype=pl.Int64)
+        placed = place_media(rows, "images", winner, "1, 0 or 0.5 (a tie)", pl.col("label_0"))
+        return list_the_rest(placed, silent, placed.select(ROW), "no label (has_label: false)")
+
+
+class MusicArena(Format):
+    """`prompt`, `audio_a`, `audio_b`, `preference` (A, B, TIE, BOTH_BAD), `user_pseudonym`.
+
+    As music-arena/music-arena-dataset. Both kinds of tie are ties; the vote, systems and listening
+    times stay in `extra`. Audios of some systems are not published: such battles are listed.
+    """
+
+    name = "music_arena"
+    answers = ("_a", "_b")
+    summary = "Music Arena: prompt, audio_a, audio_b, preference (A, B, TIE, BOTH_BAD)"
+    text_columns = ("prompt",)
+    value_columns = ("preference", "user_pseudonym")
+    media_columns = ("audio_a", "audio_b")
+    keep_in_extra = ("preference",)
+    priority = 12
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether two audios stand beside a vote."""
+        return has_columns(rows, "prompt", "audio_a", "audio_b", "preference")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The winner's audio as chosen."""
+        there = [_is_there("audio_a"), _is_there("audio_b")]
+        voted = rows.filter(pl.col("preference").is_not_null())
+        heard = voted.filter(there[0] & there[1]).with_columns(
+            prompt=turns(voted, "prompt", "user"),
+            annotator=pl.col("user_pseudonym").cast(pl.String),
+            _one="audio_a",
+            _two="audio_b",
+        )
+        vote = pl.col("preference").cast(pl.String)
+        winner = vote.str.to_lowercase().replace_strict(_VOTES, default=None, return_dtype=pl.Int64)
+        placed = place_media(heard, "audios", winner, "A, B, TIE or BOTH_BAD", vote)
+        placed = list_the_rest(placed, voted, heard.select(ROW), "an audio is not published")
+        return list_the_rest(placed, rows, voted.select(ROW), "no vote was cast")
+
+
+class MediaAnswers(Format):
+    """`prompt`, `chosen` and `rejected`, both of them images or audios (declare-lab/audio-alpaca).
+
+    They are files as `datasets` stores them, {bytes, path}.
+    """
+
+    name = "media_answers"
+    answers = ("chosen", "rejected")
+    summary = "images or audios as answers: prompt (or caption), chosen, rejected"
+    text_columns = ("prompt", "caption")
+    media_columns = ("chosen", "rejected")
+    priority = 13
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether both answers are files."""
+        asked = any(has_columns(rows, name) for name in self.text_columns)
+        return asked and all(
+            share(rows, lambda r, n=side: _is_file(r.get(n))) > _MOST for side in self.media_columns
+        )
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The files as answers, images unless the first of them is an audio."""
+        column = _column_of(rows["chosen"])
+        rows = rows.with_columns(
+            prompt=pl.coalesce(turns(rows, name, "user") for name in self.text_columns),
+            _one="chosen",
+            _two="rejected",
+        )
+        rows = with_media(rows, column, pl.col("_one"), pl.col("_two"))
+        return rows.with_columns(chosen=medium_turn(column), rejected=medium_turn(column))
+
+
+def _is_there(column: str) -> pl.Expr:
+    """Whether the row has this medium; an empty path names none."""
+    first = pl.col(column).list.first().struct
+    named = first.field("path").fill_null("") != ""
+    return (named | first.field("bytes").is_not_null()).fill_null(False)
+
+
+def _is_file(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) > 0 and all(_is_file(item) for item in value)
+    if isinstance(value, bytes):
+        return True
+    return isinstance(value, Mapping) and "bytes" in value and value.keys() <= {"bytes", "path"}
+
+
+def _column_of(media: pl.Series) -> str:
+    """The column of the pair table for the kind of the first medium."""
+    for row in media.drop_nulls():
+        for medium in row:
+            kind = mimetypes.guess_type(medium["path"] or "")[0] or ""
+            if kind.startswith(("audio", "video")):
+                return f"{kind[:5]}s"
+            return "audios" if (medium["bytes"] or b"").startswith(_AUDIO_MARKS) else "images"
+    return "images"

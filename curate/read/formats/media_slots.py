@@ -1,0 +1,61 @@
+"""Answers that are images, videos or audios: their messages, and who gets which medium."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.data.json_text import to_json
+from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS
+from curate.data.row_parts import MEDIA, REJECTED_MEDIA
+from curate.data.table import MESSAGES
+from curate.read.formats.base import ERROR, NO_PAIR
+from curate.read.formats.slots import place_slots
+
+_PARTS = {"images": ("image", IMAGES), "videos": ("video", VIDEOS), "audios": ("audio", AUDIOS)}
+_SECOND = 2
+
+
+def medium_turn(column: str) -> pl.Expr:
+    """An assistant's message of one medium, of the kind that a column of media holds."""
+    kind, part = _PARTS[column]
+    more = to_json({"content": [{"type": kind}]})
+    said = pl.struct(role=pl.lit("assistant"), content=pl.lit(MARKS[part]), more=pl.lit(more))
+    return pl.concat_list(said).cast(MESSAGES)
+
+
+def place_media(
+    rows: pl.DataFrame, column: str, winner: pl.Expr, expected: str, label: pl.Expr
+) -> pl.DataFrame:
+    """Media `_one` and `_two` as chosen and rejected answers by the winner of each row.
+
+    Media that the row has besides, such as the picture that both answers edit, go before them. A
+    row that lacks one of both is an error.
+
+    Args:
+        rows: frame with `_one` and `_two` of `MEDIA`, `ROW` and `EXTRA`.
+        column: of the pair table for this kind of media: images, videos or audios.
+        winner: 1 or 2 for the better slot, 0 for a tie, null for a label that is none of these.
+        expected: what a label may be.
+        label: as it stands.
+    """
+    turn = medium_turn(column)
+    rows = rows.with_columns(
+        _first=turn, _second=turn, _turned=(winner == _SECOND).fill_null(False)
+    )
+    placed = place_slots(rows, winner, expected, label)
+    better = pl.when("_turned").then("_two").otherwise("_one")
+    worse = pl.when("_turned").then("_one").otherwise("_two")
+    return with_media(placed, column, better, worse)
+
+
+def with_media(rows: pl.DataFrame, column: str, chosen: pl.Expr, rejected: pl.Expr) -> pl.DataFrame:
+    """The rows with these media as their answers'; a row that lacks one is an error."""
+    before = pl.col(column).fill_null(pl.lit([], dtype=MEDIA))
+    lacking = (chosen.list.len().fill_null(0) == 0) | (rejected.list.len().fill_null(0) == 0)
+    told = pl.when(lacking).then(pl.lit(f"one of both answers has no {column[:-1]}"))
+    known = [pl.col(c) for c in (ERROR, NO_PAIR) if c in rows.columns]
+    return rows.with_columns(
+        pl.concat_list(before, chosen).cast(MEDIA).alias(column),
+        pl.concat_list(before, rejected).cast(MEDIA).alias(REJECTED_MEDIA[column]),
+        pl.coalesce(*known[:1], told).alias(ERROR),
+    )

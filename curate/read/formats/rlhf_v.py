@@ -1,0 +1,67 @@
+"""RLHF-V and RLAIF-V: a question about an image, and two answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import polars as pl
+
+from curate.data.message_parts import IMAGES, MARKS
+from curate.read.formats.base import ERROR, Format, RowSample, as_turn, has_columns, share
+
+_SIDES = ("question", "chosen", "rejected")
+_MOST = 0.9
+
+
+class RLHFV(Format):
+    """`image` with `question`, `chosen`, `rejected`, or with these three in a JSON `text`.
+
+    As openbmb/RLAIF-V-Dataset and openbmb/RLHF-V-Dataset. The question comes after its image.
+    """
+
+    name = "rlhf_v"
+    answers = ("chosen", "rejected")
+    summary = "RLHF-V, RLAIF-V: image, question, chosen, rejected (or these three in text)"
+    json_columns = (*_SIDES, "text")
+    priority = 12
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether an image stands beside the three texts."""
+        there = has_columns(rows, *_SIDES) or share(rows, lambda r: _parsed(r["text"])) > _MOST
+        pictured = any(has_columns(rows, name) for name in ("image", "images"))
+        return there and pictured and not has_columns(rows, "prompt")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The question as prompt, with a mark for its image."""
+        found = [_texts(row) for row in rows.select(*_SIDES, "text").iter_rows(named=True)]
+        texts = pl.DataFrame(found, schema=dict.fromkeys(_SIDES, pl.String), orient="row")
+        mark = MARKS[IMAGES]
+        question = pl.col("question")
+        marked = pl.when(question.str.contains(mark, literal=True)).then(question)
+        rows = rows.drop(*_SIDES).hstack(texts)
+        lacking = pl.when(question.is_null()).then(pl.lit("there is no question; expected a text"))
+        return rows.with_columns(
+            prompt=as_turn(marked.otherwise(pl.lit(mark) + question), "user"),
+            chosen=as_turn("chosen", "assistant"),
+            rejected=as_turn("rejected", "assistant"),
+            **{ERROR: lacking},
+        )
+
+
+def _texts(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Question, chosen and rejected of a row, null where there is no text."""
+    whole = _parsed(orjson.loads(row["text"])) if row["text"] else None
+    given = {side: orjson.loads(row[side]) for side in _SIDES if row[side] is not None}
+    found = (whole or {}) | given
+    return tuple(v if isinstance(v := found.get(side), str) else None for side in _SIDES)
+
+
+def _parsed(text: Any) -> dict[str, Any] | None:
+    """The object of the three texts, or None where the text is none."""
+    if isinstance(text, str):
+        try:
+            text = orjson.loads(text)
+        except ValueError:
+            return None
+    return text if isinstance(text, dict) and text.keys() >= set(_SIDES) else None

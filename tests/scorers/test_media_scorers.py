@@ -1,0 +1,150 @@
+"""alignment, answer_overlap, caption_relevance, image_near_duplicates."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from curate import Context
+from curate.data.row_parts import MEDIA
+from curate.models.media.near_images import _leaders, earliest_near, perceptual_hashes
+from curate.steps.features import Features
+from scorers.alignment import Alignment
+from scorers.answer_overlap import AnswerOverlap
+from scorers.caption_relevance import NO_CAPTIONS, CaptionRelevance
+from scorers.image_near_duplicates import NO_IMAGES, NOT_SEEN, ImageNearDuplicates
+from tests.helpers import numbered_pairs
+from tests.pictures import picture, smooth
+
+
+def with_answers(chosen: list[bytes | None], rejected: list[bytes | None]) -> pl.DataFrame:
+    def listed(data: list[bytes | None]) -> list[list[dict[str, object]] | None]:
+        return [None if d is None else [{"path": None, "bytes": d}] for d in data]
+
+    return numbered_pairs(len(chosen)).with_columns(
+        pl.Series("images", listed(chosen), dtype=MEDIA),
+        pl.Series("rejected_images", listed(rejected), dtype=MEDIA),
+    )
+
+
+def context_with(*vectors: list[float], index: dict[str, list[int]]) -> Context:
+    rows = np.array(vectors, dtype=np.float32)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = rows / np.where(norms > 0, norms, 1)
+    features = Features(
+        rows, np.zeros((len(rows), 1), np.float32), {k: np.array(v) for k, v in index.items()}
+    )
+    return Context(features_of=lambda: features)
+
+
+def test_alignment_is_clip_score() -> None:
+    pairs = with_answers([b"1", b"2", None, b"4"], [b"3", b"4", None, b"5"])
+    context = context_with(
+        [1, 0],
+        [1, 1],
+        [-1, 0],
+        [0, 0],
+        index={"prompt": [0, 0, 0, 0], "chosen": [1, 2, 1, 3], "rejected": [2, 1, 2, 3]},
+    )
+    found = Alignment().score(pairs, context)
+    root = 2.5 / np.sqrt(2)
+    assert found["chosen"].to_list()[:2] == pytest.approx([root, 0.0])
+    assert found["margin"].to_list()[:2] == pytest.approx([root, -root])
+    assert found["margin"].to_list()[2:] == [None, None]
+    assert found["status"].to_list() == ["ok", "ok", "answers are texts", "not seen"]
+
+
+def test_answer_overlap_is_the_cosine() -> None:
+    context = context_with(
+        [1, 0],
+        [1, 1],
+        [0, 0],
+        index={"prompt": [0, 0, 0], "chosen": [0, 0, 2], "rejected": [1, 0, 2]},
+    )
+    found = AnswerOverlap().score(numbered_pairs(3), context)
+    assert found["overlap"].to_list()[:2] == pytest.approx([1 / np.sqrt(2), 1.0])
+    assert found["overlap"][2] is None
+    assert found["status"].to_list() == ["ok", "ok", "not seen"]
+
+
+def test_caption_relevance_follows_slot_and_flip() -> None:
+    pairs = with_answers([b"1"] * 4, [b"2"] * 4)
+    both = {"caption_0": "east", "caption_1": "north"}
+    extras = [
+        both | {"chosen_slot": 1},
+        both | {"chosen_slot": 2},
+        both | {"chosen_slot": 1, "flipped": True},
+        {"caption_0": "east"},
+    ]
+    pairs = pairs.with_columns(pl.Series("extra", [json.dumps(e) for e in extras]))
+    index = {"prompt": [2] * 4, "chosen": [0] * 4, "rejected": [1] * 4}
+    context = context_with([1, 0], [0, 1], [1, 1], index=index)
+    said = {"east": [1.0, 0.0], "north": [0.0, 1.0]}
+    context.embed = lambda texts: np.array([said[t] for t in texts], dtype=np.float32)
+    found = CaptionRelevance().score(pairs, context)
+    assert found["chosen"].to_list() == pytest.approx([1.0, 0.0, 0.0, None])
+    assert found["rejected"].to_list() == pytest.approx([1.0, 0.0, 0.0, None])
+    gain = 1 - 1 / np.sqrt(2)
+    assert found["chosen_gain"].to_list()[:2] == pytest.approx([gain, gain - 1])
+    assert found["overlap"].to_list() == pytest.approx([0.0, 0.0, 0.0, None])
+    assert found["status"].to_list() == ["ok", "ok", "ok", NO_CAPTIONS]
+
+
+def test_resized_and_recompressed_copies_are_found() -> None:
+    a, b = smooth(1), smooth(2)
+    pairs = with_answers(
+        [a, smooth(1, side=200), smooth(3), b"none", None],
+        [b, smooth(2, quality=60), smooth(3, quality=50), b, None],
+    )
+    context = Context()
+    found = ImageNearDuplicates().score(pairs, context)
+    assert found["repeats"].to_list() == [False, True, False, None, None]
+    assert found["of"].to_list() == [None, pairs["pair_id"][0], None, None, None]
+    assert found["same"].to_list() == [False, False, True, None, None]
+    assert found["distance"][0] > 10
+    assert found["status"].to_list() == ["ok", "ok", "ok", NOT_SEEN, NO_IMAGES]
+    assert context.facts["images_repeated"] == 3
+
+
+def test_hashes_are_those_of_the_whole_image() -> None:
+    imagehash = pytest.importorskip("imagehash")
+    from curate.models.media.decoding import decode_image
+
+    data = smooth(5, side=300)
+    small = decode_image(data).seen.small
+    assert small is not None
+    own = imagehash.phash(Image.open(io.BytesIO(data))).hash
+    assert (np.unpackbits(perceptual_hashes(small[None])[0]) == own.ravel()).all()
+
+
+def test_groups_against_a_naive_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 256, (40, 8)).astype(np.uint8)
+    codes = np.repeat(base, 5, axis=0)
+    for code in codes:
+        for bit in rng.choice(64, rng.integers(0, 5), replace=False):
+            code[bit // 8] ^= 1 << (bit % 8)
+    codes = codes[rng.permutation(len(codes))]
+    distance = 5
+    leader = list(range(len(codes)))
+    for i in range(len(codes)):
+        for j in range(i):
+            if leader[j] == j and np.unpackbits(codes[i] ^ codes[j]).sum() <= distance:
+                leader[i] = j
+                break
+    seen = np.ones(len(codes), dtype=bool)
+    assert earliest_near(codes, seen, distance).tolist() == leader
+    monkeypatch.setattr("curate.models.media.near_images._FLAT_BELOW", 10)
+    assert earliest_near(codes, seen, distance).tolist() == leader
+    assert (_leaders(codes[:1], distance) == [0]).all()
+
+
+def test_pairs_without_images() -> None:
+    found = ImageNearDuplicates().score(numbered_pairs(2), Context())
+    assert found["status"].to_list() == [NO_IMAGES] * 2
+    assert picture() != picture(seed=1)
