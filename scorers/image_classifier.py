@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curate import Column, Context, CurateError, Parameters, Scorer, suggestion
+from curate import Column, Context, Parameters, Scorer
 from curate.data.row_parts import REJECTED_MEDIA
 from curate.models.lm.answers import loaded
+from curate.models.lm.classifier import label_index
 from curate.models.media.image_labels import ImageLabels
 from curate.models.media.media_set import MediaSet, media_of
 from curate.steps.models import Model
@@ -72,6 +73,7 @@ class ImageClassifier(Scorer[ImageClassifierParams]):
     def _values(self, media: MediaSet, model: ImageLabels, context: Context) -> NDArray[np.float64]:
         """The label's probability of each distinct image, NaN where it cannot be seen."""
         out = np.full(len(media), np.nan)
+        wanted = label_index(self.params.label, model.labels, self.name)
         with context.progress.task(self.name, len(media)) as task:
             for start in range(0, len(media), _BATCH):
                 numbers = np.arange(start, min(start + _BATCH, len(media)))
@@ -79,19 +81,6 @@ class ImageClassifier(Scorer[ImageClassifierParams]):
                 whole = [d.value for d in decoded if d.value is not None]
                 if whole:
                     seen = np.array([d.value is not None for d in decoded])
-                    out[numbers[seen]] = model.probabilities(whole)[:, self._index(model)]
+                    out[numbers[seen]] = model.probabilities(whole)[:, wanted]
                 task.advance(len(numbers))
         return out
-
-    def _index(self, model: ImageLabels) -> int:
-        wanted = self.params.label
-        if wanted is None:
-            return len(model.labels) - 1
-        if wanted not in model.labels:
-            raise CurateError(
-                "the model has no such label",
-                where="scorer 'image_classifier', label",
-                found=repr(wanted),
-                fix=suggestion(wanted, model.labels),
-            )
-        return model.labels.index(wanted)

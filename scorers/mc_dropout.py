@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 import torch
 from pydantic import Field
-from scipy.special import entr, expit, ndtr
+from scipy.special import expit
 from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
 from curate.data.row_blocks import in_blocks
 from curate.models.heads.calibration import agreement
+from curate.models.heads.dropout_uncertainty import normal_uncertainty, sure_votes, uncertainty
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.heads import LinearHeads, dropout_mask
 from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 _HALF = 0.5
 _ROWS = 8192
-_NODES = 15
-"""Of Gauss-Hermite quadrature: 1e-8 off where margins spread by 1 nat, 1e-4 where by 2."""
 _MANY = 32
 """Features from which on a margin over masks is taken as normal."""
 
@@ -128,17 +127,7 @@ def _by_moments(
     variance = trained.held_out(lambda c, r: heads.dropout_variance(c, r, rate))[:, 0]
     spread = np.sqrt(variance)
     found = in_blocks(normal_uncertainty, mean, spread)
-    sure = np.divide(mean, spread, out=np.sign(mean) * np.inf, where=spread > 0)
-    return found | {"vote": ndtr(np.where(mean == 0.0, 0.0, sure))}
-
-
-def normal_uncertainty(
-    mean: NDArray[np.float64], spread: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    """`uncertainty` of (pairs,) margins that are normal with these means and deviations."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    weights /= weights.sum()
-    return uncertainty(expit(mean[:, None] + spread[:, None] * nodes), weights)
+    return found | {"vote": sure_votes(mean, spread)}
 
 
 def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:
@@ -169,32 +158,6 @@ def masked_margins(
                     trained.chosen[rows], trained.rejected[rows], head, masks
                 )
                 yield rows.numpy(), margins.double().cpu().numpy()
-
-
-def uncertainty(
-    probability: NDArray[np.float64], weights: NDArray[np.float64] | None = None
-) -> dict[str, NDArray[np.float64]]:
-    """Mean, variance and BALD over passes of (pairs, passes) probabilities of a binary label.
-
-    Args:
-        probability: of the label.
-        weights: (passes,) that add up to 1; default all alike.
-    """
-    passes = probability.shape[1]
-    each = np.full(passes, 1.0 / passes) if weights is None else weights
-    mean = probability @ each
-    expected = _entropy(probability) @ each
-    return {
-        "probability": mean,
-        "variance": np.square(probability - mean[:, None]) @ each,
-        # Rounding can leave a mutual information of -1e-17.
-        "bald": np.maximum(_entropy(mean) - expected, 0.0),
-    }
-
-
-def _entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = entr(p) + entr(1.0 - p)
-    return values
 
 
 def _over_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

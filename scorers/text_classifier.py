@@ -9,9 +9,9 @@ import polars as pl
 from pydantic import Field
 from scipy.special import expit, softmax
 
-from curate import Column, Context, CurateError, Parameters, Scorer, suggestion
+from curate import Column, Context, Parameters, Scorer
 from curate.models.lm.answers import STATUS
-from curate.models.lm.classifier import Classifier, Part, classify
+from curate.models.lm.classifier import Classifier, Part, classify, label_index
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -53,24 +53,13 @@ class TextClassifier(Scorer[TextClassifierParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Probabilities of a batch."""
         model, outputs, status = classify(pairs, context, self.params.model, self.params.reads)
-        values = _probabilities(model, outputs)[:, :, self._index(model)]
+        values = _probabilities(model, outputs)[
+            :, :, label_index(self.params.label, model.labels, self.name)
+        ]
         frame = pl.DataFrame({"chosen": values[:, 0], "rejected": values[:, 1]})
         return frame.with_columns(
             difference=pl.col("chosen") - pl.col("rejected"), status=status
         ).select([c.name for c in self.columns()])
-
-    def _index(self, model: Classifier) -> int:
-        wanted = self.params.label
-        if wanted is None:
-            return len(model.labels) - 1
-        if wanted not in model.labels:
-            raise CurateError(
-                "the model has no such label",
-                where="scorer 'text_classifier', label",
-                found=repr(wanted),
-                fix=suggestion(wanted, model.labels),
-            )
-        return model.labels.index(wanted)
 
 
 def _probabilities(model: Classifier, outputs: NDArray[np.float64]) -> NDArray[np.float64]:

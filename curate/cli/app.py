@@ -24,6 +24,7 @@ from curate.cli.list import list_steps
 from curate.cli.new import new
 from curate.cli.people import merge, route
 from curate.cli.report import apply, compare, report, review
+from curate.cli.round import round_
 from curate.cli.run import run
 from curate.cli.worth import worth
 from curate.errors import CurateError
@@ -125,6 +126,7 @@ app.command(rich_help_panel=PROVE)(bench)
 app.command(rich_help_panel=PROVE)(worth)
 app.command(rich_help_panel=LOOK)(explain)
 app.command(rich_help_panel=CURATE)(derive)
+app.command("round", rich_help_panel=CURATE)(round_)
 app.command(rich_help_panel=PUBLISH)(export)
 app.command(rich_help_panel=PUBLISH)(check)
 app.command(rich_help_panel=PUBLISH)(push)

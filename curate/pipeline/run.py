@@ -128,6 +128,7 @@ class Pipeline:
                 pairs, told = self._gather(progress, workspace, store)
             elif not isinstance(pairs, Pairs):
                 pairs = read_pairs(pairs, progress=progress)
+            told |= {"made": pairs.made} if pairs.made else {}
             seconds = time.perf_counter() - started
             self._check_parts(pairs.frame, folder)
             steps = [_read_record(pairs, seconds, told)]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -52,6 +52,7 @@ class Pairs:
         rows_read: rows read from the files; a row of several votes gives several pairs.
         notes: what the user should know: files that were left out, texts that were mended.
         folders: of the files, in which paths of media start.
+        made: what a run's manifest says of pairs that a command made.
         row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.
         fingerprint: `curate.data.table.fingerprint` of the frame, where it is known already.
     """
@@ -63,6 +64,7 @@ class Pairs:
     rows_read: int = 0
     notes: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
+    made: dict[str, Any] | None = None
     row_keys: NDArray[np.bytes_] | None = None
     fingerprint: str | None = None
 

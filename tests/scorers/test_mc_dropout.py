@@ -7,15 +7,14 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
+from curate.models.heads.dropout_uncertainty import normal_uncertainty, uncertainty
 from curate.models.heads.heads import HeadSpec, LinearHeads
 from curate.models.heads.out_of_fold import train_out_of_fold
 from scorers.mc_dropout import (
     MCDropout,
     _by_moments,
     _of_all_pairs,
-    normal_uncertainty,
     pass_masks,
-    uncertainty,
 )
 from tests.helpers import simulate
 

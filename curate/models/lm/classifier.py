@@ -12,6 +12,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from curate.errors import CurateError, suggestion
 from curate.models.embed.batching import by_budget, halving, on_replicas
 from curate.models.embed.device import on_device
 from curate.models.lm.answers import OK, loaded
@@ -230,3 +231,21 @@ def classify(
     problem = np.where(why[texts.chosen] == OK, why[texts.rejected], why[texts.chosen])
     both = np.stack([values[texts.chosen, :labels], values[texts.rejected, :labels]], axis=1)
     return model, both, pl.Series("status", problem.tolist(), dtype=pl.String)
+
+
+def label_index(wanted: str | None, labels: Sequence[str], scorer: str) -> int:
+    """Which of a model's labels is wanted, the last one where none is named.
+
+    Raises:
+        CurateError: the model has no such label.
+    """
+    if wanted is None:
+        return len(labels) - 1
+    if wanted not in labels:
+        raise CurateError(
+            "the model has no such label",
+            where=f"scorer '{scorer}', label",
+            found=repr(wanted),
+            fix=suggestion(wanted, labels),
+        )
+    return labels.index(wanted)

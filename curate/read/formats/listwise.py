@@ -10,8 +10,8 @@ import polars as pl
 from curate.read.formats.base import ROW, Format, RowSample, has_columns, share, turns, with_system
 from curate.read.formats.rankings import RANKED, pairs_of_rankings
 
-_PROMPTS = ("prompt", "instruction", "question")
-_ANSWERS = ("responses", "completions", "answers", "generations")
+PROMPTS = ("prompt", "instruction", "question")
+ANSWERS = ("responses", "completions", "answers", "generations")
 _SCORES = ("scores", "ratings", "rewards")
 _RANKS = ("ranks", "ranking", "rankings", "rank")
 
@@ -29,26 +29,26 @@ class Listwise(Format):
 
     name = "listwise"
     summary = "rankings: prompt, responses (a list), scores or ranks (a list); see input.ranking"
-    text_columns = (*_PROMPTS, "system")
+    text_columns = (*PROMPTS, "system")
     nested_columns: ClassVar[Mapping[str, pl.DataType]] = {
-        **dict.fromkeys(_ANSWERS, pl.List(pl.String)),
+        **dict.fromkeys(ANSWERS, pl.List(pl.String)),
         **dict.fromkeys((*_SCORES, *_RANKS), pl.List(pl.Float64)),
     }
     priority = 5
 
     def matches(self, rows: RowSample) -> bool:
         """Whether a list of texts stands beside a list of numbers."""
-        texts = any(share(rows, lambda r, n=name: _all(r.get(n), str)) > 0.9 for name in _ANSWERS)
+        texts = any(share(rows, lambda r, n=name: _all(r.get(n), str)) > 0.9 for name in ANSWERS)
         numbers = any(
             share(rows, lambda r, n=name: _some(r.get(n), (int, float))) > 0.5
             for name in (*_SCORES, *_RANKS)
         )
-        asked = any(has_columns(rows, name) for name in _PROMPTS)
+        asked = any(has_columns(rows, name) for name in PROMPTS)
         return asked and texts and numbers and not has_columns(rows, "chosen", "rejected")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score or rank."""
-        answers = pl.coalesce(*_ANSWERS)
+        answers = pl.coalesce(*ANSWERS)
         number = pl.coalesce(*_SCORES, *(pl.col(c).list.eval(-pl.element()) for c in _RANKS))
         # A list that is longer than the other leaves answers without a score: they make no pair.
         most = pl.min_horizontal(answers.list.len(), number.list.len().fill_null(0))
@@ -57,7 +57,7 @@ class Listwise(Format):
         ranked = flat.group_by(ROW, maintain_order=True).agg(
             _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_score"))
         )
-        asked = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
+        asked = pl.coalesce(turns(rows, name, "user") for name in PROMPTS)
         if rows.schema["system"] == pl.String:
             asked = with_system(pl.col("system"), asked)
         rows = rows.with_columns(prompt=asked)

@@ -1,0 +1,105 @@
+"""The command `curate round`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from curate.cli.inputs import (
+    Columns,
+    ConfigName,
+    Data,
+    EmbedderName,
+    FormatName,
+    Given,
+    Limit,
+    Split,
+)
+
+
+def round_(
+    data: Data,
+    gold: Annotated[
+        str, typer.Option("--gold", help="Pairs that people labelled: a file, folder or hf:NAME.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the round, a run.")],
+    before: Annotated[
+        Path | None, typer.Option(help="Folder of the round before; its pairs teach the best head.")
+    ] = None,
+    vote: Annotated[
+        float,
+        typer.Option(min=0.5, max=1, help="Networks that must side with a label; UPO: 0.5."),
+    ] = 0.5,
+    easy: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the sure pairs that are drawn (UPO).")
+    ] = 0.5,
+    people: Annotated[
+        int, typer.Option(min=0, help="Pairs that are named for people, at most.")
+    ] = 50,
+    to: Annotated[str, typer.Option("--to", help="Export format of the shards.")] = "trl",
+    write_model: Annotated[
+        str | None, typer.Option(help="Model behind an endpoint that answers bare prompts.")
+    ] = None,
+    answers: Annotated[
+        int, typer.Option(min=2, max=64, help="Answers that it writes to each prompt.")
+    ] = 4,
+    url: Annotated[
+        str | None, typer.Option(help="Of the endpoint; default $OPENAI_BASE_URL.")
+    ] = None,
+    embedder: EmbedderName = "auto",
+    format: FormatName = "auto",
+    columns: Columns = None,
+    split: Split = None,
+    config: ConfigName = None,
+    limit: Limit = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace a finished round.")] = False,
+) -> None:
+    """Label a pool by what gold pairs teach, keep what is sure, and name pairs for people."""
+    from curate.cli.console import show_result
+    from curate.cli.progress import console_progress
+    from curate.derive.pool import has_answers, read_pool
+    from curate.derive.round_command import RoundPlan, endpoint_writer, run_round
+    from curate.models.embed.settings import EmbedderConfig
+    from curate.write.run_folder import check_free
+
+    check_free(out, overwrite)
+    given = Given(data, format, columns, split, config, limit)
+    plan = RoundPlan(gold, before, vote, easy, people, to, seed)
+    with console_progress() as progress:
+        known = Given(gold, "auto").read(progress).frame
+        pool: Any
+        if write_model is not None or has_answers(given.input()):
+            write = None
+            if write_model is not None:
+                write = endpoint_writer(write_model, url, answers, progress)
+            pool = read_pool(given.input(), write)
+        else:
+            pool = given.read(progress).frame
+        result, told = run_round(
+            pool, known, plan, out, overwrite, progress, EmbedderConfig(name=embedder)
+        )
+    show_result(result)
+    _show(told, getattr(pool, "left_out", {}))
+
+
+def _show(told: dict[str, Any], left_out: dict[str, int]) -> None:
+    for why, count in left_out.items():
+        typer.echo(f"{count:,} gave no prompt with answers: {why}")
+    right, held = told["gold_right"], told["gold_held_out"]
+    typer.echo(f"round {told['round']}, on {held:,} gold pairs that no round learns from:")
+    typer.echo(f"  right by gold pairs alone: {_told(right['gold'])}")
+    if told["before"]:
+        typer.echo(f"  and by the pairs of the round before: {_told(right['best'])}")
+    parts = (f"{name.replace('_', ' ')} {count:,}" for name, count in told["changes"].items())
+    typer.echo(f"kept {told['kept']:,} pairs: {', '.join(parts)}")
+    typer.echo(f"for people: {told['for_people']:,} pairs near gold pairs that are hard")
+
+
+def _told(share: dict[str, float] | None) -> str:
+    """A share with its interval."""
+    if share is None:
+        return "cannot be told from so few"
+    return f"{share['share']:.3f} [{share['low']:.3f}, {share['high']:.3f}]"

@@ -1,0 +1,175 @@
+"""A pool of prompts with several answers each, and the pairs that a reward makes of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from curate.data.table import PAIR_COLUMNS, PairIds, messages_series
+from curate.errors import CurateError
+from curate.read.formats.listwise import ANSWERS, PROMPTS
+from curate.read.message_texts import unfolded
+from curate.read.messages import Turn, as_messages
+from curate.read.pairs import place_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.read.input import InputConfig
+
+MADE = "round"
+"""What `extra.made` says of a pair that was made here."""
+_ENDS = 2
+Writer = Callable[[Sequence[list[Turn]]], list[list[str]]]
+"""From prompts to answers of each."""
+
+
+@dataclass
+class Pool:
+    """Prompts and their answers.
+
+    Attributes:
+        prompts: messages of each.
+        answers: texts of each prompt, at least two of them different.
+        left_out: rows that gave no prompt with two answers, by reason.
+    """
+
+    prompts: list[list[Turn]] = field(default_factory=list)
+    answers: list[list[str]] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def owner(self) -> NDArray[np.int64]:
+        """The prompt of each answer, counted through all of them."""
+        return np.repeat(np.arange(len(self.prompts)), [len(a) for a in self.answers])
+
+    def frame(self) -> pl.DataFrame:
+        """Each answer as a pair of itself, so that all can be embedded as pairs are."""
+        said = (text for own in self.answers for text in own)
+        turns = [[{"role": "assistant", "content": text, "more": None}] for text in said]
+        prompts = [self.prompts[i] for i in self.owner()]
+        sides = messages_series("chosen", turns)
+        return pl.DataFrame([messages_series("prompt", prompts), sides, sides.alias("rejected")])
+
+
+def read_pool(settings: InputConfig, write: Writer | None = None) -> Pool:
+    """The pool of an input; answers are written where a row has none.
+
+    Args:
+        settings: where the rows are; `limit` counts rows.
+        write: writes answers to prompts; None leaves rows without answers out.
+
+    Raises:
+        CurateError: nothing is there, or the first row names no prompt.
+    """
+    pool = Pool()
+    empty: list[list[Turn]] = []
+    rows = 0
+    for source in place_of(settings):
+        for block in source.blocks():
+            for row in block.sample(len(block)):
+                if not rows:
+                    _check(row, source.label)
+                rows += 1
+                if settings.limit is None or rows <= settings.limit:
+                    _take(row, pool, empty)
+            pool.left_out.update(f"row: {why}" for why in block.broken.values())
+    if write is None:
+        pool.left_out["no answers, and no model to write some"] += len(empty)
+    elif empty:
+        for prompt, answers in zip(empty, write(empty), strict=True):
+            _add(prompt, answers, pool)
+    pool.left_out = Counter({why: n for why, n in pool.left_out.items() if n})
+    return pool
+
+
+def has_answers(settings: InputConfig) -> bool:
+    """Whether the first row holds a list of answers, or a prompt alone: a pool, and no pairs."""
+    for source in place_of(settings):
+        for block in source.blocks():
+            for row in block.sample(1):
+                listed = any(isinstance(row.get(name), list) for name in ANSWERS)
+                pairs = {"chosen", "rejected"} & row.keys()
+                asked = any(row.get(name) is not None for name in PROMPTS)
+                return listed or (asked and not pairs and len(row) == 1)
+    return False
+
+
+def _check(row: Mapping[str, Any], label: str) -> None:
+    if not any(name in row for name in PROMPTS):
+        raise CurateError(
+            "no column holds prompts",
+            where=label,
+            found=", ".join(list(row)[:12]) or "no column",
+            expected=f"one of {', '.join(PROMPTS)}, and answers as a list in one of "
+            + ", ".join(ANSWERS),
+        )
+
+
+def _take(row: Mapping[str, Any], pool: Pool, empty: list[list[Turn]]) -> None:
+    asked = next((row[n] for n in PROMPTS if row.get(n) is not None), None)
+    if isinstance(asked, str):
+        talk = unfolded(asked)
+        asked = talk if isinstance(talk, list) else [{"role": "user", "content": asked}]
+    turns, problem = as_messages(asked) if asked is not None else (None, "is null")
+    if turns is None:
+        pool.left_out[f"prompt {problem}"] += 1
+        return
+    answers = next((row[n] for n in ANSWERS if row.get(n) is not None), None)
+    if answers is None:
+        empty.append(turns)
+    else:
+        _add(turns, answers, pool)
+
+
+def _add(prompt: list[Turn], answers: Sequence[Any], pool: Pool) -> None:
+    texts = list(dict.fromkeys(a for a in answers if isinstance(a, str)))
+    if len(texts) < _ENDS:
+        pool.left_out["fewer than two different answers"] += 1
+        return
+    pool.prompts.append(prompt)
+    pool.answers.append(texts)
+
+
+def candidates(
+    pool: Pool, rewards: NDArray[np.float64]
+) -> tuple[pl.DataFrame, NDArray[np.int64], NDArray[np.int64]]:
+    """All pairs of a prompt's answers, the one of the higher reward preferred.
+
+    Of more than four answers the best two and the worst two count (UPO, arXiv 2409.11212, released
+    code). Equal rewards make no pair.
+
+    Args:
+        pool: the pool.
+        rewards: of each answer, counted through all prompts.
+
+    Returns:
+        The pair table, and the numbers of each pair's chosen and rejected answer.
+    """
+    ends = np.cumsum([0, *(len(a) for a in pool.answers)])
+    chosen, rejected, prompts = [], [], []
+    for i in range(len(pool.prompts)):
+        own = np.arange(ends[i], ends[i + 1])
+        best = own[np.argsort(-rewards[own], kind="stable")]
+        if len(best) > 2 * _ENDS:
+            best = np.concatenate([best[:_ENDS], best[-_ENDS:]])
+        for better, worse in combinations(best.tolist(), 2):
+            if rewards[better] > rewards[worse]:
+                chosen.append(better)
+                rejected.append(worse)
+                prompts.append(i)
+    flat = pool.frame()
+    first, second = np.array(chosen, dtype=np.int64), np.array(rejected, dtype=np.int64)
+    frame = pl.DataFrame(
+        [flat["prompt"][first], flat["chosen"][first], flat["rejected"][second]]
+    ).with_columns(
+        (pl.lit(None, dtype=t).alias(c) for c, t in PAIR_COLUMNS.items() if c not in flat.columns)
+    )
+    frame = frame.with_columns(is_tie=pl.lit(False), source=pl.lit(MADE))
+    frame = frame.select(pl.col(c).cast(t) for c, t in PAIR_COLUMNS.items())
+    return PairIds().give(frame), first, second

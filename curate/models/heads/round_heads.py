@@ -1,0 +1,91 @@
+"""Two linear heads for a round of self-annotation: one of people's labels alone, and the best one.
+
+Both are solved, out of fold by prompt: no pair is judged by a head that learnt from its prompt,
+neither from people's labels nor from those that an earlier round wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from curate.models.heads.dropout_uncertainty import normal_uncertainty, sure_votes
+from curate.models.heads.solved_heads import solve_heads
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_L2, _DROPOUT = 10.0, 0.1
+"""As `reward_margin` and UPO's adapters have them."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pairs with labels to learn from.
+
+    Attributes:
+        chosen: (pairs, dim) vectors of the preferred answers.
+        rejected: those of the other answers.
+        fold: (pairs,) fold of each prompt.
+        gold: (pairs,) whether people gave the label.
+    """
+
+    chosen: NDArray[np.float32]
+    rejected: NDArray[np.float32]
+    fold: NDArray[np.int64]
+    gold: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class RoundHeads:
+    """Coefficients by fold, (folds, dim) each, for vectors as they are."""
+
+    gold: NDArray[np.float64]
+    best: NDArray[np.float64]
+
+    @classmethod
+    def learn(cls, labelled: Labelled, folds: int) -> RoundHeads:
+        """Both heads for each fold, learnt from the pairs of all other folds."""
+        difference = labelled.chosen.astype(np.float64) - labelled.rejected
+        size = np.sqrt(np.square(difference).sum(axis=1).mean()) or 1.0
+        both = (labelled.chosen, labelled.rejected)
+        chosen, rejected = (torch.from_numpy(vectors / np.float32(size)) for vectors in both)
+        others = labelled.fold[:, None] != np.arange(folds)
+        weights = np.concatenate([others & labelled.gold[:, None], others], axis=1)
+        solved = solve_heads(chosen, rejected, torch.from_numpy(weights), _L2, _DROPOUT)
+        gold, best = np.split(solved.double().numpy().T / size, 2)
+        return cls(gold, best)
+
+    def rewards(self, vectors: NDArray[np.float32], fold: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Reward of each answer by the best head, nats; (answers,)."""
+        return _margins(self.best, vectors, fold)
+
+    def judge(
+        self,
+        chosen: NDArray[np.float32],
+        rejected: NDArray[np.float32],
+        fold: NDArray[np.int64],
+    ) -> dict[str, NDArray[np.float64]]:
+        """Margins `gold` and `best` of pairs in nats; `bald` and `vote` of the best head.
+
+        BALD and the share of networks that side with the label are over dropout of features, whose
+        moments are known for a linear head.
+        """
+        difference = chosen.astype(np.float64) - rejected
+        heads = {"gold": self.gold, "best": self.best}
+        margins = {name: _margins(head, difference, fold) for name, head in heads.items()}
+        squares = np.square(difference * self.best[fold]).sum(axis=1)
+        spread = np.sqrt(squares * _DROPOUT / (1.0 - _DROPOUT))
+        told = normal_uncertainty(margins["best"], spread)
+        vote = sure_votes(margins["best"], spread)
+        return {**margins, "bald": told["bald"], "vote": vote}
+
+
+def _margins(
+    heads: NDArray[np.float64], vectors: NDArray[np.floating], fold: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.einsum("nd,nd->n", vectors, heads[fold])
+    return found
