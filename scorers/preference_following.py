@@ -11,6 +11,10 @@ from pydantic import Field, model_validator
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.extra_column import extra_value
 from curate.data.hashes import numbers_by_appearance, select_in_batches
+from curate.data.table import messages_text
+from curate.models.judge.both_orders import ask_following
+from curate.models.judge.endpoint import EndpointParams
+from curate.models.judge.verdicts import CHOSEN, REJECTED, TIE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from curate.steps.features import Features
 
 NO_PREFERENCE = "no stated preference"
+_PARTS = ("prompt", "chosen", "rejected")
+_VALUES = {CHOSEN: 1.0, REJECTED: 0.0, TIE: 0.5}
 KEYS = ("user_preference", "preference", "persona", "profile", "user_profile", "user_persona")
 """Keys of extra in which a preference is looked for, in this order."""
 
@@ -31,6 +37,9 @@ class PreferenceFollowingParams(Parameters):
         "the system messages, else one of " + ", ".join(KEYS) + ".",
     )
     key: str | None = Field(None, description="The key of extra, for 'by: extra'.")
+    judge: EndpointParams | None = Field(
+        None, description="Endpoint that is asked too, in both orders; it sees style."
+    )
 
     @model_validator(mode="after")
     def _named(self) -> PreferenceFollowingParams:
@@ -44,14 +53,14 @@ class PreferenceFollowing(Scorer[PreferenceFollowingParams]):
 
     A label against a stated preference may be right for this user alone, or wrong: `context` tells
     where the same question turns with it. Embeddings see what texts are about. They follow "I am
-    vegan" and not "be brief": for style ask `judge` with a rubric that names the preference.
+    vegan" and not "be brief"; `judge` asks a model behind an endpoint, which sees style.
     """
 
     name = "preference_following"
     purpose = "taste, annotators, context"
     when = (
         "Where users or personas state what they prefer (a system prompt, a profile column). "
-        "Follows subjects, and no style."
+        "The cosine follows subjects, and no style; a judge both."
     )
     summary = "does the preferred answer lie nearer to the user's stated preference"
     reference = "the question of preference discerning, arXiv 2412.08604; the cosine is ours"
@@ -64,6 +73,7 @@ class PreferenceFollowing(Scorer[PreferenceFollowingParams]):
             Column("margin", "cosine of chosen minus that of rejected", "float", HIGHER, "-2 to 2"),
             Column("chosen", "cosine of preference and preferred answer", unit="-1 to 1"),
             Column("rejected", "cosine of preference and other answer", unit="-1 to 1"),
+            Column("judged", "1: a judge sees the chosen answer follow it better; 0: the other"),
             Column("preference", "the first 200 characters of what was stated", "text"),
             Column("status", f"ok, or '{NO_PREFERENCE}'", "text"),
         )
@@ -80,12 +90,30 @@ class PreferenceFollowing(Scorer[PreferenceFollowingParams]):
                 pl.when(known).then(pl.lit("ok")).otherwise(pl.lit(NO_PREFERENCE))
             ).to_series(),
         ).with_columns(margin=pl.col("chosen") - pl.col("rejected"))
+        frame = frame.with_columns(self._judged(pairs, stated, context))
         margin = frame["margin"].to_numpy()
         margin = margin[np.isfinite(margin)]
         context.facts["stated"] = int(known.sum())
         if len(margin):
             context.facts["label_follows"] = round(float((margin > 0).mean()), 4)
         return frame.select([c.name for c in self.columns()])
+
+    def _judged(self, pairs: pl.DataFrame, stated: pl.Series, context: Context) -> pl.Series:
+        """1, 0 or a half (a tie, or orders that differ) of each pair; null where none was asked."""
+        out: list[float | None] = [None] * len(pairs)
+        if self.params.judge is not None:
+            rows = stated.is_not_null().to_numpy().nonzero()[0]
+            texts = pairs[rows].select(messages_text(part).alias(part) for part in _PARTS)
+            both = zip(stated[rows], texts.rows(), strict=True)
+            asked = [(preference, *row) for preference, row in both]
+            verdicts = ask_following(asked, context, self.params.judge)
+            for row, verdict in zip(rows.tolist(), verdicts, strict=True):
+                out[row] = None if verdict is None else _VALUES[verdict.winner]
+            told = [v for v in out if v is not None and v != _VALUES[TIE]]
+            context.facts["judged"] = len(told)
+            if told:
+                context.facts["judged_label_follows"] = round(sum(told) / len(told), 4)
+        return pl.Series("judged", out, dtype=pl.Float64)
 
     def _stated(self) -> pl.Expr:
         """The preference of each row as text, null where there is none."""

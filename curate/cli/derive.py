@@ -27,6 +27,7 @@ class From(str, Enum):
 
     instructions = "instructions"
     feedback = "feedback"
+    classes = "classes"
 
 
 def derive(
@@ -34,7 +35,10 @@ def derive(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
     source: Annotated[
         From,
-        typer.Option("--from", help="Pairs' instructions, or users' feedback in conversations."),
+        typer.Option(
+            "--from",
+            help="Pairs' instructions, users' feedback in conversations, or texts with a class.",
+        ),
     ] = From.instructions,
     instructions: Annotated[
         int, typer.Option(min=1, max=8, help="Instructions that each prompt gains.")
@@ -43,7 +47,7 @@ def derive(
         Path | None, typer.Option(help="Patterns of feedback (YAML); default the shipped ones.")
     ] = None,
     judge_model: Annotated[
-        str | None, typer.Option(help="Model behind an endpoint that judges feedback instead.")
+        str | None, typer.Option(help="Model behind an endpoint that judges feedback or texts.")
     ] = None,
     write_model: Annotated[
         str | None, typer.Option(help="Model that writes an answer where no later one satisfied.")
@@ -59,7 +63,7 @@ def derive(
     seed: Annotated[int, typer.Option(min=0, help="Of words and choices.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace what was made before.")] = False,
 ) -> None:
-    """Make pairs: by instructions that an answer follows (MAPL), or by users' feedback."""
+    """Make pairs: by instructions that an answer follows (MAPL), users' feedback, or classes."""
     from curate.cli.progress import console_progress
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_json, write_shards
@@ -74,6 +78,9 @@ def derive(
             told |= {"instructions": instructions, "seed": seed}
             parts = given.parts(progress, Path(room))
             frames = _by_instructions(parts, instructions, seed, counts, left_out)
+        elif source is From.classes:
+            told["judge"] = judge_model
+            frames = _by_classes(given, judge_model, url, progress, counts, left_out)
         else:
             models = judge_model, write_model, url
             frames = _by_feedback(given, patterns, models, progress, counts, left_out, told)
@@ -107,6 +114,34 @@ def _by_instructions(
         counts["pairs made"] += len(found.pairs)
         left_out.update(found.left_out)
         yield found.pairs
+
+
+def _by_classes(
+    given: Given,
+    judge_model: str | None,
+    url: str | None,
+    progress: Any,
+    counts: Counter[str],
+    left_out: Counter[str],
+) -> Iterator[pl.DataFrame]:
+    from curate.derive.classes import class_pairs, labelled_texts
+    from curate.models.judge.endpoint import EndpointParams
+    from curate.steps.context import Context
+    from curate.store.store import open_store
+
+    if judge_model is None:
+        raise CurateError(
+            "pairs of one class need a model that tells which text is the clearer example",
+            where="--judge-model",
+            fix="name one, or read annotators' votes with --format annotations",
+        )
+    params = EndpointParams(model=judge_model, base_url=url)
+    context = Context(progress=progress, store=open_store("auto"))
+    texts = labelled_texts(given.input(), left_out)
+    counts["texts read"] = len(texts)
+    found = class_pairs(texts, context, params, left_out)
+    counts["pairs made"] = len(found)
+    yield found
 
 
 def _by_feedback(

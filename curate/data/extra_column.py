@@ -9,6 +9,9 @@ from curate.data.json_text import to_json
 SLOT_KEY = "chosen_slot"
 """The slot (1 or 2) of the chosen answer, null for a tie."""
 
+CLASS_KEY = "class"
+"""The class of both texts, where a pair says which of two texts is the clearer example of it."""
+
 
 def extra_value(*keys: str) -> pl.Expr:
     """What `extra` holds under a key, or under keys one within the other, as text; else null."""

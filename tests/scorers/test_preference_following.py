@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 from curate import Context, Pairs, Pipeline
 from scorers.preference_following import NO_PREFERENCE, PreferenceFollowing
 from tests.helpers import context_of, pairs_of, swapped, turn
+from tests.stub_endpoint import stub_endpoint
 
 # (preference, question, an answer that follows it, one that does not)
 STATED = [
@@ -112,3 +114,28 @@ def test_no_preference_at_all_is_told() -> None:
     scores = PreferenceFollowing().score(pairs, Context())
     assert scores["status"].to_list() == [NO_PREFERENCE]
     assert scores["margin"].is_nan().all()
+
+
+def test_a_judge_is_asked_in_both_orders_of_stated_preferences_alone() -> None:
+    sides = [("brief", "long " * 9), ("long " * 9, "brief"), ("same", "same")]
+    stated = {"prompt": "q", "extra": '{"persona": "Brief"}'}
+    rows = [stated | {"chosen": c, "rejected": r} for c, r in sides]
+    rows.append({"prompt": "q", "chosen": "a", "rejected": "b"})
+    pairs = pairs_of(rows)
+    context = context_of(pairs, {}, 2)
+    context.embed = lambda texts: np.ones((len(texts), 2), dtype=np.float32)
+
+    def brief(body: dict[str, Any]) -> str:
+        asked = body["messages"][0]["content"]
+        assert "<preference>\nBrief\n</preference>" in asked
+        a, b = (asked.split(f"<answer_{n}>\n")[1].split("\n</answer")[0] for n in "AB")
+        return f"[[{'C' if a == b else 'A' if len(a) < len(b) else 'B'}]]"
+
+    with stub_endpoint(brief) as stub:
+        judge = {"model": "m", "base_url": stub.url}
+        found = PreferenceFollowing(judge=judge).score(pairs, context)
+    assert found["judged"].to_list() == [1.0, 0.0, 0.5, None]
+    assert len(stub.bodies) == 3  # equal questions are asked once
+    assert context.facts["judged_label_follows"] == 0.5
+    plain = PreferenceFollowing().score(pairs, context)
+    assert plain["judged"].null_count() == 4

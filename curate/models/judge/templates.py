@@ -89,6 +89,41 @@ or of the earlier answer.
 
 Reply with the new answer and nothing else."""
 
+CLEARER_EXAMPLE = """\
+Two texts are of the class "{{ label }}". Say which text is the clearer example of this class.
+
+<text_A>
+{{ text_a }}
+</text_A>
+
+<text_B>
+{{ text_b }}
+</text_B>
+
+End with one line that holds only your verdict: [[A]], [[B]], or [[C]] if both are as clear."""
+
+FOLLOWS_PREFERENCE = """\
+A user has stated a preference. Two assistants answered the same user. Say which answer follows \
+the stated preference better; nothing else counts.
+
+<preference>
+{{ preference }}
+</preference>
+
+<conversation>
+{{ prompt }}
+</conversation>
+
+<answer_A>
+{{ answer_a }}
+</answer_A>
+
+<answer_B>
+{{ answer_b }}
+</answer_B>
+
+End with one line that holds only your verdict: [[A]], [[B]], or [[C]] if both follow it as well."""
+
 FEATURE = """\
 A number was measured on many texts. Say what it measures.
 

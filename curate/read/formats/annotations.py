@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate.data.extra_column import extra_with
+from curate.data.extra_column import CLASS_KEY, extra_with
+from curate.data.json_text import to_json
 from curate.read.formats.base import (
     ERROR,
     EXTRA,
@@ -20,6 +21,8 @@ from curate.read.formats.base import (
     list_the_rest,
 )
 
+QUESTION = "Which text is a clearer example of '{}'?"
+"""The prompt of two texts of one class."""
 _VOTES = ("annotations", "votes", "annotator_labels")
 _KEYS = ("label", "vote", "value", "class")
 """Where an annotation that is an object says its label."""
@@ -33,9 +36,9 @@ class Annotations(Format):
     Texts of one class are put in the order of their hashes, and each is paired with the next: the
     one on whose class more annotators agree is preferred (the extractive preference of Prefer to
     Classify, arXiv 2306.04925, which pairs texts of a class at random in each batch). Without a
-    `label` the most voted class counts, of several the first by name. The prompt names the class;
-    `strength` is the difference of the agreements, `extra` holds both. For the paper's generative
-    preferences let `judge` say which text fits the class better.
+    `label` the most voted class counts, of several the first by name. Prompt and `extra.class` name
+    the class; `strength` is the difference of the agreements, `extra` holds both. The paper's
+    generative preferences are made by `curate derive --from classes`.
     """
 
     name = "annotations"
@@ -105,12 +108,14 @@ def _pairs(both: pl.DataFrame) -> pl.DataFrame:
     agreed = ("_agreed", "other__agreed")
     extra = extra_with(EXTRA, "chosen_agreement", high(*agreed).cast(pl.String))
     both = both.with_columns(extra)
+    named = extra_with(EXTRA, CLASS_KEY, pl.col("_class").map_elements(to_json, pl.String))
+    both = both.with_columns(named)
     both = both.with_columns(extra_with(EXTRA, "rejected_agreement", low(*agreed).cast(pl.String)))
     return both.select(
         ROW,
         EXTRA,
         _other=pl.col(f"other_{ROW}"),
-        prompt=as_turn(pl.format("Which text is a clearer example of '{}'?", "_class"), "user"),
+        prompt=as_turn(pl.format(QUESTION, "_class"), "user"),
         chosen=as_turn(pl.when(first).then("text").otherwise("other_text"), "assistant"),
         rejected=as_turn(pl.when(first).then("other_text").otherwise("text"), "assistant"),
         strength=high(*agreed) - low(*agreed),

@@ -128,6 +128,7 @@ class Export(ABC):
         parts: those that the pairs have and the form holds; set before the first is converted,
             since the columns of all shards depend on it.
         carries: columns of the pair table that the shards carry besides, under their own names.
+        general: whether the form is for pairs of any kind.
         needs: parts without which the form makes no sense.
         binary: whether its columns hold bytes, which JSON has no place for.
         folders: of the data, in which files of media are looked for.
@@ -140,6 +141,7 @@ class Export(ABC):
     rewrites: ClassVar[Mapping[str, str]] = {}
     parts: frozenset[str] = frozenset()
     carries: tuple[str, ...] = ()
+    general: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset()
     binary: ClassVar[bool] = False
     folders: tuple[Path, ...] = ()

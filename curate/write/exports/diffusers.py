@@ -33,6 +33,7 @@ class Diffusers(Export):
     reserved = (*_SIDES, "caption", "label_0")
     holds = frozenset({"images", _REJECTED, IMAGES, FILE_BYTES})
     rewrites: ClassVar[Mapping[str, str]] = {TEXTS: "joined into one text"}
+    general = False
     needs = frozenset({_REJECTED})
     binary = True
 

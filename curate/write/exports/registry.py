@@ -29,7 +29,7 @@ def forms_holding(parts: Iterable[str], file_type: str) -> list[str]:
     return [
         name
         for name, cls in sorted(_exports().items())
-        if wanted <= held_by(cls(), file_type) and cls.needs <= wanted
+        if wanted <= held_by(cls(), file_type) and (cls.general or cls.needs & wanted)
     ]
 
 

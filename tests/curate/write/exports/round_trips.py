@@ -29,7 +29,7 @@ def forms() -> list[str]:
 
 def text_forms() -> list[str]:
     """The forms for pairs of texts."""
-    return [name for name in forms() if not get_export(name).needs]
+    return [name for name in forms() if get_export(name).general]
 
 
 def outcome(source: Path, form: str, file_type: str, folder: Path) -> tuple[Outcome, str]:

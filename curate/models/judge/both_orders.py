@@ -1,0 +1,49 @@
+"""Which of two texts a model prefers, asked in both orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from curate.models.judge.asking import ask
+from curate.models.judge.templates import FOLLOWS_PREFERENCE, compiled
+from curate.models.judge.verdicts import Verdict, settled, values_of
+
+if TYPE_CHECKING:
+    from curate.models.judge.endpoint import EndpointParams
+    from curate.steps.context import Context
+
+
+def ask_both_orders(
+    questions: Sequence[tuple[str, str]], context: Context, params: EndpointParams
+) -> list[Verdict | None]:
+    """What both orders say together; None where a reply cannot be read.
+
+    Args:
+        questions: each with the first text as A, and with the second one as A; replies end with
+            [[A]], [[B]] or [[C]].
+        context: keeps replies, and counts them in its facts.
+        params: of the endpoint.
+    """
+    asked = [[{"role": "user", "content": text}] for both in questions for text in both]
+    replies = ask(asked, context, params)
+    values = [values_of(reply.text or "", "choice") for reply in replies]
+    return [
+        None if given is None or swapped is None else settled(given, swapped)
+        for given, swapped in zip(values[::2], values[1::2], strict=True)
+    ]
+
+
+def ask_following(
+    asked: Sequence[tuple[str, str, str, str]], context: Context, params: EndpointParams
+) -> list[Verdict | None]:
+    """Which answer follows a stated preference better: (preference, prompt, chosen, rejected)."""
+    names = ("preference", "prompt", "answer_a", "answer_b")
+    shape = compiled(FOLLOWS_PREFERENCE, names, "template of stated preferences")
+
+    def question(preference: str, prompt: str, first: str, second: str) -> str:
+        shown = (preference, prompt, first, second)
+        return shape.render(dict(zip(names, shown, strict=True)))
+
+    both = [(question(p, x, a, b), question(p, x, b, a)) for p, x, a, b in asked]
+    return ask_both_orders(both, context, params)

@@ -1,0 +1,80 @@
+"""Texts with their class and a weight from preferences: for training a text classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from curate.data.extra_column import CLASS_KEY, extra_value
+from curate.data.table import messages_text
+from curate.errors import CurateError
+from curate.write.exports.base import Export
+
+_ROWS = 65_536
+
+
+@dataclass
+class _Counts:
+    """How often a text was preferred, and how often it was in a pair."""
+
+    won: int = 0
+    seen: int = 0
+
+
+class Classification(Export):
+    """`text`, `label`, `weight`: each distinct text of a class once.
+
+    `weight` is 2 (won + 1) / (pairs + 2), 1 in the mean over pairs: texts that are clear examples
+    of their class count for more. Prefer to Classify (arXiv 2306.04925) trains a second head on
+    pairs; a weight is what any trainer takes, and ours. The pairs are written by `pairs`. Each
+    distinct text is held until all are seen.
+    """
+
+    name = "classification"
+    summary = "text classification (P2C): text, label and a weight from preferences"
+    reserved = ("text", "label", "weight")
+    general = False
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The texts of these pairs alone."""
+        return pl.concat(self.stream(iter([pairs])))
+
+    def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The texts of all parts, once all are seen."""
+        counts: dict[tuple[str, str], _Counts] = {}
+        for pairs in parts:
+            for label, won, lost in _read(pairs).iter_rows():
+                for text, wins in ((won, 1), (lost, 0)):
+                    own = counts.setdefault((label, text), _Counts())
+                    own.won += wins
+                    own.seen += 1
+        yield from _frame(counts).iter_slices(_ROWS)
+
+
+def _read(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Class and both texts of each pair."""
+    found = pairs.select(
+        extra_value(CLASS_KEY).alias("label"),
+        messages_text("chosen").alias("won"),
+        messages_text("rejected").alias("lost"),
+    )
+    lacking = found["label"].is_null()
+    if lacking.any():
+        raise CurateError(
+            "the format 'classification' is for pairs of texts of one class",
+            where=f"pair {pairs['pair_id'][int(lacking.arg_max() or 0)]}",
+            found=f"no extra.{CLASS_KEY} in {int(lacking.sum()):,} of {len(pairs):,} pairs",
+            expected="data that were read with format: annotations, or made by "
+            "'curate derive --from classes'",
+        )
+    return found
+
+
+def _frame(counts: dict[tuple[str, str], _Counts]) -> pl.DataFrame:
+    rows = [
+        (text, label, 2.0 * (own.won + 1) / (own.seen + 2)) for (label, text), own in counts.items()
+    ]
+    schema = {"text": pl.String(), "label": pl.String(), "weight": pl.Float64()}
+    return pl.DataFrame(rows, schema=schema, orient="row")
