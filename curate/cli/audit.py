@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Most, Split
+from curate.cli.inputs import (
+    Columns,
+    ConfigName,
+    Data,
+    EmbedderName,
+    FormatName,
+    Given,
+    Limit,
+    Most,
+    Split,
+)
 from curate.data.bounds import MOST_PAIRS
 from curate.errors import CurateError
 
@@ -18,6 +28,7 @@ def audit(
     against: Annotated[
         str | None, typer.Option(help="Another data set: which prompts do both hold?")
     ] = None,
+    embedder: EmbedderName = "auto",
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
@@ -51,6 +62,7 @@ def audit(
     from curate.audit.command import audit as run_audit
     from curate.cli.progress import console_progress
     from curate.cli.show_audit import show_audit
+    from curate.models.embed.settings import EmbedderConfig
     from curate.people.draw import read_sample
     from curate.people.merge import read_verdicts
     from curate.steps.models import ModelSpec
@@ -70,6 +82,7 @@ def audit(
             pairs,
             progress,
             other,
+            EmbedderConfig(name=embedder),
             style_columns=traits,
             model=spec,
             beta=beta,

@@ -30,6 +30,7 @@ from curate.people.tool import Tool
 from curate.people.tools import TOOLS
 from curate.report.run_view import load_view
 from curate.steps.context import Progress, SilentProgress
+from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
 from curate.write.run_folder import staged
 from curate.write.shards import write_files, write_frame, write_json
@@ -116,7 +117,8 @@ def route(
     fit, free = None, pl.repeat(True, len(pairs), eager=True)
     if choice.fit is not None:
         embedder = EmbedderConfig.model_validate(run.manifest["config"].get("embedder") or {})
-        fit, free = _learned(pairs, choice, embedder, progress or SilentProgress())
+        folders = data_folders(run.manifest)
+        fit, free = _learned(pairs, choice, embedder, folders, progress or SilentProgress())
         choice = replace(choice, coefficients=fit.coefficients)
     told, used = priorities(pairs, run.scores(), choice)
     if fit is not None and not choice.by:
@@ -136,14 +138,18 @@ def route(
 
 
 def _learned(
-    pairs: pl.DataFrame, choice: Choice, embedder: EmbedderConfig, progress: Progress
+    pairs: pl.DataFrame,
+    choice: Choice,
+    embedder: EmbedderConfig,
+    folders: tuple[Path, ...],
+    progress: Progress,
 ) -> tuple[RouteFit, pl.Series]:
     """Gains of features where both judged, and which pairs no person has judged."""
     model = choice.fit or ""
     free = ~by_people(pairs, model)
 
     def embed(frame: pl.DataFrame) -> Features:
-        return embed_frame(frame, embedder, "auto", progress)[0]
+        return embed_frame(frame, embedder, "auto", progress, media=folders)[0]
 
     judged = judged_by_both(pairs, model, binned(features(pairs)), embed)
     share = min(choice.budget / max(int(free.sum()), 1), 1.0)

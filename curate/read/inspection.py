@@ -9,7 +9,8 @@ import polars as pl
 
 from curate.data.duplicates import duplicate_flags
 from curate.data.found_parts import found_parts
-from curate.data.row_parts import TEXT_PARTS
+from curate.data.hashes import same_answers
+from curate.data.row_parts import MEDIA_PARTS, TEXT_PARTS
 from curate.data.table import messages_text
 from curate.read.pairs import Pairs
 
@@ -33,7 +34,7 @@ def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
         "pairs": len(frame),
         "distinct_prompts": texts["prompt"].n_unique(),
         "ties": int(frame["is_tie"].sum()),
-        "identical_answers": int((texts["chosen"] == texts["rejected"]).sum()),
+        "identical_answers": int(same_answers(frame).sum()),
         "empty_answers": sum(int((lengths[c] == 0).sum()) for c in ("chosen", "rejected")),
         "exact_repeats": int(flags["exact"].sum()),
         "contradicted": int(flags["contradicted"].sum()),
@@ -55,8 +56,14 @@ def first_pair(pairs: Pairs) -> dict[str, str]:
     one = pairs.frame.head(1)
     texts = one.select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
     parts = {c: str(one[c][0]) for c in TEXT_PARTS if one[c][0]}
+    parts |= {c: ", ".join(map(_medium, one[c][0])) for c in MEDIA_PARTS if one[c][0] is not None}
     rest = {c: str(one[c][0]) for c in ("annotator", "strength", "extra") if one[c][0] is not None}
     return {**texts.to_dicts()[0], **parts, **rest}
+
+
+def _medium(medium: dict[str, Any]) -> str:
+    """A medium's path, or the size of its bytes."""
+    return medium["path"] or f"{len(medium['bytes'] or b''):,} bytes"
 
 
 def _counts(column: pl.Series) -> dict[str, int]:

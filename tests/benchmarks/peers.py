@@ -1,13 +1,16 @@
 """curate beside what people use instead, each pair of lines in one run.
 
-python -m tests.benchmarks.peers [--pairs 100000] [--prompts 50000]
-semhash is compared where it is installed (pip install semhash).
+python -m tests.benchmarks.peers [--pairs 100000] [--prompts 50000] [--data-juicer PYTHON]
+semhash is compared where it is installed (pip install semhash). data-juicer wants other versions of
+our libraries: PYTHON is the interpreter of an environment of its own (pip install py-data-juicer
+aiohttp).
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -80,19 +83,25 @@ def label_issues(count: int, table: Table) -> None:
         table.add_row(row, told, f"{peer / seconds:.1f}")
 
 
+def _answers(count: int) -> pl.DataFrame:
+    """Pairs of five known sentences each."""
+    rng, known = np.random.default_rng(0), sentences()
+    texts = [" ".join(known[i] for i in rng.integers(len(known), size=5)) for _ in range(2 * count)]
+    turn = pl.Series([[{"role": "assistant", "content": t, "more": None}] for t in texts])
+    frame = pl.DataFrame({"chosen": turn[:count], "rejected": turn[count:]})
+    return frame.with_columns(prompt=pl.col("chosen"))
+
+
 def lengths(count: int, table: Table) -> None:
     """Characters and words of both answers: a scorer here, a script with datasets.map there."""
     from datasets import Dataset
     from datasets.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    rng, known = np.random.default_rng(0), sentences()
-    texts = [" ".join(known[i] for i in rng.integers(len(known), size=5)) for _ in range(2 * count)]
-    turn = pl.Series([[{"role": "assistant", "content": t, "more": None}] for t in texts])
-    frame = pl.DataFrame({"chosen": turn[:count], "rejected": turn[count:]})
-    frame = frame.with_columns(prompt=pl.col("chosen"))
+    frame = _answers(count)
     ours, _ = timed(lambda: Lengths().score(frame, Context()))
-    data = Dataset.from_dict({"chosen": texts[:count], "rejected": texts[count:]})
+    said = pl.col("chosen", "rejected").list.first().struct.field("content").name.keep()
+    data = Dataset.from_dict(frame.select(said).to_dict(as_series=False))
 
     def measure(row: dict[str, str]) -> dict[str, int]:
         found = {f"{k}_chars": len(v) for k, v in row.items()}
@@ -104,6 +113,43 @@ def lengths(count: int, table: Table) -> None:
         f"datasets.map: {peer:.1f} s",
         f"{peer / ours:.0f}",
     )
+
+
+_DATA_JUICER = """
+import sys, time
+from data_juicer.core.data import NestedDataset
+from data_juicer.ops.filter.text_length_filter import TextLengthFilter
+from data_juicer.ops.filter.words_num_filter import WordsNumFilter
+from datasets import load_dataset
+from datasets.utils.logging import disable_progress_bar
+
+disable_progress_bar()
+data = NestedDataset(load_dataset("json", data_files=sys.argv[1], split="train"))
+started = time.perf_counter()
+for filter in (TextLengthFilter(min_len=10), WordsNumFilter(min_num=2)):
+    data = filter.run(data)
+print(len(data), time.perf_counter() - started)
+"""
+
+
+def filters_of_texts(count: int, python: str | None, table: Table) -> None:
+    """Characters and words of each text, and short ones left out: here, and by data-juicer."""
+    frame = _answers(count)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "texts.jsonl")
+        texts = pl.concat([frame["chosen"], frame["rejected"]]).list.first().struct.field("content")
+        texts.alias("text").to_frame().write_ndjson(path)
+        ours, scores = timed(lambda: Lengths().score(frame, Context()))
+        told = f"lengths of {2 * count:,} texts: {ours:.2f} s"
+        if python is None:
+            table.add_row(told, "data-juicer: not given", "")
+            return
+        asked = [python, "-c", _DATA_JUICER, str(path)]
+        shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    kept, seconds = shown.split()[-2:]
+    assert int(kept) == 2 * len(scores)
+    peer = f"data-juicer, two filters: {float(seconds):.1f} s"
+    table.add_row(told, peer, f"{float(seconds) / ours:.0f}")
 
 
 def near_duplicates(count: int, table: Table) -> None:
@@ -139,10 +185,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=100_000)
     parser.add_argument("--prompts", type=int, default=50_000)
+    parser.add_argument("--data-juicer", help="interpreter that has it")
     given = parser.parse_args()
     table = Table("curate", "instead", "times as fast")
     label_issues(given.pairs, table)
     lengths(given.pairs, table)
+    filters_of_texts(given.pairs, given.data_juicer, table)
     near_duplicates(given.prompts, table)
     Console(width=140).print(table)
 

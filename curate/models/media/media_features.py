@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.row_parts import REJECTED_MEDIA, answer_media
+from curate.errors import CurateError
 from curate.models.embed.pair_embeddings import embed_pairs
 from curate.steps.features import Features
 from curate.store.workspace import Workspace
@@ -52,7 +53,7 @@ def embed_media_pairs(
     Returns:
         The features, and counts for the manifest.
     """
-    texts = embed_pairs(pairs, embedder, store, progress, None, dtype)
+    texts = embed_pairs(pairs, embedder, store, progress, workspace, dtype)
     index = {part: rows.copy() for part, rows in texts.index.items()}
     blocks, taken = [np.asarray(texts.vectors)], len(texts.vectors)
     facts = {"media": 0, "media_not_seen": 0, "pairs_not_seen": 0}
@@ -69,12 +70,27 @@ def embed_media_pairs(
         facts["media"] += len(numbers)
         facts["media_not_seen"] += int((~vectors.any(axis=1)).sum())
         facts["pairs_not_seen"] += int((chosen == len(made) - 1).sum())
+    if facts["media"] and facts["media_not_seen"] == facts["media"]:
+        raise _none_seen(pairs, media)
     room = workspace or Workspace()
     whole = room.array("vectors", (taken, embedder.dim), dtype)
     np.concatenate(blocks, out=whole, casting="same_kind")
     style = room.array("style", (taken, texts.style.shape[1]), "float32")
     style[: len(texts.style)] = texts.style
     return Features(whole, style, index), facts
+
+
+def _none_seen(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateError:
+    """The error for a set of which no medium can be decoded."""
+    column = answer_media(pairs)[0]
+    problem = next((p for p in media(column).problems if p is not None), "unknown")
+    return CurateError(
+        f"none of the {column} can be decoded",
+        where="embedder",
+        found=f"the first is {problem}",
+        expected=f"{column} in the data, or files beside it",
+        fix="read the data from the folder that holds the files; media_health tells each problem",
+    )
 
 
 def _answers(media: MediaSet) -> Answers:

@@ -99,6 +99,13 @@ def test_a_pair_with_a_damaged_image_says_nothing(clip: Path) -> None:
     assert features.of("chosen")[1].any()
 
 
+def test_a_set_without_any_image_is_refused(clip: Path) -> None:
+    there = {"path": "a.png", "bytes": None}
+    with pytest.raises(CurateError, match="none of the images can be decoded") as error:
+        embedded(pairs_of_media([[there]], [[there | {"path": "b.png"}]]), clip)
+    assert "not in the data" in str(error.value)
+
+
 def test_each_image_is_decoded_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     real = media_set.DECODERS["images"]

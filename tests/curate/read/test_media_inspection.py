@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from curate.cli.app import app
+from curate.read.inspection import first_pair, inspect_pairs
+from tests.helpers import read_rows
+from tests.media_models import tiny_clip
+from tests.pictures import picture
+
+
+def test_different_images_are_no_identical_answers(tmp_path: Path) -> None:
+    a, b = picture(seed=1), picture(seed=2)
+    rows = [
+        {"caption": "cat", "jpg_0": a, "jpg_1": b, "label_0": 1.0},
+        {"caption": "cat", "jpg_0": a, "jpg_1": a, "label_0": 0.0},
+    ]
+    pairs = read_rows(tmp_path, rows, "parquet")
+    found = inspect_pairs(pairs)
+    assert found["identical_answers"] == 1
+    assert found["besides_texts"]["rejected_images"] == 2
+    shown = first_pair(pairs)
+    assert shown["images"] == f"{len(a):,} bytes"
+
+
+def test_an_audit_of_images_wants_a_model_of_images(tmp_path: Path) -> None:
+    for i in range(60):
+        (tmp_path / f"{i}.png").write_bytes(picture(seed=i))
+    rows = [
+        {"prompt": f"p {i}", "image_0": f"{i}.png", "image_1": f"{i + 1}.png", "label_0": i % 2}
+        for i in range(59)
+    ]
+    read_rows(tmp_path, rows)
+    source, out = str(tmp_path / "rows.jsonl"), str(tmp_path / "audit.json")
+    refused = CliRunner().invoke(app, ["audit", source, "-o", out])
+    assert "images, which the embedder does not see" in str(refused.exception)
+    clip = str(tiny_clip(tmp_path / "clip"))
+    done = CliRunner().invoke(app, ["audit", source, "-o", out, "--embedder", clip])
+    assert done.exit_code == 0, done.output
