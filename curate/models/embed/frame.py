@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,8 @@ def _media(
     from curate.models.media.media_set import MediaSet
 
     embedder = media_embedder(settings, answer_media(pairs))
-    sets = media if callable(media) else partial(MediaSet, pairs, folders=tuple(media))
+    # One set a kind, whoever asks: it knows what was looked at.
+    sets = media if callable(media) else cache(partial(MediaSet, pairs, folders=tuple(media)))
     features, counts = embed_media_pairs(
         pairs, embedder, sets, store, progress, workspace, settings.dtype
     )
