@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
 _FILE_ENDINGS = (".j2", ".jinja", ".jinja2")
 
-_TWO_ANSWERS = """\
-{% if rubric %}{{ rubric }}
-{% else %}Weigh how well each answer does what the user asks: correctness, helpfulness, honesty, \
-harmlessness and clarity. Neither the order nor the length of the answers matters.
-{% endif %}
+_SHOWN = """\
 <conversation>
 {{ prompt }}
 </conversation>
@@ -29,6 +25,15 @@ harmlessness and clarity. Neither the order nor the length of the answers matter
 {{ answer_b }}
 </answer_B>
 """
+_TWO_ANSWERS = (
+    """\
+{% if rubric %}{{ rubric }}
+{% else %}Weigh how well each answer does what the user asks: correctness, helpfulness, honesty, \
+harmlessness and clarity. Neither the order nor the length of the answers matters.
+{% endif %}
+"""
+    + _SHOWN
+)
 
 CHOICE = f"""\
 Two assistants answered the same user. Say which answer is better.
@@ -102,26 +107,15 @@ Two texts are of the class "{{ label }}". Say which text is the clearer example 
 
 End with one line that holds only your verdict: [[A]], [[B]], or [[C]] if both are as clear."""
 
-FOLLOWS_PREFERENCE = """\
+FOLLOWS_PREFERENCE = f"""\
 A user has stated a preference. Two assistants answered the same user. Say which answer follows \
 the stated preference better; nothing else counts.
 
 <preference>
-{{ preference }}
+{{{{ preference }}}}
 </preference>
 
-<conversation>
-{{ prompt }}
-</conversation>
-
-<answer_A>
-{{ answer_a }}
-</answer_A>
-
-<answer_B>
-{{ answer_b }}
-</answer_B>
-
+{_SHOWN}
 End with one line that holds only your verdict: [[A]], [[B]], or [[C]] if both follow it as well."""
 
 FEATURE = """\
