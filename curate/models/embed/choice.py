@@ -9,6 +9,11 @@ from curate.data.row_parts import answer_media
 from curate.errors import CurateError
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 
+_WANTED = {
+    "images": "a sentence-transformers model of texts and images (CLIP, SigLIP)",
+    "audios": "a sentence-transformers model of texts and audios (CLAP)",
+}
+"""What embeds answers of each kind."""
 MANY_TEXTS = 20_000
 """Distinct texts from which on a CPU takes static vectors: MiniLM needs some ten minutes there."""
 _RATES = {SHIPPED: 38.0, STATIC: 30_000.0}
@@ -69,8 +74,7 @@ def cannot_embed(name: str, column: str, embeds: str = "text") -> CurateError:
         f"the answers are {column}, which the embedder does not see",
         where="embedder.name",
         found=f"{name}, which embeds {embeds}",
-        expected="a sentence-transformers model of texts and "
-        + ("images (CLIP, SigLIP)" if column == "images" else f"{column} (CLAP)"),
+        expected=_WANTED.get(column, "images or audios as answers; videos are not decoded"),
         fix="name the folder or hub name of one (--embedder), or look at texts alone with "
         "embedder: {media: false}",
     )

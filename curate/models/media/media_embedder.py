@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_MODALITIES = {"images": "image", "audios": "audio", "videos": "video"}
+_MODALITIES = {"images": "image", "audios": "audio"}
+"""By the column of the pair table; videos are not decoded, whatever a model takes."""
 
 
 class MediaEmbedder(Embedder):
@@ -28,8 +29,8 @@ class MediaEmbedder(Embedder):
         Raises:
             CurateError: it does not.
         """
-        wanted = _MODALITIES[column]
-        if not self._model.supports(wanted):
+        wanted = _MODALITIES.get(column)
+        if wanted is None or not self._model.supports(wanted):
             raise cannot_embed(self.name, column, ", ".join(map(str, self._model.modalities)))
 
     def encode_media(self, media: Sequence[Any]) -> NDArray[np.float32]:

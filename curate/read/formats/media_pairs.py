@@ -19,13 +19,15 @@ from curate.read.formats.base import (
 )
 from curate.read.formats.media_slots import medium_turn, place_media, with_media
 
+_IMAGES = ("jpg_{}", "image_{}", "image_{}_url")
+"""Columns of both images; the first that a row has counts."""
 _AUDIO_MARKS = (b"RIFF", b"fLaC", b"OggS", b"ID3")
 _VOTES = {"a": 1, "b": 2, "tie": 0, "both_bad": 0}
 _MOST = 0.9
 
 
 class ImagePairs(Format):
-    """`jpg_0` and `jpg_1` (or `image_0`, `image_1`), `caption` or `prompt`, `label_0`.
+    """`jpg_0`, `jpg_1` (or `image_0`, `image_0_url`...), `caption` or `prompt`, `label_0`.
 
     As Pick-a-Pic (yuvalkirstain/pickapic_v2) and the sets made from it for diffusers' and MaPO's
     trainers. `label_0` is 1 where the first image is preferred, 0 for the second, 0.5 for a tie;
@@ -37,13 +39,13 @@ class ImagePairs(Format):
     summary = "Pick-a-Pic, diffusers DPO: jpg_0, jpg_1 (or image_0, image_1), caption, label_0"
     text_columns = ("caption", "prompt")
     value_columns = ("label_0", "has_label", "user_id")
-    media_columns = ("jpg_0", "jpg_1", "image_0", "image_1")
+    media_columns = tuple(f"{name.format(i)}" for i in (0, 1) for name in _IMAGES)
     keep_in_extra = ("label_0",)
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
         """Whether two images stand beside a label."""
-        both = any(has_columns(rows, f"{n}_0", f"{n}_1") for n in ("jpg", "image"))
+        both = any(has_columns(rows, n.format(0), n.format(1)) for n in _IMAGES)
         asked = any(has_columns(rows, name) for name in self.text_columns)
         return both and asked and has_columns(rows, "label_0")
 
@@ -54,13 +56,34 @@ class ImagePairs(Format):
         rows = rows.filter(~unlabelled.fill_null(False)).with_columns(
             prompt=pl.coalesce(turns(rows, name, "user") for name in self.text_columns),
             annotator=pl.col("user_id").cast(pl.String),
-            _one=pl.coalesce("jpg_0", "image_0"),
-            _two=pl.coalesce("jpg_1", "image_1"),
+            _one=pl.coalesce(n.format(0) for n in _IMAGES),
+            _two=pl.coalesce(n.format(1) for n in _IMAGES),
         )
         label = pl.col("label_0").cast(pl.Float64, strict=False)
         winner = label.replace_strict({1.0: 1, 0.0: 2, 0.5: 0}, default=None, return_dtype=pl.Int64)
         placed = place_media(rows, "images", winner, "1, 0 or 0.5 (a tie)", pl.col("label_0"))
         return list_the_rest(placed, silent, placed.select(ROW), "no label (has_label: false)")
+
+
+class PathPairs(Format):
+    """`prompt`, `path1` (the preferred image) and `path2`, as MizzenAI/HPDv3."""
+
+    name = "hpdv3"
+    answers = ("path1", "path2")
+    summary = "HPDv3: prompt, path1 (preferred), path2"
+    text_columns = ("prompt",)
+    media_columns = ("path1", "path2")
+    priority = 12
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether two paths stand beside a prompt."""
+        return has_columns(rows, "prompt", *self.media_columns)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The first path as chosen."""
+        rows = rows.with_columns(prompt=turns(rows, "prompt", "user"))
+        rows = with_media(rows, "images", pl.col("path1"), pl.col("path2"))
+        return rows.with_columns(chosen=medium_turn("images"), rejected=medium_turn("images"))
 
 
 class MusicArena(Format):

@@ -165,6 +165,12 @@ def test_a_model_of_texts_is_refused(name: str) -> None:
     assert features.vectors.shape[1] == 384
 
 
+def test_videos_are_refused(clip: Path) -> None:
+    pairs = pairs_of_media([[b"1"]], [[b"2"]], "videos")
+    with pytest.raises(CurateError, match="videos are not decoded"):
+        embedded(pairs, clip)
+
+
 def test_a_model_of_another_kind_of_media_is_refused(clip: Path) -> None:
     pairs = pairs_of_media([[sound(200)]], [[sound(300)]], "audios")
     with pytest.raises(CurateError, match="audios, which the embedder does not see") as error:

@@ -62,6 +62,24 @@ def test_image_paths_in_json_lines(tmp_path: Path) -> None:
     assert "are not found beside the data" in " ".join(pairs.notes)
 
 
+def test_urls_of_pick_a_pic_without_images(tmp_path: Path) -> None:
+    row = {"caption": "c", "image_0_url": "http://x/0.png", "image_1_url": "http://x/1.png"}
+    more = {"image_0_uid": "a", "image_1_uid": "b", "label_0": 0.0, "label_1": 1.0}
+    pairs = read_rows(tmp_path, [row | more | {"has_label": True}])
+    assert pairs.format == "image_pairs"
+    assert media(pairs, "images") == [["http://x/1.png"]]
+    assert media(pairs, "rejected_images") == [["http://x/0.png"]]
+
+
+def test_hpdv3_paths(tmp_path: Path) -> None:
+    row = {"prompt": "c", "path1": "good.png", "path2": "bad.png", "confidence": 0.9}
+    pairs = read_rows(tmp_path, [row, row | {"path2": None}], on_error="skip")
+    assert pairs.format == "hpdv3"
+    assert media(pairs, "images") == [["good.png"]]
+    assert media(pairs, "rejected_images") == [["bad.png"]]
+    assert pairs.rejected["reason"].to_list() == ["one of both answers has no image"]
+
+
 def test_images_of_a_hub_data_set() -> None:
     rows = {
         "prompt": ["a cat"],
