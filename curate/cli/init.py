@@ -26,7 +26,7 @@ def init(
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
     """Write a commented pipeline.yaml to start from, with what is found in the data."""
-    from curate.cli.init_input import input_lines
+    from curate.cli.init_input import for_media, input_lines
     from curate.recipes import recipe_pipeline
     from curate.sample import default_pipeline
 
@@ -36,6 +36,8 @@ def init(
         text = default_pipeline(given.data, lines)
     else:
         text = recipe_pipeline(recipe, given.data, lines)
+    if data is not None:
+        text = for_media(text, given)
     if path.exists() and not overwrite:
         fix = "give another name, or --overwrite"
         raise CurateError("the file is there already", where=str(path), fix=fix)

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from curate.read.guess import Guess
 
 _SHOWN = 8
+_LOOKED_AT = 20
+"""Pairs that are read to see whether answers are media."""
+_MODELS = {
+    "images": "sentence-transformers/clip-ViT-B-32",
+    "audios": "laion/clap-htsat-unfused",
+}
 
 
 def input_lines(given: Given, look: bool) -> str:
@@ -41,6 +47,37 @@ def input_lines(given: Given, look: bool) -> str:
         )
         return "\n".join([*lines, f"  format: {given.format}{about}"])
     return "\n".join([*lines, *_found(given)])
+
+
+def for_media(text: str, given: Given) -> str:
+    """A pipeline for answers that are images or audios, where the first pairs have such.
+
+    Args:
+        text: of a pipeline for texts.
+        given: the data set; one that cannot be read yet changes nothing.
+    """
+    from curate.data.row_parts import answer_media
+    from curate.read.pairs import read_pairs
+
+    try:
+        look = given.input().model_copy(update={"limit": _LOOKED_AT})
+        kinds = answer_media(read_pairs(**dict(look)).frame)
+    except CurateError:
+        return text
+    model = _MODELS.get(kinds[0]) if kinds else None
+    if model is None:
+        return text
+    form = "diffusers" if kinds == ["images"] else "pairs"
+    of = {
+        "embedder:": f"embedder: {{name: {model}}}   # a folder or hub name of a model of {kinds[0]}",
+        "scorers:": "scorers:\n  - {type: media_health}              # damaged, blank, tiny",
+        "  format: trl ": f"  format: {form}   # 'curate list' shows the others",
+    }
+    lines = [
+        next((new for start, new in of.items() if line.startswith(start)), line)
+        for line in text.splitlines()
+    ]
+    return "\n".join([*lines, ""])
 
 
 def _found(given: Given) -> list[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from curate import read_pairs
 from curate.cli.app import app
 from curate.read.inspection import first_pair, inspect_pairs
 from tests.helpers import read_rows
@@ -39,3 +40,24 @@ def test_an_audit_of_images_wants_a_model_of_images(tmp_path: Path) -> None:
     clip = str(tiny_clip(tmp_path / "clip"))
     done = CliRunner().invoke(app, ["audit", source, "-o", out, "--embedder", clip])
     assert done.exit_code == 0, done.output
+
+
+def test_a_new_pipeline_for_images_runs(tmp_path: Path) -> None:
+    rows = [
+        {"caption": f"c {i}", "jpg_0": picture(seed=i), "jpg_1": picture(seed=90 + i)}
+        | {"label_0": 1.0}
+        for i in range(12)
+    ]
+    read_rows(tmp_path, rows, "parquet")
+    place = tmp_path / "pipeline.yaml"
+    made = CliRunner().invoke(app, ["init", str(place), "--data", str(tmp_path / "rows.parquet")])
+    assert made.exit_code == 0, made.output
+    text = place.read_text()
+    assert "clip-ViT-B-32" in text
+    assert "format: diffusers" in text
+    clip = str(tiny_clip(tmp_path / "clip"))
+    place.write_text(text.replace("sentence-transformers/clip-ViT-B-32", clip))
+    done = CliRunner().invoke(app, ["run", str(place), "--output", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.exception
+    back = read_pairs(str(tmp_path / "out" / "kept"))
+    assert back.format == "image_pairs"
