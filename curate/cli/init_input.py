@@ -69,7 +69,7 @@ def for_media(text: str, given: Given) -> str:
         return text
     form = "diffusers" if kinds == ["images"] else "pairs"
     of = {
-        "embedder:": f"embedder: {{name: {model}}}   # a folder or hub name of a model of {kinds[0]}",
+        "embedder:": f"embedder: {{name: {model}}}   # folder or hub name of a model of {kinds[0]}",
         "scorers:": "scorers:\n  - {type: media_health}              # damaged, blank, tiny",
         "  format: trl ": f"  format: {form}   # 'curate list' shows the others",
     }
