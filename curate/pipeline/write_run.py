@@ -82,7 +82,9 @@ def write_run(
         names = tuple(output.splits or ())
         advice = Advice(smoothing(manifest), KEPT, output.file_type, names)
         write_files(plan.export.files(advice), stage)
-        write_files({"README.md": make_card(manifest, advice, lost=lost)}, stage)
+        write_files(
+            {"README.md": make_card(manifest, advice, lost=lost, shards=stage / KEPT)}, stage
+        )
         write_json(manifest, stage / MANIFEST)
     if output.report:
         # After the run is in its place: a report that fails must not cost the run.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
+from hashlib import blake2b
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
 
+from curate.data.checksums import file_digest
 from curate.write.exports import Advice
 
 _UNKNOWN = "unknown"
@@ -18,6 +20,7 @@ def make_card(
     advice: Advice,
     license: str | None = None,
     lost: Sequence[str] = (),
+    shards: Path | None = None,
 ) -> str:
     """Markdown with the hub's metadata: how the set was curated, and how to do it again.
 
@@ -26,10 +29,11 @@ def make_card(
         advice: where the shards are, and the share of wrong labels that is left.
         license: of the source data, an identifier of the hub such as "mit"; None: unknown.
         lost: what the shards do not hold as it was published.
+        shards: the folder of the shards, whose content the card names.
     """
     rows = manifest["rows"]
     sections = [
-        _metadata(rows["kept"], advice, license),
+        _metadata(rows["kept"], advice, license, shards),
         f"# Curated preference pairs\n\n{rows['kept']:,} of {rows['in']:,} pairs, curated by "
         f"[curate](https://pypi.org/project/curate-preferences/) "
         f"{manifest['versions']['curate']}. Each row carries the id of its pair.",
@@ -44,15 +48,29 @@ def make_card(
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _metadata(rows: int, advice: Advice, license: str | None) -> str:
+def _metadata(rows: int, advice: Advice, license: str | None, shards: Path | None) -> str:
     front: dict[str, Any] = {"license": license or _UNKNOWN}
     front["tags"] = ["preference", "dpo", "reward-model", "curated"]
     front["size_categories"] = [_size(rows)]
     if advice.file_type != "dataset":
         splits = advice.splits or (advice.train,)
         files = [{"split": name, "path": advice.glob(name)} for name in splits]
-        front["configs"] = [{"config_name": "default", "data_files": files}]
+        config = {"config_name": "default", "data_files": files}
+        if shards is not None:
+            # `datasets` keeps what it loaded under the names of folder and configuration, and would
+            # give the rows of another run of that name: what differs here is loaded anew.
+            config["description"] = f"checksum of the shards: {_checksum(shards)}"
+        front["configs"] = [config]
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---"
+
+
+def _checksum(folder: Path) -> str:
+    """One hash of the names and contents of a folder's files."""
+    digest = blake2b(digest_size=16)
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(file_digest(path))
+    return digest.hexdigest()
 
 
 def _file_name(path: str | None) -> str | None:

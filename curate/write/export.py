@@ -148,7 +148,7 @@ class _Attempt:
             names = tuple(self._names())
             advice = Advice(smoothing(manifest), KEPT, target.file_type, names)
             lost = loss_told(form, self._parts, target.file_type)
-            card = make_card(manifest, advice, target.license, lost)
+            card = make_card(manifest, advice, target.license, lost, stage / KEPT)
             write_files(form.files(advice) | {"README.md": card}, stage)
             notes = (*self._counts.pop("notes", ()), *self._warnings.merged(), *lost)
             found = Exported(self._folder, self._pairs, shards, notes)

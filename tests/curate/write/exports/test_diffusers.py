@@ -47,7 +47,7 @@ def test_shards_read_back_as_the_same_pairs_and_load_for_the_trainer(tmp_path: P
     kept = result.kept
     for column in ("images", "rejected_images", "prompt", "chosen", "rejected"):
         assert back.frame[column].to_list() == kept[column].to_list()
-    loaded = load_dataset(str(tmp_path / "out"), split="train")
+    loaded = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
     first = loaded[0]
     # As train_diffusion_dpo.py: images from bytes, swapped where the label is 0.
     images = [Image.open(io.BytesIO(first[c])).convert("RGB") for c in ("jpg_0", "jpg_1")]
