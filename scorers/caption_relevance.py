@@ -85,6 +85,7 @@ class CaptionRelevance(Scorer[CaptionRelevanceParams]):
         keys = {"first": p.first, "second": p.second, "slot": SLOT_KEY, "flipped": "flipped"}
         extra = pl.col("extra")
         read = {n: extra.str.json_path_match(f"$['{key}']") for n, key in keys.items()}
+        # A flip exchanged the answers, and left slot and captions as they were read.
         turned = (pl.col("slot") == "2") ^ (pl.col("flipped") == "true").fill_null(False)
         turned = turned.fill_null(False)
         return pairs.select(**read).select(

@@ -65,6 +65,7 @@ class HallucinationContrast(Scorer[HallucinationContrastParams]):
         model = loaded(context, key, lambda: VisionModel(spec, context.inference))
         asked = _Asked(pairs, media_of(pairs, "images", context), model)
         rows = [i for i, told in enumerate(asked.status) if told == "ok"]
+        # Keys hold the files' contents: a file that changed under its name is asked about again.
         keys = [asked.keys[i] for i in rows]
 
         def compute(missing: list[int]) -> Iterable[tuple[list[int], NDArray[np.float64]]]:

@@ -89,7 +89,9 @@ class ImageNearDuplicates(Scorer[ImageNearDuplicatesParams]):
                 rows.append((None, None, None, None, NOT_SEEN if own else NO_IMAGES))
                 continue
             looks = [int(group[n]) for n in own]
+            # A pair repeats when all that it shows was shown before.
             earlier = [shown[n] for n in looks if n in shown]
+            # Only pairs whose answers have images of their own can be compared.
             apart = None
             if first and second:
                 bits = np.unpackbits(hashes[first[-1]] ^ hashes[second[-1]])

@@ -103,6 +103,7 @@ class _Totals:
         row, number = _flat(media)
         self.distinct[media.column] = len(media)
         self.problems.update(p for p in media.problems if p is not None)
+        # What is not here may be sound elsewhere: it is no damage.
         hidden = np.array([p == NOT_HERE for p in media.problems], dtype=bool)
         bad = np.array([p is not None for p in media.problems], dtype=bool)
         empty = ~bad & (media.sizes[:, 2] <= blank)

@@ -17,6 +17,7 @@ from curate.models.heads.folds import group_folds
 from curate.models.heads.out_of_fold import trainable
 from curate.steps.context import Context
 from curate.steps.features import Features
+from curate.steps.relabel import exchanged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,11 +60,8 @@ class BenchData:
 
     def flipped(self, flips: NDArray[np.bool_]) -> BenchData:
         """The pairs with some labels flipped."""
-        swap = pl.Series("_flip", flips)
-        pairs = self.pairs.with_columns(
-            chosen=pl.when(swap).then("rejected").otherwise("chosen"),
-            rejected=pl.when(swap).then("chosen").otherwise("rejected"),
-        )
+        # Without a mark in `extra`: a step must not see which labels were flipped.
+        pairs = self.pairs.with_columns(exchanged(self.pairs, pl.Series(flips)))
         margin = None if self.margin is None else np.where(flips, -self.margin, self.margin)
         return BenchData(self.name, pairs, self.features.flipped(flips), margin)
 
@@ -73,6 +71,7 @@ def is_test(groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
 
     Five seeds in a row test every prompt once; the next five split the prompts anew.
     """
+    # The seed counts folds first: a few seeds in a row already test all prompts.
     partition, fold = divmod(seed, FOLDS)
     found: NDArray[np.bool_] = group_folds(groups, FOLDS, partition) == fold
     return found
@@ -87,6 +86,7 @@ def split(data: BenchData, seed: int) -> tuple[BenchData, BenchData]:
 def consensus_rows(pairs: pl.DataFrame) -> NDArray[np.int64]:
     """Rows to take as clean: the first of each (prompt, two answers) on which all votes agree."""
     keys = content_keys(pairs).with_columns(pairs["is_tie"]).with_row_index("row")
+    # Which of both answers won, whatever their order in the row.
     vote = pl.when("is_tie").then(0).when(pl.col("chosen") == pl.col("low")).then(1).otherwise(2)
     groups = (
         keys.with_columns(vote=vote, ok=pl.Series(trainable(pairs)))
@@ -177,12 +177,14 @@ def semi_synthetic(
     index = features.index
     own = rng.integers(len(pairs), size=count)
     first = np.where(rng.random(count) < 0.5, index["chosen"][own], index["rejected"][own])
+    # The other answer comes from anywhere, so that no artefact of one prompt tells which won.
     second = rng.permutation(np.concatenate([index["chosen"], index["rejected"]]))
     second = second[rng.integers(len(second), size=count)]
     differ = first != second
     own, first, second = own[differ], first[differ], second[differ]
     vectors = features.vectors.astype(np.float64)
     margin = (vectors[first] - vectors[second]) @ rng.normal(size=vectors.shape[1])
+    # The noise is in units of the margin: the scale sets how hard the labels are.
     margin *= scale / margin.std()
     wins = rng.random(len(margin)) < expit(margin)
     chosen, rejected = np.where(wins, first, second), np.where(wins, second, first)

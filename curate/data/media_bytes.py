@@ -61,6 +61,7 @@ def files_stamp(pairs: pl.DataFrame, folders: Sequence[Path]) -> str | None:
     if not names:
         return None
     digest = blake2b(digest_size=16)
+    # Sorted, so that the stamp does not depend on the order of the pairs.
     for name in pl.concat(names).drop_nulls().unique().sort():
         try:
             found = _place(name, folders).stat()
@@ -77,6 +78,7 @@ def _place(path: str, folders: Sequence[Path]) -> Path:
     problem, found = MISSING, []
     for folder in folders:
         try:
+            # Links are followed first: one that leads out is as bad as '..'.
             place = (folder / path).resolve()
             if not place.is_relative_to(folder.resolve()):
                 problem = OUTSIDE

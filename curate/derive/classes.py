@@ -67,6 +67,7 @@ def labelled_texts(settings: InputConfig, left_out: Counter[str]) -> list[Labell
         if not isinstance(text, str) or label is None or isinstance(label, (dict, list)):
             left_out["row: no text, or no class"] += 1
             continue
+        # A text that occurs twice is one example of its class.
         found.setdefault((str(label), text), LabelledText(str(label), key_of(text.encode()), text))
     return sorted(found.values())
 
@@ -100,6 +101,7 @@ def class_pairs(
         if verdict is None or verdict.winner == TIE:
             left_out[UNREADABLE if verdict is None else UNDECIDED] += 1
             continue
+        # The first text was shown as the chosen one.
         order = (second, first) if verdict.winner == REJECTED else (first, second)
         rows.append(_row(*order))
     return _table(rows)

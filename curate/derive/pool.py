@@ -128,6 +128,7 @@ def _take(row: Mapping[str, Any], pool: Pool, empty: list[list[Turn]]) -> None:
 
 
 def _add(prompt: list[Turn], answers: Sequence[Any], pool: Pool) -> None:
+    # Equal answers of one prompt would make pairs without a difference.
     texts = list(dict.fromkeys(a for a in answers if isinstance(a, str)))
     if len(texts) < _ENDS:
         pool.left_out["fewer than two different answers"] += 1
@@ -155,6 +156,7 @@ def candidates(
     chosen, rejected, prompts = [], [], []
     for i in range(len(pool.prompts)):
         own = np.arange(ends[i], ends[i + 1])
+        # Stable, so that the same pool gives the same pairs on every machine.
         best = own[np.argsort(-rewards[own], kind="stable")]
         if len(best) > 2 * _ENDS:
             best = np.concatenate([best[:_ENDS], best[-_ENDS:]])

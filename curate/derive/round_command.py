@@ -94,6 +94,7 @@ def run_round(
     chain = {"round": number, "gold": plan.gold, "before": plan.before and str(plan.before)}
     told = {**chain, **made.facts}
     pairs = Pairs(made.pairs, format="round", rows_read=len(made.pairs), made=told)
+    # The rest is a run as any other: dropped pairs keep their reasons, and nothing is lost.
     config = pipeline_of(plan, store)
     result = Pipeline(config).run(pairs, output=out, overwrite=overwrite, progress=progress)
     found = told | {"kept": len(result.kept), "changes": changes(result.kept, before)}
@@ -129,6 +130,7 @@ def writer(params: EndpointParams, answers: int, context: Context) -> Writer:
             [{"role": str(t["role"]), "content": str(t["content"])} for t in p] for p in prompts
         ]
         found: list[list[str]] = [[] for _ in prompts]
+        # Equal questions are asked once: a seed makes each of them another one.
         for seed in range(answers):
             own = params.model_copy(update={"request": params.request | {"seed": seed}})
             for texts, reply in zip(found, ask(questions, context, own), strict=True):

@@ -97,6 +97,7 @@ def make_round(
         )  # fmt: skip
     own = _rows(votes, embed)
     known = [own] if before is None or not len(before) else [own, _rows(before, embed)]
+    # In the first round no self-made label is there, and both heads are the same.
     heads = RoundHeads.learn(_labelled(known), FOLDS)
     judged_gold = heads.judge(own.chosen, own.rejected, own.fold)
     held = own.held
@@ -184,6 +185,7 @@ def _marked(
     """
     agree = (told["gold"] > 0) & (told["best"] > 0)
     turn = (told["gold"] < 0) & (told["best"] < 0) & labelled
+    # Of a label that will be turned the networks' votes for the new one count.
     vote = np.where(turn, 1.0 - told["vote"], told["vote"])
     values: dict[str, list[Any]] = {
         "made": [MADE] * len(pairs),
@@ -226,6 +228,7 @@ def _for_people(gold: Rows, margin: NDArray[np.float64], rows: Rows, most: int) 
     found: dict[int, tuple[int, float]] = {}
     for at in order.tolist():
         for place in range(min(int(wanted[at]), near.shape[1])):
+            # A pair near several gold pairs is named once, for the worst of them.
             found.setdefault(int(near[at, place]), (at, float(cosine[at, place])))
     taken = list(found.items())[:most]
     ids = gold.pairs["pair_id"]

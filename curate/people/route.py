@@ -121,6 +121,7 @@ def route(
         fit, free = _learned(pairs, choice, embedder, folders, progress or SilentProgress())
         choice = replace(choice, coefficients=fit.coefficients)
     told, used = priorities(pairs, run.scores(), choice)
+    # Learned gains say more than ranks of signals that were not learned.
     if fit is not None and not choice.by:
         told, used = told.with_columns(priority=rank_of(pl.col("gain"))), []
     candidates = pl.concat([pairs, told], how="horizontal").filter(free)
@@ -152,6 +153,7 @@ def _learned(
         return embed_frame(frame, embedder, "auto", progress, media=folders)[0]
 
     judged = judged_by_both(pairs, model, binned(features(pairs)), embed)
+    # The fit is made for the share that will be routed: gains shrink as it grows.
     share = min(choice.budget / max(int(free.sum()), 1), 1.0)
     return fit_route(judged, share, choice.seed), free
 
@@ -162,6 +164,7 @@ def _drawn(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool
     view = load_view(run_folder)
     name, large = view.suspicion or ("", True)
     suspicion = None
+    # Of other scores it is not known what value means a probability.
     if name in ("noise_score.score", "label_em.posterior"):
         value = view.frame[name]
         suspicion = value if large else 1.0 - value
@@ -180,6 +183,7 @@ def _write(
     stage: Path, chosen: pl.DataFrame, table: pl.DataFrame, choice: Choice, facts: dict[str, Any]
 ) -> None:
     """The tool's tasks, answers in random order; what is known of each pair; the mark."""
+    # Nobody shall learn from the place which answer the label prefers.
     drawn = np.random.default_rng(choice.seed).random(len(chosen)) < 0.5
     tool: Tool = TOOLS[choice.tool]
     shown = pl.Series("first_is_chosen", drawn)
@@ -227,6 +231,7 @@ def _most_urgent(candidates: pl.DataFrame, choice: Choice) -> pl.DataFrame:
     ranked = candidates.sort("priority", descending=True, nulls_last=True, maintain_order=True)
     texts = content_keys(ranked).select(_prompt="prompt", _low="low", _high="high")
     keys = pl.concat([ranked, texts], how="horizontal")
+    # Several votes on the same answers are one task.
     keys = keys.filter(pl.struct(texts.columns).is_first_distinct())
     keys = keys.filter(pl.int_range(pl.len()).over("_prompt") < choice.per_prompt)
     return keys.head(choice.budget).drop(texts.columns)

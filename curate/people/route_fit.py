@@ -174,6 +174,7 @@ def _accuracy(heads: NDArray[np.float64], held_out: Judged) -> NDArray[np.float6
 
 def _first(urge: NDArray[np.float64], budget: float) -> NDArray[np.bool_]:
     """The share `budget` of the pairs with the largest urge."""
+    # Ranks, so that equal urges do not take more than the budget.
     rank = np.argsort(np.argsort(-urge, kind="stable"))
     return rank < round(budget * len(urge))
 
@@ -183,6 +184,7 @@ def _tried(
 ) -> dict[str, NDArray[np.bool_]]:
     """Mixtures that are compared: whom people judge."""
     count = len(train.people)
+    # The oracle sends people where the model is wrong; noise breaks ties.
     differ = (train.people != train.model) + 0.5 * rng.random(count)
     found = {
         "all_model": np.zeros(count, dtype=bool),

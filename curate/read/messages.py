@@ -63,6 +63,7 @@ def as_messages(value: Any, own: bool = False) -> tuple[list[Turn] | None, str |
     out: list[Turn] = []
     before = ""
     for number, item in enumerate(listed, 1):
+        # Nearly all messages: the checks below would take most of the time of reading.
         if _is_usual(item):
             out.append({"role": item["role"], "content": item["content"]})
             before = item["role"]
@@ -80,6 +81,7 @@ def as_messages(value: Any, own: bool = False) -> tuple[list[Turn] | None, str |
         if turns is None:
             return None, f"{problem} in message {number}"
         speaker = str(found.get("role", found.get("from")))
+        # ms-swift writes each call as a message of its own; for a chat template they are one turn.
         if speaker in _CALLERS and before in (*_CALLERS, *_ANSWERERS) and _is_call(turns[0]):
             out[-1] = _joined(out[-1], turns[0])
         else:
@@ -135,10 +137,12 @@ def _one(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
     if not isinstance(role, str):
         return None, f"has {type(role).__name__} as role (expected a text)"
     keys = {*ROLE_KEYS, *_CONTENT_KEYS}
+    # Keys without a value are those of other rows, which a columnar file gives to all.
     more = {k: _said(v) for k, v in published.items() if k not in keys and v is not None}
     content = _said(content)
     if role in _CALLERS and isinstance(content, str):
         return [kept({"role": ROLES[role], **_called(content), **more})], ""
+    # LLaMA-Factory joins the results of several calls by a fixed text.
     if role == "observation" and isinstance(content, str) and not more:
         return [
             kept({"role": "tool", "content": part}) for part in content.split(RESULTS_BREAK)
@@ -174,6 +178,7 @@ def _called(text: str) -> dict[str, Any]:
 
     A text that is none stays the content.
     """
+    # A trace may come before the call, in the same text.
     trace, mark, rest = text.rpartition(THOUGHT)
     calls = _calls(rest)
     if calls is None:
@@ -207,6 +212,7 @@ def normalise_messages(column: pl.Series, own: bool = False) -> Found | None:
         names = {f.name for f in inner.fields}
         if not any(k in names for k in ROLE_KEYS):
             return None
+        # Without a loop where it can be: most columns hold roles and texts alone.
         plain = _plain(column, inner, own)
         if plain is not None:
             return plain, {}
@@ -245,6 +251,7 @@ def _plain(column: pl.Series, struct: pl.Struct, own: bool) -> pl.Series | None:
     said = (column if single else column.list.drop_nulls().explode(empty_as_null=False)).struct
     fields = {name: said.field(name) for name in schema}
     others = (f for name, f in fields.items() if name not in (role, content))
+    # Other fields may be there and empty, as in files whose schema serves several sets.
     bare = all(f.null_count() == len(f) for f in others)
     spoken = not any(fields[k].null_count() for k in (role, content)) or single
     if not bare or not spoken or fields[role].is_in(_CALLERS).any():

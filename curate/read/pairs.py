@@ -108,6 +108,7 @@ def collect_pairs(
         closing(workspace.spool("rejected")) as rejected,
         closing(workspace.spool("origins")) as origins,
     ):
+        # The next block is parsed while this one is written.
         for part in read_ahead(parts):
             frame.write(part.frame)
             rejected.write(part.rejected)
@@ -154,6 +155,7 @@ def stream_pairs(
     with (progress or SilentProgress()).task("read", limit) as task:
         for batch in reader.batches(sources):
             over = reader.pairs - limit if limit is not None else 0
+            # The reader counts whole blocks: what goes beyond the limit is cut off.
             if over > 0:
                 batch.frame = batch.frame.head(len(batch) - over)
                 batch.origins = batch.origins.head(len(batch))

@@ -136,6 +136,7 @@ def parse_condition(text: str) -> pl.Expr:
     _check_words(text)
     try:
         return pl.sql_expr(text)
+    # polars panics on some texts that are no SQL: that is the user's mistake too.
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
         message = str(error).splitlines()[0]
         hint = "; a column with a dot stands in backticks: `reward_margin.margin` > 0"
@@ -147,6 +148,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
     at = 0
     while at < len(text):
         match = _TOKEN.match(text, at)
+        # Comments could hide what a reader of the pipeline should see.
         if match is None or text.startswith(_COMMENTS, at):
             rest = text[at : at + 20]
             raise ValueError(f"an SQL expression; {rest!r} is no part of one")
@@ -168,6 +170,7 @@ def _check_words(text: str) -> None:
         depth += (token == "(") - (token == ")")
         if not 0 <= depth <= _DEEPEST:
             raise ValueError("an SQL expression; its brackets do not match, or nest too deep")
+        # A star in place of a column; between two values it multiplies.
         if token == "*" and (before[1] in ("", "(", ",") or following[1] in ("", ")", ",")):
             raise ValueError("an expression over named columns; * names all")
         if kind == "text" and before[0] == "word" and before[1].lower() not in WORDS:

@@ -27,12 +27,19 @@ def flip_labels(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
         .then(pl.col("extra").str.replace(_UNMARK, _MARK, literal=True))
         .otherwise(extra_with("extra", "flipped", pl.lit("true")))
     )
-    marked = pairs.select(*RELABELLED, flips.alias("flipped"))
-    return marked.select(
+    marked = pairs.select("extra", flips.alias("flipped"))
+    extra = marked.select(pl.when("flipped").then(mark).otherwise("extra").alias("extra"))
+    return exchanged(pairs, flips).with_columns(extra["extra"]).select(RELABELLED)
+
+
+def exchanged(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
+    """Chosen and rejected and the media of each, exchanged where `flips` holds."""
+    media = [both for both in REJECTED_MEDIA.items() if set(both) <= set(pairs.columns)]
+    names = ["chosen", "rejected", *(name for both in media for name in both)]
+    return pairs.select(*names, flips.alias("flipped")).select(
         pl.when("flipped").then("rejected").otherwise("chosen").alias("chosen"),
         pl.when("flipped").then("chosen").otherwise("rejected").alias("rejected"),
-        pl.when("flipped").then(mark).otherwise("extra").alias("extra"),
-        *(column for both in REJECTED_MEDIA.items() for column in _exchanged(*both)),
+        *(column for both in media for column in _exchanged(*both)),
     )
 
 

@@ -71,6 +71,7 @@ def export_source(
             fix="copy the input to a folder, and run the pipeline on it",
         )
     fmt = _format(run.manifest["input"]["format"], input_)
+    # Before anything is written: a label that cannot be exchanged would be written as it was.
     if flipped and fmt.answers is None:
         raise CurateError(
             f"the format '{fmt.name}' cannot hold labels that were flipped",
@@ -91,6 +92,7 @@ def export_source(
                 task.advance(len(frame))
         shards = [shard for writer in writers.values() for shard in writer.shards]
         written = sum(shard["rows"] for shard in shards)
+        # Rows are found by number: a file that changed since would give others.
         if written != len(rows):
             raise CurateError(
                 "the input is not what the run has read",
@@ -127,6 +129,7 @@ def _wanted(run: RunFiles) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
             rows=extra.str.json_path_match("$.rows"),
         ).join(origins, on="pair_id", how="left", maintain_order="left")
         for file, row, flip, several in kept.select("file", "row", "flip", "rows").iter_rows():
+            # A pair that `consensus` made of several votes stands for all their rows.
             numbers = orjson.loads(several) if several else [row]
             rows.update((file, number) for number in numbers)
             if flip:

@@ -38,6 +38,7 @@ def chosen_embedder(
     """
     own = answer_media(pairs) if settings.media else []
     if own:
+        # As texts all such answers are the same mark: every learned score would be a coin.
         if settings.name in (AUTO, SHIPPED, STATIC) or settings.pooling == "last_token":
             raise cannot_embed(settings.name, own[0])
         return settings, None

@@ -50,9 +50,11 @@ class RoundHeads:
     def learn(cls, labelled: Labelled, folds: int) -> RoundHeads:
         """Both heads for each fold, learnt from the pairs of all other folds."""
         difference = labelled.chosen.astype(np.float64) - labelled.rejected
+        # As feature_rows scales: the prior then means the same for every embedder.
         size = np.sqrt(np.square(difference).sum(axis=1).mean()) or 1.0
         both = (labelled.chosen, labelled.rejected)
         chosen, rejected = (torch.from_numpy(vectors / np.float32(size)) for vectors in both)
+        # Columns are heads: the first five learn from gold labels, the last five from all.
         others = labelled.fold[:, None] != np.arange(folds)
         weights = np.concatenate([others & labelled.gold[:, None], others], axis=1)
         solved = solve_heads(chosen, rejected, torch.from_numpy(weights), _L2, _DROPOUT)

@@ -99,6 +99,7 @@ class VisionModel:
         """
         asked, said = _with_parts(prompt), _with_parts(answer)
         parts = [p for m in asked for p in m["content"] if p["type"] == "image"]
+        # Data sets often name the image in a column of its own and not in the question.
         if not parts:
             user = next((m for m in asked if m["role"] == "user"), None)
             if user is None:
@@ -113,10 +114,12 @@ class VisionModel:
             inputs = self._processor(text=[before], images=[list(images)], return_tensors="pt")
         except _REFUSED as error:
             return f"template: {error}"
+        # The answer's tokens could not be told from the prompt's then.
         if not text.startswith(before):
             return "the template changes the prompt where an answer follows"
         tokens = self._processor.tokenizer(text[len(before) :], add_special_tokens=False)
         ids = tokens["input_ids"][: self.settings.max_answer_tokens]
+        # An image takes hundreds of tokens, which nobody can cut: only the others are counted.
         shown = int((inputs["input_ids"] == self._image_token).sum())
         if inputs["input_ids"].shape[1] - shown > self.settings.max_prompt_tokens:
             return TOO_LONG
@@ -126,6 +129,7 @@ class VisionModel:
         """Rows, and (rows, 2) summed log-probabilities of their answers in nats: images seen, and
         images masked in the attention of every layer.
         """
+        # Seen and masked go through in one batch, so that images are moved to the device once.
         lengths = np.array([len(s) for s in sequences], dtype=np.int64)
         for rows in by_budget(lengths, self.settings.batch_tokens):
             batch = [sequences[i] for i in rows]
@@ -149,6 +153,8 @@ class VisionModel:
     ) -> tuple[Tensor, Tensor | None]:
         """Sums of the answers' log-probabilities, and the positions that the model gave."""
         caught: list[Tensor | None] = []
+        # Models with positions in three dimensions compute them from the mask: under another mask
+        # tokens would move, so the positions of the unmasked pass are taken.
         decoder = self._model.get_decoder()
         hook = decoder.register_forward_pre_hook(
             lambda _module, _args, given: caught.append(given.get("position_ids")),
@@ -161,6 +167,7 @@ class VisionModel:
         sums = []
         for row, sequence in enumerate(batch):
             end, start = len(sequence), len(sequence) - sequence.answer
+            # Logits at a place tell the token that follows.
             own = torch.log_softmax(logits[row, start - 1 : end - 1].float(), dim=-1)
             ids = inputs["input_ids"][row, start:end]
             sums.append(own.gather(1, ids[:, None]).double().sum())

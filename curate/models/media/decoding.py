@@ -60,6 +60,7 @@ def decode_image(data: bytes) -> Decoded:
     try:
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
+            # The header alone was read so far.
             if width * height > _MOST_PIXELS:
                 return Decoded(Seen(TOO_LARGE))
             # All of it: a file that was cut off has a sound header.
@@ -84,8 +85,10 @@ def decode_audio(data: bytes) -> Decoded:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate = file.samplerate
+            # The header tells the length before anything is decoded.
             if file.frames > rate * _MOST_SECONDS:
                 return Decoded(Seen(TOO_LARGE))
+            # One channel: CLAP's feature extractor takes no more.
             samples = file.read(dtype="float32", always_2d=True).mean(axis=1)
     except soundfile.LibsndfileError:
         return Decoded(Seen(NO_AUDIO))

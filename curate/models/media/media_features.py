@@ -60,10 +60,12 @@ def embed_media_pairs(
     for column in answer_media(pairs):
         found = media(column)
         answers = _answers(found)
+        # Only media that are answers are embedded, not those that prompts hold.
         numbers = np.unique([n for _, *both in answers for answer in both for n in answer])
         vectors = found.embed(numbers.astype(np.int64), embedder, store, progress, dtype)
         made, chosen, rejected = _of_answers(answers, numbers, vectors)
         rows = [row for row, *_ in answers]
+        # The rows of texts stay as they are; a pair with media points behind them instead.
         index["chosen"][rows], index["rejected"][rows] = taken + chosen, taken + rejected
         blocks.append(made)
         taken += len(made)
@@ -75,6 +77,7 @@ def embed_media_pairs(
     room = workspace or Workspace()
     whole = room.array("vectors", (taken, embedder.dim), dtype)
     np.concatenate(blocks, out=whole, casting="same_kind")
+    # A medium has no style: zeros on both sides make no difference between answers.
     style = room.array("style", (taken, texts.style.shape[1]), "float32")
     style[: len(texts.style)] = texts.style
     return Features(whole, style, index), facts
@@ -122,6 +125,7 @@ def _of_answers(
     which = np.array(rows, dtype=np.int64).reshape(-1, 2)
     made = np.zeros((len(known) + 1, vectors.shape[1]), dtype=np.float32)
     lengths = np.array([len(answer) for answer in known], dtype=np.int64)
+    # Sums by answer without a loop: most answers are a single medium.
     flat = np.searchsorted(numbers, [n for answer in known for n in answer])
     owner = np.repeat(np.arange(len(known)), lengths)
     np.add.at(made, owner, vectors[flat])
@@ -129,5 +133,6 @@ def _of_answers(
     made /= np.where(norms > 0, norms, 1.0)
     unseen = np.zeros(len(known) + 1, dtype=bool)
     np.logical_or.at(unseen, owner, ~vectors[flat].any(axis=1))
+    # Both sides of such a pair take the last row, the vector 0.
     which[unseen[which].any(axis=1)] = len(known)
     return made, which[:, 0], which[:, 1]

@@ -64,10 +64,12 @@ class MediaSet:
         first: list[tuple[int, str, int]] = []
         for name in self._table.columns:
             self.of[name] = []
+            # A few rows at a time: their bytes become Python objects here.
             for start in range(0, len(pairs), _ROWS):
                 for row, media in enumerate(self._table[name][start : start + _ROWS], start):
                     found = None if media is None else _keys(media.to_list())
                     for place, key in enumerate(found or ()):
+                        # A key that was just numbered is new: here its medium stands first.
                         if numbers.setdefault(key, len(numbers)) == len(first):
                             first.append((row, name, place))
                     own = None if found is None else tuple(numbers[key] for key in found)
@@ -81,6 +83,7 @@ class MediaSet:
         """Which media were looked at."""
         self.sizes = room.array(f"{column}_sizes", (count, 3), "float64")
         """(media, 3) width, height and spread of `Seen`."""
+        # Audios have no picture; a column of one byte keeps the code the same for both.
         side = SMALL_SIDE if column == "images" else 1
         self.small = room.array(f"{column}_small", (count, side, side), "uint8")
         """(media, 32, 32) small grey pictures; of audios nothing."""
@@ -126,6 +129,7 @@ class MediaSet:
             dtype: in which vectors are kept.
         """
         out = np.zeros((len(wanted), embedder.dim), dtype=np.float32)
+        # Vectors of media lie beside those of texts: keys are hashes of contents, which never meet.
         kept = None if store is None else store.vectors(embedder.fingerprint, dtype)
         try:
             with progress.task(f"embed {self.column}", len(wanted)) as task:
@@ -149,6 +153,7 @@ class MediaSet:
         data = [self._read(n) for n in numbers]
         whole = np.array([isinstance(d, bytes) for d in data])
         keys = np.array([key_of(d) if isinstance(d, bytes) else b"" for d in data], f"S{KEY_BYTES}")
+        # What could not be read stays unknown, so that its problem is noted below.
         unknown = np.ones(len(rows), dtype=bool)
         if kept is not None and whole.any():
             found = out[rows[whole]]
@@ -165,6 +170,7 @@ class MediaSet:
 
     def _decode(self, numbers: NDArray[np.int64], data: Sequence[bytes | str]) -> list[Decoded]:
         """The media, decoded by several threads, with what is told of each noted."""
+        # Pillow and soundfile let go of the interpreter's lock while they decode.
         with ThreadPoolExecutor(cores()) as pool:
             decoded = list(pool.map(self._decoded, data))
         for number, one in zip(numbers, decoded, strict=True):

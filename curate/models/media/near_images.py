@@ -45,6 +45,7 @@ def earliest_near(
     """
     own = np.flatnonzero(seen)
     group = np.arange(len(hashes), dtype=np.int64)
+    # Equal hashes are one: sets of generated images hold many exact copies.
     codes, first, which = np.unique(hashes[own], axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty(len(order), dtype=np.int64)
@@ -66,10 +67,12 @@ def _leaders(codes: NDArray[np.uint8], distance: int) -> NDArray[np.int64]:
     index.add(codes)
     leader = np.arange(len(codes), dtype=np.int64)
     for start in range(0, len(codes), _BATCH):
+        # faiss takes distances below the radius, not up to it.
         limits, _, found = index.range_search(codes[start : start + _BATCH], distance + 1)
         for i in range(len(limits) - 1):
             near = found[limits[i] : limits[i + 1]]
             earlier = near[near < start + i]
+            # Those that another image leads already lead nobody.
             leads = earlier[leader[earlier] == earlier]
             if len(leads):
                 leader[start + i] = leads.min()

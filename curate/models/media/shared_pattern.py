@@ -35,6 +35,7 @@ def shared_pattern(small: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray
         return out
     for rows in batches(len(small), BATCH_ROWS):
         edges = _edges(small[rows], seen[rows])
+        # Without the image itself, which would agree with a mean that holds it.
         others = total - edges
         norms = np.linalg.norm(others, axis=(1, 2))
         there = edges.any(axis=(1, 2)) & (norms > 0)

@@ -81,6 +81,7 @@ def _rankings(row: Mapping[str, Any]) -> Iterator[tuple[str | None, list[float |
             user = next((str(told[k]) for k in _USERS if told.get(k) is not None), None)
             places = next((v for v in told.values() if isinstance(v, list)), None)
             if places is not None:
+                # Places count from the best; scores are larger for the better.
                 yield user, [-float(place) for place in places]
     elif row["human_preference"] is not None:
         yield None if own is None else str(own), row["human_preference"]
@@ -93,6 +94,7 @@ def _answers(rows: pl.DataFrame) -> pl.Series:
     turn = rows.select(t=medium_turn("images")).head(1)["t"].to_list() if len(rows) else []
     values = []
     for images, scores in zip(rows["image_path"], rows["_scores"], strict=True):
+        # Numbers for other images than these would pair the wrong ones.
         same = images is not None and scores is not None and len(images) == len(scores)
         values.append([{"turns": turn[0], "score": s} for s in scores] if same else [])
     return pl.Series("_ranked", values, dtype=pl.List(_ANSWER))

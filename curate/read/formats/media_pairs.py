@@ -52,6 +52,7 @@ class ImagePairs(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The image of the larger label as chosen."""
         unlabelled = pl.col("has_label").cast(pl.Boolean, strict=False) == False  # noqa: E712
+        # Rows without a label hold 0 in label_0, which would read as a vote for the second image.
         silent = rows.filter(unlabelled.fill_null(False))
         rows = rows.filter(~unlabelled.fill_null(False)).with_columns(
             prompt=pl.coalesce(turns(rows, name, "user") for name in self.text_columns),
@@ -109,6 +110,7 @@ class MusicArena(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The winner's audio as chosen."""
         there = [_is_there("audio_a"), _is_there("audio_b")]
+        # First the votes, then the audios: a battle without a vote is told as such.
         voted = rows.filter(pl.col("preference").is_not_null())
         heard = voted.filter(there[0] & there[1]).with_columns(
             prompt=turns(voted, "prompt", "user"),
@@ -175,6 +177,7 @@ def _column_of(media: pl.Series) -> str:
     for row in media.drop_nulls():
         for medium in row:
             kind = mimetypes.guess_type(medium["path"] or "")[0] or ""
+            # The name tells more than the bytes, where there is one.
             if kind.startswith(("audio", "video")):
                 return f"{kind[:5]}s"
             return "audios" if (medium["bytes"] or b"").startswith(_AUDIO_MARKS) else "images"

@@ -53,6 +53,7 @@ def _texts(row: dict[str, Any]) -> tuple[Any, ...]:
     """Question, chosen and rejected of a row, null where there is no text."""
     whole = _parsed(orjson.loads(row["text"])) if row["text"] else None
     given = {side: orjson.loads(row[side]) for side in _SIDES if row[side] is not None}
+    # Columns of their own go before what stands in the JSON text.
     found = (whole or {}) | given
     return tuple(v if isinstance(v := found.get(side), str) else None for side in _SIDES)
 

@@ -89,6 +89,7 @@ class DataFile:
             with self.told(), self.fs.open(self.path, "rb") as file:
                 yield file
             return
+        # Parquet and Arrow are read from their end: a stream that only goes forward is no use.
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
             with self.opened() as packed:
                 shutil.copyfileobj(packed, whole)
@@ -159,6 +160,7 @@ class _Watched(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """The next bytes; 0 at the end."""
         try:
+            # Only here is it known how far the file was sound.
             data = self._inner.read(len(buffer))
         except (DamagedError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise self._file.damaged(first_line(error), f"byte {self._count:,}") from None

@@ -88,6 +88,7 @@ class PythonBlock(Block):
     def _parts(self, fmt: Format) -> RowParts:
         """Tools, media and arguments of the rows."""
         found = RowParts()
+        # In the order in which the keys come, so that the first with a value counts.
         present = list(dict.fromkeys(key for row in self.rows for key in row if key in PART_NAMES))
         for part, names in sources_of(present, fmt.columns()).items():
             given = first_given([row.get(name) for name in names] for row in self.rows)
@@ -125,6 +126,7 @@ def _text_series(name: str, values: list[Any], fmt: Format, errors: dict[int, st
     if {type(value) for value in values} <= {str, type(None)}:
         return pl.Series(name, values, dtype=pl.String)
     kinds = Counter("text" if type(v) is str else "messages" for v in values if _is_text(v))
+    # A column has one type: rows of the rarer kind are told as errors and not bent.
     most = "messages" if kinds["messages"] > kinds["text"] else "text"
     out: list[Any] = []
     for i, value in enumerate(values):
@@ -174,6 +176,7 @@ def _value_series(name: str, values: list[Any], errors: dict[int, str]) -> pl.Se
     kinds = Counter(_SCALARS.get(type(v), "object") for v in values if v is not None)
     if not kinds:
         return pl.Series(name, values, dtype=pl.Null)
+    # One odd value must not make numbers texts for all rows.
     most = kinds.most_common(1)[0][0]
     kept: list[Any] = []
     for i, value in enumerate(values):

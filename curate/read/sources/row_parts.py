@@ -162,6 +162,7 @@ def _is_medium(kind: Any) -> bool:
 
 def _media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
     """The media of a row, or None and what is wrong."""
+    # An empty path names nothing, as in Music Arena for audios that are not published.
     if value is None or value in ([], ""):
         return None, None
     media = []

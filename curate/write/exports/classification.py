@@ -46,6 +46,8 @@ class Classification(Export):
         counts: dict[tuple[str, str], _Counts] = {}
         for pairs in parts:
             for label, won, lost in _read(pairs).iter_rows():
+                # A text is in up to two pairs of its class: with the one before and the one after
+                # it.
                 for text, wins in ((won, 1), (lost, 0)):
                     own = counts.setdefault((label, text), _Counts())
                     own.won += wins

@@ -39,6 +39,7 @@ class Diffusers(Export):
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Both images as bytes, the prompt as caption, the label."""
+        # Before any file is read: a set of other pairs fails at once.
         _check(pairs)
         images = [self._files(pairs, column).alias(name) for name, column in _SIDES.items()]
         label = pl.lit(_FIRST).alias("label_0")
