@@ -15,6 +15,7 @@ from curate.people.tool import parse_export
 from curate.people.tools import TOOLS
 from curate.read.pairs import read_pairs
 from curate.steps.context import Progress
+from curate.steps.relabel import exchanged
 from curate.write.run_files import RunFiles, is_run
 from curate.write.run_folder import staged
 from curate.write.shards import write_json, write_shards
@@ -111,16 +112,18 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
         )
     votes = _named_apart(verdicts.filter(pl.col("verdict").is_in(VOTES)), pairs)
     cast = votes.join(pairs, on="pair_id", how="left", maintain_order="left")
-    flip = pl.col("verdict") == "flip"
-    made = cast.with_columns(
-        chosen=pl.when(flip).then("rejected").otherwise("chosen"),
-        rejected=pl.when(flip).then("chosen").otherwise("rejected"),
-        is_tie=pl.col("verdict") == "tie",
-        annotator="reviewer",
-        strength=pl.lit(None, dtype=pl.Float32),
-        extra=extra_with("extra", "verdict_on", pl.format('"{}"', "pair_id")),
-        pair_id=pl.lit(None, dtype=pl.String),
-    ).select(list(PAIR_COLUMNS))
+    # A flip exchanges the media of both answers too.
+    made = (
+        cast.with_columns(exchanged(cast, cast["verdict"] == "flip"))
+        .with_columns(
+            is_tie=pl.col("verdict") == "tie",
+            annotator="reviewer",
+            strength=pl.lit(None, dtype=pl.Float32),
+            extra=extra_with("extra", "verdict_on", pl.format('"{}"', "pair_id")),
+            pair_id=pl.lit(None, dtype=pl.String),
+        )
+        .select(list(PAIR_COLUMNS))
+    )
     counts = Counter(verdicts["verdict"].to_list())
     ordered = {name: counts[name] for name in VERDICTS}
     old = pairs.select(list(PAIR_COLUMNS))

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.cli.app import app
+from curate.data.row_parts import MEDIA
 from curate.people.merge import merge, merge_files, read_verdicts
 from curate.people.route import Choice, route
 from curate.steps.context import SilentProgress
@@ -195,3 +196,16 @@ def test_commands(run: Path, tmp_path: Path) -> None:
     (tmp_path / "gains.json").write_text('["x"]')
     wrong = CliRunner().invoke(app, ["route", str(run), *options, "--overwrite"])
     assert isinstance(wrong.exception, CurateError)
+
+
+def test_a_vote_for_the_other_image_takes_its_image() -> None:
+    media = [[[{"path": name, "bytes": None}]] for name in ("a.png", "b.png")]
+    pairs = numbered_pairs(1).with_columns(
+        pl.Series("images", media[0], dtype=MEDIA),
+        pl.Series("rejected_images", media[1], dtype=MEDIA),
+    )
+    schema = ["pair_id", "reviewer", "verdict"]
+    verdicts = pl.DataFrame([(pairs["pair_id"][0], "eve", "flip")], schema=schema, orient="row")
+    made = merge(pairs, verdicts).pairs[1]
+    assert made["images"][0][0]["path"] == "b.png"
+    assert made["rejected_images"][0][0]["path"] == "a.png"
