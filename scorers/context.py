@@ -89,6 +89,7 @@ class ContextScorer(Scorer[ContextParams]):
         frame = counted.with_columns(several=several, here=here, there=there)
         frame = frame.with_columns(p=pl.Series(_p_values(frame)))
         context.facts |= _facts(frame)
+        # Negative where most votes here and most elsewhere name different answers.
         both = (pl.col("here") - 0.5) * (pl.col("there") - 0.5)
         return frame.select(
             contexts=pl.when(ok).then("contexts").cast(pl.Int64),
@@ -136,6 +137,7 @@ def _p_values(frame: pl.DataFrame) -> NDArray[np.float64]:
     n, w, total, low = (
         frame[c].to_numpy().astype(np.int64) for c in ("n", "w", "total", "all_low")
     )
+    # If contexts do not matter, the votes here are drawn from all votes on these answers.
     below = hypergeom.cdf(w, total, low, n)
     above = hypergeom.sf(w - 1, total, low, n)
     found: NDArray[np.float64] = np.minimum(2.0 * np.minimum(below, above), 1.0)
@@ -156,6 +158,7 @@ def _facts(frame: pl.DataFrame) -> dict[str, Any]:
         "pairs_with_several_contexts": len(several),
         "pairs_that_surely_turn": int((several["p"] < _LEVEL).sum()),
     }
+    # Only contexts of two votes or more tell how often votes differ without a change of context.
     both = shares.drop_nulls("within")
     for name in ("within", "across"):
         values = shares[name].drop_nulls()

@@ -132,11 +132,14 @@ class Disagreement(HeadScorer[DisagreementParams]):
             folds = group_folds(context.prompt_groups(pairs), self.params.folds, seed)
             drawn = replace(given, fold=folds)
             train = self._trainer(drawn, seed)
+            # Asked once: the answer holds for all draws, which share their settings.
             if cyclic is None:
                 cyclic = _cyclic(drawn, train, seed)
             if not cyclic:
                 train = reward_trainer(drawn, seed)
             found = choose_groups(drawn, train, groups, self.params.max_groups, context, seed)
+            # The first draw chooses how many groups there are; margins of other numbers could not
+            # be averaged.
             groups = len(found.sizes)
             known.append(self._margins(drawn, found, seed) if cyclic else self._plain(drawn, found))
         general, plain = (_averaged([draw[i] for draw in known]) for i in (0, 1))
@@ -164,6 +167,7 @@ class Disagreement(HeadScorer[DisagreementParams]):
                 f"disagreement: {len(names)} annotators with votes enough (it needs "
                 f"{FEWEST_PEOPLE}), so that taste cannot be told from noise"
             )
+            # One person for all votes: then nothing can be called taste.
             annotator = np.where(voting, 0, -1)
         prompt = context.prompt_groups(pairs)
         return Votes(chosen, rejected, annotator, np.zeros_like(prompt), prompt)
@@ -180,6 +184,7 @@ class Disagreement(HeadScorer[DisagreementParams]):
     def _margins(self, given: Votes, groups: Groups, seed: int) -> tuple[_Own, _Own]:
         """Of general heads, and of reward heads that learn the same votes."""
         plain = reward_trainer(given, seed)(member_weights(given, groups.members))
+        # Heads stand by fold and within it by group.
         order = torch.from_numpy(given.fold[:, None] * groups.margins.shape[1])
         order = order + torch.arange(groups.margins.shape[1])
         rewards = at_heads(plain.margins, given.chosen, given.rejected, order)

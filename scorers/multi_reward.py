@@ -114,9 +114,11 @@ class MultiReward(Scorer[MultiRewardParams]):
     ) -> NDArray[np.float64]:
         """(pairs, K) in the rewards' own units; no pair's prompt has a say in its weights."""
         groups = context.prompt_groups(pairs)
+        # Rewards come in units of their own: one prior must fit them all.
         size = np.sqrt(np.square(values[known]).mean(axis=0)) if known.any() else 1.0
         scale = np.where(size > 0, size, 1.0)
         told = tellable(values[known], np.unique(groups[known], return_inverse=True)[1])
+        # A reward that tells nothing is left out by its values, so that its weight is 0.
         unit = values / scale * told
         named = zip(self.params.rewards, told, strict=True)
         context.facts["left_out"] = [name for name, can in named if not can]
@@ -141,6 +143,7 @@ class MultiReward(Scorer[MultiRewardParams]):
         features = context.features
         first = np.unique(groups, return_index=True)[1]
         rows = features.index["prompt"][first]
+        # Ascending rows are read from a mapped table without a copy.
         order = np.argsort(rows, kind="stable")
         k = min(self.params.k, len(rows) - 1)
         if k < 1:

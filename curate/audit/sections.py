@@ -141,6 +141,7 @@ def _feedback(found: dict[str, Any] | None) -> Section | None:
 
 def _candidates(found: dict[str, Any]) -> Iterable[Section]:
     """How much choice there was, and disagreement by how far answers are apart."""
+    # Without a prompt of two answers there was no choice to speak of.
     if not found.get("comparisons"):
         return
     rows = [

@@ -83,6 +83,7 @@ def paired_gain(
         seeds: (tests,) whose heads were trained together.
     """
     mean, count = float(differences.mean()), len(differences)
+    # Pairs of one prompt fail together: their errors count as one.
     clusters = np.bincount(dense_numbers(pl.Series(prompts)), weights=differences - mean)
     few = len(clusters)
     within = float(np.square(clusters).sum()) / count**2 * few / max(few - 1, 1)
@@ -90,6 +91,7 @@ def paired_gain(
     variance = within + between
     if variance <= 0.0:
         return Gain(mean, 0.0, mean, mean, 1.0 if mean == 0.0 else 0.0)
+    # Few prompts or few draws make the tails heavier.
     freedom = variance**2 / (within**2 / max(few - 1, 1) + between**2 / max(draws - 1, 1))
     error = float(np.sqrt(variance))
     half = float(stats.t.ppf(1.0 - _LEVEL / 2.0, freedom)) * error
@@ -113,6 +115,7 @@ def _between(
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """p values corrected for looking at all of them, by Holm's step-down; (methods,)."""
     order = np.argsort(p, kind="stable")
+    # The smallest p is compared with all methods, the next with all but one, and so on.
     steps = p[order] * np.arange(len(p), 0, -1)
     found = np.empty(len(p))
     found[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
@@ -171,6 +174,7 @@ def gain_by_halves(tested: Rankings, family: list[str]) -> Gain:
             continue
         means = {m: float(tested.differences(m)[chosen_on].mean()) for m in family}
         best = max(means, key=means.__getitem__, default=None)
+        # Where nothing gains on one half, one would keep all pairs.
         if best is not None and means[best] > 0:
             found[~chosen_on] = tested.differences(best)[~chosen_on]
     return paired_gain(found, tested.prompts, tested.seeds)

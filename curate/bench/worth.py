@@ -76,6 +76,7 @@ def measure_worth(data: BenchData, plan: WorthPlan, progress: Progress) -> Worth
         progress: where progress is shown.
     """
     rates = (0.0, *plan.rates)
+    # The same sizes in every draw, so that errors can be averaged.
     most = min(int((~is_test(data.groups, seed)).sum()) for seed in range(plan.seeds))
     least = min(_SMALLEST, most)
     sizes = np.unique(np.geomspace(least, most, _SIZES).round().astype(np.int64))
@@ -98,8 +99,10 @@ def _curves(
     rng = np.random.default_rng([seed, len(data.pairs)])
     train, held_out = split(data, seed)
     count = len(train.pairs)
+    # Larger parts hold the smaller ones: a curve's steps differ by what was added alone.
     rank = np.empty(count, dtype=np.int64)
     rank[rng.permutation(count)] = np.arange(count)
+    # A pair that is flipped at a low rate is flipped at every higher one.
     luck = rng.random(count)
     weights = {}
     for rate in rates:
@@ -120,6 +123,7 @@ def _read(
 ) -> tuple[PowerLaw | None, dict[str, Any]]:
     """The fit, and numbers with intervals and words."""
     clean = errors[:, 0]
+    # Coin labels give flat curves with noise, to which a law could be fitted too.
     falls = stats.ttest_rel(clean[:, 0], clean[:, -1], alternative="greater").pvalue < _LEVEL
     found: dict[str, Any] = {
         "error_at_most_pairs": round(float(clean[:, -1].mean()), 4),

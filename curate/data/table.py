@@ -212,6 +212,7 @@ def fingerprint(pairs: pl.DataFrame) -> str:
     digest = blake2b(digest_size=_HASH_BYTES)
     orientation = (messages_key("chosen") <= messages_key("rejected")).cast(pl.String)
     line = pl.col("pair_id") + orientation + pl.col("is_tie").cast(pl.String)
+    # In order: the same pairs in another order are another set to every seeded draw.
     for start in range(0, len(pairs), BATCH_ROWS):
         for text in pairs[start : start + BATCH_ROWS].select(t=line)["t"].to_list():
             digest.update(text.encode())

@@ -45,12 +45,14 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
     dropped, added, reports = [], [], []
     for step in plan.filters:
         left, gone, extra, report = _run_filter(step, left, index, context, plan.accept_chance)
+        # At once: what follows could take hours, and the user would not act on it.
         if not plan.accept_bias and (learned := plan.learned(step)):
             refuse_length_alone(step, learned, report.facts)
         dropped.append(gone)
         reports.append(report)
         if extra is not None:
             added.append(extra)
+    # A plan without filters drops nothing, and its table of drops has no frame to take types from.
     schema = {index: pl.get_index_type(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
     drops = pl.concat([pl.DataFrame(schema=schema), *dropped])
     numbered = pl.DataFrame({index: pl.int_range(total, dtype=pl.get_index_type(), eager=True)})
@@ -96,6 +98,7 @@ def _run_filter(
         silent = silent.with_columns(unknown)
         some = silent.select(index, *(u.meta.output_name() for u in unknown))
         added = some if added is None else pl.concat([added, some])
+    # Pairs on which the filter does not act keep their place.
     kept = pl.concat([kept, silent], how="diagonal").sort(index)
     record = replace(
         record,
@@ -132,6 +135,7 @@ def _apply(
     with context.progress.task(step.name, None):
         verdict = step.filter.apply(left.drop(index), own)
     keep = verdict.keep.fill_null(False)
+    # A plug-in's mistake: pairs would be lost or mixed up without a word.
     if len(keep) != len(left) or len(verdict.reason) != len(left):
         raise RuntimeError(f"step '{step.name}' judged {len(keep)} of {len(left)} pairs")
     added = None
@@ -167,6 +171,8 @@ def with_extras(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
     """Columns `extra.<key>`: the key's value of each row, as number where all are, else as text."""
     for key in keys:
         value = select_in_batches(frame, value=extra_value(key))["value"]
+        # One value that is no number makes the key a text: a threshold on it then fails and says
+        # so.
         number = value.cast(pl.Float64, strict=False)
         kept = number if number.null_count() == value.null_count() else value
         frame = frame.with_columns(kept.alias(EXTRA_PREFIX + key))

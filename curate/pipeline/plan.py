@@ -122,6 +122,7 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
         for where, name, step in _named(source.filters, section, places, taken, prefix):
             cls_f = filter_class(step.type, where)
             made = FilterStep(name, build(cls_f, step.parameters, where), source.name)
+            # A source's own filters go first: they clean what is then looked at together.
             filters.append((where, made))
     for where, name, step in _named(config.filters, ("filters",), places, taken):
         cls_f = filter_class(step.type, where)
@@ -175,6 +176,7 @@ def _check_columns(
                 extras[column.removeprefix(EXTRA_PREFIX)] = None
             elif column not in known:
                 _unknown_column(column, known, where)
+        # A filter may read what an earlier one adds, and nothing that comes later.
         known.extend(c.name for c in step.columns())
     return tuple(extras)
 
@@ -197,6 +199,7 @@ def _unknown_column(
 ) -> None:
     scorer = column.partition(".")[0]
     fix = suggestion(column, known)
+    # The column is right and its scorer is missing: the nearest name would mislead.
     if "." in column and not any(name.startswith(f"{scorer}.") for name in known):
         fix = f"add the scorer '{scorer}' under scorers; {fix}"
     raise CurateError(problem, where=where, found=repr(column), fix=fix)

@@ -48,6 +48,7 @@ def histograms(view: RunView) -> dict[str, dict[str, Any]]:
         if not known.any():
             continue
         low, high = _tails(values[known])
+        # Nearly all values are one: the tails are then what there is to see.
         if low == high:
             low, high = values[known].min(), values[known].max()
         edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
@@ -75,6 +76,7 @@ def _counts(
     in the outermost ones."""
     width = (edges[-1] - edges[0]) / BINS
     place = np.clip((values - edges[0]) / width, 0, BINS - 1).astype(np.int64)
+    # One pass for both kinds: the kept ones are counted behind the dropped ones.
     found: NDArray[np.int64] = np.bincount(place + BINS * kept, minlength=2 * BINS)
     return found.reshape(2, BINS)
 
@@ -114,6 +116,7 @@ def length_bias(view: RunView) -> dict[str, Any]:
         c=messages_text("chosen").str.len_chars(),
         r=messages_text("rejected").str.len_chars(),
     )
+    # A logarithm, so that twice as long and half as long lie as far from equal.
     ratio = np.log2((lengths["c"].to_numpy() + 1.0) / (lengths["r"].to_numpy() + 1.0))
     votes = ~view.frame["is_tie"].to_numpy()
     edges = np.linspace(-4.0, 4.0, BINS + 1)

@@ -45,6 +45,7 @@ def exchanged(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
 
 def _exchanged(shared: str, other: str) -> tuple[pl.Expr, pl.Expr]:
     """The media of both answers, exchanged where the label is flipped and each has its own."""
+    # Media that both answers speak of belong to neither, and stay where they are.
     apart = pl.col("flipped") & pl.col(other).is_not_null()
     return (
         pl.when(apart).then(other).otherwise(shared).alias(shared),

@@ -50,6 +50,7 @@ class RunFiles:
                 fix="give the --output of a 'curate run'",
             )
         contents = Contents(self.folder, MANIFEST)
+        # Checksums first: a run that somebody changed would give scores of other pairs.
         contents.check()
         self.manifest: dict[str, Any] = contents.data
         output = self._checked_output()
@@ -138,12 +139,15 @@ def as_read(
     sides = _Rows(kept), _Rows(dropped)
 
     def parts() -> Iterator[pl.DataFrame]:
+        # Pairs with media are large: fewer of them are held at a time.
         size = min(side.batch_rows() for side in sides)
         for rows in batches(len(order), size) or [slice(0, 0)]:
             number = int(is_kept[rows].sum())
             counts = number, rows.stop - rows.start - number
             found = [side.take(count) for side, count in zip(sides, counts, strict=True)]
             both = pl.concat([*found, fate], how="diagonal")
+            # Both sides are in the order of reading, so that each batch holds the ids that it is
+            # asked for.
             wanted = order[rows].alias("pair_id").to_frame()
             yield wanted.join(both, on="pair_id", how="left", maintain_order="left")
 
@@ -171,6 +175,7 @@ class _Rows:
 
 def _frames(folder: Path) -> Iterator[pl.DataFrame]:
     for path in sorted(folder.glob("*.parquet")):
+        # Buffering ahead would hold whole row groups, which with images are gigabytes.
         with parquet.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(batch_size=rows_in_batch(file.metadata, _BATCH_ROWS)):
                 yield as_pair_table(pl.DataFrame(pl.from_arrow(batch)))

@@ -79,6 +79,7 @@ def _inverted_file(vectors: NDArray[np.floating], lists: int, rng: np.random.Gen
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, _INNER)
     index.cp.niter = _ROUNDS
     size = min(len(vectors), _TRAIN_PER_LIST * lists)
+    # Ascending, so that a mapped file is read from its start to its end.
     drawn = np.sort(rng.choice(len(vectors), size, replace=False))
     index.train(vectors[drawn].astype(np.float32))
     index = _on_gpu(index)
@@ -101,6 +102,7 @@ def _tuned(
         recall = float((found >= least).mean())
         if recall >= RECALL or probes >= lists:
             return probes, recall
+        # Doubling finds a sound number in a few tries; a search for the least would cost more.
         probes = min(2 * probes, lists)
 
 

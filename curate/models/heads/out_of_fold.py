@@ -270,6 +270,7 @@ def draw_folds(
     prompts = int(groups.max(initial=-1)) + 1
     # A byte a pair and repeat: with millions of pairs these are among the largest arrays.
     small = np.int8 if folds <= np.iinfo(np.int8).max else np.int64
+    # By prompt: another pair of the prompt would tell the label of the one that is held out.
     drawn = (folds_of_groups(prompts, folds, s).astype(small)[groups] for s in seeds)
     return np.stack(list(drawn), axis=1)
 
@@ -280,6 +281,7 @@ def fold_weights(
     """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) bool."""
     assigned = draw_folds(pairs, context, repeats, folds)
     folds = int(assigned.max()) + 1
+    # A head learns from all folds but its own.
     seen = assigned[:, :, None] != np.arange(folds, dtype=assigned.dtype)
     weights = (seen & votes(pairs, context)[:, None, None]).reshape(len(pairs), repeats * folds)
     heads = np.arange(repeats) * folds

@@ -109,6 +109,7 @@ class _Peers:
     ) -> None:
         self._chosen, self._rejected, self._schedule = chosen, rejected, schedule
         self._folds, total = weights.shape[1], len(chosen)
+        # Both peers of a fold see the same pairs; all heads are trained as one batch.
         self._weights = torch.cat([weights, weights], dim=1).float().to(chosen.device)
         held_by = held_by.long()
         self._columns = torch.stack([held_by, held_by + self._folds], dim=1).to(chosen.device)
@@ -129,6 +130,7 @@ class _Peers:
         for rows in torch.split(order, self._batch):
             loss = bradley_terry(self._heads.margins(self._chosen[rows], self._rejected[rows]))
             own = small_loss(loss.detach(), self._weights[rows], self._schedule.keep(epoch))
+            # A_f takes what B_f selected, and B_f what A_f selected.
             from_peer = own.roll(self._folds, dims=1)
             self._optimiser.step(loss, from_peer)
             self._handed[rows] += from_peer
@@ -166,6 +168,8 @@ def small_loss(loss: Tensor, weights: Tensor, keep: float) -> Tensor:
         keep: share, 0 to 1.
     """
     allowed = weights > 0
+    # Pairs that a head does not train on rank last, and are never among the smallest.
     ranks = loss.masked_fill(~allowed, math.inf).argsort(dim=0, stable=True).argsort(dim=0)
+    # Rounding must not hand over one pair more than the share says.
     wanted = torch.ceil(keep * allowed.sum(dim=0) - 1e-6)
     return ((ranks < wanted) & allowed).to(loss.dtype)

@@ -93,6 +93,7 @@ class _Blocks:
         """sum_i max_j w_ij d d', (dim, dim), and the gradient at 0, sum_i w_ij d / 2."""
         gram, cross = self._empty(self._chosen.shape[1]), self._empty(self._weights.shape[1])
         for difference, weights in self._each():
+            # The largest weight of any head bounds the curvature of all of them.
             most = weights.amax(dim=1, keepdim=True)
             gram += (difference * most).T @ difference
             cross += difference.T @ weights / 2.0

@@ -107,6 +107,7 @@ class _Body(httpx.SyncByteStream):
         with _told():
             for chunk in self._inner:
                 count += len(chunk)
+                # A server could send for ever: httpx bounds the time of one read, not of all.
                 if count > MOST_BYTES:
                     raise TooLargeError(f"the reply is larger than {MOST_BYTES >> 20} MB")
                 yield chunk
@@ -130,6 +131,7 @@ class BoundedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request."""
+        # Of the thread that asks: replies of other threads have deadlines of their own.
         self._deadline.at = time.monotonic() + self._seconds
         url = httpcore.URL(
             scheme=request.url.raw_scheme,

@@ -68,6 +68,7 @@ def with_status(values: dict[str, NDArray[np.float64]], *answers: Answers) -> pl
     frame = pl.DataFrame(values).with_columns(pl.all().fill_nan(None))
     problem = pl.repeat(OK, len(frame), dtype=pl.String, eager=True)
     for found in answers:
+        # The first model that failed names the reason.
         problem = problem.zip_with(problem != OK, found.status)
     return frame.with_columns(problem.alias("status"))
 
@@ -76,6 +77,7 @@ def loaded(context: Context, key: object, make: Callable[[], M]) -> M:
     """The run's model under `key`; only `inference.models_in_memory` of them stay loaded."""
     models: OrderedDict[object, M] = context.shared(MODELS, OrderedDict)
     if key not in models:
+        # The least recently used goes: policy and reference take turns.
         while len(models) >= context.inference.models_in_memory:
             models.popitem(last=False)
         models[key] = make()
@@ -184,6 +186,7 @@ def _placed(texts: Conversations, values: NDArray[np.float64], rendered: Renderi
     values = np.where(values[:, 1:2] > 0, values, np.nan)
     missing = np.flatnonzero(np.isnan(values[:, 1]))
     if len(missing):
+        # What the store knew was not written in this run: only now is it seen why it has no value.
         rendered.encode([int(r) for r in missing])
     why = np.full(len(texts), OK, dtype=object)
     why[missing] = [rendered.why(int(r)) for r in missing]

@@ -65,6 +65,7 @@ def fingerprint(spec: ModelSpec) -> str:
     """Identifies the weights: hash of the files, or the hub's commit; the adapter's as well."""
     place = find_place(spec)
     folder = place.folder
+    # The hub's commit stands for its files, which are not here yet.
     if folder is None:
         identity = f"{place.name}@{_commit(spec)}/{place.gguf_file}"
     else:
@@ -99,6 +100,7 @@ def load_tokenizer(spec: ModelSpec) -> Any:
     """The model's tokenizer; one without a padding token gets one for its batches."""
     tokenizer = read_tokenizer(spec)
     if tokenizer.pad_token_id is None:
+        # Padding is masked everywhere: which token it is does not matter.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     return tokenizer
 
@@ -177,6 +179,7 @@ def _merged(model: Any, spec: ModelSpec, adapter: str) -> Any:
     from peft import PeftModel
 
     with _loading(spec):
+        # Merged, so that a pass costs what it costs without an adapter.
         return PeftModel.from_pretrained(model, adapter).merge_and_unload()
 
 
@@ -198,6 +201,7 @@ def _loading(spec: ModelSpec) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
+    # transformers raises all of these for a wrong name, a missing file or an unknown kind of model.
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise CurateError(
             "the model could not be loaded",

@@ -58,12 +58,14 @@ def grow_trees(encoded: Sequence[Encoded], share: bool, longest: int = MAX_TREE)
 def _joined(group: list[Tree], longest: int) -> list[Tree]:
     prompt, whole = group[0].prompt, sum(len(t) for t in group)
     saved = len(prompt) * (len(group) - 1)
+    # A tree needs a mask of T by T and gives up the faster kernels: little saved is a loss.
     if saved < _WORTH_IT * whole:
         return group
     parts: list[list[Tree]] = [[]]
     length = len(prompt)
     for tree in group:
         answer = len(tree.answers[0])
+        # An answer that is too long alone still gets a tree of its own.
         if parts[-1] and length + answer > longest:
             parts.append([])
             length = len(prompt)
@@ -154,6 +156,8 @@ class _Marks:
 def _marks(row: int, start: int, begin: int, answer: tuple[int, ...], number: int) -> _Marks:
     """Of an answer at `begin`, in the flat row at `row`, to a prompt of `start` tokens."""
     end = begin + len(answer)
+    # The first token of an answer is predicted by the last one of the prompt, which is not beside
+    # it in a tree.
     before = np.concatenate([[start - 1], np.arange(begin, end - 1)])[: len(answer)]
     seen = before >= 0
     return _Marks(
@@ -174,6 +178,7 @@ def _tree_mask(branch: NDArray[np.int64]) -> Tensor:
     length = b.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     own = (b[:, None, :] == _PROMPT) | (b[:, None, :] == b[:, :, None])
+    # Answers see the prompt and themselves, never each other.
     mask = own & causal & (b >= 0)[:, None, :]
     mask[:, :, 0] |= b < 0
     return mask[:, None]

@@ -59,6 +59,7 @@ class TableInputs:
             arrays |= {f"index/{part}": rows for part, rows in features.index.items()}
         plain = [name for name in PAIR_COLUMNS if name not in (*_TEXTS, *MEDIA_PARTS)]
         shared = {
+            # Scorers that read no texts need these two: texts stay with the driver then.
             PROMPT_GROUPS: (pairs["pair_id"], context.prompt_groups(pairs)),
             SAME_ANSWERS: (pairs["pair_id"], context.same_answers(pairs)),
         }
@@ -98,6 +99,7 @@ class _Held:
 
 def _gathered(settings: WorkerSettings, inputs: TableInputs) -> tuple[pl.DataFrame, Context]:
     wanted = f"{inputs.token}/{bool(inputs.texts)}"
+    # Another run, or a scorer that reads texts after ones that do not.
     if _Held.token != wanted:
         if _Held.folder is not None:
             shutil.rmtree(_Held.folder, ignore_errors=True)
@@ -136,6 +138,7 @@ def _array(name: str, references: list[Any], workspace: Workspace) -> NDArray[An
     import ray
 
     first = ray.get(references[0])
+    # All blocks but the last are of one length.
     rows = len(first) * (len(references) - 1) + len(ray.get(references[-1]))
     out = workspace.array(name, (rows, *first.shape[1:]), first.dtype)
     for number, reference in enumerate(references):

@@ -63,6 +63,8 @@ def read_tsv(file: DataFile) -> Iterator[Block]:
 
 
 def _read(file: DataFile, separator: str, quotes: bool, dialect: str | None) -> Iterator[Block]:
+    # Arrow's reader is fast and forgiving: a strict one looks first, and both must count the same
+    # rows.
     checked = _check(file, separator, quotes)
     checked.dialect = dialect
     check_names(checked.names, file)
@@ -78,6 +80,7 @@ def _read(file: DataFile, separator: str, quotes: bool, dialect: str | None) -> 
         try:
             reader = pa_csv.open_csv(
                 opened,
+                # With threads rows that are broken would be reported in any order.
                 read_options=pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
                 parse_options=pa_csv.ParseOptions(
                     delimiter=separator,
@@ -99,6 +102,7 @@ def _all_text(names: list[str]) -> pa_csv.ConvertOptions:
         column_types=dict.fromkeys(names, pa.string()),
         null_values=[""],
         strings_can_be_null=True,
+        # An empty text in quotes is a text; nothing between commas is a null.
         quoted_strings_can_be_null=False,
     )
 
@@ -112,6 +116,7 @@ def _check(file: DataFile, separator: str, quotes: bool) -> _Checked:
     Raises:
         CurateError: with the line where the quote opens.
     """
+    # Python's own bound of 128 KB is below a long answer; `bounded_lines` keeps ours.
     csv.field_size_limit(sys.maxsize)
     start = 1
     with file.opened() as opened:
@@ -174,6 +179,7 @@ def _numbered(
             first = end
             read += len(rows) + len(found)
     yield ArrowBlock(reader.schema.empty_table(), [], dict(broken), _notes(checked))
+    # Where both readers differ, rows were merged or split, and nobody can tell which is right.
     if read + len(broken) != checked.rows:
         raise CurateError(
             "the file can be read in two ways",

@@ -206,6 +206,6 @@ def test_a_vote_for_the_other_image_takes_its_image() -> None:
     )
     schema = ["pair_id", "reviewer", "verdict"]
     verdicts = pl.DataFrame([(pairs["pair_id"][0], "eve", "flip")], schema=schema, orient="row")
-    made = merge(pairs, verdicts).pairs[1]
+    made = merge(pairs, verdicts).frame[1]
     assert made["images"][0][0]["path"] == "b.png"
     assert made["rejected_images"][0][0]["path"] == "a.png"
