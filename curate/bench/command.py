@@ -134,6 +134,7 @@ def bench(
             own = as_labelled(name, pairs, features, gold)
             noise[name] = own_noise(own, context)
             parts.append(run_own_labels(own, plan, progress, context))
+        # Injected flips need labels that count as clean; labels as they are need none.
         if list(plan.cells()):
             data = _clean(name, pairs, features, synthetic)
             parts.append(run_bench(data, plan, progress, context))
@@ -202,9 +203,10 @@ def clean_data(
     embedder: EmbedderConfig,
     progress: Progress,
     store: str | None = "auto",
+    folders: tuple[Path, ...] = (),
 ) -> BenchData:
     """The pairs of a data set whose labels count as clean, with features."""
-    features, _ = embed_frame(pairs, embedder, store, progress)
+    features, _ = embed_frame(pairs, embedder, store, progress, media=folders)
     return real_data(name, pairs, features)
 
 

@@ -161,6 +161,7 @@ def _of_run(folder: str, limit: int | None, room: Path | None) -> Any:
     from curate.data.table import PAIR_COLUMNS
     from curate.read.pairs import Pairs
     from curate.store.workspace import Workspace
+    from curate.write.manifest import data_folders
     from curate.write.run_files import RunFiles
 
     run = RunFiles(folder)
@@ -171,6 +172,7 @@ def _of_run(folder: str, limit: int | None, room: Path | None) -> Any:
         run.rejected(),
         format=f"a run of {read['format']}",
         rows_read=read["rows_read"],
+        folders=data_folders(run.manifest),
     )
 
 

@@ -60,7 +60,8 @@ def worth(
     with console_progress() as progress:
         pairs = given.sample(progress, most)
         settings = EmbedderConfig(name=embedder)
-        clean = clean_data(dataset_name(data), pairs.frame, settings, progress)
+        name = dataset_name(data)
+        clean = clean_data(name, pairs.frame, settings, progress, folders=pairs.folders)
         found = measure_worth(clean, plan, progress)
     show_worth(found)
     if output is not None:

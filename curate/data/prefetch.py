@@ -24,6 +24,7 @@ def read_ahead(items: Iterator[T], size: int = 2) -> Iterator[T]:
         try:
             for item in items:
                 queue.put(item)
+                # The user stopped early: the thread must not wait at a full queue for ever.
                 if stopped.is_set():
                     return
             queue.put(_END)

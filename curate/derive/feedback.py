@@ -164,9 +164,11 @@ def _walk(
     unmet: list[Complaint] = []
     for turn in conversation.feedback_turns():
         signal = found.get(turn)
+        # The user went on to something else: a later praise is not for what was complained of.
         if signal is None:
             unmet, waiting = [*unmet, *waiting], []
         elif signal.kind == DSAT:
+            # Several complaints in a row all wait for the answer that satisfies.
             waiting.append(Complaint(conversation, turn - 1, turn, signal))
         else:
             pairs += [_met(c, turn, signal) for c in waiting]

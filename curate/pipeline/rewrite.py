@@ -17,6 +17,7 @@ from curate.read.pairs import ORIGIN_COLUMNS, Pairs
 from curate.steps.context import Progress
 from curate.steps.step_record import StepRecord
 from curate.write.exports import get_export
+from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
 
 
@@ -69,4 +70,5 @@ def _pairs_read(
     known = set(ORIGIN_COLUMNS) <= set(scores.columns)
     origins = scores.select(list(ORIGIN_COLUMNS)) if known else pl.DataFrame(schema=ORIGIN_COLUMNS)
     source = run.manifest["input"]
-    return Pairs(frame, rejected, origins, source["format"], source["rows_read"])
+    folders = data_folders(run.manifest)
+    return Pairs(frame, rejected, origins, source["format"], source["rows_read"], folders=folders)

@@ -74,6 +74,7 @@ class RowStore:
             return found
         try:
             with self._open() as connection:
+                # SQLite takes a bounded number of places in one query.
                 for start in range(0, len(keys), _KEYS_AT_ONCE):
                     part = keys[start : start + _KEYS_AT_ONCE]
                     places = ",".join("?" * len(part))
@@ -82,6 +83,7 @@ class RowStore:
                 sound = _sound(found)
                 if len(sound) < len(found):
                     self._troubles.damaged(self._path)
+                    # A damaged value would be met again in every run.
                     gone = [(key,) for key in found if key not in sound]
                     connection.executemany("DELETE FROM checked WHERE key = ?", gone)
         except (OSError, sqlite3.Error) as error:
@@ -98,6 +100,7 @@ class RowStore:
         ]
         try:
             with self._open() as connection:
+                # Two runs may have computed the same value: the first one stays.
                 connection.executemany("INSERT OR IGNORE INTO checked VALUES (?, ?)", checked)
         except (OSError, sqlite3.Error) as error:
             self._give_up(error)

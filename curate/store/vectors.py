@@ -81,6 +81,7 @@ class VectorStore:
         known = np.zeros(len(keys), dtype=bool)
         if not len(self._keys):
             return known
+        # A key behind the last one has no place; the comparison below tells that it is another.
         at = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
         known[:] = self._sorted[at] == keys
         places = self._order[at]
@@ -105,6 +106,7 @@ class VectorStore:
     def _leave_out(self, parts: list[int]) -> None:
         """Forget damaged batches; what stood there is found in a later one, or made again."""
         self._troubles.damaged(self._folder)
+        # From the end, so that the numbers of those before stay right.
         for part in reversed(parts):
             for held in (self._parts, self._part_keys, self._digests, self._checked):
                 del held[part]
@@ -133,6 +135,7 @@ class VectorStore:
         batch = pa.record_batch([binary, lists], schema=schema)
         self._writer.write_batch(batch, custom_metadata={_CHECK: _digest(keys, values)})
         assert self._file is not None
+        # A killed run loses the batch at work and nothing before it.
         self._file.flush()
 
     def _known(self) -> Iterator[NDArray[np.bytes_]]:

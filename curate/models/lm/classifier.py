@@ -161,6 +161,7 @@ class Classifier:
         types = np.zeros((len(rows), width), dtype=np.int64)
         for n, row in enumerate(rows):
             ids[n, : len(row.ids)], mask[n, : len(row.ids)] = row.ids, 1
+            # BERT and its like learnt to tell the answer by its token type.
             types[n, row.turn : len(row.ids)] = self._layout is not None and row.turn > 0
         made = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
         if "token_type_ids" in self._tokenizer.model_input_names:
@@ -176,6 +177,7 @@ class Classifier:
         if self.config.pad_token_id is not None:
             return int(self.config.pad_token_id)
         last = {r.ids[-1] for r in rows if r.ids}
+        # One more number than there are last tokens: one of them is free.
         free = next(i for i in range(len(last) + 1) if i not in last)
         model.config.pad_token_id = free
         return free
