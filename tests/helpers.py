@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import expit
 
-from curate.data.table import PAIR_COLUMNS, with_pair_ids
+from curate.data.message_parts import MARKS
+from curate.data.table import PAIR_COLUMNS, messages_series, with_pair_ids
 from curate.models.embed.pair_embeddings import distinct_texts
 from curate.models.text.style import text_style
 from curate.read.pairs import Pairs, read_pairs
@@ -46,6 +47,17 @@ def pairs_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
         for row in rows
     ]
     return with_pair_ids(pl.DataFrame(full, schema=PAIR_COLUMNS))
+
+
+def media_answers(pairs: pl.DataFrame, column: str = "images") -> pl.DataFrame:
+    """The pairs with marks of media in the place of the texts where both answers have some."""
+    mark = MARKS[f"{column[:-1]} parts"]
+    has = pairs[column].is_not_null() & pairs[f"rejected_{column}"].is_not_null()
+    bare = messages_series("bare", [turn(mark) if own else None for own in has])
+    return pairs.with_columns(
+        pl.Series(pl.select(pl.coalesce(bare, pairs[side])).to_series()).alias(side)
+        for side in ("chosen", "rejected")
+    )
 
 
 def numbered_pairs(count: int, prompts: int | None = None) -> pl.DataFrame:

@@ -56,7 +56,7 @@ def for_media(text: str, given: Given) -> str:
         text: of a pipeline for texts.
         given: the data set; one that cannot be read yet changes nothing.
     """
-    from curate.data.row_parts import answer_media
+    from curate.data.media_answers import answer_media
     from curate.read.pairs import read_pairs
 
     try:

@@ -42,12 +42,6 @@ def present(frame: pl.DataFrame) -> list[str]:
     return [c for c in ROW_PARTS if c in frame.columns and frame[c].null_count() < len(frame)]
 
 
-def answer_media(pairs: pl.DataFrame) -> list[str]:
-    """The columns of media of which some pair's answers have their own."""
-    others = {c: o for c, o in REJECTED_MEDIA.items() if o in pairs.columns}
-    return [c for c, o in others.items() if pairs[o].null_count() < len(pairs)]
-
-
 def row_part_keys(frame: pl.DataFrame, without: tuple[str, ...] = ()) -> pl.Series | None:
     """Each row's parts as one text that differs where any of them does; None where no row has any.
 

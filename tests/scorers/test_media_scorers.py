@@ -18,7 +18,7 @@ from scorers.alignment import Alignment
 from scorers.answer_overlap import AnswerOverlap
 from scorers.caption_relevance import NO_CAPTIONS, CaptionRelevance
 from scorers.image_near_duplicates import NO_IMAGES, NOT_SEEN, ImageNearDuplicates
-from tests.helpers import numbered_pairs
+from tests.helpers import media_answers, numbered_pairs
 from tests.pictures import picture, smooth
 
 
@@ -26,9 +26,11 @@ def with_answers(chosen: list[bytes | None], rejected: list[bytes | None]) -> pl
     def listed(data: list[bytes | None]) -> list[list[dict[str, object]] | None]:
         return [None if d is None else [{"path": None, "bytes": d}] for d in data]
 
-    return numbered_pairs(len(chosen)).with_columns(
-        pl.Series("images", listed(chosen), dtype=MEDIA),
-        pl.Series("rejected_images", listed(rejected), dtype=MEDIA),
+    return media_answers(
+        numbered_pairs(len(chosen)).with_columns(
+            pl.Series("images", listed(chosen), dtype=MEDIA),
+            pl.Series("rejected_images", listed(rejected), dtype=MEDIA),
+        )
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.hashes import content_keys
-from curate.data.row_parts import answer_media
+from curate.data.media_answers import answer_media
 from curate.errors import CurateError
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curate.data.row_parts import answer_media
+from curate.data.media_answers import answer_media
 from curate.models.embed.choice import chosen_embedder
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 from curate.steps.context import Context, Progress, SilentProgress

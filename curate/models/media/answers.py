@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.row_parts import REJECTED_MEDIA, answer_media
+from curate.data.media_answers import are_media
+from curate.data.row_parts import REJECTED_MEDIA
 from curate.data.table import BATCH_ROWS, batches
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def seen_answers(features: Features) -> NDArray[np.bool_]:
 
 def media_status(pairs: pl.DataFrame, features: Features) -> pl.Series:
     """Of each pair: ok, that its answers are texts, or that one of its media was not seen."""
-    there = [pl.col(REJECTED_MEDIA[c]).is_not_null() for c in answer_media(pairs)]
-    media = pairs.select(pl.any_horizontal(pl.lit(False), *there).alias("m"))["m"].to_numpy()
+    kinds = pl.DataFrame({c: are_media(pairs, c) for c in REJECTED_MEDIA})
+    media = kinds.select(m=pl.any_horizontal(pl.all()))["m"].to_numpy()
     found = np.where(media, np.where(seen_answers(features), SEEN, NOT_SEEN), TEXTS)
     return pl.Series("status", found.tolist(), dtype=pl.String)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.data.row_parts import REJECTED_MEDIA, answer_media
+from curate.data.media_answers import answer_media, are_media
+from curate.data.row_parts import REJECTED_MEDIA
 from curate.errors import CurateError
 from curate.models.embed.pair_embeddings import embed_pairs
 from curate.steps.features import Features
@@ -59,7 +60,7 @@ def embed_media_pairs(
     facts = {"media": 0, "media_not_seen": 0, "pairs_not_seen": 0}
     for column in answer_media(pairs):
         found = media(column)
-        answers = _answers(found)
+        answers = _answers(found, are_media(pairs, column))
         # Only media that are answers are embedded, not those that prompts hold.
         numbers = np.unique([n for _, *both in answers for answer in both for n in answer])
         vectors = found.embed(numbers.astype(np.int64), embedder, store, progress, dtype)
@@ -96,12 +97,12 @@ def _none_seen(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateE
     )
 
 
-def _answers(media: MediaSet) -> Answers:
+def _answers(media: MediaSet, wanted: pl.Series) -> Answers:
     """The pairs whose answers are media, without what stands before both."""
     shared, others = media.of[media.column], media.of[REJECTED_MEDIA[media.column]]
     answers = []
-    for row, (chosen, rejected) in enumerate(zip(shared, others, strict=True)):
-        if rejected is None or chosen is None:
+    for row, (chosen, rejected, is_media) in enumerate(zip(shared, others, wanted, strict=True)):
+        if not is_media or not chosen or not rejected:
             continue
         # At least one medium is the answer itself, even where both are the same.
         most = min(len(chosen), len(rejected)) - 1

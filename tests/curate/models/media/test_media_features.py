@@ -17,7 +17,7 @@ from curate.models.embed.settings import EmbedderConfig
 from curate.models.media import media_set
 from curate.models.media.media_set import MediaSet
 from curate.steps.context import SilentProgress
-from tests.helpers import numbered_pairs
+from tests.helpers import media_answers, numbered_pairs
 from tests.media_models import tiny_clap, tiny_clip
 from tests.pictures import coloured, picture, sound
 
@@ -37,9 +37,10 @@ def medium(value: Any) -> dict[str, Any]:
 
 
 def pairs_of_media(chosen: list[Any], rejected: list[Any], column: str = "images") -> pl.DataFrame:
-    return numbered_pairs(len(chosen)).with_columns(
+    pairs = numbered_pairs(len(chosen)).with_columns(
         media(chosen).alias(column), media(rejected).alias(f"rejected_{column}")
     )
+    return media_answers(pairs, column)
 
 
 def embedded(pairs: pl.DataFrame, model: Path, store: Any = None, folders: Any = ()) -> Any:
@@ -87,6 +88,16 @@ def test_texts_and_media_in_one_table(clip: Path) -> None:
     text = pairs["chosen"][0][0]["content"]
     own = model.encode([text], normalize_embeddings=True)[0]
     np.testing.assert_allclose(features.of("chosen")[0], own, atol=1e-5)
+
+
+def test_texts_about_images_of_their_own_are_texts(clip: Path) -> None:
+    pairs = numbered_pairs(2).with_columns(
+        media([[picture(seed=1)]] * 2).alias("images"),
+        media([[picture(seed=2)], None]).alias("rejected_images"),
+    )
+    features, facts = embed_frame(pairs, EmbedderConfig(device="cpu"), None, SilentProgress())
+    assert features.vectors.shape[1] == 384
+    assert "media" not in facts
 
 
 def test_a_pair_with_a_damaged_image_says_nothing(clip: Path) -> None:
