@@ -23,6 +23,11 @@ os.environ["COLUMNS"] = "200"
 DATA = Path(__file__).parent / "data"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: a quarter of the time a test waits for files and processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_store(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["CURATE_CACHE"] = str(tmp_path_factory.mktemp("store"))

@@ -33,7 +33,9 @@ class EngineConfig(Section):
 
     name: Literal["local", "ray"] = Field("local", description="local: here; ray: by Ray Data.")
     address: str | None = Field(
-        None, description="Address of a Ray cluster, or auto; default a cluster on this machine."
+        None,
+        description="Address of a Ray cluster, or auto for the one that runs here; default "
+        "$RAY_ADDRESS, else a cluster of its own on this machine.",
     )
     workers: int | None = Field(
         None,

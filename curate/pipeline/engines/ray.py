@@ -77,10 +77,13 @@ class RayEngine:
 
     def _start(self) -> None:
         s = self._settings
-        here = {} if s.address else {"num_cpus": s.workers, "include_dashboard": False}
+        # A job that was submitted to a cluster is told of it by the environment. Without either,
+        # Ray itself would join a cluster of somebody else that happens to run on this machine.
+        address = s.address or os.environ.get("RAY_ADDRESS") or "local"
+        here = {"num_cpus": s.workers, "include_dashboard": False} if address == "local" else {}
         try:
             self._ray.init(
-                address=s.address, log_to_driver=False, logging_level=logging.ERROR, **here
+                address=address, log_to_driver=False, logging_level=logging.ERROR, **here
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise CurateError(

@@ -81,3 +81,20 @@ def test_a_node_that_is_lost_costs_its_blocks_and_no_more(
     assert lost[0] < finished
     assert scores["slow.characters"].to_list() == [len(f"good {i}") for i in range(40)]
     assert report.facts == {"rows": 40}
+
+
+def test_a_cluster_is_joined_if_it_is_named_and_not_because_it_runs_here(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def joined() -> str:
+        engine = RayEngine(EngineConfig(name="ray", workers=1))
+        try:
+            return str(ray.get_runtime_context().gcs_address)
+        finally:
+            engine.close()
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert joined() != cluster.address
+    # As within a job that `ray job submit` started.
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    assert joined() == cluster.address
