@@ -120,7 +120,7 @@ def bench(
         CurateError: a mistake in the plan or the data.
     """
     check_plan(plan)
-    context = Context(store=open_store(store))
+    context = Context(store=open_store(store), progress=progress)
     parts: list[Experiments] = []
     noise: dict[str, OwnNoise] = {}
     notes: list[str] = []

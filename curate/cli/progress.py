@@ -1,4 +1,4 @@
-"""Progress of long work: bars on a terminal, a line every ten seconds elsewhere."""
+"""Progress of long work: bars on a terminal, elsewhere a line after four seconds and every ten."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from curate.steps.context import Progress as AnyProgress
 
 EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
+FIRST = 4.0
+"""Seconds after which work is told for the first time: its rate is known by then."""
 
 
 class _Rate(TextColumn):
@@ -68,6 +70,11 @@ class _LineTask:
     def __init__(self, name: str, total: int | None) -> None:
         self._name, self._total, self._done = name, total, 0
         self._started = time.monotonic()
+        self.told = False
+
+    def is_news(self) -> bool:
+        """Whether it has gone on for a while and nobody was told."""
+        return not self.told and time.monotonic() - self._started >= FIRST
 
     def advance(self, steps: int = 1) -> None:
         """Count."""
@@ -86,7 +93,7 @@ class _LineTask:
 
 
 class LineProgress:
-    """One line every `every` seconds on the innermost work that is going on."""
+    """Lines every `every` seconds on the whole and on the innermost work that is going on."""
 
     def __init__(self, every: float = EVERY) -> None:
         self._every, self._tasks, self._stop = every, list[_LineTask](), Event()
@@ -113,8 +120,15 @@ class LineProgress:
             teller.join()
 
     def _tell(self) -> None:
-        while not self._stop.wait(self._every):
-            for task in self._tasks[-1:]:
+        last = time.monotonic()
+        while not self._stop.wait(min(self._every, 1.0)):
+            going = list(self._tasks)
+            due = time.monotonic() - last >= self._every
+            if not due and not any(task.is_news() for task in going[-1:]):
+                continue
+            last = time.monotonic()
+            for task in dict.fromkeys((*going[:1], *going[-1:])):
+                task.told = True
                 err.print(Text(task.line()), soft_wrap=True)
 
 

@@ -20,14 +20,20 @@ def test_lines_tell_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert told[0].endswith(" s left")
 
 
-def test_the_innermost_work_is_told_and_unknown_totals_are_no_mistake(
+def test_the_whole_and_the_innermost_work_are_told_and_unknown_totals_are_no_mistake(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with LineProgress(0.05).running() as lines, lines.task("outer", 2), lines.task("inner", None):
+    with (
+        LineProgress(0.05).running() as lines,
+        lines.task("outer", 2),
+        lines.task("between", 3),
+        lines.task("inner", None),
+    ):
         time.sleep(0.12)
     told = capsys.readouterr().err.splitlines()
     assert told
-    assert all(line.startswith("inner: 0 s") for line in told)
+    assert all(line.startswith("outer: 0 of 2") for line in told[::2])
+    assert all(line.startswith("inner: 0 s") for line in told[1::2])
 
 
 def test_short_work_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,3 +41,15 @@ def test_short_work_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.console_progress() as lines, lines.task("quick", 3) as task:
         task.advance()
     assert capsys.readouterr().err == ""
+
+
+def test_work_is_told_before_the_first_interval_is_over(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "FIRST", 0.5)
+    with LineProgress(60).running() as lines, lines.task("embed", 10) as task:
+        task.advance(5)
+        time.sleep(2.5)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("embed: 5 of 10 (50%), ")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from curate import CurateError, Pairs, Pipeline
 from curate.bench.data import BenchData
 from curate.bench.recipes import apply_recipe
+from curate.cli import progress
 from curate.cli.app import app
 from curate.recipes import EVERY, RecipeModels, recipe_names, recipe_pipeline, with_models
 from curate.sample import SAMPLE_DATA
@@ -123,3 +124,14 @@ def test_the_bench_compares_recipes_and_says_what_it_left_out(tmp_path: Path) ->
     # The sample has 38 prompts: where the small heads learn nothing from them, nothing is done.
     assert (rows["flagged"].is_between(0.15, 0.25) | (rows["flagged"] == 0.0)).all()
     assert rows["downstream_accuracy"].is_not_null().all()
+
+
+@pytest.mark.slow
+def test_the_bench_tells_how_far_a_model_of_a_recipe_is(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress.LineProgress.__init__, "__defaults__", (0.02,))
+    arguments = ["bench", str(SAMPLE_DATA), "--limit", "60", "--seeds", "1", "--noise", "none"]
+    done = CliRunner().invoke(app, [*arguments, "--recipes", "ifd-remove", "--model", str(tiny)])
+    assert done.exit_code == 0, done.output
+    assert re.search(rf"{tiny.name}: answers: \d+ of \d+ ", done.stderr)
