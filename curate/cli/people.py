@@ -41,6 +41,10 @@ def route(
         str | None,
         typer.Option(help="Annotator that is a model: learn gains where people voted too."),
     ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="Column or key of extra that --fit may route by; default source."),
+    ] = None,
     per_prompt: Annotated[int, typer.Option(min=1, help="Pairs of one prompt at most.")] = 1,
     kept_only: Annotated[bool, typer.Option(help="Leave out what filters dropped.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of the answers.")] = 0,
@@ -61,6 +65,8 @@ def route(
         )
     ((way, count),) = ways.items()
     drawn: dict[str, Sampling] = {"random": "random", "stratified": "stratified"}
+    if tag and fit is None:
+        raise CurateError("--tag goes with --fit", where="--tag", found=", ".join(tag))
     if fit is not None and (gains is not None or way != "budget"):
         raise CurateError("--fit goes with --budget and without --gains", where="--fit")
     choice = Choice(
@@ -73,6 +79,7 @@ def route(
         seed,
         drawn.get(way),
         fit,
+        tag,
     )
     with console_progress() as progress:
         found = run_route(run, out, choice, overwrite, progress)

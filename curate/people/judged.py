@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +13,36 @@ from curate.errors import CurateError, suggestion
 from curate.people.route_fit import FEWEST, Judged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from numpy.typing import NDArray
 
     from curate.steps.features import Features
 
 _ITEM = ["prompt", "low", "high"]
+
+
+@dataclass(frozen=True)
+class Both:
+    """Pairs of answers that people and a model judged, each once; (items,) each.
+
+    Attributes:
+        rows: of the pair table, one for each.
+        sign: 1 where this row prefers the first answer, else -1.
+        people: whether most people prefer the first.
+        model: whether the model does.
+        groups: number of the prompt.
+    """
+
+    rows: NDArray[np.int64]
+    sign: NDArray[np.float32]
+    people: NDArray[np.bool_]
+    model: NDArray[np.bool_]
+    groups: NDArray[np.int64]
+
+    def judged(self, features: Features, bins: pl.DataFrame) -> Judged:
+        """With features and bins of all pairs of the table, what routing is fitted to."""
+        difference = features.of("chosen", self.rows) - features.of("rejected", self.rows)
+        sides = (self.people, self.model, self.groups)
+        return Judged(difference * self.sign[:, None], *sides, bins[self.rows])
 
 
 def by_people(pairs: pl.DataFrame, model: str) -> pl.Series:
@@ -43,19 +69,12 @@ def by_people(pairs: pl.DataFrame, model: str) -> pl.Series:
     return keys.select(pl.col("p").any().over(_ITEM))["p"]
 
 
-def judged_by_both(
-    pairs: pl.DataFrame,
-    model: str,
-    bins: pl.DataFrame,
-    embed: Callable[[pl.DataFrame], Features],
-) -> Judged:
+def judged_by_both(pairs: pl.DataFrame, model: str) -> Both:
     """The pairs of answers on which the model and most people voted, each once.
 
     Args:
         pairs: the pair table.
         model: the model's name among the annotators.
-        bins: feature bins of each pair.
-        embed: gives the features of some of the pairs.
 
     Raises:
         CurateError: fewer than 200 pairs have both.
@@ -81,15 +100,11 @@ def judged_by_both(
             found=f"{len(items):,} pairs of answers",
             expected=f"{FEWEST} or more, with the names of who voted as annotators",
         )
-    rows = items["row"].to_numpy()
-    features = embed(pairs[rows])
-    # The first answer is the lower one of the keys, whichever the row at hand prefers.
-    sign = np.where(items["first"].to_numpy() > 0.5, 1.0, -1.0).astype(np.float32)
-    difference = (features.of("chosen") - features.of("rejected")) * sign[:, None]
-    return Judged(
-        difference,
+    return Both(
+        items["row"].to_numpy().astype(np.int64),
+        # The first answer is the lower one of the keys, whichever the row at hand prefers.
+        np.where(items["first"].to_numpy() > 0.5, 1.0, -1.0).astype(np.float32),
         (items["people"] > 0.5).to_numpy(),
         (items["model"] > 0.5).to_numpy(),
         numbers_by_appearance(items["prompt"])[0],
-        bins[rows],
     )

@@ -12,13 +12,11 @@ import polars as pl
 from curate.data.hashes import content_keys
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
-from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.people.draw import SAMPLE, Sampling, draw
-from curate.people.judged import by_people, judged_by_both
-from curate.people.route_fit import RouteFit, fit_route
+from curate.people.kinds import kinds, tags_in, usual_tags
+from curate.people.learned_route import Learned, learn
 from curate.people.signals import (
-    FEATURES,
     binned,
     disagreement,
     features,
@@ -36,7 +34,7 @@ from curate.write.run_folder import staged
 from curate.write.shards import write_files, write_frame, write_json
 
 if TYPE_CHECKING:
-    from curate.steps.features import Features
+    from curate.people.route_fit import RouteFit
 
 MARK = "route.json"
 
@@ -57,6 +55,7 @@ class Choice:
             `curate audit --gold`.
         fit: annotator that is a model: coefficients are learned where people voted too, and only
             pairs without their votes are chosen.
+        tags: columns or keys of `extra` that the fit may route by; None: the source.
     """
 
     budget: int
@@ -68,6 +67,7 @@ class Choice:
     seed: int = 0
     sampling: Sampling | None = None
     fit: str | None = None
+    tags: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,16 +114,19 @@ def route(
         return _drawn(run_folder, folder, choice, overwrite)
     run = RunFiles(run_folder)
     pairs = run.all_pairs()
-    fit, free = None, pl.repeat(True, len(pairs), eager=True)
+    unsure, used = uncertainty(run.scores(), choice.by)
+    learned = None
     if choice.fit is not None:
-        embedder = EmbedderConfig.model_validate(run.manifest["config"].get("embedder") or {})
-        folders = data_folders(run.manifest)
-        fit, free = _learned(pairs, choice, embedder, folders, progress or SilentProgress())
-        choice = replace(choice, coefficients=fit.coefficients)
-    told, used = priorities(pairs, run.scores(), choice)
+        learned = _learned(run, pairs, unsure, choice, progress or SilentProgress())
+        choice = replace(choice, coefficients=learned.fit.coefficients)
+    levels = (
+        kinds(pairs, unsure, tags_in(choice.coefficients)) if learned is None else learned.kinds
+    )
+    told = priorities(pairs, unsure, levels, choice)
     # Learned gains say more than ranks of signals that were not learned.
-    if fit is not None and not choice.by:
+    if learned is not None and not choice.by:
         told, used = told.with_columns(priority=rank_of(pl.col("gain"))), []
+    free = pl.repeat(True, len(pairs), eager=True) if learned is None else learned.free
     candidates = pl.concat([pairs, told], how="horizontal").filter(free)
     if not choice.include_dropped:
         candidates = candidates.filter(pl.col("drop_step").is_null())
@@ -131,31 +134,21 @@ def route(
     with staged(folder, overwrite, MARK) as stage:
         table = chosen.select("pair_id", *told.columns)
         facts = {"budget": choice.budget, "candidates": len(candidates), "uncertainty": used}
-        if fit is not None:
-            write_json(fit.coefficients, stage / "gains.json")
-            facts["fit"] = asdict(fit)
+        if learned is not None:
+            write_json(learned.portable(), stage / "gains.json")
+            facts["fit"] = asdict(learned.fit)
         _write(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
-    return Routed(folder, table, used, len(candidates), fit)
+    return Routed(folder, table, used, len(candidates), None if learned is None else learned.fit)
 
 
 def _learned(
-    pairs: pl.DataFrame,
-    choice: Choice,
-    embedder: EmbedderConfig,
-    folders: tuple[Path, ...],
-    progress: Progress,
-) -> tuple[RouteFit, pl.Series]:
-    """Gains of features where both judged, and which pairs no person has judged."""
-    model = choice.fit or ""
-    free = ~by_people(pairs, model)
-
-    def embed(frame: pl.DataFrame) -> Features:
-        return embed_frame(frame, embedder, "auto", progress, media=folders)[0]
-
-    judged = judged_by_both(pairs, model, binned(features(pairs)), embed)
-    # The fit is made for the share that will be routed: gains shrink as it grows.
-    share = min(choice.budget / max(int(free.sum()), 1), 1.0)
-    return fit_route(judged, share, choice.seed), free
+    run: RunFiles, pairs: pl.DataFrame, unsure: pl.Series, choice: Choice, progress: Progress
+) -> Learned:
+    """Gains of features where both judged, by the run's embedder."""
+    embedder = EmbedderConfig.model_validate(run.manifest["config"].get("embedder") or {})
+    tags = usual_tags(pairs) if choice.tags is None else choice.tags
+    given = (choice.fit or "", tags, choice.budget, choice.seed)
+    return learn(pairs, unsure, *given, embedder, data_folders(run.manifest), progress)
 
 
 def _drawn(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool) -> Routed:
@@ -193,21 +186,26 @@ def _write(
 
 
 def priorities(
-    pairs: pl.DataFrame, scores: pl.DataFrame, choice: Choice
-) -> tuple[pl.DataFrame, list[str]]:
-    """Uncertainty, disagreement, gain, priority and features of each pair; columns that were used.
+    pairs: pl.DataFrame, unsure: pl.Series, levels: pl.DataFrame, choice: Choice
+) -> pl.DataFrame:
+    """Uncertainty, disagreement, gain, priority and features of each pair.
+
+    Args:
+        pairs: the pair table.
+        unsure: (pairs,) mean rank of scores that tell uncertainty; null where none does.
+        levels: further features of the pairs that gains may name.
+        choice: whose coefficients are used.
 
     Raises:
         CurateError: nothing is there to tell pairs apart by.
     """
-    unsure, used = uncertainty(scores, choice.by)
     apart = disagreement(pairs)
     values = features(pairs)
-    bins = binned(values)
+    bins = pl.concat([binned(values), levels], how="horizontal")
     told = pl.DataFrame([unsure.alias("uncertainty"), apart.alias("disagreement")])
     told = told.with_columns(gain=gain(bins, choice.coefficients))
     signals = []
-    if used:
+    if unsure.null_count() < len(unsure):
         signals.append(pl.col("uncertainty"))
     if apart.null_count() < len(apart):
         signals.append(rank_of(pl.col("disagreement").fill_null(0.0)))
@@ -222,8 +220,8 @@ def priorities(
     told = told.with_columns(
         priority=pl.mean_horizontal(told.select(s.alias(str(i)) for i, s in enumerate(signals)))
     )
-    named = bins.rename({name: f"{name}_bin" for name in FEATURES})
-    return pl.concat([told, values, named], how="horizontal"), used
+    named = bins.rename({name: f"{name}_bin" for name in bins.columns})
+    return pl.concat([told, values, named], how="horizontal")
 
 
 def _most_urgent(candidates: pl.DataFrame, choice: Choice) -> pl.DataFrame:

@@ -115,7 +115,7 @@ def binned(values: pl.DataFrame) -> pl.DataFrame:
 
 
 def gain(bins: pl.DataFrame, coefficients: dict[str, float]) -> pl.Series:
-    """Sum of the coefficients (`overlap=high: 0.4`) of the features that a pair has, (pairs,).
+    """Sum of the coefficients (`overlap=high: 0.4`) of the levels that a pair has, (pairs,).
 
     They come from a regression of a model's quality on how many pairs with the feature were given
     to people (Hybrid Preferences, section 3.2).
@@ -126,8 +126,10 @@ def gain(bins: pl.DataFrame, coefficients: dict[str, float]) -> pl.Series:
     total: pl.Expr = pl.lit(0.0)
     for key, value in coefficients.items():
         name, _, level = key.partition("=")
-        if name not in bins.columns or level not in BINS:
-            valid = [f"{feature}={b}" for feature in bins.columns for b in BINS]
+        # A tag's level may be one that these pairs do not have.
+        if name not in bins.columns or (name in FEATURES and level not in BINS):
+            valid = [f"{c}={b}" for c in bins.columns for b in bins[c].unique().sort()]
+            valid += [f"{feature}={b}" for feature in FEATURES for b in BINS]
             fix = suggestion(key, valid)
             raise CurateError("unknown feature", where="--gains", found=repr(key), fix=fix)
         total = total + pl.when(pl.col(name) == level).then(value).otherwise(0.0)

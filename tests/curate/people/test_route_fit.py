@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from curate import Pairs, Pipeline
 from curate.cli.app import app
 from curate.people.route_fit import Judged, fit_route
+from curate.people.signals import FEATURES
 from tests.helpers import pairs_of
 
 DIM = 12
@@ -97,7 +98,10 @@ def test_the_command_learns_routes_and_tells(
     told = json.loads((out / "route.json").read_text())
     assert told["candidates"] == 210
     gains = json.loads((out / "gains.json").read_text())
-    assert gains == told["fit"]["coefficients"]
+    learned = told["fit"]["coefficients"]
+    # A topic's number means nothing on other data; a score is not among the scorers of this run.
+    assert gains == {k: v for k, v in learned.items() if not k.startswith("topic=")}
+    assert {k.partition("=")[0] for k in learned} == {*FEATURES, "topic"}
     assert gains["overlap=high"] == max(v for k, v in gains.items() if k.startswith("overlap"))
     routed = pl.read_parquet(out / "routed.parquet")
     assert (routed["overlap_bin"] == "high").mean() > 0.8  # type: ignore[operator]
@@ -113,3 +117,35 @@ def test_what_cannot_be_fitted_is_told(tmp_path: Path) -> None:
         done = CliRunner().invoke(app, ["route", str(run), "-o", str(tmp_path / "o"), *extra])
         assert done.exit_code != 0
         assert why in str(done.exception)
+
+
+@pytest.mark.slow
+def test_a_tag_that_tells_where_the_model_errs_is_learned_and_serves_other_data(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    made, law = [], False
+    for row in rows(700):
+        if row["annotator"] == "gpt":
+            # On law the model prefers what people reject, whatever the texts are like.
+            law = rng.random() < 0.3
+            people_like_long = "indeed" not in str(row["chosen"])
+            turn = law == people_like_long
+        if row["annotator"] == "gpt" and turn:
+            row |= {"chosen": row["rejected"], "rejected": row["chosen"]}
+        made.append({**row, "extra": json.dumps({"category": "law" if law else "chat"})})
+    run, out = finished(tmp_path / "run", made), tmp_path / "out"
+    words = ["route", str(run), "--budget", "40", "--to", "pairs", "-o"]
+    done = CliRunner().invoke(app, [*words, str(out), "--fit", "gpt", "--tag", "category"])
+    assert done.exit_code == 0, done.output
+    gains = json.loads((out / "gains.json").read_text())
+    assert max(gains, key=lambda name: gains[name]) == "category=law"
+    routed = pl.read_parquet(out / "routed.parquet")
+    assert (routed["category_bin"] == "law").mean() > 0.9  # type: ignore[operator]
+    again = tmp_path / "again"
+    given = ["--gains", str(out / "gains.json")]
+    assert CliRunner().invoke(app, [*words, str(again), *given]).exit_code == 0
+    routed = pl.read_parquet(again / "routed.parquet")
+    assert (routed["category_bin"] == "law").mean() > 0.9  # type: ignore[operator]
+    wrong = CliRunner().invoke(app, [*words, str(again), "--fit", "gpt", "--tag", "categry"])
+    assert "no pair has this tag" in str(wrong.exception)

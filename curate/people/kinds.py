@@ -1,0 +1,89 @@
+"""Kinds of pairs that no count of words tells: topics, tags of the data, how sure scores are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from sklearn.cluster import KMeans
+
+from curate.data.extra_column import extra_value
+from curate.data.table import BATCH_ROWS, PAIR_COLUMNS, batches
+from curate.errors import CurateError
+from curate.people.signals import FEATURES, binned
+
+if TYPE_CHECKING:
+    from curate.steps.features import Features
+
+TOPIC, UNCERTAINTY = "topic", "uncertainty"
+TOPICS, LEVELS = 8, 8
+_FITTED = 20_000
+
+
+def kinds(pairs: pl.DataFrame, unsure: pl.Series, tags: Sequence[str]) -> pl.DataFrame:
+    """Levels of `uncertainty` and of each tag for every pair.
+
+    Args:
+        pairs: the pair table.
+        unsure: (pairs,) mean rank of scores that tell uncertainty; null where none does.
+        tags: columns of the pairs, or keys of `extra`.
+
+    Raises:
+        CurateError: no pair has this tag.
+    """
+    found = [_tag(pairs, name) for name in tags]
+    if unsure.null_count() < len(unsure):
+        level = binned(unsure.to_frame(UNCERTAINTY))[UNCERTAINTY]
+        found.append(level.zip_with(unsure.is_not_null(), _all("none", len(unsure))))
+    return pl.DataFrame(found)
+
+
+def tags_in(coefficients: Iterable[str]) -> list[str]:
+    """Tags that keys such as `source=chat` name, each once."""
+    names = dict.fromkeys(key.partition("=")[0] for key in coefficients)
+    return [name for name in names if name not in (*FEATURES, UNCERTAINTY)]
+
+
+def usual_tags(pairs: pl.DataFrame) -> list[str]:
+    """`source`, where it tells pairs apart."""
+    return ["source"] if pairs["source"].n_unique() > 1 else []
+
+
+def topics(features: Features, seed: int) -> pl.Series:
+    """Cluster of each pair's prompt, "0" to "7", by k-means on at most 20,000 distinct prompts."""
+    distinct, place = np.unique(features.index["prompt"], return_inverse=True)
+    rng = np.random.default_rng(seed)
+    some = np.sort(rng.choice(distinct, min(len(distinct), _FITTED), replace=False))
+    model = KMeans(min(TOPICS, len(distinct)), n_init=4, random_state=seed)
+    model.fit(np.asarray(features.vectors[some], dtype=np.float32))
+    found = [
+        model.predict(np.asarray(features.vectors[distinct[rows]], dtype=np.float32))
+        for rows in batches(len(distinct), BATCH_ROWS)
+    ]
+    return pl.Series(TOPIC, np.concatenate(found)[place]).cast(pl.String)
+
+
+def _tag(pairs: pl.DataFrame, name: str) -> pl.Series:
+    """The most frequent values of a column or key, "other" for the rest, "none" without one."""
+    is_column = name in PAIR_COLUMNS and pairs.schema[name] == pl.String and name != "extra"
+    value = pairs.select(v=pl.col(name) if is_column else extra_value(name))["v"]
+    if value.null_count() == len(value):
+        raise CurateError(
+            "no pair has this tag",
+            where="--tag or --gains",
+            found=repr(name),
+            expected="a column of texts such as source, or a key of extra",
+        )
+    # Rare values would each be a coefficient that a few pairs decide.
+    counts = (
+        value.drop_nulls().to_frame().group_by("v").len().sort("len", "v", descending=[True, False])
+    )
+    frequent = counts["v"].head(LEVELS)
+    other = value.zip_with(value.is_in(frequent.implode()), _all("other", len(value)))
+    return other.zip_with(value.is_not_null(), _all("none", len(value))).alias(name)
+
+
+def _all(level: str, count: int) -> pl.Series:
+    return pl.repeat(level, count, dtype=pl.String, eager=True)
