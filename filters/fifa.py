@@ -78,6 +78,7 @@ class FiFA(Filter[FiFAParams]):
         """Keep the pairs of greatest importance among those that have all terms."""
         p, terms = self.params, self._terms()
         values = pairs.select(check_readable(pairs[c], self.name) for c in terms)
+        # The margin's size alone, before it is set against the mean of the sizes.
         if p.sign == "absolute":
             values = values.with_columns(pl.col(p.margin).abs())
         parts = [_standardised(pl.col(c)) * weight for c, weight in terms.items()]
@@ -88,6 +89,7 @@ class FiFA(Filter[FiFAParams]):
             importance=pl.when(whole).then(pl.sum_horizontal(parts)),
             status=pl.when(whole).then(pl.lit("ok")).otherwise(lacks),
         )
+        # A share is one of the pairs that could be ranked at all.
         known = len(pairs) - added["importance"].null_count()
         wanted = round(p.keep * known) if p.keep is not None else min(p.rows or 0, known)
         judged = added.with_columns(rank=best_first(added["importance"], "max")).select(

@@ -80,6 +80,7 @@ class Contamination(Scorer[ContaminationParams]):
         index = NgramIndex([item.text for item in known], p.ngram)
         with context.progress.task("contamination", len(distinct)) as task:
             found = []
+            # A prompt stands in many pairs, and the search for its n-grams is the costly part.
             for text in distinct:
                 found.append(index.best(text))
                 task.advance()
@@ -119,6 +120,7 @@ class Contamination(Scorer[ContaminationParams]):
         used, inverse = np.unique(context.features.index["prompt"], return_inverse=True)
         best = np.empty(len(used), dtype=np.int64)
         cosine = np.empty(len(used), dtype=np.float64)
+        # Blocks, so that cosines of all prompts with all evaluation texts are never held at once.
         for start in range(0, len(used), _BLOCK):
             block = slice(start, start + _BLOCK)
             products = context.features.vectors[used[block]] @ vectors.T

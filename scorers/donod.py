@@ -76,6 +76,7 @@ class DONOD(HeadScorer[DONODParams]):
         margins = trained.margins()
         tell_learnt(margins.mean(axis=1), pairs, context)
         norms = trained.held_out(lambda c, r: trained.heads.output_layer(c, r)[0])
+        # The output layer's weights are the same for every pair: one row is enough to read them.
         weights = trained.heads.output_layer(trained.chosen[:1], trained.rejected[:1])[1]
         weight_norm = weights.detach().double().cpu().numpy()
         sign = 1.0 if p.don_direction == "after_minus_before" else -1.0

@@ -44,7 +44,7 @@ class JudgeParams(EndpointParams):
 
 
 class Judge(Scorer[JudgeParams]):
-    """FilterResult of a language model behind an OpenAI-compatible endpoint, asked in both orders.
+    """Verdict of a language model behind an OpenAI-compatible endpoint, asked in both orders.
 
     Judges favour a position: where the two orders name different winners, the pair counts as a tie
     with margin 0. `rationale` is the reply with the chosen answer shown as A; carry it into the
@@ -88,6 +88,7 @@ class Judge(Scorer[JudgeParams]):
         texts = pairs.select(messages_text(part).alias(part) for part in parts).rows()
         questions = []
         for prompt, chosen, rejected in texts:
+            # Both orders: a judge that favours a place contradicts itself, and the pair is a tie.
             questions += [
                 self._question(prompt, chosen, rejected),
                 self._question(prompt, rejected, chosen),
@@ -125,6 +126,7 @@ class Judge(Scorer[JudgeParams]):
         _count(counts, found.winner)
         _count(counts, "consistent" if found.consistent else "inconsistent")
         for values in (first, second):
+            # How often each place wins tells the user whether this judge favours one.
             if values[0] != values[1]:
                 _count(counts, "shown_first_wins" if values[0] > values[1] else "shown_second_wins")
         return {

@@ -106,6 +106,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
         """Out-of-fold uncertainty of all pairs."""
         p = self.params
         trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds, p.features)
+        # With few features the sum over units is far from normal, and masks are drawn.
         if isinstance(trained.heads, LinearHeads) and trained.heads.units() >= _MANY:
             statistics = _by_moments(trained, trained.heads, p.dropout)
         else:

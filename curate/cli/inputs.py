@@ -154,6 +154,7 @@ def _in_parts(pairs: Any) -> Iterator[Any]:
     for rows in batches(len(pairs), BATCH_ROWS):
         origins = pairs.origins[rows] if len(pairs.origins) else pairs.origins
         yield replace(pairs, frame=pairs.frame[rows], rejected=rejected, origins=origins)
+        # Rejected rows are counted with the first part alone, not once for each.
         rejected = rejected.clear()
 
 
@@ -189,6 +190,7 @@ def parse_columns(text: str) -> ColumnMapping:
     Raises:
         CurateError: no such key, no column, or neither of the two forms.
     """
+    # Here, so that verbs that read no data start without pydantic.
     from pydantic import ValidationError
 
     from curate.read.formats.columns import ColumnMapping

@@ -108,6 +108,7 @@ def numbers_by_appearance(values: pl.Series) -> tuple[NDArray[np.int64], NDArray
 
 def row_keys(frame: pl.DataFrame) -> NDArray[np.bytes_]:
     """16-byte hash of all values of each row, (rows,); the same within one version of polars."""
+    # Media can be megabytes a row: their own keys stand for them.
     frame = frame.with_columns(_media_keys(frame)).drop(MEDIA_PARTS, strict=False)
     text = _row_text(frame.schema)
     halves = (text.hash(_FIRST_SEED).alias("first"), text.hash(_SECOND_SEED).alias("second"))

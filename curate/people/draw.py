@@ -72,7 +72,9 @@ def _strata(
             found=str(budget),
             expected=f"{_STRATA * _FEWEST} or more, or --random",
         )
+    # A pair without a score is as suspicious as the mean pair.
     known = suspicion.filter(pl.Series(votes)).fill_null(strategy="mean").fill_null(0.5)
+    # Ranks, not values: scores that pile up at one end would leave strata empty.
     rank = known.rank("ordinal").to_numpy().astype(np.int64) - 1
     found: NDArray[np.int64] = rank * _STRATA // max(len(rank), 1)
     return found
@@ -87,6 +89,7 @@ def _shares(stratum: NDArray[np.int64], values: NDArray[np.float64], budget: int
     wanted = sizes * np.sqrt(means * (1.0 - means))
     wanted = budget * wanted / wanted.sum()
     counts = np.minimum(np.maximum(np.floor(wanted).astype(int), _FEWEST), sizes)
+    # The least per stratum can exceed the budget, and rounding down leaves some of it.
     while counts.sum() > budget:
         counts[counts.argmax()] -= 1
     while counts.sum() < budget and (counts < sizes).any():

@@ -113,6 +113,7 @@ def embed_pairs(
         def unknown() -> Iterator[Texts]:
             nonlocal known
             styled = ((own, t, text_style(t)) for own, t in distinct_batches(pairs, first))
+            # Texts of the next batch are read and counted while the model works on this one.
             for own, texts, found_style in read_ahead(styled):
                 style[own] = found_style
                 numbers = np.arange(own.start, own.stop)
@@ -122,6 +123,7 @@ def embed_pairs(
                     known += int(found.sum())
                     task.advance(int(found.sum()))
                     numbers = numbers[~found]
+                # A batch that the store knows whole never reaches the model.
                 if len(numbers):
                     yield numbers, [texts[i] for i in numbers - own.start]
 

@@ -66,6 +66,7 @@ def fit_label_noise(margins: NDArray[np.float64], reliability: float | None = No
     bounds = (SCALE_BOUNDS, RELIABILITY_BOUNDS if reliability is None else fixed)
     finite = margins[np.isfinite(margins)]
 
+    # The likelihood need not be concave: several starts, the best one counts.
     fits = [
         minimize(_loss, np.array(s), (finite,), "L-BFGS-B", jac=True, bounds=bounds)
         for s in _STARTS
@@ -135,6 +136,8 @@ def fit_annotators(
         weight = posterior(p, eta[annotator])
         right = np.bincount(annotator, weights=weight, minlength=len(votes))
         new = (right + prior * pooled.reliability) / (votes + prior)
+        # Below one half an annotator would say the opposite on purpose, and EM could turn all
+        # labels.
         new = np.clip(new, *RELIABILITY_BOUNDS)
         change, eta, rounds = float(np.abs(new - eta).max()), new, rounds + 1
     return AnnotatorNoise(pooled, eta, posterior(p, eta[annotator]), rounds)

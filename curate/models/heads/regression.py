@@ -88,6 +88,7 @@ def regress(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> Regr
     doubt = expit(-x @ b)
     bread = np.linalg.inv(_curvature(x, doubt))
     scores = np.zeros((int(groups.max()) + 1 if len(groups) else 1, x.shape[1]))
+    # Pairs of one prompt are not independent: their scores are summed before they are squared.
     np.add.at(scores, groups, x * doubt[:, None])
     covariance = bread @ (scores.T @ scores) @ bread
     errors = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * (size > 0)
