@@ -71,6 +71,8 @@ def for_media(text: str, given: Given) -> str:
     of = {
         "embedder:": f"embedder: {{name: {model}}}   # folder or hub name of a model of {kinds[0]}",
         "scorers:": "scorers:\n  - {type: media_health}              # damaged, blank, tiny",
+        "filters:": "filters:                              # in this order; each sees what the "
+        "earlier ones kept\n  - {type: threshold, column: media_health.damaged, max: 0}",
         "  format: trl ": f"  format: {form}   # 'curate list' shows the others",
     }
     lines = [

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from curate.data.media_answers import answer_media, are_media
-from curate.data.row_parts import REJECTED_MEDIA
+from curate.data.media_bytes import NOT_HERE
+from curate.data.row_parts import REJECTED_MEDIA, is_url
 from curate.errors import CurateError
 from curate.models.embed.pair_embeddings import embed_pairs
 from curate.steps.features import Features
@@ -88,6 +89,15 @@ def _none_seen(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateE
     """The error for a set of which no medium can be decoded."""
     column = answer_media(pairs)[0]
     problem = next((p for p in media(column).problems if p is not None), "unknown")
+    first = pairs[column].explode().struct.field("path").drop_nulls().head(1).to_list()
+    if problem == NOT_HERE and first and is_url(first[0]):
+        return CurateError(
+            f"the {column} are URLs, which are not fetched",
+            where="embedder",
+            found=first[0],
+            expected=f"files of {column} beside the data, or their bytes in it",
+            fix="download them, and give the files' paths in place of the URLs",
+        )
     return CurateError(
         f"none of the {column} can be decoded",
         where="embedder",

@@ -48,6 +48,8 @@ def test_a_new_pipeline_for_images_runs(tmp_path: Path) -> None:
         | {"label_0": 1.0}
         for i in range(12)
     ]
+    # No trainer can read this one.
+    rows[3]["jpg_1"] = picture(seed=93)[:60]
     read_rows(tmp_path, rows, "parquet")
     place = tmp_path / "pipeline.yaml"
     made = CliRunner().invoke(app, ["init", str(place), "--data", str(tmp_path / "rows.parquet")])
@@ -61,3 +63,22 @@ def test_a_new_pipeline_for_images_runs(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.exception
     back = read_pairs(str(tmp_path / "out" / "kept"))
     assert back.format == "image_pairs"
+    assert len(back) == 11
+
+
+def test_answers_that_are_urls_are_told_to_be_such(tmp_path: Path) -> None:
+    rows = [
+        {
+            "prompt": f"p {i}",
+            "image_0": f"https://x.test/{i}.png",
+            "image_1": f"https://x.test/b{i}",
+        }
+        | {"label_0": i % 2}
+        for i in range(20)
+    ]
+    read_rows(tmp_path, rows)
+    clip = str(tiny_clip(tmp_path / "clip"))
+    words = ["audit", str(tmp_path / "rows.jsonl"), "-o", str(tmp_path / "a.json")]
+    done = CliRunner().invoke(app, [*words, "--embedder", clip])
+    assert "the images are URLs, which are not fetched" in str(done.exception)
+    assert "https://x.test/b0" in str(done.exception)
