@@ -124,7 +124,7 @@ class CRM(HeadScorer[CRMParams]):
         voting = votes(pairs, context)
         margins = held_out_margins(pairs, context).margin[voting]
         groups = context.prompt_groups(pairs)[voting]
-        told = told_rate(margins, pairs, groups)
+        told = told_rate(margins, pairs, groups, context.vote_keys(pairs))
         if told.rate is not None:
             return min(max(told.rate, _MIN_RATE), _MAX_RATE)
         # Peers keep the share that the rate says: one near 0 would switch peer review off.

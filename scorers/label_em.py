@@ -103,7 +103,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
         eta = noise.pooled.reliability
         margins = fit_label_noise(found.margin[voting], eta).scale * found.margin
         groups = context.prompt_groups(pairs)[voting]
-        told = told_rate(found.margin[voting], pairs, groups)
+        told = told_rate(found.margin[voting], pairs, groups, context.vote_keys(pairs))
         self._tell(context, noise, told, names, found.margin[voting])
         found.learnt.tell(context)
         right = posterior(expit(margins + found.votes), noise.reliability[annotator])

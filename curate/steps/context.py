@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
-from curate.data.hashes import numbers_by_appearance, prompt_keys, same_answers
+from curate.data.hashes import numbers_by_appearance, prompt_keys, same_answers, vote_keys
 from curate.steps.models import Inference
 from curate.store.workspace import Workspace
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from curate.store.store import Store
 
 T = TypeVar("T")
-PROMPT_GROUPS, SAME_ANSWERS = "prompt_groups", "same_answers"
+PROMPT_GROUPS, SAME_ANSWERS, VOTE_KEYS = "prompt_groups", "same_answers", "vote_keys"
 MODELS = "models"
 """Key of the models that are loaded, among what is shared."""
 
@@ -137,6 +137,10 @@ class Context:
             return numbers_by_appearance(prompt_keys(pairs))[0]
 
         return self.of_pairs(PROMPT_GROUPS, pairs, make)
+
+    def vote_keys(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """`curate.data.hashes.vote_keys` of the pairs, 18 bytes each; texts are hashed once."""
+        return self.of_pairs(VOTE_KEYS, pairs, lambda: vote_keys(pairs))
 
     def of_pairs(self, key: str, pairs: pl.DataFrame, make: Callable[[], T]) -> T:
         """The object under `key` for exactly these pairs, in this order, made when it is not there.

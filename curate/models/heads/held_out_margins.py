@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from curate.data.hashes import vote_keys
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.evidence_ridge import Evidence, Ridge, Rows, Sums, sums
 from curate.models.heads.identification import Identification, identify, silenced
@@ -99,7 +98,7 @@ class _Ranked:
 
 
 def _ranked(pairs: pl.DataFrame, context: Context, style: bool) -> _Ranked:
-    voting, keys = votes(pairs, context), vote_keys(pairs)
+    voting, keys = votes(pairs, context), context.vote_keys(pairs)
     plan = _Plan.of(pairs["pair_id"], keys["prompt"])
     blocks = PairBlocks(pairs, context.features, plan.order, style)
     weights, width = _weights(keys, voting)[plan.order], sum(blocks.widths)

@@ -57,6 +57,7 @@ def told_rate(
     margins: NDArray[np.float64],
     pairs: pl.DataFrame | None = None,
     groups: NDArray[np.int64] | None = None,
+    keys: pl.DataFrame | None = None,
 ) -> ToldRate:
     """By votes on the same pairs where there are enough of them, else by held-out margins.
 
@@ -64,8 +65,9 @@ def told_rate(
         margins: (votes,) held-out margins of the observed labels; ties left out.
         pairs: the pair table, where several people may have voted on the same two answers.
         groups: (votes,) number of each vote's prompt; default each its own.
+        keys: `vote_keys` of the pairs, where they are at hand.
     """
-    by_votes = None if pairs is None else rate_by_votes(pairs)
+    by_votes = None if pairs is None else rate_by_votes(pairs, keys)
     return by_votes or rate_by_margins(margins, groups)
 
 
@@ -125,13 +127,13 @@ def rate_by_margins(
     return ToldRate(None, 0.0, high, f"{text}; {tight}; {_JUDGE}", even)
 
 
-def rate_by_votes(pairs: pl.DataFrame) -> ToldRate | None:
+def rate_by_votes(pairs: pl.DataFrame, keys: pl.DataFrame | None = None) -> ToldRate | None:
     """What votes on the same two answers tell; None where fewer than 30 pairs have several.
 
     e = (1 - sqrt(1 - 2 d)) / 2 from the share d of vote pairs that differ, if votes err alike and
     apart from each other; the interval by resampling the pairs voted on.
     """
-    groups = _voted(_with_votes(pairs, vote_keys(pairs)))
+    groups = _voted(_with_votes(pairs, vote_keys(pairs) if keys is None else keys))
     return None if groups is None else _rate_of_groups(groups)
 
 
