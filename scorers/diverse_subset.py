@@ -128,6 +128,7 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
         if self.params.quality == "none" or too_few_prompts(pairs, context):
             return np.ones(items)
         heads = train_out_of_fold(pairs, context, HeadSpec(), _REPEATS, _FOLDS)
+        # A prompt is worth its best pair; ranks, since margins have no unit that distances share.
         best = np.full(items, -np.inf)
         np.maximum.at(best, position, heads.margins().mean(axis=1))
         return best.argsort().argsort() / max(items - 1, 1)
@@ -146,6 +147,7 @@ def k_centre(vectors: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     nearest = np.full(len(vectors), np.inf)
     for number in range(1, count):
         distance = np.square(vectors - vectors[picked[number - 1]]).sum(axis=1)
+        # Only the newest pick can have come nearer: no distance is computed twice.
         nearest = np.minimum(nearest, distance)
         picked[number] = int(np.argmax(nearest))
     return picked

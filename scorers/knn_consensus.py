@@ -85,6 +85,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
             context.facts["neighbours"] = found.facts
             mean, support = _of_neighbours(found.others, sums, counts)
         consensus = np.full(len(pairs), np.nan)
+        # Directions are made block by block: all at once they are as large as the vectors.
         for rows in batches(len(pairs), _ROWS):
             own = features.directions(rows)
             consensus[rows] = np.einsum("nd,nd->n", own, mean[position[rows]])

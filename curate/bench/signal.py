@@ -75,6 +75,7 @@ def _comparison(
     """`values` are (seeds, methods)."""
     seeds, methods = values.shape
     means = values.mean(axis=0)
+    # A hard split lowers all methods alike: what is common to a seed is no noise between methods.
     residual = values - means - values.mean(axis=1, keepdims=True) + values.mean()
     freedom = (seeds - 1) * (methods - 1)
     noise = float(np.sqrt(np.square(residual).sum() / freedom / seeds))
@@ -102,6 +103,7 @@ def _not_told_from(values: NDArray[np.float64], best: int) -> list[int]:
     p = []
     for other in others:
         gap = values[:, best] - values[:, other]
+        # The t-test divides by the spread: equal gaps are told from 0 by being another number.
         if gap.std() == 0:
             p.append(0.0 if gap.mean() > 0 else 1.0)
         else:

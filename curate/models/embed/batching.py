@@ -34,6 +34,7 @@ def by_budget(
         budget: tokens of a batch, padding included.
         waste: share of padding at which a batch is closed once it holds an eighth of the budget.
     """
+    # Longest first: what does not fit into memory shows in the first batch, not in the last.
     order = np.argsort(-lengths, kind="stable")
     batches: list[NDArray[np.int64]] = []
     start = used = 0
@@ -73,6 +74,7 @@ def halving(items: Sequence[T], run: Callable[[Sequence[T]], list[R]], where: st
                 "inference.max_answer_tokens) or use another device",
             ) from None
     if torch.cuda.is_available():
+        # What failed left blocks of its size behind, which smaller batches could not use.
         torch.cuda.empty_cache()
     half = len(items) // 2
     return [r for part in (items[:half], items[half:]) for r in halving(part, run, where)]

@@ -68,6 +68,7 @@ class _Asking:
         running: dict[Future[Reply], bytes] = {}
         with ThreadPoolExecutor(limit) as pool:
             while True:
+                # Few are under way at a time, so that a budget is overrun by no more than these.
                 while len(running) < limit and not self._spent():
                     item = next(waiting, None)
                     if item is None:
@@ -99,6 +100,7 @@ class _Asking:
             self._add("replies_with_estimated_tokens", 1)
         if reply.status != OK:
             self._add("failures", 1)
+        # A server that is down would otherwise cost each question all its retries, for hours.
         self._failed = self._failed + 1 if reply.passing else 0
         if self._failed >= _GIVE_UP:
             raise CurateError(

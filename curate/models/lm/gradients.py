@@ -83,6 +83,7 @@ def _sums(network: Network, tokens: _Tokens, weight: Tensor) -> Tensor:
     start = 0
     for z in logits():
         p = (z - normaliser[:, None]).exp()
+        # Products of errors add up over the vocabulary: it is never held whole for all tokens.
         errors += p @ p.T
         expected += (p * z).sum(1)
         inside = (tokens.target >= start) & (tokens.target < start + z.shape[1])
@@ -91,6 +92,7 @@ def _sums(network: Network, tokens: _Tokens, weight: Tensor) -> Tensor:
         target_logit[inside] = z[inside, columns]
         start += z.shape[1]
     same = (tokens.target[:, None] == tokens.target).to(exact)
+    # (p - onehot)(p' - onehot')' written out: a one-hot of the vocabulary is never made.
     errors += same - of_targets - of_targets.T
     states = tokens.hidden.to(exact)
     products = (errors * (states @ states.T) * network.scale**2).double()

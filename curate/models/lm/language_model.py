@@ -111,6 +111,7 @@ class LanguageModel:
             return halving(batch, lambda part: [_run(network, part, of)], name)
 
         for found in one_behind(on_replicas(self.networks, batches, run)):
+            # One copy from the device for a whole batch, whatever it was halved into.
             values = torch.cat([value for _, value in found]).double().cpu().numpy()
             yield [row for rows, _ in found for row in rows], values
 

@@ -70,6 +70,8 @@ def _searched(given: Votes, train: Train, most: int, context: Context, seed: int
             found = fit_groups(given, groups, train, seed)
             tried[groups] = round(float(np.nanmean(found.log_likelihood)), 4)
             task.advance()
+            # The first number of groups that is no better ends the search; likelihoods of more tell
+            # less.
             if best is not None and not _better(found, best, given):
                 break
             best = found

@@ -112,6 +112,7 @@ def rating(pairs: pl.DataFrame, name: str) -> tuple[pl.Expr, pl.Expr]:
     sides = []
     for place in places:
         value = pl.lit(None, dtype=pl.Float64)
+        # Which answer of the list is meant differs by pair, and a path is the same for all rows.
         for number in range(int(most or 0) + 1):
             path = f"$.{_RATINGS}[{number}]['{name}']"
             rating = pl.col("extra").str.json_path_match(path).cast(pl.Float64, strict=False)
