@@ -23,9 +23,9 @@ os.environ["COLUMNS"] = "200"
 DATA = Path(__file__).parent / "data"
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than cores: a quarter of the time a test waits for files and processes."""
-    return (os.cpu_count() or 1) + 1
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: one that starts last would leave the other workers idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)

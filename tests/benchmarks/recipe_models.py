@@ -1,7 +1,7 @@
 """A small reward model and a small tuned policy for recipes that need them, out of one data set.
 
 SmolLM2-135M-Instruct with LoRA, by TRL's RewardTrainer and DPOTrainer on voted pairs of TRAIN; the
-untuned model is the reference. Bench the recipes on other data sets alone.
+untuned model is the reference. Bench the recipes on other data sets alone: recipe_models.sh does.
 `python -m tests.benchmarks.recipe_models TRAIN OUT [PAIRS]` makes OUT/base, OUT/reward, OUT/policy
 """
 
