@@ -75,6 +75,7 @@ class Coverage(Scorer[CoverageParams]):
         targets = np.ascontiguousarray(context.embed([t.text for t in known]), dtype=np.float32)
         used, place = np.unique(context.features.index["prompt"], return_inverse=True)
         vectors = rows_of(context.features.vectors, used)
+        # A target is not its own neighbour: of n targets there are n - 1 others.
         found = cover(vectors, targets, min(self.params.k, len(known) - 1))
         ratio, auroc = density_ratio(vectors, targets, context.rng(self.name))
         self._tell(found, ratio, known, context)
@@ -105,6 +106,7 @@ class Coverage(Scorer[CoverageParams]):
     def _tell(
         self, found: Covered, ratio: Any, known: list[EvaluationText], context: Context
     ) -> None:
+        # Only ratios of weights count below; the largest is set to 1 lest exp overflows.
         weight = np.exp(ratio - ratio.max())
         k = min(self.params.k, len(known) - 1)
         bare = np.argsort(-found.target_distance, kind="stable")[:_SHOWN]

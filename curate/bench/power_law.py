@@ -62,12 +62,14 @@ def fit_power_law(sizes: NDArray[np.float64], errors: NDArray[np.float64]) -> Po
     span = max(float(errors.max() - errors.min()), _TINY)
 
     def split(point: NDArray[np.float64]) -> PowerLaw:
+        # Logarithms of what must be positive: the solver needs no bounds to keep it so.
         worth = np.concatenate([[1.0], np.exp(point[3:])])
         return PowerLaw(float(point[0]), float(np.exp(point[1])), float(point[2]), worth)
 
     def apart(point: NDArray[np.float64]) -> NDArray[np.float64]:
         law = split(point)
         made = np.stack([law.error(sizes, rate) for rate in range(rates)])
+        # Divided by the span, so that the solver's tolerances fit curves that hardly fall.
         return ((made - errors) / span).ravel()
 
     low = [0.0, -20.0, _EXPONENTS[0], *[-1.0] * (rates - 1)]

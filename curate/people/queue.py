@@ -52,6 +52,7 @@ class Queue:
             doubt = self._view.suspicion
             if descending is None:
                 descending = doubt[1] if doubt is not None and doubt[0] == sort else True
+            # NaN would be sorted as the largest number; it is as unknown as null.
             order = frame.select(pl.col(sort).cast(pl.Float64).fill_nan(None)).with_row_index("i")
             order = order.sort(sort, descending=descending, nulls_last=True, maintain_order=True)
             rows = order["i"].to_numpy().astype(np.int64)

@@ -67,9 +67,11 @@ class KeptFiles:
                 facts[name] = {_SIZE: path.stat().st_size, _DIGEST: digest}
             half = self._folder / f"{key}.{os.getpid()}.tmp"
             half.write_text(json.dumps({"told": told, "files": facts}), encoding="utf-8")
+            # Last: files without it count for nothing, so that a killed run leaves no half of them.
             half.replace(self._folder / f"{key}{TOLD}")
         except OSError as error:
             self._troubles.unusable(self._folder, error)
+            # A full disk stays full if what was half written is left there.
             for path in self._folder.glob(f"{key}.*"):
                 path.unlink(missing_ok=True)
 

@@ -60,6 +60,7 @@ def assign_splits(
     drawn = np.random.default_rng(seed).permutation(len(number))
     order = drawn[np.argsort(-sizes[drawn], kind="stable")]
     split = np.empty(len(number), dtype=np.int64)
+    # Large clusters first: late ones would no longer fit the split that lacks most.
     for cluster in order[sizes[order] > 1]:
         split[cluster] = int(np.argmax(left))
         left[split[cluster]] -= sizes[cluster]
@@ -71,6 +72,7 @@ def assign_splits(
 def _counts(total: int, shares: list[float]) -> NDArray[np.int64]:
     """Whole numbers that add up to the total, by the largest remainder."""
     wanted = np.array(shares) * total
+    # 0.29 * 100 is a little less than 29: a bare floor would take one prompt away.
     counts = np.floor(wanted + _EXACT).astype(np.int64)
     lacking = np.argsort(-(wanted - counts), kind="stable")[: total - int(counts.sum())]
     counts[lacking] += 1

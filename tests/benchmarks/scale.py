@@ -1,7 +1,8 @@
 """A whole run at 10 thousand, 100 thousand and 1 million pairs: time, memory, and a rerun.
 
 python -m tests.benchmarks.scale [--rows 10000 100000 1000000] [--out FOLDER] [--engine ray]
-Each run is a process of its own: read, static embeddings, five scorers, TOPSIS, export and report.
+                                 [--scorers lengths reward_margin mc_dropout donod knn_diversity]
+Each run is a process of its own: read, static embeddings, eight scorers, TOPSIS, export and report.
 Texts are sentences of tests/data put together anew, so that nearly all of them differ.
 """
 
@@ -16,6 +17,7 @@ import re
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,16 @@ from tests.conftest import DATA
 
 _CHUNK = 50_000
 _LONGER = 0.7
-SCORERS = ("lengths", "reward_margin", "mc_dropout", "donod", "knn_diversity")
+SCORERS = (
+    "lengths",
+    "duplicates",
+    "noise_score",
+    "label_em",
+    "reward_margin",
+    "mc_dropout",
+    "donod",
+    "knn_diversity",
+)
 CRITERIA = {
     "reward_margin.margin": "max",
     "mc_dropout.bald": "min",
@@ -74,14 +85,14 @@ def make(path: Path, rows: int) -> None:
     pl.scan_parquet(parts / "*.parquet").sink_parquet(path)
 
 
-def pipeline(data: Path, store: Path, engine: str) -> dict[str, Any]:
+def pipeline(data: Path, store: Path, engine: str, scorers: Sequence[str]) -> dict[str, Any]:
     """The pipeline that is measured."""
     return {
         "input": {"path": str(data)},
         "embedder": {"name": "static"},
         "engine": engine,
         "store": str(store),
-        "scorers": [{"type": name} for name in SCORERS],
+        "scorers": [{"type": name} for name in scorers],
         "filters": [
             {"type": "expression", "keep": "`lengths.chosen` < 8000"},
             {"type": "topsis", "keep": 0.7, "criteria": CRITERIA},
@@ -138,14 +149,16 @@ def measured(config: dict[str, Any], out: Path) -> dict[str, Any]:
     return found
 
 
-def row(rows: int, kind: str, found: dict[str, Any]) -> str:
+def steps_of(scorers: Sequence[str]) -> tuple[str, ...]:
+    """The steps of a run, in order."""
+    return ("read", "embed", *scorers, "expression", "topsis", "write")
+
+
+def row(rows: int, kind: str, found: dict[str, Any], scorers: Sequence[str]) -> str:
     """One line of the table."""
     steps = found["steps"]
     rest = found["seconds"] - sum(steps.values())
-    shown = " | ".join(
-        f"{steps.get(name, 0.0):.1f}"
-        for name in ("read", "embed", *SCORERS, "expression", "topsis", "write")
-    )
+    shown = " | ".join(f"{steps.get(name, 0.0):.1f}" for name in steps_of(scorers))
     return (
         f"| {rows:,} | {kind} | {found['seconds']:.1f} | {found['own']:.2f} | {found['all']:.2f} "
         f"| {shown} | {rest:.1f} |"
@@ -175,9 +188,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--out", type=Path, default=Path(".benchmarks"))
     parser.add_argument("--engine", default="local")
+    parser.add_argument("--scorers", nargs="+", default=SCORERS)
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
-    names = " | ".join(("read", "embed", *SCORERS, "expression", "topsis", "write"))
+    names = " | ".join(steps_of(options.scorers))
     print(f"| pairs | run | seconds | own GiB | with mapped | {names} | rest |")
     print("|---" * (7 + len(names.split("|"))) + "|")
     found = []
@@ -185,11 +199,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=options.out) as temporary:
             folder = Path(temporary)
             make(folder / "data.parquet", rows)
-            config = pipeline(folder / "data.parquet", folder / "store", options.engine)
+            given = (folder / "data.parquet", folder / "store", options.engine)
+            config = pipeline(*given, options.scorers)
             for kind in ("first", "again"):
                 told = measured(config, folder / "run")
                 found.append({"rows": rows, "run": kind, **told})
-                print(row(rows, kind, told), flush=True)
+                print(row(rows, kind, told, options.scorers), flush=True)
     first = [f for f in found if f["run"] == "first"]
     if len(first) > 1:
         small, large = first[-2], first[-1]

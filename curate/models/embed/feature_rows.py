@@ -77,6 +77,7 @@ def _blocks(
     """
     squares = np.zeros(table.shape[1])
     count = len(index["chosen"])
+    # Sums of blocks: the table may be a mapped file that is larger than the memory.
     for rows in batches(count, BATCH_ROWS):
         first, second = (table[index[part][rows]] for part in ("chosen", "rejected"))
         difference = first.astype(np.float64) - second
@@ -87,6 +88,7 @@ def _blocks(
         np.asarray((each or 1.0) / np.where(size > 0, size, 1.0), dtype=np.float32)
     )
     values = torch.from_numpy(table)
+    # A larger table stays where it is, and its rows go to the device as they are asked for.
     if values.nbytes <= _ON_DEVICE:
         values = values.to(device)
     chosen, rejected = (

@@ -57,6 +57,7 @@ def _key(texts: Conversations, model: LanguageModel) -> str:
     digest = blake2b("/".join(model.identity).encode(), digest_size=16)
     for parts in texts.keys:
         for part in parts:
+            # With its length before it no text can run into the next one.
             digest.update(len(part).to_bytes(8, "big") + part.encode())
     return f"hidden/{digest.hexdigest()}"
 
