@@ -7,17 +7,20 @@ at most its last batch, and two runs at a time do not harm each other. Each valu
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
+from typing import TypeVar
 
 import xxhash
 
 from curate.store.trouble import Troubles
 
+T = TypeVar("T")
 _KEYS_AT_ONCE = 500
-_WAIT_SECONDS = 20.0
+_WAIT_SECONDS, _PAUSE_SECONDS = 20.0, 0.02
 _DIGEST_BYTES = 8
 
 
@@ -44,12 +47,7 @@ class RowStore:
         self._usable = True
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._open() as connection:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS checked (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
-                    " WITHOUT ROWID"
-                )
+            self._do(_make)
         except (OSError, sqlite3.Error) as error:
             self._give_up(error)
 
@@ -58,37 +56,32 @@ class RowStore:
         self._usable = False
         self._troubles.unusable(self._path, error)
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._path, timeout=_WAIT_SECONDS)
-        try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do it in one transaction, and wait for other runs that hold the file."""
+        until = time.monotonic() + _WAIT_SECONDS
+        while True:
+            try:
+                opened = sqlite3.connect(self._path, timeout=_WAIT_SECONDS)
+                with closing(opened), opened:
+                    return work(opened)
+            except sqlite3.OperationalError as error:
+                # Two runs that open a new file at once: SQLite does not wait for the lock that a
+                # change of the journal's mode wants.
+                if "locked" not in str(error) or time.monotonic() >= until:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values that are there, by key."""
-        found: dict[bytes, bytes] = {}
         if not self._usable:
-            return found
+            return {}
         try:
-            with self._open() as connection:
-                # SQLite takes a bounded number of places in one query.
-                for start in range(0, len(keys), _KEYS_AT_ONCE):
-                    part = keys[start : start + _KEYS_AT_ONCE]
-                    places = ",".join("?" * len(part))
-                    query = f"SELECT key, value FROM checked WHERE key IN ({places})"
-                    found.update(connection.execute(query, part))
-                sound = _sound(found)
-                if len(sound) < len(found):
-                    self._troubles.damaged(self._path)
-                    # A damaged value would be met again in every run.
-                    gone = [(key,) for key in found if key not in sound]
-                    connection.executemany("DELETE FROM checked WHERE key = ?", gone)
+            found, sound = self._do(lambda connection: _looked_up(connection, keys))
         except (OSError, sqlite3.Error) as error:
             self._give_up(error)
             return {}
+        if len(sound) < len(found):
+            self._troubles.damaged(self._path)
         return sound
 
     def put(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
@@ -99,11 +92,38 @@ class RowStore:
             (key, _digest(key, value) + value) for key, value in zip(keys, values, strict=True)
         ]
         try:
-            with self._open() as connection:
-                # Two runs may have computed the same value: the first one stays.
-                connection.executemany("INSERT OR IGNORE INTO checked VALUES (?, ?)", checked)
+            # Two runs may have computed the same value: the first one stays.
+            insert = "INSERT OR IGNORE INTO checked VALUES (?, ?)"
+            self._do(lambda connection: connection.executemany(insert, checked))
         except (OSError, sqlite3.Error) as error:
             self._give_up(error)
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS checked (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
+        " WITHOUT ROWID"
+    )
+
+
+def _looked_up(
+    connection: sqlite3.Connection, keys: Sequence[bytes]
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """What lies under the keys, and of it what is as it was written; the rest is deleted."""
+    found: dict[bytes, bytes] = {}
+    # SQLite takes a bounded number of places in one query.
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        part = keys[start : start + _KEYS_AT_ONCE]
+        places = ",".join("?" * len(part))
+        query = f"SELECT key, value FROM checked WHERE key IN ({places})"
+        found.update(connection.execute(query, part))
+    sound = _sound(found)
+    # A damaged value would be met again in every run.
+    gone = [(key,) for key in found if key not in sound]
+    if gone:
+        connection.executemany("DELETE FROM checked WHERE key = ?", gone)
+    return found, sound
 
 
 def _sound(found: dict[bytes, bytes]) -> dict[bytes, bytes]:
