@@ -31,6 +31,7 @@ class Duplicates(Scorer[DuplicatesParams]):
     when = "Always: it is cheap, and contradicting labels are the surest noise there is."
     summary = "flags of exact and near duplicates and of contradictory labels"
     reference = "near: Broder 1997, On the resemblance and containment of documents (MinHash)"
+    stored = True
     Params = DuplicatesParams
 
     def columns(self) -> tuple[Column, ...]:

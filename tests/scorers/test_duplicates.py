@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from curate import Pairs, Pipeline
 from curate.steps.context import Context
+from scorers import duplicates as module
 from scorers.duplicates import Duplicates
 from tests.helpers import pairs_of
 
@@ -27,3 +34,19 @@ def test_flags() -> None:
 def test_near_can_be_left_out() -> None:
     found = Duplicates(near=False).score(pairs_of(ROWS), Context())
     assert found["near"].to_list() == [None] * 7
+
+
+def test_a_second_run_looks_up_near_duplicates_in_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"store": str(tmp_path), "scorers": [{"type": "duplicates"}]}
+    rows = [{"prompt": f"p {i % 5}", "chosen": f"good {i}", "rejected": "bad"} for i in range(20)]
+    first = Pipeline(config).run(Pairs(pairs_of(rows))).scores
+
+    def never(*given: object) -> None:
+        raise AssertionError(given)
+
+    monkeypatch.setattr(module, "nearly_repeats", never)
+    assert_frame_equal(Pipeline(config).run(Pairs(pairs_of(rows))).scores, first)
+    with pytest.raises(AssertionError):
+        Pipeline(config).run(Pairs(pairs_of([*rows, rows[0]])))
