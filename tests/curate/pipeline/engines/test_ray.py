@@ -79,7 +79,7 @@ def test_the_same_scores_and_the_same_pairs_on_both_engines(cluster: None, tmp_p
     assert facts["reward_margin"]["calibration"]["pairs"] > 0
     again = run(tmp_path / "there", {"name": "ray", "workers": 2})
     assert {s.name for s in again.steps if s.facts.get("cached")} == {
-        "reward_margin", "donod", "knn_diversity", "relevance",
+        "reward_margin", "donod", "knn_diversity", "relevance", "duplicates",
     }  # fmt: skip
     kept = {s.name: s.facts.get("rows_kept_from_earlier") for s in again.steps}
     assert kept["repetition"] == len(here.scores)
