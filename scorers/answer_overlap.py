@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.data.table import BATCH_ROWS, batches
 from curate.models.media.answers import seen_answers
 
 
@@ -42,10 +41,7 @@ class AnswerOverlap(Scorer[AnswerOverlapParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Of all pairs."""
         features = context.features
-        overlap = np.empty(len(pairs), dtype=np.float64)
-        for rows in batches(len(pairs), BATCH_ROWS):
-            both = (features.of(side, rows) for side in ("chosen", "rejected"))
-            overlap[rows] = np.einsum("nd,nd->n", *both)
+        overlap = features.cosines("rejected", "chosen").astype(np.float64)
         seen = seen_answers(features)
         values = pl.Series(np.where(seen, overlap, np.nan)).fill_nan(None)
         status = np.where(seen, "ok", "not seen").tolist()

@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
-from curate.data.extra_column import SLOT_KEY
+from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.models.media.answers import SEEN, media_status
 
 NO_CAPTIONS = "no captions"
@@ -83,8 +83,7 @@ class CaptionRelevance(Scorer[CaptionRelevanceParams]):
         """Captions of the chosen and the rejected answer."""
         p = self.params
         keys = {"first": p.first, "second": p.second, "slot": SLOT_KEY, "flipped": "flipped"}
-        extra = pl.col("extra")
-        read = {n: extra.str.json_path_match(f"$['{key}']") for n, key in keys.items()}
+        read = {name: extra_value(key) for name, key in keys.items()}
         # A flip exchanged the answers, and left slot and captions as they were read.
         turned = (pl.col("slot") == "2") ^ (pl.col("flipped") == "true").fill_null(False)
         turned = turned.fill_null(False)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from curate.data.extra_column import extra_with
+from curate.data.extra_column import extra_value, extra_with
 from curate.data.hashes import content_keys, key_of
 from curate.data.table import text_keys
 from curate.derive.pool import MADE, Pool, candidates
@@ -122,7 +122,7 @@ def make_round(
 
 def pairs_of(pairs: pl.DataFrame, key: str) -> pl.Series:
     """Whether a key of `extra` is true, (pairs,)."""
-    return (pairs["extra"].str.json_path_match(f"$.{key}") == "true").fill_null(False)
+    return pairs.select(t=(extra_value(key) == "true").fill_null(False))["t"]
 
 
 def changes(pairs: pl.DataFrame, before: pl.DataFrame | None) -> dict[str, int]:

@@ -45,11 +45,11 @@ class Features:
         found: NDArray[np.float64] = difference / np.where(norms > 0, norms, 1.0)
         return found
 
-    def cosines(self, part: str) -> NDArray[np.float32]:
-        """Cosine of each pair's prompt and one of its answers, (pairs,)."""
+    def cosines(self, part: str, other: str = "prompt") -> NDArray[np.float32]:
+        """Cosine of two parts of each pair, (pairs,)."""
         out = np.empty(len(self.index[part]), dtype=np.float32)
         for rows in batches(len(out), BATCH_ROWS):
-            out[rows] = np.einsum("nd,nd->n", self.of("prompt", rows), self.of(part, rows))
+            out[rows] = np.einsum("nd,nd->n", self.of(other, rows), self.of(part, rows))
         return out
 
     def flipped(self, flips: NDArray[np.bool_]) -> Features:
