@@ -17,7 +17,7 @@ from curate.read.formats.base import (
     share,
     turns,
 )
-from curate.read.formats.media_slots import medium_turn, place_media, with_media
+from curate.read.formats.media_slots import place_media, preferred_media
 
 _IMAGES = ("jpg_{}", "image_{}", "image_{}_url")
 """Columns of both images; the first that a row has counts."""
@@ -83,8 +83,7 @@ class PathPairs(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The first path as chosen."""
         rows = rows.with_columns(prompt=turns(rows, "prompt", "user"))
-        rows = with_media(rows, "images", pl.col("path1"), pl.col("path2"))
-        return rows.with_columns(chosen=medium_turn("images"), rejected=medium_turn("images"))
+        return preferred_media(rows, "images", pl.col("path1"), pl.col("path2"))
 
 
 class MusicArena(Format):
@@ -149,12 +148,9 @@ class MediaAnswers(Format):
         """The files as answers, images unless the first of them is an audio."""
         column = _column_of(rows["chosen"])
         rows = rows.with_columns(
-            prompt=pl.coalesce(turns(rows, name, "user") for name in self.text_columns),
-            _one="chosen",
-            _two="rejected",
+            prompt=pl.coalesce(turns(rows, name, "user") for name in self.text_columns)
         )
-        rows = with_media(rows, column, pl.col("_one"), pl.col("_two"))
-        return rows.with_columns(chosen=medium_turn(column), rejected=medium_turn(column))
+        return preferred_media(rows, column, pl.col("chosen"), pl.col("rejected"))
 
 
 def _is_there(column: str) -> pl.Expr:

@@ -48,6 +48,14 @@ def place_media(
     return with_media(placed, column, better, worse)
 
 
+def preferred_media(
+    rows: pl.DataFrame, column: str, chosen: pl.Expr, rejected: pl.Expr
+) -> pl.DataFrame:
+    """The rows with these media as answers, where the row names the preferred one."""
+    rows = with_media(rows, column, chosen, rejected)
+    return rows.with_columns(chosen=medium_turn(column), rejected=medium_turn(column))
+
+
 def with_media(rows: pl.DataFrame, column: str, chosen: pl.Expr, rejected: pl.Expr) -> pl.DataFrame:
     """The rows with these media as their answers'; a row that lacks one is an error."""
     before = pl.col(column).fill_null(pl.lit([], dtype=MEDIA))
