@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
@@ -12,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.table import BATCH_ROWS, batches, messages_text
+from curate.data.threads import cores
 from curate.models.text.answer_counts import COUNTS, counts_of, with_asked
 from curate.models.text.style import LENGTH
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _TABLE = "style_prior.json"
 _TINY = 1e-12
 _MANY = 20_000
+_THREADS = 4
+"""At most; each holds the words of a batch."""
 SKETCH = 256
 """Prompts of a source by which its data are known again."""
 
@@ -100,7 +104,8 @@ def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
     """Counts of chosen minus those of rejected, (pairs, len(COUNTS))."""
     out = np.zeros((len(pairs), len(COUNTS)), dtype=np.float32)
-    for rows in batches(len(pairs), BATCH_ROWS):
+
+    def count(rows: slice) -> None:
         texts = with_asked(
             pairs[rows].select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
         )
@@ -109,6 +114,10 @@ def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
             for side in ("chosen", "rejected")
         )
         out[rows] = chosen.astype(np.float32) - rejected.astype(np.float32)
+
+    # polars takes one core for steps of one column, as those that find the words.
+    with ThreadPoolExecutor(min(cores(), _THREADS)) as pool:
+        list(pool.map(count, batches(len(pairs), BATCH_ROWS)))
     return out
 
 

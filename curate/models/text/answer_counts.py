@@ -20,10 +20,10 @@ _STOP = (  # noqa: SIM905 (a list of words reads best as a text)
     "he she they we my your his her their our me him them us"
 ).split()
 _HEDGES = (
-    r"(?i)\b(?:maybe|perhaps|might|could|possibly|probably|i think|i'm not sure|unsure"
+    r"\b(?:maybe|perhaps|might|could|possibly|probably|i think|i'm not sure|unsure"
     r"|i don't know|i do not know)\b"
 )
-_YOU, _I = r"(?i)\byou(?:r|rs)?\b", r"\bI\b|\bI'm\b|(?i:\bmy\b)"
+_YOU, _I = r"\byou(?:r|rs)?\b", r"\bI\b|\bI'm\b|(?i:\bmy\b)"
 _YES = ("yes", "sure", "certainly", "of", "ok", "okay", "great", "absolutely")
 _NO = ("no", "sorry", "unfortunately", "i")
 _ODD = 0x9E3779B97F4A7C15
@@ -46,10 +46,10 @@ _LITERALS = {
 _PATTERNS = {
     "headers": r"(?m)^#{1,6}\s",
     "list items": r"(?m)^\s*(?:[-*•]|\d+[.)])",
-    "hedges": _HEDGES,
-    "you": _YOU,
     "I": _I,
 }
+_LOWER_PATTERNS = {"hedges": _HEDGES, "you": _YOU}
+"""Counted in the text in lower case, which is four times as fast as (?i)."""
 _CHARACTERS = {
     "upper": r"\p{Lu}",
     "digits": r"\p{Nd}",
@@ -83,7 +83,8 @@ def words_of(column: str) -> pl.Expr:
 
 def counts_of(texts: pl.DataFrame) -> pl.DataFrame:
     """Counts of `answer`, of a frame with `prompt` and `asked` too."""
-    words = texts.with_columns(words=pl.col("answer").str.to_lowercase().str.extract_all(_WORD))
+    words = texts.with_columns(lower=pl.col("answer").str.to_lowercase())
+    words = words.with_columns(words=pl.col("lower").str.extract_all(_WORD))
     # Step by step: polars would compute what several counts share anew for each of them.
     words = words.with_columns(hashes=pl.col("words").list.eval(pl.element().hash()))
     words = words.with_columns(said=meaning(pl.col("hashes")))
@@ -98,7 +99,7 @@ def meaning(hashes: pl.Expr) -> pl.Expr:
 
 
 def _counts() -> list[pl.Expr]:
-    text, words = pl.col("answer"), pl.col("words")
+    text, lower, words = pl.col("answer"), pl.col("lower"), pl.col("words")
     size, count = text.str.len_chars(), words.list.len()
     sentences, lines = text.str.count_matches(SENTENCE), text.str.split("\n")
     found: dict[str, pl.Expr] = {
@@ -115,6 +116,7 @@ def _counts() -> list[pl.Expr]:
         "cut": text.str.contains(r"[,:;]\s*$").cast(pl.Float64),
         **{n: text.str.count_matches(s, literal=True).log1p() for n, s in _LITERALS.items()},
         **{n: text.str.count_matches(p).log1p() for n, p in _PATTERNS.items()},
+        **{n: lower.str.count_matches(p).log1p() for n, p in _LOWER_PATTERNS.items()},
         "refusal": text.str.contains(TRAITS["refusal"]).cast(pl.Float64),
         "yes": words.list.first().is_in(_YES).fill_null(False).cast(pl.Float64),
         "no": words.list.first().is_in(_NO).fill_null(False).cast(pl.Float64),
@@ -146,7 +148,7 @@ def _shared() -> dict[str, pl.Expr]:
 def _echo() -> pl.Expr:
     """Whether the answer repeats the beginning of the prompt."""
     start = pl.col("prompt").str.strip_chars().str.slice(0, _ECHO).str.to_lowercase()
-    repeats = pl.col("answer").str.to_lowercase().str.contains(start, literal=True)
+    repeats = pl.col("lower").str.contains(start, literal=True)
     return (repeats & (start != "")).cast(pl.Float64)
 
 
