@@ -37,6 +37,7 @@ class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
     summary = "cleanlab's label quality and label issues on held-out probabilities"
     reference = "Northcutt et al. 2021, arXiv 1911.00068 (cleanlab)"
     Params = ConfidentLearningParams
+    margins_alone = True
 
     def columns(self) -> tuple[Column, ...]:
         """Quality and issue."""

@@ -12,13 +12,14 @@ from pydantic import Field
 from scipy.special import log_expit
 
 from curate import HIGHER, Column, Context, Parameters
+from curate.models.heads.at_heads import at_heads
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.folds import group_folds
 from curate.models.heads.general_heads import GENERAL_L2, train_general
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.mean_gain import Gain
-from curate.models.heads.out_of_fold import answers, at_heads, votes
+from curate.models.heads.out_of_fold import answers, votes
 from curate.models.heads.split_margins import reward_part
 from curate.models.people.group_choice import FEWEST_PEOPLE, choose_groups, people
 from curate.models.people.preference_groups import (

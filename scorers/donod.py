@@ -49,6 +49,7 @@ class DONOD(HeadScorer[DONODParams]):
     summary = "norm of delta and delta of norm of the head after one step on the pair (DONOD)"
     reference = "DONOD, arXiv 2504.14810; closed form for the Bradley-Terry head derived here"
     Params = DONODParams
+    margins_alone = True
 
     def columns(self) -> tuple[Column, ...]:
         """NOD has a direction; DON's must be found on the data (`curate bench`)."""
@@ -75,10 +76,8 @@ class DONOD(HeadScorer[DONODParams]):
         trained = p.train(pairs, context)
         margins = trained.margins()
         tell_learnt(margins.mean(axis=1), pairs, context)
-        norms = trained.held_out(lambda c, r: trained.heads.output_layer(c, r)[0])
-        # The output layer's weights are the same for every pair: one row is enough to read them.
-        weights = trained.heads.output_layer(trained.chosen[:1], trained.rejected[:1])[1]
-        weight_norm = weights.detach().double().cpu().numpy()
+        norms = trained.held_out(trained.heads.seen_norm)
+        weight_norm = trained.heads.output_norm().detach().double().cpu().numpy()
         sign = 1.0 if p.don_direction == "after_minus_before" else -1.0
 
         def of(

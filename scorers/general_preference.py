@@ -10,12 +10,13 @@ from pydantic import Field
 from scipy.special import expit, log_expit
 
 from curate import HIGHER, Column, Context, Parameters
+from curate.models.heads.at_heads import at_heads
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.general_heads import GENERAL_L2, train_general
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.heads import HeadSpec
 from curate.models.heads.mean_gain import Gain
-from curate.models.heads.out_of_fold import at_heads, fold_weights, head_inputs, train_heads, votes
+from curate.models.heads.out_of_fold import fold_weights, head_inputs, train_heads, votes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

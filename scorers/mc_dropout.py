@@ -14,6 +14,7 @@ from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
 from curate.data.row_blocks import in_blocks
+from curate.models.heads.at_heads import AnswersHere
 from curate.models.heads.calibration import agreement
 from curate.models.heads.dropout_uncertainty import normal_uncertainty, sure_votes, uncertainty
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
@@ -59,6 +60,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
     version = 2
     reference = "UPO, arXiv 2409.11212; BALD: Houlsby et al. 2011, arXiv 1112.5745"
     Params = MCDropoutParams
+    margins_alone = True
 
     def columns(self) -> tuple[Column, ...]:
         """Probabilities are of the observed label."""
@@ -111,7 +113,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
             statistics = _by_moments(trained, trained.heads, p.dropout)
         else:
             masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
-            statistics = _of_all_pairs(trained, masks.to(trained.chosen.device))
+            statistics = _of_all_pairs(trained, masks)
         tell_learnt(statistics["probability"] - _HALF, pairs, context)
         bald = statistics["bald"]
         gate = pl.Series("gate", statistics["vote"] > _HALF)
@@ -139,7 +141,7 @@ def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:
 def _of_all_pairs(trained: OutOfFold, masks: Tensor) -> dict[str, NDArray[np.float64]]:
     """`uncertainty` and `vote` of each pair, by the head that did not see it."""
     names = ("probability", "variance", "bald", "vote")
-    found = {name: np.empty(len(trained.chosen)) for name in names}
+    found = {name: np.empty(len(trained.scorer_of)) for name in names}
     for rows, margins in masked_margins(trained, masks):
         of_rows = uncertainty(expit(margins)) | {"vote": agreement(margins).mean(axis=1)}
         for name, values in of_rows.items():
@@ -151,12 +153,14 @@ def masked_margins(
     trained: OutOfFold, masks: Tensor
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Held-out margins of some pairs under each mask, (rows, passes), and which pairs they are."""
-    held_by = trained.scorer_of[:, 0]
+    seen, held_by = trained.answers, trained.scorer_of[:, 0]
+    assert isinstance(seen, AnswersHere)  # passes need both answers, not their difference alone
+    masks = masks.to(seen.chosen.device)
     with torch.no_grad():
         for head in range(trained.heads.heads):
             for rows in torch.split((held_by == head).nonzero()[:, 0], _ROWS):
                 margins = trained.heads.masked_margins(
-                    trained.chosen[rows], trained.rejected[rows], head, masks
+                    seen.chosen[rows], seen.rejected[rows], head, masks
                 )
                 yield rows.numpy(), margins.double().cpu().numpy()
 

@@ -35,6 +35,7 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
     summary = "out-of-fold margin of Bradley-Terry heads on embedding differences"
     reference = "Bradley and Terry 1952; margins by 5-fold cross-fitting over prompts"
     Params = RewardMarginParams
+    margins_alone = True
 
     def columns(self) -> tuple[Column, ...]:
         """Margins and what the repeats say of them."""

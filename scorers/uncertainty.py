@@ -31,6 +31,7 @@ class Uncertainty(HeadScorer[UncertaintyParams]):
     summary = "aleatoric and epistemic parts of the uncertainty of a held-out ensemble"
     reference = "Depeweg et al., arXiv 1710.07283; for preferences: Mirroring Users"
     Params = UncertaintyParams
+    margins_alone = True
 
     def columns(self) -> tuple[Column, ...]:
         """Entropies."""

@@ -241,6 +241,7 @@ class Pipeline:
             workspace=workspace,
             inference=c.inference,
             folders=pairs.folders,
+            workers=engine.workers,
         )
         if self.plan.needs_embeddings:
             from curate.models.embed.device import choose_device

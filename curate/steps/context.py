@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.steps.features import Features
+    from curate.steps.workers import Workers
     from curate.store.store import Store
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class Context:
         inference: how language and reward models are run.
         features_of: makes the features of the run's pairs (embeds each distinct text once).
         embed: embeds other texts by the run's embedder, rows of length 1.
+        workers: who compute on parts of the pairs; None: all is computed here.
         folders: of the data, in which files of media are looked for.
         facts: what a step found about the data set as a whole; it goes into the manifest.
         warnings: what a step wants the user to be told.
@@ -84,6 +86,7 @@ class Context:
     inference: Inference = field(default_factory=Inference)
     features_of: Callable[[], Features] | None = None
     embed: Callable[[list[str]], NDArray[np.float32]] | None = None
+    workers: Workers | None = None
     folders: tuple[Path, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

@@ -89,6 +89,9 @@ class Scorer(Step[P], ABC):
     reads_media: ClassVar[bool] = False
     """Whether a table scorer looks at images, videos or audios: these do not travel, so that it
     runs in the process that was started."""
+    in_parts: bool = False
+    """Whether a table scorer leaves the pairs in parts with the workers of the run, where it has
+    any (`Context.workers`), and none of them needs the whole set."""
     stored: bool = False
     """Whether scores depend on nothing but pairs, parameters, seed and embeddings, and are worth
     keeping for the next run: those of a table scorer as a whole, of a row scorer row by row."""

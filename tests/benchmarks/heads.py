@@ -52,7 +52,7 @@ def ensemble(chosen: torch.Tensor, rejected: torch.Tensor) -> tuple[float, float
 
 def dropout(chosen: torch.Tensor, rejected: torch.Tensor) -> tuple[float, float]:
     """One pass, and 100 passes as one product."""
-    heads = LinearHeads(chosen.shape[1], 1, 1.0, torch.Generator().manual_seed(0))
+    heads = LinearHeads(torch.randn(chosen.shape[1], 1, generator=torch.Generator().manual_seed(0)))
     masks = dropout_mask(PASSES, heads.units(), 0.1, torch.Generator().manual_seed(1))
     with torch.no_grad():
         one = seconds(lambda: heads.masked_margins(chosen, rejected, 0, masks[:1]), 20)

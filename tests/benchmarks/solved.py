@@ -15,9 +15,10 @@ from sklearn.metrics import roc_auc_score
 from curate import read_pairs
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
+from curate.models.heads.at_heads import at_heads
 from curate.models.heads.build import make_heads
 from curate.models.heads.heads import HeadSpec, fit_heads
-from curate.models.heads.out_of_fold import answers, at_heads, fold_weights, train_out_of_fold
+from curate.models.heads.out_of_fold import answers, fold_weights, train_out_of_fold
 from curate.steps.context import Context, SilentProgress
 from curate.steps.features import Features
 

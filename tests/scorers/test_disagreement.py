@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from curate.data.table import with_pair_ids
+from curate.models.heads.at_heads import at_heads
 from curate.models.heads.folds import group_folds
 from curate.models.heads.general_heads import train_general
-from curate.models.heads.out_of_fold import answers, at_heads, votes
+from curate.models.heads.out_of_fold import answers, votes
 from curate.models.heads.split_margins import mean_answer, reward_part
 from curate.models.people.preference_groups import Votes, fit_groups
 from curate.steps.context import Context

@@ -56,6 +56,17 @@ def feature_tables(
     return chosen[:], rejected[:]
 
 
+def scale_factor(means: NDArray[np.float64], each: float | None) -> NDArray[np.float32]:
+    """What a block is multiplied by, given the (d,) mean squared differences of its columns.
+
+    Args:
+        means: of chosen minus rejected over all pairs.
+        each: root-mean-square difference that each column gets; None: norm 1 of all together.
+    """
+    size = np.sqrt(means.sum() if each is None else means)
+    return np.asarray((each or 1.0) / np.where(size > 0, size, 1.0), dtype=np.float32)
+
+
 def _closeness(
     features: Features,
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.int64]]]:
@@ -82,11 +93,7 @@ def _blocks(
         first, second = (table[index[part][rows]] for part in ("chosen", "rejected"))
         difference = first.astype(np.float64) - second
         squares += np.square(difference).sum(axis=0)
-    means = squares / max(count, 1)
-    size = np.sqrt(means.sum() if each is None else means)
-    factor = torch.from_numpy(
-        np.asarray((each or 1.0) / np.where(size > 0, size, 1.0), dtype=np.float32)
-    )
+    factor = torch.from_numpy(scale_factor(squares / max(count, 1), each))
     values = torch.from_numpy(table)
     # A larger table stays where it is, and its rows go to the device as they are asked for.
     if values.nbytes <= _ON_DEVICE:

@@ -11,7 +11,7 @@ def make_heads(spec: HeadSpec, dim: int, heads: int, seed: int) -> Heads:
     """Freshly initialised heads."""
     generator = torch.Generator().manual_seed(seed)
     if spec.kind == "linear":
-        return LinearHeads(dim, heads, spec.init, generator)
+        return LinearHeads(spec.init * torch.randn(dim, heads, generator=generator))
     if spec.kind == "lora":
         from curate.models.lm.lora import LoRAHeads
 

@@ -55,6 +55,15 @@ def sums(features: Rows, rows: slice, weights: NDArray[np.float64], width: int) 
     return Sums(gram, cross, float(weights[rows].sum()))
 
 
+def sum_of(parts: Sequence[Sums]) -> Sums:
+    """The sums over the rows of all."""
+    return Sums(
+        np.sum([p.gram for p in parts], axis=0),
+        np.sum([p.cross for p in parts], axis=0),
+        sum(p.count for p in parts),
+    )
+
+
 class Evidence:
     """Chooses the strengths of the blocks.
 

@@ -34,3 +34,18 @@ def folds_of_groups(groups: int, folds: int, seed: int) -> NDArray[np.int64]:
     order = np.random.default_rng(seed).permutation(groups)
     assigned[order] = np.arange(groups) % max(min(folds, groups), 1)
     return assigned
+
+
+def weights_of_folds(
+    assigned: NDArray[np.integer], voting: NDArray[np.bool_], folds: int
+) -> NDArray[np.bool_]:
+    """Which pairs teach each head, (pairs, repeats * folds); a head learns from all folds but one.
+
+    Args:
+        assigned: (pairs, repeats) fold of each pair in each repeat.
+        voting: (pairs,) whether a pair may teach.
+        folds: how many there are.
+    """
+    seen = assigned[:, :, None] != np.arange(folds, dtype=assigned.dtype)
+    weights: NDArray[np.bool_] = seen & voting[:, None, None]
+    return weights.reshape(len(assigned), -1)

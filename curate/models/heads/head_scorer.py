@@ -37,12 +37,15 @@ class HeadScorer(Scorer[P]):
 
     needs_embeddings = True
     learned: ClassVar[bool] = True
+    margins_alone: ClassVar[bool] = False
+    """Whether it looks at margins of `train_out_of_fold` alone, and at no features."""
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
         # Adapters of a language model depend on that model too.
         self.stored = getattr(self.params, "head", None) != "lora"
         self.reads_texts = not self.stored
+        self.in_parts = self.margins_alone and getattr(self.params, "in_parts", False)
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold scores of all pairs, or nulls where there are too few prompts to split."""

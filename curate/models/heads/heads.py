@@ -79,12 +79,12 @@ class Heads(nn.Module):
         """
         raise NotImplementedError
 
-    def output_layer(self, chosen: Tensor, rejected: Tensor) -> tuple[Tensor, Tensor]:
-        """Norms of what the output layer of each head sees, and of that layer's weights.
+    def seen_norm(self, chosen: Tensor, rejected: Tensor) -> Tensor:
+        """||h_chosen - h_rejected|| of what the output layer sees, shape (pairs, heads)."""
+        raise NotImplementedError
 
-        Returns:
-            ||h_chosen - h_rejected|| of shape (pairs, heads), and ||w|| of shape (heads,).
-        """
+    def output_norm(self) -> Tensor:
+        """||w|| of the output layer's weights, shape (heads,)."""
         raise NotImplementedError
 
     def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
@@ -104,9 +104,9 @@ class Heads(nn.Module):
 class LinearHeads(Heads):
     """reward(e) = w.e; `weight` has shape (dim, heads)."""
 
-    def __init__(self, dim: int, heads: int, init: float, generator: torch.Generator) -> None:
-        super().__init__(heads)
-        self.weight = nn.Parameter(init * torch.randn(dim, heads, generator=generator))
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__(weight.shape[1])
+        self.weight = nn.Parameter(weight)
 
     def margins(self, chosen: Tensor, rejected: Tensor, mask: Tensor | None = None) -> Tensor:
         """(chosen - rejected) @ weight, with features masked where a mask is given."""
@@ -115,10 +115,15 @@ class LinearHeads(Heads):
             difference = difference * mask
         return difference @ self.weight
 
-    def output_layer(self, chosen: Tensor, rejected: Tensor) -> tuple[Tensor, Tensor]:
-        """Norms of the feature differences, the same for every head, and of the weights."""
-        norms = (chosen - rejected).norm(dim=1, keepdim=True).expand(-1, self.heads)
-        return norms, self.weight.norm(dim=0)
+    def seen_norm(self, chosen: Tensor, rejected: Tensor) -> Tensor:
+        """Norms of the feature differences, the same for every head."""
+        norms: Tensor = (chosen - rejected).norm(dim=1, keepdim=True).expand(-1, self.heads)
+        return norms
+
+    def output_norm(self) -> Tensor:
+        """Norms of the weights."""
+        norms: Tensor = self.weight.norm(dim=0)
+        return norms
 
     def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
         """One matrix product: a mask on the features is a mask on the weights."""
@@ -160,9 +165,15 @@ class HiddenHeads(Heads):
             difference = difference * mask
         return torch.einsum("mnh,mh->nm", difference, self.last)
 
-    def output_layer(self, chosen: Tensor, rejected: Tensor) -> tuple[Tensor, Tensor]:
-        """Norms of the hidden differences, and of the output weights."""
-        return self.hidden_difference(chosen, rejected).norm(dim=2).T, self.last.norm(dim=1)
+    def seen_norm(self, chosen: Tensor, rejected: Tensor) -> Tensor:
+        """Norms of the hidden differences."""
+        norms: Tensor = self.hidden_difference(chosen, rejected).norm(dim=2).T
+        return norms
+
+    def output_norm(self) -> Tensor:
+        """Norms of the output weights."""
+        norms: Tensor = self.last.norm(dim=1)
+        return norms
 
     def masked_margins(self, chosen: Tensor, rejected: Tensor, head: int, masks: Tensor) -> Tensor:
         """One matrix product on the head's hidden differences."""

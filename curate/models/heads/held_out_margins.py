@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,12 +10,13 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from curate.models.heads.calibration import fit_scale
-from curate.models.heads.evidence_ridge import Evidence, Ridge, Rows, Sums, sums
+from curate.models.heads.evidence_ridge import Evidence, Ridge, sum_of
 from curate.models.heads.identification import Identification, identify, silenced
 from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.noise_rate import vote_evidence
 from curate.models.heads.out_of_fold import votes
-from curate.models.heads.pair_blocks import PairBlocks
+from curate.models.heads.prompt_order import PromptOrder
+from curate.models.heads.ridge_rows import RidgeRows, RidgeRowsHere
 from curate.models.heads.within_length import within_length
 from curate.steps.context import Context
 
@@ -27,10 +27,8 @@ BLOCKS = ("embedding", "counts", "style", "prior", "length")
 VIEWS = ((-6.0, -6.0, -6.0, -4.0, -2.0), (-4.0, -4.0, -4.0, -4.0, -4.0))
 """Two beliefs about how strong each block is; chosen, as all here, on Auto-J and LLMBar alone."""
 Trait = Literal["length"]
-_FOLDS = 5
 _LEAST_SCALE = 0.01
 _MOST_ERROR = 0.49
-_CHUNK_PROMPTS = 2048
 
 
 @dataclass(frozen=True)
@@ -98,33 +96,37 @@ class _Ranked:
 
 
 def _ranked(pairs: pl.DataFrame, context: Context, style: bool) -> _Ranked:
-    voting, keys = votes(pairs, context), context.vote_keys(pairs)
-    plan = _Plan.of(pairs["pair_id"], keys["prompt"])
-    blocks = PairBlocks(pairs, context.features, plan.order, style)
-    weights, width = _weights(keys, voting)[plan.order], sum(blocks.widths)
-    parts = [sums(blocks, rows, weights, width) for rows in plan.folds]
-    whole = Sums(
-        np.sum([p.gram for p in parts], axis=0),
-        np.sum([p.cross for p in parts], axis=0),
-        sum(p.count for p in parts),
-    )
-    total, strengths = np.zeros(len(pairs)), []
+    keys = context.vote_keys(pairs)
+    weights = _weights(keys, votes(pairs, context))
+    rows = _rows(pairs, context, weights, style)
+    parts, total, strengths = rows.sums(), np.zeros(len(pairs)), []
+    whole = sum_of(parts)
     for centre in VIEWS:
-        evidence = Evidence(blocks.widths, centre[: len(blocks.widths)])
-        view = np.zeros(len(pairs))
-        for rows, part in zip(plan.folds, parts, strict=True):
+        evidence, ridges = Evidence(rows.widths, centre[: len(rows.widths)]), []
+        for part in parts:
             # Products too small to share: threads that wait for each other double the time.
             with threadpool_limits(1):
                 theta = evidence.strengths(whole.without(part))
-            ridge = Ridge.fit(whole, evidence, theta)
-            view[rows] = _left_out(ridge, blocks, rows, plan.groups, weights)
+            ridges.append(Ridge.fit(whole, evidence, theta))
             strengths.append(np.exp(theta[:-1]))
+        view = rows.left_out(ridges)
         total += view / (float(view[weights > 0].std()) or 1.0)
-    margin = np.empty(len(pairs))
-    margin[plan.order] = total / len(VIEWS)
     means = np.mean(strengths, axis=0)
     named = {name: float(f"{v:.3g}") for name, v in zip(BLOCKS, means, strict=False)}
-    return _Ranked(margin, named, keys)
+    return _Ranked(total / len(VIEWS), named, keys)
+
+
+def _rows(
+    pairs: pl.DataFrame, context: Context, weights: NDArray[np.float64], style: bool
+) -> RidgeRows:
+    """The pairs with the workers of the run, where it has any, or here."""
+    if context.workers is not None:
+        from curate.models.heads.pair_parts import pair_parts
+        from curate.models.heads.part_ridge import RidgeRowsInParts
+
+        return RidgeRowsInParts(pair_parts(pairs, context), pairs, weights, style)
+    order = PromptOrder.of(pairs["pair_id"], context.vote_keys(pairs)["prompt"])
+    return RidgeRowsHere(pairs, context.features, order, weights, style)
 
 
 def _scaled(
@@ -157,50 +159,3 @@ def _weights(keys: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float6
         w=pl.when("voting").then(1.0 / count).otherwise(0.0)
     )["w"]
     return found.to_numpy().astype(np.float64)
-
-
-def _left_out(
-    ridge: Ridge,
-    blocks: Rows,
-    rows: slice,
-    groups: NDArray[np.int64],
-    weights: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Margins of a fold's rows, some thousand prompts in memory at a time."""
-    out = np.empty(rows.stop - rows.start)
-    starts = rows.start + np.flatnonzero(np.diff(groups[rows], prepend=-1))
-    ends = np.append(starts[_CHUNK_PROMPTS::_CHUNK_PROMPTS], rows.stop)
-    start = rows.start
-    for stop in ends.tolist():
-        part = slice(start, stop)
-        found = ridge.left_out(blocks(part), groups[part], weights[part])
-        out[start - rows.start : stop - rows.start] = found
-        start = stop
-    return out
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Rows in the order of fold and prompt.
-
-    Attributes:
-        order: (pairs,) rows of the pair table.
-        groups: (pairs,) number of each row's prompt, in that order.
-        folds: ranges of rows in that order, one a fold.
-    """
-
-    order: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    folds: list[slice]
-
-    @classmethod
-    def of(cls, ids: pl.Series, prompts: pl.Series) -> _Plan:
-        """Folds of nearly equal numbers of prompts, by the rank of the prompts' hashes."""
-        rank = prompts.rank("dense").to_numpy().astype(np.int64) - 1
-        fold = rank % min(_FOLDS, int(rank.max(initial=0)) + 1)
-        # Within a prompt rows go by id, so that sums are the same whatever the order of rows.
-        frame = pl.DataFrame({"fold": fold, "rank": rank, "id": ids.hash()})
-        order = frame.with_row_index("row").sort("fold", "rank", "id")["row"].to_numpy()
-        edges = np.searchsorted(fold[order], np.arange(int(fold.max(initial=0)) + 2))
-        folds = [slice(int(a), int(b)) for a, b in pairwise(edges)]
-        return cls(order.astype(np.int64), rank[order], folds)

@@ -41,6 +41,7 @@ class MarginScorer(HeadScorer[P]):
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
         self.reads_texts = True  # their counts
+        self.in_parts = True
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
         """Other votes on the same answers may tell of a pair where heads learn nothing."""

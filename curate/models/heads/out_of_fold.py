@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,17 +9,17 @@ import numpy as np
 import polars as pl
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from curate.data.hashes import same_answers
-from curate.data.table import batches
 from curate.models.embed.feature_rows import feature_rows
+from curate.models.heads.at_heads import Answers, AnswersHere, HeadValues
 from curate.models.heads.build import make_heads
-from curate.models.heads.folds import folds_of_groups
+from curate.models.heads.folds import folds_of_groups, weights_of_folds
 from curate.models.heads.heads import HeadKind, Heads, HeadSpec, LinearHeads, fit_heads
 from curate.models.heads.losses import LossKind
 from curate.models.heads.row_access import Rows
-from curate.models.heads.solved_heads import solve_heads
+from curate.models.heads.solved_heads import solve, solve_heads
 from curate.steps.context import Context
 from curate.steps.contracts import Parameters
 from curate.steps.features import FeatureKind
@@ -29,8 +28,6 @@ from curate.steps.models import Model
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HeadValues = Callable[[Tensor, Tensor], Tensor]
-_EVALUATION_ROWS = 8192
 MIN_PROMPTS = 2
 _LEARNING_RATES: dict[HeadKind, float] = {"linear": 0.1, "mlp": 0.01, "lora": 1e-3}
 _L2, _STEPS, _LORA_BATCH = 10.0, 300, 32
@@ -102,6 +99,14 @@ class HeadParameters(Parameters):
             learning_rate=self.learning_rate or _LEARNING_RATES[self.head],
         )
 
+    @property
+    def in_parts(self) -> bool:
+        """Whether heads are solved from sums, to which each part of the pairs adds its own.
+
+        Dropout of a single feature needs masks, and these the answers themselves.
+        """
+        return is_solved(self.spec()) and self.features != "length"
+
 
 class RepeatedHeadParameters(HeadParameters):
     """Parameters of scorers that average over several draws of the folds."""
@@ -123,14 +128,12 @@ class OutOfFold:
 
     Attributes:
         heads: K * F trained heads.
-        chosen: scaled features of the preferred answers, (pairs, dim).
-        rejected: scaled features of the other answers, (pairs, dim).
+        answers: what they see of the pairs.
         scorer_of: (pairs, K) index of the head that did not see the pair, one for each repeat.
     """
 
     heads: Heads
-    chosen: Rows
-    rejected: Rows
+    answers: Answers
     scorer_of: Tensor
 
     def margins(self) -> NDArray[np.float64]:
@@ -139,20 +142,7 @@ class OutOfFold:
 
     def held_out(self, of: HeadValues) -> NDArray[np.float64]:
         """`of(chosen, rejected)`, (rows, heads), at each pair's held-out heads: (pairs, K)."""
-        return at_heads(of, self.chosen, self.rejected, self.scorer_of)
-
-
-def at_heads(of: HeadValues, chosen: Rows, rejected: Rows, wanted: Tensor) -> NDArray[np.float64]:
-    """`of(chosen, rejected)`, (rows, heads), at the wanted heads (pairs, K) of each pair."""
-    wanted = wanted.to(chosen.device)
-    # On the device until the end: a transfer a batch would let it wait for each.
-    found = torch.empty(wanted.shape, device=chosen.device)
-    with torch.no_grad():
-        for rows in batches(len(chosen), _EVALUATION_ROWS):
-            values = of(chosen[rows], rejected[rows])
-            found[rows] = values.gather(1, wanted[rows].long()).to(found)
-    held: NDArray[np.float64] = found.cpu().double().numpy()
-    return held
+        return self.answers.at_heads(of, self.scorer_of)
 
 
 def is_solved(spec: HeadSpec) -> bool:
@@ -165,12 +155,10 @@ def train_heads(chosen: Rows, rejected: Rows, weights: Tensor, spec: HeadSpec, s
 
     Linear heads of the plain loss are solved, the others trained as one batch.
     """
+    if is_solved(spec):
+        return LinearHeads(solve_heads(chosen, rejected, weights, spec.l2, spec.dropout))
     heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(chosen.device)
-    if isinstance(heads, LinearHeads) and is_solved(spec):
-        solved = solve_heads(chosen, rejected, weights, spec.l2, spec.dropout)
-        heads.weight = nn.Parameter(solved)
-    else:
-        fit_heads(heads, chosen, rejected, weights, spec, seed)
+    fit_heads(heads, chosen, rejected, weights, spec, seed)
     return heads
 
 
@@ -254,11 +242,32 @@ def _train(
     folds: int,
     features: FeatureKind,
 ) -> OutOfFold:
+    assigned = draw_folds(pairs, context, repeats, folds)
+    if context.workers is not None and is_solved(spec):
+        return _train_in_parts(pairs, context, spec, features, assigned)
     spec, chosen, rejected = head_inputs(pairs, context, spec, features)
-    scorer_of, weights = fold_weights(pairs, context, repeats, folds)
+    weights = weights_of_folds(assigned, votes(pairs, context), int(assigned.max()) + 1)
     seed = context.step_seed("heads", repeats, folds)
-    heads = train_heads(chosen, rejected, weights, spec, seed)
-    return OutOfFold(heads, chosen, rejected, scorer_of)
+    heads = train_heads(chosen, rejected, torch.from_numpy(weights), spec, seed)
+    return OutOfFold(heads, AnswersHere(chosen, rejected), head_of_folds(assigned))
+
+
+def _train_in_parts(
+    pairs: pl.DataFrame,
+    context: Context,
+    spec: HeadSpec,
+    features: FeatureKind,
+    assigned: NDArray[np.integer],
+) -> OutOfFold:
+    """The same with the workers of the run, none of whom needs all pairs."""
+    from curate.models.heads.pair_parts import SeenColumns, pair_parts
+    from curate.models.heads.part_heads import AnswersInParts, PartLosses
+
+    parts = pair_parts(pairs, context)
+    seen = SeenColumns.of(parts, features)
+    losses = PartLosses(parts, seen, assigned, votes(pairs, context), int(assigned.max()) + 1)
+    heads = LinearHeads(solve(losses, spec.l2, spec.dropout))
+    return OutOfFold(heads, AnswersInParts(parts, seen), head_of_folds(assigned))
 
 
 def draw_folds(
@@ -275,15 +284,17 @@ def draw_folds(
     return np.stack(list(drawn), axis=1)
 
 
+def head_of_folds(assigned: NDArray[np.integer]) -> Tensor:
+    """Which head may score each pair in each repeat, (pairs, repeats); a head a repeat and fold."""
+    repeats, folds = assigned.shape[1], int(assigned.max()) + 1
+    heads = np.arange(repeats) * folds
+    return torch.from_numpy(assigned + heads.astype(np.min_scalar_type(-repeats * folds)))
+
+
 def fold_weights(
     pairs: pl.DataFrame, context: Context, repeats: int, folds: int
 ) -> tuple[Tensor, Tensor]:
     """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) bool."""
     assigned = draw_folds(pairs, context, repeats, folds)
-    folds = int(assigned.max()) + 1
-    # A head learns from all folds but its own.
-    seen = assigned[:, :, None] != np.arange(folds, dtype=assigned.dtype)
-    weights = (seen & votes(pairs, context)[:, None, None]).reshape(len(pairs), repeats * folds)
-    heads = np.arange(repeats) * folds
-    scorer_of = assigned + heads.astype(np.min_scalar_type(-repeats * folds))
-    return torch.from_numpy(scorer_of), torch.from_numpy(weights)
+    weights = weights_of_folds(assigned, votes(pairs, context), int(assigned.max()) + 1)
+    return head_of_folds(assigned), torch.from_numpy(weights)

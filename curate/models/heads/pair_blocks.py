@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -20,10 +22,8 @@ from curate.models.text.style import LENGTH
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.steps.features import Features
-
 _TABLE = "style_prior.json"
-_TINY = 1e-12
+_TINY, _ZERO = 1e-12, 1e-9
 _MANY = 20_000
 _THREADS = 4
 """At most; each holds the words of a batch."""
@@ -31,74 +31,107 @@ SKETCH = 256
 """Prompts of a source by which its data are known again."""
 
 
-class PairBlocks:
-    """Features of pairs, block by block, a few thousand rows at a time.
+class Raw(NamedTuple):
+    """What is seen of some pairs, oriented chosen minus rejected, not scaled.
 
-    The blocks: embeddings, chosen minus rejected; tanh of the scaled differences of the answers'
-    counts; differences of style; the same counts in the coordinates of a prior; length. The
-    prior is the second moment of coefficients that other public sets have for the counts: it has
-    no sign, so it says which directions of style matter somewhere, and not which way. Scales are
-    those of all pairs, whatever their labels.
-
-    Args:
-        pairs: the pair table.
-        features: of these pairs.
-        order: (pairs,) the rows in the order in which they are asked for.
-        style: whether there are blocks besides the embeddings.
+    Attributes:
+        embedded: (rows, dim) embeddings.
+        counts: (rows, len(COUNTS) + 1) counts, and the cosine to the prompt.
+        style: (rows, len(STYLE_FEATURES) + 1) style, and that cosine.
     """
 
-    def __init__(
-        self,
-        pairs: pl.DataFrame,
-        features: Features,
-        order: NDArray[np.int64],
-        style: bool = True,
-    ) -> None:
-        self._features, self._order, self._with_style = features, order, style
-        # Of many rows the products cost most, and single precision is ample for their sums.
-        self._dtype = np.dtype(np.float64 if len(order) < _MANY else np.float32)
-        if style:
-            self._count(pairs, features)
-        self.widths = [block.shape[1] for block in self._blocks(slice(0, 1))]
-        self._scales = np.ones(len(self.widths))
-        self._scales = self._sizes(len(order))
+    embedded: NDArray[np.float32]
+    counts: NDArray[np.float32]
+    style: NDArray[np.float32]
 
-    def _count(self, pairs: pl.DataFrame, features: Features) -> None:
-        """Scaled differences of counts and style, and the prior."""
-        cosine = (features.cosines("chosen") - features.cosines("rejected"))[:, None]
-        self._counts = _scaled(np.hstack([count_differences(pairs), cosine]))
-        chosen, rejected = (features.style[features.index[s]] for s in ("chosen", "rejected"))
-        self._style = _scaled(np.hstack([chosen - rejected, cosine]))
-        self._prior = prior_root(sources_without(pairs))
+
+RawRows = Callable[[slice], Raw]
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What raw features are divided by, the same for all pairs whatever their labels.
+
+    Attributes:
+        counts: (len(COUNTS) + 1,) root mean squares.
+        style: (len(STYLE_FEATURES) + 1,) likewise.
+        prior: (len(COUNTS) + 1, sources) of `prior_root`.
+        dtype: of the products.
+        sizes: root mean squared norm of the rows of each block.
+    """
+
+    counts: NDArray[np.float64]
+    style: NDArray[np.float64]
+    prior: NDArray[np.float64]
+    dtype: np.dtype[Any]
+    sizes: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        counts: NDArray[np.float64],
+        style: NDArray[np.float64],
+        sources: list[str],
+        pairs: int,
+    ) -> Scales:
+        """Scales but for the sizes, from the mean squares of raw counts and style."""
+        # Of many rows the products cost most, and single precision is ample for their sums.
+        dtype = np.dtype(np.float64 if pairs < _MANY else np.float32)
+        roots = [np.sqrt(squares) + _ZERO for squares in (counts, style)]
+        return cls(roots[0], roots[1], prior_root(sources), dtype)
+
+    def blocks(self, raw: Raw, styled: bool) -> list[NDArray[Any]]:
+        """The blocks of some pairs: embeddings; tanh of the counts; style; the counts in the
+        coordinates of the prior; length.
+
+        The prior is the second moment of coefficients that other public sets have for the counts:
+        it has no sign, so it says which directions of style matter somewhere, and not which way.
+        """
+        embedded: NDArray[Any] = raw.embedded.astype(self.dtype)
+        if not styled:
+            return [embedded]
+        counts = (raw.counts / self.counts).astype(self.dtype)
+        style = (raw.style / self.style).astype(self.dtype)
+        length = style[:, LENGTH : LENGTH + 1]
+        return [embedded, np.tanh(counts), style, counts @ self.prior.astype(self.dtype), length]
+
+
+class PairBlocks:
+    """Blocks of features of pairs side by side, a few thousand rows at a time.
+
+    Args:
+        raw: of some rows.
+        scales: whole, or without sizes where these are yet to be found.
+        styled: whether there are blocks besides the embeddings.
+    """
+
+    def __init__(self, raw: RawRows, scales: Scales, styled: bool = True) -> None:
+        self._raw, self._scales, self._styled = raw, scales, styled
 
     def __call__(self, rows: slice) -> NDArray[Any]:
-        """All blocks side by side of some rows in order, (rows, d)."""
-        scales = self._scales.astype(self._dtype)
-        return np.hstack([b / s for b, s in zip(self._blocks(rows), scales, strict=True)])
+        """All blocks of some rows, (rows, d)."""
+        assert self._scales.sizes is not None
+        sizes = self._scales.sizes.astype(self._scales.dtype)
+        return np.hstack([b / s for b, s in zip(self._blocks(rows), sizes, strict=True)])
+
+    def widths(self) -> list[int]:
+        """Columns of each block."""
+        return [block.shape[1] for block in self._blocks(slice(0, 1))]
+
+    def squares(self, count: int) -> NDArray[np.float64]:
+        """Sum of the squared norms of `count` rows, of each block."""
+        total: NDArray[np.float64] = np.zeros(len(self.widths()))
+        for rows in batches(count, BATCH_ROWS):
+            total += [float(np.square(b).sum(dtype=np.float64)) for b in self._blocks(rows)]
+        return total
 
     def _blocks(self, rows: slice) -> list[NDArray[Any]]:
-        at, dtype = self._order[rows], self._dtype
-        embedded: NDArray[Any] = self._features.of("chosen", at).astype(dtype)
-        embedded -= self._features.of("rejected", at)
-        if not self._with_style:
-            return [embedded]
-        counts, style = (v[at].astype(dtype) for v in (self._counts, self._style))
-        length = style[:, LENGTH : LENGTH + 1]
-        return [embedded, np.tanh(counts), style, counts @ self._prior.astype(dtype), length]
-
-    def _sizes(self, count: int) -> NDArray[np.float64]:
-        """Root mean squared norm of the rows of each block."""
-        total = np.zeros(len(self._scales))
-        for rows in batches(count, BATCH_ROWS):
-            blocks = self._blocks(rows)
-            total += [float(np.square(b).sum(dtype=np.float64)) for b in blocks]
-        return np.sqrt(total / max(count, 1) + _TINY)
+        return self._scales.blocks(self._raw(rows), self._styled)
 
 
-def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each column divided by its root mean square."""
-    found: NDArray[np.float32] = values / (np.sqrt(np.square(values).mean(axis=0)) + 1e-9)
-    return found
+def with_sizes(scales: Scales, squares: NDArray[np.float64], pairs: int) -> Scales:
+    """The scales with the sizes that sums of squared norms over all pairs give."""
+    return replace(scales, sizes=np.sqrt(squares / max(pairs, 1) + _TINY))
 
 
 def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
@@ -106,19 +139,24 @@ def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
     out = np.zeros((len(pairs), len(COUNTS)), dtype=np.float32)
 
     def count(rows: slice) -> None:
-        texts = with_asked(
-            pairs[rows].select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
-        )
-        chosen, rejected = (
-            counts_of(texts.select("prompt", "asked", answer=side)).to_numpy()
-            for side in ("chosen", "rejected")
-        )
-        out[rows] = chosen.astype(np.float32) - rejected.astype(np.float32)
+        texts = [messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected")]
+        out[rows] = count_text_differences(pairs[rows].select(texts))
 
     # polars takes one core for steps of one column, as those that find the words.
     with ThreadPoolExecutor(min(cores(), _THREADS)) as pool:
         list(pool.map(count, batches(len(pairs), BATCH_ROWS)))
     return out
+
+
+def count_text_differences(texts: pl.DataFrame) -> NDArray[np.float32]:
+    """The same of some pairs given as texts, whose words are all in memory at a time."""
+    asked = with_asked(texts)
+    chosen, rejected = (
+        counts_of(asked.select("prompt", "asked", answer=side)).to_numpy().astype(np.float32)
+        for side in ("chosen", "rejected")
+    )
+    difference: NDArray[np.float32] = chosen - rejected
+    return difference
 
 
 @cache
@@ -133,19 +171,25 @@ def prompt_hash(text: str) -> str:
     return blake2b(" ".join(text.lower().split()).encode(), digest_size=8).hexdigest()
 
 
-def sources_without(pairs: pl.DataFrame) -> list[str]:
-    """The prior's sources but those that these pairs come from.
+def known_sources(prompts: pl.Series) -> set[str]:
+    """The prior's sources that texts of prompts come from."""
+    hashes = _sources_of_prompts()
+    return {hashes[h] for h in map(prompt_hash, prompts.unique()) if h in hashes}
+
+
+@cache
+def _sources_of_prompts() -> dict[str, str]:
+    return {
+        prompt: name for name, source in _table()["sources"].items() for prompt in source["prompts"]
+    }
+
+
+def sources_without(known: set[str]) -> list[str]:
+    """The prior's sources but those that the pairs come from.
 
     Else the clean labels of a set would help to judge its noisy ones, and a bench would see it.
     """
-    known = {
-        prompt: name for name, source in _table()["sources"].items() for prompt in source["prompts"]
-    }
-    found = set()
-    for rows in batches(len(pairs), BATCH_ROWS):
-        texts = pairs[rows].select(t=messages_text("prompt"))["t"].unique()
-        found |= {known[h] for h in map(prompt_hash, texts) if h in known}
-    return [name for name in _table()["sources"] if name not in found]
+    return [name for name in _table()["sources"] if name not in known]
 
 
 def prior_root(sources: list[str]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ head loses where it points uphill (O'Donoghue and Candes 2015, Found. Comput. Ma
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -31,6 +31,16 @@ _JITTER = 1e-7
 """Of the mean curvature, where there is no prior and features depend on each other."""
 
 
+class Losses(Protocol):
+    """Sums over the pairs that heads are solved from, wherever the pairs lie."""
+
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """sum_i max_j w_ij d d', (dim, dim), and the gradient at 0, sum_i w_ij d / 2."""
+
+    def slope(self, coefficients: Tensor) -> Tensor:
+        """Minus the gradient of the losses: sum_i w_ij sigma(-m_ij) d, (dim, heads)."""
+
+
 def solve_heads(
     chosen: Rows, rejected: Rows, weights: Tensor, l2: float, dropout: float = 0.0
 ) -> Tensor:
@@ -47,8 +57,12 @@ def solve_heads(
             it is a ridge of dropout / (1 - dropout) times the diagonal of the curvature (Wager et
             al. 2013, arXiv 1307.1493), taken here at margins of 0.
     """
-    blocks = _Blocks(chosen, rejected, weights)
-    gram, cross = blocks.sums()
+    return solve(RowLosses(chosen, rejected, weights), l2, dropout)
+
+
+def solve(losses: Losses, l2: float, dropout: float = 0.0) -> Tensor:
+    """`solve_heads` of pairs that may lie elsewhere."""
+    gram, cross = losses.sums()
     ridge = l2 + _CURVATURE * dropout / (1.0 - dropout) * gram.diagonal()
     bound = _CURVATURE * gram + torch.diag(ridge)
     bound += torch.eye(len(bound)).to(bound) * (_JITTER * bound.diagonal().mean())
@@ -63,7 +77,7 @@ def solve_heads(
         if not moving.any():
             break
         ahead = now + (now - before) * (age / (age + 3.0))
-        slope = blocks.slope(ahead) - ridge[:, None] * ahead
+        slope = losses.slope(ahead) - ridge[:, None] * ahead
         before, now = now, torch.where(moving, ahead + inverse @ slope, now)
         uphill = (slope * (now - before)).sum(dim=0) < 0
         age = torch.where(uphill, 0.0, age + 1.0)
@@ -71,8 +85,8 @@ def solve_heads(
     return solved
 
 
-class _Blocks:
-    """Differences of features and weights of the pairs, some thousand at a time."""
+class RowLosses:
+    """Differences of features and weights of pairs here, some thousand at a time."""
 
     def __init__(self, chosen: Rows, rejected: Rows, weights: Tensor) -> None:
         self._chosen, self._rejected = chosen, rejected
@@ -90,7 +104,7 @@ class _Blocks:
         return torch.zeros(shape, dtype=self._sum, device=self._chosen.device)
 
     def sums(self) -> tuple[Tensor, Tensor]:
-        """sum_i max_j w_ij d d', (dim, dim), and the gradient at 0, sum_i w_ij d / 2."""
+        """As `Losses.sums`."""
         gram, cross = self._empty(self._chosen.shape[1]), self._empty(self._weights.shape[1])
         for difference, weights in self._each():
             # The largest weight of any head bounds the curvature of all of them.
@@ -100,7 +114,7 @@ class _Blocks:
         return gram, cross
 
     def slope(self, coefficients: Tensor) -> Tensor:
-        """Minus the gradient of the losses: sum_i w_ij sigma(-m_ij) d, (dim, heads)."""
+        """As `Losses.slope`."""
         total = self._empty(self._weights.shape[1])
         for difference, weights in self._each():
             margins = difference @ coefficients.to(difference)

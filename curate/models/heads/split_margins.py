@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from curate.data.table import batches
-from curate.models.heads.out_of_fold import at_heads
+from curate.models.heads.at_heads import at_heads
 from curate.models.heads.row_access import Rows
 from curate.models.people.preference_groups import Groups, Votes
 

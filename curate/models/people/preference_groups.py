@@ -16,8 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from curate.data.table import batches
+from curate.models.heads.at_heads import at_heads
 from curate.models.heads.heads import Heads, HeadSpec
-from curate.models.heads.out_of_fold import at_heads, train_heads
+from curate.models.heads.out_of_fold import train_heads
 from curate.models.heads.row_access import Rows
 
 if TYPE_CHECKING:

@@ -102,7 +102,7 @@ def shingle_hashes(texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int
 
 
 def _sorted_distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The distinct values in order; `np.unique` goes by a hash table, which takes 15 times as long."""
+    """The distinct values in order: `np.unique` goes by a hash table, 15 times as slow here."""
     ordered = np.sort(values)
     first = np.ones(len(ordered), dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])

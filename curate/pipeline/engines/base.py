@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from curate.models.embed.pair_embeddings import TextEmbedder
     from curate.models.embed.settings import EmbedderConfig
     from curate.steps.context import Context
+    from curate.steps.workers import Workers
 
 
 class Engine(Protocol):
     """Runs scorers and embedders. The results do not depend on which engine it is."""
+
+    @property
+    def workers(self) -> Workers | None:
+        """Who compute on parts of the run's pairs; None where all is computed here."""
 
     def expect(self, steps: list[ScorerStep]) -> None:
         """The table scorers that will be asked for, so that they may run side by side."""

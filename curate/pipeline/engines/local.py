@@ -31,6 +31,9 @@ class LocalEngine:
             `language`, `markdown`) and costs seconds and memory for each.
     """
 
+    workers = None
+    """All is computed here."""
+
     def __init__(self, processes: int = 1) -> None:
         self._processes = processes
 

@@ -19,6 +19,8 @@ from curate.optional_packages import need
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.base import take_told
 from curate.pipeline.engines.limits import check_reachable, check_workers
+from curate.pipeline.engines.ray_errors import users_error
+from curate.pipeline.engines.ray_parts import RayWorkers
 from curate.pipeline.engines.ray_tables import TableInputs, run_table
 from curate.pipeline.engines.ray_workers import (
     NUMBER,
@@ -71,6 +73,7 @@ class RayEngine:
             slots = int(cluster.get("GPU", 0) / settings.gpus_per_worker)
         check_workers(settings.workers, max(slots, 1), "the cluster")
         self._workers = settings.workers or max(slots, 1)
+        self.workers = RayWorkers(self._workers)
         self._expected: list[ScorerStep] = []
         self._running: dict[str, Any] = {}
         self._inputs: TableInputs | None = None
@@ -118,11 +121,12 @@ class RayEngine:
     def table(self, step: ScorerStep, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """By a task, which gets features and pair table block by block.
 
-        Media do not travel: what looks at them, or tells pairs apart by them, runs here.
+        What works in parts runs here, and its parts with the workers. Media do not travel: what
+        looks at them, or tells pairs apart by them, runs here too.
         """
-        if _stays(step, pairs):
+        if _runs_here(step, pairs):
             return step.scorer.score(pairs, context)
-        self._expected = [other for other in self._expected if not _stays(other, pairs)]
+        self._expected = [other for other in self._expected if not _runs_here(other, pairs)]
         embedded = step.scorer.needs_embeddings
         if self._inputs is None or (embedded and not self._inputs.arrays):
             embedded |= any(other.scorer.needs_embeddings for other in self._expected)
@@ -187,7 +191,7 @@ class RayEngine:
             try:
                 table = next(batches, None)
             except Exception as error:
-                raise _users(error) from None
+                raise users_error(error) from None
             if table is None:
                 return
             yield table
@@ -196,7 +200,7 @@ class RayEngine:
         try:
             return self._ray.get(reference)
         except Exception as error:
-            raise _users(error) from None
+            raise users_error(error) from None
 
 
 class RayEmbedder:
@@ -219,10 +223,11 @@ class RayEmbedder:
         return self._engine.vectors(self._settings, texts)
 
 
-def _stays(step: ScorerStep, pairs: pl.DataFrame) -> bool:
-    """Whether a table scorer needs the media of these pairs."""
+def _runs_here(step: ScorerStep, pairs: pl.DataFrame) -> bool:
+    """Whether a table scorer works in parts, or needs the media of these pairs."""
     media = any(part in MEDIA_PARTS for part in present(pairs))
-    return step.scorer.reads_media or (media and step.scorer.reads_texts)
+    needs_media = step.scorer.reads_media or (media and step.scorer.reads_texts)
+    return step.scorer.in_parts or needs_media
 
 
 def _in_sizes(tables: Iterator[pa.Table], sizes: list[int]) -> Iterator[pl.DataFrame]:
@@ -236,13 +241,3 @@ def _in_sizes(tables: Iterator[pa.Table], sizes: list[int]) -> Iterator[pl.DataF
             yield whole[: sizes[done]]
             held = [whole[sizes[done] :]]
             done += 1
-
-
-def _users(error: BaseException) -> BaseException:
-    """The user's mistake that a worker met, out of what Ray wraps it in; else the error itself."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, CurateError):
-            return seen
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    return error

@@ -14,9 +14,9 @@ from curate.models.embed import neighbours
 from curate.models.embed.embedder import Embedder
 from curate.models.embed.feature_rows import feature_rows
 from curate.models.heads import solved_heads
+from curate.models.heads.at_heads import at_heads
 from curate.models.heads.build import make_heads
 from curate.models.heads.heads import HeadSpec, fit_heads
-from curate.models.heads.out_of_fold import at_heads
 from curate.models.heads.row_access import FeatureRows
 from curate.models.heads.solved_heads import solve_heads
 from curate.models.lm.language_model import LanguageModel, answer_sums

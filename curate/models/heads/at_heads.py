@@ -1,0 +1,53 @@
+"""Values of the heads that did not see a pair, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from curate.data.table import batches
+from curate.models.heads.row_access import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+HeadValues = Callable[[Tensor, Tensor], Tensor]
+"""From features of chosen and rejected, (rows, dim), to values of all heads, (rows, heads)."""
+_ROWS = 8192
+
+
+class Answers(Protocol):
+    """What heads see of the answers of all pairs, wherever that lies."""
+
+    def at_heads(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
+        """`of(chosen, rejected)`, at the wanted heads (pairs, K) of each pair."""
+
+
+@dataclass(frozen=True)
+class AnswersHere:
+    """Scaled features of both answers, (pairs, dim) each."""
+
+    chosen: Rows
+    rejected: Rows
+
+    def at_heads(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
+        """As `at_heads`."""
+        return at_heads(of, self.chosen, self.rejected, wanted)
+
+
+def at_heads(of: HeadValues, chosen: Rows, rejected: Rows, wanted: Tensor) -> NDArray[np.float64]:
+    """`of(chosen, rejected)`, (rows, heads), at the wanted heads (pairs, K) of each pair."""
+    wanted = wanted.to(chosen.device)
+    # On the device until the end: a transfer a batch would let it wait for each.
+    found = torch.empty(wanted.shape, device=chosen.device)
+    with torch.no_grad():
+        for rows in batches(len(chosen), _ROWS):
+            values = of(chosen[rows], rejected[rows])
+            found[rows] = values.gather(1, wanted[rows].long()).to(found)
+    held: NDArray[np.float64] = found.cpu().double().numpy()
+    return held

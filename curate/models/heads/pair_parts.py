@@ -1,0 +1,137 @@
+"""What linear heads see of all pairs, in parts that lie with workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from curate.data.table import messages_text
+from curate.models.embed.feature_rows import STYLE_SCALE, scale_factor
+from curate.models.heads.prompt_order import PromptOrder
+from curate.models.text.style import LENGTH, STYLE_FEATURES
+from curate.steps.context import Context
+from curate.steps.features import FeatureKind, Features
+from curate.steps.workers import Part, Workers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MOST, _LEAST = 65_536, 512
+_PER_WORKER = 2
+"""Parts of a small set for each worker, so that all have work to the end."""
+TEXTS = ("prompt", "chosen", "rejected")
+
+
+@dataclass(frozen=True)
+class PairParts:
+    """Pairs in the order of fold and prompt; all pairs of a prompt lie in one part.
+
+    Attributes:
+        workers: with whom the parts lie.
+        order: of the pairs.
+        folds: ranges of rows in that order, of each fold.
+        differences: of each range (rows, d) float32, chosen minus rejected: embeddings, style, and
+            the cosine of the answer to the prompt.
+        squares: (d,) mean of their squares over all pairs.
+    """
+
+    workers: Workers
+    order: PromptOrder
+    folds: list[list[slice]]
+    differences: list[Part]
+    squares: NDArray[np.float64]
+
+    @property
+    def ranges(self) -> list[slice]:
+        """All parts' ranges of rows."""
+        return [rows for fold in self.folds for rows in fold]
+
+    @property
+    def dim(self) -> int:
+        """Of the embeddings."""
+        return len(self.squares) - len(STYLE_FEATURES) - 1
+
+    def split(self, values: NDArray[Any]) -> list[NDArray[Any]]:
+        """The values of each part, of one value a pair as in the pair table."""
+        return [values[self.order.rows[rows]] for rows in self.ranges]
+
+    def joined(self, parts: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
+        """One value, or row of values, a pair as in the pair table, of those of each part."""
+        out: NDArray[np.float64] | None = None
+        for rows, values in zip(self.ranges, parts, strict=True):
+            if out is None:
+                out = np.empty((len(self.order.rows), *values.shape[1:]))
+            out[self.order.rows[rows]] = values
+        return np.empty(0) if out is None else out
+
+    def texts(self, pairs: pl.DataFrame) -> list[Part]:
+        """Prompts and answers of each part as texts."""
+        wanted = [messages_text(name).alias(name) for name in TEXTS]
+        return self.workers.place(
+            pairs[self.order.rows[rows]].select(wanted) for rows in self.ranges
+        )
+
+
+def pair_parts(pairs: pl.DataFrame, context: Context) -> PairParts:
+    """The parts of the run's pairs, which scorers share."""
+    return context.shared("pair parts", lambda: _make(pairs, context))
+
+
+def _make(pairs: pl.DataFrame, context: Context) -> PairParts:
+    workers, features = context.workers, context.features
+    assert workers is not None
+    order = PromptOrder.of(pairs["pair_id"], context.vote_keys(pairs)["prompt"])
+    size = min(max(len(pairs) // (_PER_WORKER * workers.count), _LEAST), _MOST)
+    folds = [order.cuts(fold, size) for fold in order.folds]
+    total = np.zeros(features.vectors.shape[1] + len(STYLE_FEATURES) + 1)
+
+    def each() -> Iterator[NDArray[np.float32]]:
+        nonlocal total
+        for rows in (r for fold in folds for r in fold):
+            made = _differences(features, order.rows[rows])
+            total += np.square(made, dtype=np.float64).sum(axis=0)
+            yield made
+
+    differences = workers.place(each())
+    return PairParts(workers, order, folds, differences, total / max(len(pairs), 1))
+
+
+def _differences(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Chosen minus rejected of some pairs: embeddings, style, cosine to the prompt; (rows, d)."""
+    prompt, chosen, rejected = (features.of(part, rows) for part in TEXTS)
+    style = [features.style[features.index[part][rows]] for part in ("chosen", "rejected")]
+    difference = chosen - rejected
+    cosine = np.einsum("nd,nd->n", prompt, difference)[:, None]
+    return np.hstack([difference, style[0] - style[1], cosine])
+
+
+@dataclass(frozen=True)
+class SeenColumns:
+    """Which columns of `PairParts.differences` heads see, and what each is multiplied by."""
+
+    columns: slice
+    factor: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, parts: PairParts, kind: FeatureKind) -> SeenColumns:
+        """As `feature_rows` scales them."""
+        dim, squares = parts.dim, parts.squares
+        if kind == "length":
+            columns = slice(dim + LENGTH, dim + LENGTH + 1)
+            return cls(columns, scale_factor(squares[columns], 1.0))
+        whole = np.broadcast_to(scale_factor(squares[:dim], None), (dim,))
+        if kind == "embedding":
+            return cls(slice(0, dim), whole)
+        rest = scale_factor(squares[dim:], STYLE_SCALE)
+        return cls(slice(None), np.concatenate([whole, rest]))
+
+    def answers(self, differences: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """What stands for chosen and rejected where heads see their difference alone."""
+        chosen = torch.from_numpy(differences[:, self.columns] * self.factor)
+        return chosen, torch.zeros(1, 1).expand_as(chosen)

@@ -1,0 +1,114 @@
+"""Linear heads solved from sums over parts of the pairs, which lie with workers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from curate.models.heads.at_heads import HeadValues, at_heads
+from curate.models.heads.folds import weights_of_folds
+from curate.models.heads.pair_parts import PairParts, SeenColumns
+from curate.models.heads.solved_heads import RowLosses
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class PartLosses:
+    """`curate.models.heads.solved_heads.Losses` over parts.
+
+    Args:
+        parts: the pairs.
+        seen: what heads see of them.
+        assigned: (pairs, repeats) fold of each pair in each repeat.
+        voting: (pairs,) whether a pair may teach.
+        folds: how many there are.
+    """
+
+    def __init__(
+        self,
+        parts: PairParts,
+        seen: SeenColumns,
+        assigned: NDArray[np.integer],
+        voting: NDArray[np.bool_],
+        folds: int,
+    ) -> None:
+        place = parts.workers.place
+        self._map, self._seen, self._folds = parts.workers.map, seen, folds
+        # Placed once: each pass over the pairs reads them anew.
+        self._columns = (
+            parts.differences, place(parts.split(assigned)), place(parts.split(voting))
+        )  # fmt: skip
+
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """As `Losses.sums`."""
+        each = self._map(partial(_sums, self._seen, self._folds), *self._columns)
+        gram, cross = next(each)
+        for more_gram, more_cross in each:
+            gram, cross = gram + more_gram, cross + more_cross
+        return torch.from_numpy(gram), torch.from_numpy(cross)
+
+    def slope(self, coefficients: Tensor) -> Tensor:
+        """As `Losses.slope`."""
+        of = partial(_slope, self._seen, self._folds, coefficients.numpy())
+        return torch.from_numpy(sum(self._map(of, *self._columns)))
+
+
+class AnswersInParts:
+    """`curate.models.heads.at_heads.Answers` of heads that see differences alone.
+
+    Args:
+        parts: the pairs.
+        seen: what heads see of them.
+    """
+
+    def __init__(self, parts: PairParts, seen: SeenColumns) -> None:
+        self._parts, self._seen = parts, seen
+
+    def at_heads(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
+        """As `curate.models.heads.at_heads.at_heads`."""
+        parts = self._parts
+        each = partial(_values, self._seen, of)
+        wanted_parts = parts.split(wanted.numpy())
+        return parts.joined(parts.workers.map(each, parts.differences, wanted_parts))
+
+
+def _losses(
+    seen: SeenColumns,
+    folds: int,
+    differences: NDArray[np.float32],
+    assigned: NDArray[np.integer],
+    voting: NDArray[np.bool_],
+) -> RowLosses:
+    weights = torch.from_numpy(weights_of_folds(assigned, voting, folds))
+    return RowLosses(*seen.answers(differences), weights)
+
+
+def _sums(
+    seen: SeenColumns, folds: int, *part: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    gram, cross = _losses(seen, folds, *part).sums()
+    return gram.numpy(), cross.numpy()
+
+
+def _slope(
+    seen: SeenColumns, folds: int, coefficients: NDArray[np.float64], *part: NDArray[Any]
+) -> NDArray[np.float64]:
+    losses = _losses(seen, folds, *part)
+    slope: NDArray[np.float64] = losses.slope(torch.from_numpy(coefficients)).numpy()
+    return slope
+
+
+def _values(
+    seen: SeenColumns,
+    of: HeadValues,
+    differences: NDArray[np.float32],
+    wanted: NDArray[np.integer],
+) -> NDArray[np.float32]:
+    # Four bytes a value on their way; heads compute in single precision anyway.
+    found = at_heads(of, *seen.answers(differences), torch.from_numpy(wanted.copy()))
+    return found.astype(np.float32)

@@ -1,0 +1,131 @@
+"""The rows of the evidence ridge, here: their sums by fold, and margins without their prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import polars as pl
+
+from curate.data.table import BATCH_ROWS, batches, messages_text
+from curate.models.heads.evidence_ridge import Ridge, Rows, Sums, sums
+from curate.models.heads.pair_blocks import (
+    PairBlocks,
+    Raw,
+    RawRows,
+    Scales,
+    count_differences,
+    known_sources,
+    sources_without,
+    with_sizes,
+)
+from curate.models.heads.prompt_order import PromptOrder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.steps.features import Features
+
+_CHUNK_PROMPTS = 2048
+
+
+class RidgeRows(Protocol):
+    """Features and weights of all pairs, wherever they lie.
+
+    Attributes:
+        widths: columns of each block of features.
+    """
+
+    widths: list[int]
+
+    def sums(self) -> list[Sums]:
+        """The sums over the pairs of each fold."""
+
+    def left_out(self, ridges: Sequence[Ridge]) -> NDArray[np.float64]:
+        """Margins of all pairs by their fold's ridge without their prompt, (pairs,)."""
+
+
+class RidgeRowsHere:
+    """`RidgeRows` of pairs in memory or mapped files.
+
+    Args:
+        pairs: the pair table.
+        features: of these pairs.
+        order: of the pairs.
+        weights: (pairs,) of each vote.
+        styled: whether heads see counts and style, and not embeddings alone.
+    """
+
+    def __init__(
+        self,
+        pairs: pl.DataFrame,
+        features: Features,
+        order: PromptOrder,
+        weights: NDArray[np.float64],
+        styled: bool,
+    ) -> None:
+        self._order, self._weights = order, weights[order.rows]
+        raw, scales = _raw(pairs, features, order.rows, styled)
+        self._blocks = PairBlocks(raw, scales, styled)
+        self.widths, count = self._blocks.widths(), len(order.rows)
+        scales = with_sizes(scales, self._blocks.squares(count), count)
+        self._blocks = PairBlocks(raw, scales, styled)
+
+    def sums(self) -> list[Sums]:
+        """As `RidgeRows.sums`."""
+        width = sum(self.widths)
+        return [sums(self._blocks, rows, self._weights, width) for rows in self._order.folds]
+
+    def left_out(self, ridges: Sequence[Ridge]) -> NDArray[np.float64]:
+        """As `RidgeRows.left_out`."""
+        out = np.empty(len(self._weights))
+        for rows, ridge in zip(self._order.folds, ridges, strict=True):
+            found = left_out(ridge, self._blocks, rows, self._order.groups, self._weights)
+            out[self._order.rows[rows]] = found
+        return out
+
+
+def _raw(
+    pairs: pl.DataFrame, features: Features, order: NDArray[np.int64], styled: bool
+) -> tuple[RawRows, Scales]:
+    """Raw features of rows in an order, and their scales."""
+    cosine = np.zeros((len(order), 1), dtype=np.float32)
+    counts = style = np.zeros((len(order), 0), dtype=np.float32)
+    known: set[str] = set()
+    if styled:
+        cosine = (features.cosines("chosen") - features.cosines("rejected"))[:, None]
+        counts = np.hstack([count_differences(pairs), cosine])
+        chosen, rejected = (features.style[features.index[s]] for s in ("chosen", "rejected"))
+        style = np.hstack([chosen - rejected, cosine])
+        for rows in batches(len(pairs), BATCH_ROWS):
+            known |= known_sources(pairs[rows].select(t=messages_text("prompt"))["t"])
+
+    def raw(rows: slice) -> Raw:
+        at = order[rows]
+        embedded = features.of("chosen", at)
+        embedded -= features.of("rejected", at)
+        return Raw(embedded, counts[at], style[at])
+
+    squares = [np.square(v, dtype=np.float64).mean(axis=0) for v in (counts, style)]
+    return raw, Scales.of(squares[0], squares[1], sources_without(known), len(order))
+
+
+def left_out(
+    ridge: Ridge,
+    blocks: Rows,
+    rows: slice,
+    groups: NDArray[np.int64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Margins of some rows without their prompts, some thousand prompts in memory at a time."""
+    out = np.empty(rows.stop - rows.start)
+    starts = rows.start + np.flatnonzero(np.diff(groups[rows], prepend=-1))
+    ends = np.append(starts[_CHUNK_PROMPTS::_CHUNK_PROMPTS], rows.stop)
+    start = rows.start
+    for stop in ends.tolist():
+        part = slice(start, stop)
+        found = ridge.left_out(blocks(part), groups[part], weights[part])
+        out[start - rows.start : stop - rows.start] = found
+        start = stop
+    return out

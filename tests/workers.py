@@ -1,0 +1,56 @@
+"""Workers that are no other machines: all that they are given goes through a pickle, as there."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import cloudpickle
+import numpy as np
+
+
+class Pickled:
+    """A value that lies with workers."""
+
+    def __init__(self, value: Any) -> None:
+        self._bytes = _dumps(value)
+
+    def value(self) -> Any:
+        """Made anew; arrays cannot be written to, as those of Ray's store."""
+        found = pickle.loads(self._bytes)
+        if isinstance(found, np.ndarray):
+            found.flags.writeable = False
+        return found
+
+
+class PickledWorkers:
+    """`curate.steps.workers.Workers` in this process."""
+
+    def __init__(self, count: int = 3) -> None:
+        self.count, self.calls = count, 0
+
+    def place(self, values: Iterable[Any]) -> list[Any]:
+        return [Pickled(value) for value in values]
+
+    def keep(self, function: Callable[..., Any], *columns: Sequence[Any]) -> list[Any]:
+        return [Pickled(value) for value in self.map(function, *columns)]
+
+    def spread(
+        self, function: Callable[..., Sequence[Any]], count: int, *columns: Sequence[Any]
+    ) -> list[list[Any]]:
+        rows = [[Pickled(v) for v in row] for row in self.map(function, *columns)]
+        assert all(len(row) == count for row in rows)
+        return [list(column) for column in zip(*rows, strict=True)]
+
+    def map(self, function: Callable[..., Any], *columns: Sequence[Any]) -> Iterator[Any]:
+        sent = _dumps(function)
+        for row in zip(*columns, strict=True):
+            self.calls += 1
+            given = [v.value() if isinstance(v, Pickled) else Pickled(v).value() for v in row]
+            yield pickle.loads(_dumps(pickle.loads(sent)(*given)))
+
+
+def _dumps(value: Any) -> bytes:
+    found: bytes = cloudpickle.dumps(value)  # which Ray pickles functions with
+    return found
