@@ -37,6 +37,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
     summary = "k-nearest-neighbour distance and entropy over distinct prompts"
     reference = "FiFA, arXiv 2410.10166 (k-NN entropy term); Kozachenko and Leonenko 1987"
     needs_embeddings = True
+    in_parts = True
     stored = True
     reads_texts = False
     Params = KNNDiversityParams
@@ -85,7 +86,9 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
             )
         # Prompts are numbered first, so that theirs are the first rows: a view, not a copy.
         vectors = rows_of(context.features.vectors, prompts)
-        found = nearest_others(vectors, k, self.params.exact_below, context.step_seed(self.name))
+        found = nearest_others(
+            vectors, k, self.params.exact_below, context.step_seed(self.name), context.workers
+        )
         context.facts["neighbours"] = found.facts
         distances = found.distances[position]
         return pl.DataFrame(

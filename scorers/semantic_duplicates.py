@@ -43,6 +43,7 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
     summary = "prompts that say nearly the same as an earlier one, by embeddings (SemDeDup)"
     reference = "SemDeDup, arXiv 2303.09540"
     needs_embeddings = True
+    in_parts = True
     stored = True
     reads_texts = False
     Params = SemanticDuplicatesParams
@@ -69,7 +70,9 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
                 {"repeats": nothing.cast(pl.Boolean), "of": nothing, "similarity": nothing}
             ).with_columns(status=pl.lit("single prompt"))
         vectors = rows_of(context.features.vectors, prompts)
-        found = nearest_others(vectors, k, p.exact_below, context.step_seed(self.name))
+        found = nearest_others(
+            vectors, k, p.exact_below, context.step_seed(self.name), context.workers
+        )
         context.facts["neighbours"] = found.facts
         cosine = 1.0 - np.square(found.distances) / 2.0
         earlier = first_near(found.others, cosine >= p.threshold)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import faiss
 import numpy as np
@@ -12,6 +12,8 @@ from curate.data.table import batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from curate.steps.workers import Workers
 
 EXACT_BELOW = 40_000
 """Rows from which on the search is approximate."""
@@ -44,7 +46,11 @@ class Neighbours:
 
 
 def nearest_others(
-    vectors: NDArray[np.floating], k: int, exact_below: int = EXACT_BELOW, seed: int = 0
+    vectors: NDArray[np.floating],
+    k: int,
+    exact_below: int = EXACT_BELOW,
+    seed: int = 0,
+    workers: Workers | None = None,
 ) -> Neighbours:
     """Distances of each row to its k nearest other rows.
 
@@ -59,22 +65,45 @@ def nearest_others(
         k: neighbours; fewer than rows.
         exact_below: rows from which on the search is approximate.
         seed: of the sample.
+        workers: fill and search parts of the inverted file, each its own; default: all is here.
     """
     if len(vectors) < exact_below:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        index = _on_gpu(faiss.IndexFlatIP(vectors.shape[1]))
-        index.add(vectors)
-        return Neighbours(*_search(index, vectors, k), {"index": "exact"})
+        flat = _on_gpu(faiss.IndexFlatIP(vectors.shape[1]))
+        flat.add(vectors)
+        return Neighbours(*_search(flat, vectors, k), {"index": "exact"})
     lists = int(_LISTS_PER_ROOT * np.sqrt(len(vectors)))
     rng = np.random.default_rng(seed)
-    index = _inverted_file(vectors, lists, rng)
-    sample = rng.choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False)
-    probes, recall = _tuned(index, vectors, sample, k, lists)
+    trained = _trained(vectors, lists, rng)
+    sample = vectors[rng.choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False)]
+    index: InvertedFile
+    if workers is None:
+        index = FileHere(trained, vectors)
+    else:
+        from curate.models.embed.part_neighbours import FileInParts
+
+        index = FileInParts(trained, vectors, workers)
+    probes, recall = _tuned(index, sample.astype(np.float32), k, lists)
     facts = {"index": "ivf", "lists": lists, "probes": probes, f"recall@{k}": round(recall, 4)}
-    return Neighbours(*_search(index, vectors, k), facts)
+    distances, others = index.others(k, probes)
+    return Neighbours(distances, others, facts)
 
 
-def _inverted_file(vectors: NDArray[np.floating], lists: int, rng: np.random.Generator) -> Any:
+class InvertedFile(Protocol):
+    """An inverted file of all vectors, here or in parts."""
+
+    def least_of_nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """Inner product of each query with its `count`-th nearest vector, exact; (queries, 1)."""
+
+    def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
+        """Inner products with the `count` nearest of the lists looked into, (queries, count)."""
+
+    def others(self, k: int, probes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """`Neighbours.distances` and `Neighbours.others` of all vectors."""
+
+
+def _trained(vectors: NDArray[np.floating], lists: int, rng: np.random.Generator) -> Any:
+    """An inverted file whose lists are known and empty."""
     dim = vectors.shape[1]
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, _INNER)
     index.cp.niter = _ROUNDS
@@ -82,42 +111,73 @@ def _inverted_file(vectors: NDArray[np.floating], lists: int, rng: np.random.Gen
     # Ascending, so that a mapped file is read from its start to its end.
     drawn = np.sort(rng.choice(len(vectors), size, replace=False))
     index.train(vectors[drawn].astype(np.float32))
-    index = _on_gpu(index)
-    for rows in batches(len(vectors), _BLOCK_ROWS):
-        index.add(vectors[rows].astype(np.float32))
     return index
 
 
 def _tuned(
-    index: Any, vectors: NDArray[np.floating], sample: NDArray[np.int64], k: int, lists: int
+    index: InvertedFile, queries: NDArray[np.float32], k: int, lists: int
 ) -> tuple[int, float]:
-    """Probes and recall@k on the sample; the index keeps the probes."""
-    queries = vectors[sample].astype(np.float32)
+    """Probes and recall@k on the queries, which are vectors of the index."""
     # By similarity, not by number: of several rows at one distance any will do.
-    least = _least_of_nearest(queries, vectors, k + 1) - 1e-5
+    least = index.least_of_nearest(queries, k + 1) - 1e-5
     probes = _FIRST_PROBES
     while True:
-        index.nprobe = probes
-        found, _ = index.search(queries, k + 1)
-        recall = float((found >= least).mean())
+        recall = float((index.found(queries, k + 1, probes) >= least).mean())
         if recall >= RECALL or probes >= lists:
             return probes, recall
         # Doubling finds a sound number in a few tries; a search for the least would cost more.
         probes = min(2 * probes, lists)
 
 
-def _least_of_nearest(
-    queries: NDArray[np.float32], vectors: NDArray[np.floating], count: int
+class FileHere:
+    """`InvertedFile` in memory, or on the GPUs that faiss knows.
+
+    Args:
+        trained: without vectors.
+        vectors: of length 1, (rows, dim).
+    """
+
+    def __init__(self, trained: Any, vectors: NDArray[np.floating]) -> None:
+        self._vectors, self._index = vectors, _on_gpu(trained)
+        for rows in batches(len(vectors), _BLOCK_ROWS):
+            self._index.add(vectors[rows].astype(np.float32))
+
+    def least_of_nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """As `InvertedFile.least_of_nearest`."""
+        best = np.full((len(queries), count), -np.inf, dtype=np.float32)
+        for rows in batches(len(self._vectors), _BLOCK_ROWS):
+            block = self._vectors[rows].astype(np.float32)
+            best = best_of(best, nearest_in(queries, block, count))
+        least: NDArray[np.float32] = best.min(axis=1, keepdims=True)
+        return least
+
+    def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
+        """As `InvertedFile.found`."""
+        self._index.nprobe = probes
+        found: NDArray[np.float32] = self._index.search(queries, count)[0]
+        return found
+
+    def others(self, k: int, probes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """As `InvertedFile.others`."""
+        self._index.nprobe = probes
+        return _search(self._index, self._vectors, k)
+
+
+def nearest_in(
+    queries: NDArray[np.float32], vectors: NDArray[np.float32], count: int
 ) -> NDArray[np.float32]:
-    """Inner product of each query with its `count`-th nearest vector, (queries, 1)."""
-    best = np.full((len(queries), count), -np.inf, dtype=np.float32)
-    for rows in batches(len(vectors), _BLOCK_ROWS):
-        block = vectors[rows].astype(np.float32)
-        found, _ = faiss.knn(queries, block, min(count, len(block)), metric=_INNER)
-        both = np.concatenate([best, found], axis=1)
-        best = -np.partition(-both, count - 1, axis=1)[:, :count]
-    least: NDArray[np.float32] = best.min(axis=1, keepdims=True)
-    return least
+    """Inner products of each query with its nearest vectors, at most `count`; exact."""
+    found: NDArray[np.float32]
+    found, _ = faiss.knn(queries, vectors, min(count, len(vectors)), metric=_INNER)
+    return found
+
+
+def best_of(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The largest of both in each row, as many as the first has; in no order."""
+    count = first.shape[1]
+    both = np.concatenate([first, second], axis=1)
+    best: NDArray[np.float32] = -np.partition(-both, count - 1, axis=1)[:, :count]
+    return best
 
 
 def _search(
@@ -126,14 +186,20 @@ def _search(
     out, which = np.empty((len(vectors), k)), np.empty((len(vectors), k), dtype=np.int64)
     for rows in batches(len(vectors), _QUERY_ROWS):
         similarity, found = index.search(vectors[rows].astype(np.float32), k + 1)
-        own = np.arange(rows.start, rows.stop)[:, None]
-        # The row itself is one of its k + 1 neighbours, unless others lie at the same point.
-        is_self = found == own
-        is_self[~is_self.any(axis=1), -1] = True
-        others = similarity[~is_self].reshape(-1, k).astype(np.float64)
-        out[rows] = np.sqrt(np.maximum(2.0 - 2.0 * others, 0.0))
-        which[rows] = found[~is_self].reshape(-1, k)
+        out[rows], which[rows] = without_own(similarity, found, rows.start)
     return out, which
+
+
+def without_own(
+    similarity: NDArray[np.float32], found: NDArray[np.int64], start: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Distances and numbers of the k others among k + 1 neighbours of rows from `start` on."""
+    # The row itself is one of its neighbours, unless others lie at the same point.
+    is_self = found == np.arange(start, start + len(found))[:, None]
+    is_self[~is_self.any(axis=1), -1] = True
+    k = found.shape[1] - 1
+    others = similarity[~is_self].reshape(-1, k).astype(np.float64)
+    return np.sqrt(np.maximum(2.0 - 2.0 * others, 0.0)), found[~is_self].reshape(-1, k)
 
 
 def _on_gpu(index: Any) -> Any:

@@ -6,6 +6,7 @@ import pytest
 
 from curate.models.embed import neighbours
 from curate.models.embed.neighbours import nearest_others
+from tests.workers import PickledWorkers
 
 
 def unit(count: int, dim: int = 6) -> np.ndarray:
@@ -70,3 +71,26 @@ def test_the_index_goes_to_the_gpus_where_there_are_some(monkeypatch: pytest.Mon
     )
     nearest_others(unit(50), 3)
     assert len(moved) == 1
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_file_in_parts_finds_what_one_file_finds(count: int) -> None:
+    vectors = unit(3000)
+    whole = nearest_others(vectors, 5, exact_below=1000)
+    parts = nearest_others(vectors, 5, exact_below=1000, workers=PickledWorkers(count))
+    assert parts.facts == whole.facts
+    np.testing.assert_allclose(parts.distances, whole.distances, atol=1e-3)
+    assert (parts.others == whole.others).mean() > 0.99
+
+
+def test_copies_in_other_parts_are_found_and_no_row_is_its_own_neighbour() -> None:
+    vectors = np.tile(unit(700), (2, 1))
+    found = nearest_others(vectors, 1, exact_below=1000, workers=PickledWorkers())
+    np.testing.assert_array_equal(found.others[:, 0], (np.arange(1400) + 700) % 1400)
+
+
+def test_half_precision_lies_with_the_workers_as_it_is() -> None:
+    vectors = unit(2000).astype(np.float16)
+    whole = nearest_others(vectors, 3, exact_below=1000)
+    parts = nearest_others(vectors, 3, exact_below=1000, workers=PickledWorkers())
+    np.testing.assert_allclose(parts.distances, whole.distances, atol=1e-3)

@@ -1,0 +1,168 @@
+"""An inverted file in parts: each worker fills and searches the lists of its own vectors.
+
+All parts have the same lists, so that looking into the same lists of each finds what one file of
+all vectors would.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import faiss
+import numpy as np
+
+from curate.data.table import batches
+from curate.models.embed.neighbours import best_of, nearest_in, without_own
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.steps.workers import Part, Workers
+
+_PART_BYTES = 256 << 20
+"""Of the vectors of a part; a worker holds them twice while it searches."""
+_QUERY_ROWS = 4096
+
+
+class FileInParts:
+    """`curate.models.embed.neighbours.InvertedFile` whose vectors lie with workers.
+
+    Args:
+        trained: without vectors.
+        vectors: of length 1, (rows, dim).
+        workers: with whom they lie.
+    """
+
+    def __init__(self, trained: Any, vectors: NDArray[np.floating], workers: Workers) -> None:
+        most = max(_PART_BYTES // (4 * vectors.shape[1]), 1)
+        size = min(-(-len(vectors) // workers.count), most)
+        self._rows, self._workers = batches(len(vectors), size), workers
+        # As bytes: an index of faiss does not pickle.
+        (self._trained,) = workers.place([faiss.serialize_index(trained)])
+        self._vectors = workers.place(np.asarray(vectors[rows]) for rows in self._rows)
+        self._lists = self._coarse(1)
+
+    def _each(self, value: Any) -> list[Any]:
+        return [value] * len(self._rows)
+
+    def _coarse(self, probes: int) -> list[Part]:
+        """The lists to look into for each vector, (rows, probes); the first is its own."""
+        return self._workers.keep(
+            partial(_nearest_lists, probes), self._each(self._trained), self._vectors
+        )
+
+    def least_of_nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """As `InvertedFile.least_of_nearest`."""
+        best = np.full((len(queries), count), -np.inf, dtype=np.float32)
+        for more in self._workers.map(partial(_nearest_of, queries, count), self._vectors):
+            best = best_of(best, more)
+        least: NDArray[np.float32] = best.min(axis=1, keepdims=True)
+        return least
+
+    def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
+        """As `InvertedFile.found`."""
+        best = np.full((len(queries), count), -np.inf, dtype=np.float32)
+        of = partial(_found, queries, count, probes)
+        for more in self._workers.map(of, self._each(self._trained), self._vectors, self._lists):
+            best = best_of(best, more)
+        return best
+
+    def others(self, k: int, probes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """As `InvertedFile.others`."""
+        wanted = self._coarse(probes)
+        # Every part of the vectors is sought in every part of the file: a grid of tasks.
+        grid = [
+            self._workers.keep(
+                partial(_searched, k + 1, rows.start),
+                *map(self._each, (self._trained, vectors, lists)),
+                self._vectors,
+                wanted,
+            )
+            for rows, vectors, lists in zip(self._rows, self._vectors, self._lists, strict=True)
+        ]
+        total = self._rows[-1].stop
+        out, which = np.empty((total, k)), np.empty((total, k), dtype=np.int64)
+        starts = [rows.start for rows in self._rows]
+        merged = self._workers.map(_merged, starts, *grid)
+        for rows, (distances, numbers) in zip(self._rows, merged, strict=True):
+            out[rows], which[rows] = distances, numbers
+        return out, which
+
+
+def _nearest_lists(
+    probes: int, trained: NDArray[np.uint8], vectors: NDArray[np.floating]
+) -> NDArray[np.int32]:
+    index: Any = faiss.deserialize_index(trained)
+    parts = [
+        index.quantizer.search(vectors[rows].astype(np.float32), probes)[1].astype(np.int32)
+        for rows in batches(len(vectors), _QUERY_ROWS)
+    ]
+    return np.concatenate(parts)
+
+
+def _nearest_of(
+    queries: NDArray[np.float32], count: int, vectors: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    return nearest_in(queries, vectors.astype(np.float32), count)
+
+
+def _filled(
+    trained: NDArray[np.uint8], vectors: NDArray[np.floating], lists: NDArray[np.int32], start: int
+) -> Any:
+    """The file with vectors whose lists are known, numbered from `start` on."""
+    index: Any = faiss.deserialize_index(trained)
+    given = np.ascontiguousarray(vectors, dtype=np.float32)
+    numbers = np.arange(start, start + len(given))
+    own = np.ascontiguousarray(lists[:, 0], dtype=np.int64)
+    pointers = [faiss.swig_ptr(array) for array in (given, numbers, own)]
+    index.add_core(len(given), *pointers)
+    return index
+
+
+def _found(
+    queries: NDArray[np.float32],
+    count: int,
+    probes: int,
+    trained: NDArray[np.uint8],
+    vectors: NDArray[np.floating],
+    lists: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    index = _filled(trained, vectors, lists, 0)
+    index.nprobe = probes
+    found: NDArray[np.float32] = index.search(queries, count)[0]
+    return found
+
+
+def _searched(
+    count: int,
+    start: int,
+    trained: NDArray[np.uint8],
+    vectors: NDArray[np.floating],
+    lists: NDArray[np.int32],
+    queries: NDArray[np.floating],
+    wanted: NDArray[np.int32],
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Similarities and numbers of the nearest of a part of the file, of each query; -1 for none."""
+    index = _filled(trained, vectors, lists, start)
+    index.nprobe = wanted.shape[1]
+    similarity = np.empty((len(queries), count), dtype=np.float32)
+    numbers = np.empty((len(queries), count), dtype=np.int64)
+    for rows in batches(len(queries), _QUERY_ROWS):
+        given = queries[rows].astype(np.float32)
+        own = wanted[rows].astype(np.int64)
+        # A flat file looks at no distance to the centre of a list.
+        no_centres = np.zeros(own.shape, dtype=np.float32)
+        similarity[rows], numbers[rows] = index.search_preassigned(given, count, own, no_centres)
+    return similarity, numbers
+
+
+def _merged(
+    start: int, *parts: tuple[NDArray[np.float32], NDArray[np.int64]]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The nearest others of the queries from `start` on, of all parts of the file."""
+    similarity = np.concatenate([s for s, _ in parts], axis=1)
+    numbers = np.concatenate([n for _, n in parts], axis=1)
+    best = np.argsort(-similarity, axis=1, kind="stable")[:, : parts[0][0].shape[1]]
+    similarity, numbers = (np.take_along_axis(v, best, axis=1) for v in (similarity, numbers))
+    return without_own(similarity, numbers, start)
