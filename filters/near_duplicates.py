@@ -55,6 +55,7 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
             self.params.threshold,
             context.progress,
             context.workspace,
+            context.workers,
         )
         reasons = of.to_frame("of").select(r=pl.format("nearly repeats pair {}", "of"))["r"]
         return FilterResult(of.is_null(), reasons)

@@ -31,6 +31,7 @@ class Duplicates(Scorer[DuplicatesParams]):
     when = "Always: it is cheap, and contradicting labels are the surest noise there is."
     summary = "flags of exact and near duplicates and of contradictory labels"
     reference = "near: Broder 1997, On the resemblance and containment of documents (MinHash)"
+    in_parts = True
     stored = True
     Params = DuplicatesParams
 
@@ -53,7 +54,12 @@ class Duplicates(Scorer[DuplicatesParams]):
         if self.params.near:
             parts = ("prompt", "chosen", "rejected")
             of = nearly_repeats(
-                pairs, parts, self.params.threshold, context.progress, context.workspace
+                pairs,
+                parts,
+                self.params.threshold,
+                context.progress,
+                context.workspace,
+                context.workers,
             )
             near = of.is_not_null().alias("near")
         return duplicate_flags(pairs).with_columns(near)

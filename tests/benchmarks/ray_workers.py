@@ -35,9 +35,11 @@ TABLE_SCORERS = (
 
 
 def features_of(rows: int) -> Features:
-    """Random vectors of texts that all differ."""
+    """Vectors around a thousand centres, of texts that all differ."""
     rng = np.random.default_rng(0)
+    centres = rng.standard_normal((1000, DIM), dtype=np.float32)
     vectors = rng.standard_normal((3 * rows, DIM), dtype=np.float32)
+    vectors += centres[rng.integers(len(centres), size=len(vectors))]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     style = rng.standard_normal((3 * rows, STYLES), dtype=np.float32)
     parts = np.arange(3 * rows).reshape(3, rows)

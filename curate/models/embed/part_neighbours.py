@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _PART_BYTES = 256 << 20
 """Of the vectors of a part; a worker holds them twice while it searches."""
 _QUERY_ROWS = 4096
+_MOST_LISTS = 64
+"""Up to which the lists to look into are found once for all parts, and sent."""
 
 
 class FileInParts:
@@ -70,11 +72,12 @@ class FileInParts:
 
     def others(self, k: int, probes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """As `InvertedFile.others`."""
-        wanted = self._coarse(probes)
+        few = probes <= _MOST_LISTS
+        wanted = self._coarse(probes) if few else self._each(None)
         # Every part of the vectors is sought in every part of the file: a grid of tasks.
         grid = [
             self._workers.keep(
-                partial(_searched, k + 1, rows.start),
+                partial(_searched, k + 1, probes, rows.start),
                 *map(self._each, (self._trained, vectors, lists)),
                 self._vectors,
                 wanted,
@@ -136,24 +139,28 @@ def _found(
 
 def _searched(
     count: int,
+    probes: int,
     start: int,
     trained: NDArray[np.uint8],
     vectors: NDArray[np.floating],
     lists: NDArray[np.int32],
     queries: NDArray[np.floating],
-    wanted: NDArray[np.int32],
+    wanted: NDArray[np.int32] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Similarities and numbers of the nearest of a part of the file, of each query; -1 for none."""
     index = _filled(trained, vectors, lists, start)
-    index.nprobe = wanted.shape[1]
+    index.nprobe = probes
     similarity = np.empty((len(queries), count), dtype=np.float32)
     numbers = np.empty((len(queries), count), dtype=np.int64)
     for rows in batches(len(queries), _QUERY_ROWS):
         given = queries[rows].astype(np.float32)
-        own = wanted[rows].astype(np.int64)
-        # A flat file looks at no distance to the centre of a list.
-        no_centres = np.zeros(own.shape, dtype=np.float32)
-        similarity[rows], numbers[rows] = index.search_preassigned(given, count, own, no_centres)
+        if wanted is None:
+            found = index.search(given, count)
+        else:
+            own = wanted[rows].astype(np.int64)
+            # A flat file looks at no distance to the centre of a list.
+            found = index.search_preassigned(given, count, own, np.zeros(own.shape, np.float32))
+        similarity[rows], numbers[rows] = found
     return similarity, numbers
 
 

@@ -9,7 +9,8 @@ import polars as pl
 
 from curate.data.hashes import numbers_by_appearance, prompt_keys
 from curate.data.table import BATCH_ROWS, batches, messages_text
-from curate.models.text.near_duplicates import Sketches
+from curate.models.text.near_duplicates import clusters
+from curate.models.text.sketches import Sketches
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,4 +43,4 @@ def prompt_clusters(
                 texts = pairs[rows][own - rows.start]
                 sketches.add(texts.select(messages_text("prompt").alias("prompt")))
                 task.advance(len(own))
-    return numbers, sketches.clusters(threshold)[numbers]
+    return numbers, clusters(sketches, threshold)[numbers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -59,12 +60,20 @@ class ShingleTable:
     def add(self, texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Add texts; returns their hashes in one row, and where each text's end, with a 0 first."""
         hashes, ends = shingle_hashes(texts)
+        self._put(hashes, ends)
+        return hashes, ends
+
+    def add_hashes(self, texts: Sequence[NDArray[np.uint32]]) -> None:
+        """Add texts whose sorted, distinct hashes are known."""
+        hashes = np.concatenate(texts) if texts else np.zeros(0, dtype=np.uint32)
+        self._put(hashes, np.concatenate([[0], np.cumsum([len(t) for t in texts], dtype=np.int64)]))
+
+    def _put(self, hashes: NDArray[np.uint32], ends: NDArray[np.int64]) -> None:
         room = self._workspace.array("shingles", (len(hashes),), np.uint32)
         room[:] = hashes
         self._hashes.append(room)
         self._ends.append(ends)
-        self._starts.append(self._starts[-1] + len(texts))
-        return hashes, ends
+        self._starts.append(self._starts[-1] + len(ends) - 1)
 
     def of(self, text: int) -> NDArray[np.uint32]:
         """The shingles of one text."""

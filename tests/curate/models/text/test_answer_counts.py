@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.models.heads.pair_blocks import prior_root, sources_without
+from curate.data.table import messages_text
+from curate.models.heads.pair_blocks import known_sources, prior_root, sources_without
 from curate.models.text.answer_counts import _STOP, COUNTS, answer_counts
 from curate.read.pairs import read_pairs
-from tests.helpers import pairs_of
 
 WORD = re.compile(
     r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]|[^\W\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]+"
@@ -91,8 +91,7 @@ def test_counts_are_those_of_a_plain_loop(prompt: str) -> None:
 
 
 def test_the_prior_has_no_sign_and_leaves_out_the_sources_of_the_data() -> None:
-    unknown = pairs_of([{"prompt": "qwertz uiop", "chosen": "a", "rejected": "b"}])
-    names = sources_without(unknown)
+    names = sources_without(known_sources(pl.Series(["qwertz uiop"])))
     assert len(names) == 6
     root = prior_root(names)
     assert root.shape == (len(COUNTS) + 1, 6)
@@ -112,4 +111,5 @@ def test_the_prior_has_no_sign_and_leaves_out_the_sources_of_the_data() -> None:
 )
 def test_a_set_that_the_prior_knows_is_left_out(path: str, name: str) -> None:
     pairs = read_pairs(str(Path(__file__).parents[3] / "data" / path)).frame
-    assert name not in sources_without(pairs)
+    prompts = pairs.select(t=messages_text("prompt"))["t"]
+    assert name not in sources_without(known_sources(prompts))

@@ -9,11 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.data.row_parts import MEDIA
-from curate.models.text.near_duplicates import Sketches, nearly_repeats
+from curate.models.text import near_duplicates
+from curate.models.text.near_duplicates import (
+    Candidates,
+    earlier_near_duplicate,
+    nearly_repeats,
+)
 from curate.models.text.shingles import ShingleTable, jaccard, shingle_hashes, shingles
+from curate.models.text.sketches import Sketches
 from curate.steps.context import SilentProgress
 from curate.store.workspace import Workspace
 from tests.helpers import pairs_of
+from tests.workers import PickledWorkers
 
 LONG = " ".join(f"word{i}" for i in range(60))
 ALL = ("prompt", "chosen", "rejected")
@@ -33,6 +40,11 @@ def sketched(*rows: tuple[str, ...], parts: tuple[str, ...] = ("prompt",)) -> Sk
     made = Sketches(parts, len(rows), Workspace())
     made.add(pl.DataFrame(rows, schema=list(parts), orient="row"))
     return made
+
+
+def earlier(made: Sketches, threshold: float) -> np.ndarray:
+    candidates = Candidates.of(made, threshold)
+    return earlier_near_duplicate(candidates, made.shingles, made.items, threshold)
 
 
 def test_shingles_are_runs_of_three_words_without_case() -> None:
@@ -76,15 +88,15 @@ def test_similarity_takes_the_least_part_and_the_better_order() -> None:
         ("p q r s", LONG, "no way out"),
         parts=ALL,
     )
-    assert found.similarity(0, 1) == 1.0
-    assert found.similarity(0, 2) == 0.0
+    assert found.shingles.similarity(0, 1) == 1.0
+    assert found.shingles.similarity(0, 2) == 0.0
 
 
 def test_a_near_copy_is_found_and_a_chain_is_judged_by_what_was_kept() -> None:
     texts = [LONG, edited(LONG), "something else entirely here", edited(LONG, "third")]
     found = sketched(*((text,) for text in texts))
-    assert found.earlier_near_duplicate(0.9).tolist() == [-1, 0, -1, 0]
-    assert found.earlier_near_duplicate(1.0).tolist() == [-1] * 4
+    assert earlier(found, 0.9).tolist() == [-1, 0, -1, 0]
+    assert earlier(found, 1.0).tolist() == [-1] * 4
 
 
 def test_what_is_found_is_near_and_nearly_all_that_is_near_is_found() -> None:
@@ -98,9 +110,9 @@ def test_what_is_found_is_near_and_nearly_all_that_is_near_is_found() -> None:
             copy[place] = "changed"
         texts += [" ".join(words), " ".join(copy)]
     found = sketched(*((text,) for text in texts))
-    earlier = found.earlier_near_duplicate(0.8)
-    near = {i for i in range(1, 400, 2) if found.similarity(i - 1, i) >= 0.8}
-    reported = set(np.flatnonzero(earlier >= 0).tolist())
+    near_earlier = earlier(found, 0.8)
+    near = {i for i in range(1, 400, 2) if found.shingles.similarity(i - 1, i) >= 0.8}
+    reported = set(np.flatnonzero(near_earlier >= 0).tolist())
     assert reported <= near
     assert len(reported) >= 0.95 * len(near) > 50
 
@@ -150,3 +162,46 @@ def test_answers_that_are_images_are_matched_in_either_order() -> None:
     assert found.to_list() == [None, pairs["pair_id"][0], None]
     prompts = nearly_repeats(pairs, ("prompt",), 0.4, SilentProgress())
     assert prompts.to_list() == [None, *[pairs["pair_id"][0]] * 2]
+
+
+def scraped(count: int, seed: int = 0) -> pl.DataFrame:
+    """Pairs of which half nearly repeat an earlier one, some of them each other."""
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, str]] = []
+    for _ in range(count):
+        words = [f"w{i}" for i in rng.integers(0, 300, size=40)]
+        row = {"prompt": " ".join(words), "chosen": "yes " * 5, "rejected": "no " * 5}
+        if rows and rng.random() < 0.5:
+            copied = rows[int(rng.integers(len(rows)))]
+            row = copied | {"prompt": edited(copied["prompt"], str(rng.integers(3)))}
+        rows.append(row)
+    return pairs_of(rows)
+
+
+@pytest.mark.parametrize("parts", [("prompt",), ALL])
+def test_workers_find_what_is_found_here(
+    parts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near_duplicates, "BATCH_ROWS", 64)
+    pairs = scraped(600)
+    here = nearly_repeats(pairs, parts, 0.8, SilentProgress())
+    for receivers in (1, 4):
+        workers = PickledWorkers(receivers)
+        there = nearly_repeats(pairs, parts, 0.8, SilentProgress(), workers=workers)
+        assert there.to_list() == here.to_list()
+    assert 200 < here.null_count() < 400
+
+
+def test_workers_know_pairs_of_other_images_apart() -> None:
+    texts = {"prompt": LONG, "chosen": "a b c d", "rejected": "e f g h"}
+    pairs = pairs_of([texts, texts | {"prompt": edited(LONG)}])
+    images = pl.Series("images", [[{"path": p, "bytes": None}] for p in "ab"], dtype=MEDIA)
+    for frame, near in ((pairs, 1), (pairs.with_columns(images), 0)):
+        found = nearly_repeats(frame, ALL, 0.5, SilentProgress(), workers=PickledWorkers())
+        assert len(found) - found.null_count() == near
+
+
+def test_no_pairs_have_no_near_duplicates() -> None:
+    nothing = scraped(3)[:0]
+    for workers in (None, PickledWorkers()):
+        assert len(nearly_repeats(nothing, ALL, 0.8, SilentProgress(), workers=workers)) == 0

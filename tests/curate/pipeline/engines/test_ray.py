@@ -48,7 +48,11 @@ def config(store: Path, engine: Any) -> dict[str, Any]:
             {"type": "repetition"},
             {"type": "reward_margin", "repeats": 2, "steps": 60},
             {"type": "donod", "repeats": 2, "steps": 60},
-            {"type": "knn_diversity", "k": 5},
+            {"type": "mc_dropout", "features": "both"},
+            {"type": "noise_score"},
+            {"type": "label_em"},
+            {"type": "knn_consensus"},
+            {"type": "knn_diversity", "k": 5, "exact_below": 100},
             {"type": "relevance"},
             {"type": "duplicates"},
         ],
@@ -73,13 +77,15 @@ def test_the_same_scores_and_the_same_pairs_on_both_engines(cluster: None, tmp_p
     here = run(tmp_path / "here", "local")
     there = run(tmp_path / "there", {"name": "ray", "workers": 2})
     assert there.kept["pair_id"].to_list() == here.kept["pair_id"].to_list()
-    assert_frame_equal(there.scores, here.scores, abs_tol=1e-5, rel_tol=1e-5)
+    # Heads that are solved from sums of other blocks end their passes at other roundings.
+    assert_frame_equal(there.scores, here.scores, abs_tol=1e-4, rel_tol=1e-4)
     facts = {s.name: s.facts for s in there.steps}
     assert facts["embed"]["model"] == "static"
     assert facts["reward_margin"]["calibration"]["pairs"] > 0
     again = run(tmp_path / "there", {"name": "ray", "workers": 2})
     assert {s.name for s in again.steps if s.facts.get("cached")} == {
-        "reward_margin", "donod", "knn_diversity", "relevance", "duplicates",
+        "reward_margin", "donod", "mc_dropout", "noise_score", "label_em", "knn_consensus",
+        "knn_diversity", "relevance", "duplicates",
     }  # fmt: skip
     kept = {s.name: s.facts.get("rows_kept_from_earlier") for s in again.steps}
     assert kept["repetition"] == len(here.scores)

@@ -1,0 +1,123 @@
+"""Near duplicates among texts that are sketched by workers.
+
+Each worker sketches its own texts and sends the keys of its bands to whoever receives that key.
+Only items that share a key come back with their shingles, to be judged one after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.models.text.near_duplicates import Candidates, earlier_near_duplicate, sharing
+from curate.models.text.sketches import ItemShingles, Sketches
+from curate.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.steps.workers import Part, Workers
+
+_RECEIVED = 500_000
+"""Items whose keys a receiver gets, on average: some hundred MB."""
+Texts = tuple[pl.DataFrame, "NDArray[np.uint64] | None"]
+Keyed = tuple["NDArray[np.uint64]", "NDArray[np.int64]"]
+
+
+def earlier_in_parts(
+    texts: Iterable[Texts],
+    parts: tuple[str, ...],
+    items: int,
+    threshold: float,
+    workspace: Workspace,
+    workers: Workers,
+) -> NDArray[np.int64]:
+    """`earlier_near_duplicate` of items whose texts lie with workers, (items,).
+
+    Args:
+        texts: of some items after the other, and numbers of their media.
+        parts: what an item is made of.
+        items: how many there are.
+        threshold: similarity from which on two items are near.
+        workspace: gives room to the shingles that come back.
+        workers: who sketch.
+    """
+    earlier = np.full(items, -1, dtype=np.int64)
+    if not items:
+        return earlier
+    placed, starts = _placed(texts, workers)
+    sketched = workers.keep(partial(_sketched, parts), placed)
+    receivers = max(workers.count, items // _RECEIVED)
+    sent = workers.spread(partial(_sent, threshold, receivers), receivers, sketched, starts)
+    # All that went to one receiver are the arguments of one task.
+    found = list(workers.map(_received, *zip(*sent, strict=True)))
+    taken = np.cumsum([0, *(count for _, _, count in found)])
+    item = np.concatenate([item for item, _, _ in found])
+    bucket = np.concatenate([own + t for (_, own, _), t in zip(found, taken, strict=False)])
+    shared, number = np.unique(item, return_inverse=True)
+    shingles = _brought(shared, sketched, [*starts, items], parts, workspace, workers)
+    near = earlier_near_duplicate(Candidates(number, bucket), shingles, len(shared), threshold)
+    earlier[shared[near >= 0]] = shared[near[near >= 0]]
+    return earlier
+
+
+def _placed(texts: Iterable[Texts], workers: Workers) -> tuple[list[Part], list[int]]:
+    """The texts with workers, and the number of the first item of each part."""
+    starts = [0]
+
+    def counted() -> Iterator[Texts]:
+        for own in texts:
+            starts.append(starts[-1] + len(own[0]))
+            yield own
+
+    return workers.place(counted()), starts[:-1]
+
+
+def _brought(
+    items: NDArray[np.int64],
+    sketched: list[Part],
+    edges: list[int],
+    parts: tuple[str, ...],
+    workspace: Workspace,
+    workers: Workers,
+) -> ItemShingles:
+    """Shingles of these ascending items, numbered anew in this order."""
+    found = ItemShingles(parts, workspace)
+    cuts = np.searchsorted(items, edges)
+    own = [items[a:b] - start for a, b, start in zip(cuts[:-1], cuts[1:], edges, strict=False)]
+    for more in workers.map(_of_items, sketched, own):
+        found.then(more)
+    return found
+
+
+def _sketched(parts: tuple[str, ...], texts: Texts) -> Sketches:
+    made = Sketches(parts, len(texts[0]), Workspace())
+    made.add(*texts)
+    return made
+
+
+def _sent(threshold: float, receivers: int, sketches: Sketches, start: int) -> list[Keyed]:
+    """Keys of all bands and the items that have them, of each receiver of keys."""
+    items = np.arange(start, start + sketches.items)
+    keys: list[NDArray[np.uint64]] = []
+    owners: list[NDArray[np.int64]] = []
+    for own in sketches.bands(threshold):
+        # The same number in two bands is no match.
+        keys.append(np.add(own, np.uint64(len(keys)), dtype=np.uint64))
+        owners.append(items)
+    key, owner = np.concatenate(keys), np.concatenate(owners)
+    receiver = key % np.uint64(receivers)
+    return [(key[receiver == r], owner[receiver == r]) for r in range(receivers)]
+
+
+def _received(*sent: Keyed) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    keys, items = (np.concatenate(column) for column in zip(*sent, strict=True))
+    return sharing(keys, items)
+
+
+def _of_items(sketches: Sketches, items: NDArray[np.int64]) -> ItemShingles:
+    return sketches.shingles.of(items, Workspace())

@@ -1,0 +1,132 @@
+"""MinHash sketches of items, which find candidates, and their shingles, by which these are judged.
+
+Texts are read once, batch by batch; of each item a sketch of 256 bytes and the hashes of its
+shingles stay, in mapped files where the run has a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from datasketch import MinHashLSH
+from rensa import RMinHash
+
+from curate.data.table import BATCH_ROWS, batches
+from curate.models.text.shingles import ShingleTable, jaccard
+from curate.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+_PERMUTATIONS = 64
+_SEED = 1
+_MAX_INDEX_THRESHOLD = 0.9
+_PROMPT_MARK = np.uint32(0x5BD1E995)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+class ItemShingles:
+    """Shingles of the parts of items.
+
+    Args:
+        parts: what an item is made of: "prompt", and "chosen" with "rejected".
+        workspace: gives room to them.
+    """
+
+    def __init__(self, parts: tuple[str, ...], workspace: Workspace) -> None:
+        self.tables = {part: ShingleTable(workspace) for part in parts}
+
+    def of(self, items: NDArray[np.int64], workspace: Workspace) -> ItemShingles:
+        """Those of some items, numbered anew in this order."""
+        made = ItemShingles(tuple(self.tables), workspace)
+        for part, table in self.tables.items():
+            made.tables[part].add_hashes([table.of(item) for item in items.tolist()])
+        return made
+
+    def then(self, others: ItemShingles) -> None:
+        """Add the items of others below these."""
+        for part, table in self.tables.items():
+            more = others.tables[part]
+            table.add_hashes([more.of(item) for item in range(len(more))])
+
+    def similarity(self, first: int, second: int) -> float:
+        """The least Jaccard similarity of the parts; answers are matched in the better order."""
+        found = []
+        if "prompt" in self.tables:
+            found.append(self._jaccard("prompt", first, "prompt", second))
+        if "chosen" in self.tables:
+            straight, crossed = (
+                min(
+                    self._jaccard("chosen", first, one, second),
+                    self._jaccard("rejected", first, other, second),
+                )
+                for one, other in (("chosen", "rejected"), ("rejected", "chosen"))
+            )
+            found.append(max(straight, crossed))
+        return min(found)
+
+    def _jaccard(self, part: str, first: int, other_part: str, second: int) -> float:
+        return jaccard(self.tables[part].of(first), self.tables[other_part].of(second))
+
+
+class Sketches:
+    """Shingles of items, and MinHash sketches of all their parts together.
+
+    Args:
+        parts: what an item is made of.
+        items: number of items.
+        workspace: gives room to them.
+    """
+
+    def __init__(self, parts: tuple[str, ...], items: int, workspace: Workspace) -> None:
+        self.shingles = ItemShingles(parts, workspace)
+        self._sketches: NDArray[np.uint32] = workspace.array(
+            "sketches", (items, _PERMUTATIONS), np.uint32
+        )
+        self._media: NDArray[np.uint64] = workspace.array("sketched_media", (items,), np.uint64)
+        self.items = 0
+
+    def add(self, texts: pl.DataFrame, media: NDArray[np.uint64] | None = None) -> None:
+        """Add items, whose parts are columns of texts; those of other media are never near."""
+        hashes, owners = [], []
+        for part, table in self.shingles.tables.items():
+            found, ends = table.add(texts[part])
+            hashes.append(found ^ _PROMPT_MARK if part == "prompt" else found)
+            owners.append(np.repeat(np.arange(len(texts)), np.diff(ends)))
+        owner = np.concatenate(owners)
+        flat = np.concatenate(hashes)[np.argsort(owner, kind="stable")].astype(np.uint64)
+        ends = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(texts)))])
+        matrix = RMinHash.digest_matrix_from_flat_token_hashes(
+            flat, ends.astype(np.uint64), _PERMUTATIONS, _SEED
+        )
+        rows = slice(self.items, self.items + len(texts))
+        self._sketches[rows] = matrix.to_rows()
+        self._media[rows] = 0 if media is None else media
+        self.items = rows.stop
+
+    def bands(self, threshold: float) -> Iterator[NDArray[np.uint64]]:
+        """A key of each item for each band of its sketch, (items,): candidates share one.
+
+        64 permutations, bands chosen by datasketch for the threshold (Broder 1997): items whose
+        similarity is just above it may share none.
+        """
+        # The index needs two bands at least, which a threshold near 1 would not give.
+        index = MinHashLSH(
+            threshold=min(threshold, _MAX_INDEX_THRESHOLD),
+            num_perm=_PERMUTATIONS,
+            weights=(0.2, 0.8),
+        )
+        for band in range(index.b):
+            yield self._keys(slice(band * index.r, (band + 1) * index.r))
+
+    def _keys(self, columns: slice) -> NDArray[np.uint64]:
+        """One number for the columns of each sketch, (items,)."""
+        keys = self._media[: self.items].copy()
+        for rows in batches(self.items, BATCH_ROWS):
+            for column in self._sketches[rows, columns].T:
+                mixed = (keys[rows] ^ column) * _MIX
+                keys[rows] = mixed ^ (mixed >> np.uint64(29))
+        return keys
