@@ -33,19 +33,19 @@ class PickledWorkers:
     def place(self, values: Iterable[Any]) -> list[Any]:
         return [Pickled(value) for value in values]
 
-    def keep(self, function: Callable[..., Any], *columns: Sequence[Any]) -> list[Any]:
+    def keep(self, function: Callable[..., Any], *columns: Iterable[Any]) -> list[Any]:
         return [Pickled(value) for value in self.map(function, *columns)]
 
     def spread(
-        self, function: Callable[..., Sequence[Any]], count: int, *columns: Sequence[Any]
+        self, function: Callable[..., Sequence[Any]], count: int, *columns: Iterable[Any]
     ) -> list[list[Any]]:
         rows = [[Pickled(v) for v in row] for row in self.map(function, *columns)]
         assert all(len(row) == count for row in rows)
         return [list(column) for column in zip(*rows, strict=True)]
 
-    def map(self, function: Callable[..., Any], *columns: Sequence[Any]) -> Iterator[Any]:
+    def map(self, function: Callable[..., Any], *columns: Iterable[Any]) -> Iterator[Any]:
         sent = _dumps(function)
-        for row in zip(*columns, strict=True):
+        for row in zip(*columns, strict=True):  # handed out as it is made
             self.calls += 1
             given = [v.value() if isinstance(v, Pickled) else Pickled(v).value() for v in row]
             yield pickle.loads(_dumps(pickle.loads(sent)(*given)))

@@ -70,12 +70,10 @@ class PairParts:
             out[self.order.rows[rows]] = values
         return np.empty(0) if out is None else out
 
-    def texts(self, pairs: pl.DataFrame) -> list[Part]:
-        """Prompts and answers of each part as texts."""
+    def texts(self, pairs: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Prompts and answers of each part as texts, one after another."""
         wanted = [messages_text(name).alias(name) for name in TEXTS]
-        return self.workers.place(
-            pairs[self.order.rows[rows]].select(wanted) for rows in self.ranges
-        )
+        return (pairs[self.order.rows[rows]].select(wanted) for rows in self.ranges)
 
 
 def pair_parts(pairs: pl.DataFrame, context: Context) -> PairParts:

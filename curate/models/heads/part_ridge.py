@@ -54,10 +54,9 @@ class RidgeRowsInParts:
         ]
         total, known = np.zeros(len(COUNTS)), set[str]()
         if styled:
-            texts = parts.texts(pairs)
-            self._columns[1] = counts = parts.workers.keep(_count, texts)
-            total = sum(self._map(_squares, counts), total)
-            known = set().union(*self._map(_known, texts))
+            self._columns[1], *told = parts.workers.spread(_count, 3, parts.texts(pairs))
+            for squares, sources in self._map(lambda *both: both, *told):
+                total, known = total + squares, known | sources
         self._scale(total / max(len(pairs), 1), known, len(pairs))
 
     def _scale(self, counts: NDArray[np.float64], known: set[str], pairs: int) -> None:
@@ -85,18 +84,12 @@ class RidgeRowsInParts:
         return self._parts.joined(self._each(_left_out, by_part))
 
 
-def _count(texts: pl.DataFrame) -> NDArray[np.float32]:
+def _count(texts: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
+    """Differences of counts, the sums of their squares, and the sources of the prompts."""
     found = [count_text_differences(texts[rows]) for rows in batches(len(texts), BATCH_ROWS)]
-    return np.concatenate(found)
-
-
-def _known(texts: pl.DataFrame) -> set[str]:
-    return known_sources(texts["prompt"])
-
-
-def _squares(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = np.square(values, dtype=np.float64).sum(axis=0)
-    return total
+    counts = np.concatenate(found)
+    squares = np.square(counts, dtype=np.float64).sum(axis=0)
+    return counts, squares, known_sources(texts["prompt"])
 
 
 def _blocks(

@@ -49,8 +49,8 @@ def earlier_in_parts(
     earlier = np.full(items, -1, dtype=np.int64)
     if not items:
         return earlier
-    placed, starts = _placed(texts, workers)
-    sketched = workers.keep(partial(_sketched, parts), placed)
+    starts: list[int] = []
+    sketched = workers.keep(partial(_sketched, parts), _numbered(texts, starts))
     receivers = max(workers.count, items // _RECEIVED)
     sent = workers.spread(partial(_sent, threshold, receivers), receivers, sketched, starts)
     # All that went to one receiver are the arguments of one task.
@@ -65,16 +65,13 @@ def earlier_in_parts(
     return earlier
 
 
-def _placed(texts: Iterable[Texts], workers: Workers) -> tuple[list[Part], list[int]]:
-    """The texts with workers, and the number of the first item of each part."""
-    starts = [0]
-
-    def counted() -> Iterator[Texts]:
-        for own in texts:
-            starts.append(starts[-1] + len(own[0]))
-            yield own
-
-    return workers.place(counted()), starts[:-1]
+def _numbered(texts: Iterable[Texts], starts: list[int]) -> Iterator[Texts]:
+    """The texts, while the number of the first item of each part is noted."""
+    start = 0
+    for own in texts:
+        starts.append(start)
+        start += len(own[0])
+        yield own
 
 
 def _brought(

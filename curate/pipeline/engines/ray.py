@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from curate.steps.context import Context
 
 _RETRIES = 3
+_ENVIRONMENT = {"POLARS_MAX_THREADS": "1"}
+"""Of workers: each has one core by Ray's count, which it tells OpenMP and not polars."""
 
 
 class RayEngine:
@@ -86,7 +88,11 @@ class RayEngine:
         here = {"num_cpus": s.workers, "include_dashboard": False} if address == "local" else {}
         try:
             self._ray.init(
-                address=address, log_to_driver=False, logging_level=logging.ERROR, **here
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": _ENVIRONMENT},
+                **here,
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise CurateError(

@@ -35,13 +35,13 @@ class RayWorkers:
 
         return [ray.put(value) for value in values]
 
-    def keep(self, function: Callable[..., Any], *columns: Sequence[Any]) -> list[Part]:
+    def keep(self, function: Callable[..., Any], *columns: Iterable[Any]) -> list[Part]:
         """One task a row of arguments; the results' references."""
         submit = _submitting(function)
         return [submit(*row) for row in zip(*columns, strict=True)]
 
     def spread(
-        self, function: Callable[..., Sequence[Any]], count: int, *columns: Sequence[Any]
+        self, function: Callable[..., Sequence[Any]], count: int, *columns: Iterable[Any]
     ) -> list[list[Part]]:
         """One task a row of arguments; of each of its results the references of all tasks."""
         if count == 1:  # Ray would give the sequence itself
@@ -50,7 +50,7 @@ class RayWorkers:
         rows = [submit(*row) for row in zip(*columns, strict=True)]
         return [list(column) for column in zip(*rows, strict=True)]
 
-    def map(self, function: Callable[..., T], *columns: Sequence[Any]) -> Iterator[T]:
+    def map(self, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
         """One task a row of arguments, some of them ahead of what is asked for."""
         submit, waiting = _submitting(function), deque[Any]()
         for row in zip(*columns, strict=True):
