@@ -102,6 +102,7 @@ class TOPSIS(Filter[TOPSISParams]):
         group = np.zeros(len(pairs), dtype=np.int64)
         if p.by is not None:
             group = dense_numbers(pairs[p.by].cast(pl.String).fill_null("(none)"))
+        # Norms and ideal points are those of the group: closeness compares within it alone.
         for number in np.unique(group):
             rows = whole.to_numpy() & (group == number)
             score[rows] = closeness(values.filter(rows).to_numpy(), signs, weights, p.normalisation)

@@ -67,6 +67,7 @@ class SparseAutoencoder(nn.Module):
         directions = torch.randn(settings.features, dim, generator=generator)
         directions = nn.functional.normalize(directions, dim=1)
         self.settings = settings
+        # Tied at the start, free afterwards: a feature begins by reading what it writes.
         self.decoder = nn.Parameter(directions.clone())
         self.encoder = nn.Parameter(directions.T.clone())
         self.threshold: Tensor
@@ -75,9 +76,11 @@ class SparseAutoencoder(nn.Module):
     def sparse(self, activations: Tensor) -> Tensor:
         """Zero all but the largest K n activations of a batch; the threshold follows."""
         wanted = min(self.settings.active * len(activations), activations.numel())
+        # Of the whole batch: a pair that differs much may use more features than another.
         sizes = activations.abs().flatten()
         least = sizes.kthvalue(len(sizes) - wanted + 1).values
         with torch.no_grad():
+            # The first batch sets the threshold: from 0 it would creep up over many steps.
             memory = _THRESHOLD_MEMORY if self.threshold > 0 else 0.0
             self.threshold.mul_(memory).add_((1.0 - memory) * least)
         return activations * (activations.abs() >= least)
@@ -89,6 +92,7 @@ class SparseAutoencoder(nn.Module):
 
     def errors(self, differences: Tensor, features: Tensor) -> Tensor:
         """Mean squared error of each prefix, as share of the mean square of the differences."""
+        # As a share, so that errors of data sets of any scale compare.
         size = differences.square().sum(1).mean().clamp_min(1e-12)
         found = []
         for prefix in (p for p in self.settings.prefixes if p <= features.shape[1]):
@@ -153,6 +157,7 @@ def fit_autoencoder(
     model = SparseAutoencoder(chosen.shape[1], settings, generator).to(chosen.device)
     training = _Training(model, chosen, rejected, math.ceil(len(train) / settings.batch))
     best, waited, taken = math.inf, 0, 0
+    # Training ends some passes after the best one, to which it returns.
     kept = {name: value.clone() for name, value in model.state_dict().items()}
     with progress.task("sparse autoencoder", settings.epochs) as task:
         while taken < settings.epochs and waited < settings.patience:
@@ -215,4 +220,5 @@ class _Training:
         loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
         with torch.no_grad():
+            # Of length 1: else activations shrink while the decoder grows, and no threshold holds.
             model.decoder.div_(model.decoder.norm(dim=1, keepdim=True).clamp_min(1e-8))

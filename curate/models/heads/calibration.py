@@ -52,6 +52,7 @@ def fit_scale(margins: NDArray[np.float64]) -> float:
         # The likelihood is concave in the scale, and falls from 0 on where the sum is not positive.
         return 0.0
 
+    # In the log of the scale, which has no bound at 0 to run into.
     def loss(log_scale: float) -> float:
         return -float(log_expit(np.exp(log_scale) * margins).mean())
 
@@ -79,6 +80,7 @@ def calibration_error(margins: NDArray[np.float64]) -> float:
     """
     if len(margins) == 0:
         return float("nan")
+    # Bins of equal size: of equal width most would be empty.
     order = np.argsort(np.abs(margins), kind="stable")
     confidence = expit(np.abs(margins[order]))
     right = agreement(margins[order])

@@ -77,6 +77,7 @@ class Evidence:
         self._block = np.repeat(np.arange(1, len(widths)), widths[1:])
         self._members = [np.flatnonzero(self._block == b) for b in range(1, len(widths))]
         self._centre = np.asarray(centre, dtype=np.float64)
+        # Blocks move together more than apart: the data decide first how strong all are.
         spread = np.eye(len(widths)) * _SD**2 + _SD_COMMON**2
         self._precision = np.linalg.inv(spread)
 
@@ -95,6 +96,7 @@ class Evidence:
         )
         start = np.concatenate([self._centre, [0.0]])
         bounds = [_LOG_VARIANCE] * len(self._centre) + [_LOG_NOISE]
+        # Few parameters and an exact gradient: a quasi-Newton method needs few evaluations.
         result = minimize(
             lambda theta: self._loss(theta, rotated),
             start,
@@ -122,6 +124,7 @@ class Evidence:
         root_e, root_s = np.sqrt(variances[0]), np.sqrt(variances[self._block])
         diagonal = 1.0 + variances[0] * r.values / noise
         mixed = root_e * r.mixed * root_s / noise
+        # By blocks: the large one is diagonal here, so that only the small one is factored.
         schur = np.eye(self._rest) + root_s[:, None] * r.small * root_s / noise
         schur -= mixed.T @ (mixed / diagonal[:, None])
         factor = np.linalg.cholesky(schur)

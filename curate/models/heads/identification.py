@@ -94,6 +94,7 @@ def identify(
     """
     signs = np.sign(margins[np.isfinite(margins)])
     if groups is not None:
+        # The majority of a prompt's votes: pairs of one prompt rise and fall together.
         where = np.unique(groups[np.isfinite(margins)], return_inverse=True)[1]
         signs = np.sign(np.bincount(where, weights=signs)) if len(signs) else signs
     agree, count = int((signs > 0).sum()), int((signs != 0).sum())

@@ -62,6 +62,7 @@ def fit_label_noise(margins: NDArray[np.float64], reliability: float | None = No
         margins: (pairs,) held-out margins of the observed labels; ties left out.
         reliability: where it is known.
     """
+    # Bounds of one point hold a parameter fixed.
     fixed = (reliability, reliability)
     bounds = (SCALE_BOUNDS, RELIABILITY_BOUNDS if reliability is None else fixed)
     finite = margins[np.isfinite(margins)]
@@ -128,6 +129,7 @@ def fit_annotators(
         max_rounds: rounds at most.
     """
     pooled = fit_label_noise(margins)
+    # The scale stays: refitted in each round it would take up flips that reliabilities explain.
     p = expit(pooled.scale * margins)
     votes = np.bincount(annotator).astype(np.float64)
     eta = np.full(len(votes), pooled.reliability)

@@ -45,6 +45,7 @@ def rdpo(margin: Tensor, rate: float) -> Tensor:
 
     Unbiased for independent flips, unbounded below (rDPO, arXiv 2403.00409).
     """
+    # In expectation over flips this is the loss of the clean label.
     straight = (1.0 - rate) * bradley_terry(margin) - rate * bradley_terry(-margin)
     return straight / (1.0 - 2.0 * rate)
 
@@ -54,6 +55,7 @@ def lcpo(margin: Tensor, reliability: float) -> Tensor:
 
     Its gradient is that of the M step of LCPO / RE-PO, weights held fixed (arXiv 2509.24159).
     """
+    # In logs: at large margins p rounds to 0 or 1, and its log to minus infinity.
     right = math.log(reliability) + functional.logsigmoid(margin)
     wrong = math.log1p(-reliability) + functional.logsigmoid(-margin)
     return -torch.logaddexp(right, wrong)
@@ -61,6 +63,7 @@ def lcpo(margin: Tensor, reliability: float) -> Tensor:
 
 def holder(margin: Tensor, gamma: float) -> Tensor:
     """-(1 + g) p^g + g p^(1 + g); weight g (1 + g) p^g (1 - p)^2 (Hoelder-DPO, 2505.17859)."""
+    # Powers of p, not of log p: a label that is surely contradicted pulls no more.
     p = torch.sigmoid(margin)
     return -(1.0 + gamma) * p.pow(gamma) + gamma * p.pow(1.0 + gamma)
 
@@ -81,6 +84,7 @@ def drdpo(margin: Tensor, beta: float) -> Tensor:
     (Dr.DPO, arXiv 2407.07880, in its released form).
     """
     scaled = functional.logsigmoid(margin) / beta
+    # The mean over the batch: a row's gradient is weighed by its share of it.
     pooled = torch.logsumexp(scaled, dim=0, keepdim=True) - math.log(len(margin))
     return (-beta * pooled).expand_as(margin)
 

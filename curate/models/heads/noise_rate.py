@@ -78,6 +78,7 @@ def upper_bound(margins: NDArray[np.float64]) -> float:
     least as often as they occur. Of the 5, 10, 20 and 40 % most confident pairs the least
     Clopper-Pearson limit counts, at a level corrected for choosing among four.
     """
+    # From the most confident on, so that every prefix is a group of them.
     order = np.argsort(-np.abs(margins), kind="stable")
     wrong = np.cumsum(margins[order] <= 0)
     limits = [0.5]
@@ -85,6 +86,7 @@ def upper_bound(margins: NDArray[np.float64]) -> float:
         count = math.ceil(share * len(margins))
         against = int(wrong[count - 1])
         if against < count:
+            # Bonferroni: the least of four limits is looked at.
             level = 1.0 - _LEVEL / len(_CONFIDENT)
             limits.append(float(betaincinv(against + 1, count - against, level)))
     return min(limits)
@@ -140,6 +142,7 @@ def rate_by_votes(pairs: pl.DataFrame, keys: pl.DataFrame | None = None) -> Told
 def _rate_of_groups(groups: pl.DataFrame) -> ToldRate:
     first = groups["first"].to_numpy().astype(np.float64)
     votes = groups["votes"].to_numpy().astype(np.float64)
+    # Of n votes with k for the first answer, k (n - k) of the n (n - 1) / 2 pairs of votes differ.
     differ, all_ = first * (votes - first), votes * (votes - 1) / 2.0
     rng = np.random.default_rng(0)
     shares = []
@@ -188,6 +191,7 @@ def vote_evidence(pairs: pl.DataFrame, keys: pl.DataFrame) -> VoteEvidence:
     side = pl.when("votes_here").then(pl.when("first").then(1).otherwise(-1)).otherwise(0)
     others = pl.col("side").sum().over("pair") - pl.col("side")
     found = cast.with_columns(side=side).select(n=others * pl.col("side"))["n"]
+    # Where no two votes differ only a bound is known: the safe side is a larger error.
     error = max(told.rate if told.rate is not None else told.high or 0.0, _LEAST_ERROR)
     weight = math.log((1.0 - error) / error) if error < 0.5 else 0.0
     return VoteEvidence(found.to_numpy().astype(np.float64) * weight, error)

@@ -114,6 +114,7 @@ class _Peers:
         held_by = held_by.long()
         self._columns = torch.stack([held_by, held_by + self._folds], dim=1).to(chosen.device)
         self._heads = make_heads(spec, chosen.shape[1], 2 * self._folds, seed).to(chosen.device)
+        # Small sets need several batches an epoch, or peers would exchange hardly anything.
         self._batch = min(spec.batch, max(math.ceil(total / _BATCHES_PER_EPOCH), _MIN_BATCH))
         steps = math.ceil(total / self._batch) * schedule.epochs
         self._optimiser = Optimiser(self._heads, spec, total, steps)
@@ -135,6 +136,7 @@ class _Peers:
             self._optimiser.step(loss, from_peer)
             self._handed[rows] += from_peer
             self._shown[rows] += self._weights[rows]
+            # Peers that select the same pairs have nothing left to tell each other.
             shared.append((own * from_peer).sum() / own.sum().clamp_min(1))
         return torch.stack(shared).mean()
 

@@ -80,12 +80,14 @@ def regress(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> Regr
     b = np.zeros(x.shape[1])
     for _ in range(_ROUNDS):
         doubt = expit(-x @ b)
+        # A trace of a ridge: separable labels would send the coefficients to infinity.
         gradient = x.T @ doubt - _RIDGE * len(x) * b
         step = np.linalg.solve(_curvature(x, doubt), gradient)
         b = b + step
         if np.abs(step).max() < 1e-10:
             break
     doubt = expit(-x @ b)
+    # The sandwich: bread is the curvature, the meat between are the scores by prompt.
     bread = np.linalg.inv(_curvature(x, doubt))
     scores = np.zeros((int(groups.max()) + 1 if len(groups) else 1, x.shape[1]))
     # Pairs of one prompt are not independent: their scores are summed before they are squared.
@@ -115,6 +117,7 @@ def held_out(
     found = np.zeros(len(differences))
     for fold in np.unique(folds):
         own = folds == fold
+        # One fold alone: there is nothing to learn from.
         if own.all():
             break
         fit = regress(differences[~own], np.unique(groups[~own], return_inverse=True)[1])

@@ -67,6 +67,7 @@ def solve(losses: Losses, l2: float, dropout: float = 0.0) -> Tensor:
     bound = _CURVATURE * gram + torch.diag(ridge)
     bound += torch.eye(len(bound)).to(bound) * (_JITTER * bound.diagonal().mean())
     # Products with it stand on the device in the type of the features.
+    # Once for all steps and heads: one bound of the curvature serves every head.
     inverse = torch.linalg.inv(bound)
     now = inverse @ cross
     before, age = torch.zeros_like(now), torch.zeros(now.shape[1]).to(now)
@@ -79,6 +80,7 @@ def solve(losses: Losses, l2: float, dropout: float = 0.0) -> Tensor:
         ahead = now + (now - before) * (age / (age + 3.0))
         slope = losses.slope(ahead) - ridge[:, None] * ahead
         before, now = now, torch.where(moving, ahead + inverse @ slope, now)
+        # Momentum that points uphill would swing around the solution.
         uphill = (slope * (now - before)).sum(dim=0) < 0
         age = torch.where(uphill, 0.0, age + 1.0)
     solved: Tensor = now.float()

@@ -52,6 +52,7 @@ class LoRAHeads(HiddenHeads):
             into, out = module.in_features, module.out_features
             start = torch.randn(heads, into, rank, generator=generator) / math.sqrt(into)
             self.down.append(nn.Parameter(start))
+            # Zero: at the start every head is the frozen model.
             self.up.append(nn.Parameter(torch.zeros(heads, rank, out)))
         self.last = nn.Parameter(init * torch.randn(heads, width, generator=generator))
         self.last.data /= math.sqrt(width)
@@ -61,11 +62,13 @@ class LoRAHeads(HiddenHeads):
         wanted = slice(0, self.heads) if head is None else slice(head, head + 1)
         count = self.heads if head is None else 1
         lengths = (features != _EMPTY).sum(dim=1)
+        # By length, so that a batch pads little; the order is restored at the end.
         order = lengths.argsort()
         parts = []
         for rows in self._batches(lengths[order].tolist(), count):
             ids = features[order[rows], : int(lengths[order[rows]].max())]
             if torch.is_grad_enabled():
+                # Activations of all heads would not fit: they are computed again going back.
                 parts.append(checkpoint(self._states, ids, wanted, use_reentrant=False))
             else:
                 parts.append(self._states(ids, wanted))
@@ -86,6 +89,7 @@ class LoRAHeads(HiddenHeads):
         with self._adapted(wanted):
             states = self._frozen[0].decoder_states(ids.clamp_min(0).repeat(heads, 1), real)
         last = real.sum(dim=1) - 1
+        # The state after the last token has seen the whole answer.
         found = states[torch.arange(len(states), device=states.device), last].float()
         found = found / found.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-6)
         return found.reshape(heads, rows, -1)

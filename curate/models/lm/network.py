@@ -85,6 +85,7 @@ class Network:
             # Eager attention adds the mask to its scores.
             dtype = self.model.dtype
             mask = torch.where(mask, 0.0, torch.finfo(dtype).min).to(dtype)
+        # Positions are given, since the tokens of several answers lie behind one prompt.
         inputs = {
             "input_ids": batch.ids,
             "attention_mask": mask,
@@ -132,6 +133,7 @@ class Network:
 
     def _try_head(self) -> bool:
         """Whether hidden states and output layer give the model's own logits."""
+        # Models hide scales, caps and norms before their logits: trying beats knowing all families.
         batch = self.batch([Tree((1, 2, 3), ((4, 5),), (0,))])
         with torch.inference_mode():
             mine = self.logits(self.hidden(batch))
@@ -146,6 +148,7 @@ class Network:
         with torch.inference_mode():
             try:
                 mine = self.token_logprobs(together, self.hidden(together))
+            # A model may refuse a mask of four dimensions in many ways.
             except (RuntimeError, ValueError, TypeError, IndexError):
                 return False
             theirs = torch.cat([self.token_logprobs(b, self.hidden(b)) for b in alone])
@@ -157,6 +160,7 @@ def _token_logprobs(logits: Tensor, token: Tensor) -> Tensor:
 
 
 def _close(mine: Tensor, theirs: Tensor, dtype: torch.dtype) -> bool:
+    # Relative to the largest value: half precision rounds large logits most.
     allowed = _TOLERANCE.get(dtype, _HALF_TOLERANCE)
     return mine.shape == theirs.shape and bool(
         (mine - theirs).abs().max() <= allowed * max(1.0, float(theirs.abs().max()))

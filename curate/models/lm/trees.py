@@ -49,6 +49,7 @@ def grow_trees(encoded: Sequence[Encoded], share: bool, longest: int = MAX_TREE)
     singles = [Tree(e.prompt, (e.answer,), (row,)) for row, e in enumerate(encoded)]
     if not share:
         return singles
+    # By tokens, not by text: one text may end in other tokens where an answer follows.
     groups: dict[tuple[int, ...], list[Tree]] = defaultdict(list)
     for tree in singles:
         groups[tree.prompt].append(tree)
@@ -125,6 +126,7 @@ def make_batch(trees: Sequence[Tree], pad: int) -> TreeBatch:
         for k, answer in enumerate(tree.answers):
             begin, end = end, end + len(answer)
             ids[b, begin:end] = answer
+            # Every answer goes on where the prompt ends, as if it were the only one.
             positions[b, begin:end] = np.arange(start, start + len(answer))
             branch[b, begin:end] = _PROMPT + 1 + k
             marks.append(_marks(b * length, start, begin, answer, len(marks)))

@@ -111,6 +111,7 @@ def fit_groups(votes: Votes, groups: int, train: Train, seed: int) -> Groups:
     member = _start(votes, groups, folds, people, seed)
     own = np.maximum(votes.annotator, 0)
     teaches = (votes.fold[:, None] != np.arange(folds)) & known[:, None]
+    # All heads at once: EM needs each fold's margins, the result those of the held-out fold alone.
     every = torch.arange(folds * groups).expand(len(own), -1)
     for _ in range(_ROUNDS if groups > 1 else 1):
         heads = train(member_weights(votes, member))
@@ -163,6 +164,7 @@ def _white(votes: Votes) -> NDArray[np.float64]:
         difference = (votes.chosen[rows] - votes.rejected[rows]).double().cpu().numpy()
         moment += difference.T @ difference / count
     sizes, axes = np.linalg.eigh(moment)
+    # Axes without variance would be blown up to noise.
     kept = np.flatnonzero(sizes > _LEAST_VARIANCE * sizes[-1])[-_AXES:]
     found: NDArray[np.float64] = axes[:, kept] / np.sqrt(sizes[kept])
     return found
@@ -179,6 +181,7 @@ def _mean_directions(votes: Votes, folds: int, people: int) -> NDArray[np.float6
         difference = (votes.chosen[index] - votes.rejected[index]).double().cpu().numpy()
         np.add.at(sums, (votes.fold[at], votes.annotator[at]), difference)
         np.add.at(counts, (votes.fold[at], votes.annotator[at]), 1.0)
+    # All votes less those of the fold: one pass serves every fold.
     others, number = sums.sum(axis=0) - sums, counts.sum(axis=0) - counts
     found: NDArray[np.float64] = others / np.maximum(number, 1.0)[:, :, None]
     return found
@@ -197,6 +200,7 @@ def _members(
     for fold in range(folds):
         rows = teaches[:, fold]
         np.add.at(likelihood[fold], own[rows], log_expit(margins[rows, fold]))
+    # A group that nobody is in must be able to win somebody back.
     prior = np.log(np.maximum(before.mean(axis=1, keepdims=True), 1e-9))
     logits = likelihood + prior
     found: NDArray[np.float64] = np.exp(logits - logsumexp(logits, axis=2, keepdims=True))
@@ -207,6 +211,7 @@ def _matched(member: NDArray[np.float64]) -> NDArray[np.int64]:
     """(folds, K): which group of each fold is group k of the first fold."""
     order = []
     for fold in member:
+        # Groups have no order of their own: each fold's EM may number them otherwise.
         shared = member[0].T @ fold
         order.append(linear_sum_assignment(-shared)[1])
     return np.stack(order)

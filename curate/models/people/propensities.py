@@ -26,5 +26,6 @@ def feedback_propensity(user: str, position: str, voted: str) -> pl.Expr:
         votes, shown = pl.col(voted).sum().over(column), pl.len().over(column)
         return (votes + _PRIOR * overall) / (shown + _PRIOR)
 
+    # Without a place the second factor is 1: the user's rate alone counts.
     place = pl.when(pl.col(position).is_null()).then(overall).otherwise(rate(position))
     return (rate(user) * place / overall).fill_nan(1.0).clip(1e-3, 1.0)

@@ -58,6 +58,7 @@ def tournaments(pairs: pl.DataFrame) -> Tournaments:
         return Tournaments(nothing.astype(bool), nothing, nothing, np.empty(0))
     start, end = ends[:, voted]
     graph = coo_matrix((np.ones(len(start)), (start, end)), shape=(size, size))
+    # Answers that beat each other around in a circle are one strongly connected component.
     _, component = connected_components(graph, directed=True, connection="strong")
     sizes = np.bincount(component)[component]
     inside = (component[ends[0]] == component[ends[1]]) & (sizes[ends[0]] >= CYCLE) & voted
@@ -75,6 +76,7 @@ def _entropies(
     total = np.bincount(owner, lost, prompts)
     answers = np.bincount(owner, minlength=prompts)
     share = lost / np.maximum(total[owner], 1.0)
+    # 0 log 0 is 0, and numpy would say NaN.
     terms = -share * np.log(np.where(share > 0, share, 1.0))
     entropy = np.bincount(owner, terms, prompts)
     known = (answers >= CYCLE) & (total > 0)
