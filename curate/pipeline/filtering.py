@@ -146,11 +146,12 @@ def _apply(
     if verdict.changed is not None:
         left = left.with_columns(verdict.changed)
         own.facts[CHANGES_PAIRS] = True
-    gone = left.with_columns(
+    gone = left[[index]].with_columns(
         pl.lit(step.name).alias(DROP_STEP), verdict.reason.cast(pl.String).alias(DROP_REASON)
     )
-    gone = gone.filter(~keep).select(index, DROP_STEP, DROP_REASON)
-    kept = left.filter(keep)
+    gone = gone.filter(~keep)
+    # A copy of some hundred bytes a pair, which a filter that drops nothing need not make.
+    kept = left if keep.all() else left.filter(keep)
     warnings = list(own.warnings)
     weight = f"{step.name}.{step.filter.weight}" if step.filter.weight else None
     acts = len(kept) < len(keep) or verdict.changed is not None or weight is not None

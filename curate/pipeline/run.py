@@ -165,16 +165,21 @@ class Pipeline:
         places: pl.DataFrame | None,
     ) -> Result:
         """Kept and dropped pairs and all scores, of which none may be missing."""
-        fate = filtered.frame.with_columns(
-            filtered.drop_step.alias(DROP_STEP), filtered.drop_reason.alias(DROP_REASON)
-        )
         others = {n: c for n, c in self.plan.carried.items() if n not in PAIR_COLUMNS}
         carried = [pl.col(column).alias(name) for name, column in others.items()]
-        kept = filtered.kept.select(*PAIR_COLUMNS, *self._weight(), *carried)
-        dropped = fate.filter(pl.col(DROP_STEP).is_not_null())
-        dropped = dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON)
+        # Columns by name and rows by a mask of their own: expressions over columns that lie in
+        # pieces of other lengths would first copy all texts into one piece.
+        columns = list(PAIR_COLUMNS)
+        more = filtered.kept.select(*self._weight(), *carried)
+        kept = filtered.kept[columns].hstack(more.get_columns())
+        gone = filtered.drop_step.is_not_null()
+        dropped = filtered.frame[columns].filter(gone)
+        dropped = dropped.with_columns(
+            filtered.drop_step.filter(gone).alias(DROP_STEP),
+            filtered.drop_reason.filter(gone).alias(DROP_REASON),
+        )
         check_rows(len(pairs), len(kept), len(dropped))
-        scored = fate.select("pair_id", *(c.name for c in self.plan.columns()))
+        scored = filtered.frame[["pair_id", *(c.name for c in self.plan.columns())]]
         sources = by_source(pairs.frame, kept, scored)
         return Result(scored, kept, dropped, pairs.rejected, steps, places, sources=sources)
 

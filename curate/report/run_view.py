@@ -106,8 +106,9 @@ def make_view(
 ) -> RunView:
     """The view of a run whose pairs and scores are at hand, both in the order of reading."""
     own = [c for c in scores.columns if c not in pairs.columns]
-    frame = pl.concat([pairs, scores.select(own)], how="horizontal")
-    frame = frame.with_columns(kept=pl.col(DROP_STEP).is_null())
+    # Side by side, not by `with_columns`, which would copy the texts into one piece.
+    kept = pairs[DROP_STEP].is_null().alias("kept")
+    frame = pairs.hstack([*scores.select(own).get_columns(), kept])
     numeric = [
         c for c, t in frame.schema.items() if "." in c and (t.is_numeric() or t == pl.Boolean)
     ]

@@ -257,8 +257,11 @@ def where_true(text: str, pairs: pl.DataFrame, step: str) -> pl.Series:
     Raises:
         CurateError: it cannot be computed, or is neither true nor false.
     """
+    # Its own columns alone: polars would align all others with them, a copy of every text.
+    known = [name for name in columns_of(text) if name in pairs.columns]
     try:
-        found = pairs.with_columns(_condition=parse_condition(text))["_condition"]
+        own = pairs[known or pairs.columns[:1]]
+        found = own.with_columns(_condition=parse_condition(text))["_condition"]
     except pl.exceptions.PolarsError as error:
         raise _wrong(text, str(error).splitlines()[0], step) from None
     if found.dtype not in (pl.Boolean, pl.Null):
