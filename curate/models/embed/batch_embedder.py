@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 class BatchEmbedder(ABC):
-    """Turns texts into vectors, some at a time."""
+    """Turns texts into vectors, some at a time.
+
+    Attributes:
+        told: what a run's manifest should say of the vectors.
+    """
+
+    told: Mapping[str, Any] = {}
 
     @property
     @abstractmethod

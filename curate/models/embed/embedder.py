@@ -18,7 +18,8 @@ from curate.models.embed.batch_embedder import BatchEmbedder
 from curate.models.embed.batching import by_budget, halving, one_behind
 from curate.models.embed.device import choose_device, on_device
 from curate.models.embed.fingerprint import hash_files
-from curate.models.embed.openvino import OPENVINO, openvino_version, use_openvino
+from curate.models.embed.int8 import closeness
+from curate.models.embed.openvino import INT8, OPENVINO, openvino_version, use_openvino
 from curate.models.embed.settings import SHIPPED, STATIC
 from curate.models.embed.static import static_hash
 
@@ -44,7 +45,7 @@ class Embedder(BatchEmbedder):
         device: "auto" or a torch device.
         batch_tokens: tokens in a batch, padding included.
         max_tokens: longest text in tokens; longer ones lose their end. Default the model's own.
-        backend: "torch", or "openvino" on a CPU.
+        backend: "torch", or "openvino" or "openvino-int8" on a CPU.
     """
 
     def __init__(
@@ -56,14 +57,18 @@ class Embedder(BatchEmbedder):
         backend: str = "torch",
     ) -> None:
         self.name, self.backend = name, backend
-        self.device = "cpu" if backend == OPENVINO else choose_device(device)
+        fast = backend in (OPENVINO, INT8)
+        self.device = "cpu" if fast else choose_device(device)
         self.batch_tokens = batch_tokens
         self._model = _load(name, self.device)
         if max_tokens is not None:
             self._model.max_seq_length = max_tokens
         self.max_tokens = int(self._model.max_seq_length or 512)
-        if backend == OPENVINO:
-            use_openvino(self._model, name)
+        if fast:
+            use_openvino(self._model, name, backend)
+        if backend == INT8:
+            exact = Embedder(name, "cpu", batch_tokens, max_tokens)
+            self.told = {"int8": closeness(self.encode, exact.encode)}
 
     @property
     def dim(self) -> int:
@@ -77,8 +82,8 @@ class Embedder(BatchEmbedder):
         if identity is None:
             config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
             identity = f"{self.name}@{getattr(config, '_commit_hash', None)}"
-        if self.backend == OPENVINO:
-            identity = f"{identity}/openvino {openvino_version()}"
+        if self.backend in (OPENVINO, INT8):
+            identity = f"{identity}/{openvino_version(self.backend)}"
         return f"{identity}/{self.max_tokens}"
 
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:

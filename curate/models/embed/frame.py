@@ -132,6 +132,7 @@ def _sentences(
         "model": embedder.name,
         "fingerprint": embedder.fingerprint,
         "device": embedder.device,
+        **embedder.told,
     }
 
 

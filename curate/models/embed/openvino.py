@@ -4,39 +4,44 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from curate.errors import CurateError, first_line
+from curate.models.embed.int8 import int8_version, quantised
 from curate.optional_packages import need
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-OPENVINO = "openvino"
+OPENVINO, INT8 = "openvino", "openvino-int8"
 _EXAMPLE = ["two texts", "of different lengths, so that no length is fixed"]
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 
 
-def openvino_version() -> str:
-    """Version of OpenVINO, since vectors may differ in their last digits between two of them."""
+def openvino_version(backend: str) -> str:
+    """Versions of what runs, since vectors may differ in their last digits between two of them."""
     import openvino
 
-    return str(openvino.__version__)
+    own = f"{OPENVINO} {openvino.__version__}"
+    return own if backend == OPENVINO else f"{own} int8 {int8_version()}"
 
 
-def use_openvino(model: SentenceTransformer, name: str) -> None:
+def use_openvino(model: SentenceTransformer, name: str, backend: str = OPENVINO) -> None:
     """Let OpenVINO compute the hidden states of the model's transformer; pooling stays as it is.
 
     It picks the precision that the processor is fast in, bfloat16 where there are instructions for
-    it.
+    it; with the backend "openvino-int8" whole numbers.
 
     Raises:
         CurateError: OpenVINO is not installed, or cannot convert the model.
     """
-    need(OPENVINO, OPENVINO, "embedder.backend: openvino")
+    need(OPENVINO, OPENVINO, f"embedder.backend: {backend}")
     # Its converter reports its use to its makers unless this package is missing.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
@@ -50,6 +55,8 @@ def use_openvino(model: SentenceTransformer, name: str) -> None:
             converted = openvino.convert_model(
                 _Hidden(transformer.eval(), tuple(wanted)), example_input=tuple(wanted.values())
             )
+        if backend == INT8:
+            converted = quantised(converted, _one_text(model, tuple(wanted)))
         compiled = openvino.compile_model(converted, "CPU")
     except (AttributeError, RuntimeError, TypeError) as error:
         raise CurateError(
@@ -59,6 +66,16 @@ def use_openvino(model: SentenceTransformer, name: str) -> None:
             fix="use backend: torch",
         ) from None
     transformer.forward = _forward(compiled, tuple(wanted))
+
+
+def _one_text(
+    model: SentenceTransformer, names: tuple[str, ...]
+) -> Callable[[str], list[NDArray[np.int64]]]:
+    def inputs(text: str) -> list[NDArray[np.int64]]:
+        given = model.preprocess([text])
+        return [given[name].numpy() for name in names]
+
+    return inputs
 
 
 class _Hidden(nn.Module):

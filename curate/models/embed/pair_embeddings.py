@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -35,6 +35,7 @@ class TextEmbedder(Protocol):
 
     name: str
     device: str
+    told: Mapping[str, Any]
 
     @property
     def fingerprint(self) -> str:

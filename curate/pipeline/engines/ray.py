@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -220,8 +220,10 @@ class RayEmbedder:
         device: str,
         fingerprint: str,
         dim: int,
+        told: dict[str, Any],
     ) -> None:
         self._engine, self._settings = engine, settings
+        self.told: Mapping[str, Any] = told
         self.name, self.device, self.fingerprint, self.dim = name, device, fingerprint, dim
 
     def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:

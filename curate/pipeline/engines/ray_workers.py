@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
@@ -45,7 +45,7 @@ class EmbedWorker:
         return pa.table({NUMBER: block[NUMBER], VECTOR: lists})
 
 
-def describe(settings: EmbedderConfig) -> tuple[str, str, str, int]:
-    """Name, device, fingerprint and dimension of an embedder."""
-    embedder = text_embedder(settings)
-    return embedder.name, embedder.device, embedder.fingerprint, embedder.dim
+def describe(settings: EmbedderConfig) -> tuple[str, str, str, int, dict[str, Any]]:
+    """Name, device, fingerprint and dimension of an embedder, and what it tells."""
+    made = text_embedder(settings)
+    return made.name, made.device, made.fingerprint, made.dim, dict(made.told)

@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from curate import CurateError
+from curate.models.embed import int8
 from curate.models.embed.device import choose_device
 from curate.models.embed.embedder import Embedder
 from curate.models.embed.feature_rows import feature_tables
+from curate.models.embed.frame import embed_frame, text_embedder
 from curate.models.embed.pair_embeddings import distinct_texts, embed_pairs
+from curate.models.embed.settings import EmbedderConfig
 from curate.steps.context import SilentProgress
 from curate.store.store import Store, open_store
 from curate.store.workspace import Workspace
@@ -152,6 +155,41 @@ def test_openvino_gives_nearly_the_same_vectors(embedder: Embedder) -> None:
     cosine = (embedder.encode(texts) * fast.encode(texts)).sum(axis=1)
     assert cosine.min() > 0.999
     assert fast.fingerprint != embedder.fingerprint
+
+
+@pytest.mark.slow
+def test_whole_numbers_give_near_vectors_and_tell_how_near(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nncf")
+    monkeypatch.setattr(int8, "_CALIBRATION", 12)  # a second in the place of ten
+    settings = EmbedderConfig(name="minilm", backend="openvino-int8")
+    fast = text_embedder(settings)
+    told = fast.told["int8"]
+    assert 0.95 < told["least_cosine"] < told["mean_cosine"] < 1.0
+    texts = ["a cat sat on the mat", "tax law " * 90]
+    assert (embedder.encode(texts) * fast.encode(texts)).sum(axis=1).min() > 0.95
+    # Ranges are set by the same texts every time: so vectors are the same in another run.
+    pairs = pairs_of([{"prompt": texts[0], "chosen": texts[1], "rejected": "a dog"}])
+    features, facts = embed_frame(pairs, settings, None, SilentProgress())
+    np.testing.assert_allclose(features.of("chosen")[0], fast.encode(texts[1:])[0], atol=1e-6)
+    assert facts["int8"] == told
+    assert len({e.fingerprint for e in (fast, embedder, Embedder(backend="openvino"))}) == 3
+
+
+def test_texts_that_set_ranges_are_not_those_that_are_tried() -> None:
+    found = int8.texts()
+    assert len(set(found)) == len(found) == 150
+    assert found == int8.texts()
+    lengths = np.array([len(text) for text in found])
+    assert (lengths < 150).any()
+    assert (lengths > 800).any()
+
+
+def test_without_nncf_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CurateError, match="nncf is not installed"):
+        int8.quantised(None, lambda text: [])
 
 
 def test_a_book_is_cut_before_it_is_tokenised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,80 @@
+"""A sentence embedder in whole numbers of 8 bits, and how far its vectors are off."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from gzip import decompress
+from importlib import resources
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate.optional_packages import need
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_CALIBRATION, _TRIED = 100, 50
+_MOST_JOINED = 7
+"""Texts of the sample that are put together at most, so that long ones are among them."""
+_SEED = 0
+
+
+def int8_version() -> str:
+    """Version of what chooses the numbers, since vectors differ between two of them."""
+    import nncf
+
+    return str(nncf.__version__)
+
+
+def quantised(converted: Any, inputs: Callable[[str], list[NDArray[np.int64]]]) -> Any:
+    """The OpenVINO model with 8-bit weights and activations, their ranges set by 100 texts.
+
+    Texts are those of the bundled sample, whatever the data: vectors of a text are the same in
+    every run. It takes some ten seconds.
+
+    Args:
+        converted: from OpenVINO's converter.
+        inputs: of the model, for one text.
+
+    Raises:
+        CurateError: nncf is not installed.
+    """
+    need("nncf", "int8", "embedder.backend: openvino-int8")
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    data = nncf.Dataset([inputs(text) for text in texts()[:_CALIBRATION]])
+    # It draws bars of its own, which nothing turns off.
+    with redirect_stdout(StringIO()):
+        return nncf.quantize(
+            converted, data, model_type=nncf.ModelType.TRANSFORMER, subset_size=_CALIBRATION
+        )
+
+
+def texts() -> list[str]:
+    """Texts of many lengths from the bundled sample: those that set ranges, then those to try."""
+    packed = resources.files("curate.sample").joinpath("pandalm-sample.jsonl.gz").read_bytes()
+    rows = [json.loads(line) for line in decompress(packed).splitlines()]
+    parts = [row[key] for row in rows for key in ("instruction", "response1", "response2")]
+    rng = np.random.default_rng(_SEED)
+    counts = rng.integers(1, _MOST_JOINED + 1, size=_CALIBRATION + _TRIED)
+    return [" ".join(rng.choice(parts, count)) for count in counts]
+
+
+def closeness(
+    encode: Callable[[list[str]], NDArray[np.float32]],
+    exact: Callable[[list[str]], NDArray[np.float32]],
+) -> dict[str, float]:
+    """Least and mean cosine of two embedders' vectors on texts that set no ranges."""
+    tried = texts()[_CALIBRATION:]
+    cosine = np.einsum("nd,nd->n", encode(tried), exact(tried))
+    return {
+        "texts": len(tried),
+        "least_cosine": round(float(cosine.min()), 4),
+        "mean_cosine": round(float(cosine.mean()), 4),
+    }
