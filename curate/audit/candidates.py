@@ -63,6 +63,7 @@ def _distances(
     out = np.empty(len(first))
     for rows in batches(len(first), _ROWS):
         a, b = (features.vectors[side[rows]].astype(np.float64) for side in (first, second))
+        # Vectors of half precision are only nearly of length 1.
         sizes = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
         out[rows] = 1.0 - np.einsum("nd,nd->n", a, b) / np.maximum(sizes, 1e-12)
     return out
@@ -73,6 +74,7 @@ def _between_prompts(features: Features, context: Context) -> float | None:
     answers = np.concatenate([features.index["chosen"], features.index["rejected"]])
     prompts = np.concatenate([features.index["prompt"]] * 2)
     rng = context.rng("candidates")
+    # A fixed number of draws: all pairs of answers would grow with the square.
     first, second = rng.integers(len(answers), size=(2, _BASELINE))
     differ = prompts[first] != prompts[second]
     if not differ.any():
@@ -103,6 +105,7 @@ def _disagreement(shared: pl.DataFrame) -> dict[str, Any]:
     distance, differ = (shared[c].to_numpy() for c in ("distance", "disagreement"))
     varied = np.ptp(distance) > 0 and np.ptp(differ) > 0
     test = spearmanr(distance, differ) if varied else None
+    # By rank, so that the thirds are of one size whatever the distances.
     part = dense_numbers(shared["distance"].rank("ordinal")) * _PARTS // len(shared)
     thirds = [
         {

@@ -142,6 +142,7 @@ def _estimate(
     for rows in draws:
         values.append(estimator(margins[rows]))
         task.advance()
+    # A resample whose fit fails is NaN, and says nothing of the spread.
     tail = (1.0 - _LEVEL) / 2.0
     low, high = (
         np.nanquantile(values, [tail, 1.0 - tail])
@@ -163,6 +164,7 @@ def _resamples(
     groups: NDArray[np.int64], rng: np.random.Generator, count: int
 ) -> list[NDArray[np.int64]]:
     """Rows of each bootstrap draw of prompts."""
+    # Rows of a prompt side by side: a draw of prompts is then a draw of ranges.
     order = np.argsort(groups, kind="stable")
     _, starts, counts = np.unique(groups[order], return_index=True, return_counts=True)
     draws = []
@@ -185,6 +187,7 @@ def by_group(
     if names.n_unique() < 2:
         return []
     number = dense_numbers(names)
+    # Shrunk: a rate of few labels would be the most or the least by chance.
     fitted = fit_annotators(margins, number)
     agree = np.bincount(number, weights=agreement(margins))
     counts = np.bincount(number)

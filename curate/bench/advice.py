@@ -50,6 +50,7 @@ def advise(
     harming = rows.filter(pl.col("verdict") == HARMS)["method"].to_list()
     if len(helping):
         best = helping.row(0, named=True)
+        # The best of many looks better than it is: so it is measured where it was not chosen.
         said = [_helps(best, noise), _chosen(gain_by_halves(tested, list(by_name)))]
         method, proven = str(best["method"]), True
     else:

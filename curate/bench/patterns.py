@@ -46,6 +46,7 @@ def ambiguity(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray
 
 def _scaled_to(weight: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
     """Probabilities in proportion to the weights, at most 1, whose mean is the rate."""
+    # By bisection: where some probabilities end at 1 the others must make up for them.
     low, high = 0.0, 1e6
     for _ in range(100):
         middle = (low + high) / 2.0
@@ -85,6 +86,7 @@ def topic(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.
     topics = KMeans(groups, n_init=1, random_state=seed).fit_predict(data.features.of("prompt"))
     order = rng.permutation(groups)
     sizes = np.cumsum(np.bincount(topics, minlength=groups)[order])
+    # Whole topics: the rate is met as nearly as their sizes allow.
     taken = order[: int(np.argmin(np.abs(sizes - rate * len(topics)))) + 1]
     flips: NDArray[np.bool_] = np.isin(topics, taken)
     return flips

@@ -166,6 +166,7 @@ def gather(
 
 def _cell(data: BenchData, plan: Plan, cell: tuple[str, float, int], context: Context) -> Cell:
     pattern, rate, seed = cell
+    # Flips of a cell are its own: another list of rates or seeds does not change them.
     rng = np.random.default_rng(cell_seed(data.name, pattern, rate, seed))
     train, held_out = split(data, seed)
     noisy, flips = inject(train, pattern, rate, rng)
@@ -175,6 +176,7 @@ def _cell(data: BenchData, plan: Plan, cell: tuple[str, float, int], context: Co
     random = Ranking(rng.random(len(flips)), float("nan"), 0.0)
     if noisy.margin is not None:
         rankings[BAYES] = Ranking(-noisy.margin, float("nan"), 0.0)
+    # As many are dropped as were flipped: rankings are compared, not thresholds.
     share = float(flips.mean())
     weights = {ALL: Weights(np.ones(len(flips))), RANDOM: _kept(random.suspicion, share)}
     weights |= {name: _kept(r.suspicion, share) for name, r in rankings.items()}
@@ -218,6 +220,7 @@ def _measures(ranking: Ranking, flips: NDArray[np.bool_]) -> dict[str, float | N
         "seconds": ranking.seconds,
     }
     if flips.any() and not flips.all():
+        # A pair of which a method tells nothing is its least suspicious one.
         finite = np.nan_to_num(ranking.suspicion, neginf=np.finfo(np.float64).min)
         flagged = lowest_share(-ranking.suspicion, float(flips.mean()))
         found["auroc"] = float(roc_auc_score(flips, finite))
