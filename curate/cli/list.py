@@ -20,14 +20,14 @@ def list_steps(
     if recipes:
         _list_recipes(as_json)
         return
-    from curate.cli.console import show_list, show_step
-    from curate.cli.list_steps import brief_list, list_of_steps
+    if name is None and not as_json:
+        _show_brief()
+        return
+    from curate.cli.console import show_step
+    from curate.cli.list_steps import list_of_steps
     from curate.cli.safe import json_text
     from curate.errors import suggestion
 
-    if name is None and not as_json:
-        show_list(brief_list())
-        return
     found = list_of_steps()
     steps = found["scorers"] | found["filters"]
     places = found["formats"] | found["exports"]
@@ -43,6 +43,13 @@ def list_steps(
         typer.echo(json_text(found if name is None else steps[name]))
     elif name is not None:
         show_step(name, steps[name])
+
+
+def _show_brief() -> None:
+    from curate.cli.brief_list import brief_list
+    from curate.cli.console import show_list
+
+    show_list(brief_list())
 
 
 def _list_recipes(as_json: bool) -> None:

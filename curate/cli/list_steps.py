@@ -8,21 +8,14 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from curate.errors import CurateError
-from curate.steps.brief import brief, names_in
 from curate.steps.contracts import Column, Filter, Scorer, Step
-from curate.steps.registry import (
-    FILTERS,
-    SCORERS,
-    check_not_shadowed,
-    filter_class,
+from curate.steps.entries import (
     filter_names,
-    own_entry,
-    scorer_class,
     scorer_names,
 )
+from curate.steps.registry import filter_class, scorer_class
 
 _REQUIRED = "required"
-_FORMATS, _EXPORTS = "curate.read.formats", "curate.write.exports"
 
 
 def list_of_steps() -> dict[str, Any]:
@@ -35,37 +28,15 @@ def list_of_steps() -> dict[str, Any]:
     from curate.write.exports import export_names
 
     return {
-        "scorers": _entries(scorer_names(), scorer_class, unusable),
-        "filters": _entries(filter_names(), filter_class, unusable),
+        "scorers": entries(scorer_names(), scorer_class, unusable),
+        "filters": entries(filter_names(), filter_class, unusable),
         "formats": format_names(),
         "exports": export_names(),
         "unusable": unusable,
     }
 
 
-def brief_list() -> dict[str, Any]:
-    """The same with purpose and summary alone; steps of this project are not imported for it."""
-    unusable: dict[str, str] = {}
-    kinds = (
-        ("scorers", SCORERS, scorer_names(), scorer_class),
-        ("filters", FILTERS, filter_names(), filter_class),
-    )
-    found: dict[str, Any] = {}
-    for section, group, names, load in kinds:
-        known = {name: _brief(group, name) for name in names}
-        others = _entries([n for n, said in known.items() if said is None], load, unusable)
-        found[section] = {n: known[n] or others[n] for n in names if known[n] or n in others}
-    check_not_shadowed()
-    places = {"formats": names_in(_FORMATS), "exports": names_in(_EXPORTS)}
-    return found | places | {"unusable": unusable}
-
-
-def _brief(group: str, name: str) -> dict[str, str] | None:
-    entry = own_entry(group, name)
-    return None if entry is None else brief(entry)
-
-
-def _entries(
+def entries(
     names: list[str], load: Callable[[str], type[Step[Any]]], unusable: dict[str, str]
 ) -> dict[str, Any]:
     """The steps that can be loaded; why the others cannot goes into `unusable`."""

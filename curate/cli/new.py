@@ -120,7 +120,7 @@ def new(
     folder: Annotated[Path, typer.Option(help="Where the two files go.")] = Path(),
 ) -> None:
     """Write a scorer or filter to start from, with its test, and tell its entry point."""
-    from curate.steps.registry import filter_names, scorer_names
+    from curate.steps.entries import filter_names, scorer_names
 
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
         raise CurateError(

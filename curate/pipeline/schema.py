@@ -9,7 +9,8 @@ from curate.errors import CurateError
 from curate.pipeline.config import PipelineConfig
 from curate.read.formats import format_names
 from curate.steps.contracts import Step
-from curate.steps.registry import filter_class, filter_names, scorer_class, scorer_names
+from curate.steps.entries import filter_names, scorer_names
+from curate.steps.registry import filter_class, scorer_class
 from curate.write.exports import export_names
 
 

@@ -1,20 +1,22 @@
-"""Finds scorers and filters by name through entry points, and checks whose they are."""
+"""Loads scorers and filters by name, and builds them with their parameters."""
 
 from __future__ import annotations
 
-import importlib.util
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from curate.errors import CurateError, suggestion
 from curate.steps.contracts import Filter, Scorer, Step
+from curate.steps.entries import (
+    FILTERS,
+    SCORERS,
+    all_entries,
+    check_not_shadowed,
+    entries_of,
+    is_own,
+)
 
-SCORERS, FILTERS = "curate.scorers", "curate.filters"
-_OUR_PACKAGES = ("scorers", "filters")
 _MOVED = {
     "curate.context": "curate",
     "curate.keys": "curate.data.hashes",
@@ -28,70 +30,6 @@ S = TypeVar("S", bound=Step[Any])
 M = TypeVar("M", bound=BaseModel)
 
 
-def check_not_shadowed() -> None:
-    """Make sure that `scorers` and `filters` are this project's packages.
-
-    Raises:
-        CurateError: another folder of that name comes first on the import path.
-    """
-    home = Path(__file__).resolve().parents[2]
-    for name in _OUR_PACKAGES:
-        spec = importlib.util.find_spec(name)
-        places = (
-            [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
-        )
-        if not places or Path(places[0]).resolve() != home / name:
-            raise CurateError(
-                f"the package '{name}' of curate is hidden by another module of that name",
-                where=places[0] if places else "not importable",
-                expected=str(home / name),
-                fix="run from another folder, rename that module, or take it off PYTHONPATH",
-            )
-
-
-@cache
-def _entries(group: str) -> dict[str, EntryPoint]:
-    return {name: found[0] for name, found in _all_entries(group).items()}
-
-
-@cache
-def _all_entries(group: str) -> dict[str, list[EntryPoint]]:
-    """Every entry point under each name, those of this project first."""
-    found: dict[str, dict[str, EntryPoint]] = {}
-    for entry in entry_points(group=group):
-        found.setdefault(entry.name, {}).setdefault(entry.value, entry)
-    return {
-        name: sorted(entries.values(), key=lambda e: (not _is_own(e), e.value))
-        for name, entries in found.items()
-    }
-
-
-def _is_own(entry: EntryPoint) -> bool:
-    return entry.module.partition(".")[0] in _OUR_PACKAGES
-
-
-def name_conflicts() -> dict[str, str]:
-    """Names that several plug-ins claim, with what each leads to: none of them is used."""
-    both = {**_all_entries(SCORERS), **_all_entries(FILTERS)}
-    return {n: ", ".join(e.value for e in found) for n, found in both.items() if len(found) > 1}
-
-
-def scorer_names() -> list[str]:
-    """Names of all scorers, built in and plugged in."""
-    return sorted(_entries(SCORERS))
-
-
-def filter_names() -> list[str]:
-    """Names of all filters, built in and plugged in."""
-    return sorted(_entries(FILTERS))
-
-
-def own_entry(group: str, name: str) -> EntryPoint | None:
-    """The entry point of a step of this project that no plug-in claims too; else None."""
-    claims = _all_entries(group)[name]
-    return claims[0] if len(claims) == 1 and _is_own(claims[0]) else None
-
-
 def scorer_class(name: str, where: str = "scorers") -> type[Scorer[Any]]:
     """The scorer called `name`; raises CurateError with the nearest name if there is none."""
     return _load(SCORERS, name, Scorer, where)  # type: ignore[type-abstract]
@@ -103,12 +41,12 @@ def filter_class(name: str, where: str = "filters") -> type[Filter[Any]]:
 
 
 def _load(group: str, name: str, kind: type[S], where: str) -> type[S]:
-    entries = _entries(group)
+    entries = entries_of(group)
     what = kind.__name__.lower()
     if name not in entries:
         fix = suggestion(name, entries) if entries else "reinstall curate: pip install ."
         raise CurateError(f"unknown {what}", where=where, found=repr(name), fix=fix)
-    claims = _all_entries(group)[name]
+    claims = all_entries(group)[name]
     if len(claims) > 1:
         raise CurateError(
             f"several plug-ins are called '{name}'",
@@ -116,7 +54,7 @@ def _load(group: str, name: str, kind: type[S], where: str) -> type[S]:
             found=", ".join(entry.value for entry in claims),
             fix="rename the entry point of the one that is not curate's, or uninstall its package",
         )
-    if _is_own(entries[name]):
+    if is_own(entries[name]):
         check_not_shadowed()
     try:
         loaded = entries[name].load()

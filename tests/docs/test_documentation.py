@@ -130,7 +130,7 @@ def test_scripts_that_are_named_exist() -> None:
 
 
 def test_steps_that_are_named_exist() -> None:
-    from curate.steps.registry import filter_names, scorer_names
+    from curate.steps.entries import filter_names, scorer_names
 
     known = {*scorer_names(), *filter_names()}
     for page in PAGES:

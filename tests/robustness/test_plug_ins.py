@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from curate import CurateError, Pairs, Pipeline
 from curate.cli.app import app
 from curate.pipeline.schema import pipeline_schema
-from curate.steps import registry
+from curate.steps import entries
 from curate.steps.context import Context
 from curate.steps.registry import scorer_class
 from tests.helpers import numbered_pairs
@@ -19,24 +19,24 @@ from tests.helpers import numbered_pairs
 HERE = "tests.robustness.test_plug_ins"
 
 
-def plug_in(monkeypatch: pytest.MonkeyPatch, *entries: tuple[str, str]) -> None:
+def plug_in(monkeypatch: pytest.MonkeyPatch, *added: tuple[str, str]) -> None:
     """Entry points beside the built-in ones."""
-    real = registry.entry_points
+    real = entries.entry_points
 
     def both(group: str) -> list[EntryPoint]:
-        made = [EntryPoint(name, value, group) for name, value in entries]
-        return [*made, *real(group=group)] if group == registry.SCORERS else list(real(group=group))
+        made = [EntryPoint(name, value, group) for name, value in added]
+        return [*made, *real(group=group)] if group == entries.SCORERS else list(real(group=group))
 
-    monkeypatch.setattr(registry, "entry_points", both)
-    registry._entries.cache_clear()
-    registry._all_entries.cache_clear()
+    monkeypatch.setattr(entries, "entry_points", both)
+    entries.entries_of.cache_clear()
+    entries.all_entries.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def clean() -> object:
     yield
-    registry._entries.cache_clear()
-    registry._all_entries.cache_clear()
+    entries.entries_of.cache_clear()
+    entries.all_entries.cache_clear()
 
 
 def test_a_plug_in_named_as_a_built_in_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

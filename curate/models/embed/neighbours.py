@@ -9,6 +9,8 @@ import faiss
 import numpy as np
 
 from curate.data.table import batches
+from curate.models.embed.nearest import best_of, nearest_in, without_own
+from curate.models.embed.part_neighbours import FileInParts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,8 +82,6 @@ def nearest_others(
     if workers is None:
         index = FileHere(trained, vectors)
     else:
-        from curate.models.embed.part_neighbours import FileInParts
-
         index = FileInParts(trained, vectors, workers)
     probes, recall = _tuned(index, sample.astype(np.float32), k, lists)
     facts = {"index": "ivf", "lists": lists, "probes": probes, f"recall@{k}": round(recall, 4)}
@@ -163,23 +163,6 @@ class FileHere:
         return _search(self._index, self._vectors, k)
 
 
-def nearest_in(
-    queries: NDArray[np.float32], vectors: NDArray[np.float32], count: int
-) -> NDArray[np.float32]:
-    """Inner products of each query with its nearest vectors, at most `count`; exact."""
-    found: NDArray[np.float32]
-    found, _ = faiss.knn(queries, vectors, min(count, len(vectors)), metric=_INNER)
-    return found
-
-
-def best_of(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The largest of both in each row, as many as the first has; in no order."""
-    count = first.shape[1]
-    both = np.concatenate([first, second], axis=1)
-    best: NDArray[np.float32] = -np.partition(-both, count - 1, axis=1)[:, :count]
-    return best
-
-
 def _search(
     index: Any, vectors: NDArray[np.floating], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -188,18 +171,6 @@ def _search(
         similarity, found = index.search(vectors[rows].astype(np.float32), k + 1)
         out[rows], which[rows] = without_own(similarity, found, rows.start)
     return out, which
-
-
-def without_own(
-    similarity: NDArray[np.float32], found: NDArray[np.int64], start: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Distances and numbers of the k others among k + 1 neighbours of rows from `start` on."""
-    # The row itself is one of its neighbours, unless others lie at the same point.
-    is_self = found == np.arange(start, start + len(found))[:, None]
-    is_self[~is_self.any(axis=1), -1] = True
-    k = found.shape[1] - 1
-    others = similarity[~is_self].reshape(-1, k).astype(np.float64)
-    return np.sqrt(np.maximum(2.0 - 2.0 * others, 0.0)), found[~is_self].reshape(-1, k)
 
 
 def _on_gpu(index: Any) -> Any:

@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 
 from curate.data.table import batches
-from curate.models.embed.neighbours import best_of, nearest_in, without_own
+from curate.models.embed.nearest import best_of, nearest_in, without_own
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

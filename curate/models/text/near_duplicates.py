@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,9 @@ import polars as pl
 from curate.data.hashes import content_keys, hashed, numbers_by_appearance
 from curate.data.row_parts import MEDIA_PARTS, REJECTED_MEDIA, present, row_part_keys
 from curate.data.table import BATCH_ROWS, batches, messages_text
-from curate.models.text.sketches import ItemShingles, Sketches
+from curate.models.text.candidates import Candidates, earlier_near_duplicate
+from curate.models.text.part_duplicates import earlier_in_parts
+from curate.models.text.sketches import Sketches
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -22,94 +23,6 @@ if TYPE_CHECKING:
     from curate.steps.workers import Workers
 
 _MEDIA_SEED = 1
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Items that share a bucket with another one.
-
-    Attributes:
-        item: (shared,) number of the item.
-        bucket: (shared,) number of a bucket that it is in.
-    """
-
-    item: NDArray[np.int64]
-    bucket: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, sketches: Sketches, threshold: float) -> Candidates:
-        """Those of all bands of the sketches."""
-        items, buckets, taken = [], [], 0
-        for keys in sketches.bands(threshold):
-            item, bucket, count = sharing(keys, np.arange(len(keys)))
-            items.append(item)
-            buckets.append(bucket + taken)
-            taken += count
-        return cls(np.concatenate(items), np.concatenate(buckets))
-
-    def by_item(self) -> Iterator[tuple[int, list[int]]]:
-        """Each item, in order, and its buckets."""
-        order = np.argsort(self.item, kind="stable")
-        item, bucket = self.item[order], self.bucket[order]
-        starts = np.flatnonzero(np.diff(item, prepend=-1))
-        stops = np.append(starts, len(item))[1:]
-        for start, stop in zip(starts, stops, strict=True):
-            yield int(item[start]), bucket[start:stop].tolist()
-
-
-def sharing(
-    keys: NDArray[np.uint64], items: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Items whose key another one has too, the numbers of their keys, and how many there are."""
-    values, number, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    shared = counts[number] > 1
-    return items[shared], number[shared], len(values)
-
-
-def earlier_near_duplicate(
-    candidates: Candidates, shingles: ItemShingles, items: int, threshold: float
-) -> NDArray[np.int64]:
-    """For each item the first earlier kept one that it nearly repeats, or -1; (items,).
-
-    An item is kept when its similarity to no kept candidate before it reaches `threshold`: one
-    below it is never reported.
-    """
-    found = np.full(items, -1, dtype=np.int64)
-    kept: dict[int, list[int]] = {}
-    for item, buckets in candidates.by_item():
-        near = sorted({other for bucket in buckets for other in kept.get(bucket, ())})
-        similar = (o for o in near if shingles.similarity(item, o) >= threshold)
-        found[item] = next(similar, -1)
-        if found[item] < 0:
-            for bucket in buckets:
-                kept.setdefault(bucket, []).append(item)
-    return found
-
-
-def clusters(sketches: Sketches, threshold: float) -> NDArray[np.int64]:
-    """Number of each item's cluster, that of its first item; (items,).
-
-    Items whose similarity reaches the threshold are in one cluster, and so is whatever hangs
-    together with them.
-    """
-    root = np.arange(sketches.items, dtype=np.int64)
-
-    def find(item: int) -> int:
-        while root[item] != item:
-            root[item] = root[root[item]]
-            item = int(root[item])
-        return item
-
-    seen: dict[int, list[int]] = {}
-    for item, buckets in Candidates.of(sketches, threshold).by_item():
-        for other in sorted({o for bucket in buckets for o in seen.get(bucket, ())}):
-            first, second = find(item), find(other)
-            # Comparing costs more than looking whether they hang together already.
-            if first != second and sketches.shingles.similarity(item, other) >= threshold:
-                root[max(first, second)] = min(first, second)
-        for bucket in buckets:
-            seen.setdefault(bucket, []).append(item)
-    return np.array([find(item) for item in range(sketches.items)], dtype=np.int64)
 
 
 def nearly_repeats(
@@ -139,8 +52,6 @@ def nearly_repeats(
         if workers is None:
             earlier = _earlier_here(texts, parts, len(first), threshold, room)
         else:
-            from curate.models.text.part_duplicates import earlier_in_parts
-
             earlier = earlier_in_parts(texts, parts, len(first), threshold, room, workers)
     repeated = earlier >= 0
     ids = pairs["pair_id"]

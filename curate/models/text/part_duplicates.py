@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.models.text.near_duplicates import Candidates, earlier_near_duplicate, sharing
+from curate.models.text.candidates import Candidates, earlier_near_duplicate, sharing
 from curate.models.text.sketches import ItemShingles, Sketches
 from curate.store.workspace import Workspace
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from curate.data.hashes import numbers_by_appearance, prompt_keys
 from curate.data.table import BATCH_ROWS, batches, messages_text
-from curate.models.text.near_duplicates import clusters
+from curate.models.text.candidates import clusters
 from curate.models.text.sketches import Sketches
 from curate.store.workspace import Workspace
 

@@ -11,7 +11,7 @@ import pytest
 
 from curate.read.formats import format_names
 from curate.steps.brief import brief, names_in
-from curate.steps.registry import FILTERS, SCORERS, filter_names, own_entry, scorer_names
+from curate.steps.entries import FILTERS, SCORERS, filter_names, own_entry, scorer_names
 from curate.write.exports import export_names
 from tests.helpers import trl_rows, write_jsonl
 

@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 
 from curate.data.row_parts import MEDIA
 from curate.models.text import near_duplicates
-from curate.models.text.near_duplicates import (
-    Candidates,
-    earlier_near_duplicate,
-    nearly_repeats,
-)
+from curate.models.text.candidates import Candidates, earlier_near_duplicate
+from curate.models.text.near_duplicates import nearly_repeats
 from curate.models.text.shingles import ShingleTable, jaccard, shingle_hashes, shingles
 from curate.models.text.sketches import Sketches
 from curate.steps.context import SilentProgress

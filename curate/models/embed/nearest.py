@@ -1,0 +1,44 @@
+"""The nearest of some vectors, and putting together what was found in several places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import faiss
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_INNER = faiss.METRIC_INNER_PRODUCT
+
+
+def nearest_in(
+    queries: NDArray[np.float32], vectors: NDArray[np.float32], count: int
+) -> NDArray[np.float32]:
+    """Inner products of each query with its nearest vectors, at most `count`; exact."""
+    found: NDArray[np.float32]
+    found, _ = faiss.knn(
+        queries, vectors, min(count, len(vectors)), metric=faiss.METRIC_INNER_PRODUCT
+    )
+    return found
+
+
+def best_of(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The largest of both in each row, as many as the first has; in no order."""
+    count = first.shape[1]
+    both = np.concatenate([first, second], axis=1)
+    best: NDArray[np.float32] = -np.partition(-both, count - 1, axis=1)[:, :count]
+    return best
+
+
+def without_own(
+    similarity: NDArray[np.float32], found: NDArray[np.int64], start: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Distances and numbers of the k others among k + 1 neighbours of rows from `start` on."""
+    # The row itself is one of its neighbours, unless others lie at the same point.
+    is_self = found == np.arange(start, start + len(found))[:, None]
+    is_self[~is_self.any(axis=1), -1] = True
+    k = found.shape[1] - 1
+    others = similarity[~is_self].reshape(-1, k).astype(np.float64)
+    return np.sqrt(np.maximum(2.0 - 2.0 * others, 0.0)), found[~is_self].reshape(-1, k)
