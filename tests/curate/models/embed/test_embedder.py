@@ -169,10 +169,8 @@ def test_whole_numbers_give_near_vectors_and_tell_how_near(
     assert 0.95 < told["least_cosine"] < told["mean_cosine"] < 1.0
     texts = ["a cat sat on the mat", "tax law " * 90]
     assert (embedder.encode(texts) * fast.encode(texts)).sum(axis=1).min() > 0.95
-    # Ranges are set by the same texts every time: so vectors are the same in another run.
     pairs = pairs_of([{"prompt": texts[0], "chosen": texts[1], "rejected": "a dog"}])
-    features, facts = embed_frame(pairs, settings, None, SilentProgress())
-    np.testing.assert_allclose(features.of("chosen")[0], fast.encode(texts[1:])[0], atol=1e-6)
+    _, facts = embed_frame(pairs, settings, None, SilentProgress(), load=lambda _: fast)
     assert facts["int8"] == told
     assert len({e.fingerprint for e in (fast, embedder, Embedder(backend="openvino"))}) == 3
 

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from curate.pipeline.plan import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context
+from curate.steps.registry import scorer_class
 from tests.curate.plugin import Slow
-from tests.helpers import numbered_pairs
+from tests.helpers import numbered_pairs, simulate
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -98,3 +100,35 @@ def test_a_cluster_is_joined_if_it_is_named_and_not_because_it_runs_here(
     # As within a job that `ray job submit` started.
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     assert joined() == cluster.address
+
+
+class LosesANode:
+    """Workers of whom half are lost once the first result has come."""
+
+    def __init__(self, workers: Any, lose: Any) -> None:
+        self._workers, self._lose, self.lost, self.count = workers, lose, False, workers.count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._workers, name)
+
+    def map(self, function: Any, *columns: Any) -> Iterator[Any]:
+        for value in self._workers.map(function, *columns):
+            if not self.lost:
+                self.lost = True
+                self._lose()
+            yield value
+
+
+@pytest.mark.parametrize("name", ["noise_score", "duplicates"])
+def test_parts_of_a_lost_node_are_made_again(cluster: Any, name: str) -> None:
+    other = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    engine = RayEngine(EngineConfig(name="ray", address=cluster.address, workers=2))
+    workers = LosesANode(engine.workers, lambda: cluster.remove_node(other, allow_graceful=False))
+    sim = simulate(3000, dim=32)
+    step = ScorerStep(name, scorer_class(name)())
+    here, _ = run_scorer(step, sim.pairs, replace(sim.context, _shared={}))
+    context = replace(sim.context, workers=workers, _shared={})
+    there, _ = run_scorer(step, sim.pairs, context, None, engine)
+    assert workers.lost
+    assert_frame_equal(there, here, abs_tol=2e-3, rel_tol=2e-3)
