@@ -16,7 +16,7 @@ from curate.errors import CurateError
 from curate.people.draw import draw
 from tests.helpers import numbered_pairs, write_jsonl
 
-PAIRS, JUDGED, TRIALS = 4000, 100, 400
+PAIRS, JUDGED, TRIALS = 4000, 100, 200
 
 
 def predictions(wrong: np.ndarray, worth: float, rng: np.random.Generator) -> np.ndarray:

@@ -27,7 +27,7 @@ from curate.steps.models import Inference, ModelSpec
 from tests.devices import DEVICE, Crossings
 from tests.helpers import simulate
 
-PAIRS, DIM, BATCH = 4000, 8, 50
+PAIRS, DIM, BATCH, STEPS = 1000, 8, 50, 100
 
 
 def rows_on(device: str, pairs: int = PAIRS) -> tuple[FeatureRows, FeatureRows]:
@@ -39,12 +39,12 @@ def rows_on(device: str, pairs: int = PAIRS) -> tuple[FeatureRows, FeatureRows]:
 def test_training_waits_for_nothing_and_moves_rows_once_an_epoch(kind: Any, dropout: float) -> None:
     chosen, rejected = rows_on(DEVICE)
     weights = torch.ones(PAIRS, 3, device=DEVICE)
-    spec = HeadSpec(kind=kind, hidden=4, steps=400, batch=BATCH, dropout=dropout)
+    spec = HeadSpec(kind=kind, hidden=4, steps=STEPS, batch=BATCH, dropout=dropout)
     heads = make_heads(spec, chosen.shape[1], 3, 0).to(DEVICE)
     with Crossings() as gpu:
         fit_heads(heads, chosen, rejected, weights, spec, seed=0)
-    epochs = 400 * BATCH // PAIRS
-    masks = 400 if dropout else 0  # drawn by the host, so that every device gets the same
+    epochs = STEPS * BATCH // PAIRS
+    masks = STEPS if dropout else 0  # drawn by the host, so that every device gets the same
     assert (gpu.waits, gpu.down) == (0, 0)
     assert gpu.up <= epochs + masks + 10
 

@@ -159,12 +159,17 @@ def test_openvino_gives_nearly_the_same_vectors(embedder: Embedder) -> None:
 
 @pytest.mark.slow
 def test_whole_numbers_give_near_vectors_and_tell_how_near(
-    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("nncf")
-    monkeypatch.setattr(int8, "_CALIBRATION", 12)  # a second in the place of ten
-    settings = EmbedderConfig(name="minilm", backend="openvino-int8")
-    fast = text_embedder(settings)
+    # Its first layer and few texts: two seconds in the place of ten.
+    whole = Embedder(device="cpu")._model
+    whole[0].auto_model.encoder.layer = whole[0].auto_model.encoder.layer[:1]
+    whole[0].auto_model.config.num_hidden_layers = 1
+    whole.save(str(tmp_path))
+    monkeypatch.setattr(int8, "_CALIBRATION", 12)
+    settings = EmbedderConfig(name=str(tmp_path), backend="openvino-int8")
+    embedder, fast = Embedder(str(tmp_path), device="cpu"), text_embedder(settings)
     told = fast.told["int8"]
     assert 0.95 < told["least_cosine"] < told["mean_cosine"] < 1.0
     texts = ["a cat sat on the mat", "tax law " * 90]
@@ -172,7 +177,10 @@ def test_whole_numbers_give_near_vectors_and_tell_how_near(
     pairs = pairs_of([{"prompt": texts[0], "chosen": texts[1], "rejected": "a dog"}])
     _, facts = embed_frame(pairs, settings, None, SilentProgress(), load=lambda _: fast)
     assert facts["int8"] == told
-    assert len({e.fingerprint for e in (fast, embedder, Embedder(backend="openvino"))}) == 3
+    assert (
+        len({e.fingerprint for e in (fast, embedder, Embedder(str(tmp_path), backend="openvino"))})
+        == 3
+    )
 
 
 def test_texts_that_set_ranges_are_not_those_that_are_tried() -> None:

@@ -6,23 +6,23 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from polars.testing import assert_frame_equal
 
-from curate import Pipeline
+from curate.models.text import near_duplicates
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.plan import ScorerStep
 from curate.pipeline.scoring import run_scorer
-from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context
-from curate.steps.registry import scorer_class
+from scorers.duplicates import Duplicates
+from tests.curate.models.text.test_near_duplicates import scraped
 from tests.curate.plugin import Slow
-from tests.helpers import numbered_pairs, simulate
+from tests.helpers import numbered_pairs
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -39,22 +39,6 @@ def cluster() -> Iterator[Any]:
     finally:
         ray.shutdown()
         made.shutdown()
-
-
-def test_both_nodes_work_and_give_the_scores_of_this_machine(cluster: Any, tmp_path: Path) -> None:
-    cluster.add_node(num_cpus=1)
-    cluster.wait_for_nodes()
-    found = []
-    for engine in ("local", {"name": "ray", "address": cluster.address, "workers": 2}):
-        config = {
-            "input": {"path": str(SAMPLE_DATA), "limit": 300},
-            "embedder": {"name": "static"},
-            "engine": engine,
-            "store": None,
-            "scorers": [{"type": "lengths"}, {"type": "reward_margin", "repeats": 2}],
-        }
-        found.append(Pipeline(config).run().scores)
-    assert_frame_equal(*found, abs_tol=1e-5, rel_tol=1e-5)
 
 
 def test_a_node_that_is_lost_costs_its_blocks_and_no_more(
@@ -119,16 +103,17 @@ class LosesANode:
             yield value
 
 
-@pytest.mark.parametrize("name", ["noise_score", "duplicates"])
-def test_parts_of_a_lost_node_are_made_again(cluster: Any, name: str) -> None:
+def test_parts_of_a_lost_node_are_made_again(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of near duplicates: they keep parts, exchange parts, and bring results home."""
+    monkeypatch.setattr(near_duplicates, "BATCH_ROWS", 64)  # ten parts
     other = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
     engine = RayEngine(EngineConfig(name="ray", address=cluster.address, workers=2))
-    workers = LosesANode(engine.workers, lambda: cluster.remove_node(other, allow_graceful=False))
-    sim = simulate(3000, dim=32)
-    step = ScorerStep(name, scorer_class(name)())
-    here, _ = run_scorer(step, sim.pairs, replace(sim.context, _shared={}))
-    context = replace(sim.context, workers=workers, _shared={})
-    there, _ = run_scorer(step, sim.pairs, context, None, engine)
+    lose = partial(cluster.remove_node, other, allow_graceful=False)
+    workers = LosesANode(engine.workers, lose)
+    pairs, step = scraped(600), ScorerStep("duplicates", Duplicates())
+    here, _ = run_scorer(step, pairs, Context())
+    there, _ = run_scorer(step, pairs, Context(workers=workers), None, engine)
     assert workers.lost
-    assert_frame_equal(there, here, abs_tol=2e-3, rel_tol=2e-3)
+    assert here["duplicates.near"].any()
+    assert_frame_equal(there, here)
