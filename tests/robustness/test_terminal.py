@@ -124,9 +124,9 @@ def test_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
     assert start("one").wait() == 0
     whole = time.monotonic() - begun
     wanted = (tmp_path / "out" / "scores.parquet").read_bytes()
-    for number in range(5):
+    for number in range(4):
         child = start("two")
-        time.sleep(whole * (0.3 + 0.14 * number))
+        time.sleep(whole * (0.3 + 0.2 * number))
         child.kill()
         child.wait()
         assert (tmp_path / "out" / "manifest.json").exists()

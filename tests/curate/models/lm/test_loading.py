@@ -64,7 +64,7 @@ def test_compiled_gives_the_same(tiny: Path) -> None:
 
 @pytest.mark.slow
 def test_a_gguf_file_and_its_folder_give_the_same(smollm2: Path) -> None:
-    pairs = random_pairs(3)
+    pairs = random_pairs(2)
     context = Context(inference=Inference(device="cpu"))
     packed = answer_logprobs(pairs, context, ModelSpec(name="smollm2"))
     truth = plain_loop(smollm2, pairs)
