@@ -9,10 +9,7 @@ from pydantic_core import to_jsonable_python
 
 from curate.errors import CurateError
 from curate.steps.contracts import Column, Filter, Scorer, Step
-from curate.steps.entries import (
-    filter_names,
-    scorer_names,
-)
+from curate.steps.entries import filter_names, scorer_names
 from curate.steps.registry import filter_class, scorer_class
 
 _REQUIRED = "required"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -102,6 +102,16 @@ def messages_key(column: str | pl.Expr) -> pl.Expr:
     more = pl.lit(_MORE) + pl.element().struct.field("more")
     message = message + more.fill_null("")
     return messages.list.eval(message).list.join(_MESSAGE_END).fill_null("")
+
+
+def rows_in_batches(pairs: pl.DataFrame, rows: NDArray[np.int64]) -> Iterator[pl.DataFrame]:
+    """The wanted rows, ascending, of one batch of pairs after another; batches without any are
+    left out.
+    """
+    for batch in batches(len(pairs), BATCH_ROWS):
+        own = rows[slice(*np.searchsorted(rows, [batch.start, batch.stop]))]
+        if len(own):
+            yield pairs[batch][own - batch.start]
 
 
 def messages_text(column: str) -> pl.Expr:

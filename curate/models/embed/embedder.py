@@ -18,7 +18,7 @@ from curate.models.embed.batch_embedder import BatchEmbedder
 from curate.models.embed.batching import by_budget, halving, one_behind
 from curate.models.embed.device import choose_device, on_device
 from curate.models.embed.fingerprint import hash_files
-from curate.models.embed.int8 import closeness
+from curate.models.embed.int8 import closeness, tried_texts
 from curate.models.embed.openvino import INT8, OPENVINO, openvino_version, use_openvino
 from curate.models.embed.settings import SHIPPED, STATIC
 from curate.models.embed.static import static_hash
@@ -64,11 +64,12 @@ class Embedder(BatchEmbedder):
         if max_tokens is not None:
             self._model.max_seq_length = max_tokens
         self.max_tokens = int(self._model.max_seq_length or 512)
+        # Before its forward pass is another: the model need not be loaded twice.
+        exact = self.encode(tried_texts()) if backend == INT8 else None
         if fast:
             use_openvino(self._model, name, backend)
-        if backend == INT8:
-            exact = Embedder(name, "cpu", batch_tokens, max_tokens)
-            self.told = {"int8": closeness(self.encode, exact.encode)}
+        if exact is not None:
+            self.told = {"int8": closeness(self.encode(tried_texts()), exact)}
 
     @property
     def dim(self) -> int:

@@ -66,15 +66,16 @@ def texts() -> list[str]:
     return [" ".join(rng.choice(parts, count)) for count in counts]
 
 
-def closeness(
-    encode: Callable[[list[str]], NDArray[np.float32]],
-    exact: Callable[[list[str]], NDArray[np.float32]],
-) -> dict[str, float]:
-    """Least and mean cosine of two embedders' vectors on texts that set no ranges."""
-    tried = texts()[_CALIBRATION:]
-    cosine = np.einsum("nd,nd->n", encode(tried), exact(tried))
+def tried_texts() -> list[str]:
+    """Those that set no ranges."""
+    return texts()[_CALIBRATION:]
+
+
+def closeness(found: NDArray[np.float32], exact: NDArray[np.float32]) -> dict[str, float]:
+    """Least and mean cosine of (texts, dim) vectors with those of float32, both of length 1."""
+    cosine = np.einsum("nd,nd->n", found, exact)
     return {
-        "texts": len(tried),
+        "texts": len(found),
         "least_cosine": round(float(cosine.min()), 4),
         "mean_cosine": round(float(cosine.mean()), 4),
     }

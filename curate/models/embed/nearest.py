@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import faiss
@@ -18,17 +19,16 @@ def nearest_in(
 ) -> NDArray[np.float32]:
     """Inner products of each query with its nearest vectors, at most `count`; exact."""
     found: NDArray[np.float32]
-    found, _ = faiss.knn(
-        queries, vectors, min(count, len(vectors)), metric=faiss.METRIC_INNER_PRODUCT
-    )
+    found, _ = faiss.knn(queries, vectors, min(count, len(vectors)), metric=_INNER)
     return found
 
 
-def best_of(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The largest of both in each row, as many as the first has; in no order."""
-    count = first.shape[1]
-    both = np.concatenate([first, second], axis=1)
-    best: NDArray[np.float32] = -np.partition(-both, count - 1, axis=1)[:, :count]
+def best_of(places: Iterable[NDArray[np.float32]], queries: int, count: int) -> NDArray[np.float32]:
+    """The `count` largest values of each query over all places, in no order; (queries, count)."""
+    best = np.full((queries, count), -np.inf, dtype=np.float32)
+    for more in places:
+        both = np.concatenate([best, more], axis=1)
+        best = -np.partition(-both, count - 1, axis=1)[:, :count]
     return best
 
 

@@ -92,8 +92,8 @@ def nearest_others(
 class InvertedFile(Protocol):
     """An inverted file of all vectors, here or in parts."""
 
-    def least_of_nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """Inner product of each query with its `count`-th nearest vector, exact; (queries, 1)."""
+    def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """Inner products with the `count` nearest vectors, exact, in no order; (queries, count)."""
 
     def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
         """Inner products with the `count` nearest of the lists looked into, (queries, count)."""
@@ -119,7 +119,7 @@ def _tuned(
 ) -> tuple[int, float]:
     """Probes and recall@k on the queries, which are vectors of the index."""
     # By similarity, not by number: of several rows at one distance any will do.
-    least = index.least_of_nearest(queries, k + 1) - 1e-5
+    least = index.nearest(queries, k + 1).min(axis=1, keepdims=True) - 1e-5
     probes = _FIRST_PROBES
     while True:
         recall = float((index.found(queries, k + 1, probes) >= least).mean())
@@ -142,14 +142,13 @@ class FileHere:
         for rows in batches(len(vectors), _BLOCK_ROWS):
             self._index.add(vectors[rows].astype(np.float32))
 
-    def least_of_nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """As `InvertedFile.least_of_nearest`."""
-        best = np.full((len(queries), count), -np.inf, dtype=np.float32)
-        for rows in batches(len(self._vectors), _BLOCK_ROWS):
-            block = self._vectors[rows].astype(np.float32)
-            best = best_of(best, nearest_in(queries, block, count))
-        least: NDArray[np.float32] = best.min(axis=1, keepdims=True)
-        return least
+    def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """As `InvertedFile.nearest`."""
+        blocks = batches(len(self._vectors), _BLOCK_ROWS)
+        places = (
+            nearest_in(queries, self._vectors[rows].astype(np.float32), count) for rows in blocks
+        )
+        return best_of(places, len(queries), count)
 
     def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
         """As `InvertedFile.found`."""

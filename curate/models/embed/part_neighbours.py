@@ -54,21 +54,16 @@ class FileInParts:
             partial(_nearest_lists, probes), self._each(self._trained), self._vectors
         )
 
-    def least_of_nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """As `InvertedFile.least_of_nearest`."""
-        best = np.full((len(queries), count), -np.inf, dtype=np.float32)
-        for more in self._workers.map(partial(_nearest_of, queries, count), self._vectors):
-            best = best_of(best, more)
-        least: NDArray[np.float32] = best.min(axis=1, keepdims=True)
-        return least
+    def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """As `InvertedFile.nearest`."""
+        places = self._workers.map(partial(_nearest_of, queries, count), self._vectors)
+        return best_of(places, len(queries), count)
 
     def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
         """As `InvertedFile.found`."""
-        best = np.full((len(queries), count), -np.inf, dtype=np.float32)
         of = partial(_found, queries, count, probes)
-        for more in self._workers.map(of, self._each(self._trained), self._vectors, self._lists):
-            best = best_of(best, more)
-        return best
+        places = self._workers.map(of, self._each(self._trained), self._vectors, self._lists)
+        return best_of(places, len(queries), count)
 
     def others(self, k: int, probes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """As `InvertedFile.others`."""

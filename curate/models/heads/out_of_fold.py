@@ -242,28 +242,29 @@ def _train(
     folds: int,
     features: FeatureKind,
 ) -> OutOfFold:
-    assigned = draw_folds(pairs, context, repeats, folds)
     if context.workers is not None and is_solved(spec):
-        return _train_in_parts(pairs, context, spec, features, assigned)
+        return _train_in_parts(pairs, context, spec, repeats, folds, features)
     spec, chosen, rejected = head_inputs(pairs, context, spec, features)
-    weights = weights_of_folds(assigned, votes(pairs, context), int(assigned.max()) + 1)
+    scorer_of, weights = fold_weights(pairs, context, repeats, folds)
     seed = context.step_seed("heads", repeats, folds)
-    heads = train_heads(chosen, rejected, torch.from_numpy(weights), spec, seed)
-    return OutOfFold(heads, AnswersHere(chosen, rejected), head_of_folds(assigned))
+    heads = train_heads(chosen, rejected, weights, spec, seed)
+    return OutOfFold(heads, AnswersHere(chosen, rejected), scorer_of)
 
 
 def _train_in_parts(
     pairs: pl.DataFrame,
     context: Context,
     spec: HeadSpec,
+    repeats: int,
+    folds: int,
     features: FeatureKind,
-    assigned: NDArray[np.integer],
 ) -> OutOfFold:
     """The same with the workers of the run, none of whom needs all pairs."""
     from curate.models.heads.pair_parts import SeenColumns, pair_parts
     from curate.models.heads.part_heads import AnswersInParts, PartLosses
 
     parts = pair_parts(pairs, context)
+    assigned = draw_folds(pairs, context, repeats, folds)
     seen = SeenColumns.of(parts, features)
     losses = PartLosses(parts, seen, assigned, votes(pairs, context), int(assigned.max()) + 1)
     heads = LinearHeads(solve(losses, spec.l2, spec.dropout))

@@ -55,7 +55,7 @@ class PairParts:
     @property
     def dim(self) -> int:
         """Of the embeddings."""
-        return len(self.squares) - len(STYLE_FEATURES) - 1
+        return embedded_columns(len(self.squares))
 
     def split(self, values: NDArray[Any]) -> list[NDArray[Any]]:
         """The values of each part, of one value a pair as in the pair table."""
@@ -74,6 +74,11 @@ class PairParts:
         """Prompts and answers of each part as texts, one after another."""
         wanted = [messages_text(name).alias(name) for name in TEXTS]
         return (pairs[self.order.rows[rows]].select(wanted) for rows in self.ranges)
+
+
+def embedded_columns(columns: int) -> int:
+    """How many of the columns of differences are embeddings: style and the cosine follow them."""
+    return columns - len(STYLE_FEATURES) - 1
 
 
 def pair_parts(pairs: pl.DataFrame, context: Context) -> PairParts:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -20,13 +20,14 @@ from curate.models.heads.pair_blocks import (
     sources_without,
     with_sizes,
 )
-from curate.models.heads.pair_parts import PairParts
+from curate.models.heads.pair_parts import PairParts, embedded_columns
 from curate.models.heads.ridge_rows import left_out
 from curate.models.text.answer_counts import COUNTS
-from curate.models.text.style import STYLE_FEATURES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 
 class RidgeRowsInParts:
@@ -66,10 +67,12 @@ class RidgeRowsInParts:
         self._scales = Scales.of(counts, style, sources_without(known), pairs)
         squares = list(self._each(_sizes))
         self.widths = squares[0][1]
-        self._scales = with_sizes(self._scales, sum(s for s, _ in squares), pairs)
+        self._scales = with_sizes(self._scales, np.sum([s for s, _ in squares], axis=0), pairs)
 
-    def _each(self, of: Any, *more: Sequence[Any]) -> Any:
-        return self._map(partial(of, self._scales, self._styled), *self._columns, *more)
+    def _each(self, of: Callable[..., T], *more: Sequence[Any]) -> Iterator[T]:
+        """`of(blocks, weights, groups, ...)` of each part."""
+        each = partial(_in_blocks, of, self._scales, self._styled)
+        return self._map(each, *self._columns, *more)
 
     def sums(self) -> list[Sums]:
         """As `RidgeRows.sums`."""
@@ -98,7 +101,7 @@ def _blocks(
     differences: NDArray[np.float32],
     counts: NDArray[np.float32] | None,
 ) -> PairBlocks:
-    dim = differences.shape[1] - len(STYLE_FEATURES) - 1
+    dim = embedded_columns(differences.shape[1])
 
     def raw(rows: slice) -> Raw:
         own = differences[rows]
@@ -108,33 +111,28 @@ def _blocks(
     return PairBlocks(raw, scales, styled)
 
 
-def _sizes(
-    scales: Scales, styled: bool, differences: NDArray[np.float32], counts: Any, *_: Any
-) -> tuple[NDArray[np.float64], list[int]]:
-    blocks = _blocks(scales, styled, differences, counts)
-    return blocks.squares(len(differences)), blocks.widths()
-
-
-def _sums(
+def _in_blocks(
+    of: Callable[..., T],
     scales: Scales,
     styled: bool,
     differences: NDArray[np.float32],
-    counts: Any,
-    weights: NDArray[np.float64],
-    groups: NDArray[np.int64],  # noqa: ARG001 - every pass is given the same columns
-) -> Sums:
-    blocks = _blocks(scales, styled, differences, counts)
+    counts: NDArray[np.float32] | None,
+    *given: Any,
+) -> T:
+    return of(_blocks(scales, styled, differences, counts), *given)
+
+
+def _sizes(
+    blocks: PairBlocks, weights: NDArray[np.float64], *_: Any
+) -> tuple[NDArray[np.float64], list[int]]:
+    return blocks.squares(len(weights)), blocks.widths()
+
+
+def _sums(blocks: PairBlocks, weights: NDArray[np.float64], *_: Any) -> Sums:
     return sums(blocks, slice(0, len(weights)), weights, sum(blocks.widths()))
 
 
 def _left_out(
-    scales: Scales,
-    styled: bool,
-    differences: NDArray[np.float32],
-    counts: Any,
-    weights: NDArray[np.float64],
-    groups: NDArray[np.int64],
-    ridge: Ridge,
+    blocks: PairBlocks, weights: NDArray[np.float64], groups: NDArray[np.int64], ridge: Ridge
 ) -> NDArray[np.float64]:
-    blocks = _blocks(scales, styled, differences, counts)
     return left_out(ridge, blocks, slice(0, len(weights)), groups, weights)

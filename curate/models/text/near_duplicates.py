@@ -10,7 +10,7 @@ import polars as pl
 
 from curate.data.hashes import content_keys, hashed, numbers_by_appearance
 from curate.data.row_parts import MEDIA_PARTS, REJECTED_MEDIA, present, row_part_keys
-from curate.data.table import BATCH_ROWS, batches, messages_text
+from curate.data.table import messages_text, rows_in_batches
 from curate.models.text.candidates import Candidates, earlier_near_duplicate
 from curate.models.text.part_duplicates import earlier_in_parts
 from curate.models.text.sketches import Sketches
@@ -79,13 +79,10 @@ def _texts(
     pairs: pl.DataFrame, rows: NDArray[np.int64], parts: tuple[str, ...], task: Task
 ) -> Iterator[tuple[pl.DataFrame, NDArray[np.uint64] | None]]:
     """Parts of ascending rows as texts, and numbers of their media, batch by batch."""
-    for batch in batches(len(pairs), BATCH_ROWS):
-        own = rows[slice(*np.searchsorted(rows, [batch.start, batch.stop]))]
-        if len(own):
-            found = pairs[batch][own - batch.start]
-            said = found.select(messages_text(part).alias(part) for part in parts)
-            yield said, _media_hashes(found, answers="chosen" in parts)
-            task.advance(len(own))
+    for found in rows_in_batches(pairs, rows):
+        said = found.select(messages_text(part).alias(part) for part in parts)
+        yield said, _media_hashes(found, answers="chosen" in parts)
+        task.advance(len(found))
 
 
 def _media_hashes(pairs: pl.DataFrame, *, answers: bool) -> NDArray[np.uint64] | None:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import numbers_by_appearance, prompt_keys
-from curate.data.table import BATCH_ROWS, batches, messages_text
+from curate.data.table import messages_text, rows_in_batches
 from curate.models.text.candidates import clusters
 from curate.models.text.sketches import Sketches
 from curate.store.workspace import Workspace
@@ -37,10 +37,7 @@ def prompt_clusters(
     numbers, first = numbers_by_appearance(prompt_keys(pairs))
     sketches = Sketches(("prompt",), len(first), workspace or Workspace())
     with progress.task("prompt clusters", len(first)) as task:
-        for rows in batches(len(pairs), BATCH_ROWS):
-            own = first[slice(*np.searchsorted(first, [rows.start, rows.stop]))]
-            if len(own):
-                texts = pairs[rows][own - rows.start]
-                sketches.add(texts.select(messages_text("prompt").alias("prompt")))
-                task.advance(len(own))
+        for own in rows_in_batches(pairs, first):
+            sketches.add(own.select(messages_text("prompt").alias("prompt")))
+            task.advance(len(own))
     return numbers, clusters(sketches, threshold)[numbers]

@@ -74,8 +74,7 @@ class RayEngine:
         if settings.gpus_per_worker:
             slots = int(cluster.get("GPU", 0) / settings.gpus_per_worker)
         check_workers(settings.workers, max(slots, 1), "the cluster")
-        self._workers = settings.workers or max(slots, 1)
-        self.workers = RayWorkers(self._workers)
+        self.workers = RayWorkers(settings.workers or max(slots, 1))
         self._expected: list[ScorerStep] = []
         self._running: dict[str, Any] = {}
         self._inputs: TableInputs | None = None
@@ -189,7 +188,7 @@ class RayEngine:
             batch_size=None,
             batch_format="pyarrow",
             zero_copy_batch=True,
-            compute=ActorPoolStrategy(size=min(self._workers, len(references))),
+            compute=ActorPoolStrategy(size=min(self.workers.count, len(references))),
             num_gpus=self._settings.gpus_per_worker or None,
         )
         batches = iter(data.iter_batches(batch_size=None, batch_format="pyarrow"))

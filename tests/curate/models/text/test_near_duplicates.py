@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.data import table as pair_table
 from curate.data.row_parts import MEDIA
-from curate.models.text import near_duplicates
 from curate.models.text.candidates import Candidates, earlier_near_duplicate
 from curate.models.text.near_duplicates import nearly_repeats
 from curate.models.text.shingles import ShingleTable, jaccard, shingle_hashes, shingles
@@ -179,7 +179,7 @@ def scraped(count: int, seed: int = 0) -> pl.DataFrame:
 def test_workers_find_what_is_found_here(
     parts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(near_duplicates, "BATCH_ROWS", 64)
+    monkeypatch.setattr(pair_table, "BATCH_ROWS", 64)
     pairs = scraped(600)
     here = nearly_repeats(pairs, parts, 0.8, SilentProgress())
     for receivers in (1, 4):

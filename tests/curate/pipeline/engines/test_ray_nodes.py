@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from polars.testing import assert_frame_equal
 
-from curate.models.text import near_duplicates
+from curate.data import table
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.plan import ScorerStep
@@ -105,7 +105,7 @@ class LosesANode:
 
 def test_parts_of_a_lost_node_are_made_again(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of near duplicates: they keep parts, exchange parts, and bring results home."""
-    monkeypatch.setattr(near_duplicates, "BATCH_ROWS", 64)  # ten parts
+    monkeypatch.setattr(table, "BATCH_ROWS", 64)  # ten parts
     other = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
     engine = RayEngine(EngineConfig(name="ray", address=cluster.address, workers=2))
