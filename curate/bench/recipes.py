@@ -73,7 +73,8 @@ def apply_recipe(data: BenchData, recipe: Recipe, context: Context) -> Outcome:
     dropped = filtered.drop_step.is_not_null().to_numpy()
     given = [f"{s.name}.{s.filter.weight}" for s in plan.filters if s.filter.weight]
     weight = pl.col(given[-1]) if given else pl.lit(1.0)
-    kept = filtered.kept.select("pair_id", now=messages_key("chosen"), weight=weight)
+    left = filtered.left.select(["pair_id", "chosen", *given[-1:]])
+    kept = left.select("pair_id", now=messages_key("chosen"), weight=weight)
     was = data.pairs.select("pair_id", was=messages_key("chosen"))
     both = was.join(kept, on="pair_id", how="left", maintain_order="left")
     flipped = both.select((pl.col("was") != pl.col("now")).fill_null(False)).to_series()

@@ -47,7 +47,7 @@ def show_result(result: Result) -> None:
     """The verdict, what each step did, what was kept, and where it is."""
     from curate.report.run_verdict import run_verdict
 
-    rows = {"in": result.rows_in, "kept": len(result.kept), "dropped": len(result.dropped)}
+    rows = {"in": result.rows_in, "kept": result.rows_kept, "dropped": result.rows_dropped}
     show_verdict(run_verdict(rows, [asdict(step) for step in result.steps]))
     table = Table(title="Steps", title_justify="left")
     table.add_column("step")
@@ -60,7 +60,7 @@ def show_result(result: Result) -> None:
         cells = (f"{step.rows_in:,}", f"{step.rows_out:,}", dropped, f"{step.seconds:.2f}")
         table.add_row(escape(name), *cells)
     table.add_section()
-    kept, dropped_all = len(result.kept), len(result.dropped)
+    kept, dropped_all = result.rows_kept, result.rows_dropped
     seconds = sum(step.seconds for step in result.steps)
     table.add_row("all", f"{result.rows_in:,}", f"{kept:,}", f"{dropped_all:,}", f"{seconds:.2f}")
     out.print(table)

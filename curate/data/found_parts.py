@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
 from curate.data.message_parts import MESSAGE_PARTS, parts_of, whole
 from curate.data.row_parts import MEDIA_PARTS, ROW_PARTS, present
+from curate.data.table import BATCH_ROWS
 
 FILE_BYTES = "bytes of media"
 """Media that are in the table themselves, and no paths or URLs."""
@@ -19,13 +20,25 @@ ALL_PARTS = (*MESSAGE_PARTS, *ROW_PARTS, FILE_BYTES)
 
 def found_parts(pairs: pl.DataFrame) -> Counter[str]:
     """The parts that some pairs have, and how many pairs have each, in the order of `ALL_PARTS`."""
+    return parts_in(pairs.iter_slices(BATCH_ROWS))
+
+
+def parts_in(frames: Iterable[pl.DataFrame]) -> Counter[str]:
+    """The same of pairs that come a few thousand at a time."""
+    counts: Counter[str] = Counter()
+    for frame in frames:
+        counts.update(_found(frame))
+    return Counter({part: counts[part] for part in ALL_PARTS if counts[part]})
+
+
+def _found(pairs: pl.DataFrame) -> Counter[str]:
     counts: Counter[str] = Counter()
     for row in _with_more(pairs).iter_rows():
         counts.update({p for turns in row for m in turns or () if m["more"] for p in _of(m)})
     for name in present(pairs):
         counts[name] = len(pairs) - pairs[name].null_count()
     counts[FILE_BYTES] = _with_bytes(pairs)
-    return Counter({part: counts[part] for part in ALL_PARTS if counts[part]})
+    return counts
 
 
 def _of(message: Mapping[str, Any]) -> Iterator[str]:

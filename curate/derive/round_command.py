@@ -97,7 +97,7 @@ def run_round(
     # The rest is a run as any other: dropped pairs keep their reasons, and nothing is lost.
     config = pipeline_of(plan, store)
     result = Pipeline(config).run(pairs, output=out, overwrite=overwrite, progress=progress)
-    found = told | {"kept": len(result.kept), "changes": changes(result.kept, before)}
+    found = told | {"kept": result.rows_kept, "changes": changes(result.kept, before)}
     _write(out, made, found)
     return result, found
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import select_in_batches
+from curate.data.pair_rows import PairRows
 from curate.data.table import messages_text
 from curate.errors import CurateError
 from curate.models.text.traits import TRAITS
@@ -29,7 +30,7 @@ _NAMES = {"longer": "is longer", "refuses": "alone refuses", "lists": "alone hol
 
 
 def watch(
-    before: pl.DataFrame, after: pl.DataFrame, index: str, weight: str | None = None
+    before: PairRows, after: PairRows, weight: str | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Facts and warnings of one filter.
 
@@ -41,12 +42,14 @@ def watch(
     Args:
         before: pairs that the filter was given.
         after: those that it kept, labels as it left them.
-        index: column of numbers that both share.
         weight: column of `after` with training weights, where the filter gives some.
     """
-    some = before.gather_every(max(len(before) // _LOOKED_AT, 1))
-    left = after.filter(pl.col(index).is_in(some[index].implode()))
-    was, now = _signs(some), _signs(left)
+    looked_at = np.arange(len(before)) % max(len(before) // _LOOKED_AT, 1) == 0
+    some = before.where(looked_at)
+    kept = after.where(np.isin(after.rows, some.rows))
+    columns = ["chosen", "rejected", "source"]
+    first_of, left = some.select(columns), kept.select([*columns, *([weight] if weight else [])])
+    was, now = _signs(first_of), _signs(left)
     weights = None if weight is None else left[weight].fill_null(1.0).to_numpy()
     facts: dict[str, Any] = {}
     warnings = []
@@ -58,11 +61,11 @@ def watch(
                 f"it changes how often the preferred answer {said}: from {first:.0%} to "
                 f"{last:.0%} of the pairs that differ in it; a model may learn that from the labels"
             )
-    sources, moved = _sources(some["source"], left["source"], weights)
+    sources, moved = _sources(first_of["source"], left["source"], weights)
     if sources:
         facts["source"] = sources
     warnings += moved
-    touched = _touched(was, now, some[index], left[index], weights)
+    touched = _touched(was, now, pl.Series(some.rows), pl.Series(kept.rows), weights)
     facts["acts_on"], facts["of"] = int(touched.sum()), len(touched)
     told = _told_by_length(touched, was["size"].to_numpy())
     facts["length_auroc"] = told

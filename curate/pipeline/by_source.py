@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.data.hashes import select_in_batches
+from curate.data.pair_rows import PairRows
 from curate.data.table import messages_text
 from curate.steps.context import Context
 
@@ -15,9 +15,7 @@ _MARGINS = ("label_em.margin", "noise_score.margin")
 _MOST, _FEWEST = 30, 50
 
 
-def by_source(
-    pairs: pl.DataFrame, kept: pl.DataFrame, scores: pl.DataFrame
-) -> list[dict[str, Any]]:
+def by_source(pairs: pl.DataFrame, kept: PairRows, scores: pl.DataFrame) -> list[dict[str, Any]]:
     """One entry a source, the largest first; none where there is a single one.
 
     Each holds pairs, kept, the share whose chosen answer is longer before and after (of pairs that
@@ -31,7 +29,8 @@ def by_source(
     names = pairs["source"].value_counts(name="n", sort=True).drop_nulls().head(_MOST)
     if len(names) < 2:
         return []
-    before, after = _longer(pairs), _longer(kept)
+    before, after = _longer(PairRows.whole(pairs)), _longer(kept)
+    left = kept.select(["source"])["source"]
     margin = next((scores[c] for c in _MARGINS if c in scores.columns), None)
     found = []
     for name, count in names.iter_rows():
@@ -39,9 +38,9 @@ def by_source(
         entry = {
             "source": name,
             "pairs": count,
-            "kept": int((kept["source"] == name).sum()),
+            "kept": int((left == name).sum()),
             "longer_before": _share(before.filter(own)),
-            "longer_after": _share(after.filter(kept["source"] == name)),
+            "longer_after": _share(after.filter(left == name)),
         }
         if margin is not None:
             entry["noise"] = _noise(pairs.filter(own), margin.filter(own))
@@ -49,11 +48,12 @@ def by_source(
     return found
 
 
-def _longer(pairs: pl.DataFrame) -> pl.Series:
+def _longer(pairs: PairRows) -> pl.Series:
     """+1 where chosen is longer, -1 where rejected is; null for ties."""
     sizes = [messages_text(s).str.len_chars().cast(pl.Int64) for s in ("chosen", "rejected")]
     sign = pl.when(~pl.col("is_tie")).then((sizes[0] - sizes[1]).sign())
-    return select_in_batches(pairs, s=sign)["s"]
+    parts = pairs.parts(["chosen", "rejected", "is_tie"])
+    return pl.concat([part.select(s=sign) for part in parts])["s"]
 
 
 def _share(signs: pl.Series) -> float | None:

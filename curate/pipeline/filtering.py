@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
-from curate.data.table import DROP_REASON, DROP_STEP
+from curate.data.pair_rows import PairRows
+from curate.data.row_parts import MEDIA
+from curate.data.table import DROP_REASON, DROP_STEP, MESSAGES
 from curate.models.heads.identification import NOTHING_LEARNT
 from curate.pipeline.bias_watch import refuse_length_alone, watch
 from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
 from curate.steps.context import Context
-from curate.steps.contracts import Column
+from curate.steps.contracts import FilterResult
 from curate.steps.step_record import CHANGES_PAIRS, StepRecord, typed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ROW = "__row__"
 
 
 @dataclass(frozen=True)
@@ -24,139 +33,176 @@ class Filtered:
 
     Attributes:
         frame: all pairs as read, with scores and the columns that filters added.
-        kept: the pairs that are left, as filters changed them, with the same columns.
+        left: the pairs that are left, as filters changed them, with the same columns.
         drop_step: name of the filter that dropped the pair, null where it was kept; (pairs,).
         drop_reason: why; (pairs,).
         reports: one for each filter.
     """
 
     frame: pl.DataFrame
-    kept: pl.DataFrame
+    left: PairRows
     drop_step: pl.Series
     drop_reason: pl.Series
     reports: list[StepRecord]
 
+    @property
+    def kept(self) -> pl.DataFrame:
+        """The pairs that are left as a frame."""
+        return self.left.frame()
+
+
+@dataclass(frozen=True)
+class _Applied:
+    """What one filter did to the pairs that reached it.
+
+    Attributes:
+        left: the pairs that it kept.
+        gone: row, drop_step and drop_reason of the others.
+        added: row and the columns that it adds, of all pairs that reached it; None for none.
+        report: of the step.
+    """
+
+    left: PairRows
+    gone: pl.DataFrame
+    added: pl.DataFrame | None
+    report: StepRecord
+
 
 def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
     """Apply the plan's filters in order, each to what the earlier ones kept."""
-    index = "__index__"
-    total = len(frame)
-    left = with_extras(frame, plan.extras).with_row_index(index)
-    dropped, added, reports = [], [], []
+    left = PairRows.whole(with_extras(frame, plan.extras))
+    done: list[_Applied] = []
     for step in plan.filters:
-        left, gone, extra, report = _run_filter(step, left, index, context, plan.accept_chance)
+        applied = _run_filter(step, left, context, plan.accept_chance)
         # At once: what follows could take hours, and the user would not act on it.
         if not plan.accept_bias and (learned := plan.learned(step)):
-            refuse_length_alone(step, learned, report.facts)
-        dropped.append(gone)
-        reports.append(report)
-        if extra is not None:
-            added.append(extra)
+            refuse_length_alone(step, learned, applied.report.facts)
+        left = applied.left
+        done.append(applied)
     # A plan without filters drops nothing, and its table of drops has no frame to take types from.
-    schema = {index: pl.get_index_type(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
-    drops = pl.concat([pl.DataFrame(schema=schema), *dropped])
-    numbered = pl.DataFrame({index: pl.int_range(total, dtype=pl.get_index_type(), eager=True)})
-    fate = numbered.join(drops, on=index, how="left", maintain_order="left")
-    for columns in added:
-        frame = pl.concat(
-            [
-                frame,
-                numbered.join(columns, on=index, how="left", maintain_order="left").drop(index),
-            ],
-            how="horizontal",
-        )
-    return Filtered(frame, left.drop(index), fate[DROP_STEP], fate[DROP_REASON], reports)
+    schema = {_ROW: pl.Int64(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
+    drops = pl.concat([pl.DataFrame(schema=schema), *(applied.gone for applied in done)])
+    numbered = pl.DataFrame({_ROW: pl.int_range(len(frame), eager=True)})
+
+    def of_all(columns: pl.DataFrame) -> pl.DataFrame:
+        return numbered.join(columns, on=_ROW, how="left", maintain_order="left").drop(_ROW)
+
+    fate = of_all(drops)
+    for applied in done:
+        if applied.added is not None:
+            frame = frame.hstack(of_all(applied.added).get_columns())
+    reports = [applied.report for applied in done]
+    return Filtered(frame, left, fate[DROP_STEP], fate[DROP_REASON], reports)
 
 
-def _run_filter(
-    step: FilterStep, left: pl.DataFrame, index: str, context: Context, chance: bool
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None, StepRecord]:
+def _run_filter(step: FilterStep, left: PairRows, context: Context, chance: bool) -> _Applied:
     """Apply a filter to the pairs that it is about; the others are kept as is.
 
     Those are pairs of other sources, where it is a source's own, and pairs of which the scores that
     it reads tell nothing.
     """
-    others = pl.repeat(False, len(left), eager=True)
+    others = np.zeros(len(left), dtype=np.bool_)
     if step.source is not None:
-        others = left["source"].ne_missing(step.source)
+        others = left.select(["source"])["source"].ne_missing(step.source).to_numpy()
     mute = _silent(step, left) & ~others & (not chance)
-    silent = left.filter(mute | others)
-    if silent.is_empty():
-        return _apply(step, left, index, context)
+    if not (mute | others).any():
+        return _apply(step, left, context)
+    silent, acting = left.where(mute | others), left.where(~(mute | others))
+    if len(acting):
+        applied = _apply(step, acting, context)
+    else:
+        nothing = pl.DataFrame(schema={DROP_STEP: pl.String(), DROP_REASON: pl.String()})
+        record = StepRecord(step.name, "filter", 0, 0, 0.0)
+        applied = _Applied(acting, _numbered(acting, nothing), None, record)
+    added = applied.added
+    if step.filter.adds():
+        silent = silent.adding(_unknown(step, len(silent)))
+        some = _numbered(
+            silent, silent.select([f"{step.name}.{c.name}" for c in step.filter.adds()])
+        )
+        added = some if added is None else pl.concat([added, some])
     count = int(mute.sum())
     told = f"'{step.name}' keeps {count:,} of {len(left):,} pairs as is: {NOTHING_LEARNT}"
-    acting = left.join(silent.select(index), on=index, how="anti", maintain_order="left")
-    columns = step.filter.adds()
-    if acting.is_empty():
-        record = StepRecord(step.name, "filter", 0, 0, 0.0)
-        kept, gone, added = acting, acting.select(index), None
-        gone = gone.with_columns(pl.lit(None, pl.String).alias(c) for c in (DROP_STEP, DROP_REASON))
-    else:
-        kept, gone, added, record = _apply(step, acting, index, context)
-    if columns:
-        unknown = [_unknown(step, c) for c in columns]
-        silent = silent.with_columns(unknown)
-        some = silent.select(index, *(u.meta.output_name() for u in unknown))
-        added = some if added is None else pl.concat([added, some])
-    # Pairs on which the filter does not act keep their place.
-    kept = pl.concat([kept, silent], how="diagonal").sort(index)
-    record = replace(
-        record,
+    report = replace(
+        applied.report,
         rows_in=len(left),
-        rows_out=record.rows_out + len(silent),
-        facts=record.facts | ({"kept_as_is": count} if count else {}),
-        warnings=(*([told] if count else ()), *record.warnings),
+        rows_out=applied.report.rows_out + len(silent),
+        facts=applied.report.facts | ({"kept_as_is": count} if count else {}),
+        warnings=(*([told] if count else ()), *applied.report.warnings),
     )
-    return kept, gone, added, record
+    return _Applied(applied.left.union(silent), applied.gone, added, report)
 
 
-def _silent(step: FilterStep, left: pl.DataFrame) -> pl.Series:
+def _silent(step: FilterStep, left: PairRows) -> NDArray[np.bool_]:
     """Whether the status of a score that the filter reads says that heads learn nothing."""
     scorers = {column.partition(".")[0] for column in step.filter.reads() if "." in column}
     known = [f"{name}.status" for name in sorted(scorers) if f"{name}.status" in left.columns]
-    says = pl.any_horizontal(pl.lit(False), *(pl.col(c).eq_missing(NOTHING_LEARNT) for c in known))
-    return left.select(s=pl.repeat(False, pl.len()) | says)["s"]
+    says = np.zeros(len(left), dtype=np.bool_)
+    for column in left.select(known).get_columns():
+        says |= column.eq_missing(NOTHING_LEARNT).to_numpy()
+    return says
 
 
-def _unknown(step: FilterStep, column: Column) -> pl.Expr:
+def _unknown(step: FilterStep, pairs: int) -> pl.DataFrame:
     """What a filter adds to pairs on which it does not act."""
-    value: str | float | None = None
-    if column.name == step.filter.weight:
-        value = 1.0
-    elif column.name == "status":
-        value = NOTHING_LEARNT
-    return pl.lit(value, dtype=column.dtype).alias(f"{step.name}.{column.name}")
+    columns = []
+    for column in step.filter.adds():
+        value: str | float | None = None
+        if column.name == step.filter.weight:
+            value = 1.0
+        elif column.name == "status":
+            value = NOTHING_LEARNT
+        name = f"{step.name}.{column.name}"
+        columns.append(pl.repeat(value, pairs, dtype=column.dtype, eager=True).alias(name))
+    return pl.DataFrame(columns)
 
 
-def _apply(
-    step: FilterStep, left: pl.DataFrame, index: str, context: Context
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None, StepRecord]:
+def _numbered(left: PairRows, columns: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame([pl.Series(_ROW, left.rows), *columns.get_columns()])
+
+
+def _verdict(step: FilterStep, left: PairRows, context: Context) -> FilterResult:
+    """What the filter says of the pairs, of which it gets the columns that it declares.
+
+    Raises:
+        RuntimeError: a plug-in's mistake: it reads others, or judges other pairs.
+    """
+    reads = step.filter.reads()
+    # Who looks at texts needs what belongs to them, such as tools and images.
+    wide = any(left.table.schema.get(column) in (MESSAGES, MEDIA) for column in reads)
+    own = [name for name in reads if name in left.columns]
+    names = left.columns if wide else list(dict.fromkeys(("pair_id", *own)))
+    try:
+        verdict = step.filter.apply(left.select(names), context)
+    except pl.exceptions.ColumnNotFoundError as error:
+        told = f"step '{step.name}' reads a column that its reads() does not name: {error}"
+        raise RuntimeError(told) from error
+    if len(verdict.keep) != len(left) or len(verdict.reason) != len(left):
+        raise RuntimeError(f"step '{step.name}' judged {len(verdict.keep)} of {len(left)} pairs")
+    return verdict
+
+
+def _apply(step: FilterStep, left: PairRows, context: Context) -> _Applied:
     started, own, before = time.perf_counter(), context.for_step(), left
     with context.progress.task(step.name, None):
-        verdict = step.filter.apply(left.drop(index), own)
+        verdict = _verdict(step, left, own)
     keep = verdict.keep.fill_null(False)
-    # A plug-in's mistake: pairs would be lost or mixed up without a word.
-    if len(keep) != len(left) or len(verdict.reason) != len(left):
-        raise RuntimeError(f"step '{step.name}' judged {len(keep)} of {len(left)} pairs")
     added = None
     if verdict.added is not None:
-        added = typed(verdict.added, step.filter.adds(), len(left), step.name)
-        left = pl.concat([left, added], how="horizontal")
-        added = pl.concat([left.select(index), added], how="horizontal")
+        columns = typed(verdict.added, step.filter.adds(), len(left), step.name)
+        left, added = left.adding(columns), _numbered(left, columns)
     if verdict.changed is not None:
-        left = left.with_columns(verdict.changed)
+        left = left.adding(verdict.changed)
         own.facts[CHANGES_PAIRS] = True
-    gone = left[[index]].with_columns(
-        pl.lit(step.name).alias(DROP_STEP), verdict.reason.cast(pl.String).alias(DROP_REASON)
-    )
-    gone = gone.filter(~keep)
-    # A copy of some hundred bytes a pair, which a filter that drops nothing need not make.
-    kept = left if keep.all() else left.filter(keep)
+    reason = verdict.reason.cast(pl.String).alias(DROP_REASON)
+    said = pl.DataFrame([pl.repeat(step.name, len(left), eager=True).alias(DROP_STEP), reason])
+    gone = _numbered(left, said).filter(~keep)
+    kept = left.where(keep.to_numpy())
     warnings = list(own.warnings)
     weight = f"{step.name}.{step.filter.weight}" if step.filter.weight else None
     acts = len(kept) < len(keep) or verdict.changed is not None or weight is not None
     if acts and len(kept) and any("." in column for column in step.filter.reads()):
-        facts, told = watch(before, kept, index, weight)
+        facts, told = watch(before, kept, weight)
         own.facts.update(facts)
         warnings += [f"'{step.name}': {text}" for text in told]
     if len(left) and not len(kept):
@@ -165,7 +211,7 @@ def _apply(
     report = StepRecord(
         step.name, "filter", len(left), len(kept), seconds, own.facts, tuple(warnings)
     )
-    return kept, gone, added, report
+    return _Applied(kept, gone, added, report)
 
 
 def with_extras(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from curate.data.html import facts_html, table_html
+from curate.data.pair_rows import PairRows
 from curate.report.run_verdict import run_verdict
 from curate.steps.step_record import CHANGES_PAIRS, StepRecord
 
@@ -22,9 +24,9 @@ class Result:
 
     Attributes:
         scores: pair_id and every score column, one row for each pair read, in order.
-        kept: the pair table of the kept pairs, as filters changed them, `weight` if given, and the
-            columns that the shards carry.
-        dropped: the pair table of the others, with drop_step and drop_reason.
+        kept_rows: the kept pairs, as filters changed them, `weight` if given, and the columns that
+            the shards carry.
+        dropped_rows: the others, with drop_step and drop_reason.
         rejected: file, row and reason of rows that were no pairs.
         steps: what each step did.
         prompt_map: places of prompts in the plane for the report, where the run had embeddings.
@@ -33,8 +35,8 @@ class Result:
     """
 
     scores: pl.DataFrame
-    kept: pl.DataFrame
-    dropped: pl.DataFrame
+    kept_rows: PairRows
+    dropped_rows: PairRows
     rejected: pl.DataFrame
     steps: list[StepRecord]
     prompt_map: pl.DataFrame | None = None
@@ -45,6 +47,28 @@ class Result:
     def rows_in(self) -> int:
         """Pairs read."""
         return len(self.scores)
+
+    @property
+    def rows_kept(self) -> int:
+        """Pairs kept."""
+        return len(self.kept_rows)
+
+    @property
+    def rows_dropped(self) -> int:
+        """Pairs dropped."""
+        return len(self.dropped_rows)
+
+    @cached_property
+    def kept(self) -> pl.DataFrame:
+        """The pair table of the kept pairs, as filters changed them, with `weight` if given and the
+        columns that the shards carry.
+        """
+        return self.kept_rows.frame()
+
+    @cached_property
+    def dropped(self) -> pl.DataFrame:
+        """The pair table of the others, with drop_step and drop_reason."""
+        return self.dropped_rows.frame()
 
     @property
     def pairs_changed(self) -> bool:
@@ -75,7 +99,7 @@ class Result:
         return self.kept.to_pandas()
 
     def _repr_html_(self) -> str:
-        rows = {"in": self.rows_in, "kept": len(self.kept), "dropped": len(self.dropped)}
+        rows = {"in": self.rows_in, "kept": self.rows_kept, "dropped": self.rows_dropped}
         steps = [asdict(step) for step in self.steps]
         shown = [(s["name"], s["rows_in"], s["rows_out"], f"{s['seconds']:.2f}") for s in steps]
         notes = table_html("Warnings", (), [(w,) for w in self.warnings]) if self.warnings else ""

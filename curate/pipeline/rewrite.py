@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from curate.data.pair_rows import PairRows
 from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
 from curate.pipeline.by_source import by_source
 from curate.pipeline.config import parse_config
@@ -16,7 +17,6 @@ from curate.pipeline.write_run import write_run
 from curate.read.pairs import ORIGIN_COLUMNS, Pairs
 from curate.steps.context import Progress
 from curate.steps.step_record import StepRecord
-from curate.write.exports import get_export
 from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
 
@@ -40,16 +40,18 @@ def rewrite_run(
         progress: where progress is shown.
     """
     config = parse_config(run.manifest["config"])
-    kept = judged.filter(pl.col(DROP_STEP).is_null()).drop(DROP_STEP, DROP_REASON)
-    dropped = judged.filter(pl.col(DROP_STEP).is_not_null())
-    scores = run.scores()
-    kept = get_export("pairs").convert(kept)
+    scores, frame = run.scores(), judged.select(list(PAIR_COLUMNS))
+    stays = judged[DROP_STEP].is_null()
+    others = [n for n in judged.columns if n not in (*PAIR_COLUMNS, DROP_STEP, DROP_REASON)]
+    every = PairRows.whole(frame)
+    kept = every.where(stays.to_numpy()).adding(judged.filter(stays).select(others))
+    fate = judged.filter(~stays).select(DROP_STEP, DROP_REASON)
+    dropped = every.where(~stays.to_numpy()).adding(fate)
     own = scores.drop(list(ORIGIN_COLUMNS), strict=False)
-    frame = judged.select(list(PAIR_COLUMNS))
     result = Result(
         own,
         kept,
-        dropped.select(*PAIR_COLUMNS, DROP_STEP, DROP_REASON),
+        dropped,
         run.rejected(),
         [*_steps(run), record],
         sources=by_source(frame, kept, own),

@@ -7,10 +7,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from curate.data.found_parts import found_parts
-from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
+from curate.data.pair_rows import PairRows
+from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.models.embed.choice import chosen_embedder
 from curate.models.embed.frame import embed_frame, embed_texts
@@ -167,17 +169,16 @@ class Pipeline:
         """Kept and dropped pairs and all scores, of which none may be missing."""
         others = {n: c for n, c in self.plan.carried.items() if n not in PAIR_COLUMNS}
         carried = [pl.col(column).alias(name) for name, column in others.items()]
-        # Columns by name and rows by a mask of their own: expressions over columns that lie in
-        # pieces of other lengths would first copy all texts into one piece.
-        columns = list(PAIR_COLUMNS)
-        more = filtered.kept.select(*self._weight(), *carried)
-        kept = filtered.kept[columns].hstack(more.get_columns())
+        pairs_alone = filtered.frame[list(PAIR_COLUMNS)]
+        left, weights = filtered.left, self._weights()
+        changed = [name for name in left.own.columns if name in PAIR_COLUMNS]
+        read = list(dict.fromkeys((*weights, *others.values())))
+        more = left.select(read).select(*_product(weights), *carried).get_columns()
+        own = pl.DataFrame([*left.select(changed).get_columns(), *more])
         gone = filtered.drop_step.is_not_null()
-        dropped = filtered.frame[columns].filter(gone)
-        dropped = dropped.with_columns(
-            filtered.drop_step.filter(gone).alias(DROP_STEP),
-            filtered.drop_reason.filter(gone).alias(DROP_REASON),
-        )
+        fate = pl.DataFrame([filtered.drop_step, filtered.drop_reason]).filter(gone)
+        kept = PairRows(pairs_alone, left.rows, own)
+        dropped = PairRows(pairs_alone, gone.arg_true().to_numpy().astype(np.int64), fate)
         check_rows(len(pairs), len(kept), len(dropped))
         scored = filtered.frame[["pair_id", *(c.name for c in self.plan.columns())]]
         sources = by_source(pairs.frame, kept, scored)
@@ -212,12 +213,9 @@ class Pipeline:
                 cache.put(key, places, own)
         return places
 
-    def _weight(self) -> list[pl.Expr]:
-        """The product of all training weights as `weight`, if a filter gives one."""
-        names = [f"{s.name}.{s.filter.weight}" for s in self.plan.filters if s.filter.weight]
-        if not names:
-            return []
-        return [pl.reduce(lambda a, b: a * b, [pl.col(n) for n in names]).alias(WEIGHT)]
+    def _weights(self) -> list[str]:
+        """The columns of all training weights that filters gave."""
+        return [f"{s.name}.{s.filter.weight}" for s in self.plan.filters if s.filter.weight]
 
     def _with_embedder(self, frame: pl.DataFrame, steps: list[StepRecord]) -> PipelineConfig:
         """The configuration with the embedder that is taken, told where there was a choice."""
@@ -271,6 +269,13 @@ class Pipeline:
             context.features_of = embed
             context.embed = lambda texts: embed_texts(texts, c.embedder, c.inference)
         return context
+
+
+def _product(weights: list[str]) -> list[pl.Expr]:
+    """The product of the columns as `weight`, if there are any."""
+    if not weights:
+        return []
+    return [pl.reduce(lambda a, b: a * b, [pl.col(name) for name in weights]).alias(WEIGHT)]
 
 
 def _read_record(pairs: Pairs, seconds: float, facts: dict[str, Any]) -> StepRecord:

@@ -6,6 +6,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from curate.data.hashes import row_keys
 from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
 from curate.pipeline.config import PipelineConfig
@@ -29,15 +31,16 @@ def shards_key(config: PipelineConfig, result: Result, pairs: Pairs) -> str | No
     """
     if pairs.row_keys is None:
         return None
-    kept = result.kept
+    kept, columns = result.kept_rows, result.kept_rows.columns
     if not result.pairs_changed:
-        kept = kept.select("pair_id", *(c for c in kept.columns if c not in PAIR_COLUMNS))
-    dropped = result.dropped.select("pair_id", DROP_STEP, DROP_REASON)
-    tables = [pairs.row_keys, row_keys(kept), row_keys(dropped)]
+        columns = ["pair_id", *(c for c in columns if c not in PAIR_COLUMNS)]
+    dropped = result.dropped_rows.select(["pair_id", DROP_STEP, DROP_REASON])
+    kept_keys = np.concatenate([row_keys(part) for part in kept.parts(columns)])
+    tables = [pairs.row_keys, kept_keys, row_keys(dropped)]
     return digest_of(
         [
             *(blake2b(table.tobytes()).hexdigest() for table in tables),
-            kept.columns,
+            columns,
             config.output.model_dump(mode="json"),
             config.seed,
             code_digest(),

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.data.found_parts import found_parts
-from curate.data.row_parts import batch_rows
-from curate.data.table import BATCH_ROWS, DROP_REASON, DROP_STEP, batches, fingerprint
+from curate.data.found_parts import TURNS, parts_in
+from curate.data.pair_rows import PairRows
+from curate.data.row_parts import ROW_PARTS
+from curate.data.table import DROP_REASON, DROP_STEP, fingerprint
 from curate.errors import CurateError
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.manifest import make_manifest
@@ -38,6 +39,10 @@ from curate.write.shards import write_files, write_frame, write_json, write_shar
 from curate.write.split_shards import write_split_shards
 from curate.write.splits import SPLIT, SPLITS, assign_splits, split_facts
 
+_ROW = "__row__"
+_CONTENT = (*TURNS, *ROW_PARTS)
+"""Columns that say what was asked and answered."""
+
 
 def write_run(
     config: PipelineConfig,
@@ -59,12 +64,13 @@ def write_run(
     """
     started = time.perf_counter()
     output = config.output
-    parts = found_parts(result.kept)
+    kept = result.kept_rows
+    parts = parts_in(kept.parts(_CONTENT))
     plan.export.parts = held_by(plan.export, output.file_type).intersection(parts)
     plan.export.folders = pairs.folders
     lost = loss_told(plan.export, parts, output.file_type)
     with staged(folder, overwrite) as stage, progress.task("write", result.rows_in) as task:
-        splits = _splits(config, result.kept, progress, workspace)
+        splits = _splits(config, kept, progress, workspace)
         key = shards_key(config, result, pairs)
         shards = take_shards(folder, stage, key)
         facts = {} if shards is None else {"cached": True}
@@ -72,10 +78,10 @@ def write_run(
             shards = _write_pairs(plan, result, splits, stage, output, task)
         _write_tables(result, pairs, splits, stage)
         seconds = time.perf_counter() - started
-        notes = (*plan.export.warnings(result.kept), *lost)
-        count = len(result.kept)
+        notes = (*plan.export.warnings(kept.select(["is_tie", "prompt", "strength"])), *lost)
+        count = len(kept)
         steps = [*result.steps, StepRecord("write", "write", count, count, seconds, facts, notes)]
-        rows = {"in": result.rows_in, "kept": count, "dropped": len(result.dropped)}
+        rows = {"in": result.rows_in, "kept": count, "dropped": result.rows_dropped}
         files = _files(plan, result, splits, output, shards, parts) | {SHARDS_KEY: key}
         manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
         manifest["by_source"] = result.sources
@@ -98,7 +104,7 @@ def _write_tables(result: Result, pairs: Pairs, splits: pl.Series | None, stage:
     write_frame(with_origins(result.scores, pairs.origins), stage / SCORES)
     write_frame(pairs.rejected, stage / REJECTED)
     if splits is not None:
-        ids = result.kept.select("pair_id")
+        ids = result.kept_rows.select(["pair_id"])
         write_frame(ids.with_columns(splits.alias(SPLIT)), stage / SPLITS)
     if result.prompt_map is not None:
         write_frame(result.prompt_map, stage / FILE)
@@ -121,7 +127,7 @@ def _files(
         "lost": unheld(plan.export, parts, output.file_type),
     }
     if splits is not None:
-        files["splits"] = split_facts(result.kept, splits)
+        files["splits"] = split_facts(result.kept_rows.select(_CONTENT), splits)
     return files
 
 
@@ -133,19 +139,19 @@ def _write_report(
 
 def _all_pairs(result: Result, pairs: Pairs, workspace: Workspace) -> pl.DataFrame:
     """All pairs in the order of reading as filters left them, with drop_step and drop_reason."""
+    kept, dropped = result.kept_rows, result.dropped_rows
     if result.pairs_changed:
-        kept, dropped = _parts(result.kept), _parts(result.dropped)
-        ids = result.scores["pair_id"], result.kept["pair_id"]
-        return as_read(*ids, kept, dropped, workspace)
-    fate = result.dropped.select("pair_id", DROP_STEP, DROP_REASON)
-    own = result.scores.select("pair_id").join(
-        fate, on="pair_id", how="left", maintain_order="left"
-    )
-    return pairs.frame.with_columns(own[DROP_STEP], own[DROP_REASON])
+        ids = result.scores["pair_id"], kept.select(["pair_id"])["pair_id"]
+        return as_read(*ids, _parts(kept), _parts(dropped), workspace)
+    numbers = pl.DataFrame({_ROW: pl.int_range(len(pairs), eager=True)})
+    gone = dropped.own.with_columns(pl.Series(_ROW, dropped.rows))
+    fate = numbers.join(gone, on=_ROW, how="left", maintain_order="left")
+    # Side by side, not by `with_columns`, which would copy the texts into one piece.
+    return pairs.frame.hstack([fate[DROP_STEP], fate[DROP_REASON]])
 
 
 def _splits(
-    config: PipelineConfig, kept: pl.DataFrame, progress: Progress, workspace: Workspace | None
+    config: PipelineConfig, kept: PairRows, progress: Progress, workspace: Workspace | None
 ) -> pl.Series | None:
     """The split of each kept pair, None where none are wanted.
 
@@ -158,7 +164,7 @@ def _splits(
     # Its libraries take a third of a second, which runs without splits need not wait.
     from curate.models.text.prompt_clusters import prompt_clusters
 
-    prompts, clusters = prompt_clusters(kept, progress, workspace)
+    prompts, clusters = prompt_clusters(kept.select(_CONTENT), progress, workspace)
     found = assign_splits(prompts, clusters, shares, config.seed)
     empty = [name for name in shares if not (found == name).any()]
     if empty:
@@ -183,29 +189,28 @@ def _write_pairs(
     """Kept pairs in the trainer's form and as pair table, and dropped ones."""
     size = output.rows_per_shard
     if splits is None:
-        kept = plan.export.stream(_parts(result.kept, task))
+        kept = plan.export.stream(_parts(result.kept_rows, task))
         shards = write_shards(kept, stage / KEPT, output.file_type, size)
     else:
         streams = {
-            name: plan.export.stream(_parts(result.kept.filter(splits == name), task))
+            name: plan.export.stream(
+                _parts(result.kept_rows.where((splits == name).to_numpy()), task)
+            )
             for name in output.splits or {}
         }
         shards = write_split_shards(streams, stage / KEPT, output.file_type, size)
     if not keeps_pairs(output.format, output.file_type, splits is not None):
-        write_shards(_parts(result.kept), stage / PAIRS, "parquet", size)
-    write_shards(_parts(result.dropped, task), stage / DROPPED, "parquet", size)
+        write_shards(_parts(result.kept_rows), stage / PAIRS, "parquet", size)
+    write_shards(_parts(result.dropped_rows, task), stage / DROPPED, "parquet", size)
     return shards
 
 
-def _parts(frame: pl.DataFrame, task: Task | None = None) -> Iterator[pl.DataFrame]:
-    """The rows a few thousand at a time; an empty frame is one part."""
-    # Taken by number: a slice of a frame in one piece would take along the texts of all of it when
-    # it is turned into Arrow.
-    whole = frame.rechunk()
-    for rows in batches(len(frame), batch_rows(frame, BATCH_ROWS)) or [slice(0, 0)]:
-        yield whole[np.arange(rows.start, rows.stop)]
+def _parts(rows: PairRows, task: Task | None = None) -> Iterator[pl.DataFrame]:
+    """The rows a few thousand at a time; no row gives a frame without any."""
+    for part in rows.parts(rows.columns):
+        yield part
         if task is not None:
-            task.advance(rows.stop - rows.start)
+            task.advance(len(part))
 
 
 def with_origins(scores: pl.DataFrame, origins: pl.DataFrame) -> pl.DataFrame:

@@ -24,6 +24,16 @@ def mapped(path: Path) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(pa.ipc.open_file(pa.memory_map(str(path))).read_all()))
 
 
+def _compact(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same rows with texts in buffers of their own.
+
+    Texts are written as views, which are mapped as they lie in the file; of the form of other
+    libraries views would be made in memory, 16 bytes a text. But a view is written with all that
+    its buffer holds, which for rows taken out of others may be a whole table.
+    """
+    return pl.DataFrame(pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest())))
+
+
 class Spool:
     """Frames of one schema, written one after another and read back as one.
 
@@ -43,7 +53,7 @@ class Spool:
         if self.path is None:
             self._frames.append(frame)
             return
-        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        table = _compact(frame).to_arrow(compat_level=pl.CompatLevel.newest())
         if self._writer is None:
             self._file = pa.OSFile(str(self.path), "wb")
             self._writer = pa.ipc.new_file(self._file, table.schema)

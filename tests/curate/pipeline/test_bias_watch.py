@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from curate import CurateError
+from curate.data.pair_rows import PairRows
 from curate.pipeline.bias_watch import watch
 from curate.pipeline.run import Pipeline
 from curate.read.pairs import Pairs
@@ -104,20 +105,19 @@ def test_within_length_no_filter_goes_by_length() -> None:
 
 
 def test_sources_that_grow_or_shrink_are_told() -> None:
-    frame = pairs(60, 60).frame.with_row_index("i")
-    frame = frame.with_columns(
-        source=pl.when(pl.col("i") < 60).then(pl.lit("a")).otherwise(pl.lit("b"))
-    )
-    facts, warnings = watch(frame, frame.filter(pl.col("i") < 80), "i")
+    frame = pairs(60, 60).frame
+    frame = frame.with_columns(source=pl.Series(["a"] * 60 + ["b"] * 60))
+    before = PairRows.whole(frame)
+    facts, warnings = watch(before, before.where(np.arange(120) < 80))
     assert facts["bias"]["source"] == {"a": [0.5, 0.75], "b": [0.5, 0.25]}
     assert "the source 'a' goes from 50% to 75% of the pairs" in warnings
     assert facts["bias"]["acts_on"] == 40
 
 
 def test_weights_count_as_pairs_do() -> None:
-    frame = pairs(60, 60).frame.with_row_index("i")
-    weighed = frame.with_columns(w=pl.when(pl.col("i") < 60).then(1.0).otherwise(0.25))
-    facts, warnings = watch(frame, weighed, "i", "w")
+    before = PairRows.whole(pairs(60, 60).frame)
+    weighed = before.adding(pl.DataFrame({"w": [1.0] * 60 + [0.25] * 60}))
+    facts, warnings = watch(before, weighed, "w")
     assert facts["bias"]["longer"] == [0.5, 0.8]
     assert facts["bias"]["acts_on"] == 60
     assert facts["bias"]["length_auroc"] == pytest.approx(0.0)

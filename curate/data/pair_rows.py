@@ -1,0 +1,114 @@
+"""Some rows of a pair table, whose texts stay where they lie until somebody wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.data.row_parts import batch_rows
+from curate.data.table import BATCH_ROWS, batches
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class PairRows:
+    """Rows of a table by their numbers, and columns of these rows alone.
+
+    A frame of the rows would point at each of their texts anew, some 200 bytes a pair beside a
+    table that lies in a mapped file.
+
+    Attributes:
+        table: all rows.
+        rows: numbers of the wanted ones, ascending; (n,).
+        own: n rows of columns that the table has not, or that go before those of its.
+    """
+
+    table: pl.DataFrame
+    rows: NDArray[np.int64]
+    own: pl.DataFrame
+
+    @classmethod
+    def whole(cls, table: pl.DataFrame) -> PairRows:
+        """All rows of the table."""
+        return cls(table, np.arange(len(table)), pl.DataFrame())
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all columns: those of the table, then the others."""
+        return [*self.table.columns, *(c for c in self.own.columns if c not in self.table.columns)]
+
+    def adding(self, columns: pl.DataFrame) -> PairRows:
+        """The same rows with more columns of their own, or others in the place of earlier ones."""
+        kept = [c for c in self.own.get_columns() if c.name not in columns.columns]
+        return PairRows(self.table, self.rows, pl.DataFrame([*kept, *columns.get_columns()]))
+
+    def where(self, wanted: NDArray[np.bool_]) -> PairRows:
+        """Some of the rows, by a mask of n."""
+        if wanted.all():
+            return self
+        own = self.own.filter(pl.Series(wanted)) if self.own.columns else self.own
+        return PairRows(self.table, self.rows[wanted], own)
+
+    def union(self, other: PairRows) -> PairRows:
+        """The rows of both, of which none is in both; what one alone has is null for the other."""
+        # What one of them changed stays as in the table for the other.
+        first, second = (
+            a.adding(
+                a.select([c for c in b.own.columns if c in a.table.columns and c not in a.own])
+            )
+            for a, b in ((self, other), (other, self))
+        )
+        rows = np.concatenate([first.rows, second.rows])
+        order = np.argsort(rows)
+        own = pl.concat([first.own, second.own], how="diagonal")
+        return PairRows(self.table, rows[order], _gathered(own, order))
+
+    def _having(self, names: Sequence[str]) -> PairRows:
+        """The same rows, with their own copy of columns that others changed."""
+        changed = set(names).intersection(self.table.columns).difference(self.own.columns)
+        return self.adding(self.select(sorted(changed)))
+
+    def select(self, names: Sequence[str]) -> pl.DataFrame:
+        """Some columns as a frame."""
+        shared = self.table.select([name for name in names if name not in self.own.columns])
+        if len(self.rows) < len(self.table):
+            shared = _gathered(shared, self.rows)
+        return pl.DataFrame([(self.own if n in self.own.columns else shared)[n] for n in names])
+
+    def frame(self) -> pl.DataFrame:
+        """All columns as a frame."""
+        return self.select(self.columns)
+
+    def parts(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Some columns a few thousand rows at a time, fewer where they hold large media.
+
+        Without a row one frame comes that has the columns alone.
+        """
+        if not len(self.rows):
+            yield self.select(names)
+            return
+        shared = [name for name in names if name not in self.own.columns]
+        table = self.table.select(shared)
+        for batch in batches(len(table), batch_rows(table, BATCH_ROWS)):
+            first, end = np.searchsorted(self.rows, [batch.start, batch.stop])
+            if first == end:
+                continue
+            # By number even where all are wanted: a slice of a table in one piece would take along
+            # the texts of all of it when it is turned into Arrow.
+            own = self.own[first:end]
+            part = _gathered(table[batch], self.rows[first:end] - batch.start)
+            yield pl.DataFrame([(own if n in own.columns else part)[n] for n in names])
+
+
+def _gathered(frame: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:
+    """The rows by number; to polars a frame without columns has none."""
+    return frame[rows] if frame.columns else frame
