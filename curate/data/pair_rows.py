@@ -58,6 +58,10 @@ class PairRows:
         own = self.own.filter(pl.Series(wanted)) if self.own.columns else self.own
         return PairRows(self.table, self.rows[wanted], own)
 
+    def between(self, first: int, end: int) -> PairRows:
+        """Consecutive rows."""
+        return PairRows(self.table, self.rows[first:end], self.own[first:end])
+
     def union(self, other: PairRows) -> PairRows:
         """The rows of both, of which none is in both; what one alone has is null for the other."""
         # What one of them changed stays as in the table for the other.
@@ -79,10 +83,16 @@ class PairRows:
 
     def select(self, names: Sequence[str]) -> pl.DataFrame:
         """Some columns as a frame."""
-        shared = self.table.select([name for name in names if name not in self.own.columns])
+        shared = self._of_table(names)
         if len(self.rows) < len(self.table):
             shared = _gathered(shared, self.rows)
         return pl.DataFrame([(self.own if n in self.own.columns else shared)[n] for n in names])
+
+    def _of_table(self, names: Sequence[str]) -> pl.DataFrame:
+        """All rows of the columns that are not these rows' own."""
+        # Not by an expression, which would first bring all columns of the table, texts as well,
+        # into pieces of the same lengths.
+        return pl.DataFrame([self.table[name] for name in names if name not in self.own.columns])
 
     def frame(self) -> pl.DataFrame:
         """All columns as a frame."""
@@ -96,9 +106,8 @@ class PairRows:
         if not len(self.rows):
             yield self.select(names)
             return
-        shared = [name for name in names if name not in self.own.columns]
-        table = self.table.select(shared)
-        for batch in batches(len(table), batch_rows(table, BATCH_ROWS)):
+        table = self._of_table(names)
+        for batch in batches(len(self.table), batch_rows(table, BATCH_ROWS)):
             first, end = np.searchsorted(self.rows, [batch.start, batch.stop])
             if first == end:
                 continue

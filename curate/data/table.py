@@ -191,12 +191,18 @@ class PairIds:
         self._given.update(given.to_list())
         return fresh
 
-    def give(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Fill null `pair_id`s."""
+    def give(self, pairs: pl.DataFrame, keys: pl.Series | None = None) -> pl.DataFrame:
+        """Fill null `pair_id`s.
+
+        Args:
+            pairs: the pair table.
+            keys: `content_hashes` of the pairs, where they are known already.
+        """
         if pairs["pair_id"].null_count() == 0:
             return pairs
         ids, seen = [], self._seen
-        for key in content_hashes(pairs):
+        # Pairs with an id count too: their content may be that of one without.
+        for key in content_hashes(pairs) if keys is None else keys:
             times = seen.get(key, 0)
             while (name := f"{key.hex()}-{times}" if times else key.hex()) in self._taken:
                 times += 1

@@ -21,13 +21,18 @@ from curate.versions import versions
 if TYPE_CHECKING:
     from curate.read.sources import Source
     from curate.steps.context import Progress
+    from curate.steps.workers import Workers
     from curate.store.store import Store
 
 _TABLES, _KEYS = ("frame", "rejected", "origins"), "keys.npy"
 
 
 def read_or_take(
-    settings: InputConfig, store: Store | None, progress: Progress, workspace: Workspace
+    settings: InputConfig,
+    store: Store | None,
+    progress: Progress,
+    workspace: Workspace,
+    workers: Workers | None = None,
 ) -> tuple[Pairs, bool]:
     """The pairs of an input, and whether they came from the store.
 
@@ -43,7 +48,8 @@ def read_or_take(
         if taken is not None:
             return taken, True
     places: dict[str, Path] = {}
-    pairs = collect_pairs(stream_pairs(**dict(settings), progress=progress), workspace, places)
+    parts = stream_pairs(**dict(settings), progress=progress, workers=workers)
+    pairs = collect_pairs(parts, workspace, places)
     if store is not None and key is not None and _worth_keeping(pairs, places):
         hashes, digest = row_keys(pairs.frame), fingerprint(pairs.frame)
         pairs = replace(pairs, row_keys=hashes, fingerprint=digest)

@@ -23,6 +23,8 @@ from curate.store.workspace import Workspace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from curate.steps.workers import Workers
+
 _OWN = ("name", "share", "weight", "filters")
 
 
@@ -53,6 +55,7 @@ def read_mixture(
     progress: Progress,
     workspace: Workspace,
     limit: int | None = None,
+    workers: Workers | None = None,
 ) -> tuple[Pairs, list[SourceFacts]]:
     """The pairs of all sources, in their order, with the name of each as `source`.
 
@@ -66,13 +69,15 @@ def read_mixture(
         progress: where progress is shown.
         workspace: gives room to the pairs.
         limit: pairs of each source at most, besides its own limit.
+        workers: read sources of several files.
     """
     read = []
     for source in sources:
         given = {k: v for k, v in dict(source).items() if k not in _OWN}
         if limit is not None:
             given["limit"] = min(limit, source.limit or limit)
-        read.append(collect_pairs(stream_pairs(**given, progress=progress), workspace))
+        parts = stream_pairs(**given, progress=progress, workers=workers)
+        read.append(collect_pairs(parts, workspace))
     wanted = _wanted(sources, [len(pairs) for pairs in read])
     rng = np.random.default_rng(seed)
     rows = [_drawn(p.frame, n, rng) for p, n in zip(read, wanted, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ from curate.write.run_folder import check_free, working
 
 if TYPE_CHECKING:
     from curate.steps.features import Features
+    from curate.steps.workers import Workers
 
 
 class Pipeline:
@@ -84,17 +86,21 @@ class Pipeline:
         return read_pairs(**given | {"limit": limit or given["limit"]}, progress=progress)
 
     def _gather(
-        self, progress: Progress, workspace: Workspace, store: Store | None
+        self,
+        progress: Progress,
+        workspace: Workspace,
+        store: Store | None,
+        workers: Workers | None,
     ) -> tuple[Pairs, dict[str, Any]]:
         """All pairs of the input, in the workspace, and what the manifest says of the reading."""
         if self.config.sources:
             pairs, sources = read_mixture(
-                self.config.sources, self.config.seed, progress, workspace
+                self.config.sources, self.config.seed, progress, workspace, workers=workers
             )
             return pairs, {"sources": [asdict(source) for source in sources]}
         if self.config.input is None or workspace.folder is None:
             return self.read(progress), {}
-        pairs, taken = read_or_take(self.config.input, store, progress, workspace)
+        pairs, taken = read_or_take(self.config.input, store, progress, workspace, workers)
         return pairs, {"cached": True} if taken else {}
 
     def run(
@@ -122,36 +128,33 @@ class Pipeline:
             for reads in self._paths() if pairs is None else [None]:
                 check_free(Path(output), overwrite, reads=reads)
         folder = None if output is None else Path(output)
-        with working(folder) as workspace:
+        with working(folder) as workspace, closing(make_engine(self.config.engine)) as engine:
             started = time.perf_counter()
             store = open_store(self.config.store)
             told: dict[str, Any] = {}
             if pairs is None:
-                pairs, told = self._gather(progress, workspace, store)
+                pairs, told = self._gather(progress, workspace, store, engine.workers)
             elif not isinstance(pairs, Pairs):
                 pairs = read_pairs(pairs, progress=progress)
             told |= {"made": pairs.made} if pairs.made else {}
             seconds = time.perf_counter() - started
             self._check_parts(pairs.frame, folder)
             steps = [_read_record(pairs, seconds, told)]
-            engine = make_engine(self.config.engine)
-            try:
-                config = self._with_embedder(pairs.frame, steps)
-                context = self._context(config, pairs, steps, progress, workspace, engine, store)
-                cache = ScoreCache(store, pairs, config)
-                scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps)
-                frame = pl.concat([pairs.frame, *scores], how="horizontal")
-                filtered = run_filters(self.plan, frame, context)
-                steps.extend(filtered.reports)
-                places = self._map(pairs.frame, context, cache)
-            finally:
-                engine.close()
+            config = self._with_embedder(pairs.frame, steps)
+            context = self._context(config, pairs, steps, progress, workspace, engine, store)
+            cache = ScoreCache(store, pairs, config)
+            scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps)
+            frame = pl.concat([pairs.frame, *scores], how="horizontal")
+            filtered = run_filters(self.plan, frame, context)
+            steps.extend(filtered.reports)
+            places = self._map(pairs.frame, context, cache)
             steps.extend(_store_record(context, len(frame)))
             result = self._result(filtered, pairs, steps, places)
             if folder is None:
                 return result
+            settings = (self.config, self.plan)
             return write_run(
-                self.config, self.plan, result, pairs, folder, overwrite, progress, workspace
+                *settings, result, pairs, folder, overwrite, progress, workspace, engine.workers
             )
 
     def _paths(self) -> list[str | None]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import polars as pl
 
 from curate.data.found_parts import TURNS, parts_in
 from curate.data.pair_rows import PairRows
-from curate.data.row_parts import ROW_PARTS
+from curate.data.row_parts import MEDIA_PARTS, ROW_PARTS
 from curate.data.table import DROP_REASON, DROP_STEP, fingerprint
 from curate.errors import CurateError
 from curate.pipeline.config import PipelineConfig
@@ -27,9 +28,11 @@ from curate.report.prompt_map import FILE
 from curate.report.run_view import make_view
 from curate.steps.context import Progress, Task
 from curate.steps.step_record import StepRecord
+from curate.steps.workers import Workers
 from curate.store.workspace import Workspace
 from curate.write.card import make_card
 from curate.write.exports import Advice
+from curate.write.exports.base import KeptCounts
 from curate.write.exports.parts import held_by, loss_told, unheld
 from curate.write.manifest import MANIFEST, smoothing
 from curate.write.output import OutputConfig
@@ -38,6 +41,7 @@ from curate.write.run_folder import staged
 from curate.write.shards import write_files, write_frame, write_json, write_shards
 from curate.write.split_shards import write_split_shards
 from curate.write.splits import SPLIT, SPLITS, assign_splits, split_facts
+from curate.write.worker_shards import as_it_is, shards_by_workers
 
 _ROW = "__row__"
 _CONTENT = (*TURNS, *ROW_PARTS)
@@ -53,6 +57,7 @@ def write_run(
     overwrite: bool,
     progress: Progress,
     workspace: Workspace | None = None,
+    workers: Workers | None = None,
 ) -> Result:
     """Write the run to `folder`, the manifest last; see docs/trainers/index.md for its files.
 
@@ -65,7 +70,7 @@ def write_run(
     started = time.perf_counter()
     output = config.output
     kept = result.kept_rows
-    parts = parts_in(kept.parts(_CONTENT))
+    parts, counts = _looked_at(kept)
     plan.export.parts = held_by(plan.export, output.file_type).intersection(parts)
     plan.export.folders = pairs.folders
     lost = loss_told(plan.export, parts, output.file_type)
@@ -75,10 +80,10 @@ def write_run(
         shards = take_shards(folder, stage, key)
         facts = {} if shards is None else {"cached": True}
         if shards is None:
-            shards = _write_pairs(plan, result, splits, stage, output, task)
+            shards = _write_pairs(plan, result, splits, stage, output, task, workers)
         _write_tables(result, pairs, splits, stage)
         seconds = time.perf_counter() - started
-        notes = (*plan.export.warnings(kept.select(["is_tie", "prompt", "strength"])), *lost)
+        notes = (*plan.export.warnings(counts), *lost)
         count = len(kept)
         steps = [*result.steps, StepRecord("write", "write", count, count, seconds, facts, notes)]
         rows = {"in": result.rows_in, "kept": count, "dropped": result.rows_dropped}
@@ -97,6 +102,18 @@ def write_run(
         with progress.task("report", None):
             _write_report(folder, manifest, result, pairs, workspace or Workspace())
     return replace(result, steps=steps, folder=folder)
+
+
+def _looked_at(kept: PairRows) -> tuple[Counter[str], KeptCounts]:
+    """What the kept pairs hold besides texts, and what a trainer may not be able to hold."""
+    counts = KeptCounts()
+
+    def each() -> Iterator[pl.DataFrame]:
+        for part in kept.parts([*_CONTENT, "is_tie", "strength"]):
+            counts.add(part)
+            yield part
+
+    return parts_in(each()), counts
 
 
 def _write_tables(result: Result, pairs: Pairs, splits: pl.Series | None, stage: Path) -> None:
@@ -185,39 +202,54 @@ def _write_pairs(
     stage: Path,
     output: OutputConfig,
     task: Task,
+    workers: Workers | None,
 ) -> list[dict[str, Any]]:
     """Kept pairs in the trainer's form and as pair table, and dropped ones."""
-    size = output.rows_per_shard
-    if splits is None:
-        kept = plan.export.stream(_parts(result.kept_rows, task))
-        shards = write_shards(kept, stage / KEPT, output.file_type, size)
-    else:
+    size, kept = output.rows_per_shard, result.kept_rows
+    # Whole files of media do not travel.
+    sent = (
+        None if any(kept.table[c].null_count() < len(kept.table) for c in MEDIA_PARTS) else workers
+    )
+
+    def tables(rows: PairRows, folder: Path, advance: Callable[[int], None]) -> None:
+        if sent is None:
+            write_shards(_parts(rows, advance), folder, "parquet", size)
+        else:
+            shards_by_workers(rows, as_it_is, folder, "parquet", size, sent, advance)
+
+    if splits is not None:
         streams = {
-            name: plan.export.stream(
-                _parts(result.kept_rows.where((splits == name).to_numpy()), task)
-            )
+            name: plan.export.stream(_parts(kept.where((splits == name).to_numpy()), task.advance))
             for name in output.splits or {}
         }
         shards = write_split_shards(streams, stage / KEPT, output.file_type, size)
+    elif sent is not None and plan.export.row_by_row and output.file_type != "dataset":
+        settings = (stage / KEPT, output.file_type, size, sent, task.advance)
+        shards = shards_by_workers(kept, plan.export.convert, *settings)
+    else:
+        stream = plan.export.stream(_parts(kept, task.advance))
+        shards = write_shards(stream, stage / KEPT, output.file_type, size)
     if not keeps_pairs(output.format, output.file_type, splits is not None):
-        write_shards(_parts(result.kept_rows), stage / PAIRS, "parquet", size)
-    write_shards(_parts(result.dropped_rows, task), stage / DROPPED, "parquet", size)
+        tables(kept, stage / PAIRS, lambda _: None)
+    tables(result.dropped_rows, stage / DROPPED, task.advance)
     return shards
 
 
-def _parts(rows: PairRows, task: Task | None = None) -> Iterator[pl.DataFrame]:
+def _parts(
+    rows: PairRows, advance: Callable[[int], None] = lambda _: None
+) -> Iterator[pl.DataFrame]:
     """The rows a few thousand at a time; no row gives a frame without any."""
     for part in rows.parts(rows.columns):
         yield part
-        if task is not None:
-            task.advance(len(part))
+        advance(len(part))
 
 
 def with_origins(scores: pl.DataFrame, origins: pl.DataFrame) -> pl.DataFrame:
     """Scores with file and row of each pair after its id, where the pairs came from files."""
     if len(origins) != len(scores):
         return scores
-    return pl.concat([scores.select("pair_id"), origins, scores.drop("pair_id")], how="horizontal")
+    ids, *others = scores.get_columns()
+    return pl.DataFrame([ids, *origins.get_columns(), *others])
 
 
 def _source(pairs: Pairs) -> dict[str, Any]:

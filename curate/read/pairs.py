@@ -22,6 +22,7 @@ from curate.store.workspace import Workspace
 if TYPE_CHECKING:
     from curate.read.formats.base import RowSample
     from curate.read.input import InputConfig
+    from curate.steps.workers import Workers
 
 __all__ = [
     "ORIGIN_COLUMNS",
@@ -137,8 +138,11 @@ def stream_pairs(
     max_row_mb: int = 256,
     max_file_mb: int = 2048,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[Pairs]:
     """The same as `read_pairs`, a few thousand rows at a time; `rows_read` counts up.
+
+    Where there are `workers`, several files are read by them, unless a limit is set.
 
     Formats whose pairs are made of several rows (`unpaired`, `helpsteer2_attributes`) come a file
     at a time. Ids are the same as by `read_pairs`; for them 16 bytes a pair are held.
@@ -153,7 +157,8 @@ def stream_pairs(
     sources = sources_of(path if data is None else data, hf, config, split, revision, bounds)
     reader = Reader(format, columns, ranking, on_error)
     with (progress or SilentProgress()).task("read", limit) as task:
-        for batch in reader.batches(sources):
+        spread = workers if limit is None and len(sources) > 1 else None
+        for batch in reader.batches(sources, spread):
             over = reader.pairs - limit if limit is not None else 0
             # The reader counts whole blocks: what goes beyond the limit is cut off.
             if over > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,24 +14,22 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.data.row_parts import MEDIA_PARTS, present
-from curate.data.table import PAIR_COLUMNS, PairIds, empty_pairs, to_arrow
-from curate.errors import CurateError, first_line
+from curate.data.table import PAIR_COLUMNS, PairIds, to_arrow
+from curate.errors import CurateError
+from curate.read.conversion import KEY, SourceRows, converted_blocks, fits_a_worker, read_source
 from curate.read.doubts import Doubts
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
-from curate.read.formats.base import RowSample, finish
+from curate.read.formats.base import RowSample
 from curate.read.formats.columns import ColumnMapping, MappedColumns
 from curate.read.formats.registry import fits
 from curate.read.formats.rule import RankingRule
 from curate.read.media_files import MediaFiles
-from curate.read.media_marks import marks_as_parts
 from curate.read.sources import Block, Source
+from curate.steps.workers import Workers
 
 _SAMPLE_ROWS = 100
 _SHOWN_ERRORS = 5
 _SHOWN_REASONS = 3
-_SHAPE_ERRORS = (IndexError, KeyError, TypeError, ValueError)
-"""What code for one shape raises on another."""
 REJECTED_COLUMNS: dict[str, pl.DataType] = {
     "file": pl.String(),
     "row": pl.Int64(),
@@ -107,38 +106,75 @@ class Reader:
         self.pairs = 0
         self.rows = 0
 
-    def batches(self, sources: list[Source]) -> Iterator[Pairs]:
+    def batches(self, sources: list[Source], workers: Workers | None = None) -> Iterator[Pairs]:
         """The pairs of each block, or of each source whose pairs are made of several rows.
+
+        Args:
+            sources: in order.
+            workers: read files of moderate size, each its own; by default all is read here.
 
         Raises:
             CurateError: no known format, or a malformed row under "stop".
         """
-        for source in sources:
+        elsewhere = (
+            self._read_elsewhere(sources, workers) if workers else iter([None] * len(sources))
+        )
+        for source, found in zip(sources, elsewhere, strict=True):
             self._notes |= dict.fromkeys(source.notes)
             self._folder = source.folder
             if source.folder is not None and source.folder not in self._folders:
                 self._folders.append(source.folder)
-            held: list[pl.DataFrame] = []
-            for block in source.blocks():
-                rows = self._rows(block, source.label)
-                if self.format is not None and self.format.whole:
-                    held.append(rows)
-                else:
-                    yield self._take(rows, source.label)
-            if held:
-                yield self._take(pl.concat(held, how="diagonal_relaxed"), source.label)
+            for rows in self._blocks(source) if found is None else self._told(found):
+                yield self._take(rows, source.label)
 
-    def _rows(self, block: Block, label: str) -> pl.DataFrame:
+    def _read_elsewhere(
+        self, sources: list[Source], workers: Workers
+    ) -> Iterator[SourceRows | None]:
+        """The rows of each source that a worker read; None for those that are to be read here."""
+        fmt = self._settled(sources)
+        given = [fmt is not None and fits_a_worker(source) for source in sources]
+        some = [source for source, sent in zip(sources, given, strict=True) if sent]
+        found = workers.map(partial(read_source, fmt), some)
+        for sent in given:
+            yield next(found) if sent else None
+
+    def _settled(self, sources: list[Source]) -> Format | None:
+        """The format, chosen by the first rows there are."""
+        for source in sources:
+            for block in source.blocks():
+                self._look_at(block, source.label)
+                if self.format is not None:
+                    return self.format
+        return None
+
+    def _told(self, found: SourceRows) -> Iterator[pl.DataFrame]:
+        """The rows that a worker read, and all that it told of them."""
+        self.rows += found.rows
+        self._notes |= dict.fromkeys(found.notes)
+        self._replaced += found.replaced
+        self._counts.update(found.counts)
+        yield from found.frames
+
+    def _blocks(self, source: Source) -> Iterator[pl.DataFrame]:
+        """The converted rows of a source, of which each block is told as it comes."""
+
+        def each() -> Iterator[Block]:
+            for block in source.blocks():
+                self._look_at(block, source.label)
+                self.rows += len(block)
+                self._notes |= dict.fromkeys(block.notes)
+                self._replaced += block.replaced
+                yield block
+
+        yield from converted_blocks(lambda: self.format, each(), source.label)
+
+    def _look_at(self, block: Block, label: str) -> None:
+        """Choose the format by the first rows, where none has been chosen."""
         if self.format is None and (sample := block.sample(_SAMPLE_ROWS)):
             self.format = self._choose(sample, label)
             self._doubts.look_at(sample)
             self.format.ranking = self._ranking
             self.format.counts = self._counts
-        self.rows += len(block)
-        self._notes |= dict.fromkeys(block.notes)
-        self._replaced += block.replaced
-        # A file of broken rows alone has no format; any will do to report them.
-        return block.frame(self.format or get_format("trl")())
 
     def _choose(self, sample: RowSample, where: str) -> Format:
         if self._name == "auto" and self._mapping is None:
@@ -158,54 +194,12 @@ class Reader:
         return chosen
 
     def _take(self, rows: pl.DataFrame, label: str) -> Pairs:
-        broken = rows.filter(pl.col(ERROR).is_not_null()).select(ROW, ERROR)
-        whole = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
-        pairs = empty_pairs().with_columns(pl.lit(None, dtype=pl.Int64).alias(ROW))
-        silent = pl.DataFrame(schema={ROW: pl.Int64(), NO_PAIR: pl.String()})
-        if len(whole) and self.format is not None:
-            done = self._converted(whole, label)
-            broken = pl.concat([broken, done.drop_nulls(ERROR).select(ROW, ERROR)])
-            silent = done.drop_nulls(NO_PAIR).select(ROW, NO_PAIR)
-            pairs = done.filter(pl.col(ERROR).is_null(), pl.col(NO_PAIR).is_null())
-        malformed_rows = listed(broken, ERROR, label)
+        malformed_rows = listed(rows.drop_nulls(ERROR), ERROR, label)
         if len(malformed_rows) and self._on_error == "stop":
             raise malformed(malformed_rows)
-        return self._with_ids(
-            pairs.drop(ERROR, NO_PAIR, strict=False),
-            pl.concat([malformed_rows, listed(silent, NO_PAIR, label)]),
-            label,
-        )
-
-    def _converted(self, rows: pl.DataFrame, label: str) -> pl.DataFrame:
-        """What the format makes of the rows; those that it cannot convert are errors of their own.
-
-        Formats compute on whole columns, where one value of a shape that nobody thought of ends the
-        computation: the rows are then halved until the one that is to blame stands alone.
-        """
-        assert self.format is not None
-        try:
-            # A format whose answers are media has placed those of the row among them.
-            own = MEDIA_PARTS if self.format.media_columns else ()
-            pairs = _with_parts(finish(self.format.convert(rows), label), rows.drop(own))
-            return marks_as_parts(pairs)
-        except CurateError:
-            raise
-        except (pl.exceptions.PolarsError, *_SHAPE_ERRORS) as error:
-            if self.format.whole:
-                raise CurateError(
-                    f"the rows are not of the shape that '{self.format.name}' has",
-                    where=label,
-                    found=first_line(error),
-                    expected=f"columns {', '.join(self.format.columns())} as published",
-                ) from None
-            if len(rows) > 1:
-                half = len(rows) // 2
-                parts = (self._converted(part, label) for part in (rows[:half], rows[half:]))
-                return pl.concat(parts, how="vertical")
-            told = f"not of the shape that '{self.format.name}' has: {first_line(error)}"
-            schema = {**PAIR_COLUMNS, ROW: pl.Int64(), ERROR: pl.String(), NO_PAIR: pl.String()}
-            empty = {name: [None] for name in schema} | {ROW: rows[ROW].to_list(), ERROR: [told]}
-            return pl.DataFrame(empty, schema=schema)
+        silent = listed(rows.drop_nulls(NO_PAIR), NO_PAIR, label)
+        pairs = rows.filter(pl.col(ERROR).is_null(), pl.col(NO_PAIR).is_null())
+        return self._with_ids(pairs, pl.concat([malformed_rows, silent]), label)
 
     def _with_ids(self, pairs: pl.DataFrame, rejected: pl.DataFrame, label: str) -> Pairs:
         """Ids of the pairs; those whose given id occurred before are rejected."""
@@ -221,7 +215,7 @@ class Reader:
         self._reasons.update(rejected["reason"].to_list())
         self.pairs += len(pairs)
         return Pairs(
-            self._ids.give(pairs.select(list(PAIR_COLUMNS))),
+            self._ids.give(pairs.select(list(PAIR_COLUMNS)), pairs[KEY]),
             rejected,
             pairs.select(file=pl.lit(label), row=ROW),
             self.format.name if self.format else self._name,
@@ -250,16 +244,6 @@ class Reader:
         for reason, count in self._reasons.most_common(_SHOWN_REASONS):
             found += f"; {count}: {reason}"
         return CurateError("no pair was read", where="input", found=found, expected="pairs")
-
-
-def _with_parts(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """The pairs with tools, media and arguments of their rows, whatever the format kept of them."""
-    parts = present(rows)
-    if not parts:
-        return pairs
-    of_rows = rows.select(ROW, *parts)
-    joined = pairs.drop(parts).join(of_rows, on=ROW, how="left", maintain_order="left")
-    return joined.select(pairs.columns)
 
 
 def listed(rows: pl.DataFrame, reason: str, label: str) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
 from curate.write.card import make_card
 from curate.write.exports import Advice, forms_holding, get_export
+from curate.write.exports.base import KeptCounts
 from curate.write.exports.parts import check_file_type, check_held, held_by, loss_told
 from curate.write.manifest import MANIFEST, data_folders, smoothing
 from curate.write.run_files import KEPT, RunFiles, is_run
@@ -133,8 +134,7 @@ class _Attempt:
         self._known = known
         self._counts: dict[str, Any] = {}
         self._parts: Counter[str] = Counter()
-        self._warnings = _Warnings()
-        self._pairs = 0
+        self._kept = KeptCounts()
 
     def write(self, overwrite: bool) -> Exported:
         """Write the folder; raises `_MorePartsError` where more is found than was known."""
@@ -150,8 +150,8 @@ class _Attempt:
             lost = loss_told(form, self._parts, target.file_type)
             card = make_card(manifest, advice, target.license, lost, stage / KEPT)
             write_files(form.files(advice) | {"README.md": card}, stage)
-            notes = (*self._counts.pop("notes", ()), *self._warnings.merged(), *lost)
-            found = Exported(self._folder, self._pairs, shards, notes)
+            notes = (*self._counts.pop("notes", ()), *form.warnings(self._kept), *lost)
+            found = Exported(self._folder, self._kept.pairs, shards, notes)
             write_json(_mark(target, found, manifest, self._parts), stage / MARK)
         return found
 
@@ -179,8 +179,7 @@ class _Attempt:
             if not parts.keys() <= self._known:
                 raise _MorePartsError(frozenset(parts))
             self._parts.update(parts)
-            self._warnings.add(self._form.warnings(batch))
-            self._pairs += len(batch)
+            self._kept.add(batch)
             task.advance(len(batch))
             yield batch
 
@@ -199,38 +198,19 @@ class _Attempt:
         target = self._target
         if not target.allow_loss:
             others = forms_holding(self._parts, target.file_type)
-            check_held(self._form, self._parts, target.file_type, self._pairs, others, "--to")
+            check_held(self._form, self._parts, target.file_type, self._kept.pairs, others, "--to")
 
     def _manifest(self) -> dict[str, Any]:
         """What the card wants to know, of data that no run curated."""
         place = mask(self._place.model_dump(mode="json", exclude_none=True))
-        source = {"fingerprint": "not computed", "pairs": self._pairs}
+        source = {"fingerprint": "not computed", "pairs": self._kept.pairs}
         return {
             "versions": versions(),
             "config": {"input": place},
             "input": self._counts | source,
-            "rows": {"in": self._pairs, "kept": self._pairs, "dropped": 0},
+            "rows": {"in": self._kept.pairs, "kept": self._kept.pairs, "dropped": 0},
             "steps": [],
         }
-
-
-class _Warnings:
-    """Warnings of the batches of one export: one of each kind, that of the first batch."""
-
-    def __init__(self) -> None:
-        self._kinds: dict[str, list[str]] = {}
-
-    def add(self, warnings: list[str]) -> None:
-        for warning in warnings:
-            kind = "".join(c for c in warning if not c.isdigit())
-            self._kinds.setdefault(kind, []).append(warning)
-
-    def merged(self) -> tuple[str, ...]:
-        """One warning a kind; of several batches it says how many had it."""
-        return tuple(
-            first if not more else f"{first} (the first batch; {len(more)} more have it too)"
-            for first, *more in self._kinds.values()
-        )
 
 
 def _mark(

@@ -35,10 +35,16 @@ class ShardWriter:
             with the split `train` at the end.
         rows_per_shard: rows in one file at most.
         root: from which paths of shards are told; default the folder above.
+        schema: of parquet files; default that of the first frame.
     """
 
     def __init__(
-        self, folder: Path, file_type: str, rows_per_shard: int, root: Path | None = None
+        self,
+        folder: Path,
+        file_type: str,
+        rows_per_shard: int,
+        root: Path | None = None,
+        schema: pa.Schema | None = None,
     ) -> None:
         folder.mkdir()
         self._folder, self._file_type, self._size = folder, file_type, rows_per_shard
@@ -46,7 +52,7 @@ class ShardWriter:
         self._ending = "jsonl" if file_type == "jsonl" else "parquet"
         self._file: IO[bytes] | None = None
         self._parquet: parquet.ParquetWriter | None = None
-        self._schema: pa.Schema | None = None
+        self._schema = schema
         self.shards: list[dict[str, Any]] = []
 
     def __enter__(self) -> ShardWriter:
@@ -142,6 +148,11 @@ def save_dataset(files: dict[str, list[Path]], folder: Path, root: Path) -> list
     ]
 
 
+def schema_of(frame: pl.DataFrame) -> pa.Schema:
+    """The schema of parquet files of such rows."""
+    return arrow_table(frame.head(0)).schema
+
+
 def write_shards(
     frames: Iterable[pl.DataFrame], folder: Path, file_type: str, rows_per_shard: int
 ) -> list[dict[str, Any]]:
@@ -170,7 +181,7 @@ def _json_lines(rows: pl.DataFrame) -> bytes | memoryview:
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
     """Write one parquet file."""
-    schema = arrow_table(frame.head(0)).schema
+    schema = schema_of(frame)
     # Scores hardly repeat: a dictionary of them is made in vain.
     texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
     settings = {"compression": "zstd", "compression_level": _LEVEL, "use_dictionary": texts}

@@ -67,12 +67,14 @@ class Source:
         blocks: reads it from the start.
         notes: what the user should know of it before a row is read.
         file: the local file; else None.
+        size: bytes of the file, wherever it lies, None where nobody knows; None of no file.
     """
 
     label: str
     blocks: Callable[[], Iterator[Block]]
     notes: Sequence[str] = ()
     file: Path | None = None
+    size: Callable[[], int | None] | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -235,7 +237,8 @@ def _of_file(file: DataFile, files: int) -> Iterator[Source]:
     label = shown("/".join(parts[-1:] if files == 1 else parts[-2:]))
     local = Path(file.path) if isinstance(file.fs, LocalFileSystem) else None
     if not file.path.lower().endswith(_ARCHIVE):
-        yield Source(label, _reading(file, READERS[file.kind]), file=local)
+        blocks = _reading(file, READERS[file.kind])
+        yield Source(label, blocks, file=local, size=file.size)
         return
     members, left_out = _members(file)
     notes = _left_out(left_out, label)
@@ -243,7 +246,7 @@ def _of_file(file: DataFile, files: int) -> Iterator[Source]:
         inner = replace(file, member=member)
         kind = inner.kind if inner.kind in READERS else file.kind
         name = label if len(members) == 1 else f"{label}/{shown(member)}"
-        yield Source(name, _reading(inner, READERS[kind]), notes, local)
+        yield Source(name, _reading(inner, READERS[kind]), notes, local, file.size)
         notes = []
 
 

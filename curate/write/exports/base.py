@@ -93,12 +93,36 @@ def margin() -> pl.Expr:
     return pl.col("strength").fill_null(0.0).cast(pl.Float64).alias("margin")
 
 
-def lacking_strength(pairs: pl.DataFrame) -> list[str]:
+@dataclass
+class KeptCounts:
+    """What a trainer may not be able to hold, counted over the kept pairs.
+
+    Attributes:
+        pairs: all of them.
+        ties: marked as such.
+        bare: without a shared prompt.
+        without_strength: of unknown strength.
+    """
+
+    pairs: int = 0
+    ties: int = 0
+    bare: int = 0
+    without_strength: int = 0
+
+    def add(self, pairs: pl.DataFrame) -> None:
+        """Count more pairs."""
+        self.pairs += len(pairs)
+        self.ties += int(pairs["is_tie"].sum())
+        self.bare += int((pairs["prompt"].list.len() == 0).sum())
+        self.without_strength += pairs["strength"].null_count()
+
+
+def lacking_strength(kept: KeptCounts) -> list[str]:
     """The warning that some pairs have no strength among others with one."""
-    lacking = pairs["strength"].null_count()
-    if not 0 < lacking < len(pairs):
+    lacking = kept.without_strength
+    if not 0 < lacking < kept.pairs:
         return []
-    return [f"{lacking} of {len(pairs)} kept pairs have no strength: their margin is 0"]
+    return [f"{lacking} of {kept.pairs} kept pairs have no strength: their margin is 0"]
 
 
 def check_single(pairs: pl.DataFrame, form: str) -> None:
@@ -156,23 +180,26 @@ class Export(ABC):
         """`convert` of kept pairs that come a part at a time."""
         return map(self.convert, parts)
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether each pair gives one row that depends on nothing else."""
+        return type(self).stream is Export.stream
+
     def files(self, advice: Advice) -> dict[str, Any]:  # noqa: ARG002
         """Files for the trainer in the run's folder, by name: .json as data, .yaml as data."""
         return {}
 
-    def warnings(self, pairs: pl.DataFrame) -> list[str]:
-        """What the trainer cannot hold of these pairs."""
+    def warnings(self, kept: KeptCounts) -> list[str]:
+        """What the trainer cannot hold of the pairs that were counted."""
         found = []
-        ties = int(pairs["is_tie"].sum())
-        if ties:
+        if kept.ties:
             found.append(
-                f"{ties} of {len(pairs)} kept pairs are ties, which the format '{self.name}' cannot"
-                " mark: a trainer would take them as votes; drop them with the filter 'ties'"
+                f"{kept.ties} of {kept.pairs} kept pairs are ties, which the format '{self.name}' "
+                "cannot mark: a trainer would take them as votes; drop them with the filter 'ties'"
             )
-        bare = int((pairs["prompt"].list.len() == 0).sum())
-        if bare:
+        if kept.bare:
             found.append(
-                f"{bare} of {len(pairs)} kept pairs have no shared prompt (joint preferences),"
+                f"{kept.bare} of {kept.pairs} kept pairs have no shared prompt (joint preferences),"
                 " which most trainers expect"
             )
         return found

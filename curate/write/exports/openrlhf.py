@@ -11,6 +11,7 @@ from curate.data.message_parts import MESSAGE_PARTS
 from curate.write.exports.base import (
     Advice,
     Export,
+    KeptCounts,
     carried,
     lacking_strength,
     margin,
@@ -52,6 +53,6 @@ class OpenRLHF(Export):
             arguments["model.label_smoothing"] = advice.epsilon
         return {"openrlhf.yaml": arguments}
 
-    def warnings(self, pairs: pl.DataFrame) -> list[str]:
+    def warnings(self, kept: KeptCounts) -> list[str]:
         """Ties, and pairs without a strength among others with one."""
-        return super().warnings(pairs) + lacking_strength(pairs)
+        return super().warnings(kept) + lacking_strength(kept)

@@ -6,7 +6,7 @@ import polars as pl
 
 from curate.data.found_parts import ALL_PARTS
 from curate.data.table import PAIR_COLUMNS
-from curate.write.exports.base import Export, and_weight, carried
+from curate.write.exports.base import Export, KeptCounts, and_weight, carried
 
 
 class PairTable(Export):
@@ -21,6 +21,6 @@ class PairTable(Export):
         others = [name for name in carried(pairs, self) if name not in PAIR_COLUMNS]
         return pairs.select(*PAIR_COLUMNS, *and_weight(pairs), *others)
 
-    def warnings(self, pairs: pl.DataFrame) -> list[str]:  # noqa: ARG002
+    def warnings(self, kept: KeptCounts) -> list[str]:  # noqa: ARG002
         """Nothing is lost."""
         return []

@@ -15,6 +15,7 @@ from curate.data.table import messages_key, messages_text
 from curate.write.exports.base import (
     Advice,
     Export,
+    KeptCounts,
     and_weight,
     carried,
     lacking_strength,
@@ -90,9 +91,9 @@ class TRLReward(Export):
         fields = row_fields(pairs, self)
         return pairs.select(*texts, *fields, margin(), "pair_id", *carried(pairs, self))
 
-    def warnings(self, pairs: pl.DataFrame) -> list[str]:
+    def warnings(self, kept: KeptCounts) -> list[str]:
         """Ties, and pairs without a strength among others with one."""
-        return super().warnings(pairs) + lacking_strength(pairs)
+        return super().warnings(kept) + lacking_strength(kept)
 
 
 class TRLUnpaired(Export):

@@ -12,6 +12,7 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.sample import SAMPLE_DATA, default_pipeline
+from curate.write.exports.base import KeptCounts
 from tests.helpers import numbered_pairs, pairs_of, trl_rows, write_jsonl
 
 CHEAP: dict[str, Any] = {
@@ -121,8 +122,9 @@ def test_a_filter_that_drops_everything_warns_and_writes_a_valid_output(tmp_path
 def test_ties_among_the_kept_are_warned_of() -> None:
     result = Pipeline({}).run(Pairs(pairs_of(ROWS)))
     assert result.warnings == []
-    export = Pipeline({}).plan.export
-    assert "1 of 5 kept pairs are ties" in export.warnings(result.kept)[0]
+    export, kept = Pipeline({}).plan.export, KeptCounts()
+    kept.add(result.kept)
+    assert "1 of 5 kept pairs are ties" in export.warnings(kept)[0]
 
 
 def test_filters_read_extra_keys_as_numbers_or_text() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.write.exports import get_export
+from curate.write.exports.base import KeptCounts
 from tests.curate.write.exports.round_trips import text_forms
 from tests.helpers import numbered_pairs, pairs_of, published
 
@@ -26,8 +27,12 @@ def test_reward_export_has_a_margin_and_warns_of_missing_ones() -> None:
     pairs = pairs_of([{**BASE, "strength": 2.0}, BASE])
     export = get_export("trl_reward")
     assert export.convert(pairs)["margin"].to_list() == [2.0, 0.0]
-    assert export.warnings(pairs) == ["1 of 2 kept pairs have no strength: their margin is 0"]
-    assert export.warnings(pairs.head(1)) == []
+    kept = KeptCounts()
+    kept.add(pairs[:1])
+    assert export.warnings(kept) == []
+    # Counted over all batches: none of the two alone lacks a strength that others have.
+    kept.add(pairs[1:])
+    assert export.warnings(kept) == ["1 of 2 kept pairs have no strength: their margin is 0"]
 
 
 def test_unpaired_export_writes_each_judged_answer_once() -> None:

@@ -1,0 +1,159 @@
+"""From the rows of a source to pairs that have no ids yet, here or by a worker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from curate.data.row_parts import MEDIA_PARTS, present
+from curate.data.table import PAIR_COLUMNS, content_hashes
+from curate.errors import CurateError, first_line
+from curate.read.formats import ERROR, NO_PAIR, ROW, Format, get_format
+from curate.read.formats.base import finish
+from curate.read.media_marks import marks_as_parts
+from curate.read.sources import Block, Source
+
+KEY = "__key__"
+"""Column of content hashes, null in a block whose data gives all ids."""
+_CONVERTED: dict[str, pl.DataType] = {
+    **PAIR_COLUMNS,
+    ROW: pl.Int64(),
+    ERROR: pl.String(),
+    NO_PAIR: pl.String(),
+}
+_SHAPE_ERRORS = (IndexError, KeyError, TypeError, ValueError)
+"""What code for one shape raises on another."""
+_MOST_BYTES = 256 << 20
+"""Of a file that a worker reads: what it found comes back as a whole."""
+
+
+@dataclass
+class SourceRows:
+    """What a worker read of one source.
+
+    Attributes:
+        frames: converted rows, block by block.
+        rows: that were read, broken ones included.
+        replaced: rows with texts that are no valid Unicode.
+        notes: what the user should know of the file.
+        counts: what the format tells, and of how many rows.
+    """
+
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    rows: int = 0
+    replaced: int = 0
+    notes: dict[str, None] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def fits_a_worker(source: Source) -> bool:
+    """Whether the source is a file that is not too large to come back in one piece."""
+    size = source.size() if source.size is not None else None
+    return size is not None and size <= _MOST_BYTES
+
+
+def read_source(fmt: Format | None, source: Source) -> SourceRows | None:
+    """All rows of a source, converted; None where its file is not there on this machine."""
+    if fmt is None or (source.file is not None and not source.file.is_file()):
+        return None
+    found = SourceRows()
+    fmt.counts = found.counts
+
+    def each() -> Iterator[Block]:
+        for block in source.blocks():
+            found.rows += len(block)
+            found.replaced += block.replaced
+            found.notes |= dict.fromkeys(block.notes)
+            yield block
+
+    found.frames = list(converted_blocks(lambda: fmt, each(), source.label))
+    return found
+
+
+def converted_blocks(
+    fmt: Callable[[], Format | None], blocks: Iterable[Block], label: str
+) -> Iterator[pl.DataFrame]:
+    """The rows of each block, or of all together where pairs are made of several rows.
+
+    Args:
+        fmt: the format, once the first block has come; None where no row shows one.
+        blocks: of one source.
+        label: of the source.
+
+    Yields:
+        Pair columns, `ROW`, `ERROR`, `NO_PAIR` and `KEY`, the broken rows among them.
+    """
+    held: list[pl.DataFrame] = []
+    for block in blocks:
+        own = fmt()
+        # A file of broken rows alone has no format; any will do to report them.
+        rows = block.frame(own or get_format("trl")())
+        if own is not None and own.whole:
+            held.append(rows)
+        else:
+            yield _converted(own, rows, label)
+    if held:
+        yield _converted(fmt(), pl.concat(held, how="diagonal_relaxed"), label)
+
+
+def _converted(fmt: Format | None, rows: pl.DataFrame, label: str) -> pl.DataFrame:
+    broken = rows.filter(pl.col(ERROR).is_not_null()).select(ROW, ERROR)
+    whole = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
+    done = pl.DataFrame(schema=_CONVERTED)
+    if len(whole) and fmt is not None:
+        done = _pairs_of(fmt, whole, label)
+    return pl.concat([_with_keys(done), broken], how="diagonal")
+
+
+def _with_keys(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with content hashes, from which ids are made where the data gives none."""
+    keys = pl.Series(KEY, [None] * len(rows), dtype=pl.Binary)
+    pairs = rows.select(w=pl.col(ERROR).is_null() & pl.col(NO_PAIR).is_null())["w"]
+    some = rows.filter(pairs)
+    if some["pair_id"].null_count():
+        made = pl.Series(content_hashes(some), dtype=pl.Binary)
+        keys = made.alias(KEY) if len(made) == len(keys) else keys.scatter(pairs.arg_true(), made)
+    return rows.with_columns(keys)
+
+
+def _pairs_of(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
+    """What the format makes of the rows; those that it cannot convert are errors of their own.
+
+    Formats compute on whole columns, where one value of a shape that nobody thought of ends the
+    computation: the rows are then halved until the one that is to blame stands alone.
+    """
+    try:
+        # A format whose answers are media has placed those of the row among them.
+        own = MEDIA_PARTS if fmt.media_columns else ()
+        pairs = _with_parts(finish(fmt.convert(rows), label), rows.drop(own))
+        return marks_as_parts(pairs)
+    except CurateError:
+        raise
+    except (pl.exceptions.PolarsError, *_SHAPE_ERRORS) as error:
+        if fmt.whole:
+            raise CurateError(
+                f"the rows are not of the shape that '{fmt.name}' has",
+                where=label,
+                found=first_line(error),
+                expected=f"columns {', '.join(fmt.columns())} as published",
+            ) from None
+        if len(rows) > 1:
+            half = len(rows) // 2
+            parts = (_pairs_of(fmt, part, label) for part in (rows[:half], rows[half:]))
+            return pl.concat(parts, how="vertical")
+        told = f"not of the shape that '{fmt.name}' has: {first_line(error)}"
+        empty = {name: [None] for name in _CONVERTED} | {ROW: rows[ROW].to_list(), ERROR: [told]}
+        return pl.DataFrame(empty, schema=_CONVERTED)
+
+
+def _with_parts(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The pairs with tools, media and arguments of their rows, whatever the format kept of them."""
+    parts = present(rows)
+    if not parts:
+        return pairs
+    of_rows = rows.select(ROW, *parts)
+    joined = pairs.drop(parts).join(of_rows, on=ROW, how="left", maintain_order="left")
+    return joined.select(pairs.columns)

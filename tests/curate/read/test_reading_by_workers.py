@@ -1,0 +1,121 @@
+"""Files that workers read give the same pairs, ids and notes as files that are read here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from curate import CurateError
+from curate.read import conversion
+from curate.read.pairs import Pairs, collect_pairs, stream_pairs
+from curate.store.workspace import Workspace
+from tests.conftest import DATA
+from tests.workers import PickledWorkers
+
+ROW = {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Seven."}
+
+
+def read(path: Path, workers: PickledWorkers | None, **given: Any) -> Pairs:
+    return collect_pairs(stream_pairs(str(path), workers=workers, **given), Workspace())
+
+
+def assert_the_same(path: Path, calls: int, **given: Any) -> Pairs:
+    """Read both ways, and compare all that is told."""
+    workers = PickledWorkers()
+    here, there = read(path, None, **given), read(path, workers, **given)
+    for name in ("frame", "rejected", "origins"):
+        assert_frame_equal(getattr(there, name), getattr(here, name))
+    for name in ("format", "rows_read", "notes", "folders"):
+        assert getattr(there, name) == getattr(here, name), name
+    assert workers.calls == calls
+    return there
+
+
+def write(folder: Path, files: dict[str, list[Any]]) -> Path:
+    folder.mkdir()
+    for name, rows in files.items():
+        lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_repeats_over_several_files_get_the_same_ids(tmp_path: Path) -> None:
+    other = {**ROW, "prompt": "Name a number.", "id": "own"}
+    files = {"a.jsonl": [ROW, other], "b.jsonl": [ROW, {**ROW, "chosen": "Red."}], "c.jsonl": [ROW]}
+    found = assert_the_same(write(tmp_path / "d", files), 3)
+    ids = found.frame["pair_id"].to_list()
+    assert len(set(ids)) == len(ids) == 5
+    assert [i.partition("-")[2] for i in ids] == ["", "", "1", "", "2"]
+
+
+def test_bad_rows_texts_and_template_marks_are_told_alike(tmp_path: Path) -> None:
+    marked = {**ROW, "prompt": "[INST] Name a colour. [/INST]"}
+    surrogate = '{"prompt": "a \\ud800", "chosen": "b", "rejected": "c"}'
+    files = {
+        "a.jsonl": ["{no json", marked],
+        "b.jsonl": [{**ROW, "chosen": None}, surrogate],
+        "c.jsonl": [marked, marked],
+    }
+    found = assert_the_same(write(tmp_path / "d", files), 3, on_error="skip")
+    assert len(found.rejected) == 2
+    assert any("chat template" in note for note in found.notes)
+    assert any("no valid Unicode" in note for note in found.notes)
+
+
+def test_the_first_malformed_row_stops_the_reading_wherever_it_is_read(tmp_path: Path) -> None:
+    folder = write(tmp_path / "d", {"a.jsonl": [ROW], "b.jsonl": [{**ROW, "rejected": None}]})
+    with pytest.raises(CurateError) as here:
+        read(folder, None)
+    with pytest.raises(CurateError) as there:
+        read(folder, PickledWorkers())
+    assert str(there.value) == str(here.value)
+    assert "d/b.jsonl" in str(there.value)
+
+
+def test_real_data_of_several_files() -> None:
+    files = len(list((DATA / "llmbar").glob("*.json")))
+    assert files > 1
+    assert_the_same(DATA / "llmbar", files, on_error="skip")
+
+
+def test_pairs_of_several_rows_come_from_one_file_each(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "p", "completion": "good", "label": True},
+        {"prompt": "p", "completion": "bad", "label": False},
+    ]
+    found = assert_the_same(write(tmp_path / "d", {"a.jsonl": rows, "b.jsonl": rows[::-1]}), 2)
+    assert found.format == "unpaired"
+
+
+def test_files_that_are_large_or_not_there_are_read_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "d", {"a.jsonl": [ROW] * 50, "b.jsonl": [ROW]})
+    monkeypatch.setattr(conversion, "_MOST_BYTES", 200)
+    assert_the_same(folder, 1)
+    monkeypatch.undo()
+    moved = tmp_path / "elsewhere"
+
+    class Elsewhere(PickledWorkers):
+        """On a machine that has none of the files."""
+
+        def map(self, function: Any, *columns: Any) -> Any:
+            for row in zip(*columns, strict=True):
+                shutil.move(folder, moved)
+                (found,) = super().map(function, *([value] for value in row))
+                shutil.move(moved, folder)
+                yield found
+
+    workers = Elsewhere()
+    assert_frame_equal(read(folder, workers).frame, read(folder, None).frame)
+    assert workers.calls == 2
+
+
+def test_with_a_limit_no_more_is_read_than_is_wanted(tmp_path: Path) -> None:
+    folder = write(tmp_path / "d", {"a.jsonl": [ROW] * 3, "b.jsonl": [ROW] * 3})
+    assert len(assert_the_same(folder, 0, limit=4)) == 4

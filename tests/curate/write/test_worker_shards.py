@@ -1,0 +1,60 @@
+"""Shards that workers make hold what shards that are written here hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from pyarrow import parquet
+
+from curate.data.pair_rows import PairRows
+from curate.write.exports import get_export
+from curate.write.shards import write_shards
+from curate.write.worker_shards import as_it_is, shards_by_workers
+from tests.helpers import numbered_pairs
+from tests.workers import PickledWorkers
+
+
+@pytest.mark.parametrize("form", ["trl", "openrlhf", "pairs"])
+@pytest.mark.parametrize("file_type", ["parquet", "jsonl"])
+@pytest.mark.parametrize("count", [0, 1, 20, 50])
+def test_the_same_rows_in_the_same_shards(
+    form: str, file_type: str, count: int, tmp_path: Path
+) -> None:
+    export, told = get_export(form), []
+    rows = PairRows.whole(numbered_pairs(70)).where(np.arange(70) % 7 * 10 + 10 <= count)
+    own = pl.DataFrame({"weight": np.linspace(0.0, 1.0, len(rows))})
+    rows = rows.adding(own) if form == "pairs" else rows
+    workers = PickledWorkers()
+    found = shards_by_workers(
+        rows, export.convert, tmp_path / "there", file_type, 20, workers, told.append
+    )
+    parts = export.stream(rows.parts(rows.columns))
+    expected = write_shards(parts, tmp_path / "here", file_type, 20)
+    assert [shard["rows"] for shard in found] == [shard["rows"] for shard in expected]
+    assert [Path(shard["path"]).name for shard in found] == [
+        Path(shard["path"]).name for shard in expected
+    ]
+    assert sum(told) == len(rows)
+    assert workers.calls == len(found)
+    for one, other in zip(found, expected, strict=True):
+        path = tmp_path / one["path"]
+        assert path.stat().st_size == one["bytes"]
+        if file_type == "jsonl":
+            assert path.read_bytes() == (tmp_path / other["path"]).read_bytes()
+        else:
+            own_table, here = (parquet.read_table(tmp_path / s["path"]) for s in (one, other))
+            assert own_table.schema == here.schema
+            assert own_table.equals(here)
+
+
+def test_a_pair_table_is_read_back_as_it_is(tmp_path: Path) -> None:
+    pairs = numbered_pairs(30)
+    rows = PairRows.whole(pairs).between(5, 25)
+    workers = PickledWorkers()
+    shards_by_workers(rows, as_it_is, tmp_path / "p", "parquet", 8, workers, lambda _: None)
+    found = pl.concat([pl.read_parquet(p) for p in sorted((tmp_path / "p").iterdir())])
+    assert_frame_equal(found, pairs[5:25])
