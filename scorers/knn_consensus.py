@@ -48,6 +48,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
     summary = "agreement of the preference direction with those of pairs on similar prompts"
     reference = "after Robust Preference Selection, arXiv 2510.20498 (its idea, not its sampling)"
     needs_embeddings = True
+    in_parts = True
     stored = True
     reads_texts = False
     Params = KNNConsensusParams
@@ -75,15 +76,22 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         """Consensus of all pairs."""
         features, voting = context.features, votes(pairs, context)
         prompts, position = np.unique(features.index["prompt"], return_inverse=True)
-        sums, counts = _by_prompt(features, position, voting, len(prompts))
+        # As large as the vectors of all prompts, so that they lie beside these in mapped files.
+        shape = (len(prompts), features.vectors.shape[1])
+        sums, mean = (
+            context.workspace.array(f"{self.name}-{name}", shape, np.float32)
+            for name in ("sums", "mean")
+        )
+        counts = _add_by_prompt(sums, features, position, voting)
+        support = np.zeros(len(prompts), dtype=np.int64)
         k = min(self.params.k, len(prompts) - 1)
-        mean, support = np.zeros_like(sums), np.zeros(len(prompts), dtype=np.int64)
         if k >= 1:
             vectors = rows_of(features.vectors, prompts)
             seed = context.step_seed(self.name)
-            found = nearest_others(vectors, k, self.params.exact_below, seed)
+            bound, workers = self.params.exact_below, context.workers
+            found = nearest_others(vectors, k, bound, seed, workers)
             context.facts["neighbours"] = found.facts
-            mean, support = _of_neighbours(found.others, sums, counts)
+            support = _of_neighbours(mean, found.others, sums, counts)
         consensus = np.full(len(pairs), np.nan)
         # Directions are made block by block: all at once they are as large as the vectors.
         for rows in batches(len(pairs), _ROWS):
@@ -96,7 +104,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         return pl.DataFrame(
             {
                 "consensus": np.where(known, consensus, np.nan),
-                "unity": np.where(asked > 0, np.linalg.norm(mean, axis=1)[position], np.nan),
+                "unity": np.where(asked > 0, _norms(mean)[position], np.nan),
                 "support": asked,
                 "status": said.select(
                     pl.when("l").then(pl.lit("no neighbours")).otherwise("s").alias("status")
@@ -105,26 +113,36 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         )
 
 
-def _by_prompt(
-    features: Features, position: NDArray[np.int64], voting: NDArray[np.bool_], prompts: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Sum of the voting pairs' directions of each prompt, (prompts, dim), and their number."""
-    sums = np.zeros((prompts, features.vectors.shape[1]), dtype=np.float32)
+def _add_by_prompt(
+    sums: NDArray[np.float32],
+    features: Features,
+    position: NDArray[np.int64],
+    voting: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Add the voting pairs' directions of each prompt to its row of sums; their number."""
     wanted = np.flatnonzero(voting)
     for rows in batches(len(wanted), _ROWS):
         own = wanted[rows]
         np.add.at(sums, position[own], features.directions(own).astype(np.float32))
-    return sums, np.bincount(position[wanted], minlength=prompts)
+    return np.bincount(position[wanted], minlength=len(sums))
 
 
 def _of_neighbours(
-    others: NDArray[np.int64], sums: NDArray[np.float32], counts: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Mean direction of the pairs on each prompt's neighbours, and the number of these pairs."""
-    mean, support = np.zeros_like(sums), np.zeros(len(sums), dtype=np.int64)
+    mean: NDArray[np.float32],
+    others: NDArray[np.int64],
+    sums: NDArray[np.float32],
+    counts: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Fill in the mean direction of the pairs on each prompt's neighbours; how many these are."""
+    support = np.zeros(len(sums), dtype=np.int64)
     for rows in batches(len(others), _ROWS):
         near, there = np.maximum(others[rows], 0), others[rows] >= 0
         support[rows] = (counts[near] * there).sum(axis=1)
         total = np.einsum("nkd,nk->nd", sums[near], there.astype(np.float32))
         mean[rows] = total / np.maximum(support[rows], 1)[:, None]
-    return mean, support
+    return support
+
+
+def _norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    parts = [np.linalg.norm(vectors[rows], axis=1) for rows in batches(len(vectors), _ROWS)]
+    return np.concatenate(parts).astype(np.float32)

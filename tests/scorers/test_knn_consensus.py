@@ -1,9 +1,15 @@
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+from polars.testing import assert_frame_equal
+
+from curate.store.workspace import Workspace
 from scorers.knn_consensus import KNNConsensus
-from tests.helpers import context_of, pairs_of, simulate, swapped
+from tests.helpers import context_of, pairs_of, simulate
+from tests.workers import PickledWorkers
 
 
 def naive(pairs: object, context: object, k: int) -> np.ndarray:
@@ -59,4 +65,17 @@ def test_pairs_without_a_direction_say_so() -> None:
     scores = KNNConsensus().score(pairs, context_of(pairs, {}, 3))
     assert scores["status"].to_list() == ["no neighbours", "tie", "identical answers"]
     assert scores["consensus"].is_nan().all()
-    assert swapped(pairs).columns == pairs.columns
+
+
+def test_parts_that_lie_with_workers_and_mapped_files_give_the_same(tmp_path: Path) -> None:
+    sim = simulate(300, seed=2)
+    scorer = KNNConsensus(k=5, exact_below=100)
+    here = scorer.score(sim.pairs, sim.context)
+    workers = PickledWorkers()
+    own = replace(sim.context, workers=workers, workspace=Workspace(tmp_path))
+    assert_frame_equal(scorer.score(sim.pairs, own), here, abs_tol=1e-6)
+    assert workers.calls > 0
+    assert {path.stem.partition("-")[2] for path in tmp_path.iterdir()} == {
+        "knn_consensus-sums",
+        "knn_consensus-mean",
+    }
