@@ -15,7 +15,7 @@ from curate.pipeline.engines.local import LocalEngine
 from curate.pipeline.plan import ScorerStep
 from curate.pipeline.score_cache import ScoreCache
 from curate.steps.context import Context
-from curate.steps.step_record import StepRecord, typed
+from curate.steps.step_record import StepRecord, checked_columns, typed
 from curate.store.row_scores import RowScores
 
 ROW_BATCH = 4096
@@ -68,7 +68,7 @@ def run_scorer(
         engine: computes; default in this process.
     """
     started, own = time.perf_counter(), context.for_step()
-    engine = engine or LocalEngine()
+    engine, columns = engine or LocalEngine(), step.scorer.columns()
     key = cache.key(step, context.device) if cache else None
     frame = cache.get(key, own) if cache else None
     if frame is not None:
@@ -77,7 +77,8 @@ def run_scorer(
         kept = cache.rows(step, context.device) if cache else None
         with context.progress.task(step.name, len(pairs)) as task:
             parts = _row_scores(step, pairs, own, engine, kept)
-            frame = context.workspace.collect(step.name, _counted(parts, task.advance))
+            checked = (checked_columns(part, columns, len(part), step.name) for part in parts)
+            frame = context.workspace.collect(step.name, _counted(checked, task.advance))
         if cache:
             cache.put(key, frame, own)
     else:
@@ -86,10 +87,12 @@ def run_scorer(
             started = time.perf_counter()
         with context.progress.task(step.name, None):
             frame = engine.table(step, pairs, own)
+        # Before it goes to a mapped file: what is changed after it would lie in memory again.
+        frame = checked_columns(frame, columns, len(pairs), step.name)
         if cache:
             cache.put(key, frame, own)
         frame = context.workspace.collect(step.name, iter([frame]))
-    frame = typed(frame, step.scorer.columns(), len(pairs), step.name)
+    frame = typed(frame, columns, len(pairs), step.name)
     own.warnings.extend(_nothing_scored(frame, step))
     seconds = time.perf_counter() - started
     report = StepRecord(

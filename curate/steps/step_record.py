@@ -36,8 +36,10 @@ class StepRecord:
     warnings: tuple[str, ...] = ()
 
 
-def typed(frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str) -> pl.DataFrame:
-    """A step's columns, checked against what it declared and named by it; NaN becomes null.
+def checked_columns(
+    frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str
+) -> pl.DataFrame:
+    """A step's columns, checked against what it declared; NaN becomes null.
 
     Raises:
         RuntimeError: the step broke its contract, which is a bug of the step.
@@ -48,8 +50,16 @@ def typed(frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str
         raise RuntimeError(f"step '{name}' declared {declared} for {rows} rows, returned {found}")
     frame = frame.select(pl.col(c.name).cast(c.dtype) for c in columns)
     floats = [c.name for c in columns if c.kind == "float"]
-    frame = frame.with_columns(pl.col(floats).fill_nan(None)) if floats else frame
+    # A column without NaN stays where it lies, which may be a mapped file.
+    holed = [c for c in floats if frame[c].is_nan().any()]
+    frame = frame.with_columns(pl.col(holed).fill_nan(None)) if holed else frame
     silent = [c for c in floats if frame[c].null_count()]
     if silent and "status" not in declared:
         raise RuntimeError(f"step '{name}' left {silent} empty without a status column")
-    return frame.rename({c: f"{name}.{c}" for c in declared})
+    return frame
+
+
+def typed(frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str) -> pl.DataFrame:
+    """`checked_columns` under the names of the run: `<step>.<metric>`."""
+    checked = checked_columns(frame, columns, rows, name)
+    return checked.rename({c: f"{name}.{c}" for c in checked.columns})
