@@ -8,6 +8,7 @@ import polars as pl
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.media.answers import SEEN, media_status
 
+# Of CLIPScore (arXiv 2104.08718), which brings usual values to about 0 to 1.
 _WEIGHT = 2.5
 _SIDES = ("chosen", "rejected")
 

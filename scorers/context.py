@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ONE = "one context"
+# Of the sign test of each prompt.
 _LEVEL = 0.05
 
 

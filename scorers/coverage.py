@@ -14,7 +14,9 @@ from curate.models.embed.target_coverage import Coverage as Covered
 from curate.models.embed.target_coverage import cover, density_ratio
 from curate.models.text.evaluation_texts import EvaluationText, read_evaluation_texts
 
+# Target prompts that the report names as bare.
 _SHOWN = 10
+# Fewer known pairs give no scale.
 _FEWEST = 10
 
 

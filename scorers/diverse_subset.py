@@ -22,6 +22,7 @@ _STRATEGIES = {
     "max_sum": Strategy.MSD,
     "mmr": Strategy.MMR,
 }
+# Margins only weigh the choice here.
 _REPEATS, _FOLDS = 2, 5
 _SHARE = 0.5
 NOT_PICKED = "not picked"

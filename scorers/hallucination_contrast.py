@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_IMAGES, OWN_IMAGES = "no images", "answers have images of their own"
+# Images at a time beside the model.
 _BATCH = 16
 
 

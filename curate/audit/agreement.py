@@ -8,6 +8,7 @@ import polars as pl
 
 from curate.models.people.votes import dawid_skene, votes_table
 
+# Pairs that two people both judged; kappa of fewer is noise.
 _MIN_SHARED = 5
 
 

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 _ALIKE = 0.95
 """Cosine from which on two answers say nearly the same."""
+# Near, middle and far answers: thirds are the most that small sets can tell.
 _PARTS = 3
+# Of fewer pairs a third is no more than ten.
 _FEWEST = 30
 _ROWS = 8192
+# Answers put together at random, to which those of one prompt are compared.
 _BASELINE = 10_000
 
 

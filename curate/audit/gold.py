@@ -22,6 +22,7 @@ from curate.models.heads.noise_rate import ToldRate
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Of confidence intervals.
 _LEVEL = 0.95
 _FEWEST = 10
 """Wrong, and right, labels among the judged below which a normal interval is too narrow."""

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Estimator = Callable[["NDArray[np.float64]"], float]
+# Each fits the noise anew; ends of an interval vary little beyond that.
 _RESAMPLES = 100
+# Of confidence intervals.
 _LEVEL = 0.95
 _NARROWEST, _AT_BOUND = 1e-6, 2e-3
 """Width of an interval, and distance of a rate from the ends of its range, that mean nothing."""

@@ -17,6 +17,7 @@ from curate.steps.models import ModelSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# A reliability of 1 would ask for an infinite margin.
 _MOST = 1.0 - 1e-6
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+# Of a table on the page; all rows are in the JSON.
 MOST_ROWS = 50
 
 

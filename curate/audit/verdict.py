@@ -6,6 +6,7 @@ from typing import Any
 
 _LEANS = 0.1
 """Distance from one half beyond which a trait of the preferred answer is worth a sentence."""
+# Share of wrong labels that is called little.
 _LITTLE = 0.02
 
 

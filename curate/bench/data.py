@@ -22,6 +22,7 @@ from curate.steps.relabel import exchanged
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Fewer leave no fold on which a difference could be seen.
 MIN_PAIRS = 50
 FOLDS = 5
 _WRONG = {"keep": 0.0, "flip": 1.0}

@@ -16,6 +16,7 @@ from curate.models.heads.out_of_fold import is_solved, train_heads
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Trained heads are averaged over random starts; solved ones have none.
 _STARTS = 4
 
 

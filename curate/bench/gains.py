@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HELPS, HARMS, UNSEEN, NOTHING = "helps", "harms", "no difference seen", "changes nothing"
+# Of tests and intervals.
 _LEVEL = 0.05
+# With which the number of seeds that would show a gain is computed.
 _POWER = 0.8
 
 

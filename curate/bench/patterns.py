@@ -19,7 +19,9 @@ from curate.steps.context import Context
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Made up, of whom some err more often.
 ANNOTATORS = 10
+# Clusters of prompts, of which some are labelled worse.
 TOPICS = 20
 
 Pattern = Callable[[BenchData, float, np.random.Generator], "NDArray[np.bool_]"]

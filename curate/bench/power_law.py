@@ -11,8 +11,11 @@ from scipy.optimize import least_squares
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Wide of published ones: 0.07 to 0.35 in Hestness et al. 2017 (arXiv 1712.00409).
 _EXPONENTS = (0.05, 2.0)
+# A clean pair worth more noisy ones than this is worth infinitely many.
 _MOST_WORTH = 1e4
+# Limit and exponent; the fit has several optima.
 _STARTS = ((0.1, 0.5), (0.25, 1.0), (0.02, 0.3))
 _CONFIDENCE = 0.95
 _TINY = 1e-4

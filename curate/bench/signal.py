@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _KEYS = ("dataset", "pattern", "rate")
 MEASURES = {"auroc": "AUROC"}
+# Holm-Bonferroni over the recipes.
 _LEVEL = 0.05
+# Differences between recipes over the spread of seeds.
 _CLEAR, _SOME = 3.0, 1.0
 
 

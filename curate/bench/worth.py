@@ -16,12 +16,15 @@ from curate.steps.context import Progress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Of the training sets; the law has three parameters.
 _SIZES = 7
 _SMALLEST = 20
+# Resampled curves, for the interval.
 _DRAWS = 200
 _LEVEL = 0.01
 """Of the test that the error falls. Draws share pairs, so that at 0.05 coin labels passed in 5 of
 40 simulations."""
+# Of accuracy: half a point.
 LEAST_GAIN = 0.005
 _FAR = 100
 """Times the measured pairs beyond which no end of gains is told."""

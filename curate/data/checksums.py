@@ -6,6 +6,7 @@ from pathlib import Path
 
 import xxhash
 
+# A megabyte at a time: files may be larger than memory.
 _BLOCK = 1 << 20
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEY_BYTES = 16
+# Two 64-bit hashes make one of 128 bits, in which no two texts of a set meet by chance.
 _FIRST_SEED, _SECOND_SEED = 1, 2
 _HALF = 2**64
 _PART_END, _NULL = "\x1d", "\x1c"

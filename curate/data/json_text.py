@@ -10,6 +10,7 @@ import orjson
 
 DEEPEST = 100
 """Levels of nesting that readers of JSON (polars among them) surely follow."""
+# Fewer cannot nest so deep that a parser overflows; they need no second look.
 _MANY_BRACKETS = 60
 
 

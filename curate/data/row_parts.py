@@ -32,7 +32,9 @@ ROW_PARTS: dict[str, pl.DataType] = {
 
 _MOST_BYTES = 1 << 24
 """Bytes in one batch."""
+# Rows whose bytes are laid out anew at a time.
 _FEW = 64
+# 128 bits: no two media of a set meet by chance.
 _HASH_BYTES = 16
 _PART_END, _ITEM_END, _FIELD_END = "\x1c", "\x1e", "\x1f"
 

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+# Of an integer that polars and YAML libraries of other languages can hold.
 _LARGEST = 2**63 - 1
 
 

@@ -41,6 +41,7 @@ DROP_STEP, DROP_REASON = "drop_step", "drop_reason"
 """Columns of a dropped pair: the filter that dropped it, and why."""
 
 _ROLE_END, _MESSAGE_END, _MORE = "\x1f", "\x1e", "\x1b"
+# 128 bits: no two pairs of a set meet by chance.
 _HASH_BYTES = 16
 BATCH_ROWS = 8192
 """Rows of texts that are looked at in one piece."""

@@ -10,7 +10,9 @@ import polars as pl
 from curate.models.text.traits import TRAITS
 
 _WORD = r"[A-Za-z]{5,}"
+# Draws of a constraint that the answer must meet before the prompt is left out.
 _TRIES = 5
+# Shorter answers meet most constraints by chance.
 _FEWEST_WORDS = 20
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MADE = "round"
 """What `extra.made` says of a pair that was made here."""
+# A best and a worst answer.
 _ENDS = 2
 Writer = Callable[[Sequence[list[Turn]]], list[list[str]]]
 """From prompts to answers of each."""

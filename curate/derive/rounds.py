@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from curate.steps.features import Features
 
 FOLDS = 5
+# Fewer verdicts of people tell nothing of a head.
 FEWEST_GOLD = 20
+# Gold pairs whose verdicts speak for a pair.
 _NEIGHBOURS = 8
+# Sides of a probability; an error rate from fewer pairs is not told.
 _HALF, _FEWEST_TOLD = 0.5, 10
 Embed = Callable[[pl.DataFrame], "Features"]
 

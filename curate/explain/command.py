@@ -26,10 +26,14 @@ from curate.read.pairs import Pairs
 from curate.steps.context import Context, Progress
 from curate.versions import versions
 
+# Fewer leave an autoencoder nothing to find features in.
 MIN_PAIRS = 200
+# Pairs shown of a feature, and pairs from which a judge names it.
 _EXAMPLES, _NAMED_BY = 3, 8
 _SHOWN = 400
+# Of a group about which something is said.
 _GROUP_PAIRS = 20
+# Of the test, after correction for the number of features.
 _ALPHA = 0.05
 
 

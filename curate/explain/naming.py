@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXTREMES = 200
 """Pairs of largest activation that are read for a name."""
+# A word in fewer texts names these, and no feature.
 _MIN_TEXTS = 3
 _WORDS = 6
 _FEWEST = 2

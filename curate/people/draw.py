@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SAMPLE = "sample.parquet"
 Sampling = Literal["random", "stratified"]
+# By doubt: more would leave too few verdicts in each.
 _STRATA = 5
 _LEAST = 0.05
 """Of the chance that a label of a stratum is wrong, in sharing out the budget."""

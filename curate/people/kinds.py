@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from curate.steps.features import Features
 
 TOPIC, UNCERTAINTY = "topic", "uncertainty"
+# Kinds of pairs that a budget of some hundred verdicts can tell apart.
 TOPICS, LEVELS = 8, 8
+# Prompts on which topics are fitted; the others are assigned.
 _FITTED = 20_000
 
 

@@ -24,7 +24,9 @@ from curate.models.heads.solved_heads import solve_heads
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Candidate policies: tastes drawn at random, and plain draws beside which they must win.
 _MIXTURES, _RANDOM = 400, 20
+# Folds that are held out, and the prior of heads on the judged pairs.
 _TESTED, _L2 = 3, 10.0
 _PENALTIES = np.geomspace(1e-4, 1e2, 13)
 FEWEST = 200

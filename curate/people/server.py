@@ -38,9 +38,11 @@ _STATIC = {"style.css": "text/css", "review.css": "text/css", "review.js": "text
 
 
 Work = Callable[[dict[str, Any]], dict[str, Any]]
+# A verdict with its comment; a larger body is no verdict.
 _BODY_BYTES = 256 * 1024
 _BODY_SECONDS = 10.0
 _POSITION = re.compile(r"-?[0-9]{1,12}")
+# Reviewers are a handful; more connections are a mistake or an attack.
 _CONNECTIONS = 64
 
 

@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 20_000
 """Pairs that are looked at, evenly spaced."""
+# Change of a share from which on it is told: a tenth of the pairs is no chance.
 _MOVED = 0.1
+# AUROC from which on length is taken for the whole reason of a choice.
 _TOLD_BY_LENGTH = 0.9
+# Of fewer pairs a share says nothing.
 _FEWEST = 20
+# The largest; a mixture of hundreds would fill the manifest.
 _SOURCES = 10
+# Weight below which a pair counts as acted upon.
 _HALF = 0.5
 _TRAITS = {"refuses": TRAITS["refusal"], "lists": TRAITS["list items"]}
 _NAMES = {"longer": "is longer", "refuses": "alone refuses", "lists": "alone holds a list"}

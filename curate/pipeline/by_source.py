@@ -12,6 +12,7 @@ from curate.data.table import messages_text
 from curate.steps.context import Context
 
 _MARGINS = ("label_em.margin", "noise_score.margin")
+# The largest sources are told; a noise rate needs at least so many pairs.
 _MOST, _FEWEST = 30, 50
 
 

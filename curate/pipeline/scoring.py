@@ -18,6 +18,7 @@ from curate.steps.context import Context
 from curate.steps.step_record import StepRecord, checked_columns, typed
 from curate.store.row_scores import RowScores
 
+# Large enough that the cost of a call is small, small enough to be one block for a worker.
 ROW_BATCH = 4096
 
 

@@ -16,8 +16,11 @@ import yaml
 from curate.errors import CurateError, first_line
 
 Key = tuple[str | int, ...]
+# Deeper YAML is an attack or a mistake, and ends in Python's recursion limit.
 _DEEPEST = 40
+# Aliases of aliases ("billion laughs") multiply to more than memory holds.
 _MOST_VALUES = 100_000
+# Digits: Python takes quadratic time to read a longer number.
 _LONGEST_NUMBER = 20
 _TEXT, _INT, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "merge"))
 _SHOWN = 60

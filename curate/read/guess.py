@@ -45,6 +45,7 @@ _OTHERS = {
 }
 _SCORES = {"score", "scores", "rating", "ratings", "reward", "grade", "points"}
 _NO_ANSWER = {"model", "models", "id", "uuid"}
+# A column of more distinct values is no verdict.
 _MOST_LABELS = 12
 
 

@@ -16,6 +16,7 @@ from curate.read.pairs import Pairs
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 _MOST_SHOWN = 10
+# Rows in which keys of extra are looked for.
 _SAMPLE_ROWS = 1000
 
 

@@ -44,6 +44,7 @@ _CONTENT_KEYS = ("content", "value")
 _CALL_KEYS = ("tool_calls", "function_call")
 _TRACE_ALONE = re.compile(rf"{THINK}\n(.*)\n{THOUGHT}\n\n\Z", re.DOTALL)
 _USUAL_ROLES = frozenset(("system", "user", "assistant"))
+# A message may be published as [role, text].
 _ROLE_AND_TEXT = 2
 _OWN = {"role", "content", "more"}
 LOOKED_AT = 20

@@ -12,6 +12,7 @@ _ANSWER = {"role": "assistant", "content": "text"}
 _PROBES: tuple[Any, ...] = (
     "text", 1, True, 1.5, [_MESSAGE, _ANSWER], [_ANSWER], ["text", "text"], [1.0, 2.0], {},
 )  # fmt: skip
+# Known formats that are named to the user; more would not help the choice.
 _MOST = 3
 _ROWS = 5
 

@@ -27,7 +27,9 @@ from curate.read.media_files import MediaFiles
 from curate.read.sources import Block, Source
 from curate.steps.workers import Workers
 
+# Rows by which the format is known: rare columns may be empty in the first few.
 _SAMPLE_ROWS = 100
+# An error names the first few; rejected_rows.parquet holds all.
 _SHOWN_ERRORS = 5
 _SHOWN_REASONS = 3
 REJECTED_COLUMNS: dict[str, pl.DataType] = {

@@ -29,6 +29,7 @@ from curate.store.workspace import Workspace
 from curate.write.shards import write_text
 
 REPORT = "report.html"
+# As many as a reader goes through by hand; the rest are in scores.parquet.
 SUSPICIOUS = 20
 
 

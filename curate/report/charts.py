@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS = 40
+# Of a scatter plot: more hide each other.
 POINTS = 1500
+# Characters of a text in a label: more would cover the plot.
 _HOVER = 220
+# Of single precision: more would be file size without a meaning.
 _DIGITS = 7
 _KINDS, _NO_KINDS = 8, (".status", ".names")
+# Values from which the edges of a histogram are taken.
 _SAMPLE = 100_000
 _TAIL = 0.005
 """Share of values at each end that a histogram gathers in its outermost bins."""

@@ -13,6 +13,7 @@ from curate.errors import CurateError
 from curate.report.build import page, pairs_with_diff, written
 from curate.report.run_view import RunView, load_view
 
+# As many as a reader goes through by hand.
 SHOWN = 20
 _FATES = ("both", "only_a", "only_b", "neither")
 

@@ -10,7 +10,9 @@ from curate.report.run_view import RunView, sampled
 from curate.steps.context import Context
 
 _MARGINS = ("label_em.margin", "noise_score.margin", "reward_margin.margin")
+# Margins in the plot: more would look the same.
 _PAIRS = 3000
+# Fewer margins draw no curve.
 _FEWEST = 50
 
 

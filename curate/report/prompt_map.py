@@ -10,10 +10,14 @@ import polars as pl
 if TYPE_CHECKING:
     from curate.steps.features import Features
 
+# t-SNE takes a second for so many, and more points hide each other.
 PROMPTS = 1000
+# Fewer points form no groups that one could see.
 FEWEST = 20
 FILE = "prompt_map.parquet"
+# scikit-learn's default.
 _PERPLEXITY = 30.0
+# Fewer than the default of 1,000: the map is for the eye.
 _STEPS = 400
 _ANGLE = 0.8
 

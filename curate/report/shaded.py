@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 _FOR, _AGAINST = "46,125,50", "198,40,40"
+# Opacity of the strongest colour, on which text can still be read.
 _STRONGEST = 0.85
 _SIDES = ("chosen_tokens", "rejected_tokens")
 

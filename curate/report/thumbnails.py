@@ -15,6 +15,7 @@ _SIDE = 192
 """Pixels of the longer side."""
 _MOST_PIXELS = 30_000_000
 """Of the original: larger ones are not decoded."""
+# Of a picture that is opened for the page: nobody waits for larger ones.
 _MOST_BYTES = 20_000_000
 
 

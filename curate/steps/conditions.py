@@ -113,7 +113,9 @@ FUNCTIONS = frozenset(
     ]
 )
 """Functions of one row."""
+# Characters: bounds the time of parsing.
 _LONGEST = 20_000
+# Brackets within brackets, before the parser of polars overflows its stack.
 _DEEPEST = 50
 _COMMENTS = ("--", "/*")
 _TOKEN = re.compile(

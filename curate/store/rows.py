@@ -19,8 +19,11 @@ import xxhash
 from curate.store.trouble import Troubles
 
 T = TypeVar("T")
+# Below SQLite's limit of 999 variables a statement.
 _KEYS_AT_ONCE = 500
+# Another run writes a batch in far less; after that its process hangs.
 _WAIT_SECONDS, _PAUSE_SECONDS = 20.0, 0.02
+# Enough to know a damaged row; nobody attacks the store.
 _DIGEST_BYTES = 8
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _VARIABLE = "CURATE_CACHE"
+# Of the checksum at the end of each file.
 _DIGEST_BYTES = 16
 TABLE, ARRAY = ".scores", ".array"
 """Endings of tables (Parquet) and arrays (npy), each with the checksum behind it."""

@@ -21,6 +21,7 @@ from curate.write.shards import ShardWriter
 if TYPE_CHECKING:
     from datasets import Dataset
 
+# Of a temporary file, which is read back at once.
 _ROWS = 1_000_000
 
 

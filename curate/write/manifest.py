@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "manifest.json"
+# Raised when an older reader would misread a run folder.
 FORMAT_VERSION = 1
 
 

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
     from curate.steps.context import Context, Progress
 
+# Steps without a single activation after which a feature counts as dead.
 _DEAD_STEPS = 200
+# Of the auxiliary loss that revives dead features, as in arXiv 2406.04093.
 _AUX_SHARE = 1.0 / 32.0
+# Share of pairs on which the reconstruction is told.
 _HELD_OUT = 0.1
+# Of the running mean of the threshold, as in BatchTopK (arXiv 2412.06410).
 _THRESHOLD_MEMORY = 0.99
 _ROWS = 8192
+# Features of the first nested prefix (Matryoshka, arXiv 2503.17547).
 _PREFIX = 8
 
 

@@ -18,9 +18,11 @@ from curate.optional_packages import need
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Texts that set the ranges, and other ones on which the cosine is told.
 _CALIBRATION, _TRIED = 100, 50
 _MOST_JOINED = 7
 """Texts of the sample that are put together at most, so that long ones are among them."""
+# Fixed: vectors in the store must be the same in every run.
 _SEED = 0
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROWS = 4096
+# Of the cross-fitted estimate.
 _FOLDS = 5
 _TRAINED_ON = 50_000
 """Rows of the data that a classifier learns from at most."""

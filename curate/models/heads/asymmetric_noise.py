@@ -14,7 +14,9 @@ from curate.models.heads.label_noise import SCALE_BOUNDS, fit_label_noise
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# At one half a label says nothing, and the likelihood is flat.
 _MOST = 0.499
+# So that the log of an underflow is no infinity.
 _TINY = 1e-300
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HeadValues = Callable[[Tensor, Tensor], Tensor]
 """From features of chosen and rejected, (rows, dim), to values of all heads, (rows, heads)."""
+# A block and its product fit into the caches of a core.
 _ROWS = 8192
 
 

@@ -12,6 +12,7 @@ from scipy.special import expit, log_expit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# A scale from 1/1,100 to 1,100: beyond it the loss is flat.
 _LOG_BOUNDS = (-7.0, 7.0)
 _BINS = 10
 

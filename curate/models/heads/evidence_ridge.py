@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _SD, _SD_COMMON, _SD_NOISE = 0.6, 2.5, 3.0
 """Of a block's log variance around the common one, of the common one, of the log noise."""
+# At its lower bound a block of features is switched off; labels are 1 and -1.
 _LOG_VARIANCE, _LOG_NOISE = (-14.0, 5.0), (-6.0, 1.0)
+# Of L-BFGS at most.
 _ITERATIONS = 60
 _CHUNK = 4096
 """Rows that are looked at in one piece."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from curate.models.heads.heads import Heads, HeadSpec, fit_heads
 from curate.models.heads.row_access import Rows
 
+# A start at 0 is a saddle point of a skew-symmetric form.
 _INIT, _LEARNING_RATE = 0.3, 0.03
 GENERAL_L2 = 3.0
 """Precision of the prior on general heads unless another is asked for."""

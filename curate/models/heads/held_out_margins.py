@@ -27,7 +27,9 @@ BLOCKS = ("embedding", "counts", "style", "prior", "length")
 VIEWS = ((-6.0, -6.0, -6.0, -4.0, -2.0), (-4.0, -4.0, -4.0, -4.0, -4.0))
 """Two beliefs about how strong each block is; chosen, as all here, on Auto-J and LLMBar alone."""
 Trait = Literal["length"]
+# A scale of 0 would tie all margins, and their order is what is known best.
 _LEAST_SCALE = 0.01
+# Labels that heads predict no better than a coin fit no noise model.
 _MOST_ERROR = 0.49
 
 

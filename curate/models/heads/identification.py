@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTHING_LEARNT = "heads learn nothing from these labels"
+# Of the interval that is told, and of the two-sided test that decides.
 _LEVEL, _P_VALUE = 0.95, 0.05
 _FACT = "learnt"
 

@@ -12,9 +12,12 @@ from scipy.special import expit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# At one half labels say nothing, at 1 a single contradiction has probability 0.
 RELIABILITY_BOUNDS = (0.5 + 1e-3, 1.0 - 1e-3)
 SCALE_BOUNDS = (np.log(1e-3), np.log(1e3))
+# So that the log of an underflow is no infinity.
 _TINY = 1e-300
+# The likelihood of scale and reliability has several optima; (log scale, reliability).
 _STARTS = ((0.0, 0.95), (1.0, 0.7), (-1.0, 0.8), (2.0, 0.6))
 
 

@@ -21,10 +21,14 @@ from curate.models.heads.identification import identify
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Shares of the largest margins among which contradicted labels are counted.
 _CONFIDENT = (0.05, 0.1, 0.2, 0.4)
+# Of the bound, shared among the shares that are tried (Bonferroni).
 _LEVEL = 0.05
 _JUDGE = "judge some to know more: curate route --random 100"
+# Fewer pairs with several votes give an interval that says nothing.
 _FEWEST_VOTED = 30
+# Of whole prompts, for the interval.
 _RESAMPLES = 400
 _LEAST_ERROR = 0.005
 """Of a vote: no number of votes makes a label certain."""

@@ -28,8 +28,10 @@ from curate.steps.models import Model
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# One to train on and another to score.
 MIN_PROMPTS = 2
 _LEARNING_RATES: dict[HeadKind, float] = {"linear": 0.1, "mlp": 0.01, "lora": 1e-3}
+# Features have differences of norm 1, so that one prior serves sets of any size.
 _L2, _STEPS, _LORA_BATCH = 10.0, 300, 32
 
 

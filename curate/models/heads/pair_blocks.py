@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TABLE = "style_prior.json"
+# A feature that is the same for all pairs would be divided by 0.
 _TINY, _ZERO = 1e-12, 1e-9
+# From here on sums in single precision err less than the labels do.
 _MANY = 20_000
 _THREADS = 4
 """At most; each holds the words of a batch."""

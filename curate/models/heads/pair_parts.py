@@ -22,6 +22,7 @@ from curate.steps.workers import Part, Workers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Rows of a part: 100 MB of differences at most, and work for longer than its way takes.
 _MOST, _LEAST = 65_536, 512
 _PER_WORKER = 2
 """Parts of a small set for each worker, so that all have work to the end."""

@@ -16,7 +16,9 @@ from curate.models.heads.one_thread import threads_for
 from curate.models.heads.row_access import Rows
 from curate.steps.context import Progress, SilentProgress
 
+# Small sets in few large batches would give peers hardly a step an epoch.
 _BATCHES_PER_EPOCH = 8
+# Of fewer pairs the smallest losses are a matter of chance.
 _MIN_BATCH = 16
 _EVALUATION_ROWS = 8192
 

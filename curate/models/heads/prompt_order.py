@@ -12,6 +12,7 @@ import polars as pl
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# As of the ridge and of heads by default.
 _FOLDS = 5
 
 

@@ -13,10 +13,13 @@ from scipy.stats import norm
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Newton's steps at most.
 _ROUNDS = 50
+# Features that separate the labels would have infinite coefficients.
 _RIDGE = 1e-6
 Z95 = 1.959963984540054
 """Standard errors to either side of a 95 % interval."""
+# A coefficient from fewer prompts is theirs, not the annotators.
 _LEAST_PROMPTS = 10
 
 

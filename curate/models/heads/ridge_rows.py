@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from curate.steps.features import Features
 
+# Rows of a few megabytes, whatever the number of pairs a prompt.
 _CHUNK_PROMPTS = 2048
 
 

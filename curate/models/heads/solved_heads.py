@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from curate.models.heads.row_access import Rows
 
 _ROWS = 8192
+# Over the pairs at most; it ends where coefficients no longer move.
 _PASSES = 60
 _TOLERANCE = 3e-4
 """Largest last step of a head beside its length. Margins are then right to some 0.1 %, and to 1 %
 where labels are nearly separable and steps short."""
+# The largest second derivative of the logistic loss: with it no step overshoots.
 _CURVATURE = 0.25
 _JITTER = 1e-7
 """Of the mean curvature, where there is no prior and features depend on each other."""

@@ -13,6 +13,7 @@ from curate.data.table import messages_text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# At most so many strata of length, of at least so many pairs each.
 _STRATA, _SMALLEST = 20, 25
 
 

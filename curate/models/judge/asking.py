@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from curate.steps.context import Context
     from curate.store.rows import RowStore
 
+# So many failures in a row are no hiccup: the server is down or the key is wrong.
 _GIVE_UP = 10
+# Prices are quoted per million tokens.
 _MILLION = 1e6
 FACTS = "endpoint"
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Messages = list[dict[str, str]]
 OK, BUDGET = "ok", "budget"
 UNREADABLE_REPLY = "unreadable reply"
+# A guess for servers that tell no usage.
 _CHARACTERS_A_TOKEN = 4
 _MOST_TOKENS = 10_000_000
 """That a server may claim for one question."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from curate.models.judge.endpoint import EndpointParams
     from curate.steps.context import Context
 
+# Of a text that the judge is shown: what users react to stands near the start.
 _CHARACTERS = 2000
 _REPLY = re.compile(rf"\b({DSAT}|{SAT}|NONE)\b\W*([\w ]*)", re.IGNORECASE)
 

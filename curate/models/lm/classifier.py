@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Part = Literal["conversation", "answer"]
 """What a classifier reads: prompt and answer, or the answer alone."""
+# Share of padding at most: more costs more than another call.
 _WASTE = 0.04
 
 

@@ -27,7 +27,9 @@ from curate.models.lm.trees import TreeBatch
 
 PAIR_SUMS = 10
 """S_ww, S_ll, S_wl, A_w, A_l, tokens of w and l, log-probabilities of w and l, ||W||_F^2."""
+# 64 MB in single precision: rows of the output layer that are looked at in one piece.
 _ELEMENTS = 1 << 24
+# 256 MB: products above it are made anew in the second pass.
 _KEPT_ELEMENTS = 1 << 26
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _TARGETS = ("q_proj", "v_proj")
 _SCALE = 2.0
 """LoRA's alpha / rank."""
+# No token has it; real ids start at 0.
 _EMPTY = -1
 
 

@@ -12,8 +12,10 @@ from curate.models.lm.trees import MAX_TREE, Tree, TreeBatch, make_batch
 
 TokenValues = Callable[[Tensor, Tensor], Tensor]
 """From logits (n, V) and the tokens that came (n,) to a value for each, (n,)."""
+# Logits of a large vocabulary are many times the size of all else: 64 MB at a time.
 _LOGITS_AT_ONCE = 1 << 24
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
+# Nats by which a token may differ in half precision between two ways to compute it.
 _HALF_TOLERANCE = 0.1
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Messages = Sequence[Mapping[str, str | None]]
 """Messages of the pair table."""
+# Texts that the tokeniser is given at a time, so that progress is seen.
 _CHUNK = 512
 
 

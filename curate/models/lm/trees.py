@@ -17,7 +17,9 @@ from curate.models.lm.tokens import Encoded
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Share of tokens that must be saved: masks of trees cost attention its fast path.
 _WORTH_IT = 0.1
+# Tokens: the mask grows with its square.
 MAX_TREE = 4096
 _PADDING, _PROMPT = -1, 0
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from curate.models.lm.network import Network
     from curate.models.lm.tokens import Encoded
 
+# vLLM batches by itself; these bound what waits for it.
 _ROWS_AT_ONCE = 256
 
 

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 NO_IMAGE, NO_AUDIO, DAMAGED = "no image", "no audio", "damaged"
 SMALL_SIDE = 32
 """Pixels of the grey picture from which perceptual hashes are made."""
+# A blank page is blank at any size.
 _SPREAD_SIDE = 64
 _MOST_PIXELS = 100_000_000
 """Larger images are not decoded: a small file can claim any size."""
 _LONGEST = 1024
 """Pixels to which larger images are reduced at once, so that a batch of them fits into memory."""
+# Decoded sound takes 10 MB a minute.
 _MOST_SECONDS = 600.0
 
 

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 DECODERS = {"images": decode_image, "audios": decode_audio}
 """By the column of the pair table; videos are not decoded."""
+# Pictures in memory at a time, some 100 MB decoded.
 _BATCH = 32
+# Rows with bytes of media are large: few are held.
 _ROWS = 64
 
 

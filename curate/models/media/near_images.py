@@ -11,6 +11,7 @@ from curate.optional_packages import need
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Of a perceptual hash.
 _BITS = 64
 _FLAT_BELOW = 50_000
 """Images from which on hashes are looked up by their parts: comparing all takes too long."""

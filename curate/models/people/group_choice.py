@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FEWEST_PEOPLE, FEWEST_VOTES = 3, 5
 """Annotators with that many votes that a mixture needs."""
+# Several numbers of groups are compared: a strict level keeps a group of chance out.
 _LEVEL = 0.99
 _LEAST_GAIN = 1e-3
 """Nats a vote that a further group must be worth: an empty one changes next to nothing, surely."""

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 
 Train = Callable[[Tensor], Heads]
 """From (pairs, heads) weights to trained heads."""
+# Of assigning people to groups and fitting these anew.
 _ROUNDS = 8
 _SETTLED = 0.01
 """Largest change of a membership at which EM ends."""
 _SOFT = 0.9
 """How surely an annotator belongs to the cluster from which EM starts."""
 _ROWS = 8192
+# Directions in which people are told apart; those without variance are rounding.
 _AXES, _LEAST_VARIANCE = 20, 1e-9
 
 

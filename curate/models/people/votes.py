@@ -7,6 +7,7 @@ import polars as pl
 from curate.data.hashes import content_keys
 
 LOW, HIGH, TIE = "low", "high", "tie"
+# Of EM at most.
 _ITERATIONS = 100
 
 

@@ -26,6 +26,7 @@ _HEDGES = (
 _YOU, _I = r"\byou(?:r|rs)?\b", r"\bI\b|\bI'm\b|(?i:\bmy\b)"
 _YES = ("yes", "sure", "certainly", "of", "ok", "okay", "great", "absolutely")
 _NO = ("no", "sorry", "unfortunately", "i")
+# The golden ratio in 64 bits, as in Fibonacci hashing: spreads neighbouring hashes.
 _ODD = 0x9E3779B97F4A7C15
 _ECHO = 40
 """Characters of the prompt that an answer may repeat."""

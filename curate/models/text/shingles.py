@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _SCRIPTS = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7AF))
 _WORD = re.compile("".join(["[", *(f"{chr(a)}-{chr(b)}" for a, b in _SCRIPTS), r"]|\w+"]))
 _WORD_POLARS = "".join(["[", *(rf"\x{{{a:x}}}-\x{{{b:x}}}" for a, b in _SCRIPTS), r"]|\w+"])
+# Shorter runs are shared by chance, longer ones break at every changed word.
 SHINGLE_WORDS = 3
+# Fixed: sketches of different runs and workers must agree.
 _SEED = 7
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
 _HALF = np.uint64(32)

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+# The error of a Jaccard estimate is 1 / sqrt of it; candidates are judged exactly afterwards.
 _PERMUTATIONS = 64
 _SEED = 1
+# Bands for a higher one are so long that nearly equal texts are missed.
 _MAX_INDEX_THRESHOLD = 0.9
 _PROMPT_MARK = np.uint32(0x5BD1E995)
 _MIX = np.uint64(0x9E3779B97F4A7C15)

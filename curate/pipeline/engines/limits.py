@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 from curate.errors import CurateError
 
+# More processes wait for each other, and each takes memory of its own.
 _WORKERS_A_CORE = 8
+# Ray itself would try for minutes.
 _CONNECT_SECONDS = 5.0
 
 

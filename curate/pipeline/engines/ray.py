@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from curate.models.embed.pair_embeddings import TextEmbedder, Texts, Vectors
     from curate.steps.context import Context
 
+# After so many lost workers the fault lies with the task.
 _RETRIES = 3
 _ENVIRONMENT = {"POLARS_MAX_THREADS": "1"}
 """Of workers: each has one core by Ray's count, which it tells OpenMP and not polars."""

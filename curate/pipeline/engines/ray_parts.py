@@ -11,6 +11,7 @@ from curate.pipeline.engines.ray_errors import users_error
 from curate.steps.workers import Part
 
 T = TypeVar("T")
+# After so many lost workers the fault lies with the task.
 _RETRIES = 3
 _AHEAD = 3
 """Results that wait for each worker: more would fill the store."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TEXTS = ("prompt", "chosen", "rejected")
+# Some 100 MB of texts: a block travels and is held as a whole.
 _BLOCK_ROWS = 65_536
 
 

@@ -21,8 +21,10 @@ from curate.read.formats.media_slots import place_media, preferred_media
 
 _IMAGES = ("jpg_{}", "image_{}", "image_{}_url")
 """Columns of both images; the first that a row has counts."""
+# How files of WAV, FLAC, Ogg and MP3 begin.
 _AUDIO_MARKS = (b"RIFF", b"fLaC", b"OggS", b"ID3")
 _VOTES = {"a": 1, "b": 2, "tie": 0, "both_bad": 0}
+# Share of files among the values: a few may be missing.
 _MOST = 0.9
 
 

@@ -9,8 +9,11 @@ from curate.read.formats.rule import RankingRule
 from curate.read.formats.slots import add_to_extra
 
 RANKED = pl.List(pl.Struct({"text": pl.String, "score": pl.Float64}))
+# Answers that make a pair.
 _LEAST = 2
+# The golden ratio in 32 bits: consecutive row numbers are spread over the whole range.
 _GOLDEN = 2_654_435_761
+# A prime, so that seeds do not meet each other a few rows on.
 _ROWS_A_SEED = 7_919
 _PLACES = 1_048_576
 """More than there are answers to a prompt."""

@@ -11,6 +11,7 @@ from curate.data.message_parts import IMAGES, MARKS
 from curate.read.formats.base import ERROR, Format, RowSample, as_turn, has_columns, share
 
 _SIDES = ("question", "chosen", "rejected")
+# Share of rows that must parse: a few may be broken.
 _MOST = 0.9
 
 

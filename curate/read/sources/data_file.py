@@ -18,6 +18,7 @@ from curate.errors import CurateError, first_line
 from curate.read.sources.unpack import DECOMPRESSORS, DamagedError, Unpacked
 
 MB = 1 << 20
+# Of a file from a network before it goes to disk.
 _IN_MEMORY = 64 * MB
 
 

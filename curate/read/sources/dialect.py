@@ -11,6 +11,7 @@ from curate.read.sources.data_file import DataFile
 from curate.read.sources.json_files import check_encoding
 
 NAMES = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+# Bytes in which quotes and separators are counted.
 _HEAD = 1 << 16
 
 

@@ -18,6 +18,7 @@ from curate.read.sources.data_file import DataFile, not_utf8
 from curate.read.sources.python_block import PythonBlock
 
 BLOCK_ROWS = 4096
+# Bytes in which the first bracket must come, after white space.
 _PEEK = 1 << 20
 _UTF8_BOM = b"\xef\xbb\xbf"
 _ROW_KEYS = ("data", "rows", "examples", "records", "instances", "items", "train")
