@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate import Context, Filter, FilterResult, check_readable
-from curate.steps.posterior import BelowParams, tell_smoothing
+from curate.steps.posterior import BelowParams, tell_left
 
 
 class DropWrong(Filter[BelowParams]):
@@ -34,7 +34,7 @@ class DropWrong(Filter[BelowParams]):
         p = self.params
         right = check_readable(pairs[p.column], self.name)
         keep = (right >= p.below).fill_null(True)
-        tell_smoothing(right.filter(keep), context)
+        tell_left(p.column, right.filter(keep), context)
         shown = right.round(3).to_frame("v")
         reason = shown.select(r=pl.format("label right with probability {}", "v"))["r"]
         return FilterResult(keep, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate import HIGHER, Column, Context, Filter, FilterResult, check_readable, keep_all
-from curate.steps.posterior import BelowParams, tell_smoothing
+from curate.steps.posterior import BelowParams, tell_left
 from curate.steps.relabel import FLIPPED, RELABELLED, flip_labels
 
 
@@ -45,6 +45,6 @@ class Flip(Filter[BelowParams]):
             .then(pl.lit("unknown"))
             .otherwise(pl.lit("ok")),
         )
-        tell_smoothing(added["posterior"], context)
+        tell_left(self.params.column, added["posterior"], context)
         context.facts["flipped"] = int(wrong.sum())
         return keep_all(pairs, added, flip_labels(pairs, wrong))

@@ -58,7 +58,8 @@ class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
         voting = votes(pairs, context)
         quality, issue = label_quality(probability, voting)
         if learnt.ok:
-            context.facts["noise_rate"] = round(confident_rate(probability[voting]), 4)
+            # No rate of wrong labels: ambiguous pairs lie off the diagonal too.
+            context.facts["off_diagonal"] = round(confident_rate(probability[voting]), 4)
         return pl.DataFrame({"quality": quality, "issue": issue})
 
 

@@ -19,6 +19,7 @@ from curate.models.heads.general_heads import GENERAL_L2, train_general
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.mean_gain import Gain
+from curate.models.heads.noise_rate import tell_noise, told_rate
 from curate.models.heads.out_of_fold import answers, votes
 from curate.models.heads.split_margins import reward_part
 from curate.models.people.group_choice import FEWEST_PEOPLE, choose_groups, people
@@ -147,16 +148,19 @@ class Disagreement(HeadScorer[DisagreementParams]):
         own = general if _surely_better(general, plain, voting, context) else plain
         learnt = tell_learnt(own.margin, pairs, context)
         noise = fit_label_noise(own.margin[voting])
+        prompts = context.prompt_groups(pairs)[voting]
+        told = told_rate(own.margin[voting], pairs, prompts, context.vote_keys(pairs))
+        right = np.where(voting, noise.posterior(own.margin), np.nan)
+        tell_noise(told, right, context)
         scaled = {name: noise.scale * value for name, value in vars(own).items()}
         frame = pl.DataFrame(
-            {"posterior": noise.posterior(own.margin), "vote": voting}
-            | {"margin": noise.scale * own.margin}
-            | scaled
+            {"posterior": right, "vote": voting} | {"margin": noise.scale * own.margin} | scaled
         ).with_columns(pl.col("others").fill_nan(None))
         frame = frame.with_columns(kind=pl.when("vote").then(_kind()))
-        if learnt.ok:
-            context.facts["noise_rate"] = round(noise.rate, 4)
         context.facts["shares"] = _shares(frame["kind"].drop_nulls())
+        if not learnt.ok:
+            # It would be where the fit of the noise started or ended.
+            frame = frame.with_columns(posterior=pl.lit(None, dtype=pl.Float64))
         return frame
 
     def _votes(self, pairs: pl.DataFrame, voting: NDArray[np.bool_], context: Context) -> Votes:

@@ -56,7 +56,8 @@ class Holder(HeadScorer[HolderParams]):
         voting = votes(pairs, context)
         rate = holder_contamination(probability[voting], p.loss_parameter or 2.0)
         if learnt.ok:
-            context.facts["noise_rate"] = round(rate, 4)
+            # The paper's word: it is no rate of wrong labels, see `when`.
+            context.facts["contamination"] = round(rate, 4)
         flags = np.zeros(len(pairs), dtype=bool)
         flags[voting] = lowest_share(probability[voting], rate)
         return pl.DataFrame({"probability": probability, "flag": flags})

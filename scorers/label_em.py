@@ -24,7 +24,7 @@ from curate.models.heads.label_noise import (
     posterior,
 )
 from curate.models.heads.margin_scorer import MarginParams, MarginScorer
-from curate.models.heads.noise_rate import ToldRate, told_rate
+from curate.models.heads.noise_rate import tell_noise, told_rate
 from curate.models.heads.out_of_fold import votes
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
             ),
             Column(
                 "reliability",
-                "probability that a label of the pair's annotator (or group) is not flipped",
+                "fitted probability that a label of the annotator (or group) is not flipped",
                 "float",
                 HIGHER,
                 "0.5 to 1",
@@ -104,14 +104,15 @@ class LabelEM(MarginScorer[LabelEMParams]):
         margins = fit_label_noise(found.margin[voting], eta).scale * found.margin
         groups = context.prompt_groups(pairs)[voting]
         told = told_rate(found.margin[voting], pairs, groups, context.vote_keys(pairs))
-        self._tell(context, noise, told, names, found.margin[voting])
-        found.learnt.tell(context)
+        self._tell(context, noise, names, found.margin[voting])
         right = posterior(expit(margins + found.votes), noise.reliability[annotator])
         # Where heads learn nothing, a posterior would be the fit's starting point.
-        known = voting & found.tells
+        right = np.where(voting & found.tells, right, np.nan)
+        tell_noise(told, right, context)
+        found.learnt.tell(context)
         return pl.DataFrame(
             {
-                "posterior": np.where(known, right, np.nan),
+                "posterior": right,
                 "reliability": noise.reliability[annotator],
                 "margin": margins,
             }
@@ -153,11 +154,15 @@ class LabelEM(MarginScorer[LabelEMParams]):
         first = slot == 1
         noise = fit_asymmetric(found.margin[known], first[known])
         margins = noise.scale * found.margin
-        right = np.where(known, noise.right(found.margin, first), np.nan)
+        right = np.where(known & found.tells, noise.right(found.margin, first), np.nan)
         lost = np.where(first, noise.first_lost, noise.second_lost)
-        context.facts["noise_rate"] = round(noise.rate(found.margin[known], first[known]), 4)
-        context.facts["first_slot_lost"] = round(noise.first_lost, 4)
-        context.facts["second_slot_lost"] = round(noise.second_lost, 4)
+        groups = context.prompt_groups(pairs)[voting]
+        told = told_rate(found.margin[voting], pairs, groups, context.vote_keys(pairs))
+        tell_noise(told, right, context)
+        found.learnt.tell(context)
+        # Which slot loses more is seen in the labels; how much each loses is the fit's alone.
+        context.facts["fitted_first_slot_lost"] = round(noise.first_lost, 4)
+        context.facts["fitted_second_slot_lost"] = round(noise.second_lost, 4)
         context.facts["calibration"] = calibrate(found.margin[known]).facts()
         reliability = np.where(known, 1.0 - lost, np.nan)
         return pl.DataFrame({"posterior": right, "reliability": reliability, "margin": margins})
@@ -166,17 +171,13 @@ class LabelEM(MarginScorer[LabelEMParams]):
         self,
         context: Context,
         noise: AnnotatorNoise,
-        told: ToldRate,
         names: list[str],
         margins: NDArray[np.float64],
     ) -> None:
-        # The fit's own rate is no estimate where the labels do not determine it.
-        context.facts["noise_rate"] = told.rate
-        context.facts["noise"] = told.facts()
         context.facts["scale"] = round(noise.pooled.scale, 4)
         context.facts["em_rounds"] = noise.rounds
         context.facts["calibration"] = calibrate(margins).facts()
         worst = np.argsort(noise.reliability, kind="stable")[:_SHOWN]
-        context.facts["reliability"] = {
+        context.facts["fitted_reliability"] = {
             names[k]: round(float(noise.reliability[k]), 4) for k in worst
         }

@@ -11,7 +11,7 @@ from curate.steps.context import Context
 from curate.steps.registry import build, scorer_class
 
 _SCORER = "disagreement"
-_TOLD = ("shares", "groups", "sizes", "annotators", "noise_rate", "pairs_on_which_groups_differ")
+_TOLD = ("shares", "groups", "sizes", "annotators", "noise", "pairs_on_which_groups_differ")
 
 
 def audit_disagreement(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:

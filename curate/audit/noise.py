@@ -181,9 +181,10 @@ def _resamples(
 def by_group(
     pairs: pl.DataFrame, column: str, margins: NDArray[np.float64], voting: NDArray[np.bool_]
 ) -> list[dict[str, Any]]:
-    """Pairs, agreement with the heads and estimated noise of each annotator or source.
+    """Pairs, agreement with the heads and fitted error of each annotator or source.
 
-    The rate is 1 - eta of LCPO / RE-PO's EM, shrunk towards the whole data set's.
+    The error is 1 - eta of LCPO / RE-PO's EM, shrunk towards the whole data set's: it orders them,
+    and is no estimate of a rate where the labels do not determine one.
     """
     names = pairs[column].filter(pl.Series(voting)).fill_null("(none)")
     if names.n_unique() < 2:
@@ -198,8 +199,8 @@ def by_group(
             column: name,
             "pairs": int(counts[k]),
             "heads_agree": float(agree[k] / counts[k]),
-            "noise_rate": float(1.0 - fitted.reliability[k]),
+            "fitted_error": float(1.0 - fitted.reliability[k]),
         }
         for k, name in enumerate(names.unique().sort())
     ]
-    return sorted(rows, key=lambda row: -float(row["noise_rate"]))
+    return sorted(rows, key=lambda row: -float(row["fitted_error"]))

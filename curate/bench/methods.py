@@ -15,7 +15,9 @@ from curate.steps.registry import build, scorer_class
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ESTIMATE = "noise_rate"
+# Facts that read as a share of wrong labels, whatever their scorers call them: the bench shows how
+# far they are off.
+_ESTIMATES = ("noise_rate", "off_diagonal", "contamination")
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def rank(data: BenchData, methods: tuple[Method, ...], context: Context) -> dict
         scores = scorer.score(data.pairs, own)
         seconds = time.perf_counter() - started
         values = scores[method.column].cast(float).fill_null(float("nan")).to_numpy()
-        told = own.facts.get(_ESTIMATE) if method.estimates else None
+        known = [own.facts[name] for name in _ESTIMATES if own.facts.get(name) is not None]
+        told = known[0] if known and method.estimates else None
         estimate = float("nan") if told is None else float(told)
         suspicion = np.nan_to_num(method.sign * values, nan=-np.inf)
         rankings[method.name] = Ranking(suspicion, estimate, seconds)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from curate.write.card import make_card
 from curate.write.exports import Advice
 from curate.write.exports.base import KeptCounts
 from curate.write.exports.parts import held_by, loss_told, unheld
-from curate.write.manifest import MANIFEST, smoothing
+from curate.write.manifest import MANIFEST, smoothing, wrong_left
 from curate.write.output import OutputConfig
 from curate.write.run_files import DROPPED, KEPT, PAIRS, REJECTED, SCORES, as_read, keeps_pairs
 from curate.write.run_folder import staged
@@ -83,7 +83,7 @@ def write_run(
             shards = _write_pairs(plan, result, splits, stage, output, task, workers)
         _write_tables(result, pairs, splits, stage)
         seconds = time.perf_counter() - started
-        notes = (*plan.export.warnings(counts), *lost)
+        notes = (*plan.export.warnings(counts), *lost, *_no_smoothing(result.steps))
         count = len(kept)
         steps = [*result.steps, StepRecord("write", "write", count, count, seconds, facts, notes)]
         rows = {"in": result.rows_in, "kept": count, "dropped": result.rows_dropped}
@@ -102,6 +102,16 @@ def write_run(
         with progress.task("report", None):
             _write_report(folder, manifest, result, pairs, workspace or Workspace())
     return replace(result, steps=steps, folder=folder)
+
+
+def _no_smoothing(steps: Sequence[StepRecord]) -> list[str]:
+    """That a trainer gets no label smoothing though a filter acted by a posterior, and why."""
+    left = wrong_left(asdict(step) for step in steps)
+    if left is None or left[1] is None:
+        return []
+    return [
+        f"no label smoothing is written: the share of wrong labels left cannot be told; {left[1]}"
+    ]
 
 
 def _looked_at(kept: PairRows) -> tuple[Counter[str], KeptCounts]:

@@ -9,6 +9,9 @@ from curate.steps.context import Context
 from curate.steps.contracts import Parameters
 
 DEFAULT_COLUMN = "label_em.posterior"
+POSTERIOR_FACT, NOISE_FACT, MEAN_FACT = "posterior", "noise", "wrong_by_posterior"
+"""Facts of a filter by a posterior: the column and what is left. And of the scorer that gives one:
+what can be told of the share of wrong labels, and that share by its own posterior."""
 
 
 class PosteriorParams(Parameters):
@@ -27,17 +30,18 @@ class BelowParams(PosteriorParams):
     )
 
 
-def tell_smoothing(right: pl.Series, context: Context) -> None:
-    """Put the share of wrong labels that is left into the manifest.
+def tell_left(column: str, right: pl.Series, context: Context) -> None:
+    """Put the share of wrong labels that is left, by the posterior, into the manifest.
 
-    It is the epsilon of rDPO and cDPO (in TRL: loss_type "robust", label_smoothing), which must be
-    below 0.5.
+    `curate.write.manifest.smoothing` decides whether it is an estimate: a posterior is as good as
+    the noise model behind it.
 
     Args:
+        column: of the posterior that the step read.
         right: posterior of each label that goes on, nulls for unknown.
         context: of the step.
     """
     known = right.drop_nulls()
     if len(known):
         rate = float((1.0 - known).sum()) / len(known)
-        context.facts["label_smoothing"] = round(min(rate, 0.499), 4)
+        context.facts[POSTERIOR_FACT] = {"column": column, "wrong_left": round(rate, 4)}

@@ -11,6 +11,7 @@ import yaml
 
 from curate.data.checksums import file_digest
 from curate.write.exports import Advice
+from curate.write.manifest import wrong_left
 
 _UNKNOWN = "unknown"
 
@@ -169,6 +170,8 @@ def _noise(manifest: dict[str, Any], advice: Advice) -> str:
             f"- estimated share of wrong labels that is left: {advice.label_smoothing:.1%} (the "
             "epsilon of rDPO and cDPO)"
         )
+    elif (left := wrong_left(manifest["steps"])) is not None:
+        lines.append(f"- share of wrong labels that is left: cannot be told; {left[1]}")
     return "\n".join(["## Label noise", "", *lines]) if lines else ""
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from curate.steps.posterior import MEAN_FACT, NOISE_FACT, POSTERIOR_FACT
 
 MANIFEST = "manifest.json"
 # Raised when an older reader would misread a run folder.
 FORMAT_VERSION = 1
+# At one half a robust loss would divide by 0.
+_MOST_SMOOTHING = 0.499
 
 
 def check_rows(rows_in: int, kept: int, dropped: int) -> None:
@@ -25,7 +30,50 @@ def data_folders(manifest: dict[str, Any]) -> tuple[Path, ...]:
 
 
 def smoothing(manifest: dict[str, Any]) -> float | None:
-    """The share of wrong labels that the last step which estimated it leaves."""
-    rates = [step["facts"].get("label_smoothing") for step in manifest["steps"]]
-    known = [rate for rate in rates if rate is not None]
-    return float(known[-1]) if known else None
+    """The epsilon of rDPO and cDPO: the share of wrong labels that is left, where it is known.
+
+    In TRL loss_type "robust" with label_smoothing, which must be below 0.5.
+    """
+    left = wrong_left(manifest["steps"])
+    return None if left is None or left[1] is not None else min(left[0], _MOST_SMOOTHING)
+
+
+def wrong_left(steps: Iterable[Mapping[str, Any]]) -> tuple[float, str | None] | None:
+    """What the posterior of the last filter that read one says is wrong of the labels it left.
+
+    Args:
+        steps: of the manifest.
+
+    Returns:
+        The share, and why it is no estimate (None: it is one); None where no filter read any.
+    """
+    facts = {step["name"]: step["facts"] for step in steps}
+    told = [f[POSTERIOR_FACT] for f in facts.values() if POSTERIOR_FACT in f]
+    if not told:
+        return None
+    scorer = _scorer_of(told[-1]["column"], facts)
+    return float(told[-1]["wrong_left"]), _undetermined(facts.get(scorer, {}))
+
+
+def _scorer_of(column: str, facts: dict[str, dict[str, Any]]) -> str:
+    """The step that a posterior comes from; `flip` hands on that of another one."""
+    step = column.partition(".")[0]
+    handed_on = facts.get(step, {}).get(POSTERIOR_FACT, {}).get("column", column)
+    return step if handed_on == column else _scorer_of(handed_on, facts)
+
+
+def _undetermined(scorer: dict[str, Any]) -> str | None:
+    """Why a scorer's posterior says nothing of the share of wrong labels; None where it does.
+
+    A step that tells nothing of the noise has a posterior of the user's own, which is believed.
+    """
+    noise = scorer.get(NOISE_FACT)
+    if noise is None:
+        return None
+    if noise["rate"] is None:
+        # The mean of such posteriors is where a fit ended: with weak heads anything from 0 on.
+        return f"the labels do not determine it: {noise['text']}"
+    mean = scorer.get(MEAN_FACT)
+    if mean is not None and not noise["low"] <= mean <= noise["high"]:
+        return f"by its posteriors {mean:.1%} of all labels are wrong, by votes {noise['text']}"
+    return None

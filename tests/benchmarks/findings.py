@@ -42,10 +42,13 @@ SETS = {
 MARGIN, NEAR = "reward_margin.margin", "knn_diversity.distance"
 FACTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "pal": ({}, ("groups", "held_out_log_likelihood")),
-    "disagreement": ({}, ("groups", "shares", "noise_rate", "gain_of_cycles")),
+    "disagreement": ({}, ("groups", "shares", "noise", "gain_of_cycles")),
     "general_preference": ({}, ("gain", "gain_standard_error", "intransitive_share")),
     "tournament": ({}, ("prompts_with_three_answers", "pairs_on_cycles", "clarity")),
-    "label_em": ({"rates_by": "slot"}, ("first_slot_lost", "second_slot_lost", "noise_rate")),
+    "label_em": (
+        {"rates_by": "slot"},
+        ("fitted_first_slot_lost", "fitted_second_slot_lost", "noise"),
+    ),
     "feature_reward": ({}, ("explained", "coefficients")),
     "multi_reward": (
         {"rewards": {name: {"trait": name} for name in ("length", "list items", "refusal")}},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from curate import Pairs, Pipeline
 from curate.steps.context import Context
@@ -27,7 +28,8 @@ def test_drop_wrong_keeps_what_is_unknown_and_tells_the_noise_that_is_left() -> 
     found = DropWrong().apply(PAIRS, context)
     assert found.keep.to_list() == [True, False, True, True]
     assert found.reason[1] == "label right with probability 0.2"
-    assert context.facts["label_smoothing"] == pytest.approx((0.1 + 0.5) / 2)
+    left = {"column": "label_em.posterior", "wrong_left": pytest.approx((0.1 + 0.5) / 2)}
+    assert context.facts["posterior"] == left
 
 
 def test_flip_exchanges_answers_and_marks_extra() -> None:
@@ -39,10 +41,8 @@ def test_flip_exchanges_answers_and_marks_extra() -> None:
     assert found.changed["rejected"].to_list()[1] == turn("good 1")
     assert json.loads(found.changed["extra"][1]) == {"a": 1, "flipped": True}
     assert json.loads(found.changed["extra"][0]) == {"a": 1}
-    assert context.facts == {
-        "label_smoothing": pytest.approx((0.1 + 0.2 + 0.5) / 3, abs=1e-4),
-        "flipped": 1,
-    }
+    left = {"wrong_left": pytest.approx((0.1 + 0.2 + 0.5) / 3, abs=1e-4)}
+    assert context.facts == {"posterior": {"column": "label_em.posterior"} | left, "flipped": 1}
 
 
 def test_reweight_has_a_floor_and_1_where_nothing_is_known() -> None:
@@ -89,4 +89,8 @@ def test_a_run_with_transforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     facts = {step["name"]: step["facts"] for step in manifest["steps"]}
     assert facts["flip"]["flipped"] == 4
-    assert "label_smoothing" in facts["drop_wrong"]
+    # The posterior is the user's own: what it says is left is believed.
+    left = facts["drop_wrong"]["posterior"]["wrong_left"]
+    told = yaml.safe_load((tmp_path / "out" / "dpo_config.yaml").read_text())
+    assert told == {"loss_type": "robust", "label_smoothing": left}
+    assert 0 < left < 0.5

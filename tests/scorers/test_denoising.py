@@ -49,7 +49,7 @@ def test_label_em_tells_annotators_apart() -> None:
     names = pl.Series(np.where(annotator == 0, "careful", "careless"))
     pairs = careful.pairs.with_columns(annotator=names)
     LabelEM().score(pairs, careful.context)
-    found = careful.context.facts["reliability"]
+    found = careful.context.facts["fitted_reliability"]
     assert found["careful"] > 0.88
     assert found["careless"] < 0.72
 
@@ -66,7 +66,7 @@ def test_ties_get_no_posterior() -> None:
 def test_holder_flags_the_share_that_it_estimates() -> None:
     sim = simulate(1000, flips=0.2)
     scores = Holder(repeats=2).score(sim.pairs, sim.context)
-    rate = sim.context.facts["noise_rate"]
+    rate = sim.context.facts["contamination"]
     assert int(scores["flag"].sum()) == pytest.approx(rate * 1000, abs=1)
     assert 0 < rate < 0.5
     assert sim.flipped[scores["flag"].to_numpy()].mean() > 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,19 @@ def test_random_labels_are_said_to_teach_nothing(name: str) -> None:
     assert set(scores["status"]) == {NOTHING_LEARNT}
     assert any(NOTHING_LEARNT in text for text in own.warnings)
     assert own.facts.get("noise_rate") is None
+
+
+def test_rates_of_slots_are_none_where_labels_teach_nothing() -> None:
+    sim = random_labels()
+    slot = [json.dumps({"chosen_slot": 1 + i % 2}) for i in range(len(sim.pairs))]
+    own = sim.context.for_step()
+    found = scorer_class("label_em")(rates_by="slot").score(
+        sim.pairs.with_columns(extra=pl.Series(slot)), own
+    )
+    assert found["posterior"].is_nan().all()
+    assert set(found["status"]) == {NOTHING_LEARNT}
+    assert own.facts["noise_rate"] is None
+    assert "cannot be told" in own.facts["noise"]["text"]
 
 
 @pytest.mark.parametrize("name", LEARNED)

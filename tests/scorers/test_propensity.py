@@ -124,7 +124,7 @@ def test_unvoted_answers_hide_positives_and_down_votes_do_not() -> None:
         extra=pl.Series([json.dumps({"negative": k}) for k in kind.tolist()])
     )
     scores = LabelEM(rates_by="negative").score(pairs, sim.context)
-    found = sim.context.facts["reliability"]
+    found = sim.context.facts["fitted_reliability"]
     assert found["down"] > 0.93
     assert found["unvoted"] == pytest.approx(0.7, abs=0.07)
     positive = 1.0 - scores["posterior"].to_numpy()[unvoted]
@@ -146,8 +146,8 @@ def test_a_judge_that_favours_a_slot_is_seen() -> None:
     )
     scores = LabelEM(rates_by="slot").score(pairs, sim.context)
     facts = sim.context.facts
-    assert facts["first_slot_lost"] == pytest.approx(0.05, abs=0.05)
-    assert facts["second_slot_lost"] == pytest.approx(0.3, abs=0.06)
+    assert facts["fitted_first_slot_lost"] == pytest.approx(0.05, abs=0.05)
+    assert facts["fitted_second_slot_lost"] == pytest.approx(0.3, abs=0.06)
     assert roc_auc_score(lost, 1.0 - scores["posterior"].to_numpy()) > 0.9
 
 

@@ -17,9 +17,12 @@ from scipy.special import betaincinv
 
 from curate.data.hashes import vote_keys
 from curate.models.heads.identification import identify
+from curate.steps.posterior import MEAN_FACT, NOISE_FACT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from curate.steps.context import Context
 
 # Shares of the largest margins among which contradicted labels are counted.
 _CONFIDENT = (0.05, 0.1, 0.2, 0.4)
@@ -73,6 +76,22 @@ def told_rate(
     """
     by_votes = None if pairs is None else rate_by_votes(pairs, keys)
     return by_votes or rate_by_margins(margins, groups)
+
+
+def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> None:
+    """Put what can be told of the share of wrong labels into a scorer's facts.
+
+    The share that a fit ends with is none where the labels do not determine it.
+
+    Args:
+        told: from `told_rate`.
+        right: (pairs,) posterior that each label is right, NaN for unknown.
+        context: of the scorer.
+    """
+    context.facts["noise_rate"] = told.rate
+    context.facts[NOISE_FACT] = told.facts()
+    known = right[np.isfinite(right)]
+    context.facts[MEAN_FACT] = round(float(1.0 - known.mean()), 4) if len(known) else None
 
 
 def upper_bound(margins: NDArray[np.float64]) -> float:

@@ -1,0 +1,67 @@
+"""A trainer gets a label smoothing where the share of wrong labels is known, and else a reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from curate import Pipeline
+from curate.write.manifest import smoothing, wrong_left
+from tests.conftest import DATA
+
+MEAN = 0.05
+
+
+def steps(noise: dict[str, Any] | None, mean: float | None = MEAN) -> list[dict[str, Any]]:
+    """A scorer that tells this of the noise, a flip by its posterior, a drop by what is left."""
+    scorer = {} if noise is None else {"noise": noise, "wrong_by_posterior": mean}
+    flip = {"posterior": {"column": "label_em.posterior", "wrong_left": 0.04}, "flipped": 3}
+    drop = {"posterior": {"column": "flip.posterior", "wrong_left": 0.031}}
+    facts = {"label_em": scorer, "flip": flip, "drop_wrong": drop}
+    return [{"name": name, "facts": own} for name, own in facts.items()]
+
+
+def noise(rate: float | None, low: float = 0.0, high: float = 0.3) -> dict[str, Any]:
+    return {"rate": rate, "low": low, "high": high, "text": "as told"}
+
+
+def test_a_posterior_of_the_users_own_is_believed() -> None:
+    assert wrong_left(steps(None)) == (0.031, None)
+    assert smoothing({"steps": steps(None)}) == 0.031
+
+
+def test_where_labels_do_not_determine_the_rate_the_fit_does_not_either() -> None:
+    share, reason = wrong_left(steps(noise(None))) or (0.0, None)
+    assert share == 0.031
+    assert reason == "the labels do not determine it: as told"
+    assert smoothing({"steps": steps(noise(None))}) is None
+
+
+def test_posteriors_must_agree_with_what_votes_tell() -> None:
+    assert smoothing({"steps": steps(noise(0.05, 0.03, 0.08))}) == 0.031
+    _, reason = wrong_left(steps(noise(0.2, 0.17, 0.23))) or (0.0, None)
+    assert reason == "by its posteriors 5.0% of all labels are wrong, by votes as told"
+
+
+def test_no_filter_by_a_posterior_leaves_nothing_to_tell() -> None:
+    assert wrong_left(steps(noise(None))[:1]) is None
+
+
+def test_a_run_says_why_it_writes_none(tmp_path: Path) -> None:
+    """Real labels, one vote each: a fit ends somewhere, and a trainer is not handed that."""
+    config = {
+        "input": {"path": str(DATA / "llama-factory-dpo")},
+        "embedder": {"name": "static"},
+        "scorers": [{"type": "label_em"}],
+        "filters": [{"type": "drop_wrong"}],
+        "accept_bias": True,
+        "store": None,
+    }
+    result = Pipeline(config).run(output=tmp_path / "out")
+    (step,) = (step for step in result.steps if step.name == "drop_wrong")
+    # With what this would be called an estimate, it would be one of no wrong label at all.
+    assert step.facts["posterior"]["wrong_left"] < 0.001
+    assert any("no label smoothing is written" in text for text in result.warnings)
+    assert not (tmp_path / "out" / "dpo_config.yaml").exists()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "share of wrong labels that is left: cannot be told" in card
