@@ -17,7 +17,7 @@ from curate.audit.noise import audit_noise, suspicion
 from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
-from curate.audit.verdict import audit_verdict
+from curate.audit.verdict import audit_verdict, told_noise
 from curate.data.bounds import MOST_PAIRS
 from curate.models.embed.frame import context_for, embed_frame
 from curate.models.embed.settings import EmbedderConfig
@@ -88,7 +88,7 @@ def audit(
     if gold is not None:
         found["gold"] = audit_gold(frame, suspicion(frame, context), gold, sample)
     if model is not None:
-        right = _reliability(found["noise"])
+        right = _reliability(found)
         found["ranking"] = audit_ranking(frame, context, model, beta, right)
     if disagreement:
         found["disagreement"] = audit_disagreement(frame, context)
@@ -97,9 +97,7 @@ def audit(
     return {"verdict": audit_verdict(found)} | found
 
 
-def _reliability(noise: dict[str, Any]) -> float | None:
-    """1 - the rate that label_em found; None where no estimate means anything."""
-    if not noise.get("informative"):
-        return None
-    rates = {row["name"]: row["rate"] for row in noise["estimates"]}
-    return 1.0 - float(rates["label_em"])
+def _reliability(found: dict[str, Any]) -> float | None:
+    """The share of right labels; None where it cannot be told, whatever a fit ends with."""
+    rate = told_noise(found).get("rate")
+    return None if rate is None else 1.0 - float(rate)

@@ -7,6 +7,7 @@ from typing import Any
 
 from curate.audit.command import audit
 from curate.audit.sections import Section, audit_sections
+from curate.audit.verdict import told_noise
 from curate.data.html import facts_html, table_html
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs, read_pairs
@@ -35,8 +36,7 @@ class Audit:
 
         By judged pairs where there are some; `rate` is None where no point can be told.
         """
-        told: dict[str, Any] = self.found.get("gold") or self.found["noise"].get("told") or {}
-        return told
+        return told_noise(self.found)
 
     @property
     def sections(self) -> list[Section]:

@@ -188,6 +188,8 @@ def _ranking(found: dict[str, Any] | None) -> Section | None:
         (name, f"{found[key]['share']:.1%}", f"{found[key]['low']:.1%} - {found[key]['high']:.1%}")
         for key, name in names.items()
     ]
+    if "idealised" not in found:
+        rows.append(("optimum of DPO", "-", "needs the share of wrong labels: judge some pairs"))
     return Section(title, rows, ("by", "share", "95 % interval"))
 
 

@@ -19,14 +19,14 @@ def audit_verdict(found: dict[str, Any]) -> dict[str, str]:
     return {"sure": _sure(found), "unknown": _unknown(found), "next": _next(found)}
 
 
-def _rate(found: dict[str, Any]) -> dict[str, Any]:
+def told_noise(found: dict[str, Any]) -> dict[str, Any]:
     """What is told of the noise rate, by judged pairs where there are some."""
     told: dict[str, Any] = found.get("gold") or found["noise"].get("told") or {}
     return told
 
 
 def _sure(found: dict[str, Any]) -> str:
-    data, told = found["data"], _rate(found)
+    data, told = found["data"], told_noise(found)
     parts = [f"{data['pairs']:,} pairs over {data['distinct_prompts']:,} prompts"]
     if found.get("sampled"):
         parts.append(f"what follows is told by {found['sampled']}")
@@ -57,7 +57,7 @@ def _leaning(biases: dict[str, Any]) -> list[str]:
 
 
 def _unknown(found: dict[str, Any]) -> str:
-    noise, told = found["noise"], _rate(found)
+    noise, told = found["noise"], told_noise(found)
     if "problem" in noise and told.get("rate") is None:
         return f"How many labels are wrong, and which: {noise['problem']}."
     if told.get("rate") is None:
@@ -71,7 +71,7 @@ def _unknown(found: dict[str, Any]) -> str:
 
 
 def _next(found: dict[str, Any]) -> str:
-    told = _rate(found)
+    told = told_noise(found)
     if told.get("rate") is None:
         return (
             "Judge a hundred pairs: curate run, curate route RUN --random 100, curate review, then "

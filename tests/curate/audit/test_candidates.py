@@ -8,9 +8,11 @@ from scipy.special import logit
 
 from curate.audit.candidates import audit_candidates
 from curate.audit.ranking import audit_ranking
+from curate.audit.result import audit_data
 from curate.models.lm.answers import answer_logprobs
 from curate.steps.context import Context
 from curate.steps.models import ModelSpec
+from tests.conftest import DATA
 from tests.helpers import context_of, numbered_pairs, pairs_of
 from tests.models import tiny_causal
 
@@ -77,3 +79,13 @@ def test_ranking_accuracy_counts_what_the_model_prefers(tmp_path: Path) -> None:
     assert found["idealised"]["share"] == pytest.approx(ideal, abs=1e-4)
     assert ideal >= (gap > 0).mean()
     assert found["by_sum"]["low"] <= found["by_sum"]["share"] <= found["by_sum"]["high"]
+
+
+def test_no_optimum_is_told_where_the_share_of_wrong_labels_is_not_known(tmp_path: Path) -> None:
+    """Of these labels a fit says that a quarter is wrong; held-out heads tell a bound alone."""
+    model = ModelSpec(name=str(tiny_causal(tmp_path / "m")))
+    found = audit_data(str(DATA / "llama-factory-dpo"), embedder="static", model=model)
+    assert found.noise["rate"] is None
+    assert found.found["ranking"].keys() == {"model", "pairs", "by_sum", "by_token"}
+    (table,) = (s for s in found.sections if "ranks as the labels do" in s.title)
+    assert table.rows[-1][-1] == "needs the share of wrong labels: judge some pairs"
