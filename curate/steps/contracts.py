@@ -140,7 +140,7 @@ class Filter(Step[P], ABC):
 
     @abstractmethod
     def reads(self) -> tuple[str, ...]:
-        """The columns that `apply` reads."""
+        """The columns that `apply` reads; it is given no others, but for those of whole pairs."""
 
     def adds(self) -> tuple[Column, ...]:
         """The columns that `apply` adds."""
@@ -148,7 +148,11 @@ class Filter(Step[P], ABC):
 
     @abstractmethod
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """The verdict on `pairs`: pair columns, scores, and what earlier filters added."""
+        """The verdict on `pairs`: `pair_id` and the columns of `reads()`.
+
+        Where one of these holds messages or media, all columns are there: what belongs to a text,
+        such as tools and images, may stand in any.
+        """
 
 
 def keep_all(
