@@ -55,9 +55,29 @@ def fits_a_worker(source: Source) -> bool:
     return size is not None and size <= _MOST_BYTES
 
 
-def read_source(fmt: Format | None, source: Source) -> SourceRows | None:
-    """All rows of a source, converted; None where its file is not there on this machine."""
-    if fmt is None or (source.file is not None and not source.file.is_file()):
+def stamp_of(source: Source) -> tuple[int, int] | None:
+    """Size and time of change of a local file; None of other sources, and where none is there."""
+    try:
+        found = source.file.stat() if source.file is not None else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_size, found.st_mtime_ns)
+
+
+def read_source(
+    fmt: Format | None, source: Source, stamp: tuple[int, int] | None
+) -> SourceRows | None:
+    """All rows of a source, converted.
+
+    Args:
+        fmt: the format of all sources.
+        source: what to read.
+        stamp: of the file where the run was started.
+
+    Returns:
+        None where this machine has no such file, or another one by that name.
+    """
+    if fmt is None or stamp_of(source) != stamp:
         return None
     found = SourceRows()
     fmt.counts = found.counts

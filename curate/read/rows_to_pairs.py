@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from curate.data.table import PAIR_COLUMNS, PairIds, to_arrow
 from curate.errors import CurateError
-from curate.read.conversion import KEY, SourceRows, converted_blocks, fits_a_worker, read_source
+from curate.read.conversion import (
+    KEY,
+    SourceRows,
+    converted_blocks,
+    fits_a_worker,
+    read_source,
+    stamp_of,
+)
 from curate.read.doubts import Doubts
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
 from curate.read.formats.base import RowSample
@@ -136,7 +143,7 @@ class Reader:
         fmt = self._settled(sources)
         given = [fmt is not None and fits_a_worker(source) for source in sources]
         some = [source for source, sent in zip(sources, given, strict=True) if sent]
-        found = workers.map(partial(read_source, fmt), some)
+        found = workers.map(partial(read_source, fmt), some, map(stamp_of, some))
         for sent in given:
             yield next(found) if sent else None
 

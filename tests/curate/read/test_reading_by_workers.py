@@ -92,23 +92,31 @@ def test_pairs_of_several_rows_come_from_one_file_each(tmp_path: Path) -> None:
     assert found.format == "unpaired"
 
 
-def test_files_that_are_large_or_not_there_are_read_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_files_are_read_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write(tmp_path / "d", {"a.jsonl": [ROW] * 50, "b.jsonl": [ROW]})
     monkeypatch.setattr(conversion, "_MOST_BYTES", 200)
     assert_the_same(folder, 1)
-    monkeypatch.undo()
-    moved = tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("other", [None, {**ROW, "chosen": "Of another machine."}, ROW])
+def test_a_machine_that_has_another_file_by_that_name_reads_none(
+    other: dict[str, str] | None, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "d", {"a.jsonl": [ROW], "b.jsonl": [ROW]})
+    kept = tmp_path / "kept"
 
     class Elsewhere(PickledWorkers):
-        """On a machine that has none of the files."""
+        """On a machine that has none of the files, or others."""
 
         def map(self, function: Any, *columns: Any) -> Any:
             for row in zip(*columns, strict=True):
-                shutil.move(folder, moved)
+                folder.rename(kept)
+                if other is not None:
+                    write(folder, {"a.jsonl": [other], "b.jsonl": [other]})
                 (found,) = super().map(function, *([value] for value in row))
-                shutil.move(moved, folder)
+                assert found is None
+                shutil.rmtree(folder, ignore_errors=True)
+                kept.rename(folder)
                 yield found
 
     workers = Elsewhere()

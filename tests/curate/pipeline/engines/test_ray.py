@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from curate import CurateError, Pairs, Pipeline
+from curate import CurateError, Pairs, Pipeline, read_pairs
+from curate.data.table import messages_text
 from curate.pipeline.config import EngineConfig, parse_config
 from curate.pipeline.engines.ray import RayEngine
+from curate.pipeline.engines.ray_parts import RayWorkers
 from curate.pipeline.plan import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.sample import SAMPLE_DATA
@@ -151,3 +154,47 @@ def test_settings() -> None:
         parse_config({"engine": {"name": "local", "gpus_per_worker": 1}})
     with pytest.raises(CurateError, match="engine"):
         parse_config({"engine": "spark"})
+
+
+def test_files_are_read_and_shards_made_by_workers(
+    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = read_pairs(str(SAMPLE_DATA), limit=300).frame.select(
+        *(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
+    )
+    for number in range(3):
+        rows[number * 100 : (number + 1) * 100].write_ndjson(data / f"{number}.jsonl")
+    told: list[str] = []
+    plain = RayWorkers.map
+
+    def noted(self: RayWorkers, function: Any, *columns: Any) -> Any:
+        told.append(function.func.__name__)
+        return plain(self, function, *columns)
+
+    monkeypatch.setattr(RayWorkers, "map", noted)
+    found = {}
+    for engine in ("local", {"name": "ray", "workers": 2}):
+        settings = {
+            "input": {"path": str(data)},
+            "engine": engine,
+            "store": None,
+            "scorers": [{"type": "lengths"}],
+            "filters": [{"type": "quantile", "column": "lengths.chosen", "keep": 0.6}],
+            "output": {"rows_per_shard": 50, "file_type": "jsonl", "report": False},
+        }
+        out = tmp_path / ("here" if engine == "local" else "there")
+        Pipeline(settings).run(output=out)
+        files = sorted(path for path in out.rglob("part-*"))
+        found[out.name] = {str(path.relative_to(out)): rows_of(path) for path in files}
+    assert found["there"] == found["here"]
+    assert len(found["here"]) == 4 + 4 + 3
+    assert sorted(told) == ["_shard", "_shard", "_shard", "read_source"]
+
+
+def rows_of(path: Path) -> Any:
+    """The rows of a shard, whatever its row groups are."""
+    if path.suffix == ".jsonl":
+        return path.read_text(encoding="utf-8")
+    return pl.read_parquet(path).to_dicts()
