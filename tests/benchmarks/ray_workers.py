@@ -1,8 +1,8 @@
 """Two Ray workers against one on this machine: `python -m tests.benchmarks.ray_workers`.
 
 [--rows 20000] [--vectors 200000]. Row scorers and MiniLM on `rows` pairs, table scorers on
-`vectors` pairs of texts with random vectors of 256 numbers. Starting the cluster is not counted;
-each step warms up on a few pairs.
+`vectors` pairs of texts with random vectors of 256 numbers, which are read from sixteen files and
+written as shards too. Starting the cluster is not counted; each step warms up on a few pairs.
 """
 
 from __future__ import annotations
@@ -16,17 +16,28 @@ import numpy as np
 import polars as pl
 
 from curate import read_pairs
+from curate.data.hashes import select_in_batches
+from curate.data.pair_rows import PairRows
+from curate.data.table import batches, messages_text
 from curate.models.embed.settings import EmbedderConfig
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.plan import ScorerStep
 from curate.pipeline.scoring import run_scorer
+from curate.read.pairs import collect_pairs, stream_pairs
 from curate.steps.context import Context, SilentProgress
 from curate.steps.features import Features
 from curate.steps.registry import scorer_class
+from curate.steps.workers import Workers
+from curate.store.workspace import Workspace
+from curate.write.exports import get_export
+from curate.write.shards import write_shards
+from curate.write.worker_shards import shards_by_workers
 from tests.benchmarks.scale import make
 
 DIM, STYLES = 256, 9
+FILES, SHARD = 16, 50_000
+SIDES = ("prompt", "chosen", "rejected")
 ROW_SCORERS = ("repetition", "pii")
 TABLE_SCORERS = (
     *("reward_margin", "mc_dropout", "donod", "noise_score"),
@@ -43,10 +54,35 @@ def features_of(rows: int) -> Features:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     style = rng.standard_normal((3 * rows, STYLES), dtype=np.float32)
     parts = np.arange(3 * rows).reshape(3, rows)
-    return Features(vectors, style, dict(zip(("prompt", "chosen", "rejected"), parts, strict=True)))
+    return Features(vectors, style, dict(zip(SIDES, parts, strict=True)))
 
 
-def seconds(frame: pl.DataFrame, rows: int, workers: int) -> dict[str, float]:
+def in_files(frame: pl.DataFrame, folder: Path) -> None:
+    """The pairs as JSON lines in several files."""
+    folder.mkdir()
+    texts = select_in_batches(frame, *(messages_text(c).alias(c) for c in SIDES))
+    for number, rows in enumerate(batches(len(texts), -(-len(texts) // FILES))):
+        texts[rows].write_ndjson(folder / f"{number:02d}.jsonl")
+
+
+def moved(folder: Path, workers: Workers | None) -> dict[str, float]:
+    """Seconds of reading all files, and of writing the pairs in TRL's form."""
+    with tempfile.TemporaryDirectory() as place:
+        started = time.perf_counter()
+        pairs = collect_pairs(stream_pairs(str(folder), workers=workers), Workspace(Path(place)))
+        read = time.perf_counter() - started
+        rows, form = PairRows.whole(pairs.frame), get_export("trl")
+        started = time.perf_counter()
+        if workers is None:
+            stream = form.stream(rows.parts(rows.columns))
+            write_shards(stream, Path(place, "kept"), "parquet", SHARD)
+        else:
+            settings = (Path(place, "kept"), "parquet", SHARD, workers, lambda _: None)
+            shards_by_workers(rows, form.convert, *settings)
+        return {"read": read, "write": time.perf_counter() - started}
+
+
+def seconds(frame: pl.DataFrame, rows: int, workers: int, files: Path) -> dict[str, float]:
     """Wall seconds of each step on so many workers."""
     from curate.models.embed.pair_embeddings import embed_pairs
 
@@ -64,6 +100,11 @@ def seconds(frame: pl.DataFrame, rows: int, workers: int) -> dict[str, float]:
         return Context(features_of=lambda: features, workers=engine.workers)
 
     try:
+        few_files = files.with_name("few")
+        if not few_files.exists():
+            in_files(frame[:2000], few_files)
+        moved(few_files, engine.workers)
+        found |= moved(files, engine.workers)
         for name in ROW_SCORERS:
             run(name, 2000, Context())
             found[name] = run(name, rows, Context())
@@ -88,8 +129,12 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder, "d.parquet"), max(given.rows, given.vectors))
-        pairs = read_pairs(str(Path(folder, "d.parquet")))
-    one, two = (seconds(pairs.frame, given.rows, workers) for workers in (1, 2))
+        frame = read_pairs(str(Path(folder, "d.parquet"))).frame
+        files = Path(folder, "files")
+        in_files(frame, files)
+        for name, value in moved(files, None).items():
+            print(f"{name}: {value:.1f} s without workers")
+        one, two = (seconds(frame, given.rows, workers, files) for workers in (1, 2))
     for name, value in one.items():
         print(
             f"{name}: one worker {value:.1f} s, two {two[name]:.1f} s, "
