@@ -34,6 +34,18 @@ def to_json(value: Any) -> str:
     return whole_text(text)
 
 
+def parsed_json(value: Any) -> Any:
+    """What a JSON text holds, and what a JSON text within it does; any other value as it is."""
+    for _ in range(2):
+        if not isinstance(value, str):
+            return value
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
 def object_to_json(row: dict[str, Any]) -> str:
     """JSON of one object; a value that is nested more than `DEEPEST` levels stands in it as the
     JSON text of its own, so that the object stays readable.

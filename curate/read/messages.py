@@ -139,7 +139,8 @@ def _one(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
         return None, f"has {type(role).__name__} as role (expected a text)"
     keys = {*ROLE_KEYS, *_CONTENT_KEYS}
     # Keys without a value are those of other rows, which a columnar file gives to all.
-    more = {k: _said(v) for k, v in published.items() if k not in keys and v is not None}
+    given = {k: _parsed(v) if k in _CALL_KEYS else v for k, v in published.items()}
+    more = {k: _said(v) for k, v in given.items() if k not in keys and v is not None}
     content = _said(content)
     if role in _CALLERS and isinstance(content, str):
         return [kept({"role": ROLES[role], **_called(content), **more})], ""
@@ -152,6 +153,17 @@ def _one(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
     if wrong:
         return None, wrong
     return [kept({"role": ROLES.get(role, role), "content": content, **more})], ""
+
+
+def _parsed(calls: Any) -> Any:
+    """Tool calls that stand as JSON text, as in files whose columns hold no nested values."""
+    if not isinstance(calls, str):
+        return calls
+    try:
+        found = json.loads(calls) if calls.strip() else None
+    except (ValueError, RecursionError):
+        return calls
+    return found or None if isinstance(found, list | dict | None) else calls
 
 
 def _said(value: Any) -> Any:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.table import MESSAGES, message
-from curate.read.formats.base import Format, RowSample, has_columns, turns, with_system
+from curate.data.json_text import parsed_json
+from curate.data.table import messages_series
+from curate.read.formats.base import (
+    ERROR,
+    Format,
+    RowSample,
+    has_columns,
+    share,
+    turns,
+    with_system,
+)
+from curate.read.messages import as_messages, is_message
+
+ALPACA = ("instruction", "input", "system")
+HISTORY = "history"
+_HISTORY = "expected a list of [question, answer], or of messages"
+_TWO, _NEARLY_ALL = 2, 0.9
 
 
 class ShareGPTRanking(Format):
@@ -60,13 +74,13 @@ class Axolotl(Format):
 
 
 class AlpacaRanking(Format):
-    """`instruction`, `input` (may be empty), `chosen` and `rejected` as texts."""
+    """`instruction`, `input` (may be empty), `chosen` and `rejected` as texts, and a `history`."""
 
     name = "alpaca"
     answers = ("chosen", "rejected")
     summary = "LLaMA-Factory / Alpaca ranking: instruction, input, chosen, rejected"
-    text_columns = ("instruction", "input", "chosen", "rejected", "system")
-    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"history": pl.List(pl.List(pl.String))}
+    text_columns = (*ALPACA, "chosen", "rejected")
+    json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
     keep_in_extra = ("instruction", "input")
     priority = 10
 
@@ -78,29 +92,98 @@ class AlpacaRanking(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Instruction and input joined by a line break as the prompt, as LLaMA-Factory does."""
-        given = pl.col("input").fill_null("")
-        joined = pl.col("instruction") + pl.when(given == "").then(pl.lit("")).otherwise(
-            pl.lit("\n") + given
-        )
-        rows = rows.with_columns(instruction=joined)
-        prompt = turns(rows, "instruction", "user")
-        if rows.schema["instruction"] == pl.String:
-            prompt = pl.concat_list(_earlier_turns(), prompt)
-        if rows.schema["system"] == pl.String:
-            prompt = with_system(pl.col("system"), prompt)
-        return rows.with_columns(
-            prompt=prompt,
+        return with_prompt(rows).with_columns(
             chosen=turns(rows, "chosen", "assistant"),
             rejected=turns(rows, "rejected", "assistant"),
         )
 
 
-def _earlier_turns() -> pl.Expr:
-    """`history`, a list of [question, answer], as messages; empty where there is none."""
-    said = pl.element().list
-    both = pl.concat_list(
-        message("user", said.get(0, null_on_oob=True)),
-        message("assistant", said.get(1, null_on_oob=True)),
+class AlpacaOutputs(Format):
+    """The same with both answers in a list under `output`, the preferred one first."""
+
+    name = "alpaca_outputs"
+    summary = "LLaMA-Factory's older ranking: instruction, input, output: [chosen, rejected]"
+    text_columns = ALPACA
+    json_columns: ClassVar[tuple[str, ...]] = (HISTORY, "output")
+    keep_in_extra = ("instruction", "input")
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether nearly all outputs are two texts."""
+        if not has_columns(rows, "instruction", "output") or has_columns(rows, "chosen"):
+            return False
+        return share(rows, lambda row: _both(row["output"]) is not None) > _NEARLY_ALL
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The first output as chosen."""
+        both = [_both(text) for text in rows["output"]]
+        first, second = (
+            pl.Series([None if two is None else two[slot] for two in both], dtype=pl.String)
+            for slot in (0, 1)
+        )
+        rows = with_prompt(rows.with_columns(chosen=first, rejected=second))
+        other = pl.Series([two is None for two in both])
+        wrong = pl.when(other).then(pl.lit("'output' is no list of two texts, the best one first"))
+        return rows.with_columns(
+            pl.coalesce(pl.col(ERROR), wrong).alias(ERROR),
+            chosen=turns(rows, "chosen", "assistant"),
+            rejected=turns(rows, "rejected", "assistant"),
+        )
+
+
+def _both(output: Any) -> list[str] | None:
+    """Two texts, as they stand or as JSON text; None for anything else."""
+    found = parsed_json(output)
+    if not isinstance(found, list) or len(found) != _TWO:
+        return None
+    return found if all(isinstance(text, str) for text in found) else None
+
+
+def with_prompt(rows: pl.DataFrame) -> pl.DataFrame:
+    """`prompt` of Alpaca's columns: system, history, instruction and input; `ERROR` if it is none.
+
+    Instruction and input are joined by a line break.
+    """
+    given = pl.col("input").fill_null("")
+    joined = pl.col("instruction") + pl.when(given == "").then(pl.lit("")).otherwise(
+        pl.lit("\n") + given
     )
-    listed = pl.col("history").list.eval(both.explode()).cast(MESSAGES)
-    return listed.fill_null(pl.lit([], dtype=MESSAGES))
+    earlier = [earlier_turns(text) for text in rows[HISTORY]]
+    rows = rows.with_columns(
+        pl.Series(ERROR, [problem for _, problem in earlier], dtype=pl.String),
+        messages_series(HISTORY, [said for said, _ in earlier]),
+        instruction=joined,
+    )
+    prompt = turns(rows, "instruction", "user")
+    if rows.schema["instruction"] == pl.String:
+        prompt = pl.concat_list(pl.col(HISTORY), prompt)
+    if rows.schema["system"] == pl.String:
+        prompt = with_system(pl.col("system"), prompt)
+    return rows.with_columns(prompt=prompt)
+
+
+def earlier_turns(history: str | None) -> tuple[list[Any], str | None]:
+    """The turns before an instruction, and what is wrong.
+
+    Args:
+        history: JSON of a list of [question, answer], or of messages; or JSON of a text that holds
+            such a list, as files without nested columns do.
+    """
+    listed = parsed_json(history)
+    if listed in (None, "", []):
+        return [], None
+    if not isinstance(listed, list):
+        return [], f"'{HISTORY}' holds {type(listed).__name__}; {_HISTORY}"
+    if all(is_message(item) for item in listed):
+        said, problem = as_messages(listed)
+        return (said or []), None if problem is None else f"'{HISTORY}' {problem}"
+    out: list[Any] = []
+    for number, pair in enumerate(listed, 1):
+        if not isinstance(pair, list) or not 1 <= len(pair) <= _TWO:
+            return [], f"'{HISTORY}' holds {type(pair).__name__} as turn {number}; {_HISTORY}"
+        if not all(isinstance(text, str | None) for text in pair):
+            return [], f"'{HISTORY}' holds no texts in turn {number}; {_HISTORY}"
+        speakers = ("user", "assistant")
+        both = zip(speakers, pair, strict=False)
+        out += [{"role": role, "content": text} for role, text in both if text is not None]
+    return out, None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import polars as pl
 
 from curate.data.row_parts import row_part_keys
@@ -16,6 +18,7 @@ from curate.read.formats.base import (
     list_the_rest,
     turns,
 )
+from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
 from curate.read.formats.rankings import pairs_of_rankings
 from curate.read.formats.slots import list_to_extra
 
@@ -28,11 +31,16 @@ _VERDICTS = {
     **dict.fromkeys([*_BAD.split(), "👎"], 0.0),
 }
 _ODD = "the label is '{}'; expected true or false, 1 or 0, good or bad, thumbs up or down, ..."
+_TALKS, _LABELS = ("messages", "conversations"), ("label", "kto_tag")
 _ALONE = "no answer to this prompt has the other label"
 
 
 class Unpaired(Format):
-    """`prompt` and `completion`, or a conversation (`messages`, `conversations`), and a `label`.
+    """An answer and a `label` (or `kto_tag`): true or false, 1 or 0, good or bad...
+
+    The answer is `completion` beside a `prompt`, the last turn of a conversation (`messages`,
+    `conversations`), or Alpaca's `output` beside an `instruction`.
+
 
     Good and bad answers to the same prompt are paired by `input.ranking` (best_worst: one pair a
     prompt; all: each good one with each bad one). Rows without a partner are listed, and are no
@@ -40,33 +48,40 @@ class Unpaired(Format):
     """
 
     name = "unpaired"
-    summary = "KTO unpaired: prompt, completion (or messages) and label: true or false, 1 or 0, ..."
-    text_columns = ("prompt", "completion", "messages", "conversations")
-    value_columns = ("label",)
+    summary = (
+        "KTO unpaired: prompt, completion (or messages) and label or kto_tag: true or false, ..."
+    )
+    text_columns = ("prompt", "completion", *_TALKS, *ALPACA, "output")
+    json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
+    value_columns = _LABELS
     whole = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
         """Whether labels of good or bad stand beside answers, and there is no second answer."""
-        if not has_columns(rows, "label") or has_columns(rows, "rejected"):
+        name = next((name for name in _LABELS if has_columns(rows, name)), None)
+        if name is None or has_columns(rows, "rejected"):
             return False
-        labels = pl.DataFrame({"label": [str(row.get("label")) for row in rows]})
-        judged = labels.select(_verdict())["label"].null_count() * 2 < len(labels)
-        talks = any(has_columns(rows, name) for name in ("messages", "conversations"))
-        return judged and (has_columns(rows, "prompt", "completion") or talks)
+        labels = pl.DataFrame({"label": [str(row.get(name)) for row in rows]})
+        judged = labels.select(v=_verdict("label"))["v"].null_count() * 2 < len(labels)
+        forms = (("prompt", "completion"), *((talk,) for talk in _TALKS), ("instruction", "output"))
+        return judged and any(has_columns(rows, *form) for form in forms)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a good and a bad answer to one prompt."""
         parts = row_part_keys(rows)
-        rows = _split(rows).with_columns(
+        label = pl.coalesce(pl.col(name).cast(pl.String) for name in _LABELS)
+        rows = _split(rows.with_columns(label)).with_columns(
             _key=messages_key("prompt") + (pl.lit("") if parts is None else pl.lit(parts)),
-            _good=_verdict(),
+            _good=_verdict("label"),
         )
-        odd = rows.filter(pl.col("_good").is_null()).select(
-            *rows.columns, pl.format(_ODD, pl.col("label").cast(pl.String)).alias(ERROR)
-        )
-        rows = rows.filter(pl.col("_good").is_not_null())
-        whole = rows.filter(pl.col("_answer").list.len() > 0, pl.col("_good").is_not_null())
+        told = pl.format(_ODD, pl.col("label").cast(pl.String))
+        before = [ERROR] if ERROR in rows.columns else []
+        wrong = pl.coalesce(*before, pl.when(pl.col("_good").is_null()).then(told))
+        rows = rows.with_columns(wrong.alias(ERROR))
+        odd = rows.drop_nulls(ERROR).select(ROW, ERROR)
+        rows = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
+        whole = rows.filter(pl.col("_answer").list.len() > 0)
         groups = whole.group_by("_key", maintain_order=True).agg(
             pl.col(ROW).first(),
             pl.col(EXTRA, "prompt").first(),
@@ -81,21 +96,21 @@ class Unpaired(Format):
         pairs = pairs_of_rankings(made, self, rule).drop("strength")
         used = both.select(pl.col("_rows").alias(ROW)).explode(ROW)
         found = list_the_rest(pairs, rows, used, _ALONE)
-        return pl.concat([found, odd.select(ROW, ERROR)], how="diagonal")
+        return pl.concat([found, odd], how="diagonal")
 
 
-def _verdict() -> pl.Expr:
+def _verdict(label: str) -> pl.Expr:
     """1.0 for a label of a good answer, 0.0 for a bad one, null for any other."""
-    text = pl.col("label").cast(pl.String).str.strip_chars().str.to_lowercase()
+    text = pl.col(label).cast(pl.String).str.strip_chars().str.to_lowercase()
     text = text.str.replace_all(" ", "_").str.replace("-(up|down)$", "_${1}")
     return text.replace_strict(_VERDICTS, default=None, return_dtype=pl.Float64)
 
 
 def _split(rows: pl.DataFrame) -> pl.DataFrame:
-    """`prompt` and `_answer` as messages, from either form."""
-    talk = next(
-        (c for c in ("messages", "conversations") if rows[c].null_count() < len(rows)), None
-    )
+    """`prompt` and `_answer` as messages, from any of the forms."""
+    talk = next((c for c in _TALKS if rows[c].null_count() < len(rows)), None)
+    if talk is None and rows["output"].null_count() < len(rows):
+        return with_prompt(rows).with_columns(_answer=turns(rows, "output", "assistant"))
     if talk is None:
         return rows.with_columns(
             prompt=turns(rows, "prompt", "user"), _answer=turns(rows, "completion", "assistant")

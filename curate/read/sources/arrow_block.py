@@ -105,15 +105,17 @@ class ArrowBlock(Block):
     def _parts(self, fmt: Format) -> RowParts:
         """Tools, media and arguments of the rows."""
         found = RowParts()
-        for part, names in sources_of(self.table.column_names, fmt.columns()).items():
-            columns = [c for c in map(self.table.column, names) if not pa.types.is_null(c.type)]
+        for part, every in sources_of(self.table.column_names, fmt.columns()).items():
+            names = [n for n in every if not pa.types.is_null(self.table.column(n).type)]
+            columns = [self.table.column(name) for name in names]
             if part in MEDIA_PARTS and len(columns) == 1:
                 name = names[0]
                 take_series(part, name, pl.Series(name, pl.from_arrow(columns[0])), found)
             elif columns:
                 rows = zip(*(column.to_pylist() for column in columns), strict=True)
-                take(part, names, first_given([pruned(v) for v in row] for row in rows), found)
-            found.sources.update(names)
+                given = first_given(names, ([pruned(v) for v in row] for row in rows))
+                take(part, names, given, found)
+            found.sources.update(every)
         split_documents(found)
         if REJECTED_TOOLS in self.table.column_names and REJECTED_TOOLS not in fmt.columns():
             compare([pruned(v) for v in self.table[REJECTED_TOOLS].to_pylist()], found)

@@ -91,7 +91,7 @@ class PythonBlock(Block):
         # In the order in which the keys come, so that the first with a value counts.
         present = list(dict.fromkeys(key for row in self.rows for key in row if key in PART_NAMES))
         for part, names in sources_of(present, fmt.columns()).items():
-            given = first_given([row.get(name) for name in names] for row in self.rows)
+            given = first_given(names, ([row.get(n) for n in names] for row in self.rows))
             take(part, names, given, found)
         split_documents(found)
         if REJECTED_TOOLS in present and REJECTED_TOOLS not in fmt.columns():

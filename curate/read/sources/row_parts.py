@@ -14,8 +14,11 @@ import polars as pl
 from curate.data.json_text import to_json
 from curate.data.row_parts import ARGUMENTS, DOCUMENTS, MEDIA, MEDIA_PARTS, ROW_PARTS, TOOLS
 
+FUNCTIONS = "functions"
+"""OpenAI's older name of tools: a list of functions, without the object around each."""
 NAMES: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in ROW_PARTS},
+    TOOLS: (TOOLS, FUNCTIONS),
     "images": ("images", "image"),
     "videos": ("videos", "video"),
     "audios": ("audios", "audio"),
@@ -23,6 +26,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 """The columns of a file that hold each part of a row; in a row the first with a value counts."""
 REJECTED_TOOLS = "rejected_tools"
 PART_NAMES = frozenset((REJECTED_TOOLS, *(name for names in NAMES.values() for name in names)))
+_NO_PART = object()
 _EXPECTED = "expected paths, URLs, or {bytes, path}"
 
 
@@ -58,9 +62,24 @@ def sources_of(present: Sequence[str], taken: Sequence[str]) -> dict[str, list[s
     return {p: names for p, names in found.items() if names and not set(names) & set(taken)}
 
 
-def first_given(rows: Iterable[Sequence[Any]]) -> list[Any]:
+def first_given(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Any]:
     """Of the values of several columns in each row the first that is there."""
-    return [next((value for value in row if value is not None), None) for row in rows]
+    found = []
+    for row in rows:
+        given = ((n, v) for n, v in zip(names, row, strict=True) if v is not None)
+        name, value = next(given, ("", None))
+        found.append(_as_tools(value) if name == FUNCTIONS else value)
+    return found
+
+
+def _as_tools(functions: Any) -> Any:
+    """Functions as tools; a value that no part is where it holds something else by that name."""
+    listed = _json(TOOLS, functions)
+    if not listed or not all(
+        isinstance(f, dict) and isinstance(f.get("name"), str) for f in listed
+    ):
+        return _NO_PART
+    return [{"type": "function", "function": function} for function in listed]
 
 
 def take(part: str, names: Sequence[str], values: Sequence[Any], into: RowParts) -> None:

@@ -225,3 +225,48 @@ def test_a_call_that_is_none_stays_a_text(value: str, kept: str, tmp_path: Path)
         "rejected": {"from": "gpt", "value": "b"},
     }
     assert read(tmp_path, [sharegpt]).frame["chosen"][0].to_list() == turn(kept)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_functions_are_the_older_name_of_tools(kind: str, tmp_path: Path) -> None:
+    function = {"name": "weather", "parameters": {"type": "object"}}
+    tool = {"type": "function", "function": function}
+    plain = {"prompt": "p", "chosen": "a", "rejected": "b"}
+    rows = [
+        {**plain, "functions": [function], "tools": None},
+        {**plain, "functions": None, "tools": [tool]},
+        {**plain, "functions": None, "tools": None},
+    ]
+    tools = read(tmp_path, rows, kind).frame["tools"].to_list()
+    assert [None if text is None else json.loads(text) for text in tools] == [[tool], [tool], None]
+
+
+def test_functions_of_another_kind_stay_in_extra(tmp_path: Path) -> None:
+    row = {"prompt": "p", "chosen": "a", "rejected": "b", "functions": ["add", "sub"]}
+    pairs = read(tmp_path, [row])
+    assert pairs.frame["tools"].to_list() == [None]
+    assert json.loads(pairs.frame["extra"][0])["functions"] == ["add", "sub"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_calls_that_stand_as_json_text_are_calls(kind: str, tmp_path: Path) -> None:
+    call = {"type": "function", "function": {"name": "w", "arguments": {"c": "Rome"}}}
+    asked = [{"role": "user", "content": "weather?"}]
+
+    def answer(calls: Any) -> list[dict[str, Any]]:
+        return [{"role": "assistant", "content": "I look.", "tool_calls": calls}]
+
+    rows = [
+        {"prompt": asked, "chosen": answer(json.dumps([call])), "rejected": answer("")},
+        {"prompt": asked, "chosen": answer("[]"), "rejected": answer("null")},
+        {"prompt": asked, "chosen": answer("none yet"), "rejected": answer(None)},
+    ]
+    frame = read(tmp_path, rows, kind).frame
+    assert frame["chosen"][0][0]["content"].endswith(
+        '<tool_call>\n{"name":"w","arguments":{"c":"Rome"}}\n</tool_call>'
+    )
+    assert json.loads(frame["chosen"][0][0]["more"])["tool_calls"] == [call]
+    assert frame["rejected"].to_list() == [turn("I look.")] * 3
+    assert frame["chosen"].to_list()[1] == turn("I look.")
+    # What no call can be read from comes out as it went in.
+    assert json.loads(frame["chosen"][2][0]["more"])["tool_calls"] == "none yet"
