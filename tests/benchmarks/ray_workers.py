@@ -1,8 +1,9 @@
 """Two Ray workers against one on this machine: `python -m tests.benchmarks.ray_workers`.
 
-[--rows 20000] [--vectors 200000]. Row scorers and MiniLM on `rows` pairs, table scorers on
-`vectors` pairs of texts with random vectors of 256 numbers, which are read from sixteen files and
-written as shards too. Starting the cluster is not counted; each step warms up on a few pairs.
+[--rows 20000] [--vectors 200000] [--moves: reading and writing alone]. Row scorers and MiniLM on
+`rows` pairs, table scorers on `vectors` pairs of texts with random vectors of 256 numbers, which are
+read from sixteen files and written as shards too. Starting the cluster is not counted; each step
+warms up on a few pairs.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ def moved(folder: Path, workers: Workers | None) -> dict[str, float]:
         return {"read": read, "write": time.perf_counter() - started}
 
 
-def seconds(frame: pl.DataFrame, rows: int, workers: int, files: Path) -> dict[str, float]:
+def seconds(
+    frame: pl.DataFrame, rows: int, workers: int, files: Path, moves: bool
+) -> dict[str, float]:
     """Wall seconds of each step on so many workers."""
     from curate.models.embed.pair_embeddings import embed_pairs
 
@@ -105,6 +108,8 @@ def seconds(frame: pl.DataFrame, rows: int, workers: int, files: Path) -> dict[s
             in_files(frame[:2000], few_files)
         moved(few_files, engine.workers)
         found |= moved(files, engine.workers)
+        if moves:
+            return found
         for name in ROW_SCORERS:
             run(name, 2000, Context())
             found[name] = run(name, rows, Context())
@@ -126,6 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--vectors", type=int, default=200_000)
+    parser.add_argument("--moves", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder, "d.parquet"), max(given.rows, given.vectors))
@@ -134,7 +140,7 @@ def main() -> None:
         in_files(frame, files)
         for name, value in moved(files, None).items():
             print(f"{name}: {value:.1f} s without workers")
-        one, two = (seconds(frame, given.rows, workers, files) for workers in (1, 2))
+        one, two = (seconds(frame, given.rows, workers, files, given.moves) for workers in (1, 2))
     for name, value in one.items():
         print(
             f"{name}: one worker {value:.1f} s, two {two[name]:.1f} s, "
