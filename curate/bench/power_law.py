@@ -11,10 +11,13 @@ from scipy.optimize import least_squares
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LIMITS = (0.0, 0.5)
 # Wide of published ones: 0.07 to 0.35 in Hestness et al. 2017 (arXiv 1712.00409).
-_EXPONENTS = (0.05, 2.0)
-# A clean pair worth more noisy ones than this is worth infinitely many.
-_MOST_WORTH = 1e4
+EXPONENTS = (0.05, 2.0)
+# A clean pair worth more noisy ones than the upper one is worth infinitely many.
+WORTHS = (float(np.exp(-1.0)), 1e4)
+# Share of a value, or of a tenth, within which it counts as having ended at its bound.
+_AT_BOUND = 1e-3
 # Limit and exponent; the fit has several optima.
 _STARTS = ((0.1, 0.5), (0.25, 1.0), (0.02, 0.3))
 _CONFIDENCE = 0.95
@@ -75,8 +78,8 @@ def fit_power_law(sizes: NDArray[np.float64], errors: NDArray[np.float64]) -> Po
         # Divided by the span, so that the solver's tolerances fit curves that hardly fall.
         return ((made - errors) / span).ravel()
 
-    low = [0.0, -20.0, _EXPONENTS[0], *[-1.0] * (rates - 1)]
-    high = [0.5, 20.0, _EXPONENTS[1], *[np.log(_MOST_WORTH)] * (rates - 1)]
+    low = [LIMITS[0], -20.0, EXPONENTS[0], *[np.log(WORTHS[0])] * (rates - 1)]
+    high = [LIMITS[1], 20.0, EXPONENTS[1], *[np.log(WORTHS[1])] * (rates - 1)]
     fits = []
     for limit, exponent in _STARTS:
         scale = np.log(span * sizes[0] ** exponent)
@@ -94,6 +97,17 @@ def resampled(
     """Fits to bootstrap draws of the seeds; errors are (seeds, rates, sizes)."""
     taken = rng.integers(len(errors), size=(draws, len(errors)))
     return [fit_power_law(sizes, errors[rows].mean(axis=0)) for rows in taken]
+
+
+def within(value: float, bounds: tuple[float, float]) -> float | None:
+    """The value; None where the fit ended at a bound, which says nothing but that it may lie there.
+
+    Args:
+        value: fitted.
+        bounds: of the fit, or of what is told.
+    """
+    near = _AT_BOUND * max(abs(value), 0.1)
+    return value if bounds[0] + near < value < bounds[1] - near else None
 
 
 def interval(values: list[float]) -> tuple[float, float]:

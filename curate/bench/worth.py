@@ -10,7 +10,16 @@ from scipy import stats
 
 from curate.bench.data import BenchData, is_test, split
 from curate.bench.downstream import Weights, accuracies
-from curate.bench.power_law import PowerLaw, fit_power_law, interval, resampled
+from curate.bench.power_law import (
+    EXPONENTS,
+    LIMITS,
+    WORTHS,
+    PowerLaw,
+    fit_power_law,
+    interval,
+    resampled,
+    within,
+)
 from curate.steps.context import Progress
 
 if TYPE_CHECKING:
@@ -26,6 +35,8 @@ _LEVEL = 0.01
 40 simulations."""
 # Of accuracy: half a point.
 LEAST_GAIN = 0.005
+Bounds = tuple[float, float]
+_NONE: Bounds = (-np.inf, np.inf)
 _FAR = 100
 """Times the measured pairs beyond which no end of gains is told."""
 
@@ -142,20 +153,25 @@ def _read(
     draws = resampled(sizes, errors, _DRAWS, np.random.default_rng(0))
     most = float(sizes[-1])
 
-    def told(value: float, values: list[float]) -> dict[str, float]:
-        low, high = interval(values)
-        return {"value": round(value, 4), "low": round(low, 4), "high": round(high, 4)}
+    def told(value: float, values: list[float], bounds: Bounds = _NONE) -> dict[str, float | None]:
+        """None for a value, or an end of its interval, that is a bound of the fit."""
+        ends = zip(("value", "low", "high"), (value, *interval(values)), strict=True)
+        known = {name: within(end, bounds) for name, end in ends}
+        return {name: None if end is None else round(end, 4) for name, end in known.items()}
 
-    found["limit"] = told(law.limit, [d.limit for d in draws])
-    found["exponent"] = told(law.exponent, [d.exponent for d in draws])
+    found["limit"] = told(law.limit, [d.limit for d in draws], LIMITS)
+    found["exponent"] = told(law.exponent, [d.exponent for d in draws], EXPONENTS)
     doubling = [d.gain_of_doubling(most) for d in draws]
     found["gain_of_doubling"] = told(law.gain_of_doubling(most), doubling)
     found["least_gain"] = plan.least_gain
     if law.enough(plan.least_gain) <= _FAR * most:
         enough = [min(d.enough(plan.least_gain), _FAR * most) for d in draws]
-        found["enough"] = told(law.enough(plan.least_gain), enough)
+        found["enough"] = told(law.enough(plan.least_gain), enough, (0.0, _FAR * most))
     found["worth"] = [
-        {"rate": rate, "one_clean_pair": told(law.worth[i], [float(d.worth[i]) for d in draws])}
+        {
+            "rate": rate,
+            "one_clean_pair": told(law.worth[i], [float(d.worth[i]) for d in draws], WORTHS),
+        }
         | {"theory": round(1.0 / (1.0 - 2.0 * rate) ** 2, 2)}
         for i, rate in enumerate(rates)
         if rate > 0
@@ -171,7 +187,7 @@ def _words(found: dict[str, Any], most: float) -> str:
         f"({gain['low']:.1%} to {gain['high']:.1%})"
     )
     bound = f"less than {found['least_gain']:.1%} a doubling"
-    if enough is None:
+    if enough is None or enough["value"] is None:
         return f"{text}; as far as the fit tells, more pairs still pay at {_FAR} times as many"
     if enough["value"] <= most:
         return f"{text}; from {enough['value']:,.0f} pairs on more clean pairs pay {bound}"

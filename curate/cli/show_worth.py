@@ -30,14 +30,19 @@ def show_worth(found: Worth) -> None:
         table.add_row(f"{size:,}", *cells)
     out.print(table)
     for row in found.findings.get("worth", []):
-        w = row["one_clean_pair"]
-        out.print(
-            Text(
-                f"One clean pair is worth {w['value']:.1f} pairs with {row['rate']:.0%} flips "
-                f"({w['low']:.1f} to {w['high']:.1f}; {row['theory']:g} in theory)."
-            )
-        )
+        out.print(Text(told_worth(row)))
     out.print(Text(found.findings["text"]))
+
+
+def told_worth(row: dict[str, Any]) -> str:
+    """What a clean pair is worth in pairs of one rate of flips, as far as the curves tell."""
+    found, noisy = row["one_clean_pair"], f"pairs with {row['rate']:.0%} flips"
+    least = "less" if found["low"] is None else f"{found['low']:.1f}"
+    most = "more" if found["high"] is None else f"{found['high']:.1f}"
+    told = f"({least} to {most}; {row['theory']:g} in theory)"
+    if found["value"] is None:
+        return f"How many {noisy} a clean pair is worth cannot be told from these curves {told}."
+    return f"One clean pair is worth {found['value']:.1f} {noisy} {told}."
 
 
 def as_data(found: Worth) -> dict[str, Any]:

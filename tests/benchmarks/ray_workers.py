@@ -1,9 +1,9 @@
 """Two Ray workers against one on this machine: `python -m tests.benchmarks.ray_workers`.
 
 [--rows 20000] [--vectors 200000] [--moves: reading and writing alone]. Row scorers and MiniLM on
-`rows` pairs, table scorers on `vectors` pairs of texts with random vectors of 256 numbers, which are
-read from sixteen files and written as shards too. Starting the cluster is not counted; each step
-warms up on a few pairs.
+`rows` pairs, table scorers on `vectors` pairs of texts with random vectors of 256 numbers, which
+are read from sixteen files and written as shards too. Starting the cluster is not counted; each
+step warms up on a few pairs.
 """
 
 from __future__ import annotations

@@ -8,9 +8,17 @@ import pytest
 from typer.testing import CliRunner
 
 from curate.bench.data import BenchData
-from curate.bench.power_law import PowerLaw, fit_power_law, interval, resampled
-from curate.bench.worth import WorthPlan, measure_worth
+from curate.bench.power_law import (
+    WORTHS,
+    PowerLaw,
+    fit_power_law,
+    interval,
+    resampled,
+    within,
+)
+from curate.bench.worth import WorthPlan, _read, measure_worth
 from curate.cli.app import app
+from curate.cli.show_worth import told_worth
 from curate.steps.context import SilentProgress
 from tests.helpers import simulate, trl_rows, write_jsonl
 
@@ -65,6 +73,30 @@ def test_labels_that_teach_nothing_say_so() -> None:
     found = measure_worth(data, WorthPlan(rates=(0.2,), seeds=3), SilentProgress())
     assert found.law is None
     assert "does not fall" in found.findings["text"]
+
+
+def test_a_fit_that_ends_at_its_bound_is_no_value() -> None:
+    """Noisy labels that teach nothing: no number of them is worth a clean pair."""
+    truth = PowerLaw(0.1, 1.0, 0.5, np.array([1.0, 3.0]))
+    errors = np.stack([truth.error(SIZES), np.full(len(SIZES), 0.5)])
+    rng = np.random.default_rng(0)
+    seeds = errors + rng.normal(0, 0.002, (6, *errors.shape))
+    law, found = _read(SIZES, seeds, (0.0, 0.45), WorthPlan(rates=(0.45,)))
+    assert law is not None
+    assert law.worth[1] == pytest.approx(WORTHS[1], rel=0.01)
+    (row,) = found["worth"]
+    assert row["one_clean_pair"]["value"] is None
+    assert row["one_clean_pair"]["high"] is None
+    assert "cannot be told from these curves" in told_worth(row)
+    assert "to more;" in told_worth(row)
+
+
+def test_a_fit_within_its_bounds_is_told() -> None:
+    row = {"rate": 0.2, "theory": 2.78, "one_clean_pair": {"value": 2.9, "low": 1.8, "high": 5.1}}
+    expected = "One clean pair is worth 2.9 pairs with 20% flips (1.8 to 5.1; 2.78 in theory)."
+    assert told_worth(row) == expected
+    assert within(0.0, (0.0, 0.5)) is None
+    assert within(0.12, (0.0, 0.5)) == 0.12
 
 
 @pytest.mark.slow
