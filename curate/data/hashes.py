@@ -18,6 +18,7 @@ KEY_BYTES = 16
 # Two 64-bit hashes make one of 128 bits, in which no two texts of a set meet by chance.
 _FIRST_SEED, _SECOND_SEED = 1, 2
 _HALF = 2**64
+_PART_SEED, _ROWS_A_PART = 3, 1 << 18
 _PART_END, _NULL = "\x1d", "\x1c"
 
 
@@ -93,18 +94,29 @@ def numbers_by_appearance(values: pl.Series) -> tuple[NDArray[np.int64], NDArray
     Returns:
         (rows,) number of each row's value, and (distinct,) the row where each number first stands.
     """
-    frame = pl.DataFrame({"value": values}).with_row_index("row")
-    distinct = frame.unique("value", keep="first", maintain_order=True).with_row_index("number")
-    joined = frame.join(
-        distinct.select("value", "number"),
-        on="value",
-        how="left",
-        nulls_equal=True,
-        maintain_order="left",
-    )
-    numbers: NDArray[np.int64] = joined["number"].to_numpy().astype(np.int64)
-    first: NDArray[np.int64] = distinct["row"].to_numpy().astype(np.int64)
-    return numbers, first
+    # A part of the values at a time: all at once would take a hundred bytes a row.
+    parts = len(values) // _ROWS_A_PART + 1
+    part = (values.hash(_PART_SEED) % parts).to_numpy()
+    appears = np.empty(len(values), dtype=np.int64)
+    for number in range(parts):
+        rows = np.flatnonzero(part == number)
+        appears[rows] = rows[_first_of_equals(values.gather(rows))]
+    is_first = appears == np.arange(len(values))
+    numbers = np.cumsum(is_first) - 1
+    return numbers[appears], np.flatnonzero(is_first)
+
+
+def _first_of_equals(values: pl.Series) -> NDArray[np.int64]:
+    """The first row of the same value, of each row."""
+    order = values.arg_sort()
+    ranked = values.gather(order)
+    differs = ranked.ne_missing(ranked.shift(1)).to_numpy()
+    starts = np.flatnonzero(np.append(True, differs[1:])[: len(differs)])
+    rows = order.to_numpy().astype(np.int64)
+    first = np.minimum.reduceat(rows, starts) if len(starts) else rows
+    out = np.empty(len(rows), dtype=np.int64)
+    out[rows] = np.repeat(first, np.diff(np.append(starts, len(rows))))
+    return out
 
 
 def row_keys(frame: pl.DataFrame) -> NDArray[np.bytes_]:

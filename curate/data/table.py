@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curate.data.key_counts import KeyCounts, halves
 from curate.data.row_parts import (
     MEDIA_PARTS,
     REJECTED_MEDIA,
@@ -179,18 +180,19 @@ class PairIds:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         """Ids in `taken` are not given again."""
-        self._seen: dict[bytes, int] = {}
-        self._given: set[str] = set()
+        self._seen, self._given = KeyCounts(), KeyCounts()
         self._taken = set(taken)
+        self._skipped: dict[bytes, int] = {}
 
     def new(self, ids: pl.Series) -> pl.Series:
         """Whether each id that the data gave (null: none) has not been met before."""
+        fresh = ids.is_null()
         given = ids.drop_nulls()
         if not len(given):
-            return pl.repeat(True, len(ids), eager=True)
-        fresh = ids.is_null() | (ids.is_first_distinct() & ~ids.is_in(self._given))
-        self._given.update(given.to_list())
-        return fresh
+            return fresh
+        both = given.to_frame("i").select(first=pl.col("i").hash(1), second=pl.col("i").hash(2))
+        first_time = pl.Series(self._given.before(both.to_numpy()) == 0)
+        return fresh.scatter((~fresh).arg_true(), first_time)
 
     def give(self, pairs: pl.DataFrame, keys: pl.Series | None = None) -> pl.DataFrame:
         """Fill null `pair_id`s.
@@ -201,16 +203,33 @@ class PairIds:
         """
         if pairs["pair_id"].null_count() == 0:
             return pairs
-        ids, seen = [], self._seen
         # Pairs with an id count too: their content may be that of one without.
-        for key in content_hashes(pairs) if keys is None else keys:
-            times = seen.get(key, 0)
-            while (name := f"{key.hex()}-{times}" if times else key.hex()) in self._taken:
-                times += 1
-            seen[key] = times + 1
-            ids.append(name)
-        made = pl.Series("_made", ids, dtype=pl.String)
+        every = content_hashes(pairs) if keys is None else keys.to_list()
+        times = self._seen.before(halves(b"".join(every)))
+        if self._taken:
+            times += self._over_taken(every, times)
+        made = pl.DataFrame({"k": pl.Series(every, dtype=pl.Binary), "n": times}).select(
+            _made=pl.when(pl.col("n") > 0)
+            .then(pl.format("{}-{}", pl.col("k").bin.encode("hex"), "n"))
+            .otherwise(pl.col("k").bin.encode("hex"))
+        )["_made"]
         return pairs.with_columns(pair_id=pl.coalesce("pair_id", made))
+
+    def _over_taken(self, keys: list[bytes], times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many numbers each key must skip, since others have them, at these times."""
+        skipped = np.zeros(len(keys), dtype=np.int64)
+        for row, (key, count) in enumerate(zip(keys, times.tolist(), strict=True)):
+            more = self._skipped.get(key, 0)
+            while self._name(key, count + more) in self._taken:
+                more += 1
+            if more:
+                self._skipped[key] = more
+            skipped[row] = more
+        return skipped
+
+    @staticmethod
+    def _name(key: bytes, times: int) -> str:
+        return f"{key.hex()}-{times}" if times else key.hex()
 
 
 def with_pair_ids(pairs: pl.DataFrame) -> pl.DataFrame:

@@ -19,6 +19,8 @@ from curate.store.workspace import Workspace, mapped
 from curate.versions import versions
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from curate.read.sources import Source
     from curate.steps.context import Progress
     from curate.steps.workers import Workers
@@ -51,9 +53,11 @@ def read_or_take(
     parts = stream_pairs(**dict(settings), progress=progress, workers=workers)
     pairs = collect_pairs(parts, workspace, places)
     if store is not None and key is not None and _worth_keeping(pairs, places):
-        hashes, digest = row_keys(pairs.frame), fingerprint(pairs.frame)
-        pairs = replace(pairs, row_keys=hashes, fingerprint=digest)
-        _keep(store, key, pairs, places, workspace)
+        assert workspace.folder is not None
+        hashes = workspace.folder / _KEYS
+        np.save(hashes, row_keys(pairs.frame))
+        pairs = replace(pairs, row_keys=_keys_in(hashes), fingerprint=fingerprint(pairs.frame))
+        _keep(store, key, pairs, {**places, _KEYS: hashes})
     return pairs, False
 
 
@@ -72,16 +76,16 @@ def _worth_keeping(pairs: Pairs, places: dict[str, Path]) -> bool:
     return bool(places) and len(pairs) >= WORTH and not media
 
 
-def _keep(
-    store: Store, key: str, pairs: Pairs, places: dict[str, Path], workspace: Workspace
-) -> None:
-    assert workspace.folder is not None
-    assert pairs.row_keys is not None
-    hashes = workspace.folder / _KEYS
-    np.save(hashes, pairs.row_keys)
+def _keys_in(path: Path) -> NDArray[np.bytes_]:
+    """Keys of rows in a mapped file."""
+    keys: NDArray[np.bytes_] = np.load(path, mmap_mode="r")
+    return keys
+
+
+def _keep(store: Store, key: str, pairs: Pairs, files: dict[str, Path]) -> None:
     names = ("format", "rows_read", "notes", "fingerprint")
     told = {name: getattr(pairs, name) for name in names}
-    store.files("pairs").put(key, {**places, _KEYS: hashes}, told)
+    store.files("pairs").put(key, files, told)
 
 
 def _taken(store: Store, key: str) -> Pairs | None:
@@ -89,6 +93,6 @@ def _taken(store: Store, key: str) -> Pairs | None:
     if kept is None:
         return None
     frame, rejected, origins = (mapped(kept.files[name]) for name in _TABLES)
-    told, keys = kept.told, np.load(kept.files[_KEYS])
+    told, keys = kept.told, _keys_in(kept.files[_KEYS])
     told["notes"] = tuple(told["notes"])
     return Pairs(frame, rejected, origins, **told, row_keys=keys)

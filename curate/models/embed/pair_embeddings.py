@@ -50,9 +50,13 @@ class TextEmbedder(Protocol):
 
 
 def text_index(
-    pairs: pl.DataFrame,
+    pairs: pl.DataFrame, workspace: Workspace | None = None
 ) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64]]:
     """Numbers of the distinct texts: all prompts as they first appear, then answers.
+
+    Args:
+        pairs: the pair table.
+        workspace: gives room to the numbers of the pairs; default the memory.
 
     Returns:
         Each part's (pairs,) numbers, and (texts,) where each text first stands, counted through all
@@ -60,7 +64,9 @@ def text_index(
     """
     keys = select_in_batches(pairs, *(hashed(messages_text(p)).alias(p) for p in PARTS))
     numbers, first = numbers_by_appearance(pl.concat([keys[p].alias("text") for p in PARTS]))
-    return dict(zip(PARTS, numbers.reshape(len(PARTS), -1), strict=True)), first
+    index = (workspace or Workspace()).array("index", (len(PARTS), len(pairs)), np.int64)
+    index[:] = numbers.reshape(len(PARTS), -1)
+    return dict(zip(PARTS, index, strict=True)), first
 
 
 def distinct_batches(
@@ -102,8 +108,8 @@ def embed_pairs(
         workspace: gives room to the vectors; default the memory.
         dtype: float32 or float16, of the vectors that are kept.
     """
-    index, first = text_index(pairs)
     room = workspace or Workspace()
+    index, first = text_index(pairs, room)
     vectors = room.array("vectors", (len(first), embedder.dim), dtype)
     style = room.array("style", (len(first), len(STYLE_FEATURES)), "float32")
     opened = nullcontext() if store is None else closing(store.vectors(embedder.fingerprint, dtype))

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate.data import hashes
 from curate.data.hashes import (
     content_keys,
     numbers_by_appearance,
@@ -15,9 +18,13 @@ from curate.data.hashes import (
 from tests.helpers import numbered_pairs, pairs_of, swapped
 
 
-@given(st.lists(st.sampled_from(["a", "b", "c", None, ""]), min_size=1, max_size=30))
-def test_numbers_follow_first_appearance(values: list[str | None]) -> None:
-    numbers, first = numbers_by_appearance(pl.Series(values, dtype=pl.String))
+@given(
+    st.lists(st.sampled_from(["a", "b", "c", None, ""]), max_size=30),
+    st.sampled_from([1, 7, 1000]),
+)
+def test_numbers_follow_first_appearance(values: list[str | None], rows_a_part: int) -> None:
+    with patch.object(hashes, "_ROWS_A_PART", rows_a_part):
+        numbers, first = numbers_by_appearance(pl.Series(values, dtype=pl.String))
     order = list(dict.fromkeys(values))
     assert numbers.tolist() == [order.index(value) for value in values]
     assert [values[row] for row in first] == order
