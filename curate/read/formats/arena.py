@@ -23,6 +23,8 @@ _WINNERS = {
 _ONE_TEXT = r'^\{"content":\[\{"type":"text","text":"(?:[^"\\]|\\.)*"\}\]\}$'
 """What else is said of a message whose content is a single text part: nothing."""
 _NO_VOTE = "no vote was cast"
+_UNEVEN = "questions and answers are of different numbers: which answers what cannot be told"
+_SILENT = "conversations hold answers that are null: they are taken as empty texts"
 _JUDGES = ("judge", "judge_hash")
 
 
@@ -89,11 +91,23 @@ class ArenaTexts(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The winner's turns as chosen, split where the conversations part."""
-        first, second = (_talk(rows, f"response_{slot}") for slot in "ab")
+        lists = pl.DataFrame(
+            [decode_json(rows[c], pl.List(pl.String))[0] for c in self.text_columns]
+        )
+        sizes = [pl.col(c).list.len() for c in self.text_columns]
+        uneven = lists.select(u=(sizes[0] != sizes[1]) | (sizes[0] != sizes[2]))["u"]
+        uneven = uneven.fill_null(False)
+        silent = lists.select(
+            n=pl.any_horizontal(pl.col(c).list.contains(None) for c in self.text_columns[1:])
+        )["n"]
+        self.tell(_SILENT, int(silent.sum() or 0))
+        first, second = (_talk(lists, f"response_{slot}") for slot in "ab")
         rows = rows.drop("prompt").with_columns(_first=first, _second=second)
         flags = [pl.col(c).cast(pl.String) == "1" for c in self.value_columns]
         number = pl.when(flags[0]).then(1).when(flags[1]).then(2).when(flags[2]).then(0)
-        return _judged(rows, number)
+        wrong = pl.when(uneven).then(pl.lit(_UNEVEN))
+        judged = _judged(rows, number)
+        return judged.with_columns(pl.coalesce(wrong, ERROR).alias(ERROR))
 
 
 def _judged(rows: pl.DataFrame, winner: pl.Expr) -> pl.DataFrame:
@@ -119,13 +133,12 @@ def _messages(rows: pl.DataFrame, column: str) -> pl.Expr:
     return turns(rows, column, "assistant")
 
 
-def _talk(rows: pl.DataFrame, response: str) -> pl.Series:
-    """Questions and answers, each a JSON list of texts, as one conversation; null if no JSON."""
-    texts = [decode_json(rows[c], pl.List(pl.String))[0] for c in ("prompt", response)]
-    lists = pl.DataFrame(texts).with_row_index("n")
-    most = pl.min_horizontal(pl.col("prompt", response).list.len())
-    lists = lists.with_columns(pl.col("prompt", response).list.head(most))
-    flat = lists.drop_nulls().filter(most > 0).explode("prompt", response)
+def _talk(lists: pl.DataFrame, response: str) -> pl.Series:
+    """Questions and answers as one conversation; null where either is no list, or not as long."""
+    lists = lists.select("prompt", response).with_row_index("n")
+    sizes = [pl.col(c).list.len() for c in ("prompt", response)]
+    whole = lists.drop_nulls().filter(sizes[0] == sizes[1], sizes[0] > 0)
+    flat = whole.explode("prompt", response)
     turn = [
         message(role, pl.col(column).fill_null(""))
         for column, role in (("prompt", "user"), (response, "assistant"))

@@ -7,7 +7,16 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.read.formats.base import ROW, Format, RowSample, has_columns, share, turns, with_system
+from curate.read.formats.base import (
+    NO_PAIR,
+    ROW,
+    Format,
+    RowSample,
+    has_columns,
+    share,
+    turns,
+    with_system,
+)
 from curate.read.formats.rankings import RANKED, pairs_of_rankings
 
 PROMPTS = ("prompt", "instruction", "question")
@@ -20,7 +29,8 @@ class Listwise(Format):
     """A prompt, a list of texts, and as many numbers.
 
     The prompt is `prompt`, `instruction` or `question`, the texts are `responses`, `completions`,
-    `answers` or distilabel's `generations`. An answer without a number makes no pair.
+    `answers` or distilabel's `generations`. An answer whose number is null makes no pair, nor does
+    a row whose lists are of different lengths.
 
     The numbers are `scores`, `ratings` or `rewards` (larger is better), or `ranks`, `ranking`,
     `rankings` or `rank` (1 is best; the score is minus the rank). Pairs are made by
@@ -50,9 +60,14 @@ class Listwise(Format):
         """Pairs by score or rank."""
         answers = pl.coalesce(*ANSWERS)
         number = pl.coalesce(*_SCORES, *(pl.col(c).list.eval(-pl.element()) for c in _RANKS))
-        # A list that is longer than the other leaves answers without a score: they make no pair.
-        most = pl.min_horizontal(answers.list.len(), number.list.len().fill_null(0))
-        flat = rows.select(ROW, _text=answers.list.head(most), _score=number.list.head(most))
+        # Taken one by one, the numbers of another list would be those of other answers.
+        counts = (answers.list.len().fill_null(0), number.list.len().fill_null(0))
+        told = pl.format("{} answers and {} numbers: which is whose cannot be told", *counts)
+        differ = (counts[0] != counts[1]) & (counts[1] > 0)
+        odd = rows.filter(differ).select(ROW, told.alias(NO_PAIR))
+        rows = rows.filter(~differ)
+        there = counts[1] > 0
+        flat = rows.filter(there).select(ROW, _text=answers, _score=number)
         flat = flat.filter(pl.col("_text").list.len() > 0).explode("_text", "_score")
         ranked = flat.group_by(ROW, maintain_order=True).agg(
             _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_score"))
@@ -63,9 +78,9 @@ class Listwise(Format):
         rows = rows.with_columns(prompt=asked)
         rows = rows.join(ranked, on=ROW, how="left", maintain_order="left")
         empty = pl.lit([], dtype=RANKED)
-        return pairs_of_rankings(
-            rows.with_columns(pl.col("_ranked").cast(RANKED).fill_null(empty)), self
-        )
+        ranked_rows = rows.with_columns(pl.col("_ranked").cast(RANKED).fill_null(empty))
+        found = pairs_of_rankings(ranked_rows, self)
+        return pl.concat([found, odd], how="diagonal").sort(ROW, maintain_order=True)
 
 
 def _some(values: object, kind: tuple[type, ...]) -> bool:

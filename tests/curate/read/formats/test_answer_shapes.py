@@ -120,9 +120,22 @@ def test_generations_of_distilabel(kind: str, tmp_path: Path) -> None:
     found = read(tmp_path, rows, kind)
     assert (found.format, answers(found)) == ("listwise", [("a", "c"), ("b", "a")])
     assert found.rejected["row"].to_list() == [2, 3, 4]
+    assert found.rejected["reason"][0] == "2 answers and 1 numbers: which is whose cannot be told"
     assert found.frame["prompt"][0][0]["content"] == "hi"
     assert '"model_name":["m","n","o"]' in found.frame["extra"][0]
     assert found.frame["strength"].to_list() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("numbers", [[4.0, 2.0], [4.0, 3.0, 2.0, 1.0]])
+def test_lists_of_different_lengths_are_not_put_side_by_side(
+    numbers: list[float], tmp_path: Path
+) -> None:
+    """The missing number may be that of any answer."""
+    whole = {"prompt": "p", "responses": ["a", "b", "c"], "scores": [1.0, 2.0, 3.0]}
+    found = read(tmp_path, [whole, {**whole, "scores": numbers}])
+    assert answers(found) == [("c", "a")]
+    assert found.rejected["row"].to_list() == [2]
+    assert found.rejected["reason"][0].startswith(f"3 answers and {len(numbers)} numbers")
 
 
 def test_a_question_and_a_system_text_before_a_ranking(tmp_path: Path) -> None:

@@ -546,13 +546,19 @@ def test_arena_55k_has_lists_of_texts(tmp_path: Path) -> None:
     flags = ("winner_model_a", "winner_model_b", "winner_tie")
     rows = [{**base, **{f: int(f == won) for f in flags}} for won in (*flags, "no one")]
     rows.append({**rows[0], "prompt": "not JSON"})
+    rows.append({**rows[0], "response_b": json.dumps(["b1"])})
     pairs = read(tmp_path, rows, "parquet")
     assert (pairs.format, len(pairs)) == ("arena_55k", 3)
     assert pairs.frame["prompt"].to_list()[0] == turn("q1", "user")
     assert pairs.frame["chosen"].to_list()[1] == turn("b1") + turn("q2", "user") + turn("b2")
     assert pairs.frame["rejected"].to_list()[1] == turn("a1") + turn("q2", "user") + turn("")
     assert pairs.frame["is_tie"].to_list() == [False, False, True]
-    assert pairs.rejected["row"].to_list() == [4, 5]
+    assert pairs.rejected["row"].to_list() == [4, 5, 6]
+    assert "which answers what cannot be told" in pairs.rejected["reason"][2]
+    # All six hold it, and the three that make pairs among them.
+    assert pairs.notes == (
+        "6 conversations hold answers that are null: they are taken as empty texts",
+    )
 
 
 def test_wildfeedback_is_sharegpt(tmp_path: Path) -> None:
