@@ -20,7 +20,10 @@ _SCORES = (
     ("reward_chosen", "reward_rejected"),
 )
 _LEAST_SHARE = 0.01
-"""Of prompts that hold a template's marks: fewer may well be about such marks."""
+"""Of pairs with a template's marks, or with the prompt in both answers: fewer may well be about
+such marks, or quote."""
+# A greeting may well be answered by itself.
+_LEAST_BYTES = 20
 
 
 class Doubts:
@@ -29,6 +32,7 @@ class Doubts:
     def __init__(self) -> None:
         self._scores: tuple[str, str] | None = None
         self._pairs = self._templated = self._scored = self._against = 0
+        self._repeated = self._asking = 0
 
     def look_at(self, sample: RowSample) -> None:
         """Find columns of scores in the first rows."""
@@ -38,9 +42,20 @@ class Doubts:
     def count(self, pairs: pl.DataFrame) -> None:
         """Count over the pairs of a block."""
         self._pairs += len(pairs)
-        marked = pl.col("prompt").list.last().struct.field("content")
-        marked = marked.str.contains_any(list(_TEMPLATE_MARKS)).sum()
-        self._templated += pairs.select(n=marked)["n"].item() or 0
+        prompt = pl.col("prompt").list.last().struct.field("content")
+        marked = prompt.str.contains_any(list(_TEMPLATE_MARKS)).sum()
+        long = prompt.str.len_bytes() >= _LEAST_BYTES
+        sides = [pl.col(side).list for side in ("chosen", "rejected")]
+        repeated = [side.first().struct.field("content").str.starts_with(prompt) for side in sides]
+        asking = [side.last().struct.field("role") == "user" for side in sides]
+        counts = pairs.select(
+            marked=marked,
+            repeated=(long & repeated[0] & repeated[1]).sum(),
+            asking=pl.any_horizontal(asking).sum(),
+        ).row(0, named=True)
+        self._templated += counts["marked"] or 0
+        self._repeated += counts["repeated"] or 0
+        self._asking += counts["asking"] or 0
         if self._scores is None:
             return
         chosen, rejected = (
@@ -58,6 +73,16 @@ class Doubts:
                 f"{self._templated:,} of {self._pairs:,} prompts hold marks of a chat template "
                 "(such as <|im_start|> or [INST]): they are taken as text, and a trainer's "
                 "template would wrap them once more; give messages with roles instead"
+            )
+        if self._repeated > _LEAST_SHARE * self._pairs:
+            found.append(
+                f"in {self._repeated:,} of {self._pairs:,} pairs both answers begin with the text "
+                "of the prompt: a trainer would see it twice; cut it off the answers"
+            )
+        if self._asking:
+            found.append(
+                f"in {self._asking:,} of {self._pairs:,} pairs an answer ends with a turn of the "
+                "user: a trainer would learn to write it"
             )
         if self._against and self._scores is not None:
             chosen, rejected = self._scores

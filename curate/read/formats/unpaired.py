@@ -32,6 +32,7 @@ _VERDICTS = {
 }
 _ODD = "the label is '{}'; expected true or false, 1 or 0, good or bad, thumbs up or down, ..."
 _TALKS, _LABELS = ("messages", "conversations"), ("label", "kto_tag")
+_NO_ANSWER = "the last turn is by '{}'; expected the answer that was judged"
 _ALONE = "no answer to this prompt has the other label"
 
 
@@ -77,7 +78,13 @@ class Unpaired(Format):
         )
         told = pl.format(_ODD, pl.col("label").cast(pl.String))
         before = [ERROR] if ERROR in rows.columns else []
-        wrong = pl.coalesce(*before, pl.when(pl.col("_good").is_null()).then(told))
+        speaker = pl.col("_answer").list.last().struct.field("role")
+        asking = pl.format(_NO_ANSWER, speaker)
+        wrong = pl.coalesce(
+            *before,
+            pl.when(pl.col("_good").is_null()).then(told),
+            pl.when(speaker != "assistant").then(asking),
+        )
         rows = rows.with_columns(wrong.alias(ERROR))
         odd = rows.drop_nulls(ERROR).select(ROW, ERROR)
         rows = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)

@@ -49,3 +49,25 @@ def test_labels_against_their_own_scores_are_told(tmp_path: Path, names: tuple[s
         "scores",
     )
     assert notes(tmp_path, good + unknown) == ()
+
+
+def test_prompts_that_stand_in_both_answers_are_told(tmp_path: Path) -> None:
+    asked = "Question: name a prime.\nAnswer:"
+    whole = {"prompt": asked, "chosen": f"{asked} 7", "rejected": f"{asked} 8"}
+    one = {**whole, "rejected": "8"}
+    short = {"prompt": "Hello!", "chosen": "Hello! You?", "rejected": "Hello!"}
+    told = notes(tmp_path, [whole, whole, one, short])
+    assert told == (
+        "in 2 of 4 pairs both answers begin with the text of the prompt: a trainer would see it "
+        "twice; cut it off the answers",
+    )
+
+
+def test_answers_that_end_with_a_question_of_the_user_are_told(tmp_path: Path) -> None:
+    asked = [{"role": "user", "content": "p"}]
+    answer = [{"role": "assistant", "content": "a"}]
+    row = {"prompt": asked, "chosen": [*answer, *asked], "rejected": answer}
+    told = notes(tmp_path, [row, {**row, "chosen": answer}])
+    assert told == (
+        "in 1 of 2 pairs an answer ends with a turn of the user: a trainer would learn to write it",
+    )

@@ -120,3 +120,16 @@ def test_a_judged_answer_with_a_wrong_history_is_listed(tmp_path: Path) -> None:
     assert pairs.rejected.select("row", "reason").rows() == [
         (3, "'history' holds str; expected a list of [question, answer], or of messages")
     ]
+
+
+def test_a_judged_conversation_ends_with_the_answer(tmp_path: Path) -> None:
+    said = [*SAID[0], {"role": "user", "content": "Thanks!"}]
+    rows = [{"messages": said, "label": label} for label in (True, False)]
+    whole = [
+        {"messages": [SAID[0][0], {"role": "assistant", "content": text}], "label": text == "good"}
+        for text in ("good", "bad")
+    ]
+    pairs = read_rows(tmp_path, [*rows, *whole], on_error="skip")
+    assert len(pairs) == 1
+    reason = "the last turn is by 'user'; expected the answer that was judged"
+    assert pairs.rejected.select("row", "reason").rows() == [(1, reason), (2, reason)]
