@@ -19,8 +19,9 @@ class Workers(Protocol):
     way keeps workers busy before the next value is there.
     """
 
-    count: int
-    """Parts that are worked on at a time."""
+    @property
+    def count(self) -> int:
+        """Parts that are worked on at a time."""
 
     def place(self, values: Iterable[Any]) -> list[Part]:
         """Put values where workers reach them, one after another: all need not fit in memory."""

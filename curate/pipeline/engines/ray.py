@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -62,23 +63,38 @@ class RayEngine:
         check_reachable(settings.address)
         if settings.address is None:
             check_workers(settings.workers, cores())
+        self._settings = settings
+        self.workers = RayWorkers(lambda: self._cluster[1])
+        self._expected: list[ScorerStep] = []
+        self._running: dict[str, Any] = {}
+        self._inputs: TableInputs | None = None
+
+    @cached_property
+    def _cluster(self) -> tuple[bool, int]:
+        """Whether it was started here, and its workers: reached when there is work for it.
+
+        A run that takes all from the store starts none.
+        """
         # Nobody but the user shall hear of a run.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
-        self._settings, self._ray = settings, ray
-        self._started = not ray.is_initialized()
-        if self._started:
+        settings, started = self._settings, not ray.is_initialized()
+        if started:
             self._start()
         cluster = ray.cluster_resources()
         slots = int(cluster.get("CPU", 1))
         if settings.gpus_per_worker:
             slots = int(cluster.get("GPU", 0) / settings.gpus_per_worker)
         check_workers(settings.workers, max(slots, 1), "the cluster")
-        self.workers = RayWorkers(settings.workers or max(slots, 1))
-        self._expected: list[ScorerStep] = []
-        self._running: dict[str, Any] = {}
-        self._inputs: TableInputs | None = None
+        return started, settings.workers or max(slots, 1)
+
+    @property
+    def _ray(self) -> Any:
+        import ray
+
+        _ = self._cluster
+        return ray
 
     def _start(self) -> None:
         s = self._settings
@@ -86,8 +102,10 @@ class RayEngine:
         # Ray itself would join a cluster of somebody else that happens to run on this machine.
         address = s.address or os.environ.get("RAY_ADDRESS") or "local"
         here = {"num_cpus": s.workers, "include_dashboard": False} if address == "local" else {}
+        import ray
+
         try:
-            self._ray.init(
+            ray.init(
                 address=address,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -168,7 +186,8 @@ class RayEngine:
 
     def close(self) -> None:
         """Stop the cluster that was started here, or leave the one that was joined."""
-        if self._started:
+        # Asked of the dictionary: the property would start one to stop it.
+        if self.__dict__.get("_cluster", (False,))[0]:
             self._ray.shutdown()
 
     def _mapped(self, blocks: Iterator[pa.Table], worker: type[Any], *args: Any) -> Iterator[Any]:

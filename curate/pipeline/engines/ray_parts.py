@@ -24,21 +24,27 @@ class RayWorkers:
     another one.
 
     Args:
-        count: tasks at a time.
+        connect: reaches the cluster, and tells the tasks that it runs at a time.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, connect: Callable[[], int]) -> None:
+        self._connect = connect
+
+    @property
+    def count(self) -> int:
+        """Tasks at a time."""
+        return self._connect()
 
     def place(self, values: Iterable[Any]) -> list[Part]:
         """Put each value into the object store of this machine; others fetch it from here."""
         import ray
 
+        self._connect()
         return [ray.put(value) for value in values]
 
     def keep(self, function: Callable[..., Any], *columns: Iterable[Any]) -> list[Part]:
         """One task a row of arguments; the results' references."""
-        submit = _submitting(function)
+        submit = self._submitting(function)
         return [submit(*row) for row in zip(*columns, strict=True)]
 
     def spread(
@@ -47,13 +53,13 @@ class RayWorkers:
         """One task a row of arguments; of each of its results the references of all tasks."""
         if count == 1:  # Ray would give the sequence itself
             return [self.keep(lambda *given: function(*given)[0], *columns)]
-        submit = _submitting(function, count)
+        submit = self._submitting(function, count)
         rows = [submit(*row) for row in zip(*columns, strict=True)]
         return [list(column) for column in zip(*rows, strict=True)]
 
     def map(self, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
         """One task a row of arguments, some of them ahead of what is asked for."""
-        submit, waiting = _submitting(function), deque[Any]()
+        submit, waiting = self._submitting(function), deque[Any]()
         for row in zip(*columns, strict=True):
             waiting.append(submit(*row))
             if len(waiting) > _AHEAD * self.count:
@@ -61,14 +67,15 @@ class RayWorkers:
         while waiting:
             yield _result(waiting.popleft())
 
+    def _submitting(self, function: Callable[..., Any], returns: int = 1) -> Callable[..., Any]:
+        """Starts a task of the function on the arguments that it is given."""
+        import ray
 
-def _submitting(function: Callable[..., Any], returns: int = 1) -> Callable[..., Any]:
-    """Starts a task of the function on the arguments that it is given."""
-    import ray
-
-    task = ray.remote(_call).options(num_cpus=1, max_retries=_RETRIES, num_returns=returns)
-    # Put once for all tasks: coefficients that it closes over may be large.
-    return partial(task.remote, ray.put(function))
+        # Without it Ray would start a cluster of its own settings at the first put.
+        self._connect()
+        task = ray.remote(_call).options(num_cpus=1, max_retries=_RETRIES, num_returns=returns)
+        # Put once for all tasks: coefficients that it closes over may be large.
+        return partial(task.remote, ray.put(function))
 
 
 def _call(function: Callable[..., Any], *given: Any) -> Any:

@@ -74,6 +74,9 @@ def test_a_cluster_is_joined_if_it_is_named_and_not_because_it_runs_here(
 ) -> None:
     def joined() -> str:
         engine = RayEngine(EngineConfig(name="ray", workers=1))
+        # Nothing is started or joined before there is work for it.
+        assert not ray.is_initialized()
+        assert engine.workers.count == 1
         try:
             return str(ray.get_runtime_context().gcs_address)
         finally:
