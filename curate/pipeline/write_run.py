@@ -188,6 +188,13 @@ def _splits(
     shares = config.output.splits
     if shares is None:
         return None
+    if not len(kept):
+        raise CurateError(
+            "no pair is left to split",
+            where="output.splits",
+            found="filters dropped every pair",
+            fix="run without output.splits, and see the reasons in dropped/",
+        )
     # Its libraries take a third of a second, which runs without splits need not wait.
     from curate.models.text.prompt_clusters import prompt_clusters
 
