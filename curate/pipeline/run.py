@@ -26,6 +26,7 @@ from curate.pipeline.filtering import Filtered, run_filters
 from curate.pipeline.kept_pairs import read_or_take
 from curate.pipeline.mixture import read_mixture
 from curate.pipeline.plan import Plan, make_plan
+from curate.pipeline.records import not_seen, read_record, rounded, store_record
 from curate.pipeline.result import Result
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scoring import score_all
@@ -103,6 +104,23 @@ class Pipeline:
         pairs, taken = read_or_take(self.config.input, store, progress, workspace, workers)
         return pairs, {"cached": True} if taken else {}
 
+    def _given(
+        self,
+        given: Any,
+        progress: Progress,
+        workspace: Workspace,
+        store: Store | None,
+        workers: Workers | None,
+    ) -> tuple[Pairs, StepRecord]:
+        """The pairs of a run, from whatever it was given, and the record of the reading."""
+        started, told = time.perf_counter(), dict[str, Any]()
+        if given is None:
+            pairs, told = self._gather(progress, workspace, store, workers)
+        else:
+            pairs = given if isinstance(given, Pairs) else read_pairs(given, progress=progress)
+        told |= {"made": pairs.made} if pairs.made else {}
+        return pairs, read_record(pairs, time.perf_counter() - started, told)
+
     def run(
         self,
         pairs: Any = None,
@@ -129,17 +147,10 @@ class Pipeline:
                 check_free(Path(output), overwrite, reads=reads)
         folder = None if output is None else Path(output)
         with working(folder) as workspace, closing(make_engine(self.config.engine)) as engine:
-            started = time.perf_counter()
             store = open_store(self.config.store)
-            told: dict[str, Any] = {}
-            if pairs is None:
-                pairs, told = self._gather(progress, workspace, store, engine.workers)
-            elif not isinstance(pairs, Pairs):
-                pairs = read_pairs(pairs, progress=progress)
-            told |= {"made": pairs.made} if pairs.made else {}
-            seconds = time.perf_counter() - started
+            pairs, record = self._given(pairs, progress, workspace, store, engine.workers)
             self._check_parts(pairs.frame, folder)
-            steps = [_read_record(pairs, seconds, told)]
+            steps = [record]
             config = self._with_embedder(pairs.frame, steps)
             context = self._context(config, pairs, steps, progress, workspace, engine, store)
             cache = ScoreCache(store, pairs, config)
@@ -148,14 +159,12 @@ class Pipeline:
             filtered = run_filters(self.plan, frame, context)
             steps.extend(filtered.reports)
             places = self._map(pairs.frame, context, cache)
-            steps.extend(_store_record(context, len(frame)))
+            steps.extend(store_record(context, len(frame)))
             result = self._result(filtered, pairs, steps, places)
             if folder is None:
                 return result
-            settings = (self.config, self.plan)
-            return write_run(
-                *settings, result, pairs, folder, overwrite, progress, workspace, engine.workers
-            )
+            out = (folder, overwrite, progress, workspace, engine.workers)
+            return write_run(self.config, self.plan, result, pairs, *out)
 
     def _paths(self) -> list[str | None]:
         """Where the input's files are."""
@@ -264,7 +273,7 @@ class Pipeline:
                     lambda column: media_of(frame, column, context),
                 )
                 rows, seconds = len(frame), facts.pop("seconds")
-                told = (*_not_seen(facts), *_rounded(facts))
+                told = (*not_seen(facts), *rounded(facts))
                 steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts, told))
                 return features
 
@@ -279,35 +288,3 @@ def _product(weights: list[str]) -> list[pl.Expr]:
     if not weights:
         return []
     return [pl.reduce(lambda a, b: a * b, [pl.col(name) for name in weights]).alias(WEIGHT)]
-
-
-def _read_record(pairs: Pairs, seconds: float, facts: dict[str, Any]) -> StepRecord:
-    counts = (pairs.rows_read, len(pairs))
-    return StepRecord("read", "read", *counts, seconds, facts, warnings=pairs.notes)
-
-
-def _not_seen(facts: dict[str, Any]) -> tuple[str, ...]:
-    """That some media could not be embedded, and what became of their pairs."""
-    if not facts.get("media_not_seen"):
-        return ()
-    return (
-        f"{facts['media_not_seen']:,} of {facts['media']:,} media cannot be decoded: learned "
-        f"scores tell nothing of their {facts['pairs_not_seen']:,} pairs; media_health names them",
-    )
-
-
-def _rounded(facts: dict[str, Any]) -> tuple[str, ...]:
-    """How far vectors of whole numbers are off."""
-    if "int8" not in facts:
-        return ()
-    least, mean = (facts["int8"][name] for name in ("least_cosine", "mean_cosine"))
-    return (
-        f"vectors are computed in 8 bits: on {facts['int8']['texts']} texts their cosine with "
-        f"those of float32 is {mean} on average and {least} at least",
-    )
-
-
-def _store_record(context: Context, rows: int) -> list[StepRecord]:
-    """What is wrong with the store, as a step of its own; nothing where all is well."""
-    told = context.store.troubles.texts() if context.store is not None else ()
-    return [StepRecord("store", "store", rows, rows, 0.0, warnings=told)] if told else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import polars as pl
 
 from curate.data.found_parts import TURNS, parts_in
 from curate.data.pair_rows import PairRows
-from curate.data.row_parts import MEDIA_PARTS, ROW_PARTS
+from curate.data.row_parts import ROW_PARTS
 from curate.data.table import DROP_REASON, DROP_STEP, fingerprint
 from curate.errors import CurateError
 from curate.pipeline.config import PipelineConfig
@@ -22,11 +22,12 @@ from curate.pipeline.manifest import make_manifest
 from curate.pipeline.plan import Plan
 from curate.pipeline.result import Result
 from curate.pipeline.same_shards import SHARDS_KEY, shards_key, take_shards
+from curate.pipeline.write_pairs import parts_of, write_pairs
 from curate.read.pairs import Pairs
 from curate.report.build import write_view
 from curate.report.prompt_map import FILE
 from curate.report.run_view import make_view
-from curate.steps.context import Progress, Task
+from curate.steps.context import Progress
 from curate.steps.step_record import StepRecord
 from curate.steps.workers import Workers
 from curate.store.workspace import Workspace
@@ -36,12 +37,10 @@ from curate.write.exports.base import KeptCounts
 from curate.write.exports.parts import held_by, loss_told, unheld
 from curate.write.manifest import MANIFEST, smoothing, wrong_left
 from curate.write.output import OutputConfig
-from curate.write.run_files import DROPPED, KEPT, PAIRS, REJECTED, SCORES, as_read, keeps_pairs
+from curate.write.run_files import KEPT, REJECTED, SCORES, as_read
 from curate.write.run_folder import staged
-from curate.write.shards import write_files, write_frame, write_json, write_shards
-from curate.write.split_shards import write_split_shards
+from curate.write.shards import write_files, write_frame, write_json
 from curate.write.splits import SPLIT, SPLITS, assign_splits, split_facts
-from curate.write.worker_shards import as_it_is, shards_by_workers
 
 _ROW = "__row__"
 _CONTENT = (*TURNS, *ROW_PARTS)
@@ -80,7 +79,7 @@ def write_run(
         shards = take_shards(folder, stage, key)
         facts = {} if shards is None else {"cached": True}
         if shards is None:
-            shards = _write_pairs(plan, result, splits, stage, output, task, workers)
+            shards = write_pairs(plan, result, splits, stage, output, task, workers)
         _write_tables(result, pairs, splits, stage)
         seconds = time.perf_counter() - started
         notes = (*plan.export.warnings(counts), *lost, *_no_smoothing(result.steps))
@@ -90,18 +89,23 @@ def write_run(
         files = _files(plan, result, splits, output, shards, parts) | {SHARDS_KEY: key}
         manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
         manifest["by_source"] = result.sources
-        names = tuple(output.splits or ())
-        advice = Advice(smoothing(manifest), KEPT, output.file_type, names)
-        write_files(plan.export.files(advice), stage)
-        write_files(
-            {"README.md": make_card(manifest, advice, lost=lost, shards=stage / KEPT)}, stage
-        )
+        _write_advice(plan, manifest, output, lost, stage)
         write_json(manifest, stage / MANIFEST)
     if output.report:
         # After the run is in its place: a report that fails must not cost the run.
         with progress.task("report", None):
             _write_report(folder, manifest, result, pairs, workspace or Workspace())
     return replace(result, steps=steps, folder=folder)
+
+
+def _write_advice(
+    plan: Plan, manifest: dict[str, Any], output: OutputConfig, lost: Sequence[str], stage: Path
+) -> None:
+    """What a trainer should know, in its own files and in the card."""
+    names = tuple(output.splits or ())
+    advice = Advice(smoothing(manifest), KEPT, output.file_type, names)
+    card = make_card(manifest, advice, lost=lost, shards=stage / KEPT)
+    write_files(plan.export.files(advice) | {"README.md": card}, stage)
 
 
 def _no_smoothing(steps: Sequence[StepRecord]) -> list[str]:
@@ -169,7 +173,7 @@ def _all_pairs(result: Result, pairs: Pairs, workspace: Workspace) -> pl.DataFra
     kept, dropped = result.kept_rows, result.dropped_rows
     if result.pairs_changed:
         ids = result.scores["pair_id"], kept.select(["pair_id"])["pair_id"]
-        return as_read(*ids, _parts(kept), _parts(dropped), workspace)
+        return as_read(*ids, parts_of(kept), parts_of(dropped), workspace)
     numbers = pl.DataFrame({_ROW: pl.int_range(len(pairs), eager=True)})
     gone = dropped.own.with_columns(pl.Series(_ROW, dropped.rows))
     fate = numbers.join(gone, on=_ROW, how="left", maintain_order="left")
@@ -210,55 +214,6 @@ def _splits(
             fix="give it a larger share, or keep more pairs",
         )
     return found
-
-
-def _write_pairs(
-    plan: Plan,
-    result: Result,
-    splits: pl.Series | None,
-    stage: Path,
-    output: OutputConfig,
-    task: Task,
-    workers: Workers | None,
-) -> list[dict[str, Any]]:
-    """Kept pairs in the trainer's form and as pair table, and dropped ones."""
-    size, kept = output.rows_per_shard, result.kept_rows
-    # Whole files of media do not travel.
-    sent = (
-        None if any(kept.table[c].null_count() < len(kept.table) for c in MEDIA_PARTS) else workers
-    )
-
-    def tables(rows: PairRows, folder: Path, advance: Callable[[int], None]) -> None:
-        if sent is None:
-            write_shards(_parts(rows, advance), folder, "parquet", size)
-        else:
-            shards_by_workers(rows, as_it_is, folder, "parquet", size, sent, advance)
-
-    if splits is not None:
-        streams = {
-            name: plan.export.stream(_parts(kept.where((splits == name).to_numpy()), task.advance))
-            for name in output.splits or {}
-        }
-        shards = write_split_shards(streams, stage / KEPT, output.file_type, size)
-    elif sent is not None and plan.export.row_by_row and output.file_type != "dataset":
-        settings = (stage / KEPT, output.file_type, size, sent, task.advance)
-        shards = shards_by_workers(kept, plan.export.convert, *settings)
-    else:
-        stream = plan.export.stream(_parts(kept, task.advance))
-        shards = write_shards(stream, stage / KEPT, output.file_type, size)
-    if not keeps_pairs(output.format, output.file_type, splits is not None):
-        tables(kept, stage / PAIRS, lambda _: None)
-    tables(result.dropped_rows, stage / DROPPED, task.advance)
-    return shards
-
-
-def _parts(
-    rows: PairRows, advance: Callable[[int], None] = lambda _: None
-) -> Iterator[pl.DataFrame]:
-    """The rows a few thousand at a time; no row gives a frame without any."""
-    for part in rows.parts(rows.columns):
-        yield part
-        advance(len(part))
 
 
 def with_origins(scores: pl.DataFrame, origins: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,42 @@
+"""What reading, embedding and the store tell of themselves in a run's record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from curate.read.pairs import Pairs
+from curate.steps.context import Context
+from curate.steps.step_record import StepRecord
+
+
+def read_record(pairs: Pairs, seconds: float, facts: dict[str, Any]) -> StepRecord:
+    """The record of the step "read"."""
+    counts = (pairs.rows_read, len(pairs))
+    return StepRecord("read", "read", *counts, seconds, facts, warnings=pairs.notes)
+
+
+def not_seen(facts: dict[str, Any]) -> tuple[str, ...]:
+    """That some media could not be embedded, and what became of their pairs."""
+    if not facts.get("media_not_seen"):
+        return ()
+    return (
+        f"{facts['media_not_seen']:,} of {facts['media']:,} media cannot be decoded: learned "
+        f"scores tell nothing of their {facts['pairs_not_seen']:,} pairs; media_health names them",
+    )
+
+
+def rounded(facts: dict[str, Any]) -> tuple[str, ...]:
+    """How far vectors of whole numbers are off."""
+    if "int8" not in facts:
+        return ()
+    least, mean = (facts["int8"][name] for name in ("least_cosine", "mean_cosine"))
+    return (
+        f"vectors are computed in 8 bits: on {facts['int8']['texts']} texts their cosine with "
+        f"those of float32 is {mean} on average and {least} at least",
+    )
+
+
+def store_record(context: Context, rows: int) -> list[StepRecord]:
+    """What is wrong with the store, as a step of its own; nothing where all is well."""
+    told = context.store.troubles.texts() if context.store is not None else ()
+    return [StepRecord("store", "store", rows, rows, 0.0, warnings=told)] if told else []
