@@ -69,30 +69,15 @@ def run_scorer(
         engine: computes; default in this process.
     """
     started, own = time.perf_counter(), context.for_step()
-    engine, columns = engine or LocalEngine(), step.scorer.columns()
-    key = cache.key(step, context.device) if cache else None
-    frame = cache.get(key, own) if cache else None
+    columns = step.scorer.columns()
+    frame = cache.get(cache.key(step, context.device), own) if cache else None
     if frame is not None:
         own.facts["cached"] = True
-    elif step.scorer.scope == "row":
-        kept = cache.rows(step, context.device) if cache else None
-        with context.progress.task(step.name, len(pairs)) as task:
-            parts = _row_scores(step, pairs, own, engine, kept)
-            checked = (checked_columns(part, columns, len(part), step.name) for part in parts)
-            frame = context.workspace.collect(step.name, _counted(checked, task.advance))
-        if cache:
-            cache.put(key, frame, own)
     else:
-        if step.scorer.needs_embeddings:
+        if step.scorer.scope == "table" and step.scorer.needs_embeddings:
             _ = context.features  # embedded here, so that the time is not the scorer's
             started = time.perf_counter()
-        with context.progress.task(step.name, None):
-            frame = engine.table(step, pairs, own)
-        # Before it goes to a mapped file: what is changed after it would lie in memory again.
-        frame = checked_columns(frame, columns, len(pairs), step.name)
-        if cache:
-            cache.put(key, frame, own)
-        frame = context.workspace.collect(step.name, iter([frame]))
+        frame = _computed(step, pairs, own, cache, engine or LocalEngine())
     frame = typed(frame, columns, len(pairs), step.name)
     own.warnings.extend(_nothing_scored(frame, step))
     seconds = time.perf_counter() - started
@@ -100,6 +85,34 @@ def run_scorer(
         step.name, "score", len(pairs), len(pairs), seconds, own.facts, tuple(own.warnings)
     )
     return frame, report
+
+
+def _computed(
+    step: ScorerStep,
+    pairs: pl.DataFrame,
+    context: Context,
+    cache: ScoreCache | None,
+    engine: Engine,
+) -> pl.DataFrame:
+    """The scorer's columns in the workspace; they are kept for the next run."""
+    columns, name = step.scorer.columns(), step.name
+    key = cache.key(step, context.device) if cache else None
+    if step.scorer.scope == "row":
+        kept = cache.rows(step, context.device) if cache else None
+        with context.progress.task(name, len(pairs)) as task:
+            parts = _row_scores(step, pairs, context, engine, kept)
+            checked = (checked_columns(part, columns, len(part), name) for part in parts)
+            frame = context.workspace.collect(name, _counted(checked, task.advance))
+        if cache:
+            cache.put(key, frame, context)
+        return frame
+    with context.progress.task(name, None):
+        frame = engine.table(step, pairs, context)
+    # Before it goes to a mapped file: what is changed after it would lie in memory again.
+    frame = checked_columns(frame, columns, len(pairs), name)
+    if cache:
+        cache.put(key, frame, context)
+    return context.workspace.collect(name, iter([frame]))
 
 
 def _nothing_scored(frame: pl.DataFrame, step: ScorerStep) -> list[str]:
