@@ -49,23 +49,17 @@ def watch(
         after: those that it kept, labels as it left them.
         weight: column of `after` with training weights, where the filter gives some.
     """
-    looked_at = np.arange(len(before)) % max(len(before) // _LOOKED_AT, 1) == 0
-    some = before.where(looked_at)
-    kept = after.where(np.isin(after.rows, some.rows))
+    some, kept = _looked_at(before, after)
     columns = ["chosen", "rejected", "source"]
     first_of, left = some.select(columns), kept.select([*columns, *([weight] if weight else [])])
     was, now = _signs(first_of), _signs(left)
     weights = None if weight is None else left[weight].fill_null(1.0).to_numpy()
     facts: dict[str, Any] = {}
-    warnings = []
+    warnings: list[str] = []
     for name, said in _NAMES.items():
-        first, last = _share(was[name].to_numpy()), _share(now[name].to_numpy(), weights)
-        facts[name] = [first, last]
-        if first is not None and last is not None and abs(last - first) > _MOVED:
-            warnings.append(
-                f"it changes how often the preferred answer {said}: from {first:.0%} to "
-                f"{last:.0%} of the pairs that differ in it; a model may learn that from the labels"
-            )
+        shares = _share(was[name].to_numpy()), _share(now[name].to_numpy(), weights)
+        facts[name] = list(shares)
+        warnings += _moved(said, *shares)
     sources, moved = _sources(first_of["source"], left["source"], weights)
     if sources:
         facts["source"] = sources
@@ -81,6 +75,23 @@ def watch(
             "'curate route --random' and 'curate audit --gold' before you trust it"
         )
     return {"bias": facts}, warnings
+
+
+def _looked_at(before: PairRows, after: PairRows) -> tuple[PairRows, PairRows]:
+    """Evenly spaced pairs of those that a filter was given, and those of them that it kept."""
+    spaced = np.arange(len(before)) % max(len(before) // _LOOKED_AT, 1) == 0
+    some = before.where(spaced)
+    return some, after.where(np.isin(after.rows, some.rows))
+
+
+def _moved(said: str, first: float | None, last: float | None) -> list[str]:
+    """The warning that a filter changes how often the preferred answer has a trait."""
+    if first is None or last is None or abs(last - first) <= _MOVED:
+        return []
+    return [
+        f"it changes how often the preferred answer {said}: from {first:.0%} to {last:.0%} of the "
+        "pairs that differ in it; a model may learn that from the labels"
+    ]
 
 
 def _signs(pairs: pl.DataFrame) -> pl.DataFrame:
