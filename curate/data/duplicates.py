@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.data.hashes import content_keys
+from curate.data.hashes import content_keys, hashed
 
 _TEXTS = ["prompt", "low", "high"]
 
@@ -24,13 +24,19 @@ def duplicate_flags(pairs: pl.DataFrame, *, ignore_annotator: bool = False) -> p
         (another pair has the same texts and the opposite label).
     """
     keys, identity = _keys(pairs, ignore_annotator)
-    voted = ~pl.col("is_tie") & (pl.col("low") != pl.col("high"))
-    for_low = voted & (pl.col("chosen") == pl.col("low"))
-    for_high = voted & (pl.col("chosen") == pl.col("high"))
-    return keys.select(
+    # One key for all three, before rows are grouped by it: that holds several copies of it.
+    short = keys.select(
+        texts=hashed(pl.struct(_TEXTS)),
         exact=~pl.struct(identity).is_first_distinct(),
-        copies=pl.len().over(_TEXTS).cast(pl.Int64),
-        contradicted=voted & for_low.any().over(_TEXTS) & for_high.any().over(_TEXTS),
+        voted=~pl.col("is_tie") & (pl.col("low") != pl.col("high")),
+        for_low=pl.col("chosen") == pl.col("low"),
+    )
+    del keys
+    for_low, for_high = (pl.col("voted") & side for side in (pl.col("for_low"), ~pl.col("for_low")))
+    return short.select(
+        "exact",
+        copies=pl.len().over("texts").cast(pl.Int64),
+        contradicted=pl.col("voted") & for_low.any().over("texts") & for_high.any().over("texts"),
     )
 
 

@@ -8,10 +8,12 @@ import polars as pl
 
 from curate.report.run_view import RunView, sampled
 from curate.steps.context import Context
+from curate.steps.posterior import NOISE_FACT
 
 _MARGINS = ("label_em.margin", "noise_score.margin", "reward_margin.margin")
 # Margins in the plot: more would look the same.
 _PAIRS = 3000
+_ROW = "__row__"
 # Fewer margins draw no curve.
 _FEWEST = 50
 
@@ -24,23 +26,33 @@ def noise(view: RunView) -> dict[str, Any] | None:
     column = next((name for name in _MARGINS if name in view.frame.columns), None)
     if column is None:
         return None
-    known = view.frame.filter(pl.col(column).is_not_null(), ~pl.col("is_tie"))
+    doubted = view.columns([column, "is_tie"]).with_row_index(_ROW)
+    known = doubted.filter(pl.col(column).is_not_null(), ~pl.col("is_tie"))[_ROW].to_frame()
     if len(known) < _FEWEST:
         return None
     # Not before there is something to fit: the report of a run without heads must not wait.
     from curate.models.heads.calibration import calibrate, reliability_curve
     from curate.models.heads.noise_rate import told_rate
 
-    rows = sampled(known, _PAIRS)
+    rows = view.frame[sampled(known, _PAIRS)[_ROW]]
     margins = rows[column].to_numpy()
     calibration = calibrate(margins)
     scaled = calibration.scale * margins
     groups = Context().prompt_groups(rows)
     return {
         "column": column,
-        "told": told_rate(margins, rows, groups).facts(),
+        # The scorer's own word is of all pairs: a sample tears votes on the same answers apart.
+        "told": _told(view, column) or told_rate(margins, rows, groups).facts(),
         "pairs": len(rows),
         "of": len(known),
         "calibration": calibration.facts(),
         "reliability_curve": reliability_curve(scaled),
     }
+
+
+def _told(view: RunView, column: str) -> dict[str, Any] | None:
+    """What the scorer of the margins told of the share of wrong labels, if it did."""
+    name = column.partition(".")[0]
+    facts = [step["facts"] for step in view.manifest["steps"] if step["name"] == name]
+    found: dict[str, Any] | None = facts[0].get(NOISE_FACT) if facts else None
+    return found

@@ -42,10 +42,9 @@ def nearly_repeats(
     """
     wanted = [p for p in ("prompt",) if p in parts]
     wanted += ["low", "high"] if "chosen" in parts else []
-    keys = content_keys(pairs).select(
-        k=hashed(pl.concat_str(pl.col(wanted).cast(pl.String), separator=" "))
-    )
-    numbers, first = numbers_by_appearance(keys["k"])
+    keys = content_keys(pairs).select(k=hashed(pl.struct(wanted)))["k"]
+    numbers, first = numbers_by_appearance(keys)
+    del keys
     room = workspace or Workspace()
     with progress.task("near duplicates", len(first)) as task:
         texts = _texts(pairs, first, parts, task)
