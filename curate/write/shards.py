@@ -105,8 +105,7 @@ class ShardWriter:
             self._parquet = parquet.ParquetWriter(
                 self._file, self._schema, compression="zstd", compression_level=_LEVEL
             )
-        same = table.schema == self._schema
-        self._parquet.write_table(table if same else table.cast(self._schema))
+        self._parquet.write_table(_as(self._schema, table))
 
     def _close(self) -> None:
         if self._file is None:
@@ -181,6 +180,11 @@ def _json_lines(rows: pl.DataFrame) -> bytes | memoryview:
     return lines.getbuffer()
 
 
+def _as(schema: pa.Schema, table: pa.Table) -> pa.Table:
+    """The table in a schema that it has already nearly always: a cast imports Arrow's functions."""
+    return table if table.schema == schema else table.cast(schema)
+
+
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
     """Write one parquet file."""
     schema = schema_of(frame)
@@ -189,7 +193,7 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
     settings = {"compression": "zstd", "compression_level": _LEVEL, "use_dictionary": texts}
     with path.open("wb") as file, parquet.ParquetWriter(file, schema, **settings) as writer:
         for rows in frame.iter_slices(_GROUP_ROWS):
-            writer.write_table(arrow_table(rows).cast(schema))
+            writer.write_table(_as(schema, arrow_table(rows)))
 
 
 def write_json(value: Any, path: Path) -> None:
