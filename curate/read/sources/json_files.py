@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -18,8 +20,12 @@ from curate.read.sources.data_file import DataFile, not_utf8
 from curate.read.sources.python_block import PythonBlock
 
 BLOCK_ROWS = 4096
+# Rows in which keys are looked at one by one, which takes ten times as long as to read them: what
+# writes a key twice does so in all rows.
+_LOOKED_AT = 100
 # Bytes in which the first bracket must come, after white space.
 _PEEK = 1 << 20
+_BETWEEN = re.compile(r"[\s,]*")
 _UTF8_BOM = b"\xef\xbb\xbf"
 _ROW_KEYS = ("data", "rows", "examples", "records", "instances", "items", "train")
 _OTHER_BOMS = {
@@ -46,6 +52,7 @@ def read_json(file: DataFile) -> Iterator[Block]:
             data = head + opened.read(most - len(head) + 1)
             if len(data) > most:
                 raise file.too_large("the JSON array", len(data), most)
+            _check_first_keys(head, file)
             yield from _array_blocks(_load_array(data, file))
             return
     yield from read_json_lines(file)
@@ -133,21 +140,68 @@ def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[Block]:
             line = line.removeprefix(_UTF8_BOM)
         if not line.strip():
             continue
-        try:
-            if len(line) > file.bounds.row:
-                raise ValueError(f"longer than {file.bounds.row >> 20} MB (input.max_row_mb)")
-            _add(block, number, _loads(line))
-        except UnicodeDecodeError as error:
-            block.broken[number] = f"not UTF-8: {error.reason} at byte {error.start} of the row"
-        except RecursionError:
-            block.broken[number] = "not usable JSON: nested too deeply"
-        except ValueError as error:
-            block.broken[number] = f"not valid JSON: {error}"
+        if number <= _LOOKED_AT:
+            check_keys(line, f"{file.name}, line {number}")
+        _read_line(block, number, line, file.bounds.row)
         if len(block) >= BLOCK_ROWS:
             yield block
             block = PythonBlock()
     if len(block):
         yield block
+
+
+def _read_line(block: PythonBlock, number: int, line: bytes, most: int) -> None:
+    """Add the object of a line, or why there is none."""
+    try:
+        if len(line) > most:
+            raise ValueError(f"longer than {most >> 20} MB (input.max_row_mb)")
+        _add(block, number, _loads(line))
+    except UnicodeDecodeError as error:
+        block.broken[number] = f"not UTF-8: {error.reason} at byte {error.start} of the row"
+    except RecursionError:
+        block.broken[number] = "not usable JSON: nested too deeply"
+    except ValueError as error:
+        block.broken[number] = f"not valid JSON: {error}"
+
+
+def check_keys(text: bytes | str, where: str) -> None:
+    """Refuse an object in which a key stands twice: a reader would take the last, without a word.
+
+    Args:
+        text: JSON; what cannot be parsed is told elsewhere.
+        where: for the error.
+
+    Raises:
+        CurateError: with the key.
+    """
+
+    def once(items: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in items]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise CurateError(
+                "a key is there twice",
+                where=where,
+                found=f"{twice[:60]!r} in one object",
+                fix="rename or remove one of them",
+            )
+
+    with suppress(ValueError, RecursionError):
+        json.loads(text, object_pairs_hook=once)
+
+
+def _check_first_keys(head: bytes, file: DataFile) -> None:
+    """`check_keys` of the first rows of an array."""
+    text = head.removeprefix(_UTF8_BOM).decode("utf-8", errors="replace").lstrip()
+    decoder, at = json.JSONDecoder(), 1
+    for number in range(1, _LOOKED_AT + 1):
+        space = _BETWEEN.match(text, at)
+        begin = space.end() if space else at
+        try:
+            _, at = decoder.raw_decode(text, begin)
+        except (ValueError, RecursionError):
+            return  # the end of the array, or of what is at hand
+        check_keys(text[begin:at], f"{file.name}, row {number}")
 
 
 def _lines(opened: io.BufferedReader, most: int) -> Iterator[bytes]:

@@ -142,3 +142,40 @@ def test_a_broken_parquet_file(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 this is none")
     with pytest.raises(CurateError, match="could not be read as Parquet"):
         read_pairs(str(tmp_path / "a.parquet"))
+
+
+ONCE = '{"prompt": "p", "chosen": "a", "rejected": "b"}'
+TWICE = '{"prompt": "p", "chosen": "a", "chosen": "z", "rejected": "b"}'
+WITHIN = '{"prompt": [{"role": "user", "content": "x", "content": "y"}], "chosen": "a"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("a.jsonl", f"{ONCE}\n{TWICE}\n", "a.jsonl, line 2"),
+        ("a.json", f"[\n{ONCE},\n {TWICE}]", "a.json, row 2"),
+        ("a.jsonl", f"{WITHIN}\n", "a.jsonl, line 1"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(
+    name: str, text: str, place: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(CurateError, match="a key is there twice") as caught:
+        read_pairs(str(tmp_path / name), on_error="skip")
+    assert place in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "pairs"),
+    [
+        ("a.jsonl", ONCE.replace('"a"', r'"\"chosen\": 1, \"chosen\": 2"'), 1),
+        ("a.json", "[ " + " , ".join([ONCE] * 300) + " ]", 300),
+        ("a.json", f'{{"data": [{ONCE}], "version": 1}}', 1),
+    ],
+)
+def test_keys_of_other_objects_and_of_texts_are_no_matter(
+    name: str, text: str, pairs: int, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    assert len(read_pairs(str(tmp_path / name))) == pairs
