@@ -20,8 +20,9 @@ _SCORES = (
     ("reward_chosen", "reward_rejected"),
 )
 _LEAST_SHARE = 0.01
-"""Of pairs with a template's marks, or with the prompt in both answers: fewer may well be about
-such marks, or quote."""
+"""Of pairs with a template's marks, with the prompt in both answers, or with an answer that may be
+none: fewer may well be about such marks, quote, or answer so."""
+_MISSING = ["nan", "none", "null", "<na>", "n/a"]
 # A greeting may well be answered by itself.
 _LEAST_BYTES = 20
 
@@ -32,7 +33,7 @@ class Doubts:
     def __init__(self) -> None:
         self._scores: tuple[str, str] | None = None
         self._pairs = self._templated = self._scored = self._against = 0
-        self._repeated = self._asking = 0
+        self._repeated = self._asking = self._missing = 0
 
     def look_at(self, sample: RowSample) -> None:
         """Find columns of scores in the first rows."""
@@ -48,14 +49,18 @@ class Doubts:
         sides = [pl.col(side).list for side in ("chosen", "rejected")]
         repeated = [side.first().struct.field("content").str.starts_with(prompt) for side in sides]
         asking = [side.last().struct.field("role") == "user" for side in sides]
+        whole = [side.last().struct.field("content").str.strip_chars() for side in sides]
+        missing = [text.str.to_lowercase().is_in(_MISSING) for text in whole]
         counts = pairs.select(
             marked=marked,
             repeated=(long & repeated[0] & repeated[1]).sum(),
             asking=pl.any_horizontal(asking).sum(),
+            missing=pl.any_horizontal(missing).sum(),
         ).row(0, named=True)
         self._templated += counts["marked"] or 0
         self._repeated += counts["repeated"] or 0
         self._asking += counts["asking"] or 0
+        self._missing += counts["missing"] or 0
         if self._scores is None:
             return
         chosen, rejected = (
@@ -78,6 +83,11 @@ class Doubts:
             found.append(
                 f"in {self._repeated:,} of {self._pairs:,} pairs both answers begin with the text "
                 "of the prompt: a trainer would see it twice; cut it off the answers"
+            )
+        if self._missing > _LEAST_SHARE * self._pairs:
+            found.append(
+                f"in {self._missing:,} of {self._pairs:,} pairs an answer is the text 'nan', "
+                "'None' or 'null', as missing values are often written: it is taken as an answer"
             )
         if self._asking:
             found.append(

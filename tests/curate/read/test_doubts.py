@@ -71,3 +71,14 @@ def test_answers_that_end_with_a_question_of_the_user_are_told(tmp_path: Path) -
     assert told == (
         "in 1 of 2 pairs an answer ends with a turn of the user: a trainer would learn to write it",
     )
+
+
+def test_answers_that_may_be_missing_values_are_told(tmp_path: Path) -> None:
+    row = {"prompt": "p", "chosen": "a", "rejected": "b"}
+    told = notes(tmp_path, [row, {**row, "chosen": " NaN "}, {**row, "rejected": "None"}])
+    assert told == (
+        "in 2 of 3 pairs an answer is the text 'nan', 'None' or 'null', as missing values are "
+        "often written: it is taken as an answer",
+    )
+    few = [{**row, "prompt": f"p{i}"} for i in range(200)]
+    assert notes(tmp_path, [*few, {**row, "chosen": "None"}]) == ()
