@@ -13,7 +13,7 @@ from pydantic import Field
 from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.noise_rate import told_rate
+from curate.models.heads.noise_rate import told_for
 from curate.models.heads.out_of_fold import HeadParameters, fold_weights, head_inputs, votes
 from curate.models.heads.peer_review import PeerReview, Schedule, review
 
@@ -123,10 +123,8 @@ class CRM(HeadScorer[CRMParams]):
         p = self.params
         if p.noise_rate != "auto":
             return p.noise_rate
-        voting = votes(pairs, context)
-        margins = held_out_margins(pairs, context).margin[voting]
-        groups = context.prompt_groups(pairs)[voting]
-        told = told_rate(margins, pairs, groups, context.vote_keys(pairs))
+        margins = held_out_margins(pairs, context).margin
+        told = told_for(margins, votes(pairs, context), pairs, context)
         if told.rate is not None:
             return min(max(told.rate, _MIN_RATE), _MAX_RATE)
         # Peers keep the share that the rate says: one near 0 would switch peer review off.

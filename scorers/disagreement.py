@@ -19,7 +19,7 @@ from curate.models.heads.general_heads import GENERAL_L2, train_general
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.label_noise import fit_label_noise
 from curate.models.heads.mean_gain import Gain
-from curate.models.heads.noise_rate import tell_noise, told_rate
+from curate.models.heads.noise_rate import tell_noise, told_for
 from curate.models.heads.out_of_fold import answers, votes
 from curate.models.heads.split_margins import reward_part
 from curate.models.people.group_choice import FEWEST_PEOPLE, choose_groups, people
@@ -148,8 +148,7 @@ class Disagreement(HeadScorer[DisagreementParams]):
         own = general if _surely_better(general, plain, voting, context) else plain
         learnt = tell_learnt(own.margin, pairs, context)
         noise = fit_label_noise(own.margin[voting])
-        prompts = context.prompt_groups(pairs)[voting]
-        told = told_rate(own.margin[voting], pairs, prompts, context.vote_keys(pairs))
+        told = told_for(own.margin, voting, pairs, context)
         right = np.where(voting, noise.posterior(own.margin), np.nan)
         tell_noise(told, right, context)
         scaled = {name: noise.scale * value for name, value in vars(own).items()}

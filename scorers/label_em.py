@@ -24,7 +24,7 @@ from curate.models.heads.label_noise import (
     posterior,
 )
 from curate.models.heads.margin_scorer import MarginParams, MarginScorer
-from curate.models.heads.noise_rate import tell_noise, told_rate
+from curate.models.heads.noise_rate import tell_noise, told_for
 from curate.models.heads.out_of_fold import votes
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
         noise = fit_annotators(found.margin[voting], annotator[voting], self.params.prior_votes)
         eta = noise.pooled.reliability
         margins = fit_label_noise(found.margin[voting], eta).scale * found.margin
-        groups = context.prompt_groups(pairs)[voting]
-        told = told_rate(found.margin[voting], pairs, groups, context.vote_keys(pairs))
+        told = told_for(found.margin, voting, pairs, context)
         self._tell(context, noise, names, found.margin[voting])
         right = posterior(expit(margins + found.votes), noise.reliability[annotator])
         # Where heads learn nothing, a posterior would be the fit's starting point.
@@ -156,8 +155,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
         margins = noise.scale * found.margin
         right = np.where(known & found.tells, noise.right(found.margin, first), np.nan)
         lost = np.where(first, noise.first_lost, noise.second_lost)
-        groups = context.prompt_groups(pairs)[voting]
-        told = told_rate(found.margin[voting], pairs, groups, context.vote_keys(pairs))
+        told = told_for(found.margin, voting, pairs, context)
         tell_noise(told, right, context)
         found.learnt.tell(context)
         # Which slot loses more is seen in the labels; how much each loses is the fit's alone.

@@ -14,7 +14,7 @@ from curate.data.table import dense_numbers
 from curate.models.heads.calibration import agreement, calibrate, reliability_curve
 from curate.models.heads.held_out_margins import held_out_margins
 from curate.models.heads.label_noise import fit_annotators, fit_label_noise
-from curate.models.heads.noise_rate import told_rate
+from curate.models.heads.noise_rate import told_for
 from curate.models.heads.out_of_fold import too_few_prompts, votes, why_too_few
 from curate.models.text.contamination import confident_rate, holder_contamination
 from curate.steps.context import Context
@@ -98,7 +98,7 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
         "reliability_curve": reliability_curve(scaled),
         "informative": learnt.ok,
         "learnt": learnt.facts(),
-        "told": told_rate(margins, pairs, groups).facts(),
+        "told": told_for(held_out.margin, voting, pairs, context).facts(),
         "estimates": [],
         "by_annotator": [],
         "by_source": [],

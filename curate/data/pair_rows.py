@@ -15,6 +15,8 @@ from curate.data.table import BATCH_ROWS, batches
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ROW = "__row__"
+
 
 @dataclass(frozen=True)
 class PairRows:
@@ -65,12 +67,7 @@ class PairRows:
     def union(self, other: PairRows) -> PairRows:
         """The rows of both, of which none is in both; what one alone has is null for the other."""
         # What one of them changed stays as in the table for the other.
-        first, second = (
-            a.adding(
-                a.select([c for c in b.own.columns if c in a.table.columns and c not in a.own])
-            )
-            for a, b in ((self, other), (other, self))
-        )
+        first, second = self._having(other.own.columns), other._having(self.own.columns)
         rows = np.concatenate([first.rows, second.rows])
         order = np.argsort(rows)
         own = pl.concat([first.own, second.own], how="diagonal")
@@ -88,6 +85,10 @@ class PairRows:
             shared = _gathered(shared, self.rows)
         return pl.DataFrame([(self.own if n in self.own.columns else shared)[n] for n in names])
 
+    def numbered(self, columns: pl.DataFrame) -> pl.DataFrame:
+        """Columns of these rows behind the rows' numbers, as `ROW`."""
+        return pl.DataFrame([pl.Series(ROW, self.rows), *columns.get_columns()])
+
     def _of_table(self, names: Sequence[str]) -> pl.DataFrame:
         """All rows of the columns that are not these rows' own."""
         # Not by an expression, which would first bring all columns of the table, texts as well,
@@ -98,16 +99,19 @@ class PairRows:
         """All columns as a frame."""
         return self.select(self.columns)
 
-    def parts(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Some columns a few thousand rows at a time, fewer where they hold large media.
+    def parts(self, names: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Some or all columns a few thousand rows at a time, fewer where they hold large media.
 
         Without a row one frame comes that has the columns alone.
         """
+        names = self.columns if names is None else names
         if not len(self.rows):
             yield self.select(names)
             return
         table = self._of_table(names)
-        for batch in batches(len(self.table), batch_rows(table, BATCH_ROWS)):
+        size = batch_rows(table, BATCH_ROWS)
+        span = slice(self.rows[0] // size, self.rows[-1] // size + 1)
+        for batch in batches(len(self.table), size)[span]:
             first, end = np.searchsorted(self.rows, [batch.start, batch.stop])
             if first == end:
                 continue
@@ -116,6 +120,12 @@ class PairRows:
             own = self.own[first:end]
             part = _gathered(table[batch], self.rows[first:end] - batch.start)
             yield pl.DataFrame([(own if n in own.columns else part)[n] for n in names])
+
+
+def over_all(numbered: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """Columns from `PairRows.numbered` over all rows of the table, null for the others."""
+    every = pl.DataFrame({ROW: pl.int_range(rows, eager=True)})
+    return every.join(numbered, on=ROW, how="left", maintain_order="left").drop(ROW)
 
 
 def _gathered(frame: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:

@@ -208,12 +208,10 @@ class PairIds:
         times = self._seen.before(halves(b"".join(every)))
         if self._taken:
             times += self._over_taken(every, times)
-        made = pl.DataFrame({"k": pl.Series(every, dtype=pl.Binary), "n": times}).select(
-            _made=pl.when(pl.col("n") > 0)
-            .then(pl.format("{}-{}", pl.col("k").bin.encode("hex"), "n"))
-            .otherwise(pl.col("k").bin.encode("hex"))
-        )["_made"]
-        return pairs.with_columns(pair_id=pl.coalesce("pair_id", made))
+        names = pl.Series(every, dtype=pl.Binary).bin.encode("hex")
+        repeated = pl.when(pl.col("n") > 0).then(pl.format("{}-{}", "name", "n"))
+        made = pl.DataFrame({"name": names, "n": times}).select(_made=repeated.otherwise("name"))
+        return pairs.with_columns(pair_id=pl.coalesce("pair_id", made["_made"]))
 
     def _over_taken(self, keys: list[bytes], times: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many numbers each key must skip, since others have them, at these times."""

@@ -11,7 +11,7 @@ import polars as pl
 
 from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
-from curate.data.pair_rows import PairRows
+from curate.data.pair_rows import ROW, PairRows, over_all
 from curate.data.row_parts import MEDIA
 from curate.data.table import DROP_REASON, DROP_STEP, MESSAGES
 from curate.models.heads.identification import NOTHING_LEARNT
@@ -23,8 +23,6 @@ from curate.steps.step_record import CHANGES_PAIRS, StepRecord, typed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_ROW = "__row__"
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,6 @@ class Filtered:
     drop_step: pl.Series
     drop_reason: pl.Series
     reports: list[StepRecord]
-
-    @property
-    def kept(self) -> pl.DataFrame:
-        """The pairs that are left as a frame."""
-        return self.left.frame()
 
 
 @dataclass(frozen=True)
@@ -80,17 +73,12 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
         left = applied.left
         done.append(applied)
     # A plan without filters drops nothing, and its table of drops has no frame to take types from.
-    schema = {_ROW: pl.Int64(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
+    schema = {ROW: pl.Int64(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
     drops = pl.concat([pl.DataFrame(schema=schema), *(applied.gone for applied in done)])
-    numbered = pl.DataFrame({_ROW: pl.int_range(len(frame), eager=True)})
-
-    def of_all(columns: pl.DataFrame) -> pl.DataFrame:
-        return numbered.join(columns, on=_ROW, how="left", maintain_order="left").drop(_ROW)
-
-    fate = of_all(drops)
+    fate = over_all(drops, len(frame))
     for applied in done:
         if applied.added is not None:
-            frame = frame.hstack(of_all(applied.added).get_columns())
+            frame = frame.hstack(over_all(applied.added, len(frame)).get_columns())
     reports = [applied.report for applied in done]
     return Filtered(frame, left, fate[DROP_STEP], fate[DROP_REASON], reports)
 
@@ -113,13 +101,11 @@ def _run_filter(step: FilterStep, left: PairRows, context: Context, chance: bool
     else:
         nothing = pl.DataFrame(schema={DROP_STEP: pl.String(), DROP_REASON: pl.String()})
         record = StepRecord(step.name, "filter", 0, 0, 0.0)
-        applied = _Applied(acting, _numbered(acting, nothing), None, record)
+        applied = _Applied(acting, acting.numbered(nothing), None, record)
     added = applied.added
     if step.filter.adds():
-        silent = silent.adding(_unknown(step, len(silent)))
-        some = _numbered(
-            silent, silent.select([f"{step.name}.{c.name}" for c in step.filter.adds()])
-        )
+        unknown = _unknown(step, len(silent))
+        silent, some = silent.adding(unknown), silent.numbered(unknown)
         added = some if added is None else pl.concat([added, some])
     count = int(mute.sum())
     told = f"'{step.name}' keeps {count:,} of {len(left):,} pairs as is: {NOTHING_LEARNT}"
@@ -157,10 +143,6 @@ def _unknown(step: FilterStep, pairs: int) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _numbered(left: PairRows, columns: pl.DataFrame) -> pl.DataFrame:
-    return pl.DataFrame([pl.Series(_ROW, left.rows), *columns.get_columns()])
-
-
 def _verdict(step: FilterStep, left: PairRows, context: Context) -> FilterResult:
     """What the filter says of the pairs, of which it gets the columns that it declares.
 
@@ -190,13 +172,13 @@ def _apply(step: FilterStep, left: PairRows, context: Context) -> _Applied:
     added = None
     if verdict.added is not None:
         columns = typed(verdict.added, step.filter.adds(), len(left), step.name)
-        left, added = left.adding(columns), _numbered(left, columns)
+        left, added = left.adding(columns), left.numbered(columns)
     if verdict.changed is not None:
         left = left.adding(verdict.changed)
         own.facts[CHANGES_PAIRS] = True
     reason = verdict.reason.cast(pl.String).alias(DROP_REASON)
     said = pl.DataFrame([pl.repeat(step.name, len(left), eager=True).alias(DROP_STEP), reason])
-    gone = _numbered(left, said).filter(~keep)
+    gone = left.numbered(said).filter(~keep)
     kept = left.where(keep.to_numpy())
     warnings = list(own.warnings)
     weight = f"{step.name}.{step.filter.weight}" if step.filter.weight else None

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from curate.data.found_parts import found_parts
@@ -190,7 +189,7 @@ class Pipeline:
         gone = filtered.drop_step.is_not_null()
         fate = pl.DataFrame([filtered.drop_step, filtered.drop_reason]).filter(gone)
         kept = PairRows(pairs_alone, left.rows, own)
-        dropped = PairRows(pairs_alone, gone.arg_true().to_numpy().astype(np.int64), fate)
+        dropped = PairRows.whole(pairs_alone).where(gone.to_numpy()).adding(fate)
         check_rows(len(pairs), len(kept), len(dropped))
         scored = filtered.frame[["pair_id", *(c.name for c in self.plan.columns())]]
         sources = by_source(pairs.frame, kept, scored)

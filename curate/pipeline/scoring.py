@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from curate.pipeline.engines.base import Engine
 from curate.pipeline.engines.local import LocalEngine
 from curate.pipeline.plan import ScorerStep
 from curate.pipeline.score_cache import ScoreCache
-from curate.steps.context import Context
+from curate.steps.context import Context, counted
 from curate.steps.step_record import StepRecord, checked_columns, typed
 from curate.store.row_scores import RowScores
 
@@ -102,7 +102,7 @@ def _computed(
         with context.progress.task(name, len(pairs)) as task:
             parts = _row_scores(step, pairs, context, engine, kept)
             checked = (checked_columns(part, columns, len(part), name) for part in parts)
-            frame = context.workspace.collect(name, _counted(checked, task.advance))
+            frame = context.workspace.collect(name, counted(checked, task.advance))
         if cache:
             cache.put(key, frame, context)
         return frame
@@ -159,11 +159,3 @@ def _row_scores(
         yield kept.merged(*waiting.popleft(), scored)
     yield from (kept.merged(rows, found, None) for rows, found in waiting)
     context.facts["rows_kept_from_earlier"] = kept.taken
-
-
-def _counted(
-    parts: Iterator[pl.DataFrame], advance: Callable[[int], None]
-) -> Iterator[pl.DataFrame]:
-    for part in parts:
-        advance(len(part))
-        yield part

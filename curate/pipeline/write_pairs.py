@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from curate.data.pair_rows import PairRows
 from curate.data.row_parts import MEDIA_PARTS, present
 from curate.pipeline.plan import Plan
 from curate.pipeline.result import Result
-from curate.steps.context import Task
+from curate.steps.context import Task, counted
 from curate.steps.workers import Workers
 from curate.write.output import OutputConfig
 from curate.write.run_files import DROPPED, KEPT, PAIRS, keeps_pairs
@@ -37,32 +37,24 @@ def write_pairs(
 
     def tables(rows: PairRows, folder: Path, advance: Callable[[int], None]) -> None:
         if sent is None:
-            write_shards(parts_of(rows, advance), folder, "parquet", size)
+            write_shards(counted(rows.parts(), advance), folder, "parquet", size)
         else:
             shards_by_workers(rows, as_it_is, folder, "parquet", size, sent, advance)
 
     if splits is not None:
         own = {n: kept.where((splits == n).to_numpy()) for n in output.splits or {}}
         streams = {
-            name: plan.export.stream(parts_of(rows, task.advance)) for name, rows in own.items()
+            name: plan.export.stream(counted(rows.parts(), task.advance))
+            for name, rows in own.items()
         }
         shards = write_split_shards(streams, stage / KEPT, output.file_type, size)
     elif sent is not None and plan.export.row_by_row and output.file_type != "dataset":
         settings = (stage / KEPT, output.file_type, size, sent, task.advance)
         shards = shards_by_workers(kept, plan.export.convert, *settings)
     else:
-        stream = plan.export.stream(parts_of(kept, task.advance))
+        stream = plan.export.stream(counted(kept.parts(), task.advance))
         shards = write_shards(stream, stage / KEPT, output.file_type, size)
     if not keeps_pairs(output.format, output.file_type, splits is not None):
         tables(kept, stage / PAIRS, lambda _: None)
     tables(result.dropped_rows, stage / DROPPED, task.advance)
     return shards
-
-
-def parts_of(
-    rows: PairRows, advance: Callable[[int], None] = lambda _: None
-) -> Iterator[pl.DataFrame]:
-    """The rows a few thousand at a time; no row gives a frame without any."""
-    for part in rows.parts(rows.columns):
-        yield part
-        advance(len(part))

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.found_parts import TURNS, parts_in
-from curate.data.pair_rows import PairRows
+from curate.data.pair_rows import PairRows, over_all
 from curate.data.row_parts import ROW_PARTS
 from curate.data.table import DROP_REASON, DROP_STEP, fingerprint
 from curate.errors import CurateError
@@ -22,7 +22,7 @@ from curate.pipeline.manifest import make_manifest
 from curate.pipeline.plan import Plan
 from curate.pipeline.result import Result
 from curate.pipeline.same_shards import SHARDS_KEY, shards_key, take_shards
-from curate.pipeline.write_pairs import parts_of, write_pairs
+from curate.pipeline.write_pairs import write_pairs
 from curate.read.pairs import Pairs
 from curate.report.build import write_view
 from curate.report.prompt_map import FILE
@@ -42,7 +42,6 @@ from curate.write.run_folder import staged
 from curate.write.shards import write_files, write_frame, write_json
 from curate.write.splits import SPLIT, SPLITS, assign_splits, split_facts
 
-_ROW = "__row__"
 _CONTENT = (*TURNS, *ROW_PARTS)
 """Columns that say what was asked and answered."""
 
@@ -173,10 +172,8 @@ def _all_pairs(result: Result, pairs: Pairs, workspace: Workspace) -> pl.DataFra
     kept, dropped = result.kept_rows, result.dropped_rows
     if result.pairs_changed:
         ids = result.scores["pair_id"], kept.select(["pair_id"])["pair_id"]
-        return as_read(*ids, parts_of(kept), parts_of(dropped), workspace)
-    numbers = pl.DataFrame({_ROW: pl.int_range(len(pairs), eager=True)})
-    gone = dropped.own.with_columns(pl.Series(_ROW, dropped.rows))
-    fate = numbers.join(gone, on=_ROW, how="left", maintain_order="left")
+        return as_read(*ids, kept.parts(), dropped.parts(), workspace)
+    fate = over_all(dropped.numbered(dropped.own), len(pairs))
     # Side by side, not by `with_columns`, which would copy the texts into one piece.
     return pairs.frame.hstack([fate[DROP_STEP], fate[DROP_REASON]])
 

@@ -31,22 +31,43 @@ _MOST_BYTES = 256 << 20
 
 
 @dataclass
-class SourceRows:
-    """What a worker read of one source.
+class Tally:
+    """What is counted while blocks are read, here or by a worker.
 
     Attributes:
-        frames: converted rows, block by block.
         rows: that were read, broken ones included.
         replaced: rows with texts that are no valid Unicode.
-        notes: what the user should know of the file.
+        notes: what the user should know of the files.
         counts: what the format tells, and of how many rows.
     """
 
-    frames: list[pl.DataFrame] = field(default_factory=list)
     rows: int = 0
     replaced: int = 0
     notes: dict[str, None] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+
+    def over(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """The blocks, of which each is counted as it comes."""
+        for block in blocks:
+            self.rows += len(block)
+            self.replaced += block.replaced
+            self.notes |= dict.fromkeys(block.notes)
+            yield block
+
+    def add(self, other: Tally) -> None:
+        """Count what was read elsewhere."""
+        self.rows += other.rows
+        self.replaced += other.replaced
+        self.notes |= other.notes
+        self.counts.update(other.counts)
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """What a worker read of one source: converted rows block by block, and what it counted."""
+
+    frames: list[pl.DataFrame]
+    tally: Tally
 
 
 def fits_a_worker(source: Source) -> bool:
@@ -79,18 +100,10 @@ def read_source(
     """
     if fmt is None or stamp_of(source) != stamp:
         return None
-    found = SourceRows()
-    fmt.counts = found.counts
-
-    def each() -> Iterator[Block]:
-        for block in source.blocks():
-            found.rows += len(block)
-            found.replaced += block.replaced
-            found.notes |= dict.fromkeys(block.notes)
-            yield block
-
-    found.frames = list(converted_blocks(lambda: fmt, each(), source.label))
-    return found
+    tally = Tally()
+    fmt.counts = tally.counts
+    blocks = tally.over(source.blocks())
+    return SourceRows(list(converted_blocks(lambda: fmt, blocks, source.label)), tally)
 
 
 def converted_blocks(

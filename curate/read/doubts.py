@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import polars as pl
 
 from curate.data.extra_column import extra_value
@@ -32,8 +34,8 @@ class Doubts:
 
     def __init__(self) -> None:
         self._scores: tuple[str, str] | None = None
-        self._pairs = self._templated = self._scored = self._against = 0
-        self._repeated = self._asking = self._missing = 0
+        self._pairs = self._scored = self._against = 0
+        self._counts: Counter[str] = Counter()
 
     def look_at(self, sample: RowSample) -> None:
         """Find columns of scores in the first rows."""
@@ -57,10 +59,7 @@ class Doubts:
             asking=pl.any_horizontal(asking).sum(),
             missing=pl.any_horizontal(missing).sum(),
         ).row(0, named=True)
-        self._templated += counts["marked"] or 0
-        self._repeated += counts["repeated"] or 0
-        self._asking += counts["asking"] or 0
-        self._missing += counts["missing"] or 0
+        self._counts.update({name: count or 0 for name, count in counts.items()})
         if self._scores is None:
             return
         chosen, rejected = (
@@ -72,27 +71,27 @@ class Doubts:
 
     def notes(self) -> tuple[str, ...]:
         """What was found, a sentence each."""
-        found = []
-        if self._templated > _LEAST_SHARE * self._pairs:
+        found, counts, few = [], self._counts, _LEAST_SHARE * self._pairs
+        if counts["marked"] > few:
             found.append(
-                f"{self._templated:,} of {self._pairs:,} prompts hold marks of a chat template "
+                f"{counts['marked']:,} of {self._pairs:,} prompts hold marks of a chat template "
                 "(such as <|im_start|> or [INST]): they are taken as text, and a trainer's "
                 "template would wrap them once more; give messages with roles instead"
             )
-        if self._repeated > _LEAST_SHARE * self._pairs:
+        if counts["repeated"] > few:
             found.append(
-                f"in {self._repeated:,} of {self._pairs:,} pairs both answers begin with the text "
-                "of the prompt: a trainer would see it twice; cut it off the answers"
+                f"in {counts['repeated']:,} of {self._pairs:,} pairs both answers begin with the "
+                "text of the prompt: a trainer would see it twice; cut it off the answers"
             )
-        if self._missing > _LEAST_SHARE * self._pairs:
+        if counts["missing"] > few:
             found.append(
-                f"in {self._missing:,} of {self._pairs:,} pairs an answer is the text 'nan', "
+                f"in {counts['missing']:,} of {self._pairs:,} pairs an answer is the text 'nan', "
                 "'None' or 'null', as missing values are often written: it is taken as an answer"
             )
-        if self._asking:
+        if counts["asking"]:
             found.append(
-                f"in {self._asking:,} of {self._pairs:,} pairs an answer ends with a turn of the "
-                "user: a trainer would learn to write it"
+                f"in {counts['asking']:,} of {self._pairs:,} pairs an answer ends with a turn of "
+                "the user: a trainer would learn to write it"
             )
         if self._against and self._scores is not None:
             chosen, rejected = self._scores

@@ -19,6 +19,7 @@ from curate.errors import CurateError
 from curate.read.conversion import (
     KEY,
     SourceRows,
+    Tally,
     converted_blocks,
     fits_a_worker,
     read_source,
@@ -105,15 +106,12 @@ class Reader:
         self._ranking = ranking
         self._ids = PairIds()
         self._reasons: Counter[str] = Counter()
-        self._notes: dict[str, None] = {}
-        self._replaced = 0
-        self._counts: Counter[str] = Counter()
+        self._tally = Tally()
         self._media, self._doubts = MediaFiles(), Doubts()
         self._folder: Path | None = None
         self._folders: list[Path] = []
         self.format: Format | None = None
         self.pairs = 0
-        self.rows = 0
 
     def batches(self, sources: list[Source], workers: Workers | None = None) -> Iterator[Pairs]:
         """The pairs of each block, or of each source whose pairs are made of several rows.
@@ -125,15 +123,13 @@ class Reader:
         Raises:
             CurateError: no known format, or a malformed row under "stop".
         """
-        elsewhere = (
-            self._read_elsewhere(sources, workers) if workers else iter([None] * len(sources))
-        )
-        for source, found in zip(sources, elsewhere, strict=True):
-            self._notes |= dict.fromkeys(source.notes)
+        read = self._read_elsewhere(sources, workers) if workers else iter([None] * len(sources))
+        for source, found in zip(sources, read, strict=True):
+            self._tally.notes |= dict.fromkeys(source.notes)
             self._folder = source.folder
             if source.folder is not None and source.folder not in self._folders:
                 self._folders.append(source.folder)
-            for rows in self._blocks(source) if found is None else self._told(found):
+            for rows in self._here(source) if found is None else self._elsewhere(found):
                 yield self._take(rows, source.label)
 
     def _read_elsewhere(
@@ -156,26 +152,21 @@ class Reader:
                     return self.format
         return None
 
-    def _told(self, found: SourceRows) -> Iterator[pl.DataFrame]:
-        """The rows that a worker read, and all that it told of them."""
-        self.rows += found.rows
-        self._notes |= dict.fromkeys(found.notes)
-        self._replaced += found.replaced
-        self._counts.update(found.counts)
-        yield from found.frames
+    def _elsewhere(self, found: SourceRows) -> list[pl.DataFrame]:
+        """The rows that a worker read, which are counted here."""
+        self._tally.add(found.tally)
+        return found.frames
 
-    def _blocks(self, source: Source) -> Iterator[pl.DataFrame]:
-        """The converted rows of a source, of which each block is told as it comes."""
+    def _here(self, source: Source) -> Iterator[pl.DataFrame]:
+        """The converted rows of a source."""
 
-        def each() -> Iterator[Block]:
+        def looked_at() -> Iterator[Block]:
             for block in source.blocks():
                 self._look_at(block, source.label)
-                self.rows += len(block)
-                self._notes |= dict.fromkeys(block.notes)
-                self._replaced += block.replaced
                 yield block
 
-        yield from converted_blocks(lambda: self.format, each(), source.label)
+        blocks = self._tally.over(looked_at())
+        return converted_blocks(lambda: self.format, blocks, source.label)
 
     def _look_at(self, block: Block, label: str) -> None:
         """Choose the format by the first rows, where none has been chosen."""
@@ -183,7 +174,7 @@ class Reader:
             self.format = self._choose(sample, label)
             self._doubts.look_at(sample)
             self.format.ranking = self._ranking
-            self.format.counts = self._counts
+            self.format.counts = self._tally.counts
 
     def _choose(self, sample: RowSample, where: str) -> Format:
         if self._name == "auto" and self._mapping is None:
@@ -228,7 +219,7 @@ class Reader:
             rejected,
             pairs.select(file=pl.lit(label), row=ROW),
             self.format.name if self.format else self._name,
-            self.rows,
+            self._tally.rows,
             self.notes,
             tuple(self._folders),
         )
@@ -236,20 +227,20 @@ class Reader:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of what was read so far."""
-        counted = (f"{n:,} {text}" for text, n in self._counts.items())
-        notes = (*self._notes, *counted, *self._media.notes(), *self._doubts.notes())
-        if not self._replaced:
+        counted = (f"{n:,} {text}" for text, n in self._tally.counts.items())
+        notes = (*self._tally.notes, *counted, *self._media.notes(), *self._doubts.notes())
+        if not self._tally.replaced:
             return notes
         told = (
-            f"{self._replaced} rows hold texts that are no valid Unicode (lone surrogates, cut "
-            "characters): U+FFFD stands in their place"
+            f"{self._tally.replaced} rows hold texts that are no valid Unicode (lone surrogates, "
+            "cut characters): U+FFFD stands in their place"
         )
         return (*notes, told)
 
     def nothing_read(self) -> CurateError:
         """The error for sources without a single pair."""
         rejected = self._reasons.total()
-        found = f"{self.rows} rows, {rejected} of them malformed or without a pair"
+        found = f"{self._tally.rows} rows, {rejected} of them malformed or without a pair"
         for reason, count in self._reasons.most_common(_SHOWN_REASONS):
             found += f"; {count}: {reason}"
         return CurateError("no pair was read", where="input", found=found, expected="pairs")

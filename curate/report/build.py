@@ -185,7 +185,7 @@ def _map(view: RunView) -> dict[str, Any] | None:
     path = view.folder / FILE
     if not path.exists():
         return None
-    places = view.columns(["pair_id"]).with_row_index("row")
+    places = view.frame[["pair_id"]].with_row_index("row")
     rows = pl.read_parquet(path).join(places, on="pair_id", maintain_order="left")
     text = messages_text("prompt").str.slice(0, 160)
     shown = view.frame[rows["row"]].select("kept", text=text)

@@ -146,7 +146,7 @@ def groups(view: RunView, column: str, most: int = 30) -> list[dict[str, Any]]:
     mean = pl.col(doubt).cast(pl.Float64).mean() if doubt else pl.lit(None, dtype=pl.Float64)
     read = dict.fromkeys((column, "kept", "is_tie", *([doubt] if doubt else [])))
     table = (
-        view.columns([*read])
+        view.frame[[*read]]
         .group_by(pl.col(column).fill_null("(none)").alias("name"))
         .agg(
             pairs=pl.len(),
@@ -165,7 +165,7 @@ def kinds(view: RunView) -> dict[str, list[dict[str, Any]]]:
     for name, dtype in view.frame.schema.items():
         if dtype != pl.String or "." not in name or name.endswith(_NO_KINDS):
             continue
-        known = view.columns([name, "kept"]).rename({name: "kind"}).drop_nulls("kind")
+        known = view.frame[[name, "kept"]].rename({name: "kind"}).drop_nulls("kind")
         if not 1 < known["kind"].n_unique() <= _KINDS:
             continue
         table = known.group_by("kind").agg(

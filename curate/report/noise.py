@@ -26,7 +26,7 @@ def noise(view: RunView) -> dict[str, Any] | None:
     column = next((name for name in _MARGINS if name in view.frame.columns), None)
     if column is None:
         return None
-    doubted = view.columns([column, "is_tie"]).with_row_index(_ROW)
+    doubted = view.frame[[column, "is_tie"]].with_row_index(_ROW)
     known = doubted.filter(pl.col(column).is_not_null(), ~pl.col("is_tie"))[_ROW].to_frame()
     if len(known) < _FEWEST:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,23 +67,16 @@ class RunView:
 
         Of several votes on the same answers that one which is doubted most.
         """
-        # Numbers of rows are sorted, and not the rows, which would all come into memory.
+        # Numbers of rows are sorted, and not the rows, which would all come into memory. Columns by
+        # name: an expression on the whole frame would first bring all of them into one form.
         if self.suspicion is None:
-            wanted = self.columns(["kept"]).with_row_index(_ROW).filter(~pl.col("kept"))
+            wanted = self.frame[["kept"]].with_row_index(_ROW).filter(~pl.col("kept"))
         else:
             name, large = self.suspicion
-            rows = self.columns([name, "is_tie"]).with_row_index(_ROW)
+            rows = self.frame[[name, "is_tie"]].with_row_index(_ROW)
             known = rows.filter(pl.col(name).is_not_null(), ~pl.col("is_tie"))
             wanted = known.sort(name, descending=large, maintain_order=True)
         return _once(self.frame, wanted[_ROW], count)
-
-    def columns(self, names: Sequence[str]) -> pl.DataFrame:
-        """Some columns alone.
-
-        An expression on the whole frame would first bring all its columns, texts as well, into
-        pieces of the same lengths.
-        """
-        return pl.DataFrame([self.frame[name] for name in names])
 
 
 def _once(frame: pl.DataFrame, order: pl.Series, count: int) -> pl.DataFrame:

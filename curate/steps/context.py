@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -36,6 +36,15 @@ class Task(Protocol):
 
     def advance(self, steps: int = 1) -> None:
         """Say that `steps` more units are done."""
+
+
+def counted(
+    parts: Iterable[pl.DataFrame], advance: Callable[[int], None]
+) -> Iterator[pl.DataFrame]:
+    """The parts, of whose rows somebody is told as they come."""
+    for part in parts:
+        advance(len(part))
+        yield part
 
 
 class Progress(Protocol):

@@ -43,7 +43,7 @@ def shards_by_workers(
     """
     folder.mkdir()
     # All shards have the columns of the first rows, whoever makes them.
-    schema = schema_of(convert(next(rows.parts(rows.columns))))
+    schema = schema_of(convert(next(rows.parts())))
     make = partial(_shard, convert, file_type, schema, rows_per_shard)
     parts = batches(len(rows), rows_per_shard) or [slice(0, 0)]
     found = []
@@ -65,7 +65,7 @@ def as_it_is(pairs: pl.DataFrame) -> pl.DataFrame:
 def _tables(rows: PairRows, parts: Sequence[slice]) -> Iterator[pa.Table]:
     """The pairs of one shard after another."""
     for part in parts:
-        frames = rows.between(part.start, part.stop).parts(rows.columns)
+        frames = rows.between(part.start, part.stop).parts()
         yield pa.concat_tables(f.to_arrow(compat_level=pl.CompatLevel.oldest()) for f in frames)
 
 

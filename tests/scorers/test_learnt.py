@@ -89,8 +89,8 @@ def test_no_filter_acts_on_a_score_that_tells_nothing(name: str, kind: str) -> N
     }
     sim = random_labels()
     found = filtered(sim, name, [{"type": kind} | steps[kind]])
-    assert len(found.kept) == len(sim.pairs)
-    assert found.kept["chosen"].equals(sim.pairs["chosen"])
+    assert len(found.left.frame()) == len(sim.pairs)
+    assert found.left.frame()["chosen"].equals(sim.pairs["chosen"])
     (report,) = found.reports
     assert report.facts["kept_as_is"] == len(sim.pairs)
     assert any(f"keeps 200 of 200 pairs as is: {NOTHING_LEARNT}" in w for w in report.warnings)
@@ -103,12 +103,12 @@ def test_who_accepts_chance_may_act() -> None:
     plan = make_plan(parse_config(config))
     scores = run_scorer(plan.scorers[0], sim.pairs, sim.context)[0]
     found = run_filters(plan, pl.concat([sim.pairs, scores], how="horizontal"), sim.context)
-    assert len(found.kept) == 100
+    assert len(found.left.frame()) == 100
 
 
 def test_weights_are_one_where_nothing_is_known() -> None:
     found = filtered(random_labels(), "label_em", [{"type": "reweight"}])
-    assert set(found.kept["reweight.weight"]) == {1.0}
+    assert set(found.left.frame()["reweight.weight"]) == {1.0}
 
 
 def test_filters_act_on_the_pairs_of_which_something_is_known() -> None:
@@ -129,6 +129,6 @@ def test_filters_act_on_the_pairs_of_which_something_is_known() -> None:
     plan = make_plan(parse_config(config))
     found = run_filters(plan, pl.concat([sim.pairs, scores], how="horizontal"), sim.context)
     # All of the first hundred, and the better half of the others, in their order.
-    assert found.kept["s.score"].to_list() == [*range(100), *range(150, 200)]
+    assert found.left.frame()["s.score"].to_list() == [*range(100), *range(150, 200)]
     assert found.drop_step.is_not_null().sum() == 50
     assert (found.reports[0].rows_in, found.reports[0].rows_out) == (200, 150)

@@ -78,6 +78,14 @@ def told_rate(
     return by_votes or rate_by_margins(margins, groups)
 
 
+def told_for(
+    margins: NDArray[np.float64], voting: NDArray[np.bool_], pairs: pl.DataFrame, context: Context
+) -> ToldRate:
+    """`told_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
+    groups = context.prompt_groups(pairs)[voting]
+    return told_rate(margins[voting], pairs, groups, context.vote_keys(pairs))
+
+
 def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> None:
     """Put what can be told of the share of wrong labels into a scorer's facts.
 

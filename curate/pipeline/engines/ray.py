@@ -21,7 +21,7 @@ from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.base import take_told
 from curate.pipeline.engines.limits import check_reachable, check_workers
 from curate.pipeline.engines.ray_errors import users_error
-from curate.pipeline.engines.ray_parts import RayWorkers
+from curate.pipeline.engines.ray_parts import RETRIES, RayWorkers
 from curate.pipeline.engines.ray_tables import TableInputs, run_table
 from curate.pipeline.engines.ray_workers import (
     NUMBER,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from curate.models.embed.pair_embeddings import TextEmbedder, Texts, Vectors
     from curate.steps.context import Context
 
-# After so many lost workers the fault lies with the task.
-_RETRIES = 3
 _ENVIRONMENT = {"POLARS_MAX_THREADS": "1"}
 """Of workers: each has one core by Ray's count, which it tells OpenMP and not polars."""
 
@@ -64,14 +62,15 @@ class RayEngine:
         if settings.address is None:
             check_workers(settings.workers, cores())
         self._settings = settings
-        self.workers = RayWorkers(lambda: self._cluster[1])
+        self.workers = RayWorkers(lambda: self._count)
+        self._started = False
         self._expected: list[ScorerStep] = []
         self._running: dict[str, Any] = {}
         self._inputs: TableInputs | None = None
 
     @cached_property
-    def _cluster(self) -> tuple[bool, int]:
-        """Whether it was started here, and its workers: reached when there is work for it.
+    def _count(self) -> int:
+        """Workers of the cluster, which is reached when there is work for it.
 
         A run that takes all from the store starts none.
         """
@@ -79,21 +78,22 @@ class RayEngine:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
-        settings, started = self._settings, not ray.is_initialized()
-        if started:
+        settings = self._settings
+        if not ray.is_initialized():
             self._start()
+            self._started = True
         cluster = ray.cluster_resources()
         slots = int(cluster.get("CPU", 1))
         if settings.gpus_per_worker:
             slots = int(cluster.get("GPU", 0) / settings.gpus_per_worker)
         check_workers(settings.workers, max(slots, 1), "the cluster")
-        return started, settings.workers or max(slots, 1)
+        return settings.workers or max(slots, 1)
 
     @property
     def _ray(self) -> Any:
         import ray
 
-        _ = self._cluster
+        _ = self._count
         return ray
 
     def _start(self) -> None:
@@ -166,7 +166,7 @@ class RayEngine:
     def _submit(self, step: ScorerStep, context: Context) -> None:
         assert self._inputs is not None
         task = self._ray.remote(run_table).options(
-            num_cpus=1, num_gpus=self._settings.gpus_per_worker, max_retries=_RETRIES
+            num_cpus=1, num_gpus=self._settings.gpus_per_worker, max_retries=RETRIES
         )
         settings = WorkerSettings.of(step, context)
         self._running[step.name] = task.remote(settings, self._inputs.of(step.scorer))
@@ -186,8 +186,7 @@ class RayEngine:
 
     def close(self) -> None:
         """Stop the cluster that was started here, or leave the one that was joined."""
-        # Asked of the dictionary: the property would start one to stop it.
-        if self.__dict__.get("_cluster", (False,))[0]:
+        if self._started:
             self._ray.shutdown()
 
     def _mapped(self, blocks: Iterator[pa.Table], worker: type[Any], *args: Any) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from curate.steps.workers import Part
 
 T = TypeVar("T")
 # After so many lost workers the fault lies with the task.
-_RETRIES = 3
+RETRIES = 3
 _AHEAD = 3
 """Results that wait for each worker: more would fill the store."""
 
@@ -73,7 +73,7 @@ class RayWorkers:
 
         # Without it Ray would start a cluster of its own settings at the first put.
         self._connect()
-        task = ray.remote(_call).options(num_cpus=1, max_retries=_RETRIES, num_returns=returns)
+        task = ray.remote(_call).options(num_cpus=1, max_retries=RETRIES, num_returns=returns)
         # Put once for all tasks: coefficients that it closes over may be large.
         return partial(task.remote, ray.put(function))
 

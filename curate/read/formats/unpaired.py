@@ -42,7 +42,6 @@ class Unpaired(Format):
     The answer is `completion` beside a `prompt`, the last turn of a conversation (`messages`,
     `conversations`), or Alpaca's `output` beside an `instruction`.
 
-
     Good and bad answers to the same prompt are paired by `input.ranking` (best_worst: one pair a
     prompt; all: each good one with each bad one). Rows without a partner are listed, and are no
     error. Prompts with other tools or images are other prompts.

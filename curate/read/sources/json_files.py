@@ -141,7 +141,8 @@ def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[Block]:
         if not line.strip():
             continue
         if number <= _LOOKED_AT:
-            check_keys(line, f"{file.name}, line {number}")
+            with suppress(ValueError, RecursionError):
+                _decoder(f"{file.name}, line {number}").decode(line.decode("utf-8"))
         _read_line(block, number, line, file.bounds.row)
         if len(block) >= BLOCK_ROWS:
             yield block
@@ -164,15 +165,11 @@ def _read_line(block: PythonBlock, number: int, line: bytes, most: int) -> None:
         block.broken[number] = f"not valid JSON: {error}"
 
 
-def check_keys(text: bytes | str, where: str) -> None:
-    """Refuse an object in which a key stands twice: a reader would take the last, without a word.
-
-    Args:
-        text: JSON; what cannot be parsed is told elsewhere.
-        where: for the error.
+def _decoder(where: str) -> json.JSONDecoder:
+    """Refuses an object in which a key stands twice: others take the last, without a word.
 
     Raises:
-        CurateError: with the key.
+        CurateError: while it decodes, with the key and where it is.
     """
 
     def once(items: list[tuple[str, Any]]) -> None:
@@ -186,22 +183,18 @@ def check_keys(text: bytes | str, where: str) -> None:
                 fix="rename or remove one of them",
             )
 
-    with suppress(ValueError, RecursionError):
-        json.loads(text, object_pairs_hook=once)
+    return json.JSONDecoder(object_pairs_hook=once)
 
 
 def _check_first_keys(head: bytes, file: DataFile) -> None:
-    """`check_keys` of the first rows of an array."""
-    text = head.removeprefix(_UTF8_BOM).decode("utf-8", errors="replace").lstrip()
-    decoder, at = json.JSONDecoder(), 1
-    for number in range(1, _LOOKED_AT + 1):
-        space = _BETWEEN.match(text, at)
-        begin = space.end() if space else at
-        try:
-            _, at = decoder.raw_decode(text, begin)
-        except (ValueError, RecursionError):
-            return  # the end of the array, or of what is at hand
-        check_keys(text[begin:at], f"{file.name}, row {number}")
+    """Decode the first rows of an array by `_decoder`."""
+    text, at = head.removeprefix(_UTF8_BOM).decode("utf-8", errors="replace").lstrip(), 1
+    # It ends with the array, or with what is at hand; what cannot be parsed is told elsewhere.
+    with suppress(ValueError, RecursionError):
+        for number in range(1, _LOOKED_AT + 1):
+            space = _BETWEEN.match(text, at)
+            begin = space.end() if space else at
+            _, at = _decoder(f"{file.name}, row {number}").raw_decode(text, begin)
 
 
 def _lines(opened: io.BufferedReader, most: int) -> Iterator[bytes]:

@@ -52,7 +52,7 @@ def filtered(monkeypatch: pytest.MonkeyPatch, reads: tuple[str, ...], used: str 
 def test_a_filter_is_given_what_it_declares(monkeypatch: pytest.MonkeyPatch) -> None:
     found = filtered(monkeypatch, ("lengths.chosen",), "lengths.chosen")
     assert Reads.given[-1] == ["pair_id", "lengths.chosen"]
-    assert found.kept.columns == PAIRS.columns
+    assert found.left.frame().columns == PAIRS.columns
 
 
 def test_with_a_text_a_filter_is_given_whole_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
