@@ -61,7 +61,7 @@ def detect(rows: RowSample, where: str) -> Format:
         "the format of the data was not recognised",
         where=where,
         found=f"columns {', '.join(columns) or '(none)'}",
-        expected=f"{like} of the formats {', '.join(sorted(_formats()))}",
+        expected=f"{like} of the formats that 'curate list' shows",
         fix=_mapping_fix(rows),
     )
 

@@ -1,0 +1,148 @@
+"""Two answers of equal standing and a label that says who won, under the usual names."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import ClassVar
+
+import polars as pl
+
+from curate.read.formats.base import (
+    ERROR,
+    NO_PAIR,
+    ROW,
+    Format,
+    RowSample,
+    has_columns,
+    turns,
+)
+from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
+from curate.read.formats.slots import place_slots
+
+_STEMS = ("response", "answer", "completion", "output", "orig_response")
+_SIDES = (("_a", "_b"), ("_A", "_B"), ("_1", "_2"))
+_SLOTS = tuple((stem + a, stem + b) for stem in _STEMS for a, b in _SIDES)
+# Prometheus rewrites the prompt and keeps what was asked: its names go first.
+_ASKED = ("orig_instruction", "prompt", "question", "instruction")
+_LABELS = ("orig_preference", "winner", "preference", "preferred", "label")
+_MAYBE_PROMPT = ("input", "system", "context", "history", "messages", "conversation")
+"""Columns that may belong to the prompt: where one stands, the mapping is the user's to give."""
+_SAID = {
+    **dict.fromkeys(("a", "model_a", "a>b", "a>>b", "[[a]]", "1", "1.0"), 1),
+    **dict.fromkeys((f"{stem}_a" for stem in _STEMS), 1),
+    **dict.fromkeys(("b", "model_b", "b>a", "b>>a", "[[b]]", "2", "2.0"), 2),
+    **dict.fromkeys((f"{stem}_b" for stem in _STEMS), 2),
+    **dict.fromkeys(("tie", "a=b", "both_bad", "tie (bothbad)", "[[c]]"), 0),
+}
+_NO_VOTE = "no vote was cast"
+_FIRST, _MIDDLE, _SECOND = 1.0, 1.5, 2.0
+
+
+class LabelledAnswers(Format):
+    """A prompt, two answers (`response_a`, `response_b` and the like) and who won.
+
+    As ScalerLab/JudgeBench (`label`: A>B), prometheus-eval/Preference-Collection
+    (`orig_preference`: A), lmarena-ai's PPE (`winner`: model_a, of `response_1` and `response_2`).
+    Only where every label of the sample is known: whom a 0 means, nothing says.
+    """
+
+    name = "labelled_answers"
+    summary = "prompt, response_a, response_b and winner, preference or label: A, B, tie, A>B, ..."
+    text_columns = (*_ASKED, *(name for two in _SLOTS for name in two))
+    value_columns = _LABELS
+    keep_in_extra = value_columns
+    priority = 2
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether one prompt, two answers and one label are there, and labels are known."""
+        label = [name for name in _LABELS if has_columns(rows, name)]
+        asked = [name for name in _ASKED if has_columns(rows, name)]
+        if "orig_instruction" in asked:
+            asked, label = asked[:1], label[:1]
+        two = sum(has_columns(rows, *names) for names in _SLOTS)
+        more = any(has_columns(rows, name) for name in _MAYBE_PROMPT)
+        if not len(label) == len(asked) == two == 1 or more:
+            return False
+        said = {_plain(row[label[0]]) for row in rows if row.get(label[0]) is not None}
+        return said <= _SAID.keys() and any(_SAID[value] for value in said)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The winner as chosen; a row without a label is listed."""
+        label = pl.coalesce(pl.col(name).cast(pl.String) for name in _LABELS)
+        rows = rows.with_columns(_label=label)
+        first, second = zip(*_SLOTS, strict=True)
+        said = pl.col("_label").str.strip_chars().str.to_lowercase()
+        winner = said.replace_strict(_SAID, default=None, return_dtype=pl.Int64)
+        return _judged(
+            rows.with_columns(
+                prompt=pl.coalesce(turns(rows, name, "user") for name in _ASKED),
+                _first=pl.coalesce(turns(rows, name, "assistant") for name in first),
+                _second=pl.coalesce(turns(rows, name, "assistant") for name in second),
+            ),
+            winner,
+            "A or B, 1 or 2, A>B or B>A, model_a or model_b, or tie",
+        )
+
+
+class AlpacaFarm(Format):
+    """`instruction`, `input`, `output_1`, `output_2` and `preference`: 1, 2, or between the two.
+
+    As tatsu-lab/alpaca_farm and the annotations of AlpacaEval, where 1.5 and 0 are ties and the
+    strength of a preference is its distance from 1.5, times two (0 to 1).
+    """
+
+    name = "alpaca_farm"
+    answers = ("output_1", "output_2")
+    summary = "AlpacaFarm and AlpacaEval: instruction, input, output_1, output_2, preference"
+    text_columns = (*ALPACA, "output_1", "output_2")
+    json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
+    value_columns = ("preference", "annotator")
+    keep_in_extra = ("instruction", "input", "preference")
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether an instruction stands beside two outputs and a number from 1 to 2."""
+        names = ("instruction", "output_1", "output_2", "preference")
+        said = [float(row["preference"]) for row in rows if row.get("preference") is not None]
+        known = [value == 0 or _FIRST <= value <= _SECOND for value in said if not isnan(value)]
+        return has_columns(rows, *names) and bool(known) and all(known)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The nearer output as chosen; a row without a preference is listed."""
+        value = pl.col("preference").cast(pl.Float64, strict=False)
+        # Whole numbers say which answer is better, not by how much.
+        graded = ((value - _MIDDLE).abs() < _SECOND - _MIDDLE).any()
+        strength = pl.when(graded & (value >= _FIRST)).then(2 * (value - _MIDDLE).abs())
+        rows = with_prompt(rows).with_columns(
+            _label=pl.col("preference").cast(pl.String),
+            _first=turns(rows, "output_1", "assistant"),
+            _second=turns(rows, "output_2", "assistant"),
+            annotator=pl.col("annotator").cast(pl.String),
+            strength=strength.cast(pl.Float32),
+        )
+        winner = (
+            pl.when((value == 0) | (value == _MIDDLE))
+            .then(0)
+            .when(value.is_between(_FIRST, _MIDDLE))
+            .then(1)
+            .when(value.is_between(_MIDDLE, _SECOND))
+            .then(2)
+        )
+        return _judged(rows, winner, "a number from 1 to 2")
+
+
+def _judged(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
+    """`_first` and `_second` by the winner, and rows without a `_label`, which are listed."""
+    voted = pl.col("_label").is_not_null() & (pl.col("_label") != "NaN")
+    silent = rows.filter(~voted).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
+    before = (
+        rows[ERROR] if ERROR in rows.columns else pl.Series([None] * len(rows), dtype=pl.String)
+    )
+    placed = rows.with_columns(_before=before).filter(voted)
+    placed = place_slots(placed, winner, expected, pl.col("_label"))
+    placed = placed.with_columns(pl.coalesce("_before", ERROR).alias(ERROR))
+    return pl.concat([placed, silent], how="diagonal").sort(ROW)
+
+
+def _plain(value: object) -> str:
+    return str(value).strip().lower()

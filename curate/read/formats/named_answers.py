@@ -1,0 +1,85 @@
+"""Two answers whose names say which one is preferred, other than chosen and rejected."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.read.formats.base import (
+    Format,
+    RowSample,
+    as_turn,
+    has_columns,
+    turns,
+    with_system,
+)
+
+_PROMPTS = ("prompt", "question", "instruction", "input", "query")
+_NAMES = (
+    ("response_j", "response_k"),
+    ("chosen_response", "rejected_response"),
+    ("chosen_answer", "rejected_answer"),
+    ("accepted", "rejected"),
+)
+_SWIFT = "messages"
+"""Beside it `rejected_response` is ms-swift's."""
+
+
+class NamedAnswers(Format):
+    """The answers as `response_j` and `response_k`, `chosen_response` and `rejected_response`, ...
+
+    As lvwerra/stack-exchange-paired, argilla/distilabel-math-preference-dpo and
+    Vezora/Code-Preference-Pairs. One column holds the prompt; where two may, nothing is guessed.
+    """
+
+    name = "named_answers"
+    summary = (
+        "a prompt and two answers by name: chosen_response and rejected_response, and the like"
+    )
+    text_columns = (*_PROMPTS, "system", *dict.fromkeys(name for two in _NAMES for name in two))
+    priority = 5
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether one prompt stands beside two such answers."""
+        two = sum(has_columns(rows, *names) for names in _NAMES)
+        asked = sum(has_columns(rows, name) for name in _PROMPTS)
+        return two == asked == 1 and not has_columns(rows, _SWIFT)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs by the names of the answers."""
+        prompt = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
+        if rows.schema["system"] == pl.String:
+            prompt = with_system(pl.col("system"), prompt)
+        better, worse = zip(*_NAMES, strict=True)
+        return rows.with_columns(
+            prompt=prompt,
+            chosen=pl.coalesce(turns(rows, name, "assistant") for name in better),
+            rejected=pl.coalesce(turns(rows, name, "assistant") for name in worse),
+        )
+
+
+class StepDPO(Format):
+    """`prompt`, `initial_reason_steps`, `chosen` and `rejected`: the next step of a solution.
+
+    As xinlai/Math-Step-DPO-10K (arXiv 2406.18629). Both answers begin with the steps that they
+    share, which cancel in DPO's difference of log-ratios; without them a step would answer nothing.
+    """
+
+    name = "step_dpo"
+    answers = ("chosen", "rejected")
+    summary = "Step-DPO: prompt, initial_reason_steps, chosen, rejected (the next step)"
+    text_columns = ("prompt", "initial_reason_steps", "chosen", "rejected")
+    keep_in_extra = ("initial_reason_steps",)
+    priority = 15
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether the steps so far stand beside a pair."""
+        return has_columns(rows, *self.text_columns)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The shared steps before each next step."""
+        so_far = pl.col("initial_reason_steps").fill_null("")
+        return rows.with_columns(
+            prompt=turns(rows, "prompt", "user"),
+            chosen=as_turn(so_far + pl.col("chosen"), "assistant"),
+            rejected=as_turn(so_far + pl.col("rejected"), "assistant"),
+        )

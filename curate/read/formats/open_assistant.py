@@ -1,0 +1,121 @@
+"""OpenAssistant: trees of messages, in which people ranked the replies to a message."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curate.data.table import MESSAGES, message
+from curate.read.formats.base import (
+    ERROR,
+    EXTRA,
+    NO_PAIR,
+    ROW,
+    Format,
+    RowSample,
+    has_columns,
+)
+from curate.read.formats.rankings import pairs_of_rankings
+from curate.read.formats.slots import add_to_extra
+
+_NO_RANK = "no ranked replies to a message, nor on the way to one"
+_ALONE = "the only ranked reply to its message"
+_ORPHAN = "a message before this one is not in the data: its prompt would lack turns"
+_ASSISTANT, _USER = "assistant", "prompter"
+# Trees of the published sets are some ten messages deep; only a circle is deeper than this.
+_DEEPEST = 1000
+_LEAST = 2
+
+
+class OpenAssistant(Format):
+    """A message a row: `message_id`, `parent_id`, `role` (prompter, assistant), `text`, `rank`.
+
+    As OpenAssistant/oasst1 and oasst2 (arXiv 2304.07327, section 3). The replies to one message
+    are a ranking (`rank` 0 is best), of which `input.ranking` makes pairs; the prompt is the
+    conversation up to that message. What else is said of a message (its labels, say) goes to
+    `extra` as `chosen_message` and `rejected_message`; `source` is the language.
+    """
+
+    name = "open_assistant"
+    summary = "OpenAssistant: message_id, parent_id, role, text, rank; see input.ranking"
+    value_columns = ("message_id", "parent_id", "role", "text", "rank", "lang")
+    keep_in_extra = ("message_id", "rank")
+    whole = True
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether rows are messages of a tree with ranks."""
+        return has_columns(rows, "message_id", "parent_id", "role", "text", "rank")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs of ranked replies to one message."""
+        replies = rows.filter(
+            pl.col("role") == _ASSISTANT,
+            pl.col("parent_id").is_not_null(),
+            pl.col("rank").is_not_null(),
+        )
+        groups = replies.group_by("parent_id", maintain_order=True).agg(
+            pl.col(ROW).first(),
+            pl.col("lang").first(),
+            _rows=pl.col(ROW),
+            _ranked=pl.struct(
+                text=pl.col("text").cast(pl.String),
+                score=-pl.col("rank").cast(pl.Float64),
+                said=pl.col(EXTRA),
+            ),
+        )
+        ranked = groups.filter(pl.col("_rows").list.len() >= _LEAST)
+        talks, on_the_way = _conversations(rows, ranked["parent_id"])
+        ranked = ranked.join(talks, on="parent_id", how="left", maintain_order="left")
+        whole = ranked.filter(pl.col("prompt").is_not_null())
+        orphans = ranked.filter(pl.col("prompt").is_null()).select(pl.col("_rows").explode())
+        made = whole.drop("_rows").with_columns(pl.lit("{}").alias(EXTRA), source="lang")
+        pairs = pairs_of_rankings(made, self)
+        if "said" in pairs.columns:
+            for name, said in (("chosen_message", "said"), ("rejected_message", "said_other")):
+                pairs = pairs.with_columns(add_to_extra(name, pl.col(said)))
+        lost = orphans.select(pl.col("_rows").alias(ROW), pl.lit(_ORPHAN).alias(ERROR))
+        used = pl.concat([whole["_rows"].explode(), on_the_way, orphans["_rows"]])
+        alone = groups.filter(pl.col("_rows").list.len() < _LEAST)["_rows"].explode()
+        found = pl.concat([pairs, lost, _unused(rows, used, alone)], how="diagonal")
+        return found.sort(ROW, maintain_order=True)
+
+
+def _unused(rows: pl.DataFrame, used: pl.Series, alone: pl.Series) -> pl.DataFrame:
+    """Messages that stand in no pair, and why."""
+    single = pl.col(ROW).is_in(alone.implode())
+    why = pl.when(single).then(pl.lit(_ALONE)).otherwise(pl.lit(_NO_RANK))
+    return rows.filter(~pl.col(ROW).is_in(used.implode())).select(ROW, why.alias(NO_PAIR))
+
+
+def _conversations(rows: pl.DataFrame, ends: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    """The conversation up to each message of `ends`, and the rows of all messages in them.
+
+    A conversation that does not reach a first message (a parent is missing, or parents form a
+    circle) is left out.
+    """
+    role = pl.when(pl.col("role") == _USER).then(pl.lit("user")).otherwise(pl.lit("assistant"))
+    known = rows.select(
+        ROW,
+        at=pl.col("message_id").cast(pl.String),
+        parent=pl.col("parent_id").cast(pl.String),
+        turn=message(role, pl.col("text").cast(pl.String)),
+    ).unique("at", keep="first")
+    walk = pl.DataFrame({"parent_id": ends, "at": ends.cast(pl.String)})
+    steps = []
+    for depth in range(_DEEPEST):
+        walk = walk.join(known, on="at", how="inner", maintain_order="left")
+        if walk.is_empty():
+            break
+        steps.append(walk.with_columns(depth=pl.lit(depth)))
+        onward = walk.filter(pl.col("parent").is_not_null())
+        walk = onward.select("parent_id", at="parent")
+    if not steps:
+        return pl.DataFrame(schema={"parent_id": ends.dtype, "prompt": MESSAGES}), rows[ROW].head(0)
+    told = pl.concat(steps).sort("parent_id", "depth", descending=[False, True])
+    ended = pl.col("parent").is_null().any()
+    talks = told.group_by("parent_id", maintain_order=True).agg(
+        prompt=pl.col("turn"), _row=pl.col(ROW), _whole=ended
+    )
+    whole = talks.filter("_whole")
+    prompt = pl.col("prompt").cast(MESSAGES)
+    return whole.select("parent_id", prompt=prompt), whole["_row"].explode().unique()

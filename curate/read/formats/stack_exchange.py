@@ -1,0 +1,51 @@
+"""Stack Exchange: the answers to a question, scored by the votes of visitors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import polars as pl
+
+from curate.read.formats.base import Format, RowSample, has_columns, share, turns
+from curate.read.formats.rankings import RANKED, pairs_of_rankings
+
+_ANSWER = pl.Struct({"text": pl.String, "pm_score": pl.Float64})
+_NEARLY_ALL = 0.9
+
+
+class StackExchange(Format):
+    """`question` and `answers`, a list of objects with `text` and `pm_score`; texts are HTML.
+
+    As HuggingFaceH4/stack-exchange-preferences: the score is log2(1 + votes), one more for the
+    accepted answer (arXiv 2112.00861, appendix). `input.ranking` makes pairs.
+    """
+
+    name = "stack_exchange"
+    summary = "Stack Exchange: question, answers with text and pm_score; see input.ranking"
+    text_columns = ("question",)
+    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"answers": pl.List(_ANSWER)}
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether answers hold a score."""
+        if not has_columns(rows, "question", "answers"):
+            return False
+        return share(rows, lambda row: _scored(row["answers"])) > _NEARLY_ALL
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs by score."""
+        answer = pl.element().struct
+        scored = pl.struct(text=answer.field("text"), score=answer.field("pm_score"))
+        ranked = (
+            pl.col("answers").list.eval(scored).cast(RANKED).fill_null(pl.lit([], dtype=RANKED))
+        )
+        rows = rows.with_columns(prompt=turns(rows, "question", "user"), _ranked=ranked)
+        return pairs_of_rankings(rows.drop("answers"), self)
+
+
+def _scored(answers: Any) -> bool:
+    """Whether answers are objects with a text and a score."""
+    return isinstance(answers, list) and all(
+        isinstance(answer, dict) and {"text", "pm_score"} <= answer.keys() for answer in answers
+    )

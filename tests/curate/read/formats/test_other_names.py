@@ -1,0 +1,231 @@
+"""Sets whose columns have names of their own, in their published schemas."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curate import CurateError, read_pairs
+from tests.curate.read.formats.test_public_formats import answers, read
+from tests.helpers import turn, write_jsonl
+
+KINDS = pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"qid": 1, "question": "q", "metadata": ["m"], "response_j": "a", "response_k": "b"},
+        {"instruction": "q", "chosen_response": "a", "rejected_response": "b"},
+        {"input": "q", "accepted": "a", "rejected": "b", "ID": 1},
+        {"query": "q", "chosen_answer": "a", "rejected_answer": "b"},
+    ],
+)
+def test_answers_that_are_called_otherwise(tmp_path: Path, kind: str, row: dict[str, Any]) -> None:
+    pairs = read(tmp_path, [row], kind)
+    assert (pairs.format, answers(pairs)) == ("named_answers", [("a", "b")])
+    assert pairs.frame["prompt"].to_list() == [turn("q", "user")]
+
+
+def test_a_system_text_stands_before_the_prompt_of_named_answers(tmp_path: Path) -> None:
+    row = {"system": "Be brief.", "prompt": "q", "chosen_response": "a", "rejected_response": "b"}
+    prompt = read(tmp_path, [row]).frame["prompt"].to_list()
+    assert prompt == [turn("Be brief.", "system") + turn("q", "user")]
+
+
+def test_of_two_columns_that_may_be_the_prompt_none_is_guessed(tmp_path: Path) -> None:
+    row = {"prompt": "p", "question": "q", "chosen_response": "a", "rejected_response": "b"}
+    with pytest.raises(CurateError, match="not recognised"):
+        read_pairs(str(write_jsonl(tmp_path / "a.jsonl", [row])))
+
+
+def test_scores_that_contradict_named_answers_are_told(tmp_path: Path) -> None:
+    row = {"instruction": "q", "chosen_response": "a", "rejected_response": "b"}
+    scored = [{**row, "chosen_rating": 2.0, "rejected_rating": 9.0}]
+    assert any("contradict their own scores" in note for note in read(tmp_path, scored).notes)
+
+
+@KINDS
+def test_a_step_is_read_with_the_steps_before_it(tmp_path: Path, kind: str) -> None:
+    row = {
+        "prompt": "1+1+1?",
+        "initial_reason_steps": "Step 1: 1+1=2.\nStep 2:",
+        "chosen": " 2+1=3.",
+        "rejected": " 2+1=4.",
+        "full_chosen": "Step 1: 1+1=2.\nStep 2: 2+1=3.",
+        "answer": "3",
+    }
+    pairs = read(tmp_path, [row, {**row, "initial_reason_steps": ""}], kind)
+    shared = row["initial_reason_steps"]
+    assert pairs.format == "step_dpo"
+    assert answers(pairs)[0] == (f"{shared} 2+1=3.", f"{shared} 2+1=4.")
+    assert answers(pairs)[1] == (" 2+1=3.", " 2+1=4.")
+    assert json.loads(pairs.frame["extra"][0])["initial_reason_steps"] == shared
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("columns", "labels"),
+    [
+        (("prompt", "response_a", "response_b", "winner"), ("A", "B", "tie")),
+        (("question", "response_A", "response_B", "label"), ("A>B", "B>A", "A=B")),
+        (("prompt", "response_1", "response_2", "winner"), ("model_a", "model_b", "tie")),
+        (("instruction", "output_1", "output_2", "preference"), (1, 2, None)),
+        (("prompt", "completion_a", "completion_b", "preferred"), ("completion_a", "completion_b")),
+    ],
+)
+def test_a_label_says_which_of_two_answers_won(
+    tmp_path: Path, kind: str, columns: tuple[str, ...], labels: tuple[Any, ...]
+) -> None:
+    if columns[0] == "instruction":
+        columns = ("question", *columns[1:])
+    rows = [dict(zip(columns, ("q", "a", "b", label), strict=True)) for label in labels]
+    pairs = read(tmp_path, rows, kind)
+    assert pairs.format == "labelled_answers"
+    assert answers(pairs)[:2] == [("a", "b"), ("b", "a")]
+    ties = [False, False, True] if labels[-1] not in (None, labels[1]) else [False, False]
+    assert pairs.frame["is_tie"].to_list() == ties
+    if labels[-1] is None:
+        assert pairs.rejected["reason"].to_list() == ["no vote was cast"]
+
+
+def test_labels_of_unknown_meaning_are_not_guessed(tmp_path: Path) -> None:
+    rows = [{"prompt": "q", "response_a": "a", "response_b": "b", "winner": w} for w in (0, 1)]
+    with pytest.raises(CurateError, match="first_wins"):
+        read_pairs(str(write_jsonl(tmp_path / "a.jsonl", rows)))
+
+
+def test_a_label_past_the_sample_that_says_nothing_is_a_malformed_row(tmp_path: Path) -> None:
+    base = {"prompt": "q", "response_a": "a", "response_b": "b"}
+    rows = [*({**base, "winner": "A"} for _ in range(200)), {**base, "winner": "C?"}]
+    pairs = read(tmp_path, rows)
+    assert len(pairs.frame) == 200
+    assert "'C?' names neither answer" in pairs.rejected["reason"][0]
+
+
+def test_a_context_beside_labelled_answers_is_not_dropped(tmp_path: Path) -> None:
+    row = {"prompt": "q", "context": "c", "response_a": "a", "response_b": "b", "winner": "A"}
+    with pytest.raises(CurateError, match="not recognised"):
+        read_pairs(str(write_jsonl(tmp_path / "a.jsonl", [row])))
+
+
+def test_prometheus_is_read_by_what_was_asked(tmp_path: Path) -> None:
+    row = {
+        "orig_instruction": "q",
+        "orig_response_A": "a",
+        "orig_response_B": "b",
+        "orig_preference": "B",
+        "orig_score_A": "3",
+        "instruction": "###Task Description: ...",
+        "output": "Feedback: ...",
+    }
+    pairs = read(tmp_path, [row])
+    assert (pairs.format, answers(pairs)) == ("labelled_answers", [("b", "a")])
+    assert pairs.frame["prompt"].to_list() == [turn("q", "user")]
+
+
+@KINDS
+def test_alpaca_farm_keeps_the_input_in_the_prompt(tmp_path: Path, kind: str) -> None:
+    base = {"instruction": "Add.", "input": "1 2", "output_1": "3", "output_2": "4"}
+    pairs = read(tmp_path, [{**base, "preference": 1}, {**base, "preference": 2}], kind)
+    assert (pairs.format, answers(pairs)) == ("alpaca_farm", [("3", "4"), ("4", "3")])
+    assert pairs.frame["prompt"][0].to_list() == turn("Add.\n1 2", "user")
+    # Whole numbers say nothing of strength.
+    assert pairs.frame["strength"].to_list() == [None, None]
+
+
+def test_alpaca_eval_says_how_much_better(tmp_path: Path) -> None:
+    base = {"instruction": "q", "output_1": "a", "output_2": "b", "annotator": "gpt"}
+    rows = [{**base, "preference": p} for p in (1.25, 1.5, 2.0, 0.0, None)]
+    pairs = read(tmp_path, rows)
+    assert answers(pairs)[0] == ("a", "b")
+    assert answers(pairs)[2] == ("b", "a")
+    assert pairs.frame["is_tie"].to_list() == [False, True, False, True]
+    assert pairs.frame["strength"].to_list() == [0.5, 0.0, 1.0, None]
+    assert pairs.frame["annotator"].to_list() == ["gpt"] * 4
+    assert pairs.rejected["reason"].to_list() == ["no vote was cast"]
+
+
+def test_stack_exchange_ranks_by_votes(tmp_path: Path) -> None:
+    scored = [("low", 0), ("best", 5), ("middle", 2)]
+    row = {
+        "qid": 1,
+        "question": "<p>q</p>",
+        "answers": [{"text": t, "pm_score": s, "selected": s == 5} for t, s in scored],
+    }
+    pairs = read(tmp_path, [row, {**row, "answers": row["answers"][:1]}], "parquet")
+    assert (pairs.format, answers(pairs)) == ("stack_exchange", [("best", "low")])
+    assert pairs.frame["strength"].to_list() == [5.0]
+    assert "two scored answers" in pairs.rejected["reason"][0]
+
+
+def _message(name: str, parent: str | None, text: str, **more: Any) -> dict[str, Any]:
+    role = "assistant" if name.startswith("a") else "prompter"
+    return {
+        "message_id": name,
+        "parent_id": parent,
+        "role": role,
+        "text": text,
+        "rank": None,
+    } | more
+
+
+TREE = [
+    _message("p1", None, "Why?", lang="en"),
+    _message("a1", "p1", "Since.", rank=1, lang="en", labels={"quality": 0.2}),
+    _message("a2", "p1", "Because.", rank=0, lang="en", labels={"quality": 0.9}),
+    _message("p2", "a2", "And then?", lang="en", rank=0),
+    _message("a3", "p2", "Nothing.", rank=0, lang="en"),
+    _message("a4", "p2", "All.", rank=2, lang="en"),
+    _message("a5", "p2", "Some.", rank=1, lang="en"),
+    _message("p3", "a1", "Alone?", lang="en"),
+    _message("a6", "p3", "Yes.", rank=0, lang="en"),
+]
+
+
+@KINDS
+def test_open_assistant_ranks_the_replies_to_a_message(tmp_path: Path, kind: str) -> None:
+    pairs = read(tmp_path, TREE, kind)
+    assert pairs.format == "open_assistant"
+    assert answers(pairs) == [("Because.", "Since."), ("Nothing.", "All.")]
+    assert pairs.frame["prompt"].to_list() == [
+        turn("Why?", "user"),
+        turn("Why?", "user") + turn("Because.") + turn("And then?", "user"),
+    ]
+    assert pairs.frame["strength"].to_list() == [1.0, 2.0]
+    assert pairs.frame["source"].to_list() == ["en", "en"]
+    extra = json.loads(pairs.frame["extra"][0])
+    assert extra["chosen_message"]["labels"] == {"quality": 0.9}
+    assert extra["rejected_message"]["message_id"] == "a1"
+    reasons = dict(zip(*pairs.rejected.select("row", "reason"), strict=True))
+    assert reasons.keys() == {8, 9}
+    assert reasons[9] == "the only ranked reply to its message"
+
+
+def test_the_rows_of_a_tree_may_stand_in_any_order(tmp_path: Path) -> None:
+    ahead = read(tmp_path, TREE)
+    behind = read(tmp_path, TREE[::-1])
+    assert set(behind.frame["pair_id"]) == set(ahead.frame["pair_id"])
+
+
+@pytest.mark.parametrize(
+    "lost", [TREE[1:], [{**TREE[0], "parent_id": "a2"}, *TREE[1:]]], ids=["missing", "circle"]
+)
+def test_replies_without_their_whole_conversation_are_malformed(
+    tmp_path: Path, lost: list[dict[str, Any]]
+) -> None:
+    other = [
+        _message("p9", None, "What?", lang="en"),
+        _message("a8", "p9", "That.", rank=0, lang="en"),
+        _message("a9", "p9", "This.", rank=1, lang="en"),
+    ]
+    path = write_jsonl(tmp_path / "a.jsonl", lost + other)
+    with pytest.raises(CurateError, match="not in the data"):
+        read_pairs(str(path))
+    pairs = read_pairs(str(path), on_error="skip")
+    assert answers(pairs) == [("That.", "This.")]
+    assert len(pairs.rejected) == len(lost)
