@@ -62,4 +62,4 @@ class Duplicates(Scorer[DuplicatesParams]):
                 context.workers,
             )
             near = of.is_not_null().alias("near")
-        return duplicate_flags(pairs).with_columns(near)
+        return duplicate_flags(pairs, votes=context.vote_keys(pairs)).with_columns(near)

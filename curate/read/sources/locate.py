@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
-
 from curate.errors import CurateError, first_line
 from curate.read.sources.blocks import Block
 from curate.read.sources.data_file import (
@@ -22,6 +19,7 @@ from curate.read.sources.data_file import (
     shown,
 )
 from curate.read.sources.json_files import read_json, read_json_lines
+from curate.read.sources.local_files import LocalFiles
 from curate.read.sources.separated import read_csv, read_tsv
 from curate.read.sources.table_files import read_arrow, read_parquet
 from curate.read.sources.unpack import DECOMPRESSORS
@@ -117,7 +115,7 @@ def _place(path: str) -> tuple[Any, str]:
     """File system and path on it."""
     if not path.strip():
         raise CurateError("the path is empty", where="input.path", expected="a file or folder")
-    local = LocalFileSystem()
+    local = LocalFiles()
     try:
         given = Path(path).expanduser()
         if "://" not in path or given.exists():
@@ -127,11 +125,14 @@ def _place(path: str) -> tuple[Any, str]:
             raise CurateError(
                 "the path cannot be used", where="input.path", found=first_line(error)
             ) from None
+    import fsspec  # with all that it imports a tenth of a small run, which most need not
+    from fsspec.implementations.local import LocalFileSystem
+
     try:
         fs, root = fsspec.core.url_to_fs(path)
     except Exception as error:  # an unknown scheme, a missing package, wrong options
         raise _unreachable(path, error) from None
-    return fs, root
+    return (local if type(fs) is LocalFileSystem else fs), root
 
 
 def _unreachable(path: str, error: Exception) -> CurateError:
@@ -150,7 +151,7 @@ def _files(fs: Any, root: str, path: str) -> tuple[list[DataFile], list[str]]:
     """The data files at a place, and what was left out there."""
     if fs.isdir(root):
         return _of_folder(fs, root)
-    if fs.exists(root) or (isinstance(fs, LocalFileSystem) and Path(root).is_symlink()):
+    if fs.exists(root) or (isinstance(fs, LocalFiles) and Path(root).is_symlink()):
         return [_checked(fs, root)], []
     if not _GLOB & set(path):
         fix = "check the path; a relative one starts at the working folder"
@@ -180,7 +181,7 @@ def _of_folder(fs: Any, root: str) -> tuple[list[DataFile], list[str]]:
 
 
 def _entries(fs: Any, root: str) -> list[str]:
-    if isinstance(fs, LocalFileSystem):
+    if isinstance(fs, LocalFiles):
         return [str(entry) for entry in Path(root).iterdir()]  # also names that are no UTF-8
     return [n for n in fs.ls(root, detail=False) if n.rstrip("/") != root.rstrip("/")]
 
@@ -212,7 +213,7 @@ def _left_out(names: list[str], where: str) -> list[str]:
 def _checked(fs: Any, name: str) -> DataFile:
     """The file, if its kind is known and it is a file with something in it."""
     file = DataFile(fs, name)
-    if isinstance(fs, LocalFileSystem):
+    if isinstance(fs, LocalFiles):
         _check_regular(file)
     if not _known(name):
         raise _unknown_kind(file.name, f"the ending of {shown(PurePosixPath(name).name)}")
@@ -235,7 +236,7 @@ def _check_regular(file: DataFile) -> None:
 def _of_file(file: DataFile, files: int) -> Iterator[Source]:
     parts = PurePosixPath(file.path).parts
     label = shown("/".join(parts[-1:] if files == 1 else parts[-2:]))
-    local = Path(file.path) if isinstance(file.fs, LocalFileSystem) else None
+    local = Path(file.path) if isinstance(file.fs, LocalFiles) else None
     if not file.path.lower().endswith(_ARCHIVE):
         blocks = _reading(file, READERS[file.kind])
         yield Source(label, blocks, file=local, size=file.size)
