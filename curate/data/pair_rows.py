@@ -124,8 +124,11 @@ class PairRows:
 
 def over_all(numbered: pl.DataFrame, rows: int) -> pl.DataFrame:
     """Columns from `PairRows.numbered` over all rows of the table, null for the others."""
-    every = pl.DataFrame({ROW: pl.int_range(rows, eager=True)})
-    return every.join(numbered, on=ROW, how="left", maintain_order="left").drop(ROW)
+    # By place and not by a join, whose table of rows would be larger than the columns.
+    at = np.zeros(rows, dtype=np.uint32)
+    at[numbered[ROW].to_numpy()] = np.arange(1, len(numbered) + 1)
+    place = pl.DataFrame({"at": at}).select(pl.when(pl.col("at") > 0).then(pl.col("at") - 1))["at"]
+    return pl.DataFrame([column.gather(place) for column in numbered.drop(ROW).get_columns()])
 
 
 def _gathered(frame: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:

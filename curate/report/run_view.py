@@ -109,7 +109,8 @@ def make_view(
     own = [c for c in scores.columns if c not in pairs.columns]
     # Side by side, not by `with_columns`, which would copy the texts into one piece.
     kept = pairs[DROP_STEP].is_null().alias("kept")
-    frame = pairs.hstack([*scores.select(own).get_columns(), kept])
+    # By name: `select` would bring all scores, mapped in pieces of other lengths, into memory.
+    frame = pairs.hstack([*(scores[name] for name in own), kept])
     numeric = [
         c for c, t in frame.schema.items() if "." in c and (t.is_numeric() or t == pl.Boolean)
     ]

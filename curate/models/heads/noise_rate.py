@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from scipy.special import betaincinv
 
+from curate.data.duplicates import repeated_rows
 from curate.data.hashes import vote_keys
 from curate.models.heads.identification import identify
 from curate.steps.posterior import MEAN_FACT, NOISE_FACT
@@ -31,6 +32,7 @@ _LEVEL = 0.05
 _JUDGE = "judge some to know more: curate route --random 100"
 # Fewer pairs with several votes give an interval that says nothing.
 _FEWEST_VOTED = 30
+_LEAST_PEOPLE = 2
 # Of whole prompts, for the interval.
 _RESAMPLES = 400
 _LEAST_ERROR = 0.005
@@ -166,7 +168,8 @@ def rate_by_votes(pairs: pl.DataFrame, keys: pl.DataFrame | None = None) -> Told
     e = (1 - sqrt(1 - 2 d)) / 2 from the share d of vote pairs that differ, if votes err alike and
     apart from each other; the interval by resampling the pairs voted on.
     """
-    groups = _voted(_with_votes(pairs, vote_keys(pairs) if keys is None else keys))
+    keys = vote_keys(pairs) if keys is None else keys
+    groups = _voted(pairs, keys, _shared_votes(pairs, keys))
     return None if groups is None else _rate_of_groups(groups)
 
 
@@ -214,38 +217,48 @@ def vote_evidence(pairs: pl.DataFrame, keys: pl.DataFrame) -> VoteEvidence:
         pairs: the pair table.
         keys: its `vote_keys`.
     """
-    cast = _with_votes(pairs, keys)
-    groups = _voted(cast)
+    cast = _shared_votes(pairs, keys)
+    groups = _voted(pairs, keys, cast)
+    nats = np.zeros(len(pairs))
     if groups is None:
-        return VoteEvidence(np.zeros(len(pairs)), None)
+        return VoteEvidence(nats, None)
     told = _rate_of_groups(groups)
-    side = pl.when("votes_here").then(pl.when("first").then(1).otherwise(-1)).otherwise(0)
+    side = pl.when("first").then(1).otherwise(-1)
     others = pl.col("side").sum().over("pair") - pl.col("side")
-    found = cast.with_columns(side=side).select(n=others * pl.col("side"))["n"]
+    found = cast.with_columns(side=side).select("row", n=others * pl.col("side"))
     # Where no two votes differ only a bound is known: the safe side is a larger error.
     error = max(told.rate if told.rate is not None else told.high or 0.0, _LEAST_ERROR)
     weight = math.log((1.0 - error) / error) if error < 0.5 else 0.0
-    return VoteEvidence(found.to_numpy().astype(np.float64) * weight, error)
+    nats[found["row"].to_numpy()] = found["n"].to_numpy() * weight
+    return VoteEvidence(nats, error)
 
 
-def _with_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-    """The keys, who voted, and whether the vote counts."""
-    return keys.with_columns(
-        annotator=pairs["annotator"], votes_here=~pairs["is_tie"] & pl.col("differ")
-    )
+def _shared_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """Votes on answers that have several: `row`, `pair` and whether the `first` one is preferred.
+
+    Only these are grouped, since grouping takes a hundred bytes a vote.
+    """
+    counts = np.flatnonzero(_counts(pairs, keys).to_numpy())
+    rows = counts[repeated_rows(keys["pair"][counts])]
+    return keys[["pair", "first"]][rows].with_columns(row=rows)
 
 
-def _voted(keys: pl.DataFrame) -> pl.DataFrame | None:
+def _counts(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.Series:
+    """Whether each pair is a vote for one of two different answers."""
+    return ~pairs["is_tie"] & keys["differ"]
+
+
+def _voted(pairs: pl.DataFrame, keys: pl.DataFrame, cast: pl.DataFrame) -> pl.DataFrame | None:
     """Answers on which several people voted, with the votes for the first one and all votes.
 
     None where fewer than 30 such pairs, or not two people, are known.
     """
-    voted = keys.filter("votes_here")
-    groups = voted.group_by("pair").agg(first=pl.col("first").sum().cast(pl.Int64), votes=pl.len())
+    people = pairs["annotator"].filter(_counts(pairs, keys)).drop_nulls().n_unique()
+    groups = cast.group_by("pair").agg(first=pl.col("first").sum().cast(pl.Int64), votes=pl.len())
+    if len(groups) < _FEWEST_VOTED or people < _LEAST_PEOPLE:
+        return None
     # In an order of their own, so that resampling gives the same interval every time.
-    groups = groups.filter(pl.col("votes") > 1).sort("pair")
-    people = voted["annotator"].drop_nulls().n_unique()
-    return groups if len(groups) >= _FEWEST_VOTED and people > 1 else None
+    return groups.sort("pair")
 
 
 def _rate_of(differing: Any) -> Any:
