@@ -70,7 +70,7 @@ def apply_recipe(data: BenchData, recipe: Recipe, context: Context) -> Outcome:
     plan = make_plan(parse_config(recipe.config | {"accept_bias": True}))
     scores = [run_scorer(step, data.pairs, context)[0] for step in plan.scorers]
     filtered = run_filters(plan, pl.concat([data.pairs, *scores], how="horizontal"), context)
-    dropped = filtered.drop_step.is_not_null().to_numpy()
+    dropped = filtered.dropped
     given = [f"{s.name}.{s.filter.weight}" for s in plan.filters if s.filter.weight]
     weight = pl.col(given[-1]) if given else pl.lit(1.0)
     left = filtered.left.select(["pair_id", "chosen", *given[-1:]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.row_parts import MEDIA_PARTS, row_part_keys
-from curate.data.table import BATCH_ROWS, MESSAGES, messages_key, text_keys
+from curate.data.table import BATCH_ROWS, MESSAGES, batches, messages_key, text_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,8 +57,13 @@ def vote_keys(pairs: pl.DataFrame) -> pl.DataFrame:
     `differ`, and whether the preferred one is the `first` of both by their hashes. In three of a
     million sets of 10 million pairs two share a hash by chance.
     """
+    return pl.concat(vote_keys_in_batches(pairs))
+
+
+def vote_keys_in_batches(pairs: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """`vote_keys` a few thousand pairs at a time; at least one frame comes."""
     starts = range(0, max(len(pairs), 1), BATCH_ROWS)
-    return pl.concat([_vote_keys(pairs[start : start + BATCH_ROWS]) for start in starts])
+    return (_vote_keys(pairs[start : start + BATCH_ROWS]) for start in starts)
 
 
 def _vote_keys(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -88,22 +94,38 @@ def _hashed_keys(pairs: pl.DataFrame, *names: str) -> pl.DataFrame:
     return pl.concat([keys.select(hashed(pl.col(c)) for c in names) for keys in rows])
 
 
-def numbers_by_appearance(values: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def numbers_by_appearance(
+    values: pl.Series, room: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Numbers from 0 in the order in which distinct values first appear.
+
+    Args:
+        values: of any type.
+        room: (rows,) for the numbers; default new.
 
     Returns:
         (rows,) number of each row's value, and (distinct,) the row where each number first stands.
     """
+    count = len(values)
     # A part of the values at a time: all at once would take a hundred bytes a row.
-    parts = len(values) // _ROWS_A_PART + 1
-    part = (values.hash(_PART_SEED) % parts).to_numpy()
-    appears = np.empty(len(values), dtype=np.int64)
+    parts = count // _ROWS_A_PART + 1
+    part = np.empty(count, dtype=np.min_scalar_type(parts))
+    spans = batches(count, _ROWS_A_PART)
+    for span in spans:
+        part[span] = (values[span].hash(_PART_SEED) % parts).to_numpy()
+    small = np.min_scalar_type(count)
+    appears = np.empty(count, dtype=small)
     for number in range(parts):
         rows = np.flatnonzero(part == number)
         appears[rows] = rows[_first_of_equals(values.gather(rows))]
-    is_first = appears == np.arange(len(values))
-    numbers = np.cumsum(is_first) - 1
-    return numbers[appears], np.flatnonzero(is_first)
+    del part
+    first = np.flatnonzero(appears == np.arange(count, dtype=small))
+    number_of = np.empty(count, dtype=small)
+    number_of[first] = np.arange(len(first))
+    numbers = np.empty(count, dtype=np.int64) if room is None else room
+    for span in spans:
+        numbers[span] = number_of[appears[span]]
+    return numbers, first
 
 
 def _first_of_equals(values: pl.Series) -> NDArray[np.int64]:

@@ -32,16 +32,21 @@ class Filtered:
     Attributes:
         frame: all pairs as read, with scores and the columns that filters added.
         left: the pairs that are left, as filters changed them, with the same columns.
-        drop_step: name of the filter that dropped the pair, null where it was kept; (pairs,).
-        drop_reason: why; (pairs,).
+        gone: row, drop_step and drop_reason of the others, by row.
         reports: one for each filter.
     """
 
     frame: pl.DataFrame
     left: PairRows
-    drop_step: pl.Series
-    drop_reason: pl.Series
+    gone: pl.DataFrame
     reports: list[StepRecord]
+
+    @property
+    def dropped(self) -> NDArray[np.bool_]:
+        """Whether a filter dropped each pair, (pairs,)."""
+        found = np.zeros(len(self.frame), dtype=np.bool_)
+        found[self.gone[ROW].to_numpy()] = True
+        return found
 
 
 @dataclass(frozen=True)
@@ -64,23 +69,22 @@ class _Applied:
 def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
     """Apply the plan's filters in order, each to what the earlier ones kept."""
     left = PairRows.whole(with_extras(frame, plan.extras))
-    done: list[_Applied] = []
+    schema = {ROW: pl.Int64(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
+    # A plan without filters drops nothing, and its table of drops has no frame to take types from.
+    gone, added, reports = [pl.DataFrame(schema=schema)], list[pl.DataFrame](), list[StepRecord]()
     for step in plan.filters:
         applied = _run_filter(step, left, context, plan.accept_chance)
         # At once: what follows could take hours, and the user would not act on it.
         if not plan.accept_bias and (learned := plan.learned(step)):
             refuse_length_alone(step, learned, applied.report.facts)
         left = applied.left
-        done.append(applied)
-    # A plan without filters drops nothing, and its table of drops has no frame to take types from.
-    schema = {ROW: pl.Int64(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
-    drops = pl.concat([pl.DataFrame(schema=schema), *(applied.gone for applied in done)])
-    fate = over_all(drops, len(frame))
-    for applied in done:
+        gone.append(applied.gone)
+        reports.append(applied.report)
         if applied.added is not None:
-            frame = frame.hstack(over_all(applied.added, len(frame)).get_columns())
-    reports = [applied.report for applied in done]
-    return Filtered(frame, left, fate[DROP_STEP], fate[DROP_REASON], reports)
+            added.append(applied.added)
+    for columns in added:
+        frame = frame.hstack(over_all(columns, len(frame)).get_columns())
+    return Filtered(frame, left, pl.concat(gone).sort(ROW), reports)
 
 
 def _run_filter(step: FilterStep, left: PairRows, context: Context, chance: bool) -> _Applied:
@@ -176,9 +180,9 @@ def _apply(step: FilterStep, left: PairRows, context: Context) -> _Applied:
     if verdict.changed is not None:
         left = left.adding(verdict.changed)
         own.facts[CHANGES_PAIRS] = True
-    reason = verdict.reason.cast(pl.String).alias(DROP_REASON)
-    said = pl.DataFrame([pl.repeat(step.name, len(left), eager=True).alias(DROP_STEP), reason])
-    gone = left.numbered(said).filter(~keep)
+    reason = verdict.reason.cast(pl.String).filter(~keep).alias(DROP_REASON)
+    said = pl.DataFrame([pl.repeat(step.name, len(reason), eager=True).alias(DROP_STEP), reason])
+    gone = left.where(~keep.to_numpy()).numbered(said)
     kept = left.where(keep.to_numpy())
     warnings = list(own.warnings)
     weight = f"{step.name}.{step.filter.weight}" if step.filter.weight else None

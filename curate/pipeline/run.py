@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curate.data.found_parts import found_parts
-from curate.data.pair_rows import PairRows
+from curate.data.pair_rows import ROW, PairRows
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.models.embed.choice import chosen_embedder
@@ -186,10 +186,9 @@ class Pipeline:
         read = list(dict.fromkeys((*weights, *others.values())))
         more = left.select(read).select(*_product(weights), *carried).get_columns()
         own = pl.DataFrame([*left.select(changed).get_columns(), *more])
-        gone = filtered.drop_step.is_not_null()
-        fate = pl.DataFrame([filtered.drop_step, filtered.drop_reason]).filter(gone)
+        gone = filtered.gone
         kept = PairRows(pairs_alone, left.rows, own)
-        dropped = PairRows.whole(pairs_alone).where(gone.to_numpy()).adding(fate)
+        dropped = PairRows(pairs_alone, gone[ROW].to_numpy(), gone.drop(ROW))
         check_rows(len(pairs), len(kept), len(dropped))
         scored = filtered.frame[["pair_id", *(c.name for c in self.plan.columns())]]
         sources = by_source(pairs.frame, kept, scored)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import select_in_batches
-from curate.data.table import messages_text
+from curate.data.table import batches, messages_text
 from curate.report.run_view import RunView, sampled
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _DIGITS = 7
 _KINDS, _NO_KINDS = 8, (".status", ".names")
 # Values from which the edges of a histogram are taken.
 _SAMPLE = 100_000
+# Of which bins are counted at a time.
+_BATCH = 65_536
 _TAIL = 0.005
 """Share of values at each end that a histogram gathers in its outermost bins."""
 
@@ -47,41 +49,52 @@ def histograms(view: RunView) -> dict[str, dict[str, Any]]:
     """
     found = {}
     for name in view.numeric:
-        values = view.frame[name].cast(pl.Float64).to_numpy()
-        known = np.isfinite(values)
-        if not known.any():
+        values = view.frame[name]
+        low, high = _ends(values)
+        if low is None or high is None:
             continue
-        low, high = _tails(values[known])
-        # Nearly all values are one: the tails are then what there is to see.
-        if low == high:
-            low, high = values[known].min(), values[known].max()
         edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
-        both = _counts(values[known], view.kept[known], edges)
+        both = _counts(values, view.kept, edges)
         found[name] = {
             "edges": [_short(e) for e in edges],
             "kept": both[1].tolist(),
             "dropped": both[0].tolist(),
-            "missing": int((~known).sum()),
+            "missing": len(values) - int(both.sum()),
         }
     return found
 
 
-def _tails(values: NDArray[np.float64]) -> tuple[float, float]:
-    """The quantiles between which bins lie; of many values by a regular sample of them."""
-    step = max(len(values) // _SAMPLE, 1)
-    low, high = np.quantile(values[::step], [_TAIL, 1.0 - _TAIL])
-    return float(low), float(high)
+def _ends(values: pl.Series) -> tuple[float | None, float | None]:
+    """Where bins begin and end: quantiles, of many values by a regular sample of them.
+
+    None where nothing is known.
+    """
+    some = values.gather_every(max(len(values) // _SAMPLE, 1)).cast(pl.Float64).to_numpy()
+    some = some[np.isfinite(some)]
+    low, high = np.quantile(some, [_TAIL, 1.0 - _TAIL]) if len(some) else (0.0, 0.0)
+    if low < high:
+        return float(low), float(high)
+    # Nearly all values are one, or none is known: the tails are then what there is to see.
+    known = values.cast(pl.Float64).to_numpy()
+    known = known[np.isfinite(known)]
+    return (float(known.min()), float(known.max())) if len(known) else (None, None)
 
 
 def _counts(
-    values: NDArray[np.float64], kept: NDArray[np.bool_], edges: NDArray[np.float64]
+    values: pl.Series, kept: NDArray[np.bool_], edges: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Dropped and kept values in each bin of equal width, (2, bins); what lies beyond is counted
-    in the outermost ones."""
+    """Dropped and kept values in each bin of equal width, (2, bins).
+
+    What lies beyond is counted in the outermost bins, what is not known in none.
+    """
     width = (edges[-1] - edges[0]) / BINS
-    place = np.clip((values - edges[0]) / width, 0, BINS - 1).astype(np.int64)
-    # One pass for both kinds: the kept ones are counted behind the dropped ones.
-    found: NDArray[np.int64] = np.bincount(place + BINS * kept, minlength=2 * BINS)
+    found = np.zeros(2 * BINS, dtype=np.int64)
+    for rows in batches(len(values), _BATCH):
+        own = values[rows].cast(pl.Float64).to_numpy()
+        known = np.isfinite(own)
+        place = np.clip((own[known] - edges[0]) / width, 0, BINS - 1).astype(np.int64)
+        # One pass for both kinds: the kept ones are counted behind the dropped ones.
+        found += np.bincount(place + BINS * kept[rows][known], minlength=2 * BINS)
     return found.reshape(2, BINS)
 
 
@@ -115,13 +128,9 @@ def length_bias(view: RunView) -> dict[str, Any]:
     Histograms of log2(characters of chosen / characters of rejected), each a share of its pairs,
     and the share of pairs whose chosen answer is longer.
     """
-    lengths = select_in_batches(
-        view.frame,
-        c=messages_text("chosen").str.len_chars(),
-        r=messages_text("rejected").str.len_chars(),
-    )
     # A logarithm, so that twice as long and half as long lie as far from equal.
-    ratio = np.log2((lengths["c"].to_numpy() + 1.0) / (lengths["r"].to_numpy() + 1.0))
+    c, r = (messages_text(side).str.len_chars() + 1 for side in ("chosen", "rejected"))
+    ratio = select_in_batches(view.frame, ratio=(c / r).log(2).cast(pl.Float32))["ratio"].to_numpy()
     votes = ~view.frame["is_tie"].to_numpy()
     edges = np.linspace(-4.0, 4.0, BINS + 1)
     found: dict[str, Any] = {"edges": [_short(e) for e in edges]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,9 @@ from curate.data.table import DROP_STEP
 from curate.store.workspace import Workspace
 from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SUSPICION = (
     ("noise_score.score", True),
@@ -27,7 +30,7 @@ SUSPICION = (
 """Scores by which a label is doubted, the best first, and whether large values are doubtful."""
 
 
-_LOOKED_AT, _ROW = 512, "__row__"
+_LOOKED_AT = 512
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,10 @@ class RunView:
     numeric: list[str]
 
     @property
-    def kept(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def kept(self) -> NDArray[np.bool_]:
         """Whether each pair was kept, (pairs,)."""
-        return self.frame["kept"].to_numpy()
+        found: NDArray[np.bool_] = self.frame["kept"].to_numpy()
+        return found
 
     @property
     def data_folders(self) -> tuple[Path, ...]:
@@ -70,16 +74,17 @@ class RunView:
         # Numbers of rows are sorted, and not the rows, which would all come into memory. Columns by
         # name: an expression on the whole frame would first bring all of them into one form.
         if self.suspicion is None:
-            wanted = self.frame[["kept"]].with_row_index(_ROW).filter(~pl.col("kept"))
+            wanted = np.flatnonzero(~self.kept)
         else:
             name, large = self.suspicion
-            rows = self.frame[[name, "is_tie"]].with_row_index(_ROW)
-            known = rows.filter(pl.col(name).is_not_null(), ~pl.col("is_tie"))
-            wanted = known.sort(name, descending=large, maintain_order=True)
-        return _once(self.frame, wanted[_ROW], count)
+            values = self.frame[name].cast(pl.Float64).to_numpy()
+            known = np.flatnonzero(np.isfinite(values) & ~self.frame["is_tie"].to_numpy())
+            ranked = values[known] * (-1.0 if large else 1.0)
+            wanted = known[np.argsort(ranked, kind="stable")]
+        return _once(self.frame, wanted, count)
 
 
-def _once(frame: pl.DataFrame, order: pl.Series, count: int) -> pl.DataFrame:
+def _once(frame: pl.DataFrame, order: NDArray[np.int64], count: int) -> pl.DataFrame:
     """The first rows in an order, each prompt with the same two answers once."""
     start = 0
     found = frame.clear()

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
-from curate.data.hashes import numbers_by_appearance, prompt_keys, same_answers, vote_keys
+from curate.data.hashes import (
+    numbers_by_appearance,
+    prompt_keys,
+    same_answers,
+    vote_keys_in_batches,
+)
 from curate.steps.models import Inference
 from curate.store.workspace import Workspace
 
@@ -146,13 +151,18 @@ class Context:
         """One integer a pair, equal where the prompts are, by first appearance; (pairs,)."""
 
         def make() -> NDArray[np.int64]:
-            return numbers_by_appearance(prompt_keys(pairs))[0]
+            room = self.workspace.array("prompt groups", (len(pairs),), np.int64)
+            return numbers_by_appearance(prompt_keys(pairs), room)[0]
 
         return self.of_pairs(PROMPT_GROUPS, pairs, make)
 
     def vote_keys(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """`curate.data.hashes.vote_keys` of the pairs, 18 bytes each; texts are hashed once."""
-        return self.of_pairs(VOTE_KEYS, pairs, lambda: vote_keys(pairs))
+
+        def make() -> pl.DataFrame:
+            return self.workspace.collect("vote keys", vote_keys_in_batches(pairs))
+
+        return self.of_pairs(VOTE_KEYS, pairs, make)
 
     def of_pairs(self, key: str, pairs: pl.DataFrame, make: Callable[[], T]) -> T:
         """The object under `key` for exactly these pairs, in this order, made when it is not there.

@@ -107,6 +107,14 @@ class Workspace:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         return room
 
+    def kept(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        """The values in room of the workspace: what is held long need not lie in memory."""
+        if self.folder is None:
+            return values
+        room = self.array(name, values.shape, values.dtype)
+        room[...] = values
+        return room
+
     def _place(self, name: str, ending: str) -> Path | None:
         if self.folder is None:
             return None

@@ -102,7 +102,11 @@ def pipeline(data: Path, store: Path, engine: str, scorers: Sequence[str]) -> di
 
 
 class Memory:
-    """Peak of this process's own memory and of all that is mapped, in GiB."""
+    """Peak of this process's own memory and of all that is mapped, in GiB.
+
+    Pages that an allocator has handed back, and that the system takes when it needs them, are not
+    counted as its own.
+    """
 
     def __init__(self) -> None:
         self.own = self.all = 0.0
@@ -119,10 +123,18 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.1):
-            lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-            sizes = {line.split()[0]: line.split()[1] for line in lines if line.endswith("kB")}
-            self.own = max(self.own, int(sizes["RssAnon:"]) / 2**20)
-            self.all = max(self.all, int(sizes["VmRSS:"]) / 2**20)
+            sizes = _gib("status")
+            self.all = max(self.all, sizes["VmRSS"])
+            # The sum over all maps takes long, and is asked for only where it may be a peak.
+            if sizes["RssAnon"] > self.own:
+                self.own = max(self.own, sizes["RssAnon"] - _gib("smaps_rollup")["LazyFree"])
+
+
+def _gib(file: str) -> dict[str, float]:
+    """The sizes in one of the system's files on this process."""
+    lines = Path("/proc/self", file).read_text(encoding="utf-8").splitlines()
+    parts = (line.split() for line in lines if line.endswith("kB"))
+    return {name.rstrip(":"): int(size) / 2**20 for name, size, _ in parts}
 
 
 def one_run(pipe: Any, config: dict[str, Any], out: Path) -> None:

@@ -130,5 +130,5 @@ def test_filters_act_on_the_pairs_of_which_something_is_known() -> None:
     found = run_filters(plan, pl.concat([sim.pairs, scores], how="horizontal"), sim.context)
     # All of the first hundred, and the better half of the others, in their order.
     assert found.left.frame()["s.score"].to_list() == [*range(100), *range(150, 200)]
-    assert found.drop_step.is_not_null().sum() == 50
+    assert found.dropped.sum() == 50
     assert (found.reports[0].rows_in, found.reports[0].rows_out) == (200, 150)

@@ -62,11 +62,12 @@ def text_index(
         Each part's (pairs,) numbers, and (texts,) where each text first stands, counted through all
         prompts, then all chosen, then all rejected answers.
     """
+    room = workspace or Workspace()
     keys = select_in_batches(pairs, *(hashed(messages_text(p)).alias(p) for p in PARTS))
-    numbers, first = numbers_by_appearance(pl.concat([keys[p].alias("text") for p in PARTS]))
-    index = (workspace or Workspace()).array("index", (len(PARTS), len(pairs)), np.int64)
-    index[:] = numbers.reshape(len(PARTS), -1)
-    return dict(zip(PARTS, index, strict=True)), first
+    index = room.array("index", (len(PARTS), len(pairs)), np.int64)
+    texts = pl.concat([keys[p].alias("text") for p in PARTS])
+    _, first = numbers_by_appearance(texts, index.reshape(-1))
+    return dict(zip(PARTS, index, strict=True)), room.kept("first of texts", first)
 
 
 def distinct_batches(
@@ -115,7 +116,7 @@ def embed_pairs(
     opened = nullcontext() if store is None else closing(store.vectors(embedder.fingerprint, dtype))
     known = 0
     with opened as kept, progress.task("embed", len(first)) as task:
-        keys = np.empty(0 if kept is None else len(first), dtype=f"S{KEY_BYTES}")
+        keys = room.array("text keys", (0 if kept is None else len(first),), f"S{KEY_BYTES}")
 
         def unknown() -> Iterator[Texts]:
             nonlocal known

@@ -115,7 +115,7 @@ def _ranked(pairs: pl.DataFrame, context: Context, style: bool) -> _Ranked:
         total += view / (float(view[weights > 0].std()) or 1.0)
     means = np.mean(strengths, axis=0)
     named = {name: float(f"{v:.3g}") for name, v in zip(BLOCKS, means, strict=False)}
-    return _Ranked(total / len(VIEWS), named, keys)
+    return _Ranked(context.workspace.kept("margins", total / len(VIEWS)), named, keys)
 
 
 def _rows(
@@ -127,7 +127,8 @@ def _rows(
         from curate.models.heads.part_ridge import RidgeRowsInParts
 
         return RidgeRowsInParts(pair_parts(pairs, context), pairs, weights, style)
-    order = PromptOrder.of(pairs["pair_id"], context.vote_keys(pairs)["prompt"])
+    keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
+    order = PromptOrder.of(*keys, context.workspace)
     return RidgeRowsHere(pairs, context.features, order, weights, style)
 
 
@@ -147,7 +148,10 @@ def _scaled(
         noise = fit_label_noise(margin[voting], 1.0 - min(others.error, _MOST_ERROR))
         right = noise.scale * margin + others.nats
     learnt = identify(margin[voting], context.prompt_groups(pairs)[voting])
-    return HeldOut(margin, others.nats, right, ranked.strengths, scale, learnt)
+    margin, nats, right = (
+        context.workspace.kept("held out", values) for values in (margin, others.nats, right)
+    )
+    return HeldOut(margin, nats, right, ranked.strengths, scale, learnt)
 
 
 def _weights(keys: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float64]:

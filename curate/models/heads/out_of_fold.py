@@ -24,6 +24,7 @@ from curate.steps.context import Context
 from curate.steps.contracts import Parameters
 from curate.steps.features import FeatureKind
 from curate.steps.models import Model
+from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -270,7 +271,7 @@ def _train_in_parts(
     seen = SeenColumns.of(parts, features)
     losses = PartLosses(parts, seen, assigned, votes(pairs, context), int(assigned.max()) + 1)
     heads = LinearHeads(solve(losses, spec.l2, spec.dropout))
-    return OutOfFold(heads, AnswersInParts(parts, seen), head_of_folds(assigned))
+    return OutOfFold(heads, AnswersInParts(parts, seen), head_of_folds(assigned, context.workspace))
 
 
 def draw_folds(
@@ -283,15 +284,18 @@ def draw_folds(
     # A byte a pair and repeat: with millions of pairs these are among the largest arrays.
     small = np.int8 if folds <= np.iinfo(np.int8).max else np.int64
     # By prompt: another pair of the prompt would tell the label of the one that is held out.
-    drawn = (folds_of_groups(prompts, folds, s).astype(small)[groups] for s in seeds)
-    return np.stack(list(drawn), axis=1)
+    drawn = context.workspace.array("folds", (len(groups), repeats), small)
+    for repeat, seed in enumerate(seeds):
+        drawn[:, repeat] = folds_of_groups(prompts, folds, seed).astype(small)[groups]
+    return drawn
 
 
-def head_of_folds(assigned: NDArray[np.integer]) -> Tensor:
+def head_of_folds(assigned: NDArray[np.integer], workspace: Workspace) -> Tensor:
     """Which head may score each pair in each repeat, (pairs, repeats); a head a repeat and fold."""
     repeats, folds = assigned.shape[1], int(assigned.max()) + 1
     heads = np.arange(repeats) * folds
-    return torch.from_numpy(assigned + heads.astype(np.min_scalar_type(-repeats * folds)))
+    found = assigned + heads.astype(np.min_scalar_type(-repeats * folds))
+    return torch.from_numpy(workspace.kept("heads of pairs", found))
 
 
 def fold_weights(
@@ -300,4 +304,4 @@ def fold_weights(
     """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) bool."""
     assigned = draw_folds(pairs, context, repeats, folds)
     weights = weights_of_folds(assigned, votes(pairs, context), int(assigned.max()) + 1)
-    return head_of_folds(assigned), torch.from_numpy(weights)
+    return head_of_folds(assigned, context.workspace), torch.from_numpy(weights)

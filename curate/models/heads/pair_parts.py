@@ -90,7 +90,8 @@ def pair_parts(pairs: pl.DataFrame, context: Context) -> PairParts:
 def _make(pairs: pl.DataFrame, context: Context) -> PairParts:
     workers, features = context.workers, context.features
     assert workers is not None
-    order = PromptOrder.of(pairs["pair_id"], context.vote_keys(pairs)["prompt"])
+    keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
+    order = PromptOrder.of(*keys, context.workspace)
     # Large enough that a part's work outweighs its way, small enough that all have some.
     size = min(max(len(pairs) // (_PER_WORKER * workers.count), _LEAST), _MOST)
     folds = [order.cuts(fold, size) for fold in order.folds]

@@ -7,9 +7,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
+
+from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import NDArray
 
 # As of the ridge and of heads by default.
@@ -31,16 +33,26 @@ class PromptOrder:
     folds: list[slice]
 
     @classmethod
-    def of(cls, ids: pl.Series, prompts: pl.Series) -> PromptOrder:
-        """Folds of nearly equal numbers of prompts, by the rank of the prompts' hashes."""
-        rank = prompts.rank("dense").to_numpy().astype(np.int64) - 1
-        fold = rank % min(_FOLDS, int(rank.max(initial=0)) + 1)
+    def of(
+        cls, ids: pl.Series, prompts: pl.Series, workspace: Workspace | None = None
+    ) -> PromptOrder:
+        """Folds of nearly equal numbers of prompts, by the rank of the prompts' hashes.
+
+        Args:
+            ids: (pairs,) of the pairs.
+            prompts: (pairs,) 64-bit hashes of their prompts.
+            workspace: gives room; default the memory.
+        """
+        room = workspace or Workspace()
+        rank = room.kept("prompt ranks", _dense_ranks(prompts.to_numpy()))
+        folds = min(_FOLDS, int(rank.max(initial=0)) + 1)
+        fold = (rank % folds).astype(np.int8)
         # Within a prompt rows go by id, so that sums are the same whatever the order of rows.
-        frame = pl.DataFrame({"fold": fold, "rank": rank, "id": ids.hash()})
-        order = frame.with_row_index("row").sort("fold", "rank", "id")["row"].to_numpy()
-        edges = np.searchsorted(fold[order], np.arange(int(fold.max(initial=0)) + 2))
-        folds = [slice(int(a), int(b)) for a, b in pairwise(edges)]
-        return cls(order.astype(np.int64), rank[order], folds)
+        order = np.lexsort((ids.hash().to_numpy(), rank, fold))
+        edges = np.append(0, np.cumsum(np.bincount(fold, minlength=folds)))
+        ranges = [slice(int(a), int(b)) for a, b in pairwise(edges)]
+        rows = room.kept("prompt order", order)
+        return cls(rows, room.kept("prompts in order", rank[order]), ranges)
 
     def cuts(self, fold: slice, size: int) -> list[slice]:
         """A fold in ranges of some `size` rows, in which no prompt is cut in two."""
@@ -50,3 +62,13 @@ class PromptOrder:
         at = np.searchsorted(starts, wanted)
         edges = np.unique(np.append(starts[at[at < len(starts)]], fold.stop))
         return [slice(int(a), int(b)) for a, b in pairwise(edges)]
+
+
+def _dense_ranks(values: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The number of lesser distinct values, of each value."""
+    order = np.argsort(values)
+    ranked = values[order]
+    new = np.append(False, ranked[1:] != ranked[:-1])[: len(ranked)]
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = np.cumsum(new)
+    return ranks
