@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -25,9 +27,10 @@ def inspect(
     from curate.read.inspection import first_pair, inspect_pairs
 
     given = Given(data, format, columns, split, config, limit)
-    with console_progress() as progress:
-        pairs = given.read(progress)
-    facts, first = inspect_pairs(pairs), first_pair(pairs)
+    with TemporaryDirectory() as room:
+        with console_progress() as progress:
+            pairs = given.read(progress, Path(room))
+        facts, first = inspect_pairs(pairs), first_pair(pairs)
     if as_json:
         typer.echo(json_text(facts | {"first_pair": first}))
         return

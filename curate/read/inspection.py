@@ -9,13 +9,14 @@ import polars as pl
 
 from curate.data.duplicates import duplicate_flags
 from curate.data.found_parts import found_parts
-from curate.data.hashes import same_answers
+from curate.data.hashes import same_answers, select_in_batches
 from curate.data.row_parts import MEDIA_PARTS, TEXT_PARTS
 from curate.data.table import messages_text
 from curate.read.pairs import Pairs
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 _MOST_SHOWN = 10
+_TEXTS = ("prompt", "chosen", "rejected")
 # Rows in which keys of extra are looked for.
 _SAMPLE_ROWS = 1000
 
@@ -24,23 +25,30 @@ def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
     """Facts on a data set as plain data: its format, rows, turns, lengths, ties, annotators..."""
     frame = pairs.frame
     flags = duplicate_flags(frame)
-    texts = frame.select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
-    lengths = texts.select(pl.all().str.len_chars().cast(pl.Int64))
-    longer = lengths.select(d=(pl.col("chosen") - pl.col("rejected")).sign())["d"]
+    # The texts themselves are never held: of a million pairs they are gigabytes.
+    texts = {c: messages_text(c) for c in _TEXTS}
+    seen = select_in_batches(
+        frame,
+        *(text.str.len_chars().cast(pl.Int32).alias(c) for c, text in texts.items()),
+        key=texts["prompt"].hash(),
+        turns=pl.col("prompt").list.len(),
+    )
+    lengths = seen.select(_TEXTS)
+    longer = int((lengths["chosen"] > lengths["rejected"]).sum())
     return {
         "format": pairs.format,
         "rows_read": pairs.rows_read,
         "rows_rejected": len(pairs.rejected),
         "notes": list(pairs.notes),
         "pairs": len(frame),
-        "distinct_prompts": texts["prompt"].n_unique(),
+        "distinct_prompts": seen["key"].n_unique(),
         "ties": int(frame["is_tie"].sum()),
         "identical_answers": int(same_answers(frame).sum()),
         "empty_answers": sum(int((lengths[c] == 0).sum()) for c in ("chosen", "rejected")),
         "exact_repeats": int(flags["exact"].sum()),
         "contradicted": int(flags["contradicted"].sum()),
-        "chosen_is_longer": int((longer > 0).sum()) / max(len(frame), 1),
-        "prompt_turns": _counts(frame.select(t=pl.col("prompt").list.len())["t"]),
+        "chosen_is_longer": longer / max(len(frame), 1),
+        "prompt_turns": _counts(seen["turns"]),
         "annotators": _counts(frame["annotator"]),
         "sources": _counts(frame["source"]),
         "strengths": int(frame["strength"].is_not_null().sum()),
@@ -55,7 +63,7 @@ def first_pair(pairs: Pairs) -> dict[str, str]:
     if not len(pairs):
         return {}
     one = pairs.frame.head(1)
-    texts = one.select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
+    texts = one.select(messages_text(c).alias(c) for c in _TEXTS)
     parts = {c: str(one[c][0]) for c in TEXT_PARTS if one[c][0]}
     parts |= {c: ", ".join(map(_medium, one[c][0])) for c in MEDIA_PARTS if one[c][0] is not None}
     rest = {c: str(one[c][0]) for c in ("annotator", "strength", "extra") if one[c][0] is not None}

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import torch
 from torch import Tensor
 
-from curate.data.table import messages_text
+from curate.data.table import BATCH_ROWS, batches, messages_text
 from curate.models.embed.feature_rows import STYLE_SCALE, scale_factor
 from curate.models.heads.prompt_order import PromptOrder
 from curate.models.text.style import LENGTH, STYLE_FEATURES
@@ -71,10 +72,12 @@ class PairParts:
             out[self.order.rows[rows]] = values
         return np.empty(0) if out is None else out
 
-    def texts(self, pairs: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """Prompts and answers of each part as texts, one after another."""
-        wanted = [messages_text(name).alias(name) for name in TEXTS]
-        return (pairs[self.order.rows[rows]].select(wanted) for rows in self.ranges)
+    def texts(self, pairs: pl.DataFrame) -> Iterator[pa.Table]:
+        """Prompts and answers of each part as texts, one after another.
+
+        In Arrow, which travels as it lies in memory; a frame would be copied into one more form.
+        """
+        return (_texts(pairs, self.order.rows[rows]) for rows in self.ranges)
 
 
 def embedded_columns(columns: int) -> int:
@@ -110,11 +113,24 @@ def _make(pairs: pl.DataFrame, context: Context) -> PairParts:
 
 def _differences(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Chosen minus rejected of some pairs: embeddings, style, cosine to the prompt; (rows, d)."""
-    prompt, chosen, rejected = (features.of(part, rows) for part in TEXTS)
-    style = [features.style[features.index[part][rows]] for part in ("chosen", "rejected")]
-    difference = chosen - rejected
-    cosine = np.einsum("nd,nd->n", prompt, difference)[:, None]
-    return np.hstack([difference, style[0] - style[1], cosine])
+    dim, styles = features.vectors.shape[1], features.style.shape[1]
+    out = np.empty((len(rows), dim + styles + 1), dtype=np.float32)
+    # A part at once would hold three times as much on the way.
+    for some in batches(len(rows), BATCH_ROWS):
+        prompt, chosen, rejected = (features.of(part, rows[some]) for part in TEXTS)
+        style = [features.style[features.index[part][rows[some]]] for part in TEXTS[1:]]
+        out[some, :dim] = chosen - rejected
+        out[some, dim:-1] = style[0] - style[1]
+        out[some, -1] = np.einsum("nd,nd->n", prompt, out[some, :dim])
+    return out
+
+
+def _texts(pairs: pl.DataFrame, rows: NDArray[np.int64]) -> pa.Table:
+    """Prompts and answers of some pairs, in this order."""
+    wanted = [messages_text(name).alias(name) for name in TEXTS]
+    read = pl.DataFrame([pairs[name] for name in TEXTS])
+    parts = (read[rows[some]].select(wanted) for some in batches(len(rows), BATCH_ROWS))
+    return pa.concat_tables(p.to_arrow(compat_level=pl.CompatLevel.oldest()) for p in parts)
 
 
 @dataclass(frozen=True)

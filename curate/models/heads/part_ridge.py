@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from curate.data.table import BATCH_ROWS, batches
 from curate.models.heads.evidence_ridge import Ridge, Sums, sum_of, sums
@@ -87,8 +88,9 @@ class RidgeRowsInParts:
         return self._parts.joined(self._each(_left_out, by_part))
 
 
-def _count(texts: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
+def _count(table: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
     """Differences of counts, the sums of their squares, and the sources of the prompts."""
+    texts = pl.DataFrame(pl.from_arrow(table))
     found = [count_text_differences(texts[rows]) for rows in batches(len(texts), BATCH_ROWS)]
     counts = np.concatenate(found)
     squares = np.square(counts, dtype=np.float64).sum(axis=0)
