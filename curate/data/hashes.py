@@ -34,6 +34,11 @@ def select_in_batches(frame: pl.DataFrame, *columns: pl.Expr, **named: pl.Expr) 
     )
 
 
+def hash_halves(text: pl.Expr) -> list[pl.Expr]:
+    """The two 64-bit hashes of a text that together tell texts apart, `first` and `second`."""
+    return [text.hash(_FIRST_SEED).alias("first"), text.hash(_SECOND_SEED).alias("second")]
+
+
 def hashed(text: pl.Expr) -> pl.Expr:
     """128-bit hash of a text as Int128: equal for equal texts, within one version of polars."""
     first = text.hash(_FIRST_SEED).reinterpret(signed=True).cast(pl.Int128)
@@ -146,8 +151,7 @@ def row_keys(frame: pl.DataFrame) -> NDArray[np.bytes_]:
     # Media can be megabytes a row: their own keys stand for them.
     frame = frame.with_columns(_media_keys(frame)).drop(MEDIA_PARTS, strict=False)
     text = _row_text(frame.schema)
-    halves = (text.hash(_FIRST_SEED).alias("first"), text.hash(_SECOND_SEED).alias("second"))
-    both = select_in_batches(frame, *halves).to_numpy(order="c")
+    both = select_in_batches(frame, *hash_halves(text)).to_numpy(order="c")
     return np.frombuffer(both.tobytes(), dtype=f"S{KEY_BYTES}")
 
 

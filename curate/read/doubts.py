@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import polars as pl
 
 from curate.data.extra_column import extra_value
-from curate.read.formats.base import RowSample
+from curate.read.formats.base import SYSTEM, RowSample, share
 
 _TEMPLATE_MARKS = (
     "<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|user|>", "<|assistant|>",
@@ -21,10 +24,22 @@ _SCORES = (
     ("chosen_reward", "rejected_reward"),
     ("reward_chosen", "reward_rejected"),
 )
+_OF_PROMPTS = (
+    *SYSTEM,
+    "context",
+    "history",
+    "input",
+    "passage",
+    "document",
+    "article",
+    "background",
+)
+"""Columns whose texts are parts of prompts in many sets."""
 _LEAST_SHARE = 0.01
 """Of pairs with a template's marks, with the prompt in both answers, or with an answer that may be
 none: fewer may well be about such marks, quote, or answer so."""
 _MISSING = ["nan", "none", "null", "<na>", "n/a"]
+_HALF = 0.5
 # A greeting may well be answered by itself.
 _LEAST_BYTES = 20
 
@@ -36,11 +51,19 @@ class Doubts:
         self._scores: tuple[str, str] | None = None
         self._pairs = self._scored = self._against = 0
         self._counts: Counter[str] = Counter()
+        self._unread: list[str] = []
 
-    def look_at(self, sample: RowSample) -> None:
-        """Find columns of scores in the first rows."""
+    def look_at(self, sample: RowSample, read: Sequence[str]) -> None:
+        """Find columns of scores in the first rows, and texts of prompts that are not read.
+
+        Args:
+            sample: the first rows.
+            read: columns that the format reads.
+        """
         names = {key for row in sample for key in row}
         self._scores = next((pair for pair in _SCORES if names.issuperset(pair)), None)
+        maybe = [name for name in _OF_PROMPTS if name in names and name not in read]
+        self._unread = [name for name in maybe if share(sample, partial(_says_more, name)) > _HALF]
 
     def count(self, pairs: pl.DataFrame) -> None:
         """Count over the pairs of a block."""
@@ -72,6 +95,12 @@ class Doubts:
     def notes(self) -> tuple[str, ...]:
         """What was found, a sentence each."""
         found, counts, few = [], self._counts, _LEAST_SHARE * self._pairs
+        for name in self._unread:
+            key = "system" if name in SYSTEM else "prompt"
+            found.append(
+                f"the column '{name}' may belong to the prompt: it is not read, and stands in "
+                f"extra alone; if it does, map it (--columns {key}=...) or join it to the prompt"
+            )
         if counts["marked"] > few:
             found.append(
                 f"{counts['marked']:,} of {self._pairs:,} prompts hold marks of a chat template "
@@ -100,3 +129,11 @@ class Doubts:
                 f"{self._scored:,} pairs: these labels contradict their own scores"
             )
         return tuple(found)
+
+
+def _says_more(name: str, row: Mapping[str, Any]) -> bool:
+    """Whether a column holds a text that no other column of the row holds too."""
+    text = row.get(name)
+    if not isinstance(text, str) or not text.strip():
+        return False
+    return not any(text in str(other) for key, other in row.items() if key != name)

@@ -34,9 +34,11 @@ _SECOND = {
     "false",
 }  # fmt: skip
 _TIE = {"tie", "both", "same", "equal", "draw", "none", "neither", "[[c]]", "a=b", "c"}
+SYSTEM = ("system", "system_prompt", "system_message")
+"""Columns of a system text, which stands before the prompt."""
 _ORDER = (
-    "prompt", "chosen", "rejected", "first", "second", "label", "first_model", "second_model",
-    "first_score", "second_score",
+    "system", "prompt", "chosen", "rejected", "first", "second", "label",
+    "first_model", "second_model", "first_score", "second_score",
 )  # fmt: skip
 _OTHERS = {
     "annotator": ("annotator", "worker", "rater", "labeler", "labeller", "judge", "user_id"),
@@ -116,6 +118,8 @@ def guess_columns(rows: RowSample) -> Guess:
     left = [n for n in texts if n not in taken]
     if prompt := _named(left, (*_PROMPT, *_CONVERSATIONS)) or (left[0] if len(left) == 1 else None):
         found.columns["prompt"] = prompt
+    if system := next((n for n in texts if n.lower() in SYSTEM), None):
+        found.columns["system"] = system
     for key, words in _OTHERS.items():
         if column := _named([n for n in names if n not in found.columns.values()], words):
             found.columns[key] = column

@@ -31,6 +31,7 @@ from curate.read.formats.base import RowSample
 from curate.read.formats.columns import ColumnMapping, MappedColumns
 from curate.read.formats.registry import fits
 from curate.read.formats.rule import RankingRule
+from curate.read.lost_texts import LostTexts
 from curate.read.media_files import MediaFiles
 from curate.read.sources import Block, Source
 from curate.steps.workers import Workers
@@ -107,7 +108,7 @@ class Reader:
         self._ids = PairIds()
         self._reasons: Counter[str] = Counter()
         self._tally = Tally()
-        self._media, self._doubts = MediaFiles(), Doubts()
+        self._media, self._doubts, self._lost = MediaFiles(), Doubts(), LostTexts()
         self._folder: Path | None = None
         self._folders: list[Path] = []
         self.format: Format | None = None
@@ -172,7 +173,8 @@ class Reader:
         """Choose the format by the first rows, where none has been chosen."""
         if self.format is None and (sample := block.sample(_SAMPLE_ROWS)):
             self.format = self._choose(sample, label)
-            self._doubts.look_at(sample)
+            self._doubts.look_at(sample, self.format.columns())
+            self._lost.look_at(block.numbers, sample, label)
             self.format.ranking = self._ranking
             self.format.counts = self._tally.counts
 
@@ -212,6 +214,7 @@ class Reader:
             pairs, rejected = pairs.filter(new), pl.concat([rejected, repeated])
         self._media.look(pairs, self._folder)
         self._doubts.count(pairs)
+        self._lost.check(pairs, label)
         self._reasons.update(rejected["reason"].to_list())
         self.pairs += len(pairs)
         return Pairs(
@@ -229,6 +232,7 @@ class Reader:
         """What the user should know of what was read so far."""
         counted = (f"{n:,} {text}" for text, n in self._tally.counts.items())
         notes = (*self._tally.notes, *counted, *self._media.notes(), *self._doubts.notes())
+        notes += tuple(self._lost.notes())
         if not self._tally.replaced:
             return notes
         told = (

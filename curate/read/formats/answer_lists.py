@@ -10,12 +10,13 @@ import polars as pl
 from curate.data.table import MESSAGES
 from curate.read.formats.base import (
     ERROR,
+    SYSTEM,
     Format,
     RowSample,
+    after_system,
     has_columns,
     share,
     turns,
-    with_system,
 )
 from curate.read.formats.rankings import pairs_of_rankings
 from curate.read.messages import as_messages
@@ -34,7 +35,7 @@ class AnswerLists(Format):
 
     name = "answer_lists"
     summary = "lists of chosen and rejected answers: prompt, chosen, rejected; see input.ranking"
-    text_columns = ("prompt", "system")
+    text_columns = ("prompt", *SYSTEM)
     json_columns: ClassVar[tuple[str, ...]] = ("chosen", "rejected")
     priority = 5
 
@@ -52,8 +53,7 @@ class AnswerLists(Format):
             ranked.append(found)
             errors.append(problem)
         prompt = turns(rows, "prompt", "user")
-        if rows.schema["system"] == pl.String:
-            prompt = with_system(pl.col("system"), prompt)
+        prompt = after_system(rows, prompt)
         frame = rows.drop("chosen", "rejected").with_columns(
             pl.Series("_ranked", ranked, dtype=_RANKED),
             pl.Series(ERROR, errors, dtype=pl.String),

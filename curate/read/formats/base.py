@@ -11,6 +11,7 @@ import polars as pl
 
 from curate.data.table import MESSAGES, PAIR_COLUMNS, message
 from curate.read.formats.rule import RankingRule
+from curate.read.guess import SYSTEM as SYSTEM
 
 ROW = "__row__"
 """Row number in the source file, counted from 1."""
@@ -117,12 +118,20 @@ def turns(rows: pl.DataFrame, column: str, role: str) -> pl.Expr:
     return as_turn(column, role)
 
 
-def with_system(system: pl.Expr, prompt: pl.Expr) -> pl.Expr:
-    """The prompt with a system message before it where `system` is neither null nor empty."""
-    present = system.fill_null("").str.len_bytes() > 0
-    return (
-        pl.when(present).then(pl.concat_list(as_turn(system, "system"), prompt)).otherwise(prompt)
-    )
+def after_system(rows: pl.DataFrame, prompt: pl.Expr, columns: Sequence[str] = SYSTEM) -> pl.Expr:
+    """The prompt behind the row's system text, from whichever of the columns holds one.
+
+    A prompt that begins with that very text keeps it once.
+    """
+    said = [turns(rows, name, "system") for name in columns if name in rows.columns]
+    text = [turn.list.first().struct.field("content").fill_null("") for turn in said]
+    filled = [pl.when(t != "").then(turn) for turn, t in zip(said, text, strict=True)]
+    system = pl.coalesce(*filled) if filled else pl.lit(None, dtype=MESSAGES)
+    asked = prompt.fill_null(pl.lit([], dtype=MESSAGES))
+    begins, own = (turns_.list.first().struct for turns_ in (prompt, system))
+    there = (begins.field("role") == "system") & (begins.field("content") == own.field("content"))
+    wanted = system.is_not_null() & ~there.fill_null(False)
+    return pl.when(wanted).then(pl.concat_list(system, asked)).otherwise(prompt)
 
 
 def list_the_rest(

@@ -8,8 +8,9 @@ import polars as pl
 from pydantic import ConfigDict, Field, model_validator
 
 from curate.data.section import Checked
+from curate.data.table import MESSAGES
 from curate.errors import CurateError
-from curate.read.formats.base import Format, RowSample, turns
+from curate.read.formats.base import Format, RowSample, after_system, turns
 from curate.read.formats.slots import place_slots
 
 Label = str | int | float | bool
@@ -24,6 +25,7 @@ class ColumnMapping(Checked):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt: str | None = Field(None, description="Column of the prompt, text or messages.")
+    system: str | None = Field(None, description="Column of a system text before the prompt.")
     chosen: str | None = Field(None, description="Column of the preferred answer.")
     rejected: str | None = Field(None, description="Column of the other answer.")
     first: str | None = Field(None, description="Column of the answer in the first slot.")
@@ -73,7 +75,7 @@ class MappedColumns(Format):
             )
         self.mapping = mapping
         m = mapping
-        texts = (m.prompt, m.chosen, m.rejected, m.first, m.second)
+        texts = (m.prompt, m.system, m.chosen, m.rejected, m.first, m.second)
         said = (m.label, m.first_score, m.second_score, m.first_model, m.second_model)
         values = (*said, m.annotator, m.strength, m.source)
         self.text_columns = tuple(c for c in texts if c)  # type: ignore[misc]
@@ -90,7 +92,9 @@ class MappedColumns(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the mapping."""
         m = self.mapping
-        prompt = turns(rows, m.prompt, "user") if m.prompt else pl.lit(None)
+        prompt = turns(rows, m.prompt, "user") if m.prompt else pl.lit(None, dtype=MESSAGES)
+        if m.system:
+            prompt = after_system(rows, prompt, (m.system,))
         text = {"annotator": m.annotator, "source": m.source}
         named = {k: pl.col(c).cast(pl.String) for k, c in text.items() if c}
         if m.strength:

@@ -11,8 +11,10 @@ from curate.read.formats.base import (
     ERROR,
     NO_PAIR,
     ROW,
+    SYSTEM,
     Format,
     RowSample,
+    after_system,
     has_columns,
     turns,
 )
@@ -25,7 +27,7 @@ _SLOTS = tuple((stem + a, stem + b) for stem in _STEMS for a, b in _SIDES)
 # Prometheus rewrites the prompt and keeps what was asked: its names go first.
 _ASKED = ("orig_instruction", "prompt", "question", "instruction")
 _LABELS = ("orig_preference", "winner", "preference", "preferred", "label")
-_MAYBE_PROMPT = ("input", "system", "context", "history", "messages", "conversation")
+_MAYBE_PROMPT = ("input", "context", "history", "messages", "conversation")
 """Columns that may belong to the prompt: where one stands, the mapping is the user's to give."""
 _SAID = {
     **dict.fromkeys(("a", "model_a", "a>b", "a>>b", "[[a]]", "1", "1.0"), 1),
@@ -48,7 +50,7 @@ class LabelledAnswers(Format):
 
     name = "labelled_answers"
     summary = "prompt, response_a, response_b and winner, preference or label: A, B, tie, A>B, ..."
-    text_columns = (*_ASKED, *(name for two in _SLOTS for name in two))
+    text_columns = (*_ASKED, *SYSTEM, *(name for two in _SLOTS for name in two))
     value_columns = _LABELS
     keep_in_extra = value_columns
     priority = 2
@@ -70,12 +72,13 @@ class LabelledAnswers(Format):
         """The winner as chosen; a row without a label is listed."""
         label = pl.coalesce(pl.col(name).cast(pl.String) for name in _LABELS)
         rows = rows.with_columns(_label=label)
+        asked = pl.coalesce(turns(rows, name, "user") for name in _ASKED)
         first, second = zip(*_SLOTS, strict=True)
         said = pl.col("_label").str.strip_chars().str.to_lowercase()
         winner = said.replace_strict(_SAID, default=None, return_dtype=pl.Int64)
         return _judged(
             rows.with_columns(
-                prompt=pl.coalesce(turns(rows, name, "user") for name in _ASKED),
+                prompt=after_system(rows, asked),
                 _first=pl.coalesce(turns(rows, name, "assistant") for name in first),
                 _second=pl.coalesce(turns(rows, name, "assistant") for name in second),
             ),

@@ -10,12 +10,13 @@ import polars as pl
 from curate.read.formats.base import (
     NO_PAIR,
     ROW,
+    SYSTEM,
     Format,
     RowSample,
+    after_system,
     has_columns,
     share,
     turns,
-    with_system,
 )
 from curate.read.formats.rankings import RANKED, pairs_of_rankings
 
@@ -23,6 +24,8 @@ PROMPTS = ("prompt", "instruction", "question")
 ANSWERS = ("responses", "completions", "answers", "generations")
 _SCORES = ("scores", "ratings", "rewards")
 _RANKS = ("ranks", "ranking", "rankings", "rank")
+
+_SEVERAL = "rows hold several of the columns {}: the first of these is taken"
 
 
 class Listwise(Format):
@@ -39,7 +42,7 @@ class Listwise(Format):
 
     name = "listwise"
     summary = "rankings: prompt, responses (a list), scores or ranks (a list); see input.ranking"
-    text_columns = (*PROMPTS, "system")
+    text_columns = (*PROMPTS, *SYSTEM)
     nested_columns: ClassVar[Mapping[str, pl.DataType]] = {
         **dict.fromkeys(ANSWERS, pl.List(pl.String)),
         **dict.fromkeys((*_SCORES, *_RANKS), pl.List(pl.Float64)),
@@ -58,6 +61,9 @@ class Listwise(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score or rank."""
+        for names in (PROMPTS, ANSWERS, (*_SCORES, *_RANKS)):
+            several = rows.select(n=pl.sum_horizontal(pl.col(names).is_not_null()) > 1)["n"]
+            self.tell(_SEVERAL.format(", ".join(names)), int(several.sum()))
         answers = pl.coalesce(*ANSWERS)
         number = pl.coalesce(*_SCORES, *(pl.col(c).list.eval(-pl.element()) for c in _RANKS))
         # Taken one by one, the numbers of another list would be those of other answers.
@@ -73,9 +79,8 @@ class Listwise(Format):
             _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_score"))
         )
         asked = pl.coalesce(turns(rows, name, "user") for name in PROMPTS)
-        if rows.schema["system"] == pl.String:
-            asked = with_system(pl.col("system"), asked)
         rows = rows.with_columns(prompt=asked)
+        rows = rows.with_columns(prompt=after_system(rows, pl.col("prompt")))
         rows = rows.join(ranked, on=ROW, how="left", maintain_order="left")
         empty = pl.lit([], dtype=RANKED)
         ranked_rows = rows.with_columns(pl.col("_ranked").cast(RANKED).fill_null(empty))

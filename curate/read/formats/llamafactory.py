@@ -10,16 +10,17 @@ from curate.data.json_text import parsed_json
 from curate.data.table import messages_series
 from curate.read.formats.base import (
     ERROR,
+    SYSTEM,
     Format,
     RowSample,
+    after_system,
     has_columns,
     share,
     turns,
-    with_system,
 )
 from curate.read.messages import as_messages, is_message
 
-ALPACA = ("instruction", "input", "system")
+ALPACA = ("instruction", "input", *SYSTEM)
 HISTORY = "history"
 _HISTORY = "expected a list of [question, answer], or of messages"
 _TWO, _NEARLY_ALL = 2, 0.9
@@ -31,7 +32,7 @@ class ShareGPTRanking(Format):
     name = "sharegpt"
     answers = ("chosen", "rejected")
     summary = "LLaMA-Factory / ShareGPT ranking: conversations, chosen, rejected"
-    text_columns = ("conversations", "chosen", "rejected", "system")
+    text_columns = ("conversations", "chosen", "rejected", *SYSTEM)
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
@@ -45,9 +46,7 @@ class ShareGPTRanking(Format):
             chosen=turns(rows, "chosen", "assistant"),
             rejected=turns(rows, "rejected", "assistant"),
         )
-        if rows.schema["system"] == pl.String:
-            rows = rows.with_columns(prompt=with_system(pl.col("system"), pl.col("prompt")))
-        return rows
+        return rows.with_columns(prompt=after_system(rows, pl.col("prompt")))
 
 
 class Axolotl(Format):
@@ -56,7 +55,7 @@ class Axolotl(Format):
     name = "axolotl"
     answers = ("chosen", "rejected")
     summary = "axolotl DPO (chat_template.default): messages, chosen, rejected"
-    text_columns = ("messages", "chosen", "rejected")
+    text_columns = ("messages", "chosen", "rejected", *SYSTEM)
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
@@ -67,7 +66,7 @@ class Axolotl(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The messages as prompt."""
         return rows.with_columns(
-            prompt=turns(rows, "messages", "user"),
+            prompt=after_system(rows, turns(rows, "messages", "user")),
             chosen=turns(rows, "chosen", "assistant"),
             rejected=turns(rows, "rejected", "assistant"),
         )
@@ -157,9 +156,7 @@ def with_prompt(rows: pl.DataFrame) -> pl.DataFrame:
     prompt = turns(rows, "instruction", "user")
     if rows.schema["instruction"] == pl.String:
         prompt = pl.concat_list(pl.col(HISTORY), prompt)
-    if rows.schema["system"] == pl.String:
-        prompt = with_system(pl.col("system"), prompt)
-    return rows.with_columns(prompt=prompt)
+    return rows.with_columns(prompt=after_system(rows, prompt))
 
 
 def earlier_turns(history: str | None) -> tuple[list[Any], str | None]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from curate.read.formats.base import (
+    SYSTEM,
     Format,
     RowSample,
+    after_system,
     as_turn,
     has_columns,
     turns,
-    with_system,
 )
 
 _PROMPTS = ("prompt", "question", "instruction", "input", "query")
@@ -35,7 +36,7 @@ class NamedAnswers(Format):
     summary = (
         "a prompt and two answers by name: chosen_response and rejected_response, and the like"
     )
-    text_columns = (*_PROMPTS, "system", *dict.fromkeys(name for two in _NAMES for name in two))
+    text_columns = (*_PROMPTS, *SYSTEM, *dict.fromkeys(name for two in _NAMES for name in two))
     priority = 5
 
     def matches(self, rows: RowSample) -> bool:
@@ -47,11 +48,9 @@ class NamedAnswers(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the names of the answers."""
         prompt = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
-        if rows.schema["system"] == pl.String:
-            prompt = with_system(pl.col("system"), prompt)
         better, worse = zip(*_NAMES, strict=True)
         return rows.with_columns(
-            prompt=prompt,
+            prompt=after_system(rows, prompt),
             chosen=pl.coalesce(turns(rows, name, "assistant") for name in better),
             rejected=pl.coalesce(turns(rows, name, "assistant") for name in worse),
         )

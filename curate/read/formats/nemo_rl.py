@@ -8,7 +8,15 @@ import orjson
 import polars as pl
 
 from curate.data.table import messages_series
-from curate.read.formats.base import Format, RowSample, has_columns, share, turns
+from curate.read.formats.base import (
+    SYSTEM,
+    Format,
+    RowSample,
+    after_system,
+    has_columns,
+    share,
+    turns,
+)
 from curate.read.formats.slots import place_slots
 from curate.read.messages import as_messages
 
@@ -23,7 +31,7 @@ class NeMoRL(Format):
 
     name = "nemo_rl"
     summary = "NeMo-RL PreferenceDataset: context, completions with ranks"
-    text_columns = ("context",)
+    text_columns = ("context", *SYSTEM)
     json_columns: ClassVar[tuple[str, ...]] = ("completions",)
     priority = 10
 
@@ -39,7 +47,7 @@ class NeMoRL(Format):
                 messages_series("_first", [f[0] for f in found]),
                 messages_series("_second", [f[1] for f in found]),
                 pl.Series("_gap", [f[2] for f in found], dtype=pl.Float64),
-                prompt=turns(rows, "context", "user"),
+                prompt=after_system(rows, turns(rows, "context", "user")),
             ),
             pl.when(pl.col("_gap") == 0)
             .then(0)

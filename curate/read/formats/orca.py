@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, has_columns, turns, with_system
+from curate.read.formats.base import SYSTEM, Format, RowSample, after_system, has_columns, turns
 
 
 class OrcaDPO(Format):
@@ -13,7 +13,7 @@ class OrcaDPO(Format):
     name = "orca"
     answers = ("chosen", "rejected")
     summary = "Intel Orca DPO pairs: system, question, chosen, rejected"
-    text_columns = ("system", "question", "chosen", "rejected")
+    text_columns = (*SYSTEM, "question", "chosen", "rejected")
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
@@ -37,7 +37,7 @@ class DistilabelOrca(Format):
     name = "distilabel_orca"
     answers = ("chosen", "rejected")
     summary = "Argilla distilabel Orca DPO pairs: system, input, chosen, rejected, status"
-    text_columns = ("system", "input", "chosen", "rejected")
+    text_columns = (*SYSTEM, "input", "chosen", "rejected")
     value_columns = ("status",)
     keep_in_extra = ("status",)
     priority = 10
@@ -57,4 +57,4 @@ def _texts(rows: pl.DataFrame, question: str) -> pl.DataFrame:
         chosen=turns(rows, "chosen", "assistant"),
         rejected=turns(rows, "rejected", "assistant"),
     )
-    return rows.with_columns(prompt=with_system(pl.col("system").cast(pl.String), pl.col("prompt")))
+    return rows.with_columns(prompt=after_system(rows, pl.col("prompt")))

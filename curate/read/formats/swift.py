@@ -5,7 +5,16 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.table import MESSAGES
-from curate.read.formats.base import ERROR, ROW, Format, RowSample, has_columns, turns
+from curate.read.formats.base import (
+    ERROR,
+    ROW,
+    SYSTEM,
+    Format,
+    RowSample,
+    after_system,
+    has_columns,
+    turns,
+)
 from curate.read.formats.trl import split_shared
 
 
@@ -18,7 +27,7 @@ class Swift(Format):
 
     name = "swift"
     summary = "ms-swift: messages with rejected_response or rejected_messages"
-    text_columns = ("messages", "rejected_response", "rejected_messages", "system")
+    text_columns = ("messages", "rejected_response", "rejected_messages", *SYSTEM)
     priority = 11
 
     def matches(self, rows: RowSample) -> bool:
@@ -35,7 +44,8 @@ class Swift(Format):
         )
         whole = pl.col("rejected_messages").is_not_null()
         parts = [_by_answer(rows.filter(~whole)), _by_conversation(rows.filter(whole))]
-        return pl.concat([p for p in parts if len(p)] or parts[:1], how="diagonal").sort(ROW)
+        found = pl.concat([p for p in parts if len(p)] or parts[:1], how="diagonal").sort(ROW)
+        return found.with_columns(prompt=after_system(found, pl.col("prompt")))
 
 
 def _by_answer(rows: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.table import MESSAGES, messages_series
-from curate.read.formats.base import ERROR, Format, RowSample, has_columns, turns, with_system
+from curate.read.formats.base import (
+    ERROR,
+    SYSTEM,
+    Format,
+    RowSample,
+    after_system,
+    has_columns,
+    turns,
+)
 from curate.read.guess import prompt_column
 from curate.read.message_texts import unfolded
 from curate.read.messages import speaker_of
@@ -33,7 +41,7 @@ class TRLPreference(Format):
     summary = (
         "TRL preference: chosen, rejected and an explicit or implicit prompt, text or messages"
     )
-    text_columns = ("prompt", "chosen", "rejected", "system")
+    text_columns = ("prompt", "chosen", "rejected", *SYSTEM)
     value_columns: ClassVar[tuple[str, ...]] = ()
 
     def matches(self, rows: RowSample) -> bool:
@@ -59,10 +67,7 @@ class TRLPreference(Format):
         if not parts:
             return rows.with_columns(pl.lit(None, dtype=pl.String).alias(ERROR))
         out = pl.concat(parts, how="diagonal").sort("__row__")
-        if rows.schema["system"] == pl.String:
-            prompt = with_system(pl.col("system"), pl.col("prompt"))
-            out = out.with_columns(prompt=prompt)
-        return out
+        return out.with_columns(prompt=after_system(out, pl.col("prompt")))
 
 
 def _lacks_prompt(row: Mapping[str, Any], other: str) -> bool:

@@ -14,6 +14,7 @@ from curate.read.formats.base import (
     ROW,
     Format,
     RowSample,
+    after_system,
     has_columns,
     list_the_rest,
     turns,
@@ -54,6 +55,8 @@ class Unpaired(Format):
     text_columns = ("prompt", "completion", *_TALKS, *ALPACA, "output")
     json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
     value_columns = _LABELS
+    # Beside a completion they are no part of the prompt, and must not be lost.
+    keep_in_extra = ("instruction", "input", HISTORY)
     whole = True
     priority = 10
 
@@ -118,8 +121,8 @@ def _split(rows: pl.DataFrame) -> pl.DataFrame:
     if talk is None and rows["output"].null_count() < len(rows):
         return with_prompt(rows).with_columns(_answer=turns(rows, "output", "assistant"))
     if talk is None:
-        return rows.with_columns(
-            prompt=turns(rows, "prompt", "user"), _answer=turns(rows, "completion", "assistant")
-        )
-    said = turns(rows, talk, "user")
-    return rows.with_columns(prompt=said.list.head(said.list.len() - 1), _answer=said.list.tail(1))
+        asked, answer = turns(rows, "prompt", "user"), turns(rows, "completion", "assistant")
+    else:
+        said = turns(rows, talk, "user")
+        asked, answer = said.list.head(said.list.len() - 1), said.list.tail(1)
+    return rows.with_columns(prompt=after_system(rows, asked), _answer=answer)

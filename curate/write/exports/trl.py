@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.found_parts import FILE_BYTES, TURNS
-from curate.data.hashes import hashed
+from curate.data.hashes import hash_halves
+from curate.data.key_counts import Halves, KeyCounts
 from curate.data.message_parts import BESIDE_CALLS, MESSAGE_PARTS, REASONING, TEXTS, TOOL_CALLS
 from curate.data.row_parts import ARGUMENTS, DOCUMENTS, ROW_PARTS, TOOLS, row_part_keys
 from curate.data.table import messages_key, messages_text
@@ -114,13 +115,10 @@ class TRLUnpaired(Export):
 
     def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The same of one part after another; what an earlier one held is left out too."""
-        seen: set[int] = set()
+        seen = KeyCounts()
         for pairs in parts:
             rows = self._rows(pairs)
-            keys = _answer_keys(rows)
-            new = pl.Series([key not in seen for key in keys.to_list()], dtype=pl.Boolean)
-            seen.update(keys.to_list())
-            fresh = rows.filter(new & keys.is_first_distinct())
+            fresh = rows.filter(pl.Series(seen.before(_answer_keys(rows)) == 0))
             yield fresh.select(
                 messages(fresh, "prompt", self),
                 messages(fresh, "completion", self),
@@ -145,8 +143,8 @@ class TRLUnpaired(Export):
         return rows.sort("_order", maintain_order=True).drop("_order")
 
 
-def _answer_keys(rows: pl.DataFrame) -> pl.Series:
-    """A hash of prompt, answer, label and the parts of each row."""
+def _answer_keys(rows: pl.DataFrame) -> Halves:
+    """A hash of prompt, answer, label and the parts of each row, (rows, 2)."""
     label = pl.col("label").cast(pl.String)
     parts = row_part_keys(rows)
     text = pl.concat_str(
@@ -155,4 +153,4 @@ def _answer_keys(rows: pl.DataFrame) -> pl.Series:
         label,
         pl.lit("") if parts is None else pl.lit(parts),
     )
-    return rows.select(k=hashed(text))["k"]
+    return rows.select(hash_halves(text)).to_numpy(order="c")

@@ -18,6 +18,7 @@ from tests.helpers import trl_rows, write_jsonl
 HEAVY = {
     "torch", "sklearn", "pandas", "transformers", "datasets", "faiss", "sentence_transformers",
     "scipy.stats", "scipy.optimize", "datasketch", "plotly", "ray", "cleanlab", "crowdkit",
+    "fsspec",
 }  # fmt: skip
 _RUN = """
 import json, sys

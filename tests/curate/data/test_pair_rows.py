@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import curate.data.pair_rows as module
-from curate.data.pair_rows import PairRows
+from curate.data.pair_rows import ROW, PairRows, over_all
 
 TABLE = pl.DataFrame({"id": list("abcdefgh"), "x": range(8), "text": [[c] for c in "ABCDEFGH"]})
 MASK = np.array([True, False, True, True, False, False, True, True])
@@ -70,3 +70,12 @@ def test_a_union_has_the_rows_of_both_in_order() -> None:
     )
     assert_frame_equal(both, expected)
     assert_frame_equal(others.union(some()).frame(), expected, check_column_order=False)
+
+
+def test_columns_of_some_rows_over_all() -> None:
+    some = pl.DataFrame({ROW: [3, 1], "a": ["x", "y"], "b": [1.0, None]})
+    found = over_all(some, 4)
+    assert_frame_equal(
+        found, pl.DataFrame({"a": [None, "y", None, "x"], "b": [None, None, None, 1.0]})
+    )
+    assert_frame_equal(over_all(some.head(0), 2), found.clear(2))

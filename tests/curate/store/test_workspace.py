@@ -37,6 +37,15 @@ def test_an_array_has_its_room(tmp_path: Path, on_disk: bool) -> None:
     assert workspace.array("none", (0, 3), "float32").shape == (0, 3)
 
 
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_values_are_kept_as_they_are(tmp_path: Path, on_disk: bool) -> None:
+    values = np.arange(6, dtype=np.int8).reshape(2, 3)
+    kept = Workspace(tmp_path if on_disk else None).kept("x", values)
+    assert np.array_equal(kept, values)
+    assert kept.dtype == values.dtype
+    assert isinstance(kept, np.memmap) == on_disk
+
+
 def test_a_mapped_table_outlives_its_file(tmp_path: Path) -> None:
     with working(tmp_path / "run") as workspace:
         kept = workspace.collect("pairs", iter([numbered_pairs(9)]))

@@ -43,6 +43,14 @@ def test_unpaired_export_writes_each_judged_answer_once() -> None:
     assert found["prompt"].to_list()[0] == published("p", "user")
 
 
+def test_unpaired_parts_leave_out_what_an_earlier_one_held() -> None:
+    pairs = pairs_of([BASE, {**BASE, "rejected": "c"}, {**BASE, "prompt": "other"}, BASE])
+    export = get_export("trl_kto")
+    parts = list(export.stream(pairs[row : row + 1] for row in range(4)))
+    assert [len(part) for part in parts] == [2, 1, 2, 0]
+    assert pl.concat(parts).equals(export.convert(pairs))
+
+
 @pytest.mark.parametrize("name", text_forms())
 def test_every_export_takes_empty_and_weighted_tables(name: str, tmp_path: Path) -> None:
     export = get_export(name)

@@ -1,0 +1,86 @@
+"""A guard over all formats: texts of a row that stand nowhere in its pair are told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from curate.data.json_text import parsed_json
+from curate.data.table import PAIR_COLUMNS
+from curate.read.formats.base import ROW, RowSample
+
+# Shorter texts may be labels or names, which a format turns into what they say.
+_LEAST = 20
+# A line of fewer characters stands in another text by chance.
+_LEAST_LINE = 4
+_HALF = 0.5
+
+
+class LostTexts:
+    """Looks for the texts of the first rows in the pairs that a format made of them.
+
+    A column that a format reads does not go to `extra`; where the format then makes no use of it,
+    its text would be lost without a word.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[int, Mapping[str, Any]] = {}
+        self._label: str | None = None
+        self._lost: list[str] = []
+
+    def look_at(self, numbers: Sequence[int], sample: RowSample, label: str) -> None:
+        """Remember the first rows of a source, and their numbers."""
+        self._rows, self._label = dict(zip(numbers, sample, strict=False)), label
+
+    def check(self, pairs: pl.DataFrame, label: str) -> None:
+        """Look for their texts in the first pairs of that source, once."""
+        if label != self._label or not len(pairs):
+            return
+        self._label, held, lost = None, Counter[str](), Counter[str]()
+        known = pairs.filter(pl.col(ROW).is_in(list(self._rows)))
+        for pair in known.select(ROW, *PAIR_COLUMNS).iter_rows(named=True):
+            whole = "\n".join(_texts([value for name, value in pair.items() if name != ROW]))
+            for column, value in self._rows[pair[ROW]].items():
+                prose = [text for text in _texts(value) if _is_prose(text)]
+                held[column] += bool(prose)
+                lost[column] += bool(prose) and not any(_stands_in(t, whole) for t in prose)
+        self._lost = [column for column, count in lost.items() if count > _HALF * held[column]]
+        self._rows = {}
+
+    def notes(self) -> list[str]:
+        """What was found, a sentence each column."""
+        return [
+            f"the text of the column '{column}' stands nowhere in the pairs: the format reads it "
+            "and makes no use of it here; say what the columns hold with --columns, if it matters"
+            for column in self._lost
+        ]
+
+
+def _is_prose(text: str) -> bool:
+    """Whether it is a text, and no label, number, address or list in a form of its own."""
+    return len(text) >= _LEAST and " " in text.strip() and text.lstrip()[:1] not in ("[", "{")
+
+
+def _stands_in(text: str, whole: str) -> bool:
+    """Whether the end of some line does: formats split texts, and cut speakers off their lines."""
+    lines = [line for line in map(str.strip, text.splitlines()) if len(line) >= _LEAST_LINE]
+    return not lines or any(line[-_LEAST:] in whole for line in lines)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a value, those in JSON among them."""
+    if isinstance(value, str):
+        inner = parsed_json(value) if value.lstrip()[:1] in ("[", "{") else value
+        if inner is value or inner is None:
+            yield value
+        else:
+            yield from _texts(inner)
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
