@@ -10,7 +10,6 @@ import polars as pl
 from curate.data.table import MESSAGES
 from curate.read.formats.base import (
     ERROR,
-    SYSTEM,
     Format,
     RowSample,
     after_system,
@@ -19,6 +18,7 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.rankings import pairs_of_rankings
+from curate.read.guess import SYSTEM
 from curate.read.messages import as_messages
 
 _SIDES = (("chosen", 1.0), ("rejected", 0.0))

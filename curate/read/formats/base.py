@@ -11,7 +11,7 @@ import polars as pl
 
 from curate.data.table import MESSAGES, PAIR_COLUMNS, message
 from curate.read.formats.rule import RankingRule
-from curate.read.guess import SYSTEM as SYSTEM
+from curate.read.guess import SYSTEM
 
 ROW = "__row__"
 """Row number in the source file, counted from 1."""

@@ -11,7 +11,6 @@ from curate.read.formats.base import (
     ERROR,
     NO_PAIR,
     ROW,
-    SYSTEM,
     Format,
     RowSample,
     after_system,
@@ -20,6 +19,7 @@ from curate.read.formats.base import (
 )
 from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
 from curate.read.formats.slots import place_slots
+from curate.read.guess import SYSTEM
 
 _STEMS = ("response", "answer", "completion", "output", "orig_response")
 _SIDES = (("_a", "_b"), ("_A", "_B"), ("_1", "_2"))

@@ -10,7 +10,6 @@ import polars as pl
 from curate.read.formats.base import (
     NO_PAIR,
     ROW,
-    SYSTEM,
     Format,
     RowSample,
     after_system,
@@ -19,6 +18,7 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.rankings import RANKED, pairs_of_rankings
+from curate.read.guess import SYSTEM
 
 PROMPTS = ("prompt", "instruction", "question")
 ANSWERS = ("responses", "completions", "answers", "generations")

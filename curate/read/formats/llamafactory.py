@@ -10,7 +10,6 @@ from curate.data.json_text import parsed_json
 from curate.data.table import messages_series
 from curate.read.formats.base import (
     ERROR,
-    SYSTEM,
     Format,
     RowSample,
     after_system,
@@ -18,6 +17,7 @@ from curate.read.formats.base import (
     share,
     turns,
 )
+from curate.read.guess import SYSTEM
 from curate.read.messages import as_messages, is_message
 
 ALPACA = ("instruction", "input", *SYSTEM)

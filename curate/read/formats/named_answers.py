@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 
 from curate.read.formats.base import (
-    SYSTEM,
     Format,
     RowSample,
     after_system,
@@ -13,6 +12,7 @@ from curate.read.formats.base import (
     has_columns,
     turns,
 )
+from curate.read.guess import SYSTEM
 
 _PROMPTS = ("prompt", "question", "instruction", "input", "query")
 _NAMES = (

@@ -9,7 +9,6 @@ import polars as pl
 
 from curate.data.table import messages_series
 from curate.read.formats.base import (
-    SYSTEM,
     Format,
     RowSample,
     after_system,
@@ -18,6 +17,7 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.slots import place_slots
+from curate.read.guess import SYSTEM
 from curate.read.messages import as_messages
 
 _BOTH = 2

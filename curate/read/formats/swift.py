@@ -8,7 +8,6 @@ from curate.data.table import MESSAGES
 from curate.read.formats.base import (
     ERROR,
     ROW,
-    SYSTEM,
     Format,
     RowSample,
     after_system,
@@ -16,6 +15,7 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.trl import split_shared
+from curate.read.guess import SYSTEM
 
 
 class Swift(Format):

@@ -11,14 +11,13 @@ import polars as pl
 from curate.data.table import MESSAGES, messages_series
 from curate.read.formats.base import (
     ERROR,
-    SYSTEM,
     Format,
     RowSample,
     after_system,
     has_columns,
     turns,
 )
-from curate.read.guess import prompt_column
+from curate.read.guess import SYSTEM, prompt_column
 from curate.read.message_texts import unfolded
 from curate.read.messages import speaker_of
 

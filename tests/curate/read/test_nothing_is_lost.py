@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from curate import Pairs, read_pairs
-from curate.read.formats.base import SYSTEM, Format, has_columns, turns
+from curate.read.formats.base import Format, has_columns, turns
+from curate.read.guess import SYSTEM
 from tests.helpers import read_rows, turn
 
 _ASKED = turn("Why?", "user")
