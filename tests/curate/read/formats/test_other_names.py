@@ -229,3 +229,33 @@ def test_replies_without_their_whole_conversation_are_malformed(
     pairs = read_pairs(str(path), on_error="skip")
     assert answers(pairs) == [("That.", "This.")]
     assert len(pairs.rejected) == len(lost)
+
+
+HOSTED = {
+    "input": {
+        "messages": [{"role": "system", "content": "Be nice."}, {"role": "user", "content": "q"}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "parallel_tool_calls": True,
+    },
+    "preferred_output": [{"role": "assistant", "content": "a"}],
+    "non_preferred_output": [{"role": "assistant", "content": "b"}],
+}
+
+
+@KINDS
+def test_hosted_dpo_is_read_with_its_tools(tmp_path: Path, kind: str) -> None:
+    pairs = read(tmp_path, [HOSTED], kind)
+    assert (pairs.format, answers(pairs)) == ("openai_dpo", [("a", "b")])
+    assert pairs.frame["prompt"].to_list() == [turn("Be nice.", "system") + turn("q", "user")]
+    assert json.loads(pairs.frame["tools"][0])[0]["function"]["name"] == "f"
+    assert json.loads(pairs.frame["extra"][0])["input"] == {"parallel_tool_calls": True}
+
+
+def test_hosted_dpo_without_messages_is_malformed(tmp_path: Path) -> None:
+    older = {"input": {"messages": HOSTED["input"]["messages"]}}  # type: ignore[index]
+    older |= {"preferred_completion": [{"role": "assistant", "content": "a"}]}
+    older |= {"non_preferred_completion": [{"role": "assistant", "content": "b"}]}
+    pairs = read(tmp_path, [older, {**older, "input": {"messages": []}}, {**older, "input": None}])
+    assert answers(pairs) == [("a", "b")]
+    assert pairs.frame["extra"].to_list() == [None]
+    assert ["'input' holds no messages" in r for r in pairs.rejected["reason"]] == [True, True]

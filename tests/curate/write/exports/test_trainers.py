@@ -220,6 +220,14 @@ def test_openrlhf(pairs: Path, tmp_path: Path, stand_ins: Any, tokenizer: Any) -
         assert margin == 2.0
 
 
+def test_hosted_dpo_by_its_documented_schema(pairs: Path, tmp_path: Path) -> None:
+    row = written(pairs, tmp_path / "out", "openai_dpo", "jsonl")[3]
+    assert row.keys() == {"input", "preferred_output", "non_preferred_output"}
+    assert [m["role"] for m in row["input"]["messages"]] == ["system", "user", "assistant", "user"]
+    assert row["preferred_output"] == published("good 3")
+    assert row["non_preferred_output"] == published("evil 3")
+
+
 def test_nemo_rl_by_its_documented_schema(pairs: Path, tmp_path: Path) -> None:
     """Its package on PyPI is an empty stub, so that its code cannot be run here."""
     loaded = written(pairs, tmp_path / "out", "nemo_rl", "jsonl")

@@ -1,0 +1,69 @@
+"""The preference form of hosted fine-tuning: OpenAI's, Azure's, Together's and Fireworks'."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import orjson
+import polars as pl
+
+from curate.data.json_text import parsed_json, to_json
+from curate.data.row_parts import TOOLS
+from curate.data.table import MESSAGES, messages_series
+from curate.read.formats.base import ERROR, EXTRA, Format, RowSample, has_columns, turns
+from curate.read.formats.slots import add_to_extra
+from curate.read.messages import as_messages
+
+_BETTER = ("preferred_output", "preferred_completion")
+_WORSE = ("non_preferred_output", "non_preferred_completion")
+_EXPECTED = "expected {messages: [...], tools: [...]}"
+
+
+class OpenAIDPO(Format):
+    """`input` with `messages` and `tools`, `preferred_output` and `non_preferred_output`.
+
+    What else `input` says, such as `parallel_tool_calls`, goes to `extra.input`. Older files call
+    the answers `preferred_completion` and `non_preferred_completion`.
+    """
+
+    name = "openai_dpo"
+    summary = "OpenAI, Together, Fireworks DPO: input, preferred_output, non_preferred_output"
+    text_columns = (*_BETTER, *_WORSE)
+    json_columns: ClassVar[tuple[str, ...]] = ("input",)
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether an input stands beside both answers."""
+        both = zip(_BETTER, _WORSE, strict=True)
+        return has_columns(rows, "input") and any(has_columns(rows, *names) for names in both)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The messages of the input as prompt."""
+        found = [_input(text) for text in rows["input"]]
+        rest = pl.Series("_rest", [to_json(f[2]) if f[2] else None for f in found], dtype=pl.String)
+        with_rest = pl.when(pl.col("_rest").is_not_null()).then(
+            add_to_extra("input", pl.col("_rest").fill_null("null"))
+        )
+        rows = rows.with_columns(rest)
+        return rows.with_columns(
+            messages_series("prompt", [f[0] for f in found]),
+            pl.Series(TOOLS, [to_json(f[1]) if f[1] else None for f in found], dtype=pl.String),
+            pl.Series(ERROR, [f[3] for f in found], dtype=pl.String),
+            with_rest.otherwise(pl.col(EXTRA)).alias(EXTRA),
+            chosen=pl.coalesce(turns(rows, name, "assistant") for name in _BETTER).cast(MESSAGES),
+            rejected=pl.coalesce(turns(rows, name, "assistant") for name in _WORSE).cast(MESSAGES),
+        ).drop("_rest")
+
+
+def _input(text: str | None) -> tuple[Any, Any, dict[str, Any], str | None]:
+    """Messages, tools, what else is said, and what is wrong."""
+    said: Any = parsed_json(orjson.loads(text)) if text else None
+    if isinstance(said, str | list):
+        said = {"messages": said}
+    if not isinstance(said, dict) or not said.get("messages"):
+        return [], None, {}, f"'input' holds no messages; {_EXPECTED}"
+    given = said.pop("messages")
+    asked = {"role": "user", "content": given} if isinstance(given, str) else given
+    messages, problem = as_messages(asked)
+    tools = parsed_json(said.pop(TOOLS, None))
+    return messages or [], tools, said, None if problem is None else f"'input' {problem}"
