@@ -234,7 +234,9 @@ def test_replies_without_their_whole_conversation_are_malformed(
 HOSTED = {
     "input": {
         "messages": [{"role": "system", "content": "Be nice."}, {"role": "user", "content": "q"}],
-        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tools": [
+            {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+        ],
         "parallel_tool_calls": True,
     },
     "preferred_output": [{"role": "assistant", "content": "a"}],
