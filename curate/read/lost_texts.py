@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from curate.data.json_text import parsed_json
+from curate.data.row_parts import MEDIA_PARTS
 from curate.data.table import PAIR_COLUMNS
 from curate.read.formats.base import ROW, RowSample
 
@@ -41,7 +42,10 @@ class LostTexts:
             return
         self._label, held, lost = None, Counter[str](), Counter[str]()
         known = pairs.filter(pl.col(ROW).is_in(list(self._rows)))
-        for pair in known.select(ROW, *PAIR_COLUMNS).iter_rows(named=True):
+        # Of media the paths alone: their bytes may be megabytes a row.
+        paths = [pl.col(c).list.eval(pl.element().struct.field("path")) for c in MEDIA_PARTS]
+        others = [name for name in PAIR_COLUMNS if name not in MEDIA_PARTS]
+        for pair in known.select(ROW, *others, *paths).iter_rows(named=True):
             whole = "\n".join(_texts([value for name, value in pair.items() if name != ROW]))
             for column, value in self._rows[pair[ROW]].items():
                 prose = [text for text in _texts(value) if _is_prose(text)]
