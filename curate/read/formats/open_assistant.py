@@ -14,8 +14,7 @@ from curate.read.formats.base import (
     RowSample,
     has_columns,
 )
-from curate.read.formats.rankings import pairs_of_rankings
-from curate.read.formats.slots import add_to_extra
+from curate.read.formats.rankings import pairs_of_rankings, with_rows_of_answers
 
 _NO_RANK = "no ranked replies to a message, nor on the way to one"
 _ALONE = "the only ranked reply to its message"
@@ -69,10 +68,7 @@ class OpenAssistant(Format):
         whole = ranked.filter(pl.col("prompt").is_not_null())
         orphans = ranked.filter(pl.col("prompt").is_null()).select(pl.col("_rows").explode())
         made = whole.drop("_rows").with_columns(pl.lit("{}").alias(EXTRA), source="lang")
-        pairs = pairs_of_rankings(made, self)
-        if "said" in pairs.columns:
-            for name, said in (("chosen_message", "said"), ("rejected_message", "said_other")):
-                pairs = pairs.with_columns(add_to_extra(name, pl.col(said)))
+        pairs = with_rows_of_answers(pairs_of_rankings(made, self), "message")
         lost = orphans.select(pl.col("_rows").alias(ROW), pl.lit(_ORPHAN).alias(ERROR))
         used = pl.concat([whole["_rows"].explode(), on_the_way, orphans["_rows"]])
         alone = groups.filter(pl.col("_rows").list.len() < _LEAST)["_rows"].explode()

@@ -66,6 +66,20 @@ def pairs_of_rankings(
     return pl.concat([made, alone], how="diagonal").sort(ROW, maintain_order=True)
 
 
+def with_rows_of_answers(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Pairs whose `extra` says what stood beside each answer, as `chosen_<kind>` and its like.
+
+    Args:
+        pairs: of `pairs_of_rankings`, whose answers had a field `said` of JSON text.
+        kind: what an answer came from, as keys call it.
+    """
+    if "said" not in pairs.columns:
+        return pairs
+    for side, said in (("chosen", "said"), ("rejected", "said_other")):
+        pairs = pairs.with_columns(add_to_extra(f"{side}_{kind}", pl.col(said).fill_null("null")))
+    return pairs
+
+
 def _wanted(rule: RankingRule) -> pl.Expr:
     if rule.pairs == "all":
         return pl.lit(True)

@@ -261,3 +261,27 @@ def test_hosted_dpo_without_messages_is_malformed(tmp_path: Path) -> None:
     assert answers(pairs) == [("a", "b")]
     assert pairs.frame["extra"].to_list() == [None]
     assert ["'input' holds no messages" in r for r in pairs.rejected["reason"]] == [True, True]
+
+
+@KINDS
+@pytest.mark.parametrize("score", ["score", "reward", "rating"])
+def test_answers_that_were_scored_one_by_one(tmp_path: Path, kind: str, score: str) -> None:
+    scored = [("low", 0.1), ("alone", 0.5), ("high", 0.9), ("middle", 0.5), ("none", None)]
+    rows = [
+        {"prompt": "p" if text != "alone" else "q", "response": text, score: number, "model": text}
+        for text, number in scored
+    ]
+    pairs = read(tmp_path, rows, kind)
+    assert pairs.format == "scored_answers"
+    assert answers(pairs)[0] == ("high", "low")
+    assert pairs.frame["strength"][0] == pytest.approx(0.8)
+    extra = json.loads(pairs.frame["extra"][0])
+    assert extra["chosen_row"]["model"] == "high"
+    assert extra["rejected_row"]["model"] == "low"
+    assert set(pairs.rejected["reason"]) == {"no other scored answer to this prompt"}
+
+
+def test_scored_answers_of_prompts_that_differ_are_no_pairs(tmp_path: Path) -> None:
+    rows = [{"prompt": p, "response": "a", "score": 1.0} for p in "pq"]
+    with pytest.raises(CurateError, match="no other scored answer"):
+        read_pairs(str(write_jsonl(tmp_path / "a.jsonl", rows)), on_error="skip")

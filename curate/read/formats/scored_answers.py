@@ -1,0 +1,83 @@
+"""Answers that were scored one by one, several to a prompt: samples and their rewards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from curate.data.row_parts import row_part_keys
+from curate.data.table import messages_key
+from curate.read.formats.base import (
+    EXTRA,
+    ROW,
+    Format,
+    RowSample,
+    after_system,
+    has_columns,
+    list_the_rest,
+    turns,
+)
+from curate.read.formats.rankings import pairs_of_rankings, with_rows_of_answers
+from curate.read.formats.slots import list_to_extra
+from curate.read.guess import SYSTEM
+
+_PROMPTS = ("prompt", "question", "instruction", "query")
+_ANSWERS = ("response", "completion", "answer", "output", "generation")
+_SCORES = ("score", "reward", "rating")
+_KINDS = (_PROMPTS, _ANSWERS, _SCORES)
+_OTHERS = ("chosen", "rejected", "label", "vote", "input")
+"""Columns by which rows are of another kind, or prompts more than their own column."""
+_ALONE = "no other scored answer to this prompt"
+
+
+class ScoredAnswers(Format):
+    """A prompt, one answer and its `score`, `reward` or `rating` (larger is better) in each row.
+
+    Rows of one prompt make a ranking, of which `input.ranking` makes pairs; equal scores are a tie.
+    What else the rows say (the model, say) goes to `extra` as `chosen_row` and `rejected_row`. A
+    row whose prompt has no other scored answer is listed.
+    """
+
+    name = "scored_answers"
+    summary = "scored answers: prompt, response and score or reward, a row each; see input.ranking"
+    text_columns = (*_PROMPTS, *SYSTEM, *_ANSWERS)
+    value_columns = _SCORES
+    whole = True
+    priority = 1
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether there is one prompt, one answer and one number, and nothing that says more."""
+        found = [[n for n in names if has_columns(rows, n)] for names in _KINDS]
+        if any(len(names) != 1 for names in found) or any(has_columns(rows, n) for n in _OTHERS):
+            return False
+        score = found[2][0]
+        known = [row[score] for row in rows if row.get(score) is not None]
+        return bool(known) and all(map(_is_number, known))
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs by score."""
+        parts = row_part_keys(rows)
+        prompt = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
+        number = pl.coalesce(pl.col(name).cast(pl.Float64, strict=False) for name in _SCORES)
+        rows = rows.with_columns(
+            prompt=after_system(rows, prompt),
+            _answer=pl.coalesce(turns(rows, name, "assistant") for name in _ANSWERS),
+            _score=pl.when(number.is_finite()).then(number),
+        ).with_columns(_key=messages_key("prompt") + (pl.lit("") if parts is None else parts))
+        whole = rows.filter(pl.col("_score").is_not_null(), pl.col("_answer").list.len() > 0)
+        groups = whole.group_by("_key", maintain_order=True).agg(
+            pl.col(ROW, "prompt").first(),
+            _rows=pl.col(ROW),
+            _ranked=pl.struct(turns="_answer", score="_score", said=EXTRA),
+        )
+        several = groups.filter(pl.col("_rows").list.len() > 1)
+        made = several.with_columns(pl.lit("{}").alias(EXTRA))
+        made = made.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_rows")
+        pairs = with_rows_of_answers(pairs_of_rankings(made, self), "row")
+        used = several.select(pl.col("_rows").alias(ROW)).explode(ROW)
+        return list_the_rest(pairs, rows, used, _ALONE)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
