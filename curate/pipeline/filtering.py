@@ -81,9 +81,10 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
         gone.append(applied.gone)
         reports.append(applied.report)
         if applied.added is not None:
-            added.append(applied.added)
+            whole = iter([over_all(applied.added, len(frame))])
+            added.append(context.workspace.collect(step.name, whole))
     for columns in added:
-        frame = frame.hstack(over_all(columns, len(frame)).get_columns())
+        frame = frame.hstack(columns.get_columns())
     return Filtered(frame, left, pl.concat(gone).sort(ROW), reports)
 
 
