@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from curate.data.extra_column import extra_value
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import RowSample, share
-from curate.read.guess import SYSTEM
 
 _TEMPLATE_MARKS = (
     "<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|user|>", "<|assistant|>",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from curate.read.column_names import SYSTEM
+
 if TYPE_CHECKING:  # the formats ask this module for names of prompts
     from curate.read.formats.base import RowSample
 
@@ -34,8 +36,6 @@ _SECOND = {
     "false",
 }  # fmt: skip
 _TIE = {"tie", "both", "same", "equal", "draw", "none", "neither", "[[c]]", "a=b", "c"}
-SYSTEM = ("system", "system_prompt", "system_message")
-"""Columns of a system text, which stands before the prompt."""
 _ORDER = (
     "system", "prompt", "chosen", "rejected", "first", "second", "label",
     "first_model", "second_model", "first_score", "second_score",

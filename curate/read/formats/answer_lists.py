@@ -8,6 +8,7 @@ import orjson
 import polars as pl
 
 from curate.data.table import MESSAGES
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ERROR,
     Format,
@@ -18,7 +19,6 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.rankings import pairs_of_rankings
-from curate.read.guess import SYSTEM
 from curate.read.messages import as_messages
 
 _SIDES = (("chosen", 1.0), ("rejected", 0.0))

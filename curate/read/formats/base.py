@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.table import MESSAGES, PAIR_COLUMNS, message
+from curate.read.column_names import SYSTEM
 from curate.read.formats.rule import RankingRule
-from curate.read.guess import SYSTEM
 
 ROW = "__row__"
 """Row number in the source file, counted from 1."""

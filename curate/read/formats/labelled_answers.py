@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ERROR,
     NO_PAIR,
@@ -19,7 +20,6 @@ from curate.read.formats.base import (
 )
 from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
 from curate.read.formats.slots import place_slots
-from curate.read.guess import SYSTEM
 
 _STEMS = ("response", "answer", "completion", "output", "orig_response")
 _SIDES = (("_a", "_b"), ("_A", "_B"), ("_1", "_2"))

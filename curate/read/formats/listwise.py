@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     NO_PAIR,
     ROW,
@@ -18,7 +19,6 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.rankings import RANKED, pairs_of_rankings
-from curate.read.guess import SYSTEM
 
 PROMPTS = ("prompt", "instruction", "question")
 ANSWERS = ("responses", "completions", "answers", "generations")

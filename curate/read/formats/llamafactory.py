@@ -8,6 +8,7 @@ import polars as pl
 
 from curate.data.json_text import parsed_json
 from curate.data.table import messages_series
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ERROR,
     Format,
@@ -17,7 +18,6 @@ from curate.read.formats.base import (
     share,
     turns,
 )
-from curate.read.guess import SYSTEM
 from curate.read.messages import as_messages, is_message
 
 ALPACA = ("instruction", "input", *SYSTEM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     Format,
     RowSample,
@@ -12,7 +13,6 @@ from curate.read.formats.base import (
     has_columns,
     turns,
 )
-from curate.read.guess import SYSTEM
 
 _PROMPTS = ("prompt", "question", "instruction", "input", "query")
 _NAMES = (

@@ -8,6 +8,7 @@ import orjson
 import polars as pl
 
 from curate.data.table import messages_series
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     Format,
     RowSample,
@@ -17,7 +18,6 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.slots import place_slots
-from curate.read.guess import SYSTEM
 from curate.read.messages import as_messages
 
 _BOTH = 2

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import Format, RowSample, after_system, has_columns, turns
-from curate.read.guess import SYSTEM
 
 
 class OrcaDPO(Format):

@@ -8,6 +8,7 @@ import polars as pl
 
 from curate.data.row_parts import row_part_keys
 from curate.data.table import messages_key
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     EXTRA,
     ROW,
@@ -20,7 +21,6 @@ from curate.read.formats.base import (
 )
 from curate.read.formats.rankings import pairs_of_rankings, with_rows_of_answers
 from curate.read.formats.slots import list_to_extra
-from curate.read.guess import SYSTEM
 
 _PROMPTS = ("prompt", "question", "instruction", "query")
 _ANSWERS = ("response", "completion", "answer", "output", "generation")

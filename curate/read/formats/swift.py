@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.table import MESSAGES
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ERROR,
     ROW,
@@ -15,7 +16,6 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.trl import split_shared
-from curate.read.guess import SYSTEM
 
 
 class Swift(Format):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.table import MESSAGES, messages_series
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ERROR,
     Format,
@@ -17,7 +18,7 @@ from curate.read.formats.base import (
     has_columns,
     turns,
 )
-from curate.read.guess import SYSTEM, prompt_column
+from curate.read.guess import prompt_column
 from curate.read.message_texts import unfolded
 from curate.read.messages import speaker_of
 

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from curate import Pairs, read_pairs
+from curate.read.column_names import SYSTEM
 from curate.read.formats.base import Format, has_columns, turns
-from curate.read.guess import SYSTEM
 from tests.helpers import read_rows, turn
 
 _ASKED = turn("Why?", "user")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 import pytest
 
@@ -17,11 +19,11 @@ def test_texts_are_hashed_once_for_the_votes_of_all_scorers(
 ) -> None:
     seen: list[int] = []
 
-    def counted(pairs: pl.DataFrame) -> pl.DataFrame:
+    def counted(pairs: pl.DataFrame) -> Iterator[pl.DataFrame]:
         seen.append(len(pairs))
-        return hashes.vote_keys(pairs)
+        return hashes.vote_keys_in_batches(pairs)
 
-    monkeypatch.setattr(module, "vote_keys", counted)
+    monkeypatch.setattr(module, "vote_keys_in_batches", counted)
     pairs = simulate(120, flips=0.2).pairs
     scorers = [{"type": "noise_score"}, {"type": "label_em"}, {"type": "crm", "epochs": 2}]
     config = {"embedder": {"name": "static"}, "store": None, "scorers": scorers}
