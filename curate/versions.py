@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 DISTRIBUTION = "curate-preferences"
@@ -22,6 +23,11 @@ _LIBRARIES = (
 
 def versions() -> dict[str, str]:
     """Versions of curate, of Python and of the libraries that shape its results."""
+    return dict(_versions())
+
+
+@cache  # each is a file to be found and parsed
+def _versions() -> dict[str, str]:
     found = {"curate": version(DISTRIBUTION), "python": platform.python_version()}
     for name in _LIBRARIES:
         try:

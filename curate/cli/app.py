@@ -6,6 +6,8 @@ import errno
 import signal
 import sys
 import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -58,7 +60,8 @@ def main() -> None:
     """Run the command line: exit code 0 done, 1 a bug, 2 the user's mistake, 3 unfit (check)."""
     _end_by_signals()
     try:
-        app()
+        with asked_alone(sys.argv[1:]):
+            app()
     except CurateError as error:
         _fail(error)
     except MemoryError:
@@ -72,6 +75,18 @@ def main() -> None:
         raise
     except BaseException:  # libraries in Rust raise panics, which are no Exception
         _report_bug()
+
+
+@contextmanager
+def asked_alone(words: Sequence[str]) -> Iterator[None]:
+    """Of all commands only the one that is asked for: typer looks into each that it has."""
+    whole, name = app.registered_commands, words[0] if words else ""
+    asked = [c for c in whole if name in (c.name, getattr(c.callback, "__name__", None))]
+    app.registered_commands = asked or whole
+    try:
+        yield
+    finally:
+        app.registered_commands = whole
 
 
 _OF_THE_SYSTEM = {

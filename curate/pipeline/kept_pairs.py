@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from curate.store.store import Store
 
 _TABLES, _KEYS = ("frame", "rejected", "origins"), "keys.npy"
+_LEAST = 3
+"""Bytes of a pair, however packed: smaller files need no key, for which all code would be read."""
 
 
 def read_or_take(
@@ -44,7 +46,7 @@ def read_or_take(
     Raises:
         CurateError: the input cannot be read.
     """
-    key = None if store is None else input_key(settings, place_of(settings))
+    key = None if store is None else _key(settings, place_of(settings))
     if store is not None and key is not None:
         taken = _taken(store, key)
         if taken is not None:
@@ -59,6 +61,14 @@ def read_or_take(
         pairs = replace(pairs, row_keys=_keys_in(hashes), fingerprint=fingerprint(pairs.frame))
         _keep(store, key, pairs, {**places, _KEYS: hashes})
     return pairs, False
+
+
+def _key(settings: InputConfig, sources: list[Source]) -> str | None:
+    """`input_key`, None where the files are too small to hold pairs enough to be worth keeping."""
+    sizes = [source.size() if source.size is not None else None for source in sources]
+    if None not in sizes and sum(size or 0 for size in sizes) < WORTH * _LEAST:
+        return None
+    return input_key(settings, sources)
 
 
 def input_key(settings: InputConfig, sources: list[Source]) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import curate.cli.run
-from curate.cli.app import app, main
+from curate.cli.app import app, asked_alone, main
 from tests.helpers import trl_rows, write_jsonl
 
 PIPELINE = """
@@ -161,3 +161,12 @@ def test_help_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"), [(["run", "p.yaml"], 1), (["list"], 1), ([], 22), (["--help"], 22)]
+)
+def test_only_the_command_that_is_asked_for_is_looked_into(words: list[str], kept: int) -> None:
+    with asked_alone(words):
+        assert len(app.registered_commands) == kept
+    assert len(app.registered_commands) == 22
