@@ -77,8 +77,11 @@ class Doubts:
         asking = [side.last().struct.field("role") == "user" for side in sides]
         whole = [side.last().struct.field("content").str.strip_chars() for side in sides]
         missing = [text.str.to_lowercase().is_in(_MISSING) for text in whole]
+        is_system = pl.element().struct.field("role") == "system"
+        systems = pl.col("prompt").list.eval(is_system).list.sum()
         counts = pairs.select(
             marked=marked,
+            systems=(systems > 1).sum(),
             repeated=(long & repeated[0] & repeated[1]).sum(),
             asking=pl.any_horizontal(asking).sum(),
             missing=pl.any_horizontal(missing).sum(),
@@ -117,6 +120,11 @@ class Doubts:
             found.append(
                 f"in {counts['missing']:,} of {self._pairs:,} pairs an answer is the text 'nan', "
                 "'None' or 'null', as missing values are often written: it is taken as an answer"
+            )
+        if counts["systems"]:
+            found.append(
+                f"{counts['systems']:,} of {self._pairs:,} prompts hold several system messages, "
+                "which most chat templates refuse: see curate check"
             )
         if counts["asking"]:
             found.append(

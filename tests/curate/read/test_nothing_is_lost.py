@@ -82,9 +82,12 @@ def test_a_system_text_that_stands_in_the_prompt_already_is_not_doubled(tmp_path
     talk = [{"role": "system", "content": "Be brief."}, *_TALK]
     row = {"system": "Be brief.", "prompt": talk, "chosen": [_GOOD], "rejected": [_BAD]}
     other = {**row, "system": "Be long."}
-    first, second = read_rows(tmp_path, [row, other]).frame["prompt"].to_list()
+    pairs = read_rows(tmp_path, [row, other])
+    first, second = pairs.frame["prompt"].to_list()
     assert [m["content"] for m in first] == ["Be brief.", "Why?"]
     assert [m["content"] for m in second] == ["Be long.", "Be brief.", "Why?"]
+    # Both are kept, and told, since a trainer may refuse them.
+    assert pairs.notes[0].startswith("1 of 2 prompts hold several system messages")
 
 
 def test_answers_under_other_systems_answer_other_prompts(tmp_path: Path) -> None:
