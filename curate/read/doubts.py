@@ -12,6 +12,7 @@ import polars as pl
 from curate.data.extra_column import extra_value
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import RowSample, share
+from curate.read.lost_texts import texts_in
 
 _TEMPLATE_MARKS = (
     "<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|user|>", "<|assistant|>",
@@ -26,15 +27,9 @@ _SCORES = (
     ("reward_chosen", "reward_rejected"),
 )
 _OF_PROMPTS = (
-    *SYSTEM,
-    "context",
-    "history",
-    "input",
-    "passage",
-    "document",
-    "article",
-    "background",
-)
+    *SYSTEM, "context", "history", "input", "passage", "document", "article", "background",
+    "messages", "conversation", "conversations", "dialogue",
+)  # fmt: skip
 """Columns whose texts are parts of prompts in many sets."""
 _LEAST_SHARE = 0.01
 """Of pairs with a template's marks, with the prompt in both answers, or with an answer that may be
@@ -142,7 +137,6 @@ class Doubts:
 
 def _says_more(name: str, row: Mapping[str, Any]) -> bool:
     """Whether a column holds a text that no other column of the row holds too."""
-    text = row.get(name)
-    if not isinstance(text, str) or not text.strip():
-        return False
-    return not any(text in str(other) for key, other in row.items() if key != name)
+    own = [text.strip() for text in texts_in(row.get(name)) if " " in text.strip()]
+    others = "\n".join(texts_in([value for key, value in row.items() if key != name]))
+    return any(text not in others for text in own)

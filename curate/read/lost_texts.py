@@ -46,9 +46,9 @@ class LostTexts:
         paths = [pl.col(c).list.eval(pl.element().struct.field("path")) for c in MEDIA_PARTS]
         others = [name for name in PAIR_COLUMNS if name not in MEDIA_PARTS]
         for pair in known.select(ROW, *others, *paths).iter_rows(named=True):
-            whole = "\n".join(_texts([value for name, value in pair.items() if name != ROW]))
+            whole = "\n".join(texts_in([value for name, value in pair.items() if name != ROW]))
             for column, value in self._rows[pair[ROW]].items():
-                prose = [text for text in _texts(value) if _is_prose(text)]
+                prose = [text for text in texts_in(value) if _is_prose(text)]
                 held[column] += bool(prose)
                 lost[column] += bool(prose) and not any(_stands_in(t, whole) for t in prose)
         self._lost = [column for column, count in lost.items() if count > _HALF * held[column]]
@@ -74,17 +74,17 @@ def _stands_in(text: str, whole: str) -> bool:
     return not lines or any(line[-_LEAST:] in whole for line in lines)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
     """All texts in a value, those in JSON among them."""
     if isinstance(value, str):
         inner = parsed_json(value) if value.lstrip()[:1] in ("[", "{") else value
         if inner is value or inner is None:
             yield value
         else:
-            yield from _texts(inner)
+            yield from texts_in(inner)
     elif isinstance(value, Mapping):
         for part in value.values():
-            yield from _texts(part)
+            yield from texts_in(part)
     elif isinstance(value, list):
         for part in value:
-            yield from _texts(part)
+            yield from texts_in(part)

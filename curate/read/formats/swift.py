@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import polars as pl
 
-from curate.data.table import MESSAGES
+from curate.data.table import MESSAGES, messages_series
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ERROR,
@@ -15,6 +17,7 @@ from curate.read.formats.base import (
     has_columns,
     turns,
 )
+from curate.read.formats.llamafactory import HISTORY, earlier_turns
 from curate.read.formats.trl import split_shared
 
 
@@ -46,6 +49,37 @@ class Swift(Format):
         parts = [_by_answer(rows.filter(~whole)), _by_conversation(rows.filter(whole))]
         found = pl.concat([p for p in parts if len(p)] or parts[:1], how="diagonal").sort(ROW)
         return found.with_columns(prompt=after_system(found, pl.col("prompt")))
+
+
+class SwiftQuery(Format):
+    """`query`, `response` and `rejected_response`, with `history` and `system`: ms-swift before 3.
+
+    The history is a list of [question, answer], or of messages.
+    """
+
+    name = "swift_query"
+    summary = "ms-swift before 3: query, response, rejected_response, history, system"
+    text_columns = ("query", "response", "rejected_response", *SYSTEM)
+    json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
+    priority = 11
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether a query stands beside a response and a rejected one."""
+        return has_columns(rows, "query", "response", "rejected_response")
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The query behind system text and history."""
+        earlier = [earlier_turns(text) for text in rows[HISTORY]]
+        rows = rows.with_columns(
+            pl.Series(ERROR, [problem for _, problem in earlier], dtype=pl.String),
+            messages_series("_earlier", [said for said, _ in earlier]),
+        )
+        asked = pl.concat_list("_earlier", turns(rows, "query", "user"))
+        return rows.with_columns(
+            prompt=after_system(rows, asked),
+            chosen=turns(rows, "response", "assistant"),
+            rejected=turns(rows, "rejected_response", "assistant"),
+        )
 
 
 def _by_answer(rows: pl.DataFrame) -> pl.DataFrame:

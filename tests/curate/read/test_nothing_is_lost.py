@@ -31,6 +31,7 @@ FORMS: dict[str, list[dict[str, Any]]] = {
     "distilabel orca": [{"input": "Why?", "status": "unchanged", **_PAIR}],
     "swift": [{"messages": [*_TALK, _GOOD], "rejected_response": "No."}],
     "swift messages": [{"messages": [*_TALK, _GOOD], "rejected_messages": [*_TALK, _BAD]}],
+    "swift query": [{"query": "Why?", "response": "Yes.", "rejected_response": "No."}],
     "listwise": [{"prompt": "Why?", "responses": ["No.", "Yes."], "scores": [1, 2]}],
     "answer lists": [{"prompt": "Why?", "chosen": ["Yes."], "rejected": ["No."]}],
     "kto": [{"prompt": "Why?", **row} for row in _KTO],
@@ -105,6 +106,24 @@ def test_a_mapping_may_name_the_system_column(tmp_path: Path) -> None:
     assert pairs.frame["prompt"].to_list() == [turn("Be brief.", "system") + _ASKED]
     alone = read_rows(tmp_path, rows, columns={k: v for k, v in columns.items() if k != "prompt"})
     assert alone.frame["prompt"].to_list() == [turn("Be brief.", "system")]
+
+
+def test_the_history_of_a_query_stands_before_it(tmp_path: Path) -> None:
+    row = {**FORMS["swift query"][0], "history": [["Who?", "You."]]}
+    (pair,) = _texts(read_rows(tmp_path, [row, {**row, "history": [1]}], on_error="skip"))
+    assert pair[:3] == [("user", "Who?"), ("assistant", "You."), ("user", "Why?")]
+
+
+@pytest.mark.parametrize("column", ["history", "messages"])
+def test_a_conversation_that_is_not_read_is_told(tmp_path: Path, column: str) -> None:
+    before = [{"role": "user", "content": "Is the sky blue?"}, _GOOD]
+    row = {"prompt": "Why?", column: before, **_PAIR}
+    (note,) = read_rows(tmp_path, [row]).notes
+    assert note.startswith(f"the column '{column}' may belong to the prompt")
+    # As ultrafeedback_binarized repeats prompt and chosen answer.
+    again = [{"role": "user", "content": 'Why "is" it?'}, {"role": "assistant", "content": "So."}]
+    said = {"prompt": 'Why "is" it?', "chosen": "So.", "rejected": "No.", column: again}
+    assert read_rows(tmp_path, [said]).notes == ()
 
 
 @pytest.mark.parametrize("column", ["context", "history", "passage"])
