@@ -17,7 +17,7 @@ from curate import (
     check_readable,
 )
 from curate.data.duplicates import duplicate_flags, first_duplicate
-from curate.data.hashes import content_keys
+from curate.data.hashes import content_keys, vote_keys
 
 
 class ExactDuplicatesParams(Parameters):
@@ -58,8 +58,9 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep first occurrences."""
         ignore = self.params.ignore_annotator
-        flags = duplicate_flags(pairs, ignore_annotator=ignore).with_columns(
-            of=first_duplicate(pairs, ignore_annotator=ignore)
+        votes = vote_keys(pairs)
+        flags = duplicate_flags(pairs, ignore_annotator=ignore, votes=votes).with_columns(
+            of=first_duplicate(pairs, ignore_annotator=ignore, votes=votes)
         )
         worse = pl.col("contradicted") & self._worse(pairs, flags["contradicted"])
         judged = flags.select(

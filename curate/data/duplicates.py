@@ -91,9 +91,14 @@ def duplicate_flags(
     return pl.DataFrame(out)
 
 
-def first_duplicate(pairs: pl.DataFrame, *, ignore_annotator: bool = False) -> pl.Series:
-    """pair_id of the first pair with the same texts, label and annotator; its own for the first."""
-    keys, rows = _keys(pairs, ignore_annotator, None)
+def first_duplicate(
+    pairs: pl.DataFrame, *, ignore_annotator: bool = False, votes: pl.DataFrame | None = None
+) -> pl.Series:
+    """pair_id of the first pair with the same texts, label and annotator; its own for the first.
+
+    Arguments as of `duplicate_flags`.
+    """
+    keys, rows = _keys(pairs, ignore_annotator, votes)
     ids = pairs["pair_id"].alias("of")
     if not len(rows):
         return ids

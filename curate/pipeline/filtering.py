@@ -71,7 +71,7 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
     left = PairRows.whole(with_extras(frame, plan.extras))
     schema = {ROW: pl.Int64(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
     # A plan without filters drops nothing, and its table of drops has no frame to take types from.
-    gone, added, reports = [pl.DataFrame(schema=schema)], list[pl.DataFrame](), list[StepRecord]()
+    gone, reports = [pl.DataFrame(schema=schema)], list[StepRecord]()
     for step in plan.filters:
         applied = _run_filter(step, left, context, plan.accept_chance)
         # At once: what follows could take hours, and the user would not act on it.
@@ -82,9 +82,7 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
         reports.append(applied.report)
         if applied.added is not None:
             whole = iter([over_all(applied.added, len(frame))])
-            added.append(context.workspace.collect(step.name, whole))
-    for columns in added:
-        frame = frame.hstack(columns.get_columns())
+            frame = frame.hstack(context.workspace.collect(step.name, whole).get_columns())
     return Filtered(frame, left, pl.concat(gone).sort(ROW), reports)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curate.data.table import dense_numbers
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class PromptOrder:
             workspace: gives room; default the memory.
         """
         room = workspace or Workspace()
-        rank = room.kept("prompt ranks", _dense_ranks(prompts.to_numpy()))
+        rank = room.kept("prompt ranks", dense_numbers(prompts))
         folds = min(_FOLDS, int(rank.max(initial=0)) + 1)
         fold = (rank % folds).astype(np.int8)
         # Within a prompt rows go by id, so that sums are the same whatever the order of rows.
@@ -62,13 +63,3 @@ class PromptOrder:
         at = np.searchsorted(starts, wanted)
         edges = np.unique(np.append(starts[at[at < len(starts)]], fold.stop))
         return [slice(int(a), int(b)) for a, b in pairwise(edges)]
-
-
-def _dense_ranks(values: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """The number of lesser distinct values, of each value."""
-    order = np.argsort(values)
-    ranked = values[order]
-    new = np.append(False, ranked[1:] != ranked[:-1])[: len(ranked)]
-    ranks = np.empty(len(values), dtype=np.int64)
-    ranks[order] = np.cumsum(new)
-    return ranks

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.data.table import MESSAGES, PAIR_COLUMNS, message
+from curate.data.row_parts import row_part_keys
+from curate.data.table import MESSAGES, PAIR_COLUMNS, message, messages_key
 from curate.read.column_names import SYSTEM
 from curate.read.formats.rule import RankingRule
 
@@ -132,6 +133,12 @@ def after_system(rows: pl.DataFrame, prompt: pl.Expr, columns: Sequence[str] = S
     there = (begins.field("role") == "system") & (begins.field("content") == own.field("content"))
     wanted = system.is_not_null() & ~there.fill_null(False)
     return pl.when(wanted).then(pl.concat_list(system, asked)).otherwise(prompt)
+
+
+def prompt_key(rows: pl.DataFrame) -> pl.Expr:
+    """A text that tells prompts apart, and with them tools and media of their rows."""
+    parts = row_part_keys(rows)
+    return messages_key("prompt") + (pl.lit("") if parts is None else pl.lit(parts))
 
 
 def list_the_rest(

@@ -9,7 +9,6 @@ import polars as pl
 
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
-    ERROR,
     NO_PAIR,
     ROW,
     Format,
@@ -138,12 +137,7 @@ def _judged(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
     """`_first` and `_second` by the winner, and rows without a `_label`, which are listed."""
     voted = pl.col("_label").is_not_null() & (pl.col("_label") != "NaN")
     silent = rows.filter(~voted).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
-    before = (
-        rows[ERROR] if ERROR in rows.columns else pl.Series([None] * len(rows), dtype=pl.String)
-    )
-    placed = rows.with_columns(_before=before).filter(voted)
-    placed = place_slots(placed, winner, expected, pl.col("_label"))
-    placed = placed.with_columns(pl.coalesce("_before", ERROR).alias(ERROR))
+    placed = place_slots(rows.filter(voted), winner, expected, pl.col("_label"))
     return pl.concat([placed, silent], how="diagonal").sort(ROW)
 
 

@@ -6,8 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from curate.data.row_parts import row_part_keys
-from curate.data.table import messages_key
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     EXTRA,
@@ -17,6 +15,7 @@ from curate.read.formats.base import (
     after_system,
     has_columns,
     list_the_rest,
+    prompt_key,
     turns,
 )
 from curate.read.formats.rankings import pairs_of_rankings, with_rows_of_answers
@@ -57,14 +56,13 @@ class ScoredAnswers(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score."""
-        parts = row_part_keys(rows)
         prompt = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
         number = pl.coalesce(pl.col(name).cast(pl.Float64, strict=False) for name in _SCORES)
         rows = rows.with_columns(
             prompt=after_system(rows, prompt),
             _answer=pl.coalesce(turns(rows, name, "assistant") for name in _ANSWERS),
             _score=pl.when(number.is_finite()).then(number),
-        ).with_columns(_key=messages_key("prompt") + (pl.lit("") if parts is None else parts))
+        ).with_columns(_key=prompt_key(rows))
         whole = rows.filter(pl.col("_score").is_not_null(), pl.col("_answer").list.len() > 0)
         groups = whole.group_by("_key", maintain_order=True).agg(
             pl.col(ROW, "prompt").first(),

@@ -25,8 +25,9 @@ def place_slots(
         shown: the label as it stands, for that error.
 
     Returns:
-        The frame with chosen, rejected, is_tie and `ERROR`; for a tie the slots keep their order.
-        `extra` gains the key `chosen_slot`, so that position bias can be measured.
+        The frame with chosen, rejected, is_tie and `ERROR`, of which an earlier one stays; for a
+        tie the slots keep their order. `extra` gains the key `chosen_slot`, so that position bias
+        can be measured.
     """
     rows = rows.with_columns(_winner=winner.cast(pl.Int64))
     second = pl.col("_winner") == SECOND
@@ -39,8 +40,10 @@ def place_slots(
     told = f"names neither answer nor a tie; expected {expected}"
     found = pl.lit("the label") if shown is None else pl.format("the label '{}'", _cut(shown))
     error = pl.concat_str(found, pl.lit(f" {told}"))
+    before = [ERROR] if ERROR in rows.columns else []
+    wrong = pl.coalesce(*before, pl.when(pl.col("_winner").is_null()).then(error))
     return rows.with_columns(
-        pl.when(pl.col("_winner").is_null()).then(error).alias(ERROR),
+        wrong.alias(ERROR),
         add_to_extra(SLOT_KEY, slot.cast(pl.String).fill_null("null")),
     ).drop("_first", "_second", "_winner")
 

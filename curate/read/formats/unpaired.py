@@ -6,8 +6,6 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.data.row_parts import row_part_keys
-from curate.data.table import messages_key
 from curate.read.formats.base import (
     ERROR,
     EXTRA,
@@ -17,6 +15,7 @@ from curate.read.formats.base import (
     after_system,
     has_columns,
     list_the_rest,
+    prompt_key,
     turns,
 )
 from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
@@ -72,10 +71,9 @@ class Unpaired(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a good and a bad answer to one prompt."""
-        parts = row_part_keys(rows)
         label = pl.coalesce(pl.col(name).cast(pl.String) for name in _LABELS)
         rows = _split(rows.with_columns(label)).with_columns(
-            _key=messages_key("prompt") + (pl.lit("") if parts is None else pl.lit(parts)),
+            _key=prompt_key(rows),
             _good=_verdict("label"),
         )
         told = pl.format(_ODD, pl.col("label").cast(pl.String))
