@@ -37,7 +37,6 @@ from curate.steps.step_record import StepRecord
 from curate.store.store import Store, open_store
 from curate.store.workspace import Workspace
 from curate.write.exports import WEIGHT, forms_holding
-from curate.write.exports.base import check_single
 from curate.write.exports.parts import check_file_type, check_held
 from curate.write.manifest import check_rows
 from curate.write.run_folder import check_free, working
@@ -200,8 +199,8 @@ class Pipeline:
         if folder is None:
             return
         read = {column for step in self.plan.filters for column in step.filter.reads()}
-        if self.plan.export.single and not read & {"chosen", "rejected"}:
-            check_single(frame, self.plan.export.name)  # and no filter could drop such pairs
+        if not read & {"prompt", "chosen", "rejected"}:
+            self.plan.export.check(frame)  # and no filter could drop such pairs
         check_file_type(self.plan.export, output.file_type)
         if output.allow_loss:
             return

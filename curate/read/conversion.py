@@ -13,6 +13,7 @@ from curate.data.table import PAIR_COLUMNS, content_hashes
 from curate.errors import CurateError, first_line
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, get_format
 from curate.read.formats.base import finish
+from curate.read.formats.own_turns import with_own_turns
 from curate.read.media_marks import marks_as_parts
 from curate.read.sources import Block, Source
 
@@ -161,7 +162,10 @@ def _pairs_of(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
     try:
         # A format whose answers are media has placed those of the row among them.
         own = MEDIA_PARTS if fmt.media_columns else ()
-        pairs = _with_parts(finish(fmt.convert(rows), label), rows.drop(own))
+        made = fmt.convert(rows)
+        if not fmt.answers_may_ask:
+            made = with_own_turns(made)
+        pairs = _with_parts(finish(made, label), rows.drop(own))
         return marks_as_parts(pairs)
     except CurateError:
         raise

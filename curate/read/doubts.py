@@ -27,8 +27,9 @@ _SCORES = (
     ("reward_chosen", "reward_rejected"),
 )
 _OF_PROMPTS = (
-    *SYSTEM, "context", "history", "input", "passage", "document", "article", "background",
-    "messages", "conversation", "conversations", "dialogue",
+    *SYSTEM, "prompt", "instruction", "question", "query", "problem", "context", "history", "input",
+    "passage", "document", "article", "background", "messages", "conversation", "conversations",
+    "dialogue",
 )  # fmt: skip
 """Columns whose texts are parts of prompts in many sets."""
 _LEAST_SHARE = 0.01
@@ -76,6 +77,7 @@ class Doubts:
         systems = pl.col("prompt").list.eval(is_system).list.sum()
         counts = pairs.select(
             marked=marked,
+            silent=(prompt.is_null() | (prompt.str.strip_chars() == "")).sum(),
             systems=(systems > 1).sum(),
             repeated=(long & repeated[0] & repeated[1]).sum(),
             asking=pl.any_horizontal(asking).sum(),
@@ -99,6 +101,11 @@ class Doubts:
             found.append(
                 f"the column '{name}' may belong to the prompt: it is not read, and stands in "
                 f"extra alone; if it does, map it (--columns {key}=...) or join it to the prompt"
+            )
+        if counts["silent"]:
+            found.append(
+                f"{counts['silent']:,} of {self._pairs:,} prompts are empty, or end with an empty "
+                "message: a model would learn to answer nothing"
             )
         if counts["marked"] > few:
             found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ _LEAST = 20
 # A line of fewer characters stands in another text by chance.
 _LEAST_LINE = 4
 _HALF = 0.5
+_SPEAKER = re.compile(r"^\W*\w+:\s*")
 
 
 class LostTexts:
@@ -70,7 +72,8 @@ def _is_prose(text: str) -> bool:
 
 def _stands_in(text: str, whole: str) -> bool:
     """Whether the end of some line does: formats split texts, and cut speakers off their lines."""
-    lines = [line for line in map(str.strip, text.splitlines()) if len(line) >= _LEAST_LINE]
+    said = (_SPEAKER.sub("", line.strip()) for line in text.splitlines())
+    lines = [line for line in said if len(line) >= _LEAST_LINE]
     return not lines or any(line[-_LEAST:] in whole for line in lines)
 
 

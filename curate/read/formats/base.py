@@ -54,6 +54,8 @@ class Format(ABC):
     answers: tuple[str, str] | None = None
     """How names of columns differ between the two answers: exchanging all such columns turns a
     row's label round. None where a row holds more than one label."""
+    answers_may_ask: ClassVar[bool] = False
+    """Whether an answer may begin with a turn of the user; elsewhere that is the prompt's."""
     own_messages: ClassVar[bool] = False
     """Whether messages are those of the pair table itself, with `more`."""
     priority: ClassVar[int] = 0

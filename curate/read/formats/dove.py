@@ -18,6 +18,7 @@ class DOVE(Format):
     answers = ("chosen", "reject")
     summary = "DOVE joint preferences: i_chosen, r_chosen, i_reject, r_reject"
     text_columns = ("i_chosen", "r_chosen", "i_reject", "r_reject")
+    answers_may_ask = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.table import MESSAGES, message
-from curate.read.formats.base import Format, RowSample, has_columns, share
+from curate.read.formats.base import Format, RowSample, has_columns, share, turns
 from curate.read.formats.trl import split_shared
 
 _MARK = "\ue000"
@@ -35,6 +35,43 @@ class AnthropicHH(Format):
         """Dialogues as turns, split where chosen and rejected part."""
         parsed = rows.with_columns(dialogue(c).alias(c) for c in ("chosen", "rejected"))
         return split_shared(parsed)
+
+
+class HHPrompt(Format):
+    r"""`prompt` as `\n\nHuman: ...\n\nAssistant:`, `chosen` and `rejected` as the last turn alone.
+
+    As Dahoas/rm-static and Dahoas/full-hh-rlhf.
+    """
+
+    name = "hh_prompt"
+    answers = ("chosen", "rejected")
+    summary = "HH with a prompt column: prompt as Human: and Assistant: dialogue, chosen, rejected"
+    text_columns = ("prompt", "chosen", "rejected")
+    priority = 10
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether nearly all prompts are dialogues that wait for the assistant."""
+        if not has_columns(rows, "prompt", "chosen", "rejected"):
+            return False
+        return share(rows, lambda row: _waits(row.get("prompt"))) >= 0.9
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The dialogue as turns; of the space behind the last mark the answers are freed."""
+        sides = ("chosen", "rejected")
+        rows = rows.with_columns(pl.col(side).str.strip_prefix(" ") for side in sides)
+        answers = {side: turns(rows, side, "assistant") for side in sides}
+        return rows.with_columns(prompt=waiting_dialogue("prompt"), **answers)
+
+
+def waiting_dialogue(column: str) -> pl.Expr:
+    """A dialogue as turns, without the empty turn at its end that waits for the assistant."""
+    said = dialogue(column)
+    last = said.list.last().struct.field("content").str.strip_chars() == ""
+    return pl.when(last).then(said.list.head(said.list.len() - 1)).otherwise(said)
+
+
+def _waits(text: object) -> bool:
+    return _isdialogue(text) and str(text).rstrip().endswith("\n\nAssistant:")
 
 
 def _isdialogue(text: object) -> bool:

@@ -19,6 +19,8 @@ from curate.read.formats.base import (
 )
 from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
 from curate.read.formats.slots import place_slots
+from curate.read.message_texts import unfolded
+from curate.read.messages import is_message
 
 _STEMS = ("response", "answer", "completion", "output", "orig_response")
 _SIDES = (("_a", "_b"), ("_A", "_B"), ("_1", "_2"))
@@ -26,8 +28,10 @@ _SLOTS = tuple((stem + a, stem + b) for stem in _STEMS for a, b in _SIDES)
 # Prometheus rewrites the prompt and keeps what was asked: its names go first.
 _ASKED = ("orig_instruction", "prompt", "question", "instruction")
 _LABELS = ("orig_preference", "winner", "preference", "preferred", "label")
-_MAYBE_PROMPT = ("input", "context", "history", "messages", "conversation")
-"""Columns that may belong to the prompt: where one stands, the mapping is the user's to give."""
+_CONVERSATIONS = ("conversations", "conversation", "context", "messages")
+_MAYBE_PROMPT = ("input", "history", *_CONVERSATIONS)
+"""Columns that may belong to the prompt: where one stands beside another, the mapping is the user's
+to give."""
 _SAID = {
     **dict.fromkeys(("a", "model_a", "a>b", "a>>b", "[[a]]", "1", "1.0"), 1),
     **dict.fromkeys((f"{stem}_a" for stem in _STEMS), 1),
@@ -36,6 +40,7 @@ _SAID = {
     **dict.fromkeys(("tie", "a=b", "both_bad", "tie (bothbad)", "[[c]]"), 0),
 }
 _NO_VOTE = "no vote was cast"
+_NUMBERS = ("preference", "label")
 _FIRST, _MIDDLE, _SECOND = 1.0, 1.5, 2.0
 
 
@@ -43,13 +48,14 @@ class LabelledAnswers(Format):
     """A prompt, two answers (`response_a`, `response_b` and the like) and who won.
 
     As ScalerLab/JudgeBench (`label`: A>B), prometheus-eval/Preference-Collection
-    (`orig_preference`: A), lmarena-ai's PPE (`winner`: model_a, of `response_1` and `response_2`).
-    Only where every label of the sample is known: whom a 0 means, nothing says.
+    (`orig_preference`: A), lmarena-ai's PPE (`winner`: model_a, of `response_1` and `response_2`)
+    and zhiqings/LLaVA-Human-Preference-10K, whose prompt is a conversation. Only where every label
+    of the sample is known: whom a 0 means, nothing says.
     """
 
     name = "labelled_answers"
     summary = "prompt, response_a, response_b and winner, preference or label: A, B, tie, A>B, ..."
-    text_columns = (*_ASKED, *SYSTEM, *(name for two in _SLOTS for name in two))
+    text_columns = (*_ASKED, *_CONVERSATIONS, *SYSTEM, *(name for two in _SLOTS for name in two))
     value_columns = _LABELS
     keep_in_extra = value_columns
     priority = 2
@@ -61,7 +67,9 @@ class LabelledAnswers(Format):
         if "orig_instruction" in asked:
             asked, label = asked[:1], label[:1]
         two = sum(has_columns(rows, *names) for names in _SLOTS)
-        more = any(has_columns(rows, name) for name in _MAYBE_PROMPT)
+        more = [name for name in _MAYBE_PROMPT if has_columns(rows, name)]
+        if not asked and len(more) == 1 and _are_conversations(rows, more[0]):
+            asked, more = more, []
         if not len(label) == len(asked) == two == 1 or more:
             return False
         said = {_plain(row[label[0]]) for row in rows if row.get(label[0]) is not None}
@@ -71,7 +79,8 @@ class LabelledAnswers(Format):
         """The winner as chosen; a row without a label is listed."""
         label = pl.coalesce(pl.col(name).cast(pl.String) for name in _LABELS)
         rows = rows.with_columns(_label=label)
-        asked = pl.coalesce(turns(rows, name, "user") for name in _ASKED)
+        names = (*_ASKED, *_CONVERSATIONS)
+        asked = pl.coalesce(turns(rows, name, "user") for name in names)
         first, second = zip(*_SLOTS, strict=True)
         said = pl.col("_label").str.strip_chars().str.to_lowercase()
         winner = said.replace_strict(_SAID, default=None, return_dtype=pl.Int64)
@@ -90,7 +99,8 @@ class AlpacaFarm(Format):
     """`instruction`, `input`, `output_1`, `output_2` and `preference`: 1, 2, or between the two.
 
     As tatsu-lab/alpaca_farm and the annotations of AlpacaEval, where 1.5 and 0 are ties and the
-    strength of a preference is its distance from 1.5, times two (0 to 1).
+    strength of a preference is its distance from 1.5, times two (0 to 1). NCSOFT/offsetbias calls
+    the number `label`, where a 0 would not say whom it means.
     """
 
     name = "alpaca_farm"
@@ -98,25 +108,29 @@ class AlpacaFarm(Format):
     summary = "AlpacaFarm and AlpacaEval: instruction, input, output_1, output_2, preference"
     text_columns = (*ALPACA, "output_1", "output_2")
     json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
-    value_columns = ("preference", "annotator")
-    keep_in_extra = ("instruction", "input", "preference")
+    value_columns = (*_NUMBERS, "annotator")
+    keep_in_extra = ("instruction", "input", *_NUMBERS)
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
         """Whether an instruction stands beside two outputs and a number from 1 to 2."""
-        names = ("instruction", "output_1", "output_2", "preference")
-        said = [float(row["preference"]) for row in rows if row.get("preference") is not None]
-        known = [value == 0 or _FIRST <= value <= _SECOND for value in said if not isnan(value)]
-        return has_columns(rows, *names) and bool(known) and all(known)
+        there = [name for name in _NUMBERS if has_columns(rows, name)]
+        if not has_columns(rows, "instruction", "output_1", "output_2") or len(there) != 1:
+            return False
+        said = [float(row[there[0]]) for row in rows if row.get(there[0]) is not None]
+        tie = {0.0} if there[0] == "preference" else set[float]()
+        known = [value in tie or _FIRST <= value <= _SECOND for value in said if not isnan(value)]
+        return bool(known) and all(known)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The nearer output as chosen; a row without a preference is listed."""
-        value = pl.col("preference").cast(pl.Float64, strict=False)
+        given = pl.coalesce(pl.col(name).cast(pl.String) for name in _NUMBERS)
+        value = given.cast(pl.Float64, strict=False)
         # Whole numbers say which answer is better, not by how much.
         graded = ((value - _MIDDLE).abs() < _SECOND - _MIDDLE).any()
         strength = pl.when(graded & (value >= _FIRST)).then(2 * (value - _MIDDLE).abs())
         rows = with_prompt(rows).with_columns(
-            _label=pl.col("preference").cast(pl.String),
+            _label=given,
             _first=turns(rows, "output_1", "assistant"),
             _second=turns(rows, "output_2", "assistant"),
             annotator=pl.col("annotator").cast(pl.String),
@@ -139,6 +153,13 @@ def _judged(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
     silent = rows.filter(~voted).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
     placed = place_slots(rows.filter(voted), winner, expected, pl.col("_label"))
     return pl.concat([placed, silent], how="diagonal").sort(ROW)
+
+
+def _are_conversations(rows: RowSample, column: str) -> bool:
+    """Whether a column holds lists of messages; a text may be a part of the prompt alone."""
+    given = [unfolded(row[column]) for row in rows if row.get(column) is not None]
+    listed = [isinstance(value, list) and all(map(is_message, value)) for value in given]
+    return bool(listed) and all(listed)
 
 
 def _plain(value: object) -> str:

@@ -23,26 +23,31 @@ from curate.read.messages import as_messages, is_message
 ALPACA = ("instruction", "input", *SYSTEM)
 HISTORY = "history"
 _HISTORY = "expected a list of [question, answer], or of messages"
+_CONVERSATIONS = ("conversations", "trajectory")
 _TWO, _NEARLY_ALL = 2, 0.9
 
 
 class ShareGPTRanking(Format):
-    """`conversations` as the prompt, then `chosen` and `rejected` as one message each."""
+    """`conversations` as the prompt, then `chosen` and `rejected` as one message each.
+
+    openbmb/UltraInteract_pair calls the conversation `trajectory`.
+    """
 
     name = "sharegpt"
     answers = ("chosen", "rejected")
     summary = "LLaMA-Factory / ShareGPT ranking: conversations, chosen, rejected"
-    text_columns = ("conversations", "chosen", "rejected", *SYSTEM)
+    text_columns = (*_CONVERSATIONS, "chosen", "rejected", *SYSTEM)
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
         """Whether conversations stand beside chosen and rejected."""
-        return has_columns(rows, "conversations", "chosen", "rejected")
+        asked = [name for name in _CONVERSATIONS if has_columns(rows, name)]
+        return len(asked) == 1 and has_columns(rows, "chosen", "rejected")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The conversation as prompt, a system text before it where there is one."""
         rows = rows.with_columns(
-            prompt=turns(rows, "conversations", "user"),
+            prompt=pl.coalesce(turns(rows, name, "user") for name in _CONVERSATIONS),
             chosen=turns(rows, "chosen", "assistant"),
             rejected=turns(rows, "rejected", "assistant"),
         )

@@ -20,8 +20,9 @@ class LLMBar(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether the input, both outputs and the label are there."""
-        return has_columns(rows, "input", "output_1", "output_2", "label")
+        """Whether the input, both outputs and the label are there, and no instruction besides."""
+        known = has_columns(rows, "input", "output_1", "output_2", "label")
+        return known and not any(has_columns(rows, name) for name in ("instruction", "prompt"))
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The labelled output as chosen."""

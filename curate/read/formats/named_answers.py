@@ -20,6 +20,12 @@ _NAMES = (
     ("chosen_response", "rejected_response"),
     ("chosen_answer", "rejected_answer"),
     ("accepted", "rejected"),
+    ("chosen", "reject"),
+    ("chosen_output", "rejected_output"),
+    ("preferred_response", "dispreferred_response"),
+    ("better_response", "worse_response"),
+    ("response_w", "response_l"),
+    ("pos_resp", "neg_resp"),
 )
 _SWIFT = "messages"
 """Beside it `rejected_response` is ms-swift's."""
@@ -28,8 +34,9 @@ _SWIFT = "messages"
 class NamedAnswers(Format):
     """The answers as `response_j` and `response_k`, `chosen_response` and `rejected_response`, ...
 
-    As lvwerra/stack-exchange-paired, argilla/distilabel-math-preference-dpo and
-    Vezora/Code-Preference-Pairs. One column holds the prompt; where two may, nothing is guessed.
+    As lvwerra/stack-exchange-paired, argilla/distilabel-math-preference-dpo,
+    Vezora/Code-Preference-Pairs and CValues-Comparison. One column holds the prompt; where two may,
+    nothing is guessed.
     """
 
     name = "named_answers"

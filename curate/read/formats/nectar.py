@@ -8,7 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from curate.read.formats.base import Format, RowSample, has_columns, share
-from curate.read.formats.hh import dialogue
+from curate.read.formats.hh import waiting_dialogue
 from curate.read.formats.rankings import RANKED, pairs_of_rankings
 
 _ANSWER = pl.Struct({"answer": pl.String, "rank": pl.Float64})
@@ -40,10 +40,7 @@ class Nectar(Format):
                 score=-pl.element().struct.field("rank"),
             )
         )
-        turns = dialogue("prompt")
-        last = turns.list.last().struct.field("content").str.strip_chars() == ""
-        prompt = pl.when(last).then(turns.list.head(turns.list.len() - 1)).otherwise(turns)
-        rows = rows.with_columns(prompt=prompt, _ranked=ranked.cast(RANKED))
+        rows = rows.with_columns(prompt=waiting_dialogue("prompt"), _ranked=ranked.cast(RANKED))
         return pairs_of_rankings(rows, self)
 
 

@@ -24,6 +24,7 @@ class PairTable(Format):
         "extra",
     )
     own_messages = True
+    answers_may_ask = True
     priority = 20
 
     def matches(self, rows: RowSample) -> bool:

@@ -22,18 +22,14 @@ from curate.read.guess import prompt_column
 from curate.read.message_texts import unfolded
 from curate.read.messages import speaker_of
 
-_PREFIX_ERROR = (
-    "prompts of chosen and rejected do not match: {}; expected one conversation for both"
-)
+PREFIX_ERROR = "prompts of chosen and rejected do not match: {}; expected one conversation for both"
 Turns = list[dict[str, str]]
 
 
 class TRLPreference(Format):
     """TRL's preference type, standard (text) or conversational (messages).
 
-    With an explicit prompt, answers that repeat the prompt before their own turns (as
-    ultrafeedback_binarized does) are cut to their own turns. Without one, the prompt is what
-    chosen and rejected share at the start.
+    Without a prompt column, the prompt is what chosen and rejected share at the start.
     """
 
     name = "trl"
@@ -81,23 +77,12 @@ def _lacks_prompt(row: Mapping[str, Any], other: str) -> bool:
 
 
 def _explicit(rows: pl.DataFrame) -> pl.DataFrame:
-    rows = rows.with_columns(
+    return rows.with_columns(
+        pl.lit(None, dtype=pl.String).alias(ERROR),
         prompt=turns(rows, "prompt", "user"),
         chosen=turns(rows, "chosen", "assistant"),
         rejected=turns(rows, "rejected", "assistant"),
     )
-    length = pl.col("prompt").list.len()
-    for answer in ("chosen", "rejected"):
-        repeats = (pl.col(answer).list.head(length) == pl.col("prompt")) & (length > 0)
-        longer = pl.col(answer).list.len() > length
-        own = pl.when(repeats & longer).then(pl.col(answer).list.slice(length))
-        rows = rows.with_columns(own.otherwise(pl.col(answer)).alias(answer))
-    first_role = pl.lit(False)
-    for answer in ("chosen", "rejected"):
-        role = pl.col(answer).list.first().struct.field("role").is_in(["user", "system"])
-        first_role = first_role | role.fill_null(False)
-    message = _PREFIX_ERROR.format("an answer begins with a user turn that is not the prompt's")
-    return rows.with_columns(pl.when(first_role).then(pl.lit(message)).alias(ERROR))
 
 
 def split_shared(rows: pl.DataFrame) -> pl.DataFrame:
@@ -144,7 +129,7 @@ def _split_text(chosen: str | None, rejected: str | None) -> Split:
         prefix = prefix[: _word_start(prefix)]
     if not prefix.strip():
         problem = "they share no beginning"
-        return None, None, None, _PREFIX_ERROR.format(problem)
+        return None, None, None, PREFIX_ERROR.format(problem)
     prompt = [{"role": "user", "content": prefix}]
     return prompt, _turn(chosen[len(prefix) :]), _turn(rejected[len(prefix) :]), None
 
@@ -167,7 +152,7 @@ def _split_turns(chosen: pl.Series | None, rejected: pl.Series | None) -> Split:
     while shared < min(len(left), len(right)) - 1 and left[shared] == right[shared]:
         shared += 1
     if shared == 0:
-        return None, None, None, _PREFIX_ERROR.format("their first turns differ")
+        return None, None, None, PREFIX_ERROR.format("their first turns differ")
     return left[:shared], left[shared:], right[shared:], None
 
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, as_turn, has_columns
+from curate.data.message_parts import IMAGES, MARKS
+from curate.read.formats.base import Format, RowSample, as_turn, has_columns, share
 from curate.read.formats.rankings import RANKED, pairs_of_rankings
 from curate.read.formats.slots import add_to_extra
 
 _ASPECTS = ("helpfulness", "honesty", "instruction_following", "truthfulness")
+_SEEN = ("Helpfulness", "Visual Faithfulness", "Ethical Considerations")
+_MOST = 0.9
 _RATING = pl.Struct({"Rating": pl.String})
-_COMPLETION = pl.Struct(
-    {
-        "response": pl.String,
-        "overall_score": pl.Float64,
-        "annotations": pl.Struct(dict.fromkeys(_ASPECTS, _RATING)),
-    }
-)
+
+
+def _completions(aspects: Sequence[str]) -> pl.DataType:
+    """The type of completions whose annotations rate these aspects."""
+    rated = pl.Struct(dict.fromkeys(aspects, _RATING))
+    text, score = pl.Field("response", pl.String), pl.Field("overall_score", pl.Float64)
+    return pl.List(pl.Struct([text, score, pl.Field("annotations", rated)]))
 
 
 class UltraFeedback(Format):
@@ -32,19 +35,21 @@ class UltraFeedback(Format):
     summary = "UltraFeedback: instruction, completions (response, overall_score); see input.ranking"
     text_columns = ("instruction",)
     value_columns = ("source",)
-    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"completions": pl.List(_COMPLETION)}
+    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"completions": _completions(_ASPECTS)}
     priority = 10
+    asked: ClassVar[str] = "instruction"
+    aspects: ClassVar[Sequence[str]] = _ASPECTS
 
     def matches(self, rows: RowSample) -> bool:
         """Whether there are completions to an instruction."""
-        return has_columns(rows, "instruction", "completions")
+        return has_columns(rows, self.asked, "completions")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the mean rating of the aspects, or by overall score where that is asked for."""
         annotated = pl.element().struct.field("annotations")
         aspects = [
             annotated.struct.field(aspect).struct.field("Rating").cast(pl.Float64, strict=False)
-            for aspect in _ASPECTS
+            for aspect in self.aspects
         ]
         overall = pl.element().struct.field("overall_score")
         # A mean of no rating is null: then the overall score is all there is.
@@ -55,13 +60,13 @@ class UltraFeedback(Format):
         )
         ratings = pl.col("completions").list.eval(
             pl.struct(
-                rating.alias(aspect) for rating, aspect in zip(aspects, _ASPECTS, strict=True)
+                rating.alias(aspect) for rating, aspect in zip(aspects, self.aspects, strict=True)
             ).struct.json_encode()
         )
         self._tell_disagreement(rows, means, overall)
         rows = rows.with_columns(
             add_to_extra("attributes", pl.format("[{}]", ratings.list.join(","))),
-            prompt=as_turn("instruction", "user"),
+            prompt=as_turn(self.asked, "user"),
             source=pl.col("source").cast(pl.String),
             _ranked=ranked.cast(RANKED),
         )
@@ -80,3 +85,36 @@ class UltraFeedback(Format):
         used = "the aspects were taken" if self.ranking.score == "aspects" else "overall was taken"
         text = f"rows name another best answer by overall_score than by the mean of aspects; {used}"
         self.tell(text, int(best["differ"].sum()))
+
+
+class VLFeedback(UltraFeedback):
+    """`prompt` about an image and `completions` whose annotations rate three aspects.
+
+    As MMInstruction/VLFeedback (2312.10665): the score is the mean rating of helpfulness, visual
+    faithfulness and ethical considerations. The question comes after its image.
+    """
+
+    name = "vlfeedback"
+    summary = "VLFeedback: image, prompt, completions (response, annotations); see input.ranking"
+    text_columns = ("prompt",)
+    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"completions": _completions(_SEEN)}
+    asked: ClassVar[str] = "prompt"
+    aspects: ClassVar[Sequence[str]] = _SEEN
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether the completions are rated by what they say of an image."""
+        return super().matches(rows) and share(rows, _is_seen) > _MOST
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs by the mean rating, with a mark for the image."""
+        pictured = pl.col("images").list.len() > 0 if "images" in rows.columns else pl.lit(False)
+        marked = pl.lit(MARKS[IMAGES]) + pl.col("prompt")
+        return super().convert(
+            rows.with_columns(prompt=pl.when(pictured).then(marked).otherwise("prompt"))
+        )
+
+
+def _is_seen(row: Mapping[str, Any]) -> bool:
+    """Whether a row's first completion is rated by how faithful it is to an image."""
+    completions = row.get("completions") or [{}]
+    return _SEEN[1] in (completions[0].get("annotations") or {})

@@ -8,7 +8,7 @@ import polars as pl
 
 from curate.data.message_parts import MESSAGE_PARTS
 from curate.data.row_parts import TOOLS
-from curate.write.exports.base import Advice, Export, carried, check_single
+from curate.write.exports.base import Advice, Export, carried
 from curate.write.exports.fields import message, messages, row_fields
 
 
@@ -27,7 +27,7 @@ class Axolotl(Export):
         Raises:
             CurateError: an answer holds more than one message: axolotl would read the last alone.
         """
-        check_single(pairs, self.name)
+        self.check(pairs)
         return pairs.select(
             messages(pairs, "prompt", self).alias("messages"),
             *(message(pairs, side, self) for side in ("chosen", "rejected")),

@@ -125,23 +125,6 @@ def lacking_strength(kept: KeptCounts) -> list[str]:
     return [f"{lacking} of {kept.pairs} kept pairs have no strength: their margin is 0"]
 
 
-def check_single(pairs: pl.DataFrame, form: str) -> None:
-    """Make sure that each answer is one message.
-
-    Raises:
-        CurateError: an answer holds more, which the trainer's form cannot hold.
-    """
-    several = pairs.filter(pl.max_horizontal(pl.col("chosen", "rejected").list.len()) > 1)
-    if len(several):
-        raise CurateError(
-            f"the format '{form}' cannot hold answers of several messages",
-            where=f"pair {several['pair_id'][0]}",
-            found=f"{len(several)} such pairs among {len(pairs)}",
-            fix="drop them with the filter {type: expression, keep: 'ARRAY_LENGTH(chosen) = 1 "
-            "AND ARRAY_LENGTH(rejected) = 1'}, or use another output.format",
-        )
-
-
 class Export(ABC):
     """Turns kept pairs into the columns that a trainer reads.
 
@@ -171,6 +154,23 @@ class Export(ABC):
     folders: tuple[Path, ...] = ()
     single: ClassVar[bool] = False
     """Whether each answer must be one message."""
+
+    def check(self, pairs: pl.DataFrame) -> None:
+        """Make sure that the form holds the turns of pairs; `convert` does so too.
+
+        Raises:
+            CurateError: an answer of several messages, where each must be one.
+        """
+        several = pl.max_horizontal(pl.col("chosen", "rejected").list.len()) > 1
+        held = pairs.filter(several) if self.single else pairs[:0]
+        if len(held):
+            raise CurateError(
+                f"the format '{self.name}' cannot hold answers of several messages",
+                where=f"pair {held['pair_id'][0]}",
+                found=f"{len(held)} such pairs among {len(pairs)}",
+                fix="drop them with the filter {type: expression, keep: 'ARRAY_LENGTH(chosen) = 1 "
+                "AND ARRAY_LENGTH(rejected) = 1'}, or use another output.format",
+            )
 
     @abstractmethod
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 from curate.data.found_parts import FILE_BYTES, TURNS
 from curate.data.message_parts import MARKS, RESULTS_BREAK, TOOL_CALLS
 from curate.data.row_parts import MEDIA, TOOLS
-from curate.write.exports.base import Advice, Export, carried, check_single
+from curate.write.exports.base import Advice, Export, carried
 from curate.write.exports.fields import as_media
 from curate.write.exports.tagged import MEDIA_COLUMNS, REWRITES, Media, Said, media_columns, said
 
@@ -39,7 +39,7 @@ class LLaMAFactory(Export):
         Raises:
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
-        check_single(pairs, self.name)
+        self.check(pairs)
         rest = {name: pairs[name] for name in ("pair_id", *carried(pairs, self))}
         if not self.parts:
             message = pl.struct(

@@ -6,7 +6,7 @@ import polars as pl
 
 from curate.data.message_parts import MESSAGE_PARTS, REASONING
 from curate.data.row_parts import TOOLS
-from curate.write.exports.base import Export, carried, check_single
+from curate.write.exports.base import Export, carried
 from curate.write.exports.fields import messages
 from curate.write.exports.json_values import json_column
 
@@ -30,7 +30,7 @@ class OpenAIDPO(Export):
         Raises:
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
-        check_single(pairs, self.name)
+        self.check(pairs)
         asked = [messages(pairs, "prompt", self).alias("messages")]
         if TOOLS in self.parts:
             # No tools are an empty list: the services refuse a null.

@@ -23,6 +23,9 @@ KINDS = pytest.mark.parametrize("kind", ["jsonl", "parquet"])
         {"instruction": "q", "chosen_response": "a", "rejected_response": "b"},
         {"input": "q", "accepted": "a", "rejected": "b", "ID": 1},
         {"query": "q", "chosen_answer": "a", "rejected_answer": "b"},
+        {"prompt": "q", "chosen": "a", "reject": "b"},
+        {"question": "q", "better_response": "a", "worse_response": "b"},
+        {"prompt": "q", "pos_resp": "a", "neg_resp": "b", "pos_type": "safe"},
     ],
 )
 def test_answers_that_are_called_otherwise(tmp_path: Path, kind: str, row: dict[str, Any]) -> None:
@@ -136,6 +139,21 @@ def test_alpaca_farm_keeps_the_input_in_the_prompt(tmp_path: Path, kind: str) ->
     assert pairs.frame["prompt"][0].to_list() == turn("Add.\n1 2", "user")
     # Whole numbers say nothing of strength.
     assert pairs.frame["strength"].to_list() == [None, None]
+
+
+@KINDS
+def test_offsetbias_is_read_by_its_label(tmp_path: Path, kind: str) -> None:
+    base = {"instruction": "Add.", "input": "", "output_1": "3", "output_2": "4"}
+    pairs = read(tmp_path, [{**base, "label": 1}, {**base, "label": 2}], kind)
+    assert (pairs.format, answers(pairs)) == ("alpaca_farm", [("3", "4"), ("4", "3")])
+    assert pairs.frame["prompt"][0].to_list() == turn("Add.", "user")
+
+
+def test_a_label_of_zero_beside_two_outputs_is_not_guessed(tmp_path: Path) -> None:
+    base = {"instruction": "Add.", "output_1": "3", "output_2": "4"}
+    rows = [{**base, "label": 0}, {**base, "label": 1}]
+    with pytest.raises(CurateError, match="check what its labels mean"):
+        read_pairs(str(write_jsonl(tmp_path / "a.jsonl", rows)))
 
 
 def test_alpaca_eval_says_how_much_better(tmp_path: Path) -> None:
@@ -285,3 +303,108 @@ def test_scored_answers_of_prompts_that_differ_are_no_pairs(tmp_path: Path) -> N
     rows = [{"prompt": p, "response": "a", "score": 1.0} for p in "pq"]
     with pytest.raises(CurateError, match="no other scored answer"):
         read_pairs(str(write_jsonl(tmp_path / "a.jsonl", rows)), on_error="skip")
+
+
+CONTENTS = {
+    "system_instruction": {"parts": [{"text": "Be "}, {"text": "nice."}]},
+    "contents": [
+        {"role": "user", "parts": [{"text": "hi"}]},
+        {"role": "model", "parts": [{"text": "ho"}]},
+        {"role": "user", "parts": [{"text": "q"}]},
+    ],
+    "completions": [
+        {"score": 0, "completion": {"role": "model", "parts": [{"text": "b"}]}},
+        {"score": 1, "completion": {"role": "model", "parts": [{"text": "a"}]}},
+    ],
+}
+
+
+@KINDS
+def test_the_form_of_vertex_is_read(tmp_path: Path, kind: str) -> None:
+    pairs = read(tmp_path, [CONTENTS, {**CONTENTS, "system_instruction": None}], kind)
+    assert (pairs.format, answers(pairs)) == ("vertex", [("a", "b")] * 2)
+    talk = turn("hi", "user") + turn("ho") + turn("q", "user")
+    assert pairs.frame["prompt"].to_list() == [turn("Be nice.", "system") + talk, talk]
+    assert pairs.frame["strength"].to_list() == [None, None]
+
+
+def test_a_part_that_is_no_text_is_a_malformed_row(tmp_path: Path) -> None:
+    seen = {"role": "user", "parts": [{"fileData": {"fileUri": "gs://x"}}, {"text": "What?"}]}
+    pairs = read(tmp_path, [CONTENTS, {**CONTENTS, "contents": [seen]}])
+    assert len(pairs.frame) == 1
+    assert "'contents' has a part that is no text" in pairs.rejected["reason"][0]
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("text", "number", "best_first"),
+    [("text", "score", False), ("response", "rank", True), ("generated_text", "reward", False)],
+)
+def test_answers_that_are_objects(
+    tmp_path: Path, kind: str, text: str, number: str, best_first: bool
+) -> None:
+    values = (1.0, 2.0, None)
+    said = [{text: t, number: v, "model": t.upper()} for t, v in zip("abc", values, strict=True)]
+    pairs = read(tmp_path, [{"prompt": "q", "responses": said}], kind)
+    best, worst = ("a", "b") if best_first else ("b", "a")
+    assert (pairs.format, answers(pairs)) == ("answer_objects", [(best, worst)])
+    extra = json.loads(pairs.frame["extra"][0])
+    assert extra["chosen_answer"]["model"] == best.upper()
+    assert extra["rejected_answer"]["model"] == worst.upper()
+
+
+def test_an_answer_object_without_a_number_past_the_sample_is_malformed(tmp_path: Path) -> None:
+    whole = [{"text": "a", "score": 1}, {"text": "b", "score": 0}]
+    odd = [whole[0], {"text": "b", "score": "low"}]
+    rows = [{"prompt": "q", "responses": whole}] * 120 + [{"prompt": "q", "responses": odd}]
+    pairs = read(tmp_path, rows)
+    assert len(pairs.frame) == 120
+    assert "answer 2 has the score 'low'" in pairs.rejected["reason"][0]
+
+
+@KINDS
+def test_vlfeedback_goes_by_the_mean_of_its_aspects(tmp_path: Path, kind: str) -> None:
+    def said(text: str, *ratings: str) -> dict[str, Any]:
+        names = ("Helpfulness", "Visual Faithfulness", "Ethical Considerations")
+        rated = {n: {"Rating": r, "Rationale": "x"} for n, r in zip(names, ratings, strict=True)}
+        return {"response": text, "model": "m", "annotations": rated}
+
+    completions = [said("a", "5", "1", "3"), said("b", "4", "4", "5"), said("c", "1", "1", "5")]
+    row = {"prompt": "What?", "image": "a.png", "models": ["m"], "completions": completions}
+    pairs = read(tmp_path, [row], kind)
+    assert (pairs.format, answers(pairs)) == ("vlfeedback", [("b", "c")])
+    assert pairs.frame["prompt"][0].to_list()[0]["content"] == "<image>\nWhat?"
+    assert pairs.frame["images"][0].to_list()[0]["path"] == "a.png"
+
+
+def test_a_conversation_may_be_the_prompt_of_labelled_answers(tmp_path: Path) -> None:
+    row = {
+        "conversations": [{"from": "human", "value": "<image>\nWhat?"}],
+        "output_1": {"from": "llava", "value": "a"},
+        "output_2": {"from": "llava", "value": "b"},
+        "image": "a.png",
+        "preference": 2,
+    }
+    pairs = read(tmp_path, [row])
+    assert pairs.format == "labelled_answers"
+    assert [m["content"] for m in pairs.frame["chosen"][0]] == ["b"]
+
+
+@KINDS
+def test_a_trajectory_is_the_prompt(tmp_path: Path, kind: str) -> None:
+    said = [{"from": "user", "value": "q"}, {"from": "assistant", "value": "No."}]
+    said.append({"from": "user", "value": "Again."})
+    row = {"task": "Math", "trajectory": said, "chosen": "a", "rejected": "b"}
+    pairs = read(tmp_path, [row], kind)
+    assert answers(pairs) == [("a", "b")]
+    assert [m["content"] for m in pairs.frame["prompt"][0]] == ["q", "No.", "Again."]
+
+
+@KINDS
+def test_a_dialogue_in_the_prompt_column_is_read_as_turns(tmp_path: Path, kind: str) -> None:
+    asked = "\n\nHuman: hi\n\nAssistant: ho\n\nHuman: q\n\nAssistant:"
+    row = {"prompt": asked, "response": " a", "chosen": " a", "rejected": " b"}
+    pairs = read(tmp_path, [row], kind)
+    assert (pairs.format, answers(pairs)) == ("hh_prompt", [("a", "b")])
+    assert pairs.frame["prompt"].to_list() == [turn("hi", "user") + turn("ho") + turn("q", "user")]
+    assert pairs.notes == ()

@@ -21,7 +21,7 @@ import polars as pl
 import pytest
 import yaml
 
-from curate import Pairs
+from curate import CurateError, Pairs
 from curate.data.table import MESSAGES
 from curate.people.merge import read_verdicts
 from curate.people.tools import TOOLS
@@ -226,6 +226,27 @@ def test_hosted_dpo_by_its_documented_schema(pairs: Path, tmp_path: Path) -> Non
     assert [m["role"] for m in row["input"]["messages"]] == ["system", "user", "assistant", "user"]
     assert row["preferred_output"] == published("good 3")
     assert row["non_preferred_output"] == published("evil 3")
+
+
+def test_vertex_by_its_documented_schema(pairs: Path, tmp_path: Path) -> None:
+    row = written(pairs, tmp_path / "out", "vertex", "jsonl")[3]
+    assert row.keys() == {"system_instruction", "contents", "completions"}
+    assert row["system_instruction"] == {"parts": [{"text": "Be kind."}]}
+    assert [content["role"] for content in row["contents"]] == ["user", "model", "user"]
+    assert row["contents"][0] == {"role": "user", "parts": [{"text": "hi"}]}
+    best, worst = row["completions"]
+    assert (best["score"], worst["score"]) == (1, 0)
+    assert best["completion"] == {"role": "model", "parts": [{"text": "good 3"}]}
+
+
+@pytest.mark.parametrize("prompt", [turn("t", "tool"), turn("q", "user") + turn("s", "system")])
+def test_vertex_refuses_roles_that_it_does_not_know(
+    tmp_path: Path, prompt: list[dict[str, Any]]
+) -> None:
+    frame = numbered_pairs(COUNT).with_columns(prompt=pl.lit(prompt, dtype=MESSAGES))
+    write_shards([Pairs(frame).frame], tmp_path / "pairs", "parquet", 100)
+    with pytest.raises(CurateError, match="other roles"):
+        export(str(tmp_path / "pairs"), tmp_path / "out", Target("vertex", "jsonl"))
 
 
 def test_nemo_rl_by_its_documented_schema(pairs: Path, tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""Rankings whose answers are objects: each with its text, and its score or rank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import orjson
+import polars as pl
+
+from curate.data.json_text import to_json
+from curate.data.table import MESSAGES
+from curate.read.column_names import SYSTEM
+from curate.read.formats.base import ERROR, Format, RowSample, after_system, has_columns, turns
+from curate.read.formats.rankings import pairs_of_rankings, with_rows_of_answers
+from curate.read.messages import as_messages
+
+_PROMPTS = ("prompt", "instruction", "question", "query", "messages", "conversations")
+_LISTS = ("responses", "completions", "answers", "outputs", "candidates", "generations")
+_TEXTS = ("text", "content", "response", "completion", "answer", "output", "generated_text")
+_SCORES = ("score", "reward", "rating", "overall_score")
+_RANKS = ("rank", "ranking")
+_OTHERS = ("chosen", "rejected", "input", "context", "history")
+"""Columns by which rows are of another kind, or prompts more than their own column."""
+_RANKED = pl.List(pl.Struct({"turns": MESSAGES, "score": pl.Float64, "said": pl.String}))
+
+
+class AnswerObjects(Format):
+    """A prompt and a list of answers such as `{text, score}` or `{response, rank}`.
+
+    The text is `text`, `content`, `response` and the like; the number is `score`, `reward`,
+    `rating` or `overall_score` (larger is better), or `rank` (1 is best). What else an answer says
+    goes to `extra` as `chosen_answer` and `rejected_answer`. Pairs are made by `input.ranking`; an
+    answer without a text or a number makes none.
+    """
+
+    name = "answer_objects"
+    summary = "rankings: prompt, responses (a list of objects of text and score or rank)"
+    text_columns = (*_PROMPTS, *SYSTEM)
+    json_columns: ClassVar[tuple[str, ...]] = _LISTS
+    priority = 1
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether one prompt stands beside one list of such answers."""
+        asked = [name for name in _PROMPTS if has_columns(rows, name)]
+        lists = [name for name in _LISTS if has_columns(rows, name)]
+        if len(asked) != 1 or len(lists) != 1 or any(has_columns(rows, n) for n in _OTHERS):
+            return False
+        given = [row[lists[0]] for row in rows if row.get(lists[0])]
+        found = [_keys(answer) for listed in given for answer in listed]
+        return bool(found) and all(found) and any(all(keys) for keys in found if keys)
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs by score or rank."""
+        found = [_ranked(text) for text in rows.select(pl.coalesce(_LISTS)).to_series()]
+        prompt = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
+        rows = rows.with_columns(
+            pl.Series("_ranked", [f[0] for f in found], dtype=_RANKED),
+            pl.Series(ERROR, [f[1] for f in found], dtype=pl.String),
+            prompt=after_system(rows, prompt),
+        ).drop(_LISTS)
+        wrong = rows.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
+        whole = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
+        pairs = with_rows_of_answers(pairs_of_rankings(whole, self), "answer")
+        return pl.concat([pairs, wrong], how="diagonal")
+
+
+def _keys(answer: Any) -> tuple[str | None, str | None] | None:
+    """The keys of an answer's text and number, where it has one; None where it has several."""
+    if not isinstance(answer, Mapping):
+        return None
+    texts = [name for name in _TEXTS if answer.get(name) is not None]
+    numbers = [name for name in (*_SCORES, *_RANKS) if answer.get(name) is not None]
+    if len(texts) > 1 or len(numbers) > 1:
+        return None
+    return next(iter(texts), None), next(iter(numbers), None)
+
+
+def _ranked(text: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    """The answers of a row with their scores, or what is wrong."""
+    listed: Any = orjson.loads(text) if text else []
+    if not isinstance(listed, list):
+        return [], f"the answers are {type(listed).__name__}; expected a list of objects"
+    out = []
+    for number, answer in enumerate(listed, 1):
+        keys = _keys(answer)
+        if keys is None:
+            return [], f"answer {number} is no object of one text and one number"
+        said, value = (answer.get(key) for key in keys)
+        told = {"role": "assistant", "content": said} if isinstance(said, str) else said
+        messages, problem = (None, None) if told is None else as_messages(told)
+        if problem:
+            return [], f"answer {number} {problem}"
+        if not isinstance(value, int | float | None) or isinstance(value, bool):
+            return [], f"answer {number} has the {keys[1]} {value!r}; expected a number"
+        score = -value if keys[1] in _RANKS and value is not None else value
+        rest = {name: other for name, other in answer.items() if name != keys[0]}
+        out.append({"turns": messages, "score": score, "said": to_json(rest)})
+    return out, None

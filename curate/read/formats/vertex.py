@@ -1,0 +1,94 @@
+"""The preference form of Google's tuning service: contents and two scored completions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import orjson
+import polars as pl
+
+from curate.data.json_text import parsed_json
+from curate.data.table import MESSAGES, messages_series
+from curate.read.formats.base import ERROR, Format, RowSample, has_columns, share
+from curate.read.formats.rankings import pairs_of_rankings
+from curate.read.messages import Turn, as_messages
+
+_SYSTEM = ("system_instruction", "systemInstruction")
+_RANKED = pl.List(pl.Struct({"turns": MESSAGES, "score": pl.Float64}))
+_MOST = 0.9
+
+
+class Vertex(Format):
+    """`contents` and `completions` of two or more `completion` with a `score` (1: preferred).
+
+    A content is `{role, parts: [{text}]}`. Parts that are no text, such as files and calls of
+    functions, have no place in the service's form, and make a row malformed.
+    """
+
+    name = "vertex"
+    summary = "Vertex AI preference tuning: contents, completions (completion, score)"
+    json_columns: ClassVar[tuple[str, ...]] = ("contents", "completions", *_SYSTEM)
+    priority = 12
+
+    def matches(self, rows: RowSample) -> bool:
+        """Whether scored completions stand beside contents."""
+        if not has_columns(rows, "contents", "completions"):
+            return False
+        return share(rows, lambda row: _is_scored(row.get("completions"))) > _MOST
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Pairs by score."""
+        found = [_read(row) for row in rows.select(self.json_columns).iter_rows(named=True)]
+        rows = rows.drop(self.json_columns).with_columns(
+            messages_series("prompt", [f[0] for f in found]),
+            pl.Series("_ranked", [f[1] for f in found], dtype=_RANKED),
+            pl.Series(ERROR, [f[2] for f in found], dtype=pl.String),
+        )
+        wrong = rows.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
+        whole = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
+        pairs = pairs_of_rankings(whole, self)
+        # A score says which is preferred, not by how much.
+        return pl.concat([pairs.drop("strength", strict=False), wrong], how="diagonal")
+
+
+def _read(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, Any]], str | None]:
+    """Prompt and scored answers of a row, or what is wrong."""
+    said = {name: parsed_json(orjson.loads(text)) for name, text in row.items() if text}
+    system = next((said[name] for name in _SYSTEM if said.get(name)), None)
+    prompt, problem = _turns(said.get("contents"), "contents")
+    if system is not None and problem is None:
+        if not isinstance(system, str):
+            before, problem = _turns({**system, "role": "system"}, "system_instruction")
+        else:
+            before = [{"role": "system", "content": system}]
+        prompt = before + prompt
+    ranked = []
+    for item in said.get("completions") or []:
+        if problem is None and isinstance(item, dict):
+            turns, problem = _turns(item.get("completion"), "completions")
+            ranked.append({"turns": turns or None, "score": item.get("score")})
+    return prompt, ranked, problem
+
+
+def _turns(contents: Any, column: str) -> tuple[list[Turn], str | None]:
+    """Contents as messages, or what is wrong."""
+    listed = contents if isinstance(contents, list) else [contents]
+    out: list[Any] = []
+    for number, item in enumerate(listed, 1):
+        parts = item.get("parts") if isinstance(item, dict) else None
+        if not isinstance(parts, list):
+            return [], f"'{column}' has no parts in content {number}; expected {{role, parts}}"
+        said = [part.get("text") if isinstance(part, dict) else None for part in parts]
+        texts = [text for text in said if isinstance(text, str)]
+        if len(texts) < len(said):
+            told = f"'{column}' has a part that is no text in content {number}"
+            return [], f"{told}; expected parts of text"
+        out.append({"role": item.get("role", "user"), "content": "".join(texts)})
+    turns, problem = as_messages(out)
+    return turns or [], problem and f"'{column}' {problem}"
+
+
+def _is_scored(completions: Any) -> bool:
+    if not isinstance(completions, list) or not completions:
+        return False
+    return all(isinstance(c, dict) and {"completion", "score"} <= c.keys() for c in completions)

@@ -1,0 +1,82 @@
+"""The preference form of Google's tuning service (Vertex AI)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from curate.data.found_parts import TURNS
+from curate.errors import CurateError
+from curate.write.exports.base import Export, carried
+
+_Turns = Sequence[Mapping[str, Any]]
+_ROLES = {"user": "user", "assistant": "model"}
+_CONTENT = pl.Struct({"role": pl.String, "parts": pl.List(pl.Struct({"text": pl.String}))})
+_INSTRUCTION = pl.Struct({"parts": pl.List(pl.Struct({"text": pl.String}))})
+_COMPLETION = pl.Struct({"score": pl.Float64, "completion": _CONTENT})
+
+
+class Vertex(Export):
+    """`contents`, `system_instruction` where there is one, and two `completions`, score 1 and 0.
+
+    Texts alone: the service takes no tools and no media for preference tuning.
+    """
+
+    name = "vertex"
+    summary = "Vertex AI preference tuning of Gemini; use file_type: jsonl"
+    reserved = ("system_instruction", "contents", "completions")
+    single = True
+
+    def check(self, pairs: pl.DataFrame) -> None:
+        """Make sure that user and assistant alone speak, behind texts of the system.
+
+        Raises:
+            CurateError: another role, a later text of the system, or an answer of several messages.
+        """
+        super().check(pairs)
+        roles = pl.element().struct.field("role")
+        prompt = pl.col("prompt").list
+        systems = prompt.eval(roles == "system").list.sum()
+        said = pl.concat_list(prompt.slice(systems), "chosen", "rejected")
+        odd = pairs.filter(said.list.eval(~roles.is_in(list(_ROLES))).list.any())
+        if len(odd):
+            raise CurateError(
+                "the format 'vertex' has no place for messages of other roles",
+                where=f"pair {odd['pair_id'][0]}",
+                found=f"{len(odd)} such pairs among {len(pairs)}",
+                expected="turns of user and assistant, behind messages of the system",
+                fix="drop such pairs, or use another output.format",
+            )
+
+    def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The prompt as contents, both answers as completions.
+
+        Raises:
+            CurateError: see `check`.
+        """
+        self.check(pairs)
+        made = [_row(*turns) for turns in pairs.select(*TURNS).rows()]
+        types = (_INSTRUCTION, pl.List(_CONTENT), pl.List(_COMPLETION))
+        columns = zip(self.reserved, types, strict=True)
+        return pl.DataFrame(
+            [pl.Series(c, [row[c] for row in made], dtype=kind) for c, kind in columns]
+        ).hstack(pairs.select(carried(pairs, self)).get_columns())
+
+
+def _row(prompt: _Turns, chosen: _Turns, rejected: _Turns) -> dict[str, Any]:
+    """One pair; texts of the system before the first turn are parts of the instruction."""
+    first = next((i for i, m in enumerate(prompt) if m["role"] != "system"), len(prompt))
+    parts = [{"text": message["content"]} for message in prompt[:first]]
+    answers = [_content(side[0]) for side in (chosen, rejected)]
+    return {
+        "system_instruction": {"parts": parts} if parts else None,
+        "contents": [_content(message) for message in prompt[first:]],
+        "completions": [{"score": 1.0 - i, "completion": c} for i, c in enumerate(answers)],
+    }
+
+
+def _content(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message in the service's words."""
+    return {"role": _ROLES[message["role"]], "parts": [{"text": message["content"]}]}
