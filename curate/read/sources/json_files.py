@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -17,12 +18,10 @@ from curate.read.messages import is_message
 from curate.read.sources.blocks import Block
 from curate.read.sources.column_json import rows_of_columns
 from curate.read.sources.data_file import DataFile, not_utf8
+from curate.read.sources.json_keys import check_keys, may_repeat_keys
 from curate.read.sources.python_block import PythonBlock
 
 BLOCK_ROWS = 4096
-# Rows in which keys are looked at one by one, which takes ten times as long as to read them: what
-# writes a key twice does so in all rows.
-_LOOKED_AT = 100
 # Bytes in which the first bracket must come, after white space.
 _PEEK = 1 << 20
 _BETWEEN = re.compile(r"[\s,]*")
@@ -52,7 +51,6 @@ def read_json(file: DataFile) -> Iterator[Block]:
             data = head + opened.read(most - len(head) + 1)
             if len(data) > most:
                 raise file.too_large("the JSON array", len(data), most)
-            _check_first_keys(head, file)
             yield from _array_blocks(_load_array(data, file))
             return
     yield from read_json_lines(file)
@@ -78,6 +76,8 @@ def _parses(line: bytes) -> bool:
 def _load_array(data: bytes, file: DataFile) -> list[Any]:
     try:
         value = _loads(data.removeprefix(_UTF8_BOM))
+        if may_repeat_keys(data, value):
+            _check_rows(data, file)
     except UnicodeDecodeError as error:
         raise not_utf8(file, f"byte {error.start}", error) from None
     except (ValueError, RecursionError) as error:
@@ -140,9 +140,6 @@ def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[Block]:
             line = line.removeprefix(_UTF8_BOM)
         if not line.strip():
             continue
-        if number <= _LOOKED_AT:
-            with suppress(ValueError, RecursionError):
-                _decoder(f"{file.name}, line {number}").decode(line.decode("utf-8"))
         _read_line(block, number, line, file.bounds.row)
         if len(block) >= BLOCK_ROWS:
             yield block
@@ -156,45 +153,28 @@ def _read_line(block: PythonBlock, number: int, line: bytes, most: int) -> None:
     try:
         if len(line) > most:
             raise ValueError(f"longer than {most >> 20} MB (input.max_row_mb)")
-        _add(block, number, _loads(line))
+        value = _loads(line)
+        if may_repeat_keys(line, value):
+            check_keys(line.decode("utf-8"), "")
+        _add(block, number, value)
     except UnicodeDecodeError as error:
         block.broken[number] = f"not UTF-8: {error.reason} at byte {error.start} of the row"
+    except CurateError as error:
+        block.broken[number] = f"{error.problem}: {error.found}"
     except RecursionError:
         block.broken[number] = "not usable JSON: nested too deeply"
     except ValueError as error:
         block.broken[number] = f"not valid JSON: {error}"
 
 
-def _decoder(where: str) -> json.JSONDecoder:
-    """Refuses an object in which a key stands twice: others take the last, without a word.
-
-    Raises:
-        CurateError: while it decodes, with the key and where it is.
-    """
-
-    def once(items: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in items]
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise CurateError(
-                "a key is there twice",
-                where=where,
-                found=f"{twice[:60]!r} in one object",
-                fix="rename or remove one of them",
-            )
-
-    return json.JSONDecoder(object_pairs_hook=once)
-
-
-def _check_first_keys(head: bytes, file: DataFile) -> None:
-    """Decode the first rows of an array by `_decoder`."""
-    text, at = head.removeprefix(_UTF8_BOM).decode("utf-8", errors="replace").lstrip(), 1
-    # It ends with the array, or with what is at hand; what cannot be parsed is told elsewhere.
+def _check_rows(data: bytes, file: DataFile) -> None:
+    """Refuse a row of an array in which a key stands twice."""
+    text, at = data.removeprefix(_UTF8_BOM).decode("utf-8", errors="replace").lstrip(), 1
+    # It ends with the array; what cannot be parsed is told elsewhere.
     with suppress(ValueError, RecursionError):
-        for number in range(1, _LOOKED_AT + 1):
+        for number in itertools.count(1):
             space = _BETWEEN.match(text, at)
-            begin = space.end() if space else at
-            _, at = _decoder(f"{file.name}, row {number}").raw_decode(text, begin)
+            at = check_keys(text, f"{file.name}, row {number}", space.end() if space else at)
 
 
 def _lines(opened: io.BufferedReader, most: int) -> Iterator[bytes]:

@@ -149,21 +149,28 @@ TWICE = '{"prompt": "p", "chosen": "a", "chosen": "z", "rejected": "b"}'
 WITHIN = '{"prompt": [{"role": "user", "content": "x", "content": "y"}], "chosen": "a"}'
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "place"),
-    [
-        ("a.jsonl", f"{ONCE}\n{TWICE}\n", "a.jsonl, line 2"),
-        ("a.json", f"[\n{ONCE},\n {TWICE}]", "a.json, row 2"),
-        ("a.jsonl", f"{WITHIN}\n", "a.jsonl, line 1"),
-    ],
-)
-def test_a_key_that_stands_twice_is_refused(
-    name: str, text: str, place: str, tmp_path: Path
+@pytest.mark.parametrize("row", [2, 300])
+@pytest.mark.parametrize("text", [TWICE, WITHIN])
+def test_a_line_with_a_key_that_stands_twice_is_malformed(
+    row: int, text: str, tmp_path: Path
 ) -> None:
-    (tmp_path / name).write_text(text)
+    lines = [ONCE] * (row - 1) + [text]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    with pytest.raises(CurateError, match=f"row {row}: a key is there twice"):
+        read_pairs(str(tmp_path / "a.jsonl"))
+    pairs = read_pairs(str(tmp_path / "a.jsonl"), on_error="skip")
+    assert (len(pairs), pairs.rejected["row"].to_list()) == (row - 1, [row])
+
+
+@pytest.mark.parametrize("row", [2, 300])
+@pytest.mark.parametrize("twice", [TWICE, WITHIN])
+def test_an_array_with_a_key_that_stands_twice_is_refused(
+    row: int, twice: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_text(f"[\n{', '.join([ONCE] * (row - 1) + [twice])}]")
     with pytest.raises(CurateError, match="a key is there twice") as caught:
-        read_pairs(str(tmp_path / name), on_error="skip")
-    assert place in str(caught.value)
+        read_pairs(str(tmp_path / "a.json"), on_error="skip")
+    assert f"a.json, row {row}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
