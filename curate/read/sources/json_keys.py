@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from curate.errors import CurateError
@@ -26,6 +27,7 @@ def may_repeat_keys(data: bytes, value: Any) -> bool:
 
 def _keys(value: Any) -> int:
     """Keys of all objects in a value."""
+    parts: Iterable[Any]
     if isinstance(value, dict):
         count, parts = len(value), value.values()
     elif isinstance(value, list):
