@@ -117,7 +117,7 @@ class Contamination(Scorer[ContaminationParams]):
         if context.embed is None:
             raise RuntimeError("contamination by cosine needs the run's embedder")
         vectors = context.embed([item.text for item in known])
-        used, inverse = np.unique(context.features.index["prompt"], return_inverse=True)
+        used, inverse = context.features.distinct("prompt")
         best = np.empty(len(used), dtype=np.int64)
         cosine = np.empty(len(used), dtype=np.float64)
         # Blocks, so that cosines of all prompts with all evaluation texts are never held at once.

@@ -75,7 +75,7 @@ class Coverage(Scorer[CoverageParams]):
         if context.embed is None:
             raise RuntimeError("coverage needs the run's embedder")
         targets = np.ascontiguousarray(context.embed([t.text for t in known]), dtype=np.float32)
-        used, place = np.unique(context.features.index["prompt"], return_inverse=True)
+        used, place = context.features.distinct("prompt")
         vectors = rows_of(context.features.vectors, used)
         # A target is not its own neighbour: of n targets there are n - 1 others.
         found = cover(vectors, targets, min(self.params.k, len(known) - 1))

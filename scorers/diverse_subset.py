@@ -117,7 +117,7 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
         """Unit vectors of the items, and each pair's item."""
         features = context.features
         if self.params.over == "prompts":
-            prompts, position = np.unique(features.index["prompt"], return_inverse=True)
+            prompts, position = features.distinct("prompt")
             return np.asarray(features.vectors[prompts], dtype=np.float32), position
         unit = features.directions().astype(np.float32)
         return unit, np.arange(len(unit))

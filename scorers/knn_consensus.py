@@ -75,7 +75,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Consensus of all pairs."""
         features, voting = context.features, votes(pairs, context)
-        prompts, position = np.unique(features.index["prompt"], return_inverse=True)
+        prompts, position = features.distinct("prompt")
         # As large as the vectors of all prompts, so that they lie beside these in mapped files.
         shape = (len(prompts), features.vectors.shape[1])
         sums, mean = (
@@ -88,8 +88,8 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         if k >= 1:
             vectors = rows_of(features.vectors, prompts)
             seed = context.step_seed(self.name)
-            bound, workers = self.params.exact_below, context.workers
-            found = nearest_others(vectors, k, bound, seed, workers)
+            bound, where = self.params.exact_below, (context.workers, context.workspace)
+            found = nearest_others(vectors, k, bound, seed, *where)
             context.facts["neighbours"] = found.facts
             support = _of_neighbours(mean, found.others, sums, counts)
         consensus = np.full(len(pairs), np.nan)

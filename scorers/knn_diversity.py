@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
+from curate.data.row_blocks import in_blocks
 from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _FLOOR = 1e-6
 
@@ -71,7 +77,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Neighbours among the distinct prompts; the kind of search and its recall are facts."""
-        prompts, position = np.unique(context.features.index["prompt"], return_inverse=True)
+        prompts, position = context.features.distinct("prompt")
         k = min(self.params.k, len(prompts) - 1)
         if k < 1:
             empty = {
@@ -86,15 +92,17 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
             )
         # Prompts are numbered first, so that theirs are the first rows: a view, not a copy.
         vectors = rows_of(context.features.vectors, prompts)
-        found = nearest_others(
-            vectors, k, self.params.exact_below, context.step_seed(self.name), context.workers
-        )
+        where = (context.workers, context.workspace)
+        seed = context.step_seed(self.name)
+        found = nearest_others(vectors, k, self.params.exact_below, seed, *where)
         context.facts["neighbours"] = found.facts
-        distances = found.distances[position]
-        return pl.DataFrame(
-            {
+
+        def of(place: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+            distances = found.distances[place]
+            return {
                 "distance": distances.mean(axis=1),
                 "entropy": np.log(np.maximum(distances[:, -1], _FLOOR)),
                 "nearest": distances[:, 0],
             }
-        ).with_columns(status=pl.lit("ok"))
+
+        return pl.DataFrame(in_blocks(of, position)).with_columns(status=pl.lit("ok"))

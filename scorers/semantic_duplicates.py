@@ -70,9 +70,8 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
                 {"repeats": nothing.cast(pl.Boolean), "of": nothing, "similarity": nothing}
             ).with_columns(status=pl.lit("single prompt"))
         vectors = rows_of(context.features.vectors, prompts)
-        found = nearest_others(
-            vectors, k, p.exact_below, context.step_seed(self.name), context.workers
-        )
+        where = (context.workers, context.workspace)
+        found = nearest_others(vectors, k, p.exact_below, context.step_seed(self.name), *where)
         context.facts["neighbours"] = found.facts
         cosine = 1.0 - np.square(found.distances) / 2.0
         earlier = first_near(found.others, cosine >= p.threshold)

@@ -53,6 +53,16 @@ class PairRows:
         kept = [c for c in self.own.get_columns() if c.name not in columns.columns]
         return PairRows(self.table, self.rows, pl.DataFrame([*kept, *columns.get_columns()]))
 
+    def with_table_columns(self, columns: pl.DataFrame, rows: NDArray[np.int64]) -> PairRows:
+        """The same rows, whose numbers and some columns lie in the room of the whole table.
+
+        Args:
+            columns: of all rows of the table, in the place of these rows' own of that name.
+            rows: the numbers.
+        """
+        own = [c for c in self.own.get_columns() if c.name not in columns.columns]
+        return PairRows(self.table.hstack(columns.get_columns()), rows, pl.DataFrame(own))
+
     def where(self, wanted: NDArray[np.bool_]) -> PairRows:
         """Some of the rows, by a mask of n."""
         if wanted.all():

@@ -55,7 +55,7 @@ def usual_tags(pairs: pl.DataFrame) -> list[str]:
 
 def topics(features: Features, seed: int) -> pl.Series:
     """Cluster of each pair's prompt, "0" to "7", by k-means on at most 20,000 distinct prompts."""
-    distinct, place = np.unique(features.index["prompt"], return_inverse=True)
+    distinct, place = features.distinct("prompt")
     rng = np.random.default_rng(seed)
     some = np.sort(rng.choice(distinct, min(len(distinct), _FITTED), replace=False))
     model = KMeans(min(TOPICS, len(distinct)), n_init=4, random_state=seed)

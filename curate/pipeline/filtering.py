@@ -11,6 +11,7 @@ import polars as pl
 
 from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
+from curate.data.memory import give_back
 from curate.data.pair_rows import ROW, PairRows, over_all
 from curate.data.row_parts import MEDIA
 from curate.data.table import DROP_REASON, DROP_STEP, MESSAGES
@@ -68,7 +69,7 @@ class _Applied:
 
 def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
     """Apply the plan's filters in order, each to what the earlier ones kept."""
-    left = PairRows.whole(with_extras(frame, plan.extras))
+    left, room = PairRows.whole(with_extras(frame, plan.extras)), context.workspace
     schema = {ROW: pl.Int64(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
     # A plan without filters drops nothing, and its table of drops has no frame to take types from.
     gone, reports = [pl.DataFrame(schema=schema)], list[StepRecord]()
@@ -77,13 +78,19 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
         # At once: what follows could take hours, and the user would not act on it.
         if not plan.accept_bias and (learned := plan.learned(step)):
             refuse_length_alone(step, learned, applied.report.facts)
-        left = applied.left
-        gone.append(applied.gone)
-        reports.append(applied.report)
+        columns = pl.DataFrame()
         if applied.added is not None:
             whole = iter([over_all(applied.added, len(frame))])
-            frame = frame.hstack(context.workspace.collect(step.name, whole).get_columns())
-    return Filtered(frame, left, pl.concat(gone).sort(ROW), reports)
+            columns = room.collect(step.name, whole)
+            frame = frame.hstack(columns.get_columns())
+        rows = room.kept("rows left", applied.left.rows)
+        left = applied.left.with_table_columns(columns, rows)
+        gone.append(room.collect("dropped", iter([applied.gone])))
+        reports.append(applied.report)
+        give_back()
+    return Filtered(
+        frame, left, room.collect("dropped", iter([pl.concat(gone).sort(ROW)])), reports
+    )
 
 
 def _run_filter(step: FilterStep, left: PairRows, context: Context, chance: bool) -> _Applied:

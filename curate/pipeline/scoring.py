@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from curate.data.memory import give_back
 from curate.data.row_parts import MEDIA, MEDIA_PARTS
 from curate.data.table import batches
 from curate.pipeline.engines.base import Engine
@@ -80,6 +81,7 @@ def run_scorer(
             _ = context.features  # embedded here, so that the time is not the scorer's
             started = time.perf_counter()
         frame = _computed(step, pairs, own, cache, engine or LocalEngine())
+    give_back()
     frame = typed(frame, columns, len(pairs), step.name)
     own.warnings.extend(_nothing_scored(frame, step))
     seconds = time.perf_counter() - started

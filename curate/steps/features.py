@@ -45,6 +45,20 @@ class Features:
         found: NDArray[np.float64] = difference / np.where(norms > 0, norms, 1.0)
         return found
 
+    def distinct(self, part: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows of the distinct texts of a part, ascending, and which of them each pair has.
+
+        By marks, not by sorting: a pair costs no memory where the rows are the first ones, as those
+        of prompts are.
+        """
+        index = self.index[part]
+        marks = np.zeros(len(self.vectors), dtype=np.bool_)
+        marks[index] = True
+        rows = np.flatnonzero(marks)
+        if len(rows) and rows[-1] == len(rows) - 1:
+            return rows, index
+        return rows, (np.cumsum(marks) - 1)[index]
+
     def cosines(self, part: str, other: str = "prompt") -> NDArray[np.float32]:
         """Cosine of two parts of each pair, (pairs,)."""
         out = np.empty(len(self.index[part]), dtype=np.float32)

@@ -10,7 +10,8 @@ import numpy as np
 
 from curate.data.table import batches
 from curate.models.embed.nearest import best_of, nearest_in, without_own
-from curate.models.embed.part_neighbours import FileInParts
+from curate.models.embed.part_neighbours import FileInParts, Found
+from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,7 @@ def nearest_others(
     exact_below: int = EXACT_BELOW,
     seed: int = 0,
     workers: Workers | None = None,
+    workspace: Workspace | None = None,
 ) -> Neighbours:
     """Distances of each row to its k nearest other rows.
 
@@ -72,12 +74,17 @@ def nearest_others(
         exact_below: rows from which on the search is approximate.
         seed: of the sample.
         workers: fill and search parts of the inverted file, each its own; default: all is here.
+        workspace: gives room to what is found; default the memory.
     """
+    room = (workspace or Workspace()).array
+    shape = (len(vectors), k)
+    found = Found(room("distances", shape, np.float64), room("neighbours", shape, np.int64))
     if len(vectors) < exact_below:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         flat = _on_gpu(faiss.IndexFlatIP(vectors.shape[1]))
         flat.add(vectors)
-        return Neighbours(*_search(flat, vectors, k), {"index": "exact"})
+        _search(flat, vectors, k, found)
+        return Neighbours(*found, {"index": "exact"})
     lists = int(_LISTS_PER_ROOT * np.sqrt(len(vectors)))
     rng = np.random.default_rng(seed)
     trained = _trained(vectors, lists, rng)
@@ -89,8 +96,8 @@ def nearest_others(
         index = FileInParts(trained, vectors, workers)
     probes, recall = _tuned(index, sample.astype(np.float32), k, lists)
     facts = {"index": "ivf", "lists": lists, "probes": probes, f"recall@{k}": round(recall, 4)}
-    distances, others = index.others(k, probes)
-    return Neighbours(distances, others, facts)
+    index.others(k, probes, found)
+    return Neighbours(*found, facts)
 
 
 class InvertedFile(Protocol):
@@ -102,8 +109,8 @@ class InvertedFile(Protocol):
     def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
         """Inner products with the `count` nearest of the lists looked into, (queries, count)."""
 
-    def others(self, k: int, probes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """`Neighbours.distances` and `Neighbours.others` of all vectors."""
+    def others(self, k: int, probes: int, found: Found) -> None:
+        """Fill in the neighbours of all vectors."""
 
 
 def _trained(vectors: NDArray[np.floating], lists: int, rng: np.random.Generator) -> Any:
@@ -160,20 +167,16 @@ class FileHere:
         found: NDArray[np.float32] = self._index.search(queries, count)[0]
         return found
 
-    def others(self, k: int, probes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def others(self, k: int, probes: int, found: Found) -> None:
         """As `InvertedFile.others`."""
         self._index.nprobe = probes
-        return _search(self._index, self._vectors, k)
+        _search(self._index, self._vectors, k, found)
 
 
-def _search(
-    index: Any, vectors: NDArray[np.floating], k: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    out, which = np.empty((len(vectors), k)), np.empty((len(vectors), k), dtype=np.int64)
+def _search(index: Any, vectors: NDArray[np.floating], k: int, found: Found) -> None:
     for rows in batches(len(vectors), _QUERY_ROWS):
-        similarity, found = index.search(vectors[rows].astype(np.float32), k + 1)
-        out[rows], which[rows] = without_own(similarity, found, rows.start)
-    return out, which
+        similarity, others = index.search(vectors[rows].astype(np.float32), k + 1)
+        found.distances[rows], found.others[rows] = without_own(similarity, others, rows.start)
 
 
 def _on_gpu(index: Any) -> Any:

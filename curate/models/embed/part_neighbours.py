@@ -7,7 +7,7 @@ all vectors would.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import faiss
 import numpy as np
@@ -25,6 +25,13 @@ _PART_BYTES = 256 << 20
 _QUERY_ROWS = 4096
 _MOST_LISTS = 64
 """Up to which the lists to look into are found once for all parts, and sent."""
+
+
+class Found(NamedTuple):
+    """Distances of each row to its k nearest other rows, and which these are; (rows, k) each."""
+
+    distances: NDArray[np.float64]
+    others: NDArray[np.int64]
 
 
 class FileInParts:
@@ -65,7 +72,7 @@ class FileInParts:
         places = self._workers.map(of, self._each(self._trained), self._vectors, self._lists)
         return best_of(places, len(queries), count)
 
-    def others(self, k: int, probes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def others(self, k: int, probes: int, found: Found) -> None:
         """As `InvertedFile.others`."""
         few = probes <= _MOST_LISTS
         wanted = self._coarse(probes) if few else self._each(None)
@@ -79,13 +86,10 @@ class FileInParts:
             )
             for rows, vectors, lists in zip(self._rows, self._vectors, self._lists, strict=True)
         ]
-        total = self._rows[-1].stop
-        out, which = np.empty((total, k)), np.empty((total, k), dtype=np.int64)
         starts = [rows.start for rows in self._rows]
         merged = self._workers.map(_merged, starts, *grid)
         for rows, (distances, numbers) in zip(self._rows, merged, strict=True):
-            out[rows], which[rows] = distances, numbers
-        return out, which
+            found.distances[rows], found.others[rows] = distances, numbers
 
 
 def _nearest_lists(

@@ -19,6 +19,7 @@ from curate.models.text.style import LENGTH, STYLE_FEATURES
 from curate.steps.context import Context
 from curate.steps.features import FeatureKind, Features
 from curate.steps.workers import Part, Workers
+from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class PairParts:
 
     Attributes:
         workers: with whom the parts lie.
+        workspace: gives room to what comes back.
         order: of the pairs.
         folds: ranges of rows in that order, of each fold.
         differences: of each range (rows, d) float32, chosen minus rejected: embeddings, style, and
@@ -44,6 +46,7 @@ class PairParts:
     """
 
     workers: Workers
+    workspace: Workspace
     order: PromptOrder
     folds: list[list[slice]]
     differences: list[Part]
@@ -59,16 +62,17 @@ class PairParts:
         """Of the embeddings."""
         return embedded_columns(len(self.squares))
 
-    def split(self, values: NDArray[Any]) -> list[NDArray[Any]]:
-        """The values of each part, of one value a pair as in the pair table."""
-        return [values[self.order.rows[rows]] for rows in self.ranges]
+    def split(self, values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """The values of each part, of one value a pair as in the pair table, part by part."""
+        return (values[self.order.rows[rows]] for rows in self.ranges)
 
     def joined(self, parts: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
         """One value, or row of values, a pair as in the pair table, of those of each part."""
         out: NDArray[np.float64] | None = None
         for rows, values in zip(self.ranges, parts, strict=True):
             if out is None:
-                out = np.empty((len(self.order.rows), *values.shape[1:]))
+                shape = (len(self.order.rows), *values.shape[1:])
+                out = self.workspace.array("values of parts", shape, np.float64)
             out[self.order.rows[rows]] = values
         return np.empty(0) if out is None else out
 
@@ -108,7 +112,9 @@ def _make(pairs: pl.DataFrame, context: Context) -> PairParts:
             yield made
 
     differences = workers.place(each())
-    return PairParts(workers, order, folds, differences, total / max(len(pairs), 1))
+    return PairParts(
+        workers, context.workspace, order, folds, differences, total / max(len(pairs), 1)
+    )
 
 
 def _differences(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -60,8 +60,11 @@ class RayWorkers:
     def map(self, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
         """One task a row of arguments, some of them ahead of what is asked for."""
         submit, waiting = self._submitting(function), deque[Any]()
-        for row in zip(*columns, strict=True):
+        rows = zip(*columns, strict=True)
+        while (row := next(rows, None)) is not None:
             waiting.append(submit(*row))
+            # It lies in the object store now; the next one, as large, is made while it is held.
+            del row
             if len(waiting) > _AHEAD * self.count:
                 yield _result(waiting.popleft())
         while waiting:
