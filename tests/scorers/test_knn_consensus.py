@@ -78,4 +78,6 @@ def test_parts_that_lie_with_workers_and_mapped_files_give_the_same(tmp_path: Pa
     assert {path.stem.partition("-")[2] for path in tmp_path.iterdir()} == {
         "knn_consensus-sums",
         "knn_consensus-mean",
+        "distances",
+        "neighbours",
     }
