@@ -26,6 +26,8 @@ _SCORES = (
     ("chosen_reward", "rejected_reward"),
     ("reward_chosen", "reward_rejected"),
 )
+_MARGINS = ("margin", "score_margin", "reward_margin", "score_diff")
+"""Columns of the chosen answer's score less the rejected one's."""
 _OF_PROMPTS = (
     *SYSTEM, "prompt", "instruction", "question", "query", "problem", "context", "history", "input",
     "passage", "document", "article", "background", "messages", "conversation", "conversations",
@@ -45,7 +47,7 @@ class Doubts:
     """Counts over the blocks of a reading."""
 
     def __init__(self) -> None:
-        self._scores: tuple[str, str] | None = None
+        self._scores: tuple[str, ...] | None = None
         self._pairs = self._scored = self._against = 0
         self._counts: Counter[str] = Counter()
         self._unread: list[str] = []
@@ -58,7 +60,8 @@ class Doubts:
             read: columns that the format reads.
         """
         names = {key for row in sample for key in row}
-        self._scores = next((pair for pair in _SCORES if names.issuperset(pair)), None)
+        told = (*_SCORES, *((name,) for name in _MARGINS))
+        self._scores = next((columns for columns in told if names.issuperset(columns)), None)
         maybe = [name for name in _OF_PROMPTS if name in names and name not in read]
         self._unread = [name for name in maybe if share(sample, partial(_says_more, name)) > _HALF]
 
@@ -86,9 +89,8 @@ class Doubts:
         self._counts.update({name: count or 0 for name, count in counts.items()})
         if self._scores is None:
             return
-        chosen, rejected = (
-            extra_value(name).cast(pl.Float64, strict=False) for name in self._scores
-        )
+        given = [extra_value(name).cast(pl.Float64, strict=False) for name in self._scores]
+        chosen, rejected = (*given, pl.lit(0.0))[:2]
         voted = pairs.filter(~pl.col("is_tie")).select(less=chosen < rejected)["less"]
         self._scored += len(voted) - voted.null_count()
         self._against += int(voted.sum() or 0)
@@ -134,9 +136,9 @@ class Doubts:
                 "the user: a trainer would learn to write it"
             )
         if self._against and self._scores is not None:
-            chosen, rejected = self._scores
+            chosen, least = (*map(repr, self._scores), "0")[:2]
             found.append(
-                f"'{chosen}' is less than '{rejected}' in {self._against:,} of "
+                f"{chosen} is less than {least} in {self._against:,} of "
                 f"{self._scored:,} pairs: these labels contradict their own scores"
             )
         return tuple(found)

@@ -13,6 +13,7 @@ from curate.data.json_text import parsed_json
 from curate.data.row_parts import MEDIA_PARTS
 from curate.data.table import PAIR_COLUMNS
 from curate.read.formats.base import ROW, RowSample
+from curate.read.message_texts import unfolded
 
 # Shorter texts may be labels or names, which a format turns into what they say.
 _LEAST = 20
@@ -79,6 +80,7 @@ def _stands_in(text: str, whole: str) -> bool:
 
 def texts_in(value: Any) -> Iterator[str]:
     """All texts in a value, those in JSON among them."""
+    value = unfolded(value)
     if isinstance(value, str):
         inner = parsed_json(value) if value.lstrip()[:1] in ("[", "{") else value
         if inner is value or inner is None:

@@ -9,9 +9,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from curate.read.messages import LOOKED_AT, ROLE_KEYS, as_messages
+from curate.read.messages import LOOKED_AT, ROLE_KEYS, as_messages, speaker_of
 
-_QUOTED_ROLES = tuple(f"{mark}{key}{mark}" for key in ROLE_KEYS for mark in ("'", '"'))
+_QUOTED_ROLES = tuple(f"{mark}{key}{mark}" for key in ROLE_KEYS for mark in ("'", '"', '\\"'))
+_BEGINS = ("[", "{", '"')
+_SPEAKERS = ("system", "user", "assistant", "tool")
 _NUMPY_BREAK = re.compile(r"\}[ ]*\n[ ]*\{")
 """Between the items of an array that numpy prints: there is no comma."""
 
@@ -31,11 +33,10 @@ def messages_in_texts(values: Sequence[Any]) -> list[Any] | None:
 
 
 def _may_be_messages(value: Any) -> bool:
-    return (
-        isinstance(value, str)
-        and value.lstrip()[:1] == "["
-        and any(key in value for key in _QUOTED_ROLES)
-    )
+    """Whether a text may hold a list of messages, a message, or the text of such JSON once more."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in _BEGINS:
+        return False
+    return any(key in value for key in _QUOTED_ROLES)
 
 
 def unfolded(value: Any) -> Any:
@@ -47,8 +48,13 @@ def parsed_messages(text: str) -> list[Any] | None:
     """The messages that a text holds, as published; None where it holds none."""
     try:
         found = json.loads(text)
+        if isinstance(found, str):  # encoded twice
+            found = json.loads(found) if _may_be_messages(found) else None
     except (ValueError, RecursionError):
         found = _python_literal(text)
+    if isinstance(found, dict):
+        # An answer may be an object that has a role and is no message.
+        found = [found] if speaker_of(found) in _SPEAKERS else None
     good = isinstance(found, list) and found and all(isinstance(m, dict) for m in found)
     return found if good and as_messages(found)[0] is not None else None
 

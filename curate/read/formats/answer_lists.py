@@ -21,6 +21,12 @@ from curate.read.formats.base import (
 from curate.read.formats.rankings import pairs_of_rankings
 from curate.read.messages import as_messages
 
+_PROMPTS = ("prompt", "question", "instruction", "query")
+_NAMES = (
+    ("chosen", "rejected"),
+    ("chosen_responses", "rejected_responses"),
+    ("positives", "negatives"),
+)
 _SIDES = (("chosen", 1.0), ("rejected", 0.0))
 _RANKED = pl.List(pl.Struct({"turns": MESSAGES, "score": pl.Float64}))
 _EXPECTED = "expected texts, or conversations, or lists of them"
@@ -29,32 +35,36 @@ _EXPECTED = "expected texts, or conversations, or lists of them"
 class AnswerLists(Format):
     """`prompt`, `chosen` and `rejected`, where an answer column holds a list of answers.
 
+    Also of other usual names: `question`, `chosen_responses` and `rejected_responses`, ...
     `input.ranking` says which pairs are made: best_worst draws one of each by its seed, all makes
     each good answer with each bad one.
     """
 
     name = "answer_lists"
     summary = "lists of chosen and rejected answers: prompt, chosen, rejected; see input.ranking"
-    text_columns = ("prompt", *SYSTEM)
-    json_columns: ClassVar[tuple[str, ...]] = ("chosen", "rejected")
-    priority = 5
+    text_columns = (*_PROMPTS, *SYSTEM)
+    json_columns: ClassVar[tuple[str, ...]] = tuple(name for two in _NAMES for name in two)
+    priority = 12
 
     def matches(self, rows: RowSample) -> bool:
         """Whether one of the answer columns holds lists of texts or of conversations."""
-        if not has_columns(rows, "prompt", "chosen", "rejected"):
+        asked = [name for name in _PROMPTS if has_columns(rows, name)]
+        names = [two for two in _NAMES if has_columns(rows, *two)]
+        if len(asked) != 1 or len(names) != 1 or has_columns(rows, "input"):
             return False
-        return any(share(rows, lambda r, s=side: _several(r.get(s))) > 0.5 for side, _ in _SIDES)
+        return any(share(rows, lambda r, s=side: _several(r.get(s))) > 0.5 for side in names[0])
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a good and a bad answer."""
         ranked, errors = [], []
-        for texts in zip(*(rows[side] for side, _ in _SIDES), strict=True):
+        sides = rows.select(pl.coalesce(names) for names in zip(*_NAMES, strict=True))
+        for texts in sides.iter_rows():
             found, problem = _ranked(texts)
             ranked.append(found)
             errors.append(problem)
-        prompt = turns(rows, "prompt", "user")
-        prompt = after_system(rows, prompt)
-        frame = rows.drop("chosen", "rejected").with_columns(
+        asked = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
+        prompt = after_system(rows, asked)
+        frame = rows.drop(self.json_columns).with_columns(
             pl.Series("_ranked", ranked, dtype=_RANKED),
             pl.Series(ERROR, errors, dtype=pl.String),
             prompt=prompt,

@@ -25,6 +25,11 @@ ANSWERS = ("responses", "completions", "answers", "generations")
 _SCORES = ("scores", "ratings", "rewards")
 _RANKS = ("ranks", "ranking", "rankings", "rank")
 
+_ORDER = ("ranking", "rankings")
+_MAY_BE_ORDER = (
+    "rows hold a ranking that is taken as the rank of each answer; if it lists answers from the "
+    "best to the worst, give ranks"
+)
 _SEVERAL = "rows hold several of the columns {}: the first of these is taken"
 
 
@@ -45,7 +50,7 @@ class Listwise(Format):
     text_columns = (*PROMPTS, *SYSTEM)
     nested_columns: ClassVar[Mapping[str, pl.DataType]] = {
         **dict.fromkeys(ANSWERS, pl.List(pl.String)),
-        **dict.fromkeys((*_SCORES, *_RANKS), pl.List(pl.Float64)),
+        **dict.fromkeys((*_SCORES, *_RANKS), pl.List(pl.String)),
     }
     priority = 5
 
@@ -53,17 +58,20 @@ class Listwise(Format):
         """Whether a list of texts stands beside a list of numbers."""
         texts = any(share(rows, lambda r, n=name: _all(r.get(n), str)) > 0.9 for name in ANSWERS)
         numbers = any(
-            share(rows, lambda r, n=name: _some(r.get(n), (int, float))) > 0.5
+            share(rows, lambda r, n=name: _some(_numbers(r.get(n)), (int, float))) > 0.5
             for name in (*_SCORES, *_RANKS)
         )
         asked = any(has_columns(rows, name) for name in PROMPTS)
         return asked and texts and numbers and not has_columns(rows, "chosen", "rejected")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by score or rank."""
+        """Pairs by score or rank; a text that is no number ("N/A") counts as none."""
+        number = pl.element().cast(pl.Float64, strict=False)
+        rows = rows.with_columns(pl.col(_SCORES + _RANKS).list.eval(number))
         for names in (PROMPTS, ANSWERS, (*_SCORES, *_RANKS)):
             several = rows.select(n=pl.sum_horizontal(pl.col(names).is_not_null()) > 1)["n"]
             self.tell(_SEVERAL.format(", ".join(names)), int(several.sum()))
+        self._tell_order(rows)
         answers = pl.coalesce(*ANSWERS)
         number = pl.coalesce(*_SCORES, *(pl.col(c).list.eval(-pl.element()) for c in _RANKS))
         # Taken one by one, the numbers of another list would be those of other answers.
@@ -86,6 +94,20 @@ class Listwise(Format):
         ranked_rows = rows.with_columns(pl.col("_ranked").cast(RANKED).fill_null(empty))
         found = pairs_of_rankings(ranked_rows, self)
         return pl.concat([found, odd], how="diagonal").sort(ROW, maintain_order=True)
+
+    def _tell_order(self, rows: pl.DataFrame) -> None:
+        """Count rankings of 0 to n - 1, which read both ways, and differently."""
+        given = rows.select(r=pl.coalesce(_ORDER))["r"].drop_nulls()
+        from_zero = given.list.sort() == given.list.eval(pl.int_range(pl.len()).cast(pl.Float64))
+        order = given.list.eval(pl.element().arg_sort().cast(pl.Float64))
+        self.tell(_MAY_BE_ORDER, int((from_zero & (order != given)).sum()))
+
+
+def _numbers(values: object) -> object:
+    """A list of numbers that stand as texts ("5") as numbers; distilabel's annotators write so."""
+    if not isinstance(values, list) or not all(isinstance(v, str | None) for v in values):
+        return values
+    return [None if v is None else float(v) for v in values]
 
 
 def _some(values: object, kind: tuple[type, ...]) -> bool:

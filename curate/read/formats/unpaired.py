@@ -32,6 +32,11 @@ _VERDICTS = {
 }
 _ODD = "the label is '{}'; expected true or false, 1 or 0, good or bad, thumbs up or down, ..."
 _TALKS, _LABELS = ("messages", "conversations"), ("label", "kto_tag")
+_FORMS = (
+    *((asked, said) for asked in ("prompt", "question") for said in ("completion", "response")),
+    *(("instruction", said) for said in ("output", "response")),
+    *((talk,) for talk in _TALKS),
+)
 _NO_ANSWER = "the last turn is by '{}'; expected the answer that was judged"
 _ALONE = "no answer to this prompt has the other label"
 
@@ -39,8 +44,9 @@ _ALONE = "no answer to this prompt has the other label"
 class Unpaired(Format):
     """An answer and a `label` (or `kto_tag`): true or false, 1 or 0, good or bad...
 
-    The answer is `completion` beside a `prompt`, the last turn of a conversation (`messages`,
-    `conversations`), or Alpaca's `output` beside an `instruction`.
+    The answer is `completion` or `response` beside a `prompt` or `question`, the last turn of a
+    conversation (`messages`, `conversations`), or `output` or `response` beside Alpaca's
+    `instruction`.
 
     Good and bad answers to the same prompt are paired by `input.ranking` (best_worst: one pair a
     prompt; all: each good one with each bad one). Rows without a partner are listed, and are no
@@ -51,7 +57,7 @@ class Unpaired(Format):
     summary = (
         "KTO unpaired: prompt, completion (or messages) and label or kto_tag: true or false, ..."
     )
-    text_columns = ("prompt", "completion", *_TALKS, *ALPACA, "output")
+    text_columns = ("prompt", "question", "completion", "response", *_TALKS, *ALPACA, "output")
     json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
     value_columns = _LABELS
     # Beside a completion they are no part of the prompt, and must not be lost.
@@ -66,8 +72,7 @@ class Unpaired(Format):
             return False
         labels = pl.DataFrame({"label": [str(row.get(name)) for row in rows]})
         judged = labels.select(v=_verdict("label"))["v"].null_count() * 2 < len(labels)
-        forms = (("prompt", "completion"), *((talk,) for talk in _TALKS), ("instruction", "output"))
-        return judged and any(has_columns(rows, *form) for form in forms)
+        return judged and any(has_columns(rows, *form) for form in _FORMS)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a good and a bad answer to one prompt."""
@@ -116,10 +121,12 @@ def _verdict(label: str) -> pl.Expr:
 def _split(rows: pl.DataFrame) -> pl.DataFrame:
     """`prompt` and `_answer` as messages, from any of the forms."""
     talk = next((c for c in _TALKS if rows[c].null_count() < len(rows)), None)
-    if talk is None and rows["output"].null_count() < len(rows):
-        return with_prompt(rows).with_columns(_answer=turns(rows, "output", "assistant"))
     if talk is None:
-        asked, answer = turns(rows, "prompt", "user"), turns(rows, "completion", "assistant")
+        answers = ("completion", "response", "output")
+        answer = pl.coalesce(turns(rows, c, "assistant") for c in answers)
+        asked = pl.coalesce(turns(rows, c, "user") for c in ("prompt", "question"))
+        if all(rows[c].null_count() == len(rows) for c in ("prompt", "question")):
+            return with_prompt(rows).with_columns(_answer=answer)
     else:
         said = turns(rows, talk, "user")
         asked, answer = said.list.head(said.list.len() - 1), said.list.tail(1)

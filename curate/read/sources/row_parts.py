@@ -24,8 +24,16 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "audios": ("audios", "audio"),
 }
 """The columns of a file that hold each part of a row; in a row the first with a value counts."""
+PATHS: Mapping[str, tuple[str, ...]] = {
+    "images": ("image_path", "img_path", "image_file", "image_url"),
+    "videos": ("video_path", "video_url"),
+    "audios": ("audio_path", "audio_url"),
+}
+"""Columns that hold media where no column of `NAMES` does; beside one they say where it was."""
 REJECTED_TOOLS = "rejected_tools"
-PART_NAMES = frozenset((REJECTED_TOOLS, *(name for names in NAMES.values() for name in names)))
+PART_NAMES = frozenset(
+    (REJECTED_TOOLS, *(n for named in (NAMES, PATHS) for names in named.values() for n in names))
+)
 _NO_PART = object()
 _EXPECTED = "expected paths, URLs, or {bytes, path}"
 
@@ -59,6 +67,8 @@ class RowParts:
 def sources_of(present: Sequence[str], taken: Sequence[str]) -> dict[str, list[str]]:
     """The file's columns of each part that is there, but for those that a format reads itself."""
     found = {part: [n for n in names if n in present] for part, names in NAMES.items()}
+    for part, names in PATHS.items():
+        found[part] = found[part] or [n for n in names if n in present]
     return {p: names for p, names in found.items() if names and not set(names) & set(taken)}
 
 
