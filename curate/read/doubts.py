@@ -37,6 +37,23 @@ _OF_PROMPTS = (
 _LEAST_SHARE = 0.01
 """Of pairs with a template's marks, with the prompt in both answers, or with an answer that may be
 none: fewer may well be about such marks, quote, or answer so."""
+_TOLD = {
+    "silent": "{n} prompts are empty, or end with an empty message: a model would learn to answer "
+    "nothing",
+    "marked": "{n} prompts hold marks of a chat template (such as <|im_start|> or [INST]): they are "
+    "taken as text, and a trainer's template would wrap them once more; give messages with roles "
+    "instead",
+    "repeated": "in {n} pairs both answers begin with the text of the prompt: a trainer would see "
+    "it twice; cut it off the answers",
+    "missing": "in {n} pairs an answer is the text 'nan', 'None' or 'null', as missing values are "
+    "often written: it is taken as an answer",
+    "systems": "{n} prompts hold several system messages, which most chat templates refuse: see "
+    "curate check",
+    "asking": "in {n} pairs an answer ends with a turn of the user: a trainer would learn to write "
+    "it",
+}
+_IF_MANY = ("marked", "repeated", "missing")
+"""What is told from `_LEAST_SHARE` of the pairs on; the others are told of a single one."""
 _MISSING = ["nan", "none", "null", "<na>", "n/a"]
 _HALF = 0.5
 # A greeting may well be answered by itself.
@@ -97,51 +114,26 @@ class Doubts:
 
     def notes(self) -> tuple[str, ...]:
         """What was found, a sentence each."""
-        found, counts, few = [], self._counts, _LEAST_SHARE * self._pairs
-        for name in self._unread:
-            key = "system" if name in SYSTEM else "prompt"
-            found.append(
-                f"the column '{name}' may belong to the prompt: it is not read, and stands in "
-                f"extra alone; if it does, map it (--columns {key}=...) or join it to the prompt"
-            )
-        if counts["silent"]:
-            found.append(
-                f"{counts['silent']:,} of {self._pairs:,} prompts are empty, or end with an empty "
-                "message: a model would learn to answer nothing"
-            )
-        if counts["marked"] > few:
-            found.append(
-                f"{counts['marked']:,} of {self._pairs:,} prompts hold marks of a chat template "
-                "(such as <|im_start|> or [INST]): they are taken as text, and a trainer's "
-                "template would wrap them once more; give messages with roles instead"
-            )
-        if counts["repeated"] > few:
-            found.append(
-                f"in {counts['repeated']:,} of {self._pairs:,} pairs both answers begin with the "
-                "text of the prompt: a trainer would see it twice; cut it off the answers"
-            )
-        if counts["missing"] > few:
-            found.append(
-                f"in {counts['missing']:,} of {self._pairs:,} pairs an answer is the text 'nan', "
-                "'None' or 'null', as missing values are often written: it is taken as an answer"
-            )
-        if counts["systems"]:
-            found.append(
-                f"{counts['systems']:,} of {self._pairs:,} prompts hold several system messages, "
-                "which most chat templates refuse: see curate check"
-            )
-        if counts["asking"]:
-            found.append(
-                f"in {counts['asking']:,} of {self._pairs:,} pairs an answer ends with a turn of "
-                "the user: a trainer would learn to write it"
-            )
+        told = [_unread(name) for name in self._unread]
+        for key, text in _TOLD.items():
+            few = _LEAST_SHARE * self._pairs if key in _IF_MANY else 0
+            if (count := self._counts[key]) > few:
+                told.append(text.format(n=f"{count:,} of {self._pairs:,}"))
         if self._against and self._scores is not None:
             chosen, least = (*map(repr, self._scores), "0")[:2]
-            found.append(
+            told.append(
                 f"{chosen} is less than {least} in {self._against:,} of "
                 f"{self._scored:,} pairs: these labels contradict their own scores"
             )
-        return tuple(found)
+        return tuple(told)
+
+
+def _unread(name: str) -> str:
+    key = "system" if name in SYSTEM else "prompt"
+    return (
+        f"the column '{name}' may belong to the prompt: it is not read, and stands in extra alone; "
+        f"if it does, map it (--columns {key}=...) or join it to the prompt"
+    )
 
 
 def _says_more(name: str, row: Mapping[str, Any]) -> bool:

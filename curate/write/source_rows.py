@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -55,21 +55,7 @@ def export_source(
     """
     run = RunFiles(folder_of_run)
     rows, flipped = _wanted(run)
-    given = run.manifest["config"]["input"]
-    if isinstance(given, list):
-        raise CurateError(
-            "a mixture has no rows of one source to write",
-            where=str(folder_of_run),
-            found=f"{len(given)} sources",
-            fix="export to another form, or run each source on its own",
-        )
-    input_ = InputConfig.model_validate(given)
-    if is_masked(input_.path or ""):
-        raise CurateError(
-            "the run keeps no credentials, so its input cannot be read again",
-            where=str(input_.path),
-            fix="copy the input to a folder, and run the pipeline on it",
-        )
+    input_ = _input_of(run)
     fmt = _format(run.manifest["input"]["format"], input_)
     # Before anything is written: a label that cannot be exchanged would be written as it was.
     if flipped and fmt.answers is None:
@@ -80,17 +66,9 @@ def export_source(
             fix="export to another form, or run without the filter that flips",
         )
     with staged(folder, overwrite, MARK) as stage:
-        writers: dict[str, ShardWriter] = {}
-        task_ = (progress or SilentProgress()).task("export", len(rows))
-        with task_ as task, ExitStack() as open_writers:
-            for kind, frame in _rows(input_, fmt, rows, flipped):
-                if kind not in writers:
-                    place = stage / (f"{KEPT}-{kind}" if writers else KEPT)
-                    writer = ShardWriter(place, kind, target.rows_per_shard)
-                    writers[kind] = open_writers.enter_context(writer)
-                writers[kind].write(frame)
-                task.advance(len(frame))
-        shards = [shard for writer in writers.values() for shard in writer.shards]
+        with (progress or SilentProgress()).task("export", len(rows)) as task:
+            frames = _rows(input_, fmt, rows, flipped)
+            shards = _write(frames, stage, target.rows_per_shard, task.advance)
         written = sum(shard["rows"] for shard in shards)
         # Rows are found by number: a file that changed since would give others.
         if written != len(rows):
@@ -103,6 +81,49 @@ def export_source(
         found = Exported(folder, run.rows_kept, shards, ())
         write_json({"format": SOURCE, "rows": written, "files": shards}, stage / MARK)
     return found
+
+
+def _input_of(run: RunFiles) -> InputConfig:
+    """Where the run's rows came from.
+
+    Raises:
+        CurateError: from several sources, or from where credentials are needed.
+    """
+    given = run.manifest["config"]["input"]
+    if isinstance(given, list):
+        raise CurateError(
+            "a mixture has no rows of one source to write",
+            where=str(run.folder),
+            found=f"{len(given)} sources",
+            fix="export to another form, or run each source on its own",
+        )
+    input_ = InputConfig.model_validate(given)
+    if is_masked(input_.path or ""):
+        raise CurateError(
+            "the run keeps no credentials, so its input cannot be read again",
+            where=str(input_.path),
+            fix="copy the input to a folder, and run the pipeline on it",
+        )
+    return input_
+
+
+def _write(
+    frames: Iterator[tuple[str, pl.DataFrame]],
+    stage: Path,
+    rows_per_shard: int,
+    advance: Callable[[int], None],
+) -> list[dict[str, Any]]:
+    """Rows of each kind into shards of their own, the first kind's in `kept/`."""
+    writers: dict[str, ShardWriter] = {}
+    with ExitStack() as open_writers:
+        for kind, frame in frames:
+            if kind not in writers:
+                place = stage / (f"{KEPT}-{kind}" if writers else KEPT)
+                writer = ShardWriter(place, kind, rows_per_shard)
+                writers[kind] = open_writers.enter_context(writer)
+            writers[kind].write(frame)
+            advance(len(frame))
+    return [shard for writer in writers.values() for shard in writer.shards]
 
 
 def _format(name: str, input_: InputConfig) -> Format:
