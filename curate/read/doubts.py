@@ -40,9 +40,9 @@ none: fewer may well be about such marks, quote, or answer so."""
 _TOLD = {
     "silent": "{n} prompts are empty, or end with an empty message: a model would learn to answer "
     "nothing",
-    "marked": "{n} prompts hold marks of a chat template (such as <|im_start|> or [INST]): they are "
-    "taken as text, and a trainer's template would wrap them once more; give messages with roles "
-    "instead",
+    "marked": "{n} prompts hold marks of a chat template (such as <|im_start|> or [INST]): they "
+    "are taken as text, and a trainer's template would wrap them once more; give messages with "
+    "roles instead",
     "repeated": "in {n} pairs both answers begin with the text of the prompt: a trainer would see "
     "it twice; cut it off the answers",
     "missing": "in {n} pairs an answer is the text 'nan', 'None' or 'null', as missing values are "
