@@ -1,4 +1,4 @@
-"""Turns labels round that are more likely wrong than right."""
+"""Flips labels that are more likely wrong than right."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Flip(Filter[BelowParams]):
     name = "flip"
     purpose = "relabel or weight"
     when = "Where the posterior is calibrated and pairs are scarce."
-    summary = "turn labels round whose posterior of being right is low; keep every pair"
+    summary = "flip labels whose posterior of being right is low; keep every pair"
     reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
     Params = BelowParams
 

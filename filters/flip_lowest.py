@@ -1,4 +1,4 @@
-"""Turns the labels of the lowest scores round."""
+"""Flips the labels of the lowest scores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FlipLowestParams(Parameters):
     """Parameters of `flip_lowest`."""
 
     column: str = Field(description="Column of numbers.")
-    share: float = Field(ge=0, le=1, description="Share of the pairs with a score to turn round.")
+    share: float = Field(ge=0, le=1, description="Share of the scored pairs to flip.")
     prefer: Prefer = Field(
         "max", description="Whether large (max) or small (min) values are good; the others flip."
     )
@@ -37,7 +37,7 @@ class FlipLowest(Filter[FlipLowestParams]):
     name = "flip_lowest"
     purpose = "relabel or weight"
     when = "For recipes that relabel a fixed share."
-    summary = "turn the labels of the worst share by one score round; keep every pair"
+    summary = "flip the labels of the worst share by one score; keep every pair"
     reference = "PrefCleanBench, arXiv 2509.23564 (RwGap-F, IFD-Gap-F)"
     Params = FlipLowestParams
 

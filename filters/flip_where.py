@@ -1,4 +1,4 @@
-"""Turns labels round by a condition."""
+"""Flips labels by a condition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from curate.steps.relabel import FLIPPED, RELABELLED, flip_only
 class FlipWhereParams(Parameters):
     """Parameters of `flip_where`."""
 
-    condition: str = Field(description="Condition of the pairs to turn round, as polars SQL.")
+    condition: str = Field(description="Which pairs to flip, as a condition of polars SQL.")
 
     @field_validator("condition")
     @classmethod
@@ -31,7 +31,7 @@ class FlipWhere(Filter[FlipWhereParams]):
     name = "flip_where"
     purpose = "relabel or weight"
     when = "For a rule of your own that surely names wrong labels."
-    summary = "turn labels round by an SQL condition; keep every pair"
+    summary = "flip labels by an SQL condition; keep every pair"
     reference = "PrefCleanBench, arXiv 2509.23564 (the -F methods)"
     Params = FlipWhereParams
 

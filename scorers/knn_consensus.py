@@ -34,7 +34,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
 
     The direction is the embedding of the preferred answer minus that of the other one, scaled to
     length 1. Pairs of the same prompt are not asked, so that neither the pair itself nor its
-    repeats count; ties and identical answers have no direction. Turning a label round negates the
+    repeats count; ties and identical answers have no direction. Flipping a label negates the
     pair's consensus. The paper samples answers under similar directions of preference; here the
     neighbours are those of the data.
     """

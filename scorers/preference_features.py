@@ -34,7 +34,7 @@ class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
 
     A positive value: the preferred answer has the feature. Features are learnt without looking at
     which answer was preferred, and a swap negates them. After reading the examples of `curate
-    explain`, turn round what feature 5 won by {type: flip_where, condition:
+    explain`, flip what feature 5 won by {type: flip_where, condition:
     "`preference_features.f5` > 0"}.
     """
 

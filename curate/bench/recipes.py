@@ -1,4 +1,4 @@
-"""Recipes on data with injected flips: what they drop and turn round."""
+"""Recipes on data with injected flips: what they drop and flip."""
 
 from __future__ import annotations
 

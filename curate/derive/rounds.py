@@ -80,7 +80,7 @@ def make_round(
     """Label a pool and say how sure each label is.
 
     Pairs of a pool of answers are labelled by the best head; a table of pairs keeps its labels, of
-    which those that both heads reject are marked to be turned.
+    which those that both heads reject are marked to be flipped.
 
     Args:
         pool: prompts with answers, or pairs with labels.
@@ -188,7 +188,7 @@ def _marked(
     """
     agree = (told["gold"] > 0) & (told["best"] > 0)
     turn = (told["gold"] < 0) & (told["best"] < 0) & labelled
-    # Of a label that will be turned the networks' votes for the new one count.
+    # Of a label that will be flipped the networks' votes for the new one count.
     vote = np.where(turn, 1.0 - told["vote"], told["vote"])
     values: dict[str, list[Any]] = {
         "made": [MADE] * len(pairs),

@@ -64,7 +64,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class RouteFit:
-    """What was learned, and what it gives on held-out prompts.
+    """What was learned, and what it finds on held-out prompts.
 
     Attributes:
         coefficients: gain of each bin, such as `overlap=high`, for `curate route --gains`.

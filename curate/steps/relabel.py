@@ -1,4 +1,4 @@
-"""Turning labels round."""
+"""Flipping labels: chosen and rejected change places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters that turn labels round by a condition or a share, and by tags."""
+"""Filters that flip labels by a condition or a share, and by tags."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_tag_coverage_filter() -> None:
         TagCoverage(keep=0.5).apply(pairs.with_columns(pl.lit("x").alias("ins_tag.tags")), context)
 
 
-def test_a_label_turned_round_twice_is_the_one_that_was_read() -> None:
+def test_a_label_flipped_twice_is_the_one_that_was_read() -> None:
     pairs = numbered_pairs(3).with_columns(extra=pl.Series(['{"a":1}', None, "{}"]))
     every = pl.Series([True] * 3)
     once = pairs.with_columns(flip_labels(pairs, every))

@@ -51,7 +51,7 @@ def test_gates_and_draws_raise_the_share_of_right_labels(embedded: World, tmp_pa
     assert made["round"] == 2
 
 
-def test_labels_that_both_heads_reject_are_turned(embedded: World, tmp_path: Path) -> None:
+def test_labels_that_both_heads_reject_are_flipped(embedded: World, tmp_path: Path) -> None:
     gold = embedded.gold(400, flips=0.0)
     noisy = embedded.gold(300, flips=0.3)
     pairs = noisy.with_columns(prompt=pl.Series([turn(f"q {i}", "user") for i in range(300)]))

@@ -55,7 +55,7 @@ def test_a_filter_apart_from_length_is_silent() -> None:
     assert warnings == []
 
 
-def test_labels_that_are_turned_round_count() -> None:
+def test_flipped_labels_count() -> None:
     flip = {"type": "flip_where", "condition": "`lengths.difference` < 0"}
     facts, warnings = told([flip], pairs(60, 60))
     assert facts["bias"]["longer"] == [0.5, 1.0]

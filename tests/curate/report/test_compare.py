@@ -39,7 +39,7 @@ def test_counts_overlap_and_reasons(tmp_path: Path) -> None:
     assert len(found.different) == 5
 
 
-def test_labels_that_were_turned_round_are_counted(tmp_path: Path) -> None:
+def test_flipped_labels_are_counted(tmp_path: Path) -> None:
     flip = [{"type": "flip_where", "condition": "`lengths.chosen` > 8"}]
     found = compare(run(tmp_path / "a", []), run(tmp_path / "b", flip))
     assert found.counts["relabelled"] == 2

@@ -88,7 +88,7 @@ def test_margins_are_those_of_a_refit_without_the_prompt() -> None:
 
 
 def test_no_label_of_a_prompt_changes_its_margins() -> None:
-    """Turning the labels of one prompt round turns its margins round, but for the common scale."""
+    """Flipping the labels of one prompt negates its margins, but for the common scale."""
     sim = simulate(200, dim=6, seed=2)
     before = held_out_margins(sim.pairs, sim.context).margin
     own = np.arange(200) % 100 == 0  # two pairs of one prompt
