@@ -77,9 +77,11 @@ class Artefacts(Filter[ArtefactsParams]):
         """Keep as many pairs with the artefact chosen as with it rejected, of each kind."""
         keep = np.ones(len(signs), dtype=bool)
         for kind in self.params.kinds:
+            # Pairs that an earlier kind dropped do not count for this one.
             sign = signs[kind].to_numpy() * keep
             sides = [np.flatnonzero(sign == value) for value in (1, -1)]
             more, less = sorted(sides, key=len, reverse=True)
+            # Drawn, not the last ones: rows may be sorted by source or time.
             drawn = context.rng("artefacts", kind).permutation(more)
             keep[drawn[len(less) :]] = False
         return pl.Series(keep)

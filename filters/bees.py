@@ -76,6 +76,7 @@ class BeeS(Filter[BeeSParams]):
 
 def aggregated(margins: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probability of each label by (pairs, sources) margins; NaN where one is missing, (pairs,)."""
+    # By their root mean square: a reward model of large scores must not outvote the others.
     size = np.sqrt(np.nanmean(np.square(margins), axis=0)) if len(margins) else 1.0
     # The product of odds is the sum of log odds.
     odds = margins / np.where(size > 0, size, 1.0)

@@ -51,6 +51,7 @@ class Challenging(Filter[ChallengingParams]):
             }
         )
         missing = pl.any_horizontal(pl.all().is_null())
+        # Ranks are among the pairs that have both scores, as both shares are of these.
         values = values.with_columns(pl.when(~missing).then(pl.all()))
         frame = pl.DataFrame(
             {

@@ -89,6 +89,7 @@ class Consensus(Filter[ConsensusParams]):
     def _votes(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """One row a pair, in order: task, label, whether it counts, people and their votes."""
         votes = votes_table(pairs).with_row_index("row").with_columns(annotator=pairs["annotator"])
+        # Of several votes of one person on the same answers the first counts.
         counts = pl.struct("task", "worker").is_first_distinct()
         known = pl.col("annotator").is_not_null()
         votes = votes.with_columns(counts=counts & known)
@@ -122,6 +123,7 @@ class Consensus(Filter[ConsensusParams]):
             mean = for_low.filter((pl.col("label") != TIE) & pl.col("counts")).mean().over("task")
             said = pl.when(mean > _HALF).then(pl.lit(LOW)).when(mean < _HALF).then(pl.lit(HIGH))
             votes = votes.with_columns(consensus=pl.coalesce(said, "consensus"))
+        # The share of votes for what was decided, whichever rule decided it.
         won = pl.coalesce(
             pl.when(pl.col("consensus") == name).then(pl.col(name)) for name in (LOW, HIGH, TIE)
         )

@@ -60,6 +60,7 @@ class Delta(Filter[DeltaParams]):
         added = pl.DataFrame({"c": first, "r": second}).select(
             gap=pl.col("c") - pl.col("r"), level=(pl.col("c") + pl.col("r")) / 2
         )
+        # A gap is null where either quality is.
         status = pl.when(pl.col("gap").is_null()).then(pl.lit("no quality"))
         added = added.with_columns(status=status.otherwise(pl.lit("ok")))
         wanted = pl.col("gap") >= p.min_gap

@@ -34,6 +34,7 @@ class DropWrong(Filter[BelowParams]):
         p = self.params
         right = check_readable(pairs[p.column], self.name)
         keep = (right >= p.below).fill_null(True)
+        # Of the kept labels: what the trainer should smooth by.
         tell_left(p.column, right.filter(keep), context)
         shown = right.round(3).to_frame("v")
         reason = shown.select(r=pl.format("label right with probability {}", "v"))["r"]

@@ -78,8 +78,10 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
         if p.order_by is None:
             return pl.repeat(p.contradictions == "drop", len(pairs), eager=True)
         rank = best_first(check_readable(pairs[p.order_by], self.name), p.prefer)
+        # A pair without a score is ranked behind all others.
         keys = content_keys(pairs).with_columns(r=rank.fill_null(len(pairs) + 1))
         some = keys.with_columns(r=pl.when(contradicted).then("r"))
+        # Per set of texts: the label of its best pair stays, all pairs of the other one go.
         best = pl.col("chosen").sort_by("r", nulls_last=True).first().over("prompt", "low", "high")
         return some.select(w=pl.col("chosen") != best)["w"]
 

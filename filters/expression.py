@@ -51,6 +51,7 @@ class Expression(Filter[ExpressionParams]):
         found = where_true(text, pairs, self.name)
         if self.params.drop is not None:
             return same_reason(~found.fill_null(False), f"true: {text}")
+        # A condition on a null is neither true nor false: the reason says which it was.
         unknown = (
             found.is_null()
             .to_frame("n")

@@ -81,6 +81,7 @@ class FiFA(Filter[FiFAParams]):
         # The margin's size alone, before it is set against the mean of the sizes.
         if p.sign == "absolute":
             values = values.with_columns(pl.col(p.margin).abs())
+        # Terms have units of their own, which would decide their sum.
         parts = [_standardised(pl.col(c)) * weight for c, weight in terms.items()]
         missing = [pl.when(pl.col(c).is_null()).then(pl.lit(f"{c} is missing")) for c in terms]
         lacks = pl.concat_str(missing, separator=", ", ignore_nulls=True)
@@ -103,4 +104,5 @@ class FiFA(Filter[FiFAParams]):
 
 def _standardised(column: pl.Expr) -> pl.Expr:
     spread = column.std(ddof=0)
+    # A constant term ranks nothing; a null stays null.
     return pl.when(spread > 0).then((column - column.mean()) / spread).otherwise(0.0 * column)

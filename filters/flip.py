@@ -40,6 +40,7 @@ class Flip(Filter[BelowParams]):
         right = check_readable(pairs[self.params.column], self.name)
         wrong = (right < self.params.below).fill_null(False).alias("flipped")
         added = pl.DataFrame({"flipped": wrong, "posterior": right}).with_columns(
+            # The opposite label is right where this one is wrong.
             posterior=pl.when("flipped").then(1.0 - pl.col("posterior")).otherwise("posterior"),
             status=pl.when(pl.col("posterior").is_null())
             .then(pl.lit("unknown"))

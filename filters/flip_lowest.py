@@ -56,6 +56,7 @@ class FlipLowest(Filter[FlipLowestParams]):
             check_readable(pairs[p.column], self.name), "min" if p.prefer == "max" else "max"
         )
         scored = len(worst) - worst.null_count()
+        # `best_first` of the opposite preference ranks the worst first.
         flips = (worst <= round(p.share * scored)).fill_null(False)
         context.facts["flipped"] = int(flips.sum())
         return flip_only(pairs, flips)

@@ -57,5 +57,6 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
             context.workspace,
             context.workers,
         )
+        # Named, so that a user can look at both.
         reasons = of.to_frame("of").select(r=pl.format("nearly repeats pair {}", "of"))["r"]
         return FilterResult(of.is_null(), reasons)

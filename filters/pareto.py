@@ -72,6 +72,7 @@ class Pareto(Filter[ParetoParams]):
         if len(table):
             best = [prefer == "max" for prefer in p.criteria.values()]
             rank = moocore.pareto_rank(table, maximise=best)
+            # Fronts begin with 1, whatever number moocore's ranks begin with.
             front[whole.to_numpy()] = rank - rank.min() + 1
         last = p.fronts if p.fronts is not None else _last(front[front > 0], p.keep or 0.0)
         context.facts["fronts"] = int(front.max(initial=0))
@@ -92,4 +93,5 @@ def _last(front: np.ndarray, share: float) -> int:
     if share == 0 or not len(front):
         return 0
     held = np.cumsum(np.bincount(front))
+    # Rounding must not ask for one more front where the share is met exactly.
     return int(np.argmax(held >= share * len(front) - 1e-9))

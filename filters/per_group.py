@@ -42,11 +42,13 @@ class PerGroup(Filter[PerGroupParams]):
         """Keep the best of each group; a missing score is the worst."""
         p = self.params
         messages = pairs.schema[p.by] == MESSAGES
+        # A prompt is a list of messages, which cannot be grouped by: its hash can.
         value = hashed(messages_key(p.by)) if messages else pl.col(p.by)
         group = select_in_batches(pairs, value.alias("g"))["g"]
         order = pl.Series(range(1, len(pairs) + 1), dtype=pl.Int64)
         if p.order_by is not None:
             ranks = best_first(check_readable(pairs[p.order_by], self.name), p.prefer)
+            # A pair without a score comes last, and is still counted.
             order = ranks.cast(pl.Int64).fill_null(len(pairs) + 1)
         frame = pl.DataFrame({"g": group, "o": order})
         rank = pl.col("o").rank("ordinal").over("g")

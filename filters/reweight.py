@@ -43,5 +43,6 @@ class Reweight(Filter[ReweightParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all."""
         right = check_readable(pairs[self.params.column], self.name)
+        # A pair that nobody could judge trains as before.
         weight = right.clip(self.params.floor, self.params.ceiling).fill_null(1.0).alias("weight")
         return keep_all(pairs, weight.to_frame())

@@ -82,6 +82,7 @@ def _drawn(
             "odds are negative", where=f"sample, weights: {column}", found=f"{odds.min():g}"
         )
     able = np.flatnonzero(odds > 0)
+    # Ordering by log(u) / w is drawing one by one with odds w among those left.
     keys = np.log(rng.random(len(able))) / odds[able]
     found: NDArray[np.int64] = able[np.argsort(-keys, kind="stable")[:rows]]
     return found

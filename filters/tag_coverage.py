@@ -94,6 +94,7 @@ def by_complexity(items: dict[int, frozenset[str]], size: int) -> list[int]:
     everything = set().union(*items.values())
     taken: list[int] = []
     while len(taken) < size:
+        # Each pass begins with no tag seen, so that a tag may come once a pass.
         seen: set[str] = set()
         skipped, before = [], len(taken)
         for place, row in enumerate(left):
@@ -124,6 +125,7 @@ def by_diversity(items: dict[int, frozenset[str]], size: int) -> list[int]:
         fresh = -len(items[row] - seen)
         if heap and (fresh, row) > heap[0]:
             heapq.heappush(heap, (fresh, row))
+        # Everything is covered: a new round over what is left.
         elif fresh == 0 and seen:
             seen = set()
             heap = [(-len(items[r]), r) for r in [row, *(r for _, r in heap)]]

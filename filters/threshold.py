@@ -44,6 +44,7 @@ class Threshold(Filter[ThresholdParams]):
         low = pl.col("v") < p.min if p.min is not None else pl.lit(False)
         high = pl.col("v") > p.max if p.max is not None else pl.lit(False)
         judged = frame.select(
+            # A comparison with null is null: such pairs go by `missing`.
             keep=(~(low | high)).fill_null(p.missing == "keep"),
             reason=pl.when(low)
             .then(pl.format(f"{_plain(p.column)} {{}} below min {p.min}", "v"))

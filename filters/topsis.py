@@ -105,6 +105,7 @@ class TOPSIS(Filter[TOPSISParams]):
         # Norms and ideal points are those of the group: closeness compares within it alone.
         for number in np.unique(group):
             rows = whole.to_numpy() & (group == number)
+            # Pairs that lack a criterion have no part in norms and ideal points either.
             score[rows] = closeness(values.filter(rows).to_numpy(), signs, weights, p.normalisation)
         lacks = pl.concat_str(
             [pl.when(pl.col(c).is_null()).then(pl.lit(f"{c} is missing")) for c in p.criteria],
@@ -149,6 +150,7 @@ def closeness(
     Returns:
         (rows,) closeness; 0.5 for all where every row is the same.
     """
+    # Only ratios of weights count; a sum of 1 keeps distances in the range of a single column.
     share = weights / weights.sum()
     best, worst = np.zeros(len(values)), np.zeros(len(values))
     # A column at a time: tables of millions of rows would be held several times over.
@@ -162,6 +164,7 @@ def closeness(
         oriented *= weight / np.linalg.norm(oriented)
         best += np.square(oriented - oriented.max())
         worst += np.square(oriented - oriented.min())
+    # Squares were added up column by column: this is the Euclidean distance to both points.
     to_best, to_worst = np.sqrt(best), np.sqrt(worst)
     total = to_best + to_worst
     result: NDArray[np.float64] = np.divide(

@@ -47,5 +47,6 @@ class Abstains(Scorer[Parameters]):
         """Marks of all pairs."""
         said = {s: messages_text(s).str.contains(_PATTERN) for s in ("chosen", "rejected")}
         found = select_in_batches(pairs, **said)
+        # Of bools as numbers: 1 where the chosen answer alone abstains, -1 where the rejected one.
         difference = pl.col("chosen").cast(pl.Int64) - pl.col("rejected").cast(pl.Int64)
         return found.select(difference=difference, chosen="chosen", rejected="rejected")

@@ -48,6 +48,7 @@ class Alignment(Scorer[AlignmentParams]):
         """Of all pairs whose answers are media."""
         status = media_status(pairs, context.features)
         seen = status == SEEN
+        # CLIPScore is 2.5 max(cos, 0) (Hessel et al. 2021, eq. 1).
         scores = {
             side: np.where(seen, _WEIGHT * np.maximum(context.features.cosines(side), 0.0), np.nan)
             for side in _SIDES

@@ -66,6 +66,7 @@ class CaptionRelevance(Scorer[CaptionRelevanceParams]):
         out = {c.name: np.full(len(pairs), np.nan) for c in self.columns() if c.kind == "float"}
         if len(rows):
             texts = captions[rows]
+            # A caption may stand in many pairs, and is embedded once.
             distinct = pl.concat([texts["chosen"], texts["rejected"]]).unique(maintain_order=True)
             vectors = context.embed(distinct.to_list())
             at = {text: i for i, text in enumerate(distinct)}
@@ -74,6 +75,7 @@ class CaptionRelevance(Scorer[CaptionRelevanceParams]):
                 image = context.features.of(side, rows)
                 out[side][rows] = np.einsum("nd,nd->n", image, said[side])
                 asked = np.einsum("nd,nd->n", image, context.features.of("prompt", rows))
+                # How much better the caption fits the image than what was asked for.
                 out[f"{side}_gain"][rows] = out[side][rows] - asked
             out["overlap"][rows] = np.einsum("nd,nd->n", *said.values())
         numbers = {name: pl.Series(values).fill_nan(None) for name, values in out.items()}

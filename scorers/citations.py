@@ -75,9 +75,11 @@ class Citations(Scorer[CitationsParams]):
         cites = said.group_by("row").agg(
             (pl.col("cited").list.len() > 0).mean().alias(f"{side}_cites")
         )
+        # One row a citation: a sentence may cite several sources.
         each = said.explode("cited").drop_nulls("cited")
         held = coverage(said, known).select("number", cited="source", covered="covered")
         judged = each.join(held, on=["number", "cited"], how="left", maintain_order="left")
+        # A citation of a source that is not there covers nothing.
         right = pl.col("covered").fill_null(0.0) >= self.params.covered
         found = judged.group_by("row").agg(
             right.mean().alias(side),

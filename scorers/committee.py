@@ -65,6 +65,8 @@ class Committee(HeadScorer[CommitteeParams]):
                 spec = HeadParameters(head=kind).spec()
                 heads = train_out_of_fold(pairs, context, spec, p.repeats, p.folds, view)
                 margin = heads.margins().mean(axis=1)
+                # Each member at the temperature of greatest likelihood: none speaks louder than it
+                # knows.
                 margins.append(fit_scale(margin[voting]) * margin)
         table = np.stack(margins, axis=1)
         tell_learnt(table.mean(axis=1), pairs, context)

@@ -72,6 +72,7 @@ def label_quality(
 
     def both(p: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         first = np.column_stack([p, 1.0 - p])
+        # Each pair once in both orders: classes would else be of one label, and have no thresholds.
         labels = np.repeat([0, 1], len(p))
         return labels, np.concatenate([first, first[:, ::-1]])
 
@@ -82,5 +83,6 @@ def label_quality(
         labels, probabilities = both(probability[votes])
         # One process: the work is small, and workers would import everything anew.
         found = find_label_issues(labels, probabilities, n_jobs=1)
+        # The first half are the pairs as they stand, the second their mirror images.
         issue[votes] = found[: int(votes.sum())]
     return quality[: len(probability)], issue

@@ -91,6 +91,7 @@ class Contamination(Scorer[ContaminationParams]):
         nearest, cosine = self._nearest(known, context, len(pairs))
         held = (rows["overlap"] >= p.overlap).to_numpy()
         close = np.zeros(len(pairs), dtype=bool) if cosine is None else cosine >= (p.cosine or 2.0)
+        # N-grams go before cosines: they name the very text that is repeated.
         place = np.where(held, rows["_at"].to_numpy(), np.where(close, nearest, -1))
         self._tell(known, place, context)
         names = [known[i].label() if i >= 0 else None for i in place.tolist()]

@@ -144,6 +144,7 @@ def k_centre(vectors: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     picked = np.empty(count, dtype=np.int64)
     if count == 0:
         return picked
+    # Gonzalez starts anywhere; the middle makes the order the same every time.
     picked[0] = int(np.argmin(np.square(vectors - vectors.mean(axis=0)).sum(axis=1)))
     nearest = np.full(len(vectors), np.inf)
     for number in range(1, count):

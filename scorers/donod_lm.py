@@ -68,6 +68,7 @@ class DONODLM(Scorer[DONODLMParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """DON and NOD of a batch."""
         p = self.params
+        # Inner products of the answers' gradients, by which every value below is told.
         sums, status = pair_values(pairs, context, p.policy, "donod", PAIR_SUMS, pair_sums)
         margin = np.zeros(len(pairs))
         if p.reference is not None:
@@ -87,6 +88,7 @@ def probe(
     """DON (after minus before) and NOD from `pair_sums` (pairs, 10) and DPO margins (pairs,)."""
     ww, ll, wl, a_w, a_l, tokens, _, _, _, square = sums.T
     # Rounding can leave a square of -1e-9.
+    # |g_w - g_l|^2 = |g_w|^2 + |g_l|^2 - 2 g_w g_l.
     difference = beta * np.sqrt(np.maximum(ww + ll - 2.0 * wl, 0.0))
     s, norm = expit(-margin), np.sqrt(square)
     gradient = s * difference

@@ -83,6 +83,7 @@ class FeatureReward(Scorer[FeatureRewardParams]):
         """Held-out margins of the votes; the coefficients are facts."""
         own = np.unique(groups, return_inverse=True)[1]
         told = tellable(values, own)
+        # One that differs in few prompts, or always one way, has no coefficient that could be told.
         kept = [name for name, t in zip(self.params.features, told, strict=True) if t]
         context.facts["left_out"] = [name for name in self.params.features if name not in kept]
         if not kept:

@@ -86,6 +86,7 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
             m * calibrate(m[voting]).scale for m in (values.mean(axis=1) for values in both)
         )
         tell_learnt(margin, pairs, context)
+        # In nats a label: what a general preference explains beyond any reward.
         gain = log_expit(margin) - log_expit(linear)
         kind = np.select(
             [(margin > 0) & (linear > 0), margin > 0, linear > 0],
@@ -111,6 +112,7 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
         linear: NDArray[np.float64],
     ) -> None:
         told = Gain.of(gain)
+        # Weighted by how far apart both are: hardly different probabilities are no cycle.
         apart = np.abs(expit(margin) - expit(linear))[(margin > 0) & (linear <= 0)]
         context.facts |= told.facts("gain")
         # Where the general heads do not predict better, what they see in pairs is chance.
