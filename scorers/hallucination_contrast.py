@@ -80,6 +80,7 @@ class HallucinationContrast(Scorer[HallucinationContrastParams]):
         found = looked_up(context.store, namespace, keys, 4, compute)
         values = np.full((len(pairs), 4), np.nan)
         values[rows] = found
+        # A pair that was asked about and has no value: say why, once the image has been looked at.
         for row in np.flatnonzero(np.isnan(values).any(axis=1)).tolist():
             if asked.status[row] == "ok":
                 asked.status[row] = asked.refusal(row)
@@ -110,6 +111,7 @@ class _Asked:
         for at, row in enumerate(rows):
             both = self._written(row)
             if not isinstance(both, str):
+                # Of both answers two values each: with the image, and with its tokens masked.
                 sequences += both
                 places += [(at, 0), (at, 2)]
         for found, values in self._model.logprobs(sequences):

@@ -59,5 +59,6 @@ class Holder(HeadScorer[HolderParams]):
             # The paper's word: it is no rate of wrong labels, see `when`.
             context.facts["contamination"] = round(rate, 4)
         flags = np.zeros(len(pairs), dtype=bool)
+        # As many as the fit calls contaminated, those of least probability.
         flags[voting] = lowest_share(probability[voting], rate)
         return pl.DataFrame({"probability": probability, "flag": flags})

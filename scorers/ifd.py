@@ -59,6 +59,8 @@ class IFD(Scorer[IFDParams]):
             np.exp(a - g) for g, a in zip(given.means(), alone.means(), strict=True)
         )
         values = {
+            # Above 1 the prompt makes the answer less likely: misaligned by the paper, not
+            # difficult.
             "score": np.where(chosen > 1.0, np.nan, chosen),
             "chosen": chosen,
             "rejected": rejected,

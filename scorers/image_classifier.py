@@ -66,6 +66,7 @@ class ImageClassifier(Scorer[ImageClassifierParams]):
             if not len(found) or np.isnan(found).any():
                 rows.append((None, None, None, NOT_SEEN if len(found) else NO_IMAGES))
                 continue
+            # Of several images the worst counts: one is enough to spoil an answer.
             sides = (max(values[list(s)], default=None) for s in (chosen, rejected))
             rows.append((*sides, found.max(), "ok"))
         return pl.DataFrame(rows, schema={c.name: c.dtype for c in self.columns()}, orient="row")

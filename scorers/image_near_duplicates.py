@@ -100,6 +100,7 @@ class ImageNearDuplicates(Scorer[ImageNearDuplicatesParams]):
             of = ids[min(earlier)] if repeats else None
             same = None if apart is None else apart <= self.params.distance
             rows.append((repeats, of, same, apart, "ok"))
+            # After the pair is judged: it is no repetition of itself.
             for look in looks:
                 shown.setdefault(look, row)
         return pl.DataFrame(rows, schema={c.name: c.dtype for c in self.columns()}, orient="row")

@@ -69,6 +69,7 @@ class ImplicitReward(Scorer[ImplicitRewardParams]):
         used = [policy]
         if p.reference is not None:
             used.append(answer_logprobs(pairs, context, p.reference))
+        # DPO sums over tokens and SimPO takes their mean: one beta would not suit both.
         beta = _BETA[p.loss] if p.beta is None else p.beta
         chosen, rejected = (beta * side for side in _rewards(used))
         values = {

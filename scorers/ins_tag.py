@@ -72,6 +72,7 @@ class InsTag(Scorer[InsTagParams]):
 
 def tags_of(reply: str) -> list[str] | None:
     """The tags in the last JSON list of strings (or of objects with "tag") of a reply."""
+    # The last list: a model that reasons first quotes lists on its way.
     for text in reversed(_LIST.findall(reply)):
         try:
             found = json.loads(text)

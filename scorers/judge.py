@@ -114,9 +114,11 @@ class Judge(Scorer[JudgeParams]):
         return [*system, {"role": "user", "content": text}]
 
     def _row(self, given: Reply, swapped: Reply, context: Context) -> dict[str, Any]:
+        # One order alone would bring the bias of its place back in.
         if given.text is None or swapped.text is None:
             return {"status": given.status if given.text is None else swapped.status}
         first, second = (values_of(r, self.params.mode) for r in (given.text, swapped.text))
+        # Of the first order alone: there the chosen answer is A, as the column says.
         rationale = rationale_of(given.text)
         counts = context.facts.setdefault("verdicts", {})
         if first is None or second is None:

@@ -123,6 +123,7 @@ def _add_by_prompt(
     wanted = np.flatnonzero(voting)
     for rows in batches(len(wanted), _ROWS):
         own = wanted[rows]
+        # A prompt may stand twice in a batch: plain indexing would add its last pair alone.
         np.add.at(sums, position[own], features.directions(own).astype(np.float32))
     return np.bincount(position[wanted], minlength=len(sums))
 
@@ -136,6 +137,7 @@ def _of_neighbours(
     """Fill in the mean direction of the pairs on each prompt's neighbours; how many these are."""
     support = np.zeros(len(sums), dtype=np.int64)
     for rows in batches(len(others), _ROWS):
+        # An approximate search may find fewer neighbours, and writes -1 for the others.
         near, there = np.maximum(others[rows], 0), others[rows] >= 0
         support[rows] = (counts[near] * there).sum(axis=1)
         total = np.einsum("nkd,nk->nd", sums[near], there.astype(np.float32))

@@ -98,8 +98,11 @@ class LabelEM(MarginScorer[LabelEMParams]):
         found = self.params.margins(pairs, context)
         if self.params.rates_by == SLOT:
             return self._by_slot(pairs, found, voting, context)
+        # Who, or what else, the error rates belong to.
         names, annotator = self._owners(pairs)
         noise = fit_annotators(found.margin[voting], annotator[voting], self.params.prior_votes)
+        # The scale of margins is fitted beside a common rate: one of its own for each annotator of
+        # few votes would be fitted to chance.
         eta = noise.pooled.reliability
         margins = fit_label_noise(found.margin[voting], eta).scale * found.margin
         told = told_for(found.margin, voting, pairs, context)
@@ -143,6 +146,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
         """Flips of the first slot's wins and of the second slot's, each at its own rate."""
         path = extra_value(SLOT_KEY).cast(pl.Int64, strict=False)
         slot = select_in_batches(pairs, s=path)["s"].fill_null(0).to_numpy()
+        # A pair whose slot is not known, or a tie, has no direction.
         known = voting & (slot > 0)
         if not known.any():
             raise CurateError(

@@ -58,6 +58,7 @@ class Language(Scorer[LanguageParams]):
             [pl.Series(p, v, pl.String) for p, v in zip(parts, found, strict=True)]
         )
         return frame.with_columns(
+            # A text too short to tell says nothing of the others either.
             same=pl.when(pl.all_horizontal(pl.col(parts).is_not_null())).then(
                 (pl.col("chosen") == pl.col("prompt")) & (pl.col("rejected") == pl.col("prompt"))
             )

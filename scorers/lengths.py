@@ -54,5 +54,6 @@ class Lengths(Scorer[Parameters]):
         )
         return lengths.with_columns(
             difference=pl.col("chosen") - pl.col("rejected"),
+            # One is added so that an empty answer has a length to compare with.
             log_ratio=(pl.col("chosen") + 1).log() - (pl.col("rejected") + 1).log(),
         ).select([c.name for c in self.columns()])

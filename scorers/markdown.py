@@ -65,6 +65,7 @@ class Markdown(Scorer[Parameters]):
         filled = [bool(line.strip()) for line in lines]
         if not any(filled):
             return 0.0, 0.0
+        # At the top level alone: a fence within a list is counted with the list.
         blocks = [t for t in self._parser.parse(text) if t.level == 0 and t.type in _BLOCKS]
         counts = [(t.type == "fence", sum(filled[slice(*t.map)])) for t in blocks if t.map]
         total = sum(filled)

@@ -114,6 +114,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
         else:
             masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
             statistics = _of_all_pairs(trained, masks)
+        # A probability above one half is a positive margin.
         tell_learnt(statistics["probability"] - _HALF, pairs, context)
         bald = statistics["bald"]
         gate = pl.Series("gate", statistics["vote"] > _HALF)
@@ -157,6 +158,7 @@ def masked_margins(
     assert isinstance(seen, AnswersHere)  # passes need both answers, not their difference alone
     masks = masks.to(seen.chosen.device)
     with torch.no_grad():
+        # Head by head: masks of all passes times all heads would not fit into memory.
         for head in range(trained.heads.heads):
             for rows in torch.split((held_by == head).nonzero()[:, 0], _ROWS):
                 margins = trained.heads.masked_margins(

@@ -106,6 +106,7 @@ class _Totals:
         # What is not here may be sound elsewhere: it is no damage.
         hidden = np.array([p == NOT_HERE for p in media.problems], dtype=bool)
         bad = np.array([p is not None for p in media.problems], dtype=bool)
+        # What cannot be decoded has no spread of its own, and is told as damaged.
         empty = ~bad & (media.sizes[:, 2] <= blank)
         pairs = len(self._status)
         for name, mask in (("damaged", bad & ~hidden), ("blank", empty)):

@@ -84,6 +84,7 @@ class MultiInstruction(Scorer[MultiInstructionParams]):
             counts = {kind: len(pattern.findall(text)) for kind, pattern in wanted.items()}
             return {kind: count for kind, count in counts.items() if count}
 
+        # A prompt that stands in many pairs is searched once.
         (counts,) = of_distinct(pairs, ("prompt",), found)
         return pl.DataFrame(
             {

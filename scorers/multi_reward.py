@@ -132,10 +132,12 @@ class MultiReward(Scorer[MultiRewardParams]):
                 numbers = np.unique(groups[learned], return_inverse=True)[1]
                 fit = regress(unit[learned], numbers)
                 start = fit.coefficients / fit.scale
+            # Weights of the other folds: a prompt must not choose its own.
             common[own] = start
             moved = local_weights(unit[known], groups[known], neighbours, start, self.params.prior)
             local[own] = moved[groups[own]]
         better = self._tell(unit[known], common[known], local[known], scale, context)
+        # In the units of the rewards as they came.
         return (local if better else common) / scale
 
     def _neighbours(self, groups: NDArray[np.int64], context: Context) -> NDArray[np.int64]:

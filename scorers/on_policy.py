@@ -58,6 +58,7 @@ class OnPolicy(Scorer[OnPolicyParams]):
         values = {
             "chosen": chosen,
             "rejected": rejected,
+            # The weaker of both decides whether a pair is within the reach of the policy.
             "least": np.minimum(chosen, rejected),
             "weight": np.exp(chosen + rejected),
         }

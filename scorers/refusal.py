@@ -71,6 +71,7 @@ class Refusal(Scorer[RefusalParams]):
         wanted = re.compile("|".join(f"(?:{p})" for p in self.params.patterns), re.IGNORECASE)
 
         def refuses(text: str) -> bool:
+            # A refusal says so at once; a word of it further on is mostly a quotation.
             start = text[: self.params.within].replace("\u2019", "'")
             return bool(self.params.patterns) and wanted.search(start) is not None
 

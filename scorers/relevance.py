@@ -81,6 +81,7 @@ class Relevance(Scorer[RelevanceParams]):
             text.str.count_matches(r"\S+").alias("words"),
             distinct_share(text, 3).alias("distinct"),
         )
+        # Longer answers say more, with less and less to each word.
         words = np.log1p(found["words"].to_numpy()) ** self.params.length
         factor: NDArray[np.float64] = words * found["distinct"].to_numpy() ** self.params.repetition
         return factor

@@ -49,6 +49,7 @@ class Repetition(Scorer[RepetitionParams]):
 
 
 def _repeated_lines(text: pl.Expr) -> pl.Expr:
+    # Indentation makes no other line, and empty ones repeat in any text.
     line = pl.element().str.strip_chars()
     lines = text.str.split("\n").list.eval(line.filter(line != ""))
     share = 1.0 - lines.list.n_unique() / lines.list.len()

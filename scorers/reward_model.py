@@ -84,6 +84,7 @@ class RewardModel(Scorer[RewardModelParams]):
                 "advice": advice(margins),
             }
         )
+        # Where one model has no value a share or an advice would be of the others alone.
         missing = pl.Series(np.isnan(margins).any(axis=1))
         frame = frame.with_columns(
             pl.when(~missing).then(pl.col("agreement", "advice")), status=status
@@ -108,5 +109,6 @@ class RewardModel(Scorer[RewardModelParams]):
 def advice(margins: NDArray[np.float64]) -> list[str]:
     """Keep, flip or drop for each row of (pairs, models) margins."""
     all_against = (margins < 0).all(axis=1) & (margins.shape[1] > 1)
+    # A single model contradicts nobody: its doubt drops, and flips nothing.
     found = np.where(margins[:, 0] > 0, KEEP, np.where(all_against, FLIP, DROP))
     return [str(word) for word in found]

@@ -67,9 +67,11 @@ class SelfConfidence(Scorer[SelfConfidenceParams]):
         base = answer_logprobs(pairs, context, p.reference)
         margin = p.beta * ((mixed.chosen - base.chosen) - (mixed.rejected - base.rejected))
         frame = with_status({"margin": margin}, mixed, base)
+        # Of the pairs just before, as in training: the scale of margins drifts.
         threshold = pl.col("margin").rolling_quantile(
             p.quantile, "linear", window_size=p.window, min_samples=1
         )
+        # SPA smooths no label in its warm-up.
         late = pl.int_range(pl.len()) >= round(p.warm_up * len(pairs))
         frame = frame.with_columns(threshold=threshold).with_columns(
             doubted=pl.col("margin") <= pl.col("threshold")

@@ -73,6 +73,7 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
         where = (context.workers, context.workspace)
         found = nearest_others(vectors, k, p.exact_below, context.step_seed(self.name), *where)
         context.facts["neighbours"] = found.facts
+        # Of vectors of length 1: |a - b|^2 = 2 - 2 cos.
         cosine = 1.0 - np.square(found.distances) / 2.0
         earlier = first_near(found.others, cosine >= p.threshold)
         context.facts["prompts"] = len(prompts)

@@ -81,6 +81,7 @@ def _nearest(
     if both.is_empty():
         return both.with_columns(cosine=pl.lit(None, dtype=pl.Float64))
     texts = pl.concat([both["sentence"], both["part"].rename("sentence")])
+    # A passage stands beside each sentence of an answer, and is embedded once.
     numbers, first = numbers_by_appearance(texts)
     vectors = embed(texts[first].to_list())
     own, other = numbers[: len(both)], numbers[len(both) :]

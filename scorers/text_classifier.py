@@ -66,5 +66,6 @@ def _probabilities(model: Classifier, outputs: NDArray[np.float64]) -> NDArray[n
     if len(model.labels) == 1:
         return outputs
     several = model.config.problem_type == "multi_label_classification"
+    # Labels that exclude each other share one; those of a multi-label model each have their own.
     found: NDArray[np.float64] = expit(outputs) if several else softmax(outputs, axis=-1)
     return found

@@ -94,6 +94,7 @@ class TokenMargin(Scorer[TokenMarginParams]):
             ratio = p.beta * (policy.values - reference.values)
         parts = np.concatenate([ratio[texts.chosen], -ratio[texts.rejected]], axis=1)
         lengths = (policy.ids >= 0).sum(axis=1)
+        # Place within the answer, 0 for its first token and 1 for its last.
         place = np.arange(ratio.shape[1]) / np.maximum(lengths - 1, 1)[:, None]
         places = np.concatenate([place[texts.chosen], place[texts.rejected]], axis=1)
         found, decisive = concentration(parts, places, p.top)
