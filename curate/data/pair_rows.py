@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROW = "__row__"
+_ROWS_A_PART = 65_536
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,16 @@ class PairRows:
             yield pl.DataFrame([(own if n in own.columns else part)[n] for n in names])
 
 
-def over_all(numbered: pl.DataFrame, rows: int) -> pl.DataFrame:
-    """Columns from `PairRows.numbered` over all rows of the table, null for the others."""
+def over_all(numbered: pl.DataFrame, rows: int) -> Iterator[pl.DataFrame]:
+    """Columns from `PairRows.numbered` over all rows of the table, in parts; null for the others."""
     # By place and not by a join, whose table of rows would be larger than the columns.
     at = np.zeros(rows, dtype=np.uint32)
     at[numbered[ROW].to_numpy()] = np.arange(1, len(numbered) + 1)
-    place = pl.DataFrame({"at": at}).select(pl.when(pl.col("at") > 0).then(pl.col("at") - 1))["at"]
-    return pl.DataFrame([column.gather(place) for column in numbered.drop(ROW).get_columns()])
+    known = numbered.drop(ROW).get_columns()
+    for part in batches(rows, _ROWS_A_PART) or [slice(0, 0)]:
+        own = pl.DataFrame({"at": at[part]})
+        place = own.select(pl.when(pl.col("at") > 0).then(pl.col("at") - 1))["at"]
+        yield pl.DataFrame([column.gather(place) for column in known])
 
 
 def _gathered(frame: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:

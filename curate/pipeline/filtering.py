@@ -80,12 +80,11 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
             refuse_length_alone(step, learned, applied.report.facts)
         columns = pl.DataFrame()
         if applied.added is not None:
-            whole = iter([over_all(applied.added, len(frame))])
-            columns = room.collect(step.name, whole)
+            columns = room.collect(step.name, over_all(applied.added, len(frame)))
             frame = frame.hstack(columns.get_columns())
         rows = room.kept("rows left", applied.left.rows)
         left = applied.left.with_table_columns(columns, rows)
-        gone.append(room.collect("dropped", iter([applied.gone])))
+        gone.append(applied.gone)
         reports.append(applied.report)
         give_back()
     return Filtered(
@@ -177,22 +176,11 @@ def _verdict(step: FilterStep, left: PairRows, context: Context) -> FilterResult
 def _apply(step: FilterStep, left: PairRows, context: Context) -> _Applied:
     started, own, before = time.perf_counter(), context.for_step(), left
     with context.progress.task(step.name, None):
-        verdict = _verdict(step, left, own)
-    keep = verdict.keep.fill_null(False)
-    added = None
-    if verdict.added is not None:
-        columns = typed(verdict.added, step.filter.adds(), len(left), step.name)
-        left, added = left.adding(columns), left.numbered(columns)
-    if verdict.changed is not None:
-        left = left.adding(verdict.changed)
-        own.facts[CHANGES_PAIRS] = True
-    reason = verdict.reason.cast(pl.String).filter(~keep).alias(DROP_REASON)
-    said = pl.DataFrame([pl.repeat(step.name, len(reason), eager=True).alias(DROP_STEP), reason])
-    gone = left.where(~keep.to_numpy()).numbered(said)
-    kept = left.where(keep.to_numpy())
+        keep, judged = _judged(step, left, own)
+    left, kept = judged.left, judged.left.where(keep)
     warnings = list(own.warnings)
     weight = f"{step.name}.{step.filter.weight}" if step.filter.weight else None
-    acts = len(kept) < len(keep) or verdict.changed is not None or weight is not None
+    acts = len(kept) < len(keep) or CHANGES_PAIRS in own.facts or weight is not None
     if acts and len(kept) and any("." in column for column in step.filter.reads()):
         facts, told = watch(before, kept, weight)
         own.facts.update(facts)
@@ -203,7 +191,29 @@ def _apply(step: FilterStep, left: PairRows, context: Context) -> _Applied:
     report = StepRecord(
         step.name, "filter", len(left), len(kept), seconds, own.facts, tuple(warnings)
     )
-    return _Applied(kept, gone, added, report)
+    return replace(judged, left=kept, report=report)
+
+
+def _judged(
+    step: FilterStep, left: PairRows, context: Context
+) -> tuple[NDArray[np.bool_], _Applied]:
+    """Whether each pair is kept, and all pairs with what the filter says of them."""
+    verdict = _verdict(step, left, context)
+    keep = verdict.keep.fill_null(False)
+    added = None
+    if verdict.added is not None:
+        columns = typed(verdict.added, step.filter.adds(), len(left), step.name)
+        left, added = left.adding(columns), left.numbered(columns)
+    if verdict.changed is not None:
+        left = left.adding(verdict.changed)
+        context.facts[CHANGES_PAIRS] = True
+    reason = verdict.reason.cast(pl.String).filter(~keep).alias(DROP_REASON)
+    said = pl.DataFrame([pl.repeat(step.name, len(reason), eager=True).alias(DROP_STEP), reason])
+    # Elsewhere at once: some reasons would hold the texts of all.
+    gone = left.where(~keep.to_numpy()).numbered(said)
+    gone = context.workspace.collect("dropped", iter([gone]))
+    report = StepRecord(step.name, "filter", len(left), len(left), 0.0)
+    return keep.to_numpy(), _Applied(left, gone, added, report)
 
 
 def with_extras(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:

@@ -173,7 +173,7 @@ def _all_pairs(result: Result, pairs: Pairs, workspace: Workspace) -> pl.DataFra
     if result.pairs_changed:
         ids = result.scores["pair_id"], kept.select(["pair_id"])["pair_id"]
         return as_read(*ids, kept.parts(), dropped.parts(), workspace)
-    fate = over_all(dropped.numbered(dropped.own), len(pairs))
+    fate = workspace.collect("fate", over_all(dropped.numbered(dropped.own), len(pairs)))
     # Side by side, not by `with_columns`, which would copy the texts into one piece.
     return pairs.frame.hstack([fate[DROP_STEP], fate[DROP_REASON]])
 

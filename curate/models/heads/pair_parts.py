@@ -24,8 +24,9 @@ from curate.store.workspace import Workspace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Rows of a part: 100 MB of differences at most, and work for longer than its way takes.
-_MOST, _LEAST = 65_536, 512
+# Rows of a part: 50 MB of differences, and of usual texts 100, at most; and work for longer than
+# its way takes.
+_MOST, _LEAST = 32_768, 512
 _PER_WORKER = 2
 """Parts of a small set for each worker, so that all have work to the end."""
 TEXTS = ("prompt", "chosen", "rejected")
@@ -104,14 +105,13 @@ def _make(pairs: pl.DataFrame, context: Context) -> PairParts:
     folds = [order.cuts(fold, size) for fold in order.folds]
     total = np.zeros(features.vectors.shape[1] + len(STYLE_FEATURES) + 1)
 
-    def each() -> Iterator[NDArray[np.float32]]:
+    def made(rows: slice) -> NDArray[np.float32]:
         nonlocal total
-        for rows in (r for fold in folds for r in fold):
-            made = _differences(features, order.rows[rows])
-            total += np.square(made, dtype=np.float64).sum(axis=0)
-            yield made
+        found = _differences(features, order.rows[rows])
+        total += np.square(found, dtype=np.float64).sum(axis=0)
+        return found
 
-    differences = workers.place(each())
+    differences = workers.place(made(rows) for fold in folds for rows in fold)
     return PairParts(
         workers, context.workspace, order, folds, differences, total / max(len(pairs), 1)
     )

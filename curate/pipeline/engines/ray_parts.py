@@ -13,6 +13,7 @@ from curate.steps.workers import Part
 T = TypeVar("T")
 # After so many lost workers the fault lies with the task.
 RETRIES = 3
+_END = object()
 _AHEAD = 3
 """Results that wait for each worker: more would fill the store."""
 
@@ -40,12 +41,11 @@ class RayWorkers:
         import ray
 
         self._connect()
-        return [ray.put(value) for value in values]
+        return list(_each(ray.put, values))
 
     def keep(self, function: Callable[..., Any], *columns: Iterable[Any]) -> list[Part]:
         """One task a row of arguments; the results' references."""
-        submit = self._submitting(function)
-        return [submit(*row) for row in zip(*columns, strict=True)]
+        return list(_each(self._submitting(function), *columns))
 
     def spread(
         self, function: Callable[..., Sequence[Any]], count: int, *columns: Iterable[Any]
@@ -53,18 +53,14 @@ class RayWorkers:
         """One task a row of arguments; of each of its results the references of all tasks."""
         if count == 1:  # Ray would give the sequence itself
             return [self.keep(lambda *given: function(*given)[0], *columns)]
-        submit = self._submitting(function, count)
-        rows = [submit(*row) for row in zip(*columns, strict=True)]
+        rows = _each(self._submitting(function, count), *columns)
         return [list(column) for column in zip(*rows, strict=True)]
 
     def map(self, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
         """One task a row of arguments, some of them ahead of what is asked for."""
-        submit, waiting = self._submitting(function), deque[Any]()
-        rows = zip(*columns, strict=True)
-        while (row := next(rows, None)) is not None:
-            waiting.append(submit(*row))
-            # It lies in the object store now; the next one, as large, is made while it is held.
-            del row
+        waiting = deque[Any]()
+        for reference in _each(self._submitting(function), *columns):
+            waiting.append(reference)
             if len(waiting) > _AHEAD * self.count:
                 yield _result(waiting.popleft())
         while waiting:
@@ -79,6 +75,24 @@ class RayWorkers:
         task = ray.remote(_call).options(num_cpus=1, max_retries=RETRIES, num_returns=returns)
         # Put once for all tasks: coefficients that it closes over may be large.
         return partial(task.remote, ray.put(function))
+
+
+def _each(of: Callable[..., Any], *columns: Iterable[Any]) -> Iterator[Any]:
+    """`of` of each row of arguments, which goes before the next one is made.
+
+    What is made for a worker may be as large as memory allows; `zip` and a loop hold the last one.
+    """
+    iterators = [iter(column) for column in columns]
+    while True:
+        row = [next(iterator, _END) for iterator in iterators]
+        ended = [value is _END for value in row]
+        if any(ended):
+            if not all(ended):
+                raise ValueError("columns of arguments are not equally long")
+            return
+        done = of(*row)
+        del row
+        yield done
 
 
 def _call(function: Callable[..., Any], *given: Any) -> Any:

@@ -74,8 +74,8 @@ def test_a_union_has_the_rows_of_both_in_order() -> None:
 
 def test_columns_of_some_rows_over_all() -> None:
     some = pl.DataFrame({ROW: [3, 1], "a": ["x", "y"], "b": [1.0, None]})
-    found = over_all(some, 4)
+    found = pl.concat(over_all(some, 4))
     assert_frame_equal(
         found, pl.DataFrame({"a": [None, "y", None, "x"], "b": [None, None, None, 1.0]})
     )
-    assert_frame_equal(over_all(some.head(0), 2), found.clear(2))
+    assert_frame_equal(pl.concat(over_all(some.head(0), 2)), found.clear(2))
