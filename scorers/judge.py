@@ -15,6 +15,7 @@ from curate.models.judge.templates import CHOICE, SCORE, compiled
 from curate.models.judge.verdicts import (
     UNREADABLE,
     Mode,
+    begins_with_verdict,
     rationale_of,
     settled,
     values_of,
@@ -93,7 +94,8 @@ class Judge(Scorer[JudgeParams]):
                 self._question(prompt, chosen, rejected),
                 self._question(prompt, rejected, chosen),
             ]
-        replies = ask(questions, context, self.params)
+        mode = self.params.mode
+        replies = ask(questions, context, self.params, lambda text: begins_with_verdict(text, mode))
         names = [c.name for c in self.columns()]
         rows = [
             self._row(given, swapped, context)

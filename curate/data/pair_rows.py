@@ -134,7 +134,7 @@ class PairRows:
 
 
 def over_all(numbered: pl.DataFrame, rows: int) -> Iterator[pl.DataFrame]:
-    """Columns from `PairRows.numbered` over all rows of the table, in parts; null for the others."""
+    """Columns from `PairRows.numbered` over all rows of the table, part by part; else null."""
     # By place and not by a join, whose table of rows would be larger than the columns.
     at = np.zeros(rows, dtype=np.uint32)
     at[numbered[ROW].to_numpy()] = np.arange(1, len(numbered) + 1)

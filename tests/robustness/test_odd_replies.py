@@ -161,6 +161,31 @@ def test_a_reply_that_can_be_read(name: str) -> None:
     )
 
 
+def test_a_reply_that_was_cut_is_no_verdict_and_is_paid_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    said = {"role": "assistant", "content": "At first sight [[A]], but"}
+    cut = reply(choices=[{"index": 0, "message": said, "finish_reason": "length"}])
+    with raw_server(sending(cut)) as url:
+        result = run_judge(tmp_path, url)
+    assert set(result.scores["judge.status"]) == {
+        "cut off at the longest reply: raise reply_tokens"
+    }
+    assert result.scores["judge.verdict"].null_count() == 3
+    facts = next(step.facts for step in result.steps if step.name == "judge")["endpoint"]
+    assert (facts["requests"], facts["tokens_in"], facts["failures"]) == (6, 60, 6)
+
+
+def test_a_verdict_before_the_cut_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    said = {"role": "assistant", "content": "[[C]] Both are"}
+    cut = reply(choices=[{"index": 0, "message": said, "finish_reason": "length"}])
+    with raw_server(sending(cut)) as url:
+        result = run_judge(tmp_path, url)
+    assert set(result.scores["judge.verdict"]) == {"tie"}
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_an_odd_reply_is_a_status_of_its_pair(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,7 @@ import pytest
 
 from curate import CurateError
 from curate.models.judge.asking import FACTS
+from curate.models.judge.endpoint import CUT
 from curate.models.judge.verdicts import TIE, rationale_of, settled, values_of
 from curate.steps.context import Context
 from curate.store.store import Store
@@ -201,7 +202,8 @@ def test_a_real_server_with_a_real_model(smollm2: Path, tmp_path: Path) -> None:
         assert judge.score(pairs, again).equals(found)
     assert first.facts[FACTS]["requests"] == 4
     assert first.facts[FACTS]["tokens_in"] > 400
-    assert "failures" not in first.facts[FACTS]
-    assert again.facts[FACTS] == {"replies_from_store": 4}
-    assert set(found["status"]) <= {"ok", "unreadable reply"}
-    assert all(found["rationale"].str.len_chars() > 0)
+    # So small a model may go on beyond 24 tokens; what was cut is asked for again.
+    cut = first.facts[FACTS].get("failures", 0)
+    assert again.facts[FACTS].get("requests", 0) == cut
+    assert again.facts[FACTS]["replies_from_store"] == 4 - cut
+    assert set(found["status"]) <= {"ok", "unreadable reply", CUT}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,12 @@ _MILLION = 1e6
 FACTS = "endpoint"
 
 
-def ask(questions: Sequence[Messages], context: Context, params: EndpointParams) -> list[Reply]:
+def ask(
+    questions: Sequence[Messages],
+    context: Context,
+    params: EndpointParams,
+    enough: Callable[[str], bool] = lambda _: False,
+) -> list[Reply]:
     """The reply to each question, in order; equal questions are asked once.
 
     A reply is kept under the hash of question, model, address and settings as soon as it is there,
@@ -33,6 +38,7 @@ def ask(questions: Sequence[Messages], context: Context, params: EndpointParams)
         questions: messages of each.
         context: of the step; its facts gain requests, tokens and cost.
         params: of the endpoint.
+        enough: see `Endpoint`.
 
     Raises:
         CurateError: the endpoint refuses, or ten questions in a row failed after all retries.
@@ -47,7 +53,7 @@ def ask(questions: Sequence[Messages], context: Context, params: EndpointParams)
     facts = context.facts.setdefault(FACTS, {})
     facts["replies_from_store"] = facts.get("replies_from_store", 0) + len(replies)
     if missing:
-        asked = _Asking(Endpoint(params), facts, rows)
+        asked = _Asking(Endpoint(params, enough), facts, rows)
         with context.progress.task(f"{params.model}: questions", len(missing)) as task:
             for key, reply in asked.all(missing):
                 replies[key] = reply

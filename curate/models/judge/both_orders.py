@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from curate.models.judge.asking import ask
 from curate.models.judge.templates import FOLLOWS_PREFERENCE, compiled
-from curate.models.judge.verdicts import Verdict, settled, values_of
+from curate.models.judge.verdicts import Verdict, begins_with_verdict, settled, values_of
 
 if TYPE_CHECKING:
     from curate.models.judge.endpoint import EndpointParams
@@ -26,7 +26,7 @@ def ask_both_orders(
         params: of the endpoint.
     """
     asked = [[{"role": "user", "content": text}] for both in questions for text in both]
-    replies = ask(asked, context, params)
+    replies = ask(asked, context, params, lambda text: begins_with_verdict(text, "choice"))
     values = [values_of(reply.text or "", "choice") for reply in replies]
     return [
         None if given is None or swapped is None else settled(given, swapped)

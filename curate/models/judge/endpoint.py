@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Messages = list[dict[str, str]]
 OK, BUDGET = "ok", "budget"
 UNREADABLE_REPLY = "unreadable reply"
+CUT = "cut off at the longest reply: raise reply_tokens"
+"""What such a reply says last is no verdict: it was about to go on."""
 # A guess for servers that tell no usage.
 _CHARACTERS_A_TOKEN = 4
 _MOST_TOKENS = 10_000_000
@@ -97,13 +100,19 @@ class Reply:
 class Endpoint:
     """Asks; the library underneath waits and tries again when the server is full or failing.
 
+    Args:
+        params: of the endpoint.
+        enough: whether a reply that was cut says all that is wanted; default never.
+
     Raises:
         CurateError: there is no client library, or no key where one is needed.
     """
 
-    def __init__(self, params: EndpointParams) -> None:
+    def __init__(
+        self, params: EndpointParams, enough: Callable[[str], bool] = lambda _: False
+    ) -> None:
         need("openai", "judge", f"endpoint of the model '{params.model}'")
-        self.params = params
+        self.params, self._enough = params, enough
         self._key = os.environ.get(params.api_key_env) or ""
         self._client = self._connect()
 
@@ -196,11 +205,18 @@ class Endpoint:
         raw = sent.create(**body, extra_body=p.request or None)
         text, usage = read_reply(raw.http_response.content)
         text = text.replace(self._key, MASK) if self._key else text
-        if usage is not None:
-            return Reply(text, OK, *usage)
         asked = sum(len(message["content"]) for message in question)
-        sizes = (asked // _CHARACTERS_A_TOKEN, len(text) // _CHARACTERS_A_TOKEN)
-        return Reply(text, OK, *sizes, estimated=True)
+        sizes = usage or (asked // _CHARACTERS_A_TOKEN, len(text) // _CHARACTERS_A_TOKEN)
+        if is_cut(raw.http_response.content) and not self._enough(text):
+            # It has been paid for all the same.
+            return Reply(None, CUT, *sizes, estimated=usage is None)
+        return Reply(text, OK, *sizes, estimated=usage is None)
+
+
+def is_cut(body: bytes) -> bool:
+    """Whether a reply that `read_reply` has read ended at the longest that was allowed."""
+    reason: object = json.loads(body)["choices"][0].get("finish_reason")
+    return reason == "length"
 
 
 def read_reply(body: bytes) -> tuple[str, tuple[int, int] | None]:

@@ -30,6 +30,12 @@ def values_of(reply: str, mode: Mode) -> tuple[float, float] | None:
     return (float(ratings[-2]), float(ratings[-1])) if len(ratings) > 1 else None
 
 
+def begins_with_verdict(reply: str, mode: Mode) -> bool:
+    """Whether a reply gives its verdict before it says why, so that a cut takes none of it."""
+    marks = _CHOICE if mode == "choice" else _RATING
+    return marks.match(reply.lstrip()) is not None and values_of(reply, mode) is not None
+
+
 def rationale_of(reply: str) -> str:
     """The reply without hidden thoughts and without its marks."""
     spoken = _THOUGHT.sub("", reply)
