@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -83,7 +84,7 @@ def run_scorer(
         frame = _computed(step, pairs, own, cache, engine or LocalEngine())
     give_back()
     frame = typed(frame, columns, len(pairs), step.name)
-    own.warnings.extend(_nothing_scored(frame, step))
+    own.warnings.extend((*_nothing_scored(frame, step), *_truncated(own.facts, step)))
     seconds = time.perf_counter() - started
     report = StepRecord(
         step.name, "score", len(pairs), len(pairs), seconds, own.facts, tuple(own.warnings)
@@ -117,6 +118,21 @@ def _computed(
     if cache:
         cache.put(key, frame, context)
     return context.workspace.collect(name, iter([frame]))
+
+
+def _truncated(facts: dict[str, Any], step: ScorerStep) -> list[str]:
+    """That models saw parts of texts alone, counted over all batches."""
+    told = []
+    for model, counts in facts.get("models", {}).items():
+        asked = counts.get("conversations", 0)
+        for part, seen in (("prompts", "end"), ("answers", "beginning")):
+            cut = counts.get(f"{part}_truncated", 0)
+            if cut:
+                told.append(
+                    f"{step.name}: of {cut:,} of {asked:,} {part} {model} saw the {seen} alone: "
+                    f"they are longer than inference.max_{part[:-1]}_tokens"
+                )
+    return told
 
 
 def _nothing_scored(frame: pl.DataFrame, step: ScorerStep) -> list[str]:

@@ -43,10 +43,10 @@ class Inference(Checked):
     )
     batch_tokens: int = Field(2048, ge=1, description="Tokens in a batch, padding included.")
     max_prompt_tokens: int = Field(
-        1024, ge=1, description="A longer prompt loses its beginning; counted in the manifest."
+        1024, ge=1, description="A longer prompt loses its beginning; the run says how many."
     )
     max_answer_tokens: int = Field(
-        1024, ge=1, description="A longer answer loses its end; counted in the manifest."
+        1024, ge=1, description="A longer answer loses its end; the run says how many."
     )
     share_prompts: bool = Field(
         True, description="Compute a prompt once for all its answers, where the model allows it."

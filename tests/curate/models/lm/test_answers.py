@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 
-from curate import CurateError
+from curate import CurateError, Pipeline
 from curate.data.table import PAIR_COLUMNS
 from curate.models.lm.answers import NO_TOKENS, answer_logprobs, language_model
 from curate.models.lm.network import Network
@@ -230,3 +230,17 @@ def family_model(folder: Path, family: str) -> Path:
 def test_a_model_that_is_not_there() -> None:
     with pytest.raises(CurateError, match="could not be loaded"):
         answer_logprobs(random_pairs(1), Context(), ModelSpec(name="no-such/model"))
+
+
+def test_a_run_says_how_many_texts_a_model_saw_in_part(tiny: Path, tmp_path: Path) -> None:
+    rows = [{"prompt": "a cat", "chosen": "dog", "rejected": "slept " * 30} for _ in range(2)]
+    config = {
+        "scorers": [{"type": "ifd", "model": str(tiny)}],
+        "inference": {"device": "cpu", "max_answer_tokens": 9},
+        "store": None,
+    }
+    warnings = Pipeline(config).run(rows).warnings
+    assert any(
+        "answers" in told and "saw the beginning alone" in told and "max_answer_tokens" in told
+        for told in warnings
+    )
