@@ -129,7 +129,7 @@ def bench(
         features, facts = embed_frame(
             pairs, embedder or EmbedderConfig(), store, progress, media=read.folders
         )
-        notes += [f"{name}: {facts['choice']}"] if "choice" in facts else []
+        notes += [f"{name}: {facts[key]}" for key in ("choice", "cut") if key in facts]
         if synthetic is None and plan.as_labelled:
             own = as_labelled(name, pairs, features, gold)
             noise[name] = own_noise(own, context)

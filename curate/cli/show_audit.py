@@ -19,8 +19,7 @@ _SHOWN = 20
 def show_audit(found: dict[str, Any]) -> None:
     """The verdict, the noise rate, the data, then a table each."""
     show_verdict(found["verdict"])
-    if "choice" in found["embedder"]:
-        show_warnings([found["embedder"]["choice"]])
+    show_warnings([found["embedder"][key] for key in ("choice", "cut") if key in found["embedder"]])
     _noise(found["noise"], found.get("gold"))
     show_facts(found["data"])
     for section in audit_sections(found):

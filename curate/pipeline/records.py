@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
+
+from curate.pipeline.score_cache import ScoreCache
 from curate.read.pairs import Pairs
 from curate.steps.context import Context
 from curate.steps.step_record import StepRecord
@@ -34,6 +37,29 @@ def rounded(facts: dict[str, Any]) -> tuple[str, ...]:
         f"vectors are computed in 8 bits: on {facts['int8']['texts']} texts their cosine with "
         f"those of float32 is {mean} on average and {least} at least",
     )
+
+
+def cut_short(facts: dict[str, Any]) -> tuple[str, ...]:
+    """That texts were embedded by their beginning alone."""
+    return (facts["cut"],) if "cut" in facts else ()
+
+
+def keep_embedding(steps: list[StepRecord], context: Context, cache: ScoreCache) -> None:
+    """Keep what the embedding told, or tell what an earlier one did.
+
+    A run that takes all scores from the store embeds nothing, and they have seen as little of long
+    texts as when they were made.
+    """
+    own, key = context.for_step(), cache.key_of(["embedding"], embedded=True)
+    made = next((step for step in steps if step.kind == "embed"), None)
+    if made is not None:
+        own.facts, own.warnings = dict(made.facts), list(made.warnings)
+        cache.put(key, pl.DataFrame({"pairs": [made.rows_in]}), own)
+        return
+    kept = cache.get(key, own, rows_as_pairs=False)
+    if kept is not None and own.warnings:
+        rows, facts = kept["pairs"][0], own.facts | {"cached": True}
+        steps.insert(1, StepRecord("embed", "embed", rows, rows, 0.0, facts, (*own.warnings,)))
 
 
 def store_record(context: Context, rows: int) -> list[StepRecord]:

@@ -25,7 +25,14 @@ from curate.pipeline.filtering import Filtered, run_filters
 from curate.pipeline.kept_pairs import read_or_take
 from curate.pipeline.mixture import read_mixture
 from curate.pipeline.plan import Plan, make_plan
-from curate.pipeline.records import not_seen, read_record, rounded, store_record
+from curate.pipeline.records import (
+    cut_short,
+    keep_embedding,
+    not_seen,
+    read_record,
+    rounded,
+    store_record,
+)
 from curate.pipeline.result import Result
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scoring import score_all
@@ -153,6 +160,8 @@ class Pipeline:
             context = self._context(config, pairs, steps, progress, workspace, engine, store)
             cache = ScoreCache(store, pairs, config)
             scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps)
+            if self.plan.needs_embeddings:
+                keep_embedding(steps, context, cache)
             frame = pl.concat([pairs.frame, *scores], how="horizontal")
             filtered = run_filters(self.plan, frame, context)
             steps.extend(filtered.reports)
@@ -270,7 +279,7 @@ class Pipeline:
                     lambda column: media_of(frame, column, context),
                 )
                 rows, seconds = len(frame), facts.pop("seconds")
-                told = (*not_seen(facts), *rounded(facts))
+                told = (*not_seen(facts), *rounded(facts), *cut_short(facts))
                 steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts, told))
                 return features
 

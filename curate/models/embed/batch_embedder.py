@@ -21,9 +21,11 @@ class BatchEmbedder(ABC):
 
     Attributes:
         told: what a run's manifest should say of the vectors.
+        max_tokens: of a text; longer ones lose their end. None: whole texts are seen.
     """
 
     told: Mapping[str, Any] = {}
+    max_tokens: int | None = None
 
     @property
     @abstractmethod
@@ -33,6 +35,10 @@ class BatchEmbedder(ABC):
     @abstractmethod
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Embeddings of some of the texts at a time, and which they are."""
+
+    @abstractmethod
+    def count_cut(self, texts: list[str]) -> int:
+        """How many of the texts are longer than `max_tokens`."""
 
     def encode(self, texts: list[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Embeddings of shape (texts, dim), rows of length 1, in the order of the texts."""

@@ -49,6 +49,8 @@ class Embedder(BatchEmbedder):
         backend: "torch", or "openvino" or "openvino-int8" on a CPU.
     """
 
+    max_tokens: int
+
     def __init__(
         self,
         name: str = SHIPPED,
@@ -87,6 +89,14 @@ class Embedder(BatchEmbedder):
         if self.backend in (OPENVINO, INT8):
             identity = f"{identity}/{openvino_version(self.backend)}"
         return f"{identity}/{self.max_tokens}"
+
+    def count_cut(self, texts: list[str]) -> int:
+        """How many of the texts are longer than `max_tokens`, marks of begin and end included."""
+        most, tokenizer = _MOST_CHARS_PER_TOKEN * self.max_tokens, self._model.tokenizer
+        given = [text[:most] for text in texts]
+        ids = tokenizer(given, truncation=False, verbose=False)["input_ids"] if texts else []
+        both = zip(texts, ids, strict=True)
+        return sum(len(text) > most or len(row) > self.max_tokens for text, row in both)
 
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Embeddings of some of the texts at a time, longest first, and which they are."""

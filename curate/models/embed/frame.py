@@ -125,7 +125,7 @@ def _sentences(
     progress: Progress,
     workspace: Workspace | None,
 ) -> tuple[Features, dict[str, Any]]:
-    from curate.models.embed.pair_embeddings import embed_pairs
+    from curate.models.embed.pair_embeddings import embed_pairs, seen_in_part
 
     features = embed_pairs(pairs, embedder, store, progress, workspace, dtype)
     return features, {
@@ -133,7 +133,21 @@ def _sentences(
         "fingerprint": embedder.fingerprint,
         "device": embedder.device,
         **embedder.told,
+        **_cut(seen_in_part(pairs, embedder), embedder.name),
     }
+
+
+def _cut(counts: dict[str, Any], model: str) -> dict[str, Any]:
+    """The counts of texts that are seen in part, and a sentence of them; nothing of none."""
+    if not counts:
+        return {}
+    share = counts["cut"] / counts["texts"]
+    told = (
+        f"{model} embeds {counts['max_tokens']} tokens of a text, and {counts['cut']:,} of "
+        f"{counts['texts']:,} texts looked at ({share:.0%}) are longer: what stands behind does "
+        "not count; take a model of longer texts, or embedder: {name: static}, which reads all"
+    )
+    return {"seen_in_part": counts, "cut": told}
 
 
 def _media(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from curate.store.store import Store
 
 PARTS = ("prompt", "chosen", "rejected")
+_LOOKED_AT = 200
+"""Pairs whose texts are counted in tokens."""
 
 
 Texts = tuple[NDArray[np.int64], list[str]]
@@ -38,6 +40,10 @@ class TextEmbedder(Protocol):
     told: Mapping[str, Any]
 
     @property
+    def max_tokens(self) -> int | None:
+        """Of a text; longer ones lose their end. None: whole texts are seen."""
+
+    @property
     def fingerprint(self) -> str:
         """What the vectors depend on besides the text."""
 
@@ -47,6 +53,26 @@ class TextEmbedder(Protocol):
 
     def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
         """Vectors of all the texts, in any order."""
+
+    def count_cut(self, texts: list[str]) -> int:
+        """How many of the texts are longer than `max_tokens`."""
+
+
+def seen_in_part(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, Any]:
+    """How many texts of some pairs the embedder sees the beginning of alone; none: nothing.
+
+    Of at most 200 pairs, evenly spaced: the texts of all would be tokenised once more, those in the
+    store too.
+    """
+    if embedder.max_tokens is None or not len(pairs):
+        return {}
+    some = pairs[:: -(-len(pairs) // _LOOKED_AT)]
+    read = some.select(messages_text(part).alias(part) for part in PARTS)
+    texts = pl.concat([read[part].alias("text") for part in PARTS]).unique().to_list()
+    cut = embedder.count_cut(texts)
+    if not cut:
+        return {}
+    return {"texts": len(texts), "cut": cut, "max_tokens": embedder.max_tokens}
 
 
 def text_index(

@@ -80,6 +80,12 @@ class StaticEmbedder(BatchEmbedder):
         """Numbers in a vector."""
         return self._vectors.shape[1]
 
+    def count_cut(self, texts: list[str]) -> int:
+        """How many of the texts are longer than `max_tokens`."""
+        if self.max_tokens is None:
+            return 0
+        return int((self._tokens.ids(texts)[1] > self.max_tokens).sum())
+
     def batches(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Embeddings of some of the texts at a time, and which they are."""
         for start in range(0, len(texts), _BATCH):

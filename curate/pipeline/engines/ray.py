@@ -30,6 +30,7 @@ from curate.pipeline.engines.ray_workers import (
     VECTOR,
     EmbedWorker,
     ScoreWorker,
+    count_cut,
     describe,
 )
 from curate.pipeline.engines.worker import Scored, WorkerSettings
@@ -176,6 +177,12 @@ class RayEngine:
         task = self._ray.remote(describe).options(num_gpus=self._settings.gpus_per_worker)
         return RayEmbedder(self, settings, *self._result(task.remote(settings)))
 
+    def count_cut(self, settings: EmbedderConfig, texts: list[str]) -> int:
+        """How many of the texts an embedder sees in part, by a worker."""
+        task = self._ray.remote(count_cut).options(num_gpus=self._settings.gpus_per_worker)
+        found: int = self._result(task.remote(settings, texts))
+        return found
+
     def vectors(self, settings: EmbedderConfig, texts: Iterator[Texts]) -> Iterator[Vectors]:
         """Vectors of numbered texts by the actors."""
         blocks = (pa.table({NUMBER: pa.array(n), TEXT: pa.array(t)}) for n, t in texts)
@@ -239,14 +246,20 @@ class RayEmbedder:
         fingerprint: str,
         dim: int,
         told: dict[str, Any],
+        max_tokens: int | None,
     ) -> None:
         self._engine, self._settings = engine, settings
         self.told: Mapping[str, Any] = told
+        self.max_tokens = max_tokens
         self.name, self.device, self.fingerprint, self.dim = name, device, fingerprint, dim
 
     def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
         """Vectors of the texts."""
         return self._engine.vectors(self._settings, texts)
+
+    def count_cut(self, texts: list[str]) -> int:
+        """How many of the texts are longer than `max_tokens`."""
+        return self._engine.count_cut(self._settings, texts)
 
 
 def _runs_here(step: ScorerStep, pairs: pl.DataFrame) -> bool:

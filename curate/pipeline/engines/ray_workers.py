@@ -45,7 +45,14 @@ class EmbedWorker:
         return pa.table({NUMBER: block[NUMBER], VECTOR: lists})
 
 
-def describe(settings: EmbedderConfig) -> tuple[str, str, str, int, dict[str, Any]]:
-    """Name, device, fingerprint and dimension of an embedder, and what it tells."""
+def describe(
+    settings: EmbedderConfig,
+) -> tuple[str, str, str, int, dict[str, Any], int | None]:
+    """Name, device, fingerprint, dimension, what is told of the vectors, and the longest text."""
     made = text_embedder(settings)
-    return made.name, made.device, made.fingerprint, made.dim, dict(made.told)
+    return made.name, made.device, made.fingerprint, made.dim, dict(made.told), made.max_tokens
+
+
+def count_cut(settings: EmbedderConfig, texts: list[str]) -> int:
+    """How many of the texts are longer than the embedder's longest."""
+    return text_embedder(settings).count_cut(texts)

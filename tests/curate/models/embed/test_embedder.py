@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from curate import CurateError
+from curate import CurateError, Pipeline
 from curate.models.embed import int8
 from curate.models.embed.device import choose_device
 from curate.models.embed.embedder import Embedder
@@ -212,3 +212,23 @@ def test_a_book_is_cut_before_it_is_tokenised(monkeypatch: pytest.MonkeyPatch) -
     whole, book = embedder.encode([page]), embedder.encode([page * 1000])
     assert max(seen) == 32 * embedder.max_tokens
     np.testing.assert_allclose(whole, book, atol=1e-6)
+
+
+def test_texts_that_are_seen_in_part_are_counted(embedder: Embedder) -> None:
+    words = "word " * 400
+    assert embedder.count_cut(["short", words, words[:100], "x" * 100_000]) == 2
+    assert embedder.count_cut([]) == 0
+
+
+def test_a_run_says_that_texts_are_seen_in_part(tmp_path: Path) -> None:
+    rows = [{"prompt": f"p{i}", "chosen": "one " * 300, "rejected": f"two {i}"} for i in range(60)]
+    config = {"scorers": [{"type": "reward_margin"}], "store": str(tmp_path)}
+    for model, told in (("minilm", True), ("static", False)):
+        result = Pipeline(config | {"embedder": {"name": model}}).run(rows)
+        assert any("256 tokens" in warning for warning in result.warnings) == told
+    # Of 121 texts one is long; a run that takes all from the store says so too.
+    again = Pipeline(config | {"embedder": {"name": "minilm"}}).run(rows)
+    step = next(step for step in again.steps if step.name == "embed")
+    assert step.facts["cached"]
+    assert step.facts["seen_in_part"] == {"texts": 121, "cut": 1, "max_tokens": 256}
+    assert any("256 tokens" in warning for warning in again.warnings)
