@@ -158,6 +158,7 @@ def _media(
     workspace: Workspace | None,
     media: Callable[[str], MediaSet] | Sequence[Path],
 ) -> tuple[Features, dict[str, Any]]:
+    from curate.models.embed.pair_embeddings import seen_in_part
     from curate.models.media.media_embedder import media_embedder
     from curate.models.media.media_features import embed_media_pairs
     from curate.models.media.media_set import MediaSet
@@ -169,7 +170,9 @@ def _media(
         pairs, embedder, sets, store, progress, workspace, settings.dtype
     )
     facts: dict[str, Any] = {"model": embedder.name, "fingerprint": embedder.fingerprint}
-    return features, facts | {"device": embedder.device} | counts
+    # Captions too: CLIP takes 77 tokens.
+    cut = _cut(seen_in_part(pairs, embedder), embedder.name)
+    return features, facts | {"device": embedder.device} | counts | cut
 
 
 def _hidden_states(

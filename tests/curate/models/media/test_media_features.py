@@ -12,12 +12,13 @@ from sentence_transformers import SentenceTransformer
 
 from curate import CurateError
 from curate.data.row_parts import MEDIA
+from curate.data.table import MESSAGES
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.media import media_set
 from curate.models.media.media_set import MediaSet
 from curate.steps.context import SilentProgress
-from tests.helpers import media_answers, numbered_pairs
+from tests.helpers import media_answers, numbered_pairs, turn
 from tests.media_models import tiny_clap, tiny_clip
 from tests.pictures import coloured, picture, sound
 
@@ -187,3 +188,13 @@ def test_a_model_of_another_kind_of_media_is_refused(clip: Path) -> None:
     with pytest.raises(CurateError, match="audios, which the embedder does not see") as error:
         embedded(pairs, clip)
     assert "text, image" in str(error.value)
+
+
+def test_captions_longer_than_the_model_takes_are_told(clip: Path) -> None:
+    pairs = pairs_of_media([[picture(seed=1)]], [[picture(seed=2)]])
+    assert "cut" not in embedded(pairs, clip)[1]
+    talk = turn("a " * 500, "user")
+    long = pairs.with_columns(prompt=pl.lit(talk, dtype=MESSAGES))
+    facts = embedded(long, clip)[1]
+    assert facts["seen_in_part"]["cut"] == 1
+    assert "longer" in facts["cut"]
