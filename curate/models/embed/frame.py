@@ -182,14 +182,22 @@ def _hidden_states(
     progress: Progress,
     inference: Inference,
 ) -> tuple[Features, dict[str, Any]]:
-    from curate.models.lm.hidden import hidden_features
+    from curate.models.embed.pair_embeddings import spaced
+    from curate.models.lm.hidden import count_cut, hidden_features
     from curate.models.lm.language_model import LanguageModel
     from curate.models.lm.loading import devices_of
 
     model = LanguageModel(ModelSpec(name=settings.name), inference)
     features = hidden_features(pairs, model, store, progress)
+    texts, cut = count_cut(spaced(pairs), model)
+    told = (
+        f"{settings.name} sees the last {inference.max_prompt_tokens:,} tokens of a prompt and "
+        f"the first {inference.max_answer_tokens:,} of an answer: {cut:,} of {texts:,} "
+        "conversations looked at are longer"
+    )
     return features, {
         "model": settings.name,
         "fingerprint": "/".join(model.identity),
         "device": ", ".join(devices_of(inference)),
+        **({"cut": told} if cut else {}),
     }

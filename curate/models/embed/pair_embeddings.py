@@ -58,16 +58,16 @@ class TextEmbedder(Protocol):
         """How many of the texts are longer than `max_tokens`."""
 
 
-def seen_in_part(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, Any]:
-    """How many texts of some pairs the embedder sees the beginning of alone; none: nothing.
+def spaced(pairs: pl.DataFrame) -> pl.DataFrame:
+    """At most 200 pairs, evenly spaced: whoever looks at texts once more looks at these alone."""
+    return pairs[:: max(-(-len(pairs) // _LOOKED_AT), 1)]
 
-    Of at most 200 pairs, evenly spaced: the texts of all would be tokenised once more, those in the
-    store too.
-    """
+
+def seen_in_part(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, Any]:
+    """How many texts of `spaced` pairs the embedder sees the beginning of alone; none: nothing."""
     if embedder.max_tokens is None or not len(pairs):
         return {}
-    some = pairs[:: -(-len(pairs) // _LOOKED_AT)]
-    read = some.select(messages_text(part).alias(part) for part in PARTS)
+    read = spaced(pairs).select(messages_text(part).alias(part) for part in PARTS)
     texts = pl.concat([read[part].alias("text") for part in PARTS]).unique().to_list()
     cut = embedder.count_cut(texts)
     if not cut:

@@ -14,7 +14,7 @@ from curate.data.table import dense_numbers, messages_series, messages_text
 from curate.models.lm.conversations import Conversations, conversations
 from curate.models.lm.language_model import LanguageModel
 from curate.models.lm.network import Network
-from curate.models.lm.tokens import Encoder, Messages, Prompt, Rendered
+from curate.models.lm.tokens import Encoded, Encoder, Messages, Prompt, Rendered
 from curate.models.lm.trees import TreeBatch
 from curate.models.text.style import text_style
 from curate.steps.features import Features
@@ -53,6 +53,19 @@ def hidden_features(
     return Features(vectors, _style(texts, first), index, cached is not None)
 
 
+def count_cut(pairs: pl.DataFrame, model: LanguageModel) -> tuple[int, int]:
+    """Conversations of some pairs, and how many of them the model sees in part."""
+    texts = conversations(pairs)
+    cut = [bool(e.prompt_cut or e.answer_cut) for e in _encoded(texts, model)]
+    return len(cut), sum(cut)
+
+
+def _encoded(texts: Conversations, model: LanguageModel) -> list[Encoded]:
+    """Tokens of all conversations."""
+    both = zip(texts.prompts, texts.answers, strict=True)
+    return model.encoder.encode([written(model.encoder, p, a) for p, a in both])
+
+
 def _key(texts: Conversations, model: LanguageModel) -> str:
     digest = blake2b("/".join(model.identity).encode(), digest_size=16)
     for parts in texts.keys:
@@ -64,10 +77,7 @@ def _key(texts: Conversations, model: LanguageModel) -> str:
 
 def _states(texts: Conversations, model: LanguageModel, progress: Progress) -> NDArray[np.float32]:
     """(conversations, 2, d): at the prompt's last token, and at the answer's."""
-    rendered = [
-        written(model.encoder, p, a) for p, a in zip(texts.prompts, texts.answers, strict=True)
-    ]
-    encoded = model.encoder.encode(rendered)
+    encoded = _encoded(texts, model)
     width = int(model.networks[0].model.config.get_text_config().hidden_size)
     out = np.zeros((len(texts), 2, width), dtype=np.float32)
     with progress.task(f"{model.spec.name}: hidden states", len(texts)) as task:

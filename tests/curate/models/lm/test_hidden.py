@@ -64,6 +64,14 @@ def test_they_are_kept(tiny: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(first.of("chosen"), again.of("chosen"))
 
 
+def test_conversations_that_are_seen_in_part_are_told(tiny: Path, tmp_path: Path) -> None:
+    pairs, config = random_pairs(4), EmbedderConfig(name=str(tiny), pooling="last_token")
+    short = Inference(device="cpu", max_answer_tokens=1)
+    for inference, told in ((SETTINGS, False), (short, True), (short, True)):
+        facts = embed_frame(pairs, config, str(tmp_path), SilentProgress(), inference)[1]
+        assert ("first 1 of an answer: 8 of 8" in facts.get("cut", "")) == told
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scorer", [MCDropout(), CRM()])
 def test_heads_are_trained_on_them(tiny: Path, scorer: MCDropout | CRM) -> None:
