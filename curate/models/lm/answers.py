@@ -14,6 +14,7 @@ from curate.models.lm.conversations import (
     Computed,
     Conversations,
     conversations,
+    cut_counts,
     looked_up,
     model_facts,
 )
@@ -145,11 +146,7 @@ def answer_values(
                 task.advance(len(at))
 
     values = looked_up(context.store, (*kind, *model.identity), texts.keys, 4, compute)
-    counts = {
-        "conversations": len(values),
-        "prompts_truncated": int((values[:, 2] > 0).sum()),
-        "answers_truncated": int((values[:, 3] > 0).sum()),
-    }
+    counts = cut_counts(values[:, 2], values[:, 3])
     tell_usage(context, spec, model.usage, before, counts)
     return _placed(texts, values, rendered)
 

@@ -16,7 +16,13 @@ from curate.errors import CurateError, suggestion
 from curate.models.embed.batching import by_budget, halving, on_replicas
 from curate.models.embed.device import on_device
 from curate.models.lm.answers import OK, loaded
-from curate.models.lm.conversations import Computed, conversations, looked_up, model_facts
+from curate.models.lm.conversations import (
+    Computed,
+    conversations,
+    cut_counts,
+    looked_up,
+    model_facts,
+)
 from curate.models.lm.loading import (
     devices_of,
     dtype_of,
@@ -224,11 +230,7 @@ def classify(
 
     kind = ("classifier", *model.identity)
     values = looked_up(context.store, kind, texts.keys, labels + 2, compute)
-    counts = {
-        "conversations": len(texts),
-        "prompts_truncated": int((values[:, labels] > 0).sum()),
-        "answers_truncated": int((values[:, labels + 1] > 0).sum()),
-    }
+    counts = cut_counts(values[:, labels], values[:, labels + 1])
     model_facts(context.facts, spec.name, counts)
     why = np.array([refused.get(row, OK) for row in range(len(texts))], dtype=object)
     problem = np.where(why[texts.chosen] == OK, why[texts.rejected], why[texts.chosen])

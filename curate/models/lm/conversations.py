@@ -12,7 +12,7 @@ import polars as pl
 
 from curate.data.row_parts import DOCUMENTS, TEXT_PARTS
 from curate.data.table import dense_numbers, text_keys
-from curate.models.lm.tokens import Messages, Prompt
+from curate.models.lm.tokens import Encoded, Messages, Prompt
 from curate.store.rows import row_key
 
 if TYPE_CHECKING:
@@ -118,6 +118,21 @@ def looked_up(
             out[list(rows)] = values
             rows_of.put([hashes[r] for r in rows], [v.tobytes() for v in out[list(rows)]])
     return out
+
+
+def cut_counts(prompts: NDArray[np.floating], answers: NDArray[np.floating]) -> dict[str, int]:
+    """What a step tells of conversations that a model saw in part, by the tokens cut off each."""
+    return {
+        "conversations": len(prompts),
+        "prompts_truncated": int((prompts > 0).sum()),
+        "answers_truncated": int((answers > 0).sum()),
+    }
+
+
+def tell_cut(facts: dict[str, Any], name: str, encoded: Sequence[Encoded]) -> None:
+    """Add to a step's facts how many conversations a model saw in part."""
+    cut = np.array([(e.prompt_cut, e.answer_cut) for e in encoded], dtype=np.float64).reshape(-1, 2)
+    model_facts(facts, name, cut_counts(cut[:, 0], cut[:, 1]))
 
 
 def model_facts(context_facts: dict[str, Any], name: str, counts: dict[str, int]) -> None:

@@ -56,11 +56,11 @@ def hidden_features(
 def count_cut(pairs: pl.DataFrame, model: LanguageModel) -> tuple[int, int]:
     """Conversations of some pairs, and how many of them the model sees in part."""
     texts = conversations(pairs)
-    cut = [bool(e.prompt_cut or e.answer_cut) for e in _encoded(texts, model)]
+    cut = [bool(e.prompt_cut or e.answer_cut) for e in encoded_texts(texts, model)]
     return len(cut), sum(cut)
 
 
-def _encoded(texts: Conversations, model: LanguageModel) -> list[Encoded]:
+def encoded_texts(texts: Conversations, model: LanguageModel) -> list[Encoded]:
     """Tokens of all conversations."""
     both = zip(texts.prompts, texts.answers, strict=True)
     return model.encoder.encode([written(model.encoder, p, a) for p, a in both])
@@ -77,7 +77,7 @@ def _key(texts: Conversations, model: LanguageModel) -> str:
 
 def _states(texts: Conversations, model: LanguageModel, progress: Progress) -> NDArray[np.float32]:
     """(conversations, 2, d): at the prompt's last token, and at the answer's."""
-    encoded = _encoded(texts, model)
+    encoded = encoded_texts(texts, model)
     width = int(model.networks[0].model.config.get_text_config().hidden_size)
     out = np.zeros((len(texts), 2, width), dtype=np.float32)
     with progress.task(f"{model.spec.name}: hidden states", len(texts)) as task:

@@ -16,8 +16,8 @@ from curate.errors import CurateError
 from curate.models.embed.device import on_device
 from curate.models.heads.heads import HiddenHeads
 from curate.models.lm.answers import language_model
-from curate.models.lm.conversations import conversations
-from curate.models.lm.hidden import written
+from curate.models.lm.conversations import conversations, tell_cut
+from curate.models.lm.hidden import encoded_texts
 
 if TYPE_CHECKING:
     from curate.models.lm.network import Network
@@ -143,10 +143,9 @@ def lora_inputs(
     model, texts = language_model(context, spec), conversations(pairs)
     network = model.networks[0]
     network.model.requires_grad_(False)
-    rendered = [
-        written(model.encoder, p, a) for p, a in zip(texts.prompts, texts.answers, strict=True)
-    ]
-    rows = [[*e.prompt, *e.answer] for e in model.encoder.encode(rendered)]
+    encoded = encoded_texts(texts, model)
+    tell_cut(context.facts, spec.name, encoded)
+    rows = [[*e.prompt, *e.answer] for e in encoded]
     longest = max((len(row) for row in rows), default=1)
     ids = torch.full((len(rows), max(longest, 1)), _EMPTY, dtype=torch.long)
     for row, tokens in enumerate(rows):

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from curate.models.lm.answers import OK, Rendering, language_model, tell_usage
-from curate.models.lm.conversations import Computed, conversations, looked_up
+from curate.models.lm.conversations import Computed, conversations, cut_counts, looked_up
 from curate.models.lm.language_model import Measure, Usage
 
 if TYPE_CHECKING:
@@ -52,13 +52,19 @@ def pair_values(
         encoded = [known[side] for r in whole for side in distinct[r]]
         with context.progress.task(f"{spec.name}: pairs", len(whole)) as task:
             for found, values in model.measure_pairs(encoded, of):
-                yield [whole[i // 2] for i in found[::2]], values[::2]
+                # Of both answers of each pair together.
+                cut = [(e.prompt_cut, e.answer_cut) for e in (encoded[i] for i in found)]
+                most = np.array(cut, dtype=np.float64).reshape(-1, 2, 2).max(axis=1)
+                yield [whole[i // 2] for i in found[::2]], np.hstack([values[::2], most])
                 task.advance(len(found) // 2)
 
-    values = looked_up(context.store, (kind, *model.identity), keys, width, compute)
+    name = (kind, "cut", *model.identity)
+    whole = looked_up(context.store, name, keys, width + 2, compute)
+    values = whole[:, :width]
     missing = [r for r in range(len(distinct)) if np.isnan(values[r]).any()]
     rendered.encode(sorted({side for r in missing for side in distinct[r]}))
-    tell_usage(context, spec, model.usage, before, {"pairs": len(distinct)})
+    counts = {"pairs": len(distinct)} | cut_counts(whole[:, width], whole[:, width + 1])
+    tell_usage(context, spec, model.usage, before, counts)
     why = {pair: OK for pair in distinct}
     for r in missing:
         why[distinct[r]] = next(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from curate.models.lm.answers import NO_TOKENS, Rendering, language_model
+from curate.models.lm.conversations import tell_cut
 from curate.models.lm.network import Network
 from curate.models.lm.trees import TreeBatch
 
@@ -49,6 +50,7 @@ def token_logprobs(texts: Conversations, context: Context, spec: ModelSpec) -> T
         ids[row, : len(one.answer)] = one.answer
     rows = [row for row, _ in encoded]
     tokens = [one for _, one in encoded]
+    tell_cut(context.facts, spec.name, tokens)
 
     def of(network: Network, batch: TreeBatch) -> Tensor:
         return _padded(batch, network.token_logprobs(batch, network.hidden(batch)), width)

@@ -232,15 +232,25 @@ def test_a_model_that_is_not_there() -> None:
         answer_logprobs(random_pairs(1), Context(), ModelSpec(name="no-such/model"))
 
 
-def test_a_run_says_how_many_texts_a_model_saw_in_part(tiny: Path, tmp_path: Path) -> None:
-    rows = [{"prompt": "a cat", "chosen": "dog", "rejected": "slept " * 30} for _ in range(2)]
+@pytest.mark.parametrize(
+    "scorer",
+    [
+        {"type": "ifd", "model": "M"},
+        {"type": "donod_lm", "policy": "M"},
+        {"type": "token_margin", "policy": "M", "reference": "M"},
+        {"type": "reward_margin", "head": "lora", "model": "M", "repeats": 1, "folds": 2},
+    ],
+    ids=lambda scorer: scorer["type"],
+)
+def test_a_run_says_how_many_texts_a_model_saw_in_part(
+    tiny: Path, tmp_path: Path, scorer: dict[str, Any]
+) -> None:
+    rows = [{"prompt": f"a cat {i}", "chosen": "dog", "rejected": "slept " * 30} for i in range(4)]
     config = {
-        "scorers": [{"type": "ifd", "model": str(tiny)}],
+        "scorers": [{k: str(tiny) if v == "M" else v for k, v in scorer.items()}],
         "inference": {"device": "cpu", "max_answer_tokens": 9},
-        "store": None,
+        "store": str(tmp_path),
     }
-    warnings = Pipeline(config).run(rows).warnings
-    assert any(
-        "answers" in told and "saw the beginning alone" in told and "max_answer_tokens" in told
-        for told in warnings
-    )
+    for _ in range(2):  # the second time values come from the store
+        warnings = Pipeline(config).run(rows).warnings
+        assert any("answers" in told and "saw the beginning alone" in told for told in warnings)
