@@ -49,3 +49,26 @@ def _split(names: list[Any], data: list[Any]) -> list[dict[str, Any]] | None:
     if not all(isinstance(row, list) and len(row) == len(names) for row in data):
         return None
     return [dict(zip(map(str, names), row, strict=True)) for row in data]
+
+
+def rows_of_index(value: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The rows of an object that holds each under its number or name, None for other objects.
+
+    As pandas' `to_json(orient="index")` writes a table. A name that is no number is the row's `id`.
+    """
+    rows = list(value.values())
+    if len(rows) < 2 or not all(isinstance(row, dict) and row for row in rows):
+        return None
+    # Rows of one table share keys; parts of one object do not, and messages are parts of a row.
+    if any(row.keys().isdisjoint(rows[0]) or is_message(row) for row in rows):
+        return None
+    if all(_is_column(cell) for row in rows for cell in row.values()):
+        return None  # tables by columns, such as a train and a test split
+    if all(name.isdigit() for name in value):
+        return rows
+    return [{"id": name} | row for name, row in value.items()]
+
+
+def _is_column(cell: Any) -> bool:
+    """Whether a value is a list that is no conversation."""
+    return isinstance(cell, list) and not (cell and is_message(cell[0]))

@@ -15,9 +15,13 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from curate.errors import CurateError, first_line
+from curate.read.sources.looks import check_looks
 from curate.read.sources.unpack import DECOMPRESSORS, DamagedError, Unpacked
 
 MB = 1 << 20
+BUFFER = 1 << 17
+# Enough to tell a kind by.
+_HEAD = 256
 # Of a file from a network before it goes to disk.
 _IN_MEMORY = 64 * MB
 
@@ -73,14 +77,19 @@ class DataFile:
         return None if size is None else int(size)
 
     @contextmanager
-    def opened(self) -> Iterator[io.BufferedReader]:
+    def opened(self, text: bool = True) -> Iterator[io.BufferedReader]:
         """The unpacked bytes, from start to end.
 
+        Args:
+            text: whether they are to be rows of text.
+
         Raises:
-            CurateError: also while reading: the file is damaged, locked or gone.
+            CurateError: also while reading: the file is damaged, locked, gone, or of another kind.
         """
         watched = _Watched(self)
-        with self.told(), io.BufferedReader(watched, 1 << 17) as file:
+        with self.told(), io.BufferedReader(watched, BUFFER) as file:
+            if text:
+                check_looks(file.peek(), self.name, text)
             yield file  # type: ignore[misc]  # BufferedReader of a reader of our own
 
     @contextmanager
@@ -88,11 +97,13 @@ class DataFile:
         """The same, for readers that go to and fro: what is compressed is unpacked first."""
         if self.member is None and _compression(self.path) is None:
             with self.told(), self.fs.open(self.path, "rb") as file:
+                check_looks(file.read(_HEAD), self.name, text=False)
+                file.seek(0)
                 yield file
             return
         # Parquet and Arrow are read from their end: a stream that only goes forward is no use.
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
-            with self.opened() as packed:
+            with self.opened(text=False) as packed:
                 shutil.copyfileobj(packed, whole)
                 if whole.tell() > self.bounds.whole:
                     raise self.too_large("the file", whole.tell(), self.bounds.whole)

@@ -16,12 +16,14 @@ from curate.data.json_text import has_half, whole_text
 from curate.errors import CurateError
 from curate.read.messages import is_message
 from curate.read.sources.blocks import Block
-from curate.read.sources.column_json import rows_of_columns
-from curate.read.sources.data_file import DataFile, not_utf8
+from curate.read.sources.column_json import rows_of_columns, rows_of_index
+from curate.read.sources.data_file import BUFFER, DataFile, not_utf8
 from curate.read.sources.json_keys import check_keys, may_repeat_keys
 from curate.read.sources.python_block import PythonBlock
 
 BLOCK_ROWS = 4096
+# Lines by which it is told whether a file has one object in each.
+_FIRST = 5
 # Bytes in which the first bracket must come, after white space.
 _PEEK = 1 << 20
 _BETWEEN = re.compile(r"[\s,]*")
@@ -101,11 +103,15 @@ def _load_array(data: bytes, file: DataFile) -> list[Any]:
 
 def _array_within(value: dict[str, Any], file: DataFile) -> list[Any]:
     """The rows that an object holds, or the object as the only row."""
-    if (rows := rows_of_columns(value)) is not None:
-        return rows
+    for shape in (rows_of_columns, rows_of_index):
+        if (rows := shape(value)) is not None:
+            return rows
     arrays = [k for k, v in value.items() if isinstance(v, list) and v and _is_row(v[0])]
-    if len(value) == 1 and isinstance(only := next(iter(value.values())), list):
+    only = next(iter(value.values())) if len(value) == 1 else None
+    if isinstance(only, list):
         return only
+    if isinstance(only, dict) and any(isinstance(v, list | dict) for v in only.values()):
+        return _array_within(only, file)
     if len(arrays) > 1 and len(arrays) == len(value):
         raise CurateError(
             "the file holds several arrays of rows",
@@ -132,6 +138,7 @@ def _array_blocks(values: list[Any]) -> Iterator[Block]:
 
 
 def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[Block]:
+    _check_lines(opened.peek(), file)
     block = PythonBlock()
     for number, raw in enumerate(_lines(opened, file.bounds.row), 1):
         line = raw
@@ -146,6 +153,31 @@ def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[Block]:
             block = PythonBlock()
     if len(block):
         yield block
+
+
+def _check_lines(head: bytes, file: DataFile) -> None:
+    """Refuse objects that stand one behind another, but not one a line.
+
+    Raises:
+        CurateError: none of the first lines is an object, and together they look like some.
+    """
+    lines = [line for line in head.removeprefix(_UTF8_BOM).split(b"\n") if line.strip()]
+    # The last line may be cut where the buffer ends.
+    whole = lines[: _FIRST if len(head) < BUFFER else min(len(lines) - 1, _FIRST)]
+    if not whole or not whole[0].lstrip().startswith(b"{") or any(map(_parses, whole)):
+        return
+    first = whole[0].rstrip()
+    found, fix = "objects over several lines", "jq -c . OLD > NEW"
+    if first.endswith(b"},"):
+        found, fix = "a comma behind each object", "sed 's/,$//' OLD > NEW"
+    elif first.endswith(b"}"):
+        if b"}{" not in first.replace(b" ", b""):
+            return  # one broken object
+        found = "several objects in a line"
+    raise CurateError(
+        "the file is not JSON lines", where=file.name, found=found,
+        expected="one object a line", fix=fix,
+    )  # fmt: skip
 
 
 def _read_line(block: PythonBlock, number: int, line: bytes, most: int) -> None:

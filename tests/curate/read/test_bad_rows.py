@@ -79,7 +79,7 @@ def test_a_file_of_blank_lines_or_of_an_empty_list(tmp_path: Path) -> None:
 
 
 def test_only_broken_rows(tmp_path: Path) -> None:
-    path = write_jsonl(tmp_path / "a.jsonl", ["{", "}"])
+    path = write_jsonl(tmp_path / "a.jsonl", ["[", "]"])
     with pytest.raises(CurateError, match="2 of them malformed"):
         read_pairs(str(path), on_error="skip")
 

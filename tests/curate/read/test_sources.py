@@ -6,6 +6,7 @@ import gzip
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -186,3 +187,63 @@ def test_keys_of_other_objects_and_of_texts_are_no_matter(
 ) -> None:
     (tmp_path / name).write_text(text)
     assert len(read_pairs(str(tmp_path / name))) == pairs
+
+
+PLAIN_ROWS = [{"prompt": f"p{i}", "chosen": f"a{i}", "rejected": f"b{i}"} for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {str(i): row for i, row in enumerate(PLAIN_ROWS)},
+        {f"id-{i}": row for i, row in enumerate(PLAIN_ROWS)},
+        {"data": {"train": PLAIN_ROWS}},
+        {"data": {str(i): row for i, row in enumerate(PLAIN_ROWS)}},
+    ],
+    ids=["by number", "by name", "two levels", "by number within"],
+)
+def test_rows_within_objects(tmp_path: Path, value: dict[str, Any]) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    pairs = read_pairs(str(tmp_path / "a.json"))
+    assert [messages[0]["content"] for messages in pairs.frame["chosen"]] == [
+        f"a{i}" for i in range(20)
+    ]
+    named = "id-0" in value
+    assert pairs.frame["extra"].null_count() == (0 if named else 20)
+
+
+def test_messages_of_one_row_are_no_rows(tmp_path: Path) -> None:
+    said = {"role": "assistant", "content": "a"}
+    row = {"prompt": {"role": "user", "content": "p"}, "chosen": said, "rejected": said}
+    (tmp_path / "a.json").write_text(json.dumps(row))
+    assert len(read_pairs(str(tmp_path / "a.json"))) == 1
+
+
+LINE = json.dumps(PLAIN_ROWS[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
+        ("a.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
+        ("a.csv", b"\n<!DOCTYPE html><html></html>", "web page"),
+        ("a.jsonl", gzip.compress(LINE.encode(), mtime=0), "is gzip, which"),
+        ("a.csv", b"PAR1\x00\x00", "is Parquet, which"),
+        ("a.jsonl", json.dumps(PLAIN_ROWS[0], indent=1).encode() * 2, "objects over several lines"),
+        ("a.jsonl", f"{LINE},\n{LINE},\n".encode(), "a comma behind each object"),
+        ("a.jsonl", (LINE * 3).encode(), "several objects in a line"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says(
+    tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CurateError, match=told):
+        read_pairs(str(tmp_path / name), on_error="skip")
+
+
+def test_a_broken_first_line_is_a_malformed_row(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("\n".join(['{"prompt": "p",', LINE, LINE.replace("p0", "q")]))
+    pairs = read_pairs(str(tmp_path / "a.jsonl"), on_error="skip")
+    assert (len(pairs), pairs.rejected["row"].to_list()) == (2, [1])

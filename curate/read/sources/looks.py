@@ -1,0 +1,56 @@
+"""Files that are not what their names say, by their first bytes."""
+
+from __future__ import annotations
+
+import re
+
+from curate.errors import CurateError
+
+_LFS = b"version https://git-lfs.github.com/spec/"
+_PAGE = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
+_MAGIC = {
+    b"\x1f\x8b": ("gzip", ".gz"),
+    b"BZh91AY&SY": ("bzip2", ".bz2"),
+    b"\xfd7zXZ\x00": ("xz", ".xz"),
+    b"\x28\xb5\x2f\xfd": ("zstandard", ".zst"),
+    b"PK\x03\x04": ("a zip archive", ".zip"),
+    b"PAR1": ("Parquet", ".parquet"),
+    b"ARROW1": ("Arrow", ".arrow"),
+}
+"""First bytes of kinds of data, and the ending by which they are read."""
+
+
+def check_looks(head: bytes, where: str, text: bool) -> None:
+    """Refuse what is no data, or data of another kind than the name says.
+
+    Args:
+        head: the first bytes, unpacked.
+        where: for the error.
+        text: whether the name says that rows are text.
+
+    Raises:
+        CurateError: with what it is, and how to come by the data.
+    """
+    if head.startswith(_LFS):
+        raise CurateError(
+            "the file is a pointer of Git LFS, not the data",
+            where=where,
+            found="a few lines that name the data's checksum and size",
+            fix="git lfs pull, or download the file itself",
+        )
+    if _PAGE.match(head):
+        raise CurateError(
+            "the file is a web page, not data",
+            where=where,
+            found="HTML",
+            fix="download the file itself: a login or an error page was saved in its place",
+        )
+    found = next((told for magic, told in _MAGIC.items() if head.startswith(magic)), None)
+    if text and found is not None:
+        kind, ending = found
+        raise CurateError(
+            f"the file is {kind}, which its name does not say",
+            where=where,
+            found=f"the first bytes of {kind}",
+            fix=f"rename it to end in {ending}",
+        )
