@@ -14,6 +14,7 @@ _MIN_SHARED = 5
 
 def audit_agreement(pairs: pl.DataFrame) -> dict[str, Any]:
     """Krippendorff's alpha and the Dawid-Skene consensus, where several people voted on a pair."""
+    # A person who voted twice on the same answers agrees with nobody but themselves.
     votes = votes_table(pairs).unique(["task", "worker"], keep="first", maintain_order=True)
     shared = votes.filter(pl.len().over("task") > 1)
     tasks = shared["task"].n_unique()
@@ -39,6 +40,7 @@ def _consensus(votes: pl.DataFrame) -> dict[str, Any]:
     judged = votes.join(dawid_skene(votes), on="task")
     judged = judged.with_columns(wrong=pl.col("label") != pl.col("consensus"))
     workers = judged.group_by("worker").agg(votes=pl.len(), contradicted=pl.col("wrong").mean())
+    # Of a single vote the share is 0 or 1, and heads every list.
     workers = workers.filter(pl.col("votes") > 1).sort("contradicted", descending=True)
     return {
         "consensus_contradicts": float(judged["wrong"].sum() / len(judged)),

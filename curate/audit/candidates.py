@@ -106,6 +106,7 @@ def _disagreement(shared: pl.DataFrame) -> dict[str, Any]:
     if len(shared) < _FEWEST:
         return {"pairs_with_several_votes": len(shared)}
     distance, differ = (shared[c].to_numpy() for c in ("distance", "disagreement"))
+    # A correlation with a constant is none.
     varied = np.ptp(distance) > 0 and np.ptp(differ) > 0
     test = spearmanr(distance, differ) if varied else None
     # By rank, so that the thirds are of one size whatever the distances.

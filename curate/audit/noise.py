@@ -103,6 +103,7 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
         "by_annotator": [],
         "by_source": [],
     }
+    # Estimators would report where their fits began: nothing is told instead.
     if not learnt.ok:
         return found | {"problem": learnt.warning}
     found["estimates"] = [asdict(e) for e in estimates(scaled, groups, context)]
@@ -116,6 +117,7 @@ def suspicion(pairs: pl.DataFrame, context: Context) -> NDArray[np.float64]:
     if too_few_prompts(pairs, context):
         return np.full(len(pairs), np.nan)
     found, voting = held_out_margins(pairs, context), votes(pairs, context)
+    # Of a pair that heads tell nothing of there is no suspicion, and not a middling one.
     known = voting & found.tells
     return np.where(known, expit(-found.right), np.nan)
 

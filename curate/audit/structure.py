@@ -39,5 +39,6 @@ def audit_leakage(pairs: pl.DataFrame, other: pl.DataFrame) -> dict[str, Any]:
 
 
 def _prompts(pairs: pl.DataFrame) -> pl.Series:
+    # White space and capitals are no other prompt.
     key = messages_key("prompt").str.to_lowercase().str.replace_all(r"\s+", " ")
     return pairs.select(p=key.str.strip_chars())["p"]

@@ -49,6 +49,7 @@ def audit_style(
         return None
     names, differences = _differences(pairs.filter(pl.Series(voting)), columns)
     groups = np.unique(context.prompt_groups(pairs)[voting], return_inverse=True)[1]
+    # Length is always told: it is what every other trait is held against.
     told = tellable(differences, groups) | (np.array(names) == LENGTH)
     names, differences = [n for n, t in zip(names, told, strict=True) if t], differences[:, told]
     fit = regress(differences, groups)
@@ -70,6 +71,7 @@ def _differences(
         found[name] = select_in_batches(pairs, d=trait_difference(name))["d"].to_numpy()
     slot = _extra(pairs, SLOT_KEY)
     if np.isfinite(slot).any():
+        # A pair without slots says nothing of position: 0 moves no coefficient.
         found[_POSITION] = np.where(np.isfinite(slot), np.where(slot == 1, 1.0, -1.0), 0.0)
     for key in columns:
         found[f"extra.{key}"] = np.nan_to_num(_extra(pairs, key))

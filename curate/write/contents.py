@@ -42,6 +42,7 @@ def is_ours(folder: str | Path, mark: str) -> bool:
     data = read_mark(Path(folder) / mark)
     if data is None:
         return False
+    # Runs of before there were checksums have no `made_by`.
     legacy = isinstance(data.get("rows"), dict) and isinstance(data.get("steps"), list)
     return data.get(MADE_BY) == _US or ("manifest_version" in data and legacy)
 
@@ -88,6 +89,7 @@ class Contents:
         if self.files is None:
             return
         wrong = [told for name, facts in self.files.items() if (told := self._wrong(name, facts))]
+        # A file that somebody put among the shards would be trained on.
         folders = {name.partition("/")[0] for name in self.files if "/" in name}
         present = (p for f in sorted(folders) for p in (self.folder / f).rglob("*") if p.is_file())
         names = (p.relative_to(self.folder).as_posix() for p in present)

@@ -58,6 +58,7 @@ def wrong_left(steps: Iterable[Mapping[str, Any]]) -> tuple[float, str | None] |
 def _scorer_of(column: str, facts: dict[str, dict[str, Any]]) -> str:
     """The step that a posterior comes from; `flip` hands on that of another one."""
     step = column.partition(".")[0]
+    # A filter that flips hands on the posterior of the scorer before it.
     handed_on = facts.get(step, {}).get(POSTERIOR_FACT, {}).get("column", column)
     return step if handed_on == column else _scorer_of(handed_on, facts)
 

@@ -44,6 +44,7 @@ def check_free(
     with _told(folder):
         _check_not_inside(folder, reads)
         _check_content(folder, overwrite, mark)
+        # Rights, names and full disks are told before hours of scoring, not after them.
         trial = _aside(folder, "trial")
         trial.mkdir(parents=True, exist_ok=True)
         trial.rmdir()
@@ -127,6 +128,7 @@ def staged(folder: Path, overwrite: bool, mark: str = MANIFEST) -> Iterator[Path
         CurateError: the folder may not be written (see `check_free`), or the disk is full.
     """
     folder = _real(folder)
+    # What a killed run left beside its folder.
     _sweep(folder, ("old", "partial", "trial"))
     check_free(folder, overwrite, mark)
     stage = _aside(folder, "partial")
@@ -190,6 +192,7 @@ def _swap(stage: Path, folder: Path, mark: str) -> None:
     if not folder.exists():
         stage.rename(folder)
         return
+    # The old run goes only once the new one stands in its place.
     old = folder.parent / f".{folder.name}.old-{_HOST}-{os.getpid()}"
     folder.rename(old)
     stage.rename(folder)

@@ -73,6 +73,7 @@ class ShardWriter:
     def write(self, frame: pl.DataFrame) -> None:
         """Write the rows; the first frame gives the columns, and a file even if it is empty."""
         start = 0
+        # Without a row one shard is made all the same: a trainer reads its columns.
         while start < len(frame) or not self.shards:
             if self._file is None:
                 self._open()
@@ -119,6 +120,7 @@ class ShardWriter:
 
     def _as_dataset(self) -> None:
         """The parquet files as a folder of `DatasetDict.save_to_disk`."""
+        # Hidden, and gone before the run is done: nobody must take it for shards.
         raw = self._folder.with_name(f".{self._folder.name}.parquet")
         self._folder.rename(raw)
         files = {_SPLIT: [raw / Path(shard["path"]).name for shard in self.shards]}

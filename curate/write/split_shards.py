@@ -30,6 +30,7 @@ def write_split_shards(
         Split, path (from the folder above) and bytes of each shard, and rows where they are known.
     """
     as_dataset = file_type == "dataset"
+    # Aside, since a DatasetDict is made of whole files.
     place = folder.with_name(f".{folder.name}.parquet") if as_dataset else folder
     place.mkdir()
     found: list[dict[str, Any]] = []

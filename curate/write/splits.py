@@ -58,6 +58,7 @@ def assign_splits(
     sizes = np.bincount(distinct[0], minlength=len(number))
     left = _counts(int(sizes.sum()), list(shares.values()))
     drawn = np.random.default_rng(seed).permutation(len(number))
+    # A stable sort of a drawn order: clusters of one size stay in random order.
     order = drawn[np.argsort(-sizes[drawn], kind="stable")]
     split = np.empty(len(number), dtype=np.int64)
     # Large clusters first: late ones would no longer fit the split that lacks most.
@@ -74,6 +75,7 @@ def _counts(total: int, shares: list[float]) -> NDArray[np.int64]:
     wanted = np.array(shares) * total
     # 0.29 * 100 is a little less than 29: a bare floor would take one prompt away.
     counts = np.floor(wanted + _EXACT).astype(np.int64)
+    # What flooring left over goes to the largest remainders.
     lacking = np.argsort(-(wanted - counts), kind="stable")[: total - int(counts.sum())]
     counts[lacking] += 1
     return counts
@@ -82,6 +84,7 @@ def _counts(total: int, shares: list[float]) -> NDArray[np.int64]:
 def _filled(left: NDArray[np.int64], singles: int) -> NDArray[np.int64]:
     """The split of each single prompt; a split that large clusters overfilled gets none."""
     wanted = np.maximum(left, 0)
+    # Large clusters may have filled a split beyond its share: the others go short.
     while wanted.sum() > singles:
         wanted[int(np.argmax(wanted))] -= 1
     return np.repeat(np.arange(len(wanted)), wanted)
