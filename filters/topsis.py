@@ -19,6 +19,7 @@ from curate import (
     check_readable,
     suggestion,
 )
+from curate.data.pair_rows import at_rows
 from curate.data.table import dense_numbers
 
 if TYPE_CHECKING:
@@ -94,42 +95,67 @@ class TOPSIS(Filter[TOPSISParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Rank the pairs that have every criterion."""
         p = self.params
+        group = None
+        if p.by is not None:
+            group = dense_numbers(pairs[p.by].cast(pl.String).fill_null("(none)"))
+        added = self._scored(pairs, group)
+        keep, rank, of, wanted = _best(added["score"], group, p.keep)
+        keep = keep.fill_null(p.missing == "keep")
+        # Of the others alone: a reason for each of millions would take more than all scores.
+        dropped = (~keep).arg_true()
+        told = pl.DataFrame([s.gather(dropped) for s in (rank, of, wanted, added["status"])])
+        ranked = pl.format("rank {} of {} by TOPSIS, {} kept", "rank", "of", "wanted")
+        reason = told.select(r=pl.when(pl.col("rank").is_null()).then("status").otherwise(ranked))[
+            "r"
+        ]
+        return FilterResult(keep, at_rows(reason, dropped, len(pairs)), added)
+
+    def _scored(self, pairs: pl.DataFrame, group: NDArray[np.int64] | None) -> pl.DataFrame:
+        """Closeness and status of each pair."""
+        p = self.params
         values = pairs.select(check_readable(pairs[c], self.name) for c in p.criteria)
         whole = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"]
         signs = np.array([1.0 if d == "max" else -1.0 for d in p.criteria.values()])
         weights = np.array([1.0 if not p.weights else p.weights.get(c, 0.0) for c in p.criteria])
         score = np.full(len(pairs), np.nan)
-        group = np.zeros(len(pairs), dtype=np.int64)
-        if p.by is not None:
-            group = dense_numbers(pairs[p.by].cast(pl.String).fill_null("(none)"))
         # Norms and ideal points are those of the group: closeness compares within it alone.
-        for number in np.unique(group):
-            rows = whole.to_numpy() & (group == number)
+        for number in [0] if group is None else np.unique(group):
             # Pairs that lack a criterion have no part in norms and ideal points either.
+            rows = whole.to_numpy() if group is None else whole.to_numpy() & (group == number)
             score[rows] = closeness(values.filter(rows).to_numpy(), signs, weights, p.normalisation)
         lacks = pl.concat_str(
             [pl.when(pl.col(c).is_null()).then(pl.lit(f"{c} is missing")) for c in p.criteria],
             separator=", ",
             ignore_nulls=True,
         )
-        added = values.select(
+        return values.select(
             score=pl.Series(score).fill_nan(None),
             status=pl.when(whole).then(pl.lit("ok")).otherwise(lacks),
         )
-        # The rank within the group, in the order of all.
-        ranked = pl.DataFrame({"g": group}).with_columns(
-            best_first(added["score"], "max").alias("r"), status=added["status"]
-        )
-        ranked = ranked.with_columns(
-            rank=pl.col("r").rank("ordinal").over("g"), of=pl.col("r").count().over("g")
-        ).with_columns(wanted=(p.keep * pl.col("of")).round(mode="half_to_even").cast(pl.Int64))
-        judged = ranked.select(
-            keep=(pl.col("rank") <= pl.col("wanted")).fill_null(p.missing == "keep"),
-            reason=pl.when(whole)
-            .then(pl.format("rank {} of {} by TOPSIS, {} kept", "rank", "of", "wanted"))
-            .otherwise("status"),
-        )
-        return FilterResult(judged["keep"], judged["reason"], added)
+
+
+def _best(
+    score: pl.Series, group: NDArray[np.int64] | None, share: float
+) -> tuple[pl.Series, pl.Series, pl.Series, pl.Series]:
+    """Whether each pair is among the best share of its group, its rank, of how many, how many are.
+
+    Null for pairs without a score. All are one group where there is none.
+    """
+    rank = best_first(score, "max").alias("rank")
+    if group is None:
+        of = score.count()
+        # As polars rounds, a half to the even number.
+        wanted = round(share * of)
+        one = (pl.repeat(n, len(score), dtype=pl.Int64, eager=True) for n in (of, wanted))
+        counts = [s.alias(name) for s, name in zip(one, ("of", "wanted"), strict=True)]
+        return (rank <= wanted), rank, counts[0], counts[1]
+    # The rank within the group, in the order of all.
+    ranked = pl.DataFrame({"g": group, "r": rank}).select(
+        rank=pl.col("r").rank("ordinal").over("g"), of=pl.col("r").count().over("g")
+    )
+    wanted_of = (share * pl.col("of")).round(mode="half_to_even").cast(pl.Int64)
+    ranked = ranked.with_columns(wanted=wanted_of)
+    return ranked["rank"] <= ranked["wanted"], ranked["rank"], ranked["of"], ranked["wanted"]
 
 
 def closeness(

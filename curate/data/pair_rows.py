@@ -133,16 +133,21 @@ class PairRows:
             yield pl.DataFrame([(own if n in own.columns else part)[n] for n in names])
 
 
+def at_rows(values: pl.Series, rows: pl.Series, count: int) -> pl.Series:
+    """The values at these rows of `count`, null elsewhere."""
+    at = np.zeros(count, dtype=np.uint32)
+    at[rows.to_numpy()] = np.arange(1, len(values) + 1)
+    place = pl.DataFrame({"at": at}).select(pl.when(pl.col("at") > 0).then(pl.col("at") - 1))
+    return values.gather(place["at"])
+
+
 def over_all(numbered: pl.DataFrame, rows: int) -> Iterator[pl.DataFrame]:
     """Columns from `PairRows.numbered` over all rows of the table, part by part; else null."""
     # By place and not by a join, whose table of rows would be larger than the columns.
-    at = np.zeros(rows, dtype=np.uint32)
-    at[numbered[ROW].to_numpy()] = np.arange(1, len(numbered) + 1)
+    place = at_rows(pl.int_range(len(numbered), dtype=pl.UInt32, eager=True), numbered[ROW], rows)
     known = numbered.drop(ROW).get_columns()
     for part in batches(rows, _ROWS_A_PART) or [slice(0, 0)]:
-        own = pl.DataFrame({"at": at[part]})
-        place = own.select(pl.when(pl.col("at") > 0).then(pl.col("at") - 1))["at"]
-        yield pl.DataFrame([column.gather(place) for column in known])
+        yield pl.DataFrame([column.gather(place[part]) for column in known])
 
 
 def _gathered(frame: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:
