@@ -88,6 +88,7 @@ def counts_of(texts: pl.DataFrame) -> pl.DataFrame:
     words = words.with_columns(words=pl.col("lower").str.extract_all(_WORD))
     # Step by step: polars would compute what several counts share anew for each of them.
     words = words.with_columns(hashes=pl.col("words").list.eval(pl.element().hash()))
+    # What the answer says of what was asked: both sides as sets of hashes.
     words = words.with_columns(said=meaning(pl.col("hashes")))
     both = pl.col("asked").list.set_intersection("said").list.len()
     return words.with_columns(both=both).select(_counts())
@@ -149,6 +150,7 @@ def _shared() -> dict[str, pl.Expr]:
 def _echo() -> pl.Expr:
     """Whether the answer repeats the beginning of the prompt."""
     start = pl.col("prompt").str.strip_chars().str.slice(0, _ECHO).str.to_lowercase()
+    # An empty prompt stands at the start of every text.
     repeats = pl.col("lower").str.contains(start, literal=True)
     return (repeats & (start != "")).cast(pl.Float64)
 

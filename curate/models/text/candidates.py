@@ -67,6 +67,7 @@ def earlier_near_duplicate(
     found = np.full(items, -1, dtype=np.int64)
     kept: dict[int, list[int]] = {}
     for item, buckets in candidates.by_item():
+        # In their order, so that the earliest kept one is named.
         near = sorted({other for bucket in buckets for other in kept.get(bucket, ())})
         similar = (o for o in near if shingles.similarity(item, o) >= threshold)
         found[item] = next(similar, -1)
@@ -96,6 +97,7 @@ def clusters(sketches: Sketches, threshold: float) -> NDArray[np.int64]:
             first, second = find(item), find(other)
             # Comparing costs more than looking whether they hang together already.
             if first != second and sketches.shingles.similarity(item, other) >= threshold:
+                # The lower number stays the root: a cluster is called after its first item.
                 root[max(first, second)] = min(first, second)
         for bucket in buckets:
             seen.setdefault(bucket, []).append(item)

@@ -43,15 +43,16 @@ def nearly_repeats(
     wanted = [p for p in ("prompt",) if p in parts]
     wanted += ["low", "high"] if "chosen" in parts else []
     keys = content_keys(pairs).select(k=hashed(pl.struct(wanted)))["k"]
-    numbers, first = numbers_by_appearance(keys)
-    del keys
     room = workspace or Workspace()
+    numbers, first = numbers_by_appearance(keys, room.array("items", (len(pairs),), np.int64))
+    del keys
     with progress.task("near duplicates", len(first)) as task:
         texts = _texts(pairs, first, parts, task)
         if workers is None:
             earlier = _earlier_here(texts, parts, len(first), threshold, room)
         else:
             earlier = earlier_in_parts(texts, parts, len(first), threshold, room, workers)
+    # All pairs of an item repeat what the first one of the earlier item says.
     repeated = earlier >= 0
     ids = pairs["pair_id"]
     of = pl.Series([None] * len(first), dtype=pl.String)

@@ -93,6 +93,7 @@ def shingle_hashes(texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int
     """
     text = pl.col("t")
     words = text.str.to_lowercase().str.extract_all(_WORD_POLARS)
+    # A text without words is one shingle of itself: two such texts are equal or apart.
     words = pl.when(words.list.len() > 0).then(words).otherwise(pl.concat_list(text))
     found = pl.DataFrame({"t": texts.fill_null("")}).select(w=words)
     lengths = found["w"].list.len().to_numpy().astype(np.int64)
@@ -100,12 +101,14 @@ def shingle_hashes(texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int
     runs = np.maximum(lengths - SHINGLE_WORDS + 1, 1)
     begins = np.cumsum(lengths) - lengths
     owner = np.repeat(np.arange(len(texts)), runs)
+    # Place of each run among all words: that of its text, and then its own within it.
     first = np.arange(len(owner)) - np.repeat(np.cumsum(runs) - runs, runs) + begins[owner]
     value = np.zeros(len(owner), dtype=np.uint64)
     for offset, factor in enumerate(_FACTORS):
         inside = offset < lengths[owner]
         at = np.minimum(first + offset, max(len(hashed) - 1, 0))
         value += np.where(inside, hashed[at] * factor, np.uint64(0)) if len(hashed) else value
+    # The text in the upper half, the run in the lower one: a single sort does both.
     keys = _sorted_distinct((owner.astype(np.uint64) << _HALF) | (value >> _HALF))
     counts = np.bincount((keys >> _HALF).astype(np.int64), minlength=len(texts))
     ends = np.concatenate([[0], np.cumsum(counts)])

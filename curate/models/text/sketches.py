@@ -60,6 +60,7 @@ class ItemShingles:
         if "prompt" in self.tables:
             found.append(self._jaccard("prompt", first, "prompt", second))
         if "chosen" in self.tables:
+            # The order of the answers does not count.
             straight, crossed = (
                 min(
                     self._jaccard("chosen", first, one, second),
@@ -96,6 +97,7 @@ class Sketches:
         hashes, owners = [], []
         for part, table in self.shingles.tables.items():
             found, ends = table.add(texts[part])
+            # Words of the prompt are no words of an answer: each has hashes of its own.
             hashes.append(found ^ _PROMPT_MARK if part == "prompt" else found)
             owners.append(np.repeat(np.arange(len(texts)), np.diff(ends)))
         owner = np.concatenate(owners)
@@ -126,6 +128,7 @@ class Sketches:
 
     def _keys(self, columns: slice) -> NDArray[np.uint64]:
         """One number for the columns of each sketch, (items,)."""
+        # Items of other media share no bucket, however near their texts are.
         keys = self._media[: self.items].copy()
         for rows in batches(self.items, BATCH_ROWS):
             for column in self._sketches[rows, columns].T:
