@@ -71,10 +71,12 @@ class Annotations(Format):
         odd = rows.filter(pl.col("_agreed").is_null())
         errors = odd.select(ROW, pl.lit(_NO_VOTES).alias(ERROR))
         sound = rows.filter(pl.col("_agreed").is_not_null())
+        # By hash, so that which texts of a class meet does not depend on the order of rows.
         order = sound.sort("_class", pl.col("text").hash(), ROW)
         other = order.with_columns(
             pl.col("text", "_agreed", ROW).shift(-1).over("_class").name.prefix("other_")
         )
+        # Of two texts that annotators agree on alike neither is preferred.
         made = _pairs(other.filter(pl.col("_agreed") != pl.col("other__agreed")))
         used = pl.concat([made.select(ROW), made.select(pl.col("_other").alias(ROW))])
         found = list_the_rest(made.drop("_other"), sound, used, _ALONE)

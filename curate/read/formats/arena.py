@@ -52,6 +52,7 @@ class ChatbotArena(Format):
         """The winner's turns as chosen, split where the conversations part."""
         first, second = self.text_columns
         winner = pl.col("winner").cast(pl.String)
+        # A battle without a vote is sound and makes no pair; it is listed, and stops nothing.
         silent = rows.filter(winner.is_null()).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
         rows = rows.filter(winner.is_not_null()).with_columns(
             _first=_messages(rows, first),
@@ -103,6 +104,7 @@ class ArenaTexts(Format):
         self.tell(_SILENT, int(silent.sum() or 0))
         first, second = (_talk(lists, f"response_{slot}") for slot in "ab")
         rows = rows.drop("prompt").with_columns(_first=first, _second=second)
+        # Numbers, bools or texts, by the file that holds them.
         flags = [pl.col(c).cast(pl.String) == "1" for c in self.value_columns]
         number = pl.when(flags[0]).then(1).when(flags[1]).then(2).when(flags[2]).then(0)
         wrong = pl.when(uneven).then(pl.lit(_UNEVEN))
@@ -112,6 +114,7 @@ class ArenaTexts(Format):
 
 def _judged(rows: pl.DataFrame, winner: pl.Expr) -> pl.DataFrame:
     """`_first` and `_second`, whole conversations, as prompt and answers by the winner."""
+    # Both conversations begin alike: what they share is the prompt.
     placed = place_slots(rows, winner, ", ".join(_WINNERS)).rename({ERROR: "_label_error"})
     split = split_shared(placed)
     return split.with_columns(pl.coalesce("_label_error", ERROR).alias(ERROR))

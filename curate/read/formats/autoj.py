@@ -31,5 +31,6 @@ class AutoJ(Format):
             _second=turns(rows, "response 2", "assistant"),
         )
         label = pl.col("label").cast(pl.Int64, strict=False)
+        # Counted from 0, and 2 is a tie.
         winner = label.replace_strict({0: 1, 1: 2, 2: 0}, default=None, return_dtype=pl.Int64)
         return place_slots(rows, winner, "0, 1 or 2 (tie)")

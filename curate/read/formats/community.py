@@ -72,8 +72,10 @@ def _pairs(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
         answers = {x: pl.col(f"{turn}_turn_response_{x}").cast(pl.String) for x in _LETTERS}
         letter = pl.col(f"{turn}_turn_preferred_response").cast(pl.String).str.slice(-1)
         chosen = pl.coalesce(*(pl.when(letter == x).then(a) for x, a in answers.items()))
+        # A turn without a choice ends the conversation: later prompts would have another history.
         reached = reached & prompt.is_not_null() & chosen.is_not_null()
         asked = pl.concat_list(history, as_turn(prompt, "user")).cast(MESSAGES)
+        # The chosen answer was preferred to each of the others that were shown.
         for x, other in answers.items():
             wanted = reached & (letter != x) & other.is_not_null() & (other != chosen)
             yield rows.filter(wanted).select(

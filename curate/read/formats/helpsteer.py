@@ -71,6 +71,7 @@ def _signed(rows: pl.DataFrame, prompt: str, answers: tuple[str, str], column: s
         _second=turns(rows, answers[1], "assistant"),
         strength=preference.abs().cast(pl.Float32),
     )
+    # A negative number prefers the first answer.
     sides = (
         pl.when(preference < 0).then(1).when(preference > 0).then(2).when(preference == 0).then(0)
     )
@@ -111,6 +112,7 @@ class HelpSteerAttributes(Format):
             _rows=pl.col(ROW).cast(pl.String),
             _ratings=pl.col("_ratings"),
         )
+        # A single response has nothing to be compared with.
         several = groups.filter(pl.col("_ranked").list.len() > 1)
         made = several.with_columns(list_to_extra("rows", "_rows")).with_columns(
             list_to_extra("attributes", "_ratings"),

@@ -84,6 +84,7 @@ def _rankings(row: Mapping[str, Any]) -> Iterator[tuple[str | None, list[float |
                 # Places count from the best; scores are larger for the better.
                 yield user, [-float(place) for place in places]
     elif row["human_preference"] is not None:
+        # Of two images 1 stands by the preferred one: larger is better.
         yield None if own is None else str(own), row["human_preference"]
     elif row["rank"] is not None:
         yield None, [None if place is None else -place for place in row["rank"]]

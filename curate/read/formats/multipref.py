@@ -45,6 +45,7 @@ class MultiPref(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One pair for each annotation of a row."""
         votes = pl.concat([_votes(rows, column) for column in _GROUPS])
+        # All votes on a pair behind one another, whichever group cast them.
         votes = votes.sort(ROW, maintain_order=True)
         made = rows.drop(*_GROUPS).join(votes, on=ROW, maintain_order="left_right")
         made = made.with_columns(

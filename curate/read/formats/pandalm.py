@@ -42,5 +42,6 @@ class PandaLM(Format):
             _second=as_turn("response2", "assistant"),
         )
         vote = pl.col("_vote").cast(pl.Int64, strict=False)
+        # 0 is a tie, which is a vote too.
         winner = pl.when(vote.is_in([0, 1, 2])).then(vote)
         return place_slots(votes, winner, "1, 2 or 0 (tie)")

@@ -65,6 +65,7 @@ class PRISM(Format):
 
 def _turns(entries: pl.DataFrame) -> pl.DataFrame:
     """One row a turn: the prompt before its answers, and the answers as `RANKED`."""
+    # What was said goes on with the answer that was chosen; the others end there.
     said = (pl.col("role") == "user") | pl.col("if_chosen").fill_null(False)
     role = pl.when(pl.col("role") == "user").then(pl.lit("user")).otherwise(pl.lit("assistant"))
     message = message_of(role, pl.col("content"))
@@ -76,6 +77,7 @@ def _turns(entries: pl.DataFrame) -> pl.DataFrame:
         _ranked=answer.filter(is_answer),
     )
     turns = turns.filter(pl.col("_ranked").list.len() > 1).sort(ROW, "turn")
+    # The prompt of a turn: all that was said in turns before it, and its own question.
     before = entries.filter(said).select(ROW, _turn="turn", _message=message)
     history = (
         turns.select(ROW, "turn")

@@ -33,6 +33,7 @@ class PKUSafeRLHF(Format):
             _second=turns(rows, "response_1", "assistant"),
             annotator=pl.col("_label").replace_strict(_LABELS),
         )
+        # The number of the preferred response, counted from 0.
         vote = pl.col("_vote").cast(pl.Int64, strict=False)
         winner = vote.replace_strict({0: 1, 1: 2}, default=None, return_dtype=pl.Int64)
         return place_slots(votes, winner, "0 or 1")

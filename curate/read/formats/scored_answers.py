@@ -63,6 +63,7 @@ class ScoredAnswers(Format):
             _answer=pl.coalesce(turns(rows, name, "assistant") for name in _ANSWERS),
             _score=pl.when(number.is_finite()).then(number),
         ).with_columns(_key=prompt_key(rows))
+        # An answer without a score may be the best one: nothing can be said of it.
         whole = rows.filter(pl.col("_score").is_not_null(), pl.col("_answer").list.len() > 0)
         groups = whole.group_by("_key", maintain_order=True).agg(
             pl.col(ROW, "prompt").first(),

@@ -33,5 +33,6 @@ class SHP(Format):
             source=pl.col("domain").cast(pl.String),
         )
         label = pl.col("labels").cast(pl.Int64, strict=False)
+        # 1 prefers A: it got more upvotes though it came no earlier.
         winner = label.replace_strict({1: 1, 0: 2}, default=None, return_dtype=pl.Int64)
         return place_slots(rows, winner, "1 (A) or 0 (B)")
