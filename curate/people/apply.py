@@ -71,6 +71,7 @@ def majority(verdicts: pl.DataFrame) -> pl.DataFrame:
     said = verdicts.filter(pl.col("verdict") != "skip")
     votes = said.group_by("pair_id", "verdict").agg(votes=pl.len())
     total = pl.col("votes").sum().over("pair_id")
+    # More than half: two against two decide nothing.
     return votes.filter(pl.col("votes") * 2 > total).select("pair_id", "verdict")
 
 

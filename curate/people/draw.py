@@ -53,6 +53,7 @@ def draw(
     drawn = np.zeros(len(frame), dtype=bool)
     for number, count in enumerate(_shares(stratum, values, min(budget, len(frame)))):
         rows = np.flatnonzero(stratum == number)
+        # Without replacement, each pair of a stratum with the same probability.
         drawn[rng.permutation(rows)[:count]] = True
     return frame.with_columns(stratum=pl.Series(stratum), drawn=pl.Series(drawn))
 
@@ -86,6 +87,7 @@ def _shares(stratum: NDArray[np.int64], values: NDArray[np.float64], budget: int
     sizes = np.bincount(stratum)
     if len(sizes) == 1:
         return [budget]
+    # The spread of a share p is sqrt(p (1 - p)): sure strata need few judgements, but some.
     means = np.clip(np.bincount(stratum, weights=values) / sizes, _LEAST, 1.0 - _LEAST)
     wanted = sizes * np.sqrt(means * (1.0 - means))
     wanted = budget * wanted / wanted.sum()

@@ -92,6 +92,7 @@ def judged_by_both(pairs: pl.DataFrame, model: str) -> Both:
         people=pl.col("one").filter(~is_model).mean(),
         model=pl.col("one").filter(is_model).mean(),
     )
+    # Where either side is even there is nothing to compare.
     items = items.filter(pl.col("people") != 0.5, pl.col("model") != 0.5)
     if len(items) < FEWEST:
         raise CurateError(

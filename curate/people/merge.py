@@ -116,6 +116,8 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
     made = (
         cast.with_columns(exchanged(cast, cast["verdict"] == "flip"))
         .with_columns(
+            # Of the vote alone: how strongly the first annotator preferred says nothing of this
+            # one.
             is_tie=pl.col("verdict") == "tie",
             annotator="reviewer",
             strength=pl.lit(None, dtype=pl.Float32),
@@ -134,6 +136,7 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
 
 def _named_apart(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     """The votes with a reviewer who is called as an annotator of the data by another name."""
+    # Names of before any merge: a reviewer who is called like an annotator is another person.
     own = pairs.filter(~extra_value("verdict_on").is_not_null().fill_null(False))["annotator"]
     taken = pl.col("reviewer").is_in(own.drop_nulls().unique().implode())
     other = pl.format("reviewer {}", "reviewer")

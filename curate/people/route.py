@@ -128,6 +128,8 @@ def route(
         told, used = told.with_columns(priority=rank_of(pl.col("gain"))), []
     free = pl.repeat(True, len(pairs), eager=True) if learned is None else learned.free
     candidates = pl.concat([pairs, told], how="horizontal").filter(free)
+    # A filter may be wrong about what it dropped: people should see such pairs too, unless told
+    # not.
     if not choice.include_dropped:
         candidates = candidates.filter(pl.col("drop_step").is_null())
     chosen = _most_urgent(candidates, choice)

@@ -92,6 +92,7 @@ def fit_route(judged: Judged, budget: float, seed: int = 0) -> RouteFit:
         budget: share of the pairs that people can judge.
         seed: of splits and mixtures.
     """
+    # By prompt: gains that are told on prompts that they were learned on would be too large.
     fold = group_folds(judged.groups, _TESTED, seed)
     fitted, test = judged.part(fold != 0), judged.part(fold == 0)
     half = group_folds(fitted.groups, 2, seed + 1)

@@ -48,6 +48,7 @@ def uncertainty(scores: pl.DataFrame, by: list[str]) -> tuple[pl.Series, list[st
     used = by or [c for c in scores.columns if c.rpartition(".")[2] in UNCERTAINTY]
     ranks = []
     for name in used:
+        # By the metric: a small margin is doubt, and so is a large variance.
         turn = UNCERTAINTY.get(name.rpartition(".")[2], _as_it_is)
         ranks.append(rank_of(turn(pl.col(name).cast(pl.Float64))).alias(name))
     if not ranks:
@@ -76,6 +77,7 @@ def disagreement(pairs: pl.DataFrame) -> pl.Series:
     item = ["prompt", "low", "high"]
     share = low.mean().over(item)
     several = pl.len().over(item) > 1
+    # Whichever side is in the minority.
     least = pl.min_horizontal(share, 1.0 - share)
     return keys.select(d=pl.when(several).then(least))["d"]
 
