@@ -20,6 +20,7 @@ from curate.optional_packages import need
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.base import take_told
 from curate.pipeline.engines.limits import check_reachable, check_workers
+from curate.pipeline.engines.ray_blocks import in_sizes, windows
 from curate.pipeline.engines.ray_errors import users_error
 from curate.pipeline.engines.ray_parts import RETRIES, RayWorkers
 from curate.pipeline.engines.ray_tables import TableInputs, run_table
@@ -138,7 +139,7 @@ class RayEngine:
 
         settings = WorkerSettings.of(step, context)
         scored = self._mapped(blocks(), ScoreWorker, settings)
-        for frame in _in_sizes(scored, sizes):
+        for frame in in_sizes(scored, sizes):
             told = json.loads(frame[TOLD].drop_nulls()[0]) if len(frame) else {}
             take_told(context, told.get("facts", {}), told.get("warnings", []))
             yield frame.drop(TOLD)
@@ -197,6 +198,13 @@ class RayEngine:
             self._ray.shutdown()
 
     def _mapped(self, blocks: Iterator[pa.Table], worker: type[Any], *args: Any) -> Iterator[Any]:
+        """What workers make of each block, in order; a window of the blocks lies in the store."""
+        for references in windows(blocks, self._ray.put):
+            yield from self._mapped_window(references, worker, args)
+
+    def _mapped_window(
+        self, references: list[Any], worker: type[Any], args: tuple[Any, ...]
+    ) -> Iterator[Any]:
         from ray.data import ActorPoolStrategy, DataContext, from_arrow_refs
 
         for name in ("ray.data", "ray"):
@@ -205,9 +213,6 @@ class RayEngine:
         settings.enable_progress_bars = False
         settings.print_on_execution_start = False
         settings.execution_options.preserve_order = True
-        references = [self._ray.put(block) for block in blocks]
-        if not references:
-            return
         data = from_arrow_refs(references).map_batches(
             worker,
             fn_constructor_args=args,
@@ -267,16 +272,3 @@ def _runs_here(step: ScorerStep, pairs: pl.DataFrame) -> bool:
     media = any(part in MEDIA_PARTS for part in present(pairs))
     needs_media = step.scorer.reads_media or (media and step.scorer.reads_texts)
     return step.scorer.in_parts or needs_media
-
-
-def _in_sizes(tables: Iterator[pa.Table], sizes: list[int]) -> Iterator[pl.DataFrame]:
-    """Frames of the given numbers of rows, however the blocks were cut on their way."""
-    held: list[pl.DataFrame] = []
-    done = 0
-    for table in tables:
-        held.append(pl.DataFrame(pl.from_arrow(table)))
-        while done < len(sizes) and sum(map(len, held)) >= sizes[done]:
-            whole = pl.concat(held)
-            yield whole[: sizes[done]]
-            held = [whole[sizes[done] :]]
-            done += 1

@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.data.table import messages_text
 from curate.pipeline.config import EngineConfig, parse_config
+from curate.pipeline.engines import ray_blocks
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.engines.ray_parts import RayWorkers
 from curate.pipeline.plan import ScorerStep
@@ -198,3 +199,16 @@ def rows_of(path: Path) -> Any:
     if path.suffix == ".jsonl":
         return path.read_text(encoding="utf-8")
     return pl.read_parquet(path).to_dicts()
+
+
+def test_more_blocks_than_the_store_should_hold_go_by_windows(
+    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_blocks, "WINDOW_BYTES", 1)
+    rows = [{"prompt": f"p {i}", "chosen": f"a a {i}", "rejected": "b"} for i in range(5000)]
+    config = {"scorers": [{"type": "repetition"}], "store": None}
+    here, there = (
+        Pipeline(config | {"engine": engine}).run(rows).scores
+        for engine in ("local", {"name": "ray", "workers": 2})
+    )
+    assert_frame_equal(there, here)
