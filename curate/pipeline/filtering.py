@@ -199,7 +199,9 @@ def _judged(
 ) -> tuple[NDArray[np.bool_], _Applied]:
     """Whether each pair is kept, and all pairs with what the filter says of them."""
     verdict = _verdict(step, left, context)
-    keep = verdict.keep.fill_null(False)
+    # What it was found by is gone, and allocators would hold as much again beside what follows.
+    give_back()
+    keep = verdict.keep.fill_null(False).to_numpy()
     added = None
     if verdict.added is not None:
         columns = typed(verdict.added, step.filter.adds(), len(left), step.name)
@@ -207,13 +209,13 @@ def _judged(
     if verdict.changed is not None:
         left = left.adding(verdict.changed)
         context.facts[CHANGES_PAIRS] = True
-    reason = verdict.reason.cast(pl.String).filter(~keep).alias(DROP_REASON)
+    reason = verdict.reason.cast(pl.String).filter(pl.Series(~keep)).alias(DROP_REASON)
     said = pl.DataFrame([pl.repeat(step.name, len(reason), eager=True).alias(DROP_STEP), reason])
     # Elsewhere at once: some reasons would hold the texts of all.
-    gone = left.where(~keep.to_numpy()).numbered(said)
+    gone = PairRows(left.table, left.rows[~keep], pl.DataFrame()).numbered(said)
     gone = context.workspace.collect("dropped", iter([gone]))
     report = StepRecord(step.name, "filter", len(left), len(left), 0.0)
-    return keep.to_numpy(), _Applied(left, gone, added, report)
+    return keep, _Applied(left, gone, added, report)
 
 
 def with_extras(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
