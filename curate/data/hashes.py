@@ -150,9 +150,11 @@ def row_keys(frame: pl.DataFrame) -> NDArray[np.bytes_]:
     """16-byte hash of all values of each row, (rows,); the same within one version of polars."""
     # Media can be megabytes a row: their own keys stand for them.
     frame = frame.with_columns(_media_keys(frame)).drop(MEDIA_PARTS, strict=False)
-    text = _row_text(frame.schema)
-    both = select_in_batches(frame, *hash_halves(text)).to_numpy(order="c")
-    return np.frombuffer(both.tobytes(), dtype=f"S{KEY_BYTES}")
+    halves = hash_halves(_row_text(frame.schema))
+    both = np.empty((len(frame), len(halves)), dtype=np.uint64)
+    for rows in batches(len(frame), BATCH_ROWS):
+        both[rows] = frame[rows].select(halves).to_numpy()
+    return both.view(f"S{KEY_BYTES}")[:, 0]
 
 
 def _media_keys(frame: pl.DataFrame) -> list[pl.Series]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from curate.write.contents import Contents
 from curate.write.manifest import MANIFEST
 from curate.write.run_files import DROPPED, KEPT, PAIRS
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 SHARDS_KEY = "shards_key"
 _FOLDERS = (KEPT, PAIRS, DROPPED)
 
@@ -34,12 +38,11 @@ def shards_key(config: PipelineConfig, result: Result, pairs: Pairs) -> str | No
     kept, columns = result.kept_rows, result.kept_rows.columns
     if not result.pairs_changed:
         columns = ["pair_id", *(c for c in columns if c not in PAIR_COLUMNS)]
-    dropped = result.dropped_rows.select(["pair_id", DROP_STEP, DROP_REASON])
-    kept_keys = np.concatenate([row_keys(part) for part in kept.parts(columns)])
-    tables = [pairs.row_keys, kept_keys, row_keys(dropped)]
+    dropped = result.dropped_rows.parts(["pair_id", DROP_STEP, DROP_REASON])
+    tables = [[pairs.row_keys], map(row_keys, kept.parts(columns)), map(row_keys, dropped)]
     return digest_of(
         [
-            *(blake2b(table.tobytes()).hexdigest() for table in tables),
+            *map(_digest, tables),
             columns,
             config.output.model_dump(mode="json"),
             config.seed,
@@ -47,6 +50,14 @@ def shards_key(config: PipelineConfig, result: Result, pairs: Pairs) -> str | No
             versions(),
         ]
     )
+
+
+def _digest(parts: Iterable[NDArray[np.bytes_]]) -> str:
+    """Hash of the keys of all parts, one after another."""
+    digest = blake2b()
+    for keys in parts:
+        digest.update(np.ascontiguousarray(keys).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def take_shards(old: Path, stage: Path, key: str | None) -> list[dict[str, Any]] | None:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from curate.data.hashes import key_of, row_keys
@@ -20,7 +21,6 @@ from curate.store.store import Store
 from curate.versions import versions
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from curate.read.pairs import Pairs
@@ -58,7 +58,7 @@ class ScoreCache:
     @cached_property
     def _basis(self) -> list[Any]:
         """What every key depends on."""
-        return [code_digest(), versions(), blake2b(self._row_keys.tobytes()).hexdigest()]
+        return [code_digest(), versions(), blake2b(self._row_keys.view(np.uint8).data).hexdigest()]
 
     @cached_property
     def _row_keys(self) -> NDArray[np.bytes_]:
