@@ -18,7 +18,7 @@ from curate.read.formats.base import (
     share,
     turns,
 )
-from curate.read.formats.rankings import pairs_of_rankings
+from curate.read.formats.rankings import pairs_of_sound_rankings
 from curate.read.messages import as_messages
 
 _PROMPTS = ("prompt", "question", "instruction", "query")
@@ -69,12 +69,9 @@ class AnswerLists(Format):
             pl.Series(ERROR, errors, dtype=pl.String),
             prompt=prompt,
         )
-        wrong = frame.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
-        whole = frame.filter(pl.col(ERROR).is_null()).drop(ERROR)
         # Scores differ by 1: two good answers make no pair.
         rule = self.ranking.model_copy(update={"min_gap": 0.5})
-        pairs = pairs_of_rankings(whole, self, rule).drop("strength", strict=False)
-        return pl.concat([pairs, wrong], how="diagonal")
+        return pairs_of_sound_rankings(frame, self, rule).drop("strength", strict=False)
 
 
 def _several(value: Any) -> bool:

@@ -12,7 +12,7 @@ from curate.data.json_text import to_json
 from curate.data.table import MESSAGES
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import ERROR, Format, RowSample, after_system, has_columns, turns
-from curate.read.formats.rankings import pairs_of_rankings, with_rows_of_answers
+from curate.read.formats.rankings import pairs_of_sound_rankings, with_rows_of_answers
 from curate.read.messages import as_messages
 
 _PROMPTS = ("prompt", "instruction", "question", "query", "messages", "conversations")
@@ -59,10 +59,7 @@ class AnswerObjects(Format):
             pl.Series(ERROR, [f[1] for f in found], dtype=pl.String),
             prompt=after_system(rows, prompt),
         ).drop(_LISTS)
-        wrong = rows.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
-        whole = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
-        pairs = with_rows_of_answers(pairs_of_rankings(whole, self), "answer")
-        return pl.concat([pairs, wrong], how="diagonal")
+        return with_rows_of_answers(pairs_of_sound_rankings(rows, self), "answer")
 
 
 def _keys(answer: Any) -> tuple[str | None, str | None] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import NO_PAIR, ROW, Format, as_turn
+from curate.read.formats.base import ERROR, NO_PAIR, ROW, Format, as_turn
 from curate.read.formats.rule import RankingRule
 from curate.read.formats.slots import add_to_extra
 
@@ -64,6 +64,15 @@ def pairs_of_rankings(
     alone = rows.drop("_ranked").join(few, on=ROW, how="anti")
     alone = alone.with_columns(pl.lit(_TOO_FEW).alias(NO_PAIR))
     return pl.concat([made, alone], how="diagonal").sort(ROW, maintain_order=True)
+
+
+def pairs_of_sound_rankings(
+    rows: pl.DataFrame, form: Format, rule: RankingRule | None = None
+) -> pl.DataFrame:
+    """`pairs_of_rankings` of the rows whose `ERROR` is null; after them the others, as they are."""
+    wrong = rows.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
+    sound = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
+    return pl.concat([pairs_of_rankings(sound, form, rule), wrong], how="diagonal")
 
 
 def with_rows_of_answers(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:

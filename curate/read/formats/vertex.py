@@ -10,7 +10,7 @@ import polars as pl
 from curate.data.json_text import parsed_json
 from curate.data.table import MESSAGES, messages_series
 from curate.read.formats.base import ERROR, Format, RowSample, has_columns, share
-from curate.read.formats.rankings import pairs_of_rankings
+from curate.read.formats.rankings import pairs_of_sound_rankings
 from curate.read.messages import Turn, as_messages
 
 _SYSTEM = ("system_instruction", "systemInstruction")
@@ -44,11 +44,8 @@ class Vertex(Format):
             pl.Series("_ranked", [f[1] for f in found], dtype=_RANKED),
             pl.Series(ERROR, [f[2] for f in found], dtype=pl.String),
         )
-        wrong = rows.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
-        whole = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
-        pairs = pairs_of_rankings(whole, self)
         # A score says which is preferred, not by how much.
-        return pl.concat([pairs.drop("strength", strict=False), wrong], how="diagonal")
+        return pairs_of_sound_rankings(rows, self).drop("strength", strict=False)
 
 
 def _read(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, Any]], str | None]:
