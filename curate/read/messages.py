@@ -20,6 +20,7 @@ from curate.data.message_parts import (
     whole,
 )
 from curate.data.table import MESSAGES, message, messages_series
+from curate.read.content_blocks import plain_messages
 
 ROLES = {
     "human": "user",
@@ -78,7 +79,7 @@ def as_messages(value: Any, own: bool = False) -> tuple[list[Turn] | None, str |
         if own and found.keys() == _OWN:
             out.append(found)
             continue
-        turns, problem = _one(found)
+        turns, problem = _turns(found)
         if turns is None:
             return None, f"{problem} in message {number}"
         speaker = str(found.get("role", found.get("from")))
@@ -126,6 +127,17 @@ def _joined(turn: Turn, call: Turn) -> Turn:
     if trace:
         first |= {"content": None, "reasoning_content": trace[1]}
     return kept({**second, **first, "tool_calls": calls})
+
+
+def _turns(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
+    """A message, and those that stand among the parts of its content, or None and what is wrong."""
+    turns: list[Turn] = []
+    for own in plain_messages(published):
+        found, problem = _one(own)
+        if found is None:
+            return None, problem
+        turns += found
+    return turns, ""
 
 
 def _one(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
