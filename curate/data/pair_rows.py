@@ -93,6 +93,10 @@ class PairRows:
         """Some columns as a frame."""
         shared = self._of_table(names)
         if len(self.rows) < len(self.table):
+            if len(self.rows) and any(kind.is_nested() for kind in shared.dtypes):
+                # By number over all of them polars would first bring lists into one piece, which
+                # takes some hundred bytes a pair of the table.
+                return pl.concat(list(self.parts(names)))
             shared = _gathered(shared, self.rows)
         return pl.DataFrame([(self.own if n in self.own.columns else shared)[n] for n in names])
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from curate.data.hashes import select_in_batches
-from curate.data.table import messages_text
+from curate.data.table import messages_text, rows_at
 from curate.errors import CurateError
 from curate.explain.naming import extremes, feature_words
 from curate.models.embed.autoencoder import SAESettings, fit_to_run
@@ -194,7 +194,7 @@ def _examples(
     pairs: pl.DataFrame, column: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> list[dict[str, Any]]:
     """The pairs of largest activation: the answer with the feature and the one without."""
-    texts = pairs[rows].select(
+    texts = rows_at(pairs, rows).select(
         "pair_id",
         *(messages_text(p).str.slice(0, _SHOWN) for p in ("prompt", "chosen", "rejected")),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache, cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+from pyarrow import parquet
 
 from curate.data.hashes import key_of, row_keys
 from curate.data.media_bytes import files_stamp
@@ -30,6 +33,8 @@ _HOME = Path(__file__).resolve().parents[2]
 _CODE = ("curate", "scorers")
 WORTH = 20_000
 """Pairs from which on it is worth keeping what costs little a pair: fewer are done in a second."""
+_PART = 1 << 16
+"""Rows that are packed or unpacked at a time."""
 
 
 class ScoreCache:
@@ -123,16 +128,17 @@ class ScoreCache:
         """
         if self._store is None or key is None:
             return None
-        table = self._store.get_table(key)
-        if table is None:
+        file = self._store.open_table(key)
+        if file is None:
             return None
-        told = json.loads((table.schema.metadata or {}).get(b"curate", b"null"))
-        if told is None or (len(table) != len(self._pairs) and rows_as_pairs):
+        told = json.loads((file.schema_arrow.metadata or {}).get(b"curate", b"null"))
+        if told is None or (file.metadata.num_rows != len(self._pairs) and rows_as_pairs):
             self._store.troubles.damaged(key)
             return None
         context.facts.update(told["facts"])
         context.warnings.extend(told["warnings"])
-        return pl.DataFrame(pl.from_arrow(table))
+        # Part by part into the workspace, where a run would hold what is unpacked to its end.
+        return context.workspace.collect("kept", _unpacked(file))
 
     def has(self, step: ScorerStep, device: str) -> bool:
         """Whether a table scorer's scores are kept."""
@@ -145,8 +151,21 @@ class ScoreCache:
             return
         told = {"facts": context.facts, "warnings": context.warnings}
         text = json.dumps(told, default=_plain).encode()
-        table = columns.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._store.put_table(key, table.replace_schema_metadata({"curate": text}))
+        schema = _packed(columns.clear()).schema.with_metadata({"curate": text})
+        parts = (_packed(part) for part in columns.iter_slices(_PART))
+        self._store.put_table(key, schema, parts)
+
+
+def _packed(columns: pl.DataFrame) -> pa.Table:
+    """The columns as parquet holds them."""
+    return columns.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _unpacked(file: parquet.ParquetFile) -> Iterator[pl.DataFrame]:
+    """The rows of a kept table part by part, the first of them without a row."""
+    yield pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
+    for batch in file.iter_batches(_PART):
+        yield pl.DataFrame(pl.from_arrow(batch))
 
 
 def embedder_identity(config: PipelineConfig) -> str | None:

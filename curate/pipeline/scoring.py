@@ -75,8 +75,6 @@ def run_scorer(
     frame = cache.get(cache.key(step, context.device), own) if cache else None
     if frame is not None:
         own.facts["cached"] = True
-        # The store unpacks them into memory, where a run would hold them to its end.
-        frame = context.workspace.collect(step.name, iter([frame]))
     else:
         if step.scorer.scope == "table" and step.scorer.needs_embeddings:
             _ = context.features  # embedded here, so that the time is not the scorer's

@@ -15,7 +15,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
-from curate.data.table import messages_text
+from curate.data.table import messages_text, rows_at
 from curate.errors import CurateError
 from curate.report import charts
 from curate.report.blocks import row_blocks, split_blocks
@@ -188,7 +188,7 @@ def _map(view: RunView) -> dict[str, Any] | None:
     places = view.frame[["pair_id"]].with_row_index("row")
     rows = pl.read_parquet(path).join(places, on="pair_id", maintain_order="left")
     text = messages_text("prompt").str.slice(0, 160)
-    shown = view.frame[rows["row"]].select("kept", text=text)
+    shown = rows_at(view.frame, rows["row"].to_numpy()).select("kept", text=text)
     return {
         "x": rows["x"].round(2).to_list(),
         "y": rows["y"].round(2).to_list(),

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.table import rows_at
 from curate.report.run_view import RunView, sampled
 from curate.steps.context import Context
 from curate.steps.posterior import NOISE_FACT
@@ -34,7 +35,7 @@ def noise(view: RunView) -> dict[str, Any] | None:
     from curate.models.heads.calibration import calibrate, reliability_curve
     from curate.models.heads.noise_rate import told_rate
 
-    rows = view.frame[sampled(known, _PAIRS)[_ROW]]
+    rows = rows_at(view.frame, sampled(known, _PAIRS)[_ROW].to_numpy())
     margins = rows[column].to_numpy()
     calibration = calibrate(margins)
     scaled = calibration.scale * margins

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import content_keys
-from curate.data.table import DROP_STEP
+from curate.data.table import DROP_STEP, rows_at
 from curate.store.workspace import Workspace
 from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
@@ -31,6 +31,7 @@ SUSPICION = (
 
 
 _LOOKED_AT = 512
+_CANDIDATES = 4 * _LOOKED_AT
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,25 @@ class RunView:
         # Numbers of rows are sorted, and not the rows, which would all come into memory. Columns by
         # name: an expression on the whole frame would first bring all of them into one form.
         if self.suspicion is None:
-            wanted = np.flatnonzero(~self.kept)
-        else:
-            name, large = self.suspicion
-            values = self.frame[name].cast(pl.Float64).to_numpy()
-            known = np.flatnonzero(np.isfinite(values) & ~self.frame["is_tie"].to_numpy())
-            ranked = values[known] * (-1.0 if large else 1.0)
-            wanted = known[np.argsort(ranked, kind="stable")]
-        return _once(self.frame, wanted, count)
+            return _once(self.frame, np.flatnonzero(~self.kept), count)
+        name, large = self.suspicion
+        doubt = self.frame[name].cast(pl.Float64).to_numpy() * (-1.0 if large else 1.0)
+        doubt[self.frame["is_tie"].to_numpy() | ~np.isfinite(doubt)] = np.inf
+        found = _once(self.frame, _lowest(doubt, _CANDIDATES), count)
+        # Votes on the same answers may fill all of these.
+        return found if len(found) == count else _once(self.frame, _lowest(doubt), count)
+
+
+def _lowest(values: NDArray[np.float64], count: int | None = None) -> NDArray[np.int64]:
+    """Places of the lowest finite values in their order: all, or at least `count` of them."""
+    if count is not None and count < len(values):
+        # A sort of all takes several times the memory of the scores.
+        found = np.flatnonzero(values <= np.partition(values, count)[count])
+    else:
+        found = np.arange(len(values))
+    found = found[np.isfinite(values[found])]
+    order: NDArray[np.int64] = found[np.argsort(values[found], kind="stable")]
+    return order
 
 
 def _once(frame: pl.DataFrame, order: NDArray[np.int64], count: int) -> pl.DataFrame:
@@ -90,7 +102,7 @@ def _once(frame: pl.DataFrame, order: NDArray[np.int64], count: int) -> pl.DataF
     found = frame.clear()
     while len(found) < count and start < len(order):
         # A few at a time: keys need the texts of the rows.
-        found = pl.concat([found, frame[order[start : start + _LOOKED_AT]]])
+        found = pl.concat([found, rows_at(frame, order[start : start + _LOOKED_AT])])
         keys = content_keys(found).select("prompt", "low", "high")
         found = found.filter(keys.select(pl.struct(pl.all()).is_first_distinct()).to_series())
         start += _LOOKED_AT
@@ -127,4 +139,4 @@ def sampled(frame: pl.DataFrame, most: int, seed: int = 0) -> pl.DataFrame:
     if len(frame) <= most:
         return frame
     rows = np.sort(np.random.default_rng(seed).choice(len(frame), most, replace=False))
-    return frame[rows]
+    return rows_at(frame, rows)

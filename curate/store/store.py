@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -73,27 +73,31 @@ class Store:
         with self._whole(self.root / f"{key}{ARRAY}") as file:
             np.save(file, array)
 
-    def get_table(self, key: str) -> pa.Table | None:
-        """The table under the key, or None; a damaged one counts for nothing."""
+    def open_table(self, key: str) -> parquet.ParquetFile | None:
+        """The table under the key, to be read part by part, or None; a damaged one is none."""
         path = self.root / f"{key}{TABLE}"
         try:
             if not self._sound(path):
                 return None
-            data = path.read_bytes()[:-_DIGEST_BYTES]
-            table = parquet.read_table(pa.BufferReader(data))
+            # A mapped file in the place of a copy of all of it.
+            content = pa.memory_map(str(path)).read_buffer(path.stat().st_size - _DIGEST_BYTES)
+            return parquet.ParquetFile(pa.BufferReader(content))
         except _ERRORS:
             self.troubles.damaged(path)
             return None
-        return table
 
     def has_table(self, key: str) -> bool:
         """Whether there is a table under the key."""
         return (self.root / f"{key}{TABLE}").exists()
 
-    def put_table(self, key: str, table: pa.Table) -> None:
-        """Keep the table, with its schema's metadata, under the key."""
-        with self._whole(self.root / f"{key}{TABLE}") as file:
-            parquet.write_table(table, file, compression="zstd")
+    def put_table(self, key: str, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+        """Keep a table of these parts, with its schema's metadata, under the key."""
+        with (
+            self._whole(self.root / f"{key}{TABLE}") as file,
+            parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+        ):
+            for part in parts:
+                writer.write_table(part)
 
     def vectors(self, fingerprint: str, dtype: str = "float32") -> VectorStore:
         """The vectors of one model, to be opened and closed."""

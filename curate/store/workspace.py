@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.data.table import BATCH_ROWS
+from curate.data.table import BATCH_ROWS, batches
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -53,11 +53,13 @@ class Spool:
         if self.path is None:
             self._frames.append(frame)
             return
-        table = _compact(frame).to_arrow(compat_level=pl.CompatLevel.newest())
-        if self._writer is None:
-            self._file = pa.OSFile(str(self.path), "wb")
-            self._writer = pa.ipc.new_file(self._file, table.schema)
-        self._writer.write_table(table, max_chunksize=BATCH_ROWS)
+        # A part at a time: all rows of a long frame would be held once more.
+        for rows in batches(len(frame), BATCH_ROWS) or [slice(0, 0)]:
+            table = _compact(frame[rows]).to_arrow(compat_level=pl.CompatLevel.newest())
+            if self._writer is None:
+                self._file = pa.OSFile(str(self.path), "wb")
+                self._writer = pa.ipc.new_file(self._file, table.schema)
+            self._writer.write_table(table, max_chunksize=BATCH_ROWS)
 
     def frame(self) -> pl.DataFrame:
         """All rows; nothing may be written after it. At least one frame must have been."""

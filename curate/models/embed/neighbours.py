@@ -121,7 +121,7 @@ def _trained(vectors: NDArray[np.floating], lists: int, rng: np.random.Generator
     size = min(len(vectors), _TRAIN_PER_LIST * lists)
     # Ascending, so that a mapped file is read from its start to its end.
     drawn = np.sort(rng.choice(len(vectors), size, replace=False))
-    index.train(vectors[drawn].astype(np.float32))
+    index.train(vectors[drawn].astype(np.float32, copy=False))
     return index
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from curate.data.hashes import KEY_BYTES, hashed, key_of, numbers_by_appearance, select_in_batches
 from curate.data.prefetch import read_ahead
-from curate.data.table import BATCH_ROWS, messages_text
+from curate.data.table import BATCH_ROWS, messages_text, rows_at
 from curate.models.text.style import STYLE_FEATURES, text_style
 from curate.steps.features import Features
 from curate.store.workspace import Workspace
@@ -60,7 +60,7 @@ class TextEmbedder(Protocol):
 
 def spaced(pairs: pl.DataFrame) -> pl.DataFrame:
     """At most 200 pairs, evenly spaced: whoever looks at texts once more looks at these alone."""
-    return pairs[:: max(-(-len(pairs) // _LOOKED_AT), 1)]
+    return rows_at(pairs, np.arange(0, len(pairs), max(-(-len(pairs) // _LOOKED_AT), 1)))
 
 
 def seen_in_part(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import torch
 from torch import Tensor
 
-from curate.data.table import BATCH_ROWS, batches, messages_text
+from curate.data.table import BATCH_ROWS, batches
 from curate.models.embed.feature_rows import STYLE_SCALE, scale_factor
 from curate.models.heads.prompt_order import PromptOrder
 from curate.models.text.style import LENGTH, STYLE_FEATURES
@@ -77,13 +76,6 @@ class PairParts:
             out[self.order.rows[rows]] = values
         return np.empty(0) if out is None else out
 
-    def texts(self, pairs: pl.DataFrame) -> Iterator[pa.Table]:
-        """Prompts and answers of each part as texts, one after another.
-
-        In Arrow, which travels as it lies in memory; a frame would be copied into one more form.
-        """
-        return (_texts(pairs, self.order.rows[rows]) for rows in self.ranges)
-
 
 def embedded_columns(columns: int) -> int:
     """How many of the columns of differences are embeddings: style and the cosine follow them."""
@@ -129,14 +121,6 @@ def _differences(features: Features, rows: NDArray[np.int64]) -> NDArray[np.floa
         out[some, dim:-1] = style[0] - style[1]
         out[some, -1] = np.einsum("nd,nd->n", prompt, out[some, :dim])
     return out
-
-
-def _texts(pairs: pl.DataFrame, rows: NDArray[np.int64]) -> pa.Table:
-    """Prompts and answers of some pairs, in this order."""
-    wanted = [messages_text(name).alias(name) for name in TEXTS]
-    read = pl.DataFrame([pairs[name] for name in TEXTS])
-    parts = (read[rows[some]].select(wanted) for some in batches(len(rows), BATCH_ROWS))
-    return pa.concat_tables(p.to_arrow(compat_level=pl.CompatLevel.oldest()) for p in parts)
 
 
 @dataclass(frozen=True)

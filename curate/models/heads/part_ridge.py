@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.table import BATCH_ROWS, batches, messages_text
 from curate.models.heads.evidence_ridge import Ridge, Sums, sum_of, sums
 from curate.models.heads.pair_blocks import (
     PairBlocks,
@@ -21,7 +21,7 @@ from curate.models.heads.pair_blocks import (
     sources_without,
     with_sizes,
 )
-from curate.models.heads.pair_parts import PairParts, embedded_columns
+from curate.models.heads.pair_parts import TEXTS, PairParts, embedded_columns
 from curate.models.heads.ridge_rows import left_out
 from curate.models.text.answer_counts import COUNTS
 
@@ -56,10 +56,22 @@ class RidgeRowsInParts:
         ]
         total, known = np.zeros(len(COUNTS)), set[str]()
         if styled:
-            self._columns[1], *told = parts.workers.spread(_count, 3, parts.texts(pairs))
-            for squares, sources in self._map(lambda *both: both, *told):
-                total, known = total + squares, known | sources
+            counts, total, known = self._counted(pairs)
+            self._columns[1] = place(parts.split(counts))
         self._scale(total / max(len(pairs), 1), known, len(pairs))
+
+    def _counted(
+        self, pairs: pl.DataFrame
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
+        """Differences of counts of all pairs, the sums of their squares, sources of the prompts."""
+        counts = self._parts.workspace.array("counts", (len(pairs), len(COUNTS)), np.float32)
+        total, known = np.zeros(len(COUNTS)), set[str]()
+        # In the order of reading: texts from all over a mapped table are slow to get together.
+        spans = batches(len(pairs), BATCH_ROWS)
+        for rows, own in zip(spans, self._map(_count, _texts(pairs, spans)), strict=True):
+            counts[rows], squares, sources = own
+            total, known = total + squares, known | sources
+        return counts, total, known
 
     def _scale(self, counts: NDArray[np.float64], known: set[str], pairs: int) -> None:
         style = self._parts.squares[self._parts.dim :]
@@ -88,13 +100,22 @@ class RidgeRowsInParts:
         return self._parts.joined(self._each(_left_out, by_part))
 
 
+def _texts(pairs: pl.DataFrame, spans: Sequence[slice]) -> Iterator[pa.Table]:
+    """Prompts and answers of some rows after the other.
+
+    In Arrow, which travels as it lies in memory; a frame would be copied into one more form.
+    """
+    wanted = [messages_text(name).alias(name) for name in TEXTS]
+    read = pl.DataFrame([pairs[name] for name in TEXTS])
+    for rows in spans:
+        yield read[rows].select(wanted).to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
 def _count(table: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
     """Differences of counts, the sums of their squares, and the sources of the prompts."""
     texts = pl.DataFrame(pl.from_arrow(table))
-    found = [count_text_differences(texts[rows]) for rows in batches(len(texts), BATCH_ROWS)]
-    counts = np.concatenate(found)
-    squares = np.square(counts, dtype=np.float64).sum(axis=0)
-    return counts, squares, known_sources(texts["prompt"])
+    counts = count_text_differences(texts)
+    return counts, np.square(counts, dtype=np.float64).sum(axis=0), known_sources(texts["prompt"])
 
 
 def _blocks(

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
+import pytest
 
+import curate.data.table as module
 from curate.data.table import arrow_schema, fingerprint, messages_key, messages_text, to_arrow
 from tests.helpers import numbered_pairs, pairs_of, swapped, turn
 
@@ -70,3 +73,15 @@ def test_messages_text_of_one_and_of_many_turns() -> None:
     frame = pl.DataFrame({"m": lists}, schema={"m": numbered_pairs(1).schema["prompt"]})
     texts = frame.select(messages_text("m")).to_series().to_list()
     assert texts == ["only", "user: hi\n\nassistant: ho"]
+
+
+@pytest.mark.parametrize("rows", [[], [3], [5, 0, 4], [2, 2, 7, 1], range(8)])
+def test_rows_come_by_number_in_the_order_asked_for(
+    rows: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH_ROWS", 3)
+    table = pl.DataFrame({"x": range(8), "text": [[str(c)] for c in range(8)]})
+    found = module.rows_at(table, np.array(rows, dtype=np.int64))
+    assert found.schema == table.schema
+    assert found["x"].to_list() == list(rows)
+    assert found["text"].to_list() == [[str(c)] for c in rows]

@@ -26,20 +26,26 @@ def flip(path: Path, at: float) -> None:
     path.write_bytes(bytes(data))
 
 
+def put(store: Store, key: str) -> None:
+    """Keep a table of two parts."""
+    table = pa.table({"x": np.arange(1000.0)})
+    store.put_table(key, table.schema, [table[:600], table[600:]])
+
+
 @pytest.mark.parametrize("at", [0.0, 0.1, 0.5, 0.9, 0.999])
 def test_a_changed_table_or_array_counts_for_nothing(at: float, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.put_table("scores/a", pa.table({"x": np.arange(1000.0)}))
+    put(store, "scores/a")
     store.put_array("hidden/a", np.arange(1000, dtype=np.float32))
-    table, array = store.get_table("scores/a"), store.get_array("hidden/a")
+    table, array = store.open_table("scores/a"), store.get_array("hidden/a")
     assert table is not None
-    assert table["x"].to_pylist() == list(range(1000))
+    assert table.read()["x"].to_pylist() == list(range(1000))
     assert array is not None
     assert array.tolist() == list(range(1000))
     del array
     flip(tmp_path / "scores" / "a.scores", at)
     flip(tmp_path / "hidden" / "a.array", at)
-    assert store.get_table("scores/a") is None
+    assert store.open_table("scores/a") is None
     assert store.get_array("hidden/a") is None
     assert len(store.troubles.texts()) == 1
 
@@ -47,10 +53,10 @@ def test_a_changed_table_or_array_counts_for_nothing(at: float, tmp_path: Path) 
 @pytest.mark.parametrize("cut", [0, 1, 15, 16, 17, 500])
 def test_a_cut_table_counts_for_nothing(cut: int, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.put_table("a", pa.table({"x": np.arange(1000.0)}))
+    put(store, "a")
     path = tmp_path / "a.scores"
     path.write_bytes(path.read_bytes()[:cut])
-    assert store.get_table("a") is None
+    assert store.open_table("a") is None
 
 
 KEYS = np.array([f"k{i:03d}".encode() * 4 for i in range(300)], dtype=f"S{KEY_BYTES}")
