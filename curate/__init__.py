@@ -33,7 +33,13 @@ if TYPE_CHECKING:
         keep_all,
         same_reason,
     )
-    from curate.steps.selection import MissingParams, Prefer, best_first, check_readable
+    from curate.steps.selection import (
+        MissingParams,
+        Prefer,
+        best_first,
+        check_readable,
+        with_reasons,
+    )
 
 __all__ = [
     "HIGHER",
@@ -62,6 +68,7 @@ __all__ = [
     "score",
     "stream_pairs",
     "suggestion",
+    "with_reasons",
 ]
 
 _HOMES = {
@@ -89,6 +96,7 @@ _HOMES = {
     "score": "curate.pipeline.score",
     "stream_pairs": "curate.read.pairs",
     "suggestion": "curate.errors",
+    "with_reasons": "curate.steps.selection",
 }
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field
 
-from curate import Context, Filter, FilterResult, Parameters, Prefer, best_first, check_readable
+from curate import (
+    Context,
+    Filter,
+    FilterResult,
+    Parameters,
+    Prefer,
+    best_first,
+    check_readable,
+    with_reasons,
+)
 from curate.data.hashes import hashed, select_in_batches
 from curate.data.table import MESSAGES, messages_key
 
@@ -51,11 +60,6 @@ class PerGroup(Filter[PerGroupParams]):
             # A pair without a score comes last, and is still counted.
             order = ranks.cast(pl.Int64).fill_null(len(pairs) + 1)
         frame = pl.DataFrame({"g": group, "o": order})
-        rank = pl.col("o").rank("ordinal").over("g")
-        judged = frame.select(
-            keep=rank <= p.keep,
-            reason=pl.format(
-                "number {} of its group by {}, {} kept", rank, pl.lit(p.by), pl.lit(p.keep)
-            ),
-        )
-        return FilterResult(judged["keep"], judged["reason"])
+        rank = frame.select(r=pl.col("o").rank("ordinal").over("g"))
+        told = pl.format("number {} of its group by {}, {} kept", "r", *map(pl.lit, (p.by, p.keep)))
+        return with_reasons(rank["r"] <= p.keep, lambda rows: rank[rows].select(told).to_series())

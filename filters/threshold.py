@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from pydantic import Field, model_validator
 
-from curate import Context, Filter, FilterResult, MissingParams, check_readable
+from curate import Context, Filter, FilterResult, MissingParams, check_readable, with_reasons
 
 
 class ThresholdParams(MissingParams):
@@ -40,19 +40,21 @@ class Threshold(Filter[ThresholdParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep what lies within the bounds."""
         p = self.params
-        frame = pl.DataFrame({"v": check_readable(pairs[p.column], self.name)})
+        values = check_readable(pairs[p.column], self.name).alias("v")
         low = pl.col("v") < p.min if p.min is not None else pl.lit(False)
         high = pl.col("v") > p.max if p.max is not None else pl.lit(False)
-        judged = frame.select(
-            # A comparison with null is null: such pairs go by `missing`.
-            keep=(~(low | high)).fill_null(p.missing == "keep"),
-            reason=pl.when(low)
+        # A comparison with null is null: such pairs go by `missing`.
+        inside = (~(low | high)).fill_null(p.missing == "keep")
+        reason = (
+            pl.when(low)
             .then(pl.format(f"{_plain(p.column)} {{}} below min {p.min}", "v"))
             .when(high)
             .then(pl.format(f"{_plain(p.column)} {{}} above max {p.max}", "v"))
-            .otherwise(pl.lit(f"{p.column} is missing")),
+            .otherwise(pl.lit(f"{p.column} is missing"))
         )
-        return FilterResult(judged["keep"], judged["reason"])
+        frame = values.to_frame()
+        keep = frame.select(keep=inside)["keep"]
+        return with_reasons(keep, lambda rows: frame[rows].select(r=reason)["r"])
 
 
 def _plain(column: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,8 +19,8 @@ from curate import (
     best_first,
     check_readable,
     suggestion,
+    with_reasons,
 )
-from curate.data.pair_rows import at_rows
 from curate.data.table import dense_numbers
 
 if TYPE_CHECKING:
@@ -99,16 +100,16 @@ class TOPSIS(Filter[TOPSISParams]):
         if p.by is not None:
             group = dense_numbers(pairs[p.by].cast(pl.String).fill_null("(none)"))
         added = self._scored(pairs, group)
-        keep, rank, of, wanted = _best(added["score"], group, p.keep)
-        keep = keep.fill_null(p.missing == "keep")
-        # Of the others alone: a reason for each of millions would take more than all scores.
-        dropped = (~keep).arg_true()
-        told = pl.DataFrame([s.gather(dropped) for s in (rank, of, wanted, added["status"])])
-        ranked = pl.format("rank {} of {} by TOPSIS, {} kept", "rank", "of", "wanted")
-        reason = told.select(r=pl.when(pl.col("rank").is_null()).then("status").otherwise(ranked))[
-            "r"
-        ]
-        return FilterResult(keep, at_rows(reason, dropped, len(pairs)), added)
+        ranks = _Ranks.of_scores(added["score"], group, p.keep)
+        keep = ranks.kept().fill_null(p.missing == "keep")
+        rank = pl.format("rank {} of {} by TOPSIS, {} kept", "rank", "of", "wanted")
+        why = pl.when(pl.col("rank").is_null()).then("status").otherwise(rank)
+
+        def reasons(rows: pl.Series) -> pl.Series:
+            status = added["status"].gather(rows).alias("status")
+            return ranks.at(rows).with_columns(status).select(why).to_series()
+
+        return replace(with_reasons(keep, reasons), added=added)
 
     def _scored(self, pairs: pl.DataFrame, group: NDArray[np.int64] | None) -> pl.DataFrame:
         """Closeness and status of each pair."""
@@ -134,28 +135,43 @@ class TOPSIS(Filter[TOPSISParams]):
         )
 
 
-def _best(
-    score: pl.Series, group: NDArray[np.int64] | None, share: float
-) -> tuple[pl.Series, pl.Series, pl.Series, pl.Series]:
-    """Whether each pair is among the best share of its group, its rank, of how many, how many are.
+@dataclass(frozen=True)
+class _Ranks:
+    """Ranks by score within groups, of which a share is kept.
 
-    Null for pairs without a score. All are one group where there is none.
+    Attributes:
+        rank: (pairs,) from 1 within the pair's group; null without a score.
+        group: (pairs,) number of each pair's group; None where all are one.
+        sizes: of each group: how many pairs `of` it have a score, and how many are `wanted`.
     """
-    rank = best_first(score, "max").alias("rank")
-    if group is None:
-        of = score.count()
-        # As polars rounds, a half to the even number.
-        wanted = round(share * of)
-        one = (pl.repeat(n, len(score), dtype=pl.Int64, eager=True) for n in (of, wanted))
-        counts = [s.alias(name) for s, name in zip(one, ("of", "wanted"), strict=True)]
-        return (rank <= wanted), rank, counts[0], counts[1]
-    # The rank within the group, in the order of all.
-    ranked = pl.DataFrame({"g": group, "r": rank}).select(
-        rank=pl.col("r").rank("ordinal").over("g"), of=pl.col("r").count().over("g")
-    )
-    wanted_of = (share * pl.col("of")).round(mode="half_to_even").cast(pl.Int64)
-    ranked = ranked.with_columns(wanted=wanted_of)
-    return ranked["rank"] <= ranked["wanted"], ranked["rank"], ranked["of"], ranked["wanted"]
+
+    rank: pl.Series
+    group: NDArray[np.int64] | None
+    sizes: pl.DataFrame
+
+    @classmethod
+    def of_scores(cls, score: pl.Series, group: NDArray[np.int64] | None, share: float) -> _Ranks:
+        rank = best_first(score, "max").alias("rank")
+        if group is None:
+            of = pl.Series([score.count()])
+        else:
+            # The rank within the group, in the order of all.
+            ranked = pl.DataFrame([rank, pl.Series("group", group)])
+            of = ranked.group_by("group").agg(pl.col("rank").count()).sort("group")["rank"]
+            rank = ranked.select(pl.col("rank").rank("ordinal").over("group"))["rank"]
+        wanted = (share * of).round(mode="half_to_even").cast(pl.Int64)
+        return cls(rank, group, pl.DataFrame([of.alias("of"), wanted.alias("wanted")]))
+
+    def kept(self) -> pl.Series:
+        """Whether each pair is among the wanted ones; null without a score."""
+        wanted = self.sizes["wanted"]
+        return self.rank <= (wanted[0] if self.group is None else wanted.gather(self.group))
+
+    def at(self, rows: pl.Series) -> pl.DataFrame:
+        """`rank`, `of` and `wanted` of some pairs."""
+        own = rows.to_numpy()
+        group = np.zeros(len(own), dtype=np.int64) if self.group is None else self.group[own]
+        return self.sizes[group].with_columns(self.rank.gather(rows))
 
 
 def closeness(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import polars as pl
 from pydantic import Field
 
+from curate.data.pair_rows import at_rows
 from curate.errors import CurateError
 from curate.steps.contracts import FilterResult, Parameters
 
@@ -52,12 +54,23 @@ def keep_best(
         by: what reasons say the rank is by.
         lacking: the reason of a pair without a value.
     """
-    ranks = best_first(values, prefer)
+    ranks = best_first(values, prefer).alias("rank")
     scored = len(ranks) - ranks.null_count()
     wanted = round(keep * scored)
     ranked = pl.format("rank {} of {} by {}, {} kept", "rank", *map(pl.lit, (scored, by, wanted)))
     told = pl.when(pl.col("rank").is_null()).then(pl.lit(lacking)).otherwise(ranked)
-    judged = pl.DataFrame({"rank": ranks}).select(
-        keep=(pl.col("rank") <= wanted).fill_null(missing == "keep"), reason=told
-    )
-    return FilterResult(judged["keep"], judged["reason"])
+    best = (ranks <= wanted).fill_null(missing == "keep")
+    return with_reasons(best, lambda rows: ranks.gather(rows).to_frame().select(told).to_series())
+
+
+def with_reasons(keep: pl.Series, reasons: Callable[[pl.Series], pl.Series]) -> FilterResult:
+    """A verdict whose reasons are made for the dropped pairs alone.
+
+    A reason for each of millions of pairs would take more memory than all scores.
+
+    Args:
+        keep: (pairs,) bool.
+        reasons: of the pairs with these numbers, in their order.
+    """
+    dropped = (~keep).arg_true()
+    return FilterResult(keep, at_rows(reasons(dropped), dropped, len(keep)))
