@@ -21,9 +21,12 @@ from curate import (
     suggestion,
     with_reasons,
 )
+from curate.data.pair_rows import at_rows
 from curate.data.table import dense_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 _LARGEST = 1e12
@@ -114,25 +117,32 @@ class TOPSIS(Filter[TOPSISParams]):
     def _scored(self, pairs: pl.DataFrame, group: NDArray[np.int64] | None) -> pl.DataFrame:
         """Closeness and status of each pair."""
         p = self.params
-        values = pairs.select(check_readable(pairs[c], self.name) for c in p.criteria)
-        whole = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"]
+        values = pl.DataFrame([check_readable(pairs[c], self.name) for c in p.criteria])
+        whole = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"].to_numpy()
         signs = np.array([1.0 if d == "max" else -1.0 for d in p.criteria.values()])
         weights = np.array([1.0 if not p.weights else p.weights.get(c, 0.0) for c in p.criteria])
         score = np.full(len(pairs), np.nan)
-        # Norms and ideal points are those of the group: closeness compares within it alone.
-        for number in [0] if group is None else np.unique(group):
-            # Pairs that lack a criterion have no part in norms and ideal points either.
-            rows = whole.to_numpy() if group is None else whole.to_numpy() & (group == number)
-            score[rows] = closeness(values.filter(rows).to_numpy(), signs, weights, p.normalisation)
+        # Pairs that lack a criterion have no part in norms and ideal points either.
+        for rows in [whole] if group is None else _rows_of_groups(group, whole):
+            # One column after another: all as one matrix would be held twice.
+            columns = (column.to_numpy()[rows] for column in values)
+            score[rows] = closeness(columns, signs, weights, p.normalisation)
+        lacking = pl.Series(~whole).arg_true()
         lacks = pl.concat_str(
             [pl.when(pl.col(c).is_null()).then(pl.lit(f"{c} is missing")) for c in p.criteria],
             separator=", ",
             ignore_nulls=True,
         )
-        return values.select(
-            score=pl.Series(score).fill_nan(None),
-            status=pl.when(whole).then(pl.lit("ok")).otherwise(lacks),
-        )
+        told = at_rows(values[lacking].select(l=lacks)["l"], lacking, len(pairs))
+        added = [pl.Series("score", score).fill_nan(None), told.fill_null("ok").alias("status")]
+        return pl.DataFrame(added)
+
+
+def _rows_of_groups(group: NDArray[np.int64], wanted: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """The wanted rows of each group that has any."""
+    order = np.argsort(group, kind="stable")
+    order = order[wanted[order]]
+    return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
 
 
 @dataclass(frozen=True)
@@ -175,7 +185,7 @@ class _Ranks:
 
 
 def closeness(
-    values: NDArray[np.float64],
+    columns: Iterable[NDArray[np.float64]],
     signs: NDArray[np.float64],
     weights: NDArray[np.float64],
     normalisation: Normalisation = "vector",
@@ -183,7 +193,7 @@ def closeness(
     """Closeness d- / (d+ + d-) of each row to the ideal point, in [0, 1].
 
     Args:
-        values: (rows, criteria), finite.
+        columns: of each criterion, (rows,), finite.
         signs: (criteria,) 1 where large is best, -1 where small is.
         weights: (criteria,) not negative.
         normalisation: "vector" divides a column by its norm, so that its scale does not matter;
@@ -194,9 +204,10 @@ def closeness(
     """
     # Only ratios of weights count; a sum of 1 keeps distances in the range of a single column.
     share = weights / weights.sum()
-    best, worst = np.zeros(len(values)), np.zeros(len(values))
-    # A column at a time: tables of millions of rows would be held several times over.
-    for column, sign, weight in zip(values.T, signs, share, strict=True):
+    best = worst = np.zeros(0)
+    for column, sign, weight in zip(columns, signs, share, strict=True):
+        if len(best) != len(column):
+            best, worst = np.zeros(len(column)), np.zeros(len(column))
         oriented = column * sign
         if normalisation == "rank":
             oriented = pl.Series(oriented).rank("average").to_numpy().astype(np.float64)
@@ -210,6 +221,6 @@ def closeness(
     to_best, to_worst = np.sqrt(best), np.sqrt(worst)
     total = to_best + to_worst
     result: NDArray[np.float64] = np.divide(
-        to_worst, total, out=np.full(len(values), 0.5), where=total > 0
+        to_worst, total, out=np.full(len(total), 0.5), where=total > 0
     )
     return result

@@ -33,7 +33,9 @@ def check_readable(column: pl.Series, step: str) -> pl.Series:
             found=f"{column.name} of {column.dtype}",
             expected="a column of numbers",
         )
-    return column.cast(pl.Float64).fill_nan(None)
+    found = column.cast(pl.Float64)
+    # Not a copy where there is nothing to change: a column may lie in a mapped file.
+    return found.fill_nan(None) if found.is_nan().any() else found
 
 
 def best_first(values: pl.Series, prefer: Prefer) -> pl.Series:

@@ -153,7 +153,7 @@ def two_scores(x: list[float | None], y: list[float]) -> pl.DataFrame:
 def test_topsis_by_hand() -> None:
     """Hwang and Yoon's steps on three rows, worked out with pencil."""
     values = np.array([[3.0, 1.0], [4.0, 2.0], [0.0, 2.0]])
-    found = closeness(values, np.array([1.0, -1.0]), np.array([1.0, 1.0]))
+    found = closeness(values.T, np.array([1.0, -1.0]), np.array([1.0, 1.0]))
     v = values / np.array([5.0, 3.0]) * np.array([0.5, -0.5])
     best, worst = v.max(0), v.min(0)
     up, down = np.linalg.norm(v - best, axis=1), np.linalg.norm(v - worst, axis=1)
@@ -170,17 +170,19 @@ def test_topsis_does_not_depend_on_the_scale_of_columns_or_weights(
     values: np.ndarray, scale: np.ndarray, factor: float
 ) -> None:
     signs, weights = np.array([1.0, -1.0, 1.0]), np.array([1.0, 2.0, 0.5])
-    one = closeness(values, signs, weights)
-    np.testing.assert_allclose(closeness(values * scale, signs, weights * factor), one, atol=1e-6)
+    one = closeness(values.T, signs, weights)
+    np.testing.assert_allclose(
+        closeness((values * scale).T, signs, weights * factor), one, atol=1e-6
+    )
     assert ((one >= 0) & (one <= 1)).all()
 
 
 def test_topsis_of_equal_rows_zero_columns_and_an_outlier() -> None:
     ones = np.ones(2)
-    assert closeness(np.zeros((3, 2)), ones, ones).tolist() == [0.5] * 3
-    assert closeness(np.empty((0, 2)), ones, ones).tolist() == []
+    assert closeness(np.zeros((2, 3)), ones, ones).tolist() == [0.5] * 3
+    assert closeness(np.empty((2, 0)), ones, ones).tolist() == []
     values = np.array([[1.0, 1.0], [2.0, 3.0], [3.0, 2.0], [1e9, 1.0]])
-    ranked = closeness(values, np.array([-1.0, -1.0]), ones, "rank")
+    ranked = closeness(values.T, np.array([-1.0, -1.0]), ones, "rank")
     assert ranked.argmax() == 0
     assert ranked[1] != ranked[2] or ranked[1] > 0
 

@@ -9,12 +9,15 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 
+from curate.data.table import batches
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # A scale from 1/1,100 to 1,100: beyond it the loss is flat.
 _LOG_BOUNDS = (-7.0, 7.0)
 _BINS = 10
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,10 @@ def fit_scale(margins: NDArray[np.float64]) -> float:
 
     # In the log of the scale, which has no bound at 0 to run into.
     def loss(log_scale: float) -> float:
-        return -float(log_expit(np.exp(log_scale) * margins).mean())
+        scale = np.exp(log_scale)
+        # In blocks: the search asks some thirty times, each time for a number a label.
+        parts = (margins[rows] for rows in batches(len(margins), _BLOCK))
+        return -sum(float(log_expit(scale * part).sum()) for part in parts) / len(margins)
 
     return float(np.exp(minimize_scalar(loss, bounds=_LOG_BOUNDS, method="bounded").x))
 

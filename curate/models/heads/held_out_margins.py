@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from curate.data.duplicates import repeated_rows
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.evidence_ridge import Evidence, Ridge, sum_of
 from curate.models.heads.identification import Identification, identify, silenced
@@ -160,8 +161,10 @@ def _weights(keys: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float6
     Votes that agree would else look like so many labels without noise, and evidence would choose
     features that repeat them.
     """
-    count = pl.col("voting").sum().over("pair")
-    found = keys.with_columns(voting=pl.Series(voting)).select(
-        w=pl.when("voting").then(1.0 / count).otherwise(0.0)
-    )["w"]
-    return found.to_numpy().astype(np.float64)
+    weights = voting.astype(np.float64)
+    # Only of answers that stand in several pairs: to group all takes a hundred bytes a pair.
+    rows = repeated_rows(keys["pair"])
+    some = pl.DataFrame({"pair": keys["pair"].gather(rows), "voting": voting[rows]})
+    count = some.select(pl.col("voting").sum().over("pair"))["voting"].to_numpy()
+    weights[rows] /= np.maximum(count, 1)
+    return weights

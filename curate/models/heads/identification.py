@@ -91,13 +91,12 @@ def identify(
 
     Args:
         margins: (votes,) held-out margins of the observed labels; ties left out.
-        groups: (votes,) number of each vote's prompt; default each its own.
+        groups: (votes,) number of each vote's prompt, from 0 on; default each its own.
     """
-    signs = np.sign(margins[np.isfinite(margins)])
+    signs = np.sign(np.nan_to_num(margins, nan=0.0, posinf=0.0, neginf=0.0))
     if groups is not None:
         # The majority of a prompt's votes: pairs of one prompt rise and fall together.
-        where = np.unique(groups[np.isfinite(margins)], return_inverse=True)[1]
-        signs = np.sign(np.bincount(where, weights=signs)) if len(signs) else signs
+        signs = np.sign(np.bincount(groups, weights=signs))
     agree, count = int((signs > 0).sum()), int((signs != 0).sum())
     if not count:
         return Identification(0, float("nan"), 0.0, 1.0, 1.0)

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import content_keys, hashed, numbers_by_appearance
+from curate.data.pair_rows import at_rows
 from curate.data.row_parts import MEDIA_PARTS, REJECTED_MEDIA, present, row_part_keys
-from curate.data.table import messages_text, rows_in_batches
+from curate.data.table import BATCH_ROWS, batches, messages_text, rows_in_batches
 from curate.models.text.candidates import Candidates, earlier_near_duplicate
 from curate.models.text.part_duplicates import earlier_in_parts
 from curate.models.text.sketches import Sketches
@@ -42,7 +43,11 @@ def nearly_repeats(
     """
     wanted = [p for p in ("prompt",) if p in parts]
     wanted += ["low", "high"] if "chosen" in parts else []
-    keys = content_keys(pairs).select(k=hashed(pl.struct(wanted)))["k"]
+    # Of each batch one key alone: those of all texts take five times as much.
+    keys = pl.concat(
+        content_keys(pairs[rows]).select(k=hashed(pl.struct(wanted)))["k"]
+        for rows in batches(len(pairs), BATCH_ROWS) or [slice(0, 0)]
+    )
     room = workspace or Workspace()
     numbers, first = numbers_by_appearance(keys, room.array("items", (len(pairs),), np.int64))
     del keys
@@ -54,11 +59,10 @@ def nearly_repeats(
             earlier = earlier_in_parts(texts, parts, len(first), threshold, room, workers)
     # All pairs of an item repeat what the first one of the earlier item says.
     repeated = earlier >= 0
-    ids = pairs["pair_id"]
-    of = pl.Series([None] * len(first), dtype=pl.String)
-    names = ids[first[earlier[repeated]]]
-    of = of.scatter(np.flatnonzero(repeated), names) if len(names) else of
-    return of[numbers].alias("_of")
+    earlier[repeated] = first[earlier[repeated]]
+    named = earlier[numbers]
+    rows = pl.Series(np.flatnonzero(named >= 0))
+    return at_rows(pairs["pair_id"].gather(named[rows]), rows, len(pairs)).alias("_of")
 
 
 def _earlier_here(
