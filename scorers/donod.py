@@ -90,7 +90,8 @@ class DONOD(HeadScorer[DONODParams]):
                 "sensitivity": norm.mean(axis=1),
             }
 
-        return pl.DataFrame(in_blocks(of, margins, norms, trained.scorer_of.cpu().numpy()))
+        heads = trained.scorer_of.cpu().numpy()
+        return in_blocks(context.workspace, of, margins, norms, heads)
 
 
 def don_nod(

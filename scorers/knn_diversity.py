@@ -105,4 +105,5 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
                 "nearest": distances[:, 0],
             }
 
-        return pl.DataFrame(in_blocks(of, position)).with_columns(status=pl.lit("ok"))
+        status = pl.repeat("ok", len(pairs), eager=True).alias("status")
+        return in_blocks(context.workspace, of, position).hstack([status])

@@ -12,6 +12,7 @@ from scipy.special import expit
 from curate import HIGHER, Column, Context, CurateError
 from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
+from curate.data.row_blocks import in_blocks
 from curate.data.table import dense_numbers
 from curate.models.heads.asymmetric_noise import fit_asymmetric
 from curate.models.heads.calibration import calibrate
@@ -104,21 +105,27 @@ class LabelEM(MarginScorer[LabelEMParams]):
         # The scale of margins is fitted beside a common rate: one of its own for each annotator of
         # few votes would be fitted to chance.
         eta = noise.pooled.reliability
-        margins = fit_label_noise(found.margin[voting], eta).scale * found.margin
+        scale = fit_label_noise(found.margin[voting], eta).scale
         told = told_for(found.margin, voting, pairs, context)
         self._tell(context, noise, names, found.margin[voting])
-        right = posterior(expit(margins + found.votes), noise.reliability[annotator])
-        # Where heads learn nothing, a posterior would be the fit's starting point.
-        right = np.where(voting & found.tells, right, np.nan)
-        tell_noise(told, right, context)
+
+        def of(
+            margin: NDArray[np.float64],
+            votes: NDArray[np.float64],
+            owner: NDArray[np.int64],
+            known: NDArray[np.bool_],
+        ) -> dict[str, NDArray[np.float64]]:
+            own = noise.reliability[owner]
+            right = posterior(expit(scale * margin + votes), own)
+            # Where heads learn nothing, a posterior would be the fit's starting point.
+            right = np.where(known, right, np.nan)
+            return {"posterior": right, "reliability": own, "margin": scale * margin}
+
+        known = voting & found.tells
+        scores = in_blocks(context.workspace, of, found.margin, found.votes, annotator, known)
+        tell_noise(told, scores["posterior"].to_numpy(), context)
         found.learnt.tell(context)
-        return pl.DataFrame(
-            {
-                "posterior": right,
-                "reliability": noise.reliability[annotator],
-                "margin": margins,
-            }
-        )
+        return scores
 
     def _owners(self, pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
         """Names, and each pair's position among them; pairs without one share the name "(none)"."""

@@ -24,6 +24,7 @@ from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from curate.store.workspace import Workspace
 
 _HALF = 0.5
 _ROWS = 8192
@@ -110,28 +111,34 @@ class MCDropout(HeadScorer[MCDropoutParams]):
         trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds, p.features)
         # With few features the sum over units is far from normal, and masks are drawn.
         if isinstance(trained.heads, LinearHeads) and trained.heads.units() >= _MANY:
-            statistics = _by_moments(trained, trained.heads, p.dropout)
+            found = _by_moments(trained, trained.heads, p.dropout, context.workspace)
         else:
             masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
-            statistics = _of_all_pairs(trained, masks)
+            found = pl.DataFrame(_of_all_pairs(trained, masks))
         # A probability above one half is a positive margin.
-        tell_learnt(statistics["probability"] - _HALF, pairs, context)
-        bald = statistics["bald"]
-        gate = pl.Series("gate", statistics["vote"] > _HALF)
-        statistics["easy_weight"] = _over_mean(np.maximum(1.0 - bald, 0.0))
-        statistics["hard_weight"] = _over_mean(np.maximum(bald, 0.0))
-        return pl.DataFrame(statistics).with_columns(gate)
+        tell_learnt(found["probability"].to_numpy() - _HALF, pairs, context)
+        bald = found["bald"]
+        more = {
+            "gate": found["vote"] > _HALF,
+            "easy_weight": _over_mean((1.0 - bald).clip(0.0)),
+            "hard_weight": _over_mean(bald.clip(0.0)),
+        }
+        return found.hstack([column.alias(name) for name, column in more.items()])
 
 
 def _by_moments(
-    trained: OutOfFold, heads: LinearHeads, rate: float
-) -> dict[str, NDArray[np.float64]]:
+    trained: OutOfFold, heads: LinearHeads, rate: float, workspace: Workspace
+) -> pl.DataFrame:
     """`normal_uncertainty` and `vote` of each pair, by the head that did not see it."""
-    mean = trained.margins()[:, 0]
-    variance = trained.held_out(lambda c, r: heads.dropout_variance(c, r, rate))[:, 0]
-    spread = np.sqrt(variance)
-    found = in_blocks(normal_uncertainty, mean, spread)
-    return found | {"vote": sure_votes(mean, spread)}
+    variance = trained.held_out(lambda c, r: heads.dropout_variance(c, r, rate))
+
+    def of(
+        margins: NDArray[np.float64], variances: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        mean, spread = margins[:, 0], np.sqrt(variances[:, 0])
+        return normal_uncertainty(mean, spread) | {"vote": sure_votes(mean, spread)}
+
+    return in_blocks(workspace, of, trained.margins(), variance)
 
 
 def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:
@@ -167,6 +174,7 @@ def masked_margins(
                 yield rows.numpy(), margins.double().cpu().numpy()
 
 
-def _over_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _over_mean(values: pl.Series) -> pl.Series:
     mean = values.mean()
-    return values / mean if mean > 0 else np.ones_like(values)
+    assert isinstance(mean, float)
+    return values / mean if mean > 0 else pl.repeat(1.0, len(values), eager=True)

@@ -6,6 +6,7 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
+from curate.data.row_blocks import in_blocks
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.head_scorer import STATUS
 from curate.models.heads.margin_scorer import MarginParams, MarginScorer
@@ -47,4 +48,9 @@ class NoiseScore(MarginScorer[MarginParams]):
         context.facts["strengths"] = found.strengths
         context.facts["pairs_with_other_votes"] = int((found.votes != 0).sum())
         found.learnt.tell(context)
-        return pl.DataFrame({"score": expit(-found.right), "margin": found.margin})
+        return in_blocks(
+            context.workspace,
+            lambda right, margin: {"score": expit(-right), "margin": margin},
+            found.right,
+            found.margin,
+        )

@@ -82,4 +82,4 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
                 "spread": own.std(axis=1),
             }
 
-        return pl.DataFrame(in_blocks(of, margins))
+        return in_blocks(context.workspace, of, margins)

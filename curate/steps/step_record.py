@@ -48,11 +48,13 @@ def checked_columns(
     if frame.columns != declared or len(frame) != rows:
         found = f"{frame.columns} with {len(frame)} rows"
         raise RuntimeError(f"step '{name}' declared {declared} for {rows} rows, returned {found}")
-    frame = frame.select(pl.col(c.name).cast(c.dtype) for c in columns)
     floats = [c.name for c in columns if c.kind == "float"]
-    # A column without NaN stays where it lies, which may be a mapped file.
-    holed = [c for c in floats if frame[c].is_nan().any()]
-    frame = frame.with_columns(pl.col(holed).fill_nan(None)) if holed else frame
+    # One by one: an expression on all would first bring columns of mapped files into one form.
+    cast = (frame[c.name].cast(c.dtype) for c in columns)
+    # A column without NaN stays where it lies.
+    frame = pl.DataFrame(
+        [s.fill_nan(None) if s.name in floats and s.is_nan().any() else s for s in cast]
+    )
     silent = [c for c in floats if frame[c].null_count()]
     if silent and "status" not in declared:
         raise RuntimeError(f"step '{name}' left {silent} empty without a status column")
@@ -62,4 +64,4 @@ def checked_columns(
 def typed(frame: pl.DataFrame, columns: tuple[Column, ...], rows: int, name: str) -> pl.DataFrame:
     """`checked_columns` under the names of the run: `<step>.<metric>`."""
     checked = checked_columns(frame, columns, rows, name)
-    return checked.rename({c: f"{name}.{c}" for c in checked.columns})
+    return pl.DataFrame([column.alias(f"{name}.{column.name}") for column in checked])

@@ -56,7 +56,8 @@ class HeadScorer(Scorer[P]):
             return nulls.with_columns(silenced(found, found == "ok", TOO_FEW_PROMPTS))
         scores = self.held_out_scores(pairs, context)
         told = self.status(pairs, context).alias("status")
-        return scores.with_columns(told).select([c.name for c in columns])
+        # Side by side: an expression would bring columns of mapped files into memory.
+        return scores.hstack([told])[[c.name for c in columns]]
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
         """Of each pair, once its scores are there; it says so where heads learn nothing."""

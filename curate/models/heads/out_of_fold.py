@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from curate.data.hashes import same_answers
+from curate.data.table import BATCH_ROWS, batches
 from curate.models.embed.feature_rows import feature_rows
 from curate.models.heads.at_heads import Answers, AnswersHere, HeadValues
 from curate.models.heads.build import make_heads
@@ -187,7 +188,14 @@ def status(pairs: pl.DataFrame, context: Context) -> pl.Series:
 
 def too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
     """Whether there are not prompts enough to train on some and score the others."""
-    return len(np.unique(context.prompt_groups(pairs)[votes(pairs, context)])) < MIN_PROMPTS
+    groups, voting = context.prompt_groups(pairs), votes(pairs, context)
+    known = set[int]()
+    # Mostly the first few pairs tell.
+    for rows in batches(len(pairs), BATCH_ROWS):
+        known.update(groups[rows][voting[rows]].tolist())
+        if len(known) >= MIN_PROMPTS:
+            return False
+    return True
 
 
 def why_too_few(pairs: pl.DataFrame, context: Context) -> str | None:
