@@ -12,7 +12,7 @@ from scipy.special import expit
 from curate import HIGHER, Column, Context, CurateError
 from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
-from curate.data.row_blocks import in_blocks
+from curate.data.row_blocks import in_blocks, some_of
 from curate.data.table import dense_numbers
 from curate.models.heads.asymmetric_noise import fit_asymmetric
 from curate.models.heads.calibration import calibrate
@@ -101,13 +101,14 @@ class LabelEM(MarginScorer[LabelEMParams]):
             return self._by_slot(pairs, found, voting, context)
         # Who, or what else, the error rates belong to.
         names, annotator = self._owners(pairs)
-        noise = fit_annotators(found.margin[voting], annotator[voting], self.params.prior_votes)
+        margins = some_of(found.margin, voting)
+        noise = fit_annotators(margins, some_of(annotator, voting), self.params.prior_votes)
         # The scale of margins is fitted beside a common rate: one of its own for each annotator of
         # few votes would be fitted to chance.
         eta = noise.pooled.reliability
-        scale = fit_label_noise(found.margin[voting], eta).scale
+        scale = fit_label_noise(margins, eta).scale
         told = told_for(found.margin, voting, pairs, context)
-        self._tell(context, noise, names, found.margin[voting])
+        self._tell(context, noise, names, margins)
 
         def of(
             margin: NDArray[np.float64],

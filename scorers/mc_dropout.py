@@ -14,6 +14,7 @@ from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
 from curate.data.row_blocks import in_blocks
+from curate.data.table import BATCH_ROWS, batches
 from curate.models.heads.at_heads import AnswersHere
 from curate.models.heads.calibration import agreement
 from curate.models.heads.dropout_uncertainty import normal_uncertainty, sure_votes, uncertainty
@@ -117,13 +118,25 @@ class MCDropout(HeadScorer[MCDropoutParams]):
             found = pl.DataFrame(_of_all_pairs(trained, masks))
         # A probability above one half is a positive margin.
         tell_learnt(found["probability"].to_numpy() - _HALF, pairs, context)
-        bald = found["bald"]
-        more = {
-            "gate": found["vote"] > _HALF,
-            "easy_weight": _over_mean((1.0 - bald).clip(0.0)),
-            "hard_weight": _over_mean(bald.clip(0.0)),
-        }
-        return found.hstack([column.alias(name) for name, column in more.items()])
+        mean = found["bald"].mean()
+        assert isinstance(mean, float)
+        parts = (_with_odds(found[rows], mean) for rows in batches(len(found), BATCH_ROWS))
+        return context.workspace.collect("odds", parts)
+
+
+def _with_odds(found: pl.DataFrame, mean: float) -> pl.DataFrame:
+    """The statistics with the gate and the odds of both ways of sampling.
+
+    Args:
+        found: of some pairs.
+        mean: of BALD over all pairs; it lies between 0 and log 2.
+    """
+    bald = pl.col("bald")
+    return found.with_columns(
+        gate=pl.col("vote") > _HALF,
+        easy_weight=(1.0 - bald) / (1.0 - mean),
+        hard_weight=bald / mean if mean > 0 else pl.lit(1.0),
+    )
 
 
 def _by_moments(
@@ -172,9 +185,3 @@ def masked_margins(
                     seen.chosen[rows], seen.rejected[rows], head, masks
                 )
                 yield rows.numpy(), margins.double().cpu().numpy()
-
-
-def _over_mean(values: pl.Series) -> pl.Series:
-    mean = values.mean()
-    assert isinstance(mean, float)
-    return values / mean if mean > 0 else pl.repeat(1.0, len(values), eager=True)

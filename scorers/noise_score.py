@@ -6,7 +6,7 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.data.row_blocks import in_blocks
+from curate.data.row_blocks import in_blocks, some_of
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.head_scorer import STATUS
 from curate.models.heads.margin_scorer import MarginParams, MarginScorer
@@ -44,7 +44,9 @@ class NoiseScore(MarginScorer[MarginParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold scores of all pairs."""
         found = self.params.margins(pairs, context)
-        context.facts["calibration"] = calibrate(found.margin[votes(pairs, context)]).facts()
+        context.facts["calibration"] = calibrate(
+            some_of(found.margin, votes(pairs, context))
+        ).facts()
         context.facts["strengths"] = found.strengths
         context.facts["pairs_with_other_votes"] = int((found.votes != 0).sum())
         found.learnt.tell(context)

@@ -8,7 +8,7 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.data.row_blocks import in_blocks
+from curate.data.row_blocks import in_blocks, some_of
 from curate.models.heads.calibration import agreement, calibrate
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
@@ -70,8 +70,10 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold scores of all pairs."""
         margins = self.params.train(pairs, context).margins()
-        tell_learnt(margins.mean(axis=1), pairs, context)
-        calibration = calibrate(margins.mean(axis=1)[votes(pairs, context)])
+        mean = margins.mean(axis=1)
+        tell_learnt(mean, pairs, context)
+        calibration = calibrate(some_of(mean, votes(pairs, context)))
+        del mean
         context.facts["calibration"] = calibration.facts()
 
         def of(own: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import polars as pl
 
 from curate.data.table import batches
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from curate.store.workspace import Workspace
 
 _ROWS = 65_536
+T = TypeVar("T", bound=np.generic)
 
 
 def in_blocks(
@@ -30,3 +32,8 @@ def in_blocks(
     blocks = batches(len(tables[0]), _ROWS) or [slice(0, 0)]
     found = (pl.DataFrame(of(*(table[rows] for table in tables))) for rows in blocks)
     return workspace.collect("values", found)
+
+
+def some_of(values: NDArray[T], wanted: NDArray[np.bool_]) -> NDArray[T]:
+    """`values[wanted]`, without a copy where all are wanted: they may lie in a mapped file."""
+    return values if wanted.all() else values[wanted]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LOG_BOUNDS = (-7.0, 7.0)
 _BINS = 10
 _BLOCK = 1 << 16
+_HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -57,55 +58,56 @@ def fit_scale(margins: NDArray[np.float64]) -> float:
         return 0.0
 
     # In the log of the scale, which has no bound at 0 to run into.
-    def loss(log_scale: float) -> float:
-        scale = np.exp(log_scale)
-        # In blocks: the search asks some thirty times, each time for a number a label.
-        parts = (margins[rows] for rows in batches(len(margins), _BLOCK))
-        return -sum(float(log_expit(scale * part).sum()) for part in parts) / len(margins)
+    fit = minimize_scalar(
+        lambda log_scale: log_loss(np.exp(log_scale), margins), bounds=_LOG_BOUNDS, method="bounded"
+    )
+    return float(np.exp(fit.x))
 
-    return float(np.exp(minimize_scalar(loss, bounds=_LOG_BOUNDS, method="bounded").x))
+
+def log_loss(scale: float, margins: NDArray[np.float64]) -> float:
+    """Mean -log sigma(scale m), in nats."""
+    # In blocks that stay in the cache: a fit asks some thirty times.
+    parts = (margins[rows] for rows in batches(len(margins), _BLOCK))
+    return -sum(float(log_expit(scale * part).sum()) for part in parts) / len(margins)
 
 
 def calibrate(margins: NDArray[np.float64]) -> Calibration:
     """Fit the scale of (pairs,) held-out margins and measure them before and after."""
-    scale = fit_scale(margins)
+    scale, known = fit_scale(margins), len(margins) > 0
+    right = float((margins > 0).mean() + 0.5 * (margins == 0).mean()) if known else float("nan")
     return Calibration(
         pairs=len(margins),
-        accuracy=float(agreement(margins).mean()) if len(margins) else float("nan"),
+        accuracy=right,
         scale=scale,
-        log_loss=-float(log_expit(scale * margins).mean()) if len(margins) else float("nan"),
+        log_loss=log_loss(scale, margins) if known else float("nan"),
         error_before=calibration_error(margins),
-        error=calibration_error(scale * margins),
+        error=calibration_error(margins, scale),
     )
 
 
-def calibration_error(margins: NDArray[np.float64]) -> float:
+def calibration_error(margins: NDArray[np.float64], scale: float = 1.0) -> float:
     """Expected calibration error over ten bins of equal size (Naeini et al. 2015).
 
-    The head's choice is the answer of larger reward, with confidence sigma(|m|) in [0.5, 1]; it is
-    right where it agrees with the label.
+    The head's choice is the answer of larger reward, with confidence sigma(|scale m|) in [0.5, 1];
+    it is right where it agrees with the label.
     """
     if len(margins) == 0:
         return float("nan")
-    # Bins of equal size: of equal width most would be empty.
-    order = np.argsort(np.abs(margins), kind="stable")
-    confidence = expit(np.abs(margins[order]))
-    right = agreement(margins[order])
-    total = 0.0
-    for rows in np.array_split(np.arange(len(margins)), _BINS):
-        if len(rows):
-            total += len(rows) * abs(float(confidence[rows].mean() - right[rows].mean()))
-    return total / len(margins)
+    bins = reliability_curve(margins, scale)
+    off = sum(part["pairs"] * abs(part["confidence"] - part["accuracy"]) for part in bins)
+    return off / len(margins)
 
 
-def reliability_curve(margins: NDArray[np.float64]) -> list[dict[str, float]]:
+def reliability_curve(margins: NDArray[np.float64], scale: float = 1.0) -> list[dict[str, float]]:
     """Mean confidence, accuracy and pairs of each bin of `calibration_error`."""
+    # Bins of equal size: of equal width most would be empty.
     order = np.argsort(np.abs(margins), kind="stable")
     bins = [margins[rows] for rows in np.array_split(order, _BINS) if len(rows)]
     return [
         {
-            "confidence": float(expit(np.abs(part)).mean()),
-            "accuracy": float(agreement(part).mean()),
+            "confidence": float(expit(scale * np.abs(part)).mean()),
+            # At a scale of 0 nothing is chosen: all count half.
+            "accuracy": float(agreement(part).mean()) if scale else _HALF,
             "pairs": len(part),
         }
         for part in bins

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import polars as pl
 
+from curate.data.row_blocks import some_of
 from curate.models.heads.identification import (
     NOTHING_LEARNT,
     Identification,
@@ -80,6 +81,7 @@ def tell_learnt(
         context: of the scorer.
     """
     voting = votes(pairs, context)
-    learnt = identify(margin[voting], context.prompt_groups(pairs)[voting])
+    groups = some_of(context.prompt_groups(pairs), voting)
+    learnt = identify(some_of(margin, voting), groups)
     learnt.tell(context)
     return learnt

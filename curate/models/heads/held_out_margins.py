@@ -10,6 +10,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from curate.data.duplicates import repeated_rows
+from curate.data.row_blocks import some_of
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.evidence_ridge import Evidence, Ridge, sum_of
 from curate.models.heads.identification import Identification, identify, silenced
@@ -139,16 +140,17 @@ def _scaled(
     voting, margin = votes(pairs, context), ranked.margin
     if within:
         margin = within_length(margin, pairs, voting)
-    scale = fit_scale(margin[voting])
+    scale = fit_scale(some_of(margin, voting))
     # A ranking stays where the labels tell nothing; its size then says so.
     margin = margin * max(scale, _LEAST_SCALE)
     others = vote_evidence(pairs, ranked.keys)
     right = margin
     if others.error is not None:
         # Of the label that is right, not of the one that was given: flips make margins small.
-        noise = fit_label_noise(margin[voting], 1.0 - min(others.error, _MOST_ERROR))
+        noise = fit_label_noise(some_of(margin, voting), 1.0 - min(others.error, _MOST_ERROR))
         right = noise.scale * margin + others.nats
-    learnt = identify(margin[voting], context.prompt_groups(pairs)[voting])
+    groups = some_of(context.prompt_groups(pairs), voting)
+    learnt = identify(some_of(margin, voting), groups)
     margin, nats, right = (
         context.workspace.kept("held out", values) for values in (margin, others.nats, right)
     )

@@ -93,7 +93,8 @@ def identify(
         margins: (votes,) held-out margins of the observed labels; ties left out.
         groups: (votes,) number of each vote's prompt, from 0 on; default each its own.
     """
-    signs = np.sign(np.nan_to_num(margins, nan=0.0, posinf=0.0, neginf=0.0))
+    signs = np.sign(margins)
+    signs[~np.isfinite(margins)] = 0.0
     if groups is not None:
         # The majority of a prompt's votes: pairs of one prompt rise and fall together.
         signs = np.sign(np.bincount(groups, weights=signs))

@@ -111,13 +111,11 @@ class AnnotatorNoise:
     Attributes:
         pooled: the fit over all labels.
         reliability: (annotators,) eta of each, shrunk towards the pooled one.
-        posterior: (pairs,) probability that each label is right.
         rounds: until convergence.
     """
 
     pooled: LabelNoise
     reliability: NDArray[np.float64]
-    posterior: NDArray[np.float64]
     rounds: int
 
 
@@ -157,4 +155,4 @@ def fit_annotators(
         # labels.
         new = np.clip(new, *RELIABILITY_BOUNDS)
         change, eta, rounds = float(np.abs(new - eta).max()), new, rounds + 1
-    return AnnotatorNoise(pooled, eta, posterior(p, eta[annotator]), rounds)
+    return AnnotatorNoise(pooled, eta, rounds)

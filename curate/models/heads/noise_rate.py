@@ -17,6 +17,7 @@ from scipy.special import betaincinv
 
 from curate.data.duplicates import repeated_rows
 from curate.data.hashes import vote_keys
+from curate.data.row_blocks import some_of
 from curate.models.heads.identification import identify
 from curate.steps.posterior import MEAN_FACT, NOISE_FACT
 
@@ -84,8 +85,8 @@ def told_for(
     margins: NDArray[np.float64], voting: NDArray[np.bool_], pairs: pl.DataFrame, context: Context
 ) -> ToldRate:
     """`told_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
-    groups = context.prompt_groups(pairs)[voting]
-    return told_rate(margins[voting], pairs, groups, context.vote_keys(pairs))
+    groups = some_of(context.prompt_groups(pairs), voting)
+    return told_rate(some_of(margins, voting), pairs, groups, context.vote_keys(pairs))
 
 
 def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> None:
@@ -111,18 +112,25 @@ def upper_bound(margins: NDArray[np.float64]) -> float:
     least as often as they occur. Of the 5, 10, 20 and 40 % most confident pairs the least
     Clopper-Pearson limit counts, at a level corrected for choosing among four.
     """
-    # From the most confident on, so that every prefix is a group of them.
-    order = np.argsort(-np.abs(margins), kind="stable")
-    wrong = np.cumsum(margins[order] <= 0)
+    size = np.abs(margins)
     limits = [0.5]
     for share in _CONFIDENT:
         count = math.ceil(share * len(margins))
-        against = int(wrong[count - 1])
+        against = _against(margins, size, count)
         if against < count:
             # Bonferroni: the least of four limits is looked at.
             level = 1.0 - _LEVEL / len(_CONFIDENT)
             limits.append(float(betaincinv(against + 1, count - against, level)))
     return min(limits)
+
+
+def _against(margins: NDArray[np.float64], size: NDArray[np.float64], count: int) -> int:
+    """How many of the `count` labels with the largest margins the heads contradict."""
+    # A sort of all takes several times the memory. Of equal ones the first count.
+    least = np.partition(size, -count)[-count]
+    above = size > least
+    equal = np.flatnonzero(size == least)[: count - int(above.sum())]
+    return int((above & (margins <= 0)).sum()) + int((margins[equal] <= 0).sum())
 
 
 def whole_bound(margins: NDArray[np.float64]) -> float:
@@ -151,7 +159,7 @@ def rate_by_margins(
     if not found.ok:
         reason = f"cannot be told from these labels: {found.text}, which may be chance"
         return ToldRate(None, None, None, f"{reason}; {_JUDGE}")
-    known = margins[np.isfinite(margins)]
+    known = some_of(margins, np.isfinite(margins))
     high, even = whole_bound(known), upper_bound(known)
     text = (
         f"at most {high:.0%} (by held-out heads, if no kind of pair is wrong more often than not)"

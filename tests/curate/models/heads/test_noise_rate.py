@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from curate.data.hashes import vote_keys
 from curate.models.heads.noise_rate import (
+    _against,
     rate_by_margins,
     rate_by_votes,
     upper_bound,
@@ -168,3 +169,11 @@ def test_too_few_votes_say_nothing() -> None:
     ties = [{**row, "annotator": who, "is_tie": True} for row in rows for who in "xy"]
     tied = pairs_of(ties)
     assert not vote_evidence(tied, vote_keys(tied)).nats.any()
+
+
+@pytest.mark.parametrize("count", [1, 7, 40, 100])
+def test_the_largest_margins_are_those_of_a_stable_sort(count: int) -> None:
+    rng = np.random.default_rng(count)
+    margins = rng.normal(size=100).round(1)  # with many equal ones
+    order = np.argsort(-np.abs(margins), kind="stable")[:count]
+    assert _against(margins, np.abs(margins), count) == (margins[order] <= 0).sum()
