@@ -51,6 +51,7 @@ class TagCoverage(Filter[TagCoverageParams]):
         p = self.params
         tags = [self._tags(text) for text in pairs[p.column].to_list()]
         counts = Counter(tag for found in tags if found for tag in found)
+        # Rare tags are mostly spellings of their own, and each would count as something new.
         items = {
             row: frozenset(t for t in found if counts[t] >= p.rare)
             for row, found in enumerate(tags)

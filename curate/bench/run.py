@@ -151,6 +151,7 @@ def gather(
             parts.setdefault((pattern, rate), []).append((seed, found))
             task.advance()
     for (pattern, rate), some in parts.items():
+        # Whole prompts, so that intervals can resample prompts and not pairs.
         where = [groups[is_test(groups, seed) & keep] for seed, _ in some]
         tested.append(
             Rankings(

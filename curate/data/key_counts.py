@@ -44,6 +44,13 @@ class KeyCounts:
         self._add(new)
         return out
 
+    def has(self, keys: Halves) -> NDArray[np.bool_]:
+        """Whether each key came in an earlier call of `before`, (keys,)."""
+        found = np.zeros(len(keys), dtype=np.bool_)
+        for run in self._runs:
+            found |= _found(run, keys) > 0
+        return found
+
     def _add(self, run: _Run) -> None:
         # As in a binary counter: a key is merged some log2(batches) times.
         while self._runs and len(self._runs[-1].keys) < 2 * len(run.keys):

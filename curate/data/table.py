@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.data.key_counts import KeyCounts, halves
+from curate.data.key_counts import Halves, KeyCounts, halves
 from curate.data.row_parts import (
     MEDIA_PARTS,
     REJECTED_MEDIA,
@@ -110,7 +110,10 @@ def rows_in_batches(pairs: pl.DataFrame, rows: NDArray[np.int64]) -> Iterator[pl
     """The wanted rows, ascending, of one batch of pairs after another; batches without any are
     left out.
     """
-    for batch in batches(len(pairs), BATCH_ROWS):
+    if not len(rows):
+        return
+    span = slice(rows[0] // BATCH_ROWS, rows[-1] // BATCH_ROWS + 1)
+    for batch in batches(len(pairs), BATCH_ROWS)[span]:
         own = rows[slice(*np.searchsorted(rows, [batch.start, batch.stop]))]
         if len(own):
             yield pairs[batch][own - batch.start]
@@ -189,11 +192,15 @@ class PairIds:
     data set and the same on every run, whatever the label says.
     """
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
+    def __init__(self, taken: Iterable[pl.Series] = ()) -> None:
         """Ids in `taken` are not given again."""
-        self._seen, self._given = KeyCounts(), KeyCounts()
-        self._taken = set(taken)
+        self._seen, self._given, self._taken = KeyCounts(), KeyCounts(), KeyCounts()
+        self._any_taken = False
         self._skipped: dict[bytes, int] = {}
+        for ids in taken:
+            for rows in batches(len(ids), BATCH_ROWS):
+                self._taken.before(_hashes(ids[rows]))
+                self._any_taken = True
 
     def new(self, ids: pl.Series) -> pl.Series:
         """Whether each id that the data gave (null: none) has not been met before."""
@@ -201,8 +208,7 @@ class PairIds:
         given = ids.drop_nulls()
         if not len(given):
             return fresh
-        both = given.to_frame("i").select(first=pl.col("i").hash(1), second=pl.col("i").hash(2))
-        first_time = pl.Series(self._given.before(both.to_numpy()) == 0)
+        first_time = pl.Series(self._given.before(_hashes(given)) == 0)
         return fresh.scatter((~fresh).arg_true(), first_time)
 
     def give(self, pairs: pl.DataFrame, keys: pl.Series | None = None) -> pl.DataFrame:
@@ -212,33 +218,46 @@ class PairIds:
             pairs: the pair table.
             keys: `content_hashes` of the pairs, where they are known already.
         """
-        if pairs["pair_id"].null_count() == 0:
+        lacking = pairs["pair_id"].is_null()
+        if not lacking.any():
             return pairs
         # Pairs with an id count too: their content may be that of one without.
         every = content_hashes(pairs) if keys is None else keys.to_list()
         times = self._seen.before(halves(b"".join(every)))
-        if self._taken:
-            times += self._over_taken(every, times)
-        names = pl.Series(every, dtype=pl.Binary).bin.encode("hex")
-        repeated = pl.when(pl.col("n") > 0).then(pl.format("{}-{}", "name", "n"))
-        made = pl.DataFrame({"name": names, "n": times}).select(_made=repeated.otherwise("name"))
-        return pairs.with_columns(pair_id=pl.coalesce("pair_id", made["_made"]))
+        if self._any_taken:
+            rows = lacking.arg_true().to_numpy()
+            times[rows] += self._over_taken([every[row] for row in rows.tolist()], times[rows])
+        return pairs.with_columns(pair_id=pl.coalesce("pair_id", _named(every, times)))
 
     def _over_taken(self, keys: list[bytes], times: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many numbers each key must skip, since others have them, at these times."""
-        skipped = np.zeros(len(keys), dtype=np.int64)
-        for row, (key, count) in enumerate(zip(keys, times.tolist(), strict=True)):
-            more = self._skipped.get(key, 0)
-            while self._name(key, count + more) in self._taken:
-                more += 1
-            if more:
-                self._skipped[key] = more
-            skipped[row] = more
+        skipped = np.array([self._skipped.get(key, 0) for key in keys], dtype=np.int64)
+        clash = self._is_taken(keys, times + skipped)
+        # One after another only where a number is taken, as hardly ever: each skip moves the next.
+        slow = {keys[row] for row in np.flatnonzero(clash).tolist()}
+        for row, key in enumerate(keys) if slow else ():
+            if key in slow:
+                more = self._skipped.get(key, 0)
+                while self._is_taken([key], times[row : row + 1] + more).any():
+                    more += 1
+                self._skipped[key] = skipped[row] = more
         return skipped
 
-    @staticmethod
-    def _name(key: bytes, times: int) -> str:
-        return f"{key.hex()}-{times}" if times else key.hex()
+    def _is_taken(self, keys: list[bytes], times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return self._taken.has(_hashes(_named(keys, times)))
+
+
+def _named(keys: list[bytes], times: NDArray[np.int64]) -> pl.Series:
+    """The ids of contents that occur for the first time, or once more after so many."""
+    names = pl.Series("name", keys, dtype=pl.Binary).bin.encode("hex")
+    repeated = pl.when(pl.col("n") > 0).then(pl.format("{}-{}", "name", "n"))
+    return pl.DataFrame({"name": names, "n": times}).select(i=repeated.otherwise("name"))["i"]
+
+
+def _hashes(ids: pl.Series) -> Halves:
+    """128-bit hashes of ids."""
+    text = pl.col("i")
+    return ids.alias("i").to_frame().select(first=text.hash(1), second=text.hash(2)).to_numpy()
 
 
 def with_pair_ids(pairs: pl.DataFrame) -> pl.DataFrame:

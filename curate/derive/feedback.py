@@ -142,6 +142,7 @@ def feedback_pairs(
         kinds = {signal.kind for signal in found.values() if signal is not None}
         counts.update(f"with {kind}" for kind in kinds)
         counts["with either"] += bool(kinds)
+        # A complaint that a later answer met needs no writer: the data has the better answer.
         met, unmet = _walk(conversation, found)
         rows += met
         open_ += unmet

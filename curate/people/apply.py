@@ -42,6 +42,7 @@ def apply_verdicts(
     said = majority(read_verdicts(files, warnings))
     judged = pairs.join(said, on="pair_id", how="left", maintain_order="left")
     flips = (judged["verdict"] == "flip").fill_null(False)
+    # Flipped before fates are set: a pair that comes back has the label that people gave it.
     judged = judged.with_columns(flip_labels(judged, flips))
     verdict = pl.col("verdict")
     keep = verdict.is_in(["keep", "flip"]).fill_null(False)

@@ -53,6 +53,7 @@ def read_verdicts(paths: list[Path], warnings: list[str] | None = None) -> pl.Da
     Raises:
         CurateError: no such file, or of no known kind, or a verdict that is none.
     """
+    # Without a file the columns are there all the same.
     frames = [pl.DataFrame(schema=_SCHEMA)]
     for path in paths:
         try:
@@ -77,6 +78,7 @@ def read_verdicts(paths: list[Path], warnings: list[str] | None = None) -> pl.Da
             )
         try:
             rows = list(tool.verdicts(exported))
+        # A tool's export changes with its version: whatever its reader trips over is told as that.
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise CurateError(
                 "the verdicts are not of the form that their tool exports",
@@ -90,6 +92,7 @@ def read_verdicts(paths: list[Path], warnings: list[str] | None = None) -> pl.Da
                 fix = suggestion(verdict, VERDICTS)
                 raise CurateError("unknown verdict", where=where, found=repr(verdict), fix=fix)
         frames.append(pl.DataFrame(rows, schema=_SCHEMA, orient="row"))
+    # Files are given in the order of judging: who judges again has changed their mind.
     return pl.concat(frames).unique(["pair_id", "reviewer"], keep="last", maintain_order=True)
 
 
@@ -130,7 +133,7 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
     ordered = {name: counts[name] for name in VERDICTS}
     old = pairs.select(list(PAIR_COLUMNS))
     # Ids that the data has already (an earlier merge of the same person) are not given again.
-    ids = PairIds(old["pair_id"].to_list())
+    ids = PairIds([old["pair_id"]])
     return Merged(pl.concat([old, ids.give(made)]), verdicts, ordered)
 
 

@@ -207,6 +207,7 @@ def priorities(
     told = pl.DataFrame([unsure.alias("uncertainty"), apart.alias("disagreement")])
     told = told.with_columns(gain=gain(bins, choice.coefficients))
     signals = []
+    # What is null everywhere would pull every priority to the middle.
     if unsure.null_count() < len(unsure):
         signals.append(pl.col("uncertainty"))
     if apart.null_count() < len(apart):

@@ -101,6 +101,7 @@ def _run_filter(step: FilterStep, left: PairRows, context: Context, chance: bool
     others = np.zeros(len(left), dtype=np.bool_)
     if step.source is not None:
         others = left.select(["source"])["source"].ne_missing(step.source).to_numpy()
+    # Who accepts chance (accept_chance) wants the filter to act where heads learn nothing too.
     mute = _silent(step, left) & ~others & (not chance)
     if not (mute | others).any():
         return _apply(step, left, context)
@@ -125,6 +126,7 @@ def _run_filter(step: FilterStep, left: PairRows, context: Context, chance: bool
         facts=applied.report.facts | ({"kept_as_is": count} if count else {}),
         warnings=(*([told] if count else ()), *applied.report.warnings),
     )
+    # Put back in their order: shards follow the input, whichever filter looked at what.
     return _Applied(applied.left.union(silent), applied.gone, added, report)
 
 

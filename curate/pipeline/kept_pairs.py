@@ -56,6 +56,7 @@ def read_or_take(
     pairs = collect_pairs(parts, workspace, places)
     if store is not None and key is not None and _worth_keeping(pairs, places):
         assert workspace.folder is not None
+        # Keys and fingerprint need all texts once more, which the next run is spared.
         hashes = workspace.folder / _KEYS
         np.save(hashes, row_keys(pairs.frame))
         pairs = replace(pairs, row_keys=_keys_in(hashes), fingerprint=fingerprint(pairs.frame))

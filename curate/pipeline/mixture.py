@@ -14,7 +14,7 @@ from curate.data.extra_column import extra_with
 from curate.data.hashes import prompt_keys
 from curate.data.json_text import to_json
 from curate.data.sources import shared_notes
-from curate.data.table import BATCH_ROWS, PairIds, batches
+from curate.data.table import BATCH_ROWS, PairIds, batches, dense_numbers, rows_at
 from curate.pipeline.config import SourceConfig
 from curate.read.pairs import Pairs, collect_pairs, stream_pairs
 from curate.steps.context import Progress
@@ -78,6 +78,7 @@ def read_mixture(
             given["limit"] = min(limit, source.limit or limit)
         parts = stream_pairs(**given, progress=progress, workers=workers)
         read.append(collect_pairs(parts, workspace))
+    # Only now is it known which source is the scarcest.
     wanted = _wanted(sources, [len(pairs) for pairs in read])
     rng = np.random.default_rng(seed)
     rows = [_drawn(p.frame, n, rng) for p, n in zip(read, wanted, strict=True)]
@@ -100,17 +101,17 @@ def _wanted(sources: list[SourceConfig], counts: list[int]) -> list[float]:
 def _drawn(pairs: pl.DataFrame, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
     """Rows of whole prompts, in their order; all rows once for each whole number in the share."""
     every = np.arange(len(pairs))
-    keys = prompt_keys(pairs)
-    prompts = keys.unique().sort()
-    order = pl.DataFrame({"k": prompts.gather(rng.permutation(len(prompts)))}).with_row_index("o")
-    counts = keys.value_counts(name="n")
-    sizes = order.join(counts.rename({counts.columns[0]: "k"}), on="k", maintain_order="left")
+    # Numbers in the order of the hashes: which prompts are drawn does not depend on that of rows.
+    prompt = dense_numbers(prompt_keys(pairs))
+    count = np.bincount(prompt)
+    order = rng.permutation(len(count))
+    size = count[order]
+    before = np.cumsum(size) - size
     whole, rest = divmod(share, 1.0)
-    before = sizes["n"].cum_sum() - sizes["n"]
+    taken = np.zeros(len(count), dtype=np.bool_)
     # A prompt is in where more than half of it lies below the number of pairs that is wanted.
-    taken = sizes.filter(before + sizes["n"] / 2 <= rest * len(pairs))["k"]
-    some = np.flatnonzero(keys.is_in(taken.implode()).to_numpy())
-    return np.concatenate([*[every] * int(whole), some]).astype(np.int64)
+    taken[order[before + size / 2 <= rest * len(pairs)]] = True
+    return np.concatenate([*[every] * int(whole), np.flatnonzero(taken[prompt])])
 
 
 def _joined(
@@ -119,16 +120,17 @@ def _joined(
     rows: list[NDArray[np.int64]],
     workspace: Workspace,
 ) -> Pairs:
-    ids = PairIds(taken=[i for pairs in read for i in pairs.frame["pair_id"]])
-    seen: set[str] = set()
+    ids = PairIds(pairs.frame["pair_id"] for pairs in read)
     with (
         closing(workspace.spool("mixture")) as frame,
         closing(workspace.spool("mixture-origins")) as origins,
     ):
         for source, pairs, own in zip(sources, read, rows, strict=True):
             for part in batches(len(own), BATCH_ROWS) or [slice(0, 0)]:
-                some = _named(pairs.frame[own[part]], pairs, own[part], str(source.name))
-                frame.write(ids.give(_fresh(some, seen)))
+                some = _named(rows_at(pairs.frame, own[part]), pairs, own[part], str(source.name))
+                # A repeated pair gets an id of its own.
+                new = pl.when(ids.new(some["pair_id"])).then("pair_id")
+                frame.write(ids.give(some.with_columns(pair_id=new)))
                 if len(pairs.origins):
                     origins.write(pairs.origins[own[part]])
         table, places = frame.frame(), origins.frame()
@@ -138,12 +140,6 @@ def _joined(
     told = (*notes, *shared_notes(table))
     folders = tuple(dict.fromkeys(folder for pairs in read for folder in pairs.folders))
     return Pairs(table, rejected, places, "mixture", rows_read, told, folders)
-
-
-def _fresh(pairs: pl.DataFrame, seen: set[str]) -> pl.DataFrame:
-    """The pairs without the ids that others have already."""
-    new = [not (i in seen or seen.add(i)) for i in pairs["pair_id"]]  # type: ignore[func-returns-value]
-    return pairs.with_columns(pair_id=pl.when(pl.Series(new)).then("pair_id"))
 
 
 def _named(frame: pl.DataFrame, pairs: Pairs, rows: NDArray[np.int64], name: str) -> pl.DataFrame:

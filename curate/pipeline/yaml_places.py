@@ -122,6 +122,7 @@ def _check_size(root: yaml.Node, name: str) -> None:
                     fix="write the value out",
                 )
             return known
+        # Being measured: who meets this node again below it has come full circle.
         sizes[id(node)] = None
         children: list[yaml.Node] = []
         if isinstance(node, yaml.MappingNode):
@@ -129,6 +130,7 @@ def _check_size(root: yaml.Node, name: str) -> None:
         elif isinstance(node, yaml.SequenceNode):
             children = node.value
         total = 1 + sum(size(child) for child in children)
+        # Aliases of aliases double at each level: ten lines can stand for a billion values.
         if total > _MOST_VALUES:
             raise CurateError(
                 "the file is too large when its alias values are expanded",
@@ -152,6 +154,7 @@ def _collect(node: yaml.Node, path: Key, marks: dict[Key, tuple[int, int]], name
                     "a key is no text", where=where, found=shown, expected="a name, in quotes"
                 )
             here = (*path, key.value)
+            # YAML lets the last one win, and a setting would be lost without a word.
             if here in marks:
                 fix = f"it stands on line {marks[here][0]} already"
                 found = key.value[:_SHOWN]

@@ -37,6 +37,7 @@ def sample_prompts(parts: Iterator[Pairs], most: int, seed: int = 0) -> tuple[Pa
         hashes.append(prompt_keys(part.frame).hash(seed))
         if limit is not None:
             _cut(held, hashes, limit, last=True)
+        # Not at every block: a cut looks at all hashes so far.
         if sum(map(len, held)) > 2 * most:
             limit = _limit(pl.concat(hashes), most)
             _cut(held, hashes, limit)

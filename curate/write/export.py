@@ -126,6 +126,7 @@ class _Attempt:
         self._target, self._progress = target, progress
         self._form = get_export(target.format, "--to")
         check_file_type(self._form, target.file_type)
+        # A run's own choice of columns holds for later exports of it too.
         if run is not None:
             wanted = run.manifest["config"].get("output", {}).get("columns", {})
             self._form.carries = tuple(n for n in wanted if n in PAIR_COLUMNS)

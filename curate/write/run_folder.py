@@ -64,6 +64,7 @@ def _check_content(folder: Path, overwrite: bool, mark: str) -> None:
                 fix="give another --output, or --overwrite to replace it",
             )
         return
+    # A typing error in --output must not cost somebody's folder.
     others = sorted(p.name for p in folder.iterdir() if not _is_ignored(p.name))
     if others:
         raise CurateError(

@@ -59,6 +59,7 @@ def embed_frame(
     started = time.perf_counter()
     settings, told = chosen_embedder(settings, pairs)
     kept = open_store(store) if store is None or isinstance(store, str) else store
+    # Answers that are media decide: a text embedder would see their marks alone.
     own = answer_media(pairs) if settings.media else []
     if own:
         features, facts = _media(pairs, settings, kept, progress, workspace, media)

@@ -44,6 +44,7 @@ def ask(
         CurateError: the endpoint refuses, or ten questions in a row failed after all retries.
     """
     identity = params.identity()
+    # Model, address and settings are in the key: a reply to other settings is another reply.
     keys = [row_key("reply", identity, json.dumps(question)) for question in questions]
     rows = context.store.rows("replies") if context.store is not None else None
     kept = rows.get(list(dict.fromkeys(keys))) if rows is not None else {}

@@ -156,12 +156,14 @@ def compiled(template: str, names: tuple[str, ...], where: str) -> Template:
             raise CurateError(
                 "the template cannot be read", where=template, found=str(error)
             ) from None
+    # A pipeline may come from somebody else: its templates must not reach Python's objects.
     environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
     try:
         unknown = meta.find_undeclared_variables(environment.parse(text)) - set(names)
         made = environment.from_string(text)
     except TemplateError as error:
         raise CurateError("the template is wrong", where=where, found=str(error)) from None
+    # An unknown variable would be an empty text in every question that is asked.
     if unknown:
         raise CurateError(
             "the template uses unknown variables",

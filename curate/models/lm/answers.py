@@ -133,6 +133,7 @@ def answer_values(
         write: from encoder, prompt and answer to texts, or to why there are none.
     """
     model, texts = language_model(context, spec), conversations(pairs)
+    # A copy: the model is shared by steps, and each tells what it asked of it itself.
     rendered, before = Rendering(texts, model, write), Usage(**vars(model.usage))
 
     def compute(rows: list[int]) -> Computed:

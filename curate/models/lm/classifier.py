@@ -210,6 +210,7 @@ def classify(
         context, ("classifier", spec, part), lambda: Classifier(spec, context.inference, part)
     )
     texts = conversations(pairs)
+    # Conversations that the model's template refuses have no values, and the store keeps none.
     refused: dict[int, str] = {}
     labels = len(model.labels)
 
@@ -229,10 +230,12 @@ def classify(
                 task.advance(len(at))
 
     kind = ("classifier", *model.identity)
+    # Two columns more than labels: whether prompt and answer were cut.
     values = looked_up(context.store, kind, texts.keys, labels + 2, compute)
     counts = cut_counts(values[:, labels], values[:, labels + 1])
     model_facts(context.facts, spec.name, counts)
     why = np.array([refused.get(row, OK) for row in range(len(texts))], dtype=object)
+    # The chosen answer's reason first; the rejected one's where that is sound.
     problem = np.where(why[texts.chosen] == OK, why[texts.rejected], why[texts.chosen])
     both = np.stack([values[texts.chosen, :labels], values[texts.rejected, :labels]], axis=1)
     return model, both, pl.Series("status", problem.tolist(), dtype=pl.String)

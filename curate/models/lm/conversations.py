@@ -105,6 +105,7 @@ def looked_up(
             out[list(rows)] = values
         return out
     rows_of = store.rows(namespace[0])
+    # Keys are made of the texts: equal conversations of other data sets are found too.
     hashes = [row_key(*namespace, *key) for key in keys]
     known = rows_of.get(hashes)
     missing = []
@@ -116,6 +117,7 @@ def looked_up(
     if missing:
         for rows, values in compute(missing):
             out[list(rows)] = values
+            # Batch by batch: a run that is stopped goes on where it was.
             rows_of.put([hashes[r] for r in rows], [v.tobytes() for v in out[list(rows)]])
     return out
 

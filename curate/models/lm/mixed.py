@@ -41,6 +41,7 @@ def mixed_logprobs(
     def of(network: Network, batch: TreeBatch) -> Tensor:
         other = next(n for n in base.networks if n.device == network.device)
         states = network.hidden(batch), other.hidden(batch)
+        # Some tokens at a time: logits of a whole vocabulary for all would not fit.
         rows = network.rows_at_once
         parts = [torch.empty(0, device=network.device)]
         for at, token in zip(

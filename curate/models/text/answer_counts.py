@@ -105,6 +105,7 @@ def _counts() -> list[pl.Expr]:
     size, count = text.str.len_chars(), words.list.len()
     sentences, lines = text.str.count_matches(SENTENCE), text.str.split("\n")
     found: dict[str, pl.Expr] = {
+        # Logarithms of counts: twice as long weighs the same for short answers and for long ones.
         "characters": size.log1p(),
         "words": count.log1p(),
         "sentences": sentences.log1p(),

@@ -71,6 +71,7 @@ def _texts(path: Path, column: str | None) -> Iterator[str | None]:
             ".csv": pl.read_csv,
             ".parquet": pl.read_parquet,
         }
+        # By the name alone: a wrong guess would find no text, and say that none is contaminated.
         if path.suffix not in readers:
             expected = ", ".join((*readers, ".txt"))
             raise CurateError("unknown kind of file", where=str(path), expected=expected)

@@ -68,6 +68,7 @@ def read_patterns(path: Path | None) -> Patterns:
             expected=f"{SAT} and {DSAT}, each with rubrics, each with a list of patterns",
         )
     try:
+        # Tried on nothing: a pattern that cannot be read must not be met after an hour of scoring.
         signals([""], found)
     except pl.exceptions.PolarsError as error:
         raise CurateError(

@@ -58,6 +58,7 @@ class OpenAssistant(Format):
             _rows=pl.col(ROW),
             _ranked=pl.struct(
                 text=pl.col("text").cast(pl.String),
+                # Rank 0 is the best reply; rankings here have larger scores first.
                 score=-pl.col("rank").cast(pl.Float64),
                 said=pl.col(EXTRA),
             ),
@@ -66,6 +67,7 @@ class OpenAssistant(Format):
         talks, on_the_way = _conversations(rows, ranked["parent_id"])
         ranked = ranked.join(talks, on="parent_id", how="left", maintain_order="left")
         whole = ranked.filter(pl.col("prompt").is_not_null())
+        # Replies to a message that the file does not hold have no prompt to be read with.
         orphans = ranked.filter(pl.col("prompt").is_null()).select(pl.col("_rows").explode())
         made = whole.drop("_rows").with_columns(pl.lit("{}").alias(EXTRA), source="lang")
         pairs = with_rows_of_answers(pairs_of_rankings(made, self), "message")
@@ -98,6 +100,7 @@ def _conversations(rows: pl.DataFrame, ends: pl.Series) -> tuple[pl.DataFrame, p
     ).unique("at", keep="first")
     walk = pl.DataFrame({"parent_id": ends, "at": ends.cast(pl.String)})
     steps = []
+    # All conversations go up one message at a time: a join a step, not a walk a reply.
     for depth in range(_DEEPEST):
         walk = walk.join(known, on="at", how="inner", maintain_order="left")
         if walk.is_empty():

@@ -49,6 +49,7 @@ def pairs_of_rankings(
     _tell_ties(best_first, form)
     order = pl.int_range(pl.len()).over(ROW)
     numbered = best_first.with_columns(_order=order, _last=pl.len().over(ROW) - 1)
+    # Each answer with each other one of its row; the filter leaves better before worse.
     both = numbered.join(numbered, on=ROW, suffix="_other", maintain_order="left_right")
     both = both.filter(pl.col("_order") < pl.col("_order_other"), _wanted(rule))
     gap = pl.col("score") - pl.col("score_other")
@@ -60,6 +61,7 @@ def pairs_of_rankings(
         rejected="turns_other",
         is_tie=pl.col("strength") == 0,
     )
+    # Rows that had too few answers to compare are listed, not lost.
     few = numbered.group_by(ROW).len().filter(pl.col("len") >= _LEAST)
     alone = rows.drop("_ranked").join(few, on=ROW, how="anti")
     alone = alone.with_columns(pl.lit(_TOO_FEW).alias(NO_PAIR))

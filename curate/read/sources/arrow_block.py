@@ -78,6 +78,7 @@ class ArrowBlock(Block):
         read = [c for c in dict.fromkeys((*fmt.columns(), PAIR_ID)) if c in self.table.column_names]
         errors = parts.errors
         messages = self._messages(fmt, errors)
+        # Each column is decoded once: messages, JSON and media have readers of their own.
         elsewhere = {*messages, *fmt.json_columns, *fmt.media_columns}
         frame = self._read([c for c in read if c not in elsewhere], errors)
         media = [self._media(name, parts) for name in fmt.media_columns]

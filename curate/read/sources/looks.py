@@ -38,6 +38,7 @@ def check_looks(head: bytes, where: str, text: bool) -> None:
             found="a few lines that name the data's checksum and size",
             fix="git lfs pull, or download the file itself",
         )
+    # Servers answer a missing login with a page and the status of success.
     if _PAGE.match(head):
         raise CurateError(
             "the file is a web page, not data",

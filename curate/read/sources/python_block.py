@@ -56,6 +56,7 @@ class PythonBlock(Block):
         for name in fmt.text_columns:
             values = [row.get(name) for row in rows]
             columns.append(_text_series(name, values, fmt, errors))
+        # A given id is kept whatever the format knows of it.
         for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
             values = [row.get(name) for row in self.rows]
             columns.append(_value_series(name, values, errors))

@@ -54,6 +54,7 @@ def check_held(
             found=f"no {', '.join(sorted(lacking))}",
             expected=f"data with {', '.join(sorted(form.needs))}",
         )
+    # Before anything is written: a shard without its images looks like a shard.
     lost = unheld(form, parts, file_type)
     if lost:
         forms = ", ".join(others) or "none in this kind of file (see file_type)"

@@ -55,7 +55,7 @@ def test_ids_skip_what_others_have() -> None:
     pairs = numbered_pairs(2)
     first, second = pairs["pair_id"]
     bare = without_ids(pairs[[0, 0, 1, 0, 0]])
-    ids = PairIds(taken=[f"{first}-1", f"{first}-2", f"{first}-5"])
+    ids = PairIds([pl.Series([f"{first}-1", f"{first}-2", f"{first}-5"])])
     found = ids.give(bare)["pair_id"].to_list()
     assert found == [first, f"{first}-3", second, f"{first}-4", f"{first}-6"]
     assert ids.give(bare[:1])["pair_id"].to_list() == [f"{first}-7"]
