@@ -34,12 +34,14 @@ class _Checked:
         rows: number of rows behind the header.
         long: line where the first long field starts, and its characters.
         dialect: how the file is read where that is not what its ending says.
+        open_end: whether the last row could go on: neither a line end nor a quote closes it.
     """
 
     names: list[str]
     rows: int = 0
     long: tuple[int, int] | None = None
     dialect: str | None = None
+    open_end: bool = False
 
 
 def read_csv(file: DataFile) -> Iterator[Block]:
@@ -122,9 +124,8 @@ def _check(file: DataFile, separator: str, quotes: bool) -> _Checked:
     with file.opened() as opened:
         text = io.TextIOWrapper(opened, encoding="utf-8-sig", newline="")
         mode: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-        reader = csv.reader(
-            bounded_lines(text, file), delimiter=separator, quoting=mode, strict=True
-        )
+        lines = _Lines(bounded_lines(text, file))
+        reader = csv.reader(lines, delimiter=separator, quoting=mode, strict=True)
         try:
             checked = _Checked(next(reader, []))
             if not checked.names:
@@ -143,7 +144,23 @@ def _check(file: DataFile, separator: str, quotes: bool) -> _Checked:
             raise not_utf8(file, f"near line {start}", error) from None
         finally:
             text.detach()
+    # A file that was cut in its last column looks like one whose writer ended no lines.
+    checked.open_end = not lines.last.endswith(("\n", "\r", '"') if quotes else ("\n", "\r"))
     return checked
+
+
+class _Lines:
+    """Lines, of which the last one that came is at hand."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines, self.last = lines, ""
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        self.last = next(self._lines)
+        return self.last
 
 
 def _bad_quote(file: DataFile, line: int, error: csv.Error) -> CurateError:
@@ -191,12 +208,15 @@ def _numbered(
 
 
 def _notes(checked: _Checked) -> tuple[str, ...]:
-    notes = () if checked.dialect is None else (checked.dialect,)
-    if checked.long is None:
-        return notes
-    line, size = checked.long
-    return (
-        *notes,
-        f"the row at line {line} has a field of {size:,} characters: if that is more than one "
-        "answer, a quote mark has merged rows",
-    )
+    notes = [] if checked.dialect is None else [checked.dialect]
+    if checked.open_end:
+        notes.append(
+            "the last row does not end in a line break: if the file was cut, its last field is too"
+        )
+    if checked.long is not None:
+        line, size = checked.long
+        notes.append(
+            f"the row at line {line} has a field of {size:,} characters: if that is more than one "
+            "answer, a quote mark has merged rows"
+        )
+    return tuple(notes)

@@ -97,3 +97,21 @@ def test_objects_one_behind_another_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("\n".join(json.dumps(row, indent=1) for row in ROWS))
     with pytest.raises(CurateError, match="jq -c"):
         read_pairs(str(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [("\n", False), ("\r\n", False), ("", True), ('"', False), ('"\n', False)]
+)
+def test_a_row_that_nothing_ends_may_be_cut(tmp_path: Path, end: str, told: bool) -> None:
+    """Of a file that was cut in its last column all rows have as many fields as the header."""
+    quote = '"' if '"' in end else ""
+    path = tmp_path / "a.csv"
+    path.write_text(f"prompt,chosen,rejected\nq,a,{quote}Because it is{end}", newline="")
+    pairs = read_pairs(str(path))
+    assert len(pairs) == 1
+    assert any("line break" in note for note in pairs.notes) is told
+
+
+def test_a_quote_ends_no_row_where_quotes_are_text(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('prompt\tchosen\trejected\nq\ta\tthe "b"')
+    assert any("line break" in note for note in read_pairs(str(tmp_path / "a.tsv")).notes)
