@@ -127,7 +127,9 @@ def rendering(message: Mapping[str, Any]) -> str:
     trace, text = reasoning(message), text_of(message)
     calls = [call_text(name, arguments) for name, arguments in tool_calls(message)]
     said = _BREAK.join(part for part in (text, *calls) if part)
-    return with_trace(trace, said) if trace else said
+    # Some servers write the trace beside the text and into it.
+    own = split_trace(text)[0] or ""
+    return with_trace(trace, said) if trace and own.strip() != trace.strip() else said
 
 
 def with_trace(trace: str, text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from curate.data.extra_column import extra_value
+from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import RowSample, share
 from curate.read.lost_texts import texts_in
@@ -18,6 +19,7 @@ _TEMPLATE_MARKS = (
     "<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|user|>", "<|assistant|>",
     "[INST]", "<|start_of_role|>", "\nAssistant:", "### Response:",
 )  # fmt: skip
+_MARKS = {"images": MARKS[IMAGES], "videos": MARKS[VIDEOS], "audios": MARKS[AUDIOS]}
 _SCORES = (
     ("score_chosen", "score_rejected"),
     ("chosen_score", "rejected_score"),
@@ -34,6 +36,11 @@ _OF_PROMPTS = (
     "dialogue",
 )  # fmt: skip
 """Columns whose texts are parts of prompts in many sets."""
+_TRACES = ("reasoning", "reasoning_content", "thinking", "think", "thought", "trace", "cot")
+_OF_ANSWERS = (*(f"chosen_{t}" for t in _TRACES), *(f"rejected_{t}" for t in _TRACES))
+"""Columns of what a model thought before an answer."""
+_LISTED = r"""(?s)^\[\s*(".*"|'.*')\s*\]$"""
+"""A list of quoted texts, as JSON and as Python write it."""
 _LEAST_SHARE = 0.01
 """Of pairs with a template's marks, with the prompt in both answers, or with an answer that may be
 none: fewer may well be about such marks, quote, or answer so."""
@@ -47,12 +54,16 @@ _TOLD = {
     "it twice; cut it off the answers",
     "missing": "in {n} pairs an answer is the text 'nan', 'None' or 'null', as missing values are "
     "often written: it is taken as an answer",
+    "listed": 'in {n} pairs both answers are a list written as text, such as ["a", "b"]: each is '
+    "taken as one answer; if they are lists of answers, write them as lists in JSON lines",
+    "unmatched": "{n} prompts hold another number of marks such as <image> than their row has "
+    "media: the marks stay text, and trainers that count them refuse the row",
     "systems": "{n} prompts hold several system messages, which most chat templates refuse: see "
     "curate check",
     "asking": "in {n} pairs an answer ends with a turn of the user: a trainer would learn to write "
     "it",
 }
-_IF_MANY = ("marked", "repeated", "missing")
+_IF_MANY = ("marked", "repeated", "missing", "listed")
 """What is told from `_LEAST_SHARE` of the pairs on; the others are told of a single one."""
 _MISSING = ["nan", "none", "null", "<na>", "n/a"]
 _HALF = 0.5
@@ -79,7 +90,7 @@ class Doubts:
         names = {key for row in sample for key in row}
         told = (*_SCORES, *((name,) for name in _MARGINS))
         self._scores = next((columns for columns in told if names.issuperset(columns)), None)
-        maybe = [name for name in _OF_PROMPTS if name in names and name not in read]
+        maybe = [n for n in (*_OF_PROMPTS, *_OF_ANSWERS) if n in names and n not in read]
         self._unread = [name for name in maybe if share(sample, partial(_says_more, name)) > _HALF]
 
     def count(self, pairs: pl.DataFrame) -> None:
@@ -93,6 +104,7 @@ class Doubts:
         asking = [side.last().struct.field("role") == "user" for side in sides]
         whole = [side.last().struct.field("content").str.strip_chars() for side in sides]
         missing = [text.str.to_lowercase().is_in(_MISSING) for text in whole]
+        listed = [text.str.contains(_LISTED) for text in whole]
         is_system = pl.element().struct.field("role") == "system"
         systems = pl.col("prompt").list.eval(is_system).list.sum()
         counts = pairs.select(
@@ -102,6 +114,8 @@ class Doubts:
             repeated=(long & repeated[0] & repeated[1]).sum(),
             asking=pl.any_horizontal(asking).sum(),
             missing=pl.any_horizontal(missing).sum(),
+            listed=pl.all_horizontal(listed).sum(),
+            unmatched=pl.any_horizontal(pl.lit(False), *_unmatched(pairs)).sum(),
         ).row(0, named=True)
         self._counts.update({name: count or 0 for name, count in counts.items()})
         if self._scores is None:
@@ -128,7 +142,25 @@ class Doubts:
         return tuple(told)
 
 
+def _unmatched(pairs: pl.DataFrame) -> list[pl.Expr]:
+    """Whether a prompt's text holds marks of media, but not as many as its row has.
+
+    Of media that no row has a mark is a word like others.
+    """
+    # Of a prompt whose marks have become parts the text holds them too, and as many.
+    texts = pl.col("prompt").list.eval(pl.element().struct.field("content")).list.join("")
+    there = [name for name in _MARKS if pairs[name].null_count() < len(pairs)]
+    counts = {name: texts.str.count_matches(_MARKS[name], literal=True) for name in there}
+    media = {name: pl.col(name).list.len().fill_null(0) for name in there}
+    return [(n > 0) & (n != media[name]) for name, n in counts.items()]
+
+
 def _unread(name: str) -> str:
+    if name in _OF_ANSWERS:
+        return (
+            f"the column '{name}' may be what the model thought before an answer: it is not read, "
+            "and stands in extra alone; give messages with reasoning_content to have it read"
+        )
     key = "system" if name in SYSTEM else "prompt"
     return (
         f"the column '{name}' may belong to the prompt: it is not read, and stands in extra alone; "

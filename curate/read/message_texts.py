@@ -51,7 +51,7 @@ def parsed_messages(text: str) -> list[Any] | None:
         if isinstance(found, str):  # encoded twice
             found = json.loads(found) if _may_be_messages(found) else None
     except (ValueError, RecursionError):
-        found = _python_literal(text)
+        found = python_literal(text)
     if isinstance(found, dict):
         # An answer may be an object that has a role and is no message.
         found = [found] if speaker_of(found) in _SPEAKERS else None
@@ -59,7 +59,7 @@ def parsed_messages(text: str) -> list[Any] | None:
     return found if good and as_messages(found)[0] is not None else None
 
 
-def _python_literal(text: str) -> Any:
+def python_literal(text: str) -> Any:
     """A list as Python prints it, which is what pandas writes into a CSV; None for other texts."""
     # Within a printed text a line end is escaped, so a bare one stands between items.
     joined = _NUMPY_BREAK.sub("}, {", text.strip())

@@ -29,7 +29,7 @@ from curate.read.doubts import Doubts
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
 from curate.read.formats.base import RowSample
 from curate.read.formats.columns import ColumnMapping, MappedColumns
-from curate.read.formats.registry import fits
+from curate.read.formats.registry import fits, fits_folded
 from curate.read.formats.rule import RankingRule
 from curate.read.lost_texts import LostTexts
 from curate.read.media_files import MediaFiles
@@ -185,7 +185,7 @@ class Reader:
             chosen: Format = MappedColumns(self._mapping)
         else:
             chosen = get_format(self._name)()
-        if not fits(chosen, sample):
+        if not (fits(chosen, sample) or fits_folded(chosen, sample)):
             found = ", ".join(sorted({key for row in sample for key in row}))
             raise CurateError(
                 f"the data is not of the format '{chosen.name}'",

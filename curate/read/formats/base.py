@@ -62,6 +62,8 @@ class Format(ABC):
     """Formats of higher priority are tried first in automatic detection."""
     ranking: RankingRule = RankingRule()
     """How rankings become pairs, in formats that hold some; set by the reader."""
+    folded: bool = False
+    """Whether `json_columns` hold texts of JSON in the place of values; set by the detection."""
     counts: Counter[str] | None = None
     """What the user should know, and of how many rows; set by the reader."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.table import MESSAGES, message
-from curate.read.formats.base import Format, RowSample, has_columns, share, turns
+from curate.read.formats.base import Format, RowSample, as_turn, has_columns, share, turns
 from curate.read.formats.trl import split_shared
 
+_MARKS = ("\n\nHuman:", "\n\nAssistant:")
 _MARK = "\ue000"
 """A private-use character, to split at either speaker's mark in one pass."""
 
@@ -64,10 +65,16 @@ class HHPrompt(Format):
 
 
 def waiting_dialogue(column: str) -> pl.Expr:
-    """A dialogue as turns, without the empty turn at its end that waits for the assistant."""
+    """A dialogue as turns, without the empty turn at its end that waits for the assistant.
+
+    A text without a mark is what the user asks.
+    """
     said = dialogue(column)
     last = said.list.last().struct.field("content").str.strip_chars() == ""
-    return pl.when(last).then(said.list.head(said.list.len() - 1)).otherwise(said)
+    asked = as_turn(column, "user")
+    bare = ~(pl.lit("\n\n") + pl.col(column).str.strip_chars_start()).str.contains_any([*_MARKS])
+    waits = pl.when(last).then(said.list.head(said.list.len() - 1)).otherwise(said)
+    return pl.when(bare).then(asked).otherwise(waits)
 
 
 def _waits(text: object) -> bool:
@@ -79,15 +86,20 @@ def _isdialogue(text: object) -> bool:
 
 
 def dialogue(column: str) -> pl.Expr:
-    """A text with Human: and Assistant: marks as turns."""
+    """A text with Human: and Assistant: marks as turns; what stands before them is the system's."""
     marked = (
         (pl.lit("\n\n") + pl.col(column).str.strip_chars_start())
-        .str.replace_all("\n\nHuman:", f"{_MARK}h", literal=True)
-        .str.replace_all("\n\nAssistant:", f"{_MARK}a", literal=True)
+        .str.replace_all(_MARKS[0], f"{_MARK}h", literal=True)
+        .str.replace_all(_MARKS[1], f"{_MARK}a", literal=True)
     )
     role = pl.when(pl.element().str.starts_with("h")).then(pl.lit("user"))
     # One space belongs to the mark; the rest of the white space is the speaker's.
     content = pl.element().str.slice(1).str.strip_prefix(" ")
     turn = message(role.otherwise(pl.lit("assistant")), content)
-    # The text before the first mark is empty.
-    return marked.str.split(_MARK).list.slice(1).list.eval(turn).cast(MESSAGES)
+    parts = marked.str.split(_MARK)
+    said = parts.list.slice(1).list.eval(turn).cast(MESSAGES)
+    # Nearly always empty. Without any mark it is no dialogue, and nobody's turn.
+    before = parts.list.first().str.strip_chars()
+    first = pl.concat_list(message(pl.lit("system"), before)).cast(MESSAGES)
+    leads = (before != "") & (parts.list.len() > 1)
+    return pl.when(leads).then(pl.concat_list(first, said)).otherwise(said)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from curate.data.table import MESSAGES
 from curate.read.formats.base import Format, RowSample, has_columns, share
 from curate.read.formats.hh import waiting_dialogue
 from curate.read.formats.rankings import RANKED, pairs_of_rankings
@@ -40,7 +41,9 @@ class Nectar(Format):
                 score=-pl.element().struct.field("rank"),
             )
         )
-        rows = rows.with_columns(prompt=waiting_dialogue("prompt"), _ranked=ranked.cast(RANKED))
+        talks = rows.schema["prompt"] == MESSAGES
+        prompt = pl.col("prompt") if talks else waiting_dialogue("prompt")
+        rows = rows.with_columns(prompt=prompt, _ranked=ranked.cast(RANKED))
         return pairs_of_rankings(rows, self)
 
 

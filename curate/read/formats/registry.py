@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from curate.errors import CurateError, suggestion
+from curate.read.folded import unfolded_rows
 from curate.read.formats.base import Format, RowSample
 from curate.read.guess import guess_columns
 from curate.read.near import near_formats
@@ -43,6 +44,17 @@ def fits(candidate: Format, rows: RowSample) -> bool:
         return False
 
 
+def fits_folded(candidate: Format, rows: RowSample) -> bool:
+    """Whether a sample is of the format once columns that it looks into are read from their text.
+
+    The format is told so, where it is.
+    """
+    unfolded, names = unfolded_rows(rows)
+    read = {*candidate.nested_columns, *candidate.json_columns}
+    candidate.folded = not read.isdisjoint(names) and fits(candidate, unfolded)
+    return candidate.folded
+
+
 def detect(rows: RowSample, where: str) -> Format:
     """The format of a sample of rows.
 
@@ -50,10 +62,12 @@ def detect(rows: RowSample, where: str) -> Format:
         CurateError: no format matches.
     """
     candidates = [cls for cls in _formats().values() if cls.priority >= 0]
-    for cls in sorted(candidates, key=lambda c: (-c.priority, c.name)):
-        candidate = cls()
-        if fits(candidate, rows):
-            return candidate
+    ranked = sorted(candidates, key=lambda c: (-c.priority, c.name))
+    found = next((c for c in (cls() for cls in ranked) if fits(c, rows)), None)
+    # An answer may well be JSON: only where nothing else fits are such texts taken for values.
+    found = found or next((c for c in (cls() for cls in ranked) if fits_folded(c, rows)), None)
+    if found is not None:
+        return found
     columns = sorted({key for row in rows for key in row})
     near = near_formats(rows, [cls() for cls in candidates], fits)
     like = f"It is nearly {'; or '.join(near)}. Else one" if near else "one"

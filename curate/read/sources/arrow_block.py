@@ -13,6 +13,7 @@ import pyarrow as pa
 from curate.data.json_columns import as_json, decode_json
 from curate.data.json_text import to_json
 from curate.data.row_parts import MEDIA, MEDIA_PARTS
+from curate.read.folded import unfolded_texts
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
 from curate.read.message_texts import messages_in_texts
@@ -95,12 +96,11 @@ class ArrowBlock(Block):
                 out = out.with_columns(pl.col(ERROR).fill_null(problem))
         for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
             out = out.with_columns(_column(frame, name).alias(name))
-        out = out.with_columns(self._json(name) for name in fmt.json_columns)
+        out = out.with_columns(self._json(name, fmt.folded) for name in fmt.json_columns)
         for name, dtype in fmt.nested_columns.items():
-            column, problem = _arrow_nested(frame, name, dtype)
+            column, problems = _arrow_nested(frame, name, dtype)
             out = out.with_columns(column)
-            if problem is not None:
-                out = out.with_columns(pl.col(ERROR).fill_null(problem))
+            out = out.with_columns(pl.col(ERROR).fill_null(problems))
         return self.with_broken(out, self.broken)
 
     def _parts(self, fmt: Format) -> RowParts:
@@ -129,10 +129,15 @@ class ArrowBlock(Block):
         column = pl.Series(name, pl.from_arrow(self.table[name]))
         return media_series(name, column, parts)
 
-    def _json(self, name: str) -> pl.Series:
-        """A column as JSON texts, without the fields that only other rows have."""
+    def _json(self, name: str, folded: bool) -> pl.Series:
+        """A column as JSON texts, without the fields that only other rows have.
+
+        Where it is `folded`, texts may be JSON already.
+        """
         values = self.table[name].to_pylist() if name in self.table.column_names else []
-        texts = [None if v is None else to_json(pruned(v)) for v in values]
+        values = [pruned(v) for v in values]
+        texts = [None if v is None else to_json(v) for v in values]
+        texts = unfolded_texts(values) if folded else texts
         return pl.Series(name, texts or [None] * len(self.table), dtype=pl.String)
 
     def _messages(self, fmt: Format, errors: dict[int, str]) -> dict[str, pl.Series]:
@@ -232,15 +237,25 @@ def _arrow_text(
 
 def _arrow_nested(
     frame: pl.DataFrame, name: str, dtype: pl.DataType
-) -> tuple[pl.Series, str | None]:
-    """The column in the given type; fields that are not in it are left out, missing ones null."""
+) -> tuple[pl.Series, pl.Series]:
+    """The column in the given type, and what is wrong in each row.
+
+    Fields that are not in the type are left out, missing ones null.
+    """
     column = _column(frame, name)
+    sound = pl.Series([None] * len(frame), dtype=pl.String)
     if column.dtype == pl.Null:
-        return column.cast(dtype), None
+        return column.cast(dtype), sound
+    if column.dtype == pl.String:
+        texts = pl.Series(name, unfolded_texts(column.to_list()), dtype=pl.String)
+        nested, wrong = decode_json(texts, dtype)
+        told = wrong_shape(name, dtype)
+        return nested, sound.scatter(wrong, told) if wrong else sound
     wrapped = pl.Struct({name: dtype})
     encoded = column.to_frame().select(pl.struct(name).struct.json_encode()).to_series()
-    nested, wrong = decode_json(encoded, wrapped)
-    if wrong:
-        nulls = pl.Series(name, [None] * len(frame), dtype=dtype)
-        return nulls, wrong_shape(name, dtype)
-    return nested.struct.field(name), None
+    found, wrong = decode_json(encoded, wrapped)
+    if not wrong:
+        return found.struct.field(name), sound
+    # A column has one type: what is wrong in one row is so in all.
+    nulls = pl.Series(name, [None] * len(frame), dtype=dtype)
+    return nulls, pl.repeat(wrong_shape(name, dtype), len(frame), eager=True)

@@ -12,6 +12,7 @@ import polars as pl
 from curate.data.json_columns import decode_json
 from curate.data.json_text import object_to_json, to_json
 from curate.data.table import messages_series
+from curate.read.folded import unfolded_texts
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
 from curate.read.message_texts import messages_in_texts
@@ -60,10 +61,10 @@ class PythonBlock(Block):
         for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
             values = [row.get(name) for row in self.rows]
             columns.append(_value_series(name, values, errors))
-        columns += [self._json(name) for name in fmt.json_columns]
+        columns += [self._json(name, fmt.folded) for name in fmt.json_columns]
         columns += [self._media(name, parts) for name in fmt.media_columns]
         for name, dtype in fmt.nested_columns.items():
-            nested, wrong = decode_json(self._json(name), dtype)
+            nested, wrong = decode_json(self._json(name, folded=True), dtype)
             columns.append(nested)
             for i in wrong:
                 errors.setdefault(i, wrong_shape(name, dtype))
@@ -77,10 +78,11 @@ class PythonBlock(Block):
         )
         return self.with_broken(frame, self.broken).sort(ROW)
 
-    def _json(self, name: str) -> pl.Series:
-        """A column as JSON texts."""
-        values = (row.get(name) for row in self.rows)
-        return pl.Series(name, [None if v is None else to_json(v) for v in values], dtype=pl.String)
+    def _json(self, name: str, folded: bool) -> pl.Series:
+        """A column as JSON texts; where it is `folded`, texts may be JSON already."""
+        values = [row.get(name) for row in self.rows]
+        texts = [None if v is None else to_json(v) for v in values]
+        return pl.Series(name, unfolded_texts(values) if folded else texts, dtype=pl.String)
 
     def _media(self, name: str, parts: RowParts) -> pl.Series:
         """A column of media that are answers."""

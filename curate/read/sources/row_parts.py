@@ -13,6 +13,7 @@ import polars as pl
 
 from curate.data.json_text import to_json
 from curate.data.row_parts import ARGUMENTS, DOCUMENTS, MEDIA, MEDIA_PARTS, ROW_PARTS, TOOLS
+from curate.read.folded import unfolded_value
 
 FUNCTIONS = "functions"
 """OpenAI's older name of tools: a list of functions, without the object around each."""
@@ -35,6 +36,7 @@ PART_NAMES = frozenset(
     (REJECTED_TOOLS, *(n for named in (NAMES, PATHS) for names in named.values() for n in names))
 )
 _NO_PART = object()
+_LIST = "["
 _EXPECTED = "expected paths, URLs, or {bytes, path}"
 
 
@@ -125,7 +127,8 @@ def media_series(name: str, values: Sequence[Any] | pl.Series, into: RowParts) -
     """
     if isinstance(values, pl.Series):
         inner = values.dtype.inner if isinstance(values.dtype, pl.List) else values.dtype
-        if _is_medium(inner):
+        texts = values.dtype == pl.String and values.str.starts_with(_LIST).any()
+        if _is_medium(inner) and not texts:
             return _as_media(name, values)
         values = values.to_list()
     media: list[Any] = []
@@ -195,6 +198,8 @@ def _media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
     if value is None or value in ([], ""):
         return None, None
     media = []
+    # A list of paths that stands as text is no path.
+    value = unfolded_value(value)
     for item in value if isinstance(value, list) else [value]:
         found = _described(item)
         if found is None:

@@ -82,3 +82,45 @@ def test_answers_that_may_be_missing_values_are_told(tmp_path: Path) -> None:
     )
     few = [{**row, "prompt": f"p{i}"} for i in range(200)]
     assert notes(tmp_path, [*few, {**row, "chosen": "None"}]) == ()
+
+
+@pytest.mark.parametrize(
+    "answers", [('["an ox", "a cow"]', '["a fly"]'), ("['ox']", "['fly', 'x']")]
+)
+def test_lists_of_answers_that_stand_as_text_are_told(
+    tmp_path: Path, answers: tuple[str, str]
+) -> None:
+    chosen, rejected = answers
+    told = notes(tmp_path, [{"prompt": "Beasts?", "chosen": chosen, "rejected": rejected}] * 2)
+    assert [note for note in told if note.startswith("in 2 of 2 pairs both answers are a list")]
+    # A list of numbers is an answer, and so is a text that begins or ends as one.
+    for other in ("[1, 2]", '["a"] is a list', "[a] and [b]"):
+        assert notes(tmp_path, [{"prompt": "q", "chosen": other, "rejected": other + "?"}]) == ()
+
+
+def test_what_a_model_thought_in_a_column_of_its_own_is_told(tmp_path: Path) -> None:
+    thought = "Two is even, so it cannot be that."
+    told = notes(tmp_path, rows("Name a prime.", 3, chosen_reasoning=thought))
+    assert len(told) == 1
+    assert told[0].startswith("the column 'chosen_reasoning' may be what the model thought")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "images", "told"),
+    [
+        ("<image><image>What?", ["x.png"], True),
+        ("<image>What?", None, True),
+        ("<image>What?", ["x.png"], False),
+        ("What?", ["x.png", "y.png"], False),
+        ("<image><image>What?", ["x.png", "y.png"], False),
+    ],
+)
+def test_marks_without_their_media_are_told(
+    tmp_path: Path, prompt: str, images: list[str] | None, told: bool
+) -> None:
+    whole = {"prompt": "<image>A?", "images": ["z.png"], "chosen": "a", "rejected": "b"}
+    row = {"prompt": prompt, "images": images, "chosen": "a", "rejected": "b"}
+    found = [note for note in notes(tmp_path, [whole, row]) if "number of marks" in note]
+    assert bool(found) is told
+    # Where no row has media a mark is a word of a text about markup.
+    assert notes(tmp_path, rows("What is <image> in XML?", 2)) == ()

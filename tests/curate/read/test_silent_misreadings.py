@@ -13,7 +13,7 @@ import pytest
 
 from curate import Pairs, read_pairs
 from curate.errors import CurateError
-from tests.helpers import turn, write_jsonl
+from tests.helpers import read_rows, turn, write_jsonl
 
 KINDS = ["jsonl", "parquet"]
 
@@ -189,3 +189,29 @@ def test_an_answer_that_prints_a_list_stays_a_text(tmp_path: Path) -> None:
     answer = "[{'role': 'admin', 'rights': 3}]"
     row = {"prompt": "Print the roles.", "chosen": answer, "rejected": "No."}
     assert text(read(tmp_path, [row] * 3, "jsonl"), "chosen") == answer
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wanted"),
+    [
+        ("Beasts?", [("user", "Beasts?")]),
+        (
+            "Be kind.\n\nHuman: Beasts?\n\nAssistant: ",
+            [("system", "Be kind."), ("user", "Beasts?")],
+        ),
+        ("\n\nHuman: Beasts?\n\nAssistant: ", [("user", "Beasts?")]),
+    ],
+)
+def test_what_stands_before_the_first_mark_of_a_dialogue_is_kept(
+    tmp_path: Path, prompt: str, wanted: list[tuple[str, str]]
+) -> None:
+    answers = [{"answer": "ox", "rank": 1}, {"answer": "fly", "rank": 2}]
+    pairs = read_rows(tmp_path, [{"prompt": prompt, "answers": answers}])
+    assert [(m["role"], m["content"]) for m in pairs.frame["prompt"][0]] == wanted
+
+
+def test_a_preamble_of_hh_dialogues_is_kept(tmp_path: Path) -> None:
+    usual = {"chosen": "\n\nHuman: q\n\nAssistant: a", "rejected": "\n\nHuman: q\n\nAssistant: b"}
+    odd = {side: f"Be kind.{text}" for side, text in usual.items()}
+    prompt = read_rows(tmp_path, [usual] * 20 + [odd]).frame["prompt"][-1]
+    assert [(m["role"], m["content"]) for m in prompt] == [("system", "Be kind."), ("user", "q")]
