@@ -47,6 +47,9 @@ none: fewer may well be about such marks, quote, or answer so."""
 _TOLD = {
     "silent": "{n} prompts are empty, or end with an empty message: a model would learn to answer "
     "nothing",
+    "continued": "{n} prompts end with a turn of the assistant, which the answers then continue: "
+    "if it is an answer of its own, leave it out",
+    "empty": "in {n} pairs an answer is empty: a model would learn to say nothing, or not to",
     "marked": "{n} prompts hold marks of a chat template (such as <|im_start|> or [INST]): they "
     "are taken as text, and a trainer's template would wrap them once more; give messages with "
     "roles instead",
@@ -96,7 +99,8 @@ class Doubts:
     def count(self, pairs: pl.DataFrame) -> None:
         """Count over the pairs of a block."""
         self._pairs += len(pairs)
-        prompt = pl.col("prompt").list.last().struct.field("content")
+        last = pl.col("prompt").list.last()
+        prompt = last.struct.field("content")
         marked = prompt.str.contains_any(list(_TEMPLATE_MARKS)).sum()
         long = prompt.str.len_bytes() >= _LEAST_BYTES
         sides = [pl.col(side).list for side in ("chosen", "rejected")]
@@ -113,6 +117,8 @@ class Doubts:
             systems=(systems > 1).sum(),
             repeated=(long & repeated[0] & repeated[1]).sum(),
             asking=pl.any_horizontal(asking).sum(),
+            continued=(last.struct.field("role") == "assistant").sum(),
+            empty=pl.any_horizontal(text == "" for text in whole).sum(),
             missing=pl.any_horizontal(missing).sum(),
             listed=pl.all_horizontal(listed).sum(),
             unmatched=pl.any_horizontal(pl.lit(False), *_unmatched(pairs)).sum(),

@@ -124,3 +124,20 @@ def test_marks_without_their_media_are_told(
     assert bool(found) is told
     # Where no row has media a mark is a word of a text about markup.
     assert notes(tmp_path, rows("What is <image> in XML?", 2)) == ()
+
+
+def test_answers_that_continue_an_answer_are_told(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "Name a prime."}, {"role": "assistant", "content": "Is 7"}]
+    whole = {"prompt": turns, "chosen": "one?", "rejected": "none?"}
+    told = notes(tmp_path, [whole, {**whole, "prompt": turns[:1]}])
+    assert len(told) == 1
+    assert told[0].startswith("1 of 2 prompts end with a turn of the assistant")
+
+
+def test_empty_answers_are_told(tmp_path: Path) -> None:
+    row = {"prompt": "Name a prime.", "chosen": " \n", "rejected": "8"}
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    asked = [{"role": "user", "content": "q"}]
+    assert [n for n in notes(tmp_path, [row]) if n.startswith("in 1 of 1 pairs an answer is empty")]
+    answer = [{"role": "assistant", "content": "8"}]
+    assert notes(tmp_path, [{"prompt": asked, "chosen": [call], "rejected": answer}]) == ()

@@ -556,9 +556,10 @@ def test_arena_55k_has_lists_of_texts(tmp_path: Path) -> None:
     assert pairs.rejected["row"].to_list() == [4, 5, 6]
     assert "which answers what cannot be told" in pairs.rejected["reason"][2]
     # All six hold it, and the three that make pairs among them.
-    assert pairs.notes == (
-        "6 conversations hold answers that are null: they are taken as empty texts",
+    assert pairs.notes[0] == (
+        "6 conversations hold answers that are null: they are taken as empty texts"
     )
+    assert pairs.notes[1].startswith("in 3 of 3 pairs an answer is empty")
 
 
 def test_wildfeedback_is_sharegpt(tmp_path: Path) -> None:
