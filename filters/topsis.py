@@ -22,7 +22,7 @@ from curate import (
     with_reasons,
 )
 from curate.data.pair_rows import at_rows
-from curate.data.table import dense_numbers
+from curate.data.table import batches, dense_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 1e12
 """Of a weight: their sum and squares stay far from the end of the numbers."""
+# Rows of a column that are looked at at a time.
+_BLOCK = 1 << 16
 Normalisation = Literal["vector", "rank"]
 
 
@@ -123,7 +125,8 @@ class TOPSIS(Filter[TOPSISParams]):
         weights = np.array([1.0 if not p.weights else p.weights.get(c, 0.0) for c in p.criteria])
         score = np.full(len(pairs), np.nan)
         # Pairs that lack a criterion have no part in norms and ideal points either.
-        for rows in [whole] if group is None else _rows_of_groups(group, whole):
+        every = slice(None) if whole.all() else whole
+        for rows in [every] if group is None else _rows_of_groups(group, whole):
             # One column after another: all as one matrix would be held twice.
             columns = (column.to_numpy()[rows] for column in values)
             score[rows] = closeness(columns, signs, weights, p.normalisation)
@@ -133,8 +136,13 @@ class TOPSIS(Filter[TOPSISParams]):
             separator=", ",
             ignore_nulls=True,
         )
-        told = at_rows(values[lacking].select(l=lacks)["l"], lacking, len(pairs))
-        added = [pl.Series("score", score).fill_nan(None), told.fill_null("ok").alias("status")]
+        status = pl.repeat("ok", len(pairs), eager=True)
+        if len(lacking):
+            told = at_rows(values[lacking].select(l=lacks)["l"], lacking, len(pairs))
+            status = told.fill_null("ok")
+        # A score is NaN for pairs that lack a criterion alone.
+        found = pl.Series(score).fill_nan(None) if len(lacking) else pl.Series(score)
+        added = [found.alias("score"), status.alias("status")]
         return pl.DataFrame(added)
 
 
@@ -205,22 +213,30 @@ def closeness(
     # Only ratios of weights count; a sum of 1 keeps distances in the range of a single column.
     share = weights / weights.sum()
     best = worst = np.zeros(0)
-    for column, sign, weight in zip(columns, signs, share, strict=True):
+    for given, sign, weight in zip(columns, signs, share, strict=True):
+        column = _ranked(given * sign) * sign if normalisation == "rank" else given
         if len(best) != len(column):
             best, worst = np.zeros(len(column)), np.zeros(len(column))
-        oriented = column * sign
-        if normalisation == "rank":
-            oriented = pl.Series(oriented).rank("average").to_numpy().astype(np.float64)
         # A column whose values differ by rounding alone says nothing, whatever its scale.
-        if len(oriented) == 0 or np.ptp(oriented) <= _ROUNDING * np.abs(oriented).max():
+        if len(column) == 0 or np.ptp(column) <= _ROUNDING * max(-column.min(), column.max()):
             continue
-        oriented *= weight / np.linalg.norm(oriented)
-        best += np.square(oriented - oriented.max())
-        worst += np.square(oriented - oriented.min())
+        factor = sign * weight / np.linalg.norm(column)
+        ends = factor * column.min(), factor * column.max()
+        # In blocks: each step on all rows would hold another column.
+        for rows in batches(len(column), _BLOCK):
+            oriented = factor * column[rows]
+            best[rows] += np.square(oriented - max(ends))
+            worst[rows] += np.square(oriented - min(ends))
     # Squares were added up column by column: this is the Euclidean distance to both points.
-    to_best, to_worst = np.sqrt(best), np.sqrt(worst)
+    to_best, to_worst = np.sqrt(best, out=best), np.sqrt(worst, out=worst)
     total = to_best + to_worst
-    result: NDArray[np.float64] = np.divide(
-        to_worst, total, out=np.full(len(total), 0.5), where=total > 0
-    )
+    same = total <= 0
+    result: NDArray[np.float64] = np.divide(to_worst, total, out=to_worst, where=~same)
+    result[same] = 0.5
     return result
+
+
+def _ranked(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean ranks from 1."""
+    ranks: NDArray[np.float64] = pl.Series(values).rank("average").to_numpy().astype(np.float64)
+    return ranks

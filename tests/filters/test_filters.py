@@ -15,6 +15,7 @@ from curate import CurateError
 from curate.steps.context import Context
 from curate.steps.contracts import FilterResult
 from curate.steps.registry import build, filter_class
+from filters import topsis
 from filters.sample import Sample
 from filters.topsis import closeness
 from tests.helpers import numbered_pairs, pairs_of
@@ -159,6 +160,17 @@ def test_topsis_by_hand() -> None:
     up, down = np.linalg.norm(v - best, axis=1), np.linalg.norm(v - worst, axis=1)
     np.testing.assert_allclose(found, down / (up + down))
     assert found.argsort().tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize("normalisation", ["vector", "rank"])
+def test_topsis_in_blocks_is_that_of_the_whole(
+    normalisation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).normal(size=(3, 20)).round(1)
+    chosen = np.array([1.0, -1.0, 1.0]), np.array([1.0, 2.0, 0.5]), normalisation
+    whole = closeness(values, *chosen)
+    monkeypatch.setattr(topsis, "_BLOCK", 7)
+    np.testing.assert_allclose(closeness(values, *chosen), whole)
 
 
 @given(
