@@ -9,10 +9,10 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate import LOWER, Column, Context
-from curate.data.row_blocks import in_blocks
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.out_of_fold import RepeatedHeadParameters
 from curate.models.heads.probe import norm_change
+from curate.store.row_blocks import in_blocks
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.data.row_blocks import in_blocks
 from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
+from curate.store.row_blocks import in_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,6 @@ from scipy.special import expit
 from curate import HIGHER, Column, Context, CurateError
 from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
-from curate.data.row_blocks import in_blocks, some_of
 from curate.data.table import dense_numbers
 from curate.models.heads.asymmetric_noise import fit_asymmetric
 from curate.models.heads.calibration import calibrate
@@ -27,6 +26,7 @@ from curate.models.heads.label_noise import (
 from curate.models.heads.margin_scorer import MarginParams, MarginScorer
 from curate.models.heads.noise_rate import tell_noise, told_for
 from curate.models.heads.out_of_fold import votes
+from curate.store.row_blocks import in_blocks, some_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,6 @@ from scipy.special import expit
 from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.data.row_blocks import in_blocks
 from curate.data.table import BATCH_ROWS, batches
 from curate.models.heads.at_heads import AnswersHere
 from curate.models.heads.calibration import agreement
@@ -21,6 +20,7 @@ from curate.models.heads.dropout_uncertainty import normal_uncertainty, sure_vot
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.heads import LinearHeads, dropout_mask
 from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
+from curate.store.row_blocks import in_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

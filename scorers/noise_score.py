@@ -6,11 +6,11 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.data.row_blocks import in_blocks, some_of
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.head_scorer import STATUS
 from curate.models.heads.margin_scorer import MarginParams, MarginScorer
 from curate.models.heads.out_of_fold import votes
+from curate.store.row_blocks import in_blocks, some_of
 
 
 class NoiseScore(MarginScorer[MarginParams]):

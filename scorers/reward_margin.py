@@ -8,10 +8,10 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.data.row_blocks import in_blocks, some_of
 from curate.models.heads.calibration import agreement, calibrate
 from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
+from curate.store.row_blocks import in_blocks, some_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import polars as pl
 
-from curate.data.row_blocks import some_of
 from curate.models.heads.identification import (
     NOTHING_LEARNT,
     Identification,
@@ -18,6 +17,7 @@ from curate.models.heads.identification import (
 from curate.models.heads.out_of_fold import status, too_few_prompts, votes
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer
+from curate.store.row_blocks import some_of
 
 if TYPE_CHECKING:
     import numpy as np

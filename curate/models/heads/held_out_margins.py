@@ -10,7 +10,6 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from curate.data.duplicates import repeated_rows
-from curate.data.row_blocks import some_of
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.evidence_ridge import Evidence, Ridge, sum_of
 from curate.models.heads.identification import Identification, identify, silenced
@@ -21,6 +20,7 @@ from curate.models.heads.prompt_order import PromptOrder
 from curate.models.heads.ridge_rows import RidgeRows, RidgeRowsHere
 from curate.models.heads.within_length import within_length
 from curate.steps.context import Context
+from curate.store.row_blocks import some_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,9 +17,9 @@ from scipy.special import betaincinv
 
 from curate.data.duplicates import repeated_rows
 from curate.data.hashes import vote_keys
-from curate.data.row_blocks import some_of
 from curate.models.heads.identification import identify
 from curate.steps.posterior import MEAN_FACT, NOISE_FACT
+from curate.store.row_blocks import some_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

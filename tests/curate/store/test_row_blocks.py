@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from curate.data import row_blocks
-from curate.data.row_blocks import in_blocks
+from curate.store import row_blocks
+from curate.store.row_blocks import in_blocks
 from curate.store.workspace import Workspace
 
 
