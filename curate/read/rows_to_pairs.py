@@ -26,6 +26,7 @@ from curate.read.conversion import (
     stamp_of,
 )
 from curate.read.doubts import Doubts
+from curate.read.folded import unfolded_rows
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
 from curate.read.formats.base import RowSample
 from curate.read.formats.columns import ColumnMapping, MappedColumns
@@ -185,7 +186,7 @@ class Reader:
             chosen: Format = MappedColumns(self._mapping)
         else:
             chosen = get_format(self._name)()
-        if not (fits(chosen, sample) or fits_folded(chosen, sample)):
+        if not (fits(chosen, sample) or fits_folded(chosen, *unfolded_rows(sample))):
             found = ", ".join(sorted({key for row in sample for key in row}))
             raise CurateError(
                 f"the data is not of the format '{chosen.name}'",

@@ -50,7 +50,6 @@ def cover(vectors: NDArray[np.floating], targets: NDArray[np.float32], k: int) -
     distance, nearest = np.empty(len(vectors)), np.empty(len(vectors), dtype=np.int64)
     inside = np.empty(len(vectors), dtype=np.int64)
     reached = np.full(len(targets), np.inf)
-    # Held out rows in blocks: the vectors lie in a mapped file.
     for rows in batches(len(vectors), _ROWS):
         products = vectors[rows].astype(np.float32) @ targets.T
         apart = np.sqrt(np.maximum(2.0 - 2.0 * products.astype(np.float64), 0.0))

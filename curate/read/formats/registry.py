@@ -44,12 +44,16 @@ def fits(candidate: Format, rows: RowSample) -> bool:
         return False
 
 
-def fits_folded(candidate: Format, rows: RowSample) -> bool:
+def fits_folded(candidate: Format, unfolded: RowSample, names: frozenset[str]) -> bool:
     """Whether a sample is of the format once columns that it looks into are read from their text.
 
     The format is told so, where it is.
+
+    Args:
+        candidate: the format.
+        unfolded: the sample as `unfolded_rows` gives it.
+        names: of the columns that this changed.
     """
-    unfolded, names = unfolded_rows(rows)
     read = {*candidate.nested_columns, *candidate.json_columns}
     candidate.folded = not read.isdisjoint(names) and fits(candidate, unfolded)
     return candidate.folded
@@ -65,7 +69,9 @@ def detect(rows: RowSample, where: str) -> Format:
     ranked = sorted(candidates, key=lambda c: (-c.priority, c.name))
     found = next((c for c in (cls() for cls in ranked) if fits(c, rows)), None)
     # An answer may well be JSON: only where nothing else fits are such texts taken for values.
-    found = found or next((c for c in (cls() for cls in ranked) if fits_folded(c, rows)), None)
+    if found is None:
+        read = unfolded_rows(rows)
+        found = next((c for c in (cls() for cls in ranked) if fits_folded(c, *read)), None)
     if found is not None:
         return found
     columns = sorted({key for row in rows for key in row})

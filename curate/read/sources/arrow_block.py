@@ -136,8 +136,8 @@ class ArrowBlock(Block):
         """
         values = self.table[name].to_pylist() if name in self.table.column_names else []
         values = [pruned(v) for v in values]
-        texts = [None if v is None else to_json(v) for v in values]
-        texts = unfolded_texts(values) if folded else texts
+        plain = (None if v is None else to_json(v) for v in values)
+        texts = unfolded_texts(values) if folded else list(plain)
         return pl.Series(name, texts or [None] * len(self.table), dtype=pl.String)
 
     def _messages(self, fmt: Format, errors: dict[int, str]) -> dict[str, pl.Series]:

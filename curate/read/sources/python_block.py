@@ -81,8 +81,12 @@ class PythonBlock(Block):
     def _json(self, name: str, folded: bool) -> pl.Series:
         """A column as JSON texts; where it is `folded`, texts may be JSON already."""
         values = [row.get(name) for row in self.rows]
-        texts = [None if v is None else to_json(v) for v in values]
-        return pl.Series(name, unfolded_texts(values) if folded else texts, dtype=pl.String)
+        texts = (
+            unfolded_texts(values)
+            if folded
+            else [None if v is None else to_json(v) for v in values]
+        )
+        return pl.Series(name, texts, dtype=pl.String)
 
     def _media(self, name: str, parts: RowParts) -> pl.Series:
         """A column of media that are answers."""
