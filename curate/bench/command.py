@@ -129,7 +129,8 @@ def bench(
         features, facts = embed_frame(
             pairs, embedder or EmbedderConfig(), store, progress, media=read.folders
         )
-        notes += [f"{name}: {facts[key]}" for key in ("choice", "cut") if key in facts]
+        told = [*read.told(), *(facts[key] for key in ("choice", "cut") if key in facts)]
+        notes += [f"{name}: {line}" for line in told]
         if synthetic is None and plan.as_labelled:
             own = as_labelled(name, pairs, features, gold)
             noise[name] = own_noise(own, context)
@@ -239,6 +240,7 @@ def write_bench(found: Bench, folder: Path, overwrite: bool) -> None:
             {
                 "versions": versions(),
                 "plan": asdict(found.plan),
+                "notes": found.notes,
                 "advice": [asdict(a) for a in found.advice],
                 "comparisons": [asdict(c) for c in found.comparisons],
                 "noise": {name: asdict(own) for name, own in found.noise.items()},

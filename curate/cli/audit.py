@@ -72,7 +72,8 @@ def audit(
         rooms = Path(room, "data"), Path(room, "against")
         for place in rooms:
             place.mkdir()
-        pairs = Given(data, format, columns, split, config, limit).read(progress, rooms[0])
+        given = Given(data, format, columns, split, config, limit, tells=False)
+        pairs = given.read(progress, rooms[0])
         other = None
         if against is not None:
             other = Given(against).read(progress, rooms[1])

@@ -90,7 +90,7 @@ def bench(
     plan = Plan(rates, tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)
     if output is not None:
         check_free(output, overwrite, MARK)
-    givens = [Given(d, format, columns, split, config, limit) for d in data]
+    givens = [Given(d, format, columns, split, config, limit, tells=False) for d in data]
     made = None if semi_synthetic is None else Synthetic(semi_synthetic)
     with console_progress() as progress:
         settings, judged = EmbedderConfig(name=embedder), read_verdicts(gold) if gold else None

@@ -17,6 +17,8 @@ from curate.errors import CurateError
 if TYPE_CHECKING:
     import polars as pl
 
+    from curate.read.raw_rows import RawRows
+
 _MARK = "derive.json"
 _AT_ONCE = 1000
 """Conversations that are looked at together."""
@@ -64,7 +66,9 @@ def derive(
     overwrite: Annotated[bool, typer.Option(help="Replace what was made before.")] = False,
 ) -> None:
     """Make pairs: by instructions that an answer follows (MAPL), users' feedback, or classes."""
+    from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
+    from curate.read.raw_rows import RawRows
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_json, write_shards
 
@@ -73,6 +77,7 @@ def derive(
     told: dict[str, Any] = {"data": data, "from": source.value}
     counts: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
+    rows = RawRows(given.input())
     with console_progress() as progress, TemporaryDirectory() as room:
         if source is From.instructions:
             told |= {"instructions": instructions, "seed": seed}
@@ -80,10 +85,10 @@ def derive(
             frames = _by_instructions(parts, instructions, seed, counts, left_out)
         elif source is From.classes:
             told["judge"] = judge_model
-            frames = _by_classes(given, judge_model, url, progress, counts, left_out)
+            frames = _by_classes(rows, judge_model, url, progress, counts, left_out)
         else:
             models = judge_model, write_model, url
-            frames = _by_feedback(given, patterns, models, progress, counts, left_out, told)
+            frames = _by_feedback(rows, patterns, models, progress, counts, left_out, told)
         with staged(out, overwrite, _MARK) as stage:
             write_shards(frames, stage / "pairs", "parquet", 100_000)
             if not counts["pairs made"]:
@@ -91,6 +96,7 @@ def derive(
                 raise CurateError("no pair can be made", where=data, found=why or "nothing")
             named = {name.replace(" ", "_"): count for name, count in counts.items()}
             write_json({**told, **named, "left_out": dict(left_out)}, stage / _MARK)
+    show_warnings([f"{data}: {line}" for line in rows.told()])
     for why, count in left_out.items():
         typer.echo(f"{count:,} gave no pair: {why}")
     typer.echo(f"{counts['pairs made']:,} pairs: {out / 'pairs'}")
@@ -117,7 +123,7 @@ def _by_instructions(
 
 
 def _by_classes(
-    given: Given,
+    rows: RawRows,
     judge_model: str | None,
     url: str | None,
     progress: Any,
@@ -137,7 +143,7 @@ def _by_classes(
         )
     params = EndpointParams(model=judge_model, base_url=url)
     context = Context(progress=progress, store=open_store("auto"))
-    texts = labelled_texts(given.input(), left_out)
+    texts = labelled_texts(rows, left_out)
     counts["texts read"] = len(texts)
     found = class_pairs(texts, context, params, left_out)
     counts["pairs made"] = len(found)
@@ -145,7 +151,7 @@ def _by_classes(
 
 
 def _by_feedback(
-    given: Given,
+    rows: RawRows,
     patterns: Path | None,
     models: tuple[str | None, str | None, str | None],
     progress: Any,
@@ -173,8 +179,8 @@ def _by_feedback(
         params = EndpointParams(model=write_model, base_url=url, reply_tokens=None)
         writer = written_by(params, context)
     told |= {"judge": judge_model or "patterns", "writer": write_model}
-    ids, rows = PairIds(), conversation_rows(given.input())
-    while some := list(islice(rows, _AT_ONCE)):
+    ids, talks = PairIds(), conversation_rows(rows)
+    while some := list(islice(talks, _AT_ONCE)):
         left_out.update(f"row: {row.problem}" for row in some if row.turns is None)
         known = [Conversation(r.turns, r.file, r.row) for r in some if r.turns is not None]
         found = feedback_pairs(known, judge, writer, ids)

@@ -53,6 +53,8 @@ class Given:
         config: configuration of a hub data set.
         limit: pairs at most.
         on_error: at a malformed row.
+        tells: whether what the user should know of the reading is shown; verbs that show it
+            themselves say no.
     """
 
     data: str
@@ -62,6 +64,7 @@ class Given:
     config: str | None = None
     limit: int | None = None
     on_error: str = "skip"
+    tells: bool = True
 
     @property
     def is_pipeline(self) -> bool:
@@ -87,9 +90,18 @@ class Given:
         """The pairs of a data set, a run's folder or a pipeline's input.
 
         Texts lie in memory, or in files of the folder `room` where one is given. Malformed rows are
-        left out and counted. Of a run all pairs are taken, as they were read but for labels that
-        its filters flipped.
+        left out and told. Of a run all pairs are taken, as they were read but for labels that its
+        filters flipped.
         """
+        from curate.write.run_files import is_run
+
+        pairs = self._read(progress, room)
+        # A run has told what was left out when it was made.
+        if not is_run(self.data):
+            self._tell(pairs.told())
+        return pairs
+
+    def _read(self, progress: Any, room: Path | None) -> Any:
         from curate.read.pairs import collect_pairs, read_pairs, stream_pairs
         from curate.store.workspace import Workspace
         from curate.write.run_files import is_run
@@ -118,18 +130,29 @@ class Given:
             return self.read(progress)
         with TemporaryDirectory() as room:
             found, told = sample_prompts(self.parts(progress, Path(room)), most)
-        if told is not None:
+        if told is not None and self.tells:
             typer.echo(f"{self.data}: {told} (--most {most}; 0 takes all)")
         return found
 
     def parts(self, progress: Any, room: Path) -> Iterator[Any]:
         """The pairs, a few thousand at a time; those of a run lie in files of `room` meanwhile."""
         from curate.read.pairs import stream_pairs
+        from curate.read.told import StreamTold
         from curate.write.run_files import is_run
 
-        if not self.is_pipeline and not is_run(self.data):
-            return stream_pairs(**dict(self.input()), progress=progress)
-        return _in_parts(self.read(progress, room))
+        if self.is_pipeline or is_run(self.data):
+            yield from _in_parts(self.read(progress, room))
+            return
+        told = StreamTold()
+        yield from told.over(stream_pairs(**dict(self.input()), progress=progress))
+        self._tell(told.lines())
+
+    def _tell(self, lines: list[str]) -> None:
+        """Show what the user should know of the reading."""
+        if self.tells and lines:
+            from curate.cli.console import show_warnings
+
+            show_warnings([f"{self.data}: {line}" for line in lines])
 
     def _nothing_else(self, why: str) -> None:
         """Refuse options that would have no effect."""

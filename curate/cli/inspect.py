@@ -26,7 +26,7 @@ def inspect(
     from curate.cli.safe import json_text
     from curate.read.inspection import first_pair, inspect_pairs
 
-    given = Given(data, format, columns, split, config, limit)
+    given = Given(data, format, columns, split, config, limit, tells=False)
     with TemporaryDirectory() as room:
         with console_progress() as progress:
             pairs = given.read(progress, Path(room))

@@ -58,11 +58,12 @@ def round_(
     overwrite: Annotated[bool, typer.Option(help="Replace a finished round.")] = False,
 ) -> None:
     """Label a pool by what gold pairs teach, keep what is sure, and name pairs for people."""
-    from curate.cli.console import show_result
+    from curate.cli.console import show_result, show_warnings
     from curate.cli.progress import console_progress
     from curate.derive.pool import has_answers, read_pool
     from curate.derive.round_command import RoundPlan, endpoint_writer, run_round
     from curate.models.embed.settings import EmbedderConfig
+    from curate.read.raw_rows import RawRows
     from curate.write.run_folder import check_free
 
     check_free(out, overwrite)
@@ -75,7 +76,9 @@ def round_(
             write = None
             if write_model is not None:
                 write = endpoint_writer(write_model, url, answers, progress)
-            pool = read_pool(given.input(), write)
+            rows = RawRows(given.input())
+            pool = read_pool(rows, write)
+            show_warnings([f"{data}: {line}" for line in rows.told()])
         else:
             pool = given.read(progress).frame
         result, told = run_round(

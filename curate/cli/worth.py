@@ -67,7 +67,8 @@ def worth(
     if output is not None:
         with staged(output, overwrite, _MARK) as stage:
             write_text(plot(found).to_html(include_plotlyjs=True), stage / "worth.html")
-            write_json({"versions": versions()} | as_data(found), stage / _MARK)
+            told = {"versions": versions(), "notes": pairs.told()}
+            write_json(told | as_data(found), stage / _MARK)
         typer.echo(f"written: {output / _MARK}, {output / 'worth.html'}")
 
 

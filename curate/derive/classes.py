@@ -18,13 +18,12 @@ from curate.models.judge.both_orders import ask_both_orders
 from curate.models.judge.templates import CLEARER_EXAMPLE, compiled
 from curate.models.judge.verdicts import REJECTED, TIE, UNREADABLE
 from curate.read.formats.annotations import QUESTION
-from curate.read.pairs import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from curate.models.judge.endpoint import EndpointParams
-    from curate.read.input import InputConfig
+    from curate.read.raw_rows import RawRows
     from curate.steps.context import Context
 
 MADE = "classes"
@@ -42,27 +41,31 @@ class LabelledText:
     text: str
 
 
-def labelled_texts(settings: InputConfig, left_out: Counter[str]) -> list[LabelledText]:
+def labelled_texts(rows: RawRows, left_out: Counter[str]) -> list[LabelledText]:
     """The distinct texts of an input with their classes; `text` and `label` of each row.
 
     Args:
-        settings: where the rows are; `limit` counts rows.
+        rows: of the input.
         left_out: gets the rows that lack either, by reason.
 
     Raises:
         CurateError: nothing is there, or the first row has no such columns.
     """
     found: dict[tuple[str, str], LabelledText] = {}
-    for number, row in enumerate(_rows(settings)):
-        if not number and not {"text", "label"} <= row.keys():
+    first = True
+    for raw in rows:
+        row = raw.values
+        if row is None:
+            left_out[f"row: {raw.problem}"] += 1
+            continue
+        if first and not {"text", "label"} <= row.keys():
             raise CurateError(
                 "the rows are no texts with a class",
-                where=settings.path or settings.hf,
+                where=raw.file,
                 found=", ".join(list(row)[:12]) or "no column",
                 expected="text and label",
             )
-        if settings.limit is not None and number >= settings.limit:
-            break
+        first = False
         text, label = row.get("text"), row.get("label")
         if not isinstance(text, str) or label is None or isinstance(label, (dict, list)):
             left_out["row: no text, or no class"] += 1
@@ -105,12 +108,6 @@ def class_pairs(
         order = (second, first) if verdict.winner == REJECTED else (first, second)
         rows.append(_row(*order))
     return _table(rows)
-
-
-def _rows(settings: InputConfig) -> Iterator[dict[str, Any]]:
-    for source in place_of(settings):
-        for block in source.blocks():
-            yield from (dict(row) for row in block.sample(len(block)))
 
 
 def _neighbours(

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from curate.data.json_text import parsed_json
 from curate.data.table import PAIR_COLUMNS, PairIds, messages_series
 from curate.errors import CurateError
 from curate.read.formats.listwise import ANSWERS, PROMPTS
 from curate.read.message_texts import unfolded
 from curate.read.messages import Turn, as_messages
 from curate.read.pairs import place_of
+from curate.read.raw_rows import behind_system
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.read.input import InputConfig
+    from curate.read.raw_rows import RawRows
 
 MADE = "round"
 """What `extra.made` says of a pair that was made here."""
@@ -58,11 +61,11 @@ class Pool:
         return pl.DataFrame([messages_series("prompt", prompts), sides, sides.alias("rejected")])
 
 
-def read_pool(settings: InputConfig, write: Writer | None = None) -> Pool:
+def read_pool(rows: RawRows, write: Writer | None = None) -> Pool:
     """The pool of an input; answers are written where a row has none.
 
     Args:
-        settings: where the rows are; `limit` counts rows.
+        rows: of the input.
         write: writes answers to prompts; None leaves rows without answers out.
 
     Raises:
@@ -70,16 +73,15 @@ def read_pool(settings: InputConfig, write: Writer | None = None) -> Pool:
     """
     pool = Pool()
     empty: list[list[Turn]] = []
-    rows = 0
-    for source in place_of(settings):
-        for block in source.blocks():
-            for row in block.sample(len(block)):
-                if not rows:
-                    _check(row, source.label)
-                rows += 1
-                if settings.limit is None or rows <= settings.limit:
-                    _take(row, pool, empty)
-            pool.left_out.update(f"row: {why}" for why in block.broken.values())
+    first = True
+    for raw in rows:
+        if raw.values is None:
+            pool.left_out[f"row: {raw.problem}"] += 1
+            continue
+        if first:
+            _check(raw.values, raw.file)
+            first = False
+        _take(raw.values, pool, empty)
     if write is None:
         pool.left_out["no answers, and no model to write some"] += len(empty)
     elif empty:
@@ -94,7 +96,7 @@ def has_answers(settings: InputConfig) -> bool:
     for source in place_of(settings):
         for block in source.blocks():
             for row in block.sample(1):
-                listed = any(isinstance(row.get(name), list) for name in ANSWERS)
+                listed = any(isinstance(parsed_json(row.get(name)), list) for name in ANSWERS)
                 pairs = {"chosen", "rejected"} & row.keys()
                 asked = any(row.get(name) is not None for name in PROMPTS)
                 return listed or (asked and not pairs and len(row) == 1)
@@ -121,14 +123,22 @@ def _take(row: Mapping[str, Any], pool: Pool, empty: list[list[Turn]]) -> None:
     if turns is None:
         pool.left_out[f"prompt {problem}"] += 1
         return
-    answers = next((row[n] for n in ANSWERS if row.get(n) is not None), None)
+    turns, problem = behind_system(row, turns)
+    if problem is not None:
+        pool.left_out[problem] += 1
+        return
+    # Files without nested columns hold the list as its JSON text.
+    answers = parsed_json(next((row[n] for n in ANSWERS if row.get(n) is not None), None))
     if answers is None:
         empty.append(turns)
     else:
         _add(turns, answers, pool)
 
 
-def _add(prompt: list[Turn], answers: Sequence[Any], pool: Pool) -> None:
+def _add(prompt: list[Turn], answers: Any, pool: Pool) -> None:
+    if not isinstance(answers, list) or not all(isinstance(a, str | None) for a in answers):
+        pool.left_out["answers that are no list of texts"] += 1
+        return
     # Equal answers of one prompt would make pairs without a difference.
     texts = list(dict.fromkeys(a for a in answers if isinstance(a, str)))
     if len(texts) < _ENDS:

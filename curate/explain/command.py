@@ -81,6 +81,7 @@ def explain(
         "versions": versions(),
         "seed": seed,
         "embedder": facts,
+        "notes": pairs.told(),
         "pairs": len(frame),
         "votes": int(voting.sum()),
         "autoencoder": asdict(settings) | {"epochs": fitted.epochs}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from curate.errors import CurateError
 from curate.read.message_texts import unfolded
 from curate.read.messages import Turn, as_messages
-from curate.read.pairs import place_of
+from curate.read.raw_rows import behind_system
 
 if TYPE_CHECKING:
-    from curate.read.input import InputConfig
+    from curate.read.raw_rows import RawRow, RawRows
 
 NAMES = ("conversation", "conversations", "messages", "chat", "dialogue", "dialog", "turns")
 """Columns in which conversations are looked for, in this order."""
@@ -35,25 +35,18 @@ class ConversationRow:
     problem: str = ""
 
 
-def conversation_rows(settings: InputConfig) -> Iterator[ConversationRow]:
-    """The conversations of an input, row by row; `limit` counts rows.
+def conversation_rows(rows: RawRows) -> Iterator[ConversationRow]:
+    """The conversations of an input, row by row, behind the system text of a column of its own.
 
     Raises:
         CurateError: nothing is there, or the first row has no column of conversations.
     """
-    count = 0
-    for source in place_of(settings):
-        for block in source.blocks():
-            rows = block.sample(len(block))
-            for number, row in zip(block.numbers, rows, strict=True):
-                if not count:
-                    _check(row, source.label)
-                yield _read(row, source.label, int(number))
-                count += 1
-                if settings.limit is not None and count >= settings.limit:
-                    return
-            for number, why in block.broken.items():
-                yield ConversationRow(None, source.label, number, why)
+    first = True
+    for raw in rows:
+        if first and raw.values is not None:
+            _check(raw.values, raw.file)
+            first = False
+        yield _read(raw)
 
 
 def _check(row: Mapping[str, Any], label: str) -> None:
@@ -66,9 +59,15 @@ def _check(row: Mapping[str, Any], label: str) -> None:
         )
 
 
-def _read(row: Mapping[str, Any], label: str, number: int) -> ConversationRow:
+def _read(raw: RawRow) -> ConversationRow:
+    row = raw.values
+    if row is None:
+        return ConversationRow(None, raw.file, raw.number, raw.problem)
     name = next((n for n in NAMES if row.get(n) is not None), None)
     if name is None:
-        return ConversationRow(None, label, number, "no conversation")
+        return ConversationRow(None, raw.file, raw.number, "no conversation")
     turns, problem = as_messages(unfolded(row[name]))
-    return ConversationRow(turns, label, number, f"{name} {problem}" if problem else "")
+    if turns is None:
+        return ConversationRow(None, raw.file, raw.number, f"{name} {problem}")
+    whole, problem = behind_system(row, turns)
+    return ConversationRow(None if problem else whole, raw.file, raw.number, problem or "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from curate.data.row_parts import MEDIA_PARTS, present
-from curate.data.table import PAIR_COLUMNS, content_hashes
+from curate.data.table import MESSAGES, PAIR_COLUMNS, content_hashes
 from curate.errors import CurateError, first_line
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, get_format
 from curate.read.formats.base import finish
@@ -130,7 +130,36 @@ def converted_blocks(
         else:
             yield _converted(own, rows, label)
     if held:
-        yield _converted(fmt(), pl.concat(held, how="diagonal_relaxed"), label)
+        yield _converted(fmt(), _as_one(held), label)
+
+
+def _as_one(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Blocks of one file as a whole, whose text columns may hold texts in one, messages in another.
+
+    The kind of most rows counts; the others are malformed.
+    """
+    frames = [frame for frame in frames if len(frame)] or frames[:1]
+    types: dict[str, Counter[pl.DataType]] = {}
+    for frame in frames:
+        for column in frame:
+            known = len(column) - column.null_count()
+            types.setdefault(column.name, Counter())[column.dtype] += known
+    for name, kinds in types.items():
+        if MESSAGES in kinds and len(kinds) > 1:
+            most = MESSAGES if kinds[MESSAGES] * 2 > kinds.total() else pl.String()
+            frames = [_of_kind(frame, name, most) for frame in frames]
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _of_kind(frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.DataFrame:
+    """The frame with a column of that type; rows of another kind are malformed."""
+    if name not in frame.columns or frame.schema[name] == kind:
+        return frame
+    told = f"'{name}' is of another kind (text or messages) than in most rows"
+    wrong = pl.when(pl.col(name).is_not_null()).then(pl.lit(told))
+    return frame.with_columns(
+        pl.coalesce(ERROR, wrong).alias(ERROR), pl.lit(None, dtype=kind).alias(name)
+    )
 
 
 def _converted(fmt: Format | None, rows: pl.DataFrame, label: str) -> pl.DataFrame:
@@ -166,7 +195,7 @@ def _pairs_of(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
         if not fmt.answers_may_ask:
             made = with_own_turns(made)
         pairs = _with_parts(finish(made, label), rows.drop(own))
-        return marks_as_parts(pairs)
+        return marks_as_parts(_with_the_rest(pairs, rows, fmt))
     except CurateError:
         raise
     except (pl.exceptions.PolarsError, *_SHAPE_ERRORS) as error:
@@ -184,6 +213,16 @@ def _pairs_of(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
         told = f"not of the shape that '{fmt.name}' has: {first_line(error)}"
         empty = {name: [None] for name in _CONVERTED} | {ROW: rows[ROW].to_list(), ERROR: [told]}
         return pl.DataFrame(empty, schema=_CONVERTED)
+
+
+def _with_the_rest(pairs: pl.DataFrame, rows: pl.DataFrame, fmt: Format) -> pl.DataFrame:
+    """The pairs and, listed, each row of which the format said nothing: none may be lost."""
+    if fmt.whole or pairs[ROW].n_unique() == len(rows):
+        return pairs
+    rest = rows.join(pairs, on=ROW, how="anti").select(
+        ROW, pl.lit(f"the row makes no pair by the format '{fmt.name}'").alias(NO_PAIR)
+    )
+    return pl.concat([pairs, rest], how="diagonal").sort(ROW, maintain_order=True)
 
 
 def _with_parts(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

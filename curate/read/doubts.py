@@ -14,6 +14,7 @@ from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import RowSample, share
 from curate.read.lost_texts import texts_in
+from curate.read.messages import ROLES
 
 _TEMPLATE_MARKS = (
     "<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|user|>", "<|assistant|>",
@@ -41,6 +42,8 @@ _OF_ANSWERS = (*(f"chosen_{t}" for t in _TRACES), *(f"rejected_{t}" for t in _TR
 """Columns of what a model thought before an answer."""
 _LISTED = r"""(?s)^\[\s*(".*"|'.*')\s*\]$"""
 """A list of quoted texts, as JSON and as Python write it."""
+_FOLDED = r"""^\s*\[?\s*\{\s*["'](role|from)["']\s*:"""
+"""A message, or a list of them, that stands as text."""
 _LEAST_SHARE = 0.01
 """Of pairs with a template's marks, with the prompt in both answers, or with an answer that may be
 none: fewer may well be about such marks, quote, or answer so."""
@@ -59,6 +62,8 @@ _TOLD = {
     "often written: it is taken as an answer",
     "listed": 'in {n} pairs both answers are a list written as text, such as ["a", "b"]: each is '
     "taken as one answer; if they are lists of answers, write them as lists in JSON lines",
+    "folded": "in {n} pairs a text is messages written as JSON, while most texts of its "
+    "column are none: it is taken as a text",
     "unmatched": "{n} prompts hold another number of marks such as <image> than their row has "
     "media: the marks stay text, and trainers that count them refuse the row",
     "systems": "{n} prompts hold several system messages, which most chat templates refuse: see "
@@ -69,6 +74,12 @@ _TOLD = {
 _IF_MANY = ("marked", "repeated", "missing", "listed")
 """What is told from `_LEAST_SHARE` of the pairs on; the others are told of a single one."""
 _MISSING = ["nan", "none", "null", "<na>", "n/a"]
+_SPEAKERS = (
+    *dict.fromkeys(("system", "developer", "user", *ROLES.values())),
+    *("environment", "ipython"),
+)
+"""Roles that chat templates know: these two are names of the tools' role in some."""
+_SHOWN_SPEAKERS = 3
 _HALF = 0.5
 # A greeting may well be answered by itself.
 _LEAST_BYTES = 20
@@ -81,6 +92,7 @@ class Doubts:
         self._scores: tuple[str, ...] | None = None
         self._pairs = self._scored = self._against = 0
         self._counts: Counter[str] = Counter()
+        self._speakers: Counter[str] = Counter()
         self._unread: list[str] = []
 
     def look_at(self, sample: RowSample, read: Sequence[str]) -> None:
@@ -121,9 +133,14 @@ class Doubts:
             empty=pl.any_horizontal(text == "" for text in whole).sum(),
             missing=pl.any_horizontal(missing).sum(),
             listed=pl.all_horizontal(listed).sum(),
+            folded=pl.any_horizontal(text.str.contains(_FOLDED) for text in (prompt, *whole)).sum(),
             unmatched=pl.any_horizontal(pl.lit(False), *_unmatched(pairs)).sum(),
         ).row(0, named=True)
         self._counts.update({name: count or 0 for name, count in counts.items()})
+        for side in ("prompt", "chosen", "rejected"):
+            roles = pairs[side].explode(empty_as_null=False).struct.field("role")
+            strange = roles.filter(~roles.is_in(_SPEAKERS))
+            self._speakers.update(dict(strange.value_counts().iter_rows()))
         if self._scores is None:
             return
         given = [extra_value(name).cast(pl.Float64, strict=False) for name in self._scores]
@@ -139,6 +156,8 @@ class Doubts:
             few = _LEAST_SHARE * self._pairs if key in _IF_MANY else 0
             if (count := self._counts[key]) > few:
                 told.append(text.format(n=f"{count:,} of {self._pairs:,}"))
+        if self._speakers:
+            told.append(_strange(self._speakers))
         if self._against and self._scores is not None:
             chosen, least = (*map(repr, self._scores), "0")[:2]
             told.append(
@@ -159,6 +178,15 @@ def _unmatched(pairs: pl.DataFrame) -> list[pl.Expr]:
     counts = {name: texts.str.count_matches(_MARKS[name], literal=True) for name in there}
     media = {name: pl.col(name).list.len().fill_null(0) for name in there}
     return [(n > 0) & (n != media[name]) for name, n in counts.items()]
+
+
+def _strange(speakers: Counter[str]) -> str:
+    named = (f"{name!r} ({count:,})" for name, count in speakers.most_common(_SHOWN_SPEAKERS))
+    more = len(speakers) - _SHOWN_SPEAKERS
+    return (
+        f"{speakers.total():,} messages are by speakers that chat templates do not know: "
+        f"{', '.join(named)}{f' and {more:,} more names' if more > 0 else ''}"
+    )
 
 
 def _unread(name: str) -> str:

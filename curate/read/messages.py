@@ -111,7 +111,8 @@ def _is_usual(item: Any) -> bool:
         type(item) is dict
         and len(item) == _ROLE_AND_TEXT
         and type(item.get("content")) is str
-        and item.get("role") in _USUAL_ROLES
+        and type(item.get("role")) is str
+        and item["role"] in _USUAL_ROLES
     )
 
 
@@ -149,6 +150,8 @@ def _one(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
     content = next((published[k] for k in _CONTENT_KEYS if k in published), None)
     if not isinstance(role, str):
         return None, f"has {type(role).__name__} as role (expected a text)"
+    if not role.strip():
+        return None, "has an empty role (expected user, assistant, ...)"
     keys = {*ROLE_KEYS, *_CONTENT_KEYS}
     # Keys without a value are those of other rows, which a columnar file gives to all.
     given = {k: _parsed(v) if k in _CALL_KEYS else v for k, v in published.items()}
@@ -250,7 +253,12 @@ def listed_messages(name: str, values: Sequence[Any], own: bool = False) -> Foun
     """Messages that stand as Python values, and the errors of rows."""
     turns, errors = [], {}
     for row, value in enumerate(values):
-        turn, problem = (None, None) if value is None else as_messages(value, own)
+        turn, problem = None, None
+        # A column is of one kind: a text among conversations is told, and not bent.
+        if isinstance(value, str) and parsed_object(value) is value:
+            problem = "is a text, while most rows hold messages"
+        elif value is not None:
+            turn, problem = as_messages(value, own)
         turns.append(turn)
         if problem:
             errors[row] = f"'{name}' {problem}"
@@ -280,6 +288,8 @@ def _plain(column: pl.Series, struct: pl.Struct, own: bool) -> pl.Series | None:
     bare = all(f.null_count() == len(f) for f in others)
     spoken = not any(fields[k].null_count() for k in (role, content)) or single
     if not bare or not spoken or fields[role].is_in(_CALLERS).any():
+        return None
+    if (fields[role].str.strip_chars() == "").any():
         return None
     frame = column.alias("m").to_frame()
     if single:

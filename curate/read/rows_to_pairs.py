@@ -30,11 +30,12 @@ from curate.read.folded import unfolded_rows
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
 from curate.read.formats.base import RowSample
 from curate.read.formats.columns import ColumnMapping, MappedColumns
-from curate.read.formats.registry import fits, fits_folded
+from curate.read.formats.registry import fits, fits_folded, look_into_texts
 from curate.read.formats.rule import RankingRule
 from curate.read.lost_texts import LostTexts
 from curate.read.media_files import MediaFiles
 from curate.read.sources import Block, Source
+from curate.read.told import told_rejected, told_replaced
 from curate.steps.workers import Workers
 
 # Rows by which the format is known: rare columns may be empty in the first few.
@@ -85,6 +86,10 @@ class Pairs:
     def to_arrow(self) -> pa.Table:
         """The pair table in Arrow."""
         return to_arrow(self.frame)
+
+    def told(self) -> list[str]:
+        """What the user should know of the reading: notes, and how many rows held no pair."""
+        return [*self.notes, *told_rejected(len(self.rejected), self.rejected)]
 
 
 class Reader:
@@ -194,6 +199,7 @@ class Reader:
                 found=f"columns {found}",
                 expected=f"columns {', '.join(chosen.columns())}",
             )
+        look_into_texts(chosen, sample)
         return chosen
 
     def _take(self, rows: pl.DataFrame, label: str) -> Pairs:
@@ -233,14 +239,7 @@ class Reader:
         """What the user should know of what was read so far."""
         counted = (f"{n:,} {text}" for text, n in self._tally.counts.items())
         notes = (*self._tally.notes, *counted, *self._media.notes(), *self._doubts.notes())
-        notes += tuple(self._lost.notes())
-        if not self._tally.replaced:
-            return notes
-        told = (
-            f"{self._tally.replaced} rows hold texts that are no valid Unicode (lone surrogates, "
-            "cut characters): U+FFFD stands in their place"
-        )
-        return (*notes, told)
+        return (*notes, *self._lost.notes(), *told_replaced(self._tally.replaced))
 
     def nothing_read(self) -> CurateError:
         """The error for sources without a single pair."""

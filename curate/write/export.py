@@ -16,6 +16,7 @@ from curate.data.table import PAIR_COLUMNS
 from curate.errors import mask
 from curate.read.input import InputConfig
 from curate.read.pairs import stream_pairs
+from curate.read.told import StreamTold
 from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
 from curate.write.card import make_card
@@ -134,6 +135,7 @@ class _Attempt:
         self._form.parts = known & held_by(self._form, target.file_type)
         self._known = known
         self._counts: dict[str, Any] = {}
+        self._reading = StreamTold()
         self._parts: Counter[str] = Counter()
         self._kept = KeptCounts()
 
@@ -151,7 +153,7 @@ class _Attempt:
             lost = loss_told(form, self._parts, target.file_type)
             card = make_card(manifest, advice, target.license, lost, stage / KEPT)
             write_files(form.files(advice) | {"README.md": card}, stage)
-            notes = (*self._counts.pop("notes", ()), *form.warnings(self._kept), *lost)
+            notes = (*self._reading.lines(), *form.warnings(self._kept), *lost)
             found = Exported(self._folder, self._kept.pairs, shards, notes)
             write_json(_mark(target, found, manifest, self._parts), stage / MARK)
         return found
@@ -187,11 +189,12 @@ class _Attempt:
     def _read(self) -> Iterator[pl.DataFrame]:
         """The pairs of a data set; the counts get what was read."""
         counts = self._counts
-        counts |= {"rows_rejected": 0, "notes": ()}
-        for part in stream_pairs(**dict(self._place), progress=self._progress):
-            counts["rows_read"] = part.rows_read
+        counts["rows_rejected"] = 0
+        self._reading = StreamTold()
+        parts = stream_pairs(**dict(self._place), progress=self._progress)
+        for part in self._reading.over(parts):
+            counts["rows_read"], counts["format"] = part.rows_read, part.format
             counts["rows_rejected"] += len(part.rejected)
-            counts["format"], counts["notes"] = part.format, part.notes
             self._form.folders = part.folders
             yield part.frame
 

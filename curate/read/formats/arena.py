@@ -7,7 +7,7 @@ import polars as pl
 from curate.data.json_columns import decode_json
 from curate.data.table import MESSAGES, message, messages_series
 from curate.read.formats.base import ERROR, NO_PAIR, ROW, Format, RowSample, has_columns, turns
-from curate.read.formats.slots import place_slots
+from curate.read.formats.slots import label_text, place_slots
 from curate.read.formats.trl import split_shared
 from curate.read.message_texts import parsed_messages
 from curate.read.messages import as_messages
@@ -25,6 +25,7 @@ _ONE_TEXT = r'^\{"content":\[\{"type":"text","text":"(?:[^"\\]|\\.)*"\}\]\}$'
 _NO_VOTE = "no vote was cast"
 _UNEVEN = "questions and answers are of different numbers: which answers what cannot be told"
 _SILENT = "conversations hold answers that are null: they are taken as empty texts"
+_TRUE = ("1", "true")
 _JUDGES = ("judge", "judge_hash")
 
 
@@ -105,8 +106,10 @@ class ArenaTexts(Format):
         first, second = (_talk(lists, f"response_{slot}") for slot in "ab")
         rows = rows.drop("prompt").with_columns(_first=first, _second=second)
         # Numbers, bools or texts, by the file that holds them.
-        flags = [pl.col(c).cast(pl.String) == "1" for c in self.value_columns]
-        number = pl.when(flags[0]).then(1).when(flags[1]).then(2).when(flags[2]).then(0)
+        flags = [label_text(c).str.to_lowercase().is_in(_TRUE) for c in self.value_columns]
+        one = pl.sum_horizontal(flags) == 1
+        slots = zip(flags, (1, 2, 0), strict=True)
+        number = pl.when(one).then(pl.coalesce(pl.when(f).then(slot) for f, slot in slots))
         wrong = pl.when(uneven).then(pl.lit(_UNEVEN))
         judged = _judged(rows, number)
         return judged.with_columns(pl.coalesce(wrong, ERROR).alias(ERROR))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.read.formats.base import Format, RowSample, has_columns, turns
-from curate.read.formats.slots import place_slots
+from curate.read.formats.slots import place_slots, whole_number
 
 
 class AutoJ(Format):
@@ -30,7 +30,7 @@ class AutoJ(Format):
             _first=turns(rows, "response 1", "assistant"),
             _second=turns(rows, "response 2", "assistant"),
         )
-        label = pl.col("label").cast(pl.Int64, strict=False)
+        label = whole_number("label")
         # Counted from 0, and 2 is a tie.
         winner = label.replace_strict({0: 1, 1: 2, 2: 0}, default=None, return_dtype=pl.Int64)
         return place_slots(rows, winner, "0, 1 or 2 (tie)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
@@ -11,9 +12,15 @@ from curate.data.section import Checked
 from curate.data.table import MESSAGES
 from curate.errors import CurateError
 from curate.read.formats.base import Format, RowSample, after_system, turns
-from curate.read.formats.slots import place_slots
+from curate.read.formats.slots import WHOLE, label_text, place_slots
 
 Label = str | int | float | bool
+
+
+_ZEROS = (
+    "labels are 0, which counts as a tie, and none is 2: if 0 says that the second answer won, map "
+    "second_wins to 0"
+)
 
 
 class ColumnMapping(Checked):
@@ -56,7 +63,22 @@ class ColumnMapping(Checked):
             )
         if (self.first_model is None) != (self.second_model is None):
             raise ValueError("map both first_model and second_model")
+        self.slots()
         return self
+
+    def slots(self) -> dict[str, int]:
+        """The winning slot by label, as text: 1, 2, or 0 for a tie.
+
+        What is given goes before the defaults: 0 is a tie unless it is given as second_wins.
+        """
+        table: dict[str, int] = {}
+        named = {"first_wins": 1, "second_wins": 2, "tie": 0}
+        for key in sorted(named, key=lambda k: k not in self.model_fields_set):
+            for text in map(_as_text, getattr(self, key)):
+                if key in self.model_fields_set and table.get(text, named[key]) != named[key]:
+                    raise ValueError(f"the label {text!r} is given twice, with different meanings")
+                table.setdefault(text, named[key])
+        return table
 
 
 class MappedColumns(Format):
@@ -108,6 +130,7 @@ class MappedColumns(Format):
         if m.first_score and m.second_score:
             return self._by_score(slotted, m.first_score, m.second_score)
         label = str(m.label)
+        self._tell_zeros(rows.select(text=label_text(label))["text"])
         return place_slots(slotted, self._winner(label), self._expected(), pl.col(label))
 
     def _by_score(self, rows: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
@@ -122,16 +145,18 @@ class MappedColumns(Format):
         )
         return place_slots(rows, winner, "two numbers", scores)
 
+    def _tell_zeros(self, labels: pl.Series) -> None:
+        """Count the ties of labels that are 0 and 1, which mostly mean second and first."""
+        given = {"second_wins", "tie"} & self.mapping.model_fields_set
+        if not given and not (labels == "2").any() and (labels == "1").any():
+            self.tell(_ZEROS, int((labels == "0").sum()))
+
     def _winner(self, label: str) -> pl.Expr:
-        names = {1: self.mapping.first_wins, 2: self.mapping.second_wins, 0: self.mapping.tie}
-        table: dict[str, int] = {}
-        for slot, labels in names.items():
-            table.update({_as_text(value): slot for value in labels})
-        text = pl.col(label).cast(pl.String)
-        winner = text.replace_strict(table, default=None, return_dtype=pl.Int64)
+        text = label_text(label)
+        winner = text.replace_strict(self.mapping.slots(), default=None, return_dtype=pl.Int64)
         m = self.mapping
         if m.first_model and m.second_model:
-            first, second = (pl.col(c).cast(pl.String) for c in (m.first_model, m.second_model))
+            first, second = (label_text(c) for c in (m.first_model, m.second_model))
             # Two answers of one model: its name tells no winner.
             named = pl.when((text == first) & (text != second)).then(1)
             winner = named.when((text == second) & (text != first)).then(2).otherwise(winner)
@@ -149,5 +174,7 @@ def _listed(labels: list[Label]) -> str:
 
 
 def _as_text(value: Any) -> str:
-    """The text that polars makes of a value of a label column."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """The text that `label_text` makes of a value of a label column."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return re.sub(WHOLE, r"\1", str(value))

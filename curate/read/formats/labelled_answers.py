@@ -18,7 +18,7 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
-from curate.read.formats.slots import place_slots
+from curate.read.formats.slots import label_text, place_slots
 from curate.read.message_texts import unfolded
 from curate.read.messages import is_message
 
@@ -77,7 +77,7 @@ class LabelledAnswers(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The winner as chosen; a row without a label is listed."""
-        label = pl.coalesce(pl.col(name).cast(pl.String) for name in _LABELS)
+        label = pl.coalesce(label_text(name) for name in _LABELS)
         rows = rows.with_columns(_label=label)
         names = (*_ASKED, *_CONVERSATIONS)
         asked = pl.coalesce(turns(rows, name, "user") for name in names)
@@ -163,4 +163,5 @@ def _are_conversations(rows: RowSample, column: str) -> bool:
 
 
 def _plain(value: object) -> str:
-    return str(value).strip().lower()
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    return str(number).strip().lower()

@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.json_text import parsed_json
-from curate.data.table import messages_series
+from curate.data.table import MESSAGES, messages_series
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     ERROR,
     Format,
     RowSample,
     after_system,
+    as_turn,
     has_columns,
     share,
     turns,
@@ -116,7 +117,7 @@ class AlpacaOutputs(Format):
         """Whether nearly all outputs are two texts."""
         if not has_columns(rows, "instruction", "output") or has_columns(rows, "chosen"):
             return False
-        return share(rows, lambda row: _both(row["output"]) is not None) > _NEARLY_ALL
+        return share(rows, lambda row: _both(row.get("output")) is not None) > _NEARLY_ALL
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The first output as chosen."""
@@ -148,20 +149,30 @@ def with_prompt(rows: pl.DataFrame) -> pl.DataFrame:
 
     Instruction and input are joined by a line break.
     """
-    given = pl.col("input").fill_null("")
-    joined = pl.col("instruction") + pl.when(given == "").then(pl.lit("")).otherwise(
-        pl.lit("\n") + given
-    )
     earlier = [earlier_turns(text) for text in rows[HISTORY]]
     rows = rows.with_columns(
         pl.Series(ERROR, [problem for _, problem in earlier], dtype=pl.String),
         messages_series(HISTORY, [said for said, _ in earlier]),
-        instruction=joined,
     )
-    prompt = turns(rows, "instruction", "user")
-    if rows.schema["instruction"] == pl.String:
-        prompt = pl.concat_list(pl.col(HISTORY), prompt)
-    return rows.with_columns(prompt=after_system(rows, prompt))
+    return rows.with_columns(prompt=after_system(rows, joined_turns(pl.col(HISTORY), _asked(rows))))
+
+
+def joined_turns(*parts: pl.Expr) -> pl.Expr:
+    """Messages of several columns as one list; a null holds none (polars' own join loses all)."""
+    return pl.concat_list(part.fill_null(pl.lit([], dtype=MESSAGES)) for part in parts)
+
+
+def _asked(rows: pl.DataFrame) -> pl.Expr:
+    """Instruction and input as one turn; as several where either holds messages."""
+    names = ("instruction", "input")
+    talks = [name for name in names if rows.schema[name] == MESSAGES]
+    texts = {n: pl.when(pl.col(n) != "").then(pl.col(n)) for n in names if n not in talks}
+    if talks:
+        said = {n: as_turn(text, "user") for n, text in texts.items()}
+        return joined_turns(*(said.get(name, pl.col(name)) for name in names))
+    given = pl.any_horizontal(pl.col(name).is_not_null() for name in names)
+    both = pl.concat_str(texts.values(), separator="\n", ignore_nulls=True)
+    return as_turn(pl.when(given).then(both), "user")
 
 
 def earlier_turns(history: str | None) -> tuple[list[Any], str | None]:

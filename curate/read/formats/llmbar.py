@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.read.formats.base import Format, RowSample, has_columns, turns
-from curate.read.formats.slots import place_slots
+from curate.read.formats.slots import place_slots, whole_number
 
 
 class LLMBar(Format):
@@ -31,5 +31,5 @@ class LLMBar(Format):
             _first=turns(rows, "output_1", "assistant"),
             _second=turns(rows, "output_2", "assistant"),
         )
-        label = pl.col("label").cast(pl.Int64, strict=False)
+        label = whole_number("label")
         return place_slots(rows, pl.when(label.is_in([1, 2])).then(label), "1 or 2")

@@ -18,6 +18,7 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.media_slots import place_media, preferred_media
+from curate.read.formats.slots import label_text
 
 _IMAGES = ("jpg_{}", "image_{}", "image_{}_url")
 """Columns of both images; the first that a row has counts."""
@@ -53,7 +54,7 @@ class ImagePairs(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The image of the larger label as chosen."""
-        unlabelled = pl.col("has_label").cast(pl.Boolean, strict=False) == False  # noqa: E712
+        unlabelled = label_text("has_label").str.to_lowercase().is_in(["false", "0"])
         # Rows without a label hold 0 in label_0, which would read as a vote for the second image.
         silent = rows.filter(unlabelled.fill_null(False))
         rows = rows.filter(~unlabelled.fill_null(False)).with_columns(

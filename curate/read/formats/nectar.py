@@ -10,15 +10,21 @@ import polars as pl
 from curate.data.table import MESSAGES
 from curate.read.formats.base import Format, RowSample, has_columns, share
 from curate.read.formats.hh import waiting_dialogue
-from curate.read.formats.rankings import RANKED, pairs_of_rankings
+from curate.read.formats.rankings import (
+    RANKED_SAID,
+    pairs_of_rankings,
+    said_of,
+    with_rows_of_answers,
+)
 
-_ANSWER = pl.Struct({"answer": pl.String, "rank": pl.Float64})
+_ANSWER = pl.Struct({"answer": pl.String, "rank": pl.Float64, "model": pl.String})
 
 
 class Nectar(Format):
     r"""`prompt` as `\n\nHuman: ...\n\nAssistant: `, `answers` with `answer`, `rank` (1: best).
 
-    Pairs are made by `input.ranking`; the score of an answer is minus its rank.
+    Pairs are made by `input.ranking`; the score of an answer is minus its rank. Its model stands in
+    `extra`, under `chosen_answer` and `rejected_answer`.
     """
 
     name = "nectar"
@@ -39,12 +45,13 @@ class Nectar(Format):
             pl.struct(
                 text=pl.element().struct.field("answer"),
                 score=-pl.element().struct.field("rank"),
+                said=said_of("model"),
             )
         )
         talks = rows.schema["prompt"] == MESSAGES
         prompt = pl.col("prompt") if talks else waiting_dialogue("prompt")
-        rows = rows.with_columns(prompt=prompt, _ranked=ranked.cast(RANKED))
-        return pairs_of_rankings(rows, self)
+        rows = rows.with_columns(prompt=prompt, _ranked=ranked.cast(RANKED_SAID))
+        return with_rows_of_answers(pairs_of_rankings(rows, self), "answer")
 
 
 def _is_ranked(answers: object) -> bool:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from curate.read.formats.base import Format, RowSample, as_turn, has_columns, turns
-from curate.read.formats.slots import place_slots
+from curate.read.formats.slots import place_slots, whole_number
 
 _INFO = pl.Struct({"post": pl.String, "title": pl.String, "article": pl.String})
 _SUMMARY = pl.Struct({"text": pl.String})
@@ -45,7 +45,7 @@ class SummarizeFromFeedback(Format):
             _second=as_turn(texts[1], "assistant"),
             annotator=pl.col("worker").cast(pl.String),
         )
-        choice = pl.col("choice").cast(pl.Int64, strict=False)
+        choice = whole_number("choice")
         winner = choice.replace_strict({0: 1, 1: 2}, default=None, return_dtype=pl.Int64)
         return place_slots(rows, winner, "0 or 1")
 
@@ -68,7 +68,9 @@ class WebGPTComparisons(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The answer of larger score as chosen; equal scores are a tie."""
-        gap = (pl.col("score_0") - pl.col("score_1")).cast(pl.Float64)
+        # Texts, in files without types.
+        scores = [pl.col(f"score_{slot}").cast(pl.Float64, strict=False) for slot in (0, 1)]
+        gap = scores[0] - scores[1]
         rows = rows.with_columns(
             prompt=as_turn(pl.col("question").struct.field("full_text"), "user"),
             _first=turns(rows, "answer_0", "assistant"),

@@ -8,7 +8,10 @@ from curate.read.formats.base import ERROR, NO_PAIR, ROW, Format, as_turn
 from curate.read.formats.rule import RankingRule
 from curate.read.formats.slots import add_to_extra
 
-RANKED = pl.List(pl.Struct({"text": pl.String, "score": pl.Float64}))
+_SCORED = {"text": pl.String, "score": pl.Float64}
+RANKED = pl.List(pl.Struct(_SCORED))
+RANKED_SAID = pl.List(pl.Struct({**_SCORED, "said": pl.String}))
+"""The same with what else is said of each answer, as JSON text."""
 # Answers that make a pair.
 _LEAST = 2
 # The golden ratio in 32 bits: consecutive row numbers are spread over the whole range.
@@ -18,6 +21,8 @@ _ROWS_A_SEED = 7_919
 _PLACES = 1_048_576
 """More than there are answers to a prompt."""
 _TOO_FEW = "the ranking makes no pair; expected two scored answers or more"
+_TOO_CLOSE = "the scores of no two answers of the ranking differ by ranking.min_gap"
+_UNSCORED = "rankings hold answers without a text or a score, which make no pair"
 
 
 def pairs_of_rankings(
@@ -41,7 +46,14 @@ def pairs_of_rankings(
     answers = ranked.explode("_ranked", "_at").unnest("_ranked")
     if "text" in answers.columns:
         answers = answers.with_columns(turns=as_turn("text", "assistant")).drop("text")
-    answers = answers.drop_nulls(["turns", "score"])
+    whole = answers.drop_nulls(["turns", "score"])
+    # A ranking without answers is one row of nulls here: it is listed, not told.
+    partly = answers.join(whole, on=ROW, how="semi")
+    form.tell(
+        _UNSCORED,
+        partly.filter(pl.any_horizontal(pl.col("turns", "score").is_null()))[ROW].n_unique(),
+    )
+    answers = whole
     rule = rule or form.ranking
     drawn = answers.with_columns(_drawn=_random(pl.col(ROW) * _PLACES + pl.col("_at"), rule.seed))
     best_first = drawn.sort(ROW, "score", "_drawn", "_at", descending=[False, True, False, False])
@@ -61,10 +73,12 @@ def pairs_of_rankings(
         rejected="turns_other",
         is_tie=pl.col("strength") == 0,
     )
-    # Rows that had too few answers to compare are listed, not lost.
-    few = numbered.group_by(ROW).len().filter(pl.col("len") >= _LEAST)
-    alone = rows.drop("_ranked").join(few, on=ROW, how="anti")
-    alone = alone.with_columns(pl.lit(_TOO_FEW).alias(NO_PAIR))
+    # Rows that had too few answers to compare, or too like ones, are listed, not lost.
+    alone = rows.drop("_ranked").join(made, on=ROW, how="anti")
+    alone = alone.join(numbered.group_by(ROW).len("_count"), on=ROW, how="left")
+    several = pl.col("_count").fill_null(0) >= _LEAST
+    reason = pl.when(several).then(pl.lit(_TOO_CLOSE)).otherwise(pl.lit(_TOO_FEW))
+    alone = alone.with_columns(reason.alias(NO_PAIR)).drop("_count")
     return pl.concat([made, alone], how="diagonal").sort(ROW, maintain_order=True)
 
 
@@ -84,11 +98,18 @@ def with_rows_of_answers(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:
         pairs: of `pairs_of_rankings`, whose answers had a field `said` of JSON text.
         kind: what an answer came from, as keys call it.
     """
-    if "said" not in pairs.columns:
+    if "said" not in pairs.columns or pairs["said"].null_count() == len(pairs):
         return pairs
     for side, said in (("chosen", "said"), ("rejected", "said_other")):
         pairs = pairs.with_columns(add_to_extra(f"{side}_{kind}", pl.col(said).fill_null("null")))
     return pairs
+
+
+def said_of(*fields: str) -> pl.Expr:
+    """Fields of an answer among others of a list, such as its model, as JSON text for `said`."""
+    values = [pl.element().struct.field(name) for name in fields]
+    known = pl.any_horizontal(value.is_not_null() for value in values)
+    return pl.when(known).then(pl.struct(values).struct.json_encode())
 
 
 def _wanted(rule: RankingRule) -> pl.Expr:

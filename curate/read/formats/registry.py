@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from curate.errors import CurateError, suggestion
-from curate.read.folded import unfolded_rows
+from curate.read.folded import unfolded_rows, unfolded_value
 from curate.read.formats.base import Format, RowSample
 from curate.read.guess import guess_columns
 from curate.read.near import near_formats
@@ -54,9 +54,22 @@ def fits_folded(candidate: Format, unfolded: RowSample, names: frozenset[str]) -
         unfolded: the sample as `unfolded_rows` gives it.
         names: of the columns that this changed.
     """
-    read = {*candidate.nested_columns, *candidate.json_columns}
-    candidate.folded = not read.isdisjoint(names) and fits(candidate, unfolded)
+    candidate.folded = _looks_into(candidate, names) and fits(candidate, unfolded)
     return candidate.folded
+
+
+def look_into_texts(fmt: Format, rows: RowSample) -> None:
+    """Tell the format whether a column that it takes as JSON stands as the text of such."""
+    for name in fmt.json_columns:
+        given = [row[name] for row in rows if row.get(name) not in (None, "")]
+        # Of texts alone: an answer among lists of answers may well be JSON.
+        texts = all(isinstance(value, str) for value in given)
+        inside = sum(unfolded_value(value) is not value for value in given)
+        fmt.folded = fmt.folded or (texts and inside * 2 > len(given))
+
+
+def _looks_into(candidate: Format, names: frozenset[str]) -> bool:
+    return not names.isdisjoint((*candidate.nested_columns, *candidate.json_columns))
 
 
 def detect(rows: RowSample, where: str) -> Format:
@@ -72,7 +85,15 @@ def detect(rows: RowSample, where: str) -> Format:
     if found is None:
         read = unfolded_rows(rows)
         found = next((c for c in (cls() for cls in ranked) if fits_folded(c, *read)), None)
+    if found is None:
+        found = _of_most([cls() for cls in ranked], rows)
+    if found is None:
+        inside = [cls for cls in ranked if _looks_into(cls(), read[1])]
+        found = _of_most([cls() for cls in inside], read[0])
+        if found is not None:
+            found.folded = True
     if found is not None:
+        look_into_texts(found, rows)
         return found
     columns = sorted({key for row in rows for key in row})
     near = near_formats(rows, [cls() for cls in candidates], fits)
@@ -84,6 +105,22 @@ def detect(rows: RowSample, where: str) -> Format:
         expected=f"{like} of the formats that 'curate list' shows",
         fix=_mapping_fix(rows),
     )
+
+
+def _of_most(candidates: list[Format], rows: RowSample) -> Format | None:
+    """The format of most rows, where it is the odd ones that keep the sample from being of it.
+
+    Those rows are then malformed, each with its place and reason.
+    """
+    names = dict.fromkeys(key for row in rows for key in row)
+    # With every column in every row: a column that only some have counts for all, as above.
+    whole = [dict.fromkeys(names) | dict(row) for row in rows]
+    best, most = None, len(rows) // 2
+    for candidate in candidates:
+        own = [row for row in whole if fits(candidate, [row])]
+        if len(own) > most and fits(candidate, own):
+            best, most = candidate, len(own)
+    return best
 
 
 def _mapping_fix(rows: RowSample) -> str:

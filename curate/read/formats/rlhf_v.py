@@ -29,7 +29,7 @@ class RLHFV(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether an image stands beside the three texts."""
-        there = has_columns(rows, *_SIDES) or share(rows, lambda r: _parsed(r["text"])) > _MOST
+        there = has_columns(rows, *_SIDES) or share(rows, lambda r: _parsed(r.get("text"))) > _MOST
         pictured = any(has_columns(rows, name) for name in ("image", "images"))
         return there and pictured and not has_columns(rows, "prompt")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.read.formats.base import Format, RowSample, has_columns, turns
-from curate.read.formats.slots import add_to_extra, place_slots, row_a_vote
+from curate.read.formats.slots import add_to_extra, place_slots, row_a_vote, whole_number
 
 _LABELS = {"better_response_id": "better", "safer_response_id": "safer"}
 
@@ -34,6 +34,6 @@ class PKUSafeRLHF(Format):
             annotator=pl.col("_label").replace_strict(_LABELS),
         )
         # The number of the preferred response, counted from 0.
-        vote = pl.col("_vote").cast(pl.Int64, strict=False)
+        vote = whole_number("_vote")
         winner = vote.replace_strict({0: 1, 1: 2}, default=None, return_dtype=pl.Int64)
         return place_slots(votes, winner, "0 or 1")

@@ -79,4 +79,11 @@ class ScoredAnswers(Format):
 
 
 def _is_number(value: Any) -> bool:
+    """Whether a value is a number, or its text, as in files without types."""
+    if isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return False
+        return True
     return isinstance(value, int | float) and not isinstance(value, bool)

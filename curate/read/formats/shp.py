@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.read.formats.base import Format, RowSample, has_columns, turns
-from curate.read.formats.slots import place_slots
+from curate.read.formats.slots import place_slots, whole_number
 
 
 class SHP(Format):
@@ -32,7 +32,7 @@ class SHP(Format):
             strength=pl.col("score_ratio").cast(pl.Float32, strict=False),
             source=pl.col("domain").cast(pl.String),
         )
-        label = pl.col("labels").cast(pl.Int64, strict=False)
+        label = whole_number("labels")
         # 1 prefers A: it got more upvotes though it came no earlier.
         winner = label.replace_strict({1: 1, 0: 2}, default=None, return_dtype=pl.Int64)
         return place_slots(rows, winner, "1 (A) or 0 (B)")

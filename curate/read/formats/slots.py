@@ -10,6 +10,8 @@ from curate.data.extra_column import SLOT_KEY, extra_with
 from curate.read.formats.base import ERROR, EXTRA, ROW
 
 SECOND, TIE = 2, 0
+WHOLE = r"^(-?\d+)\.0+$"
+"""A whole number that is written as a float."""
 _SHOWN = 40
 
 
@@ -46,6 +48,20 @@ def place_slots(
         wrong.alias(ERROR),
         add_to_extra(SLOT_KEY, slot.cast(pl.String).fill_null("null")),
     ).drop("_first", "_second", "_winner")
+
+
+def label_text(column: str) -> pl.Expr:
+    """A column of labels as text: whole numbers without `.0`, which a column with gaps gains."""
+    return pl.col(column).cast(pl.String).str.replace(WHOLE, "${1}")
+
+
+def whole_number(column: str) -> pl.Expr:
+    """A column of numbers, or their texts, as integers; null for any other, 1.5 included.
+
+    A cast would cut 1.5 to 1, which is a label of the other answer.
+    """
+    number = pl.col(column).cast(pl.Float64, strict=False)
+    return pl.when(number == number.round()).then(number).cast(pl.Int64, strict=False)
 
 
 def _cut(value: pl.Expr) -> pl.Expr:

@@ -8,9 +8,22 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.read.formats.base import Format, RowSample, has_columns, share, turns
-from curate.read.formats.rankings import RANKED, pairs_of_rankings
+from curate.read.formats.rankings import (
+    RANKED_SAID,
+    pairs_of_rankings,
+    said_of,
+    with_rows_of_answers,
+)
 
-_ANSWER = pl.Struct({"text": pl.String, "pm_score": pl.Float64})
+_ANSWER = pl.Struct(
+    {
+        "text": pl.String,
+        "pm_score": pl.Float64,
+        "answer_id": pl.String,
+        "author": pl.String,
+        "selected": pl.String,
+    }
+)
 _NEARLY_ALL = 0.9
 
 
@@ -31,17 +44,20 @@ class StackExchange(Format):
         """Whether answers hold a score."""
         if not has_columns(rows, "question", "answers"):
             return False
-        return share(rows, lambda row: _scored(row["answers"])) > _NEARLY_ALL
+        return share(rows, lambda row: _scored(row.get("answers"))) > _NEARLY_ALL
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score."""
         answer = pl.element().struct
-        scored = pl.struct(text=answer.field("text"), score=answer.field("pm_score"))
-        ranked = (
-            pl.col("answers").list.eval(scored).cast(RANKED).fill_null(pl.lit([], dtype=RANKED))
+        scored = pl.struct(
+            text=answer.field("text"),
+            score=answer.field("pm_score"),
+            said=said_of("answer_id", "author", "selected"),
         )
+        ranked = pl.col("answers").list.eval(scored).cast(RANKED_SAID)
+        ranked = ranked.fill_null(pl.lit([], dtype=RANKED_SAID))
         rows = rows.with_columns(prompt=turns(rows, "question", "user"), _ranked=ranked)
-        return pairs_of_rankings(rows.drop("answers"), self)
+        return with_rows_of_answers(pairs_of_rankings(rows.drop("answers"), self), "answer")
 
 
 def _scored(answers: Any) -> bool:

@@ -17,7 +17,7 @@ from curate.read.formats.base import (
     has_columns,
     turns,
 )
-from curate.read.formats.llamafactory import HISTORY, earlier_turns
+from curate.read.formats.llamafactory import HISTORY, earlier_turns, joined_turns
 from curate.read.formats.trl import split_shared
 
 
@@ -74,7 +74,7 @@ class SwiftQuery(Format):
             pl.Series(ERROR, [problem for _, problem in earlier], dtype=pl.String),
             messages_series("_earlier", [said for said, _ in earlier]),
         )
-        asked = pl.concat_list("_earlier", turns(rows, "query", "user"))
+        asked = joined_turns(pl.col("_earlier"), turns(rows, "query", "user"))
         return rows.with_columns(
             prompt=after_system(rows, asked),
             chosen=turns(rows, "response", "assistant"),

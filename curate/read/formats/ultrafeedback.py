@@ -9,7 +9,12 @@ import polars as pl
 
 from curate.data.message_parts import IMAGES, MARKS
 from curate.read.formats.base import Format, RowSample, as_turn, has_columns, share
-from curate.read.formats.rankings import RANKED, pairs_of_rankings
+from curate.read.formats.rankings import (
+    RANKED_SAID,
+    pairs_of_rankings,
+    said_of,
+    with_rows_of_answers,
+)
 from curate.read.formats.slots import add_to_extra
 
 _ASPECTS = ("helpfulness", "honesty", "instruction_following", "truthfulness")
@@ -21,14 +26,16 @@ _RATING = pl.Struct({"Rating": pl.String})
 def _completions(aspects: Sequence[str]) -> pl.DataType:
     """The type of completions whose annotations rate these aspects."""
     rated = pl.Struct(dict.fromkeys(aspects, _RATING))
-    text, score = pl.Field("response", pl.String), pl.Field("overall_score", pl.Float64)
-    return pl.List(pl.Struct([text, score, pl.Field("annotations", rated)]))
+    text, model = (pl.Field(name, pl.String) for name in ("response", "model"))
+    score = pl.Field("overall_score", pl.Float64)
+    return pl.List(pl.Struct([text, model, score, pl.Field("annotations", rated)]))
 
 
 class UltraFeedback(Format):
     """`instruction` and `completions` with `response` and `overall_score`.
 
-    Pairs are made by `input.ranking`; `extra` holds the ratings of all completions by aspect.
+    Pairs are made by `input.ranking`; `extra` holds the ratings of all completions by aspect, and
+    the model of each answer under `chosen_answer` and `rejected_answer`.
     """
 
     name = "ultrafeedback"
@@ -56,7 +63,9 @@ class UltraFeedback(Format):
         means = pl.coalesce(pl.mean_horizontal(*aspects), overall)
         score = means if self.ranking.score == "aspects" else overall
         ranked = pl.col("completions").list.eval(
-            pl.struct(text=pl.element().struct.field("response"), score=score)
+            pl.struct(
+                text=pl.element().struct.field("response"), score=score, said=said_of("model")
+            )
         )
         ratings = pl.col("completions").list.eval(
             pl.struct(
@@ -68,9 +77,9 @@ class UltraFeedback(Format):
             add_to_extra("attributes", pl.format("[{}]", ratings.list.join(","))),
             prompt=as_turn(self.asked, "user"),
             source=pl.col("source").cast(pl.String),
-            _ranked=ranked.cast(RANKED),
+            _ranked=ranked.cast(RANKED_SAID),
         )
-        return pairs_of_rankings(rows, self)
+        return with_rows_of_answers(pairs_of_rankings(rows, self), "answer")
 
     def _tell_disagreement(self, rows: pl.DataFrame, means: pl.Expr, overall: pl.Expr) -> None:
         """Count rows whose best answer differs by aspects and by overall score."""

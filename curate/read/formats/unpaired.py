@@ -20,7 +20,7 @@ from curate.read.formats.base import (
 )
 from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
 from curate.read.formats.rankings import pairs_of_rankings
-from curate.read.formats.slots import list_to_extra
+from curate.read.formats.slots import label_text, list_to_extra
 
 _GOOD = "true 1 1.0 good yes up thumbs_up thumbsup like desirable chosen positive 👍"
 _BAD = (
@@ -76,7 +76,7 @@ class Unpaired(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a good and a bad answer to one prompt."""
-        label = pl.coalesce(pl.col(name).cast(pl.String) for name in _LABELS)
+        label = pl.coalesce(label_text(name) for name in _LABELS)
         rows = _split(rows.with_columns(label)).with_columns(
             _key=prompt_key(rows),
             _good=_verdict("label"),

@@ -156,13 +156,13 @@ class ArrowBlock(Block):
         if arrow_types.is_text(column.type):
             if name in self._json_typed:
                 values = [None if v is None else orjson.loads(v) for v in column.to_pylist()]
-                is_text = any(isinstance(v, str) for v in values)
-                return None if is_text else listed_messages(name, values, own)
+                texts = sum(isinstance(v, str) for v in values)
+                known = sum(v is not None for v in values)
+                return None if texts * 2 >= known else listed_messages(name, values, own)
             if messages_in_texts(column.slice(0, LOOKED_AT).to_pylist()) is None:
                 return None
             talks = messages_in_texts(column.to_pylist())
-            whole = talks is not None and all(v is None or isinstance(v, list) for v in talks)
-            return listed_messages(name, talks or (), own) if whole else None
+            return None if talks is None else listed_messages(name, talks, own)
         if not pa.types.is_nested(column.type):
             return None
         if arrow_types.is_json(column.type):

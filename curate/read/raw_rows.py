@@ -1,0 +1,92 @@
+"""Rows as they were published, for verbs that make pairs of rows which hold none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from curate.read.column_names import SYSTEM
+from curate.read.messages import Turn, as_messages
+from curate.read.pairs import place_of
+from curate.read.sources.row_parts import PART_NAMES
+from curate.read.told import told_replaced
+
+if TYPE_CHECKING:
+    from curate.read.input import InputConfig
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """One row.
+
+    Attributes:
+        file: what reports call the file.
+        number: in it, from 1.
+        values: by column; None where the row cannot be read.
+        problem: why not.
+    """
+
+    file: str
+    number: int
+    values: Mapping[str, Any] | None
+    problem: str = ""
+
+
+class RawRows:
+    """The rows of an input one by one, and what the user should know of them.
+
+    Args:
+        settings: where the rows are; `limit` counts those that can be read.
+    """
+
+    def __init__(self, settings: InputConfig) -> None:
+        self._settings = settings
+        self._notes: dict[str, None] = {}
+        self._left: Counter[str] = Counter()
+        self._replaced = 0
+
+    def __iter__(self) -> Iterator[RawRow]:
+        count, limit = 0, self._settings.limit
+        for source in place_of(self._settings):
+            self._notes |= dict.fromkeys(source.notes)
+            for block in source.blocks():
+                self._notes |= dict.fromkeys(block.notes)
+                self._replaced += block.replaced
+                rows = block.sample(len(block))
+                for number, row in zip(block.numbers, rows, strict=True):
+                    self._note(row)
+                    yield RawRow(source.label, int(number), row)
+                    count += 1
+                    if limit is not None and count >= limit:
+                        return
+                for number, why in block.broken.items():
+                    yield RawRow(source.label, number, None, why)
+
+    def _note(self, row: Mapping[str, Any]) -> None:
+        # Few rows have any such column, and none has a value in all of them.
+        for name in PART_NAMES & row.keys():
+            if row[name]:
+                self._left[name] += 1
+
+    def told(self) -> list[str]:
+        """What the user should know of the rows that were taken so far."""
+        left = (
+            f"{count:,} rows hold '{name}': the pairs that are made do not carry it"
+            for name, count in sorted(self._left.items())
+        )
+        return [*self._notes, *told_replaced(self._replaced), *left]
+
+
+def behind_system(row: Mapping[str, Any], turns: list[Turn]) -> tuple[list[Turn], str | None]:
+    """The turns behind the row's system text, if a column holds one, or what is wrong with it."""
+    said = next((row[name] for name in SYSTEM if row.get(name)), None)
+    if said is None:
+        return turns, None
+    given = {"role": "system", "content": said} if isinstance(said, str) else said
+    system, problem = as_messages(given)
+    # Some sets say it in the column and in the conversation: once is enough.
+    if problem is not None or system is None or turns[:1] == system:
+        return turns, problem and f"system {problem}"
+    return [*system, *turns], None

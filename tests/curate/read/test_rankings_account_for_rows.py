@@ -1,0 +1,106 @@
+"""Rankings: rows that make no pair are listed, answers that are left out are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from curate import Pairs
+from curate.read.conversion import converted_blocks
+from curate.read.formats.base import NO_PAIR, ROW, Format, RowSample, as_turn
+from curate.read.sources import find_sources
+from tests.curate.read.public_rows import FORMS
+from tests.helpers import read_rows, write_jsonl
+
+KINDS = pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+
+
+def _listwise(folder: Path, kind: str, scores: list[list[Any]], **ranking: Any) -> Pairs:
+    rows = [
+        {"prompt": f"p {i}", "responses": [f"{a} {i}" for a in "abc"[: len(own)]], "scores": own}
+        for i, own in enumerate(scores)
+    ]
+    return read_rows(folder, rows, kind, ranking=ranking)
+
+
+@KINDS
+def test_answers_too_close_are_listed(tmp_path: Path, kind: str) -> None:
+    found = _listwise(tmp_path, kind, [[1, 2], [1, 4], [3, 3]], min_gap=2.0)
+    assert found.frame["strength"].to_list() == [3.0]
+    assert found.rejected["row"].to_list() == [1, 3]
+    assert set(found.rejected["reason"]) == {
+        "the scores of no two answers of the ranking differ by ranking.min_gap"
+    }
+
+
+@KINDS
+def test_answers_without_a_score_are_told(tmp_path: Path, kind: str) -> None:
+    found = _listwise(tmp_path, kind, [[1, None, 3], [1, 2, 3], [None, None, 1]])
+    assert len(found) == 2
+    assert found.notes[0].startswith("2 rankings hold answers without a text or a score")
+    assert found.rejected["reason"].to_list() == [
+        "the ranking makes no pair; expected two scored answers or more"
+    ]
+
+
+def test_lists_of_answers_of_one_side_are_listed(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"prompt": f"p {i}", "chosen": ["a", "b"], "rejected": [f"c {i}"]} for i in range(4)
+    ]
+    rows[1]["rejected"] = []
+    rows[2] |= {"chosen": None, "rejected": ["c", "d"]}
+    found = read_rows(tmp_path, rows)
+    assert len(found) == 2
+    assert found.rejected["row"].to_list() == [2, 3]
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("form", "chosen", "rejected"),
+    [
+        ("nectar", {"model": "m"}, {"model": "n"}),
+        ("ultrafeedback", {"model": "m"}, {"model": "m"}),
+        (
+            "stack exchange",
+            {"answer_id": "1", "author": "a", "selected": "true"},
+            {"answer_id": "2", "author": "b", "selected": "false"},
+        ),
+    ],
+)
+def test_what_is_said_of_each_answer_stays(
+    tmp_path: Path, kind: str, form: str, chosen: dict[str, str], rejected: dict[str, str]
+) -> None:
+    found = read_rows(tmp_path, FORMS[form](0), kind)
+    extra = json.loads(found.frame["extra"][0])
+    assert extra["chosen_answer"] == chosen
+    assert extra["rejected_answer"] == rejected
+
+
+class Forgetful(Format):
+    """A format of a plug-in that says nothing of every other row."""
+
+    name = "forgetful"
+    summary = "for a test"
+    text_columns = ("a", "b")
+
+    def matches(self, rows: RowSample) -> bool:
+        return True
+
+    def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
+        some = rows.filter(pl.col(ROW) % 2 == 0)
+        return some.with_columns(
+            chosen=as_turn("a", "assistant"), rejected=as_turn("b", "assistant")
+        )
+
+
+def test_a_row_of_which_a_format_says_nothing_is_listed(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "a.jsonl", [{"a": f"{i}", "b": "no"} for i in range(4)])
+    (source,) = find_sources(str(path))
+    (made,) = converted_blocks(Forgetful, source.blocks(), "a.jsonl")
+    assert made[ROW].to_list() == [1, 2, 3, 4]
+    told = "the row makes no pair by the format 'forgetful'"
+    assert made[NO_PAIR].to_list() == [told, None, told, None]
