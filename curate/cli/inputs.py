@@ -137,7 +137,7 @@ class Given:
     def parts(self, progress: Any, room: Path) -> Iterator[Any]:
         """The pairs, a few thousand at a time; those of a run lie in files of `room` meanwhile."""
         from curate.read.pairs import stream_pairs
-        from curate.read.told import StreamTold
+        from curate.read.stream_told import StreamTold
         from curate.write.run_files import is_run
 
         if self.is_pipeline or is_run(self.data):

@@ -16,7 +16,7 @@ from curate.data.table import PAIR_COLUMNS
 from curate.errors import mask
 from curate.read.input import InputConfig
 from curate.read.pairs import stream_pairs
-from curate.read.told import StreamTold
+from curate.read.stream_told import StreamTold
 from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
 from curate.write.card import make_card

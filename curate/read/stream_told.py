@@ -1,0 +1,35 @@
+"""What the user should know of a stream of pairs, once it has been read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from curate.read.pairs import Pairs
+from curate.read.told import SHOWN, told_rejected
+
+
+class StreamTold:
+    """Notes the parts of a stream as they pass."""
+
+    def __init__(self) -> None:
+        self._notes: tuple[str, ...] = ()
+        self._first: list[pl.DataFrame] = []
+        self._count = 0
+
+    def over(self, parts: Iterator[Pairs]) -> Iterator[Pairs]:
+        """The same parts; what is to be told of each is noted as it passes."""
+        for part in parts:
+            # Notes grow with the stream: the last part holds all of them.
+            self._notes = part.notes
+            # A damaged file may have millions of such rows; a line names the first.
+            if self._count < SHOWN:
+                self._first.append(part.rejected.head(SHOWN))
+            self._count += len(part.rejected)
+            yield part
+
+    def lines(self) -> list[str]:
+        """Notes, and how many rows held no pair."""
+        first = pl.concat(self._first) if self._first else pl.DataFrame()
+        return [*self._notes, *told_rejected(self._count, first)]
