@@ -64,6 +64,7 @@ _TOLD = {
     "taken as one answer; if they are lists of answers, write them as lists in JSON lines",
     "folded": "in {n} pairs a text is messages written as JSON, while most texts of its "
     "column are none: it is taken as a text",
+    "nul": "in {n} pairs a text holds NUL characters, which damaged files hold: look at these rows",
     "unmatched": "{n} prompts hold another number of marks such as <image> than their row has "
     "media: the marks stay text, and trainers that count them refuse the row",
     "systems": "{n} prompts hold several system messages, which most chat templates refuse: see "
@@ -133,6 +134,9 @@ class Doubts:
             empty=pl.any_horizontal(text == "" for text in whole).sum(),
             missing=pl.any_horizontal(missing).sum(),
             listed=pl.all_horizontal(listed).sum(),
+            nul=pl.any_horizontal(
+                t.str.contains("\0", literal=True) for t in (prompt, *whole)
+            ).sum(),
             folded=pl.any_horizontal(text.str.contains(_FOLDED) for text in (prompt, *whole)).sum(),
             unmatched=pl.any_horizontal(pl.lit(False), *_unmatched(pairs)).sum(),
         ).row(0, named=True)

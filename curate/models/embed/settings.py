@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from curate.data.section import Section
 
@@ -12,7 +12,7 @@ AUTO, SHIPPED, STATIC = "auto", "minilm", "static"
 
 
 class EmbedderConfig(Section):
-    """The model that embeds prompts and answers."""
+    """The model that embeds prompts and answers; a text alone is its name."""
 
     name: str = Field(
         AUTO,
@@ -41,3 +41,8 @@ class EmbedderConfig(Section):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps...")
     batch_tokens: int = Field(8192, ge=16, description="Tokens in a batch, padding included.")
     max_tokens: int | None = Field(None, ge=8, description="Longest text; default the model's own.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given

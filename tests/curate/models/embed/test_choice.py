@@ -65,3 +65,10 @@ def test_a_run_tells_its_choice_and_takes_it(monkeypatch: pytest.MonkeyPatch) ->
 def test_times_are_round() -> None:
     told = [choice._time(s) for s in (0.2, 45, 600, 7200)]
     assert told == ["1 seconds", "45 seconds", "10 minutes", "2.0 hours"]
+
+
+def test_a_name_alone_is_an_embedder() -> None:
+    assert EmbedderConfig.model_validate("static") == EmbedderConfig(name="static")
+    with pytest.raises(CurateError, match="wrong value") as caught:
+        Pipeline({"embedder": ["static"]})
+    assert caught.value.where == "pipeline: embedder"
