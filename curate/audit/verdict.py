@@ -35,7 +35,8 @@ def _sure(found: dict[str, Any]) -> str:
     if told.get("rate") is not None:
         parts.append(f"wrong labels {told['text']}")
     elif told.get("high") is not None:
-        parts.append(f"wrong labels at most {told['high']:.0%}")
+        # The bound is sure under its assumption alone: labels that follow a wrong rule are learnt.
+        parts.append(f"wrong labels {told['text'].partition(';')[0]}")
     if data["contradicted"]:
         parts.append(f"{data['contradicted']:,} labels are contradicted by another one")
     parts += _leaning(found["biases"])

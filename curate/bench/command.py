@@ -20,6 +20,7 @@ from curate.data.html import facts_html, table_html
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
+from curate.models.embed.told import embedding_told
 from curate.read.pairs import Pairs, read_pairs
 from curate.report.json_pages import write_json_report
 from curate.steps.context import Context, Progress, SilentProgress
@@ -129,8 +130,7 @@ def bench(
         features, facts = embed_frame(
             pairs, embedder or EmbedderConfig(), store, progress, media=read.folders
         )
-        told = [*read.told(), *(facts[key] for key in ("choice", "cut") if key in facts)]
-        notes += [f"{name}: {line}" for line in told]
+        notes += [f"{name}: {line}" for line in (*read.told(), *embedding_told(facts))]
         if synthetic is None and plan.as_labelled:
             own = as_labelled(name, pairs, features, gold)
             noise[name] = own_noise(own, context)
@@ -205,10 +205,10 @@ def clean_data(
     progress: Progress,
     store: str | None = "auto",
     folders: tuple[Path, ...] = (),
-) -> BenchData:
-    """The pairs of a data set whose labels count as clean, with features."""
-    features, _ = embed_frame(pairs, embedder, store, progress, media=folders)
-    return real_data(name, pairs, features)
+) -> tuple[BenchData, list[str]]:
+    """The pairs of a data set whose labels count as clean, and what vectors do not see of them."""
+    features, facts = embed_frame(pairs, embedder, store, progress, media=folders)
+    return real_data(name, pairs, features), embedding_told(facts)
 
 
 def _clean(

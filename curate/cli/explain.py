@@ -45,12 +45,14 @@ def explain(
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier explanation.")] = False,
 ) -> None:
     """Tell which features of an answer the labels prefer, by a sparse autoencoder."""
+    from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.cli.show_explain import show_explanation
     from curate.errors import CurateError
     from curate.explain.command import explain as run_explain
     from curate.models.embed.autoencoder import SAESettings
     from curate.models.embed.settings import EmbedderConfig
+    from curate.models.embed.told import embedding_told
     from curate.models.judge.endpoint import EndpointParams
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_frame, write_json
@@ -70,6 +72,7 @@ def explain(
     with staged(output, overwrite, _MARK) as stage:
         write_frame(values, stage / "features.parquet")
         write_json(found, stage / _MARK)
+    show_warnings(embedding_told(found["embedder"]))
     show_explanation(found)
     typer.echo(f"written: {output}/{_MARK}, {output}/features.parquet")
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from curate.audit.sections import Section, audit_sections
 from curate.cli.console import out, show_facts, show_verdict, show_warnings
+from curate.models.embed.told import embedding_told
 
 _SHOWN = 20
 """Rows of a table; audit.json and the page hold more."""
@@ -19,7 +20,7 @@ _SHOWN = 20
 def show_audit(found: dict[str, Any]) -> None:
     """The verdict, the noise rate, the data, then a table each."""
     show_verdict(found["verdict"])
-    show_warnings([found["embedder"][key] for key in ("choice", "cut") if key in found["embedder"]])
+    show_warnings(embedding_told(found["embedder"]))
     _noise(found["noise"], found.get("gold"))
     show_facts(found["data"])
     for section in audit_sections(found):

@@ -45,6 +45,7 @@ def worth(
     from curate.bench.command import check_rates, clean_data, dataset_name
     from curate.bench.worth import WorthPlan, measure_worth
     from curate.cli.bench import rates_of
+    from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.cli.show_worth import as_data, plot, show_worth
     from curate.models.embed.settings import EmbedderConfig
@@ -61,14 +62,15 @@ def worth(
         pairs = given.sample(progress, most)
         settings = EmbedderConfig(name=embedder)
         name = dataset_name(data)
-        clean = clean_data(name, pairs.frame, settings, progress, folders=pairs.folders)
+        clean, told = clean_data(name, pairs.frame, settings, progress, folders=pairs.folders)
         found = measure_worth(clean, plan, progress)
+    show_warnings(told)
     show_worth(found)
     if output is not None:
         with staged(output, overwrite, _MARK) as stage:
             write_text(plot(found).to_html(include_plotlyjs=True), stage / "worth.html")
-            told = {"versions": versions(), "notes": pairs.told()}
-            write_json(told | as_data(found), stage / _MARK)
+            before = {"versions": versions(), "notes": [*pairs.told(), *told]}
+            write_json(before | as_data(found), stage / _MARK)
         typer.echo(f"written: {output / _MARK}, {output / 'worth.html'}")
 
 

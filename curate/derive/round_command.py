@@ -15,6 +15,7 @@ from curate.derive.rounds import Round, changes, make_round
 from curate.errors import CurateError
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
+from curate.models.embed.told import embedding_told
 from curate.models.judge.asking import ask
 from curate.models.judge.endpoint import EndpointParams
 from curate.pipeline.run import Pipeline
@@ -87,13 +88,19 @@ def run_round(
     before, number = _before(plan.before)
     settings = embedder or EmbedderConfig()
 
+    # Gold pairs, the pool and the round before are embedded one by one: each note once.
+    notes: dict[str, None] = {}
+
     def embed(frame: pl.DataFrame) -> Features:
-        return embed_frame(frame, settings, store, progress)[0]
+        features, facts = embed_frame(frame, settings, store, progress)
+        notes.update(dict.fromkeys(embedding_told(facts)))
+        return features
 
     made = make_round(pool, gold, before, embed, plan.people)
     chain = {"round": number, "gold": plan.gold, "before": plan.before and str(plan.before)}
     told = {**chain, **made.facts}
-    pairs = Pairs(made.pairs, format="round", rows_read=len(made.pairs), made=told)
+    count = len(made.pairs)
+    pairs = Pairs(made.pairs, format="round", rows_read=count, notes=tuple(notes), made=told)
     # The rest is a run as any other: dropped pairs keep their reasons, and nothing is lost.
     config = pipeline_of(plan, store)
     result = Pipeline(config).run(pairs, output=out, overwrite=overwrite, progress=progress)

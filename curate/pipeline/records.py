@@ -18,32 +18,6 @@ def read_record(pairs: Pairs, seconds: float, facts: dict[str, Any]) -> StepReco
     return StepRecord("read", "read", *counts, seconds, facts, warnings=pairs.notes)
 
 
-def not_seen(facts: dict[str, Any]) -> tuple[str, ...]:
-    """That some media could not be embedded, and what became of their pairs."""
-    if not facts.get("media_not_seen"):
-        return ()
-    return (
-        f"{facts['media_not_seen']:,} of {facts['media']:,} media cannot be decoded: learned "
-        f"scores tell nothing of their {facts['pairs_not_seen']:,} pairs; media_health names them",
-    )
-
-
-def rounded(facts: dict[str, Any]) -> tuple[str, ...]:
-    """How far vectors of whole numbers are off."""
-    if "int8" not in facts:
-        return ()
-    least, mean = (facts["int8"][name] for name in ("least_cosine", "mean_cosine"))
-    return (
-        f"vectors are computed in 8 bits: on {facts['int8']['texts']} texts their cosine with "
-        f"those of float32 is {mean} on average and {least} at least",
-    )
-
-
-def cut_short(facts: dict[str, Any]) -> tuple[str, ...]:
-    """That texts were embedded by their beginning alone."""
-    return (facts["cut"],) if "cut" in facts else ()
-
-
 def keep_embedding(steps: list[StepRecord], context: Context, cache: ScoreCache) -> None:
     """Keep what the embedding told, or tell what an earlier one did.
 

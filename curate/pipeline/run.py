@@ -16,6 +16,7 @@ from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.models.embed.choice import chosen_embedder
 from curate.models.embed.frame import embed_frame, embed_texts
+from curate.models.embed.told import embedding_doubts
 from curate.models.media.media_set import media_of
 from curate.pipeline.by_source import by_source
 from curate.pipeline.config import PipelineConfig, load_config, parse_config
@@ -26,11 +27,8 @@ from curate.pipeline.kept_pairs import read_or_take
 from curate.pipeline.mixture import read_mixture
 from curate.pipeline.plan import Plan, make_plan
 from curate.pipeline.records import (
-    cut_short,
     keep_embedding,
-    not_seen,
     read_record,
-    rounded,
     store_record,
 )
 from curate.pipeline.result import Result
@@ -279,7 +277,7 @@ class Pipeline:
                     lambda column: media_of(frame, column, context),
                 )
                 rows, seconds = len(frame), facts.pop("seconds")
-                told = (*not_seen(facts), *rounded(facts), *cut_short(facts))
+                told = embedding_doubts(facts)
                 steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts, told))
                 return features
 

@@ -25,7 +25,7 @@ def normal_uncertainty(
 
 def sure_votes(mean: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of networks whose margin is above 0, of margins that are normal, (pairs,)."""
-    sure = np.divide(mean, spread, out=np.sign(mean) * np.inf, where=spread > 0)
+    sure = np.divide(mean, spread, out=np.copysign(np.inf, mean), where=spread > 0)
     votes: NDArray[np.float64] = ndtr(np.where(mean == 0.0, 0.0, sure))
     return votes
 

@@ -1,0 +1,45 @@
+"""What the user should know of how texts and media were embedded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def embedding_told(facts: dict[str, Any]) -> list[str]:
+    """Which embedder was taken where that was left open, and what vectors do not see.
+
+    Args:
+        facts: of `embed_frame`.
+    """
+    return [*((facts["choice"],) if "choice" in facts else ()), *embedding_doubts(facts)]
+
+
+def embedding_doubts(facts: dict[str, Any]) -> tuple[str, ...]:
+    """What vectors do not see: media, ends of texts, and figures that were rounded away."""
+    return (*_not_seen(facts), *_rounded(facts), *_cut_short(facts))
+
+
+def _not_seen(facts: dict[str, Any]) -> tuple[str, ...]:
+    """That some media could not be embedded, and what became of their pairs."""
+    if not facts.get("media_not_seen"):
+        return ()
+    return (
+        f"{facts['media_not_seen']:,} of {facts['media']:,} media cannot be decoded: learned "
+        f"scores tell nothing of their {facts['pairs_not_seen']:,} pairs; media_health names them",
+    )
+
+
+def _rounded(facts: dict[str, Any]) -> tuple[str, ...]:
+    """How far vectors of whole numbers are off."""
+    if "int8" not in facts:
+        return ()
+    least, mean = (facts["int8"][name] for name in ("least_cosine", "mean_cosine"))
+    return (
+        f"vectors are computed in 8 bits: on {facts['int8']['texts']} texts their cosine with "
+        f"those of float32 is {mean} on average and {least} at least",
+    )
+
+
+def _cut_short(facts: dict[str, Any]) -> tuple[str, ...]:
+    """That texts were embedded by their beginning alone."""
+    return (facts["cut"],) if "cut" in facts else ()
