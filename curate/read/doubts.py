@@ -62,8 +62,7 @@ _TOLD = {
     "often written: it is taken as an answer",
     "listed": 'in {n} pairs both answers are a list written as text, such as ["a", "b"]: each is '
     "taken as one answer; if they are lists of answers, write them as lists in JSON lines",
-    "folded": "in {n} pairs a text is messages written as JSON, while most texts of its "
-    "column are none: it is taken as a text",
+    "folded": "in {n} pairs a text is messages written as JSON: it is taken as a text",
     "nul": "in {n} pairs a text holds NUL characters, which damaged files hold: look at these rows",
     "unmatched": "{n} prompts hold another number of marks such as <image> than their row has "
     "media: the marks stay text, and trainers that count them refuse the row",

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from curate.data.found_parts import TURNS
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
 
@@ -102,12 +103,14 @@ class KeptCounts:
         ties: marked as such.
         bare: without a shared prompt.
         without_strength: of unknown strength.
+        dialogues: whose prompt or answer is more than one text by its usual speaker.
     """
 
     pairs: int = 0
     ties: int = 0
     bare: int = 0
     without_strength: int = 0
+    dialogues: int = 0
 
     def add(self, pairs: pl.DataFrame) -> None:
         """Count more pairs."""
@@ -115,6 +118,9 @@ class KeptCounts:
         self.ties += int(pairs["is_tie"].sum())
         self.bare += int((pairs["prompt"].list.len() == 0).sum())
         self.without_strength += pairs["strength"].null_count()
+        several = [pl.col(part).list.len() > 1 for part in TURNS]
+        other = pl.col("prompt").list.first().struct.field("role") != "user"
+        self.dialogues += int(pairs.select(d=pl.any_horizontal(*several, other))["d"].sum())
 
 
 def lacking_strength(kept: KeptCounts) -> list[str]:
@@ -123,6 +129,17 @@ def lacking_strength(kept: KeptCounts) -> list[str]:
     if not 0 < lacking < kept.pairs:
         return []
     return [f"{lacking} of {kept.pairs} kept pairs have no strength: their margin is 0"]
+
+
+def without_speakers(kept: KeptCounts, name: str) -> list[str]:
+    """The warning that conversations become texts, in which marks say who speaks."""
+    if not kept.dialogues:
+        return []
+    return [
+        f"{kept.dialogues} of {kept.pairs} kept pairs hold several turns or a text of the system: "
+        f"the format '{name}' has no place for speakers, and writes such turns into one text as "
+        "'system: ...', 'user: ...', which no chat template will see as turns"
+    ]
 
 
 class Export(ABC):

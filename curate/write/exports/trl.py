@@ -21,6 +21,7 @@ from curate.write.exports.base import (
     carried,
     lacking_strength,
     margin,
+    without_speakers,
 )
 from curate.write.exports.fields import messages, row_fields
 
@@ -69,6 +70,10 @@ class TRLStandard(Export):
         """The three texts, the id, and weights if any."""
         texts = [messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected")]
         return pairs.select(*texts, "pair_id", *and_weight(pairs), *carried(pairs, self))
+
+    def warnings(self, kept: KeptCounts) -> list[str]:
+        """As all do, and speakers that become marks in a text."""
+        return super().warnings(kept) + without_speakers(kept, self.name)
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """Settings for DPOConfig."""

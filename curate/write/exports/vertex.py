@@ -66,9 +66,11 @@ class Vertex(Export):
 
 
 def _row(prompt: _Turns, chosen: _Turns, rejected: _Turns) -> dict[str, Any]:
-    """One pair; texts of the system before the first turn are parts of the instruction."""
+    """One pair; texts of the system before the first turn are the instruction."""
     first = next((i for i, m in enumerate(prompt) if m["role"] != "system"), len(prompt))
-    parts = [{"text": message["content"]} for message in prompt[:first]]
+    # The service puts parts together as they stand: two texts would become one word.
+    system = "\n\n".join(message["content"] for message in prompt[:first])
+    parts = [{"text": system}] if system else []
     answers = [_content(side[0]) for side in (chosen, rejected)]
     return {
         "system_instruction": {"parts": parts} if parts else None,

@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
+from curate.data.table import messages_series
 from curate.write.exports import get_export
 from curate.write.exports.base import KeptCounts
 from tests.curate.write.exports.round_trips import text_forms
-from tests.helpers import numbered_pairs, pairs_of, published
+from tests.helpers import numbered_pairs, pairs_of, published, turn
 
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
 
@@ -33,6 +34,33 @@ def test_reward_export_has_a_margin_and_warns_of_missing_ones() -> None:
     # Counted over all batches: none of the two alone lacks a strength that others have.
     kept.add(pairs[1:])
     assert export.warnings(kept) == ["1 of 2 kept pairs have no strength: their margin is 0"]
+
+
+def test_speakers_that_become_marks_in_a_text_are_told() -> None:
+    pairs = pairs_of([BASE, BASE, BASE, BASE])
+    said = {role: turn("x", role) for role in ("system", "user", "assistant")}
+    pairs = pairs.with_columns(
+        messages_series(
+            "prompt", [said["user"], said["system"], said["system"] + said["user"], []]
+        ),
+        messages_series("chosen", [said["assistant"]] * 3 + [said["assistant"] * 2]),
+    )
+    kept = KeptCounts()
+    kept.add(pairs)
+    (told,) = (w for w in get_export("trl_text").warnings(kept) if "speakers" in w)
+    assert told.startswith("3 of 4 kept pairs hold several turns or a text of the system")
+    assert not any("speakers" in w for w in get_export("trl").warnings(kept))
+    plain = KeptCounts()
+    plain.add(pairs_of([BASE]))
+    assert get_export("trl_text").warnings(plain) == []
+
+
+def test_vertex_keeps_texts_of_the_system_apart() -> None:
+    pairs = pairs_of([BASE]).with_columns(
+        messages_series("prompt", [turn("a", "system") + turn("b", "system") + turn("q", "user")])
+    )
+    (row,) = get_export("vertex").convert(pairs).to_dicts()
+    assert row["system_instruction"] == {"parts": [{"text": "a\n\nb"}]}
 
 
 def test_unpaired_export_writes_each_judged_answer_once() -> None:
