@@ -43,6 +43,14 @@ _SAMPLE_ROWS = 100
 # An error names the first few; rejected_rows.parquet holds all.
 _SHOWN_ERRORS = 5
 _SHOWN_REASONS = 3
+_OTHER = (
+    "{file}: its rows are not of the format '{format}', which the first file has: read files of "
+    "another format by themselves, or as a mixture (a list under input)"
+)
+_APART = (
+    "{alone} rows have no partner in their file, and {files} files are read: if rows of one prompt "
+    "stand in several files, put them into one"
+)
 REJECTED_COLUMNS: dict[str, pl.DataType] = {
     "file": pl.String(),
     "row": pl.Int64(),
@@ -118,7 +126,9 @@ class Reader:
         self._folder: Path | None = None
         self._folders: list[Path] = []
         self.format: Format | None = None
-        self.pairs = 0
+        # Files whose first rows are of another format.
+        self._others: set[str] = set()
+        self.pairs = self._files = self._alone = 0
 
     def batches(self, sources: list[Source], workers: Workers | None = None) -> Iterator[Pairs]:
         """The pairs of each block, or of each source whose pairs are made of several rows.
@@ -130,6 +140,7 @@ class Reader:
         Raises:
             CurateError: no known format, or a malformed row under "stop".
         """
+        self._files = len(sources)
         read = self._read_elsewhere(sources, workers) if workers else iter([None] * len(sources))
         for source, found in zip(sources, read, strict=True):
             self._tally.notes |= dict.fromkeys(source.notes)
@@ -168,8 +179,10 @@ class Reader:
         """The converted rows of a source."""
 
         def looked_at() -> Iterator[Block]:
-            for block in source.blocks():
+            for number, block in enumerate(source.blocks()):
                 self._look_at(block, source.label)
+                if number == 0 and not self._fits(block):
+                    self._others.add(source.label)
                 yield block
 
         blocks = self._tally.over(looked_at())
@@ -183,6 +196,14 @@ class Reader:
             self._lost.look_at(block.numbers, sample, label)
             self.format.ranking = self._ranking
             self.format.counts = self._tally.counts
+
+    def _fits(self, block: Block) -> bool:
+        """Whether the first rows of a file are of the format that was chosen by another one's."""
+        sample = block.sample(_SAMPLE_ROWS)
+        fmt = self.format
+        if fmt is None or not sample or fits(fmt, sample):
+            return True
+        return fmt.folded and fits(fmt, unfolded_rows(sample)[0])
 
     def _choose(self, sample: RowSample, where: str) -> Format:
         if self._name == "auto" and self._mapping is None:
@@ -207,6 +228,10 @@ class Reader:
         if len(malformed_rows) and self._on_error == "stop":
             raise malformed(malformed_rows)
         silent = listed(rows.drop_nulls(NO_PAIR), NO_PAIR, label)
+        self._alone += len(silent)
+        if label in self._others and len(malformed_rows) + len(silent):
+            name = self.format.name if self.format else self._name
+            self._tally.notes[_OTHER.format(file=label, format=name)] = None
         pairs = rows.filter(pl.col(ERROR).is_null(), pl.col(NO_PAIR).is_null())
         return self._with_ids(pairs, pl.concat([malformed_rows, silent]), label)
 
@@ -239,6 +264,9 @@ class Reader:
         """What the user should know of what was read so far."""
         counted = (f"{n:,} {text}" for text, n in self._tally.counts.items())
         notes = (*self._tally.notes, *counted, *self._media.notes(), *self._doubts.notes())
+        # A pair is looked for in the rows of one file: all files at once may be too much to hold.
+        if self.format is not None and self.format.whole and self._files > 1 and self._alone:
+            notes += (_APART.format(alone=f"{self._alone:,}", files=f"{self._files:,}"),)
         return (*notes, *self._lost.notes(), *told_replaced(self._tally.replaced))
 
     def nothing_read(self) -> CurateError:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curate import Pairs
+from curate import Pairs, read_pairs
 from curate.read.conversion import converted_blocks
 from curate.read.formats.base import NO_PAIR, ROW, Format, RowSample, as_turn
 from curate.read.sources import find_sources
@@ -104,3 +104,29 @@ def test_a_row_of_which_a_format_says_nothing_is_listed(tmp_path: Path) -> None:
     assert made[ROW].to_list() == [1, 2, 3, 4]
     told = "the row makes no pair by the format 'forgetful'"
     assert made[NO_PAIR].to_list() == [told, None, told, None]
+
+
+@pytest.mark.parametrize("form", ["kto", "scored"])
+def test_partners_in_another_file_are_told(tmp_path: Path, form: str) -> None:
+    rows = [row for i in range(4) for row in FORMS[form](i)]
+    for name, own in (("a", rows[::2]), ("b", rows[1::2])):
+        write_jsonl(tmp_path / f"{name}.jsonl", [*own, *FORMS[form](9)])
+    found = read_pairs(str(tmp_path))
+    assert len(found) == 2
+    assert any(
+        note.startswith("8 rows have no partner in their file, and 2") for note in found.notes
+    )
+    (tmp_path / "b.jsonl").unlink()
+    assert not any("2 files" in note for note in read_pairs(str(tmp_path)).notes)
+
+
+@pytest.mark.parametrize(("first", "second"), [("trl", "ultrafeedback"), ("ultrafeedback", "kto")])
+def test_a_file_of_another_format_is_told(tmp_path: Path, first: str, second: str) -> None:
+    for name, form in (("a", first), ("b", second)):
+        write_jsonl(tmp_path / f"{name}.jsonl", [row for i in range(4) for row in FORMS[form](i)])
+    found = read_pairs(str(tmp_path), on_error="skip")
+    assert len(found) == 4
+    (note,) = (note for note in found.notes if "another format" in note)
+    assert "b.jsonl: its rows are not of the format" in note
+    write_jsonl(tmp_path / "b.jsonl", [row for i in range(4, 8) for row in FORMS[first](i)])
+    assert not any("another format" in note for note in read_pairs(str(tmp_path)).notes)
