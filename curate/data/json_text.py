@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -16,22 +18,29 @@ _MANY_BRACKETS = 60
 
 def to_json(value: Any) -> str:
     """JSON of any value: numbers of any size, null for what JSON has no form for (NaN), U+FFFD for
-    half characters, the text of anything else.
+    half characters, base64 for bytes, the text of anything else.
 
     Raises:
         ValueError: it is nested about a thousand levels deep.
     """
     try:
-        return orjson.dumps(value, default=str).decode()
+        return orjson.dumps(value, default=_told).decode()
     except TypeError:
         pass  # beyond what the fast way takes
     try:
-        text = json.dumps(value, default=str, ensure_ascii=False)
+        text = json.dumps(value, default=_told, ensure_ascii=False)
         if "NaN" in text or "Infinity" in text:
-            text = json.dumps(_finite(value), default=str, ensure_ascii=False)
+            text = json.dumps(_finite(value), default=_told, ensure_ascii=False)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return whole_text(text)
+
+
+def _told(value: Any) -> Any:
+    """What JSON has no form for: bytes as base64, decimals as numbers, others as their text."""
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode()
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def parsed_json(value: Any) -> Any:

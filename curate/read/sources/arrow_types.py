@@ -53,6 +53,9 @@ def _plain(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one answer a type)
         times = array.cast(pa.timestamp(kind.unit)).to_pylist()
         told = [None if v is None else f"{v.isoformat()} UTC, zone {kind.tz}" for v in times]
         return pa.array(told, pa.string())
+    if pa.types.is_fixed_size_list(kind):
+        # Messages or media of which every row happens to have as many.
+        return array.cast(pa.list_(kind.value_field))
     if pa.types.is_decimal(kind):
         return pa.array([None if v is None else float(v) for v in array.to_pylist()], pa.float64())
     return array

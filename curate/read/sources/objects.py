@@ -20,6 +20,7 @@ from curate.read.sources.json_files import BLOCK_ROWS
 from curate.read.sources.locate import Source
 from curate.read.sources.python_block import PythonBlock
 
+_JSON = (str, int, float, bool)
 _TAKEN = (
     "a path, or a datasets.Dataset, DatasetDict or IterableDataset, a polars or pandas frame, an "
     "Arrow table, or a list of dicts"
@@ -114,15 +115,32 @@ def _dict_blocks(rows: Iterable[Any]) -> Iterator[Block]:
         first += len(taken)
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON would give it: numbers and texts of numpy, images and lists of images."""
+def _plain(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
+    """A value as JSON would give it, however deep: what numpy, pandas and Pillow hold, tuples."""
+    if value is None or type(value) in _JSON:
+        return value
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        # Printed, a long array would lose its middle.
+        return _plain(value.tolist())
+    if isinstance(value, np.datetime64):
+        return str(value)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, list):
-        return [_plain(item) for item in value] if value and _is_image(value[0]) else value
+    if _is_missing(value):
+        return None
     return {"bytes": _png(value), "path": None} if _is_image(value) else value
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is what pandas, if it is imported, has in the place of a missing value."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 
 
 def _is_image(value: Any) -> bool:

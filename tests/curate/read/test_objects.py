@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
@@ -135,3 +136,56 @@ def test_values_of_numpy_and_a_named_index() -> None:
     )
     with pytest.raises(CurateError, match="one of data and path"):
         read_pairs(trl_rows(1), path="x")
+
+
+def _rows(**more: Any) -> list[dict[str, Any]]:
+    return [{"prompt": f"q {i}", "chosen": "a", "rejected": "b", **more} for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (np.int64(3), 3),
+        (np.float32(1.5), 1.5),
+        (np.bool_(True), True),
+        (np.arange(3), [0, 1, 2]),
+        (np.ones((2, 1)), [[1.0], [1.0]]),
+        (np.arange(5000), list(range(5000))),
+        ({"a": (np.int64(1), [np.float64(2)])}, {"a": [1, [2.0]]}),
+        (b"ab\xff", "YWL/"),
+        (Decimal("1.5"), 1.5),
+        (np.datetime64("2024-01-02"), "2024-01-02"),
+    ],
+)
+def test_values_of_numpy_are_as_json_would_give_them(value: Any, kept: Any) -> None:
+    found = read_pairs(_rows(meta=value))
+    assert json.loads(found.frame["extra"][0]) == {"meta": kept}
+
+
+@pytest.mark.parametrize("missing", [pd.NA, pd.NaT, None])
+def test_what_pandas_has_for_a_missing_value_is_one(missing: Any) -> None:
+    assert read_pairs(_rows(meta=missing)).frame["extra"][0] is None
+    rows = _rows()
+    rows[1]["chosen"] = missing
+    found = read_pairs(rows, on_error="skip")
+    assert found.rejected["reason"][0].startswith("the chosen answer is missing")
+
+
+def test_messages_may_be_tuples_arrays_and_lists_of_fixed_size() -> None:
+    whole = [
+        {
+            "prompt": published(row["prompt"], "user"),
+            "chosen": published("a"),
+            "rejected": published("b"),
+        }
+        for row in _rows()
+    ]
+    expected = read_pairs(whole).frame
+    tuples = [{name: tuple(turns) for name, turns in row.items()} for row in whole]
+    assert read_pairs(tuples).frame.equals(expected)
+    arrays = [{n: np.array(turns, dtype=object) for n, turns in row.items()} for row in whole]
+    assert read_pairs(arrays).frame.equals(expected)
+    message = pa.struct([("role", pa.string()), ("content", pa.string())])
+    table = pa.Table.from_pylist(whole)
+    fixed = {name: table[name].cast(pa.list_(message, 1)) for name in table.column_names}
+    assert read_pairs(pa.table(fixed)).frame.drop("source").equals(expected.drop("source"))
