@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
+from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -59,6 +60,40 @@ def _plain(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one answer a type)
     if pa.types.is_decimal(kind):
         return pa.array([None if v is None else float(v) for v in array.to_pylist()], pa.float64())
     return array
+
+
+def check_offsets(array: pa.Array) -> None:
+    """Make sure that all lengths, offsets and numbers of an array lie within its buffers.
+
+    Where they do not, whoever looks into the array ends the process: Arrow checks none of them when
+    it maps a file. What a file calls texts need not be UTF-8: that is mended later.
+
+    Raises:
+        pa.ArrowInvalid: some do not.
+    """
+    array.validate(full=False)
+    # Of a type that cannot be seen as bytes the texts must be valid.
+    with suppress(pa.ArrowException):
+        array = array.view(_without_texts(array.type))
+    array.validate(full=True)
+
+
+def _without_texts(kind: pa.DataType) -> pa.DataType:
+    """The same layout with bytes in the place of texts."""
+    t = pa.types
+    same = {
+        pa.string(): pa.binary(),
+        pa.large_string(): pa.large_binary(),
+        pa.string_view(): pa.binary_view(),
+    }
+    if kind in same:
+        return same[kind]
+    if t.is_list(kind) or t.is_large_list(kind):
+        make = pa.large_list if t.is_large_list(kind) else pa.list_
+        return make(kind.value_field.with_type(_without_texts(kind.value_type)))
+    if t.is_struct(kind):
+        return pa.struct([field.with_type(_without_texts(field.type)) for field in kind])
+    return kind
 
 
 def is_bytes(kind: pa.DataType) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from curate.errors import CurateError, first_line, suggestion
+from curate.read.sources import arrow_types
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
 from curate.read.sources.json_files import BLOCK_ROWS
@@ -82,6 +83,9 @@ def dataset_blocks(dataset: Dataset) -> Iterator[Block]:
     arrow: Any = dataset.with_format("arrow")
     try:
         for table in arrow.iter(batch_size=BLOCK_ROWS):
+            for column in table.columns:
+                for chunk in column.chunks:
+                    arrow_types.check_offsets(chunk)
             yield ArrowBlock(table, range(first, first + len(table)))
             first += len(table)
     except (pa.ArrowException, OSError) as error:

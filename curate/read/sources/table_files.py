@@ -10,6 +10,7 @@ import pyarrow.parquet as pa_parquet
 
 from curate.data.columnar import rows_in_batch
 from curate.errors import CurateError, first_line
+from curate.read.sources import arrow_types
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
 from curate.read.sources.data_file import DataFile, check_names
@@ -41,6 +42,9 @@ def read_arrow(file: DataFile) -> Iterator[Block]:
         else:
             stream = pa.ipc.open_stream(opened)
             yield from place.blocks(stream.schema, stream)
+            # Streams put behind one another are one stream and bytes that nobody reads.
+            if opened.read(1):
+                raise file.damaged("bytes follow the end of the stream", place.row)
 
 
 class _Place:
@@ -57,17 +61,21 @@ class _Place:
         except CurateError:
             raise
         except Exception as error:  # damaged lengths end in errors of many kinds
-            kept = f"row {self._rows:,}" if self._rows else "its start"
             raise self._file.damaged(
-                f"it could not be read as {self._kind}: {first_line(error)}", kept
+                f"it could not be read as {self._kind}: {first_line(error)}", self.row
             ) from None
+
+    @property
+    def row(self) -> str:
+        """The last row that was read."""
+        return f"row {self._rows:,}" if self._rows else "its start"
 
     def blocks(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[Block]:
         """Blocks of at most `BLOCK_ROWS` rows, each checked before anything looks into it."""
         check_names(schema.names, self._file)
         for batch in batches:
-            # Offsets that point out of the buffers would end the process.
-            batch.validate(full=False)
+            for column in batch.columns:
+                arrow_types.check_offsets(column)
             table = pa.Table.from_batches([batch])
             for start in range(0, len(table), BLOCK_ROWS):
                 rows = table.slice(start, BLOCK_ROWS)
