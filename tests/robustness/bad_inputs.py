@@ -435,6 +435,20 @@ def compressed() -> Iterator[Bad]:
         path.write_bytes(_flipped(path.read_bytes(), 0.3))
         return path
 
+    def headless_zip(at: int) -> Write:
+        def write(folder: Path) -> Path:
+            path = Path(_zip(("a.jsonl", data))(folder))
+            whole = bytearray(path.read_bytes())
+            whole[at] ^= 1
+            path.write_bytes(whole)
+            return path
+
+        return write
+
+    # The first byte of its mark, and of its name, which stand before each member.
+    yield Bad(z, "a damaged header of a member", headless_zip(0), *_ER)
+    yield Bad(z, "another name before a member", headless_zip(30), *_ER)
+
     def locked_zip(folder: Path) -> Path:
         path = Path(_zip(("a.jsonl", a))(folder))
         packed = bytearray(path.read_bytes())

@@ -86,8 +86,7 @@ class DataFile:
         Raises:
             CurateError: also while reading: the file is damaged, locked, gone, or of another kind.
         """
-        watched = _Watched(self)
-        with self.told(), io.BufferedReader(watched, BUFFER) as file:
+        with self.told(), io.BufferedReader(_Watched(self), BUFFER) as file:
             if text:
                 check_looks(file.peek(), self.name, text)
             yield file  # type: ignore[misc]  # BufferedReader of a reader of our own
@@ -163,7 +162,10 @@ class _Watched(io.RawIOBase):
             self._inner = raw if ending is None else Unpacked(raw, ending)
         else:
             self._archive = open_zip(file)
-            self._inner = self._archive.open(file.member)
+            try:
+                self._inner = self._archive.open(file.member)
+            except zipfile.BadZipFile as error:
+                raise file.damaged(first_line(error), "byte 0") from None
 
     def readable(self) -> bool:
         """Always."""
