@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import fsspec.implementations.local
 import pytest
 
 from curate import CurateError, Pipeline, read_pairs
