@@ -11,6 +11,7 @@ import polars as pl
 
 from curate.data.extra_column import extra_value
 from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS
+from curate.data.row_parts import TEXT_PARTS
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import RowSample, share
 from curate.read.lost_texts import texts_in
@@ -140,6 +141,11 @@ class Doubts:
             unmatched=pl.any_horizontal(pl.lit(False), *_unmatched(pairs)).sum(),
         ).row(0, named=True)
         self._counts.update({name: count or 0 for name, count in counts.items()})
+        for part in TEXT_PARTS:
+            # Looked into only where the name stands at all.
+            named = pl.col("extra").str.contains(f'"{part}":', literal=True)
+            some = pairs.filter(pl.col(part).is_null() & named)
+            self._counts[part] += int(some.select(extra_value(part).is_not_null().sum()).item())
         for side in ("prompt", "chosen", "rejected"):
             roles = pairs[side].explode(empty_as_null=False).struct.field("role")
             strange = roles.filter(~roles.is_in(_SPEAKERS))
@@ -159,6 +165,13 @@ class Doubts:
             few = _LEAST_SHARE * self._pairs if key in _IF_MANY else 0
             if (count := self._counts[key]) > few:
                 told.append(text.format(n=f"{count:,} of {self._pairs:,}"))
+        told += [
+            f"in {self._counts[part]:,} of {self._pairs:,} pairs '{part}' is not of the form that "
+            "trainers take (a list of tools or documents, an object of arguments): it stands in "
+            "extra alone"
+            for part in TEXT_PARTS
+            if self._counts[part]
+        ]
         if self._speakers:
             told.append(_strange(self._speakers))
         if self._against and self._scores is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
-from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +18,11 @@ import pyarrow as pa
 from curate.data.json_text import to_json
 
 _FILE = "bytes"
+_BYTES_OF = {
+    pa.string(): pa.binary(),
+    pa.large_string(): pa.large_binary(),
+    pa.string_view(): pa.binary_view(),
+}
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -72,28 +76,23 @@ def check_offsets(array: pa.Array) -> None:
         pa.ArrowInvalid: some do not.
     """
     array.validate(full=False)
-    # Of a type that cannot be seen as bytes the texts must be valid.
-    with suppress(pa.ArrowException):
-        array = array.view(_without_texts(array.type))
-    array.validate(full=True)
+    _check(array)
 
 
-def _without_texts(kind: pa.DataType) -> pa.DataType:
-    """The same layout with bytes in the place of texts."""
-    t = pa.types
-    same = {
-        pa.string(): pa.binary(),
-        pa.large_string(): pa.large_binary(),
-        pa.string_view(): pa.binary_view(),
-    }
-    if kind in same:
-        return same[kind]
-    if t.is_list(kind) or t.is_large_list(kind):
-        make = pa.large_list if t.is_large_list(kind) else pa.list_
-        return make(kind.value_field.with_type(_without_texts(kind.value_type)))
-    if t.is_struct(kind):
-        return pa.struct([field.with_type(_without_texts(field.type)) for field in kind])
-    return kind
+def _check(array: pa.Array) -> None:
+    kind, t = array.type, pa.types
+    if kind in _BYTES_OF:
+        array.view(_BYTES_OF[kind]).validate(full=True)
+    elif t.is_list(kind) or t.is_large_list(kind):
+        # The offsets alone, of a child that holds nothing; then what they point into.
+        make = pa.LargeListArray if t.is_large_list(kind) else pa.ListArray
+        make.from_arrays(array.offsets, pa.nulls(len(array.values))).validate(full=True)
+        _check(array.values)
+    elif t.is_struct(kind):
+        for number in range(kind.num_fields):
+            _check(array.field(number))
+    else:
+        array.validate(full=True)
 
 
 def is_bytes(kind: pa.DataType) -> bool:

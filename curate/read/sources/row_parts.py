@@ -106,7 +106,7 @@ def take(part: str, names: Sequence[str], values: Sequence[Any], into: RowParts)
     for row, value in enumerate(values):
         found = _json(part, value)
         texts.append(to_json(found) if found else None)
-        if found is None and value is not None:
+        if found is None and value not in (None, ""):
             left.add(row)
     into.columns[part] = pl.Series(part, texts, dtype=pl.String)
 
@@ -225,11 +225,7 @@ def _described(item: Any) -> dict[str, Any] | None:
 
 
 def _json(part: str, value: Any) -> Any:
-    """The list or object that a part is, from itself or its JSON text; None for another value."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
+    """The list or object that a part is, from itself or its text; None for another value."""
+    value = unfolded_value(value)
     wanted = {TOOLS: list, ARGUMENTS: dict, DOCUMENTS: list}[part]
     return value if isinstance(value, wanted) else None
