@@ -122,7 +122,8 @@ class Memory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(0.1):
+        # Often, since the highest points last for parts of a second.
+        while not self._stop.wait(0.03):
             sizes = _gib("status")
             self.all = max(self.all, sizes["VmRSS"])
             # The sum over all maps takes long, and is asked for only where it may be a peak.
