@@ -48,10 +48,11 @@ def test_a_rate_that_is_told() -> None:
 
 
 def test_a_bound_alone() -> None:
-    found = audit_verdict(
-        audit(told={"rate": None, "low": 0.0, "high": 0.21, "text": "at most 21 %"})
-    )
-    assert "wrong labels at most 21%" in found["sure"]
+    bound = "at most 21% (by held-out heads, if no kind of pair is wrong more often than not)"
+    told = {"rate": None, "low": 0.0, "high": 0.21, "text": f"{bound}; judge some"}
+    found = audit_verdict(audit(told=told))
+    # It holds under its assumption alone, which stands beside it.
+    assert f"wrong labels {bound};" in found["sure"]
     assert "below that bound" in found["unknown"]
     assert "curate route RUN --random 100" in found["next"]
 
