@@ -30,7 +30,7 @@ from curate.read.folded import unfolded_rows
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
 from curate.read.formats.base import RowSample
 from curate.read.formats.columns import ColumnMapping, MappedColumns
-from curate.read.formats.registry import fits, fits_folded, look_into_texts
+from curate.read.formats.registry import fits, fits_folded, fits_most, look_into_texts
 from curate.read.formats.rule import RankingRule
 from curate.read.lost_texts import LostTexts
 from curate.read.media_files import MediaFiles
@@ -201,9 +201,9 @@ class Reader:
         """Whether the first rows of a file are of the format that was chosen by another one's."""
         sample = block.sample(_SAMPLE_ROWS)
         fmt = self.format
-        if fmt is None or not sample or fits(fmt, sample):
+        if fmt is None or not sample or fits_most(fmt, sample):
             return True
-        return fmt.folded and fits(fmt, unfolded_rows(sample)[0])
+        return fmt.folded and fits_most(fmt, unfolded_rows(sample)[0])
 
     def _choose(self, sample: RowSample, where: str) -> Format:
         if self._name == "auto" and self._mapping is None:

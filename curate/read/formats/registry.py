@@ -112,15 +112,25 @@ def _of_most(candidates: list[Format], rows: RowSample) -> Format | None:
 
     Those rows are then malformed, each with its place and reason.
     """
-    names = dict.fromkeys(key for row in rows for key in row)
-    # With every column in every row: a column that only some have counts for all, as above.
-    whole = [dict.fromkeys(names) | dict(row) for row in rows]
     best, most = None, len(rows) // 2
     for candidate in candidates:
-        own = [row for row in whole if fits(candidate, [row])]
-        if len(own) > most and fits(candidate, own):
-            best, most = candidate, len(own)
+        if (count := _fitting(candidate, rows)) > most:
+            best, most = candidate, count
     return best
+
+
+def fits_most(candidate: Format, rows: RowSample) -> bool:
+    """Whether most rows of a sample are of the format."""
+    return fits(candidate, rows) or _fitting(candidate, rows) > len(rows) // 2
+
+
+def _fitting(candidate: Format, rows: RowSample) -> int:
+    """How many rows are of the format, by themselves and together."""
+    # With every column in every row: a column that only some have counts for all.
+    names = dict.fromkeys(key for row in rows for key in row)
+    whole = (names | dict(row) for row in rows)
+    own = [row for row in whole if fits(candidate, [row])]
+    return len(own) if fits(candidate, own) else 0
 
 
 def _mapping_fix(rows: RowSample) -> str:

@@ -128,5 +128,14 @@ def test_a_file_of_another_format_is_told(tmp_path: Path, first: str, second: st
     assert len(found) == 4
     (note,) = (note for note in found.notes if "another format" in note)
     assert "b.jsonl: its rows are not of the format" in note
-    write_jsonl(tmp_path / "b.jsonl", [row for i in range(4, 8) for row in FORMS[first](i)])
+    # Odd rows of their own make no other format, in the first file and in a further one.
+    for name, own in (("a", range(4)), ("b", range(4, 8))):
+        odd = {"prompt": "p", "response_a": "a", "response_b": "b", "winner": "neither"}
+        rows = [row for i in own for row in FORMS["labelled"](i)]
+        write_jsonl(tmp_path / f"{name}.jsonl", [*rows, odd])
+    odd_rows = read_pairs(str(tmp_path), on_error="skip")
+    assert len(odd_rows.rejected) == 2
+    assert not any("another format" in note for note in odd_rows.notes)
+    for name, own in (("a", range(4)), ("b", range(4, 8))):
+        write_jsonl(tmp_path / f"{name}.jsonl", [row for i in own for row in FORMS[first](i)])
     assert not any("another format" in note for note in read_pairs(str(tmp_path)).notes)
