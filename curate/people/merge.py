@@ -164,7 +164,8 @@ def merge_files(
         pairs = RunFiles(data).all_pairs()
     else:
         read = read_pairs(data, on_error="skip", progress=progress)
-        pairs, warnings = read.frame, [*warnings, *read.told()]
+        pairs = read.frame
+        warnings += read.told()
     merged = replace(merge(pairs, verdicts), warnings=tuple(warnings))
     with staged(folder, overwrite, MARK) as stage:
         write_shards([merged.frame], stage / "pairs", "parquet", 100_000)

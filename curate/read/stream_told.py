@@ -11,12 +11,16 @@ from curate.read.told import SHOWN, told_rejected
 
 
 class StreamTold:
-    """Notes the parts of a stream as they pass."""
+    """Notes the parts of a stream as they pass.
+
+    Attributes:
+        rejected: rows that held no pair so far.
+    """
 
     def __init__(self) -> None:
         self._notes: tuple[str, ...] = ()
         self._first: list[pl.DataFrame] = []
-        self._count = 0
+        self.rejected = 0
 
     def over(self, parts: Iterator[Pairs]) -> Iterator[Pairs]:
         """The same parts; what is to be told of each is noted as it passes."""
@@ -24,12 +28,12 @@ class StreamTold:
             # Notes grow with the stream: the last part holds all of them.
             self._notes = part.notes
             # A damaged file may have millions of such rows; a line names the first.
-            if self._count < SHOWN:
+            if self.rejected < SHOWN:
                 self._first.append(part.rejected.head(SHOWN))
-            self._count += len(part.rejected)
+            self.rejected += len(part.rejected)
             yield part
 
     def lines(self) -> list[str]:
         """Notes, and how many rows held no pair."""
         first = pl.concat(self._first) if self._first else pl.DataFrame()
-        return [*self._notes, *told_rejected(self._count, first)]
+        return [*self._notes, *told_rejected(self.rejected, first)]

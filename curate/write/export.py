@@ -189,12 +189,11 @@ class _Attempt:
     def _read(self) -> Iterator[pl.DataFrame]:
         """The pairs of a data set; the counts get what was read."""
         counts = self._counts
-        counts["rows_rejected"] = 0
         self._reading = StreamTold()
         parts = stream_pairs(**dict(self._place), progress=self._progress)
         for part in self._reading.over(parts):
             counts["rows_read"], counts["format"] = part.rows_read, part.format
-            counts["rows_rejected"] += len(part.rejected)
+            counts["rows_rejected"] = self._reading.rejected
             self._form.folders = part.folders
             yield part.frame
 

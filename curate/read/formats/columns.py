@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import polars as pl
 from pydantic import ConfigDict, Field, model_validator
 
@@ -12,7 +9,7 @@ from curate.data.section import Checked
 from curate.data.table import MESSAGES
 from curate.errors import CurateError
 from curate.read.formats.base import Format, RowSample, after_system, turns
-from curate.read.formats.slots import WHOLE, label_text, place_slots
+from curate.read.formats.slots import label_of, label_text, place_slots
 
 Label = str | int | float | bool
 
@@ -74,7 +71,7 @@ class ColumnMapping(Checked):
         table: dict[str, int] = {}
         named = {"first_wins": 1, "second_wins": 2, "tie": 0}
         for key in sorted(named, key=lambda k: k not in self.model_fields_set):
-            for text in map(_as_text, getattr(self, key)):
+            for text in map(label_of, getattr(self, key)):
                 if key in self.model_fields_set and table.get(text, named[key]) != named[key]:
                     raise ValueError(f"the label {text!r} is given twice, with different meanings")
                 table.setdefault(text, named[key])
@@ -170,11 +167,4 @@ class MappedColumns(Format):
 
 
 def _listed(labels: list[Label]) -> str:
-    return ", ".join(dict.fromkeys(_as_text(v) for v in labels)) or "(none)"
-
-
-def _as_text(value: Any) -> str:
-    """The text that `label_text` makes of a value of a label column."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return re.sub(WHOLE, r"\1", str(value))
+    return ", ".join(dict.fromkeys(label_of(v) for v in labels)) or "(none)"

@@ -18,7 +18,7 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
-from curate.read.formats.slots import label_text, place_slots
+from curate.read.formats.slots import label_of, label_text, place_slots
 from curate.read.message_texts import unfolded
 from curate.read.messages import is_message
 
@@ -163,5 +163,4 @@ def _are_conversations(rows: RowSample, column: str) -> bool:
 
 
 def _plain(value: object) -> str:
-    number = int(value) if isinstance(value, float) and value.is_integer() else value
-    return str(number).strip().lower()
+    return label_of(value).strip().lower()

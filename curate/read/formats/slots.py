@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
@@ -10,7 +11,7 @@ from curate.data.extra_column import SLOT_KEY, extra_with
 from curate.read.formats.base import ERROR, EXTRA, ROW
 
 SECOND, TIE = 2, 0
-WHOLE = r"^(-?\d+)\.0+$"
+_WHOLE = r"^(-?\d+)\.0+$"
 """A whole number that is written as a float."""
 _SHOWN = 40
 
@@ -52,7 +53,12 @@ def place_slots(
 
 def label_text(column: str) -> pl.Expr:
     """A column of labels as text: whole numbers without `.0`, which a column with gaps gains."""
-    return pl.col(column).cast(pl.String).str.replace(WHOLE, "${1}")
+    return pl.col(column).cast(pl.String).str.replace(_WHOLE, "${1}")
+
+
+def label_of(value: object) -> str:
+    """The text that `label_text` makes of one value."""
+    return str(value).lower() if isinstance(value, bool) else re.sub(_WHOLE, r"\1", str(value))
 
 
 def whole_number(column: str) -> pl.Expr:
