@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from curate.data.threads import prepare
+from curate.data import memory, threads
 
-# Before torch or numpy is loaded, where that is still possible.
-prepare()
+# Before torch, numpy or Arrow is loaded, where that is still possible.
+threads.prepare()
+memory.prepare()
 
 if TYPE_CHECKING:
     from curate import audit, bench

@@ -13,10 +13,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.table import BATCH_ROWS
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
+
+
+_MOST_BYTES = 64 * 2**20
+"""Of rows that wait to be written in one piece."""
 
 
 def mapped(path: Path) -> pl.DataFrame:
@@ -53,18 +57,41 @@ class Spool:
         if self.path is None:
             self._frames.append(frame)
             return
-        # A part at a time: all rows of a long frame would be held once more.
-        for rows in batches(len(frame), BATCH_ROWS) or [slice(0, 0)]:
-            table = _compact(frame[rows]).to_arrow(compat_level=pl.CompatLevel.newest())
-            if self._writer is None:
-                self._file = pa.OSFile(str(self.path), "wb")
-                self._writer = pa.ipc.new_file(self._file, table.schema)
-            self._writer.write_table(table, max_chunksize=BATCH_ROWS)
+        start = 0
+        # A frame without rows counts as well: it may be the only one.
+        while start < len(frame) or not (self._frames or self._writer):
+            # A part at a time: all rows of a long frame would be held once more.
+            self._frames.append(frame[start : start + BATCH_ROWS - self._waiting])
+            start += len(self._frames[-1])
+            # Pieces of a mapped table are as long as the batches that it is later read by: a batch
+            # of two pieces is copied before rows are taken out of it, and each piece takes 50 KB.
+            if self._waiting == BATCH_ROWS or self._large():
+                self._flush()
+
+    @property
+    def _waiting(self) -> int:
+        return sum(len(frame) for frame in self._frames)
+
+    def _large(self) -> bool:
+        """Whether what waits is large, however few rows it has: images, say."""
+        return sum(frame.estimated_size() for frame in self._frames) > _MOST_BYTES
+
+    def _flush(self) -> None:
+        """Write what waits as one piece."""
+        whole = _compact(pl.concat(self._frames, rechunk=True))
+        self._frames.clear()
+        table = whole.to_arrow(compat_level=pl.CompatLevel.newest())
+        if self._writer is None:
+            self._file = pa.OSFile(str(self.path), "wb")
+            self._writer = pa.ipc.new_file(self._file, table.schema)
+        self._writer.write_table(table)
 
     def frame(self) -> pl.DataFrame:
         """All rows; nothing may be written after it. At least one frame must have been."""
         if self.path is None:
             return pl.concat(self._frames)
+        if self._frames:
+            self._flush()
         self.close()
         return mapped(self.path)
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import tee
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.data.table import batches
+from curate.data.table import BATCH_ROWS, batches
 from curate.write.shards import ShardWriter, schema_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from curate.data.pair_rows import PairRows
-    from curate.steps.workers import Workers
+    from curate.steps.workers import Part, Workers
 
 Convert = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -46,11 +51,10 @@ def shards_by_workers(
     schema = schema_of(convert(next(rows.parts())))
     make = partial(_shard, convert, file_type, schema, rows_per_shard)
     parts = batches(len(rows), rows_per_shard) or [slice(0, 0)]
-    found = []
-    for number, content in enumerate(workers.map(make, _tables(rows, parts))):
-        path = folder / f"part-{number:05d}.{file_type}"
-        path.write_bytes(content)
-        own = parts[number]
+    found = list[dict[str, Any]]()
+    for own, content in zip(parts, workers.map(make, *_pieces(rows, parts, workers)), strict=True):
+        path = folder / f"part-{len(found):05d}.{file_type}"
+        path.write_bytes(content.data)
         place = path.relative_to(folder.parent).as_posix()
         found.append({"path": place, "rows": own.stop - own.start, "bytes": len(content)})
         advance(own.stop - own.start)
@@ -62,20 +66,39 @@ def as_it_is(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs
 
 
-def _tables(rows: PairRows, parts: Sequence[slice]) -> Iterator[pa.Table]:
-    """The pairs of one shard after another."""
-    for part in parts:
-        frames = rows.between(part.start, part.stop).parts()
-        yield pa.concat_tables(f.to_arrow(compat_level=pl.CompatLevel.oldest()) for f in frames)
+def _pieces(
+    rows: PairRows, shards: Sequence[slice], workers: Workers
+) -> list[Iterator[Part | None]]:
+    """The first piece of each shard, the second one of each, and so on; None where it has fewer.
+
+    A whole shard would be held here in two or three copies while it is sent.
+    """
+    count = len(batches(shards[0].stop, BATCH_ROWS) or shards)
+
+    def sent(shard: slice) -> list[Part | None]:
+        starts = range(shard.start, shard.stop, BATCH_ROWS) or [shard.start]
+        ends = (min(start + BATCH_ROWS, shard.stop) for start in starts)
+        own = workers.place(_table(rows.between(*both)) for both in zip(starts, ends, strict=True))
+        return [*own, *[None] * (count - len(own))]
+
+    each = tee(map(sent, shards), count)
+    return [map(itemgetter(number), own) for number, own in enumerate(each)]
+
+
+def _table(rows: PairRows) -> pa.Table:
+    """The rows in Arrow's older form of texts, which holds nothing of other rows."""
+    oldest = pl.CompatLevel.oldest()
+    return pa.concat_tables(frame.to_arrow(compat_level=oldest) for frame in rows.parts())
 
 
 def _shard(
-    convert: Convert, file_type: str, schema: pa.Schema, size: int, pairs: pa.Table
-) -> bytes:
-    """The content of one shard."""
+    convert: Convert, file_type: str, schema: pa.Schema, size: int, *pieces: pa.Table | None
+) -> NDArray[np.uint8]:
+    """The content of one shard; as an array it lies where it came from until it is written."""
     with tempfile.TemporaryDirectory() as place:
         with ShardWriter(Path(place) / "shard", file_type, size, schema=schema) as writer:
-            for batch in pairs.to_batches() or [pairs]:
-                writer.write(convert(pl.DataFrame(pl.from_arrow(batch))))
+            for pairs in pieces:
+                for batch in [] if pairs is None else pairs.to_batches() or [pairs]:
+                    writer.write(convert(pl.DataFrame(pl.from_arrow(batch))))
         (path,) = (Path(place) / "shard").iterdir()
-        return path.read_bytes()
+        return np.fromfile(path, dtype=np.uint8)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from curate import CurateError
+from curate.store import workspace
 from curate.store.workspace import Workspace
 from curate.write.run_folder import working
 from tests.helpers import numbered_pairs
@@ -17,24 +19,41 @@ from tests.helpers import numbered_pairs
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_table_comes_back_as_it_was_written(tmp_path: Path, on_disk: bool) -> None:
     pairs = numbered_pairs(50)
-    workspace = Workspace(tmp_path if on_disk else None)
-    with closing(workspace.spool("a/b c")) as spool:
+    room = Workspace(tmp_path if on_disk else None)
+    with closing(room.spool("a/b c")) as spool:
         spool.write(pairs[:20])
         spool.write(pairs[20:])
         found = spool.frame()
     assert found.equals(pairs)
-    assert workspace.collect("empty", iter([pairs.head(0)])).equals(pairs.head(0))
+    assert room.collect("empty", iter([pairs.head(0)])).equals(pairs.head(0))
     assert len(list(tmp_path.iterdir())) == (2 if on_disk else 0)
+
+
+def test_pieces_of_a_mapped_table_are_as_long_as_the_batches_it_is_read_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workspace, "BATCH_ROWS", 8)
+    pairs = numbered_pairs(50)
+    ends = [0, 3, 7, 7, 26, 29, 50]
+    parts = [pairs[first:end] for first, end in pairwise(ends)]
+    found = Workspace(tmp_path).collect("pairs", iter(parts))
+    assert found.equals(pairs)
+    assert [len(piece) for piece in found["prompt"].get_chunks()] == [8] * 6 + [2]
+    # Images may fill memory before so many rows are there.
+    monkeypatch.setattr(workspace, "_MOST_BYTES", 1)
+    found = Workspace(tmp_path).collect("large", iter(parts))
+    assert found.equals(pairs)
+    assert [len(piece) for piece in found["prompt"].get_chunks()][:4] == [3, 4, 8, 8]
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_an_array_has_its_room(tmp_path: Path, on_disk: bool) -> None:
-    workspace = Workspace(tmp_path if on_disk else None)
-    room = workspace.array("x", (7, 3), "float16")
+    own = Workspace(tmp_path if on_disk else None)
+    room = own.array("x", (7, 3), "float16")
     room[2] = 1.5
     assert (room.shape, room.dtype, float(room.sum())) == ((7, 3), np.dtype("float16"), 4.5)
     assert isinstance(room, np.memmap) == on_disk
-    assert workspace.array("none", (0, 3), "float32").shape == (0, 3)
+    assert own.array("none", (0, 3), "float32").shape == (0, 3)
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
@@ -47,18 +66,18 @@ def test_values_are_kept_as_they_are(tmp_path: Path, on_disk: bool) -> None:
 
 
 def test_a_mapped_table_outlives_its_file(tmp_path: Path) -> None:
-    with working(tmp_path / "run") as workspace:
-        kept = workspace.collect("pairs", iter([numbered_pairs(9)]))
-        assert workspace.folder is not None
-        assert workspace.folder.exists()
-    assert not workspace.folder.exists()
+    with working(tmp_path / "run") as room:
+        kept = room.collect("pairs", iter([numbered_pairs(9)]))
+        assert room.folder is not None
+        assert room.folder.exists()
+    assert not room.folder.exists()
     assert kept.equals(numbered_pairs(9))
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
-    with working(tmp_path / "run") as workspace:
-        assert workspace.folder is not None
-        name = workspace.folder.name
+    with working(tmp_path / "run") as room:
+        assert room.folder is not None
+        name = room.folder.name
     left = tmp_path / name.replace(str(os.getpid()), "999999")
     left.mkdir()
     with working(tmp_path / "run"):

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 from pyarrow import parquet
 
 from curate.data.pair_rows import PairRows
+from curate.write import worker_shards
 from curate.write.exports import get_export
 from curate.write.shards import write_shards
 from curate.write.worker_shards import as_it_is, shards_by_workers
@@ -21,9 +22,16 @@ from tests.workers import PickledWorkers
 @pytest.mark.parametrize("form", ["trl", "openrlhf", "pairs"])
 @pytest.mark.parametrize("file_type", ["parquet", "jsonl"])
 @pytest.mark.parametrize("count", [0, 1, 20, 50])
+@pytest.mark.parametrize("piece", [8, 8192])
 def test_the_same_rows_in_the_same_shards(
-    form: str, file_type: str, count: int, tmp_path: Path
+    form: str,
+    file_type: str,
+    count: int,
+    piece: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(worker_shards, "BATCH_ROWS", piece)
     export, told = get_export(form), []
     rows = PairRows.whole(numbered_pairs(70)).where(np.arange(70) % 7 * 10 + 10 <= count)
     own = pl.DataFrame({"weight": np.linspace(0.0, 1.0, len(rows))})
