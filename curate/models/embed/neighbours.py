@@ -87,7 +87,7 @@ def nearest_others(
         return Neighbours(*found, {"index": "exact"})
     lists = int(_LISTS_PER_ROOT * np.sqrt(len(vectors)))
     rng = np.random.default_rng(seed)
-    trained = _trained(vectors, lists, rng)
+    trained = _trained(vectors, lists, rng, workspace or Workspace())
     sample = vectors[rng.choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False)]
     index: InvertedFile
     if workers is None:
@@ -113,7 +113,9 @@ class InvertedFile(Protocol):
         """Fill in the neighbours of all vectors."""
 
 
-def _trained(vectors: NDArray[np.floating], lists: int, rng: np.random.Generator) -> Any:
+def _trained(
+    vectors: NDArray[np.floating], lists: int, rng: np.random.Generator, workspace: Workspace
+) -> Any:
     """An inverted file whose lists are known and empty."""
     dim = vectors.shape[1]
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, _INNER)
@@ -121,7 +123,11 @@ def _trained(vectors: NDArray[np.floating], lists: int, rng: np.random.Generator
     size = min(len(vectors), _TRAIN_PER_LIST * lists)
     # Ascending, so that a mapped file is read from its start to its end.
     drawn = np.sort(rng.choice(len(vectors), size, replace=False))
-    index.train(vectors[drawn].astype(np.float32, copy=False))
+    # K-means goes through it from start to end, so that it may lie in a mapped file as well.
+    sample = workspace.array("training vectors", (size, dim), np.float32)
+    for rows in batches(size, _BLOCK_ROWS):
+        sample[rows] = vectors[drawn[rows]]
+    index.train(sample)
     return index
 
 
