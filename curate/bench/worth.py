@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -152,32 +153,46 @@ def _read(
     law = fit_power_law(sizes, errors.mean(axis=0))
     draws = resampled(sizes, errors, _DRAWS, np.random.default_rng(0))
     most = float(sizes[-1])
+    found |= _numbers(law, draws, most, rates, plan.least_gain)
+    found["text"] = _words(found, most)
+    return law, found
 
-    def told(value: float, values: list[float], bounds: Bounds = _NONE) -> dict[str, float | None]:
-        """None for a value, or an end of its interval, that is a bound of the fit."""
-        ends = zip(("value", "low", "high"), (value, *interval(values)), strict=True)
-        known = {name: within(end, bounds) for name, end in ends}
-        return {name: None if end is None else round(end, 4) for name, end in known.items()}
 
-    found["limit"] = told(law.limit, [d.limit for d in draws], LIMITS)
-    found["exponent"] = told(law.exponent, [d.exponent for d in draws], EXPONENTS)
+def _numbers(
+    law: PowerLaw,
+    draws: Sequence[PowerLaw],
+    most: float,
+    rates: tuple[float, ...],
+    least_gain: float,
+) -> dict[str, Any]:
+    """What a fit says, with the intervals of the resampled fits."""
+    found: dict[str, Any] = {
+        "limit": _told(law.limit, [d.limit for d in draws], LIMITS),
+        "exponent": _told(law.exponent, [d.exponent for d in draws], EXPONENTS),
+    }
     doubling = [d.gain_of_doubling(most) for d in draws]
-    found["gain_of_doubling"] = told(law.gain_of_doubling(most), doubling)
-    found["least_gain"] = plan.least_gain
-    if law.enough(plan.least_gain) <= _FAR * most:
-        enough = [min(d.enough(plan.least_gain), _FAR * most) for d in draws]
-        found["enough"] = told(law.enough(plan.least_gain), enough, (0.0, _FAR * most))
+    found["gain_of_doubling"] = _told(law.gain_of_doubling(most), doubling)
+    found["least_gain"] = least_gain
+    if law.enough(least_gain) <= _FAR * most:
+        enough = [min(d.enough(least_gain), _FAR * most) for d in draws]
+        found["enough"] = _told(law.enough(least_gain), enough, (0.0, _FAR * most))
     found["worth"] = [
         {
             "rate": rate,
-            "one_clean_pair": told(law.worth[i], [float(d.worth[i]) for d in draws], WORTHS),
+            "one_clean_pair": _told(law.worth[i], [float(d.worth[i]) for d in draws], WORTHS),
+            "theory": round(1.0 / (1.0 - 2.0 * rate) ** 2, 2),
         }
-        | {"theory": round(1.0 / (1.0 - 2.0 * rate) ** 2, 2)}
         for i, rate in enumerate(rates)
         if rate > 0
     ]
-    found["text"] = _words(found, most)
-    return law, found
+    return found
+
+
+def _told(value: float, values: list[float], bounds: Bounds = _NONE) -> dict[str, float | None]:
+    """None for a value, or an end of its interval, that is a bound of the fit."""
+    ends = zip(("value", "low", "high"), (value, *interval(values)), strict=True)
+    known = {name: within(end, bounds) for name, end in ends}
+    return {name: None if end is None else round(end, 4) for name, end in known.items()}
 
 
 def _words(found: dict[str, Any], most: float) -> str:

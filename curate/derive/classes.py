@@ -13,7 +13,6 @@ from curate.data.extra_column import CLASS_KEY
 from curate.data.hashes import key_of
 from curate.data.json_text import to_json
 from curate.data.table import PAIR_COLUMNS, PairIds, empty_pairs
-from curate.errors import CurateError
 from curate.models.judge.both_orders import ask_both_orders
 from curate.models.judge.templates import CLEARER_EXAMPLE, compiled
 from curate.models.judge.verdicts import REJECTED, TIE, UNREADABLE
@@ -49,23 +48,19 @@ def labelled_texts(rows: RawRows, left_out: Counter[str]) -> list[LabelledText]:
         left_out: gets the rows that lack either, by reason.
 
     Raises:
-        CurateError: nothing is there, or the first row has no such columns.
+        CurateError: nothing is there, or none of the first rows has such columns.
     """
     found: dict[tuple[str, str], LabelledText] = {}
-    first = True
-    for raw in rows:
+    some = rows.of_kind(
+        lambda row: {"text", "label"} <= row.keys(),
+        "the rows are no texts with a class",
+        "text and label",
+    )
+    for raw in some:
         row = raw.values
         if row is None:
             left_out[f"row: {raw.problem}"] += 1
             continue
-        if first and not {"text", "label"} <= row.keys():
-            raise CurateError(
-                "the rows are no texts with a class",
-                where=raw.file,
-                found=", ".join(list(row)[:12]) or "no column",
-                expected="text and label",
-            )
-        first = False
         text, label = row.get("text"), row.get("label")
         if not isinstance(text, str) or label is None or isinstance(label, (dict, list)):
             left_out["row: no text, or no class"] += 1

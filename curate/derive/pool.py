@@ -13,7 +13,6 @@ import polars as pl
 
 from curate.data.json_text import parsed_json
 from curate.data.table import PAIR_COLUMNS, PairIds, messages_series
-from curate.errors import CurateError
 from curate.read.formats.listwise import ANSWERS, PROMPTS
 from curate.read.message_texts import unfolded
 from curate.read.messages import Turn, as_messages
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 MADE = "round"
 """What `extra.made` says of a pair that was made here."""
+_LOOKED_AT = 100
 # A best and a worst answer.
 _ENDS = 2
 Writer = Callable[[Sequence[list[Turn]]], list[list[str]]]
@@ -69,18 +69,19 @@ def read_pool(rows: RawRows, write: Writer | None = None) -> Pool:
         write: writes answers to prompts; None leaves rows without answers out.
 
     Raises:
-        CurateError: nothing is there, or the first row names no prompt.
+        CurateError: nothing is there, or none of the first rows names a prompt.
     """
     pool = Pool()
     empty: list[list[Turn]] = []
-    first = True
-    for raw in rows:
+    some = rows.of_kind(
+        lambda row: any(name in row for name in PROMPTS),
+        "no column holds prompts",
+        f"one of {', '.join(PROMPTS)}, and answers as a list in one of {', '.join(ANSWERS)}",
+    )
+    for raw in some:
         if raw.values is None:
             pool.left_out[f"row: {raw.problem}"] += 1
             continue
-        if first:
-            _check(raw.values, raw.file)
-            first = False
         _take(raw.values, pool, empty)
     if write is None:
         pool.left_out["no answers, and no model to write some"] += len(empty)
@@ -92,26 +93,21 @@ def read_pool(rows: RawRows, write: Writer | None = None) -> Pool:
 
 
 def has_answers(settings: InputConfig) -> bool:
-    """Whether the first row holds a list of answers, or a prompt alone: a pool, and no pairs."""
+    """Whether most of the first rows are a pool's: a list of answers, or a prompt alone."""
     for source in place_of(settings):
         for block in source.blocks():
-            for row in block.sample(1):
-                listed = any(isinstance(parsed_json(row.get(name)), list) for name in ANSWERS)
-                pairs = {"chosen", "rejected"} & row.keys()
-                asked = any(row.get(name) is not None for name in PROMPTS)
-                return listed or (asked and not pairs and len(row) == 1)
+            rows = block.sample(_LOOKED_AT)
+            if rows:
+                return 2 * sum(map(_is_pool, rows)) > len(rows)
     return False
 
 
-def _check(row: Mapping[str, Any], label: str) -> None:
-    if not any(name in row for name in PROMPTS):
-        raise CurateError(
-            "no column holds prompts",
-            where=label,
-            found=", ".join(list(row)[:12]) or "no column",
-            expected=f"one of {', '.join(PROMPTS)}, and answers as a list in one of "
-            + ", ".join(ANSWERS),
-        )
+def _is_pool(row: Mapping[str, Any]) -> bool:
+    """Whether a row holds a list of answers, or a prompt alone, and no pair."""
+    listed = any(isinstance(parsed_json(row.get(name)), list) for name in ANSWERS)
+    pairs = {"chosen", "rejected"} & row.keys()
+    asked = any(row.get(name) is not None for name in PROMPTS)
+    return listed or (asked and not pairs and len(row) == 1)
 
 
 def _take(row: Mapping[str, Any], pool: Pool, empty: list[list[Turn]]) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from curate.errors import CurateError
 from curate.read.message_texts import unfolded
 from curate.read.messages import Turn, as_messages
 from curate.read.raw_rows import behind_system
@@ -39,24 +38,14 @@ def conversation_rows(rows: RawRows) -> Iterator[ConversationRow]:
     """The conversations of an input, row by row, behind the system text of a column of its own.
 
     Raises:
-        CurateError: nothing is there, or the first row has no column of conversations.
+        CurateError: nothing is there, or none of the first rows has a column of conversations.
     """
-    first = True
-    for raw in rows:
-        if first and raw.values is not None:
-            _check(raw.values, raw.file)
-            first = False
-        yield _read(raw)
-
-
-def _check(row: Mapping[str, Any], label: str) -> None:
-    if not any(name in row for name in NAMES):
-        raise CurateError(
-            "no column holds conversations",
-            where=label,
-            found=", ".join(list(row)[:12]) or "no column",
-            expected=f"a list of messages as one of: {', '.join(NAMES)}",
-        )
+    some = rows.of_kind(
+        lambda row: any(name in row for name in NAMES),
+        "no column holds conversations",
+        f"a list of messages as one of: {', '.join(NAMES)}",
+    )
+    return map(_read, some)
 
 
 def _read(raw: RawRow) -> ConversationRow:

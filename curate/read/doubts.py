@@ -112,6 +112,21 @@ class Doubts:
     def count(self, pairs: pl.DataFrame) -> None:
         """Count over the pairs of a block."""
         self._pairs += len(pairs)
+        self._count_texts(pairs)
+        for part in TEXT_PARTS:
+            # Looked into only where the name stands at all.
+            named = pl.col("extra").str.contains(f'"{part}":', literal=True)
+            some = pairs.filter(pl.col(part).is_null() & named)
+            self._counts[part] += int(some.select(extra_value(part).is_not_null().sum()).item())
+        for side in ("prompt", "chosen", "rejected"):
+            roles = pairs[side].explode(empty_as_null=False).struct.field("role")
+            strange = roles.filter(~roles.is_in(_SPEAKERS))
+            self._speakers.update(dict(strange.value_counts().iter_rows()))
+        if self._scores is not None:
+            self._count_scores(pairs, self._scores)
+
+    def _count_texts(self, pairs: pl.DataFrame) -> None:
+        """What is strange about prompts and answers themselves."""
         last = pl.col("prompt").list.last()
         prompt = last.struct.field("content")
         marked = prompt.str.contains_any(list(_TEMPLATE_MARKS)).sum()
@@ -141,18 +156,10 @@ class Doubts:
             unmatched=pl.any_horizontal(pl.lit(False), *_unmatched(pairs)).sum(),
         ).row(0, named=True)
         self._counts.update({name: count or 0 for name, count in counts.items()})
-        for part in TEXT_PARTS:
-            # Looked into only where the name stands at all.
-            named = pl.col("extra").str.contains(f'"{part}":', literal=True)
-            some = pairs.filter(pl.col(part).is_null() & named)
-            self._counts[part] += int(some.select(extra_value(part).is_not_null().sum()).item())
-        for side in ("prompt", "chosen", "rejected"):
-            roles = pairs[side].explode(empty_as_null=False).struct.field("role")
-            strange = roles.filter(~roles.is_in(_SPEAKERS))
-            self._speakers.update(dict(strange.value_counts().iter_rows()))
-        if self._scores is None:
-            return
-        given = [extra_value(name).cast(pl.Float64, strict=False) for name in self._scores]
+
+    def _count_scores(self, pairs: pl.DataFrame, names: Sequence[str]) -> None:
+        """How often the rejected answer has the better score."""
+        given = [extra_value(name).cast(pl.Float64, strict=False) for name in names]
         chosen, rejected = (*given, pl.lit(0.0))[:2]
         voted = pairs.filter(~pl.col("is_tie")).select(less=chosen < rejected)["less"]
         self._scored += len(voted) - voted.null_count()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from curate.errors import CurateError
 from curate.read.column_names import SYSTEM
 from curate.read.messages import Turn, as_messages
 from curate.read.pairs import place_of
@@ -15,6 +17,9 @@ from curate.read.told import told_replaced
 
 if TYPE_CHECKING:
     from curate.read.input import InputConfig
+
+_LOOKED_AT = 100
+"""Rows of which one must be of the wanted kind."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,28 @@ class RawRows:
                         return
                 for number, why in block.broken.items():
                     yield RawRow(source.label, number, None, why)
+
+    def of_kind(
+        self, is_one: Callable[[Mapping[str, Any]], bool], problem: str, expected: str
+    ) -> Iterator[RawRow]:
+        """All rows, once one of the first hundred is seen to be of the kind that a verb takes.
+
+        Raises:
+            CurateError: none of them is: `problem` and `expected` say it, beside a row's columns.
+        """
+        rows = iter(self)
+        # Not by the first row alone: an odd one there, such as a header, is left out like others.
+        first = list(islice(rows, _LOOKED_AT))
+        read = [raw for raw in first if raw.values is not None]
+        if read and not any(is_one(raw.values or {}) for raw in read):
+            raise CurateError(
+                problem,
+                where=read[0].file,
+                found=", ".join(list(read[0].values or ())[:12]) or "no column",
+                expected=expected,
+            )
+        yield from first
+        yield from rows
 
     def _note(self, row: Mapping[str, Any]) -> None:
         # Few rows have any such column, and none has a value in all of them.

@@ -47,35 +47,13 @@ def compare(first: str | Path, second: str | Path) -> Comparison:
         CurateError: a folder holds no finished run, or they share no pair.
     """
     a, b = load_view(first), load_view(second)
-    columns = {
-        "kept": pl.col("kept"),
-        "step": pl.col("drop_step"),
-        "label": messages_key("chosen").hash(),
-    }
-    sides = [
-        view.frame.select("pair_id", **{f"{k}_{s}": e for k, e in columns.items()})
-        for view, s in ((a, "a"), (b, "b"))
-    ]
-    shared = sides[0].join(sides[1], on="pair_id", maintain_order="left")
+    shared = _shared(a, b)
     if not len(shared):
         raise CurateError(
             "the runs share no pair",
             where=f"{first} and {second}",
             fix="compare runs on the same data",
         )
-    kept_a, kept_b = pl.col("kept_a"), pl.col("kept_b")
-    fate = (
-        pl.when(kept_a & kept_b)
-        .then(pl.lit(_FATES[0]))
-        .when(kept_a)
-        .then(pl.lit(_FATES[1]))
-        .when(kept_b)
-        .then(pl.lit(_FATES[2]))
-        .otherwise(pl.lit(_FATES[3]))
-    )
-    shared = shared.with_columns(
-        fate=fate, relabelled=kept_a & kept_b & (pl.col("label_a") != pl.col("label_b"))
-    )
     counts = {name: int((shared["fate"] == name).sum()) for name in _FATES}
     counts |= {
         "relabelled": int(shared["relabelled"].sum()),
@@ -91,6 +69,32 @@ def compare(first: str | Path, second: str | Path) -> Comparison:
         counts["both"] / union if union else 1.0,
         _reasons(different),
         different.select("pair_id", "fate", "relabelled"),
+    )
+
+
+def _shared(a: RunView, b: RunView) -> pl.DataFrame:
+    """The pairs of both runs, with fate and whether both keep them with opposite labels."""
+    columns = {
+        "kept": pl.col("kept"),
+        "step": pl.col("drop_step"),
+        "label": messages_key("chosen").hash(),
+    }
+    first, second = (
+        view.frame.select("pair_id", **{f"{k}_{s}": e for k, e in columns.items()})
+        for view, s in ((a, "a"), (b, "b"))
+    )
+    kept_a, kept_b = pl.col("kept_a"), pl.col("kept_b")
+    fate = (
+        pl.when(kept_a & kept_b)
+        .then(pl.lit(_FATES[0]))
+        .when(kept_a)
+        .then(pl.lit(_FATES[1]))
+        .when(kept_b)
+        .then(pl.lit(_FATES[2]))
+        .otherwise(pl.lit(_FATES[3]))
+    )
+    return first.join(second, on="pair_id", maintain_order="left").with_columns(
+        fate=fate, relabelled=kept_a & kept_b & (pl.col("label_a") != pl.col("label_b"))
     )
 
 

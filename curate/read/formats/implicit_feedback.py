@@ -48,22 +48,7 @@ class ImplicitFeedback(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a voted answer and one that was not voted for; the user as annotator."""
-        number = pl.col("vote").cast(pl.Float64, strict=False)
-        rows = rows.with_columns(
-            prompt=turns(rows, "prompt", "user"),
-            user=pl.col("user").cast(pl.String),
-            position=pl.col("position").cast(pl.String),
-            _score=number.fill_null(0.0).sign(),
-            _text=pl.coalesce(
-                turns(rows, name, "assistant").list.last().struct.field("content")
-                for name in ("response", "item")
-            ),
-        ).with_columns(
-            _key=messages_key("prompt"), _voted=pl.col("_score") != 0, _for=pl.col("_score") > 0
-        )
-        given = pl.col("propensity").cast(pl.Float64, strict=False)
-        estimate = feedback_propensity("user", "position", "_voted")
-        rows = rows.with_columns(propensity=pl.coalesce(given, estimate).round(6))
+        rows = _votes(rows)
         groups = rows.group_by("_key", "user", maintain_order=True).agg(
             pl.col(ROW).first(),
             pl.col(EXTRA, "prompt").first(),
@@ -89,3 +74,23 @@ class ImplicitFeedback(Format):
         pairs = pairs.filter(scores[0] > 0).with_columns(add_to_extra("negative", kind))
         used = both.select(pl.col("_rows").alias(ROW)).explode(ROW)
         return list_the_rest(pairs, rows, used, _NONE)
+
+
+def _votes(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with vote (-1, 0, 1), text and propensity of each answer, and its prompt's key."""
+    number = pl.col("vote").cast(pl.Float64, strict=False)
+    rows = rows.with_columns(
+        prompt=turns(rows, "prompt", "user"),
+        user=pl.col("user").cast(pl.String),
+        position=pl.col("position").cast(pl.String),
+        _score=number.fill_null(0.0).sign(),
+        _text=pl.coalesce(
+            turns(rows, name, "assistant").list.last().struct.field("content")
+            for name in ("response", "item")
+        ),
+    ).with_columns(
+        _key=messages_key("prompt"), _voted=pl.col("_score") != 0, _for=pl.col("_score") > 0
+    )
+    given = pl.col("propensity").cast(pl.Float64, strict=False)
+    estimate = feedback_propensity("user", "position", "_voted")
+    return rows.with_columns(propensity=pl.coalesce(given, estimate).round(6))

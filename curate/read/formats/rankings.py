@@ -40,22 +40,10 @@ def pairs_of_rankings(
         form: whose rows they are; it tells how often scores were equal.
         rule: how pairs are made; default the format's own.
     """
-    ranked = rows.select(ROW, "_ranked").with_columns(
-        _at=pl.int_ranges(pl.col("_ranked").list.len())
-    )
-    answers = ranked.explode("_ranked", "_at").unnest("_ranked")
-    if "text" in answers.columns:
-        answers = answers.with_columns(turns=as_turn("text", "assistant")).drop("text")
-    whole = answers.drop_nulls(["turns", "score"])
-    # A ranking without answers is one row of nulls here: it is listed, not told.
-    partly = answers.join(whole, on=ROW, how="semi")
-    form.tell(
-        _UNSCORED,
-        partly.filter(pl.any_horizontal(pl.col("turns", "score").is_null()))[ROW].n_unique(),
-    )
-    answers = whole
     rule = rule or form.ranking
-    drawn = answers.with_columns(_drawn=_random(pl.col(ROW) * _PLACES + pl.col("_at"), rule.seed))
+    drawn = _whole_answers(rows, form).with_columns(
+        _drawn=_random(pl.col(ROW) * _PLACES + pl.col("_at"), rule.seed)
+    )
     best_first = drawn.sort(ROW, "score", "_drawn", "_at", descending=[False, True, False, False])
     best_first = best_first.drop("_drawn")
     _tell_ties(best_first, form)
@@ -73,13 +61,33 @@ def pairs_of_rankings(
         rejected="turns_other",
         is_tie=pl.col("strength") == 0,
     )
-    # Rows that had too few answers to compare, or too like ones, are listed, not lost.
+    alone = _without_pair(rows, made, numbered)
+    return pl.concat([made, alone], how="diagonal").sort(ROW, maintain_order=True)
+
+
+def _whole_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
+    """Row, place, `turns` and score of each answer that has both; the others are told."""
+    ranked = rows.select(ROW, "_ranked").with_columns(
+        _at=pl.int_ranges(pl.col("_ranked").list.len())
+    )
+    answers = ranked.explode("_ranked", "_at").unnest("_ranked")
+    if "text" in answers.columns:
+        answers = answers.with_columns(turns=as_turn("text", "assistant")).drop("text")
+    whole = answers.drop_nulls(["turns", "score"])
+    # A ranking without answers is one row of nulls here: it is listed, not told.
+    partly = answers.join(whole, on=ROW, how="semi")
+    lacking = partly.filter(pl.any_horizontal(pl.col("turns", "score").is_null()))
+    form.tell(_UNSCORED, lacking[ROW].n_unique())
+    return whole
+
+
+def _without_pair(rows: pl.DataFrame, made: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """Rows that had too few answers to compare, or too like ones: they are listed, not lost."""
     alone = rows.drop("_ranked").join(made, on=ROW, how="anti")
-    alone = alone.join(numbered.group_by(ROW).len("_count"), on=ROW, how="left")
+    alone = alone.join(answers.group_by(ROW).len("_count"), on=ROW, how="left")
     several = pl.col("_count").fill_null(0) >= _LEAST
     reason = pl.when(several).then(pl.lit(_TOO_CLOSE)).otherwise(pl.lit(_TOO_FEW))
-    alone = alone.with_columns(reason.alias(NO_PAIR)).drop("_count")
-    return pl.concat([made, alone], how="diagonal").sort(ROW, maintain_order=True)
+    return alone.with_columns(reason.alias(NO_PAIR)).drop("_count")
 
 
 def pairs_of_sound_rankings(
