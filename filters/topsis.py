@@ -21,11 +21,10 @@ from curate import (
     suggestion,
     with_reasons,
 )
-from curate.data.pair_rows import at_rows
 from curate.data.table import batches, dense_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -104,7 +103,7 @@ class TOPSIS(Filter[TOPSISParams]):
         group = None
         if p.by is not None:
             group = dense_numbers(pairs[p.by].cast(pl.String).fill_null("(none)"))
-        added = self._scored(pairs, group)
+        added = context.workspace.collect(self.name, self._scored(pairs, group))
         ranks = _Ranks.of_scores(added["score"], group, p.keep)
         keep = ranks.kept().fill_null(p.missing == "keep")
         rank = pl.format("rank {} of {} by TOPSIS, {} kept", "rank", "of", "wanted")
@@ -116,8 +115,10 @@ class TOPSIS(Filter[TOPSISParams]):
 
         return replace(with_reasons(keep, reasons), added=added)
 
-    def _scored(self, pairs: pl.DataFrame, group: NDArray[np.int64] | None) -> pl.DataFrame:
-        """Closeness and status of each pair."""
+    def _scored(
+        self, pairs: pl.DataFrame, group: NDArray[np.int64] | None
+    ) -> Iterator[pl.DataFrame]:
+        """Closeness and status of each pair, a block after another."""
         p = self.params
         values = pl.DataFrame([check_readable(pairs[c], self.name) for c in p.criteria])
         whole = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"].to_numpy()
@@ -130,20 +131,18 @@ class TOPSIS(Filter[TOPSISParams]):
             # One column after another: all as one matrix would be held twice.
             columns = (column.to_numpy()[rows] for column in values)
             score[rows] = closeness(columns, signs, weights, p.normalisation)
-        lacking = pl.Series(~whole).arg_true()
         lacks = pl.concat_str(
             [pl.when(pl.col(c).is_null()).then(pl.lit(f"{c} is missing")) for c in p.criteria],
             separator=", ",
             ignore_nulls=True,
         )
-        status = pl.repeat("ok", len(pairs), eager=True)
-        if len(lacking):
-            told = at_rows(values[lacking].select(l=lacks)["l"], lacking, len(pairs))
-            status = told.fill_null("ok")
-        # A score is NaN for pairs that lack a criterion alone.
-        found = pl.Series(score).fill_nan(None) if len(lacking) else pl.Series(score)
-        added = [found.alias("score"), status.alias("status")]
-        return pl.DataFrame(added)
+        status = pl.when(pl.all_horizontal(pl.all().is_not_null())).then(pl.lit("ok"))
+        # A status of all would take more memory than the scores.
+        for rows in batches(len(pairs), _BLOCK) or [slice(0, 0)]:
+            # A score is NaN for pairs that lack a criterion alone.
+            found = pl.Series("score", score[rows]).fill_nan(None)
+            told = values[rows].select(status=status.otherwise(lacks))
+            yield pl.DataFrame([found, told["status"]])
 
 
 def _rows_of_groups(group: NDArray[np.int64], wanted: NDArray[np.bool_]) -> list[NDArray[np.int64]]:

@@ -41,8 +41,12 @@ def hash_halves(text: pl.Expr) -> list[pl.Expr]:
 
 def hashed(text: pl.Expr) -> pl.Expr:
     """128-bit hash of a text as Int128: equal for equal texts, within one version of polars."""
-    first = text.hash(_FIRST_SEED).reinterpret(signed=True).cast(pl.Int128)
-    return first * _HALF + text.hash(_SECOND_SEED).cast(pl.Int128)
+    return _whole(text.hash(_FIRST_SEED), text.hash(_SECOND_SEED))
+
+
+def _whole(first: pl.Expr, second: pl.Expr) -> pl.Expr:
+    """The 128-bit hash of two halves."""
+    return first.reinterpret(signed=True).cast(pl.Int128) * _HALF + second.cast(pl.Int128)
 
 
 def content_keys(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -100,12 +104,12 @@ def _hashed_keys(pairs: pl.DataFrame, *names: str) -> pl.DataFrame:
 
 
 def numbers_by_appearance(
-    values: pl.Series, room: NDArray[np.int64] | None = None
+    values: pl.Series | pl.DataFrame, room: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Numbers from 0 in the order in which distinct values first appear.
 
     Args:
-        values: of any type.
+        values: of any type; or their `hash_halves`, which may lie in a mapped file.
         room: (rows,) for the numbers; default new.
 
     Returns:
@@ -117,20 +121,38 @@ def numbers_by_appearance(
     part = np.empty(count, dtype=np.min_scalar_type(parts))
     spans = batches(count, _ROWS_A_PART)
     for span in spans:
-        part[span] = (values[span].hash(_PART_SEED) % parts).to_numpy()
+        part[span] = (_hash_of(values, span) % parts).to_numpy()
     small = np.min_scalar_type(count)
     appears = np.empty(count, dtype=small)
     for number in range(parts):
         rows = np.flatnonzero(part == number)
-        appears[rows] = rows[_first_of_equals(values.gather(rows))]
+        appears[rows] = rows[_first_of_equals(_at(values, rows))]
     del part
-    first = np.flatnonzero(appears == np.arange(count, dtype=small))
-    number_of = np.empty(count, dtype=small)
-    number_of[first] = np.arange(len(first))
+    number_of, firsts, known = np.empty(count, dtype=small), [], 0
+    for span in spans:
+        own = span.start + np.flatnonzero(appears[span] == np.arange(span.start, span.stop))
+        number_of[own] = np.arange(known, known + len(own))
+        known += len(own)
+        # Half as long as the numbers that are given back: all spans lie beside them.
+        firsts.append(own.astype(small))
     numbers = np.empty(count, dtype=np.int64) if room is None else room
     for span in spans:
         numbers[span] = number_of[appears[span]]
-    return numbers, first
+    del number_of, appears
+    return numbers, np.concatenate([np.zeros(0, dtype=small), *firsts]).astype(np.int64)
+
+
+def _hash_of(values: pl.Series | pl.DataFrame, rows: slice) -> pl.Series:
+    """64-bit hash of some values."""
+    return values[rows].hash(_PART_SEED) if isinstance(values, pl.Series) else values["first"][rows]
+
+
+def _at(values: pl.Series | pl.DataFrame, rows: NDArray[np.int64]) -> pl.Series:
+    """The values of these rows, of halves the whole hashes."""
+    if isinstance(values, pl.Series):
+        return values.gather(rows)
+    halves = pl.DataFrame([column.gather(rows) for column in values])
+    return halves.select(whole=_whole(pl.col("first"), pl.col("second")))["whole"]
 
 
 def _first_of_equals(values: pl.Series) -> NDArray[np.int64]:

@@ -147,11 +147,14 @@ def at_rows(values: pl.Series, rows: pl.Series, count: int) -> pl.Series:
 
 def over_all(numbered: pl.DataFrame, rows: int) -> Iterator[pl.DataFrame]:
     """Columns from `PairRows.numbered` over all rows of the table, part by part; else null."""
+    known = numbered.drop(ROW)
+    if len(numbered) == rows and numbered[ROW].is_sorted():
+        yield from (known[part] for part in batches(rows, _ROWS_A_PART) or [slice(0, 0)])
+        return
     # By place and not by a join, whose table of rows would be larger than the columns.
     place = at_rows(pl.int_range(len(numbered), dtype=pl.UInt32, eager=True), numbered[ROW], rows)
-    known = numbered.drop(ROW).get_columns()
-    for part in batches(rows, _ROWS_A_PART) or [slice(0, 0)]:
-        yield pl.DataFrame([column.gather(place[part]) for column in known])
+    for part in batches(rows, _ROWS_A_PART):
+        yield pl.DataFrame([column.gather(place[part]) for column in known.get_columns()])
 
 
 def _gathered(frame: pl.DataFrame, rows: NDArray[np.int64]) -> pl.DataFrame:

@@ -114,8 +114,7 @@ def _run_filter(step: FilterStep, left: PairRows, context: Context, chance: bool
         applied = _Applied(acting, acting.numbered(nothing), None, record)
     added = applied.added
     if step.filter.adds():
-        unknown = _unknown(step, len(silent))
-        silent, some = silent.adding(unknown), silent.numbered(unknown)
+        some = silent.numbered(_unknown(step, len(silent)))
         added = some if added is None else pl.concat([added, some])
     count = int(mute.sum())
     told = f"'{step.name}' keeps {count:,} of {len(left):,} pairs as is: {NOTHING_LEARNT}"
@@ -180,11 +179,13 @@ def _apply(step: FilterStep, left: PairRows, context: Context) -> _Applied:
     with context.progress.task(step.name, None):
         keep, judged = _judged(step, left, own)
     left, kept = judged.left, judged.left.where(keep)
-    warnings = list(own.warnings)
+    warnings, seen = list(own.warnings), kept
     weight = f"{step.name}.{step.filter.weight}" if step.filter.weight else None
+    if weight is not None and judged.added is not None:
+        seen = kept.adding(judged.added.select(weight).filter(pl.Series(keep)))
     acts = len(kept) < len(keep) or CHANGES_PAIRS in own.facts or weight is not None
     if acts and len(kept) and any("." in column for column in step.filter.reads()):
-        facts, told = watch(before, kept, weight)
+        facts, told = watch(before, seen, weight)
         own.facts.update(facts)
         warnings += [f"'{step.name}': {text}" for text in told]
     if len(left) and not len(kept):
@@ -207,7 +208,9 @@ def _judged(
     added = None
     if verdict.added is not None:
         columns = typed(verdict.added, step.filter.adds(), len(left), step.name)
-        left, added = left.adding(columns), left.numbered(columns)
+        # Not among the columns of what is left, where they would be copied with it: they come
+        # into the table of all pairs at once.
+        added = left.numbered(columns)
     if verdict.changed is not None:
         left = left.adding(verdict.changed)
         context.facts[CHANGES_PAIRS] = True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curate.data.found_parts import found_parts
+from curate.data.memory import give_back
 from curate.data.pair_rows import ROW, PairRows
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
@@ -276,6 +277,7 @@ class Pipeline:
                     engine.embedder,
                     lambda column: media_of(frame, column, context),
                 )
+                give_back()
                 rows, seconds = len(frame), facts.pop("seconds")
                 told = embedding_doubts(facts)
                 steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts, told))

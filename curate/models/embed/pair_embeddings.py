@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.data.hashes import KEY_BYTES, hashed, key_of, numbers_by_appearance, select_in_batches
+from curate.data.hashes import KEY_BYTES, hash_halves, key_of, numbers_by_appearance
+from curate.data.memory import give_back
 from curate.data.prefetch import read_ahead
-from curate.data.table import BATCH_ROWS, messages_text, rows_at
+from curate.data.table import BATCH_ROWS, batches, messages_text, rows_at
 from curate.models.text.style import STYLE_FEATURES, text_style
 from curate.steps.features import Features
 from curate.store.workspace import Workspace
@@ -89,11 +90,19 @@ def text_index(
         prompts, then all chosen, then all rejected answers.
     """
     room = workspace or Workspace()
-    keys = select_in_batches(pairs, *(hashed(messages_text(p)).alias(p) for p in PARTS))
+    hashes = (
+        pairs[rows].select(hash_halves(messages_text(part)))
+        for part in PARTS
+        for rows in batches(len(pairs), BATCH_ROWS) or [slice(0, 0)]
+    )
+    texts = room.collect("hashes of texts", hashes)
     index = room.array("index", (len(PARTS), len(pairs)), np.int64)
-    texts = pl.concat([keys[p].alias("text") for p in PARTS])
     _, first = numbers_by_appearance(texts, index.reshape(-1))
-    return dict(zip(PARTS, index, strict=True)), room.kept("first of texts", first)
+    kept = room.kept("first of texts", first)
+    # What told equal texts is gone, and allocators would hold it until the texts are embedded.
+    del first, texts
+    give_back()
+    return dict(zip(PARTS, index, strict=True)), kept
 
 
 def distinct_batches(

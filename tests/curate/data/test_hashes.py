@@ -25,9 +25,15 @@ from tests.helpers import numbered_pairs, pairs_of, swapped
 def test_numbers_follow_first_appearance(values: list[str | None], rows_a_part: int) -> None:
     with patch.object(hashes, "_ROWS_A_PART", rows_a_part):
         numbers, first = numbers_by_appearance(pl.Series(values, dtype=pl.String))
+        halves = pl.DataFrame({"t": pl.Series(values, dtype=pl.String)}).select(
+            hashes.hash_halves(pl.col("t").fill_null("null"))
+        )
+        by_halves = numbers_by_appearance(halves)
     order = list(dict.fromkeys(values))
     assert numbers.tolist() == [order.index(value) for value in values]
     assert [values[row] for row in first] == order
+    assert by_halves[0].tolist() == numbers.tolist()
+    assert by_halves[1].tolist() == first.tolist()
 
 
 def test_content_keys_tell_texts_apart_and_ignore_the_label_in_low_and_high() -> None:

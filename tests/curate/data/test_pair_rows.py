@@ -79,3 +79,7 @@ def test_columns_of_some_rows_over_all() -> None:
         found, pl.DataFrame({"a": [None, "y", None, "x"], "b": [None, None, None, 1.0]})
     )
     assert_frame_equal(pl.concat(over_all(some.head(0), 2)), found.clear(2))
+    # Those that a filter left as they are stand behind the others.
+    for order in ([0, 1, 2], [1, 2, 0], [2, 1, 0]):
+        every = pl.DataFrame({ROW: order, "a": [str(row) for row in order]})
+        assert pl.concat(over_all(every, 3))["a"].to_list() == ["0", "1", "2"]
