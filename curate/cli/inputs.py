@@ -95,25 +95,23 @@ class Given:
         """
         from curate.write.run_files import is_run
 
+        if is_run(self.data):
+            self._nothing_else("a run's pairs are read already")
+            # What was left out was told when the run was made.
+            return _of_run(self.data, self.limit, room)
         pairs = self._read(progress, room)
-        # A run has told what was left out when it was made.
-        if not is_run(self.data):
-            self._tell(pairs.told())
+        self._tell(pairs.told())
         return pairs
 
     def _read(self, progress: Any, room: Path | None) -> Any:
         from curate.read.pairs import collect_pairs, read_pairs, stream_pairs
         from curate.store.workspace import Workspace
-        from curate.write.run_files import is_run
 
         if self.is_pipeline:
             from curate.pipeline.run import Pipeline
 
             self._nothing_else("a pipeline.yaml says how its data is read")
             return Pipeline(self.data).read(progress, self.limit)
-        if is_run(self.data):
-            self._nothing_else("a run's pairs are read already")
-            return _of_run(self.data, self.limit, room)
         if room is None:
             return read_pairs(**dict(self.input()), progress=progress)
         parts = stream_pairs(**dict(self.input()), progress=progress)

@@ -146,6 +146,7 @@ class Pipeline:
             CurateError: a mistake of the user in data, configuration or output folder.
         """
         progress = progress or SilentProgress()
+        # Before hours of work: the folder may be there already, or be the input's own.
         if output is not None:
             for reads in self._paths() if pairs is None else [None]:
                 check_free(Path(output), overwrite, reads=reads)
@@ -158,9 +159,11 @@ class Pipeline:
             config = self._with_embedder(pairs.frame, steps)
             context = self._context(config, pairs, steps, progress, workspace, engine, store)
             cache = ScoreCache(store, pairs, config)
+            # Scores of all scorers first, then filters: each filter may read each score.
             scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps)
             if self.plan.needs_embeddings:
                 keep_embedding(steps, context, cache)
+            # Side by side, which shares the mapped columns; a join would copy the texts.
             frame = pl.concat([pairs.frame, *scores], how="horizontal")
             filtered = run_filters(self.plan, frame, context)
             steps.extend(filtered.reports)
@@ -196,6 +199,7 @@ class Pipeline:
         gone = filtered.gone
         kept = PairRows(pairs_alone, left.rows, own)
         dropped = PairRows(pairs_alone, gone[ROW].to_numpy(), gone.drop(ROW))
+        # Rows in = kept + dropped, or nothing is written.
         check_rows(len(pairs), len(kept), len(dropped))
         scored = filtered.frame[["pair_id", *(c.name for c in self.plan.columns())]]
         sources = by_source(pairs.frame, kept, scored)

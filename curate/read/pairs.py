@@ -12,7 +12,8 @@ from curate.data.prefetch import read_ahead
 from curate.errors import CurateError
 from curate.read.formats.columns import ColumnMapping
 from curate.read.formats.rule import RankingRule
-from curate.read.rows_to_pairs import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs, Reader
+from curate.read.pair_set import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs
+from curate.read.rows_to_pairs import Reader
 from curate.read.sources import Source, find_sources, is_saved_dataset
 from curate.read.sources.data_file import DEFAULT_BOUNDS, MB, Bounds
 from curate.steps.context import Progress, SilentProgress

@@ -13,7 +13,7 @@ from curate.read.column_names import SYSTEM
 from curate.read.messages import Turn, as_messages
 from curate.read.pairs import place_of
 from curate.read.sources.row_parts import PART_NAMES
-from curate.read.told import told_replaced
+from curate.read.told import told_empty, told_replaced
 
 if TYPE_CHECKING:
     from curate.read.input import InputConfig
@@ -50,15 +50,18 @@ class RawRows:
         self._settings = settings
         self._notes: dict[str, None] = {}
         self._left: Counter[str] = Counter()
+        self._empty: list[str] = []
         self._replaced = 0
 
     def __iter__(self) -> Iterator[RawRow]:
         count, limit = 0, self._settings.limit
         for source in place_of(self._settings):
             self._notes |= dict.fromkeys(source.notes)
+            held = 0
             for block in source.blocks():
                 self._notes |= dict.fromkeys(block.notes)
                 self._replaced += block.replaced
+                held += len(block)
                 rows = block.sample(len(block))
                 for number, row in zip(block.numbers, rows, strict=True):
                     self._note(row)
@@ -68,6 +71,8 @@ class RawRows:
                         return
                 for number, why in block.broken.items():
                     yield RawRow(source.label, number, None, why)
+            if not held:
+                self._empty.append(source.label)
 
     def of_kind(
         self, is_one: Callable[[Mapping[str, Any]], bool], problem: str, expected: str
@@ -103,7 +108,8 @@ class RawRows:
             f"{count:,} rows hold '{name}': the pairs that are made do not carry it"
             for name, count in sorted(self._left.items())
         )
-        return [*self._notes, *told_replaced(self._replaced), *left]
+        told = (*told_empty(self._empty), *told_replaced(self._replaced))
+        return [*self._notes, *told, *left]
 
 
 def behind_system(row: Mapping[str, Any], turns: list[Turn]) -> tuple[list[Turn], str | None]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from curate.data.table import PAIR_COLUMNS, PairIds, to_arrow
+from curate.data.table import PAIR_COLUMNS, PairIds
 from curate.errors import CurateError
 from curate.read.conversion import (
     KEY,
@@ -34,8 +31,9 @@ from curate.read.formats.registry import fits, fits_folded, fits_most, look_into
 from curate.read.formats.rule import RankingRule
 from curate.read.lost_texts import LostTexts
 from curate.read.media_files import MediaFiles
+from curate.read.pair_set import Pairs
 from curate.read.sources import Block, Source
-from curate.read.told import told_rejected, told_replaced
+from curate.read.told import told_empty, told_replaced
 from curate.steps.workers import Workers
 
 # Rows by which the format is known: rare columns may be empty in the first few.
@@ -51,53 +49,6 @@ _APART = (
     "{alone} rows have no partner in their file, and {files} files are read: if rows of one prompt "
     "stand in several files, put them into one"
 )
-REJECTED_COLUMNS: dict[str, pl.DataType] = {
-    "file": pl.String(),
-    "row": pl.Int64(),
-    "reason": pl.String(),
-}
-ORIGIN_COLUMNS: dict[str, pl.DataType] = {"file": pl.String(), "row": pl.Int64()}
-
-
-@dataclass
-class Pairs:
-    """The pairs of a data set and the rows that were no pairs.
-
-    Attributes:
-        frame: the pair table, columns and types of `PAIR_COLUMNS`.
-        rejected: file, row (counted from 1) and reason of every row that could not be read, or that
-            makes no pair.
-        origins: file and row of each pair, in order; empty where the pairs came from no file.
-        format: the name of the format that was found or given.
-        rows_read: rows read from the files; a row of several votes gives several pairs.
-        notes: what the user should know: files that were left out, texts that were mended.
-        folders: of the files, in which paths of media start.
-        made: what a run's manifest says of pairs that a command made.
-        row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.
-        fingerprint: `curate.data.table.fingerprint` of the frame, where it is known already.
-    """
-
-    frame: pl.DataFrame
-    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED_COLUMNS))
-    origins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ORIGIN_COLUMNS))
-    format: str = "pairs"
-    rows_read: int = 0
-    notes: tuple[str, ...] = ()
-    folders: tuple[Path, ...] = ()
-    made: dict[str, Any] | None = None
-    row_keys: NDArray[np.bytes_] | None = None
-    fingerprint: str | None = None
-
-    def __len__(self) -> int:
-        return len(self.frame)
-
-    def to_arrow(self) -> pa.Table:
-        """The pair table in Arrow."""
-        return to_arrow(self.frame)
-
-    def told(self) -> list[str]:
-        """What the user should know of the reading: notes, and how many rows held no pair."""
-        return [*self.notes, *told_rejected(len(self.rejected), self.rejected)]
 
 
 class Reader:
@@ -128,6 +79,7 @@ class Reader:
         self.format: Format | None = None
         # Files whose first rows are of another format.
         self._others: set[str] = set()
+        self._empty: list[str] = []
         self.pairs = self._files = self._alone = 0
 
     def batches(self, sources: list[Source], workers: Workers | None = None) -> Iterator[Pairs]:
@@ -140,15 +92,22 @@ class Reader:
         Raises:
             CurateError: no known format, or a malformed row under "stop".
         """
-        self._files = len(sources)
+        self._files, last = len(sources), None
         read = self._read_elsewhere(sources, workers) if workers else iter([None] * len(sources))
         for source, found in zip(sources, read, strict=True):
             self._tally.notes |= dict.fromkeys(source.notes)
             self._folder = source.folder
             if source.folder is not None and source.folder not in self._folders:
                 self._folders.append(source.folder)
+            before = self._tally.rows
             for rows in self._here(source) if found is None else self._elsewhere(found):
-                yield self._take(rows, source.label)
+                last = self._take(rows, source.label)
+                yield last
+            if self._tally.rows == before:
+                self._empty.append(source.label)
+        # Notes come with pairs: the last files may have had none.
+        if last is not None and last.notes != self.notes:
+            yield replace(last.cleared(), notes=self.notes)
 
     def _read_elsewhere(
         self, sources: list[Source], workers: Workers
@@ -263,7 +222,13 @@ class Reader:
     def notes(self) -> tuple[str, ...]:
         """What the user should know of what was read so far."""
         counted = (f"{n:,} {text}" for text, n in self._tally.counts.items())
-        notes = (*self._tally.notes, *counted, *self._media.notes(), *self._doubts.notes())
+        notes = (
+            *self._tally.notes,
+            *told_empty(self._empty),
+            *counted,
+            *self._media.notes(),
+            *self._doubts.notes(),
+        )
         # A pair is looked for in the rows of one file: all files at once may be too much to hold.
         if self.format is not None and self.format.whole and self._files > 1 and self._alone:
             notes += (_APART.format(alone=f"{self._alone:,}", files=f"{self._files:,}"),)

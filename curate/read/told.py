@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 SHOWN = 3
@@ -31,3 +33,11 @@ def told_replaced(rows: int) -> list[str]:
         f"{rows} rows hold texts that are no valid Unicode (lone surrogates, cut characters): "
         "U+FFFD stands in their place"
     ]
+
+
+def told_empty(files: Sequence[str]) -> list[str]:
+    """That files of a set hold no row: perhaps they were never written, or not whole."""
+    if not files:
+        return []
+    shown = ", ".join(files[:SHOWN]) + (", ..." if len(files) > SHOWN else "")
+    return [f"files that hold no row: {len(files):,} ({shown})"]

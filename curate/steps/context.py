@@ -108,11 +108,13 @@ class Context:
 
     def for_step(self) -> Context:
         """The same context with facts and warnings of its own."""
+        # `_shared` stays one and the same: what one step makes, the next one finds.
         return replace(self, facts={}, warnings=[])
 
     def for_pairs(self, seed: int, features: Features) -> Context:
         """A context for other pairs, which keeps the settings and the models that are loaded."""
         own = replace(self, seed=seed, features_of=lambda: features, facts={}, warnings=[])
+        # All else that is shared (groups, votes, heads) is of the pairs that it was made for.
         own._shared = {MODELS: self.shared(MODELS, OrderedDict)}
         return own
 
@@ -171,6 +173,7 @@ class Context:
         others is never given back.
         """
         ids = pairs.get_column("pair_id", default=None)
+        # Nothing says which pairs these are: to guess would give back what is of others.
         if ids is None:
             return make()
         held = self._shared.get(key)

@@ -166,10 +166,12 @@ def _asked(rows: pl.DataFrame) -> pl.Expr:
     """Instruction and input as one turn; as several where either holds messages."""
     names = ("instruction", "input")
     talks = [name for name in names if rows.schema[name] == MESSAGES]
+    # An empty input would leave a line break at the end of every prompt.
     texts = {n: pl.when(pl.col(n) != "").then(pl.col(n)) for n in names if n not in talks}
     if talks:
         said = {n: as_turn(text, "user") for n, text in texts.items()}
         return joined_turns(*(said.get(name, pl.col(name)) for name in names))
+    # Two empty texts are an empty question, as published; two missing ones are none.
     given = pl.any_horizontal(pl.col(name).is_not_null() for name in names)
     both = pl.concat_str(texts.values(), separator="\n", ignore_nulls=True)
     return as_turn(pl.when(given).then(both), "user")

@@ -151,6 +151,7 @@ def _files(fs: Any, root: str, path: str) -> tuple[list[DataFile], list[str]]:
     """The data files at a place, and what was left out there."""
     if fs.isdir(root):
         return _of_folder(fs, root)
+    # A link to nothing does not exist: `_checked` says so, with the place it points at.
     if fs.exists(root) or (isinstance(fs, LocalFiles) and Path(root).is_symlink()):
         return [_checked(fs, root)], []
     if not _GLOB & set(path):
@@ -167,6 +168,7 @@ def _of_folder(fs: Any, root: str) -> tuple[list[DataFile], list[str]]:
     for name in sorted(_entries(fs, root)):
         last = PurePosixPath(name).name
         if fs.isdir(name):
+            # Caches and marks of other tools (.cache, _delta_log) hold no data of the set.
             if not last.startswith((".", "_")):
                 _check_no_data(fs, name, root)
         elif last.startswith((".", "_")):
@@ -218,10 +220,12 @@ def _checked(fs: Any, name: str) -> DataFile:
     if not _known(name):
         raise _unknown_kind(file.name, f"the ending of {shown(PurePosixPath(name).name)}")
     if file.size() == 0:
-        raise CurateError(
-            "the file is empty", where=file.name, fix="remove it, or name the right file"
-        )
+        raise _empty(file.name)
     return file
+
+
+def _empty(where: str) -> CurateError:
+    return CurateError("the file is empty", where=where, fix="remove it, or name the right file")
 
 
 def _check_regular(file: DataFile) -> None:
@@ -248,6 +252,7 @@ def _of_file(file: DataFile, files: int) -> Iterator[Source]:
         kind = inner.kind if inner.kind in READERS else file.kind
         name = label if len(members) == 1 else f"{label}/{shown(member)}"
         yield Source(name, _reading(inner, READERS[kind]), notes, local, file.size)
+        # They are of the archive, and are told with its first member alone.
         notes = []
 
 
@@ -262,6 +267,9 @@ def _members(file: DataFile) -> tuple[list[str], list[str]]:
         raise CurateError(
             "the archive is encrypted", where=file.name, found=locked[0], fix="unpack it first"
         )
+    # As a file by itself; other empty members are marks of tools.
+    if empty := [i.filename for i in found if not i.file_size and kind_of(i.filename) in READERS]:
+        raise _empty(f"{file.name}/{shown(empty[0])}")
     names = sorted(i.filename for i in found if i.file_size)
     data = [n for n in names if kind_of(n) in READERS]
     if not data and len(names) == 1 and file.kind in READERS and not kind_of(names[0]):

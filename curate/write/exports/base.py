@@ -118,6 +118,7 @@ class KeptCounts:
         self.ties += int(pairs["is_tie"].sum())
         self.bare += int((pairs["prompt"].list.len() == 0).sum())
         self.without_strength += pairs["strength"].null_count()
+        # One text each by the usual speaker is all that a plain text can say without marks.
         several = [pl.col(part).list.len() > 1 for part in TURNS]
         other = pl.col("prompt").list.first().struct.field("role") != "user"
         self.dialogues += int(pairs.select(d=pl.any_horizontal(*several, other))["d"].sum())

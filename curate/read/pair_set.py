@@ -1,0 +1,68 @@
+"""The pairs of a data set, and what was read beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curate.data.table import to_arrow
+from curate.read.told import told_rejected
+
+REJECTED_COLUMNS: dict[str, pl.DataType] = {
+    "file": pl.String(),
+    "row": pl.Int64(),
+    "reason": pl.String(),
+}
+ORIGIN_COLUMNS: dict[str, pl.DataType] = {"file": pl.String(), "row": pl.Int64()}
+
+
+@dataclass
+class Pairs:
+    """The pairs of a data set and the rows that were no pairs.
+
+    Attributes:
+        frame: the pair table, columns and types of `PAIR_COLUMNS`.
+        rejected: file, row (counted from 1) and reason of every row that could not be read, or that
+            makes no pair.
+        origins: file and row of each pair, in order; empty where the pairs came from no file.
+        format: the name of the format that was found or given.
+        rows_read: rows read from the files; a row of several votes gives several pairs.
+        notes: what the user should know: files that were left out, texts that were mended.
+        folders: of the files, in which paths of media start.
+        made: what a run's manifest says of pairs that a command made.
+        row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.
+        fingerprint: `curate.data.table.fingerprint` of the frame, where it is known already.
+    """
+
+    frame: pl.DataFrame
+    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED_COLUMNS))
+    origins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ORIGIN_COLUMNS))
+    format: str = "pairs"
+    rows_read: int = 0
+    notes: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+    made: dict[str, Any] | None = None
+    row_keys: NDArray[np.bytes_] | None = None
+    fingerprint: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def to_arrow(self) -> pa.Table:
+        """The pair table in Arrow."""
+        return to_arrow(self.frame)
+
+    def told(self) -> list[str]:
+        """What the user should know of the reading: notes, and how many rows held no pair."""
+        return [*self.notes, *told_rejected(len(self.rejected), self.rejected)]
+
+    def cleared(self) -> Pairs:
+        """The same without any row."""
+        frame, rejected, origins = (t.clear() for t in (self.frame, self.rejected, self.origins))
+        return replace(self, frame=frame, rejected=rejected, origins=origins)
