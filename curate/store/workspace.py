@@ -49,6 +49,8 @@ class Spool:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._frames: list[pl.DataFrame] = []
+        # Of the frames that wait to be written.
+        self._rows = self._bytes = 0
         self._file: pa.OSFile | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
 
@@ -61,25 +63,21 @@ class Spool:
         # A frame without rows counts as well: it may be the only one.
         while start < len(frame) or not (self._frames or self._writer):
             # A part at a time: all rows of a long frame would be held once more.
-            self._frames.append(frame[start : start + BATCH_ROWS - self._waiting])
-            start += len(self._frames[-1])
+            part = frame[start : start + BATCH_ROWS - self._rows]
+            self._frames.append(part)
+            start, self._rows = start + len(part), self._rows + len(part)
+            self._bytes += int(part.estimated_size())
             # Pieces of a mapped table are as long as the batches that it is later read by: a batch
             # of two pieces is copied before rows are taken out of it, and each piece takes 50 KB.
-            if self._waiting == BATCH_ROWS or self._large():
+            # Images may fill memory before so many rows are there.
+            if self._rows == BATCH_ROWS or self._bytes > _MOST_BYTES:
                 self._flush()
-
-    @property
-    def _waiting(self) -> int:
-        return sum(len(frame) for frame in self._frames)
-
-    def _large(self) -> bool:
-        """Whether what waits is large, however few rows it has: images, say."""
-        return sum(frame.estimated_size() for frame in self._frames) > _MOST_BYTES
 
     def _flush(self) -> None:
         """Write what waits as one piece."""
         whole = _compact(pl.concat(self._frames, rechunk=True))
         self._frames.clear()
+        self._rows = self._bytes = 0
         table = whole.to_arrow(compat_level=pl.CompatLevel.newest())
         if self._writer is None:
             self._file = pa.OSFile(str(self.path), "wb")

@@ -39,7 +39,7 @@ def test_pieces_of_a_mapped_table_are_as_long_as_the_batches_it_is_read_by(
     found = Workspace(tmp_path).collect("pairs", iter(parts))
     assert found.equals(pairs)
     assert [len(piece) for piece in found["prompt"].get_chunks()] == [8] * 6 + [2]
-    # Images may fill memory before so many rows are there.
+    # However few rows they have.
     monkeypatch.setattr(workspace, "_MOST_BYTES", 1)
     found = Workspace(tmp_path).collect("large", iter(parts))
     assert found.equals(pairs)
