@@ -80,4 +80,5 @@ def test_parts_that_lie_with_workers_and_mapped_files_give_the_same(tmp_path: Pa
         "knn_consensus-mean",
         "distances",
         "neighbours",
+        "training_vectors",
     }

@@ -23,6 +23,7 @@ from curate.read.sources.local_files import LocalFiles
 from curate.read.sources.separated import read_csv, read_tsv
 from curate.read.sources.table_files import read_arrow, read_parquet
 from curate.read.sources.unpack import DECOMPRESSORS
+from curate.read.told import told_empty
 
 Reader = Callable[[DataFile], Iterator[Block]]
 
@@ -220,12 +221,10 @@ def _checked(fs: Any, name: str) -> DataFile:
     if not _known(name):
         raise _unknown_kind(file.name, f"the ending of {shown(PurePosixPath(name).name)}")
     if file.size() == 0:
-        raise _empty(file.name)
+        raise CurateError(
+            "the file is empty", where=file.name, fix="remove it, or name the right file"
+        )
     return file
-
-
-def _empty(where: str) -> CurateError:
-    return CurateError("the file is empty", where=where, fix="remove it, or name the right file")
 
 
 def _check_regular(file: DataFile) -> None:
@@ -245,8 +244,8 @@ def _of_file(file: DataFile, files: int) -> Iterator[Source]:
         blocks = _reading(file, READERS[file.kind])
         yield Source(label, blocks, file=local, size=file.size)
         return
-    members, left_out = _members(file)
-    notes = _left_out(left_out, label)
+    members, left_out, empty = _members(file)
+    notes = [*_left_out(left_out, label), *told_empty([f"{label}/{name}" for name in empty])]
     for member in members:
         inner = replace(file, member=member)
         kind = inner.kind if inner.kind in READERS else file.kind
@@ -256,8 +255,8 @@ def _of_file(file: DataFile, files: int) -> Iterator[Source]:
         notes = []
 
 
-def _members(file: DataFile) -> tuple[list[str], list[str]]:
-    """Members of an archive that are data, in sorted order, and those that may be and are not read.
+def _members(file: DataFile) -> tuple[list[str], list[str], list[str]]:
+    """Members of an archive that are data, those that may be and are not read, and empty ones.
 
     A single member need not be named by its kind where the archive is (`train.jsonl.zip`).
     """
@@ -267,9 +266,7 @@ def _members(file: DataFile) -> tuple[list[str], list[str]]:
         raise CurateError(
             "the archive is encrypted", where=file.name, found=locked[0], fix="unpack it first"
         )
-    # As a file by itself; other empty members are marks of tools.
-    if empty := [i.filename for i in found if not i.file_size and kind_of(i.filename) in READERS]:
-        raise _empty(f"{file.name}/{shown(empty[0])}")
+    empty = [n.filename for n in found if not n.file_size and kind_of(n.filename) in READERS]
     names = sorted(i.filename for i in found if i.file_size)
     data = [n for n in names if kind_of(n) in READERS]
     if not data and len(names) == 1 and file.kind in READERS and not kind_of(names[0]):
@@ -277,7 +274,8 @@ def _members(file: DataFile) -> tuple[list[str], list[str]]:
     if not data:
         raise _unknown_kind(file.name, "an archive without data files")
     rest = [n for n in names if n not in data and not _prose(n)]
-    return data, [shown(n) for n in rest]
+    # Other members of no bytes are marks of tools (_SUCCESS).
+    return data, [shown(n) for n in rest], [shown(n) for n in sorted(empty)]
 
 
 def _hidden(name: str) -> bool:
