@@ -127,9 +127,16 @@ def rendering(message: Mapping[str, Any]) -> str:
     trace, text = reasoning(message), text_of(message)
     calls = [call_text(name, arguments) for name, arguments in tool_calls(message)]
     said = _BREAK.join(part for part in (text, *calls) if part)
-    # Some servers write the trace beside the text and into it.
-    own = split_trace(text)[0] or ""
-    return with_trace(trace, said) if trace and own.strip() != trace.strip() else said
+    return said if holds_trace(text, trace) else with_trace(trace, said)
+
+
+def holds_trace(text: str, trace: str) -> bool:
+    """Whether a text says the trace already, as one of blanks alone needs no saying.
+
+    Some servers write the trace beside the text and into it.
+    """
+    trace = trace.strip()
+    return not trace or (split_trace(text)[0] or "").strip() == trace
 
 
 def with_trace(trace: str, text: str) -> str:

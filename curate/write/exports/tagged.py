@@ -17,6 +17,7 @@ from curate.data.message_parts import (
     TEXTS,
     VIDEOS,
     call_json,
+    holds_trace,
     part_kind,
     reasoning,
     tool_calls,
@@ -108,7 +109,8 @@ def said(message: Mapping[str, Any], media: Media) -> Said:
     published = whole(message)
     text, trace = _text(published, media), reasoning(published)
     calls = tuple(call_json(name, arguments) for name, arguments in tool_calls(published))
-    return Said(published["role"], with_trace(trace, text) if trace else text, trace, calls)
+    told = text if holds_trace(text, trace) else with_trace(trace, text)
+    return Said(published["role"], told, trace, calls)
 
 
 def _text(published: Mapping[str, Any], media: Media) -> str:

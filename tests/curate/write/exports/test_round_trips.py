@@ -59,6 +59,11 @@ DIALECTS: dict[str, list[dict[str, Any]]] = {
         PLAIN | {"chosen": [said(None, tool_calls=[BROKEN])]}
     ],
     "reasoning_content": [PLAIN | {"chosen": [said("6", reasoning_content="two threes")]}],
+    "blank reasoning_content": [PLAIN | {"chosen": [said("6", reasoning_content="\r")]}],
+    "reasoning twice": [
+        PLAIN
+        | {"chosen": [said("<think>\ntwo threes\n</think>\n\n6", reasoning_content="two threes")]}
+    ],
     "thinking": [PLAIN | {"rejected": [said("6", thinking="two threes")]}],
     "thinking part": [
         PLAIN | {"chosen": [said(THOUGHT)]}
