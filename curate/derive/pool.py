@@ -16,7 +16,7 @@ from curate.data.table import PAIR_COLUMNS, PairIds, messages_series
 from curate.read.formats.listwise import ANSWERS, PROMPTS
 from curate.read.message_texts import unfolded
 from curate.read.messages import Turn, as_messages
-from curate.read.pairs import place_of
+from curate.read.pairs import sample_rows
 from curate.read.raw_rows import behind_system
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 MADE = "round"
 """What `extra.made` says of a pair that was made here."""
-_LOOKED_AT = 100
 # A best and a worst answer.
 _ENDS = 2
 Writer = Callable[[Sequence[list[Turn]]], list[list[str]]]
@@ -94,12 +93,8 @@ def read_pool(rows: RawRows, write: Writer | None = None) -> Pool:
 
 def has_answers(settings: InputConfig) -> bool:
     """Whether most of the first rows are a pool's: a list of answers, or a prompt alone."""
-    for source in place_of(settings):
-        for block in source.blocks():
-            rows = block.sample(_LOOKED_AT)
-            if rows:
-                return 2 * sum(map(_is_pool, rows)) > len(rows)
-    return False
+    rows = sample_rows(settings)
+    return 2 * sum(map(_is_pool, rows)) > len(rows)
 
 
 def _is_pool(row: Mapping[str, Any]) -> bool:

@@ -64,5 +64,11 @@ class Pairs:
 
     def cleared(self) -> Pairs:
         """The same without any row."""
-        frame, rejected, origins = (t.clear() for t in (self.frame, self.rejected, self.origins))
-        return replace(self, frame=frame, rejected=rejected, origins=origins)
+        return replace(
+            self,
+            frame=self.frame.clear(),
+            rejected=self.rejected.clear(),
+            origins=self.origins.clear(),
+            row_keys=None,
+            fingerprint=None,
+        )

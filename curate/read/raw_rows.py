@@ -85,14 +85,11 @@ class RawRows:
         rows = iter(self)
         # Not by the first row alone: an odd one there, such as a header, is left out like others.
         first = list(islice(rows, _LOOKED_AT))
-        read = [raw for raw in first if raw.values is not None]
-        if read and not any(is_one(raw.values or {}) for raw in read):
-            raise CurateError(
-                problem,
-                where=read[0].file,
-                found=", ".join(list(read[0].values or ())[:12]) or "no column",
-                expected=expected,
-            )
+        read = [(raw.file, raw.values) for raw in first if raw.values is not None]
+        if read and not any(is_one(row) for _, row in read):
+            file, row = read[0]
+            found = ", ".join(list(row)[:12]) or "no column"
+            raise CurateError(problem, where=file, found=found, expected=expected)
         yield from first
         yield from rows
 

@@ -101,8 +101,11 @@ class Reader:
                 self._folders.append(source.folder)
             before = self._tally.rows
             for rows in self._here(source) if found is None else self._elsewhere(found):
-                last = self._take(rows, source.label)
-                yield last
+                part = self._take(rows, source.label)
+                yield part
+                # Without its rows, which would be held while the next part is made.
+                last = part.cleared()
+                del part
             if self._tally.rows == before:
                 self._empty.append(source.label)
         # Notes come with pairs: the last files may have had none.

@@ -76,10 +76,10 @@ def _pieces(
     count = len(batches(shards[0].stop, BATCH_ROWS) or shards)
 
     def sent(shard: slice) -> list[Part | None]:
-        starts = range(shard.start, shard.stop, BATCH_ROWS) or [shard.start]
-        ends = (min(start + BATCH_ROWS, shard.stop) for start in starts)
-        own = workers.place(_table(rows.between(*both)) for both in zip(starts, ends, strict=True))
-        return [*own, *[None] * (count - len(own))]
+        own = rows.between(shard.start, shard.stop)
+        pieces = batches(len(own), BATCH_ROWS) or [slice(0, 0)]
+        placed = workers.place(_table(own.between(piece.start, piece.stop)) for piece in pieces)
+        return [*placed, *[None] * (count - len(placed))]
 
     each = tee(map(sent, shards), count)
     return [map(itemgetter(number), own) for number, own in enumerate(each)]
@@ -98,7 +98,7 @@ def _shard(
     with tempfile.TemporaryDirectory() as place:
         with ShardWriter(Path(place) / "shard", file_type, size, schema=schema) as writer:
             for pairs in pieces:
-                for batch in [] if pairs is None else pairs.to_batches() or [pairs]:
-                    writer.write(convert(pl.DataFrame(pl.from_arrow(batch))))
+                if pairs is not None:
+                    writer.write(convert(pl.DataFrame(pl.from_arrow(pairs))))
         (path,) = (Path(place) / "shard").iterdir()
         return np.fromfile(path, dtype=np.uint8)

@@ -76,9 +76,9 @@ def nearest_others(
         workers: fill and search parts of the inverted file, each its own; default: all is here.
         workspace: gives room to what is found; default the memory.
     """
-    room = (workspace or Workspace()).array
-    shape = (len(vectors), k)
-    found = Found(room("distances", shape, np.float64), room("neighbours", shape, np.int64))
+    room, shape = workspace or Workspace(), (len(vectors), k)
+    distances = room.array("distances", shape, np.float64)
+    found = Found(distances, room.array("neighbours", shape, np.int64))
     if len(vectors) < exact_below:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         flat = _on_gpu(faiss.IndexFlatIP(vectors.shape[1]))
@@ -87,7 +87,7 @@ def nearest_others(
         return Neighbours(*found, {"index": "exact"})
     lists = int(_LISTS_PER_ROOT * np.sqrt(len(vectors)))
     rng = np.random.default_rng(seed)
-    trained = _trained(vectors, lists, rng, workspace or Workspace())
+    trained = _trained(vectors, lists, rng, room)
     sample = vectors[rng.choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False)]
     index: InvertedFile
     if workers is None:

@@ -92,25 +92,23 @@ class Said:
     Attributes:
         role: user, assistant, system, tool...
         text: the content, with marks for media, after the trace if there is one.
-        trace: the trace, which `text` begins with.
         calls: name and arguments of each tool call as JSON.
     """
 
     role: str
     text: str
-    trace: str
     calls: tuple[str, ...]
 
 
 def said(message: Mapping[str, Any], media: Media) -> Said:
     """What a message of the pair table says; `media` notes those that it shows."""
     if message["more"] is None:
-        return Said(message["role"], message["content"], "", ())
+        return Said(message["role"], message["content"], ())
     published = whole(message)
     text, trace = _text(published, media), reasoning(published)
     calls = tuple(call_json(name, arguments) for name, arguments in tool_calls(published))
     told = text if holds_trace(text, trace) else with_trace(trace, text)
-    return Said(published["role"], told, trace, calls)
+    return Said(published["role"], told, calls)
 
 
 def _text(published: Mapping[str, Any], media: Media) -> str:
