@@ -18,6 +18,7 @@ from curate.data.hashes import (
     same_answers,
     vote_keys_in_batches,
 )
+from curate.steps.evidence import LabelEvidence
 from curate.steps.models import Inference
 from curate.store.workspace import Workspace
 
@@ -88,6 +89,7 @@ class Context:
         embed: embeds other texts by the run's embedder, rows of length 1.
         workers: who compute on parts of the pairs; None: all is computed here.
         folders: of the data, in which files of media are looked for.
+        evidence: margins of other judges and judged pairs, as the step's `evidence:` asks for.
         facts: what a step found about the data set as a whole; it goes into the manifest.
         warnings: what a step wants the user to be told.
     """
@@ -102,6 +104,7 @@ class Context:
     embed: Callable[[list[str]], NDArray[np.float32]] | None = None
     workers: Workers | None = None
     folders: tuple[Path, ...] = ()
+    evidence: LabelEvidence = field(default_factory=LabelEvidence)
     facts: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _shared: dict[Any, Any] = field(default_factory=dict, repr=False)
