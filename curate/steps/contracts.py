@@ -133,10 +133,12 @@ class Filter(Step[P], ABC):
     """Decides which pairs go on.
 
     A ranker is a filter that also adds a score column, a transform one that changes pairs or adds
-    a training weight, named by `weight`.
+    a training weight (0 or more), named by `weight`, or the probability that the label as written
+    is right (0 to 1), named by `label_probability`.
     """
 
     weight: ClassVar[str | None] = None
+    label_probability: ClassVar[str | None] = None
 
     @abstractmethod
     def reads(self) -> tuple[str, ...]:
