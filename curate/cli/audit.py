@@ -64,8 +64,8 @@ def audit(
     from curate.cli.show_audit import show_audit
     from curate.models.embed.settings import EmbedderConfig
     from curate.people.draw import read_sample
-    from curate.people.merge import read_verdicts
     from curate.steps.models import ModelSpec
+    from curate.verdicts.files import read_verdicts
     from curate.write.shards import write_json
 
     with console_progress() as progress, TemporaryDirectory() as room:

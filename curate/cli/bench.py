@@ -79,8 +79,8 @@ def bench(
     from curate.cli.progress import console_progress
     from curate.cli.show_bench import show_bench
     from curate.models.embed.settings import EmbedderConfig
-    from curate.people.merge import read_verdicts
     from curate.recipes import RecipeModels, with_models
+    from curate.verdicts.files import read_verdicts
     from curate.write.run_folder import check_free
 
     rewards = tuple(reward_model or ())

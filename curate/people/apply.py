@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 
 from curate.data.table import DROP_REASON, DROP_STEP
-from curate.people.merge import read_verdicts
 from curate.people.verdict_log import FOLDER
 from curate.pipeline.result import Result
 from curate.pipeline.rewrite import rewrite_run
 from curate.steps.context import Progress
 from curate.steps.relabel import flip_labels
 from curate.steps.step_record import StepRecord
+from curate.verdicts.files import majority, read_verdicts
 from curate.write.run_files import RunFiles
 
 STEP = "review"
@@ -65,15 +65,6 @@ def apply_verdicts(
     kept = int(judged[DROP_STEP].is_null().sum())
     record = _report(said, len(pairs), kept, warnings)
     return rewrite_run(run, judged, record, folder, overwrite, progress)
-
-
-def majority(verdicts: pl.DataFrame) -> pl.DataFrame:
-    """pair_id and verdict where more than half of those who judged the pair agree on one."""
-    said = verdicts.filter(pl.col("verdict") != "skip")
-    votes = said.group_by("pair_id", "verdict").agg(votes=pl.len())
-    total = pl.col("votes").sum().over("pair_id")
-    # More than half: two against two decide nothing.
-    return votes.filter(pl.col("votes") * 2 > total).select("pair_id", "verdict")
 
 
 def _report(said: pl.DataFrame, pairs: int, kept: int, warnings: list[str]) -> StepRecord:

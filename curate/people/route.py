@@ -24,10 +24,10 @@ from curate.people.signals import (
     rank_of,
     uncertainty,
 )
-from curate.people.tool import Tool
-from curate.people.tools import TOOLS
 from curate.report.run_view import load_view
 from curate.steps.context import Progress, SilentProgress
+from curate.verdicts.tool import Tool
+from curate.verdicts.tools import TOOLS
 from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
 from curate.write.run_folder import staged

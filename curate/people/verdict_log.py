@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from curate.errors import CurateError
-from curate.people.merge import VERDICTS
+from curate.verdicts.files import VERDICTS
 
 FOLDER = "verdicts"
 _NAME = re.compile(r"[\w.@ -]{1,64}")

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from curate import CurateError, Pipeline, read_pairs
-from curate.people.merge import merge, merge_files, read_verdicts
+from curate.people.merge import merge, merge_files
 from curate.people.verdict_log import VerdictLog
 from curate.steps.context import SilentProgress
+from curate.verdicts.files import read_verdicts
 from tests.helpers import write_jsonl
 
 

@@ -11,10 +11,10 @@ from curate.models.heads.head_scorer import HeadScorer
 from curate.models.heads.held_out_margins import HeldOut, Trait, held_out_margins
 from curate.models.heads.out_of_fold import status
 from curate.steps.context import Context
-from curate.steps.contracts import Parameters
+from curate.steps.evidence_params import EvidenceParameters
 
 
-class MarginParams(Parameters):
+class MarginParams(EvidenceParameters):
     """Parameters of scorers on `held_out_margins`."""
 
     style: bool = Field(

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.cli.app import app
 from curate.data.row_parts import MEDIA
-from curate.people.merge import merge, merge_files, read_verdicts
+from curate.people.merge import merge, merge_files
 from curate.people.route import Choice, route
 from curate.steps.context import SilentProgress
+from curate.verdicts.files import read_verdicts
 from curate.write.run_files import RunFiles
 from tests.helpers import numbered_pairs, pairs_of, write_jsonl
 

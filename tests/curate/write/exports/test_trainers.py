@@ -23,8 +23,8 @@ import yaml
 
 from curate import CurateError, Pairs
 from curate.data.table import MESSAGES
-from curate.people.merge import read_verdicts
-from curate.people.tools import TOOLS
+from curate.verdicts.files import read_verdicts
+from curate.verdicts.tools import TOOLS
 from curate.write.export import Target, export
 from curate.write.shards import write_files, write_shards
 from tests.helpers import numbered_pairs, published, turn, write_jsonl

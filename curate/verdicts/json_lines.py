@@ -8,7 +8,16 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate.people.tool import QUESTION, Tool, Verdict, all_have, is_first, order, shown, verdict_of
+from curate.verdicts.tool import (
+    QUESTION,
+    Tool,
+    Verdict,
+    all_have,
+    is_first,
+    order,
+    shown,
+    verdict_of,
+)
 
 
 class PairTool(Tool):

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.people.tool import (
+from curate.verdicts.tool import (
     CHOICES,
     GUIDELINES,
     QUESTION,

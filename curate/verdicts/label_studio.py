@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 import polars as pl
 
-from curate.people.tool import (
+from curate.verdicts.tool import (
     CHOICES,
     GUIDELINES,
     QUESTION,

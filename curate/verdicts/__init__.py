@@ -1,0 +1,1 @@
+"""What people said of pairs: annotation tools, their task files and their exports."""

@@ -1,0 +1,10 @@
+"""The annotation tools by name."""
+
+from __future__ import annotations
+
+from curate.verdicts.argilla import Argilla
+from curate.verdicts.json_lines import PairTool
+from curate.verdicts.label_studio import LabelStudio
+from curate.verdicts.tool import Tool
+
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (LabelStudio(), Argilla(), PairTool())}
