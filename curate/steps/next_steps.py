@@ -1,0 +1,86 @@
+"""The commands by which people judge a few drawn pairs, with the real paths of a dataset."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+PAIRS_TO_JUDGE = 50
+"""Pairs that a first draw takes: an interval of 14 to 24 points (docs/people.md)."""
+_NO_NAME = re.compile(r"[^\w.-]+")
+_ENDINGS = re.compile(r"(\.(jsonl?|ndjson|parquet|csv|tsv|arrow|ya?ml|gz|zst|bz2|xz|zip))+$")
+
+
+@dataclass(frozen=True)
+class JudgingCommands:
+    """Commands to copy, in their order.
+
+    Attributes:
+        route: draws the pairs.
+        review: shows them to a person, without their labels.
+        audit: estimates the noise rate from the verdicts.
+        run: curates the dataset with the verdicts.
+    """
+
+    route: str
+    review: str
+    audit: str
+    run: str
+
+
+def judging_commands(
+    data: str | Path | None, pairs: int = PAIRS_TO_JUDGE, folder: str | Path | None = None
+) -> JudgingCommands:
+    """The commands for a dataset, quoted for a shell.
+
+    Args:
+        data: the dataset as the command line names it (file, URL, hf:owner/name, run folder or
+            pipeline.yaml); None where the caller does not know it.
+        pairs: how many pairs to draw.
+        folder: the folder of the draw; default `drawn_folder(data)`.
+
+    Examples:
+        >>> judging_commands("my prefs.jsonl").review
+        'curate review my-prefs-drawn'
+    """
+    source = "DATA" if data is None else shlex.quote(str(data))
+    drawn = shlex.quote(str(folder or drawn_folder(data)))
+    pipeline = source if source.strip("'").endswith((".yaml", ".yml")) else "pipeline.yaml"
+    return JudgingCommands(
+        route=f"curate route {source} --random {pairs} --out {drawn}",
+        review=f"curate review {drawn}",
+        audit=f"curate audit {source} --gold {drawn}",
+        run=f"curate run {pipeline} --gold {drawn}",
+    )
+
+
+def next_step_by_judging(data: str | Path | None, pairs: int = PAIRS_TO_JUDGE) -> str:
+    """The advice to judge a few pairs, with the three commands that do it, each on its own line.
+
+    Examples:
+        >>> print(next_step_by_judging("prefs.jsonl"))
+        Judge 50 pairs, drawn at random and shown without their labels:
+          curate route prefs.jsonl --random 50 --out prefs-drawn
+          curate review prefs-drawn
+          curate audit prefs.jsonl --gold prefs-drawn
+    """
+    commands = judging_commands(data, pairs)
+    lines = (commands.route, commands.review, commands.audit)
+    intro = f"Judge {pairs} pairs, drawn at random and shown without their labels:"
+    return "\n  ".join((intro, *lines))
+
+
+def drawn_folder(data: str | Path | None, kind: str = "drawn") -> str:
+    """The default folder for a draw from a dataset, in the working directory.
+
+    Examples:
+        >>> drawn_folder("hf:owner/some-prefs")
+        'some-prefs-drawn'
+    """
+    if data is None:
+        return kind.upper()
+    name = str(data).removeprefix("hf:").rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+    stem = _NO_NAME.sub("-", _ENDINGS.sub("", name.partition("?")[0])).strip("-.")
+    return f"{stem or 'pairs'}-{kind}"
