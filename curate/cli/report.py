@@ -89,6 +89,9 @@ def apply(
         list[Path] | None,
         typer.Option(help="Files of verdicts; repeat. Default: all that 'curate review' wrote."),
     ] = None,
+    ignore_unknown: Annotated[
+        bool, typer.Option(help="Leave out verdicts on pairs that the run does not hold.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
 ) -> None:
     """Make the shards of a run anew by what most reviewers said."""
@@ -103,5 +106,5 @@ def apply(
             "there are no verdicts", where=str(run), fix="curate review, or give --verdicts"
         )
     with console_progress() as progress:
-        result = apply_verdicts(run, files, out, overwrite, progress)
+        result = apply_verdicts(run, files, out, overwrite, progress, ignore_unknown)
     show_result(result)

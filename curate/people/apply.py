@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 
 from curate.data.table import DROP_REASON, DROP_STEP
-from curate.people.verdict_log import FOLDER
 from curate.pipeline.result import Result
 from curate.pipeline.rewrite import rewrite_run
 from curate.steps.context import Progress
 from curate.steps.relabel import flip_labels
 from curate.steps.step_record import StepRecord
-from curate.verdicts.files import majority, read_verdicts
+from curate.verdicts.files import FOLDER, majority, read_verdicts
+from curate.verdicts.match import match_verdicts
 from curate.write.run_files import RunFiles
 
 STEP = "review"
@@ -25,7 +25,12 @@ def verdict_files(run: Path) -> list[Path]:
 
 
 def apply_verdicts(
-    run_folder: Path, files: list[Path], folder: Path, overwrite: bool, progress: Progress
+    run_folder: Path,
+    files: list[Path],
+    folder: Path,
+    overwrite: bool,
+    progress: Progress,
+    ignore_unknown: bool = False,
 ) -> Result:
     """Write the run with the reviewers' verdicts as a last step, to a folder of its own.
 
@@ -33,14 +38,29 @@ def apply_verdicts(
     label they say; drop and tie drop it. Without a majority, and for skip, the pair stays as the
     run left it. Pairs that filters had dropped and reviewers keep come back.
 
+    A verdict that was made before the label was flipped is turned: it prefers the same answer.
+
+    Args:
+        run_folder: the run.
+        files: files of verdicts.
+        folder: where the new run goes.
+        overwrite: whether a finished run there may be replaced.
+        progress: where progress is shown.
+        ignore_unknown: leave out verdicts on pairs that the run does not hold, and count them.
+
     Raises:
-        CurateError: no run, or verdicts that cannot be read.
+        CurateError: no run, verdicts that cannot be read, or verdicts on pairs that the run does
+            not hold or whose answers have changed.
     """
     run = RunFiles(run_folder)
     pairs = run.all_pairs()
     warnings: list[str] = []
-    said = majority(read_verdicts(files, warnings))
-    judged = pairs.join(said, on="pair_id", how="left", maintain_order="left")
+    matched = match_verdicts(pairs, read_verdicts(files, warnings))
+    if not ignore_unknown:
+        matched.require_all(str(run_folder), "or --ignore-unknown to apply the others alone")
+    warnings += matched.warnings()
+    winners = majority(matched.frame)
+    judged = pairs.join(winners, on="pair_id", how="left", maintain_order="left")
     flips = (judged["verdict"] == "flip").fill_null(False)
     # Flipped before fates are set: a pair that comes back has the label that people gave it.
     judged = judged.with_columns(flip_labels(judged, flips))
@@ -63,10 +83,7 @@ def apply_verdicts(
     )
     judged = judged.drop("verdict")
     kept = int(judged[DROP_STEP].is_null().sum())
-    record = _report(said, len(pairs), kept, warnings)
+    counts = dict(winners["verdict"].value_counts(sort=True).iter_rows())
+    facts = {"verdicts": counts, "turned": matched.turned, "ignored": matched.unmatched}
+    record = StepRecord(STEP, "filter", len(pairs), kept, 0.0, facts, tuple(warnings))
     return rewrite_run(run, judged, record, folder, overwrite, progress)
-
-
-def _report(said: pl.DataFrame, pairs: int, kept: int, warnings: list[str]) -> StepRecord:
-    counts = dict(said["verdict"].value_counts().iter_rows())
-    return StepRecord(STEP, "filter", pairs, kept, 0.0, {"verdicts": counts}, tuple(warnings))

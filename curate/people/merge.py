@@ -10,11 +10,11 @@ import polars as pl
 
 from curate.data.extra_column import extra_value, extra_with
 from curate.data.table import PAIR_COLUMNS, PairIds
-from curate.errors import CurateError
 from curate.read.pairs import read_pairs
 from curate.steps.context import Progress
 from curate.steps.relabel import exchanged
 from curate.verdicts.files import VERDICTS, VOTES, read_verdicts
+from curate.verdicts.match import match_verdicts
 from curate.write.run_files import RunFiles, is_run
 from curate.write.run_folder import staged
 from curate.write.shards import write_json, write_shards
@@ -47,15 +47,11 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
         verdicts: from `read_verdicts`.
 
     Raises:
-        CurateError: a verdict on a pair that is not there.
+        CurateError: a verdict on a pair that is not there, or whose answers have changed.
     """
-    unknown = verdicts.join(pairs, on="pair_id", how="anti")
-    if len(unknown):
-        raise CurateError(
-            "a verdict names a pair that is not in the data",
-            found=f"{unknown['pair_id'][0]} and {len(unknown) - 1} more of {len(verdicts)}",
-            fix="merge with the run from which the pairs were routed",
-        )
+    matched = match_verdicts(pairs, verdicts)
+    matched.require_all("the data to merge into")
+    verdicts = matched.frame
     votes = _named_apart(verdicts.filter(pl.col("verdict").is_in(VOTES)), pairs)
     cast = votes.join(pairs, on="pair_id", how="left", maintain_order="left")
     # A flip exchanges the media of both answers too.
@@ -77,7 +73,7 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
     old = pairs.select(list(PAIR_COLUMNS))
     # Ids that the data has already (an earlier merge of the same person) are not given again.
     ids = PairIds([old["pair_id"]])
-    return Merged(pl.concat([old, ids.give(made)]), verdicts, ordered)
+    return Merged(pl.concat([old, ids.give(made)]), verdicts, ordered, tuple(matched.warnings()))
 
 
 def _named_apart(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -109,7 +105,8 @@ def merge_files(
         read = read_pairs(data, on_error="skip", progress=progress)
         pairs = read.frame
         warnings += read.told()
-    merged = replace(merge(pairs, verdicts), warnings=tuple(warnings))
+    merged = merge(pairs, verdicts)
+    merged = replace(merged, warnings=(*warnings, *merged.warnings))
     with staged(folder, overwrite, MARK) as stage:
         write_shards([merged.frame], stage / "pairs", "parquet", 100_000)
         reviewers = merged.verdicts["reviewer"].n_unique()

@@ -12,6 +12,7 @@ from curate.data.table import messages_text
 from curate.errors import CurateError, suggestion
 from curate.report.build import pairs_with_diff
 from curate.report.run_view import RunView
+from curate.verdicts.answers import answer_hashes
 
 FATES = ("all", "kept", "dropped")
 
@@ -78,6 +79,11 @@ class Queue:
     def id_at(self, at: int) -> str:
         """The pair at a position of the queue."""
         return self._ids[int(self.rows[at])]
+
+    def hashes(self, at: int) -> tuple[str, str]:
+        """Hashes of the chosen and the rejected answer of the pair at a position."""
+        chosen, rejected = answer_hashes(self._view.frame[int(self.rows[at])]).row(0)
+        return chosen, rejected
 
     def next_open(self, start: int, judged: dict[str, str]) -> int | None:
         """The first position from `start` on whose pair has no verdict, then from the beginning."""

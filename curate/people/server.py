@@ -87,7 +87,7 @@ class Review:
         if pair_id not in self.queue.place:
             raise CurateError("no such pair in the queue", found=repr(pair_id))
         at = self.queue.place[pair_id]
-        self.log.add(pair_id, verdict, note)
+        self.log.add(pair_id, verdict, note, self.queue.hashes(at))
         return self._after(self.queue.next_open(at + 1, self.log.verdicts))
 
     def arrange(self, descending: bool | None, sort: str, fate: str, search: str) -> dict[str, Any]:

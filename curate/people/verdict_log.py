@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,11 @@ from typing import Any
 import orjson
 
 from curate.errors import CurateError
-from curate.verdicts.files import VERDICTS
+from curate.verdicts.files import FOLDER, VERDICTS
 
-FOLDER = "verdicts"
 _NAME = re.compile(r"[\w.@ -]{1,64}")
+Hashes = tuple[str, str]
+"""Hashes of the chosen and the rejected answer; see `answer_hashes`."""
 
 
 def read_line(line: bytes) -> dict[str, Any] | None:
@@ -23,25 +26,27 @@ def read_line(line: bytes) -> dict[str, Any] | None:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    whole = isinstance(row, dict) and isinstance(row.get("pair_id"), str)
-    return row if whole and (row.get("undone") or row.get("verdict") in VERDICTS) else None
+    is_row = isinstance(row, dict) and isinstance(row.get("pair_id"), str)
+    return row if is_row and (row.get("undone") or row.get("verdict") in VERDICTS) else None
 
 
 class VerdictLog:
-    """The verdicts of one reviewer on the pairs of a run.
+    """The verdicts of one reviewer on pairs of a run or a draw.
 
     The file only grows: a later line on a pair takes the place of an earlier one, and an undone
     verdict is a line of its own. A line that a kill cut short is given up when the file is opened.
 
     Args:
-        run: folder of the run; the file is verdicts/NAME.jsonl in it.
+        run: folder of the run or the draw; the file is verdicts/NAME.jsonl in it.
         reviewer: name of who judges.
+        blind: whether labels are hidden while they judge. Verdicts that were not blind are then no
+            verdicts of this log.
 
     Raises:
         CurateError: a name that no file can have, or a file that cannot be written.
     """
 
-    def __init__(self, run: Path, reviewer: str) -> None:
+    def __init__(self, run: Path, reviewer: str, blind: bool = False) -> None:
         if not _NAME.fullmatch(reviewer) or reviewer.startswith("."):
             raise CurateError(
                 "wrong name of a reviewer",
@@ -49,10 +54,14 @@ class VerdictLog:
                 found=repr(reviewer),
                 expected="letters, digits, spaces and any of . @ _ -",
             )
-        self.reviewer = reviewer
+        self.reviewer, self.blind = reviewer, blind
         self.path = run / FOLDER / f"{reviewer}.jsonl"
         self.verdicts: dict[str, str] = {}
-        """Verdict of each pair that has one, in the order in which they were given."""
+        """Verdict of each pair that has one, in the order of judging."""
+        self.hashes: dict[str, Hashes] = {}
+        """Hashes of the answers of each pair that has a verdict, where its line records them."""
+        self.final: set[str] = set()
+        """Pairs whose verdict was compared with the label: it can no longer be changed."""
         try:
             self.path.parent.mkdir(exist_ok=True)
             self._load()
@@ -66,46 +75,117 @@ class VerdictLog:
         if not self.path.exists():
             return
         data = self.path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
+        complete = data[: data.rfind(b"\n") + 1]
+        if len(complete) < len(data):
             with self.path.open("r+b") as file:
-                file.truncate(len(whole))
-        for line in whole.splitlines():
+                file.truncate(len(complete))
+        for line in complete.splitlines():
             row = read_line(line)
-            if row is not None:  # a damaged line is told when the verdicts are merged
-                self._note(row["pair_id"], None if row.get("undone") else row["verdict"])
+            # Damaged lines are reported when the verdicts are read for use.
+            if row is not None and (row.get("blind") is True or not self.blind):
+                self._note(row)
 
-    def _note(self, pair_id: str, verdict: str | None) -> None:
+    def _note(self, row: dict[str, Any]) -> None:
+        pair_id = row["pair_id"]
+        if row.get("final"):
+            self.final.add(pair_id)
+            return
         self.verdicts.pop(pair_id, None)
-        if verdict is not None:
-            self.verdicts[pair_id] = verdict
+        self.hashes.pop(pair_id, None)
+        if row.get("undone"):
+            return
+        self.verdicts[pair_id] = row["verdict"]
+        hashes = (row.get("chosen_hash"), row.get("rejected_hash"))
+        if all(isinstance(value, str) for value in hashes):
+            self.hashes[pair_id] = hashes
 
-    def add(self, pair_id: str, verdict: str, note: str = "") -> None:
+    def add(self, pair_id: str, verdict: str, note: str = "", hashes: Hashes | None = None) -> None:
         """Keep a verdict; it is on disk when this returns.
 
+        Args:
+            pair_id: of the pair.
+            verdict: keep, flip, tie, drop or skip.
+            note: a comment.
+            hashes: of the chosen and the rejected answer as they are now, so that the verdict still
+                prefers the same answer after the label is flipped.
+
         Raises:
-            CurateError: the verdict is none of keep, flip, tie, drop, skip.
+            CurateError: an unknown verdict, or one on a pair whose verdict is final.
         """
         if verdict not in VERDICTS:
             raise CurateError("unknown verdict", found=repr(verdict), expected=", ".join(VERDICTS))
-        self._write({"pair_id": pair_id, "verdict": verdict, "note": note})
-        self._note(pair_id, verdict)
+        self._check_open(pair_id)
+        self._write([{"pair_id": pair_id, "verdict": verdict, "note": note, **_named(hashes)}])
 
     def undo(self) -> str | None:
-        """Take the last verdict back; returns its pair, or None where there is none."""
+        """Take the last verdict back; returns its pair, or None where there is none.
+
+        Raises:
+            CurateError: the last verdict is final.
+        """
         if not self.verdicts:
             return None
         pair_id = next(reversed(self.verdicts))
-        self._write({"pair_id": pair_id, "verdict": "skip", "undone": True})
-        self._note(pair_id, None)
+        self._check_open(pair_id)
+        self._write([{"pair_id": pair_id, "verdict": "skip", "undone": True}])
         return pair_id
 
-    def _write(self, row: dict[str, object]) -> None:
+    def finish(self) -> None:
+        """Make all verdicts final, before they are compared with the labels."""
+        self._write(
+            [
+                {"pair_id": i, "verdict": v, "final": True, **_named(self.hashes.get(i))}
+                for i, v in self.verdicts.items()
+                if i not in self.final
+            ]
+        )
+
+    def _check_open(self, pair_id: str) -> None:
+        if self.blind and pair_id in self.final:
+            raise CurateError(
+                "the verdict can no longer be changed",
+                found=repr(pair_id),
+                fix="it has been compared with the label, and would follow it now",
+            )
+
+    def _write(self, rows: list[dict[str, object]]) -> None:
         at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        self._file.write(orjson.dumps(row | {"reviewer": self.reviewer, "at": at}) + b"\n")
+        common = {"reviewer": self.reviewer, "blind": self.blind, "at": at}
+        self._file.write(b"".join(orjson.dumps(row | common) + b"\n" for row in rows))
         self._file.flush()
         os.fsync(self._file.fileno())
+        for row in rows:
+            self._note(row)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the log alone: of two processes each would miss what the other appends.
+
+        Raises:
+            CurateError: another process holds it.
+        """
+        try:
+            import fcntl
+        except ImportError:  # not on Windows
+            yield
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CurateError(
+                "this reviewer is judging already",
+                where=str(self.path),
+                found=f"another 'curate review' of {self.reviewer} is running",
+                fix="go on in its window, stop it (Ctrl+C), or give another --reviewer",
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _named(hashes: Hashes | None) -> dict[str, object]:
+    return {} if hashes is None else {"chosen_hash": hashes[0], "rejected_hash": hashes[1]}

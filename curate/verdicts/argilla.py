@@ -14,9 +14,9 @@ from curate.verdicts.tool import (
     Tool,
     Verdict,
     all_have,
+    hashes_of,
     is_first,
-    order,
-    shown,
+    task_rows,
     verdict_of,
 )
 
@@ -36,9 +36,9 @@ class Argilla(Tool):
                     "answer_a": row["answer_a"],
                     "answer_b": row["answer_b"],
                 },
-                "metadata": {"order": order(row["first"])},
+                "metadata": {"order": row["order"], "answers": row["answers"]},
             }
-            for row in shown(pairs, first_is_chosen)
+            for row in task_rows(pairs, first_is_chosen)
         ]
         return {"records.json": records, "settings.json": _settings(), "load.py": _LOAD}
 
@@ -49,10 +49,12 @@ class Argilla(Tool):
     def verdicts(self, exported: Any) -> Iterator[Verdict]:
         """Each response to the question."""
         for record in exported:
-            first = is_first(record["metadata"]["order"])
+            metadata = record["metadata"]
+            first = is_first(metadata["order"])
+            hashes = hashes_of(metadata.get("answers"), first)
             for response in record["responses"].get(QUESTION, ()):
-                verdict = verdict_of(str(response["value"]), first)
-                yield str(record["id"]), str(response["user_id"]), verdict or "skip"
+                verdict = verdict_of(str(response["value"]), first) or "skip"
+                yield Verdict(str(record["id"]), str(response["user_id"]), verdict, *hashes, True)
 
 
 def _settings() -> dict[str, Any]:
@@ -70,18 +72,21 @@ def _settings() -> dict[str, Any]:
         "required": True,
         "settings": {"type": "label_selection", "options": options, "visible_options": 4},
     }
-    hidden = {
-        "name": "order",
-        "title": "order",
-        "visible_for_annotators": False,
-        "settings": {"type": "terms", "visible_for_annotators": False},
-    }
+    hidden = [
+        {
+            "name": name,
+            "title": name,
+            "visible_for_annotators": False,
+            "settings": {"type": "terms", "visible_for_annotators": False},
+        }
+        for name in ("order", "answers")
+    ]
     return {
         "guidelines": GUIDELINES,
         "fields": fields,
         "questions": [question],
         "vectors": [],
-        "metadata": [hidden],
+        "metadata": hidden,
         "allow_extra_metadata": False,
         "distribution": {"strategy": "overlap", "min_submitted": 1},
         "mapping": None,

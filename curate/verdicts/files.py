@@ -2,42 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from curate.errors import CurateError, suggestion
-from curate.verdicts.tool import Verdict, parse_export
+from curate.verdicts.tool import UNDONE, Verdict, parse_export
 from curate.verdicts.tools import TOOLS
 
 VOTES = ("keep", "flip", "tie")
 """Verdicts that are votes; drop and skip say nothing of the label."""
 VERDICTS = (*VOTES, "drop", "skip")
-_SCHEMA = {"pair_id": pl.String(), "reviewer": pl.String(), "verdict": pl.String()}
+SCHEMA = {
+    "pair_id": pl.String(),
+    "reviewer": pl.String(),
+    "verdict": pl.String(),
+    "chosen_hash": pl.String(),
+    "rejected_hash": pl.String(),
+    "blind": pl.Boolean(),
+}
+"""Columns of verdicts; see `Verdict`."""
+FOLDER = "verdicts"
+"""Folder within a run or a draw, with one file for each reviewer."""
 
 
-def read_verdicts(paths: list[Path], warnings: list[str] | None = None) -> pl.DataFrame:
-    """pair_id, reviewer and verdict of files of Label Studio, Argilla or our own.
-
-    The last verdict of a reviewer on a pair counts. Damaged lines of JSON lines are left out, and
-    told in `warnings`.
+def verdict_paths(paths: Sequence[Path]) -> list[Path]:
+    """The files of verdicts that paths name; a run or a draw stands for those within it.
 
     Raises:
-        CurateError: no such file, or of no known kind, or a verdict that is none.
+        CurateError: a folder without verdicts.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        within = sorted((path / FOLDER).glob("*.jsonl"))
+        if not within:
+            raise CurateError(
+                "there are no verdicts",
+                where=str(path),
+                expected=f"{FOLDER}/NAME.jsonl in the folder",
+                fix=f"judge pairs first: curate review {path}",
+            )
+        files += within
+    return files
+
+
+def read_verdicts(paths: Sequence[Path], warnings: list[str] | None = None) -> pl.DataFrame:
+    """The verdicts in files of `curate review`, Label Studio or Argilla.
+
+    The last verdict of a reviewer on a pair counts, and none that was undone. Damaged lines are
+    left out, and reported in `warnings`.
+
+    Args:
+        paths: files, or folders of a run or a draw for the files within.
+        warnings: list to which warnings are added.
+
+    Returns:
+        pair_id, reviewer, verdict, chosen_hash, rejected_hash and blind; see `Verdict`.
+
+    Raises:
+        CurateError: no such file, an unknown kind of file, or an unknown verdict.
     """
     # Without a file the columns are there all the same.
-    frames = [pl.DataFrame(schema=_SCHEMA)]
-    for path in paths:
+    frames = [pl.DataFrame(schema=SCHEMA)]
+    for path in verdict_paths(paths):
         rows = _verdicts_of(path, _exported(path, warnings))
-        for number, (_, _, verdict) in enumerate(rows, 1):
-            if verdict not in VERDICTS:
+        for number, row in enumerate(rows, 1):
+            if row.verdict not in (*VERDICTS, UNDONE):
                 where = f"{path}, verdict {number}"
-                fix = suggestion(verdict, VERDICTS)
-                raise CurateError("unknown verdict", where=where, found=repr(verdict), fix=fix)
-        frames.append(pl.DataFrame(rows, schema=_SCHEMA, orient="row"))
-    # Files are given in the order of judging: who judges again has changed their mind.
-    return pl.concat(frames).unique(["pair_id", "reviewer"], keep="last", maintain_order=True)
+                fix = suggestion(row.verdict, VERDICTS)
+                raise CurateError("unknown verdict", where=where, found=repr(row.verdict), fix=fix)
+        frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    # In the order of judging: who judges again has changed their mind.
+    last = pl.concat(frames).unique(["pair_id", "reviewer"], keep="last", maintain_order=True)
+    return last.filter(pl.col("verdict") != UNDONE)
 
 
 def _exported(path: Path, warnings: list[str] | None) -> Any:

@@ -10,14 +10,17 @@ import polars as pl
 
 from curate.verdicts.tool import (
     QUESTION,
+    UNDONE,
     Tool,
     Verdict,
     all_have,
+    hashes_of,
     is_first,
-    order,
-    shown,
+    task_rows,
     verdict_of,
 )
+
+_FIELDS = ("pair_id", "order", "answers", "prompt", "answer_a", "answer_b")
 
 
 class PairTool(Tool):
@@ -26,20 +29,11 @@ class PairTool(Tool):
     name = "pairs"
 
     def files(self, pairs: pl.DataFrame, first_is_chosen: pl.Series) -> dict[str, Any]:
-        """One JSON line a pair, with the order in which its answers stand."""
+        """One JSON line a pair, with room for a verdict and its reviewer."""
+        empty = {QUESTION: None, "reviewer": None}
         lines = [
-            orjson.dumps(
-                {
-                    "pair_id": row["pair_id"],
-                    "order": order(row["first"]),
-                    "prompt": row["prompt"],
-                    "answer_a": row["answer_a"],
-                    "answer_b": row["answer_b"],
-                    QUESTION: None,
-                    "reviewer": None,
-                }
-            ).decode()
-            for row in shown(pairs, first_is_chosen)
+            orjson.dumps({name: row[name] for name in _FIELDS} | empty).decode()
+            for row in task_rows(pairs, first_is_chosen)
         ]
         return {"pairs.jsonl": "".join(f"{line}\n" for line in lines)}
 
@@ -48,9 +42,25 @@ class PairTool(Tool):
         return all_have(exported, "pair_id", QUESTION)
 
     def verdicts(self, exported: Any) -> Iterator[Verdict]:
-        """Verdicts as they stand; A and B by the order that stands beside them."""
+        """Verdicts as written; A and B by the order beside them; null: not judged yet."""
         for row in exported:
-            said = str(row[QUESTION]) if row[QUESTION] is not None else "skip"
-            if said in ("A", "B") and "order" in row:
-                said = verdict_of(said, is_first(row["order"])) or "skip"
-            yield str(row["pair_id"]), str(row.get("reviewer") or "reviewer"), said
+            if row[QUESTION] is None:
+                continue
+            verdict, blind = str(row[QUESTION]), row.get("blind")
+            hashes = _text(row.get("chosen_hash")), _text(row.get("rejected_hash"))
+            if "order" in row:
+                first = is_first(row["order"])
+                hashes, blind = hashes_of(row.get("answers"), first), True
+                if verdict in ("A", "B"):
+                    verdict = verdict_of(verdict, first) or "skip"
+            yield Verdict(
+                str(row["pair_id"]),
+                str(row.get("reviewer") or "reviewer"),
+                UNDONE if row.get("undone") else verdict,
+                *hashes,
+                blind if isinstance(blind, bool) else None,
+            )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

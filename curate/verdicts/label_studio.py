@@ -15,9 +15,9 @@ from curate.verdicts.tool import (
     Tool,
     Verdict,
     all_have,
+    hashes_of,
     is_first,
-    order,
-    shown,
+    task_rows,
     verdict_of,
 )
 
@@ -33,13 +33,14 @@ class LabelStudio(Tool):
             {
                 "data": {
                     "pair_id": row["pair_id"],
-                    "order": order(row["first"]),
+                    "order": row["order"],
+                    "answers": row["answers"],
                     "prompt": row["prompt_text"],
                     "answer_a": row["answer_a"],
                     "answer_b": row["answer_b"],
                 }
             }
-            for row in shown(pairs, first_is_chosen)
+            for row in task_rows(pairs, first_is_chosen)
         ]
         return {"tasks.json": tasks, "label_config.xml": _label_config()}
 
@@ -48,13 +49,13 @@ class LabelStudio(Tool):
         return all_have(exported, "data", "annotations")
 
     def verdicts(self, exported: Any) -> Iterator[Verdict]:
-        """The last result of each annotation; a cancelled one counts for nothing."""
+        """The last result of each annotation; a cancelled one is a skip."""
         for task in exported:
             data = task["data"]
+            first = is_first(data["order"])
+            hashes = hashes_of(data.get("answers"), first)
             for annotation in task["annotations"]:
-                if annotation.get("was_cancelled"):
-                    continue
-                chosen = [
+                choices = [
                     choice
                     for result in annotation.get("result", ())
                     if result.get("from_name") == QUESTION
@@ -62,8 +63,9 @@ class LabelStudio(Tool):
                 ]
                 who = annotation.get("completed_by")
                 reviewer = who.get("email") or who.get("id") if isinstance(who, dict) else who
-                verdict = verdict_of(chosen[-1], is_first(data["order"])) if chosen else None
-                yield str(data["pair_id"]), str(reviewer), verdict or "skip"
+                is_vote = bool(choices) and not annotation.get("was_cancelled")
+                verdict = (verdict_of(choices[-1], first) if is_vote else None) or "skip"
+                yield Verdict(str(data["pair_id"]), str(reviewer), verdict, *hashes, True)
 
 
 def _label_config() -> str:

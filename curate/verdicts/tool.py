@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import polars as pl
 
 from curate.data.table import messages_text
+from curate.verdicts.answers import answer_hashes
 
 QUESTION = "verdict"
 CHOICES = {"A": "A is better", "B": "B is better", "tie": "equally good", "drop": "unusable"}
@@ -21,8 +22,29 @@ GUIDELINES = (
     "Which answer to the prompt is better? Choose 'equally good' when you would be content with "
     "either, and 'unusable' when nothing should be learned from the pair (both wrong or harmful)."
 )
-Verdict = tuple[str, str, str]
-"""pair_id, reviewer, verdict."""
+UNDONE = "undone"
+"""Stands for a verdict that its reviewer took back."""
+
+
+class Verdict(NamedTuple):
+    """A reviewer's verdict on one pair.
+
+    Attributes:
+        pair_id: of the pair.
+        reviewer: name of the reviewer.
+        verdict: keep, flip, tie, drop or skip, or `UNDONE`.
+        chosen_hash: hash of the answer that the label preferred when the pair was shown; None in
+            files of older versions.
+        rejected_hash: hash of the other answer.
+        blind: whether the pair was shown without its label; None where the file does not say.
+    """
+
+    pair_id: str
+    reviewer: str
+    verdict: str
+    chosen_hash: str | None = None
+    rejected_hash: str | None = None
+    blind: bool | None = None
 
 
 def verdict_of(choice: str, first_is_chosen: bool) -> str | None:
@@ -32,18 +54,36 @@ def verdict_of(choice: str, first_is_chosen: bool) -> str | None:
     return choice if choice in CHOICES else None
 
 
-def shown(pairs: pl.DataFrame, first_is_chosen: pl.Series) -> Iterator[dict[str, Any]]:
-    """Prompt, both answers as shown, id and order of each pair."""
+def task_rows(pairs: pl.DataFrame, first_is_chosen: pl.Series) -> Iterator[dict[str, Any]]:
+    """What the task of each pair holds.
+
+    Its id and prompt, both answers as A and B, the word for their order, and `answers`: the hashes
+    of A and B, by which a verdict finds its answer again after the label was flipped.
+    """
     texts = pairs.select(
         "pair_id",
         "prompt",
         prompt_text=messages_text("prompt"),
         chosen=messages_text("chosen"),
         rejected=messages_text("rejected"),
-    )
+    ).hstack(answer_hashes(pairs))
     for row, first in zip(texts.iter_rows(named=True), first_is_chosen, strict=True):
-        answers = (row["chosen"], row["rejected"]) if first else (row["rejected"], row["chosen"])
-        yield {**row, "answer_a": answers[0], "answer_b": answers[1], "first": bool(first)}
+        sides = ("chosen", "rejected") if first else ("rejected", "chosen")
+        yield {
+            **{name: row[name] for name in ("pair_id", "prompt", "prompt_text")},
+            "answer_a": row[sides[0]],
+            "answer_b": row[sides[1]],
+            "answers": " ".join(row[f"{side}_hash"] for side in sides),
+            "order": order_word(bool(first)),
+        }
+
+
+def hashes_of(answers: Any, first_is_chosen: bool) -> tuple[str | None, str | None]:
+    """Hashes of the chosen and the rejected answer, out of the `answers` of a task."""
+    if not isinstance(answers, str) or len(answers.split()) != 2:
+        return None, None
+    first, second = answers.split()
+    return (first, second) if first_is_chosen else (second, first)
 
 
 class Tool(ABC):
@@ -64,14 +104,14 @@ class Tool(ABC):
         """The verdicts in what the tool exports; a choice that is none of ours is 'skip'."""
 
 
-def order(first_is_chosen: bool) -> str:
-    """How the answers are shown, in a word that tells an annotator nothing."""
+def order_word(first_is_chosen: bool) -> str:
+    """How the answers are shown, in a word from which an annotator learns nothing."""
     return "straight" if first_is_chosen else "crossed"
 
 
 def is_first(word: str) -> bool:
-    """Whether the word of `order` says that A is the chosen answer."""
-    return word == order(True)
+    """Whether the word of `order_word` means that A is the chosen answer."""
+    return word == order_word(True)
 
 
 def all_have(exported: Any, *keys: str) -> bool:

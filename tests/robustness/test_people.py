@@ -68,7 +68,8 @@ def test_damaged_lines_are_told_by_their_number_and_the_others_count(tmp_path: P
     said.write_text("\n".join([good[0], '{"pair_id": "x', good[1], "", "\x00\x00", good[2]]) + "\n")
     merged = merge_files(str(data), [said], tmp_path / "out", False, SilentProgress())
     assert merged.counts["keep"] == 3
-    assert len(merged.warnings) == 1
+    assert len(merged.warnings) == 2
+    assert "do not record which answer" in merged.warnings[1]
     assert "2 damaged lines" in merged.warnings[0]
     assert "2, 5" in merged.warnings[0]
 
@@ -101,7 +102,7 @@ def test_odd_verdict_files_are_refused(content: bytes, tmp_path: Path) -> None:
     except CurateError as error:
         assert error.where
         return
-    with pytest.raises(CurateError, match="not in the data"):
+    with pytest.raises(CurateError, match="on pairs that are not there"):
         merge(read_pairs(str(_votes(tmp_path)), on_error="skip").frame, found)
 
 

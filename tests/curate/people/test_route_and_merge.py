@@ -62,6 +62,7 @@ def answered(tasks: list[dict[str, Any]], tool: str, wanted: list[str]) -> Any:
 
 
 TASKS = {"label_studio": "tasks.json", "argilla": "records.json", "pairs": "pairs.jsonl"}
+NAMES = ["pair_id", "reviewer", "verdict"]
 WANTED = ["keep", "flip", "tie", "drop", "keep"]
 
 
@@ -75,6 +76,7 @@ def test_there_and_back(tool: str, run: Path, tmp_path: Path) -> None:
     done.write_text(json.dumps(answered(tasks, tool, WANTED)))
     merged = merge_files(str(run), [done], tmp_path / "merged", False, SilentProgress())
     assert merged.counts == {"keep": 2, "flip": 1, "tie": 1, "drop": 1, "skip": 0}
+    assert merged.warnings == ()
     again = read_pairs(str(tmp_path / "merged" / "pairs")).frame
     votes = again.filter(pl.col("annotator") == "7")
     assert (len(again), len(votes)) == (12 + 4, 4)
@@ -94,7 +96,8 @@ def test_tasks_show_both_orders_and_neither_label_nor_score(run: Path, tmp_path:
     for task in tasks:
         straight = task["data"]["order"] == "straight"
         assert task["data"]["answer_a"].startswith("good" if straight else "evil")
-        assert set(task["data"]) == {"pair_id", "order", "prompt", "answer_a", "answer_b"}
+        names = {"pair_id", "order", "answers", "prompt", "answer_a", "answer_b"}
+        assert set(task["data"]) == names
     config = ElementTree.parse(tmp_path / "t" / "label_config.xml").getroot()
     shown = {e.get("value") for e in config.iter("Text")}
     assert shown == {"$prompt", "$answer_a", "$answer_b"}
@@ -135,11 +138,18 @@ def test_the_last_verdict_of_a_reviewer_counts(tmp_path: Path) -> None:
         {"pair_id": "y", "reviewer": "ann", "verdict": None},
     ]
     found = read_verdicts([write_jsonl(tmp_path / "v.jsonl", rows)])
-    assert sorted(found.rows()) == [
-        ("x", "ann", "tie"),
-        ("x", "bob", "flip"),
-        ("y", "ann", "skip"),
+    # No verdict yet is none, and not a skip.
+    assert sorted(found.select(NAMES).rows()) == [("x", "ann", "tie"), ("x", "bob", "flip")]
+
+
+def test_an_undone_verdict_is_none(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"pair_id": "x", "reviewer": "ann", "verdict": "keep"},
+        {"pair_id": "y", "reviewer": "ann", "verdict": "skip"},
+        {"pair_id": "x", "reviewer": "ann", "verdict": "skip", "undone": True},
     ]
+    found = read_verdicts([write_jsonl(tmp_path / "v.jsonl", rows)])
+    assert found.select(NAMES).rows() == [("y", "ann", "skip")]
 
 
 def test_wrong_verdicts_say_where(tmp_path: Path) -> None:
@@ -152,7 +162,7 @@ def test_wrong_verdicts_say_where(tmp_path: Path) -> None:
     with pytest.raises(CurateError, match="cannot be read"):
         read_verdicts([tmp_path / "n.json"])
     good = write_jsonl(tmp_path / "g.jsonl", [{"pair_id": "x", "verdict": "keep"}])
-    with pytest.raises(CurateError, match="names a pair that is not in the data"):
+    with pytest.raises(CurateError, match="1 of 1 verdicts on pairs that are not there"):
         merge(numbered_pairs(2), read_verdicts([good]))
 
 
@@ -168,7 +178,11 @@ def test_a_cancelled_annotation_counts_for_nothing(tmp_path: Path) -> None:
     }
     (tmp_path / "v.json").write_text(json.dumps([task]))
     found = read_verdicts([tmp_path / "v.json"])
-    assert found.rows() == [("x", "a@b.c", "keep"), ("x", "3", "skip")]
+    assert found.select(NAMES).rows() == [
+        ("x", "a@b.c", "keep"),
+        ("x", "2", "skip"),
+        ("x", "3", "skip"),
+    ]
 
 
 def test_commands(run: Path, tmp_path: Path) -> None:
