@@ -95,9 +95,9 @@ class VerdictLog:
         if row.get("undone"):
             return
         self.verdicts[pair_id] = row["verdict"]
-        hashes = (row.get("chosen_hash"), row.get("rejected_hash"))
-        if all(isinstance(value, str) for value in hashes):
-            self.hashes[pair_id] = hashes
+        chosen, rejected = row.get("chosen_hash"), row.get("rejected_hash")
+        if isinstance(chosen, str) and isinstance(rejected, str):
+            self.hashes[pair_id] = chosen, rejected
 
     def add(self, pair_id: str, verdict: str, note: str = "", hashes: Hashes | None = None) -> None:
         """Keep a verdict; it is on disk when this returns.
