@@ -21,14 +21,18 @@ class ReweightParams(PosteriorParams):
 class Reweight(Filter[ReweightParams]):
     """Weight = posterior, or any column, within floor and ceiling; 1 where it is missing.
 
-    The export writes it as the column `weight`, for trainers with weighted losses.
+    One-sided: the loss is w L(margin). The opposite label gets no weight, so a label that is likely
+    wrong still pulls its own way, if less. For the two-sided loss of the paper take `soft_labels`,
+    for its first order in weights alone `signed_weights`. The weights of other scorers go this way
+    too, with a ceiling above 1: `on_policy.weight` (WPO), `mc_dropout.easy_weight` (UPO),
+    `propensity.weight`.
     """
 
     name = "reweight"
     purpose = "relabel or weight"
-    when = "To train on soft labels: it lost nothing on clean sets here."
-    summary = "weigh each pair by the posterior of its label; keep every pair"
-    reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
+    when = "For any column of weights. On noisy labels `signed_weights` keeps more information."
+    summary = "weigh each pair by the posterior of its label (one-sided); keep every pair"
+    reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior; the paper's loss is two-sided)"
     weight: ClassVar[str | None] = "weight"
     Params = ReweightParams
 

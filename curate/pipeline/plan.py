@@ -11,7 +11,9 @@ from curate.errors import CurateError, suggestion
 from curate.pipeline.config import PipelineConfig, StepConfig
 from curate.pipeline.yaml_places import Places
 from curate.steps.contracts import Column, Filter, Scorer
+from curate.steps.posterior import PosteriorParams
 from curate.steps.registry import build, filter_class, scorer_class
+from curate.steps.relabel import FLIPPED
 from curate.write.exports import WEIGHT, Export, get_export
 
 EXTRA_PREFIX = "extra."
@@ -48,6 +50,11 @@ class FilterStep:
     def columns(self) -> tuple[Column, ...]:
         """The columns that the filter adds, named `<step>.<metric>`."""
         return prefixed(self.name, self.filter.adds())
+
+    @property
+    def flips_labels(self) -> bool:
+        """Whether the filter can exchange chosen and rejected."""
+        return any(column.name == FLIPPED.name for column in self.filter.adds())
 
 
 def prefixed(name: str, columns: Iterable[Column]) -> tuple[Column, ...]:
@@ -88,14 +95,31 @@ class Plan:
         return any(step.scorer.needs_embeddings for step in self.scorers)
 
     def notices(self) -> list[str]:
-        """What the user should hear before anything runs: steps that run code of a model's hub."""
+        """What the user should hear before anything runs: code of a model's hub, stale columns."""
         steps: tuple[ScorerStep | FilterStep, ...] = (*self.scorers, *self.filters)
         dumps = ((s.name, s.scorer if isinstance(s, ScorerStep) else s.filter) for s in steps)
         return [
             f"'{name}' runs code that its model brings (trust_remote_code)"
             for name, step in dumps
             if '"trust_remote_code":true' in step.params.model_dump_json()
-        ]
+        ] + self._stale_posteriors()
+
+    def _stale_posteriors(self) -> list[str]:
+        """Filters that read the posterior of a label as it was before an earlier filter flipped."""
+        stale, flipping = list[str](), ""
+        current = list[str]()
+        for step in self.filters:
+            params = step.filter.params
+            column = params.column if isinstance(params, PosteriorParams) else ""
+            if flipping and column.endswith(".posterior") and column not in current:
+                stale.append(
+                    f"'{step.name}' reads {column}, the posterior of labels before '{flipping}' "
+                    f"flips some of them: read {flipping}.posterior instead"
+                )
+            if step.flips_labels:
+                flipping, current = step.name, []
+            current.extend(column.name for column in step.columns())
+        return stale
 
     def columns(self) -> tuple[Column, ...]:
         """Every column that scorers and filters make."""
@@ -128,6 +152,7 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
         cls_f = filter_class(step.type, where)
         filters.append((where, FilterStep(name, build(cls_f, step.parameters, where))))
     extras = _check_columns(scorers, filters)
+    _check_label_order(filters)
     export = get_export(config.output.format, places.describe(("output", "format")))
     own = [name for name, column in config.output.columns.items() if name == column in _CARRIED]
     export.carries = tuple(name for name in own if name not in export.reserved)
@@ -179,6 +204,20 @@ def _check_columns(
         # A filter may read what an earlier one adds, and nothing that comes later.
         known.extend(c.name for c in step.columns())
     return tuple(extras)
+
+
+def _check_label_order(filters: list[tuple[str, FilterStep]]) -> None:
+    """Refuse to flip labels behind a filter that gives the probability of the label as it is."""
+    giving: FilterStep | None = None
+    for where, step in filters:
+        if giving is not None and step.flips_labels:
+            raise CurateError(
+                "labels would be flipped after their probability is set",
+                where=where,
+                found=f"'{step.name}' behind '{giving.name}'",
+                fix=f"move '{giving.name}' below '{step.name}'",
+            )
+        giving = step if step.filter.label_probability else giving
 
 
 def _check_carried(plan: Plan, where: str) -> None:

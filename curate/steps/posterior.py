@@ -30,6 +30,20 @@ class BelowParams(PosteriorParams):
     )
 
 
+def label_probabilities(right: pl.Series) -> pl.Series:
+    """The posterior within 0 to 1; an unknown one is the mean of those that are known.
+
+    A pair of unknown posterior is then an average label: it neither outweighs the others nor is
+    lost. Where none is known, all are 1: labels count as they are.
+
+    Args:
+        right: (pairs,) posterior of each label, null for unknown.
+    """
+    known = right.clip(0.0, 1.0)
+    mean = known.mean()
+    return known.fill_null(1.0 if mean is None else mean)
+
+
 def tell_left(column: str, right: pl.Series, context: Context) -> None:
     """Put the share of wrong labels that is left, by the posterior, into the manifest.
 
