@@ -26,6 +26,7 @@ from curate.read.pairs import Pairs
 from curate.read.prompt_sample import sample_frame
 from curate.steps.context import Progress
 from curate.steps.models import ModelSpec
+from curate.verdicts.match import match_verdicts
 from curate.versions import versions
 
 
@@ -42,6 +43,7 @@ def audit(
     disagreement: bool = False,
     gold: pl.DataFrame | None = None,
     sample: pl.DataFrame | None = None,
+    resume: str = "curate review DRAWN",
     most: int = MOST_PAIRS,
 ) -> dict[str, Any]:
     """The findings as plain data.
@@ -57,8 +59,9 @@ def audit(
         model: whose ranking accuracy is measured.
         beta: of DPO, for what its optimum from that model would rank right.
         disagreement: also split the labels into shared, taste, cycle and flip, which takes longer.
-        gold: pair_id and verdict of judged pairs, by which the noise rate is told.
+        gold: verdicts on some of the pairs (`read_verdicts`), by which the noise rate is estimated.
         sample: how they were drawn; see `audit_gold`.
+        resume: the command by which judging goes on.
         most: of more pairs all but `data`, `agreement`, `structure` and `leakage` are told by a
             random sample of the prompts, and their intervals are those of the sample; 0 takes all,
             as judged pairs do.
@@ -86,7 +89,10 @@ def audit(
         "feedback": audit_feedback(frame),
     }
     if gold is not None:
-        found["gold"] = audit_gold(frame, suspicion(frame, context), gold, sample)
+        matched = match_verdicts(frame, gold)
+        matched.require_all("--gold")
+        judged = audit_gold(frame, suspicion(frame, context), matched.frame, sample, resume)
+        found["gold"] = judged | {"warnings": matched.warnings()}
     if model is not None:
         right = _reliability(found)
         found["ranking"] = audit_ranking(frame, context, model, beta, right)

@@ -8,7 +8,7 @@ prediction that tells nothing gets no weight, and what is left is the plain samp
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _LEVEL = 0.95
 _FEWEST = 10
 """Wrong, and right, labels among the judged below which a normal interval is too narrow."""
+_LEAST_VOTES = 10
+"""Verdicts below which no rate is reported: of nine right labels the interval ends above 33 %."""
 _WRONG = {"keep": 0.0, "flip": 1.0, "tie": 0.5}
 
 
@@ -108,51 +110,142 @@ def audit_gold(
     predicted: NDArray[np.float64],
     verdicts: pl.DataFrame,
     sample: pl.DataFrame | None = None,
+    resume: str = "curate review DRAWN",
 ) -> dict[str, Any]:
-    """The rate by judged pairs, as plain data.
+    """The rate by judged pairs, as plain data; no rate where the judged are no random sample.
+
+    Pairs judged in the order of the draw are a random sample, however many there are. Judged in
+    another order, or picked, they are not: which of them have a verdict may depend on their labels.
 
     Args:
         pairs: the pair table.
         predicted: (pairs,) probability that the label is wrong, NaN where unknown.
-        verdicts: pair_id and verdict; several on a pair count by their mean, a tie as half wrong.
-        sample: pair_id and stratum of all pairs, and whether each was drawn to be judged, as
-            `curate route --random` and `--stratified` write it; None: the judged pairs are taken
-            as a random sample.
+        verdicts: pair_id and verdict on labels as they stand in `pairs` (`match_verdicts`), perhaps
+            `blind`; several on a pair count by their mean, a tie as half wrong.
+        sample: the draw (`curate.people.draw`): pair_id and stratum of all pairs, whether each was
+            drawn, and its place in the order of the draw.
+        resume: the command by which judging goes on.
 
     Raises:
-        CurateError: no verdict on a pair that was drawn.
+        CurateError: no verdict on any of the pairs, or of those drawn.
     """
-    votes = verdicts.filter(pl.col("verdict").is_in(list(_WRONG)))
-    number = pl.col("verdict").replace_strict(_WRONG, return_dtype=pl.Float64)
-    wrong = votes.group_by("pair_id").agg(wrong=number.mean())
+    frame = _judged_frame(pairs, predicted, verdicts, sample)
+    drawn = frame.filter("drawn")
+    coverage = Coverage(len(drawn), int(drawn["seen"].sum()), int(drawn["wrong"].count()))
+    if not coverage.seen:
+        raise CurateError(
+            "no verdict is on a pair that was drawn",
+            where="--gold",
+            found=f"{len(verdicts):,} verdicts, on other pairs",
+            fix="name the dataset, and by --sample the draw, whose pairs were judged",
+        )
+    problem = _selection_problem(drawn, coverage, verdicts, sample is not None, resume)
+    if problem is None:
+        strata = [_stratum(rows) for _, rows in frame.group_by("stratum", maintain_order=True)]
+        rate = _qualified(gold_rate(strata), coverage, sample is not None)
+        if in_view := _in_view(verdicts):
+            text = f"{rate.text}; {in_view:,} verdicts were made with the label in view"
+            rate = replace(rate, text=text)
+    else:
+        rate = ToldRate(None, None, None, f"no rate: {problem}")
+    return rate.facts() | {
+        "judged": coverage.votes,
+        "drawn": coverage.drawn if sample is not None else None,
+        "of": len(frame),
+        "verdicts_without_a_vote": coverage.seen - coverage.votes,
+    }
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a draw was judged.
+
+    Attributes:
+        drawn: pairs that were drawn; without a draw all pairs.
+        seen: those with any verdict, skips included.
+        votes: those with a verdict on their label.
+    """
+
+    drawn: int
+    seen: int
+    votes: int
+
+
+def _judged_frame(
+    pairs: pl.DataFrame,
+    predicted: NDArray[np.float64],
+    verdicts: pl.DataFrame,
+    sample: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """One row a pair of the population: prediction `f`, stratum, drawn, order, `seen`, `wrong`."""
+    number = pl.col("verdict").replace_strict(_WRONG, default=None, return_dtype=pl.Float64)
+    judged = verdicts.group_by("pair_id").agg(wrong=number.mean(), seen=pl.lit(True).first())
     frame = pairs.select("pair_id", "is_tie", f=pl.Series(predicted).fill_nan(None))
     frame = frame.filter(~pl.col("is_tie")).with_columns(
         pl.col("f").fill_null(pl.col("f").mean()).fill_null(0.5)
     )
     if sample is None:
-        frame = frame.with_columns(stratum=pl.lit(0), drawn=pl.lit(True))
+        order = pl.lit(None, dtype=pl.Int64)
+        frame = frame.with_columns(stratum=pl.lit(0), drawn=pl.lit(True), order=order)
     else:
-        frame = frame.join(sample.select("pair_id", "stratum", "drawn"), on="pair_id")
-    frame = frame.join(wrong, on="pair_id", how="left").sort("pair_id")
-    strata = [
-        Stratum(
-            len(rows),
-            (judged := rows.filter("drawn", pl.col("wrong").is_not_null()))["wrong"].to_numpy(),
-            judged["f"].to_numpy(),
-            float(rows["f"].mean()),  # type: ignore[arg-type]
+        frame = frame.join(sample.select("pair_id", "stratum", "drawn", "order"), on="pair_id")
+    frame = frame.join(judged, on="pair_id", how="left").sort("pair_id")
+    return frame.with_columns(pl.col("seen").fill_null(False))
+
+
+def _selection_problem(
+    drawn: pl.DataFrame, coverage: Coverage, verdicts: pl.DataFrame, has_sample: bool, resume: str
+) -> str | None:
+    """Why the judged pairs are no sample that a rate can rest on; None where they are."""
+    count = f"{coverage.seen:,} of {coverage.drawn:,}"
+    if not has_sample:
+        if _in_view(verdicts):
+            return (
+                "the pairs were picked in the review of a run, which shows labels and sorts by "
+                "suspicion; they are no random sample. Draw one: curate route DATA --random 50"
+            )
+    elif coverage.seen < coverage.drawn:
+        places = drawn.filter("seen")["order"]
+        if places.max() != coverage.seen - 1:
+            gap = drawn.filter(~pl.col("seen"))["order"].min()
+            return (
+                f"{count} drawn pairs are judged, but not in the drawn order (number "
+                f"{int(gap) + 1:,} is left out); which ones are judged may depend on their "  # type: ignore[arg-type]
+                f"labels. It shows those left out first: {resume}"
+            )
+    if coverage.votes < min(_LEAST_VOTES, coverage.drawn):
+        return (
+            f"{count} pairs are judged, {coverage.votes:,} of them keep, flip or tie; a rate needs "
+            f"{_LEAST_VOTES}. Go on: {resume}"
         )
-        for _, rows in frame.group_by("stratum", maintain_order=True)
-    ]
-    if not strata or any(not len(s.wrong) for s in strata):
-        raise CurateError(
-            "the judged pairs tell no rate",
-            where="--gold",
-            found=f"{len(verdicts)} verdicts, {len(votes)} of them keep, flip or tie; a stratum of "
-            "the sample has none",
-            fix="judge all pairs that were drawn, and audit the run that they were drawn from",
+    missing = drawn.group_by("stratum").agg(pl.col("wrong").count()).filter(pl.col("wrong") == 0)
+    if len(missing):
+        return (
+            f"{count} pairs are judged, none of them in {len(missing):,} strata of the draw. "
+            f"Go on: {resume}"
         )
-    return gold_rate(strata).facts() | {
-        "judged": sum(len(s.wrong) for s in strata),
-        "of": len(frame),
-        "verdicts_without_a_vote": len(verdicts) - len(votes),
-    }
+    return None
+
+
+def _in_view(verdicts: pl.DataFrame) -> int:
+    """Verdicts that were made while the label was shown."""
+    return int(verdicts["blind"].eq(False).sum()) if "blind" in verdicts.columns else 0
+
+
+def _qualified(rate: ToldRate, coverage: Coverage, has_sample: bool) -> ToldRate:
+    """The rate with what was judged before it, and its assumptions after it."""
+    text = rate.text
+    skipped = coverage.seen - coverage.votes
+    if skipped:
+        text += f"; {skipped:,} skipped or unusable pairs are left out"
+    if has_sample and coverage.seen < coverage.drawn:
+        text = f"{coverage.seen:,} of {coverage.drawn:,} judged, in the drawn order: {text}"
+    elif not has_sample and coverage.seen < coverage.drawn:
+        text += "; if the judged pairs were drawn at random: name the draw by --sample"
+    return replace(rate, text=text)
+
+
+def _stratum(rows: pl.DataFrame) -> Stratum:
+    judged = rows.filter("drawn", pl.col("wrong").is_not_null())
+    mean = float(rows["f"].mean())  # type: ignore[arg-type]
+    return Stratum(len(rows), judged["wrong"].to_numpy(), judged["f"].to_numpy(), mean)

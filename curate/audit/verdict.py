@@ -20,9 +20,10 @@ def audit_verdict(found: dict[str, Any]) -> dict[str, str]:
 
 
 def told_noise(found: dict[str, Any]) -> dict[str, Any]:
-    """What is told of the noise rate, by judged pairs where there are some."""
-    told: dict[str, Any] = found.get("gold") or found["noise"].get("told") or {}
-    return told
+    """What is told of the noise rate, by judged pairs where they give one."""
+    gold: dict[str, Any] = found.get("gold") or {}
+    told: dict[str, Any] = found["noise"].get("told") or {}
+    return gold if gold.get("high") is not None else told
 
 
 def _sure(found: dict[str, Any]) -> str:
@@ -32,7 +33,10 @@ def _sure(found: dict[str, Any]) -> str:
         parts.append(f"what follows is told by {found['sampled']}")
     if data["rows_rejected"]:
         parts.append(f"{data['rows_rejected']:,} rows held no pair")
-    if told.get("rate") is not None:
+    if told is found.get("gold"):
+        # Reviewers and their draw are assumptions: the rate stands on a line of its own.
+        pass
+    elif told.get("rate") is not None:
         parts.append(f"wrong labels {told['text']}")
     elif told.get("high") is not None:
         # The bound is sure under its assumption alone: labels that follow a wrong rule are learnt.

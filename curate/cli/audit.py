@@ -51,23 +51,34 @@ def audit(
     ] = False,
     gold: Annotated[
         list[Path] | None,
-        typer.Option(help="File of verdicts on drawn pairs; repeat: the noise rate by them."),
+        typer.Option(
+            help="Verdicts on drawn pairs, for the noise rate: a file, or the folder of the draw; "
+            "repeat."
+        ),
     ] = None,
     sample: Annotated[
         Path | None,
-        typer.Option(help="Folder of 'curate route --random' or '--stratified' that drew them."),
+        typer.Option(
+            help="Folder of 'curate route --random' or '--stratified' that drew them; default: "
+            "the one in which the verdicts lie."
+        ),
     ] = None,
 ) -> None:
     """Tell how noisy a data set is, and what its labels lean on."""
     from curate.audit.command import audit as run_audit
+    from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.cli.show_audit import show_audit
     from curate.models.embed.settings import EmbedderConfig
-    from curate.people.draw import read_sample
+    from curate.people.draw import read_sample, resume_command, sample_folder
     from curate.steps.models import ModelSpec
     from curate.verdicts.files import read_verdicts
     from curate.write.shards import write_json
 
+    damaged: list[str] = []
+    judged = read_verdicts(gold, damaged) if gold else None
+    sample = sample or sample_folder(gold or ())
+    show_warnings(damaged)
     with console_progress() as progress, TemporaryDirectory() as room:
         rooms = Path(room, "data"), Path(room, "against")
         for place in rooms:
@@ -88,8 +99,9 @@ def audit(
             model=spec,
             beta=beta,
             disagreement=disagreement,
-            gold=None if not gold else read_verdicts(gold),
+            gold=judged,
             sample=None if sample is None else read_sample(sample),
+            resume=resume_command(gold or (), sample),
             most=most,
         )
     show_audit(found)

@@ -31,6 +31,7 @@ def show_audit(found: dict[str, Any]) -> None:
 
 def _noise(noise: dict[str, Any], gold: dict[str, Any] | None) -> None:
     if gold is not None:
+        show_warnings(gold.get("warnings", []))
         out.print(Text.assemble(("Share of wrong labels, judged: ", "bold"), gold["text"]))
     if "told" in noise:
         out.print(Text.assemble(("Share of wrong labels: ", "bold"), noise["told"]["text"]))

@@ -1,7 +1,10 @@
-"""Draws pairs to be judged with known probabilities, so that their verdicts tell a rate."""
+"""Draws pairs with known probabilities, so that verdicts on them estimate the noise rate."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from curate.errors import CurateError, first_line
+from curate.write.run_files import is_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +30,10 @@ _FEWEST = 5
 def draw(
     pairs: pl.DataFrame, suspicion: pl.Series | None, budget: int, sampling: Sampling, seed: int
 ) -> pl.DataFrame:
-    """pair_id, stratum and whether it was drawn, of all pairs that are no ties.
+    """pair_id, stratum, whether it was drawn and its place in the draw, of all pairs but ties.
+
+    `order` numbers the drawn pairs from 0 in random order, null for the others: judged in this
+    order, the first of them are a random sample too, however many there are.
 
     "stratified" cuts the pairs into five parts of equal size by suspicion, and draws from each in
     proportion to the spread that its labels are expected to have (Neyman 1934), at least five.
@@ -55,7 +62,10 @@ def draw(
         rows = np.flatnonzero(stratum == number)
         # Without replacement, each pair of a stratum with the same probability.
         drawn[rng.permutation(rows)[:count]] = True
-    return frame.with_columns(stratum=pl.Series(stratum), drawn=pl.Series(drawn))
+    order = np.full(len(frame), -1, dtype=np.int64)
+    order[drawn] = rng.permutation(int(drawn.sum()))
+    places = pl.Series(order).replace(-1, None)
+    return frame.with_columns(stratum=pl.Series(stratum), drawn=pl.Series(drawn), order=places)
 
 
 def _strata(
@@ -100,15 +110,51 @@ def _shares(stratum: NDArray[np.int64], values: NDArray[np.float64], budget: int
     return [int(count) for count in counts]
 
 
+def _order_by_id() -> pl.Expr:
+    digests = pl.col("pair_id").map_elements(
+        lambda pair_id: blake2b(pair_id.encode()).hexdigest(), return_dtype=pl.String
+    )
+    place = pl.when("drawn").then(digests).rank("ordinal").cast(pl.Int64) - 1
+    return place.alias("order")
+
+
+def sample_folder(paths: Sequence[Path]) -> Path | None:
+    """The draw to which paths of verdicts belong; None where they lie in no draw, or in several.
+
+    Args:
+        paths: folders of draws, or files in their `verdicts/`.
+    """
+    folders = {path if path.is_dir() else path.parent.parent for path in paths}
+    found = [folder for folder in folders if (folder / SAMPLE).is_file()]
+    return found[0] if len(found) == len(folders) == 1 else None
+
+
+def resume_command(paths: Sequence[Path], sample: Path | None) -> str:
+    """The command by which the judging of a draw goes on, where its verdicts are.
+
+    Args:
+        paths: of the verdicts; see `sample_folder`.
+        sample: folder of the draw; None where it is not known.
+    """
+    drawn = "DRAWN" if sample is None else shlex.quote(str(sample))
+    folders = {path if path.is_dir() else path.parent.parent for path in paths}
+    runs = [folder for folder in folders if is_run(folder)]
+    if len(runs) == 1:
+        return f"curate review {shlex.quote(str(runs[0]))} --sample {drawn}"
+    return f"curate review {drawn}"
+
+
 def read_sample(folder: Path) -> pl.DataFrame:
-    """The draw of a folder of `curate route`.
+    """The draw of a folder of `curate route`; see `draw` for its columns.
 
     Raises:
         CurateError: the folder holds none.
     """
     path = folder / SAMPLE
     try:
-        return pl.read_parquet(path)
+        sample = pl.read_parquet(path)
+        # Draws of older versions have no order. Any that ignores the pairs' content is as good.
+        return sample if "order" in sample.columns else sample.with_columns(_order_by_id())
     except (OSError, pl.exceptions.PolarsError) as error:
         raise CurateError(
             "the draw cannot be read",

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from curate.audit.gold import Stratum, audit_gold, gold_rate
 from curate.cli.app import app
 from curate.errors import CurateError
-from curate.people.draw import draw
+from curate.people.draw import draw, read_sample
 from tests.helpers import numbered_pairs, write_jsonl
 
 PAIRS, JUDGED, TRIALS = 4000, 100, 200
@@ -121,5 +121,96 @@ def test_from_a_run_to_a_rate(tmp_path: Path) -> None:
 
 def test_verdicts_on_other_data_are_refused() -> None:
     verdicts = pl.DataFrame({"pair_id": ["nowhere"], "verdict": ["keep"]})
-    with pytest.raises(CurateError, match="the judged pairs tell no rate"):
+    with pytest.raises(CurateError, match="no verdict is on a pair that was drawn"):
         audit_gold(numbered_pairs(5), np.full(5, 0.2), verdicts)
+
+
+def judged(sample: pl.DataFrame, places: list[int], words: list[str] | None = None) -> pl.DataFrame:
+    """Verdicts on these places of the draw."""
+    ids = dict(sample.filter("drawn").select("order", "pair_id").iter_rows())
+    said = words or ["keep"] * len(places)
+    return pl.DataFrame({"pair_id": [ids[i] for i in places], "verdict": said, "blind": True})
+
+
+def ids_of(count: int) -> pl.DataFrame:
+    ids = [str(i) for i in range(count)]
+    return pl.DataFrame({"pair_id": ids, "is_tie": [False] * count})
+
+
+@pytest.mark.parametrize("count", [1, 5, 9])
+def test_too_few_verdicts_give_no_rate(count: int) -> None:
+    pairs = ids_of(1000)
+    sample = draw(pairs, None, 100, "random", 0)
+    told = audit_gold(pairs, np.full(1000, 0.3), judged(sample, list(range(count))), sample)
+    assert (told["rate"], told["low"], told["high"]) == (None, None, None)
+    assert told["text"].startswith(f"no rate: {count} of 100 pairs are judged")
+    assert told["text"].endswith("Go on: curate review DRAWN")
+
+
+def test_the_first_of_a_draw_are_a_smaller_sample() -> None:
+    pairs = ids_of(1000)
+    sample = draw(pairs, None, 100, "random", 0)
+    words = [*["flip"] * 5, *["keep"] * 10]
+    told = audit_gold(pairs, np.full(1000, 0.3), judged(sample, list(range(15)), words), sample)
+    assert told["text"].startswith("15 of 100 judged, in the drawn order: 33.3%, between 11.8%")
+    assert (told["judged"], told["drawn"], told["of"]) == (15, 100, 1000)
+    skipped = judged(sample, list(range(15)), ["skip", "drop", "skip"] + words[3:])
+    told = audit_gold(pairs, np.full(1000, 0.3), skipped, sample)
+    assert told["text"].startswith("15 of 100 judged, in the drawn order: ")
+    assert told["text"].endswith("; 3 skipped or unusable pairs are left out")
+
+
+@pytest.mark.parametrize("places", [list(range(1, 16)), [*range(14), 99], [3, 7, 50]])
+def test_another_order_gives_no_rate(places: list[int]) -> None:
+    pairs = ids_of(1000)
+    sample = draw(pairs, None, 100, "random", 0)
+    verdicts = judged(sample, places)
+    told = audit_gold(pairs, np.full(1000, 0.3), verdicts, sample, "curate review drawn")
+    assert told["high"] is None
+    assert "not in the drawn order" in told["text"]
+    assert told["text"].endswith("curate review drawn")
+
+
+def test_pairs_that_were_picked_with_their_labels_in_view_give_no_rate() -> None:
+    pairs = ids_of(1000)
+    sample = draw(pairs, None, 100, "random", 0)
+    seen = judged(sample, list(range(100))).with_columns(blind=pl.lit(False))
+    told = audit_gold(pairs, np.full(1000, 0.3), seen)
+    assert told["high"] is None
+    assert "no random sample" in told["text"]
+    told = audit_gold(pairs, np.full(1000, 0.3), seen, sample)
+    assert told["text"].endswith("; 100 verdicts were made with the label in view")
+    unknown = audit_gold(pairs, np.full(1000, 0.3), seen.drop("blind"))
+    assert "if the judged pairs were drawn at random" in unknown["text"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampling", ["random", "stratified"])
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
+@pytest.mark.parametrize("first", [15, 40])
+def test_the_interval_of_the_first_of_a_draw_holds(first: int, rate: float, sampling: str) -> None:
+    held = []
+    for seed in range(TRIALS):
+        rng = np.random.default_rng(seed)
+        wrong = (rng.random(PAIRS) < rate).astype(float)
+        f = predictions(wrong, 0.5, rng)
+        pairs = ids_of(PAIRS)
+        sample = draw(pairs, pl.Series(f), 100, sampling, 10_000 + seed)  # type: ignore[arg-type]
+        drawn = sample.filter("drawn").sort("order")["pair_id"][:first]
+        words = ["flip" if wrong[int(i)] else "keep" for i in drawn]
+        verdicts = pl.DataFrame({"pair_id": drawn, "verdict": words})
+        told = audit_gold(pairs, f, verdicts, sample)
+        if told["high"] is not None:  # strata of which none was judged give no rate
+            held.append(told["low"] <= wrong.mean() <= told["high"])
+    assert len(held) >= 0.8 * TRIALS
+    assert np.mean(held) >= 0.93
+
+
+def test_an_older_draw_without_an_order_is_read_in_one(tmp_path: Path) -> None:
+    pairs = ids_of(200)
+    old = draw(pairs, None, 30, "random", 0).drop("order")
+    old.write_parquet(tmp_path / "sample.parquet")
+    found = read_sample(tmp_path)
+    assert found.filter("drawn")["order"].sort().to_list() == list(range(30))
+    assert found.filter(~pl.col("drawn"))["order"].null_count() == 170
+    assert found["order"].equals(read_sample(tmp_path)["order"])
