@@ -154,7 +154,7 @@ def test_the_first_of_a_draw_are_a_smaller_sample() -> None:
     told = audit_gold(pairs, np.full(1000, 0.3), judged(sample, list(range(15)), words), sample)
     assert told["text"].startswith("15 of 100 judged, in the drawn order: 33.3%, between 11.8%")
     assert (told["judged"], told["drawn"], told["of"]) == (15, 100, 1000)
-    skipped = judged(sample, list(range(15)), ["skip", "drop", "skip"] + words[3:])
+    skipped = judged(sample, list(range(15)), ["skip", "drop", "skip", *words[3:]])
     told = audit_gold(pairs, np.full(1000, 0.3), skipped, sample)
     assert told["text"].startswith("15 of 100 judged, in the drawn order: ")
     assert told["text"].endswith("; 3 skipped or unusable pairs are left out")
