@@ -37,7 +37,10 @@ class Abstains(Scorer[Parameters]):
         """Both answers, and the difference."""
         return (
             Column(
-                "difference", "1 where chosen alone abstains, -1 where rejected alone does", "int"
+                "difference",
+                "1 where chosen alone abstains, -1 where rejected alone does",
+                "int",
+                evidence="named",
             ),
             Column("chosen", "the preferred answer abstains", "bool"),
             Column("rejected", "the other answer abstains", "bool"),

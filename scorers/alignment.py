@@ -38,7 +38,9 @@ class Alignment(Scorer[AlignmentParams]):
     def columns(self) -> tuple[Column, ...]:
         """Both scores, their difference, and why there are none."""
         return (
-            Column("margin", "score of chosen minus that of rejected", "float", HIGHER),
+            Column(
+                "margin", "score of chosen minus that of rejected", "float", HIGHER, evidence="auto"
+            ),
             Column("chosen", "CLIPScore of the preferred answer", unit="0 to 2.5"),
             Column("rejected", "CLIPScore of the other answer", unit="0 to 2.5"),
             Column("status", "ok, 'answers are texts' or 'not seen'", "text"),

@@ -45,7 +45,12 @@ class Citations(Scorer[CitationsParams]):
         """Shares of both answers, and the margin of right citations."""
         return (
             Column(
-                "margin", "right share of chosen minus that of rejected", "float", HIGHER, "-1 to 1"
+                "margin",
+                "right share of chosen minus that of rejected",
+                "float",
+                HIGHER,
+                "-1 to 1",
+                evidence="auto",
             ),
             *(Column(s, f"share of {s}'s citations that are right", unit="0 to 1") for s in _SIDES),
             *(

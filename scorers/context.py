@@ -58,6 +58,7 @@ class ContextScorer(Scorer[ContextParams]):
     )
     summary = "preferences on the same question and answers that turn with the context"
     reference = "Context-Aware Preference Modeling, arXiv 2407.14916 (its question; Fisher's test)"
+    from_labels = True
     Params = ContextParams
 
     def columns(self) -> tuple[Column, ...]:

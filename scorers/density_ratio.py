@@ -36,7 +36,14 @@ class DensityRatio(Scorer[DensityRatioParams]):
     def columns(self) -> tuple[Column, ...]:
         """The ratios and their difference."""
         return (
-            Column("margin", "ratio of chosen minus that of rejected", "float", HIGHER, "nats"),
+            Column(
+                "margin",
+                "ratio of chosen minus that of rejected",
+                "float",
+                HIGHER,
+                "nats",
+                evidence="auto",
+            ),
             Column("chosen", "log strong minus log weak of the preferred answer", unit="nats"),
             Column("rejected", "log strong minus log weak of the other answer", unit="nats"),
             STATUS,

@@ -58,7 +58,7 @@ class DONODLM(Scorer[DONODLMParams]):
         return (
             Column("nod", "||W' - W|| after a step on the DPO loss", "float", LOWER),
             Column("don", "change of ||W|| by that step"),
-            Column("margin", "DPO margin m of the label", unit="nats"),
+            Column("margin", "DPO margin m of the label", unit="nats", evidence="named"),
             Column("sensitivity", "NOD / (step sigma(-m)): the part without the label"),
             Column("sft_nod", "||W' - W|| after a step on the SFT loss of chosen", "float", LOWER),
             Column("sft_don", "change of ||W|| by that step"),

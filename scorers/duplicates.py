@@ -33,6 +33,7 @@ class Duplicates(Scorer[DuplicatesParams]):
     reference = "near: Broder 1997, On the resemblance and containment of documents (MinHash)"
     in_parts = True
     stored = True
+    from_labels = True
     Params = DuplicatesParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -50,6 +50,7 @@ class FeatureReward(Scorer[FeatureRewardParams]):
     )
     summary = "Bradley-Terry reward over named features, with coefficients and intervals"
     reference = "opinion summaries by domain features, arXiv 2402.15473; Bradley and Terry 1952"
+    from_labels = True
     Params = FeatureRewardParams
 
     def columns(self) -> tuple[Column, ...]:

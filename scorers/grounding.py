@@ -42,7 +42,14 @@ class Grounding(Scorer[GroundingParams]):
     def columns(self) -> tuple[Column, ...]:
         """Shares of both answers, the margin, and the preferred answer's weakest sentence."""
         return (
-            Column("margin", "share of chosen minus that of rejected", "float", HIGHER, "-1 to 1"),
+            Column(
+                "margin",
+                "share of chosen minus that of rejected",
+                "float",
+                HIGHER,
+                "-1 to 1",
+                evidence="auto",
+            ),
             Column("chosen", "supported share of the preferred answer's sentences", unit="0 to 1"),
             Column("rejected", "the same of the other answer", unit="0 to 1"),
             Column("weakest", "the preferred answer's least supported sentence", "text"),

@@ -51,8 +51,17 @@ class HallucinationContrast(Scorer[HallucinationContrastParams]):
     def columns(self) -> tuple[Column, ...]:
         """Margins with and without the image, and what it adds to each answer."""
         return (
-            Column("contrast", "margin minus the masked one", "float", HIGHER, "nats"),
-            Column("margin", "of log-probabilities, images seen", "float", HIGHER, "nats"),
+            Column(
+                "contrast", "margin minus the masked one", "float", HIGHER, "nats", evidence="named"
+            ),
+            Column(
+                "margin",
+                "of log-probabilities, images seen",
+                "float",
+                HIGHER,
+                "nats",
+                evidence="named",
+            ),
             Column("masked", "the same with images masked", unit="nats"),
             Column("chosen_gain", "what images add to the preferred answer", unit="nats"),
             Column("rejected_gain", "what they add to the other answer", unit="nats"),

@@ -45,7 +45,7 @@ class IFD(Scorer[IFDParams]):
             Column("score", "IFD of the preferred answer, missing where it is above 1"),
             Column("chosen", "IFD of the preferred answer"),
             Column("rejected", "IFD of the other answer"),
-            Column("gap", "IFD of chosen minus that of rejected"),
+            Column("gap", "IFD of chosen minus that of rejected", evidence="named"),
             Column("kind", f"{OK}, or '{ABOVE_ONE}' where the score is set aside", kind="text"),
             STATUS,
         )

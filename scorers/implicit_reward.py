@@ -55,7 +55,9 @@ class ImplicitReward(Scorer[ImplicitRewardParams]):
     def columns(self) -> tuple[Column, ...]:
         """Rewards, their difference and the probability of the label."""
         return (
-            Column("margin", "chosen minus rejected reward", "float", HIGHER, "nats"),
+            Column(
+                "margin", "chosen minus rejected reward", "float", HIGHER, "nats", evidence="auto"
+            ),
             Column("chosen", "implicit reward of the preferred answer", unit="nats"),
             Column("rejected", "implicit reward of the other answer", unit="nats"),
             Column("probability", "sigma(margin - gamma) of the label", "float", HIGHER, "0 to 1"),

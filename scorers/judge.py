@@ -74,7 +74,9 @@ class Judge(Scorer[JudgeParams]):
     def columns(self) -> tuple[Column, ...]:
         """The verdict and how it came about."""
         return (
-            Column("margin", "chosen minus rejected; 0 for a tie", "float", HIGHER),
+            Column(
+                "margin", "chosen minus rejected; 0 for a tie", "float", HIGHER, evidence="auto"
+            ),
             Column("chosen", "mean value of the preferred answer over both orders"),
             Column("rejected", "mean value of the other answer"),
             Column("verdict", "chosen, rejected or tie", "text"),

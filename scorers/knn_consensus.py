@@ -50,6 +50,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
     needs_embeddings = True
     in_parts = True
     stored = True
+    from_labels = True
     reads_texts = False
     Params = KNNConsensusParams
 

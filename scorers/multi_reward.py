@@ -75,7 +75,7 @@ class MultiReward(Scorer[MultiRewardParams]):
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
         self._names = tuple(self.params.rewards)
-        self.needs_embeddings = self.params.weights is None
+        self.needs_embeddings = self.from_labels = self.params.weights is None
 
     def columns(self) -> tuple[Column, ...]:
         """Margin and weights."""
@@ -83,7 +83,14 @@ class MultiReward(Scorer[MultiRewardParams]):
             Column(f"weight_{name}", f"weight of {name}, in its own unit") for name in self._names
         )
         return (
-            Column("margin", "weighed margin of the label", "float", HIGHER, "nats if learned"),
+            Column(
+                "margin",
+                "weighed margin of the label",
+                "float",
+                HIGHER,
+                "nats if learned",
+                evidence="none" if self.from_labels else "auto",
+            ),
             *weights,
             Column("status", f"ok; tie, identical answers, or '{MISSING}'", "text"),
         )

@@ -70,7 +70,14 @@ class PreferenceFollowing(Scorer[PreferenceFollowingParams]):
     def columns(self) -> tuple[Column, ...]:
         """Cosines, their difference and the preference."""
         return (
-            Column("margin", "cosine of chosen minus that of rejected", "float", HIGHER, "-2 to 2"),
+            Column(
+                "margin",
+                "cosine of chosen minus that of rejected",
+                "float",
+                HIGHER,
+                "-2 to 2",
+                evidence="auto",
+            ),
             Column("chosen", "cosine of preference and preferred answer", unit="-1 to 1"),
             Column("rejected", "cosine of preference and other answer", unit="-1 to 1"),
             Column("judged", "1: a judge sees the chosen answer follow it better; 0: the other"),

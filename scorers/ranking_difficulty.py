@@ -44,7 +44,11 @@ class RankingDifficulty(Scorer[RankingDifficultyParams]):
         """The ratio, the bound on the loss, and two judgements."""
         return (
             Column(
-                "c", "log ratio of rejected to chosen under the reference", "float", unit="nats"
+                "c",
+                "log ratio of rejected to chosen under the reference",
+                "float",
+                unit="nats",
+                evidence="named",
             ),
             Column("difficulty", "beta c: the DPO margin to exceed", "float", LOWER, "nats"),
             Column("loss_bound", "DPO loss below which the pair is ranked right", "float"),

@@ -52,7 +52,13 @@ class Relevance(Scorer[RelevanceParams]):
     def columns(self) -> tuple[Column, ...]:
         """The reward, its parts, and the margin."""
         return (
-            Column("margin", "reward of chosen minus that of rejected", "float", HIGHER),
+            Column(
+                "margin",
+                "reward of chosen minus that of rejected",
+                "float",
+                HIGHER,
+                evidence="auto",
+            ),
             Column("chosen", "reward of the preferred answer"),
             Column("rejected", "reward of the other answer"),
             Column("chosen_relevance", "cosine of prompt and preferred answer", unit="-1 to 1"),

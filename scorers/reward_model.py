@@ -54,7 +54,13 @@ class RewardModel(Scorer[RewardModelParams]):
     def columns(self) -> tuple[Column, ...]:
         """Rewards and what the models say of the label."""
         return (
-            Column("margin", "mean over models of chosen minus rejected", "float", HIGHER),
+            Column(
+                "margin",
+                "mean over models of chosen minus rejected",
+                "float",
+                HIGHER,
+                evidence="auto",
+            ),
             Column("chosen", "mean reward of the preferred answer"),
             Column("rejected", "mean reward of the other answer"),
             Column("spread", "standard deviation of the margin over models", "float", LOWER),

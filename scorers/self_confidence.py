@@ -48,7 +48,14 @@ class SelfConfidence(Scorer[SelfConfidenceParams]):
     def columns(self) -> tuple[Column, ...]:
         """Margin, threshold, and what training would make of the label."""
         return (
-            Column("margin", "noise-aware margin of the label", "float", HIGHER, "nats"),
+            Column(
+                "margin",
+                "noise-aware margin of the label",
+                "float",
+                HIGHER,
+                "nats",
+                evidence="auto",
+            ),
             Column("threshold", "quantile of the latest margins", unit="nats"),
             Column("doubted", "margin at or below the threshold", "bool", LOWER),
             Column(

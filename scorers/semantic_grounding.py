@@ -42,7 +42,14 @@ class SemanticGrounding(Scorer[Parameters]):
     def columns(self) -> tuple[Column, ...]:
         """Means of both answers, the margin, and the preferred answer's weakest sentence."""
         return (
-            Column("margin", "mean of chosen minus that of rejected", "float", HIGHER, "-2 to 2"),
+            Column(
+                "margin",
+                "mean of chosen minus that of rejected",
+                "float",
+                HIGHER,
+                "-2 to 2",
+                evidence="auto",
+            ),
             Column("chosen", "mean best cosine of the preferred answer", unit="-1 to 1"),
             Column("rejected", "the same of the other answer", unit="-1 to 1"),
             Column("weakest", "the preferred answer's sentence farthest from any source", "text"),

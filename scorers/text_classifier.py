@@ -46,7 +46,7 @@ class TextClassifier(Scorer[TextClassifierParams]):
         return (
             Column("chosen", "of the preferred answer", unit="0 to 1"),
             Column("rejected", "of the other answer", unit="0 to 1"),
-            Column("difference", "chosen minus rejected"),
+            Column("difference", "chosen minus rejected", evidence="named"),
             STATUS,
         )
 

@@ -59,7 +59,14 @@ class TokenMargin(Scorer[TokenMarginParams]):
     def columns(self) -> tuple[Column, ...]:
         """Concentration has no direction: see it on your data."""
         return (
-            Column("margin", "sum of all contributions: the DPO margin", "float", HIGHER, "nats"),
+            Column(
+                "margin",
+                "sum of all contributions: the DPO margin",
+                "float",
+                HIGHER,
+                "nats",
+                evidence="named",
+            ),
             Column("top_share", "share of sum |c| that the decisive tokens carry", unit="0 to 1"),
             Column("entropy", "entropy of |c| over log(tokens): 1 where flat", unit="0 to 1"),
             Column("gini", "Gini coefficient of |c|: 0 where flat", unit="0 to 1"),

@@ -23,6 +23,7 @@ class Tournament(Scorer[Parameters]):
     when = "When three or more answers to one prompt were compared. Finds single cycles."
     summary = "pairs on cycles of preference among the answers to one prompt, and entropy (ELSPR)"
     reference = "ELSPR, arXiv 2505.17691"
+    from_labels = True
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:

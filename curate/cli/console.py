@@ -110,13 +110,17 @@ def _show_places(folder: Path) -> None:
         out.print(Text(f"{label + ':':<16}{folder / name}"), soft_wrap=True)
 
 
-def show_plan(plan: Plan, facts: dict[str, Any], output: str) -> None:
-    """What a run would do."""
+def show_plan(plan: Plan, facts: dict[str, Any], output: str, file_scores: tuple[str, ...]) -> None:
+    """What a run would do; `file_scores`: the margins of the file that `evidence: auto` takes."""
     table = Table(title="Plan", title_justify="left")
     for name in ("step", "does", "columns"):
         table.add_column(name, overflow="fold")
     for step in plan.scorers:
-        table.add_row(step.name, step.scorer.summary, _names(step.columns()))
+        does = step.scorer.summary
+        if step.takes_evidence:
+            names = (*(e.column for e in step.evidence), *(file_scores if step.file_scores else ()))
+            does += f"\nevidence: {', '.join(names) or 'none'}"
+        table.add_row(step.name, does, _names(step.columns()))
     table.add_section()
     for filter_step in plan.filters:
         reads = ", ".join(filter_step.filter.reads())

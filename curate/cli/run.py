@@ -69,6 +69,8 @@ def _pipeline(config: Path, sample: bool, limit: int | None, accept_bias: bool) 
 
 def _dry_run(pipeline: Any, folder: Path) -> None:
     from curate.cli.console import show_plan
+    from curate.pipeline.file_evidence import file_evidence
 
     pairs = pipeline.read(limit=_HEAD)
-    show_plan(pipeline.plan, {"format": pairs.format, "pairs": len(pairs)}, str(folder))
+    scores = file_evidence(pipeline.plan.scorers, pairs.frame).scores
+    show_plan(pipeline.plan, {"format": pairs.format, "pairs": len(pairs)}, str(folder), scores)

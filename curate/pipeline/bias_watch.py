@@ -13,7 +13,8 @@ from curate.data.pair_rows import PairRows
 from curate.data.table import messages_text
 from curate.errors import CurateError
 from curate.models.text.traits import TRAITS
-from curate.pipeline.plan import FilterStep, ScorerStep
+from curate.pipeline.plan import FilterStep
+from curate.pipeline.scorer_step import ScorerStep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

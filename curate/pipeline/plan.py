@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError, suggestion
 from curate.pipeline.config import PipelineConfig, StepConfig
+from curate.pipeline.evidence import with_evidence
+from curate.pipeline.scorer_step import ScorerStep, prefixed
 from curate.pipeline.yaml_places import Places
-from curate.steps.contracts import Column, Filter, Scorer
+from curate.steps.contracts import Column, Filter
 from curate.steps.posterior import PosteriorParams
 from curate.steps.registry import build, filter_class, scorer_class
 from curate.steps.relabel import FLIPPED
@@ -19,18 +21,6 @@ from curate.write.exports import WEIGHT, Export, get_export
 EXTRA_PREFIX = "extra."
 _CARRIED = ("source", "annotator", "strength")
 """Columns of the pair table that shards may carry under their own names."""
-
-
-@dataclass(frozen=True)
-class ScorerStep:
-    """A scorer under the name that its columns carry."""
-
-    name: str
-    scorer: Scorer[Any]
-
-    def columns(self) -> tuple[Column, ...]:
-        """The scorer's columns, named `<step>.<metric>`."""
-        return prefixed(self.name, self.scorer.columns())
 
 
 @dataclass(frozen=True)
@@ -57,17 +47,12 @@ class FilterStep:
         return any(column.name == FLIPPED.name for column in self.filter.adds())
 
 
-def prefixed(name: str, columns: Iterable[Column]) -> tuple[Column, ...]:
-    """The columns under the names that the run gives them."""
-    return tuple(replace(c, name=f"{name}.{c.name}") for c in columns)
-
-
 @dataclass(frozen=True)
 class Plan:
     """What a run will do.
 
     Attributes:
-        scorers: in the order in which they run.
+        scorers: in the order in which they run: each after those whose columns it reads.
         filters: in the order in which they run.
         export: of the kept pairs.
         extras: keys of `extra` that filters read as columns `extra.<key>`.
@@ -138,7 +123,8 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
     scorers = []
     for where, name, step in _named(config.scorers, ("scorers",), places, taken):
         cls = scorer_class(step.type, where)
-        scorers.append(ScorerStep(name, build(cls, step.parameters, where)))
+        scorers.append((where, ScorerStep(name, build(cls, step.parameters, where))))
+    ordered = with_evidence(scorers)
     filters = []
     for number, source in enumerate(config.sources):
         section = ("input", number, "filters")
@@ -151,13 +137,13 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
     for where, name, step in _named(config.filters, ("filters",), places, taken):
         cls_f = filter_class(step.type, where)
         filters.append((where, FilterStep(name, build(cls_f, step.parameters, where))))
-    extras = _check_columns(scorers, filters)
+    extras = _check_columns(ordered, filters)
     _check_label_order(filters)
     export = get_export(config.output.format, places.describe(("output", "format")))
     own = [name for name, column in config.output.columns.items() if name == column in _CARRIED]
     export.carries = tuple(name for name in own if name not in export.reserved)
     plan = Plan(
-        tuple(scorers),
+        ordered,
         tuple(f for _, f in filters),
         export,
         extras,
@@ -191,7 +177,7 @@ def _named(
 
 
 def _check_columns(
-    scorers: list[ScorerStep], filters: list[tuple[str, FilterStep]]
+    scorers: Iterable[ScorerStep], filters: list[tuple[str, FilterStep]]
 ) -> tuple[str, ...]:
     known = [*PAIR_COLUMNS, *(c.name for s in scorers for c in s.columns())]
     extras: dict[str, None] = {}

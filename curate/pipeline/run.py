@@ -23,6 +23,7 @@ from curate.pipeline.by_source import by_source
 from curate.pipeline.config import PipelineConfig, load_config, parse_config
 from curate.pipeline.engines import make_engine
 from curate.pipeline.engines.base import Engine
+from curate.pipeline.file_evidence import file_evidence
 from curate.pipeline.filtering import Filtered, run_filters
 from curate.pipeline.kept_pairs import read_or_take
 from curate.pipeline.mixture import read_mixture
@@ -160,7 +161,9 @@ class Pipeline:
             context = self._context(config, pairs, steps, progress, workspace, engine, store)
             cache = ScoreCache(store, pairs, config)
             # Scores of all scorers first, then filters: each filter may read each score.
-            scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps)
+            file = file_evidence(self.plan.scorers, pairs.frame)
+            steps[0] = replace(steps[0], warnings=(*steps[0].warnings, *file.notes))
+            scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps, file)
             if self.plan.needs_embeddings:
                 keep_embedding(steps, context, cache)
             # Side by side, which shares the mapped columns; a join would copy the texts.

@@ -18,7 +18,8 @@ from curate.data.hashes import key_of, row_keys
 from curate.data.media_bytes import files_stamp
 from curate.models.embed.settings import AUTO, SHIPPED
 from curate.pipeline.config import PipelineConfig
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep
+from curate.steps.evidence import LabelEvidence
 from curate.store.row_scores import RowScores
 from curate.store.store import Store
 from curate.versions import versions
@@ -78,11 +79,21 @@ class ScoreCache:
         """What tells the files of media apart, which change by themselves."""
         return files_stamp(self._pairs, self._folders)
 
-    def key(self, step: ScorerStep, device: str) -> str | None:
-        """The key of the step's scores, or None where they are not kept."""
+    def key(
+        self, step: ScorerStep, device: str, evidence: LabelEvidence | None = None
+    ) -> str | None:
+        """The key of the step's scores, or None where they are not kept.
+
+        Args:
+            step: the scorer.
+            device: on which heads are trained.
+            evidence: that the scorer reads, where it takes any.
+        """
         if not step.scorer.stored or (step.scorer.scope == "row" and not self._whole(step)):
             return None
         own = [self._media] if step.scorer.reads_media else []
+        if step.takes_evidence:
+            own.append((evidence or LabelEvidence()).digest())
         return self.key_of([*self._parts(step, device), *own], step.scorer.needs_embeddings)
 
     def _whole(self, step: ScorerStep) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -14,8 +15,10 @@ from curate.data.row_parts import MEDIA, MEDIA_PARTS
 from curate.data.table import batches
 from curate.pipeline.engines.base import Engine
 from curate.pipeline.engines.local import LocalEngine
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.file_evidence import FileEvidence
+from curate.pipeline.label_evidence import label_evidence
 from curate.pipeline.score_cache import ScoreCache
+from curate.pipeline.scorer_step import ScorerStep
 from curate.steps.context import Context, counted
 from curate.steps.step_record import StepRecord, checked_columns, typed
 from curate.store.row_scores import RowScores
@@ -31,6 +34,7 @@ def score_all(
     cache: ScoreCache,
     engine: Engine,
     steps: list[StepRecord],
+    file: FileEvidence | None = None,
 ) -> list[pl.DataFrame]:
     """The columns of every scorer: what is known is taken, the rest computed on one embedding pass.
 
@@ -41,17 +45,24 @@ def score_all(
         cache: of scores of earlier runs.
         engine: computes.
         steps: gets a record of each scorer.
+        file: margins of the file that scorers take as evidence.
     """
-    missing = [step for step in scorers if not cache.has(step, context.device)]
+    # What depends on scores of this run can be looked up only once these are there.
+    first = [step for step in scorers if not step.takes_evidence]
+    missing = [step for step in first if not cache.has(step, context.device)]
     if len(pairs) and any(step.scorer.needs_embeddings for step in missing):
         _ = context.features  # the one embedding pass
     engine.expect(missing)
-    found = []
+    scores: list[pl.DataFrame] = []
     for step in scorers:
-        columns, record = run_scorer(step, pairs, context, cache, engine)
-        found.append(columns)
-        steps.append(record)
-    return found
+        warnings: list[str] = []
+        judged = context.evidence.judged
+        evidence = label_evidence(step, scores, file or FileEvidence(), judged, warnings)
+        step_context = replace(context, evidence=evidence)
+        columns, record = run_scorer(step, pairs, step_context, cache, engine)
+        scores.append(columns)
+        steps.append(replace(record, warnings=(*warnings, *record.warnings)))
+    return scores
 
 
 def run_scorer(
@@ -66,13 +77,13 @@ def run_scorer(
     Args:
         step: the scorer and its name.
         pairs: the pair table.
-        context: of the run.
+        context: of the run, with the evidence that the scorer is to read.
         cache: of scores of earlier runs; default none.
         engine: computes; default in this process.
     """
     started, own = time.perf_counter(), context.for_step()
     columns = step.scorer.columns()
-    frame = cache.get(cache.key(step, context.device), own) if cache else None
+    frame = cache.get(cache.key(step, context.device, context.evidence), own) if cache else None
     if frame is not None:
         own.facts["cached"] = True
     else:
@@ -99,7 +110,7 @@ def _computed(
 ) -> pl.DataFrame:
     """The scorer's columns in the workspace; they are kept for the next run."""
     columns, name = step.scorer.columns(), step.name
-    key = cache.key(step, context.device) if cache else None
+    key = cache.key(step, context.device, context.evidence) if cache else None
     if step.scorer.scope == "row":
         kept = cache.rows(step, context.device) if cache else None
         with context.progress.task(name, len(pairs)) as task:

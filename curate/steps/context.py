@@ -116,7 +116,14 @@ class Context:
 
     def for_pairs(self, seed: int, features: Features) -> Context:
         """A context for other pairs, which keeps the settings and the models that are loaded."""
-        own = replace(self, seed=seed, features_of=lambda: features, facts={}, warnings=[])
+        own = replace(
+            self,
+            seed=seed,
+            features_of=lambda: features,
+            evidence=LabelEvidence(),
+            facts={},
+            warnings=[],
+        )
         # All else that is shared (groups, votes, heads) is of the pairs that it was made for.
         own._shared = {MODELS: self.shared(MODELS, OrderedDict)}
         return own

@@ -18,6 +18,7 @@ Direction = Literal["higher is better", "lower is better", "neither"]
 HIGHER: Direction = "higher is better"
 LOWER: Direction = "lower is better"
 Kind = Literal["float", "int", "bool", "text"]
+EvidenceUse = Literal["auto", "named", "none"]
 
 _DTYPES: dict[Kind, pl.DataType] = {
     "float": pl.Float64(),
@@ -29,13 +30,26 @@ _DTYPES: dict[Kind, pl.DataType] = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column that a step makes: `<step>.<metric>`, with what a reader must know of it."""
+    """A column that a step makes: `<step>.<metric>`, with what a reader must know of it.
+
+    Attributes:
+        name: of the metric.
+        meaning: one line.
+        kind: type of its values.
+        direction: which end is good.
+        unit: and range.
+        evidence: whether it may be evidence of the labels. "auto": a preference margin, above 0
+            for the chosen answer, that was not learned from these labels; `evidence: auto` takes
+            it. "named": a signed difference whose direction need not be that of preference; it is
+            taken where `evidence` names it. "none": all others.
+    """
 
     name: str
     meaning: str
     kind: Kind = "float"
     direction: Direction = "neither"
     unit: str = ""
+    evidence: EvidenceUse = "none"
 
     @property
     def dtype(self) -> pl.DataType:
@@ -83,6 +97,9 @@ class Scorer(Step[P], ABC):
     scope: ClassVar[Literal["row", "table"]] = "table"
     learned: ClassVar[bool] = False
     """Whether scores are learned from the very labels that they judge."""
+    from_labels: bool = False
+    """Whether scores depend on the labels of other pairs in another way, as counts of votes do:
+    they are no evidence of those labels."""
     needs_embeddings: bool = False
     reads_texts: bool = True
     """Whether `score` looks at prompts and answers, and not at their features alone."""

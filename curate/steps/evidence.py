@@ -7,6 +7,7 @@ The pipeline fills a `LabelEvidence` for each scorer that asks for it, and hands
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -45,3 +46,13 @@ class LabelEvidence:
 
     sources: tuple[EvidenceSource, ...] = ()
     judged: NDArray[np.int8] | None = None
+
+    def digest(self) -> str:
+        """Hex hash of names, trust and all values: equal where the evidence is."""
+        digest = blake2b(digest_size=16)
+        for source in self.sources:
+            digest.update(f"{source.name}\0{source.trust}\0".encode())
+            digest.update(source.margin.tobytes())
+        if self.judged is not None:
+            digest.update(self.judged.tobytes())
+        return digest.hexdigest()

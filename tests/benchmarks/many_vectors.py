@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.table import MESSAGES, PAIR_COLUMNS, message
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.steps.context import Context
 from curate.steps.features import Features

@@ -23,7 +23,7 @@ from rich.table import Table
 from curate import read_pairs
 from curate.models.lm.answers import answer_logprobs, conversations, language_model
 from curate.models.lm.tokens import Encoded
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.steps.context import Context
 from curate.steps.models import Inference, ModelSpec

@@ -23,7 +23,7 @@ from curate.data.table import batches, messages_text
 from curate.models.embed.settings import EmbedderConfig
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.ray import RayEngine
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.read.pairs import collect_pairs, stream_pairs
 from curate.steps.context import Context, SilentProgress

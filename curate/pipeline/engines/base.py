@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep
 
 if TYPE_CHECKING:
     from curate.models.embed.pair_embeddings import TextEmbedder

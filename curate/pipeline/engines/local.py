@@ -12,7 +12,7 @@ import polars as pl
 
 from curate.pipeline.engines.base import take_told
 from curate.pipeline.engines.worker import Scored, WorkerSettings, score_rows, start_worker
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep
 
 if TYPE_CHECKING:
     from curate.models.embed.pair_embeddings import TextEmbedder

@@ -35,7 +35,7 @@ from curate.pipeline.engines.ray_workers import (
     describe,
 )
 from curate.pipeline.engines.worker import Scored, WorkerSettings
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep
 
 if TYPE_CHECKING:
     from curate.models.embed.pair_embeddings import TextEmbedder, Texts, Vectors

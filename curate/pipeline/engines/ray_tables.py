@@ -85,6 +85,7 @@ def run_table(settings: WorkerSettings, inputs: TableInputs) -> Scored:
     """Scores of all pairs by a table scorer, in a worker."""
     pairs, context = _gathered(settings, inputs)
     own = context.for_step()
+    own.evidence = settings.evidence
     scorer = settings.scorer(**settings.parameters)
     return Scored(scorer.score(pairs, own), own.facts, own.warnings)
 

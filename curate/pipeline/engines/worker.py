@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,12 @@ import polars as pl
 
 from curate.steps.context import Context
 from curate.steps.contracts import Scorer
+from curate.steps.evidence import LabelEvidence
 from curate.steps.models import Inference
 from curate.store.store import Store
 
 if TYPE_CHECKING:
-    from curate.pipeline.plan import ScorerStep
+    from curate.pipeline.scorer_step import ScorerStep
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class WorkerSettings:
         store: folder of the store; None for none.
         inference: how models are run.
         device: for heads.
+        evidence: of labels, that the scorer reads.
     """
 
     scorer: type[Scorer[Any]]
@@ -36,6 +38,7 @@ class WorkerSettings:
     store: Path | None
     inference: Inference
     device: str
+    evidence: LabelEvidence = field(default_factory=LabelEvidence)
 
     @classmethod
     def of(cls, step: ScorerStep, context: Context) -> WorkerSettings:
@@ -47,6 +50,7 @@ class WorkerSettings:
             context.store.root if context.store else None,
             context.inference,
             context.device,
+            context.evidence,
         )
 
     def context(self) -> Context:
@@ -56,6 +60,7 @@ class WorkerSettings:
             device=self.device,
             store=None if self.store is None else Store(self.store),
             inference=self.inference,
+            evidence=self.evidence,
         )
 
 

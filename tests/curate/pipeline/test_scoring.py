@@ -12,8 +12,8 @@ from curate import Pairs
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.engines.base import merge_facts
 from curate.pipeline.engines.local import LocalEngine
-from curate.pipeline.plan import ScorerStep
 from curate.pipeline.score_cache import ScoreCache
+from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer

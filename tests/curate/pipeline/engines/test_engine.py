@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from curate.pipeline.filtering import with_extras
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer

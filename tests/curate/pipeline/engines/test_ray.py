@@ -20,7 +20,7 @@ from curate.pipeline.config import EngineConfig, parse_config
 from curate.pipeline.engines import ray_blocks
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.engines.ray_parts import RayWorkers
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from curate.data import table
 from curate.pipeline.config import EngineConfig
 from curate.pipeline.engines.ray import RayEngine
-from curate.pipeline.plan import ScorerStep
+from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.steps.context import Context
 from scorers.duplicates import Duplicates

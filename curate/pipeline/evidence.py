@@ -1,0 +1,125 @@
+"""What each scorer takes as evidence of the labels, and the order in which scorers then run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from curate.errors import CurateError, suggestion
+from curate.pipeline.scorer_step import AUTO, FILE_COLUMNS, ScorerStep, is_of_file
+from curate.steps.contracts import Column
+from curate.steps.evidence_params import EvidenceColumn, EvidenceParameters
+
+
+def with_evidence(scorers: Sequence[tuple[str, ScorerStep]]) -> tuple[ScorerStep, ...]:
+    """The scorers with the evidence that each takes, in an order in which all of it is there.
+
+    Args:
+        scorers: place in the configuration and scorer, in the order of the configuration.
+
+    Raises:
+        CurateError: evidence that is unknown, that was learned from the labels, or a circle.
+    """
+    columns = {c.name: (step, c) for _, step in scorers for c in step.columns()}
+    return _in_order([(where, _resolved(where, step, columns)) for where, step in scorers])
+
+
+def _resolved(
+    where: str, step: ScorerStep, columns: Mapping[str, tuple[ScorerStep, Column]]
+) -> ScorerStep:
+    if not isinstance(step.scorer.params, EvidenceParameters):
+        return step
+    setting = step.scorer.params.evidence
+    if isinstance(setting, str):
+        margins = [
+            EvidenceColumn(column=name)
+            for name, (other, column) in columns.items()
+            # A scorer that fuses evidence itself would bring the same evidence in once more.
+            if column.evidence == AUTO and not other.takes_evidence
+        ]
+        return replace(step, evidence=tuple(margins), file_scores=True)
+    names = [item.column for item in setting]
+    for number, name in enumerate(names):
+        place = f"{where}.evidence.{number}"
+        if name in names[:number]:
+            fix = "name each source once: two of the same would count twice"
+            raise CurateError("the evidence is named twice", where=place, found=name, fix=fix)
+        if not is_of_file(name):
+            _check_column(step, name, place, columns)
+    return replace(step, evidence=setting)
+
+
+def _check_column(
+    step: ScorerStep,
+    name: str,
+    where: str,
+    columns: Mapping[str, tuple[ScorerStep, Column]],
+) -> None:
+    """Refuse a column that no scorer makes, or that is no evidence of labels."""
+    usable = [c for c, (other, column) in columns.items() if column.evidence != "none"]
+    if name not in columns:
+        raise _unknown_evidence(name, where, [*usable, *FILE_COLUMNS])
+    other, column = columns[name]
+    expected = f"one of {', '.join((*usable, *FILE_COLUMNS))}, or a key extra.x"
+    if other.name == step.name:
+        problem = "a scorer can't take its own column as evidence"
+        raise CurateError(problem, where=where, found=name, expected=expected)
+    if other.scorer.learned or other.scorer.from_labels:
+        raise CurateError(
+            "the column was learned from the labels, so it is no evidence of them",
+            where=where,
+            found=f"{name} of the scorer {other.scorer.name}, which the labels of this file taught",
+            expected=expected,
+        )
+    if column.evidence == "none":
+        raise CurateError(
+            "the column is no preference margin",
+            where=where,
+            found=f"{name}: {column.meaning}",
+            expected=f"a margin above 0 for the chosen answer, below 0 for the rejected one: "
+            f"{expected}",
+        )
+
+
+def _unknown_evidence(name: str, where: str, valid: list[str]) -> CurateError:
+    fix = f"{suggestion(name, valid)}; keys of extra are written extra.x"
+    scorer = name.partition(".")[0]
+    if "." in name and not any(column.startswith(f"{scorer}.") for column in valid):
+        fix = f"add the scorer '{scorer}' under scorers; {fix}"
+    return CurateError("evidence names an unknown column", where=where, found=repr(name), fix=fix)
+
+
+def _in_order(scorers: list[tuple[str, ScorerStep]]) -> tuple[ScorerStep, ...]:
+    """Each scorer after those whose columns it reads, else in the order of the configuration."""
+    names = {step.name for _, step in scorers}
+    # The names of steps may hold dots, so that the longest one that fits is the column's.
+    reads = {
+        step.name: {_step_of(e.column, names) for e in step.scorer_evidence} for _, step in scorers
+    }
+    waiting, ordered = list(scorers), list[ScorerStep]()
+    while waiting:
+        done = {step.name for step in ordered}
+        ready = next((item for item in waiting if reads[item[1].name] <= done), None)
+        if ready is None:
+            raise CurateError(
+                "scorers read each other's columns in a circle",
+                where=waiting[0][0],
+                found=" -> ".join(_circle(waiting[0][1].name, reads)),
+                fix="take the evidence out of one of them",
+            )
+        waiting.remove(ready)
+        ordered.append(ready[1])
+    return tuple(ordered)
+
+
+def _step_of(column: str, names: set[str]) -> str:
+    return max((name for name in names if column.startswith(f"{name}.")), key=len)
+
+
+def _circle(start: str, reads: Mapping[str, set[str]]) -> list[str]:
+    """Names of a circle, its first one again at the end."""
+    path = [start]
+    while path[-1] not in path[:-1]:
+        ahead = sorted(reads[path[-1]])
+        path.append(next((name for name in ahead if reads[name]), ahead[0]))
+    return path[path.index(path[-1]) :]
