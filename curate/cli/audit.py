@@ -38,6 +38,9 @@ def audit(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path(
         "audit.json"
     ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that curate did not write.")
+    ] = False,
     style_columns: Annotated[
         list[str] | None,
         typer.Option("--style-column", help="Key of extra that stands beside the traits of style."),
@@ -73,8 +76,11 @@ def audit(
     from curate.people.draw import read_sample, resume_command, sample_folder
     from curate.steps.models import ModelSpec
     from curate.verdicts.files import read_verdicts
+    from curate.write.contents import MADE_BY
+    from curate.write.file_output import check_output_file
     from curate.write.shards import write_json
 
+    check_output_file(output, overwrite, [data, against, *(gold or ()), sample])
     damaged: list[str] = []
     judged = read_verdicts(gold, damaged) if gold else None
     sample = sample or sample_folder(gold or ())
@@ -106,7 +112,7 @@ def audit(
         )
     show_audit(found)
     try:
-        write_json(found, output)
+        write_json({MADE_BY: "curate audit"} | found, output)
     except OSError as error:
         raise CurateError(
             "the file cannot be written", where=str(output), found=str(error)

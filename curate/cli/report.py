@@ -15,11 +15,17 @@ def report(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File; default report.html beside it.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that curate did not write.")
+    ] = False,
 ) -> None:
     """Write a run, an audit or a bench as one self-contained page."""
-    from curate.report.build import write_report
+    from curate.report.build import REPORT, write_report
     from curate.report.json_pages import write_json_report
+    from curate.write.file_output import check_output_file
 
+    default = run.with_suffix(".html") if run.suffix == ".json" else run / REPORT
+    check_output_file(output or default, overwrite, [run])
     write = write_json_report if run.suffix == ".json" else write_report
     path = write(run, output)
     typer.echo(f"written: {path}")
@@ -31,12 +37,17 @@ def compare(
     output: Annotated[Path, typer.Option("--output", "-o", help="Page to write.")] = Path(
         "compare.html"
     ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that curate did not write.")
+    ] = False,
 ) -> None:
     """Show what two runs keep and drop, and the pairs on which they differ."""
     from curate.cli.show_results import show_comparison
     from curate.report.compare import compare as run_compare
     from curate.report.compare import write_comparison
+    from curate.write.file_output import check_output_file
 
+    check_output_file(output, overwrite, [run_a, run_b])
     found = run_compare(run_a, run_b)
     write_comparison(found, output)
     show_comparison(found)

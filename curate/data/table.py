@@ -273,13 +273,19 @@ def dense_numbers(column: pl.Series) -> NDArray[np.int64]:
 
 def fingerprint(pairs: pl.DataFrame) -> str:
     """Hex hash over all pairs in order, labels and ties included."""
+    return fingerprint_of_batches([pairs])
+
+
+def fingerprint_of_batches(frames: Iterable[pl.DataFrame]) -> str:
+    """Return the `fingerprint` of a pair table that comes in batches."""
     digest = blake2b(digest_size=_HASH_BYTES)
     orientation = (messages_key("chosen") <= messages_key("rejected")).cast(pl.String)
     line = pl.col("pair_id") + orientation + pl.col("is_tie").cast(pl.String)
     # In order: the same pairs in another order are another set to every seeded draw.
-    for start in range(0, len(pairs), BATCH_ROWS):
-        for text in pairs[start : start + BATCH_ROWS].select(t=line)["t"].to_list():
-            digest.update(text.encode())
+    for frame in frames:
+        for rows in batches(len(frame), BATCH_ROWS):
+            for text in frame[rows].select(t=line)["t"].to_list():
+                digest.update(text.encode())
     return digest.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -9,14 +10,19 @@ from typing import Any
 
 import orjson
 from pyarrow import parquet
+from xxhash import xxh3_128_hexdigest
 
 from curate.data.checksums import file_digest
 from curate.errors import CurateError
 
-MADE_BY, FILES = "made_by", "files_written"
+MADE_BY, SIGNED, FILES, CHECKSUM = "made_by", "signed", "files_written", "mark_xxh3_128"
 _US = "curate"
-_LATE = ("report.html", "audit.html", "compare.html")
-"""Pages that may be written into a finished folder, and made again at any time."""
+MOVED = "from-the-run-before"
+"""Folder for people's files of a run that is replaced, where their place is taken."""
+
+GENERATOR_TAG = '<meta name="generator" content="curate">'
+"""In the head of every page that curate writes."""
+_HEAD_BYTES = 1024
 
 
 def sign(folder: Path, mark: str) -> None:
@@ -33,8 +39,39 @@ def sign(folder: Path, mark: str) -> None:
         for p in paths
     }
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    whole = {MADE_BY: _US, **data, FILES: files}
-    place.write_bytes(orjson.dumps(whole, option=options))
+    # `signed` says that a checksum must follow: a damaged key would else look like an old folder.
+    data = {MADE_BY: _US, SIGNED: True, **data, FILES: files}
+    place.write_bytes(orjson.dumps(data | {CHECKSUM: _digest_of(data)}, option=options))
+
+
+def _digest_of(data: dict[str, Any]) -> str:
+    """Return the checksum of a mark's content, whatever its white space."""
+    content = {key: value for key, value in data.items() if key != CHECKSUM}
+    return xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())
+
+
+def mark_digest(path: Path) -> str | None:
+    """Return the checksum of a mark as it stands on the disk; None where there is none."""
+    try:
+        return file_digest(path).hex()
+    except OSError:
+        return None
+
+
+def is_generated_page(path: Path) -> bool:
+    """Return whether a file is a page that curate wrote, and may write again."""
+    if path.suffix != ".html":
+        return False
+    try:
+        with path.open("rb") as file:
+            return GENERATOR_TAG.encode() in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+
+
+def is_signed(data: dict[str, Any]) -> bool:
+    """Return whether a mark lists its files and is as it was written."""
+    return isinstance(data.get(FILES), dict) and data.get(CHECKSUM) == _digest_of(data)
 
 
 def is_ours(folder: str | Path, mark: str) -> bool:
@@ -79,11 +116,11 @@ class Contents:
         Raises:
             CurateError: one is missing, changed, or beside them in their folders and not written.
         """
-        if not self._lists:
+        if not self._lists or self._is_damaged():
             raise CurateError(
                 "the mark of the folder is damaged",
                 where=str(self.folder / self._mark),
-                expected=f"the files under '{FILES}'",
+                expected=f"what was written, with the files under '{FILES}' and a checksum",
                 fix="run the pipeline again",
             )
         if self.files is None:
@@ -104,6 +141,10 @@ class Contents:
                 fix="run the pipeline again, or restore the files",
             )
 
+    def _is_damaged(self) -> bool:
+        """Return whether a mark that was written with a checksum is not as it was written."""
+        return (SIGNED in self.data or CHECKSUM in self.data) and not is_signed(self.data)
+
     def unchanged(self, name: str) -> bool:
         """Whether a file is as it was written."""
         return self._wrong(name, (self.files or {}).get(name)) is None
@@ -122,19 +163,35 @@ class Contents:
             return f"{name} cannot be read ({error.strerror})"
 
     def move_others(self, target: Path) -> None:
-        """Move what was not written by us, verdicts of people among them, to the same places in
-        another folder; what already stands there stays.
+        """Move everything that was not written by the run to the folder that takes its place.
+
+        Only files that the signed list names, unchanged, and pages that `curate` writes anew may
+        be left behind. What stands in a folder of shards would be trained on, and what stands in
+        the way of a new file would be lost: both go to the folder `from-the-run-before`.
         """
-        own = {self._mark, *_LATE, *(self.files or self._all())}
+        listed = (self.files or {}) if is_signed(self.data) else {}
+        shard_folders = {name.partition("/")[0] for name in listed if "/" in name}
         for path in sorted(p for p in self.folder.rglob("*") if p.is_file() or p.is_symlink()):
             name = path.relative_to(self.folder)
+            if self._is_written(name.as_posix(), listed):
+                continue
             place = target / name
-            if name.as_posix() not in own and not place.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(path, place)
+            if name.parts[0] in shard_folders or place.exists() or place.is_symlink():
+                place = _free_path(target / MOVED / name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, place)
 
-    def _all(self) -> list[str]:
-        """The files of a folder of an older version: all but verdicts, which people wrote."""
-        paths = (p for p in self.folder.rglob("*") if p.is_file())
-        names = (p.relative_to(self.folder).as_posix() for p in paths)
-        return [name for name in names if not name.startswith("verdicts/")]
+    def _is_written(self, name: str, listed: dict[str, Any]) -> bool:
+        """Return whether the run wrote a file, which is as it was written."""
+        path = self.folder / name
+        if path.is_symlink():
+            return False
+        if name in listed:
+            return self.unchanged(name)
+        return (name == self._mark and is_signed(self.data)) or is_generated_page(path)
+
+
+def _free_path(path: Path) -> Path:
+    """Return the path, or one with a number where something stands there."""
+    candidates = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(2))
+    return next(p for p in itertools.chain([path], candidates) if not p.exists())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import socket
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +16,18 @@ from pathlib import Path
 from curate.data.local_path import local_folder
 from curate.errors import CurateError
 from curate.store.workspace import Workspace
-from curate.write.contents import Contents, is_ours, sign
+from curate.write.contents import is_ours, mark_digest, sign
+from curate.write.folder_swap import (
+    is_ignored,
+    keep_aside,
+    replace_folder,
+    swap_lock,
+    sweep,
+    temporary_path,
+)
 from curate.write.manifest import MANIFEST
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_HOST = socket.gethostname().replace("-", "_")
-_OF_THE_SYSTEM = ("lost+found", ".DS_Store")
 
 
 def check_free(
@@ -45,7 +50,7 @@ def check_free(
         _check_not_inside(folder, reads)
         _check_content(folder, overwrite, mark)
         # Rights, names and full disks are told before hours of scoring, not after them.
-        trial = _aside(folder, "trial")
+        trial = temporary_path(folder, "trial")
         trial.mkdir(parents=True, exist_ok=True)
         trial.rmdir()
 
@@ -65,7 +70,7 @@ def _check_content(folder: Path, overwrite: bool, mark: str) -> None:
             )
         return
     # A typing error in --output must not cost somebody's folder.
-    others = sorted(p.name for p in folder.iterdir() if not _is_ignored(p.name))
+    others = sorted(p.name for p in folder.iterdir() if not is_ignored(p.name))
     if others:
         raise CurateError(
             "the output folder holds files that are no run of curate",
@@ -92,11 +97,6 @@ def _check_not_inside(folder: Path, reads: str | None) -> None:
         )
 
 
-def _is_ignored(name: str) -> bool:
-    """Whether a file in an output folder is nobody's: the system's, or what a killed run left."""
-    return name in _OF_THE_SYSTEM or name.startswith((".partial-", ".work-", ".old-", ".trial-"))
-
-
 def _real(folder: Path) -> Path:
     """The folder itself, where the path or a part of it is a link."""
     try:
@@ -105,17 +105,6 @@ def _real(folder: Path) -> Path:
         raise CurateError(
             "the output cannot be used", where=str(folder)[:200], found=str(error)
         ) from None
-
-
-def _in_place(folder: Path) -> bool:
-    """Whether the folder cannot be renamed: a mount point, or a place nobody may write beside."""
-    return folder.is_dir() and (os.path.ismount(folder) or not os.access(folder.parent, os.W_OK))
-
-
-def _aside(folder: Path, kind: str) -> Path:
-    """A place of this process for a folder that is built: beside, or within where it must be."""
-    own = f"{kind}-{_HOST}-{os.getpid()}"
-    return folder / f".{own}" if _in_place(folder) else folder.parent / f".{folder.name}.{own}"
 
 
 @contextmanager
@@ -130,15 +119,17 @@ def staged(folder: Path, overwrite: bool, mark: str = MANIFEST) -> Iterator[Path
     """
     folder = _real(folder)
     # What a killed run left beside its folder.
-    _sweep(folder, ("old", "partial", "trial"))
+    sweep(folder, ("old", "partial", "trial"))
     check_free(folder, overwrite, mark)
-    stage = _aside(folder, "partial")
+    earlier = mark_digest(folder / mark)
+    stage = temporary_path(folder, "partial")
     try:
         with _told(folder):
             stage.mkdir(parents=True)
             yield stage
             sign(stage, mark)
-            _swap(stage, folder, mark)
+            with swap_lock(folder):
+                _move_into_place(stage, folder, overwrite, mark, earlier)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -157,8 +148,8 @@ def working(folder: Path | None) -> Iterator[Workspace]:
         yield Workspace()
         return
     folder = _real(folder)
-    _sweep(folder, ("work",))
-    work = _aside(folder, "work")
+    sweep(folder, ("work",))
+    work = temporary_path(folder, "work")
     try:
         with _told(folder):
             work.mkdir(parents=True)
@@ -185,71 +176,19 @@ def _told(folder: Path, only: Container[int | None] | None = None) -> Iterator[N
         ) from error
 
 
-def _swap(stage: Path, folder: Path, mark: str) -> None:
-    """Put the new folder in place of the old one; what was not ours in the old one moves over."""
-    if _in_place(folder):
-        _swap_in_place(stage, folder, mark)
-        return
-    if not folder.exists():
-        stage.rename(folder)
-        return
-    # The old run goes only once the new one stands in its place.
-    old = folder.parent / f".{folder.name}.old-{_HOST}-{os.getpid()}"
-    folder.rename(old)
-    stage.rename(folder)
-    Contents(old, mark).move_others(folder)
-    shutil.rmtree(old)
+def _move_into_place(
+    stage: Path, folder: Path, overwrite: bool, mark: str, earlier: str | None
+) -> None:
+    """Look at the folder again, since hours may have passed, and put the stage in its place.
 
-
-def _swap_in_place(stage: Path, folder: Path, mark: str) -> None:
-    old = folder / f".old-{_HOST}-{os.getpid()}"
-    old.mkdir()
-    # The mark goes first and comes last: in between the folder is no finished run.
-    present = [p for p in folder.iterdir() if not _is_ignored(p.name)]
-    for path in sorted(present, key=lambda p: p.name != mark):
-        path.rename(old / path.name)
-    for path in sorted(stage.iterdir(), key=lambda p: p.name == mark):
-        path.rename(folder / path.name)
-    Contents(old, mark).move_others(folder)
-    shutil.rmtree(old)
-
-
-def _sweep(folder: Path, kinds: tuple[str, ...]) -> None:
-    """Remove what killed runs left; a finished run that was being replaced is put back."""
-    for kind in kinds:
-        inside = [*folder.glob(f".{kind}-{_HOST}-*")] if folder.is_dir() else []
-        for left in [*_beside(folder, kind), *inside]:
-            if _alive(int(left.name.rpartition("-")[2])):
-                continue
-            if kind == "old" and left not in inside and not folder.exists():
-                left.rename(folder)
-            elif kind == "old":
-                _put_back(left, folder)
-            else:
-                shutil.rmtree(left, ignore_errors=True)
-
-
-def _beside(folder: Path, kind: str) -> list[Path]:
-    start = f".{folder.name}.{kind}-{_HOST}-"
+    Raises:
+        CurateError: something is there that was not there at the start; nothing of it is touched,
+            and the stage is saved under a name of its own.
+    """
+    now = mark_digest(folder / mark)
     try:
-        return [p for p in folder.parent.iterdir() if p.name.startswith(start)]
-    except OSError:  # no such folder yet, or nobody may look
-        return []
-
-
-def _put_back(old: Path, folder: Path) -> None:
-    """What a killed run had taken out of the folder goes back, where nothing new stands there."""
-    for path in old.iterdir():
-        if not (folder / path.name).exists():
-            path.rename(folder / path.name)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid != os.getpid()
+        # To overwrite was asked of the run that was there then, not of one that came since.
+        _check_content(folder, overwrite and now == earlier, mark)
+    except CurateError as error:
+        raise keep_aside(stage, folder, error) from None
+    replace_folder(stage, folder, mark)

@@ -11,11 +11,12 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
+from curate.data.table import fingerprint_of_batches
 from curate.errors import CurateError, is_masked
 from curate.read.formats import Format, get_format
 from curate.read.formats.columns import MappedColumns
 from curate.read.input import InputConfig
-from curate.read.pairs import place_of
+from curate.read.pairs import place_of, stream_pairs
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
 from curate.read.sources.python_block import PythonBlock
@@ -65,22 +66,37 @@ def export_source(
             found=f"{len(flipped)} rows with such labels",
             fix="export to another form, or run without the filter that flips",
         )
+    _check_same_input(run, input_)
     with staged(folder, overwrite, MARK) as stage:
         with (progress or SilentProgress()).task("export", len(rows)) as task:
             frames = _rows(input_, fmt, rows, flipped)
             shards = _write(frames, stage, target.rows_per_shard, task.advance)
         written = sum(shard["rows"] for shard in shards)
-        # Rows are found by number: a file that changed since would give others.
-        if written != len(rows):
-            raise CurateError(
-                "the input is not what the run has read",
-                where=str(input_.path or input_.hf),
-                found=f"{written} of {len(rows)} rows",
-                fix="run the pipeline again",
-            )
+        assert written == len(rows), "the input changed while its rows were written"
         found = Exported(folder, run.rows_kept, shards, ())
         write_json({"format": SOURCE, "rows": written, "files": shards}, stage / MARK)
     return found
+
+
+def _check_same_input(run: RunFiles, input_: InputConfig) -> None:
+    """Refuse an input of other pairs than the run has read, or of the same in another order.
+
+    Rows are taken by their number: of such an input they would be others.
+    """
+    expected = str(run.manifest["input"]["fingerprint"])
+    try:
+        parts = stream_pairs(**dict(input_))
+        current = fingerprint_of_batches(part.frame for part in parts)
+    except CurateError as error:
+        current = f"no pairs: {error.problem}"
+    if current != expected:
+        raise CurateError(
+            "the input is not what the run has read",
+            where=str(input_.path or input_.hf),
+            found=f"fingerprint of its pairs: {current}",
+            expected=expected,
+            fix="restore the input, or run the pipeline again",
+        )
 
 
 def _input_of(run: RunFiles) -> InputConfig:

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from curate import CurateError
+from curate.write.contents import FILES, GENERATOR_TAG
 from curate.write.manifest import check_rows
 from curate.write.run_folder import check_free, staged
 from tests.helpers import trl_rows, write_jsonl
@@ -73,7 +74,7 @@ def test_an_error_leaves_the_old_run_and_no_trace(tmp_path: Path) -> None:
 
 
 def test_a_run_killed_while_it_took_the_old_ones_place_is_put_back(tmp_path: Path) -> None:
-    from curate.write.run_folder import _HOST
+    from curate.write.folder_swap import _HOST
 
     dead = subprocess.Popen(["true"])
     dead.wait()
@@ -90,7 +91,7 @@ def test_only_our_own_files_are_removed_and_verdicts_stay(tmp_path: Path) -> Non
     (out / "verdicts").mkdir()
     (out / "verdicts" / "me.jsonl").write_text("said")
     (out / "notes.txt").write_text("mine")
-    (out / "report.html").write_text("made later")
+    (out / "report.html").write_text(GENERATOR_TAG)
     finish(out, "two", overwrite=True, stays="2")
     assert text_of(out) == "two"
     assert (out / "verdicts" / "me.jsonl").read_text() == "said"
@@ -99,6 +100,111 @@ def test_only_our_own_files_are_removed_and_verdicts_stay(tmp_path: Path) -> Non
     assert not (out / "ours").exists()
     assert not (out / "report.html").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_people_changed_or_put_among_the_shards_goes_beside(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with staged(out, overwrite=False) as stage:
+        (stage / "kept").mkdir()
+        (stage / "kept" / "a.jsonl").write_text("written")
+        (stage / "kept" / "b.jsonl").write_text("written")
+        (stage / "manifest.json").write_text('{"text": "one"}')
+    (out / "kept" / "a.jsonl").write_text("corrected by hand")
+    (out / "kept" / "mine.jsonl").write_text("mine")
+    (out / "report.html").write_text("a page of my own")
+    finish(out, "two", overwrite=True, **{"report.html": "new"})
+    beside = out / "from-the-run-before"
+    texts = {p.relative_to(beside).as_posix(): p.read_text() for p in beside.rglob("*.*")}
+    assert texts == {
+        "kept/a.jsonl": "corrected by hand",
+        "kept/mine.jsonl": "mine",
+        "report.html": "a page of my own",
+    }
+    assert not (out / "kept").exists()
+    # Once more: what lies beside stays, under names of its own.
+    (out / "report.html").write_text("another page")
+    finish(out, "three", overwrite=True, **{"report.html": "newest"})
+    assert {p.read_text() for p in beside.rglob("*.*")} == {*texts.values(), "another page"}
+
+
+@pytest.mark.parametrize("damage", ["list", "checksum", "no list", "listed by hand"])
+def test_a_list_that_is_not_as_written_costs_no_file(damage: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    finish(out, "one", ours="1")
+    (out / "precious.txt").write_text("x")
+    mark = out / "manifest.json"
+    data = json.loads(mark.read_text())
+    if damage == "list":
+        data[FILES]["ours"]["bytes"] = 2
+    elif damage == "checksum":
+        data["mark_xxh3_128"] = "0" * 32
+    elif damage == "no list":
+        data = {"made_by": "curate", "manifest_version": 1}
+    else:
+        data[FILES]["precious.txt"] = data[FILES]["ours"]
+    mark.write_text(json.dumps(data))
+    finish(out, "two", overwrite=True)
+    assert text_of(out) == "two"
+    files = [p.read_text() for p in out.rglob("*") if p.is_file()]
+    assert "x" in files
+    assert "1" in files
+
+
+def test_a_run_that_finished_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for overwrite in (False, True):
+        # The second round overwrites the run of the first: that was asked for, the third was not.
+        stack = ExitStack()
+        stage = stack.enter_context(staged(out, overwrite))
+        (stage / "manifest.json").write_text('{"text": "slow"}')
+        finish(out, f"fast {overwrite}", overwrite)
+        with pytest.raises(CurateError, match="finished run") as caught:
+            stack.close()
+        assert text_of(out) == f"fast {overwrite}"
+        saved = tmp_path / ("out-3" if overwrite else "out-2")
+        assert str(saved) in str(caught.value)
+        assert text_of(saved) == "slow"
+
+
+def test_files_that_appeared_meanwhile_are_not_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    stack = ExitStack()
+    stage = stack.enter_context(staged(out, overwrite=True))
+    (stage / "manifest.json").write_text('{"text": "slow"}')
+    out.mkdir()
+    (out / "thesis.tex").write_text("x")
+    with pytest.raises(CurateError, match="no run of curate") as caught:
+        stack.close()
+    assert (out / "thesis.tex").read_text() == "x"
+    assert "out-2" in str(caught.value)
+    assert text_of(tmp_path / "out-2") == "slow"
+
+
+def test_processes_that_finish_together_lose_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, json, pathlib\n"
+        "from curate.write.run_folder import staged\n"
+        "with staged(pathlib.Path(sys.argv[1]), False) as stage:\n"
+        "    (stage / 'manifest.json').write_text(json.dumps({'text': sys.argv[2]}))\n"
+        "    while time.time() < float(sys.argv[3]): pass\n"
+    )
+    together = str(time.time() + 15)
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    runs = [subprocess.Popen([*command, str(n), together], stderr=-1) for n in range(3)]
+    assert sorted(run.wait() for run in runs) == [0, 1, 1]
+    texts = {text_of(folder) for folder in tmp_path.iterdir()}
+    assert texts == {"0", "1", "2"}
+
+
+def test_names_that_only_look_like_ours_are_left_alone(tmp_path: Path) -> None:
+    from curate.write.folder_swap import _HOST
+
+    names = [f".out.old-{_HOST}-12.bak", f".out.partial-{_HOST}-", f".out.work-{_HOST}-{9**20}"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    (tmp_path / f".out.old-{_HOST}-999999").write_text("a file")
+    finish(tmp_path / "out", "one")
+    assert all((tmp_path / name).is_dir() for name in names)
 
 
 def test_a_foreign_manifest_is_no_run(tmp_path: Path) -> None:

@@ -143,5 +143,24 @@ def test_a_changed_input_is_noticed(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "a.jsonl", trl_rows(4))
     Pipeline({"input": {"path": str(path)}, "store": None}).run(output=tmp_path / "run")
     write_jsonl(path, trl_rows(2))
-    with pytest.raises(CurateError, match="2 of 4 rows"):
+    with pytest.raises(CurateError, match="not what the run has read"):
         export_source(tmp_path / "run", tmp_path / "back", Target())
+
+
+@pytest.mark.parametrize("change", ["reversed", "other", "shorter", "relabelled", "gone"])
+def test_another_input_is_refused(change: str, tmp_path: Path) -> None:
+    rows = trl_rows(20)
+    path = write_jsonl(tmp_path / "in.jsonl", rows)
+    filters = [{"type": "sample", "rows": 5}]
+    Pipeline({"input": {"path": str(path)}, "filters": filters}).run(output=tmp_path / "run")
+    swapped = rows[3] | {"chosen": rows[3]["rejected"], "rejected": rows[3]["chosen"]}
+    others = {
+        "reversed": rows[::-1],
+        "other": trl_rows(40)[20:],
+        "shorter": rows[:19],
+        "relabelled": [*rows[:3], swapped, *rows[4:]],
+    }
+    write_jsonl(path, others.get(change, []))
+    with pytest.raises(CurateError, match="not what the run has read"):
+        export_source(tmp_path / "run", tmp_path / "back", Target())
+    assert not (tmp_path / "back").exists()

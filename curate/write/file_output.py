@@ -1,0 +1,61 @@
+"""Whether a command may write one file: nothing but our own earlier output is replaced unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from curate.errors import CurateError
+from curate.write.contents import MADE_BY, is_generated_page, read_mark
+
+
+def check_output_file(output: Path, overwrite: bool, inputs: Iterable[str | Path | None]) -> None:
+    """Make sure, before anything is computed, that a command may write `output`.
+
+    Args:
+        output: file that the command will write.
+        overwrite: whether a file that curate did not write may be replaced.
+        inputs: files, folders or patterns that the command reads; they are never replaced.
+
+    Raises:
+        CurateError: `output` is a folder, an input, a file in an input folder, or somebody's file
+            while `overwrite` is off.
+    """
+    if output.is_dir():
+        raise CurateError("the output is a folder", where=str(output), expected="a file")
+    if not output.exists():
+        return
+    if any(_holds(source, output) for source in inputs if source is not None):
+        raise CurateError(
+            "the output would replace the input", where=str(output), fix="give another --output"
+        )
+    if not overwrite and not _is_ours(output):
+        raise CurateError(
+            "the output is a file that curate did not write",
+            where=str(output),
+            fix="give another --output, or --overwrite to replace it",
+        )
+
+
+def _holds(source: str | Path, output: Path) -> bool:
+    """Return whether an existing file is an input, or one of the data files of an input folder."""
+    if "://" in str(source):
+        return False
+    path, target = Path(source).expanduser(), output.resolve()
+    try:
+        if path.exists():
+            inside = path.is_dir() and path.resolve() in target.parents
+            return path.samefile(output) or (inside and not _is_ours(output))
+        folder = Path(path.anchor) if path.is_absolute() else Path()
+        pattern = str(path.relative_to(path.anchor))
+        return any(match.resolve() == target for match in folder.glob(pattern))
+    except (OSError, ValueError, NotImplementedError):  # no path, or no pattern that names files
+        return False
+
+
+def _is_ours(path: Path) -> bool:
+    return is_generated_page(path) or _is_our_json(path)
+
+
+def _is_our_json(path: Path) -> bool:
+    return path.suffix == ".json" and str((read_mark(path) or {}).get(MADE_BY)).startswith("curate")
