@@ -104,6 +104,11 @@ class TOPSIS(Filter[TOPSISParams]):
         if p.by is not None:
             group = dense_numbers(pairs[p.by].cast(pl.String).fill_null("(none)"))
         added = context.workspace.collect(self.name, self._scored(pairs, group))
+        constant = [c for c in p.criteria if pairs[c].drop_nulls().n_unique() == 1]
+        if constant and len(pairs) > 1:
+            context.warnings.append(
+                f"equal for all pairs, so without effect on the ranking: {', '.join(constant)}"
+            )
         ranks = _Ranks.of_scores(added["score"], group, p.keep)
         keep = ranks.kept().fill_null(p.missing == "keep")
         rank = pl.format("rank {} of {} by TOPSIS, {} kept", "rank", "of", "wanted")
@@ -216,14 +221,19 @@ def closeness(
         column = _ranked(given * sign) * sign if normalisation == "rank" else given
         if len(best) != len(column):
             best, worst = np.zeros(len(column)), np.zeros(len(column))
-        # A column whose values differ by rounding alone says nothing, whatever its scale.
-        if len(column) == 0 or np.ptp(column) <= _ROUNDING * max(-column.min(), column.max()):
+        if len(column) == 0:
             continue
-        factor = sign * weight / np.linalg.norm(column)
-        ends = factor * column.min(), factor * column.max()
+        # Scaled first: squares of very small or very large values leave the range of numbers.
+        largest = max(-column.min(), column.max()) or 1.0
+        low, high = column.min() / largest, column.max() / largest
+        # A column whose values differ by rounding alone says nothing, whatever its scale.
+        if high - low <= _ROUNDING:
+            continue
+        factor = sign * weight / np.linalg.norm(column / largest)
+        ends = factor * low, factor * high
         # In blocks: each step on all rows would hold another column.
         for rows in batches(len(column), _BLOCK):
-            oriented = factor * column[rows]
+            oriented = factor * (column[rows] / largest)
             best[rows] += np.square(oriented - max(ends))
             worst[rows] += np.square(oriented - min(ends))
     # Squares were added up column by column: this is the Euclidean distance to both points.
