@@ -71,6 +71,8 @@ def show_result(result: Result) -> None:
     for step in result.steps:
         if "noise" in step.facts:
             out.print(Text(f"wrong labels: {step.facts['noise']['text']}"))
+        if "weighing" in step.facts:
+            out.print(Text(f"weights: {step.facts['weighing']}"))
     _show_sources(result.sources)
     show_warnings(result.warnings)
     if result.folder is not None:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from curate.cli.inputs import Columns, ConfigName, Given, Split
 from curate.errors import CurateError
 
+if TYPE_CHECKING:
+    from curate.write.export import Target
+
 Form = Annotated[str, typer.Option("--to", help="Export format: see 'curate list'; or source.")]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="rows, column or none, as output.weights; default as the run has it."),
+]
+SoftLabels = Annotated[
+    str | None, typer.Option(help="sampled or signed, as output.soft_labels; default as the run.")
+]
+Copies = Annotated[
+    int | None,
+    typer.Option(min=1, max=100, help="Draws of weighted rows; default as the run has it."),
+]
 AllowLoss = Annotated[
     bool, typer.Option(help="Go on where the form has no place for parts of the pairs.")
 ]
@@ -37,6 +51,9 @@ def export(
     config: ConfigName = None,
     on_error: Annotated[str, typer.Option(help="At a malformed row: stop or skip.")] = "stop",
     allow_loss: AllowLoss = False,
+    weights: Weights = None,
+    soft_labels: SoftLabels = None,
+    copies: Copies = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
 ) -> None:
     """Write the kept pairs of a run, or any data set as it is, in a trainer's form.
@@ -45,7 +62,6 @@ def export(
     """
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_export
-    from curate.write.export import Target
     from curate.write.export import export as run_export
     from curate.write.output import FileType
     from curate.write.run_files import is_run
@@ -53,7 +69,8 @@ def export(
 
     _one_of("--file-type", file_type, get_args(FileType))
     _one_of("--on-error", on_error, ("stop", "skip"))
-    target = Target(to, file_type, rows_per_shard, license, allow_loss)
+    sizes = (to, file_type, rows_per_shard, license, allow_loss)
+    target = _target(*sizes, weights, soft_labels, copies)
     with console_progress() as progress:
         if to == SOURCE:
             found = export_source(source, out, target, overwrite=overwrite, progress=progress)
@@ -74,6 +91,9 @@ def push(
     ] = True,
     license: License = None,
     allow_loss: AllowLoss = False,
+    weights: Weights = None,
+    soft_labels: SoftLabels = None,
+    copies: Copies = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Upload nothing, show what would go.")
     ] = False,
@@ -81,14 +101,15 @@ def push(
     """Upload the kept pairs of a run to the hub, with a dataset card."""
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_upload
-    from curate.write.export import Target
     from curate.write.push import push as run_push
 
+    sizes = (to, "parquet", 100_000, license, allow_loss)
+    target = _target(*sizes, weights, soft_labels, copies)
     with console_progress() as progress:
         found = run_push(
             run,
             repo,
-            Target(to, license=license, allow_loss=allow_loss),
+            target,
             private=private,
             dry_run=dry_run,
             progress=progress,
@@ -113,6 +134,28 @@ def _input(given: Given) -> Any:
     if found is None:
         raise CurateError("the pipeline names no input", where=given.data, expected="input:")
     return found
+
+
+def _target(
+    to: str,
+    file_type: str,
+    rows_per_shard: int,
+    license: str | None,
+    allow_loss: bool,
+    weights: Any,
+    soft_labels: Any,
+    copies: int | None,
+) -> Target:
+    from curate.write.export import Target
+    from curate.write.exports.base import Carrier
+    from curate.write.weighing import SoftLabels
+
+    if weights is not None:
+        _one_of("--weights", weights, get_args(Carrier))
+    if soft_labels is not None:
+        _one_of("--soft-labels", soft_labels, get_args(SoftLabels))
+    settings = (file_type, rows_per_shard, license, allow_loss)
+    return Target(to, *settings, weights, soft_labels, copies)
 
 
 def _one_of(option: str, value: str, valid: tuple[str, ...]) -> None:

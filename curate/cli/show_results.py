@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def show_export(found: Exported) -> None:
     """What an export wrote."""
     show_warnings(list(found.warnings))
+    if found.weights is not None:
+        out.print(Text(found.weights.text), soft_wrap=True)
     size = sum(shard["bytes"] for shard in found.shards)
     files = f"{len(found.shards):,} files, {size / 1e6:,.1f} MB"
     out.print(Text(f"{found.pairs:,} pairs, {files}: {found.folder}"), soft_wrap=True)

@@ -24,7 +24,8 @@ def make_manifest(
     files: dict[str, Any],
 ) -> dict[str, Any]:
     """The manifest as plain data; see docs/trainers/index.md for its place."""
-    check_rows(rows["in"], rows["kept"], rows["dropped"])
+    undrawn = rows.get("undrawn", 0)
+    check_rows(rows["in"], rows["kept"] - undrawn, rows["dropped"], undrawn)
     return {
         "manifest_version": FORMAT_VERSION,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),

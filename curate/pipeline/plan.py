@@ -16,7 +16,8 @@ from curate.steps.contracts import Column, Filter
 from curate.steps.posterior import PosteriorParams
 from curate.steps.registry import build, filter_class, scorer_class
 from curate.steps.relabel import FLIPPED
-from curate.write.exports import WEIGHT, Export, get_export
+from curate.write.exports import WEIGHTS, Export, get_export
+from curate.write.weighing import Weighing, weighing_of
 
 EXTRA_PREFIX = "extra."
 _CARRIED = ("source", "annotator", "strength")
@@ -55,6 +56,7 @@ class Plan:
         scorers: in the order in which they run: each after those whose columns it reads.
         filters: in the order in which they run.
         export: of the kept pairs.
+        weighing: what the export does with weights.
         extras: keys of `extra` that filters read as columns `extra.<key>`.
         carried: columns that the shards carry, by the name that they have there.
         accept_bias: go on where length alone tells which labels a learned score doubts.
@@ -64,6 +66,7 @@ class Plan:
     scorers: tuple[ScorerStep, ...]
     filters: tuple[FilterStep, ...]
     export: Export
+    weighing: Weighing
     extras: tuple[str, ...]
     carried: dict[str, str]
     accept_bias: bool = False
@@ -146,6 +149,7 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
         ordered,
         tuple(f for _, f in filters),
         export,
+        _weighing(config, export, places),
         extras,
         dict(config.output.columns),
         config.accept_bias,
@@ -153,6 +157,12 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
     )
     _check_carried(plan, places.describe(("output", "columns")))
     return plan
+
+
+def _weighing(config: PipelineConfig, export: Export, places: Places) -> Weighing:
+    output, where = config.output, places.describe(("output", "weights"))
+    settings = (output.weights, output.soft_labels, output.copies, config.seed)
+    return weighing_of(export, *settings, where)
 
 
 def _named(
@@ -194,16 +204,17 @@ def _check_columns(
 
 def _check_label_order(filters: list[tuple[str, FilterStep]]) -> None:
     """Refuse to flip labels behind a filter that gives the probability of the label as it is."""
-    giving: FilterStep | None = None
+    giving: list[FilterStep] = []
     for where, step in filters:
-        if giving is not None and step.flips_labels:
+        before = [s for s in giving if None in (s.source, step.source) or s.source == step.source]
+        if before and step.flips_labels:
             raise CurateError(
                 "labels would be flipped after their probability is set",
                 where=where,
-                found=f"'{step.name}' behind '{giving.name}'",
-                fix=f"move '{giving.name}' below '{step.name}'",
+                found=f"'{step.name}' behind '{before[0].name}'",
+                fix=f"move '{before[0].name}' below '{step.name}'",
             )
-        giving = step if step.filter.label_probability else giving
+        giving += [step] if step.filter.label_probability else []
 
 
 def _check_carried(plan: Plan, where: str) -> None:
@@ -214,7 +225,7 @@ def _check_carried(plan: Plan, where: str) -> None:
             _unknown_column(column, known, where, "the shards carry an unknown column")
         if name == column and name in _CARRIED and name not in plan.export.reserved:
             continue
-        if name in (*PAIR_COLUMNS, *plan.export.reserved, WEIGHT):
+        if name in (*PAIR_COLUMNS, *plan.export.reserved, *WEIGHTS):
             fix = "give it another name: NAME: COLUMN"
             raise CurateError("the column's name is taken", where=where, found=repr(name), fix=fix)
 

@@ -17,6 +17,9 @@ from curate.steps.step_record import CHANGES_PAIRS, StepRecord
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from curate.write.exports.base import Carrier
+    from curate.write.weighing import SoftLabels
+
 
 @dataclass(frozen=True)
 class Result:
@@ -80,19 +83,37 @@ class Result:
         """What the user should know, each once."""
         return list(dict.fromkeys(w for step in self.steps for w in step.warnings))
 
-    def kept_dataset(self, format: str = "trl", *, allow_loss: bool = False) -> Dataset:
+    def kept_dataset(
+        self,
+        format: str = "trl",
+        *,
+        allow_loss: bool = False,
+        weights: Carrier | None = None,
+        soft_labels: SoftLabels = "sampled",
+        copies: int = 1,
+        seed: int = 0,
+    ) -> Dataset:
         """The kept pairs as a `datasets.Dataset` in a trainer's form, ready for its trainer.
 
         Args:
             format: name of the export; see `curate list`.
             allow_loss: go on where the form has no place for parts of the pairs.
+            weights: "rows", "column" or "none", as `output.weights`; default as there.
+            soft_labels: as `output.soft_labels`.
+            copies: as `output.copies`.
+            seed: of the draws by weight.
 
         Raises:
-            CurateError: no such form, or it would lose parts of the pairs.
+            CurateError: no such form, it would lose parts of the pairs, or nothing reads weights
+                there.
         """
         from curate.write.as_dataset import as_dataset
+        from curate.write.exports import get_export
+        from curate.write.weighing import weighing_of
 
-        return as_dataset(self.kept, format, allow_loss=allow_loss)
+        form = get_export(format, "format")
+        weighing = weighing_of(form, weights, soft_labels, copies, seed, "weights")
+        return as_dataset(self.kept, format, allow_loss=allow_loss, weighing=weighing)
 
     def to_pandas(self) -> Any:
         """The kept pairs in pandas."""

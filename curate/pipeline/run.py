@@ -6,7 +6,7 @@ import time
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -43,7 +43,7 @@ from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.step_record import StepRecord
 from curate.store.store import Store, open_store
 from curate.store.workspace import Workspace
-from curate.write.exports import WEIGHT, forms_holding
+from curate.write.exports import LABEL_PROBABILITY, WEIGHT, forms_holding
 from curate.write.exports.parts import check_file_type, check_held
 from curate.write.manifest import check_rows
 from curate.write.run_folder import check_free, working
@@ -193,11 +193,13 @@ class Pipeline:
         """Kept and dropped pairs and all scores, of which none may be missing."""
         others = {n: c for n, c in self.plan.carried.items() if n not in PAIR_COLUMNS}
         carried = [pl.col(column).alias(name) for name, column in others.items()]
+        weights, soft = self._of_filters("weight"), self._of_filters("label_probability")
         pairs_alone = filtered.frame[list(PAIR_COLUMNS)]
-        left, weights = filtered.left, self._weights()
+        left = filtered.left
         changed = [name for name in left.own.columns if name in PAIR_COLUMNS]
-        read = list(dict.fromkeys((*weights, *others.values())))
-        more = left.select(read).select(*_product(weights), *carried).get_columns()
+        read = list(dict.fromkeys((*weights, *soft, *others.values())))
+        acting = (*_product(weights), *_last(soft))
+        more = left.select(read).select(*acting, *carried).get_columns()
         own = pl.DataFrame([*left.select(changed).get_columns(), *more])
         gone = filtered.gone
         kept = PairRows(pairs_alone, left.rows, own)
@@ -237,9 +239,10 @@ class Pipeline:
                 cache.put(key, places, own)
         return places
 
-    def _weights(self) -> list[str]:
-        """The columns of all training weights that filters gave."""
-        return [f"{s.name}.{s.filter.weight}" for s in self.plan.filters if s.filter.weight]
+    def _of_filters(self, kind: Literal["weight", "label_probability"]) -> list[str]:
+        """The columns of this kind that filters give, in their order."""
+        columns = ((step.name, getattr(step.filter, kind)) for step in self.plan.filters)
+        return [f"{step}.{column}" for step, column in columns if column]
 
     def _with_embedder(self, frame: pl.DataFrame, steps: list[StepRecord]) -> PipelineConfig:
         """The configuration with the embedder that is taken, told where there was a choice."""
@@ -301,3 +304,10 @@ def _product(weights: list[str]) -> list[pl.Expr]:
     if not weights:
         return []
     return [pl.reduce(lambda a, b: a * b, [pl.col(name) for name in weights]).alias(WEIGHT)]
+
+
+def _last(probabilities: list[str]) -> list[pl.Expr]:
+    """What the last filter that judged a pair says of its label, if there is any."""
+    if not probabilities:
+        return []
+    return [pl.coalesce(reversed(probabilities)).alias(LABEL_PROBABILITY)]

@@ -6,31 +6,39 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from curate.data.pair_rows import PairRows
 from curate.data.row_parts import MEDIA_PARTS, present
 from curate.pipeline.plan import Plan
 from curate.pipeline.result import Result
 from curate.steps.context import Task, counted
 from curate.steps.workers import Workers
+from curate.write.drawn_rows import Written
 from curate.write.output import OutputConfig
 from curate.write.run_files import DROPPED, KEPT, PAIRS, keeps_pairs
 from curate.write.shards import write_shards
-from curate.write.split_shards import write_split_shards
 from curate.write.worker_shards import as_it_is, shards_by_workers
 
 
 def write_pairs(
     plan: Plan,
     result: Result,
-    splits: pl.Series | None,
+    written: Written,
     stage: Path,
     output: OutputConfig,
     task: Task,
     workers: Workers | None,
 ) -> list[dict[str, Any]]:
-    """Kept pairs in the trainer's form and as pair table, and dropped ones."""
+    """Kept pairs in the trainer's form and as pair table, and dropped ones.
+
+    Args:
+        plan: of the run.
+        result: with all its pairs.
+        written: the rows in the trainer's form.
+        stage: folder of the run.
+        output: how to write.
+        task: is told of pairs that are done.
+        workers: of the run.
+    """
     size, kept = output.rows_per_shard, result.kept_rows
     # Media do not travel: files of theirs are not everywhere, and bytes may be gigabytes.
     sent = None if set(present(kept.table)).intersection(MEDIA_PARTS) else workers
@@ -41,20 +49,13 @@ def write_pairs(
         else:
             shards_by_workers(rows, as_it_is, folder, "parquet", size, sent, advance)
 
-    if splits is not None:
-        own = {n: kept.where((splits == n).to_numpy()) for n in output.splits or {}}
-        streams = {
-            name: plan.export.stream(counted(rows.parts(), task.advance))
-            for name, rows in own.items()
-        }
-        shards = write_split_shards(streams, stage / KEPT, output.file_type, size)
-    elif sent is not None and plan.export.row_by_row and output.file_type != "dataset":
+    by_worker = plan.export.row_by_row and output.file_type != "dataset"
+    if sent is not None and by_worker and not written.is_split:
         settings = (stage / KEPT, output.file_type, size, sent, task.advance)
-        shards = shards_by_workers(kept, plan.export.convert, *settings)
+        shards = shards_by_workers(written.all_rows, plan.export.convert, *settings)
     else:
-        stream = plan.export.stream(counted(kept.parts(), task.advance))
-        shards = write_shards(stream, stage / KEPT, output.file_type, size)
-    if not keeps_pairs(output.format, output.file_type, splits is not None):
+        shards = written.write(plan.export, stage / KEPT, output.file_type, size, task.advance)
+    if not keeps_pairs(output.format, output.file_type, written.is_split, written.carrier):
         tables(kept, stage / PAIRS, lambda _: None)
     tables(result.dropped_rows, stage / DROPPED, task.advance)
     return shards

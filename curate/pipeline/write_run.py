@@ -32,6 +32,7 @@ from curate.steps.step_record import StepRecord
 from curate.steps.workers import Workers
 from curate.store.workspace import Workspace
 from curate.write.card import make_card
+from curate.write.drawn_rows import Written
 from curate.write.exports import Advice
 from curate.write.exports.base import KeptCounts
 from curate.write.exports.parts import held_by, loss_told, unheld
@@ -41,6 +42,7 @@ from curate.write.run_files import KEPT, REJECTED, SCORES, as_read
 from curate.write.run_folder import staged
 from curate.write.shards import write_files, write_frame, write_json
 from curate.write.splits import SPLIT, SPLITS, assign_splits, split_facts
+from curate.write.weighing import WeightCounts
 
 _CONTENT = (*TURNS, *ROW_PARTS)
 """Columns that say what was asked and answered."""
@@ -72,23 +74,25 @@ def write_run(
     plan.export.parts = held_by(plan.export, output.file_type).intersection(parts)
     plan.export.folders = pairs.folders
     lost = loss_told(plan.export, parts, output.file_type)
-    with staged(folder, overwrite) as stage, progress.task("write", result.rows_in) as task:
+    with staged(folder, overwrite) as stage:
         splits = _splits(config, kept, progress, workspace)
+        written = Written.of(_by_split(kept, splits, output), plan.weighing)
         key = shards_key(config, result, pairs)
         shards = take_shards(folder, stage, key)
         facts = {} if shards is None else {"cached": True}
         if shards is None:
-            shards = write_pairs(plan, result, splits, stage, output, task, workers)
+            with progress.task("write", len(written) + result.rows_dropped) as task:
+                shards = write_pairs(plan, result, written, stage, output, task, workers)
         _write_tables(result, pairs, splits, stage)
         seconds = time.perf_counter() - started
-        notes = (*plan.export.warnings(counts), *lost, *_no_smoothing(result.steps))
-        count = len(kept)
-        steps = [*result.steps, StepRecord("write", "write", count, count, seconds, facts, notes)]
-        rows = {"in": result.rows_in, "kept": count, "dropped": result.rows_dropped}
+        notes = (*plan.export.warnings(counts), *lost, *_no_smoothing(result.steps, written))
+        step = _record(written, len(kept), seconds, facts, notes)
+        steps, rows = [*result.steps, step], _row_counts(result, written)
         files = _files(plan, result, splits, output, shards, parts) | {SHARDS_KEY: key}
+        files |= {"weights": None if written.counts is None else written.counts.facts}
         manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
         manifest["by_source"] = result.sources
-        _write_advice(plan, manifest, output, lost, stage)
+        _write_advice(plan, manifest, output, written.counts, lost, stage)
         write_json(manifest, stage / MANIFEST)
     if output.report:
         # After the run is in its place: a report that fails must not cost the run.
@@ -97,20 +101,53 @@ def write_run(
     return replace(result, steps=steps, folder=folder)
 
 
+def _by_split(
+    kept: PairRows, splits: pl.Series | None, output: OutputConfig
+) -> dict[str, PairRows]:
+    """The kept pairs of each split; under "" where there is none."""
+    if splits is None:
+        return {"": kept}
+    return {name: kept.where((splits == name).to_numpy()) for name in output.splits or {}}
+
+
+def _record(
+    written: Written, kept: int, seconds: float, facts: dict[str, Any], notes: tuple[str, ...]
+) -> StepRecord:
+    """The record of the step "write"."""
+    if written.counts is not None:
+        facts = facts | {"weighing": written.counts.text}
+        notes = (*notes, *written.counts.warnings)
+    return StepRecord("write", "write", kept, kept, seconds, facts, notes)
+
+
+def _row_counts(result: Result, written: Written) -> dict[str, int]:
+    """Pairs that came in, were kept and dropped; and of the kept ones, those without a row."""
+    rows = {"in": result.rows_in, "kept": result.rows_kept, "dropped": result.rows_dropped}
+    if written.counts is None:
+        return rows
+    return rows | {"undrawn": written.counts.undrawn, "written": written.counts.rows}
+
+
 def _write_advice(
-    plan: Plan, manifest: dict[str, Any], output: OutputConfig, lost: Sequence[str], stage: Path
+    plan: Plan,
+    manifest: dict[str, Any],
+    output: OutputConfig,
+    weights: WeightCounts | None,
+    lost: Sequence[str],
+    stage: Path,
 ) -> None:
     """What a trainer should know, in its own files and in the card."""
     names = tuple(output.splits or ())
-    advice = Advice(smoothing(manifest), KEPT, output.file_type, names)
-    card = make_card(manifest, advice, lost=lost, shards=stage / KEPT)
+    advice = Advice(smoothing(manifest, weights), KEPT, output.file_type, names)
+    card = make_card(manifest, advice, weights=weights, lost=lost, shards=stage / KEPT)
     write_files(plan.export.files(advice) | {"README.md": card}, stage)
 
 
-def _no_smoothing(steps: Sequence[StepRecord]) -> list[str]:
+def _no_smoothing(steps: Sequence[StepRecord], written: Written) -> list[str]:
     """That a trainer gets no label smoothing though a filter acted by a posterior, and why."""
     left = wrong_left(asdict(step) for step in steps)
-    if left is None or left[1] is None:
+    soft = written.counts is not None and written.counts.is_soft
+    if soft or left is None or left[1] is None:
         return []
     return [
         f"no label smoothing is written: the share of wrong labels left cannot be told; {left[1]}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,13 @@ import polars as pl
 from pyarrow import parquet
 
 from curate.data.found_parts import found_parts
-from curate.data.row_parts import batch_rows
-from curate.data.table import BATCH_ROWS, batches
+from curate.data.pair_rows import PairRows
+from curate.write.drawn_rows import weigh
 from curate.write.exports import get_export
 from curate.write.exports.parts import check_held, held_by
 from curate.write.exports.registry import forms_holding
 from curate.write.shards import ShardWriter
+from curate.write.weighing import Weighing, weighing_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,13 +25,21 @@ if TYPE_CHECKING:
 _ROWS = 1_000_000
 
 
-def as_dataset(pairs: pl.DataFrame, format: str = "trl", *, allow_loss: bool = False) -> Dataset:
+def as_dataset(
+    pairs: pl.DataFrame,
+    format: str = "trl",
+    *,
+    allow_loss: bool = False,
+    weighing: Weighing | None = None,
+) -> Dataset:
     """The rows that `curate run` would write as shards, in memory.
 
     Args:
-        pairs: the pair table, `weight` and carried columns beside it if there are some.
+        pairs: the pair table; `weight`, `label_probability` and carried columns beside it if there
+            are some.
         format: name of the export.
         allow_loss: go on where the form has no place for parts of the pairs.
+        weighing: what is done with weights; default what the form does.
 
     Raises:
         CurateError: no such form, or it would lose parts of the pairs.
@@ -44,20 +52,16 @@ def as_dataset(pairs: pl.DataFrame, format: str = "trl", *, allow_loss: bool = F
         others = forms_holding(parts, "parquet")
         check_held(form, parts, "parquet", len(pairs), others, "format")
     form.parts = held_by(form, "parquet").intersection(parts)
+    rows, _ = weigh(PairRows.whole(pairs), weighing or weighing_of(form, None))
     disable_progress_bar()
     with tempfile.TemporaryDirectory() as room:
         folder = Path(room) / "kept"
         with ShardWriter(folder, "parquet", _ROWS) as writer:
-            for rows in form.stream(_parts(pairs)):
-                writer.write(rows)
+            for part in form.stream(rows.parts()):
+                writer.write(part)
         files = [str(Path(room) / shard["path"]) for shard in writer.shards]
-        if not len(pairs):
+        if not len(rows):
             return Dataset(parquet.read_table(files[0]))  # from_parquet refuses a file of no rows
         # In memory: the files are gone when this returns.
         made: Dataset = Dataset.from_parquet(files, cache_dir=room, keep_in_memory=True)
     return made
-
-
-def _parts(pairs: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    for rows in batches(len(pairs), batch_rows(pairs, BATCH_ROWS)) or [slice(0, 0)]:
-        yield pairs[rows]

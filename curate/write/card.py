@@ -12,6 +12,7 @@ import yaml
 from curate.data.checksums import file_digest
 from curate.write.exports import Advice
 from curate.write.manifest import wrong_left
+from curate.write.weighing import WeightCounts
 
 _UNKNOWN = "unknown"
 
@@ -22,6 +23,7 @@ def make_card(
     license: str | None = None,
     lost: Sequence[str] = (),
     shards: Path | None = None,
+    weights: WeightCounts | None = None,
 ) -> str:
     """Markdown with the hub's metadata: how the set was curated, and how to do it again.
 
@@ -31,10 +33,11 @@ def make_card(
         license: of the source data, an identifier of the hub such as "mit"; None: unknown.
         lost: what the shards do not hold as it was published.
         shards: the folder of the shards, whose content the card names.
+        weights: how weighted pairs are written.
     """
     rows = manifest["rows"]
     sections = [
-        _metadata(rows["kept"], advice, license, shards),
+        _metadata(rows["kept"] if weights is None else weights.rows, advice, license, shards),
         f"# Curated preference pairs\n\n{rows['kept']:,} of {rows['in']:,} pairs, curated by "
         f"[curate](https://pypi.org/project/curate-preferences/) "
         f"{manifest['versions']['curate']}. Each row carries the id of its pair.",
@@ -42,7 +45,8 @@ def make_card(
         "\n".join(["## Not as published", "", *(f"- {text}" for text in lost)]) if lost else "",
         _by_source(manifest),
         _steps(manifest),
-        _noise(manifest, advice),
+        _weights(weights),
+        _noise(manifest, advice, weights),
         _models(manifest),
         _again(manifest),
     ]
@@ -159,7 +163,19 @@ def _steps(manifest: dict[str, Any]) -> str:
     return "\n".join([lines[0], "", *lines[1:]]) if len(lines) > 3 else ""
 
 
-def _noise(manifest: dict[str, Any], advice: Advice) -> str:
+def _weights(weights: WeightCounts | None) -> str:
+    """How weighted pairs became rows, and what to train them with."""
+    if weights is None:
+        return ""
+    lines = [f"- {weights.text}"]
+    if weights.carrier == "rows" and weights.copies > 1:
+        lines.append(f"- train for one epoch: the rows are {weights.copies} draws, one for each")
+    elif weights.carrier == "column":
+        lines.append("- the trainers of `curate.trl` read the columns; others need rows")
+    return "\n".join(["## Weights", "", *lines])
+
+
+def _noise(manifest: dict[str, Any], advice: Advice, weights: WeightCounts | None) -> str:
     lines = [
         f"- share of wrong labels, by {step['name']}: {step['facts']['noise']['text']}"
         for step in manifest["steps"]
@@ -170,6 +186,8 @@ def _noise(manifest: dict[str, Any], advice: Advice) -> str:
             f"- estimated share of wrong labels that is left: {advice.label_smoothing:.1%} (the "
             "epsilon of rDPO and cDPO)"
         )
+    elif weights is not None and weights.is_soft:
+        lines.append("- no label smoothing: each label comes with its own probability")
     elif (left := wrong_left(manifest["steps"])) is not None:
         lines.append(f"- share of wrong labels that is left: cannot be told; {left[1]}")
     return "\n".join(["## Label noise", "", *lines]) if lines else ""

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from curate.data.found_parts import found_parts
+from curate.data.pair_rows import PairRows
 from curate.data.prefetch import read_ahead
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import mask
@@ -20,14 +21,18 @@ from curate.read.stream_told import StreamTold
 from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
 from curate.write.card import make_card
-from curate.write.exports import Advice, forms_holding, get_export
-from curate.write.exports.base import KeptCounts
+from curate.write.drawn_rows import Written
+from curate.write.exports import WEIGHTS, Advice, forms_holding, get_export
+from curate.write.exports.base import Carrier, KeptCounts
 from curate.write.exports.parts import check_file_type, check_held, held_by, loss_told
 from curate.write.manifest import MANIFEST, data_folders, smoothing
+from curate.write.output import OutputConfig
 from curate.write.run_files import KEPT, RunFiles, is_run
-from curate.write.run_folder import staged
+from curate.write.run_folder import staged, working
 from curate.write.shards import write_files, write_json, write_shards
 from curate.write.split_shards import write_split_shards
+from curate.write.splits import SPLIT
+from curate.write.weighing import SoftLabels, Weighing, WeightCounts, weighing_of
 
 MARK = "export.json"
 """The file that marks a finished export."""
@@ -43,6 +48,9 @@ class Target:
         rows_per_shard: rows in one file at most.
         license: of the source data, for the card.
         allow_loss: go on where the form has no place for parts of the pairs.
+        weights: see `Weighing.carrier`; None: as the run has it if the form can, else the form's.
+        soft_labels: see `Weighing`; None: as the run has it.
+        copies: see `Weighing`; None: as the run has it.
     """
 
     format: str = "trl"
@@ -50,6 +58,9 @@ class Target:
     rows_per_shard: int = 100_000
     license: str | None = None
     allow_loss: bool = False
+    weights: Carrier | None = None
+    soft_labels: SoftLabels | None = None
+    copies: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +72,14 @@ class Exported:
         pairs: number of pairs.
         shards: path, bytes and, but for a DatasetDict, rows of each file.
         warnings: what the form cannot hold.
+        weights: how weighted pairs are written, None where they have no weights.
     """
 
     folder: Path
     pairs: int
     shards: list[dict[str, Any]]
     warnings: tuple[str, ...]
+    weights: WeightCounts | None = None
 
 
 def export(
@@ -127,6 +140,8 @@ class _Attempt:
         self._target, self._progress = target, progress
         self._form = get_export(target.format, "--to")
         check_file_type(self._form, target.file_type)
+        self._weighing = self._settings()
+        self._weights: WeightCounts | None = None
         # A run's own choice of columns holds for later exports of it too.
         if run is not None:
             wanted = run.manifest["config"].get("output", {}).get("columns", {})
@@ -149,12 +164,14 @@ class _Attempt:
             self._check()
             manifest = run.manifest if run else self._manifest()
             names = tuple(self._names())
-            advice = Advice(smoothing(manifest), KEPT, target.file_type, names)
+            weights = self._weights
+            advice = Advice(smoothing(manifest, weights), KEPT, target.file_type, names)
             lost = loss_told(form, self._parts, target.file_type)
-            card = make_card(manifest, advice, target.license, lost, stage / KEPT)
+            card = make_card(manifest, advice, target.license, lost, stage / KEPT, weights)
             write_files(form.files(advice) | {"README.md": card}, stage)
             notes = (*self._reading.lines(), *form.warnings(self._kept), *lost)
-            found = Exported(self._folder, self._kept.pairs, shards, notes)
+            notes = (*notes, *(weights.warnings if weights else ()))
+            found = Exported(self._folder, self._kept.pairs, shards, notes, weights)
             write_json(_mark(target, found, manifest, self._parts), stage / MARK)
         return found
 
@@ -162,12 +179,50 @@ class _Attempt:
         """Shards of all pairs, or of each split that the run made."""
         kind, size = self._target.file_type, self._target.rows_per_shard
         splits = self._run.splits() if self._run else None
+        if self._is_weighed():
+            return self._weighed_shards(splits, folder, task)
         if splits is None:
             rows = self._form.stream(self._told(task))
             return write_shards(rows, folder, kind, size)
         ids = {name: splits.filter(split=name)["pair_id"] for name in self._names()}
         streams = {name: self._form.stream(self._told(task, own)) for name, own in ids.items()}
         return write_split_shards(streams, folder, kind, size)
+
+    def _is_weighed(self) -> bool:
+        """Whether the rows are not just the pairs of the source."""
+        columns = self._run.columns() if self._run else []
+        return self._weighing.copies > 1 or not set(WEIGHTS).isdisjoint(columns)
+
+    def _weighed_shards(
+        self, splits: pl.DataFrame | None, folder: Path, task: Task
+    ) -> list[dict[str, Any]]:
+        """The same of weighted pairs, which are read once and written as often as they weigh."""
+        target = self._target
+        with working(self._folder) as workspace:
+            kept = PairRows.whole(workspace.collect("kept", self._told(task)))
+            by_split = {"": kept}
+            if splits is not None:
+                of_pair = splits[SPLIT]
+                by_split = {n: kept.where((of_pair == n).to_numpy()) for n in self._names()}
+            written = Written.of(by_split, self._weighing)
+            self._weights = written.counts
+            settings = (target.file_type, target.rows_per_shard, lambda _: None)
+            return written.write(self._form, folder, *settings)
+
+    def _settings(self) -> Weighing:
+        """What is done with weights: as asked for, else as the run has it."""
+        target, output, seed = self._target, OutputConfig(), 0
+        if self._run is not None:
+            stored = self._run.manifest["config"].get("output", {})
+            named = ("weights", "soft_labels", "copies")
+            output = OutputConfig(**{name: stored[name] for name in named if name in stored})
+            seed = int(self._run.manifest.get("seed", 0))
+        carrier = target.weights
+        if carrier is None and output.weights in self._form.carriers:
+            carrier = output.weights
+        soft_labels = target.soft_labels or output.soft_labels
+        copies = target.copies or (output.copies if carrier in (None, "rows") else 1)
+        return weighing_of(self._form, carrier, soft_labels, copies, seed, "--weights")
 
     def _names(self) -> list[str]:
         return list(self._run.manifest["output"].get("splits", ())) if self._run else []
@@ -226,6 +281,7 @@ def _mark(
         "files": found.shards,
         "parts": dict(parts),
         "warnings": list(found.warnings),
+        "weights": None if found.weights is None else found.weights.facts,
         "of": {key: manifest[key] for key in ("input", "rows", "versions")},
         "run": MANIFEST if manifest["steps"] else None,
     }

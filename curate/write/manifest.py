@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curate.steps.posterior import MEAN_FACT, NOISE_FACT, POSTERIOR_FACT
+
+if TYPE_CHECKING:
+    from curate.write.weighing import WeightCounts
 
 MANIFEST = "manifest.json"
 # Raised when an older reader would misread a run folder.
@@ -15,10 +18,20 @@ FORMAT_VERSION = 1
 _MOST_SMOOTHING = 0.499
 
 
-def check_rows(rows_in: int, kept: int, dropped: int) -> None:
-    """Raise RuntimeError unless every pair that came in was either kept or dropped."""
-    if rows_in != kept + dropped:
-        raise RuntimeError(f"{rows_in} pairs came in, but {kept} were kept and {dropped} dropped")
+def check_rows(rows_in: int, kept: int, dropped: int, undrawn: int = 0) -> None:
+    """Raise RuntimeError unless every pair is accounted for once.
+
+    Args:
+        rows_in: pairs that came in.
+        kept: pairs that were kept and, where rows are drawn by weight, have one.
+        dropped: pairs that a filter dropped.
+        undrawn: pairs that were kept and have no row.
+    """
+    if rows_in != kept + dropped + undrawn:
+        none = f", {undrawn} have no row" if undrawn else ""
+        raise RuntimeError(
+            f"{rows_in} pairs came in, but {kept} were kept and {dropped} dropped{none}"
+        )
 
 
 def data_folders(manifest: dict[str, Any]) -> tuple[Path, ...]:
@@ -29,11 +42,14 @@ def data_folders(manifest: dict[str, Any]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
 
 
-def smoothing(manifest: dict[str, Any]) -> float | None:
+def smoothing(manifest: dict[str, Any], weights: WeightCounts | None = None) -> float | None:
     """The epsilon of rDPO and cDPO: the share of wrong labels that is left, where it is known.
 
-    In TRL loss_type "robust" with label_smoothing, which must be below 0.5.
+    In TRL loss_type "robust" with label_smoothing, which must be below 0.5. None where each label
+    comes with its own probability, which would be counted twice.
     """
+    if weights is not None and weights.is_soft:
+        return None
     left = wrong_left(manifest["steps"])
     return None if left is None or left[1] is not None else min(left[0], _MOST_SMOOTHING)
 

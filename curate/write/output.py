@@ -8,7 +8,9 @@ from pydantic import Field, field_validator
 
 from curate.data.local_path import local_folder
 from curate.data.section import Section
+from curate.write.exports.base import Carrier
 from curate.write.splits import check_shares
+from curate.write.weighing import SoftLabels
 
 FileType = Literal["parquet", "jsonl", "dataset"]
 
@@ -26,6 +28,20 @@ class OutputConfig(Section):
         False,
         description="Go on where the format has no place for parts of the data (tool calls, "
         "images...); what is lost is counted.",
+    )
+    weights: Carrier | None = Field(
+        None,
+        description="How training weights and soft labels reach the trainer. rows: each pair as "
+        "often as it weighs, in expectation; column: weight and label_probability, which the "
+        "trainers of curate.trl read; none. Default rows, column for the format pairs.",
+    )
+    soft_labels: SoftLabels = Field(
+        "sampled",
+        description="Rows of a label that is right with probability p. sampled: it with p, the "
+        "other one with 1 - p; signed: the likelier one alone, with weight |2p - 1|.",
+    )
+    copies: int = Field(
+        1, ge=1, le=100, description="Draws of weighted rows to train on, one for each epoch."
     )
     splits: dict[str, float] | None = Field(
         None,

@@ -23,9 +23,18 @@ SCORES, REJECTED = "scores.parquet", "rejected_rows.parquet"
 _BATCH_ROWS = 8192
 
 
-def keeps_pairs(format: str, file_type: str, split: bool) -> bool:
-    """Whether `kept/` itself holds the pair table, so that `pairs/` is not written."""
-    return format == "pairs" and file_type == "parquet" and not split
+def keeps_pairs(format: str, file_type: str, split: bool, weights: str | None) -> bool:
+    """Whether `kept/` itself holds the pair table, so that `pairs/` is not written.
+
+    Args:
+        format: of the shards.
+        file_type: of the shards.
+        split: whether they are split.
+        weights: the carrier of weights, None for pairs without any.
+    """
+    # Rows that were drawn are no longer the pairs.
+    whole = weights in (None, "column") and not split
+    return format == "pairs" and file_type == "parquet" and whole
 
 
 def is_run(path: str | Path) -> bool:
@@ -54,7 +63,9 @@ class RunFiles:
         contents.check()
         self.manifest: dict[str, Any] = contents.data
         output = self._checked_output()
-        whole = keeps_pairs(output["format"], output["file_type"], bool(output.get("splits")))
+        weights = (output.get("weights") or {}).get("carrier")
+        split = bool(output.get("splits"))
+        whole = keeps_pairs(output["format"], output["file_type"], split, weights)
         inside = KEPT if whole else PAIRS
         self._pairs = self.folder / inside
         if not self._pairs.is_dir():
@@ -85,6 +96,11 @@ class RunFiles:
     def rows_kept(self) -> int:
         """Pairs that were kept."""
         return int(self.manifest["rows"]["kept"])
+
+    def columns(self) -> list[str]:
+        """The columns of the kept pairs: those of the pair table, weights, what shards carry."""
+        first = next(iter(sorted(self._pairs.glob("*.parquet"))), None)
+        return [] if first is None else parquet.read_schema(first).names
 
     def kept(self) -> Iterator[pl.DataFrame]:
         """The kept pairs as the pair table, a few thousand rows at a time."""

@@ -22,6 +22,7 @@ from curate.read.sources.blocks import Block
 from curate.read.sources.python_block import PythonBlock
 from curate.steps.context import Progress, SilentProgress
 from curate.write.export import MARK, Exported, Target
+from curate.write.exports import WEIGHTS
 from curate.write.run_files import KEPT, RunFiles
 from curate.write.run_folder import staged
 from curate.write.shards import RAW_LINE, ShardWriter, write_json
@@ -55,6 +56,7 @@ def export_source(
             was flipped in a format that cannot say so.
     """
     run = RunFiles(folder_of_run)
+    notes = _weights_lost(run, target)
     rows, flipped = _wanted(run)
     input_ = _input_of(run)
     fmt = _format(run.manifest["input"]["format"], input_)
@@ -73,7 +75,7 @@ def export_source(
             shards = _write(frames, stage, target.rows_per_shard, task.advance)
         written = sum(shard["rows"] for shard in shards)
         assert written == len(rows), "the input changed while its rows were written"
-        found = Exported(folder, run.rows_kept, shards, ())
+        found = Exported(folder, run.rows_kept, shards, notes)
         write_json({"format": SOURCE, "rows": written, "files": shards}, stage / MARK)
     return found
 
@@ -97,6 +99,26 @@ def _check_same_input(run: RunFiles, input_: InputConfig) -> None:
             expected=expected,
             fix="restore the input, or run the pipeline again",
         )
+
+
+def _weights_lost(run: RunFiles, target: Target) -> tuple[str, ...]:
+    """The warning that rows as published carry no weights, where the kept pairs have some.
+
+    Raises:
+        CurateError: rows or columns are asked for.
+    """
+    if target.weights not in (None, "none"):
+        raise CurateError(
+            "rows as published carry no weights",
+            where="--weights",
+            found=target.weights,
+            expected="none",
+            fix="export to another form",
+        )
+    names = [name for name in WEIGHTS if name in run.columns()]
+    if not names or target.weights == "none":
+        return ()
+    return (f"{' and '.join(names)} of the pairs are lost: rows as published carry none",)
 
 
 def _input_of(run: RunFiles) -> InputConfig:

@@ -20,14 +20,14 @@ from curate.write.shards import ShardWriter, schema_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.data.pair_rows import PairRows
     from curate.steps.workers import Part, Workers
+    from curate.write.drawn_rows import Rows
 
 Convert = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 def shards_by_workers(
-    rows: PairRows,
+    rows: Rows,
     convert: Convert,
     folder: Path,
     file_type: str,
@@ -66,9 +66,7 @@ def as_it_is(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs
 
 
-def _pieces(
-    rows: PairRows, shards: Sequence[slice], workers: Workers
-) -> list[Iterator[Part | None]]:
+def _pieces(rows: Rows, shards: Sequence[slice], workers: Workers) -> list[Iterator[Part | None]]:
     """The first piece of each shard, the second one of each, and so on; None where it has fewer.
 
     A whole shard would be held here in two or three copies while it is sent.
@@ -85,7 +83,7 @@ def _pieces(
     return [map(itemgetter(number), own) for number, own in enumerate(each)]
 
 
-def _table(rows: PairRows) -> pa.Table:
+def _table(rows: Rows) -> pa.Table:
     """The rows in Arrow's older form of texts, which holds nothing of other rows."""
     oldest = pl.CompatLevel.oldest()
     return pa.concat_tables(frame.to_arrow(compat_level=oldest) for frame in rows.parts())

@@ -77,6 +77,7 @@ def test_a_run_with_transforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
                 {"type": "reweight", "column": "flip.posterior", "floor": 0.65},
                 {"type": "drop_wrong", **column, "below": 0.15},
             ],
+            "output": {"weights": "column"},
         }
     )
     pairs = numbered_pairs(10)

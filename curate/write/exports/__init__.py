@@ -3,7 +3,16 @@
 To add one, add a module here with a subclass of `Export`; it is found by its `name`.
 """
 
-from curate.write.exports.base import WEIGHT, Advice, Export
+from curate.write.exports.base import LABEL_PROBABILITY, WEIGHT, WEIGHTS, Advice, Export
 from curate.write.exports.registry import export_names, forms_holding, get_export
 
-__all__ = ["WEIGHT", "Advice", "Export", "export_names", "forms_holding", "get_export"]
+__all__ = [
+    "LABEL_PROBABILITY",
+    "WEIGHT",
+    "WEIGHTS",
+    "Advice",
+    "Export",
+    "export_names",
+    "forms_holding",
+    "get_export",
+]

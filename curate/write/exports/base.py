@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import polars as pl
 
@@ -14,8 +14,17 @@ from curate.data.found_parts import TURNS
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
 
-WEIGHT = "weight"
-"""Training weight of a pair, a column of the kept pairs where a filter gave one."""
+WEIGHT, LABEL_PROBABILITY = "weight", "label_probability"
+WEIGHTS = (WEIGHT, LABEL_PROBABILITY)
+"""Columns of the kept pairs where a filter gave them: the training weight of a pair, and the
+probability that its label as written is right."""
+
+DRAW = "__draw__"
+"""Column of rows that were drawn by weight: number of the draw, copy of the pair in it, and whether
+the label was flipped."""
+
+Carrier = Literal["rows", "column", "none"]
+"""What carries weights to a trainer."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +89,13 @@ class Advice:
 
 def carried(pairs: pl.DataFrame, form: Export) -> list[str]:
     """Columns that the user wants in the shards: `form.carries`, and those of no pair table."""
-    others = [name for name in pairs.columns if name not in PAIR_COLUMNS and name != WEIGHT]
+    others = [name for name in pairs.columns if name not in (*PAIR_COLUMNS, *WEIGHTS, DRAW)]
     return [*form.carries, *others]
 
 
 def and_weight(pairs: pl.DataFrame) -> list[str]:
-    """The column of weights, where a filter gave some."""
-    return [WEIGHT] if WEIGHT in pairs.columns else []
+    """The columns of weights and label probabilities, where filters gave some."""
+    return [name for name in WEIGHTS if name in pairs.columns]
 
 
 def margin() -> pl.Expr:
@@ -157,6 +166,8 @@ class Export(ABC):
         needs: parts without which the form makes no sense.
         binary: whether its columns hold bytes, which JSON has no place for.
         folders: of the data, in which files of media are looked for.
+        carriers: what may carry weights to the trainer, the default first; "column" only where
+            something reads it.
     """
 
     name: ClassVar[str]
@@ -170,6 +181,7 @@ class Export(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     binary: ClassVar[bool] = False
     folders: tuple[Path, ...] = ()
+    carriers: ClassVar[tuple[Carrier, ...]] = ("rows", "none")
     single: ClassVar[bool] = False
     """Whether each answer must be one message."""
 

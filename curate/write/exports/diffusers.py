@@ -13,7 +13,7 @@ from curate.data.message_parts import IMAGES, MARKS, TEXTS
 from curate.data.row_parts import REJECTED_MEDIA
 from curate.data.table import messages_text
 from curate.errors import CurateError
-from curate.write.exports.base import Export, and_weight, carried
+from curate.write.exports.base import Export, carried
 
 _REJECTED = REJECTED_MEDIA["images"]
 _SIDES = {"jpg_0": "images", "jpg_1": _REJECTED}
@@ -44,7 +44,7 @@ class Diffusers(Export):
         images = [self._files(pairs, column).alias(name) for name, column in _SIDES.items()]
         label = pl.lit(_FIRST).alias("label_0")
         caption = messages_text("prompt").alias("caption")
-        rest = ("pair_id", *and_weight(pairs), *carried(pairs, self))
+        rest = ("pair_id", *carried(pairs, self))
         return pairs.with_columns(*images).select(*_SIDES, caption, label, *rest)
 
     def _files(self, pairs: pl.DataFrame, column: str) -> pl.Series:

@@ -14,6 +14,7 @@ class PairTable(Export):
 
     name = "pairs"
     holds = frozenset(ALL_PARTS)
+    carriers = ("column", "rows", "none")
     summary = "curate's own pair table with every column; can be read back"
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,9 @@ from curate.data.message_parts import BESIDE_CALLS, MESSAGE_PARTS, REASONING, TE
 from curate.data.row_parts import ARGUMENTS, DOCUMENTS, ROW_PARTS, TOOLS, row_part_keys
 from curate.data.table import messages_key, messages_text
 from curate.write.exports.base import (
+    DRAW,
     Advice,
+    Carrier,
     Export,
     KeptCounts,
     and_weight,
@@ -27,6 +29,8 @@ from curate.write.exports.fields import messages, row_fields
 
 _HOLDS = frozenset({*MESSAGE_PARTS, TOOLS, ARGUMENTS, DOCUMENTS})
 _SEES = _HOLDS | {"images", FILE_BYTES}
+_CARRIERS: tuple[Carrier, ...] = ("rows", "column", "none")
+"""TRL's own trainers read no weights, those of `curate.trl` do."""
 
 
 def dpo_advice(advice: Advice) -> dict[str, Any]:
@@ -42,6 +46,7 @@ class TRLConversational(Export):
     name = "trl"
     summary = "TRL preference, conversational with explicit prompt (DPOTrainer, RewardTrainer)"
     holds = _SEES
+    carriers = _CARRIERS
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three message columns, the id that leads back to the scores, and weights if any."""
@@ -59,6 +64,7 @@ class TRLStandard(Export):
 
     name = "trl_text"
     summary = "TRL preference, standard: prompt, chosen and rejected as text"
+    carriers = _CARRIERS
     rewrites: ClassVar[Mapping[str, str]] = {
         TEXTS: "joined into one text",
         TOOL_CALLS: "written into the text as <tool_call>",
@@ -90,12 +96,14 @@ class TRLReward(Export):
     summary = "TRL RewardTrainer: conversational preference with a margin column"
     reserved = ("margin",)
     holds = _HOLDS
+    carriers = _CARRIERS
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Messages, margin and id."""
+        """Messages, margin, id, and weights if any."""
         texts = [messages(pairs, column, self) for column in TURNS]
         fields = row_fields(pairs, self)
-        return pairs.select(*texts, *fields, margin(), "pair_id", *carried(pairs, self))
+        rest = ("pair_id", *and_weight(pairs), *carried(pairs, self))
+        return pairs.select(*texts, *fields, margin(), *rest)
 
     def warnings(self, kept: KeptCounts) -> list[str]:
         """Ties, and pairs without a strength among others with one."""
@@ -106,7 +114,8 @@ class TRLUnpaired(Export):
     """TRL's unpaired type for KTOTrainer: each answer a row, `label` true for the chosen one.
 
     An answer that occurs in several pairs with the same label is written once, with the carried
-    columns of its first pair; for that, hashes of all answers are held while they are written.
+    columns of its first pair, or once in each copy of a draw by weight; for that, hashes of all
+    answers are held while they are written.
     """
 
     name = "trl_kto"
@@ -138,6 +147,7 @@ class TRLUnpaired(Export):
                 "prompt",
                 *ROW_PARTS,
                 *carried(pairs, self),
+                *([DRAW] if DRAW in pairs.columns else []),
                 completion=pl.col(side),
                 label=pl.lit(label),
             )
@@ -149,13 +159,16 @@ class TRLUnpaired(Export):
 
 
 def _answer_keys(rows: pl.DataFrame) -> Halves:
-    """A hash of prompt, answer, label and the parts of each row, (rows, 2)."""
+    """A hash of prompt, answer, label, the parts of each row and its draw, (rows, 2)."""
     label = pl.col("label").cast(pl.String)
+    draw = pl.col(DRAW).struct
+    copy = [draw.field("number").cast(pl.String), pl.lit("/"), draw.field("copy").cast(pl.String)]
     parts = row_part_keys(rows)
     text = pl.concat_str(
         messages_key("prompt"),
         messages_key("completion"),
         label,
         pl.lit("") if parts is None else pl.lit(parts),
+        *(copy if DRAW in rows.columns else []),
     )
     return rows.select(hash_halves(text)).to_numpy(order="c")

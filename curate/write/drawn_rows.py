@@ -1,0 +1,200 @@
+"""The rows that are written for weighted pairs: each pair as often as it was drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from curate.data.extra_column import extra_with
+from curate.data.pair_rows import PairRows
+from curate.errors import CurateError
+from curate.steps.context import counted
+from curate.steps.relabel import exchanged
+from curate.write.draws import MOST, Draws, draw_rows
+from curate.write.exports.base import DRAW, LABEL_PROBABILITY, WEIGHT, WEIGHTS, Carrier, Export
+from curate.write.shards import write_shards
+from curate.write.split_shards import write_split_shards
+from curate.write.weighing import Weighing, WeightCounts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class DrawnRows:
+    """Pairs as often as they were drawn: first copies of all, then second ones, then other draws.
+
+    Attributes:
+        layers: rows with the column `DRAW`, each pair once at most.
+    """
+
+    layers: tuple[PairRows, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.layers))
+
+    def parts(self) -> Iterator[pl.DataFrame]:
+        """All rows a few thousand at a time; `extra.draw` holds what `DRAW` does."""
+        for layer in self.layers:
+            yield from map(_labelled, layer.parts())
+
+    def between(self, first: int, end: int) -> DrawnRows:
+        """Consecutive rows."""
+        pieces, start = [], 0
+        for layer in self.layers:
+            span = max(first - start, 0), min(end - start, len(layer))
+            if span[0] < span[1]:
+                pieces.append(layer.between(*span))
+            start += len(layer)
+        return DrawnRows(tuple(pieces) or (self.layers[0].between(0, 0),))
+
+
+Rows: TypeAlias = PairRows | DrawnRows
+
+
+def weigh(kept: PairRows, settings: Weighing) -> tuple[Rows, WeightCounts | None]:
+    """The rows to write and their counts; None where the pairs have no weights.
+
+    Raises:
+        CurateError: a weight that is none, or a probability outside 0 and 1.
+    """
+    names = [name for name in WEIGHTS if name in kept.columns]
+    if not names and settings.copies == 1:
+        return kept, None
+    weights, probabilities = _values(kept, WEIGHT), _values(kept, LABEL_PROBABILITY)
+    soft = settings.soft_labels if LABEL_PROBABILITY in names else None
+    counts = WeightCounts.of_pairs(settings, soft, float(weights.sum()), len(kept))
+    if settings.carrier == "column":
+        return kept, counts
+    bare = PairRows(
+        kept.table.drop(names, strict=False), kept.rows, kept.own.drop(names, strict=False)
+    )
+    if settings.carrier == "none":
+        return bare, counts
+    signed = soft == "signed"
+    draws = draw_rows(
+        kept.select(["pair_id"])["pair_id"].to_list(),
+        weights,
+        probabilities,
+        signed=signed,
+        draws=settings.copies,
+        seed=settings.seed,
+    )
+    rates = weights * np.abs(2.0 * probabilities - 1.0) if signed else weights
+    return DrawnRows(tuple(_layers(bare, draws))), _counted(counts, rates, draws)
+
+
+@dataclass(frozen=True)
+class Written:
+    """The rows of an export.
+
+    Attributes:
+        by_split: by name of the split, the one to train on first; under "" where there is none.
+        counts: of all rows together, None where the pairs have no weights.
+    """
+
+    by_split: Mapping[str, Rows]
+    counts: WeightCounts | None
+
+    @classmethod
+    def of(cls, by_split: Mapping[str, PairRows], settings: Weighing) -> Written:
+        """Rows of the kept pairs of each split; only the first has several copies."""
+        rows: dict[str, Rows] = {}
+        total: WeightCounts | None = None
+        for name, kept in by_split.items():
+            rows[name], counts = weigh(kept, replace(settings, copies=1) if rows else settings)
+            if counts is not None:
+                total = counts if total is None else total + counts
+        return cls(rows, total)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.by_split.values()))
+
+    @property
+    def is_split(self) -> bool:
+        """Whether there are splits."""
+        return "" not in self.by_split
+
+    @property
+    def carrier(self) -> Carrier | None:
+        """What carries the weights, None where there are none."""
+        return None if self.counts is None else self.counts.carrier
+
+    @property
+    def all_rows(self) -> Rows:
+        """The rows where there are no splits."""
+        return self.by_split[""]
+
+    def write(
+        self, form: Export, folder: Path, file_type: str, size: int, advance: Callable[[int], None]
+    ) -> list[dict[str, Any]]:
+        """Write the shards; see `write_shards` and `write_split_shards`."""
+        streams = {
+            name: form.stream(counted(rows.parts(), advance))
+            for name, rows in self.by_split.items()
+        }
+        if self.is_split:
+            return write_split_shards(streams, folder, file_type, size)
+        return write_shards(streams[""], folder, file_type, size)
+
+
+def _values(kept: PairRows, name: str) -> NDArray[np.float64]:
+    """A column of weights, 1 where it is missing; (pairs,)."""
+    if name not in kept.columns:
+        return np.ones(len(kept))
+    values = kept.select([name])[name].cast(pl.Float64).fill_null(1.0).to_numpy()
+    most = 1.0 if name == LABEL_PROBABILITY else np.inf
+    wrong = ~((values >= 0) & (values <= most) & np.isfinite(values))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise CurateError(
+            f"a pair has an impossible {name}",
+            where=f"pair {kept.select(['pair_id'])['pair_id'][row]}",
+            found=f"{values[row]:g}, and {int(wrong.sum()) - 1:,} more such values",
+            expected="0 to 1" if most == 1.0 else "a finite number, 0 or more",
+            fix="see the filter that gives it",
+        )
+    return values
+
+
+def _counted(counts: WeightCounts, rates: NDArray[np.float64], draws: Draws) -> WeightCounts:
+    """The counts of rows that were drawn at these rates."""
+    undrawn = int((~draws.times.any(axis=0)).sum())
+    return replace(
+        counts,
+        weight=float(rates.sum()),
+        undrawn=undrawn,
+        rows=int(draws.times.sum(dtype=np.int64)),
+        flipped=int(draws.flips.sum(dtype=np.int64)),
+        clipped=int((rates > MOST).sum()),
+    )
+
+
+def _layers(kept: PairRows, draws: Draws) -> Iterator[PairRows]:
+    """The rows of each copy of each draw; one without rows where nothing was drawn."""
+    for number, (times, flips) in enumerate(zip(draws.times, draws.flips, strict=True)):
+        # The first one comes in any case: its columns are those of the shards.
+        for copy in range(max(int(times.max(initial=0)), 1 if number == 0 else 0)):
+            chosen = times > copy
+            rows = kept.where(chosen)
+            draw = pl.DataFrame(
+                {
+                    "number": pl.repeat(number + 1, len(rows), dtype=pl.Int32, eager=True),
+                    "copy": pl.repeat(copy + 1, len(rows), dtype=pl.Int32, eager=True),
+                    "flipped": pl.Series(copy < flips[chosen], dtype=pl.Boolean),
+                }
+            )
+            yield rows.adding(draw.to_struct(DRAW).to_frame())
+
+
+def _labelled(rows: pl.DataFrame) -> pl.DataFrame:
+    """Answers exchanged where the draw has the other label, and the draw in `extra`."""
+    flips = rows[DRAW].struct.field("flipped")
+    if flips.any():
+        rows = rows.with_columns(exchanged(rows, flips).get_columns())
+    return rows.with_columns(extra_with("extra", "draw", pl.col(DRAW).struct.json_encode()))

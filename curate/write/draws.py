@@ -1,0 +1,91 @@
+"""Which rows make up an epoch: pairs by their weights, labels by the probability that they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xxhash
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+MOST = 100
+"""Rows of one pair in one draw: a larger weight would fill the disk."""
+_SEEDS = 2**64
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Rows of each pair in each draw.
+
+    Attributes:
+        times: (draws, pairs) rows of the pair, `MOST` at most.
+        flips: (draws, pairs) of these, the rows with the other label.
+    """
+
+    times: NDArray[np.uint8]
+    flips: NDArray[np.uint8]
+
+
+def draw_rows(
+    ids: Sequence[str],
+    weights: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+    *,
+    signed: bool = False,
+    draws: int = 1,
+    seed: int = 0,
+) -> Draws:
+    """Systematic samples of the pairs, ordered by a seeded hash of their ids.
+
+    In each draw a pair of weight w and probability p has w p rows with its label and w (1 - p) with
+    the other one in expectation, so that the expected sum of their losses is the weighted,
+    two-sided loss w [p L(+) + (1 - p) L(-)]. The number of rows is within 1 of the sum of the
+    weights, over all draws together too. `signed` instead writes the likelier label alone, with
+    weight w |2p - 1|: the same gradient where the loss is linear in the margin.
+
+    Args:
+        ids: of the pairs, each once; they alone decide, not the order of the pairs.
+        weights: (pairs,) 0 or more.
+        probabilities: (pairs,) that the label as written is right, 0 to 1.
+        signed: see above.
+        draws: how many, each from its own place between two pairs.
+        seed: of the order and of the places.
+
+    >>> two = np.array([0.5, 2.0])
+    >>> draw_rows(["a", "b"], two, np.ones(2), draws=2).times.sum(axis=0).tolist()
+    [1, 4]
+    """
+    order = _order(ids, seed)
+    rate = weights * np.abs(2.0 * probabilities - 1.0) if signed else weights
+    times = np.zeros((draws, len(order)), dtype=np.uint8)
+    flips = np.zeros_like(times)
+    # One of the rows, the other of the labels: with one alone, rows of weight 1 would all flip.
+    starts = np.random.default_rng(seed).random(2)
+    for number in range(draws):
+        first, second = (starts + number / draws) % 1.0
+        drawn_times = np.minimum(_systematic(rate[order], first), MOST)
+        times[number, order] = drawn_times
+        if signed:
+            flips[number] = np.where(probabilities < 0.5, times[number], 0)
+            continue
+        pair = np.repeat(order, drawn_times)
+        flipped = np.minimum(_systematic(1.0 - probabilities[pair], second), 1)
+        flips[number] = np.bincount(pair, flipped, minlength=len(order))
+    return Draws(times, flips)
+
+
+def _order(ids: Sequence[str], seed: int) -> NDArray[np.int64]:
+    """The pairs in the order of their hashes, the same on every machine."""
+    hashes = (xxhash.xxh3_64_intdigest(name.encode(), seed % _SEEDS) for name in ids)
+    return np.argsort(np.fromiter(hashes, dtype=np.uint64, count=len(ids)), kind="stable")
+
+
+def _systematic(rates: NDArray[np.float64], start: float) -> NDArray[np.int64]:
+    """How many of the points start, start + 1, ... fall to each item, of expectation its rate."""
+    ends = np.floor(np.concatenate([np.zeros(1), np.cumsum(rates)]) + start)
+    return np.diff(ends).astype(np.int64)
