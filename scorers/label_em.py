@@ -7,26 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 from pydantic import Field
-from scipy.special import expit
 
 from curate import HIGHER, Column, Context, CurateError
 from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
 from curate.data.table import dense_numbers
-from curate.models.heads.asymmetric_noise import fit_asymmetric
-from curate.models.heads.calibration import calibrate
 from curate.models.heads.head_scorer import STATUS
-from curate.models.heads.held_out_margins import HeldOut
-from curate.models.heads.label_noise import (
-    AnnotatorNoise,
-    fit_annotators,
-    fit_label_noise,
-    posterior,
-)
-from curate.models.heads.margin_scorer import MarginParams, MarginScorer
-from curate.models.heads.noise_rate import tell_noise, told_for
+from curate.models.heads.margin_scorer import POSTERIOR_COLUMNS, MarginParams, MarginScorer
 from curate.models.heads.out_of_fold import votes
-from curate.store.row_blocks import in_blocks, some_of
+from curate.models.heads.posterior.facts import record_posterior
+from curate.models.heads.posterior.group_rates import (
+    GroupRates,
+    group_rates,
+    logits_without_label,
+)
+from curate.models.heads.posterior.label_posterior import LabelPosterior
+from curate.models.heads.posterior.slot_rates import slot_rates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,15 +46,13 @@ class LabelEMParams(MarginParams):
 
 
 class LabelEM(MarginScorer[LabelEMParams]):
-    """Expectation maximisation of label reliability on the held-out margins of `noise_score`.
+    """The posterior of `noise_score`, with a flip rate of its own for each annotator or group.
 
-    Other votes on the same two answers count in the posterior.
-
-    Scale and flip rate are fitted together, since a scale fitted to noisy labels first would hide
-    the flips in it. The paper's M step on the policy is left out: retraining the heads with the
-    posterior as weight ranked flips worse than plain training did. With `rates_by: slot` the noise
-    is class-conditional; of implicit feedback `rates_by: negative` gives the posterior that an
-    answer without a vote is a hidden positive, as 1 - posterior.
+    Each rate is averaged over its posterior, shrunk to the common one, where LCPO / RE-PO maximise
+    it by expectation maximisation. The paper's M step on the policy is left out: retraining the
+    heads with the posterior as weight ranked flips worse than plain training did. With
+    `rates_by: slot` the noise is class-conditional; of implicit feedback `rates_by: negative` gives
+    the posterior that an answer without a vote is a hidden positive, as 1 - posterior.
     """
 
     name = "label_em"
@@ -69,66 +63,56 @@ class LabelEM(MarginScorer[LabelEMParams]):
     )
     summary = "posterior that the label is right; reliability of each annotator (LCPO / RE-PO)"
     reference = "LCPO / RE-PO, arXiv 2509.24159, Section 4"
-    version = 2
+    version = 3
     Params = LabelEMParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Posterior, reliability and the probability they rest on."""
-        return (
-            Column(
-                "posterior",
-                "probability that the label is right; usable as a training weight",
-                "float",
-                HIGHER,
-                "0 to 1",
-            ),
-            Column(
-                "reliability",
-                "fitted probability that a label of the annotator (or group) is not flipped",
-                "float",
-                HIGHER,
-                "0.5 to 1",
-            ),
-            Column("margin", "scaled held-out margin of the label", "float", HIGHER, "nats"),
-            STATUS,
+        """The posterior, what it rests on, and reliability."""
+        reliability = Column(
+            "reliability",
+            "probability that a label of the annotator (or group) is not flipped",
+            "float",
+            HIGHER,
+            "0.5 to 1",
         )
+        return (*POSTERIOR_COLUMNS, reliability, STATUS)
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Posterior of all pairs; ties and identical answers get none."""
-        voting = votes(pairs, context)
-        found = self.params.margins(pairs, context)
-        if self.params.rates_by == SLOT:
-            return self._by_slot(pairs, found, voting, context)
-        # Who, or what else, the error rates belong to.
-        names, annotator = self._owners(pairs)
-        margins = some_of(found.margin, voting)
-        noise = fit_annotators(margins, some_of(annotator, voting), self.params.prior_votes)
-        # The scale of margins is fitted beside a common rate: one of its own for each annotator of
-        # few votes would be fitted to chance.
-        eta = noise.pooled.reliability
-        scale = fit_label_noise(margins, eta).scale
-        told = told_for(found.margin, voting, pairs, context)
-        self._tell(context, noise, names, margins)
+        posterior, voting = self.params.posterior(pairs, context), votes(pairs, context)
+        by_slot = self.params.rates_by == SLOT
+        rates = self._slot_rates if by_slot else self._group_rates
+        right, reliability = rates(pairs, posterior, voting, context)
+        record_posterior(posterior, pairs, context, right)
+        names = [column.name for column in POSTERIOR_COLUMNS]
+        values = dict(zip(names, (right, *posterior.terms), strict=True))
+        return pl.DataFrame(values | {"reliability": reliability})
 
-        def of(
-            margin: NDArray[np.float64],
-            votes: NDArray[np.float64],
-            owner: NDArray[np.int64],
-            known: NDArray[np.bool_],
-        ) -> dict[str, NDArray[np.float64]]:
-            own = noise.reliability[owner]
-            right = posterior(expit(scale * margin + votes), own)
-            # Where heads learn nothing, a posterior would be the fit's starting point.
-            right = np.where(known, right, np.nan)
-            return {"posterior": right, "reliability": own, "margin": scale * margin}
+    def _group_rates(
+        self,
+        pairs: pl.DataFrame,
+        posterior: LabelPosterior,
+        voting: NDArray[np.bool_],
+        context: Context,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Posterior and reliability of each pair, (pairs,), by annotator or key of extra."""
+        names, group = self._groups(pairs)
+        labels, averaged = posterior.observations, posterior.averaged
+        logits = logits_without_label(labels, averaged)
+        rates = group_rates(
+            logits, group[voting], labels.judged, averaged.mean("rate"), self.params.prior_votes
+        )
+        right = posterior.right
+        if len(names) > 1:
+            right = np.full(len(pairs), np.nan)
+            right[voting] = rates.label_right(logits, group[voting], labels.judged)
+        _record_reliability(rates, names, context)
+        # A group none of whose pairs has a label is like all others.
+        reliability = np.full(len(names), 1.0 - averaged.mean("rate"))
+        reliability[: len(rates.reliability)] = rates.reliability
+        return right, reliability[group]
 
-        known = voting & found.tells
-        scores = in_blocks(context.workspace, of, found.margin, found.votes, annotator, known)
-        tell_noise(told, scores["posterior"].to_numpy(), context)
-        found.learnt.tell(context)
-        return scores
-
-    def _owners(self, pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
+    def _groups(self, pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
         """Names, and each pair's position among them; pairs without one share the name "(none)"."""
         by = self.params.rates_by
         column = pairs["annotator"]
@@ -144,50 +128,42 @@ class LabelEM(MarginScorer[LabelEMParams]):
         column = column.fill_null("(none)")
         return column.unique().sort().to_list(), dense_numbers(column)
 
-    def _by_slot(
+    def _slot_rates(
         self,
         pairs: pl.DataFrame,
-        found: HeldOut,
+        posterior: LabelPosterior,
         voting: NDArray[np.bool_],
         context: Context,
-    ) -> pl.DataFrame:
-        """Flips of the first slot's wins and of the second slot's, each at its own rate."""
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Posterior and reliability, (pairs,): wins of each slot are lost at a rate of their own.
+
+        A pair whose slot is not known keeps the posterior of the common rate.
+        """
         path = extra_value(SLOT_KEY).cast(pl.Int64, strict=False)
         slot = select_in_batches(pairs, s=path)["s"].fill_null(0).to_numpy()
-        # A pair whose slot is not known, or a tie, has no direction.
-        known = voting & (slot > 0)
-        if not known.any():
+        has_slot = voting & (slot > 0)
+        if not has_slot.any():
             raise CurateError(
                 "no pair says in which slot its preferred answer stood",
                 where="scorer 'label_em', rates_by: slot",
                 expected=f"extra.{SLOT_KEY}, as formats with two slots and a label give it",
             )
-        first = slot == 1
-        noise = fit_asymmetric(found.margin[known], first[known])
-        margins = noise.scale * found.margin
-        right = np.where(known & found.tells, noise.right(found.margin, first), np.nan)
-        lost = np.where(first, noise.first_lost, noise.second_lost)
-        told = told_for(found.margin, voting, pairs, context)
-        tell_noise(told, right, context)
-        found.learnt.tell(context)
-        # Which slot loses more is seen in the labels; how much each loses is the fit's alone.
-        context.facts["fitted_first_slot_lost"] = round(noise.first_lost, 4)
-        context.facts["fitted_second_slot_lost"] = round(noise.second_lost, 4)
-        context.facts["calibration"] = calibrate(found.margin[known]).facts()
-        reliability = np.where(known, 1.0 - lost, np.nan)
-        return pl.DataFrame({"posterior": right, "reliability": reliability, "margin": margins})
+        logits = logits_without_label(posterior.observations, posterior.averaged)
+        logits, first = logits[has_slot[voting]], slot[has_slot] == 1
+        rates = slot_rates(logits, first)
+        unjudged = posterior.judged[has_slot] == 0
+        right = posterior.right.copy()
+        right[has_slot] = np.where(unjudged, rates.label_right(logits, first), right[has_slot])
+        # Which slot loses more is seen in the labels; how much each loses rests on the model.
+        context.facts["fitted_first_slot_lost"] = round(rates.first_lost, 4)
+        context.facts["fitted_second_slot_lost"] = round(rates.second_lost, 4)
+        reliability = np.full(len(pairs), np.nan)
+        reliability[has_slot] = 1.0 - np.where(first, rates.first_lost, rates.second_lost)
+        return right, reliability
 
-    def _tell(
-        self,
-        context: Context,
-        noise: AnnotatorNoise,
-        names: list[str],
-        margins: NDArray[np.float64],
-    ) -> None:
-        context.facts["scale"] = round(noise.pooled.scale, 4)
-        context.facts["em_rounds"] = noise.rounds
-        context.facts["calibration"] = calibrate(margins).facts()
-        worst = np.argsort(noise.reliability, kind="stable")[:_SHOWN]
-        context.facts["fitted_reliability"] = {
-            names[k]: round(float(noise.reliability[k]), 4) for k in worst
-        }
+
+def _record_reliability(rates: GroupRates, names: list[str], context: Context) -> None:
+    """Put the least reliable groups into the facts."""
+    reliability = rates.reliability
+    worst = np.argsort(reliability, kind="stable")[:_SHOWN]
+    context.facts["fitted_reliability"] = {names[k]: round(float(reliability[k]), 4) for k in worst}

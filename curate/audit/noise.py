@@ -16,6 +16,7 @@ from curate.models.heads.held_out_margins import held_out_margins
 from curate.models.heads.label_noise import fit_annotators, fit_label_noise
 from curate.models.heads.noise_rate import told_for
 from curate.models.heads.out_of_fold import too_few_prompts, votes, why_too_few
+from curate.models.heads.posterior.label_posterior import label_posterior
 from curate.models.text.contamination import confident_rate, holder_contamination
 from curate.steps.context import Context
 
@@ -113,13 +114,10 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
 
 
 def suspicion(pairs: pl.DataFrame, context: Context) -> NDArray[np.float64]:
-    """Probability that each label is wrong, (pairs,); NaN for ties and where nothing tells it."""
+    """Probability that each label is wrong, (pairs,); NaN for ties and with too few prompts."""
     if too_few_prompts(pairs, context):
         return np.full(len(pairs), np.nan)
-    found, voting = held_out_margins(pairs, context), votes(pairs, context)
-    # Of a pair that heads tell nothing of there is no suspicion, and not a middling one.
-    known = voting & found.tells
-    return np.where(known, expit(-found.right), np.nan)
+    return 1.0 - label_posterior(pairs, context).right
 
 
 def estimates(

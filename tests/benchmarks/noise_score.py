@@ -52,8 +52,8 @@ def cell(data: BenchData, rate: float, seed: int, scorer: MarginParams) -> tuple
     noisy, flips = inject(train, "symmetric", rate, rng)
     context = Context(seed=seed, features_of=lambda: noisy.features)
     started = time.process_time()
-    found = scorer.margins(noisy.pairs, context)
-    return float(roc_auc_score(flips, -found.margin)), time.process_time() - started
+    right = scorer.posterior(noisy.pairs, context).right
+    return float(roc_auc_score(flips, -right)), time.process_time() - started
 
 
 def main() -> None:

@@ -27,13 +27,15 @@ def test_noise_score_is_near_the_best_possible_ranking() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.1, 0.3])
 def test_label_em_finds_the_rate_and_a_calibrated_posterior(rate: float) -> None:
-    sim = simulate(4000, flips=rate)
+    sim = simulate(4000, flips=rate, seed=1)
     scores = LabelEM().score(sim.pairs, sim.context)
     assert sim.context.facts["noise_rate"] is None  # heads tell a bound, and no rate
     told = sim.context.facts["noise"]
     assert rate <= told["high_if_even"] <= min(rate + 0.1, told["high"])
     wrong = 1.0 - scores["posterior"].to_numpy()
     assert wrong.mean() == pytest.approx(sim.flipped.mean(), abs=0.04)
+    interval = sim.context.facts["flip_rate"]
+    assert interval["low"] < rate < interval["high"]
     sure = wrong > 0.8
     assert sim.flipped[sure].mean() == pytest.approx(wrong[sure].mean(), abs=0.1)
 

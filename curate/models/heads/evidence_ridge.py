@@ -1,7 +1,8 @@
 """Ridge regression of labels on blocks of features, the strength of each block by evidence.
 
-The observed label is 1 = z w + noise for the pair's features z (oriented chosen minus rejected),
-w_b ~ N(0, v_b I) for block b and noise ~ N(0, s2). Variances maximise the evidence (type-II maximum
+A pair's target is y = z w + noise for its features z (oriented chosen minus rejected); y is 1 for
+the observed label, or 2 q - 1 where the label is right with probability q. w_b ~ N(0, v_b I) for
+block b and noise ~ N(0, s2). Variances maximise the evidence (type-II maximum
 likelihood: MacKay 1992, Neural Computation 4) under a hyperprior; all rests on sums of outer
 products. No pair's margin depends on any label of its prompt.
 """
@@ -33,19 +34,39 @@ Rows = Callable[[slice], "NDArray[np.float64]"]
 
 @dataclass(frozen=True)
 class Sums:
-    """Weighted sums over rows: Z'WZ (d, d), Z'W1 (d,) and the sum of weights."""
+    """Weighted sums over rows: Z'WZ (d, d), Z'Wy (d,), y'Wy and the sum of weights."""
 
     gram: NDArray[np.float64]
     cross: NDArray[np.float64]
+    square: float
     count: float
 
     def without(self, other: Sums) -> Sums:
         """The sums over the rows that are not the other's."""
-        return Sums(self.gram - other.gram, self.cross - other.cross, self.count - other.count)
+        return Sums(
+            self.gram - other.gram,
+            self.cross - other.cross,
+            self.square - other.square,
+            self.count - other.count,
+        )
 
 
-def sums(features: Rows, rows: slice, weights: NDArray[np.float64], width: int) -> Sums:
-    """Sums over the rows of a range, a few thousand rows in memory at a time."""
+def sums(
+    features: Rows,
+    rows: slice,
+    weights: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    width: int,
+) -> Sums:
+    """Sums over the rows of a range, a few thousand rows in memory at a time.
+
+    Args:
+        features: gives the features of some rows.
+        rows: range of rows.
+        weights: (all rows,) weight of each row.
+        targets: (all rows,) target y of each row.
+        width: number of features.
+    """
     gram, cross = np.zeros((width, width)), np.zeros(width)
     for start in range(rows.start, rows.stop, _CHUNK):
         part = slice(start, min(start + _CHUNK, rows.stop))
@@ -53,8 +74,9 @@ def sums(features: Rows, rows: slice, weights: NDArray[np.float64], width: int) 
         weighted = z * w[:, None]
         # Products in the type of the features, sums over parts in float64.
         gram += weighted.T @ z
-        cross += weighted.sum(axis=0, dtype=np.float64)
-    return Sums(gram, cross, float(weights[rows].sum()))
+        cross += weighted.T @ targets[part]
+    square = float(weights[rows] @ targets[rows] ** 2)
+    return Sums(gram, cross, square, float(weights[rows].sum()))
 
 
 def sum_of(parts: Sequence[Sums]) -> Sums:
@@ -62,6 +84,7 @@ def sum_of(parts: Sequence[Sums]) -> Sums:
     return Sums(
         np.sum([p.gram for p in parts], axis=0),
         np.sum([p.cross for p in parts], axis=0),
+        sum(p.square for p in parts),
         sum(p.count for p in parts),
     )
 
@@ -94,6 +117,7 @@ class Evidence:
             found.gram[self._first :, self._first :],
             basis.T @ found.cross[e],
             found.cross[self._first :],
+            found.square,
             found.count,
         )
         start = np.concatenate([self._centre, [0.0]])
@@ -136,7 +160,7 @@ class Evidence:
         u_s = inverse @ (b_s - mixed.T @ (b_e / diagonal))
         u_e = (b_e - mixed @ u_s) / diagonal
         fitted = float(b_e @ u_e + b_s @ u_s)
-        value = 0.5 * (r.count / noise - fitted) + 0.5 * float(np.log(diagonal).sum())
+        value = 0.5 * (r.square / noise - fitted) + 0.5 * float(np.log(diagonal).sum())
         value += float(np.log(np.diag(factor)).sum()) + 0.5 * r.count * float(theta[-1])
         # d_j = 1 - (M^-1)_jj: how far the data determine each direction.
         spread = mixed @ inverse
@@ -145,7 +169,7 @@ class Evidence:
         gradient = [0.5 * (d_e.sum() - u_e @ u_e)]
         gradient += [0.5 * (d_s[m].sum() - u_s[m] @ u_s[m]) for m in self._members]
         squares = float(u_e @ u_e + u_s @ u_s)
-        residual = r.count / noise - fitted - squares
+        residual = r.square / noise - fitted - squares
         slope = 0.5 * (r.count - float(d_e.sum() + d_s.sum()) - residual)
         off = theta[:-1] - self._centre
         value += 0.5 * float(off @ self._precision @ off) + 0.5 * (theta[-1] / _SD_NOISE) ** 2
@@ -162,6 +186,7 @@ class _Rotated:
     small: NDArray[np.float64]
     cross_e: NDArray[np.float64]
     cross_s: NDArray[np.float64]
+    square: float
     count: float
 
 
@@ -171,7 +196,7 @@ class Ridge:
 
     Attributes:
         covariance: A^-1 with A = Z'WZ / s2 + diag(1 / v), (d, d).
-        weights: A^-1 Z'W1 / s2, (d,).
+        weights: A^-1 Z'Wy / s2, (d,).
         noise: s2.
     """
 
@@ -188,17 +213,22 @@ class Ridge:
         return cls(covariance, covariance @ (found.cross / noise), noise)
 
     def left_out(
-        self, z: NDArray[np.float64], groups: NDArray[np.int64], weights: NDArray[np.float64]
+        self,
+        z: NDArray[np.float64],
+        groups: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        targets: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Margins of rows without what their own prompt teaches, (rows,).
 
         With H = Z_g A^-1 Z_g' W_g / s2 over the rows of a prompt, leaving them out changes the
-        coefficients b by -A^-1 Z_g' W_g / s2 (I - H)^-1 (1 - Z_g b).
+        coefficients b by -A^-1 Z_g' W_g / s2 (I - H)^-1 (y_g - Z_g b).
 
         Args:
             z: (rows, d) features; rows of one prompt follow each other, and none is missing.
             groups: (rows,) number of each row's prompt.
             weights: (rows,) of each row in the sums.
+            targets: (rows,) likewise.
         """
         margins = z @ self.weights
         # The large product, in the type of the features: its values are far below 1.
@@ -209,7 +239,7 @@ class Ridge:
         for size in np.unique(sizes):
             rows = starts[sizes == size][:, None] + np.arange(size)
             hat = np.einsum("gid,gjd->gij", influence[rows], z[rows]) * weights[rows][:, None, :]
-            residual = (1.0 - margins[rows])[:, :, None]
+            residual = (targets[rows] - margins[rows])[:, :, None]
             solved = np.linalg.solve(np.eye(size) - hat, residual)
             out[rows] = margins[rows] - (hat @ solved)[:, :, 0]
         return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,9 +13,7 @@ from threadpoolctl import threadpool_limits
 from curate.data.duplicates import repeated_rows
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.evidence_ridge import Evidence, Ridge, sum_of
-from curate.models.heads.identification import Identification, identify, silenced
-from curate.models.heads.label_noise import fit_label_noise
-from curate.models.heads.noise_rate import vote_evidence
+from curate.models.heads.identification import Identification, identify
 from curate.models.heads.out_of_fold import votes
 from curate.models.heads.prompt_order import PromptOrder
 from curate.models.heads.ridge_rows import RidgeRows, RidgeRowsHere
@@ -31,8 +30,6 @@ VIEWS = ((-6.0, -6.0, -6.0, -4.0, -2.0), (-4.0, -4.0, -4.0, -4.0, -4.0))
 Trait = Literal["length"]
 # A scale of 0 would tie all margins, and their order is what is known best.
 _LEAST_SCALE = 0.01
-# Labels that heads predict no better than a coin fit no noise model.
-_MOST_ERROR = 0.49
 
 
 @dataclass(frozen=True)
@@ -41,10 +38,6 @@ class HeldOut:
 
     Attributes:
         margin: (pairs,) of the observed label, by what other prompts' labels teach.
-        votes: (pairs,) what other votes on the same two answers say for it, nats; see
-            `vote_evidence`.
-        right: (pairs,) log odds that the label is right where votes on the same answers tell how
-            often one is wrong: both together. Else `margin`.
         strengths: mean variance of each of `BLOCKS` over folds and views.
         scale: of greatest likelihood on the labels, by which margins were multiplied; 0 where the
             labels tell nothing.
@@ -52,25 +45,17 @@ class HeldOut:
     """
 
     margin: NDArray[np.float64]
-    votes: NDArray[np.float64]
-    right: NDArray[np.float64]
     strengths: dict[str, float]
     scale: float
     learnt: Identification
 
-    @property
-    def tells(self) -> NDArray[np.bool_]:
-        """Whether heads, or other votes on the same answers, tell anything of each label."""
-        found: NDArray[np.bool_] = self.learnt.ok | (self.votes != 0.0)
-        return found
-
-    def status(self, status: pl.Series) -> pl.Series:
-        """The status of each pair; where heads learn nothing it says so, but for pairs of votes."""
-        return silenced(status, pl.Series(~self.tells))
-
 
 def held_out_margins(
-    pairs: pl.DataFrame, context: Context, style: bool = True, within: tuple[Trait, ...] = ()
+    pairs: pl.DataFrame,
+    context: Context,
+    style: bool = True,
+    within: tuple[Trait, ...] = (),
+    target: NDArray[np.float64] | None = None,
 ) -> HeldOut:
     """Margins by evidence ridge on the blocks of `PairBlocks`, averaged over two views.
 
@@ -84,25 +69,28 @@ def held_out_margins(
         style: whether heads see counts, style and length, and not embeddings alone.
         within: traits of which pairs that differ alike are compared with each other alone; see
             `within_length`.
+        target: (pairs,) what heads are taught of each pair; default 1, its label as it is.
     """
-    key = ("held-out margins", style)
-    ranked = context.shared(key, lambda: _ranked(pairs, context, style))
+    digest = "" if target is None else blake2b(target.tobytes(), digest_size=16).hexdigest()
+    key = ("held-out margins", style, digest)
+    ranked = context.shared(key, lambda: _ranked(pairs, context, style, target))
     return context.shared((*key, within), lambda: _scaled(pairs, context, ranked, within))
 
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Margins of no fixed scale, the strengths behind them, and the keys of the pairs."""
+    """Margins of no fixed scale, and the strengths behind them."""
 
     margin: NDArray[np.float64]
     strengths: dict[str, float]
-    keys: pl.DataFrame
 
 
-def _ranked(pairs: pl.DataFrame, context: Context, style: bool) -> _Ranked:
-    keys = context.vote_keys(pairs)
-    weights = _weights(keys, votes(pairs, context))
-    rows = _rows(pairs, context, weights, style)
+def _ranked(
+    pairs: pl.DataFrame, context: Context, style: bool, target: NDArray[np.float64] | None
+) -> _Ranked:
+    weights = vote_weights(context.vote_keys(pairs), votes(pairs, context))
+    target = np.ones(len(pairs)) if target is None else target
+    rows = _rows(pairs, context, weights, target, style)
     parts, total, strengths = rows.sums(), np.zeros(len(pairs)), []
     whole = sum_of(parts)
     for centre in VIEWS:
@@ -117,21 +105,25 @@ def _ranked(pairs: pl.DataFrame, context: Context, style: bool) -> _Ranked:
         total += view / (float(view[weights > 0].std()) or 1.0)
     means = np.mean(strengths, axis=0)
     named = {name: float(f"{v:.3g}") for name, v in zip(BLOCKS, means, strict=False)}
-    return _Ranked(context.workspace.kept("margins", total / len(VIEWS)), named, keys)
+    return _Ranked(context.workspace.kept("margins", total / len(VIEWS)), named)
 
 
 def _rows(
-    pairs: pl.DataFrame, context: Context, weights: NDArray[np.float64], style: bool
+    pairs: pl.DataFrame,
+    context: Context,
+    weights: NDArray[np.float64],
+    target: NDArray[np.float64],
+    style: bool,
 ) -> RidgeRows:
     """The pairs with the workers of the run, where it has any, or here."""
     if context.workers is not None:
         from curate.models.heads.pair_parts import pair_parts
         from curate.models.heads.part_ridge import RidgeRowsInParts
 
-        return RidgeRowsInParts(pair_parts(pairs, context), pairs, weights, style)
+        return RidgeRowsInParts(pair_parts(pairs, context), pairs, weights, target, style)
     keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
     order = PromptOrder.of(*keys, context.workspace)
-    return RidgeRowsHere(pairs, context.features, order, weights, style)
+    return RidgeRowsHere(pairs, context.features, order, weights, target, style)
 
 
 def _scaled(
@@ -143,22 +135,14 @@ def _scaled(
     scale = fit_scale(some_of(margin, voting))
     # A ranking stays where the labels tell nothing; its size then says so.
     margin = margin * max(scale, _LEAST_SCALE)
-    others = vote_evidence(pairs, ranked.keys)
-    right = margin
-    if others.error is not None:
-        # Of the label that is right, not of the one that was given: flips make margins small.
-        noise = fit_label_noise(some_of(margin, voting), 1.0 - min(others.error, _MOST_ERROR))
-        right = noise.scale * margin + others.nats
     groups = some_of(context.prompt_groups(pairs), voting)
     learnt = identify(some_of(margin, voting), groups)
-    margin, nats, right = (
-        context.workspace.kept("held out", values) for values in (margin, others.nats, right)
-    )
-    return HeldOut(margin, nats, right, ranked.strengths, scale, learnt)
+    margin = context.workspace.kept("held out", margin)
+    return HeldOut(margin, ranked.strengths, scale, learnt)
 
 
-def _weights(keys: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Of each vote; all votes on the same two answers weigh 1 together, ties nothing.
+def vote_weights(keys: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The weight of each vote: votes on the same two answers weigh 1 together, ties nothing.
 
     Votes that agree would else look like so many labels without noise, and evidence would choose
     features that repeat them.

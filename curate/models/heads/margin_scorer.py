@@ -1,4 +1,4 @@
-"""What scorers on `held_out_margins` have in common: texts, and what heads may not tell."""
+"""What scorers on `label_posterior` have in common: parameters, columns and status."""
 
 from __future__ import annotations
 
@@ -8,14 +8,31 @@ import polars as pl
 from pydantic import Field
 
 from curate.models.heads.head_scorer import HeadScorer
-from curate.models.heads.held_out_margins import HeldOut, Trait, held_out_margins
+from curate.models.heads.held_out_margins import Trait
 from curate.models.heads.out_of_fold import status
+from curate.models.heads.posterior.label_posterior import LabelPosterior, label_posterior
 from curate.steps.context import Context
+from curate.steps.contracts import HIGHER, Column
 from curate.steps.evidence_params import EvidenceParameters
+
+POSTERIOR_COLUMNS = (
+    Column(
+        "posterior",
+        "probability that the label is right; usable as a training weight",
+        "float",
+        HIGHER,
+        "0 to 1",
+    ),
+    Column("margin", "held-out margin of the label, without votes", "float", HIGHER, "nats"),
+    Column("heads", "what held-out heads say for the label", "float", HIGHER, "nats"),
+    Column("votes", "what other votes on the same answers say for it", "float", HIGHER, "nats"),
+    Column("evidence", "what all sources of evidence say for it", "float", HIGHER, "nats"),
+)
+"""Of scorers by the averaged posterior; the values are `right` and `terms` of `LabelPosterior`."""
 
 
 class MarginParams(EvidenceParameters):
-    """Parameters of scorers on `held_out_margins`."""
+    """Parameters of scorers on `label_posterior`."""
 
     style: bool = Field(
         True,
@@ -27,16 +44,16 @@ class MarginParams(EvidenceParameters):
         "that length does not decide which are doubted.",
     )
 
-    def margins(self, pairs: pl.DataFrame, context: Context) -> HeldOut:
-        """The margins of these parameters; scorers that ask for the same ones share them."""
-        return held_out_margins(pairs, context, self.style, self.within)
+    def posterior(self, pairs: pl.DataFrame, context: Context) -> LabelPosterior:
+        """The posterior of these parameters; scorers that ask for the same one share it."""
+        return label_posterior(pairs, context, self.style, self.within)
 
 
 P = TypeVar("P", bound=MarginParams)
 
 
 class MarginScorer(HeadScorer[P]):
-    """A scorer on the margins of `held_out_margins`."""
+    """A scorer on the posterior of `label_posterior`."""
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
@@ -44,5 +61,5 @@ class MarginScorer(HeadScorer[P]):
         self.in_parts = True
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
-        """Other votes on the same answers may tell of a pair where heads learn nothing."""
-        return self.params.margins(pairs, context).status(status(pairs, context))
+        """The status of each pair: every vote has a posterior, and judged pairs are marked."""
+        return self.params.posterior(pairs, context).status(status(pairs, context))

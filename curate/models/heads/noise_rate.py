@@ -177,7 +177,7 @@ def rate_by_votes(pairs: pl.DataFrame, keys: pl.DataFrame | None = None) -> Told
     apart from each other; the interval by resampling the pairs voted on.
     """
     keys = vote_keys(pairs) if keys is None else keys
-    groups = _voted(pairs, keys, _shared_votes(pairs, keys))
+    groups = voted_answers(pairs, keys, shared_votes(pairs, keys))
     return None if groups is None else _rate_of_groups(groups)
 
 
@@ -202,46 +202,7 @@ def _rate_of_groups(groups: pl.DataFrame) -> ToldRate:
     return ToldRate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({why})")
 
 
-@dataclass(frozen=True)
-class VoteEvidence:
-    """What the other votes on the same two answers say for each label.
-
-    Attributes:
-        nats: (pairs,) log odds that the label is right, of the other votes alone.
-        error: of a vote; None where too few pairs have several.
-    """
-
-    nats: NDArray[np.float64]
-    error: float | None
-
-
-def vote_evidence(pairs: pl.DataFrame, keys: pl.DataFrame) -> VoteEvidence:
-    """The evidence of other votes.
-
-    log((1 - e) / e) for each vote that agrees, minus that for each that does not, with the error e
-    of `rate_by_votes`; 0 for ties, and everywhere where there are too few such votes.
-
-    Args:
-        pairs: the pair table.
-        keys: its `vote_keys`.
-    """
-    cast = _shared_votes(pairs, keys)
-    groups = _voted(pairs, keys, cast)
-    nats = np.zeros(len(pairs))
-    if groups is None:
-        return VoteEvidence(nats, None)
-    told = _rate_of_groups(groups)
-    side = pl.when("first").then(1).otherwise(-1)
-    others = pl.col("side").sum().over("pair") - pl.col("side")
-    found = cast.with_columns(side=side).select("row", n=others * pl.col("side"))
-    # Where no two votes differ only a bound is known: the safe side is a larger error.
-    error = max(told.rate if told.rate is not None else told.high or 0.0, _LEAST_ERROR)
-    weight = math.log((1.0 - error) / error) if error < 0.5 else 0.0
-    nats[found["row"].to_numpy()] = found["n"].to_numpy() * weight
-    return VoteEvidence(nats, error)
-
-
-def _shared_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+def shared_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     """Votes on answers that have several: `row`, `pair` and whether the `first` one is preferred.
 
     Only these are grouped, since grouping takes a hundred bytes a vote.
@@ -256,7 +217,9 @@ def _counts(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.Series:
     return ~pairs["is_tie"] & keys["differ"]
 
 
-def _voted(pairs: pl.DataFrame, keys: pl.DataFrame, cast: pl.DataFrame) -> pl.DataFrame | None:
+def voted_answers(
+    pairs: pl.DataFrame, keys: pl.DataFrame, cast: pl.DataFrame
+) -> pl.DataFrame | None:
     """Answers on which several people voted, with the votes for the first one and all votes.
 
     None where fewer than 30 such pairs, or not two people, are known.

@@ -38,11 +38,17 @@ class RidgeRowsInParts:
         parts: the pairs.
         pairs: the pair table.
         weights: (pairs,) of each vote.
+        targets: (pairs,) what heads are taught of each pair.
         styled: whether heads see counts and style, and not embeddings alone.
     """
 
     def __init__(
-        self, parts: PairParts, pairs: pl.DataFrame, weights: NDArray[np.float64], styled: bool
+        self,
+        parts: PairParts,
+        pairs: pl.DataFrame,
+        weights: NDArray[np.float64],
+        targets: NDArray[np.float64],
+        styled: bool,
     ) -> None:
         self._parts, self._map, self._styled = parts, parts.workers.map, styled
         groups = [parts.order.groups[rows] for rows in parts.ranges]
@@ -52,6 +58,7 @@ class RidgeRowsInParts:
             parts.differences,
             [None] * len(groups),
             place(parts.split(weights)),
+            place(parts.split(targets)),
             place(groups),
         ]
         total, known = np.zeros(len(COUNTS)), set[str]()
@@ -83,7 +90,7 @@ class RidgeRowsInParts:
         self._scales = with_sizes(self._scales, np.sum([s for s, _ in squares], axis=0), pairs)
 
     def _each(self, of: Callable[..., T], *more: Sequence[Any]) -> Iterator[T]:
-        """`of(blocks, weights, groups, ...)` of each part."""
+        """`of(blocks, weights, targets, groups, ...)` of each part."""
         each = partial(_in_blocks, of, self._scales, self._styled)
         return self._map(each, *self._columns, *more)
 
@@ -151,11 +158,17 @@ def _sizes(
     return blocks.squares(len(weights)), blocks.widths()
 
 
-def _sums(blocks: PairBlocks, weights: NDArray[np.float64], *_: Any) -> Sums:
-    return sums(blocks, slice(0, len(weights)), weights, sum(blocks.widths()))
+def _sums(
+    blocks: PairBlocks, weights: NDArray[np.float64], targets: NDArray[np.float64], *_: Any
+) -> Sums:
+    return sums(blocks, slice(0, len(weights)), weights, targets, sum(blocks.widths()))
 
 
 def _left_out(
-    blocks: PairBlocks, weights: NDArray[np.float64], groups: NDArray[np.int64], ridge: Ridge
+    blocks: PairBlocks,
+    weights: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    ridge: Ridge,
 ) -> NDArray[np.float64]:
-    return left_out(ridge, blocks, slice(0, len(weights)), groups, weights)
+    return left_out(ridge, blocks, slice(0, len(weights)), groups, weights, targets)

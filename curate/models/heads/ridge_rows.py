@@ -32,7 +32,7 @@ _CHUNK_PROMPTS = 2048
 
 
 class RidgeRows(Protocol):
-    """Features and weights of all pairs, wherever they lie.
+    """Features, weights and targets of all pairs, wherever they lie.
 
     Attributes:
         widths: columns of each block of features.
@@ -55,6 +55,7 @@ class RidgeRowsHere:
         features: of these pairs.
         order: of the pairs.
         weights: (pairs,) of each vote.
+        targets: (pairs,) what heads are taught of each pair; 1 for the label as it is.
         styled: whether heads see counts and style, and not embeddings alone.
     """
 
@@ -64,9 +65,11 @@ class RidgeRowsHere:
         features: Features,
         order: PromptOrder,
         weights: NDArray[np.float64],
+        targets: NDArray[np.float64],
         styled: bool,
     ) -> None:
-        self._order, self._weights = order, weights[order.rows]
+        self._order = order
+        self._weights, self._targets = weights[order.rows], targets[order.rows]
         raw, scales = _raw(pairs, features, order.rows, styled)
         self._blocks = PairBlocks(raw, scales, styled)
         self.widths, count = self._blocks.widths(), len(order.rows)
@@ -76,14 +79,17 @@ class RidgeRowsHere:
     def sums(self) -> list[Sums]:
         """As `RidgeRows.sums`."""
         width = sum(self.widths)
-        return [sums(self._blocks, rows, self._weights, width) for rows in self._order.folds]
+        taught = self._weights, self._targets
+        return [sums(self._blocks, rows, *taught, width) for rows in self._order.folds]
 
     def left_out(self, ridges: Sequence[Ridge]) -> NDArray[np.float64]:
         """As `RidgeRows.left_out`."""
         out = np.empty(len(self._weights))
         for rows, ridge in zip(self._order.folds, ridges, strict=True):
-            found = left_out(ridge, self._blocks, rows, self._order.groups, self._weights)
-            out[self._order.rows[rows]] = found
+            margins = left_out(
+                ridge, self._blocks, rows, self._order.groups, self._weights, self._targets
+            )
+            out[self._order.rows[rows]] = margins
         return out
 
 
@@ -118,6 +124,7 @@ def left_out(
     rows: slice,
     groups: NDArray[np.int64],
     weights: NDArray[np.float64],
+    targets: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Margins of some rows without their prompts, some thousand prompts in memory at a time."""
     out = np.empty(rows.stop - rows.start)
@@ -126,7 +133,7 @@ def left_out(
     start = rows.start
     for stop in ends.tolist():
         part = slice(start, stop)
-        found = ridge.left_out(blocks(part), groups[part], weights[part])
+        found = ridge.left_out(blocks(part), groups[part], weights[part], targets[part])
         out[start - rows.start : stop - rows.start] = found
         start = stop
     return out

@@ -18,24 +18,31 @@ WIDTHS, CENTRE = (6, 3, 1), (-2.0, -1.0, -3.0)
 
 
 def rows_of(seed: int, count: int = 60) -> np.ndarray:
+    """Features of pairs, oriented to their labels."""
     rng = np.random.default_rng(seed)
     weights = rng.normal(size=sum(WIDTHS))
     z = rng.normal(size=(count, sum(WIDTHS)))
     return z * np.sign(z @ weights + rng.normal(size=count))[:, None]
 
 
-def summed(z: np.ndarray, weights: np.ndarray | None = None) -> Sums:
-    w = np.ones(len(z)) if weights is None else weights
-    return sums(lambda rows: z[rows], slice(0, len(z)), w, z.shape[1])
+def targets_of(seed: int, count: int = 60) -> np.ndarray:
+    """2 q - 1 of labels that are right with probability q."""
+    return np.random.default_rng(seed).uniform(-1.0, 1.0, size=count)
 
 
-def naive_evidence(z: np.ndarray, theta: np.ndarray) -> float:
-    """log N(1; 0, Z V Z' + s2 I) and the log hyperprior, up to constants."""
+def summed(
+    z: np.ndarray, weights: np.ndarray | None = None, targets: np.ndarray | None = None
+) -> Sums:
+    w, y = (np.ones(len(z)) if v is None else v for v in (weights, targets))
+    return sums(lambda rows: z[rows], slice(0, len(z)), w, y, z.shape[1])
+
+
+def naive_evidence(z: np.ndarray, y: np.ndarray, theta: np.ndarray) -> float:
+    """log N(y; 0, Z V Z' + s2 I) and the log hyperprior, up to constants."""
     variances = np.repeat(np.exp(theta[:-1]), WIDTHS)
     covariance = (z * variances) @ z.T + np.exp(theta[-1]) * np.eye(len(z))
     _, size = np.linalg.slogdet(covariance)
-    one = np.ones(len(z))
-    fit = -0.5 * one @ np.linalg.solve(covariance, one) - 0.5 * size
+    fit = -0.5 * y @ np.linalg.solve(covariance, y) - 0.5 * size
     off = theta[:-1] - np.array(CENTRE)
     spread = np.eye(3) * 0.6**2 + 2.5**2
     return float(fit - 0.5 * off @ np.linalg.solve(spread, off) - 0.5 * (theta[-1] / 3.0) ** 2)
@@ -49,16 +56,20 @@ def rotated(found: Sums) -> _Rotated:
         found.gram[6:, 6:],
         basis.T @ found.cross[:6],
         found.cross[6:],
+        found.square,
         found.count,
     )
 
 
-def test_the_evidence_is_that_of_the_full_gaussian_and_so_is_its_gradient() -> None:
+@pytest.mark.parametrize("targets", [np.ones(60), targets_of(7)], ids=["labels", "posteriors"])
+def test_the_evidence_is_that_of_the_full_gaussian_and_so_is_its_gradient(
+    targets: np.ndarray,
+) -> None:
     z = rows_of(0)
-    evidence, parts = Evidence(WIDTHS, CENTRE), rotated(summed(z))
+    evidence, parts = Evidence(WIDTHS, CENTRE), rotated(summed(z, targets=targets))
     thetas = np.random.default_rng(1).normal(-1.0, 1.0, size=(4, 4))
     values = [evidence._loss(theta, parts)[0] for theta in thetas]
-    naive = [-naive_evidence(z, theta) for theta in thetas]
+    naive = [-naive_evidence(z, targets, theta) for theta in thetas]
     np.testing.assert_allclose(np.diff(values), np.diff(naive), rtol=1e-9)
     for theta in thetas:
         numeric = approx_fprime(theta, lambda t: evidence._loss(t, parts)[0], 1e-7)
@@ -74,17 +85,19 @@ def test_strengths_follow_what_the_blocks_are_worth() -> None:
     assert theta[1] > theta[2]
 
 
-def test_margins_are_those_of_a_refit_without_the_prompt() -> None:
+@pytest.mark.parametrize("targets", [np.ones(40), targets_of(7, 40)], ids=["labels", "posteriors"])
+def test_margins_are_those_of_a_refit_without_the_prompt(targets: np.ndarray) -> None:
     z = rows_of(3, 40)
     groups = np.repeat(np.arange(16), [1, 2, 3, 4] * 4)
     weights = np.random.default_rng(0).choice([0.0, 0.5, 1.0], size=len(z))
     evidence = Evidence(WIDTHS, CENTRE)
     theta = np.array([-1.0, 0.0, -2.0, -0.5])
-    found = Ridge.fit(summed(z, weights), evidence, theta).left_out(z, groups, weights)
+    ridge = Ridge.fit(summed(z, weights, targets), evidence, theta)
+    margins = ridge.left_out(z, groups, weights, targets)
     for group in range(16):
         rest = weights * (groups != group)
-        alone = Ridge.fit(summed(z, rest), evidence, theta)
-        np.testing.assert_allclose(found[groups == group], z[groups == group] @ alone.weights)
+        refit = Ridge.fit(summed(z, rest, targets), evidence, theta)
+        np.testing.assert_allclose(margins[groups == group], z[groups == group] @ refit.weights)
 
 
 def test_no_label_of_a_prompt_changes_its_margins() -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from scipy.special import expit
 
-from curate.data.hashes import vote_keys
 from curate.models.heads.noise_rate import (
     _against,
     rate_by_margins,
     rate_by_votes,
     upper_bound,
-    vote_evidence,
     whole_bound,
 )
 from tests.helpers import pairs_of
@@ -130,45 +127,6 @@ def test_votes_that_never_differ_give_a_bound_and_no_point() -> None:
 def test_few_or_single_votes_tell_nothing() -> None:
     assert rate_by_votes(votes(0.1, 29, 0)) is None
     assert rate_by_votes(votes(0.1, 90, 0).filter(pl.col("annotator") == "a")) is None
-
-
-def test_other_votes_say_as_much_as_their_error_lets_them() -> None:
-    """Votes of people who err at a known rate: the log odds are right on average (Bayes' rule)."""
-    rng = np.random.default_rng(0)
-    error, items, people = 0.2, 2000, 4
-    rows = []
-    for item in range(items):
-        for person in range(people):
-            right = rng.random() > error
-            answers = ("good", "bad") if right else ("bad", "good")
-            rows.append(
-                {
-                    "prompt": f"p{item}",
-                    "chosen": answers[0],
-                    "rejected": answers[1],
-                    "annotator": f"a{person}",
-                }
-            )
-    pairs = pairs_of(rows)
-    found = vote_evidence(pairs, vote_keys(pairs)).nats
-    right = np.array([row["chosen"] == "good" for row in rows])
-    weight = np.log((1 - error) / error)
-    assert set(np.round(np.abs(found) / weight)) == {1.0, 3.0}
-    # Of labels with the same evidence the share that is right follows from it and the own vote.
-    for nats in np.unique(found):
-        told = expit(nats + weight)
-        assert abs(right[found == nats].mean() - told) < 0.05
-
-
-def test_too_few_votes_say_nothing() -> None:
-    rows = [
-        {"prompt": f"p{i}", "chosen": "a", "rejected": "b", "annotator": "x"} for i in range(60)
-    ]
-    few = pairs_of(rows)
-    assert vote_evidence(few, vote_keys(few)).error is None
-    ties = [{**row, "annotator": who, "is_tie": True} for row in rows for who in "xy"]
-    tied = pairs_of(ties)
-    assert not vote_evidence(tied, vote_keys(tied)).nats.any()
 
 
 @pytest.mark.parametrize("count", [1, 7, 40, 100])

@@ -1,0 +1,1 @@
+"""The probability that a label is right, from everything that is known of it."""

@@ -1,0 +1,180 @@
+"""The probability that each label is right, from heads, evidence, votes and judged pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from curate.data.table import batches
+from curate.models.heads.held_out_margins import HeldOut, Trait, held_out_margins, vote_weights
+from curate.models.heads.out_of_fold import votes as vote_mask
+from curate.models.heads.posterior.averaging import AveragedPosterior, Priors, average_posterior
+from curate.models.heads.posterior.combined_evidence import CombinedEvidence, combine_sources
+from curate.models.heads.posterior.observations import (
+    Observations,
+    unit_scale,
+    without_heads,
+)
+from curate.models.heads.posterior.other_votes import count_votes, spread_verdicts
+from curate.steps.context import Context
+from curate.steps.evidence import LabelEvidence
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+JUDGED = "judged"
+"""Status of a pair whose label a person judged."""
+MIN_JUDGED = 30
+"""Judged pairs that show what evidence is worth, so that heads may be taught by it."""
+_UNJUDGED_TARGET = 0.8
+"""What heads are taught of a label beside judged ones, where no other evidence weighs it."""
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class LabelPosterior:
+    """What is known of each label of a run.
+
+    Attributes:
+        right: (pairs,) probability that the label is right, NaN for ties and identical answers.
+        heads: (pairs,) what held-out heads say for the label, in nats.
+        votes: (pairs,) what other votes on the same answers say for it, in nats.
+        evidence: (pairs,) what all sources of evidence say for it, in nats.
+        components: (pairs,) what each source says for it; their sum is `evidence`.
+        judged: (pairs,) 1 where a person found the label right, -1 wrong, 0 not judged.
+        held_out: margins of the heads.
+        averaged: posterior of flip rate and scales.
+        observations: of the voting pairs.
+    """
+
+    right: NDArray[np.float64]
+    heads: NDArray[np.float64]
+    votes: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    components: tuple[NDArray[np.float64], ...]
+    judged: NDArray[np.int8]
+    held_out: HeldOut
+    averaged: AveragedPosterior
+    observations: Observations
+
+    @property
+    def terms(self) -> tuple[NDArray[np.float64], ...]:
+        """(pairs,) held-out margin, and what heads, votes and evidence say."""
+        return self.held_out.margin, self.heads, self.votes, self.evidence
+
+    def status(self, status: pl.Series) -> pl.Series:
+        """The status of each pair, in which judged pairs are marked."""
+        judged = pl.Series(self.judged != 0) & (status == "ok")
+        marked = pl.when(judged).then(pl.lit(JUDGED)).otherwise(status)
+        return pl.select(marked.alias("status")).to_series()
+
+
+def label_posterior(
+    pairs: pl.DataFrame, context: Context, style: bool = True, within: tuple[Trait, ...] = ()
+) -> LabelPosterior:
+    """The averaged posterior of every label; no gold label but those that are judged is used.
+
+    Heads are taught by the labels. Where people judged thirty pairs or more, or the user trusts the
+    evidence, they are taught by what labels, evidence and verdicts say together.
+
+    Args:
+        pairs: the pair table.
+        context: of the scorer; its `evidence` holds sources and verdicts.
+        style: whether heads see counts, style and length, and not embeddings alone.
+        within: traits by which pairs are compared with their like alone.
+    """
+    key = ("label posterior", style, within, evidence_key(context.evidence))
+    return context.shared(key, lambda: _posterior(pairs, context, style, within))
+
+
+def evidence_key(evidence: LabelEvidence) -> str:
+    """A key that two bodies of evidence share only where all their values are equal."""
+    digest = blake2b(digest_size=16)
+    columns: list[tuple[str, NDArray[Any]]] = [
+        (f"{source.name}\0{source.trust}", source.margin) for source in evidence.sources
+    ]
+    if evidence.judged is not None:
+        columns.append(("judged", evidence.judged))
+    for name, values in columns:
+        digest.update(f"{name}\0{len(values)}\0".encode())
+        for rows in batches(len(values), _BLOCK):
+            digest.update(np.ascontiguousarray(values[rows]).tobytes())
+    return digest.hexdigest()
+
+
+def _posterior(
+    pairs: pl.DataFrame, context: Context, style: bool, within: tuple[Trait, ...]
+) -> LabelPosterior:
+    voting, keys = vote_mask(pairs, context), context.vote_keys(pairs)
+    judged = np.zeros(len(pairs), dtype=np.int8)
+    if context.evidence.judged is not None:
+        judged = np.where(voting, spread_verdicts(context.evidence.judged, keys), judged)
+    weights = vote_weights(keys, voting)
+    combined = combine_sources(context.evidence.sources, voting, judged, weights)
+    counts = count_votes(pairs, keys)
+    labels = Observations(
+        np.zeros(len(pairs)),
+        combined.margin,
+        counts.balance,
+        counts.count,
+        np.zeros(len(pairs)),
+        judged,
+        weights,
+    )
+    target = _target(labels, combined, voting)
+    held_out = held_out_margins(pairs, context, style, within, target)
+    heads = np.zeros(len(pairs))
+    heads[voting] = unit_scale(held_out.margin[voting])
+    observed = Observations(heads, *labels.columns()[1:]).take(voting)
+    averaged = average_posterior(observed, _priors(observed, combined))
+    right = np.full(len(pairs), np.nan)
+    right[voting] = averaged.label_right(observed)
+    evidence_scale = averaged.mean("evidence")
+
+    def store(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return context.workspace.kept("label posterior", values)
+
+    return LabelPosterior(
+        right=store(right),
+        heads=store(averaged.mean("heads") * heads),
+        votes=store(averaged.mean("vote") * (counts.balance - 1.0)),
+        evidence=store(evidence_scale * combined.margin),
+        components=tuple(store(evidence_scale * c) for c in combined.components),
+        judged=judged,
+        held_out=held_out,
+        averaged=averaged,
+        observations=observed,
+    )
+
+
+def _priors(labels: Observations, combined: CombinedEvidence) -> Priors:
+    """Judged pairs show the rate and the worth of evidence, so that less is believed before."""
+    judged = bool((labels.judged != 0).any())
+    return Priors(combined.prior, rate_shape=1.0 if judged else 2.0)
+
+
+def _target(
+    labels: Observations, combined: CombinedEvidence, voting: NDArray[np.bool_]
+) -> NDArray[np.float64] | None:
+    """What heads are taught of each pair, of root mean square 1; None: its label.
+
+    2 q - 1, with the probability q that the label is right given evidence, votes and verdicts.
+    """
+    judged = labels.judged != 0
+    enough = int(judged.sum()) >= MIN_JUDGED
+    if not (enough or (combined.is_strong and combined.margin.any())):
+        return None
+    if combined.margin.any():
+        observed = without_heads(labels.take(voting))
+        target = np.zeros(len(labels))
+        right = average_posterior(observed, _priors(observed, combined)).label_right(observed)
+        target[voting] = 2.0 * right - 1.0
+    else:
+        target = np.where(judged, labels.judged, _UNJUDGED_TARGET)
+    weights = labels.weight
+    size = float(np.sqrt(weights @ np.square(target) / max(float(weights.sum()), 1e-12)))
+    return target / (size or 1.0)

@@ -1,0 +1,149 @@
+"""What is known of labels, in the numbers that their likelihood needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate.data.table import batches
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_LEVELS, _REACH = 64, 4.0
+"""Bins of a margin, over this many root mean squares to either side."""
+_SHIFT_LEVELS = 16
+_MAX_VOTES = 8
+_BLOCK = 1 << 16
+MAX_ROWS = 4096
+"""Labels beyond which the likelihood is taken of counts in bins."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Labels, and what speaks for or against each; margins are oriented to the label.
+
+    Attributes:
+        heads: (labels,) held-out margin, of root mean square 1, or 0 everywhere.
+        evidence: (labels,) margin of the sources together, likewise.
+        votes: (labels,) votes on the same answers for the label less those against it, the label
+            itself counted: 1 where nobody else voted.
+        count: (labels,) votes on the same answers, the label itself counted.
+        shift: (labels,) log odds of a flip, less those of the common rate.
+        judged: (labels,) 1 where a person found the label right, -1 wrong, 0 not judged.
+        weight: (labels,) of each label in the likelihood.
+    """
+
+    heads: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    votes: NDArray[np.float64]
+    count: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    judged: NDArray[np.int8]
+    weight: NDArray[np.float64]
+
+    @classmethod
+    def from_margins(
+        cls,
+        heads: NDArray[np.float64],
+        evidence: NDArray[np.float64] | None = None,
+        judged: NDArray[np.int8] | None = None,
+    ) -> Observations:
+        """Labels of one vote each that are flipped at a common rate."""
+        one, zero = np.ones(len(heads)), np.zeros(len(heads))
+        return cls(
+            heads,
+            zero if evidence is None else evidence,
+            one,
+            one,
+            zero,
+            np.zeros(len(heads), dtype=np.int8) if judged is None else judged,
+            one,
+        )
+
+    def __len__(self) -> int:
+        return len(self.heads)
+
+    def take(self, rows: NDArray[Any] | slice) -> Observations:
+        """Some of the labels."""
+        return Observations(*(column[rows] for column in self.columns()))
+
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """The fields, in order."""
+        return (
+            self.heads,
+            self.evidence,
+            self.votes,
+            self.count,
+            self.shift,
+            self.judged,
+            self.weight,
+        )
+
+    def compressed(self) -> Observations:
+        """At most some thousand labels of nearly the same likelihood, each of the weight of many.
+
+        Judged labels are few and stay as they are; the others are counted in bins of like margins,
+        votes and shifts, and a bin is put at the mean of its labels.
+        """
+        open_rows = np.flatnonzero(self.judged == 0)
+        if len(open_rows) <= MAX_ROWS:
+            return self
+        judged_rows = np.flatnonzero(self.judged != 0)
+        binned = _binned(self.take(open_rows) if len(judged_rows) else self)
+        if not len(judged_rows):
+            return binned
+        parts = zip(binned.columns(), self.take(judged_rows).columns(), strict=True)
+        return Observations(*(np.concatenate(pair) for pair in parts))
+
+
+def _binned(labels: Observations) -> Observations:
+    """Counts of labels in bins, and the weighted means of each bin."""
+    edges = _shift_edges(labels.shift)
+    size = _LEVELS * _LEVELS * (2 * _MAX_VOTES + 1) * (len(edges) + 1)
+    weights = np.zeros(size)
+    sums = {name: np.zeros(size) for name in ("heads", "evidence", "votes", "count", "shift")}
+    for rows in batches(len(labels), _BLOCK):
+        part = labels.take(rows)
+        codes = _codes(part, edges)
+        weights += np.bincount(codes, weights=part.weight, minlength=size)
+        for name in sums:
+            values = part.weight * getattr(part, name)
+            sums[name] += np.bincount(codes, weights=values, minlength=size)
+    occupied = np.flatnonzero(weights > 0)
+    weight = weights[occupied]
+    means = {name: total[occupied] / weight for name, total in sums.items()}
+    return Observations(**means, judged=np.zeros(len(occupied), dtype=np.int8), weight=weight)
+
+
+def _codes(labels: Observations, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The bin of each label."""
+    top = _LEVELS - 1
+    heads, evidence = (
+        np.clip((values + _REACH) * (_LEVELS / (2.0 * _REACH)), 0, top).astype(np.int64)
+        for values in (labels.heads, labels.evidence)
+    )
+    votes = np.clip(labels.votes, -_MAX_VOTES, _MAX_VOTES).astype(np.int64) + _MAX_VOTES
+    shift = np.searchsorted(edges, labels.shift, side="right")
+    codes: NDArray[np.int64] = ((heads * _LEVELS + evidence) * (2 * _MAX_VOTES + 1) + votes) * (
+        len(edges) + 1
+    ) + shift
+    return codes
+
+
+def _shift_edges(shift: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = float(shift.min()), float(shift.max())
+    return np.linspace(low, high, _SHIFT_LEVELS + 1)[1:-1] if high > low else np.zeros(0)
+
+
+def unit_scale(margins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Margins of root mean square 1; 0 everywhere stays 0."""
+    size = float(np.sqrt(np.mean(np.square(margins)))) if len(margins) else 0.0
+    return margins / size if size > 0 else margins
+
+
+def without_heads(labels: Observations) -> Observations:
+    """The same labels as if no head had seen them."""
+    return replace(labels, heads=np.zeros(len(labels)))

@@ -1,0 +1,121 @@
+"""The posterior of a run's pairs, with evidence and verdicts in the context."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from curate.models.heads.posterior.label_posterior import evidence_key, label_posterior
+from curate.steps.context import Context
+from curate.steps.evidence import EvidenceSource, LabelEvidence
+from scorers.label_em import LabelEM
+from scorers.noise_score import NoiseScore
+from tests.helpers import Simulation, simulate
+
+
+def with_evidence(sim: Simulation, *sources: EvidenceSource, judged: int = 0) -> Context:
+    """The context with sources, and verdicts on the first pairs."""
+    verdicts = np.where(sim.flipped, -1, 1).astype(np.int8)
+    verdicts[judged:] = 0
+    evidence = LabelEvidence(sources, verdicts if judged else None)
+    return replace(sim.context, evidence=evidence, facts={}, warnings=[])
+
+
+def judge(sim: Simulation, accuracy: float, seed: int = 1, **more: object) -> EvidenceSource:
+    """A source that names the label before the flip with this probability."""
+    rng = np.random.default_rng(seed)
+    right = rng.random(len(sim.flipped)) < accuracy
+    margin = np.where(right ^ sim.flipped, 1.0, -1.0)
+    return EvidenceSource(f"judge {accuracy}", margin, **more)  # type: ignore[arg-type]
+
+
+def auroc(sim: Simulation, context: Context) -> float:
+    """How well flips are found among the pairs that nobody judged."""
+    posterior = label_posterior(sim.pairs, context)
+    unjudged = posterior.judged == 0
+    return float(roc_auc_score(sim.flipped[unjudged], -posterior.right[unjudged]))
+
+
+@pytest.fixture(scope="module")
+def sim() -> Simulation:
+    return simulate(500, flips=0.4, scale=2.0, seed=3)
+
+
+def test_a_judge_helps_and_a_coin_does_no_harm(sim: Simulation) -> None:
+    plain = auroc(sim, with_evidence(sim))
+    assert auroc(sim, with_evidence(sim, judge(sim, 0.8))) > plain + 0.1
+    assert auroc(sim, with_evidence(sim, judge(sim, 0.5))) > plain - 0.03
+
+
+def test_a_judge_that_the_user_trusts_teaches_the_heads(sim: Simulation) -> None:
+    unknown = label_posterior(sim.pairs, with_evidence(sim, judge(sim, 0.8)))
+    strong = label_posterior(sim.pairs, with_evidence(sim, judge(sim, 0.8, trust="strong")))
+    plain = label_posterior(sim.pairs, with_evidence(sim))
+    assert unknown.held_out is plain.held_out
+    heads = [roc_auc_score(sim.flipped, -p.held_out.margin) for p in (plain, strong)]
+    assert heads[1] > heads[0] + 0.05
+
+
+def test_judged_pairs_are_certain_and_teach_all_others(sim: Simulation) -> None:
+    context = with_evidence(sim, judged=100)
+    scores = NoiseScore().score(sim.pairs, context)
+    np.testing.assert_array_equal(scores["posterior"][:100], ~sim.flipped[:100])
+    assert scores["status"].to_list() == ["judged"] * 100 + ["ok"] * 400
+    assert context.facts["judged_pairs"] == 100
+    assert context.facts["flip_rate"]["mean"] == pytest.approx(0.4, abs=0.08)
+    assert auroc(sim, context) > auroc(sim, with_evidence(sim))
+
+
+def test_every_vote_has_a_posterior_and_its_terms(sim: Simulation) -> None:
+    pairs = sim.pairs.with_columns(is_tie=pl.int_range(pl.len()) == 7)
+    source = judge(sim, 0.75)
+    source.margin[:20] = np.nan
+    context = with_evidence(sim, source)
+    context = replace(context, _shared={"features": sim.context.features})
+    scores = NoiseScore().score(pairs, context)
+    assert scores["posterior"].is_nan().to_list() == [i == 7 for i in range(500)]
+    assert scores["status"][7] == "tie"
+    assert (scores["evidence"][:20] == 0).all()
+    votes = scores.filter(pl.col("status") == "ok")
+    logits = votes["heads"] + votes["votes"] + votes["evidence"] + context.facts["nats"]["label"]
+    order = np.argsort(logits.to_numpy())
+    assert np.corrcoef(np.arange(len(order)), votes["posterior"].to_numpy()[order])[0, 1] > 0.9
+
+
+def test_sources_are_reported_with_their_accuracy(sim: Simulation) -> None:
+    context = with_evidence(sim, judge(sim, 0.85), judge(sim, 0.2, 2), judged=120)
+    LabelEM().score(sim.pairs, context)
+    good, bad = context.facts["evidence"]
+    assert good["low"] < 0.85 < good["high"]
+    assert bad["low"] < 0.2 < bad["high"]
+    assert good["text"].startswith("judge 0.85: right in ")
+    assert [text for text in context.warnings if "worse than chance" in text and "0.2" in text]
+
+
+def test_what_is_shared_depends_on_the_values_of_evidence(sim: Simulation) -> None:
+    first, second = judge(sim, 0.8), judge(sim, 0.8, seed=2)
+    assert evidence_key(LabelEvidence((first,))) != evidence_key(LabelEvidence((second,)))
+    strong = replace(first, trust="strong")
+    assert evidence_key(LabelEvidence((first,))) != evidence_key(LabelEvidence((strong,)))
+    posteriors = [label_posterior(sim.pairs, with_evidence(sim, s)) for s in (first, second, first)]
+    assert posteriors[0] is posteriors[2]
+    assert posteriors[0] is not posteriors[1]
+
+
+def test_both_scorers_say_the_same_of_one_annotator(sim: Simulation) -> None:
+    context = with_evidence(sim, judge(sim, 0.8))
+    noise, em = (s().score(sim.pairs, context)["posterior"] for s in (NoiseScore, LabelEM))
+    np.testing.assert_array_equal(noise, em)
+
+
+def test_outliers_and_infinities_of_a_source_do_not_hide_its_other_margins(
+    sim: Simulation,
+) -> None:
+    wild = judge(sim, 0.8)
+    wild.margin[:3] = [1e9, np.inf, -np.inf]
+    plain = auroc(sim, with_evidence(sim))
+    assert auroc(sim, with_evidence(sim, wild)) > plain + 0.1
