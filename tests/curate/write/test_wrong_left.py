@@ -59,8 +59,8 @@ def test_a_run_says_why_it_writes_none(tmp_path: Path) -> None:
     }
     result = Pipeline(config).run(output=tmp_path / "out")
     (step,) = (step for step in result.steps if step.name == "drop_wrong")
-    # With what this would be called an estimate, it would be one of no wrong label at all.
-    assert step.facts["posterior"]["wrong_left"] < 0.001
+    # A mean over what is not known: here mostly what was believed before any label was read.
+    assert 0.05 < step.facts["posterior"]["wrong_left"] < 0.25
     assert any("no label smoothing is written" in text for text in result.warnings)
     assert not (tmp_path / "out" / "dpo_config.yaml").exists()
     card = (tmp_path / "out" / "README.md").read_text()
