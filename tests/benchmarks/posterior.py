@@ -84,9 +84,7 @@ def _verdicts(folder: Path) -> Iterator[tuple[str, str, str, float]]:
             yield name, *answers[row["idx"]], {"1": 1.0, "2": -1.0}.get(str(row[name]), 0.0)
 
 
-def flips_of(
-    data: BenchData, pattern: str, rate: float, rng: np.random.Generator
-) -> np.ndarray:
+def flips_of(data: BenchData, pattern: str, rate: float, rng: np.random.Generator) -> np.ndarray:
     """Which labels go wrong: all alike, or half of those whose rejected answer is longer."""
     if pattern == "symmetric":
         return rng.random(len(data.pairs)) < rate
