@@ -26,6 +26,10 @@ def run(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run.")
     ] = None,
+    gold: Annotated[
+        list[str] | None,
+        typer.Option(help="Judged pairs, instead of the file's: verdicts, or extra.KEY; repeat."),
+    ] = None,
     accept_bias: Annotated[
         bool, typer.Option("--accept-bias", help="Go on where filters act by length alone.")
     ] = False,
@@ -35,7 +39,7 @@ def run(
     from curate.cli.console import show_result, show_warnings
     from curate.cli.progress import console_progress
 
-    pipeline = _pipeline(config, sample, limit, accept_bias)
+    pipeline = _pipeline(config, sample, limit, accept_bias, gold)
     show_warnings(pipeline.plan.notices())
     folder = output or Path(pipeline.config.output.path)
     if dry_run:
@@ -46,11 +50,14 @@ def run(
     show_result(result)
 
 
-def _pipeline(config: Path, sample: bool, limit: int | None, accept_bias: bool) -> Any:
+def _pipeline(
+    config: Path, sample: bool, limit: int | None, accept_bias: bool, gold: list[str] | None
+) -> Any:
     from curate.pipeline.config import load_config, parse_config
     from curate.pipeline.run import Pipeline
     from curate.pipeline.yaml_places import load_yaml
     from curate.sample import SAMPLE_DATA, default_pipeline
+    from curate.verdicts.gold import as_gold
 
     if sample:
         data, places = load_yaml(default_pipeline(str(SAMPLE_DATA)), "the default pipeline")
@@ -62,6 +69,8 @@ def _pipeline(config: Path, sample: bool, limit: int | None, accept_bias: bool) 
         one = parsed.input and parsed.input.model_copy(update=bound)
         several = [source.model_copy(update=bound) for source in parsed.sources]
         parsed = parsed.model_copy(update={"input": one, "sources": several})
+    if gold:
+        parsed = parsed.model_copy(update={"gold": as_gold(gold)})
     if accept_bias:
         parsed = parsed.model_copy(update={"accept_bias": True})
     return Pipeline(parsed, places)
@@ -70,7 +79,9 @@ def _pipeline(config: Path, sample: bool, limit: int | None, accept_bias: bool) 
 def _dry_run(pipeline: Any, folder: Path) -> None:
     from curate.cli.console import show_plan
     from curate.pipeline.file_evidence import file_evidence
+    from curate.pipeline.run_evidence import check_gold
 
     pairs = pipeline.read(limit=_HEAD)
+    check_gold(pipeline.config.gold)
     scores = file_evidence(pipeline.plan.scorers, pairs.frame).scores
     show_plan(pipeline.plan, {"format": pairs.format, "pairs": len(pairs)}, str(folder), scores)

@@ -25,6 +25,7 @@ from curate.read.formats.rule import RankingRule
 from curate.read.input import InputConfig
 from curate.steps.models import Inference
 from curate.steps.registry import parameter_error
+from curate.verdicts.gold import Gold, GoldConfig
 from curate.write.output import OutputConfig
 
 
@@ -111,6 +112,10 @@ class PipelineConfig(Section):
     engine: EngineConfig = Field(default_factory=EngineConfig)
     scorers: list[StepConfig] = Field(default_factory=list)
     filters: list[StepConfig] = Field(default_factory=list)
+    gold: Gold | None = Field(
+        None,
+        description="Judged pairs: a file of verdicts, a list of files, or {column: extra.x}.",
+    )
     accept_bias: bool = Field(
         False,
         description="Go on where length alone tells which labels a filter by a learned score acts "
@@ -170,6 +175,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "output": OutputConfig,
     "columns": ColumnMapping,
     "ranking": RankingRule,
+    "gold": GoldConfig,
 }
 
 

@@ -20,6 +20,9 @@ from curate.write.exports import WEIGHTS, Export, get_export
 from curate.write.weighing import Weighing, weighing_of
 
 EXTRA_PREFIX = "extra."
+GOLD = "gold"
+JUDGED = Column(f"{GOLD}.judged", "what people found of the label: right, wrong or null", "text")
+"""Column of a run with judged pairs."""
 _CARRIED = ("source", "annotator", "strength")
 """Columns of the pair table that shards may carry under their own names."""
 
@@ -61,6 +64,7 @@ class Plan:
         carried: columns that the shards carry, by the name that they have there.
         accept_bias: go on where length alone tells which labels a learned score doubts.
         accept_chance: act on scores whose heads may have learnt nothing.
+        has_gold: whether some pairs are judged.
     """
 
     scorers: tuple[ScorerStep, ...]
@@ -71,6 +75,7 @@ class Plan:
     carried: dict[str, str]
     accept_bias: bool = False
     accept_chance: bool = False
+    has_gold: bool = False
 
     def learned(self, filter_step: FilterStep) -> list[ScorerStep]:
         """Scorers that learn from the labels, and whose scores a filter reads."""
@@ -110,9 +115,10 @@ class Plan:
         return stale
 
     def columns(self) -> tuple[Column, ...]:
-        """Every column that scorers and filters make."""
+        """Every column that scorers and filters make, and which labels are judged."""
         steps: tuple[ScorerStep | FilterStep, ...] = (*self.scorers, *self.filters)
-        return tuple(column for step in steps for column in step.columns())
+        judged = (JUDGED,) if self.has_gold else ()
+        return (*judged, *(column for step in steps for column in step.columns()))
 
 
 def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
@@ -122,7 +128,7 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
         CurateError: an unknown step, parameter, export or column, with its place in the file.
     """
     places = places or Places("pipeline", {})
-    taken: set[str] = set()
+    taken: set[str] = set() if config.gold is None else {GOLD}
     scorers = []
     for where, name, step in _named(config.scorers, ("scorers",), places, taken):
         cls = scorer_class(step.type, where)
@@ -140,7 +146,7 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
     for where, name, step in _named(config.filters, ("filters",), places, taken):
         cls_f = filter_class(step.type, where)
         filters.append((where, FilterStep(name, build(cls_f, step.parameters, where))))
-    extras = _check_columns(ordered, filters)
+    extras = _check_columns(ordered, filters, () if config.gold is None else (JUDGED,))
     _check_label_order(filters)
     export = get_export(config.output.format, places.describe(("output", "format")))
     own = [name for name, column in config.output.columns.items() if name == column in _CARRIED]
@@ -154,6 +160,7 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
         dict(config.output.columns),
         config.accept_bias,
         config.accept_chance,
+        config.gold is not None,
     )
     _check_carried(plan, places.describe(("output", "columns")))
     return plan
@@ -187,9 +194,12 @@ def _named(
 
 
 def _check_columns(
-    scorers: Iterable[ScorerStep], filters: list[tuple[str, FilterStep]]
+    scorers: Iterable[ScorerStep],
+    filters: list[tuple[str, FilterStep]],
+    others: tuple[Column, ...],
 ) -> tuple[str, ...]:
-    known = [*PAIR_COLUMNS, *(c.name for s in scorers for c in s.columns())]
+    scores = (*others, *(column for step in scorers for column in step.columns()))
+    known = [*PAIR_COLUMNS, *(column.name for column in scores)]
     extras: dict[str, None] = {}
     for where, step in filters:
         for column in step.filter.reads():

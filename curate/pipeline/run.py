@@ -23,7 +23,6 @@ from curate.pipeline.by_source import by_source
 from curate.pipeline.config import PipelineConfig, load_config, parse_config
 from curate.pipeline.engines import make_engine
 from curate.pipeline.engines.base import Engine
-from curate.pipeline.file_evidence import file_evidence
 from curate.pipeline.filtering import Filtered, run_filters
 from curate.pipeline.kept_pairs import read_or_take
 from curate.pipeline.mixture import read_mixture
@@ -34,6 +33,7 @@ from curate.pipeline.records import (
     store_record,
 )
 from curate.pipeline.result import Result
+from curate.pipeline.run_evidence import check_gold, run_evidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scoring import score_all
 from curate.pipeline.write_run import write_run
@@ -151,19 +151,21 @@ class Pipeline:
         if output is not None:
             for reads in self._paths() if pairs is None else [None]:
                 check_free(Path(output), overwrite, reads=reads)
+        gold_files = check_gold(self.config.gold)
         folder = None if output is None else Path(output)
         with working(folder) as workspace, closing(make_engine(self.config.engine)) as engine:
             store = open_store(self.config.store)
             pairs, record = self._given(pairs, progress, workspace, store, engine.workers)
             self._check_parts(pairs.frame, folder)
-            steps = [record]
+            evidence = run_evidence(self.plan, self.config.gold, gold_files, pairs.frame)
+            steps = [evidence.in_record(record)]
             config = self._with_embedder(pairs.frame, steps)
             context = self._context(config, pairs, steps, progress, workspace, engine, store)
+            context.evidence = evidence.labels
             cache = ScoreCache(store, pairs, config)
             # Scores of all scorers first, then filters: each filter may read each score.
-            file = file_evidence(self.plan.scorers, pairs.frame)
-            steps[0] = replace(steps[0], warnings=(*steps[0].warnings, *file.notes))
-            scores = score_all(self.plan.scorers, pairs.frame, context, cache, engine, steps, file)
+            inputs = (self.plan.scorers, pairs.frame, context, cache, engine, steps)
+            scores = [*evidence.columns(workspace), *score_all(*inputs, evidence.file)]
             if self.plan.needs_embeddings:
                 keep_embedding(steps, context, cache)
             # Side by side, which shares the mapped columns; a join would copy the texts.

@@ -9,6 +9,7 @@ import polars as pl
 
 from curate.pipeline.run import Pipeline
 from curate.steps.context import Progress
+from curate.verdicts.gold import as_gold
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def score(
     embedder: str | dict[str, Any] = "auto",
     seed: int = 0,
     store: str | None = "auto",
+    gold: Any = None,
     **parameters: Any,
 ) -> Scores:
     """Score pairs by one scorer.
@@ -52,6 +54,7 @@ def score(
         embedder: its name or settings, for scorers on embeddings.
         seed: of everything random.
         store: folder that keeps vectors and scores, "auto", or None.
+        gold: judged pairs: a file of verdicts, several, or {"column": "extra.x"}.
         **parameters: of the scorer.
 
     Raises:
@@ -62,6 +65,7 @@ def score(
         "embedder": {"name": embedder} if isinstance(embedder, str) else embedder,
         "seed": seed,
         "store": store,
+        "gold": as_gold(gold),
     }
     result = Pipeline(config).run(data, progress=progress)
     record = next(step for step in result.steps if step.kind == "score")

@@ -1,0 +1,209 @@
+"""Judged pairs as a configuration names them: files of verdicts, or a column of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import polars as pl
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from curate.data.extra_column import extra_value
+from curate.data.hashes import select_in_batches
+from curate.data.section import Section
+from curate.errors import CurateError
+from curate.verdicts.answers import answer_hashes
+from curate.verdicts.files import read_verdicts
+from curate.verdicts.match import MatchedVerdicts, judged_labels, match_verdicts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EXTRA = "extra."
+_RIGHT = ("keep", "right", "correct", "chosen", "true", "1", "1.0")
+_WRONG = ("flip", "wrong", "incorrect", "rejected", "false", "-1", "-1.0")
+_ZERO = ("0", "0.0")
+_NEITHER = ("tie", "drop", "skip", "both bad", "unsure", "", *_ZERO)
+_SHOWN_VALUES = 5
+
+
+class GoldConfig(Section):
+    """Where judged pairs come from."""
+
+    verdicts: tuple[str, ...] = Field(
+        (),
+        description="Files of curate review, Label Studio or Argilla, or folders of runs and draws "
+        "for the verdicts within.",
+    )
+    column: str | None = Field(
+        None,
+        description="Key of extra (extra.expert) that holds a judgement of some labels: keep or "
+        "flip, right or wrong, chosen or rejected, 1 or -1, true or false; empty: not judged.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> GoldConfig:
+        if bool(self.verdicts) == (self.column is not None):
+            raise ValueError("give either files of verdicts or a column")
+        if self.column is not None and not self.column.startswith(EXTRA):
+            raise ValueError(f"the column is a key of extra: {EXTRA}{self.column}")
+        return self
+
+
+def _from_names(value: Any) -> Any:
+    """A path, a column `extra.x`, or a list of paths, as the fields of a `GoldConfig`."""
+    if isinstance(value, (str, Path)):
+        value = [value]
+    if not isinstance(value, (list, tuple)):
+        return value
+    names = [str(name) for name in value]
+    is_column = len(names) == 1 and names[0].startswith(EXTRA) and not Path(names[0]).exists()
+    return {"column": names[0]} if is_column else {"verdicts": names}
+
+
+Gold = Annotated[GoldConfig, BeforeValidator(_from_names)]
+"""A `GoldConfig`, which may be given by its path, paths or column alone."""
+
+
+def as_gold(value: Any) -> GoldConfig | None:
+    """What an option or argument `gold` names; None of None or of an empty list.
+
+    Raises:
+        CurateError: neither paths nor a column.
+
+    Examples:
+        >>> as_gold("verdicts.jsonl").verdicts
+        ('verdicts.jsonl',)
+        >>> as_gold({"column": "extra.expert"}).column
+        'extra.expert'
+    """
+    if isinstance(value, GoldConfig):
+        return value
+    if value is None or value == []:
+        return None
+    try:
+        return GoldConfig.model_validate(_from_names(value))
+    except ValidationError as error:
+        raise CurateError(
+            "wrong value",
+            where="gold",
+            found=repr(value),
+            expected=error.errors()[0]["msg"].removeprefix("Value error, "),
+        ) from None
+
+
+@dataclass(frozen=True)
+class JudgedPairs:
+    """What people found of the labels of a pair table.
+
+    Attributes:
+        labels: (pairs,) int8: 1 label right, -1 wrong, 0 neither or not judged.
+        matched: the verdicts behind them, as they apply to these labels.
+        warnings: what the user should know.
+    """
+
+    labels: NDArray[np.int8]
+    matched: MatchedVerdicts
+    warnings: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, int]:
+        """Counts for a run's record."""
+        return {
+            "judged_right": int((self.labels > 0).sum()),
+            "judged_wrong": int((self.labels < 0).sum()),
+            "verdicts": self.matched.total,
+            "verdicts_on_unknown_pairs": self.matched.unknown,
+            "verdicts_on_changed_answers": self.matched.changed,
+            "verdicts_turned": self.matched.turned,
+        }
+
+
+def judged_pairs(gold: GoldConfig, pairs: pl.DataFrame) -> JudgedPairs:
+    """What the verdicts say of the labels of the pairs.
+
+    A verdict that was given before a label was flipped is turned. Of several reviewers the
+    majority counts.
+
+    Args:
+        gold: where the verdicts are.
+        pairs: the pair table, with labels as they stand now.
+
+    Raises:
+        CurateError: verdicts that cannot be read, or none that belongs to any of the pairs.
+    """
+    warnings: list[str] = []
+    matched = match_verdicts(pairs, gold_verdicts(gold, pairs, warnings))
+    if not len(matched.frame):
+        where = gold.column or ", ".join(gold.verdicts)
+        raise CurateError(
+            "no verdict belongs to any of these pairs",
+            where=f"gold: {where}",
+            found=matched.unmatched_text() or "no verdict",
+            fix="name the verdicts on this dataset, or on the run made from it",
+        )
+    labels = judged_labels(pairs, matched.frame)
+    if not labels.any():
+        warnings.append("gold: no verdict finds a label right or wrong, so that none is used")
+    return JudgedPairs(labels, matched, (*warnings, *(f"gold: {w}" for w in matched.warnings())))
+
+
+def gold_verdicts(gold: GoldConfig, pairs: pl.DataFrame, warnings: list[str]) -> pl.DataFrame:
+    """The verdicts in the form of `read_verdicts`.
+
+    Args:
+        gold: where they are.
+        pairs: the pair table, of which a column is read.
+        warnings: list to which it adds what the user should know.
+
+    Raises:
+        CurateError: verdicts that cannot be read, or a column without any.
+    """
+    if gold.column is None:
+        return read_verdicts([Path(path).expanduser() for path in gold.verdicts], warnings)
+    return _column_verdicts(gold.column, pairs)
+
+
+def _column_verdicts(column: str, pairs: pl.DataFrame) -> pl.DataFrame:
+    """A verdict of each pair with a value, on the label that was read with it."""
+    value = extra_value(*column.removeprefix(EXTRA).split(".")).str.strip_chars()
+    flipped = (extra_value("flipped") == "true").fill_null(False)
+    value = value.str.to_lowercase()
+    values = select_in_batches(pairs, pl.col("pair_id"), v=value, flipped=flipped)
+    rows = values.with_row_index("row").drop_nulls("v")
+    _check_values(column, rows["v"])
+    verdicts = dict.fromkeys(_RIGHT, "keep") | dict.fromkeys(_WRONG, "flip")
+    read = rows.filter(pl.col("v").is_in(list(verdicts))).with_columns(
+        verdict=pl.col("v").replace_strict(verdicts, return_dtype=pl.String)
+    )
+    # The judgement stands beside the label that was read; a filter may have flipped it since.
+    other = pl.col("verdict").replace({"keep": "flip", "flip": "keep"})
+    turned = read.with_columns(verdict=pl.when("flipped").then(other).otherwise("verdict"))
+    hashes = answer_hashes(pairs[turned["row"]])
+    return turned.select("pair_id", "verdict", reviewer=pl.lit(column)).hstack(hashes)
+
+
+def _check_values(column: str, values: pl.Series) -> None:
+    where = f"gold: {column}"
+    expected = "keep or flip, right or wrong, chosen or rejected, 1 or -1, true or false"
+    if not len(values):
+        fix = "name a key that 'curate inspect' shows under extra"
+        raise CurateError("no pair has a judgement in the column", where=where, fix=fix)
+    known = (*_RIGHT, *_WRONG, *_NEITHER)
+    unknown = values.filter(~values.is_in(known)).unique(maintain_order=True)
+    if len(unknown):
+        shown = ", ".join(map(repr, unknown.head(_SHOWN_VALUES)))
+        problem = "the column holds values that are no judgement"
+        raise CurateError(problem, where=where, found=shown, expected=expected)
+    counts: Mapping[str, int] = dict(values.value_counts().iter_rows())
+    zeros = sum(counts.get(zero, 0) for zero in _ZERO)
+    if zeros and not any(counts.get(word) for word in _WRONG):
+        raise CurateError(
+            "0 may stand for a wrong label or for none judged",
+            where=where,
+            found=f"{zeros:,} zeros, and no -1",
+            expected=expected,
+            fix="write -1 for a wrong label, and leave pairs that nobody judged empty",
+        )
