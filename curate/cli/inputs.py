@@ -96,7 +96,7 @@ class Given:
         from curate.write.run_files import is_run
 
         if is_run(self.data):
-            self._nothing_else("a run's pairs are read already")
+            self.refuse_reading_options("a run's pairs are read already")
             # What was left out was told when the run was made.
             return _of_run(self.data, self.limit, room)
         pairs = self._read(progress, room)
@@ -110,7 +110,7 @@ class Given:
         if self.is_pipeline:
             from curate.pipeline.run import Pipeline
 
-            self._nothing_else("a pipeline.yaml says how its data is read")
+            self.refuse_reading_options("a pipeline.yaml says how its data is read")
             return Pipeline(self.data).read(progress, self.limit)
         if room is None:
             return read_pairs(**dict(self.input()), progress=progress)
@@ -152,16 +152,22 @@ class Given:
 
             show_warnings([f"{self.data}: {line}" for line in lines])
 
-    def _nothing_else(self, why: str) -> None:
-        """Refuse options that would have no effect."""
-        given = {
-            "--format": self.format != "auto",
-            "--columns": self.columns is not None,
-            "--split": self.split is not None,
-            "--config": self.config is not None,
+    def reading_options(self) -> list[str]:
+        """The options that say how the data set is read, as words of a command line."""
+        options = {
+            "--format": None if self.format == "auto" else self.format,
+            "--columns": self.columns,
+            "--split": self.split,
+            "--config": self.config,
+            "--limit": None if self.limit is None else str(self.limit),
         }
-        for option, used in given.items():
-            if used:
+        words = ((option, value) for option, value in options.items() if value is not None)
+        return [word for both in words for word in both]
+
+    def refuse_reading_options(self, why: str) -> None:
+        """Refuse options that would have no effect; `--limit` has one on any data."""
+        for option in self.reading_options()[::2]:
+            if option != "--limit":
                 raise CurateError("the option has no effect here", where=option, found=why)
 
 

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
+from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Split
 from curate.errors import CurateError
 
 
 def route(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the task files.")],
+    data: Data,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for the task files; default: DATA-drawn here."),
+    ] = None,
     budget: Annotated[
-        int | None, typer.Option(min=1, help="The most urgent pairs: how many people can judge.")
+        int | None, typer.Option(min=1, help="Number of the most urgent pairs of a run to choose.")
     ] = None,
     random: Annotated[
-        int | None, typer.Option(min=1, help="Draw this many pairs at random, for audit --gold.")
+        int | None,
+        typer.Option(min=1, help="Draw this many pairs of a dataset or a run, for --gold."),
     ] = None,
     stratified: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Draw this many, more where labels are doubtful: a narrower rate."
-        ),
+        typer.Option(min=1, help="Draw this many pairs of a run, more where labels are doubtful."),
     ] = None,
     to: Annotated[
         str, typer.Option("--to", help="Tool: label_studio, argilla or pairs (JSON lines).")
@@ -47,18 +51,27 @@ def route(
     ] = None,
     per_prompt: Annotated[int, typer.Option(min=1, help="Pairs of one prompt at most.")] = 1,
     kept_only: Annotated[bool, typer.Option(help="Leave out what filters dropped.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the order of the answers.")] = 0,
+    format: FormatName = "auto",
+    columns: Columns = None,
+    split: Split = None,
+    config: ConfigName = None,
+    limit: Limit = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of draw and answer order.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace earlier tasks.")] = False,
 ) -> None:
-    """Choose the pairs that people should judge, and write tasks for an annotation tool."""
+    """Choose pairs for people to judge, and write tasks for `curate review` or another tool."""
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_routed
     from curate.people.draw import Sampling
-    from curate.people.route import Choice
+    from curate.people.drawn_tasks import draw_from_data
     from curate.people.route import route as run_route
+    from curate.people.tasks import MARK, Choice, check_tool
+    from curate.steps.next_steps import drawn_folder
+    from curate.write.run_files import is_run
+    from curate.write.run_folder import check_free
 
-    given = {"budget": budget, "random": random, "stratified": stratified}
-    ways = {name: count for name, count in given.items() if count is not None}
+    counts = {"budget": budget, "random": random, "stratified": stratified}
+    ways = {name: count for name, count in counts.items() if count is not None}
     if len(ways) != 1:
         raise CurateError(
             "give one of --budget, --random and --stratified", found=", ".join(ways) or "none"
@@ -81,8 +94,25 @@ def route(
         fit,
         tag,
     )
-    with console_progress() as progress:
-        found = run_route(run, out, choice, overwrite, progress)
+    check_tool(to)
+    folder = out or Path(drawn_folder(data, "drawn" if choice.sampling else "routed"))
+    dataset = Given(data, format, columns, split, config, limit)
+    with console_progress() as progress, TemporaryDirectory() as room:
+        if is_run(data):
+            dataset.refuse_reading_options("a run's pairs are read already")
+            found = run_route(data, folder, choice, overwrite, progress)
+        elif way == "random":
+            check_free(folder, overwrite, MARK, data)
+            pairs = dataset.read(progress, Path(room))
+            options = dataset.reading_options()
+            found = draw_from_data(pairs, data, options, folder, choice, overwrite)
+        else:
+            raise CurateError(
+                f"--{way} needs the scores of a run",
+                where=data,
+                found="a dataset",
+                fix="give the folder of a 'curate run', or draw with --random",
+            )
     show_routed(found)
 
 

@@ -55,42 +55,38 @@ def compare(
 
 
 def review(
-    run: RunFolder,
-    reviewer: Annotated[str, typer.Option(help="Your name: several people may judge a run.")] = "",
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Folder of 'curate route --random' or '--stratified', or of a run."),
+    ],
+    reviewer: Annotated[str, typer.Option(help="Your name: several people may judge.")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
     sample: Annotated[
         Path | None,
-        typer.Option(help="Folder of 'curate route --random' or '--stratified': only these pairs."),
+        typer.Option(help="Of a run: judge the pairs of this draw, in its order, labels hidden."),
     ] = None,
 ) -> None:
-    """Judge pairs by eye on a local page: keep, flip, tie, drop or skip, by keyboard."""
+    """Judge pairs on a local page by keyboard: drawn pairs blind, other pairs with their labels."""
     import getpass
     import webbrowser
-    from dataclasses import replace
 
     from curate.optional_packages import need
-    from curate.report.run_view import load_view
 
     for package in ("starlette", "uvicorn"):
         need(package, "review", "curate review")
-    import polars as pl
+    from curate.cli.show_review import open_session, show_end
+    from curate.people.serve import serve
 
-    from curate.people.draw import read_sample
-    from curate.people.server import serve
-
-    view = load_view(run)
-    if sample is not None:
-        drawn = read_sample(sample).filter("drawn")["pair_id"]
-        view = replace(view, frame=view.frame.filter(pl.col("pair_id").is_in(drawn.implode())))
+    session = open_session(folder, sample, reviewer or getpass.getuser())
 
     def ready(address: str) -> None:
-        typer.echo(f"review at {address}  (Ctrl+C stops; every verdict is on disk)")
+        typer.echo(f"review at {address}  (press Ctrl+C to stop; verdicts are saved as you go)")
         if browser:
             webbrowser.open(address)
 
-    path = serve(view, reviewer or getpass.getuser(), port, ready)
-    typer.echo(f"verdicts: {path}; next: curate apply {run} --out NEW")
+    serve(session.review, port, ready)
+    show_end(session)
 
 
 def apply(

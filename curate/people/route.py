@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from curate.data.hashes import content_keys
-from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.models.embed.settings import EmbedderConfig
-from curate.people.draw import SAMPLE, Sampling, draw
+from curate.people.drawn_tasks import draw_from_run
 from curate.people.kinds import kinds, tags_in, usual_tags
 from curate.people.learned_route import Learned, learn
 from curate.people.signals import (
@@ -24,70 +21,12 @@ from curate.people.signals import (
     rank_of,
     uncertainty,
 )
-from curate.report.run_view import load_view
+from curate.people.tasks import MARK, Choice, Routed, check_tool, write_tasks
 from curate.steps.context import Progress, SilentProgress
-from curate.verdicts.tool import Tool
-from curate.verdicts.tools import TOOLS
 from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
 from curate.write.run_folder import staged
-from curate.write.shards import write_files, write_frame, write_json
-
-if TYPE_CHECKING:
-    from curate.people.route_fit import RouteFit
-
-MARK = "route.json"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What to route, and how.
-
-    Attributes:
-        budget: pairs at most.
-        tool: "argilla", "label_studio" or "pairs".
-        by: score columns that tell uncertainty; empty: all that are known to.
-        coefficients: gain of each feature's bin; empty: features do not count.
-        per_prompt: pairs of one prompt at most.
-        include_dropped: whether pairs that a filter dropped may be chosen.
-        seed: of the order in which the two answers are shown, and of a draw.
-        sampling: draw pairs with known probabilities in place of the most urgent ones, for
-            `curate audit --gold`.
-        fit: annotator that is a model: coefficients are learned where people voted too, and only
-            pairs without their votes are chosen.
-        tags: columns or keys of `extra` that the fit may route by; None: the source.
-    """
-
-    budget: int
-    tool: str = "label_studio"
-    by: list[str] = field(default_factory=list)
-    coefficients: dict[str, float] = field(default_factory=dict)
-    per_prompt: int = 1
-    include_dropped: bool = True
-    seed: int = 0
-    sampling: Sampling | None = None
-    fit: str | None = None
-    tags: list[str] | None = None
-
-
-@dataclass(frozen=True)
-class Routed:
-    """What was chosen.
-
-    Attributes:
-        folder: of the task files.
-        pairs: id, uncertainty, disagreement, gain, priority and features of each chosen pair, the
-            most urgent first.
-        columns: score columns that told uncertainty.
-        candidates: pairs that could have been chosen.
-        fit: what was learned, where it was asked for.
-    """
-
-    folder: Path
-    pairs: pl.DataFrame
-    columns: list[str]
-    candidates: int
-    fit: RouteFit | None = None
+from curate.write.shards import write_json
 
 
 def route(
@@ -107,11 +46,9 @@ def route(
     Raises:
         CurateError: no run, an unknown column, tool or feature, or nothing to tell pairs apart by.
     """
-    if choice.tool not in TOOLS:
-        valid = ", ".join(TOOLS)
-        raise CurateError("unknown tool", where="--to", found=repr(choice.tool), expected=valid)
+    check_tool(choice.tool)
     if choice.sampling is not None:
-        return _drawn(run_folder, folder, choice, overwrite)
+        return draw_from_run(run_folder, folder, choice, overwrite)
     run = RunFiles(run_folder)
     pairs = run.all_pairs()
     unsure, used = uncertainty(run.scores(), choice.by)
@@ -139,7 +76,7 @@ def route(
         if learned is not None:
             write_json(learned.portable(), stage / "gains.json")
             facts["fit"] = asdict(learned.fit)
-        _write(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
+        write_tasks(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
     return Routed(folder, table, used, len(candidates), None if learned is None else learned.fit)
 
 
@@ -151,40 +88,6 @@ def _learned(
     tags = usual_tags(pairs) if choice.tags is None else choice.tags
     given = (choice.fit or "", tags, choice.budget, choice.seed)
     return learn(pairs, unsure, *given, embedder, data_folders(run.manifest), progress)
-
-
-def _drawn(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool) -> Routed:
-    """Tasks for pairs that are drawn, and beside them how they were."""
-    assert choice.sampling is not None
-    view = load_view(run_folder)
-    name, large = view.suspicion or ("", True)
-    suspicion = None
-    # Of other scores it is not known what value means a probability.
-    if name in ("noise_score.score", "label_em.posterior"):
-        value = view.frame[name]
-        suspicion = value if large else 1.0 - value
-    sample = draw(view.frame, suspicion, choice.budget, choice.sampling, choice.seed)
-    ids = sample.filter("drawn")["pair_id"]
-    chosen = view.frame.filter(pl.col("pair_id").is_in(ids.implode()))
-    with staged(folder, overwrite, MARK) as stage:
-        write_frame(sample, stage / SAMPLE)
-        table = chosen.select("pair_id")
-        facts = {"candidates": len(sample), "sampling": choice.sampling}
-        _write(stage, chosen, table, choice, {"run": str(run_folder)} | facts)
-    return Routed(folder, table, [], len(sample))
-
-
-def _write(
-    stage: Path, chosen: pl.DataFrame, table: pl.DataFrame, choice: Choice, facts: dict[str, Any]
-) -> None:
-    """The tool's tasks, answers in random order; what is known of each pair; the mark."""
-    # Nobody shall learn from the place which answer the label prefers.
-    drawn = np.random.default_rng(choice.seed).random(len(chosen)) < 0.5
-    tool: Tool = TOOLS[choice.tool]
-    shown = pl.Series("first_is_chosen", drawn)
-    write_files(tool.files(chosen.select(list(PAIR_COLUMNS)), shown), stage)
-    write_frame(table, stage / "routed.parquet")
-    write_json(facts | {"pairs": len(chosen), "tool": choice.tool}, stage / MARK)
 
 
 def priorities(

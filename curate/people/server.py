@@ -1,4 +1,4 @@
-"""The local server of `curate review`: one reviewer, one page, one run."""
+"""The application of `curate review`: one reviewer, one page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from hashlib import blake2b
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -33,8 +32,14 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_STATIC = {"style.css": "text/css", "review.css": "text/css", "review.js": "text/javascript"}
-"""Files that the page may ask for, and their kinds."""
+_STATIC = {
+    "style.css": "text/css",
+    "review.css": "text/css",
+    "review.js": "text/javascript",
+    "blind.js": "text/javascript",
+    "requests.js": "text/javascript",
+}
+"""Files that the pages may ask for, and their kinds."""
 
 
 Work = Callable[[dict[str, Any]], dict[str, Any]]
@@ -42,37 +47,67 @@ Work = Callable[[dict[str, Any]], dict[str, Any]]
 _BODY_BYTES = 256 * 1024
 _BODY_SECONDS = 10.0
 _POSITION = re.compile(r"-?[0-9]{1,12}")
-# Reviewers are a handful; more connections are a mistake or an attack.
-_CONNECTIONS = 64
+_TEXTS = {"pair_id": "", "verdict": "", "note": "", "sort": "", "fate": "all", "search": ""}
+"""Texts of a body with their defaults."""
 
 
 class _TooLargeError(Exception):
     """A body that is larger than any verdict."""
 
 
+class ReviewPage(Protocol):
+    """A review that can be served.
+
+    Attributes:
+        page: file of its page.
+        actions: what the page may ask for, by name: a function of the request's body.
+        log: where verdicts go.
+    """
+
+    page: str
+    actions: dict[str, Work]
+    log: VerdictLog
+
+    @property
+    def done(self) -> int:
+        """Pairs of this review that have a verdict."""
+
+
 class Review:
-    """State of a review: the queue and the verdicts.
+    """State of an open review: the queue and the verdicts.
 
     Args:
         view: the run.
         log: where verdicts go.
     """
 
+    page = "review.html"
+
     def __init__(self, view: RunView, log: VerdictLog) -> None:
         self.view, self.log = view, log
         self.queue = Queue(view)
+        self.actions: dict[str, Work] = {
+            "state": lambda body: self.state(body.get("at")),
+            "verdict": lambda b: self.judge(b["pair_id"], b["verdict"], b["note"]),
+            "undo": lambda _: self.undo(),
+            "arrange": lambda b: self.arrange(b["descending"], b["sort"], b["fate"], b["search"]),
+        }
+
+    @property
+    def done(self) -> int:
+        """Pairs in the queue that have a verdict."""
+        return sum(pair_id in self.queue.place for pair_id in self.log.verdicts)
 
     def state(self, at: int | None) -> dict[str, Any]:
         """Progress, settings, and the pair at a position; None: the next without a verdict."""
         queue, judged = self.queue, self.log.verdicts
         if at is None:
             at = queue.next_open(0, judged)
-        done = sum(pair_id in queue.place for pair_id in judged)
         pair = queue.pair(at) if at is not None and 0 <= at < len(queue) else None
         return {
             "reviewer": self.log.reviewer,
             "total": len(queue),
-            "done": done,
+            "done": self.done,
             "sort": queue.sort,
             "descending": queue.descending,
             "fate": queue.fate,
@@ -112,50 +147,51 @@ class _Pages:
     looked at before its token: neither its body nor what it asks for.
     """
 
-    def __init__(self, review: Review, token: str) -> None:
+    def __init__(self, review: ReviewPage, token: str) -> None:
         self._review, self._token = review, token
         self._cookie = f"curate-review-{blake2b(token.encode(), digest_size=6).hexdigest()}"
         # Verdicts of several windows come at the same time; the queue and the log are one.
         self._lock = threading.Lock()
 
     async def page(self, request: Request) -> Response:
-        if not self._is_token(request.query_params.get("token", "")):
+        if self._is_foreign(request) or not self._is_token(request.query_params.get("token", "")):
             return _refused()
-        response = HTMLResponse(asset("review.html"), headers=_HEADERS)
+        _mark_trusted(request)
+        response = HTMLResponse(asset(self._review.page), headers=_HEADERS)
         response.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
         return response
 
     async def static(self, request: Request) -> Response:
+        if self._is_foreign(request):
+            return _refused()
         name = request.path_params["name"]
         if name not in _STATIC:
             return PlainTextResponse("no such file", status_code=404, headers=_HEADERS)
         return Response(asset(name), media_type=_STATIC[name], headers=_HEADERS)
 
-    async def state(self, request: Request) -> Response:
-        def work(_: dict[str, Any]) -> dict[str, Any]:
-            at = request.query_params.get("at")
-            return self._review.state(_position(at) if at is not None else None)
-
-        return await self._answer(request, work)
-
-    async def verdict(self, request: Request) -> Response:
-        def work(body: dict[str, Any]) -> dict[str, Any]:
-            return self._review.judge(*(_text(body, k) for k in ("pair_id", "verdict", "note")))
-
-        return await self._answer(request, work)
-
-    async def undo(self, request: Request) -> Response:
-        return await self._answer(request, lambda _: self._review.undo())
-
-    async def arrange(self, request: Request) -> Response:
-        def work(body: dict[str, Any]) -> dict[str, Any]:
-            descending = body.get("descending")
-            texts = (_text(body, k, d) for k, d in (("sort", ""), ("fate", "all"), ("search", "")))
-            return self._review.arrange(
-                descending if isinstance(descending, bool) else None, *texts
-            )
-
-        return await self._answer(request, work)
+    async def action(self, request: Request) -> Response:
+        """The result of an action as JSON; 403 without token or from a foreign page, 400 for a
+        mistake, 413 for a body that no verdict has, 408 for one that does not come.
+        """
+        try:
+            is_known = self._is_token(request.cookies.get(self._cookie, ""))
+        except ValueError:  # a cookie that is none
+            is_known = False
+        if not is_known or self._is_foreign(request):
+            return _refused()
+        _mark_trusted(request)
+        work = self._review.actions[request.url.path.rpartition("/")[2]]
+        try:
+            body = await asyncio.wait_for(_body(request), _BODY_SECONDS)
+            arguments = _arguments(body, request.query_params.get("at"))
+            result = await run_in_threadpool(self._locked, work, arguments)
+            return JSONResponse(result, headers=_HEADERS)
+        except CurateError as error:
+            return _failed(error.text(), 400)
+        except _TooLargeError:
+            return _failed(f"a body of at most {_BODY_BYTES} bytes", 413)
+        except TimeoutError:
+            return _failed("the body did not come", 408)
 
     def _is_token(self, given: str) -> bool:
         return secrets.compare_digest(given.encode("utf-8", "replace"), self._token.encode())
@@ -169,45 +205,28 @@ class _Pages:
             return True
         return origin is not None and origin.partition("://")[2] != own
 
-    async def _answer(self, request: Request, work: Work) -> Response:
-        """The result of the work as JSON; 403 without token or from a foreign page, 400 for a
-        mistake, 413 for a body that no verdict has, 408 for one that does not come.
-        """
-        try:
-            known = self._is_token(request.cookies.get(self._cookie, ""))
-        except ValueError:  # a cookie that is none
-            known = False
-        if not known or self._is_foreign(request):
-            return _refused()
-        try:
-            body = await asyncio.wait_for(_body(request), _BODY_SECONDS)
-            found = await run_in_threadpool(self._locked, work, body)
-            return JSONResponse(found, headers=_HEADERS)
-        except CurateError as error:
-            return _failed(error.text(), 400)
-        except _TooLargeError:
-            return _failed(f"a body of at most {_BODY_BYTES} bytes", 413)
-        except TimeoutError:
-            return _failed("the body did not come", 408)
-
     def _locked(self, work: Work, body: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
             return work(body)
 
 
-def make_app(review: Review, token: str) -> Starlette:
+def make_app(review: ReviewPage, token: str) -> Starlette:
     """The application of one review; what is asked without the token is refused."""
     pages = _Pages(review, token)
-    return Starlette(
-        routes=[
-            Route("/", pages.page),
-            Route("/static/{name}", pages.static),
-            Route("/api/state", pages.state),
-            Route("/api/verdict", pages.verdict, methods=["POST"]),
-            Route("/api/undo", pages.undo, methods=["POST"]),
-            Route("/api/arrange", pages.arrange, methods=["POST"]),
-        ]
+    actions = (
+        Route(f"/api/{name}", pages.action, methods=["GET" if name == "state" else "POST"])
+        for name in review.actions
     )
+    return Starlette(
+        routes=[Route("/", pages.page), Route("/static/{name}", pages.static), *actions]
+    )
+
+
+def _mark_trusted(request: Request) -> None:
+    """Note for the server that the connection carried the token."""
+    connection = request.scope.get("state", {}).get("connection")
+    if connection is not None:
+        connection.has_token = True
 
 
 def _refused() -> Response:
@@ -238,6 +257,17 @@ async def _body(request: Request) -> dict[str, Any]:
     return body
 
 
+def _arguments(body: dict[str, Any], at: str | None) -> dict[str, Any]:
+    """What actions read of a body and of the position in an address, checked."""
+    descending = body.get("descending")
+    return {
+        **{key: _text(body, key, default) for key, default in _TEXTS.items()},
+        "descending": descending if isinstance(descending, bool) else None,
+        "before": _text(body, "before") if "before" in body else None,
+        "at": None if at is None else _position(at),
+    }
+
+
 def _text(body: dict[str, Any], key: str, default: str = "") -> str:
     value = body.get(key, default)
     if not isinstance(value, str):
@@ -249,40 +279,3 @@ def _position(text: str) -> int:
     if not _POSITION.fullmatch(text):
         raise CurateError("wrong position", where="at", found=repr(text[:40]), expected="a number")
     return int(text)
-
-
-def serve(view: RunView, reviewer: str, port: int, on_ready: Any) -> Path:
-    """Serve the page on 127.0.0.1 until the user stops it; returns the file of verdicts.
-
-    Args:
-        view: the run.
-        reviewer: who judges.
-        port: 0 for a free one.
-        on_ready: called with the address once the server listens.
-    """
-    import socket
-
-    import uvicorn
-
-    log = VerdictLog(view.folder, reviewer)
-    token = secrets.token_urlsafe(24)
-    # Only of a socket that names its protocol does asyncio switch Nagle's delay (40 ms) off.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise CurateError(
-                "the port is taken", where="--port", found=f"{port}: {error.strerror}"
-            ) from None
-        listener.listen()
-        on_ready(f"http://127.0.0.1:{listener.getsockname()[1]}/?token={token}")
-        config = uvicorn.Config(
-            make_app(Review(view, log), token),
-            log_level="warning",
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=5,
-        )
-        uvicorn.Server(config).run(sockets=[listener])
-    log.close()
-    return log.path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -117,26 +117,30 @@ class VerdictLog:
         self._check_open(pair_id)
         self._write([{"pair_id": pair_id, "verdict": verdict, "note": note, **_named(hashes)}])
 
-    def undo(self) -> str | None:
+    def undo(self, among: Container[str] | None = None) -> str | None:
         """Take the last verdict back; returns its pair, or None where there is none.
+
+        Args:
+            among: ids of the pairs that are judged now; None: all.
 
         Raises:
             CurateError: the last verdict is final.
         """
-        if not self.verdicts:
+        pairs = (i for i in reversed(self.verdicts) if among is None or i in among)
+        pair_id = next(pairs, None)
+        if pair_id is None:
             return None
-        pair_id = next(reversed(self.verdicts))
         self._check_open(pair_id)
         self._write([{"pair_id": pair_id, "verdict": "skip", "undone": True}])
         return pair_id
 
-    def finish(self) -> None:
-        """Make all verdicts final, before they are compared with the labels."""
+    def finish(self, among: Container[str]) -> None:
+        """Make the verdicts on these pairs final, before they are compared with the labels."""
         self._write(
             [
                 {"pair_id": i, "verdict": v, "final": True, **_named(self.hashes.get(i))}
                 for i, v in self.verdicts.items()
-                if i not in self.final
+                if i in among and i not in self.final
             ]
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,11 @@ class JudgingCommands:
 
 
 def judging_commands(
-    data: str | Path | None, pairs: int = PAIRS_TO_JUDGE, folder: str | Path | None = None
+    data: str | Path | None,
+    pairs: int = PAIRS_TO_JUDGE,
+    folder: str | Path | None = None,
+    options: Sequence[str] = (),
+    verdicts: Path | None = None,
 ) -> JudgingCommands:
     """The commands for a dataset, quoted for a shell.
 
@@ -40,19 +45,25 @@ def judging_commands(
             pipeline.yaml); None where the caller does not know it.
         pairs: how many pairs to draw.
         folder: the folder of the draw; default `drawn_folder(data)`.
+        options: options by which the dataset is read, such as `--columns` and its value.
+        verdicts: file of verdicts, where it does not lie in the folder of the draw.
 
     Examples:
         >>> judging_commands("my prefs.jsonl").review
         'curate review my-prefs-drawn'
     """
     source = "DATA" if data is None else shlex.quote(str(data))
+    read = " ".join((source, *map(shlex.quote, options)))
     drawn = shlex.quote(str(folder or drawn_folder(data)))
     pipeline = source if source.strip("'").endswith((".yaml", ".yml")) else "pipeline.yaml"
+    gold, sample = drawn, ""
+    if verdicts is not None:
+        gold, sample = shlex.quote(str(verdicts)), f" --sample {drawn}"
     return JudgingCommands(
-        route=f"curate route {source} --random {pairs} --out {drawn}",
+        route=f"curate route {read} --random {pairs} --out {drawn}",
         review=f"curate review {drawn}",
-        audit=f"curate audit {source} --gold {drawn}",
-        run=f"curate run {pipeline} --gold {drawn}",
+        audit=f"curate audit {read} --gold {gold}{sample}",
+        run=f"curate run {pipeline} --gold {gold}",
     )
 
 

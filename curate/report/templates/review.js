@@ -1,28 +1,5 @@
 "use strict";
-const $ = (id) => document.getElementById(id);
-let state = null;
-let busy = 0;
-let line = Promise.resolve();
-
-// Requests go one after another, in the order in which the user asked.
-function ask(path, body) {
-  busy += 1;
-  line = line.then(() => send(path, body)).finally(() => { busy -= 1; });
-}
-async function send(path, body) {
-  try {
-    const post = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-    const answer = await fetch(path, post);
-    const content = answer.headers.get("Content-Type").startsWith("application/json") ? await answer.json() : { error: await answer.text() };
-    if (answer.ok) { state = content; show(); } else fail(content.error);
-  } catch (error) {
-    fail("The server does not answer. What you judged so far is on disk: start 'curate review' again.");
-  }
-}
-function fail(text) { $("error").textContent = text; $("error").hidden = false; }
-
 function show() {
-  $("error").hidden = true;
   $("progress").textContent = `${state.done.toLocaleString()} of ${state.total.toLocaleString()} judged by ${state.reviewer}`;
   $("bar").max = Math.max(state.total, 1); $("bar").value = state.done;
   if ($("sort").options.length === 1) for (const name of state.columns) $("sort").add(new Option(name, name));
@@ -63,7 +40,7 @@ function arrange(byUser) {
 }
 const keys = { k: "keep", f: "flip", t: "tie", d: "drop", s: "skip" };
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+  if (isTyping(event)) return;
   const key = event.key.toLowerCase();
   if (keys[key]) judge(keys[key]);
   else if (key === "u") ask("/api/undo", {});

@@ -1,0 +1,64 @@
+"""The session of `curate review`: which pairs it shows, and what comes after it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from curate.cli.console import out
+
+if TYPE_CHECKING:
+    from curate.people.server import ReviewPage
+
+
+@dataclass(frozen=True)
+class Session:
+    """A review with the commands that come after it.
+
+    Attributes:
+        review: what is served.
+        commands: to copy, in their order.
+        drawn: pairs of the draw; None in an open review.
+    """
+
+    review: ReviewPage
+    commands: tuple[str, ...]
+    drawn: int | None = None
+
+
+def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
+    """A blind review of a draw, by itself or of a run; else an open review of a run.
+
+    Raises:
+        CurateError: neither a draw nor a run, or a name that no file can have.
+    """
+    from curate.people.blind_review import BlindReview
+    from curate.people.drawn_tasks import is_draw, load_draw
+    from curate.people.server import Review
+    from curate.people.verdict_log import VerdictLog
+    from curate.report.run_view import load_view
+
+    if sample is None and not is_draw(folder):
+        review = Review(load_view(folder), VerdictLog(folder, reviewer))
+        new = shlex.quote(f"{str(folder).rstrip('/')}-reviewed")
+        return Session(review, (f"curate apply {shlex.quote(str(folder))} --out {new}",))
+    drawn = load_draw(sample or folder, None if sample is None else folder)
+    log = VerdictLog(folder, reviewer, blind=True)
+    commands = drawn.commands(None if sample is None else log.path)
+    steps = (commands.audit, commands.run)
+    return Session(BlindReview(drawn, log, steps), steps, len(drawn.pairs))
+
+
+def show_end(session: Session) -> None:
+    """How much was judged, where the verdicts are, and what to do with them."""
+    log = session.review.log
+    count = f"{session.review.done:,}"
+    judged = f"{count} pairs" if session.drawn is None else f"{count} of {session.drawn:,} pairs"
+    out.print(Text(f"judged: {judged}; verdicts: {log.path}"), soft_wrap=True)
+    out.print(Text("next:", style="bold"))
+    for command in session.commands:
+        out.print(Text(f"  {command}"), soft_wrap=True)

@@ -1,0 +1,219 @@
+"""A review in which nobody sees the label: drawn pairs, in the order of their draw.
+
+What could tell a reviewer the label stays on this side of the page: which answer is the chosen one,
+scores, fate, annotator, source, names of media files. Answers stand in an order that depends on the
+reviewer and the answers' texts alone. The label is shown after the verdicts are final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from curate.data.row_parts import REJECTED_MEDIA
+from curate.data.table import messages_text
+from curate.errors import CurateError
+from curate.people.drawn_tasks import DrawnPairs
+from curate.people.verdict_log import VerdictLog
+from curate.report.blocks import row_blocks, split_blocks
+from curate.report.thumbnails import thumbnail
+from curate.verdicts.answers import answer_hashes
+
+_CHOICES = {"tie": "tie", "drop": "drop", "skip": "skip"}
+_LONGEST = 100_000
+"""Characters of a text that are shown; further ones are counted."""
+_EXCERPT = 160
+
+
+class BlindReview:
+    """State of a blind review.
+
+    Args:
+        drawn: the pairs, in the order of the draw.
+        log: where verdicts go.
+        next_commands: what to do once the pairs are judged.
+    """
+
+    page = "blind.html"
+
+    def __init__(
+        self, drawn: DrawnPairs, log: VerdictLog, next_commands: Sequence[str] = ()
+    ) -> None:
+        self.log = log
+        self._next_commands = list(next_commands)
+        self._frame, self._folders = drawn.pairs, drawn.source.folders
+        self._ids: list[str] = self._frame["pair_id"].to_list()
+        self._place = {pair_id: at for at, pair_id in enumerate(self._ids)}
+        hashes = answer_hashes(self._frame)
+        self._hashes = [(chosen, rejected) for chosen, rejected in hashes.iter_rows()]
+        self.actions = {
+            "state": lambda body: self.state(body.get("at")),
+            "verdict": self._judge,
+            "undo": lambda _: self.undo(),
+            "compare": lambda _: self.compare(),
+        }
+
+    @property
+    def done(self) -> int:
+        """Drawn pairs that have a verdict."""
+        return sum(pair_id in self._place for pair_id in self.log.verdicts)
+
+    def state(self, at: int | None = None) -> dict[str, Any]:
+        """Progress, and the pair at a position: never one beyond the first without a verdict.
+
+        Args:
+            at: position in the draw; None: the first pair without a verdict.
+        """
+        first = self._first_open()
+        position = first if at is None else max(min(at, first), 0)
+        return {
+            "reviewer": self.log.reviewer,
+            "total": len(self._ids),
+            "done": self.done,
+            "final": sum(pair_id in self._place for pair_id in self.log.final),
+            "pair": self._pair(position) if position < len(self._ids) else None,
+            "next": self._next_commands,
+        }
+
+    def judge(self, pair_id: str, choice: str, note: str, before: str | None) -> dict[str, Any]:
+        """Keep a verdict, then show the first pair without one.
+
+        Args:
+            pair_id: of the pair.
+            choice: A, B, tie, drop (both bad) or skip.
+            note: a comment.
+            before: the choice that the page shows for the pair, "" for none; None: not known.
+
+        Raises:
+            CurateError: an unknown pair or choice, a pair beyond the first without a verdict, or
+                one that another window has judged meanwhile.
+        """
+        at = self._place.get(pair_id)
+        if at is None or at > self._first_open():
+            raise CurateError("the pair is not to be judged yet", found=repr(pair_id[:80]))
+        verdict = _CHOICES.get(choice)
+        if choice in ("A", "B"):
+            verdict = "keep" if (choice == "A") == self._is_first_chosen(at) else "flip"
+        if verdict is None:
+            expected = "A, B, tie, drop or skip"
+            raise CurateError("unknown choice", found=repr(choice[:80]), expected=expected)
+        current = self._choice(at)
+        if before is not None and before != current:
+            raise CurateError(
+                "the pair was judged in another window",
+                found=current or "the verdict was taken back",
+                fix="look at it again: the page shows it anew",
+            )
+        self.log.add(pair_id, verdict, note, self._hashes[at])
+        return self.state()
+
+    def _judge(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self.judge(body["pair_id"], body["verdict"], body["note"], body["before"])
+
+    def undo(self) -> dict[str, Any]:
+        """Take the last verdict back and show its pair."""
+        pair_id = self.log.undo(self._place)
+        return self.state(self._place.get(pair_id) if pair_id else None)
+
+    def compare(self) -> dict[str, Any]:
+        """Make the verdicts final, then show each beside the label.
+
+        Raises:
+            CurateError: nothing is judged.
+        """
+        if not self.done:
+            raise CurateError("nothing is judged yet", found=f"0 of {len(self._ids)} pairs")
+        self.log.finish(self._place)
+        rows = [self._compared(at) for at, i in enumerate(self._ids) if i in self.log.final]
+        return self.state(len(self._ids)) | {"compared": rows, "pair": None}
+
+    def _first_open(self) -> int:
+        """Position of the first pair without a verdict; the number of pairs where all have one."""
+        judged = self.log.verdicts
+        open_places = (at for at, pair_id in enumerate(self._ids) if pair_id not in judged)
+        return next(open_places, len(self._ids))
+
+    def _is_first_chosen(self, at: int) -> bool:
+        """Whether A is the answer that the label prefers."""
+        chosen, rejected = (self._rank(at, answer) for answer in self._hashes[at])
+        return chosen <= rejected
+
+    def _rank(self, at: int, answer: str) -> bytes:
+        # By the answer and not by its label: the order is the same after the label was flipped.
+        text = f"{self.log.reviewer}\n{self._ids[at]}\n{answer}"
+        return blake2b(text.encode(), digest_size=8).digest()
+
+    def _choice(self, at: int) -> str:
+        """The reviewer's choice as the page names it; "" for none."""
+        verdict = self.log.verdicts.get(self._ids[at], "")
+        if verdict not in ("keep", "flip"):
+            return verdict
+        hashes = self.log.hashes.get(self._ids[at], self._hashes[at])
+        preferred = hashes[0] if verdict == "keep" else hashes[1]
+        is_chosen = preferred == self._hashes[at][0]
+        return "A" if is_chosen == self._is_first_chosen(at) else "B"
+
+    def _pair(self, at: int) -> dict[str, Any]:
+        row = self._frame[at]
+        texts = row.select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
+        (text,), (parts,) = texts.to_dicts(), row.to_dicts()
+        first = self._is_first_chosen(at)
+        sides = ("chosen", "rejected") if first else ("rejected", "chosen")
+        is_final = self._ids[at] in self.log.final
+        shared = {name: None for both in REJECTED_MEDIA.items() for name in both}
+        return {
+            "id": self._ids[at],
+            "at": at,
+            "prompt": _shown(text["prompt"]),
+            "more": row_blocks(parts | shared, self._folders) + self._media(parts, "prompt"),
+            "a": _shown(text[sides[0]]) + self._media(parts, sides[0]),
+            "b": _shown(text[sides[1]]) + self._media(parts, sides[1]),
+            "choice": self._choice(at),
+            "final": is_final,
+            "label": ("A" if first else "B") if is_final else None,
+        }
+
+    def _media(self, parts: Mapping[str, Any], side: str) -> Markup:
+        """The media of one side, without the names of their files, which may name the label."""
+        media: list[Mapping[str, Any]] = []
+        for shared, other in REJECTED_MEDIA.items():
+            apart = parts.get(other) is not None
+            name = other if side == "rejected" else shared
+            if apart != (side == "prompt"):
+                media += parts.get(name) or []
+        shown = [_medium(number, medium, self._folders) for number, medium in enumerate(media, 1)]
+        if not shown:
+            return Markup("")
+        return Markup('<div class="media">{}</div>').format(Markup("").join(shown))
+
+    def _compared(self, at: int) -> dict[str, Any]:
+        choice, label = self._choice(at), "A" if self._is_first_chosen(at) else "B"
+        prompt = self._frame[at].select(t=messages_text("prompt")).item()
+        return {
+            "at": at,
+            "prompt": " ".join(prompt.split())[:_EXCERPT],
+            "choice": choice,
+            "label": label,
+            "agrees": choice == label if choice in ("A", "B") else None,
+        }
+
+
+def _shown(text: str) -> Markup:
+    """A text as HTML, traces and tool calls folded."""
+    if not text.strip():
+        return Markup('<span class="cut">(empty)</span>')
+    blocks, plain = split_blocks(text)
+    more = len(plain) - _LONGEST
+    note = Markup('<span class="cut">… {:,} more characters</span>').format(more)
+    return blocks + escape(plain[:_LONGEST]) + (note if more > 0 else Markup(""))
+
+
+def _medium(number: int, medium: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
+    url = thumbnail(medium, folders).url
+    if url is None:
+        return Markup('<span class="medium">medium {} cannot be shown here</span>').format(number)
+    return Markup('<img class="medium" src="{}" alt="image {}">').format(url, number)

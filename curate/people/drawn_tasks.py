@@ -1,0 +1,196 @@
+"""Draws pairs of a dataset or a run for people, and opens such a draw: `curate route --random`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from curate.data.table import PAIR_COLUMNS
+from curate.errors import CurateError, first_line
+from curate.people.draw import SAMPLE, draw, read_sample
+from curate.people.tasks import MARK, Choice, Routed, check_tool, write_tasks
+from curate.report.run_view import load_view
+from curate.steps.next_steps import JudgingCommands, judging_commands
+from curate.write.contents import is_ours, read_mark
+from curate.write.manifest import data_folders
+from curate.write.run_files import RunFiles
+from curate.write.run_folder import staged
+from curate.write.shards import write_frame
+
+if TYPE_CHECKING:
+    from curate.read.pairs import Pairs
+
+_PAIRS = "drawn.parquet"
+# Scores whose value is a probability, and whether it is that of a wrong label.
+_PROBABILITIES = {"noise_score.score": True, "label_em.posterior": False}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where pairs were drawn from.
+
+    Attributes:
+        data: the dataset or run as the command line names it.
+        is_run: whether it is the folder of a run.
+        options: command-line options by which it is read.
+        folders: in which files of media are looked for.
+    """
+
+    data: str
+    is_run: bool
+    options: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class DrawnPairs:
+    """A draw that people judge.
+
+    Attributes:
+        folder: of the draw.
+        pairs: the pair table of the drawn pairs, in the order of the draw.
+        source: where they were drawn from.
+    """
+
+    folder: Path
+    pairs: pl.DataFrame
+    source: Source
+
+    def commands(self, verdicts: Path | None = None) -> JudgingCommands:
+        """What to do next, with the paths of this draw.
+
+        Args:
+            verdicts: file of verdicts, where they are not in the folder of the draw.
+        """
+        return judging_commands(
+            self.source.data, len(self.pairs), self.folder, self.source.options, verdicts
+        )
+
+
+def is_draw(folder: Path) -> bool:
+    """Whether the folder holds pairs that `curate route` drew."""
+    return is_ours(folder, MARK) and (folder / SAMPLE).is_file()
+
+
+def draw_from_run(run_folder: str | Path, folder: Path, choice: Choice, overwrite: bool) -> Routed:
+    """Write tasks for drawn pairs of a run, and how they were drawn.
+
+    Raises:
+        CurateError: no run, or a draw in strata without a score that makes them.
+    """
+    view = load_view(run_folder)
+    name = view.suspicion[0] if view.suspicion else ""
+    suspicion = None
+    if name in _PROBABILITIES:
+        suspicion = view.frame[name] if _PROBABILITIES[name] else 1.0 - view.frame[name]
+    source = Source(str(run_folder), True, folders=view.data_folders)
+    return _write_draw(view.frame, suspicion, source, folder, choice, overwrite)
+
+
+def draw_from_data(
+    pairs: Pairs,
+    data: str,
+    options: Sequence[str],
+    folder: Path,
+    choice: Choice,
+    overwrite: bool,
+) -> Routed:
+    """Write tasks for randomly drawn pairs of a dataset, and how they were drawn.
+
+    Args:
+        pairs: the dataset.
+        data: its name on the command line.
+        options: options of the command line by which it was read.
+        folder: where tasks and draw go.
+        choice: how many pairs, and for which tool.
+        overwrite: replace an earlier draw.
+
+    Raises:
+        CurateError: a draw in strata, which needs the scores of a run.
+    """
+    check_tool(choice.tool)
+    source = Source(data, False, tuple(options), tuple(pairs.folders))
+    return _write_draw(pairs.frame, None, source, folder, choice, overwrite)
+
+
+def _write_draw(
+    pairs: pl.DataFrame,
+    suspicion: pl.Series | None,
+    source: Source,
+    folder: Path,
+    choice: Choice,
+    overwrite: bool,
+) -> Routed:
+    assert choice.sampling is not None
+    sample = draw(pairs, suspicion, choice.budget, choice.sampling, choice.seed)
+    chosen = _in_order(pairs.select(list(PAIR_COLUMNS)), sample)
+    table = chosen.select("pair_id")
+    facts = {
+        "run" if source.is_run else "data": source.data,
+        "options": list(source.options),
+        "media_folders": [str(path) for path in source.folders],
+        "candidates": len(sample),
+        "sampling": choice.sampling,
+        "seed": choice.seed,
+    }
+    with staged(folder, overwrite, MARK) as stage:
+        write_frame(sample, stage / SAMPLE)
+        write_frame(chosen, stage / _PAIRS)
+        write_tasks(stage, chosen, table, choice, facts)
+    commands = DrawnPairs(folder, chosen, source).commands()
+    return Routed(folder, table, [], len(sample), commands=commands)
+
+
+def _in_order(pairs: pl.DataFrame, sample: pl.DataFrame) -> pl.DataFrame:
+    """The drawn pairs in the order of the draw."""
+    places = sample.filter("drawn").sort("order").select("pair_id")
+    return places.join(pairs, on="pair_id", how="inner", maintain_order="left").select(
+        pairs.columns
+    )
+
+
+def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
+    """The drawn pairs of a folder of `curate route`.
+
+    Args:
+        folder: of the draw.
+        run: take the pairs as they are in this run; needed for draws of older versions.
+
+    Raises:
+        CurateError: no draw, or one of pairs that the run does not hold.
+    """
+    sample = read_sample(folder)
+    facts = read_mark(folder / MARK) or {}
+    media = tuple(Path(path) for path in facts.get("media_folders", ()))
+    source = Source(
+        str(facts.get("data") or facts.get("run") or "DATA"),
+        "run" in facts,
+        tuple(map(str, facts.get("options", ()))),
+        media,
+    )
+    if run is not None:
+        files = RunFiles(run)
+        pairs = _in_order(files.all_pairs().select(list(PAIR_COLUMNS)), sample)
+        source = replace(source, folders=data_folders(files.manifest))
+        lacking = int(sample["drawn"].sum()) - len(pairs)
+        if lacking:
+            raise CurateError(
+                "the draw was not made from this run",
+                where=str(run),
+                found=f"{lacking:,} of {int(sample['drawn'].sum()):,} drawn pairs are not there",
+                fix=f"curate review {folder}",
+            )
+        return DrawnPairs(folder, pairs, source)
+    try:
+        return DrawnPairs(folder, pl.read_parquet(folder / _PAIRS), source)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise CurateError(
+            "the drawn pairs cannot be read",
+            where=str(folder / _PAIRS),
+            found=first_line(error),
+            fix="a draw of an older version: name its run, curate review RUN --sample DRAWN",
+        ) from None
