@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ class Session:
     """
 
     review: ReviewPage
-    commands: tuple[str, ...]
+    commands: Sequence[str]
     drawn: int | None = None
 
 
@@ -43,9 +44,9 @@ def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
     from curate.report.run_view import load_view
 
     if sample is None and not is_draw(folder):
-        review = Review(load_view(folder), VerdictLog(folder, reviewer))
-        new = shlex.quote(f"{str(folder).rstrip('/')}-reviewed")
-        return Session(review, (f"curate apply {shlex.quote(str(folder))} --out {new}",))
+        run, new = (shlex.quote(str(path)) for path in (folder, f"{folder}-reviewed"))
+        apply = (f"curate apply {run} --out {new}",)
+        return Session(Review(load_view(folder), VerdictLog(folder, reviewer), apply), apply)
     drawn = load_draw(sample or folder, None if sample is None else folder)
     log = VerdictLog(folder, reviewer, blind=True)
     commands = drawn.commands(None if sample is None else log.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -51,6 +52,8 @@ def serve(review: ReviewPage, port: int, on_ready: Callable[[str], object]) -> P
             log_level="warning",
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        # uvicorn raises Ctrl+C again once it has stopped; what to do next comes after it.
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
     review.log.close()
     return review.log.path

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -79,12 +79,14 @@ class Review:
     Args:
         view: the run.
         log: where verdicts go.
+        next_commands: what to do once pairs are judged.
     """
 
     page = "review.html"
 
-    def __init__(self, view: RunView, log: VerdictLog) -> None:
+    def __init__(self, view: RunView, log: VerdictLog, next_commands: Sequence[str] = ()) -> None:
         self.view, self.log = view, log
+        self._next_commands = list(next_commands)
         self.queue = Queue(view)
         self.actions: dict[str, Work] = {
             "state": lambda body: self.state(body.get("at")),
@@ -113,6 +115,7 @@ class Review:
             "fate": queue.fate,
             "search": queue.search,
             "columns": self.view.numeric,
+            "next": self._next_commands,
             "pair": pair,
             "verdict": judged.get(pair["id"]) if pair else None,
         }
@@ -198,12 +201,13 @@ class _Pages:
 
     def _is_foreign(self, request: Request) -> bool:
         """Whether another page sent the request, or it names another host (DNS rebinding)."""
-        hosts = ("127.0.0.1", "localhost", "testserver")
         origin = request.headers.get("origin")
-        own = request.headers.get("host", "")
-        if (request.url.hostname or "") not in hosts:
+        host = request.headers.get("host", "")
+        # The header itself: the URL of a request with an empty one names the server.
+        name = host.rpartition(":")[0] or host
+        if name not in ("127.0.0.1", "localhost", "testserver"):
             return True
-        return origin is not None and origin.partition("://")[2] != own
+        return origin is not None and origin.partition("://")[2] != host
 
     def _locked(self, work: Work, body: dict[str, Any]) -> dict[str, Any]:
         with self._lock:

@@ -12,6 +12,7 @@ function show() {
   $("pair").hidden = !pair; $("empty").hidden = !!pair;
   document.documentElement.dataset.pair = pair ? pair.id : "";
   document.documentElement.dataset.done = state.done;
+  $("next").textContent = state.next.join("\n");
   if (!pair) return;
   $("id").textContent = `${(pair.at + 1).toLocaleString()}. ${pair.id}`;
   $("fate-badge").textContent = pair.kept ? "kept" : "dropped"; $("fate-badge").className = `badge ${pair.kept ? "kept" : "dropped"}`;

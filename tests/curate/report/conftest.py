@@ -1,9 +1,7 @@
-"""Runs to look at, and a browser to look with."""
+"""Runs to look at."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +22,6 @@ HOSTILE = [
     "",
 ]
 """Texts that a page must show and not obey."""
-
-
-def chromium() -> str | None:
-    return next(
-        (p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))),
-        None,
-    )
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Headless Chromium of the system."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    path = chromium()
-    if path is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    quiet += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=quiet)
-        yield opened
-        opened.close()
 
 
 def looked_at(count: int = 40) -> pl.DataFrame:

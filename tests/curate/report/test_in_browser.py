@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,42 +11,14 @@ import pytest
 
 from curate.people.verdict_log import VerdictLog
 from curate.report.build import write_report
+from tests.review_process import ReviewProcess, photograph, until
 
 pytestmark = pytest.mark.slow
-ARTIFACTS = Path(os.environ.get("CURATE_ARTIFACTS", ".artifacts"))
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page whose requests and errors are kept: `requests`, `errors`."""
-    opened = browser.new_page(viewport={"width": 1200, "height": 900})
-    opened.requests_made = []
-    opened.errors = []
-    opened.on("request", lambda request: opened.requests_made.append(request.url))
-    opened.on("pageerror", lambda error: opened.errors.append(str(error)))
-    opened.on("console", lambda m: opened.errors.append(m.text) if m.type == "error" else None)
-    yield opened
-    opened.close()
-
-
-def photograph(page: Any, name: str) -> None:
-    """A screenshot kept beside the tests' results."""
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=str(ARTIFACTS / f"{name}.png"))
 
 
 def open_report(page: Any, folder: Path) -> None:
     page.goto((folder / "report.html").as_uri())
     page.wait_for_selector("html[data-ready]")
-
-
-def until(page: Any, condition: str) -> None:
-    """Wait for a condition; the pages' policy forbids the browser's own way (eval)."""
-    for _ in range(200):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"never true: {condition}")
 
 
 def points(page: Any) -> Any:
@@ -119,25 +86,6 @@ def test_dark_light_narrow_and_keyboard(page: Any, run: Path) -> None:
     photograph(page, "report-narrow")
 
 
-class Server:
-    """`curate review` in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "curate", "review", str(folder)]
-        self.process = subprocess.Popen(
-            [*command, "--reviewer", "ann", "--no-browser"], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", line)
-        assert found, line
-        self.address = found.group()
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-
 @pytest.fixture
 def folder(run: Path, tmp_path: Path) -> Path:
     shutil.copytree(run, tmp_path / "run")
@@ -145,8 +93,8 @@ def folder(run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def servers(folder: Path) -> Iterator[list[Server]]:
-    started = [Server(folder)]
+def servers(folder: Path) -> Iterator[list[ReviewProcess]]:
+    started = [ReviewProcess(folder)]
     yield started
     for server in started:
         server.kill()
@@ -161,7 +109,7 @@ def judge(page: Any, key: str) -> str:
 
 
 def test_ten_pairs_by_keyboard_a_kill_and_nothing_lost(
-    page: Any, folder: Path, servers: list[Server]
+    page: Any, folder: Path, servers: list[ReviewProcess]
 ) -> None:
     page.goto(servers[0].address)
     page.wait_for_selector("#pair:not([hidden])")
@@ -177,7 +125,7 @@ def test_ten_pairs_by_keyboard_a_kill_and_nothing_lost(
     names = {"k": "keep", "f": "flip", "t": "tie", "d": "drop", "s": "skip"}
     assert VerdictLog(folder, "ann").verdicts == {i: names[k] for i, k in judged.items()}
 
-    servers.append(Server(folder))
+    servers.append(ReviewProcess(folder))
     page.goto(servers[1].address)
     page.wait_for_selector("#pair:not([hidden])")
     assert page.inner_text("#progress").startswith("10 of 40")
@@ -190,7 +138,9 @@ def test_ten_pairs_by_keyboard_a_kill_and_nothing_lost(
     assert away == []
 
 
-def test_filter_sort_and_hostile_texts_in_the_review(page: Any, servers: list[Server]) -> None:
+def test_filter_sort_and_hostile_texts_in_the_review(
+    page: Any, servers: list[ReviewProcess]
+) -> None:
     page.goto(servers[0].address)
     page.wait_for_selector("#pair:not([hidden])")
     page.select_option("#sort", "lengths.chosen")
