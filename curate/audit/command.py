@@ -17,7 +17,7 @@ from curate.audit.noise import audit_noise, suspicion
 from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
-from curate.audit.verdict import audit_verdict, told_noise
+from curate.audit.verdict import audit_verdict, noise_estimate
 from curate.data.bounds import MOST_PAIRS
 from curate.models.embed.frame import context_for, embed_frame
 from curate.models.embed.settings import EmbedderConfig
@@ -45,6 +45,7 @@ def audit(
     sample: pl.DataFrame | None = None,
     resume: str = "curate review DRAWN",
     most: int = MOST_PAIRS,
+    dataset: str | None = None,
 ) -> dict[str, Any]:
     """The findings as plain data.
 
@@ -65,6 +66,7 @@ def audit(
         most: of more pairs all but `data`, `agreement`, `structure` and `leakage` are told by a
             random sample of the prompts, and their intervals are those of the sample; 0 takes all,
             as judged pairs do.
+        dataset: the data set as commands name it, for the commands to copy.
     """
     settings = embedder or EmbedderConfig()
     frame, told = pairs.frame, None
@@ -76,6 +78,7 @@ def audit(
     found: dict[str, Any] = {
         "versions": versions(),
         "seed": seed,
+        "dataset": dataset,
         "embedder": facts,
         "data": inspect_pairs(pairs),
         "sampled": told,
@@ -100,10 +103,10 @@ def audit(
         found["disagreement"] = audit_disagreement(frame, context)
     if against is not None:
         found["leakage"] = audit_leakage(pairs.frame, against.frame)
-    return {"verdict": audit_verdict(found)} | found
+    return {"verdict": audit_verdict(found, dataset).to_json()} | found
 
 
 def _reliability(found: dict[str, Any]) -> float | None:
-    """The share of right labels; None where it cannot be told, whatever a fit ends with."""
-    rate = told_noise(found).get("rate")
+    """The share of right labels; None where it cannot be estimated, whatever a fit ends with."""
+    rate = noise_estimate(found).get("rate")
     return None if rate is None else 1.0 - float(rate)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 from curate.audit.command import audit
 from curate.audit.sections import Section, audit_sections
-from curate.audit.verdict import told_noise
+from curate.audit.verdict import Verdict, noise_estimate
 from curate.data.html import facts_html, table_html
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs, read_pairs
@@ -25,18 +26,17 @@ class Audit:
     found: dict[str, Any]
 
     @property
-    def verdict(self) -> dict[str, str]:
-        """Sentences under `sure`, `unknown` and `next`."""
-        verdict: dict[str, str] = self.found["verdict"]
-        return verdict
+    def verdict(self) -> Verdict:
+        """What was counted, what is estimated, what is not known, and what to do next."""
+        return Verdict(**self.found["verdict"])
 
     @property
     def noise(self) -> dict[str, Any]:
-        """The rate of wrong labels as far as it can be told: `rate`, `low`, `high`, `text`.
+        """The rate of wrong labels as far as it can be estimated: `rate`, `low`, `high`, `text`.
 
-        By judged pairs where there are some; `rate` is None where no point can be told.
+        By judged pairs where there are some; `rate` is None where there is no point estimate.
         """
-        return told_noise(self.found)
+        return noise_estimate(self.found)
 
     @property
     def sections(self) -> list[Section]:
@@ -45,7 +45,7 @@ class Audit:
 
     def _repr_html_(self) -> str:
         tables = (table_html(s.title, s.head, s.rows) for s in self.sections)
-        return facts_html(self.verdict) + "".join(tables)
+        return facts_html(dict(self.verdict.lines)) + "".join(tables)
 
 
 def audit_data(
@@ -68,5 +68,7 @@ def audit_data(
     """
     pairs = data if isinstance(data, Pairs) else read_pairs(data)
     settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
-    found = audit(pairs, progress or SilentProgress(), embedder=settings, **options)
+    name = str(data) if isinstance(data, str | PathLike) else None
+    shown = progress or SilentProgress()
+    found = audit(pairs, shown, embedder=settings, **({"dataset": name} | options))
     return Audit(found)

@@ -49,9 +49,17 @@ def audit_sections(found: dict[str, Any]) -> list[Section]:
 def _noise(noise: dict[str, Any]) -> Iterable[Section]:
     """Agreement with held-out heads by annotator and source, the lowest first."""
     for column in ("annotator", "source"):
-        rows = sorted(noise.get(f"by_{column}", []), key=lambda row: float(row["heads_agree"]))
-        shown = [(r[column], f"{r['pairs']:,}", f"{r['heads_agree']:.1%}") for r in rows]
-        yield Section(f"By {column}", shown[:MOST_ROWS], (column, "pairs", "heads agree"))
+        shown = [
+            (
+                row[column],
+                f"{row['pairs']:,}",
+                f"{row['share']:.1%}",
+                f"{row['low']:.1%} - {row['high']:.1%}",
+            )
+            for row in noise.get(f"by_{column}", [])
+        ]
+        head = (column, "pairs", "heads agree", "95 % interval")
+        yield Section(f"By {column}", shown[:MOST_ROWS], head)
 
 
 def _shares(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:

@@ -53,7 +53,7 @@ def own_noise(data: BenchData, context: Context) -> OwnNoise:
     if data.wrong is not None:
         return OwnNoise(None, found.learnt, judged=True)
     voting = votes(data.pairs, own)
-    told = told_rate(found.margin[voting], data.pairs, data.groups[voting])
+    told = told_rate(found.margin[voting], data.pairs, data.groups[voting], voting=voting)
     return OwnNoise(told, found.learnt)
 
 

@@ -109,6 +109,7 @@ def audit(
             sample=None if sample is None else read_sample(sample),
             resume=resume_command(gold or (), sample),
             most=most,
+            dataset=data,
         )
     show_audit(found)
     try:

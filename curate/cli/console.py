@@ -13,6 +13,7 @@ from rich.text import Text
 from curate.cli.safe import SafeConsole
 
 if TYPE_CHECKING:
+    from curate.audit.verdict import Verdict
     from curate.errors import CurateError
     from curate.pipeline.plan import Plan
     from curate.pipeline.result import Result
@@ -37,10 +38,11 @@ def show_warnings(warnings: list[str]) -> None:
         err.print(Text.assemble(("warning: ", "bold yellow"), warning))
 
 
-def show_verdict(verdict: dict[str, str]) -> None:
-    """Three sentences: what is sure, what is not known, what to do next."""
-    for name, key in (("sure", "sure"), ("not known", "unknown"), ("next", "next")):
-        out.print(Text.assemble((f"{name}: ", "bold"), verdict[key]))
+def show_verdict(verdict: Verdict) -> None:
+    """What was counted, what is estimated, what is not known, and what to do next."""
+    for title, text in verdict.lines:
+        # A command must stay on its line to be copied.
+        out.print(Text.assemble((f"{title}: ", "bold"), text), soft_wrap="\n" in text)
 
 
 def show_result(result: Result) -> None:
@@ -49,7 +51,8 @@ def show_result(result: Result) -> None:
     from curate.report.run_verdict import run_verdict
 
     rows = {"in": result.rows_in, "kept": result.rows_kept, "dropped": result.rows_dropped}
-    show_verdict(run_verdict(rows, [asdict(step) for step in result.steps]))
+    folder = None if result.folder is None else str(result.folder)
+    show_verdict(run_verdict(rows, [asdict(step) for step in result.steps], folder))
     table = Table(title="Steps", title_justify="left")
     table.add_column("step")
     for name in ("rows in", "kept", "dropped", "seconds"):
@@ -69,8 +72,6 @@ def show_result(result: Result) -> None:
         told = told_rejected(len(result.rejected), result.rejected)[0]
         show_warnings([f"{told}: see rejected_rows.parquet"])
     for step in result.steps:
-        if "noise" in step.facts:
-            out.print(Text(f"wrong labels: {step.facts['noise']['text']}"))
         if "weighing" in step.facts:
             out.print(Text(f"weights: {step.facts['weighing']}"))
     _show_sources(result.sources)
@@ -92,8 +93,7 @@ def _show_sources(rows: list[dict[str, Any]]) -> None:
         shares = (row["longer_before"], row["longer_after"])
         longer = ("" if v is None else f"{v:.0%}" for v in shares)
         counts = (f"{row['pairs']:,}", f"{row['kept']:,}")
-        noise = str(row.get("noise", "")).partition(" (")[0].partition(": ")[0]
-        table.add_row(escape(row["source"]), *counts, *longer, noise)
+        table.add_row(escape(row["source"]), *counts, *longer, escape(row.get("noise", "")))
     out.print(table)
 
 

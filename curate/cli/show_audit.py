@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from curate.audit.sections import Section, audit_sections
+from curate.audit.verdict import Verdict
 from curate.cli.console import out, show_facts, show_verdict, show_warnings
 from curate.models.embed.told import embedding_told
 
@@ -19,7 +20,7 @@ _SHOWN = 20
 
 def show_audit(found: dict[str, Any]) -> None:
     """The verdict, the noise rate, the data, then a table each."""
-    show_verdict(found["verdict"])
+    show_verdict(Verdict(**found["verdict"]))
     show_warnings(embedding_told(found["embedder"]))
     _noise(found["noise"], found.get("gold"))
     show_facts(found["data"])
@@ -32,17 +33,19 @@ def show_audit(found: dict[str, Any]) -> None:
 def _noise(noise: dict[str, Any], gold: dict[str, Any] | None) -> None:
     if gold is not None:
         show_warnings(gold.get("warnings", []))
-        out.print(Text.assemble(("Share of wrong labels, judged: ", "bold"), gold["text"]))
-    if "told" in noise:
-        out.print(Text.assemble(("Share of wrong labels: ", "bold"), noise["told"]["text"]))
+        if gold["high"] is None:
+            show_warnings([f"judged pairs: {gold['text']}"])
+        elif "told" in noise:
+            # The verdict holds what judged pairs say.
+            out.print(Text.assemble(("Wrong labels by heads: ", "bold"), noise["told"]["text"]))
     if "problem" in noise:
         show_warnings([noise["problem"]])
         return
     c = noise["calibration"]
     out.print(
         Text(
-            f"Held-out heads agree with {c['accuracy']:.1%} of {c['pairs']:,} labels; calibration "
-            f"error {c['error']:.3f} after scaling by {c['scale']:.2f}."
+            f"Held-out heads agree with {noise['learnt']['agreement']['text']}; calibration error "
+            f"{c['error']:.3f} (scale {c['scale']:.2f})."
         )
     )
 

@@ -20,7 +20,7 @@ def by_source(pairs: pl.DataFrame, kept: PairRows, scores: pl.DataFrame) -> list
     """One entry a source, the largest first; none where there is a single one.
 
     Each holds pairs, kept, the share whose chosen answer is longer before and after (of pairs that
-    differ), and what held-out heads tell of its wrong labels.
+    differ), and the bound of its wrong labels by held-out heads.
 
     Args:
         pairs: all pairs as read.
@@ -66,8 +66,9 @@ def _share(signs: pl.Series) -> float | None:
 def _noise(pairs: pl.DataFrame, margin: pl.Series) -> str:
     known = margin.is_not_null() & ~pairs["is_tie"]
     if int(known.sum()) < _FEWEST:
-        return f"too few pairs to tell ({int(known.sum())})"
+        return f"too few pairs ({int(known.sum())})"
     from curate.models.heads.noise_rate import rate_by_margins
 
-    groups = Context().prompt_groups(pairs.filter(known))
-    return rate_by_margins(margin.filter(known).to_numpy().astype(np.float64), groups).text
+    voted = pairs.filter(known)
+    groups = Context().prompt_groups(voted)
+    return rate_by_margins(margin.filter(known).to_numpy().astype(np.float64), groups, voted).short

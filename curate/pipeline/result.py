@@ -125,4 +125,4 @@ class Result:
         shown = [(s["name"], s["rows_in"], s["rows_out"], f"{s['seconds']:.2f}") for s in steps]
         notes = table_html("Warnings", (), [(w,) for w in self.warnings]) if self.warnings else ""
         table = table_html("Steps", ("step", "pairs in", "pairs out", "seconds"), shown)
-        return facts_html(run_verdict(rows, steps)) + table + notes
+        return facts_html(dict(run_verdict(rows, steps).lines)) + table + notes

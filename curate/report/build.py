@@ -68,7 +68,7 @@ def report_html(view: RunView) -> str:
         steps=manifest["steps"],
         input=manifest["input"],
         warnings=manifest["warnings"],
-        verdict=run_verdict(manifest["rows"], manifest["steps"]),
+        verdict=run_verdict(manifest["rows"], manifest["steps"], view.folder.name),
         watched=watched(manifest["steps"]),
         by_source=manifest.get("by_source", []),
         noise=data["noise"],

@@ -37,7 +37,7 @@ def audit_html(found: dict[str, Any], name: str) -> str:
         "audit.html.j2",
         title=f"{name}: audit",
         found=found,
-        verdict=audit_verdict(found),
+        verdict=audit_verdict(found, found.get("dataset")),
         sections=audit_sections(found),
         data={"noise": found["noise"]},
     )

@@ -1,4 +1,4 @@
-"""What is told of the noise rate, and the calibration curve, from a run's held-out margins."""
+"""The noise rate, and the calibration curve, from a run's held-out margins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FEWEST = 50
 
 
 def noise(view: RunView) -> dict[str, Any] | None:
-    """Calibration, its curve and what is told; None where no scorer gave held-out margins.
+    """Calibration, its curve and the noise rate; None where no scorer gave held-out margins.
 
     On at most 3,000 pairs drawn at random: `curate audit` takes all pairs.
     """
@@ -34,6 +34,7 @@ def noise(view: RunView) -> dict[str, Any] | None:
     # Not before there is something to fit: the report of a run without heads must not wait.
     from curate.models.heads.calibration import calibrate, reliability_curve
     from curate.models.heads.noise_rate import told_rate
+    from curate.models.heads.pair_agreement import pair_agreement
 
     rows = rows_at(view.frame, sampled(known, _PAIRS)[_ROW].to_numpy())
     margins = rows[column].to_numpy()
@@ -46,13 +47,14 @@ def noise(view: RunView) -> dict[str, Any] | None:
         "told": _told(view, column) or told_rate(margins, rows, groups).facts(),
         "pairs": len(rows),
         "of": len(known),
+        "agreement": pair_agreement(margins, groups).text,
         "calibration": calibration.facts(),
         "reliability_curve": reliability_curve(scaled),
     }
 
 
 def _told(view: RunView, column: str) -> dict[str, Any] | None:
-    """What the scorer of the margins told of the share of wrong labels, if it did."""
+    """The noise rate that the scorer of the margins estimated, if it did."""
     name = column.partition(".")[0]
     facts = [step["facts"] for step in view.manifest["steps"] if step["name"] == name]
     found: dict[str, Any] | None = facts[0].get(NOISE_FACT) if facts else None

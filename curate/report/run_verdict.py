@@ -1,8 +1,11 @@
-"""A run in three sentences, and what its filters did to length, refusals, lists and sources."""
+"""A run in four sentences, and what its filters did to length, refusals, lists and sources."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from curate.audit.verdict import Verdict
+from curate.steps.next_steps import next_step_by_judging
 
 _TRAITS = {
     "longer": "chosen is longer",
@@ -11,61 +14,60 @@ _TRAITS = {
 }
 
 
-def run_verdict(rows: dict[str, int], steps: list[dict[str, Any]]) -> dict[str, str]:
-    """Sentences under `sure`, `unknown` and `next`.
+def run_verdict(
+    rows: dict[str, int], steps: list[dict[str, Any]], folder: str | None = None
+) -> Verdict:
+    """What was counted, what is estimated, what is not known and what to do next.
 
     Args:
         rows: pairs in, kept and dropped.
         steps: of the manifest, in order.
+        folder: of the run, as commands name it.
     """
     noise = [s["facts"]["noise"] for s in steps if "noise" in s["facts"]]
-    told = noise[0] if noise else None
+    estimate = noise[0] if noise else None
     learnt = [s for s in steps if "learnt" in s["facts"]]
     # The scores that filters doubt labels by come first.
     learnt.sort(key=lambda s: "noise" not in s["facts"])
     silent = next((s for s in learnt if not s["facts"]["learnt"]["ok"]), None)
-    return {
-        "sure": _sure(rows, steps, told),
-        "unknown": _unknown(told, silent),
-        "next": _next(rows, told),
-    }
+    return Verdict(
+        sure=_counts(rows, steps),
+        estimated="" if estimate is None else f"Wrong labels before cleaning: {estimate['text']}.",
+        unknown=_unknown(estimate, silent),
+        next=_next(rows, estimate, folder),
+    )
 
 
-def _sure(rows: dict[str, int], steps: list[dict[str, Any]], told: dict[str, Any] | None) -> str:
+def _counts(rows: dict[str, int], steps: list[dict[str, Any]]) -> str:
     parts = [f"{rows['kept']:,} of {rows['in']:,} pairs are kept"]
     drops = [(s["rows_in"] - s["rows_out"], s["name"]) for s in steps if s["kind"] == "filter"]
     most = sorted((d for d in drops if d[0]), reverse=True)[:3]
     if most:
         parts.append("most are dropped by " + ", ".join(f"{name} ({n:,})" for n, name in most))
-    if told is not None and told["rate"] is not None:
-        parts.append(f"wrong labels {told['text']}")
-    elif told is not None and told["high"] is not None:
-        parts.append(f"wrong labels at most {told['high']:.0%} before cleaning")
     for row in watched(steps)[:1]:
         before, after = row["before"], row["after"]
         parts.append(f"{row['filter']}: {row['trait']} in {before:.0%} before, {after:.0%} after")
     return "; ".join(parts) + "."
 
 
-def _unknown(told: dict[str, Any] | None, silent: dict[str, Any] | None) -> str:
+def _unknown(estimate: dict[str, Any] | None, silent: dict[str, Any] | None) -> str:
     if silent is not None:
         text = silent["facts"]["learnt"]["text"]
         return f"Which labels are wrong: {text}, which may be chance ({silent['name']})."
-    if told is None:
-        return "How many labels are wrong: no scorer of this run tells it."
-    if told["rate"] is None:
-        return "How many labels are wrong below that bound, and whether training on the rest gains."
-    return "Whether a model trained on what is kept is better."
+    if estimate is None:
+        return "How many labels are wrong: no scorer of this run estimates it."
+    if estimate["rate"] is not None:
+        return "Whether a model trained on what is kept is better."
+    if estimate["high"] is None:
+        return "How many labels are wrong, and whether training on what is kept gains."
+    return "How many labels are wrong below that bound, and whether training on what is kept gains."
 
 
-def _next(rows: dict[str, int], told: dict[str, Any] | None) -> str:
+def _next(rows: dict[str, int], estimate: dict[str, Any] | None, folder: str | None) -> str:
     if not rows["kept"]:
         return "Nothing is left: loosen the filter that drops most."
-    if told is None or told["rate"] is None:
-        return (
-            "Judge a hundred pairs (curate route RUN --random 100, curate review), and prove the "
-            "filters: curate bench DATA --noise none."
-        )
+    if estimate is None or estimate["rate"] is None:
+        return next_step_by_judging(folder)
     return "Prove the filters before you train: curate bench DATA --noise none."
 
 

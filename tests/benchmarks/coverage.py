@@ -18,7 +18,7 @@ from curate.bench.data import BenchData
 from curate.bench.patterns import inject
 from curate.bench.run import cell_seed
 from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.noise_rate import rate_by_margins, upper_bound
+from curate.models.heads.noise_rate import rate_by_margins
 from curate.steps.context import Context
 from tests.benchmarks.noise_score import real_sets
 
@@ -40,8 +40,6 @@ def cell(data: BenchData, pattern: str, rate: float, seed: int) -> dict[str, obj
         "held": held if kind != "nothing" else None,
         "high": told.high,
         "above": None if told.high is None else told.high - true,
-        "even_held": upper_bound(margin) >= true,
-        "even_above": upper_bound(margin) - true,
     }
 
 
@@ -67,8 +65,6 @@ def main() -> None:
                 held=pl.col("held").mean(),
                 high=pl.col("high").mean(),
                 above=pl.col("above").mean(),
-                even_held=pl.col("even_held").mean(),
-                even_above=pl.col("even_above").mean(),
             )
             print(shown.sort(by))
 

@@ -31,7 +31,7 @@ def test_label_em_finds_the_rate_and_a_calibrated_posterior(rate: float) -> None
     scores = LabelEM().score(sim.pairs, sim.context)
     assert sim.context.facts["noise_rate"] is None  # heads tell a bound, and no rate
     told = sim.context.facts["noise"]
-    assert rate <= told["high_if_even"] <= min(rate + 0.1, told["high"])
+    assert rate <= told["high"] <= rate + 0.25
     wrong = 1.0 - scores["posterior"].to_numpy()
     assert wrong.mean() == pytest.approx(sim.flipped.mean(), abs=0.04)
     interval = sim.context.facts["flip_rate"]

@@ -8,33 +8,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from curate.models.heads.pair_agreement import PairAgreement, pair_agreement
 from curate.steps.context import Context
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTHING_LEARNT = "heads learn nothing from these labels"
-# Of the interval that is told, and of the two-sided test that decides.
-_LEVEL, _P_VALUE = 0.95, 0.05
+_P_VALUE = 0.05
 _FACT = "learnt"
 
 
 @dataclass(frozen=True)
 class Identification:
-    """How often held-out heads side with the labels, prompt by prompt.
+    """How often held-out heads side with the labels.
 
     Attributes:
-        prompts: on which heads side more with, or more against, the labels.
-        agreement: share of them with.
-        low: lower end of its Clopper-Pearson interval at 95 %.
-        high: upper end.
-        p_value: that chance agrees as often (one-sided binomial test).
+        agreement: over all pairs.
+        with_labels: prompts on most of whose pairs heads side with the labels.
+        against_labels: prompts on most of whose pairs they do not.
+        p_value: that chance sides with as many of these prompts (one-sided binomial test).
     """
 
-    prompts: int
-    agreement: float
-    low: float
-    high: float
+    agreement: PairAgreement
+    with_labels: int
+    against_labels: int
     p_value: float
 
     @property
@@ -45,11 +43,12 @@ class Identification:
     @property
     def text(self) -> str:
         """For people."""
-        if not self.prompts:
+        if not self.with_labels + self.against_labels:
             return "held-out heads agree with no label more than with its opposite"
-        told = f"held-out heads agree with the labels on {self.agreement:.1%} of {self.prompts:,}"
-        interval = f"95 %: {self.low:.1%} to {self.high:.1%}"
-        return f"{told} prompts ({interval}; chance does as much with p = {self.p_value:.2g})"
+        return (
+            f"held-out heads agree with {self.agreement.text}; p = {self.p_value:.2g} by the sign "
+            "test over prompts"
+        )
 
     @property
     def warning(self) -> str:
@@ -61,7 +60,11 @@ class Identification:
 
     def facts(self) -> dict[str, Any]:
         """As plain data."""
-        return asdict(self) | {"ok": self.ok, "text": self.text}
+        return asdict(self) | {
+            "agreement": self.agreement.to_json(),
+            "ok": self.ok,
+            "text": self.text,
+        }
 
     def tell(self, context: Context) -> None:
         """Put what heads learnt into a step's facts, and a warning where it is nothing."""
@@ -86,24 +89,23 @@ def identify(
 ) -> Identification:
     """Agreement of held-out margins with the labels.
 
-    A prompt counts once, by the sign of the sum of its margins' signs: votes on one prompt are no
-    independent evidence.
+    In the test a prompt counts once, by the sign of the sum of its margins' signs: votes on one
+    prompt are no independent evidence. The share that is reported is one of pairs.
 
     Args:
         margins: (votes,) held-out margins of the observed labels; ties left out.
         groups: (votes,) number of each vote's prompt, from 0 on; default each its own.
     """
+    agreement = pair_agreement(margins, groups)
     signs = np.sign(margins)
     signs[~np.isfinite(margins)] = 0.0
     if groups is not None:
         # The majority of a prompt's votes: pairs of one prompt rise and fall together.
         signs = np.sign(np.bincount(groups, weights=signs))
-    agree, count = int((signs > 0).sum()), int((signs != 0).sum())
-    if not count:
-        return Identification(0, float("nan"), 0.0, 1.0, 1.0)
+    agree, against = int((signs > 0).sum()), int((signs < 0).sum())
+    if not agree + against:
+        return Identification(agreement, 0, 0, 1.0)
     from scipy.stats import binomtest  # half a second, which a run without heads need not wait
 
-    test = binomtest(agree, count, alternative="greater")
-    interval = binomtest(agree, count).proportion_ci(_LEVEL)
-    ends = float(interval.low), float(interval.high)
-    return Identification(count, agree / count, *ends, float(test.pvalue))
+    test = binomtest(agree, agree + against, alternative="greater")
+    return Identification(agreement, agree, against, float(test.pvalue))

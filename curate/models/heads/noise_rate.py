@@ -1,13 +1,11 @@
-"""What can be told of the share of wrong labels, and what cannot.
+"""What labels say of the share of them that is wrong, and under which assumption.
 
 A rate that an optimiser ends with is no estimate where the labels do not determine it. So a number
-is told only with an interval, and a point only where the interval is narrow; else an upper bound,
-or that it cannot be told.
+stands beside its interval and its assumption, or there is none.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,8 @@ from scipy.special import betaincinv
 from curate.data.duplicates import repeated_rows
 from curate.data.hashes import vote_keys
 from curate.models.heads.identification import identify
+from curate.models.heads.label_rules import LabelRule, find_label_rule, rule_of_heads
+from curate.models.heads.pair_agreement import pair_agreement
 from curate.steps.posterior import MEAN_FACT, NOISE_FACT
 from curate.store.row_blocks import some_of
 
@@ -26,37 +26,36 @@ if TYPE_CHECKING:
 
     from curate.steps.context import Context
 
-# Shares of the largest margins among which contradicted labels are counted.
-_CONFIDENT = (0.05, 0.1, 0.2, 0.4)
-# Of the bound, shared among the shares that are tried (Bonferroni).
+# Of the bound.
 _LEVEL = 0.05
-_JUDGE = "judge some to know more: curate route --random 100"
+BOUND_ASSUMPTION = (
+    "if no kind of pair (such as: the better answer is the shorter one) is wrong more often than "
+    "right"
+)
 # Fewer pairs with several votes give an interval that says nothing.
 _FEWEST_VOTED = 30
 _LEAST_PEOPLE = 2
 # Of whole prompts, for the interval.
 _RESAMPLES = 400
-_LEAST_ERROR = 0.005
-"""Of a vote: no number of votes makes a label certain."""
 
 
 @dataclass(frozen=True)
 class ToldRate:
-    """The share of wrong labels as far as it can be told.
+    """The share of wrong labels as far as it can be estimated.
 
     Attributes:
-        rate: None where no point can be told.
-        low: lower end of the interval, None where nothing can be told.
+        rate: None where there is no point estimate.
+        low: lower end of the interval, None where nothing can be said.
         high: upper end.
-        text: for people, with what it rests on.
-        high_if_even: a lower upper end, if clear pairs are wrong as often as unclear ones.
+        text: for people; a number stands beside the assumption it rests on.
+        short: the number alone, for a column whose title names the assumption.
     """
 
     rate: float | None
     low: float | None
     high: float | None
     text: str
-    high_if_even: float | None = None
+    short: str = ""
 
     def facts(self) -> dict[str, Any]:
         """As plain data."""
@@ -68,6 +67,7 @@ def told_rate(
     pairs: pl.DataFrame | None = None,
     groups: NDArray[np.int64] | None = None,
     keys: pl.DataFrame | None = None,
+    voting: NDArray[np.bool_] | None = None,
 ) -> ToldRate:
     """By votes on the same pairs where there are enough of them, else by held-out margins.
 
@@ -76,9 +76,13 @@ def told_rate(
         pairs: the pair table, where several people may have voted on the same two answers.
         groups: (votes,) number of each vote's prompt; default each its own.
         keys: `vote_keys` of the pairs, where they are at hand.
+        voting: (pairs,) which pairs the votes are; default all.
     """
     by_votes = None if pairs is None else rate_by_votes(pairs, keys)
-    return by_votes or rate_by_margins(margins, groups)
+    if by_votes is not None:
+        return by_votes
+    voted = pairs if pairs is None or voting is None else pairs.filter(pl.Series(voting))
+    return rate_by_margins(margins, groups, voted)
 
 
 def told_for(
@@ -86,7 +90,7 @@ def told_for(
 ) -> ToldRate:
     """`told_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
     groups = some_of(context.prompt_groups(pairs), voting)
-    return told_rate(some_of(margins, voting), pairs, groups, context.vote_keys(pairs))
+    return told_rate(some_of(margins, voting), pairs, groups, context.vote_keys(pairs), voting)
 
 
 def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> None:
@@ -105,35 +109,7 @@ def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> 
     context.facts[MEAN_FACT] = round(float(1.0 - known.mean()), 4) if len(known) else None
 
 
-def upper_bound(margins: NDArray[np.float64]) -> float:
-    """A bound of the flip rate at 95 %, by the disagreement of the most confident pairs.
-
-    Flips that do not depend on the heads' confidence disagree with them in every group of pairs at
-    least as often as they occur. Of the 5, 10, 20 and 40 % most confident pairs the least
-    Clopper-Pearson limit counts, at a level corrected for choosing among four.
-    """
-    size = np.abs(margins)
-    limits = [0.5]
-    for share in _CONFIDENT:
-        count = math.ceil(share * len(margins))
-        against = _against(margins, size, count)
-        if against < count:
-            # Bonferroni: the least of four limits is looked at.
-            level = 1.0 - _LEVEL / len(_CONFIDENT)
-            limits.append(float(betaincinv(against + 1, count - against, level)))
-    return min(limits)
-
-
-def _against(margins: NDArray[np.float64], size: NDArray[np.float64], count: int) -> int:
-    """How many of the `count` labels with the largest margins the heads contradict."""
-    # A sort of all takes several times the memory. Of equal ones the first count.
-    least = np.partition(size, -count)[-count]
-    above = size > least
-    equal = np.flatnonzero(size == least)[: count - int(above.sum())]
-    return int((above & (margins <= 0)).sum()) + int((margins[equal] <= 0).sum())
-
-
-def whole_bound(margins: NDArray[np.float64]) -> float:
+def disagreement_bound(margins: NDArray[np.float64]) -> float:
     """A bound of the flip rate at 95 %, by the disagreement of all pairs.
 
     Where the heads err with probability q(x) and labels are flipped with e(x), independently given
@@ -145,29 +121,38 @@ def whole_bound(margins: NDArray[np.float64]) -> float:
 
 
 def rate_by_margins(
-    margins: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+    margins: NDArray[np.float64],
+    groups: NDArray[np.int64] | None = None,
+    pairs: pl.DataFrame | None = None,
 ) -> ToldRate:
-    """Upper bounds where heads learn anything, else nothing.
+    """An upper bound where heads learn anything but a rule that anybody can see, else nothing.
 
-    The first holds however flips depend on the pair; the second, lower one, only where clear pairs
-    are flipped as often as unclear ones: with flips that fall on ambiguous pairs it held the truth
-    in 77 % of cells. No point and no lower bound: what a likelihood reads off held-out margins
-    takes ambiguity and weak heads for flips (profile intervals of at most .25 that did not reach 0
-    held the injected rate in 57 % of cells; `tests/benchmarks/coverage.py`).
+    The bound holds however flips depend on the pair, as long as no kind of pair is wrong more often
+    than right. Labels that follow a rule (the longer answer, the stronger model's) break that and
+    are learned like a preference, so there is no bound where they do.
+
+    Args:
+        margins: (votes,) held-out margins of the observed labels; ties left out.
+        groups: (votes,) number of each vote's prompt; default each its own.
+        pairs: (votes,) the pairs themselves, in which rules are looked for.
     """
     found = identify(margins, groups)
     if not found.ok:
-        reason = f"cannot be told from these labels: {found.text}, which may be chance"
-        return ToldRate(None, None, None, f"{reason}; {_JUDGE}")
-    known = some_of(margins, np.isfinite(margins))
-    high, even = whole_bound(known), upper_bound(known)
-    text = (
-        f"at most {high:.0%} (by held-out heads, if no kind of pair is wrong more often than not)"
-    )
-    if even >= high:
-        return ToldRate(None, 0.0, high, f"{text}; {_JUDGE}")
-    tight = f"at most {even:.0%} if clear pairs are wrong as often as unclear ones"
-    return ToldRate(None, 0.0, high, f"{text}; {tight}; {_JUDGE}", even)
+        reason = f"no estimate: {found.text}, which may be chance"
+        return ToldRate(None, None, None, reason, "no estimate: heads learn nothing")
+    if rule := _label_rule(margins, groups, pairs):
+        return ToldRate(None, None, None, f"no estimate: {rule.text}", f"no estimate: {rule.short}")
+    high = disagreement_bound(some_of(margins, np.isfinite(margins)))
+    text = f"at most {high:.0%}, {BOUND_ASSUMPTION} (95 %, disagreement with held-out heads)"
+    return ToldRate(None, 0.0, high, text, f"at most {high:.0%}")
+
+
+def _label_rule(
+    margins: NDArray[np.float64], groups: NDArray[np.int64] | None, pairs: pl.DataFrame | None
+) -> LabelRule | None:
+    numbers = np.arange(len(margins)) if groups is None else groups
+    rule = None if pairs is None else find_label_rule(pairs, numbers)
+    return rule or rule_of_heads(pair_agreement(margins, numbers))
 
 
 def rate_by_votes(pairs: pl.DataFrame, keys: pl.DataFrame | None = None) -> ToldRate | None:
@@ -194,12 +179,17 @@ def _rate_of_groups(groups: pl.DataFrame) -> ToldRate:
     drawn = _rate_of(np.array(shares))
     low, high = (float(q) for q in np.quantile(drawn, (0.025, 0.975)))
     rate = float(_rate_of(differ.sum() / all_.sum()))
-    why = f"by {len(groups):,} pairs with several votes, if votes err alike and apart"
+    why = (
+        "if annotators err independently and at the same rate "
+        f"({len(groups):,} pairs with several votes)"
+    )
     if high - low < 1e-9:
         # No two votes differ: the rule of three bounds their share.
         high = float(_rate_of(np.asarray(3.0 / all_.sum())))
-        return ToldRate(None, 0.0, high, f"at most {high:.1%} ({why})")
-    return ToldRate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({why})")
+        short = f"at most {high:.1%}"
+        return ToldRate(None, 0.0, high, f"{short}, {why}", short)
+    short = f"{rate:.1%}, 95 %: {low:.1%} to {high:.1%}"
+    return ToldRate(rate, low, high, f"{short}, {why}", short)
 
 
 def shared_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:

@@ -116,7 +116,7 @@ def test_from_a_run_to_a_rate(tmp_path: Path) -> None:
     assert told["judged"] == 40
     assert told["of"] == 120
     assert told["low"] < 0.25 < told["high"]
-    assert "Share of wrong labels, judged:" in found.output
+    assert "estimated: Wrong labels: 25.0%" in found.output
 
 
 def test_verdicts_on_other_data_are_refused() -> None:

@@ -82,7 +82,7 @@ def test_an_audit_has_the_numbers_of_the_command(tmp_path: Path) -> None:
     assert told.exit_code == 0
     written = json.loads(out.read_text())
     assert found.noise["rate"] == written["noise"]["told"]["rate"]
-    assert found.verdict == written["verdict"]
+    assert found.verdict.to_json() == written["verdict"]
     assert found.noise["text"] in found._repr_html_()
     assert any(s.title == "Agreement of annotators" for s in found.sections)
 

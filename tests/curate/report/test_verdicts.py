@@ -1,4 +1,4 @@
-"""Three sentences say what is sure, what is not, and what to do next; each case by hand."""
+"""What was counted, what is estimated, what is not known, what to do next; each case by hand."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from curate.audit.sections import audit_sections
 from curate.audit.verdict import audit_verdict
 from curate.report.json_pages import write_json_report
 from curate.report.run_verdict import run_verdict, watched
+from curate.steps.next_steps import next_step_by_judging
 
 LEARNT = {"ok": True, "text": "heads agree"}
 CHANCE = {"ok": False, "text": "held-out heads agree with the labels on 51.0% of 100 prompts"}
@@ -38,42 +39,43 @@ def test_a_rate_that_is_told() -> None:
     found = audit_verdict(
         audit(told={"rate": 0.1, "low": 0.08, "high": 0.13, "text": "10.0%, between 8 and 13 %"})
     )
-    assert found["sure"] == (
-        "1,000 pairs over 400 prompts; 2 rows held no pair; wrong labels 10.0%, between 8 and 13 "
-        "%; 7 labels are contradicted by another one; the preferred answer has more of 'words' in "
-        "70%."
+    assert found.sure == (
+        "1,000 pairs over 400 prompts; 2 rows without a pair; 7 labels are contradicted by another "
+        "one; the preferred answer has more of 'words' in 70% of 900 pairs."
     )
-    assert "better model" in found["unknown"]
-    assert "curate bench" in found["next"]
+    assert found.estimated == "Wrong labels: 10.0%, between 8 and 13 %."
+    assert "better model" in found.unknown
+    assert "curate bench" in found.next
+    assert [title for title, _ in found.lines] == ["sure", "estimated", "not known", "next"]
 
 
 def test_a_bound_alone() -> None:
-    bound = "at most 21% (by held-out heads, if no kind of pair is wrong more often than not)"
-    told = {"rate": None, "low": 0.0, "high": 0.21, "text": f"{bound}; judge some"}
-    found = audit_verdict(audit(told=told))
-    # It holds under its assumption alone, which stands beside it.
-    assert f"wrong labels {bound};" in found["sure"]
-    assert "below that bound" in found["unknown"]
-    assert "curate route RUN --random 100" in found["next"]
+    bound = "at most 21%, if no kind of pair is wrong more often than right"
+    told = {"rate": None, "low": 0.0, "high": 0.21, "text": bound}
+    found = audit_verdict(audit(told=told), "my prefs.jsonl")
+    assert "21%" not in found.sure
+    assert found.estimated == f"Wrong labels: {bound}."
+    assert "below that bound" in found.unknown
+    assert found.next == next_step_by_judging("my prefs.jsonl")
 
 
 def test_nothing_is_learnt_unless_judges_tell() -> None:
     silent = audit(problem="heads learn nothing", told={"rate": None, "low": None, "high": None})
     found = audit_verdict(silent)
-    assert "wrong labels" not in found["sure"]
-    assert found["unknown"] == "How many labels are wrong, and which: heads learn nothing."
+    assert not found.estimated
+    assert found.unknown == "How many labels are wrong, and which: heads learn nothing."
     judged = {"rate": 0.01, "low": 0.005, "high": 0.015, "text": "1.0%"}
     found = audit_verdict(silent | {"gold": judged})
-    assert "wrong labels 1.0%" in found["sure"]
-    assert found["unknown"] == "Which labels are wrong: heads learn nothing."
-    assert "Little is left" in found["next"]
+    assert found.estimated == "Wrong labels: 1.0%."
+    assert found.unknown == "Which labels are wrong: heads learn nothing."
+    assert "Little is left" in found.next
 
 
 def test_the_first_slot_is_said_to_win() -> None:
     found = audit()
     slot = {"trait": "first slot", "share": 0.8, "low": 0.75, "high": 0.85, "pairs": 400}
     found["biases"]["position"] = slot
-    assert "the first slot wins 80%" in audit_verdict(found)["sure"]
+    assert "the first slot wins in 80% of 400 pairs" in audit_verdict(found).sure
 
 
 def step(name: str, kind: str, rows: tuple[int, int] = (10, 10), **facts: Any) -> dict[str, Any]:
@@ -90,13 +92,14 @@ def test_a_run() -> None:
         step("sample", "filter", (60, 60)),
     ]
     rows = {"in": 100, "kept": 60, "dropped": 40}
-    found = run_verdict(rows, steps)
-    assert found["sure"] == (
-        "60 of 100 pairs are kept; most are dropped by drop_wrong (30), ties (10); wrong labels at "
-        "most 20% before cleaning; drop_wrong: chosen is longer in 45% before, 61% after."
+    found = run_verdict(rows, steps, "out")
+    assert found.sure == (
+        "60 of 100 pairs are kept; most are dropped by drop_wrong (30), ties (10); drop_wrong: "
+        "chosen is longer in 45% before, 61% after."
     )
-    assert "below that bound" in found["unknown"]
-    assert "route" in found["next"]
+    assert found.estimated == "Wrong labels before cleaning: at most 20 %."
+    assert "below that bound" in found.unknown
+    assert found.next == next_step_by_judging("out")
     assert [(r["trait"], r["before"], r["after"]) for r in watched(steps)] == [
         ("chosen is longer", 0.45, 0.61),
         ("source a", 0.5, 0.4),
@@ -106,14 +109,13 @@ def test_a_run() -> None:
 def test_a_run_whose_heads_learn_nothing_and_one_that_keeps_nothing() -> None:
     steps = [step("reward_margin", "score", learnt=CHANCE)]
     found = run_verdict({"in": 10, "kept": 0, "dropped": 10}, steps)
-    assert "on 51.0% of 100 prompts, which may be chance (reward_margin)" in found["unknown"]
-    assert found["next"].startswith("Nothing is left")
+    assert "on 51.0% of 100 prompts, which may be chance (reward_margin)" in found.unknown
+    assert found.next.startswith("Nothing is left")
     known = {"rate": 0.05, "low": 0.01, "high": 0.09, "text": "5.0%"}
-    sure = run_verdict(
-        {"in": 10, "kept": 9, "dropped": 1}, [step("label_em", "score", noise=known)]
-    )
-    assert "wrong labels 5.0%" in sure["sure"]
-    assert "no scorer of this run" in run_verdict({"in": 1, "kept": 1, "dropped": 0}, [])["unknown"]
+    rows = {"in": 10, "kept": 9, "dropped": 1}
+    found = run_verdict(rows, [step("label_em", "score", noise=known)])
+    assert found.estimated == "Wrong labels before cleaning: 5.0%."
+    assert "no scorer of this run" in run_verdict({"in": 1, "kept": 1, "dropped": 0}, []).unknown
 
 
 def test_sections_hold_only_what_was_found() -> None:

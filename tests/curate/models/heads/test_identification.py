@@ -18,11 +18,10 @@ def test_agreement_beyond_chance() -> None:
     signs = np.array([1.0] * 60 + [-1.0] * 40)
     found = identify(signs)
     assert found.ok
-    assert found.agreement == pytest.approx(0.6)
-    # Clopper-Pearson for 60 of 100; one-sided binomial test.
-    assert (found.low, found.high) == pytest.approx((0.4972, 0.6967), abs=1e-4)
+    assert found.agreement.share == pytest.approx(0.6)
+    # One-sided binomial test for 60 of 100.
     assert found.p_value == pytest.approx(0.0284, abs=1e-4)
-    assert "60.0% of 100 prompts" in found.text
+    assert "60.0% of 100 labels" in found.text
     few = identify(signs[::10])
     assert not few.ok
     assert NOTHING_LEARNT in few.warning
@@ -32,7 +31,11 @@ def test_votes_on_one_prompt_count_once() -> None:
     margins = np.array([1.0] * 50 + [-1.0, 1.0, -1.0])
     groups = np.array([0] * 50 + [1, 2, 3])
     found = identify(margins, groups)
-    assert (found.prompts, found.agreement) == (4, 0.5)
+    assert (found.with_labels, found.against_labels) == (2, 2)
+    # Pairs are counted as pairs.
+    assert found.agreement.share == pytest.approx(51 / 53)
+    assert "96.2% of 53 labels" in found.text
+    assert "4 prompts" in found.text
     assert identify(margins).ok
     assert not found.ok
 
@@ -40,5 +43,5 @@ def test_votes_on_one_prompt_count_once() -> None:
 def test_nothing_to_judge() -> None:
     for margins in (np.array([]), np.zeros(5), np.array([np.nan])):
         found = identify(margins)
-        assert (found.prompts, found.ok) == (0, False)
+        assert (found.with_labels, found.against_labels, found.ok) == (0, 0, False)
         assert "no label" in found.text

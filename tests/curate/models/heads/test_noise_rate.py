@@ -7,11 +7,9 @@ import polars as pl
 import pytest
 
 from curate.models.heads.noise_rate import (
-    _against,
+    disagreement_bound,
     rate_by_margins,
     rate_by_votes,
-    upper_bound,
-    whole_bound,
 )
 from tests.helpers import pairs_of
 
@@ -21,18 +19,11 @@ RATES = (0.0, 0.1, 0.2, 0.3, 0.4)
 def held_out(rate: float, seed: int, count: int = 1200, skill: float = 1.0) -> np.ndarray:
     """Margins of heads that see the true margin with an error; labels of known noise."""
     rng = np.random.default_rng(seed)
-    true = rng.normal(0.0, 3.0, count)
+    true = rng.normal(0.0, 2.0, count)
     right = np.where(rng.random(count) < 1.0 / (1.0 + np.exp(-true)), 1.0, -1.0)
     observed = np.where(rng.random(count) < rate, -right, right)
     seen = skill * true + rng.normal(0.0, 1.0, count)
     return observed * seen
-
-
-@pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("skill", [0.2, 1.0])
-def test_the_bound_holds(rate: float, skill: float) -> None:
-    held = [upper_bound(held_out(rate, seed, skill=skill)) >= rate for seed in range(60)]
-    assert np.mean(held) >= 0.95
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -45,8 +36,8 @@ def test_what_margins_tell_holds(rate: float) -> None:
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.3])
-def test_flips_that_fall_on_ambiguous_pairs_break_the_lower_bound_alone(rate: float) -> None:
-    whole, even = [], []
+def test_the_bound_holds_where_ambiguous_pairs_are_flipped(rate: float) -> None:
+    held = []
     for seed in range(40):
         rng = np.random.default_rng(seed)
         true = rng.normal(0.0, 3.0, 800)
@@ -56,20 +47,14 @@ def test_flips_that_fall_on_ambiguous_pairs_break_the_lower_bound_alone(rate: fl
         flipped = rng.random(800) < chance
         seen = true + rng.normal(0.0, 1.0, 800)
         margins = np.where(flipped, -right, right) * seen
-        whole.append(whole_bound(margins) >= flipped.mean())
-        even.append(upper_bound(margins) >= flipped.mean())
-    assert np.mean(whole) >= 0.95
-    if rate >= 0.2:
-        assert np.mean(even) < 0.5
+        held.append(disagreement_bound(margins) >= flipped.mean())
+    assert np.mean(held) >= 0.95
 
 
-def test_the_lower_bound_is_told_beside_with_what_it_assumes() -> None:
+def test_the_bound_stands_beside_what_it_assumes() -> None:
     told = rate_by_margins(held_out(0.1, 1))
-    assert told.high is not None
-    assert told.high_if_even is not None
-    assert told.high_if_even < told.high
-    assert f"at most {told.high:.0%} (by held-out heads, if no kind of pair" in told.text
-    assert f"at most {told.high_if_even:.0%} if clear pairs are wrong as often" in told.text
+    assert told.text.startswith(f"at most {told.high:.0%}, if no kind of pair")
+    assert told.short.startswith(f"at most {told.high:.0%}")
 
 
 def test_without_noise_an_upper_bound_is_told_and_no_point() -> None:
@@ -85,7 +70,7 @@ def test_heads_that_learn_nothing_tell_nothing(count: int) -> None:
     margins -= margins.mean() if count else 0.0
     told = rate_by_margins(margins)
     assert (told.rate, told.low, told.high) == (None, None, None)
-    assert "cannot be told" in told.text
+    assert told.text.startswith("no estimate: ")
     assert "nan" not in told.text
 
 
@@ -127,11 +112,3 @@ def test_votes_that_never_differ_give_a_bound_and_no_point() -> None:
 def test_few_or_single_votes_tell_nothing() -> None:
     assert rate_by_votes(votes(0.1, 29, 0)) is None
     assert rate_by_votes(votes(0.1, 90, 0).filter(pl.col("annotator") == "a")) is None
-
-
-@pytest.mark.parametrize("count", [1, 7, 40, 100])
-def test_the_largest_margins_are_those_of_a_stable_sort(count: int) -> None:
-    rng = np.random.default_rng(count)
-    margins = rng.normal(size=100).round(1)  # with many equal ones
-    order = np.argsort(-np.abs(margins), kind="stable")[:count]
-    assert _against(margins, np.abs(margins), count) == (margins[order] <= 0).sum()
