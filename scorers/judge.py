@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import polars as pl
@@ -13,6 +14,7 @@ from curate.models.judge.asking import ask
 from curate.models.judge.endpoint import OK, EndpointParams, Messages, Reply
 from curate.models.judge.templates import CHOICE, SCORE, compiled
 from curate.models.judge.verdicts import (
+    SCALE,
     UNREADABLE,
     Mode,
     begins_with_verdict,
@@ -22,7 +24,7 @@ from curate.models.judge.verdicts import (
 )
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from curate.models.judge.templates import QuestionTemplate
 
 _DEFAULTS: dict[Mode, str] = {"choice": CHOICE, "score": SCORE}
 _VARIABLES = ("prompt", "answer_a", "answer_b", "rubric")
@@ -38,7 +40,11 @@ class JudgeParams(EndpointParams):
     template: str | None = Field(
         None,
         description="The question, as jinja2 text or file, over prompt, answer_a, answer_b, "
-        "rubric; the reply must end with the marks of its mode.",
+        "rubric and tag (new for each question: put it into the tags around texts, so that no "
+        "answer can close them); the reply must end with the marks of its mode.",
+    )
+    scale: tuple[float, float] = Field(
+        SCALE, description="Lowest and highest rating that the template of mode score asks for."
     )
     rubric: str | None = Field(None, description="What to judge by, in place of the default.")
     system: str | None = Field(None, description="System message.")
@@ -69,7 +75,7 @@ class Judge(Scorer[JudgeParams]):
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
-        self._template: Template | None = None
+        self._template: QuestionTemplate | None = None
 
     def columns(self) -> tuple[Column, ...]:
         """The verdict and how it came about."""
@@ -97,7 +103,8 @@ class Judge(Scorer[JudgeParams]):
                 self._question(prompt, rejected, chosen),
             ]
         mode = self.params.mode
-        replies = ask(questions, context, self.params, lambda text: begins_with_verdict(text, mode))
+        complete = partial(begins_with_verdict, mode=mode, scale=self.params.scale)
+        replies = ask(questions, context, self.params, complete)
         names = [c.name for c in self.columns()]
         rows = [
             self._row(given, swapped, context)
@@ -121,7 +128,8 @@ class Judge(Scorer[JudgeParams]):
         # One order alone would bring the bias of its place back in.
         if given.text is None or swapped.text is None:
             return {"status": given.status if given.text is None else swapped.status}
-        first, second = (values_of(r, self.params.mode) for r in (given.text, swapped.text))
+        p = self.params
+        first, second = (values_of(r, p.mode, p.scale) for r in (given.text, swapped.text))
         # Of the first order alone: there the chosen answer is A, as the column says.
         rationale = rationale_of(given.text)
         counts = context.facts.setdefault("verdicts", {})

@@ -135,11 +135,21 @@ def _joined(
                     origins.write(pairs.origins[own[part]])
         table, places = frame.frame(), origins.frame()
     notes = [f"{s.name}: {note}" for s, p in zip(sources, read, strict=True) for note in p.notes]
+    counts = zip(sources, read, rows, strict=True)
+    notes += [_nothing_drawn(s, len(p)) for s, p, drawn in counts if not len(drawn)]
     rejected = pl.concat(pairs.rejected for pairs in read)
     rows_read = sum(pairs.rows_read for pairs in read)
     told = (*notes, *shared_notes(table))
     folders = tuple(dict.fromkeys(folder for pairs in read for folder in pairs.folders))
     return Pairs(table, rejected, places, "mixture", rows_read, told, folders)
+
+
+def _nothing_drawn(source: SourceConfig, pairs: int) -> str:
+    setting = f"weight {source.weight}" if source.weight is not None else f"share {source.share}"
+    return (
+        f"{source.name}: none of its {pairs:,} pairs is in the mixture, since whole "
+        f"prompts are drawn and {setting} is less than half of one; raise it"
+    )
 
 
 def _named(frame: pl.DataFrame, pairs: Pairs, rows: NDArray[np.int64], name: str) -> pl.DataFrame:

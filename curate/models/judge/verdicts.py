@@ -10,36 +10,95 @@ Mode = Literal["choice", "score"]
 CHOSEN, REJECTED, TIE = "chosen", "rejected", "tie"
 UNREADABLE = "unreadable reply"
 
-_CHOICE = re.compile(r"\[\[\s*([ABC])\s*\]\]")
-_RATING = re.compile(r"\[\[\s*(\d+(?:\.\d+)?)\s*\]\]")
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+SCALE = (1.0, 10.0)
+"""Range of ratings that the built-in question asks for."""
+# Longer lines hold more than a verdict; a bound keeps patterns from long blanks.
+_LONGEST_LINE = 200
+
+_MARK: dict[Mode, str] = {
+    "choice": r"\[\[\s*([ABC])\s*\]\]",
+    "score": r"\[\[\s*(\d{1,3}(?:\.\d{1,6})?)\s*\]\]",
+}
+_MARKS = {mode: re.compile(mark) for mode, mark in _MARK.items()}
+# What may stand beside a verdict on its line: emphasis, punctuation, a short label before it.
+_EDGE = r"[\s*_`.!:,;()-]*"
+_LABEL = r"(?:[\w ]{0,40}[:=])?"
+_BETWEEN = r"(?:\s|[*_`,;:/&()-]|and|or|vs|answer|assistant|[AB]\b){0,30}?"
+_VERDICT: dict[Mode, str] = {
+    "choice": _MARK["choice"],
+    "score": _MARK["score"] + _BETWEEN + _MARK["score"],
+}
+_BARE_LINE = {m: re.compile(f"{_EDGE}{_LABEL}{_EDGE}{v}{_EDGE}") for m, v in _VERDICT.items()}
+_LINE_END = {m: re.compile(f"{v}[\\s*_`.!)]*$") for m, v in _VERDICT.items()}
+_REPLY_START = {m: re.compile(f"{_EDGE}{v}") for m, v in _VERDICT.items()}
+# A thought that no end closes was cut: nothing after its beginning is a verdict.
+_THOUGHT = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
 _SHARES = {"A": (1.0, 0.0), "B": (0.0, 1.0), "C": (0.5, 0.5)}
 
 
-def values_of(reply: str, mode: Mode) -> tuple[float, float] | None:
-    """Value of the first and second answer in a reply, None where it cannot be read.
+def values_of(
+    reply: str, mode: Mode, scale: tuple[float, float] = SCALE
+) -> tuple[float, float] | None:
+    """Return the values of the first and second answer in a reply, None where none is readable.
 
-    A choice gives 1 to the better answer and 0 to the other one, a half to both of a tie. The last
-    marks count: a reply may weigh aloud before it decides.
+    A choice gives 1 to the better answer and 0 to the other one, a half to both of a tie. A reply
+    may weigh aloud and cite marks. What counts is, in this order: the last line that holds nothing
+    but a verdict; a verdict at the end of the last line; one at the beginning of the reply; marks
+    that name one verdict in the whole reply. Ratings outside the scale are none.
+
+    Examples:
+        >>> values_of("B cites [[A]], and is better.\\n[[B]]", "choice")
+        (0.0, 1.0)
+        >>> values_of("[[8]] [[3]]. B cites [[12]].", "score")
+        (8.0, 3.0)
+        >>> values_of("[[99]] [[3]]", "score") is None
+        True
     """
-    spoken = _THOUGHT.sub("", reply)
+    visible = _visible_text(reply)
+    match = _verdict_match(visible, mode)
+    groups = match.groups() if match else _only_verdict(visible, mode)
+    if groups is None:
+        return None
     if mode == "choice":
-        marks = _CHOICE.findall(spoken)
-        return _SHARES[marks[-1]] if marks else None
-    ratings = _RATING.findall(spoken)
-    return (float(ratings[-2]), float(ratings[-1])) if len(ratings) > 1 else None
+        return _SHARES[groups[0]]
+    first, second = float(groups[0]), float(groups[1])
+    low, high = scale
+    return (first, second) if low <= min(first, second) <= max(first, second) <= high else None
 
 
-def begins_with_verdict(reply: str, mode: Mode) -> bool:
-    """Whether a reply gives its verdict before it says why, so that a cut takes none of it."""
-    marks = _CHOICE if mode == "choice" else _RATING
-    return marks.match(reply.lstrip()) is not None and values_of(reply, mode) is not None
+def _verdict_match(visible: str, mode: Mode) -> re.Match[str] | None:
+    lines = [line for line in visible.splitlines() if line.strip()]
+    short = (line for line in reversed(lines) if len(line) <= _LONGEST_LINE)
+    bare = (match for line in short if (match := _BARE_LINE[mode].fullmatch(line)))
+    match = next(bare, None)
+    if match is None and lines:
+        match = _LINE_END[mode].search(lines[-1][-_LONGEST_LINE:])
+    return match or _REPLY_START[mode].match(visible)
+
+
+def _only_verdict(visible: str, mode: Mode) -> tuple[str, ...] | None:
+    """Return the marks of a reply that names one verdict only, wherever its marks stand."""
+    marks = _MARKS[mode].findall(visible)
+    if mode == "choice":
+        return (marks[0],) if len(set(marks)) == 1 else None
+    return tuple(marks) if len(marks) == 2 else None
+
+
+def _visible_text(reply: str) -> str:
+    """Return a reply without the thought that it begins with."""
+    return _THOUGHT.sub("", reply, count=1)
+
+
+def begins_with_verdict(reply: str, mode: Mode, scale: tuple[float, float] = SCALE) -> bool:
+    """Return whether the verdict comes before its reason, so that a cut takes none of it."""
+    starts = _REPLY_START[mode].match(reply.lstrip()) is not None
+    return starts and values_of(reply, mode, scale) is not None
 
 
 def rationale_of(reply: str) -> str:
-    """The reply without hidden thoughts and without its marks."""
-    spoken = _THOUGHT.sub("", reply)
-    return _RATING.sub("", _CHOICE.sub("", spoken)).strip()
+    """Return the reply without hidden thoughts and without its marks."""
+    visible = _visible_text(reply)
+    return _MARKS["score"].sub("", _MARKS["choice"].sub("", visible)).strip()
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class ArrowBlock(Block):
     def __post_init__(self) -> None:
         """Bring the columns to types that can be looked into."""
         columns = []
+        self._undecodable: dict[str, list[int]] = {}
         self._json_typed = {f.name for f in self.table.schema if isinstance(f.type, pa.JsonType)}
         for name, stored in zip(self.table.column_names, self.table.columns, strict=True):
             column = arrow_types.plain(stored)
@@ -60,6 +61,9 @@ class ArrowBlock(Block):
             if part or arrow_types.holds_files(column.type):
                 columns.append(column)  # files of media, which are no texts
                 continue
+            if arrow_types.holds_text_bytes(column):
+                column, self._undecodable[name] = arrow_types.bytes_as_text(column)
+                self.notes = (*self.notes, f"'{name}' holds bytes that are UTF-8: read as text")
             whole, replaced = arrow_types.whole_utf8(column)
             columns.append(whole)
             self.replaced += replaced
@@ -78,6 +82,8 @@ class ArrowBlock(Block):
         parts = self._parts(fmt)
         read = [c for c in dict.fromkeys((*fmt.columns(), PAIR_ID)) if c in self.table.column_names]
         errors = parts.errors
+        for name in set(read) & set(self._undecodable):
+            errors |= dict.fromkeys(self._undecodable[name], _no_text(name))
         messages = self._messages(fmt, errors)
         # Each column is decoded once: messages, JSON and media have readers of their own.
         elsewhere = {*messages, *fmt.json_columns, *fmt.media_columns}
@@ -177,7 +183,7 @@ class ArrowBlock(Block):
             column = self.table[name]
             if arrow_types.is_bytes(column.type):
                 column, wrong = arrow_types.bytes_as_text(column)
-                errors |= dict.fromkeys(wrong, f"'{name}' holds bytes that are no UTF-8 text")
+                errors |= dict.fromkeys(wrong, _no_text(name))
             elif not arrow_types.is_json(column.type):
                 texts = arrow_types.as_json(column)
                 column = pa.chunked_array([pa.array(texts, pa.large_string())])
@@ -202,6 +208,10 @@ class ArrowBlock(Block):
         frame = pl.DataFrame({str(i): entry for i, entry in enumerate(entries)}).select(t=joined)
         whole = pl.lit("{") + pl.col("t") + pl.lit("}")
         return frame.select(pl.when(pl.col("t") != "").then(whole).alias(EXTRA)).to_series()
+
+
+def _no_text(name: str) -> str:
+    return f"'{name}' holds bytes that are no UTF-8 text"
 
 
 def _json_entry(name: str, column: pa.ChunkedArray) -> pl.Series:

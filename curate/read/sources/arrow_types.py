@@ -18,6 +18,8 @@ import pyarrow as pa
 from curate.data.json_text import to_json
 
 _FILE = "bytes"
+# Values from which the kind of a column of bytes is found.
+_LOOKED_AT = 100
 _BYTES_OF = {
     pa.string(): pa.binary(),
     pa.large_string(): pa.large_binary(),
@@ -122,8 +124,30 @@ def holds_files(kind: pa.DataType) -> bool:
     return is_bytes(kind.field(_FILE).type)
 
 
+def holds_text_bytes(column: pa.ChunkedArray) -> bool:
+    """Whether values are bytes, most of the first ones UTF-8 text: Hive and Spark write so.
+
+    No image, audio or video is: its first bytes are no text.
+    """
+    if not is_bytes(column.type):
+        return False
+    values = [v for v in column.slice(0, _LOOKED_AT).to_pylist() if v is not None]
+    return bool(values) and 2 * sum(map(_is_text_bytes, values)) > len(values)
+
+
+def _is_text_bytes(value: bytes) -> bool:
+    try:
+        return "\0" not in value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
 def bytes_as_text(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[int]]:
     """Bytes that are UTF-8 as text, and the rows of those that are none, which become null."""
+    try:
+        return column.cast(pa.large_string()), []  # which checks every value
+    except pa.ArrowInvalid:
+        pass
     texts: list[str | None] = []
     wrong: list[int] = []
     for row, value in enumerate(column.to_pylist()):

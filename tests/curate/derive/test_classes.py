@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ ROWS += [{"text": f"{'very ' * i}bad film", "label": "neg"} for i in range(4)]
 def longer(body: dict[str, Any]) -> str:
     """A judge that takes the longer text, whichever comes first."""
     asked = body["messages"][0]["content"]
-    a, b = (asked.split(f"<text_{n}>\n")[1].split("\n</text")[0] for n in "AB")
+    a, b = (re.split(rf"</?text_{n}_\w+>", asked)[1].strip() for n in "AB")
     return f"[[{'A' if len(a) > len(b) else 'B'}]]"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_pairs_by_a_judge_that_knows(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     def answer(body: dict[str, Any]) -> str:
         asked = body["messages"][0]["content"]
-        said = asked.split("<user>\n")[1].split("\n</user>")[0]
+        said = re.split(r"</?user_\w+>", asked)[1].strip()
         return {SAT: "SAT: praise", DSAT: "DSAT: ignored", "N": "NONE"}[kind_of[said]]
 
     data = write_jsonl(

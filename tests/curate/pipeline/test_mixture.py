@@ -69,6 +69,20 @@ def test_shares_take_whole_prompts_by_seed(files: dict[str, str], share: float, 
         assert not other.kept.equals(result.kept)
 
 
+@pytest.mark.parametrize("setting", ["share", "weight"])
+def test_a_source_of_which_nothing_is_drawn_is_a_warning(
+    setting: str, files: dict[str, str], tmp_path: Path
+) -> None:
+    one_prompt = write_jsonl(tmp_path / "one.jsonl", rows("one", 1, 90))
+    small, other = {"path": str(one_prompt)}, {"path": files["c"]}
+    both = [small | {setting: 0.001}, other | ({"weight": 1.0} if setting == "weight" else {})]
+    result = Pipeline({"input": both}).run()
+    assert counts(result) == {"c": 10}
+    (warning,) = [w for w in result.steps[0].warnings if "none of its 90 pairs" in w]
+    assert warning.startswith("one: none of its 90 pairs is in the mixture, since whole prompts")
+    assert f"{setting} 0.001" in warning
+
+
 def test_weights_are_proportions(files: dict[str, str]) -> None:
     weights = {"a": 0.5, "b": 0.3, "c": 0.2}
     result = Pipeline(

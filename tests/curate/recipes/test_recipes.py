@@ -76,7 +76,7 @@ def test_recipes_flag_flips_more_often_than_chance(name: str) -> None:
 def test_a_judge_in_a_recipe() -> None:
     def worst(body: dict[str, object]) -> str:
         text = str(body["messages"])
-        first = re.search(r"<answer_A>\\n(\w+)", text)
+        first = re.search(r"<answer_A_\w+>\\n(\w+)", text)
         assert first is not None
         return "[[2]] [[9]]" if first[1] == "good" else "[[9]] [[2]]"
 
