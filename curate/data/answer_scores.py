@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from curate.data.extra_column import extra_value
 
 _SCORE_WORDS = {"score", "scores", "rating", "ratings", "reward", "rewards", "grade", "points"}
+_MARGINS = ("margin", "score_margin", "reward_margin", "score_diff", "score_gap")
+"""Columns of the chosen answer's score less the rejected one's."""
 _WORD = re.compile(r"[a-z0-9]+")
 
 
@@ -15,8 +21,8 @@ def score_columns(names: Iterable[str]) -> tuple[str, str] | None:
     Their names hold a word for a score and differ in `chosen` and `rejected` alone.
 
     Examples:
-        >>> score_columns(["prompt", "chosen", "rejected", "chosen_rating", "rejected_rating"])
-        ('chosen_rating', 'rejected_rating')
+        >>> score_columns(["prompt", "chosen", "rejected", "chosen-rating", "rejected-rating"])
+        ('chosen-rating', 'rejected-rating')
         >>> score_columns(["chosen_score", "chosen_model", "rejected_model"]) is None
         True
     """
@@ -28,3 +34,33 @@ def score_columns(names: Iterable[str]) -> tuple[str, str] | None:
         if other is not None:
             return name, other
     return None
+
+
+def gap_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """The two columns of `score_columns`, else the column of their difference, else nothing.
+
+    Examples:
+        >>> gap_columns(["chosen", "rejected", "margin"])
+        ('margin',)
+    """
+    names = list(names)
+    scores = score_columns(names)
+    return scores or tuple(name for name in _MARGINS if name in names)[:1]
+
+
+def score_gap(keys: Sequence[str]) -> pl.Expr:
+    """The first key's number less the second one's, of `extra`; of one key its number.
+
+    Null where a number is missing or not finite.
+    """
+    values = [_number(key) for key in keys]
+    gap = values[0] - values[1] if len(values) > 1 else values[0]
+    return pl.when(gap.is_finite()).then(gap)
+
+
+def _number(key: str) -> pl.Expr:
+    """The number under a key, or under keys one within the other that dots join."""
+    value = extra_value(key)
+    if "." in key:
+        value = pl.coalesce(value, extra_value(*key.split(".")))
+    return value.cast(pl.Float64, strict=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.answer_scores import score_columns
+from curate.data.answer_scores import score_columns, score_gap
 from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
 from curate.errors import CurateError, suggestion
@@ -76,10 +76,7 @@ def _margin(column: str, pairs: pl.DataFrame, keys: tuple[str, str] | None) -> N
     if column == STRENGTH:
         values = pl.col(STRENGTH).cast(pl.Float64)
     elif names:
-        first, *second = (
-            extra_value(*name.split(".")).cast(pl.Float64, strict=False) for name in names
-        )
-        values = first - second[0] if second else first
+        values = score_gap(names)
         # What extra holds is oriented as the label that was read; a flip since then marks it.
         values = pl.when(extra_value("flipped") == "true").then(-values).otherwise(values)
     else:

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.answer_scores import gap_columns, score_gap
 from curate.data.extra_column import extra_value
 from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS
 from curate.data.row_parts import TEXT_PARTS
@@ -22,16 +23,6 @@ _TEMPLATE_MARKS = (
     "[INST]", "<|start_of_role|>", "\nAssistant:", "### Response:",
 )  # fmt: skip
 _MARKS = {"images": MARKS[IMAGES], "videos": MARKS[VIDEOS], "audios": MARKS[AUDIOS]}
-_SCORES = (
-    ("score_chosen", "score_rejected"),
-    ("chosen_score", "rejected_score"),
-    ("chosen_rating", "rejected_rating"),
-    ("rating_chosen", "rating_rejected"),
-    ("chosen_reward", "rejected_reward"),
-    ("reward_chosen", "reward_rejected"),
-)
-_MARGINS = ("margin", "score_margin", "reward_margin", "score_diff")
-"""Columns of the chosen answer's score less the rejected one's."""
 _OF_PROMPTS = (
     *SYSTEM, "prompt", "instruction", "question", "query", "problem", "context", "history", "input",
     "passage", "document", "article", "background", "messages", "conversation", "conversations",
@@ -90,7 +81,7 @@ class Doubts:
     """Counts over the blocks of a reading."""
 
     def __init__(self) -> None:
-        self._scores: tuple[str, ...] | None = None
+        self._scores: tuple[str, ...] = ()
         self._pairs = self._scored = self._against = 0
         self._counts: Counter[str] = Counter()
         self._speakers: Counter[str] = Counter()
@@ -103,9 +94,8 @@ class Doubts:
             sample: the first rows.
             read: columns that the format reads.
         """
-        names = {key for row in sample for key in row}
-        told = (*_SCORES, *((name,) for name in _MARGINS))
-        self._scores = next((columns for columns in told if names.issuperset(columns)), None)
+        names = list(dict.fromkeys(key for row in sample for key in row))
+        self._scores = gap_columns(names)
         maybe = [n for n in (*_OF_PROMPTS, *_OF_ANSWERS) if n in names and n not in read]
         self._unread = [name for name in maybe if share(sample, partial(_says_more, name)) > _HALF]
 
@@ -122,7 +112,7 @@ class Doubts:
             roles = pairs[side].explode(empty_as_null=False).struct.field("role")
             strange = roles.filter(~roles.is_in(_SPEAKERS))
             self._speakers.update(dict(strange.value_counts().iter_rows()))
-        if self._scores is not None:
+        if self._scores:
             self._count_scores(pairs, self._scores)
 
     def _count_texts(self, pairs: pl.DataFrame) -> None:
@@ -159,9 +149,7 @@ class Doubts:
 
     def _count_scores(self, pairs: pl.DataFrame, names: Sequence[str]) -> None:
         """How often the rejected answer has the better score."""
-        given = [extra_value(name).cast(pl.Float64, strict=False) for name in names]
-        chosen, rejected = (*given, pl.lit(0.0))[:2]
-        voted = pairs.filter(~pl.col("is_tie")).select(less=chosen < rejected)["less"]
+        voted = pairs.filter(~pl.col("is_tie")).select(less=score_gap(names) < 0)["less"]
         self._scored += len(voted) - voted.null_count()
         self._against += int(voted.sum() or 0)
 
@@ -181,7 +169,7 @@ class Doubts:
         ]
         if self._speakers:
             told.append(_strange(self._speakers))
-        if self._against and self._scores is not None:
+        if self._against:
             chosen, least = (*map(repr, self._scores), "0")[:2]
             told.append(
                 f"{chosen} is less than {least} in {self._against:,} of "

@@ -13,6 +13,7 @@ import polars as pl
 
 from curate.data.table import PAIR_COLUMNS, PairIds
 from curate.errors import CurateError
+from curate.read.answer_strength import AnswerStrength
 from curate.read.conversion import (
     KEY,
     SourceRows,
@@ -74,6 +75,7 @@ class Reader:
         self._reasons: Counter[str] = Counter()
         self._tally = Tally()
         self._media, self._doubts, self._lost = MediaFiles(), Doubts(), LostTexts()
+        self._strength = AnswerStrength()
         self._folder: Path | None = None
         self._folders: list[Path] = []
         self.format: Format | None = None
@@ -155,6 +157,7 @@ class Reader:
         if self.format is None and (sample := block.sample(_SAMPLE_ROWS)):
             self.format = self._choose(sample, label)
             self._doubts.look_at(sample, self.format.columns())
+            self._strength.find_columns(list(dict.fromkeys(key for row in sample for key in row)))
             self._lost.look_at(block.numbers, sample, label)
             self.format.ranking = self._ranking
             self.format.counts = self._tally.counts
@@ -206,6 +209,7 @@ class Reader:
             if self._on_error == "stop":
                 raise malformed(repeated)
             pairs, rejected = pairs.filter(new), pl.concat([rejected, repeated])
+        pairs = self._strength.fill(pairs)
         self._media.look(pairs, self._folder)
         self._doubts.count(pairs)
         self._lost.check(pairs, label)
@@ -230,6 +234,7 @@ class Reader:
             *told_empty(self._empty),
             *counted,
             *self._media.notes(),
+            *self._strength.notes(),
             *self._doubts.notes(),
         )
         # A pair is looked for in the rows of one file: all files at once may be too much to hold.

@@ -8,7 +8,9 @@ from curate.data.extra_column import extra_with
 from curate.data.row_parts import REJECTED_MEDIA
 from curate.steps.contracts import Column, FilterResult, keep_all
 
-RELABELLED = ("chosen", "rejected", "extra", *REJECTED_MEDIA, *REJECTED_MEDIA.values())
+RELABELLED = (
+    "chosen", "rejected", "strength", "extra", *REJECTED_MEDIA, *REJECTED_MEDIA.values(),
+)  # fmt: skip
 """The pair columns that are read and changed."""
 _MARK, _UNMARK = '"flipped":true', '"flipped":false'
 FLIPPED = Column("flipped", "the label was flipped", "bool")
@@ -33,12 +35,17 @@ def flip_labels(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
 
 
 def exchanged(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
-    """Chosen and rejected and the media of each, exchanged where `flips` holds."""
+    """Chosen and rejected and the media of each, exchanged where `flips` holds.
+
+    Strength is that of chosen over rejected, so that it changes its sign.
+    """
     media = [both for both in REJECTED_MEDIA.items() if set(both) <= set(pairs.columns)]
-    names = ["chosen", "rejected", *(name for both in media for name in both)]
+    strength = [name for name in ("strength",) if name in pairs.columns]
+    names = ["chosen", "rejected", *strength, *(name for both in media for name in both)]
     return pairs.select(*names, flips.alias("flipped")).select(
         pl.when("flipped").then("rejected").otherwise("chosen").alias("chosen"),
         pl.when("flipped").then("chosen").otherwise("rejected").alias("rejected"),
+        *(pl.when("flipped").then(-pl.col(n)).otherwise(n).alias(n) for n in strength),
         *(column for both in media for column in _exchanged(*both)),
     )
 

@@ -14,10 +14,13 @@ from curate.read.formats.base import (
     turns,
 )
 
-_PROMPTS = ("prompt", "question", "instruction", "input", "query")
+CHOSEN_RESPONSE = "chosen_response"
+_MESSAGES = "messages"
+"""A prompt where both answers stand beside it; else what ms-swift trains on."""
+_PROMPTS = ("prompt", "question", "instruction", "input", "query", _MESSAGES)
 _NAMES = (
     ("response_j", "response_k"),
-    ("chosen_response", "rejected_response"),
+    (CHOSEN_RESPONSE, "rejected_response"),
     ("chosen_answer", "rejected_answer"),
     ("accepted", "rejected"),
     ("chosen", "reject"),
@@ -27,14 +30,12 @@ _NAMES = (
     ("response_w", "response_l"),
     ("pos_resp", "neg_resp"),
 )
-_SWIFT = "messages"
-"""Beside it `rejected_response` is ms-swift's."""
 
 
 class NamedAnswers(Format):
     """The answers as `response_j` and `response_k`, `chosen_response` and `rejected_response`, ...
 
-    As lvwerra/stack-exchange-paired, argilla/distilabel-math-preference-dpo,
+    As lvwerra/stack-exchange-paired, argilla/distilabel-math-preference-dpo, nvidia/When2Call,
     Vezora/Code-Preference-Pairs and CValues-Comparison. One column holds the prompt; where two may,
     nothing is guessed.
     """
@@ -50,7 +51,8 @@ class NamedAnswers(Format):
         """Whether one prompt stands beside two such answers."""
         two = sum(has_columns(rows, *names) for names in _NAMES)
         asked = sum(has_columns(rows, name) for name in _PROMPTS)
-        return two == asked == 1 and not has_columns(rows, _SWIFT)
+        conversation = has_columns(rows, _MESSAGES) and not has_columns(rows, CHOSEN_RESPONSE)
+        return two == asked == 1 and not conversation
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the names of the answers."""

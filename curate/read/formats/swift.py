@@ -18,6 +18,7 @@ from curate.read.formats.base import (
     turns,
 )
 from curate.read.formats.llamafactory import HISTORY, earlier_turns, joined_turns
+from curate.read.formats.named_answers import CHOSEN_RESPONSE
 from curate.read.formats.trl import split_shared
 
 
@@ -36,7 +37,8 @@ class Swift(Format):
     def matches(self, rows: RowSample) -> bool:
         """Whether a conversation stands beside a rejected answer or conversation."""
         other = any(has_columns(rows, c) for c in ("rejected_response", "rejected_messages"))
-        return has_columns(rows, "messages") and other
+        # Beside `chosen_response` the conversation is the prompt alone.
+        return has_columns(rows, "messages") and other and not has_columns(rows, CHOSEN_RESPONSE)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of either form; a row may have one of them."""

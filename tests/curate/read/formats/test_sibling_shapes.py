@@ -116,6 +116,7 @@ def test_margins_against_the_label_are_told(tmp_path: Path) -> None:
     row = {"prompt": "q", "chosen": "a", "rejected": "b"}
     notes = read(tmp_path, [{**row, "margin": m} for m in (1.5, -1.0, 0.0, None)]).notes
     assert notes == (
+        "the strength of 3 pairs is 'margin'",
         "'margin' is less than 0 in 1 of 3 pairs: these labels contradict their own scores",
     )
 
