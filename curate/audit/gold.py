@@ -151,6 +151,7 @@ def audit_gold(
     return rate.facts() | {
         "judged": coverage.votes,
         "drawn": coverage.drawn if sample is not None else None,
+        "resume": resume if sample is not None and coverage.seen < coverage.drawn else None,
         "of": len(frame),
         "verdicts_without_a_vote": coverage.seen - coverage.votes,
     }

@@ -116,7 +116,9 @@ def _unknown(found: dict[str, Any]) -> str:
 
 
 def _next(found: dict[str, Any], data: str | None) -> str:
-    estimate = noise_estimate(found)
+    estimate, resume = noise_estimate(found), (found.get("gold") or {}).get("resume")
+    if resume and found["gold"]["rate"] is None:
+        return f"Judge the other pairs of the draw: {resume}"
     if estimate.get("rate") is None:
         return next_step_by_judging(data)
     if (estimate["high"] or 0.0) < _LITTLE:

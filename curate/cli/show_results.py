@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from curate.people.route_fit import RouteFit
     from curate.people.tasks import Routed
     from curate.report.compare import Comparison
-    from curate.steps.next_steps import JudgingCommands
     from curate.store.prune import Held
     from curate.write.export import Exported
     from curate.write.push import Upload
@@ -45,8 +44,8 @@ def show_upload(found: Upload) -> None:
 
 def show_routed(found: Routed) -> None:
     """What goes to people, and why."""
-    if found.commands is not None:
-        _show_draw(found, found.commands)
+    if found.commands:
+        _show_draw(found)
         return
     told = ", ".join(found.columns) or "no score"
     out.print(Text(f"uncertainty by: {told}"))
@@ -56,12 +55,12 @@ def show_routed(found: Routed) -> None:
     out.print(Text(f"{chosen} for people: {found.folder}"), soft_wrap=True)
 
 
-def _show_draw(found: Routed, commands: JudgingCommands) -> None:
+def _show_draw(found: Routed) -> None:
     """What was drawn, and the commands to copy."""
     drawn = f"{len(found.pairs):,} of {found.candidates:,} pairs drawn: {found.folder}"
     out.print(Text(drawn), soft_wrap=True)
     out.print(Text("next, in this order:", style="bold"))
-    for command in (commands.review, commands.audit, commands.run):
+    for command in found.commands:
         out.print(Text(f"  {command}"), soft_wrap=True)
 
 

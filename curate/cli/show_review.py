@@ -49,8 +49,7 @@ def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
         return Session(Review(load_view(folder), VerdictLog(folder, reviewer), apply), apply)
     drawn = load_draw(sample or folder, None if sample is None else folder)
     log = VerdictLog(folder, reviewer, blind=True)
-    commands = drawn.commands(None if sample is None else log.path)
-    steps = (commands.audit, commands.run)
+    steps = drawn.next_commands(None if sample is None else log.path)
     return Session(BlindReview(drawn, log, steps), steps, len(drawn.pairs))
 
 

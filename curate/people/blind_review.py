@@ -101,13 +101,7 @@ class BlindReview:
         if verdict is None:
             expected = "A, B, tie, drop or skip"
             raise CurateError("unknown choice", found=repr(choice[:80]), expected=expected)
-        current = self._choice(at)
-        if before is not None and before != current:
-            raise CurateError(
-                "the pair was judged in another window",
-                found=current or "the verdict was taken back",
-                fix="look at it again: the page shows it anew",
-            )
+        self.log.check_before(before, self._choice(at))
         self.log.add(pair_id, verdict, note, self._hashes[at])
         return self.state()
 

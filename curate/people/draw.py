@@ -23,6 +23,12 @@ Sampling = Literal["random", "stratified"]
 _STRATA = 5
 _LEAST = 0.05
 """Of the chance that a label of a stratum is wrong, in sharing out the budget."""
+_COLUMNS = {
+    "pair_id": pl.String(),
+    "stratum": pl.Int64(),
+    "drawn": pl.Boolean(),
+    "order": pl.Int64(),
+}
 _FEWEST = 5
 """Pairs drawn from a stratum."""
 
@@ -154,7 +160,9 @@ def read_sample(folder: Path) -> pl.DataFrame:
     try:
         sample = pl.read_parquet(path)
         # Draws of older versions have no order. Any that ignores the pairs' content is as good.
-        return sample if "order" in sample.columns else sample.with_columns(_order_by_id())
+        if "order" not in sample.columns:
+            sample = sample.with_columns(_order_by_id())
+        return sample.select(pl.col(name).cast(dtype) for name, dtype in _COLUMNS.items())
     except (OSError, pl.exceptions.PolarsError) as error:
         raise CurateError(
             "the draw cannot be read",

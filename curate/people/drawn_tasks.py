@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curate.data.table import PAIR_COLUMNS
+from curate.data.table import PAIR_COLUMNS, as_pair_table
 from curate.errors import CurateError, first_line
 from curate.people.draw import SAMPLE, draw, read_sample
 from curate.people.tasks import MARK, Choice, Routed, check_tool, write_tasks
 from curate.report.run_view import load_view
-from curate.steps.next_steps import JudgingCommands, judging_commands
+from curate.steps.next_steps import PIPELINE, judging_commands
 from curate.write.contents import is_ours, read_mark
 from curate.write.manifest import data_folders
 from curate.write.run_files import RunFiles
@@ -60,15 +61,24 @@ class DrawnPairs:
     pairs: pl.DataFrame
     source: Source
 
-    def commands(self, verdicts: Path | None = None) -> JudgingCommands:
-        """What to do next, with the paths of this draw.
+    def next_commands(self, verdicts: Path | None = None) -> tuple[str, ...]:
+        """What to do once pairs are judged, with the paths of this draw, in its order.
 
         Args:
             verdicts: file of verdicts, where they are not in the folder of the draw.
         """
-        return judging_commands(
+        steps = judging_commands(
             self.source.data, len(self.pairs), self.folder, self.source.options, verdicts
         )
+        if self.source.is_run:
+            data, gold = (shlex.quote(str(p)) for p in (self.source.data, verdicts or self.folder))
+            new = shlex.quote(f"{self.source.data.rstrip('/')}-reviewed")
+            return steps.audit, steps.run, f"curate apply {data} --verdicts {gold} --out {new}"
+        if steps.needs_pipeline and not Path(PIPELINE).exists():
+            words = ("--data", self.source.data, *self.source.options)
+            first = " ".join(map(shlex.quote, ("curate", "init", *words)))
+            return steps.audit, first, steps.run
+        return steps.audit, steps.run
 
 
 def is_draw(folder: Path) -> bool:
@@ -141,8 +151,9 @@ def _write_draw(
         write_frame(sample, stage / SAMPLE)
         write_frame(chosen, stage / _PAIRS)
         write_tasks(stage, chosen, table, choice, facts)
-    commands = DrawnPairs(folder, chosen, source).commands()
-    return Routed(folder, table, [], len(sample), commands=commands)
+    drawn = DrawnPairs(folder, chosen, source)
+    review = f"curate review {shlex.quote(str(folder))}"
+    return Routed(folder, table, [], len(sample), commands=(review, *drawn.next_commands()))
 
 
 def _in_order(pairs: pl.DataFrame, sample: pl.DataFrame) -> pl.DataFrame:
@@ -164,33 +175,41 @@ def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
         CurateError: no draw, or one of pairs that the run does not hold.
     """
     sample = read_sample(folder)
-    facts = read_mark(folder / MARK) or {}
-    media = tuple(Path(path) for path in facts.get("media_folders", ()))
-    source = Source(
-        str(facts.get("data") or facts.get("run") or "DATA"),
-        "run" in facts,
-        tuple(map(str, facts.get("options", ()))),
-        media,
-    )
+    source = _source(folder, read_mark(folder / MARK) or {})
     if run is not None:
         files = RunFiles(run)
         pairs = _in_order(files.all_pairs().select(list(PAIR_COLUMNS)), sample)
         source = replace(source, folders=data_folders(files.manifest))
-        lacking = int(sample["drawn"].sum()) - len(pairs)
-        if lacking:
-            raise CurateError(
-                "the draw was not made from this run",
-                where=str(run),
-                found=f"{lacking:,} of {int(sample['drawn'].sum()):,} drawn pairs are not there",
-                fix=f"curate review {folder}",
-            )
-        return DrawnPairs(folder, pairs, source)
+        return _complete(DrawnPairs(folder, pairs, source), sample, run)
     try:
-        return DrawnPairs(folder, pl.read_parquet(folder / _PAIRS), source)
-    except (OSError, pl.exceptions.PolarsError) as error:
+        pairs = as_pair_table(pl.read_parquet(folder / _PAIRS)).select(list(PAIR_COLUMNS))
+    except (OSError, pl.exceptions.PolarsError, KeyError) as error:
         raise CurateError(
             "the drawn pairs cannot be read",
             where=str(folder / _PAIRS),
             found=first_line(error),
             fix="a draw of an older version: name its run, curate review RUN --sample DRAWN",
         ) from None
+    return _complete(DrawnPairs(folder, _in_order(pairs, sample), source), sample, folder)
+
+
+def _complete(drawn: DrawnPairs, sample: pl.DataFrame, place: Path) -> DrawnPairs:
+    """The draw, whose pairs must all be there."""
+    count = int(sample["drawn"].sum())
+    if len(drawn.pairs) != count:
+        raise CurateError(
+            "the drawn pairs are not there",
+            where=str(place),
+            found=f"{len(drawn.pairs):,} of {count:,}",
+            fix="name the run from which they were drawn, or draw anew",
+        )
+    return drawn
+
+
+def _source(folder: Path, facts: Mapping[str, Any]) -> Source:
+    """Where a draw came from, by its mark."""
+    lists = facts.get("options", []), facts.get("media_folders", [])
+    if not all(isinstance(v, list) and all(isinstance(x, str) for x in v) for v in lists):
+        raise CurateError("the draw is damaged", where=str(folder / MARK), fix="draw anew")
+    name = str(facts.get("data") or facts.get("run") or "DATA")
+    return Source(name, "run" in facts, tuple(lists[0]), tuple(map(Path, lists[1])))

@@ -90,7 +90,7 @@ class Review:
         self.queue = Queue(view)
         self.actions: dict[str, Work] = {
             "state": lambda body: self.state(body.get("at")),
-            "verdict": lambda b: self.judge(b["pair_id"], b["verdict"], b["note"]),
+            "verdict": lambda b: self.judge(b["pair_id"], b["verdict"], b["note"], b["before"]),
             "undo": lambda _: self.undo(),
             "arrange": lambda b: self.arrange(b["descending"], b["sort"], b["fate"], b["search"]),
         }
@@ -120,11 +120,14 @@ class Review:
             "verdict": judged.get(pair["id"]) if pair else None,
         }
 
-    def judge(self, pair_id: str, verdict: str, note: str) -> dict[str, Any]:
+    def judge(
+        self, pair_id: str, verdict: str, note: str, before: str | None = None
+    ) -> dict[str, Any]:
         """Keep the verdict, then show the next pair without one."""
         if pair_id not in self.queue.place:
             raise CurateError("no such pair in the queue", found=repr(pair_id))
         at = self.queue.place[pair_id]
+        self.log.check_before(before, self.log.verdicts.get(pair_id, ""))
         self.log.add(pair_id, verdict, note, self.queue.hashes(at))
         return self._after(self.queue.next_open(at + 1, self.log.verdicts))
 

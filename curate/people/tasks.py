@@ -17,7 +17,6 @@ from curate.write.shards import write_files, write_frame, write_json
 
 if TYPE_CHECKING:
     from curate.people.route_fit import RouteFit
-    from curate.steps.next_steps import JudgingCommands
 
 MARK = "route.json"
 
@@ -64,7 +63,7 @@ class Routed:
         columns: score columns that told uncertainty.
         candidates: pairs that could have been chosen.
         fit: what was learned, where it was asked for.
-        commands: what to do with a draw; None where pairs were not drawn.
+        commands: what to do with a draw, in this order; none where pairs were not drawn.
     """
 
     folder: Path
@@ -72,7 +71,7 @@ class Routed:
     columns: list[str]
     candidates: int
     fit: RouteFit | None = None
-    commands: JudgingCommands | None = None
+    commands: tuple[str, ...] = ()
 
 
 def check_tool(name: str) -> None:

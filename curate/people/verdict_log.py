@@ -117,6 +117,23 @@ class VerdictLog:
         self._check_open(pair_id)
         self._write([{"pair_id": pair_id, "verdict": verdict, "note": note, **_named(hashes)}])
 
+    def check_before(self, shown: str | None, current: str) -> None:
+        """Refuse a verdict on a pair that another window has judged meanwhile.
+
+        Args:
+            shown: the verdict that the window shows for the pair, "" for none; None: not known.
+            current: the verdict that it has.
+
+        Raises:
+            CurateError: they differ.
+        """
+        if shown is not None and shown != current:
+            raise CurateError(
+                "the pair was judged in another window",
+                found=current or "the verdict was taken back",
+                fix="look at it again: the page shows it anew",
+            )
+
     def undo(self, among: Container[str] | None = None) -> str | None:
         """Take the last verdict back; returns its pair, or None where there is none.
 

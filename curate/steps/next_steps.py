@@ -10,6 +10,8 @@ from pathlib import Path
 
 PAIRS_TO_JUDGE = 50
 """Pairs that a first draw takes: an interval of 14 to 24 points (docs/people.md)."""
+PIPELINE = "pipeline.yaml"
+"""File that a dataset is curated by, where the dataset is named itself."""
 _NO_NAME = re.compile(r"[^\w.-]+")
 _ENDINGS = re.compile(r"(\.(jsonl?|ndjson|parquet|csv|tsv|arrow|ya?ml|gz|zst|bz2|xz|zip))+$")
 
@@ -23,12 +25,14 @@ class JudgingCommands:
         review: shows them to a person, without their labels.
         audit: estimates the noise rate from the verdicts.
         run: curates the dataset with the verdicts.
+        needs_pipeline: whether `run` takes `PIPELINE`, since the dataset is no pipeline itself.
     """
 
     route: str
     review: str
     audit: str
     run: str
+    needs_pipeline: bool
 
 
 def judging_commands(
@@ -55,7 +59,8 @@ def judging_commands(
     source = "DATA" if data is None else shlex.quote(str(data))
     read = " ".join((source, *map(shlex.quote, options)))
     drawn = shlex.quote(str(folder or drawn_folder(data)))
-    pipeline = source if source.strip("'").endswith((".yaml", ".yml")) else "pipeline.yaml"
+    is_pipeline = str(data).endswith((".yaml", ".yml"))
+    pipeline = source if is_pipeline else PIPELINE
     gold, sample = drawn, ""
     if verdicts is not None:
         gold, sample = shlex.quote(str(verdicts)), f" --sample {drawn}"
@@ -64,6 +69,7 @@ def judging_commands(
         review=f"curate review {drawn}",
         audit=f"curate audit {read} --gold {gold}{sample}",
         run=f"curate run {pipeline} --gold {gold}",
+        needs_pipeline=not is_pipeline,
     )
 
 

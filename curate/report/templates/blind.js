@@ -66,15 +66,7 @@ function comparedRow(row) {
   if (row.agrees === false) line.className = "differs";
   return line;
 }
-// A key that comes before the next pair is shown would judge a pair that nobody has seen.
-async function judge(verdict) {
-  const pair = state && state.pair;
-  if (busy || !pair || pair.final) return;
-  await ask("/api/verdict", { pair_id: pair.id, verdict, before: pair.choice });
-  const problem = $("error").textContent;
-  // Refused: another window may have judged it, so look anew.
-  if (problem && state.pair && state.pair.id === pair.id) { await ask(`/api/state?at=${pair.at}`); if (!$("error").textContent) fail(problem); }
-}
+function shownVerdict() { return state.pair.choice; }
 function move(step) {
   if (!state) return;
   const at = state.pair ? state.pair.at + step : state.total + Math.min(step, 0);

@@ -1,5 +1,5 @@
 "use strict";
-// Shared by the review pages: each defines show(), which draws `state`.
+// Shared by the review pages: each defines show(), which draws `state`, and shownVerdict().
 const $ = (id) => document.getElementById(id);
 let state = null;
 let busy = 0;
@@ -22,6 +22,16 @@ async function send(path, body) {
   }
 }
 function fail(text) { $("error").textContent = text; $("error").hidden = !text; }
+
+// A key that comes before the next pair is shown would judge a pair that nobody has seen.
+async function judge(verdict) {
+  const pair = state && state.pair;
+  if (busy || !pair || pair.final) return;
+  await ask("/api/verdict", { pair_id: pair.id, verdict, before: shownVerdict() });
+  const problem = $("error").textContent;
+  // Refused: another window may have judged it, so look anew.
+  if (problem && state.pair && state.pair.id === pair.id) { await ask(`/api/state?at=${pair.at}`); if (!$("error").textContent) fail(problem); }
+}
 
 // A key that is meant for a field, or for the browser, is no verdict.
 function isTyping(event) {

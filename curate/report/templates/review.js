@@ -29,8 +29,7 @@ function show() {
     dt.textContent = name; dd.textContent = value; list.append(dt, dd);
   }
 }
-// A key that comes before the next pair is shown would judge a pair that nobody has seen.
-function judge(verdict) { if (!busy && state && state.pair) ask("/api/verdict", { pair_id: state.pair.id, verdict }); }
+function shownVerdict() { return state.verdict || ""; }
 function move(step) {
   if (!state) return;
   const at = state.pair ? state.pair.at + step : 0;
