@@ -26,6 +26,7 @@ from curate.read.pairs import Pairs
 from curate.read.prompt_sample import sample_frame
 from curate.steps.context import Progress
 from curate.steps.models import ModelSpec
+from curate.verdicts.gold import GoldConfig, gold_verdicts
 from curate.verdicts.match import match_verdicts
 from curate.versions import versions
 
@@ -41,7 +42,7 @@ def audit(
     model: ModelSpec | None = None,
     beta: float = 0.1,
     disagreement: bool = False,
-    gold: pl.DataFrame | None = None,
+    gold: pl.DataFrame | GoldConfig | None = None,
     sample: pl.DataFrame | None = None,
     resume: str = "curate review DRAWN",
     most: int = MOST_PAIRS,
@@ -60,7 +61,8 @@ def audit(
         model: whose ranking accuracy is measured.
         beta: of DPO, for what its optimum from that model would rank right.
         disagreement: also split the labels into shared, taste, cycle and flip, which takes longer.
-        gold: verdicts on some of the pairs (`read_verdicts`), by which the noise rate is estimated.
+        gold: verdicts on some of the pairs (`read_verdicts`), or where they are, by which the noise
+            rate is estimated.
         sample: how they were drawn; see `audit_gold`.
         resume: the command by which judging goes on.
         most: of more pairs all but `data`, `agreement`, `structure` and `leakage` are told by a
@@ -92,10 +94,11 @@ def audit(
         "feedback": audit_feedback(frame),
     }
     if gold is not None:
-        matched = match_verdicts(frame, gold)
+        warnings: list[str] = []
+        matched = match_verdicts(frame, gold_verdicts(gold, frame, warnings))
         matched.require_all("--gold")
         judged = audit_gold(frame, suspicion(frame, context), matched.frame, sample, resume)
-        found["gold"] = judged | {"warnings": matched.warnings()}
+        found["gold"] = judged | {"warnings": [*warnings, *matched.warnings()]}
     if model is not None:
         right = _reliability(found)
         found["ranking"] = audit_ranking(frame, context, model, beta, right)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
+import polars as pl
+
 from curate.audit.command import audit
 from curate.audit.sections import Section, audit_sections
 from curate.audit.verdict import Verdict, noise_estimate
@@ -13,6 +15,7 @@ from curate.data.html import facts_html, table_html
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Progress, SilentProgress
+from curate.verdicts.gold import as_gold
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def audit_data(
     *,
     progress: Progress | None = None,
     embedder: str | EmbedderConfig = "auto",
+    gold: Any = None,
     **options: Any,
 ) -> Audit:
     """Audit pairs.
@@ -61,7 +65,9 @@ def audit_data(
         data: pairs of `read_pairs`, or whatever that takes.
         progress: where progress is shown; default nowhere.
         embedder: its name or settings.
-        **options: of `curate.audit.command.audit`: `against`, `gold`, `sample`, `seed`, `model`...
+        gold: judged pairs: a file of verdicts, several, {"column": "extra.x"}, or verdicts of
+            `read_verdicts`.
+        **options: of `curate.audit.command.audit`: `against`, `sample`, `seed`, `model`...
 
     Raises:
         CurateError: data that cannot be read.
@@ -70,5 +76,6 @@ def audit_data(
     settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
     name = str(data) if isinstance(data, str | PathLike) else None
     shown = progress or SilentProgress()
-    found = audit(pairs, shown, embedder=settings, **({"dataset": name} | options))
+    judged = gold if isinstance(gold, pl.DataFrame) else as_gold(gold)
+    found = audit(pairs, shown, embedder=settings, gold=judged, **({"dataset": name} | options))
     return Audit(found)

@@ -53,10 +53,10 @@ def audit(
         bool, typer.Option("--disagreement", help="Split labels: shared, taste, cycle, flip.")
     ] = False,
     gold: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
-            help="Verdicts on drawn pairs, for the noise rate: a file, or the folder of the draw; "
-            "repeat."
+            help="Verdicts on drawn pairs, for the noise rate: a file, the folder of the draw, or "
+            "extra.KEY; repeat."
         ),
     ] = None,
     sample: Annotated[
@@ -76,14 +76,17 @@ def audit(
     from curate.people.draw import read_sample, resume_command, sample_folder
     from curate.steps.models import ModelSpec
     from curate.verdicts.files import read_verdicts
+    from curate.verdicts.gold import as_gold
     from curate.write.contents import MADE_BY
     from curate.write.file_output import check_output_file
     from curate.write.shards import write_json
 
     check_output_file(output, overwrite, [data, against, *(gold or ()), sample])
     damaged: list[str] = []
-    judged = read_verdicts(gold, damaged) if gold else None
-    sample = sample or sample_folder(gold or ())
+    gold_config = as_gold(gold)
+    files = [] if gold_config is None else [Path(path) for path in gold_config.verdicts]
+    judged = read_verdicts(files, damaged) if files else gold_config
+    sample = sample or sample_folder(files)
     show_warnings(damaged)
     with console_progress() as progress, TemporaryDirectory() as room:
         rooms = Path(room, "data"), Path(room, "against")
@@ -107,7 +110,7 @@ def audit(
             disagreement=disagreement,
             gold=judged,
             sample=None if sample is None else read_sample(sample),
-            resume=resume_command(gold or (), sample),
+            resume=resume_command(files, sample),
             most=most,
             dataset=data,
         )

@@ -150,17 +150,21 @@ def judged_pairs(gold: GoldConfig, pairs: pl.DataFrame) -> JudgedPairs:
     return JudgedPairs(labels, matched, (*warnings, *(f"gold: {w}" for w in matched.warnings())))
 
 
-def gold_verdicts(gold: GoldConfig, pairs: pl.DataFrame, warnings: list[str]) -> pl.DataFrame:
+def gold_verdicts(
+    gold: GoldConfig | pl.DataFrame, pairs: pl.DataFrame, warnings: list[str]
+) -> pl.DataFrame:
     """The verdicts in the form of `read_verdicts`.
 
     Args:
-        gold: where they are.
+        gold: where they are, or these verdicts themselves.
         pairs: the pair table, of which a column is read.
         warnings: list to which it adds what the user should know.
 
     Raises:
         CurateError: verdicts that cannot be read, or a column without any.
     """
+    if isinstance(gold, pl.DataFrame):
+        return gold
     if gold.column is None:
         return read_verdicts([Path(path).expanduser() for path in gold.verdicts], warnings)
     return _column_verdicts(gold.column, pairs)

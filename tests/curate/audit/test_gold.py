@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from curate import audit, read_pairs
 from curate.audit.gold import Stratum, audit_gold, gold_rate
 from curate.cli.app import app
 from curate.errors import CurateError
@@ -117,6 +118,25 @@ def test_from_a_run_to_a_rate(tmp_path: Path) -> None:
     assert told["of"] == 120
     assert told["low"] < 0.25 < told["high"]
     assert "estimated: Wrong labels: 25.0%" in found.output
+
+
+def test_gold_may_be_a_column_of_the_data_or_a_file(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"question {i}", "chosen": f"a good answer {i}", "rejected": f"bad {i}"}
+        | ({"expert": "wrong" if i < 5 else "right"} if i < 20 else {})
+        for i in range(60)
+    ]
+    data = write_jsonl(tmp_path / "rows.jsonl", rows)
+    output = str(tmp_path / "audit.json")
+    done = CliRunner().invoke(app, ["audit", str(data), "--gold", "extra.expert", "-o", output])
+    assert done.exit_code == 0, done.output
+    by_column = json.loads(Path(output).read_text())["gold"]
+    assert (by_column["judged"], by_column["rate"]) == (20, pytest.approx(0.25))
+    assert "if the judged pairs were drawn at random" in by_column["text"]
+    ids = read_pairs(data).frame["pair_id"][:20]
+    verdicts = [{"pair_id": i, "verdict": "flip" if n < 5 else "keep"} for n, i in enumerate(ids)]
+    found = audit(data, gold=str(write_jsonl(tmp_path / "gold.jsonl", verdicts)), store=None)
+    assert found.found["gold"]["rate"] == by_column["rate"]
 
 
 def test_verdicts_on_other_data_are_refused() -> None:
