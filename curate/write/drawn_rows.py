@@ -57,28 +57,28 @@ class DrawnRows:
 Rows: TypeAlias = PairRows | DrawnRows
 
 
-def weigh(kept: PairRows, settings: Weighing) -> tuple[Rows, WeightCounts | None]:
+def weigh(pairs: PairRows, settings: Weighing) -> tuple[Rows, WeightCounts | None]:
     """The rows to write and their counts; None where the pairs have no weights.
 
     Raises:
         CurateError: a weight that is none, or a probability outside 0 and 1.
     """
-    names = [name for name in WEIGHTS if name in kept.columns]
+    names = [name for name in WEIGHTS if name in pairs.columns]
     if not names and settings.copies == 1:
-        return kept, None
-    weights, probabilities = _values(kept, WEIGHT), _values(kept, LABEL_PROBABILITY)
+        return pairs, None
+    weights, probabilities = _values(pairs, WEIGHT), _values(pairs, LABEL_PROBABILITY)
     soft = settings.soft_labels if LABEL_PROBABILITY in names else None
-    counts = WeightCounts.of_pairs(settings, soft, float(weights.sum()), len(kept))
+    counts = WeightCounts.of_pairs(settings, soft, float(weights.sum()), len(pairs))
     if settings.carrier == "column":
-        return kept, counts
+        return pairs, counts
     bare = PairRows(
-        kept.table.drop(names, strict=False), kept.rows, kept.own.drop(names, strict=False)
+        pairs.table.drop(names, strict=False), pairs.rows, pairs.own.drop(names, strict=False)
     )
     if settings.carrier == "none":
         return bare, counts
     signed = soft == "signed"
     draws = draw_rows(
-        kept.select(["pair_id"])["pair_id"].to_list(),
+        pairs.select(["pair_id"])["pair_id"].to_list(),
         weights,
         probabilities,
         signed=signed,
@@ -106,8 +106,8 @@ class Written:
         """Rows of the kept pairs of each split; only the first has several copies."""
         rows: dict[str, Rows] = {}
         total: WeightCounts | None = None
-        for name, kept in by_split.items():
-            rows[name], counts = weigh(kept, replace(settings, copies=1) if rows else settings)
+        for name, pairs in by_split.items():
+            rows[name], counts = weigh(pairs, replace(settings, copies=1) if rows else settings)
             if counts is not None:
                 total = counts if total is None else total + counts
         return cls(rows, total)
@@ -143,18 +143,18 @@ class Written:
         return write_shards(streams[""], folder, file_type, size)
 
 
-def _values(kept: PairRows, name: str) -> NDArray[np.float64]:
+def _values(pairs: PairRows, name: str) -> NDArray[np.float64]:
     """A column of weights, 1 where it is missing; (pairs,)."""
-    if name not in kept.columns:
-        return np.ones(len(kept))
-    values = kept.select([name])[name].cast(pl.Float64).fill_null(1.0).to_numpy()
+    if name not in pairs.columns:
+        return np.ones(len(pairs))
+    values = pairs.select([name])[name].cast(pl.Float64).fill_null(1.0).to_numpy()
     most = 1.0 if name == LABEL_PROBABILITY else np.inf
     wrong = ~((values >= 0) & (values <= most) & np.isfinite(values))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise CurateError(
             f"a pair has an impossible {name}",
-            where=f"pair {kept.select(['pair_id'])['pair_id'][row]}",
+            where=f"pair {pairs.select(['pair_id'])['pair_id'][row]}",
             found=f"{values[row]:g}, and {int(wrong.sum()) - 1:,} more such values",
             expected="0 to 1" if most == 1.0 else "a finite number, 0 or more",
             fix="see the filter that gives it",
@@ -175,13 +175,13 @@ def _counted(counts: WeightCounts, rates: NDArray[np.float64], draws: Draws) -> 
     )
 
 
-def _layers(kept: PairRows, draws: Draws) -> Iterator[PairRows]:
+def _layers(pairs: PairRows, draws: Draws) -> Iterator[PairRows]:
     """The rows of each copy of each draw; one without rows where nothing was drawn."""
     for number, (times, flips) in enumerate(zip(draws.times, draws.flips, strict=True)):
         # The first one comes in any case: its columns are those of the shards.
         for copy in range(max(int(times.max(initial=0)), 1 if number == 0 else 0)):
             chosen = times > copy
-            rows = kept.where(chosen)
+            rows = pairs.where(chosen)
             draw = pl.DataFrame(
                 {
                     "number": pl.repeat(number + 1, len(rows), dtype=pl.Int32, eager=True),
