@@ -1,7 +1,7 @@
-"""TRL's trainers with a weight and a probability of the label for each row: the two-sided loss.
+"""The weighted, two-sided loss in TRL's trainers.
 
-They read the columns `weight` and `label_probability` (`output.weights: column`), and need
-the extra `trainers`. All else (models, adapters, reference, metrics) is TRL's own.
+They read the columns `weight` and `label_probability`. All else (models, adapters, reference,
+metrics) is TRL's own.
 """
 
 from __future__ import annotations
