@@ -66,8 +66,7 @@ def apply_recipe(data: BenchData, recipe: Recipe, context: Context) -> Outcome:
         CurateError: a model or endpoint of the recipe cannot be used.
     """
     started = time.perf_counter()
-    # What a step does to length is measured here, and stops nothing.
-    plan = make_plan(parse_config(recipe.config | {"accept_bias": True}))
+    plan = make_plan(parse_config(recipe.config))
     scores = [run_scorer(step, data.pairs, context)[0] for step in plan.scorers]
     filtered = run_filters(plan, pl.concat([data.pairs, *scores], how="horizontal"), context)
     dropped = filtered.dropped

@@ -51,6 +51,7 @@ def show_result(result: Result) -> None:
     from curate.report.run_verdict import run_verdict
 
     rows = {"in": result.rows_in, "kept": result.rows_kept, "dropped": result.rows_dropped}
+    show_warnings(result.alerts)
     folder = None if result.folder is None else str(result.folder)
     show_verdict(run_verdict(rows, [asdict(step) for step in result.steps], folder))
     table = Table(title="Steps", title_justify="left")
@@ -75,7 +76,7 @@ def show_result(result: Result) -> None:
         if "weighing" in step.facts:
             out.print(Text(f"weights: {step.facts['weighing']}"))
     _show_sources(result.sources)
-    show_warnings(result.warnings)
+    show_warnings([text for text in result.warnings if text not in result.alerts])
     if result.folder is not None:
         _show_places(result.folder)
 

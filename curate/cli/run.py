@@ -31,7 +31,7 @@ def run(
         typer.Option(help="Judged pairs, instead of the file's: verdicts, or extra.KEY; repeat."),
     ] = None,
     accept_bias: Annotated[
-        bool, typer.Option("--accept-bias", help="Go on where filters act by length alone.")
+        bool, typer.Option("--accept-bias", hidden=True, help="Deprecated: a run goes on anyway.")
     ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
 ) -> None:
@@ -72,7 +72,7 @@ def _pipeline(
     if gold:
         parsed = parsed.model_copy(update={"gold": as_gold(gold)})
     if accept_bias:
-        parsed = parsed.model_copy(update={"accept_bias": True})
+        parsed = parsed.model_copy(update={"accept_bias": True, "on_bias": "warn"})
     return Pipeline(parsed, places)
 
 

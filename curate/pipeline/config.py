@@ -98,6 +98,9 @@ class SourceConfig(InputConfig):
         return self
 
 
+OnBias = Literal["warn", "stop"]
+
+
 class PipelineConfig(Section):
     """A whole pipeline.yaml."""
 
@@ -116,15 +119,17 @@ class PipelineConfig(Section):
         None,
         description="Judged pairs: a file of verdicts, a list of files, or {column: extra.x}.",
     )
-    accept_bias: bool = Field(
-        False,
-        description="Go on where length alone tells which labels a filter by a learned score acts "
-        "on, instead of stopping with the ways out.",
+    on_bias: OnBias = Field(
+        "warn",
+        description="Where answer length alone decides which labels a filter by a learned score "
+        "acts on. warn: say so first of all, with what helps; stop: end the run before anything is "
+        "written, with the scores in the store for the next run.",
     )
-    accept_chance: bool = Field(
-        False,
-        description="Let filters act on scores whose heads agree with the labels no more than "
-        "chance would, as where judged pairs say that many labels are wrong.",
+    accept_bias: bool | None = Field(
+        None, description="Deprecated: a run goes on where length decides; see on_bias."
+    )
+    accept_chance: bool | None = Field(
+        None, description="Deprecated, without effect: filters act on whatever scores there are."
     )
     output: OutputConfig = Field(default_factory=OutputConfig)
     seed: int = Field(0, ge=0, description="Seed of everything random.")
@@ -153,6 +158,24 @@ class PipelineConfig(Section):
                 raise ValueError(f"two sources are called {name!r}: give them names")
         pairs = zip(sources, names, strict=True)
         return [source.model_copy(update={"name": name}) for source, name in pairs]
+
+    @model_validator(mode="after")
+    def _stop_keeps_scores(self) -> PipelineConfig:
+        if self.on_bias == "stop" and self.accept_bias:
+            raise ValueError("on_bias: stop and accept_bias: true contradict each other")
+        if self.on_bias == "stop" and self.store is None:
+            raise ValueError("on_bias: stop leaves the scores in the store: give a store too")
+        return self
+
+    @property
+    def deprecated_keys(self) -> tuple[str, ...]:
+        """A note for each deprecated key that is given."""
+        notes = {
+            "accept_bias": "a run goes on by itself; 'on_bias: stop' stops it",
+            "accept_chance": "filters act on whatever scores there are",
+        }
+        given = (name for name in notes if getattr(self, name) is not None)
+        return tuple(f"{name} has no effect any more: {notes[name]}" for name in given)
 
     @field_validator("store")
     @classmethod

@@ -15,15 +15,25 @@ from curate.data.memory import give_back
 from curate.data.pair_rows import ROW, PairRows, over_all
 from curate.data.row_parts import MEDIA
 from curate.data.table import DROP_REASON, DROP_STEP, MESSAGES
-from curate.models.heads.identification import NOTHING_LEARNT
-from curate.pipeline.bias_watch import refuse_length_alone, watch
+from curate.models.heads.identification import LEARNT_FACT
+from curate.pipeline.bias_watch import BiasWatch
 from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
+from curate.pipeline.selection_bias import TrainingColumns, selection_bias
 from curate.steps.context import Context
 from curate.steps.contracts import FilterResult
+from curate.steps.next_steps import judging_commands
+from curate.steps.posterior import PosteriorParams
 from curate.steps.step_record import CHANGES_PAIRS, StepRecord, typed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+_OTHER_INFORMATION = ("evidence", "judged_pairs", "pairs_with_other_votes")
+"""Facts of a scorer that has more than heads to go by."""
+OTHER_SOURCE = "other source"
+"""Status of a pair on which a filter of another source does not act."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +77,28 @@ class _Applied:
     report: StepRecord
 
 
-def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
-    """Apply the plan's filters in order, each to what the earlier ones kept."""
+def run_filters(
+    plan: Plan, frame: pl.DataFrame, context: Context, records: Sequence[StepRecord] = ()
+) -> Filtered:
+    """Apply the plan's filters in order, each to what the earlier ones kept.
+
+    Args:
+        plan: of the run.
+        frame: all pairs with their scores.
+        context: of the run.
+        records: of the steps before, which say what scorers learned.
+
+    Raises:
+        CurateError: length alone decides what a filter acts on, and the plan stops there.
+    """
     left, room = PairRows.whole(with_extras(frame, plan.extras)), context.workspace
     schema = {ROW: pl.Int64(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
     # A plan without filters drops nothing, and its table of drops has no frame to take types from.
     gone, reports = [pl.DataFrame(schema=schema)], list[StepRecord]()
     for step in plan.filters:
-        applied = _run_filter(step, left, context, plan.accept_chance)
-        # At once: what follows could take hours, and the user would not act on it.
-        if not plan.accept_bias and (learned := plan.learned(step)):
-            refuse_length_alone(step, learned, applied.report.facts)
+        watch = BiasWatch.of_step(plan, step)
+        applied = _run_filter(watch, left, context)
+        applied = _with_doubts(applied, watch, records)
         columns = pl.DataFrame()
         if applied.added is not None:
             columns = room.collect(step.name, over_all(applied.added, len(frame)))
@@ -92,54 +113,57 @@ def run_filters(plan: Plan, frame: pl.DataFrame, context: Context) -> Filtered:
     )
 
 
-def _run_filter(step: FilterStep, left: PairRows, context: Context, chance: bool) -> _Applied:
-    """Apply a filter to the pairs that it is about; the others are kept as is.
-
-    Those are pairs of other sources, where it is a source's own, and pairs of which the scores that
-    it reads tell nothing.
-    """
-    others = np.zeros(len(left), dtype=np.bool_)
-    if step.source is not None:
-        others = left.select(["source"])["source"].ne_missing(step.source).to_numpy()
-    # Who accepts chance (accept_chance) wants the filter to act where heads learn nothing too.
-    mute = _silent(step, left) & ~others & (not chance)
-    if not (mute | others).any():
-        return _apply(step, left, context)
-    silent, acting = left.where(mute | others), left.where(~(mute | others))
+def _run_filter(watch: BiasWatch, left: PairRows, context: Context) -> _Applied:
+    """Apply a filter to the pairs that it is about; those of other sources are kept as they are."""
+    step = watch.step
+    if step.source is None:
+        return _apply(watch, left, context)
+    others = left.select(["source"])["source"].ne_missing(step.source).to_numpy()
+    if not others.any():
+        return _apply(watch, left, context)
+    kept, acting = left.where(others), left.where(~others)
     if len(acting):
-        applied = _apply(step, acting, context)
+        applied = _apply(watch, acting, context)
     else:
         nothing = pl.DataFrame(schema={DROP_STEP: pl.String(), DROP_REASON: pl.String()})
         record = StepRecord(step.name, "filter", 0, 0, 0.0)
         applied = _Applied(acting, acting.numbered(nothing), None, record)
     added = applied.added
     if step.filter.adds():
-        some = silent.numbered(_unknown(step, len(silent)))
-        added = some if added is None else pl.concat([added, some])
-    count = int(mute.sum())
-    told = f"'{step.name}' keeps {count:,} of {len(left):,} pairs as is: {NOTHING_LEARNT}"
-    report = replace(
-        applied.report,
-        rows_in=len(left),
-        rows_out=applied.report.rows_out + len(silent),
-        facts=applied.report.facts | ({"kept_as_is": count} if count else {}),
-        warnings=(*([told] if count else ()), *applied.report.warnings),
-    )
+        neutral = kept.numbered(_neutral_columns(step, len(kept)))
+        added = neutral if added is None else pl.concat([added, neutral])
+    rows_out = applied.report.rows_out + len(kept)
+    report = replace(applied.report, rows_in=len(left), rows_out=rows_out)
     # Put back in their order: shards follow the input, whichever filter looked at what.
-    return _Applied(applied.left.union(silent), applied.gone, added, report)
+    return _Applied(applied.left.union(kept), applied.gone, added, report)
 
 
-def _silent(step: FilterStep, left: PairRows) -> NDArray[np.bool_]:
-    """Whether the status of a score that the filter reads says that heads learn nothing."""
-    scorers = {column.partition(".")[0] for column in step.filter.reads() if "." in column}
-    known = [f"{name}.status" for name in sorted(scorers) if f"{name}.status" in left.columns]
-    says = np.zeros(len(left), dtype=np.bool_)
-    for column in left.select(known).get_columns():
-        says |= column.eq_missing(NOTHING_LEARNT).to_numpy()
-    return says
+def _with_doubts(applied: _Applied, watch: BiasWatch, records: Sequence[StepRecord]) -> _Applied:
+    """A warning where a filter ranks by scores whose heads predict labels no better than chance.
+
+    The filter acts all the same: what the user asked for is done. A filter by a posterior needs no
+    warning, since a posterior that knows nothing is alike for all pairs.
+    """
+    names = {step.name for step in watch.learned}
+    chance = [record.name for record in records if record.name in names and _is_chance(record)]
+    if not chance or isinstance(watch.step.filter.params, PosteriorParams):
+        return applied
+    warning = (
+        f"'{watch.step.name}' acts on scores of {', '.join(chance)}, whose probe models predict "
+        "held-out labels no better than chance: it may act at random; judge 50 pairs to know "
+        f"({judging_commands(watch.data).route})"
+    )
+    report = applied.report
+    return replace(applied, report=replace(report, warnings=(*report.warnings, warning)))
 
 
-def _unknown(step: FilterStep, pairs: int) -> pl.DataFrame:
+def _is_chance(record: StepRecord) -> bool:
+    """Whether a scorer's heads learned nothing, and nothing else spoke of the labels either."""
+    informed = any(record.facts.get(key) for key in _OTHER_INFORMATION)
+    return not (informed or record.facts.get(LEARNT_FACT, {"ok": True})["ok"])
+
+
+def _neutral_columns(step: FilterStep, pairs: int) -> pl.DataFrame:
     """What a filter adds to pairs on which it does not act."""
     columns = []
     for column in step.filter.adds():
@@ -147,7 +171,7 @@ def _unknown(step: FilterStep, pairs: int) -> pl.DataFrame:
         if column.name == step.filter.weight:
             value = 1.0
         elif column.name == "status":
-            value = NOTHING_LEARNT
+            value = OTHER_SOURCE
         name = f"{step.name}.{column.name}"
         columns.append(pl.repeat(value, pairs, dtype=column.dtype, eager=True).alias(name))
     return pl.DataFrame(columns)
@@ -174,27 +198,43 @@ def _verdict(step: FilterStep, left: PairRows, context: Context) -> FilterResult
     return verdict
 
 
-def _apply(step: FilterStep, left: PairRows, context: Context) -> _Applied:
+def _apply(watch: BiasWatch, left: PairRows, context: Context) -> _Applied:
+    step = watch.step
     started, own, before = time.perf_counter(), context.for_step(), left
     with context.progress.task(step.name, None):
         keep, judged = _judged(step, left, own)
     left, kept = judged.left, judged.left.where(keep)
-    warnings, seen = list(own.warnings), kept
-    weight = f"{step.name}.{step.filter.weight}" if step.filter.weight else None
-    if weight is not None and judged.added is not None:
-        seen = kept.adding(judged.added.select(weight).filter(pl.Series(keep)))
-    acts = len(kept) < len(keep) or CHANGES_PAIRS in own.facts or weight is not None
-    if acts and len(kept) and any("." in column for column in step.filter.reads()):
-        facts, told = watch(before, seen, weight)
-        own.facts.update(facts)
-        warnings += [f"'{step.name}': {text}" for text in told]
+    alerts = _alerts(watch, before, kept, judged.added, keep, own)
+    warnings = list(own.warnings)
     if len(left) and not len(kept):
         warnings.append(f"the filter '{step.name}' dropped every pair that reached it")
     seconds = time.perf_counter() - started
     report = StepRecord(
-        step.name, "filter", len(left), len(kept), seconds, own.facts, tuple(warnings)
+        step.name, "filter", len(left), len(kept), seconds, own.facts, tuple(warnings), alerts
     )
     return replace(judged, left=kept, report=report)
+
+
+def _alerts(
+    watch: BiasWatch,
+    before: PairRows,
+    kept: PairRows,
+    added: pl.DataFrame | None,
+    keep: NDArray[np.bool_],
+    context: Context,
+) -> tuple[str, ...]:
+    """Measure what a filter by a score did to the preferred side, where it did anything."""
+    step = watch.step
+    weight, right = step.column(step.filter.weight), step.column(step.filter.label_probability)
+    training = TrainingColumns(weight, right)
+    acts = len(kept) < len(keep) or CHANGES_PAIRS in context.facts or training.names
+    if not (acts and len(kept) and any("." in column for column in step.filter.reads())):
+        return ()
+    if training.names and added is not None:
+        kept = kept.adding(added.select(training.names).filter(pl.Series(keep)))
+    bias = selection_bias(before, kept, training, watch.posterior)
+    context.facts["bias"] = bias.to_json()
+    return watch.alerts(bias)
 
 
 def _judged(

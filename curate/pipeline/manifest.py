@@ -10,7 +10,7 @@ from typing import Any
 from curate.errors import mask
 from curate.pipeline.config import PipelineConfig, config_data
 from curate.pipeline.plan import Plan
-from curate.steps.step_record import StepRecord
+from curate.steps.step_record import StepRecord, all_warnings
 from curate.versions import versions
 from curate.write.manifest import FORMAT_VERSION, check_rows
 
@@ -38,7 +38,7 @@ def make_manifest(
         "rows": rows,
         "steps": [asdict(step) for step in steps],
         "seconds": sum(step.seconds for step in steps),
-        "warnings": list(dict.fromkeys(w for step in steps for w in step.warnings)),
+        "warnings": all_warnings(steps),
         "columns": [asdict(column) for column in plan.columns()],
         "output": files,
     }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from curate.data.table import PAIR_COLUMNS
-from curate.errors import CurateError, suggestion
-from curate.pipeline.config import PipelineConfig, StepConfig
+from curate.errors import CurateError, mask_text, suggestion
+from curate.pipeline.config import OnBias, PipelineConfig, StepConfig
 from curate.pipeline.evidence import with_evidence
 from curate.pipeline.scorer_step import ScorerStep, prefixed
 from curate.pipeline.yaml_places import Places
@@ -45,6 +45,10 @@ class FilterStep:
         """The columns that the filter adds, named `<step>.<metric>`."""
         return prefixed(self.name, self.filter.adds())
 
+    def column(self, metric: str | None) -> str | None:
+        """The run's name of a column that the filter adds; None of None."""
+        return None if metric is None else f"{self.name}.{metric}"
+
     @property
     def flips_labels(self) -> bool:
         """Whether the filter can exchange chosen and rejected."""
@@ -62,9 +66,10 @@ class Plan:
         weighing: what the export does with weights.
         extras: keys of `extra` that filters read as columns `extra.<key>`.
         carried: columns that the shards carry, by the name that they have there.
-        accept_bias: go on where length alone tells which labels a learned score doubts.
-        accept_chance: act on scores whose heads may have learnt nothing.
         has_gold: whether some pairs are judged.
+        on_bias: what to do where length alone decides which labels a filter acts on.
+        data: how commands name the dataset; None where nobody named it.
+        deprecated: keys of the configuration that do nothing any more, with what to know.
     """
 
     scorers: tuple[ScorerStep, ...]
@@ -73,9 +78,10 @@ class Plan:
     weighing: Weighing
     extras: tuple[str, ...]
     carried: dict[str, str]
-    accept_bias: bool = False
-    accept_chance: bool = False
     has_gold: bool = False
+    on_bias: OnBias = "warn"
+    data: str | None = None
+    deprecated: tuple[str, ...] = ()
 
     def learned(self, filter_step: FilterStep) -> list[ScorerStep]:
         """Scorers that learn from the labels, and whose scores a filter reads."""
@@ -88,14 +94,23 @@ class Plan:
         return any(step.scorer.needs_embeddings for step in self.scorers)
 
     def notices(self) -> list[str]:
-        """What the user should hear before anything runs: code of a model's hub, stale columns."""
+        """What the user should hear before anything runs: code of a model's hub, stale columns,
+        keys without an effect, scores that a stop would lose."""
         steps: tuple[ScorerStep | FilterStep, ...] = (*self.scorers, *self.filters)
         dumps = ((s.name, s.scorer if isinstance(s, ScorerStep) else s.filter) for s in steps)
         return [
             f"'{name}' runs code that its model brings (trust_remote_code)"
             for name, step in dumps
             if '"trust_remote_code":true' in step.params.model_dump_json()
-        ] + self._stale_posteriors()
+        ] + [*self._stale_posteriors(), *self.deprecated, *self._lost_by_stop()]
+
+    def _lost_by_stop(self) -> list[str]:
+        """Learned scores that a stop for bias would lose."""
+        read = {step.name: step for f in self.filters for step in self.learned(f)}
+        lost = [name for name, step in read.items() if not step.scorer.stored]
+        if self.on_bias == "warn" or not lost:
+            return []
+        return [f"on_bias: stop would lose the scores of {', '.join(lost)}, which are not stored"]
 
     def _stale_posteriors(self) -> list[str]:
         """Filters that read the posterior of a label as it was before an earlier filter flipped."""
@@ -158,9 +173,10 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
         _weighing(config, export, places),
         extras,
         dict(config.output.columns),
-        config.accept_bias,
-        config.accept_chance,
         config.gold is not None,
+        on_bias=config.on_bias,
+        data=_data_name(config, places),
+        deprecated=config.deprecated_keys,
     )
     _check_carried(plan, places.describe(("output", "columns")))
     return plan
@@ -170,6 +186,16 @@ def _weighing(config: PipelineConfig, export: Export, places: Places) -> Weighin
     output, where = config.output, places.describe(("output", "weights"))
     settings = (output.weights, output.soft_labels, output.copies, config.seed)
     return weighing_of(export, *settings, where)
+
+
+def _data_name(config: PipelineConfig, places: Places) -> str | None:
+    """How commands name the dataset: the configuration's file, else its input."""
+    if places.name.endswith((".yaml", ".yml")):
+        return places.name
+    if config.input is None:
+        return None
+    name = f"hf:{config.input.hf}" if config.input.hf else config.input.path
+    return None if name is None else mask_text(name)
 
 
 def _named(

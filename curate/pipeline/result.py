@@ -12,7 +12,7 @@ import polars as pl
 from curate.data.html import facts_html, table_html
 from curate.data.pair_rows import PairRows
 from curate.report.run_verdict import run_verdict
-from curate.steps.step_record import CHANGES_PAIRS, StepRecord
+from curate.steps.step_record import CHANGES_PAIRS, StepRecord, all_warnings
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -80,8 +80,13 @@ class Result:
 
     @property
     def warnings(self) -> list[str]:
-        """What the user should know, each once."""
-        return list(dict.fromkeys(w for step in self.steps for w in step.warnings))
+        """What the user should know, each once, the most important first."""
+        return all_warnings(self.steps)
+
+    @property
+    def alerts(self) -> list[str]:
+        """The warnings that are shown before all else."""
+        return list(dict.fromkeys(text for step in self.steps for text in step.alerts))
 
     def kept_dataset(
         self,

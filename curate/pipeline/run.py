@@ -170,7 +170,7 @@ class Pipeline:
                 keep_embedding(steps, context, cache)
             # Side by side, which shares the mapped columns; a join would copy the texts.
             frame = pl.concat([pairs.frame, *scores], how="horizontal")
-            filtered = run_filters(self.plan, frame, context)
+            filtered = run_filters(self.plan, frame, context, steps)
             steps.extend(filtered.reports)
             places = self._map(pairs.frame, context, cache)
             steps.extend(store_record(context, len(frame)))

@@ -61,13 +61,15 @@ def report_html(view: RunView) -> str:
         "cartography": ["crm.loss_mean", "crm.loss_variance"],
     }
     data["noise"] = noise(view)
+    alerts = [text for step in manifest["steps"] for text in step.get("alerts", ())]
     return page(
         "report.html.j2",
         title=f"{view.folder.name}: curated preference pairs",
         rows=manifest["rows"],
         steps=manifest["steps"],
         input=manifest["input"],
-        warnings=manifest["warnings"],
+        alerts=alerts,
+        warnings=[text for text in manifest["warnings"] if text not in alerts],
         verdict=run_verdict(manifest["rows"], manifest["steps"], view.folder.name),
         watched=watched(manifest["steps"]),
         by_source=manifest.get("by_source", []),

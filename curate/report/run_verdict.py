@@ -72,18 +72,26 @@ def _next(rows: dict[str, int], estimate: dict[str, Any] | None, folder: str | N
 
 
 def watched(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Filter, trait, share before and after of all that filters by a score did, as they ran."""
+    """Filter, trait, share before and after, and the share that clean labels are expected to have
+    (`CleanShare` as plain data, or None), of all that filters by a score did, as they ran."""
     found = []
     for step in steps:
         bias = step["facts"].get("bias", {})
         for name, trait in _TRAITS.items():
             before, after = bias.get(name) or (None, None)
             if before is not None and after is not None:
-                found.append(_row(step, trait, before, after))
+                found.append(_row(step, trait, before, after, bias.get("expected", {}).get(name)))
         for source, (before, after) in bias.get("source", {}).items():
             found.append(_row(step, f"source {source}", before, after))
     return found
 
 
-def _row(step: dict[str, Any], trait: str, before: float, after: float) -> dict[str, Any]:
-    return {"filter": step["name"], "trait": trait, "before": before, "after": after}
+def _row(
+    step: dict[str, Any],
+    trait: str,
+    before: float,
+    after: float,
+    expected: dict[str, float] | None = None,
+) -> dict[str, Any]:
+    shares = {"before": before, "after": after, "expected": expected}
+    return {"filter": step["name"], "trait": trait} | shares

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ class StepRecord:
         seconds: wall time.
         facts: what it found about the data set as a whole.
         warnings: what the user should know.
+        alerts: warnings that are shown before all others.
     """
 
     name: str
@@ -34,6 +36,14 @@ class StepRecord:
     seconds: float
     facts: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
+
+
+def all_warnings(records: Iterable[StepRecord]) -> list[str]:
+    """Alerts of all steps, then their other warnings, each text once."""
+    known = list(records)
+    alerts = [text for record in known for text in record.alerts]
+    return list(dict.fromkeys([*alerts, *(w for record in known for w in record.warnings)]))
 
 
 def checked_columns(

@@ -31,7 +31,7 @@ from tests.benchmarks.noise_score import real_sets
 
 RATES = (0.0, 0.2, 0.4)
 ORACLE = "oracle"
-WHATEVER = Recipe("whatever", ACTIONS[-1].config | {"accept_chance": True})
+WHATEVER = Recipe("whatever", ACTIONS[-1].config)
 """Dropping 20 % by noise_score even where heads may have learnt nothing: never advised."""
 
 

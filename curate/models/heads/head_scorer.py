@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import polars as pl
 
 from curate.models.heads.identification import (
-    NOTHING_LEARNT,
     Identification,
     identify,
-    learnt_anything,
     silenced,
 )
 from curate.models.heads.out_of_fold import status, too_few_prompts, votes
@@ -28,7 +26,7 @@ TOO_FEW_PROMPTS = "too few prompts"
 STATUS = Column(
     "status",
     "ok; or why the score is missing or the pair taught the heads nothing "
-    f"(tie, identical answers, {TOO_FEW_PROMPTS}; {NOTHING_LEARNT})",
+    f"(tie, identical answers, {TOO_FEW_PROMPTS})",
     kind="text",
 )
 
@@ -61,9 +59,8 @@ class HeadScorer(Scorer[P]):
         return scores.hstack([told])[[c.name for c in columns]]
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
-        """Of each pair, once its scores are there; it says so where heads learn nothing."""
-        found = status(pairs, context)
-        return found if learnt_anything(context) else silenced(found, found == "ok")
+        """The status of each pair, once its scores are there."""
+        return status(pairs, context)
 
     @abstractmethod
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:

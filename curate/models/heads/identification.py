@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NOTHING_LEARNT = "heads learn nothing from these labels"
 _P_VALUE = 0.05
-_FACT = "learnt"
+LEARNT_FACT = "learnt"
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,9 @@ class Identification:
 
     def tell(self, context: Context) -> None:
         """Put what heads learnt into a step's facts, and a warning where it is nothing."""
-        context.facts[_FACT] = self.facts()
+        context.facts[LEARNT_FACT] = self.facts()
         if not self.ok:
             context.warnings.append(self.warning)
-
-
-def learnt_anything(context: Context) -> bool:
-    """Whether the heads of a step learnt anything, as far as it was told; True where it was not."""
-    return bool(context.facts.get(_FACT, {"ok": True})["ok"])
 
 
 def silenced(status: pl.Series, silent: pl.Series, why: str = NOTHING_LEARNT) -> pl.Series:

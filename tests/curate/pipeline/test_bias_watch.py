@@ -1,70 +1,24 @@
-"""A filter by a score tells what it does to length, refusals and lists."""
+"""A run goes on where length decides, says so first, and names what helps as lines that run."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from curate import CurateError
-from curate.data.pair_rows import PairRows
-from curate.pipeline.bias_watch import watch
+from curate.pipeline.bias_watch import ways_out
+from curate.pipeline.config import parse_config
+from curate.pipeline.plan import make_plan
+from curate.pipeline.result import Result
 from curate.pipeline.run import Pipeline
 from curate.read.pairs import Pairs
 from tests.helpers import pairs_of
-
-
-def pairs(longer: int, shorter: int) -> Pairs:
-    rows = [
-        {
-            "prompt": f"p{i}",
-            "chosen": "word " * (20 if i < longer else 5),
-            "rejected": "word " * (5 if i < longer else 20),
-        }
-        for i in range(longer + shorter)
-    ]
-    return Pairs(pairs_of(rows))
-
-
-def told(filters: list[dict[str, Any]], data: Pairs) -> tuple[dict[str, Any], list[str]]:
-    config = {"scorers": [{"type": "lengths"}], "filters": filters}
-    result = Pipeline(config).run(data)
-    (step,) = (s for s in result.steps if s.kind == "filter")
-    return step.facts, list(step.warnings)
-
-
-def test_a_filter_that_keeps_long_answers_says_so() -> None:
-    keep = "`lengths.difference` > 0 OR pair_id < '2'"
-    facts, warnings = told([{"type": "expression", "keep": keep}], pairs(100, 100))
-    before, after = facts["bias"]["longer"]
-    assert before == 0.5
-    assert after > 0.8
-    assert facts["bias"]["length_auroc"] == pytest.approx(0.0, abs=0.1)
-    assert any("the preferred answer is longer: from 50% to" in text for text in warnings)
-    assert any("told by length alone (AUROC 0.9" in w or "(AUROC 1.0" in w for w in warnings)
-
-
-def test_a_filter_apart_from_length_is_silent() -> None:
-    keep = "pair_id < '8' OR `lengths.difference` IS NULL"
-    facts, warnings = told([{"type": "expression", "keep": keep}], pairs(100, 100))
-    before, after = facts["bias"]["longer"]
-    assert abs(after - before) < 0.1
-    assert abs(facts["bias"]["length_auroc"] - 0.5) < 0.2
-    assert warnings == []
-
-
-def test_flipped_labels_count() -> None:
-    flip = {"type": "flip_where", "condition": "`lengths.difference` < 0"}
-    facts, warnings = told([flip], pairs(60, 60))
-    assert facts["bias"]["longer"] == [0.5, 1.0]
-    assert any("told by length alone (AUROC 1.00)" in text for text in warnings)
-
-
-def test_filters_that_read_no_score_are_not_watched() -> None:
-    facts, _ = told([{"type": "sample", "rows": 50}], pairs(60, 60))
-    assert "bias" not in facts
 
 
 def noisy_lengths(count: int = 300) -> Pairs:
@@ -80,45 +34,143 @@ def noisy_lengths(count: int = 300) -> Pairs:
 
 
 DROP = {"type": "quantile", "column": "noise_score.score", "keep": 0.8, "prefer": "min"}
+CONFIG: dict[str, Any] = {"scorers": [{"type": "noise_score"}], "filters": [DROP], "store": None}
 
 
-def test_a_learned_score_that_doubts_by_length_alone_stops_with_the_ways_out() -> None:
-    config = {"scorers": [{"type": "noise_score"}], "filters": [DROP]}
-    with pytest.raises(CurateError) as stopped:
-        Pipeline(config).run(noisy_lengths())
-    text = str(stopped.value)
-    assert "60 of 300 pairs, told by the difference in length" in text
-    assert "within: [length]" in text
-    assert "--accept-bias" in text
-    accepted = Pipeline(config | {"accept_bias": True}).run(noisy_lengths())
-    assert len(accepted.kept) == 240
-    assert any("told by length alone" in w for w in accepted.warnings)
+def run(config: dict[str, Any], **more: Any) -> Result:
+    return Pipeline(config).run(noisy_lengths(), **more)
+
+
+def alert_of(result: Result) -> str:
+    (alert,) = result.alerts
+    return alert
+
+
+def test_a_run_goes_on_and_says_first_that_length_decides(tmp_path: Path) -> None:
+    result = run(CONFIG, output=tmp_path / "out")
+    assert len(result.kept) == 240
+    alert = alert_of(result)
+    assert "the chosen answer is longer in" in alert
+    assert "length alone predicts which labels it acts on" in alert
+    assert result.warnings[0] == alert
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["warnings"][0] == alert
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.index("length alone predicts") < page.index('id="bias"')
+
+
+def ways(alert: str) -> list[str]:
+    """The lines of pipeline.yaml in the alert, without their comments."""
+    return [line.strip().partition("    #")[0] for line in alert.splitlines()[2:]]
+
+
+def test_ways_out_come_in_the_order_of_what_they_are_worth() -> None:
+    assert ways(alert_of(run(CONFIG))) == [
+        "gold: DRAWN",
+        "- {type: reward_model, models: [MODEL]}",
+        "- {type: noise_score, style: false}",
+        "- {type: noise_score, within: [length]}",
+    ]
+
+
+def test_what_is_there_already_is_no_way_out() -> None:
+    scorers = [{"type": "reward_model", "models": ["m"]}, {"type": "noise_score", "style": False}]
+    config = CONFIG | {"scorers": scorers, "gold": {"column": "extra.x"}}
+    plan = make_plan(parse_config(config))
+    lines = [way.line for way in ways_out(plan.learned(plan.filters[0]), "d.jsonl", plan.has_gold)]
+    assert lines == ["- {type: noise_score, style: false, within: [length]}"]
+
+
+def test_commands_name_the_dataset() -> None:
+    plan = make_plan(parse_config(CONFIG | {"input": {"path": "my prefs.jsonl"}}))
+    gold = ways_out(plan.learned(plan.filters[0]), plan.data)[0]
+    assert gold.line == "gold: my-prefs-drawn"
+    assert "curate route 'my prefs.jsonl' --random 50 --out my-prefs-drawn" in gold.effect
+
+
+def test_every_printed_line_is_a_line_of_a_pipeline_that_runs() -> None:
+    for line in ways(alert_of(run(CONFIG))):
+        change = yaml.safe_load(line)
+        if isinstance(change, dict):
+            assert make_plan(parse_config(CONFIG | change)).has_gold
+            continue
+        (scorer,) = change
+        scorers = [scorer] if scorer["type"] == "noise_score" else [scorer, *CONFIG["scorers"]]
+        make_plan(parse_config(CONFIG | {"scorers": scorers}))
+        if scorer["type"] == "noise_score":
+            assert len(run(CONFIG | {"scorers": scorers}).kept) == 240
+
+
+def test_a_scorers_own_name_and_parameters_stand_in_its_line() -> None:
+    scorer = {"type": "noise_score", "name": "doubt", "style": False}
+    config = CONFIG | {"scorers": [scorer], "filters": [DROP | {"column": "doubt.score"}]}
+    lines = ways(alert_of(run(config)))
+    assert lines[-1] == "- {type: noise_score, name: doubt, style: false, within: [length]}"
+    assert not any("style: false}" in line for line in lines)
 
 
 def test_within_length_no_filter_goes_by_length() -> None:
     scorers = [{"type": "noise_score", "within": ["length"]}]
-    result = Pipeline({"scorers": scorers, "filters": [DROP]}).run(noisy_lengths())
+    result = run(CONFIG | {"scorers": scorers})
     (step,) = (s for s in result.steps if s.kind == "filter")
-    # Nothing but length tells the labels here: what is left teaches nothing, or no length.
-    told = step.facts.get("bias", {}).get("length_auroc")
-    assert told is None or abs(told - 0.5) < 0.2
+    auroc = step.facts.get("bias", {}).get("length_auroc")
+    assert auroc is None or abs(auroc - 0.5) < 0.2
 
 
-def test_sources_that_grow_or_shrink_are_told() -> None:
-    frame = pairs(60, 60).frame
-    frame = frame.with_columns(source=pl.Series(["a"] * 60 + ["b"] * 60))
-    before = PairRows.whole(frame)
-    facts, warnings = watch(before, before.where(np.arange(120) < 80))
-    assert facts["bias"]["source"] == {"a": [0.5, 0.75], "b": [0.5, 0.25]}
-    assert "the source 'a' goes from 50% to 75% of the pairs" in warnings
-    assert facts["bias"]["acts_on"] == 40
+def test_who_wants_it_stops_before_anything_is_written_and_keeps_the_scores(tmp_path: Path) -> None:
+    config = CONFIG | {"on_bias": "stop", "store": str(tmp_path / "store")}
+    with pytest.raises(CurateError) as stopped:
+        run(config, output=tmp_path / "out")
+    text = str(stopped.value)
+    assert "60 of 300 pairs" in text
+    assert "nothing was written, and scores are stored for the next run" in text
+    assert "within: [length]" in text
+    assert "on_bias: warn" in text
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    rerun = run(config | {"on_bias": "warn"}, output=tmp_path / "out")
+    (scored,) = (s for s in rerun.steps if s.name == "noise_score")
+    assert scored.facts["cached"]
 
 
-def test_weights_count_as_pairs_do() -> None:
-    before = PairRows.whole(pairs(60, 60).frame)
-    weighed = before.adding(pl.DataFrame({"w": [1.0] * 60 + [0.25] * 60}))
-    facts, warnings = watch(before, weighed, "w")
-    assert facts["bias"]["longer"] == [0.5, 0.8]
-    assert facts["bias"]["acts_on"] == 60
-    assert facts["bias"]["length_auroc"] == pytest.approx(0.0)
-    assert any("told by length alone" in text for text in warnings)
+def test_a_stop_that_would_lose_scores_is_refused_before_scoring() -> None:
+    with pytest.raises(CurateError, match="give a store too"):
+        Pipeline(CONFIG | {"on_bias": "stop"})
+    with pytest.raises(CurateError, match="contradict"):
+        Pipeline(CONFIG | {"on_bias": "stop", "accept_bias": True, "store": "auto"})
+
+
+@pytest.mark.parametrize("key", ["accept_bias", "accept_chance"])
+@pytest.mark.parametrize("value", [True, False])
+def test_old_keys_are_taken_and_told_to_do_nothing(key: str, value: bool) -> None:
+    plan = Pipeline(CONFIG | {key: value}).plan
+    (notice,) = plan.notices()
+    assert notice.startswith(f"{key} has no effect any more")
+    assert plan.on_bias == "warn"
+
+
+def test_the_posterior_of_all_pairs_says_what_clean_labels_would_be(tmp_path: Path) -> None:
+    scorers = [{"type": "label_em"}]
+    config = CONFIG | {"scorers": scorers, "filters": [{"type": "drop_wrong"}]}
+    result = run(config, output=tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    (step,) = (s for s in manifest["steps"] if s["kind"] == "filter")
+    bias = step["facts"]["bias"]
+    assert bias["posterior"] == "label_em.posterior"
+    expected = bias["expected"]["longer"]
+    # Every clean label prefers the longer answer; four fifths of the published ones do.
+    assert bias["longer"][0] == pytest.approx(0.8, abs=0.05)
+    assert expected["low"] > bias["longer"][0]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"{expected['low']:.1%} to {expected['high']:.1%}" in page
+    assert "expected of clean labels" in alert_of(result)
+    assert "of the right labels whose chosen answer is shorter" in alert_of(result)
+
+
+def test_scores_without_a_posterior_are_watched_without_an_expectation() -> None:
+    keep = {"type": "quantile", "column": "lengths.difference", "keep": 0.7}
+    result = run({"scorers": [{"type": "lengths"}], "filters": [keep], "store": None})
+    alert = alert_of(result)
+    assert "expected of clean labels" not in alert
+    # No label taught these scores: there is nothing to change at the scorer.
+    assert "what helps" not in alert
+    assert isinstance(result.kept, pl.DataFrame)

@@ -54,7 +54,6 @@ def test_a_run_says_why_it_writes_none(tmp_path: Path) -> None:
         "embedder": {"name": "static"},
         "scorers": [{"type": "label_em"}],
         "filters": [{"type": "drop_wrong"}],
-        "accept_bias": True,
         "store": None,
     }
     result = Pipeline(config).run(output=tmp_path / "out")

@@ -1,0 +1,77 @@
+"""What clean labels would look like, by the posterior of the labels that there are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NORMAL = 1.96
+"""Of an interval of 95 %."""
+
+
+@dataclass(frozen=True)
+class CleanShare:
+    """Share of pairs whose right answer has a trait, with an interval of 95 %.
+
+    Attributes:
+        share: expected.
+        low: lower end.
+        high: upper end.
+    """
+
+    share: float
+    low: float
+    high: float
+
+    @property
+    def text(self) -> str:
+        """The interval, for people."""
+        return f"{self.low:.0%} to {self.high:.0%}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def clean_share(
+    signs: NDArray[np.integer[Any]],
+    right: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    fewest: int = 1,
+) -> CleanShare | None:
+    """Expected share of pairs whose right answer has the trait, of those that differ in it.
+
+    The right answer has it with q = p where the chosen one has it, 1 - p where the rejected one
+    has it; p is the posterior of the label. The variance is that of a mean over prompts, which
+    stand for others of their kind, plus q (1 - q) of each pair:
+    sum_g r_g^2 G / ((G - 1) n^2) + sum q (1 - q) / n^2 with r_g = sum_{i in g} (q_i - mean).
+    It holds as far as the posterior is right.
+
+    Args:
+        signs: (pairs,) above 0 where the chosen answer has the trait, below 0 where the rejected
+            one has it, 0 where both are alike.
+        right: (pairs,) P(the label is right), NaN where it is unknown.
+        groups: (pairs,) number of each pair's prompt, not negative.
+        fewest: pairs that are needed.
+
+    Returns:
+        The share; None of fewer pairs.
+    """
+    known = (signs != 0) & np.isfinite(right)
+    count = int(known.sum())
+    if count < fewest:
+        return None
+    q = np.where(signs > 0, right, 1.0 - right)[known]
+    mean = float(q.mean())
+    residuals = np.bincount(groups[known], weights=q - mean)
+    prompts = len(np.unique(groups[known]))
+    between = float(residuals @ residuals) * prompts / max(prompts - 1, 1)
+    width = _NORMAL * math.sqrt(between + float((q * (1.0 - q)).sum())) / count
+    low, high = max(mean - width, 0.0), min(mean + width, 1.0)
+    return CleanShare(round(mean, 4), round(low, 4), round(high, 4))

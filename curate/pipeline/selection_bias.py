@@ -1,0 +1,305 @@
+"""How a filter by a score changes what is preferred: length, refusals, lists and sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from curate.data.hashes import numbers_by_appearance, prompt_keys, select_in_batches
+from curate.data.pair_rows import PairRows
+from curate.data.table import messages_text
+from curate.models.text.traits import TRAITS
+from curate.pipeline.clean_share import CleanShare, clean_share
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FEWEST = 20
+"""Pairs below which no share is given."""
+MOVED = 0.1
+"""Change of a share that is worth a warning: smaller ones can be chance."""
+BY_LENGTH = 0.9
+"""AUROC from which on length is taken for the reason of a choice."""
+_SAMPLED = 20_000
+# Sources in the manifest; a mixture of hundreds would fill it.
+_SOURCES = 10
+# Weight below which a pair counts as acted upon.
+_HALF = 0.5
+_PATTERNS = {"refuses": TRAITS["refusal"], "lists": TRAITS["list items"]}
+_TRAITS = ("longer", *_PATTERNS)
+
+
+@dataclass(frozen=True)
+class TraitShift:
+    """How often the preferred answer has a trait, of the pairs whose answers differ in it.
+
+    Attributes:
+        trait: "longer", "refuses" or "lists".
+        before: share among the pairs that reached the filter; None of too few pairs.
+        after: share among those that it kept, by weight.
+        expected: share that clean labels would have, by the posterior; None without one.
+    """
+
+    trait: str
+    before: float | None
+    after: float | None
+    expected: CleanShare | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Whether the share changes by more than `MOVED`."""
+        ends = (self.before, self.after)
+        return None not in ends and abs((self.after or 0.0) - (self.before or 0.0)) > MOVED
+
+
+@dataclass(frozen=True)
+class SourceShift:
+    """Share of a source among all pairs, before and after."""
+
+    source: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class LostRightLabels:
+    """Expected share of right labels that a filter drops, flips or gives less than half a weight.
+
+    Attributes:
+        shorter: of right labels whose chosen answer is the shorter one.
+        longer: of those whose chosen answer is the longer one.
+    """
+
+    shorter: float
+    longer: float
+
+
+@dataclass(frozen=True)
+class SelectionBias:
+    """What a filter did to the preferred side.
+
+    Attributes:
+        shifts: one for each trait.
+        sources: of several sources the largest.
+        acts_on: pairs that it dropped, flipped or gave less than half a weight.
+        pairs: pairs that were looked at.
+        length_auroc: how well length alone predicts which ones: area under the ROC curve of chosen
+            minus rejected characters; None of too few pairs.
+        posterior: column by which clean labels are expected; None: there is none.
+        lost: by that column; None without one.
+    """
+
+    shifts: tuple[TraitShift, ...]
+    sources: tuple[SourceShift, ...]
+    acts_on: int
+    pairs: int
+    length_auroc: float | None
+    posterior: str | None = None
+    lost: LostRightLabels | None = None
+
+    @property
+    def longer(self) -> TraitShift:
+        """The shift of "chosen is longer"."""
+        return self.shifts[0]
+
+    @property
+    def by_length(self) -> float | None:
+        """The AUROC of length in the direction that it has, where length alone decides."""
+        if self.length_auroc is None:
+            return None
+        auroc = max(self.length_auroc, 1.0 - self.length_auroc)
+        return auroc if auroc > BY_LENGTH else None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data for the manifest."""
+        facts: dict[str, Any] = {s.trait: [s.before, s.after] for s in self.shifts}
+        if self.sources:
+            facts["source"] = {s.source: [s.before, s.after] for s in self.sources}
+        facts |= {"acts_on": self.acts_on, "of": self.pairs, "length_auroc": self.length_auroc}
+        if self.posterior is not None:
+            expected = {s.trait: s.expected.to_json() for s in self.shifts if s.expected}
+            facts |= {"posterior": self.posterior, "expected": expected}
+        if self.lost is not None:
+            facts["right_labels_lost"] = {"shorter": self.lost.shorter, "longer": self.lost.longer}
+        return facts
+
+
+@dataclass(frozen=True)
+class TrainingColumns:
+    """What a filter says of each kept pair, beside its label; column names, None for none."""
+
+    weight: str | None = None
+    label_probability: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Those that there are."""
+        return [name for name in (self.weight, self.label_probability) if name is not None]
+
+    def of(self, rows: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weight and label probability of each row, 1 where there is none."""
+        columns = (self.weight, self.label_probability)
+        ones = np.ones(len(rows))
+        weight, right = (ones if c is None else rows[c].fill_null(1.0).to_numpy() for c in columns)
+        return weight, right
+
+
+def selection_bias(
+    before: PairRows,
+    after: PairRows,
+    training: TrainingColumns | None = None,
+    posterior: str | None = None,
+) -> SelectionBias:
+    """Compare evenly spaced pairs before and after a filter.
+
+    Args:
+        before: pairs that the filter was given.
+        after: those that it kept, labels as it left them.
+        training: columns of `after` with weights and label probabilities, where it gives some.
+        posterior: column of `before.table`: P(the label as it was read is right).
+    """
+    training = training or TrainingColumns()
+    sample, kept = _sampled(before, after)
+    columns = ["chosen", "rejected", "source"]
+    given, left = sample.select(columns), kept.select([*columns, *training.names])
+    was, now = _signs(given), _signs(left)
+    weight, soft = training.of(left)
+    right = None if posterior is None else _right_labels(sample, posterior, was)
+    groups = None if right is None else _prompts(sample)
+    shifts = []
+    for trait in _TRAITS:
+        first, last = was[trait].to_numpy(), now[trait].to_numpy()
+        expected = None
+        if right is not None and groups is not None:
+            expected = clean_share(first, right, groups, FEWEST)
+        ends = _share(first), _share(last, weight, soft)
+        shifts.append(TraitShift(trait, *ends, expected))
+    # A soft label below one half counts as flipped.
+    acting = np.where(soft < _HALF, 0.0, weight)
+    touched = _touched(sample, kept, was["size"], now["size"], acting)
+    size = was["size"].to_numpy()
+    return SelectionBias(
+        tuple(shifts),
+        _source_shifts(given["source"], left["source"], weight),
+        int(touched.sum()),
+        len(touched),
+        _length_auroc(touched, size),
+        posterior,
+        None if right is None else _lost_right_labels(touched, size, right),
+    )
+
+
+def _sampled(before: PairRows, after: PairRows) -> tuple[PairRows, PairRows]:
+    """Evenly spaced pairs of those that a filter was given, and those of them that it kept."""
+    spaced = np.zeros(len(before), dtype=np.bool_)
+    spaced[:: max(len(before) // _SAMPLED, 1)] = True
+    sample = before.where(spaced)
+    # By a mask: to look millions of rows up would sort all of them.
+    in_sample = np.zeros(len(before.table), dtype=np.bool_)
+    in_sample[sample.rows] = True
+    return sample, after.where(in_sample[after.rows])
+
+
+def _signs(pairs: pl.DataFrame) -> pl.DataFrame:
+    """+1 where the preferred answer has more of a trait, -1 where the other has; and lengths."""
+    texts = {side: messages_text(side) for side in ("chosen", "rejected")}
+    size = texts["chosen"].str.len_chars().cast(pl.Int64) - texts["rejected"].str.len_chars()
+    has = {
+        name: texts["chosen"].str.contains(pattern).cast(pl.Int8)
+        - texts["rejected"].str.contains(pattern).cast(pl.Int8)
+        for name, pattern in _PATTERNS.items()
+    }
+    return select_in_batches(pairs, size=size, longer=size.sign(), **has)
+
+
+def _right_labels(sample: PairRows, posterior: str, was: pl.DataFrame) -> NDArray[np.float64]:
+    """P(the label that reached the filter is right), (sample,); NaN where it is unknown."""
+    known = sample.select([posterior])[posterior].cast(pl.Float64).fill_null(float("nan"))
+    right = known.to_numpy()
+    if "chosen" not in sample.own.columns:
+        return right
+    # An earlier filter changed labels, and the posterior is that of the label as it was read.
+    read = _signs(
+        PairRows(sample.table, sample.rows, pl.DataFrame()).select(["chosen", "rejected"])
+    )
+    flipped = (read["size"] != was["size"]).to_numpy()
+    return np.where(flipped, 1.0 - right, right)
+
+
+def _prompts(sample: PairRows) -> NDArray[np.int64]:
+    keys = pl.concat([prompt_keys(part) for part in sample.parts()])
+    return numbers_by_appearance(keys)[0]
+
+
+def _share(
+    signs: NDArray[np.integer[Any]],
+    weight: NDArray[np.float64] | None = None,
+    soft: NDArray[np.float64] | None = None,
+) -> float | None:
+    """Share of +1 among the signs that are not 0, by weight; a soft label counts on both sides."""
+    differs = signs != 0
+    if int(differs.sum()) < FEWEST:
+        return None
+    weight = np.ones(len(signs)) if weight is None else weight
+    soft = np.ones(len(signs)) if soft is None else soft
+    total = float(weight[differs].sum())
+    positive = weight * np.where(signs > 0, soft, 1.0 - soft)
+    return round(float(positive[differs].sum()) / total, 4) if total > 0 else None
+
+
+def _source_shifts(
+    was: pl.Series, now: pl.Series, weight: NDArray[np.float64]
+) -> tuple[SourceShift, ...]:
+    """Share of each source before and after, the largest first; none of a single one."""
+    counts = was.value_counts(name="n", sort=True).head(_SOURCES)
+    if len(counts) < 2:
+        return ()
+    total = float(weight.sum()) or 1.0
+    shifts = []
+    for source, count in counts.iter_rows():
+        last = float(weight[(now == source).fill_null(False).to_numpy()].sum()) / total
+        shifts.append(SourceShift(str(source), round(count / len(was), 4), round(last, 4)))
+    return tuple(shifts)
+
+
+def _touched(
+    sample: PairRows,
+    kept: PairRows,
+    was: pl.Series,
+    now: pl.Series,
+    weight: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Whether each pair was dropped or flipped, or lost more than half of its weight."""
+    same = pl.DataFrame({"i": kept.rows, "now": now, "w": weight})
+    both = pl.DataFrame({"i": sample.rows, "was": was}).join(
+        same, on="i", how="left", maintain_order="left"
+    )
+    lost = both["now"].is_null() | (both["now"] != both["was"]) | (both["w"] < _HALF)
+    touched: NDArray[np.bool_] = lost.fill_null(True).to_numpy()
+    return touched
+
+
+def _length_auroc(touched: NDArray[np.bool_], size: NDArray[np.int64]) -> float | None:
+    """AUROC of the length difference for labels that the filter acts on."""
+    if min(int(touched.sum()), int((~touched).sum())) < FEWEST:
+        return None
+    from sklearn.metrics import roc_auc_score  # half a second, which most runs need not wait
+
+    return round(float(roc_auc_score(touched, size)), 4)
+
+
+def _lost_right_labels(
+    touched: NDArray[np.bool_], size: NDArray[np.int64], right: NDArray[np.float64]
+) -> LostRightLabels | None:
+    """Shares of right labels that are acted upon, each pair counted by its P(right)."""
+    shares = []
+    for side in (size < 0, size > 0):
+        rows = side & np.isfinite(right)
+        total = float(right[rows].sum())
+        if int(rows.sum()) < FEWEST or total <= 0:
+            return None
+        shares.append(round(float(right[rows & touched].sum()) / total, 4))
+    return LostRightLabels(*shares)
