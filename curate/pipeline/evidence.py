@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from curate.data.file_margins import FILE_COLUMNS, is_of_file
 from curate.errors import CurateError, suggestion
-from curate.pipeline.scorer_step import AUTO, FILE_COLUMNS, ScorerStep, is_of_file
+from curate.pipeline.scorer_step import AUTO, ScorerStep
 from curate.steps.contracts import Column
 from curate.steps.evidence_params import EvidenceColumn, EvidenceParameters
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from curate.data.answer_scores import score_columns, score_gap
-from curate.data.extra_column import extra_value
-from curate.data.hashes import select_in_batches
+from curate.data.file_margins import (
+    SCORE_GAP,
+    extra_keys,
+    extra_leaf_keys,
+    file_margin,
+    file_scores,
+    is_of_file,
+    score_keys,
+    sides_with_both,
+)
 from curate.errors import CurateError, suggestion
-from curate.pipeline.scorer_step import SCORE_GAP, STRENGTH, ScorerStep, extra_keys, is_of_file
+from curate.pipeline.scorer_step import ScorerStep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_MAX_SAMPLED_ROWS = 1000
-_MIN_SHARE_AGAINST = 0.01
-"""Of nonzero margins that side with the rejected answer: below it labels were made from them."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ def file_evidence(scorers: Iterable[ScorerStep], pairs: pl.DataFrame) -> FileEvi
     """
     scorers = list(scorers)
     named = {e.column: s.name for s in scorers for e in s.evidence if is_of_file(e.column)}
-    keys = score_columns(_extra_keys(pairs)) if scorers else None
-    margins = {column: _margin(column, pairs, keys) for column in named}
+    keys = score_keys(pairs) if named else None
+    margins = {column: file_margin(column, pairs, keys) for column in named}
     for column, margin in margins.items():
         if len(pairs) and np.isnan(margin).all():
             raise _no_number(column, named[column], pairs)
@@ -60,57 +62,17 @@ def file_evidence(scorers: Iterable[ScorerStep], pairs: pl.DataFrame) -> FileEvi
         f"the evidence {column} never sides with the rejected answer: if the labels were made "
         "from it, it is no evidence of them"
         for column, margin in margins.items()
-        if not _sides_with_both(margin) and np.any(margin)
+        if not sides_with_both(margin) and np.any(margin)
     ]
-    if not any(step.file_scores for step in scorers):
+    scores = file_scores(pairs) if any(step.file_scores for step in scorers) else None
+    if scores is None:
         return FileEvidence(margins, (), tuple(notes))
-    candidate = SCORE_GAP if keys is not None else STRENGTH
-    margin = margins.get(candidate, _margin(candidate, pairs, keys))
-    if not _sides_with_both(margin):
-        return FileEvidence(margins, (), tuple(notes))
-    return FileEvidence(margins | {candidate: margin}, (candidate,), tuple(notes))
-
-
-def _margin(column: str, pairs: pl.DataFrame, keys: tuple[str, str] | None) -> NDArray[np.float64]:
-    names = keys or () if column == SCORE_GAP else extra_keys(column)
-    if column == STRENGTH:
-        values = pl.col(STRENGTH).cast(pl.Float64)
-    elif names:
-        values = score_gap(names)
-        # What extra holds is oriented as the label that was read; a flip since then marks it.
-        values = pl.when(extra_value("flipped") == "true").then(-values).otherwise(values)
-    else:
-        values = pl.lit(None, dtype=pl.Float64)
-    frame = select_in_batches(pairs, pl.col("pair_id").is_null().alias("_"), m=values)
-    margin = frame["m"].fill_null(float("nan")).to_numpy()
-    return np.where(np.isfinite(margin), margin, np.nan)
-
-
-def _sides_with_both(margin: NDArray[np.float64]) -> bool:
-    """Whether a margin sides with the rejected answer in more than a few pairs."""
-    sides = np.sign(margin[np.isfinite(margin) & (margin != 0.0)])
-    return bool(len(sides)) and _MIN_SHARE_AGAINST <= float((sides < 0).mean()) < 1.0
-
-
-def _extra_keys(pairs: pl.DataFrame) -> list[str]:
-    """Keys of `extra`, nested ones joined by dots, in rows spread over the table."""
-    step = max(len(pairs) // _MAX_SAMPLED_ROWS, 1)
-    names: dict[str, None] = {}
-    for text in pairs["extra"].gather_every(step).drop_nulls():
-        names |= dict.fromkeys(_leaf_keys(json.loads(text)))
-    return list(names)
-
-
-def _leaf_keys(value: object, prefix: str = "") -> Iterator[str]:
-    if not isinstance(value, dict):
-        yield prefix.removesuffix(".")
-        return
-    for key, inner in value.items():
-        yield from _leaf_keys(inner, f"{prefix}{key}.")
+    name, margin = scores
+    return FileEvidence(margins | {name: margin}, (name,), tuple(notes))
 
 
 def _no_number(column: str, step: str, pairs: pl.DataFrame) -> CurateError:
-    keys = _extra_keys(pairs)
+    keys = extra_leaf_keys(pairs)
     missing = next((k for k in extra_keys(column) or () if k not in keys), None)
     if column == SCORE_GAP:
         fix = "name two keys: extra.a - extra.b"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from curate.data.file_margins import is_of_file
 from curate.pipeline.file_evidence import FileEvidence
-from curate.pipeline.scorer_step import ScorerStep, is_of_file
+from curate.pipeline.scorer_step import ScorerStep
 from curate.steps.evidence import EvidenceSource, LabelEvidence
 from curate.steps.evidence_params import EvidenceColumn
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from curate.data.file_margins import is_of_file
 from curate.steps.contracts import Column, Scorer
 from curate.steps.evidence_params import EvidenceColumn, EvidenceParameters
 
 AUTO = "auto"
-SCORE_GAP, STRENGTH = "score_gap", "strength"
-FILE_COLUMNS = (SCORE_GAP, STRENGTH)
-"""Margins of the file that evidence may name; `extra.x` and `extra.a - extra.b` are others."""
-_KEY = r"extra\.\S+"
-_EXTRA = re.compile(rf"({_KEY})(?:\s+-\s+({_KEY}))?")
 
 
 @dataclass(frozen=True)
@@ -53,23 +48,3 @@ class ScorerStep:
 def prefixed(name: str, columns: Iterable[Column]) -> tuple[Column, ...]:
     """The columns under the names that the run gives them."""
     return tuple(replace(c, name=f"{name}.{c.name}") for c in columns)
-
-
-def extra_keys(column: str) -> tuple[str, ...] | None:
-    """The keys of `extra` that `extra.x` or `extra.a - extra.b` names; None for another column.
-
-    Examples:
-        >>> extra_keys("extra.gpt4.margin")
-        ('gpt4.margin',)
-        >>> extra_keys("extra.a - extra.b")
-        ('a', 'b')
-        >>> extra_keys("judge.margin") is None
-        True
-    """
-    match = _EXTRA.fullmatch(column.strip())
-    return match and tuple(key.removeprefix("extra.") for key in match.groups() if key)
-
-
-def is_of_file(column: str) -> bool:
-    """Whether the column is one of the file, not of a scorer."""
-    return column in FILE_COLUMNS or extra_keys(column) is not None

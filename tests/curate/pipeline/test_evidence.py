@@ -11,13 +11,14 @@ import polars as pl
 import pytest
 
 from curate import CurateError, Pairs, Pipeline
+from curate.data.file_margins import extra_keys
 from curate.pipeline.config import PipelineConfig, parse_config
 from curate.pipeline.engines.local import LocalEngine
 from curate.pipeline.evidence import with_evidence
 from curate.pipeline.file_evidence import FileEvidence, file_evidence
 from curate.pipeline.plan import make_plan
 from curate.pipeline.score_cache import ScoreCache
-from curate.pipeline.scorer_step import ScorerStep, extra_keys
+from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import score_all
 from curate.steps.context import Context
 from curate.steps.contracts import Column, EvidenceUse, Parameters, Scorer

@@ -1,0 +1,107 @@
+"""Margins that a file holds beside its labels: scores of both answers, strengths, numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.data.answer_scores import score_columns, score_gap
+from curate.data.extra_column import extra_value
+from curate.data.hashes import select_in_batches
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCORE_GAP, STRENGTH = "score_gap", "strength"
+FILE_COLUMNS = (SCORE_GAP, STRENGTH)
+"""Margins of the file that evidence may name; `extra.x` and `extra.a - extra.b` are others."""
+_KEY = r"extra\.\S+"
+_EXTRA = re.compile(rf"({_KEY})(?:\s+-\s+({_KEY}))?")
+_MAX_SAMPLED_ROWS = 1000
+_MIN_SHARE_AGAINST = 0.01
+"""Of nonzero margins that side with the rejected answer: below it labels were made from them."""
+
+
+def file_scores(pairs: pl.DataFrame) -> tuple[str, NDArray[np.float64]] | None:
+    """Name and (pairs,) margin of the scores that a file holds; None where labels follow them."""
+    keys = score_keys(pairs)
+    name = STRENGTH if keys is None else SCORE_GAP
+    margin = file_margin(name, pairs, keys)
+    return (name, margin) if sides_with_both(margin) else None
+
+
+def score_keys(pairs: pl.DataFrame) -> tuple[str, str] | None:
+    """The keys of `extra` that hold a score of the chosen and of the rejected answer."""
+    return score_columns(extra_leaf_keys(pairs))
+
+
+def file_margin(
+    column: str, pairs: pl.DataFrame, keys: tuple[str, str] | None
+) -> NDArray[np.float64]:
+    """A margin of the file, (pairs,), above 0 for the chosen answer; NaN where it says nothing.
+
+    Args:
+        column: `score_gap`, `strength`, `extra.x` or `extra.a - extra.b`.
+        pairs: the pair table.
+        keys: of the scores of both answers, for `score_gap`; from `score_keys`.
+    """
+    names = keys or () if column == SCORE_GAP else extra_keys(column)
+    if column == STRENGTH:
+        values = pl.col(STRENGTH).cast(pl.Float64)
+    elif names:
+        values = score_gap(names)
+        # What extra holds is oriented as the label that was read; a flip since then marks it.
+        values = pl.when(extra_value("flipped") == "true").then(-values).otherwise(values)
+    else:
+        values = pl.lit(None, dtype=pl.Float64)
+    frame = select_in_batches(pairs, pl.col("pair_id").is_null().alias("_"), m=values)
+    margin = frame["m"].fill_null(float("nan")).to_numpy()
+    return np.where(np.isfinite(margin), margin, np.nan)
+
+
+def sides_with_both(margin: NDArray[np.float64]) -> bool:
+    """Whether a margin sides with the rejected answer in more than a few pairs."""
+    sides = np.sign(margin[np.isfinite(margin) & (margin != 0.0)])
+    return bool(len(sides)) and _MIN_SHARE_AGAINST <= float((sides < 0).mean()) < 1.0
+
+
+def extra_leaf_keys(pairs: pl.DataFrame) -> list[str]:
+    """Keys of `extra`, nested ones joined by dots, in rows spread over the table."""
+    step = max(len(pairs) // _MAX_SAMPLED_ROWS, 1)
+    names: dict[str, None] = {}
+    for text in pairs["extra"].gather_every(step).drop_nulls():
+        names |= dict.fromkeys(_leaf_keys(json.loads(text)))
+    return list(names)
+
+
+def _leaf_keys(value: object, prefix: str = "") -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield prefix.removesuffix(".")
+        return
+    for key, inner in value.items():
+        yield from _leaf_keys(inner, f"{prefix}{key}.")
+
+
+def extra_keys(column: str) -> tuple[str, ...] | None:
+    """The keys of `extra` that `extra.x` or `extra.a - extra.b` names; None for another column.
+
+    Examples:
+        >>> extra_keys("extra.gpt4.margin")
+        ('gpt4.margin',)
+        >>> extra_keys("extra.a - extra.b")
+        ('a', 'b')
+        >>> extra_keys("judge.margin") is None
+        True
+    """
+    match = _EXTRA.fullmatch(column.strip())
+    return match and tuple(key.removeprefix("extra.") for key in match.groups() if key)
+
+
+def is_of_file(column: str) -> bool:
+    """Whether the column is one of the file, not of a scorer."""
+    return column in FILE_COLUMNS or extra_keys(column) is not None
