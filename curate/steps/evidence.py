@@ -6,14 +6,17 @@ The pipeline fills a `LabelEvidence` for each scorer that asks for it, and hands
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
+_BLOCK = 1 << 20
+"""Values that are hashed at a time; they may lie in a mapped file."""
 Trust = Literal["unknown", "strong"]
 """Prior belief in a source; `unknown` allows that it is useless, or wrong, on this dataset."""
 
@@ -49,10 +52,24 @@ class LabelEvidence:
 
     def digest(self) -> str:
         """Hex hash of names, trust and all values: equal where the evidence is."""
+        columns: list[tuple[str, NDArray[Any]]] = [
+            (f"{s.name}\0{s.trust}", s.margin) for s in self.sources
+        ]
+        judged = [] if self.judged is None else [("judged", self.judged)]
         digest = blake2b(digest_size=16)
-        for source in self.sources:
-            digest.update(f"{source.name}\0{source.trust}\0".encode())
-            digest.update(source.margin.tobytes())
-        if self.judged is not None:
-            digest.update(self.judged.tobytes())
+        for name, values in (*columns, *judged):
+            digest.update(f"{name}\0{len(values)}\0".encode())
+            for start in range(0, len(values), _BLOCK):
+                digest.update(np.ascontiguousarray(values[start : start + _BLOCK]).tobytes())
         return digest.hexdigest()
+
+    def take(self, rows: NDArray[np.int64]) -> LabelEvidence:
+        """The evidence of some of the pairs, by their row numbers."""
+        sources = tuple(replace(s, margin=s.margin[rows]) for s in self.sources)
+        return LabelEvidence(sources, None if self.judged is None else self.judged[rows])
+
+    def flipped(self, flips: NDArray[np.bool_]) -> LabelEvidence:
+        """The same evidence where some labels are flipped: what sided with them is against them."""
+        signs = np.where(flips, -1, 1).astype(np.int8)
+        sources = tuple(replace(s, margin=s.margin * signs) for s in self.sources)
+        return LabelEvidence(sources, None if self.judged is None else self.judged * signs)

@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
 import polars as pl
 
 from curate import Column, Context, Parameters, Scorer
 from curate.data.table import messages_text
+from curate.steps.evidence_params import EvidenceParameters
 
 
 class Words(Scorer[Parameters]):
@@ -49,3 +51,19 @@ class Slow(Scorer[SlowParams]):
         time.sleep(0.1)
         context.facts["rows"] = len(pairs)
         return pairs.select(characters=messages_text("chosen").str.len_chars().cast(pl.Int64))
+
+
+class Fused(Scorer[EvidenceParameters]):
+    """The sum of all margins that it is given, and the verdicts."""
+
+    name = "fused"
+    summary = "for tests of engines"
+    Params = EvidenceParameters
+
+    def columns(self) -> tuple[Column, ...]:
+        return (Column("sum", "of all margins"), Column("judged", "verdicts", "int"))
+
+    def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
+        evidence = context.evidence
+        total = sum((source.margin for source in evidence.sources), np.zeros(len(pairs)))
+        return pl.DataFrame({"sum": total, "judged": evidence.judged}).cast({"judged": pl.Int64})

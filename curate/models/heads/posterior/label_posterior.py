@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from curate.data.table import batches
 from curate.models.heads.held_out_margins import HeldOut, Trait, held_out_margins, vote_weights
 from curate.models.heads.out_of_fold import votes as vote_mask
 from curate.models.heads.posterior.averaging import AveragedPosterior, Priors, average_posterior
@@ -21,7 +19,6 @@ from curate.models.heads.posterior.observations import (
 )
 from curate.models.heads.posterior.other_votes import count_votes, spread_verdicts
 from curate.steps.context import Context
-from curate.steps.evidence import LabelEvidence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +29,6 @@ MIN_JUDGED = 30
 """Judged pairs that show what evidence is worth, so that heads may be taught by it."""
 _UNJUDGED_TARGET = 0.8
 """What heads are taught of a label beside judged ones, where no other evidence weighs it."""
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -87,23 +83,8 @@ def label_posterior(
         style: whether heads see counts, style and length, and not embeddings alone.
         within: traits by which pairs are compared with their like alone.
     """
-    key = ("label posterior", style, within, evidence_key(context.evidence))
+    key = ("label posterior", style, within, context.evidence.digest())
     return context.shared(key, lambda: _posterior(pairs, context, style, within))
-
-
-def evidence_key(evidence: LabelEvidence) -> str:
-    """A key that two bodies of evidence share only where all their values are equal."""
-    digest = blake2b(digest_size=16)
-    columns: list[tuple[str, NDArray[Any]]] = [
-        (f"{source.name}\0{source.trust}", source.margin) for source in evidence.sources
-    ]
-    if evidence.judged is not None:
-        columns.append(("judged", evidence.judged))
-    for name, values in columns:
-        digest.update(f"{name}\0{len(values)}\0".encode())
-        for rows in batches(len(values), _BLOCK):
-            digest.update(np.ascontiguousarray(values[rows]).tobytes())
-    return digest.hexdigest()
 
 
 def _posterior(

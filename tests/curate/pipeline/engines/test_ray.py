@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -10,21 +11,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.data.table import messages_text
-from curate.pipeline.config import EngineConfig, parse_config
+from curate.pipeline.config import EngineConfig, PipelineConfig, parse_config
 from curate.pipeline.engines import ray_blocks
 from curate.pipeline.engines.ray import RayEngine
 from curate.pipeline.engines.ray_parts import RayWorkers
+from curate.pipeline.evidence import with_evidence
+from curate.pipeline.file_evidence import FileEvidence
+from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.scoring import run_scorer
+from curate.pipeline.scoring import run_scorer, score_all
 from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context
-from tests.curate.plugin import Slow
+from curate.steps.evidence import LabelEvidence
+from tests.curate.plugin import Fused, Slow
 from tests.helpers import numbered_pairs
 from tests.pictures import picture
 from tests.scorers.test_media_health import with_images
@@ -94,6 +100,40 @@ def test_the_same_scores_and_the_same_pairs_on_both_engines(cluster: None, tmp_p
     kept = {s.name: s.facts.get("rows_kept_from_earlier") for s in again.steps}
     assert kept["repetition"] == len(here.scores)
     assert again.scores.equals(there.scores)
+
+
+def test_evidence_and_judged_pairs_count_alike_on_both_engines(
+    cluster: None, tmp_path: Path
+) -> None:
+    pairs = read_pairs(SAMPLE_DATA, limit=200)
+    rng = np.random.default_rng(0)
+    judged = [None if n >= 40 else "right" if n % 3 else "wrong" for n in range(len(pairs))]
+    extra = [
+        json.dumps({"rm": float(margin), "expert": verdict})
+        for margin, verdict in zip(rng.normal(1.0, 1.0, len(pairs)), judged, strict=True)
+    ]
+    frame = pairs.frame.with_columns(extra=pl.Series(extra))
+    evidence = ["relevance.margin", {"column": "extra.rm", "trust": "strong"}]
+    scores = []
+    for engine in ("local", {"name": "ray", "workers": 2}):
+        settings = config(tmp_path / "store", engine) | {"filters": [], "store": None}
+        settings["scorers"] = [{"type": "label_em", "evidence": evidence}, {"type": "relevance"}]
+        settings |= {"gold": {"column": "extra.expert"}}
+        scores.append(Pipeline(settings).run(Pairs(frame)).scores)
+    assert_frame_equal(*scores, abs_tol=1e-4, rel_tol=1e-4)
+    assert "judged" in scores[1]["label_em.status"].to_list()
+
+
+def test_evidence_travels_to_a_scorer_in_a_worker(cluster: None) -> None:
+    pairs, margin = numbered_pairs(6), np.arange(6.0)
+    steps = with_evidence([("scorers.0", ScorerStep("fused", Fused(evidence=["extra.m"])))])
+    file = FileEvidence({"extra.m": margin})
+    context = Context(evidence=LabelEvidence(judged=np.array([1, 0, -1, 0, 0, 1], dtype=np.int8)))
+    engine = RayEngine(EngineConfig(name="ray", workers=2))
+    cache = ScoreCache(None, Pairs(pairs), PipelineConfig())
+    (scores,) = score_all(steps, pairs, context, cache, engine, [], file)
+    assert scores["fused.sum"].to_list() == margin.tolist()
+    assert scores["fused.judged"].to_list() == [1, 0, -1, 0, 0, 1]
 
 
 def test_a_worker_embeds_texts_that_are_no_part_of_a_pair(cluster: None, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from curate.models.heads.posterior.label_posterior import evidence_key, label_posterior
+from curate.models.heads.posterior.label_posterior import label_posterior
 from curate.steps.context import Context
 from curate.steps.evidence import EvidenceSource, LabelEvidence
 from scorers.label_em import LabelEM
@@ -98,9 +98,9 @@ def test_sources_are_reported_with_their_accuracy(sim: Simulation) -> None:
 
 def test_what_is_shared_depends_on_the_values_of_evidence(sim: Simulation) -> None:
     first, second = judge(sim, 0.8), judge(sim, 0.8, seed=2)
-    assert evidence_key(LabelEvidence((first,))) != evidence_key(LabelEvidence((second,)))
+    assert LabelEvidence((first,)).digest() != LabelEvidence((second,)).digest()
     strong = replace(first, trust="strong")
-    assert evidence_key(LabelEvidence((first,))) != evidence_key(LabelEvidence((strong,)))
+    assert LabelEvidence((first,)).digest() != LabelEvidence((strong,)).digest()
     posteriors = [label_posterior(sim.pairs, with_evidence(sim, s)) for s in (first, second, first)]
     assert posteriors[0] is posteriors[2]
     assert posteriors[0] is not posteriors[1]
