@@ -24,11 +24,13 @@ class Session:
         review: what is served.
         commands: to copy, in their order.
         drawn: pairs of the draw; None in an open review.
+        resume: the command by which judging goes on.
     """
 
     review: ReviewPage
     commands: Sequence[str]
     drawn: int | None = None
+    resume: str = ""
 
 
 def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
@@ -38,6 +40,7 @@ def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
         CurateError: neither a draw nor a run, or a name that no file can have.
     """
     from curate.people.blind_review import BlindReview
+    from curate.people.draw import resume_command
     from curate.people.drawn_tasks import is_draw, load_draw
     from curate.people.server import Review
     from curate.people.verdict_log import VerdictLog
@@ -50,7 +53,8 @@ def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
     drawn = load_draw(sample or folder, None if sample is None else folder)
     log = VerdictLog(folder, reviewer, blind=True)
     steps = drawn.next_commands(None if sample is None else log.path)
-    return Session(BlindReview(drawn, log, steps), steps, len(drawn.pairs))
+    resume = resume_command([log.path], drawn.folder)
+    return Session(BlindReview(drawn, log, steps), steps, len(drawn.pairs), resume)
 
 
 def show_end(session: Session) -> None:
@@ -59,6 +63,7 @@ def show_end(session: Session) -> None:
     count = f"{session.review.done:,}"
     judged = f"{count} pairs" if session.drawn is None else f"{count} of {session.drawn:,} pairs"
     out.print(Text(f"judged: {judged}; verdicts: {log.path}"), soft_wrap=True)
+    is_open = session.drawn is not None and session.review.done < session.drawn
     out.print(Text("next:", style="bold"))
-    for command in session.commands:
+    for command in ((session.resume,) if is_open else ()) + tuple(session.commands):
         out.print(Text(f"  {command}"), soft_wrap=True)
