@@ -130,30 +130,35 @@ def audit_gold(
         CurateError: no verdict on any of the pairs, or of those drawn.
     """
     frame = _judged_frame(pairs, predicted, verdicts, sample)
-    drawn = frame.filter("drawn")
-    coverage = Coverage(len(drawn), int(drawn["seen"].sum()), int(drawn["wrong"].count()))
-    if not coverage.seen:
+    sampled = frame.filter("drawn")
+    coverage = Coverage(len(sampled), int(sampled["reviewed"].sum()), int(sampled["wrong"].count()))
+    if not coverage.reviewed:
         raise CurateError(
             "no verdict is on a pair that was drawn",
             where="--gold",
             found=f"{len(verdicts):,} verdicts, on other pairs",
             fix="name the dataset, and by --sample the draw, whose pairs were judged",
         )
-    problem = _selection_problem(drawn, coverage, verdicts, sample is not None, resume)
+    problem = _selection_problem(sampled, coverage, verdicts, sample is not None, resume)
     if problem is None:
         strata = [_stratum(rows) for _, rows in frame.group_by("stratum", maintain_order=True)]
         rate = _qualified(gold_rate(strata), coverage, sample is not None)
-        if in_view := _in_view(verdicts):
-            text = f"{rate.text}; {in_view:,} verdicts were made with the label in view"
-            rate = replace(rate, text=text)
+        notes = {
+            "verdicts were made with the label in view": _in_view(verdicts),
+            "judged pairs that were not drawn are left out": len(
+                frame.filter(~pl.col("drawn"), pl.col("reviewed"))
+            ),
+        }
+        texts = (rate.text, *(f"{count:,} {note}" for note, count in notes.items() if count))
+        rate = replace(rate, text="; ".join(texts))
     else:
         rate = ToldRate(None, None, None, f"no rate: {problem}")
     return rate.facts() | {
         "judged": coverage.votes,
-        "drawn": coverage.drawn if sample is not None else None,
-        "resume": resume if sample is not None and coverage.seen < coverage.drawn else None,
+        "drawn": coverage.size if sample is not None else None,
+        "resume": resume if sample is not None and coverage.reviewed < coverage.size else None,
         "of": len(frame),
-        "verdicts_without_a_vote": coverage.seen - coverage.votes,
+        "verdicts_without_a_vote": coverage.reviewed - coverage.votes,
     }
 
 
@@ -162,13 +167,13 @@ class Coverage:
     """How much of a draw was judged.
 
     Attributes:
-        drawn: pairs that were drawn; without a draw all pairs.
-        seen: those with any verdict, skips included.
+        size: pairs that were drawn; without a draw all pairs.
+        reviewed: those with any verdict, skips included.
         votes: those with a verdict on their label.
     """
 
-    drawn: int
-    seen: int
+    size: int
+    reviewed: int
     votes: int
 
 
@@ -178,9 +183,9 @@ def _judged_frame(
     verdicts: pl.DataFrame,
     sample: pl.DataFrame | None,
 ) -> pl.DataFrame:
-    """One row a pair of the population: prediction `f`, stratum, drawn, order, `seen`, `wrong`."""
+    """Prediction `f`, stratum, drawn, order, `reviewed` and `wrong` of each pair but ties."""
     number = pl.col("verdict").replace_strict(_WRONG, default=None, return_dtype=pl.Float64)
-    judged = verdicts.group_by("pair_id").agg(wrong=number.mean(), seen=pl.lit(True).first())
+    judged = verdicts.group_by("pair_id").agg(wrong=number.mean(), reviewed=pl.lit(True).first())
     frame = pairs.select("pair_id", "is_tie", f=pl.Series(predicted).fill_nan(None))
     frame = frame.filter(~pl.col("is_tie")).with_columns(
         pl.col("f").fill_null(pl.col("f").mean()).fill_null(0.5)
@@ -191,35 +196,35 @@ def _judged_frame(
     else:
         frame = frame.join(sample.select("pair_id", "stratum", "drawn", "order"), on="pair_id")
     frame = frame.join(judged, on="pair_id", how="left").sort("pair_id")
-    return frame.with_columns(pl.col("seen").fill_null(False))
+    return frame.with_columns(pl.col("reviewed").fill_null(False))
 
 
 def _selection_problem(
-    drawn: pl.DataFrame, coverage: Coverage, verdicts: pl.DataFrame, has_sample: bool, resume: str
+    sampled: pl.DataFrame, coverage: Coverage, verdicts: pl.DataFrame, has_sample: bool, resume: str
 ) -> str | None:
     """Why the judged pairs are no sample that a rate can rest on; None where they are."""
-    count = f"{coverage.seen:,} of {coverage.drawn:,}"
+    count = f"{coverage.reviewed:,} of {coverage.size:,}"
     if not has_sample:
         if _in_view(verdicts):
             return (
                 "the pairs were picked in the review of a run, which shows labels and sorts by "
                 "suspicion; they are no random sample. Draw one: curate route DATA --random 50"
             )
-    elif coverage.seen < coverage.drawn:
-        places = drawn.filter("seen")["order"]
-        if places.max() != coverage.seen - 1:
-            gap = drawn.filter(~pl.col("seen"))["order"].min()
+    elif coverage.reviewed < coverage.size:
+        places = sampled.filter("reviewed")["order"]
+        if places.max() != coverage.reviewed - 1:
+            gap = sampled.filter(~pl.col("reviewed"))["order"].min()
             return (
                 f"{count} drawn pairs are judged, but not in the drawn order (number "
                 f"{int(gap) + 1:,} is left out); which ones are judged may depend on their "  # type: ignore[arg-type]
                 f"labels. It shows those left out first: {resume}"
             )
-    if coverage.votes < min(_LEAST_VOTES, coverage.drawn):
+    if coverage.votes < min(_LEAST_VOTES, coverage.size):
         return (
             f"{count} pairs are judged, {coverage.votes:,} of them keep, flip or tie; a rate needs "
             f"{_LEAST_VOTES}. Go on: {resume}"
         )
-    missing = drawn.group_by("stratum").agg(pl.col("wrong").count()).filter(pl.col("wrong") == 0)
+    missing = sampled.group_by("stratum").agg(pl.col("wrong").count()).filter(pl.col("wrong") == 0)
     if len(missing):
         return (
             f"{count} pairs are judged, none of them in {len(missing):,} strata of the draw. "
@@ -236,12 +241,12 @@ def _in_view(verdicts: pl.DataFrame) -> int:
 def _qualified(rate: ToldRate, coverage: Coverage, has_sample: bool) -> ToldRate:
     """The rate with what was judged before it, and its assumptions after it."""
     text = rate.text
-    skipped = coverage.seen - coverage.votes
+    skipped = coverage.reviewed - coverage.votes
     if skipped:
         text += f"; {skipped:,} skipped or unusable pairs are left out"
-    if has_sample and coverage.seen < coverage.drawn:
-        text = f"{coverage.seen:,} of {coverage.drawn:,} judged, in the drawn order: {text}"
-    elif not has_sample and coverage.seen < coverage.drawn:
+    if has_sample and coverage.reviewed < coverage.size:
+        text = f"{coverage.reviewed:,} of {coverage.size:,} judged, in the drawn order: {text}"
+    elif not has_sample and coverage.reviewed < coverage.size:
         text += "; if the judged pairs were drawn at random: name the draw by --sample"
     return replace(rate, text=text)
 

@@ -23,13 +23,13 @@ class Session:
     Attributes:
         review: what is served.
         commands: to copy, in their order.
-        drawn: pairs of the draw; None in an open review.
+        size: pairs of the draw; None in an open review.
         resume: the command by which judging goes on.
     """
 
     review: ReviewPage
     commands: Sequence[str]
-    drawn: int | None = None
+    size: int | None = None
     resume: str = ""
 
 
@@ -50,20 +50,20 @@ def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
         run, new = (shlex.quote(str(path)) for path in (folder, f"{folder}-reviewed"))
         apply = (f"curate apply {run} --out {new}",)
         return Session(Review(load_view(folder), VerdictLog(folder, reviewer), apply), apply)
-    drawn = load_draw(sample or folder, None if sample is None else folder)
+    draw = load_draw(sample or folder, None if sample is None else folder)
     log = VerdictLog(folder, reviewer, blind=True)
-    steps = drawn.next_commands(None if sample is None else log.path)
-    resume = resume_command([log.path], drawn.folder)
-    return Session(BlindReview(drawn, log, steps), steps, len(drawn.pairs), resume)
+    steps = draw.next_commands(None if sample is None else log.path)
+    resume = resume_command([log.path], draw.folder)
+    return Session(BlindReview(draw, log, steps), steps, len(draw.pairs), resume)
 
 
 def show_end(session: Session) -> None:
     """How much was judged, where the verdicts are, and what to do with them."""
     log = session.review.log
     count = f"{session.review.done:,}"
-    judged = f"{count} pairs" if session.drawn is None else f"{count} of {session.drawn:,} pairs"
+    judged = f"{count} pairs" if session.size is None else f"{count} of {session.size:,} pairs"
     out.print(Text(f"judged: {judged}; verdicts: {log.path}"), soft_wrap=True)
-    is_open = session.drawn is not None and session.review.done < session.drawn
+    is_open = session.size is not None and session.review.done < session.size
     out.print(Text("next:", style="bold"))
     for command in ((session.resume,) if is_open else ()) + tuple(session.commands):
         out.print(Text(f"  {command}"), soft_wrap=True)

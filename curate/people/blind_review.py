@@ -33,7 +33,7 @@ class BlindReview:
     """State of a blind review.
 
     Args:
-        drawn: the pairs, in the order of the draw.
+        draw: the pairs, in the order of the draw.
         log: where verdicts go.
         next_commands: what to do once the pairs are judged.
     """
@@ -41,11 +41,11 @@ class BlindReview:
     page = "blind.html"
 
     def __init__(
-        self, drawn: DrawnPairs, log: VerdictLog, next_commands: Sequence[str] = ()
+        self, draw: DrawnPairs, log: VerdictLog, next_commands: Sequence[str] = ()
     ) -> None:
         self.log = log
         self._next_commands = list(next_commands)
-        self._frame, self._folders = drawn.pairs, drawn.source.folders
+        self._frame, self._folders = draw.pairs, draw.source.folders
         self._ids: list[str] = self._frame["pair_id"].to_list()
         self._place = {pair_id: at for at, pair_id in enumerate(self._ids)}
         hashes = answer_hashes(self._frame)
@@ -154,7 +154,7 @@ class BlindReview:
     def _pair(self, at: int) -> dict[str, Any]:
         row = self._frame[at]
         texts = row.select(messages_text(c).alias(c) for c in ("prompt", "chosen", "rejected"))
-        (text,), (parts,) = texts.to_dicts(), row.to_dicts()
+        (text,), (columns,) = texts.to_dicts(), row.to_dicts()
         first = self._is_first_chosen(at)
         sides = ("chosen", "rejected") if first else ("rejected", "chosen")
         is_final = self._ids[at] in self.log.final
@@ -162,27 +162,27 @@ class BlindReview:
         return {
             "id": self._ids[at],
             "at": at,
-            "prompt": _shown(text["prompt"]),
-            "more": row_blocks(parts | shared, self._folders) + self._media(parts, "prompt"),
-            "a": _shown(text[sides[0]]) + self._media(parts, sides[0]),
-            "b": _shown(text[sides[1]]) + self._media(parts, sides[1]),
+            "prompt": _text_html(text["prompt"]),
+            "more": row_blocks(columns | shared, self._folders) + self._media(columns, "prompt"),
+            "a": _text_html(text[sides[0]]) + self._media(columns, sides[0]),
+            "b": _text_html(text[sides[1]]) + self._media(columns, sides[1]),
             "choice": self._choice(at),
             "final": is_final,
             "label": ("A" if first else "B") if is_final else None,
         }
 
-    def _media(self, parts: Mapping[str, Any], side: str) -> Markup:
+    def _media(self, columns: Mapping[str, Any], side: str) -> Markup:
         """The media of one side, without the names of their files, which may name the label."""
         media: list[Mapping[str, Any]] = []
         for shared, other in REJECTED_MEDIA.items():
-            apart = parts.get(other) is not None
+            apart = columns.get(other) is not None
             name = other if side == "rejected" else shared
             if apart != (side == "prompt"):
-                media += parts.get(name) or []
-        shown = [_medium(number, medium, self._folders) for number, medium in enumerate(media, 1)]
-        if not shown:
+                media += columns.get(name) or []
+        images = [_medium(number, medium, self._folders) for number, medium in enumerate(media, 1)]
+        if not images:
             return Markup("")
-        return Markup('<div class="media">{}</div>').format(Markup("").join(shown))
+        return Markup('<div class="media">{}</div>').format(Markup("").join(images))
 
     def _compared(self, at: int) -> dict[str, Any]:
         choice, label = self._choice(at), "A" if self._is_first_chosen(at) else "B"
@@ -196,7 +196,7 @@ class BlindReview:
         }
 
 
-def _shown(text: str) -> Markup:
+def _text_html(text: str) -> Markup:
     """A text as HTML, traces and tool calls folded."""
     if not text.strip():
         return Markup('<span class="cut">(empty)</span>')

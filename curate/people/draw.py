@@ -131,8 +131,8 @@ def sample_folder(paths: Sequence[Path]) -> Path | None:
         paths: folders of draws, or files in their `verdicts/`.
     """
     folders = {path if path.is_dir() else path.parent.parent for path in paths}
-    found = [folder for folder in folders if (folder / SAMPLE).is_file()]
-    return found[0] if len(found) == len(folders) == 1 else None
+    draws = [folder for folder in folders if (folder / SAMPLE).is_file()]
+    return draws[0] if len(draws) == len(folders) == 1 else None
 
 
 def resume_command(paths: Sequence[Path], sample: Path | None) -> str:
@@ -142,12 +142,12 @@ def resume_command(paths: Sequence[Path], sample: Path | None) -> str:
         paths: of the verdicts; see `sample_folder`.
         sample: folder of the draw; None where it is not known.
     """
-    drawn = "DRAWN" if sample is None else shlex.quote(str(sample))
+    draw_path = "DRAWN" if sample is None else shlex.quote(str(sample))
     folders = {path if path.is_dir() else path.parent.parent for path in paths}
     runs = [folder for folder in folders if is_run(folder)]
     if len(runs) == 1:
-        return f"curate review {shlex.quote(str(runs[0]))} --sample {drawn}"
-    return f"curate review {drawn}"
+        return f"curate review {shlex.quote(str(runs[0]))} --sample {draw_path}"
+    return f"curate review {draw_path}"
 
 
 def read_sample(folder: Path) -> pl.DataFrame:

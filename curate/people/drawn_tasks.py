@@ -151,9 +151,9 @@ def _write_draw(
         write_frame(sample, stage / SAMPLE)
         write_frame(chosen, stage / _PAIRS)
         write_tasks(stage, chosen, table, choice, facts)
-    drawn = DrawnPairs(folder, chosen, source)
+    result = DrawnPairs(folder, chosen, source)
     review = f"curate review {shlex.quote(str(folder))}"
-    return Routed(folder, table, [], len(sample), commands=(review, *drawn.next_commands()))
+    return Routed(folder, table, [], len(sample), commands=(review, *result.next_commands()))
 
 
 def _in_order(pairs: pl.DataFrame, sample: pl.DataFrame) -> pl.DataFrame:
@@ -193,17 +193,17 @@ def load_draw(folder: Path, run: Path | None = None) -> DrawnPairs:
     return _complete(DrawnPairs(folder, _in_order(pairs, sample), source), sample, folder)
 
 
-def _complete(drawn: DrawnPairs, sample: pl.DataFrame, place: Path) -> DrawnPairs:
+def _complete(draw_result: DrawnPairs, sample: pl.DataFrame, place: Path) -> DrawnPairs:
     """The draw, whose pairs must all be there."""
     count = int(sample["drawn"].sum())
-    if len(drawn.pairs) != count:
+    if len(draw_result.pairs) != count:
         raise CurateError(
             "the drawn pairs are not there",
             where=str(place),
-            found=f"{len(drawn.pairs):,} of {count:,}",
+            found=f"{len(draw_result.pairs):,} of {count:,}",
             fix="name the run from which they were drawn, or draw anew",
         )
-    return drawn
+    return draw_result
 
 
 def _source(folder: Path, facts: Mapping[str, Any]) -> Source:

@@ -117,17 +117,17 @@ class VerdictLog:
         self._check_open(pair_id)
         self._write([{"pair_id": pair_id, "verdict": verdict, "note": note, **_named(hashes)}])
 
-    def check_before(self, shown: str | None, current: str) -> None:
+    def check_before(self, displayed: str | None, current: str) -> None:
         """Refuse a verdict on a pair that another window has judged meanwhile.
 
         Args:
-            shown: the verdict that the window shows for the pair, "" for none; None: not known.
+            displayed: the verdict that the window shows for the pair, "" for none; None: not known.
             current: the verdict that it has.
 
         Raises:
             CurateError: they differ.
         """
-        if shown is not None and shown != current:
+        if displayed is not None and displayed != current:
             raise CurateError(
                 "the pair was judged in another window",
                 found=current or "the verdict was taken back",

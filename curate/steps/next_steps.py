@@ -58,15 +58,15 @@ def judging_commands(
     """
     source = "DATA" if data is None else shlex.quote(str(data))
     read = " ".join((source, *map(shlex.quote, options)))
-    drawn = shlex.quote(str(folder or drawn_folder(data)))
+    draw_path = shlex.quote(str(folder or drawn_folder(data)))
     is_pipeline = str(data).endswith((".yaml", ".yml"))
     pipeline = source if is_pipeline else PIPELINE
-    gold, sample = drawn, ""
+    gold, sample = draw_path, ""
     if verdicts is not None:
-        gold, sample = shlex.quote(str(verdicts)), f" --sample {drawn}"
+        gold, sample = shlex.quote(str(verdicts)), f" --sample {draw_path}"
     return JudgingCommands(
-        route=f"curate route {read} --random {pairs} --out {drawn}",
-        review=f"curate review {drawn}",
+        route=f"curate route {read} --random {pairs} --out {draw_path}",
+        review=f"curate review {draw_path}",
         audit=f"curate audit {read} --gold {gold}{sample}",
         run=f"curate run {pipeline} --gold {gold}",
         needs_pipeline=not is_pipeline,

@@ -66,8 +66,8 @@ class MatchedVerdicts:
             "on pairs that are not there": self.unknown,
             "on pairs whose answers have changed": self.changed,
         }
-        shown = (f"{n:,} of {self.total:,} verdicts {why}" for why, n in counts.items() if n)
-        return "; ".join(shown)
+        reasons = (f"{n:,} of {self.total:,} verdicts {why}" for why, n in counts.items() if n)
+        return "; ".join(reasons)
 
     def warnings(self) -> list[str]:
         """What the user should know of the match."""
@@ -99,7 +99,7 @@ def match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MatchedVerdic
     judged = pairs.filter(pl.col("pair_id").is_in(verdicts["pair_id"].unique().implode()))
     current = answer_hashes(judged).rename({"chosen_hash": "c", "rejected_hash": "r"})
     current = current.with_columns(judged["pair_id"])
-    known = verdicts.join(current, on="pair_id", how="inner", maintain_order="left")
+    joined = verdicts.join(current, on="pair_id", how="inner", maintain_order="left")
     chosen, rejected = pl.col("chosen_hash"), pl.col("rejected_hash")
     is_same = ((chosen == pl.col("c")) | (rejected == pl.col("r"))).fill_null(False)
     is_other = ((chosen == pl.col("r")) | (rejected == pl.col("c"))).fill_null(False)
@@ -107,16 +107,16 @@ def match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MatchedVerdic
     is_changed = has_hash & ~is_same & ~is_other
     is_side = pl.col("verdict").is_in(["keep", "flip"])
     is_turned = is_side & is_other & ~is_same
-    counts = known.select(
+    counts = joined.select(
         changed=is_changed.sum(), turned=is_turned.sum(), unchecked=(is_side & ~has_hash).sum()
     ).row(0, named=True)
     turned = pl.col("verdict").replace({"keep": "flip", "flip": "keep"})
-    frame = known.filter(~is_changed).with_columns(
+    frame = joined.filter(~is_changed).with_columns(
         verdict=pl.when(is_turned).then(turned).otherwise("verdict"),
         chosen_hash=pl.when(has_hash).then("c"),
         rejected_hash=pl.when(has_hash).then("r"),
     )
-    unknown = len(verdicts) - len(known)
+    unknown = len(verdicts) - len(joined)
     return MatchedVerdicts(frame.select(list(SCHEMA)), len(verdicts), unknown, **counts)
 
 

@@ -180,6 +180,17 @@ def test_the_first_of_a_draw_are_a_smaller_sample() -> None:
     assert told["text"].endswith("; 3 skipped or unusable pairs are left out")
 
 
+def test_judged_pairs_that_were_not_drawn_are_counted() -> None:
+    pairs = ids_of(1000)
+    sample = draw(pairs, None, 100, "random", 0)
+    others = sample.filter(~pl.col("drawn"))["pair_id"][:7]
+    more = pl.DataFrame({"pair_id": others, "verdict": "flip", "blind": True})
+    verdicts = pl.concat([judged(sample, list(range(100))), more])
+    told = audit_gold(pairs, np.full(1000, 0.3), verdicts, sample)
+    assert told["judged"] == 100
+    assert told["text"].endswith("; 7 judged pairs that were not drawn are left out")
+
+
 @pytest.mark.parametrize("places", [list(range(1, 16)), [*range(14), 99], [3, 7, 50]])
 def test_another_order_gives_no_rate(places: list[int]) -> None:
     pairs = ids_of(1000)

@@ -103,7 +103,7 @@ def test_a_draw_from_a_run(run: Path) -> None:
     inside = open_session(run, Path("out-drawn"), "ann")
     for session in (alone, inside):
         assert isinstance(session.review, BlindReview)
-        assert session.drawn == 10
+        assert session.size == 10
     assert alone.review.log.path == Path("out-drawn/verdicts/ann.jsonl")
     assert inside.review.log.path == Path("out/verdicts/ann.jsonl")
     assert shlex.split(inside.commands[0])[2:] == [
