@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,9 @@ from pydantic import Field
 from curate import Column, Context, Filter, FilterResult, Parameters
 from curate.data.hashes import select_in_batches
 from curate.models.text.artefacts import Artefact, one_sided, without_marks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SIDES = ("chosen", "rejected")
 
@@ -62,7 +65,7 @@ class Artefacts(Filter[ArtefactsParams]):
         found = signs.select(found=joined)
         context.facts["one_sided"] = {k: int((signs[k] != 0).sum()) for k in kinds}
         if self.params.action == "balance":
-            keep = self._balanced(signs, context)
+            keep = self._balanced(signs, context.row_order(pairs), context)
         else:
             keep = pl.repeat(self.params.action == "strip", len(pairs), eager=True) | (
                 found["found"] == ""
@@ -73,13 +76,15 @@ class Artefacts(Filter[ArtefactsParams]):
         changed = pairs.select(*map(without_marks, _SIDES)) if strip else None
         return FilterResult(keep, found.select(r=reason)["r"], added, changed)
 
-    def _balanced(self, signs: pl.DataFrame, context: Context) -> pl.Series:
+    def _balanced(
+        self, signs: pl.DataFrame, row_order: NDArray[np.int64], context: Context
+    ) -> pl.Series:
         """Keep as many pairs with the artefact chosen as with it rejected, of each kind."""
         keep = np.ones(len(signs), dtype=bool)
         for kind in self.params.kinds:
             # Pairs that an earlier kind dropped do not count for this one.
-            sign = signs[kind].to_numpy() * keep
-            sides = [np.flatnonzero(sign == value) for value in (1, -1)]
+            sign = (signs[kind].to_numpy() * keep)[row_order]
+            sides = [row_order[sign == value] for value in (1, -1)]
             more, less = sorted(sides, key=len, reverse=True)
             # Drawn, not the last ones: rows may be sorted by source or time.
             drawn = context.rng("artefacts", kind).permutation(more)

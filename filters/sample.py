@@ -60,12 +60,13 @@ class Sample(Filter[SampleParams]):
         p = self.params
         rows = round(p.share * len(pairs)) if p.share is not None else min(p.rows or 0, len(pairs))
         rng = context.rng("sample") if p.seed is None else np.random.default_rng(p.seed)
-        keep = np.zeros(len(pairs), dtype=bool)
+        keep, order = np.zeros(len(pairs), dtype=bool), context.row_order(pairs)
         if p.weights is None:
-            keep[rng.permutation(len(pairs))[:rows]] = True
+            keep[order[rng.permutation(len(pairs))[:rows]]] = True
         else:
             odds = check_readable(pairs[p.weights], self.name).fill_null(0.0).to_numpy()
-            keep[_drawn(np.asarray(odds, dtype=np.float64), rows, rng, p.weights)] = True
+            odds = np.asarray(odds, dtype=np.float64)[order]
+            keep[order[_drawn(odds, rows, rng, p.weights)]] = True
         drawn = f"not among the {int(keep.sum())} drawn of {len(pairs)}"
         return same_reason(pl.Series(keep), drawn)
 

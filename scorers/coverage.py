@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,9 @@ from curate.models.embed.neighbours import rows_of
 from curate.models.embed.target_coverage import Coverage as Covered
 from curate.models.embed.target_coverage import cover, density_ratio
 from curate.models.text.evaluation_texts import EvaluationText, read_evaluation_texts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Target prompts that the report names as bare.
 _SHOWN = 10
@@ -79,7 +82,7 @@ class Coverage(Scorer[CoverageParams]):
         vectors = rows_of(context.features.vectors, used)
         # A target is not its own neighbour: of n targets there are n - 1 others.
         found = cover(vectors, targets, min(self.params.k, len(known) - 1))
-        ratio, auroc = density_ratio(vectors, targets, context.rng(self.name))
+        ratio, auroc = self._density_ratio(vectors, targets, place, pairs, context)
         self._tell(found, ratio, known, context)
         context.facts["auroc"] = round(auroc, 4)
         names = pl.Series([known[i].label() for i in found.nearest.tolist()], dtype=pl.String)
@@ -104,6 +107,23 @@ class Coverage(Scorer[CoverageParams]):
                 expected=f"{_FEWEST} or more",
             )
         return known
+
+    def _density_ratio(
+        self,
+        vectors: NDArray[np.floating],
+        targets: NDArray[np.float32],
+        place: NDArray[np.integer],
+        pairs: pl.DataFrame,
+        context: Context,
+    ) -> tuple[NDArray[np.float64], float]:
+        """`density_ratio` of prompts in an order that no file decides."""
+        number = np.empty(len(vectors), dtype=np.int64)
+        number[place] = context.prompt_groups(pairs)
+        order = np.argsort(number, kind="stable")
+        ratio, auroc = density_ratio(vectors[order], targets, context.rng(self.name))
+        in_place = np.empty_like(ratio)
+        in_place[order] = ratio
+        return in_place, auroc
 
     def _tell(
         self, found: Covered, ratio: Any, known: list[EvaluationText], context: Context

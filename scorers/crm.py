@@ -110,6 +110,7 @@ class CRM(HeadScorer[CRMParams]):
             Schedule(p.epochs, rate, p.ramp, p.curriculum),
             context.step_seed("crm"),
             context.progress,
+            context.row_order(pairs),
         )
         # A mean loss below that of a coin's toss sides with the label.
         side = math.log(2) - seen.losses.mean(dim=(1, 2)).double().cpu().numpy()

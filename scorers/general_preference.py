@@ -77,9 +77,9 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
         scorer_of, weights = fold_weights(pairs, context, p.repeats, p.folds)
         plain = HeadSpec()
         _, chosen, rejected = head_inputs(pairs, context, plain, "embedding")
-        seed = context.step_seed(self.name)
-        reward = train_heads(chosen, rejected, weights, plain, seed)
-        general = train_general(chosen, rejected, weights, seed, p.blocks, p.l2)
+        seed, order = context.step_seed(self.name), context.row_order(pairs)
+        reward = train_heads(chosen, rejected, weights, plain, seed, order)
+        general = train_general(chosen, rejected, weights, seed, p.blocks, p.l2, order)
         both = [at_heads(h.margins, chosen, rejected, scorer_of) for h in (general, reward)]
         # Both at the temperature that fits them, or shrunken margins would decide.
         margin, linear = (

@@ -61,7 +61,7 @@ class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
         p, voting = self.params, votes(pairs, context)
         values: NDArray[np.float64] = np.zeros((len(pairs), p.features))
         if voting.any():
-            fitted = fit_to_run(context, voting, SAESettings.of(p.features, p.active))
+            fitted = fit_to_run(pairs, context, voting, SAESettings.of(p.features, p.active))
             context.facts["explained"] = round(fitted.explained, 4)
             context.facts["epochs"] = fitted.epochs
             values = fitted.features.numpy().astype(np.float64)

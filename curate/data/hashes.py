@@ -103,6 +103,27 @@ def _hashed_keys(pairs: pl.DataFrame, *names: str) -> pl.DataFrame:
     return pl.concat([keys.select(hashed(pl.col(c)) for c in names) for keys in rows])
 
 
+def numbers_by_key(
+    keys: pl.Series, room: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers from 0 in the order of distinct keys: where rows stand does not matter.
+
+    Args:
+        keys: (rows,) hashes.
+        room: (rows,) for the numbers; default new.
+
+    Returns:
+        (rows,) number of each row's key, and (distinct,) the row where each number first stands.
+    """
+    numbers, first = numbers_by_appearance(keys, room)
+    order = keys.gather(first).arg_sort().to_numpy()
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    for rows in batches(len(numbers), _ROWS_A_PART):
+        numbers[rows] = rank[numbers[rows]]
+    return numbers, first[order]
+
+
 def numbers_by_appearance(
     values: pl.Series | pl.DataFrame, room: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.hashes import (
-    numbers_by_appearance,
+    numbers_by_key,
     prompt_keys,
     same_answers,
     vote_keys_in_batches,
@@ -160,13 +160,26 @@ class Context:
         return self.of_pairs(SAME_ANSWERS, pairs, lambda: same_answers(pairs).to_numpy())
 
     def prompt_groups(self, pairs: pl.DataFrame) -> NDArray[np.int64]:
-        """One integer a pair, equal where the prompts are, by first appearance; (pairs,)."""
+        """One integer from 0 a pair, equal where the prompts are, whatever the order of rows.
+
+        Prompts are numbered by the rank of their hashes: what is drawn by prompt stays the same
+        when the rows of a file move. (pairs,).
+        """
 
         def make() -> NDArray[np.int64]:
             room = self.workspace.array("prompt groups", (len(pairs),), np.int64)
-            return numbers_by_appearance(prompt_keys(pairs), room)[0]
+            return numbers_by_key(prompt_keys(pairs), room)[0]
 
         return self.of_pairs(PROMPT_GROUPS, pairs, make)
+
+    def row_order(self, pairs: pl.DataFrame) -> NDArray[np.int64]:
+        """The rows by the hashes of their ids, (pairs,): an order that no file decides."""
+
+        def make() -> NDArray[np.int64]:
+            order = pairs["pair_id"].hash().arg_sort().to_numpy().astype(np.int64)
+            return self.workspace.kept("row order", order)
+
+        return self.of_pairs("row_order", pairs, make)
 
     def vote_keys(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """`curate.data.hashes.vote_keys` of the pairs, 18 bytes each; texts are hashed once."""

@@ -14,6 +14,7 @@ from curate.models.heads.row_access import Rows
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     from numpy.typing import NDArray
 
     from curate.steps.context import Context, Progress
@@ -123,7 +124,9 @@ class Fitted:
     epochs: int
 
 
-def fit_to_run(context: Context, voting: NDArray[np.bool_], settings: SAESettings) -> Fitted:
+def fit_to_run(
+    pairs: pl.DataFrame, context: Context, voting: NDArray[np.bool_], settings: SAESettings
+) -> Fitted:
     """An autoencoder of the embedding differences of a run's voting pairs, (pairs,) bool.
 
     The same pairs, seed and embedder give the same features wherever they are asked for; those of
@@ -131,32 +134,33 @@ def fit_to_run(context: Context, voting: NDArray[np.bool_], settings: SAESetting
     """
     chosen, rejected = answers(context, "embedding")
     used = torch.from_numpy(voting)
+    order = context.row_order(pairs)
+    rows = torch.from_numpy(order[voting[order]])
     seed = context.step_seed("sae")
-    fitted = fit_autoencoder(chosen, rejected, used, settings, seed, context.progress)
+    fitted = fit_autoencoder(chosen, rejected, rows, settings, seed, context.progress)
     return replace(fitted, features=fitted.features * used[:, None])
 
 
 def fit_autoencoder(
     chosen: Rows,
     rejected: Rows,
-    used: Tensor,
+    rows: Tensor,
     settings: SAESettings,
     seed: int,
     progress: Progress,
 ) -> Fitted:
-    """Train on chosen minus rejected of the used pairs, a tenth of them held out.
+    """Train on chosen minus rejected of some pairs, a tenth of them held out.
 
     Args:
         chosen: features of the preferred answers, (pairs, dim).
         rejected: of the others.
-        used: (pairs,) bool.
+        rows: of these pairs; what is drawn depends on their order.
         settings: sizes and schedule.
         seed: of start, split and batches.
         progress: where passes are shown.
     """
     generator = torch.Generator().manual_seed(seed)
-    order = used.nonzero()[:, 0]
-    order = order[torch.randperm(len(order), generator=generator)]
+    order = rows[torch.randperm(len(rows), generator=generator)]
     held = max(1, int(_HELD_OUT * len(order)))
     test, train = order[:held], order[held:] if len(order) > held else order
     model = SparseAutoencoder(chosen.shape[1], settings, generator).to(chosen.device)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from curate.models.heads.heads import Heads, HeadSpec, fit_heads
 from curate.models.heads.row_access import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # A start at 0 is a saddle point of a skew-symmetric form.
 _INIT, _LEARNING_RATE = 0.3, 0.03
@@ -57,10 +63,11 @@ def train_general(
     seed: int,
     blocks: int = 3,
     l2: float = GENERAL_L2,
+    row_order: NDArray[np.int64] | None = None,
 ) -> GeneralHeads:
     """Fresh heads, one for each column of the (pairs, heads) weights, trained as one batch."""
     generator = torch.Generator().manual_seed(seed)
     heads = GeneralHeads(chosen.shape[1], blocks, weights.shape[1], _INIT, generator)
     spec = HeadSpec(l2=l2, learning_rate=_LEARNING_RATE)
-    fit_heads(heads.to(chosen.device), chosen, rejected, weights, spec, seed)
+    fit_heads(heads.to(chosen.device), chosen, rejected, weights, spec, seed, row_order)
     return heads

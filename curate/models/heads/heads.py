@@ -16,6 +16,9 @@ from curate.models.heads.one_thread import threads_for
 from curate.models.heads.row_access import Rows
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from curate.models.lm.network import Network
     from curate.steps.models import ModelSpec
 
@@ -230,6 +233,11 @@ class Optimiser:
         self._schedule.step()
 
 
+def rows_in_order(drawn: Tensor, row_order: NDArray[np.int64] | None) -> Tensor:
+    """Return the rows at drawn places of an order of rows; None: places are rows."""
+    return drawn if row_order is None else torch.from_numpy(row_order)[drawn]
+
+
 def fit_heads(
     heads: Heads,
     chosen: Rows,
@@ -237,6 +245,7 @@ def fit_heads(
     weights: Tensor,
     spec: HeadSpec,
     seed: int,
+    row_order: NDArray[np.int64] | None = None,
 ) -> None:
     """Train all heads at once by Adam on the same batches, in place.
 
@@ -250,6 +259,8 @@ def fit_heads(
         weights: (pairs, heads), not negative, or bool for 0 and 1.
         spec: optimiser settings.
         seed: of the order of batches and of dropout.
+        row_order: (pairs,) the rows in the order from which batches are drawn, such as
+            `Context.row_order`; default as they come.
     """
     loss = make_loss(spec.loss, spec.loss_parameter)
     generator = torch.Generator().manual_seed(seed)
@@ -262,7 +273,8 @@ def fit_heads(
         for _ in range(steps):
             if len(order) == 0:
                 # Once an epoch, so that no batch waits for its rows.
-                order = on_device(torch.randperm(total, generator=generator), weights.device)
+                drawn = torch.randperm(total, generator=generator)
+                order = on_device(rows_in_order(drawn, row_order), weights.device)
             rows, order = order[: spec.batch], order[spec.batch :]
             mask = None
             if spec.dropout > 0:

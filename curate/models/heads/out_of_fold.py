@@ -154,15 +154,22 @@ def is_solved(spec: HeadSpec) -> bool:
     return spec.kind == "linear" and spec.loss == "bt"
 
 
-def train_heads(chosen: Rows, rejected: Rows, weights: Tensor, spec: HeadSpec, seed: int) -> Heads:
+def train_heads(
+    chosen: Rows,
+    rejected: Rows,
+    weights: Tensor,
+    spec: HeadSpec,
+    seed: int,
+    row_order: NDArray[np.int64] | None = None,
+) -> Heads:
     """Fresh heads, one for each column of the (pairs, heads) weights.
 
-    Linear heads of the plain loss are solved, the others trained as one batch.
+    Linear heads of the plain loss are solved, the others trained as one batch; see `fit_heads`.
     """
     if is_solved(spec):
         return LinearHeads(solve_heads(chosen, rejected, weights, spec.l2, spec.dropout))
     heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(chosen.device)
-    fit_heads(heads, chosen, rejected, weights, spec, seed)
+    fit_heads(heads, chosen, rejected, weights, spec, seed, row_order)
     return heads
 
 
@@ -258,7 +265,7 @@ def _train(
     spec, chosen, rejected = head_inputs(pairs, context, spec, features)
     scorer_of, weights = fold_weights(pairs, context, repeats, folds)
     seed = context.step_seed("heads", repeats, folds)
-    heads = train_heads(chosen, rejected, weights, spec, seed)
+    heads = train_heads(chosen, rejected, weights, spec, seed, context.row_order(pairs))
     return OutOfFold(heads, AnswersHere(chosen, rejected), scorer_of)
 
 

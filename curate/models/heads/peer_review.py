@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from curate.data.table import batches
 from curate.models.heads.build import make_heads
-from curate.models.heads.heads import HeadSpec, Optimiser
+from curate.models.heads.heads import HeadSpec, Optimiser, rows_in_order
 from curate.models.heads.losses import bradley_terry
 from curate.models.heads.one_thread import threads_for
 from curate.models.heads.row_access import Rows
 from curate.steps.context import Progress, SilentProgress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Small sets in few large batches would give peers hardly a step an epoch.
 _BATCHES_PER_EPOCH = 8
@@ -69,6 +74,7 @@ def review(
     schedule: Schedule,
     seed: int,
     progress: Progress | None = None,
+    row_order: NDArray[np.int64] | None = None,
 ) -> PeerReview:
     """Train F pairs of peers, A_f and B_f, which differ in their random start.
 
@@ -84,8 +90,10 @@ def review(
         schedule: what is kept in each epoch.
         seed: of starts and batches.
         progress: where epochs are shown.
+        row_order: (pairs,) the rows in the order from which batches are drawn, such as
+            `Context.row_order`; default as they come.
     """
-    training = _Peers(chosen, rejected, weights, held_by, spec, schedule, seed)
+    training = _Peers(chosen, rejected, weights, held_by, spec, schedule, seed, row_order)
     losses, overlaps = [], []
     shown = (progress or SilentProgress()).task("peer review", schedule.epochs)
     with threads_for(spec.kind), shown as task:
@@ -108,6 +116,7 @@ class _Peers:
         spec: HeadSpec,
         schedule: Schedule,
         seed: int,
+        row_order: NDArray[np.int64] | None,
     ) -> None:
         self._chosen, self._rejected, self._schedule = chosen, rejected, schedule
         self._folds, total = weights.shape[1], len(chosen)
@@ -120,6 +129,7 @@ class _Peers:
         self._batch = min(spec.batch, max(math.ceil(total / _BATCHES_PER_EPOCH), _MIN_BATCH))
         steps = math.ceil(total / self._batch) * schedule.epochs
         self._optimiser = Optimiser(self._heads, spec, total, steps)
+        self._row_order = row_order
         self._generator = torch.Generator().manual_seed(seed)
         self._handed = torch.zeros_like(self._weights)
         self._shown = torch.zeros_like(self._weights)
@@ -128,7 +138,10 @@ class _Peers:
     def learn(self, epoch: int) -> Tensor:
         """One pass over the pairs; the share of selected pairs that both peers selected."""
         by_margin = self._schedule.curriculum and epoch > 0
-        order = _order(self._margins, by_margin, self._generator)
+        drawn = torch.randperm(len(self._margins), generator=self._generator)
+        order = rows_in_order(drawn, self._row_order).to(self._margins.device)
+        if by_margin:
+            order = order[self._margins[order].mean(1).argsort(descending=True, stable=True)]
         shared = []
         for rows in torch.split(order, self._batch):
             loss = bradley_terry(self._heads.margins(self._chosen[rows], self._rejected[rows]))
@@ -153,14 +166,6 @@ class _Peers:
     def selected(self) -> Tensor:
         """(pairs,) share of the times that a pair was shown in which the peer handed it over."""
         return self._handed.sum(1) / self._shown.sum(1)
-
-
-def _order(margins: Tensor, by_margin: bool, generator: torch.Generator) -> Tensor:
-    """Pairs in random order, or from easy to hard."""
-    order = torch.randperm(len(margins), generator=generator).to(margins.device)
-    if not by_margin:
-        return order
-    return order[margins[order].mean(1).argsort(descending=True, stable=True)]
 
 
 def small_loss(loss: Tensor, weights: Tensor, keep: float) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.data.hashes import numbers_by_appearance, prompt_keys
+from curate.data.hashes import numbers_by_key, prompt_keys
 from curate.data.table import messages_text, rows_in_batches
 from curate.models.text.candidates import clusters
 from curate.models.text.sketches import Sketches
@@ -28,13 +28,13 @@ def prompt_clusters(
     workspace: Workspace | None = None,
     threshold: float = SIMILAR,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Number of each pair's prompt, and of its cluster; both (pairs,), by first appearance.
+    """Number of each pair's prompt, and of its cluster; both (pairs,), whatever the order of rows.
 
     Clusters are connected components: two prompts are in one where a chain of nearly equal prompts
     leads from one to the other. Candidates are found by MinHash: a pair of prompts just above the
     threshold can be missed.
     """
-    numbers, first = numbers_by_appearance(prompt_keys(pairs))
+    numbers, first = numbers_by_key(prompt_keys(pairs))
     sketches = Sketches(("prompt",), len(first), workspace or Workspace())
     with progress.task("prompt clusters", len(first)) as task:
         for own in rows_in_batches(pairs, first):

@@ -30,7 +30,9 @@ def fitted(differences: np.ndarray, seed: int = 0, **settings: object):  # type:
     chosen = chosen / chosen.square().sum(1).mean().sqrt()
     given = SAESettings(**{"features": 6, "active": 2, "prefixes": (6,)} | settings)  # type: ignore[arg-type]
     used = torch.ones(len(chosen), dtype=torch.bool)
-    return fit_autoencoder(chosen, torch.zeros_like(chosen), used, given, seed, SilentProgress())
+    return fit_autoencoder(
+        chosen, torch.zeros_like(chosen), used.nonzero()[:, 0], given, seed, SilentProgress()
+    )
 
 
 @pytest.mark.slow
