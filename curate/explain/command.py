@@ -74,7 +74,7 @@ def explain(
     _check(int(voting.sum()))
     features, facts = embed_frame(frame, config, store, progress, media=pairs.folders)
     context.features_of = lambda: features
-    fitted = fit_to_run(pairs, context, voting, settings)
+    fitted = fit_to_run(pairs.frame, context, voting, settings)
     values = fitted.features.numpy()
     entries = _features(frame, values, context, voting)
     found = {
