@@ -30,6 +30,8 @@ def pipeline_schema() -> dict[str, Any]:
         schema["properties"][section]["items"] = {"oneOf": steps}
     own = definitions["SourceConfig"]["properties"]["filters"]
     own["items"] = schema["properties"]["filters"]["items"]
+    engine = schema["properties"]["engine"]
+    schema["properties"]["engine"] = {"anyOf": [{"enum": ["local", "ray"]}, engine]}
     several = schema["properties"]["sources"]
     schema["properties"]["input"]["anyOf"].append({"type": "array", "items": several["items"]})
     definitions["SourceConfig"]["properties"]["format"]["enum"] = ["auto", *format_names()]

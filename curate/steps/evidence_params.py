@@ -30,7 +30,9 @@ def _from_column(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
-NamedEvidence = Annotated[EvidenceColumn, BeforeValidator(_from_column)]
+NamedEvidence = Annotated[
+    EvidenceColumn, BeforeValidator(_from_column, json_schema_input_type=str | EvidenceColumn)
+]
 """An `EvidenceColumn`, which may be given by its column alone."""
 
 

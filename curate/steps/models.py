@@ -25,7 +25,7 @@ def _from_name(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-Model = Annotated[ModelSpec, BeforeValidator(_from_name)]
+Model = Annotated[ModelSpec, BeforeValidator(_from_name, json_schema_input_type=str | ModelSpec)]
 """A `ModelSpec`, which may be given by its name alone."""
 
 

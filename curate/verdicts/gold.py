@@ -64,7 +64,10 @@ def _from_names(value: Any) -> Any:
     return {"column": names[0]} if is_column else {"verdicts": names}
 
 
-Gold = Annotated[GoldConfig, BeforeValidator(_from_names)]
+Gold = Annotated[
+    GoldConfig,
+    BeforeValidator(_from_names, json_schema_input_type=str | list[str] | GoldConfig),
+]
 """A `GoldConfig`, which may be given by its path, paths or column alone."""
 
 

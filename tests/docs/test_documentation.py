@@ -6,14 +6,17 @@ import gzip
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from curate import Pipeline
 from curate.cli.app import app
+from curate.pipeline.schema import pipeline_schema
 from curate.sample import SAMPLE_DATA
 from tests.helpers import trl_rows, write_jsonl
 
@@ -31,6 +34,11 @@ def blocks(page: Path, language: str) -> Iterator[str]:
     ):
         if found["kind"] == language and not found["before"].startswith("<!--"):
             yield found["body"]
+
+
+@cache
+def validator() -> Draft202012Validator:
+    return Draft202012Validator(pipeline_schema())
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -108,6 +116,8 @@ def test_configurations_are_valid(
         data = yaml.safe_load(body)
         assert isinstance(data, dict), body
         Pipeline("pipeline.yaml")
+        # What editors are given agrees.
+        assert list(validator().iter_errors(data)) == [], body
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)

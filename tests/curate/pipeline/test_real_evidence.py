@@ -82,15 +82,13 @@ def test_a_judge_in_the_file_finds_wrong_labels(tmp_path: Path, data: Path) -> N
     assert judge > 0.8
 
 
-def test_judged_pairs_get_their_verdict_and_help_the_others(tmp_path: Path, data: Path) -> None:
+def test_judged_pairs_get_their_verdict_and_are_acted_on(tmp_path: Path, data: Path) -> None:
     wrong = noisy_rows()[1]
-    alone = run(tmp_path, data, {"evidence": []})
     gold = {"gold": {"column": "extra.expert"}}
     filters = {"filters": [{"type": "flip"}]}
     judged = run(tmp_path, data, {"evidence": []}, **gold, **filters)
     posterior = judged["label_em.posterior"].to_numpy()
     np.testing.assert_allclose(posterior[:JUDGED], 1.0 - wrong[:JUDGED], atol=1e-6)
-    assert auroc(judged, wrong) > auroc(alone, wrong)
     assert judged["gold.judged"][:JUDGED].to_list() == [
         "wrong" if is_wrong else "right" for is_wrong in wrong[:JUDGED]
     ]
