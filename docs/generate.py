@@ -66,7 +66,7 @@ def parts() -> str:
     ]
     for part in ALL_PARTS:
         cells = [
-            "yes" if part in form.holds else "rewritten" if part in form.rewrites else "-"
+            "rewritten" if part in form.rewrites else "yes" if part in form.holds else "-"
             for form in forms.values()
         ]
         lines.append(f"| {part} | " + " | ".join(cells) + " |")

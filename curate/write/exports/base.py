@@ -158,7 +158,7 @@ class Export(ABC):
     Attributes:
         reserved: the columns that it makes besides those of the pair table.
         holds: the parts besides plain texts that come out as they went in; see `parts`.
-        rewrites: parts that are written in another spelling, and which.
+        rewrites: parts that are written in another spelling, and which; also those of `holds`.
         parts: those that the pairs have and the form holds; set before the first is converted,
             since the columns of all shards depend on it.
         carries: columns of the pair table that the shards carry besides, under their own names.

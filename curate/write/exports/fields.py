@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,10 +18,24 @@ if TYPE_CHECKING:
     from curate.write.exports.base import Export
 
 
-def messages(pairs: pl.DataFrame, column: str, form: Export) -> pl.Series:
+Message = dict[str, Any]
+
+
+def messages(
+    pairs: pl.DataFrame,
+    column: str,
+    form: Export,
+    encode: Callable[[Message], Message] = lambda message: message,
+) -> pl.Series:
     """A column of turns as {role, content, ...}: JSON where some are more than a text.
 
     A form that holds texts alone gets the renderings.
+
+    Args:
+        pairs: the pair table.
+        column: prompt, chosen, rejected or completion.
+        form: whose `parts` decide.
+        encode: spells a published message as the form's reader wants it.
     """
     turns = pairs[column]
     if not form.parts.intersection(MESSAGE_PARTS) & form.holds:
@@ -28,7 +43,7 @@ def messages(pairs: pl.DataFrame, column: str, form: Export) -> pl.Series:
             role=pl.element().struct.field("role"), content=pl.element().struct.field("content")
         )
         return turns.list.eval(plain)
-    return json_lists(column, [[to_json(whole(m)) for m in row] for row in turns])
+    return json_lists(column, [[to_json(encode(whole(m))) for m in row] for row in turns])
 
 
 def message(pairs: pl.DataFrame, column: str, form: Export) -> pl.Series:

@@ -21,6 +21,7 @@ JSON = pl.Struct({_FIELD: pl.String})
 """The type of a column of JSON values."""
 HUB_MEDIA = pl.List(pl.Struct({"bytes": pl.Binary, "path": pl.String}))
 """Media as the hub's `Image` stores them."""
+_CHUNK_BYTES = 1 << 30
 _IMAGES = ("images", REJECTED_MEDIA["images"])
 _HUB_IMAGES = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
 """The storage of `List(Image())`, to the letter: else `datasets` ignores that they are images."""
@@ -65,8 +66,17 @@ def _spliced(value: Any) -> Any:
 
 
 def arrow_table(frame: pl.DataFrame) -> pa.Table:
-    """The rows in Arrow, JSON values as `pa.json_()`, images as `datasets` marks them."""
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    """The rows in Arrow, JSON values as `pa.json_()`, images as `datasets` marks them.
+
+    Texts and lists have offsets of 32 bits, as `datasets` gives all others: it aligns no
+    `large_string` with a `string`.
+    """
+    # Offsets count the values of one chunk: a larger frame becomes several.
+    rows = max(1, len(frame) * _CHUNK_BYTES // max(frame.estimated_size(), 1))
+    slices = list(frame.iter_slices(rows)) or [frame]
+    tables = [part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in slices]
+    narrow = pa.schema([field.with_type(_narrow(field.type)) for field in tables[0].schema])
+    table = pa.concat_tables([part.cast(narrow) for part in tables])
     images = _images(frame)
     if not images and not has_json(frame):
         return table
@@ -91,10 +101,22 @@ def _typed(array: pa.Array) -> pa.Array:
             return pa.ExtensionArray.from_storage(pa.json_(), texts)
         fields = [_typed(array.field(i)) for i in range(kind.num_fields)]
         return pa.StructArray.from_arrays(fields, [f.name for f in kind], mask=array.is_null())
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        make = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
-        return make.from_arrays(array.offsets, _typed(array.values), mask=array.is_null())
+    if pa.types.is_list(kind):
+        return pa.ListArray.from_arrays(array.offsets, _typed(array.values), mask=array.is_null())
     return array
+
+
+def _narrow(kind: pa.DataType) -> pa.DataType:
+    """The type with offsets of 32 bits at every depth."""
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    if pa.types.is_large_binary(kind):
+        return pa.binary()
+    if pa.types.is_large_list(kind):
+        return pa.list_(kind.value_field.with_type(_narrow(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_narrow(field.type)) for field in kind])
+    return kind
 
 
 def _images(frame: pl.DataFrame) -> list[str]:

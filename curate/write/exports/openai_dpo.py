@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import polars as pl
 
-from curate.data.message_parts import MESSAGE_PARTS, REASONING
+from curate.data.json_text import to_json
+from curate.data.message_parts import BESIDE_CALLS, CALL_IDS, NAMES, TEXTS, TOOL_CALLS
 from curate.data.row_parts import TOOLS
+from curate.errors import CurateError
 from curate.write.exports.base import Export, carried
-from curate.write.exports.fields import messages
+from curate.write.exports.fields import Message, messages
 from curate.write.exports.json_values import json_column
+
+_ANSWERING = ["assistant", "tool"]
+_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id", "function_call")
+"""Of a message, as the services document it."""
 
 
 class OpenAIDPO(Export):
     """`input` with messages and tools, `preferred_output` and `non_preferred_output`.
 
-    Nothing else: the services refuse keys that they do not know. `output.columns` carries the id of
-    a pair along where somebody wants it.
+    The arguments of tool calls are JSON texts, as the services document them. Nothing else: the
+    services refuse keys that they do not know. `output.columns` carries the id of a pair along
+    where somebody wants it.
     """
 
     name = "openai_dpo"
-    summary = "DPO of OpenAI, Azure, Together and Fireworks; use file_type: jsonl"
+    summary = "DPO of OpenAI, Together and Fireworks (Azure: azure_dpo); use file_type: jsonl"
     reserved = ("input", "preferred_output", "non_preferred_output")
-    holds = frozenset({*MESSAGE_PARTS, TOOLS}) - {REASONING}
+    holds = frozenset({TOOL_CALLS, BESIDE_CALLS, CALL_IDS, NAMES, TEXTS, TOOLS})
+    rewrites: ClassVar[Mapping[str, str]] = {TOOL_CALLS: "arguments written as JSON texts"}
     single = True
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -31,13 +42,70 @@ class OpenAIDPO(Export):
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
         self.check(pairs)
-        asked = [messages(pairs, "prompt", self).alias("messages")]
+        asked = [messages(pairs, "prompt", self, _documented).alias("messages")]
         if TOOLS in self.parts:
             # No tools are an empty list: the services refuse a null.
             asked.append(json_column(TOOLS, pairs[TOOLS].fill_null("[]").to_list()))
         return pairs.select(
             pl.struct([pl.lit(series) for series in asked]).alias("input"),
-            messages(pairs, "chosen", self).alias("preferred_output"),
-            messages(pairs, "rejected", self).alias("non_preferred_output"),
+            messages(pairs, "chosen", self, _documented).alias("preferred_output"),
+            messages(pairs, "rejected", self, _documented).alias("non_preferred_output"),
             *carried(pairs, self),
         )
+
+
+class AzureDPO(OpenAIDPO):
+    """The same for Azure, which takes answers of several messages: calls of tools and results."""
+
+    name = "azure_dpo"
+    summary = "DPO of Azure OpenAI: answers may be several messages; use file_type: jsonl"
+    single = False
+
+    def check(self, pairs: pl.DataFrame) -> None:
+        """Make sure that the assistant speaks in each answer, and tools at most beside it.
+
+        Raises:
+            CurateError: an answer in which another speaks, or in which the assistant does not.
+        """
+        role = pl.element().struct.field("role")
+        fits = [
+            pl.col(side).list.eval(role.is_in(_ANSWERING)).list.all()
+            & pl.col(side).list.eval(role == "assistant").list.any()
+            for side in ("chosen", "rejected")
+        ]
+        others = pairs.filter(~pl.all_horizontal(fits))
+        if len(others):
+            raise CurateError(
+                f"the format '{self.name}' has no place for such answers",
+                where=f"pair {others['pair_id'][0]}",
+                found=f"{len(others):,} of {len(pairs):,} pairs with other speakers in an answer",
+                expected="messages of assistant and tool, one of the assistant at least",
+                fix="drop such pairs, or use another output.format",
+            )
+
+
+def _documented(message: Message) -> Message:
+    """The message with the documented keys alone, and the arguments of its calls as JSON texts."""
+    found = {key: message[key] for key in _KEYS if key in message}
+    if isinstance(found.get("tool_calls"), list):
+        found["tool_calls"] = [_call(call) for call in found["tool_calls"]]
+    if isinstance(found.get("function_call"), dict):
+        found["function_call"] = _function(found["function_call"])
+    return found
+
+
+def _call(call: Any) -> Any:
+    """A call as the services document it: {id, type, function: {name, arguments}}."""
+    if not isinstance(call, dict):
+        return call
+    identity = {"id": call["id"]} if call.get("id") is not None else {}
+    function = call.get("function", {k: v for k, v in call.items() if k not in ("id", "type")})
+    return {**identity, "type": "function", "function": _function(function)}
+
+
+def _function(function: Any) -> Any:
+    if not isinstance(function, dict):
+        return function
+    arguments = function.get("arguments", function.get("parameters", {}))
+    text = arguments if isinstance(arguments, str) else to_json(arguments)
+    return {"name": function.get("name", ""), "arguments": text}

@@ -17,7 +17,10 @@ from curate.write.exports import export_names, get_export
 
 Outcome = Literal["same", "rendered alike", "refused", "lost"]
 _URL = re.compile(r'"image_url":\{"url":"([^"]+)"')
-REWRITING = {"llamafactory", "swift", "trl_text", "torchtune"}
+REWRITING = {
+    *("llamafactory", "swift", "trl_text", "torchtune"),
+    *("openai_dpo", "azure_dpo", "nemo_rl"),
+}
 """Forms with parts that are written in another spelling; see `Export.rewrites`."""
 TURNS = ("prompt", "chosen", "rejected")
 FILE_TYPES = ("jsonl", "parquet")

@@ -21,7 +21,7 @@ import polars as pl
 import pytest
 import yaml
 
-from curate import CurateError, Pairs
+from curate import Pairs, Pipeline
 from curate.data.table import MESSAGES
 from curate.verdicts.files import read_verdicts
 from curate.verdicts.tools import TOOLS
@@ -220,45 +220,27 @@ def test_openrlhf(pairs: Path, tmp_path: Path, stand_ins: Any, tokenizer: Any) -
         assert margin == 2.0
 
 
-def test_hosted_dpo_by_its_documented_schema(pairs: Path, tmp_path: Path) -> None:
-    row = written(pairs, tmp_path / "out", "openai_dpo", "jsonl")[3]
-    assert row.keys() == {"input", "preferred_output", "non_preferred_output"}
-    assert [m["role"] for m in row["input"]["messages"]] == ["system", "user", "assistant", "user"]
-    assert row["preferred_output"] == published("good 3")
-    assert row["non_preferred_output"] == published("evil 3")
-
-
-def test_vertex_by_its_documented_schema(pairs: Path, tmp_path: Path) -> None:
-    row = written(pairs, tmp_path / "out", "vertex", "jsonl")[3]
-    assert row.keys() == {"system_instruction", "contents", "completions"}
-    assert row["system_instruction"] == {"parts": [{"text": "Be kind."}]}
-    assert [content["role"] for content in row["contents"]] == ["user", "model", "user"]
-    assert row["contents"][0] == {"role": "user", "parts": [{"text": "hi"}]}
-    best, worst = row["completions"]
-    assert (best["score"], worst["score"]) == (1, 0)
-    assert best["completion"] == {"role": "model", "parts": [{"text": "good 3"}]}
-
-
-@pytest.mark.parametrize("prompt", [turn("t", "tool"), turn("q", "user") + turn("s", "system")])
-def test_vertex_refuses_roles_that_it_does_not_know(
-    tmp_path: Path, prompt: list[dict[str, Any]]
-) -> None:
-    frame = numbered_pairs(COUNT).with_columns(prompt=pl.lit(prompt, dtype=MESSAGES))
-    write_shards([Pairs(frame).frame], tmp_path / "pairs", "parquet", 100)
-    with pytest.raises(CurateError, match="other roles"):
-        export(str(tmp_path / "pairs"), tmp_path / "out", Target("vertex", "jsonl"))
-
-
 def test_nemo_rl_by_its_documented_schema(pairs: Path, tmp_path: Path) -> None:
     """Its package on PyPI is an empty stub, so that its code cannot be run here."""
-    loaded = written(pairs, tmp_path / "out", "nemo_rl", "jsonl")
-    row = loaded[3]
+    row = written(pairs, tmp_path / "out", "nemo_rl", "jsonl")[3]
     assert [m["role"] for m in row["context"]] == ["system", "user", "assistant", "user"]
     best, worst = sorted(row["completions"], key=lambda c: c["rank"])
     assert best["completion"] == published("good 3")
     assert worst["completion"] == published("evil 3")
-    config = yaml.safe_load((tmp_path / "out" / "nemo_rl.yaml").read_text())
-    assert (tmp_path / "out" / config["data"]["train"]["data_path"]).is_file()
+
+
+@pytest.mark.parametrize("file_type", ["parquet", "jsonl"])
+def test_nemo_rl_is_given_the_folder_of_all_shards(
+    file_type: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its `load_dataset_from_path` calls `load_dataset(data_path)["train"]` for a folder."""
+    splits = {"train": 0.8, "test": 0.2}
+    shards = {"format": "nemo_rl", "file_type": file_type, "rows_per_shard": 10, "splits": splits}
+    Pipeline({"output": shards}).run(Pairs(numbered_pairs(50)), output=tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    config = yaml.safe_load(Path("nemo_rl.yaml").read_text())["data"]
+    paths = [config[name]["data_path"] for name in ("train", "validation")]
+    assert [datasets.load_dataset(path)["train"].num_rows for path in paths] == [40, 10]
 
 
 def _home(package: str) -> Path:
