@@ -72,7 +72,7 @@ def arrow_table(frame: pl.DataFrame) -> pa.Table:
     `large_string` with a `string`.
     """
     # Offsets count the values of one chunk: a larger frame becomes several.
-    rows = max(1, len(frame) * _CHUNK_BYTES // max(frame.estimated_size(), 1))
+    rows = max(1, len(frame) * _CHUNK_BYTES // max(int(frame.estimated_size()), 1))
     slices = list(frame.iter_slices(rows)) or [frame]
     tables = [part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in slices]
     narrow = pa.schema([field.with_type(_narrow(field.type)) for field in tables[0].schema])

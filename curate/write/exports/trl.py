@@ -26,6 +26,7 @@ from curate.write.exports.base import (
     without_speakers,
 )
 from curate.write.exports.fields import messages, row_fields
+from curate.write.exports.prompt_spacing import MOST_IN_BATCH, PromptSpacing
 
 _HOLDS = frozenset({*MESSAGE_PARTS, TOOLS, ARGUMENTS, DOCUMENTS})
 _SEES = _HOLDS | {"images", FILE_BYTES}
@@ -115,7 +116,8 @@ class TRLUnpaired(Export):
 
     An answer that occurs in several pairs with the same label is written once, with the carried
     columns of its first pair, or once in each copy of a draw by weight; for that, hashes of all
-    answers are held while they are written.
+    answers are held while they are written. Rows of one prompt stay apart, see `PromptSpacing`: TRL
+    takes them in this order.
     """
 
     name = "trl_kto"
@@ -123,23 +125,46 @@ class TRLUnpaired(Export):
     reserved = ("completion", "label")
     holds = _SEES
 
+    def __init__(self) -> None:
+        self._spacing = PromptSpacing()
+
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Two rows a pair, repeats left out."""
-        return next(self.stream(iter([pairs])))
+        return pl.concat(self.stream(iter([pairs])))
 
     def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The same of one part after another; what an earlier one held is left out too."""
+        return map(self._written, self._spacing.order(self._fresh(parts)))
+
+    def warnings(self, kept: KeptCounts) -> list[str]:
+        """As all do, and rows that could not be kept apart."""
+        clashes, rows = self._spacing.clashes, self._spacing.rows
+        if not clashes:
+            return super().warnings(kept)
+        told = (
+            f"{clashes:,} of {rows:,} rows get an answer to their own prompt in batches of some "
+            f"sizes up to {MOST_IN_BATCH}, since there are too few prompts: KTO's estimate of the "
+            "KL divergence is off there; the loss apo_zero_unpaired needs none"
+        )
+        return [*super().warnings(kept), told]
+
+    def _fresh(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The rows of pairs, without those that an earlier part held."""
         seen = KeyCounts()
         for pairs in parts:
             rows = self._rows(pairs)
-            fresh = rows.filter(pl.Series(seen.before(_answer_keys(rows)) == 0))
-            yield fresh.select(
-                messages(fresh, "prompt", self),
-                messages(fresh, "completion", self),
-                *row_fields(fresh, self),
-                "label",
-                *carried(pairs, self),
-            )
+            yield rows.filter(pl.Series(seen.before(_answer_keys(rows)) == 0))
+
+    def _written(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows in the form's columns."""
+        names = ("prompt", "completion", "label", *ROW_PARTS, DRAW)
+        return rows.select(
+            messages(rows, "prompt", self),
+            messages(rows, "completion", self),
+            *row_fields(rows, self),
+            "label",
+            *(name for name in rows.columns if name not in names),
+        )
 
     def _rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
         sides = [
@@ -153,9 +178,10 @@ class TRLUnpaired(Export):
             )
             for side, label in (("chosen", True), ("rejected", False))
         ]
-        order = pl.int_range(pl.len()).alias("_order")
-        rows = pl.concat([side.with_columns(order) for side in sides])
-        return rows.sort("_order", maintain_order=True).drop("_order")
+        # Every other pair begins with its rejected answer, so that both labels are everywhere.
+        order = pl.int_range(pl.len()) * 2 + (pl.col("label") == (pl.int_range(pl.len()) % 2 == 1))
+        rows = pl.concat([side.with_columns(order.alias("_order")) for side in sides])
+        return rows.sort("_order").drop("_order")
 
 
 def _answer_keys(rows: pl.DataFrame) -> Halves:

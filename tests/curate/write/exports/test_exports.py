@@ -67,16 +67,17 @@ def test_unpaired_export_writes_each_judged_answer_once() -> None:
     pairs = pairs_of([BASE, {**BASE, "rejected": "c"}, {**BASE, "chosen": "b", "rejected": "a"}])
     found = get_export("trl_kto").convert(pairs)
     rows = [(c[0]["content"], label) for c, label in found.select("completion", "label").rows()]
-    assert rows == [("a", True), ("b", False), ("c", False), ("b", True), ("a", False)]
+    expected = [("a", False), ("a", True), ("b", False), ("b", True), ("c", False)]
+    assert sorted(rows) == expected
     assert found["prompt"].to_list()[0] == published("p", "user")
 
 
 def test_unpaired_parts_leave_out_what_an_earlier_one_held() -> None:
     pairs = pairs_of([BASE, {**BASE, "rejected": "c"}, {**BASE, "prompt": "other"}, BASE])
     export = get_export("trl_kto")
-    parts = list(export.stream(pairs[row : row + 1] for row in range(4)))
-    assert [len(part) for part in parts] == [2, 1, 2, 0]
-    assert pl.concat(parts).equals(export.convert(pairs))
+    found = pl.concat(export.stream(pairs[row : row + 1] for row in range(4)))
+    assert len(found) == 5
+    assert sorted(map(str, found.rows())) == sorted(map(str, export.convert(pairs).rows()))
 
 
 @pytest.mark.parametrize("name", text_forms())
