@@ -110,11 +110,12 @@ def test_the_order_is_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_rows_with_media_wait_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = pl.Series("prompt", [turn(str(i // 2), "user") for i in range(2000)], dtype=MESSAGES)
+    read = []
+    frames = (read.append(part) or part for part in prompts.to_frame().iter_slices(100))
     monkeypatch.setattr(prompt_spacing, "_BYTES", 1 << 15)
-    found, _ = in_order([i // 2 for i in range(3000)], 100)
-    # The first ones are out before the last ones come.
-    assert max(found[:1500]) < 1400
-    assert [size for size in SIZES if clashes(found, size)] == []
+    next(PromptSpacing().order(frames))
+    assert len(read) == 6
 
 
 def test_both_labels_are_everywhere() -> None:
