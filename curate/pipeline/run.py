@@ -44,7 +44,7 @@ from curate.steps.step_record import StepRecord
 from curate.store.store import Store, open_store
 from curate.store.workspace import Workspace
 from curate.write.exports import LABEL_PROBABILITY, WEIGHT, forms_holding
-from curate.write.exports.parts import check_file_type, check_held
+from curate.write.exports.parts import check_file_type, check_held, held_by
 from curate.write.manifest import check_rows
 from curate.write.run_folder import check_free, working
 
@@ -217,15 +217,16 @@ class Pipeline:
         output = self.config.output
         if folder is None:
             return
+        export, parts = self.plan.export, found_parts(frame)
+        export.parts = held_by(export, output.file_type).intersection(parts)
         read = {column for step in self.plan.filters for column in step.filter.reads()}
         if not read & {"prompt", "chosen", "rejected"}:
-            self.plan.export.check(frame)  # and no filter could drop such pairs
-        check_file_type(self.plan.export, output.file_type)
+            export.check(frame)  # and no filter could drop such pairs
+        check_file_type(export, output.file_type)
         if output.allow_loss:
             return
-        parts = found_parts(frame)
         others = forms_holding(parts, output.file_type)
-        check_held(self.plan.export, parts, output.file_type, len(frame), others, "output.format")
+        check_held(export, parts, output.file_type, len(frame), others, "output.format")
 
     def _map(self, frame: pl.DataFrame, context: Context, cache: ScoreCache) -> pl.DataFrame | None:
         """Places of the prompts for the report, where the run has embeddings."""

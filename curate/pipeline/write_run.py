@@ -34,7 +34,7 @@ from curate.store.workspace import Workspace
 from curate.write.card import make_card
 from curate.write.drawn_rows import Written
 from curate.write.exports import Advice
-from curate.write.exports.base import KeptCounts
+from curate.write.exports.base import KeptCounts, without_smoothing
 from curate.write.exports.parts import held_by, loss_told, unheld
 from curate.write.manifest import MANIFEST, smoothing, wrong_left
 from curate.write.output import OutputConfig
@@ -85,7 +85,7 @@ def write_run(
                 shards = write_pairs(plan, result, written, stage, output, task, workers)
         _write_tables(result, pairs, splits, stage)
         seconds = time.perf_counter() - started
-        notes = (*plan.export.warnings(counts), *lost, *_no_smoothing(result.steps, written))
+        notes = (*plan.export.warnings(counts), *lost, *_no_smoothing(plan, result, written))
         step = _record(written, len(kept), seconds, facts, notes)
         steps, rows = [*result.steps, step], _row_counts(result, written)
         files = _files(plan, result, splits, output, shards, parts) | {SHARDS_KEY: key}
@@ -143,12 +143,16 @@ def _write_advice(
     write_files(plan.export.files(advice) | {"README.md": card}, stage)
 
 
-def _no_smoothing(steps: Sequence[StepRecord], written: Written) -> list[str]:
+def _no_smoothing(plan: Plan, result: Result, written: Written) -> list[str]:
     """That a trainer gets no label smoothing though a filter acted by a posterior, and why."""
-    left = wrong_left(asdict(step) for step in steps)
+    steps = [asdict(step) for step in result.steps]
+    left = wrong_left(steps)
     soft = written.counts is not None and written.counts.is_soft
-    if soft or left is None or left[1] is None:
+    if soft or left is None:
         return []
+    if left[1] is None:
+        advice = Advice(smoothing({"steps": steps}, written.counts))
+        return without_smoothing(plan.export, advice)
     return [
         f"no label smoothing is written: the share of wrong labels left cannot be told; {left[1]}"
     ]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from curate.data.row_parts import MEDIA_PARTS, present
+from curate.data.media_answers import are_media
+from curate.data.row_parts import MEDIA_PARTS, REJECTED_MEDIA, present
 from curate.data.table import MESSAGES, PAIR_COLUMNS, content_hashes
 from curate.errors import CurateError, first_line
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, get_format
@@ -232,4 +233,15 @@ def _with_parts(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         return pairs
     of_rows = rows.select(ROW, *parts)
     joined = pairs.drop(parts).join(of_rows, on=ROW, how="left", maintain_order="left")
-    return joined.select(pairs.columns)
+    return _without_repeated_media(joined.select(pairs.columns))
+
+
+def _without_repeated_media(pairs: pl.DataFrame) -> pl.DataFrame:
+    """The pairs whose rejected answer speaks of the same media, once: ms-swift lists them twice."""
+    found = present(pairs)
+    for column, other in REJECTED_MEDIA.items():
+        if other in found:
+            repeated = pairs[column].eq_missing(pairs[other]) & ~are_media(pairs, column)
+            alone = pl.when(~pl.lit(repeated)).then(other).alias(other)
+            pairs = pairs.with_columns(alone)
+    return pairs

@@ -23,7 +23,7 @@ from curate.versions import versions
 from curate.write.card import make_card
 from curate.write.drawn_rows import Written
 from curate.write.exports import WEIGHTS, Advice, forms_holding, get_export
-from curate.write.exports.base import Carrier, KeptCounts
+from curate.write.exports.base import Carrier, KeptCounts, without_smoothing
 from curate.write.exports.parts import check_file_type, check_held, held_by, loss_told
 from curate.write.manifest import MANIFEST, data_folders, smoothing
 from curate.write.output import OutputConfig
@@ -170,6 +170,7 @@ class _Attempt:
             card = make_card(manifest, advice, target.license, lost, stage / KEPT, weights)
             write_files(form.files(advice) | {"README.md": card}, stage)
             notes = (*self._reading.lines(), *form.warnings(self._kept), *lost)
+            notes = (*notes, *without_smoothing(form, advice))
             notes = (*notes, *(weights.warnings if weights else ()))
             found = Exported(self._folder, self._kept.pairs, shards, notes, weights)
             write_json(_mark(target, found, manifest, self._parts), stage / MARK)

@@ -1,4 +1,4 @@
-"""axolotl's preference data for the strategy `chat_template.default`."""
+"""axolotl's preference data: for DPO by `chat_template.default` or as TRL reads it, and for KTO."""
 
 from __future__ import annotations
 
@@ -6,31 +6,59 @@ from typing import Any
 
 import polars as pl
 
+from curate.data.found_parts import TURNS
 from curate.data.message_parts import MESSAGE_PARTS
-from curate.data.row_parts import TOOLS
+from curate.data.row_parts import ARGUMENTS, DOCUMENTS, TOOLS
 from curate.write.exports.base import Advice, Export, carried
 from curate.write.exports.fields import message, messages, row_fields
+from curate.write.exports.trl import TRLUnpaired
+
+_HOLDS = frozenset({*MESSAGE_PARTS, TOOLS, ARGUMENTS, DOCUMENTS})
+
+
+def _dataset(advice: Advice, path: str) -> dict[str, Any]:
+    """An entry of `datasets` without its strategy."""
+    return {"path": path, "ds_type": advice.loader, "split": "train"}
 
 
 class Axolotl(Export):
-    """`messages` (the prompt), `chosen` and `rejected` (one message each), and axolotl.yaml."""
+    """Rows of messages, and axolotl.yaml.
+
+    Plain texts are `messages` (the prompt), `chosen` and `rejected` (one message each) for the
+    strategy `chat_template.default`. It reads role and content alone: an answer without a text
+    becomes the text of its dummy prompt. Pairs of which some hold more are `prompt`, `chosen`,
+    `rejected` and `tools`, which axolotl passes on as they are (`passthrough.default`, and
+    `skip_prepare_dataset`, since its own filter takes texts): TRL's DPOTrainer within it writes
+    them by the chat template.
+    """
 
     name = "axolotl"
-    summary = "axolotl DPO (chat_template.default): messages, chosen, rejected, with axolotl.yaml"
+    smooths = True
+    summary = "axolotl DPO: chat_template.default, or TRL's rows where tools are, with axolotl.yaml"
     reserved = ("messages",)
+    holds = _HOLDS
     single = True
-    holds = frozenset({*MESSAGE_PARTS, TOOLS})
+
+    def check(self, pairs: pl.DataFrame) -> None:
+        """Make sure that each answer is one message, where texts are plain; see `Export.check`."""
+        if not self.parts:
+            super().check(pairs)
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The prompt's messages, and one message for each answer.
+        """The prompt's messages, and each answer.
 
         Raises:
-            CurateError: an answer holds more than one message: axolotl would read the last alone.
+            CurateError: an answer of plain texts holds more than one message: the strategy would
+                read the last alone.
         """
         self.check(pairs)
+        if self.parts:
+            turns = [messages(pairs, column, self) for column in TURNS]
+        else:
+            turns = [messages(pairs, "prompt", self).alias("messages")]
+            turns += [message(pairs, side, self) for side in TURNS[1:]]
         return pairs.select(
-            messages(pairs, "prompt", self).alias("messages"),
-            *(message(pairs, side, self) for side in ("chosen", "rejected")),
+            *turns,
             *row_fields(pairs, self),
             "pair_id",
             *carried(pairs, self),
@@ -38,20 +66,43 @@ class Axolotl(Export):
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """The part of axolotl's configuration that reads the shards."""
-        entry = {
-            "path": advice.kept,
-            "ds_type": advice.loader,
-            "split": "train",
+        by_template = {
             "type": "chat_template.default",
             "field_messages": "messages",
             "field_chosen": "chosen",
             "field_rejected": "rejected",
         }
-        if TOOLS in self.parts:
-            entry["field_tools"] = TOOLS
-        config: dict[str, Any] = {"rl": "dpo", "datasets": [entry]}
+        reading = {"type": "passthrough.default"} if self.parts else by_template
+        config: dict[str, Any] = {
+            "rl": "dpo",
+            "datasets": [_dataset(advice, advice.kept) | reading],
+        }
         if advice.held_out is not None:
-            config["test_datasets"] = [entry | {"path": advice.held_out}]
+            config["test_datasets"] = [_dataset(advice, advice.held_out) | reading]
+        if self.parts:
+            config |= {"skip_prepare_dataset": True, "remove_unused_columns": False}
         if advice.epsilon is not None:
             config["dpo_label_smoothing"] = advice.epsilon
+        return {"axolotl.yaml": config}
+
+
+class AxolotlKTO(TRLUnpaired):
+    """TRL's unpaired rows, which axolotl passes on to TRL's KTOTrainer in their order."""
+
+    name = "axolotl_kto"
+    summary = "axolotl KTO: TRL's prompt, completion, label, with axolotl.yaml"
+    holds = _HOLDS
+
+    def files(self, advice: Advice) -> dict[str, Any]:
+        """The part of axolotl's configuration that reads the shards."""
+        config: dict[str, Any] = {
+            "rl": "kto",
+            "datasets": [_dataset(advice, advice.kept)],
+            # Its strategies for KTO write texts by templates of their own.
+            "skip_prepare_dataset": True,
+            "remove_unused_columns": False,
+            "shuffle_merged_datasets": False,
+        }
+        if advice.held_out is not None:
+            config["test_datasets"] = [_dataset(advice, advice.held_out)]
         return {"axolotl.yaml": config}

@@ -98,9 +98,9 @@ def and_weight(pairs: pl.DataFrame) -> list[str]:
     return [name for name in WEIGHTS if name in pairs.columns]
 
 
-def margin() -> pl.Expr:
-    """The strength as `margin`, 0 for a pair without one."""
-    return pl.col("strength").fill_null(0.0).cast(pl.Float64).alias("margin")
+def margin(unknown: float | None = None) -> pl.Expr:
+    """The strength as `margin`, `unknown` for a pair without one."""
+    return pl.col("strength").cast(pl.Float64).fill_null(pl.lit(unknown)).alias("margin")
 
 
 @dataclass
@@ -131,6 +131,16 @@ class KeptCounts:
         several = [pl.col(part).list.len() > 1 for part in TURNS]
         other = pl.col("prompt").list.first().struct.field("role") != "user"
         self.dialogues += int(pairs.select(d=pl.any_horizontal(*several, other))["d"].sum())
+
+
+def without_smoothing(form: Export, advice: Advice) -> list[str]:
+    """The warning that the share of wrong labels does not reach the trainer."""
+    if advice.epsilon is None or form.smooths:
+        return []
+    return [
+        f"{advice.epsilon:.1%} of the labels that are left are estimated to be wrong: the format "
+        f"'{form.name}' has no setting for label smoothing, and the trainer takes all as right"
+    ]
 
 
 def lacking_strength(kept: KeptCounts) -> list[str]:
@@ -184,6 +194,8 @@ class Export(ABC):
     carriers: ClassVar[tuple[Carrier, ...]] = ("rows", "none")
     single: ClassVar[bool] = False
     """Whether each answer must be one message."""
+    smooths: ClassVar[bool] = False
+    """Whether its files hold the label smoothing, as a setting of the trainer."""
 
     def check(self, pairs: pl.DataFrame) -> None:
         """Make sure that the form holds the turns of pairs; `convert` does so too.

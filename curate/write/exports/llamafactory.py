@@ -1,4 +1,4 @@
-"""LLaMA-Factory's ranking data in its ShareGPT form."""
+"""LLaMA-Factory's ranking data and its KTO data, in its ShareGPT form."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from curate.data.row_parts import MEDIA, TOOLS
 from curate.write.exports.base import Advice, Export, carried
 from curate.write.exports.fields import as_media
 from curate.write.exports.tagged import MEDIA_COLUMNS, REWRITES, Media, Said, media_columns, said
+from curate.write.exports.trl import TRLUnpaired
 
 _SPEAKERS = {"user": "human", "assistant": "gpt", "tool": "observation"}
 _MESSAGE = pl.Struct({"from": pl.String, "value": pl.String})
@@ -28,6 +29,7 @@ class LLaMAFactory(Export):
 
     name = "llamafactory"
     reserved = ("conversations",)
+    smooths = True
     summary = "LLaMA-Factory ranking (ShareGPT) with dataset_info.json"
     single = True
     holds = frozenset({TOOL_CALLS, *MEDIA_COLUMNS, *MEDIA_COLUMNS.values(), TOOLS, FILE_BYTES})
@@ -40,65 +42,87 @@ class LLaMAFactory(Export):
             CurateError: an answer holds more than one message, which the form cannot hold.
         """
         self.check(pairs)
-        rest = {name: pairs[name] for name in ("pair_id", *carried(pairs, self))}
-        if not self.parts:
-            message = pl.struct(
-                pl.element().struct.field("role").replace(_SPEAKERS).alias("from"),
-                pl.element().struct.field("content").alias("value"),
-            )
-            spoken = {c: pl.col(c).list.eval(message) for c in TURNS}
-            return pairs.select(
-                conversations=spoken["prompt"],
-                chosen=spoken["chosen"].list.first(),
-                rejected=spoken["rejected"].list.first(),
-                **rest,
-            )
-        return self._with_parts(pairs).hstack(list(rest.values()))
-
-    def _with_parts(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        media = media_columns(self.parts)
-        rows = pairs.select(*TURNS, *media).iter_rows(named=True)
-        made = [_row(row, media) for row in rows]
-        frame = pl.DataFrame(
-            {
-                "conversations": pl.Series([r["prompt"] for r in made], dtype=pl.List(_MESSAGE)),
-                "chosen": pl.Series([r["chosen"][0] for r in made], dtype=_MESSAGE),
-                "rejected": pl.Series([r["rejected"][0] for r in made], dtype=_MESSAGE),
-            }
+        answers = (pl.col(side).list.first() for side in TURNS[1:])
+        columns = _columns(pairs, TURNS, self).with_columns(answers)
+        return columns.rename({"prompt": "conversations"}).hstack(
+            pairs.select("pair_id", *carried(pairs, self))
         )
-        columns = [as_media(pl.Series(c, [r[c] for r in made], dtype=MEDIA), self) for c in media]
-        if TOOLS in self.parts:
-            columns.append(pairs[TOOLS].fill_null(""))
-        return frame.hstack(columns)
 
     def files(self, advice: Advice) -> dict[str, Any]:
-        """dataset_info.json, which names the shards `curated`; settings against wrong labels."""
+        """dataset_info.json, which names the shards `curated`, and llamafactory.yaml."""
         columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
-        columns |= {c: c for c in media_columns(self.parts)}
-        columns |= {TOOLS: TOOLS} if TOOLS in self.parts else {}
-        entry = {
-            "file_name": advice.kept,
-            "formatting": "sharegpt",
-            "ranking": True,
-            "columns": columns,
-        }
-        others = {f"curated_{n}": entry | {"file_name": p} for n, p in advice.others.items()}
-        made: dict[str, Any] = {"dataset_info.json": {"curated": entry} | others}
+        settings: dict[str, Any] = {"stage": "dpo", "pref_loss": "sigmoid"}
         if advice.epsilon is not None:
-            made["llamafactory.yaml"] = {
-                "stage": "dpo",
-                "dataset_dir": ".",
-                "dataset": "curated",
-                "pref_loss": "sigmoid",
-                "dpo_label_smoothing": advice.epsilon,
-            }
-        return made
+            settings["dpo_label_smoothing"] = advice.epsilon
+        return _files(self, advice, {"ranking": True, "columns": columns}, settings)
 
 
-def _row(row: Mapping[str, Any], media: Sequence[str]) -> dict[str, Any]:
-    """Messages and media of one pair."""
+class LLaMAFactoryKTO(TRLUnpaired):
+    """Each answer a row: `conversations` that end with it, `kto_tag` (true: the chosen one)."""
+
+    name = "llamafactory_kto"
+    summary = "LLaMA-Factory KTO (ShareGPT with kto_tag) with dataset_info.json"
+    reserved = ("conversations", "kto_tag", "completion", "label")
+    single = True
+    holds = LLaMAFactory.holds
+    rewrites: ClassVar[Mapping[str, str]] = REWRITES
+
+    def files(self, advice: Advice) -> dict[str, Any]:
+        """dataset_info.json, which names the shards `curated`, and llamafactory.yaml."""
+        columns = {"messages": "conversations", "kto_tag": "kto_tag"}
+        return _files(self, advice, {"columns": columns}, {"stage": "kto"})
+
+    def _written(self, rows: pl.DataFrame) -> pl.DataFrame:
+        turns = ("prompt", "completion")
+        columns = _columns(rows, turns, self)
+        talk = pl.concat_list(turns).alias("conversations")
+        return columns.select(
+            talk,
+            *(name for name in columns.columns if name not in turns),
+            rows["label"].alias("kto_tag"),
+            *(rows[name] for name in self.others(rows)),
+        )
+
+
+def _columns(rows: pl.DataFrame, turns: Sequence[str], form: Export) -> pl.DataFrame:
+    """Turns as messages of ShareGPT, then media and tools."""
+    if not form.parts:
+        message = pl.struct(
+            pl.element().struct.field("role").replace(_SPEAKERS).alias("from"),
+            pl.element().struct.field("content").alias("value"),
+        )
+        return rows.select(pl.col(c).list.eval(message) for c in turns)
+    media = media_columns(form.parts)
+    made = [_row(row, turns, media) for row in rows.select(*turns, *media).iter_rows(named=True)]
+    columns = [pl.Series(c, [r[c] for r in made], dtype=pl.List(_MESSAGE)) for c in turns]
+    columns += [as_media(pl.Series(c, [r[c] for r in made], dtype=MEDIA), form) for c in media]
+    if TOOLS in form.parts:
+        columns.append(rows[TOOLS].fill_null(""))
+    return pl.DataFrame(columns)
+
+
+def _files(
+    form: Export, advice: Advice, kind: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The description of the data, and settings that read it."""
+    media = {c: c for c in media_columns(form.parts)}
+    tools = {TOOLS: TOOLS} if TOOLS in form.parts else {}
+    entry = {"file_name": advice.kept, "formatting": "sharegpt", **kind}
+    entry["columns"] = {**kind["columns"], **media, **tools}
+    others = {f"curated_{n}": entry | {"file_name": p} for n, p in advice.others.items()}
+    reading: dict[str, Any] = {"dataset_dir": ".", "dataset": "curated"}
+    if others:
+        reading["eval_dataset"] = next(iter(others))
+    return {
+        "dataset_info.json": {"curated": entry} | others,
+        "llamafactory.yaml": {**settings, **reading},
+    }
+
+
+def _row(row: Mapping[str, Any], turns: Sequence[str], media: Sequence[str]) -> dict[str, Any]:
+    """Messages and media of one row."""
     shown = Media({c: row[c] or () for c in media})
-    made = {side: list(_spoken([said(m, shown) for m in row[side]])) for side in TURNS}
+    made = {side: list(_spoken([said(m, shown) for m in row[side]])) for side in turns}
     bare = "".join(
         MARKS[kind] for kind, c in MEDIA_COLUMNS.items() if c in media for _ in shown.rest(c)
     )

@@ -20,13 +20,14 @@ from curate.write.exports.fields import messages
 
 
 class OpenRLHF(Export):
-    """`prompt`, `chosen`, `rejected` as messages, and `margin` where the data says a strength.
+    """`prompt`, `chosen`, `rejected` as messages, and the strength as `margin`, null without one.
 
     For `train_rm` and `train_dpo` (0.11: `--data.prompt_key prompt --data.apply_chat_template`;
     older versions without `data.`).
     """
 
     name = "openrlhf"
+    smooths = True
     summary = "OpenRLHF (train_rm, train_dpo): prompt, chosen, rejected as messages, margin"
     reserved = ("margin",)
     holds = frozenset(MESSAGE_PARTS)
@@ -34,8 +35,7 @@ class OpenRLHF(Export):
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The three message columns, margin and id."""
         texts = [messages(pairs, column, self) for column in TURNS]
-        strengths = [margin()] if pairs["strength"].null_count() < len(pairs) else []
-        return pairs.select(*texts, *strengths, "pair_id", *carried(pairs, self))
+        return pairs.select(*texts, margin(), "pair_id", *carried(pairs, self))
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """The arguments of the command line, by name."""

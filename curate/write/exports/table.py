@@ -15,6 +15,8 @@ class PairTable(Export):
     name = "pairs"
     holds = frozenset(ALL_PARTS)
     carriers = ("column", "rows", "none")
+    # curate reads it back, and knows the share.
+    smooths = True
     summary = "curate's own pair table with every column; can be read back"
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,7 @@ class Torchtune(Export):
     """`chosen` and `rejected` as whole conversations, the prompt's messages first."""
 
     name = "torchtune"
+    smooths = True
     summary = "torchtune preference_dataset: chosen and rejected as whole conversations"
     rewrites: ClassVar[Mapping[str, str]] = {TEXTS: "joined into one text"}
 
@@ -34,7 +35,10 @@ class Torchtune(Export):
             "data_files": advice.shards,
             "split": "train",
         }
-        config = {"dataset": entry}
+        config: dict[str, Any] = {"dataset": entry}
+        if advice.epsilon is not None:
+            loss = {"_component_": "torchtune.rlhf.loss.DPOLoss", "label_smoothing": advice.epsilon}
+            config["loss"] = loss
         if advice.splits[1:]:
             config["dataset_val"] = entry | {"data_files": advice.glob(advice.splits[1])}
         return {"torchtune.yaml": config}

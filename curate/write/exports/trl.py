@@ -45,6 +45,7 @@ class TRLConversational(Export):
     """`prompt`, `chosen`, `rejected` as messages for DPOTrainer and RewardTrainer; `pair_id`."""
 
     name = "trl"
+    smooths = True
     summary = "TRL preference, conversational with explicit prompt (DPOTrainer, RewardTrainer)"
     holds = _SEES
     carriers = _CARRIERS
@@ -64,6 +65,7 @@ class TRLStandard(Export):
     """`prompt`, `chosen`, `rejected` as texts; turns are marked where there is more than one."""
 
     name = "trl_text"
+    smooths = True
     summary = "TRL preference, standard: prompt, chosen and rejected as text"
     carriers = _CARRIERS
     rewrites: ClassVar[Mapping[str, str]] = {
@@ -104,7 +106,7 @@ class TRLReward(Export):
         texts = [messages(pairs, column, self) for column in TURNS]
         fields = row_fields(pairs, self)
         rest = ("pair_id", *and_weight(pairs), *carried(pairs, self))
-        return pairs.select(*texts, *fields, margin(), *rest)
+        return pairs.select(*texts, *fields, margin(0.0), *rest)
 
     def warnings(self, kept: KeptCounts) -> list[str]:
         """Ties, and pairs without a strength among others with one."""
@@ -122,7 +124,7 @@ class TRLUnpaired(Export):
 
     name = "trl_kto"
     summary = "TRL unpaired preference for KTOTrainer: prompt, completion, label"
-    reserved = ("completion", "label")
+    reserved: ClassVar[tuple[str, ...]] = ("completion", "label")
     holds = _SEES
 
     def __init__(self) -> None:
@@ -133,7 +135,11 @@ class TRLUnpaired(Export):
         return pl.concat(self.stream(iter([pairs])))
 
     def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """The same of one part after another; what an earlier one held is left out too."""
+        """The same of one part after another; what an earlier one held is left out too.
+
+        Raises:
+            CurateError: see `check`.
+        """
         return map(self._written, self._spacing.order(self._fresh(parts)))
 
     def warnings(self, kept: KeptCounts) -> list[str]:
@@ -152,19 +158,24 @@ class TRLUnpaired(Export):
         """The rows of pairs, without those that an earlier part held."""
         seen = KeyCounts()
         for pairs in parts:
+            self.check(pairs)
             rows = self._rows(pairs)
             yield rows.filter(pl.Series(seen.before(_answer_keys(rows)) == 0))
 
     def _written(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows in the form's columns."""
-        names = ("prompt", "completion", "label", *ROW_PARTS, DRAW)
         return rows.select(
             messages(rows, "prompt", self),
             messages(rows, "completion", self),
             *row_fields(rows, self),
             "label",
-            *(name for name in rows.columns if name not in names),
+            *self.others(rows),
         )
+
+    def others(self, rows: pl.DataFrame) -> list[str]:
+        """Columns of the rows that the shards carry besides the form's."""
+        names = ("prompt", "completion", "label", *ROW_PARTS, DRAW)
+        return [name for name in rows.columns if name not in names]
 
     def _rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
         sides = [

@@ -18,7 +18,7 @@ from curate.write.exports import export_names, get_export
 Outcome = Literal["same", "rendered alike", "refused", "lost"]
 _URL = re.compile(r'"image_url":\{"url":"([^"]+)"')
 REWRITING = {
-    *("llamafactory", "swift", "trl_text", "torchtune"),
+    *("llamafactory", "llamafactory_kto", "swift", "swift_kto", "trl_text", "torchtune"),
     *("openai_dpo", "azure_dpo", "nemo_rl"),
 }
 """Forms with parts that are written in another spelling; see `Export.rewrites`."""
@@ -63,7 +63,7 @@ def rendered(pairs: pl.DataFrame, form: str) -> list[Any]:
     rows = []
     for row in whole(pairs):
         turns = {c: [(m["role"], m["content"]) for m in row[c]] for c in TURNS}
-        if form == "llamafactory":  # which wants a mark for each medium, and gets one
+        if form.startswith("llamafactory"):  # which wants a mark for each medium, and gets one
             turns = {c: [(r, text.lstrip("<image>\n")) for r, text in t] for c, t in turns.items()}
         parts = {c: row[c] for c in ROW_PARTS if c != "images"}
         rows.append((turns, parts, images(row)))

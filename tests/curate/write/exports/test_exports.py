@@ -11,8 +11,8 @@ import pytest
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.data.table import messages_series
-from curate.write.exports import get_export
-from curate.write.exports.base import KeptCounts
+from curate.write.exports import Advice, get_export
+from curate.write.exports.base import KeptCounts, without_smoothing
 from tests.curate.write.exports.round_trips import text_forms
 from tests.helpers import numbered_pairs, pairs_of, published, turn
 
@@ -230,3 +230,13 @@ def test_carried_columns_are_checked_before_the_run(columns: Any, problem: str) 
     output = {"format": "trl_kto", "columns": columns}
     with pytest.raises(CurateError, match=problem):
         Pipeline({"scorers": [{"type": "lengths"}], "output": output})
+
+
+def test_a_share_of_wrong_labels_that_no_setting_holds_is_told() -> None:
+    for name in text_forms():
+        form, advice = get_export(name), Advice(0.125)
+        (told,) = without_smoothing(form, advice) or [""]
+        assert not without_smoothing(form, Advice())
+        written = "0.125" in json.dumps(form.files(advice))
+        assert written or name == "pairs" or told.startswith("12.5% of the labels that are left")
+        assert not (written and told)

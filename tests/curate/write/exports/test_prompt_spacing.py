@@ -113,7 +113,7 @@ def test_rows_with_media_wait_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch
     prompts = pl.Series("prompt", [turn(str(i // 2), "user") for i in range(2000)], dtype=MESSAGES)
     read = []
     frames = (read.append(part) or part for part in prompts.to_frame().iter_slices(100))
-    monkeypatch.setattr(prompt_spacing, "_BYTES", 1 << 15)
+    monkeypatch.setattr(prompt_spacing, "_BYTES", 1 << 10)
     next(PromptSpacing().order(frames))
     assert len(read) == 6
 

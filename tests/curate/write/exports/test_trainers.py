@@ -26,6 +26,7 @@ from curate.data.table import MESSAGES
 from curate.verdicts.files import read_verdicts
 from curate.verdicts.tools import TOOLS
 from curate.write.export import Target, export
+from curate.write.exports import Advice, get_export
 from curate.write.shards import write_files, write_shards
 from tests.helpers import numbered_pairs, published, turn, write_jsonl
 from tests.models import tiny_causal
@@ -147,28 +148,6 @@ def test_llama_factory_reads_calls_tools_and_images(
     assert found["_images"] == ["cat.png"]
 
 
-def test_axolotl(pairs: Path, tmp_path: Path, tokenizer: Any) -> None:
-    _home("axolotl")
-    strategy = importlib.import_module("axolotl.prompt_strategies.dpo.chat_template")
-    loaded = written(pairs, tmp_path / "out", "axolotl")
-    config = yaml.safe_load((tmp_path / "out" / "axolotl.yaml").read_text())
-    (entry,) = config["datasets"]
-    assert (tmp_path / "out" / entry["path"]).is_dir()
-    cfg = {"datasets": [AttributeDict(entry)], "chat_template": "tokenizer_default"}
-    transform, _ = strategy.default(AttributeDict(cfg))
-    row = transform(loaded[3], tokenizer=tokenizer)
-    assert "more?" in row["prompt"]
-    assert row["chosen"].startswith("good 3")
-    assert row["rejected"].startswith("evil 3")
-
-
-class AttributeDict(dict[str, Any]):
-    """A dict that also answers to attributes, as axolotl's configuration does."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self.get(name)
-
-
 def test_torchtune(pairs: Path, tmp_path: Path, stand_ins: Any) -> None:
     home = _home("torchtune")
     stand_ins(
@@ -191,6 +170,21 @@ def test_torchtune(pairs: Path, tmp_path: Path, stand_ins: Any) -> None:
     assert found["chosen"][-1].text_content == "good 3"
     assert found["rejected"][-1].text_content == "evil 3"
     assert [message.masked for message in found["chosen"]] == [True, True, False, True, False]
+
+
+def test_label_smoothing_reaches_the_loss_of_torchtune(stand_ins: Any) -> None:
+    import torch
+
+    module = _module_of(_home("torchtune") / "rlhf" / "loss" / "dpo.py", "tune_dpo", stand_ins)
+    assert "loss" not in get_export("torchtune").files(Advice())["torchtune.yaml"]
+    settings = get_export("torchtune").files(Advice(0.2))["torchtune.yaml"]["loss"]
+    package, name = settings.pop("_component_").rsplit(".", 1)
+    assert package == "torchtune.rlhf.loss"
+    good, bad, zero = torch.tensor([-1.0]), torch.tensor([-4.0]), torch.zeros(1)
+    losses, _, _ = getattr(module, name)(beta=0.1, **settings)(good, bad, zero, zero)
+    margin = torch.tensor([0.3])
+    sigmoid = torch.nn.functional.logsigmoid
+    assert torch.allclose(losses, -0.8 * sigmoid(margin) - 0.2 * sigmoid(-margin))
 
 
 def test_openrlhf(pairs: Path, tmp_path: Path, stand_ins: Any, tokenizer: Any) -> None:

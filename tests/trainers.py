@@ -1,0 +1,252 @@
+"""What trainers read of our exports, by their own loading code.
+
+They are installed without their dependencies (tests/no-deps.txt). Modules that their packages
+import at the top, and the loading code does not use, are stood in for by empty ones.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+import yaml
+
+TEMPLATE = """\
+{%- if tools %}<tools>{{ tools | tojson }}</tools>{% endif -%}
+{%- for m in messages %}<|{{ m['role'] }}|>
+{%- if m['reasoning_content'] %}<think>{{ m['reasoning_content'] }}</think>{% endif -%}
+{%- if m['content'] is string %}{{ m['content'] }}{% else %}
+{%- for part in m['content'] or [] %}{{ part['text'] or '<image>' }}{% endfor %}{% endif -%}
+{%- for call in m['tool_calls'] or [] %}<call>{{ call['function'] | tojson }}</call>{% endfor -%}
+<eos>
+{% endfor %}
+{%- if add_generation_prompt %}<|assistant|>{% endif -%}
+"""
+"""A chat template that writes tools, calls, traces and parts."""
+
+
+@dataclass(frozen=True)
+class TrainedRow:
+    """What a trainer trains on.
+
+    Attributes:
+        prompt: the text.
+        answers: the text of each answer: the preferred one first, or that of an unpaired row.
+        label: of an unpaired row.
+        margin: of the reward.
+        images: of the row.
+    """
+
+    prompt: str
+    answers: tuple[str, ...]
+    label: bool | None = None
+    margin: float | None = None
+    images: tuple[Any, ...] = ()
+
+
+class Anything(types.ModuleType):
+    """A module that has every name."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return MagicMock()
+
+
+class LooseDict(dict[str, Any]):
+    """A dictionary that also answers to attributes, null for what it lacks (axolotl's)."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.get(name)
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+def loose(value: Any) -> Any:
+    """Nested dictionaries as `LooseDict`."""
+    if isinstance(value, dict):
+        return LooseDict({key: loose(v) for key, v in value.items()})
+    return [loose(v) for v in value] if isinstance(value, list) else value
+
+
+def home_of(package: str) -> Path:
+    """The folder of an installed package, which is not imported."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip(f"{package} is not installed: pip install --no-deps -r tests/no-deps.txt")
+    return Path(spec.submodule_search_locations[0])
+
+
+def decorator(*arguments: Any, **_: Any) -> Any:
+    """Stands for a decorator with or without arguments."""
+    return arguments[0] if arguments and callable(arguments[0]) else lambda function: function
+
+
+@contextmanager
+def stand_ins(**modules: dict[str, Any]) -> Iterator[None]:
+    """Modules of these contents where none is installed, taken away again."""
+    known = dict(sys.modules)
+    for name, content in modules.items():
+        if importlib.util.find_spec(name) is None:
+            module = Anything(name)
+            module.__spec__ = importlib.machinery.ModuleSpec(name, None)
+            module.__path__ = []
+            vars(module).update(content)
+            sys.modules[name] = module
+    try:
+        yield
+    finally:
+        for name in [n for n in modules if n not in known]:
+            sys.modules.pop(name, None)
+
+
+def trl_tokens(trainer: str, rows: Any, tokenizer: Any) -> Any:
+    """Rows with token ids as TRL's trainer prepares them."""
+    import trl
+
+    made = getattr(trl, f"{trainer}Trainer").__new__(getattr(trl, f"{trainer}Trainer"))
+    made._tokenizer, made.calculate_KL, made._is_vlm = tokenizer, False, False
+    made.desirable_weight = made.undesirable_weight = 1.0
+    settings = {"output_dir": "none", "use_cpu": True, "bf16": False, "report_to": "none"}
+    args = getattr(trl, f"{trainer}Config")(**settings)
+    return made._prepare_dataset(rows, tokenizer, args, "train")
+
+
+def trl_rows(rows: Any, tokenizer: Any) -> list[TrainedRow]:
+    """What TRL's DPOTrainer or KTOTrainer trains on."""
+    sides = ("completion",) if "label" in rows.column_names else ("chosen", "rejected")
+    prepared = trl_tokens("KTO" if len(sides) == 1 else "DPO", rows, tokenizer)
+    return [
+        TrainedRow(
+            tokenizer.decode(row["prompt_ids"]),
+            tuple(tokenizer.decode(row[f"{side}_ids"]) for side in sides),
+            row.get("label"),
+        )
+        for row in prepared
+    ]
+
+
+def axolotl_rows(folder: Path, tokenizer: Any, **config: Any) -> list[TrainedRow]:
+    """What axolotl trains on by axolotl.yaml of a folder."""
+    home_of("axolotl")
+    with stand_ins(addict={"Dict": LooseDict}, posthog={}, numba={"njit": decorator}):
+        rl = importlib.import_module("axolotl.utils.data.rl")
+        enums = importlib.import_module("axolotl.utils.schemas.enums")
+    settings = yaml.safe_load((folder / "axolotl.yaml").read_text())
+    for entry in settings["datasets"]:
+        entry["path"] = str(folder / entry["path"])
+    defaults = {"sequence_len": 2048, "seed": 42, "chat_template": "tokenizer_default"}
+    cfg = loose(defaults | {"dataset_prepared_path": str(folder / "prepared")} | settings | config)
+    cfg["rl"] = enums.RLType(settings["rl"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rl, "load_tokenizer", lambda _: tokenizer)
+        rows = rl._load_split(cfg, "train")
+    if isinstance(rows[0]["prompt"], str):
+        return [TrainedRow(r["prompt"], (r["chosen"], r["rejected"])) for r in rows]
+    return trl_rows(rows, tokenizer)
+
+
+def llamafactory_rows(folder: Path, tokenizer: Any) -> list[TrainedRow]:
+    """What LLaMA-Factory trains on by the files of a folder, with the template `default`."""
+    home_of("llamafactory")
+    with pytest.MonkeyPatch.context() as patch, stand_ins(torchaudio={}):
+        patch.setenv("DISABLE_VERSION_CHECK", "1")  # it wants an older transformers
+        loader = importlib.import_module("llamafactory.data.loader")
+        parser = importlib.import_module("llamafactory.data.parser")
+        hparams = importlib.import_module("llamafactory.hparams")
+        templates = importlib.import_module("llamafactory.data.template")
+    from transformers import TrainingArguments
+
+    settings = yaml.safe_load((folder / "llamafactory.yaml").read_text())
+    (entry,) = parser.get_dataset_list([settings["dataset"]], str(folder))
+    data = hparams.DataArguments(
+        template="qwen", dataset=settings["dataset"], dataset_dir=str(folder), cutoff_len=2048
+    )
+    cache = str(folder / "cache")
+    models = hparams.ModelArguments(model_name_or_path="none", cache_dir=cache)
+    training = TrainingArguments(output_dir=cache, report_to="none", use_cpu=True)
+    aligned = loader._load_single_dataset(entry, models, data, training)
+    template = templates.get_template_and_fix_tokenizer(tokenizer, data)
+    kind = {"dpo": "rm"}.get(settings["stage"], settings["stage"])
+    processor = loader._get_dataset_processor(data, kind, template, tokenizer, None)
+    made = processor.preprocess_dataset(aligned.to_dict())
+    names = ("",) if kind == "kto" else ("chosen_", "rejected_")
+    ids, labels = ([made[f"{n}{c}"] for n in names] for c in ("input_ids", "labels"))
+    rows = []
+    for number in range(len(ids[0])):
+        answers = [[t for t in side[number] if t >= 0] for side in labels]
+        prompt = ids[0][number][: len(ids[0][number]) - len(answers[0])]
+        label = made["kto_tags"][number] if kind == "kto" else None
+        texts = tuple(tokenizer.decode(answer) for answer in answers)
+        images = tuple(made["images"][number] or ())
+        rows.append(TrainedRow(tokenizer.decode(prompt), texts, label, None, images))
+    return rows
+
+
+_MODELSCOPE = ("", ".hub", ".hub.utils", ".hub.utils.utils", ".hub.api", ".hub.file_download")
+_MODELSCOPE_TOO = (".utils", ".utils.logger", ".utils.config_ds")
+
+
+@contextmanager
+def swift_modules(folder: Path) -> Iterator[None]:
+    """ms-swift without ModelScope, whose caches lie in the folder."""
+    home_of("swift")
+    cache = str(folder / "cache")
+    modules: dict[str, dict[str, Any]] = {
+        f"modelscope{name}": {} for name in (*_MODELSCOPE, *_MODELSCOPE_TOO)
+    }
+    modules["modelscope.hub.utils.utils"] = {"get_cache_dir": lambda *_, **__: cache}
+    modules["modelscope.utils.config_ds"] = {"MS_CACHE_HOME": cache}
+    with stand_ins(json_repair={}, aiohttp={}, **modules):
+        yield
+
+
+def swift_data(folder: Path) -> Any:
+    """The rows as ms-swift loads them by swift.yaml."""
+    load = importlib.import_module("swift.dataset").load_dataset
+    settings = yaml.safe_load((folder / "swift.yaml").read_text())
+    paths = [str(folder / path) for path in settings["dataset"]]
+    rows, _ = load(paths, num_proc=1, strict=True, load_from_cache_file=False)
+    return rows
+
+
+def swift_rows(folder: Path, tokenizer: Any) -> list[TrainedRow]:
+    """What ms-swift trains on by swift.yaml of a folder, with the template `chatml`."""
+    with swift_modules(folder):
+        rows = swift_data(folder)
+        get_template = importlib.import_module("swift.template").get_template
+        kind = yaml.safe_load((folder / "swift.yaml").read_text())["rlhf_type"]
+        tokenizer.model_info = types.SimpleNamespace(
+            model_dir=str(folder), torch_dtype=None, max_model_len=None, task_type="causal_lm",
+            is_moe_model=False, config=None, model_type="",
+        )  # fmt: skip
+        tokenizer.model_meta = types.SimpleNamespace(
+            template="chatml", is_multimodal=False, task_type=None, candidate_templates=[]
+        )
+        template = get_template(tokenizer, template_type="chatml", agent_template="hermes")
+        template.set_mode({"dpo": "rlhf"}.get(kind, kind))
+        return [_swift_row(template.encode(dict(row)), row, tokenizer) for row in rows]
+
+
+def _swift_row(encoded: Any, row: Any, tokenizer: Any) -> TrainedRow:
+    sides = ("chosen",) if "label" in encoded else ("chosen", "rejected")
+    labels = [[t for t in encoded[f"{side}_labels"] if t >= 0] for side in sides]
+    prompts = {
+        tokenizer.decode(encoded[f"{side}_input_ids"][: -len(own)])
+        for side, own in zip(sides, labels, strict=True)
+    }
+    (prompt,) = prompts
+    texts = tuple(tokenizer.decode(own) for own in labels)
+    images = tuple(row.get("images") or ())
+    return TrainedRow(prompt, texts, encoded.get("label"), encoded.get("margin"), images)
