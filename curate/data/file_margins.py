@@ -22,6 +22,8 @@ FILE_COLUMNS = (SCORE_GAP, STRENGTH)
 """Margins of the file that evidence may name; `extra.x` and `extra.a - extra.b` are others."""
 _KEY = r"extra\.\S+"
 _EXTRA = re.compile(rf"({_KEY})(?:\s+-\s+({_KEY}))?")
+_FLIPPED = extra_value("flipped") == "true"
+"""A filter flipped the label that was read."""
 _MAX_SAMPLED_ROWS = 1000
 _MIN_SHARE_AGAINST = 0.01
 """Of nonzero margins that side with the rejected answer: below it labels were made from them."""
@@ -32,7 +34,7 @@ def file_scores(pairs: pl.DataFrame) -> tuple[str, NDArray[np.float64]] | None:
     keys = score_keys(pairs)
     name = STRENGTH if keys is None else SCORE_GAP
     margin = file_margin(name, pairs, keys)
-    return (name, margin) if sides_with_both(margin) else None
+    return (name, margin) if len(pairs) > 0 and not follows_labels(margin, pairs) else None
 
 
 def score_keys(pairs: pl.DataFrame) -> tuple[str, str] | None:
@@ -55,8 +57,8 @@ def file_margin(
         values = pl.col(STRENGTH).cast(pl.Float64)
     elif names:
         values = score_gap(names)
-        # What extra holds is oriented as the label that was read; a flip since then marks it.
-        values = pl.when(extra_value("flipped") == "true").then(-values).otherwise(values)
+        # What extra holds is oriented as the label that was read.
+        values = pl.when(_FLIPPED).then(-values).otherwise(values)
     else:
         values = pl.lit(None, dtype=pl.Float64)
     frame = select_in_batches(pairs, pl.col("pair_id").is_null().alias("_"), m=values)
@@ -64,10 +66,16 @@ def file_margin(
     return np.where(np.isfinite(margin), margin, np.nan)
 
 
-def sides_with_both(margin: NDArray[np.float64]) -> bool:
-    """Whether a margin sides with the rejected answer in more than a few pairs."""
-    sides = np.sign(margin[np.isfinite(margin) & (margin != 0.0)])
-    return bool(len(sides)) and _MIN_SHARE_AGAINST <= float((sides < 0).mean()) < 1.0
+def follows_labels(margin: NDArray[np.float64], pairs: pl.DataFrame) -> bool:
+    """Whether (nearly) all labels, as they were read, agree with a margin of the file.
+
+    Labels that were made from scores agree with all of them: such scores are no evidence of these
+    labels, nor of those that a filter has flipped since. A margin without values follows them too.
+    """
+    flipped = select_in_batches(pairs, f=_FLIPPED.fill_null(False))["f"].to_numpy()
+    sides = np.sign(np.where(flipped, -margin, margin))
+    sides = sides[np.isfinite(sides) & (sides != 0.0)]
+    return not len(sides) or float((sides < 0).mean()) < _MIN_SHARE_AGAINST
 
 
 def extra_leaf_keys(pairs: pl.DataFrame) -> list[str]:

@@ -12,7 +12,7 @@ from curate.data.extra_column import extra_value, extra_with
 from curate.data.table import PAIR_COLUMNS, PairIds
 from curate.read.pairs import read_pairs
 from curate.steps.context import Progress
-from curate.steps.relabel import exchanged
+from curate.steps.relabel import flip_labels
 from curate.verdicts.files import VERDICTS, VOTES, read_verdicts
 from curate.verdicts.match import match_verdicts
 from curate.write.run_files import RunFiles, is_run
@@ -54,9 +54,9 @@ def merge(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> Merged:
     verdicts = matched.frame
     votes = _named_apart(verdicts.filter(pl.col("verdict").is_in(VOTES)), pairs)
     cast = votes.join(pairs, on="pair_id", how="left", maintain_order="left")
-    # A flip exchanges the media of both answers too.
+    # A flip exchanges the media of both answers too, and marks whose side scores in `extra` take.
     made = (
-        cast.with_columns(exchanged(cast, cast["verdict"] == "flip"))
+        cast.with_columns(flip_labels(cast, cast["verdict"] == "flip"))
         .with_columns(
             # Of the vote alone: how strongly the first annotator preferred says nothing of this
             # one.

@@ -15,9 +15,9 @@ from curate.data.file_margins import (
     extra_leaf_keys,
     file_margin,
     file_scores,
+    follows_labels,
     is_of_file,
     score_keys,
-    sides_with_both,
 )
 from curate.errors import CurateError, suggestion
 from curate.pipeline.scorer_step import ScorerStep
@@ -59,10 +59,10 @@ def file_evidence(scorers: Iterable[ScorerStep], pairs: pl.DataFrame) -> FileEvi
         if len(pairs) and np.isnan(margin).all():
             raise _no_number(column, named[column], pairs)
     notes = [
-        f"the evidence {column} never sides with the rejected answer: if the labels were made "
-        "from it, it is no evidence of them"
+        f"the evidence {column} agrees with (nearly) all labels: if they were made from it, it is "
+        "no evidence of them"
         for column, margin in margins.items()
-        if not sides_with_both(margin) and np.any(margin)
+        if follows_labels(margin, pairs) and np.any(np.nan_to_num(margin))
     ]
     scores = file_scores(pairs) if any(step.file_scores for step in scorers) else None
     if scores is None:

@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 
 from curate import CurateError, Pairs, Pipeline, read_pairs
 from curate.cli.app import app
+from curate.data.file_margins import file_margin
 from curate.data.row_parts import MEDIA
 from curate.people.merge import merge, merge_files
 from curate.people.route import Choice, route
 from curate.steps.context import SilentProgress
+from curate.steps.relabel import flip_labels
 from curate.verdicts.files import read_verdicts
 from curate.write.run_files import RunFiles
 from tests.helpers import numbered_pairs, pairs_of, write_jsonl
@@ -224,3 +226,21 @@ def test_a_vote_for_the_other_image_takes_its_image() -> None:
     made = merge(pairs, verdicts).frame[1]
     assert made["images"][0][0]["path"] == "b.png"
     assert made["rejected_images"][0][0]["path"] == "a.png"
+
+
+def test_scores_of_the_file_side_with_the_same_answer_after_a_vote() -> None:
+    """Score gaps of votes agree with the answers, however often the label was flipped before."""
+    extra = ('{"score_chosen":1,"score_rejected":3}', '{"score_chosen":2,"score_rejected":0}')
+    rows = [
+        {"prompt": f"p{i}", "chosen": "a", "rejected": "b", "extra": text}
+        for i, text in enumerate(extra)
+    ]
+    pairs = pairs_of(rows)
+    flipped = pairs.with_columns(flip_labels(pairs, pl.Series([True, False])))
+    votes = [{"pair_id": i, "reviewer": "ann", "verdict": "flip"} for i in flipped["pair_id"]]
+    frame = merge(flipped, pl.DataFrame(votes)).frame
+    first_answer = frame["chosen"].list.first().struct.field("content") == "a"
+    gaps = file_margin("score_gap", frame, ("score_chosen", "score_rejected"))
+    expected = [-2.0, 2.0, -2.0, 2.0]
+    sign = [1.0 if first else -1.0 for first in first_answer]
+    assert gaps.tolist() == [e * s for e, s in zip(expected, sign, strict=True)]

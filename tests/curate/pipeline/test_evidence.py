@@ -26,6 +26,7 @@ from curate.steps.entries import scorer_names
 from curate.steps.evidence import LabelEvidence
 from curate.steps.evidence_params import EvidenceParameters
 from curate.steps.registry import scorer_class
+from curate.steps.relabel import flip_labels
 from curate.store.store import Store
 from scorers.lengths import Lengths
 from tests.helpers import numbered_pairs, pairs_of
@@ -275,9 +276,19 @@ def test_scores_of_a_label_that_was_flipped_since_are_turned() -> None:
     np.testing.assert_allclose(found.margins["score_gap"], [-2.0, 1.0])
 
 
+def test_scores_that_made_the_labels_are_no_evidence_of_flipped_ones() -> None:
+    steps, pairs = planned(fuse()), scored_rows([3.0, 2.0, 4.0])
+    flipped = pairs.with_columns(flip_labels(pairs, pl.Series([True, False, False])))
+    assert flipped["strength"].to_list() == [-2.0, 1.0, 3.0]
+    assert file_evidence(steps, flipped).scores == ()
+    strength_alone = flipped.with_columns(extra=pl.lit('{"flipped":true}'))
+    only_first = pl.when(pl.int_range(pl.len()) == 0).then("extra")
+    assert file_evidence(steps, strength_alone.with_columns(extra=only_first)).scores == ()
+
+
 def test_named_scores_that_always_agree_are_taken_with_a_note() -> None:
     found = file_evidence(planned(fuse(evidence=["score_gap"])), scored_rows([3.0, 2.0]))
-    assert "never sides with the rejected answer" in found.notes[0]
+    assert "agrees with (nearly) all labels" in found.notes[0]
 
 
 @pytest.mark.parametrize(
