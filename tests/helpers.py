@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import expit
 
+from curate.audit.audit_report import AuditReport
+from curate.audit.noise import NoiseFindings
 from curate.data.message_parts import MARKS
 from curate.data.table import PAIR_COLUMNS, messages_series, with_pair_ids
 from curate.models.embed.pair_embeddings import distinct_texts
@@ -117,6 +119,28 @@ def context_of(pairs: pl.DataFrame, vectors: dict[str, np.ndarray], dim: int) ->
     rows = [vectors.get(text, noise[i]) for i, text in enumerate(texts)]
     features = Features(np.stack(rows).astype(np.float32), text_style(texts), index)
     return Context(features_of=lambda: features)
+
+
+def audit_report(**sections: Any) -> AuditReport:
+    """The report of an audit that found nothing but what is given."""
+    counts = {"pairs": 1000, "distinct_prompts": 400, "rows_rejected": 0, "contradicted": 0}
+    empty: dict[str, Any] = {
+        "versions": {},
+        "seed": 0,
+        "dataset": None,
+        "embedder": {},
+        "data": counts,
+        "sampled": None,
+        "noise": NoiseFindings(),
+        "agreement": {},
+        "biases": {"preferred_has_more": []},
+        "artefacts": [],
+        "style": None,
+        "structure": {},
+        "candidates": {},
+        "feedback": {},
+    }
+    return AuditReport(**(empty | sections))
 
 
 def write_jsonl(path: Path, rows: list[Any]) -> Path:

@@ -10,12 +10,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from curate.audit.result import Audit
+    from curate.audit.audit_report import AuditReport
 
 
 class _CallablePackage(ModuleType):
     # The public name `curate.audit` is this package, whoever imported a part of it first.
-    def __call__(self, data: Any, **options: Any) -> Audit:
+    def __call__(self, data: Any, **options: Any) -> AuditReport:
         """Audit pairs; see `curate.audit.result.audit_data`."""
         from curate.audit.result import audit_data
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import polars as pl
 
 from curate.audit.agreement import audit_agreement
 from curate.audit.artefacts import audit_artefacts
+from curate.audit.audit_report import AuditReport
 from curate.audit.biases import audit_biases
 from curate.audit.candidates import audit_candidates
 from curate.audit.disagreement import audit_disagreement
 from curate.audit.feedback import audit_feedback
 from curate.audit.gold import audit_gold
-from curate.audit.noise import audit_noise, suspicion
+from curate.audit.noise import audit_noise, audited_evidence, suspicion
 from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
-from curate.audit.verdict import audit_verdict, noise_estimate
 from curate.data.bounds import MOST_PAIRS
 from curate.models.embed.frame import context_for, embed_frame
 from curate.models.embed.settings import EmbedderConfig
@@ -27,7 +27,7 @@ from curate.read.prompt_sample import sample_frame
 from curate.steps.context import Progress
 from curate.steps.models import ModelSpec
 from curate.verdicts.gold import GoldConfig, gold_verdicts
-from curate.verdicts.match import match_verdicts
+from curate.verdicts.match import judged_labels, match_verdicts
 from curate.versions import versions
 
 
@@ -47,8 +47,8 @@ def audit(
     resume: str = "curate review DRAWN",
     most: int = MOST_PAIRS,
     dataset: str | None = None,
-) -> dict[str, Any]:
-    """The findings as plain data.
+) -> AuditReport:
+    """All findings.
 
     Args:
         pairs: the data set.
@@ -71,45 +71,44 @@ def audit(
         dataset: the data set as commands name it, for the commands to copy.
     """
     settings = embedder or EmbedderConfig()
-    frame, told = pairs.frame, None
+    frame, sampled = pairs.frame, None
     if most and gold is None:
-        frame, told = sample_frame(frame, most, seed)
+        frame, sampled = sample_frame(frame, most, seed)
     features, facts = embed_frame(frame, settings, store, progress, media=pairs.folders)
     context = context_for(settings, store, seed, progress)
     context.features_of = lambda: features
-    found: dict[str, Any] = {
-        "versions": versions(),
-        "seed": seed,
-        "dataset": dataset,
-        "embedder": facts,
-        "data": inspect_pairs(pairs),
-        "sampled": told,
-        "noise": audit_noise(frame, context),
-        "agreement": audit_agreement(pairs.frame),
-        "biases": audit_biases(frame),
-        "artefacts": audit_artefacts(frame),
-        "style": audit_style(frame, context, style_columns),
-        "structure": audit_structure(pairs.frame),
-        "candidates": audit_candidates(frame, context),
-        "feedback": audit_feedback(frame),
-    }
+    warnings: list[str] = []
+    matched = None
     if gold is not None:
-        warnings: list[str] = []
         matched = match_verdicts(frame, gold_verdicts(gold, frame, warnings))
         matched.require_all("--gold")
-        judged = audit_gold(frame, suspicion(frame, context), matched.frame, sample, resume)
-        found["gold"] = judged | {"warnings": [*warnings, *matched.warnings()]}
+    judged = None if matched is None else judged_labels(frame, matched.frame)
+    context.evidence = audited_evidence(frame, judged)
+    report = AuditReport(
+        versions=versions(),
+        seed=seed,
+        dataset=dataset,
+        embedder=facts,
+        data=inspect_pairs(pairs),
+        sampled=sampled,
+        noise=audit_noise(frame, context),
+        agreement=audit_agreement(pairs.frame),
+        biases=audit_biases(frame),
+        artefacts=audit_artefacts(frame),
+        style=audit_style(frame, context, style_columns),
+        structure=audit_structure(pairs.frame),
+        candidates=audit_candidates(frame, context),
+        feedback=audit_feedback(frame),
+        disagreement=audit_disagreement(frame, context) if disagreement else None,
+        leakage=None if against is None else audit_leakage(pairs.frame, against.frame),
+    )
+    if matched is not None:
+        rate = audit_gold(frame, suspicion(frame, context), matched.frame, sample, resume)
+        report = replace(report, gold=rate | {"warnings": [*warnings, *matched.warnings()]})
     if model is not None:
-        right = _reliability(found)
-        found["ranking"] = audit_ranking(frame, context, model, beta, right)
-    if disagreement:
-        found["disagreement"] = audit_disagreement(frame, context)
-    if against is not None:
-        found["leakage"] = audit_leakage(pairs.frame, against.frame)
-    return {"verdict": audit_verdict(found, dataset).to_json()} | found
-
-
-def _reliability(found: dict[str, Any]) -> float | None:
-    """The share of right labels; None where it cannot be estimated, whatever a fit ends with."""
-    rate = noise_estimate(found).get("rate")
-    return None if rate is None else 1.0 - float(rate)
+        # Known only where votes or judged pairs give a rate, whatever a fit ends with.
+        rate_of_wrong = None if report.estimate is None else report.estimate.rate
+        reliability = None if rate_of_wrong is None else 1.0 - rate_of_wrong
+        ranking = audit_ranking(frame, context, model, beta, reliability)
+        report = replace(report, ranking=ranking)
+    return report

@@ -1,75 +1,155 @@
-"""What held-out heads say of the labels: their agreement, its calibration, and the noise rate."""
+"""What heads, evidence and judged pairs say of the labels: agreement, accuracy, the noise rate."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from curate.data.file_margins import file_scores
 from curate.data.table import dense_numbers
-from curate.models.heads.calibration import calibrate, reliability_curve
-from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.noise_rate import told_for
+from curate.models.heads.calibration import Calibration, calibrate, reliability_curve
+from curate.models.heads.identification import Identification
+from curate.models.heads.noise_rate import ToldRate, told_for
 from curate.models.heads.out_of_fold import too_few_prompts, votes, why_too_few
-from curate.models.heads.pair_agreement import pair_agreement
-from curate.models.heads.posterior.label_posterior import label_posterior
+from curate.models.heads.pair_agreement import PairAgreement, pair_agreement
+from curate.models.heads.posterior.label_posterior import (
+    MIN_JUDGED,
+    LabelPosterior,
+    label_posterior,
+)
+from curate.models.heads.posterior.source_accuracy import SourceAccuracy, source_accuracy
 from curate.steps.context import Context
+from curate.steps.evidence import EvidenceSource, LabelEvidence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def audit_noise(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
-    """Agreement and calibration of held-out heads, and the noise rate as far as it is known."""
+@dataclass(frozen=True)
+class GroupAgreement:
+    """How far held-out heads side with the labels of one annotator or source.
+
+    Attributes:
+        name: of the annotator or source.
+        agreement: of the heads with its labels.
+    """
+
+    name: str
+    agreement: PairAgreement
+
+
+@dataclass(frozen=True)
+class NoiseFindings:
+    """What is known of the labels' noise before anything is filtered.
+
+    Attributes:
+        problem: why heads say nothing; None where they learn from the labels.
+        learnt: how far held-out heads agree with the labels; None without enough prompts.
+        calibration: of the heads.
+        reliability_curve: its points, as plain data.
+        estimate: the noise rate by votes or heads, with its assumption.
+        evidence: accuracy of each source of evidence.
+        by_annotator: agreement of the heads, the lowest first.
+        by_source: the same by source.
+    """
+
+    problem: str | None = None
+    learnt: Identification | None = None
+    calibration: Calibration | None = None
+    reliability_curve: tuple[dict[str, float], ...] = ()
+    estimate: ToldRate | None = None
+    evidence: tuple[SourceAccuracy, ...] = ()
+    by_annotator: tuple[GroupAgreement, ...] = ()
+    by_source: tuple[GroupAgreement, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        learnt = None if self.learnt is None else self.learnt.facts()
+        evidence = [source.to_json() for source in self.evidence]
+        return asdict(self) | {"learnt": learnt, "evidence": evidence}
+
+
+def audit_noise(pairs: pl.DataFrame, context: Context) -> NoiseFindings:
+    """Agreement and calibration of held-out heads, accuracy of evidence, and the noise rate.
+
+    Args:
+        pairs: the pair table.
+        context: of the audit; its `evidence` holds margins of the file and judged pairs.
+    """
     if problem := why_too_few(pairs, context):
-        return {"problem": problem}
-    voting = votes(pairs, context)
-    held_out = held_out_margins(pairs, context)
-    margins, learnt = held_out.margin[voting], held_out.learnt
+        return NoiseFindings(problem)
+    voting, posterior = votes(pairs, context), label_posterior(pairs, context)
+    held_out = posterior.held_out
+    margins, groups = held_out.margin[voting], context.prompt_groups(pairs)
     calibration = calibrate(margins)
-    groups = context.prompt_groups(pairs)[voting]
-    findings: dict[str, Any] = {
-        "calibration": calibration.facts(),
-        "reliability_curve": reliability_curve(calibration.scale * margins),
-        "informative": learnt.ok,
-        "learnt": learnt.facts(),
-        "told": told_for(held_out.margin, voting, pairs, context).facts(),
-        "by_annotator": [],
-        "by_source": [],
-    }
-    if not learnt.ok:
-        return findings | {"problem": learnt.warning}
+    estimate = told_for(held_out.margin, voting, pairs, context, posterior.averaged)
     voted = pairs.filter(pl.Series(voting))
-    for column in ("annotator", "source"):
-        findings[f"by_{column}"] = by_group(voted, column, margins, groups)
-    return findings
+    return NoiseFindings(
+        problem=None if held_out.learnt.ok else held_out.learnt.warning,
+        learnt=held_out.learnt,
+        calibration=calibration,
+        reliability_curve=tuple(reliability_curve(calibration.scale * margins)),
+        estimate=estimate,
+        evidence=_accuracies(posterior, voting, groups, context, estimate),
+        by_annotator=by_group(voted["annotator"], margins, groups[voting]),
+        by_source=by_group(voted["source"], margins, groups[voting]),
+    )
+
+
+def _accuracies(
+    posterior: LabelPosterior,
+    voting: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+    context: Context,
+    estimate: ToldRate,
+) -> tuple[SourceAccuracy, ...]:
+    """Of each source; none where labels follow a rule, which a source may share, or not."""
+    judged = posterior.judged
+    if estimate.rule is not None and (judged != 0).sum() < MIN_JUDGED:
+        return ()
+    return tuple(
+        source_accuracy(source, voting, judged, groups, posterior.averaged)
+        for source in context.evidence.sources
+    )
+
+
+def audited_evidence(pairs: pl.DataFrame, judged: NDArray[np.int8] | None) -> LabelEvidence:
+    """The scores that a file holds, and what people found of its labels."""
+    scores = file_scores(pairs)
+    sources = () if scores is None else (EvidenceSource(*scores),)
+    return LabelEvidence(sources, judged)
 
 
 def suspicion(pairs: pl.DataFrame, context: Context) -> NDArray[np.float64]:
-    """Probability that each label is wrong, (pairs,); NaN for ties and with too few prompts."""
+    """Probability that each label is wrong, (pairs,); NaN for ties and with too few prompts.
+
+    Verdicts are left out: predictions of judged pairs must not know what people found.
+    """
     if too_few_prompts(pairs, context):
         return np.full(len(pairs), np.nan)
-    return 1.0 - label_posterior(pairs, context).right
+    unjudged = replace(context, evidence=LabelEvidence(context.evidence.sources))
+    return 1.0 - label_posterior(pairs, unjudged).right
 
 
 def by_group(
-    voted: pl.DataFrame, column: str, margins: NDArray[np.float64], groups: NDArray[np.int64]
-) -> list[dict[str, Any]]:
-    """Pairs and agreement with the heads of each annotator or source, the lowest first.
+    names: pl.Series, margins: NDArray[np.float64], groups: NDArray[np.int64]
+) -> tuple[GroupAgreement, ...]:
+    """Agreement with the heads of each annotator or source, the lowest first.
 
     Args:
-        voted: pairs with a preferred answer.
-        column: `annotator` or `source`.
-        margins: (voted,) held-out margins.
-        groups: (voted,) number of each pair's prompt.
+        names: (votes,) who or where each vote is from.
+        margins: (votes,) held-out margins.
+        groups: (votes,) number of each vote's prompt.
     """
-    names = voted[column].fill_null("(none)")
+    names = names.fill_null("(none)")
     if names.n_unique() < 2:
-        return []
+        return ()
     number = dense_numbers(names)
-    rows = []
-    for k, name in enumerate(names.unique().sort()):
-        agreement = pair_agreement(margins[number == k], groups[number == k])
-        rows.append({column: name, **agreement.to_json()})
-    return sorted(rows, key=lambda row: float(row["share"]))
+    rows = [
+        GroupAgreement(name, pair_agreement(margins[number == k], groups[number == k]))
+        for k, name in enumerate(names.unique().sort())
+    ]
+    return tuple(sorted(rows, key=lambda row: row.agreement.share))

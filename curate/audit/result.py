@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
 import polars as pl
 
+from curate.audit.audit_report import AuditReport
 from curate.audit.command import audit
-from curate.audit.sections import Section, audit_sections
-from curate.audit.verdict import Verdict, noise_estimate
-from curate.data.html import facts_html, table_html
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Progress, SilentProgress
 from curate.verdicts.gold import as_gold
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What an audit found.
-
-    Attributes:
-        found: everything, as plain data; what `curate audit -o` writes.
-    """
-
-    found: dict[str, Any]
-
-    @property
-    def verdict(self) -> Verdict:
-        """What was counted, what is estimated, what is not known, and what to do next."""
-        return Verdict(**self.found["verdict"])
-
-    @property
-    def noise(self) -> dict[str, Any]:
-        """The rate of wrong labels as far as it can be estimated: `rate`, `low`, `high`, `text`.
-
-        By judged pairs where there are some; `rate` is None where there is no point estimate.
-        """
-        return noise_estimate(self.found)
-
-    @property
-    def sections(self) -> list[Section]:
-        """All tables that the command prints."""
-        return audit_sections(self.found)
-
-    def _repr_html_(self) -> str:
-        tables = (table_html(s.title, s.head, s.rows) for s in self.sections)
-        return facts_html(dict(self.verdict.lines)) + "".join(tables)
 
 
 def audit_data(
@@ -58,7 +22,7 @@ def audit_data(
     embedder: str | EmbedderConfig = "auto",
     gold: Any = None,
     **options: Any,
-) -> Audit:
+) -> AuditReport:
     """Audit pairs.
 
     Args:
@@ -77,5 +41,4 @@ def audit_data(
     name = str(data) if isinstance(data, str | PathLike) else None
     shown = progress or SilentProgress()
     judged = gold if isinstance(gold, pl.DataFrame) else as_gold(gold)
-    found = audit(pairs, shown, embedder=settings, gold=judged, **({"dataset": name} | options))
-    return Audit(found)
+    return audit(pairs, shown, embedder=settings, gold=judged, **({"dataset": name} | options))

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curate.audit.audit_findings import AuditFindings
+    from curate.audit.noise import NoiseFindings
 
 # Of a table on the page; all rows are in the JSON.
 MOST_ROWS = 50
@@ -27,39 +31,55 @@ class Section:
     note: str = ""
 
 
-def audit_sections(found: dict[str, Any]) -> list[Section]:
+def audit_sections(findings: AuditFindings) -> list[Section]:
     """All tables of an audit that hold anything, in the order in which they are read."""
     parts: list[Section | None] = [
-        *_noise(found["noise"]),
-        _biases(found["biases"]),
-        _artefacts(found.get("artefacts", [])),
-        _style(found.get("style")),
-        _agreement(found["agreement"]),
-        _annotators(found["agreement"]),
-        _disagreement(found.get("disagreement")),
-        *_candidates(found.get("candidates", {})),
-        _feedback(found.get("feedback")),
-        _ranking(found.get("ranking")),
-        _structure("Structure", found["structure"]),
-        _structure("Prompts shared with the other set", found.get("leakage", {})),
+        _evidence(findings.noise),
+        *_heads_agreement(findings.noise),
+        _biases(findings.biases),
+        _artefacts(findings.artefacts),
+        _style(findings.style),
+        _agreement(findings.agreement),
+        _annotators(findings.agreement),
+        _disagreement(findings.disagreement),
+        *_candidates(findings.candidates),
+        _feedback(findings.feedback),
+        _ranking(findings.ranking),
+        _structure("Structure", findings.structure),
+        _structure("Prompts shared with the other set", findings.leakage or {}),
     ]
     return [part for part in parts if part is not None and part.rows]
 
 
-def _noise(noise: dict[str, Any]) -> Iterable[Section]:
+def _evidence(noise: NoiseFindings) -> Section:
+    """How often each source of evidence is right."""
+    rows = [
+        (
+            source.name,
+            f"{source.pairs:,}",
+            "-" if source.accuracy is None else f"{source.accuracy:.1%}",
+            "-" if source.low is None else f"{source.low:.1%} - {source.high:.1%}",
+        )
+        for source in noise.evidence
+    ]
+    head = ("source", "pairs", "right", "95 % interval")
+    return Section("Evidence: how often it is right, if flips are random", rows, head)
+
+
+def _heads_agreement(noise: NoiseFindings) -> Iterable[Section]:
     """Agreement with held-out heads by annotator and source, the lowest first."""
-    for column in ("annotator", "source"):
-        shown = [
+    for name, groups in (("annotator", noise.by_annotator), ("source", noise.by_source)):
+        rows = [
             (
-                row[column],
-                f"{row['pairs']:,}",
-                f"{row['share']:.1%}",
-                f"{row['low']:.1%} - {row['high']:.1%}",
+                group.name,
+                f"{group.agreement.pairs:,}",
+                f"{group.agreement.share:.1%}",
+                f"{group.agreement.low:.1%} - {group.agreement.high:.1%}",
             )
-            for row in noise.get(f"by_{column}", [])
+            for group in groups
         ]
-        head = (column, "pairs", "heads agree", "95 % interval")
-        yield Section(f"By {column}", shown[:MOST_ROWS], head)
+        head = (name, "pairs", "heads agree", "95 % interval")
+        yield Section(f"By {name}", rows[:MOST_ROWS], head)
 
 
 def _shares(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:

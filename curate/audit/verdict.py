@@ -6,9 +6,12 @@ A count is sure. A rate is an estimate: it stands beside its assumption, never u
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curate.steps.next_steps import next_step_by_judging
+
+if TYPE_CHECKING:
+    from curate.audit.audit_findings import AuditFindings
 
 _LEANS = 0.1
 """Distance from one half beyond which a trait of the preferred answer is worth a sentence."""
@@ -48,40 +51,28 @@ class Verdict:
         return asdict(self)
 
 
-def audit_verdict(found: dict[str, Any], data: str | None = None) -> Verdict:
-    """The sentences of an audit.
-
-    Args:
-        found: an audit as plain data; see `audit`.
-        data: the dataset as commands name it.
-    """
-    return Verdict(_counts(found), _estimates(found), _unknown(found), _next(found, data))
+def audit_verdict(findings: AuditFindings) -> Verdict:
+    """The sentences of an audit."""
+    return Verdict(_counts(findings), _estimates(findings), _unknown(findings), _next(findings))
 
 
-def noise_estimate(found: dict[str, Any]) -> dict[str, Any]:
-    """The estimate of the noise rate, from judged pairs where they give one."""
-    gold: dict[str, Any] = found.get("gold") or {}
-    heads: dict[str, Any] = found["noise"].get("told") or {}
-    return gold if gold.get("high") is not None else heads
-
-
-def _counts(found: dict[str, Any]) -> str:
-    data = found["data"]
+def _counts(findings: AuditFindings) -> str:
+    data = findings.data
     parts = [f"{data['pairs']:,} pairs over {data['distinct_prompts']:,} prompts"]
     if data["rows_rejected"]:
         parts.append(f"{data['rows_rejected']:,} rows without a pair")
     if data["contradicted"]:
         parts.append(f"{data['contradicted']:,} labels are contradicted by another one")
-    parts += _leaning(found["biases"])
+    parts += _leaning(findings.biases)
     return "; ".join(parts) + "."
 
 
-def _estimates(found: dict[str, Any]) -> str:
-    text = noise_estimate(found).get("text")
-    if text is None:
+def _estimates(findings: AuditFindings) -> str:
+    estimate = findings.estimate
+    if estimate is None:
         return ""
-    sampled = f" By {found['sampled']}." if found.get("sampled") else ""
-    return f"Wrong labels: {text}.{sampled}"
+    sampled = f" By {findings.sampled}." if findings.sampled else ""
+    return f"Wrong labels: {estimate.text}.{sampled}"
 
 
 def _leaning(biases: dict[str, Any]) -> list[str]:
@@ -99,15 +90,15 @@ def _leaning(biases: dict[str, Any]) -> list[str]:
     return [f"the preferred answer has more of '{trait}' in {count}"]
 
 
-def _unknown(found: dict[str, Any]) -> str:
-    noise, estimate = found["noise"], noise_estimate(found)
-    if estimate.get("rate") is not None:
-        if "problem" in noise:
-            return f"Which labels are wrong: {noise['problem']}."
+def _unknown(findings: AuditFindings) -> str:
+    problem, estimate = findings.noise.problem, findings.estimate
+    if estimate is not None and estimate.rate is not None:
+        if problem is not None:
+            return f"Which labels are wrong: {problem}."
         return "Whether dropping the doubted labels makes a better model."
-    if "problem" in noise:
-        return f"How many labels are wrong, and which: {noise['problem']}."
-    if estimate.get("high") is None:
+    if problem is not None:
+        return f"How many labels are wrong, and which: {problem}."
+    if estimate is None or estimate.high is None:
         return "How many labels are wrong."
     return (
         "How many labels are wrong below that bound: taste, weak heads and wrong labels look alike "
@@ -115,12 +106,10 @@ def _unknown(found: dict[str, Any]) -> str:
     )
 
 
-def _next(found: dict[str, Any], data: str | None) -> str:
-    estimate, resume = noise_estimate(found), (found.get("gold") or {}).get("resume")
-    if resume and found["gold"]["rate"] is None:
-        return f"Judge the other pairs of the draw: {resume}"
-    if estimate.get("rate") is None:
-        return next_step_by_judging(data)
-    if (estimate["high"] or 0.0) < _LITTLE:
+def _next(findings: AuditFindings) -> str:
+    estimate = findings.estimate
+    if estimate is None or estimate.rate is None:
+        return next_step_by_judging(findings.dataset)
+    if (estimate.high or 0.0) < _LITTLE:
         return "Little is left to clean; prove what you would drop: curate bench DATA --noise none."
     return "Prove what to drop before you drop it: curate bench DATA --noise none."

@@ -99,7 +99,7 @@ def audit(
             other = Given(against).read(progress, rooms[1])
         spec = None if model is None else ModelSpec(name=model)
         traits = tuple(style_columns or ())
-        found = run_audit(
+        report = run_audit(
             pairs,
             progress,
             other,
@@ -114,9 +114,9 @@ def audit(
             most=most,
             dataset=data,
         )
-    show_audit(found)
+    show_audit(report)
     try:
-        write_json({MADE_BY: "curate audit"} | found, output)
+        write_json({MADE_BY: "curate audit"} | report.to_json(), output)
     except OSError as error:
         raise CurateError(
             "the file cannot be written", where=str(output), found=str(error)

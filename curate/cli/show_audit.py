@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from curate.audit.sections import Section, audit_sections
-from curate.audit.verdict import Verdict
+from curate.audit.audit_report import AuditReport
+from curate.audit.sections import Section
 from curate.cli.console import out, show_facts, show_verdict, show_warnings
 from curate.models.embed.told import embedding_told
 
@@ -18,36 +16,36 @@ _SHOWN = 20
 """Rows of a table; audit.json and the page hold more."""
 
 
-def show_audit(found: dict[str, Any]) -> None:
-    """The verdict, the noise rate, the data, then a table each."""
-    show_verdict(Verdict(**found["verdict"]))
-    show_warnings(embedding_told(found["embedder"]))
-    _noise(found["noise"], found.get("gold"))
-    show_facts(found["data"])
-    for section in audit_sections(found):
+def show_audit(report: AuditReport) -> None:
+    """The verdict, the agreement of heads, the data, then a table each."""
+    show_verdict(report.verdict)
+    show_warnings(embedding_told(report.embedder))
+    _noise(report)
+    show_facts(report.data)
+    for section in report.sections:
         out.print(_table(section))
         if section.note:
             out.print(Text(section.note))
 
 
-def _noise(noise: dict[str, Any], gold: dict[str, Any] | None) -> None:
+def _noise(report: AuditReport) -> None:
+    noise, gold = report.noise, report.gold
     if gold is not None:
-        show_warnings(gold.get("warnings", []))
+        show_warnings(gold["warnings"])
         if gold["high"] is None:
             show_warnings([f"judged pairs: {gold['text']}"])
-        elif "told" in noise:
+        elif noise.estimate is not None:
             # The verdict holds what judged pairs say.
-            out.print(Text.assemble(("Wrong labels by heads: ", "bold"), noise["told"]["text"]))
-    if "problem" in noise:
-        show_warnings([noise["problem"]])
-        return
-    c = noise["calibration"]
-    out.print(
-        Text(
-            f"Held-out heads agree with {noise['learnt']['agreement']['text']}; calibration error "
-            f"{c['error']:.3f} (scale {c['scale']:.2f})."
+            out.print(Text.assemble(("Wrong labels by heads: ", "bold"), noise.estimate.text))
+    if noise.problem is not None:
+        show_warnings([noise.problem])
+    elif noise.learnt is not None and noise.calibration is not None:
+        out.print(
+            Text(
+                f"Held-out heads agree with {noise.learnt.agreement.text}; calibration error "
+                f"{noise.calibration.error:.3f} (scale {noise.calibration.scale:.2f})."
+            )
         )
-    )
 
 
 def _table(section: Section) -> Table:

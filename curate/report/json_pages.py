@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from curate.audit.sections import audit_sections
-from curate.audit.verdict import audit_verdict
+from curate.audit.audit_report import AuditReport
 from curate.errors import CurateError
 from curate.report.build import page, written
 
@@ -20,7 +19,10 @@ def write_json_report(path: Path, output: Path | None = None) -> Path:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        html = bench_html(found) if "advice" in found else audit_html(found, path.stem)
+        is_bench = "advice" in found
+        html = (
+            bench_html(found) if is_bench else audit_html(AuditReport.from_json(found), path.stem)
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CurateError(
             "the file is no audit and no bench",
@@ -31,15 +33,15 @@ def write_json_report(path: Path, output: Path | None = None) -> Path:
     return written(html, output or path.with_suffix(".html"))
 
 
-def audit_html(found: dict[str, Any], name: str) -> str:
+def audit_html(report: AuditReport, name: str) -> str:
     """The findings of `curate audit` as HTML."""
     return page(
         "audit.html.j2",
         title=f"{name}: audit",
-        found=found,
-        verdict=audit_verdict(found, found.get("dataset")),
-        sections=audit_sections(found),
-        data={"noise": found["noise"]},
+        report=report,
+        verdict=report.verdict,
+        sections=report.sections,
+        data={"noise": {"reliability_curve": report.noise.reliability_curve}},
     )
 
 

@@ -44,7 +44,7 @@ def noise(view: RunView) -> dict[str, Any] | None:
     return {
         "column": column,
         # The scorer's own word is of all pairs: a sample tears votes on the same answers apart.
-        "told": _told(view, column) or told_rate(margins, rows, groups).facts(),
+        "estimate": _told(view, column) or told_rate(margins, rows, groups).facts(),
         "pairs": len(rows),
         "of": len(known),
         "agreement": pair_agreement(margins, groups).text,

@@ -18,12 +18,14 @@ from curate.data.hashes import vote_keys
 from curate.models.heads.identification import identify
 from curate.models.heads.label_rules import LabelRule, find_label_rule, rule_of_heads
 from curate.models.heads.pair_agreement import pair_agreement
+from curate.models.heads.posterior.rate_interval import rate_interval
 from curate.steps.posterior import MEAN_FACT, NOISE_FACT
 from curate.store.row_blocks import some_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from curate.models.heads.posterior.averaging import AveragedPosterior
     from curate.steps.context import Context
 
 # Of the bound.
@@ -48,7 +50,8 @@ class ToldRate:
         low: lower end of the interval, None where nothing can be said.
         high: upper end.
         text: for people; a number stands beside the assumption it rests on.
-        short: the number alone, for a column whose title names the assumption.
+        short: the number and little else, for a cell of a table.
+        rule: that labels follow, so that nothing can be estimated.
     """
 
     rate: float | None
@@ -56,6 +59,7 @@ class ToldRate:
     high: float | None
     text: str
     short: str = ""
+    rule: LabelRule | None = None
 
     def facts(self) -> dict[str, Any]:
         """As plain data."""
@@ -68,6 +72,7 @@ def told_rate(
     groups: NDArray[np.int64] | None = None,
     keys: pl.DataFrame | None = None,
     voting: NDArray[np.bool_] | None = None,
+    averaged: AveragedPosterior | None = None,
 ) -> ToldRate:
     """By votes on the same pairs where there are enough of them, else by held-out margins.
 
@@ -77,20 +82,25 @@ def told_rate(
         groups: (votes,) number of each vote's prompt; default each its own.
         keys: `vote_keys` of the pairs, where they are at hand.
         voting: (pairs,) which pairs the votes are; default all.
+        averaged: posterior of these labels, for an estimate beside the bound.
     """
     by_votes = None if pairs is None else rate_by_votes(pairs, keys)
     if by_votes is not None:
         return by_votes
     voted = pairs if pairs is None or voting is None else pairs.filter(pl.Series(voting))
-    return rate_by_margins(margins, groups, voted)
+    return rate_by_margins(margins, groups, voted, averaged)
 
 
 def told_for(
-    margins: NDArray[np.float64], voting: NDArray[np.bool_], pairs: pl.DataFrame, context: Context
+    margins: NDArray[np.float64],
+    voting: NDArray[np.bool_],
+    pairs: pl.DataFrame,
+    context: Context,
+    averaged: AveragedPosterior | None = None,
 ) -> ToldRate:
     """`told_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
-    groups = some_of(context.prompt_groups(pairs), voting)
-    return told_rate(some_of(margins, voting), pairs, groups, context.vote_keys(pairs), voting)
+    groups, keys = some_of(context.prompt_groups(pairs), voting), context.vote_keys(pairs)
+    return told_rate(some_of(margins, voting), pairs, groups, keys, voting, averaged)
 
 
 def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> None:
@@ -124,27 +134,36 @@ def rate_by_margins(
     margins: NDArray[np.float64],
     groups: NDArray[np.int64] | None = None,
     pairs: pl.DataFrame | None = None,
+    averaged: AveragedPosterior | None = None,
 ) -> ToldRate:
     """An upper bound where heads learn anything but a rule that anybody can see, else nothing.
 
     The bound holds however flips depend on the pair, as long as no kind of pair is wrong more often
     than right. Labels that follow a rule (the longer answer, the stronger model's) break that and
-    are learned like a preference, so there is no bound where they do.
+    are learned like a preference, so there is no bound where they do. An estimate stands before the
+    bound where simulation shows that it holds (`rate_interval`).
 
     Args:
         margins: (votes,) held-out margins of the observed labels; ties left out.
         groups: (votes,) number of each vote's prompt; default each its own.
         pairs: (votes,) the pairs themselves, in which rules are looked for.
+        averaged: posterior of these labels.
     """
     found = identify(margins, groups)
     if not found.ok:
         reason = f"no estimate: {found.text}, which may be chance"
         return ToldRate(None, None, None, reason, "no estimate: heads learn nothing")
     if rule := _label_rule(margins, groups, pairs):
-        return ToldRate(None, None, None, f"no estimate: {rule.text}", f"no estimate: {rule.short}")
+        texts = f"no estimate: {rule.text}", f"no estimate: {rule.short}"
+        return ToldRate(None, None, None, *texts, rule)
     high = disagreement_bound(some_of(margins, np.isfinite(margins)))
-    text = f"at most {high:.0%}, {BOUND_ASSUMPTION} (95 %, disagreement with held-out heads)"
-    return ToldRate(None, 0.0, high, text, f"at most {high:.0%}")
+    bound = f"at most {high:.0%}, {BOUND_ASSUMPTION} (95 %, disagreement with held-out heads)"
+    interval = None if averaged is None else rate_interval(averaged, high)
+    if interval is None:
+        return ToldRate(None, 0.0, high, bound, f"at most {high:.0%}")
+    short = f"about {interval.mean:.0%}, if flips are random"
+    ends = f"95 %: {interval.low:.0%} to {interval.high:.0%}"
+    return ToldRate(interval.mean, interval.low, high, f"{short} ({ends}); {bound}", short)
 
 
 def _label_rule(

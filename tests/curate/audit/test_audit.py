@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from curate.audit.agreement import audit_agreement
 from curate.audit.biases import audit_biases
-from curate.audit.noise import audit_noise
+from curate.audit.noise import NoiseFindings, audit_noise, audited_evidence, suspicion
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.cli.app import app
 from curate.models.heads.identification import NOTHING_LEARNT
 from curate.models.people.tournament import tournaments
 from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context
-from tests.helpers import context_of, numbered_pairs, pairs_of, simulate
+from tests.helpers import Simulation, context_of, numbered_pairs, pairs_of, simulate
 
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
 
@@ -106,24 +107,23 @@ def test_the_bound_holds_and_agreement_is_reported_by_annotator() -> None:
     half = pl.int_range(pl.len()) % 2 == 0
     pairs = sim.pairs.with_columns(annotator=pl.when(half).then(pl.lit("x")).otherwise(pl.lit("y")))
     found = audit_noise(pairs, sim.context)
-    assert found["told"]["rate"] is None
-    assert found["told"]["high"] > 0.25
-    assert found["informative"]
-    # Nothing whose coverage was not shown.
-    assert "estimates" not in found
-    assert [r["pairs"] for r in found["by_annotator"]] == [1250, 1250]
-    assert found["by_source"] == []
+    assert found.estimate is not None
+    assert found.estimate.high is not None
+    assert found.estimate.high > 0.25
+    assert found.problem is None
+    assert [group.agreement.pairs for group in found.by_annotator] == [1250, 1250]
+    assert found.by_source == ()
 
 
 @pytest.mark.slow
 def test_labels_by_chance_are_called_so() -> None:
     sim = simulate(600, flips=0.5)
     found = audit_noise(sim.pairs, sim.context)
-    assert NOTHING_LEARNT in found["problem"]
-    assert found["told"]["rate"] is None
-    assert not found["informative"]
+    assert NOTHING_LEARNT in (found.problem or "")
+    assert found.estimate is not None
+    assert found.estimate.high is None
     alone = numbered_pairs(5, prompts=1)
-    assert "too few prompts" in audit_noise(alone, context_of(alone, {}, 4))["problem"]
+    assert "too few prompts" in (audit_noise(alone, context_of(alone, {}, 4)).problem or "")
 
 
 @pytest.mark.slow
@@ -157,7 +157,36 @@ def test_the_split_of_labels_is_told_on_request(tmp_path: Path) -> None:
 
 def test_why_nothing_can_be_held_out() -> None:
     same = pairs_of([vote("a", "a", prompt=str(i)) for i in range(20)])
-    told = audit_noise(same, Context())
-    assert told == {"problem": "no pair has two different answers and a preferred one"}
+    problem = "no pair has two different answers and a preferred one"
+    assert audit_noise(same, Context()) == NoiseFindings(problem)
     one = pairs_of([vote(str(i), f"other {i}") for i in range(20)])
-    assert "too few prompts" in audit_noise(one, Context())["problem"]
+    assert "too few prompts" in (audit_noise(one, Context()).problem or "")
+
+
+def scored(sim: Simulation, accuracy: float, seed: int = 0) -> pl.DataFrame:
+    """The pairs with scores of both answers in the file, right with this probability."""
+    rng = np.random.default_rng(seed)
+    sides = np.where(rng.random(len(sim.pairs)) < accuracy, 1, -1) * np.where(sim.flipped, -1, 1)
+    extra = [json.dumps({"chosen_score": int(side), "rejected_score": 0}) for side in sides]
+    return sim.pairs.with_columns(extra=pl.Series(extra))
+
+
+def test_scores_of_the_file_are_evidence_with_their_accuracy() -> None:
+    sim = simulate(1500, flips=0.2, seed=3)
+    pairs = scored(sim, 0.8)
+    sim.context.evidence = audited_evidence(pairs, None)
+    found = audit_noise(pairs, sim.context)
+    (source,) = found.evidence
+    assert source.name == "score_gap"
+    assert source.low is not None
+    assert source.high is not None
+    assert source.low < 0.8 < source.high
+
+
+def test_predictions_do_not_know_what_people_found() -> None:
+    sim = simulate(300, flips=0.3, seed=3)
+    judged = np.where(np.arange(300) < 100, np.where(sim.flipped, -1, 1), 0).astype(np.int8)
+    plain = suspicion(sim.pairs, sim.context)
+    sim.context.evidence = audited_evidence(sim.pairs, judged)
+    np.testing.assert_array_equal(suspicion(sim.pairs, sim.context), plain)
+    assert sim.context.evidence.judged is judged

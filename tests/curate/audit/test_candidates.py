@@ -85,7 +85,9 @@ def test_no_optimum_is_told_where_the_share_of_wrong_labels_is_not_known(tmp_pat
     """Of these labels a fit says that a quarter is wrong; held-out heads tell a bound alone."""
     model = ModelSpec(name=str(tiny_causal(tmp_path / "m")))
     found = audit_data(str(DATA / "llama-factory-dpo"), embedder="static", model=model)
-    assert found.noise["rate"] is None
-    assert found.found["ranking"].keys() == {"model", "pairs", "by_sum", "by_token"}
+    assert found.estimate is not None
+    assert found.estimate.rate is None
+    assert found.ranking is not None
+    assert found.ranking.keys() == {"model", "pairs", "by_sum", "by_token"}
     (table,) = (s for s in found.sections if "ranks as the labels do" in s.title)
     assert table.rows[-1][-1] == "needs the share of wrong labels: judge some pairs"

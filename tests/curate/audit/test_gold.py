@@ -136,7 +136,7 @@ def test_gold_may_be_a_column_of_the_data_or_a_file(tmp_path: Path) -> None:
     ids = read_pairs(data).frame["pair_id"][:20]
     verdicts = [{"pair_id": i, "verdict": "flip" if n < 5 else "keep"} for n, i in enumerate(ids)]
     found = audit(data, gold=str(write_jsonl(tmp_path / "gold.jsonl", verdicts)), store=None)
-    assert found.found["gold"]["rate"] == by_column["rate"]
+    assert found.gold["rate"] == by_column["rate"]
 
 
 def test_verdicts_on_other_data_are_refused() -> None:

@@ -81,9 +81,9 @@ def test_an_audit_has_the_numbers_of_the_command(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["audit", str(SAMPLE_DATA), "-o", str(out)])
     assert told.exit_code == 0
     written = json.loads(out.read_text())
-    assert found.noise["rate"] == written["noise"]["told"]["rate"]
+    assert found.estimate.rate == written["noise"]["estimate"]["rate"]
     assert found.verdict.to_json() == written["verdict"]
-    assert found.noise["text"] in found._repr_html_()
+    assert found.estimate.text in found._repr_html_()
     assert any(s.title == "Agreement of annotators" for s in found.sections)
 
 

@@ -10,13 +10,20 @@ import polars as pl
 import pytest
 
 from curate import CurateError, Pairs, Pipeline
+from curate.audit.audit_report import AuditReport
+from curate.audit.noise import GroupAgreement, NoiseFindings
+from curate.models.heads.calibration import Calibration
+from curate.models.heads.identification import Identification
+from curate.models.heads.noise_rate import ToldRate
+from curate.models.heads.pair_agreement import pair_agreement
+from curate.models.heads.posterior.source_accuracy import SourceAccuracy
 from curate.report import charts
 from curate.report.build import report_html, write_report
 from curate.report.json_pages import write_json_report
 from curate.report.run_view import RunView, load_view, sampled
 from curate.report.worddiff import LONGEST, word_diff
 from tests.curate.report.conftest import CONFIG, HOSTILE
-from tests.helpers import numbered_pairs, pairs_of
+from tests.helpers import audit_report, numbered_pairs, pairs_of
 
 
 def test_histograms_count_every_pair_once(run: Path) -> None:
@@ -152,36 +159,40 @@ def test_a_report_can_be_left_out_and_made_later(tmp_path: Path) -> None:
 
 
 def test_an_audit_as_a_page(tmp_path: Path) -> None:
-    found = {
-        "noise": {
-            "calibration": {"accuracy": 0.7, "error": 0.02, "scale": 1.1},
-            "reliability_curve": [{"confidence": 0.6, "accuracy": 0.6, "pairs": 10}],
-            "told": {"text": "at most 21 % (by <b>heads</b>)"},
-            "by_annotator": [{"annotator": "<i>ann</i>", "pairs": 3, "heads_agree": 0.5}],
-            "by_source": [],
-        },
-        "data": {
+    agreement = pair_agreement(np.array([1.0, 1.0, -1.0]))
+    found = audit_report(
+        noise=NoiseFindings(
+            learnt=Identification(agreement, 2, 1, 0.5),
+            calibration=Calibration(3, 0.7, 1.1, 0.6, 0.1, 0.02),
+            reliability_curve=({"confidence": 0.6, "accuracy": 0.6, "pairs": 10},),
+            estimate=ToldRate(None, 0.0, 0.21, "at most 21 % (by <b>heads</b>)"),
+            evidence=(SourceAccuracy("<s>judge</s>", 90, 0.8, 0.75, 0.84),),
+            by_annotator=(GroupAgreement("<i>ann</i>", agreement),),
+        ),
+        data={
             "pairs": 3,
             "distinct_prompts": 2,
             "rows_rejected": 0,
             "contradicted": 0,
             "annotators": {"<b>": 3},
         },
-        "structure": {"cycles": 0, "clarity": None},
-        "agreement": {},
-        "biases": {
+        structure={"cycles": 0, "clarity": None},
+        biases={
             "preferred_has_more": [
                 {"trait": "<u>length</u>", "share": 0.9, "low": 0.8, "high": 0.95, "pairs": 40}
             ]
         },
-    }
-    (tmp_path / "audit.json").write_text(json.dumps(found))
+    )
+    (tmp_path / "audit.json").write_text(json.dumps(found.to_json()))
+    assert AuditReport.from_json(json.loads((tmp_path / "audit.json").read_text())) == found
     page = write_json_report(tmp_path / "audit.json").read_text()
+    assert "&lt;s&gt;judge&lt;/s&gt;" in page
+    assert "75.0% - 84.0%" in page
     assert "at most 21 % (by &lt;b&gt;heads&lt;/b&gt;)" in page
     assert "&lt;i&gt;ann&lt;/i&gt;" in page
     assert "<i>ann" not in page
     assert "<u>length" not in page
-    # Three sentences first, tables and no JSON.
+    # Sentences first, tables and no JSON.
     assert page.index('id="verdict"') < page.index('id="noise"')
     assert "3 pairs over 2 prompts" in page
     assert "{&#34;" not in page

@@ -9,73 +9,86 @@ from typing import Any
 import pytest
 
 from curate import CurateError
-from curate.audit.sections import audit_sections
-from curate.audit.verdict import audit_verdict
+from curate.audit.noise import NoiseFindings
+from curate.models.heads.noise_rate import ToldRate
 from curate.report.json_pages import write_json_report
 from curate.report.run_verdict import run_verdict, watched
 from curate.steps.next_steps import next_step_by_judging
+from tests.helpers import audit_report
 
 LEARNT = {"ok": True, "text": "heads agree"}
 CHANCE = {"ok": False, "text": "held-out heads agree with the labels on 51.0% of 100 prompts"}
 
 
-def audit(**noise: Any) -> dict[str, Any]:
-    return {
-        "data": {"pairs": 1000, "distinct_prompts": 400, "rows_rejected": 2, "contradicted": 7},
-        "noise": noise,
-        "biases": {
-            "preferred_has_more": [
-                {"trait": "words", "share": 0.7, "low": 0.65, "high": 0.75, "pairs": 900},
-                {"trait": "digits", "share": 0.9, "low": 0.2, "high": 1.0, "pairs": 3},
-                {"trait": "lists", "share": None, "low": None, "high": None, "pairs": 0},
-            ]
-        },
-        "agreement": {},
-        "structure": {},
-    }
+BIASES = {
+    "preferred_has_more": [
+        {"trait": "words", "share": 0.7, "low": 0.65, "high": 0.75, "pairs": 900},
+        {"trait": "digits", "share": 0.9, "low": 0.2, "high": 1.0, "pairs": 3},
+        {"trait": "lists", "share": None, "low": None, "high": None, "pairs": 0},
+    ]
+}
+COUNTS = {"pairs": 1000, "distinct_prompts": 400, "rows_rejected": 2, "contradicted": 7}
 
 
-def test_a_rate_that_is_told() -> None:
-    found = audit_verdict(
-        audit(told={"rate": 0.1, "low": 0.08, "high": 0.13, "text": "10.0%, between 8 and 13 %"})
-    )
-    assert found.sure == (
+def noise(
+    rate: float | None, low: float | None, high: float | None, text: str, problem: str | None = None
+) -> NoiseFindings:
+    return NoiseFindings(problem, estimate=ToldRate(rate, low, high, text))
+
+
+def test_a_rate_that_is_estimated() -> None:
+    estimated = noise(0.1, 0.08, 0.13, "10.0%, between 8 and 13 %")
+    verdict = audit_report(data=COUNTS, noise=estimated, biases=BIASES).verdict
+    assert verdict.sure == (
         "1,000 pairs over 400 prompts; 2 rows without a pair; 7 labels are contradicted by another "
         "one; the preferred answer has more of 'words' in 70% of 900 pairs."
     )
-    assert found.estimated == "Wrong labels: 10.0%, between 8 and 13 %."
-    assert "better model" in found.unknown
-    assert "curate bench" in found.next
-    assert [title for title, _ in found.lines] == ["sure", "estimated", "not known", "next"]
+    assert verdict.estimated == "Wrong labels: 10.0%, between 8 and 13 %."
+    assert "better model" in verdict.unknown
+    assert "curate bench" in verdict.next
+    assert [title for title, _ in verdict.lines] == ["sure", "estimated", "not known", "next"]
 
 
 def test_a_bound_alone() -> None:
     bound = "at most 21%, if no kind of pair is wrong more often than right"
-    told = {"rate": None, "low": 0.0, "high": 0.21, "text": bound}
-    found = audit_verdict(audit(told=told), "my prefs.jsonl")
-    assert "21%" not in found.sure
-    assert found.estimated == f"Wrong labels: {bound}."
-    assert "below that bound" in found.unknown
-    assert found.next == next_step_by_judging("my prefs.jsonl")
+    bounded = noise(None, 0.0, 0.21, bound)
+    verdict = audit_report(noise=bounded, dataset="my prefs.jsonl", sampled="a sample").verdict
+    assert "21%" not in verdict.sure
+    assert verdict.estimated == f"Wrong labels: {bound}. By a sample."
+    assert "below that bound" in verdict.unknown
+    assert verdict.next == next_step_by_judging("my prefs.jsonl")
 
 
-def test_nothing_is_learnt_unless_judges_tell() -> None:
-    silent = audit(problem="heads learn nothing", told={"rate": None, "low": None, "high": None})
-    found = audit_verdict(silent)
-    assert not found.estimated
-    assert found.unknown == "How many labels are wrong, and which: heads learn nothing."
-    judged = {"rate": 0.01, "low": 0.005, "high": 0.015, "text": "1.0%"}
-    found = audit_verdict(silent | {"gold": judged})
-    assert found.estimated == "Wrong labels: 1.0%."
-    assert found.unknown == "Which labels are wrong: heads learn nothing."
-    assert "Little is left" in found.next
+def test_nothing_is_learnt_unless_judged_pairs_give_a_rate() -> None:
+    silent = NoiseFindings("heads learn nothing")
+    verdict = audit_report(noise=silent).verdict
+    assert not verdict.estimated
+    assert verdict.unknown == "How many labels are wrong, and which: heads learn nothing."
+    judged = {"rate": 0.01, "low": 0.005, "high": 0.015, "text": "1.0%", "judged": 90}
+    verdict = audit_report(noise=silent, gold=judged).verdict
+    assert verdict.estimated == "Wrong labels: 1.0%."
+    assert verdict.unknown == "Which labels are wrong: heads learn nothing."
+    assert "Little is left" in verdict.next
+
+
+def test_labels_that_follow_a_rule_have_no_rate() -> None:
+    text = "no estimate: labels follow the answer's author (model) in 97%, so label noise can't be"
+    verdict = audit_report(noise=noise(None, None, None, text)).verdict
+    assert verdict.estimated == f"Wrong labels: {text}."
+    assert verdict.unknown == "How many labels are wrong."
+    assert "curate route DATA --random 50" in verdict.next
+
+
+def test_judged_pairs_without_a_rate_leave_that_of_the_heads() -> None:
+    gold = {"rate": None, "low": None, "high": None, "text": "no rate: too few"}
+    verdict = audit_report(noise=noise(None, 0.0, 0.3, "at most 30%"), gold=gold).verdict
+    assert verdict.estimated == "Wrong labels: at most 30%."
 
 
 def test_the_first_slot_is_said_to_win() -> None:
-    found = audit()
     slot = {"trait": "first slot", "share": 0.8, "low": 0.75, "high": 0.85, "pairs": 400}
-    found["biases"]["position"] = slot
-    assert "the first slot wins in 80% of 400 pairs" in audit_verdict(found).sure
+    verdict = audit_report(biases=BIASES | {"position": slot}).verdict
+    assert "the first slot wins in 80% of 400 pairs" in verdict.sure
 
 
 def step(name: str, kind: str, rows: tuple[int, int] = (10, 10), **facts: Any) -> dict[str, Any]:
@@ -119,7 +132,7 @@ def test_a_run_whose_heads_learn_nothing_and_one_that_keeps_nothing() -> None:
 
 
 def test_sections_hold_only_what_was_found() -> None:
-    (section,) = audit_sections(audit())
+    (section,) = audit_report(biases=BIASES).sections
     assert section.title == "The preferred answer has more"
     assert section.rows == [
         ("words", "70.0%", "65.0% - 75.0%", "900"),

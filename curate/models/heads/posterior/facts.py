@@ -39,11 +39,6 @@ def record_posterior(
     facts["strengths"] = held_out.strengths
     facts["pairs_with_other_votes"] = int((posterior.observations.count > 1).sum())
     facts["judged_pairs"] = int((posterior.judged != 0).sum())
-    facts["flip_rate"] = {
-        "mean": round(averaged.mean("rate"), 4),
-        "low": round(averaged.rate_quantile(0.025), 4),
-        "high": round(averaged.rate_quantile(0.975), 4),
-    }
     facts["nats"] = {
         "label": round(averaged.mean("vote"), 4),
         "heads": round(averaged.mean("heads"), 4),
@@ -51,7 +46,7 @@ def record_posterior(
     }
     _record_sources(posterior, pairs, context, voting)
     _record_learnability(posterior, context)
-    noise = told_for(held_out.margin, voting, pairs, context)
+    noise = told_for(held_out.margin, voting, pairs, context, averaged)
     tell_noise(noise, posterior.right if right is None else right, context)
 
 

@@ -66,7 +66,7 @@ def test_judged_pairs_are_certain_and_teach_all_others(sim: Simulation) -> None:
     np.testing.assert_array_equal(scores["posterior"][:100], ~sim.flipped[:100])
     assert scores["status"].to_list() == ["judged"] * 100 + ["ok"] * 400
     assert context.facts["judged_pairs"] == 100
-    assert context.facts["flip_rate"]["mean"] == pytest.approx(0.4, abs=0.08)
+    assert context.facts["wrong_by_posterior"] == pytest.approx(0.4, abs=0.08)
     assert auroc(sim, context) > auroc(sim, with_evidence(sim))
 
 

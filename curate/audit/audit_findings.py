@@ -1,0 +1,64 @@
+"""The findings of an audit, a field a section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from curate.audit.noise import NoiseFindings
+from curate.models.heads.noise_rate import ToldRate
+
+Findings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AuditFindings:
+    """What an audit found.
+
+    Attributes:
+        versions: of curate and what it rests on.
+        seed: of folds and resamples.
+        dataset: as commands name it; None where it came as an object.
+        embedder: how texts were embedded.
+        data: counts of the dataset.
+        sampled: what the findings rest on where not all pairs were read; else None.
+        noise: agreement of heads, accuracy of evidence, the noise rate.
+        agreement: of annotators.
+        biases: traits of the preferred answers.
+        artefacts: marks that one answer alone has.
+        style: a Bradley-Terry model of style; None with few pairs.
+        structure: cycles and shared prompts.
+        candidates: how much choice annotators had.
+        feedback: of users, in prompts.
+        gold: the rate by judged pairs; None without.
+        ranking: of a language model; None without one.
+        disagreement: kinds of labels; None where not asked for.
+        leakage: prompts shared with another dataset; None without one.
+    """
+
+    versions: dict[str, str]
+    seed: int
+    dataset: str | None
+    embedder: Findings
+    data: Findings
+    sampled: str | None
+    noise: NoiseFindings
+    agreement: Findings
+    biases: Findings
+    artefacts: list[Findings]
+    style: Findings | None
+    structure: Findings
+    candidates: Findings
+    feedback: Findings
+    gold: Findings | None = None
+    ranking: Findings | None = None
+    disagreement: Findings | None = None
+    leakage: Findings | None = None
+
+    @property
+    def estimate(self) -> ToldRate | None:
+        """The noise rate, by judged pairs where they give one; None where nothing estimates it."""
+        if self.gold is not None and self.gold["high"] is not None:
+            names = {field.name for field in fields(ToldRate)}
+            return ToldRate(**{k: v for k, v in self.gold.items() if k in names})
+        return self.noise.estimate
