@@ -18,6 +18,8 @@ from curate.models.heads.posterior.observations import (
     without_heads,
 )
 from curate.models.heads.posterior.other_votes import count_votes, spread_verdicts
+from curate.models.heads.posterior.trait_rates import TraitRates, trait_rates
+from curate.models.heads.posterior.traits import pair_traits
 from curate.steps.context import Context
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class LabelPosterior:
         held_out: margins of the heads.
         averaged: posterior of flip rate and scales.
         observations: of the voting pairs.
+        rates: flip rates by trait.
     """
 
     right: NDArray[np.float64]
@@ -56,6 +59,7 @@ class LabelPosterior:
     held_out: HeldOut
     averaged: AveragedPosterior
     observations: Observations
+    rates: TraitRates
 
     @property
     def terms(self) -> tuple[NDArray[np.float64], ...]:
@@ -97,12 +101,14 @@ def _posterior(
     weights = vote_weights(keys, voting)
     combined = combine_sources(context.evidence.sources, voting, judged, weights)
     counts = count_votes(pairs, keys)
+    rates = _trait_rates(pairs, judged, voting)
+    common = float(rates.log_odds[voting].mean()) if voting.any() else 0.0
     labels = Observations(
         np.zeros(len(pairs)),
         combined.margin,
         counts.balance,
         counts.count,
-        np.zeros(len(pairs)),
+        rates.log_odds - common,
         judged,
         weights,
     )
@@ -129,7 +135,17 @@ def _posterior(
         held_out=held_out,
         averaged=averaged,
         observations=observed,
+        rates=rates,
     )
+
+
+def _trait_rates(
+    pairs: pl.DataFrame, judged: NDArray[np.int8], voting: NDArray[np.bool_]
+) -> TraitRates:
+    """Flip rates by trait where enough pairs are judged to show them; else one for all."""
+    if int((judged != 0).sum()) < MIN_JUDGED:
+        return TraitRates(np.zeros(len(pairs)))
+    return trait_rates(pair_traits(pairs, judged != 0), judged, voting)
 
 
 def _priors(labels: Observations, combined: CombinedEvidence) -> Priors:
@@ -149,7 +165,7 @@ def _target(
     enough = int(judged.sum()) >= MIN_JUDGED
     if not (enough or (combined.is_strong and combined.margin.any())):
         return None
-    if combined.margin.any():
+    if combined.margin.any() or labels.shift.any():
         observed = without_heads(labels.take(voting))
         target = np.zeros(len(labels))
         right = average_posterior(observed, _priors(observed, combined)).label_right(observed)

@@ -1,0 +1,147 @@
+"""Flip rates by trait, from judged pairs: some annotators err on one kind of pair alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import expit, log_expit
+
+from curate.models.heads.posterior.traits import Traits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_SPREADS = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""Standard deviations of a kind's coefficients that are tried; 0: the kind does not matter."""
+_BASE, _BASE_SPREAD = -1.5, 1.5
+"""Belief in the log odds of a flip where no trait matters."""
+_NEWTON_STEPS = 30
+_TOLERANCE = 1e-8
+_GAIN = 0.5
+"""Nats of evidence by which a kind must pay: below, the rate is one number."""
+
+
+@dataclass(frozen=True)
+class TraitEffect:
+    """How the share of wrong labels depends on one trait, among all labels.
+
+    Attributes:
+        name: of the trait.
+        with_trait: expected share of wrong labels where the trait is there.
+        without: the same elsewhere.
+    """
+
+    name: str
+    with_trait: float
+    without: float
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return (
+            f"{self.name}: about {self.with_trait:.0%} of these labels are wrong, "
+            f"{self.without:.0%} of the others"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self) | {"text": self.text}
+
+
+@dataclass(frozen=True)
+class TraitRates:
+    """Log odds of a flip of each label.
+
+    Attributes:
+        log_odds: (pairs,) of a flip.
+        effects: of the traits that matter, the strongest first.
+    """
+
+    log_odds: NDArray[np.float64]
+    effects: tuple[TraitEffect, ...] = ()
+
+
+def trait_rates(
+    traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.bool_]
+) -> TraitRates:
+    """Logistic regression of wrong labels on traits, among judged pairs.
+
+    Coefficients of a kind of trait have a Gaussian prior around 0, whose spread has the largest
+    evidence (by Laplace's approximation); where no kind pays the rate is the same for all.
+
+    Args:
+        traits: of the pairs.
+        judged: (pairs,) 1 right, -1 wrong, 0 not judged.
+        voting: (pairs,) whether each pair has a label.
+    """
+    rows = judged != 0
+    design, wrong = traits.values[rows].astype(np.float64), judged[rows] < 0
+    kinds = list(dict.fromkeys(traits.kinds))
+    spreads = dict.fromkeys(kinds, 0.0)
+    best = _fit(design, wrong, _column_spreads(traits, spreads))
+    for _ in range(2):
+        for kind in kinds:
+            for spread in _SPREADS:
+                tried = spreads | {kind: spread}
+                fit = _fit(design, wrong, _column_spreads(traits, tried))
+                needed = _GAIN if spread and not spreads[kind] else 0.0
+                if fit.evidence > best.evidence + needed:
+                    best, spreads = fit, tried
+    log_odds = best.coefficients[0] + traits.values @ best.coefficients[1:]
+    effects = [
+        effect
+        for k, name in enumerate(traits.names)
+        if best.coefficients[1 + k] and (effect := _effect(name, traits.values[:, k], log_odds, voting))
+    ]
+    effects.sort(key=lambda e: -abs(e.with_trait - e.without))
+    return TraitRates(log_odds, tuple(effects))
+
+
+def _effect(
+    name: str, values: NDArray[np.float32], log_odds: NDArray[np.float64], voting: NDArray[np.bool_]
+) -> TraitEffect | None:
+    with_trait, without = voting & (values > 0), voting & (values <= 0)
+    if not (with_trait.any() and without.any()):
+        return None
+    rates = (float(expit(log_odds[mask]).mean()) for mask in (with_trait, without))
+    return TraitEffect(name, *rates)
+
+
+def _column_spreads(traits: Traits, spreads: dict[str, float]) -> NDArray[np.float64]:
+    return np.array([_BASE_SPREAD, *(spreads[kind] for kind in traits.kinds)])
+
+
+@dataclass(frozen=True)
+class _LogisticFit:
+    coefficients: NDArray[np.float64]
+    evidence: float
+
+
+def _fit(
+    design: NDArray[np.float64], wrong: NDArray[np.bool_], spreads: NDArray[np.float64]
+) -> _LogisticFit:
+    """Coefficients of largest posterior, the base first, and the log evidence of the spreads."""
+    used = spreads > 0
+    table = np.column_stack([np.ones(len(design)), design])[:, used]
+    center = np.zeros(int(used.sum()))
+    center[0] = _BASE
+    precision = spreads[used] ** -2.0
+    sides, beta = np.where(wrong, 1.0, -1.0), center.copy()
+    for _ in range(_NEWTON_STEPS):
+        p = expit(table @ beta)
+        gradient = table.T @ (wrong - p) - precision * (beta - center)
+        hessian = table.T @ (table * (p * (1.0 - p))[:, None]) + np.diag(precision)
+        step = np.linalg.solve(hessian, gradient)
+        # From the prior's center full steps can overshoot.
+        beta = beta + step / max(1.0, float(np.abs(step).max()))
+        if np.abs(step).max() < _TOLERANCE:
+            break
+    likelihood = float(log_expit(sides * (table @ beta)).sum())
+    off = beta - center
+    evidence = likelihood - 0.5 * float(precision @ off**2)
+    evidence += 0.5 * float(np.log(precision).sum()) - 0.5 * float(np.linalg.slogdet(hessian)[1])
+    coefficients = np.zeros(len(spreads))
+    coefficients[used] = beta
+    return _LogisticFit(coefficients, evidence)

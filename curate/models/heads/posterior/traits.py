@@ -1,0 +1,75 @@
+"""Traits of pairs on which the chance of a wrong label may depend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate.data.extra_column import SLOT_KEY, extra_value
+from curate.data.hashes import select_in_batches
+from curate.data.table import messages_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LONGER = "chosen is longer"
+_FEWEST, _MAX_VALUES = 5, 20
+"""Judged pairs of a source or annotator that can show its own rate; such values at most."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Columns of traits, each 1, -1 or 0, or 0 and 1.
+
+    Attributes:
+        names: of the columns, for people.
+        kinds: of each column: length, slot, source or annotator; columns of one kind matter alike.
+        values: (pairs, columns).
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    values: NDArray[np.float32]
+
+
+def pair_traits(pairs: pl.DataFrame, judged: NDArray[np.bool_]) -> Traits:
+    """Whether the chosen answer is longer, its slot, and source and annotator of the label.
+
+    A column is there where judged pairs of either kind show what it is worth.
+
+    Args:
+        pairs: the pair table.
+        judged: (pairs,) whether a person judged each pair.
+    """
+    sizes = (messages_text(side).str.len_chars().cast(pl.Int64) for side in ("chosen", "rejected"))
+    chosen, rejected = sizes
+    slot = extra_value(SLOT_KEY).cast(pl.Int64, strict=False)
+    table = select_in_batches(
+        pairs, "source", "annotator", size=(chosen - rejected).sign(), slot=slot.fill_null(0)
+    )
+    slots = table["slot"].to_numpy()
+    columns: list[tuple[str, str, NDArray[np.float32]]] = [
+        (LONGER, "length", table["size"].to_numpy().astype(np.float32)),
+        ("chosen stood first", "slot", np.select([slots == 1, slots == 2], [1.0, -1.0], 0.0)),
+    ]
+    for kind in ("source", "annotator"):
+        columns += _indicators(kind, table[kind], judged)
+    varied = [c for c in columns if np.ptp(c[2][judged]) > 0]
+    values = np.stack([v for _, _, v in varied], axis=1) if varied else np.zeros((len(pairs), 0))
+    names, kinds = tuple(n for n, _, _ in varied), tuple(k for _, k, _ in varied)
+    return Traits(names, kinds, values.astype(np.float32))
+
+
+def _indicators(
+    kind: str, values: pl.Series, judged: NDArray[np.bool_]
+) -> list[tuple[str, str, NDArray[np.float32]]]:
+    """A column for each value that stands in several judged pairs."""
+    counts = values.filter(pl.Series(judged)).drop_nulls().value_counts(sort=True)
+    common = counts.filter(pl.col("count") >= _FEWEST)[values.name].head(_MAX_VALUES)
+    return [
+        (f"{kind} {name}", kind, values.eq_missing(name).to_numpy().astype(np.float32))
+        for name in common
+    ]
