@@ -63,9 +63,7 @@ class TraitRates:
     effects: tuple[TraitEffect, ...] = ()
 
 
-def trait_rates(
-    traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.bool_]
-) -> TraitRates:
+def trait_rates(traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.bool_]) -> TraitRates:
     """Logistic regression of wrong labels on traits, among judged pairs.
 
     Coefficients of a kind of trait have a Gaussian prior around 0, whose spread has the largest
@@ -93,7 +91,8 @@ def trait_rates(
     effects = [
         effect
         for k, name in enumerate(traits.names)
-        if best.coefficients[1 + k] and (effect := _effect(name, traits.values[:, k], log_odds, voting))
+        if best.coefficients[1 + k]
+        and (effect := _effect(name, traits.values[:, k], log_odds, voting))
     ]
     effects.sort(key=lambda e: -abs(e.with_trait - e.without))
     return TraitRates(log_odds, tuple(effects))

@@ -119,3 +119,28 @@ def test_outliers_and_infinities_of_a_source_do_not_hide_its_other_margins(
     wild.margin[:3] = [1e9, np.inf, -np.inf]
     plain = auroc(sim, with_evidence(sim))
     assert auroc(sim, with_evidence(sim, wild)) > plain + 0.1
+
+
+def test_judged_pairs_show_an_annotator_who_prefers_length() -> None:
+    """Labels flipped half of the time where the rejected answer is longer: no rate tells them."""
+    sim = simulate(600, flips=0.0, scale=1.5, seed=4)
+    rng = np.random.default_rng(0)
+    longer = rng.random(600) < 0.5
+    flips = ~longer & (rng.random(600) < 0.6)
+    features = sim.context.features.flipped(flips)
+    # The chosen answer, once flipped, is the longer one.
+    sizes = np.where(longer | flips, 30, 3)
+    text = pl.Series([[{"role": "assistant", "content": "x" * n, "more": None}] for n in sizes])
+    pairs = sim.pairs.with_columns(chosen=text.cast(sim.pairs["chosen"].dtype))
+    judged = np.where(flips, -1, 1).astype(np.int8)
+    judged[100:] = 0
+    aurocs = []
+    for verdicts in (None, judged):
+        evidence = LabelEvidence((), verdicts)
+        context = Context(features_of=lambda: features, evidence=evidence)
+        posterior = label_posterior(pairs, context, style=False)
+        aurocs.append(roc_auc_score(flips[100:], -posterior.right[100:]))
+    assert aurocs[1] > aurocs[0] + 0.08
+    (effect,) = posterior.rates.effects
+    assert effect.name == "chosen is longer"
+    assert effect.with_trait == pytest.approx(flips[longer | flips].mean(), abs=0.1)

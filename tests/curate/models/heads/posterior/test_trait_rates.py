@@ -1,0 +1,99 @@
+"""Flip rates by trait: where judged pairs show them, and one number where they do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.optimize import approx_fprime
+from scipy.special import expit
+
+from curate.models.heads.posterior.trait_rates import _fit, trait_rates
+from curate.models.heads.posterior.traits import LONGER, Traits, pair_traits
+from tests.helpers import pairs_of
+
+
+def traits_of(values: np.ndarray, *kinds: str) -> Traits:
+    return Traits(tuple(f"{kind} {k}" for k, kind in enumerate(kinds)), kinds, values)
+
+
+def judged_labels(rates: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Verdicts on the first pairs, and which labels are wrong."""
+    wrong = np.random.default_rng(seed).random(len(rates)) < rates
+    judged = np.where(wrong, -1, 1).astype(np.int8)
+    judged[count:] = 0
+    return judged, wrong
+
+
+def test_a_trait_that_matters_has_rates_of_its_own() -> None:
+    rng = np.random.default_rng(1)
+    longer = rng.choice([-1.0, 1.0], size=(2000, 1))
+    judged, _ = judged_labels(np.where(longer[:, 0] > 0, 0.6, 0.02), 300)
+    rates = trait_rates(traits_of(longer, "length"), judged, np.ones(2000, dtype=bool))
+    flip = expit(rates.log_odds)
+    assert flip[longer[:, 0] > 0].mean() == pytest.approx(0.6, abs=0.12)
+    assert flip[longer[:, 0] < 0].mean() < 0.1
+    (effect,) = rates.effects
+    assert effect.with_trait == pytest.approx(flip[longer[:, 0] > 0].mean())
+    assert effect.text.startswith("length 0: about ")
+    assert effect.to_json()["without"] == effect.without
+
+
+def test_traits_that_do_not_matter_leave_one_rate() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.choice([-1.0, 1.0], size=(500, 3))
+    spreads = []
+    for seed in range(20):
+        judged, _ = judged_labels(np.full(500, 0.3), 100, seed)
+        traits = traits_of(values, "length", "slot", "source")
+        flip = expit(trait_rates(traits, judged, np.ones(500, dtype=bool)).log_odds)
+        assert flip.mean() == pytest.approx(0.3, abs=0.15)
+        spreads.append(flip.std())
+    assert np.median(spreads) == pytest.approx(0.0, abs=1e-12)
+    assert np.mean(spreads) < 0.05
+
+
+def test_one_annotator_of_several_may_be_careless() -> None:
+    people = np.arange(600) % 3
+    values = (people[:, None] == np.arange(3)).astype(float)
+    judged, _ = judged_labels(np.where(people == 1, 0.6, 0.03), 120)
+    traits = traits_of(values, *["annotator"] * 3)
+    flip = expit(trait_rates(traits, judged, np.ones(600, dtype=bool)).log_odds)
+    assert flip[people == 1].mean() > 0.4
+    assert flip[people != 1].mean() < 0.15
+
+
+def test_the_fit_is_at_the_largest_posterior() -> None:
+    rng = np.random.default_rng(0)
+    design, spreads = rng.normal(size=(80, 2)), np.array([1.5, 1.0, 0.5])
+    wrong = rng.random(80) < expit(design[:, 0] - 1.0)
+
+    def loss(beta: np.ndarray) -> float:
+        logits = np.column_stack([np.ones(80), design]) @ beta
+        off = (beta - np.array([-1.5, 0.0, 0.0])) / spreads
+        return float(np.logaddexp(0.0, np.where(wrong, -logits, logits)).sum() + 0.5 * off @ off)
+
+    gradient = approx_fprime(_fit(design, wrong, spreads).coefficients, loss, 1e-6)
+    np.testing.assert_allclose(gradient, 0.0, atol=1e-3)
+
+
+def test_traits_of_pairs_are_those_that_judged_pairs_show() -> None:
+    rows = [
+        {
+            "prompt": f"p{i}",
+            "chosen": "long answer" if i % 2 else "a",
+            "rejected": "b" if i % 2 else "another long answer",
+            "annotator": "x" if i < 30 else "y",
+            "extra": '{"chosen_slot": 1}',
+        }
+        for i in range(40)
+    ]
+    pairs = pairs_of(rows)
+    traits = pair_traits(pairs, np.arange(40) < 36)
+    assert dict(zip(traits.names, traits.kinds, strict=True)) == {
+        LONGER: "length",
+        "annotator x": "annotator",
+        "annotator y": "annotator",
+    }
+    np.testing.assert_array_equal(traits.values[:, 0], np.where(np.arange(40) % 2, 1.0, -1.0))
+    assert pl.Series(traits.values[:, 1]).sum() == 30
