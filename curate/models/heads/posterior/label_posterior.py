@@ -30,7 +30,7 @@ JUDGED = "judged"
 MIN_JUDGED = 30
 """Judged pairs that show what evidence is worth, so that heads may be taught by it."""
 _UNJUDGED_TARGET = 0.8
-"""What heads are taught of a label beside judged ones, where no other evidence weighs it."""
+"""Root mean square, at least, of what heads are taught of labels that nobody judged."""
 
 
 @dataclass(frozen=True)
@@ -177,13 +177,15 @@ def _target(
     enough = int(judged.sum()) >= MIN_JUDGED
     if not (enough or (combined.is_strong and combined.margin.any())):
         return None
-    if combined.margin.any() or labels.shift.any():
-        observed = without_heads(labels.take(voting))
-        target = np.zeros(len(labels))
-        right = _average(observed, combined).label_right(observed)
-        target[voting] = 2.0 * right - 1.0
-    else:
-        target = np.where(judged, labels.judged, _UNJUDGED_TARGET)
-    weights = labels.weight
-    size = float(np.sqrt(weights @ np.square(target) / max(float(weights.sum()), 1e-12)))
-    return target / (size or 1.0)
+    observed = without_heads(labels.take(voting))
+    right = _average(observed, combined).label_right(observed)
+    target = np.zeros(len(labels))
+    target[voting] = 2.0 * right - 1.0
+    # A few verdicts would else outweigh all labels, of which each says little.
+    size = _root_mean_square(target, np.where(judged, 0.0, labels.weight))
+    target[~judged] *= max(1.0, _UNJUDGED_TARGET / size) if size else 1.0
+    return target / (_root_mean_square(target, labels.weight) or 1.0)
+
+
+def _root_mean_square(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    return float(np.sqrt(weights @ np.square(values) / max(float(weights.sum()), 1e-12)))

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit, log_expit
 
+from curate.models.heads.posterior.axes import normalised
 from curate.models.heads.posterior.traits import Traits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SPREADS = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""Standard deviations of a kind's coefficients that are tried; 0: the kind does not matter."""
+_SPREADS = {0.0: 0.7, 1.0: 0.15, 3.0: 0.15}
+"""Standard deviations of a kind's coefficients and their probabilities; 0: it does not matter."""
 _BASE, _BASE_SPREAD = -1.5, 1.5
 """Belief in the log odds of a flip where no trait matters."""
 _NEWTON_STEPS = 30
 _TOLERANCE = 1e-8
-_GAIN = 0.5
-"""Nats of evidence by which a kind must pay: below, the rate is one number."""
+_MIN_EFFECT = 0.02
+"""Difference of two rates below which a trait is not reported."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class TraitEffect:
     name: str
     with_trait: float
     without: float
+
+    @property
+    def size(self) -> float:
+        """Difference of both shares."""
+        return abs(self.with_trait - self.without)
 
     @property
     def text(self) -> str:
@@ -66,8 +73,9 @@ class TraitRates:
 def trait_rates(traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.bool_]) -> TraitRates:
     """Logistic regression of wrong labels on traits, among judged pairs.
 
-    Coefficients of a kind of trait have a Gaussian prior around 0, whose spread has the largest
-    evidence (by Laplace's approximation); where no kind pays the rate is the same for all.
+    Coefficients of a kind of trait have a Gaussian prior around 0. The log odds are averaged over
+    the priors' spreads by their evidence (Laplace's approximation): where no kind of trait explains
+    the verdicts, the rate is nearly the same for all.
 
     Args:
         traits: of the pairs.
@@ -77,24 +85,20 @@ def trait_rates(traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.boo
     rows = judged != 0
     design, wrong = traits.values[rows].astype(np.float64), judged[rows] < 0
     kinds = list(dict.fromkeys(traits.kinds))
-    spreads = dict.fromkeys(kinds, 0.0)
-    best = _fit(design, wrong, _column_spreads(traits, spreads))
-    for _ in range(2):
-        for kind in kinds:
-            for spread in _SPREADS:
-                tried = spreads | {kind: spread}
-                fit = _fit(design, wrong, _column_spreads(traits, tried))
-                needed = _GAIN if spread and not spreads[kind] else 0.0
-                if fit.evidence > best.evidence + needed:
-                    best, spreads = fit, tried
-    log_odds = best.coefficients[0] + traits.values @ best.coefficients[1:]
-    effects = [
-        effect
-        for k, name in enumerate(traits.names)
-        if best.coefficients[1 + k]
-        and (effect := _effect(name, traits.values[:, k], log_odds, voting))
-    ]
-    effects.sort(key=lambda e: -abs(e.with_trait - e.without))
+    fits, log_weights = [], []
+    for combination in product(_SPREADS, repeat=len(kinds)):
+        spreads = dict(zip(kinds, combination, strict=True))
+        fits.append(_fit(design, wrong, _column_spreads(traits, spreads)))
+        prior = sum(np.log(_SPREADS[spread]) for spread in combination)
+        log_weights.append(fits[-1].evidence + prior)
+    weights = normalised(np.array(log_weights))
+    coefficients = weights @ np.stack([fit.coefficients for fit in fits])
+    log_odds = coefficients[0] + traits.values @ coefficients[1:]
+    measured = (
+        _effect(name, traits.values[:, k], log_odds, voting) for k, name in enumerate(traits.names)
+    )
+    effects = [effect for effect in measured if effect is not None and effect.size > _MIN_EFFECT]
+    effects.sort(key=lambda effect: -effect.size)
     return TraitRates(log_odds, tuple(effects))
 
 

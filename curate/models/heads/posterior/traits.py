@@ -48,7 +48,10 @@ def pair_traits(pairs: pl.DataFrame, judged: NDArray[np.bool_]) -> Traits:
     chosen, rejected = sizes
     slot = extra_value(SLOT_KEY).cast(pl.Int64, strict=False)
     table = select_in_batches(
-        pairs, "source", "annotator", size=(chosen - rejected).sign(), slot=slot.fill_null(0)
+        pairs,
+        pl.col("source", "annotator"),
+        size=(chosen - rejected).sign(),
+        slot=slot.fill_null(0),
     )
     slots = table["slot"].to_numpy()
     columns: list[tuple[str, str, NDArray[np.float32]]] = [
