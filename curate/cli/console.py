@@ -131,6 +131,8 @@ def show_plan(plan: Plan, facts: dict[str, Any], output: str, file_scores: tuple
     out.print(table)
     found = f"format {facts['format']}, first rows read without a mistake ({facts['pairs']} pairs)"
     out.print(Text(f"input:  {found}"))
+    if facts["gold"]:
+        out.print(Text(f"gold:   {facts['gold']}"))
     out.print(Text(f"output: {output}, format {plan.export.name}"))
     out.print("Nothing was written.")
 

@@ -82,6 +82,8 @@ def _dry_run(pipeline: Any, folder: Path) -> None:
     from curate.pipeline.run_evidence import check_gold
 
     pairs = pipeline.read(limit=_HEAD)
-    check_gold(pipeline.config.gold)
+    gold = pipeline.config.gold
+    check_gold(gold)
     scores = file_evidence(pipeline.plan.scorers, pairs.frame).scores
-    show_plan(pipeline.plan, {"format": pairs.format, "pairs": len(pairs)}, str(folder), scores)
+    facts = {"format": pairs.format, "pairs": len(pairs), "gold": gold and gold.text()}
+    show_plan(pipeline.plan, facts, str(folder), scores)

@@ -272,6 +272,8 @@ def _unknown_column(
     scorer = column.partition(".")[0]
     fix = suggestion(column, known)
     # The column is right and its scorer is missing: the nearest name would mislead.
-    if "." in column and not any(name.startswith(f"{scorer}.") for name in known):
+    if column == JUDGED.name:
+        fix = "name judged pairs by gold: in the pipeline, or --gold"
+    elif "." in column and not any(name.startswith(f"{scorer}.") for name in known):
         fix = f"add the scorer '{scorer}' under scorers; {fix}"
     raise CurateError(problem, where=where, found=repr(column), fix=fix)

@@ -39,7 +39,8 @@ def verdict_paths(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        within = sorted((path / FOLDER).glob("*.jsonl"))
+        folder = path if path.name == FOLDER else path / FOLDER
+        within = sorted(folder.glob("*.jsonl"))
         if not within:
             raise CurateError(
                 "there are no verdicts",

@@ -44,6 +44,10 @@ class GoldConfig(Section):
         "flip, right or wrong, chosen or rejected, 1 or -1, true or false; empty: not judged.",
     )
 
+    def text(self) -> str:
+        """The files, or the column."""
+        return self.column or ", ".join(self.verdicts)
+
     @model_validator(mode="after")
     def _one_source(self) -> GoldConfig:
         if bool(self.verdicts) == (self.column is not None):
@@ -140,10 +144,9 @@ def judged_pairs(gold: GoldConfig, pairs: pl.DataFrame) -> JudgedPairs:
     warnings: list[str] = []
     matched = match_verdicts(pairs, gold_verdicts(gold, pairs, warnings))
     if not len(matched.frame):
-        where = gold.column or ", ".join(gold.verdicts)
         raise CurateError(
             "no verdict belongs to any of these pairs",
-            where=f"gold: {where}",
+            where=f"gold: {gold.text()}",
             found=matched.unmatched_text() or "no verdict",
             fix="name the verdicts on this dataset, or on the run made from it",
         )

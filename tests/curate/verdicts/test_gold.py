@@ -60,13 +60,13 @@ def tool_file(name: str, frame: pl.DataFrame, folder: Path) -> Path:
 def gold_of(kind: str, frame: pl.DataFrame, folder: Path) -> Any:
     if kind == "review":
         return log_file(frame, folder)
-    if kind == "folder":
+    if kind in ("run", "verdicts"):
         log_file(frame, folder)
-        return [folder]
+        return [folder if kind == "run" else folder / "verdicts"]
     return tool_file(kind, frame, folder)
 
 
-@pytest.mark.parametrize("kind", ["review", "folder", "label_studio", "argilla"])
+@pytest.mark.parametrize("kind", ["review", "run", "verdicts", "label_studio", "argilla"])
 def test_verdicts_of_each_tool_say_which_labels_are_right(kind: str, tmp_path: Path) -> None:
     gold = as_gold(gold_of(kind, pairs(), tmp_path))
     assert gold is not None
@@ -223,3 +223,21 @@ def test_gold_of_the_command_line_goes_before_that_of_the_file(tmp_path: Path) -
 def test_one_scorer_takes_gold_too(tmp_path: Path) -> None:
     found = score(data_file(tmp_path), "lengths", gold={"column": "extra.expert"}, store=None)
     assert found.frame["gold.judged"].drop_nulls().to_list() == ["wrong", "right"]
+
+
+def test_a_dry_run_shows_evidence_gold_and_the_order(tmp_path: Path) -> None:
+    yaml = tmp_path / "p.yaml"
+    scorers = "[{type: label_em}, {type: relevance}]"
+    yaml.write_text(f"input: {{path: {data_file(tmp_path)}}}\nscorers: {scorers}\n")
+    command = ["run", str(yaml), "--dry-run", "--gold", "extra.expert"]
+    shown = CliRunner().invoke(app, command).output
+    assert "gold:   extra.expert" in shown
+    assert "evidence: relevance.margin" in shown
+    assert shown.index("relevance.chosen") < shown.index("label_em.posterior")
+
+
+def test_a_filter_by_judged_pairs_without_any_says_what_is_missing() -> None:
+    filters = [{"type": "expression", "drop": "`gold.judged` = 'wrong'"}]
+    with pytest.raises(CurateError, match="unknown column") as caught:
+        Pipeline({"filters": filters})
+    assert "--gold" in str(caught.value.fix)
