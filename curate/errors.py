@@ -5,18 +5,39 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 MASK = "***"
 _USER = re.compile(r"(?<=://)[^/\s@'\"]+@")
 _QUERY = re.compile(r"([?&;][^=&\s'\"#]*)=[^&\s'\"#]+")
 _BEARER = re.compile(r"(?i)\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{6,}")
-_NAMES = re.compile(
-    r"(?i)(pass(word|wd)?|secret|token|authori[sz]ation|cookie|credential|signature|private|"
-    r"(api|access|account|sas)[_-]?key|^key$|^auth$)"
+# Words of a key whose value is a secret wherever the key stands.
+_SECRET_WORDS = frozenset(
+    [
+        "password",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "secret",
+        "credential",
+        "credentials",
+        "signature",
+        "authorization",
+        "authorisation",
+        "cookie",
+        "bearer",
+        "apikey",
+        "accesskey",
+    ]
 )
-_NO_SECRETS = {"api_key_env", "reply_tokens", "batch_tokens", "max_tokens", "budget_tokens"}
-"""Keys of our own whose names sound like secrets and whose values are none."""
+_SECRET_KEYS = frozenset(["api", "access", "account", "private", "sas"])
+_SECRET_TOKENS = frozenset(["access", "auth", "api", "session", "refresh", "hf"])
+# Too common to be secrets as parameters of steps: only in what goes into a request.
+_SECRET_IN_REQUEST = frozenset(["key", "token", "auth", "pass"])
+_REQUESTS = frozenset(["request", "headers", "extra_headers", "storage_options"])
+_NAMES_OF_VARIABLES = "_env"
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 class CurateError(Exception):
@@ -79,16 +100,37 @@ def mask_text(text: str) -> str:
     return _BEARER.sub(rf"\1 {MASK}", text)
 
 
-def mask(value: Any, name: str = "") -> Any:
-    """Plain data with texts masked, and values whose key says that they are secret."""
+def mask(value: Any, name: str = "", in_request: bool = False) -> Any:
+    """Return plain data with credentials in URLs masked, and values whose key names a secret.
+
+    Args:
+        value: plain data.
+        name: key under which it stands.
+        in_request: whether it is part of what goes to a server, where also `key`, `token`, `auth`
+            and `pass` hold secrets; parameters of steps have such names too.
+    """
+    in_request = in_request or name in _REQUESTS
     if isinstance(value, dict):
-        return {key: mask(inner, str(key)) for key, inner in value.items()}
+        return {key: mask(inner, str(key), in_request) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [mask(inner, name) for inner in value]
-    secret = name not in _NO_SECRETS and not name.endswith("_tokens") and _NAMES.search(name)
-    if secret and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return [mask(inner, name, in_request) for inner in value]
+    scalar = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    if scalar and _names_secret(name, in_request):
         return MASK
     return mask_text(value) if isinstance(value, str) else value
+
+
+def _names_secret(name: str, in_request: bool) -> bool:
+    """Return whether a key says that its value is a secret."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or name.endswith(_NAMES_OF_VARIABLES):
+        return False
+    if not _SECRET_WORDS.isdisjoint(words) or (in_request and words[-1] in _SECRET_IN_REQUEST):
+        return True
+    return any(
+        (word == "key" and before in _SECRET_KEYS) or (word == "token" and before in _SECRET_TOKENS)
+        for before, word in pairwise(words)
+    )
 
 
 def is_masked(text: str) -> bool:

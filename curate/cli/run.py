@@ -34,12 +34,22 @@ def run(
         bool, typer.Option("--accept-bias", hidden=True, help="Deprecated: a run goes on anyway.")
     ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Server that the pipeline may send its keys to; repeat."),
+    ] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let models run code that they bring.")
+    ] = False,
 ) -> None:
     """Read, score, filter and write preference pairs as pipeline.yaml says."""
     from curate.cli.console import show_result, show_warnings
     from curate.cli.progress import console_progress
+    from curate.steps.permissions import Permissions
 
-    pipeline = _pipeline(config, sample, limit, accept_bias, gold)
+    permissions = Permissions.for_hosts(allow_host or (), trust_remote_code)
+    pipeline = _pipeline(config, sample, limit, accept_bias, gold, permissions)
+    pipeline.check_permissions()
     show_warnings(pipeline.plan.notices())
     folder = output or Path(pipeline.config.output.path)
     if dry_run:
@@ -51,7 +61,12 @@ def run(
 
 
 def _pipeline(
-    config: Path, sample: bool, limit: int | None, accept_bias: bool, gold: list[str] | None
+    config: Path,
+    sample: bool,
+    limit: int | None,
+    accept_bias: bool,
+    gold: list[str] | None,
+    permissions: Any,
 ) -> Any:
     from curate.pipeline.config import load_config, parse_config
     from curate.pipeline.run import Pipeline
@@ -73,7 +88,7 @@ def _pipeline(
         parsed = parsed.model_copy(update={"gold": as_gold(gold)})
     if accept_bias:
         parsed = parsed.model_copy(update={"accept_bias": True, "on_bias": "warn"})
-    return Pipeline(parsed, places)
+    return Pipeline(parsed, places, permissions=permissions)
 
 
 def _dry_run(pipeline: Any, folder: Path) -> None:

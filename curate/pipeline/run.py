@@ -40,6 +40,7 @@ from curate.pipeline.write_run import write_run
 from curate.pipeline.yaml_places import Places
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Context, Progress, SilentProgress
+from curate.steps.permissions import Permissions
 from curate.steps.step_record import StepRecord
 from curate.store.store import Store, open_store
 from curate.store.workspace import Workspace
@@ -58,6 +59,8 @@ class Pipeline:
 
     Args:
         config: a path to pipeline.yaml, the same as plain data, or a `PipelineConfig`.
+        permissions: what the pipeline may do that its file alone may not decide; default nothing
+            but what $CURATE_ALLOW_HOSTS allows.
         places: where the keys of a `PipelineConfig` stand, for error messages.
 
     Raises:
@@ -68,6 +71,8 @@ class Pipeline:
         self,
         config: PipelineConfig | dict[str, Any] | str | Path,
         places: Places | None = None,
+        *,
+        permissions: Permissions | None = None,
     ) -> None:
         if isinstance(config, (str, Path)):
             config, places = load_config(config)
@@ -75,6 +80,19 @@ class Pipeline:
             config = parse_config(config)
         self.config = config
         self.plan: Plan = make_plan(config, places)
+        self._permissions = permissions or Permissions.for_hosts()
+
+    def check_permissions(self) -> None:
+        """Refuse, before anything is read, what the file alone may not decide.
+
+        Raises:
+            CurateError: a step would send a key to a host that nobody allowed, or run a model's
+                code.
+        """
+        for step in self.plan.scorers:
+            self._permissions.check(step.name, step.scorer)
+        for filter_step in self.plan.filters:
+            self._permissions.check(filter_step.name, filter_step.filter)
 
     def read(self, progress: Progress | None = None, limit: int | None = None) -> Pairs:
         """The pairs that the configuration's `input` names; `limit` goes before its own."""
@@ -146,6 +164,7 @@ class Pipeline:
         Raises:
             CurateError: a mistake of the user in data, configuration or output folder.
         """
+        self.check_permissions()
         progress = progress or SilentProgress()
         # Before hours of work: the folder may be there already, or be the input's own.
         if output is not None:

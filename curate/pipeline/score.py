@@ -9,6 +9,7 @@ import polars as pl
 
 from curate.pipeline.run import Pipeline
 from curate.steps.context import Progress
+from curate.steps.permissions import Permissions
 from curate.verdicts.gold import as_gold
 
 
@@ -67,6 +68,9 @@ def score(
         "store": store,
         "gold": as_gold(gold),
     }
-    result = Pipeline(config).run(data, progress=progress)
+    # Named in the call itself, not in a file of somebody else.
+    hosts = [str(url)] if (url := parameters.get("base_url")) else []
+    permissions = Permissions.for_hosts(hosts, remote_code=True)
+    result = Pipeline(config, permissions=permissions).run(data, progress=progress)
     record = next(step for step in result.steps if step.kind == "score")
     return Scores(result.scores, record.facts, record.warnings)

@@ -13,6 +13,7 @@ from curate.data.section import Checked
 
 if TYPE_CHECKING:
     from curate.steps.context import Context
+    from curate.steps.permissions import KeyUse
 
 Direction = Literal["higher is better", "lower is better", "neither"]
 HIGHER: Direction = "higher is better"
@@ -61,6 +62,10 @@ class Parameters(Checked):
     """Base of every step's parameters: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def key_use(self) -> KeyUse | None:
+        """The key that the step would send to a server; None: it sends none."""
+        return None
 
 
 P = TypeVar("P", bound=Parameters)

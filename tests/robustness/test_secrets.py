@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from curate import CurateError, Pipeline, read_pairs
 from curate.errors import mask, mask_text
+from curate.steps.contracts import Filter, Scorer
+from curate.steps.discovery import named_classes
 from curate.write.export import Target, export
 from curate.write.source_rows import export_source
 from tests.helpers import trl_rows, write_jsonl
@@ -53,6 +56,58 @@ def test_values_are_masked_by_their_names_at_any_depth() -> None:
     assert found["reply_tokens"] == 512
     assert found["request"]["top_k"] == 3
     assert found["steps"][0]["name"] == "a"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "db_password",
+        "clientSecret",
+        "API_KEY",
+        "x-api-key",
+        "apiKey",
+        "access_token",
+        "hf_token",
+        "private_key",
+        "Set-Cookie",
+        "aws_secret_access_key",
+        "Authorization",
+    ],
+)
+def test_keys_that_name_a_secret(name: str) -> None:
+    assert mask({name: SECRET}) == {name: "***"}
+    assert mask({"a": [{name: 12345}]}) == {"a": [{name: "***"}]}
+    assert mask({"request": {"headers": {"key": SECRET, "token": SECRET}}}) == {
+        "request": {"headers": {"key": "***", "token": "***"}}
+    }
+
+
+def test_no_parameter_of_a_step_is_masked() -> None:
+    """The recipe of a run must be complete: what a step was given stands in its manifest."""
+    steps = [named_classes("scorers", Scorer), named_classes("filters", Filter)]
+    for step in (cls for classes in steps for cls in classes.values()):
+        for name in step.Params.model_fields:
+            for value in (5, 0.5, "extra.x", ["a"]):
+                assert mask({name: value}) == {name: value}, (step.name, name)
+    names = {"passes": 10, "tokens": 3, "key": "extra.x", "passage": "context", "token": "<image>"}
+    assert mask(names) == names
+
+
+def test_the_recipe_in_the_manifest_runs_and_gives_the_same_pairs(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "a.jsonl", trl_rows(40))
+    scorers: list[dict[str, Any]] = [
+        {"type": "mc_dropout", "passes": 4},
+        {"type": "repetition"},
+        {"type": "lengths", "name": "token"},
+    ]
+    filters = [{"type": "quantile", "column": "mc_dropout.bald", "keep": 0.5}]
+    config = {"input": {"path": str(path)}, "scorers": scorers, "filters": filters}
+    first = Pipeline(config | {"embedder": {"name": "static"}}).run(output=tmp_path / "one")
+    manifest = json.loads((tmp_path / "one" / "manifest.json").read_text())
+    assert "***" not in json.dumps(manifest["config"])
+    second = Pipeline(manifest["config"]).run(output=tmp_path / "two")
+    assert second.kept["pair_id"].equals(first.kept["pair_id"])
 
 
 class _Server(fsspec.implementations.local.LocalFileSystem):  # type: ignore[name-defined]

@@ -14,6 +14,7 @@ from curate.data.json_text import whole_text
 from curate.errors import MASK, CurateError, mask_text
 from curate.optional_packages import need
 from curate.steps.contracts import Parameters
+from curate.steps.permissions import KeyUse, host_of
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -27,7 +28,8 @@ CUT = "cut off at the longest reply: raise reply_tokens"
 _CHARACTERS_A_TOKEN = 4
 _MOST_TOKENS = 10_000_000
 """That a server may claim for one question."""
-_URL_VARIABLE = "OPENAI_BASE_URL"
+_URL_VARIABLE, _KEY_VARIABLE = "OPENAI_BASE_URL", "OPENAI_API_KEY"
+_DEFAULT_URL = "https://api.openai.com/v1"
 
 
 class EndpointParams(Parameters):
@@ -38,7 +40,7 @@ class EndpointParams(Parameters):
         None, description=f"Of the endpoint, such as http://localhost:8000/v1; ${_URL_VARIABLE}."
     )
     api_key_env: str = Field(
-        "OPENAI_API_KEY", description="Environment variable that holds the key, if one is needed."
+        _KEY_VARIABLE, description="Environment variable that holds the key, if one is needed."
     )
     temperature: float | None = Field(0.0, ge=0, description="null: the server's own.")
     reply_tokens: int | None = Field(
@@ -69,6 +71,18 @@ class EndpointParams(Parameters):
     def url(self) -> str | None:
         """The endpoint's address; None is OpenAI's own."""
         return self.base_url or os.environ.get(_URL_VARIABLE)
+
+    def key_use(self) -> KeyUse | None:
+        """The key and the host that gets it; none where the user's environment names the host."""
+        if not os.environ.get(self.api_key_env) or self._is_users_own():
+            return None
+        return KeyUse(host_of(self.url() or _DEFAULT_URL), self.api_key_env)
+
+    def _is_users_own(self) -> bool:
+        """Whether the endpoint is the one that the environment names, not the pipeline's choice."""
+        own = os.environ.get(_URL_VARIABLE)
+        same = own is not None and self.url() == own
+        return same and self.api_key_env == _KEY_VARIABLE
 
     def identity(self) -> str:
         """What a reply depends on besides the question."""
