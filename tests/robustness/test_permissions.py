@@ -86,7 +86,8 @@ def test_hosts_by_name_and_by_address() -> None:
     assert host_of("[::1]:8000") == "::1"
 
 
-CODE: dict[str, Any] = {
+_MODEL = {"name": "m", "trust_remote_code": True}
+CODE: dict[str, Any] = {"type": "reward_model", "models": [_MODEL]}
     "type": "reward_model",
     "models": [{"name": "m", "trust_remote_code": True}],
 }
