@@ -88,9 +88,6 @@ def test_hosts_by_name_and_by_address() -> None:
 
 _MODEL = {"name": "m", "trust_remote_code": True}
 CODE: dict[str, Any] = {"type": "reward_model", "models": [_MODEL]}
-    "type": "reward_model",
-    "models": [{"name": "m", "trust_remote_code": True}],
-}
 NESTED = {
     "type": "self_confidence",
     "policy": {"name": "m", "trust_remote_code": True},
