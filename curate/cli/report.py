@@ -104,6 +104,7 @@ def apply(
     """Make the shards of a run anew by what most reviewers said."""
     from curate.cli.console import show_result
     from curate.cli.progress import console_progress
+    from curate.cli.show_results import show_applied
     from curate.errors import CurateError
     from curate.people.apply import apply_verdicts, verdict_files
 
@@ -114,4 +115,5 @@ def apply(
         )
     with console_progress() as progress:
         result = apply_verdicts(run, files, out, overwrite, progress, ignore_unknown)
+    show_applied(result)
     show_result(result)

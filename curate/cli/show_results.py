@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from curate.people.merge import Merged
     from curate.people.route_fit import RouteFit
     from curate.people.tasks import Routed
+    from curate.pipeline.result import Result
     from curate.report.compare import Comparison
     from curate.store.prune import Held
     from curate.write.export import Exported
@@ -80,6 +81,15 @@ def show_merged(found: Merged, folder: Path) -> None:
     out.print(Text(f"verdicts: {counts or 'none'}"))
     place = f"{len(found.frame):,} votes: {folder / 'pairs'}"
     out.print(Text(place), soft_wrap=True)
+
+
+def show_applied(result: Result) -> None:
+    """How many verdicts decided, of each kind, before what the run shows."""
+    facts = result.steps[-2].facts
+    counts = ", ".join(f"{count:,} {name}" for name, count in facts["verdicts"].items())
+    details = {"turned": facts["turned"], "left out": facts["ignored"]}
+    more = "".join(f"; {count:,} {name}" for name, count in details.items() if count)
+    out.print(Text(f"pairs decided by reviewers: {counts or 'none'}{more}"))
 
 
 def show_comparison(found: Comparison) -> None:

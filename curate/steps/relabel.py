@@ -34,6 +34,11 @@ def flip_labels(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
     return exchanged(pairs, flips).with_columns(extra["extra"]).select(RELABELLED)
 
 
+def flipped_mask(pairs: pl.DataFrame) -> pl.Series:
+    """Whether each label is another one than was read, (pairs,) bool."""
+    return pairs["extra"].str.contains(_MARK, literal=True).fill_null(False)
+
+
 def exchanged(pairs: pl.DataFrame, flips: pl.Series) -> pl.DataFrame:
     """Chosen and rejected and the media of each, exchanged where `flips` holds.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from curate.errors import CurateError
+from curate.steps.relabel import flipped_mask
 from curate.verdicts.answers import answer_hashes
 from curate.verdicts.files import SCHEMA, majority
 
@@ -27,6 +28,7 @@ class MatchedVerdicts:
         changed: verdicts on pairs whose answers are others now; they are not in `frame`.
         turned: keep and flip verdicts that were exchanged, since the label was flipped meanwhile.
         unchecked: keep and flip verdicts of older files, which do not record the answers.
+        doubtful: those of them on labels that a filter has flipped.
     """
 
     frame: pl.DataFrame
@@ -35,6 +37,7 @@ class MatchedVerdicts:
     changed: int
     turned: int
     unchecked: int
+    doubtful: int
 
     @property
     def unmatched(self) -> int:
@@ -80,11 +83,14 @@ class MatchedVerdicts:
                 "flipped; they are turned, so that they prefer the same answer"
             )
         if self.unchecked:
-            lines.append(
+            line = (
                 f"{self.unchecked:,} of {self.total:,} verdicts do not record which answer they "
                 "prefer (a file of an older version): they are taken for verdicts on the label as "
                 "it stands now"
             )
+            if self.doubtful:
+                line += f"; a filter has flipped {self.doubtful:,} of these labels: judge them anew"
+            lines.append(line)
         return lines
 
 
@@ -98,7 +104,7 @@ def match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MatchedVerdic
     verdicts = pl.concat([pl.DataFrame(schema=SCHEMA), verdicts], how="diagonal")
     judged = pairs.filter(pl.col("pair_id").is_in(verdicts["pair_id"].unique().implode()))
     current = answer_hashes(judged).rename({"chosen_hash": "c", "rejected_hash": "r"})
-    current = current.with_columns(judged["pair_id"])
+    current = current.with_columns(judged["pair_id"], is_flipped=flipped_mask(judged))
     joined = verdicts.join(current, on="pair_id", how="inner", maintain_order="left")
     chosen, rejected = pl.col("chosen_hash"), pl.col("rejected_hash")
     is_same = ((chosen == pl.col("c")) | (rejected == pl.col("r"))).fill_null(False)
@@ -108,7 +114,10 @@ def match_verdicts(pairs: pl.DataFrame, verdicts: pl.DataFrame) -> MatchedVerdic
     is_side = pl.col("verdict").is_in(["keep", "flip"])
     is_turned = is_side & is_other & ~is_same
     counts = joined.select(
-        changed=is_changed.sum(), turned=is_turned.sum(), unchecked=(is_side & ~has_hash).sum()
+        changed=is_changed.sum(),
+        turned=is_turned.sum(),
+        unchecked=(is_side & ~has_hash).sum(),
+        doubtful=(is_side & ~has_hash & pl.col("is_flipped")).sum(),
     ).row(0, named=True)
     turned = pl.col("verdict").replace({"keep": "flip", "flip": "keep"})
     frame = joined.filter(~is_changed).with_columns(

@@ -19,6 +19,8 @@ from curate.people.draw import sample_folder
 from curate.people.drawn_tasks import draw_from_data, is_draw, load_draw
 from curate.people.server import Review
 from curate.people.tasks import Choice
+from curate.people.verdict_log import VerdictLog
+from curate.verdicts.files import read_verdicts
 from tests.helpers import numbered_pairs, write_jsonl
 
 PAIRS = 40
@@ -139,6 +141,17 @@ def test_a_draw_from_other_data_is_refused_by_count(run: Path, tmp_path: Path) -
     assert there < 10
     with pytest.raises(CurateError, match=f"found: +{there} of 10"):
         load_draw(Path("other"), run)
+
+
+def test_verdicts_survive_a_new_draw(tmp_path: Path) -> None:
+    folder = tmp_path / "drawn"
+    for seed in (0, 1):
+        choice = Choice(5, "pairs", sampling="random", seed=seed)
+        draw_from_data(Pairs(numbered_pairs(30)), "p", (), folder, choice, seed > 0)
+        log = VerdictLog(folder, "ann", blind=True)
+        log.add(load_draw(folder).pairs["pair_id"][0], "keep")
+        log.close()
+    assert len(read_verdicts([folder])) == 2
 
 
 DAMAGE: dict[str, Any] = {

@@ -179,6 +179,7 @@ def test_commands(run: Path, tmp_path: Path) -> None:
     log.add(ids(run)[0], "drop")
     done = CliRunner().invoke(app, ["apply", str(run), "-o", out])
     assert done.exit_code == 0, done.output
+    assert "pairs decided by reviewers: 1 drop" in done.output
     merged = CliRunner().invoke(
         app, ["merge", str(run), str(verdict_files(run)[0]), "-o", str(tmp_path / "m")]
     )

@@ -117,6 +117,11 @@ def test_a_file_of_an_older_version_works_with_a_warning(tmp_path: Path) -> None
     assert found.frame["verdict"].to_list() == ["flip", "tie"]
     assert found.unchecked == 1
     assert "1 of 2 verdicts do not record which answer" in found.warnings()[0]
+    assert "a filter has flipped" not in found.warnings()[0]
+    judged = read_verdicts([tmp_path / "v.jsonl"])
+    found = match_verdicts(flipped(pairs, [True, True]), judged)
+    assert found.frame["verdict"].to_list() == ["flip", "tie"]
+    assert found.warnings()[0].endswith("a filter has flipped 1 of these labels: judge them anew")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
