@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from curate.write.export import Target
 
 Form = Annotated[str, typer.Option("--to", help="Export format: see 'curate list'; or source.")]
+Prompts = Annotated[
+    str | None, typer.Option("--prompt", help="explicit or implicit, as output.prompt.")
+]
 Weights = Annotated[
     str | None,
     typer.Option(help="rows, column or none, as output.weights; default as the run has it."),
@@ -51,6 +54,8 @@ def export(
     config: ConfigName = None,
     on_error: Annotated[str, typer.Option(help="At a malformed row: stop or skip.")] = "stop",
     allow_loss: AllowLoss = False,
+    prompt: Prompts = None,
+    media: Annotated[str, typer.Option(help="paths or embed, as output.media.")] = "paths",
     weights: Weights = None,
     soft_labels: SoftLabels = None,
     copies: Copies = None,
@@ -69,8 +74,18 @@ def export(
 
     _one_of("--file-type", file_type, get_args(FileType))
     _one_of("--on-error", on_error, ("stop", "skip"))
-    sizes = (to, file_type, rows_per_shard, license, allow_loss)
-    target = _target(*sizes, weights, soft_labels, copies)
+    target = _target(
+        to,
+        file_type=file_type,
+        rows_per_shard=rows_per_shard,
+        license=license,
+        allow_loss=allow_loss,
+        prompt=prompt,
+        media=media,
+        weights=weights,
+        soft_labels=soft_labels,
+        copies=copies,
+    )
     with console_progress() as progress:
         if to == SOURCE:
             found = export_source(source, out, target, overwrite=overwrite, progress=progress)
@@ -83,14 +98,17 @@ def export(
 
 
 def push(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of an export.")],
     repo: Annotated[str, typer.Argument(help="Data set of the hub: owner/name.")],
-    to: Form = "trl",
+    to: Annotated[
+        str | None, typer.Option("--to", help="Export format of a run's pairs; default trl.")
+    ] = None,
     private: Annotated[
         bool, typer.Option("--private/--public", help="Who may see a new data set.")
     ] = True,
     license: License = None,
     allow_loss: AllowLoss = False,
+    prompt: Prompts = None,
     weights: Weights = None,
     soft_labels: SoftLabels = None,
     copies: Copies = None,
@@ -98,13 +116,23 @@ def push(
         bool, typer.Option("--dry-run", help="Upload nothing, show what would go.")
     ] = False,
 ) -> None:
-    """Upload the kept pairs of a run to the hub, with a dataset card."""
+    """Upload the kept pairs of a run, or an export as it is, to the hub, with a dataset card.
+
+    Images, videos and audios of a run are uploaded too, where the format holds files.
+    """
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_upload
     from curate.write.push import push as run_push
 
-    sizes = (to, "parquet", 100_000, license, allow_loss)
-    target = _target(*sizes, weights, soft_labels, copies)
+    target = _target(
+        to or "trl",
+        license=license,
+        allow_loss=allow_loss,
+        prompt=prompt,
+        weights=weights,
+        soft_labels=soft_labels,
+        copies=copies,
+    )
     with console_progress() as progress:
         found = run_push(
             run,
@@ -136,26 +164,23 @@ def _input(given: Given) -> Any:
     return found
 
 
-def _target(
-    to: str,
-    file_type: str,
-    rows_per_shard: int,
-    license: str | None,
-    allow_loss: bool,
-    weights: Any,
-    soft_labels: Any,
-    copies: int | None,
-) -> Target:
+def _target(to: str, **settings: Any) -> Target:
+    """The target of these settings, whose values are checked."""
     from curate.write.export import Target
-    from curate.write.exports.base import Carrier
+    from curate.write.exports.base import Carrier, Prompt
+    from curate.write.exports.media_files import MediaCarrier
     from curate.write.weighing import SoftLabels
 
-    if weights is not None:
-        _one_of("--weights", weights, get_args(Carrier))
-    if soft_labels is not None:
-        _one_of("--soft-labels", soft_labels, get_args(SoftLabels))
-    settings = (file_type, rows_per_shard, license, allow_loss)
-    return Target(to, *settings, weights, soft_labels, copies)
+    valid = {
+        "weights": Carrier,
+        "soft_labels": SoftLabels,
+        "prompt": Prompt,
+        "media": MediaCarrier,
+    }
+    for name, kind in valid.items():
+        if settings.get(name) is not None:
+            _one_of("--" + name.replace("_", "-"), settings[name], get_args(kind))
+    return Target(to, **settings)
 
 
 def _one_of(option: str, value: str, valid: tuple[str, ...]) -> None:

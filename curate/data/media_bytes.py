@@ -39,7 +39,7 @@ def medium_bytes(
     """
     data: bytes | None = medium["bytes"]
     if data is None:
-        place = _place(medium["path"] or "", folders)
+        place = medium_path(medium["path"] or "", folders)
         try:
             if place.stat().st_size > most:
                 raise UnreadMediumError(TOO_LARGE)
@@ -65,15 +65,19 @@ def files_stamp(pairs: pl.DataFrame, folders: Sequence[Path]) -> str | None:
     # Sorted, so that the stamp does not depend on the order of the pairs.
     for name in pl.concat(names).drop_nulls().unique().sort():
         try:
-            found = _place(name, folders).stat()
+            found = medium_path(name, folders).stat()
         except (UnreadMediumError, OSError):
             continue
         digest.update(f"{name}\x1f{found.st_size}\x1f{found.st_mtime_ns}\x1e".encode())
     return digest.hexdigest()
 
 
-def _place(path: str, folders: Sequence[Path]) -> Path:
-    """Where the file of a path lies."""
+def medium_path(path: str, folders: Sequence[Path]) -> Path:
+    """Where the file of a medium's path lies, within one of the folders.
+
+    Raises:
+        UnreadMediumError: it is not there, or the path is a URL or leads out of the folders.
+    """
     if not folders or not path or is_url(path):
         raise UnreadMediumError(NOT_HERE)
     problem, found = MISSING, []

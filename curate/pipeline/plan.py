@@ -17,6 +17,7 @@ from curate.steps.posterior import PosteriorParams
 from curate.steps.registry import build, filter_class, scorer_class
 from curate.steps.relabel import FLIPPED
 from curate.write.exports import WEIGHTS, Export, get_export
+from curate.write.exports.parts import configure
 from curate.write.weighing import Weighing, weighing_of
 
 EXTRA_PREFIX = "extra."
@@ -164,6 +165,8 @@ def make_plan(config: PipelineConfig, places: Places | None = None) -> Plan:
     extras = _check_columns(ordered, filters, () if config.gold is None else (JUDGED,))
     _check_label_order(filters)
     export = get_export(config.output.format, places.describe(("output", "format")))
+    output, where = config.output, places.describe(("output",))
+    configure(export, output.prompt, output.media, output.file_type, where)
     own = [name for name, column in config.output.columns.items() if name == column in _CARRIED]
     export.carries = tuple(name for name in own if name not in export.reserved)
     plan = Plan(

@@ -17,7 +17,7 @@ from curate.steps.step_record import CHANGES_PAIRS, StepRecord, all_warnings
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from curate.write.exports.base import Carrier
+    from curate.write.exports.base import Carrier, Prompt
     from curate.write.weighing import SoftLabels
 
 
@@ -93,6 +93,7 @@ class Result:
         format: str = "trl",
         *,
         allow_loss: bool = False,
+        prompt: Prompt | None = None,
         weights: Carrier | None = None,
         soft_labels: SoftLabels = "sampled",
         copies: int = 1,
@@ -103,6 +104,7 @@ class Result:
         Args:
             format: name of the export; see `curate list`.
             allow_loss: go on where the form has no place for parts of the pairs.
+            prompt: "explicit" or "implicit", as `output.prompt`.
             weights: "rows", "column" or "none", as `output.weights`; default as there.
             soft_labels: as `output.soft_labels`.
             copies: as `output.copies`.
@@ -118,7 +120,9 @@ class Result:
 
         form = get_export(format, "format")
         weighing = weighing_of(form, weights, soft_labels, copies, seed, "weights")
-        return as_dataset(self.kept, format, allow_loss=allow_loss, weighing=weighing)
+        return as_dataset(
+            self.kept, format, allow_loss=allow_loss, prompt=prompt, weighing=weighing
+        )
 
     def to_pandas(self) -> Any:
         """The kept pairs in pandas."""

@@ -72,7 +72,7 @@ def write_run(
     kept = result.kept_rows
     parts, counts = _looked_at(kept)
     plan.export.parts = held_by(plan.export, output.file_type).intersection(parts)
-    plan.export.folders = pairs.folders
+    plan.export.media.folders = pairs.folders
     lost = loss_told(plan.export, parts, output.file_type)
     with staged(folder, overwrite) as stage:
         splits = _splits(config, kept, progress, workspace)

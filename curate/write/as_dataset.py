@@ -13,7 +13,8 @@ from curate.data.found_parts import found_parts
 from curate.data.pair_rows import PairRows
 from curate.write.drawn_rows import weigh
 from curate.write.exports import get_export
-from curate.write.exports.parts import check_held, held_by
+from curate.write.exports.base import Prompt
+from curate.write.exports.parts import check_held, configure, held_by
 from curate.write.exports.registry import forms_holding
 from curate.write.shards import ShardWriter
 from curate.write.weighing import Weighing, weighing_of
@@ -30,6 +31,7 @@ def as_dataset(
     format: str = "trl",
     *,
     allow_loss: bool = False,
+    prompt: Prompt | None = None,
     weighing: Weighing | None = None,
 ) -> Dataset:
     """The rows that `curate run` would write as shards, in memory.
@@ -39,6 +41,7 @@ def as_dataset(
             are some.
         format: name of the export.
         allow_loss: go on where the form has no place for parts of the pairs.
+        prompt: see `OutputConfig`.
         weighing: what is done with weights; default what the form does.
 
     Raises:
@@ -48,6 +51,7 @@ def as_dataset(
     from datasets.utils.logging import disable_progress_bar
 
     form, parts = get_export(format, "format"), found_parts(pairs)
+    configure(form, prompt, "paths", "parquet", "prompt")
     if not allow_loss:
         others = forms_holding(parts, "parquet")
         check_held(form, parts, "parquet", len(pairs), others, "format")

@@ -23,8 +23,9 @@ from curate.versions import versions
 from curate.write.card import make_card
 from curate.write.drawn_rows import Written
 from curate.write.exports import WEIGHTS, Advice, forms_holding, get_export
-from curate.write.exports.base import Carrier, KeptCounts, without_smoothing
-from curate.write.exports.parts import check_file_type, check_held, held_by, loss_told
+from curate.write.exports.base import Carrier, KeptCounts, Prompt, without_smoothing
+from curate.write.exports.media_files import MediaCarrier
+from curate.write.exports.parts import check_file_type, check_held, configure, held_by, loss_told
 from curate.write.manifest import MANIFEST, data_folders, smoothing
 from curate.write.output import OutputConfig
 from curate.write.run_files import KEPT, RunFiles, is_run
@@ -36,6 +37,8 @@ from curate.write.weighing import SoftLabels, Weighing, WeightCounts, weighing_o
 
 MARK = "export.json"
 """The file that marks a finished export."""
+MEDIA_PATHS = "media_paths"
+"""Its number of media that are paths of the machine where it was made."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Target:
         rows_per_shard: rows in one file at most.
         license: of the source data, for the card.
         allow_loss: go on where the form has no place for parts of the pairs.
+        prompt: see `OutputConfig`.
+        media: see `OutputConfig`.
         weights: see `Weighing.carrier`; None: as the run has it if the form can, else the form's.
         soft_labels: see `Weighing`; None: as the run has it.
         copies: see `Weighing`; None: as the run has it.
@@ -58,6 +63,8 @@ class Target:
     rows_per_shard: int = 100_000
     license: str | None = None
     allow_loss: bool = False
+    prompt: Prompt | None = None
+    media: MediaCarrier = "paths"
     weights: Carrier | None = None
     soft_labels: SoftLabels | None = None
     copies: int | None = None
@@ -140,13 +147,14 @@ class _Attempt:
         self._target, self._progress = target, progress
         self._form = get_export(target.format, "--to")
         check_file_type(self._form, target.file_type)
+        configure(self._form, target.prompt, target.media, target.file_type, "export")
         self._weighing = self._settings()
         self._weights: WeightCounts | None = None
         # A run's own choice of columns holds for later exports of it too.
         if run is not None:
             wanted = run.manifest["config"].get("output", {}).get("columns", {})
             self._form.carries = tuple(n for n in wanted if n in PAIR_COLUMNS)
-            self._form.folders = data_folders(run.manifest)
+            self._form.media.folders = data_folders(run.manifest)
         self._form.parts = known & held_by(self._form, target.file_type)
         self._known = known
         self._counts: dict[str, Any] = {}
@@ -173,7 +181,8 @@ class _Attempt:
             notes = (*notes, *without_smoothing(form, advice))
             notes = (*notes, *(weights.warnings if weights else ()))
             found = Exported(self._folder, self._kept.pairs, shards, notes, weights)
-            write_json(_mark(target, found, manifest, self._parts), stage / MARK)
+            mark = _mark(target, found, manifest, self._parts)
+            write_json(mark | {MEDIA_PATHS: form.media.paths}, stage / MARK)
         return found
 
     def _shards(self, folder: Path, task: Task) -> list[dict[str, Any]]:
@@ -250,7 +259,7 @@ class _Attempt:
         for part in self._reading.over(parts):
             counts["rows_read"], counts["format"] = part.rows_read, part.format
             counts["rows_rejected"] = self._reading.rejected
-            self._form.folders = part.folders
+            self._form.media.folders = part.folders
             yield part.frame
 
     def _check(self) -> None:

@@ -8,7 +8,8 @@ from pydantic import Field, field_validator
 
 from curate.data.local_path import local_folder
 from curate.data.section import Section
-from curate.write.exports.base import Carrier
+from curate.write.exports.base import Carrier, Prompt
+from curate.write.exports.media_files import MediaCarrier
 from curate.write.splits import check_shares
 from curate.write.weighing import SoftLabels
 
@@ -28,6 +29,16 @@ class OutputConfig(Section):
         False,
         description="Go on where the format has no place for parts of the data (tool calls, "
         "images...); what is lost is counted.",
+    )
+    prompt: Prompt | None = Field(
+        None,
+        description="explicit: a column of its own; implicit (trl, trl_reward): both answers are "
+        "whole conversations, as open-instruct, RLHFlow, SimPO and Skywork read them.",
+    )
+    media: MediaCarrier = Field(
+        "paths",
+        description="Images, videos and audios that the data name by files. paths: absolute paths; "
+        "embed: the files are in the shards, as the hub has images.",
     )
     weights: Carrier | None = Field(
         None,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from curate.data.found_parts import FILE_BYTES
 from curate.errors import CurateError
 from curate.steps.context import Progress
-from curate.write.export import MARK, Target, export
+from curate.write.contents import Contents, is_ours
+from curate.write.export import MARK, MEDIA_PATHS, Target, export
+from curate.write.exports import get_export
+from curate.write.exports.parts import held_by
 
 _CARD = "README.md"
 
@@ -44,27 +48,61 @@ def push(
     """Upload shards and card as a data set of the hub, in one commit.
 
     Args:
-        run: folder of a finished run.
+        run: folder of a finished run, whose media are uploaded too where the form holds files; or
+            of an export, which is uploaded as it is.
         repo: owner/name on the hub; made if it is not there.
-        target: form of the shards, licence for the card.
+        target: form of the shards of a run, licence for the card.
         private: make it private; a data set that is there keeps its visibility.
         dry_run: upload nothing, tell what would go.
         progress: where progress is shown.
 
     Raises:
-        CurateError: no such run, no login or no right, or no network.
+        CurateError: no such run, an export with settings that ask for another, or one that was
+            changed, no login or no right, or no network.
     """
     if repo.count("/") != 1:
         raise CurateError("wrong name", where="REPO", found=repr(repo), expected="owner/name")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "export"
-        export(run, folder, target, progress=progress)
-        (folder / MARK).unlink()
-        files = sorted(p for p in folder.rglob("*") if p.is_file())
+        if is_ours(run, MARK):
+            folder = _as_it_is(run, target)
+        else:
+            folder = Path(temporary) / "export"
+            export(run, folder, _with_media(target), progress=progress)
+        files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MARK)
         sizes = tuple((str(p.relative_to(folder)), p.stat().st_size) for p in files)
         card = (folder / _CARD).read_text(encoding="utf-8")
         url = None if dry_run else _upload(folder, repo, private)
     return Upload(repo, private, sizes, card, url)
+
+
+def _with_media(target: Target) -> Target:
+    """The target with files of media in the shards: paths of this machine open nowhere else."""
+    holds = FILE_BYTES in held_by(get_export(target.format, "--to"), target.file_type)
+    return replace(target, media="embed") if holds else target
+
+
+def _as_it_is(folder: Path, target: Target) -> Path:
+    """The folder of an export, once it is clear that nothing else is asked for."""
+    contents = Contents(folder, MARK)
+    contents.check()
+    if replace(target, format=Target.format) != Target() or target.format not in (
+        Target.format,
+        contents.data["format"],
+    ):
+        raise CurateError(
+            "an export is uploaded as it is",
+            where=str(folder),
+            found="settings of an export",
+            fix="leave them out, or push the run's folder with them",
+        )
+    if contents.data.get(MEDIA_PATHS):
+        raise CurateError(
+            "the export names media by paths of this machine",
+            where=str(folder),
+            found=f"{contents.data[MEDIA_PATHS]:,} paths",
+            fix="export again with --media embed, or push the run's folder",
+        )
+    return folder
 
 
 def _upload(folder: Path, repo: str, private: bool) -> str:
@@ -77,6 +115,7 @@ def _upload(folder: Path, repo: str, private: bool) -> str:
             repo_id=repo,
             repo_type="dataset",
             folder_path=str(folder),
+            ignore_patterns=[MARK],
             commit_message="Curated preference pairs",
         )
     except Exception as error:  # the library raises many kinds, also those of its HTTP client

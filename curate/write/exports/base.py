@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import polars as pl
@@ -13,6 +12,7 @@ import polars as pl
 from curate.data.found_parts import TURNS
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
+from curate.write.exports.media_files import MediaFiles
 
 WEIGHT, LABEL_PROBABILITY = "weight", "label_probability"
 WEIGHTS = (WEIGHT, LABEL_PROBABILITY)
@@ -22,6 +22,8 @@ probability that its label as written is right."""
 DRAW = "__draw__"
 """Column of rows that were drawn by weight: number of the draw, copy of the pair in it, and whether
 the label was flipped."""
+
+Prompt = Literal["explicit", "implicit"]
 
 Carrier = Literal["rows", "column", "none"]
 """What carries weights to a trainer."""
@@ -175,7 +177,9 @@ class Export(ABC):
         general: whether the form is for pairs of any kind.
         needs: parts without which the form makes no sense.
         binary: whether its columns hold bytes, which JSON has no place for.
-        folders: of the data, in which files of media are looked for.
+        media: the files of media.
+        prompt: whether the prompt is a column, or stands at the start of both answers.
+        prompts: the values of `prompt` that the form knows.
         carriers: what may carry weights to the trainer, the default first; "column" only where
             something reads it.
     """
@@ -190,12 +194,16 @@ class Export(ABC):
     general: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset()
     binary: ClassVar[bool] = False
-    folders: tuple[Path, ...] = ()
+    prompt: Prompt = "explicit"
+    prompts: ClassVar[tuple[Prompt, ...]] = ("explicit",)
     carriers: ClassVar[tuple[Carrier, ...]] = ("rows", "none")
     single: ClassVar[bool] = False
     """Whether each answer must be one message."""
     smooths: ClassVar[bool] = False
     """Whether its files hold the label smoothing, as a setting of the trainer."""
+
+    def __init__(self) -> None:
+        self.media = MediaFiles()
 
     def check(self, pairs: pl.DataFrame) -> None:
         """Make sure that the form holds the turns of pairs; `convert` does so too.
@@ -220,7 +228,7 @@ class Export(ABC):
 
     def stream(self, parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """`convert` of kept pairs that come a part at a time."""
-        return map(self.convert, parts)
+        return (self.convert(rows) for part in parts for rows in self.media.slices(part))
 
     @property
     def row_by_row(self) -> bool:
@@ -233,7 +241,7 @@ class Export(ABC):
 
     def warnings(self, kept: KeptCounts) -> list[str]:
         """What the trainer cannot hold of the pairs that were counted."""
-        found = []
+        found = self.media.notes()
         if kept.ties:
             found.append(
                 f"{kept.ties} of {kept.pairs} kept pairs are ties, which the format '{self.name}' "

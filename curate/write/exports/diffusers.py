@@ -52,7 +52,7 @@ class Diffusers(Export):
         data = []
         for pair, media in zip(pairs["pair_id"], pairs[column], strict=True):
             try:
-                data.append(medium_bytes(media[0], self.folders))
+                data.append(medium_bytes(media[0], self.media.folders))
             except UnreadMediumError as error:
                 raise CurateError(
                     "an image cannot be written",

@@ -63,10 +63,14 @@ def row_fields(pairs: pl.DataFrame, form: Export) -> list[pl.Series]:
 
 
 def as_media(media: pl.Series, form: Export) -> pl.Series:
-    """Media as paths and URLs, or as {path, bytes} where some are in the table; none as []."""
+    """Media as paths and URLs, or as {path, bytes} where some are in the table; none as [].
+
+    Paths are absolute, or the files are in the table, see `MediaFiles`.
+    """
+    media = form.media.resolve(media)
     none = pl.lit([], dtype=MEDIA)
     listed = pl.select(pl.when(media.is_null()).then(none).otherwise(media).alias(media.name))
-    if FILE_BYTES in form.parts:
+    if FILE_BYTES in form.parts or form.media.carrier == "embed":
         fields = (pl.element().struct.field(name) for name in ("bytes", "path"))
         return listed.to_series().list.eval(pl.struct(fields)).cast(HUB_MEDIA)
     return listed.to_series().list.eval(pl.element().struct.field("path"))

@@ -9,7 +9,8 @@ from curate.data.found_parts import FILE_BYTES
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.write.exports.base import Export
+    from curate.write.exports.base import Export, Prompt
+    from curate.write.exports.media_files import MediaCarrier
 
 
 def unheld(form: Export, parts: Mapping[str, int], file_type: str) -> dict[str, int]:
@@ -65,6 +66,41 @@ def check_held(
             expected=f"a format that holds them: {forms}",
             fix="choose one of these, or lose the parts with allow_loss: true (--allow-loss)",
         )
+
+
+def configure(
+    form: Export, prompt: Prompt | None, media: MediaCarrier, file_type: str, where: str
+) -> None:
+    """Set how the form writes prompts and media.
+
+    Args:
+        form: of the export.
+        prompt: see `Export.prompt`; None: as the form does.
+        media: see `MediaFiles`.
+        file_type: of the shards.
+        where: it is asked for.
+
+    Raises:
+        CurateError: the form knows no such prompts, or has no place for the files of media.
+    """
+    if prompt is not None:
+        if prompt not in form.prompts:
+            raise CurateError(
+                f"the format '{form.name}' knows no {prompt} prompt",
+                where=where,
+                found=f"prompt: {prompt}",
+                expected=f"prompt: {' or '.join(form.prompts)}, or the format trl or trl_reward",
+            )
+        form.prompt = prompt
+    if media == "embed" and FILE_BYTES not in held_by(form, file_type):
+        raise CurateError(
+            "the shards have no place for the files of media",
+            where=where,
+            found=f"media: embed with the format '{form.name}' as {file_type}",
+            expected="parquet or dataset, in a format that holds bytes of media",
+            fix="use media: paths, or another format or file_type",
+        )
+    form.media.carrier = media
 
 
 def check_file_type(form: Export, file_type: str) -> None:

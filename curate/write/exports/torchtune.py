@@ -9,7 +9,7 @@ import polars as pl
 
 from curate.data.message_parts import TEXTS
 from curate.write.exports.base import Advice, Export, carried
-from curate.write.exports.fields import messages
+from curate.write.exports.trl import turns
 
 
 class Torchtune(Export):
@@ -18,14 +18,13 @@ class Torchtune(Export):
     name = "torchtune"
     smooths = True
     summary = "torchtune preference_dataset: chosen and rejected as whole conversations"
+    prompt = "implicit"
+    prompts = ("implicit",)
     rewrites: ClassVar[Mapping[str, str]] = {TEXTS: "joined into one text"}
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Both conversations and the id."""
-        prompt = pl.lit(messages(pairs, "prompt", self))
-        answers = (messages(pairs, side, self) for side in ("chosen", "rejected"))
-        whole = [pl.concat_list(prompt, pl.lit(answer)).alias(answer.name) for answer in answers]
-        return pairs.select(*whole, "pair_id", *carried(pairs, self))
+        return pairs.select(*turns(pairs, self), "pair_id", *carried(pairs, self))
 
     def files(self, advice: Advice) -> dict[str, Any]:
         """The part of torchtune's configuration that reads the shards."""

@@ -41,18 +41,32 @@ def dpo_advice(advice: Advice) -> dict[str, Any]:
     return {"dpo_config.yaml": {"loss_type": "robust", "label_smoothing": advice.epsilon}}
 
 
+def turns(pairs: pl.DataFrame, form: Export) -> list[pl.Series]:
+    """The columns of messages: prompt and answers, or two conversations."""
+    columns = [messages(pairs, column, form) for column in TURNS]
+    if form.prompt == "explicit":
+        return columns
+    prompt, *answers = columns
+    return [pl.select(pl.concat_list(prompt, a).alias(a.name)).to_series() for a in answers]
+
+
 class TRLConversational(Export):
-    """`prompt`, `chosen`, `rejected` as messages for DPOTrainer and RewardTrainer; `pair_id`."""
+    """`prompt`, `chosen`, `rejected` as messages for DPOTrainer and RewardTrainer; `pair_id`.
+
+    With an implicit prompt `chosen` and `rejected` are whole conversations, and there is no
+    `prompt`: open-instruct, RLHFlow, SimPO and Skywork read them so.
+    """
 
     name = "trl"
+    prompts = ("explicit", "implicit")
     smooths = True
     summary = "TRL preference, conversational with explicit prompt (DPOTrainer, RewardTrainer)"
     holds = _SEES
     carriers = _CARRIERS
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The three message columns, the id that leads back to the scores, and weights if any."""
-        texts = [messages(pairs, column, self) for column in TURNS]
+        """The message columns, the id that leads back to the scores, and weights if any."""
+        texts = turns(pairs, self)
         rest = ("pair_id", *and_weight(pairs), *carried(pairs, self))
         return pairs.select(*texts, *row_fields(pairs, self), *rest)
 
@@ -96,6 +110,7 @@ class TRLReward(Export):
     """
 
     name = "trl_reward"
+    prompts = ("explicit", "implicit")
     summary = "TRL RewardTrainer: conversational preference with a margin column"
     reserved = ("margin",)
     holds = _HOLDS
@@ -103,7 +118,7 @@ class TRLReward(Export):
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Messages, margin, id, and weights if any."""
-        texts = [messages(pairs, column, self) for column in TURNS]
+        texts = turns(pairs, self)
         fields = row_fields(pairs, self)
         rest = ("pair_id", *and_weight(pairs), *carried(pairs, self))
         return pairs.select(*texts, *fields, margin(0.0), *rest)
@@ -128,6 +143,7 @@ class TRLUnpaired(Export):
     holds = _SEES
 
     def __init__(self) -> None:
+        super().__init__()
         self._spacing = PromptSpacing()
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -140,7 +156,8 @@ class TRLUnpaired(Export):
         Raises:
             CurateError: see `check`.
         """
-        return map(self._written, self._spacing.order(self._fresh(parts)))
+        ordered = self._spacing.order(self._fresh(parts))
+        return (self._written(rows) for part in ordered for rows in self.media.slices(part))
 
     def warnings(self, kept: KeptCounts) -> list[str]:
         """As all do, and rows that could not be kept apart."""

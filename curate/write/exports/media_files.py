@@ -1,0 +1,95 @@
+"""Media in shards: the bytes of their files, or paths that open from anywhere on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from curate.data.media_bytes import UnreadMediumError, medium_bytes, medium_path
+from curate.data.row_parts import MEDIA, MEDIA_PARTS, is_url
+
+MediaCarrier = Literal["paths", "embed"]
+"""What shards hold of a medium that the data name by a path."""
+# Rows whose files are in memory at a time.
+_ROWS_EMBEDDED = 32
+
+
+@dataclass
+class MediaFiles:
+    """Finds the files of media, and counts them.
+
+    Attributes:
+        carrier: see `MediaCarrier`.
+        folders: of the data, in which files are looked for.
+        paths: media that shards name by an absolute path.
+        urls: that they name by a URL.
+        lost: that were not found; their paths stay as published.
+    """
+
+    carrier: MediaCarrier = "paths"
+    folders: tuple[Path, ...] = ()
+    paths: int = 0
+    urls: int = 0
+    lost: int = 0
+    _known: dict[str, str | None] = field(default_factory=dict)
+
+    def slices(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """The rows, few at a time where their files are read."""
+        media = [c for c in MEDIA_PARTS if c in rows.columns and rows[c].null_count() < len(rows)]
+        if self.carrier == "embed" and media:
+            return rows.iter_slices(_ROWS_EMBEDDED)
+        return iter([rows])
+
+    def resolve(self, media: pl.Series) -> pl.Series:
+        """A column of `MEDIA` as the shards hold it."""
+        if not media.list.eval(pl.element().struct.field("path").is_not_null()).list.any().any():
+            return media
+        resolved = [
+            None if row is None else [self._medium(medium) for medium in row] for row in media
+        ]
+        return pl.Series(media.name, resolved, dtype=MEDIA)
+
+    def _medium(self, medium: Mapping[str, Any]) -> Mapping[str, Any]:
+        path = medium["path"]
+        if medium["bytes"] is not None or path is None:
+            return medium
+        if is_url(path):
+            self.urls += 1
+            return medium
+        if self.carrier == "embed":
+            try:
+                return {"path": Path(path).name, "bytes": medium_bytes(medium, self.folders)}
+            except UnreadMediumError:
+                self.lost += 1
+                return medium
+        absolute = self._absolute(path)
+        self.paths += absolute is not None
+        self.lost += absolute is None
+        return medium if absolute is None else {"path": absolute, "bytes": None}
+
+    def _absolute(self, path: str) -> str | None:
+        if path not in self._known:
+            try:
+                self._known[path] = str(medium_path(path, self.folders))
+            except UnreadMediumError:
+                self._known[path] = None
+        return self._known[path]
+
+    def notes(self) -> list[str]:
+        """What the shards hold of the media, where they do not hold the files themselves."""
+        found = []
+        if self.paths:
+            found.append(
+                f"{self.paths:,} media are paths of this machine; media: embed writes the files "
+                "into the shards"
+            )
+        if self.lost:
+            found.append(
+                f"{self.lost:,} media were not found in the data's folders: their paths stay as "
+                "published, and a trainer may not find them"
+            )
+        return found
