@@ -35,6 +35,11 @@ License = Annotated[
     str | None, typer.Option("--license", help="Licence of the source data, for the card: mit, ...")
 ]
 
+Languages = Annotated[
+    list[str] | None,
+    typer.Option("--language", help="Language of the texts, for the card: en, de, ... Repeatable."),
+]
+
 
 def export(
     source: Annotated[
@@ -48,6 +53,7 @@ def export(
     ] = "parquet",
     rows_per_shard: Annotated[int, typer.Option(min=1, help="Rows in a file at most.")] = 100_000,
     license: License = None,
+    language: Languages = None,
     format: Annotated[str, typer.Option(help="Format of the data, where it is no run.")] = "auto",
     columns: Columns = None,
     split: Split = None,
@@ -79,6 +85,7 @@ def export(
         file_type=file_type,
         rows_per_shard=rows_per_shard,
         license=license,
+        language=tuple(language or ()),
         allow_loss=allow_loss,
         prompt=prompt,
         media=media,
@@ -107,6 +114,7 @@ def push(
         bool, typer.Option("--private/--public", help="Who may see a new data set.")
     ] = True,
     license: License = None,
+    language: Languages = None,
     allow_loss: AllowLoss = False,
     prompt: Prompts = None,
     weights: Weights = None,
@@ -127,6 +135,7 @@ def push(
     target = _target(
         to or "trl",
         license=license,
+        language=tuple(language or ()),
         allow_loss=allow_loss,
         prompt=prompt,
         weights=weights,

@@ -31,7 +31,7 @@ from curate.steps.context import Progress
 from curate.steps.step_record import StepRecord
 from curate.steps.workers import Workers
 from curate.store.workspace import Workspace
-from curate.write.card import make_card
+from curate.write.card import About, make_card
 from curate.write.drawn_rows import Written
 from curate.write.exports import Advice
 from curate.write.exports.base import KeptCounts, without_smoothing
@@ -44,6 +44,7 @@ from curate.write.shards import write_files, write_frame, write_json
 from curate.write.splits import SPLIT, SPLITS, assign_splits, split_facts
 from curate.write.weighing import WeightCounts
 
+_SPOKEN = 0.1
 _CONTENT = (*TURNS, *ROW_PARTS)
 """Columns that say what was asked and answered."""
 
@@ -89,6 +90,7 @@ def write_run(
         step = _record(written, len(kept), seconds, facts, notes)
         steps, rows = [*result.steps, step], _row_counts(result, written)
         files = _files(plan, result, splits, output, shards, parts) | {SHARDS_KEY: key}
+        files["language"] = output.language or _languages(plan, result)
         files |= {"weights": None if written.counts is None else written.counts.facts}
         manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
         manifest["by_source"] = result.sources
@@ -139,8 +141,19 @@ def _write_advice(
     """What a trainer should know, in its own files and in the card."""
     names = tuple(output.splits or ())
     advice = Advice(smoothing(manifest, weights), KEPT, output.file_type, names)
-    card = make_card(manifest, advice, weights=weights, lost=lost, shards=stage / KEPT)
+    about = About.of(plan.export, manifest["output"]["language"])
+    card = make_card(manifest, advice, weights=weights, lost=lost, shards=stage / KEPT, about=about)
     write_files(plan.export.files(advice) | {"README.md": card}, stage)
+
+
+def _languages(plan: Plan, result: Result) -> list[str]:
+    """Languages of a tenth of the kept prompts or more, by a scorer of languages."""
+    columns = [f"{step.name}.prompt" for step in plan.scorers if step.scorer.name == "language"]
+    if not columns:
+        return []
+    kept = result.scores.join(result.kept_rows.select(["pair_id"]), on="pair_id", how="semi")
+    shares = kept[columns[0]].drop_nulls().value_counts(sort=True, normalize=True)
+    return shares.filter(pl.col("proportion") >= _SPOKEN)[columns[0]].to_list()
 
 
 def _no_smoothing(plan: Plan, result: Result, written: Written) -> list[str]:

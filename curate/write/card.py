@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
 
 from curate.data.checksums import file_digest
-from curate.write.exports import Advice
+from curate.write.dataset_info import dataset_info
+from curate.write.exports import Advice, Export
 from curate.write.manifest import wrong_left
 from curate.write.weighing import WeightCounts
 
 _UNKNOWN = "unknown"
+_TASKS = {
+    "images": "image-text-to-text",
+    "videos": "video-text-to-text",
+    "audios": "audio-text-to-text",
+}
+"""The hub's task of texts about such media."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What the data are for, in the hub's words.
+
+    Attributes:
+        tasks: `task_categories`.
+        languages: of the texts, ISO 639-1; none: not stated.
+    """
+
+    tasks: tuple[str, ...] = ("text-generation",)
+    languages: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, form: Export, languages: Sequence[str] = ()) -> About:
+        """What the shards of a form are for."""
+        media = {kind for kind in _TASKS if {kind, f"{kind[:-1]} parts"} & form.parts}
+        tasks = form.tasks or tuple(_TASKS[kind] for kind in sorted(media)) or cls.tasks
+        return cls(tasks, tuple(languages))
 
 
 def make_card(
@@ -24,6 +53,7 @@ def make_card(
     lost: Sequence[str] = (),
     shards: Path | None = None,
     weights: WeightCounts | None = None,
+    about: About = About(),
 ) -> str:
     """Markdown with the hub's metadata: how the set was curated, and how to do it again.
 
@@ -34,10 +64,12 @@ def make_card(
         lost: what the shards do not hold as it was published.
         shards: the folder of the shards, whose content the card names.
         weights: how weighted pairs are written.
+        about: what the data are for.
     """
     rows = manifest["rows"]
+    written = rows["kept"] if weights is None else weights.rows
     sections = [
-        _metadata(rows["kept"] if weights is None else weights.rows, advice, license, shards),
+        _metadata(written, advice, license, shards, about),
         f"# Curated preference pairs\n\n{rows['kept']:,} of {rows['in']:,} pairs, curated by "
         f"[curate](https://pypi.org/project/curate-preferences/) "
         f"{manifest['versions']['curate']}. Each row carries the id of its pair.",
@@ -53,12 +85,18 @@ def make_card(
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _metadata(rows: int, advice: Advice, license: str | None, shards: Path | None) -> str:
+def _metadata(
+    rows: int, advice: Advice, license: str | None, shards: Path | None, about: About
+) -> str:
     front: dict[str, Any] = {"license": license or _UNKNOWN}
+    if about.languages:
+        front["language"] = list(about.languages)
+    front["task_categories"] = list(about.tasks)
     front["tags"] = ["preference", "dpo", "reward-model", "curated"]
-    front["size_categories"] = [_size(rows)]
+    splits = advice.splits or (advice.train,)
+    info = None if shards is None else dataset_info(_shards(shards, splits, advice))
+    front["size_categories"] = [_size(rows if info is None else _examples(info))]
     if advice.file_type != "dataset":
-        splits = advice.splits or (advice.train,)
         files = [{"split": name, "path": advice.glob(name)} for name in splits]
         config = {"config_name": "default", "data_files": files}
         if shards is not None:
@@ -66,7 +104,21 @@ def _metadata(rows: int, advice: Advice, license: str | None, shards: Path | Non
             # give the rows of another run of that name: what differs here is loaded anew.
             config["description"] = f"checksum of the shards: {_checksum(shards)}"
         front["configs"] = [config]
+    if info is not None:
+        front["dataset_info"] = info
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---"
+
+
+def _shards(folder: Path, splits: Sequence[str], advice: Advice) -> dict[str, list[Path]]:
+    """The files of each split."""
+    if advice.file_type == "dataset":
+        return {}
+    inside = {name: folder / name if advice.splits else folder for name in splits}
+    return {name: sorted(place.glob("part-*")) for name, place in inside.items()}
+
+
+def _examples(info: dict[str, Any]) -> int:
+    return sum(split["num_examples"] for split in info["splits"])
 
 
 def _checksum(folder: Path) -> str:
@@ -104,8 +156,13 @@ def _without_folders(place: Any) -> Any:
 
 def _size(rows: int) -> str:
     """The hub's class of sizes."""
-    bounds = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
-    return next((name for bound, name in bounds if rows < bound), "1M<n<10M")
+    names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
+    if rows < 10**3:
+        return "n<1K"
+    for power, (low, high) in enumerate(pairwise(names), 4):
+        if rows < 10**power:
+            return f"{low}<n<{high}"
+    return "n>1B"
 
 
 def _source(manifest: dict[str, Any], license: str | None) -> str:

@@ -20,7 +20,7 @@ from curate.read.pairs import stream_pairs
 from curate.read.stream_told import StreamTold
 from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
-from curate.write.card import make_card
+from curate.write.card import About, make_card
 from curate.write.drawn_rows import Written
 from curate.write.exports import WEIGHTS, Advice, forms_holding, get_export
 from curate.write.exports.base import Carrier, KeptCounts, Prompt, without_smoothing
@@ -50,6 +50,7 @@ class Target:
         file_type: "parquet", "jsonl" or "dataset" (a DatasetDict saved to disk).
         rows_per_shard: rows in one file at most.
         license: of the source data, for the card.
+        language: of the texts, for the card; default as the run has it.
         allow_loss: go on where the form has no place for parts of the pairs.
         prompt: see `OutputConfig`.
         media: see `OutputConfig`.
@@ -62,6 +63,7 @@ class Target:
     file_type: str = "parquet"
     rows_per_shard: int = 100_000
     license: str | None = None
+    language: tuple[str, ...] = ()
     allow_loss: bool = False
     prompt: Prompt | None = None
     media: MediaCarrier = "paths"
@@ -175,7 +177,8 @@ class _Attempt:
             weights = self._weights
             advice = Advice(smoothing(manifest, weights), KEPT, target.file_type, names)
             lost = loss_told(form, self._parts, target.file_type)
-            card = make_card(manifest, advice, target.license, lost, stage / KEPT, weights)
+            about = About.of(form, target.language or self._languages())
+            card = make_card(manifest, advice, target.license, lost, stage / KEPT, weights, about)
             write_files(form.files(advice) | {"README.md": card}, stage)
             notes = (*self._reading.lines(), *form.warnings(self._kept), *lost)
             notes = (*notes, *without_smoothing(form, advice))
@@ -233,6 +236,10 @@ class _Attempt:
         soft_labels = target.soft_labels or output.soft_labels
         copies = target.copies or (output.copies if carrier in (None, "rows") else 1)
         return weighing_of(self._form, carrier, soft_labels, copies, seed, "--weights")
+
+    def _languages(self) -> list[str]:
+        """Languages that the run's own card states."""
+        return list(self._run.manifest["output"].get("language", ())) if self._run else []
 
     def _names(self) -> list[str]:
         return list(self._run.manifest["output"].get("splits", ())) if self._run else []

@@ -59,6 +59,11 @@ class OutputConfig(Section):
         description="Shares of the prompts by split, the one to train on first, such as {train: "
         "0.98, test: 0.02}; nearly equal prompts go to the same one.",
     )
+    language: list[str] = Field(
+        default_factory=list,
+        description="Languages of the texts for the card, ISO 639-1, such as [en]; default what "
+        "the scorer language finds in a tenth of the prompts or more.",
+    )
     rows_per_shard: int = Field(100_000, ge=1, description="Rows in one shard at most.")
     report: bool = Field(True, description="Write report.html, the run as a page to look at.")
     columns: dict[str, str] = Field(

@@ -68,6 +68,7 @@ def push(
         else:
             folder = Path(temporary) / "export"
             export(run, folder, _with_media(target), progress=progress)
+            (folder / MARK).unlink()
         files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MARK)
         sizes = tuple((str(p.relative_to(folder)), p.stat().st_size) for p in files)
         card = (folder / _CARD).read_text(encoding="utf-8")

@@ -191,6 +191,8 @@ class Export(ABC):
     rewrites: ClassVar[Mapping[str, str]] = {}
     parts: frozenset[str] = frozenset()
     carries: tuple[str, ...] = ()
+    tasks: ClassVar[tuple[str, ...]] = ()
+    """Task categories of the hub; default by what the pairs hold."""
     general: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset()
     binary: ClassVar[bool] = False

@@ -36,6 +36,7 @@ class Classification(Export):
     summary = "text classification (P2C): text, label and a weight from preferences"
     reserved = ("text", "label", "weight")
     general = False
+    tasks = ("text-classification",)
 
     def convert(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The texts of these pairs alone."""

@@ -34,6 +34,7 @@ class Diffusers(Export):
     holds = frozenset({"images", _REJECTED, IMAGES, FILE_BYTES})
     rewrites: ClassVar[Mapping[str, str]] = {TEXTS: "joined into one text"}
     general = False
+    tasks = ("text-to-image",)
     needs = frozenset({_REJECTED})
     binary = True
 

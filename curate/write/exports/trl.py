@@ -110,6 +110,7 @@ class TRLReward(Export):
     """
 
     name = "trl_reward"
+    tasks = ("text-classification",)
     prompts = ("explicit", "implicit")
     summary = "TRL RewardTrainer: conversational preference with a margin column"
     reserved = ("margin",)
