@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from curate.data.answer_scores import gap_columns, score_gap
+from curate.data.extra_column import SLOT_KEY, extra_value
+from curate.read.guess import slot_score_columns
+
+if TYPE_CHECKING:
+    from curate.read.formats.base import RowSample
 
 
 class AnswerStrength:
     """Fills `strength` with the gap of the scores in `extra`, over the blocks of a reading.
 
-    The gap is signed: below 0 where the rejected answer has the better score. A strength that the
-    format itself reads stays.
+    The gap is signed: below 0 where the rejected answer has the better score. Scores may stand
+    beside the chosen and the rejected answer (`score_chosen`, `score_rejected`), or beside two
+    slots with a label (`score_a`, `score_b`). A strength that the format itself reads stays.
     """
 
     def __init__(self) -> None:
         self._keys: tuple[str, ...] = ()
+        self._by_slot = False
         self._filled = 0
 
-    def find_columns(self, names: list[str]) -> None:
-        """Choose the columns of scores among those of the first rows."""
+    def find_columns(self, sample: RowSample) -> None:
+        """Choose the columns of scores by the first rows."""
+        names = list(dict.fromkeys(key for row in sample for key in row))
         self._keys = gap_columns(names)
+        if not self._keys:
+            self._keys = slot_score_columns(sample, names) or ()
+            self._by_slot = bool(self._keys)
 
     def fill(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The pairs of a block with the gap as their strength."""
         if not self._keys:
             return pairs
-        gap = pl.coalesce("strength", score_gap(self._keys).cast(pl.Float32))
-        filled = pairs.with_columns(strength=gap)
+        gap = score_gap(self._keys)
+        if self._by_slot:
+            slot = extra_value(SLOT_KEY)
+            gap = pl.when(slot == "1").then(gap).when(slot == "2").then(-gap)
+        filled = pairs.with_columns(strength=pl.coalesce("strength", gap.cast(pl.Float32)))
         self._filled += pairs["strength"].null_count() - filled["strength"].null_count()
         return filled
 
@@ -36,4 +52,5 @@ class AnswerStrength:
         if not self._filled:
             return ()
         names = " less ".join(f"'{name}'" for name in self._keys)
-        return (f"the strength of {self._filled:,} pairs is {names}",)
+        sign = ", turned to the preferred answer" if self._by_slot else ""
+        return (f"the strength of {self._filled:,} pairs is {names}{sign}",)

@@ -112,7 +112,7 @@ def guess_columns(rows: RowSample) -> Guess:
         found.columns |= dict(zip(("first", "second"), sides, strict=True))
         others = [n for n in names if n not in sides]
         _label(rows, others, found)
-        if "label" not in found.columns and (scores := _scores(rows, others)):
+        if "label" not in found.columns and (scores := slot_score_columns(rows, others)):
             found.columns |= dict(zip(("first_score", "second_score"), scores, strict=True))
     taken = set(found.columns.values())
     left = [n for n in texts if n not in taken]
@@ -128,7 +128,7 @@ def guess_columns(rows: RowSample) -> Guess:
     return found
 
 
-def _scores(rows: RowSample, names: list[str]) -> tuple[str, str] | None:
+def slot_score_columns(rows: RowSample, names: list[str]) -> tuple[str, str] | None:
     """Two columns of numbers that are called scores, one a side."""
     scores = [n for n in names if set(_parts(n)) & _SCORES and _is_number(rows, n)]
     return _two_sides(scores, _SIDES)

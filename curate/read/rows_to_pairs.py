@@ -157,7 +157,7 @@ class Reader:
         if self.format is None and (sample := block.sample(_SAMPLE_ROWS)):
             self.format = self._choose(sample, label)
             self._doubts.look_at(sample, self.format.columns())
-            self._strength.find_columns(list(dict.fromkeys(key for row in sample for key in row)))
+            self._strength.find_columns(sample)
             self._lost.look_at(block.numbers, sample, label)
             self.format.ranking = self._ranking
             self.format.counts = self._tally.counts

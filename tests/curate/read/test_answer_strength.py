@@ -84,6 +84,18 @@ def test_a_conversation_with_two_answers_is_no_training_row_of_swift(tmp_path: P
     assert read(tmp_path, [swift]).format == "swift"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("score_a", "score_b"), ("response_a_score", "response_b_score")]
+)
+def test_scores_of_two_slots_are_turned_to_the_preferred_answer(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    row = {"prompt": "q", "response_a": "a", "response_b": "b", first: 3.0, second: 1.0}
+    pairs = read(tmp_path, [{**row, "winner": w} for w in ("A", "B", "tie")])
+    assert pairs.frame["strength"].to_list() == [2.0, -2.0, None]
+    assert "turned to the preferred answer" in pairs.notes[0]
+
+
 @pytest.mark.parametrize("missing", [None, "n/a", float("nan")])
 def test_a_pair_without_a_number_has_no_strength(tmp_path: Path, missing: Any) -> None:
     rows = [{**TEXTS, "score_chosen": 1.0, "score_rejected": s} for s in (0.5, missing)]
