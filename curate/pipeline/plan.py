@@ -13,7 +13,6 @@ from curate.pipeline.evidence import with_evidence
 from curate.pipeline.scorer_step import ScorerStep, prefixed
 from curate.pipeline.yaml_places import Places
 from curate.steps.contracts import Column, Filter
-from curate.steps.posterior import PosteriorParams
 from curate.steps.registry import build, filter_class, scorer_class
 from curate.steps.relabel import FLIPPED
 from curate.write.exports import WEIGHTS, Export, get_export
@@ -103,7 +102,7 @@ class Plan:
             f"'{name}' runs code that its model brings (trust_remote_code)"
             for name, step in dumps
             if '"trust_remote_code":true' in step.params.model_dump_json()
-        ] + [*self._stale_posteriors(), *self.deprecated, *self._lost_by_stop()]
+        ] + [*self._stale_columns(), *self.deprecated, *self._lost_by_stop()]
 
     def _lost_by_stop(self) -> list[str]:
         """Learned scores that a stop for bias would lose."""
@@ -113,22 +112,21 @@ class Plan:
             return []
         return [f"on_bias: stop would lose the scores of {', '.join(lost)}, which are not stored"]
 
-    def _stale_posteriors(self) -> list[str]:
-        """Filters that read the posterior of a label as it was before an earlier filter flipped."""
-        stale, flipping = list[str](), ""
-        current = list[str]()
+    def _stale_columns(self) -> list[str]:
+        """Filters that read scores of a label as it was before an earlier filter flipped it."""
+        notes, flipping, stale = list[str](), "", list[str]()
         for step in self.filters:
-            params = step.filter.params
-            column = params.column if isinstance(params, PosteriorParams) else ""
-            if flipping and column.endswith(".posterior") and column not in current:
-                stale.append(
-                    f"'{step.name}' reads {column}, the posterior of labels before '{flipping}' "
-                    f"flips some of them: read {flipping}.posterior instead"
+            columns = [c for c in step.filter.reads() if c.startswith(tuple(stale))]
+            if columns:
+                notes.append(
+                    f"'{step.name}' reads {', '.join(columns)} of labels before '{flipping}' flips "
+                    f"some of them: read {flipping}.posterior instead, or move it above"
                 )
             if step.flips_labels:
-                flipping, current = step.name, []
-            current.extend(column.name for column in step.columns())
-        return stale
+                learned = [scorer.name for scorer in self.scorers if scorer.scorer.learned]
+                stale = [f"{name}." for name in (*learned, *([flipping] if flipping else []))]
+                flipping = step.name
+        return notes
 
     def columns(self) -> tuple[Column, ...]:
         """Every column that scorers and filters make, and which labels are judged."""

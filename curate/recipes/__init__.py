@@ -2,7 +2,8 @@
 
 Thirteen follow PrefCleanBench (arXiv 2509.23564) without what its released code gets wrong: ranks
 point at the pairs that they were made of, nothing is drawn twice, no model scores what it was
-trained on. Three are selections of 2025: RIP, BeeS and the small implicit gap.
+trained on. Three are selections of 2025: RIP, BeeS and the small implicit gap. One is RE-PO's
+two-sided soft labels.
 """
 
 from __future__ import annotations

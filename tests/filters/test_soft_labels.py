@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from curate import CurateError, Pipeline
+from curate import CurateError, Pairs, Pipeline
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Filter, Parameters, Scorer
 from filters.signed_weights import SignedWeights
@@ -129,6 +130,7 @@ class GivenPosterior(Scorer[Parameters]):
 
     name = "given"
     summary = "for tests"
+    learned: ClassVar[bool] = True
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:
@@ -147,6 +149,23 @@ SOFT = {"type": "soft_labels", "column": "given.posterior"}
 SIGNED = {"type": "signed_weights", "column": "given.posterior"}
 
 
+def test_a_run_hands_the_probability_of_each_label_to_the_trainer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = pipeline(monkeypatch, SOFT, {"type": "sample", "rows": 6})
+    result = run.run(Pairs(numbered_pairs(10)), output=tmp_path / "out")
+    posterior = result.kept.select("pair_id").join(result.scores, on="pair_id", how="left")
+    assert result.kept["label_probability"].to_list() == posterior["given.posterior"].to_list()
+    assert len(result.kept) == 6
+
+
+def test_the_posterior_of_a_flipped_label_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    soft = {"type": "soft_labels", "column": "signed_weights.posterior"}
+    result = pipeline(monkeypatch, SIGNED, soft).run(Pairs(numbered_pairs(10)))
+    expected = [max(1 - i / 10, i / 10) for i in range(10)]
+    assert result.kept["label_probability"].to_list() == pytest.approx(expected)
+
+
 def test_labels_are_not_flipped_behind_their_probability(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CurateError, match="flipped after their probability") as refused:
         pipeline(monkeypatch, SOFT, SIGNED)
@@ -160,3 +179,16 @@ def test_a_posterior_of_labels_before_a_flip_is_told(monkeypatch: pytest.MonkeyP
     current = drop | {"column": "signed_weights.posterior"}
     assert pipeline(monkeypatch, SIGNED, current).plan.notices() == []
     assert pipeline(monkeypatch, drop, SIGNED).plan.notices() == []
+    again = {"type": "flip", "column": "signed_weights.posterior"}
+    assert "flip.posterior" in pipeline(monkeypatch, SIGNED, again, current).plan.notices()[0]
+
+
+def test_scores_of_labels_before_a_flip_are_told_whatever_filter_reads_them() -> None:
+    """A rank by suspicion behind the flip would drop the very labels that were mended."""
+    scorers = [{"type": "noise_score"}, {"type": "label_em"}, {"type": "lengths"}]
+    criteria = {"noise_score.score": "min", "lengths.difference": "max"}
+    rank = {"type": "topsis", "keep": 0.9, "criteria": criteria}
+    config = {"scorers": scorers, "filters": [{"type": "signed_weights"}, rank]}
+    (notice,) = Pipeline(config).plan.notices()
+    assert notice.startswith("'topsis' reads noise_score.score of labels before 'signed_weights'")
+    assert Pipeline(config | {"filters": [rank, {"type": "signed_weights"}]}).plan.notices() == []

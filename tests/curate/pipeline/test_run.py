@@ -169,6 +169,8 @@ def test_the_default_pipeline_on_the_sample_twice(tmp_path: Path) -> None:
     one, two = ((tmp_path / n / "scores.parquet").read_bytes() for n in ("one", "two"))
     assert one == two
     assert len(first.kept) + len(first.dropped) == 750
-    floats = [c for c, t in first.scores.schema.items() if t == pl.Float64 and "topsis" not in c]
+    scorers = tuple(f"{step['type']}." for step in config["scorers"])
+    schema = first.scores.schema
+    floats = [c for c, t in schema.items() if t == pl.Float64 and c.startswith(scorers)]
     ok = first.scores.filter(pl.col("crm.status") == "ok").select(floats)
     assert ok.null_count().sum_horizontal().item() == 0

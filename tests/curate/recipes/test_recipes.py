@@ -21,13 +21,13 @@ from curate.sample import SAMPLE_DATA
 from tests.helpers import numbered_pairs, simulate
 from tests.stub_endpoint import stub_endpoint
 
-SIXTEEN = 16
+SEVENTEEN = 17
 
 
-def test_there_are_sixteen_and_each_is_a_whole_pipeline() -> None:
+def test_there_are_seventeen_and_each_is_a_whole_pipeline() -> None:
     names = recipe_names()
-    assert len(names) == SIXTEEN
-    assert len(set(names.values())) == SIXTEEN
+    assert len(names) == SEVENTEEN
+    assert len(set(names.values())) == SEVENTEEN
     for name in names:
         plan = Pipeline(yaml.safe_load(recipe_pipeline(name, "data.jsonl"))).plan
         assert plan.scorers
@@ -36,13 +36,13 @@ def test_there_are_sixteen_and_each_is_a_whole_pipeline() -> None:
 
 def test_recipes_without_their_models_say_what_they_lack() -> None:
     made, lacking = with_models([EVERY], RecipeModels())
-    assert {r.name for r in made} == {n for n in recipe_names() if n.startswith(("vote", "rw"))}
+    assert {r.name for r in made} == {n for n in recipe_names() if n.startswith(("vote", "rw", "re-po"))}
     assert "--model" in lacking["ifd-remove"]
     assert "--judge-model" in lacking["ins-tag-diversity"]
     assert "--reward-model" in lacking["rip"]
     assert "--policy" in lacking["small-implicit-gap"]
     full, none = with_models([EVERY], RecipeModels("m", ("r",), "j", "http://here/v1", "p"))
-    assert (len(full), none) == (SIXTEEN, {})
+    assert (len(full), none) == (SEVENTEEN, {})
     judge = next(r for r in full if r.name == "llm-judge-flip").config["scorers"][0]
     assert (judge["model"], judge["base_url"]) == ("j", "http://here/v1")
     with pytest.raises(CurateError, match="did you mean 'ifd-remove'"):
