@@ -36,7 +36,9 @@ def test_there_are_seventeen_and_each_is_a_whole_pipeline() -> None:
 
 def test_recipes_without_their_models_say_what_they_lack() -> None:
     made, lacking = with_models([EVERY], RecipeModels())
-    assert {r.name for r in made} == {n for n in recipe_names() if n.startswith(("vote", "rw", "re-po"))}
+    assert {r.name for r in made} == {
+        n for n in recipe_names() if n.startswith(("vote", "rw", "re-po"))
+    }
     assert "--model" in lacking["ifd-remove"]
     assert "--judge-model" in lacking["ins-tag-diversity"]
     assert "--reward-model" in lacking["rip"]
