@@ -13,7 +13,7 @@ from curate.data.section import Checked
 
 if TYPE_CHECKING:
     from curate.steps.context import Context
-    from curate.steps.permissions import KeyUse
+    from curate.steps.key_use import KeyUse
 
 Direction = Literal["higher is better", "lower is better", "neither"]
 HIGHER: Direction = "higher is better"

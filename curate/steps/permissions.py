@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from curate.errors import CurateError
+from curate.steps.key_use import KeyUse
 
 if TYPE_CHECKING:
     from curate.steps.contracts import Step
@@ -31,19 +32,6 @@ _HOST_OF_KEY = {
     "TOGETHER_API_KEY": "api.together.xyz",
 }
 _LOCAL_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
-
-
-@dataclass(frozen=True)
-class KeyUse:
-    """A key that a step would send to a server.
-
-    Attributes:
-        host: of the server.
-        variable: environment variable that holds the key.
-    """
-
-    host: str
-    variable: str
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from curate.data.json_text import whole_text
 from curate.errors import MASK, CurateError, mask_text
 from curate.optional_packages import need
 from curate.steps.contracts import Parameters
-from curate.steps.permissions import KeyUse, host_of
+from curate.steps.key_use import KeyUse
+from curate.steps.permissions import host_of
 
 if TYPE_CHECKING:
     from openai import OpenAI

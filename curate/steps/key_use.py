@@ -1,0 +1,18 @@
+"""Which key a step would send, and to whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class KeyUse:
+    """A key that a step would send to a server.
+
+    Attributes:
+        host: of the server.
+        variable: environment variable that holds the key.
+    """
+
+    host: str
+    variable: str
