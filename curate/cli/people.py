@@ -78,6 +78,16 @@ def route(
         )
     ((way, count),) = ways.items()
     drawn: dict[str, Sampling] = {"random": "random", "stratified": "stratified"}
+    by_urgency = {
+        "--by": bool(by),
+        "--gains": gains is not None,
+        "--per-prompt": per_prompt != 1,
+        "--kept-only": kept_only,
+    }
+    idle = [option for option, is_given in by_urgency.items() if is_given and way != "budget"]
+    if idle:
+        why = "a draw gives every pair its chance, whatever its scores"
+        raise CurateError("the option goes with --budget", where=", ".join(idle), found=why)
     if tag and fit is None:
         raise CurateError("--tag goes with --fit", where="--tag", found=", ".join(tag))
     if fit is not None and (gains is not None or way != "budget"):

@@ -94,7 +94,9 @@ def apply(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new run.")],
     verdicts: Annotated[
         list[Path] | None,
-        typer.Option(help="Files of verdicts; repeat. Default: all that 'curate review' wrote."),
+        typer.Option(
+            help="Files of verdicts, or folders of draws; repeat. Default: all verdicts in the run."
+        ),
     ] = None,
     ignore_unknown: Annotated[
         bool, typer.Option(help="Leave out verdicts on pairs that the run does not hold.")

@@ -91,6 +91,13 @@ def test_what_needs_scores_needs_a_run(way: str, data: Path) -> None:
     assert not Path("prefs-drawn").exists()
 
 
+@pytest.mark.parametrize("option", ["--by=x", "--gains=g.json", "--per-prompt=2", "--kept-only"])
+def test_a_draw_takes_no_option_of_the_most_urgent(option: str, data: Path) -> None:
+    done = called("route", "prefs.jsonl", "--random", "5", option, *MAPPING)
+    assert isinstance(done.exception, CurateError)
+    assert option.partition("=")[0] in done.exception.text()
+
+
 def test_a_run_is_not_read_in_another_way(run: Path) -> None:
     done = called("route", "out", "--random", "10", *MAPPING)
     assert "--columns" in done.exception.text()  # type: ignore[union-attr]
