@@ -1,7 +1,8 @@
-"""What to do: a step that is proven, or the one that lost nothing elsewhere, or nothing."""
+"""What to do: the step whose gain is surest, else the one that cost nothing elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,6 @@ import polars as pl
 
 from curate.bench.actions import DEFAULT, as_lines
 from curate.bench.gains import HARMS, HELPS, NOTHING, Gain, Rankings, gain_by_halves, visible
-from curate.bench.own_labels import OwnNoise
 from curate.recipes import Recipe
 
 
@@ -22,7 +22,8 @@ class Advice:
         method: the step that is advised; None: keep everything.
         proven: whether it is shown on these labels that it helps.
         sentences: why, and what could not be seen.
-        lines: of a pipeline.yaml that do it; empty where everything is kept.
+        lines: pipeline.yaml that does it; empty where everything is kept.
+        next_step: what would show more, with its commands; empty where enough is shown.
     """
 
     key: dict[str, Any]
@@ -30,59 +31,56 @@ class Advice:
     proven: bool
     sentences: list[str]
     lines: str
+    next_step: str = ""
 
 
 def advise(
-    tested: Rankings, table: pl.DataFrame, writable: tuple[Recipe, ...], noise: OwnNoise | None
+    tested: Rankings,
+    table: pl.DataFrame,
+    writable: tuple[Recipe, ...],
+    sections: Mapping[str, Any] | None = None,
 ) -> Advice:
     """The advice of one experiment.
+
+    Of the steps that help it is the one of the highest lower limit; where none is shown to help,
+    the default step, unless it does harm.
 
     Args:
         tested: held-out pairs under each method.
         table: their gains; rows of the summary of this experiment.
         writable: steps that may be advised.
-        noise: of the labels that are tested on; None where they count as clean.
+        sections: of the pipeline that is printed, beside scorers and filters.
     """
     by_name = {r.name: r for r in writable}
     method: str | None
     rows = table.filter(pl.col("method").is_in(list(by_name)))
-    helping = rows.filter(pl.col("verdict") == HELPS).sort("gain", descending=True)
+    helping = rows.filter(pl.col("verdict") == HELPS).sort("gain_low", descending=True)
     harming = rows.filter(pl.col("verdict") == HARMS)["method"].to_list()
     if len(helping):
         best = helping.row(0, named=True)
         # The best of many looks better than it is: so it is measured where it was not chosen.
-        said = [_helps(best, noise), _chosen(gain_by_halves(tested, list(by_name)))]
+        sentences = [_helps(best), _chosen(gain_by_halves(tested, list(by_name)))]
         method, proven = str(best["method"]), True
     else:
-        method, proven = _unproven(rows, by_name, noise), False
-        said = [_unseen(rows, len(tested.prompts)), _fallback(method)]
+        method, proven = _unproven(rows, by_name), False
+        sentences = [_unseen(rows, len(tested.prompts)), _fallback(method, rows)]
     if harming:
-        said.append(f"Harm is shown of: {', '.join(harming)}.")
-    lines = as_lines(by_name[method]) if method is not None else ""
-    return Advice(tested.key, method, proven, [s for s in said if s], lines)
+        sentences.append(f"Shown to harm: {', '.join(harming)}.")
+    lines = as_lines(by_name[method], sections) if method is not None else ""
+    return Advice(tested.key, method, proven, [s for s in sentences if s], lines)
 
 
-def _helps(best: dict[str, Any], noise: OwnNoise | None) -> str:
-    low, high = best["gain_low"], best["gain_high"]
-    where = "clean held-out pairs" if noise is None else "held-out pairs as labelled"
-    if noise is not None and noise.judged:
-        where = "judged pairs"
-    text = (
-        f"'{best['method']}' helps: {points(best['gain'])} of accuracy on {where} "
-        f"(95 %: {_span(low, high)}; p {best['p']:.2g} after Holm)"
+def _helps(best: dict[str, Any]) -> str:
+    return (
+        f"'{best['method']}' helps: {points(best['gain'])} of accuracy on clean held-out labels "
+        f"(95 %: {_interval(best['gain_low'], best['gain_high'])}; p {best['p']:.2g} after Holm)."
     )
-    if noise is None or noise.judged:
-        return f"{text}."
-    clean = noise.on_clean(low, high)
-    if clean is None:
-        return f"{text}; more on clean labels, since noise shrinks differences."
-    return f"{text}; on clean labels {_span(*clean)}."
 
 
 def _chosen(gain: Gain) -> str:
     return (
-        "Chosen on one half of the prompts and measured on the other it is "
-        f"{points(gain.mean)} ({_span(gain.low, gain.high)})."
+        "Choosing a step on one half of the prompts gains "
+        f"{points(gain.mean)} on the other ({_interval(gain.low, gain.high)})."
     )
 
 
@@ -90,36 +88,32 @@ def _unseen(rows: pl.DataFrame, count: int) -> str:
     """What these pairs cannot show."""
     acting = rows.filter(pl.col("verdict") != NOTHING)
     if not len(acting):
-        return "No step changes anything: heads learn nothing from these labels."
-    least = visible(acting)
-    if least is None:
+        return "No step changes how a held-out pair is ranked."
+    smallest = visible(acting)
+    if smallest is None:
         return "No step is shown to help."
     return (
-        f"No step is shown to help: with {count:,} held-out pairs only gains above "
-        f"{100 * least:.1f} points would show."
+        f"No step is shown to help: {count:,} held-out pairs would show gains above "
+        f"{100 * smallest:.1f} points."
     )
 
 
-def _unproven(rows: pl.DataFrame, by_name: dict[str, Recipe], noise: OwnNoise | None) -> str | None:
-    """The default step, unless it harms, does nothing, or heads learn nothing."""
-    found = rows.filter(pl.col("method") == DEFAULT)
-    if DEFAULT not in by_name or not len(found) or found["verdict"][0] in (HARMS, NOTHING):
-        return None
-    if noise is not None and not noise.learnt.ok:
+def _unproven(rows: pl.DataFrame, by_name: dict[str, Recipe]) -> str | None:
+    """The default step, unless it is shown to harm."""
+    default = rows.filter(pl.col("method") == DEFAULT)
+    if DEFAULT not in by_name or not len(default) or default["verdict"][0] == HARMS:
         return None
     return DEFAULT
 
 
-def _fallback(method: str | None) -> str:
+def _fallback(method: str | None, rows: pl.DataFrame) -> str:
     if method is None:
-        return (
-            f"Keep everything: '{DEFAULT}' changes nothing here, harms, or could act by chance. "
-            "Where judged pairs say that many labels are wrong: noise_score with 'accept_chance: "
-            "true' (docs/proof.md)."
-        )
+        return f"Keep everything: '{DEFAULT}' is shown to harm here, or was not tried."
+    gain = rows.row(by_predicate=pl.col("method") == method, named=True)
     return (
-        f"Not proven here: '{method}' cost less than half a point in the mean of six public sets, "
-        "and gained where labels were flipped (docs/proof.md); or keep everything."
+        f"Default, not proven here: '{method}' (estimate {points(gain['gain'])}, 95 %: "
+        f"{_interval(gain['gain_low'], gain['gain_high'])}). On six public sets it cost nothing "
+        "on clean labels and gained where labels were wrong (docs/proof.md)."
     )
 
 
@@ -128,5 +122,5 @@ def points(value: float) -> str:
     return f"{100 * value:+.1f} points"
 
 
-def _span(low: float, high: float) -> str:
+def _interval(low: float, high: float) -> str:
     return f"{100 * low:+.1f} to {100 * high:+.1f}"

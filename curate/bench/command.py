@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from curate.bench.advice import Advice, advise
 from curate.bench.data import FOLDS, BenchData, as_labelled, real_data, semi_synthetic
-from curate.bench.own_labels import OwnNoise, own_noise, run_own_labels
+from curate.bench.own_labels import OwnNoise, label_truth, run_own_labels
 from curate.bench.patterns import PATTERNS
 from curate.bench.run import AS_LABELLED, Experiments, Plan, run_bench
 from curate.bench.signal import Comparison, compare_methods
@@ -25,6 +25,7 @@ from curate.read.pairs import Pairs, read_pairs
 from curate.report.json_pages import write_json_report
 from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.features import Features
+from curate.steps.next_steps import PAIRS_TO_JUDGE, judging_commands
 from curate.store.store import open_store
 from curate.versions import versions
 from curate.write.run_folder import staged
@@ -105,6 +106,7 @@ def bench(
     embedder: EmbedderConfig | None = None,
     store: str | None = "auto",
     gold: pl.DataFrame | None = None,
+    sections: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Bench:
     """Run all experiments on all data sets.
 
@@ -115,7 +117,8 @@ def bench(
         synthetic: label the texts by a known reward instead; labels as they are are then no matter.
         embedder: of the features.
         store: as in pipeline.yaml; answers of language models and endpoints are kept in it.
-        gold: pair_id and verdict of judged pairs; labels as they are are then tested on these.
+        gold: verdicts on pairs, which steps and tests then take as the truth.
+        sections: of the pipeline that is advised for a data set, beside scorers and filters.
 
     Raises:
         CurateError: a mistake in the plan or the data.
@@ -133,8 +136,8 @@ def bench(
         notes += [f"{name}: {line}" for line in (*read.told(), *embedding_told(facts))]
         if synthetic is None and plan.as_labelled:
             own = as_labelled(name, pairs, features, gold)
-            noise[name] = own_noise(own, context)
-            parts.append(run_own_labels(own, plan, progress, context))
+            truth, noise[name] = label_truth(own, context)
+            parts.append(run_own_labels(own, plan, progress, truth, context))
         # Injected flips need labels that count as clean; labels as they are need none.
         if list(plan.cells()):
             data = _clean(name, pairs, features, synthetic)
@@ -145,7 +148,7 @@ def bench(
         plan,
         both.rows,
         summary,
-        _advice(both, summary, plan, noise),
+        _advice(both, summary, plan, sections or {}, noise),
         compare_methods(both.rows),
         noise,
         notes,
@@ -172,7 +175,7 @@ def bench_data(
         noise: shares of labels to flip.
         patterns: of flips.
         seeds: draws; five in a row test every prompt once.
-        gold: pair_id and verdict of judged pairs, to test on.
+        gold: verdicts on pairs, which steps and tests then take as the truth.
         embedder: its name or settings.
         progress: where progress is shown; default nowhere.
         store: as in pipeline.yaml.
@@ -188,14 +191,35 @@ def bench_data(
 
 
 def _advice(
-    found: Experiments, summary: pl.DataFrame, plan: Plan, noise: dict[str, OwnNoise]
+    found: Experiments,
+    summary: pl.DataFrame,
+    plan: Plan,
+    sections: Mapping[str, Mapping[str, Any]],
+    noise: dict[str, OwnNoise],
 ) -> list[Advice]:
     advice = []
     for tested in found.tested:
+        name = tested.key["dataset"]
         rows = summary.filter(pl.col(k) == tested.key[k] for k in KEYS)
-        own = noise[tested.key["dataset"]] if tested.key["pattern"] == AS_LABELLED else None
-        advice.append(advise(tested, rows, plan.writable, own))
+        made = advise(tested, rows, plan.writable, sections.get(name))
+        is_own = tested.key["pattern"] == AS_LABELLED
+        if is_own and not made.proven and not noise[name].judged_pairs:
+            made = replace(made, next_step=_judging(sections.get(name, {}).get("input", {})))
+        advice.append(made)
     return sorted(advice, key=lambda a: a.key["pattern"] != AS_LABELLED)
+
+
+def _judging(source: Mapping[str, Any]) -> str:
+    """The commands that judge a few pairs of an `input`, and bench again with them."""
+    data = f"hf:{source['hf']}" if "hf" in source else source.get("path")
+    options = [(f"--{key}", source[key]) for key in ("format", "split", "config") if key in source]
+    if columns := source.get("columns"):
+        named = {k: "|".join(v) if isinstance(v, list) else v for k, v in columns.items()}
+        options.append(("--columns", ",".join(f"{k}={v}" for k, v in named.items())))
+    commands = judging_commands(data, options=[word for option in options for word in option])
+    again = commands.audit.replace("curate audit", "curate bench", 1)
+    intro = f"{PAIRS_TO_JUDGE} judged pairs, drawn at random, would show more:"
+    return "\n  ".join((intro, commands.route, commands.review, f"{again} --noise none"))
 
 
 def clean_data(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,12 @@ from curate.data.table import PAIR_COLUMNS, message, messages_text
 from curate.errors import CurateError
 from curate.models.heads.folds import group_folds
 from curate.models.heads.out_of_fold import trainable
+from curate.models.heads.ridge_rows import block_table
 from curate.steps.context import Context
+from curate.steps.evidence import LabelEvidence
 from curate.steps.features import Features
 from curate.steps.relabel import exchanged
+from curate.verdicts.match import judged_labels, match_verdicts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 # Fewer leave no fold on which a difference could be seen.
 MIN_PAIRS = 50
 FOLDS = 5
-_WRONG = {"keep": 0.0, "flip": 1.0}
 
 
 @dataclass(frozen=True)
@@ -37,34 +39,67 @@ class BenchData:
         pairs: the pair table.
         features: of the pairs.
         margin: (pairs,) true margin of the label where it is known (semi-synthetic), else None.
-        wrong: (pairs,) share of judges who call the label wrong, NaN where nobody judged; or None.
+        judged: (pairs,) 1 where people found the label right, -1 wrong, 0 not judged; or None.
+        turned: (pairs,) which labels were flipped since the pairs were read; None: none.
+        parent_blocks: `blocks` where the pairs were taken from others; None computes them.
     """
 
     name: str
     pairs: pl.DataFrame
     features: Features
     margin: NDArray[np.float64] | None = None
-    wrong: NDArray[np.float64] | None = None
+    judged: NDArray[np.int8] | None = None
+    turned: NDArray[np.bool_] | None = None
+    parent_blocks: NDArray[np.float32] | None = None
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:
         """(pairs,) number of each pair's prompt."""
         return Context().prompt_groups(self.pairs)
 
+    @cached_property
+    def blocks(self) -> NDArray[np.float32]:
+        """(pairs, d) what a fresh head sees of each pair, chosen minus rejected.
+
+        The blocks of `PairBlocks`, as scorers see them: embedding, counts, style and length. Their
+        scales do not depend on labels, so that a flip changes the sign of a row alone.
+        """
+        if self.parent_blocks is not None:
+            return self.parent_blocks
+        return block_table(self.pairs, self.features)
+
     def take(self, rows: NDArray[np.int64]) -> BenchData:
         """Some of the pairs."""
         index = {part: positions[rows] for part, positions in self.features.index.items()}
-        features = Features(self.features.vectors, self.features.style, index)
-        margin = None if self.margin is None else self.margin[rows]
-        wrong = None if self.wrong is None else self.wrong[rows]
-        return BenchData(self.name, self.pairs[rows], features, margin, wrong)
+        return replace(
+            self,
+            pairs=self.pairs[rows],
+            features=replace(self.features, index=index),
+            margin=None if self.margin is None else self.margin[rows],
+            judged=None if self.judged is None else self.judged[rows],
+            turned=None if self.turned is None else self.turned[rows],
+            parent_blocks=self.blocks[rows],
+        )
 
     def flipped(self, flips: NDArray[np.bool_]) -> BenchData:
         """The pairs with some labels flipped."""
-        # Without a mark in `extra`: a step must not see which labels were flipped.
-        pairs = self.pairs.with_columns(exchanged(self.pairs, pl.Series(flips)))
-        margin = None if self.margin is None else np.where(flips, -self.margin, self.margin)
-        return BenchData(self.name, pairs, self.features.flipped(flips), margin)
+        sign = np.where(flips, -1, 1)
+        return replace(
+            self,
+            # Without a mark in `extra`: a step must not see which labels were flipped.
+            pairs=self.pairs.with_columns(exchanged(self.pairs, pl.Series(flips))),
+            features=self.features.flipped(flips),
+            margin=None if self.margin is None else self.margin * sign,
+            judged=None if self.judged is None else (self.judged * sign).astype(np.int8),
+            turned=flips if self.turned is None else self.turned ^ flips,
+            parent_blocks=self.blocks * sign.astype(np.float32)[:, None],
+        )
+
+    def context(self, parent: Context, seed: int) -> Context:
+        """A context for these pairs, with the verdicts on them."""
+        context = parent.for_pairs(seed, self.features)
+        context.evidence = LabelEvidence(judged=self.judged)
+        return context
 
 
 def is_test(groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
@@ -145,25 +180,23 @@ def as_labelled(
         CurateError: there are fewer than `MIN_PAIRS`, fewer prompts than folds, or no verdict on
             any of them.
     """
-    wrong = None if verdicts is None else _judged(name, pairs, verdicts)
+    judged = None if verdicts is None else _judged(name, pairs, verdicts)
     rows = np.flatnonzero(trainable(pairs))
-    data = BenchData(name, pairs, features, wrong=wrong).take(rows)
+    data = BenchData(name, pairs, features, judged=judged).take(rows)
     return _enough(data, "pairs with two different answers and no tie")
 
 
-def _judged(name: str, pairs: pl.DataFrame, verdicts: pl.DataFrame) -> NDArray[np.float64]:
-    """Share of judges who call each label wrong, NaN where none did."""
-    number = pl.col("verdict").replace_strict(_WRONG, default=None, return_dtype=pl.Float64)
-    found = verdicts.group_by("pair_id").agg(wrong=number.mean())
-    shares = pairs.select("pair_id").join(found, on="pair_id", how="left", maintain_order="left")
-    if shares["wrong"].null_count() == len(shares):
+def _judged(name: str, pairs: pl.DataFrame, verdicts: pl.DataFrame) -> NDArray[np.int8]:
+    """What most reviewers found of each label."""
+    judged = judged_labels(pairs, match_verdicts(pairs, verdicts).frame)
+    if not judged.any():
         raise CurateError(
             "no pair of the data set is judged",
             where=f"--gold, {name}",
             found=f"{len(verdicts)} verdicts, none of them keep or flip on one of its pairs",
             fix="give the data set that the judged pairs were drawn from",
         )
-    return shares["wrong"].fill_null(float("nan")).to_numpy()
+    return judged
 
 
 def semi_synthetic(

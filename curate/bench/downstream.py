@@ -9,15 +9,13 @@ import numpy as np
 import torch
 
 from curate.bench.data import BenchData
-from curate.models.embed.feature_rows import feature_tables
-from curate.models.heads.heads import HeadSpec
-from curate.models.heads.out_of_fold import is_solved, train_heads
+from curate.models.heads.solved_heads import solve_heads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Trained heads are averaged over random starts; solved ones have none.
-_STARTS = 4
+_L2 = 10.0
+"""Precision of the prior on coefficients of blocks of norm 1, as of scorers' heads."""
 
 
 @dataclass(frozen=True)
@@ -38,48 +36,30 @@ class Weights:
         return np.concatenate([self.label, other])
 
 
-def accuracies(
-    train: BenchData,
-    test: BenchData,
-    weights: dict[str, Weights],
-    seed: int,
-    spec: HeadSpec | None = None,
-) -> dict[str, float]:
+def accuracies(train: BenchData, test: BenchData, weights: dict[str, Weights]) -> dict[str, float]:
     """Share of `test` that a fresh head ranks right, for each way to weigh; see `ranked_right`."""
-    means = ranked_right(train, test, weights, seed, spec).mean(axis=0)
+    means = ranked_right(train, test, weights).mean(axis=0)
     return {name: float(value) for name, value in zip(weights, means, strict=True)}
 
 
 def ranked_right(
-    train: BenchData,
-    test: BenchData,
-    weights: dict[str, Weights],
-    seed: int,
-    spec: HeadSpec | None = None,
+    train: BenchData, test: BenchData, weights: dict[str, Weights]
 ) -> NDArray[np.float64]:
-    """How often a fresh reward head ranks each test pair as its label does, (tests, weights).
+    """Whether a fresh reward head ranks each test pair as its label does, (tests, weights).
 
-    Linear heads are solved on the embeddings of `train`. Others are trained as one batch, each
-    weighting from four starts, over which the mean is taken. A margin of 0 counts half.
+    A Bradley-Terry head, linear in `BenchData.blocks`, is solved for each weighting. A margin of 0
+    counts half.
 
     Args:
         train: pairs with the labels that a trainer would see.
         test: pairs with no prompt of `train`.
         weights: by name.
-        seed: of starts and batches.
-        spec: of the heads.
     """
-    spec = spec or HeadSpec()
     table = np.stack([w.column() for w in weights.values()], axis=1).astype(np.float32)
-    starts = 1 if is_solved(spec) else _STARTS
-    columns = torch.from_numpy(np.repeat(table, starts, axis=1))
-    chosen, rejected = feature_tables(train.features)
+    used = table.sum(axis=1) > 0
     # A flipped label is the swapped pair.
-    both = torch.cat([chosen, rejected]), torch.cat([rejected, chosen])
-    used = columns.sum(dim=1) > 0
-    heads = train_heads(both[0][used], both[1][used], columns[used], spec, seed)
-    with torch.no_grad():
-        better, worse = feature_tables(test.features)
-        right = (torch.sign(heads.margins(better, worse)) + 1.0) / 2.0
-    each = right.reshape(len(right), len(weights), starts)
-    return each.mean(dim=2).numpy().astype(np.float64)
+    seen = torch.from_numpy(np.concatenate([train.blocks, -train.blocks])[used])
+    heads = solve_heads(seen, torch.zeros(()).expand_as(seen), torch.from_numpy(table[used]), _L2)
+    margins = test.blocks @ heads.numpy()
+    found: NDArray[np.float64] = (np.sign(margins) + 1.0) / 2.0
+    return found

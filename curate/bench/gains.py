@@ -7,13 +7,15 @@ are trained on. Pairs of one prompt, and one prompt in several draws, are no ind
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
+from curate.bench.clean_gain import CleanDifference, LabelTruth, clean_difference
 from curate.data.table import dense_numbers
 from curate.models.heads.folds import group_folds
 
@@ -35,20 +37,52 @@ class Rankings:
         key: data set, pattern and rate.
         methods: ways to train; the first is keeping all.
         right: (tests, methods) how often a fresh head ranks the pair as its label does, 0 to 1.
+        rows: (tests,) number of the pair.
         prompts: (tests,) number of the prompt.
         seeds: (tests,) number of the draw.
+        truth: what is known of the truth behind the label of each pair of the data set; None: the
+            labels count as clean.
     """
 
     key: dict[str, Any]
     methods: list[str]
     right: NDArray[np.float64]
+    rows: NDArray[np.int64]
     prompts: NDArray[np.int64]
     seeds: NDArray[np.int64]
+    truth: LabelTruth | None = None
 
-    def differences(self, method: str) -> NDArray[np.float64]:
-        """(tests,) of a method and keeping all."""
-        found: NDArray[np.float64] = self.right[:, self.methods.index(method)] - self.right[:, 0]
-        return found
+    def difference(self, method: str) -> CleanDifference:
+        """How a method differs from keeping all, on clean labels."""
+        return self._differences[method]
+
+    @cached_property
+    def _differences(self) -> dict[str, CleanDifference]:
+        labelled = {
+            method: self.right[:, column] - self.right[:, 0]
+            for column, method in enumerate(self.methods)
+        }
+        if self.truth is None:
+            return {name: CleanDifference(values, 0.0) for name, values in labelled.items()}
+        # A pair that several draws test has one label.
+        weight = 1.0 / np.bincount(self.rows)[self.rows]
+        truth = self.truth.take(self.rows)
+        return {name: clean_difference(values, truth, weight) for name, values in labelled.items()}
+
+    def where(self, mask: NDArray[np.bool_]) -> Rankings:
+        """Some of the tests."""
+        return replace(
+            self,
+            right=self.right[mask],
+            rows=self.rows[mask],
+            prompts=self.prompts[mask],
+            seeds=self.seeds[mask],
+        )
+
+    def gain(self, method: str) -> Gain:
+        """The gain of a method over keeping all."""
+        found = self.difference(method)
+        return paired_gain(found.expected, self.prompts, self.seeds, found.variance)
 
 
 @dataclass(frozen=True)
@@ -71,7 +105,10 @@ class Gain:
 
 
 def paired_gain(
-    differences: NDArray[np.float64], prompts: NDArray[np.int64], seeds: NDArray[np.int64]
+    differences: NDArray[np.float64],
+    prompts: NDArray[np.int64],
+    seeds: NDArray[np.int64],
+    unknown: float = 0.0,
 ) -> Gain:
     """The mean of paired differences, with errors that are common within prompts and draws.
 
@@ -83,6 +120,7 @@ def paired_gain(
         differences: (tests,).
         prompts: (tests,) whose pairs vary together.
         seeds: (tests,) whose heads were trained together.
+        unknown: variance of the mean besides, since the truth behind labels is not known.
     """
     mean, count = float(differences.mean()), len(differences)
     # Pairs of one prompt fail together: their errors count as one.
@@ -90,11 +128,13 @@ def paired_gain(
     few = len(clusters)
     within = float(np.square(clusters).sum()) / count**2 * few / max(few - 1, 1)
     between, draws = _between(differences, seeds, within)
-    variance = within + between
+    sampled = within + between
+    variance = sampled + unknown
     if variance <= 0.0:
         return Gain(mean, 0.0, mean, mean, 1.0 if mean == 0.0 else 0.0)
     # Few prompts or few draws make the tails heavier.
-    freedom = variance**2 / (within**2 / max(few - 1, 1) + between**2 / max(draws - 1, 1))
+    by_prompt, by_draw = within**2 / max(few - 1, 1), between**2 / max(draws - 1, 1)
+    freedom = variance**2 / (by_prompt + by_draw) if sampled > 0.0 else np.inf
     error = float(np.sqrt(variance))
     half = float(stats.t.ppf(1.0 - _LEVEL / 2.0, freedom)) * error
     p = 2.0 * float(stats.t.sf(abs(mean) / error, freedom))
@@ -126,7 +166,7 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def gain_table(tested: Rankings, family: list[str]) -> pl.DataFrame:
     """One row a method of a family: gain, its interval, Holm's p within the family, the verdict."""
-    found = [paired_gain(tested.differences(m), tested.prompts, tested.seeds) for m in family]
+    found = [tested.gain(method) for method in family]
     corrected = holm(np.array([g.p for g in found]))
     rows = [
         {
@@ -170,13 +210,15 @@ def gain_by_halves(tested: Rankings, family: list[str]) -> Gain:
     pairs that it was chosen on than it is.
     """
     second = group_folds(tested.prompts, 2, 0) == 1
-    found = np.zeros(len(second))
-    for chosen_on in (second, ~second):
-        if not chosen_on.any() or chosen_on.all():
+    found, unknown = np.zeros(len(second)), 0.0
+    for selection in (second, ~second):
+        if not selection.any() or selection.all():
             continue
-        means = {m: float(tested.differences(m)[chosen_on].mean()) for m in family}
+        means = {method: tested.where(selection).gain(method).mean for method in family}
         best = max(means, key=means.__getitem__, default=None)
         # Where nothing gains on one half, one would keep all pairs.
         if best is not None and means[best] > 0:
-            found[~chosen_on] = tested.differences(best)[~chosen_on]
-    return paired_gain(found, tested.prompts, tested.seeds)
+            difference = tested.where(~selection).difference(best)
+            found[~selection] = difference.expected
+            unknown += difference.variance * float((~selection).mean()) ** 2
+    return paired_gain(found, tested.prompts, tested.seeds, unknown)

@@ -1,26 +1,31 @@
 """The user's labels as they are: does a step help, though the held-out labels are noisy too?
 
-A label that is wrong with probability e agrees with a better head less often by exactly as much as
-it agrees more often with a worse one: differences in accuracy on noisy labels are those on clean
-labels times 1 - 2 e. They shrink and keep their sign. So no clean label is needed to see that a
-step helps, only more held-out pairs.
+Held-out pairs count by what is known of the truth behind their labels: see `clean_gain`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import logit
 
+from curate.bench.clean_gain import LabelTruth
 from curate.bench.data import BenchData, split
 from curate.bench.downstream import Weights, ranked_right
-from curate.bench.recipes import apply_recipe
+from curate.bench.recipes import apply_recipe, oriented_margins
 from curate.bench.run import ALL, AS_LABELLED, Cell, Experiments, Plan, gather
-from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.identification import Identification
-from curate.models.heads.noise_rate import ToldRate, told_rate
-from curate.models.heads.out_of_fold import votes
+from curate.models.heads.posterior.label_posterior import label_posterior
+from curate.pipeline.config import parse_config
+from curate.pipeline.label_evidence import label_evidence
+from curate.pipeline.plan import make_plan
+from curate.pipeline.scoring import run_scorer
 from curate.steps.context import Context, Progress
+from curate.steps.posterior import NOISE_FACT
+
+_POSTERIOR = {"scorers": [{"type": "label_em"}]}
+_LEAST = 1e-6
+"""Of a posterior and of its opposite: nothing is certain but what a person judged."""
 
 
 @dataclass(frozen=True)
@@ -28,37 +33,56 @@ class OwnNoise:
     """What is known of the noise of the labels that are tested on.
 
     Attributes:
-        told: their noise rate as far as it can be told; None where labels were judged.
-        learnt: whether held-out heads learn anything from the labels.
-        judged: whether only judged pairs are tested on, with the judges' labels.
+        text: what can be said of the share of wrong labels, for people.
+        rate: mean of the posterior of the flip rate.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        judged_pairs: labels that people judged.
     """
 
-    told: ToldRate | None
-    learnt: Identification
-    judged: bool = False
-
-    def on_clean(self, low: float, high: float) -> tuple[float, float] | None:
-        """A gain's interval on clean labels, from that on labels as they are; None: not known."""
-        if self.told is None or self.told.low is None or self.told.high is None:
-            return None
-        least, most = (1.0 - 2.0 * min(e, 0.49) for e in (self.told.low, self.told.high))
-        ends = [end / shrink for end in (low, high) for shrink in (least, most)]
-        return min(ends), max(ends)
+    text: str
+    rate: float
+    low: float
+    high: float
+    judged_pairs: int = 0
 
 
-def own_noise(data: BenchData, context: Context) -> OwnNoise:
-    """What is told of the noise of all its labels."""
-    own = context.for_pairs(0, data.features)
-    found = held_out_margins(data.pairs, own)
-    if data.wrong is not None:
-        return OwnNoise(None, found.learnt, judged=True)
-    voting = votes(data.pairs, own)
-    told = told_rate(found.margin[voting], data.pairs, data.groups[voting], voting=voting)
-    return OwnNoise(told, found.learnt)
+def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, OwnNoise]:
+    """What `label_em` knows of each label, and of the noise in all of them.
+
+    No pair's labels, nor those of its prompt, are in what heads say of it.
+
+    Args:
+        data: pairs with their labels; of `as_labelled`.
+        context: store and inference of language models.
+    """
+    own, plan = data.context(context, 0), make_plan(parse_config(_POSTERIOR))
+    (step,) = plan.scorers
+    file = oriented_margins(plan, data)
+    own = replace(own, evidence=label_evidence(step, [], file, own.evidence.judged, []))
+    scores, record = run_scorer(step, data.pairs, own)
+    # The scorer's own, which the context holds.
+    posterior = label_posterior(data.pairs, own)
+    averaged = posterior.averaged
+    others = posterior.heads + posterior.votes + posterior.evidence
+    right = scores["label_em.posterior"].fill_null(0.5).to_numpy()
+    low, high = (averaged.rate_quantile(share) for share in (0.025, 0.975))
+    rates = np.clip([low, averaged.mean("rate"), high], _LEAST, 0.5 - _LEAST)
+    # What the label itself says, at the limits of the flip rate as at its mean.
+    odds = logit(np.clip(right, _LEAST, 1.0 - _LEAST)) - others
+    means = -logit(rates)
+    truth = LabelTruth(others, odds[:, None] + (means - means[1]), posterior.judged)
+    text = record.facts[NOISE_FACT]["text"]
+    judged = int((posterior.judged != 0).sum())
+    return truth, OwnNoise(text, averaged.mean("rate"), low, high, judged)
 
 
 def run_own_labels(
-    data: BenchData, plan: Plan, progress: Progress, context: Context | None = None
+    data: BenchData,
+    plan: Plan,
+    progress: Progress,
+    truth: LabelTruth,
+    context: Context | None = None,
 ) -> Experiments:
     """Train on the labels as they are, after each step, and test on held-out pairs.
 
@@ -66,29 +90,25 @@ def run_own_labels(
         data: pairs with their labels; of `as_labelled`.
         plan: whose actions and recipes are tried.
         progress: where progress is shown.
+        truth: what is known of the truth behind the labels.
         context: store and inference of language models, for recipes that need them.
     """
     context = context or Context()
     cells = [(AS_LABELLED, 0.0, seed) for seed in range(plan.seeds)]
-    used = None if data.wrong is None else np.isfinite(data.wrong)
-    return gather(data, cells, lambda cell: _cell(data, plan, cell[2], context), progress, used)
+    found = gather(data, cells, lambda cell: _cell(data, plan, cell[2], context), progress)
+    return replace(found, tested=[replace(tested, truth=truth) for tested in found.tested])
 
 
 def _cell(data: BenchData, plan: Plan, seed: int, context: Context) -> Cell:
     train, held_out = split(data, seed)
-    own = context.for_pairs(seed, train.features)
+    own = train.context(context, seed)
     outcomes = {r.name: apply_recipe(train, r, own) for r in plan.writable}
     weights = {ALL: Weights(np.ones(len(train.pairs)))}
     weights |= {name: outcome.weights() for name, outcome in outcomes.items()}
-    right = ranked_right(train, held_out, weights, seed)
-    if held_out.wrong is not None:
-        judged = np.isfinite(held_out.wrong)
-        wrong = held_out.wrong[judged][:, None]
-        right = right[judged] * (1.0 - wrong) + (1.0 - right[judged]) * wrong
+    right = ranked_right(train, held_out, weights)
     rows = []
-    for at, name in enumerate(weights):
-        value = float(right[:, at].mean()) if len(right) else None
-        row = {"method": name, "pairs": len(train.pairs), "downstream_accuracy": value}
+    for name, value in zip(weights, right.mean(axis=0), strict=True):
+        row = {"method": name, "pairs": len(train.pairs), "downstream_accuracy": float(value)}
         acted = {} if name == ALL else outcomes[name].acted()
         rows.append(row | acted)
     return Cell(rows, list(weights), right)

@@ -128,7 +128,6 @@ def gather(
     cells: list[tuple[str, float, int]],
     run: Callable[[tuple[str, float, int]], Cell],
     progress: Progress,
-    used: NDArray[np.bool_] | None = None,
 ) -> Experiments:
     """Run all cells (pattern, rate, seed), and put those of one pattern and rate together.
 
@@ -137,11 +136,9 @@ def gather(
         cells: experiments; those of one pattern and rate in a row.
         run: one of them.
         progress: where progress is shown.
-        used: (pairs,) whether a pair is looked at when it is held out; default all are.
     """
     groups, tested = data.groups, []
     rows: list[dict[str, Any]] = []
-    keep = np.ones(len(groups), dtype=bool) if used is None else used
     parts: dict[tuple[str, float], list[tuple[int, Cell]]] = {}
     with progress.task(f"bench {data.name}", len(cells)) as task:
         for pattern, rate, seed in cells:
@@ -151,15 +148,16 @@ def gather(
             parts.setdefault((pattern, rate), []).append((seed, found))
             task.advance()
     for (pattern, rate), some in parts.items():
-        # Whole prompts, so that intervals can resample prompts and not pairs.
-        where = [groups[is_test(groups, seed) & keep] for seed, _ in some]
+        tests = [np.flatnonzero(is_test(groups, seed)) for seed, _ in some]
+        numbers = np.concatenate(tests)
         tested.append(
             Rankings(
                 {"dataset": data.name, "pattern": pattern, "rate": rate},
                 some[0][1].methods,
                 np.concatenate([cell.right for _, cell in some]),
-                np.concatenate(where),
-                np.repeat([seed for seed, _ in some], [len(w) for w in where]),
+                numbers,
+                groups[numbers],
+                np.repeat([seed for seed, _ in some], [len(t) for t in tests]),
             )
         )
     return Experiments(pl.DataFrame(rows, schema=SCHEMA), tested)
@@ -171,7 +169,7 @@ def _cell(data: BenchData, plan: Plan, cell: tuple[str, float, int], context: Co
     rng = np.random.default_rng(cell_seed(data.name, pattern, rate, seed))
     train, held_out = split(data, seed)
     noisy, flips = inject(train, pattern, rate, rng)
-    own = context.for_pairs(seed, noisy.features)
+    own = noisy.context(context, seed)
     rankings = rank(noisy, plan.methods, own)
     outcomes = {r.name: apply_recipe(noisy, r, own) for r in plan.writable}
     random = Ranking(rng.random(len(flips)), float("nan"), 0.0)
@@ -184,7 +182,7 @@ def _cell(data: BenchData, plan: Plan, cell: tuple[str, float, int], context: Co
     weights |= {ORACLE: Weights((~flips).astype(np.float64))}
     weights |= _transformed(rankings, share)
     weights |= {name: outcome.weights() for name, outcome in outcomes.items()}
-    right = ranked_right(noisy, held_out, weights, seed)
+    right = ranked_right(noisy, held_out, weights)
     found = rankings | {RANDOM: random}
     rows = []
     for name, value in zip(weights, right.mean(axis=0), strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -98,11 +98,31 @@ def bench(
             (dataset_name(g.data), g.sample(progress, most if judged is None else 0))
             for g in givens
         )
-        found = run_bench(sets, plan, progress, made, settings, gold=judged)
+        sections = {dataset_name(g.data): _sections(g, gold or [], embedder) for g in givens}
+        found = run_bench(sets, plan, progress, made, settings, gold=judged, sections=sections)
     show_bench(found)
     if output is not None:
         write_bench(found, output, overwrite)
         typer.echo(f"written: {output / 'bench.html'}, {output / 'bench.json'}")
+
+
+def _sections(given: Given, gold: list[Path], embedder: str) -> dict[str, Any]:
+    """Sections of a pipeline that sees the same pairs, verdicts and features.
+
+    Nothing for a run or a pipeline: its own pipeline.yaml has them.
+    """
+    from curate.write.run_files import is_run
+
+    if given.is_pipeline or is_run(given.data):
+        return {}
+    sections: dict[str, Any] = {
+        "input": given.input().model_dump(mode="json", exclude_defaults=True)
+    }
+    if gold:
+        sections["gold"] = [str(path) for path in gold]
+    if embedder != "auto":
+        sections["embedder"] = embedder
+    return sections | {"output": {"path": "curated", "format": "trl"}}
 
 
 def _names(text: str) -> list[str]:

@@ -16,10 +16,10 @@ from curate.bench.run import AS_LABELLED
 from curate.cli.console import out, show_warnings
 
 _OWN = (
-    "acts on: share dropped or flipped; accuracy: of a fresh head trained on what is left, on "
-    "held-out pairs with their own labels, every pair once in five seeds; gain: over keeping all, "
-    "in points, with its 95 % interval; 'helps' and 'harms': p < .05 by Holm over the steps; "
-    "'idle': it changes nothing."
+    "acts: share dropped or flipped; accuracy: agreement of a fresh head, trained on what is left, "
+    "with held-out labels as they are, every pair once in five seeds; gain: over keeping all on "
+    "clean labels, in points, estimated from the posterior of the held-out labels, with its 95 % "
+    "interval; 'helps' and 'harms': p < .05 by Holm over the steps; 'idle': it changes nothing."
 )
 _LEGEND = (
     "prec.: precision among as many as were flipped; accuracy: of a fresh head trained on what is "
@@ -67,12 +67,13 @@ def _show_advice(found: Bench, advice: Advice) -> None:
     for sentence in advice.sentences:
         out.print(Text(f"  {sentence}"))
     noise = found.noise[name]
-    if noise.judged:
-        out.print(Text("  Tested on judged pairs alone."))
-    elif noise.told is not None:
-        out.print(Text(f"  Wrong labels: {noise.told.text}"))
+    if noise.judged_pairs:
+        out.print(Text(f"  {noise.judged_pairs:,} judged pairs count as the truth."))
+    out.print(Text(f"  Wrong labels: {noise.text}"))
     for line in advice.lines.splitlines():
         out.print(Text(f"    {line}", style="cyan"))
+    for line in advice.next_step.splitlines():
+        out.print(Text(f"  {line}"))
 
 
 def _methods(title: str, part: pl.DataFrame) -> Table:

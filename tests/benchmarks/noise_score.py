@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +37,11 @@ SETS = {
 RATES = (0.1, 0.2, 0.4)
 
 
-def real_sets(folder: Path) -> Iterator[tuple[str, BenchData]]:
-    """Name and unanimous votes of each set, with features."""
+def real_sets(folder: Path, only: Sequence[str] = ()) -> Iterator[tuple[str, BenchData]]:
+    """Name and unanimous votes of each set, with features; `only` of these names, default all."""
     for name, place in SETS.items():
+        if only and name not in only:
+            continue
         pairs = read_pairs(str(folder / place)).frame
         features, _ = embed_frame(pairs, EmbedderConfig(), open_store("auto"), SilentProgress())
         yield name, real_data(Path(place).name, pairs, features)

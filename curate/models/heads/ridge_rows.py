@@ -70,11 +70,8 @@ class RidgeRowsHere:
     ) -> None:
         self._order = order
         self._weights, self._targets = weights[order.rows], targets[order.rows]
-        raw, scales = _raw(pairs, features, order.rows, styled)
-        self._blocks = PairBlocks(raw, scales, styled)
-        self.widths, count = self._blocks.widths(), len(order.rows)
-        scales = with_sizes(scales, self._blocks.squares(count), count)
-        self._blocks = PairBlocks(raw, scales, styled)
+        self._blocks = _scaled_blocks(pairs, features, order.rows, styled)
+        self.widths = self._blocks.widths()
 
     def sums(self) -> list[Sums]:
         """As `RidgeRows.sums`."""
@@ -91,6 +88,25 @@ class RidgeRowsHere:
             )
             out[self._order.rows[rows]] = margins
         return out
+
+
+def block_table(pairs: pl.DataFrame, features: Features) -> NDArray[np.float32]:
+    """All blocks of all pairs side by side, (pairs, d), for heads of another kind."""
+    blocks = _scaled_blocks(pairs, features, np.arange(len(pairs)), styled=True)
+    out = np.empty((len(pairs), sum(blocks.widths())), dtype=np.float32)
+    for rows in batches(len(pairs), BATCH_ROWS):
+        out[rows] = blocks(rows)
+    return out
+
+
+def _scaled_blocks(
+    pairs: pl.DataFrame, features: Features, order: NDArray[np.int64], styled: bool
+) -> PairBlocks:
+    """Blocks of rows in an order, each of mean squared row norm 1."""
+    raw, scales = _raw(pairs, features, order, styled)
+    count = len(order)
+    squares = PairBlocks(raw, scales, styled).squares(count)
+    return PairBlocks(raw, with_sizes(scales, squares, count), styled)
 
 
 def _raw(

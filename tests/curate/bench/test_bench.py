@@ -102,7 +102,7 @@ def test_semi_synthetic_labels_have_the_known_margins() -> None:
     # Every step of a pipeline works on them.
     assert made.pairs.columns == list(PAIR_COLUMNS)
     flip = next(a for a in ACTIONS if a.name == "flip")
-    outcome = apply_recipe(made, flip, Context().for_pairs(0, made.features))
+    outcome = apply_recipe(made, flip, made.context(Context(), 0))
     assert len(outcome.flipped) == len(made.pairs)
     turned = made.flipped(np.ones(len(made.pairs), dtype=bool))
     np.testing.assert_array_equal(turned.margin, -made.margin)
@@ -125,7 +125,6 @@ def test_downstream_accuracy_knows_good_from_bad_training_labels() -> None:
             "relabelled": Weights((~flips) * 1.0, flips * 1.0),
             "turned": Weights(ones * 0, ones),
         },
-        seed=0,
     )
     assert found["oracle"] > found["all"] > 0.5
     assert found["relabelled"] >= found["oracle"] - 0.02

@@ -69,7 +69,8 @@ def rankings(gains: dict[str, float], seed: int = 0, prompts: int = 400) -> Rank
     base = (rng.random(prompts) < 0.6).astype(float)
     columns = [base, *(base + g + rng.normal(0, 0.3, prompts) for g in gains.values())]
     numbers = np.arange(prompts)
-    return Rankings(KEY, ["keep all", *gains], np.stack(columns, axis=1), numbers, numbers % 5)
+    right = np.stack(columns, axis=1)
+    return Rankings(KEY, ["keep all", *gains], right, numbers, numbers, numbers % 5)
 
 
 def test_verdicts() -> None:
@@ -78,6 +79,7 @@ def test_verdicts() -> None:
         KEY,
         [*found.methods, "same"],
         np.column_stack([found.right, found.right[:, 0]]),
+        found.rows,
         found.prompts,
         found.seeds,
     )
@@ -108,7 +110,7 @@ def test_the_best_of_many_is_measured_on_pairs_that_did_not_choose_it() -> None:
         family = [f"m{i}" for i in range(12)]
         found = rankings(dict.fromkeys(family, 0.0), seed, 150)
         halves.append(gain_by_halves(found, family).mean)
-        naive.append(max(found.differences(m).mean() for m in family))
+        naive.append(max(found.gain(m).mean for m in family))
     assert abs(np.mean(halves)) < 0.012
     assert np.mean(naive) > 0.02
     sure = gain_by_halves(rankings({"a": 0.2, "b": 0.0}), ["a", "b"])

@@ -147,15 +147,23 @@ def test_a_bench_as_a_page(tmp_path: Path) -> None:
         "verdict": "helps", "downstream_accuracy": 0.6, "auroc": None, "flagged": 0.1,
     }  # fmt: skip
     found = {
-        "advice": [{"key": key, "sentences": ["<i>said</i>"], "lines": "filters:\n  - {}"}],
+        "advice": [
+            {
+                "key": key,
+                "sentences": ["<i>said</i>"],
+                "lines": "filters:\n  - {}",
+                "next_step": "judge",
+            }
+        ],
         "summary": [row, row | {"method": "keep all", "gain": 0.0, "pattern": "other"}],
-        "noise": {"<b>set</b>": {"told": {"text": "at most 9 %"}}},
+        "noise": {"<b>set</b>": {"text": "at most 9 %", "judged_pairs": 40}},
     }
     (tmp_path / "bench.json").write_text(json.dumps(found))
     page = write_json_report(tmp_path / "bench.json").read_text()
     assert "&lt;b&gt;set&lt;/b&gt;: labels as they are" in page
     assert "<i>said" not in page
     assert "at most 9 %" in page
+    assert "40 judged pairs" in page
     assert 'id="gains-0"' in page
     (tmp_path / "bench.json").write_text('{"advice": 3}')
     with pytest.raises(CurateError, match="no audit and no bench"):
