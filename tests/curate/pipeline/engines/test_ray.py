@@ -234,6 +234,27 @@ def test_files_are_read_and_shards_made_by_workers(
     assert sorted(told) == ["_shard", "_shard", "_shard", "read_source"]
 
 
+def test_rows_by_weight_are_the_same_on_both_engines(cluster: None, tmp_path: Path) -> None:
+    pairs = read_pairs(str(SAMPLE_DATA), limit=200)
+    kept = {}
+    for engine in ("local", {"name": "ray", "workers": 2}):
+        settings = {
+            "engine": engine,
+            "store": None,
+            "scorers": [{"type": "lengths"}],
+            "filters": [{"type": "reweight", "column": "lengths.log_ratio", "ceiling": 3}],
+            "output": {"rows_per_shard": 60, "copies": 2, "report": False},
+        }
+        out = tmp_path / ("here" if engine == "local" else "there")
+        Pipeline(settings).run(pairs, output=out)
+        weights = json.loads((out / "manifest.json").read_text())["output"]["weights"]
+        shards = {path.name: rows_of(path) for path in (out / "kept").iterdir()}
+        assert sum(map(len, shards.values())) == weights["rows"] > 60
+        assert 0 < weights["undrawn"] < 200
+        kept[out.name] = shards
+    assert kept["there"] == kept["here"]
+
+
 def rows_of(path: Path) -> Any:
     """The rows of a shard, whatever its row groups are."""
     if path.suffix == ".jsonl":

@@ -1,0 +1,239 @@
+"""What TRL makes of exported rows: a small reward model trained on five exports of one noisy set.
+
+    python -m tests.benchmarks.trl_rows DATA OUT [--set auto-j] [--seeds 5] [--rate 0.4]
+
+The unanimous pairs of a published set are taken as clean, a share of the labels is flipped, and a
+posterior of known quality judges them: log-odds of the flips plus `--strength` times +-1 and noise,
+calibrated by construction. Each arm is a run of curate whose shards TRL's RewardTrainer reads; the
+accuracy is on clean pairs of prompts that it never saw. `columns` is curate.trl's trainer. What is
+measured stands in OUT, a line a cell, and is not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from datasets import Dataset, load_dataset
+from scipy.special import expit, logit
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
+from trl import RewardConfig, RewardTrainer
+
+from curate import Pairs, Pipeline, read_pairs
+from curate.bench.data import consensus_rows, is_test
+from curate.data.extra_column import extra_with
+from curate.data.table import messages_text
+from curate.models.embed.embedder import SHIPPED, model_folder
+from curate.steps.context import Context
+from curate.steps.relabel import exchanged
+from curate.trl import WeightedRewardTrainer
+
+SETS = {
+    "auto-j": "auto-j/autoj_pairwise.json",
+    "llmbar": "llmbar/*.json",
+    "pandalm": "pandalm/testset-v1.json",
+    "hh": "hh-rlhf-harmless/test.jsonl.gz",
+}
+SIDES = ("chosen", "rejected")
+RIGHT = "extra.right"
+SOFT = {"type": "soft_labels", "column": RIGHT}
+ARMS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "keep all": ([], {}),
+    "drop": ([{"type": "drop_wrong", "column": RIGHT}], {}),
+    "rows, signed": ([SOFT], {"soft_labels": "signed"}),
+    "rows, sampled": ([SOFT], {"soft_labels": "sampled"}),
+    "columns": ([SOFT], {"weights": "column"}),
+    "oracle": ([], {}),
+}
+_LONGEST = 192
+"""Tokens of prompt and answer together: what a small machine trains in minutes."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training.
+
+    Attributes:
+        set: of the data.
+        rate: of the flips.
+        seed: of split, flips, draws and training.
+        arm: of `ARMS`.
+        rows: that were trained on.
+        accuracy: on clean test pairs.
+    """
+
+    set: str
+    rate: float
+    seed: int
+    arm: str
+    rows: int
+    accuracy: float
+
+
+def clean_pairs(path: str) -> pl.DataFrame:
+    """The unanimous pairs of a set that are short enough."""
+    pairs = read_pairs(path, on_error="skip").frame
+    pairs = pairs[consensus_rows(pairs)]
+    tokenizer = AutoTokenizer.from_pretrained(model_folder(SHIPPED))
+    sides = [[len(ids) for ids in tokenizer(texts_of(pairs, s))["input_ids"]] for s in SIDES]
+    return pairs.filter(pl.Series(np.max(sides, axis=0) <= _LONGEST))
+
+
+def texts_of(pairs: pl.DataFrame, side: str) -> list[str]:
+    """Prompt and answer as TRL joins them."""
+    return pairs.select(t=messages_text("prompt") + messages_text(side))["t"].to_list()
+
+
+def noisy(pairs: pl.DataFrame, rate: float, strength: float, seed: int) -> pl.DataFrame:
+    """The pairs with flips, and the posterior of each label as `extra.right`."""
+    rng = np.random.default_rng(seed)
+    flips = rng.random(len(pairs)) < rate
+    # Of two normals of variance s2 whose means are s2 apart the log-odds are the value itself.
+    evidence = np.where(flips, -1.0, 1.0) * strength / 2 + np.sqrt(strength) * rng.normal(
+        size=len(pairs)
+    )
+    right = expit(evidence + logit(1.0 - rate))
+    frame = pairs.with_columns(exchanged(pairs, pl.Series(flips)).get_columns())
+    values = pl.Series([f"{value:.6f}" for value in right])
+    return (
+        frame.with_columns(values.alias("right"))
+        .with_columns(extra_with("extra", "right", pl.col("right")))
+        .drop("right")
+    )
+
+
+def exported(pairs: pl.DataFrame, arm: str, seed: int, folder: Path) -> Dataset:
+    """The shards of a run, as TRL's users load them."""
+    filters, output = ARMS[arm]
+    settings = {"filters": filters, "seed": seed, "store": None}
+    settings["output"] = {"format": "trl_text", "report": False, **output}
+    Pipeline(settings).run(Pairs(pairs), output=folder)
+    cache = str(folder / "cache")
+    return load_dataset(str(folder), split="train", cache_dir=cache)
+
+
+def model_and_tokenizer(layers: int) -> tuple[Any, Any]:
+    """The first layers of MiniLM with a new head."""
+    place = model_folder(SHIPPED)
+    tokenizer = AutoTokenizer.from_pretrained(place)
+    tokenizer.eos_token = tokenizer.sep_token
+    model = AutoModelForSequenceClassification.from_pretrained(
+        place, num_labels=1, num_hidden_layers=layers
+    )
+    # Most of its parameters, of which a few hundred pairs teach little.
+    model.bert.embeddings.requires_grad_(False)
+    return model, tokenizer
+
+
+def trained(rows: Dataset, arm: str, seed: int, given: argparse.Namespace, folder: Path) -> Any:
+    """A reward model after the same number of steps for every arm."""
+    set_seed(seed)
+    model, tokenizer = model_and_tokenizer(given.layers)
+    args = RewardConfig(
+        output_dir=str(folder / "log"),
+        per_device_train_batch_size=16,
+        max_steps=given.steps,
+        learning_rate=given.rate_of_learning,
+        seed=seed,
+        max_length=None,
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+        logging_strategy="no",
+    )
+    kind = WeightedRewardTrainer if arm == "columns" else RewardTrainer
+    columns = [c for c in rows.column_names if c != "pair_id"]
+    trainer = kind(
+        model=model,
+        args=args,
+        train_dataset=rows.select_columns(columns),
+        processing_class=tokenizer,
+    )
+    trainer.train()
+    return model.eval(), tokenizer
+
+
+def accuracy(model: Any, tokenizer: Any, pairs: pl.DataFrame) -> float:
+    """Share of clean pairs whose chosen answer has the higher reward."""
+    rewards = []
+    for side in SIDES:
+        texts, values = texts_of(pairs, side), []
+        for start in range(0, len(texts), 32):
+            some = [text + tokenizer.eos_token for text in texts[start : start + 32]]
+            batch = tokenizer(some, padding=True, return_tensors="pt")
+            with torch.no_grad():
+                values.append(model(**batch).logits[:, 0])
+        rewards.append(torch.cat(values))
+    return float((rewards[0] > rewards[1]).float().mean())
+
+
+def measured(pairs: pl.DataFrame, arm: str, seed: int, given: argparse.Namespace) -> Cell:
+    """One arm on one split."""
+    test = is_test(Context().prompt_groups(pairs), seed)
+    train, held_out = pairs.filter(pl.Series(~test)), pairs.filter(pl.Series(test))
+    if arm != "oracle":
+        train = noisy(train, given.rate, given.strength, seed)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        rows = exported(train, arm, seed, folder / "run")
+        model, tokenizer = trained(rows, arm, seed, given, folder)
+    share = accuracy(model, tokenizer, held_out)
+    return Cell(given.set, given.rate, seed, arm, len(rows), share)
+
+
+def table(cells: list[dict[str, Any]]) -> None:
+    """Print mean and standard deviation of each arm."""
+    frame = pl.DataFrame(cells)
+    means = frame.group_by("set", "rate", "arm", maintain_order=True).agg(
+        pl.col("accuracy").mean().round(3),
+        deviation=pl.col("accuracy").std().round(3),
+        rows=pl.col("rows").mean().round(0),
+        seeds=pl.len(),
+    )
+    with pl.Config(tbl_rows=-1):
+        print(means)
+
+
+def main() -> None:
+    """Measure what is lacking, and print all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--set", choices=list(SETS), default="auto-j")
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rate", type=float, default=0.4)
+    parser.add_argument("--strength", type=float, default=2.0, help="Variance of the log-odds.")
+    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--rate-of-learning", type=float, default=3e-4)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    cells = [json.loads(line) for line in given.out.open()] if given.out.exists() else []
+    known = {(c["set"], c["rate"], c["seed"], c["arm"]) for c in cells}
+    pairs = clean_pairs(str(given.folder / SETS[given.set]))
+    print(f"{len(pairs):,} clean pairs", flush=True)
+    for seed in range(given.seeds):
+        for arm in given.arms:
+            if (given.set, given.rate, seed, arm) in known:
+                continue
+            cell = asdict(measured(pairs, arm, seed, given))
+            cells.append(cell)
+            with given.out.open("a") as file:
+                file.write(json.dumps(cell) + "\n")
+            print(cell, flush=True)
+    table(cells)
+
+
+if __name__ == "__main__":
+    main()
