@@ -14,6 +14,7 @@ from curate.steps.relabel import flip_labels
 from curate.steps.step_record import StepRecord
 from curate.verdicts.files import FOLDER, majority, read_verdicts
 from curate.verdicts.match import match_verdicts
+from curate.write.exports import LABEL_PROBABILITY
 from curate.write.run_files import RunFiles
 
 STEP = "review"
@@ -81,6 +82,10 @@ def apply_verdicts(
         .otherwise(DROP_REASON)
         .alias(DROP_REASON),
     )
+    if LABEL_PROBABILITY in judged.columns:
+        # What people said is no longer a guess, and the label may be the other one.
+        sure = pl.when(keep).then(1.0).otherwise(LABEL_PROBABILITY)
+        judged = judged.with_columns(sure.alias(LABEL_PROBABILITY))
     judged = judged.drop("verdict")
     kept = int(judged[DROP_STEP].is_null().sum())
     counts = dict(winners["verdict"].value_counts(sort=True).iter_rows())

@@ -53,6 +53,7 @@ def write_pairs(
     if sent is not None and by_worker and not written.is_split:
         settings = (stage / KEPT, output.file_type, size, sent, task.advance)
         shards = shards_by_workers(written.all_rows, plan.export.convert, *settings)
+        written.check(plan.export, shards)
     else:
         shards = written.write(plan.export, stage / KEPT, output.file_type, size, task.advance)
     if not keeps_pairs(output.format, output.file_type, written.is_split, written.carrier):

@@ -211,7 +211,9 @@ def _files(
         "lost": unheld(plan.export, parts, output.file_type),
     }
     if splits is not None:
-        files["splits"] = split_facts(result.kept_rows.select(_CONTENT), splits)
+        facts = split_facts(result.kept_rows.select(_CONTENT), splits)
+        # The split to train on comes first, whichever the first pair is in.
+        files["splits"] = {name: facts[name] for name in output.splits or {}}
     return files
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -78,7 +78,7 @@ def weigh(pairs: PairRows, settings: Weighing) -> tuple[Rows, WeightCounts | Non
         return bare, counts
     signed = soft == "signed"
     draws = draw_rows(
-        pairs.select(["pair_id"])["pair_id"].to_list(),
+        pairs.select(["pair_id"])["pair_id"],
         weights,
         probabilities,
         signed=signed,
@@ -139,8 +139,18 @@ class Written:
             for name, rows in self.by_split.items()
         }
         if self.is_split:
-            return write_split_shards(streams, folder, file_type, size)
-        return write_shards(streams[""], folder, file_type, size)
+            shards = write_split_shards(streams, folder, file_type, size)
+        else:
+            shards = write_shards(streams[""], folder, file_type, size)
+        self.check(form, shards)
+        return shards
+
+    def check(self, form: Export, shards: Sequence[Mapping[str, Any]]) -> None:
+        """Raise RuntimeError unless shards of one row a pair hold all rows, and no others."""
+        counts = [shard.get("rows") for shard in shards]
+        # A DatasetDict's files do not say how many they hold.
+        if form.row_by_row and None not in counts and sum(counts) != len(self):
+            raise RuntimeError(f"{len(self)} rows were to be written, {sum(counts)} were")
 
 
 def _values(pairs: PairRows, name: str) -> NDArray[np.float64]:

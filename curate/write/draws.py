@@ -9,7 +9,7 @@ import numpy as np
 import xxhash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -32,7 +32,7 @@ class Draws:
 
 
 def draw_rows(
-    ids: Sequence[str],
+    ids: Iterable[str],
     weights: NDArray[np.float64],
     probabilities: NDArray[np.float64],
     *,
@@ -60,7 +60,7 @@ def draw_rows(
     >>> draw_rows(["a", "b"], two, np.ones(2), draws=2).times.sum(axis=0).tolist()
     [1, 4]
     """
-    order = _order(ids, seed)
+    order = _order(ids, len(weights), seed)
     rate = weights * np.abs(2.0 * probabilities - 1.0) if signed else weights
     times = np.zeros((draws, len(order)), dtype=np.uint8)
     flips = np.zeros_like(times)
@@ -79,10 +79,10 @@ def draw_rows(
     return Draws(times, flips)
 
 
-def _order(ids: Sequence[str], seed: int) -> NDArray[np.int64]:
+def _order(ids: Iterable[str], pairs: int, seed: int) -> NDArray[np.int64]:
     """The pairs in the order of their hashes, the same on every machine."""
     hashes = (xxhash.xxh3_64_intdigest(name.encode(), seed % _SEEDS) for name in ids)
-    return np.argsort(np.fromiter(hashes, dtype=np.uint64, count=len(ids)), kind="stable")
+    return np.argsort(np.fromiter(hashes, dtype=np.uint64, count=pairs), kind="stable")
 
 
 def _systematic(rates: NDArray[np.float64], start: float) -> NDArray[np.int64]:

@@ -242,7 +242,9 @@ class _Attempt:
         return list(self._run.manifest["output"].get("language", ())) if self._run else []
 
     def _names(self) -> list[str]:
-        return list(self._run.manifest["output"].get("splits", ())) if self._run else []
+        """The splits in the order of the configuration, the one to train on first."""
+        output = self._run.manifest["config"].get("output", {}) if self._run else {}
+        return list(output.get("splits") or ())
 
     def _told(self, task: Task, ids: pl.Series | None = None) -> Iterator[pl.DataFrame]:
         """The pairs, of these ids alone where some are given, counted, with what they hold."""

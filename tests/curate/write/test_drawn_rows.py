@@ -326,6 +326,29 @@ def test_card_and_console_show_how_weights_were_written(
     assert "no trainer reads weights" in str(refused.output) + str(refused.exception)
 
 
+def test_shards_of_other_rows_are_a_bug() -> None:
+    written = Written.of({"": PairRows.whole(weighted(30))}, Weighing())
+    written.check(get_export("trl"), [{"rows": len(written)}])
+    with pytest.raises(RuntimeError, match="rows were to be written"):
+        written.check(get_export("trl"), [{"rows": len(written) - 1}])
+
+
+def test_what_people_say_is_a_certain_label(tmp_path: Path) -> None:
+    from curate.people.apply import apply_verdicts
+    from curate.steps.context import SilentProgress
+
+    run(tmp_path / "run", {"format": "trl_text"})
+    ids = numbered_pairs(COUNT)["pair_id"]
+    rows = [{"pair_id": ids[0], "verdict": "flip"}, {"pair_id": ids[1], "verdict": "keep"}]
+    verdicts = write_jsonl(tmp_path / "verdicts.jsonl", rows)
+    apply_verdicts(
+        tmp_path / "run", [verdicts], tmp_path / "out", False, SilentProgress(), ignore_unknown=True
+    )
+    kept = pl.concat(list(RunFiles(tmp_path / "out").kept()))
+    assert kept["label_probability"][:3].to_list() == [1.0, 1.0, pytest.approx(LIKELY[2])]
+    assert kept["chosen"].list.first().struct.field("content")[0] == "evil 0"
+
+
 def test_rows_as_published_lose_weights_with_a_warning(tmp_path: Path) -> None:
     from curate.write.source_rows import export_source
 
