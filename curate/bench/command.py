@@ -27,6 +27,8 @@ from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.features import Features
 from curate.steps.next_steps import PAIRS_TO_JUDGE, judging_commands
 from curate.store.store import open_store
+from curate.verdicts.gold import GoldConfig, as_gold, gold_verdicts
+from curate.verdicts.match import match_verdicts
 from curate.versions import versions
 from curate.write.run_folder import staged
 from curate.write.shards import write_frame, write_json
@@ -105,7 +107,7 @@ def bench(
     synthetic: Synthetic | None = None,
     embedder: EmbedderConfig | None = None,
     store: str | None = "auto",
-    gold: pl.DataFrame | None = None,
+    gold: pl.DataFrame | GoldConfig | None = None,
     sections: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Bench:
     """Run all experiments on all data sets.
@@ -117,7 +119,7 @@ def bench(
         synthetic: label the texts by a known reward instead; labels as they are are then no matter.
         embedder: of the features.
         store: as in pipeline.yaml; answers of language models and endpoints are kept in it.
-        gold: verdicts on pairs, which steps and tests then take as the truth.
+        gold: verdicts on pairs, or where they are; steps and tests take them as the truth.
         sections: of the pipeline that is advised for a data set, beside scorers and filters.
 
     Raises:
@@ -135,7 +137,7 @@ def bench(
         )
         notes += [f"{name}: {line}" for line in (*read.told(), *embedding_told(facts))]
         if synthetic is None and plan.as_labelled:
-            own = as_labelled(name, pairs, features, gold)
+            own = as_labelled(name, pairs, features, _verdicts(name, pairs, gold, notes))
             truth, noise[name] = label_truth(own, context)
             parts.append(run_own_labels(own, plan, progress, truth, context))
         # Injected flips need labels that count as clean; labels as they are need none.
@@ -162,7 +164,7 @@ def bench_data(
     noise: tuple[float, ...] = (),
     patterns: tuple[str, ...] = ("symmetric",),
     seeds: int = FOLDS,
-    gold: pl.DataFrame | None = None,
+    gold: Any = None,
     embedder: str | EmbedderConfig = "auto",
     progress: Progress | None = None,
     store: str | None = "auto",
@@ -175,7 +177,8 @@ def bench_data(
         noise: shares of labels to flip.
         patterns: of flips.
         seeds: draws; five in a row test every prompt once.
-        gold: verdicts on pairs, which steps and tests then take as the truth.
+        gold: judged pairs, which steps and tests then take as the truth: a file of verdicts,
+            several, {"column": "extra.x"}, or verdicts of `read_verdicts`.
         embedder: its name or settings.
         progress: where progress is shown; default nowhere.
         store: as in pipeline.yaml.
@@ -187,7 +190,20 @@ def bench_data(
     settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
     plan = Plan(noise, patterns, seeds)
     shown = progress or SilentProgress()
-    return bench([(name, pairs)], plan, shown, embedder=settings, store=store, gold=gold)
+    judged = gold if isinstance(gold, pl.DataFrame) else as_gold(gold)
+    return bench([(name, pairs)], plan, shown, embedder=settings, store=store, gold=judged)
+
+
+def _verdicts(
+    name: str, pairs: pl.DataFrame, gold: pl.DataFrame | GoldConfig | None, notes: list[str]
+) -> pl.DataFrame | None:
+    """The verdicts on labels as they stand in the pairs; notes get what the user should know."""
+    if gold is None:
+        return None
+    warnings: list[str] = []
+    matched = match_verdicts(pairs, gold_verdicts(gold, pairs, warnings))
+    notes += [f"{name}: gold: {line}" for line in (*warnings, *matched.warnings())]
+    return matched.frame
 
 
 def _advice(

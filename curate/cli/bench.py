@@ -63,8 +63,11 @@ def bench(
     limit: Limit = None,
     most: Most = MOST_PAIRS,
     gold: Annotated[
-        list[Path] | None,
-        typer.Option(help="File of verdicts on drawn pairs; repeat: steps are tested on these."),
+        list[str] | None,
+        typer.Option(
+            help="Verdicts on drawn pairs, which steps and tests take as the truth: a file, the "
+            "folder of the draw, or extra.KEY; repeat."
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -79,8 +82,9 @@ def bench(
     from curate.cli.progress import console_progress
     from curate.cli.show_bench import show_bench
     from curate.models.embed.settings import EmbedderConfig
+    from curate.pipeline.run_evidence import check_gold
     from curate.recipes import RecipeModels, with_models
-    from curate.verdicts.files import read_verdicts
+    from curate.verdicts.gold import as_gold
     from curate.write.run_folder import check_free
 
     rewards = tuple(reward_model or ())
@@ -88,16 +92,15 @@ def bench(
     ready, left_out = with_models(_names(recipes or ""), models)
     rates = () if noise == "none" else rates_of(noise)
     plan = Plan(rates, tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)
+    judged = as_gold(gold)
+    check_gold(judged)
     if output is not None:
         check_free(output, overwrite, MARK)
     givens = [Given(d, format, columns, split, config, limit, tells=False) for d in data]
     made = None if semi_synthetic is None else Synthetic(semi_synthetic)
     with console_progress() as progress:
-        settings, judged = EmbedderConfig(name=embedder), read_verdicts(gold) if gold else None
-        sets = (
-            (dataset_name(g.data), g.sample(progress, most if judged is None else 0))
-            for g in givens
-        )
+        settings = EmbedderConfig(name=embedder)
+        sets = ((dataset_name(g.data), g.sample(progress, 0 if judged else most)) for g in givens)
         sections = {dataset_name(g.data): _sections(g, gold or [], embedder) for g in givens}
         found = run_bench(sets, plan, progress, made, settings, gold=judged, sections=sections)
     show_bench(found)
@@ -106,7 +109,7 @@ def bench(
         typer.echo(f"written: {output / 'bench.html'}, {output / 'bench.json'}")
 
 
-def _sections(given: Given, gold: list[Path], embedder: str) -> dict[str, Any]:
+def _sections(given: Given, gold: list[str], embedder: str) -> dict[str, Any]:
     """Sections of a pipeline that sees the same pairs, verdicts and features.
 
     Nothing for a run or a pipeline: its own pipeline.yaml has them.
@@ -119,7 +122,7 @@ def _sections(given: Given, gold: list[Path], embedder: str) -> dict[str, Any]:
         "input": given.input().model_dump(mode="json", exclude_defaults=True)
     }
     if gold:
-        sections["gold"] = [str(path) for path in gold]
+        sections["gold"] = gold
     if embedder != "auto":
         sections["embedder"] = embedder
     return sections | {"output": {"path": "curated", "format": "trl"}}

@@ -65,6 +65,13 @@ def test_every_step_runs_as_printed(action: object, tmp_path: Path) -> None:
     assert run_lines(lines, tmp_path)["rows"]
 
 
+def with_judgements(path: Path, count: int) -> None:
+    """Rewrite a file with a judgement of its first rows."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    judged = [row | {"expert": "right" if i % 3 else "wrong"} for i, row in enumerate(rows[:count])]
+    write_jsonl(path, judged + rows[count:])
+
+
 def judge_as_printed(next_step: str, folder: Path) -> None:
     """The first command draws pairs, and the last one reads the same data with their verdicts."""
     _, route, _, again = (shlex.split(line) for line in next_step.splitlines())
@@ -81,6 +88,7 @@ CASES = {
     "columns by name": ("--columns", "prompt=q,chosen=good,rejected=bad"),
     "labels by length alone": (),
     "judged pairs": ("--gold",),
+    "judged in a column": ("--gold", "extra.expert"),
 }
 
 
@@ -90,6 +98,8 @@ def test_advice_runs_as_printed(case: str, tmp_path: Path) -> None:
     options = list(CASES[case])
     names = ("q", "good", "bad") if case == "columns by name" else ("prompt", "chosen", "rejected")
     data = SAMPLE_DATA if case == "the sample" else noisy_file(tmp_path, 200, 0.3, names)
+    if case == "judged in a column":
+        with_judgements(data, 30)
     if case == "judged pairs":
         from curate.read.pairs import read_pairs
 
@@ -107,7 +117,7 @@ def test_advice_runs_as_printed(case: str, tmp_path: Path) -> None:
     for line in advice["lines"].splitlines():
         assert " ".join(line.split()) in printed
     assert run_lines(advice["lines"], tmp_path)["rows"]
-    if case == "judged pairs":
+    if case.startswith("judged"):
         assert advice["next_step"] == ""
         assert "30 judged pairs count as the truth" in printed
     elif not advice["proven"]:
