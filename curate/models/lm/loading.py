@@ -73,7 +73,7 @@ def fingerprint(spec: ModelSpec) -> str:
     if spec.adapter is None:
         return identity
     adapter = Path(spec.adapter).expanduser()
-    return f"{identity}+{hash_files(adapter) if adapter.is_dir() else spec.adapter}"
+    return f"{identity}+adapter:{hash_files(adapter) if adapter.is_dir() else spec.adapter}"
 
 
 def _commit(spec: ModelSpec) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
 from curate.models.lm.language_model import LanguageModel, Values
 from curate.models.lm.loading import find_place
 from curate.optional_packages import need
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # vLLM batches by itself; these bound what waits for it.
 _ROWS_AT_ONCE = 256
+_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The values of vLLM's `max_lora_rank` that all of its versions take."""
 
 
 class VLLMModel(LanguageModel):
@@ -43,7 +45,30 @@ class VLLMModel(LanguageModel):
             max_model_len=s.max_prompt_tokens + s.max_answer_tokens + 1,
             tensor_parallel_size=max(len(s.devices), 1),
             enable_prefix_caching=s.share_prompts,
+            **self._adapter_options,
         )
+
+    @cached_property
+    def _adapter_options(self) -> dict[str, Any]:
+        """What the engine must know of the adapter.
+
+        Raises:
+            CurateError: no adapter there, or one that vLLM cannot apply as it is.
+        """
+        if self.spec.adapter is None:
+            return {}
+        rank = lora_rank(self.spec.adapter)
+        return {"enable_lora": True, "max_lora_rank": next(r for r in _RANKS if r >= rank)}
+
+    @cached_property
+    def _request(self) -> Any:
+        """The adapter that each request names, None without one."""
+        if self.spec.adapter is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        folder = Path(self.spec.adapter).expanduser()
+        return LoRARequest("adapter", 1, str(folder) if folder.is_dir() else self.spec.adapter)
 
     def logprobs(self, encoded: Sequence[Encoded]) -> Values:
         """Sum and number of each answer's token log-probabilities."""
@@ -55,7 +80,7 @@ class VLLMModel(LanguageModel):
         for start in range(0, len(encoded), _ROWS_AT_ONCE):
             part = encoded[start : start + _ROWS_AT_ONCE]
             inputs = [{"prompt_token_ids": [*e.prompt, *e.answer]} for e in part]
-            outputs = engine.generate(inputs, wanted, use_tqdm=False)
+            outputs = engine.generate(inputs, wanted, use_tqdm=False, lora_request=self._request)
             values = [
                 _answer_sum(e, out.prompt_logprobs) for e, out in zip(part, outputs, strict=True)
             ]
@@ -75,6 +100,44 @@ class VLLMModel(LanguageModel):
             found="vllm",
             fix="use backend: transformers for it",
         )
+
+
+def lora_rank(adapter: str) -> int:
+    """The largest rank of a LoRA adapter of PEFT, a folder or a name on the hub.
+
+    Raises:
+        CurateError: no adapter there, or one that is more than LoRA matrices: vLLM would leave out
+            the rest, or refuse it after the model is loaded.
+    """
+    need("peft", "models", f"adapter {adapter}")
+    from peft import PeftConfig
+
+    try:
+        config = PeftConfig.from_pretrained(adapter)
+    except Exception as error:  # of the hub's client, or of a damaged file
+        raise CurateError(
+            f"the adapter cannot be read: {type(error).__name__}",
+            where=adapter,
+            found=first_line(error),
+        ) from error
+    more = {
+        "peft_type": getattr(config.peft_type, "value", config.peft_type),
+        "bias": getattr(config, "bias", "none"),
+        "modules_to_save": getattr(config, "modules_to_save", None),
+        "use_dora": getattr(config, "use_dora", False),
+    }
+    plain = {"peft_type": "LORA", "bias": "none", "modules_to_save": None, "use_dora": False}
+    odd = {name: value for name, value in more.items() if (value or plain[name]) != plain[name]}
+    ranks = [getattr(config, "r", 0), *(getattr(config, "rank_pattern", None) or {}).values()]
+    if odd or max(ranks) > _RANKS[-1]:
+        raise CurateError(
+            "backend vllm cannot apply the adapter as it is",
+            where=adapter,
+            found=", ".join(f"{k}: {v}" for k, v in odd.items()) or f"rank {max(ranks)}",
+            expected=f"LoRA of rank {_RANKS[-1]} or less, nothing besides",
+            fix="use backend: transformers, which merges it, or merge it into the model yourself",
+        )
+    return int(max(ranks))
 
 
 def _answer_sum(row: Encoded, logprobs: Sequence[Any]) -> tuple[float, int]:
