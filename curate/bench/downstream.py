@@ -36,14 +36,16 @@ class Weights:
         return np.concatenate([self.label, other])
 
 
-def accuracies(train: BenchData, test: BenchData, weights: dict[str, Weights]) -> dict[str, float]:
+def accuracies(
+    train: BenchData, test: BenchData, weights: dict[str, Weights], style: bool = True
+) -> dict[str, float]:
     """Share of `test` that a fresh head ranks right, for each way to weigh; see `ranked_right`."""
-    means = ranked_right(train, test, weights).mean(axis=0)
+    means = ranked_right(train, test, weights, style).mean(axis=0)
     return {name: float(value) for name, value in zip(weights, means, strict=True)}
 
 
 def ranked_right(
-    train: BenchData, test: BenchData, weights: dict[str, Weights]
+    train: BenchData, test: BenchData, weights: dict[str, Weights], style: bool = True
 ) -> NDArray[np.float64]:
     """Whether a fresh reward head ranks each test pair as its label does, (tests, weights).
 
@@ -54,12 +56,16 @@ def ranked_right(
         train: pairs with the labels that a trainer would see.
         test: pairs with no prompt of `train`.
         weights: by name.
+        style: whether heads see style, counts and length, and not embeddings alone.
     """
+    # The embedding is the first of the blocks.
+    width = None if style else train.features.vectors.shape[1]
     table = np.stack([w.column() for w in weights.values()], axis=1).astype(np.float32)
     used = table.sum(axis=1) > 0
+    blocks = train.blocks[:, :width]
     # A flipped label is the swapped pair.
-    seen = torch.from_numpy(np.concatenate([train.blocks, -train.blocks])[used])
+    seen = torch.from_numpy(np.concatenate([blocks, -blocks])[used])
     heads = solve_heads(seen, torch.zeros(()).expand_as(seen), torch.from_numpy(table[used]), _L2)
-    margins = test.blocks @ heads.numpy()
+    margins = test.blocks[:, :width] @ heads.numpy()
     found: NDArray[np.float64] = (np.sign(margins) + 1.0) / 2.0
     return found

@@ -126,7 +126,7 @@ def _curves(
             taken = rank < size
             right, wrong = (taken & ~flips, taken & flips)
             weights[f"{rate} {size}"] = Weights(right.astype(float), wrong.astype(float))
-    found = accuracies(train, held_out, weights)
+    found = accuracies(train, held_out, weights, style=False)
     return 1.0 - np.array(list(found.values())).reshape(len(rates), len(sizes))
 
 

@@ -1,7 +1,7 @@
 """What the advice of `curate bench` regains on truly clean prompts, by noisy labels alone.
 
     python -m tests.benchmarks.bench_advice DATA [--seeds 5] [--only LLMBar*,alpaca-eval]
-        [--rates 0,0.2,0.4] [--output bench_advice.jsonl] [--show]
+        [--rates 0,0.2,0.4] [--embeddings] [--output bench_advice.jsonl] [--show]
 
 Sets are those of `noise_score.py` and, where DATA has them, AlpacaEval's pairs (`alpaca-eval`) and
 pairs between its models (`between`; the better answer is that of the larger preference over the
@@ -128,7 +128,7 @@ def bench_noisy(noisy: BenchData, flips: np.ndarray, rate: float) -> dict[str, o
     } | check_estimates(tested, sign, rate)
 
 
-def cell(data: BenchData, rate: float, seed: int) -> dict[str, object]:
+def cell(data: BenchData, rate: float, seed: int, embeddings: bool) -> dict[str, object]:
     """Accuracy on clean prompts after each step, and which one was advised."""
     rng = np.random.default_rng(cell_seed("advice", data.name, rate, seed))
     aside = group_folds(data.groups, 4, 1000 + seed) == 0
@@ -137,8 +137,10 @@ def cell(data: BenchData, rate: float, seed: int) -> dict[str, object]:
     context = noisy.context(Context(), seed)
     weights = {ALL: Weights(np.ones(len(flips))), ORACLE: Weights((~flips).astype(float))}
     weights |= {a.name: apply_recipe(noisy, a, context).weights() for a in ACTIONS}
-    key = {"set": data.name, "rate": rate, "seed": seed}
-    return key | bench_noisy(noisy, flips, rate) | accuracies(noisy, clean, weights)
+    row: dict[str, object] = {"set": data.name, "rate": rate, "seed": seed}
+    if not embeddings:
+        row |= bench_noisy(noisy, flips, rate)
+    return row | accuracies(noisy, clean, weights, style=not embeddings)
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -153,7 +155,7 @@ def measure(arguments: argparse.Namespace) -> None:
         for data in sets:
             for rate in rates:
                 if (data.name, rate, seed) not in finished:
-                    row = cell(data, rate, seed)
+                    row = cell(data, rate, seed, arguments.embeddings)
                     with output.open("a") as file:
                         file.write(json.dumps(row) + "\n")
 
@@ -162,21 +164,22 @@ def show(output: Path) -> None:
     """Print mean gains over keeping all in points, and what the bench says of itself."""
     table = pl.read_ndjson(output, infer_schema_length=None)
     names = [ALL, ORACLE, *NAMES]
-    advised = pl.coalesce(pl.when(pl.col("advice") == n).then(pl.col(n)) for n in names)
-    gains = table.with_columns(advised.alias(ADVISED)).with_columns(
-        (100 * (pl.col(n) - pl.col(ALL))).alias(n) for n in [*names[1:], ADVISED]
-    )
-    measured = [pl.col(n).mean() for n in [*names[1:], ADVISED]]
-    error = (pl.col(ADVISED).std() / pl.len().sqrt()).alias("error")
+    if "advice" in table.columns:
+        advised = pl.coalesce(pl.when(pl.col("advice") == n).then(pl.col(n)) for n in names)
+        table = table.with_columns(advised.alias(ADVISED))
+    measured = [n for n in (*names[1:], ADVISED) if n in table.columns]
+    gains = table.with_columns((100 * (pl.col(n) - pl.col(ALL))).alias(n) for n in measured)
     kinds = [f"{kind} {what}" for what in ("error", "held") for kind in ESTIMATES]
-    said = [pl.col(n).mean() for n in ("proven", "false", "flip_rate", *kinds)]
+    others = [n for n in ("proven", "false", "flip_rate", *kinds) if n in table.columns]
+    error = (pl.col(measured[-1]).std() / pl.len().sqrt()).alias("standard error of the last")
+    columns = [pl.len().alias("cells"), *(pl.col(n).mean() for n in (ALL, *measured)), error]
     with pl.Config(
         tbl_rows=-1, tbl_cols=-1, tbl_formatting="MARKDOWN", float_precision=2,
-        tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, tbl_width_chars=300,
+        tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, tbl_width_chars=400,
     ):  # fmt: skip
         for keys in (["set", "rate"], ["rate"]):
-            count = pl.len().alias("cells")
-            print(gains.group_by(keys, maintain_order=True).agg(count, *measured, error, *said))
+            means = gains.group_by(keys, maintain_order=True)
+            print(means.agg(*columns, *(pl.col(n).mean() for n in others)))
 
 
 def main() -> None:
@@ -189,6 +192,11 @@ def main() -> None:
     parser.add_argument("--only", default="", help="Names of sets by commas; default all.")
     parser.add_argument("--rates", default="0,0.2,0.4")
     parser.add_argument("--output", type=Path, default=Path("bench_advice.jsonl"))
+    parser.add_argument(
+        "--embeddings",
+        action="store_true",
+        help="Test with heads on embeddings alone, and without the bench.",
+    )
     parser.add_argument("--show", action="store_true", help="Print the finished cells alone.")
     arguments = parser.parse_args()
     if not arguments.show:

@@ -127,7 +127,7 @@ def selections(
             weights[way.name] = Weights(mask.astype(float))
             weights[f"random {way.name}"] = Weights((order < mask.sum()).astype(float))
             shares[way.name].append(float(mask.mean()))
-        found = accuracies(train, held_out, weights)
+        found = accuracies(train, held_out, weights, style=False)
         for name, values in gains.items():
             values.append(found[name] - found[f"random {name}"])
     for name, values in gains.items():

@@ -11,8 +11,9 @@ are flipped. Of every cell:
     auroc        of the flips among pairs that nobody judged
     information  (sum of v s)^2 / (n sum of v^2), with weights v = 2 p - 1 and s = 1 or -1 for right
                  or wrong labels: the share of what clean labels would say that weighted ones do
-    gain         points of accuracy, on the clean prompts, of a fresh head trained on flipped labels
-                 where p < .5 with weights |2 p - 1|, over one trained on all labels as they are
+    gain         points of accuracy, on the clean prompts, of a fresh head on embeddings trained on
+                 flipped labels where p < .5 with weights |2 p - 1|, over one trained on all labels
+                 as they are
     oracle       the same without the flipped labels
 """
 
@@ -133,7 +134,7 @@ def cell(
     context = Context(seed=seed, features_of=lambda: seen.features, evidence=evidence)
     posterior = label_posterior(seen.pairs, context, style=not case.blind)
     seconds = time.process_time() - started
-    return _figures(posterior, noisy, flips, clean, seed) | {
+    return _figures(posterior, noisy, flips, clean) | {
         "set": data.name,
         "case": case.name,
         "rate": rate,
@@ -143,7 +144,7 @@ def cell(
 
 
 def _figures(
-    posterior: Any, noisy: BenchData, flips: np.ndarray, clean: BenchData, seed: int
+    posterior: Any, noisy: BenchData, flips: np.ndarray, clean: BenchData
 ) -> dict[str, float]:
     right, open_ = posterior.right, posterior.judged == 0
     score = 2.0 * right - 1.0
@@ -152,7 +153,7 @@ def _figures(
         "oracle": Weights((~flips).astype(float)),
         "posterior": Weights(np.maximum(score, 0.0), np.maximum(-score, 0.0)),
     }
-    accuracy = accuracies(noisy, clean, weights, seed)
+    accuracy = accuracies(noisy, clean, weights, style=False)
     mixed = 0 < flips[open_].sum() < open_.sum()
     low, high = (posterior.averaged.rate_quantile(share) for share in (0.025, 0.975))
     return {
