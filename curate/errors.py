@@ -10,7 +10,7 @@ from typing import Any
 
 MASK = "***"
 _USER = re.compile(r"(?<=://)[^/\s@'\"]+@")
-_QUERY = re.compile(r"([?&;][^=&\s'\"#]*)=[^&\s'\"#]+")
+_QUERY = re.compile(r"([?&;][^=?&;\s'\"#]*)=[^&\s'\"#]+")
 _BEARER = re.compile(r"(?i)\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{6,}")
 # Words of a key whose value is a secret wherever the key stands.
 _SECRET_WORDS = frozenset(

@@ -76,4 +76,5 @@ class Markdown(Scorer[Parameters]):
         need("markdown_it", "hygiene", "scorer 'markdown'")
         from markdown_it import MarkdownIt
 
-        return MarkdownIt("commonmark").enable("table")
+        # Lines go by blocks alone; inline parsing takes the square of nested brackets.
+        return MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field, field_validator
 
 from curate import Column, Context, Parameters, Scorer
-from curate.models.text.answer_texts import of_distinct
+from curate.data.table import messages_text
+from curate.models.text.patterns import check_pattern, ignoring_case
 
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)"
 _UNIT = r"(?:word|sentence|paragraph|line|character|item|bullet|point|section|example|step|page)s?"
@@ -39,7 +39,9 @@ class MultiInstructionParams(Parameters):
     """Parameters of `multi_instruction`."""
 
     patterns: dict[str, str] = Field(
-        PATTERNS, description="Kinds of instructions and their regular expressions, case ignored."
+        PATTERNS,
+        min_length=1,
+        description="Kinds of instructions and their regular expressions, case ignored.",
     )
 
     @field_validator("patterns")
@@ -47,9 +49,9 @@ class MultiInstructionParams(Parameters):
     def _compile(cls, patterns: dict[str, str]) -> dict[str, str]:
         for kind, pattern in patterns.items():
             try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{kind}: {pattern!r} is none: {error}") from None
+                check_pattern(pattern)
+            except ValueError as error:
+                raise ValueError(f"{kind}: {error}") from None
         return patterns
 
 
@@ -78,19 +80,21 @@ class MultiInstruction(Scorer[MultiInstructionParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Counts of a batch."""
-        wanted = {k: re.compile(p, re.IGNORECASE) for k, p in self.params.patterns.items()}
-
-        def found(text: str) -> dict[str, int]:
-            counts = {kind: len(pattern.findall(text)) for kind, pattern in wanted.items()}
-            return {kind: count for kind, count in counts.items() if count}
-
-        # A prompt that stands in many pairs is searched once.
-        (counts,) = of_distinct(pairs, ("prompt",), found)
-        return pl.DataFrame(
-            {
-                "count": [sum(row.values()) for row in counts],
-                "kinds": [len(row) for row in counts],
-                "names": [", ".join(row) for row in counts],
-            },
-            schema={"count": pl.Int64, "kinds": pl.Int64, "names": pl.String},
+        counts = self._counts(pairs)
+        kinds = list(self.params.patterns)
+        names = [pl.when(pl.col(kind) > 0).then(pl.lit(kind)) for kind in kinds]
+        return counts.select(
+            count=pl.sum_horizontal(kinds).cast(pl.Int64),
+            kinds=pl.sum_horizontal(pl.col(kind) > 0 for kind in kinds).cast(pl.Int64),
+            names=pl.concat_str(names, separator=", ", ignore_nulls=True),
         )
+
+    def _counts(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Matches of each kind in each prompt; a prompt of many pairs is searched once."""
+        texts = pairs.select(text=messages_text("prompt").fill_null(""))
+        counts = {
+            kind: pl.col("text").str.count_matches(ignoring_case(pattern))
+            for kind, pattern in self.params.patterns.items()
+        }
+        distinct = texts.unique().with_columns(**counts)
+        return texts.join(distinct, on="text", how="left", maintain_order="left")

@@ -16,6 +16,10 @@ Kind = Literal["email", "phone", "credit_card", "iban", "ip", "us_ssn"]
 _KINDS: tuple[Kind, ...] = ("email", "phone", "credit_card", "iban", "ip", "us_ssn")
 
 
+_LONGEST_ADDRESS = 400
+"""Characters; an e-mail address has 254 at most, and punctuation may stand around it."""
+
+
 class PIIParams(Parameters):
     """Parameters of `pii`."""
 
@@ -63,9 +67,11 @@ class PII(Scorer[PIIParams]):
         )
 
     def _found(self, text: str) -> str:
-        return ",".join(kind for kind, one in self._recognisers if self._has(one, text))
+        return ",".join(kind for kind, one in self._recognisers if self._has(kind, one, text))
 
-    def _has(self, recogniser: Any, text: str) -> bool:
+    def _has(self, kind: Kind, recogniser: Any, text: str) -> bool:
+        if kind == "email":
+            text = _words_with_at(text)
         found = recogniser.analyze(text, recogniser.supported_entities, None)
         return any(result.score >= self.params.least for result in found)
 
@@ -92,3 +98,12 @@ class PII(Scorer[PIIParams]):
             "us_ssn": known.UsSsnRecognizer,
         }
         return [(kind, made[kind]()) for kind in self.params.kinds]
+
+
+def _words_with_at(text: str) -> str:
+    """Return the words that may be e-mail addresses.
+
+    The recogniser's pattern takes time with the square of a long word's length.
+    """
+    words = (word for word in text.split() if "@" in word and len(word) <= _LONGEST_ADDRESS)
+    return " ".join(words)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field, field_validator
 
 from curate import Column, Context, Parameters, Scorer
-from curate.models.text.answer_texts import of_distinct
+from curate.data.table import messages_text
+from curate.models.text.patterns import check_pattern, ignoring_case
 
 PATTERNS = (
     r"\bi(?:'m| am) (?:very |so |really )?sorry,? (?:but|i can)",
@@ -37,10 +37,7 @@ class RefusalParams(Parameters):
     @classmethod
     def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+            check_pattern(pattern)
         return patterns
 
 
@@ -68,12 +65,13 @@ class Refusal(Scorer[RefusalParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Flags of a batch."""
-        wanted = re.compile("|".join(f"(?:{p})" for p in self.params.patterns), re.IGNORECASE)
+        pattern = "|".join(ignoring_case(p) for p in self.params.patterns)
 
-        def refuses(text: str) -> bool:
+        def refuses(side: str) -> pl.Expr:
             # A refusal says so at once; a word of it further on is mostly a quotation.
-            start = text[: self.params.within].replace("\u2019", "'")
-            return bool(self.params.patterns) and wanted.search(start) is not None
+            start = messages_text(side).fill_null("").str.head(self.params.within)
+            return start.str.replace_all("\u2019", "'", literal=True).str.contains(pattern)
 
-        chosen, rejected = of_distinct(pairs, ("chosen", "rejected"), refuses)
-        return pl.DataFrame({"chosen": chosen, "rejected": rejected})
+        if not self.params.patterns:
+            return pairs.select(pl.lit(False).alias(side) for side in ("chosen", "rejected"))
+        return pairs.select(refuses(side).alias(side) for side in ("chosen", "rejected"))

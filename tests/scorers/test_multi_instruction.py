@@ -31,5 +31,5 @@ def test_patterns_can_be_replaced() -> None:
     pairs = pairs_of([{"prompt": "one two one", "chosen": "a", "rejected": "b"}])
     found = MultiInstruction(patterns={"ones": "one"}).score(pairs, Context())
     assert found.row(0) == (2, 1, "ones")
-    with pytest.raises(ValueError, match="is none"):
+    with pytest.raises(ValueError, match="is no regular expression"):
         MultiInstruction(patterns={"x": "("})

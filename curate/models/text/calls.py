@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curate.data.message_parts import parsed_object, tool_calls, whole
+from curate.models.text.schema_check import UncheckableSchemaError, schema_problem
 
 Call = tuple[str, Any]
 """Name and arguments."""
-_IN_TEXT = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|$)", re.DOTALL)
+_OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
 
 def calls_of(messages: Sequence[Mapping[str, Any]]) -> list[Call]:
@@ -20,8 +20,10 @@ def calls_of(messages: Sequence[Mapping[str, Any]]) -> list[Call]:
     for message in messages:
         if message["more"] is not None:
             found += tool_calls(whole(message))
-        elif "<tool_call>" in (message["content"] or ""):
-            found += [_from_text(text) for text in _IN_TEXT.findall(message["content"])]
+        elif _OPEN in (message["content"] or ""):
+            # By hand: a pattern with blanks at both ends would look at long ones again and again.
+            _, *texts = message["content"].split(_OPEN)
+            found += [_from_text(text.partition(_CLOSE)[0].strip()) for text in texts]
     return found
 
 
@@ -65,22 +67,14 @@ class Tools:
         return self._against_schema(name, arguments or {})
 
     def _against_schema(self, name: str, arguments: dict[str, Any]) -> str | None:
-        from jsonschema import Draft202012Validator
-        from jsonschema.exceptions import SchemaError, best_match
-        from referencing import Registry
-        from referencing.exceptions import Unresolvable
-
         schema = self._schemas[name]
         if not isinstance(schema, dict):
             return None
         try:
-            Draft202012Validator.check_schema(schema)
-            # An empty registry: no schema is fetched from anywhere.
-            checker = Draft202012Validator(schema, registry=Registry())
-            wrong = best_match(checker.iter_errors(arguments))
-        except (SchemaError, Unresolvable, RecursionError) as error:
-            return f"the schema of '{name}' is wrong: {str(error).splitlines()[0][:80]}"
-        return None if wrong is None else f"'{name}': {wrong.message[:120]}"
+            problem = schema_problem(schema, arguments)
+        except UncheckableSchemaError as error:
+            return f"the schema of '{name}' is wrong: {error}"
+        return None if problem is None else f"'{name}': {problem}"
 
 
 def same_calls(first: Sequence[Call], second: Sequence[Call]) -> bool:
