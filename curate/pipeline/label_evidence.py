@@ -37,11 +37,11 @@ def label_evidence(
     if not step.takes_evidence:
         return LabelEvidence()
     columns = {name: frame[name] for frame in scores for name in frame.columns}
-    taken = [*step.evidence]
+    requested = [*step.evidence]
     if step.file_scores:
-        taken += [EvidenceColumn(column=name) for name in file.scores]
+        requested += [EvidenceColumn(column=name) for name in file.scores]
     sources = []
-    for item in taken:
+    for item in requested:
         name = item.column
         margin = file.margins[name] if is_of_file(name) else _margin(columns[name])
         if len(margin) and not np.any(np.nan_to_num(margin)):

@@ -201,12 +201,12 @@ def _check_values(column: str, values: pl.Series) -> None:
     if not len(values):
         fix = "name a key that 'curate inspect' shows under extra"
         raise CurateError("no pair has a judgement in the column", where=where, fix=fix)
-    known = (*_RIGHT, *_WRONG, *_NEITHER)
-    unknown = values.filter(~values.is_in(known)).unique(maintain_order=True)
+    words = (*_RIGHT, *_WRONG, *_NEITHER)
+    unknown = values.filter(~values.is_in(words)).unique(maintain_order=True)
     if len(unknown):
-        shown = ", ".join(map(repr, unknown.head(_SHOWN_VALUES)))
+        examples = ", ".join(map(repr, unknown.head(_SHOWN_VALUES)))
         problem = "the column holds values that are no judgement"
-        raise CurateError(problem, where=where, found=shown, expected=expected)
+        raise CurateError(problem, where=where, found=examples, expected=expected)
     counts: Mapping[str, int] = dict(values.value_counts().iter_rows())
     zeros = sum(counts.get(zero, 0) for zero in _ZERO)
     if zeros and not any(counts.get(word) for word in _WRONG):
