@@ -76,9 +76,9 @@ class BiasWatch:
             lines = [f"'{self.step.name}': {length_sentences(bias, self.acts_on_labels)}"]
             lines += self._ways_out_lines()
             texts.append("\n".join(lines))
-        others = [_shift_sentence(s) for s in bias.shifts[1:] if s.moved]
-        others += [_source_sentence(s) for s in bias.sources if abs(s.after - s.before) > MOVED]
-        return (*texts, *(f"'{self.step.name}': {text}" for text in others))
+        more = [_shift_sentence(s) for s in bias.shifts[1:] if s.moved]
+        more += [_source_sentence(s) for s in bias.sources if abs(s.after - s.before) > MOVED]
+        return (*texts, *(f"'{self.step.name}': {text}" for text in more))
 
     @property
     def acts_on_labels(self) -> str:
@@ -90,20 +90,20 @@ class BiasWatch:
         return "flips" if self.step.flips_labels else "drops"
 
     def _ways_out_lines(self) -> list[str]:
-        ways = ways_out(self.learned, self.data, self.has_gold)
-        lines = [f"  {w.line}    # {w.effect}" for w in ways]
+        changes = ways_out(self.learned, self.data, self.has_gold)
+        lines = [f"  {change.line}    # {change.effect}" for change in changes]
         return ["what helps, best first:", *lines] if lines else []
 
     def _stop(self, bias: SelectionBias) -> CurateError:
         """The end of a run with `on_bias: stop`."""
-        lost = [s.name for s in self.learned if not s.scorer.stored]
-        stored = f"scores are stored for the next run{', but for ' if lost else ''}"
+        unstored = [s.name for s in self.learned if not s.scorer.stored]
+        stored = f"scores are stored for the next run{', but for ' if unstored else ''}"
         return CurateError(
             "answer length alone decides which labels a filter acts on (on_bias: stop)",
             where=f"filter '{self.step.name}', by {', '.join(s.name for s in self.learned)}",
             found=f"{bias.acts_on:,} of {bias.pairs:,} pairs; "
             f"{length_sentences(bias, self.acts_on_labels)}",
-            expected=f"a choice of yours; nothing was written, and {stored}{', '.join(lost)}",
+            expected=f"a choice of yours; nothing was written, and {stored}{', '.join(unstored)}",
             fix="\n".join([*self._ways_out_lines(), "  on_bias: warn    # go on"]),
         )
 
@@ -112,28 +112,33 @@ def posterior_column(plan: Plan, step: FilterStep) -> str | None:
     """The column of a scorer that says how likely each label is right: one that the filter reads,
     else that of a scorer of `_POSTERIORS`.
     """
-    columns = {f"{s.name}.posterior": s for s in plan.scorers}
-    made = {c.name for s in plan.scorers for c in s.columns()}
-    given = [name for name in columns if name in made]
-    read = [name for name in given if name in step.filter.reads()]
-    known = [n for kind in _POSTERIORS for n in given if columns[n].scorer.name == kind]
-    return next(iter([*read, *known]), None)
+    columns = [
+        (column.name, scorer.scorer.name)
+        for scorer in plan.scorers
+        for column in scorer.columns()
+        if column.name == f"{scorer.name}.posterior"
+    ]
+    for name, _ in columns:
+        if name in step.filter.reads():
+            return name
+    by_type = {kind: name for name, kind in reversed(columns)}
+    return next((by_type[kind] for kind in _POSTERIORS if kind in by_type), None)
 
 
 def length_sentences(bias: SelectionBias, verb: str) -> str:
     """What a filter does to length; `verb` with it as subject and labels as object."""
-    parts = [_shift_sentence(bias.longer)] if bias.longer.before is not None else []
+    sentences = [_shift_sentence(bias.longer)] if bias.longer.before is not None else []
     if bias.by_length is not None:
-        parts.append(
+        sentences.append(
             f"length alone predicts which labels it acts on (AUROC {bias.by_length:.2f}), so it "
             "may remove a bias, or teach one"
         )
     if bias.lost is not None:
-        parts.append(
+        sentences.append(
             f"by {bias.posterior} it {verb} {bias.lost.shorter:.0%} of the right labels whose "
             f"chosen answer is shorter, {bias.lost.longer:.0%} where it is longer"
         )
-    return "; ".join(parts)
+    return "; ".join(sentences)
 
 
 def ways_out(
@@ -146,28 +151,28 @@ def ways_out(
         data: how commands name the dataset.
         has_gold: whether some pairs are judged.
     """
-    ways = []
+    changes = []
     if any(step.takes_evidence for step in learned) and not has_gold:
         commands = judging_commands(data)
-        drawn = commands.review.rpartition(" ")[2]
+        folder = commands.review.rpartition(" ")[2]
         effect = f"judge 50 pairs first: {commands.route}; {commands.review}"
-        ways.append(WayOut(f"gold: {drawn}", effect))
+        changes.append(WayOut(f"gold: {folder}", effect))
     if any(step.takes_evidence and not step.evidence for step in learned):
         effect = "a scorer whose margin is evidence beside the labels; or {type: judge, model: ...}"
-        ways.append(WayOut("- {type: reward_model, models: [MODEL]}", effect))
+        changes.append(WayOut("- {type: reward_model, models: [MODEL]}", effect))
     fields = [set(type(step.scorer.params).model_fields) for step in learned]
     for step, names in zip(learned, fields, strict=True):
         if "style" in names and step.scorer.params.style:
             effect = "the probe models see embeddings alone, which know length less well"
-            ways.append(WayOut(step_line(step, style=False), effect))
+            changes.append(WayOut(step_line(step, style=False), effect))
     for step, names in zip(learned, fields, strict=True):
         if "within" in names and not step.scorer.params.within:
             effect = (
                 "last: doubts labels only beside pairs of like length; where length is what judges "
                 "go by, it ended 7 points below keeping everything (docs/filters.md)"
             )
-            ways.append(WayOut(step_line(step, within=["length"]), effect))
-    return ways
+            changes.append(WayOut(step_line(step, within=["length"]), effect))
+    return changes
 
 
 def step_line(step: ScorerStep, **changes: Any) -> str:

@@ -63,14 +63,14 @@ def clean_share(
     Returns:
         The share; None of fewer pairs.
     """
-    known = (signs != 0) & np.isfinite(right)
-    count = int(known.sum())
+    has_posterior = (signs != 0) & np.isfinite(right)
+    count = int(has_posterior.sum())
     if count < fewest:
         return None
-    q = np.where(signs > 0, right, 1.0 - right)[known]
+    q = np.where(signs > 0, right, 1.0 - right)[has_posterior]
     mean = float(q.mean())
-    residuals = np.bincount(groups[known], weights=q - mean)
-    prompts = len(np.unique(groups[known]))
+    residuals = np.bincount(groups[has_posterior], weights=q - mean)
+    prompts = len(np.unique(groups[has_posterior]))
     between = float(residuals @ residuals) * prompts / max(prompts - 1, 1)
     width = _NORMAL * math.sqrt(between + float((q * (1.0 - q)).sum())) / count
     low, high = max(mean - width, 0.0), min(mean + width, 1.0)

@@ -174,8 +174,11 @@ class PipelineConfig(Section):
             "accept_bias": "a run goes on by itself; 'on_bias: stop' stops it",
             "accept_chance": "filters act on whatever scores there are",
         }
-        given = (name for name in notes if getattr(self, name) is not None)
-        return tuple(f"{name} has no effect any more: {notes[name]}" for name in given)
+        return tuple(
+            f"{name} has no effect any more: {note}"
+            for name, note in notes.items()
+            if getattr(self, name) is not None
+        )
 
     @field_validator("store")
     @classmethod

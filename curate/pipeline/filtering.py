@@ -118,10 +118,10 @@ def _run_filter(watch: BiasWatch, left: PairRows, context: Context) -> _Applied:
     step = watch.step
     if step.source is None:
         return _apply(watch, left, context)
-    others = left.select(["source"])["source"].ne_missing(step.source).to_numpy()
-    if not others.any():
+    is_other = left.select(["source"])["source"].ne_missing(step.source).to_numpy()
+    if not is_other.any():
         return _apply(watch, left, context)
-    kept, acting = left.where(others), left.where(~others)
+    untouched, acting = left.where(is_other), left.where(~is_other)
     if len(acting):
         applied = _apply(watch, acting, context)
     else:
@@ -130,12 +130,12 @@ def _run_filter(watch: BiasWatch, left: PairRows, context: Context) -> _Applied:
         applied = _Applied(acting, acting.numbered(nothing), None, record)
     added = applied.added
     if step.filter.adds():
-        neutral = kept.numbered(_neutral_columns(step, len(kept)))
+        neutral = untouched.numbered(_neutral_columns(step, len(untouched)))
         added = neutral if added is None else pl.concat([added, neutral])
-    rows_out = applied.report.rows_out + len(kept)
+    rows_out = applied.report.rows_out + len(untouched)
     report = replace(applied.report, rows_in=len(left), rows_out=rows_out)
     # Put back in their order: shards follow the input, whichever filter looked at what.
-    return _Applied(applied.left.union(kept), applied.gone, added, report)
+    return _Applied(applied.left.union(untouched), applied.gone, added, report)
 
 
 def _with_doubts(applied: _Applied, watch: BiasWatch, records: Sequence[StepRecord]) -> _Applied:

@@ -106,11 +106,12 @@ class Plan:
 
     def _lost_by_stop(self) -> list[str]:
         """Learned scores that a stop for bias would lose."""
-        read = {step.name: step for f in self.filters for step in self.learned(f)}
-        lost = [name for name, step in read.items() if not step.scorer.stored]
-        if self.on_bias == "warn" or not lost:
+        scorers = {step.name: step for f in self.filters for step in self.learned(f)}
+        unstored = [name for name, step in scorers.items() if not step.scorer.stored]
+        if self.on_bias == "warn" or not unstored:
             return []
-        return [f"on_bias: stop would lose the scores of {', '.join(lost)}, which are not stored"]
+        names = ", ".join(unstored)
+        return [f"on_bias: stop would lose the scores of {names}, which are not stored"]
 
     def _stale_columns(self) -> list[str]:
         """Filters that read scores of a label as it was before an earlier filter flipped it."""

@@ -139,7 +139,7 @@ class TrainingColumns:
         """Those that there are."""
         return [name for name in (self.weight, self.label_probability) if name is not None]
 
-    def of(self, rows: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def values(self, rows: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weight and label probability of each row, 1 where there is none."""
         columns = (self.weight, self.label_probability)
         ones = np.ones(len(rows))
@@ -162,34 +162,47 @@ def selection_bias(
         posterior: column of `before.table`: P(the label as it was read is right).
     """
     training = training or TrainingColumns()
-    sample, kept = _sampled(before, after)
+    sample, kept_sample = _sampled(before, after)
     columns = ["chosen", "rejected", "source"]
-    given, left = sample.select(columns), kept.select([*columns, *training.names])
-    was, now = _signs(given), _signs(left)
-    weight, soft = training.of(left)
-    right = None if posterior is None else _right_labels(sample, posterior, was)
+    rows_before = sample.select(columns)
+    rows_after = kept_sample.select([*columns, *training.names])
+    signs_before, signs_after = _signs(rows_before), _signs(rows_after)
+    weight, label_right = training.values(rows_after)
+    right = None if posterior is None else _right_labels(sample, posterior, signs_before)
+    # A soft label below one half counts as flipped.
+    acting_weight = np.where(label_right < _HALF, 0.0, weight)
+    sizes = signs_before["size"], signs_after["size"]
+    affected = _affected(sample, kept_sample, *sizes, acting_weight)
+    size = sizes[0].to_numpy()
+    return SelectionBias(
+        _trait_shifts(sample, signs_before, signs_after, weight, label_right, right),
+        _source_shifts(rows_before["source"], rows_after["source"], weight),
+        int(affected.sum()),
+        len(affected),
+        _length_auroc(affected, size),
+        posterior,
+        None if right is None else _lost_right_labels(affected, size, right),
+    )
+
+
+def _trait_shifts(
+    sample: PairRows,
+    signs_before: pl.DataFrame,
+    signs_after: pl.DataFrame,
+    weight: NDArray[np.float64],
+    label_right: NDArray[np.float64],
+    right: NDArray[np.float64] | None,
+) -> tuple[TraitShift, ...]:
     groups = None if right is None else _prompts(sample)
     shifts = []
     for trait in _TRAITS:
-        first, last = was[trait].to_numpy(), now[trait].to_numpy()
+        first, last = signs_before[trait].to_numpy(), signs_after[trait].to_numpy()
         expected = None
         if right is not None and groups is not None:
             expected = clean_share(first, right, groups, FEWEST)
-        ends = _share(first), _share(last, weight, soft)
-        shifts.append(TraitShift(trait, *ends, expected))
-    # A soft label below one half counts as flipped.
-    acting = np.where(soft < _HALF, 0.0, weight)
-    touched = _touched(sample, kept, was["size"], now["size"], acting)
-    size = was["size"].to_numpy()
-    return SelectionBias(
-        tuple(shifts),
-        _source_shifts(given["source"], left["source"], weight),
-        int(touched.sum()),
-        len(touched),
-        _length_auroc(touched, size),
-        posterior,
-        None if right is None else _lost_right_labels(touched, size, right),
-    )
+        shares = _share(first), _share(last, weight, label_right)
+        shifts.append(TraitShift(trait, *shares, expected))
+    return tuple(shifts)
 
 
 def _sampled(before: PairRows, after: PairRows) -> tuple[PairRows, PairRows]:
@@ -215,17 +228,17 @@ def _signs(pairs: pl.DataFrame) -> pl.DataFrame:
     return select_in_batches(pairs, size=size, longer=size.sign(), **has)
 
 
-def _right_labels(sample: PairRows, posterior: str, was: pl.DataFrame) -> NDArray[np.float64]:
+def _right_labels(
+    sample: PairRows, posterior: str, signs_before: pl.DataFrame
+) -> NDArray[np.float64]:
     """P(the label that reached the filter is right), (sample,); NaN where it is unknown."""
-    known = sample.select([posterior])[posterior].cast(pl.Float64).fill_null(float("nan"))
-    right = known.to_numpy()
+    column = sample.select([posterior])[posterior]
+    right = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     if "chosen" not in sample.own.columns:
         return right
     # An earlier filter changed labels, and the posterior is that of the label as it was read.
-    read = _signs(
-        PairRows(sample.table, sample.rows, pl.DataFrame()).select(["chosen", "rejected"])
-    )
-    flipped = (read["size"] != was["size"]).to_numpy()
+    original = PairRows(sample.table, sample.rows, pl.DataFrame()).select(["chosen", "rejected"])
+    flipped = (_signs(original)["size"] != signs_before["size"]).to_numpy()
     return np.where(flipped, 1.0 - right, right)
 
 
@@ -251,48 +264,51 @@ def _share(
 
 
 def _source_shifts(
-    was: pl.Series, now: pl.Series, weight: NDArray[np.float64]
+    sources_before: pl.Series, sources_after: pl.Series, weight: NDArray[np.float64]
 ) -> tuple[SourceShift, ...]:
     """Share of each source before and after, the largest first; none of a single one."""
-    counts = was.value_counts(name="n", sort=True).head(_SOURCES)
+    counts = sources_before.value_counts(name="n", sort=True).head(_SOURCES)
     if len(counts) < 2:
         return ()
     total = float(weight.sum()) or 1.0
     shifts = []
     for source, count in counts.iter_rows():
-        last = float(weight[(now == source).fill_null(False).to_numpy()].sum()) / total
-        shifts.append(SourceShift(str(source), round(count / len(was), 4), round(last, 4)))
+        rows = (sources_after == source).fill_null(False).to_numpy()
+        shares = count / len(sources_before), float(weight[rows].sum()) / total
+        shifts.append(SourceShift(str(source), *(round(share, 4) for share in shares)))
     return tuple(shifts)
 
 
-def _touched(
+def _affected(
     sample: PairRows,
-    kept: PairRows,
-    was: pl.Series,
-    now: pl.Series,
+    kept_sample: PairRows,
+    size_before: pl.Series,
+    size_after: pl.Series,
     weight: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Whether each pair was dropped or flipped, or lost more than half of its weight."""
-    same = pl.DataFrame({"i": kept.rows, "now": now, "w": weight})
-    both = pl.DataFrame({"i": sample.rows, "was": was}).join(
-        same, on="i", how="left", maintain_order="left"
+    after = pl.DataFrame({"row": kept_sample.rows, "after": size_after, "weight": weight})
+    both = pl.DataFrame({"row": sample.rows, "before": size_before}).join(
+        after, on="row", how="left", maintain_order="left"
     )
-    lost = both["now"].is_null() | (both["now"] != both["was"]) | (both["w"] < _HALF)
-    touched: NDArray[np.bool_] = lost.fill_null(True).to_numpy()
-    return touched
+    flipped = both["after"] != both["before"]
+    mask: NDArray[np.bool_] = (
+        (both["after"].is_null() | flipped | (both["weight"] < _HALF)).fill_null(True).to_numpy()
+    )
+    return mask
 
 
-def _length_auroc(touched: NDArray[np.bool_], size: NDArray[np.int64]) -> float | None:
+def _length_auroc(affected: NDArray[np.bool_], size: NDArray[np.int64]) -> float | None:
     """AUROC of the length difference for labels that the filter acts on."""
-    if min(int(touched.sum()), int((~touched).sum())) < FEWEST:
+    if min(int(affected.sum()), int((~affected).sum())) < FEWEST:
         return None
     from sklearn.metrics import roc_auc_score  # half a second, which most runs need not wait
 
-    return round(float(roc_auc_score(touched, size)), 4)
+    return round(float(roc_auc_score(affected, size)), 4)
 
 
 def _lost_right_labels(
-    touched: NDArray[np.bool_], size: NDArray[np.int64], right: NDArray[np.float64]
+    affected: NDArray[np.bool_], size: NDArray[np.int64], right: NDArray[np.float64]
 ) -> LostRightLabels | None:
     """Shares of right labels that are acted upon, each pair counted by its P(right)."""
     shares = []
@@ -301,5 +317,5 @@ def _lost_right_labels(
         total = float(right[rows].sum())
         if int(rows.sum()) < FEWEST or total <= 0:
             return None
-        shares.append(round(float(right[rows & touched].sum()) / total, 4))
+        shares.append(round(float(right[rows & affected].sum()) / total, 4))
     return LostRightLabels(*shares)

@@ -39,9 +39,9 @@ def label_probabilities(right: pl.Series) -> pl.Series:
     Args:
         right: (pairs,) posterior of each label, null for unknown.
     """
-    known = right.clip(0.0, 1.0)
-    mean = known.mean()
-    return known.fill_null(1.0 if mean is None else mean)
+    probability = right.clip(0.0, 1.0)
+    mean = probability.mean()
+    return probability.fill_null(1.0 if mean is None else mean)
 
 
 def tell_left(column: str, right: pl.Series, context: Context) -> None:

@@ -41,9 +41,9 @@ class StepRecord:
 
 def all_warnings(records: Iterable[StepRecord]) -> list[str]:
     """Alerts of all steps, then their other warnings, each text once."""
-    known = list(records)
-    alerts = [text for record in known for text in record.alerts]
-    return list(dict.fromkeys([*alerts, *(w for record in known for w in record.warnings)]))
+    steps = list(records)
+    alerts = [text for step in steps for text in step.alerts]
+    return list(dict.fromkeys([*alerts, *(text for step in steps for text in step.warnings)]))
 
 
 def checked_columns(

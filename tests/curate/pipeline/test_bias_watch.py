@@ -10,15 +10,17 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from curate import CurateError
+from curate.cli.app import app
 from curate.pipeline.bias_watch import ways_out
 from curate.pipeline.config import parse_config
 from curate.pipeline.plan import make_plan
 from curate.pipeline.result import Result
 from curate.pipeline.run import Pipeline
 from curate.read.pairs import Pairs
-from tests.helpers import pairs_of
+from tests.helpers import pairs_of, write_jsonl
 
 
 def noisy_lengths(count: int = 300) -> Pairs:
@@ -57,6 +59,22 @@ def test_a_run_goes_on_and_says_first_that_length_decides(tmp_path: Path) -> Non
     assert manifest["warnings"][0] == alert
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.index("length alone predicts") < page.index('id="bias"')
+
+
+def test_the_console_shows_it_before_the_summary(tmp_path: Path) -> None:
+    frame = noisy_lengths().frame
+    text = pl.element().struct.field("content")
+    names = ("prompt", "chosen", "rejected")
+    rows = frame.select(pl.col(*names).list.eval(text).list.first()).to_dicts()
+    config = CONFIG | {"input": {"path": str(write_jsonl(tmp_path / "data.jsonl", rows))}}
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(config))
+    shown = CliRunner().invoke(
+        app, ["run", str(tmp_path / "pipeline.yaml"), "--output", str(tmp_path / "out")]
+    )
+    assert shown.exit_code == 0
+    lines = " ".join(shown.output.split())
+    assert lines.index("length alone predicts") < lines.index("sure:")
+    assert lines.count("length alone predicts") == 1
 
 
 def ways(alert: str) -> list[str]:
