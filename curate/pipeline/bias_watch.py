@@ -13,6 +13,7 @@ from curate.pipeline.plan import FilterStep, Plan
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.selection_bias import MOVED, SelectionBias, SourceShift, TraitShift
 from curate.steps.next_steps import judging_commands
+from curate.steps.step_record import StepRecord
 
 _PHRASES = {
     "longer": "the chosen answer is longer",
@@ -43,7 +44,9 @@ class BiasWatch:
     Attributes:
         step: the filter.
         learned: scorers that learn from the labels, whose scores it reads.
-        posterior: column with P(the label as it was read is right); None: no scorer gives one.
+        posterior: column with P(the label as it was read is right); None: no scorer gives one, or
+            an earlier filter selected by learned scores, after which it speaks of other pairs.
+        flip_rate: interval of the share of labels flipped at random; None: unknown.
         stops: whether the run ends where length alone decides.
         has_gold: whether some pairs are judged.
         data: how commands name the dataset; None: unknown.
@@ -52,15 +55,25 @@ class BiasWatch:
     step: FilterStep
     learned: tuple[ScorerStep, ...]
     posterior: str | None
+    flip_rate: tuple[float, float] | None
     stops: bool
     has_gold: bool
     data: str | None
 
     @classmethod
-    def of_step(cls, plan: Plan, step: FilterStep) -> BiasWatch:
-        """The watch of a filter as the plan has it."""
+    def of_step(cls, plan: Plan, step: FilterStep, records: Sequence[StepRecord] = ()) -> BiasWatch:
+        """The watch of a filter as the plan has it.
+
+        Args:
+            plan: of the run.
+            step: one of its filters.
+            records: of the steps before, which say what scorers estimate of the labels.
+        """
+        earlier = plan.filters[: plan.filters.index(step)]
+        column = None if any(map(plan.learned, earlier)) else posterior_column(plan, step)
+        rate = None if column is None else _flip_rate(column, records)
         settings = (plan.on_bias == "stop", plan.has_gold, plan.data)
-        return cls(step, tuple(plan.learned(step)), posterior_column(plan, step), *settings)
+        return cls(step, tuple(plan.learned(step)), column, rate, *settings)
 
     def alerts(self, bias: SelectionBias) -> tuple[str, ...]:
         """What to show first: the change in length with its ways out, then other traits, sources.
@@ -106,6 +119,15 @@ class BiasWatch:
             expected=f"a choice of yours; nothing was written, and {stored}{', '.join(unstored)}",
             fix="\n".join([*self._ways_out_lines(), "  on_bias: warn    # go on"]),
         )
+
+
+def _flip_rate(column: str, records: Sequence[StepRecord]) -> tuple[float, float] | None:
+    """The interval of the flip rate of the scorer that made a posterior, where it is one rate."""
+    facts = next((r.facts for r in records if column == f"{r.name}.posterior"), {})
+    # Judged pairs may say that flips depend on the pair.
+    if "flip_rate" not in facts or facts.get("judged_pairs"):
+        return None
+    return facts["flip_rate"]["low"], facts["flip_rate"]["high"]
 
 
 def posterior_column(plan: Plan, step: FilterStep) -> str | None:

@@ -44,6 +44,7 @@ def clean_share(
     right: NDArray[np.float64],
     groups: NDArray[np.int64],
     fewest: int = 1,
+    flip_rate: tuple[float, float] | None = None,
 ) -> CleanShare | None:
     """Expected share of pairs whose right answer has the trait, of those that differ in it.
 
@@ -51,7 +52,9 @@ def clean_share(
     has it; p is the posterior of the label. The variance is that of a mean over prompts, which
     stand for others of their kind, plus q (1 - q) of each pair:
     sum_g r_g^2 G / ((G - 1) n^2) + sum q (1 - q) / n^2 with r_g = sum_{i in g} (q_i - mean).
-    It holds as far as the posterior is right.
+    The posterior of single pairs hides that the flip rate e is uncertain for all of them at once:
+    with random flips the labels' own share is s = c (1 - e) + (1 - c) e, so that the interval also
+    reaches to c = (s - e) / (1 - 2e) at both ends of e. It holds as far as the posterior is right.
 
     Args:
         signs: (pairs,) above 0 where the chosen answer has the trait, below 0 where the rejected
@@ -59,6 +62,7 @@ def clean_share(
         right: (pairs,) P(the label is right), NaN where it is unknown.
         groups: (pairs,) number of each pair's prompt, not negative.
         fewest: pairs that are needed.
+        flip_rate: interval of the flip rate, below 1/2; None: none is known.
 
     Returns:
         The share; None of fewer pairs.
@@ -73,5 +77,8 @@ def clean_share(
     prompts = len(np.unique(groups[has_posterior]))
     between = float(residuals @ residuals) * prompts / max(prompts - 1, 1)
     width = _NORMAL * math.sqrt(between + float((q * (1.0 - q)).sum())) / count
-    low, high = max(mean - width, 0.0), min(mean + width, 1.0)
+    labels_share = float((signs[has_posterior] > 0).mean())
+    ends = [mean - width, mean + width]
+    ends += [(labels_share - e) / (1.0 - 2.0 * e) for e in flip_rate or () if e < 0.5]
+    low, high = max(min(ends), 0.0), min(max(ends), 1.0)
     return CleanShare(round(mean, 4), round(low, 4), round(high, 4))

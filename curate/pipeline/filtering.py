@@ -96,7 +96,7 @@ def run_filters(
     # A plan without filters drops nothing, and its table of drops has no frame to take types from.
     gone, reports = [pl.DataFrame(schema=schema)], list[StepRecord]()
     for step in plan.filters:
-        watch = BiasWatch.of_step(plan, step)
+        watch = BiasWatch.of_step(plan, step, records)
         applied = _run_filter(watch, left, context)
         applied = _with_doubts(applied, watch, records)
         columns = pl.DataFrame()
@@ -232,7 +232,7 @@ def _alerts(
         return ()
     if training.names and added is not None:
         kept = kept.adding(added.select(training.names).filter(pl.Series(keep)))
-    bias = selection_bias(before, kept, training, watch.posterior)
+    bias = selection_bias(before, kept, training, watch.posterior, watch.flip_rate)
     context.facts["bias"] = bias.to_json()
     return watch.alerts(bias)
 

@@ -152,6 +152,7 @@ def selection_bias(
     after: PairRows,
     training: TrainingColumns | None = None,
     posterior: str | None = None,
+    flip_rate: tuple[float, float] | None = None,
 ) -> SelectionBias:
     """Compare evenly spaced pairs before and after a filter.
 
@@ -160,6 +161,7 @@ def selection_bias(
         after: those that it kept, labels as it left them.
         training: columns of `after` with weights and label probabilities, where it gives some.
         posterior: column of `before.table`: P(the label as it was read is right).
+        flip_rate: interval of the share of labels that are flipped at random; None: unknown.
     """
     training = training or TrainingColumns()
     sample, kept_sample = _sampled(before, after)
@@ -175,7 +177,7 @@ def selection_bias(
     affected = _affected(sample, kept_sample, *sizes, acting_weight)
     size = sizes[0].to_numpy()
     return SelectionBias(
-        _trait_shifts(sample, signs_before, signs_after, weight, label_right, right),
+        _trait_shifts(sample, signs_before, signs_after, weight, label_right, right, flip_rate),
         _source_shifts(rows_before["source"], rows_after["source"], weight),
         int(affected.sum()),
         len(affected),
@@ -192,6 +194,7 @@ def _trait_shifts(
     weight: NDArray[np.float64],
     label_right: NDArray[np.float64],
     right: NDArray[np.float64] | None,
+    flip_rate: tuple[float, float] | None,
 ) -> tuple[TraitShift, ...]:
     groups = None if right is None else _prompts(sample)
     shifts = []
@@ -199,7 +202,7 @@ def _trait_shifts(
         first, last = signs_before[trait].to_numpy(), signs_after[trait].to_numpy()
         expected = None
         if right is not None and groups is not None:
-            expected = clean_share(first, right, groups, FEWEST)
+            expected = clean_share(first, right, groups, FEWEST, flip_rate)
         shares = _share(first), _share(last, weight, label_right)
         shifts.append(TraitShift(trait, *shares, expected))
     return tuple(shifts)

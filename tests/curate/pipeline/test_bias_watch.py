@@ -184,6 +184,15 @@ def test_the_posterior_of_all_pairs_says_what_clean_labels_would_be(tmp_path: Pa
     assert "of the right labels whose chosen answer is shorter" in alert_of(result)
 
 
+def test_behind_a_filter_by_learned_scores_nothing_more_is_expected() -> None:
+    drop = {"type": "drop_wrong"}
+    filters = [drop, drop | {"name": "again", "below": 0.9}]
+    result = run(CONFIG | {"scorers": [{"type": "label_em"}], "filters": filters})
+    first, second = (s.facts["bias"] for s in result.steps if s.kind == "filter")
+    assert "expected" in first
+    assert "expected" not in second
+
+
 def test_scores_without_a_posterior_are_watched_without_an_expectation() -> None:
     keep = {"type": "quantile", "column": "lengths.difference", "keep": 0.7}
     result = run({"scorers": [{"type": "lengths"}], "filters": [keep], "store": None})

@@ -51,6 +51,28 @@ def test_the_formula_is_that_of_a_loop_over_prompts() -> None:
     assert found.high - found.share == pytest.approx(1.96 * error, abs=1e-3)
 
 
+@pytest.mark.parametrize("share", [0.8, 0.3])
+def test_an_uncertain_flip_rate_widens_the_interval_to_what_either_end_would_mean(
+    share: float,
+) -> None:
+    """Flips at .4, thought to be .3 to .44: a posterior by the mean rate alone is too sure."""
+    rng = np.random.default_rng(1)
+    truth = np.where(rng.random(20_000) < share, 1, -1)
+    label = np.where(rng.random(20_000) < 0.4, -truth, truth)
+    right = np.full(20_000, 0.63)
+    groups = np.arange(20_000) // 20
+    sure = clean_share(label, right, groups)
+    assert sure is not None
+    assert not sure.low <= share <= sure.high
+    wide = clean_share(label, right, groups, flip_rate=(0.3, 0.44))
+    assert wide is not None
+    assert wide.low <= share <= wide.high
+    assert wide.share == sure.share
+    published = float((label > 0).mean())
+    ends = np.clip(sorted([(published - 0.3) / 0.4, (published - 0.44) / 0.12]), 0.0, 1.0)
+    assert min(abs(wide.low - ends[0]), abs(wide.high - ends[1])) < 1e-3
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_next_to_no_pairs(count: int) -> None:
     found = clean_share(np.ones(count, dtype=int), np.full(count, 0.7), np.zeros(count, dtype=int))
