@@ -157,8 +157,8 @@ def axolotl_rows(folder: Path, tokenizer: Any, **config: Any) -> list[TrainedRow
     return trl_rows(rows, tokenizer)
 
 
-def llamafactory_rows(folder: Path, tokenizer: Any) -> list[TrainedRow]:
-    """What LLaMA-Factory trains on by the files of a folder, with the template `default`."""
+def llamafactory_rows(folder: Path, tokenizer: Any, cutoff_len: int = 2048) -> list[TrainedRow]:
+    """What LLaMA-Factory trains on by the files of a folder, with the template `qwen`."""
     home_of("llamafactory")
     with pytest.MonkeyPatch.context() as patch, stand_ins(torchaudio={}):
         patch.setenv("DISABLE_VERSION_CHECK", "1")  # it wants an older transformers
@@ -171,7 +171,7 @@ def llamafactory_rows(folder: Path, tokenizer: Any) -> list[TrainedRow]:
     settings = yaml.safe_load((folder / "llamafactory.yaml").read_text())
     (entry,) = parser.get_dataset_list([settings["dataset"]], str(folder))
     data = hparams.DataArguments(
-        template="qwen", dataset=settings["dataset"], dataset_dir=str(folder), cutoff_len=2048
+        template="qwen", dataset=settings["dataset"], dataset_dir=str(folder), cutoff_len=cutoff_len
     )
     cache = str(folder / "cache")
     models = hparams.ModelArguments(model_name_or_path="none", cache_dir=cache)
@@ -221,8 +221,11 @@ def swift_data(folder: Path) -> Any:
     return rows
 
 
-def swift_rows(folder: Path, tokenizer: Any) -> list[TrainedRow]:
-    """What ms-swift trains on by swift.yaml of a folder, with the template `chatml`."""
+def swift_rows(folder: Path, tokenizer: Any, max_length: int = 2048) -> list[TrainedRow]:
+    """What ms-swift trains on by swift.yaml of a folder, with the template `chatml`.
+
+    Rows at which its template fails are left out, as `strict: false` does.
+    """
     with swift_modules(folder):
         rows = swift_data(folder)
         get_template = importlib.import_module("swift.template").get_template
@@ -234,9 +237,22 @@ def swift_rows(folder: Path, tokenizer: Any) -> list[TrainedRow]:
         tokenizer.model_meta = types.SimpleNamespace(
             template="chatml", is_multimodal=False, task_type=None, candidate_templates=[]
         )
-        template = get_template(tokenizer, template_type="chatml", agent_template="hermes")
+        template = get_template(
+            tokenizer,
+            template_type="chatml",
+            agent_template="hermes",
+            max_length=max_length,
+            loss_scale="last_round",  # as `swift rlhf` has it
+        )
         template.set_mode({"dpo": "rlhf"}.get(kind, kind))
-        return [_swift_row(template.encode(dict(row)), row, tokenizer) for row in rows]
+        found = []
+        for row in rows:
+            try:
+                encoded = template.encode(dict(row))
+            except (ValueError, AssertionError):  # MaxLengthError is a ValueError
+                continue
+            found.append(_swift_row(encoded, row, tokenizer))
+        return found
 
 
 def _swift_row(encoded: Any, row: Any, tokenizer: Any) -> TrainedRow:
@@ -250,3 +266,43 @@ def _swift_row(encoded: Any, row: Any, tokenizer: Any) -> TrainedRow:
     texts = tuple(tokenizer.decode(own) for own in labels)
     images = tuple(row.get("images") or ())
     return TrainedRow(prompt, texts, encoded.get("label"), encoded.get("margin"), images)
+
+
+def openrlhf_rows(folder: Path, tokenizer: Any, max_length: int = 2048) -> list[TrainedRow]:
+    """What OpenRLHF's `train_dpo` trains on by openrlhf.yaml of a folder."""
+    import datasets
+
+    home = home_of("openrlhf")
+    settings = yaml.safe_load((folder / "openrlhf.yaml").read_text())
+    data = datasets.load_dataset(str(folder / settings["data.dataset"]), split="train")
+    options = {k.removeprefix("data."): v for k, v in settings.items() if k.startswith("data.")}
+    strategy = types.SimpleNamespace(
+        args=types.SimpleNamespace(data=types.SimpleNamespace(**options)),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name, content in (
+            ("openrlhf", {}),
+            ("openrlhf.utils", {}),
+            ("openrlhf.utils.utils", {"zero_pad_sequences": None}),
+            ("openrlhf.datasets", {}),
+            ("openrlhf.datasets.utils", {"exist_and_not_none": lambda d, k: d.get(k) is not None}),
+        ):
+            module = types.ModuleType(name)
+            module.__path__ = []
+            vars(module).update(content)
+            patch.setitem(sys.modules, name, module)
+        path = home / "datasets" / "reward_dataset.py"
+        spec = importlib.util.spec_from_file_location("openrlhf_reward", path)
+        assert spec is not None
+        assert spec.loader is not None
+        loaded = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(loaded)
+        rows = loaded.RewardDataset(
+            data, tokenizer, max_length, strategy, is_dpo=True, num_processors=None
+        )
+    found = []
+    for number in range(len(rows)):
+        chosen, _, rejected, _, prompt = rows[number]
+        texts = (tokenizer.decode(side[0][prompt:]) for side in (chosen, rejected))
+        found.append(TrainedRow(tokenizer.decode(chosen[0][:prompt]), tuple(texts)))
+    return found

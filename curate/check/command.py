@@ -10,6 +10,8 @@ from typing import Any
 import polars as pl
 
 from curate.check.problems import FATAL, MEANS, Checked, check_pairs
+from curate.check.trainers import TRAINERS, trainer_of
+from curate.data.found_parts import parts_in
 from curate.data.table import DROP_REASON, DROP_STEP
 from curate.errors import CurateError, suggestion
 from curate.models.lm.loading import read_tokenizer
@@ -20,8 +22,6 @@ from curate.steps.models import ModelSpec
 from curate.steps.step_record import StepRecord
 from curate.write.run_files import RunFiles
 
-TRAINERS = {"trl": 1024}
-"""Trainers that are known, and the max_length that they have by default."""
 STEP = "check"
 
 
@@ -60,15 +60,17 @@ def check(
     model: ModelSpec,
     progress: Progress,
     max_length: int | None = None,
+    holds: Iterable[str] | None = None,
 ) -> Report:
     """Look at pairs as the trainer tokenises them.
 
     Args:
-        parts: the pair table, part by part.
+        parts: the pair table, part by part; gone through twice where `holds` is not given.
         trainer: a key of `TRAINERS`.
         model: whose tokenizer and chat template the trainer uses.
         progress: where progress is shown.
         max_length: of the trainer's settings; default the trainer's own.
+        holds: what the pairs hold besides texts, see `found_parts`.
 
     Raises:
         CurateError: no such trainer, or no tokenizer, or one without a chat template.
@@ -92,8 +94,12 @@ def check(
         wrong.append(
             "padding and end of text are one token: a collator that masks padding masks the end"
         )
-    most = max_length or TRAINERS[trainer]
-    return Report(check_pairs(parts, tokenizer, most, progress), wrong, most)
+    if holds is None:
+        parts = list(parts)
+        holds = parts_in(parts)
+    rules = trainer_of(trainer, frozenset(holds))
+    most = max_length or rules.max_length
+    return Report(check_pairs(parts, tokenizer, most, progress, rules), wrong, most)
 
 
 def without_hurt(

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
 
-from curate.check.conversations import Tokens, TrainerTokens
+from curate.check.tokens import Tokens, TrainerTokens, Written
+from curate.check.trainers import Trained, Trainer
 from curate.data.hashes import same_answers
 from curate.data.row_parts import MEDIA_PARTS
 from curate.models.lm.conversations import conversations
+from curate.models.lm.tokens import Messages, Prompt
 from curate.steps.context import Progress
 
 REFUSED, FULL, EQUAL, EMPTY = "refused", "prompt fills all", "equal after the cut", "empty answer"
 TURN, TIE, CUT, BORDER, STOP = "no user's turn", "tie", "cut", "border moves", "no end of text"
-FATAL = (REFUSED, FULL, EQUAL, EMPTY, TURN, TIE)
+LEFT_OUT, SHAPE, LOST, ASKED = "left out", "shape", "answer lost", "prompt cut"
+FATAL = (REFUSED, SHAPE, LEFT_OUT, FULL, EQUAL, EMPTY, LOST, TURN, TIE)
 """What a pair teaches nothing, or something wrong, for; `--fix` drops these."""
 MEANS = {
     REFUSED: "the chat template refuses the conversation",
+    SHAPE: "the trainer skips or refuses it: speakers that do not take turns, or a role that it "
+    "does not know",
+    LEFT_OUT: "the trainer leaves the pair out: it is too long for max_length",
     FULL: "the prompt alone fills max_length: nothing of the answers is left",
     EQUAL: "chosen and rejected are the same tokens, after the cut to max_length",
     EMPTY: "an answer is empty: the model learns to end at once",
+    LOST: "the trainer looks for the answer in what the template writes, and does not find it "
+    "(the template takes off blanks), or finds it too early (a short one)",
     TURN: "the prompt does not end with the user's (or a tool's) turn",
     TIE: "the pair is a tie: the trainer takes it as a vote",
+    ASKED: "prompt and answer are longer than max_length: the end of the prompt is cut, and what "
+    "it asks with it",
     CUT: "prompt and answer are longer than max_length: the end of the answer is cut",
     BORDER: "the prompt's tokens are not the beginning of the conversation's: where the answer "
     "begins is off by some tokens",
     STOP: "the template writes no end of text behind the answer: the model does not learn to stop",
 }
+Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+_Sides: TypeAlias = tuple[Tokens | str, Tokens | str]
 _ASKS = ("user", "tool", "function", "observation", "environment", "ipython")
 
 
@@ -77,7 +89,11 @@ class Checked:
 
 
 def check_pairs(
-    parts: Iterable[pl.DataFrame], tokenizer: Any, max_length: int, progress: Progress
+    parts: Iterable[pl.DataFrame],
+    tokenizer: Any,
+    max_length: int,
+    progress: Progress,
+    trainer: Trainer,
 ) -> Checked:
     """Look at pairs as a trainer tokenises them, a few thousand in memory at a time.
 
@@ -86,11 +102,12 @@ def check_pairs(
         tokenizer: of the model, with a chat template.
         max_length: tokens of prompt and answer; what is beyond is cut off at the end.
         progress: where progress is shown.
+        trainer: that is to train on them.
     """
-    found, tokens = Checked(), TrainerTokens(tokenizer)
+    found, looking = Checked(), _Looking(tokenizer, trainer, max_length)
     with progress.task("check", None) as task:
         for part in parts:
-            for name, rows in _problems(part, tokens, tokenizer.eos_token_id, max_length, found):
+            for name, rows in looking.problems(part, found):
                 ids = part["pair_id"].filter(pl.Series(rows)).to_list()
                 found.hurt.setdefault(name, []).extend(ids)
             found.pairs += len(part)
@@ -98,36 +115,100 @@ def check_pairs(
     return found
 
 
-def _problems(
-    pairs: pl.DataFrame, tokens: TrainerTokens, eos: int | None, most: int, found: Checked
-) -> Iterator[tuple[str, np.ndarray[Any, np.dtype[np.bool_]]]]:
-    """Each problem, and which of the pairs have it; counts go to `found`."""
-    texts = conversations(pairs)
-    written = tokens(texts.prompts, texts.answers)
-    sides = [(written[c], written[r]) for c, r in zip(texts.chosen, texts.rejected, strict=True)]
-    _count(sides, most, found)
-    media = [c for c in MEDIA_PARTS if c in pairs.columns]
-    if media:
-        found.media += int(
-            pairs.select(m=pl.any_horizontal(pl.col(media).is_not_null()))["m"].sum()
-        )
+@dataclass(frozen=True)
+class _Looking:
+    """Looks at pairs with a trainer's eyes."""
 
-    def each(test: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        return np.array([all(isinstance(s, Tokens) for s in p) and test(*p) for p in sides], bool)
+    tokenizer: Any
+    trainer: Trainer
+    most: int
 
-    yield REFUSED, np.array([any(isinstance(s, str) for s in p) for p in sides], bool)
-    yield FULL, each(lambda c, r: min(len(c.prompt), len(r.prompt)) >= most)
-    same = each(lambda c, r: c.both[:most] == r.both[:most])
-    yield EQUAL, same | same_answers(pairs).to_numpy()
-    yield EMPTY, pairs.select(e=_empty("chosen") | _empty("rejected"))["e"].to_numpy()
-    last = pl.col("prompt").list.last().struct.field("role")
-    yield TURN, pairs.select(t=~last.is_in(_ASKS).fill_null(False))["t"].to_numpy()
-    yield TIE, pairs["is_tie"].to_numpy()
-    yield CUT, each(lambda c, r: max(len(c.both), len(r.both)) > most)
-    yield BORDER, each(lambda c, r: not (c.aligned and r.aligned))
-    if eos is not None:
-        ends = each(lambda c, r: all(s.both.count(eos) > s.prompt.count(eos) for s in (c, r)))
-        yield STOP, ~ends & each(lambda _c, _r: True)
+    def problems(self, pairs: pl.DataFrame, found: Checked) -> Iterator[tuple[str, Mask]]:
+        """Each problem, and which of the pairs have it; counts go to `found`."""
+        trainer, most = self.trainer, self.most
+        tokens, texts = TrainerTokens(self.tokenizer, trainer), conversations(pairs)
+        written = tokens.write(texts.prompts, texts.answers)
+        ids = tokens.encode(written)
+        numbers = list(zip(texts.chosen, texts.rejected, strict=True))
+        sides = [(ids[c], ids[r]) for c, r in numbers]
+        _count(sides, most, found)
+        media = [c for c in MEDIA_PARTS if c in pairs.columns]
+        if media:
+            found.media += int(
+                pairs.select(m=pl.any_horizontal(pl.col(media).is_not_null()))["m"].sum()
+            )
+        yield REFUSED, _mask(any(isinstance(s, str) for s in p) for p in sides)
+        turns = pairs.select("prompt", "chosen", "rejected").iter_rows(named=True)
+        yield SHAPE, _mask(trainer.refuses(pair) for pair in turns)
+        lost = self._lost(tokens, texts.answers)
+        yield LOST, _mask(lost[c] or lost[r] for c, r in numbers)
+        yield EMPTY, pairs.select(e=_empty("chosen") | _empty("rejected"))["e"].to_numpy()
+        last = pl.col("prompt").list.last().struct.field("role")
+        yield TURN, pairs.select(t=~last.is_in(_ASKS).fill_null(False))["t"].to_numpy()
+        yield TIE, pairs["is_tie"].to_numpy()
+        yield EQUAL, same_answers(pairs).to_numpy() | _mask(self._equal(p) for p in sides)
+        yield from self._tokens(sides)
+
+    def _tokens(self, sides: Sequence[_Sides]) -> Iterator[tuple[str, Mask]]:
+        """Problems of the tokens alone."""
+        trainer, most, eos = self.trainer, self.most, self.tokenizer.eos_token_id
+
+        def each(test: Callable[[Tokens, Tokens], bool]) -> Mask:
+            return _mask(_both(pair) and test(*pair) for pair in sides)  # type: ignore[arg-type]
+
+        def left(test: Callable[[Tokens, Tokens, Trained], bool]) -> Mask:
+            def one(chosen: Tokens, rejected: Tokens) -> bool:
+                trained = trainer.trained(chosen, rejected, most)
+                return trained is not None and test(chosen, rejected, trained)
+
+            return each(one)
+
+        yield LEFT_OUT, each(lambda c, r: trainer.trained(c, r, most) is None)
+        if trainer.keeps_full:
+            yield FULL, each(lambda c, r: min(len(c.prompt), len(r.prompt)) >= most)
+        yield ASKED, left(lambda c, _, t: t.prompt < len(c.prompt) and not trainer.is_joint)
+        yield CUT, left(lambda c, r, t: _cut(c, t.chosen, t) or _cut(r, t.rejected, t))
+        if trainer.is_joint:
+            yield BORDER, each(lambda c, r: not (c.aligned and r.aligned))
+        if eos is not None:
+            yield (
+                STOP,
+                each(lambda c, r: any(s.both.count(eos) <= s.prompt.count(eos) for s in (c, r))),
+            )
+
+    def _equal(self, pair: _Sides) -> bool:
+        """Whether nothing tells the answers apart that is trained on."""
+        if not _both(pair):
+            return False
+        trained = self.trainer.trained(*pair, self.most)  # type: ignore[arg-type]
+        return trained is not None and trained.chosen == trained.rejected
+
+    def _lost(self, tokens: TrainerTokens, answers: Sequence[Messages]) -> list[bool]:
+        """Which answers the trainer does not find."""
+        dummy = self.trainer.dummy
+        if dummy is None:
+            return [False] * len(answers)
+        prompt = Prompt([{"role": "user", "content": dummy, "more": None}])
+        written = tokens.write([prompt] * len(answers), answers)
+        return [
+            isinstance(text, Written)
+            and self.trainer.loses(answer[-1]["content"] or "", text.both, len(text.prompt))
+            for answer, text in zip(answers, written, strict=True)
+        ]
+
+
+def _mask(values: Iterable[bool]) -> Mask:
+    return np.fromiter(values, bool)
+
+
+def _both(pair: _Sides) -> bool:
+    """Whether the template refused neither conversation."""
+    return all(isinstance(side, Tokens) for side in pair)
+
+
+def _cut(side: Tokens, left: tuple[int, ...], trained: Trained) -> bool:
+    """Whether tokens of the answer are cut."""
+    return len(left) - trained.prompt < len(side.both) - len(side.prompt)
 
 
 def _empty(side: str) -> pl.Expr:

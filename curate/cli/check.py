@@ -19,7 +19,9 @@ def check(
         str, typer.Argument(help="A run's folder (its kept pairs), or data as other verbs take it.")
     ],
     model: Annotated[str, typer.Option(help="Model that is trained: folder or hub name.")],
-    trainer: Annotated[str, typer.Option(help="Trainer: trl.")] = "trl",
+    trainer: Annotated[
+        str, typer.Option(help="trl, axolotl, llamafactory, openrlhf or swift.")
+    ] = "trl",
     max_length: Annotated[
         int | None, typer.Option(min=1, help="Of the trainer's settings; default its own.")
     ] = None,
@@ -53,7 +55,9 @@ def check(
     given = Given(folder, format, columns, split, config, limit)
     with console_progress() as progress:
         parts = run.kept() if run is not None else _parts(given.read(progress).frame)
-        report = run_check(parts, trainer, ModelSpec(name=model), progress, max_length)
+        # A run knows what its pairs hold; those of other data are in memory anyway.
+        holds = None if run is None else run.manifest["output"].get("parts")
+        report = run_check(parts, trainer, ModelSpec(name=model), progress, max_length, holds)
         made = None
         if fix is not None and run is not None:
             made = without_hurt(run, report, fix, overwrite, progress)

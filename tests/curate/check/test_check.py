@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from curate import CurateError, Pipeline, read_pairs
 from curate.check.command import check
-from curate.check.conversations import Tokens, TrainerTokens
 from curate.check.problems import (
     BORDER,
     CUT,
@@ -26,6 +25,8 @@ from curate.check.problems import (
     TIE,
     TURN,
 )
+from curate.check.tokens import Tokens, TrainerTokens
+from curate.check.trainers import TRAINERS
 from curate.cli.app import app
 from curate.models.lm.conversations import conversations
 from curate.read.pairs import Pairs
@@ -128,7 +129,8 @@ def test_token_ids_are_those_of_trl(tmp_path: Path) -> None:
     tokenizer = tiny_tokenizer(tmp_path / "m")
     pairs = read_pairs(trl_rows(3)).frame
     texts = conversations(pairs)
-    found = TrainerTokens(tokenizer)(texts.prompts, texts.answers)
+    tokens = TrainerTokens(tokenizer, TRAINERS["trl"])
+    found = tokens.encode(tokens.write(texts.prompts, texts.answers))
     for prompt, answer, own in zip(texts.prompts, texts.answers, found, strict=True):
         plain_prompt = [{"role": m["role"], "content": m["content"]} for m in prompt.messages]
         plain_answer = [{"role": m["role"], "content": m["content"]} for m in answer]
