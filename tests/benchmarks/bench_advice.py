@@ -1,13 +1,14 @@
 """What the advice of `curate bench` regains on truly clean prompts, by noisy labels alone.
 
     python -m tests.benchmarks.bench_advice DATA [--seeds 5] [--only LLMBar*,alpaca-eval]
-        [--rates 0,0.2,0.4] [--embeddings] [--output bench_advice.jsonl] [--show]
+        [--rates 0,0.2,0.4] [--no-bench] [--output bench_advice.jsonl] [--show]
 
 Sets are those of `noise_score.py` and, where DATA has them, AlpacaEval's pairs (`alpaca-eval`) and
 pairs between its models (`between`; the better answer is that of the larger preference over the
 common baseline), both with static vectors. Of each set a quarter of the prompts is put aside with
 its clean labels. The labels of the others are flipped; the bench sees these alone and advises. Then
-every step is applied to all of them, and a fresh head is tested on the prompts put aside.
+every step is applied to all of them, and a fresh head is tested on the prompts put aside: one that
+sees all that scorers see, and one that sees embeddings alone.
 
 Whether the bench's own estimates hold is measured on its held-out pairs, whose clean labels are
 known here: errors (in points) and coverage of the 95 % interval, mean over steps, of labels counted
@@ -47,6 +48,8 @@ from tests.benchmarks.noise_score import real_sets
 from tests.benchmarks.real_size import read_data
 
 ORACLE, ADVISED = "oracle", "advised"
+EMBEDDINGS = "embeddings: "
+"""Before the names of steps whose fresh heads see embeddings alone."""
 ESTIMATES = ("labels", "posterior", "bench")
 NAMES = tuple(action.name for action in ACTIONS)
 
@@ -128,7 +131,7 @@ def bench_noisy(noisy: BenchData, flips: np.ndarray, rate: float) -> dict[str, o
     } | check_estimates(tested, sign, rate)
 
 
-def cell(data: BenchData, rate: float, seed: int, embeddings: bool) -> dict[str, object]:
+def cell(data: BenchData, rate: float, seed: int, with_bench: bool) -> dict[str, object]:
     """Accuracy on clean prompts after each step, and which one was advised."""
     rng = np.random.default_rng(cell_seed("advice", data.name, rate, seed))
     aside = group_folds(data.groups, 4, 1000 + seed) == 0
@@ -138,9 +141,11 @@ def cell(data: BenchData, rate: float, seed: int, embeddings: bool) -> dict[str,
     weights = {ALL: Weights(np.ones(len(flips))), ORACLE: Weights((~flips).astype(float))}
     weights |= {a.name: apply_recipe(noisy, a, context).weights() for a in ACTIONS}
     row: dict[str, object] = {"set": data.name, "rate": rate, "seed": seed}
-    if not embeddings:
+    if with_bench:
         row |= bench_noisy(noisy, flips, rate)
-    return row | accuracies(noisy, clean, weights, style=not embeddings)
+    embedded = accuracies(noisy, clean, weights, style=False)
+    row |= {f"{EMBEDDINGS}{name}": value for name, value in embedded.items()}
+    return row | accuracies(noisy, clean, weights)
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -155,7 +160,7 @@ def measure(arguments: argparse.Namespace) -> None:
         for data in sets:
             for rate in rates:
                 if (data.name, rate, seed) not in finished:
-                    row = cell(data, rate, seed, arguments.embeddings)
+                    row = cell(data, rate, seed, not arguments.no_bench)
                     with output.open("a") as file:
                         file.write(json.dumps(row) + "\n")
 
@@ -167,19 +172,39 @@ def show(output: Path) -> None:
     if "advice" in table.columns:
         advised = pl.coalesce(pl.when(pl.col("advice") == n).then(pl.col(n)) for n in names)
         table = table.with_columns(advised.alias(ADVISED))
-    measured = [n for n in (*names[1:], ADVISED) if n in table.columns]
-    gains = table.with_columns((100 * (pl.col(n) - pl.col(ALL))).alias(n) for n in measured)
+    _print_gains(table, ALL, [n for n in (*names[1:], ADVISED) if n in table.columns])
+    if f"{EMBEDDINGS}{ALL}" in table.columns:
+        _print_gains(table, f"{EMBEDDINGS}{ALL}", [f"{EMBEDDINGS}{n}" for n in names[1:]])
     kinds = [f"{kind} {what}" for what in ("error", "held") for kind in ESTIMATES]
-    others = [n for n in ("proven", "false", "flip_rate", *kinds) if n in table.columns]
-    error = (pl.col(measured[-1]).std() / pl.len().sqrt()).alias("standard error of the last")
-    columns = [pl.len().alias("cells"), *(pl.col(n).mean() for n in (ALL, *measured)), error]
+    if "advice" in table.columns:
+        said = [pl.col(n).mean() for n in ("proven", "false", "flip_rate", *kinds)]
+        _print(table.group_by("set", "rate", maintain_order=True).agg(pl.len(), *said))
+
+
+def _print_gains(table: pl.DataFrame, base: str, names: list[str]) -> None:
+    """Mean gains in points with their standard errors over cells, by rate."""
+    gains = table.with_columns((100 * (pl.col(n) - pl.col(base))).alias(n) for n in names)
+    means = [
+        pl.format("{} ±{}", pl.col(n).mean().round(2), (pl.col(n).std() / pl.len().sqrt()).round(2))
+        for n in names
+    ]
+    for keys in (["set", "rate"], ["rate"]):
+        groups = gains.group_by(keys, maintain_order=True)
+        _print(
+            groups.agg(
+                pl.len(),
+                pl.col(base).mean(),
+                *(m.alias(n) for m, n in zip(means, names, strict=True)),
+            )
+        )
+
+
+def _print(table: pl.DataFrame) -> None:
     with pl.Config(
-        tbl_rows=-1, tbl_cols=-1, tbl_formatting="MARKDOWN", float_precision=2,
+        tbl_rows=-1, tbl_cols=-1, tbl_formatting="MARKDOWN", float_precision=3,
         tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, tbl_width_chars=400,
     ):  # fmt: skip
-        for keys in (["set", "rate"], ["rate"]):
-            means = gains.group_by(keys, maintain_order=True)
-            print(means.agg(*columns, *(pl.col(n).mean() for n in others)))
+        print(table)
 
 
 def main() -> None:
@@ -192,11 +217,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="Names of sets by commas; default all.")
     parser.add_argument("--rates", default="0,0.2,0.4")
     parser.add_argument("--output", type=Path, default=Path("bench_advice.jsonl"))
-    parser.add_argument(
-        "--embeddings",
-        action="store_true",
-        help="Test with heads on embeddings alone, and without the bench.",
-    )
+    parser.add_argument("--no-bench", action="store_true", help="Every step, and no advice.")
     parser.add_argument("--show", action="store_true", help="Print the finished cells alone.")
     arguments = parser.parse_args()
     if not arguments.show:
