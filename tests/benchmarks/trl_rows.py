@@ -1,13 +1,13 @@
 """What TRL makes of exported rows: a reward head trained on six exports of one noisy set.
 
-    python -m tests.benchmarks.trl_rows DATA OUT [--set hh] [--seeds 5] [--rate 0.4] [--known-reward]
+    python -m tests.benchmarks.trl_rows DATA OUT [--set hh] [--seeds 5] [--known-reward]
 
 The unanimous pairs of a published set are taken as clean, a share of the labels is flipped, and a
-posterior of known quality judges them: log-odds of the flips plus `--strength` times +-1 and noise,
-calibrated by construction. Each arm is a run of curate whose shards TRL's RewardTrainer reads; the
-accuracy is on clean pairs of prompts that it never saw. `columns` is curate.trl's trainer. What is
-measured stands in OUT, a line a cell, and is not measured again. Steps and learning rate were chosen
-on the oracle and on keeping all of HH, not on the other arms.
+posterior of known quality judges them: log-odds of the flips plus normal evidence of variance
+`--strength`, calibrated by construction. Each arm is a run of curate whose shards TRL's
+RewardTrainer reads; the accuracy is on clean pairs of prompts that it never saw. `columns` is
+curate.trl's trainer. What is measured stands in OUT, a line a cell, and is not measured again.
+Steps and learning rate were chosen on the oracle and on keeping all of HH, not on the other arms.
 """
 
 from __future__ import annotations
