@@ -23,14 +23,14 @@ def show_explanation(found: dict[str, Any]) -> None:
             f"{coder['explained']:.1%} of the differences between answers of held-out pairs."
         )
     )
-    table = Table(title="What the labels go with, the surest first", box=box.SIMPLE_HEAD)
+    table = Table(title="What the labels go with, the most significant first", box=box.SIMPLE_HEAD)
     for name in (
         "feature",
         "words with it / without it",
         "fires",
         "it wins",
         "effect",
-        "sure",
+        "significant",
     ):
         table.add_column(name)
     for row in found["features"][:_ROWS]:
@@ -40,14 +40,14 @@ def show_explanation(found: dict[str, Any]) -> None:
             f"{row['share']:.1%}",
             f"{row['win_rate']:.1%}",
             f"{row['effect']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})",
-            "yes" if row["sure"] else "",
+            "yes" if row["significant"] else "",
         )
     out.print(table)
     out.print(
         Text(
             "effect: nats that a standard deviation of the feature adds to the log odds of being "
-            "preferred, length held fixed; sure: p < 0.05 after Bonferroni. Words are a hint: read "
-            "the examples before you act on a feature."
+            "preferred, length held fixed; significant: p < 0.05 after Bonferroni. Words are a "
+            "hint: read the examples before you act on a feature."
         )
     )
 

@@ -129,7 +129,7 @@ def _features(
     context: Context,
     voting: NDArray[np.bool_],
 ) -> list[dict[str, Any]]:
-    """One entry a feature, those of the surest effect first."""
+    """One entry a feature, the most significant first."""
     length = select_in_batches(pairs, d=trait_difference(LENGTH))["d"].to_numpy()[voting]
     groups = np.unique(context.prompt_groups(pairs)[voting], return_inverse=True)[1]
     words, tops = feature_words(pairs, values), extremes(values, _EXAMPLES)
@@ -153,7 +153,7 @@ def _features(
                 "low": round(low, 4),
                 "high": round(high, 4),
                 "p_value": p,
-                "sure": bool(p < _ALPHA),
+                "significant": bool(p < _ALPHA),
                 "length_effect": round(float(fit.coefficients[1]), 4),
                 "length_correlation": _correlation(own, length),
                 **_win_rate(own[fired] > 0),

@@ -26,13 +26,14 @@ def run_verdict(
     """
     noise = [s["facts"]["noise"] for s in steps if "noise" in s["facts"]]
     estimate = noise[0] if noise else None
-    learnt = [s for s in steps if "learnt" in s["facts"]]
+    # What heads learn matters where neither evidence nor people say more.
+    learnt = [s for s in steps if "learnt" in s["facts"] and not _is_informed(s["facts"])]
     # The scores that filters doubt labels by come first.
     learnt.sort(key=lambda s: "noise" not in s["facts"])
     silent = next((s for s in learnt if not s["facts"]["learnt"]["ok"]), None)
     return Verdict(
         sure=_counts(rows, steps),
-        estimated="" if estimate is None else f"Wrong labels before cleaning: {estimate['text']}.",
+        estimated=_estimates(steps, estimate),
         unknown=_unknown(estimate, silent),
         next=_next(rows, estimate, folder),
     )
@@ -48,6 +49,21 @@ def _counts(rows: dict[str, int], steps: list[dict[str, Any]]) -> str:
         before, after = row["before"], row["after"]
         parts.append(f"{row['filter']}: {row['trait']} in {before:.0%} before, {after:.0%} after")
     return "; ".join(parts) + "."
+
+
+def _is_informed(facts: dict[str, Any]) -> bool:
+    return bool(facts.get("evidence") or facts.get("judged_pairs"))
+
+
+def _estimates(steps: list[dict[str, Any]], estimate: dict[str, Any] | None) -> str:
+    sentences = []
+    if estimate is not None:
+        sentences.append(f"Wrong labels before cleaning: {estimate['text']}.")
+    evidence = [s["facts"]["evidence"] for s in steps if s["facts"].get("evidence")]
+    if evidence:
+        texts = "; ".join(source["text"] for source in evidence[0])
+        sentences.append(f"Evidence, if flips are random: {texts}.")
+    return " ".join(sentences)
 
 
 def _unknown(estimate: dict[str, Any] | None, silent: dict[str, Any] | None) -> str:

@@ -92,5 +92,5 @@ def _undetermined(scorer: dict[str, Any]) -> str | None:
         return f"the labels do not determine it: {noise['text']}"
     mean = scorer.get(MEAN_FACT)
     if mean is not None and not noise["low"] <= mean <= noise["high"]:
-        return f"by its posteriors {mean:.1%} of all labels are wrong, by votes {noise['text']}"
+        return f"by its posteriors {mean:.1%} of all labels are wrong, but {noise['text']}"
     return None

@@ -1,70 +1,183 @@
-"""Whether what is told of the noise rate holds, on real sets with flips of known shares.
+"""Whether what is reported of the noise rate holds, on real sets with wrong labels of known shares.
 
-    python -m tests.benchmarks.coverage DATA [--seeds 5] [--patterns symmetric,annotator]
+    python -m tests.benchmarks.coverage DATA [--seeds 3] [--sets small,real] [--output x.parquet]
 
-For each set of `noise_score.py`, pattern, rate and seed flips are injected into unanimous votes,
-which are taken as right; what `curate audit` tells by held-out heads is compared with their share.
+DATA holds the published files in the folders that `denoising.sh` names and, for `real`,
+alpaca-eval/pairs.parquet (CC BY-NC: measured, never copied). Labels on which all votes agree, or
+GPT-4's, count as right; embeddings are static. By pattern:
+
+    symmetric         every label is flipped with the same probability
+    ambiguity, topic  those of `curate bench`
+    longer            flipped with this probability where the rejected answer is longer
+    longer, symmetric .5 of `longer`, and then symmetric
+
+A cell reports nothing (heads learn nothing, or labels follow a rule), a bound, or an estimate with
+its interval, as `curate audit` does.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from curate.bench.data import BenchData
-from curate.bench.patterns import inject
+from curate.bench.patterns import ambiguity, symmetric, topic
 from curate.bench.run import cell_seed
-from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.noise_rate import rate_by_margins
+from curate.models.heads.calibration import fit_scale
+from curate.models.heads.evidence_ridge import Evidence, Ridge, sum_of
+from curate.models.heads.held_out_margins import VIEWS, vote_weights
+from curate.models.heads.noise_rate import told_rate
+from curate.models.heads.posterior.averaging import Priors, average_posterior
+from curate.models.heads.posterior.axes import DIFFUSE
+from curate.models.heads.posterior.observations import Observations, unit_scale
+from curate.models.heads.prompt_order import PromptOrder
+from curate.models.heads.ridge_rows import RidgeRowsHere
+from curate.models.text.style import LENGTH
 from curate.steps.context import Context
-from tests.benchmarks.noise_score import real_sets
+from tests.benchmarks.model_pairs import against_baseline, bench_data, between_models
+from tests.benchmarks.noise_score import SETS
 
-RATES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CELLS = (
+    *(("symmetric", rate) for rate in (0.0, 0.1, 0.2, 0.3, 0.4)),
+    *(("ambiguity", rate) for rate in (0.1, 0.2, 0.3, 0.4)),
+    *(("topic", rate) for rate in (0.1, 0.2, 0.3, 0.4)),
+    *(("longer", rate) for rate in (0.25, 0.5, 0.75, 1.0)),
+    *(("longer, symmetric", rate) for rate in (0.1, 0.2, 0.3)),
+)
+BETWEEN = (1250, 2500, 5000, 10_000)
 
 
-def cell(data: BenchData, pattern: str, rate: float, seed: int) -> dict[str, object]:
-    """What is told of one noisy set, and whether it holds."""
+class FlippableMargins:
+    """Held-out margins of one dataset under any flips of its labels.
+
+    A flipped label turns its pair's features and leaves its target, or leaves the features and
+    turns the target: so words are counted once for all cells.
+    """
+
+    def __init__(self, data: BenchData) -> None:
+        context = Context(features_of=lambda: data.features)
+        keys = context.vote_keys(data.pairs)
+        self._order = PromptOrder.of(data.pairs["pair_id"], keys["prompt"], context.workspace)
+        self._weights = vote_weights(keys, np.ones(len(data.pairs), dtype=bool))
+        one = np.ones(len(data.pairs))
+        self._rows = RidgeRowsHere(
+            data.pairs, data.features, self._order, self._weights, one, styled=True
+        )
+
+    def margins(self, flips: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """As `held_out_margins` of the flipped pairs, up to a factor."""
+        side = np.where(flips, -1.0, 1.0)
+        rows = copy(self._rows)
+        rows._targets = side[self._order.rows]
+        parts, total = rows.sums(), np.zeros(len(side))
+        for centre in VIEWS:
+            evidence = Evidence(rows.widths, centre)
+            every = sum_of(parts)
+            ridges = [
+                Ridge.fit(every, evidence, evidence.strengths(every.without(part)))
+                for part in parts
+            ]
+            view = rows.left_out(ridges)
+            total += view / float(view.std())
+        return total * side
+
+
+def flipped_labels(
+    data: BenchData, pattern: str, rate: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """(pairs,) which labels a pattern makes wrong."""
+    if pattern in {"symmetric", "ambiguity", "topic"}:
+        return {"symmetric": symmetric, "ambiguity": ambiguity, "topic": topic}[pattern](
+            data, rate, rng
+        )
+    length, index = data.features.style[:, LENGTH], data.features.index
+    shorter = length[index["chosen"]] < length[index["rejected"]]
+    draws = rng.random((2, len(data.pairs)))
+    if pattern == "longer":
+        return shorter & (draws[0] < rate)
+    return (shorter & (draws[0] < 0.5)) ^ (draws[1] < rate)
+
+
+def cell(
+    data: BenchData, heads: FlippableMargins, pattern: str, rate: float, seed: int
+) -> dict[str, Any]:
+    """What is reported of one noisy set, and whether it holds."""
     rng = np.random.default_rng(cell_seed(data.name, pattern, rate, seed))
-    noisy, flips = inject(data, pattern, rate, rng)
-    context = Context(seed=seed, features_of=lambda: noisy.features)
-    margin = held_out_margins(noisy.pairs, context).margin
-    told, true = rate_by_margins(margin), float(flips.mean())
-    kind = "nothing" if told.high is None else "at most"
-    held = told.high is not None and true <= told.high
+    flips = flipped_labels(data, pattern, rate, rng)
+    margins, true = heads.margins(flips), float(flips.mean())
+    labels = Observations.from_margins(unit_scale(margins))
+    noisy, averaged = data.flipped(flips), average_posterior(labels, Priors(DIFFUSE))
+    found = told_rate(margins, noisy.pairs, data.groups, averaged=averaged)
+    is_bound, is_estimate = found.high is not None, found.rate is not None
     return {
+        "set": data.name,
+        "pairs": len(margins),
         "pattern": pattern,
-        "kind": kind,
-        "held": held if kind != "nothing" else None,
-        "high": told.high,
-        "above": None if told.high is None else told.high - true,
+        "rate": rate,
+        "seed": seed,
+        "true": true,
+        "rule": found.rule is not None,
+        "bound": is_bound,
+        "bound_held": true <= found.high if found.high is not None else None,
+        "above": found.high - true if found.high is not None else None,
+        "estimate": is_estimate,
+        "held": found.low <= true <= found.high if is_estimate else None,  # type: ignore[operator]
+        "width": found.high - found.low if is_estimate else None,  # type: ignore[operator]
+        "error": abs(found.rate - true) if found.rate is not None else None,
     }
 
 
+def datasets(folder: Path, kinds: list[str]) -> Iterator[BenchData]:
+    """The six small sets; parts of ten thousand pairs against one model, and between models."""
+    if "small" in kinds:
+        yield from (bench_data(folder / files, name) for name, files in SETS.items())
+    if "real" in kinds:
+        pairs = folder / "alpaca-eval" / "pairs.parquet"
+        data = against_baseline(pairs)
+        prompts = np.random.default_rng(0).permutation(int(data.groups.max()) + 1)
+        for share in (0.25, 0.5, 1.0):
+            chosen = prompts[: int(share * len(prompts))]
+            yield data.take(np.flatnonzero(np.isin(data.groups, chosen)))
+        yield from (between_models(pairs, count) for count in BETWEEN)
+
+
 def main() -> None:
-    """Print the share of intervals that hold the truth, by pattern and by what is told."""
+    """Print how often bounds and intervals hold the truth, by pattern, rate and set."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--patterns", default="symmetric,annotator,ambiguity,topic")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--sets", default="small,real")
+    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     rows = []
-    for name, data in real_sets(arguments.data):
-        for pattern in arguments.patterns.split(","):
-            for rate in RATES:
-                cells = (cell(data, pattern, rate, seed) for seed in range(arguments.seeds))
-                rows += [{"set": name, "rate": rate, **found} for found in cells]
+    for data in datasets(arguments.data, arguments.sets.split(",")):
+        heads = FlippableMargins(data)
+        clean = heads.margins(np.zeros(len(data.pairs), dtype=bool))
+        known = replace(data, margin=fit_scale(clean) * clean)
+        for pattern, rate in CELLS:
+            rows += [cell(known, heads, pattern, rate, seed) for seed in range(arguments.seeds)]
+        print(f"{data.name}: {len(data.pairs):,} pairs", flush=True)
     table = pl.DataFrame(rows, infer_schema_length=None)
-    with pl.Config(tbl_rows=100, tbl_cols=20, tbl_hide_dataframe_shape=True, float_precision=3):
-        for by in (["pattern", "kind"], ["pattern", "set"], ["pattern", "rate"]):
+    if arguments.output is not None:
+        table.write_parquet(arguments.output)
+    wide = {"tbl_rows": 100, "tbl_cols": 20, "tbl_width_chars": 160, "float_precision": 3}
+    with pl.Config(**wide):
+        for by in (["pattern"], ["pattern", "rate"], ["set", "pairs"], ["seed"]):
             shown = table.group_by(by, maintain_order=True).agg(
-                cells=pl.len(),
-                told=pl.col("held").is_not_null().mean(),
-                held=pl.col("held").mean(),
-                high=pl.col("high").mean(),
-                above=pl.col("above").mean(),
+                pl.len().alias("cells"),
+                pl.col("rule", "bound", "bound_held", "above", "estimate", "held").mean(),
+                pl.col("width", "error").mean(),
+                pl.col("error").max().alias("largest"),
             )
             print(shown.sort(by))
 

@@ -25,7 +25,7 @@ from curate.models.heads.pair_agreement import PairAgreement
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RULE_LIMIT = 0.78
+RULE_LIMIT = 0.75
 """Held-out accuracy of a rule from which on labels count as made by it; clean sets end at .73."""
 SOURCE_LIMIT = 0.92
 """The same within one source; LLMBar's adversarial ones reach .88, with the shorter answer."""
@@ -38,6 +38,7 @@ _SAMPLED_ROWS = 1000
 _AUTHOR_WORDS = (
     "model", "generator", "author", "policy", "source", "engine", "llm", "writer", "checkpoint",
 )  # fmt: skip
+_OF_CHOSEN = re.compile(r"_?chosen[_-]?")
 _KEY_OF_SLOT = re.compile(r"^(?P<name>.+?)[_-]?(?P<slot>(?<![0-9])[12]|(?<=[_-])[ab])$")
 
 
@@ -179,7 +180,8 @@ def _author_columns(extra: pl.Series) -> list[tuple[str, pl.Expr, pl.Expr]]:
             continue
         if "chosen" in path[0]:
             other = (path[0].replace("chosen", "rejected"), *path[1:])
-            columns[".".join(path)] = extra_value(*path), extra_value(*other)
+            label = _OF_CHOSEN.sub("", ".".join(path))
+            columns[label] = extra_value(*path), extra_value(*other)
         elif match := _KEY_OF_SLOT.match(path[-1]):
             columns.setdefault(match["name"], _slot_columns(path, match["slot"]))
     return [(label, *sides) for label, sides in columns.items()]

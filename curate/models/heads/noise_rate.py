@@ -17,7 +17,6 @@ from curate.data.duplicates import repeated_rows
 from curate.data.hashes import vote_keys
 from curate.models.heads.identification import identify
 from curate.models.heads.label_rules import LabelRule, find_label_rule, rule_of_heads
-from curate.models.heads.pair_agreement import pair_agreement
 from curate.models.heads.posterior.rate_interval import rate_interval
 from curate.steps.posterior import MEAN_FACT, NOISE_FACT
 from curate.store.row_blocks import some_of
@@ -34,8 +33,9 @@ BOUND_ASSUMPTION = (
     "if no kind of pair (such as: the better answer is the shorter one) is wrong more often than "
     "right"
 )
-# Fewer pairs with several votes give an interval that says nothing.
-_FEWEST_VOTED = 30
+_SHORT_ASSUMPTION = "if no kind of pair is mostly wrong"
+# Fewer pairs with several votes, or judged ones, give an interval that says nothing.
+_FEWEST_VOTED = _FEWEST_JUDGED = 30
 _LEAST_PEOPLE = 2
 # Of whole prompts, for the interval.
 _RESAMPLES = 400
@@ -73,8 +73,12 @@ def told_rate(
     keys: pl.DataFrame | None = None,
     voting: NDArray[np.bool_] | None = None,
     averaged: AveragedPosterior | None = None,
+    judged: NDArray[np.int8] | None = None,
 ) -> ToldRate:
-    """By votes on the same pairs where there are enough of them, else by held-out margins.
+    """By judged pairs, or votes on the same pairs, where there are enough; else by margins.
+
+    Labels that follow an author or length have a rate by judged pairs alone: annotators who go by
+    the same rule agree with each other, right or wrong.
 
     Args:
         margins: (votes,) held-out margins of the observed labels; ties left out.
@@ -83,12 +87,18 @@ def told_rate(
         keys: `vote_keys` of the pairs, where they are at hand.
         voting: (pairs,) which pairs the votes are; default all.
         averaged: posterior of these labels, for an estimate beside the bound.
+        judged: 1 for each label that a person found right, -1 for a wrong one, 0 elsewhere.
     """
-    by_votes = None if pairs is None else rate_by_votes(pairs, keys)
-    if by_votes is not None:
-        return by_votes
-    voted = pairs if pairs is None or voting is None else pairs.filter(pl.Series(voting))
-    return rate_by_margins(margins, groups, voted, averaged)
+    by_judged = None if judged is None else rate_by_judged(judged)
+    if by_judged is not None:
+        return by_judged
+    if pairs is not None:
+        voted = pairs if voting is None else pairs.filter(pl.Series(voting))
+        rule = find_label_rule(voted, np.arange(len(voted)) if groups is None else groups)
+        by_votes = no_rate(rule) if rule is not None else rate_by_votes(pairs, keys)
+        if by_votes is not None:
+            return by_votes
+    return rate_by_margins(margins, groups, averaged)
 
 
 def told_for(
@@ -97,10 +107,11 @@ def told_for(
     pairs: pl.DataFrame,
     context: Context,
     averaged: AveragedPosterior | None = None,
+    judged: NDArray[np.int8] | None = None,
 ) -> ToldRate:
     """`told_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
     groups, keys = some_of(context.prompt_groups(pairs), voting), context.vote_keys(pairs)
-    return told_rate(some_of(margins, voting), pairs, groups, keys, voting, averaged)
+    return told_rate(some_of(margins, voting), pairs, groups, keys, voting, averaged, judged)
 
 
 def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> None:
@@ -119,6 +130,26 @@ def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> 
     context.facts[MEAN_FACT] = round(float(1.0 - known.mean()), 4) if len(known) else None
 
 
+def rate_by_judged(judged: NDArray[np.int8]) -> ToldRate | None:
+    """The share of wrong labels among judged pairs; None of fewer than 30.
+
+    Clopper-Pearson, whatever heads are worth. `curate audit --gold` knows how the pairs were drawn,
+    and counts ties.
+
+    Args:
+        judged: 1 for each label that a person found right, -1 for a wrong one, 0 elsewhere.
+    """
+    wrong, count = int((judged < 0).sum()), int((judged != 0).sum())
+    if count < _FEWEST_JUDGED:
+        return None
+    ends = [0.5 * _LEVEL, 1.0 - 0.5 * _LEVEL]
+    low = float(betaincinv(wrong, count - wrong + 1, ends[0])) if wrong else 0.0
+    high = float(betaincinv(wrong + 1, count - wrong, ends[1])) if wrong < count else 1.0
+    short = f"{wrong / count:.0%}, 95 %: {low:.0%} to {high:.0%}"
+    text = f"{short}, if the {count:,} judged pairs were drawn at random"
+    return ToldRate(wrong / count, low, high, text, short)
+
+
 def disagreement_bound(margins: NDArray[np.float64]) -> float:
     """A bound of the flip rate at 95 %, by the disagreement of all pairs.
 
@@ -133,45 +164,40 @@ def disagreement_bound(margins: NDArray[np.float64]) -> float:
 def rate_by_margins(
     margins: NDArray[np.float64],
     groups: NDArray[np.int64] | None = None,
-    pairs: pl.DataFrame | None = None,
     averaged: AveragedPosterior | None = None,
 ) -> ToldRate:
-    """An upper bound where heads learn anything but a rule that anybody can see, else nothing.
+    """An upper bound where heads learn anything, and not too much; else nothing.
 
     The bound holds however flips depend on the pair, as long as no kind of pair is wrong more often
-    than right. Labels that follow a rule (the longer answer, the stronger model's) break that and
-    are learned like a preference, so there is no bound where they do. An estimate stands before the
-    bound where simulation shows that it holds (`rate_interval`).
+    than right. Labels that follow a rule break that and are learned like a preference, so there is
+    none where heads predict more labels than people agree on. An estimate stands before the bound
+    where simulation shows that it holds (`rate_interval`).
 
     Args:
         margins: (votes,) held-out margins of the observed labels; ties left out.
         groups: (votes,) number of each vote's prompt; default each its own.
-        pairs: (votes,) the pairs themselves, in which rules are looked for.
         averaged: posterior of these labels.
     """
     found = identify(margins, groups)
     if not found.ok:
         reason = f"no estimate: {found.text}, which may be chance"
         return ToldRate(None, None, None, reason, "no estimate: heads learn nothing")
-    if rule := _label_rule(margins, groups, pairs):
-        texts = f"no estimate: {rule.text}", f"no estimate: {rule.short}"
-        return ToldRate(None, None, None, *texts, rule)
+    if rule := rule_of_heads(found.agreement):
+        return no_rate(rule)
     high = disagreement_bound(some_of(margins, np.isfinite(margins)))
     bound = f"at most {high:.0%}, {BOUND_ASSUMPTION} (95 %, disagreement with held-out heads)"
     interval = None if averaged is None else rate_interval(averaged, high)
     if interval is None:
-        return ToldRate(None, 0.0, high, bound, f"at most {high:.0%}")
+        return ToldRate(None, 0.0, high, bound, f"at most {high:.0%}, {_SHORT_ASSUMPTION}")
     short = f"about {interval.mean:.0%}, if flips are random"
     ends = f"95 %: {interval.low:.0%} to {interval.high:.0%}"
     return ToldRate(interval.mean, interval.low, high, f"{short} ({ends}); {bound}", short)
 
 
-def _label_rule(
-    margins: NDArray[np.float64], groups: NDArray[np.int64] | None, pairs: pl.DataFrame | None
-) -> LabelRule | None:
-    numbers = np.arange(len(margins)) if groups is None else groups
-    rule = None if pairs is None else find_label_rule(pairs, numbers)
-    return rule or rule_of_heads(pair_agreement(margins, numbers))
+def no_rate(rule: LabelRule) -> ToldRate:
+    """That nothing can be estimated of labels that follow a rule."""
+    texts = f"no estimate: {rule.text}", f"no estimate: {rule.short}"
+    return ToldRate(None, None, None, *texts, rule)
 
 
 def rate_by_votes(pairs: pl.DataFrame, keys: pl.DataFrame | None = None) -> ToldRate | None:

@@ -54,8 +54,8 @@ def test_what_the_votes_prefer_is_found_named_and_signed() -> None:
     assert len(set(food["words"]) & set(WORDS["food"])) >= 3
     assert food["win_rate"] > 0.75
     assert food["effect"] > 0
-    assert food["sure"]
-    assert turned["sure"]
+    assert food["significant"]
+    assert turned["significant"]
     for feature in found["features"]:
         assert feature["low"] < feature["effect"] < feature["high"]
         for example in feature["examples"]:
@@ -63,7 +63,7 @@ def test_what_the_votes_prefer_is_found_named_and_signed() -> None:
             assert example["preferred"] == (own > 0)
 
 
-def test_random_votes_give_no_sure_feature() -> None:
+def test_random_votes_give_no_significant_feature() -> None:
     rng = np.random.default_rng(1)
     rows = [
         {**row, "chosen": row["rejected"], "rejected": row["chosen"]} if rng.random() < 0.5 else row
@@ -72,7 +72,7 @@ def test_random_votes_give_no_sure_feature() -> None:
     settings = SAESettings(features=4, active=2, prefixes=(4,))
     config = EmbedderConfig(name="static")
     found, _ = explain(Pairs(pairs_of(rows)), SilentProgress(), settings, config, store=None)
-    assert sum(f["sure"] for f in found["features"]) <= 1
+    assert sum(f["significant"] for f in found["features"]) <= 1
 
 
 def test_words_of_the_side_that_has_the_feature() -> None:

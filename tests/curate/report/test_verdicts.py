@@ -131,6 +131,20 @@ def test_a_run_whose_heads_learn_nothing_and_one_that_keeps_nothing() -> None:
     assert "no scorer of this run" in run_verdict({"in": 1, "kept": 1, "dropped": 0}, []).unknown
 
 
+def test_evidence_and_judged_pairs_of_a_run() -> None:
+    rate = {"rate": 0.4, "low": 0.26, "high": 0.55, "text": "40%, if the 50 were drawn at random"}
+    evidence = [{"text": "judge.margin: right in 79 to 84 %"}]
+    facts = {"noise": rate, "learnt": CHANCE, "evidence": evidence, "judged_pairs": 50}
+    verdict = run_verdict({"in": 9, "kept": 8, "dropped": 1}, [step("label_em", "score", **facts)])
+    assert verdict.estimated == (
+        "Wrong labels before cleaning: 40%, if the 50 were drawn at random. Evidence, if flips are "
+        "random: judge.margin: right in 79 to 84 %."
+    )
+    # People and a judge say which labels are wrong, though heads do not.
+    assert "may be chance" not in verdict.unknown
+    assert "curate bench" in verdict.next
+
+
 def test_sections_hold_only_what_was_found() -> None:
     (section,) = audit_report(biases=BIASES).sections
     assert section.title == "The preferred answer has more"

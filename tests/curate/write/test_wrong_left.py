@@ -40,7 +40,7 @@ def test_where_labels_do_not_determine_the_rate_the_fit_does_not_either() -> Non
 def test_posteriors_must_agree_with_what_votes_tell() -> None:
     assert smoothing({"steps": steps(noise(0.05, 0.03, 0.08))}) == 0.031
     _, reason = wrong_left(steps(noise(0.2, 0.17, 0.23))) or (0.0, None)
-    assert reason == "by its posteriors 5.0% of all labels are wrong, by votes as told"
+    assert reason == "by its posteriors 5.0% of all labels are wrong, but as told"
 
 
 def test_no_filter_by_a_posterior_leaves_nothing_to_tell() -> None:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from curate.models.heads.label_rules import find_label_rule, rule_of_heads
-from curate.models.heads.noise_rate import rate_by_margins
+from curate.models.heads.noise_rate import rate_by_margins, told_rate
 from curate.models.heads.pair_agreement import pair_agreement
 from tests.helpers import pairs_of
 
@@ -128,7 +128,8 @@ def test_what_names_no_author_is_no_rule(extra: str | None) -> None:
 
 
 def test_one_source_that_follows_length() -> None:
-    pairs = pl.concat([labelled(0), labelled(1, length=1.0).with_columns(source=pl.lit("made"))])
+    made = labelled(2, length=1.0).with_columns(source=pl.lit("made"))
+    pairs = pl.concat([labelled(0), labelled(1), made])
     found = find_label_rule(pairs, np.arange(len(pairs)))
     assert found is not None
     assert (found.name, found.pairs) == ("source", COUNT)
@@ -149,8 +150,8 @@ def test_a_rule_leaves_no_bound_and_says_why() -> None:
     rng = np.random.default_rng(0)
     margins = np.abs(rng.normal(size=COUNT)) * np.where(rng.random(COUNT) < 0.75, 1.0, -1.0)
     groups = np.arange(COUNT) // 2
-    assert rate_by_margins(margins, groups, labelled()).high is not None
-    told = rate_by_margins(margins, groups, labelled(author=1.0))
+    assert told_rate(margins, labelled(), groups).high is not None
+    told = told_rate(margins, labelled(author=1.0), groups)
     assert (told.rate, told.low, told.high) == (None, None, None)
     assert told.text == (
         "no estimate: labels follow the answer's author (model) in 100%, so label noise can't be "
@@ -168,3 +169,13 @@ def test_heads_that_predict_nearly_all_labels_see_a_rule(share: float, is_rule: 
 def test_few_pairs_show_no_rule() -> None:
     assert rule_of(labelled(author=1.0).head(20)) is None
     assert rule_of(labelled().head(0)) is None
+
+
+def test_people_who_go_by_the_same_rule_agree_and_are_no_evidence() -> None:
+    for share, is_rule in ((1.0, True), (0.0, False)):
+        one = labelled(length=share)
+        votes = pl.concat([one.with_columns(annotator=pl.lit(name)) for name in "abc"])
+        margins = np.random.default_rng(0).normal(0.5, 1.0, len(votes))
+        told = told_rate(margins, votes, np.tile(np.arange(COUNT) // 2, 3))
+        assert (told.rule is not None) == is_rule
+        assert ("annotators err independently" in told.text) != is_rule

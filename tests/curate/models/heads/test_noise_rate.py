@@ -8,8 +8,10 @@ import pytest
 
 from curate.models.heads.noise_rate import (
     disagreement_bound,
+    rate_by_judged,
     rate_by_margins,
     rate_by_votes,
+    told_rate,
 )
 from tests.helpers import pairs_of
 
@@ -78,6 +80,21 @@ def test_few_labels_of_much_noise_are_no_point() -> None:
     told = rate_by_margins(held_out(0.3, 2, count=150, skill=0.3))
     assert told.rate is None
     assert "%" in told.text
+
+
+def test_judged_pairs_give_the_rate_whatever_heads_say() -> None:
+    judged = np.array([1] * 30 + [-1] * 20 + [0] * 50, dtype=np.int8)
+    told = told_rate(held_out(0.1, 0, count=100), judged=judged)
+    assert told.rate == 0.4
+    # Clopper-Pearson for 20 of 50.
+    assert (told.low, told.high) == pytest.approx((0.2641, 0.5482), abs=1e-4)
+    assert told.text == "40%, 95 %: 26% to 55%, if the 50 judged pairs were drawn at random"
+    assert rate_by_judged(judged[:29]) is None
+    none_wrong, all_wrong = (rate_by_judged(side * np.ones(30, np.int8)) for side in (1, -1))
+    assert none_wrong is not None
+    assert (none_wrong.low, none_wrong.high) == (0.0, pytest.approx(0.1157, abs=1e-4))
+    assert all_wrong is not None
+    assert all_wrong.high == 1.0
 
 
 def votes(rate: float, items: int, seed: int) -> pl.DataFrame:
