@@ -190,8 +190,8 @@ def ways_out(
     for step, names in zip(learned, fields, strict=True):
         if "within" in names and not step.scorer.params.within:
             effect = (
-                "last: doubts labels only beside pairs of like length; where length is what judges "
-                "go by, it ended 7 points below keeping everything (docs/filters.md)"
+                "last: doubts labels only beside pairs of like length; on AlpacaEval between "
+                "models it turned a gain of 2.7 points into a loss of 0.6 (docs/filters.md)"
             )
             changes.append(WayOut(step_line(step, within=["length"]), effect))
     return changes

@@ -1,15 +1,15 @@
 """What `curate run` gains at real size with the pipeline that `curate init` writes.
 
     python -m tests.benchmarks.default_run DATA [--rates 0,.2,.4] [--seeds 3] [--between]
-        [--output default_run.jsonl]
+        [--pipelines init] [--output default_run.jsonl]
 
 DATA is the Parquet file of AlpacaEval's pairs (`instruction`, `output_1`, `output_2`,
 `generator_2`, `preference`; CC BY-NC 4.0, so that no row of it is in this repository). GPT-4's
 preferences count as clean labels; those nearer to 1.5 than .05 are left out as ties. With
 `--between` pairs are of two models instead, of which GPT-4 prefers one more over the baseline, by
 .2 at least. A quarter of the prompts is put aside with its labels, those of the others are flipped
-at random. Each pipeline runs through the command line on the static embedder; a fresh head learns
-the rows that the trainer would get, and is tested on the prompts put aside.
+at random. Each pipeline runs through the command line on the static embedder; a fresh head on
+embeddings learns the rows that the trainer would get, and is tested on the prompts put aside.
 
 Printed: accuracy of all rows as they are, of those without the flipped labels, and of each
 pipeline; how often clean labels prefer the longer answer, beside the interval that the run expects;
@@ -117,7 +117,9 @@ def lost_shorter(before: pl.DataFrame, flips: NDArray[np.bool_], after: pl.DataF
     return 1.0 - len(left) / max(len(right), 1)
 
 
-def measure(path: Path, rate: float, seed: int, between: bool) -> dict[str, Any]:
+def measure(
+    path: Path, rate: float, seed: int, between: bool, pipelines: list[str]
+) -> dict[str, Any]:
     """One cell."""
     rng = np.random.default_rng(seed)
     rows = clean_rows(path, between, rng)
@@ -130,16 +132,15 @@ def measure(path: Path, rate: float, seed: int, between: bool) -> dict[str, Any]
     ways = {"keep all": np.ones(len(noisy)), "oracle": (~flips).astype(np.float64)}
     weights = {name: Weights(weight) for name, weight in ways.items()}
     cell: dict[str, Any] = {"rate": rate, "seed": seed, "between": between, "pairs": len(train)}
-    cell |= accuracies(bench_data(noisy), test, weights, seed)
+    cell |= accuracies(bench_data(noisy), test, weights, style=False)
     differs = longer(train) != 0
     cell["longer"] = float((longer(train)[differs] > 0).mean())
-    for name, changes in PIPELINES.items():
+    for name in pipelines:
         with tempfile.TemporaryDirectory() as room:
             noisy.write_ndjson(Path(room) / "train.jsonl")
-            kept, facts = run_pipeline(Path(room), changes)
-        cell[name] = accuracies(bench_data(kept), test, {name: Weights(np.ones(len(kept)))}, seed)[
-            name
-        ]
+            kept, facts = run_pipeline(Path(room), PIPELINES[name])
+        once = {name: Weights(np.ones(len(kept)))}
+        cell |= accuracies(bench_data(kept), test, once, style=False)
         bias = facts["bias"]
         cell[f"{name}: rows"] = len(kept)
         cell[f"{name}: longer"] = [*bias["longer"], bias["expected"]["longer"]]
@@ -155,6 +156,7 @@ def main() -> None:
     parser.add_argument("--rates", default="0,.2,.4")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--between", action="store_true")
+    parser.add_argument("--pipelines", nargs="+", choices=PIPELINES, default=list(PIPELINES))
     parser.add_argument("--output", type=Path, default=Path("default_run.jsonl"))
     options = parser.parse_args()
     lines = options.output.read_text().splitlines() if options.output.exists() else []
@@ -162,7 +164,7 @@ def main() -> None:
     rates = [float(rate) for rate in options.rates.split(",")]
     for rate, seed in product(rates, range(options.seeds)):
         if (rate, seed, options.between) not in done:
-            cell = measure(options.data, rate, seed, options.between)
+            cell = measure(options.data, rate, seed, options.between, options.pipelines)
             with options.output.open("a") as file:
                 file.write(json.dumps(cell) + "\n")
             print(json.dumps(cell), flush=True)
