@@ -17,7 +17,7 @@ import json
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -94,7 +94,7 @@ def texts_of(pairs: pl.DataFrame, side: str) -> list[str]:
 
 
 def with_known_reward(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The pairs with labels by one linear reward on MiniLM's vectors, without noise."""
+    """The pairs with labels by one linear reward on token vectors, without noise."""
     model, tokenizer = model_and_tokenizer()
     draw = np.random.default_rng(0).normal(size=model.config.hidden_size)
     with torch.no_grad():
@@ -133,12 +133,7 @@ def exported(pairs: pl.DataFrame, arm: str, seed: int, folder: Path) -> Dataset:
 
 
 class RewardHead(BertForSequenceClassification):
-    """A linear reward on frozen MiniLM: mean vector of the text and its log length.
-
-    Vectors are kept: each text is embedded once for all arms.
-    """
-
-    vectors: ClassVar[dict[bytes, torch.Tensor]] = {}
+    """A linear reward on the mean of MiniLM's token vectors and the log of the length."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
@@ -147,19 +142,12 @@ class RewardHead(BertForSequenceClassification):
 
     def forward(self, input_ids: Any, attention_mask: Any, **_: Any) -> SequenceClassifierOutput:
         """The reward of each text."""
-        rows = [ids[mask.bool()] for ids, mask in zip(input_ids, attention_mask, strict=True)]
-        logits = self.classifier(torch.stack([self._vector(ids) for ids in rows]))
-        return SequenceClassifierOutput(logits=logits)
-
-    @torch.no_grad()
-    def _vector(self, ids: torch.Tensor) -> torch.Tensor:
-        key = ids.numpy().tobytes()
-        if key not in self.vectors:
-            hidden = self.bert.eval()(ids[None]).last_hidden_state[0]
-            mean = torch.nn.functional.normalize(hidden.mean(dim=0), dim=0)
-            scaled = mean * hidden.shape[1] ** 0.5
-            self.vectors[key] = torch.cat([scaled, torch.tensor([len(ids)]).log() - 4.0])
-        return self.vectors[key]
+        tokens = self.bert.embeddings.word_embeddings(input_ids)
+        length = attention_mask.sum(dim=1, keepdim=True)
+        mean = (tokens * attention_mask[..., None]).sum(dim=1) / length
+        scaled = torch.nn.functional.normalize(mean, dim=1) * mean.shape[1] ** 0.5
+        features = torch.cat([scaled, length.log() - 4.0], dim=1)
+        return SequenceClassifierOutput(logits=self.classifier(features))
 
 
 def model_and_tokenizer() -> tuple[Any, Any]:
@@ -261,15 +249,12 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.4)
     parser.add_argument("--strength", type=float, default=2.0, help="Variance of the log-odds.")
     parser.add_argument("--known-reward", action="store_true", help="Labels by a linear reward.")
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rate-of-learning", type=float, default=3e-3)
     given = parser.parse_args()
     torch.set_num_threads(1)
     cells = [json.loads(line) for line in given.out.open()] if given.out.exists() else []
     known = {(c["set"], c["rate"], c["seed"], c["arm"]) for c in cells}
-    vectors = given.out.with_suffix(".pt")
-    if vectors.exists():
-        RewardHead.vectors.update(torch.load(vectors))
     pairs = clean_pairs(str(given.folder / SETS[given.set]))
     if given.known_reward:
         given.set, pairs = f"{given.set}, known reward", with_known_reward(pairs)
@@ -283,7 +268,6 @@ def main() -> None:
             with given.out.open("a") as file:
                 file.write(json.dumps(cell) + "\n")
             print(cell, flush=True)
-            torch.save(RewardHead.vectors, vectors)
     table(cells)
 
 
