@@ -124,8 +124,9 @@ class CRM(HeadScorer[CRMParams]):
         p = self.params
         if p.noise_rate != "auto":
             return p.noise_rate
-        margins = held_out_margins(pairs, context).margin
-        told = told_for(margins, votes(pairs, context), pairs, context)
+        held_out = held_out_margins(pairs, context)
+        voting, learnt = votes(pairs, context), held_out.learnt
+        told = told_for(held_out.margin, voting, pairs, context, learnt=learnt)
         if told.rate is not None:
             return min(max(told.rate, _MIN_RATE), _MAX_RATE)
         # Peers keep the share that the rate says: one near 0 would switch peer review off.

@@ -85,7 +85,9 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> NoiseFindings:
     held_out = posterior.held_out
     margins, groups = held_out.margin[voting], context.prompt_groups(pairs)
     calibration = calibrate(margins)
-    estimate = told_for(held_out.margin, voting, pairs, context, posterior.averaged)
+    estimate = told_for(
+        held_out.margin, voting, pairs, context, posterior.averaged, learnt=held_out.learnt
+    )
     voted = pairs.filter(pl.Series(voting))
     return NoiseFindings(
         problem=None if held_out.learnt.ok else held_out.learnt.warning,

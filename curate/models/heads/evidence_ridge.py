@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
+from curate.models.heads.sign_flip_test import RESAMPLES, prompt_signs
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -34,26 +36,27 @@ Rows = Callable[[slice], "NDArray[np.float64]"]
 
 @dataclass(frozen=True)
 class Sums:
-    """Weighted sums over rows: Z'WZ (d, d), Z'Wy (d,), y'Wy and the sum of weights."""
+    """Weighted sums over rows.
+
+    Attributes:
+        gram: Z'WZ, (d, d).
+        cross: Z'Wy, (d,).
+        turned: Z'Wy with the signs of prompts turned as by `prompt_signs`, (d, resamples).
+        square: y'Wy.
+        count: the sum of weights.
+    """
 
     gram: NDArray[np.float64]
     cross: NDArray[np.float64]
+    turned: NDArray[np.float64]
     square: float
     count: float
-
-    def without(self, other: Sums) -> Sums:
-        """The sums over the rows that are not the other's."""
-        return Sums(
-            self.gram - other.gram,
-            self.cross - other.cross,
-            self.square - other.square,
-            self.count - other.count,
-        )
 
 
 def sums(
     features: Rows,
     rows: slice,
+    groups: NDArray[np.int64],
     weights: NDArray[np.float64],
     targets: NDArray[np.float64],
     width: int,
@@ -63,11 +66,13 @@ def sums(
     Args:
         features: gives the features of some rows.
         rows: range of rows.
+        groups: (all rows,) number of each row's prompt.
         weights: (all rows,) weight of each row.
         targets: (all rows,) target y of each row.
         width: number of features.
     """
     gram, cross = np.zeros((width, width)), np.zeros(width)
+    turned = np.zeros((width, RESAMPLES))
     for start in range(rows.start, rows.stop, _CHUNK):
         part = slice(start, min(start + _CHUNK, rows.stop))
         z, w = features(part), weights[part]
@@ -75,8 +80,10 @@ def sums(
         # Products in the type of the features, sums over parts in float64.
         gram += weighted.T @ z
         cross += weighted.T @ targets[part]
+        signed = targets[part, None] * prompt_signs(groups[part])
+        turned += weighted.T @ signed.astype(z.dtype)
     square = float(weights[rows] @ targets[rows] ** 2)
-    return Sums(gram, cross, square, float(weights[rows].sum()))
+    return Sums(gram, cross, turned, square, float(weights[rows].sum()))
 
 
 def sum_of(parts: Sequence[Sums]) -> Sums:
@@ -84,6 +91,7 @@ def sum_of(parts: Sequence[Sums]) -> Sums:
     return Sums(
         np.sum([p.gram for p in parts], axis=0),
         np.sum([p.cross for p in parts], axis=0),
+        np.sum([p.turned for p in parts], axis=0),
         sum(p.square for p in parts),
         sum(p.count for p in parts),
     )

@@ -27,7 +27,8 @@ class Identification:
         agreement: over all pairs.
         with_labels: prompts on most of whose pairs heads side with the labels.
         against_labels: prompts on most of whose pairs they do not.
-        p_value: that chance sides with as many of these prompts (one-sided binomial test).
+        p_value: that chance does as much, by the one-sided binomial test over prompts or by
+            turning the labels of prompts (`sign_flip_p_value`).
     """
 
     agreement: PairAgreement
@@ -46,8 +47,8 @@ class Identification:
         if not self.with_labels + self.against_labels:
             return "held-out heads agree with no label more than with its opposite"
         return (
-            f"held-out heads agree with {self.agreement.text}; p = {self.p_value:.2g} by the sign "
-            "test over prompts"
+            f"held-out heads agree with {self.agreement.text}; p = {self.p_value:.2g} by a "
+            "sign test over prompts"
         )
 
     @property
@@ -80,7 +81,9 @@ def silenced(status: pl.Series, silent: pl.Series, why: str = NOTHING_LEARNT) ->
 
 
 def identify(
-    margins: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+    margins: NDArray[np.float64],
+    groups: NDArray[np.int64] | None = None,
+    p_value: float | None = None,
 ) -> Identification:
     """Agreement of held-out margins with the labels.
 
@@ -90,6 +93,8 @@ def identify(
     Args:
         margins: (votes,) held-out margins of the observed labels; ties left out.
         groups: (votes,) number of each vote's prompt, from 0 on; default each its own.
+        p_value: of another test over prompts; default the binomial test, which is right only for
+            margins in which nothing was chosen by the pair's own label.
     """
     agreement = pair_agreement(margins, groups)
     signs = np.sign(margins)
@@ -100,6 +105,8 @@ def identify(
     agree, against = int((signs > 0).sum()), int((signs < 0).sum())
     if not agree + against:
         return Identification(agreement, 0, 0, 1.0)
+    if p_value is not None:
+        return Identification(agreement, agree, against, p_value)
     from scipy.stats import binomtest  # half a second, which a run without heads need not wait
 
     test = binomtest(agree, agree + against, alternative="greater")

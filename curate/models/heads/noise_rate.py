@@ -15,7 +15,7 @@ from scipy.special import betaincinv
 
 from curate.data.duplicates import repeated_rows
 from curate.data.hashes import vote_keys
-from curate.models.heads.identification import identify
+from curate.models.heads.identification import Identification, identify
 from curate.models.heads.label_rules import LabelRule, find_label_rule, rule_of_heads
 from curate.models.heads.posterior.rate_interval import rate_interval
 from curate.steps.posterior import MEAN_FACT, NOISE_FACT
@@ -74,6 +74,7 @@ def told_rate(
     voting: NDArray[np.bool_] | None = None,
     averaged: AveragedPosterior | None = None,
     judged: NDArray[np.int8] | None = None,
+    learnt: Identification | None = None,
 ) -> ToldRate:
     """By judged pairs, or votes on the same pairs, where there are enough; else by margins.
 
@@ -88,6 +89,7 @@ def told_rate(
         voting: (pairs,) which pairs the votes are; default all.
         averaged: posterior of these labels, for an estimate beside the bound.
         judged: 1 for each label that a person found right, -1 for a wrong one, 0 elsewhere.
+        learnt: whether heads learn anything, where a test of its own says so.
     """
     by_judged = None if judged is None else rate_by_judged(judged)
     if by_judged is not None:
@@ -98,7 +100,7 @@ def told_rate(
         by_votes = no_rate(rule) if rule is not None else rate_by_votes(pairs, keys)
         if by_votes is not None:
             return by_votes
-    return rate_by_margins(margins, groups, averaged)
+    return rate_by_margins(margins, groups, averaged, learnt)
 
 
 def told_for(
@@ -108,10 +110,12 @@ def told_for(
     context: Context,
     averaged: AveragedPosterior | None = None,
     judged: NDArray[np.int8] | None = None,
+    learnt: Identification | None = None,
 ) -> ToldRate:
     """`told_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
     groups, keys = some_of(context.prompt_groups(pairs), voting), context.vote_keys(pairs)
-    return told_rate(some_of(margins, voting), pairs, groups, keys, voting, averaged, judged)
+    margins = some_of(margins, voting)
+    return told_rate(margins, pairs, groups, keys, voting, averaged, judged, learnt)
 
 
 def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> None:
@@ -165,6 +169,7 @@ def rate_by_margins(
     margins: NDArray[np.float64],
     groups: NDArray[np.int64] | None = None,
     averaged: AveragedPosterior | None = None,
+    learnt: Identification | None = None,
 ) -> ToldRate:
     """An upper bound where heads learn anything, and not too much; else nothing.
 
@@ -177,8 +182,9 @@ def rate_by_margins(
         margins: (votes,) held-out margins of the observed labels; ties left out.
         groups: (votes,) number of each vote's prompt; default each its own.
         averaged: posterior of these labels.
+        learnt: whether heads learn anything; default by these margins.
     """
-    found = identify(margins, groups)
+    found = learnt or identify(margins, groups)
     if not found.ok:
         reason = f"no estimate: {found.text}, which may be chance"
         return ToldRate(None, None, None, reason, "no estimate: heads learn nothing")

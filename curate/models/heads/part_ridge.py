@@ -94,17 +94,15 @@ class RidgeRowsInParts:
         each = partial(_in_blocks, of, self._scales, self._styled)
         return self._map(each, *self._columns, *more)
 
-    def sums(self) -> list[Sums]:
+    def sums(self) -> Sums:
         """As `RidgeRows.sums`."""
-        each = self._each(_sums)
-        return [sum_of([next(each) for _ in fold]) for fold in self._parts.folds]
+        return sum_of(list(self._each(_sums)))
 
-    def left_out(self, ridges: Sequence[Ridge]) -> NDArray[np.float64]:
+    def left_out(self, ridge: Ridge) -> NDArray[np.float64]:
         """As `RidgeRows.left_out`."""
-        # Once for all parts of a fold: a ridge holds a matrix of all features.
-        held = self._parts.workers.place(ridges)
-        by_part = [r for r, fold in zip(held, self._parts.folds, strict=True) for _ in fold]
-        return self._parts.joined(self._each(_left_out, by_part))
+        # Once for all parts: a ridge holds a matrix of all features.
+        placed = self._parts.workers.place([ridge])
+        return self._parts.joined(self._each(_left_out, [placed[0]] * len(self._parts.ranges)))
 
 
 def _texts(pairs: pl.DataFrame, spans: Sequence[slice]) -> Iterator[pa.Table]:
@@ -159,9 +157,12 @@ def _sizes(
 
 
 def _sums(
-    blocks: PairBlocks, weights: NDArray[np.float64], targets: NDArray[np.float64], *_: Any
+    blocks: PairBlocks,
+    weights: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    groups: NDArray[np.int64],
 ) -> Sums:
-    return sums(blocks, slice(0, len(weights)), weights, targets, sum(blocks.widths()))
+    return sums(blocks, slice(0, len(weights)), groups, weights, targets, sum(blocks.widths()))
 
 
 def _left_out(

@@ -1,8 +1,7 @@
-"""The rows of the evidence ridge, here: their sums by fold, and margins without their prompts."""
+"""The rows of the evidence ridge, here: their sums, and margins without their prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -40,11 +39,11 @@ class RidgeRows(Protocol):
 
     widths: list[int]
 
-    def sums(self) -> list[Sums]:
-        """The sums over the pairs of each fold."""
+    def sums(self) -> Sums:
+        """The sums over all pairs."""
 
-    def left_out(self, ridges: Sequence[Ridge]) -> NDArray[np.float64]:
-        """Margins of all pairs by their fold's ridge without their prompt, (pairs,)."""
+    def left_out(self, ridge: Ridge) -> NDArray[np.float64]:
+        """Margins of all pairs by the ridge without their prompt, (pairs,)."""
 
 
 class RidgeRowsHere:
@@ -73,21 +72,19 @@ class RidgeRowsHere:
         self._blocks = _scaled_blocks(pairs, features, order.rows, styled)
         self.widths = self._blocks.widths()
 
-    def sums(self) -> list[Sums]:
+    def sums(self) -> Sums:
         """As `RidgeRows.sums`."""
-        width = sum(self.widths)
-        taught = self._weights, self._targets
-        return [sums(self._blocks, rows, *taught, width) for rows in self._order.folds]
+        rows, width = slice(0, len(self._weights)), sum(self.widths)
+        return sums(self._blocks, rows, self._order.groups, self._weights, self._targets, width)
 
-    def left_out(self, ridges: Sequence[Ridge]) -> NDArray[np.float64]:
+    def left_out(self, ridge: Ridge) -> NDArray[np.float64]:
         """As `RidgeRows.left_out`."""
-        out = np.empty(len(self._weights))
-        for rows, ridge in zip(self._order.folds, ridges, strict=True):
-            margins = left_out(
-                ridge, self._blocks, rows, self._order.groups, self._weights, self._targets
-            )
-            out[self._order.rows[rows]] = margins
-        return out
+        rows = slice(0, len(self._weights))
+        margins = np.empty(len(self._weights))
+        margins[self._order.rows] = left_out(
+            ridge, self._blocks, rows, self._order.groups, self._weights, self._targets
+        )
+        return margins
 
 
 def block_table(pairs: pl.DataFrame, features: Features) -> NDArray[np.float32]:

@@ -48,7 +48,9 @@ def record_posterior(
         facts["flip_rate_by_trait"] = [effect.to_json() for effect in posterior.rates.effects]
     _record_sources(posterior, pairs, context, voting)
     _record_learnability(posterior, context)
-    noise = told_for(held_out.margin, voting, pairs, context, averaged, posterior.judged)
+    noise = told_for(
+        held_out.margin, voting, pairs, context, averaged, posterior.judged, held_out.learnt
+    )
     tell_noise(noise, posterior.right if right is None else right, context)
 
 
