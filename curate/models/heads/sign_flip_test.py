@@ -27,13 +27,13 @@ def prompt_signs(groups: NDArray[np.int64]) -> NDArray[np.float64]:
         groups: (rows,) number of each row's prompt.
     """
     # splitmix64 (Steele et al. 2014) of the prompt and the resample.
-    numbers = groups.astype(np.uint64)[:, None] * np.uint64(RESAMPLES)
-    numbers = numbers + np.arange(1, RESAMPLES + 1, dtype=np.uint64)
-    mixed = numbers * np.uint64(0x9E3779B97F4A7C15)
+    resamples = np.arange(1, RESAMPLES + 1, dtype=np.uint64)
+    mixed = groups.astype(np.uint64)[:, None] * np.uint64(RESAMPLES) + resamples
+    mixed = mixed * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    top_bit = (mixed ^ (mixed >> np.uint64(31))) >> np.uint64(63)
-    return 2.0 * top_bit.astype(np.float64) - 1.0
+    positive = ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(63)) == 1
+    return np.where(positive, 1.0, -1.0)
 
 
 def sign_flip_p_value(
@@ -71,4 +71,4 @@ def sign_flip_p_value(
     evidence = logsumexp(by_strength, axis=0)
     # A hair below: sums in single precision differ in their last digits.
     at_least = int((evidence[1:] >= evidence[0] - 1e-9 * abs(evidence[0])).sum())
-    return (1 + at_least) / (1 + turned.shape[1])
+    return float((1 + at_least) / (1 + turned.shape[1]))
