@@ -100,15 +100,16 @@ class LabelEM(MarginScorer[LabelEMParams]):
         labels, averaged = posterior.observations, posterior.averaged
         logits = logits_without_label(labels, averaged)
         rates = group_rates(
-            logits, group[voting], labels.judged, averaged.mean("rate"), self.params.prior_votes
+            logits, group[voting], labels.judged, averaged.rate, self.params.prior_votes
         )
         right = posterior.right
-        if len(names) > 1:
+        # Where judged pairs show rates by trait, the annotator is one of the traits.
+        if len(names) > 1 and posterior.rates is None:
             right = np.full(len(pairs), np.nan)
             right[voting] = rates.label_right(logits, group[voting], labels.judged)
         _record_reliability(rates, names, context)
         # A group none of whose pairs has a label is like all others.
-        reliability = np.full(len(names), 1.0 - averaged.mean("rate"))
+        reliability = np.full(len(names), 1.0 - averaged.rate)
         reliability[: len(rates.reliability)] = rates.reliability
         return right, reliability[group]
 

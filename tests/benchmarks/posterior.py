@@ -162,7 +162,7 @@ def _figures(
         "information": information(right, flips),
         "gain": 100.0 * (accuracy["posterior"] - accuracy["all"]),
         "oracle": 100.0 * (accuracy["oracle"] - accuracy["all"]),
-        "rate_mean": posterior.averaged.mean("rate"),
+        "rate_mean": posterior.averaged.rate,
         "covered": float(low <= flips.mean() <= high),
     }
 

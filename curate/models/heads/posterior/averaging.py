@@ -14,7 +14,7 @@ noise and keeps a third of what clean labels say, the average .94 (docs/proof.md
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import expit, log_expit
@@ -62,7 +62,7 @@ class GridPoint:
     Attributes:
         heads: nats that a margin of heads of 1 is worth.
         evidence: the same of evidence.
-        rate: flip rate.
+        rate: flip rate of a label whose traits are the mean ones.
         mass: posterior probability.
     """
 
@@ -83,7 +83,7 @@ class AveragedPosterior:
 
     Attributes:
         points: grid points that hold nearly all mass.
-        rates: (nodes,) flip rates of the last grid.
+        rates: (nodes,) shares of flipped labels of the last grid.
         rate_mass: (nodes,) posterior mass of each.
     """
 
@@ -105,12 +105,17 @@ class AveragedPosterior:
             total += point.mass * expit(logit + labels.votes * (point.vote - labels.shift))
         return total
 
-    def mean(self, name: str) -> float:
-        """Posterior mean of `heads`, `evidence`, `rate` or `vote`."""
+    @property
+    def rate(self) -> float:
+        """Posterior mean of the share of flipped labels."""
+        return float(self.rates @ self.rate_mass)
+
+    def mean(self, name: Literal["heads", "evidence", "vote"]) -> float:
+        """Posterior mean of a value of the grid points."""
         return sum(point.mass * float(getattr(point, name)) for point in self.points)
 
     def rate_quantile(self, share: float) -> float:
-        """The flip rate below which this share of the posterior lies."""
+        """The share of flipped labels below which this share of the posterior lies."""
         # Half of a node's mass lies below it.
         cumulative = np.cumsum(self.rate_mass) - 0.5 * self.rate_mass
         return float(np.interp(share, cumulative, self.rates))
@@ -143,11 +148,14 @@ def average_posterior(labels: Observations, priors: Priors) -> AveragedPosterior
         for k in (0, 1):
             scales[k] = scales[k].refined(by_axis[k]) if coarse[k] else scales[k]
         rates = rates.refined(by_axis[2]) if coarse[2] else rates
-    return _collect_points(mass, scales, rates)
+    return _collect_points(mass, scales, rates, _flipped_shares(labels, rates))
 
 
 def _collect_points(
-    mass: NDArray[np.float64], scales: list[ScaleAxis], rates: RateAxis
+    mass: NDArray[np.float64],
+    scales: list[ScaleAxis],
+    rates: RateAxis,
+    flipped_shares: NDArray[np.float64],
 ) -> AveragedPosterior:
     counted = mass > _MIN_MASS
     total = float(mass[counted].sum())
@@ -161,7 +169,16 @@ def _collect_points(
         )
         for i, j, k in zip(*np.nonzero(counted), strict=True)
     )
-    return AveragedPosterior(points, rates.values, mass.sum(axis=(0, 1)))
+    return AveragedPosterior(points, flipped_shares, mass.sum(axis=(0, 1)))
+
+
+def _flipped_shares(labels: Observations, rates: RateAxis) -> NDArray[np.float64]:
+    """Expected share of flipped labels at each flip rate of the grid, (rates,)."""
+    if not labels.shift.any():
+        return rates.values
+    odds = np.log(rates.values) - np.log1p(-rates.values)
+    shares = labels.weight @ expit(odds + labels.shift[:, None])
+    return np.asarray(shares / labels.weight.sum())
 
 
 def _log_posterior(

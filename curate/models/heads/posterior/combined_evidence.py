@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curate.models.heads.posterior.axes import DIFFUSE, STRONG, ScalePrior
+from curate.models.heads.posterior.observations import constant
 from curate.steps.evidence import EvidenceSource
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def combine_sources(
     prior = STRONG if any(source.trust == "strong" for source in sources) else DIFFUSE
     scaled = [scaled_margin(source.margin, voting) for source in sources]
     if not scaled:
-        return CombinedEvidence(np.zeros(len(voting)), (), prior)
+        return CombinedEvidence(constant(0.0, len(voting)), (), prior)
     coefficients = np.ones(1)
     if len(scaled) > 1:
         table = np.stack([margin[voting] for margin in scaled], axis=1)

@@ -44,7 +44,7 @@ def record_posterior(
         "heads": round(averaged.mean("heads"), 4),
         "evidence": round(averaged.mean("evidence"), 4),
     }
-    if posterior.rates.effects:
+    if posterior.rates is not None and posterior.rates.effects:
         facts["flip_rate_by_trait"] = [effect.to_json() for effect in posterior.rates.effects]
     _record_sources(posterior, pairs, context, voting)
     _record_learnability(posterior, context)

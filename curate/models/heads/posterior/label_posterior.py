@@ -14,6 +14,7 @@ from curate.models.heads.posterior.averaging import AveragedPosterior, Priors, a
 from curate.models.heads.posterior.combined_evidence import CombinedEvidence, combine_sources
 from curate.models.heads.posterior.observations import (
     Observations,
+    constant,
     unit_scale,
     without_heads,
 )
@@ -47,7 +48,7 @@ class LabelPosterior:
         held_out: margins of the heads.
         averaged: posterior of flip rate and scales.
         observations: of the voting pairs.
-        rates: flip rates by trait.
+        rates: flip rates by trait, where judged pairs show them.
     """
 
     right: NDArray[np.float64]
@@ -59,7 +60,7 @@ class LabelPosterior:
     held_out: HeldOut
     averaged: AveragedPosterior
     observations: Observations
-    rates: TraitRates
+    rates: TraitRates | None
 
     @property
     def terms(self) -> tuple[NDArray[np.float64], ...]:
@@ -102,13 +103,12 @@ def _posterior(
     combined = combine_sources(context.evidence.sources, voting, judged, weights)
     counts = count_votes(pairs, keys)
     rates = _trait_rates(pairs, judged, voting)
-    common = float(rates.log_odds[voting].mean()) if voting.any() else 0.0
     labels = Observations(
-        np.zeros(len(pairs)),
+        constant(0.0, len(pairs)),
         combined.margin,
         counts.balance,
         counts.count,
-        rates.log_odds - common,
+        constant(0.0, len(pairs)) if rates is None else rates.shift,
         judged,
         weights,
     )
@@ -141,10 +141,10 @@ def _posterior(
 
 def _trait_rates(
     pairs: pl.DataFrame, judged: NDArray[np.int8], voting: NDArray[np.bool_]
-) -> TraitRates:
-    """Flip rates by trait where enough pairs are judged to show them; else one for all."""
+) -> TraitRates | None:
+    """Flip rates by trait where enough pairs are judged to show them; None: one for all."""
     if int((judged != 0).sum()) < MIN_JUDGED:
-        return TraitRates(np.zeros(len(pairs)))
+        return None
     return trait_rates(pair_traits(pairs, judged != 0), judged, voting)
 
 

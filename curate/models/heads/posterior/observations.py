@@ -52,7 +52,7 @@ class Observations:
         judged: NDArray[np.int8] | None = None,
     ) -> Observations:
         """Labels of one vote each that are flipped at a common rate."""
-        one, zero = np.ones(len(heads)), np.zeros(len(heads))
+        one, zero = constant(1.0, len(heads)), constant(0.0, len(heads))
         return cls(
             heads,
             zero if evidence is None else evidence,
@@ -67,7 +67,9 @@ class Observations:
         return len(self.heads)
 
     def take(self, rows: NDArray[Any] | slice) -> Observations:
-        """Some of the labels."""
+        """Some of the labels; without a copy where a mask holds them all."""
+        if not isinstance(rows, slice) and rows.dtype == np.bool_ and rows.all():
+            return self
         return Observations(*(column[rows] for column in self.columns()))
 
     def columns(self) -> tuple[NDArray[Any], ...]:
@@ -138,6 +140,12 @@ def _shift_edges(shift: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.linspace(low, high, _SHIFT_LEVELS + 1)[1:-1] if high > low else np.zeros(0)
 
 
+def constant(value: float, count: int) -> NDArray[np.float64]:
+    """The value, read as an array of any length without taking its room."""
+    values: NDArray[np.float64] = np.broadcast_to(np.float64(value), (count,))
+    return values
+
+
 def unit_scale(margins: NDArray[np.float64]) -> NDArray[np.float64]:
     """Margins of root mean square 1; 0 everywhere stays 0."""
     size = float(np.sqrt(np.mean(np.square(margins)))) if len(margins) else 0.0
@@ -146,4 +154,4 @@ def unit_scale(margins: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def without_heads(labels: Observations) -> Observations:
     """The same labels as if no head had seen them."""
-    return replace(labels, heads=np.zeros(len(labels)))
+    return replace(labels, heads=constant(0.0, len(labels)))

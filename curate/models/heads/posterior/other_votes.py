@@ -10,6 +10,7 @@ import polars as pl
 
 from curate.data.duplicates import repeated_rows
 from curate.models.heads.noise_rate import shared_votes, voted_answers
+from curate.models.heads.posterior.observations import constant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,10 +39,10 @@ def count_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> VoteCounts:
         pairs: the pair table.
         keys: `vote_keys` of the pairs.
     """
-    balance, count = np.ones(len(pairs)), np.ones(len(pairs))
     votes = shared_votes(pairs, keys)
     if voted_answers(pairs, keys, votes) is None:
-        return VoteCounts(balance, count)
+        return VoteCounts(constant(1.0, len(pairs)), constant(1.0, len(pairs)))
+    balance, count = np.ones(len(pairs)), np.ones(len(pairs))
     side = pl.when("first").then(1).otherwise(-1)
     counts = votes.with_columns(side=side).select(
         "row", balance=pl.col("side").sum().over("pair") * pl.col("side"), n=pl.len().over("pair")

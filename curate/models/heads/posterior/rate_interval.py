@@ -40,7 +40,7 @@ def rate_interval(averaged: AveragedPosterior, bound: float) -> RateInterval | N
         averaged: posterior of the labels.
         bound: of the flip rate, by `disagreement_bound`.
     """
-    mean, low = averaged.mean("rate"), averaged.rate_quantile(_TAIL)
+    mean, low = averaged.rate, averaged.rate_quantile(_TAIL)
     widened = max(mean - _WIDENING * (mean - low), 0.0)
     if low < _LEAST_RATE or bound - widened > _MAX_WIDTH or mean > bound:
         return None

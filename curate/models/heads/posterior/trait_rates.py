@@ -59,15 +59,15 @@ class TraitEffect:
 
 @dataclass(frozen=True)
 class TraitRates:
-    """Log odds of a flip of each label.
+    """How the log odds of a flip differ between labels.
 
     Attributes:
-        log_odds: (pairs,) of a flip.
+        shift: (pairs,) log odds of a flip, less their mean over all labels.
         effects: of the traits that matter, the strongest first.
     """
 
-    log_odds: NDArray[np.float64]
-    effects: tuple[TraitEffect, ...] = ()
+    shift: NDArray[np.float64]
+    effects: tuple[TraitEffect, ...]
 
 
 def trait_rates(traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.bool_]) -> TraitRates:
@@ -99,7 +99,7 @@ def trait_rates(traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.boo
     )
     effects = [effect for effect in measured if effect is not None and effect.size > _MIN_EFFECT]
     effects.sort(key=lambda effect: -effect.size)
-    return TraitRates(log_odds, tuple(effects))
+    return TraitRates(log_odds - float(log_odds[voting].mean()), tuple(effects))
 
 
 def _effect(

@@ -155,7 +155,7 @@ def test_judged_pairs_show_the_rate() -> None:
     judged = np.where(np.arange(400) < 200, np.where(right, 1, -1), 0).astype(np.int8)
     known = Observations.from_margins(labels.heads, labels.evidence, judged)
     averaged = average_posterior(known, Priors(DIFFUSE, rate_shape=1.0))
-    assert averaged.mean("rate") == pytest.approx(0.4, abs=0.08)
+    assert averaged.rate == pytest.approx(0.4, abs=0.08)
     posterior = averaged.label_right(known)
     np.testing.assert_array_equal(posterior[:200], right[:200])
 
@@ -163,7 +163,7 @@ def test_judged_pairs_show_the_rate() -> None:
 def test_votes_show_the_rate_and_weigh_each_other() -> None:
     labels, right = voted(800, 0.25, people=3)
     averaged = average_posterior(labels, Priors(DIFFUSE))
-    assert averaged.mean("rate") == pytest.approx(0.25, abs=0.03)
+    assert averaged.rate == pytest.approx(0.25, abs=0.03)
     posterior = averaged.label_right(labels)
     for balance in (-1.0, 1.0, 3.0):
         group = labels.votes == balance
@@ -179,14 +179,14 @@ def test_counting_in_bins_changes_next_to_nothing(
     monkeypatch.setattr(observations, "MAX_ROWS", 100)
     assert len(labels.compressed()) < 600
     binned = average_posterior(labels, Priors(DIFFUSE))
-    assert binned.mean("rate") == pytest.approx(exact.mean("rate"), abs=0.005)
+    assert binned.rate == pytest.approx(exact.rate, abs=0.005)
     np.testing.assert_allclose(binned.label_right(labels), exact.label_right(labels), atol=0.02)
 
 
 def test_a_narrow_posterior_is_averaged_over_several_nodes() -> None:
     labels, right = simulated(40_000, 0.3, heads=3.0, evidence=3.0)
     averaged = average_posterior(labels, Priors(STRONG))
-    assert averaged.mean("rate") == pytest.approx(1.0 - right.mean(), abs=0.01)
+    assert averaged.rate == pytest.approx(1.0 - right.mean(), abs=0.01)
     low, high = averaged.rate_quantile(0.025), averaged.rate_quantile(0.975)
     assert low < 1.0 - right.mean() < high
     assert high - low < 0.03

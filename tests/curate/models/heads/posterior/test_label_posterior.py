@@ -141,6 +141,7 @@ def test_judged_pairs_show_an_annotator_who_prefers_length() -> None:
         posterior = label_posterior(pairs, context, style=False)
         aurocs.append(roc_auc_score(flips[100:], -posterior.right[100:]))
     assert aurocs[1] > aurocs[0] + 0.08
+    assert posterior.rates is not None
     effect = posterior.rates.effects[0]
     assert effect.name == "chosen is longer"
     assert effect.with_trait == pytest.approx(flips[longer | flips].mean(), abs=0.1)

@@ -30,11 +30,11 @@ def test_a_trait_that_matters_has_rates_of_its_own() -> None:
     longer = rng.choice([-1.0, 1.0], size=(2000, 1))
     judged, _ = judged_labels(np.where(longer[:, 0] > 0, 0.6, 0.02), 300)
     rates = trait_rates(traits_of(longer, "length"), judged, np.ones(2000, dtype=bool))
-    flip = expit(rates.log_odds)
-    assert flip[longer[:, 0] > 0].mean() == pytest.approx(0.6, abs=0.12)
-    assert flip[longer[:, 0] < 0].mean() < 0.1
+    assert rates.shift.mean() == pytest.approx(0.0)
+    assert rates.shift[longer[:, 0] > 0].min() > rates.shift[longer[:, 0] < 0].max() + 2.0
     effect = rates.effects[0]
-    assert effect.with_trait == pytest.approx(flip[longer[:, 0] > 0].mean())
+    assert effect.with_trait == pytest.approx(0.6, abs=0.12)
+    assert effect.without < 0.1
     assert effect.text.startswith("length 0: about ")
     assert effect.to_json()["without"] == effect.without
 
@@ -46,11 +46,9 @@ def test_traits_that_do_not_matter_leave_one_rate() -> None:
     for seed in range(20):
         judged, _ = judged_labels(np.full(500, 0.3), 100, seed)
         traits = traits_of(values, "length", "slot", "source")
-        flip = expit(trait_rates(traits, judged, np.ones(500, dtype=bool)).log_odds)
-        assert flip.mean() == pytest.approx(0.3, abs=0.15)
-        spreads.append(flip.std())
-    assert np.median(spreads) < 0.03
-    assert np.mean(spreads) < 0.06
+        spreads.append(trait_rates(traits, judged, np.ones(500, dtype=bool)).shift.std())
+    assert np.median(spreads) < 0.15
+    assert np.mean(spreads) < 0.3
 
 
 def test_one_annotator_of_several_may_be_careless() -> None:
@@ -58,9 +56,10 @@ def test_one_annotator_of_several_may_be_careless() -> None:
     values = (people[:, None] == np.arange(3)).astype(float)
     judged, _ = judged_labels(np.where(people == 1, 0.6, 0.03), 120)
     traits = traits_of(values, *["annotator"] * 3)
-    flip = expit(trait_rates(traits, judged, np.ones(600, dtype=bool)).log_odds)
-    assert flip[people == 1].mean() > 0.4
-    assert flip[people != 1].mean() < 0.15
+    rates = trait_rates(traits, judged, np.ones(600, dtype=bool))
+    careless = next(effect for effect in rates.effects if effect.name == "annotator 1")
+    assert careless.with_trait > 0.4
+    assert careless.without < 0.15
 
 
 def test_the_fit_is_at_the_largest_posterior() -> None:
