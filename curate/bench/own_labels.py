@@ -67,14 +67,14 @@ def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, OwnNoise
     others = posterior.heads + posterior.votes + posterior.evidence
     right = scores["label_em.posterior"].fill_null(0.5).to_numpy()
     low, high = (averaged.rate_quantile(share) for share in (0.025, 0.975))
-    rates = np.clip([low, averaged.mean("rate"), high], _LEAST, 0.5 - _LEAST)
+    rates = np.clip([low, averaged.rate, high], _LEAST, 0.5 - _LEAST)
     # What the label itself says, at the limits of the flip rate as at its mean.
     odds = logit(np.clip(right, _LEAST, 1.0 - _LEAST)) - others
     means = -logit(rates)
     truth = LabelTruth(others, odds[:, None] + (means - means[1]), posterior.judged)
     text = record.facts[NOISE_FACT]["text"]
     judged = int((posterior.judged != 0).sum())
-    return truth, OwnNoise(text, averaged.mean("rate"), low, high, judged)
+    return truth, OwnNoise(text, averaged.rate, low, high, judged)
 
 
 def run_own_labels(
