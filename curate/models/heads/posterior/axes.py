@@ -37,10 +37,10 @@ class ScalePrior:
 
 
 HEADS = ScalePrior(-0.3, 1.0, 0.004)
-DIFFUSE = ScalePrior(-0.2, 0.9, 0.5, 0.5)
-"""Of a source that may be worthless or wrong here. On LLMBar with 40 % flips a zero of .3 and a
-negative of .3 lose .021 of AUROC with a judge that is right in 35 %, these .010; with GPT-4 they
-reach .925 and .915."""
+DIFFUSE = ScalePrior(0.2, 0.7, 0.5, 0.5)
+"""Of a source that may be worthless or wrong here. On LLMBar with 40 % flips zero and negative of
+.3 lose .03 of AUROC with a judge that is right in 35 %, these .01; with GPT-4 they gain .11 and
+.10."""
 STRONG = ScalePrior(0.45, 0.6, 0.004, 0.1)
 
 

@@ -15,8 +15,9 @@ from curate.models.heads.posterior.traits import Traits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SPREADS = {0.0: 0.7, 1.0: 0.15, 3.0: 0.15}
-"""Standard deviations of a kind's coefficients and their probabilities; 0: it does not matter."""
+_SPREADS = {0.0: 0.9, 1.0: 0.05, 3.0: 0.05}
+"""Standard deviations of a kind's coefficients and their probabilities; 0: it does not matter. Ten
+wrong labels among fifty judged lie on one side of a trait by chance once in some hundred draws."""
 _BASE, _BASE_SPREAD = -1.5, 1.5
 """Belief in the log odds of a flip where no trait matters."""
 _NEWTON_STEPS = 30
