@@ -26,6 +26,7 @@ from curate.steps.context import Context
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_MAX_CONTRAST = 1.5
 JUDGED = "judged"
 """Status of a pair whose label a person judged."""
 MIN_JUDGED = 30
@@ -181,10 +182,22 @@ def _target(
     right = _average(observed, combined).label_right(observed)
     target = np.zeros(len(labels))
     target[voting] = 2.0 * right - 1.0
-    # A few verdicts would else outweigh all labels, of which each says little.
-    size = _root_mean_square(target, np.where(judged, 0.0, labels.weight))
-    target[~judged] *= max(1.0, _UNJUDGED_TARGET / size) if size else 1.0
+    target[~judged] = _raised(target[~judged], labels.weight[~judged])
     return target / (_root_mean_square(target, labels.weight) or 1.0)
+
+
+def _raised(target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Targets of unjudged labels, no smaller than `_UNJUDGED_TARGET` in root mean square.
+
+    A few verdicts would else outweigh all labels, of which each says little. Differences between
+    labels grow less than their mean: near a flip rate of one half they would be all that is taught.
+    """
+    size = _root_mean_square(target, weights)
+    if not 0.0 < size < _UNJUDGED_TARGET:
+        return target
+    factor = _UNJUDGED_TARGET / size
+    mean = float(weights @ target / weights.sum())
+    return factor * mean + min(factor, _MAX_CONTRAST) * (target - mean)
 
 
 def _root_mean_square(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
