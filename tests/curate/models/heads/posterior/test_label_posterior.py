@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from curate.models.heads.posterior.label_posterior import label_posterior
+from curate.models.heads.posterior.label_posterior import _raised, label_posterior
 from curate.steps.context import Context
 from curate.steps.evidence import EvidenceSource, LabelEvidence
 from scorers.label_em import LabelEM
@@ -145,3 +145,14 @@ def test_judged_pairs_show_an_annotator_who_prefers_length() -> None:
     effect = posterior.rates.effects[0]
     assert effect.name == "chosen is longer"
     assert effect.with_trait == pytest.approx(flips[longer | flips].mean(), abs=0.1)
+
+
+def test_small_differences_are_not_what_heads_are_taught_near_a_rate_of_one_half() -> None:
+    weights = np.ones(4)
+    slight = _raised(np.array([0.04, 0.05, 0.06, 0.05]), weights)
+    assert np.sqrt(np.mean(slight**2)) == pytest.approx(0.8, abs=0.01)
+    assert np.ptp(slight) < 0.05
+    clear = np.array([-0.2, 0.9, -0.2, 0.9])
+    assert (np.sign(_raised(clear, weights)) == np.sign(clear)).all()
+    np.testing.assert_array_equal(_raised(2.0 * clear, weights), 2.0 * clear)
+    np.testing.assert_array_equal(_raised(np.zeros(4), weights), np.zeros(4))
