@@ -268,8 +268,10 @@ def _swift_row(encoded: Any, row: Any, tokenizer: Any) -> TrainedRow:
     return TrainedRow(prompt, texts, encoded.get("label"), encoded.get("margin"), images)
 
 
-def openrlhf_rows(folder: Path, tokenizer: Any, max_length: int = 2048) -> list[TrainedRow]:
-    """What OpenRLHF's `train_dpo` trains on by openrlhf.yaml of a folder."""
+def openrlhf_rows(
+    folder: Path, tokenizer: Any, max_length: int = 2048, is_dpo: bool = True
+) -> list[TrainedRow]:
+    """What OpenRLHF's `train_dpo` or `train_rm` trains on by openrlhf.yaml of a folder."""
     import datasets
 
     home = home_of("openrlhf")
@@ -298,11 +300,101 @@ def openrlhf_rows(folder: Path, tokenizer: Any, max_length: int = 2048) -> list[
         loaded = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(loaded)
         rows = loaded.RewardDataset(
-            data, tokenizer, max_length, strategy, is_dpo=True, num_processors=None
+            data, tokenizer, max_length, strategy, is_dpo=is_dpo, num_processors=None
         )
     found = []
     for number in range(len(rows)):
-        chosen, _, rejected, _, prompt = rows[number]
+        chosen, _, rejected, _, extra = rows[number]
+        prompt = extra if is_dpo else 0
         texts = (tokenizer.decode(side[0][prompt:]) for side in (chosen, rejected))
-        found.append(TrainedRow(tokenizer.decode(chosen[0][:prompt]), tuple(texts)))
+        margin = None if is_dpo else extra
+        found.append(TrainedRow(tokenizer.decode(chosen[0][:prompt]), tuple(texts), margin=margin))
     return found
+
+
+def data_of(folder: Path) -> Any:
+    """The shards of a folder as `datasets` loads them."""
+    import datasets
+
+    return datasets.load_dataset(
+        str(folder / "kept"), split="train", cache_dir=str(folder / "cache"), keep_in_memory=True
+    )
+
+
+def trl_folder(folder: Path, tokenizer: Any) -> list[TrainedRow]:
+    """What TRL's DPOTrainer or KTOTrainer trains on."""
+    return trl_rows(data_of(folder), tokenizer)
+
+
+def trl_reward_rows(folder: Path, tokenizer: Any) -> list[TrainedRow]:
+    """What TRL's RewardTrainer trains on: whole conversations, and the margin."""
+    prepared = trl_tokens("Reward", data_of(folder), tokenizer)
+    return [
+        TrainedRow(
+            "",
+            (tokenizer.decode(row["chosen_ids"]), tokenizer.decode(row["rejected_ids"])),
+            margin=row["margin"],
+        )
+        for row in prepared
+    ]
+
+
+def torchtune_rows(folder: Path, _: Any) -> list[TrainedRow]:
+    """What torchtune's `ChosenRejectedToMessages` makes of the rows that torchtune.yaml names."""
+    import datasets
+
+    home = home_of("torchtune")
+    entry = yaml.safe_load((folder / "torchtune.yaml").read_text())["dataset"]
+    names = ("torchtune", "torchtune.data", "torchtune.data._utils", "torchtune.modules")
+    contents: dict[str, dict[str, Any]] = {name: {} for name in names}
+    contents["torchtune.data._utils"] = {"format_content_with_images": None, "load_image": None}
+    contents["torchtune.modules.transforms"] = {"Transform": object}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, content in contents.items():
+            module = types.ModuleType(name)
+            module.__path__ = []
+            vars(module).update(content)
+            patch.setitem(sys.modules, name, module)
+        spec = importlib.util.spec_from_file_location("tune", home / "data" / "_messages.py")
+        assert spec is not None
+        assert spec.loader is not None
+        messages = importlib.util.module_from_spec(spec)
+        patch.setitem(sys.modules, "tune", messages)
+        spec.loader.exec_module(messages)
+    rows = datasets.load_dataset(
+        entry["source"],
+        data_files=str(folder / entry["data_files"]),
+        split=entry["split"],
+        cache_dir=str(folder / "cache"),
+        keep_in_memory=True,
+    )
+    found = []
+    for row in rows:
+        talks = messages.ChosenRejectedToMessages(train_on_input=False)(row)
+        prompt = "\n".join(m.text_content for m in talks["chosen"] if m.masked)
+        answers = tuple(
+            "\n".join(m.text_content for m in talks[side] if not m.masked)
+            for side in ("chosen", "rejected")
+        )
+        found.append(TrainedRow(prompt, answers))
+    return found
+
+
+def llamafactory_data(folder: Path) -> Any:
+    """The rows as LLaMA-Factory's converter aligns them."""
+    home_of("llamafactory")
+    with pytest.MonkeyPatch.context() as patch, stand_ins(torchaudio={}):
+        patch.setenv("DISABLE_VERSION_CHECK", "1")
+        loader = importlib.import_module("llamafactory.data.loader")
+        parser = importlib.import_module("llamafactory.data.parser")
+        hparams = importlib.import_module("llamafactory.hparams")
+    from transformers import TrainingArguments
+
+    (entry,) = parser.get_dataset_list(["curated"], str(folder))
+    cache = str(folder / "cache")
+    return loader._load_single_dataset(
+        entry,
+        hparams.ModelArguments(model_name_or_path="none", cache_dir=cache),
+        hparams.DataArguments(dataset="curated", dataset_dir=str(folder)),
+        TrainingArguments(output_dir=cache, report_to="none", use_cpu=True),
+    )
