@@ -23,6 +23,8 @@ from curate.data.table import messages_key
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ALL = 0
+"""Nearly every size of a batch."""
 MOST_IN_BATCH = 64
 """The largest batch in which no row gets an answer to its own prompt."""
 _WAIT = 2 * MOST_IN_BATCH
@@ -34,6 +36,7 @@ _MOST = 1 << 16
 """Rows that may wait where a few prompts have most rows."""
 _BYTES = 1 << 27
 _KEY = "__key__"
+_SIZES_SHOWN = 5
 _SWAPS = 2000
 """Exchanges that are tried in the last rows where some still meet their own prompt."""
 
@@ -49,10 +52,12 @@ class PromptSpacing:
         rows: that were put in order.
         clashes: rows that get an answer to their own prompt in batches of some size up to
             `MOST_IN_BATCH`, since there are too few prompts.
+        sizes: of such batches; `ALL` where neighbours are of one prompt.
     """
 
     rows: int = 0
     clashes: int = 0
+    sizes: set[int] = field(default_factory=set)
 
     def order(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The rows of all frames, some thousands of them waiting at a time.
@@ -77,10 +82,19 @@ class PromptSpacing:
             yield waiting[index].drop(_KEY)
             self._note(past, keys[index], True)
 
+    @property
+    def sizes_text(self) -> str:
+        """The sizes of batches with such rows, in words."""
+        if ALL in self.sizes or len(self.sizes) > _SIZES_SHOWN:
+            return f"many sizes up to {MOST_IN_BATCH}"
+        return " or ".join(map(str, sorted(self.sizes)))
+
     def _note(self, past: _Past, keys: NDArray[np.uint64], is_last: bool) -> _Past:
         """Count what was drawn; returns what is past from now on."""
+        meetings, order = _Meetings.of(past, len(keys), is_last), past.then(keys)
         self.rows += len(keys)
-        self.clashes += _Meetings.of(past, len(keys), is_last).clashes(past.then(keys))
+        self.clashes += meetings.clashes(order)
+        self.sizes.update(meetings.size[meetings.own(order)].tolist())
         return past.after(keys)
 
 
@@ -117,12 +131,13 @@ class _Meetings:
     Attributes:
         receiver: (meetings,) the row whose prompt it is.
         giver: (meetings,) the row whose answer it is.
-        weight: (meetings,) of the batch sizes in which they meet: the power of two that divides
-            each, since such sizes are common.
+        size: (meetings,) of the batches in which they meet; `ALL` for neighbours.
+        weight: (meetings,) the power of two that divides the size, since such sizes are common.
     """
 
     receiver: NDArray[np.int64]
     giver: NDArray[np.int64]
+    size: NDArray[np.int64]
     weight: NDArray[np.int64]
 
     @classmethod
@@ -132,16 +147,21 @@ class _Meetings:
         sizes = range(2, MOST_IN_BATCH + 1)
         places = np.arange(max(first, 1), end)
         # Neighbours meet in nearly all sizes.
-        found = [(places, places - 1, sum(size & -size for size in sizes))]
+        found = [(places, places - 1, ALL)]
         for size in sizes:
             ends = np.arange(first + (-first - 1) % size, end, size)
             if is_last and count and end % size > 1:
                 ends = np.append(ends, end - 1)
-            found.append((ends - ends % size, ends, size & -size))
-        receiver, giver, weight = zip(*found, strict=True)
-        weights = np.repeat(weight, [len(rows) for rows in giver])
+            found.append((ends - ends % size, ends, size))
+        receiver, giver, size_of = zip(*found, strict=True)
+        all_sizes = np.repeat(size_of, [len(rows) for rows in giver])
+        common = sum(size & -size for size in sizes)
+        weights = np.where(all_sizes == ALL, common, all_sizes & -all_sizes)
         return cls(
-            np.concatenate(receiver) - past.first, np.concatenate(giver) - past.first, weights
+            np.concatenate(receiver) - past.first,
+            np.concatenate(giver) - past.first,
+            all_sizes,
+            weights,
         )
 
     def own(self, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -26,7 +26,7 @@ from curate.write.exports.base import (
     without_speakers,
 )
 from curate.write.exports.fields import messages, row_fields
-from curate.write.exports.prompt_spacing import MOST_IN_BATCH, PromptSpacing
+from curate.write.exports.prompt_spacing import PromptSpacing
 
 _HOLDS = frozenset({*MESSAGE_PARTS, TOOLS, ARGUMENTS, DOCUMENTS})
 _SEES = _HOLDS | {"images", FILE_BYTES}
@@ -166,8 +166,8 @@ class TRLUnpaired(Export):
         if not clashes:
             return super().warnings(kept)
         told = (
-            f"{clashes:,} of {rows:,} rows get an answer to their own prompt in batches of some "
-            f"sizes up to {MOST_IN_BATCH}, since there are too few prompts: KTO's estimate of the "
+            f"{clashes:,} of {rows:,} rows get an answer to their own prompt in batches of "
+            f"{self._spacing.sizes_text}, since there are too few prompts: KTO's estimate of the "
             "KL divergence is off there; the loss apo_zero_unpaired needs none"
         )
         return [*super().warnings(kept), told]

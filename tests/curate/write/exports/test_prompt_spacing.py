@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def test_small_sets_of_two_answers_each(prompts: int) -> None:
     found, spacing = in_order([i // 2 for i in range(2 * prompts)])
     sizes = [size for size in SIZES if clashes(found, size)]
     assert len(sizes) == spacing.clashes == (prompts <= 32)
+    assert spacing.sizes == set(sizes)
     assert all(size % 2 for size in sizes)
 
 
@@ -129,7 +131,11 @@ def test_too_few_prompts_are_told() -> None:
     form = get_export("trl_kto")
     assert len(form.convert(numbered_pairs(4, prompts=1))) == 8
     (told,) = form.warnings(KeptCounts())
-    assert told.startswith("8 of 8 rows get an answer to their own prompt")
+    assert told.startswith("8 of 8 rows get an answer to their own prompt in batches of many")
+    form = get_export("trl_kto")
+    form.convert(numbered_pairs(12))
+    (told,) = form.warnings(KeptCounts())
+    assert re.match(r"1 of 24 rows .* in batches of \d*[13579], since", told)
 
 
 @pytest.mark.slow

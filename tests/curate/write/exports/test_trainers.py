@@ -172,6 +172,25 @@ def test_torchtune(pairs: Path, tmp_path: Path, stand_ins: Any) -> None:
     assert [message.masked for message in found["chosen"]] == [True, True, False, True, False]
 
 
+def test_verl_reads_texts_of_several_shards(tmp_path: Path, stand_ins: Any, tokenizer: Any) -> None:
+    """Its `RMDataset`; it has no data set of preferences for DPO."""
+    home = _home("verl")
+    stand_ins(
+        verl={},
+        verl__utils={"hf_tokenizer": None},
+        verl__utils__fs={"copy": None, "is_non_local": lambda _: False},
+    )
+    module = _module_of(home / "utils" / "dataset" / "rm_dataset.py", "verl_rewards", stand_ins)
+    config = {"output": {"format": "trl_text", "rows_per_shard": 2}}
+    Pipeline(config).run(Pairs(numbered_pairs(COUNT)), output=tmp_path / "out")
+    shards = sorted(map(str, (tmp_path / "out" / "kept").iterdir()))
+    assert len(shards) == 3
+    rows = module.RMDataset(shards, tokenizer, max_length=64)
+    assert len(rows) == COUNT
+    texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in rows[3]["input_ids"]]
+    assert texts == ["prompt 3good 3", "prompt 3evil 3"]
+
+
 def test_label_smoothing_reaches_the_loss_of_torchtune(stand_ins: Any) -> None:
     import torch
 
