@@ -39,6 +39,11 @@ def record_posterior(
     facts["strengths"] = held_out.strengths
     facts["pairs_with_other_votes"] = int((posterior.observations.count > 1).sum())
     facts["judged_pairs"] = int((posterior.judged != 0).sum())
+    # What the posterior averages over, if flips are random: the share of clean labels needs it.
+    facts["flip_rate"] = {
+        "low": round(averaged.rate_quantile(0.025), 4),
+        "high": round(averaged.rate_quantile(0.975), 4),
+    }
     facts["nats"] = {
         "label": round(averaged.mean("vote"), 4),
         "heads": round(averaged.mean("heads"), 4),
