@@ -112,8 +112,8 @@ def _fallback(method: str | None, rows: pl.DataFrame) -> str:
     gain = rows.row(by_predicate=pl.col("method") == method, named=True)
     interval = _interval(gain["gain_low"], gain["gain_high"])
     return (
-        f"Default, not proven here: '{method}' (estimate {points(gain['gain'])}, 95 %: {interval}). "
-        "On small public sets it cost nothing on clean labels; on 8,000 pairs with 40 % flips it "
+        f"Default, not proven here: '{method}' (estimate {points(gain['gain'])}, 95 %: {interval})."
+        " On small public sets it cost nothing on clean labels; on 8,000 pairs with 40 % flips it "
         "regained most of their cost (docs/proof.md)."
     )
 
