@@ -61,7 +61,7 @@ def show_bench(found: Bench) -> None:
 
 
 def _show_advice(found: Bench, advice: Advice) -> None:
-    """What is sure, what is known of the noise, and the lines to write."""
+    """The advice, what is known of the noise, and the lines to write."""
     name = advice.key["dataset"]
     out.print(Text(f"{name}: what to do", style="bold"))
     for sentence in advice.sentences:

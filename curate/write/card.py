@@ -234,19 +234,19 @@ def _weights(weights: WeightCounts | None) -> str:
 
 def _noise(manifest: dict[str, Any], advice: Advice, weights: WeightCounts | None) -> str:
     lines = [
-        f"- share of wrong labels, by {step['name']}: {step['facts']['noise']['text']}"
+        f"- wrong labels, by {step['name']}: {step['facts']['noise']['text']}"
         for step in manifest["steps"]
         if step["facts"].get("noise") is not None
     ]
     if advice.label_smoothing is not None:
         lines.append(
-            f"- estimated share of wrong labels that is left: {advice.label_smoothing:.1%} (the "
-            "epsilon of rDPO and cDPO)"
+            "- wrong labels that are left, by the posterior and under the same assumption: "
+            f"{advice.label_smoothing:.1%} (the epsilon of rDPO and cDPO)"
         )
     elif weights is not None and weights.is_soft:
         lines.append("- no label smoothing: each label comes with its own probability")
     elif (left := wrong_left(manifest["steps"])) is not None:
-        lines.append(f"- share of wrong labels that is left: cannot be told; {left[1]}")
+        lines.append(f"- wrong labels that are left: no estimate; {left[1]}")
     return "\n".join(["## Label noise", "", *lines]) if lines else ""
 
 

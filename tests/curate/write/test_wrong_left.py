@@ -63,4 +63,4 @@ def test_a_run_says_why_it_writes_none(tmp_path: Path) -> None:
     assert any("no label smoothing is written" in text for text in result.warnings)
     assert not (tmp_path / "out" / "dpo_config.yaml").exists()
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "share of wrong labels that is left: cannot be told" in card
+    assert "wrong labels that are left: no estimate" in card
