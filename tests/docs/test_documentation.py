@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from typer.testing import CliRunner
 
 from curate import Pipeline
 from curate.cli.app import app
+from curate.cli.show_review import open_session
+from curate.people.blind_review import BlindReview
 from curate.pipeline.schema import pipeline_schema
 from curate.sample import SAMPLE_DATA
 from tests.helpers import trl_rows, write_jsonl
@@ -68,6 +71,10 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         lines = file.read().splitlines()[:120]
     with gzip.open(tmp_path / "data" / "train.jsonl.gz", "wt", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
+    (tmp_path / "prefs.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "pipeline.yaml").write_text(
+        "input: {path: prefs.jsonl}\nscorers: [{type: label_em}]\n"
+    )
     for name in ("gsm8k.jsonl", "mt_bench.jsonl"):
         write_jsonl(tmp_path / name, trl_rows(5))
     shown = commands(page)
@@ -90,6 +97,19 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     return tmp_path
 
 
+def judge_as(words: list[str]) -> None:
+    """Judge all pairs of a drawn sample, as the reviewer whom `curate review` was given."""
+    options = dict(pairwise(words))
+    sample = options.get("--sample")
+    session = open_session(
+        Path(words[1]), None if sample is None else Path(sample), options["--reviewer"]
+    )
+    if isinstance(session.review, BlindReview):
+        while pair := session.review.state()["pair"]:
+            session.review.judge(pair["id"], "A", "", None)
+    session.review.log.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "folder"), [(p, p) for p in with_commands()], indirect=["folder"], ids=lambda p: p.stem
@@ -99,6 +119,7 @@ def test_what_a_page_shows_runs(page: Path, folder: Path) -> None:
         if words[0] in NOT_RUN:
             told = CliRunner().invoke(app, [words[0], "--help"]).output
             assert all(w.split("=")[0] in told for w in words if w.startswith("--")), words
+            judge_as(words)
             continue
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, (words, done.output, done.exception)
