@@ -57,7 +57,7 @@ class Contamination(Scorer[ContaminationParams]):
     reference = "Tulu 3, arXiv 2411.15124, sec. 3.2"
     Params = ContaminationParams
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, /, **parameters: Any) -> None:
         super().__init__(**parameters)
         self.needs_embeddings = self.params.cosine is not None
 

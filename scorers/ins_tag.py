@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
@@ -13,7 +13,7 @@ from curate import Column, Context, Scorer
 from curate.data.table import messages_text
 from curate.models.judge.asking import ask
 from curate.models.judge.endpoint import OK, EndpointParams
-from curate.models.judge.templates import TAGS, compiled
+from curate.models.judge.templates import TAGS, QuestionTemplate, compiled
 from curate.models.judge.verdicts import UNREADABLE
 
 _LIST = re.compile(r"\[[^\[\]]*\]")
@@ -43,6 +43,18 @@ class InsTag(Scorer[InsTagParams]):
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = InsTagParams
 
+    def __init__(self, /, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self._template: QuestionTemplate | None = None
+        if "template" in self.params.model_fields_set:
+            self._compiled()  # a template of the user's is checked before anything is read
+
+    def _compiled(self) -> QuestionTemplate:
+        if self._template is None:
+            where = "scorer 'ins_tag', template"
+            self._template = compiled(self.params.template, ("prompt",), where)
+        return self._template
+
     def columns(self) -> tuple[Column, ...]:
         """Tags and their number."""
         return (
@@ -53,7 +65,7 @@ class InsTag(Scorer[InsTagParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Tags of a batch."""
-        template = compiled(self.params.template, ("prompt",), "scorer 'ins_tag', template")
+        template = self._compiled()
         prompts = pairs.select(t=messages_text("prompt"))["t"].to_list()
         questions = [[{"role": "user", "content": template.render(prompt=p)}] for p in prompts]
         rows = []

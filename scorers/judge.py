@@ -73,9 +73,11 @@ class Judge(Scorer[JudgeParams]):
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = JudgeParams
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, /, **parameters: Any) -> None:
         super().__init__(**parameters)
         self._template: QuestionTemplate | None = None
+        if self.params.template:
+            self._compiled()  # a template of the user's is checked before anything is read
 
     def columns(self) -> tuple[Column, ...]:
         """The verdict and how it came about."""
@@ -115,14 +117,18 @@ class Judge(Scorer[JudgeParams]):
 
     def _question(self, prompt: str, first: str, second: str) -> Messages:
         p = self.params
-        if self._template is None:
-            where = "scorer 'judge', template"
-            self._template = compiled(p.template or _DEFAULTS[p.mode], _VARIABLES, where)
-        text = self._template.render(
+        text = self._compiled().render(
             prompt=prompt, answer_a=first, answer_b=second, rubric=p.rubric
         )
         system = [{"role": "system", "content": p.system}] if p.system else []
         return [*system, {"role": "user", "content": text}]
+
+    def _compiled(self) -> QuestionTemplate:
+        if self._template is None:
+            p = self.params
+            template = p.template or _DEFAULTS[p.mode]
+            self._template = compiled(template, _VARIABLES, "scorer 'judge', template")
+        return self._template
 
     def _row(self, given: Reply, swapped: Reply, context: Context) -> dict[str, Any]:
         # One order alone would bring the bias of its place back in.

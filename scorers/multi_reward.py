@@ -72,7 +72,7 @@ class MultiReward(Scorer[MultiRewardParams]):
 
     _names: tuple[str, ...] = ()
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, /, **parameters: Any) -> None:
         super().__init__(**parameters)
         self._names = tuple(self.params.rewards)
         self.needs_embeddings = self.from_labels = self.params.weights is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 import traceback
@@ -60,6 +61,7 @@ def main() -> None:
     """Run the command line: exit code 0 done, 1 a bug, 2 the user's mistake, 3 unfit (check)."""
     _end_by_signals()
     try:
+        check_working_folder()
         with asked_alone(sys.argv[1:]):
             app()
     except CurateError as error:
@@ -75,6 +77,22 @@ def main() -> None:
         raise
     except BaseException:  # libraries in Rust raise panics, which are no Exception
         _report_bug()
+
+
+def check_working_folder() -> None:
+    """Refuse a working folder that is gone: libraries fail there, each in its own way.
+
+    Raises:
+        CurateError: it is gone.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109  # Path.cwd() is the same
+    except FileNotFoundError:
+        raise CurateError(
+            "the working folder was deleted",
+            where=os.environ.get("PWD"),
+            fix="change to a folder that is there: cd",
+        ) from None
 
 
 @contextmanager

@@ -191,13 +191,24 @@ def _first_of_equals(values: pl.Series) -> NDArray[np.int64]:
 
 def row_keys(frame: pl.DataFrame) -> NDArray[np.bytes_]:
     """16-byte hash of all values of each row, (rows,); the same within one version of polars."""
-    # Media can be megabytes a row: their own keys stand for them.
-    frame = frame.with_columns(_media_keys(frame)).drop(MEDIA_PARTS, strict=False)
+    frame = _with_media_keys(frame)
     halves = hash_halves(_row_text(frame.schema))
     both = np.empty((len(frame), len(halves)), dtype=np.uint64)
     for rows in batches(len(frame), BATCH_ROWS):
         both[rows] = frame[rows].select(halves).to_numpy()
     return both.view(f"S{KEY_BYTES}")[:, 0]
+
+
+def row_digests(frame: pl.DataFrame) -> list[bytes]:
+    """16-byte hash of all values of each row, (rows,); the same with every version of polars."""
+    frame = _with_media_keys(frame)
+    texts = frame.select(t=_row_text(frame.schema).cast(pl.Binary))["t"]
+    return [key_of(text) for text in texts]
+
+
+def _with_media_keys(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows with keys in the place of media, which can be megabytes a row."""
+    return frame.with_columns(_media_keys(frame)).drop(MEDIA_PARTS, strict=False)
 
 
 def _media_keys(frame: pl.DataFrame) -> list[pl.Series]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +22,7 @@ def to_json(value: Any) -> str:
     half characters, base64 for bytes, the text of anything else.
 
     Raises:
-        ValueError: it is nested about a thousand levels deep.
+        ValueError: an integer has more digits than Python writes (4,300).
     """
     try:
         return orjson.dumps(value, default=_told).decode()
@@ -32,8 +33,38 @@ def to_json(value: Any) -> str:
         if "NaN" in text or "Infinity" in text:
             text = json.dumps(_finite(value), default=_told, ensure_ascii=False)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        text = "".join(_deep_json(value))
     return whole_text(text)
+
+
+def _deep_json(value: Any) -> Iterator[str]:
+    """Pieces of the JSON of a value of any depth, without recursion."""
+    stack: list[Any] = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, _Piece):
+            yield item
+        elif isinstance(item, dict):
+            entries = [[_Piece(f"{to_json(str(key))}:"), inner] for key, inner in item.items()]
+            stack += reversed(_between(_Piece("{"), entries, _Piece("}")))
+        elif isinstance(item, (list, tuple)):
+            stack += reversed(_between(_Piece("["), [[inner] for inner in item], _Piece("]")))
+        else:
+            yield to_json(item)
+
+
+class _Piece(str):
+    """JSON that is written as it is."""
+
+    __slots__ = ()
+
+
+def _between(start: _Piece, entries: list[list[Any]], end: _Piece) -> list[Any]:
+    """All entries in a row, with commas between them."""
+    flat = [start]
+    for number, entry in enumerate(entries):
+        flat += [_Piece(","), *entry] if number else entry
+    return [*flat, end]
 
 
 def _told(value: Any) -> Any:
@@ -64,6 +95,24 @@ def object_to_json(row: dict[str, Any]) -> str:
         return text
     flat = {key: to_json(v) if depth(v) > DEEPEST else v for key, v in row.items()}
     return to_json(flat) if any(flat[k] is not v for k, v in row.items()) else text
+
+
+class DeepJson(str):
+    """The JSON of a value that is nested too deeply to be looked into."""
+
+    __slots__ = ()
+
+
+def without_depth(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, values of more than `DEEPEST` levels as their JSON where there are very deep ones.
+
+    Whoever walks through a value recursively ends at some thousand levels, and so does Python.
+    """
+    try:
+        orjson.dumps(row)  # goes some 250 levels deep, and is a tenth of parsing
+    except TypeError:
+        return {k: DeepJson(to_json(v)) if depth(v) > DEEPEST else v for k, v in row.items()}
+    return row
 
 
 def depth(value: Any) -> int:

@@ -44,6 +44,8 @@ DROP_STEP, DROP_REASON = "drop_step", "drop_reason"
 _ROLE_END, _MESSAGE_END, _MORE = "\x1f", "\x1e", "\x1b"
 # 128 bits: no two pairs of a set meet by chance.
 _HASH_BYTES = 16
+ID_CHARACTERS = 2 * _HASH_BYTES
+"""Of an id without a number."""
 BATCH_ROWS = 8192
 """Rows of texts that are looked at in one piece."""
 
@@ -189,7 +191,8 @@ class PairIds:
     """Gives ids to the pairs of a data set, batch by batch.
 
     An id is the content hash, with `-1`, `-2`... appended to later occurrences: unique within a
-    data set and the same on every run, whatever the label says.
+    data set and the same on every run, whatever the label says. Where a whole table is known,
+    `curate.read.repeated_ids` makes these numbers independent of the order of the rows.
     """
 
     def __init__(self, taken: Iterable[pl.Series] = ()) -> None:
@@ -273,19 +276,13 @@ def dense_numbers(column: pl.Series) -> NDArray[np.int64]:
 
 def fingerprint(pairs: pl.DataFrame) -> str:
     """Hex hash over all pairs in order, labels and ties included."""
-    return fingerprint_of_batches([pairs])
-
-
-def fingerprint_of_batches(frames: Iterable[pl.DataFrame]) -> str:
-    """Return the `fingerprint` of a pair table that comes in batches."""
     digest = blake2b(digest_size=_HASH_BYTES)
     orientation = (messages_key("chosen") <= messages_key("rejected")).cast(pl.String)
     line = pl.col("pair_id") + orientation + pl.col("is_tie").cast(pl.String)
     # In order: the same pairs in another order are another set to every seeded draw.
-    for frame in frames:
-        for rows in batches(len(frame), BATCH_ROWS):
-            for text in frame[rows].select(t=line)["t"].to_list():
-                digest.update(text.encode())
+    for rows in batches(len(pairs), BATCH_ROWS):
+        for text in pairs[rows].select(t=line)["t"].to_list():
+            digest.update(text.encode())
     return digest.hexdigest()
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from curate.data.json_text import has_half
 from curate.data.local_path import local_folder
 from curate.data.section import Checked, Section
 from curate.errors import CurateError
@@ -231,6 +232,29 @@ def parse_config(data: Any, places: Places | None = None) -> PipelineConfig:
             expected=mistake.expected,
             fix=mistake.fix,
         ) from None
+
+
+def check_utf8(config: PipelineConfig, places: Places | None = None) -> None:
+    """Refuse a text that no manifest could hold, such as a file name whose bytes are no UTF-8.
+
+    Raises:
+        CurateError: with the key at which it stands.
+    """
+    places = places or Places("pipeline", {})
+    stack: list[tuple[tuple[str | int, ...], Any]] = [((), config.model_dump())]
+    while stack:
+        key, value = stack.pop()
+        if isinstance(value, dict):
+            stack += [((*key, name), inner) for name, inner in value.items()]
+        elif isinstance(value, (list, tuple)):
+            stack += [((*key, number), inner) for number, inner in enumerate(value)]
+        elif isinstance(value, str) and has_half(value):
+            raise CurateError(
+                "the text is no valid Unicode",
+                where=places.describe(key),
+                found=value.encode("utf-8", "backslashreplace").decode(),
+                fix="rename the file, or name its folder or a pattern that matches it",
+            )
 
 
 def load_config(path: str | Path) -> tuple[PipelineConfig, Places]:

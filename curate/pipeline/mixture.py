@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from curate.data.extra_column import extra_with
 from curate.data.hashes import prompt_keys
@@ -17,12 +18,11 @@ from curate.data.sources import shared_notes
 from curate.data.table import BATCH_ROWS, PairIds, batches, dense_numbers, rows_at
 from curate.pipeline.config import SourceConfig
 from curate.read.pairs import Pairs, collect_pairs, stream_pairs
+from curate.read.repeated_ids import numbered_by_content
 from curate.steps.context import Progress
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from curate.steps.workers import Workers
 
 _OWN = ("name", "share", "weight", "filters")
@@ -120,7 +120,7 @@ def _joined(
     rows: list[NDArray[np.int64]],
     workspace: Workspace,
 ) -> Pairs:
-    ids = PairIds(pairs.frame["pair_id"] for pairs in read)
+    ids, fixed = PairIds(pairs.frame["pair_id"] for pairs in read), list[NDArray[np.bool_]]()
     with (
         closing(workspace.spool("mixture")) as frame,
         closing(workspace.spool("mixture-origins")) as origins,
@@ -129,11 +129,15 @@ def _joined(
             for part in batches(len(own), BATCH_ROWS) or [slice(0, 0)]:
                 some = _named(rows_at(pairs.frame, own[part]), pairs, own[part], str(source.name))
                 # A repeated pair gets an id of its own.
-                new = pl.when(ids.new(some["pair_id"])).then("pair_id")
-                frame.write(ids.give(some.with_columns(pair_id=new)))
+                new = ids.new(some["pair_id"])
+                fixed.append(new.to_numpy())
+                kept_ids = pl.when(new).then("pair_id")
+                frame.write(ids.give(some.with_columns(pair_id=kept_ids)))
                 if len(pairs.origins):
                     origins.write(pairs.origins[own[part]])
-        table, places = frame.frame(), origins.frame()
+        whole = frame.frame(), np.concatenate(fixed)
+        table, _ = numbered_by_content(*whole, workspace, frame.path)
+        places = origins.frame()
     notes = [f"{s.name}: {note}" for s, p in zip(sources, read, strict=True) for note in p.notes]
     counts = zip(sources, read, rows, strict=True)
     notes += [_nothing_drawn(s, len(p)) for s, p, drawn in counts if not len(drawn)]

@@ -20,7 +20,7 @@ from curate.models.embed.frame import embed_frame, embed_texts
 from curate.models.embed.told import embedding_doubts
 from curate.models.media.media_set import media_of
 from curate.pipeline.by_source import by_source
-from curate.pipeline.config import PipelineConfig, load_config, parse_config
+from curate.pipeline.config import PipelineConfig, check_utf8, load_config, parse_config
 from curate.pipeline.engines import make_engine
 from curate.pipeline.engines.base import Engine
 from curate.pipeline.filtering import Filtered, run_filters
@@ -78,6 +78,7 @@ class Pipeline:
             config, places = load_config(config)
         elif isinstance(config, dict):
             config = parse_config(config)
+        check_utf8(config, places)
         self.config = config
         self.plan: Plan = make_plan(config, places)
         self._permissions = permissions or Permissions.for_hosts()

@@ -79,17 +79,17 @@ def _stands_in(text: str, whole: str) -> bool:
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """All texts in a value, those in JSON among them."""
-    value = unfolded(value)
-    if isinstance(value, str):
-        inner = parsed_json(value) if value.lstrip()[:1] in ("[", "{") else value
-        if inner is value or inner is None:
-            yield value
-        else:
-            yield from texts_in(inner)
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from texts_in(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from texts_in(part)
+    """All texts in a value of any depth, those in JSON among them."""
+    stack = [value]
+    while stack:
+        item = unfolded(stack.pop())
+        if isinstance(item, str):
+            inner = parsed_json(item) if item.lstrip()[:1] in ("[", "{") else item
+            if inner is item or inner is None:
+                yield item
+            else:
+                stack.append(inner)
+        elif isinstance(item, Mapping):
+            stack += reversed(list(item.values()))
+        elif isinstance(item, list):
+            stack += reversed(item)

@@ -8,11 +8,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from curate.data.prefetch import read_ahead
 from curate.errors import CurateError
 from curate.read.formats.columns import ColumnMapping
 from curate.read.formats.rule import RankingRule
 from curate.read.pair_set import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs
+from curate.read.repeated_ids import numbered_by_content
 from curate.read.rows_to_pairs import Reader
 from curate.read.sources import Source, find_sources, is_saved_dataset
 from curate.read.sources.data_file import DEFAULT_BOUNDS, MB, Bounds
@@ -21,6 +24,8 @@ from curate.steps.registry import checked
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from curate.read.formats.base import RowSample
     from curate.read.input import InputConfig
     from curate.steps.workers import Workers
@@ -63,8 +68,9 @@ def read_pairs(
         format: name of a format, or "auto" to find it from the first rows.
         columns: mapping of columns for the format "columns".
         ranking: how rankings of several answers become pairs; default the best and the worst.
-        config: configuration of the hub's data set.
-        split: split of a hub or saved data set; default the only one, or "train".
+        config: configuration of the hub's data set, by name or as a folder.
+        split: split of a data set of the hub, by name or as a folder, or of a saved one; default
+            the only one, or "train".
         revision: revision of the hub's data set.
         on_error: "stop" raises at the first batch that holds a malformed row; "skip" reports such
             rows in `Pairs.rejected` and goes on.
@@ -100,6 +106,8 @@ def collect_pairs(
 ) -> Pairs:
     """The parts of a data set as one, in the workspace; there must be at least one part.
 
+    Pairs of the same content are numbered by what else their rows hold, whatever their order.
+
     Args:
         parts: from `stream_pairs`.
         workspace: gives room.
@@ -111,16 +119,22 @@ def collect_pairs(
         closing(workspace.spool("origins")) as origins,
     ):
         # The next block is parsed while this one is written.
+        published: list[NDArray[np.bool_]] = []
         for part in read_ahead(parts):
             frame.write(part.frame)
+            some = part.published_ids
+            published.append(np.zeros(len(part), np.bool_) if some is None else some[: len(part)])
             rejected.write(part.rejected)
             origins.write(part.origins)
             last = part
-        whole = frame.frame(), rejected.frame(), origins.frame()
-        named = {"frame": frame.path, "rejected": rejected.path, "origins": origins.path}
+        table, path = numbered_by_content(
+            frame.frame(), np.concatenate(published), workspace, frame.path
+        )
+        named = {"frame": path, "rejected": rejected.path, "origins": origins.path}
         if places is not None:
             places.update((name, path) for name, path in named.items() if path is not None)
-        return Pairs(*whole, last.format, last.rows_read, last.notes, last.folders)
+        tables = table, rejected.frame(), origins.frame()
+        return Pairs(*tables, last.format, last.rows_read, last.notes, last.folders)
 
 
 def stream_pairs(
@@ -146,7 +160,9 @@ def stream_pairs(
     Where there are `workers`, several files are read by them, unless a limit is set.
 
     Formats whose pairs are made of several rows (`unpaired`, `helpsteer2_attributes`) come a file
-    at a time. Ids are the same as by `read_pairs`; for them 16 bytes a pair are held.
+    at a time. Ids are the same as by `read_pairs`, but for repeated contents, which go by their
+    order here (`-1`, `-2`...) and there by what else their rows hold; for ids 16 bytes a pair are
+    held.
     """
     if isinstance(columns, dict):
         columns = checked(ColumnMapping, columns, "columns")
@@ -222,4 +238,4 @@ def sources_of(
         from curate.read.sources.hub import saved_source
 
         return [saved_source(path, split)]
-    return find_sources(path, bounds)
+    return find_sources(path, bounds, config, split)

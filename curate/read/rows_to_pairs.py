@@ -215,6 +215,7 @@ class Reader:
         self._lost.check(pairs, label)
         self._reasons.update(rejected["reason"].to_list())
         self.pairs += len(pairs)
+        published = pairs["pair_id"].is_not_null()
         return Pairs(
             self._ids.give(pairs.select(list(PAIR_COLUMNS)), pairs[KEY]),
             rejected,
@@ -223,6 +224,7 @@ class Reader:
             self._tally.rows,
             self.notes,
             tuple(self._folders),
+            published_ids=published.to_numpy() if published.any() else None,
         )
 
     @property

@@ -88,7 +88,7 @@ class Step(Generic[P]):
     version: ClassVar[int] = 1
     Params: ClassVar[type[Parameters]]
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, /, **parameters: Any) -> None:
         self.params: P = self.Params(**parameters)  # type: ignore[assignment]
 
 

@@ -87,10 +87,19 @@ def _import_fix(error: Exception) -> str:
 
 def build(cls: type[S], parameters: dict[str, Any], where: str) -> S:
     """A step with its parameters; raises CurateError for an unknown or wrong one."""
+    valid = list(cls.Params.model_fields)
+    # A plug-in's own constructor may name its object so, which Python would take for that one.
+    if "self" in parameters and "self" not in valid:
+        raise unknown_key("self", valid, f"{where}.self")
     try:
         return cls(**parameters)
     except ValidationError as error:
-        raise parameter_error(error, list(cls.Params.model_fields), where) from None
+        raise parameter_error(error, valid, where) from None
+
+
+def unknown_key(key: str, valid: list[str], where: str) -> CurateError:
+    """The error for a parameter that does not exist, with the nearest one that does."""
+    return CurateError("unknown key", where=where, found=repr(key), fix=suggestion(key, valid))
 
 
 def checked(model: type[M], given: Any, where: str) -> M:
@@ -107,8 +116,7 @@ def parameter_error(error: ValidationError, valid: list[str], where: str) -> Cur
     place = ".".join(str(part) for part in first["loc"])
     spot = f"{where}.{place}" if place else where
     if first["type"] == "extra_forbidden":
-        key = str(first["loc"][-1])
-        return CurateError("unknown key", where=spot, found=repr(key), fix=suggestion(key, valid))
+        return unknown_key(str(first["loc"][-1]), valid, spot)
     found = None if first["type"] == "missing" else repr(first["input"])
     expected = first["msg"].removeprefix("Value error, ")
     return CurateError("wrong value", where=spot, found=found, expected=expected)

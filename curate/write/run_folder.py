@@ -100,7 +100,9 @@ def _check_not_inside(folder: Path, reads: str | None) -> None:
 def _real(folder: Path) -> Path:
     """The folder itself, where the path or a part of it is a link."""
     try:
-        return Path(os.path.realpath(local_folder(folder)))
+        path = os.path.realpath(local_folder(folder))
+        path.encode()  # writers of Parquet take no other names
+        return Path(path)
     except (ValueError, OSError) as error:
         raise CurateError(
             "the output cannot be used", where=str(folder)[:200], found=str(error)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import yaml
 from pyarrow import parquet
 
+from curate.data.json_text import to_json
 from curate.data.row_parts import MEDIA
 from curate.write.exports.json_values import arrow_table, has_json, json_lines
 
@@ -201,10 +202,15 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
 def write_json(value: Any, path: Path) -> None:
     """Write a JSON file in one step: it stands whole or not at all.
 
-    NaN and infinities, which JSON has no words for, become null.
+    NaN and infinities, which JSON has no words for, become null; bytes of a file's name that are no
+    UTF-8 become U+FFFD.
     """
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
-    write_text(orjson.dumps(value, default=str, option=options).decode(), path)
+    try:
+        text = orjson.dumps(value, default=str, option=options)
+    except TypeError:
+        text = orjson.dumps(orjson.loads(to_json(value)), option=options)
+    write_text(text.decode(), path)
 
 
 def write_files(files: dict[str, Any], folder: Path) -> None:

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 import polars as pl
 import pyarrow as pa
 
-from curate.data.table import fingerprint_of_batches
+from curate.data.table import fingerprint
 from curate.errors import CurateError, is_masked
 from curate.read.formats import Format, get_format
 from curate.read.formats.columns import MappedColumns
 from curate.read.input import InputConfig
-from curate.read.pairs import place_of, stream_pairs
+from curate.read.pairs import collect_pairs, place_of, stream_pairs
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
 from curate.read.sources.python_block import PythonBlock
 from curate.steps.context import Progress, SilentProgress
+from curate.store.workspace import Workspace
 from curate.write.export import MARK, Exported, Target
 from curate.write.exports import WEIGHTS
 from curate.write.run_files import KEPT, RunFiles
@@ -87,8 +89,10 @@ def _check_same_input(run: RunFiles, input_: InputConfig) -> None:
     """
     expected = str(run.manifest["input"]["fingerprint"])
     try:
-        parts = stream_pairs(**dict(input_))
-        current = fingerprint_of_batches(part.frame for part in parts)
+        # As the run has read it: ids of repeated contents are known once all rows are.
+        with TemporaryDirectory() as room:
+            pairs = collect_pairs(stream_pairs(**dict(input_)), Workspace(Path(room)))
+            current = fingerprint(pairs.frame)
     except CurateError as error:
         current = f"no pairs: {error.problem}"
     if current != expected:

@@ -8,11 +8,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate.errors import CurateError
+from curate.errors import CurateError, first_line
+from curate.models.judge.sandbox import bounded_text, question_environment
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+_SAMPLE = "A text.\nIts second line."
 TAG = "tag"
 """Variable of every template: what ends the tags around texts that are shown."""
 _FILE_ENDINGS = (".j2", ".jinja", ".jinja2")
@@ -153,16 +155,21 @@ class QuestionTemplate:
 
     Attributes:
         template: over the texts and `tag`.
+        where: for errors.
     """
 
     template: Template
+    where: str
 
     def render(self, *values: Mapping[str, Any], **more: Any) -> str:
-        """Return the question with these texts."""
+        """Return the question with these texts.
+
+        Raises:
+            CurateError: the template fails on them, or asks for too long a question.
+        """
         texts = dict(*values, **more)
         tag = blake2b(repr(sorted(texts.items())).encode(), digest_size=8).hexdigest()
-        question: str = self.template.render(texts | {TAG: tag})
-        return question
+        return bounded_text(self.template, texts | {TAG: tag}, self.where)
 
 
 def compiled(template: str, names: tuple[str, ...], where: str) -> QuestionTemplate:
@@ -177,7 +184,6 @@ def compiled(template: str, names: tuple[str, ...], where: str) -> QuestionTempl
         CurateError: no such file, no jinja2, or a variable that does not exist.
     """
     from jinja2 import StrictUndefined, TemplateError, meta
-    from jinja2.sandbox import SandboxedEnvironment
 
     text = template
     if "\n" not in template and template.endswith(_FILE_ENDINGS):
@@ -187,13 +193,12 @@ def compiled(template: str, names: tuple[str, ...], where: str) -> QuestionTempl
             raise CurateError(
                 "the template cannot be read", where=template, found=str(error)
             ) from None
-    # A pipeline may come from somebody else: its templates must not reach Python's objects.
-    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
+    environment = question_environment(StrictUndefined)
     try:
         unknown = meta.find_undeclared_variables(environment.parse(text)) - {*names, TAG}
         made = environment.from_string(text)
-    except TemplateError as error:
-        raise CurateError("the template is wrong", where=where, found=str(error)) from None
+    except (TemplateError, RecursionError, MemoryError) as error:
+        raise CurateError("the template is wrong", where=where, found=first_line(error)) from None
     # An unknown variable would be an empty text in every question that is asked.
     if unknown:
         raise CurateError(
@@ -202,4 +207,7 @@ def compiled(template: str, names: tuple[str, ...], where: str) -> QuestionTempl
             found=", ".join(sorted(unknown)),
             expected="variables among " + ", ".join((*names, TAG)),
         )
-    return QuestionTemplate(made)
+    compiled_template = QuestionTemplate(made, where)
+    # A template that fails does so before a model is asked.
+    compiled_template.render({name: _SAMPLE for name in names})
+    return compiled_template

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,12 @@ import httpcore
 import httpx
 
 MOST_BYTES = 8 << 20
-"""Of one reply: far beyond any that a question asks for."""
+"""Of one reply, unpacked: far beyond any that a question asks for."""
+_PLAIN = {"accept-encoding": "identity"}
+_ZLIB = ("gzip", "x-gzip", "deflate")
+# Has zlib find out which of the two it is.
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_PIECE = 1 << 16
 
 
 class TooLargeError(Exception):
@@ -96,26 +102,64 @@ def _told() -> Iterator[None]:
         raise httpx.ReadError(str(error) or type(error).__name__) from error
 
 
-class _Body(httpx.SyncByteStream):
-    """The bytes of a reply, up to the bound."""
+class _Chunks(httpx.SyncByteStream):
+    """The bytes of a reply as they come."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     def __iter__(self) -> Iterator[bytes]:
+        yield from self._inner
+
+    def close(self) -> None:
+        """End the reply."""
+        if hasattr(self._inner, "close"):
+            self._inner.close()
+
+
+class _Body(_Chunks):
+    """The unpacked bytes of a reply, up to the bound.
+
+    Args:
+        inner: the bytes as they come.
+        encoding: the reply's Content-Encoding.
+    """
+
+    def __init__(self, inner: Any, encoding: str) -> None:
+        super().__init__(inner)
+        self._encoding = encoding.strip().lower()
+
+    def __iter__(self) -> Iterator[bytes]:
         count = 0
         with _told():
-            for chunk in self._inner:
+            for chunk in self._unpacked():
                 count += len(chunk)
                 # A server could send for ever: httpx bounds the time of one read, not of all.
                 if count > MOST_BYTES:
                     raise TooLargeError(f"the reply is larger than {MOST_BYTES >> 20} MB")
                 yield chunk
 
-    def close(self) -> None:
-        """End the reply."""
-        if hasattr(self._inner, "close"):
-            self._inner.close()
+    def _unpacked(self) -> Iterator[bytes]:
+        """Pieces of bounded size: a few bytes of gzip may stand for gigabytes."""
+        if self._encoding in ("", "identity"):
+            yield from self._inner
+            return
+        if self._encoding not in _ZLIB:
+            raise httpx.DecodingError(f"the reply is encoded as {self._encoding[:40]}, unasked")
+        unpacker = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
+        for chunk in self._inner:
+            packed = chunk
+            while packed and not unpacker.eof:
+                try:
+                    yield unpacker.decompress(packed, _PIECE)
+                except zlib.error as error:
+                    raise httpx.DecodingError(str(error)) from error
+                packed = unpacker.unconsumed_tail
+
+
+def _bound_body(response: httpx.Response) -> None:
+    """Bound what the reply unpacks to; httpx itself would unpack without one."""
+    response.stream = _Body(response.stream, response.headers.pop("content-encoding", ""))
 
 
 class BoundedTransport(httpx.BaseTransport):
@@ -148,12 +192,14 @@ class BoundedTransport(httpx.BaseTransport):
         )
         with _told():
             reply = self._pool.handle_request(sent)
-        return httpx.Response(
+        response = httpx.Response(
             reply.status,
             headers=reply.headers,
-            stream=_Body(reply.stream),
+            stream=_Chunks(reply.stream),
             extensions=reply.extensions,
         )
+        _bound_body(response)
+        return response
 
     def close(self) -> None:
         """End all connections."""
@@ -163,9 +209,7 @@ class BoundedTransport(httpx.BaseTransport):
 def make_client(seconds: float, connections: int) -> httpx.Client:
     """A client with these bounds; through a proxy of the environment only bodies are bounded."""
     if getproxies():
-
-        def bound(response: httpx.Response) -> None:
-            response.stream = _Body(response.stream)
-
-        return httpx.Client(timeout=seconds, event_hooks={"response": [bound]})
-    return httpx.Client(timeout=seconds, transport=BoundedTransport(seconds, connections))
+        hooks = {"response": [_bound_body]}
+        return httpx.Client(timeout=seconds, headers=_PLAIN, event_hooks=hooks)
+    transport = BoundedTransport(seconds, connections)
+    return httpx.Client(timeout=seconds, headers=_PLAIN, transport=transport)

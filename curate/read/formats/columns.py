@@ -12,7 +12,17 @@ from curate.read.formats.base import Format, RowSample, after_system, turns
 from curate.read.formats.slots import label_of, label_text, place_slots
 
 Label = str | int | float | bool
-
+_TEXT_KEYS = ("prompt", "system", "chosen", "rejected", "first", "second")
+_VALUE_KEYS = (
+    "label",
+    "first_score",
+    "second_score",
+    "first_model",
+    "second_model",
+    "annotator",
+    "strength",
+    "source",
+)
 
 _ZEROS = (
     "labels are 0, which counts as a tie, and none is 2: if 0 says that the second answer won, map "
@@ -60,8 +70,19 @@ class ColumnMapping(Checked):
             )
         if (self.first_model is None) != (self.second_model is None):
             raise ValueError("map both first_model and second_model")
+        self._check_repeated()
         self.slots()
         return self
+
+    def _check_repeated(self) -> None:
+        """Refuse a column that is mapped to two texts, or to a text and to a value."""
+        mapped = {key: getattr(self, key) for key in _TEXT_KEYS if getattr(self, key) is not None}
+        keys = {column: key for key, column in mapped.items()}
+        values = [key for key in _VALUE_KEYS if getattr(self, key) in keys]
+        repeated = [key for key, column in mapped.items() if keys[column] != key] + values
+        if repeated:
+            column = getattr(self, repeated[0])
+            raise ValueError(f"column {column!r} is mapped twice: {repeated[0]} and {keys[column]}")
 
     def slots(self) -> dict[str, int]:
         """The winning slot by label, as text: 1, 2, or 0 for a tie.
@@ -94,7 +115,7 @@ class MappedColumns(Format):
             )
         self.mapping = mapping
         m = mapping
-        texts = (m.prompt, m.system, m.chosen, m.rejected, m.first, m.second)
+        texts = [getattr(m, key) for key in _TEXT_KEYS]
         said = (m.label, m.first_score, m.second_score, m.first_model, m.second_model)
         values = (*said, m.annotator, m.strength, m.source)
         self.text_columns = tuple(c for c in texts if c)  # type: ignore[misc]

@@ -73,7 +73,7 @@ class LabelledAnswers(Format):
         if not len(label) == len(asked) == two == 1 or more:
             return False
         said = {_plain(row[label[0]]) for row in rows if row.get(label[0]) is not None}
-        return said <= _SAID.keys() and any(_SAID[value] for value in said)
+        return bool(said) and said <= _SAID.keys()
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The winner as chosen; a row without a label is listed."""

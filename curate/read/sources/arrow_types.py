@@ -16,8 +16,10 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from curate.data.json_text import to_json
+from curate.errors import CurateError
 
 _FILE = "bytes"
+INFINITY = "infinity"
 # Values from which the kind of a column of bytes is found.
 _LOOKED_AT = 100
 _BYTES_OF = {
@@ -29,13 +31,19 @@ _BYTES_OF = {
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column without encodings that only save room: dictionaries, runs, views, extensions."""
-    return (
-        pa.chunked_array(
-            [_plain(chunk) for chunk in column.chunks], type=_plain(column.chunk(0)).type
-        )
-        if column.num_chunks
-        else column
-    )
+    if not column.num_chunks:
+        return column
+    unencoded = _of_one_type([_plain(chunk) for chunk in column.chunks])
+    return plain(_in_one_chunk(column)) if unencoded is None else unencoded
+
+
+def _of_one_type(chunks: list[pa.Array]) -> pa.ChunkedArray | None:
+    """The chunks as a column; None where they are of several types, as one value too odd makes."""
+    return pa.chunked_array(chunks) if len({chunk.type for chunk in chunks}) == 1 else None
+
+
+def _in_one_chunk(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array([column.combine_chunks()])
 
 
 def _plain(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one answer a type)
@@ -56,6 +64,15 @@ def _plain(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one answer a type)
     }.get(kind)
     if target is not None:
         return array.cast(target)
+    if _is_time(kind) and not _has_python_values(array):
+        return _times_as_text(array)
+    if (pa.types.is_map(kind) or pa.types.is_union(kind)) and not _has_python_values(array):
+        raise CurateError(
+            "a date cannot be read",
+            where=f"a column of {kind}",
+            expected="years 1 to 9999",
+            fix="write the column as text",
+        )
     if pa.types.is_timestamp(kind) and kind.tz is not None and not _known_zone(kind.tz):
         times = array.cast(pa.timestamp(kind.unit)).to_pylist()
         told = [None if v is None else f"{v.isoformat()} UTC, zone {kind.tz}" for v in times]
@@ -66,6 +83,40 @@ def _plain(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one answer a type)
     if pa.types.is_decimal(kind):
         return pa.array([None if v is None else float(v) for v in array.to_pylist()], pa.float64())
     return array
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    t = pa.types
+    return bool(t.is_date(kind) or t.is_timestamp(kind) or t.is_duration(kind))
+
+
+def _has_python_values(array: pa.Array) -> bool:
+    """Whether Python has a value for each date, time or duration: years 1 to 9999."""
+    try:
+        _without_unknown_zone(array).to_pylist()
+    except (OverflowError, ValueError):
+        return False
+    return True
+
+
+def _without_unknown_zone(array: pa.Array) -> pa.Array:
+    kind = array.type
+    if pa.types.is_timestamp(kind) and kind.tz is not None and not _known_zone(kind.tz):
+        return array.cast(pa.timestamp(kind.unit))
+    return array
+
+
+def _times_as_text(array: pa.Array) -> pa.Array:
+    """ISO texts; DuckDB's `infinity` and whatever lies beyond Python's years as INFINITY or
+    -INFINITY, by its sign.
+    """
+    texts = []
+    for value in _without_unknown_zone(array):
+        try:
+            texts.append(None if not value.is_valid else _value(value.as_py()))
+        except (OverflowError, ValueError):
+            texts.append(INFINITY if value.value > 0 else f"-{INFINITY}")
+    return pa.array(texts, pa.string())
 
 
 def check_offsets(array: pa.Array) -> None:
@@ -166,14 +217,17 @@ def whole_utf8(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, int]:
     """
     mender = _Mender()
     chunks = [mender.mend(chunk) for chunk in column.chunks]
-    return (pa.chunked_array(chunks) if mender.changed else column), mender.replaced
+    if not mender.changed:
+        return column, 0
+    mended = _of_one_type(chunks)
+    return whole_utf8(_in_one_chunk(column)) if mended is None else (mended, mender.replaced)
 
 
 class _Mender:
     def __init__(self) -> None:
         self.replaced, self.changed = 0, False
 
-    def mend(self, array: pa.Array, nested: bool = False) -> pa.Array:
+    def mend(self, array: pa.Array, nested: bool = False) -> pa.Array:  # noqa: PLR0911
         kind = array.type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
             try:
@@ -184,6 +238,9 @@ class _Mender:
             return array
         if nested and is_bytes(kind):
             return self._decoded(array)
+        if nested and _is_time(kind) and not _has_python_values(array):
+            self.changed = True
+            return _times_as_text(array)
         if pa.types.is_list(kind) or pa.types.is_large_list(kind):
             return self._list(array)
         if pa.types.is_struct(kind):

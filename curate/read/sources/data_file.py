@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import shutil
+import os
 import tempfile
 import zipfile
 import zlib
@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from curate.errors import CurateError, first_line
+from curate.read.sources.local_files import LocalFiles
 from curate.read.sources.looks import check_looks
 from curate.read.sources.unpack import DECOMPRESSORS, DamagedError, Unpacked
 
@@ -76,6 +78,11 @@ class DataFile:
             size = self.fs.size(self.path)
         return None if size is None else int(size)
 
+    def version(self) -> str:
+        """What changes with the file, as far as the place shows it: size and time of change."""
+        stat = Path(self.path).stat() if isinstance(self.fs, LocalFiles) else None
+        return f"{stat.st_mtime_ns} {stat.st_ino} {stat.st_size}" if stat else str(self.size())
+
     @contextmanager
     def opened(self, text: bool = True) -> Iterator[io.BufferedReader]:
         """The unpacked bytes, from start to end.
@@ -103,9 +110,11 @@ class DataFile:
         # Parquet and Arrow are read from their end: a stream that only goes forward is no use.
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
             with self.opened(text=False) as packed:
-                shutil.copyfileobj(packed, whole)
-                if whole.tell() > self.bounds.whole:
-                    raise self.too_large("the file", whole.tell(), self.bounds.whole)
+                # Before the disk is full: a small file may unpack to any size.
+                while piece := packed.read(BUFFER):
+                    whole.write(piece)
+                    if whole.tell() > self.bounds.whole:
+                        raise self.too_large("the file", whole.tell(), self.bounds.whole)
             whole.seek(0)
             yield whole
 
@@ -193,9 +202,22 @@ def open_zip(file: DataFile) -> zipfile.ZipFile:
     """The archive; raises CurateError where it is none, or damaged."""
     with file.told():
         try:
-            return zipfile.ZipFile(file.fs.open(file.path, "rb"))
+            return _archive(file.fs, file.path, file.version(), os.getpid())
         except zipfile.BadZipFile as error:
             raise DataFile(file.fs, file.path).damaged(first_line(error), "byte 0") from None
+
+
+@lru_cache(maxsize=2)
+def _archive(fs: Any, path: str, version: str, process: int) -> zipfile.ZipFile:  # noqa: ARG001
+    """The archive, whose list of members is read once: of thousands it takes longer than a member.
+
+    Args:
+        fs: where it lies.
+        path: on it.
+        version: changes with the file.
+        process: that reads it: two processes may not share where they are in the file.
+    """
+    return zipfile.ZipFile(fs.open(path, "rb"))
 
 
 def kind_of(name: str) -> str:

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from curate.errors import CurateError, first_line, suggestion
+from curate.errors import CurateError, first_line
 from curate.read.sources import arrow_types
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
+from curate.read.sources.hub_card import choose_split
 from curate.read.sources.json_files import BLOCK_ROWS
 from curate.read.sources.locate import Source
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-DEFAULT_SPLIT = "train"
 
 
 def saved_source(path: str, split: str | None) -> Source:
@@ -39,7 +38,7 @@ def saved_source(path: str, split: str | None) -> Source:
 
 def of_split(loaded: Any, split: str | None, where: str) -> Any:
     """The named split of a DatasetDict, else the only one or `train`."""
-    return loaded[_choose_split(list(loaded), split, where)]
+    return loaded[choose_split(list(loaded), split, where)]
 
 
 def hub_source(name: str, config: str | None, split: str | None, revision: str | None) -> Source:
@@ -52,7 +51,7 @@ def hub_source(name: str, config: str | None, split: str | None, revision: str |
 
     try:
         splits = get_dataset_split_names(name, config, revision=revision)
-        chosen = _choose_split(splits, split, name)
+        chosen = choose_split(splits, split, name)
         loaded = load_dataset(name, config, split=chosen, revision=revision)
     except CurateError:
         raise
@@ -65,16 +64,6 @@ def hub_source(name: str, config: str | None, split: str | None, revision: str |
             "or download it and give input.path",
         ) from error
     return Source(name, lambda: dataset_blocks(loaded))
-
-
-def _choose_split(splits: list[str], wanted: str | None, where: str) -> str:
-    if wanted is None and len(splits) == 1:
-        return splits[0]
-    name = wanted or DEFAULT_SPLIT
-    if name not in splits:
-        fix = suggestion(name, splits)
-        raise CurateError("no such split", where=f"{where}, input.split", found=name, fix=fix)
-    return name
 
 
 def dataset_blocks(dataset: Dataset) -> Iterator[Block]:

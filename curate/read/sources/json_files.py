@@ -221,8 +221,7 @@ def _lines(opened: io.BufferedReader, most: int) -> Iterator[bytes]:
 def _add(block: PythonBlock, number: int, value: Any) -> None:
     block.replaced += type(value) is _WithHalves
     if isinstance(value, dict):
-        block.rows.append(value)
-        block.numbers.append(number)
+        block.add(number, value)
     else:
         block.broken[number] = f"the row is a {type(value).__name__}; expected an object"
 

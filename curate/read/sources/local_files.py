@@ -9,8 +9,17 @@ from typing import Any, BinaryIO
 class LocalFiles:
     """Stands for fsspec's `LocalFileSystem`, whose import takes a tenth of a small run.
 
-    Patterns and searches of folders are left to that one.
+    Patterns and searches of folders are left to that one. All are equal: what is cached by one
+    serves the others.
     """
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is of this machine too."""
+        return isinstance(other, LocalFiles)
+
+    def __hash__(self) -> int:
+        """The same for all."""
+        return hash(LocalFiles)
 
     def isdir(self, path: str) -> bool:
         """Whether it is a folder."""

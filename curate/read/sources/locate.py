@@ -18,6 +18,7 @@ from curate.read.sources.data_file import (
     open_zip,
     shown,
 )
+from curate.read.sources.hub_card import published_files
 from curate.read.sources.json_files import read_json, read_json_lines
 from curate.read.sources.local_files import LocalFiles
 from curate.read.sources.separated import read_csv, read_tsv
@@ -90,12 +91,18 @@ def is_saved_dataset(path: str) -> bool:
         return False
 
 
-def find_sources(path: str, bounds: Bounds = DEFAULT_BOUNDS) -> list[Source]:
+def find_sources(
+    path: str,
+    bounds: Bounds = DEFAULT_BOUNDS,
+    config: str | None = None,
+    split: str | None = None,
+) -> list[Source]:
     """The files behind a path, glob, folder or fsspec URL, in sorted order.
 
     A path that is there is taken as it stands, whatever characters it holds. Of a folder all data
     files are read, of an archive all members; sub-folders are not, and are refused where they hold
-    data. Hidden files are left out, other files that may be data are named in the notes.
+    data. Hidden files are left out, other files that may be data are named in the notes. A folder
+    with the card of a data set of the hub is read as its card says, `config` and `split` as there.
 
     Raises:
         CurateError: nothing is there, a file's ending names no known kind, or the place cannot be
@@ -103,7 +110,7 @@ def find_sources(path: str, bounds: Bounds = DEFAULT_BOUNDS) -> list[Source]:
     """
     fs, root = _place(path)
     try:
-        found, notes = _files(fs, root, path)
+        found, notes = _files(fs, root, path, config, split)
         sources = [s for file in found for s in _of_file(replace(file, bounds=bounds), len(found))]
     except CurateError:
         raise
@@ -148,9 +155,14 @@ def _unreachable(path: str, error: Exception) -> CurateError:
     )
 
 
-def _files(fs: Any, root: str, path: str) -> tuple[list[DataFile], list[str]]:
+def _files(
+    fs: Any, root: str, path: str, config: str | None, split: str | None
+) -> tuple[list[DataFile], list[str]]:
     """The data files at a place, and what was left out there."""
     if fs.isdir(root):
+        published = published_files(fs, root, config, split)
+        if published is not None:
+            return [_checked(fs, name) for name in published.names], [published.note]
         return _of_folder(fs, root)
     # A link to nothing does not exist: `_checked` says so, with the place it points at.
     if fs.exists(root) or (isinstance(fs, LocalFiles) and Path(root).is_symlink()):
@@ -260,8 +272,8 @@ def _members(file: DataFile) -> tuple[list[str], list[str], list[str]]:
 
     A single member need not be named by its kind where the archive is (`train.jsonl.zip`).
     """
-    with open_zip(file) as archive:
-        found = [i for i in archive.infolist() if not i.is_dir() and not _hidden(i.filename)]
+    archive = open_zip(file)
+    found = [i for i in archive.infolist() if not i.is_dir() and not _hidden(i.filename)]
     if locked := [i.filename for i in found if i.flag_bits & 1]:
         raise CurateError(
             "the archive is encrypted", where=file.name, found=locked[0], fix="unpack it first"

@@ -21,6 +21,8 @@ from curate.read.sources.locate import Source
 from curate.read.sources.python_block import PythonBlock
 
 _JSON = (str, int, float, bool)
+# Python reads and writes integers of at most 4,300 digits.
+_MOST_BITS = 14_000
 _TAKEN = (
     "a path, or a datasets.Dataset, DatasetDict or IterableDataset, a polars or pandas frame, an "
     "Arrow table, or a list of dicts"
@@ -106,18 +108,30 @@ def _dict_blocks(rows: Iterable[Any]) -> Iterator[Block]:
     while taken := list(islice(stream, BLOCK_ROWS)):
         block = PythonBlock()
         for number, row in enumerate(taken, first):
-            if isinstance(row, Mapping):
-                block.rows.append({key: _plain(value) for key, value in row.items()})
-                block.numbers.append(number)
-            else:
+            if not isinstance(row, Mapping):
                 block.broken[number] = f"is {type(row).__name__}; expected a dict"
+                continue
+            try:
+                plain_row = {key: _plain(value) for key, value in row.items()}
+            except RecursionError:
+                block.broken[number] = "nested too deeply"
+            except ValueError as error:
+                block.broken[number] = str(error)
+            else:
+                block.add(number, plain_row)
         yield block
         first += len(taken)
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
-    """A value as JSON would give it, however deep: what numpy, pandas and Pillow hold, tuples."""
+    """A value as JSON would give it, however deep: what numpy, pandas and Pillow hold, tuples.
+
+    Raises:
+        ValueError: an integer is too long to be written.
+    """
     if value is None or type(value) in _JSON:
+        if type(value) is int and value.bit_length() > _MOST_BITS:
+            raise ValueError(f"holds an integer of {value.bit_length()} bits")
         return value
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

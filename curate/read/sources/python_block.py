@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from curate.data.json_columns import decode_json
-from curate.data.json_text import object_to_json, to_json
+from curate.data.json_text import DeepJson, object_to_json, to_json, without_depth
 from curate.data.table import messages_series
 from curate.read.folded import unfolded_texts
 from curate.read.formats import ERROR, EXTRA, ROW, Format
@@ -44,14 +44,21 @@ class PythonBlock(Block):
     def __len__(self) -> int:
         return len(self.rows) + len(self.broken)
 
+    def add(self, number: int, row: dict[str, Any]) -> None:
+        """Add a parsed object by its row number."""
+        self.rows.append(without_depth(row))
+        self.numbers.append(number)
+
     def sample(self, rows: int) -> RowSample:
         """The first parsed rows."""
         return self.rows[:rows]
 
     def frame(self, fmt: Format) -> pl.DataFrame:
         """Typed columns; a value of another kind than its column's is an error of its row."""
+        deep = self._take_deep({*fmt.columns(), PAIR_ID, *PART_NAMES})
         parts = self._parts(fmt)
         errors = parts.errors
+        errors |= deep
         columns = parts.frame(len(self.rows))
         rows = self._with_messages(fmt)
         for name in fmt.text_columns:
@@ -77,6 +84,15 @@ class PythonBlock(Block):
             ]
         )
         return self.with_broken(frame, self.broken).sort(ROW)
+
+    def _take_deep(self, names: set[str]) -> dict[int, str]:
+        """Remove values of these keys that are nested too deeply; the error of each such row."""
+        errors = {}
+        for number, row in enumerate(self.rows):
+            for name in [k for k, v in row.items() if type(v) is DeepJson and k in names]:
+                row[name] = None
+                errors[number] = f"'{name}' is nested too deeply"
+        return errors
 
     def _json(self, name: str, folded: bool) -> pl.Series:
         """A column as JSON texts; where it is `folded`, texts may be JSON already."""

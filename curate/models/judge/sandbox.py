@@ -1,0 +1,85 @@
+"""Templates of somebody else: without Python's objects, and bounded in work and size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from curate.errors import CurateError, first_line
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from jinja2.sandbox import SandboxedEnvironment
+
+MOST_CHARACTERS = 1 << 26
+"""Length of a question: far beyond what any model reads."""
+_PADDING = frozenset(
+    [
+        "center",
+        "expandtabs",
+        "format",
+        "format_map",
+        "indent",
+        "ljust",
+        "rjust",
+        "wordwrap",
+        "zfill",
+    ]
+)
+"""Filters and methods of texts that make a text of any length out of a number."""
+_LOOPS = ("range", "lipsum", "cycler", "joiner", "namespace", "dict")
+_GROWING = frozenset(["*", "**", "%"])
+
+
+def question_environment(undefined: Any) -> SandboxedEnvironment:
+    """Return an environment whose templates loop over their variables alone and pad no text.
+
+    Args:
+        undefined: class of variables that do not exist.
+    """
+    from jinja2.exceptions import SecurityError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    class Environment(SandboxedEnvironment):
+        intercepted_binops = _GROWING
+
+        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+            return attr not in _PADDING and super().is_safe_attribute(obj, attr, value)
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if not all(isinstance(side, (int, float)) for side in (left, right)):
+                raise SecurityError(f"{operator} of texts or lists")
+            if operator == "**":
+                raise SecurityError("powers")
+            return super().call_binop(context, operator, left, right)
+
+    environment = Environment(undefined=undefined, keep_trailing_newline=False)
+    for name in _LOOPS:
+        environment.globals.pop(name, None)
+    for name in _PADDING:
+        environment.filters.pop(name, None)
+    return environment
+
+
+def bounded_text(template: Template, values: Mapping[str, Any], where: str) -> str:
+    """Return what the template makes of the values.
+
+    Raises:
+        CurateError: it reaches for what it must not, fails, or grows beyond `MOST_CHARACTERS`.
+    """
+    pieces: list[str] = []
+    count = 0
+    try:
+        for piece in template.generate(values):
+            count += len(piece)
+            if count > MOST_CHARACTERS:
+                raise ValueError(f"more than {MOST_CHARACTERS:,} characters")
+            pieces.append(piece)
+    except Exception as error:  # whatever an expression of the template runs into
+        raise CurateError(
+            "the template cannot be used",
+            where=where,
+            found=f"{type(error).__name__}: {first_line(error)}",
+            fix="use variables, if, for over variables, and plain filters",
+        ) from None
+    return "".join(pieces)
