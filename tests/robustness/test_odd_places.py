@@ -169,6 +169,15 @@ def test_a_card_that_says_nothing_of_files(header: str, tmp_path: Path) -> None:
     assert len(read_pairs(str(root))) == 10
 
 
+def test_a_run_is_no_clone(tmp_path: Path) -> None:
+    (tmp_path / "data.jsonl").write_bytes(lines(rows(8)))
+    pipeline = Pipeline({"input": {"path": str(tmp_path / "data.jsonl")}, **CONFIG})
+    pipeline.run(output=tmp_path / "out")
+    assert (tmp_path / "out" / "README.md").is_file()
+    with pytest.raises(CurateError, match="sub-folders"):
+        read_pairs(str(tmp_path / "out"))
+
+
 @pytest.mark.parametrize("files", ["{split: 3}", "[{path: data/x-*}]", "nothing*", "[[a], {b: 1}]"])
 def test_a_card_of_files_that_are_not_there(files: str, tmp_path: Path) -> None:
     card = f"---\nconfigs:\n- config_name: a\n  data_files: {files}\n---\n"

@@ -15,6 +15,7 @@ CARD = "README.md"
 _MOST_BYTES = 1 << 18
 _FENCE = "---"
 _DATA = "data"
+_RUN = ("scores.parquet", "dropped")
 _SPLITS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
@@ -62,7 +63,8 @@ def published_files(
     Raises:
         CurateError: no such configuration or split, or its files are not there.
     """
-    if not fs.exists(f"{root}/{CARD}"):
+    # A run has a card as well, but its manifest says what its files are: without one it is damaged.
+    if not fs.exists(f"{root}/{CARD}") or all(fs.exists(f"{root}/{name}") for name in _RUN):
         return None
     where = f"{root}/{CARD}"
     configs = _header(fs, root).get("configs")
