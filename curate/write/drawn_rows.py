@@ -21,6 +21,9 @@ from curate.write.shards import write_shards
 from curate.write.split_shards import write_split_shards
 from curate.write.weighing import Weighing, WeightCounts
 
+_ROW = "row"
+"""Field of a draw: how many rows of the pair there are up to this one."""
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -189,6 +192,7 @@ def _counted(counts: WeightCounts, rates: NDArray[np.float64], draws: Draws) -> 
 
 def _layers(pairs: PairRows, draws: Draws) -> Iterator[PairRows]:
     """The rows of each copy of each draw; one without rows where nothing was drawn."""
+    earlier = np.zeros(draws.times.shape[1], dtype=np.int64)
     for number, (times, flips) in enumerate(zip(draws.times, draws.flips, strict=True)):
         # The first one comes in any case: its columns are those of the shards.
         for copy in range(max(int(times.max(initial=0)), 1 if number == 0 else 0)):
@@ -199,9 +203,11 @@ def _layers(pairs: PairRows, draws: Draws) -> Iterator[PairRows]:
                     "number": pl.repeat(number + 1, len(rows), dtype=pl.Int32, eager=True),
                     "copy": pl.repeat(copy + 1, len(rows), dtype=pl.Int32, eager=True),
                     "flipped": pl.Series(copy < flips[chosen], dtype=pl.Boolean),
+                    _ROW: pl.Series(earlier[chosen] + copy + 1),
                 }
             )
             yield rows.adding(draw.to_struct(DRAW).to_frame())
+        earlier += times
 
 
 def _labelled(rows: pl.DataFrame) -> pl.DataFrame:
@@ -209,4 +215,11 @@ def _labelled(rows: pl.DataFrame) -> pl.DataFrame:
     flips = rows[DRAW].struct.field("flipped")
     if flips.any():
         rows = rows.with_columns(exchanged(rows, flips).get_columns())
-    return rows.with_columns(extra_with("extra", "draw", pl.col(DRAW).struct.json_encode()))
+    draw = pl.struct(pl.col(DRAW).struct.field("number", "copy", "flipped"))
+    row = pl.col(DRAW).struct.field(_ROW)
+    # Ids stay unique, so that what was written can be read again.
+    later = pl.format("{}-row{}", "pair_id", row)
+    return rows.with_columns(
+        extra_with("extra", "draw", draw.struct.json_encode()),
+        pair_id=pl.when(row > 1).then(later).otherwise("pair_id"),
+    )

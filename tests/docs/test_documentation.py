@@ -72,9 +72,9 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     with gzip.open(tmp_path / "data" / "train.jsonl.gz", "wt", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
     (tmp_path / "prefs.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (tmp_path / "pipeline.yaml").write_text(
-        "input: {path: prefs.jsonl}\nscorers: [{type: label_em}]\n"
-    )
+    if not any(words[0] == "init" for words in commands(page)):
+        pipeline = "input: {path: prefs.jsonl}\nscorers: [{type: label_em}]\n"
+        (tmp_path / "pipeline.yaml").write_text(pipeline, encoding="utf-8")
     for name in ("gsm8k.jsonl", "mt_bench.jsonl"):
         write_jsonl(tmp_path / name, trl_rows(5))
     shown = commands(page)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -127,8 +128,8 @@ def test_a_judge_is_asked_in_both_orders_of_stated_preferences_alone() -> None:
 
     def brief(body: dict[str, Any]) -> str:
         asked = body["messages"][0]["content"]
-        assert "<preference>\nBrief\n</preference>" in asked
-        a, b = (asked.split(f"<answer_{n}>\n")[1].split("\n</answer")[0] for n in "AB")
+        assert re.search(r"<preference_\w+>\nBrief\n</preference_\w+>", asked)
+        a, b = (re.split(rf"</?answer_{n}_\w+>", asked)[1].strip() for n in "AB")
         return f"[[{'C' if a == b else 'A' if len(a) < len(b) else 'B'}]]"
 
     with stub_endpoint(brief) as stub:

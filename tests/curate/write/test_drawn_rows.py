@@ -13,7 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
-from curate import Context, CurateError, Filter, FilterResult, Pairs, Pipeline, keep_all
+from curate import Context, CurateError, Filter, FilterResult, Pairs, Pipeline, keep_all, read_pairs
 from curate.cli.app import app
 from curate.data.pair_rows import PairRows
 from curate.steps.contracts import Column, Parameters
@@ -85,13 +85,24 @@ def weighted(count: int = COUNT) -> pl.DataFrame:
     return numbered_pairs(count).with_columns(weight=2.0 * share, label_probability=share)
 
 
+def pair_ids(rows: pl.DataFrame) -> pl.Series:
+    """The pair of each row, whose id has a number from the second row of a pair on."""
+    return rows["pair_id"].str.replace(r"-row\d+$", "")
+
+
+def test_what_was_drawn_can_be_read_again(tmp_path: Path) -> None:
+    manifest = run(tmp_path / "run", {"format": "trl_text", "copies": 2})
+    assert len(read_pairs(str(tmp_path / "run" / "kept"))) == manifest["rows"]["written"]
+
+
 def test_a_run_writes_rows_and_accounts_for_each_pair(tmp_path: Path) -> None:
     manifest = run(tmp_path / "run", {"format": "trl_text"})
     rows, counts = kept_in(tmp_path / "run"), manifest["output"]["weights"]
     assert rows.columns == ["prompt", "chosen", "rejected", "pair_id"]
     assert len(rows) == counts["rows"] == manifest["rows"]["written"]
     assert abs(len(rows) - 2.0 * LIKELY.sum()) < 1
-    times = Counter(rows["pair_id"].to_list())
+    assert rows["pair_id"].is_unique().all()
+    times = Counter(pair_ids(rows).to_list())
     assert manifest["rows"]["kept"] == COUNT == len(times) + counts["undrawn"]
     assert manifest["rows"]["undrawn"] == counts["undrawn"] > 0
     # Each pair within 1 of its weight, and the labels of the first ones mostly flipped.
@@ -134,7 +145,7 @@ def test_signed_rows_have_the_likelier_label_alone(tmp_path: Path) -> None:
     likely = dict(zip(numbered_pairs(COUNT)["pair_id"], LIKELY, strict=True))
     assert all(
         chosen.startswith("good") == (likely[name] >= 0.5)
-        for name, chosen in rows.select("pair_id", "chosen").iter_rows()
+        for name, chosen in zip(pair_ids(rows), rows["chosen"], strict=True)
     )
     assert manifest["output"]["weights"]["soft_labels"] == "signed"
 
@@ -198,7 +209,7 @@ def test_splits_are_drawn_apart_and_only_the_first_has_copies(tmp_path: Path) ->
     for name, copies in (("train", 3), ("test", 1)):
         rows = pl.read_parquet(tmp_path / "run" / "kept" / name / "*.parquet")
         own = of_pair.filter(split=name)["pair_id"]
-        assert set(rows["pair_id"]) <= set(own)
+        assert set(pair_ids(rows)) <= set(own)
         assert abs(len(rows) - copies * sum(weight[i] for i in own)) < copies
         total += len(rows)
     assert manifest["output"]["weights"]["rows"] == total
