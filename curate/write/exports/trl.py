@@ -35,10 +35,11 @@ _CARRIERS: tuple[Carrier, ...] = ("rows", "column", "none")
 
 
 def dpo_advice(advice: Advice) -> dict[str, Any]:
-    """Settings of DPOConfig for labels of which a known share is wrong (rDPO, 2403.00409)."""
-    if advice.epsilon is None:
-        return {}
-    return {"dpo_config.yaml": {"loss_type": "robust", "label_smoothing": advice.epsilon}}
+    """Settings of DPOConfig: rDPO (2403.00409) where a known share of labels is wrong, else DPO."""
+    settings: dict[str, Any] = {"loss_type": "sigmoid", "label_smoothing": 0.0}
+    if advice.epsilon is not None:
+        settings = {"loss_type": "robust", "label_smoothing": advice.epsilon}
+    return {"dpo_config.yaml": settings}
 
 
 def turns(pairs: pl.DataFrame, form: Export) -> list[pl.Series]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
@@ -311,7 +312,8 @@ def test_soft_labels_are_not_smoothed_as_well(tmp_path: Path) -> None:
     for kind, expected in (("weigher", False), ("weight_alone", True)):
         config = {"filters": [read, {"type": kind}], "store": None}
         Pipeline(config).run(pairs, output=tmp_path / kind)
-        assert (tmp_path / kind / "dpo_config.yaml").is_file() == expected
+        settings = yaml.safe_load((tmp_path / kind / "dpo_config.yaml").read_text())
+        assert (settings["loss_type"] == "robust") == expected
         card = (tmp_path / kind / "README.md").read_text()
         assert ("each label comes with its own probability" in card) != expected
         assert "None" not in card

@@ -107,7 +107,7 @@ def test_wrong_labels_that_are_left_become_advice_for_the_trainer(tmp_path: Path
     }
     assert get_export("llamafactory").files(advice)["llamafactory.yaml"]["pref_loss"] == "sigmoid"
     assert get_export("axolotl").files(advice)["axolotl.yaml"]["dpo_label_smoothing"] == 0.1235
-    assert get_export("trl").files(Advice()) == {}
+    assert get_export("trl").files(Advice())["dpo_config.yaml"]["loss_type"] == "sigmoid"
 
 
 def test_an_export_is_not_overwritten_unasked_and_a_run_never(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_push_sends_shards_and_card(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sent.url == "https://hub/datasets/me/set/commit/1"
     (repo, made), (_, upload) = Hub.calls
     assert (repo, made["private"], made["repo_type"]) == ("me/set", False, "dataset")
-    assert upload["names"] == ["README.md", "kept/part-00000.parquet"]
+    assert upload["names"] == ["README.md", "dpo_config.yaml", "kept/part-00000.parquet"]
     assert [name for name, _ in dry.files] == upload["names"]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from curate import Pipeline
 from curate.write.manifest import smoothing, wrong_left
 from tests.conftest import DATA
@@ -61,6 +63,7 @@ def test_a_run_says_why_it_writes_none(tmp_path: Path) -> None:
     # A mean over what is not known: here mostly what was believed before any label was read.
     assert 0.05 < step.facts["posterior"]["wrong_left"] < 0.25
     assert any("no label smoothing is written" in text for text in result.warnings)
-    assert not (tmp_path / "out" / "dpo_config.yaml").exists()
+    settings = yaml.safe_load((tmp_path / "out" / "dpo_config.yaml").read_text())
+    assert settings == {"loss_type": "sigmoid", "label_smoothing": 0.0}
     card = (tmp_path / "out" / "README.md").read_text()
     assert "wrong labels that are left: no estimate" in card
