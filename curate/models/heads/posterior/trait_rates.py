@@ -71,7 +71,12 @@ class TraitRates:
     effects: tuple[TraitEffect, ...]
 
 
-def trait_rates(traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.bool_]) -> TraitRates:
+def trait_rates(
+    traits: Traits,
+    judged: NDArray[np.int8],
+    voting: NDArray[np.bool_],
+    margin: NDArray[np.float64] | None = None,
+) -> TraitRates:
     """Logistic regression of wrong labels on traits, among judged pairs.
 
     Coefficients of a kind of trait have a Gaussian prior around 0. The log odds are averaged over
@@ -82,14 +87,18 @@ def trait_rates(traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.boo
         traits: of the pairs.
         judged: (pairs,) 1 right, -1 wrong, 0 not judged.
         voting: (pairs,) whether each pair has a label.
+        margin: (pairs,) nats that heads and evidence say for each label; default 0. Where answers
+            that have the trait are better, wrong labels lack it without any effect on flips: what
+            margins explain is not explained again.
     """
     rows = judged != 0
     design, wrong = traits.values[rows].astype(np.float64), judged[rows] < 0
     kinds = list(dict.fromkeys(traits.kinds))
+    known = np.zeros(len(design)) if margin is None else -margin[rows]
     fits, log_weights = [], []
     for combination in product(_SPREADS, repeat=len(kinds)):
         spreads = dict(zip(kinds, combination, strict=True))
-        fits.append(_fit(design, wrong, _column_spreads(traits, spreads)))
+        fits.append(_fit(design, wrong, _column_spreads(traits, spreads), known))
         prior = sum(np.log(_SPREADS[spread]) for spread in combination)
         log_weights.append(fits[-1].evidence + prior)
     weights = normalised(np.array(log_weights))
@@ -124,9 +133,15 @@ class _LogisticFit:
 
 
 def _fit(
-    design: NDArray[np.float64], wrong: NDArray[np.bool_], spreads: NDArray[np.float64]
+    design: NDArray[np.float64],
+    wrong: NDArray[np.bool_],
+    spreads: NDArray[np.float64],
+    known: NDArray[np.float64],
 ) -> _LogisticFit:
-    """Coefficients of largest posterior, the base first, and the log evidence of the spreads."""
+    """Coefficients of largest posterior, the base first, and the log evidence of the spreads.
+
+    To the log odds of a wrong label by the design are added those that are `known`.
+    """
     used = spreads > 0
     table = np.column_stack([np.ones(len(design)), design])[:, used]
     center = np.zeros(int(used.sum()))
@@ -134,7 +149,7 @@ def _fit(
     precision = spreads[used] ** -2.0
     sides, beta = np.where(wrong, 1.0, -1.0), center.copy()
     for _ in range(_NEWTON_STEPS):
-        p = expit(table @ beta)
+        p = expit(table @ beta + known)
         gradient = table.T @ (wrong - p) - precision * (beta - center)
         hessian = table.T @ (table * (p * (1.0 - p))[:, None]) + np.diag(precision)
         step = np.linalg.solve(hessian, gradient)
@@ -142,7 +157,7 @@ def _fit(
         beta = beta + step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < _TOLERANCE:
             break
-    likelihood = float(log_expit(sides * (table @ beta)).sum())
+    likelihood = float(log_expit(sides * (table @ beta + known)).sum())
     off = beta - center
     evidence = likelihood - 0.5 * float(precision @ off**2)
     evidence += 0.5 * float(np.log(precision).sum()) - 0.5 * float(np.linalg.slogdet(hessian)[1])

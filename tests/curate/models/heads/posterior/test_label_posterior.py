@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from curate.models.heads.posterior.label_posterior import _raised, label_posterior
+from curate.models.heads.posterior.combined_evidence import combine_sources
+from curate.models.heads.posterior.label_posterior import _average, _raised, label_posterior
+from curate.models.heads.posterior.observations import Observations, unit_scale
 from curate.steps.context import Context
 from curate.steps.evidence import EvidenceSource, LabelEvidence
 from scorers.label_em import LabelEM
@@ -156,3 +158,25 @@ def test_small_differences_are_not_what_heads_are_taught_near_a_rate_of_one_half
     assert (np.sign(_raised(clear, weights)) == np.sign(clear)).all()
     np.testing.assert_array_equal(_raised(2.0 * clear, weights), 2.0 * clear)
     np.testing.assert_array_equal(_raised(np.zeros(4), weights), np.zeros(4))
+
+
+@pytest.mark.parametrize(
+    ("count", "reach", "follows_labels"), [(8000, 6.0, True), (300, 1.5, False)]
+)
+def test_thousands_of_labels_show_the_rate_better_than_fifty_verdicts(
+    count: int, reach: float, follows_labels: bool
+) -> None:
+    """Fifty verdicts, of which too many are wrong by chance, beside labels flipped at .2."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(0.0, reach, count)
+    truth = rng.random(count) < 1.0 / (1.0 + np.exp(-x))
+    flipped = rng.random(count) < 0.2
+    margin = unit_scale(np.where(truth ^ flipped, x, -x))
+    judged = np.zeros(count, dtype=np.int8)
+    judged[np.flatnonzero(flipped)[:15]], judged[np.flatnonzero(~flipped)[:35]] = -1, 1
+    labels = Observations.from_margins(margin, judged=judged)
+    everything = np.ones(count, dtype=bool)
+    combined = combine_sources((), everything, judged, labels.weight)
+    rate = _average(labels, combined).rate
+    assert (abs(rate - 0.2) < 0.03) == follows_labels
+    assert 0.15 < rate < 0.35

@@ -65,14 +65,15 @@ def test_one_annotator_of_several_may_be_careless() -> None:
 def test_the_fit_is_at_the_largest_posterior() -> None:
     rng = np.random.default_rng(0)
     design, spreads = rng.normal(size=(80, 2)), np.array([1.5, 1.0, 0.5])
-    wrong = rng.random(80) < expit(design[:, 0] - 1.0)
+    known = rng.normal(size=80)
+    wrong = rng.random(80) < expit(design[:, 0] - 1.0 + known)
 
     def loss(beta: np.ndarray) -> float:
-        logits = np.column_stack([np.ones(80), design]) @ beta
+        logits = np.column_stack([np.ones(80), design]) @ beta + known
         off = (beta - np.array([-1.5, 0.0, 0.0])) / spreads
         return float(np.logaddexp(0.0, np.where(wrong, -logits, logits)).sum() + 0.5 * off @ off)
 
-    gradient = approx_fprime(_fit(design, wrong, spreads).coefficients, loss, 1e-6)
+    gradient = approx_fprime(_fit(design, wrong, spreads, known).coefficients, loss, 1e-6)
     np.testing.assert_allclose(gradient, 0.0, atol=1e-3)
 
 
@@ -96,3 +97,35 @@ def test_traits_of_pairs_are_those_that_judged_pairs_show() -> None:
     }
     np.testing.assert_array_equal(traits.values[:, 0], np.where(np.arange(40) % 2, 1.0, -1.0))
     assert pl.Series(traits.values[:, 1]).sum() == 30
+
+
+def test_what_margins_explain_is_no_trait_of_flips() -> None:
+    """Where the longer answer is mostly better, random flips leave wrong labels short."""
+    rng = np.random.default_rng(5)
+    count, better = 4000, 0.9
+    truth_longer, flipped = rng.random(count) < better, rng.random(count) < 0.2
+    longer = np.where(truth_longer ^ flipped, 1.0, -1.0)
+    margin = longer * np.log(better / (1.0 - better))
+    judged = np.where(flipped, -1, 1).astype(np.int8)
+    judged[400:] = 0
+    traits, voting = traits_of(longer[:, None], "length"), np.ones(count, dtype=bool)
+    marginal = trait_rates(traits, judged, voting).shift
+    beside = trait_rates(traits, judged, voting, margin).shift
+    assert np.ptp(marginal) > 3.0
+    assert np.ptp(beside) < 0.3
+
+
+def test_a_trait_of_flips_stays_beside_margins() -> None:
+    rng = np.random.default_rng(6)
+    count = 4000
+    x = rng.normal(0.0, 2.0, count)
+    truth = rng.random(count) < expit(x)
+    truth_longer = rng.random(count) < 0.5
+    flipped = ~truth_longer & (rng.random(count) < 0.5)
+    side = np.where(truth ^ flipped, 1.0, -1.0)
+    longer = np.where(truth_longer ^ flipped, 1.0, -1.0)
+    judged = np.where(flipped, -1, 1).astype(np.int8)
+    judged[300:] = 0
+    traits, voting = traits_of(longer[:, None], "length"), np.ones(count, dtype=bool)
+    shift = trait_rates(traits, judged, voting, side * x).shift
+    assert shift[longer > 0].min() > shift[longer < 0].max() + 1.5
