@@ -6,7 +6,7 @@ DATA is AlpacaEval's `pairs.parquet` (CC BY-NC: measured, never copied). A quart
 is held out with clean labels; of the other prompts' pairs 40 % of the labels are flipped. The three
 upper layers of all-MiniLM-L6-v2 and a linear head are trained in bfloat16; the lower layers stay
 as they are, so that their activations are computed once and read from FOLDER. Methods: all labels
-as they are; the oracle, which drops the flipped ones; `label_em`'s posterior as signed weights
+as they are; the oracle, which drops the flipped ones; `label_em`'s posterior (static vectors) as signed weights
 (flipped below .5, weight |2p - 1|); CRM's peer review (arXiv 2505.10597): of each batch every
 model is trained on the pairs of least loss under its peer. A finished cell is a line of
 FOLDER/results.jsonl and is not computed again.
@@ -272,7 +272,7 @@ def posterior_weights(pairs: pl.DataFrame, flipped: NDArray[np.bool_]) -> NDArra
         chosen=pl.when(pl.Series(flipped)).then("rejected").otherwise("chosen"),
         rejected=pl.when(pl.Series(flipped)).then("chosen").otherwise("rejected"),
     )
-    scores = score(read_pairs(noisy), "label_em", embedder="minilm", store=None)
+    scores = score(read_pairs(noisy), "label_em", embedder="static", store=None)
     right = scores.frame["label_em.posterior"].fill_null(1.0).to_numpy()
     return (2.0 * right - 1.0) * np.where(flipped, -1.0, 1.0)
 
