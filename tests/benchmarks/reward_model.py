@@ -6,9 +6,9 @@ DATA is AlpacaEval's `pairs.parquet` (CC BY-NC: measured, never copied). A quart
 is held out with clean labels; of the other prompts' pairs 40 % of the labels are flipped. The three
 upper layers of all-MiniLM-L6-v2 and a linear head are trained in bfloat16; the lower layers stay
 as they are, so that their activations are computed once and read from FOLDER. Methods: all labels
-as they are; the oracle, which drops the flipped ones; `label_em`'s posterior (static vectors) as signed weights
-(flipped below .5, weight |2p - 1|); CRM's peer review (arXiv 2505.10597): of each batch every
-model is trained on the pairs of least loss under its peer. A finished cell is a line of
+as they are; the oracle, which drops the flipped ones; `label_em`'s posterior (static vectors) as
+signed weights (flipped below .5, weight |2p - 1|); CRM's peer review (arXiv 2505.10597): of each
+batch every model is trained on the pairs of least loss under its peer. A finished cell is a line of
 FOLDER/results.jsonl and is not computed again.
 """
 
