@@ -192,7 +192,6 @@ class PairIds:
 
     An id is the content hash, with `-1`, `-2`... appended to later occurrences: unique within a
     data set and the same on every run, whatever the label says. Where a whole table is known,
-    `curate.read.repeated_ids` makes these numbers independent of the order of the rows.
     """
 
     def __init__(self, taken: Iterable[pl.Series] = ()) -> None:

@@ -18,7 +18,6 @@ from curate.data.sources import shared_notes
 from curate.data.table import BATCH_ROWS, PairIds, batches, dense_numbers, rows_at
 from curate.pipeline.config import SourceConfig
 from curate.read.pairs import Pairs, collect_pairs, stream_pairs
-from curate.read.repeated_ids import numbered_by_content
 from curate.steps.context import Progress
 from curate.store.workspace import Workspace
 
@@ -120,7 +119,7 @@ def _joined(
     rows: list[NDArray[np.int64]],
     workspace: Workspace,
 ) -> Pairs:
-    ids, fixed = PairIds(pairs.frame["pair_id"] for pairs in read), list[NDArray[np.bool_]]()
+    ids = PairIds(pairs.frame["pair_id"] for pairs in read)
     with (
         closing(workspace.spool("mixture")) as frame,
         closing(workspace.spool("mixture-origins")) as origins,
@@ -130,13 +129,11 @@ def _joined(
                 some = _named(rows_at(pairs.frame, own[part]), pairs, own[part], str(source.name))
                 # A repeated pair gets an id of its own.
                 new = ids.new(some["pair_id"])
-                fixed.append(new.to_numpy())
                 kept_ids = pl.when(new).then("pair_id")
                 frame.write(ids.give(some.with_columns(pair_id=kept_ids)))
                 if len(pairs.origins):
                     origins.write(pairs.origins[own[part]])
-        whole = frame.frame(), np.concatenate(fixed)
-        table, _ = numbered_by_content(*whole, workspace, frame.path)
+        table = frame.frame()
         places = origins.frame()
     notes = [f"{s.name}: {note}" for s, p in zip(sources, read, strict=True) for note in p.notes]
     counts = zip(sources, read, rows, strict=True)

@@ -8,14 +8,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from curate.data.prefetch import read_ahead
 from curate.errors import CurateError
 from curate.read.formats.columns import ColumnMapping
 from curate.read.formats.rule import RankingRule
 from curate.read.pair_set import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs
-from curate.read.repeated_ids import numbered_by_content
 from curate.read.rows_to_pairs import Reader
 from curate.read.sources import Source, find_sources, is_saved_dataset
 from curate.read.sources.data_file import DEFAULT_BOUNDS, MB, Bounds
@@ -24,8 +21,6 @@ from curate.steps.registry import checked
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from curate.read.formats.base import RowSample
     from curate.read.input import InputConfig
     from curate.steps.workers import Workers
@@ -119,21 +114,15 @@ def collect_pairs(
         closing(workspace.spool("origins")) as origins,
     ):
         # The next block is parsed while this one is written.
-        published: list[NDArray[np.bool_]] = []
         for part in read_ahead(parts):
             frame.write(part.frame)
-            some = part.published_ids
-            published.append(np.zeros(len(part), np.bool_) if some is None else some[: len(part)])
             rejected.write(part.rejected)
             origins.write(part.origins)
             last = part
-        table, path = numbered_by_content(
-            frame.frame(), np.concatenate(published), workspace, frame.path
-        )
-        named = {"frame": path, "rejected": rejected.path, "origins": origins.path}
+        named = {"frame": frame.path, "rejected": rejected.path, "origins": origins.path}
         if places is not None:
             places.update((name, path) for name, path in named.items() if path is not None)
-        tables = table, rejected.frame(), origins.frame()
+        tables = frame.frame(), rejected.frame(), origins.frame()
         return Pairs(*tables, last.format, last.rows_read, last.notes, last.folders)
 
 

@@ -63,6 +63,7 @@ def test_the_run_folder(tmp_path: Path) -> None:
     found = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
     assert found == [
         "README.md",
+        "dpo_config.yaml",
         "dropped/part-00000.parquet",
         "kept/part-00000.parquet",
         "manifest.json",
