@@ -149,9 +149,7 @@ def stream_pairs(
     Where there are `workers`, several files are read by them, unless a limit is set.
 
     Formats whose pairs are made of several rows (`unpaired`, `helpsteer2_attributes`) come a file
-    at a time. Ids are the same as by `read_pairs`, but for repeated contents, which go by their
-    order here (`-1`, `-2`...) and there by what else their rows hold; for ids 16 bytes a pair are
-    held.
+    at a time. Ids are the same as by `read_pairs`; for them 16 bytes a pair are held.
     """
     if isinstance(columns, dict):
         columns = checked(ColumnMapping, columns, "columns")

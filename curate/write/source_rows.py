@@ -89,7 +89,6 @@ def _check_same_input(run: RunFiles, input_: InputConfig) -> None:
     """
     expected = str(run.manifest["input"]["fingerprint"])
     try:
-        # As the run has read it: ids of repeated contents are known once all rows are.
         with TemporaryDirectory() as room:
             pairs = collect_pairs(stream_pairs(**dict(input_)), Workspace(Path(room)))
             current = fingerprint(pairs.frame)
