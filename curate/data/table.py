@@ -44,8 +44,6 @@ DROP_STEP, DROP_REASON = "drop_step", "drop_reason"
 _ROLE_END, _MESSAGE_END, _MORE = "\x1f", "\x1e", "\x1b"
 # 128 bits: no two pairs of a set meet by chance.
 _HASH_BYTES = 16
-ID_CHARACTERS = 2 * _HASH_BYTES
-"""Of an id without a number."""
 BATCH_ROWS = 8192
 """Rows of texts that are looked at in one piece."""
 
@@ -191,7 +189,7 @@ class PairIds:
     """Gives ids to the pairs of a data set, batch by batch.
 
     An id is the content hash, with `-1`, `-2`... appended to later occurrences: unique within a
-    data set and the same on every run, whatever the label says. Where a whole table is known,
+    data set and the same on every run, whatever the label says.
     """
 
     def __init__(self, taken: Iterable[pl.Series] = ()) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from curate.data.extra_column import extra_with
 from curate.data.hashes import prompt_keys
@@ -22,6 +21,8 @@ from curate.steps.context import Progress
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from curate.steps.workers import Workers
 
 _OWN = ("name", "share", "weight", "filters")
@@ -128,13 +129,11 @@ def _joined(
             for part in batches(len(own), BATCH_ROWS) or [slice(0, 0)]:
                 some = _named(rows_at(pairs.frame, own[part]), pairs, own[part], str(source.name))
                 # A repeated pair gets an id of its own.
-                new = ids.new(some["pair_id"])
-                kept_ids = pl.when(new).then("pair_id")
-                frame.write(ids.give(some.with_columns(pair_id=kept_ids)))
+                new = pl.when(ids.new(some["pair_id"])).then("pair_id")
+                frame.write(ids.give(some.with_columns(pair_id=new)))
                 if len(pairs.origins):
                     origins.write(pairs.origins[own[part]])
-        table = frame.frame()
-        places = origins.frame()
+        table, places = frame.frame(), origins.frame()
     notes = [f"{s.name}: {note}" for s, p in zip(sources, read, strict=True) for note in p.notes]
     counts = zip(sources, read, rows, strict=True)
     notes += [_nothing_drawn(s, len(p)) for s, p, drawn in counts if not len(drawn)]

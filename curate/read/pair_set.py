@@ -38,7 +38,6 @@ class Pairs:
         made: what a run's manifest says of pairs that a command made.
         row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.
         fingerprint: `curate.data.table.fingerprint` of the frame, where it is known already.
-        published_ids: whether the data itself gave the id of each pair; None where it gave none.
     """
 
     frame: pl.DataFrame
@@ -51,7 +50,6 @@ class Pairs:
     made: dict[str, Any] | None = None
     row_keys: NDArray[np.bytes_] | None = None
     fingerprint: str | None = None
-    published_ids: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -73,5 +71,4 @@ class Pairs:
             origins=self.origins.clear(),
             row_keys=None,
             fingerprint=None,
-            published_ids=None,
         )

@@ -101,8 +101,6 @@ def collect_pairs(
 ) -> Pairs:
     """The parts of a data set as one, in the workspace; there must be at least one part.
 
-    Pairs of the same content are numbered by what else their rows hold, whatever their order.
-
     Args:
         parts: from `stream_pairs`.
         workspace: gives room.

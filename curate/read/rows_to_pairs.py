@@ -215,7 +215,6 @@ class Reader:
         self._lost.check(pairs, label)
         self._reasons.update(rejected["reason"].to_list())
         self.pairs += len(pairs)
-        published = pairs["pair_id"].is_not_null()
         return Pairs(
             self._ids.give(pairs.select(list(PAIR_COLUMNS)), pairs[KEY]),
             rejected,
@@ -224,7 +223,6 @@ class Reader:
             self._tally.rows,
             self.notes,
             tuple(self._folders),
-            published_ids=published.to_numpy() if published.any() else None,
         )
 
     @property
