@@ -23,7 +23,7 @@ from curate.models.embed.frame import context_for, embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.inspection import inspect_pairs
 from curate.read.pairs import Pairs
-from curate.read.prompt_sample import sample_frame
+from curate.read.prompt_sample import sample_pair_table
 from curate.steps.context import Progress
 from curate.steps.models import ModelSpec
 from curate.verdicts.gold import GoldConfig, gold_verdicts
@@ -73,7 +73,7 @@ def audit(
     settings = embedder or EmbedderConfig()
     frame, sampled = pairs.frame, None
     if most and gold is None:
-        frame, sampled = sample_frame(frame, most, seed)
+        frame, sampled = sample_pair_table(frame, most, seed)
     features, facts = embed_frame(frame, settings, store, progress, media=pairs.folders)
     context = context_for(settings, store, seed, progress)
     context.features_of = lambda: features

@@ -135,7 +135,7 @@ def bench(
         features, facts = embed_frame(
             pairs, embedder or EmbedderConfig(), store, progress, media=read.folders
         )
-        notes += [f"{name}: {line}" for line in (*read.told(), *embedding_told(facts))]
+        notes += [f"{name}: {line}" for line in (*read.reading_notes(), *embedding_told(facts))]
         if synthetic is None and plan.as_labelled:
             own = as_labelled(name, pairs, features, _verdicts(name, pairs, gold, notes))
             truth, noise[name] = label_truth(own, context)

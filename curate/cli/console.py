@@ -47,7 +47,7 @@ def show_verdict(verdict: Verdict) -> None:
 
 def show_result(result: Result) -> None:
     """The verdict, what each step did, what was kept, and where it is."""
-    from curate.read.told import told_rejected
+    from curate.read.notes import rejected_rows_note
     from curate.report.run_verdict import run_verdict
 
     rows = {"in": result.rows_in, "kept": result.rows_kept, "dropped": result.rows_dropped}
@@ -70,7 +70,7 @@ def show_result(result: Result) -> None:
     table.add_row("all", f"{result.rows_in:,}", f"{kept:,}", f"{dropped_all:,}", f"{seconds:.2f}")
     out.print(table)
     if len(result.rejected):
-        told = told_rejected(len(result.rejected), result.rejected)[0]
+        told = rejected_rows_note(len(result.rejected), result.rejected)[0]
         show_warnings([f"{told}: see rejected_rows.parquet"])
     for step in result.steps:
         if "weighing" in step.facts:

@@ -17,7 +17,7 @@ from curate.errors import CurateError
 if TYPE_CHECKING:
     import polars as pl
 
-    from curate.read.raw_rows import RawRows
+    from curate.read.raw_rows import PublishedRows
 
 _MARK = "derive.json"
 _AT_ONCE = 1000
@@ -68,7 +68,7 @@ def derive(
     """Make pairs: by instructions that an answer follows (MAPL), users' feedback, or classes."""
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
-    from curate.read.raw_rows import RawRows
+    from curate.read.raw_rows import PublishedRows
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_json, write_shards
 
@@ -77,7 +77,7 @@ def derive(
     told: dict[str, Any] = {"data": data, "from": source.value}
     counts: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    rows = RawRows(given.input())
+    rows = PublishedRows(given.input())
     with console_progress() as progress, TemporaryDirectory() as room:
         if source is From.instructions:
             told |= {"instructions": instructions, "seed": seed}
@@ -96,7 +96,7 @@ def derive(
                 raise CurateError("no pair can be made", where=data, found=why or "nothing")
             named = {name.replace(" ", "_"): count for name, count in counts.items()}
             write_json({**told, **named, "left_out": dict(left_out)}, stage / _MARK)
-    show_warnings([f"{data}: {line}" for line in rows.told()])
+    show_warnings([f"{data}: {line}" for line in rows.notes()])
     for why, count in left_out.items():
         typer.echo(f"{count:,} gave no pair: {why}")
     typer.echo(f"{counts['pairs made']:,} pairs: {out / 'pairs'}")
@@ -123,7 +123,7 @@ def _by_instructions(
 
 
 def _by_classes(
-    rows: RawRows,
+    rows: PublishedRows,
     judge_model: str | None,
     url: str | None,
     progress: Any,
@@ -151,7 +151,7 @@ def _by_classes(
 
 
 def _by_feedback(
-    rows: RawRows,
+    rows: PublishedRows,
     patterns: Path | None,
     models: tuple[str | None, str | None, str | None],
     progress: Any,

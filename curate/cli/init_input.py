@@ -9,8 +9,8 @@ from curate.cli.inputs import Given, parse_columns, place
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
+    from curate.read.column_guess import GuessedMapping
     from curate.read.formats.base import RowSample
-    from curate.read.guess import Guess
 
 _SHOWN = 8
 _LOOKED_AT = 20
@@ -83,8 +83,8 @@ def for_media(text: str, given: Given) -> str:
 
 
 def _found(given: Given) -> list[str]:
-    from curate.read.formats import detect
-    from curate.read.guess import guess_columns
+    from curate.read.column_guess import guess_columns
+    from curate.read.formats import detect_format
     from curate.read.pairs import sample_rows
 
     try:
@@ -95,7 +95,7 @@ def _found(given: Given) -> list[str]:
     if not rows:
         return ["  format: auto            # no row was found to look at"]
     try:
-        name = detect(rows, given.data).name
+        name = detect_format(rows, given.data).name
     except CurateError:
         return _mapping(rows, guess_columns(rows))
     return [
@@ -103,7 +103,7 @@ def _found(given: Given) -> list[str]:
     ]
 
 
-def _mapping(rows: RowSample, guess: Guess) -> list[str]:
+def _mapping(rows: RowSample, guess: GuessedMapping) -> list[str]:
     """A mapping of the file's own columns, a comment where a guess is unsure."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     lines = [
@@ -111,11 +111,11 @@ def _mapping(rows: RowSample, guess: Guess) -> list[str]:
         f"  # columns of the file: {', '.join(names)}",
         "  columns:",
     ]
-    for key, column in guess.ordered().items():
+    for key, column in guess.pair_columns().items():
         lines.append(f"    {key}: {_scalar(column)}")
         if key == "label":
             lines += _labels(guess)
-    if not guess.whole:
+    if not guess.is_complete:
         lines += [
             "    # What holds the answers was not found. Give either",
             "    # chosen: COLUMN",
@@ -129,15 +129,17 @@ def _mapping(rows: RowSample, guess: Guess) -> list[str]:
         lines.append("    # prompt: COLUMN        # not found")
     lines += [
         f"    # {key}: {_scalar(guess.columns[key])}   # unsure"
-        for key in sorted(guess.unsure)
-        if key in guess.columns and key not in guess.ordered()
+        for key in sorted(guess.unsure_keys)
+        if key in guess.columns and key not in guess.pair_columns()
     ]
     return lines
 
 
-def _labels(guess: Guess) -> list[str]:
-    seen = ", ".join(f"{value} ({count})" for value, count in list(guess.seen.items())[:_SHOWN])
-    unsure = "; say which value means what" if "label" in guess.unsure else ""
+def _labels(guess: GuessedMapping) -> list[str]:
+    seen = ", ".join(
+        f"{value} ({count})" for value, count in list(guess.label_counts.items())[:_SHOWN]
+    )
+    unsure = "; say which value means what" if "label" in guess.unsure_keys else ""
     lines = [f"    # values of the label in the first rows: {seen}{unsure}"]
     return lines + [
         f"    {key}: {_scalar(guess.labels.get(key, []))}"

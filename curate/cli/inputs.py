@@ -100,7 +100,7 @@ class Given:
             # What was left out was told when the run was made.
             return _of_run(self.data, self.limit, room)
         pairs = self._read(progress, room)
-        self._tell(pairs.told())
+        self._tell(pairs.reading_notes())
         return pairs
 
     def _read(self, progress: Any, room: Path | None) -> Any:
@@ -135,15 +135,15 @@ class Given:
     def parts(self, progress: Any, room: Path) -> Iterator[Any]:
         """The pairs, a few thousand at a time; those of a run lie in files of `room` meanwhile."""
         from curate.read.pairs import stream_pairs
-        from curate.read.stream_told import StreamTold
+        from curate.read.stream_notes import StreamNotes
         from curate.write.run_files import is_run
 
         if self.is_pipeline or is_run(self.data):
             yield from _in_parts(self.read(progress, room))
             return
-        told = StreamTold()
-        yield from told.over(stream_pairs(**dict(self.input()), progress=progress))
-        self._tell(told.lines())
+        told = StreamNotes()
+        yield from told.watch(stream_pairs(**dict(self.input()), progress=progress))
+        self._tell(told.notes())
 
     def _tell(self, lines: list[str]) -> None:
         """Show what the user should know of the reading."""

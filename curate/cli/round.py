@@ -63,7 +63,7 @@ def round_(
     from curate.derive.pool import has_answers, read_pool
     from curate.derive.round_command import RoundPlan, endpoint_writer, run_round
     from curate.models.embed.settings import EmbedderConfig
-    from curate.read.raw_rows import RawRows
+    from curate.read.raw_rows import PublishedRows
     from curate.write.run_folder import check_free
 
     check_free(out, overwrite)
@@ -76,9 +76,9 @@ def round_(
             write = None
             if write_model is not None:
                 write = endpoint_writer(write_model, url, answers, progress)
-            rows = RawRows(given.input())
+            rows = PublishedRows(given.input())
             pool = read_pool(rows, write)
-            show_warnings([f"{data}: {line}" for line in rows.told()])
+            show_warnings([f"{data}: {line}" for line in rows.notes()])
         else:
             pool = given.read(progress).frame
         result, told = run_round(

@@ -69,7 +69,7 @@ def worth(
     if output is not None:
         with staged(output, overwrite, _MARK) as stage:
             write_text(plot(found).to_html(include_plotlyjs=True), stage / "worth.html")
-            before = {"versions": versions(), "notes": [*pairs.told(), *told]}
+            before = {"versions": versions(), "notes": [*pairs.reading_notes(), *told]}
             write_json(before | as_data(found), stage / _MARK)
         typer.echo(f"written: {output / _MARK}, {output / 'worth.html'}")
 

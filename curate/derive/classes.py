@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from curate.models.judge.endpoint import EndpointParams
-    from curate.read.raw_rows import RawRows
+    from curate.read.raw_rows import PublishedRows
     from curate.steps.context import Context
 
 MADE = "classes"
@@ -40,7 +40,7 @@ class LabelledText:
     text: str
 
 
-def labelled_texts(rows: RawRows, left_out: Counter[str]) -> list[LabelledText]:
+def labelled_texts(rows: PublishedRows, left_out: Counter[str]) -> list[LabelledText]:
     """The distinct texts of an input with their classes; `text` and `label` of each row.
 
     Args:
@@ -51,7 +51,7 @@ def labelled_texts(rows: RawRows, left_out: Counter[str]) -> list[LabelledText]:
         CurateError: nothing is there, or none of the first rows has such columns.
     """
     found: dict[tuple[str, str], LabelledText] = {}
-    some = rows.of_kind(
+    some = rows.require_kind(
         lambda row: {"text", "label"} <= row.keys(),
         "the rows are no texts with a class",
         "text and label",

@@ -13,17 +13,17 @@ import polars as pl
 
 from curate.data.json_text import parsed_json
 from curate.data.table import PAIR_COLUMNS, PairIds, messages_series
+from curate.read.embedded_json import parse_embedded_messages
 from curate.read.formats.listwise import ANSWERS, PROMPTS
-from curate.read.message_texts import unfolded
 from curate.read.messages import Turn, as_messages
 from curate.read.pairs import sample_rows
-from curate.read.raw_rows import behind_system
+from curate.read.raw_rows import prepend_system_message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.read.input import InputConfig
-    from curate.read.raw_rows import RawRows
+    from curate.read.raw_rows import PublishedRows
 
 MADE = "round"
 """What `extra.made` says of a pair that was made here."""
@@ -60,7 +60,7 @@ class Pool:
         return pl.DataFrame([messages_series("prompt", prompts), sides, sides.alias("rejected")])
 
 
-def read_pool(rows: RawRows, write: Writer | None = None) -> Pool:
+def read_pool(rows: PublishedRows, write: Writer | None = None) -> Pool:
     """The pool of an input; answers are written where a row has none.
 
     Args:
@@ -72,7 +72,7 @@ def read_pool(rows: RawRows, write: Writer | None = None) -> Pool:
     """
     pool = Pool()
     empty: list[list[Turn]] = []
-    some = rows.of_kind(
+    some = rows.require_kind(
         lambda row: any(name in row for name in PROMPTS),
         "no column holds prompts",
         f"one of {', '.join(PROMPTS)}, and answers as a list in one of {', '.join(ANSWERS)}",
@@ -108,13 +108,13 @@ def _is_pool(row: Mapping[str, Any]) -> bool:
 def _take(row: Mapping[str, Any], pool: Pool, empty: list[list[Turn]]) -> None:
     asked = next((row[n] for n in PROMPTS if row.get(n) is not None), None)
     if isinstance(asked, str):
-        talk = unfolded(asked)
+        talk = parse_embedded_messages(asked)
         asked = talk if isinstance(talk, list) else [{"role": "user", "content": asked}]
     turns, problem = as_messages(asked) if asked is not None else (None, "is null")
     if turns is None:
         pool.left_out[f"prompt {problem}"] += 1
         return
-    turns, problem = behind_system(row, turns)
+    turns, problem = prepend_system_message(row, turns)
     if problem is not None:
         pool.left_out[problem] += 1
         return

@@ -100,7 +100,7 @@ def run_round(
     chain = {"round": number, "gold": plan.gold, "before": plan.before and str(plan.before)}
     told = {**chain, **made.facts}
     count = len(made.pairs)
-    pairs = Pairs(made.pairs, format="round", rows_read=count, notes=tuple(notes), made=told)
+    pairs = Pairs(made.pairs, format="round", rows_read=count, notes=tuple(notes), derivation=told)
     # The rest is a run as any other: dropped pairs keep their reasons, and nothing is lost.
     config = pipeline_of(plan, store)
     result = Pipeline(config).run(pairs, output=out, overwrite=overwrite, progress=progress)

@@ -81,7 +81,7 @@ def explain(
         "versions": versions(),
         "seed": seed,
         "embedder": facts,
-        "notes": pairs.told(),
+        "notes": pairs.reading_notes(),
         "pairs": len(frame),
         "votes": int(voting.sum()),
         "autoencoder": asdict(settings) | {"epochs": fitted.epochs}

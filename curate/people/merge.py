@@ -104,7 +104,7 @@ def merge_files(
     else:
         read = read_pairs(data, on_error="skip", progress=progress)
         pairs = read.frame
-        warnings += read.told()
+        warnings += read.reading_notes()
     merged = merge(pairs, verdicts)
     merged = replace(merged, warnings=(*warnings, *merged.warnings))
     with staged(folder, overwrite, MARK) as stage:

@@ -22,7 +22,7 @@ from curate.errors import CurateError
 from curate.models.embed.settings import EmbedderConfig
 from curate.pipeline.yaml_places import Places, load_yaml
 from curate.read.formats.columns import ColumnMapping
-from curate.read.formats.rule import RankingRule
+from curate.read.formats.ranking_config import RankingRule
 from curate.read.input import InputConfig
 from curate.steps.models import Inference
 from curate.steps.registry import parameter_error

@@ -14,7 +14,7 @@ from curate.data.row_parts import MEDIA_PARTS
 from curate.data.table import fingerprint
 from curate.pipeline.score_cache import WORTH, code_digest, digest_of
 from curate.read.input import InputConfig
-from curate.read.pairs import Pairs, collect_pairs, place_of, stream_pairs
+from curate.read.pairs import Pairs, collect_pairs, input_sources, stream_pairs
 from curate.store.workspace import Workspace, mapped
 from curate.versions import versions
 
@@ -46,7 +46,7 @@ def read_or_take(
     Raises:
         CurateError: the input cannot be read.
     """
-    key = None if store is None else _key(settings, place_of(settings))
+    key = None if store is None else _key(settings, input_sources(settings))
     if store is not None and key is not None:
         taken = _taken(store, key)
         if taken is not None:

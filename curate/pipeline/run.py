@@ -142,7 +142,7 @@ class Pipeline:
             pairs, told = self._gather(progress, workspace, store, workers)
         else:
             pairs = given if isinstance(given, Pairs) else read_pairs(given, progress=progress)
-        told |= {"made": pairs.made} if pairs.made else {}
+        told |= {"made": pairs.derivation} if pairs.derivation else {}
         return pairs, read_record(pairs, time.perf_counter() - started, told)
 
     def run(

@@ -8,7 +8,7 @@ import polars as pl
 
 from curate.data.answer_scores import gap_columns, score_gap
 from curate.data.extra_column import SLOT_KEY, extra_value
-from curate.read.guess import slot_score_columns
+from curate.read.column_guess import slot_score_columns
 
 if TYPE_CHECKING:
     from curate.read.formats.base import RowSample

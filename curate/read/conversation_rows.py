@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from curate.read.message_texts import unfolded
+from curate.read.embedded_json import parse_embedded_messages
 from curate.read.messages import Turn, as_messages
-from curate.read.raw_rows import behind_system
+from curate.read.raw_rows import prepend_system_message
 
 if TYPE_CHECKING:
-    from curate.read.raw_rows import RawRow, RawRows
+    from curate.read.raw_rows import PublishedRow, PublishedRows
 
 NAMES = ("conversation", "conversations", "messages", "chat", "dialogue", "dialog", "turns")
 """Columns in which conversations are looked for, in this order."""
@@ -34,13 +34,13 @@ class ConversationRow:
     problem: str = ""
 
 
-def conversation_rows(rows: RawRows) -> Iterator[ConversationRow]:
+def conversation_rows(rows: PublishedRows) -> Iterator[ConversationRow]:
     """The conversations of an input, row by row, behind the system text of a column of its own.
 
     Raises:
         CurateError: nothing is there, or none of the first rows has a column of conversations.
     """
-    some = rows.of_kind(
+    some = rows.require_kind(
         lambda row: any(name in row for name in NAMES),
         "no column holds conversations",
         f"a list of messages as one of: {', '.join(NAMES)}",
@@ -48,15 +48,15 @@ def conversation_rows(rows: RawRows) -> Iterator[ConversationRow]:
     return map(_read, some)
 
 
-def _read(raw: RawRow) -> ConversationRow:
+def _read(raw: PublishedRow) -> ConversationRow:
     row = raw.values
     if row is None:
         return ConversationRow(None, raw.file, raw.number, raw.problem)
     name = next((n for n in NAMES if row.get(n) is not None), None)
     if name is None:
         return ConversationRow(None, raw.file, raw.number, "no conversation")
-    turns, problem = as_messages(unfolded(row[name]))
+    turns, problem = as_messages(parse_embedded_messages(row[name]))
     if turns is None:
         return ConversationRow(None, raw.file, raw.number, f"{name} {problem}")
-    whole, problem = behind_system(row, turns)
+    whole, problem = prepend_system_message(row, turns)
     return ConversationRow(None if problem else whole, raw.file, raw.number, problem or "")

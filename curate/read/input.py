@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from curate.data.section import Section
 from curate.read.formats.columns import ColumnMapping
-from curate.read.formats.rule import RankingRule
+from curate.read.formats.ranking_config import RankingRule
 
 
 class InputConfig(Section):

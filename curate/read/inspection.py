@@ -12,8 +12,8 @@ from curate.data.found_parts import found_parts
 from curate.data.hashes import same_answers, select_in_batches
 from curate.data.row_parts import MEDIA_PARTS, TEXT_PARTS
 from curate.data.table import messages_text
+from curate.read.notes import rejected_rows_note
 from curate.read.pairs import Pairs
-from curate.read.told import told_rejected
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 _MOST_SHOWN = 10
@@ -40,7 +40,7 @@ def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
         "format": pairs.format,
         "rows_read": pairs.rows_read,
         "rows_rejected": len(pairs.rejected),
-        "left_out": told_rejected(len(pairs.rejected), pairs.rejected),
+        "left_out": rejected_rows_note(len(pairs.rejected), pairs.rejected),
         "notes": list(pairs.notes),
         "pairs": len(frame),
         "distinct_prompts": seen["key"].n_unique(),

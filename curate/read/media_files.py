@@ -13,7 +13,7 @@ OUTSIDE = "paths of media lead out of the data's folder: reports do not open the
 MISSING = "files of media are not found beside the data, where their paths say; the first is {}"
 
 
-class MediaFiles:
+class MediaFileCheck:
     """Counts media that are not where their paths say, over the blocks of a data set."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from curate.data.message_parts import (
     whole,
 )
 from curate.data.table import MESSAGES, message, messages_series
-from curate.read.content_blocks import plain_messages
+from curate.read.anthropic_blocks import split_content_blocks
 
 ROLES = {
     "human": "user",
@@ -48,7 +48,7 @@ _USUAL_ROLES = frozenset(("system", "user", "assistant"))
 # A message may be published as [role, text].
 _ROLE_AND_TEXT = 2
 _OWN = {"role", "content", "more"}
-LOOKED_AT = 20
+SAMPLE_TEXTS = 20
 """Texts of a column by which it is decided whether to look into all of them."""
 
 Turn = dict[str, str | None]
@@ -97,7 +97,7 @@ def is_message(value: Any) -> bool:
     return isinstance(value, Mapping) and any(key in value for key in ROLE_KEYS)
 
 
-def speaker_of(value: Any) -> str | None:
+def speaker_role(value: Any) -> str | None:
     """Who speaks in a published message, in the words of the pair table; None where nobody does."""
     if not is_message(value):
         return None
@@ -133,7 +133,7 @@ def _joined(turn: Turn, call: Turn) -> Turn:
 def _turns(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
     """A message, and those that stand among the parts of its content, or None and what is wrong."""
     turns: list[Turn] = []
-    for own in plain_messages(published):
+    for own in split_content_blocks(published):
         found, problem = _one(own)
         if found is None:
             return None, problem
@@ -228,11 +228,11 @@ def _calls(text: str) -> list[dict[str, Any]] | None:
     return [{"type": "function", "function": call} for call in listed]
 
 
-Found = tuple[pl.Series, dict[int, str]]
+MessageColumn = tuple[pl.Series, dict[int, str]]
 """A column of messages, and the errors of its rows."""
 
 
-def normalise_messages(column: pl.Series, own: bool = False) -> Found | None:
+def normalise_message_column(column: pl.Series, own: bool = False) -> MessageColumn | None:
     """A struct or list column as messages with the errors of its rows; None if it holds none."""
     dtype = column.dtype
     inner = dtype.inner if isinstance(dtype, pl.List) else dtype
@@ -246,10 +246,12 @@ def normalise_messages(column: pl.Series, own: bool = False) -> Found | None:
             return plain, {}
     elif not (isinstance(dtype, pl.List) and inner == pl.String and _holds_json(column)):
         return None
-    return listed_messages(column.name, [pruned(value) for value in column.to_list()], own)
+    return messages_from_values(
+        column.name, [drop_null_fields(value) for value in column.to_list()], own
+    )
 
 
-def listed_messages(name: str, values: Sequence[Any], own: bool = False) -> Found:
+def messages_from_values(name: str, values: Sequence[Any], own: bool = False) -> MessageColumn:
     """Messages that stand as Python values, and the errors of rows."""
     turns, errors = [], {}
     for row, value in enumerate(values):
@@ -267,7 +269,7 @@ def listed_messages(name: str, values: Sequence[Any], own: bool = False) -> Foun
 
 def _holds_json(column: pl.Series) -> bool:
     """Whether the lists of texts are messages, each as its JSON text."""
-    head = [text for texts in column.drop_nulls().head(LOOKED_AT) for text in texts]
+    head = [text for texts in column.drop_nulls().head(SAMPLE_TEXTS) for text in texts]
     return bool(head) and all(isinstance(parsed_object(text), dict) for text in head)
 
 
@@ -303,13 +305,13 @@ def _plain(column: pl.Series, struct: pl.Struct, own: bool) -> pl.Series | None:
     return frame.select(pl.col("m").list.eval(turn).cast(MESSAGES))["m"].alias(column.name)
 
 
-def pruned(value: Any) -> Any:
+def drop_null_fields(value: Any) -> Any:
     """A value of a columnar file without the fields that only other rows have.
 
     Bytes become a data URL, which JSON can hold.
     """
     if isinstance(value, dict):
-        return {k: pruned(v) for k, v in value.items() if v is not None}
+        return {k: drop_null_fields(v) for k, v in value.items() if v is not None}
     if isinstance(value, bytes):
         return "data:application/octet-stream;base64," + base64.b64encode(value).decode()
-    return [pruned(v) for v in value] if isinstance(value, list) else value
+    return [drop_null_fields(v) for v in value] if isinstance(value, list) else value

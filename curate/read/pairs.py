@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from curate.data.prefetch import read_ahead
 from curate.errors import CurateError
 from curate.read.formats.columns import ColumnMapping
-from curate.read.formats.rule import RankingRule
-from curate.read.pair_set import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs
-from curate.read.rows_to_pairs import Reader
+from curate.read.formats.ranking_config import RankingRule
+from curate.read.pair_dataset import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs
+from curate.read.reader import Reader
 from curate.read.sources import Source, find_sources, is_saved_dataset
 from curate.read.sources.data_file import DEFAULT_BOUNDS, MB, Bounds
 from curate.steps.context import Progress, SilentProgress
@@ -156,7 +156,7 @@ def stream_pairs(
     bounds = Bounds(max_row_mb * MB, max_file_mb * MB)
     if data is not None and path is not None:
         raise CurateError("give one of data and path", where="read_pairs", found=str(path))
-    sources = sources_of(path if data is None else data, hf, config, split, revision, bounds)
+    sources = resolve_sources(path if data is None else data, hf, config, split, revision, bounds)
     reader = Reader(format, columns, ranking, on_error)
     with (progress or SilentProgress()).task("read", limit) as task:
         spread = workers if limit is None and len(sources) > 1 else None
@@ -174,23 +174,23 @@ def stream_pairs(
         raise reader.nothing_read()
 
 
-def place_of(input_: InputConfig) -> list[Source]:
+def input_sources(input_: InputConfig) -> list[Source]:
     """The sources of a configuration's `input`."""
     bounds = Bounds(input_.max_row_mb * MB, input_.max_file_mb * MB)
     i = input_
-    return sources_of(i.path, i.hf, i.config, i.split, i.revision, bounds)
+    return resolve_sources(i.path, i.hf, i.config, i.split, i.revision, bounds)
 
 
 def sample_rows(input_: InputConfig, rows: int = 100) -> RowSample:
     """The first rows as published; of a table file every column."""
-    for source in place_of(input_):
+    for source in input_sources(input_):
         for block in source.blocks():
             if found := block.sample(rows):
                 return found
     return []
 
 
-def sources_of(
+def resolve_sources(
     data: Any,
     hf: str | None,
     config: str | None,

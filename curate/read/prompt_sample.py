@@ -51,7 +51,9 @@ def sample_prompts(parts: Iterator[Pairs], most: int, seed: int = 0) -> tuple[Pa
     return replace(found, notes=(*found.notes, told)), told
 
 
-def sample_frame(pairs: pl.DataFrame, most: int, seed: int = 0) -> tuple[pl.DataFrame, str | None]:
+def sample_pair_table(
+    pairs: pl.DataFrame, most: int, seed: int = 0
+) -> tuple[pl.DataFrame, str | None]:
     """The same of a pair table that is at hand; its texts are taken for the sample alone."""
     if len(pairs) <= most:
         return pairs, None

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from curate.errors import CurateError
 from curate.read.column_names import SYSTEM
 from curate.read.messages import Turn, as_messages
-from curate.read.pairs import place_of
+from curate.read.notes import empty_files_note, replaced_text_note
+from curate.read.pairs import input_sources
 from curate.read.sources.row_parts import PART_NAMES
-from curate.read.told import told_empty, told_replaced
 
 if TYPE_CHECKING:
     from curate.read.input import InputConfig
@@ -23,7 +23,7 @@ _LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
-class RawRow:
+class PublishedRow:
     """One row.
 
     Attributes:
@@ -39,7 +39,7 @@ class RawRow:
     problem: str = ""
 
 
-class RawRows:
+class PublishedRows:
     """The rows of an input one by one, and what the user should know of them.
 
     Args:
@@ -53,9 +53,9 @@ class RawRows:
         self._empty: list[str] = []
         self._replaced = 0
 
-    def __iter__(self) -> Iterator[RawRow]:
+    def __iter__(self) -> Iterator[PublishedRow]:
         count, limit = 0, self._settings.limit
-        for source in place_of(self._settings):
+        for source in input_sources(self._settings):
             self._notes |= dict.fromkeys(source.notes)
             held = 0
             for block in source.blocks():
@@ -65,18 +65,18 @@ class RawRows:
                 rows = block.sample(len(block))
                 for number, row in zip(block.numbers, rows, strict=True):
                     self._note(row)
-                    yield RawRow(source.label, int(number), row)
+                    yield PublishedRow(source.label, int(number), row)
                     count += 1
                     if limit is not None and count >= limit:
                         return
                 for number, why in block.broken.items():
-                    yield RawRow(source.label, number, None, why)
+                    yield PublishedRow(source.label, number, None, why)
             if not held:
                 self._empty.append(source.label)
 
-    def of_kind(
+    def require_kind(
         self, is_one: Callable[[Mapping[str, Any]], bool], problem: str, expected: str
-    ) -> Iterator[RawRow]:
+    ) -> Iterator[PublishedRow]:
         """All rows, once one of the first hundred is seen to be of the kind that a verb takes.
 
         Raises:
@@ -99,17 +99,19 @@ class RawRows:
             if row[name]:
                 self._left[name] += 1
 
-    def told(self) -> list[str]:
+    def notes(self) -> list[str]:
         """What the user should know of the rows that were taken so far."""
         left = (
             f"{count:,} rows hold '{name}': the pairs that are made do not carry it"
             for name, count in sorted(self._left.items())
         )
-        told = (*told_empty(self._empty), *told_replaced(self._replaced))
+        told = (*empty_files_note(self._empty), *replaced_text_note(self._replaced))
         return [*self._notes, *told, *left]
 
 
-def behind_system(row: Mapping[str, Any], turns: list[Turn]) -> tuple[list[Turn], str | None]:
+def prepend_system_message(
+    row: Mapping[str, Any], turns: list[Turn]
+) -> tuple[list[Turn], str | None]:
     """The turns behind the row's system text, if a column holds one, or what is wrong with it."""
     said = next((row[name] for name in SYSTEM if row.get(name)), None)
     if said is None:

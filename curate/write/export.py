@@ -17,7 +17,7 @@ from curate.data.table import PAIR_COLUMNS
 from curate.errors import mask
 from curate.read.input import InputConfig
 from curate.read.pairs import stream_pairs
-from curate.read.stream_told import StreamTold
+from curate.read.stream_notes import StreamNotes
 from curate.steps.context import Progress, SilentProgress, Task
 from curate.versions import versions
 from curate.write.card import About, make_card
@@ -160,7 +160,7 @@ class _Attempt:
         self._form.parts = known & held_by(self._form, target.file_type)
         self._known = known
         self._counts: dict[str, Any] = {}
-        self._reading = StreamTold()
+        self._reading = StreamNotes()
         self._parts: Counter[str] = Counter()
         self._kept = KeptCounts()
 
@@ -180,7 +180,7 @@ class _Attempt:
             about = About.of(form, target.language or self._languages())
             card = make_card(manifest, advice, target.license, lost, stage / KEPT, weights, about)
             write_files(form.files(advice) | {"README.md": card}, stage)
-            notes = (*self._reading.lines(), *form.warnings(self._kept), *lost)
+            notes = (*self._reading.notes(), *form.warnings(self._kept), *lost)
             notes = (*notes, *without_smoothing(form, advice))
             notes = (*notes, *(weights.warnings if weights else ()))
             found = Exported(self._folder, self._kept.pairs, shards, notes, weights)
@@ -263,9 +263,9 @@ class _Attempt:
     def _read(self) -> Iterator[pl.DataFrame]:
         """The pairs of a data set; the counts get what was read."""
         counts = self._counts
-        self._reading = StreamTold()
+        self._reading = StreamNotes()
         parts = stream_pairs(**dict(self._place), progress=self._progress)
-        for part in self._reading.over(parts):
+        for part in self._reading.watch(parts):
             counts["rows_read"], counts["format"] = part.rows_read, part.format
             counts["rows_rejected"] = self._reading.rejected
             self._form.media.folders = part.folders

@@ -17,7 +17,7 @@ from curate.errors import CurateError, is_masked
 from curate.read.formats import Format, get_format
 from curate.read.formats.columns import MappedColumns
 from curate.read.input import InputConfig
-from curate.read.pairs import collect_pairs, place_of, stream_pairs
+from curate.read.pairs import collect_pairs, input_sources, stream_pairs
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
 from curate.read.sources.python_block import PythonBlock
@@ -63,7 +63,7 @@ def export_source(
     input_ = _input_of(run)
     fmt = _format(run.manifest["input"]["format"], input_)
     # Before anything is written: a label that cannot be exchanged would be written as it was.
-    if flipped and fmt.answers is None:
+    if flipped and fmt.side_suffixes is None:
         raise CurateError(
             f"the format '{fmt.name}' cannot hold labels that were flipped",
             where=str(folder_of_run),
@@ -206,7 +206,7 @@ def _rows(
     flipped: set[tuple[str, int]],
 ) -> Iterator[tuple[str, pl.DataFrame]]:
     """Kind and frame of the wanted rows of each block."""
-    for source in place_of(input_):
+    for source in input_sources(input_):
         for block in source.blocks():
             numbers = _numbers(block)
             at = [i for i, number in enumerate(numbers) if (source.label, number) in rows]
@@ -236,7 +236,7 @@ def _taken(
     frame = pl.DataFrame(pl.from_arrow(block.table.take(pa.array(at))))
     if any(turned):
         mark = pl.Series(turned)
-        swaps = fmt.swaps(frame.columns)
+        swaps = fmt.swapped_columns(frame.columns)
         frame = frame.with_columns(
             pl.when(mark).then(pl.col(b)).otherwise(pl.col(a)).alias(a) for a, b in swaps.items()
         )
@@ -244,7 +244,7 @@ def _taken(
 
 
 def _swapped(row: dict[str, Any], fmt: Format) -> dict[str, Any]:
-    swaps = fmt.swaps(list(row))
+    swaps = fmt.swapped_columns(list(row))
     return {key: row[swaps.get(key, key)] for key in row}
 
 

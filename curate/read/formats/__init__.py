@@ -5,7 +5,7 @@ in automatic detection, without any other change.
 """
 
 from curate.read.formats.base import ERROR, EXTRA, NO_PAIR, ROW, Format, RowSample
-from curate.read.formats.registry import detect, format_names, get_format
+from curate.read.formats.registry import detect_format, format_names, get_format
 
 __all__ = [
     "ERROR",
@@ -14,7 +14,7 @@ __all__ = [
     "ROW",
     "Format",
     "RowSample",
-    "detect",
+    "detect_format",
     "format_names",
     "get_format",
 ]

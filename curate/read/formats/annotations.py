@@ -18,7 +18,7 @@ from curate.read.formats.base import (
     RowSample,
     as_turn,
     has_columns,
-    list_the_rest,
+    report_unused_rows,
 )
 
 QUESTION = "Which text is a clearer example of '{}'?"
@@ -46,7 +46,7 @@ class Annotations(Format):
     text_columns = ("text",)
     value_columns = ("label",)
     json_columns = _VOTES
-    whole = True
+    needs_all_rows = True
     # A set for classification is no preference set: whoever wants one from it says so.
     priority = -1
 
@@ -79,7 +79,7 @@ class Annotations(Format):
         # Of two texts that annotators agree on alike neither is preferred.
         made = _pairs(other.filter(pl.col("_agreed") != pl.col("other__agreed")))
         used = pl.concat([made.select(ROW), made.select(pl.col("_other").alias(ROW))])
-        found = list_the_rest(made.drop("_other"), sound, used, _ALONE)
+        found = report_unused_rows(made.drop("_other"), sound, used, _ALONE)
         return pl.concat([found, errors], how="diagonal")
 
 

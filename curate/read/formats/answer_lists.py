@@ -13,12 +13,12 @@ from curate.read.formats.base import (
     ERROR,
     Format,
     RowSample,
-    after_system,
+    as_messages_column,
     has_columns,
-    share,
-    turns,
+    prepend_system_turn,
+    share_of_rows,
 )
-from curate.read.formats.rankings import pairs_of_sound_rankings
+from curate.read.formats.rankings import pairs_from_valid_rankings
 from curate.read.messages import as_messages
 
 _PROMPTS = ("prompt", "question", "instruction", "query")
@@ -52,7 +52,9 @@ class AnswerLists(Format):
         names = [two for two in _NAMES if has_columns(rows, *two)]
         if len(asked) != 1 or len(names) != 1 or has_columns(rows, "input"):
             return False
-        return any(share(rows, lambda r, s=side: _several(r.get(s))) > 0.5 for side in names[0])
+        return any(
+            share_of_rows(rows, lambda r, s=side: _several(r.get(s))) > 0.5 for side in names[0]
+        )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a good and a bad answer."""
@@ -62,8 +64,8 @@ class AnswerLists(Format):
             found, problem = _ranked(texts)
             ranked.append(found)
             errors.append(problem)
-        asked = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
-        prompt = after_system(rows, asked)
+        asked = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
+        prompt = prepend_system_turn(rows, asked)
         frame = rows.drop(self.json_columns).with_columns(
             pl.Series("_ranked", ranked, dtype=_RANKED),
             pl.Series(ERROR, errors, dtype=pl.String),
@@ -71,7 +73,7 @@ class AnswerLists(Format):
         )
         # Scores differ by 1: two good answers make no pair.
         rule = self.ranking.model_copy(update={"min_gap": 0.5})
-        return pairs_of_sound_rankings(frame, self, rule).drop("strength", strict=False)
+        return pairs_from_valid_rankings(frame, self, rule).drop("strength", strict=False)
 
 
 def _several(value: Any) -> bool:

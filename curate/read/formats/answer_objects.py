@@ -11,8 +11,15 @@ import polars as pl
 from curate.data.json_text import to_json
 from curate.data.table import MESSAGES
 from curate.read.column_names import SYSTEM
-from curate.read.formats.base import ERROR, Format, RowSample, after_system, has_columns, turns
-from curate.read.formats.rankings import pairs_of_sound_rankings, with_rows_of_answers
+from curate.read.formats.base import (
+    ERROR,
+    Format,
+    RowSample,
+    as_messages_column,
+    has_columns,
+    prepend_system_turn,
+)
+from curate.read.formats.rankings import add_answer_metadata, pairs_from_valid_rankings
 from curate.read.messages import as_messages
 
 _PROMPTS = ("prompt", "instruction", "question", "query", "messages", "conversations")
@@ -53,13 +60,13 @@ class AnswerObjects(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score or rank."""
         found = [_ranked(text) for text in rows.select(pl.coalesce(_LISTS)).to_series()]
-        prompt = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
+        prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
         rows = rows.with_columns(
             pl.Series("_ranked", [f[0] for f in found], dtype=_RANKED),
             pl.Series(ERROR, [f[1] for f in found], dtype=pl.String),
-            prompt=after_system(rows, prompt),
+            prompt=prepend_system_turn(rows, prompt),
         ).drop(_LISTS)
-        return with_rows_of_answers(pairs_of_sound_rankings(rows, self), "answer")
+        return add_answer_metadata(pairs_from_valid_rankings(rows, self), "answer")
 
 
 def _keys(answer: Any) -> tuple[str | None, str | None] | None:

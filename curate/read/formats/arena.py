@@ -6,10 +6,18 @@ import polars as pl
 
 from curate.data.json_columns import decode_json
 from curate.data.table import MESSAGES, message, messages_series
-from curate.read.formats.base import ERROR, NO_PAIR, ROW, Format, RowSample, has_columns, turns
-from curate.read.formats.slots import label_text, place_slots
-from curate.read.formats.trl import split_shared
-from curate.read.message_texts import parsed_messages
+from curate.read.embedded_json import parse_messages
+from curate.read.formats.base import (
+    ERROR,
+    NO_PAIR,
+    ROW,
+    Format,
+    RowSample,
+    as_messages_column,
+    has_columns,
+)
+from curate.read.formats.slots import assign_winner, label_text
+from curate.read.formats.trl import split_shared_prompt
 from curate.read.messages import as_messages
 
 _WINNERS = {
@@ -38,7 +46,7 @@ class ChatbotArena(Format):
     """
 
     name = "arena"
-    answers = ("_a", "_b")
+    side_suffixes = ("_a", "_b")
     summary = "Chatbot Arena: conversation_a, conversation_b, winner, judge"
     text_columns = ("conversation_a", "conversation_b")
     value_columns = ("winner", *_JUDGES)
@@ -80,7 +88,7 @@ class ArenaTexts(Format):
     """
 
     name = "arena_55k"
-    answers = ("_a", "_b")
+    side_suffixes = ("_a", "_b")
     summary = "Arena 55k: prompt, response_a, response_b (JSON lists), winner_model_a, ..."
     text_columns = ("prompt", "response_a", "response_b")
     value_columns = ("winner_model_a", "winner_model_b", "winner_tie")
@@ -102,7 +110,7 @@ class ArenaTexts(Format):
         silent = lists.select(
             n=pl.any_horizontal(pl.col(c).list.contains(None) for c in self.text_columns[1:])
         )["n"]
-        self.tell(_SILENT, int(silent.sum() or 0))
+        self.count_note(_SILENT, int(silent.sum() or 0))
         first, second = (_talk(lists, f"response_{slot}") for slot in "ab")
         rows = rows.drop("prompt").with_columns(_first=first, _second=second)
         # Numbers, bools or texts, by the file that holds them.
@@ -118,8 +126,8 @@ class ArenaTexts(Format):
 def _judged(rows: pl.DataFrame, winner: pl.Expr) -> pl.DataFrame:
     """`_first` and `_second`, whole conversations, as prompt and answers by the winner."""
     # Both conversations begin alike: what they share is the prompt.
-    placed = place_slots(rows, winner, ", ".join(_WINNERS)).rename({ERROR: "_label_error"})
-    split = split_shared(placed)
+    placed = assign_winner(rows, winner, ", ".join(_WINNERS)).rename({ERROR: "_label_error"})
+    split = split_shared_prompt(placed)
     return split.with_columns(pl.coalesce("_label_error", ERROR).alias(ERROR))
 
 
@@ -129,14 +137,14 @@ def _messages(rows: pl.DataFrame, column: str) -> pl.Expr:
     Arena 140k stores each text as a list of one part: that is the text, which any template takes.
     """
     if rows.schema[column] == pl.String:
-        parsed = (None if text is None else parsed_messages(text) for text in rows[column])
+        parsed = (None if text is None else parse_messages(text) for text in rows[column])
         return pl.lit(messages_series(column, (as_messages(p)[0] if p else None for p in parsed)))
     said = pl.element().struct
     more = pl.when(~said.field("more").str.contains(_ONE_TEXT)).then(said.field("more"))
     turn = pl.struct(role=said.field("role"), content=said.field("content"), more=more)
     if rows.schema[column] == MESSAGES:
         return pl.col(column).list.eval(turn).cast(MESSAGES)
-    return turns(rows, column, "assistant")
+    return as_messages_column(rows, column, "assistant")
 
 
 def _talk(lists: pl.DataFrame, response: str) -> pl.Series:

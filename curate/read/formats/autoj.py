@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, has_columns, turns
-from curate.read.formats.slots import place_slots, whole_number
+from curate.read.formats.base import Format, RowSample, as_messages_column, has_columns
+from curate.read.formats.slots import assign_winner, integer_column
 
 
 class AutoJ(Format):
     """`prompt`, `response 1`, `response 2` and `label` (0: first wins, 1: second wins, 2: tie)."""
 
     name = "autoj"
-    answers = ("response 1", "response 2")
+    side_suffixes = ("response 1", "response 2")
     summary = "Auto-J pairwise: prompt, response 1, response 2 and label (0, 1, or 2 for a tie)"
     text_columns = ("prompt", "response 1", "response 2")
     value_columns = ("label",)
@@ -26,11 +26,11 @@ class AutoJ(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The labelled response as chosen; a tie keeps the order of the responses."""
         rows = rows.with_columns(
-            prompt=turns(rows, "prompt", "user"),
-            _first=turns(rows, "response 1", "assistant"),
-            _second=turns(rows, "response 2", "assistant"),
+            prompt=as_messages_column(rows, "prompt", "user"),
+            _first=as_messages_column(rows, "response 1", "assistant"),
+            _second=as_messages_column(rows, "response 2", "assistant"),
         )
-        label = whole_number("label")
+        label = integer_column("label")
         # Counted from 0, and 2 is a tie.
         winner = label.replace_strict({0: 1, 1: 2, 2: 0}, default=None, return_dtype=pl.Int64)
-        return place_slots(rows, winner, "0, 1 or 2 (tie)")
+        return assign_winner(rows, winner, "0, 1 or 2 (tie)")

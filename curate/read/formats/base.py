@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import polars as pl
 from curate.data.row_parts import row_part_keys
 from curate.data.table import MESSAGES, PAIR_COLUMNS, message, messages_key
 from curate.read.column_names import SYSTEM
-from curate.read.formats.rule import RankingRule
+from curate.read.formats.ranking_config import RankingRule
 
 ROW = "__row__"
 """Row number in the source file, counted from 1."""
@@ -22,6 +23,14 @@ ERROR = "__error__"
 """Why a row is not a pair, or null."""
 NO_PAIR = "__no_pair__"
 """Why a sound row makes no pair (no vote was cast, say), or null; such rows are listed."""
+
+_RENAMED = {
+    "whole": "needs_all_rows",
+    "answers": "side_suffixes",
+    "own_messages": "holds_pair_messages",
+    "answers_may_ask": "answers_may_start_with_user",
+}
+"""Declarations that formats of other packages may still make by the names of version 0.2."""
 
 RowSample = Sequence[Mapping[str, Any]]
 
@@ -49,25 +58,33 @@ class Format(ABC):
     """Columns that are read and are also kept in `extra`, since a pair does not hold them whole."""
     scalars_are_text: ClassVar[bool] = False
     """Whether a number or bool in a text column is its text (else such a row is malformed)."""
-    whole: ClassVar[bool] = False
+    needs_all_rows: ClassVar[bool] = False
     """Whether a pair is made of several rows: `convert` then sees all rows of a source at once."""
-    answers: tuple[str, str] | None = None
+    side_suffixes: tuple[str, str] | None = None
     """How names of columns differ between the two answers: exchanging all such columns turns a
     row's label round. None where a row holds more than one label."""
-    answers_may_ask: ClassVar[bool] = False
+    answers_may_start_with_user: ClassVar[bool] = False
     """Whether an answer may begin with a turn of the user; elsewhere that is the prompt's."""
-    own_messages: ClassVar[bool] = False
+    holds_pair_messages: ClassVar[bool] = False
     """Whether messages are those of the pair table itself, with `more`."""
     priority: ClassVar[int] = 0
     """Formats of higher priority are tried first in automatic detection."""
     ranking: RankingRule = RankingRule()
     """How rankings become pairs, in formats that hold some; set by the reader."""
-    folded: bool = False
+    json_as_text: bool = False
     """Whether `json_columns` hold texts of JSON in the place of values; set by the detection."""
     counts: Counter[str] | None = None
     """What the user should know, and of how many rows; set by the reader."""
 
-    def tell(self, text: str, rows: int) -> None:
+    def __init_subclass__(cls) -> None:
+        """Take declarations by their old names, with a warning, for one release."""
+        super().__init_subclass__()
+        for old_name in _RENAMED.keys() & vars(cls).keys():
+            message = f"{cls.__name__}.{old_name} is now called {_RENAMED[old_name]}"
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            setattr(cls, _RENAMED[old_name], vars(cls)[old_name])
+
+    def count_note(self, text: str, rows: int) -> None:
         """Count rows of which the user should know something."""
         if rows and self.counts is not None:
             self.counts[text] += rows
@@ -77,11 +94,11 @@ class Format(ABC):
         plain = self.text_columns + self.value_columns
         return plain + tuple(self.nested_columns) + self.json_columns + self.media_columns
 
-    def swaps(self, columns: Sequence[str]) -> dict[str, str]:
+    def swapped_columns(self, columns: Sequence[str]) -> dict[str, str]:
         """Columns that belong to one answer, and the other answer's column for each."""
-        if self.answers is None:
+        if self.side_suffixes is None:
             return {}
-        first, second = self.answers
+        first, second = self.side_suffixes
         found: dict[str, str] = {}
         for name in columns:
             other = name.replace(first, second)
@@ -104,7 +121,7 @@ def has_columns(rows: RowSample, *names: str) -> bool:
     return all(name in present for name in names)
 
 
-def share(rows: RowSample, test: Any) -> float:
+def share_of_rows(rows: RowSample, test: Any) -> float:
     """Share of the sample rows for which `test(row)` holds."""
     return sum(bool(test(row)) for row in rows) / max(len(rows), 1)
 
@@ -116,19 +133,21 @@ def as_turn(column: str | pl.Expr, role: str) -> pl.Expr:
     return pl.when(text.is_not_null()).then(turn).cast(MESSAGES)
 
 
-def turns(rows: pl.DataFrame, column: str, role: str) -> pl.Expr:
+def as_messages_column(rows: pl.DataFrame, column: str, role: str) -> pl.Expr:
     """The column as messages, whether it holds text (one message by `role`) or messages."""
     if rows.schema[column] == MESSAGES:
         return pl.col(column)
     return as_turn(column, role)
 
 
-def after_system(rows: pl.DataFrame, prompt: pl.Expr, columns: Sequence[str] = SYSTEM) -> pl.Expr:
+def prepend_system_turn(
+    rows: pl.DataFrame, prompt: pl.Expr, columns: Sequence[str] = SYSTEM
+) -> pl.Expr:
     """The prompt behind the row's system text, from whichever of the columns holds one.
 
     A prompt that begins with that very text keeps it once.
     """
-    said = [turns(rows, name, "system") for name in columns if name in rows.columns]
+    said = [as_messages_column(rows, name, "system") for name in columns if name in rows.columns]
     text = [turn.list.first().struct.field("content").fill_null("") for turn in said]
     filled = [pl.when(t != "").then(turn) for turn, t in zip(said, text, strict=True)]
     system = pl.coalesce(*filled) if filled else pl.lit(None, dtype=MESSAGES)
@@ -145,7 +164,7 @@ def prompt_key(rows: pl.DataFrame) -> pl.Expr:
     return messages_key("prompt") + (pl.lit("") if parts is None else pl.lit(parts))
 
 
-def list_the_rest(
+def report_unused_rows(
     pairs: pl.DataFrame, rows: pl.DataFrame, used: pl.DataFrame, reason: str
 ) -> pl.DataFrame:
     """The pairs and, listed by `reason`, each row whose `ROW` is not among `used`; by `ROW`."""
@@ -153,7 +172,7 @@ def list_the_rest(
     return pl.concat([pairs, rest], how="diagonal").sort(ROW, maintain_order=True)
 
 
-def finish(rows: pl.DataFrame, source: str) -> pl.DataFrame:
+def complete_pair_columns(rows: pl.DataFrame, source: str) -> pl.DataFrame:
     """Fill in what a format left out, and find rows that lack an answer.
 
     Args:

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, model_validator
 from curate.data.section import Checked
 from curate.data.table import MESSAGES
 from curate.errors import CurateError
-from curate.read.formats.base import Format, RowSample, after_system, turns
-from curate.read.formats.slots import label_of, label_text, place_slots
+from curate.read.formats.base import Format, RowSample, as_messages_column, prepend_system_turn
+from curate.read.formats.slots import assign_winner, label_text, normalise_label
 
 Label = str | int | float | bool
 _TEXT_KEYS = ("prompt", "system", "chosen", "rejected", "first", "second")
@@ -92,7 +92,7 @@ class ColumnMapping(Checked):
         table: dict[str, int] = {}
         named = {"first_wins": 1, "second_wins": 2, "tie": 0}
         for key in sorted(named, key=lambda k: k not in self.model_fields_set):
-            for text in map(label_of, getattr(self, key)):
+            for text in map(normalise_label, getattr(self, key)):
                 if key in self.model_fields_set and table.get(text, named[key]) != named[key]:
                     raise ValueError(f"the label {text!r} is given twice, with different meanings")
                 table.setdefault(text, named[key])
@@ -122,7 +122,7 @@ class MappedColumns(Format):
         self.value_columns = tuple(c for c in values if c)  # type: ignore[misc]
         self.keep_in_extra = tuple(c for c in said if c)  # type: ignore[misc]
         first, second = m.chosen or m.first, m.rejected or m.second
-        self.answers = (str(first), str(second))
+        self.side_suffixes = (str(first), str(second))
 
     def matches(self, rows: RowSample) -> bool:
         """Whether every mapped column occurs."""
@@ -132,24 +132,28 @@ class MappedColumns(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the mapping."""
         m = self.mapping
-        prompt = turns(rows, m.prompt, "user") if m.prompt else pl.lit(None, dtype=MESSAGES)
+        prompt = (
+            as_messages_column(rows, m.prompt, "user") if m.prompt else pl.lit(None, dtype=MESSAGES)
+        )
         if m.system:
-            prompt = after_system(rows, prompt, (m.system,))
+            prompt = prepend_system_turn(rows, prompt, (m.system,))
         text = {"annotator": m.annotator, "source": m.source}
         named = {k: pl.col(c).cast(pl.String) for k, c in text.items() if c}
         if m.strength:
             named["strength"] = pl.col(m.strength).cast(pl.Float32, strict=False)
         if m.chosen and m.rejected:
-            chosen, rejected = (turns(rows, c, "assistant") for c in (m.chosen, m.rejected))
+            chosen, rejected = (
+                as_messages_column(rows, c, "assistant") for c in (m.chosen, m.rejected)
+            )
             return rows.with_columns(prompt=prompt, chosen=chosen, rejected=rejected, **named)
-        answers = {"_first": turns(rows, str(m.first), "assistant")}
-        answers["_second"] = turns(rows, str(m.second), "assistant")
+        answers = {"_first": as_messages_column(rows, str(m.first), "assistant")}
+        answers["_second"] = as_messages_column(rows, str(m.second), "assistant")
         slotted = rows.with_columns(prompt=prompt, **answers, **named)
         if m.first_score and m.second_score:
             return self._by_score(slotted, m.first_score, m.second_score)
         label = str(m.label)
         self._tell_zeros(rows.select(text=label_text(label))["text"])
-        return place_slots(slotted, self._winner(label), self._expected(), pl.col(label))
+        return assign_winner(slotted, self._winner(label), self._expected(), pl.col(label))
 
     def _by_score(self, rows: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
         """The answer of the greater score is chosen, equal scores are a tie."""
@@ -161,13 +165,13 @@ class MappedColumns(Format):
         scores = pl.format(
             "{} and {}", *(pl.col(c).cast(pl.String).fill_null("null") for c in (first, second))
         )
-        return place_slots(rows, winner, "two numbers", scores)
+        return assign_winner(rows, winner, "two numbers", scores)
 
     def _tell_zeros(self, labels: pl.Series) -> None:
         """Count the ties of labels that are 0 and 1, which mostly mean second and first."""
         given = {"second_wins", "tie"} & self.mapping.model_fields_set
         if not given and not (labels == "2").any() and (labels == "1").any():
-            self.tell(_ZEROS, int((labels == "0").sum()))
+            self.count_note(_ZEROS, int((labels == "0").sum()))
 
     def _winner(self, label: str) -> pl.Expr:
         text = label_text(label)
@@ -188,4 +192,4 @@ class MappedColumns(Format):
 
 
 def _listed(labels: list[Label]) -> str:
-    return ", ".join(dict.fromkeys(label_of(v) for v in labels)) or "(none)"
+    return ", ".join(dict.fromkeys(normalise_label(v) for v in labels)) or "(none)"

@@ -14,7 +14,7 @@ from curate.read.formats.base import (
     RowSample,
     as_turn,
     has_columns,
-    list_the_rest,
+    report_unused_rows,
 )
 from curate.read.formats.slots import add_to_extra
 
@@ -60,7 +60,7 @@ class CommunityAlignment(Format):
         )
         pairs = made.join(base, on=ROW, how="left", maintain_order="left")
         pairs = pairs.with_columns(add_to_extra("turn", pl.col("turn").cast(pl.String)))
-        return list_the_rest(pairs, rows, made, "no answer was chosen at the first turn")
+        return report_unused_rows(pairs, rows, made, "no answer was chosen at the first turn")
 
 
 def _pairs(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, has_columns, turns
+from curate.read.formats.base import Format, RowSample, as_messages_column, has_columns
 
 
 class DOVE(Format):
@@ -15,10 +15,10 @@ class DOVE(Format):
     """
 
     name = "dove"
-    answers = ("chosen", "reject")
+    side_suffixes = ("chosen", "reject")
     summary = "DOVE joint preferences: i_chosen, r_chosen, i_reject, r_reject"
     text_columns = ("i_chosen", "r_chosen", "i_reject", "r_reject")
-    answers_may_ask = True
+    answers_may_start_with_user = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
@@ -28,8 +28,14 @@ class DOVE(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The shared instruction as prompt, else the instruction as part of each answer."""
         rows = rows.with_columns(
-            *(turns(rows, name, "user").alias(name) for name in ("i_chosen", "i_reject")),
-            *(turns(rows, name, "assistant").alias(name) for name in ("r_chosen", "r_reject")),
+            *(
+                as_messages_column(rows, name, "user").alias(name)
+                for name in ("i_chosen", "i_reject")
+            ),
+            *(
+                as_messages_column(rows, name, "assistant").alias(name)
+                for name in ("r_chosen", "r_reject")
+            ),
         )
         same = pl.col("i_chosen") == pl.col("i_reject")
         sides = {

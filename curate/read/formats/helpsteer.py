@@ -10,13 +10,13 @@ from curate.read.formats.base import (
     ROW,
     Format,
     RowSample,
+    as_messages_column,
     as_turn,
     has_columns,
-    list_the_rest,
-    turns,
+    report_unused_rows,
 )
-from curate.read.formats.rankings import RANKED, pairs_of_rankings
-from curate.read.formats.slots import list_to_extra, place_slots
+from curate.read.formats.rankings import RANKED, pairs_from_rankings
+from curate.read.formats.slots import assign_winner, list_to_extra
 
 _ATTRIBUTES = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 _ALONE = "no other response to this prompt is rated"
@@ -26,7 +26,7 @@ class HelpSteer2(Format):
     """`prompt`, `response_1`, `response_2`, `preference_strength` (negative: the first wins)."""
 
     name = "helpsteer2"
-    answers = ("response_1", "response_2")
+    side_suffixes = ("response_1", "response_2")
     summary = "HelpSteer2 preference: prompt, response_1, response_2, preference_strength (-3..3)"
     text_columns = ("prompt", "response_1", "response_2")
     value_columns = ("preference_strength",)
@@ -46,7 +46,7 @@ class HelpSteer3(Format):
     """`context`, `response1`, `response2`, `overall_preference` (negative: the first wins)."""
 
     name = "helpsteer3"
-    answers = ("response1", "response2")
+    side_suffixes = ("response1", "response2")
     summary = "HelpSteer3 preference: context, response1, response2, overall_preference (-3..3)"
     text_columns = ("context", "response1", "response2")
     value_columns = ("overall_preference", "domain")
@@ -66,16 +66,16 @@ class HelpSteer3(Format):
 def _signed(rows: pl.DataFrame, prompt: str, answers: tuple[str, str], column: str) -> pl.DataFrame:
     preference = pl.col(column).cast(pl.Float64, strict=False)
     rows = rows.with_columns(
-        prompt=turns(rows, prompt, "user"),
-        _first=turns(rows, answers[0], "assistant"),
-        _second=turns(rows, answers[1], "assistant"),
+        prompt=as_messages_column(rows, prompt, "user"),
+        _first=as_messages_column(rows, answers[0], "assistant"),
+        _second=as_messages_column(rows, answers[1], "assistant"),
         strength=preference.abs().cast(pl.Float32),
     )
     # A negative number prefers the first answer.
     sides = (
         pl.when(preference < 0).then(1).when(preference > 0).then(2).when(preference == 0).then(0)
     )
-    return place_slots(rows, pl.when(preference.abs() <= 3).then(sides), "-3 to 3")
+    return assign_winner(rows, pl.when(preference.abs() <= 3).then(sides), "-3 to 3")
 
 
 class HelpSteerAttributes(Format):
@@ -90,7 +90,7 @@ class HelpSteerAttributes(Format):
     summary = "HelpSteer and HelpSteer2: prompt, response, helpfulness, ...; see input.ranking"
     text_columns = ("prompt", "response")
     value_columns = _ATTRIBUTES
-    whole = True
+    needs_all_rows = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
@@ -118,9 +118,9 @@ class HelpSteerAttributes(Format):
             list_to_extra("attributes", "_ratings"),
             prompt=as_turn("prompt", "user"),
         )
-        pairs = pairs_of_rankings(made.drop("_rows", "_ratings"), self)
+        pairs = pairs_from_rankings(made.drop("_rows", "_ratings"), self)
         used = several.select(pl.col("_rows").cast(pl.List(pl.Int64)).alias(ROW)).explode(ROW)
-        return list_the_rest(pairs, rows, used, _ALONE)
+        return report_unused_rows(pairs, rows, used, _ALONE)
 
     def _weights(self) -> dict[str, float]:
         weights = self.ranking.weights

@@ -5,8 +5,15 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.table import MESSAGES, message
-from curate.read.formats.base import Format, RowSample, as_turn, has_columns, share, turns
-from curate.read.formats.trl import split_shared
+from curate.read.formats.base import (
+    Format,
+    RowSample,
+    as_messages_column,
+    as_turn,
+    has_columns,
+    share_of_rows,
+)
+from curate.read.formats.trl import split_shared_prompt
 
 _MARKS = ("\n\nHuman:", "\n\nAssistant:")
 _MARK = "\ue000"
@@ -21,7 +28,7 @@ class AnthropicHH(Format):
     """
 
     name = "hh"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "Anthropic HH: chosen and rejected dialogues as text with Human: and Assistant: marks"
     text_columns = ("chosen", "rejected")
     priority = 10
@@ -30,12 +37,12 @@ class AnthropicHH(Format):
         """Whether nearly all chosen texts begin with Human: and hold Assistant:."""
         if not has_columns(rows, "chosen", "rejected"):
             return False
-        return share(rows, lambda row: _isdialogue(row.get("chosen"))) >= 0.9
+        return share_of_rows(rows, lambda row: _isdialogue(row.get("chosen"))) >= 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Dialogues as turns, split where chosen and rejected part."""
-        parsed = rows.with_columns(dialogue(c).alias(c) for c in ("chosen", "rejected"))
-        return split_shared(parsed)
+        parsed = rows.with_columns(parse_dialogue(c).alias(c) for c in ("chosen", "rejected"))
+        return split_shared_prompt(parsed)
 
 
 class HHPrompt(Format):
@@ -45,7 +52,7 @@ class HHPrompt(Format):
     """
 
     name = "hh_prompt"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "HH with a prompt column: prompt as Human: and Assistant: dialogue, chosen, rejected"
     text_columns = ("prompt", "chosen", "rejected")
     priority = 10
@@ -54,22 +61,22 @@ class HHPrompt(Format):
         """Whether nearly all prompts are dialogues that wait for the assistant."""
         if not has_columns(rows, "prompt", "chosen", "rejected"):
             return False
-        return share(rows, lambda row: _waits(row.get("prompt"))) >= 0.9
+        return share_of_rows(rows, lambda row: _waits(row.get("prompt"))) >= 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The dialogue as turns; of the space behind the last mark the answers are freed."""
         sides = ("chosen", "rejected")
         rows = rows.with_columns(pl.col(side).str.strip_prefix(" ") for side in sides)
-        answers = {side: turns(rows, side, "assistant") for side in sides}
-        return rows.with_columns(prompt=waiting_dialogue("prompt"), **answers)
+        answers = {side: as_messages_column(rows, side, "assistant") for side in sides}
+        return rows.with_columns(prompt=parse_open_dialogue("prompt"), **answers)
 
 
-def waiting_dialogue(column: str) -> pl.Expr:
+def parse_open_dialogue(column: str) -> pl.Expr:
     """A dialogue as turns, without the empty turn at its end that waits for the assistant.
 
     A text without a mark is what the user asks.
     """
-    said = dialogue(column)
+    said = parse_dialogue(column)
     last = said.list.last().struct.field("content").str.strip_chars() == ""
     asked = as_turn(column, "user")
     bare = ~(pl.lit("\n\n") + pl.col(column).str.strip_chars_start()).str.contains_any([*_MARKS])
@@ -85,7 +92,7 @@ def _isdialogue(text: object) -> bool:
     return isinstance(text, str) and text.lstrip().startswith("Human:") and "\n\nAssistant:" in text
 
 
-def dialogue(column: str) -> pl.Expr:
+def parse_dialogue(column: str) -> pl.Expr:
     """A text with Human: and Assistant: marks as turns; what stands before them is the system's."""
     marked = (
         (pl.lit("\n\n") + pl.col(column).str.strip_chars_start())

@@ -10,9 +10,16 @@ import polars as pl
 
 from curate.data.row_parts import MEDIA, MEDIUM
 from curate.data.table import MESSAGES
-from curate.read.formats.base import NO_PAIR, ROW, Format, RowSample, has_columns, turns
+from curate.read.formats.base import (
+    NO_PAIR,
+    ROW,
+    Format,
+    RowSample,
+    as_messages_column,
+    has_columns,
+)
 from curate.read.formats.media_slots import medium_turn, with_media
-from curate.read.formats.rankings import pairs_of_rankings
+from curate.read.formats.rankings import pairs_from_rankings
 
 _USERS = ("user_hash", "user_id", "annotator", "user")
 _ANSWER = pl.Struct({"turns": MESSAGES, "score": pl.Float64})
@@ -48,7 +55,7 @@ class HPDv2(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of each ranking."""
-        rows = rows.with_columns(prompt=turns(rows, "prompt", "user"))
+        rows = rows.with_columns(prompt=as_messages_column(rows, "prompt", "user"))
         scored = [
             (row[ROW], user, scores)
             for row in rows.select(ROW, *self.columns()[1:]).iter_rows(named=True)
@@ -65,7 +72,7 @@ class HPDv2(Format):
         # A row may hold rankings of several people: each is a ranking of its own.
         each = each.rename({ROW: "_row"}).with_row_index(ROW)
         each = each.with_columns(pl.col(ROW).cast(pl.Int64), _answers(each))
-        pairs = pairs_of_rankings(each, self).drop(ROW).rename({"_row": ROW})
+        pairs = pairs_from_rankings(each, self).drop(ROW).rename({"_row": ROW})
         made = pairs.filter(pl.col(NO_PAIR).is_null())
         made = with_media(made, "images", _image("_at"), _image("_at_other"))
         listed = pairs.filter(pl.col(NO_PAIR).is_not_null())

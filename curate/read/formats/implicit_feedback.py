@@ -11,11 +11,11 @@ from curate.read.formats.base import (
     ROW,
     Format,
     RowSample,
+    as_messages_column,
     has_columns,
-    list_the_rest,
-    turns,
+    report_unused_rows,
 )
-from curate.read.formats.rankings import RANKED, pairs_of_rankings
+from curate.read.formats.rankings import RANKED, pairs_from_rankings
 from curate.read.formats.slots import add_to_extra, list_to_extra
 
 DOWN, UNVOTED = "down", "unvoted"
@@ -38,7 +38,7 @@ class ImplicitFeedback(Format):
     summary = "implicit feedback: user, prompt, response, vote (1, 0 or null, -1), propensity"
     text_columns = ("prompt", "response", "item")
     value_columns = ("user", "vote", "position", "propensity")
-    whole = True
+    needs_all_rows = True
     priority = 11
 
     def matches(self, rows: RowSample) -> bool:
@@ -64,7 +64,7 @@ class ImplicitFeedback(Format):
         )
         # Two answers of one kind make no pair, nor do an unvoted one and one voted down.
         rule = self.ranking.model_copy(update={"min_gap": max(self.ranking.min_gap, 0.5)})
-        pairs = pairs_of_rankings(
+        pairs = pairs_from_rankings(
             made.drop("_key", "user", "_kinds", "_rows", "_rated"), self, rule
         )
         scores = [
@@ -73,19 +73,19 @@ class ImplicitFeedback(Format):
         kind = pl.when(scores[1] < 0).then(pl.lit(f'"{DOWN}"')).otherwise(pl.lit(f'"{UNVOTED}"'))
         pairs = pairs.filter(scores[0] > 0).with_columns(add_to_extra("negative", kind))
         used = both.select(pl.col("_rows").alias(ROW)).explode(ROW)
-        return list_the_rest(pairs, rows, used, _NONE)
+        return report_unused_rows(pairs, rows, used, _NONE)
 
 
 def _votes(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with vote (-1, 0, 1), text and propensity of each answer, and its prompt's key."""
     number = pl.col("vote").cast(pl.Float64, strict=False)
     rows = rows.with_columns(
-        prompt=turns(rows, "prompt", "user"),
+        prompt=as_messages_column(rows, "prompt", "user"),
         user=pl.col("user").cast(pl.String),
         position=pl.col("position").cast(pl.String),
         _score=number.fill_null(0.0).sign(),
         _text=pl.coalesce(
-            turns(rows, name, "assistant").list.last().struct.field("content")
+            as_messages_column(rows, name, "assistant").list.last().struct.field("content")
             for name in ("response", "item")
         ),
     ).with_columns(

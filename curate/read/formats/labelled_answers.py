@@ -8,18 +8,18 @@ from typing import ClassVar
 import polars as pl
 
 from curate.read.column_names import SYSTEM
+from curate.read.embedded_json import parse_embedded_messages
 from curate.read.formats.base import (
     NO_PAIR,
     ROW,
     Format,
     RowSample,
-    after_system,
+    as_messages_column,
     has_columns,
-    turns,
+    prepend_system_turn,
 )
-from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
-from curate.read.formats.slots import label_of, label_text, place_slots
-from curate.read.message_texts import unfolded
+from curate.read.formats.llamafactory import ALPACA, HISTORY, add_alpaca_prompt
+from curate.read.formats.slots import assign_winner, label_text, normalise_label
 from curate.read.messages import is_message
 
 _STEMS = ("response", "answer", "completion", "output", "orig_response")
@@ -80,15 +80,15 @@ class LabelledAnswers(Format):
         label = pl.coalesce(label_text(name) for name in _LABELS)
         rows = rows.with_columns(_label=label)
         names = (*_ASKED, *_CONVERSATIONS)
-        asked = pl.coalesce(turns(rows, name, "user") for name in names)
+        asked = pl.coalesce(as_messages_column(rows, name, "user") for name in names)
         first, second = zip(*_SLOTS, strict=True)
         said = pl.col("_label").str.strip_chars().str.to_lowercase()
         winner = said.replace_strict(_SAID, default=None, return_dtype=pl.Int64)
         return _judged(
             rows.with_columns(
-                prompt=after_system(rows, asked),
-                _first=pl.coalesce(turns(rows, name, "assistant") for name in first),
-                _second=pl.coalesce(turns(rows, name, "assistant") for name in second),
+                prompt=prepend_system_turn(rows, asked),
+                _first=pl.coalesce(as_messages_column(rows, name, "assistant") for name in first),
+                _second=pl.coalesce(as_messages_column(rows, name, "assistant") for name in second),
             ),
             winner,
             "A or B, 1 or 2, A>B or B>A, model_a or model_b, or tie",
@@ -104,7 +104,7 @@ class AlpacaFarm(Format):
     """
 
     name = "alpaca_farm"
-    answers = ("output_1", "output_2")
+    side_suffixes = ("output_1", "output_2")
     summary = "AlpacaFarm and AlpacaEval: instruction, input, output_1, output_2, preference"
     text_columns = (*ALPACA, "output_1", "output_2")
     json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
@@ -129,10 +129,10 @@ class AlpacaFarm(Format):
         # Whole numbers say which answer is better, not by how much.
         graded = ((value - _MIDDLE).abs() < _SECOND - _MIDDLE).any()
         strength = pl.when(graded & (value >= _FIRST)).then(2 * (value - _MIDDLE).abs())
-        rows = with_prompt(rows).with_columns(
+        rows = add_alpaca_prompt(rows).with_columns(
             _label=given,
-            _first=turns(rows, "output_1", "assistant"),
-            _second=turns(rows, "output_2", "assistant"),
+            _first=as_messages_column(rows, "output_1", "assistant"),
+            _second=as_messages_column(rows, "output_2", "assistant"),
             annotator=pl.col("annotator").cast(pl.String),
             strength=strength.cast(pl.Float32),
         )
@@ -151,16 +151,16 @@ def _judged(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
     """`_first` and `_second` by the winner, and rows without a `_label`, which are listed."""
     voted = pl.col("_label").is_not_null() & (pl.col("_label") != "NaN")
     silent = rows.filter(~voted).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
-    placed = place_slots(rows.filter(voted), winner, expected, pl.col("_label"))
+    placed = assign_winner(rows.filter(voted), winner, expected, pl.col("_label"))
     return pl.concat([placed, silent], how="diagonal").sort(ROW)
 
 
 def _are_conversations(rows: RowSample, column: str) -> bool:
     """Whether a column holds lists of messages; a text may be a part of the prompt alone."""
-    given = [unfolded(row[column]) for row in rows if row.get(column) is not None]
+    given = [parse_embedded_messages(row[column]) for row in rows if row.get(column) is not None]
     listed = [isinstance(value, list) and all(map(is_message, value)) for value in given]
     return bool(listed) and all(listed)
 
 
 def _plain(value: object) -> str:
-    return label_of(value).strip().lower()
+    return normalise_label(value).strip().lower()

@@ -13,12 +13,12 @@ from curate.read.formats.base import (
     ROW,
     Format,
     RowSample,
-    after_system,
+    as_messages_column,
     has_columns,
-    share,
-    turns,
+    prepend_system_turn,
+    share_of_rows,
 )
-from curate.read.formats.rankings import RANKED, pairs_of_rankings
+from curate.read.formats.rankings import RANKED, pairs_from_rankings
 
 PROMPTS = ("prompt", "instruction", "question")
 ANSWERS = ("responses", "completions", "answers", "generations")
@@ -56,9 +56,11 @@ class Listwise(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether a list of texts stands beside a list of numbers."""
-        texts = any(share(rows, lambda r, n=name: _all(r.get(n), str)) > 0.9 for name in ANSWERS)
+        texts = any(
+            share_of_rows(rows, lambda r, n=name: _all(r.get(n), str)) > 0.9 for name in ANSWERS
+        )
         numbers = any(
-            share(rows, lambda r, n=name: _some(_numbers(r.get(n)), (int, float))) > 0.5
+            share_of_rows(rows, lambda r, n=name: _some(_numbers(r.get(n)), (int, float))) > 0.5
             for name in (*_SCORES, *_RANKS)
         )
         asked = any(has_columns(rows, name) for name in PROMPTS)
@@ -70,7 +72,7 @@ class Listwise(Format):
         rows = rows.with_columns(pl.col(_SCORES + _RANKS).list.eval(number))
         for names in (PROMPTS, ANSWERS, (*_SCORES, *_RANKS)):
             several = rows.select(n=pl.sum_horizontal(pl.col(names).is_not_null()) > 1)["n"]
-            self.tell(_SEVERAL.format(", ".join(names)), int(several.sum()))
+            self.count_note(_SEVERAL.format(", ".join(names)), int(several.sum()))
         self._tell_order(rows)
         answers = pl.coalesce(*ANSWERS)
         number = pl.coalesce(*_SCORES, *(pl.col(c).list.eval(-pl.element()) for c in _RANKS))
@@ -86,13 +88,13 @@ class Listwise(Format):
         ranked = flat.group_by(ROW, maintain_order=True).agg(
             _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_score"))
         )
-        asked = pl.coalesce(turns(rows, name, "user") for name in PROMPTS)
+        asked = pl.coalesce(as_messages_column(rows, name, "user") for name in PROMPTS)
         rows = rows.with_columns(prompt=asked)
-        rows = rows.with_columns(prompt=after_system(rows, pl.col("prompt")))
+        rows = rows.with_columns(prompt=prepend_system_turn(rows, pl.col("prompt")))
         rows = rows.join(ranked, on=ROW, how="left", maintain_order="left")
         empty = pl.lit([], dtype=RANKED)
         ranked_rows = rows.with_columns(pl.col("_ranked").cast(RANKED).fill_null(empty))
-        found = pairs_of_rankings(ranked_rows, self)
+        found = pairs_from_rankings(ranked_rows, self)
         return pl.concat([found, odd], how="diagonal").sort(ROW, maintain_order=True)
 
     def _tell_order(self, rows: pl.DataFrame) -> None:
@@ -100,7 +102,7 @@ class Listwise(Format):
         given = rows.select(r=pl.coalesce(_ORDER))["r"].drop_nulls()
         from_zero = given.list.sort() == given.list.eval(pl.int_range(pl.len()).cast(pl.Float64))
         order = given.list.eval(pl.element().arg_sort().cast(pl.Float64))
-        self.tell(_MAY_BE_ORDER, int((from_zero & (order != given)).sum()))
+        self.count_note(_MAY_BE_ORDER, int((from_zero & (order != given)).sum()))
 
 
 def _numbers(values: object) -> object:

@@ -13,11 +13,11 @@ from curate.read.formats.base import (
     ERROR,
     Format,
     RowSample,
-    after_system,
+    as_messages_column,
     as_turn,
     has_columns,
-    share,
-    turns,
+    prepend_system_turn,
+    share_of_rows,
 )
 from curate.read.messages import as_messages, is_message
 
@@ -35,7 +35,7 @@ class ShareGPTRanking(Format):
     """
 
     name = "sharegpt"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "LLaMA-Factory / ShareGPT ranking: conversations, chosen, rejected"
     text_columns = (*_CONVERSATIONS, "chosen", "rejected", *SYSTEM)
     priority = 10
@@ -48,18 +48,18 @@ class ShareGPTRanking(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The conversation as prompt, a system text before it where there is one."""
         rows = rows.with_columns(
-            prompt=pl.coalesce(turns(rows, name, "user") for name in _CONVERSATIONS),
-            chosen=turns(rows, "chosen", "assistant"),
-            rejected=turns(rows, "rejected", "assistant"),
+            prompt=pl.coalesce(as_messages_column(rows, name, "user") for name in _CONVERSATIONS),
+            chosen=as_messages_column(rows, "chosen", "assistant"),
+            rejected=as_messages_column(rows, "rejected", "assistant"),
         )
-        return rows.with_columns(prompt=after_system(rows, pl.col("prompt")))
+        return rows.with_columns(prompt=prepend_system_turn(rows, pl.col("prompt")))
 
 
-class Axolotl(Format):
+class AxolotlFormat(Format):
     """`messages` as the prompt, then `chosen` and `rejected`: axolotl's chat_template.default."""
 
     name = "axolotl"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "axolotl DPO (chat_template.default): messages, chosen, rejected"
     text_columns = ("messages", "chosen", "rejected", *SYSTEM)
     priority = 10
@@ -72,9 +72,9 @@ class Axolotl(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The messages as prompt."""
         return rows.with_columns(
-            prompt=after_system(rows, turns(rows, "messages", "user")),
-            chosen=turns(rows, "chosen", "assistant"),
-            rejected=turns(rows, "rejected", "assistant"),
+            prompt=prepend_system_turn(rows, as_messages_column(rows, "messages", "user")),
+            chosen=as_messages_column(rows, "chosen", "assistant"),
+            rejected=as_messages_column(rows, "rejected", "assistant"),
         )
 
 
@@ -82,7 +82,7 @@ class AlpacaRanking(Format):
     """`instruction`, `input` (may be empty), `chosen` and `rejected` as texts, and a `history`."""
 
     name = "alpaca"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "LLaMA-Factory / Alpaca ranking: instruction, input, chosen, rejected"
     text_columns = (*ALPACA, "chosen", "rejected")
     json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
@@ -97,9 +97,9 @@ class AlpacaRanking(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Instruction and input joined by a line break as the prompt, as LLaMA-Factory does."""
-        return with_prompt(rows).with_columns(
-            chosen=turns(rows, "chosen", "assistant"),
-            rejected=turns(rows, "rejected", "assistant"),
+        return add_alpaca_prompt(rows).with_columns(
+            chosen=as_messages_column(rows, "chosen", "assistant"),
+            rejected=as_messages_column(rows, "rejected", "assistant"),
         )
 
 
@@ -117,7 +117,7 @@ class AlpacaOutputs(Format):
         """Whether nearly all outputs are two texts."""
         if not has_columns(rows, "instruction", "output") or has_columns(rows, "chosen"):
             return False
-        return share(rows, lambda row: _both(row.get("output")) is not None) > _NEARLY_ALL
+        return share_of_rows(rows, lambda row: _both(row.get("output")) is not None) > _NEARLY_ALL
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The first output as chosen."""
@@ -126,13 +126,13 @@ class AlpacaOutputs(Format):
             pl.Series([None if two is None else two[slot] for two in both], dtype=pl.String)
             for slot in (0, 1)
         )
-        rows = with_prompt(rows.with_columns(chosen=first, rejected=second))
+        rows = add_alpaca_prompt(rows.with_columns(chosen=first, rejected=second))
         other = pl.Series([two is None for two in both])
         wrong = pl.when(other).then(pl.lit("'output' is no list of two texts, the best one first"))
         return rows.with_columns(
             pl.coalesce(pl.col(ERROR), wrong).alias(ERROR),
-            chosen=turns(rows, "chosen", "assistant"),
-            rejected=turns(rows, "rejected", "assistant"),
+            chosen=as_messages_column(rows, "chosen", "assistant"),
+            rejected=as_messages_column(rows, "rejected", "assistant"),
         )
 
 
@@ -144,20 +144,22 @@ def _both(output: Any) -> list[str] | None:
     return found if all(isinstance(text, str) for text in found) else None
 
 
-def with_prompt(rows: pl.DataFrame) -> pl.DataFrame:
+def add_alpaca_prompt(rows: pl.DataFrame) -> pl.DataFrame:
     """`prompt` of Alpaca's columns: system, history, instruction and input; `ERROR` if it is none.
 
     Instruction and input are joined by a line break.
     """
-    earlier = [earlier_turns(text) for text in rows[HISTORY]]
+    earlier = [parse_history(text) for text in rows[HISTORY]]
     rows = rows.with_columns(
         pl.Series(ERROR, [problem for _, problem in earlier], dtype=pl.String),
         messages_series(HISTORY, [said for said, _ in earlier]),
     )
-    return rows.with_columns(prompt=after_system(rows, joined_turns(pl.col(HISTORY), _asked(rows))))
+    return rows.with_columns(
+        prompt=prepend_system_turn(rows, concatenate_messages(pl.col(HISTORY), _asked(rows)))
+    )
 
 
-def joined_turns(*parts: pl.Expr) -> pl.Expr:
+def concatenate_messages(*parts: pl.Expr) -> pl.Expr:
     """Messages of several columns as one list; a null holds none (polars' own join loses all)."""
     return pl.concat_list(part.fill_null(pl.lit([], dtype=MESSAGES)) for part in parts)
 
@@ -170,14 +172,14 @@ def _asked(rows: pl.DataFrame) -> pl.Expr:
     texts = {n: pl.when(pl.col(n) != "").then(pl.col(n)) for n in names if n not in talks}
     if talks:
         said = {n: as_turn(text, "user") for n, text in texts.items()}
-        return joined_turns(*(said.get(name, pl.col(name)) for name in names))
+        return concatenate_messages(*(said.get(name, pl.col(name)) for name in names))
     # Two empty texts are an empty question, as published; two missing ones are none.
     given = pl.any_horizontal(pl.col(name).is_not_null() for name in names)
     both = pl.concat_str(texts.values(), separator="\n", ignore_nulls=True)
     return as_turn(pl.when(given).then(both), "user")
 
 
-def earlier_turns(history: str | None) -> tuple[list[Any], str | None]:
+def parse_history(history: str | None) -> tuple[list[Any], str | None]:
     """The turns before an instruction, and what is wrong.
 
     Args:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, has_columns, turns
-from curate.read.formats.slots import place_slots, whole_number
+from curate.read.formats.base import Format, RowSample, as_messages_column, has_columns
+from curate.read.formats.slots import assign_winner, integer_column
 
 
 class LLMBar(Format):
     """`input`, `output_1`, `output_2` and `label` (1 or 2)."""
 
     name = "llmbar"
-    answers = ("output_1", "output_2")
+    side_suffixes = ("output_1", "output_2")
     summary = "LLMBar: input, output_1, output_2 and label (1 or 2)"
     text_columns = ("input", "output_1", "output_2")
     value_columns = ("label",)
@@ -27,9 +27,9 @@ class LLMBar(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The labelled output as chosen."""
         rows = rows.with_columns(
-            prompt=turns(rows, "input", "user"),
-            _first=turns(rows, "output_1", "assistant"),
-            _second=turns(rows, "output_2", "assistant"),
+            prompt=as_messages_column(rows, "input", "user"),
+            _first=as_messages_column(rows, "output_1", "assistant"),
+            _second=as_messages_column(rows, "output_2", "assistant"),
         )
-        label = whole_number("label")
-        return place_slots(rows, pl.when(label.is_in([1, 2])).then(label), "1 or 2")
+        label = integer_column("label")
+        return assign_winner(rows, pl.when(label.is_in([1, 2])).then(label), "1 or 2")

@@ -12,12 +12,12 @@ from curate.read.formats.base import (
     ROW,
     Format,
     RowSample,
+    as_messages_column,
     has_columns,
-    list_the_rest,
-    share,
-    turns,
+    report_unused_rows,
+    share_of_rows,
 )
-from curate.read.formats.media_slots import place_media, preferred_media
+from curate.read.formats.media_slots import assign_media_winner, preferred_media
 from curate.read.formats.slots import label_text
 
 _IMAGES = ("jpg_{}", "image_{}", "image_{}_url")
@@ -38,7 +38,7 @@ class ImagePairs(Format):
     """
 
     name = "image_pairs"
-    answers = ("_0", "_1")
+    side_suffixes = ("_0", "_1")
     summary = "Pick-a-Pic, diffusers DPO: jpg_0, jpg_1 (or image_0, image_1), caption, label_0"
     text_columns = ("caption", "prompt")
     value_columns = ("label_0", "has_label", "user_id")
@@ -58,22 +58,26 @@ class ImagePairs(Format):
         # Rows without a label hold 0 in label_0, which would read as a vote for the second image.
         silent = rows.filter(unlabelled.fill_null(False))
         rows = rows.filter(~unlabelled.fill_null(False)).with_columns(
-            prompt=pl.coalesce(turns(rows, name, "user") for name in self.text_columns),
+            prompt=pl.coalesce(
+                as_messages_column(rows, name, "user") for name in self.text_columns
+            ),
             annotator=pl.col("user_id").cast(pl.String),
             _one=pl.coalesce(n.format(0) for n in _IMAGES),
             _two=pl.coalesce(n.format(1) for n in _IMAGES),
         )
         label = pl.col("label_0").cast(pl.Float64, strict=False)
         winner = label.replace_strict({1.0: 1, 0.0: 2, 0.5: 0}, default=None, return_dtype=pl.Int64)
-        placed = place_media(rows, "images", winner, "1, 0 or 0.5 (a tie)", pl.col("label_0"))
-        return list_the_rest(placed, silent, placed.select(ROW), "no label (has_label: false)")
+        placed = assign_media_winner(
+            rows, "images", winner, "1, 0 or 0.5 (a tie)", pl.col("label_0")
+        )
+        return report_unused_rows(placed, silent, placed.select(ROW), "no label (has_label: false)")
 
 
 class PathPairs(Format):
     """`prompt`, `path1` (the preferred image) and `path2`, as MizzenAI/HPDv3."""
 
     name = "hpdv3"
-    answers = ("path1", "path2")
+    side_suffixes = ("path1", "path2")
     summary = "HPDv3: prompt, path1 (preferred), path2"
     text_columns = ("prompt",)
     media_columns = ("path1", "path2")
@@ -85,7 +89,7 @@ class PathPairs(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The first path as chosen."""
-        rows = rows.with_columns(prompt=turns(rows, "prompt", "user"))
+        rows = rows.with_columns(prompt=as_messages_column(rows, "prompt", "user"))
         return preferred_media(rows, "images", pl.col("path1"), pl.col("path2"))
 
 
@@ -97,7 +101,7 @@ class MusicArena(Format):
     """
 
     name = "music_arena"
-    answers = ("_a", "_b")
+    side_suffixes = ("_a", "_b")
     summary = "Music Arena: prompt, audio_a, audio_b, preference (A, B, TIE, BOTH_BAD)"
     text_columns = ("prompt",)
     value_columns = ("preference", "user_pseudonym")
@@ -115,16 +119,16 @@ class MusicArena(Format):
         # First the votes, then the audios: a battle without a vote is told as such.
         voted = rows.filter(pl.col("preference").is_not_null())
         heard = voted.filter(there[0] & there[1]).with_columns(
-            prompt=turns(voted, "prompt", "user"),
+            prompt=as_messages_column(voted, "prompt", "user"),
             annotator=pl.col("user_pseudonym").cast(pl.String),
             _one="audio_a",
             _two="audio_b",
         )
         vote = pl.col("preference").cast(pl.String)
         winner = vote.str.to_lowercase().replace_strict(_VOTES, default=None, return_dtype=pl.Int64)
-        placed = place_media(heard, "audios", winner, "A, B, TIE or BOTH_BAD", vote)
-        placed = list_the_rest(placed, voted, heard.select(ROW), "an audio is not published")
-        return list_the_rest(placed, rows, voted.select(ROW), "no vote was cast")
+        placed = assign_media_winner(heard, "audios", winner, "A, B, TIE or BOTH_BAD", vote)
+        placed = report_unused_rows(placed, voted, heard.select(ROW), "an audio is not published")
+        return report_unused_rows(placed, rows, voted.select(ROW), "no vote was cast")
 
 
 class MediaAnswers(Format):
@@ -134,7 +138,7 @@ class MediaAnswers(Format):
     """
 
     name = "media_answers"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "images or audios as answers: prompt (or caption), chosen, rejected"
     text_columns = ("prompt", "caption")
     media_columns = ("chosen", "rejected")
@@ -144,14 +148,15 @@ class MediaAnswers(Format):
         """Whether both answers are files."""
         asked = any(has_columns(rows, name) for name in self.text_columns)
         return asked and all(
-            share(rows, lambda r, n=side: _is_file(r.get(n))) > _MOST for side in self.media_columns
+            share_of_rows(rows, lambda r, n=side: _is_file(r.get(n))) > _MOST
+            for side in self.media_columns
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The files as answers, images unless the first of them is an audio."""
         column = _column_of(rows["chosen"])
         rows = rows.with_columns(
-            prompt=pl.coalesce(turns(rows, name, "user") for name in self.text_columns)
+            prompt=pl.coalesce(as_messages_column(rows, name, "user") for name in self.text_columns)
         )
         return preferred_media(rows, column, pl.col("chosen"), pl.col("rejected"))
 

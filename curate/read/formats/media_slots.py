@@ -9,7 +9,7 @@ from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS
 from curate.data.row_parts import MEDIA, REJECTED_MEDIA
 from curate.data.table import MESSAGES
 from curate.read.formats.base import ERROR, NO_PAIR
-from curate.read.formats.slots import place_slots
+from curate.read.formats.slots import assign_winner
 
 _PARTS = {"images": ("image", IMAGES), "videos": ("video", VIDEOS), "audios": ("audio", AUDIOS)}
 _SECOND = 2
@@ -23,7 +23,7 @@ def medium_turn(column: str) -> pl.Expr:
     return pl.concat_list(said).cast(MESSAGES)
 
 
-def place_media(
+def assign_media_winner(
     rows: pl.DataFrame, column: str, winner: pl.Expr, expected: str, label: pl.Expr
 ) -> pl.DataFrame:
     """Media `_one` and `_two` as chosen and rejected answers by the winner of each row.
@@ -42,7 +42,7 @@ def place_media(
     rows = rows.with_columns(
         _first=turn, _second=turn, _turned=(winner == _SECOND).fill_null(False)
     )
-    placed = place_slots(rows, winner, expected, label)
+    placed = assign_winner(rows, winner, expected, label)
     better = pl.when("_turned").then("_two").otherwise("_one")
     worse = pl.when("_turned").then("_one").otherwise("_two")
     return with_media(placed, column, better, worse)

@@ -7,8 +7,15 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.read.formats.base import ROW, Format, RowSample, has_columns, list_the_rest, turns
-from curate.read.formats.slots import add_to_extra, place_slots
+from curate.read.formats.base import (
+    ROW,
+    Format,
+    RowSample,
+    as_messages_column,
+    has_columns,
+    report_unused_rows,
+)
+from curate.read.formats.slots import add_to_extra, assign_winner
 
 _VOTE = pl.Struct({"evaluator": pl.String, "overall_pref": pl.String})
 _GROUPS = {"normal_worker_annotations": "normal", "expert_worker_annotations": "expert"}
@@ -50,16 +57,16 @@ class MultiPref(Format):
         made = rows.drop(*_GROUPS).join(votes, on=ROW, maintain_order="left_right")
         made = made.with_columns(
             add_to_extra("group", pl.format('"{}"', "_group")),
-            prompt=turns(rows, "text", "user"),
-            _first=turns(rows, "completion_a", "assistant"),
-            _second=turns(rows, "completion_b", "assistant"),
+            prompt=as_messages_column(rows, "text", "user"),
+            _first=as_messages_column(rows, "completion_a", "assistant"),
+            _second=as_messages_column(rows, "completion_b", "assistant"),
             annotator="evaluator",
             strength=pl.col("overall_pref").replace_strict(_STRENGTH, default=None),
         )
         choice = pl.col("overall_pref")
         winner = choice.replace_strict(_WINNER, default=None, return_dtype=pl.Int64)
-        placed = place_slots(made, winner, ", ".join(_WINNER))
-        return list_the_rest(placed, rows, votes, "no one judged the pair")
+        placed = assign_winner(made, winner, ", ".join(_WINNER))
+        return report_unused_rows(placed, rows, votes, "no one judged the pair")
 
 
 def _votes(rows: pl.DataFrame, column: str) -> pl.DataFrame:

@@ -8,10 +8,10 @@ from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     Format,
     RowSample,
-    after_system,
+    as_messages_column,
     as_turn,
     has_columns,
-    turns,
+    prepend_system_turn,
 )
 
 CHOSEN_RESPONSE = "chosen_response"
@@ -56,12 +56,12 @@ class NamedAnswers(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the names of the answers."""
-        prompt = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
+        prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
         better, worse = zip(*_NAMES, strict=True)
         return rows.with_columns(
-            prompt=after_system(rows, prompt),
-            chosen=pl.coalesce(turns(rows, name, "assistant") for name in better),
-            rejected=pl.coalesce(turns(rows, name, "assistant") for name in worse),
+            prompt=prepend_system_turn(rows, prompt),
+            chosen=pl.coalesce(as_messages_column(rows, name, "assistant") for name in better),
+            rejected=pl.coalesce(as_messages_column(rows, name, "assistant") for name in worse),
         )
 
 
@@ -73,7 +73,7 @@ class StepDPO(Format):
     """
 
     name = "step_dpo"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "Step-DPO: prompt, initial_reason_steps, chosen, rejected (the next step)"
     text_columns = ("prompt", "initial_reason_steps", "chosen", "rejected")
     keep_in_extra = ("initial_reason_steps",)
@@ -87,7 +87,7 @@ class StepDPO(Format):
         """The shared steps before each next step."""
         so_far = pl.col("initial_reason_steps").fill_null("")
         return rows.with_columns(
-            prompt=turns(rows, "prompt", "user"),
+            prompt=as_messages_column(rows, "prompt", "user"),
             chosen=as_turn(so_far + pl.col("chosen"), "assistant"),
             rejected=as_turn(so_far + pl.col("rejected"), "assistant"),
         )

@@ -8,13 +8,13 @@ from typing import ClassVar
 import polars as pl
 
 from curate.data.table import MESSAGES
-from curate.read.formats.base import Format, RowSample, has_columns, share
-from curate.read.formats.hh import waiting_dialogue
+from curate.read.formats.base import Format, RowSample, has_columns, share_of_rows
+from curate.read.formats.hh import parse_open_dialogue
 from curate.read.formats.rankings import (
-    RANKED_SAID,
-    pairs_of_rankings,
-    said_of,
-    with_rows_of_answers,
+    RANKED_WITH_METADATA,
+    add_answer_metadata,
+    answer_metadata,
+    pairs_from_rankings,
 )
 
 _ANSWER = pl.Struct({"answer": pl.String, "rank": pl.Float64, "model": pl.String})
@@ -37,7 +37,7 @@ class Nectar(Format):
         """Whether a prompt stands beside ranked answers."""
         if not has_columns(rows, "prompt", "answers"):
             return False
-        return share(rows, lambda row: _is_ranked(row.get("answers"))) >= 0.9
+        return share_of_rows(rows, lambda row: _is_ranked(row.get("answers"))) >= 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by rank; the dialogue without the empty turn at its end as prompt."""
@@ -45,13 +45,13 @@ class Nectar(Format):
             pl.struct(
                 text=pl.element().struct.field("answer"),
                 score=-pl.element().struct.field("rank"),
-                said=said_of("model"),
+                said=answer_metadata("model"),
             )
         )
         talks = rows.schema["prompt"] == MESSAGES
-        prompt = pl.col("prompt") if talks else waiting_dialogue("prompt")
-        rows = rows.with_columns(prompt=prompt, _ranked=ranked.cast(RANKED_SAID))
-        return with_rows_of_answers(pairs_of_rankings(rows, self), "answer")
+        prompt = pl.col("prompt") if talks else parse_open_dialogue("prompt")
+        rows = rows.with_columns(prompt=prompt, _ranked=ranked.cast(RANKED_WITH_METADATA))
+        return add_answer_metadata(pairs_from_rankings(rows, self), "answer")
 
 
 def _is_ranked(answers: object) -> bool:

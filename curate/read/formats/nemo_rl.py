@@ -12,18 +12,18 @@ from curate.read.column_names import SYSTEM
 from curate.read.formats.base import (
     Format,
     RowSample,
-    after_system,
+    as_messages_column,
     has_columns,
-    share,
-    turns,
+    prepend_system_turn,
+    share_of_rows,
 )
-from curate.read.formats.slots import place_slots
+from curate.read.formats.slots import assign_winner
 from curate.read.messages import as_messages
 
 _BOTH = 2
 
 
-class NeMoRL(Format):
+class NeMoRLFormat(Format):
     """`context` (messages) and two `completions`, each {rank, completion}: the lower rank is best.
 
     Equal ranks are a tie. NeMo-RL trains on two completions; a row of more is malformed.
@@ -37,17 +37,17 @@ class NeMoRL(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether a context stands beside completions with ranks."""
-        return has_columns(rows, "context", "completions") and share(rows, _is_ranked) > 0.9
+        return has_columns(rows, "context", "completions") and share_of_rows(rows, _is_ranked) > 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The completion of the lower rank as chosen."""
         found = [_completions(text) for text in rows["completions"]]
-        return place_slots(
+        return assign_winner(
             rows.with_columns(
                 messages_series("_first", [f[0] for f in found]),
                 messages_series("_second", [f[1] for f in found]),
                 pl.Series("_gap", [f[2] for f in found], dtype=pl.Float64),
-                prompt=after_system(rows, turns(rows, "context", "user")),
+                prompt=prepend_system_turn(rows, as_messages_column(rows, "context", "user")),
             ),
             pl.when(pl.col("_gap") == 0)
             .then(0)

@@ -14,7 +14,7 @@ from curate.read.formats.base import (
     RowSample,
     has_columns,
 )
-from curate.read.formats.rankings import pairs_of_rankings, with_rows_of_answers
+from curate.read.formats.rankings import add_answer_metadata, pairs_from_rankings
 
 _NO_RANK = "no ranked replies to a message, nor on the way to one"
 _ALONE = "the only ranked reply to its message"
@@ -38,7 +38,7 @@ class OpenAssistant(Format):
     summary = "OpenAssistant: message_id, parent_id, role, text, rank; see input.ranking"
     value_columns = ("message_id", "parent_id", "role", "text", "rank", "lang")
     keep_in_extra = ("message_id", "rank")
-    whole = True
+    needs_all_rows = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
@@ -70,7 +70,7 @@ class OpenAssistant(Format):
         # Replies to a message that the file does not hold have no prompt to be read with.
         orphans = ranked.filter(pl.col("prompt").is_null()).select(pl.col("_rows").explode())
         made = whole.drop("_rows").with_columns(pl.lit("{}").alias(EXTRA), source="lang")
-        pairs = with_rows_of_answers(pairs_of_rankings(made, self), "message")
+        pairs = add_answer_metadata(pairs_from_rankings(made, self), "message")
         lost = orphans.select(pl.col("_rows").alias(ROW), pl.lit(_ORPHAN).alias(ERROR))
         used = pl.concat([whole["_rows"].explode(), on_the_way, orphans["_rows"]])
         alone = groups.filter(pl.col("_rows").list.len() < _LEAST)["_rows"].explode()

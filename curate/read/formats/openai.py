@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, as_turn, has_columns, turns
-from curate.read.formats.slots import place_slots, whole_number
+from curate.read.formats.base import Format, RowSample, as_messages_column, as_turn, has_columns
+from curate.read.formats.slots import assign_winner, integer_column
 
 _INFO = pl.Struct({"post": pl.String, "title": pl.String, "article": pl.String})
 _SUMMARY = pl.Struct({"text": pl.String})
@@ -45,16 +45,16 @@ class SummarizeFromFeedback(Format):
             _second=as_turn(texts[1], "assistant"),
             annotator=pl.col("worker").cast(pl.String),
         )
-        choice = whole_number("choice")
+        choice = integer_column("choice")
         winner = choice.replace_strict({0: 1, 1: 2}, default=None, return_dtype=pl.Int64)
-        return place_slots(rows, winner, "0 or 1")
+        return assign_winner(rows, winner, "0 or 1")
 
 
 class WebGPTComparisons(Format):
     """`question` (full_text), `answer_0`, `answer_1`, `score_0`, `score_1` (-1 to 1, opposite)."""
 
     name = "webgpt"
-    answers = ("_0", "_1")
+    side_suffixes = ("_0", "_1")
     summary = "OpenAI webgpt_comparisons: question, answer_0, answer_1, score_0, score_1"
     text_columns = ("answer_0", "answer_1")
     value_columns = ("score_0", "score_1")
@@ -73,9 +73,9 @@ class WebGPTComparisons(Format):
         gap = scores[0] - scores[1]
         rows = rows.with_columns(
             prompt=as_turn(pl.col("question").struct.field("full_text"), "user"),
-            _first=turns(rows, "answer_0", "assistant"),
-            _second=turns(rows, "answer_1", "assistant"),
+            _first=as_messages_column(rows, "answer_0", "assistant"),
+            _second=as_messages_column(rows, "answer_1", "assistant"),
             strength=gap.abs().cast(pl.Float32),
         )
         sides = pl.when(gap > 0).then(1).when(gap < 0).then(2).when(gap == 0).then(0)
-        return place_slots(rows, sides, "numbers as scores")
+        return assign_winner(rows, sides, "numbers as scores")

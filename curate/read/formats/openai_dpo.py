@@ -10,7 +10,14 @@ import polars as pl
 from curate.data.json_text import parsed_json, to_json
 from curate.data.row_parts import TOOLS
 from curate.data.table import MESSAGES, messages_series
-from curate.read.formats.base import ERROR, EXTRA, Format, RowSample, has_columns, turns
+from curate.read.formats.base import (
+    ERROR,
+    EXTRA,
+    Format,
+    RowSample,
+    as_messages_column,
+    has_columns,
+)
 from curate.read.formats.slots import add_to_extra
 from curate.read.messages import as_messages
 
@@ -19,7 +26,7 @@ _WORSE = ("non_preferred_output", "non_preferred_completion")
 _EXPECTED = "expected {messages: [...], tools: [...]}"
 
 
-class OpenAIDPO(Format):
+class OpenAIDPOFormat(Format):
     """`input` with `messages` and `tools`, `preferred_output` and `non_preferred_output`.
 
     What else `input` says, such as `parallel_tool_calls`, goes to `extra.input`. Older files call
@@ -50,8 +57,12 @@ class OpenAIDPO(Format):
             pl.Series(TOOLS, [to_json(f[1]) if f[1] else None for f in found], dtype=pl.String),
             pl.Series(ERROR, [f[3] for f in found], dtype=pl.String),
             with_rest.otherwise(pl.col(EXTRA)).alias(EXTRA),
-            chosen=pl.coalesce(turns(rows, name, "assistant") for name in _BETTER).cast(MESSAGES),
-            rejected=pl.coalesce(turns(rows, name, "assistant") for name in _WORSE).cast(MESSAGES),
+            chosen=pl.coalesce(
+                as_messages_column(rows, name, "assistant") for name in _BETTER
+            ).cast(MESSAGES),
+            rejected=pl.coalesce(
+                as_messages_column(rows, name, "assistant") for name in _WORSE
+            ).cast(MESSAGES),
         ).drop("_rest")
 
 

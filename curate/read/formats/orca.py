@@ -5,14 +5,20 @@ from __future__ import annotations
 import polars as pl
 
 from curate.read.column_names import SYSTEM
-from curate.read.formats.base import Format, RowSample, after_system, has_columns, turns
+from curate.read.formats.base import (
+    Format,
+    RowSample,
+    as_messages_column,
+    has_columns,
+    prepend_system_turn,
+)
 
 
 class OrcaDPO(Format):
     """`system`, `question`, `chosen` and `rejected` as texts (Intel/orca_dpo_pairs)."""
 
     name = "orca"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "Intel Orca DPO pairs: system, question, chosen, rejected"
     text_columns = (*SYSTEM, "question", "chosen", "rejected")
     priority = 10
@@ -36,7 +42,7 @@ class DistilabelOrca(Format):
     """
 
     name = "distilabel_orca"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "Argilla distilabel Orca DPO pairs: system, input, chosen, rejected, status"
     text_columns = (*SYSTEM, "input", "chosen", "rejected")
     value_columns = ("status",)
@@ -54,8 +60,8 @@ class DistilabelOrca(Format):
 
 def _texts(rows: pl.DataFrame, question: str) -> pl.DataFrame:
     rows = rows.with_columns(
-        prompt=turns(rows, question, "user"),
-        chosen=turns(rows, "chosen", "assistant"),
-        rejected=turns(rows, "rejected", "assistant"),
+        prompt=as_messages_column(rows, question, "user"),
+        chosen=as_messages_column(rows, "chosen", "assistant"),
+        rejected=as_messages_column(rows, "rejected", "assistant"),
     )
-    return rows.with_columns(prompt=after_system(rows, pl.col("prompt")))
+    return rows.with_columns(prompt=prepend_system_turn(rows, pl.col("prompt")))

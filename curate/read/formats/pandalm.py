@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.read.formats.base import Format, RowSample, as_turn, has_columns
-from curate.read.formats.slots import add_to_extra, place_slots, row_a_vote, whole_number
+from curate.read.formats.slots import add_to_extra, assign_winner, integer_column, unpivot_votes
 
 _VOTES = ("annotator1", "annotator2", "annotator3")
 
@@ -36,13 +36,13 @@ class PandaLM(Format):
         parts = [pl.col("instruction"), pl.when(given != "").then(given)]
         both = pl.concat_str(parts, separator="\n\n", ignore_nulls=True)
         prompt = pl.when(pl.any_horizontal(part.is_not_null() for part in parts)).then(both)
-        votes = row_a_vote(rows, _VOTES, "annotator").with_columns(
+        votes = unpivot_votes(rows, _VOTES, "annotator").with_columns(
             add_to_extra("vote", pl.col("_vote").cast(pl.String)),
             prompt=as_turn(prompt, "user"),
             _first=as_turn("response1", "assistant"),
             _second=as_turn("response2", "assistant"),
         )
-        vote = whole_number("_vote")
+        vote = integer_column("_vote")
         # 0 is a tie, which is a vote too.
         winner = pl.when(vote.is_in([0, 1, 2])).then(vote)
-        return place_slots(votes, winner, "1, 2 or 0 (tie)")
+        return assign_winner(votes, winner, "1, 2 or 0 (tie)")

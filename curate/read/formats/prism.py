@@ -9,8 +9,8 @@ import polars as pl
 
 from curate.data.table import MESSAGES
 from curate.data.table import message as message_of
-from curate.read.formats.base import ERROR, ROW, Format, RowSample, has_columns, list_the_rest
-from curate.read.formats.rankings import RANKED, pairs_of_rankings
+from curate.read.formats.base import ERROR, ROW, Format, RowSample, has_columns, report_unused_rows
+from curate.read.formats.rankings import RANKED, pairs_from_rankings
 from curate.read.formats.slots import add_to_extra
 
 _ENTRY = pl.Struct(
@@ -57,10 +57,10 @@ class PRISM(Format):
         numbered = made.with_columns(_row=ROW).with_columns(
             pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW)
         )
-        pairs = pairs_of_rankings(numbered, self).with_columns(pl.col("_row").alias(ROW))
+        pairs = pairs_from_rankings(numbered, self).with_columns(pl.col("_row").alias(ROW))
         if ERROR in pairs.columns:
             pairs = pairs.filter(pl.col(ERROR).is_null())
-        return list_the_rest(pairs, rows, pairs, _NO_TURN)
+        return report_unused_rows(pairs, rows, pairs, _NO_TURN)
 
 
 def _turns(entries: pl.DataFrame) -> pl.DataFrame:

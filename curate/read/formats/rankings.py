@@ -5,12 +5,12 @@ from __future__ import annotations
 import polars as pl
 
 from curate.read.formats.base import ERROR, NO_PAIR, ROW, Format, as_turn
-from curate.read.formats.rule import RankingRule
+from curate.read.formats.ranking_config import RankingRule
 from curate.read.formats.slots import add_to_extra
 
 _SCORED = {"text": pl.String, "score": pl.Float64}
 RANKED = pl.List(pl.Struct(_SCORED))
-RANKED_SAID = pl.List(pl.Struct({**_SCORED, "said": pl.String}))
+RANKED_WITH_METADATA = pl.List(pl.Struct({**_SCORED, "said": pl.String}))
 """The same with what else is said of each answer, as JSON text."""
 # Answers that make a pair.
 _LEAST = 2
@@ -25,7 +25,7 @@ _TOO_CLOSE = "the scores of no two answers of the ranking differ by ranking.min_
 _UNSCORED = "rankings hold answers without a text or a score, which make no pair"
 
 
-def pairs_of_rankings(
+def pairs_from_rankings(
     rows: pl.DataFrame, form: Format, rule: RankingRule | None = None
 ) -> pl.DataFrame:
     """Pairs of a frame with `_ranked` (larger scores better), `ROW` and `EXTRA`.
@@ -77,7 +77,7 @@ def _whole_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
     # A ranking without answers is one row of nulls here: it is listed, not told.
     partly = answers.join(whole, on=ROW, how="semi")
     lacking = partly.filter(pl.any_horizontal(pl.col("turns", "score").is_null()))
-    form.tell(_UNSCORED, lacking[ROW].n_unique())
+    form.count_note(_UNSCORED, lacking[ROW].n_unique())
     return whole
 
 
@@ -90,16 +90,16 @@ def _without_pair(rows: pl.DataFrame, made: pl.DataFrame, answers: pl.DataFrame)
     return alone.with_columns(reason.alias(NO_PAIR)).drop("_count")
 
 
-def pairs_of_sound_rankings(
+def pairs_from_valid_rankings(
     rows: pl.DataFrame, form: Format, rule: RankingRule | None = None
 ) -> pl.DataFrame:
     """`pairs_of_rankings` of the rows whose `ERROR` is null; after them the others, as they are."""
     wrong = rows.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
     sound = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
-    return pl.concat([pairs_of_rankings(sound, form, rule), wrong], how="diagonal")
+    return pl.concat([pairs_from_rankings(sound, form, rule), wrong], how="diagonal")
 
 
-def with_rows_of_answers(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:
+def add_answer_metadata(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:
     """Pairs whose `extra` says what stood beside each answer, as `chosen_<kind>` and its like.
 
     Args:
@@ -113,7 +113,7 @@ def with_rows_of_answers(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:
     return pairs
 
 
-def said_of(*fields: str) -> pl.Expr:
+def answer_metadata(*fields: str) -> pl.Expr:
     """Fields of an answer among others of a list, such as its model, as JSON text for `said`."""
     values = [pl.element().struct.field(name) for name in fields]
     known = pl.any_horizontal(value.is_not_null() for value in values)
@@ -155,7 +155,7 @@ def _tell_ties(answers: pl.DataFrame, form: Format) -> None:
         worst=(pl.col("score") == pl.col("score").min()).sum() > 1,
     )
     count = int((shared["least"] & shared["several"] & (shared["best"] | shared["worst"])).sum())
-    form.tell(
+    form.count_note(
         "rankings hold several answers of the best or worst score; ranking.seed drew one", count
     )
 

@@ -8,7 +8,7 @@ import orjson
 import polars as pl
 
 from curate.data.message_parts import IMAGES, MARKS
-from curate.read.formats.base import ERROR, Format, RowSample, as_turn, has_columns, share
+from curate.read.formats.base import ERROR, Format, RowSample, as_turn, has_columns, share_of_rows
 
 _SIDES = ("question", "chosen", "rejected")
 # Share of rows that must parse: a few may be broken.
@@ -22,14 +22,17 @@ class RLHFV(Format):
     """
 
     name = "rlhf_v"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "RLHF-V, RLAIF-V: image, question, chosen, rejected (or these three in text)"
     json_columns = (*_SIDES, "text")
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
         """Whether an image stands beside the three texts."""
-        there = has_columns(rows, *_SIDES) or share(rows, lambda r: _parsed(r.get("text"))) > _MOST
+        there = (
+            has_columns(rows, *_SIDES)
+            or share_of_rows(rows, lambda r: _parsed(r.get("text"))) > _MOST
+        )
         pictured = any(has_columns(rows, name) for name in ("image", "images"))
         return there and pictured and not has_columns(rows, "prompt")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, has_columns, turns
-from curate.read.formats.slots import add_to_extra, place_slots, row_a_vote, whole_number
+from curate.read.formats.base import Format, RowSample, as_messages_column, has_columns
+from curate.read.formats.slots import add_to_extra, assign_winner, integer_column, unpivot_votes
 
 _LABELS = {"better_response_id": "better", "safer_response_id": "safer"}
 
@@ -26,14 +26,14 @@ class PKUSafeRLHF(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One pair for each label of a row; a label that is missing gives none."""
-        votes = row_a_vote(rows, tuple(_LABELS), "_label").with_columns(
+        votes = unpivot_votes(rows, tuple(_LABELS), "_label").with_columns(
             add_to_extra("chosen_response_id", pl.col("_vote").cast(pl.String)),
-            prompt=turns(rows, "prompt", "user"),
-            _first=turns(rows, "response_0", "assistant"),
-            _second=turns(rows, "response_1", "assistant"),
+            prompt=as_messages_column(rows, "prompt", "user"),
+            _first=as_messages_column(rows, "response_0", "assistant"),
+            _second=as_messages_column(rows, "response_1", "assistant"),
             annotator=pl.col("_label").replace_strict(_LABELS),
         )
         # The number of the preferred response, counted from 0.
-        vote = whole_number("_vote")
+        vote = integer_column("_vote")
         winner = vote.replace_strict({0: 1, 1: 2}, default=None, return_dtype=pl.Int64)
-        return place_slots(votes, winner, "0 or 1")
+        return assign_winner(votes, winner, "0 or 1")

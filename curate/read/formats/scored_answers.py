@@ -12,13 +12,13 @@ from curate.read.formats.base import (
     ROW,
     Format,
     RowSample,
-    after_system,
+    as_messages_column,
     has_columns,
-    list_the_rest,
+    prepend_system_turn,
     prompt_key,
-    turns,
+    report_unused_rows,
 )
-from curate.read.formats.rankings import pairs_of_rankings, with_rows_of_answers
+from curate.read.formats.rankings import add_answer_metadata, pairs_from_rankings
 from curate.read.formats.slots import list_to_extra
 
 _PROMPTS = ("prompt", "question", "instruction", "query")
@@ -42,7 +42,7 @@ class ScoredAnswers(Format):
     summary = "scored answers: prompt, response and score or reward, a row each; see input.ranking"
     text_columns = (*_PROMPTS, *SYSTEM, *_ANSWERS)
     value_columns = _SCORES
-    whole = True
+    needs_all_rows = True
     priority = 1
 
     def matches(self, rows: RowSample) -> bool:
@@ -56,11 +56,11 @@ class ScoredAnswers(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score."""
-        prompt = pl.coalesce(turns(rows, name, "user") for name in _PROMPTS)
+        prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
         number = pl.coalesce(pl.col(name).cast(pl.Float64, strict=False) for name in _SCORES)
         rows = rows.with_columns(
-            prompt=after_system(rows, prompt),
-            _answer=pl.coalesce(turns(rows, name, "assistant") for name in _ANSWERS),
+            prompt=prepend_system_turn(rows, prompt),
+            _answer=pl.coalesce(as_messages_column(rows, name, "assistant") for name in _ANSWERS),
             _score=pl.when(number.is_finite()).then(number),
         ).with_columns(_key=prompt_key(rows))
         # An answer without a score may be the best one: nothing can be said of it.
@@ -73,9 +73,9 @@ class ScoredAnswers(Format):
         several = groups.filter(pl.col("_rows").list.len() > 1)
         made = several.with_columns(pl.lit("{}").alias(EXTRA))
         made = made.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_rows")
-        pairs = with_rows_of_answers(pairs_of_rankings(made, self), "row")
+        pairs = add_answer_metadata(pairs_from_rankings(made, self), "row")
         used = several.select(pl.col("_rows").alias(ROW)).explode(ROW)
-        return list_the_rest(pairs, rows, used, _ALONE)
+        return report_unused_rows(pairs, rows, used, _ALONE)
 
 
 def _is_number(value: Any) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, has_columns, turns
-from curate.read.formats.slots import place_slots, whole_number
+from curate.read.formats.base import Format, RowSample, as_messages_column, has_columns
+from curate.read.formats.slots import assign_winner, integer_column
 
 
 class SHP(Format):
     """`history`, `human_ref_A`, `human_ref_B`, `labels` (1: A, 0: B); strength is `score_ratio`."""
 
     name = "shp"
-    answers = ("_A", "_B")
+    side_suffixes = ("_A", "_B")
     summary = "SHP: history, human_ref_A, human_ref_B and labels (1: A, 0: B)"
     text_columns = ("history", "human_ref_A", "human_ref_B")
     value_columns = ("labels", "score_ratio", "domain")
@@ -26,13 +26,13 @@ class SHP(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The labelled comment as chosen; the subreddit as source."""
         rows = rows.with_columns(
-            prompt=turns(rows, "history", "user"),
-            _first=turns(rows, "human_ref_A", "assistant"),
-            _second=turns(rows, "human_ref_B", "assistant"),
+            prompt=as_messages_column(rows, "history", "user"),
+            _first=as_messages_column(rows, "human_ref_A", "assistant"),
+            _second=as_messages_column(rows, "human_ref_B", "assistant"),
             strength=pl.col("score_ratio").cast(pl.Float32, strict=False),
             source=pl.col("domain").cast(pl.String),
         )
-        label = whole_number("labels")
+        label = integer_column("labels")
         # 1 prefers A: it got more upvotes though it came no earlier.
         winner = label.replace_strict({1: 1, 0: 2}, default=None, return_dtype=pl.Int64)
-        return place_slots(rows, winner, "1 (A) or 0 (B)")
+        return assign_winner(rows, winner, "1 (A) or 0 (B)")

@@ -16,7 +16,7 @@ _WHOLE = r"^(-?\d+)\.0+$"
 _SHOWN = 40
 
 
-def place_slots(
+def assign_winner(
     rows: pl.DataFrame, winner: pl.Expr, expected: str, shown: pl.Expr | None = None
 ) -> pl.DataFrame:
     """Columns `_first` and `_second` as chosen and rejected by the winner of each row.
@@ -56,12 +56,12 @@ def label_text(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.String).str.replace(_WHOLE, "${1}")
 
 
-def label_of(value: object) -> str:
+def normalise_label(value: object) -> str:
     """The text that `label_text` makes of one value."""
     return str(value).lower() if isinstance(value, bool) else re.sub(_WHOLE, r"\1", str(value))
 
 
-def whole_number(column: str) -> pl.Expr:
+def integer_column(column: str) -> pl.Expr:
     """A column of numbers, or their texts, as integers; null for any other, 1.5 included.
 
     A cast would cut 1.5 to 1, which is a label of the other answer.
@@ -75,7 +75,7 @@ def _cut(value: pl.Expr) -> pl.Expr:
     return value.cast(pl.String).fill_null("null").str.slice(0, _SHOWN)
 
 
-def row_a_vote(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.DataFrame:
+def unpivot_votes(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.DataFrame:
     """Each vote column of a row as a row of its own, in order: `name` says which, `_vote` how.
 
     A vote that was not cast makes no row.

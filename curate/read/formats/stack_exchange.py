@@ -7,12 +7,18 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from curate.read.formats.base import Format, RowSample, has_columns, share, turns
+from curate.read.formats.base import (
+    Format,
+    RowSample,
+    as_messages_column,
+    has_columns,
+    share_of_rows,
+)
 from curate.read.formats.rankings import (
-    RANKED_SAID,
-    pairs_of_rankings,
-    said_of,
-    with_rows_of_answers,
+    RANKED_WITH_METADATA,
+    add_answer_metadata,
+    answer_metadata,
+    pairs_from_rankings,
 )
 
 _ANSWER = pl.Struct(
@@ -44,7 +50,7 @@ class StackExchange(Format):
         """Whether answers hold a score."""
         if not has_columns(rows, "question", "answers"):
             return False
-        return share(rows, lambda row: _scored(row.get("answers"))) > _NEARLY_ALL
+        return share_of_rows(rows, lambda row: _scored(row.get("answers"))) > _NEARLY_ALL
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score."""
@@ -52,12 +58,14 @@ class StackExchange(Format):
         scored = pl.struct(
             text=answer.field("text"),
             score=answer.field("pm_score"),
-            said=said_of("answer_id", "author", "selected"),
+            said=answer_metadata("answer_id", "author", "selected"),
         )
-        ranked = pl.col("answers").list.eval(scored).cast(RANKED_SAID)
-        ranked = ranked.fill_null(pl.lit([], dtype=RANKED_SAID))
-        rows = rows.with_columns(prompt=turns(rows, "question", "user"), _ranked=ranked)
-        return with_rows_of_answers(pairs_of_rankings(rows.drop("answers"), self), "answer")
+        ranked = pl.col("answers").list.eval(scored).cast(RANKED_WITH_METADATA)
+        ranked = ranked.fill_null(pl.lit([], dtype=RANKED_WITH_METADATA))
+        rows = rows.with_columns(
+            prompt=as_messages_column(rows, "question", "user"), _ranked=ranked
+        )
+        return add_answer_metadata(pairs_from_rankings(rows.drop("answers"), self), "answer")
 
 
 def _scored(answers: Any) -> bool:

@@ -13,16 +13,16 @@ from curate.read.formats.base import (
     ROW,
     Format,
     RowSample,
-    after_system,
+    as_messages_column,
     has_columns,
-    turns,
+    prepend_system_turn,
 )
-from curate.read.formats.llamafactory import HISTORY, earlier_turns, joined_turns
+from curate.read.formats.llamafactory import HISTORY, concatenate_messages, parse_history
 from curate.read.formats.named_answers import CHOSEN_RESPONSE
-from curate.read.formats.trl import split_shared
+from curate.read.formats.trl import split_shared_prompt
 
 
-class Swift(Format):
+class SwiftFormat(Format):
     """`messages`, whose last answer is preferred, and `rejected_response` or `rejected_messages`.
 
     With `rejected_response` the prompt ends with the last user's turn. With `rejected_messages`, a
@@ -43,17 +43,17 @@ class Swift(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of either form; a row may have one of them."""
         rows = rows.with_columns(
-            messages=turns(rows, "messages", "user"),
-            rejected_messages=turns(rows, "rejected_messages", "user"),
-            rejected_response=turns(rows, "rejected_response", "assistant"),
+            messages=as_messages_column(rows, "messages", "user"),
+            rejected_messages=as_messages_column(rows, "rejected_messages", "user"),
+            rejected_response=as_messages_column(rows, "rejected_response", "assistant"),
         )
         whole = pl.col("rejected_messages").is_not_null()
         parts = [_by_answer(rows.filter(~whole)), _by_conversation(rows.filter(whole))]
         found = pl.concat([p for p in parts if len(p)] or parts[:1], how="diagonal").sort(ROW)
-        return found.with_columns(prompt=after_system(found, pl.col("prompt")))
+        return found.with_columns(prompt=prepend_system_turn(found, pl.col("prompt")))
 
 
-class SwiftQuery(Format):
+class SwiftQueryFormat(Format):
     """`query`, `response` and `rejected_response`, with `history` and `system`: ms-swift before 3.
 
     The history is a list of [question, answer], or of messages.
@@ -71,16 +71,16 @@ class SwiftQuery(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The query behind system text and history."""
-        earlier = [earlier_turns(text) for text in rows[HISTORY]]
+        earlier = [parse_history(text) for text in rows[HISTORY]]
         rows = rows.with_columns(
             pl.Series(ERROR, [problem for _, problem in earlier], dtype=pl.String),
             messages_series("_earlier", [said for said, _ in earlier]),
         )
-        asked = joined_turns(pl.col("_earlier"), turns(rows, "query", "user"))
+        asked = concatenate_messages(pl.col("_earlier"), as_messages_column(rows, "query", "user"))
         return rows.with_columns(
-            prompt=after_system(rows, asked),
-            chosen=turns(rows, "response", "assistant"),
-            rejected=turns(rows, "rejected_response", "assistant"),
+            prompt=prepend_system_turn(rows, asked),
+            chosen=as_messages_column(rows, "response", "assistant"),
+            rejected=as_messages_column(rows, "rejected_response", "assistant"),
         )
 
 
@@ -104,4 +104,4 @@ def _by_conversation(rows: pl.DataFrame) -> pl.DataFrame:
         return rows.with_columns(
             pl.lit(None, dtype=MESSAGES).alias(c) for c in ("prompt", "chosen")
         )
-    return split_shared(rows.with_columns(chosen="messages", rejected="rejected_messages"))
+    return split_shared_prompt(rows.with_columns(chosen="messages", rejected="rejected_messages"))

@@ -9,11 +9,11 @@ import polars as pl
 from curate.read.formats.base import EXTRA, Format, RowSample, has_columns
 
 
-class PairTable(Format):
+class PairTableFormat(Format):
     """The columns of the pair table as they are; other columns go to `extra`."""
 
     name = "pairs"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = "curate's own pair table"
     text_columns = ("prompt", "chosen", "rejected")
     value_columns: ClassVar[tuple[str, ...]] = (
@@ -23,8 +23,8 @@ class PairTable(Format):
         "source",
         "extra",
     )
-    own_messages = True
-    answers_may_ask = True
+    holds_pair_messages = True
+    answers_may_start_with_user = True
     priority = 20
 
     def matches(self, rows: RowSample) -> bool:

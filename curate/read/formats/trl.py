@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.table import MESSAGES, messages_series
+from curate.read.column_guess import prompt_column
 from curate.read.column_names import SYSTEM
+from curate.read.embedded_json import parse_embedded_messages
 from curate.read.formats.base import (
     ERROR,
     Format,
     RowSample,
-    after_system,
+    as_messages_column,
     has_columns,
-    turns,
+    prepend_system_turn,
 )
-from curate.read.guess import prompt_column
-from curate.read.message_texts import unfolded
-from curate.read.messages import speaker_of
+from curate.read.messages import speaker_role
 
 PREFIX_ERROR = "prompts of chosen and rejected do not match: {}; expected one conversation for both"
 Turns = list[dict[str, str]]
@@ -33,7 +33,7 @@ class TRLPreference(Format):
     """
 
     name = "trl"
-    answers = ("chosen", "rejected")
+    side_suffixes = ("chosen", "rejected")
     summary = (
         "TRL preference: chosen, rejected and an explicit or implicit prompt, text or messages"
     )
@@ -59,18 +59,18 @@ class TRLPreference(Format):
         implicit = rows.filter(pl.col("prompt").is_null())
         parts = [_explicit(explicit)] if len(explicit) else []
         if len(implicit):
-            parts.append(split_shared(implicit.drop("prompt")))
+            parts.append(split_shared_prompt(implicit.drop("prompt")))
         if not parts:
             return rows.with_columns(pl.lit(None, dtype=pl.String).alias(ERROR))
         out = pl.concat(parts, how="diagonal").sort("__row__")
-        return out.with_columns(prompt=after_system(out, pl.col("prompt")))
+        return out.with_columns(prompt=prepend_system_turn(out, pl.col("prompt")))
 
 
 def _lacks_prompt(row: Mapping[str, Any], other: str) -> bool:
     """Whether the chosen answer of a row does not begin with a prompt of its own."""
-    chosen, given = unfolded(row.get("chosen")), row.get(other)
+    chosen, given = parse_embedded_messages(row.get("chosen")), row.get(other)
     if isinstance(chosen, list):
-        return bool(chosen) and speaker_of(chosen[0]) == "assistant"
+        return bool(chosen) and speaker_role(chosen[0]) == "assistant"
     if not isinstance(chosen, str):
         return False
     return not (isinstance(given, str) and chosen.startswith(given))
@@ -79,17 +79,17 @@ def _lacks_prompt(row: Mapping[str, Any], other: str) -> bool:
 def _explicit(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         pl.lit(None, dtype=pl.String).alias(ERROR),
-        prompt=turns(rows, "prompt", "user"),
-        chosen=turns(rows, "chosen", "assistant"),
-        rejected=turns(rows, "rejected", "assistant"),
+        prompt=as_messages_column(rows, "prompt", "user"),
+        chosen=as_messages_column(rows, "chosen", "assistant"),
+        rejected=as_messages_column(rows, "rejected", "assistant"),
     )
 
 
-def split_shared(rows: pl.DataFrame) -> pl.DataFrame:
+def split_shared_prompt(rows: pl.DataFrame) -> pl.DataFrame:
     """Split chosen and rejected into the prompt that they share and what each says after it."""
     if rows.schema["chosen"] != rows.schema["rejected"]:  # one is text, the other messages
         rows = rows.with_columns(
-            turns(rows, c, "assistant").alias(c) for c in ("chosen", "rejected")
+            as_messages_column(rows, c, "assistant").alias(c) for c in ("chosen", "rejected")
         )
     if rows.schema["chosen"] != MESSAGES:
         return _split_rows(rows, _split_text)

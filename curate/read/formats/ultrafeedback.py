@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import polars as pl
 
 from curate.data.message_parts import IMAGES, MARKS
-from curate.read.formats.base import Format, RowSample, as_turn, has_columns, share
+from curate.read.formats.base import Format, RowSample, as_turn, has_columns, share_of_rows
 from curate.read.formats.rankings import (
-    RANKED_SAID,
-    pairs_of_rankings,
-    said_of,
-    with_rows_of_answers,
+    RANKED_WITH_METADATA,
+    add_answer_metadata,
+    answer_metadata,
+    pairs_from_rankings,
 )
 from curate.read.formats.slots import add_to_extra
 
@@ -64,7 +64,9 @@ class UltraFeedback(Format):
         score = means if self.ranking.score == "aspects" else overall
         ranked = pl.col("completions").list.eval(
             pl.struct(
-                text=pl.element().struct.field("response"), score=score, said=said_of("model")
+                text=pl.element().struct.field("response"),
+                score=score,
+                said=answer_metadata("model"),
             )
         )
         ratings = pl.col("completions").list.eval(
@@ -77,9 +79,9 @@ class UltraFeedback(Format):
             add_to_extra("attributes", pl.format("[{}]", ratings.list.join(","))),
             prompt=as_turn(self.asked, "user"),
             source=pl.col("source").cast(pl.String),
-            _ranked=ranked.cast(RANKED_SAID),
+            _ranked=ranked.cast(RANKED_WITH_METADATA),
         )
-        return with_rows_of_answers(pairs_of_rankings(rows, self), "answer")
+        return add_answer_metadata(pairs_from_rankings(rows, self), "answer")
 
     def _tell_disagreement(self, rows: pl.DataFrame, means: pl.Expr, overall: pl.Expr) -> None:
         """Count rows whose best answer differs by aspects and by overall score."""
@@ -93,7 +95,7 @@ class UltraFeedback(Format):
         )
         used = "the aspects were taken" if self.ranking.score == "aspects" else "overall was taken"
         text = f"rows name another best answer by overall_score than by the mean of aspects; {used}"
-        self.tell(text, int(best["differ"].sum()))
+        self.count_note(text, int(best["differ"].sum()))
 
 
 class VLFeedback(UltraFeedback):
@@ -112,7 +114,7 @@ class VLFeedback(UltraFeedback):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether the completions are rated by what they say of an image."""
-        return super().matches(rows) and share(rows, _is_seen) > _MOST
+        return super().matches(rows) and share_of_rows(rows, _is_seen) > _MOST
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the mean rating, with a mark for the image."""

@@ -12,14 +12,14 @@ from curate.read.formats.base import (
     ROW,
     Format,
     RowSample,
-    after_system,
+    as_messages_column,
     has_columns,
-    list_the_rest,
+    prepend_system_turn,
     prompt_key,
-    turns,
+    report_unused_rows,
 )
-from curate.read.formats.llamafactory import ALPACA, HISTORY, with_prompt
-from curate.read.formats.rankings import pairs_of_rankings
+from curate.read.formats.llamafactory import ALPACA, HISTORY, add_alpaca_prompt
+from curate.read.formats.rankings import pairs_from_rankings
 from curate.read.formats.slots import label_text, list_to_extra
 
 _GOOD = "true 1 1.0 good yes up thumbs_up thumbsup like desirable chosen positive 👍"
@@ -62,7 +62,7 @@ class Unpaired(Format):
     value_columns = _LABELS
     # Beside a completion they are no part of the prompt, and must not be lost.
     keep_in_extra = ("instruction", "input", HISTORY)
-    whole = True
+    needs_all_rows = True
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
@@ -105,9 +105,9 @@ class Unpaired(Format):
         made = both.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_labels", "_rows")
         # Labels differ by 1: two good answers make no pair.
         rule = self.ranking.model_copy(update={"min_gap": 0.5})
-        pairs = pairs_of_rankings(made, self, rule).drop("strength")
+        pairs = pairs_from_rankings(made, self, rule).drop("strength")
         used = both.select(pl.col("_rows").alias(ROW)).explode(ROW)
-        found = list_the_rest(pairs, rows, used, _ALONE)
+        found = report_unused_rows(pairs, rows, used, _ALONE)
         return pl.concat([found, odd], how="diagonal")
 
 
@@ -123,11 +123,11 @@ def _split(rows: pl.DataFrame) -> pl.DataFrame:
     talk = next((c for c in _TALKS if rows[c].null_count() < len(rows)), None)
     if talk is None:
         answers = ("completion", "response", "output")
-        answer = pl.coalesce(turns(rows, c, "assistant") for c in answers)
-        asked = pl.coalesce(turns(rows, c, "user") for c in ("prompt", "question"))
+        answer = pl.coalesce(as_messages_column(rows, c, "assistant") for c in answers)
+        asked = pl.coalesce(as_messages_column(rows, c, "user") for c in ("prompt", "question"))
         if all(rows[c].null_count() == len(rows) for c in ("prompt", "question")):
-            return with_prompt(rows).with_columns(_answer=answer)
+            return add_alpaca_prompt(rows).with_columns(_answer=answer)
     else:
-        said = turns(rows, talk, "user")
+        said = as_messages_column(rows, talk, "user")
         asked, answer = said.list.head(said.list.len() - 1), said.list.tail(1)
-    return rows.with_columns(prompt=after_system(rows, asked), _answer=answer)
+    return rows.with_columns(prompt=prepend_system_turn(rows, asked), _answer=answer)

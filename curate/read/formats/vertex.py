@@ -9,8 +9,8 @@ import polars as pl
 
 from curate.data.json_text import parsed_json
 from curate.data.table import MESSAGES, messages_series
-from curate.read.formats.base import ERROR, Format, RowSample, has_columns, share
-from curate.read.formats.rankings import pairs_of_sound_rankings
+from curate.read.formats.base import ERROR, Format, RowSample, has_columns, share_of_rows
+from curate.read.formats.rankings import pairs_from_valid_rankings
 from curate.read.messages import Turn, as_messages
 
 _SYSTEM = ("system_instruction", "systemInstruction")
@@ -18,7 +18,7 @@ _RANKED = pl.List(pl.Struct({"turns": MESSAGES, "score": pl.Float64}))
 _MOST = 0.9
 
 
-class Vertex(Format):
+class VertexFormat(Format):
     """`contents` and `completions` of two or more `completion` with a `score` (1: preferred).
 
     A content is `{role, parts: [{text}]}`. Parts that are no text, such as files and calls of
@@ -34,7 +34,7 @@ class Vertex(Format):
         """Whether scored completions stand beside contents."""
         if not has_columns(rows, "contents", "completions"):
             return False
-        return share(rows, lambda row: _is_scored(row.get("completions"))) > _MOST
+        return share_of_rows(rows, lambda row: _is_scored(row.get("completions"))) > _MOST
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score."""
@@ -45,7 +45,7 @@ class Vertex(Format):
             pl.Series(ERROR, [f[2] for f in found], dtype=pl.String),
         )
         # A score says which is preferred, not by how much.
-        return pairs_of_sound_rankings(rows, self).drop("strength", strict=False)
+        return pairs_from_valid_rankings(rows, self).drop("strength", strict=False)
 
 
 def _read(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, Any]], str | None]:

@@ -13,16 +13,15 @@ import pyarrow as pa
 from curate.data.json_columns import as_json, decode_json
 from curate.data.json_text import to_json
 from curate.data.row_parts import MEDIA, MEDIA_PARTS
-from curate.read.folded import unfolded_texts
+from curate.read.embedded_json import embedded_json_as_text, parse_message_column
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
-from curate.read.message_texts import messages_in_texts
 from curate.read.messages import (
-    LOOKED_AT,
-    Found,
-    listed_messages,
-    normalise_messages,
-    pruned,
+    SAMPLE_TEXTS,
+    MessageColumn,
+    drop_null_fields,
+    messages_from_values,
+    normalise_message_column,
 )
 from curate.read.sources import arrow_types
 from curate.read.sources.blocks import PAIR_ID, Block, wrong_shape
@@ -102,7 +101,7 @@ class ArrowBlock(Block):
                 out = out.with_columns(pl.col(ERROR).fill_null(problem))
         for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
             out = out.with_columns(_column(frame, name).alias(name))
-        out = out.with_columns(self._json(name, fmt.folded) for name in fmt.json_columns)
+        out = out.with_columns(self._json(name, fmt.json_as_text) for name in fmt.json_columns)
         for name, dtype in fmt.nested_columns.items():
             column, problems = _arrow_nested(frame, name, dtype)
             out = out.with_columns(column)
@@ -120,12 +119,12 @@ class ArrowBlock(Block):
                 take_series(part, name, pl.Series(name, pl.from_arrow(columns[0])), found)
             elif columns:
                 rows = zip(*(column.to_pylist() for column in columns), strict=True)
-                given = first_given(names, ([pruned(v) for v in row] for row in rows))
+                given = first_given(names, ([drop_null_fields(v) for v in row] for row in rows))
                 take(part, names, given, found)
             found.sources.update(every)
         split_documents(found)
         if REJECTED_TOOLS in self.table.column_names and REJECTED_TOOLS not in fmt.columns():
-            compare([pruned(v) for v in self.table[REJECTED_TOOLS].to_pylist()], found)
+            compare([drop_null_fields(v) for v in self.table[REJECTED_TOOLS].to_pylist()], found)
         return found
 
     def _media(self, name: str, parts: RowParts) -> pl.Series:
@@ -135,28 +134,28 @@ class ArrowBlock(Block):
         column = pl.Series(name, pl.from_arrow(self.table[name]))
         return media_series(name, column, parts)
 
-    def _json(self, name: str, folded: bool) -> pl.Series:
+    def _json(self, name: str, json_as_text: bool) -> pl.Series:
         """A column as JSON texts, without the fields that only other rows have.
 
         Where it is `folded`, texts may be JSON already.
         """
         values = self.table[name].to_pylist() if name in self.table.column_names else []
-        values = [pruned(v) for v in values]
+        values = [drop_null_fields(v) for v in values]
         plain = (None if v is None else to_json(v) for v in values)
-        texts = unfolded_texts(values) if folded else list(plain)
+        texts = embedded_json_as_text(values) if json_as_text else list(plain)
         return pl.Series(name, texts or [None] * len(self.table), dtype=pl.String)
 
     def _messages(self, fmt: Format, errors: dict[int, str]) -> dict[str, pl.Series]:
         """The text columns that hold messages."""
         found = {}
         for name in set(fmt.text_columns) & set(self.table.column_names):
-            turns = self._messages_of(name, fmt.own_messages)
+            turns = self._messages_of(name, fmt.holds_pair_messages)
             if turns is not None:
                 found[name], wrong = turns
                 errors |= wrong
         return found
 
-    def _messages_of(self, name: str, own: bool) -> Found | None:
+    def _messages_of(self, name: str, own: bool) -> MessageColumn | None:
         """A column as messages, or None where it holds none."""
         column = self.table[name]
         if arrow_types.is_text(column.type):
@@ -164,17 +163,17 @@ class ArrowBlock(Block):
                 values = [None if v is None else orjson.loads(v) for v in column.to_pylist()]
                 texts = sum(isinstance(v, str) for v in values)
                 known = sum(v is not None for v in values)
-                return None if texts * 2 >= known else listed_messages(name, values, own)
-            if messages_in_texts(column.slice(0, LOOKED_AT).to_pylist()) is None:
+                return None if texts * 2 >= known else messages_from_values(name, values, own)
+            if parse_message_column(column.slice(0, SAMPLE_TEXTS).to_pylist()) is None:
                 return None
-            talks = messages_in_texts(column.to_pylist())
-            return None if talks is None else listed_messages(name, talks, own)
+            talks = parse_message_column(column.to_pylist())
+            return None if talks is None else messages_from_values(name, talks, own)
         if not pa.types.is_nested(column.type):
             return None
         if arrow_types.is_json(column.type):
-            return normalise_messages(pl.Series(name, pl.from_arrow(column)), own)
+            return normalise_message_column(pl.Series(name, pl.from_arrow(column)), own)
         # Types that polars has no place for.
-        return listed_messages(name, [pruned(v) for v in column.to_pylist()], own)
+        return messages_from_values(name, [drop_null_fields(v) for v in column.to_pylist()], own)
 
     def _read(self, names: list[str], errors: dict[int, str]) -> pl.DataFrame:
         """The columns that the format reads; a type that has no place there becomes text."""
@@ -257,7 +256,7 @@ def _arrow_nested(
     if column.dtype == pl.Null:
         return column.cast(dtype), sound
     if column.dtype == pl.String:
-        texts = pl.Series(name, unfolded_texts(column.to_list()), dtype=pl.String)
+        texts = pl.Series(name, embedded_json_as_text(column.to_list()), dtype=pl.String)
         nested, wrong = decode_json(texts, dtype)
         told = wrong_shape(name, dtype)
         return nested, sound.scatter(wrong, told) if wrong else sound

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from curate.errors import CurateError, first_line
+from curate.read.notes import empty_files_note
 from curate.read.sources.blocks import Block
 from curate.read.sources.data_file import (
     DEFAULT_BOUNDS,
@@ -24,7 +25,6 @@ from curate.read.sources.local_files import LocalFiles
 from curate.read.sources.separated import read_csv, read_tsv
 from curate.read.sources.table_files import read_arrow, read_parquet
 from curate.read.sources.unpack import DECOMPRESSORS
-from curate.read.told import told_empty
 
 Reader = Callable[[DataFile], Iterator[Block]]
 
@@ -257,7 +257,7 @@ def _of_file(file: DataFile, files: int) -> Iterator[Source]:
         yield Source(label, blocks, file=local, size=file.size)
         return
     members, left_out, empty = _members(file)
-    notes = [*_left_out(left_out, label), *told_empty([f"{label}/{name}" for name in empty])]
+    notes = [*_left_out(left_out, label), *empty_files_note([f"{label}/{name}" for name in empty])]
     for member in members:
         inner = replace(file, member=member)
         kind = inner.kind if inner.kind in READERS else file.kind

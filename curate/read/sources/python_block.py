@@ -12,10 +12,9 @@ import polars as pl
 from curate.data.json_columns import decode_json
 from curate.data.json_text import DeepJson, object_to_json, to_json, without_depth
 from curate.data.table import messages_series
-from curate.read.folded import unfolded_texts
+from curate.read.embedded_json import embedded_json_as_text, parse_message_column
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
-from curate.read.message_texts import messages_in_texts
 from curate.read.messages import as_messages
 from curate.read.sources.blocks import PAIR_ID, Block, wrong_shape
 from curate.read.sources.row_parts import (
@@ -68,10 +67,10 @@ class PythonBlock(Block):
         for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
             values = [row.get(name) for row in self.rows]
             columns.append(_value_series(name, values, errors))
-        columns += [self._json(name, fmt.folded) for name in fmt.json_columns]
+        columns += [self._json(name, fmt.json_as_text) for name in fmt.json_columns]
         columns += [self._media(name, parts) for name in fmt.media_columns]
         for name, dtype in fmt.nested_columns.items():
-            nested, wrong = decode_json(self._json(name, folded=True), dtype)
+            nested, wrong = decode_json(self._json(name, json_as_text=True), dtype)
             columns.append(nested)
             for i in wrong:
                 errors.setdefault(i, wrong_shape(name, dtype))
@@ -94,12 +93,12 @@ class PythonBlock(Block):
                 errors[number] = f"'{name}' is nested too deeply"
         return errors
 
-    def _json(self, name: str, folded: bool) -> pl.Series:
+    def _json(self, name: str, json_as_text: bool) -> pl.Series:
         """A column as JSON texts; where it is `folded`, texts may be JSON already."""
         values = [row.get(name) for row in self.rows]
         texts = (
-            unfolded_texts(values)
-            if folded
+            embedded_json_as_text(values)
+            if json_as_text
             else [None if v is None else to_json(v) for v in values]
         )
         return pl.Series(name, texts, dtype=pl.String)
@@ -125,7 +124,7 @@ class PythonBlock(Block):
         """The rows, with conversations that stand as JSON text in a text column as lists."""
         rows = self.rows
         for name in fmt.text_columns:
-            found = messages_in_texts([row.get(name) for row in rows])
+            found = parse_message_column([row.get(name) for row in rows])
             if found is not None:
                 pairs = zip(rows, found, strict=True)
                 rows = [{**row, name: value} if name in row else row for row, value in pairs]
@@ -154,7 +153,7 @@ def _text_series(name: str, values: list[Any], fmt: Format, errors: dict[int, st
     out: list[Any] = []
     for i, value in enumerate(values):
         text = str(value) if fmt.scalars_are_text and type(value) in (bool, int, float) else value
-        converted, problem = _one_text(text, most, fmt.own_messages)
+        converted, problem = _one_text(text, most, fmt.holds_pair_messages)
         out.append(converted)
         if problem:
             errors.setdefault(i, f"'{name}' {problem}")

@@ -13,7 +13,7 @@ import polars as pl
 
 from curate.data.json_text import to_json
 from curate.data.row_parts import ARGUMENTS, DOCUMENTS, MEDIA, MEDIA_PARTS, ROW_PARTS, TOOLS
-from curate.read.folded import unfolded_value
+from curate.read.embedded_json import parse_embedded_json
 
 FUNCTIONS = "functions"
 """OpenAI's older name of tools: a list of functions, without the object around each."""
@@ -199,7 +199,7 @@ def _media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
         return None, None
     media = []
     # A list of paths that stands as text is no path.
-    value = unfolded_value(value)
+    value = parse_embedded_json(value)
     for item in value if isinstance(value, list) else [value]:
         found = _described(item)
         if found is None:
@@ -226,6 +226,6 @@ def _described(item: Any) -> dict[str, Any] | None:
 
 def _json(part: str, value: Any) -> Any:
     """The list or object that a part is, from itself or its text; None for another value."""
-    value = unfolded_value(value)
+    value = parse_embedded_json(value)
     wanted = {TOOLS: list, ARGUMENTS: dict, DOCUMENTS: list}[part]
     return value if isinstance(value, wanted) else None

@@ -18,7 +18,7 @@ from curate.derive.classes import ALONE, UNDECIDED, class_pairs, labelled_texts
 from curate.models.judge.endpoint import EndpointParams
 from curate.models.judge.verdicts import UNREADABLE
 from curate.read.input import InputConfig
-from curate.read.raw_rows import RawRows
+from curate.read.raw_rows import PublishedRows
 from curate.write.export import Target, export
 from tests.helpers import trl_rows, write_jsonl
 from tests.stub_endpoint import stub_endpoint
@@ -41,7 +41,9 @@ def asked(
     place = InputConfig(path=str(write_jsonl(folder / "texts.jsonl", rows)))
     with stub_endpoint(judge) as stub:
         params = EndpointParams(model="m", base_url=stub.url)
-        return class_pairs(labelled_texts(RawRows(place), left), Context(), params, left), left
+        return class_pairs(
+            labelled_texts(PublishedRows(place), left), Context(), params, left
+        ), left
 
 
 def test_the_clearer_text_is_preferred_within_its_class(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_rows_without_a_partner_are_counted(tmp_path: Path) -> None:
     assert left == {ALONE: 1, "row: no text, or no class": 1}
     others = InputConfig(path=str(write_jsonl(tmp_path / "p.jsonl", trl_rows(1))))
     with pytest.raises(CurateError, match="no texts with a class"):
-        labelled_texts(RawRows(others), left)
+        labelled_texts(PublishedRows(others), left)
 
 
 def test_the_command_and_the_classifiers_form(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from curate.derive.pool import candidates, read_pool
 from curate.derive.rounds import changes, make_round, pairs_of
 from curate.models.heads.round_heads import Labelled, RoundHeads
 from curate.read.input import InputConfig
-from curate.read.raw_rows import RawRows
+from curate.read.raw_rows import PublishedRows
 from curate.write.run_files import RunFiles
 from tests.helpers import pairs_of as table_of
 from tests.helpers import turn, write_jsonl
@@ -147,18 +147,18 @@ def test_a_pool_is_read_and_what_is_none_is_counted(tmp_path: Path) -> None:
         {"prompt": None, "responses": ["a", "b"]},
     ]
     place = InputConfig(path=str(write_jsonl(tmp_path / "pool.jsonl", rows)))
-    pool = read_pool(RawRows(place))
+    pool = read_pool(PublishedRows(place))
     assert pool.answers == [["a", "b"], ["a", "b"]]
     assert dict(pool.left_out) == {
         "fewer than two different answers": 1,
         "no answers, and no model to write some": 1,
         "prompt is null": 1,
     }
-    written = read_pool(RawRows(place), lambda prompts: [["x", "y"] for _ in prompts])
+    written = read_pool(PublishedRows(place), lambda prompts: [["x", "y"] for _ in prompts])
     assert written.answers[-1] == ["x", "y"]
     other = write_jsonl(tmp_path / "other.jsonl", [{"text": "a"}])
     with pytest.raises(CurateError, match="no column holds prompts"):
-        read_pool(RawRows(InputConfig(path=str(other))))
+        read_pool(PublishedRows(InputConfig(path=str(other))))
 
 
 def test_too_few_gold_pairs_and_no_round_before(embedded: World, tmp_path: Path) -> None:

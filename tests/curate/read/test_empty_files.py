@@ -12,7 +12,7 @@ import pytest
 
 from curate import read_pairs, stream_pairs
 from curate.read.input import InputConfig
-from curate.read.raw_rows import RawRows
+from curate.read.raw_rows import PublishedRows
 
 ROW = '{"prompt": "p", "chosen": "a", "rejected": "b"}\n'
 
@@ -50,9 +50,9 @@ def test_a_file_without_rows_is_told_wherever_it_stands(
     parts = list(stream_pairs(str(tmp_path)))
     assert sum(len(part) for part in parts) == 2
     assert parts[-1].notes == found.notes
-    rows = RawRows(InputConfig(path=str(tmp_path)))
+    rows = PublishedRows(InputConfig(path=str(tmp_path)))
     assert len(list(rows)) == 2
-    assert told in rows.told()
+    assert told in rows.notes()
 
 
 def test_many_are_counted_and_the_first_named(tmp_path: Path) -> None:

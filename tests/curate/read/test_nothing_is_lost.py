@@ -11,7 +11,7 @@ import pytest
 
 from curate import Pairs, read_pairs
 from curate.read.column_names import SYSTEM
-from curate.read.formats.base import Format, has_columns, turns
+from curate.read.formats.base import Format, as_messages_column, has_columns
 from tests.helpers import read_rows, turn
 
 _ASKED = turn("Why?", "user")
@@ -170,16 +170,16 @@ class _Careless(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.with_columns(
-            prompt=turns(rows, "prompt", "user"),
-            chosen=turns(rows, "chosen", "assistant"),
-            rejected=turns(rows, "rejected", "assistant"),
+            prompt=as_messages_column(rows, "prompt", "user"),
+            chosen=as_messages_column(rows, "chosen", "assistant"),
+            rejected=as_messages_column(rows, "rejected", "assistant"),
         )
 
 
 def test_a_text_that_a_format_reads_and_forgets_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curate.read.rows_to_pairs.get_format", lambda _: _Careless)
+    monkeypatch.setattr("curate.read.reader.get_format", lambda _: _Careless)
     row = {"prompt": "Why?", "aside": "A text of some length.", **_PAIR}
     (note,) = read_rows(tmp_path, [row] * 3, format="careless").notes
     assert note.startswith("the text of the column 'aside' stands nowhere")

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from curate import Pairs, read_pairs
-from curate.read.conversion import converted_blocks
+from curate.read.convert_blocks import convert_blocks
 from curate.read.formats.base import NO_PAIR, ROW, Format, RowSample, as_turn
 from curate.read.sources import find_sources
 from tests.curate.read.public_rows import FORMS
@@ -100,7 +100,7 @@ class Forgetful(Format):
 def test_a_row_of_which_a_format_says_nothing_is_listed(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "a.jsonl", [{"a": f"{i}", "b": "no"} for i in range(4)])
     (source,) = find_sources(str(path))
-    (made,) = converted_blocks(Forgetful, source.blocks(), "a.jsonl")
+    (made,) = convert_blocks(Forgetful, source.blocks(), "a.jsonl")
     assert made[ROW].to_list() == [1, 2, 3, 4]
     told = "the row makes no pair by the format 'forgetful'"
     assert made[NO_PAIR].to_list() == [told, None, told, None]

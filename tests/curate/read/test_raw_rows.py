@@ -13,7 +13,7 @@ from curate.derive.classes import labelled_texts
 from curate.derive.pool import has_answers, read_pool
 from curate.read.conversation_rows import conversation_rows
 from curate.read.input import InputConfig
-from curate.read.raw_rows import RawRows
+from curate.read.raw_rows import PublishedRows
 from tests.helpers import write_jsonl
 
 TALK = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
@@ -27,7 +27,7 @@ ODD: list[dict[str, Any]] = [{"version": 1}, {}, {"comment": "a header", "licens
 
 def counted(kind: str, path: Path) -> tuple[int, int]:
     """Rows that are taken and that are left out."""
-    rows, left = RawRows(InputConfig(path=str(path))), Counter[str]()
+    rows, left = PublishedRows(InputConfig(path=str(path))), Counter[str]()
     if kind == "talks":
         found = [row.turns is None for row in conversation_rows(rows)]
         return found.count(False), found.count(True)

@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from curate import CurateError
-from curate.read import conversion
+from curate.read import convert_blocks
 from curate.read.pairs import Pairs, collect_pairs, stream_pairs
 from curate.store.workspace import Workspace
 from tests.conftest import DATA
@@ -94,7 +94,7 @@ def test_pairs_of_several_rows_come_from_one_file_each(tmp_path: Path) -> None:
 
 def test_large_files_are_read_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write(tmp_path / "d", {"a.jsonl": [ROW] * 50, "b.jsonl": [ROW]})
-    monkeypatch.setattr(conversion, "_MOST_BYTES", 200)
+    monkeypatch.setattr(convert_blocks, "_MOST_BYTES", 200)
     assert_the_same(folder, 1)
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-SHOWN = 3
+MAX_NAMED_ROWS = 3
 """Rows that one line names; all are in `Pairs.rejected`."""
 
 
-def told_rejected(count: int, first: pl.DataFrame) -> list[str]:
+def rejected_rows_note(count: int, first: pl.DataFrame) -> list[str]:
     """How many rows held no pair, with the first of them, as one line; no line where none did.
 
     Args:
@@ -19,13 +19,13 @@ def told_rejected(count: int, first: pl.DataFrame) -> list[str]:
     """
     if not count:
         return []
-    rows = first.head(SHOWN).iter_rows(named=True)
+    rows = first.head(MAX_NAMED_ROWS).iter_rows(named=True)
     shown = [f"{row['file']}, row {row['row']}: {row['reason']}" for row in rows]
     more = f"; and {count - len(shown):,} more" if count > len(shown) else ""
     return [f"{count:,} rows held no pair and are left out: {'; '.join(shown)}{more}"]
 
 
-def told_replaced(rows: int) -> list[str]:
+def replaced_text_note(rows: int) -> list[str]:
     """How many rows held texts that were mended, as one line; no line where none did."""
     if not rows:
         return []
@@ -35,9 +35,9 @@ def told_replaced(rows: int) -> list[str]:
     ]
 
 
-def told_empty(files: Sequence[str]) -> list[str]:
+def empty_files_note(files: Sequence[str]) -> list[str]:
     """That files of a set hold no row: perhaps they were never written, or not whole."""
     if not files:
         return []
-    shown = ", ".join(files[:SHOWN]) + (", ..." if len(files) > SHOWN else "")
+    shown = ", ".join(files[:MAX_NAMED_ROWS]) + (", ..." if len(files) > MAX_NAMED_ROWS else "")
     return [f"files that hold no row: {len(files):,} ({shown})"]

@@ -19,7 +19,7 @@ _MARKED = {
 """The mark of each column of media, and the type of the part that it becomes."""
 
 
-def marks_as_parts(pairs: pl.DataFrame) -> pl.DataFrame:
+def expand_media_placeholders(pairs: pl.DataFrame) -> pl.DataFrame:
     """Prompts whose marks are as many as the row's media, with a part for each mark.
 
     LLaMA-Factory and ms-swift write marks, TRL writes parts. A mark without a medium stays the text

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -12,13 +13,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate.data.table import to_arrow
-from curate.read.told import told_rejected
+from curate.read.notes import rejected_rows_note
 
 REJECTED_COLUMNS: dict[str, pl.DataType] = {
     "file": pl.String(),
     "row": pl.Int64(),
     "reason": pl.String(),
 }
+_RENAMED = {"told": "reading_notes", "made": "derivation"}
+"""Attributes of `Pairs` that version 0.2 had, and what they are called now."""
 ORIGIN_COLUMNS: dict[str, pl.DataType] = {"file": pl.String(), "row": pl.Int64()}
 
 
@@ -35,7 +38,7 @@ class Pairs:
         rows_read: rows read from the files; a row of several votes gives several pairs.
         notes: what the user should know: files that were left out, texts that were mended.
         folders: of the files, in which paths of media start.
-        made: what a run's manifest says of pairs that a command made.
+        derivation: what a run's manifest says of pairs that a command derived.
         row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.
         fingerprint: `curate.data.table.fingerprint` of the frame, where it is known already.
     """
@@ -47,20 +50,31 @@ class Pairs:
     rows_read: int = 0
     notes: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
-    made: dict[str, Any] | None = None
+    derivation: dict[str, Any] | None = None
     row_keys: NDArray[np.bytes_] | None = None
     fingerprint: str | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
 
+    if not TYPE_CHECKING:  # else type checkers would accept any misspelt attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Return a renamed attribute by its old name, with a warning, for one release."""
+            new_name = _RENAMED.get(name)
+            if new_name is None:
+                raise AttributeError(f"'Pairs' object has no attribute {name!r}")
+            message = f"Pairs.{name} is now Pairs.{new_name}; the old name goes in the next release"
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            return getattr(self, new_name)
+
     def to_arrow(self) -> pa.Table:
         """The pair table in Arrow."""
         return to_arrow(self.frame)
 
-    def told(self) -> list[str]:
+    def reading_notes(self) -> list[str]:
         """What the user should know of the reading: notes, and how many rows held no pair."""
-        return [*self.notes, *told_rejected(len(self.rejected), self.rejected)]
+        return [*self.notes, *rejected_rows_note(len(self.rejected), self.rejected)]
 
     def cleared(self) -> Pairs:
         """The same without any row."""

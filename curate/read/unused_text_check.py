@@ -12,8 +12,8 @@ import polars as pl
 from curate.data.json_text import parsed_json
 from curate.data.row_parts import MEDIA_PARTS
 from curate.data.table import PAIR_COLUMNS
+from curate.read.embedded_json import parse_embedded_messages
 from curate.read.formats.base import ROW, RowSample
-from curate.read.message_texts import unfolded
 
 # Shorter texts may be labels or names, which a format turns into what they say.
 _LEAST = 20
@@ -23,7 +23,7 @@ _HALF = 0.5
 _SPEAKER = re.compile(r"^\W*\w+:\s*")
 
 
-class LostTexts:
+class UnusedTextCheck:
     """Looks for the texts of the first rows in the pairs that a format made of them.
 
     A column that a format reads does not go to `extra`; where the format then makes no use of it,
@@ -82,7 +82,7 @@ def texts_in(value: Any) -> Iterator[str]:
     """All texts in a value of any depth, those in JSON among them."""
     stack = [value]
     while stack:
-        item = unfolded(stack.pop())
+        item = parse_embedded_messages(stack.pop())
         if isinstance(item, str):
             inner = parsed_json(item) if item.lstrip()[:1] in ("[", "{") else item
             if inner is item or inner is None:

@@ -14,9 +14,9 @@ from curate.data.extra_column import extra_value
 from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS
 from curate.data.row_parts import TEXT_PARTS
 from curate.read.column_names import SYSTEM
-from curate.read.formats.base import RowSample, share
-from curate.read.lost_texts import texts_in
+from curate.read.formats.base import RowSample, share_of_rows
 from curate.read.messages import ROLES
+from curate.read.unused_text_check import texts_in
 
 _TEMPLATE_MARKS = (
     "<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|user|>", "<|assistant|>",
@@ -54,7 +54,7 @@ _TOLD = {
     "often written: it is taken as an answer",
     "listed": 'in {n} pairs both answers are a list written as text, such as ["a", "b"]: each is '
     "taken as one answer; if they are lists of answers, write them as lists in JSON lines",
-    "folded": "in {n} pairs a text is messages written as JSON: it is taken as a text",
+    "json_as_text": "in {n} pairs a text is messages written as JSON: it is taken as a text",
     "nul": "in {n} pairs a text holds NUL characters, which damaged files hold: look at these rows",
     "unmatched": "{n} prompts hold another number of marks such as <image> than their row has "
     "media: the marks stay text, and trainers that count them refuse the row",
@@ -77,7 +77,7 @@ _HALF = 0.5
 _LEAST_BYTES = 20
 
 
-class Doubts:
+class QualityNotes:
     """Counts over the blocks of a reading."""
 
     def __init__(self) -> None:
@@ -97,7 +97,9 @@ class Doubts:
         names = list(dict.fromkeys(key for row in sample for key in row))
         self._scores = gap_columns(names)
         maybe = [n for n in (*_OF_PROMPTS, *_OF_ANSWERS) if n in names and n not in read]
-        self._unread = [name for name in maybe if share(sample, partial(_says_more, name)) > _HALF]
+        self._unread = [
+            name for name in maybe if share_of_rows(sample, partial(_says_more, name)) > _HALF
+        ]
 
     def count(self, pairs: pl.DataFrame) -> None:
         """Count over the pairs of a block."""
@@ -142,7 +144,9 @@ class Doubts:
             nul=pl.any_horizontal(
                 t.str.contains("\0", literal=True) for t in (prompt, *whole)
             ).sum(),
-            folded=pl.any_horizontal(text.str.contains(_FOLDED) for text in (prompt, *whole)).sum(),
+            json_as_text=pl.any_horizontal(
+                text.str.contains(_FOLDED) for text in (prompt, *whole)
+            ).sum(),
             unmatched=pl.any_horizontal(pl.lit(False), *_unmatched(pairs)).sum(),
         ).row(0, named=True)
         self._counts.update({name: count or 0 for name, count in counts.items()})

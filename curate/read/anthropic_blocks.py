@@ -15,7 +15,7 @@ _RESULT_ENDING = "tool_result"
 _REFUSAL = "refusal"
 
 
-def plain_messages(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+def split_content_blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A message {role, content, ...} without such parts; each result is a message of its own.
 
     A part that is not as the API writes it stays as it is.

@@ -14,27 +14,32 @@ import polars as pl
 from curate.data.table import PAIR_COLUMNS, PairIds
 from curate.errors import CurateError
 from curate.read.answer_strength import AnswerStrength
-from curate.read.conversion import (
+from curate.read.convert_blocks import (
     KEY,
+    ReadCounts,
     SourceRows,
-    Tally,
-    converted_blocks,
-    fits_a_worker,
+    convert_blocks,
+    file_stamp,
+    is_worker_sized,
     read_source,
-    stamp_of,
 )
-from curate.read.doubts import Doubts
-from curate.read.folded import unfolded_rows
-from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect, get_format
+from curate.read.embedded_json import parse_embedded_json_in_rows
+from curate.read.formats import ERROR, NO_PAIR, ROW, Format, detect_format, get_format
 from curate.read.formats.base import RowSample
 from curate.read.formats.columns import ColumnMapping, MappedColumns
-from curate.read.formats.registry import fits, fits_folded, fits_most, look_into_texts
-from curate.read.formats.rule import RankingRule
-from curate.read.lost_texts import LostTexts
-from curate.read.media_files import MediaFiles
-from curate.read.pair_set import Pairs
+from curate.read.formats.ranking_config import RankingRule
+from curate.read.formats.registry import (
+    detect_json_text,
+    matches_embedded_json,
+    matches_most_rows,
+    matches_sample,
+)
+from curate.read.media_files import MediaFileCheck
+from curate.read.notes import empty_files_note, replaced_text_note
+from curate.read.pair_dataset import Pairs
+from curate.read.quality_notes import QualityNotes
 from curate.read.sources import Block, Source
-from curate.read.told import told_empty, told_replaced
+from curate.read.unused_text_check import UnusedTextCheck
 from curate.steps.workers import Workers
 
 # Rows by which the format is known: rare columns may be empty in the first few.
@@ -73,8 +78,8 @@ class Reader:
         self._ranking = ranking
         self._ids = PairIds()
         self._reasons: Counter[str] = Counter()
-        self._tally = Tally()
-        self._media, self._doubts, self._lost = MediaFiles(), Doubts(), LostTexts()
+        self._tally = ReadCounts()
+        self._media, self._doubts, self._lost = MediaFileCheck(), QualityNotes(), UnusedTextCheck()
         self._strength = AnswerStrength()
         self._folder: Path | None = None
         self._folders: list[Path] = []
@@ -119,9 +124,9 @@ class Reader:
     ) -> Iterator[SourceRows | None]:
         """The rows of each source that a worker read; None for those that are to be read here."""
         fmt = self._settled(sources)
-        given = [fmt is not None and fits_a_worker(source) for source in sources]
+        given = [fmt is not None and is_worker_sized(source) for source in sources]
         some = [source for source, sent in zip(sources, given, strict=True) if sent]
-        found = workers.map(partial(read_source, fmt), some, map(stamp_of, some))
+        found = workers.map(partial(read_source, fmt), some, map(file_stamp, some))
         for sent in given:
             yield next(found) if sent else None
 
@@ -149,8 +154,8 @@ class Reader:
                     self._others.add(source.label)
                 yield block
 
-        blocks = self._tally.over(looked_at())
-        return converted_blocks(lambda: self.format, blocks, source.label)
+        blocks = self._tally.count(looked_at())
+        return convert_blocks(lambda: self.format, blocks, source.label)
 
     def _look_at(self, block: Block, label: str) -> None:
         """Choose the format by the first rows, where none has been chosen."""
@@ -166,18 +171,21 @@ class Reader:
         """Whether the first rows of a file are of the format that was chosen by another one's."""
         sample = block.sample(_SAMPLE_ROWS)
         fmt = self.format
-        if fmt is None or not sample or fits_most(fmt, sample):
+        if fmt is None or not sample or matches_most_rows(fmt, sample):
             return True
-        return fmt.folded and fits_most(fmt, unfolded_rows(sample)[0])
+        return fmt.json_as_text and matches_most_rows(fmt, parse_embedded_json_in_rows(sample)[0])
 
     def _choose(self, sample: RowSample, where: str) -> Format:
         if self._name == "auto" and self._mapping is None:
-            return detect(sample, where)
+            return detect_format(sample, where)
         if self._name in ("auto", "columns"):
             chosen: Format = MappedColumns(self._mapping)
         else:
             chosen = get_format(self._name)()
-        if not (fits(chosen, sample) or fits_folded(chosen, *unfolded_rows(sample))):
+        if not (
+            matches_sample(chosen, sample)
+            or matches_embedded_json(chosen, *parse_embedded_json_in_rows(sample))
+        ):
             found = ", ".join(sorted({key for row in sample for key in row}))
             raise CurateError(
                 f"the data is not of the format '{chosen.name}'",
@@ -185,14 +193,14 @@ class Reader:
                 found=f"columns {found}",
                 expected=f"columns {', '.join(chosen.columns())}",
             )
-        look_into_texts(chosen, sample)
+        detect_json_text(chosen, sample)
         return chosen
 
     def _take(self, rows: pl.DataFrame, label: str) -> Pairs:
-        malformed_rows = listed(rows.drop_nulls(ERROR), ERROR, label)
+        malformed_rows = select_rejected_rows(rows.drop_nulls(ERROR), ERROR, label)
         if len(malformed_rows) and self._on_error == "stop":
-            raise malformed(malformed_rows)
-        silent = listed(rows.drop_nulls(NO_PAIR), NO_PAIR, label)
+            raise malformed_rows_error(malformed_rows)
+        silent = select_rejected_rows(rows.drop_nulls(NO_PAIR), NO_PAIR, label)
         self._alone += len(silent)
         if label in self._others and len(malformed_rows) + len(silent):
             name = self.format.name if self.format else self._name
@@ -207,7 +215,7 @@ class Reader:
         repeated = pairs.filter(~new).select(file=pl.lit(label), row=ROW, reason=reason)
         if len(repeated):
             if self._on_error == "stop":
-                raise malformed(repeated)
+                raise malformed_rows_error(repeated)
             pairs, rejected = pairs.filter(new), pl.concat([rejected, repeated])
         pairs = self._strength.fill(pairs)
         self._media.look(pairs, self._folder)
@@ -231,16 +239,21 @@ class Reader:
         counted = (f"{n:,} {text}" for text, n in self._tally.counts.items())
         notes = (
             *self._tally.notes,
-            *told_empty(self._empty),
+            *empty_files_note(self._empty),
             *counted,
             *self._media.notes(),
             *self._strength.notes(),
             *self._doubts.notes(),
         )
         # A pair is looked for in the rows of one file: all files at once may be too much to hold.
-        if self.format is not None and self.format.whole and self._files > 1 and self._alone:
+        if (
+            self.format is not None
+            and self.format.needs_all_rows
+            and self._files > 1
+            and self._alone
+        ):
             notes += (_APART.format(alone=f"{self._alone:,}", files=f"{self._files:,}"),)
-        return (*notes, *self._lost.notes(), *told_replaced(self._tally.replaced))
+        return (*notes, *self._lost.notes(), *replaced_text_note(self._tally.replaced))
 
     def nothing_read(self) -> CurateError:
         """The error for sources without a single pair."""
@@ -251,12 +264,12 @@ class Reader:
         return CurateError("no pair was read", where="input", found=found, expected="pairs")
 
 
-def listed(rows: pl.DataFrame, reason: str, label: str) -> pl.DataFrame:
+def select_rejected_rows(rows: pl.DataFrame, reason: str, label: str) -> pl.DataFrame:
     """Rows of the columns of `REJECTED_COLUMNS`, in the file's order."""
     return rows.sort(ROW).select(file=pl.lit(label), row=pl.col(ROW), reason=pl.col(reason))
 
 
-def malformed(rejected: pl.DataFrame) -> CurateError:
+def malformed_rows_error(rejected: pl.DataFrame) -> CurateError:
     """The error for malformed rows: the first few, and how to go on without them."""
     lines = [f"row {r['row']}: {r['reason']}" for r in rejected.head(_SHOWN_ERRORS).to_dicts()]
     more = len(rejected) - len(lines)

@@ -52,7 +52,7 @@ _MOST_LABELS = 12
 
 
 @dataclass
-class Guess:
+class GuessedMapping:
     """A guessed mapping.
 
     Attributes:
@@ -65,25 +65,25 @@ class Guess:
 
     columns: dict[str, str] = field(default_factory=dict)
     labels: dict[str, list[Any]] = field(default_factory=dict)
-    seen: dict[Any, int] = field(default_factory=dict)
-    unsure: set[str] = field(default_factory=set)
-    rest: list[str] = field(default_factory=list)
+    label_counts: dict[Any, int] = field(default_factory=dict)
+    unsure_keys: set[str] = field(default_factory=set)
+    remaining_columns: list[str] = field(default_factory=list)
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether it makes a mapping."""
         pair = {"chosen", "rejected"} <= self.columns.keys()
         slots = {"first", "second", "label"} <= self.columns.keys()
         told = bool(self.labels.get("first_wins")) or "first_model" in self.columns
         return pair or (slots and told) or "first_score" in self.columns
 
-    def ordered(self) -> dict[str, str]:
+    def pair_columns(self) -> dict[str, str]:
         """The columns of a pair and what tells who won, in the order of a mapping."""
         return {key: self.columns[key] for key in _ORDER if key in self.columns}
 
     def as_option(self) -> str:
         """What --columns takes: the columns of a pair and, where there are slots, the labels."""
-        parts = [f"{key}={column}" for key, column in self.ordered().items()]
+        parts = [f"{key}={column}" for key, column in self.pair_columns().items()]
         for key, values in self.labels.items():
             if values:
                 said = "|".join(map(str, values))
@@ -98,11 +98,11 @@ def prompt_column(rows: RowSample) -> str | None:
     return _named(texts, (*_PROMPT, *_CONVERSATIONS))
 
 
-def guess_columns(rows: RowSample) -> Guess:
+def guess_columns(rows: RowSample) -> GuessedMapping:
     """A mapping of the columns of a sample, by their names and values."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     texts = [n for n in names if _is_text(rows, n) and not set(_words(n)) & _NO_ANSWER]
-    found = Guess()
+    found = GuessedMapping()
     chosen, rejected = _named(texts, _CHOSEN), _named(texts, _REJECTED)
     if chosen and rejected and chosen != rejected:
         found.columns |= {"chosen": chosen, "rejected": rejected}
@@ -123,8 +123,8 @@ def guess_columns(rows: RowSample) -> Guess:
     for key, words in _OTHERS.items():
         if column := _named([n for n in names if n not in found.columns.values()], words):
             found.columns[key] = column
-            found.unsure.add(key)
-    found.rest = [n for n in names if n not in found.columns.values()]
+            found.unsure_keys.add(key)
+    found.remaining_columns = [n for n in names if n not in found.columns.values()]
     return found
 
 
@@ -181,7 +181,7 @@ def _parts(name: str) -> list[str]:
     return words
 
 
-def _label(rows: RowSample, names: list[str], found: Guess) -> None:
+def _label(rows: RowSample, names: list[str], found: GuessedMapping) -> None:
     """The column that says who won, and which values say what."""
     if _label_is_a_model(rows, names, found):
         return
@@ -195,40 +195,41 @@ def _label(rows: RowSample, names: list[str], found: Guess) -> None:
     if name is None:
         return
     found.columns["label"] = name
-    found.seen = dict(few[name].most_common())
+    found.label_counts = dict(few[name].most_common())
     first, second = found.columns["first"].lower(), found.columns["second"].lower()
     said = {
         "first_wins": _FIRST | {first},
         "second_wins": _SECOND | {second},
-        "tie": _TIE | {value for value in map(_plain, found.seen) if value.startswith("tie")},
+        "tie": _TIE
+        | {value for value in map(_plain, found.label_counts) if value.startswith("tie")},
     }
     for key, words in said.items():
-        found.labels[key] = [v for v in found.seen if _plain(v) in words]
+        found.labels[key] = [v for v in found.label_counts if _plain(v) in words]
     own = [set(_parts(name)) for name in (found.columns["first"], found.columns["second"])]
     known = [value for values in found.labels.values() for value in values]
-    for value in (value for value in found.seen if value not in known):
+    for value in (value for value in found.label_counts if value not in known):
         # "A is better": the value names one side and not the other.
         words = set(_words(str(value)))
         named = [bool(words & (own[i] - own[1 - i])) for i in (0, 1)]
         if named[0] != named[1]:
             found.labels["first_wins" if named[0] else "second_wins"].append(value)
-            found.unsure.add("label")
-    if {_plain(v) for v in found.seen} <= {"0", "1"}:
+            found.unsure_keys.add("label")
+    if {_plain(v) for v in found.label_counts} <= {"0", "1"}:
         _zero_and_one(found)
-    if sum(map(len, found.labels.values())) < len(found.seen):
-        found.unsure.add("label")
+    if sum(map(len, found.labels.values())) < len(found.label_counts):
+        found.unsure_keys.add("label")
 
 
-def _zero_and_one(found: Guess) -> None:
+def _zero_and_one(found: GuessedMapping) -> None:
     """Labels 0 and 1 may count slots from 0, or say whether the first one won."""
     by_slot = _parts(found.columns["first"].lower())[-1:] == ["0"]
-    zero, one = ([v for v in found.seen if int(v) == side] for side in (0, 1))
+    zero, one = ([v for v in found.label_counts if int(v) == side] for side in (0, 1))
     found.labels["first_wins" if by_slot else "second_wins"] = zero
     found.labels["second_wins" if by_slot else "first_wins"] = one
-    found.unsure.add("label")
+    found.unsure_keys.add("label")
 
 
-def _label_is_a_model(rows: RowSample, names: list[str], found: Guess) -> bool:
+def _label_is_a_model(rows: RowSample, names: list[str], found: GuessedMapping) -> bool:
     """Whether a label names the model that won, which stands in a column for each side."""
     models = _two_sides([n for n in names if "model" in _words(n)], _SIDES)
     label = _named([n for n in names if n not in (models or ())], _LABEL)
@@ -240,8 +241,8 @@ def _label_is_a_model(rows: RowSample, names: list[str], found: Guess) -> bool:
         return False
     found.columns |= {"label": label, "first_model": models[0], "second_model": models[1]}
     others = Counter(row[label] for row in voted if row not in named)
-    found.seen = dict(others.most_common(_MOST_LABELS))
-    found.labels["tie"] = [v for v in found.seen if _plain(v) in _TIE or "tie" in _plain(v)]
+    found.label_counts = dict(others.most_common(_MOST_LABELS))
+    found.labels["tie"] = [v for v in found.label_counts if _plain(v) in _TIE or "tie" in _plain(v)]
     return True
 
 

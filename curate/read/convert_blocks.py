@@ -13,9 +13,9 @@ from curate.data.row_parts import MEDIA_PARTS, REJECTED_MEDIA, present
 from curate.data.table import MESSAGES, PAIR_COLUMNS, content_hashes
 from curate.errors import CurateError, first_line
 from curate.read.formats import ERROR, NO_PAIR, ROW, Format, get_format
-from curate.read.formats.base import finish
-from curate.read.formats.own_turns import with_own_turns
-from curate.read.media_marks import marks_as_parts
+from curate.read.formats.base import complete_pair_columns
+from curate.read.formats.repeated_prompt import strip_repeated_prompt
+from curate.read.media_placeholders import expand_media_placeholders
 from curate.read.sources import Block, Source
 
 KEY = "__key__"
@@ -33,7 +33,7 @@ _MOST_BYTES = 256 << 20
 
 
 @dataclass
-class Tally:
+class ReadCounts:
     """What is counted while blocks are read, here or by a worker.
 
     Attributes:
@@ -48,7 +48,7 @@ class Tally:
     notes: dict[str, None] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def over(self, blocks: Iterable[Block]) -> Iterator[Block]:
+    def count(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """The blocks, of which each is counted as it comes."""
         for block in blocks:
             self.rows += len(block)
@@ -56,7 +56,7 @@ class Tally:
             self.notes |= dict.fromkeys(block.notes)
             yield block
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: ReadCounts) -> None:
         """Count what was read elsewhere."""
         self.rows += other.rows
         self.replaced += other.replaced
@@ -69,16 +69,16 @@ class SourceRows:
     """What a worker read of one source: converted rows block by block, and what it counted."""
 
     frames: list[pl.DataFrame]
-    tally: Tally
+    tally: ReadCounts
 
 
-def fits_a_worker(source: Source) -> bool:
+def is_worker_sized(source: Source) -> bool:
     """Whether the source is a file that is not too large to come back in one piece."""
     size = source.size() if source.size is not None else None
     return size is not None and size <= _MOST_BYTES
 
 
-def stamp_of(source: Source) -> tuple[int, int] | None:
+def file_stamp(source: Source) -> tuple[int, int] | None:
     """Size and time of change of a local file; None of other sources, and where none is there."""
     try:
         found = source.file.stat() if source.file is not None else None
@@ -100,15 +100,15 @@ def read_source(
     Returns:
         None where this machine has no such file, or another one by that name.
     """
-    if fmt is None or stamp_of(source) != stamp:
+    if fmt is None or file_stamp(source) != stamp:
         return None
-    tally = Tally()
+    tally = ReadCounts()
     fmt.counts = tally.counts
-    blocks = tally.over(source.blocks())
-    return SourceRows(list(converted_blocks(lambda: fmt, blocks, source.label)), tally)
+    blocks = tally.count(source.blocks())
+    return SourceRows(list(convert_blocks(lambda: fmt, blocks, source.label)), tally)
 
 
-def converted_blocks(
+def convert_blocks(
     fmt: Callable[[], Format | None], blocks: Iterable[Block], label: str
 ) -> Iterator[pl.DataFrame]:
     """The rows of each block, or of all together where pairs are made of several rows.
@@ -126,7 +126,7 @@ def converted_blocks(
         own = fmt()
         # A file of broken rows alone has no format; any will do to report them.
         rows = block.frame(own or get_format("trl")())
-        if own is not None and own.whole:
+        if own is not None and own.needs_all_rows:
             held.append(rows)
         else:
             yield _converted(own, rows, label)
@@ -193,14 +193,14 @@ def _pairs_of(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
         # A format whose answers are media has placed those of the row among them.
         own = MEDIA_PARTS if fmt.media_columns else ()
         made = fmt.convert(rows)
-        if not fmt.answers_may_ask:
-            made = with_own_turns(made)
-        pairs = _with_parts(finish(made, label), rows.drop(own))
-        return marks_as_parts(_with_the_rest(pairs, rows, fmt))
+        if not fmt.answers_may_start_with_user:
+            made = strip_repeated_prompt(made)
+        pairs = _with_parts(complete_pair_columns(made, label), rows.drop(own))
+        return expand_media_placeholders(_with_the_rest(pairs, rows, fmt))
     except CurateError:
         raise
     except (pl.exceptions.PolarsError, *_SHAPE_ERRORS) as error:
-        if fmt.whole:
+        if fmt.needs_all_rows:
             raise CurateError(
                 f"the rows are not of the shape that '{fmt.name}' has",
                 where=label,
@@ -218,7 +218,7 @@ def _pairs_of(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
 
 def _with_the_rest(pairs: pl.DataFrame, rows: pl.DataFrame, fmt: Format) -> pl.DataFrame:
     """The pairs and, listed, each row of which the format said nothing: none may be lost."""
-    if fmt.whole or pairs[ROW].n_unique() == len(rows):
+    if fmt.needs_all_rows or pairs[ROW].n_unique() == len(rows):
         return pairs
     rest = rows.join(pairs, on=ROW, how="anti").select(
         ROW, pl.lit(f"the row makes no pair by the format '{fmt.name}'").alias(NO_PAIR)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from curate.read.notes import MAX_NAMED_ROWS, rejected_rows_note
 from curate.read.pairs import Pairs
-from curate.read.told import SHOWN, told_rejected
 
 
-class StreamTold:
+class StreamNotes:
     """Notes the parts of a stream as they pass.
 
     Attributes:
@@ -22,18 +22,18 @@ class StreamTold:
         self._first: list[pl.DataFrame] = []
         self.rejected = 0
 
-    def over(self, parts: Iterator[Pairs]) -> Iterator[Pairs]:
+    def watch(self, parts: Iterator[Pairs]) -> Iterator[Pairs]:
         """The same parts; what is to be told of each is noted as it passes."""
         for part in parts:
             # Notes grow with the stream: the last part holds all of them.
             self._notes = part.notes
             # A damaged file may have millions of such rows; a line names the first.
-            if self.rejected < SHOWN:
-                self._first.append(part.rejected.head(SHOWN))
+            if self.rejected < MAX_NAMED_ROWS:
+                self._first.append(part.rejected.head(MAX_NAMED_ROWS))
             self.rejected += len(part.rejected)
             yield part
 
-    def lines(self) -> list[str]:
+    def notes(self) -> list[str]:
         """Notes, and how many rows held no pair."""
         first = pl.concat(self._first) if self._first else pl.DataFrame()
-        return [*self._notes, *told_rejected(self.rejected, first)]
+        return [*self._notes, *rejected_rows_note(self.rejected, first)]

@@ -17,7 +17,7 @@ _MOST = 3
 _ROWS = 5
 
 
-def near_formats(rows: RowSample, candidates: list[Format], fits: Any) -> list[str]:
+def closest_formats(rows: RowSample, candidates: list[Format], fits: Any) -> list[str]:
     """What keeps a sample from being of the formats that it resembles most, a sentence each.
 
     Each column of a format is given values of other types, one column at a time: where the sample
@@ -49,13 +49,15 @@ def _said(fmt: Format, column: str, rows: list[dict[str, Any]]) -> str:
         close = get_close_matches(column, others, 1)
         meant = f" (is it '{close[0]}'?)" if close else ""
         return f"'{fmt.name}', but for the column '{column}', which is missing{meant}"
-    return f"'{fmt.name}', but for the column '{column}', which holds {kind_of(values[0])}"
+    return f"'{fmt.name}', but for the column '{column}', which holds {describe_kind(values[0])}"
 
 
-def kind_of(value: Any) -> str:
+def describe_kind(value: Any) -> str:
     """What a value is, in plain words."""
     if isinstance(value, list):
-        inner = kind_of(value[0]).removeprefix("a ").removeprefix("an ") if value else "nothing"
+        inner = (
+            describe_kind(value[0]).removeprefix("a ").removeprefix("an ") if value else "nothing"
+        )
         return f"a list of {inner}"
     names = {bool: "a bool", int: "a number", float: "a number", str: "a text", dict: "an object"}
     return next((name for kind, name in names.items() if type(value) is kind), "nothing known")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from curate import CurateError
-from curate.read.formats import detect
+from curate.read.column_guess import guess_columns
+from curate.read.formats import detect_format
 from curate.read.formats.columns import ColumnMapping
-from curate.read.guess import guess_columns
 
 SHAPES: list[tuple[list[dict[str, Any]], dict[str, str]]] = [
     (
@@ -81,10 +81,10 @@ SHAPES: list[tuple[list[dict[str, Any]], dict[str, str]]] = [
 def test_names_of_every_kind(rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
     found = guess_columns(rows)
     assert found.columns == columns
-    if found.whole:
+    if found.is_complete:
         # What is guessed is a mapping as it stands.
         ColumnMapping.model_validate(found.columns | found.labels)
-        assert set(found.rest).isdisjoint(columns.values())
+        assert set(found.remaining_columns).isdisjoint(columns.values())
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_values_of_a_label_mean(
     rows = [{"q": "p", "x": "one", "y": "two", "winner": v} for v in values]
     found = guess_columns(rows)
     assert found.labels == {"first_wins": first, "second_wins": second, "tie": tie}
-    assert ("label" in found.unsure) == unsure
+    assert ("label" in found.unsure_keys) == unsure
 
 
 def test_slots_that_count_from_zero() -> None:
@@ -138,7 +138,7 @@ def test_slots_that_count_from_zero() -> None:
 )
 def test_a_format_that_nearly_fits_is_named(row: dict[str, Any], told: str) -> None:
     with pytest.raises(CurateError) as found:
-        detect([row], "a.jsonl")
+        detect_format([row], "a.jsonl")
     text = str(found.value)
     assert told in text
     assert text.index("It is nearly") < text.index("one of the formats")

@@ -6,13 +6,13 @@ import polars as pl
 
 from curate.data.table import MESSAGES
 from curate.read.formats.base import ERROR, ROW
-from curate.read.formats.trl import PREFIX_ERROR, split_shared
+from curate.read.formats.trl import PREFIX_ERROR, split_shared_prompt
 
 _ANSWERS = ("chosen", "rejected")
 _ASKING = ("user", "system")
 
 
-def with_own_turns(rows: pl.DataFrame) -> pl.DataFrame:
+def strip_repeated_prompt(rows: pl.DataFrame) -> pl.DataFrame:
     """Answers without the turns of the prompt that they begin with.
 
     A system message that both answers begin with, and the prompt does not hold, goes before the
@@ -38,7 +38,7 @@ def with_own_turns(rows: pl.DataFrame) -> pl.DataFrame:
     parts = [rows.filter(~asking), _without_prompt(some.filter(given))]
     if not given.all():
         before = some.filter(~given)
-        split = split_shared(before.drop("prompt", ERROR))
+        split = split_shared_prompt(before.drop("prompt", ERROR))
         # By row: what is wrong with it already goes before what splitting finds.
         parts.append(split.with_columns(before[ERROR].fill_null(split[ERROR]).alias(ERROR)))
     return pl.concat(parts, how="diagonal").sort(ROW, maintain_order=True)

@@ -1,4 +1,4 @@
-"""Conversations that stand as text in a column: as JSON, or as Python writes a list."""
+"""Messages, lists and objects that a column stores as text: JSON, or what Python prints."""
 
 from __future__ import annotations
 
@@ -6,60 +6,62 @@ import ast
 import json
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from curate.read.messages import LOOKED_AT, ROLE_KEYS, as_messages, speaker_of
+from curate.data.json_text import to_json
+from curate.read.messages import ROLE_KEYS, SAMPLE_TEXTS, as_messages, speaker_role
 
 _QUOTED_ROLES = tuple(f"{mark}{key}{mark}" for key in ROLE_KEYS for mark in ("'", '"', '\\"'))
-_BEGINS = ("[", "{", '"')
+_MESSAGE_STARTS = ("[", "{", '"')
+_NESTED_STARTS = ("[", "{")
 _SPEAKERS = ("system", "user", "assistant", "tool")
 _NUMPY_BREAK = re.compile(r"\}[ ]*\n[ ]*\{")
 """Between the items of an array that numpy prints: there is no comma."""
 
 
-def messages_in_texts(values: Sequence[Any]) -> list[Any] | None:
+def parse_message_column(values: Sequence[Any]) -> list[Any] | None:
     """Conversations that stand as text, as the lists that they are; None for other columns.
 
     A column counts as such where more than half of its texts are lists of messages: an answer that
     merely is JSON stays a text.
     """
-    head = [v for v in values if v is not None][:LOOKED_AT]
+    head = [v for v in values if v is not None][:SAMPLE_TEXTS]
     if not head or sum(_may_be_messages(v) for v in head) * 2 <= len(head):
         return None
-    parsed = [unfolded(v) for v in values]
+    parsed = [parse_embedded_messages(v) for v in values]
     known = sum(v is not None for v in values)
     return parsed if sum(isinstance(v, list) for v in parsed) * 2 > known else None
 
 
 def _may_be_messages(value: Any) -> bool:
     """Whether a text may hold a list of messages, a message, or the text of such JSON once more."""
-    if not isinstance(value, str) or value.lstrip()[:1] not in _BEGINS:
+    if not isinstance(value, str) or value.lstrip()[:1] not in _MESSAGE_STARTS:
         return False
     return any(key in value for key in _QUOTED_ROLES)
 
 
-def unfolded(value: Any) -> Any:
+def parse_embedded_messages(value: Any) -> Any:
     """The messages in a text; any other value as it is."""
-    return (parsed_messages(value) or value) if _may_be_messages(value) else value
+    return (parse_messages(value) or value) if _may_be_messages(value) else value
 
 
-def parsed_messages(text: str) -> list[Any] | None:
+def parse_messages(text: str) -> list[Any] | None:
     """The messages that a text holds, as published; None where it holds none."""
     try:
         found = json.loads(text)
         if isinstance(found, str):  # encoded twice
             found = json.loads(found) if _may_be_messages(found) else None
     except (ValueError, RecursionError):
-        found = python_literal(text)
+        found = parse_python_literal(text)
     if isinstance(found, dict):
         # An answer may be an object that has a role and is no message.
-        found = [found] if speaker_of(found) in _SPEAKERS else None
+        found = [found] if speaker_role(found) in _SPEAKERS else None
     good = isinstance(found, list) and found and all(isinstance(m, dict) for m in found)
     return found if good and as_messages(found)[0] is not None else None
 
 
-def python_literal(text: str) -> Any:
+def parse_python_literal(text: str) -> Any:
     """A list as Python prints it, which is what pandas writes into a CSV; None for other texts."""
     # Within a printed text a line end is escaped, so a bare one stands between items.
     joined = _NUMPY_BREAK.sub("}, {", text.strip())
@@ -70,3 +72,33 @@ def python_literal(text: str) -> Any:
             return ast.literal_eval(joined)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
+
+
+def parse_embedded_json(value: Any) -> Any:
+    """The list or object that a text holds; any other value as it is."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in _NESTED_STARTS:
+        return value
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        found = parse_python_literal(value)
+    return found if isinstance(found, list | dict) else value
+
+
+def parse_embedded_json_in_rows(
+    rows: Sequence[Mapping[str, Any]],
+) -> tuple[list[dict[str, Any]], frozenset[str]]:
+    """Rows with lists and objects in the place of their texts, and the columns that hold such."""
+    found = [{name: parse_embedded_json(value) for name, value in row.items()} for row in rows]
+    changed = {
+        name
+        for own, row in zip(found, rows, strict=True)
+        for name, value in own.items()
+        if value is not row[name]
+    }
+    return found, frozenset(changed)
+
+
+def embedded_json_as_text(values: Sequence[Any]) -> list[str | None]:
+    """Values, some of which stand as text, as JSON texts."""
+    return [None if v is None else to_json(parse_embedded_json(v)) for v in values]
