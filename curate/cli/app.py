@@ -25,6 +25,7 @@ from curate.cli.init import init, schema
 from curate.cli.inspect import inspect
 from curate.cli.list import list_steps
 from curate.cli.new import new
+from curate.cli.options import current_name
 from curate.cli.people import merge, route
 from curate.cli.report import apply, compare, report, review
 from curate.cli.round import round_
@@ -49,11 +50,15 @@ app = typer.Typer(
     help="Curate and denoise preference data for DPO, reward models and RLHF.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # Names of options in earlier releases: accepted, and not shown by --help.
+        "token_normalize_func": current_name,
+    },
 )
 
-LOOK, CURATE, PROVE = "Look at data and runs", "Curate", "Prove that it helps"
-PEOPLE, PUBLISH = "People in the loop", "Write for a trainer, publish"
+INSPECT, CURATE, MEASURE = "Inspect data and runs", "Curate", "Measure the effect"
+PEOPLE, PUBLISH = "Human review", "Export and publish"
 """Groups of commands in --help."""
 
 
@@ -152,12 +157,12 @@ def _end_by_signals() -> None:
 
 
 app.command(rich_help_panel=CURATE)(run)
-app.command("list", rich_help_panel=LOOK)(list_steps)
-app.command(rich_help_panel=LOOK)(inspect)
-app.command(rich_help_panel=LOOK)(audit)
-app.command(rich_help_panel=PROVE)(bench)
-app.command(rich_help_panel=PROVE)(worth)
-app.command(rich_help_panel=LOOK)(explain)
+app.command("list", rich_help_panel=INSPECT)(list_steps)
+app.command(rich_help_panel=INSPECT)(inspect)
+app.command(rich_help_panel=INSPECT)(audit)
+app.command(rich_help_panel=MEASURE)(bench)
+app.command(rich_help_panel=MEASURE)(worth)
+app.command(rich_help_panel=INSPECT)(explain)
 app.command(rich_help_panel=CURATE)(derive)
 app.command("round", rich_help_panel=CURATE)(round_)
 app.command(rich_help_panel=PUBLISH)(export)
@@ -165,8 +170,8 @@ app.command(rich_help_panel=PUBLISH)(check)
 app.command(rich_help_panel=PUBLISH)(push)
 app.command(rich_help_panel=PEOPLE)(route)
 app.command(rich_help_panel=PEOPLE)(merge)
-app.command(rich_help_panel=LOOK)(report)
-app.command(rich_help_panel=PROVE)(compare)
+app.command(rich_help_panel=INSPECT)(report)
+app.command(rich_help_panel=MEASURE)(compare)
 app.command(rich_help_panel=PEOPLE)(review)
 app.command(rich_help_panel=PEOPLE)(apply)
 app.command(rich_help_panel=CURATE)(cache)

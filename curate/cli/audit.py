@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import (
+from curate.cli.inputs import Given
+from curate.cli.options import (
     Columns,
     ConfigName,
     Data,
     EmbedderName,
     FormatName,
-    Given,
     Limit,
     Most,
+    OverwriteFile,
     Split,
 )
 from curate.data.bounds import MOST_PAIRS
@@ -26,7 +27,7 @@ from curate.errors import CurateError
 def audit(
     data: Data,
     against: Annotated[
-        str | None, typer.Option(help="Another data set: which prompts do both hold?")
+        str | None, typer.Option(help="Another dataset: report the prompts found in both.")
     ] = None,
     embedder: EmbedderName = "auto",
     format: FormatName = "auto",
@@ -38,36 +39,40 @@ def audit(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path(
         "audit.json"
     ),
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that curate did not write.")
-    ] = False,
+    overwrite: OverwriteFile = False,
     style_columns: Annotated[
         list[str] | None,
-        typer.Option("--style-column", help="Key of extra that stands beside the traits of style."),
+        typer.Option(
+            "--style-column", help="Key of extra to test beside the style features; repeat."
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Causal model whose ranking accuracy is measured.")
+        str | None, typer.Option(help="Causal language model: measure its ranking accuracy.")
     ] = None,
-    beta: Annotated[float, typer.Option(min=1e-6, help="Of DPO, beside --model.")] = 0.1,
+    beta: Annotated[float, typer.Option(min=1e-6, help="DPO beta (only with --model).")] = 0.1,
     disagreement: Annotated[
-        bool, typer.Option("--disagreement", help="Split labels: shared, taste, cycle, flip.")
+        bool,
+        typer.Option(
+            "--disagreement",
+            help="Classify disagreements as shared preference, taste, cycle or flip.",
+        ),
     ] = False,
     gold: Annotated[
         list[str] | None,
         typer.Option(
-            help="Verdicts on drawn pairs, for the noise rate: a file, the folder of the draw, or "
+            help="Reviewed pairs for the noise rate: a verdict file, the folder of the sample, or "
             "extra.KEY; repeat."
         ),
     ] = None,
     sample: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of 'curate route --random' or '--stratified' that drew them; default: "
-            "the one in which the verdicts lie."
+            help="Sample folder of 'curate route --random' or '--stratified' (default: the folder "
+            "of the verdicts)."
         ),
     ] = None,
 ) -> None:
-    """Tell how noisy a data set is, and what its labels lean on."""
+    """Estimate how noisy a dataset is and which biases its labels show."""
     from curate.audit.command import audit as run_audit
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress

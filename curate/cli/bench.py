@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli.inputs import (
+from curate.cli.inputs import Given
+from curate.cli.options import (
     Columns,
     ConfigName,
     EmbedderName,
+    EndpointUrl,
     FormatName,
-    Given,
     Limit,
     Most,
+    OverwriteFolder,
     Split,
 )
 from curate.data.bounds import MOST_PAIRS
@@ -22,38 +24,38 @@ from curate.errors import CurateError
 
 
 def bench(
-    data: Annotated[
-        list[str], typer.Argument(help="Data sets: file, glob, folder, hf:owner/name.")
-    ],
+    data: Annotated[list[str], typer.Argument(help="Datasets: file, glob, folder, hf:owner/name.")],
     noise: Annotated[
         str,
-        typer.Option(help="Also flip these shares of the labels, by commas; none: labels as is."),
+        typer.Option(help="Comma-separated flip rates to test (none: use the labels as they are)."),
     ] = "0.2,0.4",
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each experiment.")] = 5,
     patterns: Annotated[
-        str, typer.Option(help="By commas: symmetric, ambiguity, annotator, topic.")
+        str,
+        typer.Option(
+            help="Noise patterns, comma-separated: symmetric, ambiguity, annotator, topic."
+        ),
     ] = "symmetric",
     recipes: Annotated[
-        str | None, typer.Option(help="Also published methods: names by commas, or all.")
+        str | None,
+        typer.Option(help="Published methods to compare: comma-separated names, or all."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Causal model for recipes (ifd).")] = None,
+    model: Annotated[str | None, typer.Option(help="Causal language model for recipes.")] = None,
     policy: Annotated[
         str | None,
-        typer.Option(help="Tuned model for recipes (implicit gap); --model is its base."),
+        typer.Option(help="Tuned model for implicit-reward recipes; --model is its base."),
     ] = None,
     reward_model: Annotated[
         list[str] | None,
-        typer.Option(help="Reward model for recipes; repeat. None: small heads vote."),
+        typer.Option(help="Reward model for recipes; repeat (default: small probe models vote)."),
     ] = None,
     judge_model: Annotated[
-        str | None, typer.Option(help="Model behind an endpoint, for recipes that ask.")
+        str | None, typer.Option(help="Endpoint model for recipes that use an LLM judge.")
     ] = None,
-    judge_url: Annotated[
-        str | None, typer.Option(help="Of the endpoint; default $OPENAI_BASE_URL.")
-    ] = None,
+    url: EndpointUrl = None,
     semi_synthetic: Annotated[
         int | None,
-        typer.Option(min=100, help="Label this many pairs of the texts by a known reward instead."),
+        typer.Option(min=100, help="Relabel this many pairs with a known reward function."),
     ] = None,
     embedder: EmbedderName = "auto",
     format: FormatName = "auto",
@@ -65,17 +67,17 @@ def bench(
     gold: Annotated[
         list[str] | None,
         typer.Option(
-            help="Verdicts on drawn pairs, which steps and tests take as the truth: a file, the "
-            "folder of the draw, or extra.KEY; repeat."
+            help="Reviewed pairs to use as ground truth: a verdict file, the folder of the sample, "
+            "or extra.KEY; repeat."
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for page, JSON, Parquet."),
+        typer.Option("--output", "-o", help="Folder for bench.html, bench.json and Parquet."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace earlier results.")] = False,
+    overwrite: OverwriteFolder = False,
 ) -> None:
-    """Prove steps on your data: train on what they keep, test on held-out pairs."""
+    """Measure which steps help on your data: train on what they keep, test on held-out pairs."""
     from curate.bench.command import MARK, Synthetic, dataset_name, write_bench
     from curate.bench.command import bench as run_bench
     from curate.bench.run import Plan
@@ -88,7 +90,7 @@ def bench(
     from curate.write.run_folder import check_free
 
     rewards = tuple(reward_model or ())
-    models = RecipeModels(model, rewards, judge_model, judge_url, policy)
+    models = RecipeModels(model, rewards, judge_model, url, policy)
     ready, left_out = with_models(_names(recipes or ""), models)
     rates = () if noise == "none" else rates_of(noise)
     plan = Plan(rates, tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)

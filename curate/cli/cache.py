@@ -9,18 +9,20 @@ import typer
 
 
 def cache(
-    prune: Annotated[bool, typer.Option("--prune", help="Remove, by the limits below.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete entries that exceed the limits below.")
+    ] = False,
     older_than: Annotated[
-        float | None, typer.Option(min=0, help="Days without use after which an entry goes.")
+        float | None, typer.Option(min=0, help="Delete entries unused for this many days.")
     ] = None,
     max_size: Annotated[
-        float | None, typer.Option(min=0, help="GB to which the store is brought; 0 empties it.")
+        float | None, typer.Option(min=0, help="Shrink the cache to this many GB (0 clears it).")
     ] = None,
     store: Annotated[
-        Path | None, typer.Option(help="Folder; default $CURATE_CACHE or ~/.cache/curate.")
+        Path | None, typer.Option(help="Cache folder (default: $CURATE_CACHE or ~/.cache/curate).")
     ] = None,
 ) -> None:
-    """Show what is kept for the next run (embeddings, scores, model values), or make it smaller."""
+    """Show or prune the cache of embeddings, scores and model values."""
     from curate.cli.show_results import show_cache
     from curate.errors import CurateError
     from curate.store.prune import held
@@ -33,7 +35,7 @@ def cache(
         return
     if older_than is None and max_size is None:
         raise CurateError(
-            "nothing says what to remove", where="--prune", fix="give --older-than or --max-size"
+            "no limit is given", where="--prune", fix="give --older-than or --max-size"
         )
     most = None if max_size is None else int(max_size * 1e9)
     gone, left = run_prune(kept, older_than, most)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli.inputs import Columns, ConfigName, FormatName, Given, Limit, Split
+from curate.cli.inputs import Given
+from curate.cli.options import Columns, ConfigName, FormatName, Json, Limit, OverwriteFolder, Split
 from curate.errors import CurateError
 
 _HURT = 3
@@ -16,27 +17,33 @@ _HURT = 3
 
 def check(
     folder: Annotated[
-        str, typer.Argument(help="A run's folder (its kept pairs), or data as other verbs take it.")
+        str, typer.Argument(help="A run's folder (its kept pairs), or any other dataset.")
     ],
-    model: Annotated[str, typer.Option(help="Model that is trained: folder or hub name.")],
+    model: Annotated[str, typer.Option(help="Model to be trained: folder or Hub name.")],
     trainer: Annotated[
         str, typer.Option(help="trl, axolotl, llamafactory, openrlhf or swift.")
     ] = "trl",
     max_length: Annotated[
-        int | None, typer.Option(min=1, help="Of the trainer's settings; default its own.")
+        int | None,
+        typer.Option(
+            min=1, help="Maximum length in the trainer's config (default: the trainer's)."
+        ),
     ] = None,
     fix: Annotated[
-        Path | None, typer.Option(help="Folder of a new run without the pairs that are hurt.")
+        Path | None,
+        typer.Option(
+            help="Write a cleaned copy of the run, without the failing pairs, to this folder."
+        ),
     ] = None,
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace a finished run at --fix.")] = False,
+    as_json: Json = False,
+    overwrite: OverwriteFolder = False,
 ) -> None:
-    """Tell what would go wrong in training, with the model's own tokenizer, before it starts."""
+    """Check the data against the model's tokenizer and chat template before training."""
     from curate.check.command import check as run_check
     from curate.check.command import without_hurt
     from curate.cli.console import show_result
@@ -50,7 +57,7 @@ def check(
     run = RunFiles(folder) if is_run(folder) else None
     if fix is not None:
         if run is None:
-            raise CurateError("only a run can be mended", where="--fix", found=folder)
+            raise CurateError("only a run can be fixed", where="--fix", found=folder)
         check_free(fix, overwrite)
     given = Given(folder, format, columns, split, config, limit)
     with console_progress() as progress:

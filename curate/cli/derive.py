@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Split
+from curate.cli.inputs import Given
+from curate.cli.options import (
+    Columns,
+    ConfigName,
+    Data,
+    EndpointUrl,
+    FormatName,
+    Limit,
+    OutputFolder,
+    OverwriteFolder,
+    Seed,
+    Split,
+)
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -34,45 +46,47 @@ class From(str, Enum):
 
 def derive(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
+    output: OutputFolder,
     source: Annotated[
         From,
         typer.Option(
             "--from",
-            help="Pairs' instructions, users' feedback in conversations, or texts with a class.",
+            help="Source of the pairs: instructions, user feedback in chats, or classified texts.",
         ),
     ] = From.instructions,
     instructions: Annotated[
-        int, typer.Option(min=1, max=8, help="Instructions that each prompt gains.")
+        int, typer.Option(min=1, max=8, help="Instructions added to each prompt.")
     ] = 2,
     patterns: Annotated[
-        Path | None, typer.Option(help="Patterns of feedback (YAML); default the shipped ones.")
+        Path | None,
+        typer.Option(help="YAML file of feedback patterns (default: the bundled ones)."),
     ] = None,
     judge_model: Annotated[
-        str | None, typer.Option(help="Model behind an endpoint that judges feedback or texts.")
+        str | None, typer.Option(help="Endpoint model that judges feedback or texts.")
     ] = None,
     write_model: Annotated[
-        str | None, typer.Option(help="Model that writes an answer where no later one satisfied.")
+        str | None,
+        typer.Option(
+            help="Endpoint model that writes the answer if no later one met the complaint."
+        ),
     ] = None,
-    url: Annotated[
-        str | None, typer.Option(help="Of the endpoint; default $OPENAI_BASE_URL.")
-    ] = None,
+    url: EndpointUrl = None,
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of words and choices.")] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace what was made before.")] = False,
+    seed: Seed = 0,
+    overwrite: OverwriteFolder = False,
 ) -> None:
-    """Make pairs: by instructions that an answer follows (MAPL), users' feedback, or classes."""
+    """Create pairs from followed instructions (MAPL), user feedback or classified texts."""
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.read.raw_rows import PublishedRows
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_json, write_shards
 
-    check_free(out, overwrite, _MARK)
+    check_free(output, overwrite, _MARK)
     given = Given(data, format, columns, split, config, limit)
     told: dict[str, Any] = {"data": data, "from": source.value}
     counts: Counter[str] = Counter()
@@ -89,7 +103,7 @@ def derive(
         else:
             models = judge_model, write_model, url
             frames = _by_feedback(rows, patterns, models, progress, counts, left_out, told)
-        with staged(out, overwrite, _MARK) as stage:
+        with staged(output, overwrite, _MARK) as stage:
             write_shards(frames, stage / "pairs", "parquet", 100_000)
             if not counts["pairs made"]:
                 why = "; ".join(f"{count:,}: {reason}" for reason, count in left_out.items())
@@ -99,7 +113,7 @@ def derive(
     show_warnings([f"{data}: {line}" for line in rows.notes()])
     for why, count in left_out.items():
         typer.echo(f"{count:,} gave no pair: {why}")
-    typer.echo(f"{counts['pairs made']:,} pairs: {out / 'pairs'}")
+    typer.echo(f"{counts['pairs made']:,} pairs: {output / 'pairs'}")
 
 
 def _by_instructions(

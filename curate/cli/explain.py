@@ -7,15 +7,19 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import (
+from curate.cli.inputs import Given
+from curate.cli.options import (
     Columns,
     ConfigName,
     Data,
     EmbedderName,
+    EndpointUrl,
     FormatName,
-    Given,
     Limit,
     Most,
+    OutputFolder,
+    OverwriteFolder,
+    Seed,
     Split,
 )
 from curate.data.bounds import MOST_PAIRS
@@ -23,28 +27,24 @@ from curate.data.bounds import MOST_PAIRS
 
 def explain(
     data: Data,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path(
-        "explained"
-    ),
-    features: Annotated[int, typer.Option(min=1, help="Features in all (M).")] = 32,
-    active: Annotated[int, typer.Option(min=1, help="Features of a pair on average (K).")] = 4,
+    output: OutputFolder = Path("explained"),
+    features: Annotated[int, typer.Option(min=1, help="Number of features (M).")] = 32,
+    active: Annotated[int, typer.Option(min=1, help="Average active features per pair (K).")] = 4,
     embedder: EmbedderName = "auto",
     name_model: Annotated[
-        str | None, typer.Option(help="Model behind an endpoint that names the features.")
+        str | None, typer.Option(help="Endpoint model that names the features.")
     ] = None,
-    name_url: Annotated[
-        str | None, typer.Option(help="Of that endpoint; default $OPENAI_BASE_URL.")
-    ] = None,
+    url: EndpointUrl = None,
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
     most: Most = MOST_PAIRS,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the autoencoder.")] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier explanation.")] = False,
+    seed: Seed = 0,
+    overwrite: OverwriteFolder = False,
 ) -> None:
-    """Tell which features of an answer the labels prefer, by a sparse autoencoder."""
+    """Find which answer features the labels reward (sparse autoencoder)."""
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.cli.show_explain import show_explanation
@@ -58,11 +58,9 @@ def explain(
     from curate.write.shards import write_frame, write_json
 
     if active > features:
-        raise CurateError(
-            "more features are active than there are", where="--active", expected=f"1 to {features}"
-        )
+        raise CurateError("K must not exceed M", where="--active", expected=f"1 to {features}")
     check_free(output, overwrite, _MARK)
-    namer = None if name_model is None else EndpointParams(model=name_model, base_url=name_url)
+    namer = None if name_model is None else EndpointParams(model=name_model, base_url=url)
     given = Given(data, format, columns, split, config, limit)
     with console_progress() as progress:
         pairs = given.sample(progress, most)

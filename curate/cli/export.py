@@ -7,37 +7,39 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from curate.cli.inputs import Columns, ConfigName, Given, Split
+from curate.cli.inputs import Given
+from curate.cli.options import Columns, ConfigName, FormatName, OutputFolder, OverwriteFolder, Split
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
     from curate.write.export import Target
 
-Form = Annotated[str, typer.Option("--to", help="Export format: see 'curate list'; or source.")]
+Form = Annotated[str, typer.Option("--to", help="Export format (see 'curate list'), or source.")]
 Prompts = Annotated[
-    str | None, typer.Option("--prompt", help="explicit or implicit, as output.prompt.")
+    str | None, typer.Option("--prompt", help="explicit or implicit (see output.prompt).")
 ]
 Weights = Annotated[
     str | None,
-    typer.Option(help="rows, column or none, as output.weights; default as the run has it."),
+    typer.Option(help="rows, column or none (default: as in the run; see output.weights)."),
 ]
 SoftLabels = Annotated[
-    str | None, typer.Option(help="sampled or signed, as output.soft_labels; default as the run.")
+    str | None,
+    typer.Option(help="sampled or signed (default: as in the run; see output.soft_labels)."),
 ]
 Copies = Annotated[
     int | None,
-    typer.Option(min=1, max=100, help="Draws of weighted rows; default as the run has it."),
+    typer.Option(min=1, max=100, help="Random draws of weighted rows (default: as in the run)."),
 ]
 AllowLoss = Annotated[
-    bool, typer.Option(help="Go on where the form has no place for parts of the pairs.")
+    bool, typer.Option(help="Export even if the format can't represent some content.")
 ]
 License = Annotated[
-    str | None, typer.Option("--license", help="Licence of the source data, for the card: mit, ...")
+    str | None, typer.Option("--license", help="License of the source data, for the card: mit, ...")
 ]
 
 Languages = Annotated[
     list[str] | None,
-    typer.Option("--language", help="Language of the texts, for the card: en, de, ... Repeatable."),
+    typer.Option("--language", help="Language of the texts, for the card: en, de, ...; repeat."),
 ]
 
 
@@ -46,30 +48,30 @@ def export(
         str,
         typer.Argument(help="A run's folder, file, glob, URL, hf:owner/name, or pipeline.yaml."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
+    output: OutputFolder,
     to: Form = "trl",
     file_type: Annotated[
-        str, typer.Option(help="parquet, jsonl, or dataset (a DatasetDict saved to disk).")
+        str, typer.Option(help="parquet, jsonl, or dataset (a saved DatasetDict).")
     ] = "parquet",
-    rows_per_shard: Annotated[int, typer.Option(min=1, help="Rows in a file at most.")] = 100_000,
+    rows_per_shard: Annotated[int, typer.Option(min=1, help="Maximum rows per file.")] = 100_000,
     license: License = None,
     language: Languages = None,
-    format: Annotated[str, typer.Option(help="Format of the data, where it is no run.")] = "auto",
+    format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
     config: ConfigName = None,
-    on_error: Annotated[str, typer.Option(help="At a malformed row: stop or skip.")] = "stop",
+    on_error: Annotated[str, typer.Option(help="On a malformed row: stop or skip.")] = "stop",
     allow_loss: AllowLoss = False,
     prompt: Prompts = None,
-    media: Annotated[str, typer.Option(help="paths or embed, as output.media.")] = "paths",
+    media: Annotated[str, typer.Option(help="paths or embed (see output.media).")] = "paths",
     weights: Weights = None,
     soft_labels: SoftLabels = None,
     copies: Copies = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
+    overwrite: OverwriteFolder = False,
 ) -> None:
-    """Write the kept pairs of a run, or any data set as it is, in a trainer's form.
+    """Write the kept pairs of a run, or a whole dataset, in a trainer's format.
 
-    '--to source' writes the rows of the run's input whose pairs were kept, with every column.
+    '--to source' writes the input rows of the kept pairs, with all their columns.
     """
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_export
@@ -95,23 +97,23 @@ def export(
     )
     with console_progress() as progress:
         if to == SOURCE:
-            found = export_source(source, out, target, overwrite=overwrite, progress=progress)
+            found = export_source(source, output, target, overwrite=overwrite, progress=progress)
         else:
             data: Any = source
             if not is_run(source):
                 data = _input(Given(source, format, columns, split, config, on_error=on_error))
-            found = run_export(data, out, target, overwrite=overwrite, progress=progress)
+            found = run_export(data, output, target, overwrite=overwrite, progress=progress)
     show_export(found)
 
 
 def push(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of an export.")],
-    repo: Annotated[str, typer.Argument(help="Data set of the hub: owner/name.")],
+    repo: Annotated[str, typer.Argument(help="Hub dataset: owner/name.")],
     to: Annotated[
-        str | None, typer.Option("--to", help="Export format of a run's pairs; default trl.")
+        str | None, typer.Option("--to", help="Export format of a run's pairs (default: trl).")
     ] = None,
     private: Annotated[
-        bool, typer.Option("--private/--public", help="Who may see a new data set.")
+        bool, typer.Option("--private/--public", help="Visibility of a new dataset.")
     ] = True,
     license: License = None,
     language: Languages = None,
@@ -121,12 +123,12 @@ def push(
     soft_labels: SoftLabels = None,
     copies: Copies = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Upload nothing, show what would go.")
+        bool, typer.Option("--dry-run", help="Show what would be uploaded, and upload nothing.")
     ] = False,
 ) -> None:
-    """Upload the kept pairs of a run, or an export as it is, to the hub, with a dataset card.
+    """Upload a run's kept pairs, or an export, to the Hub with a dataset card.
 
-    Images, videos and audios of a run are uploaded too, where the format holds files.
+    Images, video and audio of a run are uploaded too if the format can carry files.
     """
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_upload
@@ -164,12 +166,12 @@ def _input(given: Given) -> Any:
     found = config.input
     if config.sources:
         raise CurateError(
-            "a mixture is exported once it is made",
+            "a mixture has to be run before it is exported",
             where=given.data,
-            fix="curate run, then curate export of its folder",
+            fix="use curate run, then export its folder",
         )
     if found is None:
-        raise CurateError("the pipeline names no input", where=given.data, expected="input:")
+        raise CurateError("the pipeline has no input", where=given.data, expected="input:")
     return found
 
 

@@ -7,25 +7,28 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Columns, ConfigName, FormatName, Given, Split
+from curate.cli.inputs import Given
+from curate.cli.options import Columns, ConfigName, FormatName, Split
 from curate.errors import CurateError
 
 
 def init(
     path: Annotated[Path, typer.Argument(help="File to write.")] = Path("pipeline.yaml"),
     data: Annotated[
-        str | None, typer.Option(help="Data set that the pipeline reads; it is looked at.")
+        str | None, typer.Option(help="Dataset to read; its format is detected.")
     ] = None,
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
     config: ConfigName = None,
     recipe: Annotated[
-        str | None, typer.Option(help="A published method: a name of 'curate list --recipes'.")
+        str | None, typer.Option(help="Published method (see 'curate list --recipes').")
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
 ) -> None:
-    """Write a commented pipeline.yaml to start from, with what is found in the data."""
+    """Write a commented pipeline.yaml for your data."""
     from curate.cli.init_input import for_media, input_lines
     from curate.recipes import recipe_pipeline
     from curate.sample import default_pipeline
@@ -39,8 +42,8 @@ def init(
     if data is not None:
         text = for_media(text, given)
     if path.exists() and not overwrite:
-        fix = "give another name, or --overwrite"
-        raise CurateError("the file is there already", where=str(path), fix=fix)
+        fix = "choose another name, or use --overwrite"
+        raise CurateError("the file already exists", where=str(path), fix=fix)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

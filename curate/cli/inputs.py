@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,28 +16,6 @@ if TYPE_CHECKING:
     from curate.read.formats.columns import ColumnMapping
     from curate.read.input import InputConfig
 
-Data = Annotated[
-    str,
-    typer.Argument(
-        help="File, glob, folder, URL, hf:owner/name, a run's folder, or a pipeline.yaml."
-    ),
-]
-FormatName = Annotated[str, typer.Option(help="Name of the format.")]
-Columns = Annotated[
-    str | None,
-    typer.Option(help="What columns hold: prompt=question,first=a,second=b,label=winner."),
-]
-ConfigName = Annotated[str | None, typer.Option(help="Configuration of a hub data set.")]
-Split = Annotated[str | None, typer.Option(help="Split of a hub or saved data set.")]
-Most = Annotated[
-    int,
-    typer.Option(min=0, help="Of more pairs a random sample of prompts is taken; 0: all pairs."),
-]
-Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this many pairs.")]
-EmbedderName = Annotated[
-    str, typer.Option(help="auto, minilm, static, or a sentence-transformers folder or name.")
-]
-Noise = Annotated[str, typer.Option(help="Shares of labels to flip, by commas.")]
 _LISTS = ("first_wins", "second_wins", "tie")
 
 

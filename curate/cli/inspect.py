@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Split
+from curate.cli.inputs import Given
+from curate.cli.options import Columns, ConfigName, Data, FormatName, Json, Limit, Split
 
 
 def inspect(
@@ -18,9 +18,9 @@ def inspect(
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Show what a data set holds, and its first pair as it was understood."""
+    """Show what a dataset contains, and how its first pair was read."""
     from curate.cli.console import show_facts, show_pair
     from curate.cli.progress import console_progress
     from curate.cli.safe import json_text

@@ -6,17 +6,21 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.options import Json
 from curate.errors import CurateError
 
 
 def list_steps(
-    name: Annotated[str | None, typer.Argument(help="Show this scorer or filter in full.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show this scorer or filter in detail.")
+    ] = None,
     recipes: Annotated[
-        bool, typer.Option("--recipes", help="List published methods for 'curate init --recipe'.")
+        bool,
+        typer.Option("--recipes", help="List the published methods for 'curate init --recipe'."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """List scorers and filters with parameters, columns and directions; formats and exports."""
+    """List scorers, filters, formats and exports."""
     if recipes:
         _list_recipes(as_json)
         return

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from curate.cli.options import OutputFolder
 from curate.errors import CurateError
 
 _SCORER = '''"""{title}."""
@@ -26,24 +27,24 @@ from curate.data.table import messages_text
 class {cls}Params(Parameters):
     """Parameters of `{name}`."""
 
-    letters: str = Field("aeiou", description="Letters that are counted.")
+    letters: str = Field("aeiou", description="Letters to count.")
 
 
 class {cls}(Scorer[{cls}Params]):
-    """Replace this by what the score says, its range, and the paper with its equation."""
+    """Replace this with what the score means, its range, and its source."""
 
     name = "{name}"
     purpose = "plug-ins"
-    summary = "share of letters in the preferred answer that are counted"
+    summary = "share of the counted letters in the chosen answer"
     scope: ClassVar[Literal["row", "table"]] = "row"  # "table" when a pair's score needs all pairs
     Params = {cls}Params
 
     def columns(self) -> tuple[Column, ...]:
-        """What `score` returns, in order."""
+        """Return the columns of `score`, in order."""
         return (Column("share", "share of counted letters, 0 to 1", "float", HIGHER),)
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """One row a pair, in order; no loop over rows."""
+        """Return one row per pair, in order, without a loop over rows."""
         text = messages_text("chosen").str.to_lowercase()
         counted = text.str.count_matches(f"[{{self.params.letters}}]")
         return pairs.select(share=counted / text.str.len_chars().clip(1))
@@ -62,26 +63,26 @@ from curate import Context, Filter, FilterResult, Parameters, same_reason
 class {cls}Params(Parameters):
     """Parameters of `{name}`."""
 
-    most: int = Field(1000, ge=0, description="Longest preferred answer, in characters.")
+    max_chars: int = Field(1000, ge=0, description="Longest chosen answer, in characters.")
 
 
 class {cls}(Filter[{cls}Params]):
-    """Replace this by what is dropped, and why."""
+    """Replace this with what the filter drops, and why."""
 
     name = "{name}"
     purpose = "plug-ins"
-    summary = "drop pairs whose preferred answer is long"
+    summary = "drop pairs with a long chosen answer"
     Params = {cls}Params
 
     def reads(self) -> tuple[str, ...]:
-        """The columns that `apply` looks at: of pairs, or of scorers (`lengths.chosen`)."""
+        """Return the columns that `apply` needs: of pairs, or of scorers (`lengths.chosen`)."""
         return ("lengths.chosen",)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Which pairs go on, and the reason for the others."""
-        most = self.params.most
-        keep = pairs["lengths.chosen"] <= most
-        return same_reason(keep, f"the preferred answer is longer than {{most}} characters")
+        """Return which pairs to keep, and why the others are dropped."""
+        limit = self.params.max_chars
+        keep = pairs["lengths.chosen"] <= limit
+        return same_reason(keep, f"the chosen answer is longer than {{limit}} characters")
 '''
 
 _TEST = '''"""Tests of `{name}`."""
@@ -116,33 +117,35 @@ _BODIES = {
 
 def new(
     kind: Annotated[Literal["scorer", "filter"], typer.Argument(help="scorer or filter.")],
-    name: Annotated[str, typer.Argument(help="Its name, such as my_score.")],
-    folder: Annotated[Path, typer.Option(help="Where the two files go.")] = Path(),
+    name: Annotated[str, typer.Argument(help="Name of the step, such as my_score.")],
+    output: OutputFolder = Path(),
 ) -> None:
-    """Write a scorer or filter to start from, with its test, and tell its entry point."""
+    """Write a template for a scorer or filter, with its test and entry point."""
     from curate.steps.entries import filter_names, scorer_names
 
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
         raise CurateError(
-            "wrong name", found=repr(name), expected="small letters, digits and _, a letter first"
+            "wrong name",
+            found=repr(name),
+            expected="lower-case letters, digits and _, starting with a letter",
         )
     if name in (*scorer_names(), *filter_names()):
-        raise CurateError("the name is taken", found=repr(name), fix="see: curate list")
+        raise CurateError("the name is already in use", found=repr(name), fix="see: curate list")
     cls = "".join(part.capitalize() for part in name.split("_"))
     words = {"name": name, "cls": cls, "title": name.replace("_", " ").capitalize(), "module": name}
     template = _SCORER if kind == "scorer" else _FILTER
     files = {
-        folder / f"{name}.py": template.format(**words),
-        folder / f"test_{name}.py": _TEST.format(**words, body=_BODIES[kind]),
+        output / f"{name}.py": template.format(**words),
+        output / f"test_{name}.py": _TEST.format(**words, body=_BODIES[kind]),
     }
     taken = [path for path in files if path.exists()]
     if taken:
-        raise CurateError("the file is there already", where=str(taken[0]), fix="another name")
-    folder.mkdir(parents=True, exist_ok=True)
+        raise CurateError("the file already exists", where=str(taken[0]), fix="choose another name")
+    output.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
         path.write_text(text, encoding="utf-8")
         typer.echo(f"wrote {path}")
     typer.echo(
-        "name it in the pyproject.toml of your package, and install that package:\n"
+        "register it in the pyproject.toml of your package, then install the package:\n"
         f'[project.entry-points."curate.{kind}s"]\n{name} = "{name}:{cls}"'
     )

@@ -9,57 +9,74 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Columns, ConfigName, Data, FormatName, Given, Limit, Split
+from curate.cli.inputs import Given
+from curate.cli.options import (
+    Columns,
+    ConfigName,
+    Data,
+    FormatName,
+    Limit,
+    OutputFolder,
+    OverwriteFolder,
+    Seed,
+    Split,
+)
 from curate.errors import CurateError
 
 
 def route(
     data: Data,
-    out: Annotated[
+    output: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for the task files; default: DATA-drawn here."),
+        typer.Option("--output", "-o", help="Folder for the task files (default: DATA-drawn)."),
     ] = None,
     budget: Annotated[
-        int | None, typer.Option(min=1, help="Number of the most urgent pairs of a run to choose.")
+        int | None,
+        typer.Option(min=1, help="Number of pairs of a run to send for review, most urgent first."),
     ] = None,
     random: Annotated[
         int | None,
-        typer.Option(min=1, help="Draw this many pairs of a dataset or a run, for --gold."),
+        typer.Option(min=1, help="Draw this many random pairs of a dataset or run, for --gold."),
     ] = None,
     stratified: Annotated[
         int | None,
-        typer.Option(min=1, help="Draw this many pairs of a run, more where labels are doubtful."),
+        typer.Option(min=1, help="Draw this many pairs of a run, with more doubtful labels."),
     ] = None,
     to: Annotated[
-        str, typer.Option("--to", help="Tool: label_studio, argilla or pairs (JSON lines).")
+        str,
+        typer.Option("--to", help="Annotation tool: label_studio, argilla or pairs (JSON lines)."),
     ] = "label_studio",
     by: Annotated[
         list[str] | None,
-        typer.Option(help="Score that tells uncertainty; repeat. Default: all that are known to."),
+        typer.Option(help="Uncertainty score; repeat (default: all that apply)."),
     ] = None,
     gains: Annotated[
         Path | None,
-        typer.Option(help="JSON of coefficients such as {'overlap=high': 0.4}."),
+        typer.Option(help="JSON file of coefficients such as {'overlap=high': 0.4}."),
     ] = None,
     fit: Annotated[
         str | None,
-        typer.Option(help="Annotator that is a model: learn gains where people voted too."),
+        typer.Option(help="Annotator that is a model: learn where people add most."),
     ] = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option(help="Column or key of extra that --fit may route by; default source."),
+        typer.Option(
+            help="Column or key of extra for --fit to route by; repeat (default: source)."
+        ),
     ] = None,
-    per_prompt: Annotated[int, typer.Option(min=1, help="Pairs of one prompt at most.")] = 1,
-    kept_only: Annotated[bool, typer.Option(help="Leave out what filters dropped.")] = False,
+    per_prompt: Annotated[int, typer.Option(min=1, help="Maximum pairs per prompt.")] = 1,
+    kept_only: Annotated[
+        bool, typer.Option("--kept-only", help="Skip pairs that filters dropped.")
+    ] = False,
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of draw and answer order.")] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace earlier tasks.")] = False,
+    seed: Seed = 0,
+    overwrite: OverwriteFolder = False,
 ) -> None:
-    """Choose pairs for people to judge, and write tasks for `curate review` or another tool."""
+    """Choose pairs for human review, for `curate review` or another tool."""
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_routed
     from curate.people.draw import Sampling
@@ -86,12 +103,12 @@ def route(
     }
     idle = [option for option, is_given in by_urgency.items() if is_given and way != "budget"]
     if idle:
-        why = "a draw gives every pair its chance, whatever its scores"
-        raise CurateError("the option goes with --budget", where=", ".join(idle), found=why)
+        why = "a random sample ignores scores"
+        raise CurateError("the option needs --budget", where=", ".join(idle), found=why)
     if tag and fit is None:
-        raise CurateError("--tag goes with --fit", where="--tag", found=", ".join(tag))
+        raise CurateError("--tag needs --fit", where="--tag", found=", ".join(tag))
     if fit is not None and (gains is not None or way != "budget"):
-        raise CurateError("--fit goes with --budget and without --gains", where="--fit")
+        raise CurateError("--fit needs --budget and excludes --gains", where="--fit")
     choice = Choice(
         count,
         to,
@@ -105,7 +122,7 @@ def route(
         tag,
     )
     check_tool(to)
-    folder = out or Path(drawn_folder(data, "drawn" if choice.sampling else "routed"))
+    folder = output or Path(drawn_folder(data, "drawn" if choice.sampling else "routed"))
     dataset = Given(data, format, columns, split, config, limit)
     with console_progress() as progress, TemporaryDirectory() as room:
         if is_run(data):
@@ -121,25 +138,25 @@ def route(
                 f"--{way} needs the scores of a run",
                 where=data,
                 found="a dataset",
-                fix="give the folder of a 'curate run', or draw with --random",
+                fix="give the folder of a run, or use --random",
             )
     show_routed(found)
 
 
 def merge(
-    data: Annotated[str, typer.Argument(help="Folder of a run, or a data set.")],
-    verdicts: Annotated[list[Path], typer.Argument(help="Files of verdicts.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier merge.")] = False,
+    data: Annotated[str, typer.Argument(help="Folder of a run, or a dataset.")],
+    verdicts: Annotated[list[Path], typer.Argument(help="Verdict files.")],
+    output: OutputFolder,
+    overwrite: OverwriteFolder = False,
 ) -> None:
-    """Add people's verdicts to the pairs, as votes of further annotators."""
+    """Add reviewers' verdicts to the pairs as extra votes."""
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_merged
     from curate.people.merge import merge_files
 
     with console_progress() as progress:
-        merged = merge_files(data, verdicts, out, overwrite, progress)
-    show_merged(merged, out)
+        merged = merge_files(data, verdicts, output, overwrite, progress)
+    show_merged(merged, output)
 
 
 def _coefficients(path: Path | None) -> dict[str, float]:

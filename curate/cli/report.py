@@ -7,19 +7,22 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.options import OutputFolder, OverwriteFile, OverwriteFolder
+
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A finished run, an audit.json or bench.json.")],
+    run: Annotated[
+        Path, typer.Argument(help="Folder of a finished run, an audit.json or a bench.json.")
+    ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File; default report.html beside it.")
+        Path | None,
+        typer.Option("--output", "-o", help="Page to write (default: beside the input)."),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that curate did not write.")
-    ] = False,
+    overwrite: OverwriteFile = False,
 ) -> None:
-    """Write a run, an audit or a bench as one self-contained page."""
+    """Write the results of run, audit or bench as one self-contained page."""
     from curate.report.build import REPORT, write_report
     from curate.report.json_pages import write_json_report
     from curate.write.file_output import check_output_file
@@ -37,11 +40,9 @@ def compare(
     output: Annotated[Path, typer.Option("--output", "-o", help="Page to write.")] = Path(
         "compare.html"
     ),
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that curate did not write.")
-    ] = False,
+    overwrite: OverwriteFile = False,
 ) -> None:
-    """Show what two runs keep and drop, and the pairs on which they differ."""
+    """Compare two runs: what each keeps and drops, and where they differ."""
     from curate.cli.show_results import show_comparison
     from curate.report.compare import compare as run_compare
     from curate.report.compare import write_comparison
@@ -57,17 +58,17 @@ def compare(
 def review(
     folder: Annotated[
         Path,
-        typer.Argument(help="Folder of 'curate route --random' or '--stratified', or of a run."),
+        typer.Argument(help="Folder of a run, or of 'curate route --random' or '--stratified'."),
     ],
-    reviewer: Annotated[str, typer.Option(help="Your name: several people may judge.")] = "",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
-    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+    reviewer: Annotated[str, typer.Option(help="Your name; several people can review.")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port (0: any free port).")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     sample: Annotated[
         Path | None,
-        typer.Option(help="Of a run: judge the pairs of this draw, in its order, labels hidden."),
+        typer.Option(help="Review only the pairs of this sample of a run, with labels hidden."),
     ] = None,
 ) -> None:
-    """Judge pairs on a local page by keyboard: drawn pairs blind, other pairs with their labels."""
+    """Review pairs on a local page; labels of sampled pairs are hidden."""
     import getpass
     import webbrowser
 
@@ -91,19 +92,19 @@ def review(
 
 def apply(
     run: RunFolder,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new run.")],
+    output: OutputFolder,
     verdicts: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Files of verdicts, or folders of draws; repeat. Default: all verdicts in the run."
+            help="Verdict files or sample folders; repeat (default: all verdicts of the run)."
         ),
     ] = None,
     ignore_unknown: Annotated[
-        bool, typer.Option(help="Leave out verdicts on pairs that the run does not hold.")
+        bool, typer.Option("--ignore-unknown", help="Skip verdicts on pairs not in the run.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+    overwrite: OverwriteFolder = False,
 ) -> None:
-    """Make the shards of a run anew by what most reviewers said."""
+    """Write a new run with the reviewers' majority verdicts applied."""
     from curate.cli.console import show_result
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_applied
@@ -113,9 +114,11 @@ def apply(
     files = list(verdicts or verdict_files(run))
     if not files:
         raise CurateError(
-            "there are no verdicts", where=str(run), fix="curate review, or give --verdicts"
+            "there are no verdicts",
+            where=str(run),
+            fix="review pairs with curate review, or give --verdicts",
         )
     with console_progress() as progress:
-        result = apply_verdicts(run, files, out, overwrite, progress, ignore_unknown)
+        result = apply_verdicts(run, files, output, overwrite, progress, ignore_unknown)
     show_applied(result)
     show_result(result)

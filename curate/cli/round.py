@@ -7,14 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli.inputs import (
+from curate.cli.inputs import Given
+from curate.cli.options import (
     Columns,
     ConfigName,
     Data,
     EmbedderName,
+    EndpointUrl,
     FormatName,
-    Given,
     Limit,
+    OutputFolder,
+    OverwriteFolder,
+    Seed,
     Split,
 )
 
@@ -22,42 +26,43 @@ from curate.cli.inputs import (
 def round_(
     data: Data,
     gold: Annotated[
-        str, typer.Option("--gold", help="Pairs that people labelled: a file, folder or hf:NAME.")
+        str, typer.Option("--gold", help="Pairs labelled by people: a file, folder or hf:NAME.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the round, a run.")],
+    output: OutputFolder,
     before: Annotated[
-        Path | None, typer.Option(help="Folder of the round before; its pairs teach the best head.")
+        Path | None,
+        typer.Option(help="Folder of the previous round; its pairs are used for training too."),
     ] = None,
     vote: Annotated[
         float,
-        typer.Option(min=0.5, max=1, help="Networks that must side with a label; UPO: 0.5."),
+        typer.Option(
+            min=0.5,
+            max=1,
+            help="Minimum share of dropout passes that must agree with the label (UPO: 0.5).",
+        ),
     ] = 0.5,
     easy: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the sure pairs that are drawn (UPO).")
+        float, typer.Option(min=0, max=1, help="Share of the confident pairs to keep (UPO).")
     ] = 0.5,
     people: Annotated[
-        int, typer.Option(min=0, help="Pairs that are named for people, at most.")
+        int, typer.Option(min=0, help="Maximum number of pairs to suggest for review.")
     ] = 50,
     to: Annotated[str, typer.Option("--to", help="Export format of the shards.")] = "trl",
     write_model: Annotated[
-        str | None, typer.Option(help="Model behind an endpoint that answers bare prompts.")
+        str | None, typer.Option(help="Endpoint model that answers prompts without answers.")
     ] = None,
-    answers: Annotated[
-        int, typer.Option(min=2, max=64, help="Answers that it writes to each prompt.")
-    ] = 4,
-    url: Annotated[
-        str | None, typer.Option(help="Of the endpoint; default $OPENAI_BASE_URL.")
-    ] = None,
+    answers: Annotated[int, typer.Option(min=2, max=64, help="Answers to write per prompt.")] = 4,
+    url: EndpointUrl = None,
     embedder: EmbedderName = "auto",
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
     config: ConfigName = None,
     limit: Limit = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace a finished round.")] = False,
+    seed: Seed = 0,
+    overwrite: OverwriteFolder = False,
 ) -> None:
-    """Label a pool by what gold pairs teach, keep what is sure, and name pairs for people."""
+    """Label a pool from gold pairs, keep confident pairs, and suggest pairs for review."""
     from curate.cli.console import show_result, show_warnings
     from curate.cli.progress import console_progress
     from curate.derive.pool import has_answers, read_pool
@@ -66,7 +71,7 @@ def round_(
     from curate.read.raw_rows import PublishedRows
     from curate.write.run_folder import check_free
 
-    check_free(out, overwrite)
+    check_free(output, overwrite)
     given = Given(data, format, columns, split, config, limit)
     plan = RoundPlan(gold, before, vote, easy, people, to, seed)
     with console_progress() as progress:
@@ -82,7 +87,7 @@ def round_(
         else:
             pool = given.read(progress).frame
         result, told = run_round(
-            pool, known, plan, out, overwrite, progress, EmbedderConfig(name=embedder)
+            pool, known, plan, output, overwrite, progress, EmbedderConfig(name=embedder)
         )
     show_result(result)
     _show(told, getattr(pool, "left_out", {}))

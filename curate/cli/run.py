@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli.inputs import Limit
+from curate.cli.options import Limit, OverwriteFolder
 
 ConfigPath = Annotated[Path, typer.Argument(help="The pipeline.yaml.", show_default=True)]
 _HEAD = 100
@@ -20,7 +20,7 @@ def run(
         bool, typer.Option("--sample", help="Run the default pipeline on the bundled sample.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check configuration and data, show the plan.")
+        bool, typer.Option("--dry-run", help="Validate the config and data, and show the plan.")
     ] = False,
     limit: Limit = None,
     output: Annotated[
@@ -28,21 +28,28 @@ def run(
     ] = None,
     gold: Annotated[
         list[str] | None,
-        typer.Option(help="Judged pairs, instead of the file's: verdicts, or extra.KEY; repeat."),
+        typer.Option(
+            help="Reviewed pairs, replacing gold in the config: verdicts, or extra.KEY; repeat."
+        ),
     ] = None,
     accept_bias: Annotated[
-        bool, typer.Option("--accept-bias", hidden=True, help="Deprecated: a run goes on anyway.")
+        bool,
+        typer.Option(
+            "--accept-bias",
+            hidden=True,
+            help="Proceed even if a filter acts on length only (deprecated).",
+        ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+    overwrite: OverwriteFolder = False,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Server that the pipeline may send its keys to; repeat."),
+        typer.Option(help="Server that may receive API keys from this pipeline; repeat."),
     ] = None,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let models run code that they bring.")
+        bool, typer.Option("--trust-remote-code", help="Allow models to run their own code.")
     ] = False,
 ) -> None:
-    """Read, score, filter and write preference pairs as pipeline.yaml says."""
+    """Read, score, filter and write preference pairs as defined in pipeline.yaml."""
     from curate.cli.console import show_result, show_warnings
     from curate.cli.progress import console_progress
     from curate.steps.permissions import Permissions

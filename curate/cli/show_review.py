@@ -48,7 +48,7 @@ def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
 
     if sample is None and not is_draw(folder):
         run, new = (shlex.quote(str(path)) for path in (folder, f"{folder}-reviewed"))
-        apply = (f"curate apply {run} --out {new}",)
+        apply = (f"curate apply {run} --output {new}",)
         return Session(Review(load_view(folder), VerdictLog(folder, reviewer), apply), apply)
     draw = load_draw(sample or folder, None if sample is None else folder)
     log = VerdictLog(folder, reviewer, blind=True)

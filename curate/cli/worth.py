@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import (
+from curate.cli.inputs import Given
+from curate.cli.options import (
     Columns,
     ConfigName,
     Data,
     EmbedderName,
     FormatName,
-    Given,
     Limit,
     Most,
-    Noise,
+    OverwriteFolder,
     Split,
 )
 from curate.data.bounds import MOST_PAIRS
@@ -24,10 +24,13 @@ from curate.data.bounds import MOST_PAIRS
 
 def worth(
     data: Data,
-    noise: Noise = "0.2,0.4",
+    noise: Annotated[str, typer.Option(help="Comma-separated flip rates to test.")] = "0.2,0.4",
     seeds: Annotated[int, typer.Option(min=2, help="Repetitions of each experiment.")] = 8,
     least_gain: Annotated[
-        float, typer.Option(min=1e-4, max=0.5, help="Accuracy that a doubling must gain to pay.")
+        float,
+        typer.Option(
+            min=1e-4, max=0.5, help="Smallest worthwhile accuracy gain from doubling the data."
+        ),
     ] = 0.005,
     embedder: EmbedderName = "auto",
     format: FormatName = "auto",
@@ -39,9 +42,12 @@ def worth(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for worth.json and worth.html.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace earlier results.")] = False,
+    overwrite: OverwriteFolder = False,
 ) -> None:
-    """Tell what a pair is worth: learning curves, noisy pairs for a clean one, when to stop."""
+    """Estimate the value of more data.
+
+    Shows learning curves, how many noisy pairs equal one clean pair, and when to stop.
+    """
     from curate.bench.command import check_rates, clean_data, dataset_name
     from curate.bench.worth import WorthPlan, measure_worth
     from curate.cli.bench import rates_of

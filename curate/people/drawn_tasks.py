@@ -73,7 +73,7 @@ class DrawnPairs:
         if self.source.is_run:
             data, gold = (shlex.quote(str(p)) for p in (self.source.data, verdicts or self.folder))
             new = shlex.quote(f"{self.source.data.rstrip('/')}-reviewed")
-            return steps.audit, steps.run, f"curate apply {data} --verdicts {gold} --out {new}"
+            return steps.audit, steps.run, f"curate apply {data} --verdicts {gold} --output {new}"
         if steps.needs_pipeline and not Path(PIPELINE).exists():
             words = ("--data", self.source.data, *self.source.options)
             first = " ".join(map(shlex.quote, ("curate", "init", *words)))

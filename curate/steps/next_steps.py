@@ -65,7 +65,7 @@ def judging_commands(
     if verdicts is not None:
         gold, sample = shlex.quote(str(verdicts)), f" --sample {draw_path}"
     return JudgingCommands(
-        route=f"curate route {read} --random {pairs} --out {draw_path}",
+        route=f"curate route {read} --random {pairs} --output {draw_path}",
         review=f"curate review {draw_path}",
         audit=f"curate audit {read} --gold {gold}{sample}",
         run=f"curate run {pipeline} --gold {gold}",
@@ -79,7 +79,7 @@ def next_step_by_judging(data: str | Path | None, pairs: int = PAIRS_TO_JUDGE) -
     Examples:
         >>> print(next_step_by_judging("prefs.jsonl"))
         Judge 50 pairs, drawn at random and shown without their labels:
-          curate route prefs.jsonl --random 50 --out prefs-drawn
+          curate route prefs.jsonl --random 50 --output prefs-drawn
           curate review prefs-drawn
           curate audit prefs.jsonl --gold prefs-drawn
     """

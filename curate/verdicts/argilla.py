@@ -106,5 +106,5 @@ dataset = rg.Dataset(name=sys.argv[1], settings=settings, client=client)
 dataset.create()
 dataset.records.from_json("records.json")
 print("when people are done: dataset.records(with_responses=True).to_json('done.json'), then")
-print("curate merge RUN done.json --out merged")
+print("curate merge RUN done.json --output merged")
 '''

@@ -34,9 +34,9 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "run": ["run", str(folder / "pipeline.yaml"), "--output", run],
         "explain": ["explain", data, *static],
         "worth": ["worth", data, *static],
-        "derive": ["derive", data, "--out", str(folder / "derived"), "--overwrite"],
+        "derive": ["derive", data, "--output", str(folder / "derived"), "--overwrite"],
         "report": ["report", run],
-        "export": ["export", run, "--to", "axolotl", "--out", str(folder / "out")],
+        "export": ["export", run, "--to", "axolotl", "--output", str(folder / "out")],
     }
 
 

@@ -76,7 +76,7 @@ def judge_as_printed(next_step: str, folder: Path) -> None:
     """The first command draws pairs, and the last one reads the same data with their verdicts."""
     _, route, _, again = (shlex.split(line) for line in next_step.splitlines())
     draw = folder / "drawn"
-    route[route.index("--out") + 1] = str(draw)
+    route[route.index("--output") + 1] = str(draw)
     result = CliRunner().invoke(app, route[1:])
     assert result.exit_code == 0, result.output
     assert again[:2] == ["curate", "bench"]

@@ -185,7 +185,7 @@ def test_the_command_with_an_endpoint_that_writes_answers(tmp_path: Path) -> Non
             app,
             [
                 "round", str(tmp_path / "pool.jsonl"), "--gold", str(tmp_path / "gold.jsonl"),
-                "--out", str(tmp_path / "one"), "--write-model", "m", "--url", stub.url,
+                "--output", str(tmp_path / "one"), "--write-model", "m", "--url", stub.url,
                 "--easy", "1", "--people", "5",
             ],
         )  # fmt: skip

@@ -120,7 +120,7 @@ def test_a_language_model_names_the_features(tmp_path: Path) -> None:
 
     data, out = str(write_jsonl(tmp_path / "d.jsonl", rows)), str(tmp_path / "out")
     with stub_endpoint(call_it) as stub:
-        named = ["--name-model", "m", "--name-url", stub.url]
+        named = ["--name-model", "m", "--url", stub.url]
         done = CliRunner().invoke(
             app,
             ["explain", data, "-o", out, "--features", "4", "--active", "2", *named],

@@ -106,7 +106,7 @@ def test_a_run_is_not_read_in_another_way(run: Path) -> None:
 def test_a_draw_from_a_run(run: Path) -> None:
     done = called("route", "out", "--random", "10")
     assert printed(done.output)[-1] == shlex.split(
-        "curate apply out --verdicts out-drawn --out out-reviewed"
+        "curate apply out --verdicts out-drawn --output out-reviewed"
     )
     alone = open_session(Path("out-drawn"), None, "ann")
     inside = open_session(run, Path("out-drawn"), "ann")
@@ -120,7 +120,7 @@ def test_a_draw_from_a_run(run: Path) -> None:
     ]  # fmt: skip
     opened = open_session(run, None, "ann")
     assert isinstance(opened.review, Review)
-    assert opened.commands == ("curate apply out --out out-reviewed",)
+    assert opened.commands == ("curate apply out --output out-reviewed",)
     assert sample_folder([Path("out-drawn")]) == Path("out-drawn")
     assert sample_folder([alone.review.log.path]) == Path("out-drawn")
     assert sample_folder([inside.review.log.path]) is None

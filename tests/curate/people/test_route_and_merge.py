@@ -193,7 +193,7 @@ def test_commands(run: Path, tmp_path: Path) -> None:
     options = [
         "--budget",
         "3",
-        "--out",
+        "--output",
         out,
         "--to",
         "pairs",

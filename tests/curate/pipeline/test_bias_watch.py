@@ -103,7 +103,7 @@ def test_commands_name_the_dataset() -> None:
     plan = make_plan(parse_config(CONFIG | {"input": {"path": "my prefs.jsonl"}}))
     gold = ways_out(plan.learned(plan.filters[0]), plan.data)[0]
     assert gold.line == "gold: my-prefs-drawn"
-    assert "curate route 'my prefs.jsonl' --random 50 --out my-prefs-drawn" in gold.effect
+    assert "curate route 'my prefs.jsonl' --random 50 --output my-prefs-drawn" in gold.effect
 
 
 def test_every_printed_line_is_a_line_of_a_pipeline_that_runs() -> None:

@@ -327,7 +327,7 @@ def test_card_and_console_show_how_weights_were_written(
     Pipeline(config).run(output=tmp_path / "run")
     card = (tmp_path / "run" / "README.md").read_text()
     assert "10 pairs of total weight 10.0 are written as 10 rows (1 draw)" in card
-    settings = ["--to", "openrlhf", "--copies", "2", "--out", str(tmp_path / "out")]
+    settings = ["--to", "openrlhf", "--copies", "2", "--output", str(tmp_path / "out")]
     shown = CliRunner().invoke(app, ["export", str(tmp_path / "run"), *settings])
     assert shown.exit_code == 0, shown.output
     assert "are written as 20 rows (2 draws)" in shown.output

@@ -141,10 +141,10 @@ def test_malformed_rows_stop_an_export_and_leave_nothing(tmp_path: Path) -> None
 def test_commands(tmp_path: Path) -> None:
     run, out = run_of(tmp_path), tmp_path / "out"
     command = CliRunner()
-    done = command.invoke(app, ["export", str(run), "--to", "nemo_rl", "--out", str(out)])
+    done = command.invoke(app, ["export", str(run), "--to", "nemo_rl", "--output", str(out)])
     assert done.exit_code == 0, done.output
     assert "6 pairs, 1 files" in done.output
-    wrong = command.invoke(app, ["export", str(run), "--file-type", "csv", "--out", str(out)])
+    wrong = command.invoke(app, ["export", str(run), "--file-type", "csv", "--output", str(out)])
     assert isinstance(wrong.exception, CurateError)
     shown = command.invoke(app, ["push", str(run), "me/set", "--dry-run"])
     assert "nothing was sent" in shown.output
