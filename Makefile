@@ -6,7 +6,7 @@ PYTHON = .venv/bin/python
 help:            ## list the commands
 	@grep -E '^[a-z-]+: .*##' Makefile | sed 's/:.*##/:/'
 
-install:         ## make .venv with everything for development
+install:         ## create .venv with everything for development
 	python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[dev]"
 	.venv/bin/pip install --no-deps -r tests/no-deps.txt
 
@@ -19,13 +19,13 @@ fast:            ## tests without real models and subprocesses
 lint:            ## ruff, mypy and import contracts
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
 
-format:          ## let ruff mend what it can
+format:          ## format and fix with ruff
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 
-docs:            ## build the documentation; a warning is an error
+docs:            ## build the documentation; warnings are errors
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true .venv/bin/mkdocs build --strict
 
-release-check:   ## build sdist and wheel, and use the wheel alone in a clean environment
+release-check:   ## build sdist and wheel, and use the wheel in a clean environment
 	.ci/release-check
 
 notebooks:       ## execute the notebooks
