@@ -10,9 +10,9 @@ from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters
 from curate.models.heads.calibration import fit_scale
-from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
+from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.heads import HeadKind
-from curate.models.heads.out_of_fold import HeadParameters, train_out_of_fold, votes
+from curate.models.heads.out_of_fold import HeadParameters, train_out_of_fold, vote_mask
 from curate.steps.features import FeatureKind
 
 _KINDS: tuple[HeadKind, ...] = ("linear", "mlp")
@@ -58,7 +58,7 @@ class Committee(HeadScorer[CommitteeParams]):
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Votes of all pairs."""
-        p, voting = self.params, votes(pairs, context)
+        p, voting = self.params, vote_mask(pairs, context)
         margins = []
         for view in VIEWS:
             for kind in _KINDS:
@@ -69,7 +69,7 @@ class Committee(HeadScorer[CommitteeParams]):
                 # knows.
                 margins.append(fit_scale(margin[voting]) * margin)
         table = np.stack(margins, axis=1)
-        tell_learnt(table.mean(axis=1), pairs, context)
+        record_learnability(table.mean(axis=1), pairs, context)
         return pl.DataFrame(
             {
                 "margin": table.mean(axis=1),

@@ -9,8 +9,8 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
-from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
+from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
+from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
 from curate.models.text.contamination import confident_rate
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
         """Quality of all pairs; issues among those that hold a vote."""
         trained = self.params.train(pairs, context)
         margins = trained.margins()
-        learnt = tell_learnt(margins.mean(axis=1), pairs, context)
+        learnt = record_learnability(margins.mean(axis=1), pairs, context)
         probability = expit(margins).mean(axis=1)
-        voting = votes(pairs, context)
+        voting = vote_mask(pairs, context)
         quality, issue = label_quality(probability, voting)
         if learnt.ok:
             # No rate of wrong labels: ambiguous pairs lie off the diagonal too.

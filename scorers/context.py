@@ -13,8 +13,8 @@ from curate import Column, Context, Parameters, Scorer
 from curate.data.extra_column import extra_value
 from curate.data.hashes import hashed, select_in_batches
 from curate.data.table import messages_key
-from curate.models.heads.mean_gain import Gain
-from curate.models.heads.out_of_fold import status
+from curate.models.heads.mean_gain import MeanDifference
+from curate.models.heads.out_of_fold import training_status
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +74,7 @@ class ContextScorer(Scorer[ContextParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Votes here and elsewhere of all pairs."""
-        votes = self._votes(pairs).with_columns(status(pairs, context).alias("why"))
+        votes = self._votes(pairs).with_columns(training_status(pairs, context).alias("why"))
         ok = pl.col("why") == "ok"
         one, task = pl.col("low").cast(pl.Int64), ["question", "first", "second"]
         counted = votes.with_columns(
@@ -167,7 +167,7 @@ def _facts(frame: pl.DataFrame) -> dict[str, Any]:
         if len(values):
             facts[f"votes_that_differ_{name}"] = round(float(values.to_numpy().mean()), 4)
     if len(both) > 1:
-        gap = Gain.of((both["across"] - both["within"]).to_numpy())
+        gap = MeanDifference.of((both["across"] - both["within"]).to_numpy())
         facts |= gap.facts("difference", "difference_standard_error")
         facts["context_decides"] = gap.sure
     return facts

@@ -9,9 +9,9 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, CurateError, Parameters, Scorer
-from curate.models.embed.neighbours import rows_of
-from curate.models.embed.target_coverage import Coverage as Covered
-from curate.models.embed.target_coverage import cover, density_ratio
+from curate.models.embed.neighbours import take_rows
+from curate.models.embed.target_coverage import TargetCoverage as Covered
+from curate.models.embed.target_coverage import density_ratio, measure_coverage
 from curate.models.text.evaluation_texts import EvaluationText, read_evaluation_texts
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ class Coverage(Scorer[CoverageParams]):
             raise RuntimeError("coverage needs the run's embedder")
         targets = np.ascontiguousarray(context.embed([t.text for t in known]), dtype=np.float32)
         used, place = context.features.distinct("prompt")
-        vectors = rows_of(context.features.vectors, used)
+        vectors = take_rows(context.features.vectors, used)
         # A target is not its own neighbour: of n targets there are n - 1 others.
-        found = cover(vectors, targets, min(self.params.k, len(known) - 1))
+        found = measure_coverage(vectors, targets, min(self.params.k, len(known) - 1))
         ratio, auroc = self._density_ratio(vectors, targets, place, pairs, context)
         self._tell(found, ratio, known, context)
         context.facts["auroc"] = round(auroc, 4)

@@ -11,11 +11,11 @@ import torch
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
+from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.noise_rate import told_for
-from curate.models.heads.out_of_fold import HeadParameters, fold_weights, head_inputs, votes
-from curate.models.heads.peer_review import PeerReview, Schedule, review
+from curate.models.heads.noise_rate import estimate_noise_rate_of_pairs
+from curate.models.heads.out_of_fold import HeadParameters, fold_weights, head_inputs, vote_mask
+from curate.models.heads.peer_review import PeerReview, Schedule, train_peers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,7 +101,7 @@ class CRM(HeadScorer[CRMParams]):
         held_by, weights = fold_weights(pairs, context, 1, p.folds)
         # Peers must start apart, or their selections are the same from the first batch on.
         spec, chosen, rejected = head_inputs(pairs, context, p.spec(init=1.0), p.features)
-        seen = review(
+        seen = train_peers(
             chosen,
             rejected,
             weights,
@@ -114,19 +114,19 @@ class CRM(HeadScorer[CRMParams]):
         )
         # A mean loss below that of a coin's toss sides with the label.
         side = math.log(2) - seen.losses.mean(dim=(1, 2)).double().cpu().numpy()
-        tell_learnt(side, pairs, context)
+        record_learnability(side, pairs, context)
         context.facts["share_dropped_by_peers"] = rate
         context.facts["noise_rate_given"] = p.noise_rate != "auto"
         context.facts["overlap"] = [round(float(o), 4) for o in seen.overlap]
-        return self._frame(seen, rate, votes(pairs, context))
+        return self._frame(seen, rate, vote_mask(pairs, context))
 
     def _noise_rate(self, pairs: pl.DataFrame, context: Context) -> float:
         p = self.params
         if p.noise_rate != "auto":
             return p.noise_rate
         held_out = held_out_margins(pairs, context)
-        voting, learnt = votes(pairs, context), held_out.learnt
-        told = told_for(held_out.margin, voting, pairs, context, learnt=learnt)
+        voting, learnt = vote_mask(pairs, context), held_out.learnability
+        told = estimate_noise_rate_of_pairs(held_out.margin, voting, pairs, context, learnt=learnt)
         if told.rate is not None:
             return min(max(told.rate, _MIN_RATE), _MAX_RATE)
         # Peers keep the share that the rate says: one near 0 would switch peer review off.

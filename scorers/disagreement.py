@@ -12,16 +12,16 @@ from pydantic import Field
 from scipy.special import log_expit
 
 from curate import HIGHER, Column, Context, Parameters
-from curate.models.heads.at_heads import at_heads
+from curate.models.heads.at_heads import gather_held_out_values
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.folds import group_folds
 from curate.models.heads.general_heads import GENERAL_L2, train_general
-from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
+from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.label_noise import fit_label_noise
-from curate.models.heads.mean_gain import Gain
-from curate.models.heads.noise_rate import tell_noise, told_for
-from curate.models.heads.out_of_fold import answers, votes
-from curate.models.heads.split_margins import reward_part
+from curate.models.heads.mean_gain import MeanDifference
+from curate.models.heads.noise_rate import estimate_noise_rate_of_pairs, record_noise_estimate
+from curate.models.heads.out_of_fold import answer_features, vote_mask
+from curate.models.heads.split_margins import reward_component
 from curate.models.people.group_choice import FEWEST_PEOPLE, choose_groups, people
 from curate.models.people.preference_groups import (
     Groups,
@@ -126,7 +126,7 @@ class Disagreement(HeadScorer[DisagreementParams]):
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Kinds of all pairs; their shares, the groups and the rate of flips are facts."""
-        voting = votes(pairs, context)
+        voting = vote_mask(pairs, context)
         given, groups, known = self._votes(pairs, voting, context), self.params.groups, []
         cyclic: bool | None = None
         for repeat in range(self.params.repeats):
@@ -146,11 +146,11 @@ class Disagreement(HeadScorer[DisagreementParams]):
             known.append(self._margins(drawn, found, seed) if cyclic else self._plain(drawn, found))
         general, plain = (_averaged([draw[i] for draw in known]) for i in (0, 1))
         own = general if _surely_better(general, plain, voting, context) else plain
-        learnt = tell_learnt(own.margin, pairs, context)
+        learnt = record_learnability(own.margin, pairs, context)
         noise = fit_label_noise(own.margin[voting])
-        told = told_for(own.margin, voting, pairs, context)
+        told = estimate_noise_rate_of_pairs(own.margin, voting, pairs, context)
         right = np.where(voting, noise.posterior(own.margin), np.nan)
-        tell_noise(told, right, context)
+        record_noise_estimate(told, right, context)
         scaled = {name: noise.scale * value for name, value in vars(own).items()}
         frame = pl.DataFrame(
             {"posterior": right, "vote": voting} | {"margin": noise.scale * own.margin} | scaled
@@ -164,7 +164,7 @@ class Disagreement(HeadScorer[DisagreementParams]):
 
     def _votes(self, pairs: pl.DataFrame, voting: NDArray[np.bool_], context: Context) -> Votes:
         """Votes by annotator, or by one person where too few annotators are known."""
-        chosen, rejected = answers(context, "embedding")
+        chosen, rejected = answer_features(context, "embedding")
         names, annotator = people(pairs["annotator"], voting)
         if len(names) < FEWEST_PEOPLE:
             context.warnings.append(
@@ -191,8 +191,8 @@ class Disagreement(HeadScorer[DisagreementParams]):
         # Heads stand by fold and within it by group.
         order = torch.from_numpy(given.fold[:, None] * groups.margins.shape[1])
         order = order + torch.arange(groups.margins.shape[1])
-        rewards = at_heads(plain.margins, given.chosen, given.rejected, order)
-        general = self._own(reward_part(given, groups), groups.margins, given, groups)
+        rewards = gather_held_out_values(plain.margins, given.chosen, given.rejected, order)
+        general = self._own(reward_component(given, groups), groups.margins, given, groups)
         return general, self._own(rewards, rewards, given, groups)
 
     def _own(
@@ -232,7 +232,7 @@ def _surely_better(general: _Own, plain: _Own, voting: NDArray[np.bool_], contex
     """Whether general heads predict held-out labels surely better than rewards do."""
     margins = (own.margin[voting] for own in (general, plain))
     first, second = (log_expit(m * calibrate(m).scale) for m in margins)
-    gain = Gain.of(first - second)
+    gain = MeanDifference.of(first - second)
     context.facts |= gain.facts("gain_of_cycles")
     return gain.sure
 

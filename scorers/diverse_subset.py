@@ -11,7 +11,7 @@ from pyversity import Strategy, diversify
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
 from curate.models.heads.heads import HeadSpec
-from curate.models.heads.out_of_fold import too_few_prompts, train_out_of_fold
+from curate.models.heads.out_of_fold import has_too_few_prompts, train_out_of_fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +126,7 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
         self, pairs: pl.DataFrame, context: Context, position: NDArray[np.int64], items: int
     ) -> NDArray[np.float64]:
         """Quality of each item, 0 to 1."""
-        if self.params.quality == "none" or too_few_prompts(pairs, context):
+        if self.params.quality == "none" or has_too_few_prompts(pairs, context):
             return np.ones(items)
         heads = train_out_of_fold(pairs, context, HeadSpec(), _REPEATS, _FOLDS)
         # A prompt is worth its best pair; ranks, since margins have no unit that distances share.

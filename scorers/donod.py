@@ -9,7 +9,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate import LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
+from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.out_of_fold import RepeatedHeadParameters
 from curate.models.heads.probe import norm_change
 from curate.store.row_blocks import in_blocks
@@ -75,8 +75,8 @@ class DONOD(HeadScorer[DONODParams]):
         p = self.params
         trained = p.train(pairs, context)
         margins = trained.margins()
-        tell_learnt(margins.mean(axis=1), pairs, context)
-        norms = trained.held_out(trained.heads.seen_norm)
+        record_learnability(margins.mean(axis=1), pairs, context)
+        norms = trained.held_out_values(trained.heads.seen_norm)
         weight_norm = trained.heads.output_norm().detach().double().cpu().numpy()
         sign = 1.0 if p.don_direction == "after_minus_before" else -1.0
 

@@ -11,8 +11,13 @@ from scipy.special import expit
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.heads.folds import group_folds
-from curate.models.heads.out_of_fold import votes
-from curate.models.heads.regression import explained, held_out, regress, tellable
+from curate.models.heads.out_of_fold import vote_mask
+from curate.models.heads.regression import (
+    estimable_columns,
+    explained_bits,
+    fit_vote_regression,
+    held_out_log_odds,
+)
 from curate.models.text.attributes import Attribute, attribute_margins, told_status
 from curate.models.text.traits import TRAIT_NAMES
 
@@ -66,7 +71,7 @@ class FeatureReward(Scorer[FeatureRewardParams]):
         p = self.params
         values = attribute_margins(pairs, context, p.features, f"scorer '{self.name}', features")
         whole = np.isfinite(values).all(axis=1)
-        known = whole & votes(pairs, context)
+        known = whole & vote_mask(pairs, context)
         groups = context.prompt_groups(pairs)
         margin = np.full(len(pairs), np.nan)
         margin[known] = self._margins(values[known], groups[known], context)
@@ -83,15 +88,15 @@ class FeatureReward(Scorer[FeatureRewardParams]):
     ) -> NDArray[np.float64]:
         """Held-out margins of the votes; the coefficients are facts."""
         own = np.unique(groups, return_inverse=True)[1]
-        told = tellable(values, own)
+        told = estimable_columns(values, own)
         # One that differs in few prompts, or always one way, has no coefficient that could be told.
         kept = [name for name, t in zip(self.params.features, told, strict=True) if t]
         context.facts["left_out"] = [name for name in self.params.features if name not in kept]
         if not kept:
             return np.zeros(len(values))
         folds = group_folds(own, self.params.folds, context.step_seed(self.name))
-        margin = held_out(values[:, told], own, folds)
-        fit = regress(values[:, told], own)
-        context.facts["explained"] = explained(margin)
+        margin = held_out_log_odds(values[:, told], own, folds)
+        fit = fit_vote_regression(values[:, told], own)
+        context.facts["explained"] = explained_bits(margin)
         context.facts["coefficients"] = {n: fit.row(i) for i, n in enumerate(kept)}
         return margin

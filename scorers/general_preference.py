@@ -10,13 +10,13 @@ from pydantic import Field
 from scipy.special import expit, log_expit
 
 from curate import HIGHER, Column, Context, Parameters
-from curate.models.heads.at_heads import at_heads
+from curate.models.heads.at_heads import gather_held_out_values
 from curate.models.heads.calibration import calibrate
 from curate.models.heads.general_heads import GENERAL_L2, train_general
-from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
+from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.heads import HeadSpec
-from curate.models.heads.mean_gain import Gain
-from curate.models.heads.out_of_fold import fold_weights, head_inputs, train_heads, votes
+from curate.models.heads.mean_gain import MeanDifference
+from curate.models.heads.out_of_fold import fold_weights, head_inputs, train_heads, vote_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,19 +73,22 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold margins of all pairs; the share of intransitive preference is a fact."""
-        p, voting = self.params, votes(pairs, context)
+        p, voting = self.params, vote_mask(pairs, context)
         scorer_of, weights = fold_weights(pairs, context, p.repeats, p.folds)
         plain = HeadSpec()
         _, chosen, rejected = head_inputs(pairs, context, plain, "embedding")
         seed, order = context.step_seed(self.name), context.row_order(pairs)
         reward = train_heads(chosen, rejected, weights, plain, seed, order)
         general = train_general(chosen, rejected, weights, seed, p.blocks, p.l2, order)
-        both = [at_heads(h.margins, chosen, rejected, scorer_of) for h in (general, reward)]
+        both = [
+            gather_held_out_values(h.margins, chosen, rejected, scorer_of)
+            for h in (general, reward)
+        ]
         # Both at the temperature that fits them, or shrunken margins would decide.
         margin, linear = (
             m * calibrate(m[voting]).scale for m in (values.mean(axis=1) for values in both)
         )
-        tell_learnt(margin, pairs, context)
+        record_learnability(margin, pairs, context)
         # In nats a label: what a general preference explains beyond any reward.
         gain = log_expit(margin) - log_expit(linear)
         kind = np.select(
@@ -111,7 +114,7 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
         margin: NDArray[np.float64],
         linear: NDArray[np.float64],
     ) -> None:
-        told = Gain.of(gain)
+        told = MeanDifference.of(gain)
         # Weighted by how far apart both are: hardly different probabilities are no cycle.
         apart = np.abs(expit(margin) - expit(linear))[(margin > 0) & (linear <= 0)]
         context.facts |= told.facts("gain")

@@ -8,9 +8,9 @@ from pydantic import Field
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
+from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.losses import LossKind
-from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
+from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
 from curate.models.text.contamination import holder_contamination, lowest_share
 
 
@@ -51,9 +51,9 @@ class Holder(HeadScorer[HolderParams]):
         p = self.params
         trained = p.train(pairs, context)
         margins = trained.margins()
-        learnt = tell_learnt(margins.mean(axis=1), pairs, context)
+        learnt = record_learnability(margins.mean(axis=1), pairs, context)
         probability = expit(margins).mean(axis=1)
-        voting = votes(pairs, context)
+        voting = vote_mask(pairs, context)
         rate = holder_contamination(probability[voting], p.loss_parameter or 2.0)
         if learnt.ok:
             # The paper's word: it is no rate of wrong labels, see `when`.

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.table import batches
-from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
-from curate.models.heads.out_of_fold import status, votes
+from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
+from curate.models.heads.out_of_fold import training_status, vote_mask
 from curate.steps.features import Features
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Consensus of all pairs."""
-        features, voting = context.features, votes(pairs, context)
+        features, voting = context.features, vote_mask(pairs, context)
         prompts, position = features.distinct("prompt")
         # As large as the vectors of all prompts, so that they lie beside these in mapped files.
         shape = (len(prompts), features.vectors.shape[1])
@@ -87,7 +87,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         support = np.zeros(len(prompts), dtype=np.int64)
         k = min(self.params.k, len(prompts) - 1)
         if k >= 1:
-            vectors = rows_of(features.vectors, prompts)
+            vectors = take_rows(features.vectors, prompts)
             seed = context.step_seed(self.name)
             bound, where = self.params.exact_below, (context.workers, context.workspace)
             found = nearest_others(vectors, k, bound, seed, *where)
@@ -101,7 +101,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         asked = support[position]
         known = voting & (asked > 0)
         lonely = pl.Series(voting & (asked == 0))
-        said = status(pairs, context).to_frame("s").with_columns(lonely.alias("l"))
+        said = training_status(pairs, context).to_frame("s").with_columns(lonely.alias("l"))
         return pl.DataFrame(
             {
                 "consensus": np.where(known, consensus, np.nan),

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
+from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
 from curate.store.row_blocks import in_blocks
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
                 f"knn_diversity: only {len(prompts)} distinct prompts, so k = {k}"
             )
         # Prompts are numbered first, so that theirs are the first rows: a view, not a copy.
-        vectors = rows_of(context.features.vectors, prompts)
+        vectors = take_rows(context.features.vectors, prompts)
         where = (context.workers, context.workspace)
         seed = context.step_seed(self.name)
         found = nearest_others(vectors, k, self.params.exact_below, seed, *where)

@@ -14,7 +14,7 @@ from curate.data.hashes import select_in_batches
 from curate.data.table import dense_numbers
 from curate.models.heads.head_scorer import STATUS
 from curate.models.heads.margin_scorer import POSTERIOR_COLUMNS, MarginParams, MarginScorer
-from curate.models.heads.out_of_fold import votes
+from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.posterior.facts import record_posterior
 from curate.models.heads.posterior.group_rates import (
     GroupRates,
@@ -79,7 +79,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Posterior of all pairs; ties and identical answers get none."""
-        posterior, voting = self.params.posterior(pairs, context), votes(pairs, context)
+        posterior, voting = self.params.posterior(pairs, context), vote_mask(pairs, context)
         by_slot = self.params.rates_by == SLOT
         rates = self._slot_rates if by_slot else self._group_rates
         right, reliability = rates(pairs, posterior, voting, context)

@@ -14,10 +14,14 @@ from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
 from curate.data.table import BATCH_ROWS, batches
-from curate.models.heads.at_heads import AnswersHere
-from curate.models.heads.calibration import agreement
-from curate.models.heads.dropout_uncertainty import normal_uncertainty, sure_votes, uncertainty
-from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
+from curate.models.heads.at_heads import LocalAnswerFeatures
+from curate.models.heads.calibration import label_agreement
+from curate.models.heads.dropout_uncertainty import (
+    agreement_share,
+    label_uncertainty,
+    normal_uncertainty,
+)
+from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.heads import LinearHeads, dropout_mask
 from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
 from curate.store.row_blocks import in_blocks
@@ -117,7 +121,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
             masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
             found = pl.DataFrame(_of_all_pairs(trained, masks))
         # A probability above one half is a positive margin.
-        tell_learnt(found["probability"].to_numpy() - _HALF, pairs, context)
+        record_learnability(found["probability"].to_numpy() - _HALF, pairs, context)
         mean = found["bald"].mean()
         assert isinstance(mean, float)
         parts = (_with_odds(found[rows], mean) for rows in batches(len(found), BATCH_ROWS))
@@ -143,13 +147,13 @@ def _by_moments(
     trained: OutOfFold, heads: LinearHeads, rate: float, workspace: Workspace
 ) -> pl.DataFrame:
     """`normal_uncertainty` and `vote` of each pair, by the head that did not see it."""
-    variance = trained.held_out(lambda c, r: heads.dropout_variance(c, r, rate))
+    variance = trained.held_out_values(lambda c, r: heads.dropout_variance(c, r, rate))
 
     def of(
         margins: NDArray[np.float64], variances: NDArray[np.float64]
     ) -> dict[str, NDArray[np.float64]]:
         mean, spread = margins[:, 0], np.sqrt(variances[:, 0])
-        return normal_uncertainty(mean, spread) | {"vote": sure_votes(mean, spread)}
+        return normal_uncertainty(mean, spread) | {"vote": agreement_share(mean, spread)}
 
     return in_blocks(workspace, of, trained.margins(), variance)
 
@@ -164,7 +168,9 @@ def _of_all_pairs(trained: OutOfFold, masks: Tensor) -> dict[str, NDArray[np.flo
     names = ("probability", "variance", "bald", "vote")
     found = {name: np.empty(len(trained.scorer_of)) for name in names}
     for rows, margins in masked_margins(trained, masks):
-        of_rows = uncertainty(expit(margins)) | {"vote": agreement(margins).mean(axis=1)}
+        of_rows = label_uncertainty(expit(margins)) | {
+            "vote": label_agreement(margins).mean(axis=1)
+        }
         for name, values in of_rows.items():
             found[name][rows] = values
     return found
@@ -174,8 +180,9 @@ def masked_margins(
     trained: OutOfFold, masks: Tensor
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Held-out margins of some pairs under each mask, (rows, passes), and which pairs they are."""
-    seen, held_by = trained.answers, trained.scorer_of[:, 0]
-    assert isinstance(seen, AnswersHere)  # passes need both answers, not their difference alone
+    seen, held_by = trained.answer_features, trained.scorer_of[:, 0]
+    # Passes need both answers, not their difference alone.
+    assert isinstance(seen, LocalAnswerFeatures)
     masks = masks.to(seen.chosen.device)
     with torch.no_grad():
         # Head by head: masks of all passes times all heads would not fit into memory.

@@ -11,11 +11,11 @@ from scipy.special import log_expit
 
 from curate import HIGHER, Column, Context, Parameters, Scorer, suggestion
 from curate.models.embed.local_weights import local_weights
-from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
+from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
 from curate.models.heads.folds import group_folds
-from curate.models.heads.mean_gain import Gain
-from curate.models.heads.out_of_fold import votes
-from curate.models.heads.regression import regress, tellable
+from curate.models.heads.mean_gain import MeanDifference
+from curate.models.heads.out_of_fold import vote_mask
+from curate.models.heads.regression import estimable_columns, fit_vote_regression
 from curate.models.text.attributes import Attribute, attribute_margins, told_status
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class MultiReward(Scorer[MultiRewardParams]):
             row = np.array([p.weights.get(name, 0.0) for name in p.rewards])
             weights = np.tile(row, (len(pairs), 1))
         else:
-            known = whole & votes(pairs, context)
+            known = whole & vote_mask(pairs, context)
             weights = self._learned(np.nan_to_num(values), known, pairs, context)
         margin = np.where(whole, (weights * np.nan_to_num(values)).sum(axis=1), np.nan)
         made = {"margin": pl.Series(margin).fill_nan(None)}
@@ -124,7 +124,7 @@ class MultiReward(Scorer[MultiRewardParams]):
         # Rewards come in units of their own: one prior must fit them all.
         size = np.sqrt(np.square(values[known]).mean(axis=0)) if known.any() else 1.0
         scale = np.where(size > 0, size, 1.0)
-        told = tellable(values[known], np.unique(groups[known], return_inverse=True)[1])
+        told = estimable_columns(values[known], np.unique(groups[known], return_inverse=True)[1])
         # A reward that tells nothing is left out by its values, so that its weight is 0.
         unit = values / scale * told
         named = zip(self.params.rewards, told, strict=True)
@@ -137,7 +137,7 @@ class MultiReward(Scorer[MultiRewardParams]):
             start = np.zeros(unit.shape[1])
             if learned.any():
                 numbers = np.unique(groups[learned], return_inverse=True)[1]
-                fit = regress(unit[learned], numbers)
+                fit = fit_vote_regression(unit[learned], numbers)
                 start = fit.coefficients / fit.scale
             # Weights of the other folds: a prompt must not choose its own.
             common[own] = start
@@ -157,7 +157,7 @@ class MultiReward(Scorer[MultiRewardParams]):
         k = min(self.params.k, len(rows) - 1)
         if k < 1:
             return np.full((len(rows), 1), -1, dtype=np.int64)
-        vectors = rows_of(features.vectors, rows[order])
+        vectors = take_rows(features.vectors, rows[order])
         found = nearest_others(vectors, k, EXACT_BELOW, context.step_seed(self.name))
         neighbours = np.empty_like(found.others)
         neighbours[order] = np.where(found.others >= 0, order[found.others], -1)
@@ -175,7 +175,7 @@ class MultiReward(Scorer[MultiRewardParams]):
         if not len(unit):
             return False
         first, second = (log_expit((w * unit).sum(axis=1)) for w in (local, common))
-        gain = Gain.of(first - second)
+        gain = MeanDifference.of(first - second)
         names = list(self.params.rewards)
         context.facts["weights"] = dict(
             zip(names, (common.mean(axis=0) / scale).round(4).tolist(), strict=True)

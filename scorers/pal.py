@@ -9,8 +9,8 @@ from scipy.special import expit, logit
 
 from curate import HIGHER, Column, Context, Parameters
 from curate.models.heads.folds import group_folds
-from curate.models.heads.head_scorer import HeadScorer, tell_learnt
-from curate.models.heads.out_of_fold import answers, status, votes
+from curate.models.heads.head_scorer import HeadScorer, record_learnability
+from curate.models.heads.out_of_fold import answer_features, training_status, vote_mask
 from curate.models.people.group_choice import FEWEST_PEOPLE, FEWEST_VOTES, choose_groups, people
 from curate.models.people.preference_groups import Groups, Votes, reward_trainer
 
@@ -69,7 +69,7 @@ class PAL(HeadScorer[PALParams]):
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Held-out scores of all pairs; sizes of groups and the choice of K are facts."""
-        voting = votes(pairs, context)
+        voting = vote_mask(pairs, context)
         names, annotator = people(pairs["annotator"], voting)
         if len(names) < FEWEST_PEOPLE:
             context.warnings.append(
@@ -78,7 +78,7 @@ class PAL(HeadScorer[PALParams]):
             )
             nothing = pl.repeat(None, len(pairs), eager=True)
             return pl.DataFrame({"margin": nothing, "controversy": nothing, "group": nothing})
-        chosen, rejected = answers(context, "embedding")
+        chosen, rejected = answer_features(context, "embedding")
         p, seed = self.params, context.step_seed(self.name)
         prompt = context.prompt_groups(pairs)
         given = Votes(chosen, rejected, annotator, group_folds(prompt, p.folds, seed), prompt)
@@ -86,13 +86,13 @@ class PAL(HeadScorer[PALParams]):
             given, reward_trainer(given, seed), p.groups, p.max_groups, context, seed
         )
         frame = _frame(found, given)
-        tell_learnt(frame["margin"].fill_null(float("nan")).to_numpy(), pairs, context)
+        record_learnability(frame["margin"].fill_null(float("nan")).to_numpy(), pairs, context)
         return frame
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """As the contract says; pairs whose annotator is not known get no scores."""
         scores = super().score(pairs, context)
-        known = scores["margin"].is_not_null() | (status(pairs, context) != "ok")
+        known = scores["margin"].is_not_null() | (training_status(pairs, context) != "ok")
         said = pl.when(pl.Series(known)).then("status").otherwise(pl.lit(NO_ANNOTATORS))
         return scores.with_columns(said.alias("status"))
 

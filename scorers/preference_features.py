@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from curate import Column, Context, Parameters, Scorer
 from curate.models.embed.autoencoder import SAESettings, fit_to_run
-from curate.models.heads.out_of_fold import votes
+from curate.models.heads.out_of_fold import vote_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Features of all pairs; 0 for ties and identical answers."""
-        p, voting = self.params, votes(pairs, context)
+        p, voting = self.params, vote_mask(pairs, context)
         values: NDArray[np.float64] = np.zeros((len(pairs), p.features))
         if voting.any():
             fitted = fit_to_run(pairs, context, voting, SAESettings.of(p.features, p.active))

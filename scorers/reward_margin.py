@@ -8,9 +8,9 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.calibration import agreement, calibrate
-from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
-from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
+from curate.models.heads.calibration import calibrate, label_agreement
+from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
+from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
 from curate.store.row_blocks import in_blocks, some_of
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
         """Out-of-fold scores of all pairs."""
         margins = self.params.train(pairs, context).margins()
         mean = margins.mean(axis=1)
-        tell_learnt(mean, pairs, context)
-        calibration = calibrate(some_of(mean, votes(pairs, context)))
+        record_learnability(mean, pairs, context)
+        calibration = calibrate(some_of(mean, vote_mask(pairs, context)))
         del mean
         context.facts["calibration"] = calibration.facts()
 
@@ -80,7 +80,7 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
             return {
                 "margin": own.mean(axis=1),
                 "probability": expit(calibration.scale * own).mean(axis=1),
-                "agreement": agreement(own).mean(axis=1),
+                "agreement": label_agreement(own).mean(axis=1),
                 "spread": own.std(axis=1),
             }
 

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
-from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, rows_of
+from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
             return pl.DataFrame(
                 {"repeats": nothing.cast(pl.Boolean), "of": nothing, "similarity": nothing}
             ).with_columns(status=pl.lit("single prompt"))
-        vectors = rows_of(context.features.vectors, prompts)
+        vectors = take_rows(context.features.vectors, prompts)
         where = (context.workers, context.workspace)
         found = nearest_others(vectors, k, p.exact_below, context.step_seed(self.name), *where)
         context.facts["neighbours"] = found.facts

@@ -8,8 +8,8 @@ from scipy.special import entr, expit
 
 from curate import LOWER, Column, Context
 from curate.models.heads.calibration import calibrate
-from curate.models.heads.head_scorer import STATUS, HeadScorer, tell_learnt
-from curate.models.heads.out_of_fold import RepeatedHeadParameters, votes
+from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
+from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
 
 
 class UncertaintyParams(RepeatedHeadParameters):
@@ -45,8 +45,8 @@ class Uncertainty(HeadScorer[UncertaintyParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Entropies of all pairs."""
         margins = self.params.train(pairs, context).margins()
-        tell_learnt(margins.mean(axis=1), pairs, context)
-        calibration = calibrate(margins.mean(axis=1)[votes(pairs, context)])
+        record_learnability(margins.mean(axis=1), pairs, context)
+        calibration = calibrate(margins.mean(axis=1)[vote_mask(pairs, context)])
         context.facts["calibration"] = calibration.facts()
         p = expit(calibration.scale * margins)
         mean = p.mean(axis=1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from curate.audit.noise import NoiseFindings
-from curate.models.heads.noise_rate import ToldRate
+from curate.models.heads.noise_rate import NoiseEstimate
 
 Findings = dict[str, Any]
 
@@ -56,9 +56,9 @@ class AuditFindings:
     leakage: Findings | None = None
 
     @property
-    def estimate(self) -> ToldRate | None:
+    def estimate(self) -> NoiseEstimate | None:
         """The noise rate, by judged pairs where they give one; None where nothing estimates it."""
         if self.gold is not None and self.gold["high"] is not None:
-            names = {field.name for field in fields(ToldRate)}
-            return ToldRate(**{k: v for k, v in self.gold.items() if k in names})
+            names = {field.name for field in fields(NoiseEstimate)}
+            return NoiseEstimate(**{k: v for k, v in self.gold.items() if k in names})
         return self.noise.estimate

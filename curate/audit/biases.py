@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.table import messages_text
-from curate.models.heads.out_of_fold import trainable
+from curate.models.heads.out_of_fold import trainable_mask
 from curate.models.text.style import STYLE_FEATURES, text_style
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def audit_biases(pairs: pl.DataFrame) -> dict[str, Any]:
     """For each trait, how often the preferred answer has more of it; and the first slot's share."""
-    voted = pairs.filter(pl.Series(trainable(pairs)))
+    voted = pairs.filter(pl.Series(trainable_mask(pairs)))
     texts = [voted.select(messages_text(c)).to_series().to_list() for c in ("chosen", "rejected")]
     chosen, rejected = (text_style(t) for t in texts)
     traits = [

@@ -19,7 +19,7 @@ from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
 from curate.data.bounds import MOST_PAIRS
-from curate.models.embed.frame import context_for, embed_frame
+from curate.models.embed.frame import embed_frame, standalone_context
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.inspection import inspect_pairs
 from curate.read.pairs import Pairs
@@ -75,7 +75,7 @@ def audit(
     if most and gold is None:
         frame, sampled = sample_pair_table(frame, most, seed)
     features, facts = embed_frame(frame, settings, store, progress, media=pairs.folders)
-    context = context_for(settings, store, seed, progress)
+    context = standalone_context(settings, store, seed, progress)
     context.features_of = lambda: features
     warnings: list[str] = []
     matched = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.models.heads.out_of_fold import why_too_few
+from curate.models.heads.out_of_fold import insufficient_prompts_reason
 from curate.steps.context import Context
 from curate.steps.registry import build, scorer_class
 
@@ -16,7 +16,7 @@ _TOLD = ("shares", "groups", "sizes", "annotators", "noise", "pairs_on_which_gro
 
 def audit_disagreement(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
     """Shares of the labels by the scorer `disagreement`, the groups of annotators, and warnings."""
-    if problem := why_too_few(pairs, context):
+    if problem := insufficient_prompts_reason(pairs, context):
         return {"problem": problem}
     own = context.for_step()
     build(scorer_class(_SCORER), {}, _SCORER).score(pairs, own)

@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta, t
 
 from curate.errors import CurateError
-from curate.models.heads.noise_rate import ToldRate
+from curate.models.heads.noise_rate import NoiseEstimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class Stratum:
     mean: float
 
 
-def gold_rate(strata: list[Stratum]) -> ToldRate:
+def gold_rate(strata: list[Stratum]) -> NoiseEstimate:
     """The share of wrong labels with its interval at 95 %.
 
     sum_h W_h [lambda mean_h(f) + mean of (y - lambda f) over the judged of h], with the lambda of
@@ -66,8 +66,8 @@ def gold_rate(strata: list[Stratum]) -> ToldRate:
         rate = float(shares @ [s.wrong.mean() for s in strata])
         told = f"{rate:.1%}, between {low:.1%} and {high:.1%} ({why})"
         if low <= 0.0:
-            return ToldRate(None, 0.0, high, f"at most {high:.1%} ({why})")
-        return ToldRate(rate, low, high, told)
+            return NoiseEstimate(None, 0.0, high, f"at most {high:.1%} ({why})")
+        return NoiseEstimate(rate, low, high, told)
     weight = _weight(strata, shares)
     parts = [s.wrong - weight * s.judged for s in strata]
     rate = float(shares @ [weight * s.mean + p.mean() for s, p in zip(strata, parts, strict=True)])
@@ -80,7 +80,7 @@ def gold_rate(strata: list[Stratum]) -> ToldRate:
     # On the scale of log odds, where a small rate's estimate is nearer to normal.
     half = quantile * math.sqrt(float(variance)) / (rate * (1.0 - rate))
     low, high = float(expit(logit(rate) - half)), float(expit(logit(rate) + half))
-    return ToldRate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({why})")
+    return NoiseEstimate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({why})")
 
 
 def _weight(strata: list[Stratum], shares: NDArray[np.float64]) -> float:
@@ -152,7 +152,7 @@ def audit_gold(
         texts = (rate.text, *(f"{count:,} {note}" for note, count in notes.items() if count))
         rate = replace(rate, text="; ".join(texts))
     else:
-        rate = ToldRate(None, None, None, f"no rate: {problem}")
+        rate = NoiseEstimate(None, None, None, f"no rate: {problem}")
     return rate.facts() | {
         "judged": coverage.votes,
         "drawn": coverage.size if sample is not None else None,
@@ -238,7 +238,7 @@ def _in_view(verdicts: pl.DataFrame) -> int:
     return int(verdicts["blind"].eq(False).sum()) if "blind" in verdicts.columns else 0
 
 
-def _qualified(rate: ToldRate, coverage: Coverage, has_sample: bool) -> ToldRate:
+def _qualified(rate: NoiseEstimate, coverage: Coverage, has_sample: bool) -> NoiseEstimate:
     """The rate with what was judged before it, and its assumptions after it."""
     text = rate.text
     skipped = coverage.reviewed - coverage.votes

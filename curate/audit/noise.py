@@ -11,9 +11,13 @@ import polars as pl
 from curate.data.file_margins import file_scores
 from curate.data.table import dense_numbers
 from curate.models.heads.calibration import Calibration, calibrate, reliability_curve
-from curate.models.heads.identification import Identification
-from curate.models.heads.noise_rate import ToldRate, told_for
-from curate.models.heads.out_of_fold import too_few_prompts, votes, why_too_few
+from curate.models.heads.identification import LearnabilityTest
+from curate.models.heads.noise_rate import NoiseEstimate, estimate_noise_rate_of_pairs
+from curate.models.heads.out_of_fold import (
+    has_too_few_prompts,
+    insufficient_prompts_reason,
+    vote_mask,
+)
 from curate.models.heads.pair_agreement import PairAgreement, pair_agreement
 from curate.models.heads.posterior.label_posterior import (
     MIN_JUDGED,
@@ -57,10 +61,10 @@ class NoiseFindings:
     """
 
     problem: str | None = None
-    learnt: Identification | None = None
+    learnt: LearnabilityTest | None = None
     calibration: Calibration | None = None
     reliability_curve: tuple[dict[str, float], ...] = ()
-    estimate: ToldRate | None = None
+    estimate: NoiseEstimate | None = None
     evidence: tuple[SourceAccuracy, ...] = ()
     by_annotator: tuple[GroupAgreement, ...] = ()
     by_source: tuple[GroupAgreement, ...] = ()
@@ -79,19 +83,19 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> NoiseFindings:
         pairs: the pair table.
         context: of the audit; its `evidence` holds margins of the file and judged pairs.
     """
-    if problem := why_too_few(pairs, context):
+    if problem := insufficient_prompts_reason(pairs, context):
         return NoiseFindings(problem)
-    voting, posterior = votes(pairs, context), label_posterior(pairs, context)
+    voting, posterior = vote_mask(pairs, context), label_posterior(pairs, context)
     held_out = posterior.held_out
     margins, groups = held_out.margin[voting], context.prompt_groups(pairs)
     calibration = calibrate(margins)
-    estimate = told_for(
-        held_out.margin, voting, pairs, context, posterior.averaged, learnt=held_out.learnt
+    estimate = estimate_noise_rate_of_pairs(
+        held_out.margin, voting, pairs, context, posterior.averaged, learnt=held_out.learnability
     )
     voted = pairs.filter(pl.Series(voting))
     return NoiseFindings(
-        problem=None if held_out.learnt.ok else held_out.learnt.warning,
-        learnt=held_out.learnt,
+        problem=None if held_out.learnability.ok else held_out.learnability.warning,
+        learnt=held_out.learnability,
         calibration=calibration,
         reliability_curve=tuple(reliability_curve(calibration.scale * margins)),
         estimate=estimate,
@@ -106,7 +110,7 @@ def _accuracies(
     voting: NDArray[np.bool_],
     groups: NDArray[np.int64],
     context: Context,
-    estimate: ToldRate,
+    estimate: NoiseEstimate,
 ) -> tuple[SourceAccuracy, ...]:
     """Of each source; none where labels follow a rule, which a source may share, or not."""
     judged = posterior.judged
@@ -130,7 +134,7 @@ def suspicion(pairs: pl.DataFrame, context: Context) -> NDArray[np.float64]:
 
     Verdicts are left out: predictions of judged pairs must not know what people found.
     """
-    if too_few_prompts(pairs, context):
+    if has_too_few_prompts(pairs, context):
         return np.full(len(pairs), np.nan)
     unjudged = replace(context, evidence=LabelEvidence(context.evidence.sources))
     return 1.0 - label_posterior(pairs, unjudged).right

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy.special import logit
 
-from curate.models.heads.out_of_fold import votes
+from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.regression import Z95
 from curate.models.lm.answers import answer_logprobs
 from curate.steps.context import Context
@@ -43,7 +43,7 @@ def audit_ranking(
         beta: of DPO.
         reliability: probability that a label is right; without it nothing is idealised.
     """
-    voting = votes(pairs, context)
+    voting = vote_mask(pairs, context)
     own = pairs.filter(pl.Series(voting))
     groups = context.prompt_groups(pairs)[voting]
     answers = answer_logprobs(own, context, model)

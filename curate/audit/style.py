@@ -10,8 +10,13 @@ import polars as pl
 from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
 from curate.models.heads.folds import group_folds
-from curate.models.heads.out_of_fold import votes
-from curate.models.heads.regression import explained, held_out, regress, tellable
+from curate.models.heads.out_of_fold import vote_mask
+from curate.models.heads.regression import (
+    estimable_columns,
+    explained_bits,
+    fit_vote_regression,
+    held_out_log_odds,
+)
 from curate.models.text.traits import LENGTH, TRAIT_NAMES, trait_difference
 from curate.steps.context import Context
 
@@ -44,20 +49,20 @@ def audit_style(
     Returns:
         None where fewer than 100 pairs hold a vote.
     """
-    voting = votes(pairs, context)
+    voting = vote_mask(pairs, context)
     if voting.sum() < _FEWEST:
         return None
     names, differences = _differences(pairs.filter(pl.Series(voting)), columns)
     groups = np.unique(context.prompt_groups(pairs)[voting], return_inverse=True)[1]
     # Length is always told: it is what every other trait is held against.
-    told = tellable(differences, groups) | (np.array(names) == LENGTH)
+    told = estimable_columns(differences, groups) | (np.array(names) == LENGTH)
     names, differences = [n for n, t in zip(names, told, strict=True) if t], differences[:, told]
-    fit = regress(differences, groups)
+    fit = fit_vote_regression(differences, groups)
     folds = group_folds(groups, _FOLDS, context.step_seed("style"))
     return {
         "pairs": int(voting.sum()),
-        "explained": explained(held_out(differences, groups, folds)),
-        "explained_by_length": explained(held_out(differences[:, :1], groups, folds)),
+        "explained": explained_bits(held_out_log_odds(differences, groups, folds)),
+        "explained_by_length": explained_bits(held_out_log_odds(differences[:, :1], groups, folds)),
         "coefficients": [{"trait": name} | fit.row(i) for i, name in enumerate(names)],
     }
 

@@ -20,7 +20,7 @@ from curate.data.html import facts_html, table_html
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
-from curate.models.embed.told import embedding_told
+from curate.models.embed.told import embedding_notes
 from curate.read.pairs import Pairs, read_pairs
 from curate.report.json_pages import write_json_report
 from curate.steps.context import Context, Progress, SilentProgress
@@ -135,7 +135,7 @@ def bench(
         features, facts = embed_frame(
             pairs, embedder or EmbedderConfig(), store, progress, media=read.folders
         )
-        notes += [f"{name}: {line}" for line in (*read.reading_notes(), *embedding_told(facts))]
+        notes += [f"{name}: {line}" for line in (*read.reading_notes(), *embedding_notes(facts))]
         if synthetic is None and plan.as_labelled:
             own = as_labelled(name, pairs, features, _verdicts(name, pairs, gold, notes))
             truth, noise[name] = label_truth(own, context)
@@ -248,7 +248,7 @@ def clean_data(
 ) -> tuple[BenchData, list[str]]:
     """The pairs of a data set whose labels count as clean, and what vectors do not see of them."""
     features, facts = embed_frame(pairs, embedder, store, progress, media=folders)
-    return real_data(name, pairs, features), embedding_told(facts)
+    return real_data(name, pairs, features), embedding_notes(facts)
 
 
 def _clean(

@@ -14,7 +14,7 @@ from curate.data.hashes import content_keys
 from curate.data.table import PAIR_COLUMNS, message, messages_text
 from curate.errors import CurateError
 from curate.models.heads.folds import group_folds
-from curate.models.heads.out_of_fold import trainable
+from curate.models.heads.out_of_fold import trainable_mask
 from curate.models.heads.ridge_rows import block_table
 from curate.steps.context import Context
 from curate.steps.evidence import LabelEvidence
@@ -125,7 +125,7 @@ def consensus_rows(pairs: pl.DataFrame) -> NDArray[np.int64]:
     # Which of both answers won, whatever their order in the row.
     vote = pl.when("is_tie").then(0).when(pl.col("chosen") == pl.col("low")).then(1).otherwise(2)
     groups = (
-        keys.with_columns(vote=vote, ok=pl.Series(trainable(pairs)))
+        keys.with_columns(vote=vote, ok=pl.Series(trainable_mask(pairs)))
         .group_by("prompt", "low", "high")
         .agg(pl.col("row").min(), pl.col("vote").n_unique(), pl.col("ok").all())
         .filter((pl.col("vote") == 1) & pl.col("ok"))
@@ -181,7 +181,7 @@ def as_labelled(
             any of them.
     """
     judged = None if verdicts is None else _judged(name, pairs, verdicts)
-    rows = np.flatnonzero(trainable(pairs))
+    rows = np.flatnonzero(trainable_mask(pairs))
     data = BenchData(name, pairs, features, judged=judged).take(rows)
     return _enough(data, "pairs with two different answers and no tie")
 

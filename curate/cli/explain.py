@@ -52,7 +52,7 @@ def explain(
     from curate.explain.command import explain as run_explain
     from curate.models.embed.autoencoder import SAESettings
     from curate.models.embed.settings import EmbedderConfig
-    from curate.models.embed.told import embedding_told
+    from curate.models.embed.told import embedding_notes
     from curate.models.judge.endpoint import EndpointParams
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_frame, write_json
@@ -70,7 +70,7 @@ def explain(
     with staged(output, overwrite, _MARK) as stage:
         write_frame(values, stage / "features.parquet")
         write_json(found, stage / _MARK)
-    show_warnings(embedding_told(found["embedder"]))
+    show_warnings(embedding_notes(found["embedder"]))
     show_explanation(found)
     typer.echo(f"written: {output}/{_MARK}, {output}/features.parquet")
 

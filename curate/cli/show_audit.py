@@ -10,7 +10,7 @@ from rich.text import Text
 from curate.audit.audit_report import AuditReport
 from curate.audit.sections import Section
 from curate.cli.console import out, show_facts, show_verdict, show_warnings
-from curate.models.embed.told import embedding_told
+from curate.models.embed.told import embedding_notes
 
 _SHOWN = 20
 """Rows of a table; audit.json and the page hold more."""
@@ -19,7 +19,7 @@ _SHOWN = 20
 def show_audit(report: AuditReport) -> None:
     """The verdict, the agreement of heads, the data, then a table each."""
     show_verdict(report.verdict)
-    show_warnings(embedding_told(report.embedder))
+    show_warnings(embedding_notes(report.embedder))
     _noise(report)
     show_facts(report.data)
     for section in report.sections:

@@ -15,7 +15,7 @@ from curate.derive.rounds import Round, changes, make_round
 from curate.errors import CurateError
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
-from curate.models.embed.told import embedding_told
+from curate.models.embed.told import embedding_notes
 from curate.models.judge.asking import ask
 from curate.models.judge.endpoint import EndpointParams
 from curate.pipeline.run import Pipeline
@@ -93,7 +93,7 @@ def run_round(
 
     def embed(frame: pl.DataFrame) -> Features:
         features, facts = embed_frame(frame, settings, store, progress)
-        notes.update(dict.fromkeys(embedding_told(facts)))
+        notes.update(dict.fromkeys(embedding_notes(facts)))
         return features
 
     made = make_round(pool, gold, before, embed, plan.people)

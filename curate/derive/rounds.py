@@ -21,7 +21,7 @@ from curate.data.hashes import content_keys, key_of
 from curate.data.table import text_keys
 from curate.derive.pool import MADE, Pool, candidates
 from curate.errors import CurateError
-from curate.models.heads.round_heads import Labelled, RoundHeads
+from curate.models.heads.round_heads import LabelledPairs, RoundHeads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,12 +157,12 @@ def _folds(pairs: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return numbers % FOLDS, numbers // FOLDS % FOLDS == 0
 
 
-def _labelled(tables: list[Rows]) -> Labelled:
+def _labelled(tables: list[Rows]) -> LabelledPairs:
     """What heads learn from; the first table is that of people, without what is held out."""
     gold = np.arange(sum(len(t.pairs) for t in tables)) < len(tables[0].pairs)
     learnt = np.ones(len(gold), dtype=bool)
     learnt[: len(tables[0].pairs)] = ~tables[0].held
-    return Labelled(
+    return LabelledPairs(
         np.concatenate([t.chosen for t in tables])[learnt],
         np.concatenate([t.rejected for t in tables])[learnt],
         np.concatenate([t.fold for t in tables])[learnt],

@@ -15,10 +15,10 @@ from curate.data.table import messages_text, rows_at
 from curate.errors import CurateError
 from curate.explain.naming import extremes, feature_words
 from curate.models.embed.autoencoder import SAESettings, fit_to_run
-from curate.models.embed.frame import context_for, embed_frame
+from curate.models.embed.frame import embed_frame, standalone_context
 from curate.models.embed.settings import EmbedderConfig
-from curate.models.heads.out_of_fold import votes
-from curate.models.heads.regression import regress
+from curate.models.heads.out_of_fold import vote_mask
+from curate.models.heads.regression import fit_vote_regression
 from curate.models.judge.endpoint import EndpointParams
 from curate.models.judge.naming import name_features
 from curate.models.text.traits import LENGTH, trait_difference
@@ -69,8 +69,8 @@ def explain(
     """
     config, settings = embedder or EmbedderConfig(), settings or SAESettings()
     frame = pairs.frame
-    context = context_for(config, store, seed, progress)
-    voting = votes(frame, context)
+    context = standalone_context(config, store, seed, progress)
+    voting = vote_mask(frame, context)
     _check(int(voting.sum()))
     features, facts = embed_frame(frame, config, store, progress, media=pairs.folders)
     context.features_of = lambda: features
@@ -139,7 +139,7 @@ def _features(
         fired = own != 0
         if not fired.any():
             continue
-        fit = regress(np.column_stack([own, length]), groups)
+        fit = fit_vote_regression(np.column_stack([own, length]), groups)
         low, high = fit.interval(0)
         p = min(1.0, fit.p_value(0) * values.shape[1])
         entries.append(

@@ -68,10 +68,12 @@ def _noise(pairs: pl.DataFrame, margin: pl.Series) -> str:
     if int(known.sum()) < _FEWEST:
         return f"too few pairs ({int(known.sum())})"
     from curate.models.heads.label_rules import find_label_rule
-    from curate.models.heads.noise_rate import no_rate, rate_by_margins
+    from curate.models.heads.noise_rate import noise_bound_from_margins, not_estimable
 
     voted = pairs.filter(known)
     groups = Context().prompt_groups(voted)
     if rule := find_label_rule(voted, groups):
-        return no_rate(rule).short
-    return rate_by_margins(margin.filter(known).to_numpy().astype(np.float64), groups).short
+        return not_estimable(rule).short
+    return noise_bound_from_margins(
+        margin.filter(known).to_numpy().astype(np.float64), groups
+    ).short

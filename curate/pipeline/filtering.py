@@ -15,7 +15,7 @@ from curate.data.memory import give_back
 from curate.data.pair_rows import ROW, PairRows, over_all
 from curate.data.row_parts import MEDIA
 from curate.data.table import DROP_REASON, DROP_STEP, MESSAGES
-from curate.models.heads.identification import LEARNT_FACT
+from curate.models.heads.identification import LEARNABILITY_FACT
 from curate.pipeline.bias_watch import BiasWatch
 from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
 from curate.pipeline.selection_bias import TrainingColumns, selection_bias
@@ -160,7 +160,7 @@ def _with_doubts(applied: _Applied, watch: BiasWatch, records: Sequence[StepReco
 def _is_chance(record: StepRecord) -> bool:
     """Whether a scorer's heads learned nothing, and nothing else spoke of the labels either."""
     informed = any(record.facts.get(key) for key in _OTHER_INFORMATION)
-    return not (informed or record.facts.get(LEARNT_FACT, {"ok": True})["ok"])
+    return not (informed or record.facts.get(LEARNABILITY_FACT, {"ok": True})["ok"])
 
 
 def _neutral_columns(step: FilterStep, pairs: int) -> pl.DataFrame:

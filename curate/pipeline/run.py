@@ -15,9 +15,9 @@ from curate.data.memory import give_back
 from curate.data.pair_rows import ROW, PairRows
 from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
-from curate.models.embed.choice import chosen_embedder
+from curate.models.embed.choice import choose_embedder
 from curate.models.embed.frame import embed_frame, embed_texts
-from curate.models.embed.told import embedding_doubts
+from curate.models.embed.told import embedding_warnings
 from curate.models.media.media_set import media_of
 from curate.pipeline.by_source import by_source
 from curate.pipeline.config import PipelineConfig, check_utf8, load_config, parse_config
@@ -271,7 +271,7 @@ class Pipeline:
         """The configuration with the embedder that is taken, told where there was a choice."""
         if not self.plan.needs_embeddings:
             return self.config
-        embedder, told = chosen_embedder(self.config.embedder, frame)
+        embedder, told = choose_embedder(self.config.embedder, frame)
         if told is not None:
             steps[0] = replace(steps[0], warnings=(*steps[0].warnings, told))
         return self.config.model_copy(update={"embedder": embedder})
@@ -312,7 +312,7 @@ class Pipeline:
                 )
                 give_back()
                 rows, seconds = len(frame), facts.pop("seconds")
-                told = embedding_doubts(facts)
+                told = embedding_warnings(facts)
                 steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts, told))
                 return features
 

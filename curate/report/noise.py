@@ -33,7 +33,7 @@ def noise(view: RunView) -> dict[str, Any] | None:
         return None
     # Not before there is something to fit: the report of a run without heads must not wait.
     from curate.models.heads.calibration import calibrate, reliability_curve
-    from curate.models.heads.noise_rate import told_rate
+    from curate.models.heads.noise_rate import estimate_noise_rate
     from curate.models.heads.pair_agreement import pair_agreement
 
     rows = rows_at(view.frame, sampled(known, _PAIRS)[_ROW].to_numpy())
@@ -44,7 +44,7 @@ def noise(view: RunView) -> dict[str, Any] | None:
     return {
         "column": column,
         # The scorer's own word is of all pairs: a sample tears votes on the same answers apart.
-        "estimate": _told(view, column) or told_rate(margins, rows, groups).facts(),
+        "estimate": _told(view, column) or estimate_noise_rate(margins, rows, groups).facts(),
         "pairs": len(rows),
         "of": len(known),
         "agreement": pair_agreement(margins, groups).text,

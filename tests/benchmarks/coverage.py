@@ -31,14 +31,14 @@ from curate.bench.data import BenchData
 from curate.bench.patterns import ambiguity, symmetric, topic
 from curate.bench.run import cell_seed
 from curate.models.heads.calibration import fit_scale
-from curate.models.heads.evidence_ridge import Evidence, Ridge, sum_of
+from curate.models.heads.evidence_ridge import Evidence, Ridge, add_statistics
 from curate.models.heads.held_out_margins import VIEWS, vote_weights
-from curate.models.heads.noise_rate import told_rate
+from curate.models.heads.noise_rate import estimate_noise_rate
 from curate.models.heads.posterior.averaging import Priors, average_posterior
 from curate.models.heads.posterior.axes import DIFFUSE
 from curate.models.heads.posterior.observations import Observations, unit_scale
 from curate.models.heads.prompt_order import PromptOrder
-from curate.models.heads.ridge_rows import RidgeRowsHere
+from curate.models.heads.ridge_rows import LocalRidgeData
 from curate.models.text.style import LENGTH
 from curate.steps.context import Context
 from tests.benchmarks.model_pairs import against_baseline, bench_data, between_models
@@ -70,7 +70,7 @@ class FlippableMargins:
         self._order = PromptOrder.of(data.pairs["pair_id"], keys["prompt"], context.workspace)
         self._weights = vote_weights(keys, np.ones(len(data.pairs), dtype=bool))
         one = np.ones(len(data.pairs))
-        self._rows = RidgeRowsHere(
+        self._rows = LocalRidgeData(
             data.pairs, data.features, self._order, self._weights, one, styled=True
         )
 
@@ -82,7 +82,7 @@ class FlippableMargins:
         parts, total = rows.sums(), np.zeros(len(side))
         for centre in VIEWS:
             evidence = Evidence(rows.widths, centre)
-            every = sum_of(parts)
+            every = add_statistics(parts)
             ridges = [
                 Ridge.fit(every, evidence, evidence.strengths(every.without(part)))
                 for part in parts
@@ -117,7 +117,7 @@ def cell(
     margins, true = heads.margins(flips), float(flips.mean())
     labels = Observations.from_margins(unit_scale(margins))
     noisy, averaged = data.flipped(flips), average_posterior(labels, Priors(DIFFUSE))
-    found = told_rate(margins, noisy.pairs, data.groups, averaged=averaged)
+    found = estimate_noise_rate(margins, noisy.pairs, data.groups, averaged=averaged)
     is_bound, is_estimate = found.high is not None, found.rate is not None
     return {
         "set": data.name,

@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from curate.models.heads.build import make_heads
+from curate.models.heads.build import initialise_heads
 from curate.models.heads.heads import HeadSpec, LinearHeads, dropout_mask, fit_heads
 from scorers.donod import don_nod
 
@@ -44,7 +44,7 @@ def ensemble(chosen: torch.Tensor, rejected: torch.Tensor) -> tuple[float, float
     spec, weights = HeadSpec(), torch.ones(len(chosen), HEADS)
 
     def train(count: int) -> None:
-        heads = make_heads(spec, chosen.shape[1], count, seed=0)
+        heads = initialise_heads(spec, chosen.shape[1], count, seed=0)
         fit_heads(heads, chosen, rejected, weights[:, :count], spec, seed=0)
 
     return seconds(lambda: [train(1) for _ in range(HEADS)], 1), seconds(lambda: train(HEADS))

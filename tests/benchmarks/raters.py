@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from curate.bench.data import BenchData
-from curate.models.heads.noise_rate import disagreement_bound, told_rate
+from curate.models.heads.noise_rate import disagreement_bound, estimate_noise_rate
 from curate.models.heads.pair_agreement import pair_agreement
 from curate.models.text.style import LENGTH
 from tests.benchmarks.coverage import FlippableMargins
@@ -41,7 +41,7 @@ _MIN_PAIRS = 150
 def report(name: str, rater: str, data: BenchData, flips: NDArray[np.bool_]) -> dict[str, Any]:
     """What is reported of one rater's labels, and the share that is wrong."""
     margins = FlippableMargins(data).margins(flips)
-    found = told_rate(margins, data.flipped(flips).pairs, data.groups)
+    found = estimate_noise_rate(margins, data.flipped(flips).pairs, data.groups)
     bound, wrong = disagreement_bound(margins), float(flips.mean())
     return {
         "set": name,

@@ -15,10 +15,10 @@ from sklearn.metrics import roc_auc_score
 from curate import read_pairs
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
-from curate.models.heads.at_heads import at_heads
-from curate.models.heads.build import make_heads
+from curate.models.heads.at_heads import gather_held_out_values
+from curate.models.heads.build import initialise_heads
 from curate.models.heads.heads import HeadSpec, fit_heads
-from curate.models.heads.out_of_fold import answers, fold_weights, train_out_of_fold
+from curate.models.heads.out_of_fold import answer_features, fold_weights, train_out_of_fold
 from curate.steps.context import Context, SilentProgress
 from curate.steps.features import Features
 
@@ -34,11 +34,11 @@ def both(
     started = time.perf_counter()
     solved = train_out_of_fold(pairs, context, spec, REPEATS, FOLDS).margins().mean(axis=1)
     middle = time.perf_counter()
-    chosen, rejected = answers(context, "embedding")
+    chosen, rejected = answer_features(context, "embedding")
     scorer_of, weights = fold_weights(pairs, context, REPEATS, FOLDS)
-    heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed)
+    heads = initialise_heads(spec, chosen.shape[1], weights.shape[1], seed)
     fit_heads(heads, chosen, rejected, weights, spec, seed)
-    trained = at_heads(heads.margins, chosen, rejected, scorer_of).mean(axis=1)
+    trained = gather_held_out_values(heads.margins, chosen, rejected, scorer_of).mean(axis=1)
     return [solved, trained], [middle - started, time.perf_counter() - middle]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curate import CurateError
-from curate.models.embed.target_coverage import cover, density_ratio
+from curate.models.embed.target_coverage import density_ratio, measure_coverage
 from scorers.coverage import Coverage
 from tests.helpers import context_of, numbered_pairs, write_jsonl
 
@@ -22,7 +22,7 @@ def around(centre: np.ndarray, count: int, spread: float, rng: np.random.Generat
 def test_distances_and_balls_equal_a_loop() -> None:
     rng = np.random.default_rng(0)
     rows, targets = unit(rng.normal(size=(40, 5))), unit(rng.normal(size=(15, 5)))
-    found = cover(rows, targets, 3)
+    found = measure_coverage(rows, targets, 3)
     apart = np.linalg.norm(rows[:, None].astype(float) - targets[None], axis=2)
     between = np.linalg.norm(targets[:, None].astype(float) - targets[None], axis=2)
     radius = np.sort(between, axis=1)[:, 3]

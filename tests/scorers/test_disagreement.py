@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from curate.data.table import with_pair_ids
-from curate.models.heads.at_heads import at_heads
+from curate.models.heads.at_heads import gather_held_out_values
 from curate.models.heads.folds import group_folds
 from curate.models.heads.general_heads import train_general
-from curate.models.heads.out_of_fold import answers, votes
-from curate.models.heads.split_margins import mean_answer, reward_part
+from curate.models.heads.out_of_fold import answer_features, vote_mask
+from curate.models.heads.split_margins import mean_answer, reward_component
 from curate.models.people.preference_groups import Votes, fit_groups
 from curate.steps.context import Context
 from scorers.disagreement import CYCLE, FLIP, SHARED, TASTE, Disagreement
@@ -55,16 +55,16 @@ def test_a_cycle_has_little_reward() -> None:
 def test_the_parts_are_those_of_the_skew_matrix() -> None:
     """Against s written out as a matrix: curl = (c - m)' A (r - m) of the lifted vectors."""
     sim = cycle(60, seed=3)
-    chosen, rejected = answers(sim.context, "embedding")
-    voting = votes(sim.pairs, sim.context)
+    chosen, rejected = answer_features(sim.context, "embedding")
+    voting = vote_mask(sim.pairs, sim.context)
     folds = group_folds(sim.context.prompt_groups(sim.pairs), 3, 0)
     prompt = sim.context.prompt_groups(sim.pairs)
     given = Votes(chosen, rejected, np.where(voting, 0, -1), folds, prompt)
     groups = fit_groups(given, 1, lambda w: train_general(chosen, rejected, w, 0), 0)
     weight = groups.heads.weight.detach().double()  # type: ignore[union-attr]
     mean = mean_answer(chosen, rejected).double()[0]
-    whole = at_heads(groups.heads.margins, chosen, rejected, groups.head_of)[:, 0]
-    curl = whole - reward_part(given, groups)[:, 0]
+    whole = gather_held_out_values(groups.heads.margins, chosen, rejected, groups.head_of)[:, 0]
+    curl = whole - reward_component(given, groups)[:, 0]
     for i in range(0, 60, 7):
         w = weight[groups.head_of[i, 0]]
         skew = w[:, 1::2] @ w[:, ::2].T

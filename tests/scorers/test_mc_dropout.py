@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from curate.models.heads.dropout_uncertainty import normal_uncertainty, uncertainty
+from curate.models.heads.dropout_uncertainty import label_uncertainty, normal_uncertainty
 from curate.models.heads.heads import HeadSpec, LinearHeads
 from curate.models.heads.out_of_fold import train_out_of_fold
 from scorers.mc_dropout import (
@@ -21,7 +21,7 @@ from tests.helpers import simulate
 
 def test_statistics_equal_a_naive_loop() -> None:
     p = np.random.default_rng(0).random((5, 7))
-    found = uncertainty(p)
+    found = label_uncertainty(p)
 
     def entropy(q: float) -> float:
         return -q * math.log(q) - (1 - q) * math.log(1 - q)
@@ -35,7 +35,7 @@ def test_statistics_equal_a_naive_loop() -> None:
 
 
 def test_bald_is_zero_where_passes_agree_and_ln_2_where_they_are_sure_and_opposed() -> None:
-    found = uncertainty(np.array([[0.3, 0.3], [0.0, 1.0], [1.0, 1.0]]))
+    found = label_uncertainty(np.array([[0.3, 0.3], [0.0, 1.0], [1.0, 1.0]]))
     np.testing.assert_allclose(found["bald"], [0.0, math.log(2), 0.0], atol=1e-12)
 
 
@@ -86,7 +86,7 @@ def test_quadrature_equals_a_fine_sum() -> None:
     found = normal_uncertainty(mean, spread)
     grid = np.linspace(-10, 10, 200_001)
     weights = np.exp(-0.5 * grid**2) / np.exp(-0.5 * grid**2).sum()
-    wanted = uncertainty(expit(mean[:, None] + spread[:, None] * grid), weights)
+    wanted = label_uncertainty(expit(mean[:, None] + spread[:, None] * grid), weights)
     for name, values in wanted.items():
         np.testing.assert_allclose(found[name], values, atol=2e-4)
 

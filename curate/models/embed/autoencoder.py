@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from curate.models.heads.out_of_fold import answers
-from curate.models.heads.row_access import Rows
+from curate.models.heads.out_of_fold import answer_features
+from curate.models.heads.row_access import FeatureMatrix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +108,7 @@ class SparseAutoencoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedAutoencoder:
     """A trained autoencoder and what it reaches.
 
     Attributes:
@@ -126,13 +126,13 @@ class Fitted:
 
 def fit_to_run(
     pairs: pl.DataFrame, context: Context, voting: NDArray[np.bool_], settings: SAESettings
-) -> Fitted:
+) -> FittedAutoencoder:
     """An autoencoder of the embedding differences of a run's voting pairs, (pairs,) bool.
 
     The same pairs, seed and embedder give the same features wherever they are asked for; those of
     pairs that hold no vote are 0.
     """
-    chosen, rejected = answers(context, "embedding")
+    chosen, rejected = answer_features(context, "embedding")
     used = torch.from_numpy(voting)
     order = context.row_order(pairs)
     rows = torch.from_numpy(order[voting[order]])
@@ -142,13 +142,13 @@ def fit_to_run(
 
 
 def fit_autoencoder(
-    chosen: Rows,
-    rejected: Rows,
+    chosen: FeatureMatrix,
+    rejected: FeatureMatrix,
     rows: Tensor,
     settings: SAESettings,
     seed: int,
     progress: Progress,
-) -> Fitted:
+) -> FittedAutoencoder:
     """Train on chosen minus rejected of some pairs, a tenth of them held out.
 
     Args:
@@ -164,7 +164,7 @@ def fit_autoencoder(
     held = max(1, int(_HELD_OUT * len(order)))
     test, train = order[:held], order[held:] if len(order) > held else order
     model = SparseAutoencoder(chosen.shape[1], settings, generator).to(chosen.device)
-    training = _Training(model, chosen, rejected, math.ceil(len(train) / settings.batch))
+    training = _AutoencoderTraining(model, chosen, rejected, math.ceil(len(train) / settings.batch))
     best, waited, taken = math.inf, 0, 0
     # Training ends some passes after the best one, to which it returns.
     kept = {name: value.clone() for name, value in model.state_dict().items()}
@@ -179,10 +179,14 @@ def fit_autoencoder(
                 best = error
                 kept = {name: value.clone() for name, value in model.state_dict().items()}
     model.load_state_dict(kept)
-    return Fitted(model, features_of(model, chosen, rejected), 1.0 - best, taken)
+    return FittedAutoencoder(
+        model, autoencoder_features(model, chosen, rejected), 1.0 - best, taken
+    )
 
 
-def features_of(model: SparseAutoencoder, chosen: Rows, rejected: Rows) -> Tensor:
+def autoencoder_features(
+    model: SparseAutoencoder, chosen: FeatureMatrix, rejected: FeatureMatrix
+) -> Tensor:
     """Features (pairs, M) of all pairs."""
     parts = []
     with torch.no_grad():
@@ -192,9 +196,9 @@ def features_of(model: SparseAutoencoder, chosen: Rows, rejected: Rows) -> Tenso
     return torch.cat(parts)
 
 
-class _Training:
+class _AutoencoderTraining:
     def __init__(
-        self, model: SparseAutoencoder, chosen: Rows, rejected: Rows, batches: int
+        self, model: SparseAutoencoder, chosen: FeatureMatrix, rejected: FeatureMatrix, batches: int
     ) -> None:
         self._model, self._chosen, self._rejected = model, chosen, rejected
         self._adam = torch.optim.Adam(model.parameters(), lr=model.settings.learning_rate)

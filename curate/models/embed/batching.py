@@ -22,7 +22,7 @@ _SMALLEST = 8
 """A batch may be closed early once it holds a budget divided by this."""
 
 
-def by_budget(
+def token_budget_batches(
     lengths: NDArray[np.int64], budget: int, waste: float = 1.0
 ) -> list[NDArray[np.int64]]:
     """Rows in batches, longest first, whose padded size stays within the budget.
@@ -52,7 +52,9 @@ def by_budget(
     return batches
 
 
-def halving(items: Sequence[T], run: Callable[[Sequence[T]], list[R]], where: str) -> list[R]:
+def run_with_oom_retry(
+    items: Sequence[T], run: Callable[[Sequence[T]], list[R]], where: str
+) -> list[R]:
     """`run(items)`, in two halves (and so on) where the device's memory does not suffice.
 
     Args:
@@ -77,10 +79,12 @@ def halving(items: Sequence[T], run: Callable[[Sequence[T]], list[R]], where: st
         # What failed left blocks of its size behind, which smaller batches could not use.
         torch.cuda.empty_cache()
     half = len(items) // 2
-    return [r for part in (items[:half], items[half:]) for r in halving(part, run, where)]
+    return [
+        r for part in (items[:half], items[half:]) for r in run_with_oom_retry(part, run, where)
+    ]
 
 
-def one_behind(items: Iterator[T]) -> Iterator[T]:
+def delay_by_one(items: Iterator[T]) -> Iterator[T]:
     """The same items, each when the next one has been made.
 
     A device works on a batch after the call that starts it has returned: whoever fetches results
@@ -93,7 +97,7 @@ def one_behind(items: Iterator[T]) -> Iterator[T]:
     yield from before
 
 
-def on_replicas(
+def run_on_replicas(
     replicas: Sequence[Replica],
     batches: Sequence[T],
     run: Callable[[Replica, T], R],

@@ -20,7 +20,7 @@ _RATES = {SHIPPED: 38.0, STATIC: 30_000.0}
 """Texts of 584 characters a second on two cores (`tests/benchmarks/embedders.py`)."""
 
 
-def chosen_embedder(
+def choose_embedder(
     settings: EmbedderConfig, pairs: pl.DataFrame
 ) -> tuple[EmbedderConfig, str | None]:
     """The settings with a model's name, and what the user should know of the choice.
@@ -40,7 +40,7 @@ def chosen_embedder(
     if own:
         # As texts all such answers are the same mark: every learned score would be a coin.
         if settings.name in (AUTO, SHIPPED, STATIC) or settings.pooling == "last_token":
-            raise cannot_embed(settings.name, own[0])
+            raise unsupported_answers_error(settings.name, own[0])
         return settings, None
     if settings.name != AUTO:
         return settings, None
@@ -50,12 +50,12 @@ def chosen_embedder(
             where="embedder.name",
             expected="the folder or hub name of a causal language model",
         )
-    texts = _distinct(pairs)
-    if texts <= MANY_TEXTS or _on_gpu(settings):
+    texts = _count_distinct_texts(pairs)
+    if texts <= MANY_TEXTS or _runs_on_gpu(settings):
         return settings.model_copy(update={"name": SHIPPED}), None
     from curate.models.embed.static import static_folder
 
-    slow, fast = (_time(texts / rate) for rate in _RATES.values())
+    slow, fast = (_rounded_duration(texts / rate) for rate in _RATES.values())
     if static_folder() is None:
         told = (
             f"{texts:,} texts take MiniLM some {slow} on a CPU; static vectors some {fast}: pip "
@@ -69,7 +69,7 @@ def chosen_embedder(
     return settings.model_copy(update={"name": STATIC}), told
 
 
-def cannot_embed(name: str, column: str, embeds: str = "text") -> CurateError:
+def unsupported_answers_error(name: str, column: str, embeds: str = "text") -> CurateError:
     """The error for answers of a kind that the embedder does not see."""
     return CurateError(
         f"the answers are {column}, which the embedder does not see",
@@ -81,19 +81,19 @@ def cannot_embed(name: str, column: str, embeds: str = "text") -> CurateError:
     )
 
 
-def _distinct(pairs: pl.DataFrame) -> int:
+def _count_distinct_texts(pairs: pl.DataFrame) -> int:
     keys = content_keys(pairs)
     answers = pl.concat([keys["low"], keys["high"]])
     return keys["prompt"].n_unique() + answers.n_unique()
 
 
-def _on_gpu(settings: EmbedderConfig) -> bool:
+def _runs_on_gpu(settings: EmbedderConfig) -> bool:
     from curate.models.embed.device import choose_device
 
     return choose_device(settings.device) != "cpu"
 
 
-def _time(seconds: float) -> str:
+def _rounded_duration(seconds: float) -> str:
     """A duration in round words."""
     if seconds < 90:
         return f"{max(seconds, 1):.0f} seconds"

@@ -8,7 +8,7 @@ from torch import Tensor
 from curate.errors import CurateError, first_line
 
 
-def on_device(values: Tensor, device: str | torch.device) -> Tensor:
+def move_to_device(values: Tensor, device: str | torch.device) -> Tensor:
     """The values on a device; what goes to a GPU is pinned first, so that nobody waits for it."""
     wanted = torch.device(device)
     if wanted.type == "cuda" and values.device.type == "cpu":

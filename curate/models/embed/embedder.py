@@ -15,10 +15,10 @@ from torch import Tensor
 from curate.data.prefetch import read_ahead
 from curate.errors import CurateError, first_line
 from curate.models.embed.batch_embedder import BatchEmbedder
-from curate.models.embed.batching import by_budget, halving, one_behind
-from curate.models.embed.device import choose_device, on_device
+from curate.models.embed.batching import delay_by_one, run_with_oom_retry, token_budget_batches
+from curate.models.embed.device import choose_device, move_to_device
 from curate.models.embed.fingerprint import hash_files
-from curate.models.embed.int8 import closeness, tried_texts
+from curate.models.embed.int8 import cosine_to_exact, validation_texts
 from curate.models.embed.openvino import INT8, OPENVINO, openvino_version, use_openvino
 from curate.models.embed.settings import SHIPPED, STATIC
 from curate.models.embed.static import static_hash
@@ -63,16 +63,16 @@ class Embedder(BatchEmbedder):
         fast = backend in (OPENVINO, INT8)
         self.device = "cpu" if fast else choose_device(device)
         self.batch_tokens = batch_tokens
-        self._model = _load(name, self.device)
+        self._model = _load_transformer(name, self.device)
         if max_tokens is not None:
             self._model.max_seq_length = max_tokens
         self.max_tokens = int(self._model.max_seq_length or 512)
         # Before its forward pass is another: the model need not be loaded twice.
-        exact = self.encode(tried_texts()) if backend == INT8 else None
+        exact = self.encode(validation_texts()) if backend == INT8 else None
         if fast:
             use_openvino(self._model, name, backend)
         if exact is not None:
-            self.told = {"int8": closeness(self.encode(tried_texts()), exact)}
+            self.told = {"int8": cosine_to_exact(self.encode(validation_texts()), exact)}
 
     @property
     def dim(self) -> int:
@@ -105,7 +105,7 @@ class Embedder(BatchEmbedder):
         lengths = np.array(
             [min(len(t) // _CHARS_PER_TOKEN + 2, self.max_tokens) for t in texts], dtype=np.int64
         )
-        for rows, vectors in one_behind(self._encoded(texts, lengths)):
+        for rows, vectors in delay_by_one(self._encoded(texts, lengths)):
             yield rows, vectors.cpu().numpy()
 
     def _encoded(
@@ -118,12 +118,12 @@ class Embedder(BatchEmbedder):
             def run(part: Sequence[str], ready: dict[int, Any] = ready) -> list[Tensor]:
                 return [self._encode_batch(part, ready.pop(len(part), None))]
 
-            yield rows, torch.cat(halving(batch, run, where))
+            yield rows, torch.cat(run_with_oom_retry(batch, run, where))
 
     def _tokenised(
         self, texts: list[str], lengths: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.int64], list[str], Any]]:
-        for rows in by_budget(lengths, self.batch_tokens):
+        for rows in token_budget_batches(lengths, self.batch_tokens):
             batch = [texts[i] for i in rows]
             yield rows, batch, self._model.preprocess(batch)
 
@@ -133,7 +133,8 @@ class Embedder(BatchEmbedder):
             mixed = torch.autocast("cuda", dtype=torch.bfloat16)
         inputs = inputs or self._model.preprocess(list(texts))
         moved = {
-            k: on_device(v, self.device) if isinstance(v, Tensor) else v for k, v in inputs.items()
+            k: move_to_device(v, self.device) if isinstance(v, Tensor) else v
+            for k, v in inputs.items()
         }
         with mixed, torch.inference_mode():
             vectors: Tensor = self._model(moved)["sentence_embedding"].float()
@@ -157,7 +158,7 @@ def model_hash(name: str) -> str | None:
     return hash_files(folder) if folder is not None else None
 
 
-def _load(name: str, device: str) -> SentenceTransformer:
+def _load_transformer(name: str, device: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 

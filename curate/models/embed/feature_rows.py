@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from curate.data.table import BATCH_ROWS, batches
-from curate.models.heads.row_access import Block, FeatureRows
+from curate.models.heads.row_access import FeatureBlock, LazyFeatureMatrix
 from curate.models.text.style import LENGTH
 from curate.steps.features import FeatureKind, Features
 
@@ -25,9 +25,9 @@ Chosen on Auto-J and LLMBar with injected flips.
 """
 
 
-def feature_rows(
+def answer_feature_matrices(
     features: Features, kind: FeatureKind = "embedding", device: str = "cpu"
-) -> tuple[FeatureRows, FeatureRows]:
+) -> tuple[LazyFeatureMatrix, LazyFeatureMatrix]:
     """Features of chosen and rejected answers, (pairs, dim) each, made as they are asked for.
 
     Differences of embeddings have a root-mean-square norm of 1, those of a style feature
@@ -39,20 +39,20 @@ def feature_rows(
     if kind == "both":
         tables += [
             (features.style, features.index, STYLE_SCALE),
-            (*_closeness(features), STYLE_SCALE),
+            (*_prompt_cosines(features), STYLE_SCALE),
         ]
     if kind == "length":
         tables.append((features.style[:, LENGTH : LENGTH + 1], features.index, 1.0))
-    made = [_blocks(table, index, each, device) for table, index, each in tables]
+    made = [_answer_blocks(table, index, each, device) for table, index, each in tables]
     chosen, rejected = zip(*made, strict=True)
-    return FeatureRows(list(chosen), device), FeatureRows(list(rejected), device)
+    return LazyFeatureMatrix(list(chosen), device), LazyFeatureMatrix(list(rejected), device)
 
 
-def feature_tables(
+def answer_feature_tensors(
     features: Features, kind: FeatureKind = "embedding", device: str = "cpu"
 ) -> tuple[Tensor, Tensor]:
     """The same for all pairs at once, held in memory."""
-    chosen, rejected = feature_rows(features, kind, device)
+    chosen, rejected = answer_feature_matrices(features, kind, device)
     return chosen[:], rejected[:]
 
 
@@ -67,7 +67,7 @@ def scale_factor(means: NDArray[np.float64], each: float | None) -> NDArray[np.f
     return np.asarray((each or 1.0) / np.where(size > 0, size, 1.0), dtype=np.float32)
 
 
-def _closeness(
+def _prompt_cosines(
     features: Features,
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.int64]]]:
     """Cosines of both answers to the prompt as a table of one column, and who stands where."""
@@ -77,12 +77,12 @@ def _closeness(
     return table, {"chosen": numbers, "rejected": count + numbers}
 
 
-def _blocks(
+def _answer_blocks(
     table: NDArray[np.floating],
     index: dict[str, NDArray[np.int64]],
     each: float | None,
     device: str,
-) -> tuple[Block, Block]:
+) -> tuple[FeatureBlock, FeatureBlock]:
     """Blocks of chosen and rejected, scaled to a given root-mean-square difference by column, or to
     norm 1 by row.
     """
@@ -99,7 +99,9 @@ def _blocks(
     if values.nbytes <= _ON_DEVICE:
         values = values.to(device)
     chosen, rejected = (
-        Block(values, torch.from_numpy(np.ascontiguousarray(index[part])).to(values.device), factor)
+        FeatureBlock(
+            values, torch.from_numpy(np.ascontiguousarray(index[part])).to(values.device), factor
+        )
         for part in ("chosen", "rejected")
     )
     return chosen, rejected

@@ -17,11 +17,11 @@ def hash_files(folder: Path, files: Iterable[Path] | None = None) -> str:
     """
     paths = sorted(files or (p for p in folder.rglob("*") if p.is_file()))
     stats = [path.stat() for path in paths]
-    return _hash(folder, tuple(paths), tuple((s.st_size, s.st_mtime_ns) for s in stats))
+    return _hash_contents(folder, tuple(paths), tuple((s.st_size, s.st_mtime_ns) for s in stats))
 
 
 @lru_cache(maxsize=64)
-def _hash(
+def _hash_contents(
     folder: Path,
     paths: tuple[Path, ...],
     stamps: tuple[tuple[int, int], ...],  # noqa: ARG001 - only part of the cache's key

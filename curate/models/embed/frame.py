@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curate.data.media_answers import answer_media
-from curate.models.embed.choice import chosen_embedder
+from curate.models.embed.choice import choose_embedder
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.models import Inference, ModelSpec
@@ -57,16 +57,18 @@ def embed_frame(
     from curate.store.store import open_store
 
     started = time.perf_counter()
-    settings, told = chosen_embedder(settings, pairs)
+    settings, told = choose_embedder(settings, pairs)
     kept = open_store(store) if store is None or isinstance(store, str) else store
     # Answers that are media decide: a text embedder would see their marks alone.
     own = answer_media(pairs) if settings.media else []
     if own:
-        features, facts = _media(pairs, settings, kept, progress, workspace, media)
+        features, facts = _embed_media(pairs, settings, kept, progress, workspace, media)
     elif settings.pooling == "last_token":
-        features, facts = _hidden_states(pairs, settings, kept, progress, inference or Inference())
+        features, facts = _embed_with_hidden_states(
+            pairs, settings, kept, progress, inference or Inference()
+        )
     else:
-        features, facts = _sentences(
+        features, facts = _embed_with_text_model(
             pairs, (load or text_embedder)(settings), settings.dtype, kept, progress, workspace
         )
     facts |= {
@@ -96,7 +98,7 @@ def embed_texts(
     return features.of("prompt")
 
 
-def context_for(
+def standalone_context(
     settings: EmbedderConfig, store: str | None, seed: int, progress: Progress
 ) -> Context:
     """A context outside a run, for commands that look at a data set as a whole."""
@@ -118,7 +120,7 @@ def text_embedder(settings: EmbedderConfig) -> Embedder | StaticEmbedder:
     return Embedder(s.name, s.device, s.batch_tokens, s.max_tokens, s.backend)
 
 
-def _sentences(
+def _embed_with_text_model(
     pairs: pl.DataFrame,
     embedder: TextEmbedder,
     dtype: str,
@@ -126,7 +128,7 @@ def _sentences(
     progress: Progress,
     workspace: Workspace | None,
 ) -> tuple[Features, dict[str, Any]]:
-    from curate.models.embed.pair_embeddings import embed_pairs, seen_in_part
+    from curate.models.embed.pair_embeddings import count_truncated_texts, embed_pairs
 
     features = embed_pairs(pairs, embedder, store, progress, workspace, dtype)
     return features, {
@@ -134,11 +136,11 @@ def _sentences(
         "fingerprint": embedder.fingerprint,
         "device": embedder.device,
         **embedder.told,
-        **_cut(seen_in_part(pairs, embedder), embedder.name),
+        **_truncation_facts(count_truncated_texts(pairs, embedder), embedder.name),
     }
 
 
-def _cut(counts: dict[str, Any], model: str) -> dict[str, Any]:
+def _truncation_facts(counts: dict[str, Any], model: str) -> dict[str, Any]:
     """The counts of texts that are seen in part, and a sentence of them; nothing of none."""
     if not counts:
         return {}
@@ -151,7 +153,7 @@ def _cut(counts: dict[str, Any], model: str) -> dict[str, Any]:
     return {"seen_in_part": counts, "cut": told}
 
 
-def _media(
+def _embed_media(
     pairs: pl.DataFrame,
     settings: EmbedderConfig,
     store: Store | None,
@@ -159,7 +161,7 @@ def _media(
     workspace: Workspace | None,
     media: Callable[[str], MediaSet] | Sequence[Path],
 ) -> tuple[Features, dict[str, Any]]:
-    from curate.models.embed.pair_embeddings import seen_in_part
+    from curate.models.embed.pair_embeddings import count_truncated_texts
     from curate.models.media.media_embedder import media_embedder
     from curate.models.media.media_features import embed_media_pairs
     from curate.models.media.media_set import MediaSet
@@ -172,25 +174,25 @@ def _media(
     )
     facts: dict[str, Any] = {"model": embedder.name, "fingerprint": embedder.fingerprint}
     # Captions too: CLIP takes 77 tokens.
-    cut = _cut(seen_in_part(pairs, embedder), embedder.name)
+    cut = _truncation_facts(count_truncated_texts(pairs, embedder), embedder.name)
     return features, facts | {"device": embedder.device} | counts | cut
 
 
-def _hidden_states(
+def _embed_with_hidden_states(
     pairs: pl.DataFrame,
     settings: EmbedderConfig,
     store: Store | None,
     progress: Progress,
     inference: Inference,
 ) -> tuple[Features, dict[str, Any]]:
-    from curate.models.embed.pair_embeddings import spaced
+    from curate.models.embed.pair_embeddings import evenly_spaced_sample
     from curate.models.lm.hidden import count_cut, hidden_features
     from curate.models.lm.language_model import LanguageModel
     from curate.models.lm.loading import devices_of
 
     model = LanguageModel(ModelSpec(name=settings.name), inference)
     features = hidden_features(pairs, model, store, progress)
-    texts, cut = count_cut(spaced(pairs), model)
+    texts, cut = count_cut(evenly_spaced_sample(pairs), model)
     told = (
         f"{settings.name} sees the last {inference.max_prompt_tokens:,} tokens of a prompt and "
         f"the first {inference.max_answer_tokens:,} of an answer: {cut:,} of {texts:,} "

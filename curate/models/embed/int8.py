@@ -33,7 +33,7 @@ def int8_version() -> str:
     return str(nncf.__version__)
 
 
-def quantised(converted: Any, inputs: Callable[[str], list[NDArray[np.int64]]]) -> Any:
+def quantise_model(converted: Any, inputs: Callable[[str], list[NDArray[np.int64]]]) -> Any:
     """The OpenVINO model with 8-bit weights and activations, their ranges set by 100 texts.
 
     Texts are those of the bundled sample, whatever the data: vectors of a text are the same in
@@ -50,7 +50,7 @@ def quantised(converted: Any, inputs: Callable[[str], list[NDArray[np.int64]]]) 
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-    data = nncf.Dataset([inputs(text) for text in texts()[:_CALIBRATION]])
+    data = nncf.Dataset([inputs(text) for text in sample_texts()[:_CALIBRATION]])
     # It draws bars of its own, which nothing turns off.
     with redirect_stdout(StringIO()):
         return nncf.quantize(
@@ -58,7 +58,7 @@ def quantised(converted: Any, inputs: Callable[[str], list[NDArray[np.int64]]]) 
         )
 
 
-def texts() -> list[str]:
+def sample_texts() -> list[str]:
     """Texts of many lengths from the bundled sample: those that set ranges, then those to try."""
     packed = resources.files("curate.sample").joinpath("pandalm-sample.jsonl.gz").read_bytes()
     rows = [json.loads(line) for line in decompress(packed).splitlines()]
@@ -68,12 +68,12 @@ def texts() -> list[str]:
     return [" ".join(rng.choice(parts, count)) for count in counts]
 
 
-def tried_texts() -> list[str]:
+def validation_texts() -> list[str]:
     """Those that set no ranges."""
-    return texts()[_CALIBRATION:]
+    return sample_texts()[_CALIBRATION:]
 
 
-def closeness(found: NDArray[np.float32], exact: NDArray[np.float32]) -> dict[str, float]:
+def cosine_to_exact(found: NDArray[np.float32], exact: NDArray[np.float32]) -> dict[str, float]:
     """Least and mean cosine of (texts, dim) vectors with those of float32, both of length 1."""
     cosine = np.einsum("nd,nd->n", found, exact)
     return {

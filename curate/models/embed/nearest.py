@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _INNER = faiss.METRIC_INNER_PRODUCT
 
 
-def nearest_in(
+def nearest_similarities(
     queries: NDArray[np.float32], vectors: NDArray[np.float32], count: int
 ) -> NDArray[np.float32]:
     """Inner products of each query with its nearest vectors, at most `count`; exact."""
@@ -23,7 +23,9 @@ def nearest_in(
     return found
 
 
-def best_of(places: Iterable[NDArray[np.float32]], queries: int, count: int) -> NDArray[np.float32]:
+def merge_top_k(
+    places: Iterable[NDArray[np.float32]], queries: int, count: int
+) -> NDArray[np.float32]:
     """The `count` largest values of each query over all places, in no order; (queries, count)."""
     best = np.full((queries, count), -np.inf, dtype=np.float32)
     for more in places:
@@ -32,7 +34,7 @@ def best_of(places: Iterable[NDArray[np.float32]], queries: int, count: int) -> 
     return best
 
 
-def without_own(
+def drop_self_matches(
     similarity: NDArray[np.float32], found: NDArray[np.int64], start: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Distances and numbers of the k others among k + 1 neighbours of rows from `start` on."""

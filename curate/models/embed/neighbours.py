@@ -9,8 +9,8 @@ import faiss
 import numpy as np
 
 from curate.data.table import batches
-from curate.models.embed.nearest import best_of, nearest_in, without_own
-from curate.models.embed.part_neighbours import FileInParts, Found
+from curate.models.embed.nearest import drop_self_matches, merge_top_k, nearest_similarities
+from curate.models.embed.part_neighbours import NeighbourTable, PartitionedInvertedFile
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _ROUNDS = 10
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class NeighbourSearchResult:
     """What a search found.
 
     Attributes:
@@ -59,7 +59,7 @@ def nearest_others(
     seed: int = 0,
     workers: Workers | None = None,
     workspace: Workspace | None = None,
-) -> Neighbours:
+) -> NeighbourSearchResult:
     """Distances of each row to its k nearest other rows.
 
     Below `exact_below` rows the search is exact. From there on an inverted file (IVF; Jegou et al.
@@ -78,26 +78,26 @@ def nearest_others(
     """
     room, shape = workspace or Workspace(), (len(vectors), k)
     distances = room.array("distances", shape, np.float64)
-    found = Found(distances, room.array("neighbours", shape, np.int64))
+    found = NeighbourTable(distances, room.array("neighbours", shape, np.int64))
     if len(vectors) < exact_below:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        flat = _on_gpu(faiss.IndexFlatIP(vectors.shape[1]))
+        flat = _move_to_gpus(faiss.IndexFlatIP(vectors.shape[1]))
         flat.add(vectors)
-        _search(flat, vectors, k, found)
-        return Neighbours(*found, {"index": "exact"})
+        _search_into(flat, vectors, k, found)
+        return NeighbourSearchResult(*found, {"index": "exact"})
     lists = int(_LISTS_PER_ROOT * np.sqrt(len(vectors)))
     rng = np.random.default_rng(seed)
-    trained = _trained(vectors, lists, rng, room)
+    trained = _train_index(vectors, lists, rng, room)
     sample = vectors[rng.choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False)]
     index: InvertedFile
     if workers is None:
-        index = FileHere(trained, vectors)
+        index = LocalInvertedFile(trained, vectors)
     else:
-        index = FileInParts(trained, vectors, workers)
-    probes, recall = _tuned(index, sample.astype(np.float32), k, lists)
+        index = PartitionedInvertedFile(trained, vectors, workers)
+    probes, recall = _tune_probes(index, sample.astype(np.float32), k, lists)
     facts = {"index": "ivf", "lists": lists, "probes": probes, f"recall@{k}": round(recall, 4)}
     index.others(k, probes, found)
-    return Neighbours(*found, facts)
+    return NeighbourSearchResult(*found, facts)
 
 
 class InvertedFile(Protocol):
@@ -109,11 +109,11 @@ class InvertedFile(Protocol):
     def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
         """Inner products with the `count` nearest of the lists looked into, (queries, count)."""
 
-    def others(self, k: int, probes: int, found: Found) -> None:
+    def others(self, k: int, probes: int, found: NeighbourTable) -> None:
         """Fill in the neighbours of all vectors."""
 
 
-def _trained(
+def _train_index(
     vectors: NDArray[np.floating], lists: int, rng: np.random.Generator, workspace: Workspace
 ) -> Any:
     """An inverted file whose lists are known and empty."""
@@ -131,7 +131,7 @@ def _trained(
     return index
 
 
-def _tuned(
+def _tune_probes(
     index: InvertedFile, queries: NDArray[np.float32], k: int, lists: int
 ) -> tuple[int, float]:
     """Probes and recall@k on the queries, which are vectors of the index."""
@@ -146,7 +146,7 @@ def _tuned(
         probes = min(2 * probes, lists)
 
 
-class FileHere:
+class LocalInvertedFile:
     """`InvertedFile` in memory, or on the GPUs that faiss knows.
 
     Args:
@@ -155,7 +155,7 @@ class FileHere:
     """
 
     def __init__(self, trained: Any, vectors: NDArray[np.floating]) -> None:
-        self._vectors, self._index = vectors, _on_gpu(trained)
+        self._vectors, self._index = vectors, _move_to_gpus(trained)
         for rows in batches(len(vectors), _BLOCK_ROWS):
             self._index.add(vectors[rows].astype(np.float32))
 
@@ -163,9 +163,10 @@ class FileHere:
         """As `InvertedFile.nearest`."""
         blocks = batches(len(self._vectors), _BLOCK_ROWS)
         places = (
-            nearest_in(queries, self._vectors[rows].astype(np.float32), count) for rows in blocks
+            nearest_similarities(queries, self._vectors[rows].astype(np.float32), count)
+            for rows in blocks
         )
-        return best_of(places, len(queries), count)
+        return merge_top_k(places, len(queries), count)
 
     def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
         """As `InvertedFile.found`."""
@@ -173,25 +174,27 @@ class FileHere:
         found: NDArray[np.float32] = self._index.search(queries, count)[0]
         return found
 
-    def others(self, k: int, probes: int, found: Found) -> None:
+    def others(self, k: int, probes: int, found: NeighbourTable) -> None:
         """As `InvertedFile.others`."""
         self._index.nprobe = probes
-        _search(self._index, self._vectors, k, found)
+        _search_into(self._index, self._vectors, k, found)
 
 
-def _search(index: Any, vectors: NDArray[np.floating], k: int, found: Found) -> None:
+def _search_into(index: Any, vectors: NDArray[np.floating], k: int, found: NeighbourTable) -> None:
     for rows in batches(len(vectors), _QUERY_ROWS):
         similarity, others = index.search(vectors[rows].astype(np.float32), k + 1)
-        found.distances[rows], found.others[rows] = without_own(similarity, others, rows.start)
+        found.distances[rows], found.others[rows] = drop_self_matches(
+            similarity, others, rows.start
+        )
 
 
-def _on_gpu(index: Any) -> Any:
+def _move_to_gpus(index: Any) -> Any:
     """The index on all GPUs where faiss has been built for them, else as it is."""
     count = getattr(faiss, "get_num_gpus", lambda: 0)()
     return faiss.index_cpu_to_all_gpus(index) if count else index
 
 
-def rows_of(table: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[np.floating]:
+def take_rows(table: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[np.floating]:
     """`table[rows]`, without a copy where the ascending rows are consecutive."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
         return table[rows[0] : rows[-1] + 1]

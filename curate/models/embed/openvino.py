@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from curate.errors import CurateError, first_line
-from curate.models.embed.int8 import int8_version, quantised
+from curate.models.embed.int8 import int8_version, quantise_model
 from curate.optional_packages import need
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def use_openvino(model: SentenceTransformer, name: str, backend: str = OPENVINO)
                 _Hidden(transformer.eval(), tuple(wanted)), example_input=tuple(wanted.values())
             )
         if backend == INT8:
-            converted = quantised(converted, _one_text(model, tuple(wanted)))
+            converted = quantise_model(converted, _example_inputs(model, tuple(wanted)))
         compiled = openvino.compile_model(converted, "CPU")
     except (AttributeError, RuntimeError, TypeError) as error:
         raise CurateError(
@@ -65,10 +65,10 @@ def use_openvino(model: SentenceTransformer, name: str, backend: str = OPENVINO)
             found=f"{name}: {first_line(error)}",
             fix="use backend: torch",
         ) from None
-    transformer.forward = _forward(compiled, tuple(wanted))
+    transformer.forward = _make_forward(compiled, tuple(wanted))
 
 
-def _one_text(
+def _example_inputs(
     model: SentenceTransformer, names: tuple[str, ...]
 ) -> Callable[[str], list[NDArray[np.int64]]]:
     def inputs(text: str) -> list[NDArray[np.int64]]:
@@ -92,7 +92,7 @@ class _Hidden(nn.Module):
         return hidden
 
 
-def _forward(compiled: Any, names: tuple[str, ...]) -> Any:
+def _make_forward(compiled: Any, names: tuple[str, ...]) -> Any:
     from transformers.modeling_outputs import BaseModelOutput
 
     def forward(**inputs: Any) -> BaseModelOutput:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from curate.steps.context import Progress
     from curate.store.store import Store
 
-PARTS = ("prompt", "chosen", "rejected")
+TEXT_COLUMNS = ("prompt", "chosen", "rejected")
 _LOOKED_AT = 200
 """Pairs whose texts are counted in tokens."""
 
@@ -59,17 +59,19 @@ class TextEmbedder(Protocol):
         """How many of the texts are longer than `max_tokens`."""
 
 
-def spaced(pairs: pl.DataFrame) -> pl.DataFrame:
+def evenly_spaced_sample(pairs: pl.DataFrame) -> pl.DataFrame:
     """At most 200 pairs, evenly spaced: whoever looks at texts once more looks at these alone."""
     return rows_at(pairs, np.arange(0, len(pairs), max(-(-len(pairs) // _LOOKED_AT), 1)))
 
 
-def seen_in_part(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, Any]:
+def count_truncated_texts(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, Any]:
     """How many texts of `spaced` pairs the embedder sees the beginning of alone; none: nothing."""
     if embedder.max_tokens is None or not len(pairs):
         return {}
-    read = spaced(pairs).select(messages_text(part).alias(part) for part in PARTS)
-    texts = pl.concat([read[part].alias("text") for part in PARTS]).unique().to_list()
+    read = evenly_spaced_sample(pairs).select(
+        messages_text(part).alias(part) for part in TEXT_COLUMNS
+    )
+    texts = pl.concat([read[part].alias("text") for part in TEXT_COLUMNS]).unique().to_list()
     cut = embedder.count_cut(texts)
     if not cut:
         return {}
@@ -92,17 +94,17 @@ def text_index(
     room = workspace or Workspace()
     hashes = (
         pairs[rows].select(hash_halves(messages_text(part)))
-        for part in PARTS
+        for part in TEXT_COLUMNS
         for rows in batches(len(pairs), BATCH_ROWS) or [slice(0, 0)]
     )
     texts = room.collect("hashes of texts", hashes)
-    index = room.array("index", (len(PARTS), len(pairs)), np.int64)
+    index = room.array("index", (len(TEXT_COLUMNS), len(pairs)), np.int64)
     _, first = numbers_by_appearance(texts, index.reshape(-1))
     kept = room.kept("first of texts", first)
     # What told equal texts is gone, and allocators would hold it until the texts are embedded.
     del first, texts
     give_back()
-    return dict(zip(PARTS, index, strict=True)), kept
+    return dict(zip(TEXT_COLUMNS, index, strict=True)), kept
 
 
 def distinct_batches(
@@ -110,7 +112,7 @@ def distinct_batches(
 ) -> Iterator[tuple[slice, list[str]]]:
     """The distinct texts in the order of their numbers, a few thousand at a time."""
     count = len(pairs)
-    for position, part in enumerate(PARTS):
+    for position, part in enumerate(TEXT_COLUMNS):
         for start in range(0, count, BATCH_ROWS):
             begin = position * count + start
             end = position * count + min(start + BATCH_ROWS, count)

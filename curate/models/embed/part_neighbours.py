@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 
 from curate.data.table import batches
-from curate.models.embed.nearest import best_of, nearest_in, without_own
+from curate.models.embed.nearest import drop_self_matches, merge_top_k, nearest_similarities
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 _PART_BYTES = 256 << 20
 """Of the vectors of a part; a worker holds them twice while it searches."""
 _QUERY_ROWS = 4096
-_MOST_LISTS = 64
+_MAX_LISTS = 64
 """Up to which the lists to look into are found once for all parts, and sent."""
 
 
-class Found(NamedTuple):
+class NeighbourTable(NamedTuple):
     """Distances of each row to its k nearest other rows, and which these are; (rows, k) each."""
 
     distances: NDArray[np.float64]
     others: NDArray[np.int64]
 
 
-class FileInParts:
+class PartitionedInvertedFile:
     """`curate.models.embed.neighbours.InvertedFile` whose vectors lie with workers.
 
     Args:
@@ -63,23 +63,23 @@ class FileInParts:
 
     def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         """As `InvertedFile.nearest`."""
-        places = self._workers.map(partial(_nearest_of, queries, count), self._vectors)
-        return best_of(places, len(queries), count)
+        places = self._workers.map(partial(_partition_similarities, queries, count), self._vectors)
+        return merge_top_k(places, len(queries), count)
 
     def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
         """As `InvertedFile.found`."""
-        of = partial(_found, queries, count, probes)
+        of = partial(_probed_similarities, queries, count, probes)
         places = self._workers.map(of, self._each(self._trained), self._vectors, self._lists)
-        return best_of(places, len(queries), count)
+        return merge_top_k(places, len(queries), count)
 
-    def others(self, k: int, probes: int, found: Found) -> None:
+    def others(self, k: int, probes: int, found: NeighbourTable) -> None:
         """As `InvertedFile.others`."""
-        few = probes <= _MOST_LISTS
+        few = probes <= _MAX_LISTS
         wanted = self._coarse(probes) if few else self._each(None)
         # Every part of the vectors is sought in every part of the file: a grid of tasks.
         grid = [
             self._workers.keep(
-                partial(_searched, k + 1, probes, rows.start),
+                partial(_search_partition, k + 1, probes, rows.start),
                 *map(self._each, (self._trained, vectors, lists)),
                 self._vectors,
                 wanted,
@@ -87,7 +87,7 @@ class FileInParts:
             for rows, vectors, lists in zip(self._rows, self._vectors, self._lists, strict=True)
         ]
         starts = [rows.start for rows in self._rows]
-        merged = self._workers.map(_merged, starts, *grid)
+        merged = self._workers.map(_merge_partitions, starts, *grid)
         for rows, (distances, numbers) in zip(self._rows, merged, strict=True):
             found.distances[rows], found.others[rows] = distances, numbers
 
@@ -103,13 +103,13 @@ def _nearest_lists(
     return np.concatenate(parts)
 
 
-def _nearest_of(
+def _partition_similarities(
     queries: NDArray[np.float32], count: int, vectors: NDArray[np.floating]
 ) -> NDArray[np.float32]:
-    return nearest_in(queries, vectors.astype(np.float32), count)
+    return nearest_similarities(queries, vectors.astype(np.float32), count)
 
 
-def _filled(
+def _fill_index(
     trained: NDArray[np.uint8], vectors: NDArray[np.floating], lists: NDArray[np.int32], start: int
 ) -> Any:
     """The file with vectors whose lists are known, numbered from `start` on."""
@@ -122,7 +122,7 @@ def _filled(
     return index
 
 
-def _found(
+def _probed_similarities(
     queries: NDArray[np.float32],
     count: int,
     probes: int,
@@ -130,13 +130,13 @@ def _found(
     vectors: NDArray[np.floating],
     lists: NDArray[np.int32],
 ) -> NDArray[np.float32]:
-    index = _filled(trained, vectors, lists, 0)
+    index = _fill_index(trained, vectors, lists, 0)
     index.nprobe = probes
     found: NDArray[np.float32] = index.search(queries, count)[0]
     return found
 
 
-def _searched(
+def _search_partition(
     count: int,
     probes: int,
     start: int,
@@ -147,7 +147,7 @@ def _searched(
     wanted: NDArray[np.int32] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Similarities and numbers of the nearest of a part of the file, of each query; -1 for none."""
-    index = _filled(trained, vectors, lists, start)
+    index = _fill_index(trained, vectors, lists, start)
     index.nprobe = probes
     similarity = np.empty((len(queries), count), dtype=np.float32)
     numbers = np.empty((len(queries), count), dtype=np.int64)
@@ -163,7 +163,7 @@ def _searched(
     return similarity, numbers
 
 
-def _merged(
+def _merge_partitions(
     start: int, *parts: tuple[NDArray[np.float32], NDArray[np.int64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The nearest others of the queries from `start` on, of all parts of the file."""
@@ -171,4 +171,4 @@ def _merged(
     numbers = np.concatenate([n for _, n in parts], axis=1)
     best = np.argsort(-similarity, axis=1, kind="stable")[:, : parts[0][0].shape[1]]
     similarity, numbers = (np.take_along_axis(v, best, axis=1) for v in (similarity, numbers))
-    return without_own(similarity, numbers, start)
+    return drop_self_matches(similarity, numbers, start)

@@ -23,7 +23,7 @@ _TRAINED_ON = 50_000
 
 
 @dataclass(frozen=True)
-class Coverage:
+class TargetCoverage:
     """Where each row lies among the targets, and which targets are covered.
 
     Attributes:
@@ -41,7 +41,9 @@ class Coverage:
     covered: NDArray[np.bool_]
 
 
-def cover(vectors: NDArray[np.floating], targets: NDArray[np.float32], k: int) -> Coverage:
+def measure_coverage(
+    vectors: NDArray[np.floating], targets: NDArray[np.float32], k: int
+) -> TargetCoverage:
     """Distances between rows and targets, all of length 1, in blocks; exact.
 
     A target's ball reaches to its k-th nearest other target (Naeem et al., arXiv 2002.09797).
@@ -57,7 +59,7 @@ def cover(vectors: NDArray[np.floating], targets: NDArray[np.float32], k: int) -
         nearest[rows] = apart.argmin(axis=1)
         inside[rows] = (apart <= radius).sum(axis=1)
         reached = np.minimum(reached, apart.min(axis=0))
-    return Coverage(distance, nearest, inside, reached, reached <= radius)
+    return TargetCoverage(distance, nearest, inside, reached, reached <= radius)
 
 
 def density_ratio(

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 
-def embedding_told(facts: dict[str, Any]) -> list[str]:
+def embedding_notes(facts: dict[str, Any]) -> list[str]:
     """Which embedder was taken where that was left open, and what vectors do not see.
 
     Args:
         facts: of `embed_frame`.
     """
-    return [*((facts["choice"],) if "choice" in facts else ()), *embedding_doubts(facts)]
+    return [*((facts["choice"],) if "choice" in facts else ()), *embedding_warnings(facts)]
 
 
-def embedding_doubts(facts: dict[str, Any]) -> tuple[str, ...]:
+def embedding_warnings(facts: dict[str, Any]) -> tuple[str, ...]:
     """What vectors do not see: media, ends of texts, and figures that were rounded away."""
-    return (*_not_seen(facts), *_rounded(facts), *_cut_short(facts))
+    return (*_undecoded_media_notes(facts), *_rounding_notes(facts), *_truncation_notes(facts))
 
 
-def _not_seen(facts: dict[str, Any]) -> tuple[str, ...]:
+def _undecoded_media_notes(facts: dict[str, Any]) -> tuple[str, ...]:
     """That some media could not be embedded, and what became of their pairs."""
     if not facts.get("media_not_seen"):
         return ()
@@ -29,7 +29,7 @@ def _not_seen(facts: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _rounded(facts: dict[str, Any]) -> tuple[str, ...]:
+def _rounding_notes(facts: dict[str, Any]) -> tuple[str, ...]:
     """How far vectors of whole numbers are off."""
     if "int8" not in facts:
         return ()
@@ -40,6 +40,6 @@ def _rounded(facts: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _cut_short(facts: dict[str, Any]) -> tuple[str, ...]:
+def _truncation_notes(facts: dict[str, Any]) -> tuple[str, ...]:
     """That texts were embedded by their beginning alone."""
     return (facts["cut"],) if "cut" in facts else ()

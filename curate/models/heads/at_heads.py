@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from curate.data.table import batches
-from curate.models.heads.row_access import Rows
+from curate.models.heads.row_access import FeatureMatrix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,26 +22,28 @@ HeadValues = Callable[[Tensor, Tensor], Tensor]
 _ROWS = 8192
 
 
-class Answers(Protocol):
+class AnswerFeatures(Protocol):
     """What heads see of the answers of all pairs, wherever that lies."""
 
-    def at_heads(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
+    def held_out_values(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
         """`of(chosen, rejected)`, at the wanted heads (pairs, K) of each pair."""
 
 
 @dataclass(frozen=True)
-class AnswersHere:
+class LocalAnswerFeatures:
     """Scaled features of both answers, (pairs, dim) each."""
 
-    chosen: Rows
-    rejected: Rows
+    chosen: FeatureMatrix
+    rejected: FeatureMatrix
 
-    def at_heads(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
+    def held_out_values(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
         """As `at_heads`."""
-        return at_heads(of, self.chosen, self.rejected, wanted)
+        return gather_held_out_values(of, self.chosen, self.rejected, wanted)
 
 
-def at_heads(of: HeadValues, chosen: Rows, rejected: Rows, wanted: Tensor) -> NDArray[np.float64]:
+def gather_held_out_values(
+    of: HeadValues, chosen: FeatureMatrix, rejected: FeatureMatrix, wanted: Tensor
+) -> NDArray[np.float64]:
     """`of(chosen, rejected)`, (rows, heads), at the wanted heads (pairs, K) of each pair."""
     wanted = wanted.to(chosen.device)
     # On the device until the end: a transfer a batch would let it wait for each.

@@ -7,7 +7,7 @@ import torch
 from curate.models.heads.heads import Heads, HeadSpec, LinearHeads, MLPHeads
 
 
-def make_heads(spec: HeadSpec, dim: int, heads: int, seed: int) -> Heads:
+def initialise_heads(spec: HeadSpec, dim: int, heads: int, seed: int) -> Heads:
     """Freshly initialised heads."""
     generator = torch.Generator().manual_seed(seed)
     if spec.kind == "linear":

@@ -46,7 +46,7 @@ class Calibration:
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
-def agreement(margins: NDArray[np.float64]) -> NDArray[np.float64]:
+def label_agreement(margins: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 where a margin sides with the label, 0 where it does not, a half where it is exactly 0."""
     return (np.sign(margins) + 1.0) / 2.0
 
@@ -59,12 +59,14 @@ def fit_scale(margins: NDArray[np.float64]) -> float:
 
     # In the log of the scale, which has no bound at 0 to run into.
     fit = minimize_scalar(
-        lambda log_scale: log_loss(np.exp(log_scale), margins), bounds=_LOG_BOUNDS, method="bounded"
+        lambda log_scale: scaled_log_loss(np.exp(log_scale), margins),
+        bounds=_LOG_BOUNDS,
+        method="bounded",
     )
     return float(np.exp(fit.x))
 
 
-def log_loss(scale: float, margins: NDArray[np.float64]) -> float:
+def scaled_log_loss(scale: float, margins: NDArray[np.float64]) -> float:
     """Mean -log sigma(scale m), in nats."""
     # In blocks that stay in the cache: a fit asks some thirty times.
     parts = (margins[rows] for rows in batches(len(margins), _BLOCK))
@@ -79,7 +81,7 @@ def calibrate(margins: NDArray[np.float64]) -> Calibration:
         pairs=len(margins),
         accuracy=right,
         scale=scale,
-        log_loss=log_loss(scale, margins) if known else float("nan"),
+        log_loss=scaled_log_loss(scale, margins) if known else float("nan"),
         error_before=calibration_error(margins),
         error=calibration_error(margins, scale),
     )
@@ -107,7 +109,7 @@ def reliability_curve(margins: NDArray[np.float64], scale: float = 1.0) -> list[
         {
             "confidence": float(expit(scale * np.abs(part)).mean()),
             # At a scale of 0 nothing is chosen: all count half.
-            "accuracy": float(agreement(part).mean()) if scale else _HALF,
+            "accuracy": float(label_agreement(part).mean()) if scale else _HALF,
             "pairs": len(part),
         }
         for part in bins

@@ -20,17 +20,17 @@ def normal_uncertainty(
     """`uncertainty` of (pairs,) margins that are normal with these means and deviations."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     weights /= weights.sum()
-    return uncertainty(expit(mean[:, None] + spread[:, None] * nodes), weights)
+    return label_uncertainty(expit(mean[:, None] + spread[:, None] * nodes), weights)
 
 
-def sure_votes(mean: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
+def agreement_share(mean: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of networks whose margin is above 0, of margins that are normal, (pairs,)."""
     sure = np.divide(mean, spread, out=np.copysign(np.inf, mean), where=spread > 0)
     votes: NDArray[np.float64] = ndtr(np.where(mean == 0.0, 0.0, sure))
     return votes
 
 
-def uncertainty(
+def label_uncertainty(
     probability: NDArray[np.float64], weights: NDArray[np.float64] | None = None
 ) -> dict[str, NDArray[np.float64]]:
     """Mean, variance and BALD over passes of (pairs, passes) probabilities of a binary label.
@@ -42,15 +42,15 @@ def uncertainty(
     passes = probability.shape[1]
     each = np.full(passes, 1.0 / passes) if weights is None else weights
     mean = probability @ each
-    expected = _entropy(probability) @ each
+    expected = _binary_entropy(probability) @ each
     return {
         "probability": mean,
         "variance": np.square(probability - mean[:, None]) @ each,
         # Rounding can leave a mutual information of -1e-17.
-        "bald": np.maximum(_entropy(mean) - expected, 0.0),
+        "bald": np.maximum(_binary_entropy(mean) - expected, 0.0),
     }
 
 
-def _entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def _binary_entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
     values: NDArray[np.float64] = entr(p) + entr(1.0 - p)
     return values

@@ -30,12 +30,12 @@ _ITERATIONS = 60
 _CHUNK = 4096
 """Rows that are looked at in one piece."""
 
-Rows = Callable[[slice], "NDArray[np.float64]"]
+FeatureReader = Callable[[slice], "NDArray[np.float64]"]
 """Features of some rows, (rows, d)."""
 
 
 @dataclass(frozen=True)
-class Sums:
+class SufficientStatistics:
     """Weighted sums over rows.
 
     Attributes:
@@ -53,14 +53,14 @@ class Sums:
     count: float
 
 
-def sums(
-    features: Rows,
+def sufficient_statistics(
+    features: FeatureReader,
     rows: slice,
     groups: NDArray[np.int64],
     weights: NDArray[np.float64],
     targets: NDArray[np.float64],
     width: int,
-) -> Sums:
+) -> SufficientStatistics:
     """Sums over the rows of a range, a few thousand rows in memory at a time.
 
     Args:
@@ -83,12 +83,12 @@ def sums(
         signed = targets[part, None] * prompt_signs(groups[part])
         turned += weighted.T @ signed.astype(z.dtype)
     square = float(weights[rows] @ targets[rows] ** 2)
-    return Sums(gram, cross, turned, square, float(weights[rows].sum()))
+    return SufficientStatistics(gram, cross, turned, square, float(weights[rows].sum()))
 
 
-def sum_of(parts: Sequence[Sums]) -> Sums:
+def add_statistics(parts: Sequence[SufficientStatistics]) -> SufficientStatistics:
     """The sums over the rows of all."""
-    return Sums(
+    return SufficientStatistics(
         np.sum([p.gram for p in parts], axis=0),
         np.sum([p.cross for p in parts], axis=0),
         np.sum([p.turned for p in parts], axis=0),
@@ -114,12 +114,12 @@ class Evidence:
         spread = np.eye(len(widths)) * _SD**2 + _SD_COMMON**2
         self._precision = np.linalg.inv(spread)
 
-    def strengths(self, found: Sums) -> NDArray[np.float64]:
+    def strengths(self, found: SufficientStatistics) -> NDArray[np.float64]:
         """Log variances of the blocks and of the noise, (blocks + 1,), of largest posterior."""
         e = slice(0, self._first)
         # In the eigenbasis of the large block an evaluation does not depend on the rows.
         values, basis = np.linalg.eigh(found.gram[e, e])
-        rotated = _Rotated(
+        rotated = _RotatedStatistics(
             np.maximum(values, 0.0),
             basis.T @ found.gram[e, self._first :],
             found.gram[self._first :, self._first :],
@@ -148,7 +148,9 @@ class Evidence:
         whole = np.concatenate([np.full(self._first, variances[0]), variances[self._block]])
         return 1.0 / whole
 
-    def _loss(self, theta: NDArray[np.float64], r: _Rotated) -> tuple[float, NDArray[np.float64]]:
+    def _loss(
+        self, theta: NDArray[np.float64], r: _RotatedStatistics
+    ) -> tuple[float, NDArray[np.float64]]:
         """Minus the log posterior of the strengths, and its gradient.
 
         With R = diag(sqrt v) and M = I + R Z'Z R / s2 the evidence is
@@ -186,7 +188,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class _Rotated:
+class _RotatedStatistics:
     """Sums in the eigenbasis of the large block: its eigenvalues, and the other parts."""
 
     values: NDArray[np.float64]
@@ -213,7 +215,9 @@ class Ridge:
     noise: float
 
     @classmethod
-    def fit(cls, found: Sums, evidence: Evidence, theta: NDArray[np.float64]) -> Ridge:
+    def fit(
+        cls, found: SufficientStatistics, evidence: Evidence, theta: NDArray[np.float64]
+    ) -> Ridge:
         """Solve at these strengths."""
         noise = float(np.exp(theta[-1]))
         matrix = found.gram / noise + np.diag(evidence.precisions(theta))

@@ -36,7 +36,7 @@ def folds_of_groups(groups: int, folds: int, seed: int) -> NDArray[np.int64]:
     return assigned
 
 
-def weights_of_folds(
+def fold_weight_matrix(
     assigned: NDArray[np.integer], voting: NDArray[np.bool_], folds: int
 ) -> NDArray[np.bool_]:
     """Which pairs teach each head, (pairs, repeats * folds); a head learns from all folds but one.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from curate.models.heads.heads import Heads, HeadSpec, fit_heads
-from curate.models.heads.row_access import Rows
+from curate.models.heads.row_access import FeatureMatrix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,8 +57,8 @@ class GeneralHeads(Heads):
 
 
 def train_general(
-    chosen: Rows,
-    rejected: Rows,
+    chosen: FeatureMatrix,
+    rejected: FeatureMatrix,
     weights: Tensor,
     seed: int,
     blocks: int = 3,

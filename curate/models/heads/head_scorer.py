@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import polars as pl
 
 from curate.models.heads.identification import (
-    Identification,
-    identify,
-    silenced,
+    LearnabilityTest,
+    assess_learnability,
+    mask_unlearnable_status,
 )
-from curate.models.heads.out_of_fold import status, too_few_prompts, votes
+from curate.models.heads.out_of_fold import has_too_few_prompts, training_status, vote_mask
 from curate.steps.context import Context
 from curate.steps.contracts import Column, Parameters, Scorer
 from curate.store.row_blocks import some_of
@@ -49,10 +49,12 @@ class HeadScorer(Scorer[P]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Out-of-fold scores of all pairs, or nulls where there are too few prompts to split."""
         columns = self.columns()
-        if too_few_prompts(pairs, context):
+        if has_too_few_prompts(pairs, context):
             nulls = pl.DataFrame([pl.Series(c.name, [None] * len(pairs), c.dtype) for c in columns])
-            found = status(pairs, context)
-            return nulls.with_columns(silenced(found, found == "ok", TOO_FEW_PROMPTS))
+            found = training_status(pairs, context)
+            return nulls.with_columns(
+                mask_unlearnable_status(found, found == "ok", TOO_FEW_PROMPTS)
+            )
         scores = self.held_out_scores(pairs, context)
         told = self.status(pairs, context).alias("status")
         # Side by side: an expression would bring columns of mapped files into memory.
@@ -60,16 +62,16 @@ class HeadScorer(Scorer[P]):
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
         """The status of each pair, once its scores are there."""
-        return status(pairs, context)
+        return training_status(pairs, context)
 
     @abstractmethod
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """The columns but `status`, one row a pair, in order."""
 
 
-def tell_learnt(
+def record_learnability(
     margin: NDArray[np.float64], pairs: pl.DataFrame, context: Context
-) -> Identification:
+) -> LearnabilityTest:
     """Whether a scorer's heads learn anything from the labels, told in facts and warnings.
 
     Args:
@@ -77,8 +79,8 @@ def tell_learnt(
         pairs: the pair table.
         context: of the scorer.
     """
-    voting = votes(pairs, context)
+    voting = vote_mask(pairs, context)
     groups = some_of(context.prompt_groups(pairs), voting)
-    learnt = identify(some_of(margin, voting), groups)
-    learnt.tell(context)
+    learnt = assess_learnability(some_of(margin, voting), groups)
+    learnt.record(context)
     return learnt

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from curate.models.embed.device import on_device
+from curate.models.embed.device import move_to_device
 from curate.models.heads.losses import LossKind, make_loss
 from curate.models.heads.one_thread import threads_for
-from curate.models.heads.row_access import Rows
+from curate.models.heads.row_access import FeatureMatrix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -240,8 +240,8 @@ def rows_in_order(drawn: Tensor, row_order: NDArray[np.int64] | None) -> Tensor:
 
 def fit_heads(
     heads: Heads,
-    chosen: Rows,
-    rejected: Rows,
+    chosen: FeatureMatrix,
+    rejected: FeatureMatrix,
     weights: Tensor,
     spec: HeadSpec,
     seed: int,
@@ -274,11 +274,11 @@ def fit_heads(
             if len(order) == 0:
                 # Once an epoch, so that no batch waits for its rows.
                 drawn = torch.randperm(total, generator=generator)
-                order = on_device(rows_in_order(drawn, row_order), weights.device)
+                order = move_to_device(rows_in_order(drawn, row_order), weights.device)
             rows, order = order[: spec.batch], order[spec.batch :]
             mask = None
             if spec.dropout > 0:
                 mask = dropout_mask(len(rows), heads.units(), spec.dropout, generator)
-                mask = on_device(mask, chosen.device)
+                mask = move_to_device(mask, chosen.device)
             margins = heads.margins(chosen[rows], rejected[rows], mask)
             optimiser.step(loss(margins), weights[rows].to(margins))

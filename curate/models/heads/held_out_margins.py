@@ -13,12 +13,12 @@ from threadpoolctl import threadpool_limits
 from curate.data.duplicates import repeated_rows
 from curate.models.heads.calibration import fit_scale
 from curate.models.heads.evidence_ridge import Evidence, Ridge
-from curate.models.heads.identification import Identification, identify
-from curate.models.heads.out_of_fold import votes
+from curate.models.heads.identification import LearnabilityTest, assess_learnability
+from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.prompt_order import PromptOrder
-from curate.models.heads.ridge_rows import RidgeRows, RidgeRowsHere
+from curate.models.heads.ridge_rows import LocalRidgeData, RidgeData
 from curate.models.heads.sign_flip_test import sign_flip_p_value
-from curate.models.heads.within_length import within_length
+from curate.models.heads.within_length import length_residual_margins
 from curate.steps.context import Context
 from curate.store.row_blocks import some_of
 
@@ -30,11 +30,11 @@ VIEWS = ((-6.0, -6.0, -6.0, -4.0, -2.0), (-4.0, -4.0, -4.0, -4.0, -4.0))
 """Two beliefs about how strong each block is; chosen, as all here, on Auto-J and LLMBar alone."""
 Trait = Literal["length"]
 # A scale of 0 would tie all margins, and their order is what is known best.
-_LEAST_SCALE = 0.01
+_MIN_SCALE = 0.01
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutMargins:
     """Margins of all pairs, in log odds of the observed label where labels tell anything.
 
     Attributes:
@@ -42,13 +42,13 @@ class HeldOut:
         strengths: mean variance of each of `BLOCKS` over views.
         scale: of greatest likelihood on the labels, by which margins were multiplied; 0 where the
             labels tell nothing.
-        learnt: whether heads learn anything from the labels.
+        learnability: whether heads learn anything from the labels.
     """
 
     margin: NDArray[np.float64]
     strengths: dict[str, float]
     scale: float
-    learnt: Identification
+    learnability: LearnabilityTest
 
 
 def held_out_margins(
@@ -57,7 +57,7 @@ def held_out_margins(
     style: bool = True,
     within: tuple[Trait, ...] = (),
     target: NDArray[np.float64] | None = None,
-) -> HeldOut:
+) -> HeldOutMargins:
     """Margins by evidence ridge on the blocks of `PairBlocks`, averaged over two views.
 
     Strengths are chosen once a view, by all labels; each margin is one without the labels of its
@@ -70,17 +70,19 @@ def held_out_margins(
         context: of the scorer.
         style: whether heads see counts, style and length, and not embeddings alone.
         within: traits of which pairs that differ alike are compared with each other alone; see
-            `within_length`.
+            `length_residual_margins`.
         target: (pairs,) what heads are taught of each pair; default 1, its label as it is.
     """
     digest = "" if target is None else blake2b(target.tobytes(), digest_size=16).hexdigest()
     key = ("held-out margins", style, digest)
-    ranked = context.shared(key, lambda: _ranked(pairs, context, style, target))
-    return context.shared((*key, within), lambda: _scaled(pairs, context, ranked, within))
+    ranked = context.shared(key, lambda: _unscaled_margins(pairs, context, style, target))
+    return context.shared(
+        (*key, within), lambda: _scale_to_log_odds(pairs, context, ranked, within)
+    )
 
 
 @dataclass(frozen=True)
-class _Ranked:
+class _UnscaledMargins:
     """Margins of no fixed scale, the strengths behind them, and whether they may be chance."""
 
     margin: NDArray[np.float64]
@@ -88,12 +90,12 @@ class _Ranked:
     p_value: float
 
 
-def _ranked(
+def _unscaled_margins(
     pairs: pl.DataFrame, context: Context, style: bool, target: NDArray[np.float64] | None
-) -> _Ranked:
-    weights = vote_weights(context.vote_keys(pairs), votes(pairs, context))
+) -> _UnscaledMargins:
+    weights = vote_weights(context.vote_keys(pairs), vote_mask(pairs, context))
     target = np.ones(len(pairs)) if target is None else target
-    rows = _rows(pairs, context, weights, target, style)
+    rows = _ridge_data(pairs, context, weights, target, style)
     sums, total, strengths = rows.sums(), np.zeros(len(pairs)), []
     for centre in VIEWS:
         evidence = Evidence(rows.widths, centre[: len(rows.widths)])
@@ -106,40 +108,40 @@ def _ranked(
     means = np.mean(strengths, axis=0)
     named = {name: float(f"{v:.3g}") for name, v in zip(BLOCKS, means, strict=False)}
     p_value = sign_flip_p_value(sums.gram, sums.cross, sums.turned, rows.widths)
-    return _Ranked(context.workspace.kept("margins", total / len(VIEWS)), named, p_value)
+    return _UnscaledMargins(context.workspace.kept("margins", total / len(VIEWS)), named, p_value)
 
 
-def _rows(
+def _ridge_data(
     pairs: pl.DataFrame,
     context: Context,
     weights: NDArray[np.float64],
     target: NDArray[np.float64],
     style: bool,
-) -> RidgeRows:
+) -> RidgeData:
     """The pairs with the workers of the run, where it has any, or here."""
     if context.workers is not None:
-        from curate.models.heads.pair_parts import pair_parts
-        from curate.models.heads.part_ridge import RidgeRowsInParts
+        from curate.models.heads.pair_parts import pair_partitions
+        from curate.models.heads.part_ridge import PartitionedRidgeData
 
-        return RidgeRowsInParts(pair_parts(pairs, context), pairs, weights, target, style)
+        return PartitionedRidgeData(pair_partitions(pairs, context), pairs, weights, target, style)
     keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
     order = PromptOrder.of(*keys, context.workspace)
-    return RidgeRowsHere(pairs, context.features, order, weights, target, style)
+    return LocalRidgeData(pairs, context.features, order, weights, target, style)
 
 
-def _scaled(
-    pairs: pl.DataFrame, context: Context, ranked: _Ranked, within: tuple[Trait, ...]
-) -> HeldOut:
-    voting, margin = votes(pairs, context), ranked.margin
+def _scale_to_log_odds(
+    pairs: pl.DataFrame, context: Context, ranked: _UnscaledMargins, within: tuple[Trait, ...]
+) -> HeldOutMargins:
+    voting, margin = vote_mask(pairs, context), ranked.margin
     if within:
-        margin = within_length(margin, pairs, voting)
+        margin = length_residual_margins(margin, pairs, voting)
     scale = fit_scale(some_of(margin, voting))
     # A ranking stays where the labels tell nothing; its size then says so.
-    margin = margin * max(scale, _LEAST_SCALE)
+    margin = margin * max(scale, _MIN_SCALE)
     groups = some_of(context.prompt_groups(pairs), voting)
-    learnt = identify(some_of(margin, voting), groups, ranked.p_value)
+    learnability = assess_learnability(some_of(margin, voting), groups, ranked.p_value)
     margin = context.workspace.kept("held out", margin)
-    return HeldOut(margin, ranked.strengths, scale, learnt)
+    return HeldOutMargins(margin, ranked.strengths, scale, learnability)
 
 
 def vote_weights(keys: pl.DataFrame, voting: NDArray[np.bool_]) -> NDArray[np.float64]:

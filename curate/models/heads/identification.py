@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 NOTHING_LEARNT = "heads learn nothing from these labels"
 _P_VALUE = 0.05
-LEARNT_FACT = "learnt"
+LEARNABILITY_FACT = "learnt"
 
 
 @dataclass(frozen=True)
-class Identification:
+class LearnabilityTest:
     """How often held-out heads side with the labels.
 
     Attributes:
@@ -67,24 +67,26 @@ class Identification:
             "text": self.text,
         }
 
-    def tell(self, context: Context) -> None:
+    def record(self, context: Context) -> None:
         """Put what heads learnt into a step's facts, and a warning where it is nothing."""
-        context.facts[LEARNT_FACT] = self.facts()
+        context.facts[LEARNABILITY_FACT] = self.facts()
         if not self.ok:
             context.warnings.append(self.warning)
 
 
-def silenced(status: pl.Series, silent: pl.Series, why: str = NOTHING_LEARNT) -> pl.Series:
+def mask_unlearnable_status(
+    status: pl.Series, silent: pl.Series, why: str = NOTHING_LEARNT
+) -> pl.Series:
     """A status that says of some pairs that heads learn nothing, where it was "ok"."""
     told = pl.when(silent & (status == "ok")).then(pl.lit(why)).otherwise(status)
     return pl.select(told.alias("status")).to_series()
 
 
-def identify(
+def assess_learnability(
     margins: NDArray[np.float64],
     groups: NDArray[np.int64] | None = None,
     p_value: float | None = None,
-) -> Identification:
+) -> LearnabilityTest:
     """Agreement of held-out margins with the labels.
 
     In the test a prompt counts once, by the sign of the sum of its margins' signs: votes on one
@@ -104,10 +106,10 @@ def identify(
         signs = np.sign(np.bincount(groups, weights=signs))
     agree, against = int((signs > 0).sum()), int((signs < 0).sum())
     if not agree + against:
-        return Identification(agreement, 0, 0, 1.0)
+        return LearnabilityTest(agreement, 0, 0, 1.0)
     if p_value is not None:
-        return Identification(agreement, agree, against, p_value)
+        return LearnabilityTest(agreement, agree, against, p_value)
     from scipy.stats import binomtest  # half a second, which a run without heads need not wait
 
     test = binomtest(agree, agree + against, alternative="greater")
-    return Identification(agreement, agree, against, float(test.pvalue))
+    return LearnabilityTest(agreement, agree, against, float(test.pvalue))

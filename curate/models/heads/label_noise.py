@@ -46,10 +46,10 @@ class LabelNoise:
 
     def posterior(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability that each label is right (the E step of LCPO / RE-PO, arXiv 2509.24159)."""
-        return posterior(expit(self.scale * margins), self.reliability)
+        return label_posterior_given_reliability(expit(self.scale * margins), self.reliability)
 
 
-def posterior(
+def label_posterior_given_reliability(
     probability: NDArray[np.float64], reliability: float | NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """w = p eta / (p eta + (1 - p)(1 - eta)): the label is right, given the model's p for it."""
@@ -76,14 +76,16 @@ def fit_label_noise(margins: NDArray[np.float64], reliability: float | None = No
 
     # The likelihood need not be concave: several starts, the best one counts.
     fits = [
-        minimize(_loss, np.array(s), (finite,), "L-BFGS-B", jac=True, bounds=bounds)
+        minimize(
+            _negative_log_likelihood, np.array(s), (finite,), "L-BFGS-B", jac=True, bounds=bounds
+        )
         for s in _STARTS
     ]
     best = min(fits, key=lambda fit: float(fit.fun))
     return LabelNoise(float(best.x[1]), float(np.exp(best.x[0])), -float(best.fun) * len(finite))
 
 
-def _loss(
+def _negative_log_likelihood(
     point: NDArray[np.float64], margins: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64]]:
     """Minus the mean log likelihood at (log scale, reliability), and its gradient.
@@ -149,7 +151,9 @@ def fit_annotators(
         right = np.zeros(len(votes))
         for rows in batches(len(p), _BLOCK):
             own = annotator[rows]
-            right += np.bincount(own, posterior(p[rows], eta[own]), minlength=len(votes))
+            right += np.bincount(
+                own, label_posterior_given_reliability(p[rows], eta[own]), minlength=len(votes)
+            )
         new = (right + prior * pooled.reliability) / (votes + prior)
         # Below one half an annotator would say the opposite on purpose, and EM could turn all
         # labels.

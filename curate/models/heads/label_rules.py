@@ -91,12 +91,12 @@ def find_label_rule(pairs: pl.DataFrame, groups: NDArray[np.int64]) -> LabelRule
     if len(pairs) < _MIN_PAIRS:
         return None
     folds = group_folds(groups, _FOLDS, 0)
-    rules = [rule for sides in _candidates(pairs) for rule in _rules(sides, folds)]
+    rules = [rule for sides in _candidate_rules(pairs) for rule in _rules_above_limit(sides, folds)]
     # What all labels follow says more than what those of one source do.
     return max(rules, key=lambda rule: (rule.name != "source", rule.accuracy), default=None)
 
 
-class _Sides(NamedTuple):
+class _CandidateRule(NamedTuple):
     """What a rule says of pairs.
 
     Attributes:
@@ -114,14 +114,14 @@ class _Sides(NamedTuple):
     cell_names: tuple[str, ...] = ()
 
 
-def _rules(sides: _Sides, folds: NDArray[np.int64]) -> Iterator[LabelRule]:
+def _rules_above_limit(sides: _CandidateRule, folds: NDArray[np.int64]) -> Iterator[LabelRule]:
     """The rule, or its rule in each large cell, where it predicts more labels than the limit."""
     speaks = sides.side != 0
     least = max(_MIN_PAIRS, _MIN_SHARE * len(folds))
     if speaks.sum() < least:
         return
     cell, side = sides.cell[speaks], sides.side[speaks]
-    right = _held_out_right(cell, side, folds[speaks])
+    right = _held_out_accuracy(cell, side, folds[speaks])
     if not sides.cell_names:
         if right.mean() > RULE_LIMIT:
             yield LabelRule(sides.name, sides.subject, float(right.mean()), len(right))
@@ -133,7 +133,7 @@ def _rules(sides: _Sides, folds: NDArray[np.int64]) -> Iterator[LabelRule]:
         yield LabelRule(sides.name, subject, float(shares[k]), int(counts[k]))
 
 
-def _held_out_right(
+def _held_out_accuracy(
     cell: NDArray[np.int64], side: NDArray[np.float64], folds: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """1 where the cell's majority on the other folds is the pair's side, 0 where not; ties half."""
@@ -145,21 +145,21 @@ def _held_out_right(
     return right
 
 
-def _candidates(pairs: pl.DataFrame) -> Iterator[_Sides]:
+def _candidate_rules(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
     yield from _author_sides(pairs)
     sizes = [messages_text(c).str.len_chars().cast(pl.Int64) for c in ("chosen", "rejected")]
     side = select_in_batches(pairs, s=(sizes[0] - sizes[1]).sign())["s"].to_numpy()
     length = side.astype(np.float64)
     longer = length.sum() > 0
     subject = f"length (the {'longer' if longer else 'shorter'} answer is chosen)"
-    yield _Sides("length", subject, np.zeros(len(pairs), dtype=np.int64), length)
+    yield _CandidateRule("length", subject, np.zeros(len(pairs), dtype=np.int64), length)
     source = pairs["source"].fill_null("(none)")
     if source.n_unique() > 1:
         names = tuple(source.unique().sort())
-        yield _Sides("source", "length", dense_numbers(source), length, names)
+        yield _CandidateRule("source", "length", dense_numbers(source), length, names)
 
 
-def _author_sides(pairs: pl.DataFrame) -> Iterator[_Sides]:
+def _author_sides(pairs: pl.DataFrame) -> Iterator[_CandidateRule]:
     """Which author of two was chosen, for each pair of keys of `extra` that names authors."""
     for label, chosen, rejected in _author_columns(pairs["extra"]):
         names = select_in_batches(pairs, chosen=chosen, rejected=rejected).fill_null("")
@@ -168,7 +168,7 @@ def _author_sides(pairs: pl.DataFrame) -> Iterator[_Sides]:
         both = [pl.min_horizontal("chosen", "rejected"), pl.max_horizontal("chosen", "rejected")]
         cell = dense_numbers(names.select(pl.concat_str(both, separator="\x1f"))["chosen"])
         side = np.where(differ, np.where(first, 1.0, -1.0), 0.0)
-        yield _Sides("author", f"the answer's author ({label})", cell, side)
+        yield _CandidateRule("author", f"the answer's author ({label})", cell, side)
 
 
 def _author_columns(extra: pl.Series) -> list[tuple[str, pl.Expr, pl.Expr]]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from curate.models.heads.head_scorer import HeadScorer
 from curate.models.heads.held_out_margins import Trait
-from curate.models.heads.out_of_fold import status
+from curate.models.heads.out_of_fold import training_status
 from curate.models.heads.posterior.label_posterior import LabelPosterior, label_posterior
 from curate.steps.context import Context
 from curate.steps.contracts import HIGHER, Column
@@ -62,4 +62,4 @@ class MarginScorer(HeadScorer[P]):
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
         """The status of each pair: every vote has a posterior, and judged pairs are marked."""
-        return self.params.posterior(pairs, context).status(status(pairs, context))
+        return self.params.posterior(pairs, context).status(training_status(pairs, context))

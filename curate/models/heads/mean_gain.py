@@ -15,7 +15,7 @@ _SURE = 3.0
 
 
 @dataclass(frozen=True)
-class Gain:
+class MeanDifference:
     """A mean gain, its standard error, and whether it is surely above 0."""
 
     mean: float
@@ -23,7 +23,7 @@ class Gain:
     sure: bool
 
     @classmethod
-    def of(cls, gains: NDArray[np.float64]) -> Gain:
+    def of(cls, gains: NDArray[np.float64]) -> MeanDifference:
         """Of (n,) gains; that of a single one, or of none, is not sure."""
         if len(gains) < 2:
             return cls(float(gains.mean()) if len(gains) else 0.0, float("inf"), False)

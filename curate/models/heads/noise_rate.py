@@ -15,7 +15,7 @@ from scipy.special import betaincinv
 
 from curate.data.duplicates import repeated_rows
 from curate.data.hashes import vote_keys
-from curate.models.heads.identification import Identification, identify
+from curate.models.heads.identification import LearnabilityTest, assess_learnability
 from curate.models.heads.label_rules import LabelRule, find_label_rule, rule_of_heads
 from curate.models.heads.posterior.rate_interval import rate_interval
 from curate.steps.posterior import MEAN_FACT, NOISE_FACT
@@ -35,14 +35,14 @@ BOUND_ASSUMPTION = (
 )
 _SHORT_ASSUMPTION = "if no kind of pair is mostly wrong"
 # Fewer pairs with several votes, or judged ones, give an interval that says nothing.
-_FEWEST_VOTED = _FEWEST_JUDGED = 30
-_LEAST_PEOPLE = 2
+_MIN_VOTED_PAIRS = _MIN_REVIEWED_PAIRS = 30
+_MIN_ANNOTATORS = 2
 # Of whole prompts, for the interval.
 _RESAMPLES = 400
 
 
 @dataclass(frozen=True)
-class ToldRate:
+class NoiseEstimate:
     """The share of wrong labels as far as it can be estimated.
 
     Attributes:
@@ -66,7 +66,7 @@ class ToldRate:
         return asdict(self)
 
 
-def told_rate(
+def estimate_noise_rate(
     margins: NDArray[np.float64],
     pairs: pl.DataFrame | None = None,
     groups: NDArray[np.int64] | None = None,
@@ -74,8 +74,8 @@ def told_rate(
     voting: NDArray[np.bool_] | None = None,
     averaged: AveragedPosterior | None = None,
     judged: NDArray[np.int8] | None = None,
-    learnt: Identification | None = None,
-) -> ToldRate:
+    learnt: LearnabilityTest | None = None,
+) -> NoiseEstimate:
     """By judged pairs, or votes on the same pairs, where there are enough; else by margins.
 
     Labels that follow an author or length have a rate by judged pairs alone: annotators who go by
@@ -91,40 +91,42 @@ def told_rate(
         judged: 1 for each label that a person found right, -1 for a wrong one, 0 elsewhere.
         learnt: whether heads learn anything, where a test of its own says so.
     """
-    by_judged = None if judged is None else rate_by_judged(judged)
+    by_judged = None if judged is None else noise_rate_from_reviews(judged)
     if by_judged is not None:
         return by_judged
     if pairs is not None:
         voted = pairs if voting is None else pairs.filter(pl.Series(voting))
         rule = find_label_rule(voted, np.arange(len(voted)) if groups is None else groups)
-        by_votes = no_rate(rule) if rule is not None else rate_by_votes(pairs, keys)
+        by_votes = not_estimable(rule) if rule is not None else noise_rate_from_votes(pairs, keys)
         if by_votes is not None:
             return by_votes
-    return rate_by_margins(margins, groups, averaged, learnt)
+    return noise_bound_from_margins(margins, groups, averaged, learnt)
 
 
-def told_for(
+def estimate_noise_rate_of_pairs(
     margins: NDArray[np.float64],
     voting: NDArray[np.bool_],
     pairs: pl.DataFrame,
     context: Context,
     averaged: AveragedPosterior | None = None,
     judged: NDArray[np.int8] | None = None,
-    learnt: Identification | None = None,
-) -> ToldRate:
-    """`told_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
+    learnt: LearnabilityTest | None = None,
+) -> NoiseEstimate:
+    """`estimate_noise_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
     groups, keys = some_of(context.prompt_groups(pairs), voting), context.vote_keys(pairs)
     margins = some_of(margins, voting)
-    return told_rate(margins, pairs, groups, keys, voting, averaged, judged, learnt)
+    return estimate_noise_rate(margins, pairs, groups, keys, voting, averaged, judged, learnt)
 
 
-def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> None:
+def record_noise_estimate(
+    told: NoiseEstimate, right: NDArray[np.float64], context: Context
+) -> None:
     """Put what can be told of the share of wrong labels into a scorer's facts.
 
     The share that a fit ends with is none where the labels do not determine it.
 
     Args:
-        told: from `told_rate`.
+        told: from `estimate_noise_rate`.
         right: (pairs,) posterior that each label is right, NaN for unknown.
         context: of the scorer.
     """
@@ -134,7 +136,7 @@ def tell_noise(told: ToldRate, right: NDArray[np.float64], context: Context) -> 
     context.facts[MEAN_FACT] = round(float(1.0 - known.mean()), 4) if len(known) else None
 
 
-def rate_by_judged(judged: NDArray[np.int8]) -> ToldRate | None:
+def noise_rate_from_reviews(judged: NDArray[np.int8]) -> NoiseEstimate | None:
     """The share of wrong labels among judged pairs; None of fewer than 30.
 
     Clopper-Pearson, whatever heads are worth. `curate audit --gold` knows how the pairs were drawn,
@@ -144,14 +146,14 @@ def rate_by_judged(judged: NDArray[np.int8]) -> ToldRate | None:
         judged: 1 for each label that a person found right, -1 for a wrong one, 0 elsewhere.
     """
     wrong, count = int((judged < 0).sum()), int((judged != 0).sum())
-    if count < _FEWEST_JUDGED:
+    if count < _MIN_REVIEWED_PAIRS:
         return None
     ends = [0.5 * _LEVEL, 1.0 - 0.5 * _LEVEL]
     low = float(betaincinv(wrong, count - wrong + 1, ends[0])) if wrong else 0.0
     high = float(betaincinv(wrong + 1, count - wrong, ends[1])) if wrong < count else 1.0
     short = f"{wrong / count:.0%}, 95 %: {low:.0%} to {high:.0%}"
     text = f"{short}, if the {count:,} judged pairs were drawn at random"
-    return ToldRate(wrong / count, low, high, text, short)
+    return NoiseEstimate(wrong / count, low, high, text, short)
 
 
 def disagreement_bound(margins: NDArray[np.float64]) -> float:
@@ -165,12 +167,12 @@ def disagreement_bound(margins: NDArray[np.float64]) -> float:
     return min(float(betaincinv(against + 1, count - against, 1.0 - _LEVEL)), 0.5) if count else 0.5
 
 
-def rate_by_margins(
+def noise_bound_from_margins(
     margins: NDArray[np.float64],
     groups: NDArray[np.int64] | None = None,
     averaged: AveragedPosterior | None = None,
-    learnt: Identification | None = None,
-) -> ToldRate:
+    learnt: LearnabilityTest | None = None,
+) -> NoiseEstimate:
     """An upper bound where heads learn anything, and not too much; else nothing.
 
     The bound holds however flips depend on the pair, as long as no kind of pair is wrong more often
@@ -184,29 +186,31 @@ def rate_by_margins(
         averaged: posterior of these labels.
         learnt: whether heads learn anything; default by these margins.
     """
-    found = learnt or identify(margins, groups)
+    found = learnt or assess_learnability(margins, groups)
     if not found.ok:
         reason = f"no estimate: {found.text}, which may be chance"
-        return ToldRate(None, None, None, reason, "no estimate: heads learn nothing")
+        return NoiseEstimate(None, None, None, reason, "no estimate: heads learn nothing")
     if rule := rule_of_heads(found.agreement):
-        return no_rate(rule)
+        return not_estimable(rule)
     high = disagreement_bound(some_of(margins, np.isfinite(margins)))
     bound = f"at most {high:.0%}, {BOUND_ASSUMPTION} (95 %, disagreement with held-out heads)"
     interval = None if averaged is None else rate_interval(averaged, high)
     if interval is None:
-        return ToldRate(None, 0.0, high, bound, f"at most {high:.0%}, {_SHORT_ASSUMPTION}")
+        return NoiseEstimate(None, 0.0, high, bound, f"at most {high:.0%}, {_SHORT_ASSUMPTION}")
     short = f"about {interval.mean:.0%}, if flips are random"
     ends = f"95 %: {interval.low:.0%} to {interval.high:.0%}"
-    return ToldRate(interval.mean, interval.low, high, f"{short} ({ends}); {bound}", short)
+    return NoiseEstimate(interval.mean, interval.low, high, f"{short} ({ends}); {bound}", short)
 
 
-def no_rate(rule: LabelRule) -> ToldRate:
+def not_estimable(rule: LabelRule) -> NoiseEstimate:
     """That nothing can be estimated of labels that follow a rule."""
     texts = f"no estimate: {rule.text}", f"no estimate: {rule.short}"
-    return ToldRate(None, None, None, *texts, rule)
+    return NoiseEstimate(None, None, None, *texts, rule)
 
 
-def rate_by_votes(pairs: pl.DataFrame, keys: pl.DataFrame | None = None) -> ToldRate | None:
+def noise_rate_from_votes(
+    pairs: pl.DataFrame, keys: pl.DataFrame | None = None
+) -> NoiseEstimate | None:
     """What votes on the same two answers tell; None where fewer than 30 pairs have several.
 
     e = (1 - sqrt(1 - 2 d)) / 2 from the share d of vote pairs that differ, if votes err alike and
@@ -214,10 +218,10 @@ def rate_by_votes(pairs: pl.DataFrame, keys: pl.DataFrame | None = None) -> Told
     """
     keys = vote_keys(pairs) if keys is None else keys
     groups = voted_answers(pairs, keys, shared_votes(pairs, keys))
-    return None if groups is None else _rate_of_groups(groups)
+    return None if groups is None else _noise_rate_from_vote_groups(groups)
 
 
-def _rate_of_groups(groups: pl.DataFrame) -> ToldRate:
+def _noise_rate_from_vote_groups(groups: pl.DataFrame) -> NoiseEstimate:
     first = groups["first"].to_numpy().astype(np.float64)
     votes = groups["votes"].to_numpy().astype(np.float64)
     # Of n votes with k for the first answer, k (n - k) of the n (n - 1) / 2 pairs of votes differ.
@@ -227,20 +231,20 @@ def _rate_of_groups(groups: pl.DataFrame) -> ToldRate:
     for _ in range(_RESAMPLES):
         rows = rng.integers(len(differ), size=len(differ))
         shares.append(differ[rows].sum() / all_[rows].sum())
-    drawn = _rate_of(np.array(shares))
+    drawn = _noise_rate_from_disagreement(np.array(shares))
     low, high = (float(q) for q in np.quantile(drawn, (0.025, 0.975)))
-    rate = float(_rate_of(differ.sum() / all_.sum()))
+    rate = float(_noise_rate_from_disagreement(differ.sum() / all_.sum()))
     why = (
         "if annotators err independently and at the same rate "
         f"({len(groups):,} pairs with several votes)"
     )
     if high - low < 1e-9:
         # No two votes differ: the rule of three bounds their share.
-        high = float(_rate_of(np.asarray(3.0 / all_.sum())))
+        high = float(_noise_rate_from_disagreement(np.asarray(3.0 / all_.sum())))
         short = f"at most {high:.1%}"
-        return ToldRate(None, 0.0, high, f"{short}, {why}", short)
+        return NoiseEstimate(None, 0.0, high, f"{short}, {why}", short)
     short = f"{rate:.1%}, 95 %: {low:.1%} to {high:.1%}"
-    return ToldRate(rate, low, high, f"{short}, {why}", short)
+    return NoiseEstimate(rate, low, high, f"{short}, {why}", short)
 
 
 def shared_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
@@ -248,12 +252,12 @@ def shared_votes(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
 
     Only these are grouped, since grouping takes a hundred bytes a vote.
     """
-    counts = np.flatnonzero(_counts(pairs, keys).to_numpy())
+    counts = np.flatnonzero(_vote_mask(pairs, keys).to_numpy())
     rows = counts[repeated_rows(keys["pair"][counts])]
     return keys[["pair", "first"]][rows].with_columns(row=rows)
 
 
-def _counts(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.Series:
+def _vote_mask(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.Series:
     """Whether each pair is a vote for one of two different answers."""
     return ~pairs["is_tie"] & keys["differ"]
 
@@ -265,13 +269,13 @@ def voted_answers(
 
     None where fewer than 30 such pairs, or not two people, are known.
     """
-    people = pairs["annotator"].filter(_counts(pairs, keys)).drop_nulls().n_unique()
+    people = pairs["annotator"].filter(_vote_mask(pairs, keys)).drop_nulls().n_unique()
     groups = cast.group_by("pair").agg(first=pl.col("first").sum().cast(pl.Int64), votes=pl.len())
-    if len(groups) < _FEWEST_VOTED or people < _LEAST_PEOPLE:
+    if len(groups) < _MIN_VOTED_PAIRS or people < _MIN_ANNOTATORS:
         return None
     # In an order of their own, so that resampling gives the same interval every time.
     return groups.sort("pair")
 
 
-def _rate_of(differing: Any) -> Any:
+def _noise_rate_from_disagreement(differing: Any) -> Any:
     return (1.0 - np.sqrt(1.0 - 2.0 * np.minimum(differing, 0.5))) / 2.0

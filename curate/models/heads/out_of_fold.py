@@ -13,14 +13,14 @@ from torch import Tensor
 
 from curate.data.hashes import same_answers
 from curate.data.table import BATCH_ROWS, batches
-from curate.models.embed.feature_rows import feature_rows
-from curate.models.heads.at_heads import Answers, AnswersHere, HeadValues
-from curate.models.heads.build import make_heads
-from curate.models.heads.folds import folds_of_groups, weights_of_folds
+from curate.models.embed.feature_rows import answer_feature_matrices
+from curate.models.heads.at_heads import AnswerFeatures, HeadValues, LocalAnswerFeatures
+from curate.models.heads.build import initialise_heads
+from curate.models.heads.folds import fold_weight_matrix, folds_of_groups
 from curate.models.heads.heads import HeadKind, Heads, HeadSpec, LinearHeads, fit_heads
 from curate.models.heads.losses import LossKind
-from curate.models.heads.row_access import Rows
-from curate.models.heads.solved_heads import solve, solve_heads
+from curate.models.heads.row_access import FeatureMatrix
+from curate.models.heads.solved_heads import solve_from_losses, solve_heads
 from curate.steps.context import Context
 from curate.steps.contracts import Parameters
 from curate.steps.features import FeatureKind
@@ -132,21 +132,21 @@ class OutOfFold:
 
     Attributes:
         heads: K * F trained heads.
-        answers: what they see of the pairs.
+        answer_features: what they see of the pairs.
         scorer_of: (pairs, K) index of the head that did not see the pair, one for each repeat.
     """
 
     heads: Heads
-    answers: Answers
+    answer_features: AnswerFeatures
     scorer_of: Tensor
 
     def margins(self) -> NDArray[np.float64]:
         """Held-out margins, (pairs, K)."""
-        return self.held_out(self.heads.margins)
+        return self.held_out_values(self.heads.margins)
 
-    def held_out(self, of: HeadValues) -> NDArray[np.float64]:
+    def held_out_values(self, of: HeadValues) -> NDArray[np.float64]:
         """`of(chosen, rejected)`, (rows, heads), at each pair's held-out heads: (pairs, K)."""
-        return self.answers.at_heads(of, self.scorer_of)
+        return self.answer_features.held_out_values(of, self.scorer_of)
 
 
 def is_solved(spec: HeadSpec) -> bool:
@@ -155,8 +155,8 @@ def is_solved(spec: HeadSpec) -> bool:
 
 
 def train_heads(
-    chosen: Rows,
-    rejected: Rows,
+    chosen: FeatureMatrix,
+    rejected: FeatureMatrix,
     weights: Tensor,
     spec: HeadSpec,
     seed: int,
@@ -168,24 +168,24 @@ def train_heads(
     """
     if is_solved(spec):
         return LinearHeads(solve_heads(chosen, rejected, weights, spec.l2, spec.dropout))
-    heads = make_heads(spec, chosen.shape[1], weights.shape[1], seed).to(chosen.device)
+    heads = initialise_heads(spec, chosen.shape[1], weights.shape[1], seed).to(chosen.device)
     fit_heads(heads, chosen, rejected, weights, spec, seed, row_order)
     return heads
 
 
-def trainable(pairs: pl.DataFrame) -> NDArray[np.bool_]:
+def trainable_mask(pairs: pl.DataFrame) -> NDArray[np.bool_]:
     """Whether a pair can teach a head: no tie, and answers that differ; (pairs,)."""
     mask: NDArray[np.bool_] = (~(pairs["is_tie"] | same_answers(pairs))).to_numpy()
     return mask
 
 
-def votes(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
+def vote_mask(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
     """`trainable` of the run's pairs, computed once."""
     ties = pairs["is_tie"].to_numpy()
     return context.of_pairs("votes", pairs, lambda: ~(ties | context.same_answers(pairs)))
 
 
-def status(pairs: pl.DataFrame, context: Context) -> pl.Series:
+def training_status(pairs: pl.DataFrame, context: Context) -> pl.Series:
     """What keeps each pair from teaching a head: "tie", "identical answers"; else "ok"."""
     same = pl.Series(context.same_answers(pairs))
     text = pl.when(pl.col("is_tie")).then(pl.lit("tie"))
@@ -193,9 +193,9 @@ def status(pairs: pl.DataFrame, context: Context) -> pl.Series:
     return pairs.select(status=reason)["status"]
 
 
-def too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
+def has_too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
     """Whether there are not prompts enough to train on some and score the others."""
-    groups, voting = context.prompt_groups(pairs), votes(pairs, context)
+    groups, voting = context.prompt_groups(pairs), vote_mask(pairs, context)
     known = set[int]()
     # Mostly the first few pairs tell.
     for rows in batches(len(pairs), BATCH_ROWS):
@@ -205,11 +205,11 @@ def too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
     return True
 
 
-def why_too_few(pairs: pl.DataFrame, context: Context) -> str | None:
+def insufficient_prompts_reason(pairs: pl.DataFrame, context: Context) -> str | None:
     """Why no head can be held out: no pair votes, or all are on too few prompts; else None."""
-    if not votes(pairs, context).any():
+    if not vote_mask(pairs, context).any():
         return "no pair has two different answers and a preferred one"
-    if too_few_prompts(pairs, context):
+    if has_too_few_prompts(pairs, context):
         return "too few prompts to train on some and judge the others"
     return None
 
@@ -227,32 +227,34 @@ def train_out_of_fold(
     The same specification asked for twice in a run is trained once.
     """
     key = ("out of fold", spec, repeats, folds, features)
-    return context.shared(key, lambda: _train(pairs, context, spec, repeats, folds, features))
+    return context.shared(key, lambda: _train_here(pairs, context, spec, repeats, folds, features))
 
 
-def answers(context: Context, features: FeatureKind) -> tuple[Rows, Rows]:
+def answer_features(context: Context, features: FeatureKind) -> tuple[FeatureMatrix, FeatureMatrix]:
     """Scaled features of chosen and rejected answers on the context's device, (pairs, dim)."""
     key = ("answers", features)
-    return context.shared(key, lambda: feature_rows(context.features, features, context.device))
+    return context.shared(
+        key, lambda: answer_feature_matrices(context.features, features, context.device)
+    )
 
 
 def head_inputs(
     pairs: pl.DataFrame, context: Context, spec: HeadSpec, features: FeatureKind
-) -> tuple[HeadSpec, Rows, Rows]:
+) -> tuple[HeadSpec, FeatureMatrix, FeatureMatrix]:
     """What heads of a specification see of chosen and rejected answers.
 
     Features (pairs, dim); of lora heads token ids (pairs, T), and the specification gains the
     loaded model.
     """
     if spec.model is None:
-        return spec, *answers(context, features)
+        return spec, *answer_features(context, features)
     from curate.models.lm.lora import lora_inputs
 
     network, chosen, rejected = lora_inputs(pairs, context, spec.model)
     return replace(spec, network=network), chosen, rejected
 
 
-def _train(
+def _train_here(
     pairs: pl.DataFrame,
     context: Context,
     spec: HeadSpec,
@@ -266,7 +268,7 @@ def _train(
     scorer_of, weights = fold_weights(pairs, context, repeats, folds)
     seed = context.step_seed("heads", repeats, folds)
     heads = train_heads(chosen, rejected, weights, spec, seed, context.row_order(pairs))
-    return OutOfFold(heads, AnswersHere(chosen, rejected), scorer_of)
+    return OutOfFold(heads, LocalAnswerFeatures(chosen, rejected), scorer_of)
 
 
 def _train_in_parts(
@@ -278,15 +280,21 @@ def _train_in_parts(
     features: FeatureKind,
 ) -> OutOfFold:
     """The same with the workers of the run, none of whom needs all pairs."""
-    from curate.models.heads.pair_parts import SeenColumns, pair_parts
-    from curate.models.heads.part_heads import AnswersInParts, PartLosses
+    from curate.models.heads.pair_parts import FeatureColumns, pair_partitions
+    from curate.models.heads.part_heads import PartitionedAnswerFeatures, PartitionedLosses
 
-    parts = pair_parts(pairs, context)
+    parts = pair_partitions(pairs, context)
     assigned = draw_folds(pairs, context, repeats, folds)
-    seen = SeenColumns.of(parts, features)
-    losses = PartLosses(parts, seen, assigned, votes(pairs, context), int(assigned.max()) + 1)
-    heads = LinearHeads(solve(losses, spec.l2, spec.dropout))
-    return OutOfFold(heads, AnswersInParts(parts, seen), head_of_folds(assigned, context.workspace))
+    seen = FeatureColumns.of(parts, features)
+    losses = PartitionedLosses(
+        parts, seen, assigned, vote_mask(pairs, context), int(assigned.max()) + 1
+    )
+    heads = LinearHeads(solve_from_losses(losses, spec.l2, spec.dropout))
+    return OutOfFold(
+        heads,
+        PartitionedAnswerFeatures(parts, seen),
+        held_out_head_index(assigned, context.workspace),
+    )
 
 
 def draw_folds(
@@ -305,7 +313,7 @@ def draw_folds(
     return drawn
 
 
-def head_of_folds(assigned: NDArray[np.integer], workspace: Workspace) -> Tensor:
+def held_out_head_index(assigned: NDArray[np.integer], workspace: Workspace) -> Tensor:
     """Which head may score each pair in each repeat, (pairs, repeats); a head a repeat and fold."""
     repeats, folds = assigned.shape[1], int(assigned.max()) + 1
     heads = np.arange(repeats) * folds
@@ -318,5 +326,5 @@ def fold_weights(
 ) -> tuple[Tensor, Tensor]:
     """Who scores and who trains: (pairs, repeats) head indices, (pairs, heads) bool."""
     assigned = draw_folds(pairs, context, repeats, folds)
-    weights = weights_of_folds(assigned, votes(pairs, context), int(assigned.max()) + 1)
-    return head_of_folds(assigned, context.workspace), torch.from_numpy(weights)
+    weights = fold_weight_matrix(assigned, vote_mask(pairs, context), int(assigned.max()) + 1)
+    return held_out_head_index(assigned, context.workspace), torch.from_numpy(weights)

@@ -22,18 +22,18 @@ from curate.models.text.style import LENGTH
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_TABLE = "style_prior.json"
+_STYLE_PRIOR_FILE = "style_prior.json"
 # A feature that is the same for all pairs would be divided by 0.
 _TINY, _ZERO = 1e-12, 1e-9
 # From here on sums in single precision err less than the labels do.
-_MANY = 20_000
-_THREADS = 4
+_SINGLE_PRECISION_ROWS = 20_000
+_MAX_THREADS = 4
 """At most; each holds the words of a batch."""
 SKETCH = 256
 """Prompts of a source by which its data are known again."""
 
 
-class Raw(NamedTuple):
+class RawFeatures(NamedTuple):
     """What is seen of some pairs, oriented chosen minus rejected, not scaled.
 
     Attributes:
@@ -47,11 +47,11 @@ class Raw(NamedTuple):
     style: NDArray[np.float32]
 
 
-RawRows = Callable[[slice], Raw]
+RawFeatureReader = Callable[[slice], RawFeatures]
 
 
 @dataclass(frozen=True)
-class Scales:
+class FeatureScales:
     """What raw features are divided by, the same for all pairs whatever their labels.
 
     Attributes:
@@ -75,14 +75,14 @@ class Scales:
         style: NDArray[np.float64],
         sources: list[str],
         pairs: int,
-    ) -> Scales:
+    ) -> FeatureScales:
         """Scales but for the sizes, from the mean squares of raw counts and style."""
         # Of many rows the products cost most, and single precision is ample for their sums.
-        dtype = np.dtype(np.float64 if pairs < _MANY else np.float32)
+        dtype = np.dtype(np.float64 if pairs < _SINGLE_PRECISION_ROWS else np.float32)
         roots = [np.sqrt(squares) + _ZERO for squares in (counts, style)]
         return cls(roots[0], roots[1], prior_root(sources), dtype)
 
-    def blocks(self, raw: Raw, styled: bool) -> list[NDArray[Any]]:
+    def blocks(self, raw: RawFeatures, styled: bool) -> list[NDArray[Any]]:
         """The blocks of some pairs: embeddings; tanh of the counts; style; the counts in the
         coordinates of the prior; length.
 
@@ -107,7 +107,7 @@ class PairBlocks:
         styled: whether there are blocks besides the embeddings.
     """
 
-    def __init__(self, raw: RawRows, scales: Scales, styled: bool = True) -> None:
+    def __init__(self, raw: RawFeatureReader, scales: FeatureScales, styled: bool = True) -> None:
         self._raw, self._scales, self._styled = raw, scales, styled
 
     def __call__(self, rows: slice) -> NDArray[Any]:
@@ -131,7 +131,7 @@ class PairBlocks:
         return self._scales.blocks(self._raw(rows), self._styled)
 
 
-def with_sizes(scales: Scales, squares: NDArray[np.float64], pairs: int) -> Scales:
+def with_sizes(scales: FeatureScales, squares: NDArray[np.float64], pairs: int) -> FeatureScales:
     """The scales with the sizes that sums of squared norms over all pairs give."""
     return replace(scales, sizes=np.sqrt(squares / max(pairs, 1) + _TINY))
 
@@ -145,7 +145,7 @@ def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
         out[rows] = count_text_differences(pairs[rows].select(texts))
 
     # polars takes one core for steps of one column, as those that find the words.
-    with ThreadPoolExecutor(min(cores(), _THREADS)) as pool:
+    with ThreadPoolExecutor(min(cores(), _MAX_THREADS)) as pool:
         list(pool.map(count, batches(len(pairs), BATCH_ROWS)))
     return out
 
@@ -162,8 +162,12 @@ def count_text_differences(texts: pl.DataFrame) -> NDArray[np.float32]:
 
 
 @cache
-def _table() -> dict[str, Any]:
-    text = resources.files("curate.models.heads").joinpath(_TABLE).read_text(encoding="utf-8")
+def _style_prior() -> dict[str, Any]:
+    text = (
+        resources.files("curate.models.heads")
+        .joinpath(_STYLE_PRIOR_FILE)
+        .read_text(encoding="utf-8")
+    )
     found: dict[str, Any] = json.loads(text)
     return found
 
@@ -173,25 +177,27 @@ def prompt_hash(text: str) -> str:
     return blake2b(" ".join(text.lower().split()).encode(), digest_size=8).hexdigest()
 
 
-def known_sources(prompts: pl.Series) -> set[str]:
+def recognised_sources(prompts: pl.Series) -> set[str]:
     """The prior's sources that texts of prompts come from."""
-    hashes = _sources_of_prompts()
+    hashes = _source_by_prompt_hash()
     return {hashes[h] for h in map(prompt_hash, prompts.unique()) if h in hashes}
 
 
 @cache
-def _sources_of_prompts() -> dict[str, str]:
+def _source_by_prompt_hash() -> dict[str, str]:
     return {
-        prompt: name for name, source in _table()["sources"].items() for prompt in source["prompts"]
+        prompt: name
+        for name, source in _style_prior()["sources"].items()
+        for prompt in source["prompts"]
     }
 
 
-def sources_without(known: set[str]) -> list[str]:
+def remaining_sources(known: set[str]) -> list[str]:
     """The prior's sources but those that the pairs come from.
 
     Else the clean labels of a set would help to judge its noisy ones, and a bench would see it.
     """
-    return [name for name in _table()["sources"] if name not in known]
+    return [name for name in _style_prior()["sources"] if name not in known]
 
 
 def prior_root(sources: list[str]) -> NDArray[np.float64]:
@@ -201,7 +207,8 @@ def prior_root(sources: list[str]) -> NDArray[np.float64]:
     """
     names = (*COUNTS, "cosine")
     table = [
-        [_table()["sources"][source]["coefficients"][name] for name in names] for source in sources
+        [_style_prior()["sources"][source]["coefficients"][name] for name in names]
+        for source in sources
     ]
     if not table:
         return np.zeros((len(names), 0))

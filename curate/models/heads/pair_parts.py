@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 # Rows of a part: 50 MB of differences, and of usual texts 100, at most; and work for longer than
 # its way takes.
-_MOST, _LEAST = 32_768, 512
+_MAX_ROWS, _MIN_ROWS = 32_768, 512
 _PER_WORKER = 2
 """Parts of a small set for each worker, so that all have work to the end."""
 TEXTS = ("prompt", "chosen", "rejected")
 
 
 @dataclass(frozen=True)
-class PairParts:
+class PairPartitions:
     """Pairs in the order of fold and prompt; all pairs of a prompt lie in one part.
 
     Attributes:
@@ -82,34 +82,34 @@ def embedded_columns(columns: int) -> int:
     return columns - len(STYLE_FEATURES) - 1
 
 
-def pair_parts(pairs: pl.DataFrame, context: Context) -> PairParts:
+def pair_partitions(pairs: pl.DataFrame, context: Context) -> PairPartitions:
     """The parts of the run's pairs, which scorers share."""
-    return context.shared("pair parts", lambda: _make(pairs, context))
+    return context.shared("pair parts", lambda: _partition_pairs(pairs, context))
 
 
-def _make(pairs: pl.DataFrame, context: Context) -> PairParts:
+def _partition_pairs(pairs: pl.DataFrame, context: Context) -> PairPartitions:
     workers, features = context.workers, context.features
     assert workers is not None
     keys = pairs["pair_id"], context.vote_keys(pairs)["prompt"]
     order = PromptOrder.of(*keys, context.workspace)
     # Large enough that a part's work outweighs its way, small enough that all have some.
-    size = min(max(len(pairs) // (_PER_WORKER * workers.count), _LEAST), _MOST)
+    size = min(max(len(pairs) // (_PER_WORKER * workers.count), _MIN_ROWS), _MAX_ROWS)
     folds = [order.cuts(fold, size) for fold in order.folds]
     total = np.zeros(features.vectors.shape[1] + len(STYLE_FEATURES) + 1)
 
     def made(rows: slice) -> NDArray[np.float32]:
         nonlocal total
-        found = _differences(features, order.rows[rows])
+        found = _answer_differences(features, order.rows[rows])
         total += np.square(found, dtype=np.float64).sum(axis=0)
         return found
 
     differences = workers.place(made(rows) for fold in folds for rows in fold)
-    return PairParts(
+    return PairPartitions(
         workers, context.workspace, order, folds, differences, total / max(len(pairs), 1)
     )
 
 
-def _differences(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def _answer_differences(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Chosen minus rejected of some pairs: embeddings, style, cosine to the prompt; (rows, d)."""
     dim, styles = features.vectors.shape[1], features.style.shape[1]
     out = np.empty((len(rows), dim + styles + 1), dtype=np.float32)
@@ -124,14 +124,14 @@ def _differences(features: Features, rows: NDArray[np.int64]) -> NDArray[np.floa
 
 
 @dataclass(frozen=True)
-class SeenColumns:
-    """Which columns of `PairParts.differences` heads see, and what each is multiplied by."""
+class FeatureColumns:
+    """Which columns of `PairPartitions.differences` heads see, and what each is multiplied by."""
 
     columns: slice
     factor: NDArray[np.float32]
 
     @classmethod
-    def of(cls, parts: PairParts, kind: FeatureKind) -> SeenColumns:
+    def of(cls, parts: PairPartitions, kind: FeatureKind) -> FeatureColumns:
         """As `feature_rows` scales them."""
         dim, squares = parts.dim, parts.squares
         if kind == "length":

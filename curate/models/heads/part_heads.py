@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curate.models.heads.at_heads import HeadValues, at_heads
-from curate.models.heads.folds import weights_of_folds
-from curate.models.heads.pair_parts import PairParts, SeenColumns
+from curate.models.heads.at_heads import HeadValues, gather_held_out_values
+from curate.models.heads.folds import fold_weight_matrix
+from curate.models.heads.pair_parts import FeatureColumns, PairPartitions
 from curate.models.heads.solved_heads import RowLosses
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class PartLosses:
-    """`curate.models.heads.solved_heads.Losses` over parts.
+class PartitionedLosses:
+    """`curate.models.heads.solved_heads.HeadLosses` over parts.
 
     Args:
         parts: the pairs.
@@ -31,8 +31,8 @@ class PartLosses:
 
     def __init__(
         self,
-        parts: PairParts,
-        seen: SeenColumns,
+        parts: PairPartitions,
+        seen: FeatureColumns,
         assigned: NDArray[np.integer],
         voting: NDArray[np.bool_],
         folds: int,
@@ -58,19 +58,19 @@ class PartLosses:
         return torch.from_numpy(sum(self._map(of, *self._columns)))
 
 
-class AnswersInParts:
-    """`curate.models.heads.at_heads.Answers` of heads that see differences alone.
+class PartitionedAnswerFeatures:
+    """`curate.models.heads.at_heads.AnswerFeatures` of heads that see differences alone.
 
     Args:
         parts: the pairs.
         seen: what heads see of them.
     """
 
-    def __init__(self, parts: PairParts, seen: SeenColumns) -> None:
+    def __init__(self, parts: PairPartitions, seen: FeatureColumns) -> None:
         self._parts, self._seen = parts, seen
 
-    def at_heads(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
-        """As `curate.models.heads.at_heads.at_heads`."""
+    def held_out_values(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
+        """As `curate.models.heads.at_heads.gather_held_out_values`."""
         parts = self._parts
         each = partial(_values, self._seen, of)
         wanted_parts = parts.split(wanted.numpy())
@@ -78,25 +78,25 @@ class AnswersInParts:
 
 
 def _losses(
-    seen: SeenColumns,
+    seen: FeatureColumns,
     folds: int,
     differences: NDArray[np.float32],
     assigned: NDArray[np.integer],
     voting: NDArray[np.bool_],
 ) -> RowLosses:
-    weights = torch.from_numpy(weights_of_folds(assigned, voting, folds))
+    weights = torch.from_numpy(fold_weight_matrix(assigned, voting, folds))
     return RowLosses(*seen.answers(differences), weights)
 
 
 def _sums(
-    seen: SeenColumns, folds: int, *part: NDArray[Any]
+    seen: FeatureColumns, folds: int, *part: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     gram, cross = _losses(seen, folds, *part).sums()
     return gram.numpy(), cross.numpy()
 
 
 def _slope(
-    seen: SeenColumns, folds: int, coefficients: NDArray[np.float64], *part: NDArray[Any]
+    seen: FeatureColumns, folds: int, coefficients: NDArray[np.float64], *part: NDArray[Any]
 ) -> NDArray[np.float64]:
     losses = _losses(seen, folds, *part)
     slope: NDArray[np.float64] = losses.slope(torch.from_numpy(coefficients)).numpy()
@@ -104,11 +104,11 @@ def _slope(
 
 
 def _values(
-    seen: SeenColumns,
+    seen: FeatureColumns,
     of: HeadValues,
     differences: NDArray[np.float32],
     wanted: NDArray[np.integer],
 ) -> NDArray[np.float32]:
     # Four bytes a value on their way; heads compute in single precision anyway.
-    found = at_heads(of, *seen.answers(differences), torch.from_numpy(wanted.copy()))
+    found = gather_held_out_values(of, *seen.answers(differences), torch.from_numpy(wanted.copy()))
     return found.astype(np.float32)

@@ -11,18 +11,23 @@ import polars as pl
 import pyarrow as pa
 
 from curate.data.table import BATCH_ROWS, batches, messages_text
-from curate.models.heads.evidence_ridge import Ridge, Sums, sum_of, sums
+from curate.models.heads.evidence_ridge import (
+    Ridge,
+    SufficientStatistics,
+    add_statistics,
+    sufficient_statistics,
+)
 from curate.models.heads.pair_blocks import (
+    FeatureScales,
     PairBlocks,
-    Raw,
-    Scales,
+    RawFeatures,
     count_text_differences,
-    known_sources,
-    sources_without,
+    recognised_sources,
+    remaining_sources,
     with_sizes,
 )
-from curate.models.heads.pair_parts import TEXTS, PairParts, embedded_columns
-from curate.models.heads.ridge_rows import left_out
+from curate.models.heads.pair_parts import TEXTS, PairPartitions, embedded_columns
+from curate.models.heads.ridge_rows import leave_prompt_out_margins
 from curate.models.text.answer_counts import COUNTS
 
 if TYPE_CHECKING:
@@ -31,8 +36,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class RidgeRowsInParts:
-    """`curate.models.heads.ridge_rows.RidgeRows` over parts.
+class PartitionedRidgeData:
+    """`curate.models.heads.ridge_rows.RidgeData` over parts.
 
     Args:
         parts: the pairs.
@@ -44,7 +49,7 @@ class RidgeRowsInParts:
 
     def __init__(
         self,
-        parts: PairParts,
+        parts: PairPartitions,
         pairs: pl.DataFrame,
         weights: NDArray[np.float64],
         targets: NDArray[np.float64],
@@ -75,7 +80,9 @@ class RidgeRowsInParts:
         total, known = np.zeros(len(COUNTS)), set[str]()
         # In the order of reading: texts from all over a mapped table are slow to get together.
         spans = batches(len(pairs), BATCH_ROWS)
-        for rows, own in zip(spans, self._map(_count, _texts(pairs, spans)), strict=True):
+        for rows, own in zip(
+            spans, self._map(_count_table, _text_tables(pairs, spans)), strict=True
+        ):
             counts[rows], squares, sources = own
             total, known = total + squares, known | sources
         return counts, total, known
@@ -84,28 +91,30 @@ class RidgeRowsInParts:
         style = self._parts.squares[self._parts.dim :]
         # The cosine stands beside the counts too.
         counts = np.append(counts, style[-1])
-        self._scales = Scales.of(counts, style, sources_without(known), pairs)
-        squares = list(self._each(_sizes))
+        self._scales = FeatureScales.of(counts, style, remaining_sources(known), pairs)
+        squares = list(self._each(_block_sizes))
         self.widths = squares[0][1]
         self._scales = with_sizes(self._scales, np.sum([s for s, _ in squares], axis=0), pairs)
 
     def _each(self, of: Callable[..., T], *more: Sequence[Any]) -> Iterator[T]:
         """`of(blocks, weights, targets, groups, ...)` of each part."""
-        each = partial(_in_blocks, of, self._scales, self._styled)
+        each = partial(_apply_to_blocks, of, self._scales, self._styled)
         return self._map(each, *self._columns, *more)
 
-    def sums(self) -> Sums:
-        """As `RidgeRows.sums`."""
-        return sum_of(list(self._each(_sums)))
+    def sums(self) -> SufficientStatistics:
+        """As `RidgeData.sums`."""
+        return add_statistics(list(self._each(_partition_statistics)))
 
     def left_out(self, ridge: Ridge) -> NDArray[np.float64]:
-        """As `RidgeRows.left_out`."""
+        """As `RidgeData.left_out`."""
         # Once for all parts: a ridge holds a matrix of all features.
         placed = self._parts.workers.place([ridge])
-        return self._parts.joined(self._each(_left_out, [placed[0]] * len(self._parts.ranges)))
+        return self._parts.joined(
+            self._each(_partition_margins, [placed[0]] * len(self._parts.ranges))
+        )
 
 
-def _texts(pairs: pl.DataFrame, spans: Sequence[slice]) -> Iterator[pa.Table]:
+def _text_tables(pairs: pl.DataFrame, spans: Sequence[slice]) -> Iterator[pa.Table]:
     """Prompts and answers of some rows after the other.
 
     In Arrow, which travels as it lies in memory; a frame would be copied into one more form.
@@ -116,60 +125,66 @@ def _texts(pairs: pl.DataFrame, spans: Sequence[slice]) -> Iterator[pa.Table]:
         yield read[rows].select(wanted).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
-def _count(table: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
+def _count_table(table: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
     """Differences of counts, the sums of their squares, and the sources of the prompts."""
     texts = pl.DataFrame(pl.from_arrow(table))
     counts = count_text_differences(texts)
-    return counts, np.square(counts, dtype=np.float64).sum(axis=0), known_sources(texts["prompt"])
+    return (
+        counts,
+        np.square(counts, dtype=np.float64).sum(axis=0),
+        recognised_sources(texts["prompt"]),
+    )
 
 
-def _blocks(
-    scales: Scales,
+def _partition_blocks(
+    scales: FeatureScales,
     styled: bool,
     differences: NDArray[np.float32],
     counts: NDArray[np.float32] | None,
 ) -> PairBlocks:
     dim = embedded_columns(differences.shape[1])
 
-    def raw(rows: slice) -> Raw:
+    def raw(rows: slice) -> RawFeatures:
         own = differences[rows]
         counted = own[:, :0] if counts is None else np.hstack([counts[rows], own[:, -1:]])
-        return Raw(own[:, :dim], counted, own[:, dim:])
+        return RawFeatures(own[:, :dim], counted, own[:, dim:])
 
     return PairBlocks(raw, scales, styled)
 
 
-def _in_blocks(
+def _apply_to_blocks(
     of: Callable[..., T],
-    scales: Scales,
+    scales: FeatureScales,
     styled: bool,
     differences: NDArray[np.float32],
     counts: NDArray[np.float32] | None,
     *given: Any,
 ) -> T:
-    return of(_blocks(scales, styled, differences, counts), *given)
+    return of(_partition_blocks(scales, styled, differences, counts), *given)
 
 
-def _sizes(
+def _block_sizes(
     blocks: PairBlocks, weights: NDArray[np.float64], *_: Any
 ) -> tuple[NDArray[np.float64], list[int]]:
     return blocks.squares(len(weights)), blocks.widths()
 
 
-def _sums(
+def _partition_statistics(
     blocks: PairBlocks,
     weights: NDArray[np.float64],
     targets: NDArray[np.float64],
     groups: NDArray[np.int64],
-) -> Sums:
-    return sums(blocks, slice(0, len(weights)), groups, weights, targets, sum(blocks.widths()))
+) -> SufficientStatistics:
+    return sufficient_statistics(
+        blocks, slice(0, len(weights)), groups, weights, targets, sum(blocks.widths())
+    )
 
 
-def _left_out(
+def _partition_margins(
     blocks: PairBlocks,
     weights: NDArray[np.float64],
     targets: NDArray[np.float64],
     groups: NDArray[np.int64],
     ridge: Ridge,
 ) -> NDArray[np.float64]:
-    return left_out(ridge, blocks, slice(0, len(weights)), groups, weights, targets)
+    return leave_prompt_out_margins(ridge, blocks, slice(0, len(weights)), groups, weights, targets)

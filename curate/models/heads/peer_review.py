@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from curate.data.table import batches
-from curate.models.heads.build import make_heads
+from curate.models.heads.build import initialise_heads
 from curate.models.heads.heads import HeadSpec, Optimiser, rows_in_order
 from curate.models.heads.losses import bradley_terry
 from curate.models.heads.one_thread import threads_for
-from curate.models.heads.row_access import Rows
+from curate.models.heads.row_access import FeatureMatrix
 from curate.steps.context import Progress, SilentProgress
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class PeerReview:
     overlap: Tensor
 
 
-def review(
-    chosen: Rows,
-    rejected: Rows,
+def train_peers(
+    chosen: FeatureMatrix,
+    rejected: FeatureMatrix,
     weights: Tensor,
     held_by: Tensor,
     spec: HeadSpec,
@@ -109,8 +109,8 @@ class _Peers:
 
     def __init__(
         self,
-        chosen: Rows,
-        rejected: Rows,
+        chosen: FeatureMatrix,
+        rejected: FeatureMatrix,
         weights: Tensor,
         held_by: Tensor,
         spec: HeadSpec,
@@ -124,7 +124,9 @@ class _Peers:
         self._weights = torch.cat([weights, weights], dim=1).float().to(chosen.device)
         held_by = held_by.long()
         self._columns = torch.stack([held_by, held_by + self._folds], dim=1).to(chosen.device)
-        self._heads = make_heads(spec, chosen.shape[1], 2 * self._folds, seed).to(chosen.device)
+        self._heads = initialise_heads(spec, chosen.shape[1], 2 * self._folds, seed).to(
+            chosen.device
+        )
         # Small sets need several batches an epoch, or peers would exchange hardly anything.
         self._batch = min(spec.batch, max(math.ceil(total / _BATCHES_PER_EPOCH), _MIN_BATCH))
         steps = math.ceil(total / self._batch) * schedule.epochs
@@ -145,7 +147,7 @@ class _Peers:
         shared = []
         for rows in torch.split(order, self._batch):
             loss = bradley_terry(self._heads.margins(self._chosen[rows], self._rejected[rows]))
-            own = small_loss(loss.detach(), self._weights[rows], self._schedule.keep(epoch))
+            own = smallest_losses(loss.detach(), self._weights[rows], self._schedule.keep(epoch))
             # A_f takes what B_f selected, and B_f what A_f selected.
             from_peer = own.roll(self._folds, dims=1)
             self._optimiser.step(loss, from_peer)
@@ -168,7 +170,7 @@ class _Peers:
         return self._handed.sum(1) / self._shown.sum(1)
 
 
-def small_loss(loss: Tensor, weights: Tensor, keep: float) -> Tensor:
+def smallest_losses(loss: Tensor, weights: Tensor, keep: float) -> Tensor:
     """1 for the ceil(keep n) smallest losses of each column among rows of weight > 0, else 0.
 
     Args:

@@ -20,11 +20,11 @@ _RIDGE = 1e-6
 Z95 = 1.959963984540054
 """Standard errors to either side of a 95 % interval."""
 # A coefficient from fewer prompts is theirs, not the annotators.
-_LEAST_PROMPTS = 10
+_MIN_PROMPTS = 10
 
 
 @dataclass(frozen=True)
-class Regression:
+class VoteRegression:
     """Coefficients of log odds of the vote on differences chosen minus rejected.
 
     Attributes:
@@ -67,7 +67,9 @@ class Regression:
         }
 
 
-def regress(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> Regression:
+def fit_vote_regression(
+    differences: NDArray[np.float64], groups: NDArray[np.int64]
+) -> VoteRegression:
     """Fit -log sigma(x b) by Newton's method; every row is a vote for its first answer.
 
     There is no intercept, since swapping the answers must negate the log odds. Columns are divided
@@ -85,22 +87,24 @@ def regress(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> Regr
         doubt = expit(-x @ b)
         # A trace of a ridge: separable labels would send the coefficients to infinity.
         gradient = x.T @ doubt - _RIDGE * len(x) * b
-        step = np.linalg.solve(_curvature(x, doubt), gradient)
+        step = np.linalg.solve(_hessian(x, doubt), gradient)
         b = b + step
         if np.abs(step).max() < 1e-10:
             break
     doubt = expit(-x @ b)
     # The sandwich: bread is the curvature, the meat between are the scores by prompt.
-    bread = np.linalg.inv(_curvature(x, doubt))
+    bread = np.linalg.inv(_hessian(x, doubt))
     scores = np.zeros((int(groups.max()) + 1 if len(groups) else 1, x.shape[1]))
     # Pairs of one prompt are not independent: their scores are summed before they are squared.
     np.add.at(scores, groups, x * doubt[:, None])
     covariance = bread @ (scores.T @ scores) @ bread
     errors = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * (size > 0)
-    return Regression(b * (size > 0), errors, scale, float(np.logaddexp(0.0, -x @ b).mean()))
+    return VoteRegression(b * (size > 0), errors, scale, float(np.logaddexp(0.0, -x @ b).mean()))
 
 
-def tellable(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+def estimable_columns(
+    differences: NDArray[np.float64], groups: NDArray[np.int64]
+) -> NDArray[np.bool_]:
     """Which columns can have a coefficient: they differ in ten prompts, and not always one way.
 
     Where the answers with more of something always won, the likelihood has no maximum, and errors
@@ -109,11 +113,11 @@ def tellable(differences: NDArray[np.float64], groups: NDArray[np.int64]) -> NDA
     found = []
     for column in differences.T:
         prompts = len(np.unique(groups[column != 0]))
-        found.append(prompts >= _LEAST_PROMPTS and (column > 0).any() and (column < 0).any())
+        found.append(prompts >= _MIN_PROMPTS and (column > 0).any() and (column < 0).any())
     return np.array(found, dtype=bool)
 
 
-def held_out(
+def held_out_log_odds(
     differences: NDArray[np.float64], groups: NDArray[np.int64], folds: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Log odds of each vote by the fit on the other folds, (pairs,); 0 where there is no other."""
@@ -123,17 +127,19 @@ def held_out(
         # One fold alone: there is nothing to learn from.
         if own.all():
             break
-        fit = regress(differences[~own], np.unique(groups[~own], return_inverse=True)[1])
+        fit = fit_vote_regression(
+            differences[~own], np.unique(groups[~own], return_inverse=True)[1]
+        )
         found[own] = fit.log_odds(differences[own])
     return found
 
 
-def explained(log_odds: NDArray[np.float64]) -> float:
+def explained_bits(log_odds: NDArray[np.float64]) -> float:
     """Share of a bit that held-out log odds tell of a vote: 1 - mean log loss / ln 2."""
     return round(1.0 - float(np.logaddexp(0.0, -log_odds).mean()) / math.log(2.0), 4)
 
 
-def _curvature(x: NDArray[np.float64], doubt: NDArray[np.float64]) -> NDArray[np.float64]:
+def _hessian(x: NDArray[np.float64], doubt: NDArray[np.float64]) -> NDArray[np.float64]:
     weights = doubt * (1.0 - doubt)
     found: NDArray[np.float64] = (x * weights[:, None]).T @ x
     return found + (_RIDGE * len(x) + 1e-12) * np.eye(x.shape[1])

@@ -8,15 +8,20 @@ import numpy as np
 import polars as pl
 
 from curate.data.table import BATCH_ROWS, batches, messages_text
-from curate.models.heads.evidence_ridge import Ridge, Rows, Sums, sums
+from curate.models.heads.evidence_ridge import (
+    FeatureReader,
+    Ridge,
+    SufficientStatistics,
+    sufficient_statistics,
+)
 from curate.models.heads.pair_blocks import (
+    FeatureScales,
     PairBlocks,
-    Raw,
-    RawRows,
-    Scales,
+    RawFeatureReader,
+    RawFeatures,
     count_differences,
-    known_sources,
-    sources_without,
+    recognised_sources,
+    remaining_sources,
     with_sizes,
 )
 from curate.models.heads.prompt_order import PromptOrder
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
 _CHUNK_PROMPTS = 2048
 
 
-class RidgeRows(Protocol):
+class RidgeData(Protocol):
     """Features, weights and targets of all pairs, wherever they lie.
 
     Attributes:
@@ -39,15 +44,15 @@ class RidgeRows(Protocol):
 
     widths: list[int]
 
-    def sums(self) -> Sums:
+    def sums(self) -> SufficientStatistics:
         """The sums over all pairs."""
 
     def left_out(self, ridge: Ridge) -> NDArray[np.float64]:
         """Margins of all pairs by the ridge without their prompt, (pairs,)."""
 
 
-class RidgeRowsHere:
-    """`RidgeRows` of pairs in memory or mapped files.
+class LocalRidgeData:
+    """`RidgeData` of pairs in memory or mapped files.
 
     Args:
         pairs: the pair table.
@@ -72,16 +77,18 @@ class RidgeRowsHere:
         self._blocks = _scaled_blocks(pairs, features, order.rows, styled)
         self.widths = self._blocks.widths()
 
-    def sums(self) -> Sums:
-        """As `RidgeRows.sums`."""
+    def sums(self) -> SufficientStatistics:
+        """As `RidgeData.sums`."""
         rows, width = slice(0, len(self._weights)), sum(self.widths)
-        return sums(self._blocks, rows, self._order.groups, self._weights, self._targets, width)
+        return sufficient_statistics(
+            self._blocks, rows, self._order.groups, self._weights, self._targets, width
+        )
 
     def left_out(self, ridge: Ridge) -> NDArray[np.float64]:
-        """As `RidgeRows.left_out`."""
+        """As `RidgeData.left_out`."""
         rows = slice(0, len(self._weights))
         margins = np.empty(len(self._weights))
-        margins[self._order.rows] = left_out(
+        margins[self._order.rows] = leave_prompt_out_margins(
             ridge, self._blocks, rows, self._order.groups, self._weights, self._targets
         )
         return margins
@@ -100,15 +107,15 @@ def _scaled_blocks(
     pairs: pl.DataFrame, features: Features, order: NDArray[np.int64], styled: bool
 ) -> PairBlocks:
     """Blocks of rows in an order, each of mean squared row norm 1."""
-    raw, scales = _raw(pairs, features, order, styled)
+    raw, scales = _raw_features(pairs, features, order, styled)
     count = len(order)
     squares = PairBlocks(raw, scales, styled).squares(count)
     return PairBlocks(raw, with_sizes(scales, squares, count), styled)
 
 
-def _raw(
+def _raw_features(
     pairs: pl.DataFrame, features: Features, order: NDArray[np.int64], styled: bool
-) -> tuple[RawRows, Scales]:
+) -> tuple[RawFeatureReader, FeatureScales]:
     """Raw features of rows in an order, and their scales."""
     cosine = np.zeros((len(order), 1), dtype=np.float32)
     counts = style = np.zeros((len(order), 0), dtype=np.float32)
@@ -119,21 +126,21 @@ def _raw(
         chosen, rejected = (features.style[features.index[s]] for s in ("chosen", "rejected"))
         style = np.hstack([chosen - rejected, cosine])
         for rows in batches(len(pairs), BATCH_ROWS):
-            known |= known_sources(pairs[rows].select(t=messages_text("prompt"))["t"])
+            known |= recognised_sources(pairs[rows].select(t=messages_text("prompt"))["t"])
 
-    def raw(rows: slice) -> Raw:
+    def raw(rows: slice) -> RawFeatures:
         at = order[rows]
         embedded = features.of("chosen", at)
         embedded -= features.of("rejected", at)
-        return Raw(embedded, counts[at], style[at])
+        return RawFeatures(embedded, counts[at], style[at])
 
     squares = [np.square(v, dtype=np.float64).mean(axis=0) for v in (counts, style)]
-    return raw, Scales.of(squares[0], squares[1], sources_without(known), len(order))
+    return raw, FeatureScales.of(squares[0], squares[1], remaining_sources(known), len(order))
 
 
-def left_out(
+def leave_prompt_out_margins(
     ridge: Ridge,
-    blocks: Rows,
+    blocks: FeatureReader,
     rows: slice,
     groups: NDArray[np.int64],
     weights: NDArray[np.float64],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from curate.models.heads.dropout_uncertainty import normal_uncertainty, sure_votes
+from curate.models.heads.dropout_uncertainty import agreement_share, normal_uncertainty
 from curate.models.heads.solved_heads import solve_heads
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _L2, _DROPOUT = 10.0, 0.1
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledPairs:
     """Pairs with labels to learn from.
 
     Attributes:
@@ -47,7 +47,7 @@ class RoundHeads:
     best: NDArray[np.float64]
 
     @classmethod
-    def learn(cls, labelled: Labelled, folds: int) -> RoundHeads:
+    def learn(cls, labelled: LabelledPairs, folds: int) -> RoundHeads:
         """Both heads for each fold, learnt from the pairs of all other folds."""
         difference = labelled.chosen.astype(np.float64) - labelled.rejected
         # As feature_rows scales: the prior then means the same for every embedder.
@@ -63,7 +63,7 @@ class RoundHeads:
 
     def rewards(self, vectors: NDArray[np.float32], fold: NDArray[np.int64]) -> NDArray[np.float64]:
         """Reward of each answer by the best head, nats; (answers,)."""
-        return _margins(self.best, vectors, fold)
+        return _held_out_margins(self.best, vectors, fold)
 
     def judge(
         self,
@@ -78,15 +78,15 @@ class RoundHeads:
         """
         difference = chosen.astype(np.float64) - rejected
         heads = {"gold": self.gold, "best": self.best}
-        margins = {name: _margins(head, difference, fold) for name, head in heads.items()}
+        margins = {name: _held_out_margins(head, difference, fold) for name, head in heads.items()}
         squares = np.square(difference * self.best[fold]).sum(axis=1)
         spread = np.sqrt(squares * _DROPOUT / (1.0 - _DROPOUT))
         told = normal_uncertainty(margins["best"], spread)
-        vote = sure_votes(margins["best"], spread)
+        vote = agreement_share(margins["best"], spread)
         return {**margins, "bald": told["bald"], "vote": vote}
 
 
-def _margins(
+def _held_out_margins(
     heads: NDArray[np.float64], vectors: NDArray[np.floating], fold: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     found: NDArray[np.float64] = np.einsum("nd,nd->n", vectors, heads[fold])

@@ -8,10 +8,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from curate.models.embed.device import on_device
+from curate.models.embed.device import move_to_device
 
 
-class Rows(Protocol):
+class FeatureMatrix(Protocol):
     """What heads learn from: a (rows, dim) tensor, or something that makes parts of one."""
 
     def __len__(self) -> int:
@@ -30,7 +30,7 @@ class Rows(Protocol):
 
 
 @dataclass(frozen=True)
-class Block:
+class FeatureBlock:
     """Columns of a feature table at an index of rows, times a factor.
 
     Attributes:
@@ -44,14 +44,14 @@ class Block:
     factor: Tensor
 
 
-class FeatureRows:
+class LazyFeatureMatrix:
     """Blocks side by side: row i is the concatenation of factor * table[index[i]].
 
     Tables that lie in a mapped file are read row by row. They may lie on the CPU when the device is
     a GPU: then what was asked for is moved.
     """
 
-    def __init__(self, blocks: list[Block], device: str) -> None:
+    def __init__(self, blocks: list[FeatureBlock], device: str) -> None:
         self.device = torch.device(device)
         self._blocks = [replace(b, factor=b.factor.to(self.device)) for b in blocks]
 
@@ -67,21 +67,21 @@ class FeatureRows:
         parts = []
         for block in self._blocks:
             at = rows if isinstance(rows, slice) else rows.to(block.index.device)
-            values = on_device(block.table[block.index[at]], self.device)
+            values = move_to_device(block.table[block.index[at]], self.device)
             parts.append(values.float() * block.factor)
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
-    def then(self, other: FeatureRows) -> FeatureRows:
+    def then(self, other: LazyFeatureMatrix) -> LazyFeatureMatrix:
         """These rows and those of the other, which has the same tables, below them."""
         blocks = [
-            Block(own.table, torch.cat([own.index, more.index]), own.factor)
+            FeatureBlock(own.table, torch.cat([own.index, more.index]), own.factor)
             for own, more in zip(self._blocks, other._blocks, strict=True)
         ]
-        return FeatureRows(blocks, str(self.device))
+        return LazyFeatureMatrix(blocks, str(self.device))
 
 
-def one_below_the_other(first: Rows, second: Rows) -> Rows:
+def one_below_the_other(first: FeatureMatrix, second: FeatureMatrix) -> FeatureMatrix:
     """The rows of both, those of the first on top."""
-    if isinstance(first, FeatureRows) and isinstance(second, FeatureRows):
+    if isinstance(first, LazyFeatureMatrix) and isinstance(second, LazyFeatureMatrix):
         return first.then(second)
     return torch.cat([first[:], second[:]])

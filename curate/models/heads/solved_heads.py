@@ -19,7 +19,7 @@ from torch import Tensor
 from curate.data.table import batches
 
 if TYPE_CHECKING:
-    from curate.models.heads.row_access import Rows
+    from curate.models.heads.row_access import FeatureMatrix
 
 _ROWS = 8192
 # Over the pairs at most; it ends where coefficients no longer move.
@@ -33,7 +33,7 @@ _JITTER = 1e-7
 """Of the mean curvature, where there is no prior and features depend on each other."""
 
 
-class Losses(Protocol):
+class HeadLosses(Protocol):
     """Sums over the pairs that heads are solved from, wherever the pairs lie."""
 
     def sums(self) -> tuple[Tensor, Tensor]:
@@ -44,7 +44,7 @@ class Losses(Protocol):
 
 
 def solve_heads(
-    chosen: Rows, rejected: Rows, weights: Tensor, l2: float, dropout: float = 0.0
+    chosen: FeatureMatrix, rejected: FeatureMatrix, weights: Tensor, l2: float, dropout: float = 0.0
 ) -> Tensor:
     """Coefficients of all heads, (dim, heads).
 
@@ -59,10 +59,10 @@ def solve_heads(
             it is a ridge of dropout / (1 - dropout) times the diagonal of the curvature (Wager et
             al. 2013, arXiv 1307.1493), taken here at margins of 0.
     """
-    return solve(RowLosses(chosen, rejected, weights), l2, dropout)
+    return solve_from_losses(RowLosses(chosen, rejected, weights), l2, dropout)
 
 
-def solve(losses: Losses, l2: float, dropout: float = 0.0) -> Tensor:
+def solve_from_losses(losses: HeadLosses, l2: float, dropout: float = 0.0) -> Tensor:
     """`solve_heads` of pairs that may lie elsewhere."""
     gram, cross = losses.sums()
     ridge = l2 + _CURVATURE * dropout / (1.0 - dropout) * gram.diagonal()
@@ -92,7 +92,7 @@ def solve(losses: Losses, l2: float, dropout: float = 0.0) -> Tensor:
 class RowLosses:
     """Differences of features and weights of pairs here, some thousand at a time."""
 
-    def __init__(self, chosen: Rows, rejected: Rows, weights: Tensor) -> None:
+    def __init__(self, chosen: FeatureMatrix, rejected: FeatureMatrix, weights: Tensor) -> None:
         self._chosen, self._rejected = chosen, rejected
         self._weights = weights.to(chosen.device)
         # Products in single precision, their sums over blocks in double where the device has it.

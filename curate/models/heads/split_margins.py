@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from curate.data.table import batches
-from curate.models.heads.at_heads import at_heads
-from curate.models.heads.row_access import Rows
+from curate.models.heads.at_heads import gather_held_out_values
+from curate.models.heads.row_access import FeatureMatrix
 from curate.models.people.preference_groups import Groups, Votes
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ROWS = 8192
 
 
-def reward_part(given: Votes, groups: Groups) -> NDArray[np.float64]:
+def reward_component(given: Votes, groups: Groups) -> NDArray[np.float64]:
     """R(c) - R(r) of each group's held-out head, with R(a) = s(a, m); (pairs, K).
 
     With s bilinear and s(a, a) = 0, s(c, r) = s(c, m) - s(r, m) + s(c - m, r - m) for any m, where
@@ -33,10 +33,10 @@ def reward_part(given: Votes, groups: Groups) -> NDArray[np.float64]:
     def part(chosen: Tensor, rejected: Tensor) -> Tensor:
         return heads.margins(chosen, mean) - heads.margins(rejected, mean)
 
-    return at_heads(part, given.chosen, given.rejected, groups.head_of)
+    return gather_held_out_values(part, given.chosen, given.rejected, groups.head_of)
 
 
-def mean_answer(chosen: Rows, rejected: Rows) -> Tensor:
+def mean_answer(chosen: FeatureMatrix, rejected: FeatureMatrix) -> Tensor:
     """Mean features of all answers, (1, dim); it does not depend on the labels."""
     total = torch.zeros(chosen.shape[1], dtype=torch.float64)
     for rows in batches(len(chosen), _ROWS):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STRATA, _SMALLEST = 20, 25
 
 
-def within_length(
+def length_residual_margins(
     margin: NDArray[np.float64], pairs: pl.DataFrame, voting: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Margins less what the difference in length alone lets one expect, (pairs,).

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError, suggestion
-from curate.models.embed.batching import by_budget, halving, on_replicas
-from curate.models.embed.device import on_device
+from curate.models.embed.batching import run_on_replicas, run_with_oom_retry, token_budget_batches
+from curate.models.embed.device import move_to_device
 from curate.models.lm.answers import OK, loaded
 from curate.models.lm.conversations import (
     Computed,
@@ -143,21 +143,23 @@ class Classifier:
         """Raw outputs (rows, labels) of the model, by batches."""
         rows = self.rows(encoded)
         lengths = np.array([len(r.ids) for r in rows], dtype=np.int64)
-        batches = by_budget(lengths, self.settings.batch_tokens, _WASTE)
+        batches = token_budget_batches(lengths, self.settings.batch_tokens, _WASTE)
 
         def run(model: Any, batch: NDArray[np.int64]) -> NDArray[np.float64]:
             name = f"{self.spec.name} on {model.device}"
             part = [rows[i] for i in batch]
-            found: list[NDArray[np.float64]] = halving(part, partial(self._forward, model), name)
+            found: list[NDArray[np.float64]] = run_with_oom_retry(
+                part, partial(self._forward, model), name
+            )
             return np.stack(found)
 
-        found = on_replicas(self._replicas, batches, run)
+        found = run_on_replicas(self._replicas, batches, run)
         return zip((b.tolist() for b in batches), found, strict=True)
 
     def _forward(self, model: Any, rows: Sequence[_Row]) -> list[NDArray[np.float64]]:
         inputs = self._inputs(model, rows)
         with torch.inference_mode():
-            values = model(**{k: on_device(v, model.device) for k, v in inputs.items()}).logits
+            values = model(**{k: move_to_device(v, model.device) for k, v in inputs.items()}).logits
         return list(values.double().cpu().numpy())
 
     def _inputs(self, model: Any, rows: Sequence[_Row]) -> dict[str, Tensor]:

@@ -11,7 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curate.models.embed.batching import by_budget, halving, on_replicas, one_behind
+from curate.models.embed.batching import (
+    delay_by_one,
+    run_on_replicas,
+    run_with_oom_retry,
+    token_budget_batches,
+)
 from curate.models.lm.loading import devices_of, dtype_of, fingerprint, load_causal, load_tokenizer
 from curate.models.lm.network import Network
 from curate.models.lm.tokens import Encoded, Encoder
@@ -108,9 +113,9 @@ class LanguageModel:
 
         def run(network: Network, batch: list[list[Tree]]) -> list[Found]:
             name = f"{self.spec.name} on {network.device}"
-            return halving(batch, lambda part: [_run(network, part, of)], name)
+            return run_with_oom_retry(batch, lambda part: [_run(network, part, of)], name)
 
-        for found in one_behind(on_replicas(self.networks, batches, run)):
+        for found in delay_by_one(run_on_replicas(self.networks, batches, run)):
             # One copy from the device for a whole batch, whatever it was halved into.
             values = torch.cat([value for _, value in found]).double().cpu().numpy()
             yield [row for rows, _ in found for row in rows], values
@@ -121,7 +126,7 @@ class LanguageModel:
         for several in (False, True):
             part = [g for g in groups if any(len(t.answers) > 1 for t in g) == several]
             width = np.array([len(g) * max(len(t) for t in g) for g in part], dtype=np.int64)
-            for rows in by_budget(width, self.settings.batch_tokens, _WASTE):
+            for rows in token_budget_batches(width, self.settings.batch_tokens, _WASTE):
                 batches.append([part[i] for i in rows])
                 trees = [len(t) for i in rows for t in part[i]]
                 self.usage.computed += len(trees) * max(trees)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from curate.errors import CurateError
-from curate.models.embed.device import on_device
+from curate.models.embed.device import move_to_device
 from curate.models.heads.heads import HiddenHeads
 from curate.models.lm.answers import language_model
 from curate.models.lm.conversations import conversations, tell_cut
@@ -150,5 +150,5 @@ def lora_inputs(
     ids = torch.full((len(rows), max(longest, 1)), _EMPTY, dtype=torch.long)
     for row, tokens in enumerate(rows):
         ids[row, : len(tokens)] = torch.tensor(tokens)
-    ids = on_device(ids, network.device)
+    ids = move_to_device(ids, network.device)
     return network, ids[torch.from_numpy(texts.chosen)], ids[torch.from_numpy(texts.rejected)]

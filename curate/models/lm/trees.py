@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curate.models.embed.device import on_device
+from curate.models.embed.device import move_to_device
 from curate.models.lm.tokens import Encoded
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ class TreeBatch:
 
     def to(self, device: str) -> TreeBatch:
         """The batch on a device."""
-        moved = {k: on_device(v, device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        moved = {
+            k: move_to_device(v, device) for k, v in vars(self).items() if isinstance(v, Tensor)
+        }
         return TreeBatch(**moved, rows=self.rows)
 
 

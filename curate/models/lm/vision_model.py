@@ -13,7 +13,7 @@ from torch import Tensor
 
 from curate.data.message_parts import whole
 from curate.errors import CurateError
-from curate.models.embed.batching import by_budget, halving
+from curate.models.embed.batching import run_with_oom_retry, token_budget_batches
 from curate.models.lm.loading import (
     devices_of,
     dtype_of,
@@ -131,10 +131,10 @@ class VisionModel:
         """
         # Seen and masked go through in one batch, so that images are moved to the device once.
         lengths = np.array([len(s) for s in sequences], dtype=np.int64)
-        for rows in by_budget(lengths, self.settings.batch_tokens):
+        for rows in token_budget_batches(lengths, self.settings.batch_tokens):
             batch = [sequences[i] for i in rows]
             name = f"{self.spec.name} on {self.device}"
-            found = halving(batch, lambda part: [self._run(part)], name)
+            found = run_with_oom_retry(batch, lambda part: [self._run(part)], name)
             yield rows.tolist(), torch.cat(found).cpu().numpy()
 
     def _run(self, batch: Sequence[Conversation]) -> Tensor:

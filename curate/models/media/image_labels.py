@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from curate.models.embed.batching import halving
+from curate.models.embed.batching import run_with_oom_retry
 from curate.models.lm.loading import devices_of, load_image_classifier
 
 if TYPE_CHECKING:
@@ -51,6 +51,6 @@ class ImageLabels:
                 logits = model(pixels.to(self.device, model.dtype)).logits.double()
             return [torch.sigmoid(logits) if several else torch.softmax(logits, dim=-1)]
 
-        found = halving(images, run, f"{self.spec.name} on {self.device}")
+        found = run_with_oom_retry(images, run, f"{self.spec.name} on {self.device}")
         values: NDArray[np.float64] = torch.cat(found).cpu().numpy()
         return values

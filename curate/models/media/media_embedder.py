@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from curate.models.embed.batching import halving
-from curate.models.embed.choice import cannot_embed
+from curate.models.embed.batching import run_with_oom_retry
+from curate.models.embed.choice import unsupported_answers_error
 from curate.models.embed.embedder import Embedder
 from curate.models.embed.settings import EmbedderConfig
 
@@ -31,7 +31,9 @@ class MediaEmbedder(Embedder):
         """
         wanted = _MODALITIES.get(column)
         if wanted is None or not self._model.supports(wanted):
-            raise cannot_embed(self.name, column, ", ".join(map(str, self._model.modalities)))
+            raise unsupported_answers_error(
+                self.name, column, ", ".join(map(str, self._model.modalities))
+            )
 
     def encode_media(self, media: Sequence[Any]) -> NDArray[np.float32]:
         """Vectors of decoded images, or of audios {array, sampling_rate}; (media, dim)."""
@@ -39,7 +41,7 @@ class MediaEmbedder(Embedder):
         def run(part: Sequence[Any]) -> list[torch.Tensor]:
             return [self._encode_batch(part, None)]
 
-        parts = halving(media, run, f"{self.name} on {self.device}")
+        parts = run_with_oom_retry(media, run, f"{self.name} on {self.device}")
         return torch.cat(parts).cpu().numpy()
 
 

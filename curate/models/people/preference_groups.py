@@ -16,10 +16,10 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from curate.data.table import batches
-from curate.models.heads.at_heads import at_heads
+from curate.models.heads.at_heads import gather_held_out_values
 from curate.models.heads.heads import Heads, HeadSpec
 from curate.models.heads.out_of_fold import train_heads
-from curate.models.heads.row_access import Rows
+from curate.models.heads.row_access import FeatureMatrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,8 +49,8 @@ class Votes:
         prompt: (pairs,) number of the pair's prompt.
     """
 
-    chosen: Rows
-    rejected: Rows
+    chosen: FeatureMatrix
+    rejected: FeatureMatrix
     annotator: NDArray[np.int64]
     fold: NDArray[np.int64]
     prompt: NDArray[np.int64]
@@ -117,7 +117,7 @@ def fit_groups(votes: Votes, groups: int, train: Train, seed: int) -> Groups:
     every = torch.arange(folds * groups).expand(len(own), -1)
     for _ in range(_ROUNDS if groups > 1 else 1):
         heads = train(member_weights(votes, member))
-        found = at_heads(heads.margins, votes.chosen, votes.rejected, every)
+        found = gather_held_out_values(heads.margins, votes.chosen, votes.rejected, every)
         margins = found.reshape(len(own), folds, groups)
         before, member = member, _members(margins, own, teaches, member, people)
         if np.abs(member - before).max() < _SETTLED:

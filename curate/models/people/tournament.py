@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from curate.data.hashes import content_keys
 from curate.data.table import dense_numbers
-from curate.models.heads.out_of_fold import trainable
+from curate.models.heads.out_of_fold import trainable_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def tournaments(pairs: pl.DataFrame) -> Tournaments:
     answers, a cycle spreads them evenly (the one-dimensional structural entropy of a directed
     graph; ELSPR's normalisation is not published in what we could read).
     """
-    keys = content_keys(pairs).with_columns(ok=pl.Series(trainable(pairs)))
+    keys = content_keys(pairs).with_columns(ok=pl.Series(trainable_mask(pairs)))
     nodes = pl.concat([keys.select("prompt", answer=c) for c in ("chosen", "rejected")])
     ends = dense_numbers(nodes.to_struct()).reshape(2, -1)
     prompt = dense_numbers(keys["prompt"])

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from curate.data.extra_column import extra_value
 from curate.data.hashes import select_in_batches
 from curate.errors import CurateError, suggestion
-from curate.models.heads.out_of_fold import status
+from curate.models.heads.out_of_fold import training_status
 from curate.models.text.traits import TRAIT_NAMES, trait_difference
 from curate.steps.context import Context
 from curate.steps.models import Model
@@ -97,7 +97,7 @@ def told_status(
 ) -> pl.Series:
     """Why a pair teaches nothing, `missing` where it has not all attributes, else ok."""
     whole = pl.Series(np.asarray(np.isfinite(values).all(axis=1)))
-    said = status(pairs, context).to_frame("s").with_columns(whole=whole)
+    said = training_status(pairs, context).to_frame("s").with_columns(whole=whole)
     kept = pl.when(pl.col("whole") | (pl.col("s") != "ok")).then("s")
     return said.select(status=kept.otherwise(pl.lit(missing)))["status"]
 

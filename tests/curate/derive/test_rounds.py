@@ -16,7 +16,7 @@ from curate import CurateError, read_pairs
 from curate.cli.app import app
 from curate.derive.pool import candidates, read_pool
 from curate.derive.rounds import changes, make_round, pairs_of
-from curate.models.heads.round_heads import Labelled, RoundHeads
+from curate.models.heads.round_heads import LabelledPairs, RoundHeads
 from curate.read.input import InputConfig
 from curate.read.raw_rows import PublishedRows
 from curate.write.run_files import RunFiles
@@ -101,12 +101,12 @@ def test_no_head_judges_a_prompt_that_it_learnt_from() -> None:
     chosen, rejected = rng.normal(size=(2, 60, 4)).astype(np.float32)
     fold = np.arange(60) % 5
     gold = np.arange(60) < 30
-    heads = RoundHeads.learn(Labelled(chosen, rejected, fold, gold), 5)
+    heads = RoundHeads.learn(LabelledPairs(chosen, rejected, fold, gold), 5)
 
     def turned(rows: np.ndarray) -> RoundHeads:
         first = np.where(rows[:, None], rejected, chosen)
         second = np.where(rows[:, None], chosen, rejected)
-        return RoundHeads.learn(Labelled(first, second, fold, gold), 5)
+        return RoundHeads.learn(LabelledPairs(first, second, fold, gold), 5)
 
     other = turned(fold == 2)
     for head, same in ((heads.gold, other.gold), (heads.best, other.best)):

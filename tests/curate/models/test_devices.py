@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from curate.models.embed import device as devices
 from curate.models.embed import neighbours
 from curate.models.embed.embedder import Embedder
-from curate.models.embed.feature_rows import feature_rows
+from curate.models.embed.feature_rows import answer_feature_matrices
 from curate.models.heads import solved_heads
-from curate.models.heads.at_heads import at_heads
-from curate.models.heads.build import make_heads
+from curate.models.heads.at_heads import gather_held_out_values
+from curate.models.heads.build import initialise_heads
 from curate.models.heads.heads import HeadSpec, fit_heads
-from curate.models.heads.row_access import FeatureRows
+from curate.models.heads.row_access import LazyFeatureMatrix
 from curate.models.heads.solved_heads import solve_heads
 from curate.models.lm.language_model import LanguageModel, answer_sums
 from curate.models.lm.loading import dtype_of
@@ -30,8 +30,8 @@ from tests.helpers import simulate
 PAIRS, DIM, BATCH, STEPS = 1000, 8, 50, 100
 
 
-def rows_on(device: str, pairs: int = PAIRS) -> tuple[FeatureRows, FeatureRows]:
-    return feature_rows(simulate(pairs, dim=DIM).context.features, "both", device)
+def rows_on(device: str, pairs: int = PAIRS) -> tuple[LazyFeatureMatrix, LazyFeatureMatrix]:
+    return answer_feature_matrices(simulate(pairs, dim=DIM).context.features, "both", device)
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
@@ -40,7 +40,7 @@ def test_training_waits_for_nothing_and_moves_rows_once_an_epoch(kind: Any, drop
     chosen, rejected = rows_on(DEVICE)
     weights = torch.ones(PAIRS, 3, device=DEVICE)
     spec = HeadSpec(kind=kind, hidden=4, steps=STEPS, batch=BATCH, dropout=dropout)
-    heads = make_heads(spec, chosen.shape[1], 3, 0).to(DEVICE)
+    heads = initialise_heads(spec, chosen.shape[1], 3, 0).to(DEVICE)
     with Crossings() as gpu:
         fit_heads(heads, chosen, rejected, weights, spec, seed=0)
     epochs = STEPS * BATCH // PAIRS
@@ -61,9 +61,11 @@ def test_solved_heads_wait_once_a_pass_not_once_a_block(monkeypatch: pytest.Monk
 
 def test_held_out_values_come_back_in_one_piece() -> None:
     chosen, rejected = rows_on(DEVICE, 20_000)
-    heads = make_heads(HeadSpec(), chosen.shape[1], 2, 0).to(DEVICE)
+    heads = initialise_heads(HeadSpec(), chosen.shape[1], 2, 0).to(DEVICE)
     with Crossings() as gpu:
-        found = at_heads(heads.margins, chosen, rejected, torch.zeros(20_000, 1, dtype=torch.long))
+        found = gather_held_out_values(
+            heads.margins, chosen, rejected, torch.zeros(20_000, 1, dtype=torch.long)
+        )
     assert found.shape == (20_000, 1)
     assert (gpu.waits, gpu.down, gpu.up) == (0, 1, 1)
 
@@ -127,10 +129,10 @@ def test_what_goes_to_a_gpu_is_pinned_and_not_waited_for(monkeypatch: pytest.Mon
     values = torch.ones(3)
     monkeypatch.setattr(Tensor, "pin_memory", lambda self: calls.append("pinned") or self)
     monkeypatch.setattr(Tensor, "to", lambda self, *a, **k: calls.append((a, k)) or self)
-    devices.on_device(values, "cuda:1")
+    devices.move_to_device(values, "cuda:1")
     assert calls == ["pinned", ((torch.device("cuda:1"),), {"non_blocking": True})]
     calls.clear()
-    devices.on_device(values, "cpu")
+    devices.move_to_device(values, "cpu")
     assert "pinned" not in calls
 
 

@@ -13,8 +13,8 @@ from curate import CurateError, Pairs, Pipeline
 from curate.audit.audit_report import AuditReport
 from curate.audit.noise import GroupAgreement, NoiseFindings
 from curate.models.heads.calibration import Calibration
-from curate.models.heads.identification import Identification
-from curate.models.heads.noise_rate import ToldRate
+from curate.models.heads.identification import LearnabilityTest
+from curate.models.heads.noise_rate import NoiseEstimate
 from curate.models.heads.pair_agreement import pair_agreement
 from curate.models.heads.posterior.source_accuracy import SourceAccuracy
 from curate.report import charts
@@ -162,10 +162,10 @@ def test_an_audit_as_a_page(tmp_path: Path) -> None:
     agreement = pair_agreement(np.array([1.0, 1.0, -1.0]))
     found = audit_report(
         noise=NoiseFindings(
-            learnt=Identification(agreement, 2, 1, 0.5),
+            learnt=LearnabilityTest(agreement, 2, 1, 0.5),
             calibration=Calibration(3, 0.7, 1.1, 0.6, 0.1, 0.02),
             reliability_curve=({"confidence": 0.6, "accuracy": 0.6, "pairs": 10},),
-            estimate=ToldRate(None, 0.0, 0.21, "at most 21 % (by <b>heads</b>)"),
+            estimate=NoiseEstimate(None, 0.0, 0.21, "at most 21 % (by <b>heads</b>)"),
             evidence=(SourceAccuracy("<s>judge</s>", 90, 0.8, 0.75, 0.84),),
             by_annotator=(GroupAgreement("<i>ann</i>", agreement),),
         ),

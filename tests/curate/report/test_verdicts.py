@@ -10,7 +10,7 @@ import pytest
 
 from curate import CurateError
 from curate.audit.noise import NoiseFindings
-from curate.models.heads.noise_rate import ToldRate
+from curate.models.heads.noise_rate import NoiseEstimate
 from curate.report.json_pages import write_json_report
 from curate.report.run_verdict import run_verdict, watched
 from curate.steps.next_steps import next_step_by_judging
@@ -33,7 +33,7 @@ COUNTS = {"pairs": 1000, "distinct_prompts": 400, "rows_rejected": 2, "contradic
 def noise(
     rate: float | None, low: float | None, high: float | None, text: str, problem: str | None = None
 ) -> NoiseFindings:
-    return NoiseFindings(problem, estimate=ToldRate(rate, low, high, text))
+    return NoiseFindings(problem, estimate=NoiseEstimate(rate, low, high, text))
 
 
 def test_a_rate_that_is_estimated() -> None:

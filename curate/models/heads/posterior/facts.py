@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from curate.models.heads.calibration import calibrate
-from curate.models.heads.noise_rate import tell_noise, told_for
-from curate.models.heads.out_of_fold import votes as vote_mask
+from curate.models.heads.noise_rate import estimate_noise_rate_of_pairs, record_noise_estimate
+from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.posterior.label_posterior import LabelPosterior
 from curate.models.heads.posterior.source_accuracy import source_accuracy
 from curate.steps.context import Context
@@ -53,10 +53,10 @@ def record_posterior(
         facts["flip_rate_by_trait"] = [effect.to_json() for effect in posterior.rates.effects]
     _record_sources(posterior, pairs, context, voting)
     _record_learnability(posterior, context)
-    noise = told_for(
-        held_out.margin, voting, pairs, context, averaged, posterior.judged, held_out.learnt
+    noise = estimate_noise_rate_of_pairs(
+        held_out.margin, voting, pairs, context, averaged, posterior.judged, held_out.learnability
     )
-    tell_noise(noise, posterior.right if right is None else right, context)
+    record_noise_estimate(noise, posterior.right if right is None else right, context)
 
 
 def _record_sources(
@@ -76,7 +76,7 @@ def _record_sources(
 
 def _record_learnability(posterior: LabelPosterior, context: Context) -> None:
     """What heads learn is information; a warning where nothing else speaks of the labels."""
-    learnt = posterior.held_out.learnt
+    learnt = posterior.held_out.learnability
     context.facts["learnt"] = learnt.facts()
     informed = posterior.evidence.any() or posterior.votes.any() or posterior.judged.any()
     if not learnt.ok and not informed:

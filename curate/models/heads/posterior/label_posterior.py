@@ -9,8 +9,13 @@ import numpy as np
 import polars as pl
 from scipy.special import betaincinv
 
-from curate.models.heads.held_out_margins import HeldOut, Trait, held_out_margins, vote_weights
-from curate.models.heads.out_of_fold import votes as vote_mask
+from curate.models.heads.held_out_margins import (
+    HeldOutMargins,
+    Trait,
+    held_out_margins,
+    vote_weights,
+)
+from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.posterior.averaging import AveragedPosterior, Priors, average_posterior
 from curate.models.heads.posterior.combined_evidence import CombinedEvidence, combine_sources
 from curate.models.heads.posterior.observations import (
@@ -60,7 +65,7 @@ class LabelPosterior:
     evidence: NDArray[np.float64]
     components: tuple[NDArray[np.float64], ...]
     judged: NDArray[np.int8]
-    held_out: HeldOut
+    held_out: HeldOutMargins
     averaged: AveragedPosterior
     observations: Observations
     rates: TraitRates | None

@@ -7,7 +7,7 @@ import torch
 from curate.models.embed.autoencoder import (
     SAESettings,
     SparseAutoencoder,
-    features_of,
+    autoencoder_features,
     fit_autoencoder,
 )
 from curate.steps.context import SilentProgress
@@ -52,8 +52,8 @@ def test_a_swap_negates_the_features_exactly() -> None:
     found = fitted(differences)
     chosen = torch.from_numpy(differences.astype(np.float32))
     zero = torch.zeros_like(chosen)
-    straight = features_of(found.model, chosen, zero)
-    assert torch.equal(features_of(found.model, zero, chosen), -straight)
+    straight = autoencoder_features(found.model, chosen, zero)
+    assert torch.equal(autoencoder_features(found.model, zero, chosen), -straight)
     assert (straight != 0).any()
 
 

@@ -10,23 +10,23 @@ import pytest
 import torch
 
 from curate import CurateError
-from curate.models.embed.batching import by_budget, halving, on_replicas
+from curate.models.embed.batching import run_on_replicas, run_with_oom_retry, token_budget_batches
 
 
 def test_batches_stay_within_the_token_budget() -> None:
     lengths = np.array([10, 100, 60, 10, 50, 10, 500])
-    batches = by_budget(lengths, 120)
+    batches = token_budget_batches(lengths, 120)
     assert [b.tolist() for b in batches] == [[6], [1], [2, 4], [0, 3, 5]]
 
 
 def test_padding_stays_small_where_batches_may_be_closed_early() -> None:
     lengths = np.random.default_rng(0).integers(5, 500, size=400)
-    batches = by_budget(lengths, 2048, waste=0.05)
+    batches = token_budget_batches(lengths, 2048, waste=0.05)
     padded = [len(b) * lengths[b].max() for b in batches]
     assert sorted(np.concatenate(batches).tolist()) == list(range(400))
     assert max(padded) <= 2048
     assert 1 - lengths.sum() / sum(padded) < 0.05
-    assert by_budget(np.array([], dtype=np.int64), 10) == []
+    assert token_budget_batches(np.array([], dtype=np.int64), 10) == []
 
 
 def test_halving_gives_every_result_in_order() -> None:
@@ -38,7 +38,7 @@ def test_halving_gives_every_result_in_order() -> None:
             raise torch.OutOfMemoryError
         return [i * i for i in items]
 
-    assert halving(range(7), run, "model") == [i * i for i in range(7)]
+    assert run_with_oom_retry(range(7), run, "model") == [i * i for i in range(7)]
     assert sizes == [7, 3, 1, 2, 4, 2, 2]
 
 
@@ -47,7 +47,7 @@ def test_one_item_that_does_not_fit_is_an_error() -> None:
         raise torch.OutOfMemoryError
 
     with pytest.raises(CurateError, match="does not fit") as caught:
-        halving([1], run, "model x on cuda:0")
+        run_with_oom_retry([1], run, "model x on cuda:0")
     assert "model x on cuda:0" in str(caught.value)
 
 
@@ -59,6 +59,6 @@ def test_replicas_share_the_batches_and_keep_their_order() -> None:
         time.sleep(0.01 * (batch % 2))
         return -batch
 
-    assert list(on_replicas(["a", "b"], list(range(10)), run)) == [-i for i in range(10)]
+    assert list(run_on_replicas(["a", "b"], list(range(10)), run)) == [-i for i in range(10)]
     assert sum(busy.values()) == 10
     assert min(busy.values()) > 0

@@ -8,7 +8,7 @@ import pytest
 
 from curate import CurateError, Pipeline
 from curate.models.embed import choice
-from curate.models.embed.choice import chosen_embedder
+from curate.models.embed.choice import choose_embedder
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs
 from tests.helpers import numbered_pairs
@@ -27,7 +27,7 @@ def test_static_from_a_number_of_distinct_texts_on(
 ) -> None:
     pytest.importorskip("wordllama")
     monkeypatch.setattr(choice, "MANY_TEXTS", most)
-    settings, told = chosen_embedder(EmbedderConfig(max_tokens=64), PAIRS)
+    settings, told = choose_embedder(EmbedderConfig(max_tokens=64), PAIRS)
     assert (settings.name, settings.max_tokens) == (name, 64)
     if name == "static":
         assert told is not None
@@ -40,16 +40,16 @@ def test_static_from_a_number_of_distinct_texts_on(
 def test_a_gpu_a_name_and_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "MANY_TEXTS", 1)
     named = EmbedderConfig(name="minilm")
-    assert chosen_embedder(named, PAIRS) == (named, None)
+    assert choose_embedder(named, PAIRS) == (named, None)
     monkeypatch.setattr("curate.models.embed.static.static_folder", lambda: None)
-    settings, told = chosen_embedder(EmbedderConfig(), PAIRS)
+    settings, told = choose_embedder(EmbedderConfig(), PAIRS)
     assert settings.name == "minilm"
     assert told is not None
     assert "curate-preferences[static]" in told
     monkeypatch.setattr(choice, "_on_gpu", lambda _: True)
-    assert chosen_embedder(EmbedderConfig(), PAIRS)[0].name == "minilm"
+    assert choose_embedder(EmbedderConfig(), PAIRS)[0].name == "minilm"
     with pytest.raises(CurateError, match="hidden states need a model"):
-        chosen_embedder(EmbedderConfig(pooling="last_token"), PAIRS)
+        choose_embedder(EmbedderConfig(pooling="last_token"), PAIRS)
 
 
 def test_a_run_tells_its_choice_and_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_a_run_tells_its_choice_and_takes_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_times_are_round() -> None:
-    told = [choice._time(s) for s in (0.2, 45, 600, 7200)]
+    told = [choice._rounded_duration(s) for s in (0.2, 45, 600, 7200)]
     assert told == ["1 seconds", "45 seconds", "10 minutes", "2.0 hours"]
 
 

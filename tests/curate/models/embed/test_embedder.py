@@ -12,7 +12,7 @@ from curate import CurateError, Pipeline
 from curate.models.embed import int8
 from curate.models.embed.device import choose_device
 from curate.models.embed.embedder import Embedder
-from curate.models.embed.feature_rows import feature_tables
+from curate.models.embed.feature_rows import answer_feature_tensors
 from curate.models.embed.frame import embed_frame, text_embedder
 from curate.models.embed.pair_embeddings import distinct_texts, embed_pairs
 from curate.models.embed.settings import EmbedderConfig
@@ -89,7 +89,7 @@ def test_each_distinct_text_once_and_the_second_time_from_the_store(
 
 def test_answers_are_scaled_to_differences_of_norm_one(embedder: Embedder) -> None:
     features = embed_pairs(pairs_of(ROWS), embedder, None, SilentProgress())
-    chosen, rejected = feature_tables(features)
+    chosen, rejected = answer_feature_tensors(features)
     assert (chosen - rejected).norm(dim=1).square().mean().item() == pytest.approx(1.0)
 
 
@@ -184,9 +184,9 @@ def test_whole_numbers_give_near_vectors_and_tell_how_near(
 
 
 def test_texts_that_set_ranges_are_not_those_that_are_tried() -> None:
-    found = int8.texts()
+    found = int8.sample_texts()
     assert len(set(found)) == len(found) == 150
-    assert found == int8.texts()
+    assert found == int8.sample_texts()
     lengths = np.array([len(text) for text in found])
     assert (lengths < 150).any()
     assert (lengths > 800).any()
@@ -195,7 +195,7 @@ def test_texts_that_set_ranges_are_not_those_that_are_tried() -> None:
 def test_without_nncf_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(CurateError, match="nncf is not installed"):
-        int8.quantised(None, lambda text: [])
+        int8.quantise_model(None, lambda text: [])
 
 
 def test_a_book_is_cut_before_it_is_tokenised(monkeypatch: pytest.MonkeyPatch) -> None:

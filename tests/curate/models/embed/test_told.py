@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from curate.cli.app import app
-from curate.models.embed.told import embedding_doubts, embedding_told
+from curate.models.embed.told import embedding_notes, embedding_warnings
 from tests.helpers import write_jsonl
 
 _LONG = "word " * 600
@@ -24,10 +24,10 @@ def test_doubts_are_told_once_each() -> None:
         "pairs_not_seen": 1,
         "int8": {"texts": 9, "least_cosine": 0.9, "mean_cosine": 0.99},
     }
-    doubts = embedding_doubts(facts)
+    doubts = embedding_warnings(facts)
     assert [text.split()[0] for text in doubts] == ["2", "vectors", "ends"]
-    assert embedding_told(facts) == ["static was taken", *doubts]
-    assert embedding_told({"media_not_seen": 0}) == []
+    assert embedding_notes(facts) == ["static was taken", *doubts]
+    assert embedding_notes({"media_not_seen": 0}) == []
 
 
 @pytest.mark.slow

@@ -9,7 +9,13 @@ from scipy.optimize import approx_fprime
 from sklearn.metrics import roc_auc_score
 
 from curate.data.table import with_pair_ids
-from curate.models.heads.evidence_ridge import Evidence, Ridge, Sums, _Rotated, sums
+from curate.models.heads.evidence_ridge import (
+    Evidence,
+    Ridge,
+    SufficientStatistics,
+    _RotatedStatistics,
+    sufficient_statistics,
+)
 from curate.models.heads.held_out_margins import held_out_margins
 from curate.steps.context import Context
 from tests.helpers import Simulation, simulate
@@ -32,10 +38,10 @@ def targets_of(seed: int, count: int = 60) -> np.ndarray:
 
 def summed(
     z: np.ndarray, weights: np.ndarray | None = None, targets: np.ndarray | None = None
-) -> Sums:
+) -> SufficientStatistics:
     w, y = (np.ones(len(z)) if v is None else v for v in (weights, targets))
     groups = np.arange(len(z))
-    return sums(lambda rows: z[rows], slice(0, len(z)), groups, w, y, z.shape[1])
+    return sufficient_statistics(lambda rows: z[rows], slice(0, len(z)), groups, w, y, z.shape[1])
 
 
 def naive_evidence(z: np.ndarray, y: np.ndarray, theta: np.ndarray) -> float:
@@ -49,9 +55,9 @@ def naive_evidence(z: np.ndarray, y: np.ndarray, theta: np.ndarray) -> float:
     return float(fit - 0.5 * off @ np.linalg.solve(spread, off) - 0.5 * (theta[-1] / 3.0) ** 2)
 
 
-def rotated(found: Sums) -> _Rotated:
+def rotated(found: SufficientStatistics) -> _RotatedStatistics:
     values, basis = np.linalg.eigh(found.gram[:6, :6])
-    return _Rotated(
+    return _RotatedStatistics(
         values,
         basis.T @ found.gram[:6, 6:],
         found.gram[6:, 6:],

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from curate.models.heads.build import make_heads
+from curate.models.heads.build import initialise_heads
 from curate.models.heads.heads import HeadSpec, MLPHeads, dropout_mask, fit_heads
 
 KINDS = ["linear", "mlp"]
@@ -24,7 +24,7 @@ def features(count: int, dim: int, seed: int = 0) -> tuple[torch.Tensor, torch.T
 @pytest.mark.parametrize("kind", KINDS)
 def test_swapping_the_answers_negates_every_margin_exactly(kind: str) -> None:
     chosen, rejected = features(50, 6)
-    heads = make_heads(HeadSpec(kind=kind), 6, 4, seed=1)  # type: ignore[arg-type]
+    heads = initialise_heads(HeadSpec(kind=kind), 6, 4, seed=1)  # type: ignore[arg-type]
     with torch.no_grad():
         assert torch.equal(heads.margins(chosen, rejected), -heads.margins(rejected, chosen))
 
@@ -48,7 +48,7 @@ def test_mlp_margins_equal_a_loop_over_heads() -> None:
 def test_output_layer_norms_are_those_of_the_gradient(kind: str) -> None:
     """d margin / d (output weights) is the hidden difference."""
     chosen, rejected = (part.double() for part in features(8, 6))
-    heads = make_heads(HeadSpec(kind=kind, hidden=5), 6, 3, seed=1).double()  # type: ignore[arg-type]
+    heads = initialise_heads(HeadSpec(kind=kind, hidden=5), 6, 3, seed=1).double()  # type: ignore[arg-type]
     norms = heads.seen_norm(chosen, rejected)
     weight = heads.get_parameter("weight" if kind == "linear" else "last")
     for row in range(8):
@@ -63,7 +63,7 @@ def test_output_layer_norms_are_those_of_the_gradient(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_masked_margins_equal_one_pass_at_a_time(kind: str) -> None:
     chosen, rejected = features(30, 6)
-    heads = make_heads(HeadSpec(kind=kind, hidden=5), 6, 3, seed=1)  # type: ignore[arg-type]
+    heads = initialise_heads(HeadSpec(kind=kind, hidden=5), 6, 3, seed=1)  # type: ignore[arg-type]
     masks = dropout_mask(7, heads.units(), 0.4, torch.Generator().manual_seed(2))
     with torch.no_grad():
         for head in range(3):
@@ -88,7 +88,7 @@ def test_the_batched_fit_reaches_the_optimum_of_each_head() -> None:
     better, worse = torch.where(sign > 0, chosen, rejected), torch.where(sign > 0, rejected, chosen)
     weights = (torch.rand(400, 3, generator=torch.Generator().manual_seed(3)) < 0.7).float()
     spec = HeadSpec(l2=2.0, steps=800)
-    heads = make_heads(spec, 5, 3, seed=0)
+    heads = initialise_heads(spec, 5, 3, seed=0)
     fit_heads(heads, better, worse, weights, spec, seed=0)
     signed = difference * sign.double().numpy()
     for head in range(3):
@@ -107,7 +107,7 @@ def test_a_pair_of_weight_zero_teaches_nothing() -> None:
     weights = torch.ones(60, 1)
     weights[30:] = 0
     spec = HeadSpec(steps=50, batch=100)
-    one, two = (make_heads(spec, 4, 1, seed=0) for _ in range(2))
+    one, two = (initialise_heads(spec, 4, 1, seed=0) for _ in range(2))
     fit_heads(one, chosen, rejected, weights, spec, seed=0)
     other = rejected.clone()
     other[30:] = torch.randn(30, 4)

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from curate.models.heads.held_out_margins import held_out_margins
 from curate.models.heads.out_of_fold import HeadSpec, train_out_of_fold
-from curate.models.heads.pair_parts import PairParts, pair_parts
+from curate.models.heads.pair_parts import PairPartitions, pair_partitions
 from curate.models.heads.prompt_order import PromptOrder
 from curate.steps.context import Context
 from curate.steps.registry import scorer_class
@@ -35,7 +35,7 @@ def with_workers(sim: Simulation) -> Context:
 
 
 def test_all_pairs_of_a_prompt_lie_in_one_part(sim: Simulation) -> None:
-    parts = pair_parts(sim.pairs, with_workers(sim))
+    parts = pair_partitions(sim.pairs, with_workers(sim))
     assert len(parts.ranges) > len(parts.folds) == 5
     rows = [parts.order.rows[r] for r in parts.ranges]
     assert sorted(np.concatenate(rows).tolist()) == list(range(COUNT))
@@ -52,7 +52,7 @@ def test_a_prompt_of_many_pairs_is_not_cut() -> None:
 
 
 def test_what_is_split_is_joined_again(sim: Simulation) -> None:
-    parts: PairParts = pair_parts(sim.pairs, with_workers(sim))
+    parts: PairPartitions = pair_partitions(sim.pairs, with_workers(sim))
     values = np.arange(COUNT, dtype=np.float64)
     np.testing.assert_array_equal(parts.joined(parts.split(values)), values)
 

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from curate.models.heads.label_noise import _loss, fit_annotators, fit_label_noise, posterior
+from curate.models.heads.label_noise import (
+    _negative_log_likelihood,
+    fit_annotators,
+    fit_label_noise,
+    label_posterior_given_reliability,
+)
 
 
 def labels(rate: float, scale: float, seed: int, count: int = 20_000) -> np.ndarray:
@@ -39,14 +44,16 @@ def test_the_likelihood_is_that_of_a_naive_loop() -> None:
 
 
 def test_posterior_is_bayes_rule_and_calibrated() -> None:
-    assert posterior(np.array([0.9]), 0.8)[0] == pytest.approx(0.72 / (0.72 + 0.02))
-    assert posterior(np.array([0.3]), 0.5)[0] == pytest.approx(0.3)
+    assert label_posterior_given_reliability(np.array([0.9]), 0.8)[0] == pytest.approx(
+        0.72 / (0.72 + 0.02)
+    )
+    assert label_posterior_given_reliability(np.array([0.3]), 0.5)[0] == pytest.approx(0.3)
     rng = np.random.default_rng(0)
     margin = rng.normal(size=200_000) * 3
     clean = rng.random(margin.size) < expit(margin)
     flipped = rng.random(margin.size) < 0.3
     observed = np.where(clean ^ flipped, margin, -margin)
-    weight = posterior(expit(observed), 0.7)
+    weight = label_posterior_given_reliability(expit(observed), 0.7)
     for low in (0.1, 0.4, 0.7, 0.9):
         near = np.abs(weight - low) < 0.03
         assert (~flipped[near]).mean() == pytest.approx(weight[near].mean(), abs=0.02)
@@ -87,8 +94,10 @@ def test_the_gradient_of_the_likelihood_is_that_of_finite_differences(
     point: tuple[float, float],
 ) -> None:
     margins = np.random.default_rng(0).normal(0.5, 2.0, 300)
-    _, gradient = _loss(np.array(point), margins)
+    _, gradient = _negative_log_likelihood(np.array(point), margins)
     for k in range(2):
         step = np.eye(2)[k] * 1e-6
-        high, low = (_loss(np.array(point) + s, margins)[0] for s in (step, -step))
+        high, low = (
+            _negative_log_likelihood(np.array(point) + s, margins)[0] for s in (step, -step)
+        )
         assert gradient[k] == pytest.approx((high - low) / 2e-6, rel=1e-5)

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from curate.models.heads.label_rules import find_label_rule, rule_of_heads
-from curate.models.heads.noise_rate import rate_by_margins, told_rate
+from curate.models.heads.noise_rate import estimate_noise_rate, noise_bound_from_margins
 from curate.models.heads.pair_agreement import pair_agreement
 from tests.helpers import pairs_of
 
@@ -150,8 +150,8 @@ def test_a_rule_leaves_no_bound_and_says_why() -> None:
     rng = np.random.default_rng(0)
     margins = np.abs(rng.normal(size=COUNT)) * np.where(rng.random(COUNT) < 0.75, 1.0, -1.0)
     groups = np.arange(COUNT) // 2
-    assert told_rate(margins, labelled(), groups).high is not None
-    told = told_rate(margins, labelled(author=1.0), groups)
+    assert estimate_noise_rate(margins, labelled(), groups).high is not None
+    told = estimate_noise_rate(margins, labelled(author=1.0), groups)
     assert (told.rate, told.low, told.high) == (None, None, None)
     assert told.text == (
         "no estimate: labels follow the answer's author (model) in 100%, so label noise can't be "
@@ -163,7 +163,7 @@ def test_a_rule_leaves_no_bound_and_says_why() -> None:
 def test_heads_that_predict_nearly_all_labels_see_a_rule(share: float, is_rule: bool) -> None:
     margins = np.where(np.arange(COUNT) < share * COUNT, 1.0, -1.0)
     assert (rule_of_heads(pair_agreement(margins)) is not None) == is_rule
-    assert (rate_by_margins(margins).high is None) == is_rule
+    assert (noise_bound_from_margins(margins).high is None) == is_rule
 
 
 def test_few_pairs_show_no_rule() -> None:
@@ -176,6 +176,6 @@ def test_people_who_go_by_the_same_rule_agree_and_are_no_evidence() -> None:
         one = labelled(length=share)
         votes = pl.concat([one.with_columns(annotator=pl.lit(name)) for name in "abc"])
         margins = np.random.default_rng(0).normal(0.5, 1.0, len(votes))
-        told = told_rate(margins, votes, np.tile(np.arange(COUNT) // 2, 3))
+        told = estimate_noise_rate(margins, votes, np.tile(np.arange(COUNT) // 2, 3))
         assert (told.rule is not None) == is_rule
         assert ("annotators err independently" in told.text) != is_rule

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.models.embed.feature_rows import feature_tables
+from curate.models.embed.feature_rows import answer_feature_tensors
 from curate.models.heads.folds import group_folds
 from curate.models.heads.heads import HeadSpec
-from curate.models.heads.out_of_fold import fold_weights, train_out_of_fold, trainable
+from curate.models.heads.out_of_fold import fold_weights, train_out_of_fold, trainable_mask
 from tests.helpers import pairs_of, simulate
 
 SPEC = HeadSpec(steps=60)
@@ -42,7 +42,7 @@ def test_held_out_margins_do_not_depend_on_the_pairs_own_label() -> None:
     """Flipping one pair's label negates its margin and changes nothing else of it."""
     sim = simulate(120, seed=3)
     before = train_out_of_fold(sim.pairs, sim.context, SPEC, 2, 3).margins()
-    chosen, rejected = feature_tables(sim.context.features)
+    chosen, rejected = answer_feature_tensors(sim.context.features)
     swap = chosen.clone(), rejected.clone()
     swap[0][5], swap[1][5] = rejected[5], chosen[5]
     sim.context._shared["answers", "embedding"] = swap
@@ -68,7 +68,7 @@ def test_ties_and_identical_answers_do_not_train() -> None:
             {"prompt": "p", "chosen": "a", "rejected": "a"},
         ]
     )
-    assert trainable(pairs).tolist() == [True, False, False]
+    assert trainable_mask(pairs).tolist() == [True, False, False]
 
 
 def test_held_out_margins_follow_the_true_margin() -> None:

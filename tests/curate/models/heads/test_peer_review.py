@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from curate.models.embed.feature_rows import feature_tables
+from curate.models.embed.feature_rows import answer_feature_tensors
 from curate.models.heads.heads import HeadSpec
 from curate.models.heads.out_of_fold import fold_weights
-from curate.models.heads.peer_review import PeerReview, Schedule, review, small_loss
+from curate.models.heads.peer_review import PeerReview, Schedule, smallest_losses, train_peers
 from tests.helpers import Simulation, simulate
 
 SPEC = HeadSpec(init=1.0)
@@ -15,15 +15,15 @@ SPEC = HeadSpec(init=1.0)
 
 def run(sim: Simulation, schedule: Schedule) -> PeerReview:
     held_by, weights = fold_weights(sim.pairs, sim.context, 1, 3)
-    chosen, rejected = feature_tables(sim.context.features)
-    return review(chosen, rejected, weights, held_by[:, 0], SPEC, schedule, seed=0)
+    chosen, rejected = answer_feature_tensors(sim.context.features)
+    return train_peers(chosen, rejected, weights, held_by[:, 0], SPEC, schedule, seed=0)
 
 
 def test_small_loss_equals_a_loop_over_heads() -> None:
     generator = torch.Generator().manual_seed(0)
     loss = torch.rand(12, 4, generator=generator)
     weights = (torch.rand(12, 4, generator=generator) < 0.7).float()
-    found = small_loss(loss, weights, 0.6)
+    found = smallest_losses(loss, weights, 0.6)
     for head in range(4):
         rows = [i for i in range(12) if weights[i, head]]
         rows.sort(key=lambda i, j=head: loss[i, j].item())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from curate.models.embed.feature_rows import STYLE_SCALE, feature_rows
+from curate.models.embed.feature_rows import STYLE_SCALE, answer_feature_matrices
 from curate.models.heads.row_access import one_below_the_other
 from curate.steps.features import Features
 from tests.helpers import simulate
@@ -40,7 +40,7 @@ def test_rows_equal_the_naive_table(kind: str, dtype: str) -> None:
     features = Features(features.vectors.astype(dtype), features.style, features.index)
     expected = naive(features, kind)
     wanted = torch.tensor([3, 3, 59, 0])
-    for rows, table in zip(feature_rows(features, kind), expected, strict=True):  # type: ignore[arg-type]
+    for rows, table in zip(answer_feature_matrices(features, kind), expected, strict=True):  # type: ignore[arg-type]
         assert (len(rows), tuple(rows.shape)) == (60, table.shape)
         np.testing.assert_allclose(rows[:].numpy(), table, rtol=2e-4, atol=1e-5)
         np.testing.assert_array_equal(rows[wanted].numpy(), rows[:].numpy()[wanted])
@@ -48,7 +48,7 @@ def test_rows_equal_the_naive_table(kind: str, dtype: str) -> None:
 
 
 def test_one_below_the_other() -> None:
-    chosen, rejected = feature_rows(simulate(20).context.features, "both")
+    chosen, rejected = answer_feature_matrices(simulate(20).context.features, "both")
     both = one_below_the_other(chosen, rejected)
     assert torch.equal(both[:], torch.cat([chosen[:], rejected[:]]))
     tensors = one_below_the_other(chosen[:], rejected[:])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.within_length import within_length
+from curate.models.heads.within_length import length_residual_margins
 from tests.helpers import pairs_of, simulate, swapped
 
 
@@ -25,7 +25,7 @@ def test_what_length_tells_is_taken_out_and_what_else_tells_is_left() -> None:
     rng = np.random.default_rng(1)
     other = rng.normal(size=2000)
     margin = 2.0 * size + other
-    found = within_length(margin, pairs, np.ones(2000, dtype=bool))  # type: ignore[arg-type]
+    found = length_residual_margins(margin, pairs, np.ones(2000, dtype=bool))  # type: ignore[arg-type]
     assert abs(np.corrcoef(np.sign(size), found)[0, 1]) < 0.01
     assert abs(np.corrcoef(size, found)[0, 1]) < 0.1
     assert np.corrcoef(other, found)[0, 1] > 0.9
@@ -35,10 +35,10 @@ def test_a_swap_negates_it_and_ties_teach_nothing() -> None:
     pairs, size = lengths(300)
     margin = size + np.random.default_rng(1).normal(size=300)
     voting = np.ones(300, dtype=bool)
-    there = within_length(margin, pairs, voting)  # type: ignore[arg-type]
-    back = within_length(-margin, swapped(pairs), voting)  # type: ignore[arg-type]
+    there = length_residual_margins(margin, pairs, voting)  # type: ignore[arg-type]
+    back = length_residual_margins(-margin, swapped(pairs), voting)  # type: ignore[arg-type]
     np.testing.assert_allclose(there, -back, atol=1e-12)
-    none = within_length(margin, pairs, ~voting)  # type: ignore[arg-type]
+    none = length_residual_margins(margin, pairs, ~voting)  # type: ignore[arg-type]
     np.testing.assert_array_equal(none, margin)
 
 

@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 
 from curate import CurateError
-from curate.models.heads.build import make_heads
+from curate.models.heads.build import initialise_heads
 from curate.models.heads.heads import HeadSpec, fit_heads
 from curate.models.lm.lora import LoRAHeads, lora_inputs
 from curate.steps.context import Context
@@ -31,7 +31,9 @@ def made(tiny: Path, batch_tokens: int = 2048) -> tuple[LoRAHeads, torch.Tensor,
     """Heads whose adapters are not zero, and tokens of a few pairs."""
     context = Context(inference=Inference(device="cpu", batch_tokens=batch_tokens))
     network, chosen, rejected = lora_inputs(random_pairs(9), context, ModelSpec(name=str(tiny)))
-    heads = make_heads(HeadSpec(kind="lora", rank=RANK, init=1.0, network=network), 0, HEADS, 0)
+    heads = initialise_heads(
+        HeadSpec(kind="lora", rank=RANK, init=1.0, network=network), 0, HEADS, 0
+    )
     assert isinstance(heads, LoRAHeads)
     generator = torch.Generator().manual_seed(1)
     for up in heads.up:
@@ -150,4 +152,4 @@ def test_a_head_and_its_model_go_together(tiny: Path, tmp_path: Path) -> None:
     spec = ModelSpec(name=str(family_model(tmp_path, "gpt2")))
     network, _, _ = lora_inputs(random_pairs(2), context, spec)
     with pytest.raises(CurateError, match="no projections"):
-        make_heads(HeadSpec(kind="lora", network=network), 0, 1, 0)
+        initialise_heads(HeadSpec(kind="lora", network=network), 0, 1, 0)

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from curate.data.table import messages_text
-from curate.models.heads.pair_blocks import known_sources, prior_root, sources_without
+from curate.models.heads.pair_blocks import prior_root, recognised_sources, remaining_sources
 from curate.models.text.answer_counts import _STOP, COUNTS, answer_counts
 from curate.read.pairs import read_pairs
 
@@ -91,7 +91,7 @@ def test_counts_are_those_of_a_plain_loop(prompt: str) -> None:
 
 
 def test_the_prior_has_no_sign_and_leaves_out_the_sources_of_the_data() -> None:
-    names = sources_without(known_sources(pl.Series(["qwertz uiop"])))
+    names = remaining_sources(recognised_sources(pl.Series(["qwertz uiop"])))
     assert len(names) == 6
     root = prior_root(names)
     assert root.shape == (len(COUNTS) + 1, 6)
@@ -112,4 +112,4 @@ def test_the_prior_has_no_sign_and_leaves_out_the_sources_of_the_data() -> None:
 def test_a_set_that_the_prior_knows_is_left_out(path: str, name: str) -> None:
     pairs = read_pairs(str(Path(__file__).parents[3] / "data" / path)).frame
     prompts = pairs.select(t=messages_text("prompt"))["t"]
-    assert name not in sources_without(known_sources(prompts))
+    assert name not in remaining_sources(recognised_sources(prompts))
