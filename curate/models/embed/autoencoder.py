@@ -81,10 +81,10 @@ class SparseAutoencoder(nn.Module):
 
     def sparse(self, activations: Tensor) -> Tensor:
         """Zero all but the largest K n activations of a batch; the threshold follows."""
-        wanted = min(self.settings.active * len(activations), activations.numel())
+        active_count = min(self.settings.active * len(activations), activations.numel())
         # Of the whole batch: a pair that differs much may use more features than another.
         sizes = activations.abs().flatten()
-        least = sizes.kthvalue(len(sizes) - wanted + 1).values
+        least = sizes.kthvalue(len(sizes) - active_count + 1).values
         with torch.no_grad():
             # The first batch sets the threshold: from 0 it would creep up over many steps.
             memory = _THRESHOLD_MEMORY if self.threshold > 0 else 0.0
@@ -100,11 +100,11 @@ class SparseAutoencoder(nn.Module):
         """Mean squared error of each prefix, as share of the mean square of the differences."""
         # As a share, so that errors of data sets of any scale compare.
         size = differences.square().sum(1).mean().clamp_min(1e-12)
-        found = []
+        prefix_errors = []
         for prefix in (p for p in self.settings.prefixes if p <= features.shape[1]):
-            made = features[:, :prefix] @ self.decoder[:prefix]
-            found.append((differences - made).square().sum(1).mean() / size)
-        return torch.stack(found)
+            reconstruction = features[:, :prefix] @ self.decoder[:prefix]
+            prefix_errors.append((differences - reconstruction).square().sum(1).mean() / size)
+        return torch.stack(prefix_errors)
 
 
 @dataclass(frozen=True)
@@ -161,27 +161,42 @@ def fit_autoencoder(
     """
     generator = torch.Generator().manual_seed(seed)
     order = rows[torch.randperm(len(rows), generator=generator)]
-    held = max(1, int(_HELD_OUT * len(order)))
-    test, train = order[:held], order[held:] if len(order) > held else order
+    held_out = max(1, int(_HELD_OUT * len(order)))
+    test, train = order[:held_out], order[held_out:] if len(order) > held_out else order
     model = SparseAutoencoder(chosen.shape[1], settings, generator).to(chosen.device)
     training = _AutoencoderTraining(model, chosen, rejected, math.ceil(len(train) / settings.batch))
-    best, waited, taken = math.inf, 0, 0
-    # Training ends some passes after the best one, to which it returns.
-    kept = {name: value.clone() for name, value in model.state_dict().items()}
+    error, epochs = _train_with_patience(training, train, test, generator, progress)
+    features = autoencoder_features(model, chosen, rejected)
+    return FittedAutoencoder(model, features, 1.0 - error, epochs)
+
+
+def _train_with_patience(
+    training: _AutoencoderTraining,
+    train: Tensor,
+    test: Tensor,
+    generator: torch.Generator,
+    progress: Progress,
+) -> tuple[float, int]:
+    """Train until the held-out error stops falling, restore the best pass, and return its error.
+
+    Returns:
+        the lowest held-out error, and the number of passes taken.
+    """
+    model, settings = training.model, training.model.settings
+    lowest_error, passes_since_best, passes = math.inf, 0, 0
+    best_state = {name: value.clone() for name, value in model.state_dict().items()}
     with progress.task("sparse autoencoder", settings.epochs) as task:
-        while taken < settings.epochs and waited < settings.patience:
-            taken += 1
+        while passes < settings.epochs and passes_since_best < settings.patience:
+            passes += 1
             training.epoch(train[torch.randperm(len(train), generator=generator)])
             error = training.error(test)
             task.advance()
-            waited = 0 if error < best else waited + 1
-            if error < best:
-                best = error
-                kept = {name: value.clone() for name, value in model.state_dict().items()}
-    model.load_state_dict(kept)
-    return FittedAutoencoder(
-        model, autoencoder_features(model, chosen, rejected), 1.0 - best, taken
-    )
+            passes_since_best = 0 if error < lowest_error else passes_since_best + 1
+            if error < lowest_error:
+                lowest_error = error
+                best_state = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(best_state)
+    return lowest_error, passes
 
 
 def autoencoder_features(
@@ -200,35 +215,35 @@ class _AutoencoderTraining:
     def __init__(
         self, model: SparseAutoencoder, chosen: FeatureMatrix, rejected: FeatureMatrix, batches: int
     ) -> None:
-        self._model, self._chosen, self._rejected = model, chosen, rejected
+        self.model, self._chosen, self._rejected = model, chosen, rejected
         self._adam = torch.optim.Adam(model.parameters(), lr=model.settings.learning_rate)
-        self._silent = torch.zeros(model.settings.features, device=chosen.device)
+        self._steps_since_fired = torch.zeros(model.settings.features, device=chosen.device)
         self._dead_after = max(_DEAD_STEPS, batches)
 
     def epoch(self, order: Tensor) -> None:
         """One pass."""
-        for rows in torch.split(order, self._model.settings.batch):
+        for rows in torch.split(order, self.model.settings.batch):
             self._step(self._chosen[rows] - self._rejected[rows])
 
     def error(self, rows: Tensor) -> float:
         """Mean squared error of all features on these pairs, as share of their square."""
         with torch.no_grad():
             differences = self._chosen[rows] - self._rejected[rows]
-            return float(self._model.errors(differences, self._model(differences))[-1])
+            return float(self.model.errors(differences, self.model(differences))[-1])
 
     def _step(self, differences: Tensor) -> None:
-        model = self._model
+        model = self.model
         activations = differences @ model.encoder
         features = model.sparse(activations)
         loss = model.errors(differences, features).mean()
         fired = (features != 0).any(dim=0)
-        self._silent = torch.where(fired, 0.0, self._silent + 1.0)
-        dead = self._silent > self._dead_after
+        self._steps_since_fired = torch.where(fired, 0.0, self._steps_since_fired + 1.0)
+        dead = self._steps_since_fired > self._dead_after
         if bool(dead.any()):
             # What is left over is learnt by features that have not fired for long.
-            rest = (differences - features @ model.decoder).detach()
-            made = (activations * dead) @ model.decoder
-            loss = loss + _AUX_SHARE * (rest - made).square().sum(1).mean()
+            residual = (differences - features @ model.decoder).detach()
+            residual_reconstruction = (activations * dead) @ model.decoder
+            loss = loss + _AUX_SHARE * (residual - residual_reconstruction).square().sum(1).mean()
         self._adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()

@@ -9,7 +9,7 @@ from curate.data.media_answers import answer_media
 from curate.errors import CurateError
 from curate.models.embed.settings import AUTO, SHIPPED, STATIC, EmbedderConfig
 
-_WANTED = {
+_MEDIA_MODELS = {
     "images": "a sentence-transformers model of texts and images (CLIP, SigLIP)",
     "audios": "a sentence-transformers model of texts and audios (CLAP)",
 }
@@ -36,11 +36,11 @@ def choose_embedder(
         CurateError: hidden states are asked for and no model is named, or the answers are media
             and the settings name no model that may embed them.
     """
-    own = answer_media(pairs) if settings.media else []
-    if own:
-        # As texts all such answers are the same mark: every learned score would be a coin.
+    media_columns = answer_media(pairs) if settings.media else []
+    if media_columns:
+        # As texts, all such answers are the same placeholder: every learned score would be chance.
         if settings.name in (AUTO, SHIPPED, STATIC) or settings.pooling == "last_token":
-            raise unsupported_answers_error(settings.name, own[0])
+            raise unsupported_answers_error(settings.name, media_columns[0])
         return settings, None
     if settings.name != AUTO:
         return settings, None
@@ -53,20 +53,24 @@ def choose_embedder(
     texts = _count_distinct_texts(pairs)
     if texts <= MANY_TEXTS or _runs_on_gpu(settings):
         return settings.model_copy(update={"name": SHIPPED}), None
+    name, note = _choose_for_many_texts(texts)
+    return settings.model_copy(update={"name": name}), note
+
+
+def _choose_for_many_texts(texts: int) -> tuple[str, str]:
+    """Return the model that embeds many texts on a CPU, and a note about the choice."""
     from curate.models.embed.static import static_folder
 
     slow, fast = (_rounded_duration(texts / rate) for rate in _RATES.values())
     if static_folder() is None:
-        told = (
-            f"{texts:,} texts take MiniLM some {slow} on a CPU; static vectors some {fast}: pip "
-            'install "curate-preferences[static]"'
+        return SHIPPED, (
+            f"MiniLM takes about {slow} for {texts:,} texts on a CPU; static vectors take about "
+            f'{fast}: pip install "curate-preferences[static]"'
         )
-        return settings.model_copy(update={"name": SHIPPED}), told
-    told = (
-        f"{texts:,} texts are embedded by static vectors (some {fast}); MiniLM takes some {slow} "
+    return STATIC, (
+        f"{texts:,} texts are embedded by static vectors (about {fast}); MiniLM takes about {slow} "
         "on a CPU, far less on a GPU: embedder: {name: minilm}"
     )
-    return settings.model_copy(update={"name": STATIC}), told
 
 
 def unsupported_answers_error(name: str, column: str, embeds: str = "text") -> CurateError:
@@ -75,7 +79,7 @@ def unsupported_answers_error(name: str, column: str, embeds: str = "text") -> C
         f"the answers are {column}, which the embedder does not see",
         where="embedder.name",
         found=f"{name}, which embeds {embeds}",
-        expected=_WANTED.get(column, "images or audios as answers; videos are not decoded"),
+        expected=_MEDIA_MODELS.get(column, "images or audios as answers; videos are not decoded"),
         fix="name the folder or hub name of one (--embedder), or look at texts alone with "
         "embedder: {media: false}",
     )

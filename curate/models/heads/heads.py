@@ -238,6 +238,15 @@ def rows_in_order(drawn: Tensor, row_order: NDArray[np.int64] | None) -> Tensor:
     return drawn if row_order is None else torch.from_numpy(row_order)[drawn]
 
 
+def _batch_mask(
+    heads: Heads, rows: int, dropout: float, generator: torch.Generator, device: torch.device
+) -> Tensor | None:
+    """Return a dropout mask for a batch on the device of its features; None without dropout."""
+    if dropout == 0:
+        return None
+    return move_to_device(dropout_mask(rows, heads.units(), dropout, generator), device)
+
+
 def fit_heads(
     heads: Heads,
     chosen: FeatureMatrix,
@@ -276,9 +285,6 @@ def fit_heads(
                 drawn = torch.randperm(total, generator=generator)
                 order = move_to_device(rows_in_order(drawn, row_order), weights.device)
             rows, order = order[: spec.batch], order[spec.batch :]
-            mask = None
-            if spec.dropout > 0:
-                mask = dropout_mask(len(rows), heads.units(), spec.dropout, generator)
-                mask = move_to_device(mask, chosen.device)
+            mask = _batch_mask(heads, len(rows), spec.dropout, generator, chosen.device)
             margins = heads.margins(chosen[rows], rejected[rows], mask)
             optimiser.step(loss(margins), weights[rows].to(margins))

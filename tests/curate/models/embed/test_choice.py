@@ -18,7 +18,7 @@ PAIRS = numbered_pairs(40, prompts=20)  # 20 prompts and 80 answers
 
 @pytest.fixture(autouse=True)
 def _cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "_on_gpu", lambda _: False)
+    monkeypatch.setattr(choice, "_runs_on_gpu", lambda _: False)
 
 
 @pytest.mark.parametrize(("most", "name"), [(100, "minilm"), (99, "static")])
@@ -31,7 +31,7 @@ def test_static_from_a_number_of_distinct_texts_on(
     assert (settings.name, settings.max_tokens) == (name, 64)
     if name == "static":
         assert told is not None
-        assert "100 texts are embedded by static vectors (some 1 seconds)" in told
+        assert "100 texts are embedded by static vectors (about 1 seconds)" in told
         assert "MiniLM takes some 3 seconds" in told
     else:
         assert told is None
@@ -46,7 +46,7 @@ def test_a_gpu_a_name_and_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.name == "minilm"
     assert told is not None
     assert "curate-preferences[static]" in told
-    monkeypatch.setattr(choice, "_on_gpu", lambda _: True)
+    monkeypatch.setattr(choice, "_runs_on_gpu", lambda _: True)
     assert choose_embedder(EmbedderConfig(), PAIRS)[0].name == "minilm"
     with pytest.raises(CurateError, match="hidden states need a model"):
         choose_embedder(EmbedderConfig(pooling="last_token"), PAIRS)
