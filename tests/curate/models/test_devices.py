@@ -117,7 +117,9 @@ def test_embedders_use_mixed_precision_on_cuda(monkeypatch: pytest.MonkeyPatch) 
         return real("cpu", dtype=dtype)
 
     monkeypatch.setattr(torch, "autocast", autocast)
-    monkeypatch.setattr("curate.models.embed.embedder.on_device", lambda values, device: values)
+    monkeypatch.setattr(
+        "curate.models.embed.embedder.move_to_device", lambda values, device: values
+    )
     embedder(_Words(lambda event: None), "cuda:0").encode(["a"])
     assert asked == [("cuda", torch.bfloat16)]
     embedder(_Words(lambda event: None), "cpu").encode(["a"])

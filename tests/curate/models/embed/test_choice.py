@@ -32,7 +32,7 @@ def test_static_from_a_number_of_distinct_texts_on(
     if name == "static":
         assert told is not None
         assert "100 texts are embedded by static vectors (about 1 seconds)" in told
-        assert "MiniLM takes some 3 seconds" in told
+        assert "MiniLM takes about 3 seconds" in told
     else:
         assert told is None
 
