@@ -10,7 +10,7 @@ from pydantic import Field
 
 from curate import Column, Context, Filter, FilterResult, Parameters
 from curate.data.hashes import select_in_batches
-from curate.models.text.artefacts import Artefact, one_sided, without_marks
+from curate.models.text.artefacts import Artefact, artefact_direction, strip_template_tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Artefacts(Filter[ArtefactsParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Drop, balance or strip."""
         kinds = self.params.kinds
-        signs = select_in_batches(pairs, *(one_sided(kind) for kind in kinds))
+        signs = select_in_batches(pairs, *(artefact_direction(kind) for kind in kinds))
         names = [pl.when(pl.col(kind) != 0).then(pl.lit(kind)) for kind in kinds]
         joined = pl.concat_str(names, separator=", ", ignore_nulls=True)
         found = signs.select(found=joined)
@@ -73,7 +73,7 @@ class Artefacts(Filter[ArtefactsParams]):
         reason = pl.lit("one answer alone has: ") + pl.col("found")
         added = found.with_columns(pl.when(pl.col("found") != "").then("found").alias("found"))
         strip = self.params.action == "strip"
-        changed = pairs.select(*map(without_marks, _SIDES)) if strip else None
+        changed = pairs.select(*map(strip_template_tokens, _SIDES)) if strip else None
         return FilterResult(keep, found.select(r=reason)["r"], added, changed)
 
     def _balanced(

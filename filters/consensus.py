@@ -10,7 +10,7 @@ from pydantic import Field
 from curate import HIGHER, Column, Context, Filter, FilterResult, Parameters, check_readable
 from curate.data.extra_column import extra_with
 from curate.data.json_columns import as_json
-from curate.models.people.votes import HIGH, LOW, TIE, dawid_skene, votes_table
+from curate.models.people.votes import HIGH, LOW, TIE, dawid_skene_consensus, vote_table
 from curate.steps.posterior import DEFAULT_COLUMN
 
 _HALF = 0.5
@@ -88,7 +88,7 @@ class Consensus(Filter[ConsensusParams]):
 
     def _votes(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """One row a pair, in order: task, label, whether it counts, people and their votes."""
-        votes = votes_table(pairs).with_row_index("row").with_columns(annotator=pairs["annotator"])
+        votes = vote_table(pairs).with_row_index("row").with_columns(annotator=pairs["annotator"])
         # Of several votes of one person on the same answers the first counts.
         counts = pl.struct("task", "worker").is_first_distinct()
         known = pl.col("annotator").is_not_null()
@@ -115,7 +115,7 @@ class Consensus(Filter[ConsensusParams]):
         if self.params.by == "dawid_skene":
             several = votes.filter(pl.col("counts") & (pl.col("people") > 1))
             if len(several):
-                found = dawid_skene(several).rename({"consensus": "_found"})
+                found = dawid_skene_consensus(several).rename({"consensus": "_found"})
                 votes = votes.join(found, on="task", how="left", maintain_order="left")
                 votes = votes.with_columns(consensus=pl.coalesce("_found", "consensus"))
         if self.params.by == "label_em":

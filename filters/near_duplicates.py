@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import Context, Filter, FilterResult, Parameters
-from curate.models.text.near_duplicates import nearly_repeats
+from curate.models.text.near_duplicates import near_duplicate_of
 
 _PARTS = {
     "pair": ("prompt", "chosen", "rejected"),
@@ -49,7 +49,7 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep pairs that are near no earlier kept one."""
-        of = nearly_repeats(
+        of = near_duplicate_of(
             pairs,
             _PARTS[self.params.of],
             self.params.threshold,

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.media.answers import SEEN, media_status
+from curate.models.media.answers import DECODED, media_status
 
 # Of CLIPScore (arXiv 2104.08718), which brings usual values to about 0 to 1.
 _WEIGHT = 2.5
@@ -49,7 +49,7 @@ class Alignment(Scorer[AlignmentParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Of all pairs whose answers are media."""
         status = media_status(pairs, context.features)
-        seen = status == SEEN
+        seen = status == DECODED
         # CLIPScore is 2.5 max(cos, 0) (Hessel et al. 2021, eq. 1).
         scores = {
             side: np.where(seen, _WEIGHT * np.maximum(context.features.cosines(side), 0.0), np.nan)

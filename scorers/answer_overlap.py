@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.media.answers import seen_answers
+from curate.models.media.answers import embedded_answers_mask
 
 
 class AnswerOverlapParams(Parameters):
@@ -42,7 +42,7 @@ class AnswerOverlap(Scorer[AnswerOverlapParams]):
         """Of all pairs."""
         features = context.features
         overlap = features.cosines("rejected", "chosen").astype(np.float64)
-        seen = seen_answers(features)
+        seen = embedded_answers_mask(features)
         values = pl.Series(np.where(seen, overlap, np.nan)).fill_nan(None)
         status = np.where(seen, "ok", "not seen").tolist()
         return pl.DataFrame({"overlap": values, "status": status})

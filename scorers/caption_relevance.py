@@ -8,7 +8,7 @@ from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
 from curate.data.extra_column import SLOT_KEY, extra_value
-from curate.models.media.answers import SEEN, media_status
+from curate.models.media.answers import DECODED, media_status
 
 NO_CAPTIONS = "no captions"
 _SIDES = ("chosen", "rejected")
@@ -61,8 +61,8 @@ class CaptionRelevance(Scorer[CaptionRelevanceParams]):
         captions = self._captions(pairs)
         known = captions.select(k=pl.all_horizontal(pl.all().is_not_null()))["k"]
         status = media_status(pairs, context.features)
-        status = status.set(~known & (status == SEEN), NO_CAPTIONS)
-        rows = np.flatnonzero((status == SEEN).to_numpy())
+        status = status.set(~known & (status == DECODED), NO_CAPTIONS)
+        rows = np.flatnonzero((status == DECODED).to_numpy())
         out = {c.name: np.full(len(pairs), np.nan) for c in self.columns() if c.kind == "float"}
         if len(rows):
             texts = captions[rows]

@@ -6,8 +6,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.text.sentences import coverage, sentences
-from curate.models.text.sources import NO_SOURCES, source_status, sources
+from curate.models.text.sentences import split_sentences, word_coverage
+from curate.models.text.sources import NO_SOURCES, source_status, source_table
 
 NO_CITATIONS = "no citations"
 _SIDES = ("chosen", "rejected")
@@ -63,10 +63,10 @@ class Citations(Scorer[CitationsParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Shares of all pairs."""
-        known = sources(pairs)
+        known = source_table(pairs)
         rows = pl.DataFrame({"row": pl.int_range(len(pairs), dtype=pl.Int64, eager=True)})
         for side in _SIDES:
-            found = self._of(sentences(pairs, side), known, side)
+            found = self._of(split_sentences(pairs, side), known, side)
             rows = rows.join(found, on="row", how="left", maintain_order="left")
         return rows.select(
             (pl.col("chosen") - pl.col("rejected")).alias("margin"),
@@ -82,7 +82,7 @@ class Citations(Scorer[CitationsParams]):
         )
         # One row a citation: a sentence may cite several sources.
         each = said.explode("cited").drop_nulls("cited")
-        held = coverage(said, known).select("number", cited="source", covered="covered")
+        held = word_coverage(said, known).select("number", cited="source", covered="covered")
         judged = each.join(held, on=["number", "cited"], how="left", maintain_order="left")
         # A citation of a source that is not there covers nothing.
         right = pl.col("covered").fill_null(0.0) >= self.params.covered

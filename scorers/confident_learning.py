@@ -11,7 +11,7 @@ from scipy.special import expit
 from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
-from curate.models.text.contamination import confident_rate
+from curate.models.text.contamination import confident_learning_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
         quality, issue = label_quality(probability, voting)
         if learnt.ok:
             # No rate of wrong labels: ambiguous pairs lie off the diagonal too.
-            context.facts["off_diagonal"] = round(confident_rate(probability[voting]), 4)
+            context.facts["off_diagonal"] = round(confident_learning_rate(probability[voting]), 4)
         return pl.DataFrame({"quality": quality, "issue": issue})
 
 

@@ -22,11 +22,11 @@ from curate.models.heads.mean_gain import MeanDifference
 from curate.models.heads.noise_rate import estimate_noise_rate_of_pairs, record_noise_estimate
 from curate.models.heads.out_of_fold import answer_features, vote_mask
 from curate.models.heads.split_margins import reward_component
-from curate.models.people.group_choice import FEWEST_PEOPLE, choose_groups, people
+from curate.models.people.group_choice import MIN_ANNOTATORS, choose_groups, frequent_annotators
 from curate.models.people.preference_groups import (
-    Groups,
+    AnnotatorVotes,
+    PreferenceGroups,
     Train,
-    Votes,
     fit_groups,
     member_weights,
     reward_trainer,
@@ -162,30 +162,34 @@ class Disagreement(HeadScorer[DisagreementParams]):
             frame = frame.with_columns(posterior=pl.lit(None, dtype=pl.Float64))
         return frame
 
-    def _votes(self, pairs: pl.DataFrame, voting: NDArray[np.bool_], context: Context) -> Votes:
+    def _votes(
+        self, pairs: pl.DataFrame, voting: NDArray[np.bool_], context: Context
+    ) -> AnnotatorVotes:
         """Votes by annotator, or by one person where too few annotators are known."""
         chosen, rejected = answer_features(context, "embedding")
-        names, annotator = people(pairs["annotator"], voting)
-        if len(names) < FEWEST_PEOPLE:
+        names, annotator = frequent_annotators(pairs["annotator"], voting)
+        if len(names) < MIN_ANNOTATORS:
             context.warnings.append(
                 f"disagreement: {len(names)} annotators with votes enough (it needs "
-                f"{FEWEST_PEOPLE}), so that taste cannot be told from noise"
+                f"{MIN_ANNOTATORS}), so that taste cannot be told from noise"
             )
             # One person for all votes: then nothing can be called taste.
             annotator = np.where(voting, 0, -1)
         prompt = context.prompt_groups(pairs)
-        return Votes(chosen, rejected, annotator, np.zeros_like(prompt), prompt)
+        return AnnotatorVotes(chosen, rejected, annotator, np.zeros_like(prompt), prompt)
 
-    def _trainer(self, given: Votes, seed: int) -> Train:
+    def _trainer(self, given: AnnotatorVotes, seed: int) -> Train:
         p, sides = self.params, (given.chosen, given.rejected)
         return lambda weights: train_general(*sides, weights, seed, p.blocks, p.l2)
 
-    def _plain(self, given: Votes, groups: Groups) -> tuple[_Own, _Own]:
+    def _plain(self, given: AnnotatorVotes, groups: PreferenceGroups) -> tuple[_Own, _Own]:
         """Of reward heads alone, in the place of both."""
         found = self._own(groups.margins, groups.margins, given, groups)
         return found, found
 
-    def _margins(self, given: Votes, groups: Groups, seed: int) -> tuple[_Own, _Own]:
+    def _margins(
+        self, given: AnnotatorVotes, groups: PreferenceGroups, seed: int
+    ) -> tuple[_Own, _Own]:
         """Of general heads, and of reward heads that learn the same votes."""
         plain = reward_trainer(given, seed)(member_weights(given, groups.members))
         # Heads stand by fold and within it by group.
@@ -199,8 +203,8 @@ class Disagreement(HeadScorer[DisagreementParams]):
         self,
         reward: NDArray[np.float64],
         whole: NDArray[np.float64],
-        given: Votes,
-        groups: Groups,
+        given: AnnotatorVotes,
+        groups: PreferenceGroups,
     ) -> _Own:
         """Of (pairs, K) margins and the part of them that is reward."""
         member = groups.member_of(given)
@@ -208,7 +212,7 @@ class Disagreement(HeadScorer[DisagreementParams]):
         return _Own(own, rest, _others(whole, member, groups.sizes, self.params.least_group))
 
 
-def _cyclic(given: Votes, train: Train, seed: int) -> bool:
+def _cyclic(given: AnnotatorVotes, train: Train, seed: int) -> bool:
     """Whether general heads rank held-out labels better than reward heads, all people as one.
 
     If not they would but blur the groups.

@@ -12,8 +12,8 @@ from scipy.special import expit
 from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.models.heads.probe import norm_change
 from curate.models.lm.answers import OK, STATUS, answer_logprobs
-from curate.models.lm.gradients import PAIR_SUMS, pair_sums
-from curate.models.lm.pair_values import pair_values
+from curate.models.lm.gradients import PAIR_SUMS, gradient_pair_sums
+from curate.models.lm.pair_values import measure_pairs
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ class DONODLM(Scorer[DONODLMParams]):
         """DON and NOD of a batch."""
         p = self.params
         # Inner products of the answers' gradients, by which every value below is told.
-        sums, status = pair_values(pairs, context, p.policy, "donod", PAIR_SUMS, pair_sums)
+        sums, status = measure_pairs(
+            pairs, context, p.policy, "donod", PAIR_SUMS, gradient_pair_sums
+        )
         margin = np.zeros(len(pairs))
         if p.reference is not None:
             own = answer_logprobs(pairs, context, p.reference)

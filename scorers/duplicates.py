@@ -7,7 +7,7 @@ from pydantic import Field
 
 from curate import Column, Context, Parameters, Scorer
 from curate.data.duplicates import duplicate_flags
-from curate.models.text.near_duplicates import nearly_repeats
+from curate.models.text.near_duplicates import near_duplicate_of
 
 
 class DuplicatesParams(Parameters):
@@ -54,7 +54,7 @@ class Duplicates(Scorer[DuplicatesParams]):
         near = pl.Series("near", [None] * len(pairs), dtype=pl.Boolean)
         if self.params.near:
             parts = ("prompt", "chosen", "rejected")
-            of = nearly_repeats(
+            of = near_duplicate_of(
                 pairs,
                 parts,
                 self.params.threshold,

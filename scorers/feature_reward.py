@@ -18,7 +18,7 @@ from curate.models.heads.regression import (
     fit_vote_regression,
     held_out_log_odds,
 )
-from curate.models.text.attributes import Attribute, attribute_margins, told_status
+from curate.models.text.attributes import Attribute, attribute_margins, attribute_status
 from curate.models.text.traits import TRAIT_NAMES
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class FeatureReward(Scorer[FeatureRewardParams]):
             {
                 "margin": pl.Series(margin).fill_nan(None),
                 "probability": pl.Series(expit(margin)).fill_nan(None),
-                "status": told_status(pairs, context, values, MISSING),
+                "status": attribute_status(pairs, context, values, MISSING),
             }
         )
 

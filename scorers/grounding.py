@@ -6,9 +6,9 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.text.sentences import coverage, sentences
-from curate.models.text.sources import NO_SOURCES, sources
-from curate.models.text.supported import NO_SENTENCES, best_by, of_both_answers
+from curate.models.text.sentences import split_sentences, word_coverage
+from curate.models.text.sources import NO_SOURCES, source_table
+from curate.models.text.supported import NO_SENTENCES, answer_support, best_source
 
 
 class GroundingParams(Parameters):
@@ -59,10 +59,10 @@ class Grounding(Scorer[GroundingParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Shares of all pairs."""
-        known = sources(pairs)
+        known = source_table(pairs)
 
         def best(side: str) -> pl.DataFrame:
-            return best_by(coverage(sentences(pairs, side), known), "covered")
+            return best_source(word_coverage(split_sentences(pairs, side), known), "covered")
 
         share = (pl.col("covered") >= self.params.covered).mean()
-        return of_both_answers(len(pairs), known, best, "covered", share)
+        return answer_support(len(pairs), known, best, "covered", share)

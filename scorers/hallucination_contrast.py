@@ -12,10 +12,10 @@ from pydantic import Field
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.row_parts import REJECTED_MEDIA
 from curate.data.table import text_keys
-from curate.models.lm.answers import loaded
-from curate.models.lm.conversations import looked_up
-from curate.models.lm.vision_model import Conversation, VisionModel, contrasts
-from curate.models.media.media_set import MediaSet, media_of
+from curate.models.lm.answers import load_cached_model
+from curate.models.lm.conversations import lookup_or_compute
+from curate.models.lm.vision_model import VisionConversation, VisionModel, contrast_margins
+from curate.models.media.media_set import MediaSet, media_set_for
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class HallucinationContrast(Scorer[HallucinationContrastParams]):
         """Of all pairs with images in common."""
         spec = self.params.model
         key = ("vision", spec)
-        model = loaded(context, key, lambda: VisionModel(spec, context.inference))
-        asked = _Asked(pairs, media_of(pairs, "images", context), model)
+        model = load_cached_model(context, key, lambda: VisionModel(spec, context.inference))
+        asked = _Asked(pairs, media_set_for(pairs, "images", context), model)
         rows = [i for i, told in enumerate(asked.status) if told == "ok"]
         # Keys hold the files' contents: a file that changed under its name is asked about again.
         keys = [asked.keys[i] for i in rows]
@@ -86,14 +86,14 @@ class HallucinationContrast(Scorer[HallucinationContrastParams]):
                     task.advance(len(own))
 
         namespace = ("vision", *model.identity)
-        found = looked_up(context.store, namespace, keys, 4, compute)
+        found = lookup_or_compute(context.store, namespace, keys, 4, compute)
         values = np.full((len(pairs), 4), np.nan)
         values[rows] = found
         # A pair that was asked about and has no value: say why, once the image has been looked at.
         for row in np.flatnonzero(np.isnan(values).any(axis=1)).tolist():
             if asked.status[row] == "ok":
                 asked.status[row] = asked.refusal(row)
-        columns = {n: pl.Series(v).fill_nan(None) for n, v in contrasts(values).items()}
+        columns = {n: pl.Series(v).fill_nan(None) for n, v in contrast_margins(values).items()}
         frame = pl.DataFrame({**columns, "status": asked.status})
         return frame.select(c.name for c in self.columns())
 
@@ -115,7 +115,7 @@ class _Asked:
     def values(self, rows: list[int]) -> NDArray[np.float64]:
         """(rows, 4) log-probabilities of chosen and rejected, each seen and masked."""
         out = np.full((len(rows), 4), np.nan)
-        sequences: list[Conversation] = []
+        sequences: list[VisionConversation] = []
         places = []
         for at, row in enumerate(rows):
             both = self._written(row)
@@ -134,7 +134,7 @@ class _Asked:
         both = self._written(row)
         return both if isinstance(both, str) else "no value"
 
-    def _written(self, row: int) -> list[Conversation] | str:
+    def _written(self, row: int) -> list[VisionConversation] | str:
         images: list[Any] = []
         for seen in self._media.decoded(self._media.of["images"][row] or ()):
             if seen.value is None:

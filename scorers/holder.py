@@ -11,7 +11,7 @@ from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
 from curate.models.heads.losses import LossKind
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
-from curate.models.text.contamination import holder_contamination, lowest_share
+from curate.models.text.contamination import holder_contamination, lowest_share_mask
 
 
 class HolderParams(RepeatedHeadParameters):
@@ -60,5 +60,5 @@ class Holder(HeadScorer[HolderParams]):
             context.facts["contamination"] = round(rate, 4)
         flags = np.zeros(len(pairs), dtype=bool)
         # As many as the fit calls contaminated, those of least probability.
-        flags[voting] = lowest_share(probability[voting], rate)
+        flags[voting] = lowest_share_mask(probability[voting], rate)
         return pl.DataFrame({"probability": probability, "flag": flags})

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from curate import Column, Context, Parameters, Scorer
 from curate.data.row_parts import REJECTED_MEDIA
-from curate.models.lm.answers import loaded
+from curate.models.lm.answers import load_cached_model
 from curate.models.lm.classifier import label_index
 from curate.models.media.image_labels import ImageLabels
-from curate.models.media.media_set import MediaSet, media_of
+from curate.models.media.media_set import MediaSet, media_set_for
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class ImageClassifier(Scorer[ImageClassifierParams]):
         """Of all pairs."""
         spec = self.params.model
         key = ("image labels", spec)
-        model = loaded(context, key, lambda: ImageLabels(spec, context.inference))
-        media = media_of(pairs, "images", context)
+        model = load_cached_model(context, key, lambda: ImageLabels(spec, context.inference))
+        media = media_set_for(pairs, "images", context)
         values = self._values(media, model, context)
         rows = []
         other = media.of[REJECTED_MEDIA["images"]]

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.data.row_parts import REJECTED_MEDIA, present
-from curate.models.media.media_set import MediaSet, media_of
-from curate.models.media.near_images import earliest_near, perceptual_hashes
+from curate.models.media.media_set import MediaSet, media_set_for
+from curate.models.media.near_images import first_near_image, perceptual_hashes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,11 +63,11 @@ class ImageNearDuplicates(Scorer[ImageNearDuplicatesParams]):
             nothing = (pl.lit(None, dtype=c.dtype).alias(c.name) for c in self.columns()[:-1])
             made = pairs.with_columns(*nothing, pl.lit(NO_IMAGES).alias("status"))
             return made.select(c.name for c in self.columns())
-        media = media_of(pairs, "images", context)
+        media = media_set_for(pairs, "images", context)
         media.look(context.progress)
         hashes = perceptual_hashes(media.small)
         seen = np.array([problem is None for problem in media.problems], dtype=bool)
-        group = earliest_near(hashes, seen, self.params.distance)
+        group = first_near_image(hashes, seen, self.params.distance)
         context.facts["images"] = len(media)
         context.facts["images_repeated"] = int((seen & (group != np.arange(len(group)))).sum())
         return self._frame(pairs, media, hashes, seen, group)

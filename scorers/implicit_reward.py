@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from curate.models.lm.answers import Answers
+    from curate.models.lm.answers import AnswerLogprobs
 
 _BETA = {"dpo": 0.1, "simpo": 2.0}
 
@@ -83,7 +83,7 @@ class ImplicitReward(Scorer[ImplicitRewardParams]):
         return with_status(values, *used)
 
 
-def _rewards(used: list[Answers]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _rewards(used: list[AnswerLogprobs]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rewards without beta, by the policy alone or against the reference."""
     if len(used) == 1:
         return used[0].means()

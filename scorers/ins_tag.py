@@ -11,9 +11,9 @@ from pydantic import Field
 
 from curate import Column, Context, Scorer
 from curate.data.table import messages_text
-from curate.models.judge.asking import ask
+from curate.models.judge.asking import ask_endpoint
 from curate.models.judge.endpoint import OK, EndpointParams
-from curate.models.judge.templates import TAGS, QuestionTemplate, compiled
+from curate.models.judge.templates import TAGS, QuestionTemplate, compile_question
 from curate.models.judge.verdicts import UNREADABLE
 
 _LIST = re.compile(r"\[[^\[\]]*\]")
@@ -52,7 +52,7 @@ class InsTag(Scorer[InsTagParams]):
     def _compiled(self) -> QuestionTemplate:
         if self._template is None:
             where = "scorer 'ins_tag', template"
-            self._template = compiled(self.params.template, ("prompt",), where)
+            self._template = compile_question(self.params.template, ("prompt",), where)
         return self._template
 
     def columns(self) -> tuple[Column, ...]:
@@ -69,7 +69,7 @@ class InsTag(Scorer[InsTagParams]):
         prompts = pairs.select(t=messages_text("prompt"))["t"].to_list()
         questions = [[{"role": "user", "content": template.render(prompt=p)}] for p in prompts]
         rows = []
-        for reply in ask(questions, context, self.params):
+        for reply in ask_endpoint(questions, context, self.params):
             tags = None if reply.text is None else tags_of(reply.text)
             unread = UNREADABLE if reply.text is not None else reply.status
             rows.append(

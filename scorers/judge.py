@@ -10,17 +10,17 @@ from pydantic import Field
 
 from curate import HIGHER, Column, Context, Scorer
 from curate.data.table import messages_text
-from curate.models.judge.asking import ask
+from curate.models.judge.asking import ask_endpoint
 from curate.models.judge.endpoint import OK, EndpointParams, Messages, Reply
-from curate.models.judge.templates import CHOICE, SCORE, compiled
+from curate.models.judge.templates import CHOICE, SCORE, compile_question
 from curate.models.judge.verdicts import (
     SCALE,
     UNREADABLE,
     Mode,
     begins_with_verdict,
-    rationale_of,
-    settled,
-    values_of,
+    parse_verdict_values,
+    settle_verdict,
+    strip_verdict,
 )
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Judge(Scorer[JudgeParams]):
             ]
         mode = self.params.mode
         complete = partial(begins_with_verdict, mode=mode, scale=self.params.scale)
-        replies = ask(questions, context, self.params, complete)
+        replies = ask_endpoint(questions, context, self.params, complete)
         names = [c.name for c in self.columns()]
         rows = [
             self._row(given, swapped, context)
@@ -127,7 +127,7 @@ class Judge(Scorer[JudgeParams]):
         if self._template is None:
             p = self.params
             template = p.template or _DEFAULTS[p.mode]
-            self._template = compiled(template, _VARIABLES, "scorer 'judge', template")
+            self._template = compile_question(template, _VARIABLES, "scorer 'judge', template")
         return self._template
 
     def _row(self, given: Reply, swapped: Reply, context: Context) -> dict[str, Any]:
@@ -135,14 +135,16 @@ class Judge(Scorer[JudgeParams]):
         if given.text is None or swapped.text is None:
             return {"status": given.status if given.text is None else swapped.status}
         p = self.params
-        first, second = (values_of(r, p.mode, p.scale) for r in (given.text, swapped.text))
+        first, second = (
+            parse_verdict_values(r, p.mode, p.scale) for r in (given.text, swapped.text)
+        )
         # Of the first order alone: there the chosen answer is A, as the column says.
-        rationale = rationale_of(given.text)
+        rationale = strip_verdict(given.text)
         counts = context.facts.setdefault("verdicts", {})
         if first is None or second is None:
             _count(counts, "unreadable")
             return {"status": UNREADABLE, "rationale": rationale}
-        found = settled(first, second)
+        found = settle_verdict(first, second)
         _count(counts, found.winner)
         _count(counts, "consistent" if found.consistent else "inconsistent")
         for values in (first, second):

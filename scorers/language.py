@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.text.answer_texts import of_distinct
-from curate.models.text.languages import Languages
+from curate.models.text.answer_texts import map_distinct_texts
+from curate.models.text.languages import LanguageDetector
 
 
 class LanguageParams(Parameters):
@@ -53,7 +53,7 @@ class Language(Scorer[LanguageParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Languages of a batch."""
         parts = ("prompt", "chosen", "rejected")
-        found = of_distinct(pairs, parts, self._languages.of)
+        found = map_distinct_texts(pairs, parts, self._languages.of)
         frame = pl.DataFrame(
             [pl.Series(p, v, pl.String) for p, v in zip(parts, found, strict=True)]
         )
@@ -65,5 +65,5 @@ class Language(Scorer[LanguageParams]):
         )
 
     @cached_property
-    def _languages(self) -> Languages:
-        return Languages("scorer 'language'", self.params.least, self.params.languages)
+    def _languages(self) -> LanguageDetector:
+        return LanguageDetector("scorer 'language'", self.params.least, self.params.languages)

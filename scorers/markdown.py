@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from curate import Column, Context, Parameters, Scorer
-from curate.models.text.answer_texts import of_distinct
+from curate.models.text.answer_texts import map_distinct_texts
 from curate.optional_packages import need
 
 _BLOCKS = (
@@ -46,7 +46,7 @@ class Markdown(Scorer[Parameters]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Shares of a batch."""
-        chosen, rejected = of_distinct(pairs, ("chosen", "rejected"), self._shares)
+        chosen, rejected = map_distinct_texts(pairs, ("chosen", "rejected"), self._shares)
         frame = pl.DataFrame(
             {
                 "chosen": [share for share, _ in chosen],

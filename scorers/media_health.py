@@ -12,7 +12,7 @@ from pydantic import Field
 from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.data.media_bytes import NOT_HERE
 from curate.data.row_parts import REJECTED_MEDIA, present
-from curate.models.media.media_set import DECODERS, MediaSet, media_of
+from curate.models.media.media_set import DECODERS, MediaSet, media_set_for
 from curate.models.media.shared_pattern import shared_pattern
 
 _EXTREMES = ("smallest", "aspect", "pattern", "seconds")
@@ -77,7 +77,7 @@ class MediaHealth(Scorer[MediaHealthParams]):
         there = present(pairs)
         for column in DECODERS:
             if column in there or REJECTED_MEDIA[column] in there:
-                media = media_of(pairs, column, context)
+                media = media_set_for(pairs, column, context)
                 media.look(context.progress)
                 found.add(media, self.params.blank if column == "images" else self.params.silent)
         context.facts["distinct"] = found.distinct

@@ -16,7 +16,7 @@ from curate.models.heads.folds import group_folds
 from curate.models.heads.mean_gain import MeanDifference
 from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.regression import estimable_columns, fit_vote_regression
-from curate.models.text.attributes import Attribute, attribute_margins, told_status
+from curate.models.text.attributes import Attribute, attribute_margins, attribute_status
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +110,7 @@ class MultiReward(Scorer[MultiRewardParams]):
         margin = np.where(whole, (weights * np.nan_to_num(values)).sum(axis=1), np.nan)
         made = {"margin": pl.Series(margin).fill_nan(None)}
         made |= {f"weight_{n}": pl.Series(weights[:, i]) for i, n in enumerate(p.rewards)}
-        return pl.DataFrame(made | {"status": told_status(pairs, context, values, MISSING)})
+        return pl.DataFrame(made | {"status": attribute_status(pairs, context, values, MISSING)})
 
     def _learned(
         self,

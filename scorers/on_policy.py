@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.lm.answers import STATUS, answer_values, with_status
+from curate.models.lm.answers import STATUS, measure_answers, with_status
 from curate.models.lm.language_model import token_sums
-from curate.models.lm.network import Network
+from curate.models.lm.network import CausalNetwork
 from curate.models.lm.trees import TreeBatch
 from curate.steps.models import Model
 
@@ -53,7 +53,7 @@ class OnPolicy(Scorer[OnPolicyParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """On-policyness of a batch."""
         kind = ("aligned_answers",)
-        found = answer_values(pairs, context, self.params.policy, kind, of=aligned_sums)
+        found = measure_answers(pairs, context, self.params.policy, kind, of=aligned_sums)
         chosen, rejected = found.means()
         values = {
             "chosen": chosen,
@@ -65,7 +65,7 @@ class OnPolicy(Scorer[OnPolicyParams]):
         return with_status(values, found)
 
 
-def aligned_sums(network: Network, batch: TreeBatch) -> Tensor:
+def aligned_sums(network: CausalNetwork, batch: TreeBatch) -> Tensor:
     """(A, 2): sum over an answer's tokens of log pi(y_t) - log sum_v pi(v)^2, and their number."""
     return token_sums(batch, network.token_values(batch, network.hidden(batch), _aligned))
 

@@ -11,8 +11,13 @@ from curate import HIGHER, Column, Context, Parameters
 from curate.models.heads.folds import group_folds
 from curate.models.heads.head_scorer import HeadScorer, record_learnability
 from curate.models.heads.out_of_fold import answer_features, training_status, vote_mask
-from curate.models.people.group_choice import FEWEST_PEOPLE, FEWEST_VOTES, choose_groups, people
-from curate.models.people.preference_groups import Groups, Votes, reward_trainer
+from curate.models.people.group_choice import (
+    MIN_ANNOTATORS,
+    MIN_VOTES,
+    choose_groups,
+    frequent_annotators,
+)
+from curate.models.people.preference_groups import AnnotatorVotes, PreferenceGroups, reward_trainer
 
 NO_ANNOTATORS = "no annotators"
 _EDGE = 1e-9
@@ -70,18 +75,20 @@ class PAL(HeadScorer[PALParams]):
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Held-out scores of all pairs; sizes of groups and the choice of K are facts."""
         voting = vote_mask(pairs, context)
-        names, annotator = people(pairs["annotator"], voting)
-        if len(names) < FEWEST_PEOPLE:
+        names, annotator = frequent_annotators(pairs["annotator"], voting)
+        if len(names) < MIN_ANNOTATORS:
             context.warnings.append(
-                f"pal: {len(names)} annotators with {FEWEST_VOTES} votes or more, it needs "
-                f"{FEWEST_PEOPLE}: no scores"
+                f"pal: {len(names)} annotators with {MIN_VOTES} votes or more, it needs "
+                f"{MIN_ANNOTATORS}: no scores"
             )
             nothing = pl.repeat(None, len(pairs), eager=True)
             return pl.DataFrame({"margin": nothing, "controversy": nothing, "group": nothing})
         chosen, rejected = answer_features(context, "embedding")
         p, seed = self.params, context.step_seed(self.name)
         prompt = context.prompt_groups(pairs)
-        given = Votes(chosen, rejected, annotator, group_folds(prompt, p.folds, seed), prompt)
+        given = AnnotatorVotes(
+            chosen, rejected, annotator, group_folds(prompt, p.folds, seed), prompt
+        )
         found = choose_groups(
             given, reward_trainer(given, seed), p.groups, p.max_groups, context, seed
         )
@@ -97,7 +104,7 @@ class PAL(HeadScorer[PALParams]):
         return scores.with_columns(said.alias("status"))
 
 
-def _frame(found: Groups, given: Votes) -> pl.DataFrame:
+def _frame(found: PreferenceGroups, given: AnnotatorVotes) -> pl.DataFrame:
     known = given.annotator >= 0
     member = found.member_of(given)
     probability, sizes = expit(found.margins), found.sizes

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.text.answer_texts import of_distinct
+from curate.models.text.answer_texts import map_distinct_texts
 from curate.optional_packages import need
 
 Kind = Literal["email", "phone", "credit_card", "iban", "ip", "us_ssn"]
@@ -56,7 +56,7 @@ class PII(Scorer[PIIParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Flags of a batch."""
-        chosen, rejected = of_distinct(pairs, ("chosen", "rejected"), self._found)
+        chosen, rejected = map_distinct_texts(pairs, ("chosen", "rejected"), self._found)
         return pl.DataFrame(
             {
                 "chosen": [bool(kinds) for kinds in chosen],

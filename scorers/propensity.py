@@ -8,7 +8,7 @@ from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.hashes import select_in_batches
-from curate.models.text.attributes import rating
+from curate.models.text.attributes import rating_columns
 
 MISSING = "no propensity"
 
@@ -52,7 +52,7 @@ class Propensity(Scorer[PropensityParams]):
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Weights of all pairs; the effective share of pairs is a fact."""
         p = self.params
-        chosen, rejected = rating(pairs, p.rating)
+        chosen, rejected = rating_columns(pairs, p.rating)
         frame = select_in_batches(pairs, chosen=chosen, rejected=rejected)
         known = frame["chosen"].is_not_null()
         raw = 1.0 / frame["chosen"].clip(p.clip, 1.0)

@@ -11,7 +11,7 @@ from pydantic import Field
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.hashes import select_in_batches
 from curate.data.table import messages_text
-from curate.models.text.style import distinct_share
+from curate.models.text.style import distinct_ngram_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class Relevance(Scorer[RelevanceParams]):
         found = select_in_batches(
             pairs,
             text.str.count_matches(r"\S+").alias("words"),
-            distinct_share(text, 3).alias("distinct"),
+            distinct_ngram_share(text, 3).alias("distinct"),
         )
         # Longer answers say more, with less and less to each word.
         words = np.log1p(found["words"].to_numpy()) ** self.params.length

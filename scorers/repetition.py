@@ -9,7 +9,7 @@ from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.data.table import messages_text
-from curate.models.text.style import distinct_share
+from curate.models.text.style import distinct_ngram_share
 
 
 class RepetitionParams(Parameters):
@@ -43,7 +43,7 @@ class Repetition(Scorer[RepetitionParams]):
         """Shares of a batch."""
         sides = ("chosen", "rejected")
         texts = pairs.select(messages_text(side).fill_null("").alias(side) for side in sides)
-        grams = {side: 1.0 - distinct_share(pl.col(side), self.params.n) for side in sides}
+        grams = {side: 1.0 - distinct_ngram_share(pl.col(side), self.params.n) for side in sides}
         lines = {f"{side}_lines": _repeated_lines(pl.col(side)) for side in sides}
         return texts.select(**grams, **lines)
 

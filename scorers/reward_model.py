@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from curate import HIGHER, LOWER, Column, Context, CurateError, Parameters, Scorer
 from curate.models.lm.answers import OK, STATUS
-from curate.models.lm.classifier import Classifier, classify
+from curate.models.lm.classifier import Classifier, classify_answers
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class RewardModel(Scorer[RewardModelParams]):
         """Rewards of a batch."""
         rewards, status = [], pl.repeat(OK, len(pairs), dtype=pl.String, eager=True)
         for spec in self.params.models:
-            model, outputs, own = classify(pairs, context, spec)
+            model, outputs, own = classify_answers(pairs, context, spec)
             rewards.append(outputs @ self._weights(model))
             status = status.zip_with(status != OK, own)
         table = np.stack(rewards, axis=1)

@@ -11,9 +11,9 @@ from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.hashes import numbers_by_appearance
 from curate.data.table import batches
 from curate.models.text.answer_counts import SENTENCE
-from curate.models.text.sentences import sentences
-from curate.models.text.sources import NO_SOURCES, sources
-from curate.models.text.supported import NO_SENTENCES, best_by, of_both_answers
+from curate.models.text.sentences import split_sentences
+from curate.models.text.sources import NO_SOURCES, source_table
+from curate.models.text.supported import NO_SENTENCES, answer_support, best_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,14 +70,14 @@ class SemanticGrounding(Scorer[Parameters]):
 
 
 def _scored(pairs: pl.DataFrame, embed: Callable[[list[str]], NDArray[np.float32]]) -> pl.DataFrame:
-    known = sources(pairs)
+    known = source_table(pairs)
     held = known.select("row", "source", part=pl.col("text").str.extract_all(SENTENCE))
     held = held.explode("part").drop_nulls("part")
 
     def best(side: str) -> pl.DataFrame:
-        return _nearest(sentences(pairs, side), held, embed)
+        return _nearest(split_sentences(pairs, side), held, embed)
 
-    return of_both_answers(len(pairs), known, best, "cosine", pl.col("cosine").mean())
+    return answer_support(len(pairs), known, best, "cosine", pl.col("cosine").mean())
 
 
 def _nearest(
@@ -93,4 +93,4 @@ def _nearest(
     vectors = embed(texts[first].to_list())
     own, other = numbers[: len(both)], numbers[len(both) :]
     cosine = np.einsum("nd,nd->n", vectors[own], vectors[other]).astype(np.float64)
-    return best_by(both.with_columns(cosine=pl.Series(cosine)), "cosine")
+    return best_source(both.with_columns(cosine=pl.Series(cosine)), "cosine")

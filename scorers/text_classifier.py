@@ -11,7 +11,7 @@ from scipy.special import expit, softmax
 
 from curate import Column, Context, Parameters, Scorer
 from curate.models.lm.answers import STATUS
-from curate.models.lm.classifier import Classifier, Part, classify, label_index
+from curate.models.lm.classifier import Classifier, TextSegment, classify_answers, label_index
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ class TextClassifierParams(Parameters):
     label: str | None = Field(
         None, description="Label whose probability is wanted; default the only or the last one."
     )
-    reads: Part = Field("answer", description="What it reads: answer, or the whole conversation.")
+    reads: TextSegment = Field(
+        "answer", description="What it reads: answer, or the whole conversation."
+    )
 
 
 class TextClassifier(Scorer[TextClassifierParams]):
@@ -52,7 +54,9 @@ class TextClassifier(Scorer[TextClassifierParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Probabilities of a batch."""
-        model, outputs, status = classify(pairs, context, self.params.model, self.params.reads)
+        model, outputs, status = classify_answers(
+            pairs, context, self.params.model, self.params.reads
+        )
         values = _probabilities(model, outputs)[
             :, :, label_index(self.params.label, model.labels, self.name)
         ]

@@ -12,9 +12,9 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.lm.answers import OK, STATUS, language_model
-from curate.models.lm.conversations import conversations
-from curate.models.lm.token_values import TokenLogprobs, token_logprobs
+from curate.models.lm.answers import OK, STATUS, load_language_model
+from curate.models.lm.conversations import distinct_conversations
+from curate.models.lm.token_values import TokenLogprobs, answer_token_logprobs
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ class TokenMargin(Scorer[TokenMarginParams]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Contributions of a batch."""
-        p, texts = self.params, conversations(pairs)
-        policy = token_logprobs(texts, context, p.policy)
-        reference = token_logprobs(texts, context, p.reference)
+        p, texts = self.params, distinct_conversations(pairs)
+        policy = answer_token_logprobs(texts, context, p.policy)
+        reference = answer_token_logprobs(texts, context, p.reference)
         problem = reference.problem | policy.problem
         ratio: NDArray[np.float64] = np.full(policy.ids.shape, np.nan)
         if policy.ids.shape != reference.ids.shape or (policy.ids != reference.ids).any():
@@ -112,7 +112,7 @@ class TokenMargin(Scorer[TokenMarginParams]):
         nothing = pl.lit(None, dtype=pl.String)
         frame = frame.with_columns(chosen_tokens=nothing, rejected_tokens=nothing)
         if p.tokens:
-            words = language_model(context, p.policy).encoder.words
+            words = load_language_model(context, p.policy).encoder.words
             frame = frame.with_columns(**_shaded(parts, texts, policy, lengths, words))
         return frame.select([c.name for c in self.columns()])
 

@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.text.calls import Call, Tools, calls_of, same_calls
+from curate.models.text.calls import Call, ToolSet, are_same_calls, parse_tool_calls
 
 
 class ToolCalls(Scorer[Parameters]):
@@ -49,8 +49,8 @@ class ToolCalls(Scorer[Parameters]):
 
 
 def _counts(row: Mapping[str, Any]) -> dict[str, Any]:
-    tools = Tools(orjson.loads(row["tools"]) if row["tools"] else ())
-    calls = {side: calls_of(row[side]) for side in ("chosen", "rejected")}
+    tools = ToolSet(orjson.loads(row["tools"]) if row["tools"] else ())
+    calls = {side: parse_tool_calls(row[side]) for side in ("chosen", "rejected")}
     wrong = {side: _problems(tools, found) for side, found in calls.items()}
     problems = [f"{side}: {problem}" for side, found in wrong.items() for problem in found]
     some = bool(calls["chosen"] or calls["rejected"])
@@ -58,13 +58,13 @@ def _counts(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{side: len(found) for side, found in calls.items()},
         **{f"{side}_wrong": len(found) for side, found in wrong.items()},
-        "same": same_calls(calls["chosen"], calls["rejected"]) if some else None,
+        "same": are_same_calls(calls["chosen"], calls["rejected"]) if some else None,
         "orphans": max(asked),
         "status": problems[0] if problems else "ok",
     }
 
 
-def _problems(tools: Tools, calls: list[Call]) -> list[str]:
+def _problems(tools: ToolSet, calls: list[Call]) -> list[str]:
     return [problem for call in calls if (problem := tools.problem(call)) is not None]
 
 
@@ -76,5 +76,5 @@ def _unasked(messages: list[dict[str, Any]]) -> int:
             orphans += open_calls == 0
             open_calls = max(open_calls - 1, 0)
         else:
-            open_calls += len(calls_of([message]))
+            open_calls += len(parse_tool_calls([message]))
     return orphans

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.people.tournament import clarity, tournaments
+from curate.models.people.tournament import build_tournaments, mean_clarity
 
 FEW = "fewer than three answers"
 
@@ -50,11 +50,11 @@ class Tournament(Scorer[Parameters]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Marks of all pairs; the data set's clarity is a fact."""
-        found = tournaments(pairs)
+        found = build_tournaments(pairs)
         entropy = found.entropy[found.prompt] if len(pairs) else np.empty(0)
         context.facts["prompts_with_three_answers"] = int((~np.isnan(found.entropy)).sum())
         context.facts["pairs_on_cycles"] = int(found.on_cycle.sum())
-        context.facts["clarity"] = clarity(found)
+        context.facts["clarity"] = mean_clarity(found)
         few = pl.Series(np.isnan(entropy)).to_frame("few")
         said = pl.when("few").then(pl.lit(FEW))
         return pl.DataFrame(

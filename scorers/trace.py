@@ -9,8 +9,8 @@ import polars as pl
 
 from curate import Column, Context, Parameters, Scorer
 from curate.data.message_parts import split_trace
-from curate.models.text.answer_texts import of_distinct
-from curate.models.text.languages import Languages
+from curate.models.text.answer_texts import map_distinct_texts
+from curate.models.text.languages import LanguageDetector
 
 _LEAST = 40
 """Characters from which a language is looked for."""
@@ -47,7 +47,7 @@ class Trace(Scorer[Parameters]):
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Values of a batch."""
-        found = of_distinct(pairs, ("chosen", "rejected"), self._values)
+        found = map_distinct_texts(pairs, ("chosen", "rejected"), self._values)
         columns: dict[str, list[Any]] = {}
         for side, values in zip(("chosen", "rejected"), found, strict=True):
             names = ("trace", "answer", "cut", "same_language")
@@ -71,5 +71,5 @@ class Trace(Scorer[Parameters]):
         return None if None in codes else codes[0] == codes[1]
 
     @cached_property
-    def _languages(self) -> Languages:
-        return Languages("scorer 'trace'")
+    def _languages(self) -> LanguageDetector:
+        return LanguageDetector("scorer 'trace'")

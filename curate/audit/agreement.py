@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.models.people.votes import dawid_skene, votes_table
+from curate.models.people.votes import dawid_skene_consensus, vote_table
 
 # Pairs that two people both judged; kappa of fewer is noise.
 _MIN_SHARED = 5
@@ -15,7 +15,7 @@ _MIN_SHARED = 5
 def audit_agreement(pairs: pl.DataFrame) -> dict[str, Any]:
     """Krippendorff's alpha and the Dawid-Skene consensus, where several people voted on a pair."""
     # A person who voted twice on the same answers agrees with nobody but themselves.
-    votes = votes_table(pairs).unique(["task", "worker"], keep="first", maintain_order=True)
+    votes = vote_table(pairs).unique(["task", "worker"], keep="first", maintain_order=True)
     shared = votes.filter(pl.len().over("task") > 1)
     tasks = shared["task"].n_unique()
     found: dict[str, Any] = {"pairs_with_several_votes": tasks}
@@ -37,7 +37,7 @@ def _alpha(votes: pl.DataFrame) -> float:
 
 def _consensus(votes: pl.DataFrame) -> dict[str, Any]:
     """Votes that the Dawid-Skene consensus contradicts, over all and for each worker (1979)."""
-    judged = votes.join(dawid_skene(votes), on="task")
+    judged = votes.join(dawid_skene_consensus(votes), on="task")
     judged = judged.with_columns(wrong=pl.col("label") != pl.col("consensus"))
     workers = judged.group_by("worker").agg(votes=pl.len(), contradicted=pl.col("wrong").mean())
     # Of a single vote the share is 0 or 1, and heads every list.

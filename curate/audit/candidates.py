@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from curate.data.hashes import content_keys
 from curate.data.table import batches, dense_numbers
-from curate.models.people.votes import votes_table
+from curate.models.people.votes import vote_table
 from curate.steps.context import Context
 from curate.steps.features import Features
 
@@ -42,7 +42,7 @@ def audit_candidates(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
         return {"comparisons": 0}
     features = context.features
     distance = _distances(features, features.index["chosen"], features.index["rejected"])
-    votes = votes_table(pairs).with_columns(distance=distance)
+    votes = vote_table(pairs).with_columns(distance=distance)
     shown = votes.group_by("task", maintain_order=True).agg(
         pl.col("distance").first(), disagreement=_differ(pl.col("label")), votes=pl.len()
     )

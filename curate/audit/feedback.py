@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from curate.data.hashes import prompt_keys
-from curate.models.text.feedback import DSAT, SAT, signals
+from curate.models.text.feedback import DSAT, SAT, feedback_signals
 
 _SHORTEST = 3
 """Messages of a prompt in which a user can have spoken of an answer."""
@@ -25,7 +25,7 @@ def audit_feedback(pairs: pl.DataFrame) -> dict[str, Any]:
     turns = several.select("prompt").with_row_index("n").explode("prompt").unnest("prompt")
     before = pl.col("role").shift(1).over("n")
     said = turns.filter((pl.col("role") == "user") & (before == "assistant"))
-    found = signals(said["content"].fill_null("").to_list())
+    found = feedback_signals(said["content"].fill_null("").to_list())
     kinds = said.select("n").with_columns(
         pl.Series("kind", [s.kind if s else None for s in found], dtype=pl.String)
     )

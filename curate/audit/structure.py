@@ -9,7 +9,7 @@ import polars as pl
 from curate.data.hashes import content_keys
 from curate.data.sources import shared_between_sources
 from curate.data.table import messages_key
-from curate.models.people.tournament import CYCLE, clarity, tournaments
+from curate.models.people.tournament import CYCLE, build_tournaments, mean_clarity
 
 
 def audit_structure(pairs: pl.DataFrame) -> dict[str, Any]:
@@ -17,13 +17,13 @@ def audit_structure(pairs: pl.DataFrame) -> dict[str, Any]:
     keys = content_keys(pairs)
     answers = pl.concat([keys.select("prompt", answer=c) for c in ("chosen", "rejected")])
     several = answers.unique().group_by("prompt").len().filter(pl.col("len") >= CYCLE)
-    found = tournaments(pairs)
+    found = build_tournaments(pairs)
     on_cycle = pl.Series(found.on_cycle)
     return {
         "prompts_with_three_answers": len(several),
         "pairs_on_cycles": int(on_cycle.sum()),
         "prompts_with_cycles": keys.filter(on_cycle)["prompt"].n_unique(),
-        "clarity": clarity(found),
+        "clarity": mean_clarity(found),
     } | shared_between_sources(pairs)
 
 

@@ -18,7 +18,7 @@ from curate.bench.gains import Rankings
 from curate.bench.methods import METHODS, Method, Ranking, rank
 from curate.bench.patterns import inject
 from curate.bench.recipes import apply_recipe
-from curate.models.text.contamination import lowest_share
+from curate.models.text.contamination import lowest_share_mask
 from curate.recipes import Recipe
 from curate.steps.context import Context, Progress
 
@@ -210,7 +210,7 @@ def _transformed(rankings: dict[str, Ranking], share: float) -> dict[str, Weight
 
 def _kept(suspicion: NDArray[np.float64], share: float) -> Weights:
     """Weight 1 for the pairs that are left when the most suspicious share is dropped, else 0."""
-    return Weights((~lowest_share(-suspicion, share)).astype(np.float64))
+    return Weights((~lowest_share_mask(-suspicion, share)).astype(np.float64))
 
 
 def _measures(ranking: Ranking, flips: NDArray[np.bool_]) -> dict[str, float | None]:
@@ -221,7 +221,7 @@ def _measures(ranking: Ranking, flips: NDArray[np.bool_]) -> dict[str, float | N
     if flips.any() and not flips.all():
         # A pair of which a method tells nothing is its least suspicious one.
         finite = np.nan_to_num(ranking.suspicion, neginf=np.finfo(np.float64).min)
-        flagged = lowest_share(-ranking.suspicion, float(flips.mean()))
+        flagged = lowest_share_mask(-ranking.suspicion, float(flips.mean()))
         found["auroc"] = float(roc_auc_score(flips, finite))
         found["average_precision"] = float(average_precision_score(flips, finite))
         found["precision_at_rate"] = float(flips[flagged].mean()) if flagged.any() else None

@@ -14,7 +14,7 @@ from curate.check.tokens import Tokens, TrainerTokens, Written
 from curate.check.trainers import Trained, Trainer
 from curate.data.hashes import same_answers
 from curate.data.row_parts import MEDIA_PARTS
-from curate.models.lm.conversations import conversations
+from curate.models.lm.conversations import distinct_conversations
 from curate.models.lm.tokens import Messages, Prompt
 from curate.steps.context import Progress
 
@@ -126,7 +126,7 @@ class _Looking:
     def problems(self, pairs: pl.DataFrame, found: Checked) -> Iterator[tuple[str, Mask]]:
         """Each problem, and which of the pairs have it; counts go to `found`."""
         trainer, most = self.trainer, self.most
-        tokens, texts = TrainerTokens(self.tokenizer, trainer), conversations(pairs)
+        tokens, texts = TrainerTokens(self.tokenizer, trainer), distinct_conversations(pairs)
         written = tokens.write(texts.prompts, texts.answers)
         ids = tokens.encode(written)
         numbers = list(zip(texts.chosen, texts.rejected, strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from curate.models.lm.tokens import Encoder, Messages, Prompt
+from curate.models.lm.tokens import ConversationEncoder, Messages, Prompt
 from curate.steps.models import Inference
 
 
@@ -61,7 +61,7 @@ class TrainerTokens:
     """
 
     def __init__(self, tokenizer: Any, spelling: Spelling) -> None:
-        self._encoder = Encoder(tokenizer, Inference())
+        self._encoder = ConversationEncoder(tokenizer, Inference())
         self._spelling, self._eos = spelling, tokenizer.eos_token
 
     def write(self, prompts: Sequence[Prompt], answers: Sequence[Messages]) -> list[Written | str]:

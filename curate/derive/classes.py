@@ -14,7 +14,7 @@ from curate.data.hashes import key_of
 from curate.data.json_text import to_json
 from curate.data.table import PAIR_COLUMNS, PairIds, empty_pairs
 from curate.models.judge.both_orders import ask_both_orders
-from curate.models.judge.templates import CLEARER_EXAMPLE, compiled
+from curate.models.judge.templates import CLEARER_EXAMPLE, compile_question
 from curate.models.judge.verdicts import REJECTED, TIE, UNREADABLE
 from curate.read.formats.annotations import QUESTION
 
@@ -88,7 +88,7 @@ def class_pairs(
         left_out: gets what made no pair, by reason.
     """
     both = list(_neighbours(texts, left_out))
-    shape = compiled(CLEARER_EXAMPLE, ("label", "text_a", "text_b"), "template of classes")
+    shape = compile_question(CLEARER_EXAMPLE, ("label", "text_a", "text_b"), "template of classes")
 
     def question(a: LabelledText, b: LabelledText) -> str:
         return shape.render(label=a.label, text_a=a.text, text_b=b.text)

@@ -11,12 +11,18 @@ from typing import Any
 import polars as pl
 
 from curate.data.table import PAIR_COLUMNS, PairIds
-from curate.models.text.feedback import DSAT, SAT, Patterns, Signal, signals
+from curate.models.text.feedback import (
+    DSAT,
+    SAT,
+    FeedbackPatterns,
+    FeedbackSignal,
+    feedback_signals,
+)
 from curate.read.messages import Turn
 
 MADE = "feedback"
 """What `extra.made` says of a pair that was made here."""
-Judge = Callable[[Sequence["Conversation"]], list[dict[int, Signal | None]]]
+Judge = Callable[[Sequence["Conversation"]], list[dict[int, FeedbackSignal | None]]]
 """From conversations to the signal of each user's turn that follows an answer, by its number."""
 Writer = Callable[[Sequence["Complaint"]], list[str | None]]
 """From complaints that no answer met to better answers; None where there is none."""
@@ -58,7 +64,7 @@ class Complaint:
     conversation: Conversation
     answer: int
     turn: int
-    signal: Signal
+    signal: FeedbackSignal
 
     @property
     def prompt(self) -> list[Turn]:
@@ -84,20 +90,20 @@ class Feedback:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def judged_by(tell: Callable[[list[tuple[str, str]]], list[Signal | None]]) -> Judge:
+def judged_by(tell: Callable[[list[tuple[str, str]]], list[FeedbackSignal | None]]) -> Judge:
     """A judge that is told each answer and what the user said next.
 
     Args:
         tell: gives the signal of each (answer, turn).
     """
 
-    def judge(conversations: Sequence[Conversation]) -> list[dict[int, Signal | None]]:
+    def judge(conversations: Sequence[Conversation]) -> list[dict[int, FeedbackSignal | None]]:
         places = [(n, t) for n, c in enumerate(conversations) for t in c.feedback_turns()]
         shown = [
             (text_of(conversations[n].turns[t - 1]), text_of(conversations[n].turns[t]))
             for n, t in places
         ]
-        found: list[dict[int, Signal | None]] = [{} for _ in conversations]
+        found: list[dict[int, FeedbackSignal | None]] = [{} for _ in conversations]
         for (number, turn), signal in zip(places, tell(shown), strict=True):
             found[number][turn] = signal
         return found
@@ -105,9 +111,9 @@ def judged_by(tell: Callable[[list[tuple[str, str]]], list[Signal | None]]) -> J
     return judge
 
 
-def by_patterns(patterns: Patterns | None = None) -> Judge:
+def by_patterns(patterns: FeedbackPatterns | None = None) -> Judge:
     """A judge by patterns; default those that come with curate."""
-    return judged_by(lambda shown: signals([said for _, said in shown], patterns))
+    return judged_by(lambda shown: feedback_signals([said for _, said in shown], patterns))
 
 
 def text_of(turn: Turn) -> str:
@@ -157,7 +163,7 @@ def feedback_pairs(
 
 
 def _walk(
-    conversation: Conversation, found: dict[int, Signal | None]
+    conversation: Conversation, found: dict[int, FeedbackSignal | None]
 ) -> tuple[list[dict[str, Any]], list[Complaint]]:
     """Pairs of one conversation, and complaints that no answer met."""
     pairs: list[dict[str, Any]] = []
@@ -177,7 +183,7 @@ def _walk(
     return pairs, [*unmet, *waiting]
 
 
-def _met(complaint: Complaint, turn: int, signal: Signal) -> dict[str, Any]:
+def _met(complaint: Complaint, turn: int, signal: FeedbackSignal) -> dict[str, Any]:
     chosen = [complaint.conversation.turns[turn - 1]]
     return _pair(complaint, chosen, {SAT.lower(): _told(signal, turn), "chosen_by": "conversation"})
 
@@ -209,5 +215,5 @@ def _full(turn: Turn) -> Turn:
     return {"role": turn["role"], "content": turn["content"], "more": turn.get("more")}
 
 
-def _told(signal: Signal, turn: int) -> dict[str, Any]:
+def _told(signal: FeedbackSignal, turn: int) -> dict[str, Any]:
     return {"rubric": signal.rubric, "turn": turn, "confidence": signal.confidence}

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from curate.derive.feedback import Complaint, Judge, Writer, judged_by, text_of
 from curate.models.judge.endpoint import EndpointParams
-from curate.models.judge.feedback import ask_answers, ask_signals
+from curate.models.judge.feedback import ask_better_answers, ask_feedback_signals
 from curate.steps.context import Context
 
 
 def by_endpoint(params: EndpointParams, context: Context) -> Judge:
     """A judge that shows a model each answer and what the user said next."""
-    return judged_by(lambda shown: ask_signals(shown, context, params))
+    return judged_by(lambda shown: ask_feedback_signals(shown, context, params))
 
 
 def written_by(params: EndpointParams, context: Context) -> Writer:
@@ -27,6 +27,6 @@ def written_by(params: EndpointParams, context: Context) -> Writer:
             )
             for complaint in complaints
         ]
-        return ask_answers(shown, context, params)
+        return ask_better_answers(shown, context, params)
 
     return write

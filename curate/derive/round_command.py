@@ -16,7 +16,7 @@ from curate.errors import CurateError
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.embed.told import embedding_notes
-from curate.models.judge.asking import ask
+from curate.models.judge.asking import ask_endpoint
 from curate.models.judge.endpoint import EndpointParams
 from curate.pipeline.run import Pipeline
 from curate.read.messages import Turn
@@ -140,7 +140,7 @@ def writer(params: EndpointParams, answers: int, context: Context) -> Writer:
         # Equal questions are asked once: a seed makes each of them another one.
         for seed in range(answers):
             own = params.model_copy(update={"request": params.request | {"seed": seed}})
-            for texts, reply in zip(found, ask(questions, context, own), strict=True):
+            for texts, reply in zip(found, ask_endpoint(questions, context, own), strict=True):
                 if reply.text:
                     texts.append(reply.text)
         return found

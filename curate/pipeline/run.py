@@ -18,7 +18,7 @@ from curate.errors import CurateError
 from curate.models.embed.choice import choose_embedder
 from curate.models.embed.frame import embed_frame, embed_texts
 from curate.models.embed.told import embedding_warnings
-from curate.models.media.media_set import media_of
+from curate.models.media.media_set import media_set_for
 from curate.pipeline.by_source import by_source
 from curate.pipeline.config import PipelineConfig, check_utf8, load_config, parse_config
 from curate.pipeline.engines import make_engine
@@ -308,7 +308,7 @@ class Pipeline:
                     c.inference,
                     workspace,
                     engine.embedder,
-                    lambda column: media_of(frame, column, context),
+                    lambda column: media_set_for(frame, column, context),
                 )
                 give_back()
                 rows, seconds = len(frame), facts.pop("seconds")

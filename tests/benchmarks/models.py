@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from curate import read_pairs
-from curate.models.lm.answers import answer_logprobs, conversations, language_model
-from curate.models.lm.tokens import Encoded
+from curate.models.lm.answers import answer_logprobs, conversations, load_language_model
+from curate.models.lm.tokens import EncodedConversation
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer
 from curate.steps.context import Context
@@ -50,16 +50,16 @@ def mixed_pairs(count: int) -> pl.DataFrame:
     return every.sample(min(count, len(every)), seed=0, shuffle=True)
 
 
-def encoded_answers(pairs: pl.DataFrame, context: Context) -> tuple[list[Encoded], Any]:
+def encoded_answers(pairs: pl.DataFrame, context: Context) -> tuple[list[EncodedConversation], Any]:
     """Tokens of every distinct conversation, and their places in the pairs."""
-    model, texts = language_model(context, SPEC), conversations(pairs)
+    model, texts = load_language_model(context, SPEC), conversations(pairs)
     rendered = [
         model.encoder.render(p, a) for p, a in zip(texts.prompts, texts.answers, strict=True)
     ]
     return model.encoder.encode([r for r in rendered if not isinstance(r, str)]), texts
 
 
-def plain_logprobs(network: Any, encoded: list[Encoded]) -> np.ndarray:
+def plain_logprobs(network: Any, encoded: list[EncodedConversation]) -> np.ndarray:
     """One forward pass for each answer, without batches: (answers,) sums."""
     sums = []
     for one in encoded:
@@ -74,7 +74,7 @@ def plain_logprobs(network: Any, encoded: list[Encoded]) -> np.ndarray:
 def logprobs(pairs: pl.DataFrame, context: Context, table: Table) -> float:
     """Rows of the log-probabilities; gives the seconds of ours."""
     encoded, texts = encoded_answers(pairs, context)
-    network = language_model(context, SPEC).networks[0]
+    network = load_language_model(context, SPEC).networks[0]
     answer_logprobs(pairs.head(2), context, SPEC)
     plain_logprobs(network, encoded[:2])
     # The naive way takes each pair's two answers, repeated or not.
@@ -109,12 +109,14 @@ def logprobs(pairs: pl.DataFrame, context: Context, table: Table) -> float:
     return ours
 
 
-def naive_donod(network: Any, chosen: Encoded, rejected: Encoded) -> tuple[float, float]:
+def naive_donod(
+    network: Any, chosen: EncodedConversation, rejected: EncodedConversation
+) -> tuple[float, float]:
     """NOD and DON (before minus after) by a clone of the output layer, a step and a restore."""
     head = network.model.get_output_embeddings().weight
     kept = head.detach().clone()
 
-    def states(one: Encoded) -> tuple[torch.Tensor, torch.Tensor]:
+    def states(one: EncodedConversation) -> tuple[torch.Tensor, torch.Tensor]:
         ids = torch.tensor([[*one.prompt, *one.answer]])
         with torch.no_grad():
             hidden = network.model.model(ids).last_hidden_state[0]
@@ -142,7 +144,7 @@ def donod(pairs: pl.DataFrame, naive: int, context: Context, forward: float, tab
     ours = scorer.score(pairs, context)
     seconds = time.perf_counter() - started
     encoded, texts = encoded_answers(pairs, context)
-    network = language_model(context, SPEC).networks[0]
+    network = load_language_model(context, SPEC).networks[0]
     sample = range(min(naive, len(pairs)))
     started = time.perf_counter()
     slow = [

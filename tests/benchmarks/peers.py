@@ -26,7 +26,7 @@ from sklearn.metrics import roc_auc_score
 from curate import read_pairs
 from curate.data.table import messages_text
 from curate.models.embed.static import StaticEmbedder
-from curate.models.text.near_duplicates import nearly_repeats
+from curate.models.text.near_duplicates import near_duplicate_of
 from curate.steps.context import Context, SilentProgress
 from curate.store.workspace import Workspace
 from scorers.lengths import Lengths
@@ -157,7 +157,7 @@ def near_duplicates(count: int, table: Table) -> None:
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder, "d.parquet"), count)
         frame = read_pairs(str(Path(folder, "d.parquet"))).frame
-    ours, _ = timed(lambda: nearly_repeats(frame, ("prompt",), 0.8, SilentProgress()))
+    ours, _ = timed(lambda: near_duplicate_of(frame, ("prompt",), 0.8, SilentProgress()))
     told = f"near duplicates of {count:,} prompts: {ours:.1f} s"
     if importlib.util.find_spec("semhash") is None:
         table.add_row(told, "semhash: not installed", "")

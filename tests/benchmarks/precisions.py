@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from curate.models.lm.answers import language_model
+from curate.models.lm.answers import load_language_model
 from curate.models.lm.language_model import LanguageModel, answer_sums
-from curate.models.lm.tokens import Encoded
+from curate.models.lm.tokens import EncodedConversation
 from curate.steps.context import Context
 from curate.steps.models import Inference
 from tests.benchmarks.models import SPEC, encoded_answers, mixed_pairs
@@ -31,7 +31,7 @@ _PARAMETERS = 106e6
 """Of the layers, which every token goes through."""
 
 
-def measured(model: LanguageModel, encoded: list[Encoded]) -> tuple[float, np.ndarray]:
+def measured(model: LanguageModel, encoded: list[EncodedConversation]) -> tuple[float, np.ndarray]:
     """Seconds, and mean log-probability of each text's answer tokens."""
     list(model.measure(encoded[:4], answer_sums))
     found = np.zeros((len(encoded), 2))
@@ -103,7 +103,7 @@ def main() -> None:
     for name, settings, precision in ways:
         context = Context(inference=Inference(device="cpu", **settings))
         encoded, _ = encoded_answers(pairs, context)
-        model = language_model(context, SPEC)
+        model = load_language_model(context, SPEC)
         if precision is not None:
             with_openvino(model, precision)
         seconds, values = measured(model, encoded)

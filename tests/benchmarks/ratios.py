@@ -22,8 +22,8 @@ from curate.data.table import messages_text
 from curate.models.embed.embedder import Embedder
 from curate.models.embed.neighbours import nearest_others
 from curate.models.embed.static import StaticEmbedder
-from curate.models.text.near_duplicates import nearly_repeats
-from curate.models.text.shingles import shingles
+from curate.models.text.near_duplicates import near_duplicate_of
+from curate.models.text.shingles import text_shingles
 from curate.steps.context import Context, SilentProgress
 from filters.expression import Expression
 from filters.topsis import TOPSIS
@@ -129,14 +129,14 @@ def duplicates(pairs: int, folder: Path) -> None:
     """Near duplicates of prompts, against a MinHash a text with datasketch."""
     make(folder / "d.parquet", pairs)
     frame = read_pairs(str(folder / "d.parquet")).frame
-    ours = seconds(lambda: nearly_repeats(frame, ("prompt",), 0.8, SilentProgress()), 1)
+    ours = seconds(lambda: near_duplicate_of(frame, ("prompt",), 0.8, SilentProgress()), 1)
     part = frame[: min(pairs, 3000)].select(t=messages_text("prompt"))["t"].to_list()
 
     def naive() -> None:
         index = MinHashLSH(threshold=0.8, num_perm=64, weights=(0.2, 0.8))
         for i, text in enumerate(part):
             sketch = MinHash(num_perm=64)
-            sketch.update_batch([str(s).encode() for s in shingles(text)])
+            sketch.update_batch([str(s).encode() for s in text_shingles(text)])
             index.query(sketch)
             index.insert(str(i), sketch)
 

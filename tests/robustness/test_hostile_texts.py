@@ -13,7 +13,7 @@ import pytest
 
 from curate import Context
 from curate.errors import mask_text
-from curate.models.text.calls import Tools, calls_of
+from curate.models.text.calls import ToolSet, parse_tool_calls
 from curate.steps.contracts import Filter, Scorer
 from curate.steps.discovery import named_classes
 from scorers.multi_instruction import MultiInstruction
@@ -154,7 +154,7 @@ SCHEMAS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", list(SCHEMAS))
 def test_schemas_of_the_data_cost_a_bounded_time(name: str) -> None:
     schema, arguments = SCHEMAS[name]
-    tools = Tools([{"name": "f", "parameters": schema}])
+    tools = ToolSet([{"name": "f", "parameters": schema}])
     with no_hang(name):
         problem = tools.problem(("f", arguments))
     assert problem is None or "'f'" in problem
@@ -167,21 +167,21 @@ def test_schemas_still_tell_right_from_wrong() -> None:
         "required": ["to"],
         "additionalProperties": False,
     }
-    tools = Tools([{"name": "f", "parameters": schema}])
+    tools = ToolSet([{"name": "f", "parameters": schema}])
     assert tools.problem(("f", {"to": "ABC", "n": 4})) is None
     for wrong in ({"to": "abc"}, {"to": "ABC", "n": 3}, {"n": 2}, {"to": "ABC", "x": 1}):
         assert tools.problem(("f", wrong)) is not None
     open_schema = {"patternProperties": {"^x": {}}, "additionalProperties": False}
-    assert Tools([{"name": "f", "parameters": open_schema}]).problem(("f", {"x1": 1})) is None
+    assert ToolSet([{"name": "f", "parameters": open_schema}]).problem(("f", {"x1": 1})) is None
 
 
 def test_calls_in_long_texts() -> None:
     call = json.dumps({"name": "f", "arguments": {"a": 1}})
     text = f"see <tool_call>\n{call}\n</tool_call> and <tool_call>{call}"
-    assert calls_of(turn(text)) == [("f", {"a": 1})] * 2
+    assert parse_tool_calls(turn(text)) == [("f", {"a": 1})] * 2
     with no_hang("calls"):
         for hostile in HOSTILE.values():
-            calls_of(turn(f"<tool_call>{hostile}"))
+            parse_tool_calls(turn(f"<tool_call>{hostile}"))
 
 
 def test_masks_in_long_texts() -> None:

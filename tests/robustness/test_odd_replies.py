@@ -259,7 +259,7 @@ def test_a_slow_reply_ends_at_the_timeout(
 def test_an_endless_reply_ends_at_its_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(transport, "MAX_BYTES", 1 << 20)
     sent = 0
 
     def endless(connection: socket.socket) -> None:

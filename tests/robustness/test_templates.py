@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from curate import CurateError, Pipeline
-from curate.models.judge.templates import compiled
+from curate.models.judge.templates import compile_question
 
 HOSTILE = {
     "Python's objects": "{{ ''.__class__.__mro__ }}",
@@ -41,7 +41,7 @@ HOSTILE = {
 @pytest.mark.parametrize("template", HOSTILE.values(), ids=list(HOSTILE))
 def test_a_hostile_template_is_refused_before_reading(template: str) -> None:
     with pytest.raises(CurateError):
-        compiled(template, ("prompt",), "here")
+        compile_question(template, ("prompt",), "here")
 
 
 @pytest.mark.parametrize("step", ["judge", "ins_tag"])
@@ -54,4 +54,4 @@ def test_a_pipeline_refuses_it_at_once(step: str) -> None:
 
 def test_plain_templates_work() -> None:
     text = "{% for x in prompt.split('\n') %}{{ loop.index * 2 }}: {{ x|trim|upper }}\n{% endfor %}"
-    assert compiled(text, ("prompt",), "here").render(prompt="a\nb ") == "2: A\n4: B\n"
+    assert compile_question(text, ("prompt",), "here").render(prompt="a\nb ") == "2: A\n4: B\n"

@@ -13,7 +13,7 @@ from curate.models.heads.folds import group_folds
 from curate.models.heads.general_heads import train_general
 from curate.models.heads.out_of_fold import answer_features, vote_mask
 from curate.models.heads.split_margins import mean_answer, reward_component
-from curate.models.people.preference_groups import Votes, fit_groups
+from curate.models.people.preference_groups import AnnotatorVotes, fit_groups
 from curate.steps.context import Context
 from scorers.disagreement import CYCLE, FLIP, SHARED, TASTE, Disagreement
 from tests.benchmarks.disagreement import mixed
@@ -59,7 +59,7 @@ def test_the_parts_are_those_of_the_skew_matrix() -> None:
     voting = vote_mask(sim.pairs, sim.context)
     folds = group_folds(sim.context.prompt_groups(sim.pairs), 3, 0)
     prompt = sim.context.prompt_groups(sim.pairs)
-    given = Votes(chosen, rejected, np.where(voting, 0, -1), folds, prompt)
+    given = AnnotatorVotes(chosen, rejected, np.where(voting, 0, -1), folds, prompt)
     groups = fit_groups(given, 1, lambda w: train_general(chosen, rejected, w, 0), 0)
     weight = groups.heads.weight.detach().double()  # type: ignore[union-attr]
     mean = mean_answer(chosen, rejected).double()[0]

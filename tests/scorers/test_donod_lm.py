@@ -11,8 +11,8 @@ import torch
 
 from curate import CurateError
 from curate.models.lm import gradients
-from curate.models.lm.network import Network
-from curate.models.lm.trees import Tree
+from curate.models.lm.network import CausalNetwork
+from curate.models.lm.trees import PromptTree
 from curate.steps.context import Context
 from curate.steps.models import Inference
 from scorers.donod_lm import DONODLM, probe
@@ -23,20 +23,20 @@ PROMPT, CHOSEN, REJECTED = (5, 9, 30, 31), (40, 41, 40, 7, 2), (8, 40, 2)
 BETA, STEP, MARGIN = 0.3, 0.05, 0.7
 
 
-def network(folder: Path) -> Network:
+def network(folder: Path) -> CausalNetwork:
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64)
-    return Network(model.eval(), 0, "cpu")
+    return CausalNetwork(model.eval(), 0, "cpu")
 
 
-def sums_of(net: Network) -> np.ndarray:
-    trees = [Tree(PROMPT, (CHOSEN, REJECTED), (0, 1))]
+def sums_of(net: CausalNetwork) -> np.ndarray:
+    trees = [PromptTree(PROMPT, (CHOSEN, REJECTED), (0, 1))]
     with torch.no_grad():
-        return gradients.pair_sums(net, net.batch(trees)).numpy()[:1]
+        return gradients.gradient_pair_sums(net, net.batch(trees)).numpy()[:1]
 
 
-def autograd_steps(net: Network) -> dict[str, tuple[float, float]]:
+def autograd_steps(net: CausalNetwork) -> dict[str, tuple[float, float]]:
     """NOD and DON (after minus before) of the real step, for both losses."""
     head = net.model.lm_head
     states = {}
@@ -81,9 +81,9 @@ def test_equal_to_clone_and_step(
 
 def test_without_shared_prompts_it_is_the_same(tmp_path: Path) -> None:
     net = network(tiny_causal(tmp_path))
-    apart = [Tree(PROMPT, (CHOSEN,), (0,)), Tree(PROMPT, (REJECTED,), (1,))]
+    apart = [PromptTree(PROMPT, (CHOSEN,), (0,)), PromptTree(PROMPT, (REJECTED,), (1,))]
     with torch.no_grad():
-        found = gradients.pair_sums(net, net.batch(apart)).numpy()[:1]
+        found = gradients.gradient_pair_sums(net, net.batch(apart)).numpy()[:1]
     np.testing.assert_allclose(found, sums_of(net), rtol=1e-9)
 
 

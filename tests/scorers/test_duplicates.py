@@ -46,7 +46,7 @@ def test_a_second_run_looks_up_near_duplicates_in_the_store(
     def never(*given: object) -> None:
         raise AssertionError(given)
 
-    monkeypatch.setattr(module, "nearly_repeats", never)
+    monkeypatch.setattr(module, "near_duplicate_of", never)
     assert_frame_equal(Pipeline(config).run(Pairs(pairs_of(rows))).scores, first)
     with pytest.raises(AssertionError):
         Pipeline(config).run(Pairs(pairs_of([*rows, rows[0]])))

@@ -18,8 +18,8 @@ import pytest
 
 from curate import CurateError
 from curate.models.judge.asking import FACTS
-from curate.models.judge.endpoint import CUT
-from curate.models.judge.verdicts import TIE, rationale_of, settled, values_of
+from curate.models.judge.endpoint import TRUNCATED
+from curate.models.judge.verdicts import TIE, parse_verdict_values, settle_verdict, strip_verdict
 from curate.steps.context import Context
 from curate.store.store import Store
 from scorers.ins_tag import InsTag, tags_of
@@ -147,23 +147,26 @@ RATINGS = {
 @pytest.mark.parametrize(("reply", "winner"), CHOICES.items())
 def test_choices_of_replies(reply: str, winner: str | None) -> None:
     expected = {"A": (1.0, 0.0), "B": (0.0, 1.0), None: None}
-    assert values_of(reply, "choice") == expected[winner]
+    assert parse_verdict_values(reply, "choice") == expected[winner]
 
 
 @pytest.mark.parametrize(("reply", "values"), RATINGS.items())
 def test_ratings_of_replies(reply: str, values: tuple[float, float] | None) -> None:
-    assert values_of(reply, "score") == values
+    assert parse_verdict_values(reply, "score") == values
 
 
 def test_the_scale_of_ratings_is_that_of_the_template() -> None:
-    assert values_of("[[99]] [[0]]", "score", (0.0, 100.0)) == (99.0, 0.0)
-    assert rationale_of("<think>no</think>As said.\n[[A]]") == "As said."
+    assert parse_verdict_values("[[99]] [[0]]", "score", (0.0, 100.0)) == (99.0, 0.0)
+    assert strip_verdict("<think>no</think>As said.\n[[A]]") == "As said."
 
 
 def test_long_blanks_cost_no_time() -> None:
     for blank in (" " * 200_000, "." * 200_000, "[[ " * 60_000, "[[A" + " " * 200_000):
         for mode in ("choice", "score"):
-            assert values_of(f"{blank}x{blank}\n[[B]]\n{blank}", mode) in ((0.0, 1.0), None)
+            assert parse_verdict_values(f"{blank}x{blank}\n[[B]]\n{blank}", mode) in (
+                (0.0, 1.0),
+                None,
+            )
 
 
 def test_no_answer_can_close_the_tags_of_a_question() -> None:
@@ -184,10 +187,10 @@ def test_no_answer_can_close_the_tags_of_a_question() -> None:
 
 
 def test_two_orders_that_disagree_are_a_tie() -> None:
-    assert settled((1.0, 0.0), (1.0, 0.0)).winner == TIE
-    half = settled((1.0, 0.0), (0.5, 0.5))
+    assert settle_verdict((1.0, 0.0), (1.0, 0.0)).winner == TIE
+    half = settle_verdict((1.0, 0.0), (0.5, 0.5))
     assert (half.winner, half.margin, half.consistent) == (TIE, 0.0, False)
-    both = settled((0.5, 0.5), (0.5, 0.5))
+    both = settle_verdict((0.5, 0.5), (0.5, 0.5))
     assert (both.winner, both.consistent) == (TIE, True)
 
 
@@ -268,4 +271,4 @@ def test_a_real_server_with_a_real_model(smollm2: Path, tmp_path: Path) -> None:
     cut = first.facts[FACTS].get("failures", 0)
     assert again.facts[FACTS].get("requests", 0) == cut
     assert again.facts[FACTS]["replies_from_store"] == 4 - cut
-    assert set(found["status"]) <= {"ok", "unreadable reply", CUT}
+    assert set(found["status"]) <= {"ok", "unreadable reply", TRUNCATED}

@@ -12,7 +12,7 @@ from PIL import Image
 
 from curate import Context
 from curate.data.row_parts import MEDIA
-from curate.models.media.near_images import _leaders, earliest_near, perceptual_hashes
+from curate.models.media.near_images import _hash_leaders, first_near_image, perceptual_hashes
 from curate.steps.features import Features
 from scorers.alignment import Alignment
 from scorers.answer_overlap import AnswerOverlap
@@ -140,10 +140,10 @@ def test_groups_against_a_naive_loop(monkeypatch: pytest.MonkeyPatch) -> None:
                 leader[i] = j
                 break
     seen = np.ones(len(codes), dtype=bool)
-    assert earliest_near(codes, seen, distance).tolist() == leader
+    assert first_near_image(codes, seen, distance).tolist() == leader
     monkeypatch.setattr("curate.models.media.near_images._FLAT_BELOW", 10)
-    assert earliest_near(codes, seen, distance).tolist() == leader
-    assert (_leaders(codes[:1], distance) == [0]).all()
+    assert first_near_image(codes, seen, distance).tolist() == leader
+    assert (_hash_leaders(codes[:1], distance) == [0]).all()
 
 
 def test_pairs_without_images() -> None:

@@ -186,13 +186,13 @@ def _embed_with_hidden_states(
     inference: Inference,
 ) -> tuple[Features, dict[str, Any]]:
     from curate.models.embed.pair_embeddings import evenly_spaced_sample
-    from curate.models.lm.hidden import count_cut, hidden_features
+    from curate.models.lm.hidden import count_truncated, hidden_features
     from curate.models.lm.language_model import LanguageModel
     from curate.models.lm.loading import devices_of
 
     model = LanguageModel(ModelSpec(name=settings.name), inference)
     features = hidden_features(pairs, model, store, progress)
-    texts, cut = count_cut(evenly_spaced_sample(pairs), model)
+    texts, cut = count_truncated(evenly_spaced_sample(pairs), model)
     told = (
         f"{settings.name} sees the last {inference.max_prompt_tokens:,} tokens of a prompt and "
         f"the first {inference.max_answer_tokens:,} of an answer: {cut:,} of {texts:,} "

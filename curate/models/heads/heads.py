@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from curate.models.lm.network import Network
+    from curate.models.lm.network import CausalNetwork
     from curate.steps.models import ModelSpec
 
 HeadKind = Literal["linear", "mlp", "lora"]
@@ -61,7 +61,7 @@ class HeadSpec:
     loss_parameter: float | None = None
     model: ModelSpec | None = None
     rank: int = 8
-    network: Network | None = None
+    network: CausalNetwork | None = None
 
 
 class Heads(nn.Module):

@@ -16,7 +16,7 @@ import polars as pl
 
 from curate.data.table import BATCH_ROWS, batches, messages_text
 from curate.data.threads import cores
-from curate.models.text.answer_counts import COUNTS, counts_of, with_asked
+from curate.models.text.answer_counts import COUNTS, count_expressions, with_prompt_words
 from curate.models.text.style import LENGTH
 
 if TYPE_CHECKING:
@@ -152,9 +152,11 @@ def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
 
 def count_text_differences(texts: pl.DataFrame) -> NDArray[np.float32]:
     """The same of some pairs given as texts, whose words are all in memory at a time."""
-    asked = with_asked(texts)
+    asked = with_prompt_words(texts)
     chosen, rejected = (
-        counts_of(asked.select("prompt", "asked", answer=side)).to_numpy().astype(np.float32)
+        count_expressions(asked.select("prompt", "asked", answer=side))
+        .to_numpy()
+        .astype(np.float32)
         for side in ("chosen", "rejected")
     )
     difference: NDArray[np.float32] = chosen - rejected

@@ -10,7 +10,7 @@ from torch import Tensor
 from curate.data.table import batches
 from curate.models.heads.at_heads import gather_held_out_values
 from curate.models.heads.row_access import FeatureMatrix
-from curate.models.people.preference_groups import Groups, Votes
+from curate.models.people.preference_groups import AnnotatorVotes, PreferenceGroups
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ROWS = 8192
 
 
-def reward_component(given: Votes, groups: Groups) -> NDArray[np.float64]:
+def reward_component(given: AnnotatorVotes, groups: PreferenceGroups) -> NDArray[np.float64]:
     """R(c) - R(r) of each group's held-out head, with R(a) = s(a, m); (pairs, K).
 
     With s bilinear and s(a, a) = 0, s(c, r) = s(c, m) - s(r, m) + s(c - m, r - m) for any m, where

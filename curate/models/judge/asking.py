@@ -22,7 +22,7 @@ _MILLION = 1e6
 FACTS = "endpoint"
 
 
-def ask(
+def ask_endpoint(
     questions: Sequence[Messages],
     context: Context,
     params: EndpointParams,
@@ -48,22 +48,22 @@ def ask(
     keys = [row_key("reply", identity, json.dumps(question)) for question in questions]
     rows = context.store.rows("replies") if context.store is not None else None
     kept = rows.get(list(dict.fromkeys(keys))) if rows is not None else {}
-    unpacked = {key: _unpacked(value) for key, value in kept.items()}
+    unpacked = {key: _decode_reply(value) for key, value in kept.items()}
     replies = {key: reply for key, reply in unpacked.items() if reply is not None}
     missing = {k: q for k, q in zip(keys, questions, strict=True) if k not in replies}
     facts = context.facts.setdefault(FACTS, {})
     facts["replies_from_store"] = facts.get("replies_from_store", 0) + len(replies)
     if missing:
-        asked = _Asking(Endpoint(params, enough), facts, rows)
+        asked = _QuestionQueue(Endpoint(params, enough), facts, rows)
         with context.progress.task(f"{params.model}: questions", len(missing)) as task:
             for key, reply in asked.all(missing):
                 replies[key] = reply
                 task.advance()
-    _warn(facts, context)
+    _record_missing_replies(facts, context)
     return [replies[key] for key in keys]
 
 
-class _Asking:
+class _QuestionQueue:
     """Questions under way, and what they have used."""
 
     def __init__(self, endpoint: Endpoint, facts: dict[str, Any], rows: RowStore | None) -> None:
@@ -95,7 +95,7 @@ class _Asking:
         """Ask, and keep the reply at once: also when the run is stopped while it is under way."""
         reply = self._endpoint.ask(question)
         if self._rows is not None and reply.status == OK:
-            self._rows.put([key], [_packed(reply)])
+            self._rows.put([key], [_encode_reply(reply)])
         return reply
 
     def _counted(self, reply: Reply) -> Reply:
@@ -131,7 +131,7 @@ class _Asking:
         self._facts[name] = self._facts.get(name, 0) + value
 
 
-def _warn(facts: dict[str, Any], context: Context) -> None:
+def _record_missing_replies(facts: dict[str, Any], context: Context) -> None:
     """Say what has no reply; of several batches the last word counts."""
     context.warnings[:] = [w for w in context.warnings if not w.startswith("questions without")]
     unasked, failures = facts.get("unasked", 0), facts.get("failures", 0)
@@ -142,11 +142,11 @@ def _warn(facts: dict[str, Any], context: Context) -> None:
         )
 
 
-def _packed(reply: Reply) -> bytes:
+def _encode_reply(reply: Reply) -> bytes:
     return json.dumps([reply.text, reply.tokens_in, reply.tokens_out, reply.estimated]).encode()
 
 
-def _unpacked(value: bytes) -> Reply | None:
+def _decode_reply(value: bytes) -> Reply | None:
     """The reply that was kept; None for what is of another form, which is asked again."""
     try:
         text, tokens_in, tokens_out, estimated = json.loads(value)

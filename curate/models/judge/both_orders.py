@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from curate.models.judge.asking import ask
-from curate.models.judge.templates import FOLLOWS_PREFERENCE, compiled
-from curate.models.judge.verdicts import Verdict, begins_with_verdict, settled, values_of
+from curate.models.judge.asking import ask_endpoint
+from curate.models.judge.templates import FOLLOWS_PREFERENCE, compile_question
+from curate.models.judge.verdicts import (
+    JudgeVerdict,
+    begins_with_verdict,
+    parse_verdict_values,
+    settle_verdict,
+)
 
 if TYPE_CHECKING:
     from curate.models.judge.endpoint import EndpointParams
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 
 def ask_both_orders(
     questions: Sequence[tuple[str, str]], context: Context, params: EndpointParams
-) -> list[Verdict | None]:
+) -> list[JudgeVerdict | None]:
     """What both orders say together; None where a reply cannot be read.
 
     Args:
@@ -26,20 +31,20 @@ def ask_both_orders(
         params: of the endpoint.
     """
     asked = [[{"role": "user", "content": text}] for both in questions for text in both]
-    replies = ask(asked, context, params, lambda text: begins_with_verdict(text, "choice"))
-    values = [values_of(reply.text or "", "choice") for reply in replies]
+    replies = ask_endpoint(asked, context, params, lambda text: begins_with_verdict(text, "choice"))
+    values = [parse_verdict_values(reply.text or "", "choice") for reply in replies]
     return [
-        None if given is None or swapped is None else settled(given, swapped)
+        None if given is None or swapped is None else settle_verdict(given, swapped)
         for given, swapped in zip(values[::2], values[1::2], strict=True)
     ]
 
 
 def ask_following(
     asked: Sequence[tuple[str, str, str, str]], context: Context, params: EndpointParams
-) -> list[Verdict | None]:
+) -> list[JudgeVerdict | None]:
     """Which answer follows a stated preference better: (preference, prompt, chosen, rejected)."""
     names = ("preference", "prompt", "answer_a", "answer_b")
-    shape = compiled(FOLLOWS_PREFERENCE, names, "template of stated preferences")
+    shape = compile_question(FOLLOWS_PREFERENCE, names, "template of stated preferences")
 
     def question(preference: str, prompt: str, first: str, second: str) -> str:
         shown = (preference, prompt, first, second)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Messages = list[dict[str, str]]
 OK, BUDGET = "ok", "budget"
 UNREADABLE_REPLY = "unreadable reply"
-CUT = "cut off at the longest reply: raise reply_tokens"
+TRUNCATED = "cut off at the longest reply: raise reply_tokens"
 """What such a reply says last is no verdict: it was about to go on."""
 # A guess for servers that tell no usage.
 _CHARACTERS_A_TOKEN = 4
@@ -222,13 +222,13 @@ class Endpoint:
         text = text.replace(self._key, MASK) if self._key else text
         asked = sum(len(message["content"]) for message in question)
         sizes = usage or (asked // _CHARACTERS_A_TOKEN, len(text) // _CHARACTERS_A_TOKEN)
-        if is_cut(raw.http_response.content) and not self._enough(text):
+        if is_truncated_reply(raw.http_response.content) and not self._enough(text):
             # It has been paid for all the same.
-            return Reply(None, CUT, *sizes, estimated=usage is None)
+            return Reply(None, TRUNCATED, *sizes, estimated=usage is None)
         return Reply(text, OK, *sizes, estimated=usage is None)
 
 
-def is_cut(body: bytes) -> bool:
+def is_truncated_reply(body: bytes) -> bool:
     """Whether a reply that `read_reply` has read ended at the longest that was allowed."""
     reason: object = json.loads(body)["choices"][0].get("finish_reason")
     return reason == "length"

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from curate.models.judge.asking import ask
-from curate.models.judge.templates import BETTER_ANSWER, FEEDBACK, compiled
-from curate.models.text.feedback import DSAT, SAT, Signal
+from curate.models.judge.asking import ask_endpoint
+from curate.models.judge.templates import BETTER_ANSWER, FEEDBACK, compile_question
+from curate.models.text.feedback import DSAT, SAT, FeedbackSignal
 
 if TYPE_CHECKING:
     from curate.models.judge.endpoint import EndpointParams
@@ -19,9 +19,9 @@ _CHARACTERS = 2000
 _REPLY = re.compile(rf"\b({DSAT}|{SAT}|NONE)\b\W*([\w ]*)", re.IGNORECASE)
 
 
-def ask_signals(
+def ask_feedback_signals(
     turns: Sequence[tuple[str, str]], context: Context, params: EndpointParams
-) -> list[Signal | None]:
+) -> list[FeedbackSignal | None]:
     """The signal of each (answer, user's turn); None for neither, and where no reply says it.
 
     Args:
@@ -29,31 +29,31 @@ def ask_signals(
         context: keeps replies, and counts them in its facts.
         params: of the endpoint.
     """
-    shape = compiled(FEEDBACK, ("answer", "turn"), "template of feedback")
+    shape = compile_question(FEEDBACK, ("answer", "turn"), "template of feedback")
     questions = [
         [{"role": "user", "content": shape.render(answer=a[:_CHARACTERS], turn=t[:_CHARACTERS])}]
         for a, t in turns
     ]
-    return [_signal(reply.text) for reply in ask(questions, context, params)]
+    return [_parse_signal(reply.text) for reply in ask_endpoint(questions, context, params)]
 
 
-def _signal(reply: str | None) -> Signal | None:
+def _parse_signal(reply: str | None) -> FeedbackSignal | None:
     found = _REPLY.search(reply or "")
     if found is None or found[1].upper() not in (SAT, DSAT):
         return None
     rubric = "_".join(found[2].lower().split())[:40]
-    return Signal(found[1].upper(), rubric or "judge", 1.0)
+    return FeedbackSignal(found[1].upper(), rubric or "judge", 1.0)
 
 
-def ask_answers(
+def ask_better_answers(
     complaints: Sequence[tuple[str, str, str]], context: Context, params: EndpointParams
 ) -> list[str | None]:
     """The answer that each (conversation, answer, complaint) should have had; None without one."""
     names = ("prompt", "answer", "complaint")
-    shape = compiled(BETTER_ANSWER, names, "template of better answers")
+    shape = compile_question(BETTER_ANSWER, names, "template of better answers")
     questions = [
         [{"role": "user", "content": shape.render(dict(zip(names, one, strict=True)))}]
         for one in complaints
     ]
-    texts = (reply.text for reply in ask(questions, context, params))
+    texts = (reply.text for reply in ask_endpoint(questions, context, params))
     return [text.strip() or None if text is not None else None for text in texts]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from curate.models.judge.asking import ask
-from curate.models.judge.templates import FEATURE, compiled
-from curate.models.judge.verdicts import rationale_of
+from curate.models.judge.asking import ask_endpoint
+from curate.models.judge.templates import FEATURE, compile_question
+from curate.models.judge.verdicts import strip_verdict
 
 if TYPE_CHECKING:
     from curate.models.judge.endpoint import EndpointParams
@@ -36,21 +36,26 @@ def name_features(
 
     Reference: naming of learned features by a language model as in WIMHF, arXiv 2510.26202.
     """
-    shape = compiled(template, ("high", "low"), "template of names")
+    shape = compile_question(template, ("high", "low"), "template of names")
     questions = [
-        [{"role": "user", "content": shape.render(high=_shown(high), low=_shown(low))}]
+        [
+            {
+                "role": "user",
+                "content": shape.render(high=_format_examples(high), low=_format_examples(low)),
+            }
+        ]
         for high, low in examples
     ]
     return [
-        None if reply.text is None else _name(reply.text)
-        for reply in ask(questions, context, params)
+        None if reply.text is None else _parse_name(reply.text)
+        for reply in ask_endpoint(questions, context, params)
     ]
 
 
-def _shown(texts: Sequence[str]) -> list[str]:
+def _format_examples(texts: Sequence[str]) -> list[str]:
     return [text[:_CHARACTERS] for text in texts]
 
 
-def _name(reply: str) -> str | None:
-    lines = rationale_of(reply).splitlines()
+def _parse_name(reply: str) -> str | None:
+    lines = strip_verdict(reply).splitlines()
     return lines[0].strip(" .\"'*")[:_LONGEST_NAME] or None if lines else None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
 
-MOST_CHARACTERS = 1 << 26
+MAX_CHARACTERS = 1 << 26
 """Length of a question: far beyond what any model reads."""
 _PADDING = frozenset(
     [
@@ -61,7 +61,7 @@ def question_environment(undefined: Any) -> SandboxedEnvironment:
     return environment
 
 
-def bounded_text(template: Template, values: Mapping[str, Any], where: str) -> str:
+def render_bounded(template: Template, values: Mapping[str, Any], where: str) -> str:
     """Return what the template makes of the values.
 
     Raises:
@@ -72,8 +72,8 @@ def bounded_text(template: Template, values: Mapping[str, Any], where: str) -> s
     try:
         for piece in template.generate(values):
             count += len(piece)
-            if count > MOST_CHARACTERS:
-                raise ValueError(f"more than {MOST_CHARACTERS:,} characters")
+            if count > MAX_CHARACTERS:
+                raise ValueError(f"more than {MAX_CHARACTERS:,} characters")
             pieces.append(piece)
     except Exception as error:  # whatever an expression of the template runs into
         raise CurateError(

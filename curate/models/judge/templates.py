@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import CurateError, first_line
-from curate.models.judge.sandbox import bounded_text, question_environment
+from curate.models.judge.sandbox import question_environment, render_bounded
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -169,10 +169,10 @@ class QuestionTemplate:
         """
         texts = dict(*values, **more)
         tag = blake2b(repr(sorted(texts.items())).encode(), digest_size=8).hexdigest()
-        return bounded_text(self.template, texts | {TAG: tag}, self.where)
+        return render_bounded(self.template, texts | {TAG: tag}, self.where)
 
 
-def compiled(template: str, names: tuple[str, ...], where: str) -> QuestionTemplate:
+def compile_question(template: str, names: tuple[str, ...], where: str) -> QuestionTemplate:
     """Compile a template from its text, or from the file that it names.
 
     Args:

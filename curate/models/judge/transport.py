@@ -13,7 +13,7 @@ from urllib.request import getproxies
 import httpcore
 import httpx
 
-MOST_BYTES = 8 << 20
+MAX_BYTES = 8 << 20
 """Of one reply, unpacked: far beyond any that a question asks for."""
 _PLAIN = {"accept-encoding": "identity"}
 _ZLIB = ("gzip", "x-gzip", "deflate")
@@ -37,7 +37,7 @@ class _Deadline(threading.local):
         return left if timeout is None else min(timeout, left)
 
 
-class _Stream(httpcore.NetworkStream):
+class _BoundedStream(httpcore.NetworkStream):
     """A connection whose reads and writes end at the deadline of the thread that asks."""
 
     def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline) -> None:
@@ -60,14 +60,14 @@ class _Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         """The encrypted connection, with the same deadline."""
         inner = self._inner.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
-        return _Stream(inner, self._deadline)
+        return _BoundedStream(inner, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         """What the connection knows of itself."""
         return self._inner.get_extra_info(info)
 
 
-class _Network(httpcore.NetworkBackend):
+class _BoundedBackend(httpcore.NetworkBackend):
     """Opens such connections."""
 
     def __init__(self, deadline: _Deadline) -> None:
@@ -84,7 +84,7 @@ class _Network(httpcore.NetworkBackend):
         """A connection to a host."""
         left = self._deadline.left(timeout)
         inner = self._inner.connect_tcp(host, port, left, local_address, socket_options)
-        return _Stream(inner, self._deadline)
+        return _BoundedStream(inner, self._deadline)
 
     def sleep(self, seconds: float) -> None:
         """Wait between tries to connect."""
@@ -92,7 +92,7 @@ class _Network(httpcore.NetworkBackend):
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _as_httpx_errors() -> Iterator[None]:
     """Errors of the connection as those that the client above knows."""
     try:
         yield
@@ -102,7 +102,7 @@ def _told() -> Iterator[None]:
         raise httpx.ReadError(str(error) or type(error).__name__) from error
 
 
-class _Chunks(httpx.SyncByteStream):
+class _ReplyChunks(httpx.SyncByteStream):
     """The bytes of a reply as they come."""
 
     def __init__(self, inner: Any) -> None:
@@ -117,7 +117,7 @@ class _Chunks(httpx.SyncByteStream):
             self._inner.close()
 
 
-class _Body(_Chunks):
+class _UnpackedBody(_ReplyChunks):
     """The unpacked bytes of a reply, up to the bound.
 
     Args:
@@ -131,12 +131,12 @@ class _Body(_Chunks):
 
     def __iter__(self) -> Iterator[bytes]:
         count = 0
-        with _told():
+        with _as_httpx_errors():
             for chunk in self._unpacked():
                 count += len(chunk)
                 # A server could send for ever: httpx bounds the time of one read, not of all.
-                if count > MOST_BYTES:
-                    raise TooLargeError(f"the reply is larger than {MOST_BYTES >> 20} MB")
+                if count > MAX_BYTES:
+                    raise TooLargeError(f"the reply is larger than {MAX_BYTES >> 20} MB")
                 yield chunk
 
     def _unpacked(self) -> Iterator[bytes]:
@@ -157,9 +157,9 @@ class _Body(_Chunks):
                 packed = unpacker.unconsumed_tail
 
 
-def _bound_body(response: httpx.Response) -> None:
+def _limit_body(response: httpx.Response) -> None:
     """Bound what the reply unpacks to; httpx itself would unpack without one."""
-    response.stream = _Body(response.stream, response.headers.pop("content-encoding", ""))
+    response.stream = _UnpackedBody(response.stream, response.headers.pop("content-encoding", ""))
 
 
 class BoundedTransport(httpx.BaseTransport):
@@ -170,7 +170,7 @@ class BoundedTransport(httpx.BaseTransport):
         self._pool = httpcore.ConnectionPool(
             ssl_context=httpx.create_ssl_context(),
             max_connections=connections,
-            network_backend=_Network(self._deadline),
+            network_backend=_BoundedBackend(self._deadline),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -190,15 +190,15 @@ class BoundedTransport(httpx.BaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
-        with _told():
+        with _as_httpx_errors():
             reply = self._pool.handle_request(sent)
         response = httpx.Response(
             reply.status,
             headers=reply.headers,
-            stream=_Chunks(reply.stream),
+            stream=_ReplyChunks(reply.stream),
             extensions=reply.extensions,
         )
-        _bound_body(response)
+        _limit_body(response)
         return response
 
     def close(self) -> None:
@@ -209,7 +209,7 @@ class BoundedTransport(httpx.BaseTransport):
 def make_client(seconds: float, connections: int) -> httpx.Client:
     """A client with these bounds; through a proxy of the environment only bodies are bounded."""
     if getproxies():
-        hooks = {"response": [_bound_body]}
+        hooks = {"response": [_limit_body]}
         return httpx.Client(timeout=seconds, headers=_PLAIN, event_hooks=hooks)
     transport = BoundedTransport(seconds, connections)
     return httpx.Client(timeout=seconds, headers=_PLAIN, transport=transport)

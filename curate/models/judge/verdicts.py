@@ -36,7 +36,7 @@ _THOUGHT = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
 _SHARES = {"A": (1.0, 0.0), "B": (0.0, 1.0), "C": (0.5, 0.5)}
 
 
-def values_of(
+def parse_verdict_values(
     reply: str, mode: Mode, scale: tuple[float, float] = SCALE
 ) -> tuple[float, float] | None:
     """Return the values of the first and second answer in a reply, None where none is readable.
@@ -92,17 +92,17 @@ def _visible_text(reply: str) -> str:
 def begins_with_verdict(reply: str, mode: Mode, scale: tuple[float, float] = SCALE) -> bool:
     """Return whether the verdict comes before its reason, so that a cut takes none of it."""
     starts = _REPLY_START[mode].match(reply.lstrip()) is not None
-    return starts and values_of(reply, mode, scale) is not None
+    return starts and parse_verdict_values(reply, mode, scale) is not None
 
 
-def rationale_of(reply: str) -> str:
+def strip_verdict(reply: str) -> str:
     """Return the reply without hidden thoughts and without its marks."""
     visible = _visible_text(reply)
     return _MARKS["score"].sub("", _MARKS["choice"].sub("", visible)).strip()
 
 
 @dataclass(frozen=True)
-class Verdict:
+class JudgeVerdict:
     """What both orders say together.
 
     Attributes:
@@ -120,21 +120,21 @@ class Verdict:
     consistent: bool
 
 
-def settled(given: tuple[float, float], swapped: tuple[float, float]) -> Verdict:
+def settle_verdict(given: tuple[float, float], swapped: tuple[float, float]) -> JudgeVerdict:
     """The verdict of two replies; where they differ in the winner it is a tie.
 
     Args:
         given: values with the chosen answer first.
         swapped: values with the rejected answer first.
     """
-    winners = [_winner(given[0] - given[1]), _winner(swapped[1] - swapped[0])]
+    winners = [_winner_of_margin(given[0] - given[1]), _winner_of_margin(swapped[1] - swapped[0])]
     chosen, rejected = (given[0] + swapped[1]) / 2.0, (given[1] + swapped[0]) / 2.0
     consistent = winners[0] == winners[1]
     winner = winners[0] if consistent else TIE
-    return Verdict(
+    return JudgeVerdict(
         chosen, rejected, 0.0 if winner == TIE else chosen - rejected, winner, consistent
     )
 
 
-def _winner(margin: float) -> str:
+def _winner_of_margin(margin: float) -> str:
     return CHOSEN if margin > 0 else REJECTED if margin < 0 else TIE

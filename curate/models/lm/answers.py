@@ -13,13 +13,19 @@ import polars as pl
 from curate.models.lm.conversations import (
     Computed,
     Conversations,
-    conversations,
-    cut_counts,
-    looked_up,
-    model_facts,
+    add_model_counts,
+    distinct_conversations,
+    lookup_or_compute,
+    truncation_counts,
 )
-from curate.models.lm.language_model import LanguageModel, Measure, Usage
-from curate.models.lm.tokens import Encoded, Encoder, Messages, Prompt, Rendered
+from curate.models.lm.language_model import LanguageModel, Measure, TokenUsage
+from curate.models.lm.tokens import (
+    ConversationEncoder,
+    EncodedConversation,
+    Messages,
+    Prompt,
+    RenderedConversation,
+)
 from curate.steps.context import MODELS
 from curate.steps.contracts import Column
 
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
     from curate.steps.models import ModelSpec
 
 M = TypeVar("M")
-Write = Callable[[Encoder, Prompt, Messages], Rendered | str]
+Write = Callable[[ConversationEncoder, Prompt, Messages], RenderedConversation | str]
 """How a conversation is written; a plain text says why it cannot be."""
 OK, NO_TOKENS = "ok", "answer without tokens"
 STATUS = Column(
@@ -39,7 +45,7 @@ STATUS = Column(
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnswerLogprobs:
     """What a causal model gives to both answers of each pair; (pairs,) each.
 
     Attributes:
@@ -61,7 +67,7 @@ class Answers:
         return self.chosen / self.chosen_tokens, self.rejected / self.rejected_tokens
 
 
-def with_status(values: dict[str, NDArray[np.float64]], *answers: Answers) -> pl.DataFrame:
+def with_status(values: dict[str, NDArray[np.float64]], *answers: AnswerLogprobs) -> pl.DataFrame:
     """Columns of values, and as `status` the first problem that any of the models had.
 
     What could not be computed is null.
@@ -74,7 +80,7 @@ def with_status(values: dict[str, NDArray[np.float64]], *answers: Answers) -> pl
     return frame.with_columns(problem.alias("status"))
 
 
-def loaded(context: Context, key: object, make: Callable[[], M]) -> M:
+def load_cached_model(context: Context, key: object, make: Callable[[], M]) -> M:
     """The run's model under `key`; only `inference.models_in_memory` of them stay loaded."""
     models: OrderedDict[object, M] = context.shared(MODELS, OrderedDict)
     if key not in models:
@@ -86,19 +92,19 @@ def loaded(context: Context, key: object, make: Callable[[], M]) -> M:
     return models[key]
 
 
-def language_model(context: Context, spec: ModelSpec) -> LanguageModel:
+def load_language_model(context: Context, spec: ModelSpec) -> LanguageModel:
     """The language model of a specification, shared by the scorers of a run."""
     cls: type[LanguageModel] = LanguageModel
     if context.inference.backend == "vllm":
         from curate.models.lm.vllm_model import VLLMModel
 
         cls = VLLMModel
-    return loaded(context, ("causal", spec), lambda: cls(spec, context.inference))
+    return load_cached_model(context, ("causal", spec), lambda: cls(spec, context.inference))
 
 
 def answer_logprobs(
     pairs: pl.DataFrame, context: Context, spec: ModelSpec, *, alone: bool = False
-) -> Answers:
+) -> AnswerLogprobs:
     """Log-probability of each answer given its prompt, never of the prompt.
 
     Args:
@@ -108,10 +114,10 @@ def answer_logprobs(
         alone: of the answers without their prompts, after the beginning-of-text token.
     """
     kind = "answers_alone" if alone else "answers"
-    return answer_values(pairs, context, spec, (kind,), alone=alone)
+    return measure_answers(pairs, context, spec, (kind,), alone=alone)
 
 
-def answer_values(
+def measure_answers(
     pairs: pl.DataFrame,
     context: Context,
     spec: ModelSpec,
@@ -120,7 +126,7 @@ def answer_values(
     alone: bool = False,
     of: Measure | None = None,
     write: Write | None = None,
-) -> Answers:
+) -> AnswerLogprobs:
     """As `answer_logprobs`, of conversations that are written or measured in another way.
 
     Args:
@@ -132,9 +138,9 @@ def answer_values(
         of: gives sum and number of token values; default `answer_sums`.
         write: from encoder, prompt and answer to texts, or to why there are none.
     """
-    model, texts = language_model(context, spec), conversations(pairs)
+    model, texts = load_language_model(context, spec), distinct_conversations(pairs)
     # A copy: the model is shared by steps, and each tells what it asked of it itself.
-    rendered, before = Rendering(texts, model, write), Usage(**vars(model.usage))
+    rendered, before = ConversationRenderer(texts, model, write), TokenUsage(**vars(model.usage))
 
     def compute(rows: list[int]) -> Computed:
         encoded = rendered.encode(rows, alone)
@@ -146,26 +152,26 @@ def answer_values(
                 yield [encoded[i][0] for i in at], np.column_stack([values, cut])
                 task.advance(len(at))
 
-    values = looked_up(context.store, (*kind, *model.identity), texts.keys, 4, compute)
-    counts = cut_counts(values[:, 2], values[:, 3])
-    tell_usage(context, spec, model.usage, before, counts)
-    return _placed(texts, values, rendered)
+    values = lookup_or_compute(context.store, (*kind, *model.identity), texts.keys, 4, compute)
+    counts = truncation_counts(values[:, 2], values[:, 3])
+    record_usage(context, spec, model.usage, before, counts)
+    return _scatter_to_pairs(texts, values, rendered)
 
 
-class Rendering:
+class ConversationRenderer:
     """Conversations as a model's template writes them, and why some cannot be written."""
 
     def __init__(
         self, texts: Conversations, model: LanguageModel, write: Write | None = None
     ) -> None:
         self._texts, self._model = texts, model
-        self._write: Write = write or Encoder.render
+        self._write: Write = write or ConversationEncoder.render
         self.refused: dict[int, str] = {}
 
-    def encode(self, rows: list[int], alone: bool = False) -> list[tuple[int, Encoded]]:
+    def encode(self, rows: list[int], alone: bool = False) -> list[tuple[int, EncodedConversation]]:
         """The rows whose conversation can be written, and their tokens."""
         encoder, texts = self._model.encoder, self._texts
-        written: dict[int, Rendered] = {}
+        written: dict[int, RenderedConversation] = {}
         for row in rows:
             found = self._write(encoder, texts.prompts[row], texts.answers[row])
             if isinstance(found, str):
@@ -180,7 +186,9 @@ class Rendering:
         return self.refused.get(row, NO_TOKENS)
 
 
-def _placed(texts: Conversations, values: NDArray[np.float64], rendered: Rendering) -> Answers:
+def _scatter_to_pairs(
+    texts: Conversations, values: NDArray[np.float64], rendered: ConversationRenderer
+) -> AnswerLogprobs:
     values = np.where(values[:, 1:2] > 0, values, np.nan)
     missing = np.flatnonzero(np.isnan(values[:, 1]))
     if len(missing):
@@ -190,7 +198,7 @@ def _placed(texts: Conversations, values: NDArray[np.float64], rendered: Renderi
     why[missing] = [rendered.why(int(r)) for r in missing]
     chosen, rejected = values[texts.chosen], values[texts.rejected]
     reasons = np.where(why[texts.chosen] == OK, why[texts.rejected], why[texts.chosen])
-    return Answers(
+    return AnswerLogprobs(
         chosen[:, 0],
         rejected[:, 0],
         chosen[:, 1],
@@ -199,8 +207,8 @@ def _placed(texts: Conversations, values: NDArray[np.float64], rendered: Renderi
     )
 
 
-def tell_usage(
-    context: Context, spec: ModelSpec, now: Usage, before: Usage, counts: dict[str, int]
+def record_usage(
+    context: Context, spec: ModelSpec, now: TokenUsage, before: TokenUsage, counts: dict[str, int]
 ) -> None:
     """Add to the step's facts what a model was asked, and how many tokens that took."""
     used = {
@@ -208,4 +216,4 @@ def tell_usage(
         "tokens_of_padding": now.padding - before.padding,
         "tokens_shared": now.shared - before.shared,
     }
-    model_facts(context.facts, spec.name, counts | used)
+    add_model_counts(context.facts, spec.name, counts | used)

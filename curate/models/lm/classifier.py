@@ -15,23 +15,29 @@ from torch import Tensor
 from curate.errors import CurateError, suggestion
 from curate.models.embed.batching import run_on_replicas, run_with_oom_retry, token_budget_batches
 from curate.models.embed.device import move_to_device
-from curate.models.lm.answers import OK, loaded
+from curate.models.lm.answers import OK, load_cached_model
 from curate.models.lm.conversations import (
     Computed,
-    conversations,
-    cut_counts,
-    looked_up,
-    model_facts,
+    add_model_counts,
+    distinct_conversations,
+    lookup_or_compute,
+    truncation_counts,
 )
 from curate.models.lm.loading import (
     devices_of,
     dtype_of,
-    fingerprint,
     load_classifier,
     load_config,
     load_tokenizer,
+    model_fingerprint,
 )
-from curate.models.lm.tokens import Encoded, Encoder, Messages, Prompt, Rendered
+from curate.models.lm.tokens import (
+    ConversationEncoder,
+    EncodedConversation,
+    Messages,
+    Prompt,
+    RenderedConversation,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,14 +45,14 @@ if TYPE_CHECKING:
     from curate.steps.context import Context
     from curate.steps.models import Inference, ModelSpec
 
-Part = Literal["conversation", "answer"]
+TextSegment = Literal["conversation", "answer"]
 """What a classifier reads: prompt and answer, or the answer alone."""
 # Share of padding at most: more costs more than another call.
 _WASTE = 0.04
 
 
 @dataclass(frozen=True)
-class Layout:
+class TextLayout:
     """The tokens that a tokenizer without chat template puts around two texts, or around one."""
 
     before: tuple[int, ...]
@@ -54,7 +60,7 @@ class Layout:
     after: tuple[int, ...]
 
     @classmethod
-    def of(cls, tokenizer: Any, texts: int) -> Layout:
+    def of(cls, tokenizer: Any, texts: int) -> TextLayout:
         """As the tokenizer writes `texts` (1 or 2) short texts."""
         found = tokenizer(*["a", "b"][:texts])
         ids, owner = found["input_ids"], found.sequence_ids()
@@ -68,7 +74,9 @@ class Layout:
 class Classifier:
     """A sequence-classification model on one or several devices, loaded when it is needed."""
 
-    def __init__(self, spec: ModelSpec, settings: Inference, part: Part = "conversation") -> None:
+    def __init__(
+        self, spec: ModelSpec, settings: Inference, part: TextSegment = "conversation"
+    ) -> None:
         self.spec, self.settings, self.part = spec, settings, part
 
     @cached_property
@@ -88,16 +96,16 @@ class Classifier:
         s = self.settings
         dtype = str(dtype_of(s, devices_of(s)[0]))
         lengths = str((s.max_prompt_tokens, s.max_answer_tokens))
-        return (fingerprint(self.spec), dtype, lengths, self.part)
+        return (model_fingerprint(self.spec), dtype, lengths, self.part)
 
     @cached_property
     def _tokenizer(self) -> Any:
         return load_tokenizer(self.spec)
 
     @cached_property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> ConversationEncoder:
         """Writes conversations as tokens."""
-        return Encoder(self._tokenizer, self.settings)
+        return ConversationEncoder(self._tokenizer, self.settings)
 
     @cached_property
     def _replicas(self) -> list[Any]:
@@ -108,13 +116,13 @@ class Classifier:
         return models
 
     @cached_property
-    def _layout(self) -> Layout | None:
+    def _layout(self) -> TextLayout | None:
         """None where the chat template writes everything."""
         if self.part == "answer":
-            return Layout.of(self._tokenizer, 1)
-        return None if self.encoder.templated else Layout.of(self._tokenizer, 2)
+            return TextLayout.of(self._tokenizer, 1)
+        return None if self.encoder.templated else TextLayout.of(self._tokenizer, 2)
 
-    def render(self, prompt: Prompt, answer: Messages) -> Rendered | str:
+    def render(self, prompt: Prompt, answer: Messages) -> RenderedConversation | str:
         """The texts that the model reads, or why its template refuses them."""
         if self.part == "answer":
             return self.encoder.plain(Prompt(), answer)
@@ -122,11 +130,11 @@ class Classifier:
             return self.encoder.plain(prompt, answer)
         return self.encoder.render(prompt, answer)
 
-    def encode(self, texts: Sequence[Rendered]) -> list[Encoded]:
+    def encode(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
         """Token ids, without those that the layout adds."""
         return self.encoder.joint(texts) if self._layout is None else self.encoder.apart(texts)
 
-    def rows(self, encoded: Sequence[Encoded]) -> list[_Row]:
+    def rows(self, encoded: Sequence[EncodedConversation]) -> list[_Row]:
         """Token ids as the model reads them."""
         layout = self._layout
         if layout is None:
@@ -139,7 +147,7 @@ class Classifier:
             found.append(_Row((*first, *e.answer, *layout.after), len(first)))
         return found
 
-    def outputs(self, encoded: Sequence[Encoded]) -> Computed:
+    def outputs(self, encoded: Sequence[EncodedConversation]) -> Computed:
         """Raw outputs (rows, labels) of the model, by batches."""
         rows = self.rows(encoded)
         lengths = np.array([len(r.ids) for r in rows], dtype=np.int64)
@@ -200,24 +208,24 @@ class _Row:
     turn: int
 
 
-def classify(
-    pairs: pl.DataFrame, context: Context, spec: ModelSpec, part: Part = "conversation"
+def classify_answers(
+    pairs: pl.DataFrame, context: Context, spec: ModelSpec, part: TextSegment = "conversation"
 ) -> tuple[Classifier, NDArray[np.float64], pl.Series]:
     """Raw outputs of a classifier for both answers of each pair.
 
     Returns:
         The classifier, outputs (pairs, 2, labels) of chosen and rejected, and a status a pair.
     """
-    model = loaded(
+    model = load_cached_model(
         context, ("classifier", spec, part), lambda: Classifier(spec, context.inference, part)
     )
-    texts = conversations(pairs)
+    texts = distinct_conversations(pairs)
     # Conversations that the model's template refuses have no values, and the store keeps none.
     refused: dict[int, str] = {}
     labels = len(model.labels)
 
     def compute(rows: list[int]) -> Computed:
-        written: dict[int, Rendered] = {}
+        written: dict[int, RenderedConversation] = {}
         for row in rows:
             found = model.render(texts.prompts[row], texts.answers[row])
             if isinstance(found, str):
@@ -233,9 +241,9 @@ def classify(
 
     kind = ("classifier", *model.identity)
     # Two columns more than labels: whether prompt and answer were cut.
-    values = looked_up(context.store, kind, texts.keys, labels + 2, compute)
-    counts = cut_counts(values[:, labels], values[:, labels + 1])
-    model_facts(context.facts, spec.name, counts)
+    values = lookup_or_compute(context.store, kind, texts.keys, labels + 2, compute)
+    counts = truncation_counts(values[:, labels], values[:, labels + 1])
+    add_model_counts(context.facts, spec.name, counts)
     why = np.array([refused.get(row, OK) for row in range(len(texts))], dtype=object)
     # The chosen answer's reason first; the rejected one's where that is sound.
     problem = np.where(why[texts.chosen] == OK, why[texts.rejected], why[texts.chosen])

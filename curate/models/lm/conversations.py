@@ -12,7 +12,7 @@ import polars as pl
 
 from curate.data.row_parts import DOCUMENTS, TEXT_PARTS
 from curate.data.table import dense_numbers, text_keys
-from curate.models.lm.tokens import Encoded, Messages, Prompt
+from curate.models.lm.tokens import EncodedConversation, Messages, Prompt
 from curate.store.rows import row_key
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Conversations:
         return len(self.keys)
 
 
-def conversations(pairs: pl.DataFrame) -> Conversations:
+def distinct_conversations(pairs: pl.DataFrame) -> Conversations:
     """The distinct conversations of a pair table, in the order of their keys."""
     keys = text_keys(pairs)
     sides = [
@@ -54,7 +54,7 @@ def conversations(pairs: pl.DataFrame) -> Conversations:
             pl.col("prompt").alias("p"),
             pl.col(side).alias("a"),
             pairs["prompt"],
-            *_text_parts(pairs),
+            *_prompt_columns(pairs),
             answer=pairs[side],
         )
         for side in ("chosen", "rejected")
@@ -63,7 +63,10 @@ def conversations(pairs: pl.DataFrame) -> Conversations:
     numbers = dense_numbers(both["pair"])
     first = both.with_columns(n=pl.Series(numbers)).unique("n", keep="first").sort("n")
     return Conversations(
-        [_prompt(row) for row in first.select("prompt", *TEXT_PARTS).iter_rows(named=True)],
+        [
+            _prompt_from_row(row)
+            for row in first.select("prompt", *TEXT_PARTS).iter_rows(named=True)
+        ],
         first["answer"].to_list(),
         list(zip(first["p"].to_list(), first["a"].to_list(), strict=True)),
         numbers[: len(pairs)],
@@ -71,19 +74,19 @@ def conversations(pairs: pl.DataFrame) -> Conversations:
     )
 
 
-def _text_parts(pairs: pl.DataFrame) -> list[pl.Series]:
+def _prompt_columns(pairs: pl.DataFrame) -> list[pl.Series]:
     """Tools, arguments and documents of the pairs; null where the frame has no such column."""
     nothing = pl.Series([None] * len(pairs), dtype=pl.String)
     return [pairs.get_column(c, default=nothing).alias(c) for c in TEXT_PARTS]
 
 
-def _prompt(row: dict[str, Any]) -> Prompt:
+def _prompt_from_row(row: dict[str, Any]) -> Prompt:
     tools, arguments, documents = (orjson.loads(row[c]) if row[c] else None for c in TEXT_PARTS)
     given = {**(arguments or {}), **({DOCUMENTS: documents} if documents else {})}
     return Prompt(row["prompt"], tools, given)
 
 
-def looked_up(
+def lookup_or_compute(
     store: Store | None,
     namespace: tuple[str, ...],
     keys: Sequence[tuple[str, ...]],
@@ -122,7 +125,9 @@ def looked_up(
     return out
 
 
-def cut_counts(prompts: NDArray[np.floating], answers: NDArray[np.floating]) -> dict[str, int]:
+def truncation_counts(
+    prompts: NDArray[np.floating], answers: NDArray[np.floating]
+) -> dict[str, int]:
     """What a step tells of conversations that a model saw in part, by the tokens cut off each."""
     return {
         "conversations": len(prompts),
@@ -131,13 +136,15 @@ def cut_counts(prompts: NDArray[np.floating], answers: NDArray[np.floating]) -> 
     }
 
 
-def tell_cut(facts: dict[str, Any], name: str, encoded: Sequence[Encoded]) -> None:
+def record_truncation(
+    facts: dict[str, Any], name: str, encoded: Sequence[EncodedConversation]
+) -> None:
     """Add to a step's facts how many conversations a model saw in part."""
     cut = np.array([(e.prompt_cut, e.answer_cut) for e in encoded], dtype=np.float64).reshape(-1, 2)
-    model_facts(facts, name, cut_counts(cut[:, 0], cut[:, 1]))
+    add_model_counts(facts, name, truncation_counts(cut[:, 0], cut[:, 1]))
 
 
-def model_facts(context_facts: dict[str, Any], name: str, counts: dict[str, int]) -> None:
+def add_model_counts(context_facts: dict[str, Any], name: str, counts: dict[str, int]) -> None:
     """Add counts to what a step tells of a model."""
     facts = context_facts.setdefault("models", {}).setdefault(name, {})
     for key, value in counts.items():

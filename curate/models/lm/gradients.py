@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError
-from curate.models.lm.network import Network
+from curate.models.lm.network import CausalNetwork
 from curate.models.lm.trees import TreeBatch
 
 PAIR_SUMS = 10
@@ -34,7 +34,7 @@ _KEPT_ELEMENTS = 1 << 26
 
 
 @dataclass(frozen=True)
-class _Tokens:
+class _PairTokens:
     """The answer tokens of one pair: hidden states (n, d), targets (n,), and whose they are."""
 
     hidden: Tensor
@@ -42,7 +42,7 @@ class _Tokens:
     rejected: Tensor
 
 
-def pair_sums(network: Network, batch: TreeBatch) -> Tensor:
+def gradient_pair_sums(network: CausalNetwork, batch: TreeBatch) -> Tensor:
     """(A, 10) of a batch whose answers come in twos, chosen and rejected; both rows are the same.
 
     Raises:
@@ -54,15 +54,15 @@ def pair_sums(network: Network, batch: TreeBatch) -> Tensor:
     rows = []
     for first in range(0, len(batch.rows), 2):
         mine = (batch.owner == first) | (batch.owner == first + 1)
-        tokens = _Tokens(
+        tokens = _PairTokens(
             hidden[batch.predictor[mine]], batch.target[mine], batch.owner[mine] == first + 1
         )
-        sums = _sums(network, tokens, weight)
+        sums = _token_sums(network, tokens, weight)
         rows += [torch.cat([sums, square[None].to(sums)])] * 2
     return torch.stack(rows)
 
 
-def _linear_weight(network: Network) -> Tensor:
+def _linear_weight(network: CausalNetwork) -> Tensor:
     head_bias = getattr(network.model.get_output_embeddings(), "bias", None)
     if not network.linear_head or network.capped or head_bias is not None:
         raise CurateError(
@@ -73,10 +73,10 @@ def _linear_weight(network: Network) -> Tensor:
     return network.head_weight
 
 
-def _sums(network: Network, tokens: _Tokens, weight: Tensor) -> Tensor:
+def _token_sums(network: CausalNetwork, tokens: _PairTokens, weight: Tensor) -> Tensor:
     exact = torch.float64 if weight.dtype == torch.float64 else torch.float32
     count = len(tokens.target)
-    logits = _logits(network, tokens, weight, exact)
+    logits = _chunked_logits(network, tokens, weight, exact)
     parts = [z.logsumexp(1) for z in logits()]
     normaliser = torch.stack(parts).logsumexp(0)
     errors = torch.zeros(count, count, dtype=exact, device=weight.device)
@@ -106,8 +106,8 @@ def _sums(network: Network, tokens: _Tokens, weight: Tensor) -> Tensor:
     return torch.stack(sums)
 
 
-def _logits(
-    network: Network, tokens: _Tokens, weight: Tensor, exact: torch.dtype
+def _chunked_logits(
+    network: CausalNetwork, tokens: _PairTokens, weight: Tensor, exact: torch.dtype
 ) -> Callable[[], Iterable[Tensor]]:
     """Logits (n, chunk) over the vocabulary; computed a second time where they would be large."""
     count = max(len(tokens.target), 1)

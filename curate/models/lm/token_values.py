@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curate.models.lm.answers import NO_TOKENS, Rendering, language_model
-from curate.models.lm.conversations import tell_cut
-from curate.models.lm.network import Network
+from curate.models.lm.answers import NO_TOKENS, ConversationRenderer, load_language_model
+from curate.models.lm.conversations import record_truncation
+from curate.models.lm.network import CausalNetwork
 from curate.models.lm.trees import TreeBatch
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class TokenLogprobs:
     problem: dict[int, str]
 
 
-def token_logprobs(texts: Conversations, context: Context, spec: ModelSpec) -> TokenLogprobs:
+def answer_token_logprobs(texts: Conversations, context: Context, spec: ModelSpec) -> TokenLogprobs:
     """Log-probabilities of the answers' tokens by a causal model; the store does not keep them."""
-    model = language_model(context, spec)
-    rendered = Rendering(texts, model)
+    model = load_language_model(context, spec)
+    rendered = ConversationRenderer(texts, model)
     encoded = rendered.encode(list(range(len(texts))))
     width = max((len(e.answer) for _, e in encoded), default=0)
     ids = np.full((len(texts), width), -1, dtype=np.int64)
@@ -50,10 +50,10 @@ def token_logprobs(texts: Conversations, context: Context, spec: ModelSpec) -> T
         ids[row, : len(one.answer)] = one.answer
     rows = [row for row, _ in encoded]
     tokens = [one for _, one in encoded]
-    tell_cut(context.facts, spec.name, tokens)
+    record_truncation(context.facts, spec.name, tokens)
 
-    def of(network: Network, batch: TreeBatch) -> Tensor:
-        return _padded(batch, network.token_logprobs(batch, network.hidden(batch)), width)
+    def of(network: CausalNetwork, batch: TreeBatch) -> Tensor:
+        return _pad_left(batch, network.token_logprobs(batch, network.hidden(batch)), width)
 
     with context.progress.task(f"{spec.name}: tokens", len(tokens)) as task:
         for at, found in model.measure(tokens, of):
@@ -66,7 +66,7 @@ def token_logprobs(texts: Conversations, context: Context, spec: ModelSpec) -> T
     return TokenLogprobs(ids, values, {row: rendered.refused.get(row, NO_TOKENS) for row in empty})
 
 
-def _padded(batch: TreeBatch, values: Tensor, width: int) -> Tensor:
+def _pad_left(batch: TreeBatch, values: Tensor, width: int) -> Tensor:
     """The values (N,) of each answer at the right of a row, (A, width), NaN before them."""
     counts = torch.bincount(batch.owner, minlength=len(batch.rows))
     within = torch.arange(len(values), device=values.device)

@@ -34,7 +34,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedConversation:
     """A prompt and an answer as the model's template writes them; the answer ends its turn."""
 
     prompt: str
@@ -42,7 +42,7 @@ class Rendered:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedConversation:
     """Token ids of a prompt (with everything up to the answer's first token) and of an answer.
 
     `prompt_cut` and `answer_cut` are the tokens that truncation took from the prompt's beginning
@@ -58,7 +58,7 @@ class Encoded:
         return len(self.prompt) + len(self.answer)
 
 
-class Encoder:
+class ConversationEncoder:
     """Writes conversations by a tokenizer's chat template, or plainly where it has none.
 
     Prompt and answer are tokenised each for itself, so that the border between them is exact and
@@ -85,7 +85,7 @@ class Encoder:
         found: dict[str, int] = self._tokenizer.get_vocab()
         return found
 
-    def render(self, prompt: Prompt, answer: Messages) -> Rendered | str:
+    def render(self, prompt: Prompt, answer: Messages) -> RenderedConversation | str:
         """The texts, or why the template refuses the conversation.
 
         The template gets messages as published, tools and arguments, as TRL's trainers give them.
@@ -94,19 +94,19 @@ class Encoder:
         what the template writes after the end of the turn.
         """
         if not self.templated:
-            return _plain(prompt.messages, answer, self._tokenizer.eos_token or "")
+            return _render_plain(prompt.messages, answer, self._tokenizer.eos_token or "")
         try:
             before = self.written(prompt, (), True)
             both = self.written(prompt, answer, False)
         except Exception as error:  # a template is code of the model's authors: it raises anything
             return f"chat template: {(str(error).splitlines() or ['?'])[0][:200]}"
         shared = before if both.startswith(before) else commonprefix([before, both])  # noqa: RUF071 (of texts)
-        return Rendered(shared, both[len(shared) :])
+        return RenderedConversation(shared, both[len(shared) :])
 
     @staticmethod
-    def plain(prompt: Prompt, answer: Messages) -> Rendered:
+    def plain(prompt: Prompt, answer: Messages) -> RenderedConversation:
         """Prompt and answer as texts, without template and end of text."""
-        return Rendered(_turns(prompt.messages), _turns(answer))
+        return RenderedConversation(_join_turns(prompt.messages), _join_turns(answer))
 
     def written(self, prompt: Prompt, answer: Messages, generate: bool) -> str:
         """A conversation as the chat template writes it.
@@ -125,20 +125,20 @@ class Encoder:
         )
         return text
 
-    def encode(self, texts: Sequence[Rendered]) -> list[Encoded]:
+    def encode(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
         """Token ids of rendered conversations; each distinct text is tokenised once."""
         prompts = self.ids([t.prompt for t in texts])
         answers = self.ids([t.answer for t in texts])
         return [self._cut(prompts[t.prompt], answers[t.answer], self._begin) for t in texts]
 
-    def alone(self, texts: Sequence[Rendered]) -> list[Encoded]:
+    def alone(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
         """The answers without their prompts: after the BOS token alone, or EOS if there is none."""
         start = self._tokenizer.bos_token_id
         start = self._tokenizer.eos_token_id if start is None else start
         answers = self.ids([t.answer for t in texts])
         return [self._cut([start], answers[t.answer], self._begin) for t in texts]
 
-    def joint(self, texts: Sequence[Rendered]) -> list[Encoded]:
+    def joint(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
         """Prompt and answer tokenised as one text, which stands in `answer` of the result.
 
         What is too long is tokenised apart and cut as `encode` does.
@@ -153,16 +153,16 @@ class Encoder:
             for t, fit in zip(texts, fits, strict=True)
         ]
 
-    def apart(self, texts: Sequence[Rendered]) -> list[Encoded]:
+    def apart(self, texts: Sequence[RenderedConversation]) -> list[EncodedConversation]:
         """As `encode`, without BOS: for a layout that brings its own special tokens."""
         prompts = self.ids([t.prompt for t in texts])
         answers = self.ids([t.answer for t in texts])
         return [self._cut(prompts[t.prompt], answers[t.answer], []) for t in texts]
 
-    def _begun(self, ids: list[int]) -> Encoded:
+    def _begun(self, ids: list[int]) -> EncodedConversation:
         """One text after BOS, which may stand there already."""
         bos = () if self._bos is None or ids[:1] == [self._bos] else (self._bos,)
-        return Encoded(bos, tuple(ids))
+        return EncodedConversation(bos, tuple(ids))
 
     def ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
         """Token ids of each distinct text, without special tokens of the tokenizer's own."""
@@ -178,12 +178,12 @@ class Encoder:
     def _begin(self) -> list[int]:
         return [] if self._bos is None else [self._bos]
 
-    def _cut(self, prompt: list[int], answer: list[int], bos: list[int]) -> Encoded:
+    def _cut(self, prompt: list[int], answer: list[int], bos: list[int]) -> EncodedConversation:
         # The template may have written BOS itself: it must not stand there twice.
         body = prompt[1:] if bos and prompt[:1] == bos else prompt
         room = max(self._max_prompt - len(bos), 0)
         kept = body[len(body) - room :] if len(body) > room else body
-        return Encoded(
+        return EncodedConversation(
             (*bos, *kept),
             tuple(answer[: self._max_answer]),
             len(body) - len(kept),
@@ -197,18 +197,18 @@ def _added_bos(tokenizer: Any) -> int | None:
     return bos if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else None
 
 
-def _turns(messages: Messages) -> str:
+def _join_turns(messages: Messages) -> str:
     """Several turns as `role: content`; a single message as it is."""
     if len(messages) == 1:
         return messages[0]["content"] or ""
     return "\n\n".join(f"{m['role']}: {m['content'] or ''}" for m in messages)
 
 
-def _plain(prompt: Messages, answer: Messages, eos: str) -> Rendered:
+def _render_plain(prompt: Messages, answer: Messages, eos: str) -> RenderedConversation:
     """What a model without template is given."""
-    before = _turns(prompt)
+    before = _join_turns(prompt)
     if len(prompt) > 1:
         before += "\n\nassistant: "
     elif before:
         before += "\n\n"
-    return Rendered(before, "\n\n".join(m["content"] or "" for m in answer) + eos)
+    return RenderedConversation(before, "\n\n".join(m["content"] or "" for m in answer) + eos)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from curate.models.embed.device import move_to_device
-from curate.models.lm.tokens import Encoded
+from curate.models.lm.tokens import EncodedConversation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ _PADDING, _PROMPT = -1, 0
 
 
 @dataclass(frozen=True)
-class Tree:
+class PromptTree:
     """One prompt and the answers that follow it.
 
     Attributes:
@@ -42,29 +42,31 @@ class Tree:
         return len(self.prompt) + sum(len(a) for a in self.answers)
 
 
-def grow_trees(encoded: Sequence[Encoded], share: bool, longest: int = MAX_TREE) -> list[Tree]:
+def build_prompt_trees(
+    encoded: Sequence[EncodedConversation], share: bool, longest: int = MAX_TREE
+) -> list[PromptTree]:
     """Trees of all encoded rows; answers to one prompt share it where that saves a tenth.
 
     A shared tree has at most `longest` tokens: its mask grows with the square of its length, and a
     model that looks back only so far would look further in it.
     """
-    singles = [Tree(e.prompt, (e.answer,), (row,)) for row, e in enumerate(encoded)]
+    singles = [PromptTree(e.prompt, (e.answer,), (row,)) for row, e in enumerate(encoded)]
     if not share:
         return singles
     # By tokens, not by text: one text may end in other tokens where an answer follows.
-    groups: dict[tuple[int, ...], list[Tree]] = defaultdict(list)
+    groups: dict[tuple[int, ...], list[PromptTree]] = defaultdict(list)
     for tree in singles:
         groups[tree.prompt].append(tree)
-    return [tree for group in groups.values() for tree in _joined(group, longest)]
+    return [tree for group in groups.values() for tree in _merge_group(group, longest)]
 
 
-def _joined(group: list[Tree], longest: int) -> list[Tree]:
+def _merge_group(group: list[PromptTree], longest: int) -> list[PromptTree]:
     prompt, whole = group[0].prompt, sum(len(t) for t in group)
     saved = len(prompt) * (len(group) - 1)
     # A tree needs a mask of T by T and gives up the faster kernels: little saved is a loss.
     if saved < _WORTH_IT * whole:
         return group
-    parts: list[list[Tree]] = [[]]
+    parts: list[list[PromptTree]] = [[]]
     length = len(prompt)
     for tree in group:
         answer = len(tree.answers[0])
@@ -75,7 +77,7 @@ def _joined(group: list[Tree], longest: int) -> list[Tree]:
         parts[-1].append(tree)
         length += answer
     return [
-        Tree(prompt, tuple(t.answers[0] for t in part), tuple(t.rows[0] for t in part))
+        PromptTree(prompt, tuple(t.answers[0] for t in part), tuple(t.rows[0] for t in part))
         for part in parts
     ]
 
@@ -116,13 +118,13 @@ class TreeBatch:
         return TreeBatch(**moved, rows=self.rows)
 
 
-def make_batch(trees: Sequence[Tree], pad: int) -> TreeBatch:
+def pad_trees(trees: Sequence[PromptTree], pad: int) -> TreeBatch:
     """The padded batch of some trees."""
     length = max(*(len(t) for t in trees), 1)
     ids = np.full((len(trees), length), pad, dtype=np.int64)
     positions = np.zeros((len(trees), length), dtype=np.int64)
     branch = np.full((len(trees), length), _PADDING, dtype=np.int64)
-    marks: list[_Marks] = []
+    marks: list[_AnswerPositions] = []
     for b, tree in enumerate(trees):
         start = end = len(tree.prompt)
         ids[b, :start], positions[b, :start] = tree.prompt, np.arange(start)
@@ -133,7 +135,7 @@ def make_batch(trees: Sequence[Tree], pad: int) -> TreeBatch:
             # Every answer goes on where the prompt ends, as if it were the only one.
             positions[b, begin:end] = np.arange(start, start + len(answer))
             branch[b, begin:end] = _PROMPT + 1 + k
-            marks.append(_marks(b * length, start, begin, answer, len(marks)))
+            marks.append(_answer_positions(b * length, start, begin, answer, len(marks)))
     shared = any(len(t.answers) > 1 for t in trees)
     return TreeBatch(
         ids=torch.from_numpy(ids),
@@ -149,7 +151,7 @@ def make_batch(trees: Sequence[Tree], pad: int) -> TreeBatch:
 
 
 @dataclass(frozen=True)
-class _Marks:
+class _AnswerPositions:
     """What `TreeBatch` says of one answer."""
 
     predictor: NDArray[np.int64]
@@ -159,14 +161,16 @@ class _Marks:
     last_of_prompt: int
 
 
-def _marks(row: int, start: int, begin: int, answer: tuple[int, ...], number: int) -> _Marks:
+def _answer_positions(
+    row: int, start: int, begin: int, answer: tuple[int, ...], number: int
+) -> _AnswerPositions:
     """Of an answer at `begin`, in the flat row at `row`, to a prompt of `start` tokens."""
     end = begin + len(answer)
     # The first token of an answer is predicted by the last one of the prompt, which is not beside
     # it in a tree.
     before = np.concatenate([[start - 1], np.arange(begin, end - 1)])[: len(answer)]
     seen = before >= 0
-    return _Marks(
+    return _AnswerPositions(
         row + before[seen],
         np.asarray(answer, dtype=np.int64)[seen],
         np.full(int(seen.sum()), number, dtype=np.int64),

@@ -17,9 +17,9 @@ from curate.models.embed.batching import run_with_oom_retry, token_budget_batche
 from curate.models.lm.loading import (
     devices_of,
     dtype_of,
-    fingerprint,
     load_processor,
     load_vision,
+    model_fingerprint,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _REFUSED = (ValueError, TypeError, KeyError, IndexError)
 
 
 @dataclass(frozen=True)
-class Conversation:
+class VisionConversation:
     """A conversation as a model takes it.
 
     Attributes:
@@ -64,7 +64,7 @@ class VisionModel:
         """What values depend on besides the conversation."""
         s = self.settings
         lengths = str((s.max_prompt_tokens, s.max_answer_tokens))
-        return fingerprint(self.spec), str(dtype_of(s, self.device)), lengths
+        return model_fingerprint(self.spec), str(dtype_of(s, self.device)), lengths
 
     @cached_property
     def _processor(self) -> Any:
@@ -91,13 +91,13 @@ class VisionModel:
         prompt: Sequence[Mapping[str, Any]],
         answer: Sequence[Mapping[str, Any]],
         images: Sequence[Any],
-    ) -> Conversation | str:
+    ) -> VisionConversation | str:
         """Tokens and images of a conversation, or why it cannot be written.
 
         As TRL writes vision data: images without parts of their own go before the first user's
         text, the answer is what the template adds after the prompt.
         """
-        asked, said = _with_parts(prompt), _with_parts(answer)
+        asked, said = _with_content_parts(prompt), _with_content_parts(answer)
         parts = [p for m in asked for p in m["content"] if p["type"] == "image"]
         # Data sets often name the image in a column of its own and not in the question.
         if not parts:
@@ -123,9 +123,9 @@ class VisionModel:
         shown = int((inputs["input_ids"] == self._image_token).sum())
         if inputs["input_ids"].shape[1] - shown > self.settings.max_prompt_tokens:
             return TOO_LONG
-        return _joined(dict(inputs), torch.tensor([ids], dtype=torch.long))
+        return _append_answer(dict(inputs), torch.tensor([ids], dtype=torch.long))
 
-    def logprobs(self, sequences: Sequence[Conversation]) -> Iterator[tuple[list[int], Any]]:
+    def logprobs(self, sequences: Sequence[VisionConversation]) -> Iterator[tuple[list[int], Any]]:
         """Rows, and (rows, 2) summed log-probabilities of their answers in nats: images seen, and
         images masked in the attention of every layer.
         """
@@ -137,8 +137,8 @@ class VisionModel:
             found = run_with_oom_retry(batch, lambda part: [self._run(part)], name)
             yield rows.tolist(), torch.cat(found).cpu().numpy()
 
-    def _run(self, batch: Sequence[Conversation]) -> Tensor:
-        inputs = {k: v.to(self.device) for k, v in _padded(batch).items()}
+    def _run(self, batch: Sequence[VisionConversation]) -> Tensor:
+        inputs = {k: v.to(self.device) for k, v in _pad_batch(batch).items()}
         shown = inputs["input_ids"] == self._image_token
         hidden = inputs["attention_mask"].masked_fill(shown, 0)
         with torch.inference_mode():
@@ -149,7 +149,7 @@ class VisionModel:
         return torch.stack([seen, masked], dim=1)
 
     def _values(
-        self, inputs: dict[str, Tensor], batch: Sequence[Conversation]
+        self, inputs: dict[str, Tensor], batch: Sequence[VisionConversation]
     ) -> tuple[Tensor, Tensor | None]:
         """Sums of the answers' log-probabilities, and the positions that the model gave."""
         caught: list[Tensor | None] = []
@@ -174,7 +174,7 @@ class VisionModel:
         return torch.stack(sums), caught[0] if caught else None
 
 
-def _with_parts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _with_content_parts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The messages as published, with every content as a list of parts."""
     found = []
     for message in messages:
@@ -186,7 +186,7 @@ def _with_parts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _joined(inputs: dict[str, Tensor], answer: Tensor) -> Conversation:
+def _append_answer(inputs: dict[str, Tensor], answer: Tensor) -> VisionConversation:
     """The answer's tokens after those of the prompt; what goes with tokens gets as many zeros."""
     prompt = inputs["input_ids"]
     more = answer.shape[1]
@@ -196,10 +196,10 @@ def _joined(inputs: dict[str, Tensor], answer: Tensor) -> Conversation:
         elif value.shape == prompt.shape:
             fill = torch.full((1, more), int(name == "attention_mask"), dtype=value.dtype)
             inputs[name] = torch.cat([value, fill], dim=1)
-    return Conversation(inputs, more)
+    return VisionConversation(inputs, more)
 
 
-def _padded(batch: Sequence[Conversation]) -> dict[str, Tensor]:
+def _pad_batch(batch: Sequence[VisionConversation]) -> dict[str, Tensor]:
     """One batch: token rows padded at their end, images below each other."""
     longest = max(len(s) for s in batch)
     out: dict[str, Tensor] = {}
@@ -213,7 +213,7 @@ def _padded(batch: Sequence[Conversation]) -> dict[str, Tensor]:
     return out
 
 
-def contrasts(values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def contrast_margins(values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Margins from (pairs, 4): chosen seen, chosen masked, rejected seen, rejected masked."""
     seen, masked = values[:, 0] - values[:, 2], values[:, 1] - values[:, 3]
     return {

@@ -11,12 +11,12 @@ import numpy as np
 
 from curate.errors import CurateError, first_line
 from curate.models.lm.language_model import LanguageModel, Values
-from curate.models.lm.loading import find_place
+from curate.models.lm.loading import find_model
 from curate.optional_packages import need
 
 if TYPE_CHECKING:
-    from curate.models.lm.network import Network
-    from curate.models.lm.tokens import Encoded
+    from curate.models.lm.network import CausalNetwork
+    from curate.models.lm.tokens import EncodedConversation
 
 # vLLM batches by itself; these bound what waits for it.
 _ROWS_AT_ONCE = 256
@@ -32,7 +32,7 @@ class VLLMModel(LanguageModel):
         need("vllm", "vllm", "inference.backend")
         from vllm import LLM
 
-        place, s = find_place(self.spec), self.settings
+        place, s = find_model(self.spec), self.settings
         name = place.name
         if place.gguf_file is not None:
             name = str(Path(place.name) / place.gguf_file)
@@ -70,7 +70,7 @@ class VLLMModel(LanguageModel):
         folder = Path(self.spec.adapter).expanduser()
         return LoRARequest("adapter", 1, str(folder) if folder.is_dir() else self.spec.adapter)
 
-    def logprobs(self, encoded: Sequence[Encoded]) -> Values:
+    def logprobs(self, encoded: Sequence[EncodedConversation]) -> Values:
         """Sum and number of each answer's token log-probabilities."""
         engine = self._engine
         from vllm import SamplingParams
@@ -88,7 +88,7 @@ class VLLMModel(LanguageModel):
             yield range(start, start + len(part)), np.array(values, dtype=np.float64)
 
     @cached_property
-    def networks(self) -> list[Network]:
+    def networks(self) -> list[CausalNetwork]:
         """None: vLLM gives log-probabilities alone.
 
         Raises:
@@ -140,7 +140,7 @@ def lora_rank(adapter: str) -> int:
     return int(max(ranks))
 
 
-def _answer_sum(row: Encoded, logprobs: Sequence[Any]) -> tuple[float, int]:
+def _answer_sum(row: EncodedConversation, logprobs: Sequence[Any]) -> tuple[float, int]:
     """Sum and number over the answer's tokens; the first entry of vLLM's list is None."""
     ids = [*row.prompt, *row.answer]
     places = range(max(len(row.prompt), 1), len(ids))

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from curate.steps.features import Features
 
-SEEN, TEXTS, NOT_SEEN = "ok", "answers are texts", "not seen"
+DECODED, TEXTS, NOT_DECODED = "ok", "answers are texts", "not seen"
 
 
-def seen_answers(features: Features) -> NDArray[np.bool_]:
+def embedded_answers_mask(features: Features) -> NDArray[np.bool_]:
     """Whether each pair's answers could be embedded, (pairs,).
 
     An answer that could not has the vector 0, and so has its rival.
@@ -34,5 +34,5 @@ def media_status(pairs: pl.DataFrame, features: Features) -> pl.Series:
     """Of each pair: ok, that its answers are texts, or that one of its media was not seen."""
     kinds = pl.DataFrame({c: are_media(pairs, c) for c in REJECTED_MEDIA})
     media = kinds.select(m=pl.any_horizontal(pl.all()))["m"].to_numpy()
-    found = np.where(media, np.where(seen_answers(features), SEEN, NOT_SEEN), TEXTS)
+    found = np.where(media, np.where(embedded_answers_mask(features), DECODED, NOT_DECODED), TEXTS)
     return pl.Series("status", found.tolist(), dtype=pl.String)

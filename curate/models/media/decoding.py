@@ -19,16 +19,16 @@ SMALL_SIDE = 32
 """Pixels of the grey picture from which perceptual hashes are made."""
 # A blank page is blank at any size.
 _SPREAD_SIDE = 64
-_MOST_PIXELS = 100_000_000
+_MAX_PIXELS = 100_000_000
 """Larger images are not decoded: a small file can claim any size."""
-_LONGEST = 1024
+_MAX_SIDE = 1024
 """Pixels to which larger images are reduced at once, so that a batch of them fits into memory."""
 # Decoded sound takes 10 MB a minute.
-_MOST_SECONDS = 600.0
+_MAX_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class DecodedMedium:
     """What is told of a medium.
 
     Attributes:
@@ -48,14 +48,14 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class MediumValue:
     """A medium as models take it (None where it cannot be), and what is told of it."""
 
-    seen: Seen
+    seen: DecodedMedium
     value: Any = None
 
 
-def decode_image(data: bytes) -> Decoded:
+def decode_image(data: bytes) -> MediumValue:
     """An RGB image, reduced to at most 1,024 pixels a side."""
     from PIL import Image, UnidentifiedImageError
 
@@ -63,23 +63,23 @@ def decode_image(data: bytes) -> Decoded:
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
             # The header alone was read so far.
-            if width * height > _MOST_PIXELS:
-                return Decoded(Seen(TOO_LARGE))
+            if width * height > _MAX_PIXELS:
+                return MediumValue(DecodedMedium(TOO_LARGE))
             # All of it: a file that was cut off has a sound header.
             image.load()
-            image.thumbnail((_LONGEST, _LONGEST), reducing_gap=2.0)
+            image.thumbnail((_MAX_SIDE, _MAX_SIDE), reducing_gap=2.0)
             rgb, grey = image.convert("RGB"), image.convert("L")
     except UnidentifiedImageError:
-        return Decoded(Seen(NO_IMAGE))
+        return MediumValue(DecodedMedium(NO_IMAGE))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return Decoded(Seen(DAMAGED))
+        return MediumValue(DecodedMedium(DAMAGED))
     spread = np.asarray(grey.resize((_SPREAD_SIDE, _SPREAD_SIDE)), dtype=np.float64).std()
     # As imagehash resizes, so that its hash of this picture is that of the whole.
     small = np.asarray(grey.resize((SMALL_SIDE, SMALL_SIDE), Image.Resampling.LANCZOS))
-    return Decoded(Seen(None, width, height, float(spread), small), rgb)
+    return MediumValue(DecodedMedium(None, width, height, float(spread), small), rgb)
 
 
-def decode_audio(data: bytes) -> Decoded:
+def decode_audio(data: bytes) -> MediumValue:
     """Samples of an audio, its channels averaged: {array, sampling_rate}."""
     need("soundfile", "media", "audios")
     import soundfile
@@ -88,16 +88,16 @@ def decode_audio(data: bytes) -> Decoded:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate = file.samplerate
             # The header tells the length before anything is decoded.
-            if file.frames > rate * _MOST_SECONDS:
-                return Decoded(Seen(TOO_LARGE))
+            if file.frames > rate * _MAX_SECONDS:
+                return MediumValue(DecodedMedium(TOO_LARGE))
             # One channel: CLAP's feature extractor takes no more.
             samples = file.read(dtype="float32", always_2d=True).mean(axis=1)
     except soundfile.LibsndfileError:
-        return Decoded(Seen(NO_AUDIO))
+        return MediumValue(DecodedMedium(NO_AUDIO))
     except (RuntimeError, ValueError, OSError):
-        return Decoded(Seen(DAMAGED))
+        return MediumValue(DecodedMedium(DAMAGED))
     if not len(samples):
-        return Decoded(Seen(DAMAGED))
+        return MediumValue(DecodedMedium(DAMAGED))
     spread = float(np.std(samples.astype(np.float64)))
-    told = Seen(None, len(samples) / rate, rate, spread)
-    return Decoded(told, {"array": samples, "sampling_rate": rate})
+    told = DecodedMedium(None, len(samples) / rate, rate, spread)
+    return MediumValue(told, {"array": samples, "sampling_rate": rate})

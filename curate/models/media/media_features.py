@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from curate.steps.context import Progress
     from curate.store.store import Store
 
-Answers = list[tuple[int, tuple[int, ...], tuple[int, ...]]]
+MediaAnswers = list[tuple[int, tuple[int, ...], tuple[int, ...]]]
 """Row of the pair table, and the numbers of the media that are its chosen and rejected answer."""
 
 
@@ -61,11 +61,11 @@ def embed_media_pairs(
     facts = {"media": 0, "media_not_seen": 0, "pairs_not_seen": 0}
     for column in answer_media(pairs):
         found = media(column)
-        answers = _answers(found, are_media(pairs, column))
+        answers = _media_answers(found, are_media(pairs, column))
         # Only media that are answers are embedded, not those that prompts hold.
         numbers = np.unique([n for _, *both in answers for answer in both for n in answer])
         vectors = found.embed(numbers.astype(np.int64), embedder, store, progress, dtype)
-        made, chosen, rejected = _of_answers(answers, numbers, vectors)
+        made, chosen, rejected = _answer_vectors(answers, numbers, vectors)
         rows = [row for row, *_ in answers]
         # The rows of texts stay as they are; a pair with media points behind them instead.
         index["chosen"][rows], index["rejected"][rows] = taken + chosen, taken + rejected
@@ -75,7 +75,7 @@ def embed_media_pairs(
         facts["media_not_seen"] += int((~vectors.any(axis=1)).sum())
         facts["pairs_not_seen"] += int((chosen == len(made) - 1).sum())
     if facts["media"] and facts["media_not_seen"] == facts["media"]:
-        raise _none_seen(pairs, media)
+        raise _no_medium_error(pairs, media)
     room = workspace or Workspace()
     whole = room.array("vectors", (taken, embedder.dim), dtype)
     np.concatenate(blocks, out=whole, casting="same_kind")
@@ -85,7 +85,7 @@ def embed_media_pairs(
     return Features(whole, style, index), facts
 
 
-def _none_seen(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateError:
+def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateError:
     """The error for a set of which no medium can be decoded."""
     column = answer_media(pairs)[0]
     problem = next((p for p in media(column).problems if p is not None), "unknown")
@@ -107,7 +107,7 @@ def _none_seen(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateE
     )
 
 
-def _answers(media: MediaSet, wanted: pl.Series) -> Answers:
+def _media_answers(media: MediaSet, wanted: pl.Series) -> MediaAnswers:
     """The pairs whose answers are media, without what stands before both."""
     shared, others = media.of[media.column], media.of[REJECTED_MEDIA[media.column]]
     answers = []
@@ -121,8 +121,8 @@ def _answers(media: MediaSet, wanted: pl.Series) -> Answers:
     return answers
 
 
-def _of_answers(
-    answers: Answers, numbers: NDArray[np.int64], vectors: NDArray[np.float32]
+def _answer_vectors(
+    answers: MediaAnswers, numbers: NDArray[np.int64], vectors: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Vectors of the distinct answers, the last one 0, and which are each pair's.
 

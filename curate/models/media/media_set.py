@@ -17,8 +17,8 @@ from curate.data.row_parts import REJECTED_MEDIA
 from curate.data.threads import cores
 from curate.models.media.decoding import (
     SMALL_SIDE,
-    Decoded,
-    Seen,
+    DecodedMedium,
+    MediumValue,
     decode_audio,
     decode_image,
 )
@@ -69,7 +69,7 @@ class MediaSet:
             # A few rows at a time: their bytes become Python objects here.
             for start in range(0, len(pairs), _ROWS):
                 for row, media in enumerate(self._table[name][start : start + _ROWS], start):
-                    found = None if media is None else _keys(media.to_list())
+                    found = None if media is None else _media_keys(media.to_list())
                     for place, key in enumerate(found or ()):
                         # A key that was just numbered is new: here its medium stands first.
                         if numbers.setdefault(key, len(numbers)) == len(first):
@@ -102,7 +102,7 @@ class MediaSet:
                 self._decode(batch, [self._read(n) for n in batch])
                 task.advance(len(batch))
 
-    def decoded(self, numbers: Sequence[int]) -> list[Decoded]:
+    def decoded(self, numbers: Sequence[int]) -> list[MediumValue]:
         """Some media, decoded anew where somebody wants their pixels."""
         return self._decode(np.array(numbers, dtype=np.int64), [self._read(n) for n in numbers])
 
@@ -170,7 +170,7 @@ class MediaSet:
             if kept is not None:
                 kept.append(keys[made], vectors)
 
-    def _decode(self, numbers: NDArray[np.int64], data: Sequence[bytes | str]) -> list[Decoded]:
+    def _decode(self, numbers: NDArray[np.int64], data: Sequence[bytes | str]) -> list[MediumValue]:
         """The media, decoded by several threads, with what is told of each noted."""
         # Pillow and soundfile let go of the interpreter's lock while they decode.
         with ThreadPoolExecutor(cores()) as pool:
@@ -183,8 +183,12 @@ class MediaSet:
                 self.small[number] = seen.small
         return decoded
 
-    def _decoded(self, data: bytes | str) -> Decoded:
-        return DECODERS[self.column](data) if isinstance(data, bytes) else Decoded(Seen(data))
+    def _decoded(self, data: bytes | str) -> MediumValue:
+        return (
+            DECODERS[self.column](data)
+            if isinstance(data, bytes)
+            else MediumValue(DecodedMedium(data))
+        )
 
     def _read(self, number: int) -> bytes | str:
         """The file of a medium, or why it is not to be had."""
@@ -195,7 +199,7 @@ class MediaSet:
             return str(error)
 
 
-def media_of(pairs: pl.DataFrame, column: str, context: Context) -> MediaSet:
+def media_set_for(pairs: pl.DataFrame, column: str, context: Context) -> MediaSet:
     """The media of exactly these pairs, shared by all steps of a run."""
     return context.of_pairs(
         f"media/{column}",
@@ -204,7 +208,7 @@ def media_of(pairs: pl.DataFrame, column: str, context: Context) -> MediaSet:
     )
 
 
-def _keys(media: Sequence[dict[str, Any]]) -> list[bytes]:
+def _media_keys(media: Sequence[dict[str, Any]]) -> list[bytes]:
     """What tells each medium apart."""
     keys = []
     for medium in media:

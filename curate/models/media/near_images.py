@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _BITS = 64
 _FLAT_BELOW = 50_000
 """Images from which on hashes are looked up by their parts: comparing all takes too long."""
-_PARTS = 4
+_SEGMENTS = 4
 _BATCH = 8192
 
 
@@ -31,7 +31,7 @@ def perceptual_hashes(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return out
 
 
-def earliest_near(
+def first_near_image(
     hashes: NDArray[np.uint8], seen: NDArray[np.bool_], distance: int
 ) -> NDArray[np.int64]:
     """For each image the first whose hash differs by at most `distance` bits, (images,).
@@ -51,20 +51,20 @@ def earliest_near(
     order = np.argsort(first)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    leader = _leaders(codes[order], distance)
+    leader = _hash_leaders(codes[order], distance)
     group[own] = own[first[order][leader[rank[which.ravel()]]]]
     return group
 
 
-def _leaders(codes: NDArray[np.uint8], distance: int) -> NDArray[np.int64]:
+def _hash_leaders(codes: NDArray[np.uint8], distance: int) -> NDArray[np.int64]:
     """For each distinct hash the earliest that leads it, itself where none does."""
     import faiss
 
     index: Any = faiss.IndexBinaryFlat(_BITS)
     if len(codes) > _FLAT_BELOW:
         # Hashes that differ by less than 4 (flips + 1) bits agree in a part but for the flips.
-        index = faiss.IndexBinaryMultiHash(_BITS, _PARTS, _BITS // _PARTS)
-        index.nflip = distance // _PARTS
+        index = faiss.IndexBinaryMultiHash(_BITS, _SEGMENTS, _BITS // _SEGMENTS)
+        index.nflip = distance // _SEGMENTS
     index.add(codes)
     leader = np.arange(len(codes), dtype=np.int64)
     for start in range(0, len(codes), _BATCH):

@@ -27,14 +27,14 @@ def shared_pattern(small: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray
     total = np.zeros(small.shape[1:])
     count = 0
     for rows in batches(len(small), BATCH_ROWS):
-        edges = _edges(small[rows], seen[rows])
+        edges = _normalised_edges(small[rows], seen[rows])
         total += edges.sum(axis=0)
         count += int(edges.any(axis=(1, 2)).sum())
     out = np.full(len(small), np.nan)
     if count <= 1:
         return out
     for rows in batches(len(small), BATCH_ROWS):
-        edges = _edges(small[rows], seen[rows])
+        edges = _normalised_edges(small[rows], seen[rows])
         # Without the image itself, which would agree with a mean that holds it.
         others = total - edges
         norms = np.linalg.norm(others, axis=(1, 2))
@@ -44,7 +44,7 @@ def shared_pattern(small: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray
     return out
 
 
-def _edges(small: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _normalised_edges(small: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Laplacians of mean 0 and length 1, 0 where there is nothing to see."""
     grey = small.astype(np.float64)
     around = sum(np.roll(grey, by, axis) for axis in (1, 2) for by in (-1, 1))

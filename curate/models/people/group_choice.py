@@ -9,24 +9,31 @@ import polars as pl
 from scipy.stats import norm
 
 from curate.data.table import dense_numbers
-from curate.models.people.preference_groups import Groups, Train, Votes, fit_groups
+from curate.models.people.preference_groups import (
+    AnnotatorVotes,
+    PreferenceGroups,
+    Train,
+    fit_groups,
+)
 from curate.steps.context import Context
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FEWEST_PEOPLE, FEWEST_VOTES = 3, 5
+MIN_ANNOTATORS, MIN_VOTES = 3, 5
 """Annotators with that many votes that a mixture needs."""
 # Several numbers of groups are compared: a strict level keeps a group of chance out.
 _LEVEL = 0.99
-_LEAST_GAIN = 1e-3
+_MIN_GAIN = 1e-3
 """Nats a vote that a further group must be worth: an empty one changes next to nothing, surely."""
 
 
-def people(names: pl.Series, voting: NDArray[np.bool_]) -> tuple[list[str], NDArray[np.int64]]:
+def frequent_annotators(
+    names: pl.Series, voting: NDArray[np.bool_]
+) -> tuple[list[str], NDArray[np.int64]]:
     """Annotators with votes enough, and who of them gave each vote (-1: none of them)."""
     counts = names.filter(pl.Series(voting)).drop_nulls().value_counts()
-    known = counts.filter(pl.col("count") >= FEWEST_VOTES)[names.name].sort()
+    known = counts.filter(pl.col("count") >= MIN_VOTES)[names.name].sort()
     inside = names.is_in(known.implode()).fill_null(False).to_numpy() & voting
     found = np.full(len(names), -1, dtype=np.int64)
     if inside.any():
@@ -35,8 +42,8 @@ def people(names: pl.Series, voting: NDArray[np.bool_]) -> tuple[list[str], NDAr
 
 
 def choose_groups(
-    given: Votes, train: Train, groups: int | None, most: int, context: Context, seed: int
-) -> Groups:
+    given: AnnotatorVotes, train: Train, groups: int | None, most: int, context: Context, seed: int
+) -> PreferenceGroups:
     """The mixture of `groups`, or of the smallest K whose successor is not surely better.
 
     Sizes, the likelihoods that were tried and the number of pairs on which groups differ become
@@ -53,7 +60,9 @@ def choose_groups(
     if groups is not None:
         found = fit_groups(given, groups, train, seed)
     else:
-        found = _searched(given, train, min(most, int(given.annotator.max()) + 1), context, seed)
+        found = _search_group_count(
+            given, train, min(most, int(given.annotator.max()) + 1), context, seed
+        )
     context.facts["groups"] = len(found.sizes)
     context.facts["sizes"] = [round(float(size), 4) for size in found.sizes]
     context.facts["annotators"] = len(found.membership)
@@ -63,8 +72,10 @@ def choose_groups(
     return found
 
 
-def _searched(given: Votes, train: Train, most: int, context: Context, seed: int) -> Groups:
-    best: Groups | None = None
+def _search_group_count(
+    given: AnnotatorVotes, train: Train, most: int, context: Context, seed: int
+) -> PreferenceGroups:
+    best: PreferenceGroups | None = None
     tried = {}
     with context.progress.task("groups of annotators", most) as task:
         for groups in range(1, most + 1):
@@ -73,7 +84,7 @@ def _searched(given: Votes, train: Train, most: int, context: Context, seed: int
             task.advance()
             # The first number of groups that is no better ends the search; likelihoods of more tell
             # less.
-            if best is not None and not _better(found, best, given):
+            if best is not None and not _predicts_better(found, best, given):
                 break
             best = found
     assert best is not None
@@ -81,17 +92,17 @@ def _searched(given: Votes, train: Train, most: int, context: Context, seed: int
     return best
 
 
-def _better(new: Groups, old: Groups, given: Votes) -> bool:
+def _predicts_better(new: PreferenceGroups, old: PreferenceGroups, given: AnnotatorVotes) -> bool:
     """Whether more groups predict surely better, and because they are different people's.
 
     Smaller groups are also fitted more cautiously, which alone may help; so it must help, too, to
     know to which group an annotator belongs: own group's heads against the same heads pooled.
     """
     parts = (old.log_likelihood, new.pooled)
-    return all(_surely(new.log_likelihood - other, given) for other in parts)
+    return all(_is_surely_positive(new.log_likelihood - other, given) for other in parts)
 
 
-def _surely(gain: NDArray[np.float64], given: Votes) -> bool:
+def _is_surely_positive(gain: NDArray[np.float64], given: AnnotatorVotes) -> bool:
     """Whether these annotators' mean gain is surely positive.
 
     The error is that of the votes around each annotator's own mean gain, summed within prompts:
@@ -103,4 +114,4 @@ def _surely(gain: NDArray[np.float64], given: Votes) -> bool:
     apart = gain - (np.bincount(owner, gain) / count)[owner]
     error = float(np.sqrt(np.square(np.bincount(given.prompt[known], apart)).sum()))
     sure = norm.ppf((1.0 + _LEVEL) / 2.0) * error
-    return bool(gain.sum() > max(sure, _LEAST_GAIN * len(gain)))
+    return bool(gain.sum() > max(sure, _MIN_GAIN * len(gain)))

@@ -28,17 +28,17 @@ Train = Callable[[Tensor], Heads]
 """From (pairs, heads) weights to trained heads."""
 # Of assigning people to groups and fitting these anew.
 _ROUNDS = 8
-_SETTLED = 0.01
+_TOLERANCE = 0.01
 """Largest change of a membership at which EM ends."""
 _SOFT = 0.9
 """How surely an annotator belongs to the cluster from which EM starts."""
 _ROWS = 8192
 # Directions in which people are told apart; those without variance are rounding.
-_AXES, _LEAST_VARIANCE = 20, 1e-9
+_AXES, _MIN_VARIANCE = 20, 1e-9
 
 
 @dataclass(frozen=True)
-class Votes:
+class AnnotatorVotes:
     """Who voted on what.
 
     Attributes:
@@ -57,7 +57,7 @@ class Votes:
 
 
 @dataclass(frozen=True)
-class Groups:
+class PreferenceGroups:
     """A mixture of K groups, fitted once without each fold.
 
     Attributes:
@@ -88,19 +88,19 @@ class Groups:
         found: NDArray[np.float64] = self.membership.mean(axis=0)
         return found
 
-    def member_of(self, votes: Votes) -> NDArray[np.float64]:
+    def member_of(self, votes: AnnotatorVotes) -> NDArray[np.float64]:
         """(pairs, K): of each vote's annotator by other folds' votes; `sizes` for unknown ones."""
         known = (votes.annotator >= 0)[:, None]
         found = self.members[votes.fold, np.maximum(votes.annotator, 0)]
         return np.where(known, found, self.sizes)
 
 
-def reward_trainer(votes: Votes, seed: int) -> Train:
+def reward_trainer(votes: AnnotatorVotes, seed: int) -> Train:
     """Trains Bradley-Terry heads on the votes."""
     return lambda weights: train_heads(votes.chosen, votes.rejected, weights, HeadSpec(), seed)
 
 
-def fit_groups(votes: Votes, groups: int, train: Train, seed: int) -> Groups:
+def fit_groups(votes: AnnotatorVotes, groups: int, train: Train, seed: int) -> PreferenceGroups:
     """EM for each fold's training votes, all heads as one batch.
 
     An annotator a belongs to group k with probability r_ak, in proportion to the group's size times
@@ -110,7 +110,7 @@ def fit_groups(votes: Votes, groups: int, train: Train, seed: int) -> Groups:
     folds = int(votes.fold.max()) + 1
     people = int(votes.annotator.max()) + 1
     known = votes.annotator >= 0
-    member = _start(votes, groups, folds, people, seed)
+    member = _initial_membership(votes, groups, folds, people, seed)
     own = np.maximum(votes.annotator, 0)
     teaches = (votes.fold[:, None] != np.arange(folds)) & known[:, None]
     # All heads at once: EM needs each fold's margins, the result those of the held-out fold alone.
@@ -119,13 +119,13 @@ def fit_groups(votes: Votes, groups: int, train: Train, seed: int) -> Groups:
         heads = train(member_weights(votes, member))
         found = gather_held_out_values(heads.margins, votes.chosen, votes.rejected, every)
         margins = found.reshape(len(own), folds, groups)
-        before, member = member, _members(margins, own, teaches, member, people)
-        if np.abs(member - before).max() < _SETTLED:
+        before, member = member, _membership(margins, own, teaches, member, people)
+        if np.abs(member - before).max() < _TOLERANCE:
             break
-    return _held_out(votes, margins, member, heads)
+    return _collect_held_out(votes, margins, member, heads)
 
 
-def member_weights(votes: Votes, member: NDArray[np.float64]) -> Tensor:
+def member_weights(votes: AnnotatorVotes, member: NDArray[np.float64]) -> Tensor:
     """(pairs, folds K): of each pair for the head of a fold that left it out and a group.
 
     `member` are (folds, annotators, K) memberships.
@@ -136,7 +136,9 @@ def member_weights(votes: Votes, member: NDArray[np.float64]) -> Tensor:
     return torch.from_numpy(weights.reshape(len(own), -1))
 
 
-def _start(votes: Votes, groups: int, folds: int, people: int, seed: int) -> NDArray[np.float64]:
+def _initial_membership(
+    votes: AnnotatorVotes, groups: int, folds: int, people: int, seed: int
+) -> NDArray[np.float64]:
     """(folds, annotators, K): clusters of the annotators' mean directions in the training votes.
 
     Directions are looked at along the 20 principal axes of all differences, each scaled to unit
@@ -144,7 +146,7 @@ def _start(votes: Votes, groups: int, folds: int, people: int, seed: int) -> NDA
     """
     member = np.full((folds, people, groups), 1.0)
     if groups > 1:
-        directions = _mean_directions(votes, folds, people) @ _white(votes)
+        directions = _mean_directions(votes, folds, people) @ _whitening(votes)
         for fold in range(folds):
             model = KMeans(groups, n_init=4, random_state=seed + fold)
             with warnings.catch_warnings():
@@ -158,7 +160,7 @@ def _start(votes: Votes, groups: int, folds: int, people: int, seed: int) -> NDA
     return found
 
 
-def _white(votes: Votes) -> NDArray[np.float64]:
+def _whitening(votes: AnnotatorVotes) -> NDArray[np.float64]:
     """(dim, axes): from features to scaled principal axes; does not depend on the labels."""
     width = votes.chosen.shape[1]
     moment, count = np.zeros((width, width)), max(len(votes.chosen), 1)
@@ -167,12 +169,12 @@ def _white(votes: Votes) -> NDArray[np.float64]:
         moment += difference.T @ difference / count
     sizes, axes = np.linalg.eigh(moment)
     # Axes without variance would be blown up to noise.
-    kept = np.flatnonzero(sizes > _LEAST_VARIANCE * sizes[-1])[-_AXES:]
+    kept = np.flatnonzero(sizes > _MIN_VARIANCE * sizes[-1])[-_AXES:]
     found: NDArray[np.float64] = axes[:, kept] / np.sqrt(sizes[kept])
     return found
 
 
-def _mean_directions(votes: Votes, folds: int, people: int) -> NDArray[np.float64]:
+def _mean_directions(votes: AnnotatorVotes, folds: int, people: int) -> NDArray[np.float64]:
     """(folds, annotators, dim) mean of chosen minus rejected over the votes outside each fold."""
     sums = np.zeros((folds, people, votes.chosen.shape[1]))
     counts = np.zeros((folds, people))
@@ -189,7 +191,7 @@ def _mean_directions(votes: Votes, folds: int, people: int) -> NDArray[np.float6
     return found
 
 
-def _members(
+def _membership(
     margins: NDArray[np.float64],
     own: NDArray[np.int64],
     teaches: NDArray[np.bool_],
@@ -209,7 +211,7 @@ def _members(
     return found
 
 
-def _matched(member: NDArray[np.float64]) -> NDArray[np.int64]:
+def _match_groups(member: NDArray[np.float64]) -> NDArray[np.int64]:
     """(folds, K): which group of each fold is group k of the first fold."""
     order = []
     for fold in member:
@@ -219,10 +221,10 @@ def _matched(member: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.stack(order)
 
 
-def _held_out(
-    votes: Votes, margins: NDArray[np.float64], member: NDArray[np.float64], heads: Heads
-) -> Groups:
-    order, groups = _matched(member), member.shape[2]
+def _collect_held_out(
+    votes: AnnotatorVotes, margins: NDArray[np.float64], member: NDArray[np.float64], heads: Heads
+) -> PreferenceGroups:
+    order, groups = _match_groups(member), member.shape[2]
     rows = np.arange(len(margins))
     aligned = np.take_along_axis(margins[rows, votes.fold], order[votes.fold], axis=1)
     members = np.stack([fold[:, o] for fold, o in zip(member, order, strict=True)])
@@ -233,4 +235,4 @@ def _held_out(
         for w in (own, members.mean(axis=(0, 1)))
     )
     head_of = torch.from_numpy(votes.fold[:, None] * groups + order[votes.fold])
-    return Groups(aligned, members, likelihood, pooled, heads, head_of)
+    return PreferenceGroups(aligned, members, likelihood, pooled, heads, head_of)

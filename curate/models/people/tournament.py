@@ -38,7 +38,7 @@ class Tournaments:
     entropy: NDArray[np.float64]
 
 
-def tournaments(pairs: pl.DataFrame) -> Tournaments:
+def build_tournaments(pairs: pl.DataFrame) -> Tournaments:
     """Components and entropies of all prompts.
 
     The answers to a prompt are the nodes, a vote is an edge from the preferred one to the other.
@@ -64,10 +64,10 @@ def tournaments(pairs: pl.DataFrame) -> Tournaments:
     inside = (component[ends[0]] == component[ends[1]]) & (sizes[ends[0]] >= CYCLE) & voted
     owner = np.zeros(size, dtype=np.int64)
     owner[ends[0]] = owner[ends[1]] = prompt
-    return Tournaments(inside, sizes[ends[0]], prompt, _entropies(owner, end, size))
+    return Tournaments(inside, sizes[ends[0]], prompt, _lost_vote_entropies(owner, end, size))
 
 
-def _entropies(
+def _lost_vote_entropies(
     owner: NDArray[np.int64], losers: NDArray[np.int64], nodes: int
 ) -> NDArray[np.float64]:
     """Normalised entropy of lost votes among the answers to each prompt."""
@@ -83,7 +83,7 @@ def _entropies(
     return np.where(known, entropy / np.log(np.maximum(answers, 2)), np.nan)
 
 
-def clarity(found: Tournaments) -> float | None:
+def mean_clarity(found: Tournaments) -> float | None:
     """1 minus the mean entropy of the prompts with three answers or more; None without any."""
     known = found.entropy[~np.isnan(found.entropy)]
     return round(1.0 - float(known.mean()), 4) if len(known) else None

@@ -11,7 +11,7 @@ LOW, HIGH, TIE = "low", "high", "tie"
 _ITERATIONS = 100
 
 
-def votes_table(pairs: pl.DataFrame) -> pl.DataFrame:
+def vote_table(pairs: pl.DataFrame) -> pl.DataFrame:
     """One row a vote: task (number of the pair of texts), worker, label ("low", "high" or "tie").
 
     Votes without an annotator count as one person's each.
@@ -29,7 +29,7 @@ def votes_table(pairs: pl.DataFrame) -> pl.DataFrame:
     return keys.select(task=task, worker=worker, label=label, pair_id="pair_id")
 
 
-def dawid_skene(votes: pl.DataFrame) -> pl.DataFrame:
+def dawid_skene_consensus(votes: pl.DataFrame) -> pl.DataFrame:
     """The consensus of each task by Dawid and Skene (1979): `task` and `consensus`.
 
     A confusion matrix of every worker and the labels, by expectation maximisation.

@@ -27,7 +27,7 @@ _YOU, _I = r"\byou(?:r|rs)?\b", r"\bI\b|\bI'm\b|(?i:\bmy\b)"
 _YES = ("yes", "sure", "certainly", "of", "ok", "okay", "great", "absolutely")
 _NO = ("no", "sorry", "unfortunately", "i")
 # The golden ratio in 64 bits, as in Fibonacci hashing: spreads neighbouring hashes.
-_ODD = 0x9E3779B97F4A7C15
+_UNUSUAL = 0x9E3779B97F4A7C15
 _ECHO = 40
 """Characters of the prompt that an answer may repeat."""
 _ENDS = r".!?\x{3002}\x{ff01}\x{ff1f}"
@@ -65,42 +65,42 @@ def answer_counts(texts: pl.DataFrame) -> NDArray[np.float32]:
     Args:
         texts: columns `prompt` and `answer` as texts.
     """
-    return counts_of(with_asked(texts)).to_numpy().astype("float32")
+    return count_expressions(with_prompt_words(texts)).to_numpy().astype("float32")
 
 
-def with_asked(texts: pl.DataFrame) -> pl.DataFrame:
+def with_prompt_words(texts: pl.DataFrame) -> pl.DataFrame:
     """`asked`: the prompt's words that mean something, as numbers, each once.
 
     Words are compared by their hashes: sets of numbers are several times cheaper than of texts.
     """
-    return texts.with_columns(asked=meaning(words_of("prompt")))
+    return texts.with_columns(asked=content_word_hashes(word_hashes("prompt")))
 
 
-def words_of(column: str) -> pl.Expr:
+def word_hashes(column: str) -> pl.Expr:
     """Hashes of the words of a column of texts, in order."""
     words = pl.col(column).str.to_lowercase().str.extract_all(_WORD)
     return words.list.eval(pl.element().hash())
 
 
-def counts_of(texts: pl.DataFrame) -> pl.DataFrame:
+def count_expressions(texts: pl.DataFrame) -> pl.DataFrame:
     """Counts of `answer`, of a frame with `prompt` and `asked` too."""
     words = texts.with_columns(lower=pl.col("answer").str.to_lowercase())
     words = words.with_columns(words=pl.col("lower").str.extract_all(_WORD))
     # Step by step: polars would compute what several counts share anew for each of them.
     words = words.with_columns(hashes=pl.col("words").list.eval(pl.element().hash()))
     # What the answer says of what was asked: both sides as sets of hashes.
-    words = words.with_columns(said=meaning(pl.col("hashes")))
+    words = words.with_columns(said=content_word_hashes(pl.col("hashes")))
     both = pl.col("asked").list.set_intersection("said").list.len()
-    return words.with_columns(both=both).select(_counts())
+    return words.with_columns(both=both).select(_count_columns())
 
 
-def meaning(hashes: pl.Expr) -> pl.Expr:
+def content_word_hashes(hashes: pl.Expr) -> pl.Expr:
     """Distinct hashes of words, without those of words that mean nothing."""
     stop = pl.lit(pl.Series([pl.Series(_STOP).hash()]))
     return hashes.list.set_difference(stop)  # each once
 
 
-def _counts() -> list[pl.Expr]:
+def _count_columns() -> list[pl.Expr]:
     text, lower, words = pl.col("answer"), pl.col("lower"), pl.col("words")
     size, count = text.str.len_chars(), words.list.len()
     sentences, lines = text.str.count_matches(SENTENCE), text.str.split("\n")
@@ -112,8 +112,8 @@ def _counts() -> list[pl.Expr]:
         "sentence length": (size / (sentences + 1)).log1p(),
         "word length": words.list.join("").str.len_chars() / (count + 1),
         "distinct words": pl.col("hashes").list.n_unique() / (count + 1),
-        "distinct bigrams": _bigrams(),
-        **_shared(),
+        "distinct bigrams": _distinct_bigram_share(),
+        **_shared_word_counts(),
         **{n: text.str.count_matches(p) / (size + 1) for n, p in _CHARACTERS.items()},
         "ended": text.str.contains(rf"[{_ENDS}]\s*$").cast(pl.Float64),
         "cut": text.str.contains(r"[,:;]\s*$").cast(pl.Float64),
@@ -123,22 +123,24 @@ def _counts() -> list[pl.Expr]:
         "refusal": text.str.contains(TRAITS["refusal"]).cast(pl.Float64),
         "yes": words.list.first().is_in(_YES).fill_null(False).cast(pl.Float64),
         "no": words.list.first().is_in(_NO).fill_null(False).cast(pl.Float64),
-        "echo": _echo(),
+        "echo": _echoes_prompt(),
         "longest line": lines.list.eval(pl.element().str.len_chars()).list.max().log1p(),
         "empty": (size == 0).cast(pl.Float64),
     }
     return [found[name].cast(pl.Float64).fill_null(0.0).alias(name) for name in COUNTS]
 
 
-def _bigrams() -> pl.Expr:
+def _distinct_bigram_share() -> pl.Expr:
     """Share of pairs of neighbouring words that are distinct."""
     # The order counts: the same two words the other way round are another pair.
-    both = (pl.element() ^ (pl.element().shift(-1) * pl.lit(_ODD, dtype=pl.UInt64))).drop_nulls()
+    both = (
+        pl.element() ^ (pl.element().shift(-1) * pl.lit(_UNUSUAL, dtype=pl.UInt64))
+    ).drop_nulls()
     pairs = pl.col("hashes").list.eval(both)
     return pairs.list.n_unique() / (pairs.list.len() + 1)
 
 
-def _shared() -> dict[str, pl.Expr]:
+def _shared_word_counts() -> dict[str, pl.Expr]:
     """How many of the prompt's words the answer has, and how many it has besides."""
     asked, said, both = pl.col("asked").list.len(), pl.col("said").list.len(), pl.col("both")
     return {
@@ -148,7 +150,7 @@ def _shared() -> dict[str, pl.Expr]:
     }
 
 
-def _echo() -> pl.Expr:
+def _echoes_prompt() -> pl.Expr:
     """Whether the answer repeats the beginning of the prompt."""
     start = pl.col("prompt").str.strip_chars().str.slice(0, _ECHO).str.to_lowercase()
     # An empty prompt stands at the start of every text.

@@ -12,7 +12,7 @@ from curate.data.table import messages_text
 V = TypeVar("V")
 
 
-def of_distinct(
+def map_distinct_texts(
     pairs: pl.DataFrame, columns: tuple[str, ...], of: Callable[[str], V]
 ) -> list[list[V]]:
     """`of` the texts of each of the message columns, one list a column, in order."""

@@ -40,7 +40,7 @@ _LONG = 80
 _OPEN_END = r"[\p{L}\p{N},;:(\[-]\s*$"
 
 
-def artefact(kind: Artefact, side: str) -> pl.Expr:
+def has_artefact(kind: Artefact, side: str) -> pl.Expr:
     """Whether the answer of a column of messages has an artefact of this kind.
 
     - trace: a text between `<think>` marks, `reasoning_content` included;
@@ -71,13 +71,13 @@ def artefact(kind: Artefact, side: str) -> pl.Expr:
     return found[kind].fill_null(False)
 
 
-def one_sided(kind: Artefact) -> pl.Expr:
+def artefact_direction(kind: Artefact) -> pl.Expr:
     """+1 where the chosen answer alone has the artefact, -1 where the other has, else 0; Int8."""
-    chosen, rejected = (artefact(kind, side).cast(pl.Int8) for side in ("chosen", "rejected"))
+    chosen, rejected = (has_artefact(kind, side).cast(pl.Int8) for side in ("chosen", "rejected"))
     return (chosen - rejected).alias(kind)
 
 
-def without_marks(side: str) -> pl.Expr:
+def strip_template_tokens(side: str) -> pl.Expr:
     """The plain messages of a column without template tokens and white space at the answer's start.
 
     Messages that are more than a text stay as they are.

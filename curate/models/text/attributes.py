@@ -56,7 +56,7 @@ def attribute_margins(
     Raises:
         CurateError: one has no value in any pair.
     """
-    found = {name: _margin(pairs, context, a) for name, a in attributes.items()}
+    found = {name: _attribute_margin(pairs, context, a) for name, a in attributes.items()}
     for name, values in found.items():
         if len(values) and np.isnan(values).all():
             raise CurateError(
@@ -68,31 +68,33 @@ def attribute_margins(
     return np.column_stack(list(found.values()))
 
 
-def _margin(pairs: pl.DataFrame, context: Context, attribute: Attribute) -> NDArray[np.float64]:
+def _attribute_margin(
+    pairs: pl.DataFrame, context: Context, attribute: Attribute
+) -> NDArray[np.float64]:
     if attribute.model is not None:
-        from curate.models.lm.classifier import classify
+        from curate.models.lm.classifier import classify_answers
 
-        _, outputs, _ = classify(pairs, context, attribute.model)
+        _, outputs, _ = classify_answers(pairs, context, attribute.model)
         rewards: NDArray[np.float64] = outputs[:, :, 0]
         return rewards[:, 0] - rewards[:, 1]
     if attribute.trait is not None:
         difference = trait_difference(attribute.trait)
     elif attribute.margin is not None:
-        difference = _number(attribute.margin)
+        difference = _number_column(attribute.margin)
     elif attribute.rating is not None:
-        first, second = rating(pairs, attribute.rating)
+        first, second = rating_columns(pairs, attribute.rating)
         difference = first - second
     else:
-        difference = _number(str(attribute.chosen)) - _number(str(attribute.rejected))
+        difference = _number_column(str(attribute.chosen)) - _number_column(str(attribute.rejected))
     values = select_in_batches(pairs, d=difference.cast(pl.Float64))["d"]
     return values.fill_null(float("nan")).to_numpy()
 
 
-def _number(key: str) -> pl.Expr:
+def _number_column(key: str) -> pl.Expr:
     return extra_value(*key.split(".")).cast(pl.Float64, strict=False)
 
 
-def told_status(
+def attribute_status(
     pairs: pl.DataFrame, context: Context, values: NDArray[np.float64], missing: str
 ) -> pl.Series:
     """Why a pair teaches nothing, `missing` where it has not all attributes, else ok."""
@@ -102,7 +104,7 @@ def told_status(
     return said.select(status=kept.otherwise(pl.lit(missing)))["status"]
 
 
-def rating(pairs: pl.DataFrame, name: str) -> tuple[pl.Expr, pl.Expr]:
+def rating_columns(pairs: pl.DataFrame, name: str) -> tuple[pl.Expr, pl.Expr]:
     """A rating of both answers, which `extra` keeps in a list of all answers to the prompt."""
     places = [
         pl.col("extra").str.json_path_match(f"$.{_PLACES}[{i}]").cast(pl.Int64, strict=False)

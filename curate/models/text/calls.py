@@ -14,7 +14,7 @@ Call = tuple[str, Any]
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
 
-def calls_of(messages: Sequence[Mapping[str, Any]]) -> list[Call]:
+def parse_tool_calls(messages: Sequence[Mapping[str, Any]]) -> list[Call]:
     """The calls of an answer: fields of its messages, and `<tool_call>` texts of plain ones."""
     found: list[Call] = []
     for message in messages:
@@ -23,18 +23,18 @@ def calls_of(messages: Sequence[Mapping[str, Any]]) -> list[Call]:
         elif _OPEN in (message["content"] or ""):
             # By hand: a pattern with blanks at both ends would look at long ones again and again.
             _, *texts = message["content"].split(_OPEN)
-            found += [_from_text(text.partition(_CLOSE)[0].strip()) for text in texts]
+            found += [_parse_call(text.partition(_CLOSE)[0].strip()) for text in texts]
     return found
 
 
-def _from_text(text: str) -> Call:
+def _parse_call(text: str) -> Call:
     call = parsed_object(text)
     if not isinstance(call, dict):
         return "", text
     return str(call.get("name", "")), parsed_object(call.get("arguments", call.get("parameters")))
 
 
-class Tools:
+class ToolSet:
     """The tools of a row, by name.
 
     Args:
@@ -77,10 +77,10 @@ class Tools:
         return None if problem is None else f"'{name}': {problem}"
 
 
-def same_calls(first: Sequence[Call], second: Sequence[Call]) -> bool:
+def are_same_calls(first: Sequence[Call], second: Sequence[Call]) -> bool:
     """Whether two answers make the same calls in the same order."""
-    return [_canonical(call) for call in first] == [_canonical(call) for call in second]
+    return [_canonical_call(call) for call in first] == [_canonical_call(call) for call in second]
 
 
-def _canonical(call: Call) -> str:
+def _canonical_call(call: Call) -> str:
     return json.dumps(call, sort_keys=True, default=str)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curate.models.text.sketches import ItemShingles, Sketches
+from curate.models.text.sketches import ItemShingles, MinHashSketches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Candidates:
+class CandidatePairs:
     """Items that share a bucket with another one.
 
     Attributes:
@@ -27,11 +27,11 @@ class Candidates:
     bucket: NDArray[np.int64]
 
     @classmethod
-    def of(cls, sketches: Sketches, threshold: float) -> Candidates:
+    def of(cls, sketches: MinHashSketches, threshold: float) -> CandidatePairs:
         """Those of all bands of the sketches."""
         items, buckets, taken = [], [], 0
         for keys in sketches.bands(threshold):
-            item, bucket, count = sharing(keys, np.arange(len(keys)))
+            item, bucket, count = shared_keys(keys, np.arange(len(keys)))
             items.append(item)
             buckets.append(bucket + taken)
             taken += count
@@ -47,7 +47,7 @@ class Candidates:
             yield int(item[start]), bucket[start:stop].tolist()
 
 
-def sharing(
+def shared_keys(
     keys: NDArray[np.uint64], items: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Items whose key another one has too, the numbers of their keys, and how many there are."""
@@ -56,8 +56,8 @@ def sharing(
     return items[shared], number[shared], len(values)
 
 
-def earlier_near_duplicate(
-    candidates: Candidates, shingles: ItemShingles, items: int, threshold: float
+def first_near_duplicate(
+    candidates: CandidatePairs, shingles: ItemShingles, items: int, threshold: float
 ) -> NDArray[np.int64]:
     """For each item the first earlier kept one that it nearly repeats, or -1; (items,).
 
@@ -77,7 +77,7 @@ def earlier_near_duplicate(
     return found
 
 
-def clusters(sketches: Sketches, threshold: float) -> NDArray[np.int64]:
+def cluster_sketches(sketches: MinHashSketches, threshold: float) -> NDArray[np.int64]:
     """Number of each item's cluster, that of its first item; (items,).
 
     Items whose similarity reaches the threshold are in one cluster, and so is whatever hangs
@@ -92,7 +92,7 @@ def clusters(sketches: Sketches, threshold: float) -> NDArray[np.int64]:
         return item
 
     seen: dict[int, list[int]] = {}
-    for item, buckets in Candidates.of(sketches, threshold).by_item():
+    for item, buckets in CandidatePairs.of(sketches, threshold).by_item():
         for other in sorted({o for bucket in buckets for o in seen.get(bucket, ())}):
             first, second = find(item), find(other)
             # Comparing costs more than looking whether they hang together already.

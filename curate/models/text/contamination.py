@@ -27,7 +27,7 @@ def holder_contamination(probability: NDArray[np.float64], gamma: float = 2.0) -
     return float(1.0 - p.mean() * np.power(p, gamma).sum() / total)
 
 
-def confident_rate(probability: NDArray[np.float64]) -> float:
+def confident_learning_rate(probability: NDArray[np.float64]) -> float:
     """Confident learning's off-diagonal mass on pairs in both orders (arXiv 1911.00068).
 
     Both class thresholds are t = mean p, so the rate is #{p <= 1 - t} / (#{p <= 1 - t} +
@@ -44,7 +44,7 @@ def confident_rate(probability: NDArray[np.float64]) -> float:
     return wrong / (wrong + right)
 
 
-def lowest_share(values: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+def lowest_share_mask(values: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     """True for the floor(n share) smallest values; equal ones in order."""
     flags = np.zeros(len(values), dtype=bool)
     flags[np.argsort(values, kind="stable")[: int(np.floor(len(values) * share + 1e-9))]] = True

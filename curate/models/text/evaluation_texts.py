@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from curate.errors import CurateError, first_line
-from curate.models.text.shingles import Shingles, shingles, words_of
+from curate.models.text.shingles import Shingles, split_words, text_shingles
 
 COLUMNS = ("prompt", "question", "instruction", "problem", "query", "input", "text", "turns")
 """Columns that hold the prompt, tried in this order."""
-_SHOWN = 80
+_LABEL_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class EvaluationText:
     def label(self) -> str:
         """File, row and beginning of the prompt."""
         text = " ".join(self.text.split())
-        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        shown = text if len(text) <= _LABEL_CHARACTERS else f"{text[:_LABEL_CHARACTERS]}..."
         return f"{self.source}, row {self.row}: {shown}"
 
 
@@ -48,7 +48,7 @@ def read_evaluation_texts(paths: list[str], column: str | None) -> list[Evaluati
     """
     found = []
     for name in paths:
-        texts = _texts(Path(name), column)
+        texts = _iterate_file(Path(name), column)
         found += [
             EvaluationText(Path(name).name, number, text)
             for number, text in enumerate(texts, 1)
@@ -59,7 +59,7 @@ def read_evaluation_texts(paths: list[str], column: str | None) -> list[Evaluati
     return found
 
 
-def _texts(path: Path, column: str | None) -> Iterator[str | None]:
+def _iterate_file(path: Path, column: str | None) -> Iterator[str | None]:
     try:
         if path.suffix == ".txt":
             yield from path.read_text(encoding="utf-8").splitlines()
@@ -82,10 +82,10 @@ def _texts(path: Path, column: str | None) -> Iterator[str | None]:
             where=str(path),
             found=first_line(error),
         ) from None
-    yield from _column(frame, column, path)
+    yield from _iterate_column(frame, column, path)
 
 
-def _column(frame: pl.DataFrame, column: str | None, path: Path) -> Iterator[str | None]:
+def _iterate_column(frame: pl.DataFrame, column: str | None, path: Path) -> Iterator[str | None]:
     name = column or next((c for c in COLUMNS if c in frame.columns), None)
     if name is None or name not in frame.columns:
         raise CurateError(
@@ -127,15 +127,15 @@ class NgramIndex:
     @staticmethod
     def _grams(text: str, words: int) -> tuple[Shingles, int]:
         """All n-grams, and n; of a shorter text the text itself, and its length."""
-        length = min(words, len(words_of(text)))
-        return shingles(text, length), length
+        length = min(words, len(split_words(text)))
+        return text_shingles(text, length), length
 
     def best(self, text: str) -> tuple[int, float]:
         """Number of the evaluation prompt that the text holds most of, and the share, 0 to 1.
 
         (-1, 0.0) where it shares no n-gram with any.
         """
-        grams = frozenset().union(*(shingles(text, n) for n in self._lengths))
+        grams = frozenset().union(*(text_shingles(text, n) for n in self._lengths))
         hits = Counter(place for gram in grams for place in self._places.get(gram, ()))
         if not hits:
             return -1, 0.0

@@ -14,14 +14,14 @@ import yaml
 from curate.errors import CurateError, first_line
 
 SAT, DSAT = "SAT", "DSAT"
-Patterns = Mapping[str, Mapping[str, Sequence[str]]]
+FeedbackPatterns = Mapping[str, Mapping[str, Sequence[str]]]
 """Signal to rubric to patterns."""
-_LOOKED_AT = 300
+_MAX_CHARACTERS = 300
 """Characters of a turn: what a user says of an answer comes first, pasted texts come later."""
 
 
 @dataclass(frozen=True)
-class Signal:
+class FeedbackSignal:
     """What a turn says.
 
     Attributes:
@@ -37,16 +37,16 @@ class Signal:
 
 
 @cache
-def shipped_patterns() -> Patterns:
+def shipped_patterns() -> FeedbackPatterns:
     """The patterns that come with curate."""
     text = (
         resources.files("curate.models.text").joinpath("feedback_patterns.yaml").read_text("utf-8")
     )
-    found: Patterns = yaml.safe_load(text)
+    found: FeedbackPatterns = yaml.safe_load(text)
     return found
 
 
-def read_patterns(path: Path | None) -> Patterns:
+def read_patterns(path: Path | None) -> FeedbackPatterns:
     """A user's patterns; None: the shipped ones.
 
     Raises:
@@ -61,7 +61,7 @@ def read_patterns(path: Path | None) -> Patterns:
             "the patterns cannot be read", where=str(path), found=first_line(error)
         ) from None
     shape = isinstance(found, dict) and set(found) == {SAT, DSAT}
-    if not shape or not all(_is_rubrics(part) for part in found.values()):
+    if not shape or not all(_is_rubric_table(part) for part in found.values()):
         raise CurateError(
             "the file holds no patterns",
             where=str(path),
@@ -69,7 +69,7 @@ def read_patterns(path: Path | None) -> Patterns:
         )
     try:
         # Tried on nothing: a pattern that cannot be read must not be met after an hour of scoring.
-        signals([""], found)
+        feedback_signals([""], found)
     except pl.exceptions.PolarsError as error:
         raise CurateError(
             "a pattern cannot be read",
@@ -80,14 +80,16 @@ def read_patterns(path: Path | None) -> Patterns:
     return dict(found)
 
 
-def _is_rubrics(part: object) -> bool:
+def _is_rubric_table(part: object) -> bool:
     return isinstance(part, dict) and all(
         isinstance(patterns, list) and all(isinstance(p, str) for p in patterns)
         for patterns in part.values()
     )
 
 
-def signals(turns: Sequence[str], patterns: Patterns | None = None) -> list[Signal | None]:
+def feedback_signals(
+    turns: Sequence[str], patterns: FeedbackPatterns | None = None
+) -> list[FeedbackSignal | None]:
     """The signal of each user's turn, None where none is seen.
 
     Args:
@@ -95,7 +97,7 @@ def signals(turns: Sequence[str], patterns: Patterns | None = None) -> list[Sign
         patterns: default those that come with curate.
     """
     table = patterns or shipped_patterns()
-    start = pl.col("t").str.slice(0, _LOOKED_AT)
+    start = pl.col("t").str.slice(0, _MAX_CHARACTERS)
     names = [(kind, rubric) for kind, rubrics in table.items() for rubric in rubrics]
     found = pl.DataFrame({"t": pl.Series(list(turns), dtype=pl.String)}).select(
         start.str.contains("(?i)" + "|".join(f"(?:{p})" for p in table[kind][rubric]))
@@ -103,10 +105,10 @@ def signals(turns: Sequence[str], patterns: Patterns | None = None) -> list[Sign
         .alias(f"{kind}/{rubric}")
         for kind, rubric in names
     )
-    return [_signal(row, names) for row in found.iter_rows()]
+    return [_signal_from_row(row, names) for row in found.iter_rows()]
 
 
-def _signal(row: tuple[bool, ...], names: list[tuple[str, str]]) -> Signal | None:
+def _signal_from_row(row: tuple[bool, ...], names: list[tuple[str, str]]) -> FeedbackSignal | None:
     seen: dict[str, str] = {}
     for matched, (kind, rubric) in zip(row, names, strict=True):
         if matched:
@@ -114,4 +116,4 @@ def _signal(row: tuple[bool, ...], names: list[tuple[str, str]]) -> Signal | Non
     if not seen:
         return None
     kind = DSAT if DSAT in seen else SAT
-    return Signal(kind, seen[kind], 1.0 / len(seen))
+    return FeedbackSignal(kind, seen[kind], 1.0 / len(seen))

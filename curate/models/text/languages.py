@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from curate.optional_packages import need
 
 
-class Languages:
+class LanguageDetector:
     """Finds the language of a text.
 
     Args:

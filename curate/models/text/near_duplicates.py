@@ -12,9 +12,9 @@ from curate.data.hashes import content_keys, hashed, numbers_by_appearance
 from curate.data.pair_rows import at_rows
 from curate.data.row_parts import MEDIA_PARTS, REJECTED_MEDIA, present, row_part_keys
 from curate.data.table import BATCH_ROWS, batches, messages_text, rows_in_batches
-from curate.models.text.candidates import Candidates, earlier_near_duplicate
-from curate.models.text.part_duplicates import earlier_in_parts
-from curate.models.text.sketches import Sketches
+from curate.models.text.candidates import CandidatePairs, first_near_duplicate
+from curate.models.text.part_duplicates import find_duplicates_partitioned
+from curate.models.text.sketches import MinHashSketches
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MEDIA_SEED = 1
 
 
-def nearly_repeats(
+def near_duplicate_of(
     pairs: pl.DataFrame,
     parts: tuple[str, ...],
     threshold: float,
@@ -52,11 +52,13 @@ def nearly_repeats(
     numbers, first = numbers_by_appearance(keys, room.array("items", (len(pairs),), np.int64))
     del keys
     with progress.task("near duplicates", len(first)) as task:
-        texts = _texts(pairs, first, parts, task)
+        texts = _text_batches(pairs, first, parts, task)
         if workers is None:
-            earlier = _earlier_here(texts, parts, len(first), threshold, room)
+            earlier = _find_duplicates(texts, parts, len(first), threshold, room)
         else:
-            earlier = earlier_in_parts(texts, parts, len(first), threshold, room, workers)
+            earlier = find_duplicates_partitioned(
+                texts, parts, len(first), threshold, room, workers
+            )
     # All pairs of an item repeat what the first one of the earlier item says.
     repeated = earlier >= 0
     earlier[repeated] = first[earlier[repeated]]
@@ -65,21 +67,21 @@ def nearly_repeats(
     return at_rows(pairs["pair_id"].gather(named[rows]), rows, len(pairs)).alias("_of")
 
 
-def _earlier_here(
+def _find_duplicates(
     texts: Iterable[tuple[pl.DataFrame, NDArray[np.uint64] | None]],
     parts: tuple[str, ...],
     items: int,
     threshold: float,
     workspace: Workspace,
 ) -> NDArray[np.int64]:
-    sketches = Sketches(parts, items, workspace)
+    sketches = MinHashSketches(parts, items, workspace)
     for own, media in texts:
         sketches.add(own, media)
-    candidates = Candidates.of(sketches, threshold)
-    return earlier_near_duplicate(candidates, sketches.shingles, items, threshold)
+    candidates = CandidatePairs.of(sketches, threshold)
+    return first_near_duplicate(candidates, sketches.shingles, items, threshold)
 
 
-def _texts(
+def _text_batches(
     pairs: pl.DataFrame, rows: NDArray[np.int64], parts: tuple[str, ...], task: Task
 ) -> Iterator[tuple[pl.DataFrame, NDArray[np.uint64] | None]]:
     """Parts of ascending rows as texts, and numbers of their media, batch by batch."""

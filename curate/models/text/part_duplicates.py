@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.models.text.candidates import Candidates, earlier_near_duplicate, sharing
-from curate.models.text.sketches import ItemShingles, Sketches
+from curate.models.text.candidates import CandidatePairs, first_near_duplicate, shared_keys
+from curate.models.text.sketches import ItemShingles, MinHashSketches
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 _RECEIVED = 500_000
 """Items whose keys a receiver gets, on average: some hundred MB."""
 Texts = tuple[pl.DataFrame, "NDArray[np.uint64] | None"]
-Keyed = tuple["NDArray[np.uint64]", "NDArray[np.int64]"]
+KeyedItems = tuple["NDArray[np.uint64]", "NDArray[np.int64]"]
 
 
-def earlier_in_parts(
+def find_duplicates_partitioned(
     texts: Iterable[Texts],
     parts: tuple[str, ...],
     items: int,
@@ -50,22 +50,24 @@ def earlier_in_parts(
     if not items:
         return earlier
     starts: list[int] = []
-    sketched = workers.keep(partial(_sketched, parts), _numbered(texts, starts))
+    sketched = workers.keep(partial(_sketch_texts, parts), _record_starts(texts, starts))
     receivers = max(workers.count, items // _RECEIVED)
-    sent = workers.spread(partial(_sent, threshold, receivers), receivers, sketched, starts)
+    sent = workers.spread(
+        partial(_keys_by_receiver, threshold, receivers), receivers, sketched, starts
+    )
     # All that went to one receiver are the arguments of one task.
-    found = list(workers.map(_received, *zip(*sent, strict=True)))
+    found = list(workers.map(_receive_keys, *zip(*sent, strict=True)))
     taken = np.cumsum([0, *(count for _, _, count in found)])
     item = np.concatenate([item for item, _, _ in found])
     bucket = np.concatenate([own + t for (_, own, _), t in zip(found, taken, strict=False)])
     shared, number = np.unique(item, return_inverse=True)
-    shingles = _brought(shared, sketched, [*starts, items], parts, workspace, workers)
-    near = earlier_near_duplicate(Candidates(number, bucket), shingles, len(shared), threshold)
+    shingles = _gather_shingles(shared, sketched, [*starts, items], parts, workspace, workers)
+    near = first_near_duplicate(CandidatePairs(number, bucket), shingles, len(shared), threshold)
     earlier[shared[near >= 0]] = shared[near[near >= 0]]
     return earlier
 
 
-def _numbered(texts: Iterable[Texts], starts: list[int]) -> Iterator[Texts]:
+def _record_starts(texts: Iterable[Texts], starts: list[int]) -> Iterator[Texts]:
     """The texts, while the number of the first item of each part is noted."""
     start = 0
     for own in texts:
@@ -74,7 +76,7 @@ def _numbered(texts: Iterable[Texts], starts: list[int]) -> Iterator[Texts]:
         yield own
 
 
-def _brought(
+def _gather_shingles(
     items: NDArray[np.int64],
     sketched: list[Part],
     edges: list[int],
@@ -86,18 +88,20 @@ def _brought(
     found = ItemShingles(parts, workspace)
     cuts = np.searchsorted(items, edges)
     own = [items[a:b] - start for a, b, start in zip(cuts[:-1], cuts[1:], edges, strict=False)]
-    for more in workers.map(_of_items, sketched, own):
+    for more in workers.map(_select_shingles, sketched, own):
         found.then(more)
     return found
 
 
-def _sketched(parts: tuple[str, ...], texts: Texts) -> Sketches:
-    made = Sketches(parts, len(texts[0]), Workspace())
+def _sketch_texts(parts: tuple[str, ...], texts: Texts) -> MinHashSketches:
+    made = MinHashSketches(parts, len(texts[0]), Workspace())
     made.add(*texts)
     return made
 
 
-def _sent(threshold: float, receivers: int, sketches: Sketches, start: int) -> list[Keyed]:
+def _keys_by_receiver(
+    threshold: float, receivers: int, sketches: MinHashSketches, start: int
+) -> list[KeyedItems]:
     """Keys of all bands and the items that have them, of each receiver of keys."""
     items = np.arange(start, start + sketches.items)
     keys: list[NDArray[np.uint64]] = []
@@ -111,10 +115,10 @@ def _sent(threshold: float, receivers: int, sketches: Sketches, start: int) -> l
     return [(key[receiver == r], owner[receiver == r]) for r in range(receivers)]
 
 
-def _received(*sent: Keyed) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def _receive_keys(*sent: KeyedItems) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     keys, items = (np.concatenate(column) for column in zip(*sent, strict=True))
-    return sharing(keys, items)
+    return shared_keys(keys, items)
 
 
-def _of_items(sketches: Sketches, items: NDArray[np.int64]) -> ItemShingles:
+def _select_shingles(sketches: MinHashSketches, items: NDArray[np.int64]) -> ItemShingles:
     return sketches.shingles.of(items, Workspace())

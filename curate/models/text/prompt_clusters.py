@@ -9,8 +9,8 @@ import polars as pl
 
 from curate.data.hashes import numbers_by_key, prompt_keys
 from curate.data.table import messages_text, rows_in_batches
-from curate.models.text.candidates import clusters
-from curate.models.text.sketches import Sketches
+from curate.models.text.candidates import cluster_sketches
+from curate.models.text.sketches import MinHashSketches
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def prompt_clusters(
     threshold can be missed.
     """
     numbers, first = numbers_by_key(prompt_keys(pairs))
-    sketches = Sketches(("prompt",), len(first), workspace or Workspace())
+    sketches = MinHashSketches(("prompt",), len(first), workspace or Workspace())
     with progress.task("prompt clusters", len(first)) as task:
         for own in rows_in_batches(pairs, first):
             sketches.add(own.select(messages_text("prompt").alias("prompt")))
             task.advance(len(own))
-    return numbers, clusters(sketches, threshold)[numbers]
+    return numbers, cluster_sketches(sketches, threshold)[numbers]

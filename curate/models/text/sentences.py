@@ -5,20 +5,20 @@ from __future__ import annotations
 import polars as pl
 
 from curate.data.table import messages_text
-from curate.models.text.answer_counts import SENTENCE, meaning, words_of
+from curate.models.text.answer_counts import SENTENCE, content_word_hashes, word_hashes
 
-_MOVED = r"([.!?])[ \t]*((?:\[\d{1,3}\][ \t]*)+)"
+_CITATION_AFTER_STOP = r"([.!?])[ \t]*((?:\[\d{1,3}\][ \t]*)+)"
 """A citation behind the end of a sentence, which belongs to that sentence."""
 _CITED = r"\[(\d{1,3})\]"
 
 
-def sentences(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
+def split_sentences(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
     """Each sentence of an answer as a row: `row`, `sentence`, `words`, `cited`.
 
     `words` are hashes of the distinct words that mean something, `cited` the numbers in brackets.
     Sentences without a word that means anything are left out.
     """
-    texts = pairs.select(t=messages_text(side).str.replace_all(_MOVED, "${2}${1} "))
+    texts = pairs.select(t=messages_text(side).str.replace_all(_CITATION_AFTER_STOP, "${2}${1} "))
     found = texts.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
     found = found.select("row", sentence=pl.col("t").str.extract_all(SENTENCE))
     found = found.explode("sentence").drop_nulls("sentence").with_row_index("number")
@@ -29,11 +29,11 @@ def sentences(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
         .list.eval(pl.element().str.strip_chars("[]").cast(pl.Int64))
     )
     found = found.with_columns(cited=cited, sentence=plain)
-    found = found.with_columns(words=meaning(words_of("sentence")))
+    found = found.with_columns(words=content_word_hashes(word_hashes("sentence")))
     return found.filter(pl.col("words").list.len() > 0)
 
 
-def coverage(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def word_coverage(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """For each sentence and source of its pair the share of the sentence's words in the source.
 
     Args:
@@ -43,7 +43,7 @@ def coverage(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `said` with `source` and `covered` (0 to 1), one row a sentence and source.
     """
-    held = known.with_columns(held=meaning(words_of("text"))).drop("text")
+    held = known.with_columns(held=content_word_hashes(word_hashes("text"))).drop("text")
     both = said.join(held, on="row", how="inner", maintain_order="left_right")
     shared = pl.col("words").list.set_intersection("held").list.len()
     return both.with_columns(covered=shared / pl.col("words").list.len()).drop("held")

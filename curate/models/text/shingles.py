@@ -29,14 +29,14 @@ _HALF = np.uint64(32)
 Shingles = frozenset[int]
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of a text in lower case; the text itself where it has none."""
     return _WORD.findall(text.lower()) or [text]
 
 
-def shingles(text: str, length: int = SHINGLE_WORDS) -> Shingles:
+def text_shingles(text: str, length: int = SHINGLE_WORDS) -> Shingles:
     """Hashes of all runs of `length` words, case ignored; a shorter text is one shingle."""
-    words = words_of(text)
+    words = split_words(text)
     runs = max(len(words) - length + 1, 1)
     return frozenset(crc32("\x1f".join(words[i : i + length]).encode()) for i in range(runs))
 
@@ -123,7 +123,7 @@ def _sorted_distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return ordered[first]
 
 
-def jaccard(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> float:
+def jaccard_similarity(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> float:
     """Shared shingles over all shingles of both, each sorted and distinct."""
     shared = len(np.intersect1d(first, second, assume_unique=True))
     total: Any = len(first) + len(second) - shared

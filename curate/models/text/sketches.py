@@ -14,7 +14,7 @@ from datasketch import MinHashLSH
 from rensa import RMinHash
 
 from curate.data.table import BATCH_ROWS, batches
-from curate.models.text.shingles import ShingleTable, jaccard
+from curate.models.text.shingles import ShingleTable, jaccard_similarity
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ class ItemShingles:
         return min(found)
 
     def _jaccard(self, part: str, first: int, other_part: str, second: int) -> float:
-        return jaccard(self.tables[part].of(first), self.tables[other_part].of(second))
+        return jaccard_similarity(self.tables[part].of(first), self.tables[other_part].of(second))
 
 
-class Sketches:
+class MinHashSketches:
     """Shingles of items, and MinHash sketches of all their parts together.
 
     Args:

@@ -18,7 +18,7 @@ _PASSAGE = re.compile(r"(?m)^[ \t]*\[(\d{1,3})\][ \t]*")
 """A line that begins with a number in brackets begins a passage."""
 
 
-def sources(pairs: pl.DataFrame) -> pl.DataFrame:
+def source_table(pairs: pl.DataFrame) -> pl.DataFrame:
     """`row`, `source` (its number from 1) and `text` of every source of every pair.
 
     The documents of a row (texts, or objects with one of the usual keys and perhaps a title) count
@@ -32,7 +32,9 @@ def sources(pairs: pl.DataFrame) -> pl.DataFrame:
     for row, (documents, prompt) in enumerate(zip(given, prompts, strict=True)):
         key = documents or prompt
         if key not in known:
-            known[key] = list(_documents(documents) if documents else _passages(prompt))
+            known[key] = list(
+                _iterate_documents(documents) if documents else _iterate_passages(prompt)
+            )
         rows += [(row, number, text) for number, text in known[key]]
     schema = {"row": pl.Int64, "source": pl.Int64, "text": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -52,20 +54,20 @@ def source_status(known: pl.DataFrame, rows: pl.DataFrame, lacking: str) -> pl.S
     return rows.select(status=told.otherwise(pl.lit("ok")))["status"]
 
 
-def _documents(text: str) -> Iterator[tuple[int, str]]:
+def _iterate_documents(text: str) -> Iterator[tuple[int, str]]:
     found = orjson.loads(text)
     for number, document in enumerate(found if isinstance(found, list) else [found], 1):
-        yield number, _text(document)
+        yield number, _document_text(document)
 
 
-def _text(document: Any) -> str:
+def _document_text(document: Any) -> str:
     if isinstance(document, dict):
         parts = [document.get("title"), *(document.get(key) for key in _TEXTS)]
         return "\n".join(part for part in parts if isinstance(part, str))
     return document if isinstance(document, str) else ""
 
 
-def _passages(prompt: str) -> Iterator[tuple[int, str]]:
+def _iterate_passages(prompt: str) -> Iterator[tuple[int, str]]:
     marks = list(_PASSAGE.finditer(prompt))
     ends = [mark.start() for mark in marks[1:]] + [len(prompt)]
     for mark, end in zip(marks, ends, strict=False):

@@ -57,7 +57,7 @@ def text_style(texts: list[str]) -> NDArray[np.float32]:
     return frame.to_numpy().astype(np.float32)
 
 
-def distinct_share(text: pl.Expr, n: int) -> pl.Expr:
+def distinct_ngram_share(text: pl.Expr, n: int) -> pl.Expr:
     """Share of a text's n-grams of words that are distinct; 1 for texts without any."""
     words = text.str.to_lowercase().str.extract_all(r"\S+")
     shifted = [pl.element().shift(-k) for k in range(n)]

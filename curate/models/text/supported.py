@@ -11,7 +11,7 @@ from curate.models.text.sources import source_status
 NO_SENTENCES = "no sentences"
 
 
-def of_both_answers(
+def answer_support(
     count: int,
     known: pl.DataFrame,
     best: Callable[[str], pl.DataFrame],
@@ -47,7 +47,7 @@ def of_both_answers(
     )
 
 
-def best_by(supported: pl.DataFrame, value: str) -> pl.DataFrame:
+def best_source(supported: pl.DataFrame, value: str) -> pl.DataFrame:
     """Each sentence with the source of the largest value, of several the first."""
     order = supported.sort("number", value, "source", descending=[False, True, False])
     return order.unique("number", keep="first", maintain_order=True)

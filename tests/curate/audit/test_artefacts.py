@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from curate.audit.artefacts import audit_artefacts
-from curate.models.text.artefacts import ARTEFACTS, Artefact, artefact
+from curate.models.text.artefacts import ARTEFACTS, Artefact, has_artefact
 from curate.read.pairs import read_pairs
 from curate.steps.context import Context
 from filters.artefacts import Artefacts
@@ -20,7 +20,7 @@ LONG = "This answer is long enough that a reader would expect it to end like a s
 
 def has(kind: Artefact, *texts: str) -> list[bool]:
     pairs = pairs_of([{"prompt": "p", "chosen": text, "rejected": "no"} for text in texts])
-    return pairs.select(artefact(kind, "chosen")).to_series().to_list()
+    return pairs.select(has_artefact(kind, "chosen")).to_series().to_list()
 
 
 def test_kinds() -> None:

@@ -16,7 +16,7 @@ from curate.audit.noise import NoiseFindings, audit_noise, audited_evidence, sus
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.cli.app import app
 from curate.models.heads.identification import NOTHING_LEARNT
-from curate.models.people.tournament import tournaments
+from curate.models.people.tournament import build_tournaments
 from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context
 from tests.helpers import Simulation, context_of, numbered_pairs, pairs_of, simulate
@@ -42,7 +42,7 @@ def test_a_cycle_of_three_is_found_and_a_contradiction_is_none() -> None:
         vote("c", "a", prompt="r", is_tie=True),
     ]
     pairs = pairs_of(rows)
-    assert tournaments(pairs).on_cycle.tolist() == [True] * 3 + [False] * 7
+    assert build_tournaments(pairs).on_cycle.tolist() == [True] * 3 + [False] * 7
     assert audit_structure(pairs) == {
         "prompts_with_three_answers": 2,
         "pairs_on_cycles": 3,

@@ -28,7 +28,7 @@ from curate.check.problems import (
 from curate.check.tokens import Tokens, TrainerTokens
 from curate.check.trainers import TRAINERS
 from curate.cli.app import app
-from curate.models.lm.conversations import conversations
+from curate.models.lm.conversations import distinct_conversations
 from curate.read.pairs import Pairs
 from curate.steps.context import SilentProgress
 from curate.steps.models import ModelSpec
@@ -128,7 +128,7 @@ def test_token_ids_are_those_of_trl(tmp_path: Path) -> None:
     data_utils = pytest.importorskip("trl.data_utils")
     tokenizer = tiny_tokenizer(tmp_path / "m")
     pairs = read_pairs(trl_rows(3)).frame
-    texts = conversations(pairs)
+    texts = distinct_conversations(pairs)
     tokens = TrainerTokens(tokenizer, TRAINERS["trl"])
     found = tokens.encode(tokens.write(texts.prompts, texts.answers))
     for prompt, answer, own in zip(texts.prompts, texts.answers, found, strict=True):

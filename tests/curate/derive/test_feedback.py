@@ -14,7 +14,7 @@ from curate.audit.feedback import audit_feedback
 from curate.cli.app import app
 from curate.data.table import MESSAGES
 from curate.derive.feedback import Conversation, by_patterns, feedback_pairs
-from curate.models.text.feedback import DSAT, SAT, read_patterns, signals
+from curate.models.text.feedback import DSAT, SAT, feedback_signals, read_patterns
 from tests.helpers import numbered_pairs, turn, write_jsonl
 from tests.stub_endpoint import stub_endpoint
 
@@ -109,7 +109,7 @@ def conversations() -> list[Conversation]:
 
 def test_patterns_on_phrases_that_were_written_apart() -> None:
     texts = [(kind, text) for kind, some in TURNS.items() for text in some]
-    told = [s.kind if s else "N" for s in signals([text for _, text in texts])]
+    told = [s.kind if s else "N" for s in feedback_signals([text for _, text in texts])]
     for kind in (SAT, DSAT):
         hits = sum(k == kind == t for (k, _), t in zip(texts, told, strict=True))
         assert hits / told.count(kind) >= 0.9
@@ -187,7 +187,7 @@ def test_nothing_found_and_other_columns_are_told(tmp_path: Path) -> None:
 def test_own_patterns(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text("SAT: {ja: ['\\bdanke\\b']}\nDSAT: {nein: ['\\bfalsch\\b']}\n")
-    found = signals(["Danke!", "Das ist falsch", "thanks"], read_patterns(path))
+    found = feedback_signals(["Danke!", "Das ist falsch", "thanks"], read_patterns(path))
     assert [s and (s.kind, s.rubric) for s in found] == [(SAT, "ja"), (DSAT, "nein"), None]
     for text, why in (("SAT: {}", "no patterns"), ("SAT: {a: ['(']}\nDSAT: {}", "cannot be read")):
         path.write_text(text)

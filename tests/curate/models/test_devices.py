@@ -21,8 +21,8 @@ from curate.models.heads.row_access import LazyFeatureMatrix
 from curate.models.heads.solved_heads import solve_heads
 from curate.models.lm.language_model import LanguageModel, answer_sums
 from curate.models.lm.loading import dtype_of
-from curate.models.lm.network import Network
-from curate.models.lm.tokens import Encoded
+from curate.models.lm.network import CausalNetwork
+from curate.models.lm.tokens import EncodedConversation
 from curate.steps.models import Inference, ModelSpec
 from tests.devices import DEVICE, Crossings
 from tests.helpers import simulate
@@ -147,7 +147,7 @@ class _Net:
         self._told = told
 
     def batch(self, trees: Any) -> Any:
-        return Network.batch(self, trees)  # type: ignore[arg-type]
+        return CausalNetwork.batch(self, trees)  # type: ignore[arg-type]
 
     def hidden(self, batch: Any) -> Tensor:
         self._told("run")
@@ -159,7 +159,7 @@ class _Net:
 
 def test_log_probabilities_come_back_one_batch_behind() -> None:
     model = LanguageModel(ModelSpec(name="none"), Inference(batch_tokens=64))
-    texts = [Encoded(prompt=(1, 2), answer=tuple(range(5))) for _ in range(60)]
+    texts = [EncodedConversation(prompt=(1, 2), answer=tuple(range(5))) for _ in range(60)]
     with Crossings() as gpu:
         model.networks = [_Net(gpu.note)]  # type: ignore[list-item]
         rows = [row for found, _ in model.measure(texts, answer_sums) for row in found]

@@ -183,6 +183,6 @@ def test_single_precision_of_many_rows_changes_nothing_that_counts(
 ) -> None:
     sim = simulate(800, flips=0.2)
     double = held_out_margins(sim.pairs, sim.context).margin
-    monkeypatch.setattr("curate.models.heads.pair_blocks._MANY", 0)
+    monkeypatch.setattr("curate.models.heads.pair_blocks._SINGLE_PRECISION_ROWS", 0)
     single = held_out_margins(sim.pairs, Context(features_of=lambda: sim.context.features)).margin
     assert np.abs(single - double).max() < 1e-3 * double.std()

@@ -13,8 +13,8 @@ import torch
 
 from curate import CurateError, Pipeline
 from curate.data.table import PAIR_COLUMNS
-from curate.models.lm.answers import NO_TOKENS, answer_logprobs, language_model
-from curate.models.lm.network import Network
+from curate.models.lm.answers import NO_TOKENS, answer_logprobs, load_language_model
+from curate.models.lm.network import CausalNetwork
 from curate.models.lm.tokens import Prompt
 from curate.steps.context import Context
 from curate.steps.models import Inference, ModelSpec
@@ -126,7 +126,7 @@ def test_bos_stands_once(tmp_path: Path) -> None:
     tiny_causal(tmp_path)
     for template in ("<bos>" + TEMPLATE, TEMPLATE):
         tiny_tokenizer(tmp_path, bos=True, template=template)
-        model = language_model(Context(), ModelSpec(name=str(tmp_path)))
+        model = load_language_model(Context(), ModelSpec(name=str(tmp_path)))
         rendered = model.encoder.render(Prompt(turn("a cat", "user")), turn("dog"))
         assert not isinstance(rendered, str)
         ids = model.encoder.encode([rendered])[0].prompt
@@ -145,7 +145,7 @@ def test_the_store_is_asked_first_and_knows_the_model(
 
     first = run(tiny)
     assert np.abs(run(tiny_other) - first).max() > 0.01
-    monkeypatch.setattr(Network, "hidden", None)
+    monkeypatch.setattr(CausalNetwork, "hidden", None)
     np.testing.assert_array_equal(run(tiny), first)
     with pytest.raises(TypeError):
         run(tiny, max_answer_tokens=5)

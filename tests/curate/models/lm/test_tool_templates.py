@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from curate.models.lm.answers import answer_logprobs
-from curate.models.lm.conversations import conversations
-from curate.models.lm.tokens import Encoder, Rendered
+from curate.models.lm.conversations import distinct_conversations
+from curate.models.lm.tokens import ConversationEncoder, RenderedConversation
 from curate.read.pairs import read_pairs
 from curate.steps.context import Context
 from curate.steps.models import Inference, ModelSpec
@@ -81,12 +81,15 @@ def test_token_ids_are_those_of_trl(name: str, kind: str, tmp_path: Path) -> Non
     pairs = read_pairs(str(write_jsonl(tmp_path / "rows.jsonl", ROWS))).frame
     export(str(tmp_path / "rows.jsonl"), tmp_path / "out", Target("trl", kind))
     rows = loaded(tmp_path / "out" / "kept", kind)
-    encoder, texts = Encoder(tokenizer, Inference(max_prompt_tokens=9999)), conversations(pairs)
+    encoder, texts = (
+        ConversationEncoder(tokenizer, Inference(max_prompt_tokens=9999)),
+        distinct_conversations(pairs),
+    )
     for number, row in enumerate(rows):
         for side, places in (("chosen", texts.chosen), ("rejected", texts.rejected)):
             at = int(places[number])
             rendered = encoder.render(texts.prompts[at], texts.answers[at])
-            assert isinstance(rendered, Rendered), rendered
+            assert isinstance(rendered, RenderedConversation), rendered
             (found,) = encoder.encode([rendered])
             before, whole = trl_ids(tokenizer, row, side)
             assert [*found.prompt, *found.answer] == whole
@@ -116,5 +119,5 @@ def test_documents_are_arguments_of_the_template(tmp_path: Path) -> None:
     row = ROWS[2] | {"documents": [{"title": "t", "text": "x"}]}
     pairs = read_pairs(str(write_jsonl(tmp_path / "rows.jsonl", [row]))).frame
     assert json.loads(pairs["documents"][0]) == row["documents"]
-    prompt = conversations(pairs).prompts[0]
+    prompt = distinct_conversations(pairs).prompts[0]
     assert prompt.arguments == {"enable_thinking": False, "documents": row["documents"]}

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from curate.models.text.contamination import confident_rate, holder_contamination, lowest_share
+from curate.models.text.contamination import (
+    confident_learning_rate,
+    holder_contamination,
+    lowest_share_mask,
+)
 
 
 def observed(sigma: float, rate: float, count: int = 200_000) -> np.ndarray:
@@ -41,13 +45,18 @@ def test_holder_is_within_0_and_1() -> None:
 def test_confident_rate_is_biased_upwards_by_ambiguity(
     sigma: float, rate: float, expected: float
 ) -> None:
-    assert confident_rate(observed(sigma, rate)) == pytest.approx(expected, abs=0.005)
+    assert confident_learning_rate(observed(sigma, rate)) == pytest.approx(expected, abs=0.005)
 
 
 def test_confident_rate_of_a_model_that_knows_nothing() -> None:
-    assert np.isnan(confident_rate(np.array([0.4, 0.5])))
+    assert np.isnan(confident_learning_rate(np.array([0.4, 0.5])))
 
 
 def test_lowest_share() -> None:
-    assert lowest_share(np.array([3.0, 1.0, 1.0, 2.0]), 0.5).tolist() == [False, True, True, False]
-    assert lowest_share(np.array([1.0, 2.0]), 0.49).tolist() == [False, False]
+    assert lowest_share_mask(np.array([3.0, 1.0, 1.0, 2.0]), 0.5).tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert lowest_share_mask(np.array([1.0, 2.0]), 0.49).tolist() == [False, False]

@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 
 from curate.data import table as pair_table
 from curate.data.row_parts import MEDIA
-from curate.models.text.candidates import Candidates, earlier_near_duplicate
-from curate.models.text.near_duplicates import nearly_repeats
-from curate.models.text.shingles import ShingleTable, jaccard, shingle_hashes, shingles
-from curate.models.text.sketches import Sketches
+from curate.models.text.candidates import CandidatePairs, first_near_duplicate
+from curate.models.text.near_duplicates import near_duplicate_of
+from curate.models.text.shingles import (
+    ShingleTable,
+    jaccard_similarity,
+    shingle_hashes,
+    text_shingles,
+)
+from curate.models.text.sketches import MinHashSketches
 from curate.steps.context import SilentProgress
 from curate.store.workspace import Workspace
 from tests.helpers import pairs_of
@@ -33,24 +38,24 @@ def table(*texts: str) -> ShingleTable:
     return made
 
 
-def sketched(*rows: tuple[str, ...], parts: tuple[str, ...] = ("prompt",)) -> Sketches:
-    made = Sketches(parts, len(rows), Workspace())
+def sketched(*rows: tuple[str, ...], parts: tuple[str, ...] = ("prompt",)) -> MinHashSketches:
+    made = MinHashSketches(parts, len(rows), Workspace())
     made.add(pl.DataFrame(rows, schema=list(parts), orient="row"))
     return made
 
 
-def earlier(made: Sketches, threshold: float) -> np.ndarray:
-    candidates = Candidates.of(made, threshold)
-    return earlier_near_duplicate(candidates, made.shingles, made.items, threshold)
+def earlier(made: MinHashSketches, threshold: float) -> np.ndarray:
+    candidates = CandidatePairs.of(made, threshold)
+    return first_near_duplicate(candidates, made.shingles, made.items, threshold)
 
 
 def test_shingles_are_runs_of_three_words_without_case() -> None:
-    assert shingles("One two, three four") == shingles("one TWO three four")
-    assert len(shingles("one two three four")) == 2
-    assert len(shingles("one")) == 1
-    assert len(shingles("你好世界啊")) == 3
+    assert text_shingles("One two, three four") == text_shingles("one TWO three four")
+    assert len(text_shingles("one two three four")) == 2
+    assert len(text_shingles("one")) == 1
+    assert len(text_shingles("你好世界啊")) == 3
     both = table("a b c d", "a b c e")
-    assert jaccard(both.of(0), both.of(1)) == pytest.approx(1 / 3)
+    assert jaccard_similarity(both.of(0), both.of(1)) == pytest.approx(1 / 3)
 
 
 WORDS = st.lists(st.sampled_from(["a", "B", "c1", "d", "你好", "é", "!?", ""]), max_size=9)
@@ -62,7 +67,7 @@ def test_shingles_of_many_texts_equal_those_of_one_at_a_time(rows: list[list[str
     texts = [" ".join(row) for row in rows]
     hashes, ends = shingle_hashes(pl.Series(texts, dtype=pl.String))
     sets = [set(hashes[ends[i] : ends[i + 1]].tolist()) for i in range(len(texts))]
-    known = [shingles(text) for text in texts]
+    known = [text_shingles(text) for text in texts]
     for i in range(len(texts)):
         assert len(sets[i]) == len(known[i])
         for j in range(len(texts)):
@@ -74,8 +79,8 @@ def test_parts_of_several_batches_are_found_again(tmp_path: Path) -> None:
     made.add(pl.Series(["a b c d", "x"]))
     made.add(pl.Series(["a b c d e"]))
     assert len(made) == 3
-    assert jaccard(made.of(0), made.of(2)) == pytest.approx(2 / 3)
-    assert jaccard(made.of(1), made.of(2)) == 0.0
+    assert jaccard_similarity(made.of(0), made.of(2)) == pytest.approx(2 / 3)
+    assert jaccard_similarity(made.of(1), made.of(2)) == 0.0
 
 
 def test_similarity_takes_the_least_part_and_the_better_order() -> None:
@@ -123,8 +128,8 @@ def test_every_part_must_be_near_and_the_order_of_answers_does_not_count() -> No
         ]
     )
     ids = pairs["pair_id"].to_list()
-    assert nearly_repeats(pairs, ALL, 0.9, SilentProgress()).to_list() == [None, ids[0], None]
-    prompt_only = nearly_repeats(pairs, ("prompt",), 0.9, SilentProgress()).to_list()
+    assert near_duplicate_of(pairs, ALL, 0.9, SilentProgress()).to_list() == [None, ids[0], None]
+    prompt_only = near_duplicate_of(pairs, ("prompt",), 0.9, SilentProgress()).to_list()
     assert prompt_only == [None, ids[0], None]  # the third repeats exactly, which is no near copy
 
 
@@ -132,18 +137,18 @@ def test_exact_repeats_share_one_fate() -> None:
     row = {"prompt": edited(LONG), "chosen": "a", "rejected": "b"}
     pairs = pairs_of([{"prompt": LONG, "chosen": "a", "rejected": "b"}, row, row])
     first = pairs["pair_id"][0]
-    assert nearly_repeats(pairs, ALL, 0.9, SilentProgress()).to_list() == [None, first, first]
+    assert near_duplicate_of(pairs, ALL, 0.9, SilentProgress()).to_list() == [None, first, first]
 
 
 def test_equal_texts_about_other_images_are_other_pairs() -> None:
     asked = {"prompt": "what is in this picture", "chosen": "a cat on a mat", "rejected": "a dog"}
     nearly = [asked | {"chosen": "a cat on a mat ."}, asked | {"rejected": "a dog ."}]
     pairs = pairs_of([asked, *nearly])
-    same = nearly_repeats(pairs, ("prompt", "chosen", "rejected"), 0.5, SilentProgress())
+    same = near_duplicate_of(pairs, ("prompt", "chosen", "rejected"), 0.5, SilentProgress())
     assert same.null_count() == 1
     images = [[{"path": name, "bytes": None}] for name in ("a.png", "b.png", "a.png")]
     pictured = pairs.with_columns(pl.Series("images", images, dtype=MEDIA))
-    found = nearly_repeats(pictured, ("prompt", "chosen", "rejected"), 0.5, SilentProgress())
+    found = near_duplicate_of(pictured, ("prompt", "chosen", "rejected"), 0.5, SilentProgress())
     assert found.to_list() == [None, None, pairs["pair_id"][0]]
 
 
@@ -155,9 +160,9 @@ def test_answers_that_are_images_are_matched_in_either_order() -> None:
     pairs = pairs.with_columns(
         pl.Series("images", first, dtype=MEDIA), pl.Series("rejected_images", second, dtype=MEDIA)
     )
-    found = nearly_repeats(pairs, ("prompt", "chosen", "rejected"), 0.4, SilentProgress())
+    found = near_duplicate_of(pairs, ("prompt", "chosen", "rejected"), 0.4, SilentProgress())
     assert found.to_list() == [None, pairs["pair_id"][0], None]
-    prompts = nearly_repeats(pairs, ("prompt",), 0.4, SilentProgress())
+    prompts = near_duplicate_of(pairs, ("prompt",), 0.4, SilentProgress())
     assert prompts.to_list() == [None, *[pairs["pair_id"][0]] * 2]
 
 
@@ -181,10 +186,10 @@ def test_workers_find_what_is_found_here(
 ) -> None:
     monkeypatch.setattr(pair_table, "BATCH_ROWS", 64)
     pairs = scraped(600)
-    here = nearly_repeats(pairs, parts, 0.8, SilentProgress())
+    here = near_duplicate_of(pairs, parts, 0.8, SilentProgress())
     for receivers in (1, 4):
         workers = PickledWorkers(receivers)
-        there = nearly_repeats(pairs, parts, 0.8, SilentProgress(), workers=workers)
+        there = near_duplicate_of(pairs, parts, 0.8, SilentProgress(), workers=workers)
         assert there.to_list() == here.to_list()
     assert 200 < here.null_count() < 400
 
@@ -194,11 +199,11 @@ def test_workers_know_pairs_of_other_images_apart() -> None:
     pairs = pairs_of([texts, texts | {"prompt": edited(LONG)}])
     images = pl.Series("images", [[{"path": p, "bytes": None}] for p in "ab"], dtype=MEDIA)
     for frame, near in ((pairs, 1), (pairs.with_columns(images), 0)):
-        found = nearly_repeats(frame, ALL, 0.5, SilentProgress(), workers=PickledWorkers())
+        found = near_duplicate_of(frame, ALL, 0.5, SilentProgress(), workers=PickledWorkers())
         assert len(found) - found.null_count() == near
 
 
 def test_no_pairs_have_no_near_duplicates() -> None:
     nothing = scraped(3)[:0]
     for workers in (None, PickledWorkers()):
-        assert len(nearly_repeats(nothing, ALL, 0.8, SilentProgress(), workers=workers)) == 0
+        assert len(near_duplicate_of(nothing, ALL, 0.8, SilentProgress(), workers=workers)) == 0
