@@ -164,7 +164,7 @@ def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:
 
 
 def _of_all_pairs(trained: OutOfFold, masks: Tensor) -> dict[str, NDArray[np.float64]]:
-    """`uncertainty` and `vote` of each pair, by the head that did not see it."""
+    """Return `label_uncertainty` and `vote` of each pair, by the head that did not see it."""
     names = ("probability", "variance", "bald", "vote")
     found = {name: np.empty(len(trained.scorer_of)) for name in names}
     for rows, margins in masked_margins(trained, masks):

@@ -37,7 +37,7 @@ class LocalAnswerFeatures:
     rejected: FeatureMatrix
 
     def held_out_values(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
-        """As `at_heads`."""
+        """Return `gather_held_out_values` of these features."""
         return gather_held_out_values(of, self.chosen, self.rejected, wanted)
 
 

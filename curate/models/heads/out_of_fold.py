@@ -180,7 +180,7 @@ def trainable_mask(pairs: pl.DataFrame) -> NDArray[np.bool_]:
 
 
 def vote_mask(pairs: pl.DataFrame, context: Context) -> NDArray[np.bool_]:
-    """`trainable` of the run's pairs, computed once."""
+    """Return `trainable_mask` of the pairs of the run, computed once."""
     ties = pairs["is_tie"].to_numpy()
     return context.of_pairs("votes", pairs, lambda: ~(ties | context.same_answers(pairs)))
 

@@ -132,7 +132,7 @@ class FeatureColumns:
 
     @classmethod
     def of(cls, parts: PairPartitions, kind: FeatureKind) -> FeatureColumns:
-        """As `feature_rows` scales them."""
+        """Return the columns, scaled as by `answer_feature_matrices`."""
         dim, squares = parts.dim, parts.squares
         if kind == "length":
             columns = slice(dim + LENGTH, dim + LENGTH + 1)

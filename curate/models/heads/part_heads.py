@@ -45,7 +45,7 @@ class PartitionedLosses:
         )  # fmt: skip
 
     def sums(self) -> tuple[Tensor, Tensor]:
-        """As `Losses.sums`."""
+        """As `HeadLosses.sums`."""
         each = self._map(partial(_sums, self._seen, self._folds), *self._columns)
         gram, cross = next(each)
         for more_gram, more_cross in each:

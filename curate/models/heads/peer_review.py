@@ -105,7 +105,7 @@ def train_peers(
 
 
 class _Peers:
-    """The heads A_1..A_F, B_1..B_F in training; see `review` for the arguments."""
+    """The heads A_1..A_F, B_1..B_F in training; see `train_peers` for the arguments."""
 
     def __init__(
         self,

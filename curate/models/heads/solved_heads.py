@@ -108,7 +108,7 @@ class RowLosses:
         return torch.zeros(shape, dtype=self._sum, device=self._chosen.device)
 
     def sums(self) -> tuple[Tensor, Tensor]:
-        """As `Losses.sums`."""
+        """As `HeadLosses.sums`."""
         gram, cross = self._empty(self._chosen.shape[1]), self._empty(self._weights.shape[1])
         for difference, weights in self._each():
             # The largest weight of any head bounds the curvature of all of them.

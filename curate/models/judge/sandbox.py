@@ -65,7 +65,7 @@ def render_bounded(template: Template, values: Mapping[str, Any], where: str) ->
     """Return what the template makes of the values.
 
     Raises:
-        CurateError: it reaches for what it must not, fails, or grows beyond `MOST_CHARACTERS`.
+        CurateError: it reaches for what it must not, fails, or grows beyond `MAX_CHARACTERS`.
     """
     pieces: list[str] = []
     count = 0

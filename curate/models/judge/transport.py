@@ -23,7 +23,7 @@ _PIECE = 1 << 16
 
 
 class TooLargeError(Exception):
-    """The reply is larger than `MOST_BYTES`."""
+    """The reply is larger than `MAX_BYTES`."""
 
 
 class _Deadline(threading.local):

@@ -84,7 +84,7 @@ class MediaSet:
         self.looked = np.zeros(count, dtype=bool)
         """Which media were looked at."""
         self.sizes = room.array(f"{column}_sizes", (count, 3), "float64")
-        """(media, 3) width, height and spread of `Seen`."""
+        """(media, 3) width, height and spread of `DecodedMedium`."""
         # Audios have no picture; a column of one byte keeps the code the same for both.
         side = SMALL_SIDE if column == "images" else 1
         self.small = room.array(f"{column}_small", (count, side, side), "uint8")

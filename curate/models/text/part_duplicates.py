@@ -36,7 +36,7 @@ def find_duplicates_partitioned(
     workspace: Workspace,
     workers: Workers,
 ) -> NDArray[np.int64]:
-    """`earlier_near_duplicate` of items whose texts lie with workers, (items,).
+    """`first_near_duplicate` of items whose texts lie with workers, (items,).
 
     Args:
         texts: of some items after the other, and numbers of their media.

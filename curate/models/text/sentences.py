@@ -37,7 +37,7 @@ def word_coverage(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """For each sentence and source of its pair the share of the sentence's words in the source.
 
     Args:
-        said: of `sentences`.
+        said: result of `split_sentences`.
         known: `row`, `source` and `text` of each source.
 
     Returns:

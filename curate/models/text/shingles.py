@@ -44,7 +44,7 @@ def text_shingles(text: str, length: int = SHINGLE_WORDS) -> Shingles:
 class ShingleTable:
     """Shingles of many texts at once: for each text sorted, distinct 32-bit hashes.
 
-    Hashes are not those of `shingles`, but tell the same runs of words apart.
+    Hashes are not those of `text_shingles`, but tell the same runs of words apart.
 
     Args:
         workspace: gives room to them.

@@ -44,7 +44,7 @@ def source_status(known: pl.DataFrame, rows: pl.DataFrame, lacking: str) -> pl.S
     """The status of each row: ok, `NO_SOURCES`, or what an answer lacks that has no score.
 
     Args:
-        known: `sources` of the pairs.
+        known: `source_table` of the pairs.
         rows: `row`, and the scores `chosen` and `rejected`, null where there is none.
         lacking: what the answer lacks then.
     """

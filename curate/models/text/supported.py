@@ -22,7 +22,7 @@ def answer_support(
 
     Args:
         count: pairs.
-        known: their `sources`.
+        known: their `source_table`.
         best: gives of "chosen" or "rejected" each sentence (`row`, `number`, `sentence`) with the
             `source` that supports it best and the `value` of its support.
         value: name of that column.
