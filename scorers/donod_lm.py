@@ -87,7 +87,7 @@ class DONODLM(Scorer[DONODLMParams]):
 def probe(
     sums: NDArray[np.float64], margin: NDArray[np.float64], beta: float, step: float
 ) -> dict[str, NDArray[np.float64]]:
-    """DON (after minus before) and NOD from `gradient_pair_sums` (pairs, 10) and DPO margins (pairs,)."""
+    """Return DON (after minus before) and NOD, (pairs,) each, from `gradient_pair_sums`."""
     ww, ll, wl, a_w, a_l, tokens, _, _, _, square = sums.T
     # Rounding can leave a square of -1e-9.
     # |g_w - g_l|^2 = |g_w|^2 + |g_l|^2 - 2 g_w g_l.

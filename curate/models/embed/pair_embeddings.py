@@ -65,7 +65,7 @@ def evenly_spaced_sample(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_truncated_texts(pairs: pl.DataFrame, embedder: TextEmbedder) -> dict[str, Any]:
-    """Count the texts of a sample of pairs that the embedder truncates; return nothing if none is."""
+    """Count the texts of a sample of pairs that the embedder truncates; {} if none is."""
     if embedder.max_tokens is None or not len(pairs):
         return {}
     read = evenly_spaced_sample(pairs).select(

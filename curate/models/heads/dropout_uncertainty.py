@@ -17,7 +17,12 @@ _NODES = 15
 def normal_uncertainty(
     mean: NDArray[np.float64], spread: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return `label_uncertainty` of (pairs,) margins that are normal with these means and deviations."""
+    """Return `label_uncertainty` of (pairs,) margins that are normal.
+
+    Args:
+        mean: the mean of each margin.
+        spread: its standard deviation.
+    """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     weights /= weights.sum()
     return label_uncertainty(expit(mean[:, None] + spread[:, None] * nodes), weights)
