@@ -44,6 +44,8 @@ DROP_STEP, DROP_REASON = "drop_step", "drop_reason"
 _ROLE_END, _MESSAGE_END, _MORE = "\x1f", "\x1e", "\x1b"
 # 128 bits: no two pairs of a set meet by chance.
 _HASH_BYTES = 16
+ID_CHARACTERS = 2 * _HASH_BYTES
+"""Length of an id without a number."""
 BATCH_ROWS = 8192
 """Rows of texts that are looked at in one piece."""
 
@@ -189,7 +191,8 @@ class PairIds:
     """Gives ids to the pairs of a data set, batch by batch.
 
     An id is the content hash, with `-1`, `-2`... appended to later occurrences: unique within a
-    data set and the same on every run, whatever the label says.
+    data set and the same on every run, whatever the label says. These numbers go by the order of
+    the rows; `curate.read.repeated_ids` makes them independent of it.
     """
 
     def __init__(self, taken: Iterable[pl.Series] = ()) -> None:
@@ -271,16 +274,39 @@ def dense_numbers(column: pl.Series) -> NDArray[np.int64]:
     return numbers
 
 
-def fingerprint(pairs: pl.DataFrame) -> str:
-    """Hex hash over all pairs in order, labels and ties included."""
-    digest = blake2b(digest_size=_HASH_BYTES)
+class Fingerprint:
+    """Hash over all pairs in order, labels and ties included, a batch at a time.
+
+    The same pairs in another order are another set to every seeded draw.
+    """
+
+    def __init__(self) -> None:
+        self._digest = blake2b(digest_size=_HASH_BYTES)
+
+    def add(self, ids: pl.Series, marks: pl.Series) -> None:
+        """Add the next pairs: their ids and `label_marks`."""
+        lines = pl.DataFrame({"id": ids, "mark": marks}).select(line=pl.concat_str("id", "mark"))
+        for line in lines["line"].to_list():
+            self._digest.update(line.encode())
+
+    def hex(self) -> str:
+        """The hash of what was added so far."""
+        return self._digest.hexdigest()
+
+
+def label_marks(pairs: pl.DataFrame) -> pl.Series:
+    """A text of each pair that differs when its label is flipped or becomes a tie."""
     orientation = (messages_key("chosen") <= messages_key("rejected")).cast(pl.String)
-    line = pl.col("pair_id") + orientation + pl.col("is_tie").cast(pl.String)
-    # In order: the same pairs in another order are another set to every seeded draw.
+    return pairs.select(mark=orientation + pl.col("is_tie").cast(pl.String))["mark"]
+
+
+def fingerprint(pairs: pl.DataFrame) -> str:
+    """`Fingerprint` of all pairs."""
+    whole = Fingerprint()
     for rows in batches(len(pairs), BATCH_ROWS):
-        for text in pairs[rows].select(t=line)["t"].to_list():
-            digest.update(text.encode())
-    return digest.hexdigest()
+        batch = pairs[rows]
+        whole.add(batch["pair_id"], label_marks(batch))
+    return whole.hex()
 
 
 def batches(total: int, size: int) -> Sequence[slice]:

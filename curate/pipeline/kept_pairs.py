@@ -106,4 +106,4 @@ def _taken(store: Store, key: str) -> Pairs | None:
     frame, rejected, origins = (mapped(kept.files[name]) for name in _TABLES)
     told, keys = kept.told, _keys_in(kept.files[_KEYS])
     told["notes"] = tuple(told["notes"])
-    return Pairs(frame, rejected, origins, **told, row_keys=keys)
+    return Pairs(frame, rejected, origins, **told, row_keys=keys, numbered_by_content=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from curate.data.extra_column import extra_with
 from curate.data.hashes import prompt_keys
@@ -17,12 +17,11 @@ from curate.data.sources import shared_notes
 from curate.data.table import BATCH_ROWS, PairIds, batches, dense_numbers, rows_at
 from curate.pipeline.config import SourceConfig
 from curate.read.pairs import Pairs, collect_pairs, stream_pairs
+from curate.read.repeated_ids import named_source, number_by_content
 from curate.steps.context import Progress
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from curate.steps.workers import Workers
 
 _OWN = ("name", "share", "weight", "filters")
@@ -120,7 +119,7 @@ def _joined(
     rows: list[NDArray[np.int64]],
     workspace: Workspace,
 ) -> Pairs:
-    ids = PairIds(pairs.frame["pair_id"] for pairs in read)
+    ids, kept_masks = PairIds(pairs.frame["pair_id"] for pairs in read), list[NDArray[np.bool_]]()
     with (
         closing(workspace.spool("mixture")) as frame,
         closing(workspace.spool("mixture-origins")) as origins,
@@ -129,11 +128,17 @@ def _joined(
             for part in batches(len(own), BATCH_ROWS) or [slice(0, 0)]:
                 some = _named(rows_at(pairs.frame, own[part]), pairs, own[part], str(source.name))
                 # A repeated pair gets an id of its own.
-                new = pl.when(ids.new(some["pair_id"])).then("pair_id")
-                frame.write(ids.give(some.with_columns(pair_id=new)))
+                new = ids.new(some["pair_id"])
+                kept_masks.append(new.to_numpy())
+                kept_ids = pl.when(new).then("pair_id")
+                frame.write(ids.give(some.with_columns(pair_id=kept_ids)))
                 if len(pairs.origins):
                     origins.write(pairs.origins[own[part]])
-        table, places = frame.frame(), origins.frame()
+        places = origins.frame()
+        # The names of files went with `_named`: what is left as `source` is content.
+        table, _ = number_by_content(
+            frame.frame(), np.concatenate(kept_masks), places.clear(), workspace, frame.path
+        )
     notes = [f"{s.name}: {note}" for s, p in zip(sources, read, strict=True) for note in p.notes]
     counts = zip(sources, read, rows, strict=True)
     notes += [_nothing_drawn(s, len(p)) for s, p, drawn in counts if not len(drawn)]
@@ -154,11 +159,11 @@ def _nothing_drawn(source: SourceConfig, pairs: int) -> str:
 
 def _named(frame: pl.DataFrame, pairs: Pairs, rows: NDArray[np.int64], name: str) -> pl.DataFrame:
     """The source's name as `source`; a subset that the rows named goes to `extra`."""
-    files = pairs.origins["file"][rows].to_list() if len(pairs.origins) else []
-    own = pl.Series([PurePath(file).name for file in files] or [None] * len(frame), dtype=pl.String)
-    subset = pl.col("source").is_not_null() & pl.col("source").ne_missing(own)
-    told = pl.col("source").map_elements(to_json, return_dtype=pl.String)
+    files = pairs.origins["file"].gather(rows) if len(pairs.origins) else pl.Series([None])
+    subset = named_source(files.cast(pl.String))
+    told = subset.map_elements(to_json, return_dtype=pl.String)
+    with_subset = extra_with("extra", "subset", told)
     return frame.with_columns(
-        extra=pl.when(subset).then(extra_with("extra", "subset", told)).otherwise("extra"),
+        extra=pl.when(subset.is_not_null()).then(with_subset).otherwise("extra"),
         source=pl.lit(name),
     )

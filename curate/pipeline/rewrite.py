@@ -17,7 +17,7 @@ from curate.pipeline.write_run import write_run
 from curate.read.pairs import ORIGIN_COLUMNS, Pairs
 from curate.steps.context import Progress
 from curate.steps.step_record import StepRecord
-from curate.write.manifest import data_folders
+from curate.write.manifest import BY_CONTENT, REPEATED_IDS, data_folders
 from curate.write.run_files import RunFiles
 
 
@@ -72,5 +72,12 @@ def _pairs_read(
     known = set(ORIGIN_COLUMNS) <= set(scores.columns)
     origins = scores.select(list(ORIGIN_COLUMNS)) if known else pl.DataFrame(schema=ORIGIN_COLUMNS)
     source = run.manifest["input"]
-    folders = data_folders(run.manifest)
-    return Pairs(frame, rejected, origins, source["format"], source["rows_read"], folders=folders)
+    return Pairs(
+        frame,
+        rejected,
+        origins,
+        source["format"],
+        source["rows_read"],
+        folders=data_folders(run.manifest),
+        numbered_by_content=source.get(REPEATED_IDS) == BY_CONTENT,
+    )

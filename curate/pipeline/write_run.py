@@ -36,7 +36,7 @@ from curate.write.drawn_rows import Written
 from curate.write.exports import Advice
 from curate.write.exports.base import KeptCounts, without_smoothing
 from curate.write.exports.parts import held_by, loss_told, unheld
-from curate.write.manifest import MANIFEST, smoothing, wrong_left
+from curate.write.manifest import BY_CONTENT, MANIFEST, REPEATED_IDS, smoothing, wrong_left
 from curate.write.output import OutputConfig
 from curate.write.run_files import KEPT, REJECTED, SCORES, as_read
 from curate.write.run_folder import staged
@@ -278,10 +278,12 @@ def with_origins(scores: pl.DataFrame, origins: pl.DataFrame) -> pl.DataFrame:
 
 
 def _source(pairs: Pairs) -> dict[str, Any]:
+    numbering = {REPEATED_IDS: BY_CONTENT} if pairs.numbered_by_content else {}
     return {
         "format": pairs.format,
         "rows_read": pairs.rows_read,
         "rows_rejected": len(pairs.rejected),
         "pairs": len(pairs),
         "fingerprint": pairs.fingerprint or fingerprint(pairs.frame),
+        **numbering,
     }

@@ -41,6 +41,8 @@ class Pairs:
         derivation: what a run's manifest says of pairs that a command derived.
         row_keys: `curate.data.hashes.row_keys` of the frame, where they are known already.
         fingerprint: `curate.data.table.fingerprint` of the frame, where it is known already.
+        published_mask: (pairs,) whether the data itself gave the id, of pairs just read.
+        numbered_by_content: whether ids of repeated contents are independent of the order of rows.
     """
 
     frame: pl.DataFrame
@@ -53,6 +55,8 @@ class Pairs:
     derivation: dict[str, Any] | None = None
     row_keys: NDArray[np.bytes_] | None = None
     fingerprint: str | None = None
+    published_mask: NDArray[np.bool_] | None = None
+    numbered_by_content: bool = False
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -72,6 +76,11 @@ class Pairs:
         """The pair table in Arrow."""
         return to_arrow(self.frame)
 
+    def has_published_id(self) -> NDArray[np.bool_]:
+        """Return whether the data gave the id of each pair, as it did where nothing is known."""
+        mask = self.published_mask
+        return np.ones(len(self), np.bool_) if mask is None else mask
+
     def reading_notes(self) -> list[str]:
         """What the user should know of the reading: notes, and how many rows held no pair."""
         return [*self.notes, *rejected_rows_note(len(self.rejected), self.rejected)]
@@ -85,4 +94,5 @@ class Pairs:
             origins=self.origins.clear(),
             row_keys=None,
             fingerprint=None,
+            published_mask=None,
         )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from curate.data.prefetch import read_ahead
 from curate.errors import CurateError
@@ -14,6 +18,7 @@ from curate.read.formats.columns import ColumnMapping
 from curate.read.formats.ranking_config import RankingRule
 from curate.read.pair_dataset import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs
 from curate.read.reader import Reader
+from curate.read.repeated_ids import number_by_content
 from curate.read.sources import Source, find_sources, is_saved_dataset
 from curate.read.sources.data_file import DEFAULT_BOUNDS, MB, Bounds
 from curate.steps.context import Progress, SilentProgress
@@ -112,16 +117,23 @@ def collect_pairs(
         closing(workspace.spool("origins")) as origins,
     ):
         # The next block is parsed while this one is written.
+        published_masks = list[NDArray[np.bool_]]()
         for part in read_ahead(parts):
             frame.write(part.frame)
+            published_masks.append(part.has_published_id())
             rejected.write(part.rejected)
             origins.write(part.origins)
             last = part
-        named = {"frame": frame.path, "rejected": rejected.path, "origins": origins.path}
+        origin_table = origins.frame()
+        table, path = number_by_content(
+            frame.frame(), np.concatenate(published_masks), origin_table, workspace, frame.path
+        )
+        named = {"frame": path, "rejected": rejected.path, "origins": origins.path}
         if places is not None:
             places.update((name, path) for name, path in named.items() if path is not None)
-        tables = frame.frame(), rejected.frame(), origins.frame()
-        return Pairs(*tables, last.format, last.rows_read, last.notes, last.folders)
+        tables = table, rejected.frame(), origin_table
+        pairs = Pairs(*tables, last.format, last.rows_read, last.notes, last.folders)
+        return replace(pairs, numbered_by_content=True)
 
 
 def stream_pairs(
@@ -147,7 +159,9 @@ def stream_pairs(
     Where there are `workers`, several files are read by them, unless a limit is set.
 
     Formats whose pairs are made of several rows (`unpaired`, `helpsteer2_attributes`) come a file
-    at a time. Ids are the same as by `read_pairs`; for them 16 bytes a pair are held.
+    at a time. Ids are the same as by `read_pairs`, for which 16 bytes a pair are held; but rows of
+    the same prompt, answers and annotator are numbered in their order, since the numbers of
+    `read_pairs` depend on rows to come.
     """
     if isinstance(columns, dict):
         columns = checked(ColumnMapping, columns, "columns")
@@ -166,6 +180,7 @@ def stream_pairs(
             if over > 0:
                 batch.frame = batch.frame.head(len(batch) - over)
                 batch.origins = batch.origins.head(len(batch))
+                batch.published_mask = batch.has_published_id()[: len(batch)]
             task.advance(len(batch))
             yield batch
             if limit is not None and over >= 0:

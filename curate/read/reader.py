@@ -231,6 +231,7 @@ class Reader:
             self._tally.rows,
             self.notes,
             tuple(self._folders),
+            published_mask=pairs["pair_id"].is_not_null().to_numpy(),
         )
 
     @property

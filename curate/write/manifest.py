@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 # Raised when an older reader would misread a run folder.
 FORMAT_VERSION = 1
+REPEATED_IDS, BY_CONTENT = "repeated_ids", "content"
+"""Key of the input that says what ids of repeated contents follow; older runs, which lack it,
+numbered them by the order of rows."""
 # At one half a robust loss would divide by 0.
 _MOST_SMOOTHING = 0.499
 

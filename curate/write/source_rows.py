@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from curate.data.table import fingerprint
+from curate.data.prefetch import read_ahead
+from curate.data.table import BATCH_ROWS, Fingerprint, batches, label_marks
 from curate.errors import CurateError, is_masked
 from curate.read.formats import Format, get_format
 from curate.read.formats.columns import MappedColumns
 from curate.read.input import InputConfig
-from curate.read.pairs import collect_pairs, input_sources, stream_pairs
+from curate.read.pairs import input_sources, stream_pairs
+from curate.read.repeated_ids import label_columns, number_by_content
 from curate.read.sources.arrow_block import ArrowBlock
 from curate.read.sources.blocks import Block
 from curate.read.sources.python_block import PythonBlock
@@ -25,6 +29,7 @@ from curate.steps.context import Progress, SilentProgress
 from curate.store.workspace import Workspace
 from curate.write.export import MARK, Exported, Target
 from curate.write.exports import WEIGHTS
+from curate.write.manifest import BY_CONTENT, REPEATED_IDS
 from curate.write.run_files import KEPT, RunFiles
 from curate.write.run_folder import staged
 from curate.write.shards import RAW_LINE, ShardWriter, write_json
@@ -87,11 +92,11 @@ def _check_same_input(run: RunFiles, input_: InputConfig) -> None:
 
     Rows are taken by their number: of such an input they would be others.
     """
-    expected = str(run.manifest["input"]["fingerprint"])
+    manifest = run.manifest["input"]
+    expected = str(manifest["fingerprint"])
+    by_content = manifest.get(REPEATED_IDS) == BY_CONTENT
     try:
-        with TemporaryDirectory() as room:
-            pairs = collect_pairs(stream_pairs(**dict(input_)), Workspace(Path(room)))
-            current = fingerprint(pairs.frame)
+        current = _fingerprint_by_content(input_) if by_content else _fingerprint_by_order(input_)
     except CurateError as error:
         current = f"no pairs: {error.problem}"
     if current != expected:
@@ -102,6 +107,35 @@ def _check_same_input(run: RunFiles, input_: InputConfig) -> None:
             expected=expected,
             fix="restore the input, or run the pipeline again",
         )
+
+
+def _fingerprint_by_order(input_: InputConfig) -> str:
+    """Fingerprint of an input's pairs, repeated contents numbered as runs of older versions did."""
+    fingerprint = Fingerprint()
+    for part in read_ahead(stream_pairs(**dict(input_))):
+        fingerprint.add(part.frame["pair_id"], label_marks(part.frame))
+    return fingerprint.hex()
+
+
+def _fingerprint_by_content(input_: InputConfig) -> str:
+    """Fingerprint of an input's pairs.
+
+    Texts and media pass by; ids and what their numbers depend on lie in a temporary file.
+    """
+    fingerprint, masks = Fingerprint(), list[NDArray[np.bool_]]()
+    with TemporaryDirectory() as folder, ExitStack() as open_spools:
+        workspace = Workspace(Path(folder))
+        spools = [open_spools.enter_context(closing(workspace.spool(n))) for n in ("ids", "files")]
+        for part in read_ahead(stream_pairs(**dict(input_))):
+            labels = label_columns(part.frame).with_columns(label_marks(part.frame))
+            masks.append(part.has_published_id())
+            spools[0].write(labels)
+            spools[1].write(part.origins)
+        ids, files = (spool.frame() for spool in spools)
+        numbered, _ = number_by_content(ids, np.concatenate(masks), files, workspace)
+        for rows in batches(len(numbered), BATCH_ROWS):
+            fingerprint.add(numbered["pair_id"][rows], numbered["mark"][rows])
+    return fingerprint.hex()
 
 
 def _weights_lost(run: RunFiles, target: Target) -> tuple[str, ...]:

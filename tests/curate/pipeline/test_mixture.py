@@ -215,6 +215,15 @@ def test_a_subset_that_rows_name_is_kept_in_extra(tmp_path: Path) -> None:
     assert "subset" not in json.loads(result.kept.filter(source="again")["extra"][0])
 
 
+def test_names_of_files_in_a_folder_are_no_subset(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("one", "two"):
+        write_jsonl(tmp_path / "a" / f"{name}.jsonl", rows(name, 2))
+    result = Pipeline({"input": [{"path": str(tmp_path / "a"), "name": "a"}]}).run()
+    assert result.kept["source"].to_list() == ["a"] * 4
+    assert not any("subset" in (extra or "") for extra in result.kept["extra"])
+
+
 def test_ranks_within_each_source(files: dict[str, str]) -> None:
     config = {
         "input": [{"path": files["a"]}, {"path": files["b"]}],

@@ -5,12 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 import pytest
 
 from curate import CurateError, Pairs, Pipeline
+from curate.pipeline import write_run
+from curate.read import pairs
+from curate.write import source_rows
 from curate.write.export import Target
 from curate.write.source_rows import export_source
 from tests.helpers import numbered_pairs, trl_rows, turn, write_jsonl
@@ -164,3 +168,50 @@ def test_another_input_is_refused(change: str, tmp_path: Path) -> None:
     with pytest.raises(CurateError, match="not what the run has read"):
         export_source(tmp_path / "run", tmp_path / "back", Target())
     assert not (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize("numbered_by", ["content", "order"])
+def test_rows_of_one_content_go_back_to_their_rows(
+    numbered_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs of earlier versions, which numbered repeated contents by order, are exported too."""
+    rows = [{**row, "note": f"{n % 7} of {n}"} for n, row in enumerate(trl_rows(5) * 8)]
+    path = write_jsonl(tmp_path / "in.jsonl", rows)
+    with monkeypatch.context() as patch:
+        if numbered_by == "order":
+            patch.setattr(pairs, "number_by_content", lambda frame, *_: (frame, _[-1]))
+            patch.setattr(write_run, "REPEATED_IDS", "of_no_version")
+        filters = [{"type": "sample", "rows": 15}]
+        config = {"input": {"path": str(path)}, "filters": filters, "store": None}
+        result = Pipeline(config).run(output=tmp_path / "run")
+    export_source(tmp_path / "run", tmp_path / "back", Target())
+    (file,) = (tmp_path / "back" / "kept").iterdir()
+    back = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    kept = {json.loads(extra)["note"] for extra in result.kept["extra"]}
+    assert back == [row for row in rows if row["note"] in kept]
+    assert len(back) == 15
+    if numbered_by == "order":
+        rows = rows[::-1]  # which rows of one text moved alone do not show
+    write_jsonl(path, [*rows[5:10], *rows[:5], *rows[10:]])
+    with pytest.raises(CurateError, match="not what the run has read"):
+        export_source(tmp_path / "run", tmp_path / "again", Target())
+
+
+def test_no_text_is_written_to_compare_fingerprints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "marked text"
+    path = write_jsonl(tmp_path / "in.jsonl", [{**row, "chosen": text} for row in trl_rows(5)])
+    Pipeline({"input": {"path": str(path)}}).run(output=tmp_path / "run")
+    (tmp_path / "work").mkdir()
+    written: list[bytes] = []
+
+    class Kept(TemporaryDirectory[str]):
+        def cleanup(self) -> None:
+            written.extend(p.read_bytes() for p in Path(self.name).rglob("*") if p.is_file())
+            super().cleanup()
+
+    monkeypatch.setattr(source_rows, "TemporaryDirectory", Kept)
+    export_source(tmp_path / "run", tmp_path / "back", Target())
+    assert written
+    assert not any(text.encode() in content for content in written)
