@@ -123,9 +123,9 @@ def test_every_form_of_file_gives_the_same_ids(form: str, column: str, tmp_path:
     ending, write = FORMS[form]
     write(tmp_path / f"data.{ending}", shuffled(rows))
     expected = read_rows(rows).frame["pair_id"].to_list()
-    found = read_rows(str(tmp_path / f"data.{ending}")).frame["pair_id"].to_list()
+    ids = read_rows(str(tmp_path / f"data.{ending}")).frame["pair_id"].to_list()
     assert len(set(expected)) == len(rows) > 1
-    assert [found[shuffled(rows).index(row)] for row in rows] == expected
+    assert [ids[shuffled(rows).index(row)] for row in rows] == expected
 
 
 def test_rows_without_a_difference_are_numbered_in_their_order() -> None:
@@ -234,15 +234,15 @@ def test_rows_of_several_rows_do_not_depend_on_where_these_stand() -> None:
 def test_a_run_of_a_shuffled_file_is_the_same_set(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", ROWS)
     write_json_lines(tmp_path / "b.jsonl", shuffled(ROWS))
-    found = []
+    tables = []
     for name in ("a.parquet", "b.jsonl"):
         settings = {"path": str(tmp_path / name), "format": "columns", "columns": COLUMNS}
         config = {"input": settings, "scorers": [{"type": "lengths"}], "store": None}
-        kept = Pipeline(config).run(output=tmp_path / f"{name}-run").kept
+        result = Pipeline(config).run(output=tmp_path / f"{name}-run")
         names = pl.col("extra").str.json_path_match(f"$.{NAME}")
-        found.append(sorted(pl.DataFrame(kept).select("pair_id", names).rows()))
-    assert found[0] == found[1]
-    assert len(found[0]) == 60
+        tables.append(sorted(pl.DataFrame(result.kept).select("pair_id", names).rows()))
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == 60
 
 
 @pytest.mark.parametrize(

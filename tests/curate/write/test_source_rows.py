@@ -187,8 +187,8 @@ def test_rows_of_one_content_go_back_to_their_rows(
     export_source(tmp_path / "run", tmp_path / "back", Target())
     (file,) = (tmp_path / "back" / "kept").iterdir()
     back = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    kept = {json.loads(extra)["note"] for extra in result.kept["extra"]}
-    assert back == [row for row in rows if row["note"] in kept]
+    notes = {json.loads(extra)["note"] for extra in result.kept["extra"]}
+    assert back == [row for row in rows if row["note"] in notes]
     assert len(back) == 15
     if numbered_by == "order":
         rows = rows[::-1]  # which rows of one text moved alone do not show
