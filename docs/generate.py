@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +11,28 @@ import mkdocs_gen_files
 
 from curate.cli.list_steps import list_of_steps
 from curate.data.found_parts import ALL_PARTS
+from curate.steps.contracts import Step
+from curate.steps.registry import filter_class, scorer_class
 from curate.write.exports import export_names, get_export
 
 HERE = Path(__file__).parent
 
 
 def cell(value: Any) -> str:
-    """A text that stays within its cell of a table."""
+    """Return a text that stays within its cell of a table."""
     return str(value).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
-def page(name: str, entry: dict[str, Any]) -> str:
-    """One scorer or filter."""
-    lines = [f"# `{name}`", "", f"{entry['summary'].capitalize()}.", ""]
+def split_docstring(step: type[Step[Any]]) -> tuple[str, str]:
+    """Return the prose of a step's docstring, and its example as Python code."""
+    prose, _, example = (inspect.getdoc(step) or "").partition("\nExamples:\n")
+    return prose.strip(), textwrap.dedent(example).strip()
+
+
+def page(name: str, entry: dict[str, Any], step: type[Step[Any]]) -> str:
+    """Return the page of one scorer or filter."""
+    prose, example = split_docstring(step)
+    lines = [f"# `{name}`", "", prose, ""]
     if entry["when"]:
         lines += [f"**When.** {entry['when']}", ""]
     lines += [f"**Cost.** {entry['cost'].capitalize()}.", ""]
@@ -35,17 +46,19 @@ def page(name: str, entry: dict[str, Any]) -> str:
     if entry["columns"]:
         lines += ["## Columns", "", "| column | meaning | unit | direction |", "|---|---|---|---|"]
         for column in entry["columns"]:
-            rest = (column["meaning"], column["unit"], column["direction"])
-            lines.append(f"| `{column['name']}` | " + " | ".join(map(cell, rest)) + " |")
+            facts = (column["meaning"], column["unit"], column["direction"])
+            lines.append(f"| `{column['name']}` | " + " | ".join(map(cell, facts)) + " |")
+    if example:
+        lines += ["", "## Example", "", "```pycon", example, "```"]
     return "\n".join(lines) + "\n"
 
 
-def index(found: dict[str, Any], folder: str) -> str:
-    """All steps of a section by what they are for."""
+def index(steps: dict[str, Any], folder: str) -> str:
+    """Return a table of all steps of a section for each purpose."""
     lines: list[str] = []
-    for purpose in dict.fromkeys(entry["purpose"] for entry in found.values()):
+    for purpose in dict.fromkeys(entry["purpose"] for entry in steps.values()):
         lines += ["", f"## {purpose.capitalize()}", "", "| name | does | when |", "|---|---|---|"]
-        for name, entry in found.items():
+        for name, entry in steps.items():
             if entry["purpose"] == purpose:
                 texts = f"{cell(entry['summary'])} | {cell(entry['when'])}"
                 lines.append(f"| [`{name}`]({folder}/{name}.md) | {texts} |")
@@ -78,17 +91,17 @@ def parts() -> str:
 
 
 def write() -> None:
-    """Write the pages into the site."""
+    """Write the generated pages into the site."""
     with mkdocs_gen_files.open("trainers/parts.md", "w") as file:
         file.write(parts())
-    found = list_of_steps()
-    for section in ("scorers", "filters"):
+    steps = list_of_steps()
+    for section, load in (("scorers", scorer_class), ("filters", filter_class)):
         intro = (HERE / f"{section}.md").read_text(encoding="utf-8")
         with mkdocs_gen_files.open(f"{section}.md", "w") as file:
-            file.write(intro.rstrip() + "\n" + index(found[section], section))
-        for name, entry in found[section].items():
+            file.write(intro.rstrip() + "\n" + index(steps[section], section))
+        for name, entry in steps[section].items():
             with mkdocs_gen_files.open(f"{section}/{name}.md", "w") as file:
-                file.write(page(name, entry))
+                file.write(page(name, entry, load(name)))
     with mkdocs_gen_files.open("changelog.md", "w") as file:
         file.write((HERE.parent / "CHANGELOG.md").read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""Artefacts that one answer alone has: dropped, balanced, or taken out of the texts."""
+"""Artefacts of only one answer: pairs are dropped or balanced, or texts are stripped."""
 
 from __future__ import annotations
 
@@ -24,69 +24,82 @@ class ArtefactsParams(Parameters):
     kinds: tuple[Artefact, ...] = Field(
         ("template_token", "cut_off", "leading_space"),
         min_length=1,
-        description="What is looked for; see `curate audit` for how often each gives the label "
-        "away.",
+        description="Kinds to look for; `curate audit` reports how often each predicts the label.",
     )
     action: Literal["drop", "balance", "strip"] = Field(
         "drop",
-        description="drop: pairs in which one answer alone has an artefact; balance: so many of "
-        "them that each artefact is as often chosen as rejected; strip: take template tokens and "
-        "white space at the start out of both answers, and drop nothing.",
+        description="drop: pairs in which only one answer has an artefact; balance: so many of "
+        "them that each artefact is as often chosen as rejected; strip: remove template tokens "
+        "and leading white space from both answers, and drop nothing.",
     )
 
 
 class Artefacts(Filter[ArtefactsParams]):
-    """Keeps a model from learning marks in place of quality.
+    """Drop, balance or strip artefacts that only one of the two answers has.
 
-    Adds `found`, the artefacts that one answer alone has. `balance` draws by the run's seed which
-    pairs of the more frequent side are dropped, one kind after the other.
+    Such an artefact (a template token, a cut-off end, white space at the start) lets a model learn
+    marks instead of quality. `found` lists them. `drop` drops these pairs; `balance` drops pairs of
+    the more frequent side, drawn by the run's seed, until each artefact is as often chosen as
+    rejected; `strip` removes template tokens and leading white space from both answers. Use it
+    where `curate audit` shows an artefact whose share of chosen answers is far from one half.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": "Hi?", "chosen": "Hello.</s>", "rejected": "Bye."}]
+        >>> result = Pipeline({"filters": [{"type": "artefacts"}]}).run(rows)
+        >>> result.dropped["drop_reason"].to_list()
+        ['only one answer has: template_token']
     """
 
     name = "artefacts"
     purpose = "texts"
     when = "Where `curate audit` shows an artefact whose share of chosen is far from one half."
-    summary = "drop or even out pairs in which one answer alone has a template token, cut end, ..."
+    summary = (
+        "drop, balance or strip artefacts of only one answer: template token, cut-off end, ..."
+    )
     Params = ArtefactsParams
 
     def reads(self) -> tuple[str, ...]:
-        """Both answers."""
+        """Read both answers."""
         return _SIDES
 
     def adds(self) -> tuple[Column, ...]:
-        """What was found."""
-        return (Column("found", "artefacts that one answer alone has", "text"),)
+        """Add what was found."""
+        return (Column("found", "artefacts that only one answer has", "text"),)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Drop, balance or strip."""
+        """Drop pairs, balance them, or strip their answers."""
         kinds = self.params.kinds
-        signs = select_in_batches(pairs, *(artefact_direction(kind) for kind in kinds))
+        artefact_signs = select_in_batches(pairs, *(artefact_direction(kind) for kind in kinds))
         names = [pl.when(pl.col(kind) != 0).then(pl.lit(kind)) for kind in kinds]
-        joined = pl.concat_str(names, separator=", ", ignore_nulls=True)
-        found = signs.select(found=joined)
-        context.facts["one_sided"] = {k: int((signs[k] != 0).sum()) for k in kinds}
+        name_list = pl.concat_str(names, separator=", ", ignore_nulls=True)
+        artefact_names = artefact_signs.select(found=name_list)
+        context.facts["one_sided"] = {k: int((artefact_signs[k] != 0).sum()) for k in kinds}
         if self.params.action == "balance":
-            keep = self._balanced(signs, context.row_order(pairs), context)
+            keep = self._balance_kinds(artefact_signs, context.row_order(pairs), context)
         else:
             keep = pl.repeat(self.params.action == "strip", len(pairs), eager=True) | (
-                found["found"] == ""
+                artefact_names["found"] == ""
             )
-        reason = pl.lit("one answer alone has: ") + pl.col("found")
-        added = found.with_columns(pl.when(pl.col("found") != "").then("found").alias("found"))
+        reason = pl.lit("only one answer has: ") + pl.col("found")
+        added = artefact_names.with_columns(
+            pl.when(pl.col("found") != "").then("found").alias("found")
+        )
         strip = self.params.action == "strip"
         changed = pairs.select(*map(strip_template_tokens, _SIDES)) if strip else None
-        return FilterResult(keep, found.select(r=reason)["r"], added, changed)
+        return FilterResult(keep, artefact_names.select(r=reason)["r"], added, changed)
 
-    def _balanced(
-        self, signs: pl.DataFrame, row_order: NDArray[np.int64], context: Context
+    def _balance_kinds(
+        self, artefact_signs: pl.DataFrame, row_order: NDArray[np.int64], context: Context
     ) -> pl.Series:
         """Keep as many pairs with the artefact chosen as with it rejected, of each kind."""
-        keep = np.ones(len(signs), dtype=bool)
+        keep = np.ones(len(artefact_signs), dtype=bool)
         for kind in self.params.kinds:
-            # Pairs that an earlier kind dropped do not count for this one.
-            sign = (signs[kind].to_numpy() * keep)[row_order]
+            # Pairs dropped for an earlier kind do not count for this one.
+            sign = (artefact_signs[kind].to_numpy() * keep)[row_order]
             sides = [row_order[sign == value] for value in (1, -1)]
-            more, less = sorted(sides, key=len, reverse=True)
-            # Drawn, not the last ones: rows may be sorted by source or time.
-            drawn = context.rng("artefacts", kind).permutation(more)
-            keep[drawn[len(less) :]] = False
+            frequent, rare = sorted(sides, key=len, reverse=True)
+            # Drawn at random: the last rows may share a source or a time.
+            shuffled = context.rng("artefacts", kind).permutation(frequent)
+            keep[shuffled[len(rare) :]] = False
         return pl.Series(keep)

@@ -1,4 +1,4 @@
-"""BeeS: one probability of the label from several margins, and the surest pairs kept."""
+"""BeeS: several margins give one probability of the label; the most certain pairs stay."""
 
 from __future__ import annotations
 
@@ -35,50 +35,55 @@ class BeeSParams(MissingParams):
 
 
 class BeeS(Filter[BeeSParams]):
-    """Bayesian aggregation of margins into the probability that the label is right.
+    """Combine several margins into one probability of the label, and keep the most certain pairs.
 
-    Sources that are independent given the truth multiply their odds: P = prod p_i / (prod p_i +
-    prod (1 - p_i)). The pairs of largest P are kept: the paper's margin maximisation. The map from
-    a margin to p_i is ours: the sigmoid of the margin over its root mean square, so that no source
-    counts for more because its unit is smaller.
+    P = prod p_i / (prod p_i + prod (1 - p_i)): sources that are independent given the truth
+    multiply their odds (BeeS, arXiv 2502.14560). `probability` is P, 0 to 1. The map from a margin
+    to p_i is ours: the sigmoid of the margin over its root mean square, so that units do not
+    matter. Use it to train on few pairs; sources that learned from the same labels are not
+    independent, and make P too certain.
+
+    Examples:
+        >>> aggregate_margins(np.array([[1.0, 2.0], [-1.0, -2.0]])).round(3).tolist()
+        [0.881, 0.119]
     """
 
     name = "bees"
     purpose = "keep the best"
     when = (
-        "To train on few pairs of which several sources are sure. Sources that learned from the "
-        "same labels are not independent: their P is too sure."
+        "To train on few pairs about which several sources are certain. Sources that learned "
+        "from the same labels are not independent: their P is too extreme."
     )
-    summary = "one probability from several margins, the surest pairs kept (BeeS)"
+    summary = "combine several margins into one probability, keep the most certain pairs (BeeS)"
     reference = "Less is More, arXiv 2502.14560 (Bayesian aggregation)"
     Params = BeeSParams
 
     def reads(self) -> tuple[str, ...]:
-        """The margins."""
+        """Read the margins."""
         return self.params.margins
 
     def adds(self) -> tuple[Column, ...]:
-        """The probability."""
-        meaning = "probability that the label is right, by all margins together"
+        """Add the probability."""
+        meaning = "probability that the label is right, from all margins"
         return (Column("probability", meaning, "float", HIGHER, "0 to 1"),)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep the surest."""
+        """Keep the pairs of largest probability."""
         p = self.params
         values = np.stack(
             [check_readable(pairs[c], self.name).fill_null(np.nan).to_numpy() for c in p.margins],
             axis=1,
         )
-        probability = pl.Series("probability", aggregated(values)).fill_nan(None)
+        probability = pl.Series("probability", aggregate_margins(values)).fill_nan(None)
         verdict = keep_best(probability, p.keep, "max", p.missing, "BeeS", "a margin is missing")
         return replace(verdict, added=probability.to_frame())
 
 
-def aggregated(margins: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probability of each label by (pairs, sources) margins; NaN where one is missing, (pairs,)."""
-    # By their root mean square: a reward model of large scores must not outvote the others.
+def aggregate_margins(margins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (pairs,) probabilities of the labels by (pairs, sources) margins."""
+    # Divided by the root mean square: a reward model of large scores must not outvote others.
     size = np.sqrt(np.nanmean(np.square(margins), axis=0)) if len(margins) else 1.0
     # The product of odds is the sum of log odds.
     odds = margins / np.where(size > 0, size, 1.0)
-    found: NDArray[np.float64] = expit(odds.sum(axis=1))
-    return found
+    probability: NDArray[np.float64] = expit(odds.sum(axis=1))
+    return probability

@@ -1,4 +1,4 @@
-"""Keeps pairs that are difficult, yet of which the heads are certain that they are."""
+"""Keeps pairs that are difficult although the heads are certain about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class ChallengingParams(MissingParams):
         "uncertainty.aleatoric", description="Column whose large values mean difficult."
     )
     doubt: str = Field(
-        "uncertainty.epistemic", description="Column whose large values mean that nothing is known."
+        "uncertainty.epistemic",
+        description="Column whose large values mean that the heads are uncertain.",
     )
     difficult: float = Field(
         0.5, gt=0, le=1, description="Share of the pairs, the most difficult, that may be kept."
@@ -26,23 +27,34 @@ class ChallengingParams(MissingParams):
 
 
 class Challenging(Filter[ChallengingParams]):
-    """A pair is kept where it belongs to both shares."""
+    """Keep pairs that are difficult although the heads are certain about them.
+
+    A pair is kept if it is among the `difficult` share of largest difficulty and among the
+    `certain` share of smallest doubt (Mirroring Users: difficult yet certain). Use it on large
+    datasets; on our small ones keeping hard pairs cost .043 of accuracy.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": f"Q{i}", "chosen": "a", "rejected": "b", "h": i} for i in range(4)]
+        >>> step = {"type": "challenging", "difficulty": "extra.h", "doubt": "extra.h"}
+        >>> result = Pipeline({"filters": [step | {"certain": 1.0}]}).run(rows)
+        >>> result.dropped["drop_reason"].to_list()
+        ['rank 4 by difficulty, 2 kept', 'rank 3 by difficulty, 2 kept']
+    """
 
     name = "challenging"
     purpose = "keep the best"
-    when = (
-        "On large sets. On our small ones keeping hard pairs cost .043 of accuracy on clean labels."
-    )
-    summary = "keep difficult pairs of which the heads are certain (aleatoric, not epistemic)"
+    when = "On large datasets. On our small ones hard pairs cost .043 of accuracy on clean labels."
+    summary = "keep difficult pairs about which the heads are certain (aleatoric, not epistemic)"
     reference = "Mirroring Users: difficult yet certain"
     Params = ChallengingParams
 
     def reads(self) -> tuple[str, ...]:
-        """Difficulty and doubt."""
+        """Read difficulty and doubt."""
         return (self.params.difficulty, self.params.doubt)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep what is in both shares."""
+        """Keep the pairs that are in both shares."""
         p = self.params
         values = pl.DataFrame(
             {
@@ -51,7 +63,7 @@ class Challenging(Filter[ChallengingParams]):
             }
         )
         missing = pl.any_horizontal(pl.all().is_null())
-        # Ranks are among the pairs that have both scores, as both shares are of these.
+        # Ranks count only pairs with both scores, since the shares refer to these.
         values = values.with_columns(pl.when(~missing).then(pl.all()))
         frame = pl.DataFrame(
             {
@@ -59,9 +71,9 @@ class Challenging(Filter[ChallengingParams]):
                 "sure": best_first(values["sure"], "min"),
             }
         )
-        known = frame["hard"].count()
-        counts = round(p.difficult * known), round(p.certain * known)
-        judged = frame.select(
+        scored_count = frame["hard"].count()
+        counts = round(p.difficult * scored_count), round(p.certain * scored_count)
+        decisions = frame.select(
             keep=pl.when(missing)
             .then(p.missing == "keep")
             .otherwise((pl.col("hard") <= counts[0]) & (pl.col("sure") <= counts[1])),
@@ -71,4 +83,4 @@ class Challenging(Filter[ChallengingParams]):
             .then(pl.format("rank {} by difficulty, {} kept", "hard", counts[0]))
             .otherwise(pl.format("rank {} by certainty, {} kept", "sure", counts[1])),
         )
-        return FilterResult(judged["keep"], judged["reason"])
+        return FilterResult(decisions["keep"], decisions["reason"])

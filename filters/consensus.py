@@ -1,4 +1,4 @@
-"""Makes several votes on the same two answers one pair."""
+"""Merges several votes on the same two answers into one pair."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from curate.data.json_columns import as_json
 from curate.models.people.votes import HIGH, LOW, TIE, dawid_skene_consensus, vote_table
 from curate.steps.posterior import DEFAULT_COLUMN
 
-_HALF = 0.5
-_CHANGED = ("is_tie", "strength", "annotator", "extra")
+_EVEN_POSTERIOR = 0.5
+_CHANGED_COLUMNS = ("is_tie", "strength", "annotator", "extra")
 
 
 class ConsensusParams(Parameters):
@@ -32,28 +32,40 @@ class ConsensusParams(Parameters):
 
 
 class Consensus(Filter[ConsensusParams]):
-    """One pair for all votes of two people or more on the same prompt and the same two answers.
+    """Merge the votes of two people or more on the same prompt and answers into one pair.
 
-    The first pair whose label is the consensus stays; the others are dropped with the reason "voted
-    with <pair_id>". Its strength is the share of votes for its label less that against it, and its
-    `extra` gains `annotators` and `votes` ({"for", "against", "ties"}). Of one person's several
-    votes the first counts. Pairs on which fewer than two people voted stay as they are.
+    The consensus is the majority, or that of `dawid_skene` (Dawid and Skene 1979), or the mean
+    posterior (`label_em`). The first pair with the consensus label stays; the others are dropped
+    with the reason "voted with <pair_id>". `strength` becomes the share of votes for the label
+    minus that against it, and `extra` gains `annotators` and `votes`. `votes` counts people,
+    `agreement` is their share for the label, 0 to 1. Only a person's first vote counts. Use it
+    where several people voted on the same answers: otherwise a trainer sees the pair once per vote.
+
+    Examples:
+        >>> from curate import Pipeline, read_pairs
+        >>> row = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
+        >>> columns = {name: name for name in ("prompt", "chosen", "rejected", "annotator")}
+        >>> pairs = read_pairs([row | {"annotator": a} for a in ("ann", "bob")], columns=columns)
+        >>> len(Pipeline({"filters": [{"type": "consensus"}]}).run(pairs).kept)
+        1
     """
 
     name = "consensus"
     purpose = "duplicates and leaks"
-    when = "Where several people voted on the same answers: else a trainer sees each pair often."
-    summary = "make several people's votes on the same two answers one pair"
+    when = (
+        "Where several people voted on the same answers: otherwise a trainer sees a pair per vote."
+    )
+    summary = "merge several people's votes on the same two answers into one pair"
     reference = "dawid_skene: Dawid and Skene 1979, Applied Statistics 28(1)"
     Params = ConsensusParams
 
     def reads(self) -> tuple[str, ...]:
-        """Texts, who voted and how, and the posterior where it decides."""
-        plain = ("pair_id", "prompt", "chosen", "rejected", *_CHANGED)
-        return (*plain, self.params.column) if self.params.by == "label_em" else plain
+        """Read texts, annotators and labels, and the posterior where it decides."""
+        pair_columns = ("pair_id", "prompt", "chosen", "rejected", *_CHANGED_COLUMNS)
+        return (*pair_columns, self.params.column) if self.params.by == "label_em" else pair_columns
 
     def adds(self) -> tuple[Column, ...]:
-        """How many voted, and how many of them for the label."""
+        """Add the number of voters, and their share for the label."""
         return (
             Column("votes", "people who voted on the same two answers", "int"),
             Column("agreement", "share of their votes for the label", "float", HIGHER, "0 to 1"),
@@ -61,49 +73,55 @@ class Consensus(Filter[ConsensusParams]):
         )
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep one of each group."""
-        votes = self._decided(self._votes(pairs))
-        first = pl.col("row").filter(pl.col("label") == pl.col("consensus")).min().over("task")
-        # A tie that nobody voted has no pair of its own: the first one stands for it.
-        votes = votes.with_columns(keeper=pl.coalesce(first, pl.col("row").min().over("task")))
+        """Keep one pair of each group of votes."""
+        votes = self._decide_groups(self._count_votes(pairs))
+        first_agreeing = (
+            pl.col("row").filter(pl.col("label") == pl.col("consensus")).min().over("task")
+        )
+        # A tie that nobody voted for has no pair: the first pair represents it.
+        votes = votes.with_columns(
+            keeper=pl.coalesce(first_agreeing, pl.col("row").min().over("task"))
+        )
         votes = votes.with_columns(
             merged=pl.col("people") > 1, even=(pl.col("consensus") == TIE) & (pl.col("people") > 1)
         )
         drop_all = pl.col("even") & (self.params.even == "drop")
         keep = ~pl.col("merged") | ((pl.col("row") == pl.col("keeper")) & ~drop_all)
         keeper_id = pairs["pair_id"].gather(votes["keeper"])
-        judged = votes.with_columns(keeper_id=keeper_id).select(
+        decisions = votes.with_columns(keeper_id=keeper_id).select(
             keep=keep,
             reason=pl.when(drop_all)
             .then(pl.lit("the votes on these two answers are even"))
             .otherwise(pl.format("voted with {}", "keeper_id")),
         )
-        self._tell(votes, judged["keep"], context)
+        self._record_groups(votes, decisions["keep"], context)
         added = votes.select(
             votes=pl.col("people").cast(pl.Int64),
             agreement=pl.col("won") / pl.col("people"),
             status=pl.when("even").then(pl.lit("even")).otherwise(pl.lit("ok")),
         )
-        return FilterResult(judged["keep"], judged["reason"], added, _changed(pairs, votes))
+        return FilterResult(
+            decisions["keep"], decisions["reason"], added, _merged_columns(pairs, votes)
+        )
 
-    def _votes(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """One row a pair, in order: task, label, whether it counts, people and their votes."""
+    def _count_votes(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Return one row per pair, in order: task, label, whether it counts, people and votes."""
         votes = vote_table(pairs).with_row_index("row").with_columns(annotator=pairs["annotator"])
-        # Of several votes of one person on the same answers the first counts.
+        # Only the first of a person's votes on the same answers counts.
         counts = pl.struct("task", "worker").is_first_distinct()
-        known = pl.col("annotator").is_not_null()
-        votes = votes.with_columns(counts=counts & known)
+        has_annotator = pl.col("annotator").is_not_null()
+        votes = votes.with_columns(counts=counts & has_annotator)
         if self.params.by == "label_em":
             right = check_readable(pairs[self.params.column], self.name)
             votes = votes.with_columns(right=right)
-        each = {
+        vote_counts = {
             name: (pl.col("counts") & (pl.col("label") == name)).sum().over("task")
             for name in (LOW, HIGH, TIE)
         }
-        return votes.with_columns(people=pl.col("counts").sum().over("task"), **each)
+        return votes.with_columns(people=pl.col("counts").sum().over("task"), **vote_counts)
 
-    def _decided(self, votes: pl.DataFrame) -> pl.DataFrame:
-        """With `consensus`, and `won`: votes for it."""
+    def _decide_groups(self, votes: pl.DataFrame) -> pl.DataFrame:
+        """Add `consensus`, and `won`: the votes for it."""
         majority = (
             pl.when((pl.col(LOW) > pl.col(HIGH)) & (pl.col(LOW) >= pl.col(TIE)))
             .then(pl.lit(LOW))
@@ -115,21 +133,26 @@ class Consensus(Filter[ConsensusParams]):
         if self.params.by == "dawid_skene":
             several = votes.filter(pl.col("counts") & (pl.col("people") > 1))
             if len(several):
-                found = dawid_skene_consensus(several).rename({"consensus": "_found"})
-                votes = votes.join(found, on="task", how="left", maintain_order="left")
+                consensus = dawid_skene_consensus(several).rename({"consensus": "_found"})
+                votes = votes.join(consensus, on="task", how="left", maintain_order="left")
                 votes = votes.with_columns(consensus=pl.coalesce("_found", "consensus"))
         if self.params.by == "label_em":
             for_low = pl.when(pl.col("label") == LOW).then("right").otherwise(1.0 - pl.col("right"))
             mean = for_low.filter((pl.col("label") != TIE) & pl.col("counts")).mean().over("task")
-            said = pl.when(mean > _HALF).then(pl.lit(LOW)).when(mean < _HALF).then(pl.lit(HIGH))
-            votes = votes.with_columns(consensus=pl.coalesce(said, "consensus"))
-        # The share of votes for what was decided, whichever rule decided it.
+            posterior_vote = (
+                pl.when(mean > _EVEN_POSTERIOR)
+                .then(pl.lit(LOW))
+                .when(mean < _EVEN_POSTERIOR)
+                .then(pl.lit(HIGH))
+            )
+            votes = votes.with_columns(consensus=pl.coalesce(posterior_vote, "consensus"))
+        # Votes for the consensus, whichever rule decided it.
         won = pl.coalesce(
             pl.when(pl.col("consensus") == name).then(pl.col(name)) for name in (LOW, HIGH, TIE)
         )
         return votes.with_columns(won=pl.when(pl.col("people") > 0).then(won))
 
-    def _tell(self, votes: pl.DataFrame, keep: pl.Series, context: Context) -> None:
+    def _record_groups(self, votes: pl.DataFrame, keep: pl.Series, context: Context) -> None:
         groups = votes.filter(pl.col("people") > 1)
         context.facts |= {
             "answers_voted_on": groups["task"].n_unique(),
@@ -137,32 +160,32 @@ class Consensus(Filter[ConsensusParams]):
             "merged": int((~keep).sum()),
             "even": groups.filter("even")["task"].n_unique(),
         }
-        alone = votes.filter(pl.col("annotator").is_null(), pl.col("label") != TIE)
-        against = alone.filter(pl.col("label").n_unique().over("task") > 1)
-        if len(against):
+        anonymous = votes.filter(pl.col("annotator").is_null(), pl.col("label") != TIE)
+        contradicting = anonymous.filter(pl.col("label").n_unique().over("task") > 1)
+        if len(contradicting):
             context.warnings.append(
-                f"{len(against):,} pairs without annotators contradict each other: who voted is "
-                "not known, so they are no votes; 'exact_duplicates' can drop them, or keep the "
+                f"{len(contradicting):,} pairs without annotators contradict each other: who voted "
+                "is not known, so they are no votes; 'exact_duplicates' can drop them, or keep the "
                 "better by a score (contradictions: drop | best)"
             )
 
 
-def _changed(pairs: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
-    """Tie mark, strength, annotator and `extra` of the pairs that stand for several votes."""
+def _merged_columns(pairs: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
+    """Return tie status, strength, annotator and `extra` of pairs that merge several votes."""
     counted = votes.filter("counts").group_by("task").agg(names="annotator")
     table = votes.join(counted, on="task", how="left", maintain_order="left")
     low_won = pl.col("consensus") == LOW
-    # Of an even vote the two sides are as they stand: which one is "for" means nothing.
+    # After an even vote the sides keep their order: "for" has no meaning there.
     table = table.with_columns(
         won=pl.when(low_won | pl.col("even")).then(LOW).otherwise(HIGH),
         lost=pl.when(low_won | pl.col("even")).then(HIGH).otherwise(LOW),
     )
-    said = pl.struct(pl.col("won").alias("for"), pl.col("lost").alias("against"), ties=TIE)
-    table = pl.concat([table, pairs.select(*_CHANGED).drop("annotator")], how="horizontal")
+    vote_counts = pl.struct(pl.col("won").alias("for"), pl.col("lost").alias("against"), ties=TIE)
+    table = pl.concat([table, pairs.select(*_CHANGED_COLUMNS).drop("annotator")], how="horizontal")
     table = table.with_columns(
         told=extra_with("extra", "annotators", as_json("names")),
         margin=((pl.col("won") - pl.col("lost")) / pl.col("people")).cast(pl.Float32),
-    ).with_columns(extended=extra_with("told", "votes", as_json(said)))
+    ).with_columns(extended=extra_with("told", "votes", as_json(vote_counts)))
     merged = pl.col("merged")
     return table.select(
         is_tie=pl.when(merged)

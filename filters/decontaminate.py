@@ -15,7 +15,15 @@ class DecontaminateParams(Parameters):
 
 
 class Decontaminate(Filter[DecontaminateParams]):
-    """Drops what the scorer `contamination` matched; the reason names the evaluation prompt."""
+    """Drop pairs that the scorer `contamination` matched; the reason names the evaluation prompt.
+
+    Use it after that scorer, before training on anything that is evaluated later.
+
+    Examples:
+        >>> pairs = pl.DataFrame({"c.matched": [True, False], "c.match": ["eval.txt, row 1", None]})
+        >>> Decontaminate(scorer="c").apply(pairs, Context()).keep.to_list()
+        [False, True]
+    """
 
     name = "decontaminate"
     purpose = "duplicates and leaks"
@@ -24,13 +32,13 @@ class Decontaminate(Filter[DecontaminateParams]):
     Params = DecontaminateParams
 
     def reads(self) -> tuple[str, ...]:
-        """The scorer's verdict and the match."""
+        """Read the scorer's verdict and the match."""
         return (f"{self.params.scorer}.matched", f"{self.params.scorer}.match")
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep pairs without a match."""
         matched, match = self.reads()
-        told = pairs.select(
+        decisions = pairs.select(
             keep=~pl.col(matched).fill_null(False), reason=pl.format("occurs in {}", match)
         )
-        return FilterResult(told["keep"], told["reason"])
+        return FilterResult(decisions["keep"], decisions["reason"])

@@ -9,33 +9,41 @@ from curate.steps.posterior import BelowParams, tell_left
 
 
 class DropWrong(Filter[BelowParams]):
-    """Drops pairs whose posterior is below a threshold; pairs without one stay.
+    """Drop pairs whose posterior of a right label is below a threshold; keep pairs without one.
 
-    The number of dropped pairs follows from the data: where the estimated noise is near 0, next to
-    none are dropped.
+    The posterior is that of LCPO / RE-PO (arXiv 2509.24159). The number of dropped pairs follows
+    from the data: where the estimated noise is near 0, almost none are dropped. Use it after
+    `curate bench` has shown that it helps on your data; it can amplify length bias.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": f"Q{p}", "chosen": "a", "rejected": "b", "p": p} for p in (0.9, 0.2)]
+        >>> result = Pipeline({"filters": [{"type": "drop_wrong", "column": "extra.p"}]}).run(rows)
+        >>> result.dropped["drop_reason"].to_list()
+        ['label right with probability 0.2']
     """
 
     name = "drop_wrong"
     purpose = "keep or drop by label noise"
     when = (
         "After `curate bench` has shown that it helps on your data. It can amplify length "
-        "bias: look at the report."
+        "bias: check the report."
     )
     summary = "drop labels whose posterior of being right is low"
     reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
     Params = BelowParams
 
     def reads(self) -> tuple[str, ...]:
-        """The posterior."""
+        """Read the posterior."""
         return (self.params.column,)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep likely labels; the noise that is left goes into the manifest."""
+        """Keep likely labels; the remaining noise goes into the manifest."""
         p = self.params
-        right = check_readable(pairs[p.column], self.name)
-        keep = (right >= p.below).fill_null(True)
-        # Of the kept labels: what the trainer should smooth by.
-        tell_left(p.column, right.filter(keep), context)
-        shown = right.round(3).to_frame("v")
-        reason = shown.select(r=pl.format("label right with probability {}", "v"))["r"]
+        posterior = check_readable(pairs[p.column], self.name)
+        keep = (posterior >= p.below).fill_null(True)
+        # The noise of the kept labels: trainers use it for label smoothing.
+        tell_left(p.column, posterior.filter(keep), context)
+        rounded = posterior.round(3).to_frame("v")
+        reason = rounded.select(r=pl.format("label right with probability {}", "v"))["r"]
         return FilterResult(keep, reason)

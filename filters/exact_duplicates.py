@@ -1,4 +1,4 @@
-"""Drops exact repeats, and, if wished, pairs that contradict each other."""
+"""Drops exact repeats, and optionally pairs that contradict each other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ExactDuplicatesParams(Parameters):
     """Parameters of `exact_duplicates`."""
 
     ignore_annotator: bool = Field(
-        False, description="Take equal votes of several annotators as repeats too."
+        False, description="Treat equal votes of several annotators as repeats too."
     )
     contradictions: Literal["keep", "drop", "best"] = Field(
         "keep",
@@ -42,7 +42,17 @@ class ExactDuplicatesParams(Parameters):
 
 
 class ExactDuplicates(Filter[ExactDuplicatesParams]):
-    """Keeps the first of pairs with the same prompt, answers, label and annotator."""
+    """Keep the first of the pairs with the same prompt, answers, label and annotator.
+
+    `contradictions` decides about pairs with the same texts and opposite labels: keep them, drop
+    all, or keep those with the label of the best pair by `order_by`. Use it always.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}] * 2
+        >>> len(Pipeline({"filters": [{"type": "exact_duplicates"}]}).run(rows).kept)
+        1
+    """
 
     name = "exact_duplicates"
     purpose = "duplicates and leaks"
@@ -51,7 +61,7 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
     Params = ExactDuplicatesParams
 
     def reads(self) -> tuple[str, ...]:
-        """Texts, annotator and tie mark, and the score that decides."""
+        """Read texts, annotator and tie status, and the score that decides."""
         texts = ("pair_id", "prompt", "chosen", "rejected", "annotator", "is_tie")
         return texts if self.params.order_by is None else (*texts, self.params.order_by)
 
@@ -62,30 +72,32 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
         flags = duplicate_flags(pairs, ignore_annotator=ignore, votes=votes).with_columns(
             of=first_duplicate(pairs, ignore_annotator=ignore, votes=votes)
         )
-        worse = pl.col("contradicted") & self._worse(pairs, flags["contradicted"])
-        judged = flags.select(
+        worse = pl.col("contradicted") & self._worse_label_mask(pairs, flags["contradicted"])
+        decisions = flags.select(
             keep=~pl.col("exact") & ~worse,
             reason=pl.when(worse)
             .then(pl.lit("another pair has the same texts and the opposite label"))
             .otherwise(pl.format("repeats pair {}", "of")),
         )
-        self._tell(pairs, flags["contradicted"], context)
-        return FilterResult(judged["keep"], judged["reason"])
+        self._record_contradictions(pairs, flags["contradicted"], context)
+        return FilterResult(decisions["keep"], decisions["reason"])
 
-    def _worse(self, pairs: pl.DataFrame, contradicted: pl.Series) -> pl.Series:
-        """Which of the contradicted pairs go."""
+    def _worse_label_mask(self, pairs: pl.DataFrame, contradicted: pl.Series) -> pl.Series:
+        """Return which of the contradicted pairs are dropped."""
         p = self.params
         if p.order_by is None:
             return pl.repeat(p.contradictions == "drop", len(pairs), eager=True)
         rank = best_first(check_readable(pairs[p.order_by], self.name), p.prefer)
-        # A pair without a score is ranked behind all others.
+        # A pair without a score is ranked last.
         keys = content_keys(pairs).with_columns(r=rank.fill_null(len(pairs) + 1))
-        some = keys.with_columns(r=pl.when(contradicted).then("r"))
-        # Per set of texts: the label of its best pair stays, all pairs of the other one go.
+        contradicted_ranks = keys.with_columns(r=pl.when(contradicted).then("r"))
+        # Per set of texts the label of the best pair wins; pairs with the other label are dropped.
         best = pl.col("chosen").sort_by("r", nulls_last=True).first().over("prompt", "low", "high")
-        return some.select(w=pl.col("chosen") != best)["w"]
+        return contradicted_ranks.select(w=pl.col("chosen") != best)["w"]
 
-    def _tell(self, pairs: pl.DataFrame, contradicted: pl.Series, context: Context) -> None:
+    def _record_contradictions(
+        self, pairs: pl.DataFrame, contradicted: pl.Series, context: Context
+    ) -> None:
         count = int((contradicted & pairs["annotator"].is_null()).sum())
         context.facts["contradicted"] = int(contradicted.sum())
         if count and self.params.contradictions == "keep":

@@ -24,15 +24,23 @@ class ExpressionParams(Parameters):
 
     @property
     def condition(self) -> str:
-        """The expression, whichever way it is meant."""
+        """Return the expression, of pairs to keep or to drop."""
         return str(self.keep if self.keep is not None else self.drop)
 
 
 class Expression(Filter[ExpressionParams]):
-    """A condition such as "`reward_margin.margin` > -2 AND `lengths.chosen` < 8000".
+    """Keep or drop pairs by a condition of polars SQL over columns.
 
     As in SQL a condition over a missing value is neither true nor false: `keep` drops such a pair
-    and `drop` keeps it. Test for it with IS NULL.
+    and `drop` keeps it. Test for it with IS NULL. Use it for any rule over columns, such as
+    "`reward_margin.margin` > -2 AND `lengths.chosen` < 8000".
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": f"Q{i}", "chosen": "a", "rejected": "b", "votes": i} for i in (1, 3)]
+        >>> step = {"type": "expression", "keep": "CAST(`extra.votes` AS INT) >= 2"}
+        >>> Pipeline({"filters": [step]}).run(rows).dropped["drop_reason"].to_list()
+        ['not true: CAST(`extra.votes` AS INT) >= 2']
     """
 
     name = "expression"
@@ -42,18 +50,18 @@ class Expression(Filter[ExpressionParams]):
     Params = ExpressionParams
 
     def reads(self) -> tuple[str, ...]:
-        """The columns that the expression names."""
+        """Read the columns that the expression names."""
         return columns_of(self.params.condition)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep by the condition."""
+        """Keep pairs by the condition."""
         text = self.params.condition
-        found = where_true(text, pairs, self.name)
+        is_true = where_true(text, pairs, self.name)
         if self.params.drop is not None:
-            return same_reason(~found.fill_null(False), f"true: {text}")
-        # A condition on a null is neither true nor false: the reason says which it was.
+            return same_reason(~is_true.fill_null(False), f"true: {text}")
+        # A condition on a null is neither true nor false: the reason says so.
         unknown = (
-            found.is_null()
+            is_true.is_null()
             .to_frame("n")
             .select(
                 r=pl.when("n")
@@ -61,4 +69,4 @@ class Expression(Filter[ExpressionParams]):
                 .otherwise(pl.lit(f"not true: {text}"))
             )
         )
-        return FilterResult(found.fill_null(False), unknown["r"])
+        return FilterResult(is_true.fill_null(False), unknown["r"])

@@ -10,10 +10,19 @@ from curate.steps.relabel import FLIPPED, RELABELLED, flip_labels
 
 
 class Flip(Filter[BelowParams]):
-    """Exchanges chosen and rejected where the posterior is below a threshold; drops nothing.
+    """Swap chosen and rejected where the posterior of the label is below a threshold; drop nothing.
 
-    `extra` gains `"flipped": true`, so that the label as read can be had back. Later filters find
-    the posterior of the new labels in `flip.posterior`; other scores still speak of the old ones.
+    The posterior is that of LCPO / RE-PO (arXiv 2509.24159). `flipped` marks the pair, also in
+    `extra`, so that the original label can be restored; `posterior` (0 to 1) is that of the new
+    label, other scores still describe the old one. Use it where the posterior is calibrated and
+    pairs are scarce.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": f"Q{p}", "chosen": "a", "rejected": "b", "p": p} for p in (0.9, 0.2)]
+        >>> result = Pipeline({"filters": [{"type": "flip", "column": "extra.p"}]}).run(rows)
+        >>> result.steps[-1].facts["flipped"]
+        1
     """
 
     name = "flip"
@@ -24,22 +33,22 @@ class Flip(Filter[BelowParams]):
     Params = BelowParams
 
     def reads(self) -> tuple[str, ...]:
-        """The posterior and what is changed."""
+        """Read the posterior and the columns that a flip changes."""
         return (self.params.column, *RELABELLED)
 
     def adds(self) -> tuple[Column, ...]:
-        """The mark, and the posterior of the label as it now stands."""
+        """Add the flag of flipped pairs, and the posterior of the new label."""
         return (
             FLIPPED,
-            Column("posterior", "probability that the label is right now", "float", HIGHER),
+            Column("posterior", "probability that the new label is right", "float", HIGHER),
             Column("status", "ok, or 'unknown' where there is no posterior", "text"),
         )
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep all, some with the opposite label."""
-        right = check_readable(pairs[self.params.column], self.name)
-        wrong = (right < self.params.below).fill_null(False).alias("flipped")
-        added = pl.DataFrame({"flipped": wrong, "posterior": right}).with_columns(
+        """Keep all pairs, and flip the labels that are probably wrong."""
+        posterior_of_label = check_readable(pairs[self.params.column], self.name)
+        wrong = (posterior_of_label < self.params.below).fill_null(False).alias("flipped")
+        added = pl.DataFrame({"flipped": wrong, "posterior": posterior_of_label}).with_columns(
             # The opposite label is right where this one is wrong.
             posterior=pl.when("flipped").then(1.0 - pl.col("posterior")).otherwise("posterior"),
             status=pl.when(pl.col("posterior").is_null())

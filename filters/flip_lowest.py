@@ -29,9 +29,18 @@ class FlipLowestParams(Parameters):
 
 
 class FlipLowest(Filter[FlipLowestParams]):
-    """Exchanges chosen and rejected of the worst round(share n) of the n pairs with a score.
+    """Swap chosen and rejected of the worst share of the pairs by one score; drop nothing.
 
-    Drops nothing; a pair without a score keeps its label. `extra` gains `"flipped": true`.
+    Of n pairs with a score the worst round(share n) are flipped; a pair without a score keeps its
+    label. `flipped` marks the pair, also in `extra`. Use it for recipes that relabel a fixed share
+    (RwGap-F and IFD-Gap-F of PrefCleanBench, arXiv 2509.23564).
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": f"Q{i}", "chosen": "a", "rejected": "b", "m": i} for i in range(4)]
+        >>> step = {"type": "flip_lowest", "column": "extra.m", "share": 0.25}
+        >>> Pipeline({"filters": [step]}).run(rows).steps[-1].facts["flipped"]
+        1
     """
 
     name = "flip_lowest"
@@ -42,21 +51,21 @@ class FlipLowest(Filter[FlipLowestParams]):
     Params = FlipLowestParams
 
     def reads(self) -> tuple[str, ...]:
-        """The score, and what is changed."""
+        """Read the score and the columns that a flip changes."""
         return (self.params.column, *RELABELLED)
 
     def adds(self) -> tuple[Column, ...]:
-        """The mark."""
+        """Add the flag of flipped pairs."""
         return (FLIPPED,)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep all, some with the opposite label."""
+        """Keep all pairs, and flip the labels of the lowest scores."""
         p = self.params
-        worst = best_first(
+        worst_rank = best_first(
             check_readable(pairs[p.column], self.name), "min" if p.prefer == "max" else "max"
         )
-        scored = len(worst) - worst.null_count()
-        # `best_first` of the opposite preference ranks the worst first.
-        flips = (worst <= round(p.share * scored)).fill_null(False)
+        scored = len(worst_rank) - worst_rank.null_count()
+        # `best_first` by the opposite preference ranks the worst first.
+        flips = (worst_rank <= round(p.share * scored)).fill_null(False)
         context.facts["flipped"] = int(flips.sum())
         return flip_only(pairs, flips)

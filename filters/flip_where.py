@@ -23,28 +23,37 @@ class FlipWhereParams(Parameters):
 
 
 class FlipWhere(Filter[FlipWhereParams]):
-    """Exchanges chosen and rejected where a condition is true; drops nothing.
+    """Swap chosen and rejected where a condition is true; drop nothing.
 
-    Where a value is missing the label stays. `extra` gains `"flipped": true`.
+    Where a value is missing the label stays. `flipped` marks the pair, also in `extra`. Use it for
+    a rule of your own that identifies wrong labels (the -F methods of PrefCleanBench, arXiv
+    2509.23564).
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": f"Q{s}", "chosen": "a", "rejected": "b", "who": s} for s in "xy"]
+        >>> step = {"type": "flip_where", "condition": "`extra.who` = 'x'"}
+        >>> Pipeline({"filters": [step]}).run(rows).steps[-1].facts["flipped"]
+        1
     """
 
     name = "flip_where"
     purpose = "relabel or weight"
-    when = "For a rule of your own that surely names wrong labels."
+    when = "For a rule of your own that reliably identifies wrong labels."
     summary = "flip labels by an SQL condition; keep every pair"
     reference = "PrefCleanBench, arXiv 2509.23564 (the -F methods)"
     Params = FlipWhereParams
 
     def reads(self) -> tuple[str, ...]:
-        """What the condition names, and what is changed."""
+        """Read the columns of the condition and those that a flip changes."""
         return (*columns_of(self.params.condition), *RELABELLED)
 
     def adds(self) -> tuple[Column, ...]:
-        """The mark."""
+        """Add the flag of flipped pairs."""
         return (FLIPPED,)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep all, some with the opposite label."""
+        """Keep all pairs, and flip the labels where the condition is true."""
         flips = where_true(self.params.condition, pairs, self.name).fill_null(False)
         context.facts["flipped"] = int(flips.sum())
         return flip_only(pairs, flips)

@@ -9,7 +9,17 @@ from curate.data.hashes import same_answers
 
 
 class IdenticalAnswers(Filter[Parameters]):
-    """Drops pairs whose chosen and rejected answers are equal, role by role and text by text."""
+    """Drop pairs whose chosen and rejected answers are equal, role by role and text by text.
+
+    Use it always: such pairs teach nothing.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": "2 + 2?", "chosen": "4", "rejected": "4"}]
+        >>> result = Pipeline({"filters": [{"type": "identical_answers"}]}).run(rows)
+        >>> result.dropped["drop_reason"].to_list()
+        ['the chosen answer is the rejected answer']
+    """
 
     name = "identical_answers"
     purpose = "duplicates and leaks"
@@ -18,7 +28,7 @@ class IdenticalAnswers(Filter[Parameters]):
     Params = Parameters
 
     def reads(self) -> tuple[str, ...]:
-        """Both answers."""
+        """Read both answers."""
         return ("chosen", "rejected")
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:

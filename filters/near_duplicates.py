@@ -10,7 +10,7 @@ from pydantic import Field
 from curate import Context, Filter, FilterResult, Parameters
 from curate.models.text.near_duplicates import near_duplicate_of
 
-_PARTS = {
+_TEXT_COLUMNS = {
     "pair": ("prompt", "chosen", "rejected"),
     "prompt": ("prompt",),
     "answers": ("chosen", "rejected"),
@@ -20,20 +20,31 @@ _PARTS = {
 class NearDuplicatesParams(Parameters):
     """Parameters of `near_duplicates`."""
 
-    of: Literal["pair", "prompt", "answers"] = Field("pair", description="Text that is compared.")
+    of: Literal["pair", "prompt", "answers"] = Field("pair", description="Text to compare.")
     threshold: float = Field(
         0.8,
         gt=0,
         le=1,
-        description="Jaccard similarity of three-word shingles from which on a "
-        "text nearly repeats an earlier one.",
+        description="Jaccard similarity of three-word shingles at which a text counts "
+        "as a near duplicate of an earlier one.",
     )
 
 
 class NearDuplicates(Filter[NearDuplicatesParams]):
-    """Keeps the first of pairs with nearly the same text.
+    """Keep the first of the pairs with nearly the same text.
 
-    Pairs with exactly the same text share one fate: repeats are for `exact_duplicates`.
+    Two texts are near duplicates if the Jaccard similarity of their three-word shingles reaches
+    `threshold`; candidates come from MinHash-LSH (Broder 1997), the similarity is exact. Pairs with
+    exactly the same text share one verdict: `exact_duplicates` handles them. Use it on scraped
+    data.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> text = " ".join(f"word{i}" for i in range(40))
+        >>> rows = [{"prompt": text + end, "chosen": "a", "rejected": "b"} for end in ("", " more")]
+        >>> step = {"type": "near_duplicates", "of": "prompt"}
+        >>> len(Pipeline({"filters": [step]}).run(rows).kept)
+        1
     """
 
     name = "near_duplicates"
@@ -44,19 +55,21 @@ class NearDuplicates(Filter[NearDuplicatesParams]):
     Params = NearDuplicatesParams
 
     def reads(self) -> tuple[str, ...]:
-        """The texts."""
+        """Read the texts."""
         return ("pair_id", "prompt", "chosen", "rejected")
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep pairs that are near no earlier kept one."""
-        of = near_duplicate_of(
+        """Keep pairs without a similar pair among those kept before."""
+        first_similar = near_duplicate_of(
             pairs,
-            _PARTS[self.params.of],
+            _TEXT_COLUMNS[self.params.of],
             self.params.threshold,
             context.progress,
             context.workspace,
             context.workers,
         )
-        # Named, so that a user can look at both.
-        reasons = of.to_frame("of").select(r=pl.format("nearly repeats pair {}", "of"))["r"]
-        return FilterResult(of.is_null(), reasons)
+        # The reason names the earlier pair, so that a user can compare both.
+        reasons = first_similar.to_frame("of").select(r=pl.format("nearly repeats pair {}", "of"))[
+            "r"
+        ]
+        return FilterResult(first_similar.is_null(), reasons)

@@ -1,4 +1,4 @@
-"""Keeps pairs that no other pair beats in every respect."""
+"""Keeps pairs that no other pair beats in all criteria."""
 
 from __future__ import annotations
 
@@ -38,10 +38,18 @@ class ParetoParams(MissingParams):
 
 
 class Pareto(Filter[ParetoParams]):
-    """Adds `front`: 1 for pairs that no other dominates, 2 for those that only front 1 does, ...
+    """Rank pairs by Pareto dominance over several scores, and keep the best fronts.
 
-    Unlike TOPSIS it needs no weights, and no unit matters. With many criteria nearly every pair is
-    on the first front.
+    `front` is 1 for pairs that no other pair dominates, 2 for pairs that only front 1 dominates,
+    and so on (nondominated sorting: NSGA-II, Deb et al. 2002, sec. III A). It needs no weights, and
+    units do not matter. With many criteria nearly every pair is on the first front: use it for two
+    or three scores.
+
+    Examples:
+        >>> pairs = pl.DataFrame({"s.x": [1.0, 2.0, 0.5], "s.y": [2.0, 1.0, 0.5]})
+        >>> step = Pareto(criteria={"s.x": "max", "s.y": "max"}, fronts=1)
+        >>> step.apply(pairs, Context()).added["front"].to_list()
+        [1, 1, 2]
     """
 
     name = "pareto"
@@ -52,11 +60,11 @@ class Pareto(Filter[ParetoParams]):
     Params = ParetoParams
 
     def reads(self) -> tuple[str, ...]:
-        """The criteria."""
+        """Read the criteria."""
         return tuple(self.params.criteria)
 
     def adds(self) -> tuple[Column, ...]:
-        """The front."""
+        """Add the front."""
         return (
             Column("front", "1 for pairs that no other beats in all criteria", "int", LOWER),
             Column("status", "ok, or 'a criterion is missing'", "text"),
@@ -66,18 +74,20 @@ class Pareto(Filter[ParetoParams]):
         """Keep the best fronts among the pairs that have all criteria."""
         p = self.params
         values = pairs.select(check_readable(pairs[c], self.name) for c in p.criteria)
-        whole = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"]
-        table = values.filter(whole).to_numpy()
+        complete_mask = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"]
+        table = values.filter(complete_mask).to_numpy()
         front = np.zeros(len(pairs), dtype=np.int64)
         if len(table):
-            best = [prefer == "max" for prefer in p.criteria.values()]
-            rank = moocore.pareto_rank(table, maximise=best)
-            # Fronts begin with 1, whatever number moocore's ranks begin with.
-            front[whole.to_numpy()] = rank - rank.min() + 1
-        last = p.fronts if p.fronts is not None else _last(front[front > 0], p.keep or 0.0)
+            maximise = [prefer == "max" for prefer in p.criteria.values()]
+            rank = moocore.pareto_rank(table, maximise=maximise)
+            # Fronts start at 1, whatever moocore's ranks start at.
+            front[complete_mask.to_numpy()] = rank - rank.min() + 1
+        last = (
+            p.fronts if p.fronts is not None else _last_kept_front(front[front > 0], p.keep or 0.0)
+        )
         context.facts["fronts"] = int(front.max(initial=0))
         context.facts["last_kept"] = last
-        judged = pl.DataFrame({"f": front, "w": whole}).select(
+        decisions = pl.DataFrame({"f": front, "w": complete_mask}).select(
             front=pl.when("w").then("f"),
             status=pl.when("w").then(pl.lit("ok")).otherwise(pl.lit("a criterion is missing")),
             keep=pl.when("w").then(pl.col("f") <= last).otherwise(p.missing == "keep"),
@@ -85,13 +95,15 @@ class Pareto(Filter[ParetoParams]):
             .then(pl.format("front {}, kept up to {}", "f", pl.lit(last)))
             .otherwise(pl.lit("a criterion is missing")),
         )
-        return FilterResult(judged["keep"], judged["reason"], judged.select("front", "status"))
+        return FilterResult(
+            decisions["keep"], decisions["reason"], decisions.select("front", "status")
+        )
 
 
-def _last(front: np.ndarray, share: float) -> int:
-    """The first front up to which `share` of the pairs or more is kept; 0 for none."""
+def _last_kept_front(front: np.ndarray, share: float) -> int:
+    """Return the first front up to which `share` of the pairs or more is kept; 0 for none."""
     if share == 0 or not len(front):
         return 0
-    held = np.cumsum(np.bincount(front))
-    # Rounding must not ask for one more front where the share is met exactly.
-    return int(np.argmax(held >= share * len(front) - 1e-9))
+    cumulative_count = np.cumsum(np.bincount(front))
+    # Rounding must not add a front where the share is met exactly.
+    return int(np.argmax(cumulative_count >= share * len(front) - 1e-9))

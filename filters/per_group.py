@@ -1,4 +1,4 @@
-"""Keeps at most so many pairs of each group."""
+"""Limits the number of pairs of each group."""
 
 from __future__ import annotations
 
@@ -34,32 +34,46 @@ class PerGroupParams(Parameters):
 
 
 class PerGroup(Filter[PerGroupParams]):
-    """Keeps the best `keep` pairs of each group; pairs without a group are one group."""
+    """Keep the best `keep` pairs of each group; pairs without a group form one group.
+
+    A group is a prompt, a source, an annotator or any column of equal values; `order_by` names the
+    score that ranks pairs within it, by default their order. Use it when a few prompts, sources or
+    annotators dominate.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": "2 + 2?", "chosen": "4", "rejected": str(i)} for i in range(3)]
+        >>> step = {"type": "per_group", "by": "prompt", "keep": 1}
+        >>> len(Pipeline({"filters": [step]}).run(rows).kept)
+        1
+    """
 
     name = "per_group"
     purpose = "keep the best"
-    when = "When a few prompts, sources or annotators outweigh the rest."
-    summary = "keep at most so many pairs of each prompt, source, annotator or other group"
+    when = "When a few prompts, sources or annotators dominate the dataset."
+    summary = "limit the number of pairs of each prompt, source, annotator or other group"
     Params = PerGroupParams
 
     def reads(self) -> tuple[str, ...]:
-        """The group, and the order where one is given."""
+        """Read the group, and the order where one is given."""
         p = self.params
         return (p.by,) if p.order_by is None else (p.by, p.order_by)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep the best of each group; a missing score is the worst."""
+        """Keep the best pairs of each group; a missing score is the worst."""
         p = self.params
         messages = pairs.schema[p.by] == MESSAGES
-        # A prompt is a list of messages, which cannot be grouped by: its hash can.
+        # polars cannot group by a list of messages, but by its hash.
         value = hashed(messages_key(p.by)) if messages else pl.col(p.by)
         group = select_in_batches(pairs, value.alias("g"))["g"]
         order = pl.Series(range(1, len(pairs) + 1), dtype=pl.Int64)
         if p.order_by is not None:
             ranks = best_first(check_readable(pairs[p.order_by], self.name), p.prefer)
-            # A pair without a score comes last, and is still counted.
+            # A pair without a score is ranked last.
             order = ranks.cast(pl.Int64).fill_null(len(pairs) + 1)
         frame = pl.DataFrame({"g": group, "o": order})
         rank = frame.select(r=pl.col("o").rank("ordinal").over("g"))
-        told = pl.format("number {} of its group by {}, {} kept", "r", *map(pl.lit, (p.by, p.keep)))
-        return with_reasons(rank["r"] <= p.keep, lambda rows: rank[rows].select(told).to_series())
+        reason = pl.format(
+            "number {} of its group by {}, {} kept", "r", *map(pl.lit, (p.by, p.keep))
+        )
+        return with_reasons(rank["r"] <= p.keep, lambda rows: rank[rows].select(reason).to_series())

@@ -18,7 +18,17 @@ class QuantileParams(MissingParams):
 
 
 class Quantile(Filter[QuantileParams]):
-    """Keeps round(keep n) of the n pairs with a score; equal scores in the order of the pairs."""
+    """Keep round(keep n) of the n pairs with a score, the best first.
+
+    Equal scores are ranked in the order of the pairs. Use it to keep a share by one score.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": f"Q{i}", "chosen": "a", "rejected": "b", "m": i} for i in (1, 3)]
+        >>> step = {"type": "quantile", "column": "extra.m", "keep": 0.5}
+        >>> Pipeline({"filters": [step]}).run(rows).dropped["drop_reason"].to_list()
+        ['rank 2 of 2 by extra.m (max), 1 kept']
+    """
 
     name = "quantile"
     purpose = "keep the best"
@@ -27,11 +37,11 @@ class Quantile(Filter[QuantileParams]):
     Params = QuantileParams
 
     def reads(self) -> tuple[str, ...]:
-        """The column."""
+        """Read the column."""
         return (self.params.column,)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep the best."""
+        """Keep the best pairs."""
         p = self.params
         values = check_readable(pairs[p.column], self.name)
         by = f"{p.column} ({p.prefer})"

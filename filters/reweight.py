@@ -19,13 +19,19 @@ class ReweightParams(PosteriorParams):
 
 
 class Reweight(Filter[ReweightParams]):
-    """Weight = posterior, or any column, within floor and ceiling; 1 where it is missing.
+    """Weigh each pair by its posterior, or by any column, between floor and ceiling.
 
-    One-sided: the loss is w L(margin). The opposite label gets no weight, so a label that is likely
-    wrong still pulls its own way, if less. For the two-sided loss of the paper take `soft_labels`,
-    for its first order in weights alone `signed_weights`. The weights of other scorers go this way
-    too, with a ceiling above 1: `on_policy.weight` (WPO), `mc_dropout.easy_weight` (UPO),
-    `propensity.weight`.
+    `weight` is 1 where the column is missing. The loss is one-sided, w L(margin): the opposite
+    label gets no weight, so a label that is probably wrong still pulls its own way, only less. The
+    two-sided loss of LCPO / RE-PO (arXiv 2509.24159) is `soft_labels`, its first order in weights
+    `signed_weights`. Use it for any column of weights, with a ceiling above 1: `on_policy.weight`
+    (WPO), `mc_dropout.easy_weight` (UPO), `propensity.weight`.
+
+    Examples:
+        >>> pairs = pl.DataFrame({"label_em.posterior": [0.9, 0.05, None]})
+        >>> step = Reweight(column="label_em.posterior", floor=0.1)
+        >>> step.apply(pairs, Context()).added["weight"].to_list()
+        [0.9, 0.1, 1.0]
     """
 
     name = "reweight"
@@ -37,16 +43,16 @@ class Reweight(Filter[ReweightParams]):
     Params = ReweightParams
 
     def reads(self) -> tuple[str, ...]:
-        """The posterior."""
+        """Read the posterior."""
         return (self.params.column,)
 
     def adds(self) -> tuple[Column, ...]:
-        """The weight."""
+        """Add the weight."""
         return (Column("weight", "training weight of the pair", "float", HIGHER, "0 to ceiling"),)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep all."""
-        right = check_readable(pairs[self.params.column], self.name)
-        # A pair that nobody could judge trains as before.
-        weight = right.clip(self.params.floor, self.params.ceiling).fill_null(1.0).alias("weight")
+        """Keep all pairs, and add the weight."""
+        values = check_readable(pairs[self.params.column], self.name)
+        # A pair without a posterior keeps its full weight.
+        weight = values.clip(self.params.floor, self.params.ceiling).fill_null(1.0).alias("weight")
         return keep_all(pairs, weight.to_frame())

@@ -30,9 +30,9 @@ class SampleParams(Parameters):
     weights: str | None = Field(
         None,
         description="Column of odds, such as mc_dropout.easy_weight; pairs without one are not "
-        "drawn. Default all alike.",
+        "drawn. Default: equal odds.",
     )
-    seed: int | None = Field(None, description="Seed of the draw; default from the run's seed.")
+    seed: int | None = Field(None, description="Random seed; default from the run's seed.")
 
     @model_validator(mode="after")
     def _one(self) -> SampleParams:
@@ -42,7 +42,18 @@ class SampleParams(Parameters):
 
 
 class Sample(Filter[SampleParams]):
-    """Draws pairs without replacement; the order of the pairs stays."""
+    """Draw a random sample of the pairs without replacement; their order stays.
+
+    With `weights` pairs are drawn one after the other in proportion to that column (Efraimidis and
+    Spirakis 2006; UPO's sampling, arXiv 2409.11212). Use it as the control that every other filter
+    must beat.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": f"Q{i}", "chosen": "a", "rejected": "b"} for i in range(4)]
+        >>> len(Pipeline({"filters": [{"type": "sample", "share": 0.5}]}).run(rows).kept)
+        2
+    """
 
     name = "sample"
     purpose = "keep the best"
@@ -52,11 +63,11 @@ class Sample(Filter[SampleParams]):
     Params = SampleParams
 
     def reads(self) -> tuple[str, ...]:
-        """The odds, where some are named."""
+        """Read the odds, if a column of odds is named."""
         return () if self.params.weights is None else (self.params.weights,)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep the drawn pairs."""
+        """Keep the sampled pairs."""
         p = self.params
         rows = round(p.share * len(pairs)) if p.share is not None else min(p.rows or 0, len(pairs))
         rng = context.rng("sample") if p.seed is None else np.random.default_rng(p.seed)
@@ -66,15 +77,15 @@ class Sample(Filter[SampleParams]):
         else:
             odds = check_readable(pairs[p.weights], self.name).fill_null(0.0).to_numpy()
             odds = np.asarray(odds, dtype=np.float64)[order]
-            keep[order[_drawn(odds, rows, rng, p.weights)]] = True
-        drawn = f"not among the {int(keep.sum())} drawn of {len(pairs)}"
-        return same_reason(pl.Series(keep), drawn)
+            keep[order[_sample_by_odds(odds, rows, rng, p.weights)]] = True
+        reason = f"not among the {int(keep.sum())} drawn of {len(pairs)}"
+        return same_reason(pl.Series(keep), reason)
 
 
-def _drawn(
+def _sample_by_odds(
     odds: NDArray[np.float64], rows: int, rng: np.random.Generator, column: str
 ) -> NDArray[np.int64]:
-    """Rows drawn one after the other in proportion to the odds of those that are left.
+    """Draw rows one after the other, in proportion to the odds of the rows not drawn yet.
 
     By Efraimidis and Spirakis (2006): the largest log(u) / odds; at most as many as have odds.
     """
@@ -82,8 +93,8 @@ def _drawn(
         raise CurateError(
             "odds are negative", where=f"sample, weights: {column}", found=f"{odds.min():g}"
         )
-    able = np.flatnonzero(odds > 0)
-    # Ordering by log(u) / w is drawing one by one with odds w among those left.
-    keys = np.log(rng.random(len(able))) / odds[able]
-    found: NDArray[np.int64] = able[np.argsort(-keys, kind="stable")[:rows]]
-    return found
+    drawable = np.flatnonzero(odds > 0)
+    # Sorting by log(u) / w equals drawing one by one with odds w (Efraimidis and Spirakis 2006).
+    keys = np.log(rng.random(len(drawable))) / odds[drawable]
+    sampled_rows: NDArray[np.int64] = drawable[np.argsort(-keys, kind="stable")[:rows]]
+    return sampled_rows

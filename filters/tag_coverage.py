@@ -20,19 +20,24 @@ class TagCoverageParams(MissingParams):
     keep: float = Field(ge=0, le=1, description="Share of the pairs with tags that is kept.")
     order: Literal["complexity", "diversity"] = Field(
         "complexity",
-        description="complexity: most tags first, while a new one is added; diversity: most new "
-        "tags first.",
+        description="complexity: most tags first, as long as a new one is added; diversity: most "
+        "new tags first.",
     )
     rare: int = Field(1, ge=1, description="Tags of fewer pairs than this do not count.")
 
 
 class TagCoverage(Filter[TagCoverageParams]):
-    """Keeps a share of the pairs, greedily by the tags that they add.
+    """Keep a share of the pairs, greedily by the tags that they add.
 
-    complexity is InsTag's complexity-first diverse sampling: passes over the pairs by falling
-    number of tags, in each of which a pair is taken while it adds a tag that the pass has not seen.
-    diversity takes the pair with most unseen tags, and starts anew once all are seen. No pair is
-    taken twice; ties go by the order of the pairs.
+    `complexity` is InsTag's complexity-first diverse sampling (arXiv 2308.07074, alg. 1): passes
+    over the pairs by falling number of tags, each of which selects a pair if it adds a tag that is
+    new in the pass. `diversity` selects the pair with most new tags, and starts again once all are
+    covered. Ties go by the order of the pairs. Use it after `ins_tag`, to keep many intentions.
+
+    Examples:
+        >>> items = {0: frozenset("a"), 1: frozenset("ab"), 2: frozenset("c")}
+        >>> select_by_complexity(items, 2), select_by_diversity(items, 1)
+        ([1, 2], [1])
     """
 
     name = "tag_coverage"
@@ -43,95 +48,100 @@ class TagCoverage(Filter[TagCoverageParams]):
     Params = TagCoverageParams
 
     def reads(self) -> tuple[str, ...]:
-        """The tags."""
+        """Read the tags."""
         return (self.params.column,)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep the share that covers most."""
+        """Keep the pairs that cover most tags."""
         p = self.params
-        tags = [self._tags(text) for text in pairs[p.column].to_list()]
-        counts = Counter(tag for found in tags if found for tag in found)
-        # Rare tags are mostly spellings of their own, and each would count as something new.
+        tags = [self._parse_tags(text) for text in pairs[p.column].to_list()]
+        counts = Counter(tag for row_tags in tags if row_tags for tag in row_tags)
+        # Rare tags are mostly spelling variants, and each would count as new.
         items = {
-            row: frozenset(t for t in found if counts[t] >= p.rare)
-            for row, found in enumerate(tags)
-            if found is not None
+            row: frozenset(t for t in row_tags if counts[t] >= p.rare)
+            for row, row_tags in enumerate(tags)
+            if row_tags is not None
         }
         size = round(p.keep * len(items))
-        taken = (by_complexity if p.order == "complexity" else by_diversity)(items, size)
-        seen = set(taken)
-        covered = set().union(*(items[row] for row in taken))
+        selected = (select_by_complexity if p.order == "complexity" else select_by_diversity)(
+            items, size
+        )
+        selected_rows = set(selected)
+        covered = set().union(*(items[row] for row in selected))
         context.facts["tags"] = {
             "all": len(set().union(*items.values())),
             "covered": len(covered),
         }
-        keep = [row in seen if row in items else p.missing == "keep" for row in range(len(pairs))]
+        keep = [
+            row in selected_rows if row in items else p.missing == "keep"
+            for row in range(len(pairs))
+        ]
         reasons = [
             f"adds too few tags ({p.order})" if row in items else f"{p.column} is missing"
             for row in range(len(pairs))
         ]
         return FilterResult(pl.Series(keep, dtype=pl.Boolean), pl.Series(reasons, dtype=pl.String))
 
-    def _tags(self, text: str | None) -> list[str] | None:
+    def _parse_tags(self, text: str | None) -> list[str] | None:
         if text is None:
             return None
         try:
-            found = json.loads(text)
+            tags = json.loads(text)
         except (ValueError, TypeError):
-            found = None
-        if not isinstance(found, list):
+            tags = None
+        if not isinstance(tags, list):
             raise CurateError(
                 "the column holds no tags",
                 where=f"filter '{self.name}', {self.params.column}",
                 found=repr(text)[:80],
                 expected='a JSON list such as ["recipe", "vegan"]',
             )
-        return [str(tag) for tag in found]
+        return [str(tag) for tag in tags]
 
 
-def by_complexity(items: dict[int, frozenset[str]], size: int) -> list[int]:
-    """Rows in the order in which passes by falling number of tags take them, at most `size`."""
-    left = sorted(items, key=lambda row: -len(items[row]))
-    everything = set().union(*items.values())
-    taken: list[int] = []
-    while len(taken) < size:
-        # Each pass begins with no tag seen, so that a tag may come once a pass.
-        seen: set[str] = set()
-        skipped, before = [], len(taken)
-        for place, row in enumerate(left):
-            if len(taken) == size or seen == everything:
-                skipped += left[place:]
+def select_by_complexity(items: dict[int, frozenset[str]], size: int) -> list[int]:
+    """Return at most `size` rows as InsTag's passes by falling number of tags select them."""
+    remaining = sorted(items, key=lambda row: -len(items[row]))
+    all_tags = set().union(*items.values())
+    selected: list[int] = []
+    while len(selected) < size:
+        # Each pass starts without covered tags, so that a tag counts once per pass.
+        covered: set[str] = set()
+        skipped, count_before = [], len(selected)
+        for position, row in enumerate(remaining):
+            if len(selected) == size or covered == all_tags:
+                skipped += remaining[position:]
                 break
-            if items[row] <= seen:
+            if items[row] <= covered:
                 skipped.append(row)
             else:
-                taken.append(row)
-                seen |= items[row]
-        if len(taken) == before:
-            # Only pairs without tags are left.
-            return taken + left[: size - len(taken)]
-        left = skipped
-    return taken
+                selected.append(row)
+                covered |= items[row]
+        if len(selected) == count_before:
+            # Only pairs without tags remain.
+            return selected + remaining[: size - len(selected)]
+        remaining = skipped
+    return selected
 
 
-def by_diversity(items: dict[int, frozenset[str]], size: int) -> list[int]:
-    """Rows in the order of most unseen tags, at most `size`; once nothing is unseen, anew."""
-    taken: list[int] = []
-    seen: set[str] = set()
-    # New tags of a row only get fewer, so that an old entry is an upper bound (lazy greedy).
+def select_by_diversity(items: dict[int, frozenset[str]], size: int) -> list[int]:
+    """Return at most `size` rows by most new tags; once all tags are covered, start again."""
+    selected: list[int] = []
+    covered: set[str] = set()
+    # The gain of a row can only fall, so an old heap entry is an upper bound (lazy greedy).
     heap = [(-len(tags), row) for row, tags in items.items()]
     heapq.heapify(heap)
-    while heap and len(taken) < size:
+    while heap and len(selected) < size:
         _, row = heapq.heappop(heap)
-        fresh = -len(items[row] - seen)
-        if heap and (fresh, row) > heap[0]:
-            heapq.heappush(heap, (fresh, row))
-        # Everything is covered: a new round over what is left.
-        elif fresh == 0 and seen:
-            seen = set()
+        negative_gain = -len(items[row] - covered)
+        if heap and (negative_gain, row) > heap[0]:
+            heapq.heappush(heap, (negative_gain, row))
+        # All tags are covered: start a new round over the remaining rows.
+        elif negative_gain == 0 and covered:
+            covered = set()
             heap = [(-len(items[r]), r) for r in [row, *(r for _, r in heap)]]
             heapq.heapify(heap)
         else:
-            taken.append(row)
-            seen |= items[row]
-    return taken
+            selected.append(row)
+            covered |= items[row]
+    return selected

@@ -25,7 +25,17 @@ class ThresholdParams(MissingParams):
 
 
 class Threshold(Filter[ThresholdParams]):
-    """Keeps min <= value <= max; bounds are inclusive."""
+    """Keep pairs with min <= value <= max.
+
+    Use it to keep a range of one score.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": f"Q{i}", "chosen": "a", "rejected": "b", "m": i} for i in (1, 3)]
+        >>> step = {"type": "threshold", "column": "extra.m", "min": 2}
+        >>> Pipeline({"filters": [step]}).run(rows).dropped["drop_reason"].to_list()
+        ['extra.m 1.0 below min 2.0']
+    """
 
     name = "threshold"
     purpose = "keep the best"
@@ -34,22 +44,22 @@ class Threshold(Filter[ThresholdParams]):
     Params = ThresholdParams
 
     def reads(self) -> tuple[str, ...]:
-        """The column."""
+        """Read the column."""
         return (self.params.column,)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep what lies within the bounds."""
+        """Keep pairs within the bounds."""
         p = self.params
         values = check_readable(pairs[p.column], self.name).alias("v")
         low = pl.col("v") < p.min if p.min is not None else pl.lit(False)
         high = pl.col("v") > p.max if p.max is not None else pl.lit(False)
-        # A comparison with null is null: such pairs go by `missing`.
+        # A comparison with null is null: `missing` decides about such pairs.
         inside = (~(low | high)).fill_null(p.missing == "keep")
         reason = (
             pl.when(low)
-            .then(pl.format(f"{_plain(p.column)} {{}} below min {p.min}", "v"))
+            .then(pl.format(f"{_escape_braces(p.column)} {{}} below min {p.min}", "v"))
             .when(high)
-            .then(pl.format(f"{_plain(p.column)} {{}} above max {p.max}", "v"))
+            .then(pl.format(f"{_escape_braces(p.column)} {{}} above max {p.max}", "v"))
             .otherwise(pl.lit(f"{p.column} is missing"))
         )
         frame = values.to_frame()
@@ -57,6 +67,6 @@ class Threshold(Filter[ThresholdParams]):
         return with_reasons(keep, lambda rows: frame[rows].select(r=reason)["r"])
 
 
-def _plain(column: str) -> str:
-    """A column's name for a format string."""
+def _escape_braces(column: str) -> str:
+    """Return a column's name without braces, for a format string."""
     return column.replace("{", "(").replace("}", ")")

@@ -1,4 +1,4 @@
-"""Drops ties: no trainer of pairs can learn from them."""
+"""Drops ties: pairwise trainers cannot learn from them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,28 @@ from curate import Context, Filter, FilterResult, Parameters, same_reason
 
 
 class Ties(Filter[Parameters]):
-    """Drops pairs that the data marks as a tie."""
+    """Drop pairs that the data marks as a tie.
+
+    Use it before trainers that cannot use ties: all exports except the pair table.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": "Hi?", "answer_a": "Hi.", "answer_b": "Hello.", "winner": "tie"}]
+        >>> result = Pipeline({"filters": [{"type": "ties"}]}).run(rows)
+        >>> result.dropped["drop_reason"].to_list()
+        ['the data marks a tie']
+    """
 
     name = "ties"
     purpose = "duplicates and leaks"
-    when = "Before trainers that know no ties: all but the pair table."
+    when = "Before trainers that cannot use ties: all exports except the pair table."
     summary = "drop pairs that the data marks as ties"
     Params = Parameters
 
     def reads(self) -> tuple[str, ...]:
-        """The mark."""
+        """Read the tie status."""
         return ("is_tie",)
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        """Keep what is no tie."""
+        """Keep pairs that are not ties."""
         return same_reason(~pairs["is_tie"], "the data marks a tie")

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_LARGEST = 1e12
-"""Of a weight: their sum and squares stay far from the end of the numbers."""
-# Rows of a column that are looked at at a time.
-_BLOCK = 1 << 16
+_MAX_WEIGHT = 1e12
+"""Largest weight: sums and squares of weights stay far below the float limit."""
+# Bounds the temporary arrays of one block to half a megabyte.
+_ROWS_PER_BLOCK = 1 << 16
 Normalisation = Literal["vector", "rank"]
 
 
-_ROUNDING = 1e-12
-"""Share of its values below which a column's spread is rounding."""
+_MIN_RELATIVE_SPREAD = 1e-12
+"""Spread, as a share of the largest value, below which a column counts as constant."""
 
 
 class TOPSISParams(MissingParams):
@@ -50,7 +50,8 @@ class TOPSISParams(MissingParams):
     )
     keep: float = Field(1.0, ge=0, le=1, description="Share of the ranked pairs that is kept.")
     by: str | None = Field(
-        None, description="Column within whose equal values pairs are ranked: source, annotator..."
+        None,
+        description="Rank pairs separately for each value of this column: source, annotator...",
     )
     normalisation: Normalisation = Field(
         "vector",
@@ -65,8 +66,8 @@ class TOPSISParams(MissingParams):
                 raise ValueError(f"weight of '{name}': {suggestion(name, self.criteria)}")
             if weight < 0:
                 raise ValueError(f"the weight of '{name}' is negative")
-            if weight > _LARGEST:
-                raise ValueError(f"the weight of '{name}' is {weight}; at most {_LARGEST:g}")
+            if weight > _MAX_WEIGHT:
+                raise ValueError(f"the weight of '{name}' is {weight}; at most {_MAX_WEIGHT:g}")
         left_out = set(self.criteria) - set(self.weights or self.criteria)
         if left_out:
             raise ValueError(f"no weight for {', '.join(sorted(left_out))}; give 0 to leave it out")
@@ -76,7 +77,19 @@ class TOPSISParams(MissingParams):
 
 
 class TOPSIS(Filter[TOPSISParams]):
-    """Adds the closeness `<step>.score` in [0, 1] and keeps the best share."""
+    """Rank pairs by closeness to the ideal point of several scores (TOPSIS), keep the best share.
+
+    `score` is d- / (d+ + d-), 0 to 1, where d+ and d- are the Euclidean distances to the best and
+    the worst value of every criterion, after division by the column's norm and multiplication by
+    its weight (Hwang and Yoon 1981; used by DONOD). Use it to weigh several scores; check the
+    criteria's directions in `curate list NAME`.
+
+    Examples:
+        >>> pairs = pl.DataFrame({"s.x": [3.0, 2.0, 1.0], "s.y": [1.0, 1.5, 2.0]})
+        >>> step = TOPSIS(criteria={"s.x": "max", "s.y": "min"}, keep=0.5)
+        >>> step.apply(pairs, Context()).added["score"].round(3).to_list()
+        [1.0, 0.5, 0.0]
+    """
 
     name = "topsis"
     purpose = "keep the best"
@@ -86,12 +99,12 @@ class TOPSIS(Filter[TOPSISParams]):
     Params = TOPSISParams
 
     def reads(self) -> tuple[str, ...]:
-        """The criteria."""
+        """Read the criteria."""
         by = () if self.params.by is None else (self.params.by,)
         return (*self.params.criteria, *by)
 
     def adds(self) -> tuple[Column, ...]:
-        """The closeness."""
+        """Add the closeness."""
         return (
             Column("score", "closeness to the ideal point", "float", "higher is better", "0 to 1"),
             Column("status", "ok, or which criterion is missing", "text"),
@@ -103,68 +116,72 @@ class TOPSIS(Filter[TOPSISParams]):
         group = None
         if p.by is not None:
             group = dense_numbers(pairs[p.by].cast(pl.String).fill_null("(none)"))
-        added = context.workspace.collect(self.name, self._scored(pairs, group))
+        added = context.workspace.collect(self.name, self._score_blocks(pairs, group))
         constant = [c for c in p.criteria if pairs[c].drop_nulls().n_unique() == 1]
         if constant and len(pairs) > 1:
             context.warnings.append(
                 f"equal for all pairs, so without effect on the ranking: {', '.join(constant)}"
             )
-        ranks = _Ranks.of_scores(added["score"], group, p.keep)
-        keep = ranks.kept().fill_null(p.missing == "keep")
+        ranks = _Ranks.from_scores(added["score"], group, p.keep)
+        keep = ranks.keep_mask().fill_null(p.missing == "keep")
         rank = pl.format("rank {} of {} by TOPSIS, {} kept", "rank", "of", "wanted")
-        why = pl.when(pl.col("rank").is_null()).then("status").otherwise(rank)
+        reason = pl.when(pl.col("rank").is_null()).then("status").otherwise(rank)
 
         def reasons(rows: pl.Series) -> pl.Series:
             status = added["status"].gather(rows).alias("status")
-            return ranks.at(rows).with_columns(status).select(why).to_series()
+            return ranks.take_rows(rows).with_columns(status).select(reason).to_series()
 
         return replace(with_reasons(keep, reasons), added=added)
 
-    def _scored(
+    def _score_blocks(
         self, pairs: pl.DataFrame, group: NDArray[np.int64] | None
     ) -> Iterator[pl.DataFrame]:
-        """Closeness and status of each pair, a block after another."""
+        """Yield closeness and status of the pairs, block by block."""
         p = self.params
         values = pl.DataFrame([check_readable(pairs[c], self.name) for c in p.criteria])
-        whole = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"].to_numpy()
+        complete_mask = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"].to_numpy()
         signs = np.array([1.0 if d == "max" else -1.0 for d in p.criteria.values()])
         weights = np.array([1.0 if not p.weights else p.weights.get(c, 0.0) for c in p.criteria])
         score = np.full(len(pairs), np.nan)
-        # Pairs that lack a criterion have no part in norms and ideal points either.
-        every = slice(None) if whole.all() else whole
-        for rows in [every] if group is None else _rows_of_groups(group, whole):
-            # One column after another: all as one matrix would be held twice.
+        # Pairs without a criterion are excluded from norms and ideal points too.
+        complete_rows = slice(None) if complete_mask.all() else complete_mask
+        for rows in (
+            [complete_rows] if group is None else _split_rows_by_group(group, complete_mask)
+        ):
+            # Column by column: one matrix of all would need the memory twice.
             columns = (column.to_numpy()[rows] for column in values)
             score[rows] = closeness(columns, signs, weights, p.normalisation)
-        lacks = pl.concat_str(
+        missing_criteria = pl.concat_str(
             [pl.when(pl.col(c).is_null()).then(pl.lit(f"{c} is missing")) for c in p.criteria],
             separator=", ",
             ignore_nulls=True,
         )
         status = pl.when(pl.all_horizontal(pl.all().is_not_null())).then(pl.lit("ok"))
-        # A status of all would take more memory than the scores.
-        for rows in batches(len(pairs), _BLOCK) or [slice(0, 0)]:
-            # A score is NaN for pairs that lack a criterion alone.
-            found = pl.Series("score", score[rows]).fill_nan(None)
-            told = values[rows].select(status=status.otherwise(lacks))
-            yield pl.DataFrame([found, told["status"]])
+        # In blocks: the status of all pairs would need more memory than the scores.
+        for rows in batches(len(pairs), _ROWS_PER_BLOCK) or [slice(0, 0)]:
+            # A score is NaN only for pairs without a criterion.
+            scores = pl.Series("score", score[rows]).fill_nan(None)
+            statuses = values[rows].select(status=status.otherwise(missing_criteria))
+            yield pl.DataFrame([scores, statuses["status"]])
 
 
-def _rows_of_groups(group: NDArray[np.int64], wanted: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    """The wanted rows of each group that has any."""
+def _split_rows_by_group(
+    group: NDArray[np.int64], complete_mask: NDArray[np.bool_]
+) -> list[NDArray[np.int64]]:
+    """Return the complete rows of each group that has any."""
     order = np.argsort(group, kind="stable")
-    order = order[wanted[order]]
+    order = order[complete_mask[order]]
     return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
 
 
 @dataclass(frozen=True)
 class _Ranks:
-    """Ranks by score within groups, of which a share is kept.
+    """Ranks by score within groups, and how many pairs of each group to keep.
 
     Attributes:
         rank: (pairs,) from 1 within the pair's group; null without a score.
         group: (pairs,) number of each pair's group; None where all are one.
-        sizes: of each group: how many pairs `of` it have a score, and how many are `wanted`.
+        sizes: per group, the number of pairs with a score (`of`) and to keep (`wanted`).
     """
 
     rank: pl.Series
@@ -172,27 +189,37 @@ class _Ranks:
     sizes: pl.DataFrame
 
     @classmethod
-    def of_scores(cls, score: pl.Series, group: NDArray[np.int64] | None, share: float) -> _Ranks:
+    def from_scores(cls, score: pl.Series, group: NDArray[np.int64] | None, share: float) -> _Ranks:
         rank = best_first(score, "max").alias("rank")
         if group is None:
-            of = pl.Series([score.count()])
+            ranked_counts = pl.Series([score.count()])
         else:
-            # The rank within the group, in the order of all.
+            # The rank within the group follows from the order of all pairs.
             ranked = pl.DataFrame([rank, pl.Series("group", group)])
-            of = ranked.group_by("group").agg(pl.col("rank").count()).sort("group")["rank"]
+            ranked_counts = (
+                ranked.group_by("group").agg(pl.col("rank").count()).sort("group")["rank"]
+            )
             rank = ranked.select(pl.col("rank").rank("ordinal").over("group"))["rank"]
-        wanted = (share * of).round(mode="half_to_even").cast(pl.Int64)
-        return cls(rank, group, pl.DataFrame([of.alias("of"), wanted.alias("wanted")]))
+        keep_counts = (share * ranked_counts).round(mode="half_to_even").cast(pl.Int64)
+        return cls(
+            rank, group, pl.DataFrame([ranked_counts.alias("of"), keep_counts.alias("wanted")])
+        )
 
-    def kept(self) -> pl.Series:
-        """Whether each pair is among the wanted ones; null without a score."""
-        wanted = self.sizes["wanted"]
-        return self.rank <= (wanted[0] if self.group is None else wanted.gather(self.group))
+    def keep_mask(self) -> pl.Series:
+        """Return whether each pair is among the best share; null without a score."""
+        keep_counts = self.sizes["wanted"]
+        return self.rank <= (
+            keep_counts[0] if self.group is None else keep_counts.gather(self.group)
+        )
 
-    def at(self, rows: pl.Series) -> pl.DataFrame:
-        """`rank`, `of` and `wanted` of some pairs."""
-        own = rows.to_numpy()
-        group = np.zeros(len(own), dtype=np.int64) if self.group is None else self.group[own]
+    def take_rows(self, rows: pl.Series) -> pl.DataFrame:
+        """Return `rank`, `of` and `wanted` of the given pairs."""
+        row_numbers = rows.to_numpy()
+        group = (
+            np.zeros(len(row_numbers), dtype=np.int64)
+            if self.group is None
+            else self.group[row_numbers]
+        )
         return self.sizes[group].with_columns(self.rank.gather(rows))
 
 
@@ -202,50 +229,59 @@ def closeness(
     weights: NDArray[np.float64],
     normalisation: Normalisation = "vector",
 ) -> NDArray[np.float64]:
-    """Closeness d- / (d+ + d-) of each row to the ideal point, in [0, 1].
+    """Return the closeness d- / (d+ + d-) of each row to the ideal point, in [0, 1].
 
     Args:
-        columns: of each criterion, (rows,), finite.
+        columns: the finite values of each criterion, (rows,).
         signs: (criteria,) 1 where large is best, -1 where small is.
         weights: (criteria,) not negative.
         normalisation: "vector" divides a column by its norm, so that its scale does not matter;
-            "rank" puts mean ranks in its place.
+            "rank" replaces it by mean ranks.
 
     Returns:
         (rows,) closeness; 0.5 for all where every row is the same.
     """
-    # Only ratios of weights count; a sum of 1 keeps distances in the range of a single column.
+    # Only ratios of weights matter; with a sum of 1 distances stay in the range of one column.
     share = weights / weights.sum()
     best = worst = np.zeros(0)
-    for given, sign, weight in zip(columns, signs, share, strict=True):
-        column = _ranked(given * sign) * sign if normalisation == "rank" else given
+    for values, sign, weight in zip(columns, signs, share, strict=True):
+        column = _average_ranks(values * sign) * sign if normalisation == "rank" else values
         if len(best) != len(column):
             best, worst = np.zeros(len(column)), np.zeros(len(column))
-        if len(column) == 0:
-            continue
-        # Scaled first: squares of very small or very large values leave the range of numbers.
-        largest = max(-column.min(), column.max()) or 1.0
-        low, high = column.min() / largest, column.max() / largest
-        # A column whose values differ by rounding alone says nothing, whatever its scale.
-        if high - low <= _ROUNDING:
-            continue
-        factor = sign * weight / np.linalg.norm(column / largest)
-        ends = factor * low, factor * high
-        # In blocks: each step on all rows would hold another column.
-        for rows in batches(len(column), _BLOCK):
-            oriented = factor * (column[rows] / largest)
-            best[rows] += np.square(oriented - max(ends))
-            worst[rows] += np.square(oriented - min(ends))
-    # Squares were added up column by column: this is the Euclidean distance to both points.
+        if len(column):
+            _add_squared_distances(column, sign * weight, best, worst)
+    # Squares were added column by column: their root is the Euclidean distance to both points.
     to_best, to_worst = np.sqrt(best, out=best), np.sqrt(worst, out=worst)
     total = to_best + to_worst
-    same = total <= 0
-    result: NDArray[np.float64] = np.divide(to_worst, total, out=to_worst, where=~same)
-    result[same] = 0.5
+    equal_mask = total <= 0
+    result: NDArray[np.float64] = np.divide(to_worst, total, out=to_worst, where=~equal_mask)
+    result[equal_mask] = 0.5
     return result
 
 
-def _ranked(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean ranks from 1."""
+def _add_squared_distances(
+    column: NDArray[np.float64],
+    signed_weight: float,
+    best: NDArray[np.float64],
+    worst: NDArray[np.float64],
+) -> None:
+    """Add a criterion's squared distances to its best and worst value, in place."""
+    # Scaled first: squares of very small or very large values would overflow or underflow.
+    largest = max(-column.min(), column.max()) or 1.0
+    low, high = column.min() / largest, column.max() / largest
+    # A column whose values differ only by rounding carries no ranking, whatever its scale.
+    if high - low <= _MIN_RELATIVE_SPREAD:
+        return
+    factor = signed_weight / np.linalg.norm(column / largest)
+    ends = factor * low, factor * high
+    # In blocks: each operation on all rows would allocate another column.
+    for rows in batches(len(column), _ROWS_PER_BLOCK):
+        oriented = factor * (column[rows] / largest)
+        best[rows] += np.square(oriented - max(ends))
+        worst[rows] += np.square(oriented - min(ends))
+
+
+def _average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return mean ranks from 1."""
     ranks: NDArray[np.float64] = pl.Series(values).rank("average").to_numpy().astype(np.float64)
     return ranks

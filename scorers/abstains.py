@@ -1,4 +1,4 @@
-"""Whether an answer says that its sources, or it, cannot tell."""
+"""Whether an answer says that it, or its sources, cannot answer."""
 
 from __future__ import annotations
 
@@ -19,37 +19,47 @@ _PATTERN = (
 
 
 class Abstains(Scorer[Parameters]):
-    """Whether an answer abstains, by English phrases such as "does not mention".
+    """Flag answers that abstain, by English phrases such as "does not mention".
 
-    It does not see whether abstaining was right: look at it beside `grounding`.
+    `chosen` and `rejected` say whether the answer holds such a phrase; `difference` is their
+    difference: 1 where only the chosen answer abstains, -1 where only the rejected one does, else
+    0. The phrases are ours; the question is that of RAG-RewardBench (arXiv 2412.13746). It cannot
+    see whether abstaining was right: read it together with `grounding`.
+
+    Examples:
+        >>> from curate import score
+        >>> question = "Who wrote it?"
+        >>> row = {"prompt": question, "chosen": "Ann.", "rejected": "That is not mentioned."}
+        >>> score([row], "abstains").frame["abstains.difference"].to_list()
+        [-1]
     """
 
     name = "abstains"
     purpose = "retrieval"
     when = "To see whether labels prefer answers that admit what the sources do not say."
-    summary = "whether an answer says that it, or its sources, cannot tell"
+    summary = "whether an answer says that it, or its sources, cannot answer"
     reference = "appropriate abstain of RAG-RewardBench, arXiv 2412.13746, by phrases (ours)"
     scope = "row"
     stored, stored_whole = True, True
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:
-        """Both answers, and the difference."""
+        """Return both answers, and the difference."""
         return (
             Column(
                 "difference",
-                "1 where chosen alone abstains, -1 where rejected alone does",
+                "1 where only chosen abstains, -1 where only rejected does",
                 "int",
                 evidence="named",
             ),
-            Column("chosen", "the preferred answer abstains", "bool"),
-            Column("rejected", "the other answer abstains", "bool"),
+            Column("chosen", "the chosen answer abstains", "bool"),
+            Column("rejected", "the rejected answer abstains", "bool"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Marks of all pairs."""
-        said = {s: messages_text(s).str.contains(_PATTERN) for s in ("chosen", "rejected")}
-        found = select_in_batches(pairs, **said)
-        # Of bools as numbers: 1 where the chosen answer alone abstains, -1 where the rejected one.
+        """Return flags of all pairs."""
+        abstains = {s: messages_text(s).str.contains(_PATTERN) for s in ("chosen", "rejected")}
+        flags = select_in_batches(pairs, **abstains)
+        # As integers: 1 where only the chosen answer abstains, -1 where only the rejected one does.
         difference = pl.col("chosen").cast(pl.Int64) - pl.col("rejected").cast(pl.Int64)
-        return found.select(difference=difference, chosen="chosen", rejected="rejected")
+        return flags.select(difference=difference, chosen="chosen", rejected="rejected")

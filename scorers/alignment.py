@@ -8,7 +8,7 @@ import polars as pl
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.models.media.answers import DECODED, media_status
 
-# Of CLIPScore (arXiv 2104.08718), which brings usual values to about 0 to 1.
+# The weight w of CLIPScore (arXiv 2104.08718, eq. 1): it brings usual values to about 0 to 1.
 _WEIGHT = 2.5
 _SIDES = ("chosen", "rejected")
 
@@ -18,16 +18,22 @@ class AlignmentParams(Parameters):
 
 
 class Alignment(Scorer[AlignmentParams]):
-    """CLIPScore of both answers, 2.5 max(cos(prompt, medium), 0), and its margin.
+    """Compute CLIPScore of each image or audio with its prompt, and the margin of the two answers.
 
-    The paper puts "A photo depicts" before a caption; prompts are taken as they stand here. The
-    model is the run's embedder (CLIP, SigLIP, CLAP...), so values of different models do not
-    compare.
+    CLIPScore is 2.5 max(cos(prompt, medium), 0), from 0 to 2.5 (arXiv 2104.08718, eq. 1). `margin`
+    is chosen minus rejected, from -2.5 to 2.5. The paper puts "A photo depicts" before a caption;
+    the prompt is used unchanged here. The embedding model is that of the run (CLIP, SigLIP,
+    CLAP...), so values of different models are not comparable. Use it on preferences between images
+    or audio.
+
+    Examples:
+        >>> [column.unit for column in Alignment().columns()]
+        ['', '0 to 2.5', '0 to 2.5', '']
     """
 
     name = "alignment"
     purpose = "rewards and models"
-    when = "On preferences between images or audios; needs an embedder of them."
+    when = "On preferences between images or audio; needs a matching embedder."
     summary = "how well each image or audio fits its prompt, and the margin (CLIPScore)"
     reference = "CLIPScore, arXiv 2104.08718, eq. 1 (w = 2.5)"
     needs_embeddings = True
@@ -36,25 +42,27 @@ class Alignment(Scorer[AlignmentParams]):
     Params = AlignmentParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Both scores, their difference, and why there are none."""
+        """Return both scores, their difference, and the status."""
         return (
             Column(
                 "margin", "score of chosen minus that of rejected", "float", HIGHER, evidence="auto"
             ),
-            Column("chosen", "CLIPScore of the preferred answer", unit="0 to 2.5"),
-            Column("rejected", "CLIPScore of the other answer", unit="0 to 2.5"),
+            Column("chosen", "CLIPScore of the chosen answer", unit="0 to 2.5"),
+            Column("rejected", "CLIPScore of the rejected answer", unit="0 to 2.5"),
             Column("status", "ok, 'answers are texts' or 'not seen'", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Of all pairs whose answers are media."""
+        """Score all pairs whose answers are media."""
         status = media_status(pairs, context.features)
-        seen = status == DECODED
+        decoded_mask = status == DECODED
         # CLIPScore is 2.5 max(cos, 0) (Hessel et al. 2021, eq. 1).
         scores = {
-            side: np.where(seen, _WEIGHT * np.maximum(context.features.cosines(side), 0.0), np.nan)
+            side: np.where(
+                decoded_mask, _WEIGHT * np.maximum(context.features.cosines(side), 0.0), np.nan
+            )
             for side in _SIDES
         }
         margin = scores["chosen"] - scores["rejected"]
-        found = {"margin": margin, **scores, "status": status}
-        return pl.DataFrame(found).with_columns(pl.col("margin", *_SIDES).fill_nan(None))
+        columns = {"margin": margin, **scores, "status": status}
+        return pl.DataFrame(columns).with_columns(pl.col("margin", *_SIDES).fill_nan(None))

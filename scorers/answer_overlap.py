@@ -1,4 +1,4 @@
-"""How near both answers lie to each other."""
+"""How similar the embeddings of both answers are."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ class AnswerOverlapParams(Parameters):
 
 
 class AnswerOverlap(Scorer[AnswerOverlapParams]):
-    """Cosine of both answers' embeddings, texts or media.
+    """Compute the cosine of the embeddings of the two answers, texts or media.
 
-    DCPO finds that images of which one is preferred overlap so much that one prompt hardly tells
-    them apart ("conflict distribution"), and trains on captions of their own; it draws the overlap
-    and states no score. A cosine as a score of each pair is ours.
+    `overlap` is cos(chosen, rejected), from -1 to 1. DCPO (arXiv 2502.06023, sec. 3) observes that
+    two images of one prompt overlap so much that the prompt hardly separates them ("conflict
+    distribution"); it plots the overlap and defines no score. The cosine as a score of each pair is
+    ours. Use it to find pairs that teach little because their answers hardly differ.
+
+    Examples:
+        >>> from curate import score
+        >>> rows = [{"prompt": "2 + 2?", "chosen": "It is 4.", "rejected": "It is 4."}]
+        >>> score(rows, "answer_overlap").frame["answer_overlap.overlap"].round(3).to_list()
+        [1.0]
     """
 
     name = "answer_overlap"
     purpose = "difficulty and disagreement"
     when = "To find pairs whose answers hardly differ: little to learn, and labels near chance."
-    summary = "how near both answers lie to each other, by embeddings (DCPO's conflict)"
+    summary = "cosine of the embeddings of both answers (DCPO's conflict)"
     reference = "DCPO, arXiv 2502.06023, sec. 3"
     needs_embeddings = True
     stored = True
@@ -32,17 +39,17 @@ class AnswerOverlap(Scorer[AnswerOverlapParams]):
     Params = AnswerOverlapParams
 
     def columns(self) -> tuple[Column, ...]:
-        """The cosine, and why there is none."""
+        """Return the cosine and the status."""
         return (
             Column("overlap", "cosine of both answers", "float", LOWER, "-1 to 1"),
             Column("status", "ok, or 'not seen' where a medium cannot be decoded", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Of all pairs."""
+        """Score all pairs."""
         features = context.features
         overlap = features.cosines("rejected", "chosen").astype(np.float64)
-        seen = embedded_answers_mask(features)
-        values = pl.Series(np.where(seen, overlap, np.nan)).fill_nan(None)
-        status = np.where(seen, "ok", "not seen").tolist()
+        decoded_mask = embedded_answers_mask(features)
+        values = pl.Series(np.where(decoded_mask, overlap, np.nan)).fill_nan(None)
+        status = np.where(decoded_mask, "ok", "not seen").tolist()
         return pl.DataFrame({"overlap": values, "status": status})

@@ -1,4 +1,4 @@
-"""Whether an answer's citations point at a source that supports what is said."""
+"""Whether an answer's citations refer to a source that supports its sentences."""
 
 from __future__ import annotations
 
@@ -20,29 +20,41 @@ class CitationsParams(Parameters):
         0.6,
         gt=0,
         le=1,
-        description="Share of a sentence's words in the cited source from which it is supported.",
+        description="Share of a sentence's words that the cited source must hold.",
     )
 
 
 class Citations(Scorer[CitationsParams]):
-    """Citations `[1]`, `[2]`... of an answer: how many sentences have one, and how many are right.
+    r"""Check the citations `[1]`, `[2]`... of both answers against their sources.
 
-    A citation is right where there is a source of that number and it holds `covered` of the
-    sentence's distinct words that mean something. One behind the full stop belongs to the sentence
-    before it.
+    `chosen` and `rejected` are the shares of citations that are right, 0 to 1: a source of that
+    number exists and holds at least `covered` of the sentence's distinct content words.
+    `<answer>_cites` is the share of sentences that cite, `<answer>_dangling` counts citations of no
+    source, `margin` is chosen minus rejected, -1 to 1. A citation after the full stop belongs to
+    the sentence before it. These are ALCE's precision and recall (arXiv 2305.14627) by lexical
+    overlap instead of an entailment model. Use it where answers cite numbered sources.
+
+    Examples:
+        >>> from curate import score
+        >>> prompt = "Where is the Louvre?\n[1] The Louvre museum stands in Paris."
+        >>> right, wrong = "The Louvre stands in Paris [1].", "The Louvre stands in Rome [2]."
+        >>> row = {"prompt": prompt, "chosen": right, "rejected": wrong}
+        >>> scores = score([row], "citations").frame
+        >>> scores.select("citations.chosen", "citations.rejected_dangling").row(0)
+        (1.0, 1)
     """
 
     name = "citations"
     purpose = "retrieval"
     when = "Where answers cite numbered sources."
-    summary = "share of sentences that cite, and of citations that resolve and support"
+    summary = "share of sentences with a citation, and of citations that are right"
     reference = "citation precision and recall, ALCE, arXiv 2305.14627, by lexical overlap (ours)"
     scope = "row"
     stored, stored_whole = True, True
     Params = CitationsParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Shares of both answers, and the margin of right citations."""
+        """Return shares of both answers, and the margin of right citations."""
         return (
             Column(
                 "margin",
@@ -62,32 +74,38 @@ class Citations(Scorer[CitationsParams]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Shares of all pairs."""
-        known = source_table(pairs)
+        """Return shares of all pairs."""
+        source_texts = source_table(pairs)
         rows = pl.DataFrame({"row": pl.int_range(len(pairs), dtype=pl.Int64, eager=True)})
         for side in _SIDES:
-            found = self._of(split_sentences(pairs, side), known, side)
-            rows = rows.join(found, on="row", how="left", maintain_order="left")
+            shares = self._citation_shares(split_sentences(pairs, side), source_texts, side)
+            rows = rows.join(shares, on="row", how="left", maintain_order="left")
         return rows.select(
             (pl.col("chosen") - pl.col("rejected")).alias("margin"),
             *_SIDES,
             *(pl.col(f"{s}_cites").fill_null(0.0) for s in _SIDES),
             *(pl.col(f"{s}_dangling").fill_null(0) for s in _SIDES),
-            source_status(known, rows, NO_CITATIONS),
+            source_status(source_texts, rows, NO_CITATIONS),
         )
 
-    def _of(self, said: pl.DataFrame, known: pl.DataFrame, side: str) -> pl.DataFrame:
-        cites = said.group_by("row").agg(
+    def _citation_shares(
+        self, answer_sentences: pl.DataFrame, source_texts: pl.DataFrame, side: str
+    ) -> pl.DataFrame:
+        citing_share = answer_sentences.group_by("row").agg(
             (pl.col("cited").list.len() > 0).mean().alias(f"{side}_cites")
         )
-        # One row a citation: a sentence may cite several sources.
-        each = said.explode("cited").drop_nulls("cited")
-        held = word_coverage(said, known).select("number", cited="source", covered="covered")
-        judged = each.join(held, on=["number", "cited"], how="left", maintain_order="left")
-        # A citation of a source that is not there covers nothing.
-        right = pl.col("covered").fill_null(0.0) >= self.params.covered
-        found = judged.group_by("row").agg(
-            right.mean().alias(side),
+        # One row per citation: a sentence may cite several sources.
+        citations = answer_sentences.explode("cited").drop_nulls("cited")
+        source_coverage = word_coverage(answer_sentences, source_texts).select(
+            "number", cited="source", covered="covered"
+        )
+        checked = citations.join(
+            source_coverage, on=["number", "cited"], how="left", maintain_order="left"
+        )
+        # A citation of a missing source covers nothing.
+        is_supported = pl.col("covered").fill_null(0.0) >= self.params.covered
+        precision = checked.group_by("row").agg(
+            is_supported.mean().alias(side),
             pl.col("covered").is_null().sum().cast(pl.Int64).alias(f"{side}_dangling"),
         )
-        return cites.join(found, on="row", how="left")
+        return citing_share.join(precision, on="row", how="left")

@@ -1,4 +1,4 @@
-"""Votes of held-out heads that see an answer in different ways."""
+"""Votes of held-out heads on different views of an answer."""
 
 from __future__ import annotations
 
@@ -23,30 +23,36 @@ class CommitteeParams(Parameters):
     """Parameters of `committee`."""
 
     folds: int = Field(5, ge=2, description="Folds by prompt.")
-    repeats: int = Field(2, ge=1, description="Times the folds are drawn anew for each voter.")
+    repeats: int = Field(2, ge=1, description="Random redraws of the folds for each voter.")
 
 
 class Committee(HeadScorer[CommitteeParams]):
-    """Six small reward models as voters: linear and mlp heads on three views of an answer.
+    """Let six small held-out reward models vote: linear and MLP heads on three views of an answer.
 
-    The views are embedding, embedding with style, and length. A voter's margin is held out, and
-    scaled to the temperature that fits all pairs, so that voters count alike. It has the columns of
-    `reward_model` where no reward models are at hand; its voters learn from the labels that they
-    judge, and agree more than models that were trained on different data.
+    The views are the embedding, the embedding with style, and the length. `margin` is the mean
+    margin of the voters in nats, `spread` their standard deviation, `agreement` the share of
+    positive margins, 0 to 1. Each voter's margin is scaled to its own best temperature, so that all
+    voters count alike. The columns are those of `reward_model`, for recipes that expect several
+    reward models (PrefCleanBench, arXiv 2509.23564). The voters learn from the labels that they
+    judge, so they agree more than models trained on different data would.
+
+    Examples:
+        >>> [column.name for column in Committee(folds=5).columns()]
+        ['margin', 'spread', 'agreement', 'status']
     """
 
     name = "committee"
     purpose = "label noise"
     when = (
-        "When no reward models are at hand and a recipe wants votes. Small heads trained "
+        "When a recipe needs votes and no reward models are available. Small heads trained "
         "on the same labels are weaker voters than large reward models."
     )
-    summary = "votes of six kinds of held-out heads: the small stand-in for several reward models"
+    summary = "votes of six kinds of held-out heads: a small substitute for several reward models"
     reference = "vote of reward models as in PrefCleanBench, arXiv 2509.23564"
     Params = CommitteeParams
 
     def columns(self) -> tuple[Column, ...]:
-        """What the voters say."""
+        """Return mean, spread and agreement of the voters."""
         return (
             Column("margin", "mean margin of the voters", "float", HIGHER, "nats (log odds)"),
             Column("spread", "standard deviation of the margin over voters", "float", LOWER),
@@ -57,7 +63,7 @@ class Committee(HeadScorer[CommitteeParams]):
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Votes of all pairs."""
+        """Return votes of all pairs."""
         p, voting = self.params, vote_mask(pairs, context)
         margins = []
         for view in VIEWS:
@@ -65,8 +71,8 @@ class Committee(HeadScorer[CommitteeParams]):
                 spec = HeadParameters(head=kind).spec()
                 heads = train_out_of_fold(pairs, context, spec, p.repeats, p.folds, view)
                 margin = heads.margins().mean(axis=1)
-                # Each member at the temperature of greatest likelihood: none speaks louder than it
-                # knows.
+                # Each voter at its temperature of maximum likelihood: no voter counts for more than
+                # its accuracy on held-out pairs justifies.
                 margins.append(fit_scale(margin[voting]) * margin)
         table = np.stack(margins, axis=1)
         record_learnability(table.mean(axis=1), pairs, context)

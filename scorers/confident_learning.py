@@ -22,17 +22,25 @@ class ConfidentLearningParams(RepeatedHeadParameters):
 
 
 class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
-    """cleanlab's label quality and label issues on held-out probabilities.
+    """Compute cleanlab's label quality and label issues from held-out probabilities.
 
-    The two classes are "the first answer wins" and "the second wins"; each pair is given in both
-    orders, so that neither slot is favoured.
+    `quality` is cleanlab's normalized margin of the label, 0 to 1; `issue` says whether confident
+    learning (Northcutt et al. 2021, arXiv 1911.00068) calls the label wrong. The two classes are
+    "the first answer wins" and "the second wins"; each pair enters in both orders, so that neither
+    slot is favoured. Use it as the baseline of the field: on two classes its quality ranks as the
+    margin does.
+
+    Examples:
+        >>> quality, issue = label_quality(np.array([0.9, 0.8, 0.1]), np.ones(3, dtype=bool))
+        >>> quality.round(2).tolist(), issue.tolist()
+        ([0.9, 0.8, 0.1], [False, False, True])
     """
 
     name = "confident_learning"
     purpose = "label noise"
     when = (
-        "As a baseline: on two classes its label quality ranks as the plain margin does. "
-        "Its noise rate is loose: it says 34 % where nothing was flipped."
+        "As a baseline: on two classes its label quality ranks as the margin does. "
+        "Its noise rate is too high: 34 % where nothing was flipped."
     )
     summary = "cleanlab's label quality and label issues on held-out probabilities"
     reference = "Northcutt et al. 2021, arXiv 1911.00068 (cleanlab)"
@@ -40,7 +48,7 @@ class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
     margins_alone = True
 
     def columns(self) -> tuple[Column, ...]:
-        """Quality and issue."""
+        """Return quality and issue."""
         return (
             Column(
                 "quality", "cleanlab's normalized-margin label quality", "float", HIGHER, "0 to 1"
@@ -50,7 +58,7 @@ class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Quality of all pairs; issues among those that hold a vote."""
+        """Return quality of all pairs; only pairs with a vote can be issues."""
         trained = self.params.train(pairs, context)
         margins = trained.margins()
         learnt = record_learnability(margins.mean(axis=1), pairs, context)
@@ -58,7 +66,7 @@ class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
         voting = vote_mask(pairs, context)
         quality, issue = label_quality(probability, voting)
         if learnt.ok:
-            # No rate of wrong labels: ambiguous pairs lie off the diagonal too.
+            # This is not the noise rate: ambiguous pairs are off the diagonal too.
             context.facts["off_diagonal"] = round(confident_learning_rate(probability[voting]), 4)
         return pl.DataFrame({"quality": quality, "issue": issue})
 
@@ -66,13 +74,13 @@ class ConfidentLearning(HeadScorer[ConfidentLearningParams]):
 def label_quality(
     probability: NDArray[np.float64], votes: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """cleanlab's quality (pairs,) and issues (pairs,) from probabilities of the observed labels."""
+    """Return cleanlab's quality and issues, (pairs,) each, by probabilities of the given labels."""
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
     def both(p: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         first = np.column_stack([p, 1.0 - p])
-        # Each pair once in both orders: classes would else be of one label, and have no thresholds.
+        # Each pair in both orders: with one class only, cleanlab has no thresholds.
         labels = np.repeat([0, 1], len(p))
         return labels, np.concatenate([first, first[:, ::-1]])
 
@@ -81,8 +89,8 @@ def label_quality(
     issue = np.zeros(len(probability), dtype=bool)
     if votes.any():
         labels, probabilities = both(probability[votes])
-        # One process: the work is small, and workers would import everything anew.
-        found = find_label_issues(labels, probabilities, n_jobs=1)
-        # The first half are the pairs as they stand, the second their mirror images.
-        issue[votes] = found[: int(votes.sum())]
+        # One process: the work is small, and each worker would import all packages again.
+        mirrored_issues = find_label_issues(labels, probabilities, n_jobs=1)
+        # The first half are the pairs in their order, the second half their mirror images.
+        issue[votes] = mirrored_issues[: int(votes.sum())]
     return quality[: len(probability)], issue

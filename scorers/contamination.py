@@ -12,7 +12,7 @@ from curate import Column, Context, Parameters, Scorer
 from curate.data.table import messages_text
 from curate.models.text.evaluation_texts import EvaluationText, NgramIndex, read_evaluation_texts
 
-_BLOCK = 4096
+_PROMPTS_PER_BLOCK = 4096
 
 
 class ContaminationParams(Parameters):
@@ -30,27 +30,42 @@ class ContaminationParams(Parameters):
         0.5,
         gt=0,
         le=1,
-        description="Share of an evaluation prompt's n-grams from which on it counts as held.",
+        description="Share of an evaluation prompt's n-grams at which it counts as repeated.",
     )
     cosine: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Cosine of the embeddings from which on prompts match; null: by n-grams alone.",
+        description="Cosine of the embeddings at which prompts match; null: use n-grams only.",
     )
 
 
 class Contamination(Scorer[ContaminationParams]):
-    """Which evaluation prompt each pair's prompt holds, by n-grams and by embeddings.
+    """Find the evaluation prompt that each pair's prompt repeats, by n-grams and by embeddings.
 
-    The n-gram rule is that of Tulu 3 (2411.15124, section 3.2: 8-grams, more than half of the
-    evaluation prompt), on n-grams in place of tokens. Each distinct prompt is looked up once.
+    `overlap` is the largest share of an evaluation prompt's n-grams that the prompt holds, 0 to 1;
+    `cosine` the largest cosine, -1 to 1; `matched` says whether either reaches its threshold,
+    `match` names the evaluation prompt. The rule is that of Tulu 3 (arXiv 2411.15124, sec. 3.2:
+    8-grams, more than half of the evaluation prompt), on n-grams instead of tokens. Use it before
+    training on anything that is evaluated later, with the filter `decontaminate`.
+
+    Examples:
+        >>> import tempfile
+        >>> from curate import score
+        >>> question = "Please answer: what is the capital of France?"
+        >>> row = {"prompt": question, "chosen": "a", "rejected": "b"}
+        >>> with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        ...     _ = file.write("What is the capital of France?")
+        ...     file.flush()
+        ...     scores = score([row], "contamination", against=[file.name], ngram=3)
+        >>> scores.frame.select("contamination.matched", "contamination.overlap").row(0)
+        (True, 1.0)
     """
 
     name = "contamination"
     purpose = "duplicates, diversity, coverage"
     when = (
-        "Before training on anything that is evaluated later. Give the evaluation sets "
+        "Before training on anything that is evaluated later. List the evaluation sets "
         "under `against`."
     )
     summary = "prompts that occur in given evaluation sets, by n-grams and embeddings"
@@ -62,42 +77,35 @@ class Contamination(Scorer[ContaminationParams]):
         self.needs_embeddings = self.params.cosine is not None
 
     def columns(self) -> tuple[Column, ...]:
-        """The verdict, what it rests on, and the match."""
+        """Return the verdict, its grounds and the match."""
         return (
             Column("matched", "the prompt occurs in an evaluation set", "bool"),
             Column("overlap", "largest share of an evaluation prompt's n-grams", unit="0 to 1"),
             Column("cosine", "largest cosine to an evaluation prompt", unit="-1 to 1"),
             Column("match", "file, row and beginning of the evaluation prompt", "text"),
-            Column("status", "ok, or 'no embeddings' where cosines were not asked for", "text"),
+            Column("status", "ok, or 'no embeddings' where cosines were not requested", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Matches of all pairs; `facts` lists how many each evaluation set has."""
+        """Return matches of all pairs; `facts` counts them by evaluation set."""
         p = self.params
-        known = read_evaluation_texts(p.against, p.column)
+        evaluation_texts = read_evaluation_texts(p.against, p.column)
         texts = pairs.select(t=messages_text("prompt"))["t"]
-        distinct = texts.unique(maintain_order=True)
-        index = NgramIndex([item.text for item in known], p.ngram)
-        with context.progress.task("contamination", len(distinct)) as task:
-            found = []
-            # A prompt stands in many pairs, and the search for its n-grams is the costly part.
-            for text in distinct:
-                found.append(index.best(text))
-                task.advance()
-        by_text = pl.DataFrame(
-            {"t": distinct, "_at": [at for at, _ in found], "overlap": [s for _, s in found]}
+        rows = self._overlaps(texts, evaluation_texts, context)
+        nearest, cosine = self._nearest_texts(evaluation_texts, context, len(pairs))
+        overlap_mask = (rows["overlap"] >= p.overlap).to_numpy()
+        cosine_mask = (
+            np.zeros(len(pairs), dtype=bool) if cosine is None else cosine >= (p.cosine or 2.0)
         )
-        rows = texts.to_frame().join(by_text, on="t", how="left", maintain_order="left")
-        nearest, cosine = self._nearest(known, context, len(pairs))
-        held = (rows["overlap"] >= p.overlap).to_numpy()
-        close = np.zeros(len(pairs), dtype=bool) if cosine is None else cosine >= (p.cosine or 2.0)
-        # N-grams go before cosines: they name the very text that is repeated.
-        place = np.where(held, rows["_at"].to_numpy(), np.where(close, nearest, -1))
-        self._tell(known, place, context)
-        names = [known[i].label() if i >= 0 else None for i in place.tolist()]
+        # N-grams take precedence over cosines: they identify the text that is repeated.
+        match_index = np.where(
+            overlap_mask, rows["_at"].to_numpy(), np.where(cosine_mask, nearest, -1)
+        )
+        self._record_matches(evaluation_texts, match_index, context)
+        names = [evaluation_texts[i].label() if i >= 0 else None for i in match_index.tolist()]
         return pl.DataFrame(
             {
-                "matched": held | close,
+                "matched": overlap_mask | cosine_mask,
                 "overlap": rows["overlap"],
                 "cosine": pl.Series(cosine, dtype=pl.Float64)
                 if cosine is not None
@@ -109,33 +117,53 @@ class Contamination(Scorer[ContaminationParams]):
             }
         )
 
-    def _nearest(
-        self, known: list[EvaluationText], context: Context, count: int
+    def _overlaps(
+        self, texts: pl.Series, evaluation_texts: list[EvaluationText], context: Context
+    ) -> pl.DataFrame:
+        """Return `_at`, the evaluation prompt of largest overlap, and `overlap` of each prompt."""
+        distinct = texts.unique(maintain_order=True)
+        index = NgramIndex([item.text for item in evaluation_texts], self.params.ngram)
+        matches = []
+        with context.progress.task("contamination", len(distinct)) as task:
+            # Distinct prompts only: one prompt can be in many pairs, and the search is costly.
+            for text in distinct:
+                matches.append(index.best(text))
+                task.advance()
+        by_text = pl.DataFrame(
+            {"t": distinct, "_at": [at for at, _ in matches], "overlap": [s for _, s in matches]}
+        )
+        return texts.to_frame().join(by_text, on="t", how="left", maintain_order="left")
+
+    def _nearest_texts(
+        self, evaluation_texts: list[EvaluationText], context: Context, count: int
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
-        """Number and cosine of the nearest evaluation prompt of each pair."""
+        """Return index and cosine of the nearest evaluation prompt of each pair."""
         if self.params.cosine is None:
             return np.full(count, -1), None
         if context.embed is None:
             raise RuntimeError("contamination by cosine needs the run's embedder")
-        vectors = context.embed([item.text for item in known])
+        vectors = context.embed([item.text for item in evaluation_texts])
         used, inverse = context.features.distinct("prompt")
         best = np.empty(len(used), dtype=np.int64)
         cosine = np.empty(len(used), dtype=np.float64)
-        # Blocks, so that cosines of all prompts with all evaluation texts are never held at once.
-        for start in range(0, len(used), _BLOCK):
-            block = slice(start, start + _BLOCK)
+        # In blocks: the matrix of all prompts by all evaluation texts may not fit into memory.
+        for start in range(0, len(used), _PROMPTS_PER_BLOCK):
+            block = slice(start, start + _PROMPTS_PER_BLOCK)
             products = context.features.vectors[used[block]] @ vectors.T
             best[block] = products.argmax(1)
             cosine[block] = products.max(1)
         return best[inverse], cosine[inverse]
 
-    def _tell(
-        self, known: list[EvaluationText], place: np.ndarray[Any, Any], context: Context
+    def _record_matches(
+        self,
+        evaluation_texts: list[EvaluationText],
+        match_index: np.ndarray[Any, Any],
+        context: Context,
     ) -> None:
-        matched = [known[i] for i in place.tolist() if i >= 0]
-        sources = dict.fromkeys(item.source for item in known)
+        matched = [evaluation_texts[i] for i in match_index.tolist() if i >= 0]
+        sources = dict.fromkeys(item.source for item in evaluation_texts)
         context.facts["pairs_by_evaluation_set"] = {
             name: sum(item.source == name for item in matched) for name in sources
         }
-        context.facts["evaluation_prompts"] = len(known)
+        context.facts["evaluation_prompts"] = len(evaluation_texts)
         context.facts["evaluation_prompts_found"] = len({(m.source, m.row) for m in matched})

@@ -1,4 +1,4 @@
-"""Preferences that turn with the context of a question."""
+"""Preferences that change with the context of a question."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from curate.models.heads.out_of_fold import training_status
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ONE = "one context"
-# Of the sign test of each prompt.
-_LEVEL = 0.05
+ONE_CONTEXT = "one context"
+# Level at which the facts count a pair as turning.
+_SIGNIFICANCE_LEVEL = 0.05
 
 
 class ContextParams(Parameters):
@@ -29,8 +29,8 @@ class ContextParams(Parameters):
 
     by: Literal["system", "history", "extra"] = Field(
         "system",
-        description="What the context is: the system messages, all before the last question, or a "
-        "key of extra.",
+        description="The context: the system messages, all messages before the last question, or "
+        "a key of extra.",
     )
     key: str | None = Field(None, description="The key of extra, for 'by: extra'.")
 
@@ -42,75 +42,90 @@ class ContextParams(Parameters):
 
 
 class ContextScorer(Scorer[ContextParams]):
-    """Compares votes on the same question and answers under several contexts.
+    """Compare the votes on the same question and answers under several contexts.
 
-    A preference that turns with the context is no noise: the context decides. `p_value` tests that
-    votes here are those of the other contexts (Fisher's exact test, twice the smaller tail); with a
-    vote or two in each it is never small. The facts say whether turning is more than noise on the
-    whole: two votes of different contexts must differ more often than two of the same one.
+    `here` and `elsewhere` are the shares of votes for the label in this context and in the others,
+    0 to 1; `turns` says whether their majorities disagree; `p_value` is Fisher's exact test (twice
+    the smaller tail) of the hypothesis that both are the same. With one or two votes in each
+    context it is never small. A preference that changes with the context is not noise (arXiv
+    2407.14916): the context decides. The facts test whether two votes of different contexts differ
+    more often than two of the same one. Use it when the same answers were voted on under several
+    system prompts or histories.
+
+    Examples:
+        >>> from curate import score
+        >>> def vote(style, chosen, rejected):
+        ...     system = {"role": "system", "content": style}
+        ...     prompt = [system, {"role": "user", "content": "Hi?"}]
+        ...     return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+        >>> rows = [vote("Be brief.", "Hi.", "Hello!"), vote("Be warm.", "Hello!", "Hi.")]
+        >>> score(rows, "context", by="system").frame["context.turns"].to_list()
+        [True, True]
     """
 
     name = "context"
     purpose = "taste, annotators, context"
     when = (
         "When the same question and answers were voted on under several system prompts or "
-        "histories. Needs several votes a context; shown on simulated data alone."
+        "histories. Needs several votes per context; tested on simulated data only."
     )
-    summary = "preferences on the same question and answers that turn with the context"
+    summary = "preferences on the same question and answers that change with the context"
     reference = "Context-Aware Preference Modeling, arXiv 2407.14916 (its question; Fisher's test)"
     from_labels = True
     Params = ContextParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Contexts, whether the preference turns, and how surely."""
+        """Return the contexts, whether the preference turns, and the p-value."""
         return (
             Column("contexts", "contexts in which this pair of answers was judged", "int"),
             Column("here", "share of this context's votes for the label", unit="0 to 1"),
             Column("elsewhere", "share of the other contexts' votes for it", unit="0 to 1"),
-            Column("turns", "most votes here and most elsewhere disagree", "bool"),
-            Column("p_value", "that votes here are as those elsewhere", unit="0 to 1"),
-            Column("status", f"ok; tie, identical answers, or '{ONE}'", "text"),
+            Column("turns", "the majorities in this context and in the others disagree", "bool"),
+            Column(
+                "p_value", "p-value of equal votes in this and the other contexts", unit="0 to 1"
+            ),
+            Column("status", f"ok; tie, identical answers, or '{ONE_CONTEXT}'", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Votes here and elsewhere of all pairs."""
+        """Return votes in this context and in the other contexts."""
         votes = self._votes(pairs).with_columns(training_status(pairs, context).alias("why"))
         ok = pl.col("why") == "ok"
-        one, task = pl.col("low").cast(pl.Int64), ["question", "first", "second"]
+        low_votes, task = pl.col("low").cast(pl.Int64), ["question", "first", "second"]
         counted = votes.with_columns(
             n=ok.sum().over([*task, "place"]),
-            w=(one * ok).sum().over([*task, "place"]),
+            w=(low_votes * ok).sum().over([*task, "place"]),
             total=ok.sum().over(task),
-            all_low=(one * ok).sum().over(task),
+            all_low=(low_votes * ok).sum().over(task),
             contexts=pl.col("place").filter(ok).n_unique().over(task),
         )
         several = ok & (pl.col("contexts") > 1)
         for_low = pl.col("low")
-        here = pl.col("w") / pl.col("n")
-        there = (pl.col("all_low") - pl.col("w")) / (pl.col("total") - pl.col("n"))
-        frame = counted.with_columns(several=several, here=here, there=there)
-        frame = frame.with_columns(p=pl.Series(_p_values(frame)))
-        context.facts |= _facts(frame)
-        # Negative where most votes here and most elsewhere name different answers.
-        both = (pl.col("here") - 0.5) * (pl.col("there") - 0.5)
+        share_in_context = pl.col("w") / pl.col("n")
+        share_elsewhere = (pl.col("all_low") - pl.col("w")) / (pl.col("total") - pl.col("n"))
+        frame = counted.with_columns(several=several, here=share_in_context, there=share_elsewhere)
+        frame = frame.with_columns(p=pl.Series(_fisher_p_values(frame)))
+        context.facts |= _turning_facts(frame)
+        # Negative where the two majorities prefer different answers.
+        agreement = (pl.col("here") - 0.5) * (pl.col("there") - 0.5)
         return frame.select(
             contexts=pl.when(ok).then("contexts").cast(pl.Int64),
             here=pl.when(several).then(pl.when(for_low).then("here").otherwise(1 - pl.col("here"))),
             elsewhere=pl.when(several).then(
                 pl.when(for_low).then("there").otherwise(1 - pl.col("there"))
             ),
-            turns=pl.when(several).then(both < 0),
+            turns=pl.when(several).then(agreement < 0),
             p_value=pl.when(several).then("p"),
-            status=pl.when(ok & ~several).then(pl.lit(ONE)).otherwise("why"),
+            status=pl.when(ok & ~several).then(pl.lit(ONE_CONTEXT)).otherwise("why"),
         )
 
     def _votes(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Of each pair: hashes of question, context and both answers in order, and the vote."""
-        question, place = self._parts()
+        """Return hashes of question, context and both answers in order, and the vote."""
+        question, context_text = self._split_context()
         keys = select_in_batches(
             pairs,
             question=hashed(messages_key(question)),
-            place=hashed(place),
+            place=hashed(context_text),
             c=hashed(messages_key("chosen")),
             r=hashed(messages_key("rejected")),
         )
@@ -122,52 +137,52 @@ class ContextScorer(Scorer[ContextParams]):
             low=pl.col("c") < pl.col("r"),
         )
 
-    def _parts(self) -> tuple[pl.Expr, pl.Expr]:
-        """The question as messages, and its context as text."""
+    def _split_context(self) -> tuple[pl.Expr, pl.Expr]:
+        """Return the question as messages, and its context as text."""
         prompt, p = pl.col("prompt"), self.params
         if p.by == "extra":
             return prompt, extra_value(str(p.key)).fill_null("")
         if p.by == "history":
             return prompt.list.tail(1), messages_key(prompt.list.head(prompt.list.len() - 1))
         system = pl.element().struct.field("role") == "system"
-        rest = prompt.list.eval(pl.element().filter(~system))
-        return rest, messages_key(prompt.list.eval(pl.element().filter(system)))
+        other_messages = prompt.list.eval(pl.element().filter(~system))
+        return other_messages, messages_key(prompt.list.eval(pl.element().filter(system)))
 
 
-def _p_values(frame: pl.DataFrame) -> NDArray[np.float64]:
-    """Twice the smaller tail of the hypergeometric distribution, at most 1."""
+def _fisher_p_values(frame: pl.DataFrame) -> NDArray[np.float64]:
+    """Return twice the smaller tail of the hypergeometric distribution, at most 1."""
     n, w, total, low = (
         frame[c].to_numpy().astype(np.int64) for c in ("n", "w", "total", "all_low")
     )
-    # If contexts do not matter, the votes here are drawn from all votes on these answers.
+    # If contexts do not matter, the votes of one context are a sample of all votes.
     below = hypergeom.cdf(w, total, low, n)
     above = hypergeom.sf(w - 1, total, low, n)
-    found: NDArray[np.float64] = np.minimum(2.0 * np.minimum(below, above), 1.0)
-    return found
+    p_values: NDArray[np.float64] = np.minimum(2.0 * np.minimum(below, above), 1.0)
+    return p_values
 
 
-def _facts(frame: pl.DataFrame) -> dict[str, Any]:
-    """How often two votes on the same answers differ, in one context and in two."""
+def _turning_facts(frame: pl.DataFrame) -> dict[str, Any]:
+    """Return how often two votes on the same answers differ, in one context and in two."""
     several = frame.filter("several")
     cells = several.unique(["question", "first", "second", "place"], maintain_order=True)
     n, w = pl.col("n").cast(pl.Float64), pl.col("w").cast(pl.Float64)
-    rest, low = pl.col("total") - n, pl.col("all_low") - w
+    other_votes, other_low = pl.col("total") - n, pl.col("all_low") - w
     shares = cells.select(
         within=pl.when(n > 1).then(2.0 * w * (n - w) / (n * (n - 1.0))),
-        across=(w * (rest - low) + (n - w) * low) / (n * rest),
+        across=(w * (other_votes - other_low) + (n - w) * other_low) / (n * other_votes),
     )
     facts: dict[str, Any] = {
         "pairs_with_several_contexts": len(several),
-        "pairs_that_surely_turn": int((several["p"] < _LEVEL).sum()),
+        "pairs_that_surely_turn": int((several["p"] < _SIGNIFICANCE_LEVEL).sum()),
     }
-    # Only contexts of two votes or more tell how often votes differ without a change of context.
-    both = shares.drop_nulls("within")
+    # Only contexts with two votes or more show how often votes differ within one context.
+    comparable = shares.drop_nulls("within")
     for name in ("within", "across"):
         values = shares[name].drop_nulls()
         if len(values):
             facts[f"votes_that_differ_{name}"] = round(float(values.to_numpy().mean()), 4)
-    if len(both) > 1:
-        gap = MeanDifference.of((both["across"] - both["within"]).to_numpy())
+    if len(comparable) > 1:
+        gap = MeanDifference.of((comparable["across"] - comparable["within"]).to_numpy())
         facts |= gap.facts("difference", "difference_standard_error")
         facts["context_decides"] = gap.sure
     return facts

@@ -1,4 +1,4 @@
-"""CRM: two reward heads review each other; losses over epochs tell noisy pairs from good ones."""
+"""CRM: two reward heads review each other; losses over epochs separate noisy from good pairs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from curate.models.heads.peer_review import PeerReview, Schedule, train_peers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# At 0 peers would hand over all, above one half they learn from noise.
+# At a rate of 0 peers would exchange all pairs; above one half they would learn from noise.
 _MIN_RATE, _MAX_RATE = 0.01, 0.45
-# The lower end of what is reported of public sets, 20 to 40 %.
-_ASSUMED = 0.2
+# The lower end of the 20 to 40 % that are reported for public preference datasets.
+_ASSUMED_RATE = 0.2
 ROBUST, AMBIGUOUS, NOISY = "robust", "ambiguous", "noisy"
 
 
@@ -32,28 +32,37 @@ class CRMParams(HeadParameters):
 
     noise_rate: Annotated[float, Field(ge=0, lt=0.5)] | Literal["auto"] = Field(
         "auto",
-        description="Share of wrong labels; auto: by votes on the same pairs where there are some, "
-        "else 0.2 as assumed, since nothing else tells it.",
+        description="Share of wrong labels; auto: from repeated votes on the same pairs if any, "
+        "else an assumed 0.2.",
     )
     epochs: int = Field(10, ge=2, description="Passes over the pairs.")
     ramp: int = Field(
-        5, ge=0, description="Epochs over which selection tightens to the noise rate."
+        5, ge=0, description="Epochs over which the selected share falls to 1 - noise rate."
     )
     curriculum: bool = Field(False, description="Show easy pairs first from the second epoch on.")
 
 
 class CRM(HeadScorer[CRMParams]):
-    """Collaborative reward modelling: held-out loss of both peers over epochs.
+    """Let two reward heads review each other, and read noise from their held-out losses (CRM).
 
-    Losses are those of the fold's peers that did not see the pair; `selected` is a statistic of
-    training. Keep schedule and curriculum follow co-teaching, since the paper's are not published;
-    the classes read dataset cartography (arXiv 2009.10795) onto losses by our own rule.
+    `loss_mean` is the mean held-out loss -log sigma(margin) over epochs and peers, in nats;
+    `loss_variance` its variance over epochs; `disagreement` the mean absolute difference of the
+    peers; `selected` the share of training batches in which the peer kept the pair, 0 to 1. `kind`
+    is `noisy` for the pairs of highest mean loss (as many as the noise rate says), `robust` for
+    others with mean loss below ln 2 and at most median variance, else `ambiguous`. The source is
+    arXiv 2505.10597; its schedule is not published and follows co-teaching (arXiv 1804.06872), the
+    kinds follow dataset cartography (arXiv 2009.10795) by our own rule.
+
+    Examples:
+        >>> mean, variance = np.array([0.2, 0.6, 3.0]), np.array([0.01, 0.30, 0.20])
+        >>> classify_losses(mean, variance, rate=1 / 3, votes=np.ones(3, dtype=bool))
+        ['robust', 'ambiguous', 'noisy']
     """
 
     name = "crm"
     purpose = "label noise"
     when = (
-        "When labels are symmetric noise and the set is large. On our six sets it found "
+        "When the noise is symmetric and the dataset is large. On our six datasets it found "
         "flips no better than the margin, except on HH at 40 %."
     )
     summary = "peer review by two reward heads: held-out loss mean and variance over epochs (CRM)"
@@ -61,7 +70,7 @@ class CRM(HeadScorer[CRMParams]):
     Params = CRMParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Loss statistics, the peers' selections and the class."""
+        """Return loss statistics, the peers' selections and the class."""
         return (
             Column("loss_mean", "mean held-out loss over epochs and peers", "float", LOWER, "nats"),
             Column(
@@ -87,38 +96,38 @@ class CRM(HeadScorer[CRMParams]):
             ),
             Column(
                 "kind",
-                "noisy: the noise rate's share of highest mean loss; robust: of the "
-                "others, mean below ln 2 and variance at most the median; ambiguous: the rest",
+                "noisy: the highest mean losses, as many as the noise rate says; robust: of "
+                "the others, mean below ln 2 and at most median variance; ambiguous: all others",
                 "text",
             ),
             STATUS,
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Peer review of all pairs."""
+        """Return the peers' statistics of all pairs."""
         p = self.params
         rate = self._noise_rate(pairs, context)
-        held_by, weights = fold_weights(pairs, context, 1, p.folds)
-        # Peers must start apart, or their selections are the same from the first batch on.
+        head_index, weights = fold_weights(pairs, context, 1, p.folds)
+        # Peers need different initial weights, or they select the same pairs from the start.
         spec, chosen, rejected = head_inputs(pairs, context, p.spec(init=1.0), p.features)
-        seen = train_peers(
+        peers = train_peers(
             chosen,
             rejected,
             weights,
-            held_by[:, 0],
+            head_index[:, 0],
             spec,
             Schedule(p.epochs, rate, p.ramp, p.curriculum),
             context.step_seed("crm"),
             context.progress,
             context.row_order(pairs),
         )
-        # A mean loss below that of a coin's toss sides with the label.
-        side = math.log(2) - seen.losses.mean(dim=(1, 2)).double().cpu().numpy()
-        record_learnability(side, pairs, context)
+        # A mean loss below ln 2, that of a coin toss, agrees with the label.
+        mean_margin = math.log(2) - peers.losses.mean(dim=(1, 2)).double().cpu().numpy()
+        record_learnability(mean_margin, pairs, context)
         context.facts["share_dropped_by_peers"] = rate
         context.facts["noise_rate_given"] = p.noise_rate != "auto"
-        context.facts["overlap"] = [round(float(o), 4) for o in seen.overlap]
-        return self._frame(seen, rate, vote_mask(pairs, context))
+        context.facts["overlap"] = [round(float(o), 4) for o in peers.overlap]
+        return self._score_columns(peers, rate, vote_mask(pairs, context))
 
     def _noise_rate(self, pairs: pl.DataFrame, context: Context) -> float:
         p = self.params
@@ -126,39 +135,43 @@ class CRM(HeadScorer[CRMParams]):
             return p.noise_rate
         held_out = held_out_margins(pairs, context)
         voting, learnt = vote_mask(pairs, context), held_out.learnability
-        told = estimate_noise_rate_of_pairs(held_out.margin, voting, pairs, context, learnt=learnt)
-        if told.rate is not None:
-            return min(max(told.rate, _MIN_RATE), _MAX_RATE)
-        # Peers keep the share that the rate says: one near 0 would switch peer review off.
+        estimate = estimate_noise_rate_of_pairs(
+            held_out.margin, voting, pairs, context, learnt=learnt
+        )
+        if estimate.rate is not None:
+            return min(max(estimate.rate, _MIN_RATE), _MAX_RATE)
+        # Peers keep 1 - rate of each batch: a default near 0 would switch peer review off.
         context.warnings.append(
-            f"crm: the noise rate {told.text}; peers drop {_ASSUMED:.0%} as assumed: give "
+            f"crm: the noise rate {estimate.text}; peers drop {_ASSUMED_RATE:.0%} as assumed: give "
             "noise_rate if you know it"
         )
-        return _ASSUMED
+        return _ASSUMED_RATE
 
-    def _frame(self, seen: PeerReview, rate: float, votes: NDArray[np.bool_]) -> pl.DataFrame:
-        losses = seen.losses.double().cpu()
+    def _score_columns(
+        self, peers: PeerReview, rate: float, votes: NDArray[np.bool_]
+    ) -> pl.DataFrame:
+        losses = peers.losses.double().cpu()
         per_epoch = losses.mean(dim=2)
         mean, variance = per_epoch.mean(dim=1).numpy(), per_epoch.var(dim=1, correction=0).numpy()
-        selected = pl.Series("selected", seen.selected.cpu().numpy()).fill_nan(None)
+        selected = pl.Series("selected", peers.selected.cpu().numpy()).fill_nan(None)
         return pl.DataFrame(
             {
                 "loss_mean": mean,
                 "loss_variance": variance,
                 "disagreement": torch.abs(losses[:, :, 0] - losses[:, :, 1]).mean(dim=1).numpy(),
                 "selected": selected,
-                "kind": classes(mean, variance, rate, votes),
+                "kind": classify_losses(mean, variance, rate, votes),
             }
         )
 
 
-def classes(
+def classify_losses(
     mean: NDArray[np.float64],
     variance: NDArray[np.float64],
     rate: float,
     votes: NDArray[np.bool_],
 ) -> list[str | None]:
-    """Robust, ambiguous or noisy for each pair; null where the pair holds no vote.
+    """Return robust, ambiguous or noisy for each pair; null where the pair has no vote.
 
     Args:
         mean: (pairs,) mean loss.
@@ -166,10 +179,10 @@ def classes(
         rate: share of the voting pairs that is called noisy.
         votes: (pairs,) whether the pair is a vote (no tie, differing answers).
     """
-    out = np.full(len(mean), AMBIGUOUS, dtype=object)
-    out[(mean < math.log(2)) & (variance <= np.median(variance[votes]))] = ROBUST
+    kinds = np.full(len(mean), AMBIGUOUS, dtype=object)
+    kinds[(mean < math.log(2)) & (variance <= np.median(variance[votes]))] = ROBUST
     rows = np.flatnonzero(votes)
-    worst = rows[np.argsort(-mean[rows], kind="stable")][: round(rate * len(rows))]
-    out[worst] = NOISY
-    out[~votes] = None
-    return list(out)
+    noisy_rows = rows[np.argsort(-mean[rows], kind="stable")][: round(rate * len(rows))]
+    kinds[noisy_rows] = NOISY
+    kinds[~votes] = None
+    return list(kinds)

@@ -23,18 +23,31 @@ class DensityRatioParams(Parameters):
 
 
 class DensityRatio(Scorer[DensityRatioParams]):
-    """log pi_strong(y|x) - log pi_weak(y|x) of both answers; the larger one should be chosen."""
+    """Use the log density ratio of a strong and a weak language model as a reward.
+
+    The reward is log pi_strong(y|x) - log pi_weak(y|x) in nats, summed over an answer's tokens
+    (`tokens: mean` averages); `margin` is chosen minus rejected (CDR / Dr.SoW, arXiv 2411.02481).
+    Use it when a strong and a weak model of one family are available; it costs a forward pass of
+    both.
+
+    Examples:
+        >>> step = DensityRatio(strong="org/aligned", weak="org/base")
+        >>> [column.name for column in step.columns()]
+        ['margin', 'chosen', 'rejected', 'status']
+    """
 
     name = "density_ratio"
     purpose = "rewards and models"
-    when = "When a strong and a weak model of one family are at hand. Costs a forward pass of both."
+    when = (
+        "When a strong and a weak model of one family are available. Costs a forward pass of both."
+    )
     summary = "log density ratio of a strong and a weak language model as reward (CDR)"
     reference = "CDR / Dr.SoW, arXiv 2411.02481"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = DensityRatioParams
 
     def columns(self) -> tuple[Column, ...]:
-        """The ratios and their difference."""
+        """Return the ratios and their difference."""
         return (
             Column(
                 "margin",
@@ -44,13 +57,13 @@ class DensityRatio(Scorer[DensityRatioParams]):
                 "nats",
                 evidence="auto",
             ),
-            Column("chosen", "log strong minus log weak of the preferred answer", unit="nats"),
-            Column("rejected", "log strong minus log weak of the other answer", unit="nats"),
+            Column("chosen", "log strong minus log weak of the chosen answer", unit="nats"),
+            Column("rejected", "log strong minus log weak of the rejected answer", unit="nats"),
             STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Ratios of a batch."""
+        """Return ratios of a batch."""
         p = self.params
         strong, weak = (answer_logprobs(pairs, context, m) for m in (p.strong, p.weak))
         if p.tokens == "mean":

@@ -1,4 +1,4 @@
-"""Why a label disagrees: a flip, another taste, a cycle, or not at all."""
+"""Why a label disagrees: a flip, another taste, a cycle, or none of these."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from curate.models.people.preference_groups import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_EVEN = 0.5
+_FLIP_BELOW = 0.5
 SHARED, TASTE, CYCLE, FLIP = "shared", "taste", "cycle", "flip"
 
 
@@ -43,80 +43,87 @@ class DisagreementParams(Parameters):
     """Parameters of `disagreement`."""
 
     groups: int | None = Field(
-        None, ge=1, description="Groups of annotators; default found as by pal."
+        None, ge=1, description="Number of groups of annotators; default: chosen as in pal."
     )
-    max_groups: int = Field(4, ge=1, description="Largest number of groups that is tried.")
+    max_groups: int = Field(4, ge=1, description="Largest number of groups to try.")
     least_group: float = Field(
-        0.1, ge=0, lt=1, description="Share of the annotators from which on a group's taste counts."
+        0.1,
+        ge=0,
+        lt=1,
+        description="Smallest share of the annotators whose taste counts as a group's.",
     )
-    blocks: int = Field(3, ge=1, description="2 x 2 blocks of a head: each can hold one cycle.")
+    blocks: int = Field(3, ge=1, description="2 x 2 blocks of a head: each can express one cycle.")
     folds: int = Field(5, ge=2, description="Folds by prompt.")
-    repeats: int = Field(
-        3, ge=1, description="Times the folds are drawn anew; margins are averaged."
-    )
+    repeats: int = Field(3, ge=1, description="Random redraws of the folds; margins are averaged.")
     l2: float = Field(GENERAL_L2, ge=0, description="Precision of the prior on the heads.")
 
 
 @dataclass(frozen=True)
-class _Own:
-    """What the annotator's own group says of the label, (pairs,) each.
+class _GroupMargins:
+    """Margins of the label by the annotator's own group, (pairs,) each.
 
     Attributes:
-        reward: part of the margin that a reward holds.
-        cycle: part that no reward holds.
-        others: least margin by another group; NaN for none.
+        reward: component of the margin that a reward can express.
+        cycle: component that no reward can express.
+        other_groups: smallest margin by another group; NaN without one.
     """
 
     reward: NDArray[np.float64]
     cycle: NDArray[np.float64]
-    others: NDArray[np.float64]
+    other_groups: NDArray[np.float64]
 
     @property
     def margin(self) -> NDArray[np.float64]:
-        """Both parts."""
+        """Return the sum of both components."""
         return self.reward + self.cycle
 
 
 class Disagreement(HeadScorer[DisagreementParams]):
-    """Splits pairs into shared preference, taste, cycles and flips, by one model of all three.
+    """Explain why a label disagrees: a shared preference, taste, a cycle or a flip.
 
-    Annotators belong to groups (PAL), and each group has an antisymmetric head that may hold cycles
-    (GPM), both held out; the head's margin is split into what a reward holds and what none can. A
-    label that its own group's margin makes improbable, at the rate of flips that fits (RE-PO), is a
-    flip. What is left is a cycle where the cyclic part is the larger one, taste where another
-    group's margin says the opposite, else shared. Without three annotators of five votes or more
-    all are one group, and nothing is called taste; where general heads do not surely predict better
-    than rewards, nothing is called a cycle.
+    Annotators belong to groups (PAL, arXiv 2406.08469); each group has an antisymmetric head that
+    can express cycles (GPM, arXiv 2410.02197), and both are held out. `margin` of the annotator's
+    own group is split into `reward` + `cycle` (nats); `others` is the smallest margin of another
+    group. A label is a `flip` where its `posterior`, by the fitted flip rate (RE-PO, arXiv
+    2509.24159), is below 1/2; else a `cycle` where |cycle| > |reward|, `taste` where another
+    group's margin is negative, else `shared`. Taste needs three annotators of five votes or more;
+    cycles need general heads that predict held-out votes better than rewards do. Use it when people
+    may differ in taste.
+
+    Examples:
+        >>> step = Disagreement(groups=2, folds=5)
+        >>> [column.name for column in step.columns()]
+        ['kind', 'posterior', 'margin', 'reward', 'cycle', 'others', 'status']
     """
 
     name = "disagreement"
     purpose = "taste, annotators, context"
     when = (
-        "When people may differ in taste. With one taste and no cycles it calls nothing "
-        "taste. With 3,000 pairs and narrow margins kinds are right in .78 of the cases."
+        "When people may differ in taste. With one taste and no cycles it calls nothing taste; "
+        "with 3,000 pairs and narrow margins 78 % of the kinds are right."
     )
     summary = "flip, taste, cycle or shared: one model of groups, cycles and flips together"
     reference = "after PAL, arXiv 2406.08469; GPM, arXiv 2410.02197; RE-PO, arXiv 2509.24159"
     Params = DisagreementParams
 
     def columns(self) -> tuple[Column, ...]:
-        """The kind and what it rests on."""
-        own = "held-out margin by the annotator's own group"
+        """Return the kind and its grounds."""
+        group_margin = "held-out margin by the annotator's own group"
         return (
             Column("kind", f"{SHARED}, {TASTE}, {CYCLE} or {FLIP}", "text"),
             Column(
                 "posterior",
-                "probability that the label is what its annotator's group meant",
+                "probability that the label is what its annotator's group prefers",
                 "float",
                 HIGHER,
                 "0 to 1",
             ),
-            Column("margin", own, "float", HIGHER, "nats"),
-            Column("reward", "the part of it that a reward holds", "float", HIGHER, "nats"),
-            Column("cycle", "the part of it that no reward holds", "float", HIGHER, "nats"),
+            Column("margin", group_margin, "float", HIGHER, "nats"),
+            Column("reward", "component of it that a reward can express", "float", HIGHER, "nats"),
+            Column("cycle", "component of it that no reward can express", "float", HIGHER, "nats"),
             Column(
                 "others",
-                "least margin by another group that counts; null without any",
+                "smallest margin of another group that counts; null without any",
                 "float",
                 HIGHER,
                 "nats",
@@ -125,137 +132,171 @@ class Disagreement(HeadScorer[DisagreementParams]):
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Kinds of all pairs; their shares, the groups and the rate of flips are facts."""
+        """Return kinds of all pairs; their shares, the groups and the flip rate are facts."""
         voting = vote_mask(pairs, context)
-        given, groups, known = self._votes(pairs, voting, context), self.params.groups, []
+        general, rewards = self._averaged_margins(pairs, voting, context)
+        margins = general if _is_surely_better(general, rewards, voting, context) else rewards
+        learnt = record_learnability(margins.margin, pairs, context)
+        noise = fit_label_noise(margins.margin[voting])
+        estimate = estimate_noise_rate_of_pairs(margins.margin, voting, pairs, context)
+        posterior = np.where(voting, noise.posterior(margins.margin), np.nan)
+        record_noise_estimate(estimate, posterior, context)
+        frame = pl.DataFrame(
+            {
+                "posterior": posterior,
+                "vote": voting,
+                "margin": noise.scale * margins.margin,
+                "reward": noise.scale * margins.reward,
+                "cycle": noise.scale * margins.cycle,
+                "others": noise.scale * margins.other_groups,
+            }
+        ).with_columns(pl.col("others").fill_nan(None))
+        frame = frame.with_columns(kind=pl.when("vote").then(_kind_expression()))
+        context.facts["shares"] = _kind_shares(frame["kind"].drop_nulls())
+        if not learnt.ok:
+            # Without learnable labels the fitted posterior is an artefact of the starting point.
+            frame = frame.with_columns(posterior=pl.lit(None, dtype=pl.Float64))
+        return frame
+
+    def _averaged_margins(
+        self, pairs: pl.DataFrame, voting: NDArray[np.bool_], context: Context
+    ) -> tuple[_GroupMargins, _GroupMargins]:
+        """Return margins of general and of reward heads, averaged over draws of the folds."""
+        all_votes, groups, draws = self._votes(pairs, voting, context), self.params.groups, []
         cyclic: bool | None = None
         for repeat in range(self.params.repeats):
             seed = context.step_seed(self.name, repeat)
             folds = group_folds(context.prompt_groups(pairs), self.params.folds, seed)
-            drawn = replace(given, fold=folds)
-            train = self._trainer(drawn, seed)
-            # Asked once: the answer holds for all draws, which share their settings.
+            fold_votes = replace(all_votes, fold=folds)
+            train = self._trainer(fold_votes, seed)
+            # Decided once: all draws share their settings, so the answer holds for them too.
             if cyclic is None:
-                cyclic = _cyclic(drawn, train, seed)
+                cyclic = _are_preferences_cyclic(fold_votes, train, seed)
             if not cyclic:
-                train = reward_trainer(drawn, seed)
-            found = choose_groups(drawn, train, groups, self.params.max_groups, context, seed)
-            # The first draw chooses how many groups there are; margins of other numbers could not
-            # be averaged.
-            groups = len(found.sizes)
-            known.append(self._margins(drawn, found, seed) if cyclic else self._plain(drawn, found))
-        general, plain = (_averaged([draw[i] for draw in known]) for i in (0, 1))
-        own = general if _surely_better(general, plain, voting, context) else plain
-        learnt = record_learnability(own.margin, pairs, context)
-        noise = fit_label_noise(own.margin[voting])
-        told = estimate_noise_rate_of_pairs(own.margin, voting, pairs, context)
-        right = np.where(voting, noise.posterior(own.margin), np.nan)
-        record_noise_estimate(told, right, context)
-        scaled = {name: noise.scale * value for name, value in vars(own).items()}
-        frame = pl.DataFrame(
-            {"posterior": right, "vote": voting} | {"margin": noise.scale * own.margin} | scaled
-        ).with_columns(pl.col("others").fill_nan(None))
-        frame = frame.with_columns(kind=pl.when("vote").then(_kind()))
-        context.facts["shares"] = _shares(frame["kind"].drop_nulls())
-        if not learnt.ok:
-            # It would be where the fit of the noise started or ended.
-            frame = frame.with_columns(posterior=pl.lit(None, dtype=pl.Float64))
-        return frame
+                train = reward_trainer(fold_votes, seed)
+            fitted = choose_groups(fold_votes, train, groups, self.params.max_groups, context, seed)
+            # The first draw chooses the number of groups: margins of different numbers of groups
+            # cannot be averaged.
+            groups = len(fitted.sizes)
+            draws.append(
+                self._both_margins(fold_votes, fitted, seed)
+                if cyclic
+                else self._reward_margins(fold_votes, fitted)
+            )
+        general, rewards = zip(*draws, strict=True)
+        return _average_draws(general), _average_draws(rewards)
 
     def _votes(
         self, pairs: pl.DataFrame, voting: NDArray[np.bool_], context: Context
     ) -> AnnotatorVotes:
-        """Votes by annotator, or by one person where too few annotators are known."""
+        """Return votes by annotator, or by one person where too few annotators are known."""
         chosen, rejected = answer_features(context, "embedding")
         names, annotator = frequent_annotators(pairs["annotator"], voting)
         if len(names) < MIN_ANNOTATORS:
             context.warnings.append(
-                f"disagreement: {len(names)} annotators with votes enough (it needs "
-                f"{MIN_ANNOTATORS}), so that taste cannot be told from noise"
+                f"disagreement: {len(names)} annotators with enough votes (it needs "
+                f"{MIN_ANNOTATORS}), so taste and noise cannot be distinguished"
             )
-            # One person for all votes: then nothing can be called taste.
+            # One person for all votes, so that no pair can be called taste.
             annotator = np.where(voting, 0, -1)
         prompt = context.prompt_groups(pairs)
         return AnnotatorVotes(chosen, rejected, annotator, np.zeros_like(prompt), prompt)
 
-    def _trainer(self, given: AnnotatorVotes, seed: int) -> Train:
-        p, sides = self.params, (given.chosen, given.rejected)
+    def _trainer(self, fold_votes: AnnotatorVotes, seed: int) -> Train:
+        p, sides = self.params, (fold_votes.chosen, fold_votes.rejected)
         return lambda weights: train_general(*sides, weights, seed, p.blocks, p.l2)
 
-    def _plain(self, given: AnnotatorVotes, groups: PreferenceGroups) -> tuple[_Own, _Own]:
-        """Of reward heads alone, in the place of both."""
-        found = self._own(groups.margins, groups.margins, given, groups)
-        return found, found
+    def _reward_margins(
+        self, fold_votes: AnnotatorVotes, groups: PreferenceGroups
+    ) -> tuple[_GroupMargins, _GroupMargins]:
+        """Return the margins of reward heads in place of both kinds."""
+        margins = self._group_margins(groups.margins, groups.margins, fold_votes, groups)
+        return margins, margins
 
-    def _margins(
-        self, given: AnnotatorVotes, groups: PreferenceGroups, seed: int
-    ) -> tuple[_Own, _Own]:
-        """Of general heads, and of reward heads that learn the same votes."""
-        plain = reward_trainer(given, seed)(member_weights(given, groups.members))
-        # Heads stand by fold and within it by group.
-        order = torch.from_numpy(given.fold[:, None] * groups.margins.shape[1])
+    def _both_margins(
+        self, fold_votes: AnnotatorVotes, groups: PreferenceGroups, seed: int
+    ) -> tuple[_GroupMargins, _GroupMargins]:
+        """Return margins of general heads, and of reward heads that learn the same votes."""
+        reward_heads = reward_trainer(fold_votes, seed)(member_weights(fold_votes, groups.members))
+        # Heads are ordered by fold, then by group.
+        order = torch.from_numpy(fold_votes.fold[:, None] * groups.margins.shape[1])
         order = order + torch.arange(groups.margins.shape[1])
-        rewards = gather_held_out_values(plain.margins, given.chosen, given.rejected, order)
-        general = self._own(reward_component(given, groups), groups.margins, given, groups)
-        return general, self._own(rewards, rewards, given, groups)
+        rewards = gather_held_out_values(
+            reward_heads.margins, fold_votes.chosen, fold_votes.rejected, order
+        )
+        general = self._group_margins(
+            reward_component(fold_votes, groups), groups.margins, fold_votes, groups
+        )
+        return general, self._group_margins(rewards, rewards, fold_votes, groups)
 
-    def _own(
+    def _group_margins(
         self,
         reward: NDArray[np.float64],
-        whole: NDArray[np.float64],
-        given: AnnotatorVotes,
+        margins: NDArray[np.float64],
+        fold_votes: AnnotatorVotes,
         groups: PreferenceGroups,
-    ) -> _Own:
-        """Of (pairs, K) margins and the part of them that is reward."""
-        member = groups.member_of(given)
-        own, rest = ((member * part).sum(axis=1) for part in (reward, whole - reward))
-        return _Own(own, rest, _others(whole, member, groups.sizes, self.params.least_group))
+    ) -> _GroupMargins:
+        """Split (pairs, K) margins into the reward component and the cyclic rest."""
+        member = groups.member_of(fold_votes)
+        reward_margin, cyclic_margin = (
+            (member * part).sum(axis=1) for part in (reward, margins - reward)
+        )
+        return _GroupMargins(
+            reward_margin,
+            cyclic_margin,
+            _least_other_margin(margins, member, groups.sizes, self.params.least_group),
+        )
 
 
-def _cyclic(given: AnnotatorVotes, train: Train, seed: int) -> bool:
-    """Whether general heads rank held-out labels better than reward heads, all people as one.
+def _are_preferences_cyclic(fold_votes: AnnotatorVotes, train: Train, seed: int) -> bool:
+    """Return whether general heads predict held-out labels better than reward heads.
 
-    If not they would but blur the groups.
+    All people are taken as one group. If they do not, general heads would only blur the groups.
     """
-    margins = (fit_groups(given, 1, t, seed).margins for t in (train, reward_trainer(given, seed)))
-    first, second = (m[given.annotator >= 0, 0] for m in margins)
-    fits = (log_expit(m * calibrate(m).scale).mean() for m in (first, second))
-    return bool(next(fits) > next(fits))
-
-
-def _averaged(draws: list[_Own]) -> _Own:
-    """The mean over draws of the folds."""
-    reward, cycle, others = (
-        np.mean([getattr(draw, name) for draw in draws], axis=0)
-        for name in ("reward", "cycle", "others")
+    margins = (
+        fit_groups(fold_votes, 1, t, seed).margins
+        for t in (train, reward_trainer(fold_votes, seed))
     )
-    return _Own(reward, cycle, others)
+    voted = (m[fold_votes.annotator >= 0, 0] for m in margins)
+    general, reward = (log_expit(m * calibrate(m).scale).mean() for m in voted)
+    return bool(general > reward)
 
 
-def _surely_better(general: _Own, plain: _Own, voting: NDArray[np.bool_], context: Context) -> bool:
-    """Whether general heads predict held-out labels surely better than rewards do."""
-    margins = (own.margin[voting] for own in (general, plain))
-    first, second = (log_expit(m * calibrate(m).scale) for m in margins)
-    gain = MeanDifference.of(first - second)
+def _average_draws(draws: tuple[_GroupMargins, ...]) -> _GroupMargins:
+    """Return the mean over the repeated draws of folds."""
+    reward, cycle, other_groups = (
+        np.mean([getattr(draw, name) for draw in draws], axis=0)
+        for name in ("reward", "cycle", "other_groups")
+    )
+    return _GroupMargins(reward, cycle, other_groups)
+
+
+def _is_surely_better(
+    general: _GroupMargins, rewards: _GroupMargins, voting: NDArray[np.bool_], context: Context
+) -> bool:
+    """Return whether general heads predict held-out labels better than chance explains."""
+    margins = (group_margins.margin[voting] for group_margins in (general, rewards))
+    general_fit, reward_fit = (log_expit(m * calibrate(m).scale) for m in margins)
+    gain = MeanDifference.of(general_fit - reward_fit)
     context.facts |= gain.facts("gain_of_cycles")
     return gain.sure
 
 
-def _others(
+def _least_other_margin(
     margins: NDArray[np.float64],
     member: NDArray[np.float64],
     sizes: NDArray[np.float64],
-    least: float,
+    min_size: float,
 ) -> NDArray[np.float64]:
-    """Least margin among the groups that count and are not the annotator's own; NaN for none."""
-    counts = (sizes >= least) & (np.arange(len(sizes)) != member.argmax(axis=1)[:, None])
+    """Return the least margin among other groups large enough to count; NaN for none."""
+    counts = (sizes >= min_size) & (np.arange(len(sizes)) != member.argmax(axis=1)[:, None])
     lowest = np.where(counts, margins, np.inf).min(axis=1)
     return np.where(np.isfinite(lowest), lowest, np.nan)
 
 
-def _kind() -> pl.Expr:
+def _kind_expression() -> pl.Expr:
     return (
-        pl.when(pl.col("posterior") < _EVEN)
+        pl.when(pl.col("posterior") < _FLIP_BELOW)
         .then(pl.lit(FLIP))
         .when(pl.col("cycle").abs() > pl.col("reward").abs())
         .then(pl.lit(CYCLE))
@@ -265,7 +306,7 @@ def _kind() -> pl.Expr:
     )
 
 
-def _shares(kinds: pl.Series) -> dict[str, float]:
+def _kind_shares(kinds: pl.Series) -> dict[str, float]:
     counts = dict(kinds.value_counts().rows())
     return {
         kind: round(counts.get(kind, 0) / max(len(kinds), 1), 4)

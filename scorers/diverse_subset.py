@@ -22,9 +22,9 @@ _STRATEGIES = {
     "max_sum": Strategy.MSD,
     "mmr": Strategy.MMR,
 }
-# Margins only weigh the choice here.
+# Few repeats are enough: margins only weigh the choice.
 _REPEATS, _FOLDS = 2, 5
-_SHARE = 0.5
+_DEFAULT_SHARE = 0.5
 NOT_PICKED = "not picked"
 
 
@@ -41,14 +41,14 @@ class DiverseSubsetParams(Parameters):
         "prompts", description="Distinct prompts, or chosen minus rejected of each pair."
     )
     share: float | None = Field(
-        None, gt=0, le=1, description="Share of the items that is picked; default a half."
+        None, gt=0, le=1, description="Share of the items to pick; default 0.5."
     )
-    rows: int | None = Field(None, ge=1, description="Number of items that is picked.")
+    rows: int | None = Field(None, ge=1, description="Number of items to pick.")
     quality: Literal["none", "margin"] = Field(
         "none", description="margin: held-out margin of the label (of a prompt the largest)."
     )
     diversity: float = Field(
-        1.0, ge=0, le=1, description="1: diversity alone; 0: quality alone. Not for k_centre."
+        1.0, ge=0, le=1, description="1: diversity only; 0: quality only. Not for k_centre."
     )
 
     @model_validator(mode="after")
@@ -56,23 +56,32 @@ class DiverseSubsetParams(Parameters):
         if self.share is not None and self.rows is not None:
             raise ValueError("give one of share and rows, not both")
         if self.method == "k_centre" and self.quality != "none":
-            raise ValueError("k_centre knows no quality: take another method, or quality: none")
+            raise ValueError(
+                "k_centre does not use quality: choose another method, or quality: none"
+            )
         return self
 
 
 class DiverseSubset(Scorer[DiverseSubsetParams]):
-    """Ranks items as a greedy method picks them; keep them by {type: expression, keep:
-    "`diverse_subset.picked`"}.
+    """Rank items in the order in which a greedy method for diverse subsets picks them.
 
-    k_centre is Gonzalez's greedy 2-approximation (1985); the others are pyversity's. Time grows by
-    items times picks: for some ten thousand items.
+    `picked` says whether the item is in the subset, `rank` is its position, 1 first. `k_centre`
+    always picks the item farthest from those picked (Gonzalez 1985, a 2-approximation); `dpp`
+    (arXiv 1709.05135), `facility_location`, `max_sum` and `mmr` are pyversity's. Time grows with
+    items times picks: use it for some ten thousand items. Keep the subset by {type: expression,
+    keep: "`diverse_subset.picked`"}.
+
+    Examples:
+        >>> vectors = np.array([[0.0], [1.0], [10.0], [11.0]], dtype=np.float32)
+        >>> k_centre(vectors, 3).tolist()
+        [1, 3, 0]
     """
 
     name = "diverse_subset"
     purpose = "duplicates, diversity, coverage"
     when = (
-        "To cut a set to a budget of some ten thousand items. On our sets a diverse half "
-        "was no better than a random half."
+        "To cut a dataset to a budget of some ten thousand items. On our datasets a diverse "
+        "half was no better than a random half."
     )
     summary = "a diverse subset by k-centre, DPP, facility location, max-sum or MMR"
     reference = "Gonzalez 1985; Chen et al. 2018, arXiv 1709.05135 (DPP); pyversity"
@@ -82,39 +91,43 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
     Params = DiverseSubsetParams
 
     def columns(self) -> tuple[Column, ...]:
-        """The pick and its place."""
+        """Return the pick and its rank."""
         return (
             Column("picked", "the item belongs to the subset", "bool", HIGHER),
-            Column("rank", "place in the order of picking, 1 first", "int", LOWER),
+            Column("rank", "position in the order of picking, 1 first", "int", LOWER),
             Column("status", f"ok, or '{NOT_PICKED}'", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Picks of all pairs; pairs with the same prompt share a prompt's."""
+        """Return picks of all pairs; pairs with the same prompt share one item."""
         vectors, position = self._items(context)
         quality = self._quality(pairs, context, position, len(vectors))
         p = self.params
-        wanted = p.rows if p.rows is not None else round((p.share or _SHARE) * len(vectors))
-        wanted = min(max(wanted, 1), len(vectors)) if len(vectors) else 0
+        target_count = (
+            p.rows if p.rows is not None else round((p.share or _DEFAULT_SHARE) * len(vectors))
+        )
+        target_count = min(max(target_count, 1), len(vectors)) if len(vectors) else 0
         if p.method == "k_centre":
-            order = k_centre(vectors, wanted)
+            order = k_centre(vectors, target_count)
         else:
             strategy = _STRATEGIES[p.method]
-            found = diversify(vectors, quality, k=wanted, strategy=strategy, diversity=p.diversity)
-            order = np.asarray(found.indices, dtype=np.int64)
+            selection = diversify(
+                vectors, quality, k=target_count, strategy=strategy, diversity=p.diversity
+            )
+            order = np.asarray(selection.indices, dtype=np.int64)
         context.facts["items"] = len(vectors)
         context.facts["picked"] = len(order)
         rank = np.zeros(len(vectors), dtype=np.int64)
         rank[order] = np.arange(1, len(order) + 1)
-        own = pl.DataFrame({"r": rank[position]})
-        return own.select(
+        pair_ranks = pl.DataFrame({"r": rank[position]})
+        return pair_ranks.select(
             picked=pl.col("r") > 0,
             rank=pl.when(pl.col("r") > 0).then("r"),
             status=pl.when(pl.col("r") > 0).then(pl.lit("ok")).otherwise(pl.lit(NOT_PICKED)),
         )
 
     def _items(self, context: Context) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Unit vectors of the items, and each pair's item."""
+        """Return unit vectors of the items, and each pair's item."""
         features = context.features
         if self.params.over == "prompts":
             prompts, position = features.distinct("prompt")
@@ -125,18 +138,18 @@ class DiverseSubset(Scorer[DiverseSubsetParams]):
     def _quality(
         self, pairs: pl.DataFrame, context: Context, position: NDArray[np.int64], items: int
     ) -> NDArray[np.float64]:
-        """Quality of each item, 0 to 1."""
+        """Return quality of each item, 0 to 1."""
         if self.params.quality == "none" or has_too_few_prompts(pairs, context):
             return np.ones(items)
         heads = train_out_of_fold(pairs, context, HeadSpec(), _REPEATS, _FOLDS)
-        # A prompt is worth its best pair; ranks, since margins have no unit that distances share.
+        # A prompt's quality is that of its best pair. Ranks: margins and distances share no unit.
         best = np.full(items, -np.inf)
         np.maximum.at(best, position, heads.margins().mean(axis=1))
         return best.argsort().argsort() / max(items - 1, 1)
 
 
 def k_centre(vectors: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """Rows in the order of Gonzalez's greedy k-centre, (count,).
+    """Return rows in the order of Gonzalez's greedy k-centre, (count,).
 
     The first is the row nearest the mean; each next one lies farthest from all before it, so that
     the largest distance of any row to its nearest pick is at most twice the least possible.
@@ -144,12 +157,12 @@ def k_centre(vectors: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     picked = np.empty(count, dtype=np.int64)
     if count == 0:
         return picked
-    # Gonzalez starts anywhere; the middle makes the order the same every time.
+    # Gonzalez allows any start; the row nearest the mean makes the order deterministic.
     picked[0] = int(np.argmin(np.square(vectors - vectors.mean(axis=0)).sum(axis=1)))
     nearest = np.full(len(vectors), np.inf)
     for number in range(1, count):
         distance = np.square(vectors - vectors[picked[number - 1]]).sum(axis=1)
-        # Only the newest pick can have come nearer: no distance is computed twice.
+        # Only the newest pick can be nearer than the earlier ones: no distance is computed twice.
         nearest = np.minimum(nearest, distance)
         picked[number] = int(np.argmax(nearest))
     return picked

@@ -26,25 +26,33 @@ class DONODParams(RepeatedHeadParameters):
     don_direction: Literal["before_minus_after", "after_minus_before"] = Field(
         "before_minus_after",
         description="Sign of DON. The paper calls a shrinking norm (high before_minus_after) good; "
-        "for a Bradley-Terry head that prefers pairs that the head ranks wrongly.",
+        "for a Bradley-Terry head this prefers pairs that the head ranks wrongly.",
     )
 
 
 class DONOD(HeadScorer[DONODParams]):
-    """Delta of norm (DON) and norm of delta (NOD) of the output layer after one SGD step on a pair.
+    """Compute DON and NOD of the output layer after one SGD step on a pair.
 
-    In closed form for -log sigma(m), m = w.(h_chosen - h_rejected), s = sigma(-m): the gradient is
-    -s (h_chosen - h_rejected), so NOD = step s ||h_chosen - h_rejected||. The heads are trained and
-    out-of-fold: at m = 0 a pair and its flip have the same NOD. A flip multiplies NOD by e^m.
+    For the loss -log sigma(m), m = w.(h_chosen - h_rejected) and s = sigma(-m) the gradient is -s
+    (h_chosen - h_rejected). `nod`, the norm of the change, is step * s * ||h_chosen - h_rejected||;
+    `don` is the change of ||w||; `sensitivity` is ||h_chosen - h_rejected||. The heads are trained
+    and out-of-fold: at m = 0 a pair and its flip have the same NOD, a flip multiplies NOD by e^m.
+    DONOD (arXiv 2504.14810) probes a fine-tuned language model; the preference head is our setting.
+    NOD is near chance for flips on our datasets, and DON's stated direction prefers wrong labels.
 
-    The paper probes a fine-tuned language model; the preference head is our setting.
+    Examples:
+        >>> import numpy as np
+        >>> one = np.ones(1)
+        >>> nod, growth = don_nod(margin=2.0 * one, difference_norm=one, weight_norm=one, step=0.01)
+        >>> nod.round(5).tolist(), growth.round(5).tolist()
+        ([0.00119], [0.00238])
     """
 
     name = "donod"
     purpose = "label noise"
     when = (
-        "As the paper's curvature signal on a head. NOD is near chance for flips here; "
-        "DON's stated direction prefers wrong labels, the other one equals the margin."
+        "To try the paper's signal on a head. NOD is near chance for flips here; DON's stated "
+        "direction prefers wrong labels, the opposite one ranks as the margin does."
     )
     summary = "norm of delta and delta of norm of the head after one step on the pair (DONOD)"
     reference = "DONOD, arXiv 2504.14810; closed form for the Bradley-Terry head derived here"
@@ -52,7 +60,7 @@ class DONOD(HeadScorer[DONODParams]):
     margins_alone = True
 
     def columns(self) -> tuple[Column, ...]:
-        """NOD has a direction; DON's must be found on the data (`curate bench`)."""
+        """Return NOD, DON and sensitivity; DON's direction must be measured (`curate bench`)."""
         return (
             Column("nod", "norm of the weight change: ||W' - W||", "float", LOWER),
             Column(
@@ -63,7 +71,7 @@ class DONOD(HeadScorer[DONODParams]):
             ),
             Column(
                 "sensitivity",
-                "||h_chosen - h_rejected||, the part of NOD without the label",
+                "||h_chosen - h_rejected||, factor of NOD that does not depend on the label",
                 "float",
                 "neither",
             ),
@@ -71,7 +79,7 @@ class DONOD(HeadScorer[DONODParams]):
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Out-of-fold DON and NOD of all pairs, averaged over repeats."""
+        """Return out-of-fold DON and NOD of all pairs, averaged over repeats."""
         p = self.params
         trained = p.train(pairs, context)
         margins = trained.margins()
@@ -80,18 +88,18 @@ class DONOD(HeadScorer[DONODParams]):
         weight_norm = trained.heads.output_norm().detach().double().cpu().numpy()
         sign = 1.0 if p.don_direction == "after_minus_before" else -1.0
 
-        def of(
+        def score_block(
             margin: NDArray[np.float64], norm: NDArray[np.float64], head: NDArray[np.integer]
         ) -> dict[str, NDArray[np.float64]]:
-            nod, grows = don_nod(margin, norm, weight_norm[head], p.step)
+            nod, norm_growth = don_nod(margin, norm, weight_norm[head], p.step)
             return {
                 "nod": nod.mean(axis=1),
-                "don": sign * grows.mean(axis=1),
+                "don": sign * norm_growth.mean(axis=1),
                 "sensitivity": norm.mean(axis=1),
             }
 
         heads = trained.scorer_of.cpu().numpy()
-        return in_blocks(context.workspace, of, margins, norms, heads)
+        return in_blocks(context.workspace, score_block, margins, norms, heads)
 
 
 def don_nod(
@@ -100,7 +108,7 @@ def don_nod(
     weight_norm: NDArray[np.float64],
     step: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """NOD and ||W'|| - ||W|| of one SGD step on -log sigma(margin), elementwise.
+    """Return NOD and ||W'|| - ||W|| of one SGD step on -log sigma(margin), elementwise.
 
     With s = sigma(-m) and d = h_chosen - h_rejected the gradient is -s d, so <W, G> = -s m.
     """

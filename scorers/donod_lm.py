@@ -26,8 +26,8 @@ class DONODLMParams(Parameters):
     policy: Model = Field(description="Model whose output layer is probed.")
     reference: Model | None = Field(
         None,
-        description="DPO's reference. Without one the policy is its own: the margin is 0, and NOD "
-        "of the DPO loss is the same for a pair and its flip.",
+        description="DPO's reference. Without one the policy is its own reference: the margin is 0 "
+        "and NOD of the DPO loss is the same for a pair and its flip.",
     )
     beta: float = Field(0.1, gt=0, description="DPO's beta.")
     step: float = Field(1e-4, gt=0, description="Learning rate of the probing step (plain SGD).")
@@ -37,60 +37,73 @@ class DONODLMParams(Parameters):
 
 
 class DONODLM(Scorer[DONODLMParams]):
-    """Norm of delta and delta of norm of W after one SGD step on a pair, no gradient formed.
+    """Compute DON and NOD of a language model's output layer W after one SGD step on a pair.
 
-    Under DPO ||G|| = beta s sqrt(S_ww + S_ll - 2 S_wl) and <W, G> = beta s (A_w - A_l) with
-    s = sigma(-m); under the SFT loss (mean over the tokens of chosen) ||G|| = sqrt(S_ww) / n and
-    <W, G> = A_w / n; see `curate.models.lm.gradients`. Of tied embeddings it is the output side's
-    gradient alone. The paper probes SFT; the DPO loss is our extension.
+    Under DPO ||G|| = beta s sqrt(S_ww + S_ll - 2 S_wl) and <W, G> = beta s (A_w - A_l), s =
+    sigma(-m); under SFT (mean over the tokens of chosen) ||G|| = sqrt(S_ww) / n and <W, G> = A_w /
+    n. S and A are inner products of the answers' gradients with each other and with W (ghost norms,
+    arXiv 2110.05679, sec. 4; see `curate.models.lm.gradients`). `nod` is step ||G||, `don` the
+    change of ||W||, `margin` the DPO margin m in nats. With tied embeddings only the output side's
+    gradient counts. DONOD (arXiv 2504.14810) probes SFT; the DPO loss is our extension. It costs
+    1.4 forward passes.
+
+    Examples:
+        >>> step = DONODLM(policy="org/policy", reference="org/base", beta=0.1)
+        >>> [column.name for column in step.columns()][:4]
+        ['nod', 'don', 'margin', 'sensitivity']
     """
 
     name = "donod_lm"
     purpose = "difficulty and uncertainty"
-    when = "When the policy itself shall say what a pair would change. Costs 1.4 forward passes."
+    when = "To measure on the policy itself what a pair would change. Costs 1.4 forward passes."
     summary = "DON and NOD of a language model's output layer under DPO and SFT, by ghost norms"
     reference = "DONOD, arXiv 2504.14810; ghost norm: Li et al. 2022, arXiv 2110.05679, sec. 4"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = DONODLMParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Both losses; DON's direction must be found on the data (`curate bench`)."""
+        """Return statistics of both losses; DON's direction must be measured (`curate bench`)."""
         return (
             Column("nod", "||W' - W|| after a step on the DPO loss", "float", LOWER),
             Column("don", "change of ||W|| by that step"),
             Column("margin", "DPO margin m of the label", unit="nats", evidence="named"),
-            Column("sensitivity", "NOD / (step sigma(-m)): the part without the label"),
+            Column(
+                "sensitivity",
+                "NOD / (step sigma(-m)): the factor that does not depend on the label",
+            ),
             Column("sft_nod", "||W' - W|| after a step on the SFT loss of chosen", "float", LOWER),
             Column("sft_don", "change of ||W|| by that step"),
             STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """DON and NOD of a batch."""
+        """Return DON and NOD of a batch."""
         p = self.params
-        # Inner products of the answers' gradients, by which every value below is told.
+        # Inner products of the answers' gradients: all values below follow from them.
         sums, status = measure_pairs(
             pairs, context, p.policy, "donod", PAIR_SUMS, gradient_pair_sums
         )
         margin = np.zeros(len(pairs))
         if p.reference is not None:
-            own = answer_logprobs(pairs, context, p.reference)
-            status = status.zip_with(status != OK, own.status)
-            margin = p.beta * ((sums[:, 7] - own.chosen) - (sums[:, 8] - own.rejected))
-        found = probe(sums, margin, p.beta, p.step)
+            reference_logprobs = answer_logprobs(pairs, context, p.reference)
+            status = status.zip_with(status != OK, reference_logprobs.status)
+            margin = p.beta * (
+                (sums[:, 7] - reference_logprobs.chosen)
+                - (sums[:, 8] - reference_logprobs.rejected)
+            )
+        statistics = probe_gradients(sums, margin, p.beta, p.step)
         sign = 1.0 if p.don_direction == "after_minus_before" else -1.0
-        found |= {"don": sign * found["don"], "sft_don": sign * found["sft_don"]}
-        frame = pl.DataFrame(found).with_columns(status=status)
+        statistics |= {"don": sign * statistics["don"], "sft_don": sign * statistics["sft_don"]}
+        frame = pl.DataFrame(statistics).with_columns(status=status)
         return frame.select([c.name for c in self.columns()])
 
 
-def probe(
+def probe_gradients(
     sums: NDArray[np.float64], margin: NDArray[np.float64], beta: float, step: float
 ) -> dict[str, NDArray[np.float64]]:
-    """Return DON (after minus before) and NOD, (pairs,) each, from `gradient_pair_sums`."""
+    """Return DON (after minus before) and NOD by `pair_sums` (pairs, 10) and DPO margins."""
     ww, ll, wl, a_w, a_l, tokens, _, _, _, square = sums.T
-    # Rounding can leave a square of -1e-9.
-    # |g_w - g_l|^2 = |g_w|^2 + |g_l|^2 - 2 g_w g_l.
+    # ||g_w - g_l||^2 = S_ww + S_ll - 2 S_wl; rounding can make it slightly negative.
     difference = beta * np.sqrt(np.maximum(ww + ll - 2.0 * wl, 0.0))
     s, norm = expit(-margin), np.sqrt(square)
     gradient = s * difference

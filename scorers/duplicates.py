@@ -1,4 +1,4 @@
-"""Which pairs repeat, contradict or nearly repeat others."""
+"""Flags of pairs that repeat, nearly repeat or contradict others."""
 
 from __future__ import annotations
 
@@ -13,22 +13,37 @@ from curate.models.text.near_duplicates import near_duplicate_of
 class DuplicatesParams(Parameters):
     """Parameters of `duplicates`."""
 
-    near: bool = Field(True, description="Look for near duplicates too.")
+    near: bool = Field(True, description="Also look for near duplicates.")
     threshold: float = Field(
         0.8,
         gt=0,
         le=1,
-        description="Jaccard similarity of three-word shingles from which on a "
-        "pair nearly repeats an earlier one.",
+        description="Jaccard similarity of three-word shingles at which a "
+        "pair counts as a near duplicate of an earlier one.",
     )
 
 
 class Duplicates(Scorer[DuplicatesParams]):
-    """Flags of exact, contradictory and near duplicates; nothing is dropped."""
+    """Flag exact, contradictory and near duplicates; drop nothing.
+
+    `exact`: an earlier pair has the same texts, label and annotator. `copies` counts the pairs with
+    this prompt and these two answers. `contradicted`: another pair has the opposite label. `near`:
+    the word shingles of the text reach a Jaccard similarity of `threshold` with an earlier pair
+    (MinHash, Broder 1997). Use it always: it is cheap, and contradicting labels are the clearest
+    noise there is.
+
+    Examples:
+        >>> from curate import score
+        >>> row = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
+        >>> rows = [row, row, {"prompt": "2 + 2?", "chosen": "5", "rejected": "4"}]
+        >>> scores = score(rows, "duplicates").frame
+        >>> scores["duplicates.exact"].to_list(), scores["duplicates.contradicted"].to_list()
+        ([False, True, False], [True, True, True])
+    """
 
     name = "duplicates"
     purpose = "duplicates, diversity, coverage"
-    when = "Always: it is cheap, and contradicting labels are the surest noise there is."
+    when = "Always: it is cheap, and contradicting labels are the clearest noise there is."
     summary = "flags of exact and near duplicates and of contradictory labels"
     reference = "near: Broder 1997, On the resemblance and containment of documents (MinHash)"
     in_parts = True
@@ -37,7 +52,7 @@ class Duplicates(Scorer[DuplicatesParams]):
     Params = DuplicatesParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Flags, and the number of pairs with the same texts."""
+        """Return flags, and the number of pairs with the same texts."""
         return (
             Column("exact", "an earlier pair has the same texts, label and annotator", "bool"),
             Column(
@@ -50,17 +65,17 @@ class Duplicates(Scorer[DuplicatesParams]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """The flags of all pairs."""
+        """Return the flags of all pairs."""
         near = pl.Series("near", [None] * len(pairs), dtype=pl.Boolean)
         if self.params.near:
-            parts = ("prompt", "chosen", "rejected")
-            of = near_duplicate_of(
+            text_columns = ("prompt", "chosen", "rejected")
+            first_similar = near_duplicate_of(
                 pairs,
-                parts,
+                text_columns,
                 self.params.threshold,
                 context.progress,
                 context.workspace,
                 context.workers,
             )
-            near = of.is_not_null().alias("near")
+            near = first_similar.is_not_null().alias("near")
         return duplicate_flags(pairs, votes=context.vote_keys(pairs)).with_columns(near)

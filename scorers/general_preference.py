@@ -1,4 +1,4 @@
-"""Does a preference that may hold cycles explain a pair that a reward cannot?"""
+"""Whether a preference with cycles explains a pair that a reward cannot."""
 
 from __future__ import annotations
 
@@ -25,33 +25,39 @@ if TYPE_CHECKING:
 class GeneralPreferenceParams(Parameters):
     """Parameters of `general_preference`."""
 
-    blocks: int = Field(3, ge=1, description="2 x 2 blocks: each can hold one kind of cycle.")
-    repeats: int = Field(4, ge=1, description="Times the folds are drawn anew.")
+    blocks: int = Field(3, ge=1, description="2 x 2 blocks: each can express one kind of cycle.")
+    repeats: int = Field(4, ge=1, description="Random redraws of the folds.")
     folds: int = Field(5, ge=2, description="Folds by prompt.")
     l2: float = Field(GENERAL_L2, ge=0, description="Precision of the prior on general heads.")
 
 
 class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
-    """Held-out margins of general preference heads beside those of Bradley-Terry heads.
+    """Compare general preference heads, which can express cycles, with Bradley-Terry heads.
 
-    A reward puts answers in an order; a general head need not. A pair that the reward heads call
-    wrong and the general heads call right (`kind` cycle) is preference structure, not a flip; one
-    that neither explains (`wrong`) is suspect. The general head is fixed over prompts, so that a
-    cycle is found where it returns over prompts; single ones are the scorer `tournament`'s.
+    `margin` and `reward_margin` are held-out margins of both in nats, each at its best temperature;
+    `gain` is the difference of the log likelihood of the label. `kind` is `right` where both agree
+    with the label, `cycle` where only the general head does, `order` where only the reward does,
+    `wrong` where neither does. A `cycle` is preference structure, not a flip (GPM, arXiv
+    2410.02197); a `wrong` one is suspect. The general head is fixed over prompts, so it finds
+    cycles that recur over prompts; `tournament` finds single ones.
+
+    Examples:
+        >>> [column.name for column in GeneralPreference(blocks=3).columns()]
+        ['margin', 'reward_margin', 'gain', 'kind', 'status']
     """
 
     name = "general_preference"
     purpose = "taste, annotators, context"
     when = (
-        "When preferences may hold cycles that return over prompts. It finds noise worse "
-        "than the margin; none of our six sets held such cycles."
+        "When preferences may contain cycles that recur over prompts. It finds noise worse "
+        "than the margin; none of our six datasets had such cycles."
     )
     summary = "what an antisymmetric head explains that Bradley-Terry cannot: cycles (GPM)"
     reference = "General Preference Model, arXiv 2410.02197"
     Params = GeneralPreferenceParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Margins of both kinds of heads and what follows."""
+        """Return margins of both kinds of heads, and the kind of the pair."""
         return (
             Column(
                 "margin", "scaled held-out margin of the general heads", "float", HIGHER, "nats"
@@ -64,39 +70,39 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
             ),
             Column(
                 "kind",
-                "right (both say so), cycle (general heads alone), order (reward heads alone), "
-                "wrong (neither)",
+                "right (by both heads), cycle (by general heads only), order (by reward heads "
+                "only), wrong (by neither)",
                 "text",
             ),
             STATUS,
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Out-of-fold margins of all pairs; the share of intransitive preference is a fact."""
+        """Return out-of-fold margins of all pairs; the intransitive share is a fact."""
         p, voting = self.params, vote_mask(pairs, context)
         scorer_of, weights = fold_weights(pairs, context, p.repeats, p.folds)
-        plain = HeadSpec()
-        _, chosen, rejected = head_inputs(pairs, context, plain, "embedding")
+        reward_spec = HeadSpec()
+        _, chosen, rejected = head_inputs(pairs, context, reward_spec, "embedding")
         seed, order = context.step_seed(self.name), context.row_order(pairs)
-        reward = train_heads(chosen, rejected, weights, plain, seed, order)
+        reward = train_heads(chosen, rejected, weights, reward_spec, seed, order)
         general = train_general(chosen, rejected, weights, seed, p.blocks, p.l2, order)
-        both = [
+        head_margins = [
             gather_held_out_values(h.margins, chosen, rejected, scorer_of)
             for h in (general, reward)
         ]
-        # Both at the temperature that fits them, or shrunken margins would decide.
+        # Both at their best temperature, or the more strongly shrunken margins would lose.
         margin, linear = (
-            m * calibrate(m[voting]).scale for m in (values.mean(axis=1) for values in both)
+            m * calibrate(m[voting]).scale for m in (values.mean(axis=1) for values in head_margins)
         )
         record_learnability(margin, pairs, context)
-        # In nats a label: what a general preference explains beyond any reward.
+        # Nats per label that a general preference explains beyond a reward.
         gain = log_expit(margin) - log_expit(linear)
         kind = np.select(
             [(margin > 0) & (linear > 0), margin > 0, linear > 0],
             ["right", "cycle", "order"],
             "wrong",
         )
-        self._tell(context, gain[voting], margin[voting], linear[voting])
+        self._record_gain(context, gain[voting], margin[voting], linear[voting])
         named = pl.DataFrame({"k": kind.tolist(), "v": voting})
         return pl.DataFrame(
             {
@@ -107,21 +113,23 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
             }
         )
 
-    def _tell(
+    def _record_gain(
         self,
         context: Context,
         gain: NDArray[np.float64],
         margin: NDArray[np.float64],
         linear: NDArray[np.float64],
     ) -> None:
-        told = MeanDifference.of(gain)
-        # Weighted by how far apart both are: hardly different probabilities are no cycle.
-        apart = np.abs(expit(margin) - expit(linear))[(margin > 0) & (linear <= 0)]
-        context.facts |= told.facts("gain")
-        # Where the general heads do not predict better, what they see in pairs is chance.
-        context.facts["intransitive_share"] = round(float(apart.sum() / len(gain)), 4) * told.sure
-        if not told.sure:
+        gain_estimate = MeanDifference.of(gain)
+        # Weighted by the distance of both probabilities: nearly equal ones are no cycle.
+        distance = np.abs(expit(margin) - expit(linear))[(margin > 0) & (linear <= 0)]
+        context.facts |= gain_estimate.facts("gain")
+        # Without better held-out prediction, single pairs called cycles are chance.
+        context.facts["intransitive_share"] = (
+            round(float(distance.sum() / len(gain)), 4) * gain_estimate.sure
+        )
+        if not gain_estimate.sure:
             context.warnings.append(
                 "general_preference: the general heads do not predict held-out labels better than "
-                "rewards do, so 'cycle' means little in this data"
+                "rewards do, so the kind 'cycle' means little in this dataset"
             )

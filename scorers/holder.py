@@ -22,24 +22,31 @@ class HolderParams(RepeatedHeadParameters):
 
 
 class Holder(HeadScorer[HolderParams]):
-    """Heads trained by the Hoelder (density power) loss; the least likely share is flagged.
+    """Train heads by the Hoelder (density power) loss and flag the least likely labels.
 
-    The paper trains the policy and reads p on the training pairs; here p is held out. The estimate
-    counts genuine ambiguity as contamination.
+    `probability` is the held-out probability of the label, 0 to 1; `flag` marks the pairs of lowest
+    probability, as many as the estimated contamination says (Hoelder-DPO, arXiv 2505.17859). The
+    paper trains the policy and reads p on the training pairs; here p is held out. The estimate
+    counts genuine ambiguity as contamination: do not use it as a noise rate.
+
+    Examples:
+        >>> probability = np.array([0.9, 0.1, 0.8, 0.7])
+        >>> lowest_share(probability, 0.25).tolist()
+        [False, True, False, False]
     """
 
     name = "holder"
     purpose = "label noise"
     when = (
-        "As a robust alternative to the margin. Its contamination estimate is not to be "
-        "relied on: it says 1 % at 20 % flips."
+        "As a robust alternative to the margin. Its contamination estimate is unreliable: 1 % "
+        "at 20 % flips."
     )
     summary = "contamination estimate and flag by the Hoelder divergence (Hoelder-DPO)"
     reference = "Hoelder-DPO, arXiv 2505.17859"
     Params = HolderParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Probability and flag."""
+        """Return probability and flag."""
         return (
             Column("probability", "held-out probability of the label", "float", HIGHER, "0 to 1"),
             Column("flag", "among the contaminated share of lowest probability", "bool", LOWER),
@@ -47,7 +54,7 @@ class Holder(HeadScorer[HolderParams]):
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Probabilities of all pairs; flags among those that hold a vote."""
+        """Return probabilities of all pairs; only pairs with a vote are flagged."""
         p = self.params
         trained = p.train(pairs, context)
         margins = trained.margins()
@@ -56,9 +63,9 @@ class Holder(HeadScorer[HolderParams]):
         voting = vote_mask(pairs, context)
         rate = holder_contamination(probability[voting], p.loss_parameter or 2.0)
         if learnt.ok:
-            # The paper's word: it is no rate of wrong labels, see `when`.
+            # The paper's term; it is not the noise rate, see `when`.
             context.facts["contamination"] = round(rate, 4)
         flags = np.zeros(len(pairs), dtype=bool)
-        # As many as the fit calls contaminated, those of least probability.
+        # The estimated number of contaminated pairs, lowest probability first.
         flags[voting] = lowest_share_mask(probability[voting], rate)
         return pl.DataFrame({"probability": probability, "flag": flags})

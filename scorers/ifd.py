@@ -22,17 +22,24 @@ class IFDParams(Parameters):
 
 
 class IFD(Scorer[IFDParams]):
-    """IFD(y) = exp(mean NLL(y | x) - mean NLL(y)): how little the prompt helps to say the answer.
+    """Compute the instruction-following difficulty (IFD) of both answers.
 
-    An answer alone follows the beginning-of-text token, so that both means are over the same
-    tokens. `score` sets chosen answers above 1 aside: their prompt makes them less likely.
+    IFD(y) = exp(mean NLL(y | x) - mean NLL(y)) says how little the prompt helps to write the answer
+    (arXiv 2308.12032, eq. 4); `gap` is chosen minus rejected. Without its prompt an answer follows
+    the beginning-of-text token, so that both means are over the same tokens. `score` leaves out
+    chosen answers above 1, which the prompt makes less likely. Use it on instruction data; it costs
+    two forward passes per answer.
+
+    Examples:
+        >>> [column.name for column in IFD(model="org/model").columns()]
+        ['score', 'chosen', 'rejected', 'gap', 'kind', 'status']
     """
 
     name = "ifd"
     purpose = "difficulty and uncertainty"
     when = (
         "For instruction data where the prompt should matter to the answer. Costs two "
-        "forward passes an answer."
+        "forward passes per answer."
     )
     summary = "instruction-following difficulty of the answers, and its gap (IFD, IFD-gap)"
     reference = "Cherry LLM, arXiv 2308.12032, eq. 4; as filter: PrefCleanBench, arXiv 2509.23564"
@@ -40,27 +47,27 @@ class IFD(Scorer[IFDParams]):
     Params = IFDParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Ratios; which direction helps has to be seen on the data."""
+        """Return the ratios; their direction must be measured on the data."""
         return (
-            Column("score", "IFD of the preferred answer, missing where it is above 1"),
-            Column("chosen", "IFD of the preferred answer"),
-            Column("rejected", "IFD of the other answer"),
+            Column("score", "IFD of the chosen answer, missing where it is above 1"),
+            Column("chosen", "IFD of the chosen answer"),
+            Column("rejected", "IFD of the rejected answer"),
             Column("gap", "IFD of chosen minus that of rejected", evidence="named"),
-            Column("kind", f"{OK}, or '{ABOVE_ONE}' where the score is set aside", kind="text"),
+            Column("kind", f"{OK}, or '{ABOVE_ONE}' where the score is left out", kind="text"),
             STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Ratios of a batch."""
+        """Return ratios of a batch."""
         model = self.params.model
-        given = answer_logprobs(pairs, context, model)
-        alone = answer_logprobs(pairs, context, model, alone=True)
+        conditional = answer_logprobs(pairs, context, model)
+        unconditional = answer_logprobs(pairs, context, model, alone=True)
         chosen, rejected = (
-            np.exp(a - g) for g, a in zip(given.means(), alone.means(), strict=True)
+            np.exp(a - g) for g, a in zip(conditional.means(), unconditional.means(), strict=True)
         )
         values = {
-            # Above 1 the prompt makes the answer less likely: misaligned by the paper, not
-            # difficult.
+            # Above 1 the prompt makes the answer less likely: the paper calls that misaligned,
+            # not difficult.
             "score": np.where(chosen > 1.0, np.nan, chosen),
             "chosen": chosen,
             "rejected": rejected,
@@ -68,7 +75,7 @@ class IFD(Scorer[IFDParams]):
         }
         above = pl.when(pl.col("chosen") > 1.0).then(pl.lit(ABOVE_ONE)).otherwise(pl.lit(OK))
         return (
-            with_status(values, given, alone)
+            with_status(values, conditional, unconditional)
             .with_columns(kind=above)
             .select([c.name for c in self.columns()])
         )

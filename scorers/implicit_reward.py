@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from curate.models.lm.answers import AnswerLogprobs
 
-_BETA = {"dpo": 0.1, "simpo": 2.0}
+_DEFAULT_BETA = {"dpo": 0.1, "simpo": 2.0}
 
 
 class ImplicitRewardParams(Parameters):
@@ -26,13 +26,13 @@ class ImplicitRewardParams(Parameters):
 
     policy: Model = Field(description="Model that was tuned on preferences.")
     reference: Model | None = Field(
-        None, description="Model that the policy was tuned from; wanted by dpo alone."
+        None, description="Model that the policy was tuned from; only for dpo."
     )
     loss: Literal["dpo", "simpo"] = Field("dpo", description="Whose reward: dpo or simpo.")
     beta: float | None = Field(
         None, gt=0, description="Scale of the reward; default 0.1 for dpo, 2.0 for simpo."
     )
-    gamma: float = Field(0.0, ge=0, description="Target margin, taken off before the probability.")
+    gamma: float = Field(0.0, ge=0, description="Target margin, subtracted before the probability.")
 
     @model_validator(mode="after")
     def _reference(self) -> ImplicitRewardParams:
@@ -42,50 +42,63 @@ class ImplicitRewardParams(Parameters):
 
 
 class ImplicitReward(Scorer[ImplicitRewardParams]):
-    """r = beta (log pi(y|x) - log pi_ref(y|x)) for DPO, beta / |y| log pi(y|x) for SimPO."""
+    """Compute the implicit reward of a policy.
+
+    For DPO r = beta (log pi(y|x) - log pi_ref(y|x)) (arXiv 2305.18290, eq. 5); for SimPO r = beta /
+    |y| log pi(y|x) (arXiv 2405.14734, eq. 4). `margin` is chosen minus rejected in nats,
+    `probability` sigma(margin - gamma). Use it when a tuned policy and its reference are available:
+    it is the margin that DPO itself would see.
+
+    Examples:
+        >>> step = ImplicitReward(policy="org/policy", loss="simpo")
+        >>> [column.name for column in step.columns()]
+        ['margin', 'chosen', 'rejected', 'probability', 'status']
+    """
 
     name = "implicit_reward"
     purpose = "rewards and models"
-    when = "When a policy and its reference are at hand: the margin that DPO itself would see."
+    when = "When a policy and its reference are available: the margin that DPO itself would see."
     summary = "margin of a policy's implicit reward: DPO against a reference, or SimPO by length"
     reference = "DPO, arXiv 2305.18290, eq. 5; SimPO, arXiv 2405.14734, eq. 4"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = ImplicitRewardParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Rewards, their difference and the probability of the label."""
+        """Return rewards, their difference and the probability of the label."""
         return (
             Column(
                 "margin", "chosen minus rejected reward", "float", HIGHER, "nats", evidence="auto"
             ),
-            Column("chosen", "implicit reward of the preferred answer", unit="nats"),
-            Column("rejected", "implicit reward of the other answer", unit="nats"),
+            Column("chosen", "implicit reward of the chosen answer", unit="nats"),
+            Column("rejected", "implicit reward of the rejected answer", unit="nats"),
             Column("probability", "sigma(margin - gamma) of the label", "float", HIGHER, "0 to 1"),
             STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Rewards of a batch."""
+        """Return rewards of a batch."""
         p = self.params
         policy = answer_logprobs(pairs, context, p.policy)
-        used = [policy]
+        logprobs = [policy]
         if p.reference is not None:
-            used.append(answer_logprobs(pairs, context, p.reference))
-        # DPO sums over tokens and SimPO takes their mean: one beta would not suit both.
-        beta = _BETA[p.loss] if p.beta is None else p.beta
-        chosen, rejected = (beta * side for side in _rewards(used))
+            logprobs.append(answer_logprobs(pairs, context, p.reference))
+        # DPO sums over tokens and SimPO averages, so their scales of beta differ.
+        beta = _DEFAULT_BETA[p.loss] if p.beta is None else p.beta
+        chosen, rejected = (beta * side for side in _unscaled_rewards(logprobs))
         values = {
             "margin": chosen - rejected,
             "chosen": chosen,
             "rejected": rejected,
             "probability": expit(chosen - rejected - p.gamma),
         }
-        return with_status(values, *used)
+        return with_status(values, *logprobs)
 
 
-def _rewards(used: list[AnswerLogprobs]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rewards without beta, by the policy alone or against the reference."""
-    if len(used) == 1:
-        return used[0].means()
-    policy, reference = used
+def _unscaled_rewards(
+    logprobs: list[AnswerLogprobs],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return rewards without beta, by the policy only or against the reference."""
+    if len(logprobs) == 1:
+        return logprobs[0].means()
+    policy, reference = logprobs
     return policy.chosen - reference.chosen, policy.rejected - reference.rejected

@@ -16,7 +16,7 @@ from curate.models.judge.endpoint import OK, EndpointParams
 from curate.models.judge.templates import TAGS, QuestionTemplate, compile_question
 from curate.models.judge.verdicts import UNREADABLE
 
-_LIST = re.compile(r"\[[^\[\]]*\]")
+_JSON_LIST = re.compile(r"\[[^\[\]]*\]")
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
@@ -29,15 +29,21 @@ class InsTagParams(EndpointParams):
 
 
 class InsTag(Scorer[InsTagParams]):
-    """Intention tags of each prompt by a language model; their number is InsTag's complexity.
+    """Let a language model tag the intentions of each prompt; their number is its complexity.
 
-    Tags are made lower-case and stripped of signs. Deviation: the paper also merges tags by phrase
-    embeddings and by association; rare tags are left to the filter `tag_coverage`.
+    `tags` is a JSON list of lower-case tags without punctuation, `count` their number (InsTag,
+    arXiv 2308.07074, sec. 2). The paper also merges tags by phrase embeddings and by association;
+    here the filter `tag_coverage` ignores rare tags. It costs one request per prompt. Use it to
+    spread a budget over intentions.
+
+    Examples:
+        >>> parse_tags('The tags are ["Recipe", "vegan-cooking", "recipe"].')
+        ['recipe', 'vegan cooking']
     """
 
     name = "ins_tag"
     purpose = "rewards and models"
-    when = "To spread a budget over intentions. Costs one request a prompt."
+    when = "To spread a budget over intentions. Costs one request per prompt."
     summary = "intention tags of the prompts by a language model (InsTag)"
     reference = "InsTag, arXiv 2308.07074, sec. 2"
     scope: ClassVar[Literal["row", "table"]] = "row"
@@ -47,7 +53,7 @@ class InsTag(Scorer[InsTagParams]):
         super().__init__(**parameters)
         self._template: QuestionTemplate | None = None
         if "template" in self.params.model_fields_set:
-            self._compiled()  # a template of the user's is checked before anything is read
+            self._compiled()  # the user's template is checked before any data is read
 
     def _compiled(self) -> QuestionTemplate:
         if self._template is None:
@@ -56,7 +62,7 @@ class InsTag(Scorer[InsTagParams]):
         return self._template
 
     def columns(self) -> tuple[Column, ...]:
-        """Tags and their number."""
+        """Return tags and their number."""
         return (
             Column("tags", "JSON list of the prompt's tags", "text"),
             Column("count", "number of tags (complexity)"),
@@ -64,13 +70,13 @@ class InsTag(Scorer[InsTagParams]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Tags of a batch."""
+        """Return tags of a batch."""
         template = self._compiled()
         prompts = pairs.select(t=messages_text("prompt"))["t"].to_list()
         questions = [[{"role": "user", "content": template.render(prompt=p)}] for p in prompts]
         rows = []
         for reply in ask_endpoint(questions, context, self.params):
-            tags = None if reply.text is None else tags_of(reply.text)
+            tags = None if reply.text is None else parse_tags(reply.text)
             unread = UNREADABLE if reply.text is not None else reply.status
             rows.append(
                 {
@@ -82,15 +88,15 @@ class InsTag(Scorer[InsTagParams]):
         return pl.DataFrame(rows, schema={c.name: c.dtype for c in self.columns()})
 
 
-def tags_of(reply: str) -> list[str] | None:
-    """The tags in the last JSON list of strings (or of objects with "tag") of a reply."""
-    # The last list: a model that reasons first quotes lists on its way.
-    for text in reversed(_LIST.findall(reply)):
+def parse_tags(reply: str) -> list[str] | None:
+    """Return the tags in the last JSON list of strings (or objects with "tag") of a reply."""
+    # The last list: a model that reasons first may quote other lists.
+    for text in reversed(_JSON_LIST.findall(reply)):
         try:
-            found = json.loads(text)
+            items = json.loads(text)
         except ValueError:
             continue
-        words = [item.get("tag") if isinstance(item, dict) else item for item in found]
+        words = [item.get("tag") if isinstance(item, dict) else item for item in items]
         clean = [_NOT_WORD.sub(" ", w).strip().lower() for w in words if isinstance(w, str)]
         return list(dict.fromkeys(tag for tag in clean if tag))
     return None

@@ -26,8 +26,8 @@ from curate.models.judge.verdicts import (
 if TYPE_CHECKING:
     from curate.models.judge.templates import QuestionTemplate
 
-_DEFAULTS: dict[Mode, str] = {"choice": CHOICE, "score": SCORE}
-_VARIABLES = ("prompt", "answer_a", "answer_b", "rubric")
+_DEFAULT_TEMPLATES: dict[Mode, str] = {"choice": CHOICE, "score": SCORE}
+_TEMPLATE_VARIABLES = ("prompt", "answer_a", "answer_b", "rubric")
 
 
 class JudgeParams(EndpointParams):
@@ -41,29 +41,36 @@ class JudgeParams(EndpointParams):
         None,
         description="The question, as jinja2 text or file, over prompt, answer_a, answer_b, "
         "rubric and tag (new for each question: put it into the tags around texts, so that no "
-        "answer can close them); the reply must end with the marks of its mode.",
+        "answer can close them); the reply must end with the verdict in its mode's format.",
     )
     scale: tuple[float, float] = Field(
         SCALE, description="Lowest and highest rating that the template of mode score asks for."
     )
-    rubric: str | None = Field(None, description="What to judge by, in place of the default.")
+    rubric: str | None = Field(None, description="Criteria to judge by, instead of the default.")
     system: str | None = Field(None, description="System message.")
 
 
 class Judge(Scorer[JudgeParams]):
-    """Verdict of a language model behind an OpenAI-compatible endpoint, asked in both orders.
+    """Ask a language model behind an endpoint which answer is better, in both orders.
 
-    Judges favour a position: where the two orders name different winners, the pair counts as a tie
-    with margin 0. `rationale` is the reply with the chosen answer shown as A; carry it into the
-    shards by `output.columns`. Deviation: ratings of both answers come from one reply, in the paper
-    also from one each.
+    Judges favour a position (arXiv 2306.05685, sec. 3.4): where the two orders name different
+    winners, the pair is a tie with margin 0. `chosen` and `rejected` are mean values over both
+    orders, `margin` their difference, `consistent` whether the orders agree. `rationale` is the
+    reply to the order in which the chosen answer is A. In mode `score` both ratings come from one
+    reply; the paper also asks for each answer separately. Use it within a budget, on the pairs that
+    matter.
+
+    Examples:
+        >>> step = Judge(model="local", base_url="http://localhost:8000/v1")
+        >>> [column.name for column in step.columns()]
+        ['margin', 'chosen', 'rejected', 'verdict', 'consistent', 'rationale', 'status']
     """
 
     name = "judge"
     purpose = "rewards and models"
     when = (
-        "For the pairs that matter, within a budget. Ask in both orders, as it does: a "
-        "judge that favours a slot gives ties."
+        "For the pairs that matter, within a budget. It asks in both orders, so a judge that "
+        "favours a position gives ties."
     )
     summary = "LLM as judge by an OpenAI-compatible endpoint, in both orders, with rationale"
     reference = (
@@ -77,16 +84,16 @@ class Judge(Scorer[JudgeParams]):
         super().__init__(**parameters)
         self._template: QuestionTemplate | None = None
         if self.params.template:
-            self._compiled()  # a template of the user's is checked before anything is read
+            self._compiled()  # the user's template is checked before any data is read
 
     def columns(self) -> tuple[Column, ...]:
-        """The verdict and how it came about."""
+        """Return the verdict and its grounds."""
         return (
             Column(
                 "margin", "chosen minus rejected; 0 for a tie", "float", HIGHER, evidence="auto"
             ),
-            Column("chosen", "mean value of the preferred answer over both orders"),
-            Column("rejected", "mean value of the other answer"),
+            Column("chosen", "mean value of the chosen answer over both orders"),
+            Column("rejected", "mean value of the rejected answer"),
             Column("verdict", "chosen, rejected or tie", "text"),
             Column("consistent", "both orders name the same winner", "bool"),
             Column("rationale", "the judge's reason, with the chosen answer as A", "text"),
@@ -94,12 +101,14 @@ class Judge(Scorer[JudgeParams]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Verdicts of a batch."""
-        parts = ("prompt", "chosen", "rejected")
-        texts = pairs.select(messages_text(part).alias(part) for part in parts).rows()
+        """Return verdicts of a batch."""
+        text_columns = ("prompt", "chosen", "rejected")
+        texts = pairs.select(
+            messages_text(text_column).alias(text_column) for text_column in text_columns
+        ).rows()
         questions = []
         for prompt, chosen, rejected in texts:
-            # Both orders: a judge that favours a place contradicts itself, and the pair is a tie.
+            # Both orders: a judge that favours a position contradicts itself, and gives a tie.
             questions += [
                 self._question(prompt, chosen, rejected),
                 self._question(prompt, rejected, chosen),
@@ -109,16 +118,16 @@ class Judge(Scorer[JudgeParams]):
         replies = ask_endpoint(questions, context, self.params, complete)
         names = [c.name for c in self.columns()]
         rows = [
-            self._row(given, swapped, context)
-            for given, swapped in zip(replies[::2], replies[1::2], strict=True)
+            self._row(replies_as_labelled, swapped, context)
+            for replies_as_labelled, swapped in zip(replies[::2], replies[1::2], strict=True)
         ]
         schema = {c.name: c.dtype for c in self.columns()}
         return pl.DataFrame([{n: row.get(n) for n in names} for row in rows], schema=schema)
 
-    def _question(self, prompt: str, first: str, second: str) -> Messages:
+    def _question(self, prompt: str, answer_a: str, answer_b: str) -> Messages:
         p = self.params
         text = self._compiled().render(
-            prompt=prompt, answer_a=first, answer_b=second, rubric=p.rubric
+            prompt=prompt, answer_a=answer_a, answer_b=answer_b, rubric=p.rubric
         )
         system = [{"role": "system", "content": p.system}] if p.system else []
         return [*system, {"role": "user", "content": text}]
@@ -126,41 +135,45 @@ class Judge(Scorer[JudgeParams]):
     def _compiled(self) -> QuestionTemplate:
         if self._template is None:
             p = self.params
-            template = p.template or _DEFAULTS[p.mode]
-            self._template = compile_question(template, _VARIABLES, "scorer 'judge', template")
+            template = p.template or _DEFAULT_TEMPLATES[p.mode]
+            self._template = compile_question(
+                template, _TEMPLATE_VARIABLES, "scorer 'judge', template"
+            )
         return self._template
 
-    def _row(self, given: Reply, swapped: Reply, context: Context) -> dict[str, Any]:
-        # One order alone would bring the bias of its place back in.
-        if given.text is None or swapped.text is None:
-            return {"status": given.status if given.text is None else swapped.status}
+    def _row(self, as_labelled: Reply, swapped: Reply, context: Context) -> dict[str, Any]:
+        # A single order would reintroduce the position bias.
+        if as_labelled.text is None or swapped.text is None:
+            return {"status": as_labelled.status if as_labelled.text is None else swapped.status}
         p = self.params
-        first, second = (
-            parse_verdict_values(r, p.mode, p.scale) for r in (given.text, swapped.text)
+        labelled_values, swapped_values = (
+            parse_verdict_values(r, p.mode, p.scale) for r in (as_labelled.text, swapped.text)
         )
-        # Of the first order alone: there the chosen answer is A, as the column says.
-        rationale = strip_verdict(given.text)
+        # From the first order only: there the chosen answer is A, as the column promises.
+        rationale = strip_verdict(as_labelled.text)
         counts = context.facts.setdefault("verdicts", {})
-        if first is None or second is None:
-            _count(counts, "unreadable")
+        if labelled_values is None or swapped_values is None:
+            _increment_count(counts, "unreadable")
             return {"status": UNREADABLE, "rationale": rationale}
-        found = settle_verdict(first, second)
-        _count(counts, found.winner)
-        _count(counts, "consistent" if found.consistent else "inconsistent")
-        for values in (first, second):
-            # How often each place wins tells the user whether this judge favours one.
+        verdict = settle_verdict(labelled_values, swapped_values)
+        _increment_count(counts, verdict.winner)
+        _increment_count(counts, "consistent" if verdict.consistent else "inconsistent")
+        for values in (labelled_values, swapped_values):
+            # These counts show the user whether this judge favours a position.
             if values[0] != values[1]:
-                _count(counts, "shown_first_wins" if values[0] > values[1] else "shown_second_wins")
+                _increment_count(
+                    counts, "shown_first_wins" if values[0] > values[1] else "shown_second_wins"
+                )
         return {
-            "margin": found.margin,
-            "chosen": found.chosen,
-            "rejected": found.rejected,
-            "verdict": found.winner,
-            "consistent": found.consistent,
+            "margin": verdict.margin,
+            "chosen": verdict.chosen,
+            "rejected": verdict.rejected,
+            "verdict": verdict.winner,
+            "consistent": verdict.consistent,
             "rationale": rationale,
             "status": OK,
         }
 
 
-def _count(counts: dict[str, int], name: str) -> None:
+def _increment_count(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1

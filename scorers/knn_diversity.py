@@ -1,4 +1,4 @@
-"""How far a prompt lies from its neighbours in embedding space."""
+"""How far a prompt is from its neighbours in embedding space."""
 
 from __future__ import annotations
 
@@ -15,31 +15,41 @@ from curate.store.row_blocks import in_blocks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FLOOR = 1e-6
+_MIN_DISTANCE = 1e-6
 
 
 class KNNDiversityParams(Parameters):
     """Parameters of `knn_diversity`."""
 
-    k: int = Field(10, ge=1, description="Neighbours, the prompt itself left out.")
+    k: int = Field(10, ge=1, description="Number of neighbours, without the prompt itself.")
     exact_below: int = Field(
         EXACT_BELOW,
         ge=1,
-        description="Distinct prompts from which on the search is approximate (IVF), with its "
-        "recall measured on a sample.",
+        description="Number of distinct prompts above which the search is approximate (IVF); its "
+        "recall is measured on a sample.",
     )
 
 
 class KNNDiversity(Scorer[KNNDiversityParams]):
-    """Distances among distinct prompts: pairs that share a prompt share its score.
+    """Compute distances between distinct prompts in embedding space.
 
-    Entropy is the k-nearest-neighbour (particle) estimate up to a constant: the log of the distance
-    to the k-th neighbour (Kozachenko and Leonenko 1987; FiFA, arXiv 2410.10166).
+    `distance` is the mean Euclidean distance to the k nearest other prompts, `nearest` that to the
+    nearest, both 0 to 2. `entropy` is the log of the distance to the k-th nearest, in nats: the
+    k-nearest-neighbour entropy estimate up to a constant (Kozachenko and Leonenko 1987; FiFA, arXiv
+    2410.10166). Pairs with the same prompt share its score. Use it beside a score of quality, for
+    example in `topsis`; it says nothing about labels.
+
+    Examples:
+        >>> from curate import score
+        >>> rows = [{"prompt": p, "chosen": "a", "rejected": "b"} for p in ("Hi!", "Hi!", "Bye!")]
+        >>> distance = score(rows, "knn_diversity", k=1).frame["knn_diversity.distance"]
+        >>> distance.n_unique()
+        1
     """
 
     name = "knn_diversity"
     purpose = "duplicates, diversity, coverage"
-    when = "Beside a score of quality in TOPSIS. Says nothing of labels."
+    when = "Together with a score of quality in TOPSIS. Says nothing about labels."
     summary = "k-nearest-neighbour distance and entropy over distinct prompts"
     reference = "FiFA, arXiv 2410.10166 (k-NN entropy term); Kozachenko and Leonenko 1987"
     needs_embeddings = True
@@ -49,7 +59,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
     Params = KNNDiversityParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Distances are Euclidean between unit vectors, in [0, 2]."""
+        """Return Euclidean distances between unit vectors, in [0, 2], and the entropy."""
         return (
             Column(
                 "distance",
@@ -76,7 +86,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Neighbours among the distinct prompts; the kind of search and its recall are facts."""
+        """Return distances of distinct prompts; the kind of search and its recall are facts."""
         prompts, position = context.features.distinct("prompt")
         k = min(self.params.k, len(prompts) - 1)
         if k < 1:
@@ -90,20 +100,20 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
             context.warnings.append(
                 f"knn_diversity: only {len(prompts)} distinct prompts, so k = {k}"
             )
-        # Prompts are numbered first, so that theirs are the first rows: a view, not a copy.
+        # Prompts come first in the matrix, so that this is a view and not a copy.
         vectors = take_rows(context.features.vectors, prompts)
         where = (context.workers, context.workspace)
         seed = context.step_seed(self.name)
-        found = nearest_others(vectors, k, self.params.exact_below, seed, *where)
-        context.facts["neighbours"] = found.facts
+        neighbours = nearest_others(vectors, k, self.params.exact_below, seed, *where)
+        context.facts["neighbours"] = neighbours.facts
 
-        def of(place: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-            distances = found.distances[place]
+        def score_block(prompt_index: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+            distances = neighbours.distances[prompt_index]
             return {
                 "distance": distances.mean(axis=1),
-                "entropy": np.log(np.maximum(distances[:, -1], _FLOOR)),
+                "entropy": np.log(np.maximum(distances[:, -1], _MIN_DISTANCE)),
                 "nearest": distances[:, 0],
             }
 
         status = pl.repeat("ok", len(pairs), eager=True).alias("status")
-        return in_blocks(context.workspace, of, position).hstack([status])
+        return in_blocks(context.workspace, score_block, position).hstack([status])

@@ -27,7 +27,7 @@ from curate.models.heads.posterior.slot_rates import slot_rates
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SHOWN = 50
+_MAX_GROUPS_LISTED = 50
 SLOT = "slot"
 
 
@@ -35,31 +35,39 @@ class LabelEMParams(MarginParams):
     """Parameters of `label_em`."""
 
     prior_votes: float = Field(
-        20.0, ge=0, description="Votes' worth of belief that an annotator is like all the others."
+        20.0,
+        ge=0,
+        description="Strength, in votes, of the prior that an annotator has the common rate.",
     )
     rates_by: str = Field(
         "annotator",
-        description="Who or what flips at a rate of its own: annotator; slot (of a judge: wins of "
-        "the first and of the second answer are lost at different rates); or a key of extra, such "
-        "as negative (answers that were not voted on may be liked).",
+        description="What flips at its own rate: annotator; slot (for a judge: wins of the first "
+        "and of the second answer flip at different rates); or a key of extra, such as negative "
+        "(answers without a vote may be liked).",
     )
 
 
 class LabelEM(MarginScorer[LabelEMParams]):
-    """The posterior of `noise_score`, with a flip rate of its own for each annotator or group.
+    """Estimate the posterior of each label with a flip rate for each annotator or group.
 
-    Each rate is averaged over its posterior, shrunk to the common one, where LCPO / RE-PO maximise
-    it by expectation maximisation. The paper's M step on the policy is left out: retraining the
-    heads with the posterior as weight ranked flips worse than plain training did. With
-    `rates_by: slot` the noise is class-conditional; of implicit feedback `rates_by: negative` gives
-    the posterior that an answer without a vote is a hidden positive, as 1 - posterior.
+    `posterior` is the probability that the label is right, 0 to 1; `reliability` the probability
+    that a label of the annotator is not flipped, 0.5 to 1. Each rate is averaged over its
+    posterior, shrunk to the common rate; LCPO / RE-PO (arXiv 2509.24159, sec. 4) maximise it by EM
+    instead. The paper's M step on the policy is left out: retraining the heads with the posterior
+    as weight ranked flips worse. With `rates_by: slot` the noise is class-conditional. With
+    `rates_by: negative` (implicit feedback) 1 - posterior is the probability of a hidden positive.
+    Rates on real data are loose: read the intervals of `curate audit`.
+
+    Examples:
+        >>> [column.name for column in LabelEM(rates_by="annotator").columns()]
+        ['posterior', 'margin', 'heads', 'votes', 'evidence', 'reliability', 'status']
     """
 
     name = "label_em"
     purpose = "label noise"
     when = (
-        "For a probability that each label is right, and for the reliability of "
-        "annotators. Rates on real sets are loose: read the intervals of the audit."
+        "For a probability that each label is right, and for the reliability of annotators. "
+        "Rates on real datasets are imprecise: read the intervals of the audit."
     )
     summary = "posterior that the label is right; reliability of each annotator (LCPO / RE-PO)"
     reference = "LCPO / RE-PO, arXiv 2509.24159, Section 4"
@@ -67,7 +75,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
     Params = LabelEMParams
 
     def columns(self) -> tuple[Column, ...]:
-        """The posterior, what it rests on, and reliability."""
+        """Return the posterior, its grounds, and the reliability."""
         reliability = Column(
             "reliability",
             "probability that a label of the annotator (or group) is not flipped",
@@ -78,14 +86,14 @@ class LabelEM(MarginScorer[LabelEMParams]):
         return (*POSTERIOR_COLUMNS, reliability, STATUS)
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Posterior of all pairs; ties and identical answers get none."""
+        """Return posteriors of all pairs; ties and identical answers get none."""
         posterior, voting = self.params.posterior(pairs, context), vote_mask(pairs, context)
         by_slot = self.params.rates_by == SLOT
         rates = self._slot_rates if by_slot else self._group_rates
-        right, reliability = rates(pairs, posterior, voting, context)
-        record_posterior(posterior, pairs, context, right)
+        label_right, reliability = rates(pairs, posterior, voting, context)
+        record_posterior(posterior, pairs, context, label_right)
         names = [column.name for column in POSTERIOR_COLUMNS]
-        values = dict(zip(names, (right, *posterior.terms), strict=True))
+        values = dict(zip(names, (label_right, *posterior.terms), strict=True))
         return pl.DataFrame(values | {"reliability": reliability})
 
     def _group_rates(
@@ -95,7 +103,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
         voting: NDArray[np.bool_],
         context: Context,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Posterior and reliability of each pair, (pairs,), by annotator or key of extra."""
+        """Return posterior and reliability, (pairs,) each, by annotator or key of extra."""
         names, group = self._groups(pairs)
         labels, averaged = posterior.observations, posterior.averaged
         logits = logits_without_label(labels, averaged)
@@ -103,18 +111,18 @@ class LabelEM(MarginScorer[LabelEMParams]):
             logits, group[voting], labels.judged, averaged.rate, self.params.prior_votes
         )
         right = posterior.right
-        # Where judged pairs show rates by trait, the annotator is one of the traits.
+        # Rates by trait from reviewed pairs already include the annotator as a trait.
         if len(names) > 1 and posterior.rates is None:
             right = np.full(len(pairs), np.nan)
             right[voting] = rates.label_right(logits, group[voting], labels.judged)
         _record_reliability(rates, names, context)
-        # A group none of whose pairs has a label is like all others.
+        # A group without any vote has the common rate.
         reliability = np.full(len(names), 1.0 - averaged.rate)
         reliability[: len(rates.reliability)] = rates.reliability
         return right, reliability[group]
 
     def _groups(self, pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
-        """Names, and each pair's position among them; pairs without one share the name "(none)"."""
+        """Return names, and each pair's index among them; pairs without one share "(none)"."""
         by = self.params.rates_by
         column = pairs["annotator"]
         if by != "annotator":
@@ -136,7 +144,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
         voting: NDArray[np.bool_],
         context: Context,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Posterior and reliability, (pairs,): wins of each slot are lost at a rate of their own.
+        """Return posterior and reliability, (pairs,) each, with a flip rate for each slot.
 
         A pair whose slot is not known keeps the posterior of the common rate.
         """
@@ -145,26 +153,28 @@ class LabelEM(MarginScorer[LabelEMParams]):
         has_slot = voting & (slot > 0)
         if not has_slot.any():
             raise CurateError(
-                "no pair says in which slot its preferred answer stood",
+                "no pair has the slot of its chosen answer",
                 where="scorer 'label_em', rates_by: slot",
                 expected=f"extra.{SLOT_KEY}, as formats with two slots and a label give it",
             )
         logits = logits_without_label(posterior.observations, posterior.averaged)
-        logits, first = logits[has_slot[voting]], slot[has_slot] == 1
-        rates = slot_rates(logits, first)
+        logits, in_first_slot = logits[has_slot[voting]], slot[has_slot] == 1
+        rates = slot_rates(logits, in_first_slot)
         unjudged = posterior.judged[has_slot] == 0
         right = posterior.right.copy()
-        right[has_slot] = np.where(unjudged, rates.label_right(logits, first), right[has_slot])
-        # Which slot loses more is seen in the labels; how much each loses rests on the model.
+        right[has_slot] = np.where(
+            unjudged, rates.label_right(logits, in_first_slot), right[has_slot]
+        )
+        # The labels show which slot loses more; how much each loses depends on the model.
         context.facts["fitted_first_slot_lost"] = round(rates.first_lost, 4)
         context.facts["fitted_second_slot_lost"] = round(rates.second_lost, 4)
         reliability = np.full(len(pairs), np.nan)
-        reliability[has_slot] = 1.0 - np.where(first, rates.first_lost, rates.second_lost)
+        reliability[has_slot] = 1.0 - np.where(in_first_slot, rates.first_lost, rates.second_lost)
         return right, reliability
 
 
 def _record_reliability(rates: GroupRates, names: list[str], context: Context) -> None:
-    """Put the least reliable groups into the facts."""
+    """Record the least reliable groups among the facts."""
     reliability = rates.reliability
-    worst = np.argsort(reliability, kind="stable")[:_SHOWN]
+    worst = np.argsort(reliability, kind="stable")[:_MAX_GROUPS_LISTED]
     context.facts["fitted_reliability"] = {names[k]: round(float(reliability[k]), 4) for k in worst}

@@ -17,49 +17,63 @@ class LanguageParams(Parameters):
     """Parameters of `language`."""
 
     least: float = Field(
-        0.5, ge=0, le=1, description="Least probability; below it the language is not decided."
+        0.5, ge=0, le=1, description="Smallest probability; below it the language is undecided."
     )
     languages: tuple[str, ...] = Field(
-        (), description="ISO 639-1 codes to choose among; default all 97 that langid knows."
+        (), description="ISO 639-1 codes to choose from; default all 97 of langid."
     )
 
 
 class Language(Scorer[LanguageParams]):
-    """ISO 639-1 code of each part by langid, null where it is not sure (short texts, code)."""
+    """Detect the ISO 639-1 language code of prompt and answers by langid (Lui and Baldwin 2012).
+
+    A code is null where its probability is below `least` (short texts, code). `same` says whether
+    both answers are in the prompt's language. Use it on multilingual datasets, and to find answers
+    in another language.
+
+    Examples:
+        >>> from curate import score
+        >>> question = "What is the name of the capital city of the country of France?"
+        >>> english = "The capital city of France is called Paris, and it is very old."
+        >>> german = "Die Hauptstadt von Frankreich heißt Paris, und sie ist sehr alt."
+        >>> row = {"prompt": question, "chosen": english, "rejected": german}
+        >>> score([row], "language", languages=["en", "de"]).frame["language.rejected"].to_list()
+        ['de']
+    """
 
     name = "language"
     purpose = "texts"
     when = "For multilingual sets, and to find answers in another language than the prompt's."
-    summary = "language of prompt and answers, and whether the answers keep to the prompt's"
+    summary = "language of prompt and answers, and whether the answers use the prompt's"
     reference = "langid.py: Lui and Baldwin 2012"
     scope: ClassVar[Literal["row", "table"]] = "row"
     stored = True
     Params = LanguageParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Codes, and whether they are one."""
+        """Return the codes, and whether they are equal."""
         return (
             Column("prompt", "language of the prompt", "text"),
-            Column("chosen", "language of the preferred answer", "text"),
-            Column("rejected", "language of the other answer", "text"),
+            Column("chosen", "language of the chosen answer", "text"),
+            Column("rejected", "language of the rejected answer", "text"),
             Column(
                 "same",
-                "both answers are in the prompt's language; null where one is not decided",
+                "both answers are in the prompt's language; null where one is undecided",
                 "bool",
                 HIGHER,
             ),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Languages of a batch."""
-        parts = ("prompt", "chosen", "rejected")
-        found = map_distinct_texts(pairs, parts, self._languages.of)
+        """Return languages of a batch."""
+        text_columns = ("prompt", "chosen", "rejected")
+        codes = map_distinct_texts(pairs, text_columns, self._languages.of)
         frame = pl.DataFrame(
-            [pl.Series(p, v, pl.String) for p, v in zip(parts, found, strict=True)]
+            [pl.Series(p, v, pl.String) for p, v in zip(text_columns, codes, strict=True)]
         )
         return frame.with_columns(
-            # A text too short to tell says nothing of the others either.
-            same=pl.when(pl.all_horizontal(pl.col(parts).is_not_null())).then(
+            # Null if any of the three is undecided: no comparison is possible.
+            same=pl.when(pl.all_horizontal(pl.col(text_columns).is_not_null())).then(
                 (pl.col("chosen") == pl.col("prompt")) & (pl.col("rejected") == pl.col("prompt"))
             )
         )

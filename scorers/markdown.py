@@ -11,7 +11,7 @@ from curate import Column, Context, Parameters, Scorer
 from curate.models.text.answer_texts import map_distinct_texts
 from curate.optional_packages import need
 
-_BLOCKS = (
+_BLOCK_TOKENS = (
     "heading_open",
     "bullet_list_open",
     "ordered_list_open",
@@ -22,9 +22,18 @@ _BLOCKS = (
 
 
 class Markdown(Scorer[Parameters]):
-    """Share of an answer's lines within headings, lists, tables, quotes and fenced code.
+    r"""Compute the share of formatted lines in both answers.
 
-    CommonMark with tables. Judges are known to lean towards formatted answers.
+    `chosen` and `rejected` are the shares of non-blank lines in headings, lists, tables, quotes or
+    fenced code (CommonMark with tables), 0 to 1; `chosen_code` and `rejected_code` count fenced
+    code only; `difference` is chosen minus rejected. Judges are known to favour formatted answers.
+    Use it to see whether formatting decides the labels.
+
+    Examples:
+        >>> from curate import score
+        >>> row = {"prompt": "Hues?", "chosen": "# Hues\n- red\n- blue", "rejected": "red, blue"}
+        >>> score([row], "markdown").frame["markdown.difference"].to_list()
+        [1.0]
     """
 
     name = "markdown"
@@ -35,18 +44,18 @@ class Markdown(Scorer[Parameters]):
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:
-        """Shares of both answers, and how they differ."""
+        """Return shares of both answers, and how they differ."""
         return (
-            Column("chosen", "formatted lines of the preferred answer", unit="0 to 1"),
-            Column("rejected", "formatted lines of the other answer", unit="0 to 1"),
+            Column("chosen", "formatted lines of the chosen answer", unit="0 to 1"),
+            Column("rejected", "formatted lines of the rejected answer", unit="0 to 1"),
             Column("difference", "chosen minus rejected", unit="-1 to 1"),
-            Column("chosen_code", "lines of fenced code of the preferred answer", unit="0 to 1"),
-            Column("rejected_code", "lines of fenced code of the other answer", unit="0 to 1"),
+            Column("chosen_code", "lines of fenced code of the chosen answer", unit="0 to 1"),
+            Column("rejected_code", "lines of fenced code of the rejected answer", unit="0 to 1"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Shares of a batch."""
-        chosen, rejected = map_distinct_texts(pairs, ("chosen", "rejected"), self._shares)
+        """Return shares of a batch."""
+        chosen, rejected = map_distinct_texts(pairs, ("chosen", "rejected"), self._formatted_shares)
         frame = pl.DataFrame(
             {
                 "chosen": [share for share, _ in chosen],
@@ -59,14 +68,14 @@ class Markdown(Scorer[Parameters]):
             [c.name for c in self.columns()]
         )
 
-    def _shares(self, text: str) -> tuple[float, float]:
-        """Formatted lines, and lines of code, over the lines that are not blank."""
+    def _formatted_shares(self, text: str) -> tuple[float, float]:
+        """Return the shares of formatted lines and of code lines among the non-blank lines."""
         lines = text.split("\n")
         filled = [bool(line.strip()) for line in lines]
         if not any(filled):
             return 0.0, 0.0
-        # At the top level alone: a fence within a list is counted with the list.
-        blocks = [t for t in self._parser.parse(text) if t.level == 0 and t.type in _BLOCKS]
+        # Top level only: a fence within a list is counted with the list.
+        blocks = [t for t in self._parser.parse(text) if t.level == 0 and t.type in _BLOCK_TOKENS]
         counts = [(t.type == "fence", sum(filled[slice(*t.map)])) for t in blocks if t.map]
         total = sum(filled)
         return sum(n for _, n in counts) / total, sum(n for code, n in counts if code) / total
@@ -76,5 +85,5 @@ class Markdown(Scorer[Parameters]):
         need("markdown_it", "hygiene", "scorer 'markdown'")
         from markdown_it import MarkdownIt
 
-        # Lines go by blocks alone; inline parsing takes the square of nested brackets.
+        # Blocks are enough, and inline parsing takes quadratic time on nested brackets.
         return MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])

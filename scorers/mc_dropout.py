@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from curate.store.workspace import Workspace
 
-_HALF = 0.5
-_ROWS = 8192
-_MANY = 32
-"""Features from which on a margin over masks is taken as normal."""
+_EVEN_PROBABILITY = 0.5
+_ROWS_PER_BLOCK = 8192
+_MIN_FEATURES_FOR_NORMAL = 32
+"""Number of features from which the margin over masks is treated as normal."""
 
 
 class MCDropoutParams(HeadParameters):
@@ -44,24 +44,31 @@ class MCDropoutParams(HeadParameters):
         30,
         ge=2,
         description="Stochastic passes T; UPO's code uses 10 to 30. Linear heads need none: see "
-        "the scorer.",
+        "the scorer's description.",
     )
     dropout: float = Field(0.1, gt=0, lt=1, description="Share of units dropped.")
 
 
 class MCDropout(HeadScorer[MCDropoutParams]):
-    """Mean, variance and BALD of the label's probability over dropout of features.
+    """Compute mean, variance and BALD of the label's probability over dropout of features (UPO).
 
-    A pass draws one mask for all pairs: one network sampled from the approximate posterior (Gal and
-    Ghahramani 2016). Of a linear head on at least 32 features the mean and the variance of the
-    margin over all masks are known, and it is taken as normal: what infinitely many passes would
-    give, without their noise. Other heads make T passes. Unlike UPO's judge the head has no slot
-    order, so there is no position bias.
+    A pass draws one mask for all pairs: one network from the approximate posterior (Gal and
+    Ghahramani 2016). `probability` and `vote` (share of passes that side with the label) are 0 to
+    1, `variance` 0 to 0.25, `bald` = H(mean p) - mean H(p) 0 to 0.693 nats (Houlsby et al. 2011,
+    arXiv 1112.5745). `gate`, `easy_weight` and `hard_weight` are those of UPO (arXiv 2409.11212).
+    For a linear head on 32 features or more the moments over all masks are known in closed form;
+    other heads make `passes` passes. Use it to find ambiguous pairs; BALD does not find flips.
+
+    Examples:
+        >>> from curate.models.heads.dropout_uncertainty import label_uncertainty
+        >>> values = label_uncertainty(np.array([[0.9, 0.9], [0.0, 1.0]]))
+        >>> values["bald"].round(3).tolist()
+        [0.0, 0.693]
     """
 
     name = "mc_dropout"
     purpose = "difficulty and uncertainty"
-    when = "To find ambiguous pairs. BALD does not find flips; it is not made for that."
+    when = "To find ambiguous pairs. BALD does not find flips and is not meant to."
     summary = "mean, variance and BALD of the label's probability over dropout passes (UPO)"
     version = 2
     reference = "UPO, arXiv 2409.11212; BALD: Houlsby et al. 2011, arXiv 1112.5745"
@@ -69,15 +76,9 @@ class MCDropout(HeadScorer[MCDropoutParams]):
     margins_alone = True
 
     def columns(self) -> tuple[Column, ...]:
-        """Probabilities are of the observed label."""
+        """Return statistics of the given label."""
         return (
-            Column(
-                "probability",
-                "mean probability of the label over passes",
-                "float",
-                HIGHER,
-                "0 to 1",
-            ),
+            Column("probability", "mean probability over passes", "float", HIGHER, "0 to 1"),
             Column(
                 "variance", "variance of that probability over passes", "float", LOWER, "0 to 0.25"
             ),
@@ -91,7 +92,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
             Column("vote", "share of passes that side with the label", "float", HIGHER, "0 to 1"),
             Column(
                 "gate",
-                "UPO's first gate: most passes (more than half) side with the label",
+                "UPO's first gate: more than half of the passes side with the label",
                 "bool",
                 HIGHER,
             ),
@@ -111,84 +112,95 @@ class MCDropout(HeadScorer[MCDropoutParams]):
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Out-of-fold uncertainty of all pairs."""
+        """Return out-of-fold uncertainty of all pairs."""
         p = self.params
         trained = train_out_of_fold(pairs, context, p.spec(p.dropout), 1, p.folds, p.features)
-        # With few features the sum over units is far from normal, and masks are drawn.
-        if isinstance(trained.heads, LinearHeads) and trained.heads.units() >= _MANY:
-            found = _by_moments(trained, trained.heads, p.dropout, context.workspace)
+        # With few features the sum over units is far from normal, so masks are sampled.
+        if (
+            isinstance(trained.heads, LinearHeads)
+            and trained.heads.units() >= _MIN_FEATURES_FOR_NORMAL
+        ):
+            statistics = _uncertainty_by_moments(
+                trained, trained.heads, p.dropout, context.workspace
+            )
         else:
             masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
-            found = pl.DataFrame(_of_all_pairs(trained, masks))
-        # A probability above one half is a positive margin.
-        record_learnability(found["probability"].to_numpy() - _HALF, pairs, context)
-        mean = found["bald"].mean()
+            statistics = pl.DataFrame(_uncertainty_by_sampling(trained, masks))
+        # A probability above 1/2 corresponds to a positive margin.
+        record_learnability(
+            statistics["probability"].to_numpy() - _EVEN_PROBABILITY, pairs, context
+        )
+        mean = statistics["bald"].mean()
         assert isinstance(mean, float)
-        parts = (_with_odds(found[rows], mean) for rows in batches(len(found), BATCH_ROWS))
-        return context.workspace.collect("odds", parts)
+        blocks = (
+            _add_sampling_weights(statistics[rows], mean)
+            for rows in batches(len(statistics), BATCH_ROWS)
+        )
+        return context.workspace.collect("odds", blocks)
 
 
-def _with_odds(found: pl.DataFrame, mean: float) -> pl.DataFrame:
-    """The statistics with the gate and the odds of both ways of sampling.
+def _add_sampling_weights(statistics: pl.DataFrame, mean: float) -> pl.DataFrame:
+    """Add the gate and the odds of easy and hard sampling to the statistics.
 
     Args:
         found: of some pairs.
         mean: of BALD over all pairs; it lies between 0 and log 2.
     """
     bald = pl.col("bald")
-    return found.with_columns(
-        gate=pl.col("vote") > _HALF,
+    return statistics.with_columns(
+        gate=pl.col("vote") > _EVEN_PROBABILITY,
         easy_weight=(1.0 - bald) / (1.0 - mean),
         hard_weight=bald / mean if mean > 0 else pl.lit(1.0),
     )
 
 
-def _by_moments(
+def _uncertainty_by_moments(
     trained: OutOfFold, heads: LinearHeads, rate: float, workspace: Workspace
 ) -> pl.DataFrame:
-    """`normal_uncertainty` and `vote` of each pair, by the head that did not see it."""
+    """Return `normal_uncertainty` and `vote` of each pair, by the head that did not see it."""
     variance = trained.held_out_values(lambda c, r: heads.dropout_variance(c, r, rate))
 
-    def of(
+    def score_block(
         margins: NDArray[np.float64], variances: NDArray[np.float64]
     ) -> dict[str, NDArray[np.float64]]:
         mean, spread = margins[:, 0], np.sqrt(variances[:, 0])
         return normal_uncertainty(mean, spread) | {"vote": agreement_share(mean, spread)}
 
-    return in_blocks(workspace, of, trained.margins(), variance)
+    return in_blocks(workspace, score_block, trained.margins(), variance)
 
 
 def pass_masks(passes: int, units: int, rate: float, seed: int) -> Tensor:
-    """One dropout mask for each pass, (passes, units)."""
+    """Return one dropout mask per pass, (passes, units)."""
     return dropout_mask(passes, units, rate, torch.Generator().manual_seed(seed))
 
 
-def _of_all_pairs(trained: OutOfFold, masks: Tensor) -> dict[str, NDArray[np.float64]]:
-    """Return `label_uncertainty` and `vote` of each pair, by the head that did not see it."""
+def _uncertainty_by_sampling(trained: OutOfFold, masks: Tensor) -> dict[str, NDArray[np.float64]]:
+    """Return `uncertainty` and `vote` of each pair, by the head that did not see it."""
     names = ("probability", "variance", "bald", "vote")
-    found = {name: np.empty(len(trained.scorer_of)) for name in names}
+    statistics = {name: np.empty(len(trained.scorer_of)) for name in names}
     for rows, margins in masked_margins(trained, masks):
-        of_rows = label_uncertainty(expit(margins)) | {
+        row_statistics = label_uncertainty(expit(margins)) | {
             "vote": label_agreement(margins).mean(axis=1)
         }
-        for name, values in of_rows.items():
-            found[name][rows] = values
-    return found
+        for name, values in row_statistics.items():
+            statistics[name][rows] = values
+    return statistics
 
 
 def masked_margins(
     trained: OutOfFold, masks: Tensor
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Held-out margins of some pairs under each mask, (rows, passes), and which pairs they are."""
-    seen, held_by = trained.answer_features, trained.scorer_of[:, 0]
-    # Passes need both answers, not their difference alone.
-    assert isinstance(seen, LocalAnswerFeatures)
-    masks = masks.to(seen.chosen.device)
+    """Yield rows, and their held-out margins under each mask, (rows, passes)."""
+    answer_features, head_index = trained.answer_features, trained.scorer_of[:, 0]
+    assert isinstance(
+        answer_features, LocalAnswerFeatures
+    )  # passes need both answers, not their difference alone
+    masks = masks.to(answer_features.chosen.device)
     with torch.no_grad():
-        # Head by head: masks of all passes times all heads would not fit into memory.
+        # Head by head: the masks of all passes and all heads would not fit into memory.
         for head in range(trained.heads.heads):
-            for rows in torch.split((held_by == head).nonzero()[:, 0], _ROWS):
+            for rows in torch.split((head_index == head).nonzero()[:, 0], _ROWS_PER_BLOCK):
                 margins = trained.heads.masked_margins(
-                    seen.chosen[rows], seen.rejected[rows], head, masks
+                    answer_features.chosen[rows], answer_features.rejected[rows], head, masks
                 )
                 yield rows.numpy(), margins.double().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Whether a pair's images and audios can be decoded and show anything."""
+"""Whether a pair's images and audio can be decoded and are not blank."""
 
 from __future__ import annotations
 
@@ -32,60 +32,69 @@ class MediaHealthParams(Parameters):
         1e-3,
         ge=0,
         le=1,
-        description="Deviation of samples (-1 to 1) up to which an audio is silent, and blank.",
+        description="Deviation of samples (-1 to 1) up to which audio is silent, and blank.",
     )
 
 
 class MediaHealth(Scorer[MediaHealthParams]):
-    """Looks at each distinct image and audio once: sizes, shapes, blank and damaged ones.
+    """Check whether the images and audio of a pair can be decoded and are not blank.
 
-    A preference about an image that nobody could see is a guess. Files are looked for in the
-    data's folder; URLs are not fetched, videos not decoded. `pattern` is near 0 (deviation 0.03)
-    for independent pictures, and tells watermarks and logos that stand at the same place.
+    Counts: `images`, `audios`, `damaged` (missing, damaged or too large), `blank` (one grey value
+    all over, or silent). Extremes: `smallest` side in pixels, `aspect` ratio, `pattern` (-1 to 1,
+    how much an image's edges agree with those of all others: a watermark or logo; 0 with a
+    deviation of .03 for independent pictures), `seconds` of the shortest audio. Each distinct file
+    is decoded once, from the data's folder; URLs are not fetched and videos not decoded. Use it on
+    images and audio first: a preference about an image that nobody could see is a guess.
+
+    Examples:
+        >>> from curate import score
+        >>> rows = [{"prompt": "A bird", "chosen": "text", "rejected": "other text"}]
+        >>> score(rows, "media_health").frame["media_health.status"].to_list()
+        ['no media']
     """
 
     name = "media_health"
     purpose = "hygiene"
-    when = "On sets of images and audios, before anything else."
-    summary = "images and audios that cannot be decoded, are blank, silent, tiny, or oddly shaped"
+    when = "On datasets with images or audio, before anything else."
+    summary = "images and audio that cannot be decoded, are blank, silent, tiny, or oddly shaped"
     reads_media = True
     stored = True
     version = 2
     Params = MediaHealthParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Counts of the pair's media and the extremes of their sizes."""
+        """Return counts of the pair's media and the extremes of their sizes."""
         return (
-            Column("images", "images of the pair", "int"),
-            Column("audios", "audios of the pair", "int"),
-            Column("damaged", "of them: no such file, damaged, missing, too large", "int", LOWER),
-            Column("blank", "of them: one grey value all over, or silent", "int", LOWER),
+            Column("images", "number of images of the pair", "int"),
+            Column("audios", "number of audio files of the pair", "int"),
+            Column("damaged", "files missing, damaged or too large", "int", LOWER),
+            Column("blank", "images of one grey value, or silent audio", "int", LOWER),
             Column("smallest", "shortest side of any image", unit="pixels"),
             Column("aspect", "largest ratio of long to short side", unit="1 is a square"),
             Column(
                 "pattern",
-                "most that any image's edges agree with those of all others: a watermark or logo",
+                "largest agreement of an image's edges with all other images: a watermark or logo",
                 unit="-1 to 1",
             ),
-            Column("seconds", "length of the shortest audio"),
+            Column("seconds", "length of the shortest audio file"),
             Column("status", f"ok, '{NO_MEDIA}', '{NOT_HERE}', or what is wrong first", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Of all pairs; facts count the distinct media and each problem."""
-        found = _Totals(len(pairs))
-        there = present(pairs)
+        """Score all pairs; facts count the distinct media and each problem."""
+        totals = _MediaTotals(len(pairs))
+        media_columns = present(pairs)
         for column in DECODERS:
-            if column in there or REJECTED_MEDIA[column] in there:
+            if column in media_columns or REJECTED_MEDIA[column] in media_columns:
                 media = media_set_for(pairs, column, context)
                 media.look(context.progress)
-                found.add(media, self.params.blank if column == "images" else self.params.silent)
-        context.facts["distinct"] = found.distinct
-        context.facts["problems"] = dict(sorted(found.problems.items()))
-        return found.frame().select(c.name for c in self.columns())
+                totals.add(media, self.params.blank if column == "images" else self.params.silent)
+        context.facts["distinct"] = totals.distinct
+        context.facts["problems"] = dict(sorted(totals.problems.items()))
+        return totals.frame().select(c.name for c in self.columns())
 
 
-class _Totals:
+class _MediaTotals:
     """What is told of each pair's media, added up kind by kind."""
 
     def __init__(self, pairs: int) -> None:
@@ -99,51 +108,51 @@ class _Totals:
         self._status: list[str | None] = [None] * pairs
 
     def add(self, media: MediaSet, blank: float) -> None:
-        """Add the media of one kind; `blank` is the spread up to which one shows nothing."""
-        row, number = _flat(media)
+        """Add the media of one kind; `blank` is the spread up to which a medium shows nothing."""
+        row, number = _flatten_media_numbers(media)
         self.distinct[media.column] = len(media)
         self.problems.update(p for p in media.problems if p is not None)
-        # What is not here may be sound elsewhere: it is no damage.
-        hidden = np.array([p == NOT_HERE for p in media.problems], dtype=bool)
-        bad = np.array([p is not None for p in media.problems], dtype=bool)
-        # What cannot be decoded has no spread of its own, and is told as damaged.
-        empty = ~bad & (media.sizes[:, 2] <= blank)
+        # A file that is absent may be intact elsewhere: it is not damaged.
+        absent_mask = np.array([p == NOT_HERE for p in media.problems], dtype=bool)
+        problem_mask = np.array([p is not None for p in media.problems], dtype=bool)
+        # A file that cannot be decoded has no spread and counts as damaged, not as blank.
+        blank_mask = ~problem_mask & (media.sizes[:, 2] <= blank)
         pairs = len(self._status)
-        for name, mask in (("damaged", bad & ~hidden), ("blank", empty)):
+        for name, mask in (("damaged", problem_mask & ~absent_mask), ("blank", blank_mask)):
             self._counts[name] += np.bincount(row[mask[number]], minlength=pairs)
         self._counts[media.column] += np.bincount(row, minlength=pairs)
-        whole = ~bad[number]
-        sides = media.sizes[number[whole], :2]
+        intact_mask = ~problem_mask[number]
+        sides = media.sizes[number[intact_mask], :2]
         if media.column == "images":
             short, long = sides.min(axis=1), sides.max(axis=1)
-            np.fmin.at(self._extremes["smallest"], row[whole], short)
-            np.fmax.at(self._extremes["aspect"], row[whole], long / short)
-            pattern = shared_pattern(media.small, ~bad)
-            np.fmax.at(self._extremes["pattern"], row[whole], pattern[number[whole]])
+            np.fmin.at(self._extremes["smallest"], row[intact_mask], short)
+            np.fmax.at(self._extremes["aspect"], row[intact_mask], long / short)
+            pattern = shared_pattern(media.small, ~problem_mask)
+            np.fmax.at(self._extremes["pattern"], row[intact_mask], pattern[number[intact_mask]])
         else:
-            np.fmin.at(self._extremes["seconds"], row[whole], sides[:, 0])
-        for at, one in zip(row.tolist(), number.tolist(), strict=True):
-            told = media.problems[one] or (BLANK if empty[one] else "ok")
-            # What is wrong goes before what is not here, and that before all is well.
-            if self._status[at] in (None, "ok") or (
-                self._status[at] == NOT_HERE and told not in ("ok", NOT_HERE)
+            np.fmin.at(self._extremes["seconds"], row[intact_mask], sides[:, 0])
+        for pair_row, medium in zip(row.tolist(), number.tolist(), strict=True):
+            problem = media.problems[medium] or (BLANK if blank_mask[medium] else "ok")
+            # A problem takes precedence over an absent file, and that over ok.
+            if self._status[pair_row] in (None, "ok") or (
+                self._status[pair_row] == NOT_HERE and problem not in ("ok", NOT_HERE)
             ):
-                self._status[at] = told
+                self._status[pair_row] = problem
 
     def frame(self) -> pl.DataFrame:
-        """The columns."""
-        status = [NO_MEDIA if told is None else told for told in self._status]
+        """Return the columns."""
+        status = [NO_MEDIA if problem is None else problem for problem in self._status]
         extremes = {n: pl.Series(v).fill_nan(None) for n, v in self._extremes.items()}
         return pl.DataFrame({**self._counts, **extremes, "status": status})
 
 
-def _flat(media: MediaSet) -> tuple[Any, Any]:
-    """Row of the pair table and number of each medium that a pair has."""
-    found = [
+def _flatten_media_numbers(media: MediaSet) -> tuple[Any, Any]:
+    """Return the pair's row and the medium's number for each medium of a pair."""
+    entries = [
         (row, number)
         for numbers in media.of.values()
-        for row, own in enumerate(numbers)
-        for number in own or ()
+        for row, medium_numbers in enumerate(numbers)
+        for number in medium_numbers or ()
     ]
-    flat = np.array(found, dtype=np.int64).reshape(-1, 2)
+    flat = np.array(entries, dtype=np.int64).reshape(-1, 2)
     return flat[:, 0], flat[:, 1]

@@ -1,4 +1,4 @@
-"""How many instructions a prompt holds."""
+"""Number of instructions in a prompt."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MultiInstructionParams(Parameters):
     patterns: dict[str, str] = Field(
         PATTERNS,
         min_length=1,
-        description="Kinds of instructions and their regular expressions, case ignored.",
+        description="Kinds of instructions and their case-insensitive regular expressions.",
     )
 
     @field_validator("patterns")
@@ -56,31 +56,39 @@ class MultiInstructionParams(Parameters):
 
 
 class MultiInstruction(Scorer[MultiInstructionParams]):
-    """Constraints in a prompt by English patterns, after the kinds of IFEval's instructions.
+    """Count the constraints in a prompt by English patterns, after the kinds of IFEval.
 
-    Patterns see words and not the meaning, and other languages not at all. `curate derive` makes
-    further pairs with instructions whose fulfilment is known (MAPL).
+    `count` is the number of matches, `kinds` the number of different kinds (IFEval, arXiv
+    2311.07911), `names` lists them. Patterns see words, not meaning, and English only. `curate
+    derive` creates pairs with instructions whose fulfilment can be checked (MAPL, arXiv
+    2505.12845). Use it to find prompts with several constraints.
+
+    Examples:
+        >>> from curate import score
+        >>> row = {"prompt": "In 50 words, as JSON.", "chosen": "{}", "rejected": "no"}
+        >>> score([row], "multi_instruction").frame["multi_instruction.names"].to_list()
+        ['length, format']
     """
 
     name = "multi_instruction"
     purpose = "taste, annotators, context"
     when = "To find prompts with several constraints. English patterns."
-    summary = "how many constraints the prompt holds, and of which kinds (English patterns)"
+    summary = "number and kinds of constraints in the prompt (English patterns)"
     reference = "IFEval, arXiv 2311.07911 (kinds); MAPL, arXiv 2505.12845"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = MultiInstructionParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Constraints, kinds and their names."""
+        """Return constraints, kinds and their names."""
         return (
             Column("count", "constraints in the prompt", "int", unit="constraints"),
             Column("kinds", "different kinds of constraints", "int", unit="kinds"),
-            Column("names", "the kinds, by commas", "text"),
+            Column("names", "the kinds, comma-separated", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Counts of a batch."""
-        counts = self._counts(pairs)
+        """Return counts of a batch."""
+        counts = self._count_constraints(pairs)
         kinds = list(self.params.patterns)
         names = [pl.when(pl.col(kind) > 0).then(pl.lit(kind)) for kind in kinds]
         return counts.select(
@@ -89,8 +97,8 @@ class MultiInstruction(Scorer[MultiInstructionParams]):
             names=pl.concat_str(names, separator=", ", ignore_nulls=True),
         )
 
-    def _counts(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Matches of each kind in each prompt; a prompt of many pairs is searched once."""
+    def _count_constraints(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Return matches of each kind in each prompt; each distinct prompt is searched once."""
         texts = pairs.select(text=messages_text("prompt").fill_null(""))
         counts = {
             kind: pl.col("text").str.count_matches(ignoring_case(pattern))

@@ -28,21 +28,23 @@ class MultiRewardParams(Parameters):
     """Parameters of `multi_reward`."""
 
     rewards: dict[str, Attribute] = Field(
-        min_length=1, description="Name and place of each reward or attribute."
+        min_length=1, description="Name and source of each reward or attribute."
     )
     weights: dict[str, float] | None = Field(
         None, description="Weight of each reward in its own unit; default learned from the votes."
     )
     k: int = Field(
-        50, ge=1, description="Nearest other prompts whose votes make a prompt's weights."
+        50,
+        ge=1,
+        description="Number of nearest other prompts whose votes shape a prompt's weights.",
     )
     prior: float = Field(
-        20.0, gt=0, description="Votes' worth of belief in weights for all prompts."
+        20.0, gt=0, description="Strength, in votes, of the prior on the common weights."
     )
     folds: int = Field(5, ge=2, description="Folds by prompt, for the weights of all prompts.")
 
     @model_validator(mode="after")
-    def _known(self) -> MultiRewardParams:
+    def _weights_name_rewards(self) -> MultiRewardParams:
         for name in self.weights or {}:
             if name not in self.rewards:
                 raise ValueError(f"weight of '{name}': {suggestion(name, self.rewards)}")
@@ -50,21 +52,30 @@ class MultiRewardParams(Parameters):
 
 
 class MultiReward(Scorer[MultiRewardParams]):
-    """Margin sum_k w_k (r_k(chosen) - r_k(rejected)); weights given, or learned from the votes.
+    """Combine several rewards into the margin sum_k w_k (r_k(chosen) - r_k(rejected)).
 
-    Learned weights are those of a Bradley-Terry regression on the other folds, moved for each
-    prompt by the votes on the k nearest other prompts (one Newton step, `prior` votes' worth of
-    belief in the common weights). Those by prompt are taken only where they predict held-out votes
-    surely better. A reward that differs in fewer than ten prompts, or always one way, gets the
-    weight 0. The paper trains an adapter on rewards of preferred answers; its weights are positive,
-    these need not be.
+    Weights are given, or learned by a Bradley-Terry regression on the other folds and moved for
+    each prompt by the votes on its k nearest other prompts (one Newton step, with `prior` votes'
+    worth of belief in the common weights). Weights by prompt are used only where they predict
+    held-out votes better. `margin` is in nats if learned; `weight_<name>` is in the reward's own
+    unit. A reward that differs in fewer than ten prompts, or always one way, gets weight 0. PRO
+    (arXiv 2511.10656) trains an adapter with positive weights instead. Use it when pairs carry
+    several ratings or rewards.
+
+    Examples:
+        >>> from curate import score
+        >>> row = {"prompt": "2 + 2?", "chosen": "It is 4.", "rejected": "5"}
+        >>> rewards = {"length": {"trait": "length"}}
+        >>> scores = score([row], "multi_reward", rewards=rewards, weights={"length": -1.0})
+        >>> scores.frame["multi_reward.margin"].round(2).to_list()
+        [-1.5]
     """
 
     name = "multi_reward"
     purpose = "rewards and models"
     when = (
         "When pairs carry several ratings or rewards. Weights that depend on the prompt "
-        "predicted no better on any of our sets."
+        "predicted no better on any of our datasets."
     )
     summary = "several rewards or attributes combined, by weights of the prompt's neighbourhood"
     reference = "PRO (Preference Orchestrator), arXiv 2511.10656; HelpSteer2, arXiv 2406.08673"
@@ -78,14 +89,14 @@ class MultiReward(Scorer[MultiRewardParams]):
         self.needs_embeddings = self.from_labels = self.params.weights is None
 
     def columns(self) -> tuple[Column, ...]:
-        """Margin and weights."""
+        """Return margin and weights."""
         weights = (
             Column(f"weight_{name}", f"weight of {name}, in its own unit") for name in self._names
         )
         return (
             Column(
                 "margin",
-                "weighed margin of the label",
+                "weighted margin of the label",
                 "float",
                 HIGHER,
                 "nats if learned",
@@ -96,74 +107,80 @@ class MultiReward(Scorer[MultiRewardParams]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Margins of all pairs that have all rewards."""
+        """Return margins of all pairs that have all rewards."""
         p = self.params
         where = f"scorer '{self.name}', rewards"
         values = attribute_margins(pairs, context, p.rewards, where)
-        whole = np.isfinite(values).all(axis=1)
+        complete_mask = np.isfinite(values).all(axis=1)
         if p.weights is not None:
             row = np.array([p.weights.get(name, 0.0) for name in p.rewards])
             weights = np.tile(row, (len(pairs), 1))
         else:
-            known = whole & vote_mask(pairs, context)
-            weights = self._learned(np.nan_to_num(values), known, pairs, context)
-        margin = np.where(whole, (weights * np.nan_to_num(values)).sum(axis=1), np.nan)
-        made = {"margin": pl.Series(margin).fill_nan(None)}
-        made |= {f"weight_{n}": pl.Series(weights[:, i]) for i, n in enumerate(p.rewards)}
-        return pl.DataFrame(made | {"status": attribute_status(pairs, context, values, MISSING)})
+            voted_mask = complete_mask & vote_mask(pairs, context)
+            weights = self._learn_weights(np.nan_to_num(values), voted_mask, pairs, context)
+        margin = np.where(complete_mask, (weights * np.nan_to_num(values)).sum(axis=1), np.nan)
+        columns = {"margin": pl.Series(margin).fill_nan(None)}
+        columns |= {f"weight_{n}": pl.Series(weights[:, i]) for i, n in enumerate(p.rewards)}
+        return pl.DataFrame(columns | {"status": attribute_status(pairs, context, values, MISSING)})
 
-    def _learned(
+    def _learn_weights(
         self,
         values: NDArray[np.float64],
-        known: NDArray[np.bool_],
+        voted_mask: NDArray[np.bool_],
         pairs: pl.DataFrame,
         context: Context,
     ) -> NDArray[np.float64]:
-        """(pairs, K) in the rewards' own units; no pair's prompt has a say in its weights."""
+        """Return (pairs, K) weights in the rewards' units, learned without the pair's prompt."""
         groups = context.prompt_groups(pairs)
-        # Rewards come in units of their own: one prior must fit them all.
-        size = np.sqrt(np.square(values[known]).mean(axis=0)) if known.any() else 1.0
+        # Rewards have different units, but share one prior.
+        size = np.sqrt(np.square(values[voted_mask]).mean(axis=0)) if voted_mask.any() else 1.0
         scale = np.where(size > 0, size, 1.0)
-        told = estimable_columns(values[known], np.unique(groups[known], return_inverse=True)[1])
-        # A reward that tells nothing is left out by its values, so that its weight is 0.
-        unit = values / scale * told
-        named = zip(self.params.rewards, told, strict=True)
-        context.facts["left_out"] = [name for name, can in named if not can]
+        estimable = estimable_columns(
+            values[voted_mask], np.unique(groups[voted_mask], return_inverse=True)[1]
+        )
+        # A reward that is not estimable is set to 0, so that its weight is 0.
+        unit = values / scale * estimable
+        named = zip(self.params.rewards, estimable, strict=True)
+        context.facts["left_out"] = [name for name, is_estimable in named if not is_estimable]
         folds = group_folds(groups, self.params.folds, context.step_seed(self.name))
         common, local = np.zeros_like(unit), np.zeros_like(unit)
-        neighbours = self._neighbours(groups, context)
+        neighbours = self._nearest_prompts(groups, context)
         for fold in np.unique(folds):
-            learned, own = known & (folds != fold), folds == fold
+            training_mask, in_fold = voted_mask & (folds != fold), folds == fold
             start = np.zeros(unit.shape[1])
-            if learned.any():
-                numbers = np.unique(groups[learned], return_inverse=True)[1]
-                fit = fit_vote_regression(unit[learned], numbers)
+            if training_mask.any():
+                numbers = np.unique(groups[training_mask], return_inverse=True)[1]
+                fit = fit_vote_regression(unit[training_mask], numbers)
                 start = fit.coefficients / fit.scale
-            # Weights of the other folds: a prompt must not choose its own.
-            common[own] = start
-            moved = local_weights(unit[known], groups[known], neighbours, start, self.params.prior)
-            local[own] = moved[groups[own]]
-        better = self._tell(unit[known], common[known], local[known], scale, context)
-        # In the units of the rewards as they came.
+            # Weights come from the other folds: a prompt must not choose its own.
+            common[in_fold] = start
+            prompt_weights = local_weights(
+                unit[voted_mask], groups[voted_mask], neighbours, start, self.params.prior
+            )
+            local[in_fold] = prompt_weights[groups[in_fold]]
+        better = self._prefer_local_weights(
+            unit[voted_mask], common[voted_mask], local[voted_mask], scale, context
+        )
+        # Back in the original units of the rewards.
         return (local if better else common) / scale
 
-    def _neighbours(self, groups: NDArray[np.int64], context: Context) -> NDArray[np.int64]:
-        """(prompts, k) nearest other prompts, numbered as the groups are."""
+    def _nearest_prompts(self, groups: NDArray[np.int64], context: Context) -> NDArray[np.int64]:
+        """Return the (prompts, k) nearest other prompts, numbered as the groups are."""
         features = context.features
-        first = np.unique(groups, return_index=True)[1]
-        rows = features.index["prompt"][first]
-        # Ascending rows are read from a mapped table without a copy.
+        first_pairs = np.unique(groups, return_index=True)[1]
+        rows = features.index["prompt"][first_pairs]
+        # Ascending rows can be read from a mapped table without a copy.
         order = np.argsort(rows, kind="stable")
         k = min(self.params.k, len(rows) - 1)
         if k < 1:
             return np.full((len(rows), 1), -1, dtype=np.int64)
         vectors = take_rows(features.vectors, rows[order])
-        found = nearest_others(vectors, k, EXACT_BELOW, context.step_seed(self.name))
-        neighbours = np.empty_like(found.others)
-        neighbours[order] = np.where(found.others >= 0, order[found.others], -1)
+        nearest = nearest_others(vectors, k, EXACT_BELOW, context.step_seed(self.name))
+        neighbours = np.empty_like(nearest.others)
+        neighbours[order] = np.where(nearest.others >= 0, order[nearest.others], -1)
         return neighbours
 
-    def _tell(
+    def _prefer_local_weights(
         self,
         unit: NDArray[np.float64],
         common: NDArray[np.float64],
@@ -171,11 +188,13 @@ class MultiReward(Scorer[MultiRewardParams]):
         scale: NDArray[np.float64],
         context: Context,
     ) -> bool:
-        """Whether weights by prompt predict held-out votes surely better; the facts."""
+        """Return whether weights by prompt predict held-out votes better; record the facts."""
         if not len(unit):
             return False
-        first, second = (log_expit((w * unit).sum(axis=1)) for w in (local, common))
-        gain = MeanDifference.of(first - second)
+        local_likelihood, common_likelihood = (
+            log_expit((w * unit).sum(axis=1)) for w in (local, common)
+        )
+        gain = MeanDifference.of(local_likelihood - common_likelihood)
         names = list(self.params.rewards)
         context.facts["weights"] = dict(
             zip(names, (common.mean(axis=0) / scale).round(4).tolist(), strict=True)

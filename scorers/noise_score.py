@@ -1,4 +1,4 @@
-"""The default suspicion of a label, learned without any gold label."""
+"""The default noise score of a label, learned without gold labels."""
 
 from __future__ import annotations
 
@@ -22,33 +22,41 @@ if TYPE_CHECKING:
 
 
 class NoiseScore(MarginScorer[MarginParams]):
-    """Probability that the label is wrong, by all other labels and all evidence.
+    """Estimate the probability that each label is wrong, from all other labels and all evidence.
 
-    A ridge regression on embeddings, 36 counts of the answers' form, their style and length, whose
-    strengths are chosen by evidence, learns from the other prompts alone. Other votes on the same
-    two answers, margins of judges and reward models, and judged pairs count too. The probability is
-    averaged over what is not known: the flip rate, and what heads and evidence are worth. It cannot
-    tell a wrong label from an unusual taste.
+    A ridge regression learns from the other prompts only, on embeddings, 36 counts of the answers'
+    form, their style and length; its strengths are chosen by the evidence framework (MacKay 1992).
+    Other votes on the same answers, margins of judges and reward models, and reviewed pairs count
+    too. The result is averaged over the unknown flip rate and the unknown quality of heads and
+    evidence. `score` is 0 to 1 and `posterior` = 1 - `score`; `margin`, `heads`, `votes` and
+    `evidence` are log odds in nats. It cannot distinguish a wrong label from an unusual taste. It
+    is the default ranking of suspicion.
+
+    Examples:
+        >>> [column.name for column in NoiseScore().columns()]
+        ['score', 'posterior', 'margin', 'heads', 'votes', 'evidence', 'status']
     """
 
     name = "noise_score"
     purpose = "label noise"
     when = (
-        "The default ranking of suspicion: mean AUROC of six sets .76, .74, .66 at 10, 20 and 40 % "
-        "flips. A judge, a reward model or fifty judged pairs add much."
+        "The default ranking by label noise: mean AUROC on six datasets .76, .74, .66 at 10, 20 "
+        "and 40 % flips. A judge, a reward model or fifty reviewed pairs help a lot."
     )
-    summary = "suspicion of each label by held-out evidence ridge; the default ranking"
+    summary = (
+        "probability that each label is wrong, by held-out evidence ridge; the default ranking"
+    )
     reference = "evidence framework, MacKay 1992, Neural Computation 4"
     version = 3
     Params = MarginParams
 
     def columns(self) -> tuple[Column, ...]:
-        """The score, the posterior, and what it rests on."""
+        """Return the score, the posterior, and its grounds."""
         score = Column("score", "probability that the label is wrong", "float", LOWER, "0 to 1")
         return (score, *POSTERIOR_COLUMNS, STATUS)
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Scores of all pairs; ties and identical answers get none."""
+        """Return scores of all pairs; ties and identical answers get none."""
         posterior = self.params.posterior(pairs, context)
         record_posterior(posterior, pairs, context)
 

@@ -1,4 +1,4 @@
-"""How likely a policy is to write each answer: data that it never visits teaches it little."""
+"""How likely a policy is to write each answer: off-policy data teaches it little."""
 
 from __future__ import annotations
 
@@ -24,52 +24,58 @@ class OnPolicyParams(Parameters):
 
 
 class OnPolicy(Scorer[OnPolicyParams]):
-    """Mean over an answer's tokens of log pi(y_t) - log sum_v pi(v)^2, and WPO's weight.
+    """Measure how likely the policy is to write each answer, with WPO's weight.
 
-    The second term is the log of a token's expected probability when the policy samples it, so that
-    answers of the policy itself score about 0 however sure it is, and answers that it would not
-    write score far below. The weight is exp(chosen) exp(rejected) (sampled alignment, eq. 2).
+    `chosen` and `rejected` are the mean over tokens of log pi(y_t) - log sum_v pi(v)^2, in nats.
+    The second term is the log of a token's expected probability when the policy samples it: answers
+    of the policy itself score about 0, others far below. `least` is the smaller of the two and
+    `weight` is exp(chosen) exp(rejected) (WPO, arXiv 2406.11827, eq. 2, sampled alignment). Use it
+    before DPO on data of other models.
+
+    Examples:
+        >>> [column.name for column in OnPolicy(policy="org/model").columns()]
+        ['chosen', 'rejected', 'least', 'weight', 'status']
     """
 
     name = "on_policy"
     purpose = "rewards and models"
     when = "Before DPO on data of other models: WPO's weight of each pair."
-    summary = "how far both answers are what the policy itself would write (WPO)"
+    summary = "how likely the policy is to write both answers (WPO)"
     reference = "WPO, arXiv 2406.11827, eq. 2; suboptimal on-policy data, arXiv 2404.14367"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = OnPolicyParams
 
     def columns(self) -> tuple[Column, ...]:
-        """On-policyness of both answers, the smaller one, and the weight."""
-        told = "mean aligned log-probability a token; about 0 for the policy's own answers"
+        """Return the aligned log-probabilities, the smaller one, and the weight."""
+        meaning = "mean aligned log-probability per token; about 0 for answers of the policy"
         return (
-            Column("chosen", f"of the preferred answer: {told}", "float", HIGHER, "nats"),
-            Column("rejected", f"of the other answer: {told}", "float", HIGHER, "nats"),
-            Column("least", "the smaller of both", "float", HIGHER, "nats"),
+            Column("chosen", f"chosen answer: {meaning}", "float", HIGHER, "nats"),
+            Column("rejected", f"rejected answer: {meaning}", "float", HIGHER, "nats"),
+            Column("least", "the smaller of the two", "float", HIGHER, "nats"),
             Column("weight", "WPO's training weight of the pair", "float", HIGHER),
             STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """On-policyness of a batch."""
+        """Return aligned log-probabilities of a batch."""
         kind = ("aligned_answers",)
-        found = measure_answers(pairs, context, self.params.policy, kind, of=aligned_sums)
-        chosen, rejected = found.means()
+        sums = measure_answers(pairs, context, self.params.policy, kind, of=aligned_sums)
+        chosen, rejected = sums.means()
         values = {
             "chosen": chosen,
             "rejected": rejected,
-            # The weaker of both decides whether a pair is within the reach of the policy.
+            # The less likely answer decides whether the policy can reach the pair.
             "least": np.minimum(chosen, rejected),
             "weight": np.exp(chosen + rejected),
         }
-        return with_status(values, found)
+        return with_status(values, sums)
 
 
 def aligned_sums(network: CausalNetwork, batch: TreeBatch) -> Tensor:
-    """(A, 2): sum over an answer's tokens of log pi(y_t) - log sum_v pi(v)^2, and their number."""
-    return token_sums(batch, network.token_values(batch, network.hidden(batch), _aligned))
+    """Return (A, 2): sums over tokens of log pi(y_t) - log sum_v pi(v)^2, and token counts."""
+    return token_sums(batch, network.token_values(batch, network.hidden(batch), _aligned_logprobs))
 
 
-def _aligned(logits: Tensor, token: Tensor) -> Tensor:
+def _aligned_logprobs(logits: Tensor, token: Tensor) -> Tensor:
     logs = logits.log_softmax(dim=1)
     return logs.gather(1, token[:, None])[:, 0] - (2.0 * logs).logsumexp(dim=1)

@@ -1,4 +1,4 @@
-"""Groups of annotators who prefer differently, and the pairs on which they differ."""
+"""Groups of annotators with different preferences, and the pairs on which they differ."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from curate.models.people.group_choice import (
 from curate.models.people.preference_groups import AnnotatorVotes, PreferenceGroups, reward_trainer
 
 NO_ANNOTATORS = "no annotators"
-_EDGE = 1e-9
+_PROBABILITY_MARGIN = 1e-9
 
 
 class PALParams(Parameters):
@@ -29,39 +29,48 @@ class PALParams(Parameters):
     groups: int | None = Field(
         None, ge=1, description="Groups K; default the K of best held-out likelihood."
     )
-    max_groups: int = Field(4, ge=1, description="Largest K that is tried.")
+    max_groups: int = Field(4, ge=1, description="Largest K to try.")
     folds: int = Field(5, ge=2, description="Folds by prompt.")
 
 
 class PAL(HeadScorer[PALParams]):
-    """A mixture of K reward heads; annotators belong to groups by how they voted elsewhere.
+    """Fit a mixture of K reward heads, to which annotators belong by how they voted elsewhere.
 
-    A vote that its annotator's group supports is taste, however many others disagree; one that
-    speaks against the annotator's own group is suspect. Groups hold a linear reward each: PAL's
-    ideal points with a common answer map are the linear case of it. Without three annotators of
-    five votes or more it gives no scores and says so.
+    `margin` is the held-out log odds of the label for its annotator in nats, `controversy` the
+    standard deviation of the label's probability over groups, 0 to 0.5, `group` the annotator's
+    most likely group, from 0. A vote that its annotator's group supports is taste, however many
+    others disagree; one against its own group is suspect. PAL's ideal points (arXiv 2406.08469)
+    with a common answer map are the linear case. It needs three annotators with five votes or more
+    each.
+
+    Examples:
+        >>> from curate import score
+        >>> rows = [{"prompt": f"Is {i} odd?", "chosen": "yes", "rejected": "no"} for i in range(6)]
+        >>> scores = score(rows, "pal")
+        >>> scores.frame["pal.status"].unique().to_list()
+        ['no annotators']
     """
 
     name = "pal"
     purpose = "taste, annotators, context"
-    when = "When three annotators or more with five votes or more each may form groups."
-    summary = "groups of annotators with rewards of their own; controversy of each pair (PAL)"
+    when = "When three annotators or more, with five votes or more each, may form groups."
+    summary = "groups of annotators with separate rewards; controversy of each pair (PAL)"
     reference = "PAL: Pluralistic Alignment, arXiv 2406.08469"
     Params = PALParams
 
     def columns(self) -> tuple[Column, ...]:
-        """What the annotator's own group says, and how far groups differ."""
+        """Return the margin of the annotator's own group, and how much groups differ."""
         return (
             Column(
                 "margin",
-                "held-out log odds of the label for its annotator, groups weighed by membership",
+                "held-out log odds of the label for its annotator, groups weighted by membership",
                 "float",
                 HIGHER,
                 "nats",
             ),
             Column(
                 "controversy",
-                "standard deviation over groups of the label's probability, weighed by group size",
+                "standard deviation over groups of the label's probability, weighted by group size",
                 unit="0 to 0.5",
             ),
             Column("group", "the group to which the annotator most likely belongs, from 0", "int"),
@@ -73,7 +82,7 @@ class PAL(HeadScorer[PALParams]):
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Held-out scores of all pairs; sizes of groups and the choice of K are facts."""
+        """Return held-out scores of all pairs; group sizes and the choice of K are facts."""
         voting = vote_mask(pairs, context)
         names, annotator = frequent_annotators(pairs["annotator"], voting)
         if len(names) < MIN_ANNOTATORS:
@@ -81,41 +90,45 @@ class PAL(HeadScorer[PALParams]):
                 f"pal: {len(names)} annotators with {MIN_VOTES} votes or more, it needs "
                 f"{MIN_ANNOTATORS}: no scores"
             )
-            nothing = pl.repeat(None, len(pairs), eager=True)
-            return pl.DataFrame({"margin": nothing, "controversy": nothing, "group": nothing})
+            nulls = pl.repeat(None, len(pairs), eager=True)
+            return pl.DataFrame({"margin": nulls, "controversy": nulls, "group": nulls})
         chosen, rejected = answer_features(context, "embedding")
         p, seed = self.params, context.step_seed(self.name)
         prompt = context.prompt_groups(pairs)
-        given = AnnotatorVotes(
+        member_votes = AnnotatorVotes(
             chosen, rejected, annotator, group_folds(prompt, p.folds, seed), prompt
         )
-        found = choose_groups(
-            given, reward_trainer(given, seed), p.groups, p.max_groups, context, seed
+        groups = choose_groups(
+            member_votes, reward_trainer(member_votes, seed), p.groups, p.max_groups, context, seed
         )
-        frame = _frame(found, given)
+        frame = _group_scores(groups, member_votes)
         record_learnability(frame["margin"].fill_null(float("nan")).to_numpy(), pairs, context)
         return frame
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """As the contract says; pairs whose annotator is not known get no scores."""
+        """Score all pairs; those of unknown annotators get no scores."""
         scores = super().score(pairs, context)
-        known = scores["margin"].is_not_null() | (training_status(pairs, context) != "ok")
-        said = pl.when(pl.Series(known)).then("status").otherwise(pl.lit(NO_ANNOTATORS))
-        return scores.with_columns(said.alias("status"))
+        has_status = scores["margin"].is_not_null() | (training_status(pairs, context) != "ok")
+        reason = pl.when(pl.Series(has_status)).then("status").otherwise(pl.lit(NO_ANNOTATORS))
+        return scores.with_columns(reason.alias("status"))
 
 
-def _frame(found: PreferenceGroups, given: AnnotatorVotes) -> pl.DataFrame:
-    known = given.annotator >= 0
-    member = found.member_of(given)
-    probability, sizes = expit(found.margins), found.sizes
-    own = np.clip((member * probability).sum(axis=1), _EDGE, 1.0 - _EDGE)
+def _group_scores(groups: PreferenceGroups, member_votes: AnnotatorVotes) -> pl.DataFrame:
+    has_group = member_votes.annotator >= 0
+    member = groups.member_of(member_votes)
+    probability, sizes = expit(groups.margins), groups.sizes
+    label_probability = np.clip(
+        (member * probability).sum(axis=1), _PROBABILITY_MARGIN, 1.0 - _PROBABILITY_MARGIN
+    )
     centre = (sizes * probability).sum(axis=1, keepdims=True)
     spread = np.sqrt((sizes * np.square(probability - centre)).sum(axis=1))
-    group = pl.Series(member.argmax(axis=1)).to_frame("g").with_columns(k=pl.Series(known))
+    group = pl.Series(member.argmax(axis=1)).to_frame("g").with_columns(k=pl.Series(has_group))
     return pl.DataFrame(
         {
-            "margin": pl.Series(np.where(known, logit(own), np.nan)).fill_nan(None),
-            "controversy": pl.Series(np.where(known, spread, np.nan)).fill_nan(None),
+            "margin": pl.Series(np.where(has_group, logit(label_probability), np.nan)).fill_nan(
+                None
+            ),
+            "controversy": pl.Series(np.where(has_group, spread, np.nan)).fill_nan(None),
             "group": group.select(g=pl.when("k").then("g"))["g"],
         }
     )

@@ -13,27 +13,32 @@ from curate.models.text.answer_texts import map_distinct_texts
 from curate.optional_packages import need
 
 Kind = Literal["email", "phone", "credit_card", "iban", "ip", "us_ssn"]
-_KINDS: tuple[Kind, ...] = ("email", "phone", "credit_card", "iban", "ip", "us_ssn")
+_ALL_KINDS: tuple[Kind, ...] = ("email", "phone", "credit_card", "iban", "ip", "us_ssn")
 
 
-_LONGEST_ADDRESS = 400
-"""Characters; an e-mail address has 254 at most, and punctuation may stand around it."""
+_MAX_ADDRESS_LENGTH = 400
+"""Characters of a word that may be an e-mail address: at most 254, plus punctuation."""
 
 
 class PIIParams(Parameters):
     """Parameters of `pii`."""
 
-    kinds: tuple[Kind, ...] = Field(_KINDS, min_length=1, description="What is looked for.")
+    kinds: tuple[Kind, ...] = Field(_ALL_KINDS, min_length=1, description="Kinds to look for.")
     least: float = Field(
-        0.4, ge=0, le=1, description="Least confidence of presidio; it gives phone numbers 0.4."
+        0.4, ge=0, le=1, description="Smallest confidence of presidio; phone numbers get 0.4."
     )
 
 
 class PII(Scorer[PIIParams]):
-    """Whether an answer holds personal data, by presidio's patterns and checksums.
+    """Flag answers that hold personal data, by presidio's patterns and checksums.
 
-    Names and places need a language model of presidio and are not looked for. Long numbers may
-    pass for phone numbers.
+    `chosen` and `rejected` are flags; `chosen_kinds` and `rejected_kinds` list email, phone,
+    credit_card, iban, ip or us_ssn. Names and places would need a language model and are not
+    searched. Long numbers may pass for phone numbers. Use it before publishing.
+
+    Examples:
+        >>> [column.name for column in PII(kinds=["email", "phone"]).columns()]
+        ['chosen', 'rejected', 'chosen_kinds', 'rejected_kinds']
     """
 
     name = "pii"
@@ -46,17 +51,17 @@ class PII(Scorer[PIIParams]):
     Params = PIIParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Flags, and the kinds that were found."""
+        """Return flags and the kinds that matched."""
         return (
-            Column("chosen", "the preferred answer holds personal data", "bool", LOWER),
-            Column("rejected", "the other answer holds personal data", "bool", LOWER),
-            Column("chosen_kinds", "kinds in the preferred answer, by commas", "text"),
-            Column("rejected_kinds", "kinds in the other answer, by commas", "text"),
+            Column("chosen", "the chosen answer holds personal data", "bool", LOWER),
+            Column("rejected", "the rejected answer holds personal data", "bool", LOWER),
+            Column("chosen_kinds", "kinds in the chosen answer, comma-separated", "text"),
+            Column("rejected_kinds", "kinds in the rejected answer, comma-separated", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Flags of a batch."""
-        chosen, rejected = map_distinct_texts(pairs, ("chosen", "rejected"), self._found)
+        """Return flags of a batch."""
+        chosen, rejected = map_distinct_texts(pairs, ("chosen", "rejected"), self._kinds_in)
         return pl.DataFrame(
             {
                 "chosen": [bool(kinds) for kinds in chosen],
@@ -66,14 +71,14 @@ class PII(Scorer[PIIParams]):
             }
         )
 
-    def _found(self, text: str) -> str:
-        return ",".join(kind for kind, one in self._recognisers if self._has(kind, one, text))
+    def _kinds_in(self, text: str) -> str:
+        return ",".join(kind for kind, one in self._recognisers if self._has_match(kind, one, text))
 
-    def _has(self, kind: Kind, recogniser: Any, text: str) -> bool:
+    def _has_match(self, kind: Kind, recogniser: Any, text: str) -> bool:
         if kind == "email":
-            text = _words_with_at(text)
-        found = recogniser.analyze(text, recogniser.supported_entities, None)
-        return any(result.score >= self.params.least for result in found)
+            text = _keep_words_with_at(text)
+        matches = recogniser.analyze(text, recogniser.supported_entities, None)
+        return any(result.score >= self.params.least for result in matches)
 
     @cached_property
     def _recognisers(self) -> list[tuple[Kind, Any]]:
@@ -84,12 +89,12 @@ class PII(Scorer[PIIParams]):
         domains = TLDExtract(suffix_list_urls=(), cache_dir=None)
 
         class Email(known.EmailRecognizer):  # type: ignore[misc]
-            """Without the download of domain endings that presidio starts."""
+            """Recognise e-mail addresses without downloading the list of domain endings."""
 
             def validate_result(self, pattern_text: str) -> bool:
                 return bool(domains(pattern_text).top_domain_under_public_suffix)
 
-        made: dict[Kind, Any] = {
+        recognisers: dict[Kind, Any] = {
             "email": Email,
             "phone": known.PhoneRecognizer,
             "credit_card": known.CreditCardRecognizer,
@@ -97,13 +102,13 @@ class PII(Scorer[PIIParams]):
             "ip": known.IpRecognizer,
             "us_ssn": known.UsSsnRecognizer,
         }
-        return [(kind, made[kind]()) for kind in self.params.kinds]
+        return [(kind, recognisers[kind]()) for kind in self.params.kinds]
 
 
-def _words_with_at(text: str) -> str:
+def _keep_words_with_at(text: str) -> str:
     """Return the words that may be e-mail addresses.
 
     The recogniser's pattern takes time with the square of a long word's length.
     """
-    words = (word for word in text.split() if "@" in word and len(word) <= _LONGEST_ADDRESS)
+    words = (word for word in text.split() if "@" in word and len(word) <= _MAX_ADDRESS_LENGTH)
     return " ".join(words)

@@ -1,4 +1,4 @@
-"""Features of the preference direction by a sparse autoencoder, one column a feature."""
+"""Features of the preference direction by a sparse autoencoder, one column per feature."""
 
 from __future__ import annotations
 
@@ -19,29 +19,34 @@ if TYPE_CHECKING:
 class PreferenceFeaturesParams(Parameters):
     """Parameters of `preference_features`."""
 
-    features: int = Field(32, ge=1, le=1024, description="Features in all (M).")
-    active: int = Field(4, ge=1, description="Features of a pair on average (K).")
+    features: int = Field(32, ge=1, le=1024, description="Number of features (M).")
+    active: int = Field(4, ge=1, description="Mean number of active features per pair (K).")
 
     @model_validator(mode="after")
     def _fewer_active(self) -> PreferenceFeaturesParams:
         if self.active > self.features:
-            raise ValueError("active is larger than features")
+            raise ValueError("active must not exceed features")
         return self
 
 
 class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
-    """The features that `curate explain` describes, with the same seed and embedder the same ones.
+    """Compute sparse features of the preference direction, one column per feature.
 
-    A positive value: the preferred answer has the feature. Features are learnt without looking at
-    which answer was preferred, and a swap negates them. After reading the examples of `curate
-    explain`, flip what feature 5 won by {type: flip_where, condition:
-    "`preference_features.f5` > 0"}.
+    A sparse autoencoder (WIMHF, arXiv 2510.26202) reads the difference of the answers' embeddings,
+    not the label. `f0`, `f1`, ... are above 0 where the chosen answer has the feature; a swap
+    negates them. `active` counts the features that fire. They are the features that `curate
+    explain` describes with the same seed and embedder. Flip what feature 5 won by {type:
+    flip_where, condition: "`preference_features.f5` > 0"}.
+
+    Examples:
+        >>> [column.name for column in PreferenceFeatures(features=3, active=1).columns()]
+        ['f0', 'f1', 'f2', 'active']
     """
 
     name = "preference_features"
     purpose = "rewards and models"
-    when = "To filter by what an answer is like, without naming features beforehand."
-    summary = "sparse features of what was preferred, to filter or flip by (WIMHF)"
+    when = "To filter by properties of answers without naming them beforehand."
+    summary = "sparse features of the preferred answers, to filter or flip by (WIMHF)"
     reference = "What's In My Human Feedback, arXiv 2510.26202"
     needs_embeddings = True
     stored = True
@@ -49,15 +54,15 @@ class PreferenceFeatures(Scorer[PreferenceFeaturesParams]):
     Params = PreferenceFeaturesParams
 
     def columns(self) -> tuple[Column, ...]:
-        """One column a feature, and how many fire."""
+        """Return one column per feature, and how many fire."""
         named = (
-            Column(f"f{i}", f"feature {i}: above 0 where the preferred answer has it")
+            Column(f"f{i}", f"feature {i}: above 0 where the chosen answer has it")
             for i in range(self.params.features)
         )
         return (*named, Column("active", "features that fire", "int", unit="features"))
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Features of all pairs; 0 for ties and identical answers."""
+        """Return features of all pairs; 0 for ties and identical answers."""
         p, voting = self.params, vote_mask(pairs, context)
         values: NDArray[np.float64] = np.zeros((len(pairs), p.features))
         if voting.any():

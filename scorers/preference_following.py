@@ -1,4 +1,4 @@
-"""Whether the preferred answer follows what the user said to prefer."""
+"""Whether the chosen answer follows the user's stated preference."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from curate.steps.features import Features
 
 NO_PREFERENCE = "no stated preference"
-_PARTS = ("prompt", "chosen", "rejected")
-_VALUES = {CHOSEN: 1.0, REJECTED: 0.0, TIE: 0.5}
+_TEXT_COLUMNS = ("prompt", "chosen", "rejected")
+_VERDICT_VALUES = {CHOSEN: 1.0, REJECTED: 0.0, TIE: 0.5}
 KEYS = ("user_preference", "preference", "persona", "profile", "user_profile", "user_persona")
-"""Keys of extra in which a preference is looked for, in this order."""
+"""Keys of extra that may contain a preference, in the order in which they are tried."""
 
 
 class PreferenceFollowingParams(Parameters):
@@ -33,12 +33,12 @@ class PreferenceFollowingParams(Parameters):
 
     by: Literal["auto", "system", "extra"] = Field(
         "auto",
-        description="Where the preference stands: the system messages, a key of extra, or auto: "
+        description="Source of the preference: the system messages, a key of extra, or auto: "
         "the system messages, else one of " + ", ".join(KEYS) + ".",
     )
     key: str | None = Field(None, description="The key of extra, for 'by: extra'.")
     judge: EndpointParams | None = Field(
-        None, description="Endpoint that is asked too, in both orders; it sees style."
+        None, description="Endpoint of a judge, asked in both orders; it also sees style."
     )
 
     @model_validator(mode="after")
@@ -49,26 +49,37 @@ class PreferenceFollowingParams(Parameters):
 
 
 class PreferenceFollowing(Scorer[PreferenceFollowingParams]):
-    """cos(preference, chosen) - cos(preference, rejected), by the run's sentence embedder.
+    """Measure whether the chosen answer follows the preference that the user stated.
 
-    A label against a stated preference may be right for this user alone, or wrong: `context` tells
-    where the same question turns with it. Embeddings see what texts are about. They follow "I am
-    vegan" and not "be brief"; `judge` asks a model behind an endpoint, which sees style.
+    `chosen` and `rejected` are the cosines of the stated preference with each answer, -1 to 1, and
+    `margin` is their difference. `judged` is 1 where the model behind `judge` finds that the chosen
+    answer follows it better, 0 for the other, 0.5 for a tie. The question is that of preference
+    discerning (arXiv 2412.08604); the cosine is ours. Embeddings see topics ("I am vegan"), not
+    style ("be brief"); a judge sees both. Use it where users or personas state what they prefer.
+
+    Examples:
+        >>> from curate import score
+        >>> system = {"role": "system", "content": "I am vegan."}
+        >>> prompt = [system, {"role": "user", "content": "Lunch?"}]
+        >>> row = {"prompt": prompt, "chosen": "Vegan tofu bowl.", "rejected": "Beef burger."}
+        >>> margin = score([row], "preference_following").frame["preference_following.margin"]
+        >>> (margin > 0).to_list()
+        [True]
     """
 
     name = "preference_following"
     purpose = "taste, annotators, context"
     when = (
         "Where users or personas state what they prefer (a system prompt, a profile column). "
-        "The cosine follows subjects, and no style; a judge both."
+        "The cosine sees topics, not style; a judge sees both."
     )
-    summary = "does the preferred answer lie nearer to the user's stated preference"
+    summary = "whether the chosen answer is closer to the user's stated preference"
     reference = "the question of preference discerning, arXiv 2412.08604; the cosine is ours"
     needs_embeddings = True
     Params = PreferenceFollowingParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Cosines, their difference and the preference."""
+        """Return cosines, their difference and the preference."""
         return (
             Column(
                 "margin",
@@ -78,52 +89,56 @@ class PreferenceFollowing(Scorer[PreferenceFollowingParams]):
                 "-2 to 2",
                 evidence="auto",
             ),
-            Column("chosen", "cosine of preference and preferred answer", unit="-1 to 1"),
+            Column("chosen", "cosine of preference and chosen answer", unit="-1 to 1"),
             Column("rejected", "cosine of preference and other answer", unit="-1 to 1"),
-            Column("judged", "1: a judge sees the chosen answer follow it better; 0: the other"),
-            Column("preference", "the first 200 characters of what was stated", "text"),
+            Column(
+                "judged", "1: by the judge the chosen answer follows it better; 0: the rejected one"
+            ),
+            Column("preference", "the first 200 characters of the stated preference", "text"),
             Column("status", f"ok, or '{NO_PREFERENCE}'", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Cosines of all pairs; a fact tells how often the label follows the preference."""
-        stated = select_in_batches(pairs, p=self._stated())["p"]
-        known = stated.is_not_null()
-        found = pl.DataFrame({"preference": stated.str.slice(0, 200)})
-        cosines = _cosines(stated, context)
-        frame = found.with_columns(
+        """Return cosines of all pairs; a fact says how often the label follows the preference."""
+        stated = select_in_batches(pairs, p=self._stated_preference())["p"]
+        stated_mask = stated.is_not_null()
+        columns = pl.DataFrame({"preference": stated.str.slice(0, 200)})
+        cosines = _preference_cosines(stated, context)
+        frame = columns.with_columns(
             *(pl.Series(side, values) for side, values in cosines.items()),
             status=pl.select(
-                pl.when(known).then(pl.lit("ok")).otherwise(pl.lit(NO_PREFERENCE))
+                pl.when(stated_mask).then(pl.lit("ok")).otherwise(pl.lit(NO_PREFERENCE))
             ).to_series(),
         ).with_columns(margin=pl.col("chosen") - pl.col("rejected"))
-        frame = frame.with_columns(self._judged(pairs, stated, context))
+        frame = frame.with_columns(self._judge_following(pairs, stated, context))
         margin = frame["margin"].to_numpy()
         margin = margin[np.isfinite(margin)]
-        context.facts["stated"] = int(known.sum())
+        context.facts["stated"] = int(stated_mask.sum())
         if len(margin):
             context.facts["label_follows"] = round(float((margin > 0).mean()), 4)
         return frame.select([c.name for c in self.columns()])
 
-    def _judged(self, pairs: pl.DataFrame, stated: pl.Series, context: Context) -> pl.Series:
-        """1, 0 or a half (a tie, or orders that differ) of each pair; null where none was asked."""
-        out: list[float | None] = [None] * len(pairs)
+    def _judge_following(
+        self, pairs: pl.DataFrame, stated: pl.Series, context: Context
+    ) -> pl.Series:
+        """Return 1, 0 or 0.5 (a tie, or orders that differ) per pair; null if not asked."""
+        values: list[float | None] = [None] * len(pairs)
         if self.params.judge is not None:
             rows = stated.is_not_null().to_numpy().nonzero()[0]
-            texts = pairs[rows].select(messages_text(part).alias(part) for part in _PARTS)
-            both = zip(stated[rows], texts.rows(), strict=True)
-            asked = [(preference, *row) for preference, row in both]
-            verdicts = ask_following(asked, context, self.params.judge)
+            texts = pairs[rows].select(messages_text(part).alias(part) for part in _TEXT_COLUMNS)
+            preferences_and_texts = zip(stated[rows], texts.rows(), strict=True)
+            questions = [(preference, *row) for preference, row in preferences_and_texts]
+            verdicts = ask_following(questions, context, self.params.judge)
             for row, verdict in zip(rows.tolist(), verdicts, strict=True):
-                out[row] = None if verdict is None else _VALUES[verdict.winner]
-            told = [v for v in out if v is not None and v != _VALUES[TIE]]
-            context.facts["judged"] = len(told)
-            if told:
-                context.facts["judged_label_follows"] = round(sum(told) / len(told), 4)
-        return pl.Series("judged", out, dtype=pl.Float64)
+                values[row] = None if verdict is None else _VERDICT_VALUES[verdict.winner]
+            decided = [v for v in values if v is not None and v != _VERDICT_VALUES[TIE]]
+            context.facts["judged"] = len(decided)
+            if decided:
+                context.facts["judged_label_follows"] = round(sum(decided) / len(decided), 4)
+        return pl.Series("judged", values, dtype=pl.Float64)
 
-    def _stated(self) -> pl.Expr:
-        """The preference of each row as text, null where there is none."""
+    def _stated_preference(self) -> pl.Expr:
+        """Return the preference of each row as text, null where there is none."""
         spoken = pl.element().struct.field("role") == "system"
         texts = pl.col("prompt").list.filter(spoken).list.eval(pl.element().struct.field("content"))
         system = texts.list.join("\n")
@@ -135,18 +150,18 @@ class PreferenceFollowing(Scorer[PreferenceFollowingParams]):
         return pl.coalesce(pl.when(text != "").then(text) for text in cleaned)
 
 
-def _cosines(stated: pl.Series, context: Context) -> dict[str, NDArray[np.float64]]:
-    """Cosines of both answers and the preference, NaN where there is none; each text once."""
+def _preference_cosines(stated: pl.Series, context: Context) -> dict[str, NDArray[np.float64]]:
+    """Return cosines of both answers with the preference, NaN without one."""
     rows = stated.is_not_null().to_numpy().nonzero()[0]
-    out = {side: np.full(len(stated), np.nan) for side in ("chosen", "rejected")}
+    cosines = {side: np.full(len(stated), np.nan) for side in ("chosen", "rejected")}
     if not len(rows):
-        return out
+        return cosines
     if context.embed is None:
         raise RuntimeError("preference_following needs the run's embedder")
     features: Features = context.features
-    numbers, first = numbers_by_appearance(stated[rows])
-    vectors = context.embed(stated[rows][first].to_list())
-    for side, values in out.items():
+    numbers, first_rows = numbers_by_appearance(stated[rows])
+    vectors = context.embed(stated[rows][first_rows].to_list())
+    for side, values in cosines.items():
         answers = features.of(side, rows)
         values[rows] = np.einsum("nd,nd->n", vectors[numbers], answers)
-    return out
+    return cosines

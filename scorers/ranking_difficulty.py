@@ -1,4 +1,4 @@
-"""How hard it is for DPO to rank a pair right, from the reference model alone."""
+"""How hard it is for DPO to rank a pair correctly, from the reference model."""
 
 from __future__ import annotations
 
@@ -25,23 +25,30 @@ class RankingDifficultyParams(Parameters):
 
 
 class RankingDifficulty(Scorer[RankingDifficultyParams]):
-    """c = log pi_ref(y_l|x) - log pi_ref(y_w|x), and what follows from it.
+    """Compute how hard it is for DPO to rank a pair correctly, from the reference model.
 
-    A policy ranks the pair right exactly if its DPO margin is above beta c, so its loss must fall
-    below -log sigma(beta c). The optimum of DPO on labels that are right with probability q has the
-    margin log(q / (1 - q)); where that is below beta c, even the optimum ranks the pair wrongly.
+    c = log pi_ref(rejected|x) - log pi_ref(chosen|x) in nats. A policy ranks the pair correctly
+    exactly if its DPO margin exceeds `difficulty` = beta c, so its loss must fall below
+    `loss_bound` = -log sigma(beta c). The optimum of DPO on labels that are right with probability
+    q has the margin log(q / (1 - q)); `learnable` says whether it exceeds beta c. `ranked` says
+    whether c < 0 (arXiv 2405.19534). Use it to see which pairs DPO cannot turn from this reference.
+
+    Examples:
+        >>> step = RankingDifficulty(reference="org/base", beta=0.1)
+        >>> [column.name for column in step.columns()]
+        ['c', 'difficulty', 'loss_bound', 'ranked', 'learnable', 'status']
     """
 
     name = "ranking_difficulty"
     purpose = "difficulty and uncertainty"
-    when = "To see which pairs DPO cannot turn from this reference."
-    summary = "the reference's log ratio c against a pair, and whether DPO can turn it at this beta"
+    when = "To see which pairs DPO cannot learn to rank from this reference."
+    summary = "the reference's log ratio c against the label, and whether DPO can overcome it"
     reference = "Preference Learning Algorithms Do Not Learn Preference Rankings, arXiv 2405.19534"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = RankingDifficultyParams
 
     def columns(self) -> tuple[Column, ...]:
-        """The ratio, the bound on the loss, and two judgements."""
+        """Return the ratio, the bound on the loss, and two flags."""
         return (
             Column(
                 "c",
@@ -51,21 +58,21 @@ class RankingDifficulty(Scorer[RankingDifficultyParams]):
                 evidence="named",
             ),
             Column("difficulty", "beta c: the DPO margin to exceed", "float", LOWER, "nats"),
-            Column("loss_bound", "DPO loss below which the pair is ranked right", "float"),
-            Column("ranked", "the reference ranks the pair right already", "bool"),
-            Column("learnable", "the optimum of DPO ranks the pair right", "bool"),
+            Column("loss_bound", "DPO loss below which the pair is ranked correctly", "float"),
+            Column("ranked", "the reference already ranks the pair correctly", "bool"),
+            Column("learnable", "the optimum of DPO ranks the pair correctly", "bool"),
             STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Difficulty of a batch."""
+        """Return difficulty of a batch."""
         p = self.params
-        found = answer_logprobs(pairs, context, p.reference)
-        c = found.rejected - found.chosen
+        logprobs = answer_logprobs(pairs, context, p.reference)
+        c = logprobs.rejected - logprobs.chosen
         values = {"c": c, "difficulty": p.beta * c, "loss_bound": np.logaddexp(0.0, -p.beta * c)}
-        known = pl.col("c").is_not_nan()
-        frame = with_status(values, found).with_columns(
-            ranked=pl.when(known).then(pl.col("c") < 0),
-            learnable=pl.when(known).then(pl.col("difficulty") < float(logit(p.reliability))),
+        has_ratio = pl.col("c").is_not_nan()
+        frame = with_status(values, logprobs).with_columns(
+            ranked=pl.when(has_ratio).then(pl.col("c") < 0),
+            learnable=pl.when(has_ratio).then(pl.col("difficulty") < float(logit(p.reliability))),
         )
         return frame.select([c.name for c in self.columns()])

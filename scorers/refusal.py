@@ -29,9 +29,9 @@ class RefusalParams(Parameters):
     """Parameters of `refusal`."""
 
     patterns: tuple[str, ...] = Field(
-        PATTERNS, description="Regular expressions; case and the form of apostrophes do not matter."
+        PATTERNS, description="Regular expressions; case and the form of apostrophes are ignored."
     )
-    within: int = Field(300, ge=1, description="Characters from the start that are searched.")
+    within: int = Field(300, ge=1, description="Number of characters from the start to search.")
 
     @field_validator("patterns")
     @classmethod
@@ -42,10 +42,17 @@ class RefusalParams(Parameters):
 
 
 class Refusal(Scorer[RefusalParams]):
-    """Whether an answer begins like a refusal, by English patterns.
+    """Flag answers that begin like a refusal, by English patterns.
 
-    Patterns see words and not the meaning: a polite correction may match, and a refusal in another
-    language does not. For more, take a classifier by `text_classifier`.
+    `chosen` and `rejected` are flags, from the first `within` characters. Patterns see words, not
+    meaning: a polite correction may match, and a refusal in another language does not. A classifier
+    by `text_classifier` finds more. Use it on safety data, where refusals decide labels.
+
+    Examples:
+        >>> from curate import score
+        >>> row = {"prompt": "Help?", "chosen": "Sure.", "rejected": "I'm sorry, but I can't help."}
+        >>> score([row], "refusal").frame["refusal.rejected"].to_list()
+        [True]
     """
 
     name = "refusal"
@@ -57,18 +64,18 @@ class Refusal(Scorer[RefusalParams]):
     Params = RefusalParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Whether a refusal is good depends on the prompt."""
+        """Return both flags; whether a refusal is good depends on the prompt."""
         return (
-            Column("chosen", "the preferred answer refuses", "bool"),
-            Column("rejected", "the other answer refuses", "bool"),
+            Column("chosen", "the chosen answer refuses", "bool"),
+            Column("rejected", "the rejected answer refuses", "bool"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Flags of a batch."""
+        """Return flags of a batch."""
         pattern = "|".join(ignoring_case(p) for p in self.params.patterns)
 
         def refuses(side: str) -> pl.Expr:
-            # A refusal says so at once; a word of it further on is mostly a quotation.
+            # A refusal begins at once; such words further on are mostly quotations.
             start = messages_text(side).fill_null("").str.head(self.params.within)
             return start.str.replace_all("\u2019", "'", literal=True).str.contains(pattern)
 

@@ -23,22 +23,32 @@ class RewardMarginParams(RepeatedHeadParameters):
 
 
 class RewardMargin(HeadScorer[RewardMarginParams]):
-    """Margin r(chosen) - r(rejected) by heads that never saw the pair or its prompt.
+    """Compute the margin r(chosen) - r(rejected) by heads that never saw the pair or its prompt.
 
-    Each of `repeats` x `folds` heads is a Bradley-Terry reward model on the embedding of the
-    answer; all are trained as one batch. A swap of the answers negates the margin exactly.
+    Each of `repeats` x `folds` heads is a Bradley-Terry reward model (Bradley and Terry 1952) on
+    the embedding of the answer. `margin` is the mean margin in nats, negative where the heads
+    disagree with the label; `probability` its sigmoid at the temperature that fits all pairs, 0 to
+    1; `agreement` the share of repeats with a positive margin, 0 to 1; `spread` their standard
+    deviation. A swap of the answers negates the margin exactly. It is the baseline that everything
+    else must beat.
+
+    Examples:
+        >>> from curate import score
+        >>> rows = [{"prompt": f"Is {i} odd?", "chosen": "yes", "rejected": "no"} for i in range(3)]
+        >>> score(rows, "reward_margin", folds=5).frame["reward_margin.status"].to_list()
+        ['ok', 'ok', 'ok']
     """
 
     name = "reward_margin"
     purpose = "label noise"
-    when = "The plain held-out margin: the baseline that everything else must beat."
+    when = "The held-out margin: the baseline that everything else must beat."
     summary = "out-of-fold margin of Bradley-Terry heads on embedding differences"
     reference = "Bradley and Terry 1952; margins by 5-fold cross-fitting over prompts"
     Params = RewardMarginParams
     margins_alone = True
 
     def columns(self) -> tuple[Column, ...]:
-        """Margins and what the repeats say of them."""
+        """Return the margin and its statistics over repeats."""
         return (
             Column(
                 "margin",
@@ -49,7 +59,7 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
             ),
             Column(
                 "probability",
-                "mean probability of the label, margins scaled to the temperature that fits all",
+                "mean probability of the label, margins at the temperature that fits all pairs",
                 "float",
                 HIGHER,
                 "0 to 1",
@@ -68,7 +78,7 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Out-of-fold scores of all pairs."""
+        """Return out-of-fold scores of all pairs."""
         margins = self.params.train(pairs, context).margins()
         mean = margins.mean(axis=1)
         record_learnability(mean, pairs, context)
@@ -76,12 +86,12 @@ class RewardMargin(HeadScorer[RewardMarginParams]):
         del mean
         context.facts["calibration"] = calibration.facts()
 
-        def of(own: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        def score_block(block: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
             return {
-                "margin": own.mean(axis=1),
-                "probability": expit(calibration.scale * own).mean(axis=1),
-                "agreement": label_agreement(own).mean(axis=1),
-                "spread": own.std(axis=1),
+                "margin": block.mean(axis=1),
+                "probability": expit(calibration.scale * block).mean(axis=1),
+                "agreement": label_agreement(block).mean(axis=1),
+                "spread": block.std(axis=1),
             }
 
-        return in_blocks(context.workspace, of, margins)
+        return in_blocks(context.workspace, score_block, margins)

@@ -23,10 +23,10 @@ class RewardModelParams(Parameters):
     """Parameters of `reward_model`."""
 
     models: tuple[Model, ...] = Field(
-        min_length=1, description="Reward models, the most trusted first; one may stand alone."
+        min_length=1, description="One or several reward models, the most trusted first."
     )
     weights: dict[str, float] | None = Field(
-        None, description="Weight of each attribute of a model with several outputs, by its label."
+        None, description="Weight of each output of a model with several, by its label."
     )
 
     @field_validator("models", mode="before")
@@ -36,23 +36,30 @@ class RewardModelParams(Parameters):
 
 
 class RewardModel(Scorer[RewardModelParams]):
-    """Margin r(chosen) - r(rejected) of sequence-classification reward models.
+    """Compute the margin r(chosen) - r(rejected) of sequence-classification reward models.
 
-    `advice` is Skywork-Reward-V2's rule: keep what the first model ranks as labelled; flip what all
-    models (two or more) rank the other way; drop the rest. Margins of several models are averaged
-    as they are: give models of one scale, or use `agreement`.
+    `margin`, `chosen` and `rejected` are means over the models, `spread` is the standard deviation
+    of the margin, `agreement` the share of models with a positive margin, 0 to 1. `advice` is the
+    rule of Skywork-Reward-V2 (arXiv 2507.01352): keep what the first model ranks as labelled; flip
+    what all models (two or more) rank the other way; drop the remaining pairs. Margins are averaged
+    unscaled: give models of one scale, or use `agreement`. Use it when large reward models are
+    available: they never saw these labels.
+
+    Examples:
+        >>> advise_on_labels(np.array([[1.0, -1.0], [-1.0, -2.0], [-1.0, 2.0]]))
+        ['keep', 'flip', 'drop']
     """
 
     name = "reward_model"
     purpose = "rewards and models"
-    when = "When large reward models are at hand: votes that never saw these labels."
+    when = "When large reward models are available: they never saw these labels."
     summary = "rewards and margin by one or several reward models, with agreement and advice"
     reference = "Skywork-Reward-V2, arXiv 2507.01352 (advice); RewardBench, arXiv 2403.13787"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = RewardModelParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Rewards and what the models say of the label."""
+        """Return the rewards and how the models agree with the label."""
         return (
             Column(
                 "margin",
@@ -61,8 +68,8 @@ class RewardModel(Scorer[RewardModelParams]):
                 HIGHER,
                 evidence="auto",
             ),
-            Column("chosen", "mean reward of the preferred answer"),
-            Column("rejected", "mean reward of the other answer"),
+            Column("chosen", "mean reward of the chosen answer"),
+            Column("rejected", "mean reward of the rejected answer"),
             Column("spread", "standard deviation of the margin over models", "float", LOWER),
             Column(
                 "agreement", "share of models with a positive margin", "float", HIGHER, "0 to 1"
@@ -72,12 +79,12 @@ class RewardModel(Scorer[RewardModelParams]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Rewards of a batch."""
+        """Return rewards of a batch."""
         rewards, status = [], pl.repeat(OK, len(pairs), dtype=pl.String, eager=True)
         for spec in self.params.models:
-            model, outputs, own = classify_answers(pairs, context, spec)
-            rewards.append(outputs @ self._weights(model))
-            status = status.zip_with(status != OK, own)
+            model, outputs, model_status = classify_answers(pairs, context, spec)
+            rewards.append(outputs @ self._output_weights(model))
+            status = status.zip_with(status != OK, model_status)
         table = np.stack(rewards, axis=1)
         margins = table[:, :, 0] - table[:, :, 1]
         frame = pl.DataFrame(
@@ -87,34 +94,34 @@ class RewardModel(Scorer[RewardModelParams]):
                 "rejected": table[:, :, 1].mean(axis=1),
                 "spread": margins.std(axis=1),
                 "agreement": (margins > 0).mean(axis=1),
-                "advice": advice(margins),
+                "advice": advise_on_labels(margins),
             }
         )
-        # Where one model has no value a share or an advice would be of the others alone.
+        # Without a value of every model, agreement and advice would describe only some of them.
         missing = pl.Series(np.isnan(margins).any(axis=1))
         frame = frame.with_columns(
             pl.when(~missing).then(pl.col("agreement", "advice")), status=status
         )
         return frame.select([c.name for c in self.columns()])
 
-    def _weights(self, model: Classifier) -> NDArray[np.float64]:
-        """Weight of each output of a model."""
-        given = self.params.weights
+    def _output_weights(self, model: Classifier) -> NDArray[np.float64]:
+        """Return the weight of each output of a model."""
+        weights = self.params.weights
         if len(model.labels) == 1:
             return np.ones(1)
-        if given is None or not set(given) <= set(model.labels):
+        if weights is None or not set(weights) <= set(model.labels):
             raise CurateError(
-                "a reward model with several outputs needs a weight for those that count",
+                "a reward model with several outputs needs weights for them",
                 where=f"scorer 'reward_model', {model.spec.name}",
-                found="no weights" if given is None else f"weights of {', '.join(given)}",
+                found="no weights" if weights is None else f"weights of {', '.join(weights)}",
                 expected=f"weights among {', '.join(model.labels)}",
             )
-        return np.array([given.get(label, 0.0) for label in model.labels])
+        return np.array([weights.get(label, 0.0) for label in model.labels])
 
 
-def advice(margins: NDArray[np.float64]) -> list[str]:
-    """Keep, flip or drop for each row of (pairs, models) margins."""
+def advise_on_labels(margins: NDArray[np.float64]) -> list[str]:
+    """Return keep, flip or drop for each row of (pairs, models) margins."""
     all_against = (margins < 0).all(axis=1) & (margins.shape[1] > 1)
-    # A single model contradicts nobody: its doubt drops, and flips nothing.
-    found = np.where(margins[:, 0] > 0, KEEP, np.where(all_against, FLIP, DROP))
-    return [str(word) for word in found]
+    # A flip needs two models or more; with one model a doubted pair is dropped.
+    decisions = np.where(margins[:, 0] > 0, KEEP, np.where(all_against, FLIP, DROP))
+    return [str(word) for word in decisions]

@@ -18,24 +18,32 @@ class SelfConfidenceParams(Parameters):
     reference: Model = Field(description="DPO's reference, of the same tokenizer.")
     beta: float = Field(0.1, gt=0, description="DPO's beta.")
     mix: float = Field(
-        1.0, gt=0, description="Weight of the policy's logits; above 1 extrapolates beyond it."
+        1.0, gt=0, description="Weight of the policy's logits; values above 1 extrapolate."
     )
     quantile: float = Field(
         0.1, gt=0, lt=1, description="Share of the latest margins whose labels are smoothed."
     )
     window: int = Field(50, ge=2, description="Number of latest margins.")
-    alpha: float = Field(0.1, ge=0, lt=0.5, description="Smoothing of a label that is doubted.")
+    alpha: float = Field(0.1, ge=0, lt=0.5, description="Label smoothing of a doubted label.")
     warm_up: float = Field(
-        0.2, ge=0, le=1, description="Share of the data, from its start, that is not smoothed."
+        0.2, ge=0, le=1, description="Share of the data, from its start, without smoothing."
     )
 
 
 class SelfConfidence(Scorer[SelfConfidenceParams]):
-    """m = beta times the log ratio of the mixed policy to the reference, chosen minus rejected.
+    """Compute the noise-aware margin and the smoothing mask of SPA's self-refinement.
 
-    A label is doubted where m is at most the quantile of the latest margins, its own included, in
-    the order of the data. The quantile is interpolated; SPA's code averages two order statistics.
-    A quantile always doubts that share of the labels, whatever the true noise is.
+    `margin` is beta times the log ratio of the mixed policy to the reference, chosen minus
+    rejected, in nats. A label is `doubted` where its margin is at most `threshold`, the quantile of
+    the latest margins in the order of the data; `label` is the training target, 1 or 1 - alpha
+    where doubted after the warm-up (SPA, arXiv 2406.04412, sec. 4.2). The quantile is interpolated;
+    SPA's code averages two order statistics. It always doubts that share of the labels, whatever
+    the true noise is.
+
+    Examples:
+        >>> step = SelfConfidence(policy="org/policy", reference="org/base")
+        >>> [column.name for column in step.columns()]
+        ['margin', 'threshold', 'doubted', 'label', 'status']
     """
 
     name = "self_confidence"
@@ -46,7 +54,7 @@ class SelfConfidence(Scorer[SelfConfidenceParams]):
     Params = SelfConfidenceParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Margin, threshold, and what training would make of the label."""
+        """Return the margin, the threshold, and the training target."""
         return (
             Column(
                 "margin",
@@ -68,17 +76,17 @@ class SelfConfidence(Scorer[SelfConfidenceParams]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Margins of all pairs, and the mask in their order."""
+        """Return margins of all pairs, and the mask in their order."""
         p = self.params
         mixed = mixed_logprobs(pairs, context, p.policy, p.reference, p.mix)
         base = answer_logprobs(pairs, context, p.reference)
         margin = p.beta * ((mixed.chosen - base.chosen) - (mixed.rejected - base.rejected))
         frame = with_status({"margin": margin}, mixed, base)
-        # Of the pairs just before, as in training: the scale of margins drifts.
+        # Over the preceding pairs, as in training, where the scale of margins drifts.
         threshold = pl.col("margin").rolling_quantile(
             p.quantile, "linear", window_size=p.window, min_samples=1
         )
-        # SPA smooths no label in its warm-up.
+        # SPA does not smooth labels during the warm-up.
         late = pl.int_range(pl.len()) >= round(p.warm_up * len(pairs))
         frame = frame.with_columns(threshold=threshold).with_columns(
             doubted=pl.col("margin") <= pl.col("threshold")

@@ -1,4 +1,4 @@
-"""Prompts that say nearly the same as an earlier one, by their embeddings."""
+"""Prompts that nearly repeat the meaning of an earlier one, by their embeddings."""
 
 from __future__ import annotations
 
@@ -19,28 +19,43 @@ class SemanticDuplicatesParams(Parameters):
     """Parameters of `semantic_duplicates`."""
 
     threshold: float = Field(
-        0.95, gt=0, le=1, description="Cosine from which on a prompt repeats an earlier one."
+        0.95,
+        gt=0,
+        le=1,
+        description="Cosine at which a prompt counts as a repeat of an earlier one.",
     )
     k: int = Field(
-        20, ge=1, description="Nearest prompts that are looked at; larger groups may be cut."
+        20, ge=1, description="Number of nearest prompts to compare; larger groups may be split."
     )
     exact_below: int = Field(
-        EXACT_BELOW, ge=1, description="Distinct prompts from which on the search is approximate."
+        EXACT_BELOW,
+        ge=1,
+        description="Number of distinct prompts above which the search is approximate.",
     )
 
 
 class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
-    """Flags prompts whose embedding lies near that of an earlier prompt which is not flagged.
+    """Flag prompts whose embedding is close to that of an earlier prompt.
 
-    Pairs with the same prompt share its fate. SemDeDup clusters first and searches within clusters;
-    here the nearest neighbours of all prompts are searched. Drop what is flagged with the filter
+    `repeats` is the flag, `of` the first pair with that earlier prompt, `similarity` the cosine to
+    the nearest other prompt, -1 to 1. An earlier prompt counts only if it is not flagged itself;
+    pairs with the same prompt share one verdict. SemDeDup (arXiv 2303.09540) searches within
+    clusters; here the nearest neighbours of all prompts are searched. Drop what is flagged by
     {type: expression, drop: "`semantic_duplicates.repeats`"}.
+
+    Examples:
+        >>> from curate import score
+        >>> prompts = ("How do cats sleep?", "How do cats sleep ?", "What is a tax?")
+        >>> rows = [{"prompt": p, "chosen": "a", "rejected": "b"} for p in prompts]
+        >>> scores = score(rows, "semantic_duplicates", threshold=0.9).frame
+        >>> scores["semantic_duplicates.repeats"].to_list()
+        [False, True, False]
     """
 
     name = "semantic_duplicates"
     purpose = "duplicates, diversity, coverage"
-    when = "To thin out prompts that say the same. Needs embeddings."
-    summary = "prompts that say nearly the same as an earlier one, by embeddings (SemDeDup)"
+    when = "To thin out prompts with the same meaning. Needs embeddings."
+    summary = "prompts that nearly repeat the meaning of an earlier one, by embeddings (SemDeDup)"
     reference = "SemDeDup, arXiv 2303.09540"
     needs_embeddings = True
     in_parts = True
@@ -49,7 +64,7 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
     Params = SemanticDuplicatesParams
 
     def columns(self) -> tuple[Column, ...]:
-        """The flag and what it rests on."""
+        """Return the flag and its grounds."""
         return (
             Column("repeats", "the prompt nearly repeats an earlier one", "bool", LOWER),
             Column("of", "pair_id of the first pair with that earlier prompt", "text"),
@@ -58,51 +73,53 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Flags of all pairs; the kind of search is a fact."""
+        """Return flags of all pairs; the kind of search is a fact."""
         p = self.params
-        prompts, first, position = np.unique(
+        prompts, first_rows, position = np.unique(
             context.features.index["prompt"], return_index=True, return_inverse=True
         )
         k = min(p.k, len(prompts) - 1)
         if k < 1:
-            nothing = pl.repeat(None, len(pairs), eager=True)
+            nulls = pl.repeat(None, len(pairs), eager=True)
             return pl.DataFrame(
-                {"repeats": nothing.cast(pl.Boolean), "of": nothing, "similarity": nothing}
+                {"repeats": nulls.cast(pl.Boolean), "of": nulls, "similarity": nulls}
             ).with_columns(status=pl.lit("single prompt"))
         vectors = take_rows(context.features.vectors, prompts)
         where = (context.workers, context.workspace)
-        found = nearest_others(vectors, k, p.exact_below, context.step_seed(self.name), *where)
-        context.facts["neighbours"] = found.facts
-        # Of vectors of length 1: |a - b|^2 = 2 - 2 cos.
-        cosine = 1.0 - np.square(found.distances) / 2.0
-        earlier = first_near(found.others, cosine >= p.threshold)
+        neighbours = nearest_others(vectors, k, p.exact_below, context.step_seed(self.name), *where)
+        context.facts["neighbours"] = neighbours.facts
+        # For unit vectors ||a - b||^2 = 2 - 2 cos(a, b).
+        cosine = 1.0 - np.square(neighbours.distances) / 2.0
+        earlier = first_similar_row(neighbours.others, cosine >= p.threshold)
         context.facts["prompts"] = len(prompts)
         context.facts["prompts_repeated"] = int((earlier >= 0).sum())
-        names = pairs["pair_id"][first[np.maximum(earlier, 0)]]
-        of = pl.DataFrame({"n": names, "r": earlier >= 0}).select(of=pl.when("r").then("n"))["of"]
+        names = pairs["pair_id"][first_rows[np.maximum(earlier, 0)]]
+        first_pair = pl.DataFrame({"n": names, "r": earlier >= 0}).select(
+            of=pl.when("r").then("n")
+        )["of"]
         return pl.DataFrame(
             {
                 "repeats": (earlier >= 0)[position],
-                "of": of[position],
+                "of": first_pair[position],
                 "similarity": cosine[position, 0],
             }
         ).with_columns(status=pl.lit("ok"))
 
 
-def first_near(others: NDArray[np.int64], near: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """For each row the first earlier row that is near and is near no earlier one itself, or -1.
+def first_similar_row(neighbours: NDArray[np.int64], near: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each row the first similar earlier row that is no repeat itself, or -1.
 
     Args:
         others: (rows, k) neighbours of each row.
         near: (rows, k) whether they are near; nearness holds both ways.
     """
-    own = np.repeat(np.arange(len(others)), others.shape[1]).reshape(others.shape)
-    edges = np.stack([own[near], others[near]], axis=1)
+    rows = np.repeat(np.arange(len(neighbours)), neighbours.shape[1]).reshape(neighbours.shape)
+    edges = np.stack([rows[near], neighbours[near]], axis=1)
     edges = edges[edges[:, 1] >= 0]
-    both = np.unique(np.sort(edges, axis=1), axis=0)
-    found = np.full(len(others), -1, dtype=np.int64)
-    # By the later row, then by the earlier: each is judged after all that come before it.
-    for early, late in both[np.lexsort((both[:, 0], both[:, 1]))].tolist():
-        if found[late] < 0 and found[early] < 0:
-            found[late] = early
-    return found
+    unique_edges = np.unique(np.sort(edges, axis=1), axis=0)
+    first_row = np.full(len(neighbours), -1, dtype=np.int64)
+    # Sorted by the later row, then the earlier: all earlier rows are decided before a row.
+    for early, late in unique_edges[np.lexsort((unique_edges[:, 0], unique_edges[:, 1]))].tolist():
+        if first_row[late] < 0 and first_row[early] < 0:
+            first_row[late] = early
+    return first_row

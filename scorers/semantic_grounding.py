@@ -1,4 +1,4 @@
-"""How far an answer rests on its sources, by what sentences mean and not by their words."""
+"""How much of an answer its sources support, by the meaning of sentences."""
 
 from __future__ import annotations
 
@@ -20,27 +20,38 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_ROWS = 512
-"""Pairs whose sentences are held together."""
+_PAIRS_PER_BLOCK = 512
+"""Pairs per block: bounds the sentence embeddings in memory."""
 
 
 class SemanticGrounding(Scorer[Parameters]):
-    """Mean over an answer's sentences of the largest cosine with a sentence of any source.
+    r"""Compute the mean over an answer's sentences of the largest cosine with any source sentence.
 
-    It sees paraphrases, which `grounding` takes for unsupported, by the sentence embedder:
-    a denial lies as near as what it denies. Use both. Sources are those of `grounding`.
+    `chosen` and `rejected` are these means, -1 to 1; `margin` is their difference; `weakest` is the
+    chosen answer's sentence farthest from any source and `source` the number of the nearest source.
+    Paraphrases count as supported, which `grounding` misses; so does a denial, which is as close as
+    what it denies. Use both. Sources are those of `grounding`. The question is that of
+    RAG-RewardBench (arXiv 2412.13746); the embedding maximum is ours.
+
+    Examples:
+        >>> from curate import score
+        >>> prompt = "Where is the Louvre?\n[1] The Louvre museum stands in Paris."
+        >>> right, wrong = "The Louvre is in Paris.", "Bread is baked at night."
+        >>> row = {"prompt": prompt, "chosen": right, "rejected": wrong}
+        >>> (score([row], "semantic_grounding").frame["semantic_grounding.margin"] > 0).to_list()
+        [True]
     """
 
     name = "semantic_grounding"
     purpose = "retrieval"
-    when = "Beside `grounding`, where answers put sources into other words."
-    summary = "how near an answer's sentences lie to those of its sources, by embeddings"
+    when = "Together with `grounding`, where answers paraphrase their sources."
+    summary = "similarity of an answer's sentences to those of its sources, by embeddings"
     reference = "faithfulness of RAG-RewardBench, arXiv 2412.13746, by embedding maximum (ours)"
     needs_embeddings = True
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:
-        """Means of both answers, the margin, and the preferred answer's weakest sentence."""
+        """Return means of both answers, the margin, and the chosen answer's weakest sentence."""
         return (
             Column(
                 "margin",
@@ -50,47 +61,55 @@ class SemanticGrounding(Scorer[Parameters]):
                 "-2 to 2",
                 evidence="auto",
             ),
-            Column("chosen", "mean best cosine of the preferred answer", unit="-1 to 1"),
-            Column("rejected", "the same of the other answer", unit="-1 to 1"),
-            Column("weakest", "the preferred answer's sentence farthest from any source", "text"),
-            Column("source", "number of the source nearest to it", "int"),
+            Column("chosen", "mean best cosine of the chosen answer", unit="-1 to 1"),
+            Column("rejected", "the same of the rejected answer", unit="-1 to 1"),
+            Column("weakest", "the chosen answer's sentence farthest from any source", "text"),
+            Column("source", "number of the nearest source", "int"),
             Column("status", f"ok, {NO_SOURCES}, or {NO_SENTENCES} in an answer", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Means of all pairs, some hundred pairs at a time."""
+        """Return means of all pairs, a few hundred pairs at a time."""
         if context.embed is None:
             raise RuntimeError("semantic_grounding needs the run's embedder")
-        parts = []
+        blocks = []
         with context.progress.task(self.name, len(pairs)) as task:
-            for rows in batches(len(pairs), _ROWS) or [slice(0, 0)]:
-                parts.append(_scored(pairs[rows], context.embed))
+            for rows in batches(len(pairs), _PAIRS_PER_BLOCK) or [slice(0, 0)]:
+                blocks.append(_score_block(pairs[rows], context.embed))
                 task.advance(rows.stop - rows.start)
-        return pl.concat(parts)
+        return pl.concat(blocks)
 
 
-def _scored(pairs: pl.DataFrame, embed: Callable[[list[str]], NDArray[np.float32]]) -> pl.DataFrame:
-    known = source_table(pairs)
-    held = known.select("row", "source", part=pl.col("text").str.extract_all(SENTENCE))
-    held = held.explode("part").drop_nulls("part")
+def _score_block(
+    pairs: pl.DataFrame, embed: Callable[[list[str]], NDArray[np.float32]]
+) -> pl.DataFrame:
+    source_texts = source_table(pairs)
+    source_sentences = source_texts.select(
+        "row", "source", part=pl.col("text").str.extract_all(SENTENCE)
+    )
+    source_sentences = source_sentences.explode("part").drop_nulls("part")
 
     def best(side: str) -> pl.DataFrame:
-        return _nearest(split_sentences(pairs, side), held, embed)
+        return _nearest_source_sentences(split_sentences(pairs, side), source_sentences, embed)
 
-    return answer_support(len(pairs), known, best, "cosine", pl.col("cosine").mean())
+    return answer_support(len(pairs), source_texts, best, "cosine", pl.col("cosine").mean())
 
 
-def _nearest(
-    said: pl.DataFrame, held: pl.DataFrame, embed: Callable[[list[str]], NDArray[np.float32]]
+def _nearest_source_sentences(
+    answer_sentences: pl.DataFrame,
+    source_sentences: pl.DataFrame,
+    embed: Callable[[list[str]], NDArray[np.float32]],
 ) -> pl.DataFrame:
-    """Each sentence with the source sentence of its pair that lies nearest."""
-    both = said.select("row", "number", "sentence").join(held, on="row", how="inner")
-    if both.is_empty():
-        return both.with_columns(cosine=pl.lit(None, dtype=pl.Float64))
-    texts = pl.concat([both["sentence"], both["part"].rename("sentence")])
-    # A passage stands beside each sentence of an answer, and is embedded once.
-    numbers, first = numbers_by_appearance(texts)
-    vectors = embed(texts[first].to_list())
-    own, other = numbers[: len(both)], numbers[len(both) :]
-    cosine = np.einsum("nd,nd->n", vectors[own], vectors[other]).astype(np.float64)
-    return best_source(both.with_columns(cosine=pl.Series(cosine)), "cosine")
+    """Return each sentence with the nearest source sentence of its pair."""
+    sentence_pairs = answer_sentences.select("row", "number", "sentence").join(
+        source_sentences, on="row", how="inner"
+    )
+    if sentence_pairs.is_empty():
+        return sentence_pairs.with_columns(cosine=pl.lit(None, dtype=pl.Float64))
+    texts = pl.concat([sentence_pairs["sentence"], sentence_pairs["part"].rename("sentence")])
+    # Each passage is paired with every sentence of an answer, but embedded once.
+    numbers, first_rows = numbers_by_appearance(texts)
+    vectors = embed(texts[first_rows].to_list())
+    answer_index, source_index = numbers[: len(sentence_pairs)], numbers[len(sentence_pairs) :]
+    cosine = np.einsum("nd,nd->n", vectors[answer_index], vectors[source_index]).astype(np.float64)
+    return best_source(sentence_pairs.with_columns(cosine=pl.Series(cosine)), "cosine")

@@ -1,4 +1,4 @@
-"""Safety, quality, toxicity...: the probability that any text-classification model gives."""
+"""Probability of a label (safe, toxic, ...) by any text-classification model."""
 
 from __future__ import annotations
 
@@ -23,17 +23,24 @@ class TextClassifierParams(Parameters):
 
     model: Model = Field(description="Text-classification model.")
     label: str | None = Field(
-        None, description="Label whose probability is wanted; default the only or the last one."
+        None, description="Label whose probability is computed; default the only or the last one."
     )
     reads: TextSegment = Field(
-        "answer", description="What it reads: answer, or the whole conversation."
+        "answer", description="Its input: the answer, or the whole conversation."
     )
 
 
 class TextClassifier(Scorer[TextClassifierParams]):
-    """Probability of a label for both answers; of a model with one output the output itself.
+    """Compute the probability that a text-classification model gives to a label, for both answers.
 
-    Softmax over the labels, or a sigmoid for each where the model says that it is multi-label.
+    `chosen` and `rejected` are 0 to 1 by softmax over the labels, or by a sigmoid for a multi-label
+    model; a model with one output gives the output itself. `difference` is chosen minus rejected.
+    Use it for safety, toxicity or quality with a classifier of your own.
+
+    Examples:
+        >>> step = TextClassifier(model="org/toxicity", label="toxic")
+        >>> [column.name for column in step.columns()]
+        ['chosen', 'rejected', 'difference', 'status']
     """
 
     name = "text_classifier"
@@ -44,20 +51,20 @@ class TextClassifier(Scorer[TextClassifierParams]):
     Params = TextClassifierParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Both answers and their difference; which end is good depends on the label."""
+        """Return both answers and their difference; which end is good depends on the label."""
         return (
-            Column("chosen", "of the preferred answer", unit="0 to 1"),
-            Column("rejected", "of the other answer", unit="0 to 1"),
+            Column("chosen", "probability for the chosen answer", unit="0 to 1"),
+            Column("rejected", "probability for the rejected answer", unit="0 to 1"),
             Column("difference", "chosen minus rejected", evidence="named"),
             STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Probabilities of a batch."""
+        """Return probabilities of a batch."""
         model, outputs, status = classify_answers(
             pairs, context, self.params.model, self.params.reads
         )
-        values = _probabilities(model, outputs)[
+        values = _label_probabilities(model, outputs)[
             :, :, label_index(self.params.label, model.labels, self.name)
         ]
         frame = pl.DataFrame({"chosen": values[:, 0], "rejected": values[:, 1]})
@@ -66,10 +73,10 @@ class TextClassifier(Scorer[TextClassifierParams]):
         ).select([c.name for c in self.columns()])
 
 
-def _probabilities(model: Classifier, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+def _label_probabilities(model: Classifier, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(model.labels) == 1:
         return outputs
     several = model.config.problem_type == "multi_label_classification"
-    # Labels that exclude each other share one; those of a multi-label model each have their own.
-    found: NDArray[np.float64] = expit(outputs) if several else softmax(outputs, axis=-1)
-    return found
+    # Exclusive labels share a softmax; those of a multi-label model have a sigmoid each.
+    probabilities: NDArray[np.float64] = expit(outputs) if several else softmax(outputs, axis=-1)
+    return probabilities

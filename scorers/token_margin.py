@@ -35,29 +35,39 @@ class TokenMarginParams(Parameters):
         0.1, gt=0, le=1, description="Share of a pair's tokens that count as decisive."
     )
     tokens: bool = Field(
-        False, description="Also give the tokens with their contributions, which the report shades."
+        False,
+        description="Also return the tokens with their contributions, which the report highlights.",
     )
 
 
 class TokenMargin(Scorer[TokenMarginParams]):
-    """The margin's parts c_t = +- beta log(pi(y_t) / pi_ref(y_t)), + for the preferred answer.
+    """Split the DPO margin into contributions c_t = +- beta log(pi(y_t) / pi_ref(y_t)) of tokens.
 
-    Their sum is the DPO margin. A margin that a few tokens carry may hang on an ending or a name; a
-    flat one says that nothing in particular decides. SparsePO learns a mask of tokens, or takes it
-    from the reference's activations; the masks here are the decisive tokens by |c_t|, which is our
-    choice.
+    The sign is + for the chosen answer; the sum of all c_t is `margin` in nats. `top_share` is the
+    share of sum |c| that the `top` share of tokens carries, `entropy` that of |c| over log(tokens)
+    (1 where flat), `gini` the Gini coefficient of |c| (0 where flat), `position` the mean position
+    of the decisive tokens, 0 first to 1 last. `chosen_mask` and `rejected_mask` mark the decisive
+    tokens. SparsePO (arXiv 2410.05102) learns such a mask; taking the largest |c_t| is ours. Use it
+    to see which tokens carry a policy's margin, or to train on decisive tokens only.
+
+    Examples:
+        >>> contributions = np.array([[3.0, -1.0, 0.0, 0.0]])
+        >>> positions = np.array([[0.0, 1.0, 0.0, 1.0]])
+        >>> statistics, decisive = margin_concentration(contributions, positions, 0.25)
+        >>> statistics["margin"].tolist(), statistics["top_share"].tolist(), decisive.tolist()
+        ([2.0], [0.75], [[True, False, False, False]])
     """
 
     name = "token_margin"
     purpose = "rewards and models"
-    when = "To see what a policy's margin hangs on, or to train on decisive tokens alone."
-    summary = "how few tokens carry the DPO margin: top share, entropy, Gini, position; masks"
+    when = "To see which tokens carry a policy's margin, or to train on decisive tokens only."
+    summary = "concentration of the DPO margin on tokens: top share, entropy, Gini, position; masks"
     reference = "SparsePO, arXiv 2410.05102 (token-level log ratios); masks by size are ours"
     scope: ClassVar[Literal["row", "table"]] = "row"
     Params = TokenMarginParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Concentration has no direction: see it on your data."""
+        """Return measures of concentration; their direction must be measured on the data."""
         return (
             Column(
                 "margin",
@@ -72,24 +82,22 @@ class TokenMargin(Scorer[TokenMarginParams]):
             Column("gini", "Gini coefficient of |c|: 0 where flat", unit="0 to 1"),
             Column(
                 "position",
-                "where the decisive tokens stand in their answer, weighted by |c|",
+                "mean position of the decisive tokens in their answer, weighted by |c|",
                 unit="0 first, 1 last",
             ),
-            Column(
-                "chosen_mask", "JSON of 0 and 1: decisive tokens of the preferred answer", "text"
-            ),
-            Column("rejected_mask", "the same of the other answer", "text"),
+            Column("chosen_mask", "JSON of 0 and 1: decisive tokens of the chosen answer", "text"),
+            Column("rejected_mask", "the same of the rejected answer", "text"),
             Column(
                 "chosen_tokens",
-                "JSON of [text, contribution] of the preferred answer, with `tokens: true`",
+                "JSON of [text, contribution] of the chosen answer, with `tokens: true`",
                 "text",
             ),
-            Column("rejected_tokens", "the same of the other answer", "text"),
+            Column("rejected_tokens", "the same of the rejected answer", "text"),
             STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Contributions of a batch."""
+        """Return contributions of a batch."""
         p, texts = self.params, distinct_conversations(pairs)
         policy = answer_token_logprobs(texts, context, p.policy)
         reference = answer_token_logprobs(texts, context, p.reference)
@@ -99,110 +107,117 @@ class TokenMargin(Scorer[TokenMarginParams]):
             problem = dict.fromkeys(range(len(texts)), OTHER_TOKENS)
         else:
             ratio = p.beta * (policy.values - reference.values)
-        parts = np.concatenate([ratio[texts.chosen], -ratio[texts.rejected]], axis=1)
+        contributions = np.concatenate([ratio[texts.chosen], -ratio[texts.rejected]], axis=1)
         lengths = (policy.ids >= 0).sum(axis=1)
-        # Place within the answer, 0 for its first token and 1 for its last.
-        place = np.arange(ratio.shape[1]) / np.maximum(lengths - 1, 1)[:, None]
-        places = np.concatenate([place[texts.chosen], place[texts.rejected]], axis=1)
-        found, decisive = concentration(parts, places, p.top)
-        frame = pl.DataFrame(found).with_columns(pl.all().fill_nan(None))
+        # Position within the answer, 0 for its first token and 1 for its last.
+        position = np.arange(ratio.shape[1]) / np.maximum(lengths - 1, 1)[:, None]
+        positions = np.concatenate([position[texts.chosen], position[texts.rejected]], axis=1)
+        statistics, decisive = margin_concentration(contributions, positions, p.top)
+        frame = pl.DataFrame(statistics).with_columns(pl.all().fill_nan(None))
         frame = frame.with_columns(
-            **_masks(decisive, texts, lengths), status=_status(texts, problem, parts)
+            **_decisive_masks(decisive, texts, lengths),
+            status=_contribution_status(texts, problem, contributions),
         )
-        nothing = pl.lit(None, dtype=pl.String)
-        frame = frame.with_columns(chosen_tokens=nothing, rejected_tokens=nothing)
+        null_text = pl.lit(None, dtype=pl.String)
+        frame = frame.with_columns(chosen_tokens=null_text, rejected_tokens=null_text)
         if p.tokens:
             words = load_language_model(context, p.policy).encoder.words
-            frame = frame.with_columns(**_shaded(parts, texts, policy, lengths, words))
+            frame = frame.with_columns(
+                **_token_contributions(contributions, texts, policy, lengths, words)
+            )
         return frame.select([c.name for c in self.columns()])
 
 
-def concentration(
-    parts: NDArray[np.float64], places: NDArray[np.float64], top: float
+def margin_concentration(
+    contributions: NDArray[np.float64], positions: NDArray[np.float64], top: float
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
-    """What is told of (pairs, tokens) contributions, NaN where there is none, by name; (pairs,).
+    """Return statistics of (pairs, tokens) contributions, by name, (pairs,) each.
 
     Args:
-        parts: contributions.
-        places: relative position of each token in its answer.
+        contributions: (pairs, tokens), NaN where an answer has no more tokens.
+        positions: (pairs, tokens), relative position of each token in its answer, 0 to 1.
         top: share of the tokens that are decisive, one at least.
 
     Returns:
         The statistics, and which tokens are decisive, (pairs, tokens).
     """
-    known = np.isfinite(parts)
-    size = np.where(known, np.abs(parts), 0.0)
-    count, total = known.sum(axis=1), size.sum(axis=1)
-    rank = np.argsort(np.argsort(np.where(known, -size, np.inf), axis=1, kind="stable"), axis=1)
-    # A tenth of ten tokens is one, although 0.1 * 10 is a little more than 1 in some roundings.
-    wanted = np.maximum(np.ceil(top * count - 1e-9), 1)
-    decisive = known & (rank < wanted[:, None])
+    finite_mask = np.isfinite(contributions)
+    size = np.where(finite_mask, np.abs(contributions), 0.0)
+    count, total = finite_mask.sum(axis=1), size.sum(axis=1)
+    order = np.argsort(np.where(finite_mask, -size, np.inf), axis=1, kind="stable")
+    rank = np.argsort(order, axis=1)
+    # A tenth of ten tokens is one token, although 0.1 * 10 can round to slightly more than 1.
+    decisive_count = np.maximum(np.ceil(top * count - 1e-9), 1)
+    decisive = finite_mask & (rank < decisive_count[:, None])
     with np.errstate(invalid="ignore", divide="ignore"):
         share = size / total[:, None]
         logs = np.log(share, out=np.zeros_like(share), where=share > 0)
         entropy = -(share * logs).sum(axis=1) / np.log(count)
-        # Of ascending values x_1..x_n: 2 sum i x_i / (n sum x) - (n + 1) / n.
-        ascending = count[:, None] - rank
-        weighted = np.where(known, ascending * size, 0.0).sum(axis=1)
+        # Gini of ascending values x_1..x_n: 2 sum i x_i / (n sum x) - (n + 1) / n.
+        weighted = np.where(finite_mask, (count[:, None] - rank) * size, 0.0).sum(axis=1)
         gini = 2.0 * weighted / (count * total) - (count + 1.0) / count
         top_size = np.where(decisive, size, 0.0)
-        found = {
-            "margin": np.where(count > 0, np.where(known, parts, 0.0).sum(axis=1), np.nan),
+        statistics = {
+            "margin": np.where(
+                count > 0, np.where(finite_mask, contributions, 0.0).sum(axis=1), np.nan
+            ),
             "top_share": top_size.sum(axis=1) / total,
             "entropy": np.where(count > 1, entropy, np.nan),
             "gini": gini,
-            "position": (top_size * places).sum(axis=1) / top_size.sum(axis=1),
+            "position": (top_size * positions).sum(axis=1) / top_size.sum(axis=1),
         }
-    return found, decisive
+    return statistics, decisive
 
 
-def _masks(
+def _decisive_masks(
     decisive: NDArray[np.bool_], texts: Conversations, lengths: NDArray[np.int64]
 ) -> dict[str, pl.Series]:
-    """Decisive tokens of both answers as JSON."""
+    """Return the decisive tokens of both answers as JSON."""
     width = decisive.shape[1] // 2
     sides = {"chosen_mask": (texts.chosen, 0), "rejected_mask": (texts.rejected, width)}
     return {
         name: pl.Series(
             [
                 json.dumps(row[start : start + lengths[conversation]].astype(int).tolist())
-                for row, conversation in zip(decisive, own, strict=True)
+                for row, conversation in zip(decisive, conversation_index, strict=True)
             ],
             dtype=pl.String,
         )
-        for name, (own, start) in sides.items()
+        for name, (conversation_index, start) in sides.items()
     }
 
 
-def _shaded(
-    parts: NDArray[np.float64],
+def _token_contributions(
+    contributions: NDArray[np.float64],
     texts: Conversations,
     policy: TokenLogprobs,
     lengths: NDArray[np.int64],
     words: Callable[[list[int]], list[str]],
 ) -> dict[str, pl.Series]:
-    """Texts and contributions of the tokens of both answers as JSON."""
-    width = parts.shape[1] // 2
-    written = [words(policy.ids[row, : lengths[row]].tolist()) for row in range(len(texts))]
-    found = {}
-    for name, own, start in (
+    """Return texts and contributions of the tokens of both answers as JSON."""
+    width = contributions.shape[1] // 2
+    token_texts = [words(policy.ids[row, : lengths[row]].tolist()) for row in range(len(texts))]
+    columns = {}
+    for name, conversation_index, start in (
         ("chosen_tokens", texts.chosen, 0),
         ("rejected_tokens", texts.rejected, width),
     ):
         rows = []
-        for row, conversation in zip(parts, own, strict=True):
+        for row, conversation in zip(contributions, conversation_index, strict=True):
             values = row[start : start + lengths[conversation]].tolist()
-            pairs = zip(written[conversation], values, strict=True)
+            pairs = zip(token_texts[conversation], values, strict=True)
             rows.append(json.dumps([[w, None if math.isnan(v) else round(v, 4)] for w, v in pairs]))
-        found[name] = pl.Series(rows, dtype=pl.String)
-    return found
+        columns[name] = pl.Series(rows, dtype=pl.String)
+    return columns
 
 
-def _status(texts: Conversations, problem: dict[int, str], parts: NDArray[np.float64]) -> pl.Series:
-    """What is wrong with either answer, or that there is nothing to share out."""
-    total = np.nansum(np.abs(parts), axis=1)
-    told = [
+def _contribution_status(
+    texts: Conversations, problem: dict[int, str], contributions: NDArray[np.float64]
+) -> pl.Series:
+    """Return the problem of either answer, or that no token contributes."""
+    total = np.nansum(np.abs(contributions), axis=1)
+    statuses = [
         problem.get(int(c)) or problem.get(int(r)) or (OK if t > 0 else SAME_MODELS)
         for c, r, t in zip(texts.chosen, texts.rejected, total, strict=True)
     ]
-    return pl.Series("status", told, dtype=pl.String)
+    return pl.Series("status", statuses, dtype=pl.String)

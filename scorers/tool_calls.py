@@ -13,12 +13,20 @@ from curate.models.text.calls import Call, ToolSet, are_same_calls, parse_tool_c
 
 
 class ToolCalls(Scorer[Parameters]):
-    """Number of calls, and of those that no tool would take.
+    r"""Count tool calls in both answers, and those that no tool would accept.
 
-    A call is wrong where its arguments are no JSON object, where no tool has its name, or where the
-    arguments break the JSON schema of that tool's parameters (draft 2020-12; required ones
-    included). Without `tools` only the arguments are checked. Results of tools that no call asked
-    for are counted too.
+    `chosen` and `rejected` count calls. `chosen_wrong` and `rejected_wrong` count calls whose
+    arguments are not a JSON object, whose name no tool has, or whose arguments break the tool's
+    JSON schema (draft 2020-12); without `tools` only the first is checked. `same` says whether both
+    answers make the same calls; `orphans` counts tool results without a call. Use it to find chosen
+    answers with calls that cannot run.
+
+    Examples:
+        >>> from curate import score
+        >>> call = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'
+        >>> row = {"prompt": "Weather in Oslo?", "chosen": call, "rejected": "Sunny."}
+        >>> score([row], "tool_calls").frame["tool_calls.chosen"].to_list()
+        [1]
     """
 
     name = "tool_calls"
@@ -30,46 +38,50 @@ class ToolCalls(Scorer[Parameters]):
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:
-        """Counts of both answers, and whether they make the same calls."""
+        """Return counts of both answers, and whether they make the same calls."""
         return (
-            Column("chosen", "calls of the preferred answer", "int"),
-            Column("rejected", "calls of the other answer", "int"),
-            Column("chosen_wrong", "wrong calls of the preferred answer", "int", LOWER),
-            Column("rejected_wrong", "wrong calls of the other answer", "int", LOWER),
-            Column("same", "both make the same calls; null where neither makes one", "bool"),
-            Column("orphans", "results of tools without a call before them", "int", LOWER),
-            Column("status", "ok, or what is wrong with the first wrong call", "text"),
+            Column("chosen", "calls of the chosen answer", "int"),
+            Column("rejected", "calls of the rejected answer", "int"),
+            Column("chosen_wrong", "wrong calls of the chosen answer", "int", LOWER),
+            Column("rejected_wrong", "wrong calls of the rejected answer", "int", LOWER),
+            Column(
+                "same", "both answers make the same calls; null where neither makes one", "bool"
+            ),
+            Column("orphans", "tool results without a call before them", "int", LOWER),
+            Column("status", "ok, or the problem of the first wrong call", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Counts of a batch."""
+        """Return counts of a batch."""
         rows = pairs.select("prompt", "chosen", "rejected", "tools").iter_rows(named=True)
         dtypes = {c.name: c.dtype for c in self.columns()}
-        return pl.DataFrame([_counts(row) for row in rows], schema=dtypes)
+        return pl.DataFrame([_count_calls(row) for row in rows], schema=dtypes)
 
 
-def _counts(row: Mapping[str, Any]) -> dict[str, Any]:
+def _count_calls(row: Mapping[str, Any]) -> dict[str, Any]:
     tools = ToolSet(orjson.loads(row["tools"]) if row["tools"] else ())
     calls = {side: parse_tool_calls(row[side]) for side in ("chosen", "rejected")}
-    wrong = {side: _problems(tools, found) for side, found in calls.items()}
-    problems = [f"{side}: {problem}" for side, found in wrong.items() for problem in found]
-    some = bool(calls["chosen"] or calls["rejected"])
-    asked = [_unasked([*row["prompt"], *row[side]]) for side in calls]
+    wrong = {side: _call_problems(tools, side_calls) for side, side_calls in calls.items()}
+    problems = [
+        f"{side}: {problem}" for side, side_calls in wrong.items() for problem in side_calls
+    ]
+    makes_calls = bool(calls["chosen"] or calls["rejected"])
+    orphans = [_count_orphan_results([*row["prompt"], *row[side]]) for side in calls]
     return {
-        **{side: len(found) for side, found in calls.items()},
-        **{f"{side}_wrong": len(found) for side, found in wrong.items()},
-        "same": are_same_calls(calls["chosen"], calls["rejected"]) if some else None,
-        "orphans": max(asked),
+        **{side: len(side_calls) for side, side_calls in calls.items()},
+        **{f"{side}_wrong": len(side_calls) for side, side_calls in wrong.items()},
+        "same": are_same_calls(calls["chosen"], calls["rejected"]) if makes_calls else None,
+        "orphans": max(orphans),
         "status": problems[0] if problems else "ok",
     }
 
 
-def _problems(tools: ToolSet, calls: list[Call]) -> list[str]:
+def _call_problems(tools: ToolSet, calls: list[Call]) -> list[str]:
     return [problem for call in calls if (problem := tools.problem(call)) is not None]
 
 
-def _unasked(messages: list[dict[str, Any]]) -> int:
-    """Results of tools in a conversation that are more than the calls before them."""
+def _count_orphan_results(messages: list[dict[str, Any]]) -> int:
+    """Return the number of tool results without a call before them."""
     open_calls, orphans = 0, 0
     for message in messages:
         if message["role"] == "tool":

@@ -8,14 +8,24 @@ import polars as pl
 from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.models.people.tournament import build_tournaments, mean_clarity
 
-FEW = "fewer than three answers"
+TOO_FEW_ANSWERS = "fewer than three answers"
 
 
 class Tournament(Scorer[Parameters]):
-    """Marks pairs inside a strongly connected component of the answers to their prompt.
+    """Flag pairs that are on a cycle of preferences among the answers to their prompt.
 
-    ELSPR drops them: {type: expression, drop: "`tournament.on_cycle`"}. It needs prompts with three
-    compared answers or more; where each prompt has one pair use `general_preference`.
+    `on_cycle` says whether the pair lies inside a strongly connected component of three answers or
+    more, `component` is its size, `entropy` the structural entropy of the prompt's votes, 0 (one
+    answer loses all) to 1 (all lose alike). ELSPR (arXiv 2505.17691) drops such pairs: {type:
+    expression, drop: "`tournament.on_cycle`"}. It needs prompts with three compared answers or
+    more; with one pair per prompt use `general_preference`.
+
+    Examples:
+        >>> from curate import score
+        >>> duels = (("a", "b"), ("b", "c"), ("c", "a"))
+        >>> rows = [{"prompt": "Best?", "chosen": w, "rejected": l} for w, l in duels]
+        >>> score(rows, "tournament").frame["tournament.on_cycle"].to_list()
+        [True, True, True]
     """
 
     name = "tournament"
@@ -27,12 +37,12 @@ class Tournament(Scorer[Parameters]):
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:
-        """The mark, and how much order there is around the pair."""
+        """Return the flag, and measures of order around the pair."""
         return (
             Column("on_cycle", "the pair lies on a cycle of three answers or more", "bool", LOWER),
             Column(
                 "component",
-                "answers that can be reached from the preferred one and back",
+                "answers that can be reached from the chosen one and back",
                 "int",
                 LOWER,
                 "answers",
@@ -40,28 +50,28 @@ class Tournament(Scorer[Parameters]):
             Column(
                 "entropy",
                 "structural entropy of the prompt's votes: 0 where one answer loses all, 1 where "
-                "all lose alike",
+                "all lose equally often",
                 "float",
                 LOWER,
                 "0 to 1",
             ),
-            Column("status", f"ok, or '{FEW}'", "text"),
+            Column("status", f"ok, or '{TOO_FEW_ANSWERS}'", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Marks of all pairs; the data set's clarity is a fact."""
-        found = build_tournaments(pairs)
-        entropy = found.entropy[found.prompt] if len(pairs) else np.empty(0)
-        context.facts["prompts_with_three_answers"] = int((~np.isnan(found.entropy)).sum())
-        context.facts["pairs_on_cycles"] = int(found.on_cycle.sum())
-        context.facts["clarity"] = mean_clarity(found)
+        """Return flags of all pairs; the dataset's clarity is a fact."""
+        votes = build_tournaments(pairs)
+        entropy = votes.entropy[votes.prompt] if len(pairs) else np.empty(0)
+        context.facts["prompts_with_three_answers"] = int((~np.isnan(votes.entropy)).sum())
+        context.facts["pairs_on_cycles"] = int(votes.on_cycle.sum())
+        context.facts["clarity"] = mean_clarity(votes)
         few = pl.Series(np.isnan(entropy)).to_frame("few")
-        said = pl.when("few").then(pl.lit(FEW))
+        reason = pl.when("few").then(pl.lit(TOO_FEW_ANSWERS))
         return pl.DataFrame(
             {
-                "on_cycle": found.on_cycle,
-                "component": found.size,
+                "on_cycle": votes.on_cycle,
+                "component": votes.size,
                 "entropy": entropy,
-                "status": few.select(s=said.otherwise(pl.lit("ok")))["s"],
+                "status": few.select(s=reason.otherwise(pl.lit("ok")))["s"],
             }
         )

@@ -12,16 +12,24 @@ from curate.data.message_parts import split_trace
 from curate.models.text.answer_texts import map_distinct_texts
 from curate.models.text.languages import LanguageDetector
 
-_LEAST = 40
-"""Characters from which a language is looked for."""
+_MIN_CHARACTERS = 40
+"""Characters below which a language is not detected."""
 
 
 class Trace(Scorer[Parameters]):
-    """Lengths of trace and answer, and what is odd about the trace.
+    """Measure the reasoning trace of each answer, and flag odd traces.
 
     A trace is the text between `<think>` and `</think>`, which is also how `reasoning_content` is
-    rendered. Without `</think>` it is cut off, and there is no answer after it. Languages are those
-    of langid, null for texts under 40 characters.
+    rendered. `<answer>_trace` and `<answer>_answer` are lengths in characters, `<answer>_cut` says
+    that `</think>` is missing, `<answer>_same_language` compares trace and text by langid (null
+    under 40 characters), `one_sided` says that only one answer has a trace. Use it on reasoning
+    data: such traces give labels away.
+
+    Examples:
+        >>> from curate import score
+        >>> row = {"prompt": "2 + 2?", "chosen": "<think>Add.</think>4", "rejected": "5"}
+        >>> score([row], "trace").frame.select("trace.chosen_trace", "trace.one_sided").row(0)
+        (4.0, True)
     """
 
     name = "trace"
@@ -32,8 +40,8 @@ class Trace(Scorer[Parameters]):
     Params = Parameters
 
     def columns(self) -> tuple[Column, ...]:
-        """Lengths and flags of both answers."""
-        sides = (("chosen", "the preferred answer"), ("rejected", "the other answer"))
+        """Return lengths and flags of both answers."""
+        sides = (("chosen", "the chosen answer"), ("rejected", "the rejected answer"))
         return (
             *(Column(f"{s}_trace", f"length of the trace of {n}", unit="chars") for s, n in sides),
             *(Column(f"{s}_answer", f"length of {n} after it", unit="chars") for s, n in sides),
@@ -42,22 +50,26 @@ class Trace(Scorer[Parameters]):
                 Column(f"{s}_same_language", f"trace and text of {n} are in one language", "bool")
                 for s, n in sides
             ),
-            Column("one_sided", "one answer alone has a trace", "bool"),
+            Column("one_sided", "only one answer has a trace", "bool"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Values of a batch."""
-        found = map_distinct_texts(pairs, ("chosen", "rejected"), self._values)
+        """Return values of a batch."""
+        answer_values = map_distinct_texts(pairs, ("chosen", "rejected"), self._trace_values)
         columns: dict[str, list[Any]] = {}
-        for side, values in zip(("chosen", "rejected"), found, strict=True):
+        for side, values in zip(("chosen", "rejected"), answer_values, strict=True):
             names = ("trace", "answer", "cut", "same_language")
             columns |= {f"{side}_{n}": [v[i] for v in values] for i, n in enumerate(names)}
-        first, second = (pl.col(f"{side}_trace") > 0 for side in ("chosen", "rejected"))
+        chosen_has_trace, rejected_has_trace = (
+            pl.col(f"{side}_trace") > 0 for side in ("chosen", "rejected")
+        )
         dtypes = {c.name: c.dtype for c in self.columns() if c.name in columns}
         frame = pl.DataFrame(columns, schema_overrides=dtypes)
-        return frame.with_columns(one_sided=first != second).select(c.name for c in self.columns())
+        return frame.with_columns(one_sided=chosen_has_trace != rejected_has_trace).select(
+            c.name for c in self.columns()
+        )
 
-    def _values(self, text: str) -> tuple[int, int, bool, bool | None]:
+    def _trace_values(self, text: str) -> tuple[int, int, bool, bool | None]:
         trace, ended, answer = split_trace(text)
         if trace is None:
             return 0, len(text), False, None
@@ -65,7 +77,7 @@ class Trace(Scorer[Parameters]):
         return len(trace), len(answer), not ended, self._same_language(trace, answer)
 
     def _same_language(self, trace: str, answer: str) -> bool | None:
-        if min(len(trace), len(answer)) < _LEAST:
+        if min(len(trace), len(answer)) < _MIN_CHARACTERS:
             return None
         codes = [self._languages.of(text) for text in (trace, answer)]
         return None if None in codes else codes[0] == codes[1]

@@ -1,4 +1,4 @@
-"""How much an answer's probability hangs on its reasoning trace (BVPO)."""
+"""How much an answer's probability depends on its reasoning trace (BVPO)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,17 @@ class TraceVarianceParams(Parameters):
 
 
 class TraceVariance(Scorer[TraceVarianceParams]):
-    """Variance of the final answer's log-probability over two prompts: with its trace, and without.
+    """Compute the variance of the final answer's log-probability with and without its trace.
 
-    For answers `<think>trace</think>final`, or with the trace as `reasoning_content`: a = mean
-    log p(final | prompt, trace) a token and b the same after an empty trace; the variance of the
-    two is (a - b)^2 / 4. BVPO weighs gradients of both kinds; taking the variance of the
-    log-probability as a score is our reading.
+    For an answer `<think>trace</think>final` let a = mean log p(final | prompt, trace) per token
+    and b the same after an empty trace. `chosen` and `rejected` are (a - b)^2 / 4 in nats squared;
+    `chosen_shift` and `rejected_shift` are a - b. BVPO weighs the gradients of both kinds; the
+    variance of the log-probability as a score is our reading. Use it on answers with a reasoning
+    trace.
+
+    Examples:
+        >>> [column.name for column in TraceVariance(model="org/model").columns()]
+        ['chosen', 'rejected', 'chosen_shift', 'rejected_shift', 'status']
     """
 
     name = "trace_variance"
@@ -41,51 +46,51 @@ class TraceVariance(Scorer[TraceVarianceParams]):
     Params = TraceVarianceParams
 
     def columns(self) -> tuple[Column, ...]:
-        """Variance and shift of both answers."""
+        """Return variance and shift of both answers."""
         return (
-            Column("chosen", "variance for the preferred answer", "float", LOWER, "nats squared"),
-            Column("rejected", "variance for the other answer", "float", LOWER, "nats squared"),
+            Column("chosen", "variance for the chosen answer", "float", LOWER, "nats squared"),
+            Column("rejected", "variance for the rejected answer", "float", LOWER, "nats squared"),
             Column("chosen_shift", "with trace minus without, of chosen", unit="nats a token"),
             Column("rejected_shift", "with trace minus without, of rejected", unit="nats a token"),
             STATUS,
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Variances of a batch."""
-        given = self._values(pairs, context, True)
-        empty = self._values(pairs, context, False)
-        shifts = [a - b for a, b in zip(given.means(), empty.means(), strict=True)]
+        """Return variances of a batch."""
+        with_trace = self._answer_logprobs(pairs, context, True)
+        without_trace = self._answer_logprobs(pairs, context, False)
+        shifts = [a - b for a, b in zip(with_trace.means(), without_trace.means(), strict=True)]
         values = {
             "chosen": np.square(shifts[0]) / 4.0,
             "rejected": np.square(shifts[1]) / 4.0,
             "chosen_shift": shifts[0],
             "rejected_shift": shifts[1],
         }
-        return with_status(values, given, empty)
+        return with_status(values, with_trace, without_trace)
 
-    def _values(self, pairs: pl.DataFrame, context: Context, keep: bool) -> AnswerLogprobs:
+    def _answer_logprobs(self, pairs: pl.DataFrame, context: Context, keep: bool) -> AnswerLogprobs:
         def write(
             encoder: ConversationEncoder, prompt: Prompt, answer: Messages
         ) -> RenderedConversation | str:
-            return _write(encoder, prompt, answer, keep)
+            return _render_final_answer(encoder, prompt, answer, keep)
 
         kind = ("answers_traced", str(keep))
         return measure_answers(pairs, context, self.params.model, kind, write=write)
 
 
-def _write(
+def _render_final_answer(
     encoder: ConversationEncoder, prompt: Prompt, answer: Messages, keep: bool
 ) -> RenderedConversation | str:
-    """The final answer after the prompt and its trace, or after an empty one."""
+    """Render the final answer after the prompt and its trace, or after an empty trace."""
     text = answer[-1]["content"] or "" if answer else ""
     trace, ended, final = split_trace(text)
     if not ended or len(answer) != 1:
         return NO_TRACE
     final = final.lstrip("\n")
-    written = encoder.render(prompt, [{"role": answer[0]["role"], "content": final}])
-    if isinstance(written, str):
-        return written
-    # Templates of some reasoning models open the trace themselves.
-    start = "" if written.prompt.rstrip().endswith(THINK) else THINK
+    rendered = encoder.render(prompt, [{"role": answer[0]["role"], "content": final}])
+    if isinstance(rendered, str):
+        return rendered
+    # The chat templates of some reasoning models already open the trace.
+    start = "" if rendered.prompt.rstrip().endswith(THINK) else THINK
     thought = trace if keep else "\n\n"
-    return RenderedConversation(f"{written.prompt}{start}{thought}{THOUGHT}\n\n", written.answer)
+    return RenderedConversation(f"{rendered.prompt}{start}{thought}{THOUGHT}\n\n", rendered.answer)

@@ -1,4 +1,4 @@
-"""How much of a pair's uncertainty is in the question, and how much in the heads."""
+"""How much of a pair's uncertainty is aleatoric, and how much epistemic."""
 
 from __future__ import annotations
 
@@ -17,24 +17,31 @@ class UncertaintyParams(RepeatedHeadParameters):
 
 
 class Uncertainty(HeadScorer[UncertaintyParams]):
-    """Splits the entropy of a held-out ensemble into aleatoric and epistemic parts.
+    """Split the entropy of a held-out ensemble into aleatoric and epistemic uncertainty.
 
-    total = H(mean p), aleatoric = mean H(p), epistemic = the difference, over heads that differ in
-    the folds they saw; margins are first scaled to the temperature that fits all pairs. Pairs of
-    large aleatoric and small epistemic part are hard and known to be hard: tastes differ there. It
-    says nothing about the label: a swap of the answers changes no value.
+    `total` = H(mean p), `aleatoric` = mean H(p), `epistemic` = total - aleatoric, each 0 to 0.693
+    nats (Depeweg et al., arXiv 1710.07283), over heads that differ in their training folds; margins
+    are first scaled to the temperature that fits all pairs. Pairs with much aleatoric and little
+    epistemic uncertainty are hard and known to be hard: tastes differ there. A swap of the answers
+    changes no value. Use it to separate what is hard from what is unknown.
+
+    Examples:
+        >>> from curate import score
+        >>> rows = [{"prompt": f"Is {i} odd?", "chosen": "yes", "rejected": "no"} for i in range(3)]
+        >>> score(rows, "uncertainty", folds=5).frame["uncertainty.status"].to_list()
+        ['ok', 'ok', 'ok']
     """
 
     name = "uncertainty"
     purpose = "difficulty and uncertainty"
-    when = "To tell what is hard from what is unknown. Choosing hard pairs harmed on small sets."
+    when = "To separate what is hard from what is unknown. On small datasets hard pairs harmed."
     summary = "aleatoric and epistemic parts of the uncertainty of a held-out ensemble"
     reference = "Depeweg et al., arXiv 1710.07283; for preferences: Mirroring Users"
     Params = UncertaintyParams
     margins_alone = True
 
     def columns(self) -> tuple[Column, ...]:
-        """Entropies."""
+        """Return entropies."""
         return (
             Column("total", "entropy of the mean probability", "float", LOWER, "nats, 0 to 0.693"),
             Column("aleatoric", "mean entropy of the heads", "float", LOWER, "nats, 0 to 0.693"),
@@ -43,7 +50,7 @@ class Uncertainty(HeadScorer[UncertaintyParams]):
         )
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Entropies of all pairs."""
+        """Return entropies of all pairs."""
         margins = self.params.train(pairs, context).margins()
         record_learnability(margins.mean(axis=1), pairs, context)
         calibration = calibrate(margins.mean(axis=1)[vote_mask(pairs, context)])

@@ -86,7 +86,7 @@ def banned_names(tree: ast.AST) -> list[str]:
 
 
 # Only ever smaller: what was there when the rule was made.
-ALLOWED_BANNED_NAMES = {"curate": 1540, "scorers": 177, "filters": 53, "tests": 1223}
+ALLOWED_BANNED_NAMES = {"curate": 1540, "scorers": 0, "filters": 0, "tests": 1223}
 ALLOWED_LONG_FUNCTIONS = 44
 ALLOWED_LONGEST_FUNCTION = 111
 SHARED_CLASS_NAMES = {

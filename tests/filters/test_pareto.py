@@ -12,10 +12,10 @@ def naive(values: np.ndarray) -> np.ndarray:
     """Fronts by peeling, larger is better."""
     front, number = np.zeros(len(values), dtype=int), 1
     while (front == 0).any():
-        left = np.flatnonzero(front == 0)
-        for i in left:
+        unranked = np.flatnonzero(front == 0)
+        for i in unranked:
             beaten = [
-                (values[j] >= values[i]).all() and (values[j] > values[i]).any() for j in left
+                (values[j] >= values[i]).all() and (values[j] > values[i]).any() for j in unranked
             ]
             if not any(beaten):
                 front[i] = -1

@@ -15,7 +15,7 @@ from curate.steps.context import Context
 from curate.steps.relabel import flip_labels
 from filters.flip_lowest import FlipLowest
 from filters.flip_where import FlipWhere
-from filters.tag_coverage import TagCoverage, by_complexity, by_diversity
+from filters.tag_coverage import TagCoverage, select_by_complexity, select_by_diversity
 from tests.helpers import numbered_pairs
 
 SCORES = [0.5, -2.0, None, 3.0, -1.0]
@@ -67,25 +67,25 @@ def items(tags: dict[int, str]) -> dict[int, frozenset[str]]:
 
 def test_complexity_passes_and_starts_anew() -> None:
     # First pass abc and d, which see all; then ab, then a; the one without tags comes last.
-    assert by_complexity(items(TAGS), 5) == [1, 3, 2, 0, 4]
-    assert by_complexity(items(TAGS), 2) == [1, 3]
+    assert select_by_complexity(items(TAGS), 5) == [1, 3, 2, 0, 4]
+    assert select_by_complexity(items(TAGS), 2) == [1, 3]
 
 
 def test_diversity_takes_most_new_tags() -> None:
-    assert by_diversity(items(TAGS), 5) == [1, 3, 2, 0, 4]
+    assert select_by_diversity(items(TAGS), 5) == [1, 3, 2, 0, 4]
     # cd adds two, ac only one more.
-    assert by_diversity(items({0: "ab", 1: "ac", 2: "cd"}), 2) == [0, 2]
+    assert select_by_diversity(items({0: "ab", 1: "ac", 2: "cd"}), 2) == [0, 2]
 
 
 @given(st.lists(st.sets(st.sampled_from("abcdef")), min_size=1, max_size=8), st.integers(0, 8))
 def test_no_row_twice_and_greedy_is_near_the_best(tags: list[set[str]], size: int) -> None:
-    made = {row: frozenset(found) for row, found in enumerate(tags)}
-    for select in (by_complexity, by_diversity):
-        taken = select(made, size)
-        assert len(taken) == len(set(taken)) == min(size, len(made))
-    if size and size <= len(made):
-        best = max(len(frozenset().union(*c)) for c in combinations(made.values(), size))
-        covered = len(frozenset().union(*(made[row] for row in by_diversity(made, size))))
+    items = {row: frozenset(row_tags) for row, row_tags in enumerate(tags)}
+    for select in (select_by_complexity, select_by_diversity):
+        selected = select(items, size)
+        assert len(selected) == len(set(selected)) == min(size, len(items))
+    if size and size <= len(items):
+        best = max(len(frozenset().union(*c)) for c in combinations(items.values(), size))
+        covered = len(frozenset().union(*(items[row] for row in select_by_diversity(items, size))))
         # Nemhauser, Wolsey and Fisher 1978: at least 1 - 1/e of the best cover.
         assert covered >= (1 - 1 / 2.71828) * best
 

@@ -90,8 +90,8 @@ def test_soft_labels_change_no_label_and_fill_gaps_with_the_mean() -> None:
     verdict = SoftLabels().apply(PAIRS, Context())
     assert verdict.keep.all()
     assert verdict.changed is None
-    found = added(SoftLabels())["label_probability"].to_list()
-    assert found == pytest.approx([0.9, 0.2, MEAN, 0.5, 0.0, 1.0])
+    probabilities = added(SoftLabels())["label_probability"].to_list()
+    assert probabilities == pytest.approx([0.9, 0.2, MEAN, 0.5, 0.0, 1.0])
 
 
 def test_signed_weights_flip_what_is_likely_wrong_and_weigh_by_certainty() -> None:

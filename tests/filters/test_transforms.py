@@ -25,30 +25,33 @@ PAIRS = numbered_pairs(4).with_columns(
 
 def test_drop_wrong_keeps_what_is_unknown_and_tells_the_noise_that_is_left() -> None:
     context = Context()
-    found = DropWrong().apply(PAIRS, context)
-    assert found.keep.to_list() == [True, False, True, True]
-    assert found.reason[1] == "label right with probability 0.2"
-    left = {"column": "label_em.posterior", "wrong_left": pytest.approx((0.1 + 0.5) / 2)}
-    assert context.facts["posterior"] == left
+    result = DropWrong().apply(PAIRS, context)
+    assert result.keep.to_list() == [True, False, True, True]
+    assert result.reason[1] == "label right with probability 0.2"
+    expected_noise = {"column": "label_em.posterior", "wrong_left": pytest.approx((0.1 + 0.5) / 2)}
+    assert context.facts["posterior"] == expected_noise
 
 
 def test_flip_exchanges_answers_and_marks_extra() -> None:
     context = Context()
-    found = Flip().apply(PAIRS, context)
-    assert found.keep.all()
-    assert found.changed is not None
-    assert found.changed["chosen"].to_list()[:2] == [turn("good 0"), turn("evil 1")]
-    assert found.changed["rejected"].to_list()[1] == turn("good 1")
-    assert json.loads(found.changed["extra"][1]) == {"a": 1, "flipped": True}
-    assert json.loads(found.changed["extra"][0]) == {"a": 1}
-    left = {"wrong_left": pytest.approx((0.1 + 0.2 + 0.5) / 3, abs=1e-4)}
-    assert context.facts == {"posterior": {"column": "label_em.posterior"} | left, "flipped": 1}
+    result = Flip().apply(PAIRS, context)
+    assert result.keep.all()
+    assert result.changed is not None
+    assert result.changed["chosen"].to_list()[:2] == [turn("good 0"), turn("evil 1")]
+    assert result.changed["rejected"].to_list()[1] == turn("good 1")
+    assert json.loads(result.changed["extra"][1]) == {"a": 1, "flipped": True}
+    assert json.loads(result.changed["extra"][0]) == {"a": 1}
+    expected_noise = {"wrong_left": pytest.approx((0.1 + 0.2 + 0.5) / 3, abs=1e-4)}
+    assert context.facts == {
+        "posterior": {"column": "label_em.posterior"} | expected_noise,
+        "flipped": 1,
+    }
 
 
 def test_reweight_has_a_floor_and_1_where_nothing_is_known() -> None:
-    found = Reweight(floor=0.3).apply(PAIRS, Context())
-    assert found.added is not None
-    assert found.added["weight"].to_list() == [0.9, 0.3, 1.0, 0.5]
+    result = Reweight(floor=0.3).apply(PAIRS, Context())
+    assert result.added is not None
+    assert result.added["weight"].to_list() == [0.9, 0.3, 1.0, 0.5]
 
 
 class Given(Scorer[Parameters]):
@@ -82,16 +85,18 @@ def test_a_run_with_transforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     pairs = numbered_pairs(10)
     result = pipeline.run(Pairs(pairs), output=tmp_path / "out")
-    kept = pl.read_parquet(tmp_path / "out" / "kept" / "*.parquet")
-    assert kept.columns == ["prompt", "chosen", "rejected", "pair_id", "weight"]
-    assert kept["chosen"].to_list()[5:7] == [published("good 5"), published("evil 6")]
-    assert kept["weight"].to_list() == pytest.approx([1, 0.9, 0.8, 0.7, 0.65, 0.65, 0.65, 0.7, 0.8])
+    kept_pairs = pl.read_parquet(tmp_path / "out" / "kept" / "*.parquet")
+    assert kept_pairs.columns == ["prompt", "chosen", "rejected", "pair_id", "weight"]
+    assert kept_pairs["chosen"].to_list()[5:7] == [published("good 5"), published("evil 6")]
+    assert kept_pairs["weight"].to_list() == pytest.approx(
+        [1, 0.9, 0.8, 0.7, 0.65, 0.65, 0.65, 0.7, 0.8]
+    )
     assert result.dropped["chosen"].to_list() == [turn("good 9")]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     facts = {step["name"]: step["facts"] for step in manifest["steps"]}
     assert facts["flip"]["flipped"] == 4
     # The posterior is the user's own: what it says is left is believed.
-    left = facts["drop_wrong"]["posterior"]["wrong_left"]
-    told = yaml.safe_load((tmp_path / "out" / "dpo_config.yaml").read_text())
-    assert told == {"loss_type": "robust", "label_smoothing": left}
-    assert 0 < left < 0.5
+    noise_remaining = facts["drop_wrong"]["posterior"]["wrong_left"]
+    trainer_config = yaml.safe_load((tmp_path / "out" / "dpo_config.yaml").read_text())
+    assert trainer_config == {"loss_type": "robust", "label_smoothing": noise_remaining}
+    assert 0 < noise_remaining < 0.5

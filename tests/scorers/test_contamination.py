@@ -21,11 +21,11 @@ def prompts(*texts: str) -> pl.DataFrame:
 
 
 def naive_share(text: str, evaluation: str, n: int) -> float:
-    words, wanted = text.lower().split(), evaluation.lower().split()
-    n = min(n, len(wanted))
-    grams = {tuple(wanted[i : i + n]) for i in range(len(wanted) - n + 1)}
-    own = {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
-    return len(grams & own) / len(grams)
+    words, target_words = text.lower().split(), evaluation.lower().split()
+    n = min(n, len(target_words))
+    grams = {tuple(target_words[i : i + n]) for i in range(len(target_words) - n + 1)}
+    ngrams = {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+    return len(grams & ngrams) / len(grams)
 
 
 def test_the_share_of_ngrams_equals_a_naive_loop() -> None:
@@ -48,10 +48,10 @@ def test_copies_and_embedded_copies_match_and_others_do_not(tmp_path: Path) -> N
         EVAL.upper(), f"Please solve: {EVAL}? Thanks!", "something else entirely", EVAL[:30]
     )
     context = Context()
-    found = Contamination(against=[str(path)]).score(pairs, context)
-    assert found["matched"].to_list() == [True, True, False, False]
-    assert found["match"][0].startswith("gsm.jsonl, row 2: natalia")
-    assert found["overlap"].to_list()[:3] == [1.0, 1.0, 0.0]
+    scores = Contamination(against=[str(path)]).score(pairs, context)
+    assert scores["matched"].to_list() == [True, True, False, False]
+    assert scores["match"][0].startswith("gsm.jsonl, row 2: natalia")
+    assert scores["overlap"].to_list()[:3] == [1.0, 1.0, 0.0]
     assert context.facts["pairs_by_evaluation_set"] == {"gsm.jsonl": 2}
     assert context.facts["evaluation_prompts_found"] == 1
 
@@ -62,10 +62,10 @@ def test_paraphrases_match_by_cosine(tmp_path: Path) -> None:
     near = np.array([0.6, 0.8, 0.0], dtype=np.float32)
     context = context_of(pairs, {"like y": near, "unlike": np.eye(3, dtype=np.float32)[2]}, 3)
     context.embed = lambda texts: np.eye(3, dtype=np.float32)[: len(texts)]
-    found = Contamination(against=[str(path)], cosine=0.75).score(pairs, context)
-    assert found["matched"].to_list() == [True, False]
-    assert found["match"][0] == "e.jsonl, row 2: y"
-    np.testing.assert_allclose(found["cosine"], [0.8, 0.0], atol=1e-6)
+    scores = Contamination(against=[str(path)], cosine=0.75).score(pairs, context)
+    assert scores["matched"].to_list() == [True, False]
+    assert scores["match"][0] == "e.jsonl, row 2: y"
+    np.testing.assert_allclose(scores["cosine"], [0.8, 0.0], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_paraphrases_match_by_cosine(tmp_path: Path) -> None:
 )
 def test_kinds_of_evaluation_files(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
-    found = read_evaluation_texts([str(tmp_path / name)], None)
-    assert found[0].text.startswith(OTHER)
-    assert found[-1].text == EVAL
+    texts_read = read_evaluation_texts([str(tmp_path / name)], None)
+    assert texts_read[0].text.startswith(OTHER)
+    assert texts_read[-1].text == EVAL
 
 
 def test_messages_and_named_columns(tmp_path: Path) -> None:
     pl.DataFrame({"m": [turn("a", "user") + turn("b")]}).write_parquet(tmp_path / "a.parquet")
-    (found,) = read_evaluation_texts([str(tmp_path / "a.parquet")], "m")
-    assert found.text == "a\nb"
+    (text_read,) = read_evaluation_texts([str(tmp_path / "a.parquet")], "m")
+    assert text_read.text == "a\nb"
     with pytest.raises(CurateError, match="name it with 'column:'"):
         read_evaluation_texts([str(tmp_path / "a.parquet")], None)
     with pytest.raises(CurateError, match="cannot be read"):

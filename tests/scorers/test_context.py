@@ -12,7 +12,7 @@ from scorers.context import ContextScorer
 from tests.helpers import pairs_of, turn
 
 
-def judged(questions: int, turning: float, flips: float, votes: int = 8, seed: int = 0):  # type: ignore[no-untyped-def]
+def simulate_votes(questions: int, turning: float, flips: float, votes: int = 8, seed: int = 0):  # type: ignore[no-untyped-def]
     """Votes on each question's two answers under two system prompts; some preferences turn."""
     rng = np.random.default_rng(seed)
     rows, systems, truth = [], [], []
@@ -39,7 +39,7 @@ def judged(questions: int, turning: float, flips: float, votes: int = 8, seed: i
 
 
 def test_preferences_that_turn_are_told_from_flips() -> None:
-    pairs, truth = judged(60, 0.5, 0.1)
+    pairs, truth = simulate_votes(60, 0.5, 0.1)
     context = Context()
     scores = ContextScorer().score(pairs, context)
     assert (scores["turns"].to_numpy() == truth).mean() > 0.95
@@ -52,7 +52,7 @@ def test_preferences_that_turn_are_told_from_flips() -> None:
 
 
 def test_noise_alone_is_no_context() -> None:
-    pairs, _ = judged(80, 0.0, 0.3)
+    pairs, _ = simulate_votes(80, 0.0, 0.3)
     context = Context()
     ContextScorer().score(pairs, context)
     assert not context.facts["context_decides"]
@@ -60,23 +60,30 @@ def test_noise_alone_is_no_context() -> None:
 
 
 def test_the_p_value_is_fishers() -> None:
-    pairs, _ = judged(12, 0.5, 0.25, votes=5)
+    pairs, _ = simulate_votes(12, 0.5, 0.25, votes=5)
     scores = ContextScorer().score(pairs, Context())
     system = [p[0]["content"] for p in pairs["prompt"].to_list()]
     rows = pairs.with_columns(place=pl.Series(system)).to_dicts()
     for i in range(0, len(rows), 7):
         same = [r for r in rows if r["prompt"][1] == rows[i]["prompt"][1]]
-        own = [r["chosen"] == rows[i]["chosen"] for r in same if r["place"] == rows[i]["place"]]
-        rest = [r["chosen"] == rows[i]["chosen"] for r in same if r["place"] != rows[i]["place"]]
-        table = [[sum(own), len(own) - sum(own)], [sum(rest), len(rest) - sum(rest)]]
+        votes_in_context = [
+            r["chosen"] == rows[i]["chosen"] for r in same if r["place"] == rows[i]["place"]
+        ]
+        votes_elsewhere = [
+            r["chosen"] == rows[i]["chosen"] for r in same if r["place"] != rows[i]["place"]
+        ]
+        table = [
+            [sum(votes_in_context), len(votes_in_context) - sum(votes_in_context)],
+            [sum(votes_elsewhere), len(votes_elsewhere) - sum(votes_elsewhere)],
+        ]
         tails = [fisher_exact(table, side).pvalue for side in ("less", "greater")]
         assert scores["p_value"][i] == pytest.approx(min(1.0, 2 * min(tails)))
-        assert scores["here"][i] == pytest.approx(sum(own) / len(own))
-        assert scores["elsewhere"][i] == pytest.approx(sum(rest) / len(rest))
+        assert scores["here"][i] == pytest.approx(sum(votes_in_context) / len(votes_in_context))
+        assert scores["elsewhere"][i] == pytest.approx(sum(votes_elsewhere) / len(votes_elsewhere))
 
 
 def test_a_context_by_key_and_by_history() -> None:
-    pairs, truth = judged(20, 0.5, 0.0)
+    pairs, truth = simulate_votes(20, 0.5, 0.0)
     plain = pairs.with_columns(pl.col("prompt").list.tail(1))
     by_key = ContextScorer(by="extra", key="place").score(plain, Context())
     assert (by_key["turns"].to_numpy() == truth).all()
@@ -87,7 +94,7 @@ def test_a_context_by_key_and_by_history() -> None:
 
 
 def test_one_context_says_so() -> None:
-    pairs, _ = judged(5, 0.0, 0.0)
+    pairs, _ = simulate_votes(5, 0.0, 0.0)
     scores = ContextScorer().score(pairs.filter(pl.col("extra").str.contains("brief")), Context())
     assert scores["status"].unique().to_list() == ["one context"]
     assert scores["turns"].null_count() == len(scores)

@@ -22,15 +22,15 @@ def around(centre: np.ndarray, count: int, spread: float, rng: np.random.Generat
 def test_distances_and_balls_equal_a_loop() -> None:
     rng = np.random.default_rng(0)
     rows, targets = unit(rng.normal(size=(40, 5))), unit(rng.normal(size=(15, 5)))
-    found = measure_coverage(rows, targets, 3)
+    coverage = measure_coverage(rows, targets, 3)
     apart = np.linalg.norm(rows[:, None].astype(float) - targets[None], axis=2)
     between = np.linalg.norm(targets[:, None].astype(float) - targets[None], axis=2)
     radius = np.sort(between, axis=1)[:, 3]
-    np.testing.assert_allclose(found.distance, np.sort(apart, axis=1)[:, :3].mean(1), atol=1e-5)
-    np.testing.assert_array_equal(found.nearest, apart.argmin(1))
-    np.testing.assert_array_equal(found.inside, (apart <= radius).sum(1))
-    np.testing.assert_array_equal(found.covered, (apart <= radius).any(0))
-    np.testing.assert_allclose(found.target_distance, apart.min(0), atol=1e-5)
+    np.testing.assert_allclose(coverage.distance, np.sort(apart, axis=1)[:, :3].mean(1), atol=1e-5)
+    np.testing.assert_array_equal(coverage.nearest, apart.argmin(1))
+    np.testing.assert_array_equal(coverage.inside, (apart <= radius).sum(1))
+    np.testing.assert_array_equal(coverage.covered, (apart <= radius).any(0))
+    np.testing.assert_allclose(coverage.target_distance, apart.min(0), atol=1e-5)
 
 
 def test_the_density_ratio_is_that_of_the_truth() -> None:
@@ -55,8 +55,8 @@ def test_a_topic_that_the_data_lacks_is_bare(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     eye = np.eye(8)
     pairs = numbered_pairs(60)
-    shared, own = around(eye[0], 30, 0.1, rng), around(eye[1], 30, 0.1, rng)
-    vectors = {f"prompt {i}": v for i, v in enumerate(np.concatenate([shared, own]))}
+    common_topic, data_topic = around(eye[0], 30, 0.1, rng), around(eye[1], 30, 0.1, rng)
+    vectors = {f"prompt {i}": v for i, v in enumerate(np.concatenate([common_topic, data_topic]))}
     context = context_of(pairs, vectors, 8)
     targets = np.concatenate([around(eye[0], 20, 0.1, rng), around(eye[2], 20, 0.1, rng)])
     context.embed = lambda texts: targets[[int(t.split()[1]) for t in texts]]

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from curate import Context, CurateError
 from curate.steps.registry import build
-from scorers.crm import AMBIGUOUS, CRM, NOISY, ROBUST, classes
+from scorers.crm import AMBIGUOUS, CRM, NOISY, ROBUST, classify_losses
 from tests.helpers import pairs_of, simulate
 
 
@@ -85,7 +85,14 @@ def test_classes_by_rate_mean_and_variance() -> None:
     mean = np.array([0.1, 0.2, 0.3, 2.0, 0.1, 3.0])
     variance = np.array([0.0, 0.9, 0.1, 0.1, 0.1, 0.0])
     votes = np.array([True] * 5 + [False])
-    assert classes(mean, variance, 0.2, votes) == [ROBUST, AMBIGUOUS, ROBUST, NOISY, ROBUST, None]
+    assert classify_losses(mean, variance, 0.2, votes) == [
+        ROBUST,
+        AMBIGUOUS,
+        ROBUST,
+        NOISY,
+        ROBUST,
+        None,
+    ]
     assert math.log(2) < 2.0
 
 

@@ -48,9 +48,9 @@ def test_label_em_tells_annotators_apart() -> None:
     names = pl.Series(np.where(annotator == 0, "careful", "careless"))
     pairs = careful.pairs.with_columns(annotator=names)
     LabelEM().score(pairs, careful.context)
-    found = careful.context.facts["fitted_reliability"]
-    assert found["careful"] > 0.88
-    assert found["careless"] < 0.72
+    reliability = careful.context.facts["fitted_reliability"]
+    assert reliability["careful"] > 0.88
+    assert reliability["careless"] < 0.72
 
 
 @pytest.mark.slow

@@ -17,8 +17,8 @@ from tests.curate.models.lm.test_answers import plain_loop, random_pairs
 def test_log_strong_minus_log_weak(tiny: Path, tiny_other: Path, tokens: str) -> None:
     pairs, context = random_pairs(5), Context(inference=Inference(device="cpu"))
     scorer = DensityRatio(strong=str(tiny), weak={"name": str(tiny_other)}, tokens=tokens)
-    found = scorer.score(pairs, context)
+    scores = scorer.score(pairs, context)
     strong, weak = plain_loop(tiny, pairs), plain_loop(tiny_other, pairs)
     ratio = (strong - weak)[:, :, 0] / (strong[:, :, 1] if tokens == "mean" else 1.0)
-    np.testing.assert_allclose(found["rejected"], ratio[:, 1], atol=1e-4)
-    np.testing.assert_allclose(found["margin"], ratio[:, 0] - ratio[:, 1], atol=1e-4)
+    np.testing.assert_allclose(scores["rejected"], ratio[:, 1], atol=1e-4)
+    np.testing.assert_allclose(scores["margin"], ratio[:, 0] - ratio[:, 1], atol=1e-4)

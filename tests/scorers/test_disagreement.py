@@ -59,12 +59,12 @@ def test_the_parts_are_those_of_the_skew_matrix() -> None:
     voting = vote_mask(sim.pairs, sim.context)
     folds = group_folds(sim.context.prompt_groups(sim.pairs), 3, 0)
     prompt = sim.context.prompt_groups(sim.pairs)
-    given = AnnotatorVotes(chosen, rejected, np.where(voting, 0, -1), folds, prompt)
-    groups = fit_groups(given, 1, lambda w: train_general(chosen, rejected, w, 0), 0)
+    member_votes = AnnotatorVotes(chosen, rejected, np.where(voting, 0, -1), folds, prompt)
+    groups = fit_groups(member_votes, 1, lambda w: train_general(chosen, rejected, w, 0), 0)
     weight = groups.heads.weight.detach().double()  # type: ignore[union-attr]
     mean = mean_answer(chosen, rejected).double()[0]
-    whole = gather_held_out_values(groups.heads.margins, chosen, rejected, groups.head_of)[:, 0]
-    curl = whole - reward_component(given, groups)[:, 0]
+    margins = gather_held_out_values(groups.heads.margins, chosen, rejected, groups.head_of)[:, 0]
+    curl = margins - reward_component(member_votes, groups)[:, 0]
     for i in range(0, 60, 7):
         w = weight[groups.head_of[i, 0]]
         skew = w[:, 1::2] @ w[:, ::2].T

@@ -17,9 +17,9 @@ FLOATS = st.floats(-6, 6)
 
 def stepped(difference: torch.Tensor, weight: torch.Tensor, step: float) -> tuple[float, float]:
     """NOD and ||W'|| - ||W|| by autograd: clone, step, measure."""
-    own = weight.clone().requires_grad_()
-    loss = torch.nn.functional.softplus(-(difference @ own))
-    (gradient,) = torch.autograd.grad(loss, own)
+    stepped_weight = weight.clone().requires_grad_()
+    loss = torch.nn.functional.softplus(-(difference @ stepped_weight))
+    (gradient,) = torch.autograd.grad(loss, stepped_weight)
     after = weight - step * gradient
     return (after - weight).norm().item(), (after.norm() - weight.norm()).item()
 

@@ -15,7 +15,7 @@ from curate.models.lm.network import CausalNetwork
 from curate.models.lm.trees import PromptTree
 from curate.steps.context import Context
 from curate.steps.models import Inference
-from scorers.donod_lm import DONODLM, probe
+from scorers.donod_lm import DONODLM, probe_gradients
 from tests.curate.models.lm.test_answers import family_model, random_pairs
 from tests.models import tiny_causal
 
@@ -53,13 +53,13 @@ def autograd_steps(net: CausalNetwork) -> dict[str, tuple[float, float]]:
     w, x = logprob("w", CHOSEN), logprob("l", REJECTED)
     moving = BETA * (w - x)
     dpo = -torch.nn.functional.logsigmoid(moving - moving.detach() + MARGIN)
-    found = {}
+    steps = {}
     for name, loss in (("dpo", dpo), ("sft", -w / len(CHOSEN))):
         (gradient,) = torch.autograd.grad(loss, weight, retain_graph=True)
         after = weight.detach() - STEP * gradient
         nod = float((after - weight.detach()).norm())
-        found[name] = nod, float(after.norm() - weight.detach().norm())
-    return found
+        steps[name] = nod, float(after.norm() - weight.detach().norm())
+    return steps
 
 
 @pytest.mark.parametrize("changes", [{}, {"tie_word_embeddings": True}])
@@ -70,21 +70,21 @@ def test_equal_to_clone_and_step(
     monkeypatch.setattr(gradients, "_ELEMENTS", elements)
     monkeypatch.setattr(gradients, "_KEPT_ELEMENTS", elements)
     net = network(tiny_causal(tmp_path, **changes))
-    found = probe(sums_of(net), np.array([MARGIN]), BETA, STEP)
+    probed = probe_gradients(sums_of(net), np.array([MARGIN]), BETA, STEP)
     truth = autograd_steps(net)
     assert net.tied == bool(changes)
-    assert found["nod"][0] == pytest.approx(truth["dpo"][0], rel=1e-9)
-    assert found["don"][0] == pytest.approx(truth["dpo"][1], rel=1e-7)
-    assert found["sft_nod"][0] == pytest.approx(truth["sft"][0], rel=1e-9)
-    assert found["sft_don"][0] == pytest.approx(truth["sft"][1], rel=1e-7)
+    assert probed["nod"][0] == pytest.approx(truth["dpo"][0], rel=1e-9)
+    assert probed["don"][0] == pytest.approx(truth["dpo"][1], rel=1e-7)
+    assert probed["sft_nod"][0] == pytest.approx(truth["sft"][0], rel=1e-9)
+    assert probed["sft_don"][0] == pytest.approx(truth["sft"][1], rel=1e-7)
 
 
 def test_without_shared_prompts_it_is_the_same(tmp_path: Path) -> None:
     net = network(tiny_causal(tmp_path))
     apart = [PromptTree(PROMPT, (CHOSEN,), (0,)), PromptTree(PROMPT, (REJECTED,), (1,))]
     with torch.no_grad():
-        found = gradients.gradient_pair_sums(net, net.batch(apart)).numpy()[:1]
-    np.testing.assert_allclose(found, sums_of(net), rtol=1e-9)
+        sums = gradients.pair_sums(net, net.batch(apart)).numpy()[:1]
+    np.testing.assert_allclose(sums, sums_of(net), rtol=1e-9)
 
 
 def test_a_flip_multiplies_nod_by_e_to_the_margin(tiny: Path, tiny_other: Path) -> None:

@@ -24,16 +24,16 @@ ROWS = [
 
 
 def test_flags() -> None:
-    found = Duplicates().score(pairs_of(ROWS), Context())
-    assert found["exact"].to_list() == [False, True, False, False, False, False, False]
-    assert found["copies"].to_list() == [5, 5, 5, 5, 5, 1, 1]
-    assert found["contradicted"].to_list() == [True, True, True, True, False, False, False]
-    assert found["near"].to_list() == [False] * 7
+    scores = Duplicates().score(pairs_of(ROWS), Context())
+    assert scores["exact"].to_list() == [False, True, False, False, False, False, False]
+    assert scores["copies"].to_list() == [5, 5, 5, 5, 5, 1, 1]
+    assert scores["contradicted"].to_list() == [True, True, True, True, False, False, False]
+    assert scores["near"].to_list() == [False] * 7
 
 
 def test_near_can_be_left_out() -> None:
-    found = Duplicates(near=False).score(pairs_of(ROWS), Context())
-    assert found["near"].to_list() == [None] * 7
+    scores = Duplicates(near=False).score(pairs_of(ROWS), Context())
+    assert scores["near"].to_list() == [None] * 7
 
 
 def test_a_second_run_looks_up_near_duplicates_in_the_store(
@@ -43,8 +43,8 @@ def test_a_second_run_looks_up_near_duplicates_in_the_store(
     rows = [{"prompt": f"p {i % 5}", "chosen": f"good {i}", "rejected": "bad"} for i in range(20)]
     first = Pipeline(config).run(Pairs(pairs_of(rows))).scores
 
-    def never(*given: object) -> None:
-        raise AssertionError(given)
+    def never(*arguments: object) -> None:
+        raise AssertionError(arguments)
 
     monkeypatch.setattr(module, "near_duplicate_of", never)
     assert_frame_equal(Pipeline(config).run(Pairs(pairs_of(rows))).scores, first)

@@ -35,7 +35,7 @@ def pictured(rows: list[dict[str, Any]], images: list[list[bytes] | None]) -> pl
     return pairs_of(rows).with_columns(pl.Series("images", listed, dtype=MEDIA))
 
 
-def scores(pairs: pl.DataFrame, model: Path, **settings: Any) -> pl.DataFrame:
+def score_with_model(pairs: pl.DataFrame, model: Path, **settings: Any) -> pl.DataFrame:
     context = Context(inference=Inference(device="cpu", **settings))
     return HallucinationContrast(model=str(model)).score(pairs, context)
 
@@ -62,53 +62,53 @@ def naive(folder: Path, question: str, answer: str, image: bytes, *, masked: boo
             pixel_values=inputs["pixel_values"].double(),
             position_ids=torch.arange(ids.shape[1])[None],
         ).logits
-    own = torch.log_softmax(logits[0, start - 1 : -1], -1)
-    return float(own.gather(1, torch.tensor(added)[:, None]).sum())
+    answer_logprobs = torch.log_softmax(logits[0, start - 1 : -1], -1)
+    return float(answer_logprobs.gather(1, torch.tensor(added)[:, None]).sum())
 
 
 def test_against_one_conversation_at_a_time(llava: Path) -> None:
     rows = [ROW, ROW | {"prompt": "who slept?", "chosen": "the dog", "rejected": "the cat did."}]
     images = [picture(seed=1), picture(seed=2)]
-    found = scores(pictured(rows, [[i] for i in images]), llava)
+    scores = score_with_model(pictured(rows, [[i] for i in images]), llava)
     for i, (row, image) in enumerate(zip(rows, images, strict=True)):
-        seen, masked = (
+        with_image, masked = (
             [naive(llava, row["prompt"], row[s], image, masked=m) for s in ("chosen", "rejected")]
             for m in (False, True)
         )
-        assert found["margin"][i] == pytest.approx(seen[0] - seen[1], abs=1e-4)
-        assert found["masked"][i] == pytest.approx(masked[0] - masked[1], abs=1e-4)
-        assert found["chosen_gain"][i] == pytest.approx(seen[0] - masked[0], abs=1e-4)
-        assert found["rejected_gain"][i] == pytest.approx(seen[1] - masked[1], abs=1e-4)
-    difference = found["margin"] - found["masked"]
-    np.testing.assert_allclose(found["contrast"], difference, atol=1e-9)
-    assert found["status"].to_list() == ["ok", "ok"]
+        assert scores["margin"][i] == pytest.approx(with_image[0] - with_image[1], abs=1e-4)
+        assert scores["masked"][i] == pytest.approx(masked[0] - masked[1], abs=1e-4)
+        assert scores["chosen_gain"][i] == pytest.approx(with_image[0] - masked[0], abs=1e-4)
+        assert scores["rejected_gain"][i] == pytest.approx(with_image[1] - masked[1], abs=1e-4)
+    difference = scores["margin"] - scores["masked"]
+    np.testing.assert_allclose(scores["contrast"], difference, atol=1e-9)
+    assert scores["status"].to_list() == ["ok", "ok"]
 
 
 def test_a_masked_image_says_nothing_and_batches_change_nothing(llava: Path) -> None:
     rows = [ROW] * 3
     pairs = pictured(rows, [[picture(seed=i)] for i in range(3)])
-    found = scores(pairs, llava)
-    assert found["masked"].n_unique() == 1 or np.ptp(found["masked"].to_numpy()) < 1e-5
-    assert np.ptp(found["margin"].to_numpy()) > 1e-4
-    alone = scores(pairs, llava, batch_tokens=1)
+    scores = score_with_model(pairs, llava)
+    assert scores["masked"].n_unique() == 1 or np.ptp(scores["masked"].to_numpy()) < 1e-5
+    assert np.ptp(scores["margin"].to_numpy()) > 1e-4
+    alone = score_with_model(pairs, llava, batch_tokens=1)
     for name in ("margin", "masked", "chosen_gain"):
-        np.testing.assert_allclose(found[name], alone[name], atol=1e-4)
+        np.testing.assert_allclose(scores[name], alone[name], atol=1e-4)
 
 
 def test_an_image_before_everything_can_be_masked(tmp_path: Path) -> None:
     role = "<|{{ m['role'] }}|> "
     first = VISION_TEMPLATE.replace(role, "{% if m['role'] != 'user' %}" + role + "{% endif %}", 1)
     model = tiny_llava(tmp_path, template=first)
-    found = scores(pictured([ROW], [[picture(seed=1)]]), model)
-    assert found["status"].to_list() == ["ok"]
-    assert np.isfinite(found["masked"][0])
+    scores = score_with_model(pictured([ROW], [[picture(seed=1)]]), model)
+    assert scores["status"].to_list() == ["ok"]
+    assert np.isfinite(scores["masked"][0])
 
 
 def test_swapping_the_answers_turns_the_sign(llava: Path) -> None:
     turned = ROW | {"chosen": ROW["rejected"], "rejected": ROW["chosen"]}
-    found = scores(pictured([ROW, turned], [[picture()]] * 2), llava)
+    scores = score_with_model(pictured([ROW, turned], [[picture()]] * 2), llava)
     for name in ("contrast", "margin", "masked"):
-        assert found[name][0] == pytest.approx(-found[name][1], abs=1e-6)
+        assert scores[name][0] == pytest.approx(-scores[name][1], abs=1e-6)
 
 
 def test_what_cannot_be_asked_is_told(llava: Path) -> None:
@@ -119,13 +119,15 @@ def test_what_cannot_be_asked_is_told(llava: Path) -> None:
     prompts = pairs["prompt"].to_list()
     prompts[2] = [two[0] | {"more": parts}]
     pairs = pairs.with_columns(pl.Series("prompt", prompts, dtype=pairs.schema["prompt"]))
-    found = scores(pairs, llava, max_prompt_tokens=40)
-    told = [NO_IMAGES, "an image is no image", NO_IMAGE_PARTS, TOO_LONG]
-    assert found["status"].to_list() == told
-    assert found["contrast"].null_count() == 4
-    own = pl.Series("rejected_images", [[{"path": None, "bytes": picture(seed=3)}]], dtype=MEDIA)
-    apart = pictured([ROW], [[picture()]]).with_columns(own)
-    assert scores(apart, llava)["status"].to_list() == [OWN_IMAGES]
+    scores = score_with_model(pairs, llava, max_prompt_tokens=40)
+    expected = [NO_IMAGES, "an image is no image", NO_IMAGE_PARTS, TOO_LONG]
+    assert scores["status"].to_list() == expected
+    assert scores["contrast"].null_count() == 4
+    rejected_images = pl.Series(
+        "rejected_images", [[{"path": None, "bytes": picture(seed=3)}]], dtype=MEDIA
+    )
+    apart = pictured([ROW], [[picture()]]).with_columns(rejected_images)
+    assert score_with_model(apart, llava)["status"].to_list() == [OWN_IMAGES]
 
 
 def test_values_are_kept_under_the_files_content(llava: Path, tmp_path: Path) -> None:
@@ -133,11 +135,11 @@ def test_values_are_kept_under_the_files_content(llava: Path, tmp_path: Path) ->
     context = Context(inference=Inference(device="cpu"), store=Store(tmp_path))
     first = HallucinationContrast(model=str(llava)).score(pairs, context)
     again = Context(inference=Inference(device="cpu"), store=Store(tmp_path))
-    found = HallucinationContrast(model=str(llava)).score(pairs, again)
-    assert found.equals(first)
+    scores = HallucinationContrast(model=str(llava)).score(pairs, again)
+    assert scores.equals(first)
     assert "_model" not in vars(next(iter(again.shared("models", dict).values())))
 
 
 def test_a_model_of_texts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CurateError, match="takes no images"):
-        scores(pictured([ROW], [[picture()]]), tiny_causal(tmp_path))
+        score_with_model(pictured([ROW], [[picture()]]), tiny_causal(tmp_path))

@@ -25,31 +25,31 @@ GERMAN = "Das Wetter war heute Morgen kalt, und niemand wollte das Haus verlasse
 
 def row(scorer: Scorer[Any], chosen: str, rejected: str, prompt: str = ENGLISH) -> dict[str, Any]:
     pairs = pairs_of([{"prompt": prompt, "chosen": chosen, "rejected": rejected}])
-    found = scorer.score(pairs, Context())
-    assert found.columns == [c.name for c in scorer.columns()]
-    return found.row(0, named=True)
+    scores = scorer.score(pairs, Context())
+    assert scores.columns == [c.name for c in scorer.columns()]
+    return scores.row(0, named=True)
 
 
 @pytest.mark.slow
 def test_language() -> None:
-    found = row(Language(), ENGLISH.upper().title(), GERMAN)
-    assert (found["prompt"], found["chosen"], found["rejected"]) == ("en", "en", "de")
-    assert found["same"] is False
+    scores = row(Language(), ENGLISH.upper().title(), GERMAN)
+    assert (scores["prompt"], scores["chosen"], scores["rejected"]) == ("en", "en", "de")
+    assert scores["same"] is False
     assert row(Language(), ENGLISH, ENGLISH + " Yes.")["same"] is True
 
 
 def test_a_language_is_not_guessed() -> None:
-    found = row(Language(), "", GERMAN)
-    assert (found["chosen"], found["same"]) == (None, None)
+    scores = row(Language(), "", GERMAN)
+    assert (scores["chosen"], scores["same"]) == (None, None)
     assert row(Language(languages=("en", "fr")), ENGLISH, GERMAN)["rejected"] in ("en", "fr", None)
 
 
 def test_repetition() -> None:
-    found = row(Repetition(n=2), "a b a b a\nx\n\nx", "all words differ here")
+    scores = row(Repetition(n=2), "a b a b a\nx\n\nx", "all words differ here")
     # Bigrams: ab ba ab ba ax xx; lines: two of three differ.
-    assert found["chosen"] == pytest.approx(1 - 4 / 6)
-    assert found["chosen_lines"] == pytest.approx(1 - 2 / 3)
-    assert found["rejected"] == found["rejected_lines"] == 0.0
+    assert scores["chosen"] == pytest.approx(1 - 4 / 6)
+    assert scores["chosen_lines"] == pytest.approx(1 - 2 / 3)
+    assert scores["rejected"] == scores["rejected_lines"] == 0.0
     assert row(Repetition(), "", "one")["chosen"] == 0.0
 
 
@@ -63,8 +63,8 @@ def test_repetition() -> None:
     ],
 )
 def test_refusals(text: str) -> None:
-    found = row(Refusal(), text, "I can help: boil the water, then add the tea.")
-    assert (found["chosen"], found["rejected"]) == (True, False)
+    scores = row(Refusal(), text, "I can help: boil the water, then add the tea.")
+    assert (scores["chosen"], scores["rejected"]) == (True, False)
 
 
 def test_refusals_are_looked_for_at_the_start() -> None:
@@ -81,11 +81,11 @@ def test_own_patterns() -> None:
 
 def test_markdown() -> None:
     text = "# Title\n\nplain words\n\n- one\n- two\n\n```python\nx = 1\n```\n"
-    found = row(Markdown(), text, "plain words\nand # no title")
-    assert found["chosen"] == pytest.approx(6 / 7)
-    assert found["chosen_code"] == pytest.approx(3 / 7)
-    assert found["rejected"] == found["rejected_code"] == 0.0
-    assert found["difference"] == found["chosen"]
+    scores = row(Markdown(), text, "plain words\nand # no title")
+    assert scores["chosen"] == pytest.approx(6 / 7)
+    assert scores["chosen_code"] == pytest.approx(3 / 7)
+    assert scores["rejected"] == scores["rejected_code"] == 0.0
+    assert scores["difference"] == scores["chosen"]
     assert row(Markdown(), "| a | b |\n|---|---|\n| 1 | 2 |", "")["chosen"] == 1.0
 
 
@@ -97,16 +97,16 @@ def test_personal_data_without_a_network(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     text = "Write to bob@example.com, call (212) 555-0142, pay by 4111 1111 1111 1111."
-    found = row(PII(), text, "Nothing to see; version 1.2, in 2024.")
-    assert (found["chosen"], found["rejected"]) == (True, False)
-    assert found["chosen_kinds"] == "email,phone,credit_card"
-    assert found["rejected_kinds"] == ""
+    scores = row(PII(), text, "Nothing to see; version 1.2, in 2024.")
+    assert (scores["chosen"], scores["rejected"]) == (True, False)
+    assert scores["chosen_kinds"] == "email,phone,credit_card"
+    assert scores["rejected_kinds"] == ""
 
 
 def test_kinds_of_personal_data() -> None:
     text = "card 4111 1111 1111 1112, iban DE89370400440532013000, at 192.168.0.1"
-    found = row(PII(kinds=("credit_card", "iban", "ip")), text, "")
-    assert found["chosen_kinds"] == "iban,ip"
+    scores = row(PII(kinds=("credit_card", "iban", "ip")), text, "")
+    assert scores["chosen_kinds"] == "iban,ip"
 
 
 @pytest.mark.parametrize("scorer", [Language(), Markdown(), PII()])

@@ -37,13 +37,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def with_images(shared: list[list[bytes] | None], own: list[list[bytes] | None]) -> pl.DataFrame:
+def with_images(
+    shared: list[list[bytes] | None], rejected: list[list[bytes] | None]
+) -> pl.DataFrame:
     def listed(rows: list[list[bytes] | None]) -> pl.Series:
         media = [None if r is None else [{"path": None, "bytes": b} for b in r] for r in rows]
         return pl.Series(media, dtype=MEDIA)
 
     return numbered_pairs(len(shared)).with_columns(
-        listed(shared).alias("images"), listed(own).alias("rejected_images")
+        listed(shared).alias("images"), listed(rejected).alias("rejected_images")
     )
 
 
@@ -53,17 +55,17 @@ def test_probabilities_are_the_models_own(model: Path) -> None:
     a, b = picture(seed=1), picture(seed=2)
     pairs = with_images([[a], [a, b], [b"none"], None], [[b], None, None, None])
     context = Context(inference=Inference(device="cpu"))
-    found = ImageClassifier(model=str(model), label="nsfw").score(pairs, context)
+    scores = ImageClassifier(model=str(model), label="nsfw").score(pairs, context)
     processor = AutoImageProcessor.from_pretrained(model)
     network = AutoModelForImageClassification.from_pretrained(model).eval()
     images = [decode_image(i).value for i in (a, b)]
     with torch.no_grad():
         logits = network(**processor(images=images, return_tensors="pt")).logits
     first, second = torch.softmax(logits, -1)[:, 1].tolist()
-    assert found["chosen"].to_list()[:2] == pytest.approx([first, max(first, second)], abs=1e-5)
-    assert found["rejected"].to_list()[:2] == pytest.approx([second, max(first, second)], abs=1e-5)
-    assert found["highest"].to_list()[:2] == pytest.approx([max(first, second)] * 2, abs=1e-5)
-    assert found["status"].to_list() == ["ok", "ok", NOT_SEEN, NO_IMAGES]
+    assert scores["chosen"].to_list()[:2] == pytest.approx([first, max(first, second)], abs=1e-5)
+    assert scores["rejected"].to_list()[:2] == pytest.approx([second, max(first, second)], abs=1e-5)
+    assert scores["highest"].to_list()[:2] == pytest.approx([max(first, second)] * 2, abs=1e-5)
+    assert scores["status"].to_list() == ["ok", "ok", NOT_SEEN, NO_IMAGES]
     assert np.isclose(first, second) == False  # noqa: E712
 
 

@@ -20,10 +20,12 @@ def naive(pairs: object, context: object, k: int) -> np.ndarray:
     d /= np.linalg.norm(d, axis=1, keepdims=True)
     out = []
     for i in range(len(d)):
-        others = np.unique(prompt[prompt != prompt[i]])
-        near = others[np.argsort(-(features.vectors[others] @ features.vectors[prompt[i]]))[:k]]
-        asked = [j for j in range(len(d)) if prompt[j] in near]
-        out.append(np.mean([d[i] @ d[j] for j in asked]))
+        other_prompts = np.unique(prompt[prompt != prompt[i]])
+        near = other_prompts[
+            np.argsort(-(features.vectors[other_prompts] @ features.vectors[prompt[i]]))[:k]
+        ]
+        neighbour_rows = [j for j in range(len(d)) if prompt[j] in near]
+        out.append(np.mean([d[i] @ d[j] for j in neighbour_rows]))
     return np.array(out)
 
 
@@ -33,8 +35,8 @@ def test_it_equals_a_loop_over_pairs_and_a_swap_negates_it() -> None:
     expected = naive(sim.pairs, sim.context, 4)
     np.testing.assert_allclose(scores["consensus"].to_numpy(), expected, atol=1e-5)
     flipped = sim.context.features.flipped(np.arange(80) == 7)
-    own = sim.context.for_pairs(0, flipped)
-    turned = KNNConsensus(k=4).score(sim.pairs, own)["consensus"].to_numpy()
+    flipped_context = sim.context.for_pairs(0, flipped)
+    turned = KNNConsensus(k=4).score(sim.pairs, flipped_context)["consensus"].to_numpy()
     np.testing.assert_allclose(turned[7], -expected[7], atol=1e-5)
 
 
@@ -70,10 +72,10 @@ def test_pairs_without_a_direction_say_so() -> None:
 def test_parts_that_lie_with_workers_and_mapped_files_give_the_same(tmp_path: Path) -> None:
     sim = simulate(300, seed=2)
     scorer = KNNConsensus(k=5, exact_below=100)
-    here = scorer.score(sim.pairs, sim.context)
+    local_scores = scorer.score(sim.pairs, sim.context)
     workers = PickledWorkers()
-    own = replace(sim.context, workers=workers, workspace=Workspace(tmp_path))
-    assert_frame_equal(scorer.score(sim.pairs, own), here, abs_tol=1e-6)
+    worker_context = replace(sim.context, workers=workers, workspace=Workspace(tmp_path))
+    assert_frame_equal(scorer.score(sim.pairs, worker_context), local_scores, abs_tol=1e-6)
     assert workers.calls > 0
     assert {path.stem.partition("-")[2] for path in tmp_path.iterdir()} == {
         "knn_consensus-sums",

@@ -45,11 +45,11 @@ def filtered(sim: Simulation, scorer: str, steps: list[dict[str, Any]]) -> Filte
 @pytest.mark.parametrize("name", LEARNED)
 def test_random_labels_are_said_to_teach_nothing(name: str) -> None:
     sim = random_labels()
-    own = sim.context.for_step()
-    build(scorer_class(name), {}, name).score(sim.pairs, own)
-    assert not own.facts["learnt"]["ok"]
-    assert any(NOTHING_LEARNT in text for text in own.warnings)
-    assert own.facts.get("noise_rate") is None
+    step_context = sim.context.for_step()
+    build(scorer_class(name), {}, name).score(sim.pairs, step_context)
+    assert not step_context.facts["learnt"]["ok"]
+    assert any(NOTHING_LEARNT in text for text in step_context.warnings)
+    assert step_context.facts.get("noise_rate") is None
 
 
 def test_rates_of_slots_are_no_estimate_where_labels_teach_nothing() -> None:
@@ -81,10 +81,10 @@ def test_random_labels_have_a_posterior_that_hardly_tells_them_apart(name: str) 
 @pytest.mark.parametrize("name", LEARNED)
 def test_labels_that_teach_are_ok(name: str) -> None:
     sim = simulate(400, flips=0.1, seed=5)
-    own = sim.context.for_step()
-    scores = build(scorer_class(name), {}, name).score(sim.pairs, own)
+    step_context = sim.context.for_step()
+    scores = build(scorer_class(name), {}, name).score(sim.pairs, step_context)
     assert set(scores["status"]) == {"ok"}
-    assert own.facts["learnt"]["ok"]
+    assert step_context.facts["learnt"]["ok"]
 
 
 @pytest.mark.parametrize("name", ["reward_margin", "mc_dropout", "donod"])
@@ -104,12 +104,14 @@ def test_filters_act_as_asked_on_scores_of_heads_that_learn_nothing(name: str, k
     }
     config = {"scorers": [{"type": name}], "filters": [{"type": kind} | steps[kind]]}
     frame = pl.concat([sim.pairs, scores], how="horizontal")
-    found = run_filters(make_plan(parse_config(config)), frame, sim.context, [record])
-    left = found.left.frame()
-    flipped = left.join(sim.pairs, on="pair_id").select(pl.col("chosen") != pl.col("chosen_right"))
-    acted = len(sim.pairs) - len(left) + int(flipped.to_series().sum())
+    outcome = run_filters(make_plan(parse_config(config)), frame, sim.context, [record])
+    remaining = outcome.left.frame()
+    flipped = remaining.join(sim.pairs, on="pair_id").select(
+        pl.col("chosen") != pl.col("chosen_right")
+    )
+    acted = len(sim.pairs) - len(remaining) + int(flipped.to_series().sum())
     assert acted == 100
-    (report,) = found.reports
+    (report,) = outcome.reports
     assert any(f"'{kind}' acts on scores of {name}" in text for text in report.warnings)
     assert any("curate route" in text for text in report.warnings)
 
@@ -120,8 +122,8 @@ def test_where_heads_learn_no_filter_warns_of_chance() -> None:
     plan = make_plan(parse_config({"scorers": [{"type": "reward_margin"}], "filters": [drop]}))
     scores, record = run_scorer(plan.scorers[0], sim.pairs, sim.context)
     frame = pl.concat([sim.pairs, scores], how="horizontal")
-    found = run_filters(plan, frame, sim.context, [record])
-    assert not any("acts on scores" in text for text in found.reports[0].warnings)
+    outcome = run_filters(plan, frame, sim.context, [record])
+    assert not any("acts on scores" in text for text in outcome.reports[0].warnings)
 
 
 def test_weights_are_nearly_equal_where_nothing_is_known() -> None:

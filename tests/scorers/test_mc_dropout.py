@@ -12,8 +12,8 @@ from curate.models.heads.heads import HeadSpec, LinearHeads
 from curate.models.heads.out_of_fold import train_out_of_fold
 from scorers.mc_dropout import (
     MCDropout,
-    _by_moments,
-    _of_all_pairs,
+    _uncertainty_by_moments,
+    _uncertainty_by_sampling,
     pass_masks,
 )
 from tests.helpers import simulate
@@ -21,22 +21,22 @@ from tests.helpers import simulate
 
 def test_statistics_equal_a_naive_loop() -> None:
     p = np.random.default_rng(0).random((5, 7))
-    found = label_uncertainty(p)
+    statistics = label_uncertainty(p)
 
     def entropy(q: float) -> float:
         return -q * math.log(q) - (1 - q) * math.log(1 - q)
 
     for i, row in enumerate(p):
         mean = sum(row) / 7
-        assert found["probability"][i] == pytest.approx(mean)
-        assert found["variance"][i] == pytest.approx(sum((q - mean) ** 2 for q in row) / 7)
+        assert statistics["probability"][i] == pytest.approx(mean)
+        assert statistics["variance"][i] == pytest.approx(sum((q - mean) ** 2 for q in row) / 7)
         expected = entropy(mean) - sum(entropy(q) for q in row) / 7
-        assert found["bald"][i] == pytest.approx(expected)
+        assert statistics["bald"][i] == pytest.approx(expected)
 
 
 def test_bald_is_zero_where_passes_agree_and_ln_2_where_they_are_sure_and_opposed() -> None:
-    found = label_uncertainty(np.array([[0.3, 0.3], [0.0, 1.0], [1.0, 1.0]]))
-    np.testing.assert_allclose(found["bald"], [0.0, math.log(2), 0.0], atol=1e-12)
+    statistics = label_uncertainty(np.array([[0.3, 0.3], [0.0, 1.0], [1.0, 1.0]]))
+    np.testing.assert_allclose(statistics["bald"], [0.0, math.log(2), 0.0], atol=1e-12)
 
 
 def test_flipped_labels_are_outvoted() -> None:
@@ -74,21 +74,21 @@ def test_moments_are_those_of_very_many_passes() -> None:
     trained = train_out_of_fold(sim.pairs, sim.context, HeadSpec(l2=1.0, dropout=0.2), 1, 3)
     heads = trained.heads
     assert isinstance(heads, LinearHeads)
-    known = _by_moments(trained, heads, 0.2, sim.context.workspace)
-    drawn = _of_all_pairs(trained, pass_masks(20_000, heads.units(), 0.2, seed=1))
+    by_moments = _uncertainty_by_moments(trained, heads, 0.2, sim.context.workspace)
+    by_sampling = _uncertainty_by_sampling(trained, pass_masks(20_000, heads.units(), 0.2, seed=1))
     for name, off in (("probability", 0.01), ("variance", 0.003), ("bald", 0.006), ("vote", 0.05)):
-        assert np.abs(known[name].to_numpy() - drawn[name]).max() < off, name
-        assert np.corrcoef(known[name].to_numpy(), drawn[name])[0, 1] > 0.99, name
+        assert np.abs(by_moments[name].to_numpy() - by_sampling[name]).max() < off, name
+        assert np.corrcoef(by_moments[name].to_numpy(), by_sampling[name])[0, 1] > 0.99, name
 
 
 def test_quadrature_equals_a_fine_sum() -> None:
     mean, spread = np.array([-3.0, 0.0, 0.4, 2.0]), np.array([0.1, 2.0, 0.7, 1.0])
-    found = normal_uncertainty(mean, spread)
+    statistics = normal_uncertainty(mean, spread)
     grid = np.linspace(-10, 10, 200_001)
     weights = np.exp(-0.5 * grid**2) / np.exp(-0.5 * grid**2).sum()
-    wanted = label_uncertainty(expit(mean[:, None] + spread[:, None] * grid), weights)
-    for name, values in wanted.items():
-        np.testing.assert_allclose(found[name], values, atol=2e-4)
+    expected = label_uncertainty(expit(mean[:, None] + spread[:, None] * grid), weights)
+    for name, values in expected.items():
+        np.testing.assert_allclose(statistics[name], values, atol=2e-4)
 
 
 def test_few_features_are_dropped_by_passes() -> None:

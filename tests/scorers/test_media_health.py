@@ -27,40 +27,40 @@ def with_images(*rows: list[dict[str, Any]] | None, column: str = "images") -> p
 
 
 def test_each_kind_of_image() -> None:
-    whole = picture()
+    intact = picture()
     pairs = with_images(
-        [{"bytes": whole}, {"bytes": picture(30, 90, 1)}],
+        [{"bytes": intact}, {"bytes": picture(30, 90, 1)}],
         [{"bytes": picture(seed=None)}],
-        [{"bytes": whole[: len(whole) // 2]}],
+        [{"bytes": intact[: len(intact) // 2]}],
         [{"bytes": b"no picture at all"}],
         [{"path": "https://example.org/a.png"}],
         None,
     )
     context = Context()
-    found = MediaHealth().score(pairs, context)
-    assert found["status"].to_list() == ["ok", "blank", "damaged", "no image", NOT_HERE, NO_MEDIA]
-    assert found["images"].to_list() == [2, 1, 1, 1, 1, 0]
-    assert found["damaged"].to_list() == [0, 0, 1, 1, 0, 0]
-    assert found["blank"].to_list() == [0, 1, 0, 0, 0, 0]
-    assert (found["smallest"][0], found["aspect"][0]) == (30, 3.0)
-    assert found["smallest"].null_count() == 4
+    scores = MediaHealth().score(pairs, context)
+    assert scores["status"].to_list() == ["ok", "blank", "damaged", "no image", NOT_HERE, NO_MEDIA]
+    assert scores["images"].to_list() == [2, 1, 1, 1, 1, 0]
+    assert scores["damaged"].to_list() == [0, 0, 1, 1, 0, 0]
+    assert scores["blank"].to_list() == [0, 1, 0, 0, 0, 0]
+    assert (scores["smallest"][0], scores["aspect"][0]) == (30, 3.0)
+    assert scores["smallest"].null_count() == 4
     assert context.facts["problems"] == {"damaged": 1, NOT_HERE: 1, "no image": 1}
 
 
 def test_the_worst_of_a_pair_is_told() -> None:
     blank, url = {"bytes": picture(seed=None)}, {"path": "https://example.org/a.png"}
     pairs = with_images([{"bytes": picture()}, blank], [url, blank], [{"bytes": picture()}, url])
-    found = MediaHealth().score(pairs, Context())
-    assert found["status"].to_list() == ["blank", "blank", NOT_HERE]
+    scores = MediaHealth().score(pairs, Context())
+    assert scores["status"].to_list() == ["blank", "blank", NOT_HERE]
 
 
 def test_audios() -> None:
     rows = [[{"bytes": sound(440, 0.5)}], [{"bytes": sound(440, level=0.0)}], [{"bytes": b"none"}]]
-    found = MediaHealth().score(with_images(*rows, column="audios"), Context())
-    assert found["status"].to_list() == ["ok", "blank", "no audio"]
-    assert found["audios"].to_list() == [1, 1, 1]
-    assert found["seconds"][0] == pytest.approx(0.5)
-    assert found["damaged"].to_list() == [0, 0, 1]
+    scores = MediaHealth().score(with_images(*rows, column="audios"), Context())
+    assert scores["status"].to_list() == ["ok", "blank", "no audio"]
+    assert scores["audios"].to_list() == [1, 1, 1]
+    assert scores["seconds"][0] == pytest.approx(0.5)
+    assert scores["damaged"].to_list() == [0, 0, 1]
 
 
 def test_files_of_a_folder_and_none_outside_of_it(tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_files_of_a_folder_and_none_outside_of_it(tmp_path: Path) -> None:
     (folder / "a.png").write_bytes(picture())
     (tmp_path / "secret.png").write_bytes(picture())
     pairs = with_images(*([{"path": p}] for p in ("a.png", "b.png", "../secret.png")))
-    found = MediaHealth().score(pairs, Context(folders=(folder,)))
-    assert found["status"].to_list() == ["ok", MISSING, OUTSIDE]
+    scores = MediaHealth().score(pairs, Context(folders=(folder,)))
+    assert scores["status"].to_list() == ["ok", MISSING, OUTSIDE]
     assert MediaHealth().score(pairs, Context())["status"].to_list() == [NOT_HERE] * 3
 
 
@@ -81,8 +81,8 @@ def test_the_same_name_in_two_folders_is_not_guessed(tmp_path: Path) -> None:
         (folder / "a.png").write_bytes(picture())
     (folders[1] / "b.png").write_bytes(picture())
     pairs = with_images([{"path": "a.png"}], [{"path": "b.png"}])
-    found = MediaHealth().score(pairs, Context(folders=folders))
-    assert found["status"].to_list() == ["in several of the data's folders", "ok"]
+    scores = MediaHealth().score(pairs, Context(folders=folders))
+    assert scores["status"].to_list() == ["in several of the data's folders", "ok"]
 
 
 def test_an_image_is_decoded_once_and_a_bomb_never(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,17 +94,17 @@ def test_an_image_is_decoded_once_and_a_bomb_never(monkeypatch: pytest.MonkeyPat
     MediaHealth().score(pairs, context)
     MediaHealth().score(pairs, context)
     assert len(calls) == 1
-    monkeypatch.setattr(decoding, "_MAX_PIXELS", 100)
-    found = MediaHealth().score(pairs, Context())
-    assert found["status"].to_list() == [TOO_LARGE] * 5
+    monkeypatch.setattr(decoding, "_MOST_PIXELS", 100)
+    scores = MediaHealth().score(pairs, Context())
+    assert scores["status"].to_list() == [TOO_LARGE] * 5
 
 
 def test_images_of_the_rejected_answer_count() -> None:
     pairs = with_images([{"bytes": picture()}]).with_columns(
         pl.Series("rejected_images", [[{"path": None, "bytes": picture(seed=None)}]], dtype=MEDIA)
     )
-    found = MediaHealth().score(pairs, Context())
-    assert (found["images"][0], found["blank"][0], found["status"][0]) == (2, 1, "blank")
+    scores = MediaHealth().score(pairs, Context())
+    assert (scores["images"][0], scores["blank"][0], scores["status"][0]) == (2, 1, "blank")
 
 
 def test_a_logo_at_the_same_place_is_told() -> None:
@@ -119,8 +119,8 @@ def test_a_logo_at_the_same_place_is_told() -> None:
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "PNG")
         rows.append([{"bytes": file.getvalue()}])
-    found = MediaHealth().score(with_images(*rows), Context())["pattern"].to_numpy()
-    assert found[marked].min() > 0.3
-    assert abs(found[~marked]).max() < 0.3
+    scores = MediaHealth().score(with_images(*rows), Context())["pattern"].to_numpy()
+    assert scores[marked].min() > 0.3
+    assert abs(scores[~marked]).max() < 0.3
     alone = MediaHealth().score(with_images(rows[0]), Context())["pattern"]
     assert alone.null_count() == 1

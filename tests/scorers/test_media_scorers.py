@@ -53,12 +53,12 @@ def test_alignment_is_clip_score() -> None:
         [0, 0],
         index={"prompt": [0, 0, 0, 0], "chosen": [1, 2, 1, 3], "rejected": [2, 1, 2, 3]},
     )
-    found = Alignment().score(pairs, context)
+    scores = Alignment().score(pairs, context)
     root = 2.5 / np.sqrt(2)
-    assert found["chosen"].to_list()[:2] == pytest.approx([root, 0.0])
-    assert found["margin"].to_list()[:2] == pytest.approx([root, -root])
-    assert found["margin"].to_list()[2:] == [None, None]
-    assert found["status"].to_list() == ["ok", "ok", "answers are texts", "not seen"]
+    assert scores["chosen"].to_list()[:2] == pytest.approx([root, 0.0])
+    assert scores["margin"].to_list()[:2] == pytest.approx([root, -root])
+    assert scores["margin"].to_list()[2:] == [None, None]
+    assert scores["status"].to_list() == ["ok", "ok", "answers are texts", "not seen"]
 
 
 def test_answer_overlap_is_the_cosine() -> None:
@@ -68,10 +68,10 @@ def test_answer_overlap_is_the_cosine() -> None:
         [0, 0],
         index={"prompt": [0, 0, 0], "chosen": [0, 0, 2], "rejected": [1, 0, 2]},
     )
-    found = AnswerOverlap().score(numbered_pairs(3), context)
-    assert found["overlap"].to_list()[:2] == pytest.approx([1 / np.sqrt(2), 1.0])
-    assert found["overlap"][2] is None
-    assert found["status"].to_list() == ["ok", "ok", "not seen"]
+    scores = AnswerOverlap().score(numbered_pairs(3), context)
+    assert scores["overlap"].to_list()[:2] == pytest.approx([1 / np.sqrt(2), 1.0])
+    assert scores["overlap"][2] is None
+    assert scores["status"].to_list() == ["ok", "ok", "not seen"]
 
 
 def test_caption_relevance_follows_slot_and_flip() -> None:
@@ -86,15 +86,15 @@ def test_caption_relevance_follows_slot_and_flip() -> None:
     pairs = pairs.with_columns(pl.Series("extra", [json.dumps(e) for e in extras]))
     index = {"prompt": [2] * 4, "chosen": [0] * 4, "rejected": [1] * 4}
     context = context_with([1, 0], [0, 1], [1, 1], index=index)
-    said = {"east": [1.0, 0.0], "north": [0.0, 1.0]}
-    context.embed = lambda texts: np.array([said[t] for t in texts], dtype=np.float32)
-    found = CaptionRelevance().score(pairs, context)
-    assert found["chosen"].to_list() == pytest.approx([1.0, 0.0, 0.0, None])
-    assert found["rejected"].to_list() == pytest.approx([1.0, 0.0, 0.0, None])
+    vectors_by_text = {"east": [1.0, 0.0], "north": [0.0, 1.0]}
+    context.embed = lambda texts: np.array([vectors_by_text[t] for t in texts], dtype=np.float32)
+    scores = CaptionRelevance().score(pairs, context)
+    assert scores["chosen"].to_list() == pytest.approx([1.0, 0.0, 0.0, None])
+    assert scores["rejected"].to_list() == pytest.approx([1.0, 0.0, 0.0, None])
     gain = 1 - 1 / np.sqrt(2)
-    assert found["chosen_gain"].to_list()[:2] == pytest.approx([gain, gain - 1])
-    assert found["overlap"].to_list() == pytest.approx([0.0, 0.0, 0.0, None])
-    assert found["status"].to_list() == ["ok", "ok", "ok", NO_CAPTIONS]
+    assert scores["chosen_gain"].to_list()[:2] == pytest.approx([gain, gain - 1])
+    assert scores["overlap"].to_list() == pytest.approx([0.0, 0.0, 0.0, None])
+    assert scores["status"].to_list() == ["ok", "ok", "ok", NO_CAPTIONS]
 
 
 def test_resized_and_recompressed_copies_are_found() -> None:
@@ -104,12 +104,12 @@ def test_resized_and_recompressed_copies_are_found() -> None:
         [b, smooth(2, quality=60), smooth(3, quality=50), b, None],
     )
     context = Context()
-    found = ImageNearDuplicates().score(pairs, context)
-    assert found["repeats"].to_list() == [False, True, False, None, None]
-    assert found["of"].to_list() == [None, pairs["pair_id"][0], None, None, None]
-    assert found["same"].to_list() == [False, False, True, None, None]
-    assert found["distance"][0] > 10
-    assert found["status"].to_list() == ["ok", "ok", "ok", NOT_SEEN, NO_IMAGES]
+    scores = ImageNearDuplicates().score(pairs, context)
+    assert scores["repeats"].to_list() == [False, True, False, None, None]
+    assert scores["of"].to_list() == [None, pairs["pair_id"][0], None, None, None]
+    assert scores["same"].to_list() == [False, False, True, None, None]
+    assert scores["distance"][0] > 10
+    assert scores["status"].to_list() == ["ok", "ok", "ok", NOT_SEEN, NO_IMAGES]
     assert context.facts["images_repeated"] == 3
 
 
@@ -120,8 +120,8 @@ def test_hashes_are_those_of_the_whole_image() -> None:
     data = smooth(5, side=300)
     small = decode_image(data).seen.small
     assert small is not None
-    own = imagehash.phash(Image.open(io.BytesIO(data))).hash
-    assert (np.unpackbits(perceptual_hashes(small[None])[0]) == own.ravel()).all()
+    reference_hash = imagehash.phash(Image.open(io.BytesIO(data))).hash
+    assert (np.unpackbits(perceptual_hashes(small[None])[0]) == reference_hash.ravel()).all()
 
 
 def test_groups_against_a_naive_loop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,14 +139,14 @@ def test_groups_against_a_naive_loop(monkeypatch: pytest.MonkeyPatch) -> None:
             if leader[j] == j and np.unpackbits(codes[i] ^ codes[j]).sum() <= distance:
                 leader[i] = j
                 break
-    seen = np.ones(len(codes), dtype=bool)
-    assert first_near_image(codes, seen, distance).tolist() == leader
+    decoded_mask = np.ones(len(codes), dtype=bool)
+    assert first_near_image(codes, decoded_mask, distance).tolist() == leader
     monkeypatch.setattr("curate.models.media.near_images._FLAT_BELOW", 10)
-    assert first_near_image(codes, seen, distance).tolist() == leader
+    assert first_near_image(codes, decoded_mask, distance).tolist() == leader
     assert (_hash_leaders(codes[:1], distance) == [0]).all()
 
 
 def test_pairs_without_images() -> None:
-    found = ImageNearDuplicates().score(numbered_pairs(2), Context())
-    assert found["status"].to_list() == [NO_IMAGES] * 2
+    scores = ImageNearDuplicates().score(numbered_pairs(2), Context())
+    assert scores["status"].to_list() == [NO_IMAGES] * 2
     assert picture() != picture(seed=1)

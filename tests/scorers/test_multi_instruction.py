@@ -21,15 +21,15 @@ from tests.helpers import pairs_of
 )  # fmt: skip
 def test_kinds_of_constraints(prompt: str, names: str) -> None:
     pairs = pairs_of([{"prompt": prompt, "chosen": "a", "rejected": "b"}])
-    found = MultiInstruction().score(pairs, Context())
-    assert found["names"][0] == names
-    assert found["kinds"][0] == len([n for n in names.split(", ") if n])
-    assert found["count"][0] >= found["kinds"][0]
+    scores = MultiInstruction().score(pairs, Context())
+    assert scores["names"][0] == names
+    assert scores["kinds"][0] == len([n for n in names.split(", ") if n])
+    assert scores["count"][0] >= scores["kinds"][0]
 
 
 def test_patterns_can_be_replaced() -> None:
     pairs = pairs_of([{"prompt": "one two one", "chosen": "a", "rejected": "b"}])
-    found = MultiInstruction(patterns={"ones": "one"}).score(pairs, Context())
-    assert found.row(0) == (2, 1, "ones")
+    scores = MultiInstruction(patterns={"ones": "one"}).score(pairs, Context())
+    assert scores.row(0) == (2, 1, "ones")
     with pytest.raises(ValueError, match="is no regular expression"):
         MultiInstruction(patterns={"x": "("})

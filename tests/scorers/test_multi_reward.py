@@ -69,8 +69,8 @@ def test_weights_that_are_given_are_taken_and_need_no_embeddings() -> None:
     assert not scorer.needs_embeddings
     extra = [json.loads(e) for e in pairs["extra"]]
     expected = [0.5 * (e["help_chosen"] - e["help_rejected"]) + 2.0 * e["safe"] for e in extra]
-    found = scorer.score(pairs, Context())
-    np.testing.assert_allclose(found["margin"].to_numpy(), expected, rtol=1e-9)
+    scores = scorer.score(pairs, Context())
+    np.testing.assert_allclose(scores["margin"].to_numpy(), expected, rtol=1e-9)
 
 
 def test_the_step_is_newtons() -> None:
@@ -80,20 +80,22 @@ def test_the_step_is_newtons() -> None:
     neighbours = np.array([[(p + 1) % 6, (p + 2) % 6] for p in range(6)])
     neighbours[0, 1] = -1
     start = rng.normal(size=3)
-    found = local_weights(z, prompt, neighbours, start, 2.5)
+    weights = local_weights(z, prompt, neighbours, start, 2.5)
     for p in range(6):
         near = [n for n in neighbours[p] if n >= 0]
-        own = torch.from_numpy(z[np.isin(prompt, near)])
+        neighbour_differences = torch.from_numpy(z[np.isin(prompt, near)])
 
-        def loss(w: torch.Tensor, own: torch.Tensor = own) -> torch.Tensor:
+        def loss(
+            w: torch.Tensor, differences: torch.Tensor = neighbour_differences
+        ) -> torch.Tensor:
             away = w - torch.from_numpy(start)
-            return -torch.nn.functional.logsigmoid(own @ w).sum() + 2.5 / 8.0 * away @ away
+            return -torch.nn.functional.logsigmoid(differences @ w).sum() + 2.5 / 8.0 * away @ away
 
         w0 = torch.from_numpy(start.copy()).requires_grad_()
         (slope,) = torch.autograd.grad(loss(w0), w0)
         bend = torch.autograd.functional.hessian(loss, w0.detach())
         step = w0.detach() - torch.linalg.solve(bend, slope)
-        np.testing.assert_allclose(found[p], step.numpy(), rtol=1e-9)
+        np.testing.assert_allclose(weights[p], step.numpy(), rtol=1e-9)
 
 
 def test_missing_rewards_are_said() -> None:
@@ -170,8 +172,10 @@ def test_ratings_of_helpsteer_and_ultrafeedback(tmp_path: Path) -> None:
     path = str(write_jsonl(tmp_path / "u.jsonl", ultra_rows))
     ultra = read_pairs(path, ranking={"score": "overall"}).frame
     rewards = {"verbosity": {"rating": "verbosity"}}
-    given = {"verbosity": 1.0}
-    assert MultiReward(rewards=rewards, weights=given).score(steer, Context())["margin"][0] == -2.0
+    weights = {"verbosity": 1.0}
+    assert (
+        MultiReward(rewards=rewards, weights=weights).score(steer, Context())["margin"][0] == -2.0
+    )
     rewards = {"honesty": {"rating": "honesty"}, "help": {"rating": "helpfulness"}}
     scorer = MultiReward(rewards=rewards, weights={"honesty": 1.0, "help": 10.0})
     assert scorer.score(ultra, Context())["margin"].to_list() == [-2.0 + 40.0]

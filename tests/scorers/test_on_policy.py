@@ -23,9 +23,9 @@ def naive(folder: Path, pairs: pl.DataFrame) -> np.ndarray:
         for side in ("chosen", "rejected"):
             prompt = row["prompt"]
             text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-            whole = tokenizer.apply_chat_template([*prompt, *row[side]], tokenize=False)
+            conversation_text = tokenizer.apply_chat_template([*prompt, *row[side]], tokenize=False)
             start = tokenizer(text)["input_ids"]
-            ids = start + tokenizer(whole[len(text) :])["input_ids"]
+            ids = start + tokenizer(conversation_text[len(text) :])["input_ids"]
             with torch.no_grad():
                 p = model(torch.tensor([ids])).logits[0].softmax(-1)[len(start) - 1 : -1]
             token = p.gather(1, torch.tensor(ids[len(start) :])[:, None])[:, 0]
@@ -35,9 +35,9 @@ def naive(folder: Path, pairs: pl.DataFrame) -> np.ndarray:
 
 def test_alignment_equals_a_plain_loop(tiny: Path) -> None:
     pairs, context = random_pairs(5), Context(inference=Inference(device="cpu"))
-    found = OnPolicy(policy=str(tiny)).score(pairs, context)
+    scores = OnPolicy(policy=str(tiny)).score(pairs, context)
     expected = naive(tiny, pairs)
-    np.testing.assert_allclose(found["chosen"], expected[:, 0], atol=1e-4)
-    np.testing.assert_allclose(found["rejected"], expected[:, 1], atol=1e-4)
-    np.testing.assert_allclose(found["least"], expected.min(axis=1), atol=1e-4)
-    np.testing.assert_allclose(found["weight"], np.exp(expected.sum(axis=1)), rtol=1e-3)
+    np.testing.assert_allclose(scores["chosen"], expected[:, 0], atol=1e-4)
+    np.testing.assert_allclose(scores["rejected"], expected[:, 1], atol=1e-4)
+    np.testing.assert_allclose(scores["least"], expected.min(axis=1), atol=1e-4)
+    np.testing.assert_allclose(scores["weight"], np.exp(expected.sum(axis=1)), rtol=1e-3)

@@ -36,7 +36,9 @@ def test_a_feature_fires_with_the_sign_of_who_has_it_and_can_be_turned_round() -
     verdict = FlipWhere(condition="x > 0").apply(frame, context)
     assert verdict.changed is not None
     sides = zip(values[:, best] > 0, frame["rejected"], frame["chosen"], strict=True)
-    expected = [(other if turned else own)[0]["content"] for turned, other, own in sides]
+    expected = [
+        (other if turned else preferred)[0]["content"] for turned, other, preferred in sides
+    ]
     assert [t[0]["content"] for t in verdict.changed["chosen"]] == expected
 
 

@@ -72,14 +72,14 @@ def test_cosines_by_hand_and_where_none_is_stated() -> None:
 
 def test_a_system_message_goes_before_a_profile() -> None:
     pairs = pairs_of([{"prompt": "q", "chosen": "a", "rejected": "b", "extra": '{"persona": "P"}'}])
-    asked = [*turn("S", "system"), *turn("q", "user")]
-    pairs = pairs.with_columns(pl.Series("prompt", [asked], dtype=pairs.schema["prompt"]))
+    prompt = [*turn("S", "system"), *turn("q", "user")]
+    pairs = pairs.with_columns(pl.Series("prompt", [prompt], dtype=pairs.schema["prompt"]))
 
     def preference(**parameters: str) -> str | None:
         context = context_of(pairs, {}, 2)
         context.embed = lambda texts: np.zeros((len(texts), 2), dtype=np.float32)
-        found = PreferenceFollowing(**parameters).score(pairs, context)["preference"][0]
-        return None if found is None else str(found)
+        stated = PreferenceFollowing(**parameters).score(pairs, context)["preference"][0]
+        return None if stated is None else str(stated)
 
     assert preference() == preference(by="system") == "S"
     assert preference(by="extra", key="persona") == "P"
@@ -127,15 +127,15 @@ def test_a_judge_is_asked_in_both_orders_of_stated_preferences_alone() -> None:
     context.embed = lambda texts: np.ones((len(texts), 2), dtype=np.float32)
 
     def brief(body: dict[str, Any]) -> str:
-        asked = body["messages"][0]["content"]
-        assert re.search(r"<preference_\w+>\nBrief\n</preference_\w+>", asked)
-        a, b = (re.split(rf"</?answer_{n}_\w+>", asked)[1].strip() for n in "AB")
+        question = body["messages"][0]["content"]
+        assert re.search(r"<preference_\w+>\nBrief\n</preference_\w+>", question)
+        a, b = (re.split(rf"</?answer_{n}_\w+>", question)[1].strip() for n in "AB")
         return f"[[{'C' if a == b else 'A' if len(a) < len(b) else 'B'}]]"
 
     with stub_endpoint(brief) as stub:
         judge = {"model": "m", "base_url": stub.url}
-        found = PreferenceFollowing(judge=judge).score(pairs, context)
-    assert found["judged"].to_list() == [1.0, 0.0, 0.5, None]
+        scores = PreferenceFollowing(judge=judge).score(pairs, context)
+    assert scores["judged"].to_list() == [1.0, 0.0, 0.5, None]
     assert len(stub.bodies) == 3  # equal questions are asked once
     assert context.facts["judged_label_follows"] == 0.5
     plain = PreferenceFollowing().score(pairs, context)

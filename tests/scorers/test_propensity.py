@@ -19,8 +19,10 @@ from scorers.propensity import Propensity
 from tests.helpers import context_of, simulate, write_jsonl
 
 
-def showing(user: str, prompt: str, text: str, vote: int | None, **rest: Any) -> dict[str, Any]:
-    return {"user": user, "prompt": prompt, "response": text, "vote": vote, **rest}
+def showing(
+    user: str, prompt: str, text: str, vote: int | None, **extra_fields: Any
+) -> dict[str, Any]:
+    return {"user": user, "prompt": prompt, "response": text, "vote": vote, **extra_fields}
 
 
 def test_votes_become_pairs_that_say_what_the_other_answer_was(tmp_path: Path) -> None:
@@ -36,11 +38,11 @@ def test_votes_become_pairs_that_say_what_the_other_answer_was(tmp_path: Path) -
     assert best.format == "implicit_feedback"
     assert [r["rejected"][0]["content"] for r in best.frame.to_dicts()] == ["disliked"]
     every = read_pairs(path, on_error="skip", ranking={"pairs": "all"})
-    found = {
+    statuses = {
         r["rejected"][0]["content"]: json.loads(r["extra"])["negative"]
         for r in every.frame.to_dicts()
     }
-    assert found == {"disliked": "down", "unseen": "unvoted"}
+    assert statuses == {"disliked": "down", "unseen": "unvoted"}
     assert every.frame["annotator"].unique().to_list() == ["u"]
     assert every.rejected["row"].to_list() == [4, 5]
 
@@ -50,21 +52,23 @@ def test_items_without_a_prompt_are_compared_for_each_user(tmp_path: Path) -> No
         {"user": user, "item": item, "vote": vote}
         for user, item, vote in (("u", "a", 1), ("u", "b", 0), ("v", "a", 0), ("v", "c", 1))
     ]
-    found = read_pairs(str(write_jsonl(tmp_path / "f.jsonl", rows)))
-    assert found.format == "implicit_feedback"
-    sides = found.frame.select("annotator", "prompt", "chosen", "rejected").rows()
+    pairs = read_pairs(str(write_jsonl(tmp_path / "f.jsonl", rows)))
+    assert pairs.format == "implicit_feedback"
+    sides = pairs.frame.select("annotator", "prompt", "chosen", "rejected").rows()
     texts = [(who, p, c[0]["content"], r[0]["content"]) for who, p, c, r in sides]
     assert texts == [("u", [], "a", "b"), ("v", [], "c", "a")]
 
 
-def feedback(users: int, shown: int, seed: int = 0) -> tuple[list[dict[str, Any]], np.ndarray]:
+def feedback(
+    users: int, answers_per_user: int, seed: int = 0
+) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Half of the users vote often, half seldom; the first place gets more votes."""
     rng = np.random.default_rng(seed)
     rows, truth = [], []
     for user in range(users):
-        for n in range(shown):
-            for place, seen in enumerate((1.0, 0.4)):
-                p = (0.8 if user % 2 else 0.2) * seen
+        for n in range(answers_per_user):
+            for place, view_probability in enumerate((1.0, 0.4)):
+                p = (0.8 if user % 2 else 0.2) * view_probability
                 vote = int(rng.random() < p) * int(rng.choice([1, -1]))
                 rows.append(
                     showing(f"u{user}", f"p{n}", f"{user} {n} {place}", vote, position=place)
@@ -83,9 +87,9 @@ def test_propensities_are_those_of_users_and_places(tmp_path: Path) -> None:
     for side in ("chosen", "rejected"):
         texts = pairs[side].list.first().struct.field("content")
         expected = np.array([by_text[t] for t in texts])
-        found = scores[side].to_numpy()
-        assert np.corrcoef(found, expected)[0, 1] > 0.95
-        assert np.abs(found - expected).mean() < 0.06
+        estimated = scores[side].to_numpy()
+        assert np.corrcoef(estimated, expected)[0, 1] > 0.95
+        assert np.abs(estimated - expected).mean() < 0.06
 
 
 def test_weights_are_clipped_and_of_mean_one() -> None:
@@ -105,9 +109,9 @@ def test_weights_are_clipped_and_of_mean_one() -> None:
     expected = raw.sum() ** 2 / (raw**2).sum() / 3
     assert context.facts["effective_share"] == pytest.approx(expected, abs=1e-4)
     frame = scores.select(pl.col("weight").alias("propensity.weight"))
-    taken = Reweight(column="propensity.weight", ceiling=20).apply(frame, Context())
-    assert taken.added is not None
-    assert taken.added["weight"].to_list()[1] == pytest.approx(20 / raw.mean())
+    reweighted = Reweight(column="propensity.weight", ceiling=20).apply(frame, Context())
+    assert reweighted.added is not None
+    assert reweighted.added["weight"].to_list()[1] == pytest.approx(20 / raw.mean())
 
 
 @pytest.mark.slow
@@ -124,9 +128,9 @@ def test_unvoted_answers_hide_positives_and_down_votes_do_not() -> None:
         extra=pl.Series([json.dumps({"negative": k}) for k in kind.tolist()])
     )
     scores = LabelEM(rates_by="negative").score(pairs, sim.context)
-    found = sim.context.facts["fitted_reliability"]
-    assert found["down"] > 0.93
-    assert found["unvoted"] == pytest.approx(0.7, abs=0.07)
+    reliability = sim.context.facts["fitted_reliability"]
+    assert reliability["down"] > 0.93
+    assert reliability["unvoted"] == pytest.approx(0.7, abs=0.07)
     positive = 1.0 - scores["posterior"].to_numpy()[unvoted]
     assert roc_auc_score(hidden[unvoted], positive) > 0.85
     sure = positive > 0.8

@@ -17,21 +17,21 @@ from tests.curate.models.lm.test_answers import plain_loop, random_pairs
 def test_bound_and_judgements(tiny: Path) -> None:
     pairs = random_pairs(12)
     scorer = RankingDifficulty(reference=str(tiny), beta=0.05, reliability=0.8)
-    found = scorer.score(pairs, Context(inference=Inference(device="cpu")))
+    scores = scorer.score(pairs, Context(inference=Inference(device="cpu")))
     sums = plain_loop(tiny, pairs)[:, :, 0]
     c = sums[:, 1] - sums[:, 0]
-    np.testing.assert_allclose(found["c"], c, atol=1e-4)
-    assert found["ranked"].to_list() == (c < 0).tolist()
+    np.testing.assert_allclose(scores["c"], c, atol=1e-4)
+    assert scores["ranked"].to_list() == (c < 0).tolist()
     # At a margin exactly beta c the policy ranks both answers alike, and has this loss.
-    np.testing.assert_allclose(found["loss_bound"], np.log1p(np.exp(-0.05 * c)), rtol=1e-4)
-    assert found["learnable"].to_list() == (0.05 * c < np.log(4.0)).tolist()
-    assert 0 < found["learnable"].sum() < 12
+    np.testing.assert_allclose(scores["loss_bound"], np.log1p(np.exp(-0.05 * c)), rtol=1e-4)
+    assert scores["learnable"].to_list() == (0.05 * c < np.log(4.0)).tolist()
+    assert 0 < scores["learnable"].sum() < 12
 
 
 def test_the_optimum_of_dpo_ranks_right_exactly_what_is_learnable(tiny: Path) -> None:
     """pi* is in closed form: log pi* ratio = log pi_ref ratio + log(q / (1 - q)) / beta."""
     pairs, beta, q = random_pairs(12), 0.05, 0.8
     scorer = RankingDifficulty(reference=str(tiny), beta=beta, reliability=q)
-    found = scorer.score(pairs, Context(inference=Inference(device="cpu")))
-    optimum = -found["c"].to_numpy() + np.log(q / (1 - q)) / beta
-    assert found["learnable"].to_list() == (optimum > 0).tolist()
+    scores = scorer.score(pairs, Context(inference=Inference(device="cpu")))
+    optimum = -scores["c"].to_numpy() + np.log(q / (1 - q)) / beta
+    assert scores["learnable"].to_list() == (optimum > 0).tolist()

@@ -14,17 +14,17 @@ CONTEXT = context_of(PAIRS, {"p": A, "one two three four": B, "go go go go go go
 
 
 def test_cosine_times_length_and_repetition() -> None:
-    found = Relevance().score(PAIRS, CONTEXT)
-    assert found["chosen"][0] == pytest.approx(0.6 * np.log(5))
+    scores = Relevance().score(PAIRS, CONTEXT)
+    assert scores["chosen"][0] == pytest.approx(0.6 * np.log(5))
     # One distinct trigram of four.
-    assert found["rejected"][0] == pytest.approx(1.0 * np.log(7) / 4)
-    assert found["margin"][0] == pytest.approx(0.6 * np.log(5) - np.log(7) / 4)
+    assert scores["rejected"][0] == pytest.approx(1.0 * np.log(7) / 4)
+    assert scores["margin"][0] == pytest.approx(0.6 * np.log(5) - np.log(7) / 4)
 
 
 def test_powers_of_zero_leave_the_cosine() -> None:
-    found = Relevance(length=0, repetition=0).score(PAIRS, CONTEXT)
-    assert found["chosen"][0] == pytest.approx(0.6)
-    assert found["rejected"][0] == pytest.approx(found["rejected_relevance"][0]) == 1.0
+    scores = Relevance(length=0, repetition=0).score(PAIRS, CONTEXT)
+    assert scores["chosen"][0] == pytest.approx(0.6)
+    assert scores["rejected"][0] == pytest.approx(scores["rejected_relevance"][0]) == 1.0
 
 
 def test_a_swap_turns_the_margin_round() -> None:

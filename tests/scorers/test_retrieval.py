@@ -44,9 +44,9 @@ def cited(pairs: pl.DataFrame) -> dict[str, Any]:
     ],
 )
 def test_sentences_that_a_source_supports(documents: Any) -> None:
-    found = grounded(with_documents(documents, GOOD, HALF))
-    assert (found["chosen"], found["rejected"], found["margin"]) == (1.0, 0.5, 0.5)
-    assert found["status"] == "ok"
+    scores = grounded(with_documents(documents, GOOD, HALF))
+    assert (scores["chosen"], scores["rejected"], scores["margin"]) == (1.0, 0.5, 0.5)
+    assert scores["status"] == "ok"
     swapped = grounded(with_documents(documents, HALF, GOOD))
     assert swapped["margin"] == -0.5
     assert swapped["weakest"] == "Elephants invented electric toothbrushes yesterday"
@@ -54,8 +54,8 @@ def test_sentences_that_a_source_supports(documents: Any) -> None:
 
 def test_the_best_source_is_named_and_a_sentence_needs_one_source() -> None:
     both = "Paris trains river Japan."  # half of its words in either source
-    found = grounded(with_documents([TOKYO, PARIS], both, GOOD))
-    assert found["chosen"] == 0.0
+    scores = grounded(with_documents([TOKYO, PARIS], both, GOOD))
+    assert scores["chosen"] == 0.0
     assert grounded(with_documents([TOKYO, PARIS], GOOD, GOOD))["source"] == 2
     assert grounded(with_documents([TOKYO, PARIS], both, GOOD), covered=0.5)["chosen"] == 1.0
 
@@ -63,9 +63,9 @@ def test_the_best_source_is_named_and_a_sentence_needs_one_source() -> None:
 def test_passages_of_the_prompt_are_sources() -> None:
     prompt = f"Use these.\n[1] {PARIS}\n[2] {TOKYO}\n\nWhere do elephants live?"
     pairs = pairs_of([{"prompt": prompt, "chosen": GOOD, "rejected": "Elephants live."}])
-    found = grounded(pairs)
+    scores = grounded(pairs)
     # The question behind the last passage is no source.
-    assert (found["chosen"], found["rejected"]) == (1.0, 0.0)
+    assert (scores["chosen"], scores["rejected"]) == (1.0, 0.0)
 
 
 def test_pairs_without_sources_or_sentences_have_a_status() -> None:
@@ -78,20 +78,20 @@ def test_pairs_without_sources_or_sentences_have_a_status() -> None:
 def test_citations_that_resolve_and_support() -> None:
     right = "Paris lies on the river Seine [1]. Tokyo is the largest city of Japan. [2]"
     wrong = "Paris lies on the river Seine [2]. Tokyo is the largest city of Japan [7]. And trains."
-    found = cited(with_documents([PARIS, TOKYO], right, wrong))
-    assert (found["chosen"], found["rejected"], found["margin"]) == (1.0, 0.0, 1.0)
-    assert found["chosen_cites"] == 1.0
-    assert found["rejected_cites"] == pytest.approx(2 / 3)
-    assert (found["chosen_dangling"], found["rejected_dangling"]) == (0, 1)
-    assert found["status"] == "ok"
+    scores = cited(with_documents([PARIS, TOKYO], right, wrong))
+    assert (scores["chosen"], scores["rejected"], scores["margin"]) == (1.0, 0.0, 1.0)
+    assert scores["chosen_cites"] == 1.0
+    assert scores["rejected_cites"] == pytest.approx(2 / 3)
+    assert (scores["chosen_dangling"], scores["rejected_dangling"]) == (0, 1)
+    assert scores["status"] == "ok"
     bare = cited(with_documents([PARIS], GOOD, right))
     assert (bare["status"], bare["chosen"], bare["chosen_cites"]) == ("no citations", None, 0.0)
 
 
 def test_several_citations_of_one_sentence_count_each() -> None:
     both = "Paris lies on the river Seine [1][2]."
-    found = cited(with_documents([PARIS, TOKYO], both, both))
-    assert (found["chosen"], found["margin"]) == (0.5, 0.0)
+    scores = cited(with_documents([PARIS, TOKYO], both, both))
+    assert (scores["chosen"], scores["margin"]) == (0.5, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_several_citations_of_one_sentence_count_each() -> None:
 )
 def test_abstaining(text: str, abstains: bool) -> None:
     pairs = pairs_of([{"prompt": "p", "chosen": text, "rejected": "Plain words."}])
-    found = Abstains().score(pairs, Context()).row(0, named=True)
-    assert (found["chosen"], found["difference"]) == (abstains, int(abstains))
+    scores = Abstains().score(pairs, Context()).row(0, named=True)
+    assert (scores["chosen"], scores["difference"]) == (abstains, int(abstains))
 
 
 def test_documents_are_read_from_rows_and_scored_in_a_run() -> None:
@@ -126,17 +126,17 @@ def test_documents_are_read_from_rows_and_scored_in_a_run() -> None:
         {"prompt": "And Tokyo?", "chosen": "In Japan.", "rejected": "No.", "documents": [TOKYO]},
     ]
     scorers = [{"type": "grounding"}, {"type": "citations"}, {"type": "abstains"}]
-    found = Pipeline({"scorers": scorers}).run(read_pairs(rows)).scores
-    assert found["grounding.margin"].to_list() == [0.5, 1.0]
-    assert found["citations.status"].to_list() == ["no citations", "no citations"]
-    assert found["abstains.chosen"].to_list() == [False, False]
+    scores = Pipeline({"scorers": scorers}).run(read_pairs(rows)).scores
+    assert scores["grounding.margin"].to_list() == [0.5, 1.0]
+    assert scores["citations.status"].to_list() == ["no citations", "no citations"]
+    assert scores["abstains.chosen"].to_list() == [False, False]
 
 
 def nearness(texts: list[str]) -> np.ndarray:
     """Vectors by hand: Paris, Tokyo, and the rest."""
     table = {"Paris": [1.0, 0.0, 0.0], "Tokyo": [0.0, 1.0, 0.0], "Elephants": [0.0, 0.0, 1.0]}
-    found = [next((v for k, v in table.items() if k in t), [0.6, 0.8, 0.0]) for t in texts]
-    return np.array(found, dtype=np.float32)
+    vectors = [next((v for k, v in table.items() if k in t), [0.6, 0.8, 0.0]) for t in texts]
+    return np.array(vectors, dtype=np.float32)
 
 
 def test_sentences_are_compared_with_the_nearest_of_any_source() -> None:
@@ -145,15 +145,15 @@ def test_sentences_are_compared_with_the_nearest_of_any_source() -> None:
             documents=pl.lit(None, dtype=pl.String))], how="diagonal",
     )  # fmt: skip
     context = Context(embed=nearness)
-    found = SemanticGrounding().score(pairs, context)
+    scores = SemanticGrounding().score(pairs, context)
     # Two sentences of GOOD: one on Paris (1.0), one by another name (0.8, nearest to Tokyo).
-    assert found["chosen"][0] == pytest.approx(0.9)
-    assert found["rejected"][0] == pytest.approx(0.5)
-    assert found["margin"][0] == pytest.approx(0.4)
-    assert (found["weakest"][0], found["source"][0]) == ("It is the capital of France", 1)
-    assert found["status"].to_list() == ["ok", "no sources"]
+    assert scores["chosen"][0] == pytest.approx(0.9)
+    assert scores["rejected"][0] == pytest.approx(0.5)
+    assert scores["margin"][0] == pytest.approx(0.4)
+    assert (scores["weakest"][0], scores["source"][0]) == ("It is the capital of France", 1)
+    assert scores["status"].to_list() == ["ok", "no sources"]
     blocks = SemanticGrounding().score(pl.concat([pairs] * 300), context)
-    assert blocks[:2].equals(found)
+    assert blocks[:2].equals(scores)
     assert blocks["margin"].null_count() == 300
 
 

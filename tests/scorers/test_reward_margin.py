@@ -15,8 +15,8 @@ def test_flipped_labels_have_small_margins(head: str, least: float) -> None:
     sim = simulate(900, flips=0.2)
     scores = RewardMargin(head=head, repeats=2).score(sim.pairs, sim.context)
     ideal = roc_auc_score(sim.flipped, -sim.margin)
-    found = roc_auc_score(sim.flipped, -scores["margin"].to_numpy())
-    assert found > least * ideal
+    auroc = roc_auc_score(sim.flipped, -scores["margin"].to_numpy())
+    assert auroc > least * ideal
 
 
 def test_probability_agreement_and_spread_fit_the_margins() -> None:

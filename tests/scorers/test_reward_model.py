@@ -14,7 +14,7 @@ from curate import CurateError
 from curate.steps.context import Context
 from curate.steps.models import Inference
 from curate.store.store import Store
-from scorers.reward_model import RewardModel, advice
+from scorers.reward_model import RewardModel, advise_on_labels
 from tests.curate.models.lm.test_answers import random_pairs
 from tests.helpers import swapped
 from tests.models import tiny_classifier, tiny_config, tiny_tokenizer
@@ -48,12 +48,12 @@ def scalar(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.mark.parametrize("batch_tokens", [1, 300, 100_000])
 def test_rewards_do_not_depend_on_the_batch(scalar: list[Path], batch_tokens: int) -> None:
     pairs = random_pairs(8)
-    found = RewardModel(models=str(scalar[0])).score(pairs, context(batch_tokens=batch_tokens))
+    scores = RewardModel(models=str(scalar[0])).score(pairs, context(batch_tokens=batch_tokens))
     truth = one_by_one(scalar[0], pairs)[:, :, 0]
-    np.testing.assert_allclose(found["chosen"], truth[:, 0], atol=1e-5)
-    np.testing.assert_allclose(found["margin"], truth[:, 0] - truth[:, 1], atol=1e-5)
+    np.testing.assert_allclose(scores["chosen"], truth[:, 0], atol=1e-5)
+    np.testing.assert_allclose(scores["margin"], truth[:, 0] - truth[:, 1], atol=1e-5)
     back = RewardModel(models=str(scalar[0])).score(swapped(pairs), context())
-    np.testing.assert_allclose(back["margin"], -found["margin"], atol=1e-5)
+    np.testing.assert_allclose(back["margin"], -scores["margin"], atol=1e-5)
 
 
 @pytest.mark.parametrize("pad", [2, None])
@@ -65,29 +65,29 @@ def test_a_model_that_pads_with_the_end_of_text_or_not_at_all(
     tokenizer.pad_token = tokenizer.eos_token
     tokenizer.save_pretrained(folder)
     pairs = random_pairs(8)
-    found = RewardModel(models=str(folder)).score(pairs, context())
-    np.testing.assert_allclose(found["chosen"], one_by_one(folder, pairs)[:, 0, 0], atol=1e-5)
+    scores = RewardModel(models=str(folder)).score(pairs, context())
+    np.testing.assert_allclose(scores["chosen"], one_by_one(folder, pairs)[:, 0, 0], atol=1e-5)
 
 
 @pytest.mark.slow
 def test_several_models(scalar: list[Path], tmp_path: Path) -> None:
     pairs = random_pairs(20)
-    own = Context(store=Store(tmp_path), inference=Inference(device="cpu"))
-    found = RewardModel(models=[str(f) for f in scalar]).score(pairs, own)
+    store_context = Context(store=Store(tmp_path), inference=Inference(device="cpu"))
+    scores = RewardModel(models=[str(f) for f in scalar]).score(pairs, store_context)
     truth = np.stack([one_by_one(f, pairs)[:, :, 0] for f in scalar], axis=1)
     margins = truth[:, :, 0] - truth[:, :, 1]
-    np.testing.assert_allclose(found["margin"], margins.mean(1), atol=1e-5)
-    np.testing.assert_allclose(found["spread"], margins.std(1), atol=1e-5)
-    np.testing.assert_allclose(found["agreement"], (margins > 0).mean(1))
-    assert found["advice"].to_list() == advice(margins)
-    again = RewardModel(models=[str(f) for f in scalar]).score(pairs, own)
-    assert again.equals(found)
+    np.testing.assert_allclose(scores["margin"], margins.mean(1), atol=1e-5)
+    np.testing.assert_allclose(scores["spread"], margins.std(1), atol=1e-5)
+    np.testing.assert_allclose(scores["agreement"], (margins > 0).mean(1))
+    assert scores["advice"].to_list() == advise_on_labels(margins)
+    again = RewardModel(models=[str(f) for f in scalar]).score(pairs, store_context)
+    assert again.equals(scores)
 
 
 def test_the_two_model_rule() -> None:
     margins = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0], [0.0, -1.0]])
-    assert advice(margins) == ["keep", "keep", "drop", "flip", "drop"]
-    assert advice(margins[:, :1]) == ["keep", "keep", "drop", "drop", "drop"]
+    assert advise_on_labels(margins) == ["keep", "keep", "drop", "flip", "drop"]
+    assert advise_on_labels(margins[:, :1]) == ["keep", "keep", "drop", "drop", "drop"]
 
 
 def test_attributes_are_weighed_by_name(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_an_encoder_reads_prompt_and_answer_as_two_texts(tmp_path: Path) -> None
     model = AutoModelForSequenceClassification.from_config(config).eval()
     model.save_pretrained(tmp_path)
     pairs = random_pairs(6)
-    found = RewardModel(models=str(tmp_path)).score(pairs, context())
-    for row, reward in zip(pairs.to_dicts(), found["chosen"], strict=True):
+    scores = RewardModel(models=str(tmp_path)).score(pairs, context())
+    for row, reward in zip(pairs.to_dicts(), scores["chosen"], strict=True):
         texts = row["prompt"][0]["content"], row["chosen"][0]["content"]
         inputs = tokenizer(*texts, return_tensors="pt", return_token_type_ids=True)
         with torch.no_grad():

@@ -83,11 +83,11 @@ def test_samples_do_not_depend_on_the_order_of_rows(settings: dict[str, Any]) ->
     ids = [f"id {i}" for i in range(60)]
     pairs = pl.DataFrame({"pair_id": ids, "a.odds": np.linspace(0.1, 1, 60)})
     sample = build(filter_class("sample", ""), settings, "")
-    drawn = [
+    samples = [
         set(frame["pair_id"].filter(sample.apply(frame, Context(seed=4)).keep))
         for frame in (pairs, pairs.sample(fraction=1.0, shuffle=True, seed=1))
     ]
-    assert drawn[0] == drawn[1]
+    assert samples[0] == samples[1]
 
 
 def test_splits_do_not_depend_on_the_order_of_rows() -> None:

@@ -28,9 +28,9 @@ def mixed_loop(first: Path, second: Path, pairs: pl.DataFrame, mix: float) -> np
 
     def one(prompt: list[dict[str, str]], answer: list[dict[str, str]]) -> float:
         text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-        whole = tokenizer.apply_chat_template([*prompt, *answer], tokenize=False)
+        conversation_text = tokenizer.apply_chat_template([*prompt, *answer], tokenize=False)
         start = tokenizer(text)["input_ids"]
-        ids = torch.tensor([start + tokenizer(whole[len(text) :])["input_ids"]])
+        ids = torch.tensor([start + tokenizer(conversation_text[len(text) :])["input_ids"]])
         with torch.no_grad():
             z = [model(ids).logits[0] for model in models]
         logprobs = torch.log_softmax(mix * z[0] + (1 - mix) * z[1], -1)[:-1]
@@ -45,9 +45,9 @@ def mixed_loop(first: Path, second: Path, pairs: pl.DataFrame, mix: float) -> np
 def test_margin_is_that_of_the_mixed_policy(tiny: Path, tiny_other: Path, mix: float) -> None:
     pairs = random_pairs(6)
     scorer = SelfConfidence(policy=str(tiny), reference=str(tiny_other), beta=0.5, mix=mix)
-    found = scorer.score(pairs, CONTEXT)
+    scores = scorer.score(pairs, CONTEXT)
     ratio = mixed_loop(tiny, tiny_other, pairs, mix) - plain_loop(tiny_other, pairs)[:, :, 0]
-    np.testing.assert_allclose(found["margin"], 0.5 * (ratio[:, 0] - ratio[:, 1]), atol=1e-4)
+    np.testing.assert_allclose(scores["margin"], 0.5 * (ratio[:, 0] - ratio[:, 1]), atol=1e-4)
 
 
 def test_the_mask_is_a_running_quantile(tiny: Path, tiny_other: Path) -> None:
@@ -55,15 +55,15 @@ def test_the_mask_is_a_running_quantile(tiny: Path, tiny_other: Path) -> None:
     scorer = SelfConfidence(
         policy=str(tiny), reference=str(tiny_other), quantile=0.3, window=10, alpha=0.2, warm_up=0.5
     )
-    found = scorer.score(pairs, CONTEXT)
-    margins = found["margin"].to_numpy()
+    scores = scorer.score(pairs, CONTEXT)
+    margins = scores["margin"].to_numpy()
     bounds = [np.quantile(margins[max(i - 9, 0) : i + 1], 0.3) for i in range(40)]
-    np.testing.assert_allclose(found["threshold"], bounds)
+    np.testing.assert_allclose(scores["threshold"], bounds)
     doubted = margins <= np.array(bounds)
-    assert found["doubted"].to_list() == doubted.tolist()
+    assert scores["doubted"].to_list() == doubted.tolist()
     late = np.arange(40) >= 20
-    np.testing.assert_allclose(found["label"], np.where(doubted & late, 0.8, 1.0))
-    assert 0 < found["label"].is_in([0.8]).sum() < doubted.sum()
+    np.testing.assert_allclose(scores["label"], np.where(doubted & late, 0.8, 1.0))
+    assert 0 < scores["label"].is_in([0.8]).sum() < doubted.sum()
 
 
 def test_mixing_needs_one_tokenizer(tiny: Path, tmp_path: Path) -> None:

@@ -5,20 +5,20 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scorers.semantic_duplicates import SemanticDuplicates, first_near
+from scorers.semantic_duplicates import SemanticDuplicates, first_similar_row
 from tests.helpers import context_of, pairs_of
 
 
 def naive(near: np.ndarray) -> list[int]:
     """Row by row: the first earlier row that was kept and is near."""
-    kept: list[int] = []
-    found = []
+    unique_rows: list[int] = []
+    first_rows = []
     for row in range(len(near)):
-        earlier = next((other for other in kept if near[row, other]), -1)
-        found.append(earlier)
+        earlier = next((other for other in unique_rows if near[row, other]), -1)
+        first_rows.append(earlier)
         if earlier < 0:
-            kept.append(row)
-    return found
+            unique_rows.append(row)
+    return first_rows
 
 
 @settings(max_examples=60, deadline=None)
@@ -27,8 +27,8 @@ def test_first_near_equals_judging_row_by_row(rows: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     near = np.triu(rng.random((rows, rows)) < 0.3, 1)
     near |= near.T
-    others = np.tile(np.arange(rows), (rows, 1))
-    assert first_near(others, near).tolist() == naive(near)
+    neighbours = np.tile(np.arange(rows), (rows, 1))
+    assert first_similar_row(neighbours, near).tolist() == naive(near)
 
 
 def test_a_prompt_near_an_earlier_one_is_flagged_with_all_its_pairs() -> None:

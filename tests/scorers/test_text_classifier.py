@@ -32,23 +32,23 @@ def test_probability_of_a_label_of_the_answer(tmp_path: Path, problem: str) -> N
     folder = tiny_classifier(tmp_path, labels=3, id2label=LABELS, problem_type=problem)
     pairs = random_pairs(6)
     scorer = TextClassifier(model=str(folder), label="unsafe")
-    found = scorer.score(pairs, Context(inference=Inference(device="cpu")))
-    for row, value in zip(pairs.to_dicts(), found["chosen"], strict=True):
+    scores = scorer.score(pairs, Context(inference=Inference(device="cpu")))
+    for row, value in zip(pairs.to_dicts(), scores["chosen"], strict=True):
         z = logits_of(folder, row["chosen"][0]["content"])
         softmax, sigmoid = np.exp(z) / np.exp(z).sum(), 1 / (1 + np.exp(-z))
         assert value == pytest.approx((softmax if "single" in problem else sigmoid)[1], abs=1e-5)
-    difference = found["chosen"] - found["rejected"]
-    np.testing.assert_allclose(found["difference"], difference)
+    difference = scores["chosen"] - scores["rejected"]
+    np.testing.assert_allclose(scores["difference"], difference)
 
 
 def test_one_output_is_given_as_it_is_and_the_conversation_can_be_read(tmp_path: Path) -> None:
     folder, pairs = tiny_classifier(tmp_path), random_pairs(3)
-    own = Context(inference=Inference(device="cpu"))
-    answer = TextClassifier(model=str(folder)).score(pairs, own)
-    whole = TextClassifier(model=str(folder), reads="conversation").score(pairs, own)
+    context = Context(inference=Inference(device="cpu"))
+    answer = TextClassifier(model=str(folder)).score(pairs, context)
+    of_conversation = TextClassifier(model=str(folder), reads="conversation").score(pairs, context)
     text = pairs["chosen"][0][0]["content"]
     assert answer["chosen"][0] == pytest.approx(logits_of(folder, text)[0], abs=1e-5)
-    assert (answer["chosen"] - whole["chosen"]).abs().min() > 1e-4
+    assert (answer["chosen"] - of_conversation["chosen"]).abs().min() > 1e-4
 
 
 def test_an_unknown_label(tmp_path: Path) -> None:

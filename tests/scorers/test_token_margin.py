@@ -11,7 +11,7 @@ import pytest
 from curate import Context, Pairs, Pipeline
 from curate.steps.models import Inference
 from scorers.implicit_reward import ImplicitReward
-from scorers.token_margin import OTHER_TOKENS, SAME_MODELS, TokenMargin, concentration
+from scorers.token_margin import OTHER_TOKENS, SAME_MODELS, TokenMargin, margin_concentration
 from tests.helpers import pairs_of, swapped
 from tests.models import tiny_causal, tiny_tokenizer
 
@@ -55,23 +55,25 @@ def test_statistics_equal_a_naive_loop() -> None:
     rng = np.random.default_rng(0)
     parts, places = rng.normal(size=(20, 30)), rng.random((20, 30))
     parts[rng.random(parts.shape) < 0.3] = np.nan
-    found, decisive = concentration(parts, places, 0.1)
+    statistics, decisive = margin_concentration(parts, places, 0.1)
     for row in range(20):
-        known = np.isfinite(parts[row])
-        wanted = by_a_loop(parts[row, known].tolist(), places[row, known].tolist(), 0.1)
-        for name, value in wanted.items():
-            assert found[name][row] == pytest.approx(value), name
-        assert decisive[row].sum() == math.ceil(0.1 * known.sum() - 1e-9)
-        assert not decisive[row, ~known].any()
+        finite_mask = np.isfinite(parts[row])
+        expected = by_a_loop(
+            parts[row, finite_mask].tolist(), places[row, finite_mask].tolist(), 0.1
+        )
+        for name, value in expected.items():
+            assert statistics[name][row] == pytest.approx(value), name
+        assert decisive[row].sum() == math.ceil(0.1 * finite_mask.sum() - 1e-9)
+        assert not decisive[row, ~finite_mask].any()
 
 
 def test_flat_and_single_contributions() -> None:
-    flat, _ = concentration(np.ones((1, 10)), np.zeros((1, 10)), 0.1)
+    flat, _ = margin_concentration(np.ones((1, 10)), np.zeros((1, 10)), 0.1)
     assert (flat["top_share"][0], flat["entropy"][0]) == pytest.approx((0.1, 1.0))
     assert flat["gini"][0] == pytest.approx(0.0, abs=1e-12)
     one = np.zeros((1, 10))
     one[0, 4] = -2.0
-    single, decisive = concentration(one, np.linspace(0, 1, 10)[None], 0.1)
+    single, decisive = margin_concentration(one, np.linspace(0, 1, 10)[None], 0.1)
     assert (single["top_share"][0], single["entropy"][0]) == (1.0, 0.0)
     assert single["gini"][0] == pytest.approx(0.9)
     assert single["position"][0] == pytest.approx(4 / 9)
@@ -81,8 +83,8 @@ def test_flat_and_single_contributions() -> None:
 def test_the_margin_is_that_of_implicit_reward(models: tuple[str, str]) -> None:
     policy, reference = models
     scores = TokenMargin(policy=policy, reference=reference, tokens=True).score(PAIRS, context())
-    whole = ImplicitReward(policy=policy, reference=reference).score(PAIRS, context())
-    np.testing.assert_allclose(scores["margin"], whole["margin"], atol=1e-5)
+    implicit = ImplicitReward(policy=policy, reference=reference).score(PAIRS, context())
+    np.testing.assert_allclose(scores["margin"], implicit["margin"], atol=1e-5)
     assert scores["status"].to_list() == ["ok"] * 3
     for row in scores.iter_rows(named=True):
         tokens = [json.loads(row[f"{side}_tokens"]) for side in ("chosen", "rejected")]

@@ -26,13 +26,15 @@ WEATHER = {
 TOOLS = [{"type": "function", "function": WEATHER}]
 
 
-def calls(*made: tuple[str, Any], **more: Any) -> list[dict[str, Any]]:
-    functions = [{"function": {"name": name, "arguments": given}} for name, given in made]
+def calls(*functions_called: tuple[str, Any], **more: Any) -> list[dict[str, Any]]:
+    functions = [
+        {"function": {"name": name, "arguments": arguments}} for name, arguments in functions_called
+    ]
     return [{"role": "assistant", "content": None, "tool_calls": functions, **more}]
 
 
-def text(said: str) -> list[dict[str, Any]]:
-    return [{"role": "assistant", "content": said}]
+def text(content: str) -> list[dict[str, Any]]:
+    return [{"role": "assistant", "content": content}]
 
 
 def scored(tmp_path: Path, *rows: dict[str, Any]) -> list[dict[str, Any]]:
@@ -57,24 +59,28 @@ def scored(tmp_path: Path, *rows: dict[str, Any]) -> list[dict[str, Any]]:
     ],
 )
 def test_a_call_is_checked(call: tuple[str, Any], problem: str | None, tmp_path: Path) -> None:
-    (found,) = scored(tmp_path, {"chosen": calls(call)})
-    assert (found["chosen"], found["rejected"]) == (1, 0)
-    assert found["chosen_wrong"] == (problem is not None)
-    assert (problem or "ok") in found["status"]
+    (scores,) = scored(tmp_path, {"chosen": calls(call)})
+    assert (scores["chosen"], scores["rejected"]) == (1, 0)
+    assert scores["chosen_wrong"] == (problem is not None)
+    assert (problem or "ok") in scores["status"]
 
 
 def test_calls_in_texts_and_several_forms_of_tools(tmp_path: Path) -> None:
-    said = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'
+    call_text = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'
     flat = [WEATHER]
     texts = [json.dumps({"type": "function", "function": WEATHER})]
     claude = [{"name": "weather", "input_schema": WEATHER["parameters"]}]
     rows = [
-        {"chosen": text(said + said), "rejected": text("<tool_call>{oops</tool_call>"), "tools": t}
+        {
+            "chosen": text(call_text + call_text),
+            "rejected": text("<tool_call>{oops</tool_call>"),
+            "tools": t,
+        }
         for t in (TOOLS, flat, texts, claude, json.dumps(TOOLS))
     ]
-    for found in scored(tmp_path, *rows):
-        assert (found["chosen"], found["chosen_wrong"]) == (2, 0)
-        assert (found["rejected"], found["rejected_wrong"]) == (1, 1)
+    for scores in scored(tmp_path, *rows):
+        assert (scores["chosen"], scores["chosen_wrong"]) == (2, 0)
+        assert (scores["rejected"], scores["rejected_wrong"]) == (1, 1)
 
 
 def test_the_same_calls_whatever_the_order_of_keys(tmp_path: Path) -> None:
@@ -84,7 +90,7 @@ def test_the_same_calls_whatever_the_order_of_keys(tmp_path: Path) -> None:
         {"chosen": calls(("weather", one)), "rejected": calls(("weather", {"city": "y"}))},
         {"chosen": text("a"), "rejected": text("b")},
     ]
-    assert [found["same"] for found in scored(tmp_path, *rows)] == [True, False, None]
+    assert [scores["same"] for scores in scored(tmp_path, *rows)] == [True, False, None]
 
 
 def test_results_without_a_call(tmp_path: Path) -> None:
@@ -95,7 +101,7 @@ def test_results_without_a_call(tmp_path: Path) -> None:
         {"chosen": [*call, result, result, *text("rain")]},
         {"prompt": [*text("p"), result], "chosen": text("rain")},
     ]
-    assert [found["orphans"] for found in scored(tmp_path, *rows)] == [0, 1, 1]
+    assert [scores["orphans"] for scores in scored(tmp_path, *rows)] == [0, 1, 1]
 
 
 def test_without_tools_only_arguments_are_checked(tmp_path: Path) -> None:
@@ -103,7 +109,7 @@ def test_without_tools_only_arguments_are_checked(tmp_path: Path) -> None:
         {"chosen": calls(("anything", {"a": 1})), "tools": None},
         {"chosen": calls(("anything", "oops")), "tools": []},
     ]
-    assert [found["chosen_wrong"] for found in scored(tmp_path, *rows)] == [0, 1]
+    assert [scores["chosen_wrong"] for scores in scored(tmp_path, *rows)] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -112,14 +118,14 @@ def test_without_tools_only_arguments_are_checked(tmp_path: Path) -> None:
 )
 def test_a_schema_that_is_wrong_is_told_and_nothing_is_fetched(schema: Any, tmp_path: Path) -> None:
     tools = [{"name": "weather", "parameters": schema}]
-    (found,) = scored(tmp_path, {"chosen": calls(("weather", {"city": "x"})), "tools": tools})
-    told = "the schema of 'weather' is wrong" in found["status"]
-    assert told == isinstance(schema, dict)
+    (scores,) = scored(tmp_path, {"chosen": calls(("weather", {"city": "x"})), "tools": tools})
+    is_reported = "the schema of 'weather' is wrong" in scores["status"]
+    assert is_reported == isinstance(schema, dict)
 
 
 def test_an_empty_table_has_the_columns(tmp_path: Path) -> None:
     pairs = read_pairs(
         str(write_jsonl(tmp_path / "r.jsonl", [{"prompt": "p", "chosen": "a", "rejected": "b"}]))
     ).frame
-    found = ToolCalls().score(pairs.clear(), Context())
-    assert found.schema == pl.Schema({c.name: c.dtype for c in ToolCalls().columns()})
+    scores = ToolCalls().score(pairs.clear(), Context())
+    assert scores.schema == pl.Schema({c.name: c.dtype for c in ToolCalls().columns()})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from curate.steps.context import Context
-from scorers.tournament import FEW, Tournament
+from scorers.tournament import TOO_FEW_ANSWERS, Tournament
 from tests.helpers import pairs_of
 
 
@@ -23,7 +23,7 @@ def test_a_cycle_has_full_entropy_and_an_order_has_less() -> None:
     # In the order a > b > c the lost votes are 0, 1 and 2 of 3.
     order = -(1 / 3 * np.log(1 / 3) + 2 / 3 * np.log(2 / 3)) / np.log(3)
     assert scores["entropy"].to_list()[:6] == pytest.approx([1.0] * 3 + [order] * 3)
-    assert scores["status"].to_list() == ["ok"] * 6 + [FEW]
+    assert scores["status"].to_list() == ["ok"] * 6 + [TOO_FEW_ANSWERS]
     assert context.facts["clarity"] == pytest.approx(1 - (1 + order) / 2, abs=1e-4)
     assert context.facts["pairs_on_cycles"] == 3
 

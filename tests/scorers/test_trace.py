@@ -14,30 +14,33 @@ GERMAN = "Das ist ein langer deutscher Satz, in dem niemand etwas Englisches ver
 ENGLISH = "This is a long English sentence in which nobody would look for a German word at all."
 
 
-def said(content: str, **more: Any) -> list[dict[str, Any]]:
+def assistant_turn(content: str, **more: Any) -> list[dict[str, Any]]:
     return [{"role": "assistant", "content": content, **more}]
 
 
 def scored(tmp_path: Path, *answers: tuple[Any, Any]) -> list[dict[str, Any]]:
-    rows = [{"prompt": said("p"), "chosen": c, "rejected": r} for c, r in answers]
+    rows = [{"prompt": assistant_turn("p"), "chosen": c, "rejected": r} for c, r in answers]
     pairs = read_pairs(str(write_jsonl(tmp_path / "rows.jsonl", rows))).frame
     return Trace().score(pairs, Context()).to_dicts()
 
 
 def test_lengths_of_trace_and_answer_in_both_spellings(tmp_path: Path) -> None:
-    beside, inside = said("six", reasoning_content="2 * 3"), said("<think>\n2 * 3\n</think>\n\nsix")
-    (found,) = scored(tmp_path, (beside, inside))
-    assert (found["chosen_trace"], found["rejected_trace"]) == (5, 5)
-    assert (found["chosen_answer"], found["rejected_answer"]) == (3, 3)
-    assert not found["one_sided"]
+    beside, inside = (
+        assistant_turn("six", reasoning_content="2 * 3"),
+        assistant_turn("<think>\n2 * 3\n</think>\n\nsix"),
+    )
+    (scores,) = scored(tmp_path, (beside, inside))
+    assert (scores["chosen_trace"], scores["rejected_trace"]) == (5, 5)
+    assert (scores["chosen_answer"], scores["rejected_answer"]) == (3, 3)
+    assert not scores["one_sided"]
 
 
 def test_one_sided_and_cut_off_traces(tmp_path: Path) -> None:
     rows = scored(
         tmp_path,
-        (said("<think>why not</think>yes"), said("no")),
-        (said("<think>why not"), said("no thought</think>no")),
-        (said("yes"), said("no")),
+        (assistant_turn("<think>why not</think>yes"), assistant_turn("no")),
+        (assistant_turn("<think>why not"), assistant_turn("no thought</think>no")),
+        (assistant_turn("yes"), assistant_turn("no")),
     )
     assert [row["one_sided"] for row in rows] == [True, False, False]
     assert [(row["chosen_cut"], row["rejected_cut"]) for row in rows] == [
@@ -50,11 +53,14 @@ def test_one_sided_and_cut_off_traces(tmp_path: Path) -> None:
 
 
 def test_the_language_of_the_trace(tmp_path: Path) -> None:
-    (found,) = scored(
+    (scores,) = scored(
         tmp_path,
-        (said(f"<think>{GERMAN}</think>{ENGLISH}"), said(ENGLISH, reasoning_content=ENGLISH)),
+        (
+            assistant_turn(f"<think>{GERMAN}</think>{ENGLISH}"),
+            assistant_turn(ENGLISH, reasoning_content=ENGLISH),
+        ),
     )
-    assert found["chosen_same_language"] is False
-    assert found["rejected_same_language"] is True
-    (short,) = scored(tmp_path, (said("<think>ja</think>yes"), said("no")))
+    assert scores["chosen_same_language"] is False
+    assert scores["rejected_same_language"] is True
+    (short,) = scored(tmp_path, (assistant_turn("<think>ja</think>yes"), assistant_turn("no")))
     assert short["chosen_same_language"] is None

@@ -39,7 +39,7 @@ def mean_logprob(folder: Path, prefix: str, answer: str) -> float:
 
 
 def test_variance_of_the_final_answer(tiny: Path) -> None:
-    found = TraceVariance(model=str(tiny)).score(PAIRS, CONTEXT)
+    scores = TraceVariance(model=str(tiny)).score(PAIRS, CONTEXT)
     prompt = "<|user|> what is a cat<eos>\n<|assistant|> "
     for side, trace, final in (
         ("chosen", "the dog sat on the mat", "an animal<eos>\n"),
@@ -47,14 +47,14 @@ def test_variance_of_the_final_answer(tiny: Path) -> None:
     ):
         a = mean_logprob(tiny, f"{prompt}<think>{trace}</think>\n\n", final)
         b = mean_logprob(tiny, f"{prompt}<think>\n\n</think>\n\n", final)
-        np.testing.assert_allclose(found[f"{side}_shift"][0], a - b, atol=1e-5)
-        np.testing.assert_allclose(found[side][0], np.var([a, b]), atol=1e-5)
+        np.testing.assert_allclose(scores[f"{side}_shift"][0], a - b, atol=1e-5)
+        np.testing.assert_allclose(scores[side][0], np.var([a, b]), atol=1e-5)
 
 
 def test_answers_without_a_trace_have_no_value(tiny: Path) -> None:
-    found = TraceVariance(model=str(tiny)).score(PAIRS, CONTEXT)
-    assert found["status"].to_list() == ["ok", NO_TRACE]
-    assert found["rejected"].to_list()[1] is None
+    scores = TraceVariance(model=str(tiny)).score(PAIRS, CONTEXT)
+    assert scores["status"].to_list() == ["ok", NO_TRACE]
+    assert scores["rejected"].to_list()[1] is None
 
 
 def test_a_template_that_opens_the_trace_is_not_given_another(tmp_path: Path) -> None:
@@ -65,5 +65,5 @@ def test_a_template_that_opens_the_trace_is_not_given_another(tmp_path: Path) ->
         opening, template=TEMPLATE.replace("<|assistant|> {%", "<|assistant|> <think>{%")
     )
     one = PAIRS.head(1)
-    found = [TraceVariance(model=str(f)).score(one, CONTEXT) for f in (plain, opening)]
-    np.testing.assert_allclose(found[0]["chosen"], found[1]["chosen"], atol=1e-6)
+    scores = [TraceVariance(model=str(f)).score(one, CONTEXT) for f in (plain, opening)]
+    np.testing.assert_allclose(scores[0]["chosen"], scores[1]["chosen"], atol=1e-6)

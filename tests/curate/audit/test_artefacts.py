@@ -79,7 +79,7 @@ PAIRS = pairs_of(
 def test_drop() -> None:
     found = Artefacts(kinds=["leading_space"]).apply(PAIRS, Context())
     assert found.keep.to_list() == [False] * 6 + [True] * 3 + [False] * 2 + [True]
-    assert found.reason[0] == "one answer alone has: leading_space"
+    assert found.reason[0] == "only one answer has: leading_space"
     assert found.added is not None
     assert found.added["found"].to_list() == ["leading_space"] * 6 + [None] * 3 + (
         ["leading_space"] * 2 + [None]
