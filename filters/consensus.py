@@ -14,6 +14,7 @@ from curate.models.people.votes import HIGH, LOW, TIE, dawid_skene_consensus, vo
 from curate.steps.posterior import DEFAULT_COLUMN
 
 _EVEN_POSTERIOR = 0.5
+# Columns of the pair table that a merged pair gets anew.
 _CHANGED_COLUMNS = ("is_tie", "strength", "annotator", "extra")
 
 

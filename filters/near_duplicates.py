@@ -10,6 +10,7 @@ from pydantic import Field
 from curate import Context, Filter, FilterResult, Parameters
 from curate.models.text.near_duplicates import near_duplicate_of
 
+# What `of` compares.
 _TEXT_COLUMNS = {
     "pair": ("prompt", "chosen", "rejected"),
     "prompt": ("prompt",),

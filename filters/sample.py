@@ -70,9 +70,11 @@ class Sample(Filter[SampleParams]):
         """Keep the sampled pairs."""
         p = self.params
         rows = round(p.share * len(pairs)) if p.share is not None else min(p.rows or 0, len(pairs))
+        # A seed of the step allows several samples within one run.
         rng = context.rng("sample") if p.seed is None else np.random.default_rng(p.seed)
         keep, order = np.zeros(len(pairs), dtype=bool), context.row_order(pairs)
         if p.weights is None:
+            # By the order of ids: the sample must not depend on the order of the file.
             keep[order[rng.permutation(len(pairs))[:rows]]] = True
         else:
             odds = check_readable(pairs[p.weights], self.name).fill_null(0.0).to_numpy()

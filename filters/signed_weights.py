@@ -75,8 +75,10 @@ class SignedWeights(Filter[SignedWeightsParams]):
         mean = float(weight.sum()) / max(len(weight), 1)
         context.facts["flipped"] = int(wrong.sum())
         context.facts["mean_certainty"] = round(mean, 4)
+        # A mean of 0 means that no label is informative: weights stay 0.
         if self.params.mean_one and mean > 0:
             weight = weight / mean
+        # After a flip the label is the likelier of the two.
         posterior = pl.select(
             posterior=pl.max_horizontal(posterior_of_label, 1.0 - posterior_of_label)
         )

@@ -62,6 +62,7 @@ class TagCoverage(Filter[TagCoverageParams]):
             for row, row_tags in enumerate(tags)
             if row_tags is not None
         }
+        # The share refers to pairs with tags.
         size = round(p.keep * len(items))
         selected = (select_by_complexity if p.order == "complexity" else select_by_diversity)(
             items, size

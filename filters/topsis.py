@@ -140,6 +140,7 @@ class TOPSIS(Filter[TOPSISParams]):
         p = self.params
         values = pl.DataFrame([check_readable(pairs[c], self.name) for c in p.criteria])
         complete_mask = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"].to_numpy()
+        # Negated criteria turn every column into larger-is-better.
         signs = np.array([1.0 if d == "max" else -1.0 for d in p.criteria.values()])
         weights = np.array([1.0 if not p.weights else p.weights.get(c, 0.0) for c in p.criteria])
         score = np.full(len(pairs), np.nan)
@@ -200,6 +201,7 @@ class _Ranks:
                 ranked.group_by("group").agg(pl.col("rank").count()).sort("group")["rank"]
             )
             rank = ranked.select(pl.col("rank").rank("ordinal").over("group"))["rank"]
+        # half_to_even, as Python's round does elsewhere.
         keep_counts = (share * ranked_counts).round(mode="half_to_even").cast(pl.Int64)
         return cls(
             rank, group, pl.DataFrame([ranked_counts.alias("of"), keep_counts.alias("wanted")])

@@ -8,6 +8,7 @@ from curate import Column, Context, Parameters, Scorer
 from curate.data.hashes import select_in_batches
 from curate.data.table import messages_text
 
+# Both apostrophes: models write ' and \u2019.
 _PATTERN = (
     r"(?i)\b(?:i (?:do not|don['\x{2019}]t) (?:know|have (?:enough|any|that|this) information)"
     r"|(?:is|are|was|were) not (?:mentioned|stated|specified|provided|covered|discussed)"

@@ -65,4 +65,5 @@ class Alignment(Scorer[AlignmentParams]):
         }
         margin = scores["chosen"] - scores["rejected"]
         columns = {"margin": margin, **scores, "status": status}
+        # Null, not NaN: filters count nulls as missing scores.
         return pl.DataFrame(columns).with_columns(pl.col("margin", *_SIDES).fill_nan(None))

@@ -15,6 +15,7 @@ from curate.models.heads.heads import HeadKind
 from curate.models.heads.out_of_fold import HeadParameters, train_out_of_fold, vote_mask
 from curate.steps.features import FeatureKind
 
+# Two kinds by three views: six voters.
 _KINDS: tuple[HeadKind, ...] = ("linear", "mlp")
 VIEWS: tuple[FeatureKind, ...] = get_args(FeatureKind)
 

@@ -130,6 +130,7 @@ class Coverage(Scorer[CoverageParams]):
         context: Context,
     ) -> tuple[NDArray[np.float64], float]:
         """Return `density_ratio` of the prompts and the AUROC, in an order that no file decides."""
+        # Prompts are sorted by their hash: folds must not depend on the order of the file.
         number = np.empty(len(vectors), dtype=np.int64)
         number[prompt_index] = context.prompt_groups(pairs)
         order = np.argsort(number, kind="stable")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MIN_RATE, _MAX_RATE = 0.01, 0.45
 # The lower end of the 20 to 40 % that are reported for public preference datasets.
 _ASSUMED_RATE = 0.2
+# Values of the column `kind`, named as in dataset cartography (arXiv 2009.10795).
 ROBUST, AMBIGUOUS, NOISY = "robust", "ambiguous", "noisy"
 
 

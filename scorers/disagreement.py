@@ -35,7 +35,9 @@ from curate.models.people.preference_groups import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# A label is called a flip where it is more likely wrong than right.
 _FLIP_BELOW = 0.5
+# Values of the column `kind`.
 SHARED, TASTE, CYCLE, FLIP = "shared", "taste", "cycle", "flip"
 
 

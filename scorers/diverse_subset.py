@@ -16,6 +16,7 @@ from curate.models.heads.out_of_fold import has_too_few_prompts, train_out_of_fo
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# k_centre is missing here: pyversity has no such strategy.
 _STRATEGIES = {
     "dpp": Strategy.DPP,
     "facility_location": Strategy.COVER,

@@ -86,6 +86,7 @@ class DONOD(HeadScorer[DONODParams]):
         record_learnability(margins.mean(axis=1), pairs, context)
         norms = trained.held_out_values(trained.heads.seen_norm)
         weight_norm = trained.heads.output_norm().detach().double().cpu().numpy()
+        # `norm_change` is after minus before; the paper's DON is before minus after.
         sign = 1.0 if p.don_direction == "after_minus_before" else -1.0
 
         def score_block(

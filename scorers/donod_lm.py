@@ -92,6 +92,7 @@ class DONODLM(Scorer[DONODLMParams]):
                 - (sums[:, 8] - reference_logprobs.rejected)
             )
         statistics = probe_gradients(sums, margin, p.beta, p.step)
+        # `norm_change` is after minus before; the paper's DON is before minus after.
         sign = 1.0 if p.don_direction == "after_minus_before" else -1.0
         statistics |= {"don": sign * statistics["don"], "sft_don": sign * statistics["sft_don"]}
         frame = pl.DataFrame(statistics).with_columns(status=status)

@@ -97,6 +97,7 @@ class GeneralPreference(HeadScorer[GeneralPreferenceParams]):
         record_learnability(margin, pairs, context)
         # Nats per label that a general preference explains beyond a reward.
         gain = log_expit(margin) - log_expit(linear)
+        # A tie of the heads (margin 0) counts as a wrong label.
         kind = np.select(
             [(margin > 0) & (linear > 0), margin > 0, linear > 0],
             ["right", "cycle", "order"],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_IMAGES, NOT_SEEN = "no images", "an image cannot be seen"
+# Bounds the decoded images in memory.
 _IMAGES_PER_BATCH = 32
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_IMAGES, NOT_SEEN = "no images", "an image cannot be seen"
+# imagehash's default: 8 by 8 coefficients.
 _HASH_BITS = 64
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from curate.models.lm.answers import AnswerLogprobs
 
+# Defaults of the papers: DPO sums log-probabilities, SimPO averages them over tokens.
 _DEFAULT_BETA = {"dpo": 0.1, "simpo": 2.0}
 
 

@@ -16,6 +16,7 @@ from curate.models.judge.endpoint import OK, EndpointParams
 from curate.models.judge.templates import TAGS, QuestionTemplate, compile_question
 from curate.models.judge.verdicts import UNREADABLE
 
+# Innermost brackets only: a greedy match would join several lists.
 _JSON_LIST = re.compile(r"\[[^\[\]]*\]")
 _NOT_WORD = re.compile(r"[\W_]+")
 

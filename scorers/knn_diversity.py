@@ -15,6 +15,7 @@ from curate.store.row_blocks import in_blocks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Distinct prompts can have equal vectors, whose log distance would be infinite.
 _MIN_DISTANCE = 1e-6
 
 

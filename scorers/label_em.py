@@ -27,6 +27,7 @@ from curate.models.heads.posterior.slot_rates import slot_rates
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# The manifest stays readable with thousands of annotators.
 _MAX_GROUPS_LISTED = 50
 SLOT = "slot"
 

@@ -11,6 +11,7 @@ from curate import Column, Context, Parameters, Scorer
 from curate.models.text.answer_texts import map_distinct_texts
 from curate.optional_packages import need
 
+# Token types of markdown-it for the blocks that count as formatting.
 _BLOCK_TOKENS = (
     "heading_open",
     "bullet_list_open",

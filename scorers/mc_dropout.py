@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from curate.store.workspace import Workspace
 
 _EVEN_PROBABILITY = 0.5
+# Bounds rows by passes of masked features in memory.
 _ROWS_PER_BLOCK = 8192
 _MIN_FEATURES_FOR_NORMAL = 32
 """Number of features from which the margin over masks is treated as normal."""

@@ -15,6 +15,7 @@ from curate.data.row_parts import REJECTED_MEDIA, present
 from curate.models.media.media_set import DECODERS, MediaSet, media_set_for
 from curate.models.media.shared_pattern import shared_pattern
 
+# Columns that keep a minimum or maximum over a pair's media.
 _EXTREMES = ("smallest", "aspect", "pattern", "seconds")
 NO_MEDIA, BLANK = "no media", "blank"
 

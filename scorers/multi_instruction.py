@@ -13,6 +13,7 @@ from curate.models.text.patterns import check_pattern, ignoring_case
 
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)"
 _UNIT = r"(?:word|sentence|paragraph|line|character|item|bullet|point|section|example|step|page)s?"
+# The kinds follow IFEval's instruction groups; the expressions are ours.
 PATTERNS: dict[str, str] = {
     "length": rf"\b(?:at least|at most|no more than|less than|fewer than|more than|under|within|"
     rf"up to|exactly|around|about|in|using|limit(?:ed)? to)\s+{_NUMBER}[\s-]+{_UNIT}\b|"

@@ -20,6 +20,7 @@ from curate.models.people.group_choice import (
 from curate.models.people.preference_groups import AnnotatorVotes, PreferenceGroups, reward_trainer
 
 NO_ANNOTATORS = "no annotators"
+# Keeps the log odds finite where all heads are certain.
 _PROBABILITY_MARGIN = 1e-9
 
 

@@ -13,6 +13,7 @@ from curate.models.text.answer_texts import map_distinct_texts
 from curate.optional_packages import need
 
 Kind = Literal["email", "phone", "credit_card", "iban", "ip", "us_ssn"]
+# The kinds that presidio finds by pattern and checksum, without a language model.
 _ALL_KINDS: tuple[Kind, ...] = ("email", "phone", "credit_card", "iban", "ip", "us_ssn")
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NO_PREFERENCE = "no stated preference"
 _TEXT_COLUMNS = ("prompt", "chosen", "rejected")
+# A tie is half a win, so that the mean is the share of labels that follow.
 _VERDICT_VALUES = {CHOSEN: 1.0, REJECTED: 0.0, TIE: 0.5}
 KEYS = ("user_preference", "preference", "persona", "profile", "user_profile", "user_persona")
 """Keys of extra that may contain a preference, in the order in which they are tried."""

@@ -61,10 +61,12 @@ class Propensity(Scorer[PropensityParams]):
         chosen, rejected = rating_columns(pairs, p.rating)
         frame = select_in_batches(pairs, chosen=chosen, rejected=rejected)
         has_propensity = frame["chosen"].is_not_null()
+        # Clipping trades variance for bias: one rare vote must not dominate.
         raw = 1.0 / frame["chosen"].clip(p.clip, 1.0)
         weight = raw / (raw.mean() or 1.0)
         values = weight.drop_nulls().to_numpy()
         if len(values):
+            # Kish's effective sample size over n.
             share = float(values.sum() ** 2 / np.square(values).sum()) / len(values)
             context.facts["effective_share"] = round(share, 4)
             context.facts["clipped"] = int((frame["chosen"] < p.clip).sum())

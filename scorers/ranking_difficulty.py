@@ -69,6 +69,7 @@ class RankingDifficulty(Scorer[RankingDifficultyParams]):
         p = self.params
         logprobs = answer_logprobs(pairs, context, p.reference)
         c = logprobs.rejected - logprobs.chosen
+        # loss_bound = -log sigma(beta c) = log(1 + exp(-beta c)), without overflow.
         values = {"c": c, "difficulty": p.beta * c, "loss_bound": np.logaddexp(0.0, -p.beta * c)}
         has_ratio = pl.col("c").is_not_nan()
         frame = with_status(values, logprobs).with_columns(

@@ -11,6 +11,7 @@ from curate import Column, Context, Parameters, Scorer
 from curate.data.table import messages_text
 from curate.models.text.patterns import check_pattern, ignoring_case
 
+# Typical first sentences of refusals; a list, so that users can replace it.
 PATTERNS = (
     r"\bi(?:'m| am) (?:very |so |really )?sorry,? (?:but|i can)",
     r"\bi (?:can(?:'t|not| not)|won't|will not|am not able to|am unable to) "
@@ -79,6 +80,7 @@ class Refusal(Scorer[RefusalParams]):
             start = messages_text(side).fill_null("").str.head(self.params.within)
             return start.str.replace_all("\u2019", "'", literal=True).str.contains(pattern)
 
+        # An empty expression would match every text.
         if not self.params.patterns:
             return pairs.select(pl.lit(False).alias(side) for side in ("chosen", "rejected"))
         return pairs.select(refuses(side).alias(side) for side in ("chosen", "rejected"))

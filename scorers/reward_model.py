@@ -16,6 +16,7 @@ from curate.steps.models import Model
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Values of the column `advice`.
 KEEP, FLIP, DROP = "keep", "flip", "drop"
 
 

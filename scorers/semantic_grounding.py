@@ -74,6 +74,7 @@ class SemanticGrounding(Scorer[Parameters]):
             raise RuntimeError("semantic_grounding needs the run's embedder")
         blocks = []
         with context.progress.task(self.name, len(pairs)) as task:
+            # One empty block at least: concat needs a frame for the columns.
             for rows in batches(len(pairs), _PAIRS_PER_BLOCK) or [slice(0, 0)]:
                 blocks.append(_score_block(pairs[rows], context.embed))
                 task.advance(rows.stop - rows.start)

@@ -206,6 +206,7 @@ def _token_contributions(
         for row, conversation in zip(contributions, conversation_index, strict=True):
             values = row[start : start + lengths[conversation]].tolist()
             pairs = zip(token_texts[conversation], values, strict=True)
+            # Four decimals: the report shades tokens, and JSON of long answers is large.
             rows.append(json.dumps([[w, None if math.isnan(v) else round(v, 4)] for w, v in pairs]))
         columns[name] = pl.Series(rows, dtype=pl.String)
     return columns

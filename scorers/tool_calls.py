@@ -85,6 +85,7 @@ def _count_orphan_results(messages: list[dict[str, Any]]) -> int:
     open_calls, orphans = 0, 0
     for message in messages:
         if message["role"] == "tool":
+            # Parallel calls are answered one by one, so calls are counted down.
             orphans += open_calls == 0
             open_calls = max(open_calls - 1, 0)
         else:

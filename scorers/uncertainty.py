@@ -63,6 +63,7 @@ class Uncertainty(HeadScorer[UncertaintyParams]):
             {
                 "total": total,
                 "aleatoric": aleatoric,
+                # Rounding can make the difference slightly negative.
                 "epistemic": np.maximum(total - aleatoric, 0.0),
             }
         )
