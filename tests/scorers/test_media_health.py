@@ -94,7 +94,7 @@ def test_an_image_is_decoded_once_and_a_bomb_never(monkeypatch: pytest.MonkeyPat
     MediaHealth().score(pairs, context)
     MediaHealth().score(pairs, context)
     assert len(calls) == 1
-    monkeypatch.setattr(decoding, "_MOST_PIXELS", 100)
+    monkeypatch.setattr(decoding, "_MAX_PIXELS", 100)
     scores = MediaHealth().score(pairs, Context())
     assert scores["status"].to_list() == [TOO_LARGE] * 5
 
