@@ -69,12 +69,12 @@ def parts() -> str:
     """Which export holds which part of a pair, from what the exports declare."""
     forms = {name: get_export(name) for name in export_names()}
     lines = [
-        "# What forms hold",
+        "# Feature support by export format",
         "",
-        "yes: comes out as it went in; rewritten: in another spelling, told in a warning; -: the "
-        "run stops, or goes on with `allow_loss` and counts the loss. Bytes of media need Parquet.",
+        "yes: exported unchanged; rewritten: exported in another notation, with a warning; -: the "
+        "run stops, or continues with `allow_loss` and counts the loss. Media bytes need Parquet.",
         "",
-        "| part | " + " | ".join(f"`{name}`" for name in forms) + " |",
+        "| field | " + " | ".join(f"`{name}`" for name in forms) + " |",
         "|---" * (len(forms) + 1) + "|",
     ]
     for part in ALL_PARTS:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from curate.derive import round_command
-from curate.derive.pool import Pool
+from curate.derive.pool import AnswerPool
 from curate.derive.round_command import RoundPlan, run_round
 from curate.steps.context import SilentProgress
 from curate.steps.features import Features
@@ -58,9 +58,11 @@ class World:
             rows.append({"prompt": f"gold {i}", "chosen": pair[0], "rejected": pair[1]})
         return pairs_of(rows)
 
-    def pool(self, count: int, name: str = "pool") -> Pool:
+    def pool(self, count: int, name: str = "pool") -> AnswerPool:
         prompts = [turn(f"{name} {i}", "user") for i in range(count)]
-        return Pool(prompts, [[f"{name} {i} {k}" for k in range(ANSWERS)] for i in range(count)])
+        return AnswerPool(
+            prompts, [[f"{name} {i} {k}" for k in range(ANSWERS)] for i in range(count)]
+        )
 
     def right(self, pairs: pl.DataFrame) -> np.ndarray:
         texts = [[m[0]["content"] for m in pairs[side]] for side in ("chosen", "rejected")]

@@ -28,14 +28,14 @@ from curate.cli.new import new
 from curate.cli.options import current_name
 from curate.cli.people import merge, route
 from curate.cli.report import apply, compare, report, review
-from curate.cli.round import round_
+from curate.cli.round import run_round_command
 from curate.cli.run import run
 from curate.cli.worth import worth
 from curate.errors import CurateError
 
 
-class _Group(TyperGroup):
-    """Commands; a file that ends too early is never taken for a user who ends the input."""
+class _CommandGroup(TyperGroup):
+    """Group of commands that reports an EOFError as an error of the data, not as an abort."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; click would print "Aborted." for an EOFError."""
@@ -46,7 +46,7 @@ class _Group(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_Group,
+    cls=_CommandGroup,
     help="Curate and denoise preference data for DPO, reward models and RLHF.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -63,21 +63,28 @@ PEOPLE, PUBLISH = "Human review", "Export and publish"
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 1 a bug, 2 the user's mistake, 3 unfit (check)."""
+    """Run the command line.
+
+    Exit codes: 0 success, 1 a bug, 2 a user error, 3 data unfit for training (`curate check`).
+    """
     _end_by_signals()
     try:
         check_working_folder()
-        with asked_alone(sys.argv[1:]):
+        with only_requested_command(sys.argv[1:]):
             app()
     except CurateError as error:
-        _fail(error)
+        _exit_with_error(error)
     except MemoryError:
-        _fail(CurateError("the memory is full", fix="use --limit, or a machine with more of it"))
+        _exit_with_error(
+            CurateError("out of memory", fix="use --limit, or a machine with more memory")
+        )
     except OSError as error:
-        if error.errno not in _OF_THE_SYSTEM:
+        if error.errno not in _SYSTEM_ERRORS:
             _report_bug()
         where = str(error.filename) if error.filename else None
-        _fail(CurateError("the system refuses", where=where, found=error.strerror))
+        _exit_with_error(
+            CurateError("the operating system reports an error", where=where, found=error.strerror)
+        )
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # libraries in Rust raise panics, which are no Exception
@@ -85,10 +92,10 @@ def main() -> None:
 
 
 def check_working_folder() -> None:
-    """Refuse a working folder that is gone: libraries fail there, each in its own way.
+    """Reject a deleted working folder, where every library fails in its own way.
 
     Raises:
-        CurateError: it is gone.
+        CurateError: the folder does not exist.
     """
     try:
         os.getcwd()  # noqa: PTH109  # Path.cwd() is the same
@@ -96,23 +103,23 @@ def check_working_folder() -> None:
         raise CurateError(
             "the working folder was deleted",
             where=os.environ.get("PWD"),
-            fix="change to a folder that is there: cd",
+            fix="change to an existing folder: cd",
         ) from None
 
 
 @contextmanager
-def asked_alone(words: Sequence[str]) -> Iterator[None]:
-    """Of all commands only the one that is asked for: typer looks into each that it has."""
-    whole, name = app.registered_commands, words[0] if words else ""
-    asked = [c for c in whole if name in (c.name, getattr(c.callback, "__name__", None))]
-    app.registered_commands = asked or whole
+def only_requested_command(words: Sequence[str]) -> Iterator[None]:
+    """Register only the requested command meanwhile: typer inspects every registered one."""
+    all_commands, name = app.registered_commands, words[0] if words else ""
+    matching = [c for c in all_commands if name in (c.name, getattr(c.callback, "__name__", None))]
+    app.registered_commands = matching or all_commands
     try:
         yield
     finally:
-        app.registered_commands = whole
+        app.registered_commands = all_commands
 
 
-_OF_THE_SYSTEM = {
+_SYSTEM_ERRORS = {
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EFBIG,
@@ -125,10 +132,10 @@ _OF_THE_SYSTEM = {
     errno.ELOOP,
     errno.EIO,
 }
-"""Errors of the disk and its rights, wherever they come: never a bug."""
+"""Errors of disk and permissions, which are never a bug of curate."""
 
 
-def _fail(error: CurateError) -> NoReturn:
+def _exit_with_error(error: CurateError) -> NoReturn:
     from curate.cli.console import show_error
 
     show_error(error)
@@ -146,7 +153,7 @@ def _report_bug() -> NoReturn:
 
 
 def _end_by_signals() -> None:
-    """SIGTERM and SIGHUP end the process as an error does: what is half written is removed."""
+    """Let SIGTERM and SIGHUP end the process like an error, so that partial files are removed."""
 
     def end(number: int, _: object) -> None:
         raise SystemExit(128 + number)
@@ -164,7 +171,7 @@ app.command(rich_help_panel=MEASURE)(bench)
 app.command(rich_help_panel=MEASURE)(worth)
 app.command(rich_help_panel=INSPECT)(explain)
 app.command(rich_help_panel=CURATE)(derive)
-app.command("round", rich_help_panel=CURATE)(round_)
+app.command("round", rich_help_panel=CURATE)(run_round_command)
 app.command(rich_help_panel=PUBLISH)(export)
 app.command(rich_help_panel=PUBLISH)(check)
 app.command(rich_help_panel=PUBLISH)(push)
@@ -180,8 +187,8 @@ app.command(rich_help_panel=CURATE)(init)
 app.command(rich_help_panel=CURATE)(schema)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"curate {version('curate-preferences')}")
@@ -191,7 +198,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Curate and denoise preference data for DPO, reward models and RLHF."""

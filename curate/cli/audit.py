@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import (
     Columns,
     ConfigName,
@@ -87,33 +87,33 @@ def audit(
     from curate.write.shards import write_json
 
     check_output_file(output, overwrite, [data, against, *(gold or ()), sample])
-    damaged: list[str] = []
+    damaged_lines: list[str] = []
     gold_config = as_gold(gold)
     files = [] if gold_config is None else [Path(path) for path in gold_config.verdicts]
-    judged = read_verdicts(files, damaged) if files else gold_config
+    reviewed = read_verdicts(files, damaged_lines) if files else gold_config
     sample = sample or sample_folder(files)
-    show_warnings(damaged)
-    with console_progress() as progress, TemporaryDirectory() as room:
-        rooms = Path(room, "data"), Path(room, "against")
-        for place in rooms:
-            place.mkdir()
-        given = Given(data, format, columns, split, config, limit, tells=False)
-        pairs = given.read(progress, rooms[0])
-        other = None
+    show_warnings(damaged_lines)
+    with console_progress() as progress, TemporaryDirectory() as scratch:
+        folders = Path(scratch, "data"), Path(scratch, "against")
+        for folder in folders:
+            folder.mkdir()
+        dataset = DatasetOptions(data, format, columns, split, config, limit, prints_notes=False)
+        pairs = dataset.read(progress, folders[0])
+        other_pairs = None
         if against is not None:
-            other = Given(against).read(progress, rooms[1])
+            other_pairs = DatasetOptions(against).read(progress, folders[1])
         spec = None if model is None else ModelSpec(name=model)
-        traits = tuple(style_columns or ())
+        style_keys = tuple(style_columns or ())
         report = run_audit(
             pairs,
             progress,
-            other,
+            other_pairs,
             EmbedderConfig(name=embedder),
-            style_columns=traits,
+            style_columns=style_keys,
             model=spec,
             beta=beta,
             disagreement=disagreement,
-            gold=judged,
+            gold=reviewed,
             sample=None if sample is None else read_sample(sample),
             resume=resume_command(files, sample),
             most=most,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import (
     Columns,
     ConfigName,
@@ -85,43 +85,53 @@ def bench(
     from curate.cli.show_bench import show_bench
     from curate.models.embed.settings import EmbedderConfig
     from curate.pipeline.run_evidence import check_gold
-    from curate.recipes import RecipeModels, with_models
+    from curate.recipes import RecipeModels, recipes_with_models
     from curate.verdicts.gold import as_gold
     from curate.write.run_folder import check_free
 
     rewards = tuple(reward_model or ())
     models = RecipeModels(model, rewards, judge_model, url, policy)
-    ready, left_out = with_models(_names(recipes or ""), models)
-    rates = () if noise == "none" else rates_of(noise)
-    plan = Plan(rates, tuple(_names(patterns)), seeds, recipes=ready, left_out=left_out)
-    judged = as_gold(gold)
-    check_gold(judged)
+    runnable, not_runnable = recipes_with_models(_split_names(recipes or ""), models)
+    rates = () if noise == "none" else parse_rates(noise)
+    plan = Plan(
+        rates, tuple(_split_names(patterns)), seeds, recipes=runnable, left_out=not_runnable
+    )
+    reviewed = as_gold(gold)
+    check_gold(reviewed)
     if output is not None:
         check_free(output, overwrite, MARK)
-    givens = [Given(d, format, columns, split, config, limit, tells=False) for d in data]
-    made = None if semi_synthetic is None else Synthetic(semi_synthetic)
+    datasets = [
+        DatasetOptions(d, format, columns, split, config, limit, prints_notes=False) for d in data
+    ]
+    synthetic = None if semi_synthetic is None else Synthetic(semi_synthetic)
     with console_progress() as progress:
         settings = EmbedderConfig(name=embedder)
-        sets = ((dataset_name(g.data), g.sample(progress, 0 if judged else most)) for g in givens)
-        sections = {dataset_name(g.data): _sections(g, gold or [], embedder) for g in givens}
-        found = run_bench(sets, plan, progress, made, settings, gold=judged, sections=sections)
-    show_bench(found)
+        pair_tables = (
+            (dataset_name(g.data), g.sample(progress, 0 if reviewed else most)) for g in datasets
+        )
+        sections = {
+            dataset_name(g.data): _pipeline_sections(g, gold or [], embedder) for g in datasets
+        }
+        result = run_bench(
+            pair_tables, plan, progress, synthetic, settings, gold=reviewed, sections=sections
+        )
+    show_bench(result)
     if output is not None:
-        write_bench(found, output, overwrite)
+        write_bench(result, output, overwrite)
         typer.echo(f"written: {output / 'bench.html'}, {output / 'bench.json'}")
 
 
-def _sections(given: Given, gold: list[str], embedder: str) -> dict[str, Any]:
+def _pipeline_sections(dataset: DatasetOptions, gold: list[str], embedder: str) -> dict[str, Any]:
     """Sections of a pipeline that sees the same pairs, verdicts and features.
 
     Nothing for a run or a pipeline: its own pipeline.yaml has them.
     """
     from curate.write.run_files import is_run
 
-    if given.is_pipeline or is_run(given.data):
+    if dataset.is_pipeline or is_run(dataset.data):
         return {}
     sections: dict[str, Any] = {
-        "input": given.input().model_dump(mode="json", exclude_defaults=True)
+        "input": dataset.input().model_dump(mode="json", exclude_defaults=True)
     }
     if gold:
         sections["gold"] = gold
@@ -130,11 +140,11 @@ def _sections(given: Given, gold: list[str], embedder: str) -> dict[str, Any]:
     return sections | {"output": {"path": "curated", "format": "trl"}}
 
 
-def _names(text: str) -> list[str]:
+def _split_names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def rates_of(text: str) -> tuple[float, ...]:
+def parse_rates(text: str) -> tuple[float, ...]:
     """Shares that are given by commas; raises CurateError for what is no number."""
     try:
         return tuple(float(part) for part in text.split(","))

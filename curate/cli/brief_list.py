@@ -1,4 +1,4 @@
-"""What is installed, by name, purpose and summary: no step is imported for it."""
+"""Installed steps with name, purpose and summary, listed without importing any of them."""
 
 from __future__ import annotations
 
@@ -18,28 +18,32 @@ _FORMATS, _EXPORTS = "curate.read.formats", "curate.write.exports"
 
 
 def brief_list() -> dict[str, Any]:
-    """As `list_of_steps`, with purpose and summary alone; plug-ins have to be imported."""
+    """Return names, purposes and summaries of all steps; only plug-ins have to be imported."""
     unusable: dict[str, str] = {}
-    found: dict[str, Any] = {}
+    listing: dict[str, Any] = {}
     kinds = (("scorers", SCORERS, scorer_names()), ("filters", FILTERS, filter_names()))
     for section, group, names in kinds:
-        known = {name: _brief(group, name) for name in names}
-        others = _plugged_in(section, [n for n, said in known.items() if said is None], unusable)
-        found[section] = {n: known[n] or others[n] for n in names if known[n] or n in others}
+        built_in = {name: _built_in_summary(group, name) for name in names}
+        plugged_in = _plug_in_entries(
+            section, [n for n, summary in built_in.items() if summary is None], unusable
+        )
+        listing[section] = {
+            n: built_in[n] or plugged_in[n] for n in names if built_in[n] or n in plugged_in
+        }
     check_not_shadowed()
-    places = {"formats": names_in(_FORMATS), "exports": names_in(_EXPORTS)}
-    return found | places | {"unusable": unusable}
+    formats_and_exports = {"formats": names_in(_FORMATS), "exports": names_in(_EXPORTS)}
+    return listing | formats_and_exports | {"unusable": unusable}
 
 
-def _brief(group: str, name: str) -> dict[str, str] | None:
+def _built_in_summary(group: str, name: str) -> dict[str, str] | None:
     entry = own_entry(group, name)
     return None if entry is None else brief(entry)
 
 
-def _plugged_in(section: str, names: list[str], unusable: dict[str, str]) -> dict[str, Any]:
+def _plug_in_entries(section: str, names: list[str], unusable: dict[str, str]) -> dict[str, Any]:
     if not names:
         return {}
-    from curate.cli.list_steps import entries
+    from curate.cli.list_steps import load_entries
     from curate.steps.registry import filter_class, scorer_class
 
-    return entries(names, scorer_class if section == "scorers" else filter_class, unusable)
+    return load_entries(names, scorer_class if section == "scorers" else filter_class, unusable)

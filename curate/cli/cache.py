@@ -29,14 +29,14 @@ def cache(
     from curate.store.prune import prune as run_prune
     from curate.store.store import Store
 
-    kept = Store(store)
+    store_to_prune = Store(store)
     if not prune:
-        show_cache(kept.root, held(kept), [])
+        show_cache(store_to_prune.root, held(store_to_prune), [])
         return
     if older_than is None and max_size is None:
         raise CurateError(
             "no limit is given", where="--prune", fix="give --older-than or --max-size"
         )
-    most = None if max_size is None else int(max_size * 1e9)
-    gone, left = run_prune(kept, older_than, most)
-    show_cache(kept.root, left, gone)
+    max_bytes = None if max_size is None else int(max_size * 1e9)
+    removed, remaining = run_prune(store_to_prune, older_than, max_bytes)
+    show_cache(store_to_prune.root, remaining, removed)

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import Columns, ConfigName, FormatName, Json, Limit, OverwriteFolder, Split
 from curate.errors import CurateError
 
-_HURT = 3
-"""Exit code where pairs or the tokenizer are not fit for training."""
+_EXIT_UNFIT = 3
+"""Exit code if pairs or the tokenizer are unfit for training."""
 
 
 def check(
@@ -59,26 +59,30 @@ def check(
         if run is None:
             raise CurateError("only a run can be fixed", where="--fix", found=folder)
         check_free(fix, overwrite)
-    given = Given(folder, format, columns, split, config, limit)
+    dataset = DatasetOptions(folder, format, columns, split, config, limit)
     with console_progress() as progress:
-        parts = run.kept() if run is not None else _parts(given.read(progress).frame)
-        # A run knows what its pairs hold; those of other data are in memory anyway.
-        holds = None if run is None else run.manifest["output"].get("parts")
-        report = run_check(parts, trainer, ModelSpec(name=model), progress, max_length, holds)
-        made = None
+        tables = (
+            run.kept() if run is not None else _split_into_batches(dataset.read(progress).frame)
+        )
+        # The manifest of a run lists the content kinds; other data is in memory anyway.
+        content_kinds = None if run is None else run.manifest["output"].get("parts")
+        report = run_check(
+            tables, trainer, ModelSpec(name=model), progress, max_length, content_kinds
+        )
+        fixed = None
         if fix is not None and run is not None:
-            made = without_hurt(run, report, fix, overwrite, progress)
+            fixed = without_hurt(run, report, fix, overwrite, progress)
     if as_json:
         typer.echo(json_text(report.facts()))
     else:
         show_check(report, trainer, model)
-    if made is not None:
-        show_result(made)
+    if fixed is not None:
+        show_result(fixed)
     elif not report.clean and not as_json:
-        raise typer.Exit(_HURT)
+        raise typer.Exit(_EXIT_UNFIT)
 
 
-def _parts(frame: Any) -> Any:
+def _split_into_batches(frame: Any) -> Any:
     from curate.data.table import BATCH_ROWS, batches
 
     return (frame[rows] for rows in batches(len(frame), BATCH_ROWS))

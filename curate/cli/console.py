@@ -1,4 +1,4 @@
-"""What the command line shows: tables and errors."""
+"""Output of the command line: tables, warnings and errors."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
 out = SafeConsole()
 err = SafeConsole(stderr=True)
 _PAIR_CHARACTERS, _PAIR_LINES = 600, 8
-"""Of each part of a pair that is shown."""
+"""Maximum characters and lines shown for each text of a pair."""
 
 
 def show_error(error: CurateError) -> None:
-    """A user's mistake, without a stack trace."""
-    first, *rest = error.text().splitlines()
+    """Print an error without a stack trace."""
+    first, *details = error.text().splitlines()
     err.print(Text.assemble(("error: ", "bold red"), (first, "bold")))
-    for line in rest:
+    for line in details:
         err.print(Text(line))
 
 
 def show_warnings(warnings: list[str]) -> None:
-    """Warnings, one a line."""
+    """Print warnings, one per line."""
     for warning in warnings:
         err.print(Text.assemble(("warning: ", "bold yellow"), warning))
 
 
 def show_verdict(verdict: Verdict) -> None:
-    """What was counted, what is estimated, what is not known, and what to do next."""
+    """Print counts, estimates, open questions and next steps."""
     for title, text in verdict.lines:
-        # A command must stay on its line to be copied.
+        # Commands are not wrapped, so that they can be copied.
         out.print(Text.assemble((f"{title}: ", "bold"), text), soft_wrap="\n" in text)
 
 
 def show_result(result: Result) -> None:
-    """The verdict, what each step did, what was kept, and where it is."""
+    """Print the summary of a run, its steps, the counts and the output paths."""
     from curate.read.notes import rejected_rows_note
     from curate.report.run_verdict import run_verdict
 
@@ -61,28 +61,30 @@ def show_result(result: Result) -> None:
     for step in result.steps:
         is_filter = step.kind == "filter"
         dropped = f"{step.rows_in - step.rows_out:,}" if is_filter else ""
-        name = f"{step.name} (from the store)" if step.facts.get("cached") else step.name
+        name = f"{step.name} (cached)" if step.facts.get("cached") else step.name
         cells = (f"{step.rows_in:,}", f"{step.rows_out:,}", dropped, f"{step.seconds:.2f}")
         table.add_row(escape(name), *cells)
     table.add_section()
-    kept, dropped_all = result.rows_kept, result.rows_dropped
+    rows_kept, rows_dropped = result.rows_kept, result.rows_dropped
     seconds = sum(step.seconds for step in result.steps)
-    table.add_row("all", f"{result.rows_in:,}", f"{kept:,}", f"{dropped_all:,}", f"{seconds:.2f}")
+    table.add_row(
+        "all", f"{result.rows_in:,}", f"{rows_kept:,}", f"{rows_dropped:,}", f"{seconds:.2f}"
+    )
     out.print(table)
     if len(result.rejected):
-        told = rejected_rows_note(len(result.rejected), result.rejected)[0]
-        show_warnings([f"{told}: see rejected_rows.parquet"])
+        note = rejected_rows_note(len(result.rejected), result.rejected)[0]
+        show_warnings([f"{note}: see rejected_rows.parquet"])
     for step in result.steps:
         if "weighing" in step.facts:
             out.print(Text(f"weights: {step.facts['weighing']}"))
     _show_sources(result.sources)
     show_warnings([text for text in result.warnings if text not in result.alerts])
     if result.folder is not None:
-        _show_places(result.folder)
+        _show_paths(result.folder)
 
 
 def _show_sources(rows: list[dict[str, Any]]) -> None:
-    """What was done to each source of several."""
+    """Print the results by source of a mixture."""
     if not rows:
         return
     table = Table(title="By source: chosen is longer before and after", title_justify="left")
@@ -98,7 +100,7 @@ def _show_sources(rows: list[dict[str, Any]]) -> None:
     out.print(table)
 
 
-def _show_places(folder: Path) -> None:
+def _show_paths(folder: Path) -> None:
     for label, name in (
         ("curated shards", "kept"),
         ("dropped pairs", "dropped"),
@@ -109,12 +111,19 @@ def _show_places(folder: Path) -> None:
     ):
         if not (folder / name).exists():
             continue
-        # Plain print: a path must not be wrapped or coloured by what it holds.
+        # A path must not be wrapped, or coloured by markup that it contains.
         out.print(Text(f"{label + ':':<16}{folder / name}"), soft_wrap=True)
 
 
 def show_plan(plan: Plan, facts: dict[str, Any], output: str, file_scores: tuple[str, ...]) -> None:
-    """What a run would do; `file_scores`: the margins of the file that `evidence: auto` takes."""
+    """Print the plan of a run.
+
+    Args:
+        plan: the scorers and filters.
+        facts: format, number of pairs and reviewed pairs.
+        output: the output folder.
+        file_scores: margins in the file that `evidence: auto` uses.
+    """
     table = Table(title="Plan", title_justify="left")
     for name in ("step", "does", "columns"):
         table.add_column(name, overflow="fold")
@@ -123,60 +132,62 @@ def show_plan(plan: Plan, facts: dict[str, Any], output: str, file_scores: tuple
         if step.takes_evidence:
             names = (*(e.column for e in step.evidence), *(file_scores if step.file_scores else ()))
             does += f"\nevidence: {', '.join(names) or 'none'}"
-        table.add_row(step.name, does, _names(step.columns()))
+        table.add_row(step.name, does, _column_names(step.columns()))
     table.add_section()
     for filter_step in plan.filters:
         reads = ", ".join(filter_step.filter.reads())
         table.add_row(filter_step.name, filter_step.filter.summary, f"reads {reads}")
     out.print(table)
-    found = f"format {facts['format']}, first rows read without a mistake ({facts['pairs']} pairs)"
-    out.print(Text(f"input:  {found}"))
+    summary = f"format {facts['format']}, first rows read without errors ({facts['pairs']} pairs)"
+    out.print(Text(f"input:  {summary}"))
     if facts["gold"]:
         out.print(Text(f"gold:   {facts['gold']}"))
     out.print(Text(f"output: {output}, format {plan.export.name}"))
     out.print("Nothing was written.")
 
 
-def _names(columns: Any) -> str:
+def _column_names(columns: Any) -> str:
     return "\n".join(column.name for column in columns)
 
 
 def show_facts(facts: dict[str, Any]) -> None:
-    """The findings of `curate inspect`."""
+    """Print the findings of `curate inspect`."""
     table = Table(show_header=False)
     table.add_column("fact")
     table.add_column("value", overflow="fold")
     for name, value in facts.items():
         if name != "characters":
-            table.add_row(name.replace("_", " "), escape(_shown(value)))
+            table.add_row(name.replace("_", " "), escape(_format_value(value)))
     out.print(table)
     lengths = Table(title="Length in characters", title_justify="left")
     lengths.add_column("")
     rows = facts["characters"]
     for quantile in rows["prompt"]:
         lengths.add_column(quantile, justify="right")
-    for part, quantiles in rows.items():
-        lengths.add_row(part, *(f"{v:,}" for v in quantiles.values()))
+    for column, quantiles in rows.items():
+        lengths.add_row(column, *(f"{v:,}" for v in quantiles.values()))
     out.print(lengths)
 
 
-def show_pair(parts: dict[str, str]) -> None:
-    """A pair as it was understood, each part cut to a few lines."""
-    if not parts:
+def show_pair(texts: dict[str, str]) -> None:
+    """Print a pair as it was read, each text cut to a few lines."""
+    if not texts:
         return
-    title = "The first pair as it was understood"
+    title = "First pair, as it was read"
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column("part", style="bold")
     table.add_column("text", overflow="fold")
-    for name, text in parts.items():
+    for name, text in texts.items():
         lines = text[:_PAIR_CHARACTERS].splitlines() or [""]
-        shown = "\n".join(lines[:_PAIR_LINES])
-        more = len(text) - len(shown)
-        table.add_row(name, Text(shown + (f" … ({more:,} more characters)" if more > 0 else "")))
+        excerpt = "\n".join(lines[:_PAIR_LINES])
+        hidden = len(text) - len(excerpt)
+        table.add_row(
+            name, Text(excerpt + (f" … ({hidden:,} more characters)" if hidden > 0 else ""))
+        )
     out.print(table)
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k}: {v:,}" for k, v in value.items()) or "none"
     if isinstance(value, list):
@@ -186,23 +197,23 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def show_list(found: dict[str, Any]) -> None:
-    """Scorers and filters by what they are for, a line each; then formats and exports."""
+def show_list(listing: dict[str, Any]) -> None:
+    """Print scorers and filters by purpose, one per line, then formats and exports."""
     for section in ("scorers", "filters"):
-        purposes = dict.fromkeys(entry["purpose"] for entry in found[section].values())
+        purposes = dict.fromkeys(entry["purpose"] for entry in listing[section].values())
         for purpose in purposes:
             out.print(Text(f"{section}: {purpose}", style="bold"))
-            _lines({n: e for n, e in found[section].items() if e["purpose"] == purpose})
+            _print_summaries({n: e for n, e in listing[section].items() if e["purpose"] == purpose})
     for section in ("formats", "exports"):
-        names = ", ".join(found[section])
+        names = ", ".join(listing[section])
         out.print(Text.assemble((f"{section}: ", "bold"), names), soft_wrap=not out.is_terminal)
-    for name, reason in found["unusable"].items():
+    for name, reason in listing["unusable"].items():
         err.print(Text.assemble(("cannot be used: ", "bold yellow"), f"{name}: {reason}"))
-    out.print("details: curate list NAME; of a format or export too; as data: --json")
+    out.print("Details of a step, format or export: curate list NAME. As JSON: --json")
 
 
-def _lines(entries: dict[str, Any]) -> None:
-    """Name and summary; a name is never broken, a summary is cut at the edge of a terminal."""
+def _print_summaries(entries: dict[str, Any]) -> None:
+    """Print names and summaries; long summaries are cut at the edge of the terminal."""
     width = max((len(name) for name in entries), default=0)
     for name, entry in entries.items():
         line = Text(f"  {name:<{width}}  {entry['summary']}")
@@ -211,17 +222,17 @@ def _lines(entries: dict[str, Any]) -> None:
         out.print(line, soft_wrap=True)
 
 
-def show_recipes(found: dict[str, str]) -> None:
-    """Names and summaries of recipes."""
+def show_recipes(recipes: dict[str, str]) -> None:
+    """Print names and summaries of recipes."""
     table = Table("recipe", "does", title="Recipes", title_justify="left")
-    for name, summary in found.items():
+    for name, summary in recipes.items():
         table.add_row(name, escape(summary))
     out.print(table)
-    out.print("Write one as a pipeline: curate init --recipe NAME")
+    out.print("To write one as a pipeline: curate init --recipe NAME")
 
 
 def show_step(name: str, entry: dict[str, Any]) -> None:
-    """One scorer or filter: parameters, columns and paper."""
+    """Print parameters, columns and paper of a scorer or filter."""
     out.print(Text.assemble((name, "bold"), f": {entry['summary']}"))
     if entry["when"]:
         out.print(Text(f"when: {entry['when']}"))

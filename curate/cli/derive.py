@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import (
     Columns,
     ConfigName,
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from curate.read.raw_rows import PublishedRows
 
-_MARK = "derive.json"
-_AT_ONCE = 1000
-"""Conversations that are looked at together."""
+_RESULT_FILE = "derive.json"
+_CONVERSATIONS_PER_BATCH = 1000
+"""Conversations processed together, to bound memory."""
 
 
-class From(str, Enum):
-    """What pairs are made from."""
+class PairOrigin(str, Enum):
+    """What pairs are derived from."""
 
     instructions = "instructions"
     feedback = "feedback"
@@ -48,12 +48,12 @@ def derive(
     data: Data,
     output: OutputFolder,
     source: Annotated[
-        From,
+        PairOrigin,
         typer.Option(
             "--from",
             help="Source of the pairs: instructions, user feedback in chats, or classified texts.",
         ),
-    ] = From.instructions,
+    ] = PairOrigin.instructions,
     instructions: Annotated[
         int, typer.Option(min=1, max=8, help="Instructions added to each prompt.")
     ] = 2,
@@ -86,54 +86,54 @@ def derive(
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_json, write_shards
 
-    check_free(output, overwrite, _MARK)
-    given = Given(data, format, columns, split, config, limit)
-    told: dict[str, Any] = {"data": data, "from": source.value}
+    check_free(output, overwrite, _RESULT_FILE)
+    dataset = DatasetOptions(data, format, columns, split, config, limit)
+    facts: dict[str, Any] = {"data": data, "from": source.value}
     counts: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    rows = PublishedRows(given.input())
-    with console_progress() as progress, TemporaryDirectory() as room:
-        if source is From.instructions:
-            told |= {"instructions": instructions, "seed": seed}
-            parts = given.parts(progress, Path(room))
-            frames = _by_instructions(parts, instructions, seed, counts, left_out)
-        elif source is From.classes:
-            told["judge"] = judge_model
+    rows = PublishedRows(dataset.input())
+    with console_progress() as progress, TemporaryDirectory() as scratch:
+        if source is PairOrigin.instructions:
+            facts |= {"instructions": instructions, "seed": seed}
+            batches = dataset.stream(progress, Path(scratch))
+            frames = _by_instructions(batches, instructions, seed, counts, left_out)
+        elif source is PairOrigin.classes:
+            facts["judge"] = judge_model
             frames = _by_classes(rows, judge_model, url, progress, counts, left_out)
         else:
             models = judge_model, write_model, url
-            frames = _by_feedback(rows, patterns, models, progress, counts, left_out, told)
-        with staged(output, overwrite, _MARK) as stage:
+            frames = _by_feedback(rows, patterns, models, progress, counts, left_out, facts)
+        with staged(output, overwrite, _RESULT_FILE) as stage:
             write_shards(frames, stage / "pairs", "parquet", 100_000)
             if not counts["pairs made"]:
                 why = "; ".join(f"{count:,}: {reason}" for reason, count in left_out.items())
-                raise CurateError("no pair can be made", where=data, found=why or "nothing")
-            named = {name.replace(" ", "_"): count for name, count in counts.items()}
-            write_json({**told, **named, "left_out": dict(left_out)}, stage / _MARK)
+                raise CurateError("no pair could be derived", where=data, found=why or "no rows")
+            count_by_key = {name.replace(" ", "_"): count for name, count in counts.items()}
+            write_json({**facts, **count_by_key, "left_out": dict(left_out)}, stage / _RESULT_FILE)
     show_warnings([f"{data}: {line}" for line in rows.notes()])
     for why, count in left_out.items():
-        typer.echo(f"{count:,} gave no pair: {why}")
+        typer.echo(f"{count:,} without a pair: {why}")
     typer.echo(f"{counts['pairs made']:,} pairs: {output / 'pairs'}")
 
 
 def _by_instructions(
-    parts: Iterator[Any],
+    batches: Iterator[Any],
     instructions: int,
     seed: int,
     counts: Counter[str],
     left_out: Counter[str],
 ) -> Iterator[pl.DataFrame]:
-    from curate.derive.instructions import derive_parts
+    from curate.derive.instructions import derive_batches
 
     def frames() -> Iterator[pl.DataFrame]:
-        for part in parts:
-            counts["pairs read"] += len(part)
-            yield part.frame
+        for batch in batches:
+            counts["pairs read"] += len(batch)
+            yield batch.frame
 
-    for found in derive_parts(frames(), instructions, seed):
-        counts["pairs made"] += len(found.pairs)
-        left_out.update(found.left_out)
-        yield found.pairs
+    for derived in derive_batches(frames(), instructions, seed):
+        counts["pairs made"] += len(derived.pairs)
+        left_out.update(derived.left_out)
+        yield derived.pairs
 
 
 def _by_classes(
@@ -151,17 +151,17 @@ def _by_classes(
 
     if judge_model is None:
         raise CurateError(
-            "pairs of one class need a model that tells which text is the clearer example",
+            "pairs from classes need a model to judge which text is the clearer example",
             where="--judge-model",
-            fix="name one, or read annotators' votes with --format annotations",
+            fix="give a model, or read annotators' votes with --format annotations",
         )
     params = EndpointParams(model=judge_model, base_url=url)
     context = Context(progress=progress, store=open_store("auto"))
     texts = labelled_texts(rows, left_out)
     counts["texts read"] = len(texts)
-    found = class_pairs(texts, context, params, left_out)
-    counts["pairs made"] = len(found)
-    yield found
+    pairs = class_pairs(texts, context, params, left_out)
+    counts["pairs made"] = len(pairs)
+    yield pairs
 
 
 def _by_feedback(
@@ -171,13 +171,13 @@ def _by_feedback(
     progress: Any,
     counts: Counter[str],
     left_out: Counter[str],
-    told: dict[str, Any],
+    facts: dict[str, Any],
 ) -> Iterator[pl.DataFrame]:
     from itertools import islice
 
     from curate.data.table import PairIds
-    from curate.derive.feedback import Conversation, by_patterns, feedback_pairs
-    from curate.derive.feedback_models import by_endpoint, written_by
+    from curate.derive.feedback import FeedbackConversation, feedback_pairs, pattern_judge
+    from curate.derive.feedback_models import endpoint_judge, endpoint_writer
     from curate.models.judge.endpoint import EndpointParams
     from curate.models.text.feedback import read_patterns
     from curate.read.conversation_rows import conversation_rows
@@ -186,21 +186,23 @@ def _by_feedback(
 
     judge_model, write_model, url = models
     context = Context(progress=progress, store=open_store("auto"))
-    judge, writer = by_patterns(read_patterns(patterns)), None
+    judge, writer = pattern_judge(read_patterns(patterns)), None
     if judge_model is not None:
-        judge = by_endpoint(EndpointParams(model=judge_model, base_url=url), context)
+        judge = endpoint_judge(EndpointParams(model=judge_model, base_url=url), context)
     if write_model is not None:
         params = EndpointParams(model=write_model, base_url=url, reply_tokens=None)
-        writer = written_by(params, context)
-    told |= {"judge": judge_model or "patterns", "writer": write_model}
-    ids, talks = PairIds(), conversation_rows(rows)
-    while some := list(islice(talks, _AT_ONCE)):
-        left_out.update(f"row: {row.problem}" for row in some if row.turns is None)
-        known = [Conversation(r.turns, r.file, r.row) for r in some if r.turns is not None]
-        found = feedback_pairs(known, judge, writer, ids)
+        writer = endpoint_writer(params, context)
+    facts |= {"judge": judge_model or "patterns", "writer": write_model}
+    ids, rows_of_turns = PairIds(), conversation_rows(rows)
+    while batch := list(islice(rows_of_turns, _CONVERSATIONS_PER_BATCH)):
+        left_out.update(f"row: {row.problem}" for row in batch if row.turns is None)
+        conversations = [
+            FeedbackConversation(r.turns, r.file, r.row) for r in batch if r.turns is not None
+        ]
+        feedback = feedback_pairs(conversations, judge, writer, ids)
         unmet = "complaints that no answer met"
-        counts.update({k: v for k, v in found.counts.items() if k != unmet})
-        left_out.update({unmet: found.counts[unmet]} if found.counts[unmet] else {})
-        counts["pairs made"] += len(found.pairs)
-        yield found.pairs
-    told["endpoint"] = context.facts
+        counts.update({k: v for k, v in feedback.counts.items() if k != unmet})
+        left_out.update({unmet: feedback.counts[unmet]} if feedback.counts[unmet] else {})
+        counts["pairs made"] += len(feedback.pairs)
+        yield feedback.pairs
+    facts["endpoint"] = context.facts

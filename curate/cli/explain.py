@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import (
     Columns,
     ConfigName,
@@ -59,20 +59,22 @@ def explain(
 
     if active > features:
         raise CurateError("K must not exceed M", where="--active", expected=f"1 to {features}")
-    check_free(output, overwrite, _MARK)
+    check_free(output, overwrite, _RESULT_FILE)
     namer = None if name_model is None else EndpointParams(model=name_model, base_url=url)
-    given = Given(data, format, columns, split, config, limit)
+    dataset = DatasetOptions(data, format, columns, split, config, limit)
     with console_progress() as progress:
-        pairs = given.sample(progress, most)
+        pairs = dataset.sample(progress, most)
         settings = SAESettings.of(features, active)
         vectors = EmbedderConfig(name=embedder)
-        found, values = run_explain(pairs, progress, settings, vectors, seed=seed, namer=namer)
-    with staged(output, overwrite, _MARK) as stage:
+        explanation, values = run_explain(
+            pairs, progress, settings, vectors, seed=seed, namer=namer
+        )
+    with staged(output, overwrite, _RESULT_FILE) as stage:
         write_frame(values, stage / "features.parquet")
-        write_json(found, stage / _MARK)
-    show_warnings(embedding_notes(found["embedder"]))
-    show_explanation(found)
-    typer.echo(f"written: {output}/{_MARK}, {output}/features.parquet")
+        write_json(explanation, stage / _RESULT_FILE)
+    show_warnings(embedding_notes(explanation["embedder"]))
+    show_explanation(explanation)
+    typer.echo(f"written: {output}/{_RESULT_FILE}, {output}/features.parquet")
 
 
-_MARK = "explanation.json"
+_RESULT_FILE = "explanation.json"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import Columns, ConfigName, FormatName, OutputFolder, OverwriteFolder, Split
 from curate.errors import CurateError
 
@@ -80,9 +80,9 @@ def export(
     from curate.write.run_files import is_run
     from curate.write.source_rows import SOURCE, export_source
 
-    _one_of("--file-type", file_type, get_args(FileType))
-    _one_of("--on-error", on_error, ("stop", "skip"))
-    target = _target(
+    _require_one_of("--file-type", file_type, get_args(FileType))
+    _require_one_of("--on-error", on_error, ("stop", "skip"))
+    target = _build_target(
         to,
         file_type=file_type,
         rows_per_shard=rows_per_shard,
@@ -97,13 +97,15 @@ def export(
     )
     with console_progress() as progress:
         if to == SOURCE:
-            found = export_source(source, output, target, overwrite=overwrite, progress=progress)
+            exported = export_source(source, output, target, overwrite=overwrite, progress=progress)
         else:
             data: Any = source
             if not is_run(source):
-                data = _input(Given(source, format, columns, split, config, on_error=on_error))
-            found = run_export(data, output, target, overwrite=overwrite, progress=progress)
-    show_export(found)
+                data = _input_config(
+                    DatasetOptions(source, format, columns, split, config, on_error=on_error)
+                )
+            exported = run_export(data, output, target, overwrite=overwrite, progress=progress)
+    show_export(exported)
 
 
 def push(
@@ -134,7 +136,7 @@ def push(
     from curate.cli.show_results import show_upload
     from curate.write.push import push as run_push
 
-    target = _target(
+    target = _build_target(
         to or "trl",
         license=license,
         language=tuple(language or ()),
@@ -145,7 +147,7 @@ def push(
         copies=copies,
     )
     with console_progress() as progress:
-        found = run_push(
+        upload = run_push(
             run,
             repo,
             target,
@@ -153,30 +155,30 @@ def push(
             dry_run=dry_run,
             progress=progress,
         )
-    show_upload(found)
+    show_upload(upload)
 
 
-def _input(given: Given) -> Any:
-    """Where the rows are, of a pipeline.yaml too."""
-    if not given.is_pipeline:
-        return given.input()
+def _input_config(dataset: DatasetOptions) -> Any:
+    """Return the input section for a dataset or a pipeline.yaml."""
+    if not dataset.is_pipeline:
+        return dataset.input()
     from curate.pipeline.config import load_config
 
-    config = load_config(given.data)[0]
-    found = config.input
+    config = load_config(dataset.data)[0]
+    input_config = config.input
     if config.sources:
         raise CurateError(
             "a mixture has to be run before it is exported",
-            where=given.data,
+            where=dataset.data,
             fix="use curate run, then export its folder",
         )
-    if found is None:
-        raise CurateError("the pipeline has no input", where=given.data, expected="input:")
-    return found
+    if input_config is None:
+        raise CurateError("the pipeline has no input", where=dataset.data, expected="input:")
+    return input_config
 
 
-def _target(to: str, **settings: Any) -> Target:
-    """The target of these settings, whose values are checked."""
+def _build_target(to: str, **settings: Any) -> Target:
+    """Return the target with these settings, after validation."""
     from curate.write.export import Target
     from curate.write.exports.base import Carrier, Prompt
     from curate.write.exports.media_files import MediaCarrier
@@ -190,10 +192,12 @@ def _target(to: str, **settings: Any) -> Target:
     }
     for name, kind in valid.items():
         if settings.get(name) is not None:
-            _one_of("--" + name.replace("_", "-"), settings[name], get_args(kind))
+            _require_one_of("--" + name.replace("_", "-"), settings[name], get_args(kind))
     return Target(to, **settings)
 
 
-def _one_of(option: str, value: str, valid: tuple[str, ...]) -> None:
+def _require_one_of(option: str, value: str, valid: tuple[str, ...]) -> None:
     if value not in valid:
-        raise CurateError("wrong value", where=option, found=repr(value), expected=", ".join(valid))
+        raise CurateError(
+            "invalid value", where=option, found=repr(value), expected=", ".join(valid)
+        )

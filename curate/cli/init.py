@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import Columns, ConfigName, FormatName, Split
 from curate.errors import CurateError
 
@@ -29,18 +29,18 @@ def init(
     ] = False,
 ) -> None:
     """Write a commented pipeline.yaml for your data."""
-    from curate.cli.init_input import for_media, input_lines
+    from curate.cli.init_input import adapt_to_media, input_lines
     from curate.recipes import recipe_pipeline
     from curate.sample import default_pipeline
 
-    given = Given(data or "data.jsonl", format, columns, split, config)
-    lines = input_lines(given, look=data is not None)
+    dataset = DatasetOptions(data or "data.jsonl", format, columns, split, config)
+    lines = input_lines(dataset, look=data is not None)
     if recipe is None:
-        text = default_pipeline(given.data, lines)
+        text = default_pipeline(dataset.data, lines)
     else:
-        text = recipe_pipeline(recipe, given.data, lines)
+        text = recipe_pipeline(recipe, dataset.data, lines)
     if data is not None:
-        text = for_media(text, given)
+        text = adapt_to_media(text, dataset)
     if path.exists() and not overwrite:
         fix = "choose another name, or use --overwrite"
         raise CurateError("the file already exists", where=str(path), fix=fix)

@@ -1,126 +1,124 @@
-"""The section `input` of a new pipeline.yaml, from a look at the data."""
+"""The section `input` of a new pipeline.yaml, detected from the data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from curate.cli.console import show_warnings
-from curate.cli.inputs import Given, parse_columns, place
+from curate.cli.inputs import DatasetOptions, parse_columns, source_arguments
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
     from curate.read.column_guess import GuessedMapping
     from curate.read.formats.base import RowSample
 
-_SHOWN = 8
-_LOOKED_AT = 20
-"""Pairs that are read to see whether answers are media."""
-_MODELS = {
+_MAX_LABEL_VALUES = 8
+_PAIRS_TO_INSPECT = 20
+"""Pairs that are read to detect media answers."""
+_MEDIA_EMBEDDERS = {
     "images": "sentence-transformers/clip-ViT-B-32",
     "audios": "laion/clap-htsat-unfused",
 }
 
 
-def input_lines(given: Given, look: bool) -> str:
-    """The lines of `input:`; the format that was found, or a mapping with a guess for each column.
+def input_lines(dataset: DatasetOptions, look: bool) -> str:
+    """Return the lines of `input:` with the detected format, or a guessed column mapping.
 
     Args:
-        given: the data set as options name it.
-        look: whether to read its first rows; where there is none yet, the format stays "auto".
+        dataset: the dataset and its reading options.
+        look: whether to read its first rows; otherwise the format stays "auto".
 
     Raises:
-        CurateError: the rows cannot be read, or are not of the format that is given.
+        CurateError: the rows cannot be read, or do not match the given format.
     """
-    lines = [f"  {key}: {_scalar(value)}" for key, value in place(given.data).items()]
+    lines = [
+        f"  {key}: {_yaml_value(value)}" for key, value in source_arguments(dataset.data).items()
+    ]
     lines += [
-        f"  {key}: {_scalar(value)}"
-        for key, value in (("split", given.split), ("config", given.config))
+        f"  {key}: {_yaml_value(value)}"
+        for key, value in (("split", dataset.split), ("config", dataset.config))
         if value is not None
     ]
-    if given.columns is not None:
-        mapping = parse_columns(given.columns).model_dump(exclude_unset=True)
+    if dataset.columns is not None:
+        mapping = parse_columns(dataset.columns).model_dump(exclude_unset=True)
         lines.append("  columns:")
-        return "\n".join([*lines, *(f"    {k}: {_scalar(v)}" for k, v in mapping.items())])
-    if not look or given.format != "auto":
-        about = (
-            "" if given.format != "auto" else "   # or one of the formats that curate list shows"
-        )
-        return "\n".join([*lines, f"  format: {given.format}{about}"])
-    return "\n".join([*lines, *_found(given)])
+        return "\n".join([*lines, *(f"    {k}: {_yaml_value(v)}" for k, v in mapping.items())])
+    if not look or dataset.format != "auto":
+        about = "" if dataset.format != "auto" else "   # or a format from: curate list"
+        return "\n".join([*lines, f"  format: {dataset.format}{about}"])
+    return "\n".join([*lines, *_detected_lines(dataset)])
 
 
-def for_media(text: str, given: Given) -> str:
-    """A pipeline for answers that are images or audios, where the first pairs have such.
+def adapt_to_media(text: str, dataset: DatasetOptions) -> str:
+    """Adapt a pipeline to image or audio answers, if the first pairs have such answers.
 
     Args:
-        text: of a pipeline for texts.
-        given: the data set; one that cannot be read yet changes nothing.
+        text: a pipeline for text answers.
+        dataset: the dataset; the text is unchanged if it cannot be read yet.
     """
     from curate.data.media_answers import answer_media
     from curate.read.pairs import read_pairs
 
     try:
-        look = given.input().model_copy(update={"limit": _LOOKED_AT})
-        kinds = answer_media(read_pairs(**dict(look)).frame)
+        config = dataset.input().model_copy(update={"limit": _PAIRS_TO_INSPECT})
+        kinds = answer_media(read_pairs(**dict(config)).frame)
     except CurateError:
         return text
-    model = _MODELS.get(kinds[0]) if kinds else None
+    model = _MEDIA_EMBEDDERS.get(kinds[0]) if kinds else None
     if model is None:
         return text
-    form = "diffusers" if kinds == ["images"] else "pairs"
-    of = {
-        "embedder:": f"embedder: {{name: {model}}}   # folder or hub name of a model of {kinds[0]}",
+    export = "diffusers" if kinds == ["images"] else "pairs"
+    replacements = {
+        "embedder:": f"embedder: {{name: {model}}}   # folder or Hub name of an embedder",
         "scorers:": "scorers:\n  - {type: media_health}              # damaged, blank, tiny",
-        "filters:": "filters:                              # in this order; each sees what the "
-        "earlier ones kept\n  - {type: threshold, column: media_health.damaged, max: 0}",
-        "  format: trl ": f"  format: {form}   # 'curate list' shows the others",
+        "filters:": "filters:                              # in this order; each sees the "
+        "pairs that earlier ones kept\n  - {type: threshold, column: media_health.damaged, max: 0}",
+        "  format: trl ": f"  format: {export}   # or another one from: curate list",
     }
     lines = [
-        next((new for start, new in of.items() if line.startswith(start)), line)
+        next((new for start, new in replacements.items() if line.startswith(start)), line)
         for line in text.splitlines()
     ]
     return "\n".join([*lines, ""])
 
 
-def _found(given: Given) -> list[str]:
+def _detected_lines(dataset: DatasetOptions) -> list[str]:
     from curate.read.column_guess import guess_columns
     from curate.read.formats import detect_format
     from curate.read.pairs import sample_rows
 
     try:
-        rows = sample_rows(given.input())
+        rows = sample_rows(dataset.input())
     except CurateError as error:
-        show_warnings([f"{given.data}: nothing was looked at ({error.problem})"])
+        show_warnings([f"{dataset.data}: could not inspect the file ({error.problem})"])
         rows = []
     if not rows:
-        return ["  format: auto            # no row was found to look at"]
+        return ["  format: auto            # no rows found"]
     try:
-        name = detect_format(rows, given.data).name
+        name = detect_format(rows, dataset.data).name
     except CurateError:
-        return _mapping(rows, guess_columns(rows))
-    return [
-        f"  format: {name}            # found in its first rows; or another that curate list shows"
-    ]
+        return _mapping_lines(rows, guess_columns(rows))
+    return [f"  format: {name}            # detected from the first rows; others: curate list"]
 
 
-def _mapping(rows: RowSample, guess: GuessedMapping) -> list[str]:
-    """A mapping of the file's own columns, a comment where a guess is unsure."""
+def _mapping_lines(rows: RowSample, guess: GuessedMapping) -> list[str]:
+    """Return a mapping of the file's columns, with comments at uncertain guesses."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     lines = [
-        "  # No known format: a guess from names and values. Check it with: curate inspect",
+        "  # Unknown format: this mapping is a guess. Check it with: curate inspect",
         f"  # columns of the file: {', '.join(names)}",
         "  columns:",
     ]
     for key, column in guess.pair_columns().items():
-        lines.append(f"    {key}: {_scalar(column)}")
+        lines.append(f"    {key}: {_yaml_value(column)}")
         if key == "label":
-            lines += _labels(guess)
+            lines += _label_lines(guess)
     if not guess.is_complete:
         lines += [
-            "    # What holds the answers was not found. Give either",
+            "    # The answer columns were not found. Give either",
             "    # chosen: COLUMN",
             "    # rejected: COLUMN",
-            "    # or the two answers and the column that says which one won",
+            "    # or the two answers and the column with the winner",
             "    # first: COLUMN",
             "    # second: COLUMN",
             "    # label: COLUMN         # or first_score and second_score",
@@ -128,26 +126,27 @@ def _mapping(rows: RowSample, guess: GuessedMapping) -> list[str]:
     if "prompt" not in guess.columns:
         lines.append("    # prompt: COLUMN        # not found")
     lines += [
-        f"    # {key}: {_scalar(guess.columns[key])}   # unsure"
+        f"    # {key}: {_yaml_value(guess.columns[key])}   # uncertain"
         for key in sorted(guess.unsure_keys)
         if key in guess.columns and key not in guess.pair_columns()
     ]
     return lines
 
 
-def _labels(guess: GuessedMapping) -> list[str]:
-    seen = ", ".join(
-        f"{value} ({count})" for value, count in list(guess.label_counts.items())[:_SHOWN]
+def _label_lines(guess: GuessedMapping) -> list[str]:
+    value_counts = ", ".join(
+        f"{value} ({count})"
+        for value, count in list(guess.label_counts.items())[:_MAX_LABEL_VALUES]
     )
-    unsure = "; say which value means what" if "label" in guess.unsure_keys else ""
-    lines = [f"    # values of the label in the first rows: {seen}{unsure}"]
+    unsure = "; assign each value" if "label" in guess.unsure_keys else ""
+    lines = [f"    # values of the label in the first rows: {value_counts}{unsure}"]
     return lines + [
-        f"    {key}: {_scalar(guess.labels.get(key, []))}"
+        f"    {key}: {_yaml_value(guess.labels.get(key, []))}"
         for key in ("first_wins", "second_wins", "tie")
     ]
 
 
-def _scalar(value: Any) -> str:
+def _yaml_value(value: Any) -> str:
     """A value as YAML on one line."""
     import yaml
 

@@ -1,4 +1,4 @@
-"""Data sets as the command line names them: one way for every verb."""
+"""Datasets as given on the command line, the same way for every command."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from curate.read.formats.columns import ColumnMapping
     from curate.read.input import InputConfig
 
-_LISTS = ("first_wins", "second_wins", "tie")
+_LABEL_LISTS = ("first_wins", "second_wins", "tie")
 
 
 @dataclass(frozen=True)
-class Given:
-    """A data set and how to read it, as options say.
+class DatasetOptions:
+    """A dataset and how to read it, from the options of a command.
 
     Attributes:
         data: file, glob, folder, URL, hf:owner/name, a run's folder or a pipeline.yaml.
         format: name of the format, or "auto".
         columns: mapping as text; see `parse_columns`.
-        split: of a hub or saved data set.
-        config: configuration of a hub data set.
-        limit: pairs at most.
-        on_error: at a malformed row.
-        tells: whether what the user should know of the reading is shown; verbs that show it
-            themselves say no.
+        split: split of a Hub or saved dataset.
+        config: configuration of a Hub dataset.
+        limit: maximum number of pairs.
+        on_error: what happens at a malformed row: "stop" or "skip".
+        prints_notes: whether notes about reading are printed; False for commands that show them
+            in their own output.
     """
 
     data: str
@@ -42,19 +42,19 @@ class Given:
     config: str | None = None
     limit: int | None = None
     on_error: str = "skip"
-    tells: bool = True
+    prints_notes: bool = True
 
     @property
     def is_pipeline(self) -> bool:
-        """Whether a pipeline.yaml names the data."""
+        """Return whether the data is given by a pipeline.yaml."""
         return self.data.endswith((".yaml", ".yml"))
 
     def input(self) -> InputConfig:
-        """Where the rows are; of a pipeline its `input`."""
+        """Return the input section of a pipeline for these options."""
         from curate.read.input import InputConfig
 
         mapping = None if self.columns is None else parse_columns(self.columns)
-        given = {
+        options = {
             "format": self.format,
             "columns": mapping,
             "split": self.split,
@@ -62,76 +62,76 @@ class Given:
             "limit": self.limit,
             "on_error": self.on_error,
         }
-        return InputConfig.model_validate(place(self.data) | given)
+        return InputConfig.model_validate(source_arguments(self.data) | options)
 
-    def read(self, progress: Any, room: Path | None = None) -> Any:
-        """The pairs of a data set, a run's folder or a pipeline's input.
+    def read(self, progress: Any, scratch: Path | None = None) -> Any:
+        """Read the pairs of a dataset, a run folder or a pipeline's input.
 
-        Texts lie in memory, or in files of the folder `room` where one is given. Malformed rows are
-        left out and told. Of a run all pairs are taken, as they were read but for labels that its
-        filters flipped.
+        Texts are kept in memory, or in files of the folder `scratch` if it is given. Malformed rows
+        are skipped and reported. A run gives all its pairs, kept and dropped, with the labels that
+        its filters flipped.
         """
         from curate.write.run_files import is_run
 
         if is_run(self.data):
-            self.refuse_reading_options("a run's pairs are read already")
-            # What was left out was told when the run was made.
-            return _of_run(self.data, self.limit, room)
-        pairs = self._read(progress, room)
-        self._tell(pairs.reading_notes())
+            self.reject_reading_options("a run's pairs are read already")
+            # Skipped rows were reported when the run was written.
+            return _pairs_of_run(self.data, self.limit, scratch)
+        pairs = self._read(progress, scratch)
+        self._print_notes(pairs.reading_notes())
         return pairs
 
-    def _read(self, progress: Any, room: Path | None) -> Any:
+    def _read(self, progress: Any, scratch: Path | None) -> Any:
         from curate.read.pairs import collect_pairs, read_pairs, stream_pairs
         from curate.store.workspace import Workspace
 
         if self.is_pipeline:
             from curate.pipeline.run import Pipeline
 
-            self.refuse_reading_options("a pipeline.yaml says how its data is read")
+            self.reject_reading_options("the pipeline.yaml defines how its data is read")
             return Pipeline(self.data).read(progress, self.limit)
-        if room is None:
+        if scratch is None:
             return read_pairs(**dict(self.input()), progress=progress)
-        parts = stream_pairs(**dict(self.input()), progress=progress)
-        return collect_pairs(parts, Workspace(room))
+        batches = stream_pairs(**dict(self.input()), progress=progress)
+        return collect_pairs(batches, Workspace(scratch))
 
-    def sample(self, progress: Any, most: int) -> Any:
-        """The same pairs, or a random sample of the prompts where there are more than `most`.
+    def sample(self, progress: Any, max_pairs: int) -> Any:
+        """Read all pairs, or a random sample of prompts if there are more than `max_pairs`.
 
-        It is told as a note of the pairs, and on the terminal. 0 takes all.
+        A sample is mentioned in the notes of the pairs and on the terminal. 0 reads all pairs.
         """
         from curate.read.prompt_sample import sample_prompts
 
-        if not most:
+        if not max_pairs:
             return self.read(progress)
-        with TemporaryDirectory() as room:
-            found, told = sample_prompts(self.parts(progress, Path(room)), most)
-        if told is not None and self.tells:
-            typer.echo(f"{self.data}: {told} (--most {most}; 0 takes all)")
-        return found
+        with TemporaryDirectory() as scratch:
+            sample, note = sample_prompts(self.stream(progress, Path(scratch)), max_pairs)
+        if note is not None and self.prints_notes:
+            typer.echo(f"{self.data}: {note} (--most {max_pairs}; 0 uses all)")
+        return sample
 
-    def parts(self, progress: Any, room: Path) -> Iterator[Any]:
-        """The pairs, a few thousand at a time; those of a run lie in files of `room` meanwhile."""
+    def stream(self, progress: Any, scratch: Path) -> Iterator[Any]:
+        """Yield the pairs in batches; those of a run are kept in files of `scratch` meanwhile."""
         from curate.read.pairs import stream_pairs
         from curate.read.stream_notes import StreamNotes
         from curate.write.run_files import is_run
 
         if self.is_pipeline or is_run(self.data):
-            yield from _in_parts(self.read(progress, room))
+            yield from _split_into_batches(self.read(progress, scratch))
             return
-        told = StreamNotes()
-        yield from told.watch(stream_pairs(**dict(self.input()), progress=progress))
-        self._tell(told.notes())
+        notes = StreamNotes()
+        yield from notes.watch(stream_pairs(**dict(self.input()), progress=progress))
+        self._print_notes(notes.notes())
 
-    def _tell(self, lines: list[str]) -> None:
-        """Show what the user should know of the reading."""
-        if self.tells and lines:
+    def _print_notes(self, lines: list[str]) -> None:
+        """Print notes about reading, unless the command shows them itself."""
+        if self.prints_notes and lines:
             from curate.cli.console import show_warnings
 
             show_warnings([f"{self.data}: {line}" for line in lines])
 
     def reading_options(self) -> list[str]:
-        """The options that say how the data set is read, as words of a command line."""
+        """Return the options that define how the dataset is read, as command-line words."""
         options = {
             "--format": None if self.format == "auto" else self.format,
             "--columns": self.columns,
@@ -140,17 +140,17 @@ class Given:
             "--limit": None if self.limit is None else str(self.limit),
         }
         words = ((option, value) for option, value in options.items() if value is not None)
-        return [word for both in words for word in both]
+        return [word for option_and_value in words for word in option_and_value]
 
-    def refuse_reading_options(self, why: str) -> None:
-        """Refuse options that would have no effect; `--limit` has one on any data."""
+    def reject_reading_options(self, reason: str) -> None:
+        """Reject options without effect; `--limit` works on any data."""
         for option in self.reading_options()[::2]:
             if option != "--limit":
-                raise CurateError("the option has no effect here", where=option, found=why)
+                raise CurateError("the option has no effect here", where=option, found=reason)
 
 
-def _in_parts(pairs: Any) -> Iterator[Any]:
-    """Pairs that are at hand, a few thousand at a time."""
+def _split_into_batches(pairs: Any) -> Iterator[Any]:
+    """Yield pairs that are in memory, in batches."""
     from dataclasses import replace
 
     from curate.data.table import BATCH_ROWS, batches
@@ -159,11 +159,11 @@ def _in_parts(pairs: Any) -> Iterator[Any]:
     for rows in batches(len(pairs), BATCH_ROWS):
         origins = pairs.origins[rows] if len(pairs.origins) else pairs.origins
         yield replace(pairs, frame=pairs.frame[rows], rejected=rejected, origins=origins)
-        # Rejected rows are counted with the first part alone, not once for each.
+        # Rejected rows are counted once, with the first batch.
         rejected = rejected.clear()
 
 
-def _of_run(folder: str, limit: int | None, room: Path | None) -> Any:
+def _pairs_of_run(folder: str, limit: int | None, scratch: Path | None) -> Any:
     from curate.data.table import PAIR_COLUMNS
     from curate.read.pairs import Pairs
     from curate.store.workspace import Workspace
@@ -171,7 +171,7 @@ def _of_run(folder: str, limit: int | None, room: Path | None) -> Any:
     from curate.write.run_files import RunFiles
 
     run = RunFiles(folder)
-    frame = run.all_pairs(Workspace(room)).select(list(PAIR_COLUMNS))
+    frame = run.all_pairs(Workspace(scratch)).select(list(PAIR_COLUMNS))
     read = run.manifest["input"]
     return Pairs(
         frame if limit is None else frame.head(limit),
@@ -182,42 +182,42 @@ def _of_run(folder: str, limit: int | None, room: Path | None) -> Any:
     )
 
 
-def place(data: str) -> dict[str, Any]:
-    """A data set of the command line as arguments of `read_pairs`."""
+def source_arguments(data: str) -> dict[str, Any]:
+    """Return a dataset of the command line as arguments of `read_pairs`."""
     if data.startswith("hf:"):
         return {"hf": data.removeprefix("hf:").strip()}
     return {"path": data}
 
 
 def parse_columns(text: str) -> ColumnMapping:
-    """A mapping from `key=column` by commas; labels that mean the same stand by `|`.
+    """Parse `key=column` pairs, separated by commas; `|` separates equivalent labels.
 
     Raises:
-        CurateError: no such key, no column, or neither of the two forms.
+        CurateError: an unknown key, a missing column, or an incomplete mapping.
     """
-    # Here, so that verbs that read no data start without pydantic.
+    # Imported here: commands that read no data start without pydantic.
     from pydantic import ValidationError
 
     from curate.read.formats.columns import ColumnMapping
 
-    known = list(ColumnMapping.model_fields)
-    found: dict[str, Any] = {}
-    for part in text.split(","):
-        key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or not value or key not in known:
+    valid_keys = list(ColumnMapping.model_fields)
+    mapping: dict[str, Any] = {}
+    for entry in text.split(","):
+        key, equals, value = (piece.strip() for piece in entry.partition("="))
+        if not equals or not value or key not in valid_keys:
             raise CurateError(
-                "wrong mapping of columns",
+                "invalid column mapping",
                 where="--columns",
-                found=repr(part),
-                expected=f"KEY=COLUMN by commas, keys {', '.join(known)}",
-                fix=suggestion(key, known) if key and key not in known else None,
+                found=repr(entry),
+                expected=f"comma-separated KEY=COLUMN, with the keys {', '.join(valid_keys)}",
+                fix=suggestion(key, valid_keys) if key and key not in valid_keys else None,
             )
-        found[key] = value.split("|") if key in _LISTS else value
+        mapping[key] = value.split("|") if key in _LABEL_LISTS else value
     try:
-        return ColumnMapping.model_validate(found)
+        return ColumnMapping.model_validate(mapping)
     except ValidationError as error:
         raise CurateError(
-            "wrong mapping of columns",
+            "invalid column mapping",
             where="--columns",
             found=text,
             expected=str(error.errors()[0]["msg"]).removeprefix("Value error, "),

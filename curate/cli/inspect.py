@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import Columns, ConfigName, Data, FormatName, Json, Limit, Split
 
 
@@ -26,10 +26,10 @@ def inspect(
     from curate.cli.safe import json_text
     from curate.read.inspection import first_pair, inspect_pairs
 
-    given = Given(data, format, columns, split, config, limit, tells=False)
-    with TemporaryDirectory() as room:
+    dataset = DatasetOptions(data, format, columns, split, config, limit, prints_notes=False)
+    with TemporaryDirectory() as scratch:
         with console_progress() as progress:
-            pairs = given.read(progress, Path(room))
+            pairs = dataset.read(progress, Path(scratch))
         facts, first = inspect_pairs(pairs), first_pair(pairs)
     if as_json:
         typer.echo(json_text(facts | {"first_pair": first}))

@@ -32,19 +32,21 @@ def list_steps(
     from curate.cli.safe import json_text
     from curate.errors import suggestion
 
-    found = list_of_steps()
-    steps = found["scorers"] | found["filters"]
-    places = found["formats"] | found["exports"]
-    if name in places and name not in steps:
-        kinds = [k for k in ("formats", "exports") if name in found[k]]
-        told = {kind.removesuffix("s"): found[kind][name] for kind in kinds}
-        typer.echo(json_text(told) if as_json else "\n".join(f"{k}: {v}" for k, v in told.items()))
+    listing = list_of_steps()
+    steps = listing["scorers"] | listing["filters"]
+    formats_and_exports = listing["formats"] | listing["exports"]
+    if name in formats_and_exports and name not in steps:
+        kinds = [k for k in ("formats", "exports") if name in listing[k]]
+        entries = {kind.removesuffix("s"): listing[kind][name] for kind in kinds}
+        typer.echo(
+            json_text(entries) if as_json else "\n".join(f"{k}: {v}" for k, v in entries.items())
+        )
         return
     if name is not None and name not in steps:
-        fix = suggestion(name, [*steps, *places])
+        fix = suggestion(name, [*steps, *formats_and_exports])
         raise CurateError("no such scorer, filter, format or export", found=repr(name), fix=fix)
     if as_json:
-        typer.echo(json_text(found if name is None else steps[name]))
+        typer.echo(json_text(listing if name is None else steps[name]))
     elif name is not None:
         show_step(name, steps[name])
 
@@ -61,8 +63,8 @@ def _list_recipes(as_json: bool) -> None:
     from curate.cli.safe import json_text
     from curate.recipes import recipe_names
 
-    found = recipe_names()
+    recipes = recipe_names()
     if as_json:
-        typer.echo(json_text(found))
+        typer.echo(json_text(recipes))
     else:
-        show_recipes(found)
+        show_recipes(recipes)

@@ -1,4 +1,4 @@
-"""What is installed: scorers, filters, formats and exports, as plain data."""
+"""Installed scorers, filters, formats and exports, as plain data."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ _REQUIRED = "required"
 
 
 def list_of_steps() -> dict[str, Any]:
-    """Every scorer and filter with parameters and columns, every format and export.
+    """Return all scorers and filters with parameters and columns, and all formats and exports.
 
-    A plug-in that cannot be used stands under `unusable` with the reason; the others go on.
+    Plug-ins that cannot be imported are listed under `unusable` with the reason.
     """
     unusable: dict[str, str] = {}
     from curate.read.formats import format_names
     from curate.write.exports import export_names
 
     return {
-        "scorers": entries(scorer_names(), scorer_class, unusable),
-        "filters": entries(filter_names(), filter_class, unusable),
+        "scorers": load_entries(scorer_names(), scorer_class, unusable),
+        "filters": load_entries(filter_names(), filter_class, unusable),
         "formats": format_names(),
         "exports": export_names(),
         "unusable": unusable,
     }
 
 
-def entries(
+def load_entries(
     names: list[str], load: Callable[[str], type[Step[Any]]], unusable: dict[str, str]
 ) -> dict[str, Any]:
-    """The steps that can be loaded; why the others cannot goes into `unusable`."""
-    found = {}
+    """Describe the steps that can be loaded; add the errors of the others to `unusable`."""
+    loaded = {}
     for name in names:
         try:
-            found[name] = _entry(load(name))
+            loaded[name] = _describe_step(load(name))
         except CurateError as error:
             unusable[name] = error.text()
-    return found
+    return loaded
 
 
-def _entry(cls: type[Step[Any]]) -> dict[str, Any]:
+def _describe_step(cls: type[Step[Any]]) -> dict[str, Any]:
     return {
         "summary": cls.summary,
         "purpose": cls.purpose,
         "when": cls.when,
-        "cost": cost_of(cls),
+        "cost": describe_cost(cls),
         "reference": cls.reference,
-        "parameters": _parameters(cls),
+        "parameters": _describe_parameters(cls),
         "columns": [
             {
                 "name": f"{cls.name}.{c.name}",
@@ -61,13 +61,13 @@ def _entry(cls: type[Step[Any]]) -> dict[str, Any]:
                 "direction": c.direction,
                 "unit": c.unit,
             }
-            for c in _columns(cls)
+            for c in _default_columns(cls)
         ],
     }
 
 
-def cost_of(cls: type[Step[Any]]) -> str:
-    """What computing it takes, from what it declares."""
+def describe_cost(cls: type[Step[Any]]) -> str:
+    """Return the computing cost of a step, from its declaration."""
     fields = cls.Params.model_fields
     if issubclass(cls, Filter):
         return "a pass over columns"
@@ -78,28 +78,29 @@ def cost_of(cls: type[Step[Any]]) -> str:
     if issubclass(cls, Scorer) and cls.scope == "row":
         return "a pass over texts"
     needs = cls.needs_embeddings if issubclass(cls, Scorer) else False
-    return "one embedding pass, shared by all, and fits on it" if needs else "a pass over all pairs"
+    return "one shared embedding pass, and fits on it" if needs else "a pass over all pairs"
 
 
-def _parameters(cls: type[Step[Any]]) -> dict[str, dict[str, Any]]:
-    found = {}
+def _describe_parameters(cls: type[Step[Any]]) -> dict[str, dict[str, Any]]:
+    parameters = {}
     for name, field in cls.Params.model_fields.items():
         default: Any = _REQUIRED
         if not field.is_required():
             value = field.get_default(call_default_factory=True, validated_data={})
             default = to_jsonable_python(value, exclude_none=True)
-        found[name] = {"default": default, "meaning": field.description or ""}
-    return found
+        parameters[name] = {"default": default, "meaning": field.description or ""}
+    return parameters
 
 
-def _columns(cls: type[Step[Any]]) -> tuple[Column, ...]:
-    """The columns under default parameters; those of a filter do not depend on its parameters.
+def _default_columns(cls: type[Step[Any]]) -> tuple[Column, ...]:
+    """Return the columns for default parameters.
 
-    Nor do those of a scorer that cannot be built without any.
+    The columns of a filter do not depend on its parameters, nor do those of a scorer with required
+    parameters.
     """
     if issubclass(cls, Scorer):
-        wanted = any(field.is_required() for field in cls.Params.model_fields.values())
-        return cls.columns(cls.__new__(cls)) if wanted else cls().columns()
+        has_required = any(field.is_required() for field in cls.Params.model_fields.values())
+        return cls.columns(cls.__new__(cls)) if has_required else cls().columns()
     if issubclass(cls, Filter):
         return cls.adds(cls.__new__(cls))
     return ()

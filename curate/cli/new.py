@@ -11,7 +11,7 @@ import typer
 from curate.cli.options import OutputFolder
 from curate.errors import CurateError
 
-_SCORER = '''"""{title}."""
+_SCORER_TEMPLATE = '''"""{title}."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class {cls}(Scorer[{cls}Params]):
         return pairs.select(share=counted / text.str.len_chars().clip(1))
 '''
 
-_FILTER = '''"""{title}."""
+_FILTER_TEMPLATE = '''"""{title}."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class {cls}(Filter[{cls}Params]):
         return same_reason(keep, f"the chosen answer is longer than {{limit}} characters")
 '''
 
-_TEST = '''"""Tests of `{name}`."""
+_TEST_TEMPLATE = '''"""Tests of `{name}`."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_{name}_on_two_pairs(tmp_path) -> None:
     {body}
     assert Pipeline({{"scorers": [{{"type": "lengths"}}]}}).run(pairs).rows_in == 2
 '''
-_BODIES = {
+_TEST_BODIES = {
     "scorer": """from curate import Context
 
     assert step.score(pairs.frame, Context())["share"].to_list() == [1.0, 0.0]""",
@@ -133,14 +133,16 @@ def new(
         raise CurateError("the name is already in use", found=repr(name), fix="see: curate list")
     cls = "".join(part.capitalize() for part in name.split("_"))
     words = {"name": name, "cls": cls, "title": name.replace("_", " ").capitalize(), "module": name}
-    template = _SCORER if kind == "scorer" else _FILTER
+    template = _SCORER_TEMPLATE if kind == "scorer" else _FILTER_TEMPLATE
     files = {
         output / f"{name}.py": template.format(**words),
-        output / f"test_{name}.py": _TEST.format(**words, body=_BODIES[kind]),
+        output / f"test_{name}.py": _TEST_TEMPLATE.format(**words, body=_TEST_BODIES[kind]),
     }
-    taken = [path for path in files if path.exists()]
-    if taken:
-        raise CurateError("the file already exists", where=str(taken[0]), fix="choose another name")
+    existing = [path for path in files if path.exists()]
+    if existing:
+        raise CurateError(
+            "the file already exists", where=str(existing[0]), fix="choose another name"
+        )
     output.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
         path.write_text(text, encoding="utf-8")

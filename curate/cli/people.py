@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import (
     Columns,
     ConfigName,
@@ -88,59 +88,59 @@ def route(
     from curate.write.run_folder import check_free
 
     counts = {"budget": budget, "random": random, "stratified": stratified}
-    ways = {name: count for name, count in counts.items() if count is not None}
-    if len(ways) != 1:
+    methods = {name: count for name, count in counts.items() if count is not None}
+    if len(methods) != 1:
         raise CurateError(
-            "give one of --budget, --random and --stratified", found=", ".join(ways) or "none"
+            "give one of --budget, --random and --stratified", found=", ".join(methods) or "none"
         )
-    ((way, count),) = ways.items()
-    drawn: dict[str, Sampling] = {"random": "random", "stratified": "stratified"}
+    ((method, count),) = methods.items()
+    samplings: dict[str, Sampling] = {"random": "random", "stratified": "stratified"}
     by_urgency = {
         "--by": bool(by),
         "--gains": gains is not None,
         "--per-prompt": per_prompt != 1,
         "--kept-only": kept_only,
     }
-    idle = [option for option, is_given in by_urgency.items() if is_given and way != "budget"]
-    if idle:
-        why = "a random sample ignores scores"
-        raise CurateError("the option needs --budget", where=", ".join(idle), found=why)
+    unused = [option for option, is_given in by_urgency.items() if is_given and method != "budget"]
+    if unused:
+        reason = "a random sample ignores scores"
+        raise CurateError("the option needs --budget", where=", ".join(unused), found=reason)
     if tag and fit is None:
         raise CurateError("--tag needs --fit", where="--tag", found=", ".join(tag))
-    if fit is not None and (gains is not None or way != "budget"):
+    if fit is not None and (gains is not None or method != "budget"):
         raise CurateError("--fit needs --budget and excludes --gains", where="--fit")
     choice = Choice(
         count,
         to,
         list(by or ()),
-        _coefficients(gains),
+        _read_coefficients(gains),
         per_prompt,
         not kept_only,
         seed,
-        drawn.get(way),
+        samplings.get(method),
         fit,
         tag,
     )
     check_tool(to)
     folder = output or Path(drawn_folder(data, "drawn" if choice.sampling else "routed"))
-    dataset = Given(data, format, columns, split, config, limit)
-    with console_progress() as progress, TemporaryDirectory() as room:
+    dataset = DatasetOptions(data, format, columns, split, config, limit)
+    with console_progress() as progress, TemporaryDirectory() as scratch:
         if is_run(data):
-            dataset.refuse_reading_options("a run's pairs are read already")
-            found = run_route(data, folder, choice, overwrite, progress)
-        elif way == "random":
+            dataset.reject_reading_options("a run's pairs are read already")
+            routed = run_route(data, folder, choice, overwrite, progress)
+        elif method == "random":
             check_free(folder, overwrite, MARK, data)
-            pairs = dataset.read(progress, Path(room))
+            pairs = dataset.read(progress, Path(scratch))
             options = dataset.reading_options()
-            found = draw_from_data(pairs, data, options, folder, choice, overwrite)
+            routed = draw_from_data(pairs, data, options, folder, choice, overwrite)
         else:
             raise CurateError(
-                f"--{way} needs the scores of a run",
+                f"--{method} needs the scores of a run",
                 where=data,
                 found="a dataset",
                 fix="give the folder of a run, or use --random",
             )
-    show_routed(found)
+    show_routed(routed)
 
 
 def merge(
@@ -159,15 +159,15 @@ def merge(
     show_merged(merged, output)
 
 
-def _coefficients(path: Path | None) -> dict[str, float]:
+def _read_coefficients(path: Path | None) -> dict[str, float]:
     if path is None:
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {str(key): float(value) for key, value in found.items()}
+        coefficients = json.loads(path.read_text(encoding="utf-8"))
+        return {str(key): float(value) for key, value in coefficients.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise CurateError(
-            "the gains cannot be read",
+            "cannot read the gains",
             where=str(path),
             found=str(error),
             expected='a JSON object of numbers, such as {"overlap=high": 0.4}',

@@ -1,4 +1,4 @@
-"""Progress of long work: bars on a terminal, elsewhere a line after four seconds and every ten."""
+"""Progress of long tasks: bars on a terminal, otherwise a line after 4 s and every 10 s."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from rich.text import Text
 from curate.cli.console import err
 from curate.steps.context import Progress as AnyProgress
 
-EVERY = 10.0
-"""Seconds between two lines where there is no terminal."""
-FIRST = 4.0
-"""Seconds after which work is told for the first time: its rate is known by then."""
+SECONDS_BETWEEN_LINES = 10.0
+"""Seconds between two lines if there is no terminal."""
+SECONDS_BEFORE_FIRST_LINE = 4.0
+"""Seconds before a task is first reported: its rate is stable by then."""
 
 
 class _Rate(TextColumn):
@@ -49,14 +49,14 @@ class _RichTask:
 
 
 class BarProgress:
-    """Bars with rate and time left on standard error."""
+    """Progress bars with rate and remaining time, on standard error."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
     @contextmanager
     def task(self, name: str, total: int | None) -> Iterator[_RichTask]:
-        """A bar of its own; it goes when the task ends."""
+        """Show a bar until the task ends."""
         number = self._progress.add_task(name, total=total)
         try:
             yield _RichTask(self._progress, number)
@@ -65,42 +65,42 @@ class BarProgress:
 
 
 class _LineTask:
-    """Work whose state is told now and then."""
+    """Task that is reported in lines of text."""
 
     def __init__(self, name: str, total: int | None) -> None:
         self._name, self._total, self._done = name, total, 0
         self._started = time.monotonic()
-        self.told = False
+        self.reported = False
 
     def is_news(self) -> bool:
-        """Whether it has gone on for a while and nobody was told."""
-        return not self.told and time.monotonic() - self._started >= FIRST
+        """Return whether the task runs for a while and was not reported yet."""
+        return not self.reported and time.monotonic() - self._started >= SECONDS_BEFORE_FIRST_LINE
 
     def advance(self, steps: int = 1) -> None:
-        """Count."""
+        """Count finished steps."""
         self._done += steps
 
     def line(self) -> str:
-        """How far it is, how fast, and the time that is left."""
+        """Return a line with progress, rate and remaining time."""
         seconds = time.monotonic() - self._started
         if not self._total:
             done = f", {self._done:,} done" if self._done else ""
             return f"{self._name}: {seconds:,.0f} s{done}"
         rate = self._done / seconds if seconds > 0 else 0.0
-        left = f", {(self._total - self._done) / rate:,.0f} s left" if rate > 0 else ""
-        share = self._done / self._total
-        return f"{self._name}: {self._done:,} of {self._total:,} ({share:.0%}), {rate:,.3g}/s{left}"
+        remaining = f", {(self._total - self._done) / rate:,.0f} s left" if rate > 0 else ""
+        count = f"{self._done:,} of {self._total:,} ({self._done / self._total:.0%})"
+        return f"{self._name}: {count}, {rate:,.3g}/s{remaining}"
 
 
 class LineProgress:
-    """Lines every `every` seconds on the whole and on the innermost work that is going on."""
+    """Progress as lines, every `every` seconds, for the outermost and the innermost task."""
 
-    def __init__(self, every: float = EVERY) -> None:
+    def __init__(self, every: float = SECONDS_BETWEEN_LINES) -> None:
         self._every, self._tasks, self._stop = every, list[_LineTask](), Event()
 
     @contextmanager
     def task(self, name: str, total: int | None) -> Iterator[_LineTask]:
-        """Work that lines tell of until it ends."""
+        """Report a task until it ends."""
         task = _LineTask(name, total)
         self._tasks.append(task)
         try:
@@ -110,31 +110,31 @@ class LineProgress:
 
     @contextmanager
     def running(self) -> Iterator[LineProgress]:
-        """Tell lines for as long as this is open."""
-        teller = Thread(target=self._tell, daemon=True)
-        teller.start()
+        """Print lines while this context is open."""
+        printer = Thread(target=self._tell, daemon=True)
+        printer.start()
         try:
             yield self
         finally:
             self._stop.set()
-            teller.join()
+            printer.join()
 
     def _tell(self) -> None:
         last = time.monotonic()
         while not self._stop.wait(min(self._every, 1.0)):
-            going = list(self._tasks)
+            running_tasks = list(self._tasks)
             due = time.monotonic() - last >= self._every
-            if not due and not any(task.is_news() for task in going[-1:]):
+            if not due and not any(task.is_news() for task in running_tasks[-1:]):
                 continue
             last = time.monotonic()
-            for task in dict.fromkeys((*going[:1], *going[-1:])):
-                task.told = True
+            for task in dict.fromkeys((*running_tasks[:1], *running_tasks[-1:])):
+                task.reported = True
                 err.print(Text(task.line()), soft_wrap=True)
 
 
 @contextmanager
 def console_progress() -> Iterator[AnyProgress]:
-    """Progress on standard error for the length of a command."""
+    """Show progress on standard error during a command."""
     if not err.is_terminal:
         with LineProgress().running() as lines:
             yield lines

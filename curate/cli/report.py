@@ -49,9 +49,9 @@ def compare(
     from curate.write.file_output import check_output_file
 
     check_output_file(output, overwrite, [run_a, run_b])
-    found = run_compare(run_a, run_b)
-    write_comparison(found, output)
-    show_comparison(found)
+    comparison = run_compare(run_a, run_b)
+    write_comparison(comparison, output)
+    show_comparison(comparison)
     typer.echo(f"written: {output}")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import (
     Columns,
     ConfigName,
@@ -23,7 +23,7 @@ from curate.cli.options import (
 )
 
 
-def round_(
+def run_round_command(
     data: Data,
     gold: Annotated[
         str, typer.Option("--gold", help="Pairs labelled by people: a file, folder or hf:NAME.")
@@ -66,48 +66,50 @@ def round_(
     from curate.cli.console import show_result, show_warnings
     from curate.cli.progress import console_progress
     from curate.derive.pool import has_answers, read_pool
-    from curate.derive.round_command import RoundPlan, endpoint_writer, run_round
+    from curate.derive.round_command import RoundPlan, round_writer, run_round
     from curate.models.embed.settings import EmbedderConfig
     from curate.read.raw_rows import PublishedRows
     from curate.write.run_folder import check_free
 
     check_free(output, overwrite)
-    given = Given(data, format, columns, split, config, limit)
+    dataset = DatasetOptions(data, format, columns, split, config, limit)
     plan = RoundPlan(gold, before, vote, easy, people, to, seed)
     with console_progress() as progress:
-        known = Given(gold, "auto").read(progress).frame
+        gold_pairs = DatasetOptions(gold, "auto").read(progress).frame
         pool: Any
-        if write_model is not None or has_answers(given.input()):
+        if write_model is not None or has_answers(dataset.input()):
             write = None
             if write_model is not None:
-                write = endpoint_writer(write_model, url, answers, progress)
-            rows = PublishedRows(given.input())
+                write = round_writer(write_model, url, answers, progress)
+            rows = PublishedRows(dataset.input())
             pool = read_pool(rows, write)
             show_warnings([f"{data}: {line}" for line in rows.notes()])
         else:
-            pool = given.read(progress).frame
-        result, told = run_round(
-            pool, known, plan, output, overwrite, progress, EmbedderConfig(name=embedder)
+            pool = dataset.read(progress).frame
+        result, facts = run_round(
+            pool, gold_pairs, plan, output, overwrite, progress, EmbedderConfig(name=embedder)
         )
     show_result(result)
-    _show(told, getattr(pool, "left_out", {}))
+    _show_round(facts, getattr(pool, "left_out", {}))
 
 
-def _show(told: dict[str, Any], left_out: dict[str, int]) -> None:
-    for why, count in left_out.items():
-        typer.echo(f"{count:,} gave no prompt with answers: {why}")
-    right, held = told["gold_right"], told["gold_held_out"]
-    typer.echo(f"round {told['round']}, on {held:,} gold pairs that no round learns from:")
-    typer.echo(f"  right by gold pairs alone: {_told(right['gold'])}")
-    if told["before"]:
-        typer.echo(f"  and by the pairs of the round before: {_told(right['best'])}")
-    parts = (f"{name.replace('_', ' ')} {count:,}" for name, count in told["changes"].items())
-    typer.echo(f"kept {told['kept']:,} pairs: {', '.join(parts)}")
-    typer.echo(f"for people: {told['for_people']:,} pairs near gold pairs that are hard")
+def _show_round(facts: dict[str, Any], left_out: dict[str, int]) -> None:
+    for reason, count in left_out.items():
+        typer.echo(f"{count:,} rows without a prompt and answers: {reason}")
+    right, held_out = facts["gold_right"], facts["gold_held_out"]
+    typer.echo(
+        f"round {facts['round']}, on {held_out:,} gold pairs that are never used for training:"
+    )
+    typer.echo(f"  accuracy of the gold probe: {_format_share(right['gold'])}")
+    if facts["before"]:
+        typer.echo(f"  accuracy of the probe with previous pairs: {_format_share(right['best'])}")
+    changes = (f"{name.replace('_', ' ')} {count:,}" for name, count in facts["changes"].items())
+    typer.echo(f"kept {facts['kept']:,} pairs: {', '.join(changes)}")
+    typer.echo(f"for review: {facts['for_people']:,} pairs near hard gold pairs")
 
 
-def _told(share: dict[str, float] | None) -> str:
-    """A share with its interval."""
+def _format_share(share: dict[str, float] | None) -> str:
+    """Format a share with its interval."""
     if share is None:
-        return "cannot be told from so few"
+        return "too few pairs for an estimate"
     return f"{share['share']:.3f} [{share['low']:.3f}, {share['high']:.3f}]"

@@ -10,8 +10,8 @@ import typer
 from curate.cli.options import Limit, OverwriteFolder
 
 ConfigPath = Annotated[Path, typer.Argument(help="The pipeline.yaml.", show_default=True)]
-_HEAD = 100
-"""Pairs that a dry run reads."""
+_DRY_RUN_PAIRS = 100
+"""Number of pairs that a dry run reads."""
 
 
 def run(
@@ -55,19 +55,19 @@ def run(
     from curate.steps.permissions import Permissions
 
     permissions = Permissions.for_hosts(allow_host or (), trust_remote_code)
-    pipeline = _pipeline(config, sample, limit, accept_bias, gold, permissions)
+    pipeline = _build_pipeline(config, sample, limit, accept_bias, gold, permissions)
     pipeline.check_permissions()
     show_warnings(pipeline.plan.notices())
     folder = output or Path(pipeline.config.output.path)
     if dry_run:
-        _dry_run(pipeline, folder)
+        _show_dry_run(pipeline, folder)
         return
     with console_progress() as progress:
         result = pipeline.run(output=folder, overwrite=overwrite, progress=progress)
     show_result(result)
 
 
-def _pipeline(
+def _build_pipeline(
     config: Path,
     sample: bool,
     limit: int | None,
@@ -82,28 +82,28 @@ def _pipeline(
     from curate.verdicts.gold import as_gold
 
     if sample:
-        data, places = load_yaml(default_pipeline(str(SAMPLE_DATA)), "the default pipeline")
-        parsed = parse_config(data, places)
+        data, locations = load_yaml(default_pipeline(str(SAMPLE_DATA)), "the default pipeline")
+        parsed = parse_config(data, locations)
     else:
-        parsed, places = load_config(config)
+        parsed, locations = load_config(config)
     if limit is not None:
-        bound = {"limit": limit}
-        one = parsed.input and parsed.input.model_copy(update=bound)
-        several = [source.model_copy(update=bound) for source in parsed.sources]
-        parsed = parsed.model_copy(update={"input": one, "sources": several})
+        limits = {"limit": limit}
+        single_input = parsed.input and parsed.input.model_copy(update=limits)
+        sources = [source.model_copy(update=limits) for source in parsed.sources]
+        parsed = parsed.model_copy(update={"input": single_input, "sources": sources})
     if gold:
         parsed = parsed.model_copy(update={"gold": as_gold(gold)})
     if accept_bias:
         parsed = parsed.model_copy(update={"accept_bias": True, "on_bias": "warn"})
-    return Pipeline(parsed, places, permissions=permissions)
+    return Pipeline(parsed, locations, permissions=permissions)
 
 
-def _dry_run(pipeline: Any, folder: Path) -> None:
+def _show_dry_run(pipeline: Any, folder: Path) -> None:
     from curate.cli.console import show_plan
     from curate.pipeline.file_evidence import file_evidence
     from curate.pipeline.run_evidence import check_gold
 
-    pairs = pipeline.read(limit=_HEAD)
+    pairs = pipeline.read(limit=_DRY_RUN_PAIRS)
     gold = pipeline.config.gold
     check_gold(gold)
     scores = file_evidence(pipeline.plan.scorers, pairs.frame).scores

@@ -1,4 +1,4 @@
-"""What the data says reaches the terminal as text, never as a command to it."""
+"""Text of the data reaches the terminal as text, never as a control sequence."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 
 
 def visible(text: str) -> str:
-    """The text with control characters and marks of direction spelt out."""
+    """Return the text with control and direction characters escaped."""
     return _CONTROL.sub(lambda m: m.group().encode("unicode_escape").decode(), text)
 
 
 class SafeConsole(Console):
-    """A console that shows control characters instead of sending them."""
+    """Console that shows control characters instead of sending them."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Segments of a renderable; those of rich's own control stay as they are."""
+        """Yield the segments of a renderable; control segments of rich itself are unchanged."""
         for segment in super().render(renderable, options):
             if segment.control or not _CONTROL.search(segment.text):
                 yield segment
@@ -33,6 +33,6 @@ class SafeConsole(Console):
 
 
 def json_text(value: Any) -> str:
-    """JSON to print: readable, without a control character."""
+    """Return readable JSON without control characters."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return _CONTROL.sub(lambda m: f"\\u{ord(m.group()):04x}", text)

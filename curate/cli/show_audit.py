@@ -1,4 +1,4 @@
-"""The findings of `curate audit` in the terminal."""
+"""Terminal output of `curate audit`."""
 
 from __future__ import annotations
 
@@ -12,49 +12,53 @@ from curate.audit.sections import Section
 from curate.cli.console import out, show_facts, show_verdict, show_warnings
 from curate.models.embed.told import embedding_notes
 
-_SHOWN = 20
-"""Rows of a table; audit.json and the page hold more."""
+_MAX_ROWS = 20
+"""Maximum rows of a table; audit.json and the page have all of them."""
 
 
 def show_audit(report: AuditReport) -> None:
-    """The verdict, the agreement of heads, the data, then a table each."""
+    """Print the summary, noise estimates, data facts and all tables."""
     show_verdict(report.verdict)
     show_warnings(embedding_notes(report.embedder))
-    _noise(report)
+    _show_noise(report)
     show_facts(report.data)
     for section in report.sections:
-        out.print(_table(section))
+        out.print(_section_table(section))
         if section.note:
             out.print(Text(section.note))
 
 
-def _noise(report: AuditReport) -> None:
+def _show_noise(report: AuditReport) -> None:
     noise, gold = report.noise, report.gold
     if gold is not None:
         show_warnings(gold["warnings"])
         if gold["high"] is None:
-            show_warnings([f"judged pairs: {gold['text']}"])
+            show_warnings([f"reviewed pairs: {gold['text']}"])
         elif noise.estimate is not None:
-            # The verdict holds what judged pairs say.
-            out.print(Text.assemble(("Wrong labels by heads: ", "bold"), noise.estimate.text))
+            # The summary already has the rate from reviewed pairs.
+            out.print(
+                Text.assemble(("Wrong labels, estimated by probes: ", "bold"), noise.estimate.text)
+            )
     if noise.problem is not None:
         show_warnings([noise.problem])
     elif noise.learnt is not None and noise.calibration is not None:
         out.print(
             Text(
-                f"Held-out heads agree with {noise.learnt.agreement.text}; calibration error "
-                f"{noise.calibration.error:.3f} (scale {noise.calibration.scale:.2f})."
+                f"Held-out probes agree with {noise.learnt.agreement.text}; calibration error "
+                f"{noise.calibration.error:.3f} (temperature {noise.calibration.scale:.2f})."
             )
         )
 
 
-def _table(section: Section) -> Table:
-    """Names may be cut to fit; numbers stay whole."""
+def _section_table(section: Section) -> Table:
+    """Build the table of a section; names may be cut to fit, numbers are not."""
     table = Table(title=section.title, title_justify="left", box=box.SIMPLE_HEAD)
     table.show_header = bool(section.head)
     columns = section.head or ("", "")
-    for at, name in enumerate(columns):
-        table.add_column(name, overflow="fold" if at == 0 else "ellipsis", no_wrap=at > 0)
-    for row in section.rows[:_SHOWN]:
+    for position, name in enumerate(columns):
+        table.add_column(
+            name, overflow="fold" if position == 0 else "ellipsis", no_wrap=position > 0
+        )
+    for row in section.rows[:_MAX_ROWS]:
         table.add_row(*(escape(cell) for cell in row))
     return table

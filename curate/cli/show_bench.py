@@ -1,4 +1,4 @@
-"""The results of `curate bench` in the terminal."""
+"""Terminal output of `curate bench`."""
 
 from __future__ import annotations
 
@@ -15,60 +15,65 @@ from curate.bench.gains import HARMS, HELPS, NOTHING
 from curate.bench.run import AS_LABELLED
 from curate.cli.console import out, show_warnings
 
-_OWN = (
-    "acts: share dropped or flipped; accuracy: agreement of a fresh head, trained on what is left, "
-    "with held-out labels as they are, every pair once in five seeds; gain: over keeping all on "
-    "clean labels, in points, estimated from the posterior of the held-out labels, with its 95 % "
-    "interval; 'helps' and 'harms': p < .05 by Holm over the steps; 'idle': it changes nothing."
+_STEPS_LEGEND = (
+    "acts: share dropped or flipped; accuracy: agreement of a new probe, trained on the remaining "
+    "pairs, with the held-out labels as given (each pair once in five seeds); gain: over keeping "
+    "all, on clean labels, in points, estimated from the posterior of the held-out labels, with "
+    "its 95 % interval; 'helps' and 'harms': p < .05 (Holm over the steps); 'no effect': the step "
+    "changes nothing."
 )
-_LEGEND = (
-    "prec.: precision among as many as were flipped; accuracy: of a fresh head trained on what is "
-    "left when that many are dropped, on held-out pairs whose labels count as clean."
+_METHODS_LEGEND = (
+    "prec.: precision among as many pairs as were flipped; accuracy: of a new probe, trained "
+    "without that many pairs, on held-out pairs with clean labels."
 )
-_SAID = {HELPS: HELPS, HARMS: HARMS, NOTHING: "idle"}
+_VERDICTS = {HELPS: HELPS, HARMS: HARMS, NOTHING: "no effect"}
 _STYLES = {"helps": "green", "harms": "red"}
 
 
-def show_bench(found: Bench) -> None:
-    """What to do on the labels as they are; then tables, and what helps where labels flip."""
-    show_warnings(found.notes)
-    own = [a for a in found.advice if a.key["pattern"] == AS_LABELLED]
-    for advice in own:
-        _show_advice(found, advice)
-    for key, part in found.summary.group_by(["dataset", "pattern", "rate"], maintain_order=True):
-        name, pattern, rate = str(key[0]), str(key[1]), float(str(key[2]))
-        seeds = int(part["seeds"].to_numpy().max())
-        steps = part.filter(pl.col("flagged").is_not_null() | (pl.col("method") == "keep all"))
+def show_bench(result: Bench) -> None:
+    """Print the recommendations, all tables, and the results with injected flips."""
+    show_warnings(result.notes)
+    as_labelled = [a for a in result.advice if a.key["pattern"] == AS_LABELLED]
+    for advice in as_labelled:
+        _show_advice(result, advice)
+    keys = ["dataset", "pattern", "rate"]
+    for values, rows in result.summary.group_by(keys, maintain_order=True):
+        name, pattern, rate = str(values[0]), str(values[1]), float(str(values[2]))
+        seeds = int(rows["seeds"].to_numpy().max())
+        steps = rows.filter(pl.col("flagged").is_not_null() | (pl.col("method") == "keep all"))
         if pattern == AS_LABELLED:
-            out.print(_steps(f"{name}: labels as they are, {seeds} seeds", steps))
+            out.print(_step_table(f"{name}: labels as given, {seeds} seeds", steps))
             continue
         title = f"{name}: {pattern} flips at {rate:.0%}, mean ±sd of {seeds} seeds"
-        out.print(_methods(title, part.filter(pl.col("flagged").is_null())))
-        out.print(_steps(f"{name}: {pattern} flips at {rate:.0%}, steps for a pipeline", steps))
-    out.print(Text(_OWN, style="dim"))
-    if len(own) < len(found.advice):
-        out.print(Text(_LEGEND, style="dim"))
-    for name, why in found.plan.left_out.items():
-        out.print(Text(f"not run: {name}: {why}", style="yellow"))
-    for told in found.comparisons:
-        place = f"{told.dataset}, {told.pattern} {told.rate:.0%}"
-        out.print(Text(f"  {place}: {told.text} (ratio {told.ratio:.1f})"))
-    for advice in found.advice:
+        out.print(_method_table(title, rows.filter(pl.col("flagged").is_null())))
+        out.print(
+            _step_table(f"{name}: {pattern} flips at {rate:.0%}, steps for a pipeline", steps)
+        )
+    out.print(Text(_STEPS_LEGEND, style="dim"))
+    if len(as_labelled) < len(result.advice):
+        out.print(Text(_METHODS_LEGEND, style="dim"))
+    for name, reason in result.plan.left_out.items():
+        out.print(Text(f"not run: {name}: {reason}", style="yellow"))
+    for comparison in result.comparisons:
+        place = f"{comparison.dataset}, {comparison.pattern} {comparison.rate:.0%}"
+        out.print(Text(f"  {place}: {comparison.text} (ratio {comparison.ratio:.1f})"))
+    for advice in result.advice:
         if advice.key["pattern"] != AS_LABELLED:
-            k = advice.key
-            out.print(Text(f"{k['dataset']}, {k['pattern']} flips at {k['rate']:.0%}", "bold"))
+            key = advice.key
+            title = f"{key['dataset']}, {key['pattern']} flips at {key['rate']:.0%}"
+            out.print(Text(title, "bold"))
             out.print(Text("  " + " ".join(advice.sentences)))
 
 
-def _show_advice(found: Bench, advice: Advice) -> None:
-    """The advice, what is known of the noise, and the lines to write."""
+def _show_advice(result: Bench, advice: Advice) -> None:
+    """Print a recommendation, the noise estimate, and the lines for pipeline.yaml."""
     name = advice.key["dataset"]
-    out.print(Text(f"{name}: what to do", style="bold"))
+    out.print(Text(f"{name}: recommendation", style="bold"))
     for sentence in advice.sentences:
         out.print(Text(f"  {sentence}"))
-    noise = found.noise[name]
+    noise = result.noise[name]
     if noise.judged_pairs:
-        out.print(Text(f"  {noise.judged_pairs:,} judged pairs count as the truth."))
+        out.print(Text(f"  {noise.judged_pairs:,} reviewed pairs count as ground truth."))
     out.print(Text(f"  Wrong labels: {noise.text}"))
     for line in advice.lines.splitlines():
         out.print(Text(f"    {line}", style="cyan"))
@@ -76,59 +81,71 @@ def _show_advice(found: Bench, advice: Advice) -> None:
         out.print(Text(f"  {line}"))
 
 
-def _methods(title: str, part: pl.DataFrame) -> Table:
+def _method_table(title: str, rows: pl.DataFrame) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("method", no_wrap=True)
     for column in ("AUROC", "AP", "prec.", "accuracy", "gain"):
         table.add_column(column, justify="right", no_wrap=True)
-    for row in part.sort("auroc", descending=True, nulls_last=True).iter_rows(named=True):
+    for row in rows.sort("auroc", descending=True, nulls_last=True).iter_rows(named=True):
         table.add_row(
             row["method"],
-            _spread(row, "auroc"),
-            _number(row["average_precision"]),
-            _number(row["precision_at_rate"]),
-            _number(row["downstream_accuracy"]),
-            _gain(row),
+            _format_spread(row, "auroc"),
+            _format_number(row["average_precision"]),
+            _format_number(row["precision_at_rate"]),
+            _format_number(row["downstream_accuracy"]),
+            _format_gain(row),
         )
     return table
 
 
-def _steps(title: str, part: pl.DataFrame) -> Table:
-    """Steps choose for themselves how many pairs they drop, flip or weigh."""
+def _step_table(title: str, rows: pl.DataFrame) -> Table:
+    """Build the table of steps, each of which chooses how many pairs it changes."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("step", no_wrap=True)
-    known = part["precision"].null_count() < len(part)
-    columns = ("acts", *(("prec.", "recall") if known else ()), "accuracy", "gain", "95 %", "")
+    has_precision = rows["precision"].null_count() < len(rows)
+    columns = (
+        "acts",
+        *(("prec.", "recall") if has_precision else ()),
+        "accuracy",
+        "gain",
+        "95 %",
+        "",
+    )
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
-    for row in part.sort("gain", descending=True).iter_rows(named=True):
+    for row in rows.sort("gain", descending=True).iter_rows(named=True):
         base = row["method"] == "keep all"
-        shown = [] if not known else [_number(row["precision"]), _number(row["recall"])]
+        precision_cells = (
+            []
+            if not has_precision
+            else [_format_number(row["precision"]), _format_number(row["recall"])]
+        )
         interval = f"{100 * row['gain_low']:+.1f} to {100 * row['gain_high']:+.1f}"
         table.add_row(
             row["method"],
             "" if row["flagged"] is None else f"{row['flagged']:.0%}",
-            *shown,
-            _number(row["downstream_accuracy"]),
+            *precision_cells,
+            _format_number(row["downstream_accuracy"]),
             "" if base else f"{100 * row['gain']:+.1f}",
             "" if base or row["gain_error"] == 0 else interval,
             Text(
-                _SAID.get(row["verdict"] or "", ""), style=_STYLES.get(row["verdict"] or "", "dim")
+                _VERDICTS.get(row["verdict"] or "", ""),
+                style=_STYLES.get(row["verdict"] or "", "dim"),
             ),
         )
     return table
 
 
-def _gain(row: dict[str, Any]) -> Text:
-    """In points, coloured where it is more than chance."""
+def _format_gain(row: dict[str, Any]) -> Text:
+    """Format a gain in points, coloured if it is significant."""
     return Text(f"{100 * row['gain']:+.1f}", style=_STYLES.get(row["verdict"] or "", ""))
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _spread(row: dict[str, Any], name: str) -> str:
+def _format_spread(row: dict[str, Any], name: str) -> str:
     mean, std = row[name], row[f"{name}_std"]
     if mean is None:
         return ""

@@ -1,4 +1,4 @@
-"""What a trainer would trip over, in the terminal."""
+"""Terminal output of `curate check`."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ _EXAMPLES = 2
 
 
 def show_check(report: Report, trainer: str, model: str) -> None:
-    """Whether all is well, what is not, and how many pairs it hurts."""
-    found = report.checked
-    facts = found.facts()
-    hurt = len(found.fatal())
-    about = f"{found.pairs:,} pairs, {trainer}, {model}, max_length {report.max_length:,}"
+    """Print the problems found, with the number of affected pairs."""
+    checked = report.checked
+    facts = checked.facts()
+    failing = len(checked.fatal())
+    about = f"{checked.pairs:,} pairs, {trainer}, {model}, max_length {report.max_length:,}"
     if report.clean:
-        out.print(Text.assemble(("nothing spoils a pair: ", "bold green"), about))
+        out.print(Text.assemble(("no problems found: ", "bold green"), about))
     else:
         out.print(
-            Text.assemble((f"{hurt:,} pairs teach nothing or something wrong: ", "bold"), about)
+            Text.assemble(
+                (f"{failing:,} pairs are unusable or harmful for training: ", "bold"), about
+            )
         )
-    beyond = f"{facts['cut_share']:.1%} of all tokens lie beyond max_length"
-    out.print(Text(f"Longest conversation {found.longest:,} tokens; {beyond}."))
+    truncated = f"{facts['cut_share']:.1%} of all tokens are beyond max_length"
+    out.print(Text(f"Longest conversation {checked.longest:,} tokens; {truncated}."))
     for text in report.tokenizer:
         out.print(Text.assemble(("tokenizer: ", "bold yellow"), text))
-    if found.media:
-        show_warnings([f"{found.media:,} pairs hold media, whose tokens are not counted here"])
-    rows = [(name, ids) for name, ids in found.hurt.items() if ids]
+    if checked.media:
+        show_warnings([f"{checked.media:,} pairs contain media, whose tokens are not counted"])
+    rows = [(name, ids) for name, ids in checked.hurt.items() if ids]
     if rows:
-        out.print(_table(rows, found.pairs))
-    for reason, count in found.reasons.most_common(3):
-        out.print(Text(f"refused {count:,} times: {reason}"))
-    if hurt:
-        out.print(Text("A run without them: curate check RUN --model MODEL --fix NEW"))
+        out.print(_problem_table(rows, checked.pairs))
+    for reason, count in checked.reasons.most_common(3):
+        out.print(Text(f"rejected {count:,} times: {reason}"))
+    if failing:
+        out.print(Text("To write a run without them: curate check RUN --model MODEL --fix NEW"))
 
 
-def _table(rows: list[tuple[str, list[str]]], pairs: int) -> Table:
+def _problem_table(rows: list[tuple[str, list[str]]], pairs: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("problem", no_wrap=True)
     table.add_column("pairs", justify="right", no_wrap=True)
@@ -48,6 +50,6 @@ def _table(rows: list[tuple[str, list[str]]], pairs: int) -> Table:
     table.add_column("what it means", overflow="fold")
     for name, ids in rows:
         style = "red" if name in FATAL else "yellow"
-        told = f"{MEANS[name]} (such as {', '.join(i[:12] for i in ids[:_EXAMPLES])})"
-        table.add_row(Text(name, style=style), f"{len(ids):,}", f"{len(ids) / pairs:.1%}", told)
+        meaning = f"{MEANS[name]} (e.g. {', '.join(i[:12] for i in ids[:_EXAMPLES])})"
+        table.add_row(Text(name, style=style), f"{len(ids):,}", f"{len(ids) / pairs:.1%}", meaning)
     return table

@@ -1,4 +1,4 @@
-"""The findings of `curate explain` in the terminal."""
+"""Terminal output of `curate explain`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from rich.text import Text
 
 from curate.cli.console import out
 
-_ROWS = 16
+_MAX_FEATURES = 16
 
 
-def show_explanation(found: dict[str, Any]) -> None:
-    """Features with their words, how often they fire, and how the vote goes with them."""
-    coder = found["autoencoder"]
+def show_explanation(explanation: dict[str, Any]) -> None:
+    """Print the features with their words, frequency and effect on the vote."""
+    coder = explanation["autoencoder"]
     out.print(
         Text(
-            f"{coder['features']} features, {coder['active']} a pair, reconstruct "
+            f"{coder['features']} features, {coder['active']} per pair, reconstruct "
             f"{coder['explained']:.1%} of the differences between answers of held-out pairs."
         )
     )
-    table = Table(title="What the labels go with, the most significant first", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="Features that the labels reward, most significant first", box=box.SIMPLE_HEAD
+    )
     for name in (
         "feature",
         "words with it / without it",
@@ -33,10 +35,10 @@ def show_explanation(found: dict[str, Any]) -> None:
         "significant",
     ):
         table.add_column(name)
-    for row in found["features"][:_ROWS]:
+    for row in explanation["features"][:_MAX_FEATURES]:
         table.add_row(
             row["feature"],
-            escape(_called(row)),
+            escape(_describe_feature(row)),
             f"{row['share']:.1%}",
             f"{row['win_rate']:.1%}",
             f"{row['effect']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})",
@@ -45,14 +47,14 @@ def show_explanation(found: dict[str, Any]) -> None:
     out.print(table)
     out.print(
         Text(
-            "effect: nats that a standard deviation of the feature adds to the log odds of being "
-            "preferred, length held fixed; significant: p < 0.05 after Bonferroni. Words are a "
-            "hint: read the examples before you act on a feature."
+            "effect: change of the log odds of being chosen, in nats per standard deviation of the "
+            "feature, at fixed length; significant: p < 0.05 after Bonferroni. The words are only "
+            "hints: read the examples before you act on a feature."
         )
     )
 
 
-def _called(row: dict[str, Any]) -> str:
-    """The name of a feature, where one was given, before its words."""
+def _describe_feature(row: dict[str, Any]) -> str:
+    """Return the words of a feature, after its name if it has one."""
     words = f"{', '.join(row['words'])} / {', '.join(row['words_without'])}"
     return f"{row['name']}: {words}" if row.get("name") else words

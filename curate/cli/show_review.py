@@ -1,4 +1,4 @@
-"""The session of `curate review`: which pairs it shows, and what comes after it."""
+"""Session of `curate review`: the pairs to show, and the next commands."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """A review with the commands that come after it.
+    """A review with the next commands.
 
     Attributes:
-        review: what is served.
-        commands: to copy, in their order.
-        size: pairs of the draw; None in an open review.
-        resume: the command by which judging goes on.
+        review: the page to serve.
+        commands: the next commands, in order.
+        size: number of pairs in the sample; None in an open review.
+        resume: the command that resumes the review.
     """
 
     review: ReviewPage
@@ -34,10 +34,10 @@ class Session:
 
 
 def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
-    """A blind review of a draw, by itself or of a run; else an open review of a run.
+    """Open a blind review of a sample, or an open review of a run.
 
     Raises:
-        CurateError: neither a draw nor a run, or a name that no file can have.
+        CurateError: neither a sample nor a run, or an invalid reviewer name.
     """
     from curate.people.blind_review import BlindReview
     from curate.people.draw import resume_command
@@ -58,11 +58,11 @@ def open_session(folder: Path, sample: Path | None, reviewer: str) -> Session:
 
 
 def show_end(session: Session) -> None:
-    """How much was judged, where the verdicts are, and what to do with them."""
+    """Print the number of reviewed pairs, the verdict file and the next commands."""
     log = session.review.log
     count = f"{session.review.done:,}"
-    judged = f"{count} pairs" if session.size is None else f"{count} of {session.size:,} pairs"
-    out.print(Text(f"judged: {judged}; verdicts: {log.path}"), soft_wrap=True)
+    reviewed = f"{count} pairs" if session.size is None else f"{count} of {session.size:,} pairs"
+    out.print(Text(f"reviewed: {reviewed}; verdicts: {log.path}"), soft_wrap=True)
     is_open = session.size is not None and session.review.done < session.size
     out.print(Text("next:", style="bold"))
     for command in ((session.resume,) if is_open else ()) + tuple(session.commands):

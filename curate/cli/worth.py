@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.cli.options import (
     Columns,
     ConfigName,
@@ -50,34 +50,34 @@ def worth(
     """
     from curate.bench.command import check_rates, clean_data, dataset_name
     from curate.bench.worth import WorthPlan, measure_worth
-    from curate.cli.bench import rates_of
+    from curate.cli.bench import parse_rates
     from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
-    from curate.cli.show_worth import as_data, plot, show_worth
+    from curate.cli.show_worth import plot_worth, show_worth, worth_to_json
     from curate.models.embed.settings import EmbedderConfig
     from curate.versions import versions
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_json, write_text
 
-    plan = WorthPlan(rates_of(noise), seeds, least_gain)
+    plan = WorthPlan(parse_rates(noise), seeds, least_gain)
     check_rates(plan.rates)
     if output is not None:
-        check_free(output, overwrite, _MARK)
-    given = Given(data, format, columns, split, config, limit)
+        check_free(output, overwrite, _RESULT_FILE)
+    dataset = DatasetOptions(data, format, columns, split, config, limit)
     with console_progress() as progress:
-        pairs = given.sample(progress, most)
+        pairs = dataset.sample(progress, most)
         settings = EmbedderConfig(name=embedder)
         name = dataset_name(data)
-        clean, told = clean_data(name, pairs.frame, settings, progress, folders=pairs.folders)
-        found = measure_worth(clean, plan, progress)
-    show_warnings(told)
-    show_worth(found)
+        clean, notes = clean_data(name, pairs.frame, settings, progress, folders=pairs.folders)
+        result = measure_worth(clean, plan, progress)
+    show_warnings(notes)
+    show_worth(result)
     if output is not None:
-        with staged(output, overwrite, _MARK) as stage:
-            write_text(plot(found).to_html(include_plotlyjs=True), stage / "worth.html")
-            before = {"versions": versions(), "notes": [*pairs.reading_notes(), *told]}
-            write_json(before | as_data(found), stage / _MARK)
-        typer.echo(f"written: {output / _MARK}, {output / 'worth.html'}")
+        with staged(output, overwrite, _RESULT_FILE) as stage:
+            write_text(plot_worth(result).to_html(include_plotlyjs=True), stage / "worth.html")
+            metadata = {"versions": versions(), "notes": [*pairs.reading_notes(), *notes]}
+            write_json(metadata | worth_to_json(result), stage / _RESULT_FILE)
+        typer.echo(f"written: {output / _RESULT_FILE}, {output / 'worth.html'}")
 
 
-_MARK = "worth.json"
+_RESULT_FILE = "worth.json"

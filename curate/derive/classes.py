@@ -1,4 +1,4 @@
-"""Generative preferences of Prefer to Classify: the clearer one of two texts of a class."""
+"""Pairs of two texts of a class, the clearer example chosen (Prefer to Classify)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from curate.steps.context import Context
 
 MADE = "classes"
-"""What `extra.made` says of a pair that was made here."""
-UNDECIDED = "the judge names no clearer text in both orders"
-ALONE = "no other text of this class"
+"""Value of `extra.made` for these pairs."""
+UNDECIDED = "the judge does not choose the same text in both orders"
+ONLY_TEXT_OF_CLASS = "no other text of this class"
 
 
 @dataclass(frozen=True, order=True)
 class LabelledText:
-    """A text and its class, in the order in which texts of a class are paired: by a hash."""
+    """A text and its class; texts of a class are ordered by hash before they are paired."""
 
     label: str
     key: bytes
@@ -41,22 +41,22 @@ class LabelledText:
 
 
 def labelled_texts(rows: PublishedRows, left_out: Counter[str]) -> list[LabelledText]:
-    """The distinct texts of an input with their classes; `text` and `label` of each row.
+    """Read the distinct texts with their classes from the columns `text` and `label`.
 
     Args:
-        rows: of the input.
-        left_out: gets the rows that lack either, by reason.
+        rows: the rows of the input.
+        left_out: counts skipped rows, by reason.
 
     Raises:
-        CurateError: nothing is there, or none of the first rows has such columns.
+        CurateError: there are no rows, or none of the first rows has these columns.
     """
-    found: dict[tuple[str, str], LabelledText] = {}
-    some = rows.require_kind(
+    texts_by_class: dict[tuple[str, str], LabelledText] = {}
+    labelled_rows = rows.require_kind(
         lambda row: {"text", "label"} <= row.keys(),
-        "the rows are no texts with a class",
+        "the rows have no text with a class",
         "text and label",
     )
-    for raw in some:
+    for raw in labelled_rows:
         row = raw.values
         if row is None:
             left_out[f"row: {raw.problem}"] += 1
@@ -66,8 +66,10 @@ def labelled_texts(rows: PublishedRows, left_out: Counter[str]) -> list[Labelled
             left_out["row: no text, or no class"] += 1
             continue
         # A text that occurs twice is one example of its class.
-        found.setdefault((str(label), text), LabelledText(str(label), key_of(text.encode()), text))
-    return sorted(found.values())
+        texts_by_class.setdefault(
+            (str(label), text), LabelledText(str(label), key_of(text.encode()), text)
+        )
+    return sorted(texts_by_class.values())
 
 
 def class_pairs(
@@ -76,60 +78,64 @@ def class_pairs(
     params: EndpointParams,
     left_out: Counter[str],
 ) -> pl.DataFrame:
-    """Each text with the next one of its class, the clearer example preferred.
+    """Pair each text with the next one of its class; the clearer example is chosen.
 
-    The judge is asked in both orders; where it does not name the same text twice there is no pair.
-    The paper asks once, of texts that it pairs at random in each batch.
+    The judge is asked in both orders, and there is no pair if the verdicts differ. The paper asks
+    once, for random pairs of each batch.
 
     Args:
-        texts: of `labelled_texts`.
-        context: keeps replies.
-        params: of the endpoint.
-        left_out: gets what made no pair, by reason.
+        texts: result of `labelled_texts`.
+        context: caches replies.
+        params: parameters of the endpoint.
+        left_out: counts texts without a pair, by reason.
     """
-    both = list(_neighbours(texts, left_out))
-    shape = compile_question(CLEARER_EXAMPLE, ("label", "text_a", "text_b"), "template of classes")
+    neighbours = list(_adjacent_texts(texts, left_out))
+    template = compile_question(
+        CLEARER_EXAMPLE, ("label", "text_a", "text_b"), "template of classes"
+    )
 
     def question(a: LabelledText, b: LabelledText) -> str:
-        return shape.render(label=a.label, text_a=a.text, text_b=b.text)
+        return template.render(label=a.label, text_a=a.text, text_b=b.text)
 
-    verdicts = ask_both_orders([(question(a, b), question(b, a)) for a, b in both], context, params)
+    verdicts = ask_both_orders(
+        [(question(a, b), question(b, a)) for a, b in neighbours], context, params
+    )
     rows = []
-    for (first, second), verdict in zip(both, verdicts, strict=True):
+    for (first, second), verdict in zip(neighbours, verdicts, strict=True):
         if verdict is None or verdict.winner == TIE:
             left_out[UNREADABLE if verdict is None else UNDECIDED] += 1
             continue
         # The first text was shown as the chosen one.
         order = (second, first) if verdict.winner == REJECTED else (first, second)
-        rows.append(_row(*order))
-    return _table(rows)
+        rows.append(_pair_row(*order))
+    return _pair_table(rows)
 
 
-def _neighbours(
+def _adjacent_texts(
     texts: list[LabelledText], left_out: Counter[str]
 ) -> Iterator[tuple[LabelledText, LabelledText]]:
     for _, group in groupby(texts, key=lambda one: one.label):
-        own = list(group)
-        if len(own) == 1:
-            left_out[ALONE] += 1
-        yield from pairwise(own)
+        class_texts = list(group)
+        if len(class_texts) == 1:
+            left_out[ONLY_TEXT_OF_CLASS] += 1
+        yield from pairwise(class_texts)
 
 
-def _row(chosen: LabelledText, rejected: LabelledText) -> dict[str, Any]:
-    def said(role: str, text: str) -> list[dict[str, Any]]:
+def _pair_row(chosen: LabelledText, rejected: LabelledText) -> dict[str, Any]:
+    def text_message(role: str, text: str) -> list[dict[str, Any]]:
         return [{"role": role, "content": text, "more": None}]
 
     return {
-        "prompt": said("user", QUESTION.format(chosen.label)),
-        "chosen": said("assistant", chosen.text),
-        "rejected": said("assistant", rejected.text),
+        "prompt": text_message("user", QUESTION.format(chosen.label)),
+        "chosen": text_message("assistant", chosen.text),
+        "rejected": text_message("assistant", rejected.text),
         "is_tie": False,
         "source": MADE,
         "extra": to_json({"made": MADE, CLASS_KEY: chosen.label}),
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+def _pair_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     if not rows:
         return empty_pairs()
     named = {name: [row.get(name) for row in rows] for name in PAIR_COLUMNS}

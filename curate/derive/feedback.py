@@ -1,4 +1,4 @@
-"""Pairs from what users say of answers in the middle of a conversation (WildFeedback)."""
+"""Pairs from user feedback within conversations (WildFeedback)."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from curate.models.text.feedback import (
 from curate.read.messages import Turn
 
 MADE = "feedback"
-"""What `extra.made` says of a pair that was made here."""
-Judge = Callable[[Sequence["Conversation"]], list[dict[int, FeedbackSignal | None]]]
-"""From conversations to the signal of each user's turn that follows an answer, by its number."""
-Writer = Callable[[Sequence["Complaint"]], list[str | None]]
-"""From complaints that no answer met to better answers; None where there is none."""
+"""Value of `extra.made` for these pairs."""
+FeedbackJudge = Callable[[Sequence["FeedbackConversation"]], list[dict[int, FeedbackSignal | None]]]
+"""Maps conversations to the signal of each user turn after an answer, by turn number."""
+AnswerWriter = Callable[[Sequence["Complaint"]], list[str | None]]
+"""Maps unanswered complaints to better answers, or None."""
 
 
 @dataclass(frozen=True)
-class Conversation:
-    """Messages, and where they stand.
+class FeedbackConversation:
+    """Messages of a conversation and their origin.
 
     Attributes:
-        turns: messages of the pair table.
-        source: what reports call the file.
-        row: in it.
+        turns: messages, as in the pair table.
+        source: display name of the file.
+        row: row number in the file.
     """
 
     turns: list[Turn]
@@ -43,7 +43,7 @@ class Conversation:
     row: int
 
     def feedback_turns(self) -> list[int]:
-        """Numbers of the user's turns that follow an answer."""
+        """Return the numbers of the user turns that follow an answer."""
         roles = [turn["role"] for turn in self.turns]
         return [
             i for i in range(1, len(roles)) if roles[i] == "user" and roles[i - 1] == "assistant"
@@ -52,168 +52,184 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Complaint:
-    """An answer that a user complained of.
+    """A user's complaint about an answer.
 
     Attributes:
-        conversation: where.
-        answer: number of the answer's turn.
-        turn: number of the complaint.
-        signal: what it says.
+        conversation: the conversation.
+        answer: turn number of the answer.
+        turn: turn number of the complaint.
+        signal: kind and rubric of the complaint.
     """
 
-    conversation: Conversation
+    conversation: FeedbackConversation
     answer: int
     turn: int
     signal: FeedbackSignal
 
     @property
     def prompt(self) -> list[Turn]:
-        """What the answer followed."""
+        """Return the messages before the answer."""
         return self.conversation.turns[: self.answer]
 
     @property
-    def said(self) -> str:
-        """What the user said of the answer."""
-        return text_of(self.conversation.turns[self.turn])
+    def complaint_text(self) -> str:
+        """Return the text of the complaint."""
+        return message_text(self.conversation.turns[self.turn])
 
 
 @dataclass
 class Feedback:
-    """What was found.
+    """Pairs from feedback, with counts.
 
     Attributes:
         pairs: the pair table.
-        counts: conversations, those with either signal, and why complaints gave no pair.
+        counts: conversations, those with each signal, and complaints with and without a pair.
     """
 
     pairs: pl.DataFrame
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def judged_by(tell: Callable[[list[tuple[str, str]]], list[FeedbackSignal | None]]) -> Judge:
-    """A judge that is told each answer and what the user said next.
+def judge_from_signals(
+    find_signals: Callable[[list[tuple[str, str]]], list[FeedbackSignal | None]],
+) -> FeedbackJudge:
+    """Return a judge that finds signals in each answer and the user's reply.
 
     Args:
-        tell: gives the signal of each (answer, turn).
+        find_signals: returns the signal of each (answer, reply).
     """
 
-    def judge(conversations: Sequence[Conversation]) -> list[dict[int, FeedbackSignal | None]]:
-        places = [(n, t) for n, c in enumerate(conversations) for t in c.feedback_turns()]
-        shown = [
-            (text_of(conversations[n].turns[t - 1]), text_of(conversations[n].turns[t]))
-            for n, t in places
+    def judge(
+        conversations: Sequence[FeedbackConversation],
+    ) -> list[dict[int, FeedbackSignal | None]]:
+        positions = [(n, t) for n, c in enumerate(conversations) for t in c.feedback_turns()]
+        exchanges = [
+            (message_text(conversations[n].turns[t - 1]), message_text(conversations[n].turns[t]))
+            for n, t in positions
         ]
-        found: list[dict[int, FeedbackSignal | None]] = [{} for _ in conversations]
-        for (number, turn), signal in zip(places, tell(shown), strict=True):
-            found[number][turn] = signal
-        return found
+        signals_by_turn: list[dict[int, FeedbackSignal | None]] = [{} for _ in conversations]
+        for (number, turn), signal in zip(positions, find_signals(exchanges), strict=True):
+            signals_by_turn[number][turn] = signal
+        return signals_by_turn
 
     return judge
 
 
-def by_patterns(patterns: FeedbackPatterns | None = None) -> Judge:
-    """A judge by patterns; default those that come with curate."""
-    return judged_by(lambda shown: feedback_signals([said for _, said in shown], patterns))
+def pattern_judge(patterns: FeedbackPatterns | None = None) -> FeedbackJudge:
+    """Return a judge based on patterns, by default the bundled ones."""
+    return judge_from_signals(
+        lambda exchanges: feedback_signals([reply for _, reply in exchanges], patterns)
+    )
 
 
-def text_of(turn: Turn) -> str:
-    """The text of a message; of one without it, nothing."""
+def message_text(turn: Turn) -> str:
+    """Return the text of a message, or an empty string."""
     return turn["content"] or ""
 
 
 def feedback_pairs(
-    conversations: Sequence[Conversation],
-    judge: Judge,
-    writer: Writer | None = None,
+    conversations: Sequence[FeedbackConversation],
+    judge: FeedbackJudge,
+    writer: AnswerWriter | None = None,
     ids: PairIds | None = None,
 ) -> Feedback:
-    """A pair for each answer that a user complained of and a later one that satisfied.
+    """Build a pair from each answer with a complaint and a later answer that satisfied the user.
 
     The rejected answer is the one before a complaint (DSAT). The chosen one is the first later
-    answer that is followed by satisfaction (SAT), with nothing but complaints between: a turn that
-    says neither asks for something else. Both stand under the prompt of the first (WildFeedback,
-    arXiv 2408.15549, has a model write the preferred answer; so does `writer` where no answer
-    satisfied). `extra` holds rubric, turn and confidence of both signals.
+    answer followed by satisfaction (SAT), with only complaints in between: any other turn asks for
+    something else. Both get the prompt of the first answer. WildFeedback (arXiv 2408.15549) lets a
+    model write the chosen answer; `writer` does so if no answer satisfied. `extra` has rubric, turn
+    and confidence of both signals.
 
     Args:
-        conversations: some of a data set's.
+        conversations: a batch of conversations.
         judge: finds the signals.
-        writer: writes an answer where none satisfied; None: such complaints give no pair.
-        ids: of the data set.
+        writer: writes missing answers; without it such complaints give no pair.
+        ids: pair ids of the dataset.
     """
     counts: Counter[str] = Counter(conversations=len(conversations))
     rows: list[dict[str, Any]] = []
-    open_: list[Complaint] = []
-    for conversation, found in zip(conversations, judge(conversations), strict=True):
-        kinds = {signal.kind for signal in found.values() if signal is not None}
+    unanswered: list[Complaint] = []
+    for conversation, turn_signals in zip(conversations, judge(conversations), strict=True):
+        kinds = {signal.kind for signal in turn_signals.values() if signal is not None}
         counts.update(f"with {kind}" for kind in kinds)
         counts["with either"] += bool(kinds)
-        # A complaint that a later answer met needs no writer: the data has the better answer.
-        met, unmet = _walk(conversation, found)
+        # A complaint with a satisfying later answer needs no writer.
+        met, unmet = _pairs_of_conversation(conversation, turn_signals)
         rows += met
-        open_ += unmet
+        unanswered += unmet
     counts["complaints met by a later answer"] = len(rows)
-    if writer is not None and open_:
-        texts = writer(open_)
-        rows += [_written(c, t) for c, t in zip(open_, texts, strict=True) if t is not None]
-        open_ = [c for c, t in zip(open_, texts, strict=True) if t is None]
-    counts["complaints that no answer met"] = len(open_)
+    if writer is not None and unanswered:
+        texts = writer(unanswered)
+        rows += [
+            _pair_from_written_answer(c, t)
+            for c, t in zip(unanswered, texts, strict=True)
+            if t is not None
+        ]
+        unanswered = [c for c, t in zip(unanswered, texts, strict=True) if t is None]
+    counts["complaints that no answer met"] = len(unanswered)
     frame = pl.DataFrame(rows, schema=PAIR_COLUMNS)
     return Feedback((ids or PairIds()).give(frame), counts)
 
 
-def _walk(
-    conversation: Conversation, found: dict[int, FeedbackSignal | None]
+def _pairs_of_conversation(
+    conversation: FeedbackConversation, turn_signals: dict[int, FeedbackSignal | None]
 ) -> tuple[list[dict[str, Any]], list[Complaint]]:
-    """Pairs of one conversation, and complaints that no answer met."""
+    """Return the pairs of a conversation, and the complaints without a satisfying answer."""
     pairs: list[dict[str, Any]] = []
     waiting: list[Complaint] = []
     unmet: list[Complaint] = []
     for turn in conversation.feedback_turns():
-        signal = found.get(turn)
-        # The user went on to something else: a later praise is not for what was complained of.
+        signal = turn_signals.get(turn)
+        # The user changed the subject: later praise does not refer to the complaint.
         if signal is None:
             unmet, waiting = [*unmet, *waiting], []
         elif signal.kind == DSAT:
-            # Several complaints in a row all wait for the answer that satisfies.
+            # Consecutive complaints all wait for the answer that satisfies.
             waiting.append(Complaint(conversation, turn - 1, turn, signal))
         else:
-            pairs += [_met(c, turn, signal) for c in waiting]
+            pairs += [_pair_from_later_answer(c, turn, signal) for c in waiting]
             waiting = []
     return pairs, [*unmet, *waiting]
 
 
-def _met(complaint: Complaint, turn: int, signal: FeedbackSignal) -> dict[str, Any]:
+def _pair_from_later_answer(
+    complaint: Complaint, turn: int, signal: FeedbackSignal
+) -> dict[str, Any]:
     chosen = [complaint.conversation.turns[turn - 1]]
-    return _pair(complaint, chosen, {SAT.lower(): _told(signal, turn), "chosen_by": "conversation"})
+    return _build_pair(
+        complaint, chosen, {SAT.lower(): _signal_facts(signal, turn), "chosen_by": "conversation"}
+    )
 
 
-def _written(complaint: Complaint, text: str) -> dict[str, Any]:
+def _pair_from_written_answer(complaint: Complaint, text: str) -> dict[str, Any]:
     chosen: list[Turn] = [{"role": "assistant", "content": text, "more": None}]
-    return _pair(complaint, chosen, {"chosen_by": "endpoint"})
+    return _build_pair(complaint, chosen, {"chosen_by": "endpoint"})
 
 
-def _pair(complaint: Complaint, chosen: list[Turn], more: dict[str, Any]) -> dict[str, Any]:
-    own = complaint.conversation
+def _build_pair(
+    complaint: Complaint, chosen: list[Turn], extra_facts: dict[str, Any]
+) -> dict[str, Any]:
+    conversation = complaint.conversation
     extra = {
         "made": MADE,
-        DSAT.lower(): _told(complaint.signal, complaint.turn),
-        "row": own.row,
-        **more,
+        DSAT.lower(): _signal_facts(complaint.signal, complaint.turn),
+        "row": conversation.row,
+        **extra_facts,
     }
     return dict.fromkeys(PAIR_COLUMNS) | {
-        "prompt": [_full(turn) for turn in complaint.prompt],
-        "chosen": [_full(turn) for turn in chosen],
-        "rejected": [_full(own.turns[complaint.answer])],
+        "prompt": [_complete_message(turn) for turn in complaint.prompt],
+        "chosen": [_complete_message(turn) for turn in chosen],
+        "rejected": [_complete_message(conversation.turns[complaint.answer])],
         "is_tie": False,
-        "source": own.source,
+        "source": conversation.source,
         "extra": json.dumps(extra, ensure_ascii=False),
     }
 
 
-def _full(turn: Turn) -> Turn:
+def _complete_message(turn: Turn) -> Turn:
     return {"role": turn["role"], "content": turn["content"], "more": turn.get("more")}
 
 
-def _told(signal: FeedbackSignal, turn: int) -> dict[str, Any]:
+def _signal_facts(signal: FeedbackSignal, turn: int) -> dict[str, Any]:
     return {"rubric": signal.rubric, "turn": turn, "confidence": signal.confidence}

@@ -1,32 +1,38 @@
-"""Feedback judged, and better answers written, by a model behind an endpoint."""
+"""Judges of feedback and writers of better answers, by an endpoint model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from curate.derive.feedback import Complaint, Judge, Writer, judged_by, text_of
+from curate.derive.feedback import (
+    AnswerWriter,
+    Complaint,
+    FeedbackJudge,
+    judge_from_signals,
+    message_text,
+)
 from curate.models.judge.endpoint import EndpointParams
 from curate.models.judge.feedback import ask_better_answers, ask_feedback_signals
 from curate.steps.context import Context
 
 
-def by_endpoint(params: EndpointParams, context: Context) -> Judge:
-    """A judge that shows a model each answer and what the user said next."""
-    return judged_by(lambda shown: ask_feedback_signals(shown, context, params))
+def endpoint_judge(params: EndpointParams, context: Context) -> FeedbackJudge:
+    """Return a judge that asks a model about each answer and the user's reply."""
+    return judge_from_signals(lambda exchanges: ask_feedback_signals(exchanges, context, params))
 
 
-def written_by(params: EndpointParams, context: Context) -> Writer:
-    """A writer that shows a model the conversation, the answer and the complaint."""
+def endpoint_writer(params: EndpointParams, context: Context) -> AnswerWriter:
+    """Return a writer that asks a model, given conversation, answer and complaint."""
 
     def write(complaints: Sequence[Complaint]) -> list[str | None]:
-        shown = [
+        complaint_texts = [
             (
-                "\n\n".join(f"{turn['role']}: {text_of(turn)}" for turn in complaint.prompt),
-                text_of(complaint.conversation.turns[complaint.answer]),
-                complaint.said,
+                "\n\n".join(f"{turn['role']}: {message_text(turn)}" for turn in complaint.prompt),
+                message_text(complaint.conversation.turns[complaint.answer]),
+                complaint.complaint_text,
             )
             for complaint in complaints
         ]
-        return ask_better_answers(shown, context, params)
+        return ask_better_answers(complaint_texts, context, params)
 
     return write

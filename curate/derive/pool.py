@@ -1,4 +1,4 @@
-"""A pool of prompts with several answers each, and the pairs that a reward makes of them."""
+"""Pool of prompts with several answers, and pairs of these answers by reward."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from curate.read.raw_rows import PublishedRows
 
 MADE = "round"
-"""What `extra.made` says of a pair that was made here."""
-# A best and a worst answer.
-_ENDS = 2
-Writer = Callable[[Sequence[list[Turn]]], list[list[str]]]
-"""From prompts to answers of each."""
+"""Value of `extra.made` for these pairs."""
+# UPO uses the two best and the two worst answers.
+_ANSWERS_PER_END = 2
+PoolWriter = Callable[[Sequence[list[Turn]]], list[list[str]]]
+"""Maps prompts to several answers each."""
 
 
 @dataclass
-class Pool:
+class AnswerPool:
     """Prompts and their answers.
 
     Attributes:
-        prompts: messages of each.
-        answers: texts of each prompt, at least two of them different.
-        left_out: rows that gave no prompt with two answers, by reason.
+        prompts: the messages of each prompt.
+        answers: the answer texts of each prompt, at least two different ones.
+        left_out: number of rows without two answers, by reason.
     """
 
     prompts: list[list[Turn]] = field(default_factory=list)
@@ -48,69 +48,69 @@ class Pool:
     left_out: Counter[str] = field(default_factory=Counter)
 
     def owner(self) -> NDArray[np.int64]:
-        """The prompt of each answer, counted through all of them."""
+        """Return the prompt index of each answer, over all answers."""
         return np.repeat(np.arange(len(self.prompts)), [len(a) for a in self.answers])
 
     def frame(self) -> pl.DataFrame:
-        """Each answer as a pair of itself, so that all can be embedded as pairs are."""
-        said = (text for own in self.answers for text in own)
-        turns = [[{"role": "assistant", "content": text, "more": None}] for text in said]
+        """Return each answer as a pair with itself, so that answers are embedded like pairs."""
+        texts = (text for answers in self.answers for text in answers)
+        turns = [[{"role": "assistant", "content": text, "more": None}] for text in texts]
         prompts = [self.prompts[i] for i in self.owner()]
         sides = messages_series("chosen", turns)
         return pl.DataFrame([messages_series("prompt", prompts), sides, sides.alias("rejected")])
 
 
-def read_pool(rows: PublishedRows, write: Writer | None = None) -> Pool:
-    """The pool of an input; answers are written where a row has none.
+def read_pool(rows: PublishedRows, write: PoolWriter | None = None) -> AnswerPool:
+    """Read a pool; missing answers are written by `write`.
 
     Args:
-        rows: of the input.
-        write: writes answers to prompts; None leaves rows without answers out.
+        rows: the rows of the input.
+        write: writes answers to prompts; without it, rows without answers are skipped.
 
     Raises:
-        CurateError: nothing is there, or none of the first rows names a prompt.
+        CurateError: there are no rows, or none of the first rows has a prompt.
     """
-    pool = Pool()
-    empty: list[list[Turn]] = []
-    some = rows.require_kind(
+    pool = AnswerPool()
+    unanswered: list[list[Turn]] = []
+    pool_rows = rows.require_kind(
         lambda row: any(name in row for name in PROMPTS),
-        "no column holds prompts",
+        "there is no prompt column",
         f"one of {', '.join(PROMPTS)}, and answers as a list in one of {', '.join(ANSWERS)}",
     )
-    for raw in some:
+    for raw in pool_rows:
         if raw.values is None:
             pool.left_out[f"row: {raw.problem}"] += 1
             continue
-        _take(raw.values, pool, empty)
+        _add_row(raw.values, pool, unanswered)
     if write is None:
-        pool.left_out["no answers, and no model to write some"] += len(empty)
-    elif empty:
-        for prompt, answers in zip(empty, write(empty), strict=True):
-            _add(prompt, answers, pool)
+        pool.left_out["no answers, and no model to write them"] += len(unanswered)
+    elif unanswered:
+        for prompt, answers in zip(unanswered, write(unanswered), strict=True):
+            _add_prompt(prompt, answers, pool)
     pool.left_out = Counter({why: n for why, n in pool.left_out.items() if n})
     return pool
 
 
 def has_answers(settings: InputConfig) -> bool:
-    """Whether most of the first rows are a pool's: a list of answers, or a prompt alone."""
+    """Return whether most of the first rows have a list of answers, or only a prompt."""
     rows = sample_rows(settings)
-    return 2 * sum(map(_is_pool, rows)) > len(rows)
+    return 2 * sum(map(_is_pool_row, rows)) > len(rows)
 
 
-def _is_pool(row: Mapping[str, Any]) -> bool:
-    """Whether a row holds a list of answers, or a prompt alone, and no pair."""
-    listed = any(isinstance(parsed_json(row.get(name)), list) for name in ANSWERS)
-    pairs = {"chosen", "rejected"} & row.keys()
-    asked = any(row.get(name) is not None for name in PROMPTS)
-    return listed or (asked and not pairs and len(row) == 1)
+def _is_pool_row(row: Mapping[str, Any]) -> bool:
+    """Return whether a row has a list of answers, or only a prompt, and is not a pair."""
+    has_answers = any(isinstance(parsed_json(row.get(name)), list) for name in ANSWERS)
+    pair_columns = {"chosen", "rejected"} & row.keys()
+    has_prompt = any(row.get(name) is not None for name in PROMPTS)
+    return has_answers or (has_prompt and not pair_columns and len(row) == 1)
 
 
-def _take(row: Mapping[str, Any], pool: Pool, empty: list[list[Turn]]) -> None:
-    asked = next((row[n] for n in PROMPTS if row.get(n) is not None), None)
-    if isinstance(asked, str):
-        talk = parse_embedded_messages(asked)
-        asked = talk if isinstance(talk, list) else [{"role": "user", "content": asked}]
-    turns, problem = as_messages(asked) if asked is not None else (None, "is null")
+def _add_row(row: Mapping[str, Any], pool: AnswerPool, unanswered: list[list[Turn]]) -> None:
+    prompt = next((row[n] for n in PROMPTS if row.get(n) is not None), None)
+    if isinstance(prompt, str):
+        messages = parse_embedded_messages(prompt)
+        prompt = messages if isinstance(messages, list) else [{"role": "user", "content": prompt}]
+    turns, problem = as_messages(prompt) if prompt is not None else (None, "is null")
     if turns is None:
         pool.left_out[f"prompt {problem}"] += 1
         return
@@ -118,62 +118,65 @@ def _take(row: Mapping[str, Any], pool: Pool, empty: list[list[Turn]]) -> None:
     if problem is not None:
         pool.left_out[problem] += 1
         return
-    # Files without nested columns hold the list as its JSON text.
+    # Files without nested columns store the list as JSON text.
     answers = parsed_json(next((row[n] for n in ANSWERS if row.get(n) is not None), None))
     if answers is None:
-        empty.append(turns)
+        unanswered.append(turns)
     else:
-        _add(turns, answers, pool)
+        _add_prompt(turns, answers, pool)
 
 
-def _add(prompt: list[Turn], answers: Any, pool: Pool) -> None:
+def _add_prompt(prompt: list[Turn], answers: Any, pool: AnswerPool) -> None:
     if not isinstance(answers, list) or not all(isinstance(a, str | None) for a in answers):
-        pool.left_out["answers that are no list of texts"] += 1
+        pool.left_out["answers that are not a list of texts"] += 1
         return
-    # Equal answers of one prompt would make pairs without a difference.
+    # Equal answers to a prompt would make pairs without a difference.
     texts = list(dict.fromkeys(a for a in answers if isinstance(a, str)))
-    if len(texts) < _ENDS:
+    if len(texts) < _ANSWERS_PER_END:
         pool.left_out["fewer than two different answers"] += 1
         return
     pool.prompts.append(prompt)
     pool.answers.append(texts)
 
 
-def candidates(
-    pool: Pool, rewards: NDArray[np.float64]
+def candidate_pairs(
+    pool: AnswerPool, rewards: NDArray[np.float64]
 ) -> tuple[pl.DataFrame, NDArray[np.int64], NDArray[np.int64]]:
-    """All pairs of a prompt's answers, the one of the higher reward preferred.
+    """Build all pairs of a prompt's answers; the answer with the higher reward is chosen.
 
-    Of more than four answers the best two and the worst two count (UPO, arXiv 2409.11212, released
-    code). Equal rewards make no pair.
+    With more than four answers, only the two best and two worst ones are used (UPO, arXiv
+    2409.11212, released code). Equal rewards make no pair.
 
     Args:
         pool: the pool.
-        rewards: of each answer, counted through all prompts.
+        rewards: reward of each answer, over all prompts.
 
     Returns:
-        The pair table, and the numbers of each pair's chosen and rejected answer.
+        The pair table, and the answer indices of each pair's chosen and rejected answer.
     """
     ends = np.cumsum([0, *(len(a) for a in pool.answers)])
     chosen, rejected, prompts = [], [], []
     for i in range(len(pool.prompts)):
-        own = np.arange(ends[i], ends[i + 1])
+        answer_rows = np.arange(ends[i], ends[i + 1])
         # Stable, so that the same pool gives the same pairs on every machine.
-        best = own[np.argsort(-rewards[own], kind="stable")]
-        if len(best) > 2 * _ENDS:
-            best = np.concatenate([best[:_ENDS], best[-_ENDS:]])
+        best = answer_rows[np.argsort(-rewards[answer_rows], kind="stable")]
+        if len(best) > 2 * _ANSWERS_PER_END:
+            best = np.concatenate([best[:_ANSWERS_PER_END], best[-_ANSWERS_PER_END:]])
         for better, worse in combinations(best.tolist(), 2):
             if rewards[better] > rewards[worse]:
                 chosen.append(better)
                 rejected.append(worse)
                 prompts.append(i)
     flat = pool.frame()
-    first, second = np.array(chosen, dtype=np.int64), np.array(rejected, dtype=np.int64)
+    chosen_rows, rejected_rows = (
+        np.array(chosen, dtype=np.int64),
+        np.array(rejected, dtype=np.int64),
+    )
     frame = pl.DataFrame(
-        [flat["prompt"][first], flat["chosen"][first], flat["rejected"][second]]
+        [flat["prompt"][chosen_rows], flat["chosen"][chosen_rows], flat["rejected"][rejected_rows]]
     ).with_columns(
         (pl.lit(None, dtype=t).alias(c) for c, t in PAIR_COLUMNS.items() if c not in flat.columns)
     )
     frame = frame.with_columns(is_tie=pl.lit(False), source=pl.lit(MADE))
     frame = frame.select(pl.col(c).cast(t) for c, t in PAIR_COLUMNS.items())
-    return PairIds().give(frame), first, second
+    return PairIds().give(frame), chosen_rows, rejected_rows

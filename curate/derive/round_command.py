@@ -1,4 +1,4 @@
-"""The command `curate round`: from a pool and gold pairs to a run folder, the next of a chain."""
+"""The command `curate round`: from a pool and gold pairs to a run folder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curate.derive.pool import Pool, Writer
-from curate.derive.rounds import Round, changes, make_round
+from curate.derive.pool import AnswerPool, PoolWriter
+from curate.derive.rounds import Round, compare_with_previous, make_round
 from curate.errors import CurateError
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
@@ -35,17 +35,16 @@ ROUND, PEOPLE = "round.json", "for_people"
 
 @dataclass(frozen=True)
 class RoundPlan:
-    """How a round is made.
+    """Settings of a round.
 
     Attributes:
         gold: name of the gold pairs, for the manifest.
-        before: folder of the round before.
-        vote: share of the dropped-out networks that must side with a label, at least; UPO's
-            majority is 0.5.
-        easy: share of the pairs that pass both gates, drawn by UPO's odds for easy pairs.
-        people: pairs that are named for people at most.
-        format: export of the shards.
-        seed: of the draw.
+        before: folder of the previous round.
+        vote: minimum share of dropout passes that agree with a label; 0.5 is UPO's majority.
+        easy: share of the remaining pairs to sample, with UPO's odds for easy pairs.
+        people: maximum number of pairs to suggest for review.
+        format: export format of the shards.
+        seed: random seed of the sample.
     """
 
     gold: str
@@ -58,7 +57,7 @@ class RoundPlan:
 
 
 def run_round(
-    pool: Pool | pl.DataFrame,
+    pool: AnswerPool | pl.DataFrame,
     gold: pl.DataFrame,
     plan: RoundPlan,
     out: Path,
@@ -67,28 +66,28 @@ def run_round(
     embedder: EmbedderConfig | None = None,
     store: str | None = "auto",
 ) -> tuple[Result, dict[str, Any]]:
-    """Make a round and write its folder: a run, `round.json`, and pairs for people.
+    """Compute a round and write its folder: a run, `round.json`, and pairs for review.
 
     Args:
-        pool: prompts with answers, or pairs with labels.
-        gold: pairs that people labelled.
-        plan: how.
-        out: folder to write.
-        overwrite: replace an earlier run there.
-        progress: where progress is shown.
-        embedder: of the texts.
-        store: as in pipeline.yaml.
+        pool: prompts with answers, or labelled pairs.
+        gold: pairs labelled by people.
+        plan: the settings of the round.
+        out: output folder.
+        overwrite: whether to replace an earlier run.
+        progress: reports progress.
+        embedder: settings of the embedder.
+        store: cache folder, as in pipeline.yaml.
 
     Returns:
-        The run's result, and what `round.json` holds.
+        The result of the run, and the contents of `round.json`.
 
     Raises:
-        CurateError: a mistake in the data, or a folder that is no round.
+        CurateError: invalid data, or the previous folder is not a round.
     """
-    before, number = _before(plan.before)
+    before, number = _read_previous_round(plan.before)
     settings = embedder or EmbedderConfig()
 
-    # Gold pairs, the pool and the round before are embedded one by one: each note once.
+    # Gold pairs, pool and previous round are embedded separately; each note is reported once.
     notes: dict[str, None] = {}
 
     def embed(frame: pl.DataFrame) -> Features:
@@ -96,21 +95,26 @@ def run_round(
         notes.update(dict.fromkeys(embedding_notes(facts)))
         return features
 
-    made = make_round(pool, gold, before, embed, plan.people)
+    new_round = make_round(pool, gold, before, embed, plan.people)
     chain = {"round": number, "gold": plan.gold, "before": plan.before and str(plan.before)}
-    told = {**chain, **made.facts}
-    count = len(made.pairs)
-    pairs = Pairs(made.pairs, format="round", rows_read=count, notes=tuple(notes), derivation=told)
-    # The rest is a run as any other: dropped pairs keep their reasons, and nothing is lost.
+    round_facts = {**chain, **new_round.facts}
+    count = len(new_round.pairs)
+    pairs = Pairs(
+        new_round.pairs, format="round", rows_read=count, notes=tuple(notes), derivation=round_facts
+    )
+    # From here on a normal run: dropped pairs are saved with the reason.
     config = pipeline_of(plan, store)
     result = Pipeline(config).run(pairs, output=out, overwrite=overwrite, progress=progress)
-    found = told | {"kept": result.rows_kept, "changes": changes(result.kept, before)}
-    _write(out, made, found)
-    return result, found
+    facts_of_run = round_facts | {
+        "kept": result.rows_kept,
+        "changes": compare_with_previous(result.kept, before),
+    }
+    _write_round_files(out, new_round, facts_of_run)
+    return result, facts_of_run
 
 
 def pipeline_of(plan: RoundPlan, store: str | None) -> dict[str, Any]:
-    """The filters of a round: both heads agree, most networks side with the label, an easy draw."""
+    """Return the pipeline of a round: two probes agree, dropout passes agree, a sample."""
     return {
         "scorers": [{"type": "lengths"}],
         "filters": [
@@ -129,50 +133,52 @@ def pipeline_of(plan: RoundPlan, store: str | None) -> dict[str, Any]:
     }
 
 
-def writer(params: EndpointParams, answers: int, context: Context) -> Writer:
-    """Writes several answers to each prompt, by seeds that differ."""
+def answer_writer(params: EndpointParams, answers: int, context: Context) -> PoolWriter:
+    """Return a writer of several answers per prompt, with different seeds."""
 
     def write(prompts: Sequence[list[Turn]]) -> list[list[str]]:
         questions = [
             [{"role": str(t["role"]), "content": str(t["content"])} for t in p] for p in prompts
         ]
-        found: list[list[str]] = [[] for _ in prompts]
-        # Equal questions are asked once: a seed makes each of them another one.
+        answers_by_prompt: list[list[str]] = [[] for _ in prompts]
+        # Equal requests are cached: a different seed makes each of them a new one.
         for seed in range(answers):
-            own = params.model_copy(update={"request": params.request | {"seed": seed}})
-            for texts, reply in zip(found, ask_endpoint(questions, context, own), strict=True):
+            seeded_params = params.model_copy(update={"request": params.request | {"seed": seed}})
+            for texts, reply in zip(
+                answers_by_prompt, ask_endpoint(questions, context, seeded_params), strict=True
+            ):
                 if reply.text:
                     texts.append(reply.text)
-        return found
+        return answers_by_prompt
 
     return write
 
 
-def _before(folder: Path | None) -> tuple[pl.DataFrame | None, int]:
-    """The pairs that the round before kept, and the number of this one."""
+def _read_previous_round(folder: Path | None) -> tuple[pl.DataFrame | None, int]:
+    """Return the kept pairs of the previous round, and the number of this one."""
     if folder is None:
         return None, 1
-    place = folder / ROUND
-    if not place.is_file():
+    facts_path = folder / ROUND
+    if not facts_path.is_file():
         raise CurateError(
-            "the folder holds no round",
+            "the folder is not a round",
             where="--before",
             found=str(folder),
-            expected=f"a folder that 'curate round' wrote, with {ROUND}",
+            expected=f"a folder written by 'curate round', with {ROUND}",
         )
-    kept = pl.concat(list(RunFiles(folder).kept()))
-    return kept, int(json.loads(place.read_text())["round"]) + 1
+    kept_pairs = pl.concat(list(RunFiles(folder).kept()))
+    return kept_pairs, int(json.loads(facts_path.read_text())["round"]) + 1
 
 
-def _write(out: Path, made: Round, found: dict[str, Any]) -> None:
-    if len(made.people):
-        write_shards(iter([made.people]), out / PEOPLE, "parquet", 100_000)
-    write_json(found, out / ROUND)
+def _write_round_files(out: Path, new_round: Round, facts: dict[str, Any]) -> None:
+    if len(new_round.people):
+        write_shards(iter([new_round.people]), out / PEOPLE, "parquet", 100_000)
+    write_json(facts, out / ROUND)
 
 
-def endpoint_writer(
+def round_writer(
     model: str, url: str | None, answers: int, progress: Progress, store: str | None = "auto"
-) -> Writer:
-    """A writer by an OpenAI-compatible endpoint, at temperature 1."""
+) -> PoolWriter:
+    """Return a writer that uses an OpenAI-compatible endpoint, at temperature 1."""
     params = EndpointParams(model=model, base_url=url, temperature=1.0, reply_tokens=None)
-    return writer(params, answers, Context(progress=progress, store=open_store(store)))
+    return answer_writer(params, answers, Context(progress=progress, store=open_store(store)))

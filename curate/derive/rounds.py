@@ -1,9 +1,9 @@
-"""One round of self-annotation: pairs of a pool, labelled by what people's labels teach.
+"""One round of self-annotation: pairs of a pool, labelled by probes trained on gold pairs.
 
-UPO (arXiv 2409.11212) takes pairs of which a dropout ensemble is sure; Skywork-Reward-V2 (arXiv
-2507.01352) keeps what its best and its gold reward model both side with, turns what both reject,
-and asks people about pairs near the gold pairs that it gets wrong. Heads here are linear on
-embeddings, where both papers tune language models.
+UPO (arXiv 2409.11212) selects pairs with a confident dropout ensemble. Skywork-Reward-V2 (arXiv
+2507.01352) keeps labels that its best and its gold reward model both agree with, flips labels that
+both reject, and asks people about pairs near the gold pairs that it gets wrong. The probes are
+linear on embeddings; both papers tune language models.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import polars as pl
 from curate.data.extra_column import extra_value, extra_with
 from curate.data.hashes import content_keys, key_of
 from curate.data.table import text_keys
-from curate.derive.pool import MADE, Pool, candidates
+from curate.derive.pool import MADE, AnswerPool, candidate_pairs
 from curate.errors import CurateError
 from curate.models.heads.round_heads import LabelledPairs, RoundHeads
 
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
     from curate.steps.features import Features
 
 FOLDS = 5
-# Fewer verdicts of people tell nothing of a head.
-FEWEST_GOLD = 20
-# Gold pairs whose verdicts speak for a pair.
-_NEIGHBOURS = 8
-# Sides of a probability; an error rate from fewer pairs is not told.
-_HALF, _FEWEST_TOLD = 0.5, 10
+# Fewer gold pairs say nothing about the accuracy of a probe.
+MIN_GOLD_PAIRS = 20
+# Neighbours per wrong gold pair, as in Skywork-Reward-V2.
+_MAX_NEIGHBOURS = 8
+# No accuracy is reported for fewer pairs.
+_HALF, _MIN_PAIRS_FOR_SHARE = 0.5, 10
 Embed = Callable[[pl.DataFrame], "Features"]
 
 
 @dataclass(frozen=True)
 class Round:
-    """What a round found.
+    """Result of a round.
 
     Attributes:
-        pairs: the pair table; `extra` holds what the heads say of each label.
-        people: pairs near the gold pairs that the gold head gets wrong, the worst first.
-        facts: counts, and how often both heads are right on gold pairs that no round learns from.
+        pairs: the pair table; `extra` has the probes' values for each label.
+        people: pairs near the gold pairs that the gold probe gets wrong, worst first.
+        facts: counts, and the accuracy of both probes on held-out gold pairs.
     """
 
     pairs: pl.DataFrame
@@ -54,12 +54,12 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Pairs with the vectors of their parts.
+class RoundRows:
+    """Pairs with the vectors of prompt and answers.
 
-    `fold` is that of each prompt. `held` tells the fifth of the prompts whose gold labels no head
-    of any round learns from: the labels that a round writes carry those that they were learnt
-    from, so that folds alone would let a gold label come back to its own judge.
+    `fold` is the fold of each prompt. `held_out` is True for a fifth of the prompts, whose gold
+    labels are never used for training. Folds would not be enough: the labels of a round depend on
+    the gold labels, so a later probe would be tested on labels that it was indirectly trained on.
     """
 
     pairs: pl.DataFrame
@@ -67,101 +67,109 @@ class Rows:
     chosen: NDArray[np.float32]
     rejected: NDArray[np.float32]
     fold: NDArray[np.int64]
-    held: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
 
 
 def make_round(
-    pool: Pool | pl.DataFrame,
+    pool: AnswerPool | pl.DataFrame,
     gold: pl.DataFrame,
     before: pl.DataFrame | None,
     embed: Embed,
     people: int = 50,
 ) -> Round:
-    """Label a pool and say how sure each label is.
+    """Label a pool, with the confidence of each label.
 
-    Pairs of a pool of answers are labelled by the best head; a table of pairs keeps its labels, of
-    which those that both heads reject are marked to be flipped.
+    Answers of a pool are labelled by the best probe. Labelled pairs keep their labels; those that
+    both probes reject are marked to be flipped.
 
     Args:
-        pool: prompts with answers, or pairs with labels.
-        gold: pairs that people labelled.
-        before: the pairs that the round before kept; None in the first.
-        embed: gives the features of a pair table.
-        people: pairs that are named for people, at most.
+        pool: prompts with answers, or labelled pairs.
+        gold: pairs labelled by people.
+        before: the kept pairs of the previous round; None in round one.
+        embed: computes the features of a pair table.
+        people: maximum number of pairs to suggest for review.
 
     Raises:
-        CurateError: fewer than 20 gold pairs hold a vote, or the pool makes no pair.
+        CurateError: fewer than 20 gold pairs have a vote, or the pool has no pairs.
     """
     votes = gold.filter(~pl.col("is_tie"))
-    if len(votes) < FEWEST_GOLD:
+    if len(votes) < MIN_GOLD_PAIRS:
         raise CurateError(
             "too few gold pairs", where="--gold", found=f"{len(votes)} with a vote",
-            expected=f"at least {FEWEST_GOLD}",
+            expected=f"at least {MIN_GOLD_PAIRS}",
         )  # fmt: skip
-    own = _rows(votes, embed)
-    known = [own] if before is None or not len(before) else [own, _rows(before, embed)]
-    # In the first round no self-made label is there, and both heads are the same.
-    heads = RoundHeads.learn(_labelled(known), FOLDS)
-    judged_gold = heads.judge(own.chosen, own.rejected, own.fold)
-    held = own.held
+    gold_rows = _embed_rows(votes, embed)
+    training_tables = (
+        [gold_rows]
+        if before is None or not len(before)
+        else [gold_rows, _embed_rows(before, embed)]
+    )
+    # In round one there are no self-made labels, and both probes are identical.
+    heads = RoundHeads.learn(_training_data(training_tables), FOLDS)
+    gold_scores = heads.judge(gold_rows.chosen, gold_rows.rejected, gold_rows.fold)
+    held_out = gold_rows.held_out
     rows = _pool_rows(pool, heads, embed)
     if not len(rows.pairs):
-        raise CurateError("the pool makes no pair", where="pool", found="no two answers differ")
-    told = heads.judge(rows.chosen, rows.rejected, rows.fold)
-    first = before is None
-    pairs = _marked(rows.pairs, told, labelled=not isinstance(pool, Pool), alone=first)
-    near = _for_people(own, judged_gold["gold"], rows, people)
+        raise CurateError("the pool has no pairs", where="pool", found="no two answers differ")
+    scores = heads.judge(rows.chosen, rows.rejected, rows.fold)
+    is_first_round = before is None
+    pairs = _add_scores(
+        rows.pairs, scores, labelled=not isinstance(pool, AnswerPool), is_first_round=is_first_round
+    )
+    review_pairs = _pairs_for_review(gold_rows, gold_scores["gold"], rows, people)
     facts = {
         "pairs": len(pairs),
         "gold_pairs": len(votes),
-        "gold_held_out": int(held.sum()),
-        "gold_right": {n: _share(judged_gold[n][held] > 0) for n in ("gold", "best")},
-        "both_side_with_the_label": int(pairs_of(pairs, "agree").sum()),
-        "both_reject_the_label": int(pairs_of(pairs, "turn").sum()),
-        "for_people": len(near),
+        "gold_held_out": int(held_out.sum()),
+        "gold_right": {
+            n: _share_with_interval(gold_scores[n][held_out] > 0) for n in ("gold", "best")
+        },
+        "both_side_with_the_label": int(is_extra_true(pairs, "agree").sum()),
+        "both_reject_the_label": int(is_extra_true(pairs, "turn").sum()),
+        "for_people": len(review_pairs),
     }
-    return Round(pairs, near, facts)
+    return Round(pairs, review_pairs, facts)
 
 
-def pairs_of(pairs: pl.DataFrame, key: str) -> pl.Series:
-    """Whether a key of `extra` is true, (pairs,)."""
+def is_extra_true(pairs: pl.DataFrame, key: str) -> pl.Series:
+    """Return whether a key of `extra` is true, (pairs,)."""
     return pairs.select(t=(extra_value(key) == "true").fill_null(False))["t"]
 
 
-def changes(pairs: pl.DataFrame, before: pl.DataFrame | None) -> dict[str, int]:
-    """What a round's kept pairs are beside those of the round before."""
+def compare_with_previous(pairs: pl.DataFrame, before: pl.DataFrame | None) -> dict[str, int]:
+    """Count new, kept, flipped and removed pairs compared to the previous round."""
     if before is None:
         return {"new": len(pairs)}
     item = ["prompt", "low", "high"]
     now, then = (content_keys(p).unique(item, keep="first") for p in (pairs, before))
-    both = now.join(then, on=item, suffix="_then")
-    turned = int((both["chosen"] != both["chosen_then"]).sum())
+    common = now.join(then, on=item, suffix="_then")
+    flipped = int((common["chosen"] != common["chosen_then"]).sum())
     return {
-        "new": len(now) - len(both),
-        "kept_again": len(both) - turned,
-        "label_turned": turned,
-        "no_longer": len(then) - len(both),
+        "new": len(now) - len(common),
+        "kept_again": len(common) - flipped,
+        "label_turned": flipped,
+        "no_longer": len(then) - len(common),
     }
 
 
-def _rows(pairs: pl.DataFrame, embed: Embed) -> Rows:
+def _embed_rows(pairs: pl.DataFrame, embed: Embed) -> RoundRows:
     features = embed(pairs)
     prompt, chosen, rejected = (features.of(part) for part in ("prompt", "chosen", "rejected"))
-    return Rows(pairs, prompt, chosen, rejected, *_folds(pairs))
+    return RoundRows(pairs, prompt, chosen, rejected, *_assign_folds(pairs))
 
 
-def _folds(pairs: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Fold of each prompt and whether its gold labels are held out, the same in every round."""
+def _assign_folds(pairs: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the fold of each prompt and whether it is held out, equal in every round."""
     keys = (key_of(text.encode()) for text in text_keys(pairs)["prompt"])
     numbers = np.array([int.from_bytes(key[:4], "big") for key in keys], dtype=np.int64)
     return numbers % FOLDS, numbers // FOLDS % FOLDS == 0
 
 
-def _labelled(tables: list[Rows]) -> LabelledPairs:
-    """What heads learn from; the first table is that of people, without what is held out."""
+def _training_data(tables: list[RoundRows]) -> LabelledPairs:
+    """Return the training data; the first table is gold, without held-out prompts."""
     gold = np.arange(sum(len(t.pairs) for t in tables)) < len(tables[0].pairs)
     learnt = np.ones(len(gold), dtype=bool)
-    learnt[: len(tables[0].pairs)] = ~tables[0].held
+    learnt[: len(tables[0].pairs)] = ~tables[0].held_out
     return LabelledPairs(
         np.concatenate([t.chosen for t in tables])[learnt],
         np.concatenate([t.rejected for t in tables])[learnt],
@@ -170,43 +178,47 @@ def _labelled(tables: list[Rows]) -> LabelledPairs:
     )
 
 
-def _pool_rows(pool: Pool | pl.DataFrame, heads: RoundHeads, embed: Embed) -> Rows:
-    if not isinstance(pool, Pool):
-        return _rows(pool.filter(~pl.col("is_tie")), embed)
-    flat = _rows(pool.frame(), embed)
-    pairs, chosen, rejected = candidates(pool, heads.rewards(flat.chosen, flat.fold))
+def _pool_rows(pool: AnswerPool | pl.DataFrame, heads: RoundHeads, embed: Embed) -> RoundRows:
+    if not isinstance(pool, AnswerPool):
+        return _embed_rows(pool.filter(~pl.col("is_tie")), embed)
+    flat = _embed_rows(pool.frame(), embed)
+    pairs, chosen, rejected = candidate_pairs(pool, heads.rewards(flat.chosen, flat.fold))
     vectors = flat.prompt[chosen], flat.chosen[chosen], flat.chosen[rejected]
-    return Rows(pairs, *vectors, flat.fold[chosen], flat.held[chosen])
+    return RoundRows(pairs, *vectors, flat.fold[chosen], flat.held_out[chosen])
 
 
-def _marked(
-    pairs: pl.DataFrame, told: dict[str, NDArray[np.float64]], *, labelled: bool, alone: bool
+def _add_scores(
+    pairs: pl.DataFrame,
+    scores: dict[str, NDArray[np.float64]],
+    *,
+    labelled: bool,
+    is_first_round: bool,
 ) -> pl.DataFrame:
-    """The pairs with what the heads say under keys of `extra`.
+    """Add the probes' values to `extra`.
 
-    In the first round both heads are one, and the rule of two of them says nothing by itself.
+    In round one the two probes are identical, so the two-model rule has no effect.
     """
-    agree = (told["gold"] > 0) & (told["best"] > 0)
-    turn = (told["gold"] < 0) & (told["best"] < 0) & labelled
-    # Of a label that will be flipped the networks' votes for the new one count.
-    vote = np.where(turn, 1.0 - told["vote"], told["vote"])
+    agree = (scores["gold"] > 0) & (scores["best"] > 0)
+    turn = (scores["gold"] < 0) & (scores["best"] < 0) & labelled
+    # If a label will be flipped, the vote for the new label counts.
+    vote = np.where(turn, 1.0 - scores["vote"], scores["vote"])
     values: dict[str, list[Any]] = {
         "made": [MADE] * len(pairs),
-        "two_models": [not alone] * len(pairs),
+        "two_models": [not is_first_round] * len(pairs),
         "agree": agree.tolist(),
         "turn": turn.tolist(),
-        "gold_margin": told["gold"].tolist(),
-        "best_margin": told["best"].tolist(),
-        "bald": told["bald"].tolist(),
+        "gold_margin": scores["gold"].tolist(),
+        "best_margin": scores["best"].tolist(),
+        "bald": scores["bald"].tolist(),
         "vote": vote.tolist(),
-        "easy_weight": np.maximum(1.0 - told["bald"], 0.0).tolist(),
-        "hard_weight": np.maximum(told["bald"], 0.0).tolist(),
+        "easy_weight": np.maximum(1.0 - scores["bald"], 0.0).tolist(),
+        "hard_weight": np.maximum(scores["bald"], 0.0).tolist(),
     }
-    return _with_keys(pairs, values)
+    return _with_extra_keys(pairs, values)
 
 
-def _with_keys(pairs: pl.DataFrame, values: dict[str, list[Any]]) -> pl.DataFrame:
-    """The pairs with more keys in `extra`."""
+def _with_extra_keys(pairs: pl.DataFrame, values: dict[str, list[Any]]) -> pl.DataFrame:
+    """Add keys to `extra`."""
     for key, listed in values.items():
         texts = pl.Series("_json", [json.dumps(v) for v in listed], dtype=pl.String)
         pairs = pairs.with_columns(texts)
@@ -214,58 +226,68 @@ def _with_keys(pairs: pl.DataFrame, values: dict[str, list[Any]]) -> pl.DataFram
     return pairs
 
 
-def _for_people(gold: Rows, margin: NDArray[np.float64], rows: Rows, most: int) -> pl.DataFrame:
-    """Pairs of the pool near gold pairs, by Skywork-Reward-V2's numbers of neighbours.
+def _pairs_for_review(
+    gold: RoundRows, margin: NDArray[np.float64], rows: RoundRows, max_pairs: int
+) -> pl.DataFrame:
+    """Select pool pairs near gold pairs, with Skywork-Reward-V2's number of neighbours.
 
-    8 for a gold pair that the gold head gets wrong, ceil(8 (1 - p)) for one that it gets right with
-    probability p; the worst gold pairs first. The paper takes its best model's p, which here has
-    seen labels that these gold pairs taught. Nearness is the cosine of the sums of both pairs'
-    vectors, where the paper embeds attributes that people wrote.
+    The number is 8 for a gold pair that the gold probe gets wrong, and ceil(8 (1 - p)) for one that
+    it gets right with probability p; the worst gold pairs come first. The paper uses p of its best
+    model, which in our case was trained on labels derived from these gold pairs. Similarity is the
+    cosine of the summed vectors of a pair; the paper embeds human-written attributes.
     """
     probability = 1.0 / (1.0 + np.exp(-margin))
-    wanted = np.where(
-        probability <= _HALF, _NEIGHBOURS, np.ceil(_NEIGHBOURS * (1.0 - probability))
+    requested = np.where(
+        probability <= _HALF, _MAX_NEIGHBOURS, np.ceil(_MAX_NEIGHBOURS * (1.0 - probability))
     ).astype(np.int64)
-    cosine, near = _nearest(_sums(gold), _sums(rows), min(_NEIGHBOURS, len(rows.pairs)))
+    cosine, near = _nearest_rows(
+        _pair_vectors(gold), _pair_vectors(rows), min(_MAX_NEIGHBOURS, len(rows.pairs))
+    )
     order = np.argsort(probability, kind="stable")
-    found: dict[int, tuple[int, float]] = {}
-    for at in order.tolist():
-        for place in range(min(int(wanted[at]), near.shape[1])):
-            # A pair near several gold pairs is named once, for the worst of them.
-            found.setdefault(int(near[at, place]), (at, float(cosine[at, place])))
-    taken = list(found.items())[:most]
+    nearest_gold: dict[int, tuple[int, float]] = {}
+    for gold_row in order.tolist():
+        for rank in range(min(int(requested[gold_row]), near.shape[1])):
+            # A pair near several gold pairs is listed once, for the worst of them.
+            nearest_gold.setdefault(
+                int(near[gold_row, rank]), (gold_row, float(cosine[gold_row, rank]))
+            )
+    selected = list(nearest_gold.items())[:max_pairs]
     ids = gold.pairs["pair_id"]
-    told = [
-        {"gold": ids[at], "probability": round(float(probability[at]), 4), "cosine": round(c, 4)}
-        for _, (at, c) in taken
+    facts = [
+        {
+            "gold": ids[gold_row],
+            "probability": round(float(probability[gold_row]), 4),
+            "cosine": round(c, 4),
+        }
+        for _, (gold_row, c) in selected
     ]
-    return _with_keys(rows.pairs[[row for row, _ in taken]], {"near": told})
+    return _with_extra_keys(rows.pairs[[row for row, _ in selected]], {"near": facts})
 
 
-def _nearest(
-    wanted: NDArray[np.float32], among: NDArray[np.float32], k: int
+def _nearest_rows(
+    queries: NDArray[np.float32], among: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Cosines and rows of the k nearest, nearest first; exact."""
+    """Return cosines and rows of the k nearest neighbours, nearest first; exact search."""
     import faiss
 
     index = faiss.IndexFlatIP(among.shape[1])
     index.add(among)
-    cosine, rows = index.search(wanted, k)
+    cosine, rows = index.search(queries, k)
     return cosine, rows
 
 
-def _sums(rows: Rows) -> NDArray[np.float32]:
+def _pair_vectors(rows: RoundRows) -> NDArray[np.float32]:
     total = rows.prompt + rows.chosen + rows.rejected
     norms = np.linalg.norm(total, axis=1, keepdims=True)
-    found: NDArray[np.float32] = (total / np.where(norms > 0, norms, 1.0)).astype(np.float32)
-    return found
+    normalised: NDArray[np.float32] = (total / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    return normalised
 
 
-def _share(right: NDArray[np.bool_]) -> dict[str, float] | None:
-    """A share with its 95 % interval (Wilson); None of fewer than 10, which tell nothing."""
+def _share_with_interval(right: NDArray[np.bool_]) -> dict[str, float] | None:
+    """Return a share with its 95 % Wilson interval; None for fewer than 10 pairs."""
     from scipy.stats import binomtest
 
-    if len(right) < _FEWEST_TOLD:
+    if len(right) < _MIN_PAIRS_FOR_SHARE:
         return None
     count = int(right.sum())
     low, high = binomtest(count, len(right)).proportion_ci(method="wilson")

@@ -1,9 +1,8 @@
 """Recipes: scorers and filters of published cleaning methods, one YAML file each.
 
-Thirteen follow PrefCleanBench (arXiv 2509.23564) without what its released code gets wrong: ranks
-point at the pairs that they were made of, nothing is drawn twice, no model scores what it was
-trained on. Three are selections of 2025: RIP, BeeS and the small implicit gap. One is RE-PO's
-two-sided soft labels.
+Thirteen follow PrefCleanBench (arXiv 2509.23564), with the bugs of its released code fixed: ranks
+refer to the right pairs, no pair is drawn twice, and no model scores its own training pairs. Three
+are selections from 2025: RIP, BeeS and the small implicit gap. One has RE-PO's soft labels.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ import yaml
 
 from curate.errors import CurateError, suggestion
 
-EVERY = "all"
+ALL_RECIPES = "all"
 _VOTERS = "voters"
-"""Name of the reward models that only vote, for which small held-out heads may stand in."""
+"""Name of reward models that only vote; small held-out probes can replace them."""
 _FOLDER = Path(__file__).parent
 _HEAD = """\
 input:
@@ -35,11 +34,11 @@ seed: 0
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe with the models that it is to use.
+    """A recipe with its models.
 
     Attributes:
-        name: as listed.
-        config: sections `scorers` and `filters` of a pipeline.
+        name: name in `curate list --recipes`.
+        config: the sections `scorers` and `filters` of a pipeline.
     """
 
     name: str
@@ -48,15 +47,14 @@ class Recipe:
 
 @dataclass(frozen=True)
 class RecipeModels:
-    """Models that stand in for those that the files name.
+    """Models that replace those in the recipe files.
 
     Attributes:
-        causal: causal language model (ifd); None: there is none.
-        rewards: reward models; without any, small held-out heads vote (`committee`).
-        policy: model that was tuned on preferences (implicit_reward), of which `causal` is the
-            reference; None: there is none.
-        judge: model at the endpoint (judge, ins_tag); None: there is none.
-        judge_url: of the endpoint; default as the scorers say.
+        causal: causal language model (ifd).
+        rewards: reward models; without any, small held-out probes vote (`committee`).
+        policy: model tuned on preferences (implicit_reward), with `causal` as its reference.
+        judge: endpoint model (judge, ins_tag).
+        judge_url: base URL of the endpoint; the default of the scorers if None.
     """
 
     causal: str | None = None
@@ -67,15 +65,17 @@ class RecipeModels:
 
 
 def recipe_names() -> dict[str, str]:
-    """Name and one-line summary of every recipe."""
-    found = {}
+    """Return the one-line summary of every recipe, by name."""
+    summaries = {}
     for path in sorted(_FOLDER.glob("*.yaml")):
-        found[path.stem] = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
-    return found
+        summaries[path.stem] = (
+            path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        )
+    return summaries
 
 
 def recipe_text(name: str) -> str:
-    """The file of a recipe; raises CurateError with the nearest name if there is none."""
+    """Return the text of a recipe; raise CurateError with the closest name if there is none."""
     names = recipe_names()
     if name not in names:
         fix = suggestion(name, names)
@@ -84,44 +84,44 @@ def recipe_text(name: str) -> str:
 
 
 def recipe_pipeline(name: str, data: str, lines: str | None = None) -> str:
-    """A whole commented pipeline.yaml of a recipe; `lines` hold the keys of `input`."""
+    """Return a complete pipeline.yaml for a recipe; `lines` are the keys of `input`."""
     lines = lines or f"  path: {data}"
-    summary, _, rest = recipe_text(name).partition("\n")
-    return f"{summary}\n{_HEAD.format(lines=lines)}{rest}{_TAIL}"
+    summary, _, sections = recipe_text(name).partition("\n")
+    return f"{summary}\n{_HEAD.format(lines=lines)}{sections}{_TAIL}"
 
 
-def with_models(
+def recipes_with_models(
     names: list[str], models: RecipeModels
 ) -> tuple[tuple[Recipe, ...], dict[str, str]]:
-    """The recipes with models that are at hand, and what the others lack.
+    """Return the recipes that can run with these models, and what the others need.
 
     Args:
-        names: of recipes, or `EVERY` alone.
-        models: to put in.
+        names: names of recipes, or only `EVERY`.
+        models: the available models.
 
     Raises:
-        CurateError: there is no such recipe.
+        CurateError: an unknown recipe.
     """
-    made, lacking = [], {}
-    for name in list(recipe_names()) if names == [EVERY] else names:
+    runnable, not_runnable = [], {}
+    for name in list(recipe_names()) if names == [ALL_RECIPES] else names:
         config = yaml.safe_load(recipe_text(name))
-        found = [_step(step, models) for step in config["scorers"]]
-        missing = [step for step in found if isinstance(step, str)]
+        steps = [_with_model(step, models) for step in config["scorers"]]
+        missing = [step for step in steps if isinstance(step, str)]
         if missing:
-            lacking[name] = missing[0]
+            not_runnable[name] = missing[0]
         else:
-            made.append(Recipe(name, config | {"scorers": found}))
-    return tuple(made), lacking
+            runnable.append(Recipe(name, config | {"scorers": steps}))
+    return tuple(runnable), not_runnable
 
 
-def _step(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | str:
-    """A scorer with its models put in, or what it lacks."""
+def _with_model(step: dict[str, Any], models: RecipeModels) -> dict[str, Any] | str:
+    """Return a scorer with its models, or what it needs."""
     step = deepcopy(step)
     if step["type"] == "ifd":
         return step | {"model": models.causal} if models.causal else "needs a causal model: --model"
     if step["type"] in ("judge", "ins_tag"):
         if models.judge is None:
-            return "needs a model behind an endpoint: --judge-model"
+            return "needs an endpoint model: --judge-model"
         return step | {"model": models.judge, "base_url": models.judge_url}
     if step["type"] == "reward_model":
         return _reward_step(step, models)

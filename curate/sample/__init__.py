@@ -12,7 +12,7 @@ _INPUT = "  path: DATA\n"
 
 
 def default_pipeline(data: str, lines: str | None = None) -> str:
-    """The commented default pipeline.yaml for a data set; `lines` hold the keys of `input`."""
+    """Return the commented default pipeline.yaml for a dataset; `lines` are the keys of `input`."""
     lines = lines or f"  path: {data}"
     text = (_FOLDER / "pipeline.yaml").read_text(encoding="utf-8")
     return text.replace(_INPUT, f"{lines}\n", 1)

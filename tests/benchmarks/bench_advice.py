@@ -100,12 +100,12 @@ def check_estimates(tested: Rankings, sign: np.ndarray, rate: float) -> dict[str
         alone = paired_gain(posterior.expected, tested.prompts, tested.seeds, posterior.variance)
         estimates = {"labels": shrunk, "posterior": alone, "bench": tested.gain(name)}
         for kind, gain in estimates.items():
-            held = gain.low - 1e-9 <= true_gain <= gain.high + 1e-9
-            errors.setdefault(kind, []).append((100 * (gain.mean - true_gain), held))
+            covered = gain.low - 1e-9 <= true_gain <= gain.high + 1e-9
+            errors.setdefault(kind, []).append((100 * (gain.mean - true_gain), covered))
     checks: dict[str, float] = {}
     for kind, values in errors.items():
         checks[f"{kind} error"] = float(np.sqrt(np.mean([error**2 for error, _ in values])))
-        checks[f"{kind} held"] = float(np.mean([held for _, held in values]))
+        checks[f"{kind} held"] = float(np.mean([covered for _, covered in values]))
     return checks
 
 
@@ -114,8 +114,8 @@ def bench_noisy(noisy: BenchData, flips: np.ndarray, rate: float) -> dict[str, o
     plan, context = Plan(methods=()), Context()
     data = as_labelled(noisy.name, noisy.pairs, noisy.features)
     truth, noise = label_truth(data, context)
-    found = run_own_labels(data, plan, SilentProgress(), truth, context)
-    (tested,), summary = found.tested, summarise(found, plan)
+    result = run_own_labels(data, plan, SilentProgress(), truth, context)
+    (tested,), summary = result.tested, summarise(result, plan)
     advice = advise(tested, summary, plan.writable)
     sign = np.where(flips, -1.0, 1.0)[tested.rows]
     helping = summary.filter(pl.col("verdict") == HELPS)["method"].to_list()
@@ -177,8 +177,8 @@ def show(output: Path) -> None:
         _print_gains(table, f"{EMBEDDINGS}{ALL}", [f"{EMBEDDINGS}{n}" for n in names[1:]])
     kinds = [f"{kind} {what}" for what in ("error", "held") for kind in ESTIMATES]
     if "advice" in table.columns:
-        said = [pl.col(n).mean() for n in ("proven", "false", "flip_rate", *kinds)]
-        _print(table.group_by("set", "rate", maintain_order=True).agg(pl.len(), *said))
+        sentence = [pl.col(n).mean() for n in ("proven", "false", "flip_rate", *kinds)]
+        _print(table.group_by("set", "rate", maintain_order=True).agg(pl.len(), *sentence))
 
 
 def _print_gains(table: pl.DataFrame, base: str, names: list[str]) -> None:

@@ -32,9 +32,9 @@ def main() -> None:
             (step,) = (s for s in result.steps if s.kind == "filter")
             bias = step.facts["bias"]
             before, after = bias["longer"]
-            told = bias["length_auroc"]
-            told = 0.5 if told is None else max(told, 1 - told)
-            print(f"{name:12} {variant:14} longer {before:.1%} -> {after:.1%}, AUROC {told:.2f}")
+            line = bias["length_auroc"]
+            line = 0.5 if line is None else max(line, 1 - line)
+            print(f"{name:12} {variant:14} longer {before:.1%} -> {after:.1%}, AUROC {line:.2f}")
 
 
 if __name__ == "__main__":

@@ -117,8 +117,8 @@ def cell(
     margins, true = heads.margins(flips), float(flips.mean())
     labels = Observations.from_margins(unit_scale(margins))
     noisy, averaged = data.flipped(flips), average_posterior(labels, Priors(DIFFUSE))
-    found = estimate_noise_rate(margins, noisy.pairs, data.groups, averaged=averaged)
-    is_bound, is_estimate = found.high is not None, found.rate is not None
+    estimate = estimate_noise_rate(margins, noisy.pairs, data.groups, averaged=averaged)
+    is_bound, is_estimate = estimate.high is not None, estimate.rate is not None
     return {
         "set": data.name,
         "pairs": len(margins),
@@ -126,14 +126,14 @@ def cell(
         "rate": rate,
         "seed": seed,
         "true": true,
-        "rule": found.rule is not None,
+        "rule": estimate.rule is not None,
         "bound": is_bound,
-        "bound_held": true <= found.high if found.high is not None else None,
-        "above": found.high - true if found.high is not None else None,
+        "bound_held": true <= estimate.high if estimate.high is not None else None,
+        "above": estimate.high - true if estimate.high is not None else None,
         "estimate": is_estimate,
-        "held": found.low <= true <= found.high if is_estimate else None,  # type: ignore[operator]
-        "width": found.high - found.low if is_estimate else None,  # type: ignore[operator]
-        "error": abs(found.rate - true) if found.rate is not None else None,
+        "held": estimate.low <= true <= estimate.high if is_estimate else None,  # type: ignore[operator]
+        "width": estimate.high - estimate.low if is_estimate else None,  # type: ignore[operator]
+        "error": abs(estimate.rate - true) if estimate.rate is not None else None,
     }
 
 
@@ -163,9 +163,9 @@ def main() -> None:
     for data in datasets(arguments.data, arguments.sets.split(",")):
         heads = FlippableMargins(data)
         clean = heads.margins(np.zeros(len(data.pairs), dtype=bool))
-        known = replace(data, margin=fit_scale(clean) * clean)
+        finished = replace(data, margin=fit_scale(clean) * clean)
         for pattern, rate in CELLS:
-            rows += [cell(known, heads, pattern, rate, seed) for seed in range(arguments.seeds)]
+            rows += [cell(finished, heads, pattern, rate, seed) for seed in range(arguments.seeds)]
         print(f"{data.name}: {len(data.pairs):,} pairs", flush=True)
     table = pl.DataFrame(rows, infer_schema_length=None)
     if arguments.output is not None:
@@ -173,13 +173,13 @@ def main() -> None:
     wide = {"tbl_rows": 100, "tbl_cols": 20, "tbl_width_chars": 160, "float_precision": 3}
     with pl.Config(**wide):
         for by in (["pattern"], ["pattern", "rate"], ["set", "pairs"], ["seed"]):
-            shown = table.group_by(by, maintain_order=True).agg(
+            cells_of_set = table.group_by(by, maintain_order=True).agg(
                 pl.len().alias("cells"),
                 pl.col("rule", "bound", "bound_held", "above", "estimate", "held").mean(),
                 pl.col("width", "error").mean(),
                 pl.col("error").max().alias("largest"),
             )
-            print(shown.sort(by))
+            print(cells_of_set.sort(by))
 
 
 if __name__ == "__main__":

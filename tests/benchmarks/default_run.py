@@ -113,8 +113,8 @@ def longer(rows: pl.DataFrame) -> NDArray[np.int64]:
 def lost_shorter(before: pl.DataFrame, flips: NDArray[np.bool_], after: pl.DataFrame) -> float:
     """Share of right labels with a shorter chosen answer that no row of a trainer holds."""
     right = before.filter(pl.Series(~flips & (longer(before) < 0)))
-    left = right.join(after.select(TEXTS).unique(), on=TEXTS, how="semi")
-    return 1.0 - len(left) / max(len(right), 1)
+    remaining = right.join(after.select(TEXTS).unique(), on=TEXTS, how="semi")
+    return 1.0 - len(remaining) / max(len(right), 1)
 
 
 def measure(
@@ -129,22 +129,22 @@ def measure(
     test, train = bench_data(rows.filter(is_test)), rows.filter(~is_test)
     flips = rng.random(len(train)) < rate
     noisy = swap(train, flips)
-    ways = {"keep all": np.ones(len(noisy)), "oracle": (~flips).astype(np.float64)}
-    weights = {name: Weights(weight) for name, weight in ways.items()}
+    variants = {"keep all": np.ones(len(noisy)), "oracle": (~flips).astype(np.float64)}
+    weights = {name: Weights(weight) for name, weight in variants.items()}
     cell: dict[str, Any] = {"rate": rate, "seed": seed, "between": between, "pairs": len(train)}
     cell |= accuracies(bench_data(noisy), test, weights, style=False)
     differs = longer(train) != 0
     cell["longer"] = float((longer(train)[differs] > 0).mean())
     for name in pipelines:
-        with tempfile.TemporaryDirectory() as room:
-            noisy.write_ndjson(Path(room) / "train.jsonl")
-            kept, facts = run_pipeline(Path(room), PIPELINES[name])
-        once = {name: Weights(np.ones(len(kept)))}
-        cell |= accuracies(bench_data(kept), test, once, style=False)
+        with tempfile.TemporaryDirectory() as scratch:
+            noisy.write_ndjson(Path(scratch) / "train.jsonl")
+            kept_pairs, facts = run_pipeline(Path(scratch), PIPELINES[name])
+        once = {name: Weights(np.ones(len(kept_pairs)))}
+        cell |= accuracies(bench_data(kept_pairs), test, once, style=False)
         bias = facts["bias"]
-        cell[f"{name}: rows"] = len(kept)
+        cell[f"{name}: rows"] = len(kept_pairs)
         cell[f"{name}: longer"] = [*bias["longer"], bias["expected"]["longer"]]
-        lost = lost_shorter(noisy, flips, kept)
+        lost = lost_shorter(noisy, flips, kept_pairs)
         cell[f"{name}: lost shorter"] = [lost, bias["right_labels_lost"]["shorter"]]
     return cell
 

@@ -57,8 +57,8 @@ def mixed(
     second = (first + rng.choice([1, 2], size=count)) % 3
     turn = np.where((second - first) % 3 == 1, 1.0, -1.0)
     for slot, style in enumerate((first, second)):
-        drawn = 2.0 * styles[style] + 0.3 * rng.normal(size=(count, dim)) * (np.arange(dim) < 2)
-        answers[:, slot, :3] = np.where(cyclic[:, None], drawn[:, :3], answers[:, slot, :3])
+        draws = 2.0 * styles[style] + 0.3 * rng.normal(size=(count, dim)) * (np.arange(dim) < 2)
+        answers[:, slot, :3] = np.where(cyclic[:, None], draws[:, :3], answers[:, slot, :3])
     apart = (answers[:, 0] - answers[:, 1]) @ axis
     margin = scale * np.where(cyclic, turn, group * apart)
     flipped = rng.random(count) < flips
@@ -73,8 +73,8 @@ def mixed(
         )
     pairs = pairs_of(rows)
     kind = np.where(cyclic, CYCLE, TASTE)
-    own = expit(np.where(wins, margin, -margin))
-    wrong = own * (1 - flips) < (1 - own) * flips
+    group_rows = expit(np.where(wins, margin, -margin))
+    wrong = group_rows * (1 - flips) < (1 - group_rows) * flips
     context = context_of(pairs, vectors, dim)
     return Mixed(pairs, context, np.where(flipped, FLIP, kind), np.where(wrong, FLIP, kind))
 
@@ -84,7 +84,7 @@ def accuracies(sim: Mixed) -> dict[str, float]:
     kinds = Disagreement().score(sim.pairs, sim.context)["kind"].to_numpy()
     posterior = LabelEM().score(sim.pairs, sim.context)["posterior"].to_numpy()
     flip = sim.truth == FLIP
-    found = {
+    results = {
         "disagreement: three kinds": float((kinds == sim.truth).mean()),
         "Bayes-optimal: three kinds": float((sim.best == sim.truth).mean()),
     }
@@ -94,9 +94,9 @@ def accuracies(sim: Mixed) -> dict[str, float]:
         "no label flagged": np.zeros_like(flip),
     }
     for name, flagged in flags.items():
-        found[f"{name}: flip or not"] = float((flagged == flip).mean())
-        found[f"{name}: flip or not, balanced"] = float(balanced_accuracy_score(flip, flagged))
-    return found
+        results[f"{name}: flip or not"] = float((flagged == flip).mean())
+        results[f"{name}: flip or not, balanced"] = float(balanced_accuracy_score(flip, flagged))
+    return results
 
 
 def main() -> None:
@@ -106,10 +106,10 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=6.0)
     parser.add_argument("--pairs", type=int, default=3000)
     parser.add_argument("--minority", type=float, default=0.5)
-    given = parser.parse_args()
-    settings = {"count": given.pairs, "scale": given.scale, "minority": given.minority}
+    arguments = parser.parse_args()
+    settings = {"count": arguments.pairs, "scale": arguments.scale, "minority": arguments.minority}
     rows = [
-        accuracies(mixed(**settings, seed=seed)) for seed in range(_FIRST, _FIRST + given.seeds)
+        accuracies(mixed(**settings, seed=seed)) for seed in range(_FIRST, _FIRST + arguments.seeds)
     ]
     for name in rows[0]:
         values = [row[name] for row in rows]

@@ -30,8 +30,8 @@ def real_texts() -> list[tuple[str, str, str]]:
     lines = (DATA / "auto-j" / "slice.json").read_text(encoding="utf-8").splitlines()
     auto_j = [json.loads(line) for line in lines]
     bar = json.loads((DATA / "llmbar" / "Natural.json").read_text(encoding="utf-8"))
-    found = [(r["prompt"], r["response 1"], r["response 2"]) for r in auto_j]
-    return found + [(r["input"], r["output_1"], r["output_2"]) for r in bar]
+    texts = [(r["prompt"], r["response 1"], r["response 2"]) for r in auto_j]
+    return texts + [(r["input"], r["output_1"], r["output_2"]) for r in bar]
 
 
 def recombined(rows: int) -> Iterator[pl.DataFrame]:
@@ -65,8 +65,8 @@ def make(folder: Path, rows: int) -> None:
 def ours(source: Path, out: Path, form: str, rows: int) -> None:
     """Read, give ids, convert, write."""
     kind = "jsonl" if form == "jsonl" else "parquet"
-    found = export(source, out, Target("trl", kind))
-    assert found.pairs == rows
+    result = export(source, out, Target("trl", kind))
+    assert result.pairs == rows
 
 
 def naive(source: Path, out: Path, form: str, rows: int) -> None:
@@ -79,11 +79,11 @@ def naive(source: Path, out: Path, form: str, rows: int) -> None:
     data = datasets.load_dataset(
         kind, data_files=str(source), split=split, cache_dir=str(out / "cache")
     )
-    made = data.map(_pair, remove_columns=data.column_names)
+    output_rows = data.map(_pair, remove_columns=data.column_names)
     if form == "jsonl":
-        made.to_json(str(out / "o.jsonl"))
+        output_rows.to_json(str(out / "o.jsonl"))
     else:
-        made.to_parquet(str(out / "o.parquet"))
+        output_rows.to_parquet(str(out / "o.parquet"))
 
 
 def _pair(row: dict[str, Any]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ SELECTIONS = (
 )
 
 
-def kept(data: BenchData, way: Selection, context: Context) -> np.ndarray:
+def kept_share(data: BenchData, way: Selection, context: Context) -> np.ndarray:
     """Which pairs a selection keeps."""
     frame = data.pairs
     for name, parameters in way.scorers.items():
@@ -122,14 +122,14 @@ def selections(
         context = Context().for_pairs(seed, train.features)
         weights = {}
         for way in SELECTIONS:
-            mask = kept(train, way, context)
+            mask = kept_share(train, way, context)
             order = rng.permutation(len(mask))
             weights[way.name] = Weights(mask.astype(float))
             weights[f"random {way.name}"] = Weights((order < mask.sum()).astype(float))
             shares[way.name].append(float(mask.mean()))
-        found = accuracies(train, held_out, weights, style=False)
+        gain_by_name = accuracies(train, held_out, weights, style=False)
         for name, values in gains.items():
-            values.append(found[name] - found[f"random {name}"])
+            values.append(gain_by_name[name] - gain_by_name[f"random {name}"])
     for name, values in gains.items():
         yield name, float(np.mean(shares[name])), values
 
@@ -143,8 +143,8 @@ def facts(pairs: pl.DataFrame, features: Features) -> None:
         except Exception as error:
             print(f"    {name}: {str(error).splitlines()[0]}")
             continue
-        told = {k: context.facts[k] for k in keys if k in context.facts}
-        print(f"    {name}: {told} {' '.join(context.warnings)}")
+        output = {k: context.facts[k] for k in keys if k in context.facts}
+        print(f"    {name}: {output} {' '.join(context.warnings)}")
 
 
 @cache
@@ -174,34 +174,36 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--policy", help="Causal model, for on_policy on 20 pairs of each set.")
     parser.add_argument("--only", action="append", choices=list(SETS), help="Sets; default all.")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     loaded = {
-        name: read_pairs(str(given.folder / place), on_error="skip").frame
+        name: read_pairs(str(arguments.folder / place), on_error="skip").frame
         for name, place in SETS.items()
     }
     prompts = {
         name: frame.select(p=messages_text("prompt"))["p"].unique(maintain_order=True).to_list()
         for name, frame in loaded.items()
     }
-    for name in given.only or SETS:
+    for name in arguments.only or SETS:
         pairs = loaded[name]
         print(f"{name}: {len(pairs):,} pairs, {len(prompts[name]):,} prompts", flush=True)
         features, _ = embed_frame(pairs, EmbedderConfig(), "auto", SilentProgress())
         facts(pairs, features)
         coverage(pairs, features, {n: t for n, t in prompts.items() if n != name})
-        found = build(scorer_class("multi_instruction"), {}, "m").score(pairs, Context())
-        many = (found["count"] >= 2).mean()
-        made = derive(pairs, 2)
-        print(f"    prompts of two constraints or more: {many:.1%}; derived: {len(made.pairs):,}")
-        if given.policy:
-            scorer = build(scorer_class("on_policy"), {"policy": given.policy}, "on_policy")
-            told = scorer.score(pairs.sample(min(20, len(pairs)), seed=0), Context())
-            means = {c: round(float(told[c].drop_nulls().to_numpy().mean()), 3)
+        results = build(scorer_class("multi_instruction"), {}, "m").score(pairs, Context())
+        many = (results["count"] >= 2).mean()
+        derived = derive(pairs, 2)
+        print(
+            f"    prompts of two constraints or more: {many:.1%}; derived: {len(derived.pairs):,}"
+        )
+        if arguments.policy:
+            scorer = build(scorer_class("on_policy"), {"policy": arguments.policy}, "on_policy")
+            output = scorer.score(pairs.sample(min(20, len(pairs)), seed=0), Context())
+            means = {c: round(float(output[c].drop_nulls().to_numpy().mean()), 3)
                      for c in ("chosen", "rejected", "weight")}  # fmt: skip
-            print(f"    on_policy ({given.policy}): {means}", flush=True)
+            print(f"    on_policy ({arguments.policy}): {means}", flush=True)
         data = real_data(name, pairs, features)
         for rate in (0.0, 0.2):
-            for way, share, gains in selections(data, rate, given.seeds):
+            for way, share, gains in selections(data, rate, arguments.seeds):
                 spread = np.std(gains, ddof=1)
                 print(
                     f"    {rate:.0%} flips, {way}: keeps {share:.0%}, "

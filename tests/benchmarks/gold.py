@@ -17,9 +17,9 @@ from curate.people.draw import Sampling, draw
 _PAIRS, _DRAWS, _WORTH = 4000, 200, 0.477
 
 
-def cell(rate: float, judged: int, sampling: Sampling) -> tuple[float, float]:
+def cell(rate: float, sample_size: int, sampling: Sampling) -> tuple[float, float]:
     """Mean width, and the share of intervals that held the truth."""
-    widths, held = [], []
+    widths, covered = [], []
     for seed in range(_DRAWS):
         rng = np.random.default_rng(seed)
         wrong = rng.random(_PAIRS) < rate
@@ -27,23 +27,25 @@ def cell(rate: float, judged: int, sampling: Sampling) -> tuple[float, float]:
         f = 1.0 / (1.0 + np.exp(-signal))
         ids = [str(i) for i in range(_PAIRS)]
         pairs = pl.DataFrame({"pair_id": ids, "is_tie": [False] * _PAIRS})
-        sample = draw(pairs, pl.Series(f), judged, sampling, 10_000 + seed)
-        drawn = sample.filter("drawn")["pair_id"]
-        said = ["flip" if wrong[int(i)] else "keep" for i in drawn]
-        told = audit_gold(pairs, f, pl.DataFrame({"pair_id": drawn, "verdict": said}), sample)
-        widths.append(told["high"] - told["low"])
-        held.append(told["low"] <= wrong.mean() <= told["high"])
-    return float(np.mean(widths)), float(np.mean(held))
+        sample = draw(pairs, pl.Series(f), sample_size, sampling, 10_000 + seed)
+        sampled = sample.filter("drawn")["pair_id"]
+        verdicts = ["flip" if wrong[int(i)] else "keep" for i in sampled]
+        estimate = audit_gold(
+            pairs, f, pl.DataFrame({"pair_id": sampled, "verdict": verdicts}), sample
+        )
+        widths.append(estimate["high"] - estimate["low"])
+        covered.append(estimate["low"] <= wrong.mean() <= estimate["high"])
+    return float(np.mean(widths)), float(np.mean(covered))
 
 
 def main() -> None:
     """Print the table."""
     print("rate  judged  random: width, held   stratified: width, held")
     for rate in (0.05, 0.1, 0.2, 0.4):
-        for judged in (50, 100, 200, 400):
-            found = [cell(rate, judged, way) for way in ("random", "stratified")]
-            shown = "   ".join(f"{width:.3f}  {held:.3f}" for width, held in found)
-            print(f"{rate:.2f}  {judged:6}  {shown}")
+        for sample_size in (50, 100, 200, 400):
+            cells = [cell(rate, sample_size, way) for way in ("random", "stratified")]
+            widths = "   ".join(f"{width:.3f}  {covered:.3f}" for width, covered in cells)
+            print(f"{rate:.2f}  {sample_size:6}  {widths}")
 
 
 if __name__ == "__main__":

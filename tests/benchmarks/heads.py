@@ -67,10 +67,10 @@ def donod(chosen: torch.Tensor, rejected: torch.Tensor) -> tuple[float, float]:
     def probe() -> list[tuple[float, float]]:
         out = []
         for difference in chosen - rejected:
-            own = weight.clone().requires_grad_()
-            torch.nn.functional.softplus(-(difference @ own)).backward()
-            assert own.grad is not None
-            after = weight - 0.01 * own.grad
+            margins = weight.clone().requires_grad_()
+            torch.nn.functional.softplus(-(difference @ margins)).backward()
+            assert margins.grad is not None
+            after = weight - 0.01 * margins.grad
             out.append(((after - weight).norm().item(), (after.norm() - weight.norm()).item()))
         return out
 
@@ -88,9 +88,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=5000)
     parser.add_argument("--dim", type=int, default=384)
-    given = parser.parse_args()
-    chosen, rejected = features(given.pairs, given.dim)
-    title = f"{given.pairs} pairs, {given.dim} dimensions, {torch.get_num_threads()} threads"
+    arguments = parser.parse_args()
+    chosen, rejected = features(arguments.pairs, arguments.dim)
+    title = (
+        f"{arguments.pairs} pairs, {arguments.dim} dimensions, {torch.get_num_threads()} threads"
+    )
     table = Table("what", "seconds", "against", "seconds", "ratio", title=title)
     slow, fast = ensemble(chosen, rejected)
     table.add_row(

@@ -42,27 +42,27 @@ CRITERIA = {
 }
 
 
-def made(rows: int, room: Workspace) -> tuple[pl.DataFrame, Features]:
+def make_vectors(rows: int, scratch: Workspace) -> tuple[pl.DataFrame, Features]:
     """Pairs whose texts are numbers, and vectors of their answers."""
     rng = np.random.default_rng(0)
     reward = rng.standard_normal(DIM).astype(np.float32)
-    vectors = room.array("vectors", (2 * rows, DIM), "float16")
+    vectors = scratch.array("vectors", (2 * rows, DIM), "float16")
     flipped = np.empty(rows, dtype=bool)
     for start in range(0, rows, BLOCK):
-        own = slice(start, min(start + BLOCK, rows))
-        count = own.stop - own.start
+        block = slice(start, min(start + BLOCK, rows))
+        count = block.stop - block.start
         both = rng.standard_normal((2 * count, DIM), dtype=np.float32)
         both /= np.linalg.norm(both, axis=1, keepdims=True)
-        vectors[2 * own.start : 2 * own.stop] = both
+        vectors[2 * block.start : 2 * block.stop] = both
         margin = (both[::2] - both[1::2]) @ reward
-        flipped[own] = (rng.random(count) > 1 / (1 + np.exp(-2 * margin))) ^ (
+        flipped[block] = (rng.random(count) > 1 / (1 + np.exp(-2 * margin))) ^ (
             rng.random(count) < FLIPS
         )
     first = 2 * np.arange(rows)
     chosen, rejected = first + flipped, first + ~flipped
     index = {"prompt": first, "chosen": chosen, "rejected": rejected}
     parts = (_frame(start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK))
-    return room.collect("pairs", parts), Features(vectors, np.zeros((0, 9), np.float32), index)
+    return scratch.collect("pairs", parts), Features(vectors, np.zeros((0, 9), np.float32), index)
 
 
 def _frame(start: int, stop: int) -> pl.DataFrame:
@@ -76,19 +76,19 @@ def _frame(start: int, stop: int) -> pl.DataFrame:
         )
     }
     frame = number.select(pair_id=pl.col("n"), is_tie=pl.lit(False), source=pl.lit("s"), **turns)
-    others = {c: t for c, t in PAIR_COLUMNS.items() if c not in frame.columns}
-    return frame.with_columns(pl.lit(None, dtype=t).alias(c) for c, t in others.items()).select(
-        list(PAIR_COLUMNS)
-    )
+    remaining_columns = {c: t for c, t in PAIR_COLUMNS.items() if c not in frame.columns}
+    return frame.with_columns(
+        pl.lit(None, dtype=t).alias(c) for c, t in remaining_columns.items()
+    ).select(list(PAIR_COLUMNS))
 
 
 def one_run(pipe: Any, rows: int, folder: Path) -> None:
     """Score, rank, and tell what it took."""
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        room = Workspace(Path(place))
-        pairs, features = made(rows, room)
-        context = Context(features_of=lambda: features, workspace=room)
+        scratch = Workspace(Path(place))
+        pairs, features = make_vectors(rows, scratch)
+        context = Context(features_of=lambda: features, workspace=scratch)
         steps = (
             RewardMargin(),
             DONOD(),
@@ -105,11 +105,11 @@ def one_run(pipe: Any, rows: int, folder: Path) -> None:
                 columns.append(frame.select(c for c in frame.columns if c in CRITERIA))
                 seconds[scorer.name] = time.perf_counter() - started
             started = time.perf_counter()
-            kept = TOPSIS(criteria=CRITERIA, keep=0.7).apply(
+            kept_pairs = TOPSIS(criteria=CRITERIA, keep=0.7).apply(
                 pl.concat(columns, how="horizontal"), context
             )
             seconds["topsis"] = time.perf_counter() - started
-    pipe.send((seconds, memory.own, int(kept.keep.sum())))
+    pipe.send((seconds, memory.own, int(kept_pairs.keep.sum())))
 
 
 def main() -> None:
@@ -119,23 +119,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(".benchmarks"))
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
-    found = []
+    results = []
     for rows in options.rows:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=one_run, args=(theirs, rows, options.out))
         process.start()
         theirs.close()
-        seconds, own, kept = ours.recv()
+        seconds, rss, kept_pairs = ours.recv()
         process.join()
         total = sum(seconds.values())
         steps = ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
         print(
-            f"{rows:,} pairs: {total:.0f} s, {own:.2f} GiB own, {kept:,} kept ({steps})", flush=True
+            f"{rows:,} pairs: {total:.0f} s, {rss:.2f} GiB own, {kept_pairs:,} kept ({steps})",
+            flush=True,
         )
-        found.append((rows, total))
-    if len(found) > 1:
-        (small, before), (large, after) = found[-2:]
+        results.append((rows, total))
+    if len(results) > 1:
+        (small, before), (large, after) = results[-2:]
         growth = math.log(after / before) / math.log(large / small)
         print(f"time grows with rows to the power of {growth:.2f} between the last two")
 

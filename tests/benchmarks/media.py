@@ -43,8 +43,8 @@ def write_pairs(path: Path, pairs: int, seed: int = 0) -> np.ndarray:
 
 def main(pairs: int) -> None:
     """Print seconds of a first and of a second run, decodes an image, and AUROC of flips."""
-    with tempfile.TemporaryDirectory() as room:
-        folder = Path(room)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         flips = write_pairs(folder / "pairs.parquet", pairs)
         config = {
             "input": {"path": str(folder / "pairs.parquet")},

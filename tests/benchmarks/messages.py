@@ -38,14 +38,14 @@ def matrix(folder: Path) -> None:
         source = write_jsonl(folder / f"{number}.jsonl", rows)
         for form in forms():
             for kind in FILE_TYPES:
-                found, why = outcome(source, form, kind, folder / f"{number}-{form}-{kind}")
-                counts[form][found] += 1
-                if found == "lost":
+                cells, why = outcome(source, form, kind, folder / f"{number}-{form}-{kind}")
+                counts[form][cells] += 1
+                if cells == "lost":
                     print(f"LOST: {dialect} as {form}: {why}")
     kinds = ("same", "rendered alike", "refused", "lost")
     print(f"{'form':14}" + "".join(f"{kind:>16}" for kind in kinds))
-    for form, found in counts.items():
-        print(f"{form:14}" + "".join(f"{found[kind]:16}" for kind in kinds))
+    for form, cells in counts.items():
+        print(f"{form:14}" + "".join(f"{cells[kind]:16}" for kind in kinds))
     total = sum(counts.values(), Counter())
     print(f"{'all':14}" + "".join(f"{total[kind]:16}" for kind in kinds))
 
@@ -90,7 +90,7 @@ class _Peak:
     """The largest memory of this process that is not mapped from files."""
 
     def __enter__(self) -> _Peak:
-        self.start = self.most = self._own()
+        self.start = self.most = self._rss()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -102,10 +102,10 @@ class _Peak:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.05):
-            self.most = max(self.most, self._own())
+            self.most = max(self.most, self._rss())
 
     @staticmethod
-    def _own() -> int:
+    def _rss() -> int:
         info = psutil.Process().memory_info()
         return int(info.rss - info.shared)
 

@@ -97,8 +97,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=100_000)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as room:
-        folder = Path(room)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         write(folder, arguments.pairs)
         for run in (by_hand, by_pipeline):
             lines = len(inspect.getsource(run).splitlines()) - 2

@@ -66,8 +66,10 @@ def plain_logprobs(network: Any, encoded: list[EncodedConversation]) -> np.ndarr
         ids = torch.tensor([[*one.prompt, *one.answer]])
         with torch.inference_mode():
             logits = network.model(ids).logits[0]
-        found = torch.log_softmax(logits.float(), -1)[:-1].gather(1, ids[0, 1:, None])[:, 0]
-        sums.append(float(found[len(one.prompt) - 1 :].double().sum()))
+        logprobs_by_answer = torch.log_softmax(logits.float(), -1)[:-1].gather(1, ids[0, 1:, None])[
+            :, 0
+        ]
+        sums.append(float(logprobs_by_answer[len(one.prompt) - 1 :].double().sum()))
     return np.array(sums)
 
 
@@ -82,14 +84,14 @@ def logprobs(pairs: pl.DataFrame, context: Context, table: Table) -> float:
     started = time.perf_counter()
     slow = plain_logprobs(network, [encoded[i] for i in order])
     naive = time.perf_counter() - started
-    own = context.for_step()
+    our_logprobs = context.for_step()
     started = time.perf_counter()
-    found = answer_logprobs(pairs, own, SPEC)
+    seconds = answer_logprobs(pairs, our_logprobs, SPEC)
     ours = time.perf_counter() - started
     tokens = sum(len(encoded[i].prompt) + len(encoded[i].answer) for i in order)
-    fast = np.concatenate([found.chosen, found.rejected])
+    fast = np.concatenate([seconds.chosen, seconds.rejected])
     apart = np.abs(fast - slow)
-    each = apart / np.concatenate([found.chosen_tokens, found.rejected_tokens])
+    each = apart / np.concatenate([seconds.chosen_tokens, seconds.rejected_tokens])
     table.add_row(
         "log-probabilities, plain loop", f"{naive:.1f} s", f"{tokens / naive:.0f} tokens/s"
     )
@@ -103,7 +105,7 @@ def logprobs(pairs: pl.DataFrame, context: Context, table: Table) -> float:
         f"{apart.max():.1e} nats",
         f"{(apart / np.abs(slow)).max():.1e} relative, {each.max():.1e} a token",
     )
-    facts = own.facts["models"][SPEC.name]
+    facts = our_logprobs.facts["models"][SPEC.name]
     share = facts["tokens_of_padding"] / facts["tokens_computed"]
     table.add_row("padding", f"{share:.1%}", f"of {facts['tokens_computed']} tokens")
     return ours
@@ -114,7 +116,7 @@ def naive_donod(
 ) -> tuple[float, float]:
     """NOD and DON (before minus after) by a clone of the output layer, a step and a restore."""
     head = network.model.get_output_embeddings().weight
-    kept = head.detach().clone()
+    weights = head.detach().clone()
 
     def states(one: EncodedConversation) -> tuple[torch.Tensor, torch.Tensor]:
         ids = torch.tensor([[*one.prompt, *one.answer]])
@@ -122,19 +124,19 @@ def naive_donod(
             hidden = network.model.model(ids).last_hidden_state[0]
         return hidden[len(one.prompt) - 1 : -1], torch.tensor(one.answer)[:, None]
 
-    own = kept.clone().requires_grad_()
+    output_layer = weights.clone().requires_grad_()
     sums = []
     for hidden, target in (states(chosen), states(rejected)):
-        sums.append(torch.log_softmax(hidden @ own.T, -1).gather(1, target).sum())
+        sums.append(torch.log_softmax(hidden @ output_layer.T, -1).gather(1, target).sum())
     moving = BETA * (sums[0] - sums[1])
     torch.nn.functional.softplus(-(moving - moving.detach())).backward()
-    assert own.grad is not None
+    assert output_layer.grad is not None
     with torch.no_grad():
-        after = own - STEP * own.grad
-        found = float((after - kept).norm()), float(kept.norm() - after.norm())
+        after = output_layer - STEP * output_layer.grad
+        scores = float((after - weights).norm()), float(weights.norm() - after.norm())
         head.copy_(after)
-        head.copy_(kept)
-    return found
+        head.copy_(weights)
+    return scores
 
 
 def donod(pairs: pl.DataFrame, naive: int, context: Context, forward: float, table: Table) -> None:
@@ -171,13 +173,15 @@ def memory(count: int, table: Table) -> None:
     pairs = mixed_pairs(500)
     rng = np.random.default_rng(0)
     rows = [rng.integers(len(pairs), size=count) for _ in range(3)]
-    made = pl.DataFrame({"prompt": pairs["prompt"][rows[0]], "chosen": pairs["chosen"][rows[1]]})
-    made = made.with_columns(rejected=pairs["rejected"][rows[2]])
+    made_rows = pl.DataFrame(
+        {"prompt": pairs["prompt"][rows[0]], "chosen": pairs["chosen"][rows[1]]}
+    )
+    made_rows = made_rows.with_columns(rejected=pairs["rejected"][rows[2]])
     with tempfile.TemporaryDirectory() as folder:
         step = ScorerStep("ifd", IFD(model=str(tiny_causal(Path(folder)))))
         context, peaks = Context(inference=Inference(device="cpu")), []
         for part in range(4):
-            quarter = made[part * count // 4 : (part + 1) * count // 4]
+            quarter = made_rows[part * count // 4 : (part + 1) * count // 4]
             run_scorer(step, quarter, context)
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     table.add_row(
@@ -193,15 +197,15 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=24)
     parser.add_argument("--naive", type=int, default=3)
     parser.add_argument("--many", type=int, default=10_000)
-    given = parser.parse_args()
-    pairs = mixed_pairs(given.pairs)
+    arguments = parser.parse_args()
+    pairs = mixed_pairs(arguments.pairs)
     title = f"SmolLM2-135M, {len(pairs)} pairs of mixed length, {torch.get_num_threads()} threads"
     table = Table("what", "measured", "", title=title)
     # Memory first: what the larger model needs would hide it.
-    memory(given.many, table)
+    memory(arguments.many, table)
     context = Context(inference=Inference(device="cpu"))
     forward = logprobs(pairs, context, table)
-    donod(pairs, given.naive, context, forward, table)
+    donod(pairs, arguments.naive, context, forward, table)
     Console().print(table)
 
 

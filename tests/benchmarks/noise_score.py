@@ -71,13 +71,13 @@ def main() -> None:
     for name, data in real_sets(arguments.data):
         row, seconds = [], []
         for rate in RATES:
-            found = [cell(data, rate, seed, scorer) for seed in range(arguments.seeds)]
-            values, times = np.array(found).T
+            aurocs = [cell(data, rate, seed, scorer) for seed in range(arguments.seeds)]
+            values, times = np.array(aurocs).T
             row.append((values.mean(), values.std()))
             seconds.append(times.mean())
         means.append([mean for mean, _ in row])
-        shown = "  ".join(f"{mean:.3f} ±{sd:.3f}" for mean, sd in row)
-        print(f"{name:12} {shown}  {np.mean(seconds):.2f} CPU s a cell", flush=True)
+        cells = "  ".join(f"{mean:.3f} ±{sd:.3f}" for mean, sd in row)
+        print(f"{name:12} {cells}  {np.mean(seconds):.2f} CPU s a cell", flush=True)
     print("mean         " + "  ".join(f"{mean:.3f}" for mean in np.mean(means, axis=0)))
 
 

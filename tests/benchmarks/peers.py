@@ -32,15 +32,15 @@ from curate.store.workspace import Workspace
 from scorers.lengths import Lengths
 from scorers.noise_score import NoiseScore
 from scorers.reward_margin import RewardMargin
-from tests.benchmarks.many_vectors import made
+from tests.benchmarks.many_vectors import make_vectors
 from tests.benchmarks.scale import make, sentences
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     """Wall seconds of one run, and what it gave."""
     started = time.perf_counter()
-    found = work()
-    return time.perf_counter() - started, found
+    result = work()
+    return time.perf_counter() - started, result
 
 
 def label_issues(count: int, table: Table) -> None:
@@ -49,7 +49,7 @@ def label_issues(count: int, table: Table) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
-    pairs, features = made(count, Workspace())
+    pairs, features = make_vectors(count, Workspace())
     index = features.index
     reward = np.random.default_rng(0).standard_normal(features.vectors.shape[1])
     difference = features.of("chosen") - features.of("rejected")
@@ -74,19 +74,21 @@ def label_issues(count: int, table: Table) -> None:
         roc_auc_score(against, -quality),
     ]
     assert len(index["chosen"]) == count
-    told = f"cleanlab, cross_val_predict of 5 folds: {peer:.1f} s (AUROC {auc[2]:.3f})"
+    issues = f"cleanlab, cross_val_predict of 5 folds: {peer:.1f} s (AUROC {auc[2]:.3f})"
     for name, seconds, area in (
         ("noise_score", ours, auc[0]),
         ("reward_margin, 40 heads", plain, auc[1]),
     ):
         row = f"{name}, {count:,} pairs: {seconds:.1f} s (AUROC {area:.3f})"
-        table.add_row(row, told, f"{peer / seconds:.1f}")
+        table.add_row(row, issues, f"{peer / seconds:.1f}")
 
 
 def _answers(count: int) -> pl.DataFrame:
     """Pairs of five known sentences each."""
-    rng, known = np.random.default_rng(0), sentences()
-    texts = [" ".join(known[i] for i in rng.integers(len(known), size=5)) for _ in range(2 * count)]
+    rng, answers = np.random.default_rng(0), sentences()
+    texts = [
+        " ".join(answers[i] for i in rng.integers(len(answers), size=5)) for _ in range(2 * count)
+    ]
     turn = pl.Series([[{"role": "assistant", "content": t, "more": None}] for t in texts])
     frame = pl.DataFrame({"chosen": turn[:count], "rejected": turn[count:]})
     return frame.with_columns(prompt=pl.col("chosen"))
@@ -100,12 +102,12 @@ def lengths(count: int, table: Table) -> None:
     disable_progress_bar()
     frame = _answers(count)
     ours, _ = timed(lambda: Lengths().score(frame, Context()))
-    said = pl.col("chosen", "rejected").list.first().struct.field("content").name.keep()
-    data = Dataset.from_dict(frame.select(said).to_dict(as_series=False))
+    texts = pl.col("chosen", "rejected").list.first().struct.field("content").name.keep()
+    data = Dataset.from_dict(frame.select(texts).to_dict(as_series=False))
 
     def measure(row: dict[str, str]) -> dict[str, int]:
-        found = {f"{k}_chars": len(v) for k, v in row.items()}
-        return found | {f"{k}_words": len(v.split()) for k, v in row.items()}
+        lengths_of_texts = {f"{k}_chars": len(v) for k, v in row.items()}
+        return lengths_of_texts | {f"{k}_words": len(v.split()) for k, v in row.items()}
 
     peer, _ = timed(lambda: data.map(measure, load_from_cache_file=False))
     table.add_row(
@@ -140,16 +142,16 @@ def filters_of_texts(count: int, python: str | None, table: Table) -> None:
         texts = pl.concat([frame["chosen"], frame["rejected"]]).list.first().struct.field("content")
         texts.alias("text").to_frame().write_ndjson(path)
         ours, scores = timed(lambda: Lengths().score(frame, Context()))
-        told = f"lengths of {2 * count:,} texts: {ours:.2f} s"
+        line = f"lengths of {2 * count:,} texts: {ours:.2f} s"
         if python is None:
-            table.add_row(told, "data-juicer: not given", "")
+            table.add_row(line, "data-juicer: not given", "")
             return
-        asked = [python, "-c", _DATA_JUICER, str(path)]
-        shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-    kept, seconds = shown.split()[-2:]
-    assert int(kept) == 2 * len(scores)
+        prompts = [python, "-c", _DATA_JUICER, str(path)]
+        answers = subprocess.run(prompts, capture_output=True, text=True, check=True).stdout
+    kept_rows, seconds = answers.split()[-2:]
+    assert int(kept_rows) == 2 * len(scores)
     peer = f"data-juicer, two filters: {float(seconds):.1f} s"
-    table.add_row(told, peer, f"{float(seconds) / ours:.0f}")
+    table.add_row(line, peer, f"{float(seconds) / ours:.0f}")
 
 
 def near_duplicates(count: int, table: Table) -> None:
@@ -158,9 +160,9 @@ def near_duplicates(count: int, table: Table) -> None:
         make(Path(folder, "d.parquet"), count)
         frame = read_pairs(str(Path(folder, "d.parquet"))).frame
     ours, _ = timed(lambda: near_duplicate_of(frame, ("prompt",), 0.8, SilentProgress()))
-    told = f"near duplicates of {count:,} prompts: {ours:.1f} s"
+    line = f"near duplicates of {count:,} prompts: {ours:.1f} s"
     if importlib.util.find_spec("semhash") is None:
-        table.add_row(told, "semhash: not installed", "")
+        table.add_row(line, "semhash: not installed", "")
         return
     from semhash import SemHash
 
@@ -177,7 +179,7 @@ def near_duplicates(count: int, table: Table) -> None:
         return SemHash.from_records(records=texts, model=Encoder()).self_deduplicate()
 
     peer, _ = timed(theirs)
-    table.add_row(told, f"semhash: {peer:.1f} s", f"{peer / ours:.1f}")
+    table.add_row(line, f"semhash: {peer:.1f} s", f"{peer / ours:.1f}")
 
 
 def main() -> None:
@@ -186,12 +188,12 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=100_000)
     parser.add_argument("--prompts", type=int, default=50_000)
     parser.add_argument("--data-juicer", help="interpreter that has it")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     table = Table("curate", "instead", "times as fast")
-    label_issues(given.pairs, table)
-    lengths(given.pairs, table)
-    filters_of_texts(given.pairs, given.data_juicer, table)
-    near_duplicates(given.prompts, table)
+    label_issues(arguments.pairs, table)
+    lengths(arguments.pairs, table)
+    filters_of_texts(arguments.pairs, arguments.data_juicer, table)
+    near_duplicates(arguments.prompts, table)
     Console(width=140).print(table)
 
 

@@ -34,11 +34,11 @@ _PARAMETERS = 106e6
 def measured(model: LanguageModel, encoded: list[EncodedConversation]) -> tuple[float, np.ndarray]:
     """Seconds, and mean log-probability of each text's answer tokens."""
     list(model.measure(encoded[:4], answer_sums))
-    found = np.zeros((len(encoded), 2))
+    result = np.zeros((len(encoded), 2))
     started = time.perf_counter()
     for rows, values in model.measure(encoded, answer_sums):
-        found[rows] = values
-    return time.perf_counter() - started, found[:, 0] / found[:, 1]
+        result[rows] = values
+    return time.perf_counter() - started, result[:, 0] / result[:, 1]
 
 
 def product_rate(dtype: torch.dtype) -> float:
@@ -87,20 +87,20 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--compile", action="store_true", help="torch.compile too: minutes.")
-    given = parser.parse_args()
-    pairs = mixed_pairs(given.pairs)
+    arguments = parser.parse_args()
+    pairs = mixed_pairs(arguments.pairs)
     table = Table("how", "tokens/s", "times", "largest difference, nats a token", "mean")
     plain = {"share_prompts": False}
-    ways: list[tuple[str, dict[str, Any], str | None]] = [
+    variants: list[tuple[str, dict[str, Any], str | None]] = [
         ("float32", {}, None),
         ("bfloat16", {"dtype": "bfloat16"}, None),
         ("float32, prompts not shared", plain, None),
         ("OpenVINO float32, not shared", plain, "f32"),
         ("OpenVINO bfloat16, not shared", plain, "bf16"),
-        *([("torch.compile", {"compile": True}, None)] if given.compile else []),
+        *([("torch.compile", {"compile": True}, None)] if arguments.compile else []),
     ]
     first: tuple[float, np.ndarray] | None = None
-    for name, settings, precision in ways:
+    for name, settings, precision in variants:
         context = Context(inference=Inference(device="cpu", **settings))
         encoded, _ = encoded_answers(pairs, context)
         model = load_language_model(context, SPEC)

@@ -41,7 +41,7 @@ _MIN_PAIRS = 150
 def report(name: str, rater: str, data: BenchData, flips: NDArray[np.bool_]) -> dict[str, Any]:
     """What is reported of one rater's labels, and the share that is wrong."""
     margins = FlippableMargins(data).margins(flips)
-    found = estimate_noise_rate(margins, data.flipped(flips).pairs, data.groups)
+    estimate = estimate_noise_rate(margins, data.flipped(flips).pairs, data.groups)
     bound, wrong = disagreement_bound(margins), float(flips.mean())
     return {
         "set": name,
@@ -51,7 +51,7 @@ def report(name: str, rater: str, data: BenchData, flips: NDArray[np.bool_]) -> 
         "heads": pair_agreement(margins, data.groups).share,
         "bound": bound,
         "bound_holds": bound >= wrong,
-        "reported": found.short,
+        "reported": estimate.short,
     }
 
 

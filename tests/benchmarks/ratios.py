@@ -34,12 +34,12 @@ _FILTER_ROWS = 100_000
 
 def seconds(work: Callable[[], object], times: int = 3) -> float:
     """Shortest of some runs."""
-    found = []
+    durations = []
     for _ in range(times):
         started = time.perf_counter()
         work()
-        found.append(time.perf_counter() - started)
-    return min(found)
+        durations.append(time.perf_counter() - started)
+    return min(durations)
 
 
 def row(what: str, ours: str, other: str, ratio: float) -> None:
@@ -113,12 +113,12 @@ def embedders(texts: int, folder: Path) -> None:
     exact = model.encode(some)
     for backend in ("openvino", "openvino-int8"):
         fast = Embedder(backend=backend)
-        found = fast.encode(some)
-        taken = seconds(lambda fast=fast: fast.encode(some), 1)
-        cosine = (found * exact).sum(1)
-        told = f"{backend} (cosine at least {cosine.min():.4f}, mean {cosine.mean():.4f})"
-        row(told, f"{texts / taken:.0f} texts/s", f"{texts / ours:.0f} texts/s torch",
-            ours / taken)  # fmt: skip
+        vectors = fast.encode(some)
+        duration = seconds(lambda fast=fast: fast.encode(some), 1)
+        cosine = (vectors * exact).sum(1)
+        line = f"{backend} (cosine at least {cosine.min():.4f}, mean {cosine.mean():.4f})"
+        row(line, f"{texts / duration:.0f} texts/s", f"{texts / ours:.0f} texts/s torch",
+            ours / duration)  # fmt: skip
     static = StaticEmbedder()
     quick = seconds(lambda: static.encode(some), 2)
     row("static", f"{texts / quick:.0f} texts/s", f"{texts / ours:.0f} texts/s torch",

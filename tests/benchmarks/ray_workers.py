@@ -89,7 +89,7 @@ def seconds(
     """Wall seconds of each step on so many workers."""
     from curate.models.embed.pair_embeddings import embed_pairs
 
-    found: dict[str, float] = {}
+    durations: dict[str, float] = {}
     engine = RayEngine(EngineConfig(name="ray", workers=workers))
 
     def run(name: str, count: int, context: Context) -> float:
@@ -107,23 +107,23 @@ def seconds(
         if not few_files.exists():
             in_files(frame[:2000], few_files)
         moved(few_files, engine.workers)
-        found |= moved(files, engine.workers)
+        durations |= moved(files, engine.workers)
         if moves:
-            return found
+            return durations
         for name in ROW_SCORERS:
             run(name, 2000, Context())
-            found[name] = run(name, rows, Context())
+            durations[name] = run(name, rows, Context())
         embedder = engine.embedder(EmbedderConfig(name="minilm"))
         started = time.perf_counter()
         embed_pairs(frame[:400], embedder, None, SilentProgress())
-        found["minilm, 1,200 texts"] = time.perf_counter() - started
+        durations["minilm, 1,200 texts"] = time.perf_counter() - started
         few, all_pairs = context(2000), context(len(frame))
         for name in TABLE_SCORERS:
             run(name, 2000, few)
-            found[name] = run(name, len(frame), all_pairs)
+            durations[name] = run(name, len(frame), all_pairs)
     finally:
         engine.close()
-    return found
+    return durations
 
 
 def main() -> None:
@@ -132,15 +132,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--vectors", type=int, default=200_000)
     parser.add_argument("--moves", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder, "d.parquet"), max(given.rows, given.vectors))
+        make(Path(folder, "d.parquet"), max(arguments.rows, arguments.vectors))
         frame = read_pairs(str(Path(folder, "d.parquet"))).frame
         files = Path(folder, "files")
         in_files(frame, files)
         for name, value in moved(files, None).items():
             print(f"{name}: {value:.1f} s without workers")
-        one, two = (seconds(frame, given.rows, workers, files, given.moves) for workers in (1, 2))
+        one, two = (
+            seconds(frame, arguments.rows, workers, files, arguments.moves) for workers in (1, 2)
+        )
     for name, value in one.items():
         print(
             f"{name}: one worker {value:.1f} s, two {two[name]:.1f} s, "

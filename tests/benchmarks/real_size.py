@@ -145,10 +145,10 @@ def simulated_reward(
 def known_evidence(knowledge: str, train: NoisyTraining, rng: np.random.Generator) -> LabelEvidence:
     """What the posterior is given beside the labels."""
     if knowledge == "judged":
-        judged = np.zeros(len(train.flips), dtype=np.int8)
-        rows = rng.choice(len(judged), JUDGED_PAIRS, replace=False)
-        judged[rows] = np.where(train.flips[rows], -1, 1)
-        return LabelEvidence(judged=judged)
+        reviewed = np.zeros(len(train.flips), dtype=np.int8)
+        rows = rng.choice(len(reviewed), JUDGED_PAIRS, replace=False)
+        reviewed[rows] = np.where(train.flips[rows], -1, 1)
+        return LabelEvidence(judged=reviewed)
     if knowledge == "reward":
         margin = simulated_reward(train.longer, train.flips, rng)
         return LabelEvidence((EvidenceSource("reward_model.margin", margin),))
@@ -203,10 +203,10 @@ def measure_cell(
         "drop_wrong": Weights((right >= 0.5).astype(np.float64)),
         "signed": Weights(np.maximum(signed, 0.0), np.maximum(-signed, 0.0)),
     }
-    found: dict[str, Any] = dict(accuracies(train.data, data.take(np.flatnonzero(aside)), weights))
+    result: dict[str, Any] = dict(accuracies(train.data, data.take(np.flatnonzero(aside)), weights))
     if flips.any():
-        found["auroc"] = float(roc_auc_score(flips[unjudged], -right[unjudged]))
-    return found | {
+        result["auroc"] = float(roc_auc_score(flips[unjudged], -right[unjudged]))
+    return result | {
         "pairs": len(flips),
         "wrong": float(flips.mean()),
         "information": information(signed, flips),

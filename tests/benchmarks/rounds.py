@@ -27,19 +27,19 @@ def main() -> None:
     for name, plan in _PLANS:
         rows = np.array([_rounds(seed, plan) for seed in range(_SEEDS)])
         mean, spread = rows.mean(axis=0), rows.std(axis=0, ddof=1)
-        shown = [f"{m:.3f} ({s:.3f})" for m, s in zip(mean, spread, strict=True)]
-        print(f"{name}: round 1 {shown[0]} of {mean[2]:.0f}, round 2 {shown[1]} of {mean[3]:.0f}")
+        cells = [f"{m:.3f} ({s:.3f})" for m, s in zip(mean, spread, strict=True)]
+        print(f"{name}: round 1 {cells[0]} of {mean[2]:.0f}, round 2 {cells[1]} of {mean[3]:.0f}")
 
 
 def _rounds(seed: int, plan: dict[str, float]) -> list[float]:
     world = World(seed)
     gold = world.gold(150)
-    with embedded_by(world), tempfile.TemporaryDirectory() as room:
-        first, second = Path(room) / "1", Path(room) / "2"
+    with embedded_by(world), tempfile.TemporaryDirectory() as scratch:
+        first, second = Path(scratch) / "1", Path(scratch) / "2"
         do_round(first, world.pool(200), gold, **plan)
         do_round(second, world.pool(200, "more"), gold, before=first, **plan)
-        kept = [kept_of(folder) for folder in (first, second)]
-    return [*(float(world.right(k).mean()) for k in kept), *(len(k) for k in kept)]
+        kept_pairs = [kept_of(folder) for folder in (first, second)]
+    return [*(float(world.right(k).mean()) for k in kept_pairs), *(len(k) for k in kept_pairs)]
 
 
 if __name__ == "__main__":

@@ -50,21 +50,21 @@ CRITERIA = {
 
 def sentences() -> list[str]:
     """All sentences of the real prompts and answers of tests/data."""
-    found = set()
+    texts = set()
     for path in ("auto-j/slice.json", "llmbar", "hh-rlhf-harmless", "llama-factory-dpo"):
         frame = read_pairs(str(DATA / path), on_error="skip").frame
         for part in ("prompt", "chosen", "rejected"):
             for text in frame.select(t=messages_text(part))["t"].to_list():
-                found.update(s.strip() for s in re.split(r"(?<=[.!?])\s+|\n+", text))
-    return sorted(part for part in found if 20 <= len(part) <= 400)
+                texts.update(s.strip() for s in re.split(r"(?<=[.!?])\s+|\n+", text))
+    return sorted(part for part in texts if 20 <= len(part) <= 400)
 
 
 def make(path: Path, rows: int) -> None:
     """A parquet file of `rows` pairs in TRL's form; of two texts the longer is mostly chosen."""
-    rng, known = random.Random(0), sentences()
+    rng, existing = random.Random(0), sentences()
 
     def text(least: int, most: int) -> str:
-        return " ".join(rng.choices(known, k=rng.randint(least, most)))
+        return " ".join(rng.choices(existing, k=rng.randint(least, most)))
 
     parts = path.with_suffix("")
     parts.mkdir()
@@ -109,7 +109,7 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self.own = self.all = 0.0
+        self.rss = self.all = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -127,8 +127,8 @@ class Memory:
             sizes = _gib("status")
             self.all = max(self.all, sizes["VmRSS"])
             # The sum over all maps takes long, and is asked for only where it may be a peak.
-            if sizes["RssAnon"] > self.own:
-                self.own = max(self.own, sizes["RssAnon"] - _gib("smaps_rollup")["LazyFree"])
+            if sizes["RssAnon"] > self.rss:
+                self.rss = max(self.rss, sizes["RssAnon"] - _gib("smaps_rollup")["LazyFree"])
 
 
 def _gib(file: str) -> dict[str, float]:
@@ -146,7 +146,7 @@ def one_run(pipe: Any, config: dict[str, Any], out: Path) -> None:
         seconds = time.perf_counter() - started
     steps = {step.name: step.seconds for step in result.steps}
     pipe.send(
-        {"seconds": seconds, "own": memory.own, "all": memory.all, "steps": steps}
+        {"seconds": seconds, "own": memory.rss, "all": memory.all, "steps": steps}
         | {"kept": len(result.kept)}
     )
 
@@ -157,9 +157,9 @@ def measured(config: dict[str, Any], out: Path) -> dict[str, Any]:
     ours, theirs = context.Pipe()
     process = context.Process(target=one_run, args=(theirs, config, out))
     process.start()
-    found: dict[str, Any] = ours.recv()
+    facts: dict[str, Any] = ours.recv()
     process.join()
-    return found
+    return facts
 
 
 def steps_of(scorers: Sequence[str]) -> tuple[str, ...]:
@@ -167,25 +167,25 @@ def steps_of(scorers: Sequence[str]) -> tuple[str, ...]:
     return ("read", "embed", *scorers, "expression", "topsis", "write")
 
 
-def row(rows: int, kind: str, found: dict[str, Any], scorers: Sequence[str]) -> str:
+def row(rows: int, kind: str, facts: dict[str, Any], scorers: Sequence[str]) -> str:
     """One line of the table."""
-    steps = found["steps"]
-    rest = found["seconds"] - sum(steps.values())
-    shown = " | ".join(f"{steps.get(name, 0.0):.1f}" for name in steps_of(scorers))
+    steps = facts["steps"]
+    remaining = facts["seconds"] - sum(steps.values())
+    cells = " | ".join(f"{steps.get(name, 0.0):.1f}" for name in steps_of(scorers))
     return (
-        f"| {rows:,} | {kind} | {found['seconds']:.1f} | {found['own']:.2f} | {found['all']:.2f} "
-        f"| {shown} | {rest:.1f} |"
+        f"| {rows:,} | {kind} | {facts['seconds']:.1f} | {facts['own']:.2f} | {facts['all']:.2f} "
+        f"| {cells} | {remaining:.1f} |"
     )
 
 
-def plot(found: list[dict[str, Any]], path: Path) -> Path:
+def plot(results: list[dict[str, Any]], path: Path) -> Path:
     """Time and memory against rows, on logarithmic axes."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     figure = make_subplots(cols=2, subplot_titles=("seconds", "GiB"))
     for kind in ("first", "again"):
-        runs = [f for f in found if f["run"] == kind]
+        runs = [f for f in results if f["run"] == kind]
         rows = [f["rows"] for f in runs]
         for column, key in ((1, "seconds"), (2, "own"), (2, "all")):
             line = go.Scatter(x=rows, y=[f[key] for f in runs], name=f"{kind}: {key}")
@@ -207,25 +207,25 @@ def main() -> None:
     names = " | ".join(steps_of(options.scorers))
     print(f"| pairs | run | seconds | own GiB | with mapped | {names} | rest |")
     print("|---" * (7 + len(names.split("|"))) + "|")
-    found = []
+    results = []
     for rows in options.rows:
         with tempfile.TemporaryDirectory(dir=options.out) as temporary:
             folder = Path(temporary)
             make(folder / "data.parquet", rows)
-            given = (folder / "data.parquet", folder / "store", options.engine)
-            config = pipeline(*given, options.scorers)
+            arguments = (folder / "data.parquet", folder / "store", options.engine)
+            config = pipeline(*arguments, options.scorers)
             for kind in ("first", "again"):
-                told = measured(config, folder / "run")
-                found.append({"rows": rows, "run": kind, **told})
-                print(row(rows, kind, told, options.scorers), flush=True)
-    first = [f for f in found if f["run"] == "first"]
+                facts = measured(config, folder / "run")
+                results.append({"rows": rows, "run": kind, **facts})
+                print(row(rows, kind, facts, options.scorers), flush=True)
+    first = [f for f in results if f["run"] == "first"]
     if len(first) > 1:
         small, large = first[-2], first[-1]
         growth = math.log(large["seconds"] / small["seconds"])
         growth /= math.log(large["rows"] / small["rows"])
         print(f"\ntime grows with rows to the power of {growth:.2f} between the last two")
-    (options.out / f"scale-{options.engine}.json").write_text(json.dumps(found, indent=2))
-    print("plot:", plot(found, options.out / f"scale-{options.engine}.html"))
+    (options.out / f"scale-{options.engine}.json").write_text(json.dumps(results, indent=2))
+    print("plot:", plot(results, options.out / f"scale-{options.engine}.html"))
 
 
 if __name__ == "__main__":

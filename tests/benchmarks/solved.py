@@ -47,15 +47,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", nargs="+")
     parser.add_argument("--seeds", type=int, default=4)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print("| data | pairs | flips | AUROC solved | trained | correlation | seconds | trained |")
     print("|---|---|---|---|---|---|---|---|")
-    for place in given.data:
+    for place in arguments.data:
         pairs = read_pairs(place, on_error="skip").frame.filter(~pl.col("is_tie")).head(MOST)
         features, _ = embed_frame(pairs, EmbedderConfig(), None, SilentProgress())
         for rate in (0.1, 0.2, 0.4):
             rows = []
-            for seed in range(given.seeds):
+            for seed in range(arguments.seeds):
                 flips = np.random.default_rng(seed).random(len(pairs)) < rate
                 margins, seconds = both(pairs, features.flipped(flips), seed)
                 areas = [roc_auc_score(flips, -m) for m in margins]

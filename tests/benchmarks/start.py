@@ -27,15 +27,15 @@ def cpu_seconds(words: list[str], folder: Path) -> float:
     """Median CPU seconds of a process of this interpreter."""
     # What a user has: modules are compiled once.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    found = []
+    durations = []
     for _ in range(TIMES):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(
             [sys.executable, *words], cwd=folder, env=environment, check=True, capture_output=True
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return statistics.median(found)
+        durations.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return statistics.median(durations)
 
 
 def main() -> None:
@@ -48,8 +48,8 @@ def main() -> None:
         bare = cpu_seconds(_BARE, folder)
         print(f"import polars, pydantic, rich: {bare:.2f} s")
         for name, words in _COMMANDS.items():
-            taken = cpu_seconds(words, folder)
-            print(f"{name}: {taken:.2f} s, {taken / bare:.1f} times")
+            seconds = cpu_seconds(words, folder)
+            print(f"{name}: {seconds:.2f} s, {seconds / bare:.1f} times")
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ def cells(rows: pl.DataFrame, measure: str, methods: tuple[str, ...], rate: floa
         pl.col("mean").round(3).cast(pl.String).str.pad_end(5, "0"),
         pl.col("sd").fill_null(0).round(3).cast(pl.String).str.strip_prefix("0"),
     )
-    shown = stats.with_columns(text=text)
-    table = shown.pivot(on="dataset", index="method", values="text")
+    columns = stats.with_columns(text=text)
+    table = columns.pivot(on="dataset", index="method", values="text")
     means = stats.group_by("method").agg(mean=pl.col("mean").mean().round(3))
     order = pl.DataFrame({"method": methods})
     table = order.join(table, on="method", maintain_order="left")
@@ -93,8 +93,8 @@ def main() -> None:
         "\nPatterns\n\n"
         + markdown(patterns(pl.read_parquet(folder / "patterns" / "bench.parquet")))
     )
-    made = pl.read_parquet(folder / "semi-synthetic" / "bench.parquet")
-    print("\nSemi-synthetic\n\n" + markdown(synthetic(made)))
+    result_files = pl.read_parquet(folder / "semi-synthetic" / "bench.parquet")
+    print("\nSemi-synthetic\n\n" + markdown(synthetic(result_files)))
 
 
 if __name__ == "__main__":

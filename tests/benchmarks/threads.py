@@ -80,11 +80,11 @@ def main() -> None:
             write_pairs(data, options.pairs)
             time.sleep(1)
             for scorers in GROUPS:
-                found: dict[int, list[float]] = {1: [], 2: []}
+                results: dict[int, list[float]] = {1: [], 2: []}
                 for _ in range(options.repeats):
-                    for threads, times in found.items():
+                    for threads, times in results.items():
                         times.append(seconds(scorers, data, threads))
-                one, two = (statistics.median(found[n]) for n in (1, 2))
+                one, two = (statistics.median(results[n]) for n in (1, 2))
                 print(f"{' '.join(scorers)}: one {one:.1f} s, two {two:.1f} s, {two / one:.2f}")
     finally:
         for process in load:

@@ -162,15 +162,15 @@ def model_and_tokenizer() -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def trained(rows: Dataset, arm: str, seed: int, given: argparse.Namespace, folder: Path) -> Any:
+def trained(rows: Dataset, arm: str, seed: int, arguments: argparse.Namespace, folder: Path) -> Any:
     """A reward model after the same number of steps for every arm."""
     set_seed(seed)
     model, tokenizer = model_and_tokenizer()
     args = RewardConfig(
         output_dir=str(folder / "log"),
         per_device_train_batch_size=64,
-        max_steps=given.steps,
-        learning_rate=given.rate_of_learning,
+        max_steps=arguments.steps,
+        learning_rate=arguments.rate_of_learning,
         seed=seed,
         max_length=None,
         use_cpu=True,
@@ -211,18 +211,18 @@ def accuracy(model: Any, tokenizer: Any, pairs: pl.DataFrame) -> float:
     return float((chosen > rejected).float().mean())
 
 
-def measured(pairs: pl.DataFrame, arm: str, seed: int, given: argparse.Namespace) -> Cell:
+def measured(pairs: pl.DataFrame, arm: str, seed: int, arguments: argparse.Namespace) -> Cell:
     """One arm on one split."""
     test = is_test(Context().prompt_groups(pairs), seed)
     train, held_out = pairs.filter(pl.Series(~test)), pairs.filter(pl.Series(test))
     if arm != "oracle":
-        train = noisy(train, given.rate, given.strength, seed)
+        train = noisy(train, arguments.rate, arguments.strength, seed)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         rows = exported(train, arm, seed, folder / "run")
-        model, tokenizer = trained(rows, arm, seed, given, folder)
+        model, tokenizer = trained(rows, arm, seed, arguments, folder)
     share = accuracy(model, tokenizer, held_out)
-    return Cell(given.set, given.rate, seed, arm, len(rows), share)
+    return Cell(arguments.set, arguments.rate, seed, arm, len(rows), share)
 
 
 def table(cells: list[dict[str, Any]]) -> None:
@@ -251,21 +251,21 @@ def main() -> None:
     parser.add_argument("--known-reward", action="store_true", help="Labels by a linear reward.")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rate-of-learning", type=float, default=3e-3)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    cells = [json.loads(line) for line in given.out.open()] if given.out.exists() else []
-    known = {(c["set"], c["rate"], c["seed"], c["arm"]) for c in cells}
-    pairs = clean_pairs(str(given.folder / SETS[given.set]))
-    if given.known_reward:
-        given.set, pairs = f"{given.set}, known reward", with_known_reward(pairs)
+    cells = [json.loads(line) for line in arguments.out.open()] if arguments.out.exists() else []
+    finished = {(c["set"], c["rate"], c["seed"], c["arm"]) for c in cells}
+    pairs = clean_pairs(str(arguments.folder / SETS[arguments.set]))
+    if arguments.known_reward:
+        arguments.set, pairs = f"{arguments.set}, known reward", with_known_reward(pairs)
     print(f"{len(pairs):,} clean pairs", flush=True)
-    for seed in range(given.seeds):
-        for arm in given.arms:
-            if (given.set, given.rate, seed, arm) in known:
+    for seed in range(arguments.seeds):
+        for arm in arguments.arms:
+            if (arguments.set, arguments.rate, seed, arm) in finished:
                 continue
-            cell = asdict(measured(pairs, arm, seed, given))
+            cell = asdict(measured(pairs, arm, seed, arguments))
             cells.append(cell)
-            with given.out.open("a") as file:
+            with arguments.out.open("a") as file:
                 file.write(json.dumps(cell) + "\n")
             print(cell, flush=True)
     table(cells)

@@ -65,17 +65,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--verbs", nargs="*")
     parser.add_argument("--folder", type=Path, help="Keep data and results here.")
-    given = parser.parse_args()
+    parsed = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.folder or Path(temporary)
+        folder = parsed.folder or Path(temporary)
         folder.mkdir(exist_ok=True)
         if not (folder / "data.parquet").exists():
-            make(folder / "data.parquet", given.rows)
+            make(folder / "data.parquet", parsed.rows)
         text = _PIPELINE.format(data=folder / "data.parquet", store=folder / "store")
         (folder / "pipeline.yaml").write_text(text, encoding="utf-8")
         print("| verb | seconds | own GiB | exit code |\n|---|---|---|---|")
         for verb, arguments in commands(folder).items():
-            if given.verbs and verb not in given.verbs:
+            if parsed.verbs and verb not in parsed.verbs:
                 continue
             seconds, peak, code = measured(arguments, folder / f"{verb}.log")
             print(f"| {verb} | {seconds:.0f} | {peak:.2f} | {code} |", flush=True)

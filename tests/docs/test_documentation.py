@@ -32,11 +32,11 @@ NOT_RUN = {"review": "it serves until it is stopped"}
 def blocks(page: Path, language: str) -> Iterator[str]:
     """Fenced blocks of a language that are not marked as commands of another kind."""
     text = page.read_text(encoding="utf-8")
-    for found in re.finditer(
+    for match in re.finditer(
         r"(?P<before>[^\n]*)\n```(?P<kind>\w+)\n(?P<body>.*?)\n```", text, re.S
     ):
-        if found["kind"] == language and not found["before"].startswith("<!--"):
-            yield found["body"]
+        if match["kind"] == language and not match["before"].startswith("<!--"):
+            yield match["body"]
 
 
 @cache
@@ -51,7 +51,7 @@ def commands(page: Path) -> list[list[str]]:
     return [w[1:] for w in words if w and w[0] == "curate"]
 
 
-def others(page: Path) -> list[str]:
+def other_programs(page: Path) -> list[str]:
     """First words of all other commands."""
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines if line.strip()]
@@ -77,8 +77,8 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / "pipeline.yaml").write_text(pipeline, encoding="utf-8")
     for name in ("gsm8k.jsonl", "mt_bench.jsonl"):
         write_jsonl(tmp_path / name, trl_rows(5))
-    shown = commands(page)
-    if not any(w[:2] == ["run", "pipeline.yaml"] and "out" in w for w in shown):
+    page_commands = commands(page)
+    if not any(w[:2] == ["run", "pipeline.yaml"] and "out" in w for w in page_commands):
         scorers = [{"type": "lengths"}, {"type": "reward_margin"}]
         config = {
             "input": {"path": str(tmp_path / "data" / "train.jsonl.gz")},
@@ -117,8 +117,8 @@ def judge_as(words: list[str]) -> None:
 def test_what_a_page_shows_runs(page: Path, folder: Path) -> None:
     for words in commands(page):
         if words[0] in NOT_RUN:
-            told = CliRunner().invoke(app, [words[0], "--help"]).output
-            assert all(w.split("=")[0] in told for w in words if w.startswith("--")), words
+            help_text = CliRunner().invoke(app, [words[0], "--help"]).output
+            assert all(w.split("=")[0] in help_text for w in words if w.startswith("--")), words
             judge_as(words)
             continue
         done = CliRunner().invoke(app, words)
@@ -143,8 +143,8 @@ def test_configurations_are_valid(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_other_commands_are_known(page: Path) -> None:
-    known = {".venv/bin/mkdocs", "make", "python3", "python", "pip"}
-    assert set(others(page)) <= known
+    allowed = {".venv/bin/mkdocs", "make", "python3", "python", "pip"}
+    assert set(other_programs(page)) <= allowed
 
 
 def test_readme_is_one_page() -> None:
@@ -163,8 +163,8 @@ def test_scripts_that_are_named_exist() -> None:
 def test_steps_that_are_named_exist() -> None:
     from curate.steps.entries import filter_names, scorer_names
 
-    known = {*scorer_names(), *filter_names()}
+    step_names = {*scorer_names(), *filter_names()}
     for page in PAGES:
         for body in blocks(page, "yaml"):
             for name in re.findall(r"\btype: (\w+)", body):
-                assert name in known, (page, name)
+                assert name in step_names, (page, name)

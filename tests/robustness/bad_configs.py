@@ -38,8 +38,8 @@ class Odd:
 def with_line(line: str) -> str:
     """The plain pipeline with a top-level key more, or another value for one of its keys."""
     key = line.partition(":")[0]
-    kept = [old for old in PLAIN.splitlines() if old.partition(":")[0] != key]
-    return "\n".join([*kept, line]) + "\n"
+    lines = [old for old in PLAIN.splitlines() if old.partition(":")[0] != key]
+    return "\n".join([*lines, line]) + "\n"
 
 
 def yaml_texts() -> Iterator[Odd]:

@@ -54,9 +54,9 @@ def rows(count: int, start: int = 0) -> list[dict[str, Any]]:
     ]
 
 
-def lines(found: list[Any]) -> bytes:
+def lines(rows: list[Any]) -> bytes:
     """JSON lines; texts are taken as they are."""
-    parts = [r if isinstance(r, str) else json.dumps(r) for r in found]
+    parts = [r if isinstance(r, str) else json.dumps(r) for r in rows]
     return ("\n".join(parts) + "\n").encode("utf-8", "surrogatepass")
 
 
@@ -140,7 +140,7 @@ def json_lines() -> Iterator[Bad]:
     deeper: Any = 1
     for _ in range(700):
         deeper = {"a": deeper}
-    kept: dict[str, Any] = {
+    lines_of_rows: dict[str, Any] = {
         "an unread key nested 300 deep": {**ok, "meta": deep},
         "an unread key nested 700 deep": {**ok, "meta": deeper},
         "an unread integer beyond 64 bits": {**ok, "meta": 2**70},
@@ -165,7 +165,7 @@ def json_lines() -> Iterator[Bad]:
         "marks of direction": {**ok, "chosen": "\u202eabc\u202c"},
         "line separators": {**ok, "chosen": "a\u2028b\u2029c\x85d\x0be"},
     }
-    for name, odd in kept.items():
+    for name, odd in lines_of_rows.items():
         yield _good_row(g, name, odd)
     good = lines(rows(3))
     files: dict[str, tuple[bytes, str | int, str | int, int]] = {
@@ -439,9 +439,9 @@ def compressed() -> Iterator[Bad]:
     def headless_zip(at: int) -> Write:
         def write(folder: Path) -> Path:
             path = Path(_zip(("a.jsonl", data))(folder))
-            whole = bytearray(path.read_bytes())
-            whole[at] ^= 1
-            path.write_bytes(whole)
+            archive = bytearray(path.read_bytes())
+            archive[at] ^= 1
+            path.write_bytes(archive)
             return path
 
         return write

@@ -54,15 +54,15 @@ def test_a_condition_cannot_read_a_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [("lengths.chosen > 3", "`lengths.chosen`"), ("1 < a.b.c", "`a.b.c`")],
 )
-def test_a_dotted_column_is_told_to_stand_in_backticks(text: str, told: str) -> None:
+def test_a_dotted_column_is_told_to_stand_in_backticks(text: str, message: str) -> None:
     from curate.steps.conditions import parse_condition
 
     with pytest.raises(ValueError, match="backticks") as caught:
         parse_condition(text)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_numbers_are_read_as_they_are_written_today() -> None:

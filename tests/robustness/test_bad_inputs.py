@@ -32,18 +32,18 @@ def _read(bad: Bad, folder: Path, mode: Mode) -> Pairs | CurateError:
 @pytest.mark.parametrize("mode", ["stop", "skip"])
 @pytest.mark.parametrize("bad", CASES, ids=lambda b: f"{b.group}: {b.name}"[:80])
 def test_bad_input(bad: Bad, mode: Mode, tmp_path: Path) -> None:
-    wanted = bad.stop if mode == "stop" else bad.skip
+    expected = bad.stop if mode == "stop" else bad.skip
     got = _read(bad, tmp_path, mode)
     if isinstance(got, CurateError):
-        assert wanted == ERROR, got
+        assert expected == ERROR, got
         assert got.problem
         assert got.where
         assert got.found or got.expected or got.fix
         assert bad.says in str(got)
         return
-    assert len(got) == wanted
-    told = " ".join([*got.rejected["reason"].to_list(), *got.notes])
-    assert bad.says in told
+    assert len(got) == expected
+    notes = " ".join([*got.rejected["reason"].to_list(), *got.notes])
+    assert bad.says in notes
     if mode == "skip":
         assert len(got.rejected) == bad.rejected
         assert got.rejected["file"].null_count() == 0
@@ -133,10 +133,10 @@ def test_damage_says_how_far_the_file_was_read(tmp_path: Path) -> None:
     assert "read up to byte" in str(caught.value.found)
     table = pa.Table.from_pylist(rows(20_000))
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=5000)
-    whole = bytearray((tmp_path / "a.parquet").read_bytes())
+    intact = bytearray((tmp_path / "a.parquet").read_bytes())
     spot = pq.ParquetFile(tmp_path / "a.parquet").metadata.row_group(3).column(1).data_page_offset
-    whole[spot + 40 : spot + 400] = bytes(360)
-    (tmp_path / "a.parquet").write_bytes(bytes(whole))
+    intact[spot + 40 : spot + 400] = bytes(360)
+    (tmp_path / "a.parquet").write_bytes(bytes(intact))
     with pytest.raises(CurateError) as caught:
         read_pairs(str(tmp_path / "a.parquet"), on_error="skip")
     assert "row 15,000" in str(caught.value.found) or "row 12,288" in str(caught.value.found)
@@ -235,11 +235,11 @@ def _outcome(path: Path) -> Any:
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(found=ROWS)
+@given(rows=ROWS)
 def test_json_lines_and_parquet_give_the_same_pairs(
-    found: list[dict[str, Any]], tmp_path: Path
+    rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    (tmp_path / "a.jsonl").write_bytes(lines(found))
+    (tmp_path / "a.jsonl").write_bytes(lines(rows))
     message = pa.struct(
         [
             ("role", pa.string()),
@@ -251,8 +251,8 @@ def test_json_lines_and_parquet_give_the_same_pairs(
     turns = pa.list_(message)
     fields = [("prompt", pa.string()), ("chosen", turns), ("rejected", turns)]
     more = [("note", pa.string()), ("score", pa.int64())]
-    schema = pa.schema(fields + [(n, t) for n, t in more if any(n in row for row in found)])
-    pq.write_table(pa.Table.from_pylist(found, schema=schema), tmp_path / "a.parquet")
+    schema = pa.schema(fields + [(n, t) for n, t in more if any(n in row for row in rows)])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "a.parquet")
     assert _outcome(tmp_path / "a.jsonl") == _outcome(tmp_path / "a.parquet")
 
 
@@ -286,11 +286,11 @@ def _balanced(path: Path, count: int | None) -> None:
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(found=st.lists(ANY_ROW, min_size=1, max_size=5))
-def test_any_json_rows_are_pairs_or_listed(found: list[Any], tmp_path: Path) -> None:
+@given(json_rows=st.lists(ANY_ROW, min_size=1, max_size=5))
+def test_any_json_rows_are_pairs_or_listed(json_rows: list[Any], tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(lines([*rows(2), *(json.dumps(row) for row in found)]))
-    _balanced(path, 2 + len(found))
+    path.write_bytes(lines([*rows(2), *(json.dumps(row) for row in json_rows)]))
+    _balanced(path, 2 + len(json_rows))
 
 
 @settings(
@@ -338,9 +338,9 @@ def test_any_values_in_the_columns_of_a_format(
 ) -> None:
     columns = get_format(name)().columns()
     row = st.fixed_dictionaries({}, optional=dict.fromkeys(columns, SHORT))
-    found = values.draw(st.lists(row, min_size=1, max_size=4))
+    drawn_rows = values.draw(st.lists(row, min_size=1, max_size=4))
     path = tmp_path / "a.jsonl"
-    path.write_bytes(lines([json.dumps(r) for r in found]))
+    path.write_bytes(lines([json.dumps(r) for r in drawn_rows]))
     try:
         pairs = read_pairs(str(path), format=name, on_error="skip")
     except CurateError:

@@ -26,7 +26,7 @@ Command = Callable[[Path, Path], object]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def intact_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with several shards."""
     folder = tmp_path_factory.mktemp("run")
     write_jsonl(folder / "a.jsonl", trl_rows(60))
@@ -139,33 +139,35 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_run_is_refused(damage: str, command: str, whole: Path, tmp_path: Path) -> None:
+def test_a_damaged_run_is_refused(
+    damage: str, command: str, intact_run: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "w" / "out"
-    shutil.copytree(whole, run)
-    shutil.copy(whole / "scores.parquet", tmp_path / "ids.parquet")
+    shutil.copytree(intact_run, run)
+    shutil.copy(intact_run / "scores.parquet", tmp_path / "ids.parquet")
     DAMAGES[damage](run)
     work = tmp_path / "work"
     work.mkdir()
     with pytest.raises(CurateError) as caught:
         COMMANDS[command](run, work)
     assert caught.value.found or caught.value.expected
-    left = [p.name for p in work.iterdir() if p.name != "said.jsonl"]
-    assert left == []
+    remaining = [p.name for p in work.iterdir() if p.name != "said.jsonl"]
+    assert remaining == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_whole_run_is_read(command: str, whole: Path, tmp_path: Path) -> None:
+def test_a_whole_run_is_read(command: str, intact_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "w" / "out"
-    shutil.copytree(whole, run)
-    shutil.copy(whole / "scores.parquet", tmp_path / "ids.parquet")
+    shutil.copytree(intact_run, run)
+    shutil.copy(intact_run / "scores.parquet", tmp_path / "ids.parquet")
     work = tmp_path / "work"
     work.mkdir()
     COMMANDS[command](run, work)
 
 
-def test_pages_and_verdicts_may_be_added_to_a_run(whole: Path, tmp_path: Path) -> None:
+def test_pages_and_verdicts_may_be_added_to_a_run(intact_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "out"
-    shutil.copytree(whole, run)
+    shutil.copytree(intact_run, run)
     write_report(run, None)
     (run / "verdicts").mkdir()
     (run / "verdicts" / "me.jsonl").write_text("")

@@ -79,8 +79,8 @@ def no_hang(what: str) -> Iterator[None]:
 @pytest.mark.parametrize("name", _ROW_SCORERS)
 def test_row_scorers_do_not_hang(name: str) -> None:
     scorer = named_classes("scorers", Scorer)[name]()
-    for kind, whole in HOSTILE.items():
-        text = whole[: _SIZES.get(name, SIZE)]
+    for kind, all_texts in HOSTILE.items():
+        text = all_texts[: _SIZES.get(name, SIZE)]
         pairs = pairs_of([{"prompt": text, "chosen": text, "rejected": "b"}])
         with no_hang(f"{name} on {kind}"):
             assert len(scorer.score(pairs, Context())) == 1

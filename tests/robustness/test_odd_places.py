@@ -66,11 +66,11 @@ def test_a_working_folder_that_was_deleted(words: list[str], tmp_path: Path) -> 
         "import os, sys; os.rmdir(os.getcwd()); sys.argv = ['curate', *sys.argv[1:]]; "
         "from curate.cli.app import main; main()"
     )
-    gone = tmp_path / "gone"
-    gone.mkdir()
+    deleted = tmp_path / "gone"
+    deleted.mkdir()
     ended = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=gone, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        [sys.executable, "-c", code, *words], cwd=deleted, capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
     assert ended.returncode == 2
     assert "the working folder was deleted" in ended.stderr

@@ -23,7 +23,7 @@ KEY = "sk-very-secret-key-0123456789"
 
 def reply(content: Any = "good [[A]]", **changes: Any) -> bytes:
     """A reply of the interface, with something changed."""
-    found: dict[str, Any] = {
+    chosen_reply: dict[str, Any] = {
         "id": "x",
         "object": "chat.completion",
         "created": 0,
@@ -31,7 +31,7 @@ def reply(content: Any = "good [[A]]", **changes: Any) -> bytes:
         "choices": [{"index": 0, "message": {"role": "assistant", "content": content}}],
         "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
     }
-    return json.dumps({**found, **changes}).encode()
+    return json.dumps({**chosen_reply, **changes}).encode()
 
 
 def message(value: Any) -> bytes:
@@ -165,8 +165,8 @@ def test_a_reply_that_was_cut_is_no_verdict_and_is_paid_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    said = {"role": "assistant", "content": "At first sight [[A]], but"}
-    cut = reply(choices=[{"index": 0, "message": said, "finish_reason": "length"}])
+    verdict = {"role": "assistant", "content": "At first sight [[A]], but"}
+    cut = reply(choices=[{"index": 0, "message": verdict, "finish_reason": "length"}])
     with raw_server(sending(cut)) as url:
         result = run_judge(tmp_path, url)
     assert set(result.scores["judge.status"]) == {
@@ -179,8 +179,8 @@ def test_a_reply_that_was_cut_is_no_verdict_and_is_paid_for(
 
 def test_a_verdict_before_the_cut_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    said = {"role": "assistant", "content": "[[C]] Both are"}
-    cut = reply(choices=[{"index": 0, "message": said, "finish_reason": "length"}])
+    verdict = {"role": "assistant", "content": "[[C]] Both are"}
+    cut = reply(choices=[{"index": 0, "message": verdict, "finish_reason": "length"}])
     with raw_server(sending(cut)) as url:
         result = run_judge(tmp_path, url)
     assert set(result.scores["judge.verdict"]) == {"tie"}
@@ -206,10 +206,10 @@ def test_the_key_is_never_shown_or_kept(
     body = json.dumps({"error": {"message": f"bad header: Authorization: Bearer {KEY}"}}).encode()
     with raw_server(sending(body, status)) as url:
         try:
-            told = str(run_judge(tmp_path, url).warnings)
+            output = str(run_judge(tmp_path, url).warnings)
         except CurateError as error:
-            told = str(error)
-    assert KEY not in told
+            output = str(error)
+    assert KEY not in output
     for path in (p for p in tmp_path.rglob("*") if p.is_file()):
         assert KEY.encode() not in path.read_bytes(), path
 
@@ -260,21 +260,21 @@ def test_an_endless_reply_ends_at_its_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "MAX_BYTES", 1 << 20)
-    sent = 0
+    bytes_sent = 0
 
     def endless(connection: socket.socket) -> None:
-        nonlocal sent
+        nonlocal bytes_sent
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
         while True:
             connection.sendall(chunk)
-            sent += 65536
+            bytes_sent += 65536
 
     with raw_server(endless) as url:
         result = run_judge(tmp_path, url, concurrency=1)
     statuses = result.scores["judge.status"].to_list()
     assert all("larger than" in status for status in statuses), statuses
-    assert sent < 100 << 20
+    assert bytes_sent < 100 << 20
 
 
 def test_absurd_usage_does_not_defeat_the_budget(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_a_parameter_of_an_odd_name_is_unknown(key: str) -> None:
 LABELS = {"winner": ["tie", "TIE", "tie (bothbad)", "both_bad"], "label": ["A=B", "tie"]}
 
 
-@pytest.mark.parametrize(("key", "label"), [(k, v) for k, found in LABELS.items() for v in found])
+@pytest.mark.parametrize(("key", "label"), [(k, v) for k, values in LABELS.items() for v in values])
 def test_a_set_of_ties_alone_is_read(key: str, label: str) -> None:
     data = [
         {"prompt": f"p{i}", "response_a": f"a{i}", "response_b": f"b{i}", key: label}

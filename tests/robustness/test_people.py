@@ -34,14 +34,14 @@ def _mapped(path: Path) -> dict[str, object]:
     return {"path": str(path), "columns": columns}
 
 
-def _said(path: Path, ids: list[str], reviewer: str) -> Path:
+def _verdict_file(path: Path, ids: list[str], reviewer: str) -> Path:
     return write_jsonl(path, [{"pair_id": i, "reviewer": reviewer, "verdict": "flip"} for i in ids])
 
 
 def test_a_reviewer_called_as_an_annotator_is_kept_apart(tmp_path: Path) -> None:
     pairs = read_pairs(**_mapped(_votes(tmp_path))).frame  # type: ignore[arg-type]
-    said = _said(tmp_path / "v.jsonl", pairs["pair_id"].to_list()[:3], "ann")
-    merged = merge(pairs, read_verdicts([said])).frame
+    verdicts = _verdict_file(tmp_path / "v.jsonl", pairs["pair_id"].to_list()[:3], "ann")
+    merged = merge(pairs, read_verdicts([verdicts])).frame
     assert merged["pair_id"].is_unique().all()
     assert merged["annotator"].to_list()[-3:] == ["reviewer ann"] * 3
     merged.write_parquet(tmp_path / "merged.parquet")
@@ -51,9 +51,11 @@ def test_a_reviewer_called_as_an_annotator_is_kept_apart(tmp_path: Path) -> None
 
 def test_the_same_verdicts_merged_twice_give_new_ids(tmp_path: Path) -> None:
     pairs = read_pairs(**_mapped(_votes(tmp_path))).frame  # type: ignore[arg-type]
-    said = read_verdicts([_said(tmp_path / "v.jsonl", pairs["pair_id"].to_list()[:2], "eve")])
-    once = merge(pairs, said).frame
-    twice = merge(once, said).frame
+    verdicts = read_verdicts(
+        [_verdict_file(tmp_path / "v.jsonl", pairs["pair_id"].to_list()[:2], "eve")]
+    )
+    once = merge(pairs, verdicts).frame
+    twice = merge(once, verdicts).frame
     assert len(twice) == 12
     assert twice["pair_id"].is_unique().all()
     assert twice["annotator"].to_list()[-2:] == ["eve"] * 2
@@ -64,9 +66,11 @@ def test_damaged_lines_are_told_by_their_number_and_the_others_count(tmp_path: P
     pairs = read_pairs(str(data), on_error="skip").frame
     ids = pairs["pair_id"].to_list()
     good = [json.dumps({"pair_id": i, "reviewer": "eve", "verdict": "keep"}) for i in ids[:3]]
-    said = tmp_path / "v.jsonl"
-    said.write_text("\n".join([good[0], '{"pair_id": "x', good[1], "", "\x00\x00", good[2]]) + "\n")
-    merged = merge_files(str(data), [said], tmp_path / "out", False, SilentProgress())
+    verdicts = tmp_path / "v.jsonl"
+    verdicts.write_text(
+        "\n".join([good[0], '{"pair_id": "x', good[1], "", "\x00\x00", good[2]]) + "\n"
+    )
+    merged = merge_files(str(data), [verdicts], tmp_path / "out", False, SilentProgress())
     assert merged.counts["keep"] == 3
     assert len(merged.warnings) == 2
     assert "do not record which answer" in merged.warnings[1]
@@ -98,12 +102,12 @@ def test_odd_verdict_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "v.json"
     path.write_bytes(content)
     try:
-        found = read_verdicts([path])
+        caught_error = read_verdicts([path])
     except CurateError as error:
         assert error.where
         return
     with pytest.raises(CurateError, match="on pairs that are not there"):
-        merge(read_pairs(str(_votes(tmp_path)), on_error="skip").frame, found)
+        merge(read_pairs(str(_votes(tmp_path)), on_error="skip").frame, caught_error)
 
 
 def test_a_log_with_damaged_lines_is_opened(tmp_path: Path) -> None:

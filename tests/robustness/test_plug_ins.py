@@ -24,8 +24,10 @@ def plug_in(monkeypatch: pytest.MonkeyPatch, *added: tuple[str, str]) -> None:
     real = entries.entry_points
 
     def both(group: str) -> list[EntryPoint]:
-        made = [EntryPoint(name, value, group) for name, value in added]
-        return [*made, *real(group=group)] if group == entries.SCORERS else list(real(group=group))
+        modules = [EntryPoint(name, value, group) for name, value in added]
+        return (
+            [*modules, *real(group=group)] if group == entries.SCORERS else list(real(group=group))
+        )
 
     monkeypatch.setattr(entries, "entry_points", both)
     entries.entries_of.cache_clear()
@@ -49,7 +51,7 @@ def test_a_plug_in_named_as_a_built_in_is_refused_by_name(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ("no_such_module:X", "ModuleNotFoundError"),
         (f"{HERE}:Nothing", "AttributeError"),
@@ -58,10 +60,10 @@ def test_a_plug_in_named_as_a_built_in_is_refused_by_name(monkeypatch: pytest.Mo
     ],
 )
 def test_a_broken_plug_in_is_told_and_the_others_go_on(
-    value: str, told: str, monkeypatch: pytest.MonkeyPatch
+    value: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plug_in(monkeypatch, ("broken", value))
-    with pytest.raises(CurateError, match=told) as caught:
+    with pytest.raises(CurateError, match=message) as caught:
         Pipeline({"scorers": [{"type": "broken"}]})
     assert value in str(caught.value)
     listed = CliRunner().invoke(app, ["list"])

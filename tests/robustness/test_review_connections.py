@@ -120,16 +120,16 @@ def test_the_newest_strangers_are_heard(server: ReviewProcess) -> None:
 
 
 def test_the_reviewers_own_connection_is_never_the_oldest_that_goes(server: ReviewProcess) -> None:
-    own = http.client.HTTPConnection("127.0.0.1", server.port, timeout=3)
-    own.request("GET", f"/?token={server.token}")
-    answer = own.getresponse()
+    reviewer_connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=3)
+    reviewer_connection.request("GET", f"/?token={server.token}")
+    answer = reviewer_connection.getresponse()
     cookie = answer.headers["Set-Cookie"].partition(";")[0]
     answer.read()
     strangers = [connect(server) for _ in range(3 * MOST_STRANGERS)]
     time.sleep(0.3)
-    own.request("GET", "/api/state", headers={"Cookie": cookie})
-    assert own.getresponse().status == 200
-    for connection in [own, *strangers]:
+    reviewer_connection.request("GET", "/api/state", headers={"Cookie": cookie})
+    assert reviewer_connection.getresponse().status == 200
+    for connection in [reviewer_connection, *strangers]:
         connection.close()
 
 

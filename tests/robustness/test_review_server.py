@@ -38,9 +38,9 @@ def app(run: Path) -> Starlette:
 
 @pytest.fixture
 def client(app: Starlette) -> TestClient:
-    found = TestClient(app, raise_server_exceptions=False)
-    assert found.get("/", params={"token": TOKEN}).status_code == 200
-    return found
+    page = TestClient(app, raise_server_exceptions=False)
+    assert page.get("/", params={"token": TOKEN}).status_code == 200
+    return page
 
 
 def pair_id(client: TestClient) -> str:
@@ -87,9 +87,9 @@ def test_a_bad_position_is_the_users_mistake(at: str, client: TestClient) -> Non
 
 @pytest.mark.parametrize("at", ["-1", "40", "999999999"])
 def test_a_position_beyond_the_queue_shows_no_pair(at: str, client: TestClient) -> None:
-    found = client.get("/api/state", params={"at": at})
-    assert found.status_code == 200
-    assert found.json()["pair"] is None
+    state = client.get("/api/state", params={"at": at})
+    assert state.status_code == 200
+    assert state.json()["pair"] is None
 
 
 BODIES: dict[str, bytes] = {
@@ -126,11 +126,11 @@ class _Sender:
 
     def __init__(self, app: Starlette, headers: list[tuple[bytes, bytes]], pause: float) -> None:
         self._app, self._headers, self._pause = app, headers, pause
-        self.taken, self.status = 0, 0
+        self.received, self.status = 0, 0
 
     async def _receive(self) -> dict[str, Any]:
         await asyncio.sleep(self._pause)
-        self.taken += 1 << 16
+        self.received += 1 << 16
         return {"type": "http.request", "body": b"x" * (1 << 16), "more_body": True}
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -165,13 +165,13 @@ def _cookie(client: TestClient) -> list[tuple[bytes, bytes]]:
 def test_nothing_of_a_body_is_read_without_the_token(app: Starlette) -> None:
     sender = _Sender(app, [], 0.0)
     assert sender.post() == 403
-    assert sender.taken == 0
+    assert sender.received == 0
 
 
 def test_an_endless_body_ends_at_the_bound(app: Starlette, client: TestClient) -> None:
     sender = _Sender(app, _cookie(client), 0.0)
     assert sender.post() == 413
-    assert sender.taken <= 1 << 20
+    assert sender.received <= 1 << 20
 
 
 def test_a_slow_body_is_given_up(
@@ -216,5 +216,5 @@ def test_a_queue_of_100_000_pairs(tmp_path: Path) -> None:
     queue.arrange("a.b", True, "all", "")
     assert len(queue) == count
     assert queue.id_at(0) == str(count - 1)
-    judged = {str(i): "keep" for i in range(count - 1, 0, -1)}
-    assert queue.next_open(0, judged) == count - 1
+    seconds = {str(i): "keep" for i in range(count - 1, 0, -1)}
+    assert queue.next_open(0, seconds) == count - 1

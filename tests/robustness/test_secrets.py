@@ -22,7 +22,7 @@ SECRET = "s3cr3t-passw0rd"
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "masked"),
     [
         (f"ftp://me:{SECRET}@host/a.jsonl", "ftp://***@host/a.jsonl"),
         (
@@ -37,12 +37,12 @@ SECRET = "s3cr3t-passw0rd"
         ("https://host/a.jsonl", "https://host/a.jsonl"),
     ],
 )
-def test_texts_are_masked(text: str, shown: str) -> None:
-    assert mask_text(text) == shown
+def test_texts_are_masked(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
 
 
 def test_values_are_masked_by_their_names_at_any_depth() -> None:
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "request": {"headers": {"Authorization": SECRET, "x-api-key": SECRET}, "top_k": 3},
         "password": SECRET,
         "api_key_env": "OPENAI_API_KEY",
@@ -50,12 +50,12 @@ def test_values_are_masked_by_their_names_at_any_depth() -> None:
         "base_url": f"http://u:{SECRET}@host/v1",
         "steps": [{"aws_secret_access_key": SECRET, "name": "a"}],
     }
-    found = mask(given)
-    assert SECRET not in str(found)
-    assert found["api_key_env"] == "OPENAI_API_KEY"
-    assert found["reply_tokens"] == 512
-    assert found["request"]["top_k"] == 3
-    assert found["steps"][0]["name"] == "a"
+    masked = mask(values)
+    assert SECRET not in str(masked)
+    assert masked["api_key_env"] == "OPENAI_API_KEY"
+    assert masked["reply_tokens"] == 512
+    assert masked["request"]["top_k"] == 3
+    assert masked["steps"][0]["name"] == "a"
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ def test_no_command_reaches_the_terminal(
         f"input: {{path: a.jsonl, {columns}}}\nscorers: [{{type: lengths}}]\nstore: null\n"
     )
     done = CliRunner().invoke(app, list(arguments))
-    told = done.output + str(done.exception or "")
+    output = done.output + str(done.exception or "")
     assert done.exit_code in (0, 1, 2)
-    assert is_plain(done.output.encode()), ascii(told)
+    assert is_plain(done.output.encode()), ascii(output)
 
 
 @pytest.mark.slow
@@ -122,16 +122,16 @@ def test_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
 
     begun = time.monotonic()
     assert start("one").wait() == 0
-    whole = time.monotonic() - begun
-    wanted = (tmp_path / "out" / "scores.parquet").read_bytes()
+    undisturbed = time.monotonic() - begun
+    expected = (tmp_path / "out" / "scores.parquet").read_bytes()
     for number in range(4):
         child = start("two")
-        time.sleep(whole * (0.3 + 0.2 * number))
+        time.sleep(undisturbed * (0.3 + 0.2 * number))
         child.kill()
         child.wait()
         assert (tmp_path / "out" / "manifest.json").exists()
     child = start("two")
     assert child.wait() == 0, child.stderr
-    assert (tmp_path / "out" / "scores.parquet").read_bytes() == wanted
-    left = {p.name for p in tmp_path.iterdir()}
-    assert left == {"a.jsonl", "pipeline.yaml", "out", "one", "two"}
+    assert (tmp_path / "out" / "scores.parquet").read_bytes() == expected
+    remaining = {p.name for p in tmp_path.iterdir()}
+    assert remaining == {"a.jsonl", "pipeline.yaml", "out", "one", "two"}

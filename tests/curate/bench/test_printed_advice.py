@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from curate.bench.actions import ACTIONS, as_lines
 from curate.cli.app import app
-from curate.cli.bench import _sections
-from curate.cli.inputs import Given
+from curate.cli.bench import _pipeline_sections
+from curate.cli.inputs import DatasetOptions
 from curate.sample import SAMPLE_DATA
 from tests.helpers import write_jsonl
 
@@ -61,7 +61,7 @@ def run_lines(lines: str, folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
 def test_every_step_runs_as_printed(action: object, tmp_path: Path) -> None:
     data = noisy_file(tmp_path, 150, 0.3, ("prompt", "chosen", "rejected"))
-    lines = as_lines(action, _sections(Given(str(data)), [], "static"))  # type: ignore[arg-type]
+    lines = as_lines(action, _pipeline_sections(DatasetOptions(str(data)), [], "static"))  # type: ignore[arg-type]
     assert run_lines(lines, tmp_path)["rows"]
 
 

@@ -18,7 +18,7 @@ from curate.bench.power_law import (
 )
 from curate.bench.worth import WorthPlan, _read, measure_worth
 from curate.cli.app import app
-from curate.cli.show_worth import told_worth
+from curate.cli.show_worth import worth_sentence
 from curate.steps.context import SilentProgress
 from tests.helpers import simulate, trl_rows, write_jsonl
 
@@ -87,14 +87,14 @@ def test_a_fit_that_ends_at_its_bound_is_no_value() -> None:
     (row,) = found["worth"]
     assert row["one_clean_pair"]["value"] is None
     assert row["one_clean_pair"]["high"] is None
-    assert "cannot be told from these curves" in told_worth(row)
-    assert "to more;" in told_worth(row)
+    assert "cannot be told from these curves" in worth_sentence(row)
+    assert "to more;" in worth_sentence(row)
 
 
 def test_a_fit_within_its_bounds_is_told() -> None:
     row = {"rate": 0.2, "theory": 2.78, "one_clean_pair": {"value": 2.9, "low": 1.8, "high": 5.1}}
     expected = "One clean pair is worth 2.9 pairs with 20% flips (1.8 to 5.1; 2.78 in theory)."
-    assert told_worth(row) == expected
+    assert worth_sentence(row) == expected
     assert within(0.0, (0.0, 0.5)) is None
     assert within(0.12, (0.0, 0.5)) == 0.12
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import curate.cli.run
-from curate.cli.app import app, asked_alone, main
+from curate.cli.app import app, main, only_requested_command
 from tests.helpers import trl_rows, write_jsonl
 
 PIPELINE = """
@@ -80,7 +80,7 @@ def test_exit_code_1_for_our_bug(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(curate.cli.run, "_pipeline", broken)
+    monkeypatch.setattr(curate.cli.run, "_build_pipeline", broken)
     assert call(monkeypatch, "run") == 1
     error = capsys.readouterr().err
     assert "ZeroDivisionError" in error
@@ -89,12 +89,12 @@ def test_exit_code_1_for_our_bug(
 
 def test_list_names_every_step_with_columns_and_directions(folder: Path) -> None:
     result = CliRunner().invoke(app, ["list", "--json"])
-    found = json.loads(result.output)
+    listing = json.loads(result.output)
     assert {"crm", "donod", "duplicates", "knn_diversity", "lengths", "mc_dropout"} <= set(
-        found["scorers"]
+        listing["scorers"]
     )
-    assert {"ties", "topsis", "expression", "per_group", "sample"} <= set(found["filters"])
-    for entry in (found["scorers"] | found["filters"]).values():
+    assert {"ties", "topsis", "expression", "per_group", "sample"} <= set(listing["filters"])
+    for entry in (listing["scorers"] | listing["filters"]).values():
         assert entry["summary"]
         assert all(p["meaning"] for p in entry["parameters"].values())
         assert all(c["meaning"] and c["direction"] for c in entry["columns"])
@@ -164,9 +164,9 @@ def test_help_loads_no_heavy_library() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "kept"), [(["run", "p.yaml"], 1), (["list"], 1), ([], 22), (["--help"], 22)]
+    ("words", "count"), [(["run", "p.yaml"], 1), (["list"], 1), ([], 22), (["--help"], 22)]
 )
-def test_only_the_command_that_is_asked_for_is_looked_into(words: list[str], kept: int) -> None:
-    with asked_alone(words):
-        assert len(app.registered_commands) == kept
+def test_only_the_command_that_is_asked_for_is_looked_into(words: list[str], count: int) -> None:
+    with only_requested_command(words):
+        assert len(app.registered_commands) == count
     assert len(app.registered_commands) == 22

@@ -69,7 +69,7 @@ def test_what_is_read_from_sources_is_what_classes_say() -> None:
             entry = own_entry(group, name)
             if entry is None:
                 continue
-            said, cls = brief(entry), entry.load()
-            assert said == {"name": cls.name, "purpose": cls.purpose, "summary": cls.summary}
+            summary, cls = brief(entry), entry.load()
+            assert summary == {"name": cls.name, "purpose": cls.purpose, "summary": cls.summary}
     assert names_in("curate.read.formats") == sorted(format_names())
     assert names_in("curate.write.exports") == sorted(export_names())

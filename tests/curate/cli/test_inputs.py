@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from curate.cli.app import app
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.steps.context import SilentProgress
 from tests.helpers import trl_rows, write_jsonl
 
@@ -29,12 +29,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("name", "pairs"), [("rows.jsonl", 8), ("pipeline.yaml", 6), ("out", 6)])
 def test_inspect_takes_each(folder: Path, name: str, pairs: int) -> None:
-    found = CliRunner().invoke(app, ["inspect", str(folder / name), "--json"])
-    assert found.exit_code == 0, found.output
-    told = json.loads(found.output)
-    assert told["pairs"] == pairs
-    assert told["first_pair"]["prompt"] == "question 0"
-    assert told["first_pair"]["chosen"] == "good answer 0"
+    result = CliRunner().invoke(app, ["inspect", str(folder / name), "--json"])
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.output)
+    assert facts["pairs"] == pairs
+    assert facts["first_pair"]["prompt"] == "question 0"
+    assert facts["first_pair"]["chosen"] == "good answer 0"
     limited = CliRunner().invoke(app, ["inspect", str(folder / name), "--json", "--limit", "2"])
     assert json.loads(limited.output)["pairs"] == 2
 
@@ -66,7 +66,7 @@ def odd(tmp_path: Path) -> Path:
     ],
 )
 def test_every_verb_takes_a_mapping(odd: Path, tmp_path: Path, verb: list[str]) -> None:
-    told = [part.replace("OUT", str(tmp_path / "out")) for part in verb]
+    options = [part.replace("OUT", str(tmp_path / "out")) for part in verb]
     (tmp_path / "out").mkdir(exist_ok=verb[0] == "audit")
     if verb[0] != "audit":
         (tmp_path / "out").rmdir()
@@ -78,22 +78,22 @@ def test_every_verb_takes_a_mapping(odd: Path, tmp_path: Path, verb: list[str]) 
             for r in ROWS
         ]
         write_jsonl(odd, more)
-    found = CliRunner().invoke(app, [*told, str(odd), "--columns", MAPPED])
+    result = CliRunner().invoke(app, [*options, str(odd), "--columns", MAPPED])
     if verb[0] == "derive":
-        assert "no pair can be made" in str(found.exception)
+        assert "no pair can be made" in str(result.exception)
     else:
-        assert found.exit_code == 0, (found.output, found.exception)
+        assert result.exit_code == 0, (result.output, result.exception)
 
 
 def test_a_mapping_is_read_rightly(odd: Path) -> None:
-    found = CliRunner().invoke(app, ["inspect", str(odd), "--columns", MAPPED, "--json"])
-    told = json.loads(found.output)
-    assert (told["pairs"], told["ties"], told["format"]) == (60, 20, "columns")
-    assert told["first_pair"]["chosen"] == "one 0"
+    result = CliRunner().invoke(app, ["inspect", str(odd), "--columns", MAPPED, "--json"])
+    facts = json.loads(result.output)
+    assert (facts["pairs"], facts["ties"], facts["format"]) == (60, 20, "columns")
+    assert facts["first_pair"]["chosen"] == "one 0"
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ("promt=question", "did you mean 'prompt'"),
         ("prompt", "KEY=COLUMN"),
@@ -101,34 +101,34 @@ def test_a_mapping_is_read_rightly(odd: Path) -> None:
         ("chosen=a,rejected=nothing", "columns a, b, question, winner"),
     ],
 )
-def test_wrong_mappings(odd: Path, columns: str, told: str) -> None:
-    found = CliRunner().invoke(app, ["inspect", str(odd), "--columns", columns])
-    assert told in str(found.exception)
+def test_wrong_mappings(odd: Path, columns: str, message: str) -> None:
+    result = CliRunner().invoke(app, ["inspect", str(odd), "--columns", columns])
+    assert message in str(result.exception)
 
 
 def test_an_unknown_label_shows_its_value_and_the_keys_that_map_it(odd: Path) -> None:
     plain = "prompt=question,first=a,second=b,label=winner"
-    found = CliRunner().invoke(app, ["export", str(odd), "-o", "x", "--columns", plain])
-    text = str(found.exception)
+    result = CliRunner().invoke(app, ["export", str(odd), "-o", "x", "--columns", plain])
+    text = str(result.exception)
     assert "the label 'A>B' names neither answer nor a tie" in text
     assert "first_wins: ['A>B']" in text
 
 
 def test_options_without_an_effect_are_refused(folder: Path) -> None:
-    found = CliRunner().invoke(app, ["inspect", str(folder / "pipeline.yaml"), "--format", "trl"])
-    assert "the option has no effect here" in str(found.exception)
-    found = CliRunner().invoke(app, ["inspect", str(folder / "out"), "--split", "train"])
-    assert "a run's pairs are read already" in str(found.exception)
+    result = CliRunner().invoke(app, ["inspect", str(folder / "pipeline.yaml"), "--format", "trl"])
+    assert "the option has no effect here" in str(result.exception)
+    result = CliRunner().invoke(app, ["inspect", str(folder / "out"), "--split", "train"])
+    assert "a run's pairs are read already" in str(result.exception)
 
 
 def test_init_looks_at_the_data(odd: Path, tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
-    found = CliRunner().invoke(app, ["init", str(path), "--data", str(odd)])
-    assert found.exit_code == 0, found.output
+    result = CliRunner().invoke(app, ["init", str(path), "--data", str(odd)])
+    assert result.exit_code == 0, result.output
     text = path.read_text()
     assert "values of the label in the first rows: A>B (20), B>A (20), tie (20)" in text
-    shown = CliRunner().invoke(app, ["inspect", str(path), "--json"])
-    assert json.loads(shown.output)["ties"] == 20
+    inspected = CliRunner().invoke(app, ["inspect", str(path), "--json"])
+    assert json.loads(inspected.output)["ties"] == 20
 
 
 def test_init_writes_the_format_that_it_finds(tmp_path: Path) -> None:
@@ -153,21 +153,21 @@ def test_init_says_what_it_could_not_find(tmp_path: Path) -> None:
 def test_init_takes_a_mapping(odd: Path, tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     CliRunner().invoke(app, ["init", str(path), "--data", str(odd), "--columns", MAPPED])
-    shown = CliRunner().invoke(app, ["inspect", str(path), "--json"])
-    assert json.loads(shown.output)["pairs"] == 60
+    inspected = CliRunner().invoke(app, ["inspect", str(path), "--json"])
+    assert json.loads(inspected.output)["pairs"] == 60
 
 
 @pytest.mark.parametrize(("name", "pairs"), [("rows.jsonl", 8), ("pipeline.yaml", 6), ("out", 6)])
 def test_a_sample_of_each_is_told(
     folder: Path, name: str, pairs: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = Given(str(folder / name))
-    whole = given.sample(SilentProgress(), 0)
-    assert len(whole) == len(given.sample(SilentProgress(), pairs)) == pairs
+    dataset = DatasetOptions(str(folder / name))
+    all_pairs = dataset.sample(SilentProgress(), 0)
+    assert len(all_pairs) == len(dataset.sample(SilentProgress(), pairs)) == pairs
     assert capsys.readouterr().out == ""
-    few = given.sample(SilentProgress(), 3)
+    few = dataset.sample(SilentProgress(), 3)
     assert len(few) == 3
-    assert set(few.frame["pair_id"]) < set(whole.frame["pair_id"])
+    assert set(few.frame["pair_id"]) < set(all_pairs.frame["pair_id"])
     assert f"3 of {pairs} pairs, all those of a random sample" in capsys.readouterr().out
 
 

@@ -14,10 +14,10 @@ def test_lines_tell_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     with LineProgress(0.05).running() as lines, lines.task("embed", 200) as task:
         task.advance(50)
         time.sleep(0.2)
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) >= 2
-    assert told[0].startswith("embed: 50 of 200 (25%), ")
-    assert told[0].endswith(" s left")
+    output = capsys.readouterr().err.splitlines()
+    assert len(output) >= 2
+    assert output[0].startswith("embed: 50 of 200 (25%), ")
+    assert output[0].endswith(" s left")
 
 
 def test_the_whole_and_the_innermost_work_are_told_and_unknown_totals_are_no_mistake(
@@ -30,10 +30,10 @@ def test_the_whole_and_the_innermost_work_are_told_and_unknown_totals_are_no_mis
         lines.task("inner", None),
     ):
         time.sleep(0.12)
-    told = capsys.readouterr().err.splitlines()
-    assert told
-    assert all(line.startswith("outer: 0 of 2") for line in told[::2])
-    assert all(line.startswith("inner: 0 s") for line in told[1::2])
+    output = capsys.readouterr().err.splitlines()
+    assert output
+    assert all(line.startswith("outer: 0 of 2") for line in output[::2])
+    assert all(line.startswith("inner: 0 s") for line in output[1::2])
 
 
 def test_short_work_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,6 +50,6 @@ def test_work_is_told_before_the_first_interval_is_over(
     with LineProgress(60).running() as lines, lines.task("embed", 10) as task:
         task.advance(5)
         time.sleep(2.5)
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1
-    assert told[0].startswith("embed: 5 of 10 (50%), ")
+    output = capsys.readouterr().err.splitlines()
+    assert len(output) == 1
+    assert output[0].startswith("embed: 5 of 10 (50%), ")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from curate import read_pairs
 from curate.cli.app import app
-from curate.cli.inputs import Given
+from curate.cli.inputs import DatasetOptions
 from curate.steps.context import SilentProgress
 from tests.helpers import trl_rows, write_jsonl
 
@@ -22,9 +22,9 @@ _ROW = "row 3: the rejected answer is missing"
 
 def damaged(path: Path, rows: int = 8) -> Path:
     """Rows of which the third lacks an answer; nothing ends the last line."""
-    whole: list[Any] = trl_rows(rows)
-    whole[2] = _WRONG
-    write_jsonl(path, whole)
+    intact: list[Any] = trl_rows(rows)
+    intact[2] = _WRONG
+    write_jsonl(path, intact)
     path.write_text(path.read_text().replace("good answer 0", "cut \\ud800"))
     return path
 
@@ -46,42 +46,42 @@ def test_every_verb_tells_what_is_left_out(tmp_path: Path, verb: list[str]) -> N
     data = damaged(tmp_path / "rows.jsonl", 260)
     pair = read_pairs(str(data), on_error="skip").frame["pair_id"][0]
     verdict = {"pair_id": pair, "reviewer": "ann", "verdict": "flip"}
-    said = write_jsonl(tmp_path / "verdicts.jsonl", [verdict])
-    named = {"OUT": str(tmp_path / "out"), "VERDICTS": str(said)}
-    first, *rest = (named.get(part, part) for part in verb)
-    done = CliRunner().invoke(app, [first, str(data), *rest])
+    output = write_jsonl(tmp_path / "verdicts.jsonl", [verdict])
+    named = {"OUT": str(tmp_path / "out"), "VERDICTS": str(output)}
+    first, *options = (named.get(part, part) for part in verb)
+    done = CliRunner().invoke(app, [first, str(data), *options])
     assert done.exit_code == 0, (done.output, done.exception)
-    told = " ".join(done.output.split())
+    result = " ".join(done.output.split())
     for line in (_TOLD, _ROW, "1 rows hold texts that are no valid Unicode"):
-        assert told.count(line) == 1, told
+        assert result.count(line) == 1, result
 
 
 @pytest.mark.parametrize("way", ["read", "sample", "parts"])
 def test_data_of_the_command_line_is_told_once(
     tmp_path: Path, way: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = Given(str(damaged(tmp_path / "rows.jsonl")))
+    dataset = DatasetOptions(str(damaged(tmp_path / "rows.jsonl")))
     if way == "read":
-        assert len(given.read(SilentProgress())) == 7
+        assert len(dataset.read(SilentProgress())) == 7
     elif way == "sample":
-        assert len(given.sample(SilentProgress(), 4)) == 4
+        assert len(dataset.sample(SilentProgress(), 4)) == 4
     else:
-        assert sum(map(len, given.parts(SilentProgress(), tmp_path))) == 7
-    told = " ".join(capsys.readouterr().err.split())
-    assert told.count(_TOLD) == told.count(_ROW) == told.count("no valid Unicode") == 1
+        assert sum(map(len, dataset.parts(SilentProgress(), tmp_path))) == 7
+    notes = " ".join(capsys.readouterr().err.split())
+    assert notes.count(_TOLD) == notes.count(_ROW) == notes.count("no valid Unicode") == 1
 
 
 def test_many_rows_are_told_by_their_number_and_the_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", [*trl_rows(4), *[_WRONG] * 1234])
-    Given(str(data)).read(SilentProgress())
-    told = " ".join(capsys.readouterr().err.split())
-    assert "1,234 rows held no pair" in told
-    assert "row 5: " in told
-    assert "row 7: " in told
-    assert "row 8: " not in told
-    assert "and 1,231 more" in told
+    DatasetOptions(str(data)).read(SilentProgress())
+    notes = " ".join(capsys.readouterr().err.split())
+    assert "1,234 rows held no pair" in notes
+    assert "row 5: " in notes
+    assert "row 7: " in notes
+    assert "row 8: " not in notes
+    assert "and 1,231 more" in notes
 
 
 def test_a_run_has_told_it_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,9 +91,9 @@ def test_a_run_has_told_it_before(tmp_path: Path, capsys: pytest.CaptureFixture[
         f"output: {{path: {tmp_path / 'out'}, report: false}}\n"
     )
     done = CliRunner().invoke(app, ["run", str(tmp_path / "p.yaml")])
-    told = " ".join(done.output.split())
-    assert told.count(_TOLD) == told.count(_ROW) == 1
-    Given(str(tmp_path / "out")).read(SilentProgress())
+    output = " ".join(done.output.split())
+    assert output.count(_TOLD) == output.count(_ROW) == 1
+    DatasetOptions(str(tmp_path / "out")).read(SilentProgress())
     assert capsys.readouterr().err == ""
 
 
@@ -107,10 +107,10 @@ def test_a_round_tells_of_the_pool_and_of_gold_pairs(tmp_path: Path) -> None:
     out = tmp_path / "round"
     done = CliRunner().invoke(app, ["round", str(data), "--gold", str(gold), "-o", str(out)])
     assert done.exit_code == 0, (done.output, done.exception)
-    told = " ".join(done.output.split())
-    assert _ROW in told
-    assert "20 rows hold 'tools': the pairs that are made do not carry it" in told
-    assert "1 gave no prompt with answers: row: " in told
+    output = " ".join(done.output.split())
+    assert _ROW in output
+    assert "20 rows hold 'tools': the pairs that are made do not carry it" in output
+    assert "1 gave no prompt with answers: row: " in output
 
 
 @pytest.mark.parametrize("source", ["feedback", "instructions"])
@@ -135,5 +135,5 @@ def test_derive_tells_what_it_reads(tmp_path: Path, source: str) -> None:
     assert done.exit_code == 0, (done.output, done.exception)
     assert "1 rows hold 'images'" in " ".join(done.output.split())
     assert "1 gave no pair: row: " in done.output
-    shown = CliRunner().invoke(app, ["inspect", str(out / "pairs"), "--json"])
-    assert json.loads(shown.output)["first_pair"]["prompt"].startswith("system: Be kind.")
+    output = CliRunner().invoke(app, ["inspect", str(out / "pairs"), "--json"])
+    assert json.loads(output.output)["first_pair"]["prompt"].startswith("system: Be kind.")

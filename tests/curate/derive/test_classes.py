@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from curate import Context, CurateError, read_pairs
 from curate.cli.app import app
-from curate.derive.classes import ALONE, UNDECIDED, class_pairs, labelled_texts
+from curate.derive.classes import ONLY_TEXT_OF_CLASS, UNDECIDED, class_pairs, labelled_texts
 from curate.models.judge.endpoint import EndpointParams
 from curate.models.judge.verdicts import UNREADABLE
 from curate.read.input import InputConfig
@@ -29,27 +29,27 @@ ROWS += [{"text": f"{'very ' * i}bad film", "label": "neg"} for i in range(4)]
 
 def longer(body: dict[str, Any]) -> str:
     """A judge that takes the longer text, whichever comes first."""
-    asked = body["messages"][0]["content"]
-    a, b = (re.split(rf"</?text_{n}_\w+>", asked)[1].strip() for n in "AB")
+    question = body["messages"][0]["content"]
+    a, b = (re.split(rf"</?text_{n}_\w+>", question)[1].strip() for n in "AB")
     return f"[[{'A' if len(a) > len(b) else 'B'}]]"
 
 
-def asked(
+def ask_for_pairs(
     folder: Path, rows: list[dict[str, Any]], judge: Any
 ) -> tuple[pl.DataFrame, Counter[str]]:
-    left: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     place = InputConfig(path=str(write_jsonl(folder / "texts.jsonl", rows)))
     with stub_endpoint(judge) as stub:
         params = EndpointParams(model="m", base_url=stub.url)
         return class_pairs(
-            labelled_texts(PublishedRows(place), left), Context(), params, left
-        ), left
+            labelled_texts(PublishedRows(place), left_out), Context(), params, left_out
+        ), left_out
 
 
 def test_the_clearer_text_is_preferred_within_its_class(tmp_path: Path) -> None:
-    pairs, left = asked(tmp_path, ROWS, longer)
+    pairs, left_out = ask_for_pairs(tmp_path, ROWS, longer)
     assert len(pairs) == 4 + 3
-    assert not left
+    assert not left_out
     for row in pairs.iter_rows(named=True):
         chosen, rejected = (row[side][0]["content"] for side in ("chosen", "rejected"))
         assert len(chosen) > len(rejected)
@@ -61,19 +61,19 @@ def test_the_clearer_text_is_preferred_within_its_class(tmp_path: Path) -> None:
     ("reply", "reason"), [("[[A]]", UNDECIDED), ("[[C]]", UNDECIDED), ("well", UNREADABLE)]
 )
 def test_a_judge_without_an_opinion_makes_no_pair(tmp_path: Path, reply: str, reason: str) -> None:
-    pairs, left = asked(tmp_path, ROWS, lambda _: reply)
+    pairs, left_out = ask_for_pairs(tmp_path, ROWS, lambda _: reply)
     assert len(pairs) == 0
-    assert left == {reason: 7}
+    assert left_out == {reason: 7}
 
 
 def test_rows_without_a_partner_are_counted(tmp_path: Path) -> None:
     rows = [*ROWS, {"text": "alone", "label": "other"}, {"text": None, "label": "pos"}]
-    pairs, left = asked(tmp_path, [*rows, ROWS[0]], longer)
+    pairs, left_out = ask_for_pairs(tmp_path, [*rows, ROWS[0]], longer)
     assert len(pairs) == 7
-    assert left == {ALONE: 1, "row: no text, or no class": 1}
-    others = InputConfig(path=str(write_jsonl(tmp_path / "p.jsonl", trl_rows(1))))
+    assert left_out == {ONLY_TEXT_OF_CLASS: 1, "row: no text, or no class": 1}
+    other_rows = InputConfig(path=str(write_jsonl(tmp_path / "p.jsonl", trl_rows(1))))
     with pytest.raises(CurateError, match="no texts with a class"):
-        labelled_texts(PublishedRows(others), left)
+        labelled_texts(PublishedRows(other_rows), left_out)
 
 
 def test_the_command_and_the_classifiers_form(tmp_path: Path) -> None:
@@ -117,6 +117,6 @@ def test_extractive_pairs_go_to_the_same_form(tmp_path: Path) -> None:
     place = InputConfig(path=str(source), format="annotations")
     export(place, tmp_path / "out", Target("classification", "jsonl"))
     lines = (tmp_path / "out" / "kept" / "part-00000.jsonl").read_text().splitlines()
-    found = {row["text"]: row for row in map(json.loads, lines)}
-    assert found["great"] == {"text": "great", "label": 'p"os', "weight": pytest.approx(4 / 3)}
-    assert found["fine"]["weight"] == pytest.approx(2 / 3)
+    result = {row["text"]: row for row in map(json.loads, lines)}
+    assert result["great"] == {"text": "great", "label": 'p"os', "weight": pytest.approx(4 / 3)}
+    assert result["fine"]["weight"] == pytest.approx(2 / 3)

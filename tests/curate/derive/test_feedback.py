@@ -13,7 +13,7 @@ from curate import CurateError, read_pairs
 from curate.audit.feedback import audit_feedback
 from curate.cli.app import app
 from curate.data.table import MESSAGES
-from curate.derive.feedback import Conversation, by_patterns, feedback_pairs
+from curate.derive.feedback import FeedbackConversation, feedback_pairs, pattern_judge
 from curate.models.text.feedback import DSAT, SAT, feedback_signals, read_patterns
 from tests.helpers import numbered_pairs, turn, write_jsonl
 from tests.stub_endpoint import stub_endpoint
@@ -58,14 +58,14 @@ def scripted(number: int, kinds: tuple[str, ...]) -> tuple[list[dict[str, str]],
     """A conversation whose user turns after the first are of these kinds."""
     turns = [("user", f"question {number}"), ("assistant", f"answer {number}.0")]
     for place, kind in enumerate(kinds, 1):
-        said = TURNS[kind][(number * 7 + place * 3) % len(TURNS[kind])]
-        turns += [("user", said), ("assistant", f"answer {number}.{place}")]
+        script = TURNS[kind][(number * 7 + place * 3) % len(TURNS[kind])]
+        turns += [("user", script), ("assistant", f"answer {number}.{place}")]
     return [{"role": role, "content": text} for role, text in turns], list(kinds)
 
 
 def expected(kinds: list[str]) -> set[tuple[int, int]]:
     """(rejected, chosen) numbers of answers, by the definition and not by the code."""
-    found = set()
+    pairs_by_answer = set()
     for i, kind in enumerate(kinds):
         if kind != DSAT:
             continue
@@ -73,8 +73,8 @@ def expected(kinds: list[str]) -> set[tuple[int, int]]:
         while j < len(kinds) and kinds[j] == DSAT:
             j += 1
         if j < len(kinds) and kinds[j] == SAT:
-            found.add((i, j))
-    return found
+            pairs_by_answer.add((i, j))
+    return pairs_by_answer
 
 
 CONVERSATIONS = [
@@ -87,42 +87,44 @@ CONVERSATIONS = [
 
 
 def found_of(pairs: Any) -> dict[int, set[tuple[int, int]]]:
-    found: dict[int, set[tuple[int, int]]] = {}
+    answers: dict[int, set[tuple[int, int]]] = {}
     for row in pairs.iter_rows(named=True):
         sides = [row[side][0]["content"] for side in ("rejected", "chosen")]
         number = int(sides[0].split()[1].split(".")[0])
         places = tuple(int(side.rsplit(".", 1)[1]) for side in sides)
-        found.setdefault(number, set()).add(places)  # type: ignore[arg-type]
-    return found
+        answers.setdefault(number, set()).add(places)  # type: ignore[arg-type]
+    return answers
 
 
 def precision_and_recall(pairs: Any) -> tuple[float, float]:
-    found = found_of(pairs)
-    wanted = {n: expected(kinds) for n, (_, kinds) in enumerate(CONVERSATIONS)}
-    both = sum(len(wanted[n] & found.get(n, set())) for n in wanted)
-    return both / max(sum(map(len, found.values())), 1), both / sum(map(len, wanted.values()))
+    detected = found_of(pairs)
+    scripted_pairs = {n: expected(kinds) for n, (_, kinds) in enumerate(CONVERSATIONS)}
+    both = sum(len(scripted_pairs[n] & detected.get(n, set())) for n in scripted_pairs)
+    return both / max(sum(map(len, detected.values())), 1), both / sum(
+        map(len, scripted_pairs.values())
+    )
 
 
-def conversations() -> list[Conversation]:
-    return [Conversation(turns, "f", n + 1) for n, (turns, _) in enumerate(CONVERSATIONS)]  # type: ignore[arg-type]
+def conversations() -> list[FeedbackConversation]:
+    return [FeedbackConversation(turns, "f", n + 1) for n, (turns, _) in enumerate(CONVERSATIONS)]  # type: ignore[arg-type]
 
 
 def test_patterns_on_phrases_that_were_written_apart() -> None:
     texts = [(kind, text) for kind, some in TURNS.items() for text in some]
-    told = [s.kind if s else "N" for s in feedback_signals([text for _, text in texts])]
+    counts = [s.kind if s else "N" for s in feedback_signals([text for _, text in texts])]
     for kind in (SAT, DSAT):
-        hits = sum(k == kind == t for (k, _), t in zip(texts, told, strict=True))
-        assert hits / told.count(kind) >= 0.9
+        hits = sum(k == kind == t for (k, _), t in zip(texts, counts, strict=True))
+        assert hits / counts.count(kind) >= 0.9
         assert hits / len(TURNS[kind]) >= 0.85
 
 
 def test_pairs_by_patterns() -> None:
-    made = feedback_pairs(conversations(), by_patterns())
-    precision, recall = precision_and_recall(made.pairs)
+    derived = feedback_pairs(conversations(), pattern_judge())
+    precision, recall = precision_and_recall(derived.pairs)
     assert precision >= 0.8
     assert recall >= 0.8
-    assert made.counts["conversations"] == 60
-    assert made.counts["with either"] >= 50
+    assert derived.counts["conversations"] == 60
+    assert derived.counts["with either"] >= 50
 
 
 def test_pairs_by_a_judge_that_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,9 +133,9 @@ def test_pairs_by_a_judge_that_knows(tmp_path: Path, monkeypatch: pytest.MonkeyP
     kind_of = {text: kind for kind, texts in TURNS.items() for text in texts}
 
     def answer(body: dict[str, Any]) -> str:
-        asked = body["messages"][0]["content"]
-        said = re.split(r"</?user_\w+>", asked)[1].strip()
-        return {SAT: "SAT: praise", DSAT: "DSAT: ignored", "N": "NONE"}[kind_of[said]]
+        question = body["messages"][0]["content"]
+        reply = re.split(r"</?user_\w+>", question)[1].strip()
+        return {SAT: "SAT: praise", DSAT: "DSAT: ignored", "N": "NONE"}[kind_of[reply]]
 
     data = write_jsonl(
         tmp_path / "c.jsonl", [{"conversation": turns} for turns, _ in CONVERSATIONS]
@@ -145,8 +147,8 @@ def test_pairs_by_a_judge_that_knows(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert done.exit_code == 0, done.output
     pairs = read_pairs(str(out / "pairs")).frame
     assert precision_and_recall(pairs) == (1.0, 1.0)
-    told = json.loads((out / "derive.json").read_text())
-    assert (told["judge"], told["pairs_made"]) == ("m", len(pairs))
+    facts = json.loads((out / "derive.json").read_text())
+    assert (facts["judge"], facts["pairs_made"]) == ("m", len(pairs))
     extra = json.loads(pairs["extra"][0])
     assert extra["dsat"] == {"rubric": "ignored", "turn": 2, "confidence": 1.0}
     assert extra["sat"]["rubric"] == "praise"
@@ -187,8 +189,8 @@ def test_nothing_found_and_other_columns_are_told(tmp_path: Path) -> None:
 def test_own_patterns(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text("SAT: {ja: ['\\bdanke\\b']}\nDSAT: {nein: ['\\bfalsch\\b']}\n")
-    found = feedback_signals(["Danke!", "Das ist falsch", "thanks"], read_patterns(path))
-    assert [s and (s.kind, s.rubric) for s in found] == [(SAT, "ja"), (DSAT, "nein"), None]
+    feedback = feedback_signals(["Danke!", "Das ist falsch", "thanks"], read_patterns(path))
+    assert [s and (s.kind, s.rubric) for s in feedback] == [(SAT, "ja"), (DSAT, "nein"), None]
     for text, why in (("SAT: {}", "no patterns"), ("SAT: {a: ['(']}\nDSAT: {}", "cannot be read")):
         path.write_text(text)
         with pytest.raises(CurateError, match=why):
@@ -196,9 +198,9 @@ def test_own_patterns(tmp_path: Path) -> None:
 
 
 def test_the_audit_tells_the_share_of_conversations_with_signals() -> None:
-    def prompt(*said: str) -> list[dict[str, Any]]:
+    def prompt(*texts: str) -> list[dict[str, Any]]:
         turns = turn("question", "user")
-        for text in said:
+        for text in texts:
             turns += [*turn("an answer"), *turn(text, "user")]
         return turns
 

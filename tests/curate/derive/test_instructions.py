@@ -18,19 +18,19 @@ from tests.helpers import pairs_of
 PARAGRAPH = r"Write exactly (\d+) paragraph\(s\), separated by blank lines\."
 
 
-def follows(text: str, said: str) -> bool:
+def follows(text: str, instruction: str) -> bool:
     """Whether a text follows one instruction."""
     words = len(text.split())
-    if found := re.fullmatch(r"Use at least (\d+) words\.", said):
-        return words >= int(found[1])
-    if found := re.fullmatch(r"Use at most (\d+) words\.", said):
-        return words <= int(found[1])
-    if found := re.fullmatch(PARAGRAPH, said):
-        return len([p for p in text.split("\n\n") if p.strip()]) == int(found[1])
-    if found := re.fullmatch(r"Include the word '(\w+)'\.", said):
-        return found[1] in text.lower()
-    if found := re.fullmatch(r"Do not use the word '(\w+)'\.", said):
-        return found[1] not in text.lower()
+    if match := re.fullmatch(r"Use at least (\d+) words\.", instruction):
+        return words >= int(match[1])
+    if match := re.fullmatch(r"Use at most (\d+) words\.", instruction):
+        return words <= int(match[1])
+    if match := re.fullmatch(PARAGRAPH, instruction):
+        return len([p for p in text.split("\n\n") if p.strip()]) == int(match[1])
+    if match := re.fullmatch(r"Include the word '(\w+)'\.", instruction):
+        return match[1] in text.lower()
+    if match := re.fullmatch(r"Do not use the word '(\w+)'\.", instruction):
+        return match[1] not in text.lower()
     listed = any(re.match(r"\s*([-*•]|\d+[.)])\s", line) for line in text.split("\n"))
     digits, asks = any(c.isdigit() for c in text), text.rstrip().endswith("?")
     return {
@@ -40,7 +40,7 @@ def follows(text: str, said: str) -> bool:
         "Do not use digits.": not digits,
         "End your answer with a question mark.": asks,
         "Do not end with a question.": not asks,
-    }[said]
+    }[instruction]
 
 
 def instructions(prompt: str) -> list[str]:
@@ -50,26 +50,26 @@ def instructions(prompt: str) -> list[str]:
 def test_the_answer_follows_one_prompt_and_breaks_the_other(data: Path) -> None:
     pairs = read_pairs(str(next(data.glob("**/dpo_en*"))), on_error="skip").frame
     for count in (1, 2, 4):
-        made = derive(pairs, count, seed=count).pairs
-        assert len(made) > len(pairs) // 2
-        for row in made.to_dicts():
+        derived = derive(pairs, count, seed=count).pairs
+        assert len(derived) > len(pairs) // 2
+        for row in derived.to_dicts():
             good, bad = row["chosen"], row["rejected"]
             assert good[-1] == bad[-1]
             answer = good[-1]["content"]
-            kept, turned = (instructions(side[-2]["content"]) for side in (good, bad))
-            assert len(kept) == len(turned) == count
-            assert [said for said in kept if not follows(answer, said)] == []
-            broken = [said for said in turned if not follows(answer, said)]
+            followed, turned = (instructions(side[-2]["content"]) for side in (good, bad))
+            assert len(followed) == len(turned) == count
+            assert [sentences for sentences in followed if not follows(answer, sentences)] == []
+            broken = [sentences for sentences in turned if not follows(answer, sentences)]
             assert len(broken) == len(json.loads(row["extra"])["turned"]) >= 1
 
 
 def test_all_kinds_come_up_and_a_seed_repeats_itself(data: Path) -> None:
     pairs = read_pairs(str(next(data.glob("**/dpo_en*"))), on_error="skip").frame
-    made = derive(pairs, 3, seed=1).pairs
-    assert made.equals(derive(pairs, 3, seed=1).pairs)
+    derived = derive(pairs, 3, seed=1).pairs
+    assert derived.equals(derive(pairs, 3, seed=1).pairs)
     every = [derive(pairs, 3, seed=seed).pairs["extra"].to_list() for seed in range(5)]
     assert len({k for extras in every for e in extras for k in json.loads(e)["turned"]}) == 8
-    origin = [json.loads(e)["made_from"] for e in made["extra"]]
+    origin = [json.loads(e)["made_from"] for e in derived["extra"]]
     assert set(origin) <= set(pairs["pair_id"])
 
 
@@ -86,9 +86,9 @@ def test_what_makes_no_pair_is_counted() -> None:
     )
     none = pl.Series("prompt", [[]], dtype=pairs.schema["prompt"])
     pairs = pl.concat([pairs, pairs[:1].with_columns(none)])
-    made = derive(pairs, 2)
-    assert len(made.pairs) == 2
-    assert sorted(made.left_out.values()) == [1, 1]
+    derived = derive(pairs, 2)
+    assert len(derived.pairs) == 2
+    assert sorted(derived.left_out.values()) == [1, 1]
 
 
 def test_command(data: Path, tmp_path: Path) -> None:

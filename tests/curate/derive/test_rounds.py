@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from curate import CurateError, read_pairs
 from curate.cli.app import app
-from curate.derive.pool import candidates, read_pool
-from curate.derive.rounds import changes, make_round, pairs_of
+from curate.derive.pool import candidate_pairs, read_pool
+from curate.derive.rounds import compare_with_previous, is_extra_true, make_round
 from curate.models.heads.round_heads import LabelledPairs, RoundHeads
 from curate.read.input import InputConfig
 from curate.read.raw_rows import PublishedRows
@@ -36,20 +36,20 @@ def embedded() -> Iterator[World]:
 def test_gates_and_draws_raise_the_share_of_right_labels(embedded: World, tmp_path: Path) -> None:
     gold = embedded.gold(150)
     first = do_round(tmp_path / "1", embedded.pool(200), gold, vote=0.98)
-    kept = kept_of(tmp_path / "1")
-    every = pl.concat([kept, RunFiles(tmp_path / "1").all_pairs().select(kept.columns)])
+    kept_pairs = kept_of(tmp_path / "1")
+    every = pl.concat([kept_pairs, RunFiles(tmp_path / "1").all_pairs().select(kept_pairs.columns)])
     every = every.unique("pair_id")
-    assert len(kept) == first["kept"] < len(every) == first["pairs"]
-    assert embedded.right(kept).mean() > embedded.right(every).mean() > 0.6
-    told = do_round(tmp_path / "2", embedded.pool(200, "more"), gold, before=tmp_path / "1")
-    assert told["round"] == 2
-    assert told["both_side_with_the_label"] < told["pairs"]
+    assert len(kept_pairs) == first["kept"] < len(every) == first["pairs"]
+    assert embedded.right(kept_pairs).mean() > embedded.right(every).mean() > 0.6
+    facts = do_round(tmp_path / "2", embedded.pool(200, "more"), gold, before=tmp_path / "1")
+    assert facts["round"] == 2
+    assert facts["both_side_with_the_label"] < facts["pairs"]
     again = kept_of(tmp_path / "2")
     assert embedded.right(again).mean() > 0.6
     manifest = json.loads((tmp_path / "2" / "manifest.json").read_text())
-    made = manifest["steps"][0]["facts"]["made"]
-    assert made["before"] == str(tmp_path / "1")
-    assert made["round"] == 2
+    new_round = manifest["steps"][0]["facts"]["made"]
+    assert new_round["before"] == str(tmp_path / "1")
+    assert new_round["round"] == 2
 
 
 def test_labels_that_both_heads_reject_are_flipped(embedded: World, tmp_path: Path) -> None:
@@ -58,11 +58,11 @@ def test_labels_that_both_heads_reject_are_flipped(embedded: World, tmp_path: Pa
     pairs = noisy.with_columns(prompt=pl.Series([turn(f"q {i}", "user") for i in range(300)]))
     wrong = ~embedded.right(pairs)
     do_round(tmp_path / "1", pairs, gold, easy=1.0)
-    kept = kept_of(tmp_path / "1")
-    flipped = pairs_of(kept, "flipped").to_numpy()
+    kept_pairs = kept_of(tmp_path / "1")
+    flipped = is_extra_true(kept_pairs, "flipped").to_numpy()
     assert flipped.sum() > 20
-    assert embedded.right(kept).mean() > 1 - wrong.mean() + 0.1
-    assert embedded.right(kept)[flipped].mean() > 0.7
+    assert embedded.right(kept_pairs).mean() > 1 - wrong.mean() + 0.1
+    assert embedded.right(kept_pairs)[flipped].mean() > 0.7
 
 
 def test_neighbours_are_those_of_gold_pairs_that_are_wrong(embedded: World) -> None:
@@ -83,17 +83,19 @@ def test_neighbours_are_those_of_gold_pairs_that_are_wrong(embedded: World) -> N
     pool = embedded.pool(100)
     for i in range(20):
         move(f"pool {i}")
-    found = make_round(pool, pl.concat([turned, gold[10:]]), None, embedded.embed, people=40)
-    near = [m[0]["content"] for m in found.people["prompt"]]
-    told = [json.loads(e)["near"] for e in found.people["extra"]]
-    asked = set(turned["pair_id"])
-    inside = [int(n.split()[1]) < 20 for n, t in zip(near, told, strict=True) if t["gold"] in asked]
+    new_round = make_round(pool, pl.concat([turned, gold[10:]]), None, embedded.embed, people=40)
+    near = [m[0]["content"] for m in new_round.people["prompt"]]
+    facts = [json.loads(e)["near"] for e in new_round.people["extra"]]
+    gold_ids = set(turned["pair_id"])
+    inside = [
+        int(n.split()[1]) < 20 for n, t in zip(near, facts, strict=True) if t["gold"] in gold_ids
+    ]
     assert len(inside) >= 8
     assert np.mean(inside) > 0.9  # 0.2 by chance
-    assert min(t["probability"] for t in told if t["gold"] in asked) < 0.5
-    probabilities = [t["probability"] for t in told]
+    assert min(t["probability"] for t in facts if t["gold"] in gold_ids) < 0.5
+    probabilities = [t["probability"] for t in facts]
     assert probabilities == sorted(probabilities)
-    assert found.facts["for_people"] == len(near) <= 40
+    assert new_round.facts["for_people"] == len(near) <= 40
 
 
 def test_no_head_judges_a_prompt_that_it_learnt_from() -> None:
@@ -119,23 +121,30 @@ def test_no_head_judges_a_prompt_that_it_learnt_from() -> None:
 
 def test_of_more_than_four_answers_the_ends_are_paired() -> None:
     pool = World().pool(1)
-    pairs, chosen, rejected = candidates(pool, np.array([3.0, 1.0, 5.0, 4.0, 2.0]))
+    pairs, chosen, rejected = candidate_pairs(pool, np.array([3.0, 1.0, 5.0, 4.0, 2.0]))
     assert list(zip(chosen.tolist(), rejected.tolist(), strict=True)) == [
         (2, 3), (2, 4), (2, 1), (3, 4), (3, 1), (4, 1),
     ]  # fmt: skip
     assert pairs["pair_id"].n_unique() == 6
-    none, *_ = candidates(pool, np.zeros(5))
+    none, *_ = candidate_pairs(pool, np.zeros(5))
     assert len(none) == 0
 
 
 def test_changes_are_told_by_texts_and_label() -> None:
-    def rows(*told: tuple[str, str, str]) -> pl.DataFrame:
-        return table_of([dict(zip(("prompt", "chosen", "rejected"), t, strict=True)) for t in told])
+    def rows(*texts: tuple[str, str, str]) -> pl.DataFrame:
+        return table_of(
+            [dict(zip(("prompt", "chosen", "rejected"), t, strict=True)) for t in texts]
+        )
 
     then = rows(("a", "1", "2"), ("b", "1", "2"), ("c", "1", "2"))
     now = rows(("a", "1", "2"), ("b", "2", "1"), ("d", "1", "2"))
-    assert changes(now, then) == {"new": 1, "kept_again": 1, "label_turned": 1, "no_longer": 1}
-    assert changes(now, None) == {"new": 3}
+    assert compare_with_previous(now, then) == {
+        "new": 1,
+        "kept_again": 1,
+        "label_turned": 1,
+        "no_longer": 1,
+    }
+    assert compare_with_previous(now, None) == {"new": 3}
 
 
 def test_a_pool_is_read_and_what_is_none_is_counted(tmp_path: Path) -> None:
@@ -191,9 +200,9 @@ def test_the_command_with_an_endpoint_that_writes_answers(tmp_path: Path) -> Non
         )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "gold pairs that no round learns from" in done.output
-    kept = read_pairs(str(tmp_path / "one" / "kept")).frame
-    fine = [m[0]["content"].startswith("a fine") for m in kept["chosen"]]
+    kept_pairs = read_pairs(str(tmp_path / "one" / "kept")).frame
+    fine = [m[0]["content"].startswith("a fine") for m in kept_pairs["chosen"]]
     assert np.mean(fine) > 0.8
-    told = json.loads((tmp_path / "one" / "round.json").read_text())
-    assert told["round"] == 1
-    assert len(read_pairs(str(tmp_path / "one" / "for_people"))) == told["for_people"] <= 5
+    facts = json.loads((tmp_path / "one" / "round.json").read_text())
+    assert facts["round"] == 1
+    assert len(read_pairs(str(tmp_path / "one" / "for_people"))) == facts["for_people"] <= 5

@@ -16,7 +16,13 @@ from curate.bench.data import BenchData
 from curate.bench.recipes import apply_recipe
 from curate.cli import progress
 from curate.cli.app import app
-from curate.recipes import EVERY, RecipeModels, recipe_names, recipe_pipeline, with_models
+from curate.recipes import (
+    ALL_RECIPES,
+    RecipeModels,
+    recipe_names,
+    recipe_pipeline,
+    recipes_with_models,
+)
 from curate.sample import SAMPLE_DATA
 from tests.helpers import numbered_pairs, simulate
 from tests.stub_endpoint import stub_endpoint
@@ -35,20 +41,22 @@ def test_there_are_seventeen_and_each_is_a_whole_pipeline() -> None:
 
 
 def test_recipes_without_their_models_say_what_they_lack() -> None:
-    made, lacking = with_models([EVERY], RecipeModels())
-    assert {r.name for r in made} == {
+    runnable, lacking = recipes_with_models([ALL_RECIPES], RecipeModels())
+    assert {r.name for r in runnable} == {
         n for n in recipe_names() if n.startswith(("vote", "rw", "re-po"))
     }
     assert "--model" in lacking["ifd-remove"]
     assert "--judge-model" in lacking["ins-tag-diversity"]
     assert "--reward-model" in lacking["rip"]
     assert "--policy" in lacking["small-implicit-gap"]
-    full, none = with_models([EVERY], RecipeModels("m", ("r",), "j", "http://here/v1", "p"))
+    full, none = recipes_with_models(
+        [ALL_RECIPES], RecipeModels("m", ("r",), "j", "http://here/v1", "p")
+    )
     assert (len(full), none) == (SEVENTEEN, {})
     judge = next(r for r in full if r.name == "llm-judge-flip").config["scorers"][0]
     assert (judge["model"], judge["base_url"]) == ("j", "http://here/v1")
     with pytest.raises(CurateError, match="did you mean 'ifd-remove'"):
-        with_models(["ifd-remov"], RecipeModels())
+        recipes_with_models(["ifd-remov"], RecipeModels())
 
 
 @pytest.mark.slow
@@ -56,14 +64,14 @@ def test_recipes_without_their_models_say_what_they_lack() -> None:
     "name", ["vote-all-remove", "vote-majority-flip", "rw-gap-remove", "rw-gap-flip"]
 )
 def test_recipes_flag_flips_more_often_than_chance(name: str) -> None:
-    made = simulate(800, flips=0.2)
-    features = made.context.features
-    data = BenchData("simulated", made.pairs, features)
-    recipe = with_models([name], RecipeModels())[0][0]
-    outcome = apply_recipe(data, recipe, made.context.for_pairs(0, features))
-    found = outcome.measures(made.flipped)
-    assert 0 < found["flagged"] < 0.5
-    assert found["precision"] > 1.5 * made.flipped.mean()
+    runnable = simulate(800, flips=0.2)
+    features = runnable.context.features
+    data = BenchData("simulated", runnable.pairs, features)
+    recipe = recipes_with_models([name], RecipeModels())[0][0]
+    outcome = apply_recipe(data, recipe, runnable.context.for_pairs(0, features))
+    flagged = outcome.measures(runnable.flipped)
+    assert 0 < flagged["flagged"] < 0.5
+    assert flagged["precision"] > 1.5 * runnable.flipped.mean()
     assert not (outcome.dropped & outcome.flipped).any()
     assert (outcome.dropped.any(), outcome.flipped.any()) == (
         name.endswith("remove"),
@@ -84,7 +92,7 @@ def test_a_judge_in_a_recipe() -> None:
 
     with stub_endpoint(worst) as stub:
         models = RecipeModels(judge="m", judge_url=stub.url)
-        config = with_models(["llm-judge-flip"], models)[0][0].config
+        config = recipes_with_models(["llm-judge-flip"], models)[0][0].config
         result = Pipeline(config | {"store": None}).run(Pairs(numbered_pairs(4)))
     assert [a[0]["content"] for a in result.kept["chosen"]] == [f"evil {i}" for i in range(4)]
     assert result.kept["extra"].to_list() == ['{"flipped":true}'] * 4
@@ -93,7 +101,7 @@ def test_a_judge_in_a_recipe() -> None:
 @pytest.mark.slow
 def test_difficulty_recipes_run_on_the_real_model(smollm2: Path, data: Path) -> None:
     names = ["ifd-remove", "ifd-gap-remove", "ifd-gap-flip"]
-    for recipe in with_models(names, RecipeModels(causal=str(smollm2)))[0]:
+    for recipe in recipes_with_models(names, RecipeModels(causal=str(smollm2)))[0]:
         config = recipe.config | {"input": {"path": str(data / "llmbar"), "limit": 5}}
         result = Pipeline(config).run()
         assert len(result.kept) + len(result.dropped) == 5
