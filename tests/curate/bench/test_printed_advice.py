@@ -119,6 +119,6 @@ def test_advice_runs_as_printed(case: str, tmp_path: Path) -> None:
     assert run_lines(advice["lines"], tmp_path)["rows"]
     if case.startswith("judged"):
         assert advice["next_step"] == ""
-        assert "30 judged pairs count as the truth" in printed
+        assert "30 reviewed pairs count as ground truth" in printed
     elif not advice["proven"]:
         judge_as_printed(advice["next_step"], tmp_path)

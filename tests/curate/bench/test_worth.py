@@ -87,13 +87,13 @@ def test_a_fit_that_ends_at_its_bound_is_no_value() -> None:
     (row,) = found["worth"]
     assert row["one_clean_pair"]["value"] is None
     assert row["one_clean_pair"]["high"] is None
-    assert "cannot be told from these curves" in worth_sentence(row)
+    assert "These curves do not show how many" in worth_sentence(row)
     assert "to more;" in worth_sentence(row)
 
 
 def test_a_fit_within_its_bounds_is_told() -> None:
     row = {"rate": 0.2, "theory": 2.78, "one_clean_pair": {"value": 2.9, "low": 1.8, "high": 5.1}}
-    expected = "One clean pair is worth 2.9 pairs with 20% flips (1.8 to 5.1; 2.78 in theory)."
+    expected = "One clean pair equals 2.9 pairs with 20% flips (1.8 to 5.1; 2.78 in theory)."
     assert worth_sentence(row) == expected
     assert within(0.0, (0.0, 0.5)) is None
     assert within(0.12, (0.0, 0.5)) == 0.12

@@ -164,7 +164,7 @@ def test_the_command_on_a_run_and_its_mending(tmp_path: Path) -> None:
     Pipeline(config).run(Pairs(table(rows)), output=run)
     told = CliRunner().invoke(app, ["check", str(run), "--model", name])
     assert told.exit_code == 3
-    assert "pairs teach nothing or something wrong" in told.output
+    assert "pairs are unusable or harmful for training" in told.output
     assert EMPTY in told.output
     as_json = CliRunner().invoke(app, ["check", str(run), "--model", name, "--json"])
     facts = json.loads(as_json.output)
@@ -182,7 +182,7 @@ def test_the_command_on_a_run_and_its_mending(tmp_path: Path) -> None:
     )
     clean = CliRunner().invoke(app, ["check", str(fixed), "--model", name])
     assert clean.exit_code == 0
-    assert "nothing spoils a pair" in clean.output
+    assert "no problems found" in clean.output
 
 
 def test_data_that_is_no_run(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_data_that_is_no_run(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", trl_rows(5))
     assert CliRunner().invoke(app, ["check", str(data), "--model", name]).exit_code == 0
     fix = ["check", str(data), "--model", name, "--fix", str(tmp_path / "new")]
-    assert "only a run can be mended" in str(CliRunner().invoke(app, fix).exception)
+    assert "only a run can be fixed" in str(CliRunner().invoke(app, fix).exception)
     cut = CliRunner().invoke(app, ["check", str(data), "--model", name, "--max-length", "5"])
     assert cut.exit_code == 3
     assert FULL in cut.output

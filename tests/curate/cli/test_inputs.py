@@ -80,7 +80,7 @@ def test_every_verb_takes_a_mapping(odd: Path, tmp_path: Path, verb: list[str]) 
         write_jsonl(odd, more)
     result = CliRunner().invoke(app, [*options, str(odd), "--columns", MAPPED])
     if verb[0] == "derive":
-        assert "no pair can be made" in str(result.exception)
+        assert "no pair could be derived" in str(result.exception)
     else:
         assert result.exit_code == 0, (result.output, result.exception)
 
@@ -138,7 +138,7 @@ def test_init_writes_the_format_that_it_finds(tmp_path: Path) -> None:
         assert "format: trl " in (tmp_path / name).read_text()
     missing = CliRunner().invoke(app, ["init", str(tmp_path / "c.yaml"), "--data", "nothing.jsonl"])
     assert missing.exit_code == 0
-    assert "nothing.jsonl: nothing was looked at" in missing.stderr
+    assert "nothing.jsonl: could not inspect the file" in missing.stderr
     assert "format: auto" in (tmp_path / "c.yaml").read_text()
 
 
@@ -146,7 +146,7 @@ def test_init_says_what_it_could_not_find(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", [{"x": 1, "note": "t"}])
     CliRunner().invoke(app, ["init", str(tmp_path / "a.yaml"), "--data", str(data)])
     text = (tmp_path / "a.yaml").read_text()
-    assert "What holds the answers was not found" in text
+    assert "The answer columns were not found" in text
     assert "columns of the file: x, note" in text
 
 

@@ -46,7 +46,7 @@ def test_short_work_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_work_is_told_before_the_first_interval_is_over(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "FIRST", 0.5)
+    monkeypatch.setattr(progress, "SECONDS_BEFORE_FIRST_LINE", 0.5)
     with LineProgress(60).running() as lines, lines.task("embed", 10) as task:
         task.advance(5)
         time.sleep(2.5)

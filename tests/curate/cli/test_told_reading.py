@@ -66,7 +66,7 @@ def test_data_of_the_command_line_is_told_once(
     elif way == "sample":
         assert len(dataset.sample(SilentProgress(), 4)) == 4
     else:
-        assert sum(map(len, dataset.parts(SilentProgress(), tmp_path))) == 7
+        assert sum(map(len, dataset.stream(SilentProgress(), tmp_path))) == 7
     notes = " ".join(capsys.readouterr().err.split())
     assert notes.count(_TOLD) == notes.count(_ROW) == notes.count("no valid Unicode") == 1
 
@@ -110,7 +110,7 @@ def test_a_round_tells_of_the_pool_and_of_gold_pairs(tmp_path: Path) -> None:
     output = " ".join(done.output.split())
     assert _ROW in output
     assert "20 rows hold 'tools': the pairs that are made do not carry it" in output
-    assert "1 gave no prompt with answers: row: " in output
+    assert "1 rows without a prompt and answers: row: " in output
 
 
 @pytest.mark.parametrize("source", ["feedback", "instructions"])
@@ -134,6 +134,6 @@ def test_derive_tells_what_it_reads(tmp_path: Path, source: str) -> None:
         return
     assert done.exit_code == 0, (done.output, done.exception)
     assert "1 rows hold 'images'" in " ".join(done.output.split())
-    assert "1 gave no pair: row: " in done.output
+    assert "1 without a pair: row: " in done.output
     output = CliRunner().invoke(app, ["inspect", str(out / "pairs"), "--json"])
     assert json.loads(output.output)["first_pair"]["prompt"].startswith("system: Be kind.")

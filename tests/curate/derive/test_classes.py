@@ -72,7 +72,7 @@ def test_rows_without_a_partner_are_counted(tmp_path: Path) -> None:
     assert len(pairs) == 7
     assert left_out == {ONLY_TEXT_OF_CLASS: 1, "row: no text, or no class": 1}
     other_rows = InputConfig(path=str(write_jsonl(tmp_path / "p.jsonl", trl_rows(1))))
-    with pytest.raises(CurateError, match="no texts with a class"):
+    with pytest.raises(CurateError, match="no text with a class"):
         labelled_texts(PublishedRows(other_rows), left_out)
 
 

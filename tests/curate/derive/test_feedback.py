@@ -172,7 +172,7 @@ def test_an_endpoint_writes_where_no_answer_met_the_complaint(
     assert row["rejected"][0]["content"] == "answer 0.0"
     assert [turn["content"] for turn in row["prompt"]] == ["question 0"]
     assert json.loads(row["extra"])["chosen_by"] == "endpoint"
-    assert "1 gave no pair: row: messages" in done.output
+    assert "1 without a pair: row: messages" in done.output
 
 
 def test_nothing_found_and_other_columns_are_told(tmp_path: Path) -> None:

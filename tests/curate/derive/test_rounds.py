@@ -160,20 +160,20 @@ def test_a_pool_is_read_and_what_is_none_is_counted(tmp_path: Path) -> None:
     assert pool.answers == [["a", "b"], ["a", "b"]]
     assert dict(pool.left_out) == {
         "fewer than two different answers": 1,
-        "no answers, and no model to write some": 1,
+        "no answers, and no model to write them": 1,
         "prompt is null": 1,
     }
     written = read_pool(PublishedRows(place), lambda prompts: [["x", "y"] for _ in prompts])
     assert written.answers[-1] == ["x", "y"]
     other = write_jsonl(tmp_path / "other.jsonl", [{"text": "a"}])
-    with pytest.raises(CurateError, match="no column holds prompts"):
+    with pytest.raises(CurateError, match="there is no prompt column"):
         read_pool(PublishedRows(InputConfig(path=str(other))))
 
 
 def test_too_few_gold_pairs_and_no_round_before(embedded: World, tmp_path: Path) -> None:
     with pytest.raises(CurateError, match="too few gold pairs"):
         make_round(embedded.pool(3), embedded.gold(5), None, embedded.embed)
-    with pytest.raises(CurateError, match="holds no round"):
+    with pytest.raises(CurateError, match="is not a round"):
         do_round(tmp_path / "1", embedded.pool(3), embedded.gold(30), before=tmp_path)
 
 
@@ -199,7 +199,7 @@ def test_the_command_with_an_endpoint_that_writes_answers(tmp_path: Path) -> Non
             ],
         )  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "gold pairs that no round learns from" in done.output
+    assert "gold pairs that are never used for training" in done.output
     kept_pairs = read_pairs(str(tmp_path / "one" / "kept")).frame
     fine = [m[0]["content"].startswith("a fine") for m in kept_pairs["chosen"]]
     assert np.mean(fine) > 0.8

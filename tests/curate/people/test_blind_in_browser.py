@@ -107,7 +107,7 @@ def test_from_a_dataset_to_a_rate(page: Any, folder: Path, server: ReviewProcess
     assert page.locator("[data-verdict=A]").is_disabled()
     assert page.errors == []
     ended = server.stop()
-    assert "judged: 30 of 30 pairs" in ended
+    assert "reviewed: 30 of 30 pairs" in ended
     told = command(steps[0])
     assert "(by 30 judged pairs of 60)" in " ".join(told.output.split())
     assert "no rate" not in told.output
