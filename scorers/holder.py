@@ -31,7 +31,7 @@ class Holder(HeadScorer[HolderParams]):
 
     Examples:
         >>> probability = np.array([0.9, 0.1, 0.8, 0.7])
-        >>> lowest_share(probability, 0.25).tolist()
+        >>> lowest_share_mask(probability, 0.25).tolist()
         [False, True, False, False]
     """
 

@@ -83,7 +83,7 @@ def test_without_shared_prompts_it_is_the_same(tmp_path: Path) -> None:
     net = network(tiny_causal(tmp_path))
     apart = [PromptTree(PROMPT, (CHOSEN,), (0,)), PromptTree(PROMPT, (REJECTED,), (1,))]
     with torch.no_grad():
-        sums = gradients.pair_sums(net, net.batch(apart)).numpy()[:1]
+        sums = gradients.gradient_pair_sums(net, net.batch(apart)).numpy()[:1]
     np.testing.assert_allclose(sums, sums_of(net), rtol=1e-9)
 
 

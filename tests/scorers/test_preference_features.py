@@ -43,7 +43,7 @@ def test_a_feature_fires_with_the_sign_of_who_has_it_and_can_be_turned_round() -
 
 
 def test_parameters() -> None:
-    with pytest.raises(ValueError, match="larger"):
+    with pytest.raises(ValueError, match="must not exceed"):
         PreferenceFeatures(features=2, active=3)
     assert [c.name for c in PreferenceFeatures(features=2, active=1).columns()] == [
         "f0", "f1", "active",

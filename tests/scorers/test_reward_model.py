@@ -98,7 +98,7 @@ def test_attributes_are_weighed_by_name(tmp_path: Path) -> None:
     truth = one_by_one(folder, pairs) @ np.array([2.0, 0.0, -1.0])
     np.testing.assert_allclose(scorer.score(pairs, context())["chosen"], truth[:, 0], atol=1e-5)
     for wrong in (None, {"kindness": 1.0}):
-        with pytest.raises(CurateError, match="needs a weight") as caught:
+        with pytest.raises(CurateError, match="needs weights") as caught:
             RewardModel(models=[str(folder)], weights=wrong).score(pairs, context())
         assert "help, truth, verbosity" in str(caught.value)
 
