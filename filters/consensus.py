@@ -13,7 +13,6 @@ from curate.data.json_columns import as_json
 from curate.models.people.votes import HIGH, LOW, TIE, dawid_skene_consensus, vote_table
 from curate.steps.posterior import DEFAULT_COLUMN
 
-_EVEN_POSTERIOR = 0.5
 # Columns of the pair table that a merged pair gets anew.
 _CHANGED_COLUMNS = ("is_tie", "strength", "annotator", "extra")
 
@@ -76,6 +75,7 @@ class Consensus(Filter[ConsensusParams]):
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep one pair of each group of votes."""
         votes = self._decide_groups(self._count_votes(pairs))
+        # The kept pair must have the consensus label, so that no text is swapped.
         first_agreeing = (
             pl.col("row").filter(pl.col("label") == pl.col("consensus")).min().over("task")
         )
@@ -141,10 +141,7 @@ class Consensus(Filter[ConsensusParams]):
             for_low = pl.when(pl.col("label") == LOW).then("right").otherwise(1.0 - pl.col("right"))
             mean = for_low.filter((pl.col("label") != TIE) & pl.col("counts")).mean().over("task")
             posterior_vote = (
-                pl.when(mean > _EVEN_POSTERIOR)
-                .then(pl.lit(LOW))
-                .when(mean < _EVEN_POSTERIOR)
-                .then(pl.lit(HIGH))
+                pl.when(mean > 0.5).then(pl.lit(LOW)).when(mean < 0.5).then(pl.lit(HIGH))
             )
             votes = votes.with_columns(consensus=pl.coalesce(posterior_vote, "consensus"))
         # Votes for the consensus, whichever rule decided it.
@@ -165,9 +162,9 @@ class Consensus(Filter[ConsensusParams]):
         contradicting = anonymous.filter(pl.col("label").n_unique().over("task") > 1)
         if len(contradicting):
             context.warnings.append(
-                f"{len(contradicting):,} pairs without annotators contradict each other: who voted "
-                "is not known, so they are no votes; 'exact_duplicates' can drop them, or keep the "
-                "better by a score (contradictions: drop | best)"
+                f"{len(contradicting):,} pairs without annotators contradict each other and cannot "
+                "be merged as votes; 'exact_duplicates' can drop them, or keep the better by "
+                "a score (contradictions: drop | best)"
             )
 
 

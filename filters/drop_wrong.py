@@ -41,6 +41,7 @@ class DropWrong(Filter[BelowParams]):
         """Keep likely labels; the remaining noise goes into the manifest."""
         p = self.params
         posterior = check_readable(pairs[p.column], self.name)
+        # Without a posterior nothing speaks against the label.
         keep = (posterior >= p.below).fill_null(True)
         # The noise of the kept labels: trainers use it for label smoothing.
         tell_left(p.column, posterior.filter(keep), context)

@@ -103,6 +103,6 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
         if count and self.params.contradictions == "keep":
             context.warnings.append(
                 f"{count:,} pairs without annotators contradict another one with the same texts "
-                "and are kept; contradictions: drop leaves them out, best (with order_by) keeps "
+                "and are kept; 'contradictions: drop' drops them, 'best' (with order_by) keeps "
                 "the better label"
             )

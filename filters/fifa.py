@@ -94,6 +94,7 @@ class FiFA(Filter[FiFAParams]):
         weighted_terms = [_standardise_column(pl.col(c)) * weight for c, weight in terms.items()]
         missing = [pl.when(pl.col(c).is_null()).then(pl.lit(f"{c} is missing")) for c in terms]
         missing_terms = pl.concat_str(missing, separator=", ", ignore_nulls=True)
+        # A partial sum would rank a pair with a missing term against complete ones.
         has_all_terms = pl.all_horizontal(pl.col(list(terms)).is_not_null())
         added = values.select(
             importance=pl.when(has_all_terms).then(pl.sum_horizontal(weighted_terms)),

@@ -54,6 +54,7 @@ class FlipWhere(Filter[FlipWhereParams]):
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
         """Keep all pairs, and flip the labels where the condition is true."""
+        # A null condition keeps the label: an unknown value is no evidence against it.
         flips = where_true(self.params.condition, pairs, self.name).fill_null(False)
         context.facts["flipped"] = int(flips.sum())
         return flip_only(pairs, flips)

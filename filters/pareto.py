@@ -75,6 +75,7 @@ class Pareto(Filter[ParetoParams]):
         p = self.params
         values = pairs.select(check_readable(pairs[c], self.name) for c in p.criteria)
         complete_mask = values.select(w=pl.all_horizontal(pl.all().is_not_null()))["w"]
+        # Only complete pairs can be compared in all criteria.
         table = values.filter(complete_mask).to_numpy()
         front = np.zeros(len(pairs), dtype=np.int64)
         if len(table):

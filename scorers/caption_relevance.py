@@ -53,8 +53,8 @@ class CaptionRelevance(Scorer[CaptionRelevanceParams]):
     def columns(self) -> tuple[Column, ...]:
         """Return four cosines of images, one of the captions, and the status."""
         return (
-            Column("chosen", "cosine of the preferred image and its caption", "float", HIGHER),
-            Column("rejected", "cosine of the other image and its caption", "float", HIGHER),
+            Column("chosen", "cosine of the chosen image and its caption", "float", HIGHER),
+            Column("rejected", "cosine of the rejected image and its caption", "float", HIGHER),
             Column("chosen_gain", "the same minus that of image and prompt", "float", HIGHER),
             Column("rejected_gain", "the same for the rejected image", "float", HIGHER),
             Column("overlap", "cosine of both captions", "float", LOWER, "-1 to 1"),

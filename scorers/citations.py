@@ -83,6 +83,7 @@ class Citations(Scorer[CitationsParams]):
         return rows.select(
             (pl.col("chosen") - pl.col("rejected")).alias("margin"),
             *_SIDES,
+            # Null after the join means no citation at all.
             *(pl.col(f"{s}_cites").fill_null(0.0) for s in _SIDES),
             *(pl.col(f"{s}_dangling").fill_null(0) for s in _SIDES),
             source_status(source_texts, rows, NO_CITATIONS),

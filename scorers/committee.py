@@ -75,6 +75,7 @@ class Committee(HeadScorer[CommitteeParams]):
                 # Each voter at its temperature of maximum likelihood: no voter counts for more than
                 # its accuracy on held-out pairs justifies.
                 margins.append(fit_scale(margin[voting]) * margin)
+        # (pairs, voters).
         table = np.stack(margins, axis=1)
         record_learnability(table.mean(axis=1), pairs, context)
         return pl.DataFrame(

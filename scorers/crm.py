@@ -143,8 +143,8 @@ class CRM(HeadScorer[CRMParams]):
             return min(max(estimate.rate, _MIN_RATE), _MAX_RATE)
         # Peers keep 1 - rate of each batch: a default near 0 would switch peer review off.
         context.warnings.append(
-            f"crm: the noise rate {estimate.text}; peers drop {_ASSUMED_RATE:.0%} as assumed: give "
-            "noise_rate if you know it"
+            f"crm: the noise rate {estimate.text}; assuming {_ASSUMED_RATE:.0%}: set noise_rate to "
+            "override"
         )
         return _ASSUMED_RATE
 

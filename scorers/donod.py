@@ -113,6 +113,7 @@ def don_nod(
 
     With s = sigma(-m) and d = h_chosen - h_rejected the gradient is -s d, so <W, G> = -s m.
     """
+    # Gradient -s d, so ||G|| = s ||d|| and <W, G> = -s m: no backward pass is needed.
     s = expit(-margin)
     gradient = s * difference_norm
     return step * gradient, norm_change(-s * margin, gradient, weight_norm, step)

@@ -108,6 +108,7 @@ class FeatureReward(Scorer[FeatureRewardParams]):
         folds = group_folds(prompt_index, self.params.folds, context.step_seed(self.name))
         margin = held_out_log_odds(values[:, estimable], prompt_index, folds)
         fit = fit_vote_regression(values[:, estimable], prompt_index)
+        # Held-out bits per vote, so that a feature without signal cannot look useful.
         context.facts["explained"] = explained_bits(margin)
         context.facts["coefficients"] = {n: fit.row(i) for i, n in enumerate(used_features)}
         return margin

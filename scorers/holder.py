@@ -61,6 +61,7 @@ class Holder(HeadScorer[HolderParams]):
         learnt = record_learnability(margins.mean(axis=1), pairs, context)
         probability = expit(margins).mean(axis=1)
         voting = vote_mask(pairs, context)
+        # gamma of the estimate is that of the loss, as in the paper.
         rate = holder_contamination(probability[voting], p.loss_parameter or 2.0)
         if learnt.ok:
             # The paper's term; it is not the noise rate, see `when`.

@@ -62,6 +62,7 @@ class IFD(Scorer[IFDParams]):
         model = self.params.model
         conditional = answer_logprobs(pairs, context, model)
         unconditional = answer_logprobs(pairs, context, model, alone=True)
+        # Eq. 4 as a ratio of perplexities: exp(mean NLL with prompt - mean NLL without).
         chosen, rejected = (
             np.exp(a - g) for g, a in zip(conditional.means(), unconditional.means(), strict=True)
         )

@@ -96,6 +96,7 @@ class ImageClassifier(Scorer[ImageClassifierParams]):
                 numbers = np.arange(start, min(start + _IMAGES_PER_BATCH, len(media)))
                 decoded = media.decoded(numbers.tolist())
                 images = [d.value for d in decoded if d.value is not None]
+                # A batch of undecodable files would be empty.
                 if images:
                     decoded_mask = np.array([d.value is not None for d in decoded])
                     probabilities[numbers[decoded_mask]] = model.probabilities(images)[

@@ -99,7 +99,9 @@ def _unscaled_rewards(
     logprobs: list[AnswerLogprobs],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return rewards without beta, by the policy only or against the reference."""
+    # SimPO, eq. 4: the mean over tokens, without a reference.
     if len(logprobs) == 1:
         return logprobs[0].means()
+    # DPO, eq. 5; the partition function cancels in the margin.
     policy, reference = logprobs
     return policy.chosen - reference.chosen, policy.rejected - reference.rejected

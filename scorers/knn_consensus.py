@@ -95,6 +95,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
             context.workspace.array(f"{self.name}-{name}", shape, np.float32)
             for name in ("sums", "mean")
         )
+        # Sums by prompt: each neighbour then costs one row instead of all its pairs.
         counts = _add_directions_by_prompt(sums, features, position, is_voted)
         support = np.zeros(len(prompts), dtype=np.int64)
         k = min(self.params.k, len(prompts) - 1)
@@ -113,9 +114,8 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         pair_support = support[position]
         scored_mask = is_voted & (pair_support > 0)
         unsupported = pl.Series(is_voted & (pair_support == 0))
-        statuses = (
-            training_status(pairs, context).to_frame("s").with_columns(unsupported.alias("l"))
-        )
+        statuses = training_status(pairs, context).to_frame("s")
+        statuses = statuses.with_columns(unsupported.alias("l"))
         return pl.DataFrame(
             {
                 "consensus": np.where(scored_mask, consensus, np.nan),

@@ -112,6 +112,7 @@ class KNNDiversity(Scorer[KNNDiversityParams]):
             distances = neighbours.distances[prompt_index]
             return {
                 "distance": distances.mean(axis=1),
+                # Kozachenko and Leonenko: log of the k-th distance, up to constants.
                 "entropy": np.log(np.maximum(distances[:, -1], _MIN_DISTANCE)),
                 "nearest": distances[:, 0],
             }

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from curate.store.workspace import Workspace
 
-_EVEN_PROBABILITY = 0.5
 # Bounds rows by passes of masked features in memory.
 _ROWS_PER_BLOCK = 8192
 _MIN_FEATURES_FOR_NORMAL = 32
@@ -128,9 +127,7 @@ class MCDropout(HeadScorer[MCDropoutParams]):
             masks = pass_masks(p.passes, trained.heads.units(), p.dropout, context.step_seed("mc"))
             statistics = pl.DataFrame(_uncertainty_by_sampling(trained, masks))
         # A probability above 1/2 corresponds to a positive margin.
-        record_learnability(
-            statistics["probability"].to_numpy() - _EVEN_PROBABILITY, pairs, context
-        )
+        record_learnability(statistics["probability"].to_numpy() - 0.5, pairs, context)
         mean = statistics["bald"].mean()
         assert isinstance(mean, float)
         blocks = (
@@ -144,12 +141,13 @@ def _add_sampling_weights(statistics: pl.DataFrame, mean: float) -> pl.DataFrame
     """Add the gate and the odds of easy and hard sampling to the statistics.
 
     Args:
-        found: of some pairs.
-        mean: of BALD over all pairs; it lies between 0 and log 2.
+        statistics: statistics of some pairs, `vote` and `bald` among them.
+        mean: mean of BALD over all pairs, between 0 and log 2.
     """
     bald = pl.col("bald")
+    # Weights have mean 1: UPO samples in proportion to 1 - BALD (easy) or BALD (hard).
     return statistics.with_columns(
-        gate=pl.col("vote") > _EVEN_PROBABILITY,
+        gate=pl.col("vote") > 0.5,
         easy_weight=(1.0 - bald) / (1.0 - mean),
         hard_weight=bald / mean if mean > 0 else pl.lit(1.0),
     )

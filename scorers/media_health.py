@@ -128,6 +128,7 @@ class _MediaTotals:
             short, long = sides.min(axis=1), sides.max(axis=1)
             np.fmin.at(self._extremes["smallest"], row[intact_mask], short)
             np.fmax.at(self._extremes["aspect"], row[intact_mask], long / short)
+            # Watermarks and logos are edges at the same place in many images.
             pattern = shared_pattern(media.small, ~problem_mask)
             np.fmax.at(self._extremes["pattern"], row[intact_mask], pattern[number[intact_mask]])
         else:

@@ -154,6 +154,7 @@ class MultiReward(Scorer[MultiRewardParams]):
                 start = fit.coefficients / fit.scale
             # Weights come from the other folds: a prompt must not choose its own.
             common[in_fold] = start
+            # One Newton step from the common weights: see `local_weights`.
             prompt_weights = local_weights(
                 unit[voted_mask], groups[voted_mask], neighbours, start, self.params.prior
             )

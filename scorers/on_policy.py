@@ -66,6 +66,7 @@ class OnPolicy(Scorer[OnPolicyParams]):
             "rejected": rejected,
             # The less likely answer decides whether the policy can reach the pair.
             "least": np.minimum(chosen, rejected),
+            # WPO, eq. 2: the product of both answers' aligned probabilities.
             "weight": np.exp(chosen + rejected),
         }
         return with_status(values, sums)
@@ -77,5 +78,6 @@ def aligned_sums(network: CausalNetwork, batch: TreeBatch) -> Tensor:
 
 
 def _aligned_logprobs(logits: Tensor, token: Tensor) -> Tensor:
+    # In logarithms, so that a vocabulary of tiny probabilities does not underflow.
     logs = logits.log_softmax(dim=1)
     return logs.gather(1, token[:, None])[:, 0] - (2.0 * logs).logsumexp(dim=1)

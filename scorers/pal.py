@@ -88,8 +88,8 @@ class PAL(HeadScorer[PALParams]):
         names, annotator = frequent_annotators(pairs["annotator"], voting)
         if len(names) < MIN_ANNOTATORS:
             context.warnings.append(
-                f"pal: {len(names)} annotators with {MIN_VOTES} votes or more, it needs "
-                f"{MIN_ANNOTATORS}: no scores"
+                f"pal: {len(names)} annotators with {MIN_VOTES} votes or more, but it needs "
+                f"{MIN_ANNOTATORS}; no scores"
             )
             nulls = pl.repeat(None, len(pairs), eager=True)
             return pl.DataFrame({"margin": nulls, "controversy": nulls, "group": nulls})
@@ -118,9 +118,11 @@ def _group_scores(groups: PreferenceGroups, member_votes: AnnotatorVotes) -> pl.
     has_group = member_votes.annotator >= 0
     member = groups.member_of(member_votes)
     probability, sizes = expit(groups.margins), groups.sizes
+    # A mixture: each group votes by its weight in the annotator's membership.
     label_probability = np.clip(
         (member * probability).sum(axis=1), _PROBABILITY_MARGIN, 1.0 - _PROBABILITY_MARGIN
     )
+    # Controversy: spread of the groups' probabilities around the population's mean.
     centre = (sizes * probability).sum(axis=1, keepdims=True)
     spread = np.sqrt((sizes * np.square(probability - centre)).sum(axis=1))
     group = pl.Series(member.argmax(axis=1)).to_frame("g").with_columns(k=pl.Series(has_group))

@@ -91,7 +91,7 @@ class PreferenceFollowing(Scorer[PreferenceFollowingParams]):
                 evidence="auto",
             ),
             Column("chosen", "cosine of preference and chosen answer", unit="-1 to 1"),
-            Column("rejected", "cosine of preference and other answer", unit="-1 to 1"),
+            Column("rejected", "cosine of preference and rejected answer", unit="-1 to 1"),
             Column(
                 "judged", "1: by the judge the chosen answer follows it better; 0: the rejected one"
             ),

@@ -66,7 +66,7 @@ class Relevance(Scorer[RelevanceParams]):
             Column("chosen", "reward of the chosen answer"),
             Column("rejected", "reward of the rejected answer"),
             Column("chosen_relevance", "cosine of prompt and chosen answer", unit="-1 to 1"),
-            Column("rejected_relevance", "cosine of prompt and other answer", unit="-1 to 1"),
+            Column("rejected_relevance", "cosine of prompt and rejected answer", unit="-1 to 1"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
@@ -93,6 +93,7 @@ class Relevance(Scorer[RelevanceParams]):
         )
         # log1p: longer answers say more, with diminishing returns per word.
         words = np.log1p(counts["words"].to_numpy()) ** self.params.length
+        # Repeated trigrams lower the reward: the paper's repetition penalty.
         factor: NDArray[np.float64] = (
             words * counts["distinct"].to_numpy() ** self.params.repetition
         )

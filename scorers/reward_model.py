@@ -86,6 +86,7 @@ class RewardModel(Scorer[RewardModelParams]):
             model, outputs, model_status = classify_answers(pairs, context, spec)
             rewards.append(outputs @ self._output_weights(model))
             status = status.zip_with(status != OK, model_status)
+        # (pairs, models, 2): chosen, then rejected.
         table = np.stack(rewards, axis=1)
         margins = table[:, :, 0] - table[:, :, 1]
         frame = pl.DataFrame(

@@ -91,6 +91,7 @@ class SelfConfidence(Scorer[SelfConfidenceParams]):
         frame = frame.with_columns(threshold=threshold).with_columns(
             doubted=pl.col("margin") <= pl.col("threshold")
         )
+        # Smoothed like DPO's label_smoothing: 1 - alpha for the label, alpha against it.
         target = pl.when(pl.col("doubted") & late).then(1.0 - p.alpha).otherwise(1.0)
         frame = frame.with_columns(label=pl.when(pl.col("margin").is_not_null()).then(target))
         return frame.select([c.name for c in self.columns()])

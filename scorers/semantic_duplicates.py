@@ -110,8 +110,8 @@ def first_similar_row(neighbours: NDArray[np.int64], near: NDArray[np.bool_]) ->
     """Return for each row the first similar earlier row that is no repeat itself, or -1.
 
     Args:
-        others: (rows, k) neighbours of each row.
-        near: (rows, k) whether they are near; nearness holds both ways.
+        neighbours: (rows, k) neighbours of each row, -1 for none.
+        near: (rows, k) whether they are similar; similarity is symmetric.
     """
     rows = np.repeat(np.arange(len(neighbours)), neighbours.shape[1]).reshape(neighbours.shape)
     edges = np.stack([rows[near], neighbours[near]], axis=1)

@@ -65,6 +65,7 @@ class Tournament(Scorer[Parameters]):
         context.facts["prompts_with_three_answers"] = int((~np.isnan(votes.entropy)).sum())
         context.facts["pairs_on_cycles"] = int(votes.on_cycle.sum())
         context.facts["clarity"] = mean_clarity(votes)
+        # The entropy is NaN for prompts with fewer than three answers.
         few = pl.Series(np.isnan(entropy)).to_frame("few")
         reason = pl.when("few").then(pl.lit(TOO_FEW_ANSWERS))
         return pl.DataFrame(

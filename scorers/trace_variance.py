@@ -61,6 +61,7 @@ class TraceVariance(Scorer[TraceVarianceParams]):
         without_trace = self._answer_logprobs(pairs, context, False)
         shifts = [a - b for a, b in zip(with_trace.means(), without_trace.means(), strict=True)]
         values = {
+            # The variance of two values a and b is (a - b)^2 / 4.
             "chosen": np.square(shifts[0]) / 4.0,
             "rejected": np.square(shifts[1]) / 4.0,
             "chosen_shift": shifts[0],
@@ -86,11 +87,13 @@ def _render_final_answer(
     trace, ended, final = split_trace(text)
     if not ended or len(answer) != 1:
         return NO_TRACE
+    # Templates put their own newlines after the trace.
     final = final.lstrip("\n")
     rendered = encoder.render(prompt, [{"role": answer[0]["role"], "content": final}])
     if isinstance(rendered, str):
         return rendered
     # The chat templates of some reasoning models already open the trace.
     start = "" if rendered.prompt.rstrip().endswith(THINK) else THINK
+    # An empty trace as reasoning models write it when thinking is switched off.
     thought = trace if keep else "\n\n"
     return RenderedConversation(f"{rendered.prompt}{start}{thought}{THOUGHT}\n\n", rendered.answer)

@@ -57,6 +57,7 @@ class Uncertainty(HeadScorer[UncertaintyParams]):
         context.facts["calibration"] = calibration.facts()
         p = expit(calibration.scale * margins)
         mean = p.mean(axis=1)
+        # entr(p) = -p log p; the second term is the other answer's.
         total = entr(mean) + entr(1.0 - mean)
         aleatoric = (entr(p) + entr(1.0 - p)).mean(axis=1)
         return pl.DataFrame(

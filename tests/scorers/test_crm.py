@@ -22,7 +22,7 @@ def test_loss_mean_finds_flips_and_auto_finds_the_rate() -> None:
     # Nothing tells the rate of single votes: what is assumed is said.
     assert sim.context.facts["share_dropped_by_peers"] == 0.2
     assert "noise_rate" not in sim.context.facts
-    assert any("peers drop 20% as assumed" in w for w in sim.context.warnings)
+    assert any("assuming 20%" in w for w in sim.context.warnings)
     assert len(sim.context.facts["overlap"]) == 6
     noisy = scores["kind"] == NOISY
     assert noisy.mean() == pytest.approx(0.2, abs=1e-3)
@@ -50,7 +50,7 @@ def test_votes_on_the_same_pairs_tell_the_rate() -> None:
     context = Context(features_of=lambda: replace(features, index=index).flipped(every))
     CRM(epochs=2).score(pairs, context)
     assert context.facts["share_dropped_by_peers"] == pytest.approx(0.15, abs=0.03)
-    assert not any("as assumed" in w for w in context.warnings)
+    assert not any("assuming" in w for w in context.warnings)
 
 
 def test_a_given_rate_is_taken() -> None:
