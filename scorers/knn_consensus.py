@@ -101,9 +101,8 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
         k = min(self.params.k, len(prompts) - 1)
         if k >= 1:
             vectors = take_rows(features.vectors, prompts)
-            seed = context.step_seed(self.name)
-            bound, where = self.params.exact_below, (context.workers, context.workspace)
-            neighbours = nearest_others(vectors, k, bound, seed, *where)
+            seed, where = context.step_seed(self.name), (context.workers, context.workspace)
+            neighbours = nearest_others(vectors, k, self.params.exact_below, seed, *where)
             context.facts["neighbours"] = neighbours.facts
             support = _average_neighbour_directions(mean, neighbours.others, sums, counts)
         consensus = np.full(len(pairs), np.nan)

@@ -135,9 +135,8 @@ class MultiReward(Scorer[MultiRewardParams]):
         # Rewards have different units, but share one prior.
         size = np.sqrt(np.square(values[voted_mask]).mean(axis=0)) if voted_mask.any() else 1.0
         scale = np.where(size > 0, size, 1.0)
-        estimable = estimable_columns(
-            values[voted_mask], np.unique(groups[voted_mask], return_inverse=True)[1]
-        )
+        prompt_index = np.unique(groups[voted_mask], return_inverse=True)[1]
+        estimable = estimable_columns(values[voted_mask], prompt_index)
         # A reward that is not estimable is set to 0, so that its weight is 0.
         unit = values / scale * estimable
         named = zip(self.params.rewards, estimable, strict=True)
