@@ -72,7 +72,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
     )
     summary = "posterior that the label is right; reliability of each annotator (LCPO / RE-PO)"
     reference = "LCPO / RE-PO, arXiv 2509.24159, Section 4"
-    version = 3
+    version = 4
     Params = LabelEMParams
 
     def columns(self) -> tuple[Column, ...]:

@@ -1,11 +1,14 @@
 """The posterior of labels, averaged over the flip rate and the scales of heads and evidence.
 
 A pair's truth s, oriented to its label, has log P(s = 1) / P(s = -1) = x = a m + b t, with the
-margins m of held-out heads and t of evidence; each vote on it is flipped with probability e. With
-lambda = log((1 - e) / e), n votes for the label less those against it and c votes in all,
+margins m of held-out heads and t of evidence. A vote on it is flipped with log odds u_s - lambda,
+where lambda = log((1 - e) / e) and u_s depends on the traits of the right answer: u_1 where the
+label names it, u_-1 where the other answer is right. With l_s = lambda - u_s, n votes for the label
+less those against it and c votes in all,
 
-    P(votes) = [sigma(x) exp(n lambda / 2) + sigma(-x) exp(-n lambda / 2)] / (2 cosh(lambda / 2))^c
-    log P(label right | votes) / P(wrong | votes) = x + n lambda,
+    P(votes | s) = exp(s n l_s / 2) / (2 cosh(l_s / 2))^c
+    P(votes) = sigma(x) P(votes | 1) + sigma(-x) P(votes | -1)
+    log P(label right | votes) / P(wrong | votes) = x + log P(votes | 1) / P(votes | -1),
 
 averaged over the posterior of (e, a, b). The maximum is unsafe: where heads see nothing it fits
 noise and keeps a third of what clean labels say, the average .94 (docs/proof.md).
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.special import expit, log_expit
+from scipy.special import expit, log_expit, logsumexp
 
 from curate.data.table import batches
 from curate.models.heads.posterior.axes import (
@@ -62,7 +65,7 @@ class GridPoint:
     Attributes:
         heads: nats that a margin of heads of 1 is worth.
         evidence: the same of evidence.
-        rate: flip rate of a label whose traits are the mean ones.
+        rate: flip rate of a label where the right answer's traits are the mean ones.
         mass: posterior probability.
     """
 
@@ -85,11 +88,13 @@ class AveragedPosterior:
         points: grid points that hold nearly all mass.
         rates: (nodes,) shares of flipped labels of the last grid.
         rate_mass: (nodes,) posterior mass of each.
+        log_evidence: log probability of the labels and verdicts, up to a constant.
     """
 
     points: tuple[GridPoint, ...]
     rates: NDArray[np.float64]
     rate_mass: NDArray[np.float64]
+    log_evidence: float
 
     def label_right(self, labels: Observations) -> NDArray[np.float64]:
         """P(label is right), (labels,); 1 or 0 where a person judged it."""
@@ -100,9 +105,13 @@ class AveragedPosterior:
 
     def _average(self, labels: Observations) -> NDArray[np.float64]:
         total = np.zeros(len(labels))
+        by_votes = {
+            point.vote: _vote_log_odds(labels, np.array([point.vote]))[:, 0]
+            for point in self.points
+        }
         for point in self.points:
             logit = point.heads * labels.heads + point.evidence * labels.evidence
-            total += point.mass * expit(logit + labels.votes * (point.vote - labels.shift))
+            total += point.mass * expit(logit + by_votes[point.vote])
         return total
 
     @property
@@ -138,7 +147,8 @@ def average_posterior(labels: Observations, priors: Priors) -> AveragedPosterior
     ]
     rates = RateAxis.from_shape(priors.rate_shape)
     for step in range(_MAX_REFINEMENTS + 1):
-        mass = normalised(_log_posterior(labels, scales[0], scales[1], rates))
+        log_mass = _log_posterior(labels, scales[0], scales[1], rates)
+        mass = normalised(log_mass)
         by_axis = [mass.sum(axis=(1, 2)), mass.sum(axis=(0, 2)), mass.sum(axis=(0, 1))]
         coarse = [is_coarse(each) for each in by_axis]
         coarse[0] &= bool(scales[0].signs)
@@ -148,19 +158,18 @@ def average_posterior(labels: Observations, priors: Priors) -> AveragedPosterior
         for k in (0, 1):
             scales[k] = scales[k].refined(by_axis[k]) if coarse[k] else scales[k]
         rates = rates.refined(by_axis[2]) if coarse[2] else rates
-    return _collect_points(mass, scales, rates, _flipped_shares(labels, rates))
+    shares = _flipped_shares(labels, mass, scales, rates)
+    points = _collect_points(mass, scales, rates)
+    return AveragedPosterior(points, shares, mass.sum(axis=(0, 1)), float(logsumexp(log_mass)))
 
 
 def _collect_points(
-    mass: NDArray[np.float64],
-    scales: list[ScaleAxis],
-    rates: RateAxis,
-    flipped_shares: NDArray[np.float64],
-) -> AveragedPosterior:
+    mass: NDArray[np.float64], scales: list[ScaleAxis], rates: RateAxis
+) -> tuple[GridPoint, ...]:
     counted = mass > _MIN_MASS
     total = float(mass[counted].sum())
     heads, evidence = scales[0].values, scales[1].values
-    points = tuple(
+    return tuple(
         GridPoint(
             float(heads[i]),
             float(evidence[j]),
@@ -169,16 +178,26 @@ def _collect_points(
         )
         for i, j, k in zip(*np.nonzero(counted), strict=True)
     )
-    return AveragedPosterior(points, flipped_shares, mass.sum(axis=(0, 1)))
 
 
-def _flipped_shares(labels: Observations, rates: RateAxis) -> NDArray[np.float64]:
-    """Expected share of flipped labels at each flip rate of the grid, (rates,)."""
-    if not labels.shift.any():
+def _flipped_shares(
+    labels: Observations, mass: NDArray[np.float64], scales: list[ScaleAxis], rates: RateAxis
+) -> NDArray[np.float64]:
+    """Expected share of flipped labels at each flip rate of the grid, (rates,).
+
+    Each pair's truth is as likely as margins say at the mean scales of that rate.
+    """
+    if not (labels.shift_right.any() or labels.shift_wrong.any()):
         return rates.values
+    by_rate = np.maximum(mass.sum(axis=(0, 1)), _TINY)
+    heads = mass.sum(axis=1).T @ scales[0].values / by_rate
+    evidence = mass.sum(axis=0).T @ scales[1].values / by_rate
     odds = np.log(rates.values) - np.log1p(-rates.values)
-    shares = labels.weight @ expit(odds + labels.shift[:, None])
-    return np.asarray(shares / labels.weight.sum())
+    p = expit(labels.heads[:, None] * heads + labels.evidence[:, None] * evidence)
+    p = np.where(labels.judged[:, None] == 0, p, labels.judged[:, None] > 0)
+    flipped = p * expit(odds + labels.shift_right[:, None])
+    flipped += (1.0 - p) * expit(odds + labels.shift_wrong[:, None])
+    return np.asarray(labels.weight @ flipped / labels.weight.sum())
 
 
 def _log_posterior(
@@ -200,7 +219,7 @@ class _Likelihood:
     Attributes:
         unjudged: labels that nobody judged.
         judged: labels that a person judged.
-        right: (unjudged, rates) P(votes | label right), up to a factor of the pair.
+        right: (unjudged, rates) P(votes | label right), up to a factor of pair and rate.
         wrong: (unjudged, rates) the same if it is wrong.
         constant: (rates,) log likelihood that does not depend on the scales.
     """
@@ -217,14 +236,12 @@ class _Likelihood:
     ) -> _Likelihood:
         """Prepare what all scales share."""
         vote = np.log1p(-rates.values) - np.log(rates.values)
-        # (labels, rates): log odds that a vote on this label is right.
-        odds = vote - unjudged.shift[:, None]
-        both = unjudged.votes[:, None] * odds
-        constant = unjudged.weight @ (_log_cosh(both) - unjudged.count[:, None] * _log_cosh(odds))
-        odds = vote - judged.shift[:, None]
-        sided = 0.5 * (judged.judged * judged.votes)[:, None] * odds
-        constant = constant + judged.weight @ (sided - judged.count[:, None] * _log_cosh(odds))
-        return cls(unjudged, judged, expit(both), expit(-both), constant)
+        right, wrong = _vote_logs(unjudged, vote)
+        constant = unjudged.weight @ np.logaddexp(right, wrong)
+        if_right, if_wrong = _vote_logs(judged, vote)
+        known = np.where(judged.judged[:, None] > 0, if_right, if_wrong)
+        constant = constant + judged.weight @ known
+        return cls(unjudged, judged, expit(right - wrong), expit(wrong - right), constant)
 
     def at_scales(self, heads: float, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log likelihood at one scale of heads, (evidence scales, rates)."""
@@ -237,6 +254,31 @@ class _Likelihood:
             logs = self.unjudged.weight @ np.log(np.maximum(mixed, _TINY))
             rows.append(logs + exact + self.constant)
         return np.stack(rows)
+
+
+def _vote_log_odds(labels: Observations, vote: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log P(votes | label right) - log P(votes | label wrong), (labels, rates)."""
+    if np.array_equal(labels.shift_right, labels.shift_wrong):
+        return labels.votes[:, None] * (vote - labels.shift_right[:, None])
+    right, wrong = _vote_logs(labels, vote)
+    return right - wrong
+
+
+def _vote_logs(
+    labels: Observations, vote: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Log P(votes | label right) and log P(votes | label wrong), (labels, rates).
+
+    Args:
+        labels: whose votes they are.
+        vote: (rates,) log odds that a vote is right where traits are the mean ones.
+    """
+    balance, count = 0.5 * labels.votes[:, None], labels.count[:, None]
+    right, wrong = (vote - shift[:, None] for shift in (labels.shift_right, labels.shift_wrong))
+    return (
+        balance * right - count * _log_cosh(right),
+        -balance * wrong - count * _log_cosh(wrong),
+    )
 
 
 def _log_cosh(values: NDArray[np.float64]) -> NDArray[np.float64]:

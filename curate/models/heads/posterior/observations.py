@@ -16,6 +16,7 @@ _LEVELS, _REACH = 64, 4.0
 """Bins of a margin, over this many root mean squares to either side."""
 _SHIFT_LEVELS = 16
 _MAX_VOTES = 8
+_AVERAGED = ("heads", "evidence", "votes", "count", "shift_right", "shift_wrong")
 _BLOCK = 1 << 16
 MAX_ROWS = 4096
 """Labels beyond which the likelihood is taken of counts in bins."""
@@ -31,7 +32,9 @@ class Observations:
         votes: (labels,) votes on the same answers for the label less those against it, the label
             itself counted: 1 where nobody else voted.
         count: (labels,) votes on the same answers, the label itself counted.
-        shift: (labels,) log odds of a flip, less those of the common rate.
+        shift_right: (labels,) log odds of a flip, less those of the common rate, if the label names
+            the better answer.
+        shift_wrong: (labels,) the same if the other answer is the better one.
         judged: (labels,) 1 where a person found the label right, -1 wrong, 0 not judged.
         weight: (labels,) of each label in the likelihood.
     """
@@ -40,7 +43,8 @@ class Observations:
     evidence: NDArray[np.float64]
     votes: NDArray[np.float64]
     count: NDArray[np.float64]
-    shift: NDArray[np.float64]
+    shift_right: NDArray[np.float64]
+    shift_wrong: NDArray[np.float64]
     judged: NDArray[np.int8]
     weight: NDArray[np.float64]
 
@@ -58,6 +62,7 @@ class Observations:
             zero if evidence is None else evidence,
             one,
             one,
+            zero,
             zero,
             np.zeros(len(heads), dtype=np.int8) if judged is None else judged,
             one,
@@ -79,7 +84,8 @@ class Observations:
             self.evidence,
             self.votes,
             self.count,
-            self.shift,
+            self.shift_right,
+            self.shift_wrong,
             self.judged,
             self.weight,
         )
@@ -103,35 +109,40 @@ class Observations:
 
 def _binned(labels: Observations) -> Observations:
     """Counts of labels in bins, and the weighted means of each bin."""
-    edges = _shift_edges(labels.shift)
-    size = _LEVELS * _LEVELS * (2 * _MAX_VOTES + 1) * (len(edges) + 1)
-    weights = np.zeros(size)
-    sums = {name: np.zeros(size) for name in ("heads", "evidence", "votes", "count", "shift")}
+    edges = [_shift_edges(shift) for shift in (labels.shift_right, labels.shift_wrong)]
+    blocks = []
     for rows in batches(len(labels), _BLOCK):
-        part = labels.take(rows)
-        codes = _codes(part, edges)
-        weights += np.bincount(codes, weights=part.weight, minlength=size)
-        for name in sums:
-            values = part.weight * getattr(part, name)
-            sums[name] += np.bincount(codes, weights=values, minlength=size)
-    occupied = np.flatnonzero(weights > 0)
-    weight = weights[occupied]
-    means = {name: total[occupied] / weight for name, total in sums.items()}
-    return Observations(**means, judged=np.zeros(len(occupied), dtype=np.int8), weight=weight)
+        block = labels.take(rows)
+        values = [block.weight * getattr(block, name) for name in _AVERAGED]
+        blocks.append(_sum_by_code(_codes(block, edges), np.stack([*values, block.weight])))
+    codes, sums = (np.concatenate(each, axis=-1) for each in zip(*blocks, strict=True))
+    _, totals = _sum_by_code(codes, sums)
+    weight = totals[-1]
+    means = dict(zip(_AVERAGED, totals[:-1] / weight, strict=True))
+    return Observations(**means, judged=np.zeros(len(weight), dtype=np.int8), weight=weight)
 
 
-def _codes(labels: Observations, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+def _sum_by_code(
+    codes: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Distinct codes, and the sums of (columns, labels) values over the labels of each."""
+    distinct, position = np.unique(codes, return_inverse=True)
+    sums = [np.bincount(position, weights=row, minlength=len(distinct)) for row in values]
+    return distinct, np.stack(sums)
+
+
+def _codes(labels: Observations, edges: list[NDArray[np.float64]]) -> NDArray[np.int64]:
     """The bin of each label."""
     top = _LEVELS - 1
     heads, evidence = (
         np.clip((values + _REACH) * (_LEVELS / (2.0 * _REACH)), 0, top).astype(np.int64)
         for values in (labels.heads, labels.evidence)
     )
+    codes = heads * _LEVELS + evidence
     votes = np.clip(labels.votes, -_MAX_VOTES, _MAX_VOTES).astype(np.int64) + _MAX_VOTES
-    shift = np.searchsorted(edges, labels.shift, side="right")
-    codes: NDArray[np.int64] = ((heads * _LEVELS + evidence) * (2 * _MAX_VOTES + 1) + votes) * (
-        len(edges) + 1
-    ) + shift
+    codes = codes * (2 * _MAX_VOTES + 1) + votes
+    for shift, limits in zip((labels.shift_right, labels.shift_wrong), edges, strict=True):
+        codes = codes * (len(limits) + 1) + np.searchsorted(limits, shift, side="right")
     return codes
 
 

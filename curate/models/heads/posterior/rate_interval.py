@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from curate.models.heads.posterior.averaging import AveragedPosterior
 
 _TAIL = 0.025
-LEAST_RATE, _MAX_WIDTH = 0.1, 0.3
+_LEAST_RATE, _MAX_WIDTH = 0.1, 0.3
 _WIDENING = 2.0
 """Flips of whole topics make the lower end too high: it lies twice as far below the mean."""
 
@@ -42,6 +42,6 @@ def rate_interval(averaged: AveragedPosterior, bound: float) -> RateInterval | N
     """
     mean, low = averaged.rate, averaged.rate_quantile(_TAIL)
     widened = max(mean - _WIDENING * (mean - low), 0.0)
-    if low < LEAST_RATE or bound - widened > _MAX_WIDTH or mean > bound:
+    if low < _LEAST_RATE or bound - widened > _MAX_WIDTH or mean > bound:
         return None
     return RateInterval(mean, widened, bound)

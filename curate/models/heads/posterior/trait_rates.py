@@ -28,7 +28,7 @@ _MIN_EFFECT = 0.02
 
 @dataclass(frozen=True)
 class TraitEffect:
-    """How the share of wrong labels depends on one trait, among all labels.
+    """How the share of wrong labels depends on one trait.
 
     Attributes:
         name: of the trait.
@@ -60,22 +60,22 @@ class TraitEffect:
 
 @dataclass(frozen=True)
 class TraitRates:
-    """How the log odds of a flip differ between labels.
+    """How the log odds of a flip differ between pairs.
 
     Attributes:
-        shift: (pairs,) log odds of a flip, less their mean over all labels.
+        if_right: (pairs,) log odds of a flip if the label names the better answer, less their mean
+            over judged pairs.
+        if_wrong: (pairs,) the same if the other answer is the better one.
         effects: of the traits that matter, the strongest first.
     """
 
-    shift: NDArray[np.float64]
+    if_right: NDArray[np.float64]
+    if_wrong: NDArray[np.float64]
     effects: tuple[TraitEffect, ...]
 
 
 def trait_rates(
-    traits: Traits,
-    judged: NDArray[np.int8],
-    voting: NDArray[np.bool_],
-    margin: NDArray[np.float64] | None = None,
+    traits: Traits, judged: NDArray[np.int8], voting: NDArray[np.bool_], by_truth: bool = True
 ) -> TraitRates:
     """Logistic regression of wrong labels on traits, among judged pairs.
 
@@ -87,43 +87,54 @@ def trait_rates(
         traits: of the pairs.
         judged: (pairs,) 1 right, -1 wrong, 0 not judged.
         voting: (pairs,) whether each pair has a label.
-        margin: (pairs,) nats that heads and evidence say for each label; default 0. Where answers
-            that have the trait are better, wrong labels lack it without any effect on flips: what
-            margins explain is not explained again.
+        by_truth: whether a flip depends on traits of the right answer, which is how annotators err;
+            else on traits of the chosen one. Those say how likely a label is wrong where nothing
+            else is known of the truth: where the longer answer is mostly better, random flips leave
+            wrong labels short.
     """
     rows = judged != 0
-    design, wrong = traits.values[rows].astype(np.float64), judged[rows] < 0
-    kinds = list(dict.fromkeys(traits.kinds))
-    known = np.zeros(len(design)) if margin is None else -margin[rows]
+    wrong = judged[rows] < 0
+    signs = traits.signs if by_truth else np.ones(len(traits.names))
+    chosen = traits.values.astype(np.float64)
+    design = chosen[rows] * np.where(wrong[:, None], signs, 1.0)
+    coefficients = _averaged_coefficients(design, wrong, traits.kinds)
+    center = float((design @ coefficients[1:]).mean())
+    if_right, if_wrong = chosen @ coefficients[1:], (chosen * signs) @ coefficients[1:]
+    values = np.concatenate([chosen[voting], chosen[voting] * signs])
+    log_odds = coefficients[0] + np.concatenate([if_right[voting], if_wrong[voting]])
+    effects = (_effect(name, values[:, k], log_odds) for k, name in enumerate(traits.names))
+    shown = [effect for effect in effects if effect is not None and effect.size > _MIN_EFFECT]
+    shown.sort(key=lambda effect: -effect.size)
+    return TraitRates(if_right - center, if_wrong - center, tuple(shown))
+
+
+def _averaged_coefficients(
+    design: NDArray[np.float64], wrong: NDArray[np.bool_], kinds: tuple[str, ...]
+) -> NDArray[np.float64]:
+    """Coefficients, the base first, averaged over the spreads of each kind."""
+    distinct = list(dict.fromkeys(kinds))
     fits, log_weights = [], []
-    for combination in product(_SPREADS, repeat=len(kinds)):
-        spreads = dict(zip(kinds, combination, strict=True))
-        fits.append(_fit(design, wrong, _column_spreads(traits, spreads), known))
+    for combination in product(_SPREADS, repeat=len(distinct)):
+        spreads = dict(zip(distinct, combination, strict=True))
+        fits.append(_fit(design, wrong, _column_spreads(kinds, spreads)))
         prior = sum(np.log(_SPREADS[spread]) for spread in combination)
         log_weights.append(fits[-1].evidence + prior)
     weights = normalised(np.array(log_weights))
-    coefficients = weights @ np.stack([fit.coefficients for fit in fits])
-    log_odds = coefficients[0] + traits.values @ coefficients[1:]
-    measured = (
-        _effect(name, traits.values[:, k], log_odds, voting) for k, name in enumerate(traits.names)
-    )
-    effects = [effect for effect in measured if effect is not None and effect.size > _MIN_EFFECT]
-    effects.sort(key=lambda effect: -effect.size)
-    return TraitRates(log_odds - float(log_odds[voting].mean()), tuple(effects))
+    return np.asarray(weights @ np.stack([fit.coefficients for fit in fits]))
 
 
 def _effect(
-    name: str, values: NDArray[np.float32], log_odds: NDArray[np.float64], voting: NDArray[np.bool_]
+    name: str, values: NDArray[np.float64], log_odds: NDArray[np.float64]
 ) -> TraitEffect | None:
-    with_trait, without = voting & (values > 0), voting & (values <= 0)
-    if not (with_trait.any() and without.any()):
+    has_trait = values > 0
+    if has_trait.all() or not has_trait.any():
         return None
-    rates = (float(expit(log_odds[mask]).mean()) for mask in (with_trait, without))
+    rates = (float(expit(log_odds[mask]).mean()) for mask in (has_trait, ~has_trait))
     return TraitEffect(name, *rates)
 
 
-def _column_spreads(traits: Traits, spreads: dict[str, float]) -> NDArray[np.float64]:
-    return np.array([_BASE_SPREAD, *(spreads[kind] for kind in traits.kinds)])
+def _column_spreads(kinds: tuple[str, ...], spreads: dict[str, float]) -> NDArray[np.float64]:
+    return np.array([_BASE_SPREAD, *(spreads[kind] for kind in kinds)])
 
 
 @dataclass(frozen=True)
@@ -136,12 +147,8 @@ def _fit(
     design: NDArray[np.float64],
     wrong: NDArray[np.bool_],
     spreads: NDArray[np.float64],
-    known: NDArray[np.float64],
 ) -> _LogisticFit:
-    """Coefficients of largest posterior, the base first, and the log evidence of the spreads.
-
-    To the log odds of a wrong label by the design are added those that are `known`.
-    """
+    """Coefficients of largest posterior, the base first, and the log evidence of the spreads."""
     used = spreads > 0
     table = np.column_stack([np.ones(len(design)), design])[:, used]
     center = np.zeros(int(used.sum()))
@@ -149,7 +156,7 @@ def _fit(
     precision = spreads[used] ** -2.0
     sides, beta = np.where(wrong, 1.0, -1.0), center.copy()
     for _ in range(_NEWTON_STEPS):
-        p = expit(table @ beta + known)
+        p = expit(table @ beta)
         gradient = table.T @ (wrong - p) - precision * (beta - center)
         hessian = table.T @ (table * (p * (1.0 - p))[:, None]) + np.diag(precision)
         step = np.linalg.solve(hessian, gradient)
@@ -157,7 +164,7 @@ def _fit(
         beta = beta + step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < _TOLERANCE:
             break
-    likelihood = float(log_expit(sides * (table @ beta + known)).sum())
+    likelihood = float(log_expit(sides * (table @ beta)).sum())
     off = beta - center
     evidence = likelihood - 0.5 * float(precision @ off**2)
     evidence += 0.5 * float(np.log(precision).sum()) - 0.5 * float(np.linalg.slogdet(hessian)[1])

@@ -15,14 +15,16 @@ from curate.data.table import messages_text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LONGER = "chosen is longer"
+LONGER, FIRST = "right answer is longer", "right answer stood first"
+_ORIENTED = ("length", "slot")
+"""Kinds of traits that the other answer of a pair has with the opposite sign."""
 _FEWEST, _MAX_VALUES = 5, 20
 """Judged pairs of a source or annotator that can show its own rate; such values at most."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """Columns of traits, each 1, -1 or 0, or 0 and 1.
+    """Columns of traits, each 1, -1 or 0, or 0 and 1; those of an answer are of the chosen one.
 
     Attributes:
         names: of the columns, for people.
@@ -33,6 +35,11 @@ class Traits:
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     values: NDArray[np.float32]
+
+    @property
+    def signs(self) -> NDArray[np.float64]:
+        """(columns,) -1 where the rejected answer has the opposite value, else 1."""
+        return np.array([-1.0 if kind in _ORIENTED else 1.0 for kind in self.kinds])
 
 
 def pair_traits(pairs: pl.DataFrame, judged: NDArray[np.bool_]) -> Traits:
@@ -56,7 +63,7 @@ def pair_traits(pairs: pl.DataFrame, judged: NDArray[np.bool_]) -> Traits:
     slots = table["slot"].to_numpy()
     columns: list[tuple[str, str, NDArray[np.float32]]] = [
         (LONGER, "length", table["size"].to_numpy().astype(np.float32)),
-        ("chosen stood first", "slot", np.select([slots == 1, slots == 2], [1.0, -1.0], 0.0)),
+        (FIRST, "slot", np.select([slots == 1, slots == 2], [1.0, -1.0], 0.0)),
     ]
     for kind in ("source", "annotator"):
         columns += _indicators(kind, table[kind], judged)

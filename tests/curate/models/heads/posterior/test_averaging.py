@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -49,7 +50,7 @@ def voted(count: int, rate: float, people: int, seed: int = 0) -> tuple[Observat
     size = np.full(count * people, float(people))
     zero, judged = np.zeros(count * people), np.zeros(count * people, dtype=np.int8)
     labels = Observations(
-        rows.heads, zero, balance.ravel().astype(float), size, zero, judged, 1.0 / size
+        rows.heads, zero, balance.ravel().astype(float), size, zero, zero, judged, 1.0 / size
     )
     return labels, right.ravel()
 
@@ -57,15 +58,22 @@ def voted(count: int, rate: float, people: int, seed: int = 0) -> tuple[Observat
 def naive_log_likelihood(labels: Observations, a: float, b: float, e: float) -> float:
     """Label by label: the sum over both truths of the votes' probabilities."""
     total = 0.0
-    for m, t, balance, count, shift, judged, weight in zip(*labels.columns(), strict=True):
-        p = expit(a * m + b * t)
-        flip = expit(np.log(e / (1 - e)) + shift)
-        agree, against = (count + balance) / 2, (count - balance) / 2
-        if_right = p * (1 - flip) ** agree * flip**against
-        if_wrong = (1 - p) * flip**agree * (1 - flip) ** against
-        both = {0: if_right + if_wrong, 1: if_right, -1: if_wrong}
-        total += weight * np.log(both[int(judged)])
+    for row in zip(*labels.columns(), strict=True):
+        if_right, if_wrong = naive_votes(row, e)
+        m, t, judged, weight = row[0], row[1], int(row[6]), row[7]
+        right, wrong = expit(a * m + b * t) * if_right, expit(-a * m - b * t) * if_wrong
+        total += weight * np.log({0: right + wrong, 1: right, -1: wrong}[judged])
     return float(total)
+
+
+def naive_votes(row: tuple[np.ndarray, ...], e: float) -> tuple[float, float]:
+    """P(votes | label right) and P(votes | label wrong), vote by vote."""
+    _, _, balance, count, shift_right, shift_wrong, _, _ = row
+    agree, against = round((count + balance) / 2), round((count - balance) / 2)
+    flip_right, flip_wrong = (expit(np.log(e / (1 - e)) + u) for u in (shift_right, shift_wrong))
+    right = np.prod([1 - flip_right] * agree + [flip_right] * against)
+    wrong = np.prod([flip_wrong] * agree + [1 - flip_wrong] * against)
+    return float(right), float(wrong)
 
 
 def mixed_labels() -> Observations:
@@ -78,7 +86,7 @@ def mixed_labels() -> Observations:
         rng.normal(size=40),
         balance,
         count,
-        rng.normal(size=40),
+        *rng.normal(size=(2, 40)),
         judged,
         1.0 / count,
     )
@@ -102,12 +110,34 @@ def test_the_posterior_is_bayes_rule_averaged_over_the_grid() -> None:
     right = averaged.label_right(labels)
     assert sum(point.mass for point in averaged.points) == pytest.approx(1.0)
     for i in range(len(labels)):
-        m, t, balance, _, shift, judged, _ = (column[i] for column in labels.columns())
-        expected = sum(
-            p.mass * expit(p.heads * m + p.evidence * t + balance * (p.vote - shift))
-            for p in averaged.points
-        )
+        row = tuple(column[i] for column in labels.columns())
+        expected = 0.0
+        for p in averaged.points:
+            if_right, if_wrong = naive_votes(row, p.rate)
+            logit = p.heads * row[0] + p.evidence * row[1]
+            correct, incorrect = expit(logit) * if_right, expit(-logit) * if_wrong
+            expected += p.mass * correct / (correct + incorrect)
+        judged = int(row[6])
         assert right[i] == pytest.approx(expected if judged == 0 else float(judged > 0))
+
+
+def test_the_share_of_flipped_labels_is_that_of_the_rates_of_both_truths() -> None:
+    """Flips at .5 where the answer with a trait is right, at .02 elsewhere: .26 of the labels."""
+    rng = np.random.default_rng(4)
+    count = 6000
+    has_trait, x = rng.random(count) < 0.5, rng.normal(0.0, 3.0, count)
+    truth = rng.random(count) < expit(x)
+    flipped = rng.random(count) < np.where(truth == has_trait, 0.5, 0.02)
+    side, labelled = np.where(truth ^ flipped, 1.0, -1.0), (truth ^ flipped) == has_trait
+    difference = float(np.log(0.5 / 0.5) - np.log(0.02 / 0.98))
+    shifts = (np.where(mask, 0.5, -0.5) * difference for mask in (labelled, ~labelled))
+    labels = Observations.from_margins(unit_scale(side * x))
+    labels = replace(labels, **dict(zip(("shift_right", "shift_wrong"), shifts, strict=True)))
+    averaged = average_posterior(labels, Priors(DIFFUSE))
+    assert averaged.rate == pytest.approx(flipped.mean(), abs=0.02)
+    right = averaged.label_right(labels)
+    for mask in (labelled, ~labelled):
+        assert right[mask].mean() == pytest.approx(1.0 - flipped[mask].mean(), abs=0.03)
 
 
 @pytest.mark.parametrize("prior", [HEADS, DIFFUSE, STRONG])
