@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,12 +23,46 @@ from curate.cli.options import (
 from curate.data.bounds import MOST_PAIRS
 from curate.errors import CurateError
 
+if TYPE_CHECKING:
+    from curate.audit.audit_report import AuditReport
+
+
+_Against = Annotated[
+    str | None, typer.Option(help="Another dataset: report the prompts found in both.")
+]
+_StyleColumns = Annotated[
+    list[str] | None,
+    typer.Option("--style-column", help="Key of extra to test beside the style features; repeat."),
+]
+_Model = Annotated[
+    str | None, typer.Option(help="Causal language model: measure its ranking accuracy.")
+]
+_Disagreement = Annotated[
+    bool,
+    typer.Option(
+        "--disagreement",
+        help="Classify disagreements as shared preference, taste, cycle or flip.",
+    ),
+]
+_Gold = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Reviewed pairs for the noise rate: a verdict file, the folder of the sample, or "
+        "extra.KEY; repeat."
+    ),
+]
+_Sample = Annotated[
+    Path | None,
+    typer.Option(
+        help="Sample folder of 'curate route --random' or '--stratified' (default: the folder "
+        "of the verdicts)."
+    ),
+]
+
 
 def audit(
     data: Data,
-    against: Annotated[
-        str | None, typer.Option(help="Another dataset: report the prompts found in both.")
-    ] = None,
+    against: _Against = None,
     embedder: EmbedderName = "auto",
     format: FormatName = "auto",
     columns: Columns = None,
@@ -40,90 +74,78 @@ def audit(
         "audit.json"
     ),
     overwrite: OverwriteFile = False,
-    style_columns: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--style-column", help="Key of extra to test beside the style features; repeat."
-        ),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Causal language model: measure its ranking accuracy.")
-    ] = None,
+    style_columns: _StyleColumns = None,
+    model: _Model = None,
     beta: Annotated[float, typer.Option(min=1e-6, help="DPO beta (only with --model).")] = 0.1,
-    disagreement: Annotated[
-        bool,
-        typer.Option(
-            "--disagreement",
-            help="Classify disagreements as shared preference, taste, cycle or flip.",
-        ),
-    ] = False,
-    gold: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Reviewed pairs for the noise rate: a verdict file, the folder of the sample, or "
-            "extra.KEY; repeat."
-        ),
-    ] = None,
-    sample: Annotated[
-        Path | None,
-        typer.Option(
-            help="Sample folder of 'curate route --random' or '--stratified' (default: the folder "
-            "of the verdicts)."
-        ),
-    ] = None,
+    disagreement: _Disagreement = False,
+    gold: _Gold = None,
+    sample: _Sample = None,
 ) -> None:
     """Estimate how noisy a dataset is and which biases its labels show."""
     from curate.audit.command import audit as run_audit
-    from curate.cli.console import show_warnings
     from curate.cli.progress import console_progress
     from curate.cli.show_audit import show_audit
     from curate.models.embed.settings import EmbedderConfig
-    from curate.people.draw import read_sample, resume_command, sample_folder
     from curate.steps.models import ModelSpec
-    from curate.verdicts.files import read_verdicts
-    from curate.verdicts.gold import as_gold
-    from curate.write.contents import MADE_BY
     from curate.write.file_output import check_output_file
-    from curate.write.shards import write_json
 
     check_output_file(output, overwrite, [data, against, *(gold or ()), sample])
+    evidence = _read_reviewed_pairs(gold, sample)
+    with console_progress() as progress, TemporaryDirectory() as scratch:
+        dataset = DatasetOptions(data, format, columns, split, config, limit, prints_notes=False)
+        report = run_audit(
+            dataset.read(progress, _make_folder(scratch, "data")),
+            progress,
+            None
+            if against is None
+            else DatasetOptions(against).read(progress, _make_folder(scratch, "against")),
+            EmbedderConfig(name=embedder),
+            style_columns=tuple(style_columns or ()),
+            model=None if model is None else ModelSpec(name=model),
+            beta=beta,
+            disagreement=disagreement,
+            most=most,
+            dataset=data,
+            **evidence,
+        )
+    show_audit(report)
+    _write_report(report, output)
+    typer.echo(f"written: {output}")
+
+
+def _make_folder(scratch: str, name: str) -> Path:
+    folder = Path(scratch, name)
+    folder.mkdir()
+    return folder
+
+
+def _read_reviewed_pairs(gold: list[str] | None, sample: Path | None) -> dict[str, Any]:
+    """Return the arguments of an audit about reviewed pairs; damaged lines are reported."""
+    from curate.cli.console import show_warnings
+    from curate.people.draw import read_sample, resume_command, sample_folder
+    from curate.verdicts.files import read_verdicts
+    from curate.verdicts.gold import as_gold
+
     damaged_lines: list[str] = []
     gold_config = as_gold(gold)
     files = [] if gold_config is None else [Path(path) for path in gold_config.verdicts]
     reviewed = read_verdicts(files, damaged_lines) if files else gold_config
     sample = sample or sample_folder(files)
     show_warnings(damaged_lines)
-    with console_progress() as progress, TemporaryDirectory() as scratch:
-        folders = Path(scratch, "data"), Path(scratch, "against")
-        for folder in folders:
-            folder.mkdir()
-        dataset = DatasetOptions(data, format, columns, split, config, limit, prints_notes=False)
-        pairs = dataset.read(progress, folders[0])
-        other_pairs = None
-        if against is not None:
-            other_pairs = DatasetOptions(against).read(progress, folders[1])
-        spec = None if model is None else ModelSpec(name=model)
-        style_keys = tuple(style_columns or ())
-        report = run_audit(
-            pairs,
-            progress,
-            other_pairs,
-            EmbedderConfig(name=embedder),
-            style_columns=style_keys,
-            model=spec,
-            beta=beta,
-            disagreement=disagreement,
-            gold=reviewed,
-            sample=None if sample is None else read_sample(sample),
-            resume=resume_command(files, sample),
-            most=most,
-            dataset=data,
-        )
-    show_audit(report)
+    return {
+        "gold": reviewed,
+        "sample": None if sample is None else read_sample(sample),
+        "resume": resume_command(files, sample),
+    }
+
+
+def _write_report(report: AuditReport, output: Path) -> None:
+    from curate.write.contents import MADE_BY
+    from curate.write.shards import write_json
+
     try:
         write_json({MADE_BY: "curate audit"} | report.to_json(), output)
     except OSError as error:
         raise CurateError(
             "the file cannot be written", where=str(output), found=str(error)
         ) from None
-    typer.echo(f"written: {output}")

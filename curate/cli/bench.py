@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,41 +22,62 @@ from curate.cli.options import (
 from curate.data.bounds import MOST_PAIRS
 from curate.errors import CurateError
 
+if TYPE_CHECKING:
+    from curate.bench.run import Plan
+    from curate.recipes import RecipeModels
+
+_Noise = Annotated[
+    str,
+    typer.Option(help="Comma-separated flip rates to test (none: use the labels as they are)."),
+]
+_Patterns = Annotated[
+    str,
+    typer.Option(help="Noise patterns, comma-separated: symmetric, ambiguity, annotator, topic."),
+]
+_Recipes = Annotated[
+    str | None,
+    typer.Option(help="Published methods to compare: comma-separated names, or all."),
+]
+_Policy = Annotated[
+    str | None,
+    typer.Option(help="Tuned model for implicit-reward recipes; --model is its base."),
+]
+_RewardModel = Annotated[
+    list[str] | None,
+    typer.Option(help="Reward model for recipes; repeat (default: small probe models vote)."),
+]
+_JudgeModel = Annotated[
+    str | None, typer.Option(help="Endpoint model for recipes that use an LLM judge.")
+]
+_SemiSynthetic = Annotated[
+    int | None,
+    typer.Option(min=100, help="Relabel this many pairs with a known reward function."),
+]
+_Gold = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Reviewed pairs to use as ground truth: a verdict file, the folder of the sample, "
+        "or extra.KEY; repeat."
+    ),
+]
+_Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Folder for bench.html, bench.json and Parquet."),
+]
+
 
 def bench(
     data: Annotated[list[str], typer.Argument(help="Datasets: file, glob, folder, hf:owner/name.")],
-    noise: Annotated[
-        str,
-        typer.Option(help="Comma-separated flip rates to test (none: use the labels as they are)."),
-    ] = "0.2,0.4",
+    noise: _Noise = "0.2,0.4",
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each experiment.")] = 5,
-    patterns: Annotated[
-        str,
-        typer.Option(
-            help="Noise patterns, comma-separated: symmetric, ambiguity, annotator, topic."
-        ),
-    ] = "symmetric",
-    recipes: Annotated[
-        str | None,
-        typer.Option(help="Published methods to compare: comma-separated names, or all."),
-    ] = None,
+    patterns: _Patterns = "symmetric",
+    recipes: _Recipes = None,
     model: Annotated[str | None, typer.Option(help="Causal language model for recipes.")] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(help="Tuned model for implicit-reward recipes; --model is its base."),
-    ] = None,
-    reward_model: Annotated[
-        list[str] | None,
-        typer.Option(help="Reward model for recipes; repeat (default: small probe models vote)."),
-    ] = None,
-    judge_model: Annotated[
-        str | None, typer.Option(help="Endpoint model for recipes that use an LLM judge.")
-    ] = None,
+    policy: _Policy = None,
+    reward_model: _RewardModel = None,
+    judge_model: _JudgeModel = None,
     url: EndpointUrl = None,
-    semi_synthetic: Annotated[
-        int | None,
-        typer.Option(min=100, help="Relabel this many pairs with a known reward function."),
-    ] = None,
+    semi_synthetic: _SemiSynthetic = None,
     embedder: EmbedderName = "auto",
     format: FormatName = "auto",
     columns: Columns = None,
@@ -64,61 +85,54 @@ def bench(
     config: ConfigName = None,
     limit: Limit = None,
     most: Most = MOST_PAIRS,
-    gold: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Reviewed pairs to use as ground truth: a verdict file, the folder of the sample, "
-            "or extra.KEY; repeat."
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Folder for bench.html, bench.json and Parquet."),
-    ] = None,
+    gold: _Gold = None,
+    output: _Output = None,
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Measure which steps help on your data: train on what they keep, test on held-out pairs."""
     from curate.bench.command import MARK, Synthetic, dataset_name, write_bench
     from curate.bench.command import bench as run_bench
-    from curate.bench.run import Plan
     from curate.cli.progress import console_progress
     from curate.cli.show_bench import show_bench
     from curate.models.embed.settings import EmbedderConfig
     from curate.pipeline.run_evidence import check_gold
-    from curate.recipes import RecipeModels, recipes_with_models
+    from curate.recipes import RecipeModels
     from curate.verdicts.gold import as_gold
     from curate.write.run_folder import check_free
 
-    rewards = tuple(reward_model or ())
-    models = RecipeModels(model, rewards, judge_model, url, policy)
-    runnable, not_runnable = recipes_with_models(_split_names(recipes or ""), models)
-    rates = () if noise == "none" else parse_rates(noise)
-    plan = Plan(
-        rates, tuple(_split_names(patterns)), seeds, recipes=runnable, left_out=not_runnable
-    )
+    models = RecipeModels(model, tuple(reward_model or ()), judge_model, url, policy)
+    plan = _build_plan(noise, patterns, seeds, recipes, models)
     reviewed = as_gold(gold)
     check_gold(reviewed)
     if output is not None:
         check_free(output, overwrite, MARK)
-    datasets = [
-        DatasetOptions(d, format, columns, split, config, limit, prints_notes=False) for d in data
-    ]
+    reading = (format, columns, split, config, limit)
+    datasets = [(dataset_name(d), DatasetOptions(d, *reading, prints_notes=False)) for d in data]
     synthetic = None if semi_synthetic is None else Synthetic(semi_synthetic)
+    sections = {n: _pipeline_sections(d, gold or [], embedder) for n, d in datasets}
+    max_pairs = 0 if reviewed else most
     with console_progress() as progress:
+        samples = ((name, options.sample(progress, max_pairs)) for name, options in datasets)
         settings = EmbedderConfig(name=embedder)
-        pair_tables = (
-            (dataset_name(g.data), g.sample(progress, 0 if reviewed else most)) for g in datasets
-        )
-        sections = {
-            dataset_name(g.data): _pipeline_sections(g, gold or [], embedder) for g in datasets
-        }
         result = run_bench(
-            pair_tables, plan, progress, synthetic, settings, gold=reviewed, sections=sections
+            samples, plan, progress, synthetic, settings, gold=reviewed, sections=sections
         )
     show_bench(result)
     if output is not None:
         write_bench(result, output, overwrite)
         typer.echo(f"written: {output / 'bench.html'}, {output / 'bench.json'}")
+
+
+def _build_plan(
+    noise: str, patterns: str, seeds: int, recipes: str | None, models: RecipeModels
+) -> Plan:
+    from curate.bench.run import Plan
+    from curate.recipes import recipes_with_models
+
+    runnable, not_runnable = recipes_with_models(_split_names(recipes or ""), models)
+    rates = () if noise == "none" else parse_rates(noise)
+    names = tuple(_split_names(patterns))
+    return Plan(rates, names, seeds, recipes=runnable, left_out=not_runnable)
 
 
 def _pipeline_sections(dataset: DatasetOptions, gold: list[str], embedder: str) -> dict[str, Any]:

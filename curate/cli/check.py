@@ -15,26 +15,28 @@ _EXIT_UNFIT = 3
 """Exit code if pairs or the tokenizer are unfit for training."""
 
 
+_Folder = Annotated[
+    str, typer.Argument(help="A run's folder (its kept pairs), or any other dataset.")
+]
+_Trainer = Annotated[str, typer.Option(help="trl, axolotl, llamafactory, openrlhf or swift.")]
+_MaxLength = Annotated[
+    int | None,
+    typer.Option(min=1, help="Maximum length in the trainer's config (default: the trainer's)."),
+]
+_Fix = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write a cleaned copy of the run, without the failing pairs, to this folder."
+    ),
+]
+
+
 def check(
-    folder: Annotated[
-        str, typer.Argument(help="A run's folder (its kept pairs), or any other dataset.")
-    ],
+    folder: _Folder,
     model: Annotated[str, typer.Option(help="Model to be trained: folder or Hub name.")],
-    trainer: Annotated[
-        str, typer.Option(help="trl, axolotl, llamafactory, openrlhf or swift.")
-    ] = "trl",
-    max_length: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Maximum length in the trainer's config (default: the trainer's)."
-        ),
-    ] = None,
-    fix: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write a cleaned copy of the run, without the failing pairs, to this folder."
-        ),
-    ] = None,
+    trainer: _Trainer = "trl",
+    max_length: _MaxLength = None,
+    fix: _Fix = None,
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,

@@ -29,7 +29,9 @@ from curate.errors import CurateError
 if TYPE_CHECKING:
     import polars as pl
 
+    from curate.derive.feedback import AnswerWriter, FeedbackJudge
     from curate.read.raw_rows import PublishedRows
+    from curate.steps.context import Context
 
 _RESULT_FILE = "derive.json"
 _CONVERSATIONS_PER_BATCH = 1000
@@ -44,32 +46,37 @@ class PairOrigin(str, Enum):
     classes = "classes"
 
 
+_Source = Annotated[
+    PairOrigin,
+    typer.Option(
+        "--from",
+        help="Source of the pairs: instructions, user feedback in chats, or classified texts.",
+    ),
+]
+_Instructions = Annotated[
+    int, typer.Option(min=1, max=8, help="Instructions added to each prompt.")
+]
+_Patterns = Annotated[
+    Path | None,
+    typer.Option(help="YAML file of feedback patterns (default: the bundled ones)."),
+]
+_JudgeModel = Annotated[
+    str | None, typer.Option(help="Endpoint model that judges feedback or texts.")
+]
+_WriteModel = Annotated[
+    str | None,
+    typer.Option(help="Endpoint model that writes the answer if no later one met the complaint."),
+]
+
+
 def derive(
     data: Data,
     output: OutputFolder,
-    source: Annotated[
-        PairOrigin,
-        typer.Option(
-            "--from",
-            help="Source of the pairs: instructions, user feedback in chats, or classified texts.",
-        ),
-    ] = PairOrigin.instructions,
-    instructions: Annotated[
-        int, typer.Option(min=1, max=8, help="Instructions added to each prompt.")
-    ] = 2,
-    patterns: Annotated[
-        Path | None,
-        typer.Option(help="YAML file of feedback patterns (default: the bundled ones)."),
-    ] = None,
-    judge_model: Annotated[
-        str | None, typer.Option(help="Endpoint model that judges feedback or texts.")
-    ] = None,
-    write_model: Annotated[
-        str | None,
-        typer.Option(
-            help="Endpoint model that writes the answer if no later one met the complaint."
-        ),
-    ] = None,
+    source: _Source = PairOrigin.instructions,
+    instructions: _Instructions = 2,
+    patterns: _Patterns = None,
+    judge_model: _JudgeModel = None,
+    write_model: _WriteModel = None,
     url: EndpointUrl = None,
     format: FormatName = "auto",
     columns: Columns = None,
@@ -176,22 +183,14 @@ def _by_feedback(
     from itertools import islice
 
     from curate.data.table import PairIds
-    from curate.derive.feedback import FeedbackConversation, feedback_pairs, pattern_judge
-    from curate.derive.feedback_models import endpoint_judge, endpoint_writer
-    from curate.models.judge.endpoint import EndpointParams
-    from curate.models.text.feedback import read_patterns
+    from curate.derive.feedback import FeedbackConversation, feedback_pairs
     from curate.read.conversation_rows import conversation_rows
     from curate.steps.context import Context
     from curate.store.store import open_store
 
-    judge_model, write_model, url = models
+    judge_model, write_model, _ = models
     context = Context(progress=progress, store=open_store("auto"))
-    judge, writer = pattern_judge(read_patterns(patterns)), None
-    if judge_model is not None:
-        judge = endpoint_judge(EndpointParams(model=judge_model, base_url=url), context)
-    if write_model is not None:
-        params = EndpointParams(model=write_model, base_url=url, reply_tokens=None)
-        writer = endpoint_writer(params, context)
+    judge, writer = _feedback_models(patterns, models, context)
     facts |= {"judge": judge_model or "patterns", "writer": write_model}
     ids, rows_of_turns = PairIds(), conversation_rows(rows)
     while batch := list(islice(rows_of_turns, _CONVERSATIONS_PER_BATCH)):
@@ -206,3 +205,22 @@ def _by_feedback(
         counts["pairs made"] += len(feedback.pairs)
         yield feedback.pairs
     facts["endpoint"] = context.facts
+
+
+def _feedback_models(
+    patterns: Path | None, models: tuple[str | None, str | None, str | None], context: Context
+) -> tuple[FeedbackJudge, AnswerWriter | None]:
+    """Return the judge of feedback, by patterns or a model, and the writer of answers."""
+    from curate.derive.feedback import pattern_judge
+    from curate.derive.feedback_models import endpoint_judge, endpoint_writer
+    from curate.models.judge.endpoint import EndpointParams
+    from curate.models.text.feedback import read_patterns
+
+    judge_model, write_model, url = models
+    judge, writer = pattern_judge(read_patterns(patterns)), None
+    if judge_model is not None:
+        judge = endpoint_judge(EndpointParams(model=judge_model, base_url=url), context)
+    if write_model is not None:
+        params = EndpointParams(model=write_model, base_url=url, reply_tokens=None)
+        writer = endpoint_writer(params, context)
+    return judge, writer

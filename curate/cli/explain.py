@@ -24,6 +24,8 @@ from curate.cli.options import (
 )
 from curate.data.bounds import MOST_PAIRS
 
+_NameModel = Annotated[str | None, typer.Option(help="Endpoint model that names the features.")]
+
 
 def explain(
     data: Data,
@@ -31,9 +33,7 @@ def explain(
     features: Annotated[int, typer.Option(min=1, help="Number of features (M).")] = 32,
     active: Annotated[int, typer.Option(min=1, help="Average active features per pair (K).")] = 4,
     embedder: EmbedderName = "auto",
-    name_model: Annotated[
-        str | None, typer.Option(help="Endpoint model that names the features.")
-    ] = None,
+    name_model: _NameModel = None,
     url: EndpointUrl = None,
     format: FormatName = "auto",
     columns: Columns = None,

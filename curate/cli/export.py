@@ -43,16 +43,18 @@ Languages = Annotated[
 ]
 
 
+_Source = Annotated[
+    str,
+    typer.Argument(help="A run's folder, file, glob, URL, hf:owner/name, or pipeline.yaml."),
+]
+_FileType = Annotated[str, typer.Option(help="parquet, jsonl, or dataset (a saved DatasetDict).")]
+
+
 def export(
-    source: Annotated[
-        str,
-        typer.Argument(help="A run's folder, file, glob, URL, hf:owner/name, or pipeline.yaml."),
-    ],
+    source: _Source,
     output: OutputFolder,
     to: Form = "trl",
-    file_type: Annotated[
-        str, typer.Option(help="parquet, jsonl, or dataset (a saved DatasetDict).")
-    ] = "parquet",
+    file_type: _FileType = "parquet",
     rows_per_shard: Annotated[int, typer.Option(min=1, help="Maximum rows per file.")] = 100_000,
     license: License = None,
     language: Languages = None,
@@ -108,15 +110,20 @@ def export(
     show_export(exported)
 
 
+_To = Annotated[
+    str | None, typer.Option("--to", help="Export format of a run's pairs (default: trl).")
+]
+_Private = Annotated[bool, typer.Option("--private/--public", help="Visibility of a new dataset.")]
+_DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be uploaded, and upload nothing.")
+]
+
+
 def push(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of an export.")],
     repo: Annotated[str, typer.Argument(help="Hub dataset: owner/name.")],
-    to: Annotated[
-        str | None, typer.Option("--to", help="Export format of a run's pairs (default: trl).")
-    ] = None,
-    private: Annotated[
-        bool, typer.Option("--private/--public", help="Visibility of a new dataset.")
-    ] = True,
+    to: _To = None,
+    private: _Private = True,
     license: License = None,
     language: Languages = None,
     allow_loss: AllowLoss = False,
@@ -124,9 +131,7 @@ def push(
     weights: Weights = None,
     soft_labels: SoftLabels = None,
     copies: Copies = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be uploaded, and upload nothing.")
-    ] = False,
+    dry_run: _DryRun = False,
 ) -> None:
     """Upload a run's kept pairs, or an export, to the Hub with a dataset card.
 
@@ -147,14 +152,8 @@ def push(
         copies=copies,
     )
     with console_progress() as progress:
-        upload = run_push(
-            run,
-            repo,
-            target,
-            private=private,
-            dry_run=dry_run,
-            progress=progress,
-        )
+        options = {"private": private, "dry_run": dry_run}
+        upload = run_push(run, repo, target, **options, progress=progress)
     show_upload(upload)
 
 

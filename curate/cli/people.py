@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -23,51 +23,62 @@ from curate.cli.options import (
 )
 from curate.errors import CurateError
 
+if TYPE_CHECKING:
+    from curate.people.tasks import Choice, Routed
+
+
+_Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Folder for the task files (default: DATA-drawn)."),
+]
+_Budget = Annotated[
+    int | None,
+    typer.Option(min=1, help="Number of pairs of a run to send for review, most urgent first."),
+]
+_Random = Annotated[
+    int | None,
+    typer.Option(min=1, help="Draw this many random pairs of a dataset or run, for --gold."),
+]
+_Stratified = Annotated[
+    int | None,
+    typer.Option(min=1, help="Draw this many pairs of a run, with more doubtful labels."),
+]
+_To = Annotated[
+    str,
+    typer.Option("--to", help="Annotation tool: label_studio, argilla or pairs (JSON lines)."),
+]
+_By = Annotated[
+    list[str] | None,
+    typer.Option(help="Uncertainty score; repeat (default: all that apply)."),
+]
+_Gains = Annotated[
+    Path | None,
+    typer.Option(help="JSON file of coefficients such as {'overlap=high': 0.4}."),
+]
+_Fit = Annotated[
+    str | None,
+    typer.Option(help="Annotator that is a model: learn where people add most."),
+]
+_Tag = Annotated[
+    list[str] | None,
+    typer.Option(help="Column or key of extra for --fit to route by; repeat (default: source)."),
+]
+_KeptOnly = Annotated[bool, typer.Option("--kept-only", help="Skip pairs that filters dropped.")]
+
 
 def route(
     data: Data,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Folder for the task files (default: DATA-drawn)."),
-    ] = None,
-    budget: Annotated[
-        int | None,
-        typer.Option(min=1, help="Number of pairs of a run to send for review, most urgent first."),
-    ] = None,
-    random: Annotated[
-        int | None,
-        typer.Option(min=1, help="Draw this many random pairs of a dataset or run, for --gold."),
-    ] = None,
-    stratified: Annotated[
-        int | None,
-        typer.Option(min=1, help="Draw this many pairs of a run, with more doubtful labels."),
-    ] = None,
-    to: Annotated[
-        str,
-        typer.Option("--to", help="Annotation tool: label_studio, argilla or pairs (JSON lines)."),
-    ] = "label_studio",
-    by: Annotated[
-        list[str] | None,
-        typer.Option(help="Uncertainty score; repeat (default: all that apply)."),
-    ] = None,
-    gains: Annotated[
-        Path | None,
-        typer.Option(help="JSON file of coefficients such as {'overlap=high': 0.4}."),
-    ] = None,
-    fit: Annotated[
-        str | None,
-        typer.Option(help="Annotator that is a model: learn where people add most."),
-    ] = None,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Column or key of extra for --fit to route by; repeat (default: source)."
-        ),
-    ] = None,
+    output: _Output = None,
+    budget: _Budget = None,
+    random: _Random = None,
+    stratified: _Stratified = None,
+    to: _To = "label_studio",
+    by: _By = None,
+    gains: _Gains = None,
+    fit: _Fit = None,
+    tag: _Tag = None,
     per_prompt: Annotated[int, typer.Option(min=1, help="Maximum pairs per prompt.")] = 1,
-    kept_only: Annotated[
-        bool, typer.Option("--kept-only", help="Skip pairs that filters dropped.")
-    ] = False,
+    kept_only: _KeptOnly = False,
     format: FormatName = "auto",
     columns: Columns = None,
     split: Split = None,
@@ -79,36 +90,13 @@ def route(
     """Choose pairs for human review, for `curate review` or another tool."""
     from curate.cli.progress import console_progress
     from curate.cli.show_results import show_routed
-    from curate.people.draw import Sampling
-    from curate.people.drawn_tasks import draw_from_data
-    from curate.people.route import route as run_route
-    from curate.people.tasks import MARK, Choice, check_tool
+    from curate.people.tasks import Choice, check_tool
     from curate.steps.next_steps import drawn_folder
-    from curate.write.run_files import is_run
-    from curate.write.run_folder import check_free
 
-    counts = {"budget": budget, "random": random, "stratified": stratified}
-    methods = {name: count for name, count in counts.items() if count is not None}
-    if len(methods) != 1:
-        raise CurateError(
-            "give one of --budget, --random and --stratified", found=", ".join(methods) or "none"
-        )
-    ((method, count),) = methods.items()
-    samplings: dict[str, Sampling] = {"random": "random", "stratified": "stratified"}
-    by_urgency = {
-        "--by": bool(by),
-        "--gains": gains is not None,
-        "--per-prompt": per_prompt != 1,
-        "--kept-only": kept_only,
-    }
-    unused = [option for option, is_given in by_urgency.items() if is_given and method != "budget"]
-    if unused:
-        reason = "a random sample ignores scores"
-        raise CurateError("the option needs --budget", where=", ".join(unused), found=reason)
-    if tag and fit is None:
-        raise CurateError("--tag needs --fit", where="--tag", found=", ".join(tag))
-    if fit is not None and (gains is not None or method != "budget"):
-        raise CurateError("--fit needs --budget and excludes --gains", where="--fit")
+    method, count = _single_method(budget=budget, random=random, stratified=stratified)
+    if method != "budget":
+        _reject_ranking_options(by, gains, per_prompt, kept_only)
+    _check_fit_options(fit, tag, gains, method)
     choice = Choice(
         count,
         to,
@@ -117,30 +105,81 @@ def route(
         per_prompt,
         not kept_only,
         seed,
-        samplings.get(method),
+        None if method == "budget" else method,
         fit,
         tag,
     )
     check_tool(to)
     folder = output or Path(drawn_folder(data, "drawn" if choice.sampling else "routed"))
     dataset = DatasetOptions(data, format, columns, split, config, limit)
-    with console_progress() as progress, TemporaryDirectory() as scratch:
-        if is_run(data):
-            dataset.reject_reading_options("a run's pairs are read already")
-            routed = run_route(data, folder, choice, overwrite, progress)
-        elif method == "random":
-            check_free(folder, overwrite, MARK, data)
-            pairs = dataset.read(progress, Path(scratch))
-            options = dataset.reading_options()
-            routed = draw_from_data(pairs, data, options, folder, choice, overwrite)
-        else:
-            raise CurateError(
-                f"--{method} needs the scores of a run",
-                where=data,
-                found="a dataset",
-                fix="give the folder of a run, or use --random",
-            )
+    with console_progress() as progress:
+        routed = _choose_pairs(dataset, folder, choice, overwrite, progress)
     show_routed(routed)
+
+
+_Method = Literal["budget", "random", "stratified"]
+
+
+def _single_method(**counts: int | None) -> tuple[_Method, int]:
+    """Return the only method that is given, with its number of pairs."""
+    methods = [(name, count) for name, count in counts.items() if count is not None]
+    if len(methods) != 1:
+        names = ", ".join(name for name, _ in methods)
+        raise CurateError("give one of --budget, --random and --stratified", found=names or "none")
+    name, count = methods[0]
+    return cast("_Method", name), count
+
+
+def _reject_ranking_options(
+    by: list[str] | None, gains: Path | None, per_prompt: int, kept_only: bool
+) -> None:
+    """Reject options that only rank pairs: a random sample ignores scores."""
+    is_given = {
+        "--by": bool(by),
+        "--gains": gains is not None,
+        "--per-prompt": per_prompt != 1,
+        "--kept-only": kept_only,
+    }
+    unused = ", ".join(option for option, used in is_given.items() if used)
+    if unused:
+        reason = "a random sample ignores scores"
+        raise CurateError("the option needs --budget", where=unused, found=reason)
+
+
+def _check_fit_options(
+    fit: str | None, tag: list[str] | None, gains: Path | None, method: _Method
+) -> None:
+    if tag and fit is None:
+        raise CurateError("--tag needs --fit", where="--tag", found=", ".join(tag))
+    if fit is not None and (gains is not None or method != "budget"):
+        raise CurateError("--fit needs --budget and excludes --gains", where="--fit")
+
+
+def _choose_pairs(
+    dataset: DatasetOptions, folder: Path, choice: Choice, overwrite: bool, progress: Any
+) -> Routed:
+    """Write the tasks of a run, or of a random sample of a dataset."""
+    from curate.people.drawn_tasks import draw_from_data
+    from curate.people.route import route as run_route
+    from curate.people.tasks import MARK
+    from curate.write.run_files import is_run
+    from curate.write.run_folder import check_free
+
+    if is_run(dataset.data):
+        dataset.reject_reading_options("a run's pairs are read already")
+        return run_route(dataset.data, folder, choice, overwrite, progress)
+    if choice.sampling != "random":
+        raise CurateError(
+            f"--{choice.sampling or 'budget'} needs the scores of a run",
+            where=dataset.data,
+            found="a dataset",
+            fix="give the folder of a run, or use --random",
+        )
+    check_free(folder, overwrite, MARK, dataset.data)
+    with TemporaryDirectory() as scratch:
+        pairs = dataset.read(progress, Path(scratch))
+        options = dataset.reading_options()
+        return draw_from_data(pairs, dataset.data, options, folder, choice, overwrite)
 
 
 def merge(

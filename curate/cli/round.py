@@ -22,35 +22,40 @@ from curate.cli.options import (
     Split,
 )
 
+_Gold = Annotated[
+    str, typer.Option("--gold", help="Pairs labelled by people: a file, folder or hf:NAME.")
+]
+_Before = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the previous round; its pairs are used for training too."),
+]
+_Vote = Annotated[
+    float,
+    typer.Option(
+        min=0.5,
+        max=1,
+        help="Minimum share of dropout passes that must agree with the label (UPO: 0.5).",
+    ),
+]
+_Easy = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of the confident pairs to keep (UPO).")
+]
+_People = Annotated[int, typer.Option(min=0, help="Maximum number of pairs to suggest for review.")]
+_WriteModel = Annotated[
+    str | None, typer.Option(help="Endpoint model that answers prompts without answers.")
+]
+
 
 def run_round_command(
     data: Data,
-    gold: Annotated[
-        str, typer.Option("--gold", help="Pairs labelled by people: a file, folder or hf:NAME.")
-    ],
+    gold: _Gold,
     output: OutputFolder,
-    before: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the previous round; its pairs are used for training too."),
-    ] = None,
-    vote: Annotated[
-        float,
-        typer.Option(
-            min=0.5,
-            max=1,
-            help="Minimum share of dropout passes that must agree with the label (UPO: 0.5).",
-        ),
-    ] = 0.5,
-    easy: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the confident pairs to keep (UPO).")
-    ] = 0.5,
-    people: Annotated[
-        int, typer.Option(min=0, help="Maximum number of pairs to suggest for review.")
-    ] = 50,
+    before: _Before = None,
+    vote: _Vote = 0.5,
+    easy: _Easy = 0.5,
+    people: _People = 50,
     to: Annotated[str, typer.Option("--to", help="Export format of the shards.")] = "trl",
-    write_model: Annotated[
-        str | None, typer.Option(help="Endpoint model that answers prompts without answers.")
-    ] = None,
+    write_model: _WriteModel = None,
     answers: Annotated[int, typer.Option(min=2, max=64, help="Answers to write per prompt.")] = 4,
     url: EndpointUrl = None,
     embedder: EmbedderName = "auto",

@@ -14,40 +14,47 @@ _DRY_RUN_PAIRS = 100
 """Number of pairs that a dry run reads."""
 
 
+_Sample = Annotated[
+    bool, typer.Option("--sample", help="Run the default pipeline on the bundled sample.")
+]
+_DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Validate the config and data, and show the plan.")
+]
+_Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run.")]
+_Gold = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Reviewed pairs, replacing gold in the config: verdicts, or extra.KEY; repeat."
+    ),
+]
+_AcceptBias = Annotated[
+    bool,
+    typer.Option(
+        "--accept-bias",
+        hidden=True,
+        help="Proceed even if a filter acts on length only (deprecated).",
+    ),
+]
+_AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(help="Server that may receive API keys from this pipeline; repeat."),
+]
+_TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Allow models to run their own code.")
+]
+
+
 def run(
     config: ConfigPath = Path("pipeline.yaml"),
-    sample: Annotated[
-        bool, typer.Option("--sample", help="Run the default pipeline on the bundled sample.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Validate the config and data, and show the plan.")
-    ] = False,
+    sample: _Sample = False,
+    dry_run: _DryRun = False,
     limit: Limit = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the run.")
-    ] = None,
-    gold: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Reviewed pairs, replacing gold in the config: verdicts, or extra.KEY; repeat."
-        ),
-    ] = None,
-    accept_bias: Annotated[
-        bool,
-        typer.Option(
-            "--accept-bias",
-            hidden=True,
-            help="Proceed even if a filter acts on length only (deprecated).",
-        ),
-    ] = False,
+    output: _Output = None,
+    gold: _Gold = None,
+    accept_bias: _AcceptBias = False,
     overwrite: OverwriteFolder = False,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(help="Server that may receive API keys from this pipeline; repeat."),
-    ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow models to run their own code.")
-    ] = False,
+    allow_host: _AllowHost = None,
+    trust_remote_code: _TrustRemoteCode = False,
 ) -> None:
     """Read, score, filter and write preference pairs as defined in pipeline.yaml."""
     from curate.cli.console import show_result, show_warnings

@@ -21,17 +21,22 @@ from curate.cli.options import (
 )
 from curate.data.bounds import MOST_PAIRS
 
+_LeastGain = Annotated[
+    float,
+    typer.Option(
+        min=1e-4, max=0.5, help="Smallest worthwhile accuracy gain from doubling the data."
+    ),
+]
+_Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder for worth.json and worth.html.")
+]
+
 
 def worth(
     data: Data,
     noise: Annotated[str, typer.Option(help="Comma-separated flip rates to test.")] = "0.2,0.4",
     seeds: Annotated[int, typer.Option(min=2, help="Repetitions of each experiment.")] = 8,
-    least_gain: Annotated[
-        float,
-        typer.Option(
-            min=1e-4, max=0.5, help="Smallest worthwhile accuracy gain from doubling the data."
-        ),
-    ] = 0.005,
+    least_gain: _LeastGain = 0.005,
     embedder: EmbedderName = "auto",
     format: FormatName = "auto",
     columns: Columns = None,
@@ -39,9 +44,7 @@ def worth(
     config: ConfigName = None,
     limit: Limit = None,
     most: Most = MOST_PAIRS,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for worth.json and worth.html.")
-    ] = None,
+    output: _Output = None,
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Estimate the value of more data.

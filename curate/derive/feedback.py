@@ -160,13 +160,9 @@ def feedback_pairs(
         unanswered += unmet
     counts["complaints met by a later answer"] = len(rows)
     if writer is not None and unanswered:
-        texts = writer(unanswered)
-        rows += [
-            _pair_from_written_answer(c, t)
-            for c, t in zip(unanswered, texts, strict=True)
-            if t is not None
-        ]
-        unanswered = [c for c, t in zip(unanswered, texts, strict=True) if t is None]
+        written = list(zip(unanswered, writer(unanswered), strict=True))
+        rows += [_pair_from_written_answer(c, text) for c, text in written if text is not None]
+        unanswered = [complaint for complaint, text in written if text is None]
     counts["complaints that no answer met"] = len(unanswered)
     frame = pl.DataFrame(rows, schema=PAIR_COLUMNS)
     return Feedback((ids or PairIds()).give(frame), counts)

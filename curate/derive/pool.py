@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,24 +154,8 @@ def candidate_pairs(
     Returns:
         The pair table, and the answer indices of each pair's chosen and rejected answer.
     """
-    ends = np.cumsum([0, *(len(a) for a in pool.answers)])
-    chosen, rejected, prompts = [], [], []
-    for i in range(len(pool.prompts)):
-        answer_rows = np.arange(ends[i], ends[i + 1])
-        # Stable, so that the same pool gives the same pairs on every machine.
-        best = answer_rows[np.argsort(-rewards[answer_rows], kind="stable")]
-        if len(best) > 2 * _ANSWERS_PER_END:
-            best = np.concatenate([best[:_ANSWERS_PER_END], best[-_ANSWERS_PER_END:]])
-        for better, worse in combinations(best.tolist(), 2):
-            if rewards[better] > rewards[worse]:
-                chosen.append(better)
-                rejected.append(worse)
-                prompts.append(i)
+    chosen_rows, rejected_rows = _compare_answers(pool, rewards)
     flat = pool.frame()
-    chosen_rows, rejected_rows = (
-        np.array(chosen, dtype=np.int64),
-        np.array(rejected, dtype=np.int64),
-    )
     frame = pl.DataFrame(
         [flat["prompt"][chosen_rows], flat["chosen"][chosen_rows], flat["rejected"][rejected_rows]]
     ).with_columns(
@@ -180,3 +164,22 @@ def candidate_pairs(
     frame = frame.with_columns(is_tie=pl.lit(False), source=pl.lit(MADE))
     frame = frame.select(pl.col(c).cast(t) for c, t in PAIR_COLUMNS.items())
     return PairIds().give(frame), chosen_rows, rejected_rows
+
+
+def _compare_answers(
+    pool: AnswerPool, rewards: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the answer indices of the chosen and the rejected answer of each pair."""
+    ends = np.cumsum([0, *(len(a) for a in pool.answers)])
+    chosen, rejected = [], []
+    for start, end in pairwise(ends.tolist()):
+        answer_rows = np.arange(start, end)
+        # Stable, so that the same pool gives the same pairs on every machine.
+        best = answer_rows[np.argsort(-rewards[answer_rows], kind="stable")]
+        if len(best) > 2 * _ANSWERS_PER_END:
+            best = np.concatenate([best[:_ANSWERS_PER_END], best[-_ANSWERS_PER_END:]])
+        for better, worse in combinations(best.tolist(), 2):
+            if rewards[better] > rewards[worse]:
+                chosen.append(better)
+                rejected.append(worse)
+    return np.array(chosen, dtype=np.int64), np.array(rejected, dtype=np.int64)

@@ -97,20 +97,19 @@ def run_round(
 
     new_round = make_round(pool, gold, before, embed, plan.people)
     chain = {"round": number, "gold": plan.gold, "before": plan.before and str(plan.before)}
-    round_facts = {**chain, **new_round.facts}
-    count = len(new_round.pairs)
-    pairs = Pairs(
-        new_round.pairs, format="round", rows_read=count, notes=tuple(notes), derivation=round_facts
-    )
+    facts = {**chain, **new_round.facts}
+    pairs = _as_dataset(new_round.pairs, tuple(notes), facts)
     # From here on a normal run: dropped pairs are saved with the reason.
-    config = pipeline_of(plan, store)
-    result = Pipeline(config).run(pairs, output=out, overwrite=overwrite, progress=progress)
-    facts_of_run = round_facts | {
-        "kept": result.rows_kept,
-        "changes": compare_with_previous(result.kept, before),
-    }
-    _write_round_files(out, new_round, facts_of_run)
-    return result, facts_of_run
+    pipeline = Pipeline(pipeline_of(plan, store))
+    result = pipeline.run(pairs, output=out, overwrite=overwrite, progress=progress)
+    changes = compare_with_previous(result.kept, before)
+    facts = facts | {"kept": result.rows_kept, "changes": changes}
+    _write_round_files(out, new_round, facts)
+    return result, facts
+
+
+def _as_dataset(pairs: pl.DataFrame, notes: tuple[str, ...], facts: dict[str, Any]) -> Pairs:
+    return Pairs(pairs, format="round", rows_read=len(pairs), notes=notes, derivation=facts)
 
 
 def pipeline_of(plan: RoundPlan, store: str | None) -> dict[str, Any]:

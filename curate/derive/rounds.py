@@ -92,43 +92,50 @@ def make_round(
     Raises:
         CurateError: fewer than 20 gold pairs have a vote, or the pool has no pairs.
     """
+    gold_rows = _embed_rows(_gold_votes(gold), embed)
+    training_tables = [gold_rows]
+    if before is not None and len(before):
+        training_tables.append(_embed_rows(before, embed))
+    # In round one there are no self-made labels, and both probes are identical.
+    heads = RoundHeads.learn(_training_data(training_tables), FOLDS)
+    gold_scores = heads.judge(gold_rows.chosen, gold_rows.rejected, gold_rows.fold)
+    rows = _pool_rows(pool, heads, embed)
+    if not len(rows.pairs):
+        raise CurateError("the pool has no pairs", where="pool", found="no two answers differ")
+    scores = heads.judge(rows.chosen, rows.rejected, rows.fold)
+    is_labelled = not isinstance(pool, AnswerPool)
+    pairs = _add_scores(rows.pairs, scores, labelled=is_labelled, is_first_round=before is None)
+    review_pairs = _pairs_for_review(gold_rows, gold_scores["gold"], rows, people)
+    facts = _round_facts(pairs, gold_rows, gold_scores)
+    return Round(pairs, review_pairs, facts | {"for_people": len(review_pairs)})
+
+
+def _gold_votes(gold: pl.DataFrame) -> pl.DataFrame:
+    """Return the gold pairs that are no ties; raise CurateError if they are too few."""
     votes = gold.filter(~pl.col("is_tie"))
     if len(votes) < MIN_GOLD_PAIRS:
         raise CurateError(
             "too few gold pairs", where="--gold", found=f"{len(votes)} with a vote",
             expected=f"at least {MIN_GOLD_PAIRS}",
         )  # fmt: skip
-    gold_rows = _embed_rows(votes, embed)
-    training_tables = (
-        [gold_rows]
-        if before is None or not len(before)
-        else [gold_rows, _embed_rows(before, embed)]
-    )
-    # In round one there are no self-made labels, and both probes are identical.
-    heads = RoundHeads.learn(_training_data(training_tables), FOLDS)
-    gold_scores = heads.judge(gold_rows.chosen, gold_rows.rejected, gold_rows.fold)
+    return votes
+
+
+def _round_facts(
+    pairs: pl.DataFrame, gold_rows: RoundRows, gold_scores: dict[str, NDArray[np.float64]]
+) -> dict[str, Any]:
+    """Count pairs, and measure the accuracy of both probes on held-out gold pairs."""
     held_out = gold_rows.held_out
-    rows = _pool_rows(pool, heads, embed)
-    if not len(rows.pairs):
-        raise CurateError("the pool has no pairs", where="pool", found="no two answers differ")
-    scores = heads.judge(rows.chosen, rows.rejected, rows.fold)
-    is_first_round = before is None
-    pairs = _add_scores(
-        rows.pairs, scores, labelled=not isinstance(pool, AnswerPool), is_first_round=is_first_round
-    )
-    review_pairs = _pairs_for_review(gold_rows, gold_scores["gold"], rows, people)
-    facts = {
+    return {
         "pairs": len(pairs),
-        "gold_pairs": len(votes),
+        "gold_pairs": len(gold_rows.pairs),
         "gold_held_out": int(held_out.sum()),
         "gold_right": {
             n: _share_with_interval(gold_scores[n][held_out] > 0) for n in ("gold", "best")
         },
         "both_side_with_the_label": int(is_extra_true(pairs, "agree").sum()),
         "both_reject_the_label": int(is_extra_true(pairs, "turn").sum()),
-        "for_people": len(review_pairs),
     }
-    return Round(pairs, review_pairs, facts)
 
 
 def is_extra_true(pairs: pl.DataFrame, key: str) -> pl.Series:

@@ -202,7 +202,7 @@ def test_commands(run: Path, tmp_path: Path) -> None:
     ]
     done = CliRunner().invoke(app, ["route", str(run), *options])
     assert done.exit_code == 0, done.output
-    assert "3 of 12 pairs for people" in done.output
+    assert "3 of 12 pairs for review" in done.output
     verdicts = write_jsonl(
         tmp_path / "v.jsonl",
         [{"pair_id": p, "verdict": "flip"} for p in RunFiles(run).scores()["pair_id"][:2]],
