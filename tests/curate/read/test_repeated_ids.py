@@ -31,8 +31,8 @@ def make_rows() -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for i in range(60):
         row = {"p": f"q{i % 4}", "a": f"x{i % 3}", "b": "y", "win": 1 + i % 2, "s": i % 3}
-        rest = {"when": f"2024-01-{1 + i % 5:02d}", "n": i % 7 if i % 4 else None, "f": i / 8}
-        rows.append({**row, **rest, NAME: f"row {i}"})
+        values = {"when": f"2024-01-{1 + i % 5:02d}", "n": i % 7 if i % 4 else None, "f": i / 8}
+        rows.append({**row, **values, NAME: f"row {i}"})
     return rows
 
 

@@ -273,3 +273,54 @@ def test_more_blocks_than_the_store_should_hold_go_by_windows(
         for engine in ("local", {"name": "ray", "workers": 2})
     )
     assert_frame_equal(there, here)
+
+
+def deadly(function: Any, folder: Path, deaths: int) -> Any:
+    """The function in workers of which the first ones are killed while they make a shard."""
+
+    def make_shard(*pieces: Any) -> Any:
+        content = function(*pieces)
+        for number in range(deaths):
+            try:
+                (folder / f"death-{number}").touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            os.kill(os.getpid(), signal.SIGKILL)
+        return content
+
+    return make_shard
+
+
+@pytest.mark.parametrize("deaths", [1, 2, 1000])
+def test_a_worker_lost_while_shards_are_written_leaves_a_whole_run_or_none(
+    deaths: int, cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = read_pairs(SAMPLE_DATA, limit=200)
+    settings = {
+        "store": None,
+        "scorers": [{"type": "lengths"}],
+        "filters": [{"type": "quantile", "column": "lengths.chosen", "keep": 0.6}],
+        "output": {"rows_per_shard": 30, "file_type": "jsonl", "report": False},
+    }
+    Pipeline(settings).run(pairs, output=tmp_path / "expected")
+    (tmp_path / "deaths").mkdir()
+    plain_map = RayWorkers.map
+
+    def map_with_deaths(self: RayWorkers, function: Any, *columns: Any) -> Any:
+        return plain_map(self, deadly(function, tmp_path / "deaths", deaths), *columns)
+
+    monkeypatch.setattr(RayWorkers, "map", map_with_deaths)
+    out = tmp_path / "out"
+    pipeline = Pipeline(settings | {"engine": {"name": "ray", "workers": 2}})
+    if deaths < 1000:
+        pipeline.run(pairs, output=out)
+        assert {p.name: p.read_bytes() for p in (out / "kept").iterdir()} == {
+            p.name: p.read_bytes() for p in (tmp_path / "expected" / "kept").iterdir()
+        }
+        assert len(list((tmp_path / "deaths").iterdir())) == deaths
+    else:
+        with pytest.raises(CurateError, match="worker") as error:
+            pipeline.run(pairs, output=out)
+        assert "Traceback" not in str(error.value)
+        assert not out.exists()
+    assert {path.name for path in tmp_path.iterdir()} <= {"expected", "deaths", "out"}
