@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -38,7 +39,16 @@ from curate.read.media_files import MediaFileCheck
 from curate.read.notes import empty_files_note, replaced_text_note
 from curate.read.pair_dataset import Pairs
 from curate.read.quality_notes import QualityNotes
+from curate.read.small_blocks import (
+    BlockGroup,
+    Locate,
+    Located,
+    Shape,
+    locate_in_file,
+    small_block,
+)
 from curate.read.sources import Block, Source
+from curate.read.sources.python_block import PythonBlock
 from curate.read.unused_text_check import UnusedTextCheck
 from curate.steps.workers import Workers
 
@@ -82,6 +92,7 @@ class Reader:
         self._media, self._doubts, self._lost = MediaFileCheck(), QualityNotes(), UnusedTextCheck()
         self._strength = AnswerStrength()
         self._folder: Path | None = None
+        self._group: BlockGroup | None = None
         self._folders: list[Path] = []
         self.format: Format | None = None
         # Files whose first rows are of another format.
@@ -100,24 +111,36 @@ class Reader:
             CurateError: no known format, or a malformed row under "stop".
         """
         self._files, last = len(sources), None
+        for rows, locate in self._converted_rows(sources, workers):
+            part = self._take(rows, locate)
+            yield part
+            # Without its rows, which would be held while the next part is made.
+            last = part.cleared()
+            del part
+        # Notes come with pairs: the last files may have had none.
+        if last is not None and last.notes != self.notes:
+            yield replace(last.cleared(), notes=self.notes)
+
+    def _converted_rows(self, sources: list[Source], workers: Workers | None) -> Iterator[Located]:
+        """The rows of all sources in order, those of small files together."""
         read = self._read_elsewhere(sources, workers) if workers else iter([None] * len(sources))
-        for source, found in zip(sources, read, strict=True):
+        for source, worker_rows in zip(sources, read, strict=True):
+            if source.folder != self._folder or worker_rows is not None:
+                yield from self._convert_group()
             self._tally.notes |= dict.fromkeys(source.notes)
             self._folder = source.folder
             if source.folder is not None and source.folder not in self._folders:
                 self._folders.append(source.folder)
             before = self._tally.rows
-            for rows in self._here(source) if found is None else self._elsewhere(found):
-                part = self._take(rows, source.label)
-                yield part
-                # Without its rows, which would be held while the next part is made.
-                last = part.cleared()
-                del part
+            if worker_rows is None:
+                yield from self._here(source)
+            else:
+                self._tally.add(worker_rows.tally)
+                locate = partial(locate_in_file, source.label)
+                yield from ((frame, locate) for frame in worker_rows.frames)
             if self._tally.rows == before:
                 self._empty.append(source.label)
-        # Notes come with pairs: the last files may have had none.
-        if last is not None and last.notes != self.notes:
-            yield replace(last.cleared(), notes=self.notes)
+        yield from self._convert_group()
 
     def _read_elsewhere(
         self, sources: list[Source], workers: Workers
@@ -139,13 +162,8 @@ class Reader:
                     return self.format
         return None
 
-    def _elsewhere(self, found: SourceRows) -> list[pl.DataFrame]:
-        """The rows that a worker read, which are counted here."""
-        self._tally.add(found.tally)
-        return found.frames
-
-    def _here(self, source: Source) -> Iterator[pl.DataFrame]:
-        """The converted rows of a source."""
+    def _here(self, source: Source) -> Iterator[Located]:
+        """The converted rows of a source; those of small blocks wait for others to join them."""
 
         def looked_at() -> Iterator[Block]:
             for number, block in enumerate(source.blocks()):
@@ -155,7 +173,31 @@ class Reader:
                 yield block
 
         blocks = self._tally.count(looked_at())
-        return convert_blocks(lambda: self.format, blocks, source.label)
+        for block in blocks:
+            small = small_block(block) if self.format and not self.format.needs_all_rows else None
+            if small is not None:
+                yield from self._add_to_group(*small, source.label)
+                continue
+            yield from self._convert_group()
+            every_block = chain([block], blocks)
+            for rows in convert_blocks(lambda: self.format, every_block, source.label):
+                yield rows, partial(locate_in_file, source.label)
+
+    def _add_to_group(
+        self, block: PythonBlock, shape: Shape, size: int, label: str
+    ) -> Iterator[Located]:
+        """Let a block wait; a group that does not accept it is converted first."""
+        if self._group is not None and not self._group.accepts(shape, block, size):
+            yield from self._convert_group()
+        if self._group is None:
+            self._group = BlockGroup(shape)
+        self._group.add(block, label, size)
+
+    def _convert_group(self) -> Iterator[Located]:
+        """The rows of the blocks that wait."""
+        group, self._group = self._group, None
+        if group is not None:
+            yield from group.convert(self.format)
 
     def _look_at(self, block: Block, label: str) -> None:
         """Choose the format by the first rows, where none has been chosen."""
@@ -196,37 +238,42 @@ class Reader:
         detect_json_text(chosen, sample)
         return chosen
 
-    def _take(self, rows: pl.DataFrame, label: str) -> Pairs:
-        malformed_rows = select_rejected_rows(rows.drop_nulls(ERROR), ERROR, label)
+    def _take(self, rows: pl.DataFrame, locate: Locate) -> Pairs:
+        malformed_rows = select_rejected_rows(rows.drop_nulls(ERROR), ERROR, locate)
         if len(malformed_rows) and self._on_error == "stop":
             raise malformed_rows_error(malformed_rows)
-        silent = select_rejected_rows(rows.drop_nulls(NO_PAIR), NO_PAIR, label)
+        silent = select_rejected_rows(rows.drop_nulls(NO_PAIR), NO_PAIR, locate)
         self._alone += len(silent)
-        if label in self._others and len(malformed_rows) + len(silent):
-            name = self.format.name if self.format else self._name
-            self._tally.notes[_OTHER.format(file=label, format=name)] = None
+        rejected = pl.concat([malformed_rows, silent])
+        for label in rejected["file"].unique(maintain_order=True):
+            if label in self._others:
+                name = self.format.name if self.format else self._name
+                self._tally.notes[_OTHER.format(file=label, format=name)] = None
         pairs = rows.filter(pl.col(ERROR).is_null(), pl.col(NO_PAIR).is_null())
-        return self._with_ids(pairs, pl.concat([malformed_rows, silent]), label)
+        return self._with_ids(pairs, rejected, locate)
 
-    def _with_ids(self, pairs: pl.DataFrame, rejected: pl.DataFrame, label: str) -> Pairs:
+    def _with_ids(self, pairs: pl.DataFrame, rejected: pl.DataFrame, locate: Locate) -> Pairs:
         """Ids of the pairs; those whose given id occurred before are rejected."""
         new = self._ids.new(pairs["pair_id"])
-        reason = pl.format("pair_id '{}' occurred before; expected a new one or none", "pair_id")
-        repeated = pairs.filter(~new).select(file=pl.lit(label), row=ROW, reason=reason)
-        if len(repeated):
+        if not new.all():
+            reason = pl.format(
+                "pair_id '{}' occurred before; expected a new one or none", "pair_id"
+            )
+            repeated = select_rejected_rows(pairs.filter(~new), reason, locate)
             if self._on_error == "stop":
                 raise malformed_rows_error(repeated)
             pairs, rejected = pairs.filter(new), pl.concat([rejected, repeated])
         pairs = self._strength.fill(pairs)
         self._media.look(pairs, self._folder)
         self._doubts.count(pairs)
-        self._lost.check(pairs, label)
+        origins = locate(pairs[ROW])
+        self._lost.check(pairs, origins)
         self._reasons.update(rejected["reason"].to_list())
         self.pairs += len(pairs)
         return Pairs(
             self._ids.give(pairs.select(list(PAIR_COLUMNS)), pairs[KEY]),
             rejected,
-            pairs.select(file=pl.lit(label), row=ROW),
+            origins,
             self.format.name if self.format else self._name,
             self._tally.rows,
             self.notes,
@@ -265,20 +312,24 @@ class Reader:
         return CurateError("no pair was read", where="input", found=found, expected="pairs")
 
 
-def select_rejected_rows(rows: pl.DataFrame, reason: str, label: str) -> pl.DataFrame:
+def select_rejected_rows(rows: pl.DataFrame, reason: str | pl.Expr, locate: Locate) -> pl.DataFrame:
     """Rows of the columns of `REJECTED_COLUMNS`, in the file's order."""
-    return rows.sort(ROW).select(file=pl.lit(label), row=pl.col(ROW), reason=pl.col(reason))
+    rows = rows.sort(ROW, maintain_order=True)
+    reasons = pl.col(reason) if isinstance(reason, str) else reason
+    return locate(rows[ROW]).with_columns(rows.select(reason=reasons)["reason"])
 
 
 def malformed_rows_error(rejected: pl.DataFrame) -> CurateError:
     """The error for malformed rows: the first few, and how to go on without them."""
+    file = str(rejected["file"][0])
+    rejected = rejected.filter(pl.col("file") == file)
     lines = [f"row {r['row']}: {r['reason']}" for r in rejected.head(_SHOWN_ERRORS).to_dicts()]
     more = len(rejected) - len(lines)
     if more > 0:
         lines.append(f"and {more} more in this batch")
     return CurateError(
         "malformed rows",
-        where=str(rejected["file"][0]),
+        where=file,
         found="; ".join(lines),
         fix="mend the rows, or go on without them with on_error: skip (they are then listed "
         "in rejected_rows.parquet)",

@@ -39,9 +39,13 @@ class UnusedTextCheck:
         """Remember the first rows of a source, and their numbers."""
         self._rows, self._label = dict(zip(numbers, sample, strict=False)), label
 
-    def check(self, pairs: pl.DataFrame, label: str) -> None:
+    def check(self, pairs: pl.DataFrame, origins: pl.DataFrame) -> None:
         """Look for their texts in the first pairs of that source, once."""
-        if label != self._label or not len(pairs):
+        if self._label is None:
+            return
+        is_of_source = origins["file"] == self._label
+        pairs = pairs.with_columns(origins["row"].alias(ROW)).filter(is_of_source)
+        if not len(pairs):
             return
         self._label, held, lost = None, Counter[str](), Counter[str]()
         known = pairs.filter(pl.col(ROW).is_in(list(self._rows)))
