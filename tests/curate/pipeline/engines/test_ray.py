@@ -319,7 +319,7 @@ def test_a_worker_lost_while_shards_are_written_leaves_a_whole_run_or_none(
         }
         assert len(list((tmp_path / "deaths").iterdir())) == deaths
     else:
-        with pytest.raises(CurateError, match="worker") as error:
+        with pytest.raises(CurateError, match="workers were lost") as error:
             pipeline.run(pairs, output=out)
         assert "Traceback" not in str(error.value)
         assert not out.exists()
