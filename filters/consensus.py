@@ -181,9 +181,9 @@ def _merged_columns(pairs: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
     vote_counts = pl.struct(pl.col("won").alias("for"), pl.col("lost").alias("against"), ties=TIE)
     table = pl.concat([table, pairs.select(*_CHANGED_COLUMNS).drop("annotator")], how="horizontal")
     table = table.with_columns(
-        told=extra_with("extra", "annotators", as_json("names")),
+        with_annotators=extra_with("extra", "annotators", as_json("names")),
         margin=((pl.col("won") - pl.col("lost")) / pl.col("people")).cast(pl.Float32),
-    ).with_columns(extended=extra_with("told", "votes", as_json(vote_counts)))
+    ).with_columns(extended=extra_with("with_annotators", "votes", as_json(vote_counts)))
     merged = pl.col("merged")
     return table.select(
         is_tie=pl.when(merged)

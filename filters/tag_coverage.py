@@ -92,7 +92,7 @@ class TagCoverage(Filter[TagCoverageParams]):
             tags = None
         if not isinstance(tags, list):
             raise CurateError(
-                "the column holds no tags",
+                "the column contains no tags",
                 where=f"filter '{self.name}', {self.params.column}",
                 found=repr(text)[:80],
                 expected='a JSON list such as ["recipe", "vegan"]',

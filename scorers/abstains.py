@@ -22,7 +22,7 @@ _PATTERN = (
 class Abstains(Scorer[Parameters]):
     """Flag answers that abstain, by English phrases such as "does not mention".
 
-    `chosen` and `rejected` say whether the answer holds such a phrase; `difference` is their
+    `chosen` and `rejected` say whether the answer contains such a phrase; `difference` is their
     difference: 1 where only the chosen answer abstains, -1 where only the rejected one does, else
     0. The phrases are ours; the question is that of RAG-RewardBench (arXiv 2412.13746). It cannot
     see whether abstaining was right: read it together with `grounding`.

@@ -20,7 +20,7 @@ class CitationsParams(Parameters):
         0.6,
         gt=0,
         le=1,
-        description="Share of a sentence's words that the cited source must hold.",
+        description="Share of a sentence's words that the cited source must contain.",
     )
 
 
@@ -28,7 +28,7 @@ class Citations(Scorer[CitationsParams]):
     r"""Check the citations `[1]`, `[2]`... of both answers against their sources.
 
     `chosen` and `rejected` are the shares of citations that are right, 0 to 1: a source of that
-    number exists and holds at least `covered` of the sentence's distinct content words.
+    number exists and contains at least `covered` of the sentence's distinct content words.
     `<answer>_cites` is the share of sentences that cite, `<answer>_dangling` counts citations of no
     source, `margin` is chosen minus rejected, -1 to 1. A citation after the full stop belongs to
     the sentence before it. These are ALCE's precision and recall (arXiv 2305.14627) by lexical

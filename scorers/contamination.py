@@ -44,7 +44,7 @@ class ContaminationParams(Parameters):
 class Contamination(Scorer[ContaminationParams]):
     """Find the evaluation prompt that each pair's prompt repeats, by n-grams and by embeddings.
 
-    `overlap` is the largest share of an evaluation prompt's n-grams that the prompt holds, 0 to 1;
+    `overlap` is the largest share of an evaluation prompt's n-grams in the prompt, 0 to 1;
     `cosine` the largest cosine, -1 to 1; `matched` says whether either reaches its threshold,
     `match` names the evaluation prompt. The rule is that of Tulu 3 (arXiv 2411.15124, sec. 3.2:
     8-grams, more than half of the evaluation prompt), on n-grams instead of tokens. Use it before

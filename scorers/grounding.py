@@ -25,9 +25,9 @@ class GroundingParams(Parameters):
 class Grounding(Scorer[GroundingParams]):
     r"""Compute the share of an answer's sentences that a source supports, by the words they share.
 
-    A sentence is supported where one source holds at least `covered` of its distinct content words.
-    `chosen` and `rejected` are shares, 0 to 1; `margin` is their difference; `weakest` is the
-    chosen answer's least supported sentence. Sources are the row's `documents`, else passages
+    A sentence is supported where one source contains at least `covered` of its distinct content
+    words. `chosen` and `rejected` are shares, 0 to 1; `margin` is their difference; `weakest` is
+    the chosen answer's least supported sentence. Sources are the row's `documents`, else passages
     `[1]`, `[2]`... of the prompt. It compares words, not meaning: a denial of the source counts as
     supported. The question is that of RAG-RewardBench (arXiv 2412.13746); lexical overlap is ours.
 

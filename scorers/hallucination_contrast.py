@@ -106,7 +106,7 @@ class HallucinationContrast(Scorer[HallucinationContrastParams]):
 
 
 class _ImageQuestions:
-    """The pairs as a model of images is asked about them."""
+    """The pairs as questions to a vision-language model, with their status and cache keys."""
 
     def __init__(self, pairs: pl.DataFrame, media: MediaSet, model: VisionModel) -> None:
         self._pairs, self._media, self._model = pairs, media, model

@@ -78,7 +78,7 @@ class MediaHealth(Scorer[MediaHealthParams]):
                 unit="-1 to 1",
             ),
             Column("seconds", "length of the shortest audio file"),
-            Column("status", f"ok, '{NO_MEDIA}', '{NOT_HERE}', or what is wrong first", "text"),
+            Column("status", f"ok, '{NO_MEDIA}', '{NOT_HERE}', or the first problem", "text"),
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
@@ -96,7 +96,7 @@ class MediaHealth(Scorer[MediaHealthParams]):
 
 
 class _MediaTotals:
-    """What is told of each pair's media, added up kind by kind."""
+    """Counts, extremes and status of each pair's media, added kind by kind."""
 
     def __init__(self, pairs: int) -> None:
         self.distinct: dict[str, int] = {}

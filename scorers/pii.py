@@ -31,7 +31,7 @@ class PIIParams(Parameters):
 
 
 class PII(Scorer[PIIParams]):
-    """Flag answers that hold personal data, by presidio's patterns and checksums.
+    """Flag answers that contain personal data, by presidio's patterns and checksums.
 
     `chosen` and `rejected` are flags; `chosen_kinds` and `rejected_kinds` list email, phone,
     credit_card, iban, ip or us_ssn. Names and places would need a language model and are not
@@ -54,8 +54,8 @@ class PII(Scorer[PIIParams]):
     def columns(self) -> tuple[Column, ...]:
         """Return flags and the kinds that matched."""
         return (
-            Column("chosen", "the chosen answer holds personal data", "bool", LOWER),
-            Column("rejected", "the rejected answer holds personal data", "bool", LOWER),
+            Column("chosen", "the chosen answer contains personal data", "bool", LOWER),
+            Column("rejected", "the rejected answer contains personal data", "bool", LOWER),
             Column("chosen_kinds", "kinds in the chosen answer, comma-separated", "text"),
             Column("rejected_kinds", "kinds in the rejected answer, comma-separated", "text"),
         )

@@ -17,7 +17,7 @@ class PropensityParams(Parameters):
     """Parameters of `propensity`."""
 
     rating: str = Field(
-        "propensity", description="Attribute of the answers that holds P(feedback), 0 to 1."
+        "propensity", description="Attribute of the answers with P(feedback), 0 to 1."
     )
     clip: float = Field(0.05, gt=0, le=1, description="Smallest propensity: bounds the weights.")
 
@@ -49,8 +49,8 @@ class Propensity(Scorer[PropensityParams]):
     def columns(self) -> tuple[Column, ...]:
         """Return propensities and weight."""
         return (
-            Column("chosen", "P(feedback) of the chosen answer's showing", unit="0 to 1"),
-            Column("rejected", "P(feedback) of the rejected answer's showing", unit="0 to 1"),
+            Column("chosen", "P(feedback) of the chosen answer when shown", unit="0 to 1"),
+            Column("rejected", "P(feedback) of the rejected answer when shown", unit="0 to 1"),
             Column("weight", "clipped inverse propensity over its mean", "float", HIGHER),
             Column("status", f"ok, or '{MISSING}'", "text"),
         )

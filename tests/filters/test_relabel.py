@@ -100,7 +100,7 @@ def test_tag_coverage_filter() -> None:
     assert context.facts["tags"] == {"all": 4, "covered": 4}
     common = TagCoverage(keep=0.5, rare=2, missing="keep").apply(pairs, Context())
     assert common.keep.to_list() == [False, True, True, False, True]
-    with pytest.raises(CurateError, match="holds no tags"):
+    with pytest.raises(CurateError, match="contains no tags"):
         TagCoverage(keep=0.5).apply(pairs.with_columns(pl.lit("x").alias("ins_tag.tags")), context)
 
 

@@ -34,7 +34,7 @@ def test_distances_and_balls_equal_a_loop() -> None:
 
 
 def test_the_density_ratio_is_that_of_the_truth() -> None:
-    """Of two Gaussians of one covariance the log ratio is linear, and known."""
+    """The log ratio of two Gaussians with equal covariance is linear, so it has a closed form."""
     rng = np.random.default_rng(1)
     centre = np.zeros(6)
     centre[0] = 1.5

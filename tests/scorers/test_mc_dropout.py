@@ -69,7 +69,7 @@ def test_mlp_heads_drop_hidden_units() -> None:
 
 
 def test_moments_are_those_of_very_many_passes() -> None:
-    """Of a linear head, against 20,000 masks; a margin over 64 features is nearly normal."""
+    """A linear head is compared with 20,000 masks; a margin over 64 features is nearly normal."""
     sim = simulate(120, dim=64, scale=3.0)
     trained = train_out_of_fold(sim.pairs, sim.context, HeadSpec(l2=1.0, dropout=0.2), 1, 3)
     heads = trained.heads

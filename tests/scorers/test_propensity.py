@@ -116,7 +116,7 @@ def test_weights_are_clipped_and_of_mean_one() -> None:
 
 @pytest.mark.slow
 def test_unvoted_answers_hide_positives_and_down_votes_do_not() -> None:
-    """Of two answers the liked one gets a vote; where feedback is lost the other one has it."""
+    """The liked one of two answers gets a vote; where feedback is lost the other one has it."""
     sim = simulate(4000, flips=0.0, scale=6.0, seed=3)
     rng = np.random.default_rng(0)
     unvoted = rng.random(4000) < 0.5
