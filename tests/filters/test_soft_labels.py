@@ -47,7 +47,7 @@ def gradient(loss: Callable[[torch.Tensor], torch.Tensor], margin: torch.Tensor)
 
 
 def both_gradients(name: str, margin: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the two-sided loss of `soft_labels`, and the loss weighted by `signed_weights`."""
+    """Return gradients of the `soft_labels` loss and of the `signed_weights` loss."""
     right = torch.from_numpy(added(SoftLabels())["label_probability"].to_numpy().copy())
     columns = added(SignedWeights(mean_one=False))
     weight = torch.from_numpy(columns["weight"].to_numpy().copy())
