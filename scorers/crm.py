@@ -137,7 +137,7 @@ class CRM(HeadScorer[CRMParams]):
         held_out = held_out_margins(pairs, context)
         voting, learnt = vote_mask(pairs, context), held_out.learnability
         estimate = estimate_noise_rate_of_pairs(
-            held_out.margin, voting, pairs, context, learnt=learnt
+            held_out.margin, voting, pairs, context, learnability=learnt
         )
         if estimate.rate is not None:
             return min(max(estimate.rate, _MIN_RATE), _MAX_RATE)

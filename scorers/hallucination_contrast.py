@@ -145,7 +145,7 @@ class _ImageQuestions:
         images: list[Any] = []
         for medium in self._media.decoded(self._media.of["images"][row] or ()):
             if medium.value is None:
-                return f"an image is {medium.seen.problem}"
+                return f"an image is {medium.facts.problem}"
             images.append(medium.value)
         pair = self._pairs.row(row, named=True)
         encoded = []

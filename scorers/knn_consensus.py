@@ -104,7 +104,7 @@ class KNNConsensus(Scorer[KNNConsensusParams]):
             seed, where = context.step_seed(self.name), (context.workers, context.workspace)
             neighbours = nearest_others(vectors, k, self.params.exact_below, seed, *where)
             context.facts["neighbours"] = neighbours.facts
-            support = _average_neighbour_directions(mean, neighbours.others, sums, counts)
+            support = _average_neighbour_directions(mean, neighbours.row_numbers, sums, counts)
         consensus = np.full(len(pairs), np.nan)
         # Block by block: all directions together are as large as the vectors.
         for rows in batches(len(pairs), _ROWS_PER_BLOCK):

@@ -176,8 +176,8 @@ class MultiReward(Scorer[MultiRewardParams]):
             return np.full((len(rows), 1), -1, dtype=np.int64)
         vectors = take_rows(features.vectors, rows[order])
         nearest = nearest_others(vectors, k, EXACT_BELOW, context.step_seed(self.name))
-        neighbours = np.empty_like(nearest.others)
-        neighbours[order] = np.where(nearest.others >= 0, order[nearest.others], -1)
+        neighbours = np.empty_like(nearest.row_numbers)
+        neighbours[order] = np.where(nearest.row_numbers >= 0, order[nearest.row_numbers], -1)
         return neighbours
 
     def _prefer_local_weights(

@@ -90,7 +90,7 @@ class SemanticDuplicates(Scorer[SemanticDuplicatesParams]):
         context.facts["neighbours"] = neighbours.facts
         # For unit vectors ||a - b||^2 = 2 - 2 cos(a, b).
         cosine = 1.0 - np.square(neighbours.distances) / 2.0
-        earlier = first_similar_row(neighbours.others, cosine >= p.threshold)
+        earlier = first_similar_row(neighbours.row_numbers, cosine >= p.threshold)
         context.facts["prompts"] = len(prompts)
         context.facts["prompts_repeated"] = int((earlier >= 0).sum())
         names = pairs["pair_id"][first_rows[np.maximum(earlier, 0)]]

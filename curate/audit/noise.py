@@ -90,7 +90,12 @@ def audit_noise(pairs: pl.DataFrame, context: Context) -> NoiseFindings:
     margins, groups = held_out.margin[voting], context.prompt_groups(pairs)
     calibration = calibrate(margins)
     estimate = estimate_noise_rate_of_pairs(
-        held_out.margin, voting, pairs, context, posterior.averaged, learnt=held_out.learnability
+        held_out.margin,
+        voting,
+        pairs,
+        context,
+        posterior.averaged,
+        learnability=held_out.learnability,
     )
     voted = pairs.filter(pl.Series(voting))
     return NoiseFindings(

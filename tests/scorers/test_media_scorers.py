@@ -118,7 +118,7 @@ def test_hashes_are_those_of_the_whole_image() -> None:
     from curate.models.media.decoding import decode_image
 
     data = smooth(5, side=300)
-    small = decode_image(data).seen.small
+    small = decode_image(data).facts.small
     assert small is not None
     reference_hash = imagehash.phash(Image.open(io.BytesIO(data))).hash
     assert (np.unpackbits(perceptual_hashes(small[None])[0]) == reference_hash.ravel()).all()

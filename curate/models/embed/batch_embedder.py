@@ -20,11 +20,11 @@ class BatchEmbedder(ABC):
     """Turns texts into vectors, some at a time.
 
     Attributes:
-        told: what a run's manifest should say of the vectors.
+        encoder_facts: what the manifest of a run records about the vectors.
         max_tokens: of a text; longer ones lose their end. None: whole texts are seen.
     """
 
-    told: Mapping[str, Any] = {}
+    encoder_facts: Mapping[str, Any] = {}
     max_tokens: int | None = None
 
     @property

@@ -10,33 +10,33 @@ from curate.errors import CurateError, first_line
 
 def move_to_device(values: Tensor, device: str | torch.device) -> Tensor:
     """The values on a device; what goes to a GPU is pinned first, so that nobody waits for it."""
-    wanted = torch.device(device)
-    if wanted.type == "cuda" and values.device.type == "cpu":
+    target_device = torch.device(device)
+    if target_device.type == "cuda" and values.device.type == "cpu":
         values = values.pin_memory()
-    return values.to(wanted, non_blocking=True)
+    return values.to(target_device, non_blocking=True)
 
 
-def choose_device(wanted: str = "auto", where: str = "embedder.device") -> str:
+def choose_device(requested: str = "auto", where: str = "embedder.device") -> str:
     """The device to use: `wanted`, or under "auto" CUDA, then MPS, then CPU.
 
     Args:
-        wanted: a torch device, or "auto".
+        requested: a torch device, or "auto".
         where: the setting that an error names.
 
     Raises:
         CurateError: the wanted device is not there.
     """
-    if wanted == "auto":
+    if requested == "auto":
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.empty(0, device=wanted)
+        torch.empty(0, device=requested)
     except (RuntimeError, AssertionError) as error:
         raise CurateError(
             "the device cannot be used",
             where=where,
-            found=f"{wanted}: {first_line(error)}",
+            found=f"{requested}: {first_line(error)}",
             fix="use auto or cpu",
         ) from None
-    return wanted
+    return requested

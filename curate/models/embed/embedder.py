@@ -72,7 +72,7 @@ class Embedder(BatchEmbedder):
         if fast:
             use_openvino(self._model, name, backend)
         if exact is not None:
-            self.told = {"int8": cosine_to_exact(self.encode(validation_texts()), exact)}
+            self.encoder_facts = {"int8": cosine_to_exact(self.encode(validation_texts()), exact)}
 
     @property
     def dim(self) -> int:
@@ -93,8 +93,8 @@ class Embedder(BatchEmbedder):
     def count_cut(self, texts: list[str]) -> int:
         """How many of the texts are longer than `max_tokens`, marks of begin and end included."""
         most, tokenizer = _MOST_CHARS_PER_TOKEN * self.max_tokens, self._model.tokenizer
-        given = [text[:most] for text in texts]
-        ids = tokenizer(given, truncation=False, verbose=False)["input_ids"] if texts else []
+        capped_texts = [text[:most] for text in texts]
+        ids = tokenizer(capped_texts, truncation=False, verbose=False)["input_ids"] if texts else []
         both = zip(texts, ids, strict=True)
         return sum(len(text) > most or len(row) > self.max_tokens for text, row in both)
 

@@ -43,8 +43,8 @@ def answer_feature_matrices(
         ]
     if kind == "length":
         tables.append((features.style[:, LENGTH : LENGTH + 1], features.index, 1.0))
-    made = [_answer_blocks(table, index, each, device) for table, index, each in tables]
-    chosen, rejected = zip(*made, strict=True)
+    block_pairs = [_answer_blocks(table, index, each, device) for table, index, each in tables]
+    chosen, rejected = zip(*block_pairs, strict=True)
     return LazyFeatureMatrix(list(chosen), device), LazyFeatureMatrix(list(rejected), device)
 
 

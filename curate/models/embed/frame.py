@@ -57,19 +57,24 @@ def embed_frame(
     from curate.store.store import open_store
 
     started = time.perf_counter()
-    settings, told = choose_embedder(settings, pairs)
-    kept = open_store(store) if store is None or isinstance(store, str) else store
+    settings, choice_note = choose_embedder(settings, pairs)
+    opened_store = open_store(store) if store is None or isinstance(store, str) else store
     # Answers that are media decide: a text embedder would see their marks alone.
-    own = answer_media(pairs) if settings.media else []
-    if own:
-        features, facts = _embed_media(pairs, settings, kept, progress, workspace, media)
+    media_columns = answer_media(pairs) if settings.media else []
+    if media_columns:
+        features, facts = _embed_media(pairs, settings, opened_store, progress, workspace, media)
     elif settings.pooling == "last_token":
         features, facts = _embed_with_hidden_states(
-            pairs, settings, kept, progress, inference or Inference()
+            pairs, settings, opened_store, progress, inference or Inference()
         )
     else:
         features, facts = _embed_with_text_model(
-            pairs, (load or text_embedder)(settings), settings.dtype, kept, progress, workspace
+            pairs,
+            (load or text_embedder)(settings),
+            settings.dtype,
+            opened_store,
+            progress,
+            workspace,
         )
     facts |= {
         "texts": len(features.vectors),
@@ -77,7 +82,7 @@ def embed_frame(
         "cached": features.cached,
         "seconds": time.perf_counter() - started,
     }
-    return features, facts | ({"choice": told} if told else {})
+    return features, facts | ({"choice": choice_note} if choice_note else {})
 
 
 def embed_texts(
@@ -135,7 +140,7 @@ def _embed_with_text_model(
         "model": embedder.name,
         "fingerprint": embedder.fingerprint,
         "device": embedder.device,
-        **embedder.told,
+        **embedder.encoder_facts,
         **_truncation_facts(count_truncated_texts(pairs, embedder), embedder.name),
     }
 
@@ -145,12 +150,12 @@ def _truncation_facts(counts: dict[str, Any], model: str) -> dict[str, Any]:
     if not counts:
         return {}
     share = counts["cut"] / counts["texts"]
-    told = (
+    warning = (
         f"{model} embeds {counts['max_tokens']} tokens of a text, and {counts['cut']:,} of "
         f"{counts['texts']:,} texts looked at ({share:.0%}) are longer: what stands behind does "
         "not count; take a model of longer texts, or embedder: {name: static}, which reads all"
     )
-    return {"seen_in_part": counts, "cut": told}
+    return {"seen_in_part": counts, "cut": warning}
 
 
 def _embed_media(
@@ -193,7 +198,7 @@ def _embed_with_hidden_states(
     model = LanguageModel(ModelSpec(name=settings.name), inference)
     features = hidden_features(pairs, model, store, progress)
     texts, cut = count_truncated(evenly_spaced_sample(pairs), model)
-    told = (
+    warning = (
         f"{settings.name} sees the last {inference.max_prompt_tokens:,} tokens of a prompt and "
         f"the first {inference.max_answer_tokens:,} of an answer: {cut:,} of {texts:,} "
         "conversations looked at are longer"
@@ -202,5 +207,5 @@ def _embed_with_hidden_states(
         "model": settings.name,
         "fingerprint": "/".join(model.identity),
         "device": ", ".join(devices_of(inference)),
-        **({"cut": told} if cut else {}),
+        **({"cut": warning} if cut else {}),
     }

@@ -73,11 +73,11 @@ def validation_texts() -> list[str]:
     return sample_texts()[_CALIBRATION:]
 
 
-def cosine_to_exact(found: NDArray[np.float32], exact: NDArray[np.float32]) -> dict[str, float]:
+def cosine_to_exact(vectors: NDArray[np.float32], exact: NDArray[np.float32]) -> dict[str, float]:
     """Least and mean cosine of (texts, dim) vectors with those of float32, both of length 1."""
-    cosine = np.einsum("nd,nd->n", found, exact)
+    cosine = np.einsum("nd,nd->n", vectors, exact)
     return {
-        "texts": len(found),
+        "texts": len(vectors),
         "least_cosine": round(float(cosine.min()), 4),
         "mean_cosine": round(float(cosine.mean()), 4),
     }

@@ -42,10 +42,10 @@ def local_weights(
     curvature = np.zeros((count, width, width))
     outer = margins[:, :, None] * margins[:, None, :]
     np.add.at(curvature, prompt, outer * (doubt * (1.0 - doubt))[:, None, None])
-    found = np.empty((count, width))
+    weights = np.empty((count, width))
     for rows in batches(count, _ROWS):
         near, there = np.maximum(neighbours[rows], 0), neighbours[rows] >= 0
         slope = (gradient[near] * there[:, :, None]).sum(axis=1)
         bend = (curvature[near] * there[:, :, None, None]).sum(axis=1) + prior / 4.0 * np.eye(width)
-        found[rows] = start + np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
-    return found
+        weights[rows] = start + np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
+    return weights

@@ -18,29 +18,31 @@ def nearest_similarities(
     queries: NDArray[np.float32], vectors: NDArray[np.float32], count: int
 ) -> NDArray[np.float32]:
     """Inner products of each query with its nearest vectors, at most `count`; exact."""
-    found: NDArray[np.float32]
-    found, _ = faiss.knn(queries, vectors, min(count, len(vectors)), metric=_INNER)
-    return found
+    similarity: NDArray[np.float32]
+    similarity, _ = faiss.knn(queries, vectors, min(count, len(vectors)), metric=_INNER)
+    return similarity
 
 
 def merge_top_k(
-    places: Iterable[NDArray[np.float32]], queries: int, count: int
+    similarity_blocks: Iterable[NDArray[np.float32]], queries: int, count: int
 ) -> NDArray[np.float32]:
     """The `count` largest values of each query over all places, in no order; (queries, count)."""
     best = np.full((queries, count), -np.inf, dtype=np.float32)
-    for more in places:
+    for more in similarity_blocks:
         both = np.concatenate([best, more], axis=1)
         best = -np.partition(-both, count - 1, axis=1)[:, :count]
     return best
 
 
 def drop_self_matches(
-    similarity: NDArray[np.float32], found: NDArray[np.int64], start: int
+    similarity: NDArray[np.float32], row_numbers: NDArray[np.int64], start: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Distances and numbers of the k others among k + 1 neighbours of rows from `start` on."""
     # The row itself is one of its neighbours, unless others lie at the same point.
-    is_self = found == np.arange(start, start + len(found))[:, None]
+    is_self = row_numbers == np.arange(start, start + len(row_numbers))[:, None]
     is_self[~is_self.any(axis=1), -1] = True
-    k = found.shape[1] - 1
-    others = similarity[~is_self].reshape(-1, k).astype(np.float64)
-    return np.sqrt(np.maximum(2.0 - 2.0 * others, 0.0)), found[~is_self].reshape(-1, k)
+    k = row_numbers.shape[1] - 1
+    other_similarity = similarity[~is_self].reshape(-1, k).astype(np.float64)
+    return np.sqrt(np.maximum(2.0 - 2.0 * other_similarity, 0.0)), row_numbers[~is_self].reshape(
+        -1, k
+    )

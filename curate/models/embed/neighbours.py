@@ -43,12 +43,12 @@ class NeighbourSearchResult:
 
     Attributes:
         distances: Euclidean, of each row to its k nearest other rows, ascending; (rows, k).
-        others: which rows these are, -1 where an approximate search found none; (rows, k).
+        row_numbers: which rows these are, -1 where an approximate search found none; (rows, k).
         facts: kind of index, and for an approximate one its lists, probes and recall@k on a sample.
     """
 
     distances: NDArray[np.float64]
-    others: NDArray[np.int64]
+    row_numbers: NDArray[np.int64]
     facts: dict[str, Any]
 
 
@@ -76,18 +76,18 @@ def nearest_others(
         workers: fill and search parts of the inverted file, each its own; default: all is here.
         workspace: gives room to what is found; default the memory.
     """
-    room, shape = workspace or Workspace(), (len(vectors), k)
-    distances = room.array("distances", shape, np.float64)
-    found = NeighbourTable(distances, room.array("neighbours", shape, np.int64))
+    scratch, shape = workspace or Workspace(), (len(vectors), k)
+    distances = scratch.array("distances", shape, np.float64)
+    table = NeighbourTable(distances, scratch.array("neighbours", shape, np.int64))
     if len(vectors) < exact_below:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         flat = _move_to_gpus(faiss.IndexFlatIP(vectors.shape[1]))
         flat.add(vectors)
-        _search_into(flat, vectors, k, found)
-        return NeighbourSearchResult(*found, {"index": "exact"})
+        _search_into(flat, vectors, k, table)
+        return NeighbourSearchResult(*table, {"index": "exact"})
     lists = int(_LISTS_PER_ROOT * np.sqrt(len(vectors)))
     rng = np.random.default_rng(seed)
-    trained = _train_index(vectors, lists, rng, room)
+    trained = _train_index(vectors, lists, rng, scratch)
     sample = vectors[rng.choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False)]
     index: InvertedFile
     if workers is None:
@@ -96,8 +96,8 @@ def nearest_others(
         index = PartitionedInvertedFile(trained, vectors, workers)
     probes, recall = _tune_probes(index, sample.astype(np.float32), k, lists)
     facts = {"index": "ivf", "lists": lists, "probes": probes, f"recall@{k}": round(recall, 4)}
-    index.others(k, probes, found)
-    return NeighbourSearchResult(*found, facts)
+    index.fill_table(k, probes, table)
+    return NeighbourSearchResult(*table, facts)
 
 
 class InvertedFile(Protocol):
@@ -106,10 +106,12 @@ class InvertedFile(Protocol):
     def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         """Inner products with the `count` nearest vectors, exact, in no order; (queries, count)."""
 
-    def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
+    def probed_similarities(
+        self, queries: NDArray[np.float32], count: int, probes: int
+    ) -> NDArray[np.float32]:
         """Inner products with the `count` nearest of the lists looked into, (queries, count)."""
 
-    def others(self, k: int, probes: int, found: NeighbourTable) -> None:
+    def fill_table(self, k: int, probes: int, table: NeighbourTable) -> None:
         """Fill in the neighbours of all vectors."""
 
 
@@ -122,11 +124,11 @@ def _train_index(
     index.cp.niter = _ROUNDS
     size = min(len(vectors), _TRAIN_PER_LIST * lists)
     # Ascending, so that a mapped file is read from its start to its end.
-    drawn = np.sort(rng.choice(len(vectors), size, replace=False))
+    sampled_rows = np.sort(rng.choice(len(vectors), size, replace=False))
     # K-means goes through it from start to end, so that it may lie in a mapped file as well.
     sample = workspace.array("training vectors", (size, dim), np.float32)
     for rows in batches(size, _BLOCK_ROWS):
-        sample[rows] = vectors[drawn[rows]]
+        sample[rows] = vectors[sampled_rows[rows]]
     index.train(sample)
     return index
 
@@ -136,10 +138,10 @@ def _tune_probes(
 ) -> tuple[int, float]:
     """Probes and recall@k on the queries, which are vectors of the index."""
     # By similarity, not by number: of several rows at one distance any will do.
-    least = index.nearest(queries, k + 1).min(axis=1, keepdims=True) - 1e-5
+    min_similarity = index.nearest(queries, k + 1).min(axis=1, keepdims=True) - 1e-5
     probes = _FIRST_PROBES
     while True:
-        recall = float((index.found(queries, k + 1, probes) >= least).mean())
+        recall = float((index.probed_similarities(queries, k + 1, probes) >= min_similarity).mean())
         if recall >= RECALL or probes >= lists:
             return probes, recall
         # Doubling finds a sound number in a few tries; a search for the least would cost more.
@@ -162,29 +164,31 @@ class LocalInvertedFile:
     def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         """As `InvertedFile.nearest`."""
         blocks = batches(len(self._vectors), _BLOCK_ROWS)
-        places = (
+        similarity_blocks = (
             nearest_similarities(queries, self._vectors[rows].astype(np.float32), count)
             for rows in blocks
         )
-        return merge_top_k(places, len(queries), count)
+        return merge_top_k(similarity_blocks, len(queries), count)
 
-    def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
-        """As `InvertedFile.found`."""
+    def probed_similarities(
+        self, queries: NDArray[np.float32], count: int, probes: int
+    ) -> NDArray[np.float32]:
+        """As `InvertedFile.probed_similarities`."""
         self._index.nprobe = probes
-        found: NDArray[np.float32] = self._index.search(queries, count)[0]
-        return found
+        similarity: NDArray[np.float32] = self._index.search(queries, count)[0]
+        return similarity
 
-    def others(self, k: int, probes: int, found: NeighbourTable) -> None:
-        """As `InvertedFile.others`."""
+    def fill_table(self, k: int, probes: int, table: NeighbourTable) -> None:
+        """As `InvertedFile.fill_table`."""
         self._index.nprobe = probes
-        _search_into(self._index, self._vectors, k, found)
+        _search_into(self._index, self._vectors, k, table)
 
 
-def _search_into(index: Any, vectors: NDArray[np.floating], k: int, found: NeighbourTable) -> None:
+def _search_into(index: Any, vectors: NDArray[np.floating], k: int, table: NeighbourTable) -> None:
     for rows in batches(len(vectors), _QUERY_ROWS):
-        similarity, others = index.search(vectors[rows].astype(np.float32), k + 1)
-        found.distances[rows], found.others[rows] = drop_self_matches(
-            similarity, others, rows.start
+        similarity, row_numbers = index.search(vectors[rows].astype(np.float32), k + 1)
+        table.distances[rows], table.row_numbers[rows] = drop_self_matches(
+            similarity, row_numbers, rows.start
         )
 
 

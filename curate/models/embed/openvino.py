@@ -28,8 +28,8 @@ def openvino_version(backend: str) -> str:
     """Versions of what runs, since vectors may differ in their last digits between two of them."""
     import openvino
 
-    own = f"{OPENVINO} {openvino.__version__}"
-    return own if backend == OPENVINO else f"{own} int8 {int8_version()}"
+    version = f"{OPENVINO} {openvino.__version__}"
+    return version if backend == OPENVINO else f"{version} int8 {int8_version()}"
 
 
 def use_openvino(model: SentenceTransformer, name: str, backend: str = OPENVINO) -> None:
@@ -49,14 +49,15 @@ def use_openvino(model: SentenceTransformer, name: str, backend: str = OPENVINO)
     try:
         transformer = model[0].model
         example = model.preprocess(_EXAMPLE)
-        wanted = {key: example[key] for key in _INPUTS if key in example}
+        model_inputs = {key: example[key] for key in _INPUTS if key in example}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer, about branches that do not matter
             converted = openvino.convert_model(
-                _Hidden(transformer.eval(), tuple(wanted)), example_input=tuple(wanted.values())
+                _Hidden(transformer.eval(), tuple(model_inputs)),
+                example_input=tuple(model_inputs.values()),
             )
         if backend == INT8:
-            converted = quantise_model(converted, _example_inputs(model, tuple(wanted)))
+            converted = quantise_model(converted, _example_inputs(model, tuple(model_inputs)))
         compiled = openvino.compile_model(converted, "CPU")
     except (AttributeError, RuntimeError, TypeError) as error:
         raise CurateError(
@@ -65,15 +66,15 @@ def use_openvino(model: SentenceTransformer, name: str, backend: str = OPENVINO)
             found=f"{name}: {first_line(error)}",
             fix="use backend: torch",
         ) from None
-    transformer.forward = _make_forward(compiled, tuple(wanted))
+    transformer.forward = _make_forward(compiled, tuple(model_inputs))
 
 
 def _example_inputs(
     model: SentenceTransformer, names: tuple[str, ...]
 ) -> Callable[[str], list[NDArray[np.int64]]]:
     def inputs(text: str) -> list[NDArray[np.int64]]:
-        given = model.preprocess([text])
-        return [given[name].numpy() for name in names]
+        tokenised = model.preprocess([text])
+        return [tokenised[name].numpy() for name in names]
 
     return inputs
 

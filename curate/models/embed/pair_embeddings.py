@@ -38,7 +38,7 @@ class TextEmbedder(Protocol):
 
     name: str
     device: str
-    told: Mapping[str, Any]
+    encoder_facts: Mapping[str, Any]
 
     @property
     def max_tokens(self) -> int | None:
@@ -91,20 +91,20 @@ def text_index(
         Each part's (pairs,) numbers, and (texts,) where each text first stands, counted through all
         prompts, then all chosen, then all rejected answers.
     """
-    room = workspace or Workspace()
+    scratch = workspace or Workspace()
     hashes = (
         pairs[rows].select(hash_halves(messages_text(part)))
         for part in TEXT_COLUMNS
         for rows in batches(len(pairs), BATCH_ROWS) or [slice(0, 0)]
     )
-    texts = room.collect("hashes of texts", hashes)
-    index = room.array("index", (len(TEXT_COLUMNS), len(pairs)), np.int64)
+    texts = scratch.collect("hashes of texts", hashes)
+    index = scratch.array("index", (len(TEXT_COLUMNS), len(pairs)), np.int64)
     _, first = numbers_by_appearance(texts, index.reshape(-1))
-    kept = room.kept("first of texts", first)
+    first_occurrence = scratch.kept("first of texts", first)
     # What told equal texts is gone, and allocators would hold it until the texts are embedded.
     del first, texts
     give_back()
-    return dict(zip(TEXT_COLUMNS, index, strict=True)), kept
+    return dict(zip(TEXT_COLUMNS, index, strict=True)), first_occurrence
 
 
 def distinct_batches(
@@ -116,10 +116,10 @@ def distinct_batches(
         for start in range(0, count, BATCH_ROWS):
             begin = position * count + start
             end = position * count + min(start + BATCH_ROWS, count)
-            own = slice(*np.searchsorted(first, [begin, end]).tolist())
-            if own.stop > own.start:
-                batch = pairs[start : start + BATCH_ROWS][first[own] - begin]
-                yield own, batch.select(t=messages_text(part))["t"].to_list()
+            batch_slice = slice(*np.searchsorted(first, [begin, end]).tolist())
+            if batch_slice.stop > batch_slice.start:
+                batch = pairs[start : start + BATCH_ROWS][first[batch_slice] - begin]
+                yield batch_slice, batch.select(t=messages_text(part))["t"].to_list()
 
 
 def distinct_texts(pairs: pl.DataFrame) -> tuple[list[str], dict[str, NDArray[np.int64]]]:
@@ -146,38 +146,42 @@ def embed_pairs(
         workspace: gives room to the vectors; default the memory.
         dtype: float32 or float16, of the vectors that are kept.
     """
-    room = workspace or Workspace()
-    index, first = text_index(pairs, room)
-    vectors = room.array("vectors", (len(first), embedder.dim), dtype)
-    style = room.array("style", (len(first), len(STYLE_FEATURES)), "float32")
+    scratch = workspace or Workspace()
+    index, first = text_index(pairs, scratch)
+    vectors = scratch.array("vectors", (len(first), embedder.dim), dtype)
+    style = scratch.array("style", (len(first), len(STYLE_FEATURES)), "float32")
     opened = nullcontext() if store is None else closing(store.vectors(embedder.fingerprint, dtype))
-    known = 0
-    with opened as kept, progress.task("embed", len(first)) as task:
-        keys = room.array("text keys", (0 if kept is None else len(first),), f"S{KEY_BYTES}")
+    stored_count = 0
+    with opened as opened_store, progress.task("embed", len(first)) as task:
+        keys = scratch.array(
+            "text keys", (0 if opened_store is None else len(first),), f"S{KEY_BYTES}"
+        )
 
         def unknown() -> Iterator[Texts]:
-            nonlocal known
-            styled = ((own, t, text_style(t)) for own, t in distinct_batches(pairs, first))
+            nonlocal stored_count
+            styled = (
+                (batch_slice, t, text_style(t)) for batch_slice, t in distinct_batches(pairs, first)
+            )
             # Texts of the next batch are read and counted while the model works on this one.
-            for own, texts, found_style in read_ahead(styled):
-                style[own] = found_style
-                numbers = np.arange(own.start, own.stop)
-                if kept is not None:
-                    keys[own] = text_keys(texts)
-                    found = kept.find(keys[own], vectors[own])
-                    known += int(found.sum())
-                    task.advance(int(found.sum()))
-                    numbers = numbers[~found]
+            for batch_slice, texts, found_style in read_ahead(styled):
+                style[batch_slice] = found_style
+                numbers = np.arange(batch_slice.start, batch_slice.stop)
+                if opened_store is not None:
+                    keys[batch_slice] = text_keys(texts)
+                    stored_mask = opened_store.find(keys[batch_slice], vectors[batch_slice])
+                    stored_count += int(stored_mask.sum())
+                    task.advance(int(stored_mask.sum()))
+                    numbers = numbers[~stored_mask]
                 # A batch that the store knows whole never reaches the model.
                 if len(numbers):
-                    yield numbers, [texts[i] for i in numbers - own.start]
+                    yield numbers, [texts[i] for i in numbers - batch_slice.start]
 
-        for numbers, made in embedder.stream(unknown()):
-            vectors[numbers] = made
-            if kept is not None:
-                kept.append(keys[numbers], made)
+        for numbers, new_vectors in embedder.stream(unknown()):
+            vectors[numbers] = new_vectors
+            if opened_store is not None:
+                opened_store.append(keys[numbers], new_vectors)
             task.advance(len(numbers))
-    return Features(vectors, style, index, cached=len(first) > 0 and known == len(first))
+    return Features(vectors, style, index, cached=len(first) > 0 and stored_count == len(first))
 
 
 def text_keys(texts: list[str]) -> NDArray[np.bytes_]:

@@ -31,7 +31,7 @@ class NeighbourTable(NamedTuple):
     """Distances of each row to its k nearest other rows, and which these are; (rows, k) each."""
 
     distances: NDArray[np.float64]
-    others: NDArray[np.int64]
+    row_numbers: NDArray[np.int64]
 
 
 class PartitionedInvertedFile:
@@ -44,8 +44,8 @@ class PartitionedInvertedFile:
     """
 
     def __init__(self, trained: Any, vectors: NDArray[np.floating], workers: Workers) -> None:
-        most = max(_PART_BYTES // (4 * vectors.shape[1]), 1)
-        size = min(-(-len(vectors) // workers.count), most)
+        max_rows = max(_PART_BYTES // (4 * vectors.shape[1]), 1)
+        size = min(-(-len(vectors) // workers.count), max_rows)
         self._rows, self._workers = batches(len(vectors), size), workers
         # As bytes: an index of faiss does not pickle.
         (self._trained,) = workers.place([faiss.serialize_index(trained)])
@@ -63,33 +63,39 @@ class PartitionedInvertedFile:
 
     def nearest(self, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         """As `InvertedFile.nearest`."""
-        places = self._workers.map(partial(_partition_similarities, queries, count), self._vectors)
-        return merge_top_k(places, len(queries), count)
+        similarity_blocks = self._workers.map(
+            partial(_partition_similarities, queries, count), self._vectors
+        )
+        return merge_top_k(similarity_blocks, len(queries), count)
 
-    def found(self, queries: NDArray[np.float32], count: int, probes: int) -> NDArray[np.float32]:
-        """As `InvertedFile.found`."""
-        of = partial(_probed_similarities, queries, count, probes)
-        places = self._workers.map(of, self._each(self._trained), self._vectors, self._lists)
-        return merge_top_k(places, len(queries), count)
+    def probed_similarities(
+        self, queries: NDArray[np.float32], count: int, probes: int
+    ) -> NDArray[np.float32]:
+        """As `InvertedFile.probed_similarities`."""
+        search = partial(_probed_similarities, queries, count, probes)
+        similarity_blocks = self._workers.map(
+            search, self._each(self._trained), self._vectors, self._lists
+        )
+        return merge_top_k(similarity_blocks, len(queries), count)
 
-    def others(self, k: int, probes: int, found: NeighbourTable) -> None:
-        """As `InvertedFile.others`."""
-        few = probes <= _MAX_LISTS
-        wanted = self._coarse(probes) if few else self._each(None)
+    def fill_table(self, k: int, probes: int, table: NeighbourTable) -> None:
+        """As `InvertedFile.fill_table`."""
+        has_few_probes = probes <= _MAX_LISTS
+        list_numbers = self._coarse(probes) if has_few_probes else self._each(None)
         # Every part of the vectors is sought in every part of the file: a grid of tasks.
         grid = [
             self._workers.keep(
                 partial(_search_partition, k + 1, probes, rows.start),
                 *map(self._each, (self._trained, vectors, lists)),
                 self._vectors,
-                wanted,
+                list_numbers,
             )
             for rows, vectors, lists in zip(self._rows, self._vectors, self._lists, strict=True)
         ]
         starts = [rows.start for rows in self._rows]
         merged = self._workers.map(_merge_partitions, starts, *grid)
         for rows, (distances, numbers) in zip(self._rows, merged, strict=True):
-            found.distances[rows], found.others[rows] = distances, numbers
+            table.distances[rows], table.row_numbers[rows] = distances, numbers
 
 
 def _nearest_lists(
@@ -114,11 +120,11 @@ def _fill_index(
 ) -> Any:
     """The file with vectors whose lists are known, numbered from `start` on."""
     index: Any = faiss.deserialize_index(trained)
-    given = np.ascontiguousarray(vectors, dtype=np.float32)
-    numbers = np.arange(start, start + len(given))
-    own = np.ascontiguousarray(lists[:, 0], dtype=np.int64)
-    pointers = [faiss.swig_ptr(array) for array in (given, numbers, own)]
-    index.add_core(len(given), *pointers)
+    contiguous = np.ascontiguousarray(vectors, dtype=np.float32)
+    numbers = np.arange(start, start + len(contiguous))
+    own_lists = np.ascontiguousarray(lists[:, 0], dtype=np.int64)
+    pointers = [faiss.swig_ptr(array) for array in (contiguous, numbers, own_lists)]
+    index.add_core(len(contiguous), *pointers)
     return index
 
 
@@ -132,8 +138,8 @@ def _probed_similarities(
 ) -> NDArray[np.float32]:
     index = _fill_index(trained, vectors, lists, 0)
     index.nprobe = probes
-    found: NDArray[np.float32] = index.search(queries, count)[0]
-    return found
+    similarity: NDArray[np.float32] = index.search(queries, count)[0]
+    return similarity
 
 
 def _search_partition(
@@ -144,7 +150,7 @@ def _search_partition(
     vectors: NDArray[np.floating],
     lists: NDArray[np.int32],
     queries: NDArray[np.floating],
-    wanted: NDArray[np.int32] | None,
+    list_numbers: NDArray[np.int32] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Similarities and numbers of the nearest of a part of the file, of each query; -1 for none."""
     index = _fill_index(trained, vectors, lists, start)
@@ -152,23 +158,25 @@ def _search_partition(
     similarity = np.empty((len(queries), count), dtype=np.float32)
     numbers = np.empty((len(queries), count), dtype=np.int64)
     for rows in batches(len(queries), _QUERY_ROWS):
-        given = queries[rows].astype(np.float32)
-        if wanted is None:
-            found = index.search(given, count)
+        query_block = queries[rows].astype(np.float32)
+        if list_numbers is None:
+            matches = index.search(query_block, count)
         else:
-            own = wanted[rows].astype(np.int64)
+            query_lists = list_numbers[rows].astype(np.int64)
             # A flat file looks at no distance to the centre of a list.
-            found = index.search_preassigned(given, count, own, np.zeros(own.shape, np.float32))
-        similarity[rows], numbers[rows] = found
+            matches = index.search_preassigned(
+                query_block, count, query_lists, np.zeros(query_lists.shape, np.float32)
+            )
+        similarity[rows], numbers[rows] = matches
     return similarity, numbers
 
 
 def _merge_partitions(
-    start: int, *parts: tuple[NDArray[np.float32], NDArray[np.int64]]
+    start: int, *matches: tuple[NDArray[np.float32], NDArray[np.int64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The nearest others of the queries from `start` on, of all parts of the file."""
-    similarity = np.concatenate([s for s, _ in parts], axis=1)
-    numbers = np.concatenate([n for _, n in parts], axis=1)
-    best = np.argsort(-similarity, axis=1, kind="stable")[:, : parts[0][0].shape[1]]
+    similarity = np.concatenate([s for s, _ in matches], axis=1)
+    numbers = np.concatenate([n for _, n in matches], axis=1)
+    best = np.argsort(-similarity, axis=1, kind="stable")[:, : matches[0][0].shape[1]]
     similarity, numbers = (np.take_along_axis(v, best, axis=1) for v in (similarity, numbers))
     return drop_self_matches(similarity, numbers, start)

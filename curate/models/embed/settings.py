@@ -44,5 +44,5 @@ class EmbedderConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _named(cls, given: Any) -> Any:
-        return {"name": given} if isinstance(given, str) else given
+    def _named(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value

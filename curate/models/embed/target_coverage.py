@@ -73,19 +73,19 @@ def density_ratio(
     ratio. An AUROC of 0.5 says that the two sets look alike. At most 50,000 rows are learned from.
     """
     fold, other = (rng.permutation(len(x)) % _FOLDS for x in (vectors, targets))
-    ratio, own = np.empty(len(vectors)), np.empty(len(targets))
+    ratio, target_ratio = np.empty(len(vectors)), np.empty(len(targets))
     for number in range(_FOLDS):
         learned = np.flatnonzero(fold != number)
         if len(learned) > _TRAINED_ON:
             learned = np.sort(rng.choice(learned, _TRAINED_ON, replace=False))
-        left = targets[other != number]
-        x = np.concatenate([vectors[learned].astype(np.float32), left])
-        y = np.concatenate([np.zeros(len(learned)), np.ones(len(left))])
+        fold_targets = targets[other != number]
+        x = np.concatenate([vectors[learned].astype(np.float32), fold_targets])
+        y = np.concatenate([np.zeros(len(learned)), np.ones(len(fold_targets))])
         model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(x, y)
         for rows in batches(len(vectors), _ROWS):
             at = rows.start + np.flatnonzero(fold[rows] == number)
             if len(at):
                 ratio[at] = model.decision_function(vectors[at].astype(np.float32))
-        own[other == number] = model.decision_function(targets[other == number])
-    told = np.concatenate([np.zeros(len(ratio)), np.ones(len(own))])
-    return ratio, float(roc_auc_score(told, np.concatenate([ratio, own])))
+        target_ratio[other == number] = model.decision_function(targets[other == number])
+    combined_labels = np.concatenate([np.zeros(len(ratio)), np.ones(len(target_ratio))])
+    return ratio, float(roc_auc_score(combined_labels, np.concatenate([ratio, target_ratio])))

@@ -50,20 +50,20 @@ class WordTokens:
     def ids(self, texts: list[str]) -> Ids:
         """Ids of all texts, and the number of ids of each, (texts,)."""
         if not self._by_words or not texts:
-            return self._whole(texts)
+            return self._encode_texts(texts)
         column = pl.Series("t", texts, dtype=pl.String)
         odd = column.str.contains(self._odd)
         if not odd.any():
             return self._word_by_word(column)
         parts: list[NDArray[np.int64]] = [_NONE] * len(texts)
-        for mask, of in ((odd, self._whole), (~odd, self._word_by_word)):
-            found, counts = of(column.filter(mask))
-            pieces = np.split(found, np.cumsum(counts)[:-1]) if len(counts) else []
+        for mask, of in ((odd, self._encode_texts), (~odd, self._word_by_word)):
+            word_ids, counts = of(column.filter(mask))
+            pieces = np.split(word_ids, np.cumsum(counts)[:-1]) if len(counts) else []
             for number, piece in zip(mask.arg_true().to_list(), pieces, strict=True):
                 parts[number] = piece
         return np.concatenate(parts), np.array([len(part) for part in parts], dtype=np.int64)
 
-    def _whole(self, texts: list[str] | pl.Series) -> Ids:
+    def _encode_texts(self, texts: list[str] | pl.Series) -> Ids:
         encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         counts = np.array([len(e.ids) for e in encoded], dtype=np.int64)
         flat = [np.asarray(e.ids, dtype=np.int64) for e in encoded]
@@ -71,7 +71,7 @@ class WordTokens:
 
     def _word_by_word(self, texts: pl.Series) -> Ids:
         if texts.is_empty():
-            return self._whole([])
+            return self._encode_texts([])
         # The tokenizer puts a space before the first word, as there is one before all others.
         words = pl.select((" " + texts).str.extract_all(_WORD).alias("w"))["w"]
         per_text = words.list.len().to_numpy().astype(np.int64)
@@ -80,8 +80,8 @@ class WordTokens:
         counts = self._counts[rows]
         # Place of each id: where its word's ids start, and its number among them.
         shift = self._starts[rows] - (np.cumsum(counts) - counts)
-        found = self._ids[np.repeat(shift, counts) + np.arange(int(counts.sum()))]
-        return found, np.add.reduceat(counts, np.cumsum(per_text) - per_text)
+        word_ids = self._ids[np.repeat(shift, counts) + np.arange(int(counts.sum()))]
+        return word_ids, np.add.reduceat(counts, np.cumsum(per_text) - per_text)
 
     def _rows(self, words: list[str]) -> NDArray[np.int64]:
         """Where these words stand among those that are known; new ones are tokenised."""

@@ -25,7 +25,9 @@ _ROWS = 8192
 class AnswerFeatures(Protocol):
     """What heads see of the answers of all pairs, wherever that lies."""
 
-    def held_out_values(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
+    def held_out_values(
+        self, compute_values: HeadValues, head_index: Tensor
+    ) -> NDArray[np.float64]:
         """`of(chosen, rejected)`, at the wanted heads (pairs, K) of each pair."""
 
 
@@ -36,21 +38,23 @@ class LocalAnswerFeatures:
     chosen: FeatureMatrix
     rejected: FeatureMatrix
 
-    def held_out_values(self, of: HeadValues, wanted: Tensor) -> NDArray[np.float64]:
+    def held_out_values(
+        self, compute_values: HeadValues, head_index: Tensor
+    ) -> NDArray[np.float64]:
         """Return `gather_held_out_values` of these features."""
-        return gather_held_out_values(of, self.chosen, self.rejected, wanted)
+        return gather_held_out_values(compute_values, self.chosen, self.rejected, head_index)
 
 
 def gather_held_out_values(
-    of: HeadValues, chosen: FeatureMatrix, rejected: FeatureMatrix, wanted: Tensor
+    compute_values: HeadValues, chosen: FeatureMatrix, rejected: FeatureMatrix, head_index: Tensor
 ) -> NDArray[np.float64]:
     """`of(chosen, rejected)`, (rows, heads), at the wanted heads (pairs, K) of each pair."""
-    wanted = wanted.to(chosen.device)
+    head_index = head_index.to(chosen.device)
     # On the device until the end: a transfer a batch would let it wait for each.
-    found = torch.empty(wanted.shape, device=chosen.device)
+    gathered = torch.empty(head_index.shape, device=chosen.device)
     with torch.no_grad():
         for rows in batches(len(chosen), _ROWS):
-            values = of(chosen[rows], rejected[rows])
-            found[rows] = values.gather(1, wanted[rows].long()).to(found)
-    held: NDArray[np.float64] = found.cpu().double().numpy()
-    return held
+            values = compute_values(chosen[rows], rejected[rows])
+            gathered[rows] = values.gather(1, head_index[rows].long()).to(gathered)
+    held_out_values: NDArray[np.float64] = gathered.cpu().double().numpy()
+    return held_out_values

@@ -75,13 +75,15 @@ def scaled_log_loss(scale: float, margins: NDArray[np.float64]) -> float:
 
 def calibrate(margins: NDArray[np.float64]) -> Calibration:
     """Fit the scale of (pairs,) held-out margins and measure them before and after."""
-    scale, known = fit_scale(margins), len(margins) > 0
-    right = float((margins > 0).mean() + 0.5 * (margins == 0).mean()) if known else float("nan")
+    scale, has_margins = fit_scale(margins), len(margins) > 0
+    right = (
+        float((margins > 0).mean() + 0.5 * (margins == 0).mean()) if has_margins else float("nan")
+    )
     return Calibration(
         pairs=len(margins),
         accuracy=right,
         scale=scale,
-        log_loss=scaled_log_loss(scale, margins) if known else float("nan"),
+        log_loss=scaled_log_loss(scale, margins) if has_margins else float("nan"),
         error_before=calibration_error(margins),
         error=calibration_error(margins, scale),
     )

@@ -106,7 +106,7 @@ class Evidence:
     """
 
     def __init__(self, widths: Sequence[int], centre: Sequence[float]) -> None:
-        self._first, self._rest = widths[0], sum(widths[1:])
+        self._embedding_width, self._other_width = widths[0], sum(widths[1:])
         self._block = np.repeat(np.arange(1, len(widths)), widths[1:])
         self._members = [np.flatnonzero(self._block == b) for b in range(1, len(widths))]
         self._centre = np.asarray(centre, dtype=np.float64)
@@ -114,19 +114,19 @@ class Evidence:
         spread = np.eye(len(widths)) * _SD**2 + _SD_COMMON**2
         self._precision = np.linalg.inv(spread)
 
-    def strengths(self, found: SufficientStatistics) -> NDArray[np.float64]:
+    def strengths(self, statistics: SufficientStatistics) -> NDArray[np.float64]:
         """Log variances of the blocks and of the noise, (blocks + 1,), of largest posterior."""
-        e = slice(0, self._first)
+        e = slice(0, self._embedding_width)
         # In the eigenbasis of the large block an evaluation does not depend on the rows.
-        values, basis = np.linalg.eigh(found.gram[e, e])
+        values, basis = np.linalg.eigh(statistics.gram[e, e])
         rotated = _RotatedStatistics(
             np.maximum(values, 0.0),
-            basis.T @ found.gram[e, self._first :],
-            found.gram[self._first :, self._first :],
-            basis.T @ found.cross[e],
-            found.cross[self._first :],
-            found.square,
-            found.count,
+            basis.T @ statistics.gram[e, self._embedding_width :],
+            statistics.gram[self._embedding_width :, self._embedding_width :],
+            basis.T @ statistics.cross[e],
+            statistics.cross[self._embedding_width :],
+            statistics.square,
+            statistics.count,
         )
         start = np.concatenate([self._centre, [0.0]])
         bounds = [_LOG_VARIANCE] * len(self._centre) + [_LOG_NOISE]
@@ -145,8 +145,10 @@ class Evidence:
     def precisions(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """1 / v of each column, (d,)."""
         variances = np.exp(theta[:-1])
-        whole = np.concatenate([np.full(self._first, variances[0]), variances[self._block]])
-        return 1.0 / whole
+        column_variances = np.concatenate(
+            [np.full(self._embedding_width, variances[0]), variances[self._block]]
+        )
+        return 1.0 / column_variances
 
     def _loss(
         self, theta: NDArray[np.float64], r: _RotatedStatistics
@@ -161,7 +163,7 @@ class Evidence:
         diagonal = 1.0 + variances[0] * r.values / noise
         mixed = root_e * r.mixed * root_s / noise
         # By blocks: the large one is diagonal here, so that only the small one is factored.
-        schur = np.eye(self._rest) + root_s[:, None] * r.small * root_s / noise
+        schur = np.eye(self._other_width) + root_s[:, None] * r.small * root_s / noise
         schur -= mixed.T @ (mixed / diagonal[:, None])
         factor = np.linalg.cholesky(schur)
         inverse_factor = np.linalg.inv(factor)
@@ -216,13 +218,13 @@ class Ridge:
 
     @classmethod
     def fit(
-        cls, found: SufficientStatistics, evidence: Evidence, theta: NDArray[np.float64]
+        cls, statistics: SufficientStatistics, evidence: Evidence, theta: NDArray[np.float64]
     ) -> Ridge:
         """Solve at these strengths."""
         noise = float(np.exp(theta[-1]))
-        matrix = found.gram / noise + np.diag(evidence.precisions(theta))
+        matrix = statistics.gram / noise + np.diag(evidence.precisions(theta))
         covariance = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-        return cls(covariance, covariance @ (found.cross / noise), noise)
+        return cls(covariance, covariance @ (statistics.cross / noise), noise)
 
     def left_out(
         self,

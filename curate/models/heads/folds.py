@@ -46,6 +46,6 @@ def fold_weight_matrix(
         voting: (pairs,) whether a pair may teach.
         folds: how many there are.
     """
-    seen = assigned[:, :, None] != np.arange(folds, dtype=assigned.dtype)
-    weights: NDArray[np.bool_] = seen & voting[:, None, None]
+    is_training_fold = assigned[:, :, None] != np.arange(folds, dtype=assigned.dtype)
+    weights: NDArray[np.bool_] = is_training_fold & voting[:, None, None]
     return weights.reshape(len(assigned), -1)

@@ -51,14 +51,14 @@ class HeadScorer(Scorer[P]):
         columns = self.columns()
         if has_too_few_prompts(pairs, context):
             nulls = pl.DataFrame([pl.Series(c.name, [None] * len(pairs), c.dtype) for c in columns])
-            found = training_status(pairs, context)
+            status = training_status(pairs, context)
             return nulls.with_columns(
-                mask_unlearnable_status(found, found == "ok", TOO_FEW_PROMPTS)
+                mask_unlearnable_status(status, status == "ok", TOO_FEW_PROMPTS)
             )
         scores = self.held_out_scores(pairs, context)
-        told = self.status(pairs, context).alias("status")
+        status_column = self.status(pairs, context).alias("status")
         # Side by side: an expression would bring columns of mapped files into memory.
-        return scores.hstack([told])[[c.name for c in columns]]
+        return scores.hstack([status_column])[[c.name for c in columns]]
 
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
         """The status of each pair, once its scores are there."""

@@ -202,10 +202,10 @@ class MLPHeads(HiddenHeads):
         self.last = nn.Parameter(init * last / math.sqrt(hidden))
 
     def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
-        wanted = slice(None) if head is None else slice(head, head + 1)
+        head_slice = slice(None) if head is None else slice(head, head + 1)
         # Features of norm about 1 are brought to variance 1 for the hidden layer.
         scaled = features * math.sqrt(features.shape[-1])
-        return functional.gelu(torch.matmul(scaled, self.first[wanted]) + self.bias[wanted])
+        return functional.gelu(torch.matmul(scaled, self.first[head_slice]) + self.bias[head_slice])
 
 
 def dropout_mask(rows: int, units: int, rate: float, generator: torch.Generator) -> Tensor:
@@ -233,9 +233,9 @@ class Optimiser:
         self._schedule.step()
 
 
-def rows_in_order(drawn: Tensor, row_order: NDArray[np.int64] | None) -> Tensor:
+def rows_in_order(positions: Tensor, row_order: NDArray[np.int64] | None) -> Tensor:
     """Return the rows at drawn places of an order of rows; None: places are rows."""
-    return drawn if row_order is None else torch.from_numpy(row_order)[drawn]
+    return positions if row_order is None else torch.from_numpy(row_order)[positions]
 
 
 def _batch_mask(
@@ -282,8 +282,8 @@ def fit_heads(
         for _ in range(steps):
             if len(order) == 0:
                 # Once an epoch, so that no batch waits for its rows.
-                drawn = torch.randperm(total, generator=generator)
-                order = move_to_device(rows_in_order(drawn, row_order), weights.device)
+                positions = torch.randperm(total, generator=generator)
+                order = move_to_device(rows_in_order(positions, row_order), weights.device)
             rows, order = order[: spec.batch], order[spec.batch :]
             mask = _batch_mask(heads, len(rows), spec.dropout, generator, chosen.device)
             margins = heads.margins(chosen[rows], rejected[rows], mask)

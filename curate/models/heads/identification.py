@@ -75,11 +75,11 @@ class LearnabilityTest:
 
 
 def mask_unlearnable_status(
-    status: pl.Series, silent: pl.Series, why: str = NOTHING_LEARNT
+    status: pl.Series, unlearnable: pl.Series, why: str = NOTHING_LEARNT
 ) -> pl.Series:
     """A status that says of some pairs that heads learn nothing, where it was "ok"."""
-    told = pl.when(silent & (status == "ok")).then(pl.lit(why)).otherwise(status)
-    return pl.select(told.alias("status")).to_series()
+    masked = pl.when(unlearnable & (status == "ok")).then(pl.lit(why)).otherwise(status)
+    return pl.select(masked.alias("status")).to_series()
 
 
 def assess_learnability(

@@ -150,9 +150,11 @@ def fit_annotators(
     while change > tolerance and rounds < max_rounds:
         right = np.zeros(len(votes))
         for rows in batches(len(p), _BLOCK):
-            own = annotator[rows]
+            annotator_rows = annotator[rows]
             right += np.bincount(
-                own, label_posterior_given_reliability(p[rows], eta[own]), minlength=len(votes)
+                annotator_rows,
+                label_posterior_given_reliability(p[rows], eta[annotator_rows]),
+                minlength=len(votes),
             )
         new = (right + prior * pooled.reliability) / (votes + prior)
         # Below one half an annotator would say the opposite on purpose, and EM could turn all

@@ -73,8 +73,8 @@ def estimate_noise_rate(
     keys: pl.DataFrame | None = None,
     voting: NDArray[np.bool_] | None = None,
     averaged: AveragedPosterior | None = None,
-    judged: NDArray[np.int8] | None = None,
-    learnt: LearnabilityTest | None = None,
+    reviewed: NDArray[np.int8] | None = None,
+    learnability: LearnabilityTest | None = None,
 ) -> NoiseEstimate:
     """By judged pairs, or votes on the same pairs, where there are enough; else by margins.
 
@@ -88,19 +88,19 @@ def estimate_noise_rate(
         keys: `vote_keys` of the pairs, where they are at hand.
         voting: (pairs,) which pairs the votes are; default all.
         averaged: posterior of these labels, for an estimate beside the bound.
-        judged: 1 for each label that a person found right, -1 for a wrong one, 0 elsewhere.
-        learnt: whether heads learn anything, where a test of its own says so.
+        reviewed: 1 for each label that a person found right, -1 for a wrong one, 0 elsewhere.
+        learnability: whether heads learn anything, where a test of its own says so.
     """
-    by_judged = None if judged is None else noise_rate_from_reviews(judged)
-    if by_judged is not None:
-        return by_judged
+    from_reviews = None if reviewed is None else noise_rate_from_reviews(reviewed)
+    if from_reviews is not None:
+        return from_reviews
     if pairs is not None:
         voted = pairs if voting is None else pairs.filter(pl.Series(voting))
         rule = find_label_rule(voted, np.arange(len(voted)) if groups is None else groups)
         by_votes = not_estimable(rule) if rule is not None else noise_rate_from_votes(pairs, keys)
         if by_votes is not None:
             return by_votes
-    return noise_bound_from_margins(margins, groups, averaged, learnt)
+    return noise_bound_from_margins(margins, groups, averaged, learnability)
 
 
 def estimate_noise_rate_of_pairs(
@@ -109,43 +109,45 @@ def estimate_noise_rate_of_pairs(
     pairs: pl.DataFrame,
     context: Context,
     averaged: AveragedPosterior | None = None,
-    judged: NDArray[np.int8] | None = None,
-    learnt: LearnabilityTest | None = None,
+    reviewed: NDArray[np.int8] | None = None,
+    learnability: LearnabilityTest | None = None,
 ) -> NoiseEstimate:
     """`estimate_noise_rate` of the voting pairs of a run, by (pairs,) held-out margins."""
     groups, keys = some_of(context.prompt_groups(pairs), voting), context.vote_keys(pairs)
     margins = some_of(margins, voting)
-    return estimate_noise_rate(margins, pairs, groups, keys, voting, averaged, judged, learnt)
+    return estimate_noise_rate(
+        margins, pairs, groups, keys, voting, averaged, reviewed, learnability
+    )
 
 
 def record_noise_estimate(
-    told: NoiseEstimate, right: NDArray[np.float64], context: Context
+    estimate: NoiseEstimate, right: NDArray[np.float64], context: Context
 ) -> None:
     """Put what can be told of the share of wrong labels into a scorer's facts.
 
     The share that a fit ends with is none where the labels do not determine it.
 
     Args:
-        told: from `estimate_noise_rate`.
+        estimate: from `estimate_noise_rate`.
         right: (pairs,) posterior that each label is right, NaN for unknown.
         context: of the scorer.
     """
-    context.facts["noise_rate"] = told.rate
-    context.facts[NOISE_FACT] = told.facts()
-    known = right[np.isfinite(right)]
-    context.facts[MEAN_FACT] = round(float(1.0 - known.mean()), 4) if len(known) else None
+    context.facts["noise_rate"] = estimate.rate
+    context.facts[NOISE_FACT] = estimate.facts()
+    finite = right[np.isfinite(right)]
+    context.facts[MEAN_FACT] = round(float(1.0 - finite.mean()), 4) if len(finite) else None
 
 
-def noise_rate_from_reviews(judged: NDArray[np.int8]) -> NoiseEstimate | None:
+def noise_rate_from_reviews(reviewed: NDArray[np.int8]) -> NoiseEstimate | None:
     """The share of wrong labels among judged pairs; None of fewer than 30.
 
     Clopper-Pearson, whatever heads are worth. `curate audit --gold` knows how the pairs were drawn,
     and counts ties.
 
     Args:
-        judged: 1 for each label that a person found right, -1 for a wrong one, 0 elsewhere.
+        reviewed: 1 for each label that a person found right, -1 for a wrong one, 0 elsewhere.
     """
-    wrong, count = int((judged < 0).sum()), int((judged != 0).sum())
+    wrong, count = int((reviewed < 0).sum()), int((reviewed != 0).sum())
     if count < _MIN_REVIEWED_PAIRS:
         return None
     ends = [0.5 * _LEVEL, 1.0 - 0.5 * _LEVEL]
@@ -186,11 +188,11 @@ def noise_bound_from_margins(
         averaged: posterior of these labels.
         learnt: whether heads learn anything; default by these margins.
     """
-    found = learnt or assess_learnability(margins, groups)
-    if not found.ok:
-        reason = f"no estimate: {found.text}, which may be chance"
+    learnability = learnt or assess_learnability(margins, groups)
+    if not learnability.ok:
+        reason = f"no estimate: {learnability.text}, which may be chance"
         return NoiseEstimate(None, None, None, reason, "no estimate: heads learn nothing")
-    if rule := rule_of_heads(found.agreement):
+    if rule := rule_of_heads(learnability.agreement):
         return not_estimable(rule)
     high = disagreement_bound(some_of(margins, np.isfinite(margins)))
     bound = f"at most {high:.0%}, {BOUND_ASSUMPTION} (95 %, disagreement with held-out heads)"
@@ -231,8 +233,8 @@ def _noise_rate_from_vote_groups(groups: pl.DataFrame) -> NoiseEstimate:
     for _ in range(_RESAMPLES):
         rows = rng.integers(len(differ), size=len(differ))
         shares.append(differ[rows].sum() / all_[rows].sum())
-    drawn = _noise_rate_from_disagreement(np.array(shares))
-    low, high = (float(q) for q in np.quantile(drawn, (0.025, 0.975)))
+    resampled_rates = _noise_rate_from_disagreement(np.array(shares))
+    low, high = (float(q) for q in np.quantile(resampled_rates, (0.025, 0.975)))
     rate = float(_noise_rate_from_disagreement(differ.sum() / all_.sum()))
     why = (
         "if annotators err independently and at the same rate "
@@ -263,14 +265,16 @@ def _vote_mask(pairs: pl.DataFrame, keys: pl.DataFrame) -> pl.Series:
 
 
 def voted_answers(
-    pairs: pl.DataFrame, keys: pl.DataFrame, cast: pl.DataFrame
+    pairs: pl.DataFrame, keys: pl.DataFrame, vote_table: pl.DataFrame
 ) -> pl.DataFrame | None:
     """Answers on which several people voted, with the votes for the first one and all votes.
 
     None where fewer than 30 such pairs, or not two people, are known.
     """
     people = pairs["annotator"].filter(_vote_mask(pairs, keys)).drop_nulls().n_unique()
-    groups = cast.group_by("pair").agg(first=pl.col("first").sum().cast(pl.Int64), votes=pl.len())
+    groups = vote_table.group_by("pair").agg(
+        first=pl.col("first").sum().cast(pl.Int64), votes=pl.len()
+    )
     if len(groups) < _MIN_VOTED_PAIRS or people < _MIN_ANNOTATORS:
         return None
     # In an order of their own, so that resampling gives the same interval every time.

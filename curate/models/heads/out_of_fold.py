@@ -144,9 +144,9 @@ class OutOfFold:
         """Held-out margins, (pairs, K)."""
         return self.held_out_values(self.heads.margins)
 
-    def held_out_values(self, of: HeadValues) -> NDArray[np.float64]:
+    def held_out_values(self, compute_values: HeadValues) -> NDArray[np.float64]:
         """`of(chosen, rejected)`, (rows, heads), at each pair's held-out heads: (pairs, K)."""
-        return self.answer_features.held_out_values(of, self.scorer_of)
+        return self.answer_features.held_out_values(compute_values, self.scorer_of)
 
 
 def is_solved(spec: HeadSpec) -> bool:
@@ -196,11 +196,11 @@ def training_status(pairs: pl.DataFrame, context: Context) -> pl.Series:
 def has_too_few_prompts(pairs: pl.DataFrame, context: Context) -> bool:
     """Whether there are not prompts enough to train on some and score the others."""
     groups, voting = context.prompt_groups(pairs), vote_mask(pairs, context)
-    known = set[int]()
+    prompt_numbers = set[int]()
     # Mostly the first few pairs tell.
     for rows in batches(len(pairs), BATCH_ROWS):
-        known.update(groups[rows][voting[rows]].tolist())
-        if len(known) >= MIN_PROMPTS:
+        prompt_numbers.update(groups[rows][voting[rows]].tolist())
+        if len(prompt_numbers) >= MIN_PROMPTS:
             return False
     return True
 
@@ -285,14 +285,14 @@ def _train_in_parts(
 
     parts = pair_partitions(pairs, context)
     assigned = draw_folds(pairs, context, repeats, folds)
-    seen = FeatureColumns.of(parts, features)
+    columns = FeatureColumns.of(parts, features)
     losses = PartitionedLosses(
-        parts, seen, assigned, vote_mask(pairs, context), int(assigned.max()) + 1
+        parts, columns, assigned, vote_mask(pairs, context), int(assigned.max()) + 1
     )
     heads = LinearHeads(solve_from_losses(losses, spec.l2, spec.dropout))
     return OutOfFold(
         heads,
-        PartitionedAnswerFeatures(parts, seen),
+        PartitionedAnswerFeatures(parts, columns),
         held_out_head_index(assigned, context.workspace),
     )
 
@@ -307,18 +307,18 @@ def draw_folds(
     # A byte a pair and repeat: with millions of pairs these are among the largest arrays.
     small = np.int8 if folds <= np.iinfo(np.int8).max else np.int64
     # By prompt: another pair of the prompt would tell the label of the one that is held out.
-    drawn = context.workspace.array("folds", (len(groups), repeats), small)
+    fold_table = context.workspace.array("folds", (len(groups), repeats), small)
     for repeat, seed in enumerate(seeds):
-        drawn[:, repeat] = folds_of_groups(prompts, folds, seed).astype(small)[groups]
-    return drawn
+        fold_table[:, repeat] = folds_of_groups(prompts, folds, seed).astype(small)[groups]
+    return fold_table
 
 
 def held_out_head_index(assigned: NDArray[np.integer], workspace: Workspace) -> Tensor:
     """Which head may score each pair in each repeat, (pairs, repeats); a head a repeat and fold."""
     repeats, folds = assigned.shape[1], int(assigned.max()) + 1
     heads = np.arange(repeats) * folds
-    found = assigned + heads.astype(np.min_scalar_type(-repeats * folds))
-    return torch.from_numpy(workspace.kept("heads of pairs", found))
+    head_index = assigned + heads.astype(np.min_scalar_type(-repeats * folds))
+    return torch.from_numpy(workspace.kept("heads of pairs", head_index))
 
 
 def fold_weights(

@@ -152,9 +152,9 @@ def count_differences(pairs: pl.DataFrame) -> NDArray[np.float32]:
 
 def count_text_differences(texts: pl.DataFrame) -> NDArray[np.float32]:
     """The same of some pairs given as texts, whose words are all in memory at a time."""
-    asked = with_prompt_words(texts)
+    with_words = with_prompt_words(texts)
     chosen, rejected = (
-        count_expressions(asked.select("prompt", "asked", answer=side))
+        count_expressions(with_words.select("prompt", "asked", answer=side))
         .to_numpy()
         .astype(np.float32)
         for side in ("chosen", "rejected")
@@ -170,8 +170,8 @@ def _style_prior() -> dict[str, Any]:
         .joinpath(_STYLE_PRIOR_FILE)
         .read_text(encoding="utf-8")
     )
-    found: dict[str, Any] = json.loads(text)
-    return found
+    prior: dict[str, Any] = json.loads(text)
+    return prior
 
 
 def prompt_hash(text: str) -> str:
@@ -194,12 +194,12 @@ def _source_by_prompt_hash() -> dict[str, str]:
     }
 
 
-def remaining_sources(known: set[str]) -> list[str]:
+def remaining_sources(recognised: set[str]) -> list[str]:
     """The prior's sources but those that the pairs come from.
 
     Else the clean labels of a set would help to judge its noisy ones, and a bench would see it.
     """
-    return [name for name in _style_prior()["sources"] if name not in known]
+    return [name for name in _style_prior()["sources"] if name not in recognised]
 
 
 def prior_root(sources: list[str]) -> NDArray[np.float64]:

@@ -97,13 +97,13 @@ def _partition_pairs(pairs: pl.DataFrame, context: Context) -> PairPartitions:
     folds = [order.cuts(fold, size) for fold in order.folds]
     total = np.zeros(features.vectors.shape[1] + len(STYLE_FEATURES) + 1)
 
-    def made(rows: slice) -> NDArray[np.float32]:
+    def partition_differences(rows: slice) -> NDArray[np.float32]:
         nonlocal total
-        found = _answer_differences(features, order.rows[rows])
-        total += np.square(found, dtype=np.float64).sum(axis=0)
-        return found
+        differences = _answer_differences(features, order.rows[rows])
+        total += np.square(differences, dtype=np.float64).sum(axis=0)
+        return differences
 
-    differences = workers.place(made(rows) for fold in folds for rows in fold)
+    differences = workers.place(partition_differences(rows) for fold in folds for rows in fold)
     return PairPartitions(
         workers, context.workspace, order, folds, differences, total / max(len(pairs), 1)
     )
@@ -137,11 +137,11 @@ class FeatureColumns:
         if kind == "length":
             columns = slice(dim + LENGTH, dim + LENGTH + 1)
             return cls(columns, scale_factor(squares[columns], 1.0))
-        whole = np.broadcast_to(scale_factor(squares[:dim], None), (dim,))
+        embedding_factor = np.broadcast_to(scale_factor(squares[:dim], None), (dim,))
         if kind == "embedding":
-            return cls(slice(0, dim), whole)
-        rest = scale_factor(squares[dim:], STYLE_SCALE)
-        return cls(slice(None), np.concatenate([whole, rest]))
+            return cls(slice(0, dim), embedding_factor)
+        style_factor = scale_factor(squares[dim:], STYLE_SCALE)
+        return cls(slice(None), np.concatenate([embedding_factor, style_factor]))
 
     def answers(self, differences: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         """What stands for chosen and rejected where heads see their difference alone."""

@@ -66,32 +66,32 @@ class PartitionedRidgeData:
             place(parts.split(targets)),
             place(groups),
         ]
-        total, known = np.zeros(len(COUNTS)), set[str]()
+        total, recognised = np.zeros(len(COUNTS)), set[str]()
         if styled:
-            counts, total, known = self._counted(pairs)
+            counts, total, recognised = self._counted(pairs)
             self._columns[1] = place(parts.split(counts))
-        self._scale(total / max(len(pairs), 1), known, len(pairs))
+        self._scale(total / max(len(pairs), 1), recognised, len(pairs))
 
     def _counted(
         self, pairs: pl.DataFrame
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
         """Differences of counts of all pairs, the sums of their squares, sources of the prompts."""
         counts = self._parts.workspace.array("counts", (len(pairs), len(COUNTS)), np.float32)
-        total, known = np.zeros(len(COUNTS)), set[str]()
+        total, recognised = np.zeros(len(COUNTS)), set[str]()
         # In the order of reading: texts from all over a mapped table are slow to get together.
         spans = batches(len(pairs), BATCH_ROWS)
-        for rows, own in zip(
+        for rows, batch_counts in zip(
             spans, self._map(_count_table, _text_tables(pairs, spans)), strict=True
         ):
-            counts[rows], squares, sources = own
-            total, known = total + squares, known | sources
-        return counts, total, known
+            counts[rows], squares, sources = batch_counts
+            total, recognised = total + squares, recognised | sources
+        return counts, total, recognised
 
-    def _scale(self, counts: NDArray[np.float64], known: set[str], pairs: int) -> None:
+    def _scale(self, counts: NDArray[np.float64], recognised: set[str], pairs: int) -> None:
         style = self._parts.squares[self._parts.dim :]
         # The cosine stands beside the counts too.
         counts = np.append(counts, style[-1])
-        self._scales = FeatureScales.of(counts, style, remaining_sources(known), pairs)
+        self._scales = FeatureScales.of(counts, style, remaining_sources(recognised), pairs)
         squares = list(self._each(_block_sizes))
         self.widths = squares[0][1]
         self._scales = with_sizes(self._scales, np.sum([s for s, _ in squares], axis=0), pairs)
@@ -119,10 +119,10 @@ def _text_tables(pairs: pl.DataFrame, spans: Sequence[slice]) -> Iterator[pa.Tab
 
     In Arrow, which travels as it lies in memory; a frame would be copied into one more form.
     """
-    wanted = [messages_text(name).alias(name) for name in TEXTS]
+    text_columns = [messages_text(name).alias(name) for name in TEXTS]
     read = pl.DataFrame([pairs[name] for name in TEXTS])
     for rows in spans:
-        yield read[rows].select(wanted).to_arrow(compat_level=pl.CompatLevel.oldest())
+        yield read[rows].select(text_columns).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _count_table(table: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float64], set[str]]:
@@ -145,22 +145,26 @@ def _partition_blocks(
     dim = embedded_columns(differences.shape[1])
 
     def raw(rows: slice) -> RawFeatures:
-        own = differences[rows]
-        counted = own[:, :0] if counts is None else np.hstack([counts[rows], own[:, -1:]])
-        return RawFeatures(own[:, :dim], counted, own[:, dim:])
+        batch_differences = differences[rows]
+        counted = (
+            batch_differences[:, :0]
+            if counts is None
+            else np.hstack([counts[rows], batch_differences[:, -1:]])
+        )
+        return RawFeatures(batch_differences[:, :dim], counted, batch_differences[:, dim:])
 
     return PairBlocks(raw, scales, styled)
 
 
 def _apply_to_blocks(
-    of: Callable[..., T],
+    compute: Callable[..., T],
     scales: FeatureScales,
     styled: bool,
     differences: NDArray[np.float32],
     counts: NDArray[np.float32] | None,
-    *given: Any,
+    *arguments: Any,
 ) -> T:
-    return of(_partition_blocks(scales, styled, differences, counts), *given)
+    return compute(_partition_blocks(scales, styled, differences, counts), *arguments)
 
 
 def _block_sizes(

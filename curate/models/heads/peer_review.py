@@ -95,8 +95,8 @@ def train_peers(
     """
     training = _Peers(chosen, rejected, weights, held_by, spec, schedule, seed, row_order)
     losses, overlaps = [], []
-    shown = (progress or SilentProgress()).task("peer review", schedule.epochs)
-    with threads_for(spec.kind), shown as task:
+    task_progress = (progress or SilentProgress()).task("peer review", schedule.epochs)
+    with threads_for(spec.kind), task_progress as task:
         for epoch in range(schedule.epochs):
             overlaps.append(training.learn(epoch))
             losses.append(training.held_out_losses())
@@ -134,27 +134,29 @@ class _Peers:
         self._row_order = row_order
         self._generator = torch.Generator().manual_seed(seed)
         self._handed = torch.zeros_like(self._weights)
-        self._shown = torch.zeros_like(self._weights)
+        self._times_shown = torch.zeros_like(self._weights)
         self._margins = torch.zeros(total, 2, device=chosen.device)
 
     def learn(self, epoch: int) -> Tensor:
         """One pass over the pairs; the share of selected pairs that both peers selected."""
         by_margin = self._schedule.curriculum and epoch > 0
-        drawn = torch.randperm(len(self._margins), generator=self._generator)
-        order = rows_in_order(drawn, self._row_order).to(self._margins.device)
+        positions = torch.randperm(len(self._margins), generator=self._generator)
+        order = rows_in_order(positions, self._row_order).to(self._margins.device)
         if by_margin:
             order = order[self._margins[order].mean(1).argsort(descending=True, stable=True)]
         shared = []
         for rows in torch.split(order, self._batch):
             loss = bradley_terry(self._heads.margins(self._chosen[rows], self._rejected[rows]))
-            own = smallest_losses(loss.detach(), self._weights[rows], self._schedule.keep(epoch))
+            own_selection = smallest_losses(
+                loss.detach(), self._weights[rows], self._schedule.keep(epoch)
+            )
             # A_f takes what B_f selected, and B_f what A_f selected.
-            from_peer = own.roll(self._folds, dims=1)
+            from_peer = own_selection.roll(self._folds, dims=1)
             self._optimiser.step(loss, from_peer)
             self._handed[rows] += from_peer
-            self._shown[rows] += self._weights[rows]
+            self._times_shown[rows] += self._weights[rows]
             # Peers that select the same pairs have nothing left to tell each other.
-            shared.append((own * from_peer).sum() / own.sum().clamp_min(1))
+            shared.append((own_selection * from_peer).sum() / own_selection.sum().clamp_min(1))
         return torch.stack(shared).mean()
 
     def held_out_losses(self) -> Tensor:
@@ -167,7 +169,7 @@ class _Peers:
 
     def selected(self) -> Tensor:
         """(pairs,) share of the times that a pair was shown in which the peer handed it over."""
-        return self._handed.sum(1) / self._shown.sum(1)
+        return self._handed.sum(1) / self._times_shown.sum(1)
 
 
 def smallest_losses(loss: Tensor, weights: Tensor, keep: float) -> Tensor:
@@ -182,5 +184,5 @@ def smallest_losses(loss: Tensor, weights: Tensor, keep: float) -> Tensor:
     # Pairs that a head does not train on rank last, and are never among the smallest.
     ranks = loss.masked_fill(~allowed, math.inf).argsort(dim=0, stable=True).argsort(dim=0)
     # Rounding must not hand over one pair more than the share says.
-    wanted = torch.ceil(keep * allowed.sum(dim=0) - 1e-6)
-    return ((ranks < wanted) & allowed).to(loss.dtype)
+    target_count = torch.ceil(keep * allowed.sum(dim=0) - 1e-6)
+    return ((ranks < target_count) & allowed).to(loss.dtype)

@@ -44,22 +44,24 @@ class PromptOrder:
             prompts: (pairs,) 64-bit hashes of their prompts.
             workspace: gives room; default the memory.
         """
-        room = workspace or Workspace()
-        rank = room.kept("prompt ranks", dense_numbers(prompts))
+        scratch = workspace or Workspace()
+        rank = scratch.kept("prompt ranks", dense_numbers(prompts))
         folds = min(_FOLDS, int(rank.max(initial=0)) + 1)
         fold = (rank % folds).astype(np.int8)
         # Within a prompt rows go by id, so that sums are the same whatever the order of rows.
         order = np.lexsort((ids.hash().to_numpy(), rank, fold))
         edges = np.append(0, np.cumsum(np.bincount(fold, minlength=folds)))
         ranges = [slice(int(a), int(b)) for a, b in pairwise(edges)]
-        rows = room.kept("prompt order", order)
-        return cls(rows, room.kept("prompts in order", rank[order]), ranges)
+        rows = scratch.kept("prompt order", order)
+        return cls(rows, scratch.kept("prompts in order", rank[order]), ranges)
 
     def cuts(self, fold: slice, size: int) -> list[slice]:
         """A fold in ranges of some `size` rows, in which no prompt is cut in two."""
         starts = fold.start + np.flatnonzero(np.diff(self.groups[fold], prepend=-1))
-        wanted = np.arange(fold.start, fold.stop, size)
+        target_starts = np.arange(fold.start, fold.stop, size)
         # The first prompt at or after each wanted place.
-        at = np.searchsorted(starts, wanted)
-        edges = np.unique(np.append(starts[at[at < len(starts)]], fold.stop))
+        prompt_position = np.searchsorted(starts, target_starts)
+        edges = np.unique(
+            np.append(starts[prompt_position[prompt_position < len(starts)]], fold.stop)
+        )
         return [slice(int(a), int(b)) for a, b in pairwise(edges)]

@@ -41,8 +41,8 @@ class VoteRegression:
 
     def log_odds(self, differences: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log odds of votes for the first answers of other pairs, (pairs,)."""
-        found: NDArray[np.float64] = (differences / self.scale) @ self.coefficients
-        return found
+        log_odds: NDArray[np.float64] = (differences / self.scale) @ self.coefficients
+        return log_odds
 
     def interval(self, column: int) -> tuple[float, float]:
         """The 95 % interval of a coefficient."""
@@ -110,28 +110,28 @@ def estimable_columns(
     Where the answers with more of something always won, the likelihood has no maximum, and errors
     that look small mean nothing.
     """
-    found = []
+    is_estimable = []
     for column in differences.T:
         prompts = len(np.unique(groups[column != 0]))
-        found.append(prompts >= _MIN_PROMPTS and (column > 0).any() and (column < 0).any())
-    return np.array(found, dtype=bool)
+        is_estimable.append(prompts >= _MIN_PROMPTS and (column > 0).any() and (column < 0).any())
+    return np.array(is_estimable, dtype=bool)
 
 
 def held_out_log_odds(
     differences: NDArray[np.float64], groups: NDArray[np.int64], folds: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Log odds of each vote by the fit on the other folds, (pairs,); 0 where there is no other."""
-    found = np.zeros(len(differences))
+    log_odds = np.zeros(len(differences))
     for fold in np.unique(folds):
-        own = folds == fold
+        is_test = folds == fold
         # One fold alone: there is nothing to learn from.
-        if own.all():
+        if is_test.all():
             break
         fit = fit_vote_regression(
-            differences[~own], np.unique(groups[~own], return_inverse=True)[1]
+            differences[~is_test], np.unique(groups[~is_test], return_inverse=True)[1]
         )
-        found[own] = fit.log_odds(differences[own])
-    return found
+        log_odds[is_test] = fit.log_odds(differences[is_test])
+    return log_odds
 
 
 def explained_bits(log_odds: NDArray[np.float64]) -> float:
@@ -141,5 +141,5 @@ def explained_bits(log_odds: NDArray[np.float64]) -> float:
 
 def _hessian(x: NDArray[np.float64], doubt: NDArray[np.float64]) -> NDArray[np.float64]:
     weights = doubt * (1.0 - doubt)
-    found: NDArray[np.float64] = (x * weights[:, None]).T @ x
-    return found + (_RIDGE * len(x) + 1e-12) * np.eye(x.shape[1])
+    hessian: NDArray[np.float64] = (x * weights[:, None]).T @ x
+    return hessian + (_RIDGE * len(x) + 1e-12) * np.eye(x.shape[1])

@@ -119,14 +119,14 @@ def _raw_features(
     """Raw features of rows in an order, and their scales."""
     cosine = np.zeros((len(order), 1), dtype=np.float32)
     counts = style = np.zeros((len(order), 0), dtype=np.float32)
-    known: set[str] = set()
+    recognised: set[str] = set()
     if styled:
         cosine = (features.cosines("chosen") - features.cosines("rejected"))[:, None]
         counts = np.hstack([count_differences(pairs), cosine])
         chosen, rejected = (features.style[features.index[s]] for s in ("chosen", "rejected"))
         style = np.hstack([chosen - rejected, cosine])
         for rows in batches(len(pairs), BATCH_ROWS):
-            known |= recognised_sources(pairs[rows].select(t=messages_text("prompt"))["t"])
+            recognised |= recognised_sources(pairs[rows].select(t=messages_text("prompt"))["t"])
 
     def raw(rows: slice) -> RawFeatures:
         at = order[rows]
@@ -135,7 +135,7 @@ def _raw_features(
         return RawFeatures(embedded, counts[at], style[at])
 
     squares = [np.square(v, dtype=np.float64).mean(axis=0) for v in (counts, style)]
-    return raw, FeatureScales.of(squares[0], squares[1], remaining_sources(known), len(order))
+    return raw, FeatureScales.of(squares[0], squares[1], remaining_sources(recognised), len(order))
 
 
 def leave_prompt_out_margins(
@@ -152,8 +152,8 @@ def leave_prompt_out_margins(
     ends = np.append(starts[_CHUNK_PROMPTS::_CHUNK_PROMPTS], rows.stop)
     start = rows.start
     for stop in ends.tolist():
-        part = slice(start, stop)
-        found = ridge.left_out(blocks(part), groups[part], weights[part], targets[part])
-        out[start - rows.start : stop - rows.start] = found
+        chunk = slice(start, stop)
+        chunk_margins = ridge.left_out(blocks(chunk), groups[chunk], weights[chunk], targets[chunk])
+        out[start - rows.start : stop - rows.start] = chunk_margins
         start = stop
     return out

@@ -55,8 +55,10 @@ class RoundHeads:
         both = (labelled.chosen, labelled.rejected)
         chosen, rejected = (torch.from_numpy(vectors / np.float32(size)) for vectors in both)
         # Columns are heads: the first five learn from gold labels, the last five from all.
-        others = labelled.fold[:, None] != np.arange(folds)
-        weights = np.concatenate([others & labelled.gold[:, None], others], axis=1)
+        is_training_fold = labelled.fold[:, None] != np.arange(folds)
+        weights = np.concatenate(
+            [is_training_fold & labelled.gold[:, None], is_training_fold], axis=1
+        )
         solved = solve_heads(chosen, rejected, torch.from_numpy(weights), _L2, _DROPOUT)
         gold, best = np.split(solved.double().numpy().T / size, 2)
         return cls(gold, best)
@@ -81,13 +83,13 @@ class RoundHeads:
         margins = {name: _held_out_margins(head, difference, fold) for name, head in heads.items()}
         squares = np.square(difference * self.best[fold]).sum(axis=1)
         spread = np.sqrt(squares * _DROPOUT / (1.0 - _DROPOUT))
-        told = normal_uncertainty(margins["best"], spread)
+        uncertainty = normal_uncertainty(margins["best"], spread)
         vote = agreement_share(margins["best"], spread)
-        return {**margins, "bald": told["bald"], "vote": vote}
+        return {**margins, "bald": uncertainty["bald"], "vote": vote}
 
 
 def _held_out_margins(
     heads: NDArray[np.float64], vectors: NDArray[np.floating], fold: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = np.einsum("nd,nd->n", vectors, heads[fold])
-    return found
+    margins: NDArray[np.float64] = np.einsum("nd,nd->n", vectors, heads[fold])
+    return margins

@@ -74,8 +74,10 @@ class LazyFeatureMatrix:
     def then(self, other: LazyFeatureMatrix) -> LazyFeatureMatrix:
         """These rows and those of the other, which has the same tables, below them."""
         blocks = [
-            FeatureBlock(own.table, torch.cat([own.index, more.index]), own.factor)
-            for own, more in zip(self._blocks, other._blocks, strict=True)
+            FeatureBlock(
+                own_block.table, torch.cat([own_block.index, other_block.index]), own_block.factor
+            )
+            for own_block, other_block in zip(self._blocks, other._blocks, strict=True)
         ]
         return LazyFeatureMatrix(blocks, str(self.device))
 

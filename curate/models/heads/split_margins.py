@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ROWS = 8192
 
 
-def reward_component(given: AnnotatorVotes, groups: PreferenceGroups) -> NDArray[np.float64]:
+def reward_component(votes: AnnotatorVotes, groups: PreferenceGroups) -> NDArray[np.float64]:
     """R(c) - R(r) of each group's held-out head, with R(a) = s(a, m); (pairs, K).
 
     With s bilinear and s(a, a) = 0, s(c, r) = s(c, m) - s(r, m) + s(c - m, r - m) for any m, where
@@ -27,13 +27,13 @@ def reward_component(given: AnnotatorVotes, groups: PreferenceGroups) -> NDArray
     reward holds, has mean 0 over partners drawn from the data: the split is that of a preference
     into gradient and curl.
     """
-    mean = mean_answer(given.chosen, given.rejected)
+    mean = mean_answer(votes.chosen, votes.rejected)
     heads = groups.heads
 
     def part(chosen: Tensor, rejected: Tensor) -> Tensor:
         return heads.margins(chosen, mean) - heads.margins(rejected, mean)
 
-    return gather_held_out_values(part, given.chosen, given.rejected, groups.head_of)
+    return gather_held_out_values(part, votes.chosen, votes.rejected, groups.head_of)
 
 
 def mean_answer(chosen: FeatureMatrix, rejected: FeatureMatrix) -> Tensor:

@@ -48,5 +48,5 @@ def length_residual_margins(
     stratum = np.searchsorted(edges, np.abs(size), side="right")
     total = np.bincount(stratum[counted], weights=(margin * direction)[counted], minlength=strata)
     mean = total / np.maximum(np.bincount(stratum[counted], minlength=strata), 1)
-    left: NDArray[np.float64] = margin - direction * mean[stratum]
-    return left
+    residual: NDArray[np.float64] = margin - direction * mean[stratum]
+    return residual

@@ -47,16 +47,16 @@ def ask_endpoint(
     # Model, address and settings are in the key: a reply to other settings is another reply.
     keys = [row_key("reply", identity, json.dumps(question)) for question in questions]
     rows = context.store.rows("replies") if context.store is not None else None
-    kept = rows.get(list(dict.fromkeys(keys))) if rows is not None else {}
-    unpacked = {key: _decode_reply(value) for key, value in kept.items()}
+    stored_replies = rows.get(list(dict.fromkeys(keys))) if rows is not None else {}
+    unpacked = {key: _decode_reply(value) for key, value in stored_replies.items()}
     replies = {key: reply for key, reply in unpacked.items() if reply is not None}
     missing = {k: q for k, q in zip(keys, questions, strict=True) if k not in replies}
     facts = context.facts.setdefault(FACTS, {})
     facts["replies_from_store"] = facts.get("replies_from_store", 0) + len(replies)
     if missing:
-        asked = _QuestionQueue(Endpoint(params, enough), facts, rows)
+        queue = _QuestionQueue(Endpoint(params, enough), facts, rows)
         with context.progress.task(f"{params.model}: questions", len(missing)) as task:
-            for key, reply in asked.all(missing):
+            for key, reply in queue.all(missing):
                 replies[key] = reply
                 task.advance()
     _record_missing_replies(facts, context)

@@ -30,25 +30,27 @@ def ask_both_orders(
         context: keeps replies, and counts them in its facts.
         params: of the endpoint.
     """
-    asked = [[{"role": "user", "content": text}] for both in questions for text in both]
-    replies = ask_endpoint(asked, context, params, lambda text: begins_with_verdict(text, "choice"))
+    messages = [[{"role": "user", "content": text}] for both in questions for text in both]
+    replies = ask_endpoint(
+        messages, context, params, lambda text: begins_with_verdict(text, "choice")
+    )
     values = [parse_verdict_values(reply.text or "", "choice") for reply in replies]
     return [
-        None if given is None or swapped is None else settle_verdict(given, swapped)
-        for given, swapped in zip(values[::2], values[1::2], strict=True)
+        None if in_order is None or swapped is None else settle_verdict(in_order, swapped)
+        for in_order, swapped in zip(values[::2], values[1::2], strict=True)
     ]
 
 
 def ask_following(
-    asked: Sequence[tuple[str, str, str, str]], context: Context, params: EndpointParams
+    comparisons: Sequence[tuple[str, str, str, str]], context: Context, params: EndpointParams
 ) -> list[JudgeVerdict | None]:
     """Which answer follows a stated preference better: (preference, prompt, chosen, rejected)."""
     names = ("preference", "prompt", "answer_a", "answer_b")
     shape = compile_question(FOLLOWS_PREFERENCE, names, "template of stated preferences")
 
     def question(preference: str, prompt: str, first: str, second: str) -> str:
-        shown = (preference, prompt, first, second)
-        return shape.render(dict(zip(names, shown, strict=True)))
+        texts = (preference, prompt, first, second)
+        return shape.render(dict(zip(names, texts, strict=True)))
 
-    both = [(question(p, x, a, b), question(p, x, b, a)) for p, x, a, b in asked]
+    both = [(question(p, x, a, b), question(p, x, b, a)) for p, x, a, b in comparisons]
     return ask_both_orders(both, context, params)

@@ -81,8 +81,8 @@ class EndpointParams(Parameters):
 
     def _is_users_own(self) -> bool:
         """Whether the endpoint is the one that the environment names, not the pipeline's choice."""
-        own = os.environ.get(_URL_VARIABLE)
-        same = own is not None and self.url() == own
+        users_url = os.environ.get(_URL_VARIABLE)
+        same = users_url is not None and self.url() == users_url
         return same and self.api_key_env == _KEY_VARIABLE
 
     def identity(self) -> str:
@@ -157,7 +157,7 @@ class Endpoint:
             raise CurateError(
                 "the endpoint's address is wrong",
                 where=f"model '{p.model}', base_url",
-                found=self._shown(error),
+                found=self._safe_error_text(error),
                 expected="such as http://localhost:8000/v1",
             ) from None
 
@@ -179,7 +179,7 @@ class Endpoint:
             raise CurateError(
                 "the endpoint refuses",
                 where=self.place,
-                found=self._shown(error),
+                found=self._safe_error_text(error),
                 fix=f"check model, base_url and the key in ${self.params.api_key_env}",
             ) from None
         except (
@@ -188,18 +188,18 @@ class Endpoint:
             openai.InternalServerError,
         ) as error:
             reason = error.__cause__ or error
-            return Reply(None, f"failed: {self._shown(reason)}", passing=True)
+            return Reply(None, f"failed: {self._safe_error_text(reason)}", passing=True)
         except openai.OpenAIError as error:
-            return Reply(None, f"refused: {self._shown(error)}")
+            return Reply(None, f"refused: {self._safe_error_text(error)}")
         except Exception as error:  # whatever a strange reply does to the client
-            return Reply(None, f"{UNREADABLE_REPLY}: {self._shown(error)}")
+            return Reply(None, f"{UNREADABLE_REPLY}: {self._safe_error_text(error)}")
 
     @property
     def place(self) -> str:
         """Model and address, for errors."""
         return f"{self.params.model} at {mask_text(str(self._client.base_url))}"
 
-    def _shown(self, error: BaseException) -> str:
+    def _safe_error_text(self, error: BaseException) -> str:
         """The error in one line of bounded length, without the key that a server may echo."""
         text = " ".join(str(error).split()) or type(error).__name__
         return self._masked(whole_text(text))[:200]
@@ -216,12 +216,12 @@ class Endpoint:
             body["temperature"] = p.temperature
         if p.reply_tokens is not None:
             body["max_tokens"] = p.reply_tokens
-        sent = self._client.chat.completions.with_raw_response
-        raw = sent.create(**body, extra_body=p.request or None)
+        raw_completions = self._client.chat.completions.with_raw_response
+        raw = raw_completions.create(**body, extra_body=p.request or None)
         text, usage = read_reply(raw.http_response.content)
         text = text.replace(self._key, MASK) if self._key else text
-        asked = sum(len(message["content"]) for message in question)
-        sizes = usage or (asked // _CHARACTERS_A_TOKEN, len(text) // _CHARACTERS_A_TOKEN)
+        characters = sum(len(message["content"]) for message in question)
+        sizes = usage or (characters // _CHARACTERS_A_TOKEN, len(text) // _CHARACTERS_A_TOKEN)
         if is_truncated_reply(raw.http_response.content) and not self._enough(text):
             # It has been paid for all the same.
             return Reply(None, TRUNCATED, *sizes, estimated=usage is None)
@@ -244,8 +244,8 @@ def read_reply(body: bytes) -> tuple[str, tuple[int, int] | None]:
         ValueError: it is something else.
     """
     try:
-        found = json.loads(body)
-        message = found["choices"][0]["message"]
+        parsed = json.loads(body)
+        message = parsed["choices"][0]["message"]
         content = message["content"]
     except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
         start = body[:60].decode("utf-8", "replace")
@@ -255,10 +255,12 @@ def read_reply(body: bytes) -> tuple[str, tuple[int, int] | None]:
         content = "".join(text for text in texts if isinstance(text, str))
     if not isinstance(content, str) or not content.strip():
         raise ValueError(f"the content is {type(content).__name__ if content else 'empty'}")
-    usage = found.get("usage")
+    usage = parsed.get("usage")
     counts = [usage.get(k) for k in _USAGE] if isinstance(usage, dict) else []
-    known = [c for c in counts if type(c) is int and 0 <= c <= _MOST_TOKENS]
-    return whole_text(content), (known[0], known[1]) if len(known) == len(_USAGE) else None
+    valid_counts = [c for c in counts if type(c) is int and 0 <= c <= _MOST_TOKENS]
+    return whole_text(content), (valid_counts[0], valid_counts[1]) if len(valid_counts) == len(
+        _USAGE
+    ) else None
 
 
 _USAGE = ("prompt_tokens", "completion_tokens")

@@ -38,11 +38,11 @@ def ask_feedback_signals(
 
 
 def _parse_signal(reply: str | None) -> FeedbackSignal | None:
-    found = _REPLY.search(reply or "")
-    if found is None or found[1].upper() not in (SAT, DSAT):
+    match = _REPLY.search(reply or "")
+    if match is None or match[1].upper() not in (SAT, DSAT):
         return None
-    rubric = "_".join(found[2].lower().split())[:40]
-    return FeedbackSignal(found[1].upper(), rubric or "judge", 1.0)
+    rubric = "_".join(match[2].lower().split())[:40]
+    return FeedbackSignal(match[1].upper(), rubric or "judge", 1.0)
 
 
 def ask_better_answers(

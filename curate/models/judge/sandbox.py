@@ -46,12 +46,14 @@ def question_environment(undefined: Any) -> SandboxedEnvironment:
         def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
             return attr not in _PADDING and super().is_safe_attribute(obj, attr, value)
 
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            if not all(isinstance(side, (int, float)) for side in (left, right)):
+        def call_binop(
+            self, context: Any, operator: str, first_operand: Any, second_operand: Any
+        ) -> Any:
+            if not all(isinstance(side, (int, float)) for side in (first_operand, second_operand)):
                 raise SecurityError(f"{operator} of texts or lists")
             if operator == "**":
                 raise SecurityError("powers")
-            return super().call_binop(context, operator, left, right)
+            return super().call_binop(context, operator, first_operand, second_operand)
 
     environment = Environment(undefined=undefined, keep_trailing_newline=False)
     for name in _LOOPS:

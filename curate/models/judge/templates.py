@@ -196,7 +196,7 @@ def compile_question(template: str, names: tuple[str, ...], where: str) -> Quest
     environment = question_environment(StrictUndefined)
     try:
         unknown = meta.find_undeclared_variables(environment.parse(text)) - {*names, TAG}
-        made = environment.from_string(text)
+        template_object = environment.from_string(text)
     except (TemplateError, RecursionError, MemoryError) as error:
         raise CurateError("the template is wrong", where=where, found=first_line(error)) from None
     # An unknown variable would be an empty text in every question that is asked.
@@ -207,7 +207,7 @@ def compile_question(template: str, names: tuple[str, ...], where: str) -> Quest
             found=", ".join(sorted(unknown)),
             expected="variables among " + ", ".join((*names, TAG)),
         )
-    compiled_template = QuestionTemplate(made, where)
+    compiled_template = QuestionTemplate(template_object, where)
     # A template that fails does so before a model is asked.
     compiled_template.render({name: _SAMPLE for name in names})
     return compiled_template

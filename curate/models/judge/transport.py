@@ -29,12 +29,12 @@ class TooLargeError(Exception):
 class _Deadline(threading.local):
     at: float = float("inf")
 
-    def left(self, timeout: float | None) -> float | None:
+    def remaining(self, timeout: float | None) -> float | None:
         """Seconds that one read may take."""
-        left = self.at - time.monotonic()
-        if left <= 0:
+        remaining = self.at - time.monotonic()
+        if remaining <= 0:
             raise httpcore.ReadTimeout("the reply took longer than the timeout")
-        return left if timeout is None else min(timeout, left)
+        return remaining if timeout is None else min(timeout, remaining)
 
 
 class _BoundedStream(httpcore.NetworkStream):
@@ -45,11 +45,11 @@ class _BoundedStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Some bytes, before the deadline."""
-        return self._inner.read(max_bytes, self._deadline.left(timeout))
+        return self._inner.read(max_bytes, self._deadline.remaining(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """All bytes, before the deadline."""
-        self._inner.write(buffer, self._deadline.left(timeout))
+        self._inner.write(buffer, self._deadline.remaining(timeout))
 
     def close(self) -> None:
         """End the connection."""
@@ -59,7 +59,9 @@ class _BoundedStream(httpcore.NetworkStream):
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """The encrypted connection, with the same deadline."""
-        inner = self._inner.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
+        inner = self._inner.start_tls(
+            ssl_context, server_hostname, self._deadline.remaining(timeout)
+        )
         return _BoundedStream(inner, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
@@ -82,8 +84,8 @@ class _BoundedBackend(httpcore.NetworkBackend):
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
         """A connection to a host."""
-        left = self._deadline.left(timeout)
-        inner = self._inner.connect_tcp(host, port, left, local_address, socket_options)
+        remaining = self._deadline.remaining(timeout)
+        inner = self._inner.connect_tcp(host, port, remaining, local_address, socket_options)
         return _BoundedStream(inner, self._deadline)
 
     def sleep(self, seconds: float) -> None:
@@ -183,7 +185,7 @@ class BoundedTransport(httpx.BaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
-        sent = httpcore.Request(
+        core_request = httpcore.Request(
             method=request.method,
             url=url,
             headers=request.headers.raw,
@@ -191,7 +193,7 @@ class BoundedTransport(httpx.BaseTransport):
             extensions=request.extensions,
         )
         with _as_httpx_errors():
-            reply = self._pool.handle_request(sent)
+            reply = self._pool.handle_request(core_request)
         response = httpx.Response(
             reply.status,
             headers=reply.headers,

@@ -120,15 +120,18 @@ class JudgeVerdict:
     consistent: bool
 
 
-def settle_verdict(given: tuple[float, float], swapped: tuple[float, float]) -> JudgeVerdict:
+def settle_verdict(in_order: tuple[float, float], swapped: tuple[float, float]) -> JudgeVerdict:
     """The verdict of two replies; where they differ in the winner it is a tie.
 
     Args:
-        given: values with the chosen answer first.
+        in_order: values with the chosen answer first.
         swapped: values with the rejected answer first.
     """
-    winners = [_winner_of_margin(given[0] - given[1]), _winner_of_margin(swapped[1] - swapped[0])]
-    chosen, rejected = (given[0] + swapped[1]) / 2.0, (given[1] + swapped[0]) / 2.0
+    winners = [
+        _winner_of_margin(in_order[0] - in_order[1]),
+        _winner_of_margin(swapped[1] - swapped[0]),
+    ]
+    chosen, rejected = (in_order[0] + swapped[1]) / 2.0, (in_order[1] + swapped[0]) / 2.0
     consistent = winners[0] == winners[1]
     winner = winners[0] if consistent else TIE
     return JudgeVerdict(

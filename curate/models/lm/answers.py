@@ -74,9 +74,9 @@ def with_status(values: dict[str, NDArray[np.float64]], *answers: AnswerLogprobs
     """
     frame = pl.DataFrame(values).with_columns(pl.all().fill_nan(None))
     problem = pl.repeat(OK, len(frame), dtype=pl.String, eager=True)
-    for found in answers:
+    for result in answers:
         # The first model that failed names the reason.
-        problem = problem.zip_with(problem != OK, found.status)
+        problem = problem.zip_with(problem != OK, result.status)
     return frame.with_columns(problem.alias("status"))
 
 
@@ -146,8 +146,8 @@ def measure_answers(
         encoded = rendered.encode(rows, alone)
         tokens = [e for _, e in encoded]
         with context.progress.task(f"{spec.name}: answers", len(rows)) as task:
-            found = model.logprobs(tokens) if of is None else model.measure(tokens, of)
-            for at, values in found:
+            measured = model.logprobs(tokens) if of is None else model.measure(tokens, of)
+            for at, values in measured:
                 cut = [(encoded[i][1].prompt_cut, encoded[i][1].answer_cut) for i in at]
                 yield [encoded[i][0] for i in at], np.column_stack([values, cut])
                 task.advance(len(at))
@@ -173,11 +173,11 @@ class ConversationRenderer:
         encoder, texts = self._model.encoder, self._texts
         written: dict[int, RenderedConversation] = {}
         for row in rows:
-            found = self._write(encoder, texts.prompts[row], texts.answers[row])
-            if isinstance(found, str):
-                self.refused[row] = found
+            rendered = self._write(encoder, texts.prompts[row], texts.answers[row])
+            if isinstance(rendered, str):
+                self.refused[row] = rendered
             else:
-                written[row] = found
+                written[row] = rendered
         encode = encoder.alone if alone else encoder.encode
         return list(zip(written, encode(list(written.values())), strict=True))
 

@@ -62,13 +62,15 @@ class TextLayout:
     @classmethod
     def of(cls, tokenizer: Any, texts: int) -> TextLayout:
         """As the tokenizer writes `texts` (1 or 2) short texts."""
-        found = tokenizer(*["a", "b"][:texts])
-        ids, owner = found["input_ids"], found.sequence_ids()
-        own = [t for t, o in enumerate(owner) if o is not None]
+        encoding = tokenizer(*["a", "b"][:texts])
+        ids, owner = encoding["input_ids"], encoding.sequence_ids()
+        text_positions = [t for t, o in enumerate(owner) if o is not None]
         turn = owner.index(texts - 1)
         end_of_first = max(t for t, o in enumerate(owner) if o == 0) + 1
         between = ids[end_of_first:turn] if texts > 1 else []
-        return cls(tuple(ids[: own[0]]), tuple(between), tuple(ids[own[-1] + 1 :]))
+        return cls(
+            tuple(ids[: text_positions[0]]), tuple(between), tuple(ids[text_positions[-1] + 1 :])
+        )
 
 
 class Classifier:
@@ -141,11 +143,11 @@ class Classifier:
             return [_Row((*e.prompt, *e.answer), len(e.prompt)) for e in encoded]
         if self.part == "answer":
             return [_Row((*layout.before, *e.answer, *layout.after), 0) for e in encoded]
-        found = []
+        token_rows = []
         for e in encoded:
             first = (*layout.before, *e.prompt, *layout.between)
-            found.append(_Row((*first, *e.answer, *layout.after), len(first)))
-        return found
+            token_rows.append(_Row((*first, *e.answer, *layout.after), len(first)))
+        return token_rows
 
     def outputs(self, encoded: Sequence[EncodedConversation]) -> Computed:
         """Raw outputs (rows, labels) of the model, by batches."""
@@ -156,13 +158,13 @@ class Classifier:
         def run(model: Any, batch: NDArray[np.int64]) -> NDArray[np.float64]:
             name = f"{self.spec.name} on {model.device}"
             part = [rows[i] for i in batch]
-            found: list[NDArray[np.float64]] = run_with_oom_retry(
+            batch_outputs: list[NDArray[np.float64]] = run_with_oom_retry(
                 part, partial(self._forward, model), name
             )
-            return np.stack(found)
+            return np.stack(batch_outputs)
 
-        found = run_on_replicas(self._replicas, batches, run)
-        return zip((b.tolist() for b in batches), found, strict=True)
+        outputs = run_on_replicas(self._replicas, batches, run)
+        return zip((b.tolist() for b in batches), outputs, strict=True)
 
     def _forward(self, model: Any, rows: Sequence[_Row]) -> list[NDArray[np.float64]]:
         inputs = self._inputs(model, rows)
@@ -180,10 +182,13 @@ class Classifier:
             ids[n, : len(row.ids)], mask[n, : len(row.ids)] = row.ids, 1
             # BERT and its like learnt to tell the answer by its token type.
             types[n, row.turn : len(row.ids)] = self._layout is not None and row.turn > 0
-        made = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        model_inputs = {
+            "input_ids": torch.from_numpy(ids),
+            "attention_mask": torch.from_numpy(mask),
+        }
         if "token_type_ids" in self._tokenizer.model_input_names:
-            made["token_type_ids"] = torch.from_numpy(types)
-        return made
+            model_inputs["token_type_ids"] = torch.from_numpy(types)
+        return model_inputs
 
     def _pad(self, model: Any, rows: Sequence[_Row]) -> int:
         """The padding token.
@@ -227,11 +232,11 @@ def classify_answers(
     def compute(rows: list[int]) -> Computed:
         written: dict[int, RenderedConversation] = {}
         for row in rows:
-            found = model.render(texts.prompts[row], texts.answers[row])
-            if isinstance(found, str):
-                refused[row] = found
+            rendered = model.render(texts.prompts[row], texts.answers[row])
+            if isinstance(rendered, str):
+                refused[row] = rendered
             else:
-                written[row] = found
+                written[row] = rendered
         encoded, names = model.encode(list(written.values())), list(written)
         with context.progress.task(f"{spec.name}: answers", len(names)) as task:
             for at, values in model.outputs(encoded):
@@ -251,19 +256,19 @@ def classify_answers(
     return model, both, pl.Series("status", problem.tolist(), dtype=pl.String)
 
 
-def label_index(wanted: str | None, labels: Sequence[str], scorer: str) -> int:
+def label_index(label: str | None, labels: Sequence[str], scorer: str) -> int:
     """Which of a model's labels is wanted, the last one where none is named.
 
     Raises:
         CurateError: the model has no such label.
     """
-    if wanted is None:
+    if label is None:
         return len(labels) - 1
-    if wanted not in labels:
+    if label not in labels:
         raise CurateError(
             "the model has no such label",
             where=f"scorer '{scorer}', label",
-            found=repr(wanted),
-            fix=suggestion(wanted, labels),
+            found=repr(label),
+            fix=suggestion(label, labels),
         )
-    return labels.index(wanted)
+    return labels.index(label)

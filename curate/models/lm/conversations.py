@@ -82,8 +82,8 @@ def _prompt_columns(pairs: pl.DataFrame) -> list[pl.Series]:
 
 def _prompt_from_row(row: dict[str, Any]) -> Prompt:
     tools, arguments, documents = (orjson.loads(row[c]) if row[c] else None for c in TEXT_PARTS)
-    given = {**(arguments or {}), **({DOCUMENTS: documents} if documents else {})}
-    return Prompt(row["prompt"], tools, given)
+    template_arguments = {**(arguments or {}), **({DOCUMENTS: documents} if documents else {})}
+    return Prompt(row["prompt"], tools, template_arguments)
 
 
 def lookup_or_compute(
@@ -110,11 +110,11 @@ def lookup_or_compute(
     rows_of = store.rows(namespace[0])
     # Keys are made of the texts: equal conversations of other data sets are found too.
     hashes = [row_key(*namespace, *key) for key in keys]
-    known = rows_of.get(hashes)
+    stored = rows_of.get(hashes)
     missing = []
     for row, name in enumerate(hashes):
-        if name in known:
-            out[row] = np.frombuffer(known[name], dtype=np.float64)
+        if name in stored:
+            out[row] = np.frombuffer(stored[name], dtype=np.float64)
         else:
             missing.append(row)
     if missing:

@@ -118,5 +118,5 @@ def _chunked_logits(
 
     if count * len(weight) > _KEPT_ELEMENTS:
         return compute
-    kept = list(compute())
-    return lambda: kept
+    stored_chunks = list(compute())
+    return lambda: stored_chunks

@@ -99,8 +99,8 @@ def render_or_plain(
     encoder: ConversationEncoder, prompt: Prompt, answer: Messages
 ) -> RenderedConversation:
     """By the template, or plainly where that refuses the conversation."""
-    found = encoder.render(prompt, answer)
-    return encoder.plain(prompt, answer) if isinstance(found, str) else found
+    rendered = encoder.render(prompt, answer)
+    return encoder.plain(prompt, answer) if isinstance(rendered, str) else rendered
 
 
 def last_states(network: CausalNetwork, batch: TreeBatch) -> Tensor:
@@ -113,8 +113,10 @@ def _standardise_states(states: NDArray[np.float32]) -> NDArray[np.float32]:
     spread = states.std(axis=0)
     vectors = (states - states.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    found: NDArray[np.float32] = (vectors / np.where(norms > 0, norms, 1.0)).astype(np.float32)
-    return found
+    standardised: NDArray[np.float32] = (vectors / np.where(norms > 0, norms, 1.0)).astype(
+        np.float32
+    )
+    return standardised
 
 
 def _conversation_style(texts: Conversations, first: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -125,10 +125,10 @@ class LanguageModel:
             name = f"{self.spec.name} on {network.device}"
             return run_with_oom_retry(batch, lambda part: [_run_groups(network, part, of)], name)
 
-        for found in delay_by_one(run_on_replicas(self.networks, batches, run)):
+        for measured in delay_by_one(run_on_replicas(self.networks, batches, run)):
             # One copy from the device for a whole batch, whatever it was halved into.
-            values = torch.cat([value for _, value in found]).double().cpu().numpy()
-            yield [row for rows, _ in found for row in rows], values
+            values = torch.cat([value for _, value in measured]).double().cpu().numpy()
+            yield [row for rows, _ in measured for row in rows], values
 
     def _batches(self, groups: list[list[PromptTree]]) -> list[list[list[PromptTree]]]:
         """Groups by token budget; those of several answers apart, since only they need a mask."""

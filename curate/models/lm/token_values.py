@@ -56,8 +56,8 @@ def answer_token_logprobs(texts: Conversations, context: Context, spec: ModelSpe
         return _pad_left(batch, network.token_logprobs(batch, network.hidden(batch)), width)
 
     with context.progress.task(f"{spec.name}: tokens", len(tokens)) as task:
-        for at, found in model.measure(tokens, of):
-            for number, row in zip(at, found, strict=True):
+        for at, batch_values in model.measure(tokens, of):
+            for number, row in zip(at, batch_values, strict=True):
                 length = len(tokens[number].answer)
                 # Values stand at the right: the first token may have none.
                 values[rows[number], :length] = row[width - length :]

@@ -77,13 +77,13 @@ class ConversationEncoder:
 
     def words(self, ids: Sequence[int]) -> list[str]:
         """The text of each token by itself."""
-        found: list[str] = self._tokenizer.batch_decode([[i] for i in ids])
-        return found
+        tokens: list[str] = self._tokenizer.batch_decode([[i] for i in ids])
+        return tokens
 
     def vocabulary(self) -> dict[str, int]:
         """Token ids by token."""
-        found: dict[str, int] = self._tokenizer.get_vocab()
-        return found
+        vocabulary: dict[str, int] = self._tokenizer.get_vocab()
+        return vocabulary
 
     def render(self, prompt: Prompt, answer: Messages) -> RenderedConversation | str:
         """The texts, or why the template refuses the conversation.
@@ -143,13 +143,14 @@ class ConversationEncoder:
 
         What is too long is tokenised apart and cut as `encode` does.
         """
-        whole = self.ids([t.prompt + t.answer for t in texts])
+        joint_ids = self.ids([t.prompt + t.answer for t in texts])
         fits = [
-            len(whole[t.prompt + t.answer]) <= self._max_prompt + self._max_answer for t in texts
+            len(joint_ids[t.prompt + t.answer]) <= self._max_prompt + self._max_answer
+            for t in texts
         ]
         apart = iter(self.encode([t for t, fit in zip(texts, fits, strict=True) if not fit]))
         return [
-            self._begun(whole[t.prompt + t.answer]) if fit else next(apart)
+            self._begun(joint_ids[t.prompt + t.answer]) if fit else next(apart)
             for t, fit in zip(texts, fits, strict=True)
         ]
 
@@ -167,12 +168,12 @@ class ConversationEncoder:
     def ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
         """Token ids of each distinct text, without special tokens of the tokenizer's own."""
         distinct = list(dict.fromkeys(texts))
-        found: dict[str, list[int]] = {}
+        ids_by_text: dict[str, list[int]] = {}
         for start in range(0, len(distinct), _CHUNK):
             part = distinct[start : start + _CHUNK]
             ids = self._tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]
-            found.update(zip(part, ids, strict=True))
-        return found
+            ids_by_text.update(zip(part, ids, strict=True))
+        return ids_by_text
 
     @property
     def _begin(self) -> list[int]:
@@ -181,12 +182,12 @@ class ConversationEncoder:
     def _cut(self, prompt: list[int], answer: list[int], bos: list[int]) -> EncodedConversation:
         # The template may have written BOS itself: it must not stand there twice.
         body = prompt[1:] if bos and prompt[:1] == bos else prompt
-        room = max(self._max_prompt - len(bos), 0)
-        kept = body[len(body) - room :] if len(body) > room else body
+        budget = max(self._max_prompt - len(bos), 0)
+        visible_body = body[len(body) - budget :] if len(body) > budget else body
         return EncodedConversation(
-            (*bos, *kept),
+            (*bos, *visible_body),
             tuple(answer[: self._max_answer]),
-            len(body) - len(kept),
+            len(body) - len(visible_body),
             max(len(answer) - self._max_answer, 0),
         )
 

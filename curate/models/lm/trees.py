@@ -61,10 +61,10 @@ def build_prompt_trees(
 
 
 def _merge_group(group: list[PromptTree], longest: int) -> list[PromptTree]:
-    prompt, whole = group[0].prompt, sum(len(t) for t in group)
+    prompt, total_answer_tokens = group[0].prompt, sum(len(t) for t in group)
     saved = len(prompt) * (len(group) - 1)
     # A tree needs a mask of T by T and gives up the faster kernels: little saved is a loss.
-    if saved < _WORTH_IT * whole:
+    if saved < _WORTH_IT * total_answer_tokens:
         return group
     parts: list[list[PromptTree]] = [[]]
     length = len(prompt)
@@ -169,11 +169,11 @@ def _answer_positions(
     # The first token of an answer is predicted by the last one of the prompt, which is not beside
     # it in a tree.
     before = np.concatenate([[start - 1], np.arange(begin, end - 1)])[: len(answer)]
-    seen = before >= 0
+    is_predicted = before >= 0
     return _AnswerPositions(
-        row + before[seen],
-        np.asarray(answer, dtype=np.int64)[seen],
-        np.full(int(seen.sum()), number, dtype=np.int64),
+        row + before[is_predicted],
+        np.asarray(answer, dtype=np.int64)[is_predicted],
+        np.full(int(is_predicted.sum()), number, dtype=np.int64),
         row + max((end if answer else start) - 1, 0),
         row + max(start - 1, 0),
     )
@@ -187,8 +187,8 @@ def _tree_mask(branch: NDArray[np.int64]) -> Tensor:
     b = torch.from_numpy(branch)
     length = b.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool).tril()
-    own = (b[:, None, :] == _PROMPT) | (b[:, None, :] == b[:, :, None])
+    is_own_branch = (b[:, None, :] == _PROMPT) | (b[:, None, :] == b[:, :, None])
     # Answers see the prompt and themselves, never each other.
-    mask = own & causal & (b >= 0)[:, None, :]
+    mask = is_own_branch & causal & (b >= 0)[:, None, :]
     mask[:, :, 0] |= b < 0
     return mask[:, None]

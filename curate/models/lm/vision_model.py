@@ -97,11 +97,11 @@ class VisionModel:
         As TRL writes vision data: images without parts of their own go before the first user's
         text, the answer is what the template adds after the prompt.
         """
-        asked, said = _with_content_parts(prompt), _with_content_parts(answer)
-        parts = [p for m in asked for p in m["content"] if p["type"] == "image"]
+        prompt_parts, answer_parts = _with_content_parts(prompt), _with_content_parts(answer)
+        parts = [p for m in prompt_parts for p in m["content"] if p["type"] == "image"]
         # Data sets often name the image in a column of its own and not in the question.
         if not parts:
-            user = next((m for m in asked if m["role"] == "user"), None)
+            user = next((m for m in prompt_parts if m["role"] == "user"), None)
             if user is None:
                 return NO_IMAGE_PARTS
             user["content"] = [{"type": "image"}] * len(images) + user["content"]
@@ -109,8 +109,8 @@ class VisionModel:
             return NO_IMAGE_PARTS
         template = self._processor.apply_chat_template
         try:
-            before = template(asked, add_generation_prompt=True, tokenize=False)
-            text = template([*asked, *said], tokenize=False)
+            before = template(prompt_parts, add_generation_prompt=True, tokenize=False)
+            text = template([*prompt_parts, *answer_parts], tokenize=False)
             inputs = self._processor(text=[before], images=[list(images)], return_tensors="pt")
         except _REFUSED as error:
             return f"template: {error}"
@@ -120,8 +120,8 @@ class VisionModel:
         tokens = self._processor.tokenizer(text[len(before) :], add_special_tokens=False)
         ids = tokens["input_ids"][: self.settings.max_answer_tokens]
         # An image takes hundreds of tokens, which nobody can cut: only the others are counted.
-        shown = int((inputs["input_ids"] == self._image_token).sum())
-        if inputs["input_ids"].shape[1] - shown > self.settings.max_prompt_tokens:
+        image_tokens = int((inputs["input_ids"] == self._image_token).sum())
+        if inputs["input_ids"].shape[1] - image_tokens > self.settings.max_prompt_tokens:
             return TOO_LONG
         return _append_answer(dict(inputs), torch.tensor([ids], dtype=torch.long))
 
@@ -134,19 +134,21 @@ class VisionModel:
         for rows in token_budget_batches(lengths, self.settings.batch_tokens):
             batch = [sequences[i] for i in rows]
             name = f"{self.spec.name} on {self.device}"
-            found = run_with_oom_retry(batch, lambda part: [self._run(part)], name)
-            yield rows.tolist(), torch.cat(found).cpu().numpy()
+            values = run_with_oom_retry(batch, lambda part: [self._run(part)], name)
+            yield rows.tolist(), torch.cat(values).cpu().numpy()
 
     def _run(self, batch: Sequence[VisionConversation]) -> Tensor:
         inputs = {k: v.to(self.device) for k, v in _pad_batch(batch).items()}
-        shown = inputs["input_ids"] == self._image_token
-        hidden = inputs["attention_mask"].masked_fill(shown, 0)
+        is_image_token = inputs["input_ids"] == self._image_token
+        hidden = inputs["attention_mask"].masked_fill(is_image_token, 0)
         with torch.inference_mode():
-            seen, positions = self._values(inputs, batch)
+            visible_values, positions = self._values(inputs, batch)
             # Tokens stay where they are: the image is masked, not taken out.
-            given = {} if positions is None else {"position_ids": positions}
-            masked, _ = self._values(inputs | {"attention_mask": hidden} | given, batch)
-        return torch.stack([seen, masked], dim=1)
+            position_arguments = {} if positions is None else {"position_ids": positions}
+            masked, _ = self._values(
+                inputs | {"attention_mask": hidden} | position_arguments, batch
+            )
+        return torch.stack([visible_values, masked], dim=1)
 
     def _values(
         self, inputs: dict[str, Tensor], batch: Sequence[VisionConversation]
@@ -157,7 +159,7 @@ class VisionModel:
         # tokens would move, so the positions of the unmasked pass are taken.
         decoder = self._model.get_decoder()
         hook = decoder.register_forward_pre_hook(
-            lambda _module, _args, given: caught.append(given.get("position_ids")),
+            lambda _module, _args, keywords: caught.append(keywords.get("position_ids")),
             with_kwargs=True,
         )
         try:
@@ -168,22 +170,22 @@ class VisionModel:
         for row, sequence in enumerate(batch):
             end, start = len(sequence), len(sequence) - sequence.answer
             # Logits at a place tell the token that follows.
-            own = torch.log_softmax(logits[row, start - 1 : end - 1].float(), dim=-1)
+            token_logprobs = torch.log_softmax(logits[row, start - 1 : end - 1].float(), dim=-1)
             ids = inputs["input_ids"][row, start:end]
-            sums.append(own.gather(1, ids[:, None]).double().sum())
+            sums.append(token_logprobs.gather(1, ids[:, None]).double().sum())
         return torch.stack(sums), caught[0] if caught else None
 
 
 def _with_content_parts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The messages as published, with every content as a list of parts."""
-    found = []
+    converted = []
     for message in messages:
-        said = whole(message)
-        content = said.get("content")
+        decoded = whole(message)
+        content = decoded.get("content")
         if not isinstance(content, list):
-            said["content"] = [{"type": "text", "text": content or ""}]
-        found.append(said)
-    return found
+            decoded["content"] = [{"type": "text", "text": content or ""}]
+        converted.append(decoded)
+    return converted
 
 
 def _append_answer(inputs: dict[str, Tensor], answer: Tensor) -> VisionConversation:
@@ -215,11 +217,11 @@ def _pad_batch(batch: Sequence[VisionConversation]) -> dict[str, Tensor]:
 
 def contrast_margins(values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Margins from (pairs, 4): chosen seen, chosen masked, rejected seen, rejected masked."""
-    seen, masked = values[:, 0] - values[:, 2], values[:, 1] - values[:, 3]
+    visible, masked = values[:, 0] - values[:, 2], values[:, 1] - values[:, 3]
     return {
-        "margin": seen,
+        "margin": visible,
         "masked": masked,
-        "contrast": seen - masked,
+        "contrast": visible - masked,
         "chosen_gain": values[:, 0] - values[:, 1],
         "rejected_gain": values[:, 2] - values[:, 3],
     }

@@ -76,11 +76,11 @@ class VLLMModel(LanguageModel):
         from vllm import SamplingParams
 
         # vLLM gives log-probabilities of a prompt's tokens when it is asked to complete it.
-        wanted = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0)
+        sampling = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0)
         for start in range(0, len(encoded), _ROWS_AT_ONCE):
             part = encoded[start : start + _ROWS_AT_ONCE]
             inputs = [{"prompt_token_ids": [*e.prompt, *e.answer]} for e in part]
-            outputs = engine.generate(inputs, wanted, use_tqdm=False, lora_request=self._request)
+            outputs = engine.generate(inputs, sampling, use_tqdm=False, lora_request=self._request)
             values = [
                 _answer_sum(e, out.prompt_logprobs) for e, out in zip(part, outputs, strict=True)
             ]

@@ -34,5 +34,5 @@ def media_status(pairs: pl.DataFrame, features: Features) -> pl.Series:
     """Of each pair: ok, that its answers are texts, or that one of its media was not seen."""
     kinds = pl.DataFrame({c: are_media(pairs, c) for c in REJECTED_MEDIA})
     media = kinds.select(m=pl.any_horizontal(pl.all()))["m"].to_numpy()
-    found = np.where(media, np.where(embedded_answers_mask(features), DECODED, NOT_DECODED), TEXTS)
-    return pl.Series("status", found.tolist(), dtype=pl.String)
+    status = np.where(media, np.where(embedded_answers_mask(features), DECODED, NOT_DECODED), TEXTS)
+    return pl.Series("status", status.tolist(), dtype=pl.String)

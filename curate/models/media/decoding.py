@@ -28,7 +28,7 @@ _MAX_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class DecodedMedium:
+class MediumFacts:
     """What is told of a medium.
 
     Attributes:
@@ -48,14 +48,14 @@ class DecodedMedium:
 
 
 @dataclass(frozen=True)
-class MediumValue:
+class DecodedMedium:
     """A medium as models take it (None where it cannot be), and what is told of it."""
 
-    seen: DecodedMedium
+    facts: MediumFacts
     value: Any = None
 
 
-def decode_image(data: bytes) -> MediumValue:
+def decode_image(data: bytes) -> DecodedMedium:
     """An RGB image, reduced to at most 1,024 pixels a side."""
     from PIL import Image, UnidentifiedImageError
 
@@ -64,22 +64,22 @@ def decode_image(data: bytes) -> MediumValue:
             width, height = image.size
             # The header alone was read so far.
             if width * height > _MAX_PIXELS:
-                return MediumValue(DecodedMedium(TOO_LARGE))
+                return DecodedMedium(MediumFacts(TOO_LARGE))
             # All of it: a file that was cut off has a sound header.
             image.load()
             image.thumbnail((_MAX_SIDE, _MAX_SIDE), reducing_gap=2.0)
             rgb, grey = image.convert("RGB"), image.convert("L")
     except UnidentifiedImageError:
-        return MediumValue(DecodedMedium(NO_IMAGE))
+        return DecodedMedium(MediumFacts(NO_IMAGE))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return MediumValue(DecodedMedium(DAMAGED))
+        return DecodedMedium(MediumFacts(DAMAGED))
     spread = np.asarray(grey.resize((_SPREAD_SIDE, _SPREAD_SIDE)), dtype=np.float64).std()
     # As imagehash resizes, so that its hash of this picture is that of the whole.
     small = np.asarray(grey.resize((SMALL_SIDE, SMALL_SIDE), Image.Resampling.LANCZOS))
-    return MediumValue(DecodedMedium(None, width, height, float(spread), small), rgb)
+    return DecodedMedium(MediumFacts(None, width, height, float(spread), small), rgb)
 
 
-def decode_audio(data: bytes) -> MediumValue:
+def decode_audio(data: bytes) -> DecodedMedium:
     """Samples of an audio, its channels averaged: {array, sampling_rate}."""
     need("soundfile", "media", "audios")
     import soundfile
@@ -89,15 +89,15 @@ def decode_audio(data: bytes) -> MediumValue:
             rate = file.samplerate
             # The header tells the length before anything is decoded.
             if file.frames > rate * _MAX_SECONDS:
-                return MediumValue(DecodedMedium(TOO_LARGE))
+                return DecodedMedium(MediumFacts(TOO_LARGE))
             # One channel: CLAP's feature extractor takes no more.
             samples = file.read(dtype="float32", always_2d=True).mean(axis=1)
     except soundfile.LibsndfileError:
-        return MediumValue(DecodedMedium(NO_AUDIO))
+        return DecodedMedium(MediumFacts(NO_AUDIO))
     except (RuntimeError, ValueError, OSError):
-        return MediumValue(DecodedMedium(DAMAGED))
+        return DecodedMedium(MediumFacts(DAMAGED))
     if not len(samples):
-        return MediumValue(DecodedMedium(DAMAGED))
+        return DecodedMedium(MediumFacts(DAMAGED))
     spread = float(np.std(samples.astype(np.float64)))
-    told = DecodedMedium(None, len(samples) / rate, rate, spread)
-    return MediumValue(told, {"array": samples, "sampling_rate": rate})
+    facts = MediumFacts(None, len(samples) / rate, rate, spread)
+    return DecodedMedium(facts, {"array": samples, "sampling_rate": rate})

@@ -51,6 +51,6 @@ class ImageLabels:
                 logits = model(pixels.to(self.device, model.dtype)).logits.double()
             return [torch.sigmoid(logits) if several else torch.softmax(logits, dim=-1)]
 
-        found = run_with_oom_retry(images, run, f"{self.spec.name} on {self.device}")
-        values: NDArray[np.float64] = torch.cat(found).cpu().numpy()
+        probabilities = run_with_oom_retry(images, run, f"{self.spec.name} on {self.device}")
+        values: NDArray[np.float64] = torch.cat(probabilities).cpu().numpy()
         return values

@@ -29,8 +29,8 @@ class MediaEmbedder(Embedder):
         Raises:
             CurateError: it does not.
         """
-        wanted = _MODALITIES.get(column)
-        if wanted is None or not self._model.supports(wanted):
+        modality = _MODALITIES.get(column)
+        if modality is None or not self._model.supports(modality):
             raise unsupported_answers_error(
                 self.name, column, ", ".join(map(str, self._model.modalities))
             )

@@ -57,32 +57,35 @@ def embed_media_pairs(
     """
     texts = embed_pairs(pairs, embedder, store, progress, workspace, dtype)
     index = {part: rows.copy() for part, rows in texts.index.items()}
-    blocks, taken = [np.asarray(texts.vectors)], len(texts.vectors)
+    blocks, vector_count = [np.asarray(texts.vectors)], len(texts.vectors)
     facts = {"media": 0, "media_not_seen": 0, "pairs_not_seen": 0}
     for column in answer_media(pairs):
-        found = media(column)
-        answers = _media_answers(found, are_media(pairs, column))
+        media_set = media(column)
+        answers = _media_answers(media_set, are_media(pairs, column))
         # Only media that are answers are embedded, not those that prompts hold.
         numbers = np.unique([n for _, *both in answers for answer in both for n in answer])
-        vectors = found.embed(numbers.astype(np.int64), embedder, store, progress, dtype)
-        made, chosen, rejected = _answer_vectors(answers, numbers, vectors)
+        vectors = media_set.embed(numbers.astype(np.int64), embedder, store, progress, dtype)
+        answer_vectors, chosen, rejected = _answer_vectors(answers, numbers, vectors)
         rows = [row for row, *_ in answers]
         # The rows of texts stay as they are; a pair with media points behind them instead.
-        index["chosen"][rows], index["rejected"][rows] = taken + chosen, taken + rejected
-        blocks.append(made)
-        taken += len(made)
+        index["chosen"][rows], index["rejected"][rows] = (
+            vector_count + chosen,
+            vector_count + rejected,
+        )
+        blocks.append(answer_vectors)
+        vector_count += len(answer_vectors)
         facts["media"] += len(numbers)
         facts["media_not_seen"] += int((~vectors.any(axis=1)).sum())
-        facts["pairs_not_seen"] += int((chosen == len(made) - 1).sum())
+        facts["pairs_not_seen"] += int((chosen == len(answer_vectors) - 1).sum())
     if facts["media"] and facts["media_not_seen"] == facts["media"]:
         raise _no_medium_error(pairs, media)
-    room = workspace or Workspace()
-    whole = room.array("vectors", (taken, embedder.dim), dtype)
-    np.concatenate(blocks, out=whole, casting="same_kind")
+    scratch = workspace or Workspace()
+    all_vectors = scratch.array("vectors", (vector_count, embedder.dim), dtype)
+    np.concatenate(blocks, out=all_vectors, casting="same_kind")
     # A medium has no style: zeros on both sides make no difference between answers.
-    style = room.array("style", (taken, texts.style.shape[1]), "float32")
+    style = scratch.array("style", (vector_count, texts.style.shape[1]), "float32")
     style[: len(texts.style)] = texts.style
-    return Features(whole, style, index), facts
+    return Features(all_vectors, style, index), facts
 
 
 def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> CurateError:
@@ -107,11 +110,13 @@ def _no_medium_error(pairs: pl.DataFrame, media: Callable[[str], MediaSet]) -> C
     )
 
 
-def _media_answers(media: MediaSet, wanted: pl.Series) -> MediaAnswers:
+def _media_answers(media: MediaSet, is_media_answer: pl.Series) -> MediaAnswers:
     """The pairs whose answers are media, without what stands before both."""
-    shared, others = media.of[media.column], media.of[REJECTED_MEDIA[media.column]]
+    shared, rejected_media = media.of[media.column], media.of[REJECTED_MEDIA[media.column]]
     answers = []
-    for row, (chosen, rejected, is_media) in enumerate(zip(shared, others, wanted, strict=True)):
+    for row, (chosen, rejected, is_media) in enumerate(
+        zip(shared, rejected_media, is_media_answer, strict=True)
+    ):
         if not is_media or not chosen or not rejected:
             continue
         # At least one medium is the answer itself, even where both are the same.
@@ -131,19 +136,22 @@ def _answer_vectors(
         numbers: of all media in them, in order.
         vectors: of these media, 0 where one cannot be seen.
     """
-    known: dict[tuple[int, ...], int] = {}
-    rows = [[known.setdefault(answer, len(known)) for answer in both] for _, *both in answers]
+    answer_numbers: dict[tuple[int, ...], int] = {}
+    rows = [
+        [answer_numbers.setdefault(answer, len(answer_numbers)) for answer in both]
+        for _, *both in answers
+    ]
     which = np.array(rows, dtype=np.int64).reshape(-1, 2)
-    made = np.zeros((len(known) + 1, vectors.shape[1]), dtype=np.float32)
-    lengths = np.array([len(answer) for answer in known], dtype=np.int64)
+    answer_vectors = np.zeros((len(answer_numbers) + 1, vectors.shape[1]), dtype=np.float32)
+    lengths = np.array([len(answer) for answer in answer_numbers], dtype=np.int64)
     # Sums by answer without a loop: most answers are a single medium.
-    flat = np.searchsorted(numbers, [n for answer in known for n in answer])
-    owner = np.repeat(np.arange(len(known)), lengths)
-    np.add.at(made, owner, vectors[flat])
-    norms = np.linalg.norm(made, axis=1, keepdims=True)
-    made /= np.where(norms > 0, norms, 1.0)
-    unseen = np.zeros(len(known) + 1, dtype=bool)
+    flat = np.searchsorted(numbers, [n for answer in answer_numbers for n in answer])
+    owner = np.repeat(np.arange(len(answer_numbers)), lengths)
+    np.add.at(answer_vectors, owner, vectors[flat])
+    norms = np.linalg.norm(answer_vectors, axis=1, keepdims=True)
+    answer_vectors /= np.where(norms > 0, norms, 1.0)
+    unseen = np.zeros(len(answer_numbers) + 1, dtype=bool)
     np.logical_or.at(unseen, owner, ~vectors[flat].any(axis=1))
     # Both sides of such a pair take the last row, the vector 0.
-    which[unseen[which].any(axis=1)] = len(known)
-    return made, which[:, 0], which[:, 1]
+    which[unseen[which].any(axis=1)] = len(answer_numbers)
+    return answer_vectors, which[:, 0], which[:, 1]

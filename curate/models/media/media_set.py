@@ -18,7 +18,7 @@ from curate.data.threads import cores
 from curate.models.media.decoding import (
     SMALL_SIDE,
     DecodedMedium,
-    MediumValue,
+    MediumFacts,
     decode_audio,
     decode_image,
 )
@@ -69,25 +69,25 @@ class MediaSet:
             # A few rows at a time: their bytes become Python objects here.
             for start in range(0, len(pairs), _ROWS):
                 for row, media in enumerate(self._table[name][start : start + _ROWS], start):
-                    found = None if media is None else _media_keys(media.to_list())
-                    for place, key in enumerate(found or ()):
+                    keys = None if media is None else _media_keys(media.to_list())
+                    for place, key in enumerate(keys or ()):
                         # A key that was just numbered is new: here its medium stands first.
                         if numbers.setdefault(key, len(numbers)) == len(first):
                             first.append((row, name, place))
-                    own = None if found is None else tuple(numbers[key] for key in found)
-                    self.of[name].append(own)
+                    media_numbers = None if keys is None else tuple(numbers[key] for key in keys)
+                    self.of[name].append(media_numbers)
         self._first = first
-        room = workspace or Workspace()
+        scratch = workspace or Workspace()
         count = len(first)
         self.problems: list[str | None] = [None] * count
         """Why a medium cannot be seen, once it was looked at."""
         self.looked = np.zeros(count, dtype=bool)
         """Which media were looked at."""
-        self.sizes = room.array(f"{column}_sizes", (count, 3), "float64")
+        self.sizes = scratch.array(f"{column}_sizes", (count, 3), "float64")
         """(media, 3) width, height and spread of `DecodedMedium`."""
         # Audios have no picture; a column of one byte keeps the code the same for both.
         side = SMALL_SIDE if column == "images" else 1
-        self.small = room.array(f"{column}_small", (count, side, side), "uint8")
+        self.small = scratch.array(f"{column}_small", (count, side, side), "uint8")
         """(media, 32, 32) small grey pictures; of audios nothing."""
 
     def __len__(self) -> int:
@@ -95,25 +95,25 @@ class MediaSet:
 
     def look(self, progress: Progress) -> None:
         """Look at all media that nobody has looked at yet."""
-        left = np.flatnonzero(~self.looked)
-        with progress.task(f"look at {self.column}", len(left)) as task:
-            for start in range(0, len(left), _BATCH):
-                batch = left[start : start + _BATCH]
+        unlooked = np.flatnonzero(~self.looked)
+        with progress.task(f"look at {self.column}", len(unlooked)) as task:
+            for start in range(0, len(unlooked), _BATCH):
+                batch = unlooked[start : start + _BATCH]
                 self._decode(batch, [self._read(n) for n in batch])
                 task.advance(len(batch))
 
-    def decoded(self, numbers: Sequence[int]) -> list[MediumValue]:
+    def decoded(self, numbers: Sequence[int]) -> list[DecodedMedium]:
         """Some media, decoded anew where somebody wants their pixels."""
         return self._decode(np.array(numbers, dtype=np.int64), [self._read(n) for n in numbers])
 
     def content_keys(self, numbers: Sequence[int] | None) -> list[str]:
         """What tells the files of media apart, whatever their names."""
-        found = (self._read(n) for n in numbers or ())
-        return [key_of(d).hex() if isinstance(d, bytes) else d for d in found]
+        contents = (self._read(n) for n in numbers or ())
+        return [key_of(d).hex() if isinstance(d, bytes) else d for d in contents]
 
     def embed(
         self,
-        wanted: NDArray[np.int64],
+        numbers: NDArray[np.int64],
         embedder: MediaEmbedder,
         store: Store | None,
         progress: Progress,
@@ -130,18 +130,18 @@ class MediaSet:
             progress: where progress is shown.
             dtype: in which vectors are kept.
         """
-        out = np.zeros((len(wanted), embedder.dim), dtype=np.float32)
+        out = np.zeros((len(numbers), embedder.dim), dtype=np.float32)
         # Vectors of media lie beside those of texts: keys are hashes of contents, which never meet.
-        kept = None if store is None else store.vectors(embedder.fingerprint, dtype)
+        stored_vectors = None if store is None else store.vectors(embedder.fingerprint, dtype)
         try:
-            with progress.task(f"embed {self.column}", len(wanted)) as task:
-                for start in range(0, len(wanted), _BATCH):
-                    rows = np.arange(start, min(start + _BATCH, len(wanted)))
-                    self._embed_batch(wanted[rows], rows, out, embedder, kept)
+            with progress.task(f"embed {self.column}", len(numbers)) as task:
+                for start in range(0, len(numbers), _BATCH):
+                    rows = np.arange(start, min(start + _BATCH, len(numbers)))
+                    self._embed_batch(numbers[rows], rows, out, embedder, stored_vectors)
                     task.advance(len(rows))
         finally:
-            if kept is not None:
-                kept.close()
+            if stored_vectors is not None:
+                stored_vectors.close()
         return out
 
     def _embed_batch(
@@ -150,44 +150,46 @@ class MediaSet:
         rows: NDArray[np.int64],
         out: NDArray[np.float32],
         embedder: MediaEmbedder,
-        kept: Any,
+        stored_vectors: Any,
     ) -> None:
         data = [self._read(n) for n in numbers]
-        whole = np.array([isinstance(d, bytes) for d in data])
+        readable = np.array([isinstance(d, bytes) for d in data])
         keys = np.array([key_of(d) if isinstance(d, bytes) else b"" for d in data], f"S{KEY_BYTES}")
         # What could not be read stays unknown, so that its problem is noted below.
         unknown = np.ones(len(rows), dtype=bool)
-        if kept is not None and whole.any():
-            found = out[rows[whole]]
-            unknown[whole] = ~kept.find(keys[whole], found)
-            out[rows[whole]] = found
-        left = np.flatnonzero(unknown)
-        decoded = self._decode(numbers[left], [data[i] for i in left])
-        made = [i for i, d in zip(left, decoded, strict=True) if d.value is not None]
-        if made:
+        if stored_vectors is not None and readable.any():
+            stored = out[rows[readable]]
+            unknown[readable] = ~stored_vectors.find(keys[readable], stored)
+            out[rows[readable]] = stored
+        missing = np.flatnonzero(unknown)
+        decoded = self._decode(numbers[missing], [data[i] for i in missing])
+        decoded_rows = [i for i, d in zip(missing, decoded, strict=True) if d.value is not None]
+        if decoded_rows:
             vectors = embedder.encode_media([d.value for d in decoded if d.value is not None])
-            out[rows[made]] = vectors
-            if kept is not None:
-                kept.append(keys[made], vectors)
+            out[rows[decoded_rows]] = vectors
+            if stored_vectors is not None:
+                stored_vectors.append(keys[decoded_rows], vectors)
 
-    def _decode(self, numbers: NDArray[np.int64], data: Sequence[bytes | str]) -> list[MediumValue]:
+    def _decode(
+        self, numbers: NDArray[np.int64], data: Sequence[bytes | str]
+    ) -> list[DecodedMedium]:
         """The media, decoded by several threads, with what is told of each noted."""
         # Pillow and soundfile let go of the interpreter's lock while they decode.
         with ThreadPoolExecutor(cores()) as pool:
             decoded = list(pool.map(self._decoded, data))
         for number, one in zip(numbers, decoded, strict=True):
-            seen = one.seen
-            self.problems[number], self.looked[number] = seen.problem, True
-            self.sizes[number] = seen.width, seen.height, seen.spread
-            if seen.small is not None:
-                self.small[number] = seen.small
+            facts = one.facts
+            self.problems[number], self.looked[number] = facts.problem, True
+            self.sizes[number] = facts.width, facts.height, facts.spread
+            if facts.small is not None:
+                self.small[number] = facts.small
         return decoded
 
-    def _decoded(self, data: bytes | str) -> MediumValue:
+    def _decoded(self, data: bytes | str) -> DecodedMedium:
         return (
             DECODERS[self.column](data)
             if isinstance(data, bytes)
-            else MediumValue(DecodedMedium(data))
+            else DecodedMedium(MediumFacts(data))
         )
 
     def _read(self, number: int) -> bytes | str:

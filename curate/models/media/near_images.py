@@ -32,7 +32,7 @@ def perceptual_hashes(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def first_near_image(
-    hashes: NDArray[np.uint8], seen: NDArray[np.bool_], distance: int
+    hashes: NDArray[np.uint8], decoded: NDArray[np.bool_], distance: int
 ) -> NDArray[np.int64]:
     """For each image the first whose hash differs by at most `distance` bits, (images,).
 
@@ -41,18 +41,20 @@ def first_near_image(
 
     Args:
         hashes: (images, 8) bytes.
-        seen: which of them are those of images.
+        decoded: which of them are those of images.
         distance: in bits.
     """
-    own = np.flatnonzero(seen)
+    decoded_rows = np.flatnonzero(decoded)
     group = np.arange(len(hashes), dtype=np.int64)
     # Equal hashes are one: sets of generated images hold many exact copies.
-    codes, first, which = np.unique(hashes[own], axis=0, return_index=True, return_inverse=True)
+    codes, first, which = np.unique(
+        hashes[decoded_rows], axis=0, return_index=True, return_inverse=True
+    )
     order = np.argsort(first)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     leader = _hash_leaders(codes[order], distance)
-    group[own] = own[first[order][leader[rank[which.ravel()]]]]
+    group[decoded_rows] = decoded_rows[first[order][leader[rank[which.ravel()]]]]
     return group
 
 
@@ -69,9 +71,9 @@ def _hash_leaders(codes: NDArray[np.uint8], distance: int) -> NDArray[np.int64]:
     leader = np.arange(len(codes), dtype=np.int64)
     for start in range(0, len(codes), _BATCH):
         # faiss takes distances below the radius, not up to it.
-        limits, _, found = index.range_search(codes[start : start + _BATCH], distance + 1)
+        limits, _, matches = index.range_search(codes[start : start + _BATCH], distance + 1)
         for i in range(len(limits) - 1):
-            near = found[limits[i] : limits[i + 1]]
+            near = matches[limits[i] : limits[i + 1]]
             earlier = near[near < start + i]
             # Those that another image leads already lead nobody.
             leads = earlier[leader[earlier] == earlier]

@@ -79,20 +79,20 @@ class PreferenceGroups:
     @property
     def membership(self) -> NDArray[np.float64]:
         """(annotators, K) mean over folds."""
-        found: NDArray[np.float64] = self.members.mean(axis=0)
-        return found
+        mean_membership: NDArray[np.float64] = self.members.mean(axis=0)
+        return mean_membership
 
     @property
     def sizes(self) -> NDArray[np.float64]:
         """(K,) mean membership over annotators."""
-        found: NDArray[np.float64] = self.membership.mean(axis=0)
-        return found
+        group_sizes: NDArray[np.float64] = self.membership.mean(axis=0)
+        return group_sizes
 
     def member_of(self, votes: AnnotatorVotes) -> NDArray[np.float64]:
         """(pairs, K): of each vote's annotator by other folds' votes; `sizes` for unknown ones."""
-        known = (votes.annotator >= 0)[:, None]
-        found = self.members[votes.fold, np.maximum(votes.annotator, 0)]
-        return np.where(known, found, self.sizes)
+        has_annotator = (votes.annotator >= 0)[:, None]
+        memberships = self.members[votes.fold, np.maximum(votes.annotator, 0)]
+        return np.where(has_annotator, memberships, self.sizes)
 
 
 def reward_trainer(votes: AnnotatorVotes, seed: int) -> Train:
@@ -109,17 +109,17 @@ def fit_groups(votes: AnnotatorVotes, groups: int, train: Train, seed: int) -> P
     """
     folds = int(votes.fold.max()) + 1
     people = int(votes.annotator.max()) + 1
-    known = votes.annotator >= 0
+    has_annotator = votes.annotator >= 0
     member = _initial_membership(votes, groups, folds, people, seed)
-    own = np.maximum(votes.annotator, 0)
-    teaches = (votes.fold[:, None] != np.arange(folds)) & known[:, None]
+    annotator_index = np.maximum(votes.annotator, 0)
+    teaches = (votes.fold[:, None] != np.arange(folds)) & has_annotator[:, None]
     # All heads at once: EM needs each fold's margins, the result those of the held-out fold alone.
-    every = torch.arange(folds * groups).expand(len(own), -1)
+    every = torch.arange(folds * groups).expand(len(annotator_index), -1)
     for _ in range(_ROUNDS if groups > 1 else 1):
         heads = train(member_weights(votes, member))
-        found = gather_held_out_values(heads.margins, votes.chosen, votes.rejected, every)
-        margins = found.reshape(len(own), folds, groups)
-        before, member = member, _membership(margins, own, teaches, member, people)
+        head_margins = gather_held_out_values(heads.margins, votes.chosen, votes.rejected, every)
+        margins = head_margins.reshape(len(annotator_index), folds, groups)
+        before, member = member, _membership(margins, annotator_index, teaches, member, people)
         if np.abs(member - before).max() < _TOLERANCE:
             break
     return _collect_held_out(votes, margins, member, heads)
@@ -130,10 +130,10 @@ def member_weights(votes: AnnotatorVotes, member: NDArray[np.float64]) -> Tensor
 
     `member` are (folds, annotators, K) memberships.
     """
-    own = member[:, np.maximum(votes.annotator, 0)].transpose(1, 0, 2)
+    annotator_membership = member[:, np.maximum(votes.annotator, 0)].transpose(1, 0, 2)
     teaches = (votes.fold[:, None] != np.arange(len(member))) & (votes.annotator >= 0)[:, None]
-    weights = (own * teaches[:, :, None]).astype(np.float32)
-    return torch.from_numpy(weights.reshape(len(own), -1))
+    weights = (annotator_membership * teaches[:, :, None]).astype(np.float32)
+    return torch.from_numpy(weights.reshape(len(annotator_membership), -1))
 
 
 def _initial_membership(
@@ -156,8 +156,8 @@ def _initial_membership(
             member[fold] = np.where(
                 cluster[:, None] == np.arange(groups), _SOFT, (1.0 - _SOFT) / (groups - 1)
             )
-    found: NDArray[np.float64] = member / member.sum(axis=2, keepdims=True)
-    return found
+    normalised: NDArray[np.float64] = member / member.sum(axis=2, keepdims=True)
+    return normalised
 
 
 def _whitening(votes: AnnotatorVotes) -> NDArray[np.float64]:
@@ -169,31 +169,31 @@ def _whitening(votes: AnnotatorVotes) -> NDArray[np.float64]:
         moment += difference.T @ difference / count
     sizes, axes = np.linalg.eigh(moment)
     # Axes without variance would be blown up to noise.
-    kept = np.flatnonzero(sizes > _MIN_VARIANCE * sizes[-1])[-_AXES:]
-    found: NDArray[np.float64] = axes[:, kept] / np.sqrt(sizes[kept])
-    return found
+    axis_index = np.flatnonzero(sizes > _MIN_VARIANCE * sizes[-1])[-_AXES:]
+    whitening: NDArray[np.float64] = axes[:, axis_index] / np.sqrt(sizes[axis_index])
+    return whitening
 
 
 def _mean_directions(votes: AnnotatorVotes, folds: int, people: int) -> NDArray[np.float64]:
     """(folds, annotators, dim) mean of chosen minus rejected over the votes outside each fold."""
     sums = np.zeros((folds, people, votes.chosen.shape[1]))
     counts = np.zeros((folds, people))
-    known = np.flatnonzero(votes.annotator >= 0)
-    for rows in batches(len(known), _ROWS):
-        at = known[rows]
+    identified_rows = np.flatnonzero(votes.annotator >= 0)
+    for rows in batches(len(identified_rows), _ROWS):
+        at = identified_rows[rows]
         index = torch.from_numpy(at)
         difference = (votes.chosen[index] - votes.rejected[index]).double().cpu().numpy()
         np.add.at(sums, (votes.fold[at], votes.annotator[at]), difference)
         np.add.at(counts, (votes.fold[at], votes.annotator[at]), 1.0)
     # All votes less those of the fold: one pass serves every fold.
-    others, number = sums.sum(axis=0) - sums, counts.sum(axis=0) - counts
-    found: NDArray[np.float64] = others / np.maximum(number, 1.0)[:, :, None]
-    return found
+    training_sums, number = sums.sum(axis=0) - sums, counts.sum(axis=0) - counts
+    means: NDArray[np.float64] = training_sums / np.maximum(number, 1.0)[:, :, None]
+    return means
 
 
 def _membership(
     margins: NDArray[np.float64],
-    own: NDArray[np.int64],
+    annotator_index: NDArray[np.int64],
     teaches: NDArray[np.bool_],
     before: NDArray[np.float64],
     people: int,
@@ -203,12 +203,12 @@ def _membership(
     likelihood = np.zeros((folds, people, groups))
     for fold in range(folds):
         rows = teaches[:, fold]
-        np.add.at(likelihood[fold], own[rows], log_expit(margins[rows, fold]))
+        np.add.at(likelihood[fold], annotator_index[rows], log_expit(margins[rows, fold]))
     # A group that nobody is in must be able to win somebody back.
     prior = np.log(np.maximum(before.mean(axis=1, keepdims=True), 1e-9))
     logits = likelihood + prior
-    found: NDArray[np.float64] = np.exp(logits - logsumexp(logits, axis=2, keepdims=True))
-    return found
+    membership: NDArray[np.float64] = np.exp(logits - logsumexp(logits, axis=2, keepdims=True))
+    return membership
 
 
 def _match_groups(member: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -228,11 +228,11 @@ def _collect_held_out(
     rows = np.arange(len(margins))
     aligned = np.take_along_axis(margins[rows, votes.fold], order[votes.fold], axis=1)
     members = np.stack([fold[:, o] for fold, o in zip(member, order, strict=True)])
-    own = members[votes.fold, np.maximum(votes.annotator, 0)]
-    known = votes.annotator >= 0
+    vote_membership = members[votes.fold, np.maximum(votes.annotator, 0)]
+    has_annotator = votes.annotator >= 0
     likelihood, pooled = (
-        np.where(known, np.log(np.maximum((w * expit(aligned)).sum(axis=1), 1e-12)), np.nan)
-        for w in (own, members.mean(axis=(0, 1)))
+        np.where(has_annotator, np.log(np.maximum((w * expit(aligned)).sum(axis=1), 1e-12)), np.nan)
+        for w in (vote_membership, members.mean(axis=(0, 1)))
     )
     head_of = torch.from_numpy(votes.fold[:, None] * groups + order[votes.fold])
     return PreferenceGroups(aligned, members, likelihood, pooled, heads, head_of)

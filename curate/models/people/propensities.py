@@ -23,8 +23,8 @@ def feedback_propensity(user: str, position: str, voted: str) -> pl.Expr:
     overall = pl.col(voted).mean()
 
     def rate(column: str) -> pl.Expr:
-        votes, shown = pl.col(voted).sum().over(column), pl.len().over(column)
-        return (votes + _PRIOR * overall) / (shown + _PRIOR)
+        votes, showings = pl.col(voted).sum().over(column), pl.len().over(column)
+        return (votes + _PRIOR * overall) / (showings + _PRIOR)
 
     # Without a place the second factor is 1: the user's rate alone counts.
     place = pl.when(pl.col(position).is_null()).then(overall).otherwise(rate(position))

@@ -79,11 +79,11 @@ def _lost_vote_entropies(
     # 0 log 0 is 0, and numpy would say NaN.
     terms = -share * np.log(np.where(share > 0, share, 1.0))
     entropy = np.bincount(owner, terms, prompts)
-    known = (answers >= CYCLE) & (total > 0)
-    return np.where(known, entropy / np.log(np.maximum(answers, 2)), np.nan)
+    has_entropy = (answers >= CYCLE) & (total > 0)
+    return np.where(has_entropy, entropy / np.log(np.maximum(answers, 2)), np.nan)
 
 
-def mean_clarity(found: Tournaments) -> float | None:
+def mean_clarity(graphs: Tournaments) -> float | None:
     """1 minus the mean entropy of the prompts with three answers or more; None without any."""
-    known = found.entropy[~np.isnan(found.entropy)]
-    return round(1.0 - float(known.mean()), 4) if len(known) else None
+    finite_entropy = graphs.entropy[~np.isnan(graphs.entropy)]
+    return round(1.0 - float(finite_entropy.mean()), 4) if len(finite_entropy) else None

@@ -41,5 +41,5 @@ def dawid_skene_consensus(votes: pl.DataFrame) -> pl.DataFrame:
 
     table = votes.select("task", "worker", "label").to_pandas()
     labels = DawidSkene(n_iter=_ITERATIONS).fit_predict(table)
-    found = pl.DataFrame({"task": labels.index.to_numpy(), "consensus": labels.to_numpy()})
-    return found.cast({"task": votes.schema["task"], "consensus": pl.String})
+    consensus = pl.DataFrame({"task": labels.index.to_numpy(), "consensus": labels.to_numpy()})
+    return consensus.cast({"task": votes.schema["task"], "consensus": pl.String})

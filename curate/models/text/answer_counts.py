@@ -104,7 +104,7 @@ def _count_columns() -> list[pl.Expr]:
     text, lower, words = pl.col("answer"), pl.col("lower"), pl.col("words")
     size, count = text.str.len_chars(), words.list.len()
     sentences, lines = text.str.count_matches(SENTENCE), text.str.split("\n")
-    found: dict[str, pl.Expr] = {
+    columns: dict[str, pl.Expr] = {
         # Logarithms of counts: twice as long weighs the same for short answers and for long ones.
         "characters": size.log1p(),
         "words": count.log1p(),
@@ -127,7 +127,7 @@ def _count_columns() -> list[pl.Expr]:
         "longest line": lines.list.eval(pl.element().str.len_chars()).list.max().log1p(),
         "empty": (size == 0).cast(pl.Float64),
     }
-    return [found[name].cast(pl.Float64).fill_null(0.0).alias(name) for name in COUNTS]
+    return [columns[name].cast(pl.Float64).fill_null(0.0).alias(name) for name in COUNTS]
 
 
 def _distinct_bigram_share() -> pl.Expr:
@@ -142,11 +142,15 @@ def _distinct_bigram_share() -> pl.Expr:
 
 def _shared_word_counts() -> dict[str, pl.Expr]:
     """How many of the prompt's words the answer has, and how many it has besides."""
-    asked, said, both = pl.col("asked").list.len(), pl.col("said").list.len(), pl.col("both")
+    prompt_words, answer_words, shared_words = (
+        pl.col("asked").list.len(),
+        pl.col("said").list.len(),
+        pl.col("both"),
+    )
     return {
-        "recall": both / (asked + 1),
-        "precision": both / (said + 1),
-        "new words": (said - both).log1p(),
+        "recall": shared_words / (prompt_words + 1),
+        "precision": shared_words / (answer_words + 1),
+        "new words": (answer_words - shared_words).log1p(),
     }
 
 

@@ -13,11 +13,13 @@ V = TypeVar("V")
 
 
 def map_distinct_texts(
-    pairs: pl.DataFrame, columns: tuple[str, ...], of: Callable[[str], V]
+    pairs: pl.DataFrame, columns: tuple[str, ...], transform: Callable[[str], V]
 ) -> list[list[V]]:
     """`of` the texts of each of the message columns, one list a column, in order."""
     texts = [
         pairs.select(t=messages_text(column))["t"].fill_null("").to_list() for column in columns
     ]
-    known = {text: of(text) for text in dict.fromkeys(text for part in texts for text in part)}
-    return [[known[text] for text in part] for part in texts]
+    values = {
+        text: transform(text) for text in dict.fromkeys(text for part in texts for text in part)
+    }
+    return [[values[text] for text in part] for part in texts]

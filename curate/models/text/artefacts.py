@@ -55,20 +55,20 @@ def has_artefact(kind: Artefact, side: str) -> pl.Expr:
     turns = pl.col(side)
     content, more = (pl.element().struct.field(name) for name in ("content", "more"))
     texts = turns.list.eval(content.fill_null(""))
-    whole = texts.list.join("\n\n")
+    joined_text = texts.list.join("\n\n")
     last = texts.list.last().fill_null("")
     unclosed = last.str.count_matches("```", literal=True) % 2 == 1
     open_end = (last.str.len_chars() >= _LONG) & last.str.contains(_OPEN_END)
-    found = {
-        "trace": whole.str.contains("<think>|</think>"),
-        "tool_call": whole.str.contains("<tool_call>", literal=True),
+    conditions = {
+        "trace": joined_text.str.contains("<think>|</think>"),
+        "tool_call": joined_text.str.contains("<tool_call>", literal=True),
         "image": turns.list.eval(more.str.contains('"type":"(?:input_)?image')).list.any(),
-        "template_token": whole.str.contains(TEMPLATE_TOKEN),
+        "template_token": joined_text.str.contains(TEMPLATE_TOKEN),
         "cut_off": open_end | unclosed,
-        "assistant_name": whole.str.contains(_NAMES),
+        "assistant_name": joined_text.str.contains(_NAMES),
         "leading_space": texts.list.first().fill_null("").str.contains(r"^\s"),
     }
-    return found[kind].fill_null(False)
+    return conditions[kind].fill_null(False)
 
 
 def artefact_direction(kind: Artefact) -> pl.Expr:

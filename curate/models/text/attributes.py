@@ -38,10 +38,10 @@ class Attribute(BaseModel):
 
     @model_validator(mode="after")
     def _one_way(self) -> Attribute:
-        ways = (self.margin, self.rating, self.trait, self.model)
+        sources = (self.margin, self.rating, self.trait, self.model)
         both = self.chosen is not None and self.rejected is not None
         one = self.chosen is not None or self.rejected is not None
-        if sum(way is not None for way in ways) + both != 1 or both != one:
+        if sum(way is not None for way in sources) + both != 1 or both != one:
             raise ValueError("give chosen and rejected, or one of margin, rating, trait and model")
         if self.trait is not None and self.trait not in TRAIT_NAMES:
             raise ValueError(f"trait '{self.trait}': {suggestion(self.trait, TRAIT_NAMES)}")
@@ -56,8 +56,8 @@ def attribute_margins(
     Raises:
         CurateError: one has no value in any pair.
     """
-    found = {name: _attribute_margin(pairs, context, a) for name, a in attributes.items()}
-    for name, values in found.items():
+    margins = {name: _attribute_margin(pairs, context, a) for name, a in attributes.items()}
+    for name, values in margins.items():
         if len(values) and np.isnan(values).all():
             raise CurateError(
                 "no pair has a value of the attribute",
@@ -65,7 +65,7 @@ def attribute_margins(
                 found=str(attributes[name].model_dump(exclude_none=True)),
                 fix="keys of extra are shown by 'curate inspect'; nested ones are joined by dots",
             )
-    return np.column_stack(list(found.values()))
+    return np.column_stack(list(margins.values()))
 
 
 def _attribute_margin(
@@ -98,10 +98,10 @@ def attribute_status(
     pairs: pl.DataFrame, context: Context, values: NDArray[np.float64], missing: str
 ) -> pl.Series:
     """Why a pair teaches nothing, `missing` where it has not all attributes, else ok."""
-    whole = pl.Series(np.asarray(np.isfinite(values).all(axis=1)))
-    said = training_status(pairs, context).to_frame("s").with_columns(whole=whole)
-    kept = pl.when(pl.col("whole") | (pl.col("s") != "ok")).then("s")
-    return said.select(status=kept.otherwise(pl.lit(missing)))["status"]
+    is_complete = pl.Series(np.asarray(np.isfinite(values).all(axis=1)))
+    base_status = training_status(pairs, context).to_frame("s").with_columns(whole=is_complete)
+    status = pl.when(pl.col("whole") | (pl.col("s") != "ok")).then("s")
+    return base_status.select(status=status.otherwise(pl.lit(missing)))["status"]
 
 
 def rating_columns(pairs: pl.DataFrame, name: str) -> tuple[pl.Expr, pl.Expr]:

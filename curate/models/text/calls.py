@@ -16,15 +16,15 @@ _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
 def parse_tool_calls(messages: Sequence[Mapping[str, Any]]) -> list[Call]:
     """The calls of an answer: fields of its messages, and `<tool_call>` texts of plain ones."""
-    found: list[Call] = []
+    calls: list[Call] = []
     for message in messages:
         if message["more"] is not None:
-            found += tool_calls(whole(message))
+            calls += tool_calls(whole(message))
         elif _OPEN in (message["content"] or ""):
             # By hand: a pattern with blanks at both ends would look at long ones again and again.
             _, *texts = message["content"].split(_OPEN)
-            found += [_parse_call(text.partition(_CLOSE)[0].strip()) for text in texts]
-    return found
+            calls += [_parse_call(text.partition(_CLOSE)[0].strip()) for text in texts]
+    return calls
 
 
 def _parse_call(text: str) -> Call:
@@ -45,8 +45,10 @@ class ToolSet:
     def __init__(self, tools: Sequence[Any]) -> None:
         self._schemas: dict[str, Any] = {}
         for tool in tools:
-            told = parsed_object(tool)
-            function = told.get("function", told) if isinstance(told, dict) else {}
+            definition = parsed_object(tool)
+            function = (
+                definition.get("function", definition) if isinstance(definition, dict) else {}
+            )
             if isinstance(function, dict) and isinstance(function.get("name"), str):
                 schema = function.get("parameters", function.get("input_schema"))
                 self._schemas[function["name"]] = parsed_object(schema)

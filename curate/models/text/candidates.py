@@ -29,12 +29,12 @@ class CandidatePairs:
     @classmethod
     def of(cls, sketches: MinHashSketches, threshold: float) -> CandidatePairs:
         """Those of all bands of the sketches."""
-        items, buckets, taken = [], [], 0
+        items, buckets, bucket_count = [], [], 0
         for keys in sketches.bands(threshold):
             item, bucket, count = shared_keys(keys, np.arange(len(keys)))
             items.append(item)
-            buckets.append(bucket + taken)
-            taken += count
+            buckets.append(bucket + bucket_count)
+            bucket_count += count
         return cls(np.concatenate(items), np.concatenate(buckets))
 
     def by_item(self) -> Iterator[tuple[int, list[int]]]:
@@ -64,17 +64,17 @@ def first_near_duplicate(
     An item is kept when its similarity to no kept candidate before it reaches `threshold`: one
     below it is never reported.
     """
-    found = np.full(items, -1, dtype=np.int64)
-    kept: dict[int, list[int]] = {}
+    duplicate_of = np.full(items, -1, dtype=np.int64)
+    kept_items: dict[int, list[int]] = {}
     for item, buckets in candidates.by_item():
         # In their order, so that the earliest kept one is named.
-        near = sorted({other for bucket in buckets for other in kept.get(bucket, ())})
+        near = sorted({other for bucket in buckets for other in kept_items.get(bucket, ())})
         similar = (o for o in near if shingles.similarity(item, o) >= threshold)
-        found[item] = next(similar, -1)
-        if found[item] < 0:
+        duplicate_of[item] = next(similar, -1)
+        if duplicate_of[item] < 0:
             for bucket in buckets:
-                kept.setdefault(bucket, []).append(item)
-    return found
+                kept_items.setdefault(bucket, []).append(item)
+    return duplicate_of
 
 
 def cluster_sketches(sketches: MinHashSketches, threshold: float) -> NDArray[np.int64]:
@@ -91,14 +91,14 @@ def cluster_sketches(sketches: MinHashSketches, threshold: float) -> NDArray[np.
             item = int(root[item])
         return item
 
-    seen: dict[int, list[int]] = {}
+    cluster_members: dict[int, list[int]] = {}
     for item, buckets in CandidatePairs.of(sketches, threshold).by_item():
-        for other in sorted({o for bucket in buckets for o in seen.get(bucket, ())}):
+        for other in sorted({o for bucket in buckets for o in cluster_members.get(bucket, ())}):
             first, second = find(item), find(other)
             # Comparing costs more than looking whether they hang together already.
             if first != second and sketches.shingles.similarity(item, other) >= threshold:
                 # The lower number stays the root: a cluster is called after its first item.
                 root[max(first, second)] = min(first, second)
         for bucket in buckets:
-            seen.setdefault(bucket, []).append(item)
+            cluster_members.setdefault(bucket, []).append(item)
     return np.array([find(item) for item in range(sketches.items)], dtype=np.int64)

@@ -34,8 +34,8 @@ class EvaluationText:
     def label(self) -> str:
         """File, row and beginning of the prompt."""
         text = " ".join(self.text.split())
-        shown = text if len(text) <= _LABEL_CHARACTERS else f"{text[:_LABEL_CHARACTERS]}..."
-        return f"{self.source}, row {self.row}: {shown}"
+        excerpt = text if len(text) <= _LABEL_CHARACTERS else f"{text[:_LABEL_CHARACTERS]}..."
+        return f"{self.source}, row {self.row}: {excerpt}"
 
 
 def read_evaluation_texts(paths: list[str], column: str | None) -> list[EvaluationText]:
@@ -46,17 +46,17 @@ def read_evaluation_texts(paths: list[str], column: str | None) -> list[Evaluati
     Raises:
         CurateError: no such file, or no column that holds prompts.
     """
-    found = []
+    prompts = []
     for name in paths:
         texts = _iterate_file(Path(name), column)
-        found += [
+        prompts += [
             EvaluationText(Path(name).name, number, text)
             for number, text in enumerate(texts, 1)
             if text and text.strip()
         ]
-    if not found:
+    if not prompts:
         raise CurateError("the evaluation sets hold no prompt", where=", ".join(paths))
-    return found
+    return prompts
 
 
 def _iterate_file(path: Path, column: str | None) -> Iterator[str | None]:

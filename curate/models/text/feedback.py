@@ -42,8 +42,8 @@ def shipped_patterns() -> FeedbackPatterns:
     text = (
         resources.files("curate.models.text").joinpath("feedback_patterns.yaml").read_text("utf-8")
     )
-    found: FeedbackPatterns = yaml.safe_load(text)
-    return found
+    patterns: FeedbackPatterns = yaml.safe_load(text)
+    return patterns
 
 
 def read_patterns(path: Path | None) -> FeedbackPatterns:
@@ -55,13 +55,13 @@ def read_patterns(path: Path | None) -> FeedbackPatterns:
     if path is None:
         return shipped_patterns()
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        patterns = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise CurateError(
             "the patterns cannot be read", where=str(path), found=first_line(error)
         ) from None
-    shape = isinstance(found, dict) and set(found) == {SAT, DSAT}
-    if not shape or not all(_is_rubric_table(part) for part in found.values()):
+    shape = isinstance(patterns, dict) and set(patterns) == {SAT, DSAT}
+    if not shape or not all(_is_rubric_table(part) for part in patterns.values()):
         raise CurateError(
             "the file holds no patterns",
             where=str(path),
@@ -69,7 +69,7 @@ def read_patterns(path: Path | None) -> FeedbackPatterns:
         )
     try:
         # Tried on nothing: a pattern that cannot be read must not be met after an hour of scoring.
-        feedback_signals([""], found)
+        feedback_signals([""], patterns)
     except pl.exceptions.PolarsError as error:
         raise CurateError(
             "a pattern cannot be read",
@@ -77,7 +77,7 @@ def read_patterns(path: Path | None) -> FeedbackPatterns:
             found=first_line(error),
             expected="regular expressions of Rust",
         ) from None
-    return dict(found)
+    return dict(patterns)
 
 
 def _is_rubric_table(part: object) -> bool:
@@ -99,21 +99,21 @@ def feedback_signals(
     table = patterns or shipped_patterns()
     start = pl.col("t").str.slice(0, _MAX_CHARACTERS)
     names = [(kind, rubric) for kind, rubrics in table.items() for rubric in rubrics]
-    found = pl.DataFrame({"t": pl.Series(list(turns), dtype=pl.String)}).select(
+    matches = pl.DataFrame({"t": pl.Series(list(turns), dtype=pl.String)}).select(
         start.str.contains("(?i)" + "|".join(f"(?:{p})" for p in table[kind][rubric]))
         .fill_null(False)
         .alias(f"{kind}/{rubric}")
         for kind, rubric in names
     )
-    return [_signal_from_row(row, names) for row in found.iter_rows()]
+    return [_signal_from_row(row, names) for row in matches.iter_rows()]
 
 
 def _signal_from_row(row: tuple[bool, ...], names: list[tuple[str, str]]) -> FeedbackSignal | None:
-    seen: dict[str, str] = {}
+    matched_rubrics: dict[str, str] = {}
     for matched, (kind, rubric) in zip(row, names, strict=True):
         if matched:
-            seen.setdefault(kind, rubric)
-    if not seen:
+            matched_rubrics.setdefault(kind, rubric)
+    if not matched_rubrics:
         return None
-    kind = DSAT if DSAT in seen else SAT
-    return FeedbackSignal(kind, seen[kind], 1.0 / len(seen))
+    kind = DSAT if DSAT in matched_rubrics else SAT
+    return FeedbackSignal(kind, matched_rubrics[kind], 1.0 / len(matched_rubrics))

@@ -41,23 +41,23 @@ def near_duplicate_of(
     flips, votes of several annotators) are judged as one, and not near duplicates of each other.
     Pairs with other images, videos or audios are other pairs, however near their texts are.
     """
-    wanted = [p for p in ("prompt",) if p in parts]
-    wanted += ["low", "high"] if "chosen" in parts else []
+    text_columns = [p for p in ("prompt",) if p in parts]
+    text_columns += ["low", "high"] if "chosen" in parts else []
     # Of each batch one key alone: those of all texts take five times as much.
     keys = pl.concat(
-        content_keys(pairs[rows]).select(k=hashed(pl.struct(wanted)))["k"]
+        content_keys(pairs[rows]).select(k=hashed(pl.struct(text_columns)))["k"]
         for rows in batches(len(pairs), BATCH_ROWS) or [slice(0, 0)]
     )
-    room = workspace or Workspace()
-    numbers, first = numbers_by_appearance(keys, room.array("items", (len(pairs),), np.int64))
+    scratch = workspace or Workspace()
+    numbers, first = numbers_by_appearance(keys, scratch.array("items", (len(pairs),), np.int64))
     del keys
     with progress.task("near duplicates", len(first)) as task:
         texts = _text_batches(pairs, first, parts, task)
         if workers is None:
-            earlier = _find_duplicates(texts, parts, len(first), threshold, room)
+            earlier = _find_duplicates(texts, parts, len(first), threshold, scratch)
         else:
             earlier = find_duplicates_partitioned(
-                texts, parts, len(first), threshold, room, workers
+                texts, parts, len(first), threshold, scratch, workers
             )
     # All pairs of an item repeat what the first one of the earlier item says.
     repeated = earlier >= 0
@@ -75,8 +75,8 @@ def _find_duplicates(
     workspace: Workspace,
 ) -> NDArray[np.int64]:
     sketches = MinHashSketches(parts, items, workspace)
-    for own, media in texts:
-        sketches.add(own, media)
+    for batch_texts, media in texts:
+        sketches.add(batch_texts, media)
     candidates = CandidatePairs.of(sketches, threshold)
     return first_near_duplicate(candidates, sketches.shingles, items, threshold)
 
@@ -85,10 +85,10 @@ def _text_batches(
     pairs: pl.DataFrame, rows: NDArray[np.int64], parts: tuple[str, ...], task: Task
 ) -> Iterator[tuple[pl.DataFrame, NDArray[np.uint64] | None]]:
     """Parts of ascending rows as texts, and numbers of their media, batch by batch."""
-    for found in rows_in_batches(pairs, rows):
-        said = found.select(messages_text(part).alias(part) for part in parts)
-        yield said, _media_hashes(found, answers="chosen" in parts)
-        task.advance(len(found))
+    for batch_pairs in rows_in_batches(pairs, rows):
+        batch_texts = batch_pairs.select(messages_text(part).alias(part) for part in parts)
+        yield batch_texts, _media_hashes(batch_pairs, answers="chosen" in parts)
+        task.advance(len(batch_pairs))
 
 
 def _media_hashes(pairs: pl.DataFrame, *, answers: bool) -> NDArray[np.uint64] | None:
@@ -99,9 +99,9 @@ def _media_hashes(pairs: pl.DataFrame, *, answers: bool) -> NDArray[np.uint64] |
     total = np.zeros(len(pairs), dtype=np.uint64)
     for name, other in REJECTED_MEDIA.items():
         for column in (name, other):
-            own = row_part_keys(pairs.select(pl.col(column).alias(name)))
+            media_keys = row_part_keys(pairs.select(pl.col(column).alias(name)))
             # Where each answer has its own, the prompt alone has none.
             apart = pl.Series([False] * len(pairs)) if answers else pairs[other].is_not_null()
-            if own is not None:
-                total += own.hash(_MEDIA_SEED).set(apart | (own == ""), 0).to_numpy()
+            if media_keys is not None:
+                total += media_keys.hash(_MEDIA_SEED).set(apart | (media_keys == ""), 0).to_numpy()
     return total

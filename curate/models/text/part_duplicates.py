@@ -52,14 +52,19 @@ def find_duplicates_partitioned(
     starts: list[int] = []
     sketched = workers.keep(partial(_sketch_texts, parts), _record_starts(texts, starts))
     receivers = max(workers.count, items // _RECEIVED)
-    sent = workers.spread(
+    sent_keys = workers.spread(
         partial(_keys_by_receiver, threshold, receivers), receivers, sketched, starts
     )
     # All that went to one receiver are the arguments of one task.
-    found = list(workers.map(_receive_keys, *zip(*sent, strict=True)))
-    taken = np.cumsum([0, *(count for _, _, count in found)])
-    item = np.concatenate([item for item, _, _ in found])
-    bucket = np.concatenate([own + t for (_, own, _), t in zip(found, taken, strict=False)])
+    received = list(workers.map(_receive_keys, *zip(*sent_keys, strict=True)))
+    bucket_offsets = np.cumsum([0, *(count for _, _, count in received)])
+    item = np.concatenate([item for item, _, _ in received])
+    bucket = np.concatenate(
+        [
+            item_numbers + t
+            for (_, item_numbers, _), t in zip(received, bucket_offsets, strict=False)
+        ]
+    )
     shared, number = np.unique(item, return_inverse=True)
     shingles = _gather_shingles(shared, sketched, [*starts, items], parts, workspace, workers)
     near = first_near_duplicate(CandidatePairs(number, bucket), shingles, len(shared), threshold)
@@ -70,10 +75,10 @@ def find_duplicates_partitioned(
 def _record_starts(texts: Iterable[Texts], starts: list[int]) -> Iterator[Texts]:
     """The texts, while the number of the first item of each part is noted."""
     start = 0
-    for own in texts:
+    for partition_texts in texts:
         starts.append(start)
-        start += len(own[0])
-        yield own
+        start += len(partition_texts[0])
+        yield partition_texts
 
 
 def _gather_shingles(
@@ -85,18 +90,20 @@ def _gather_shingles(
     workers: Workers,
 ) -> ItemShingles:
     """Shingles of these ascending items, numbered anew in this order."""
-    found = ItemShingles(parts, workspace)
+    gathered = ItemShingles(parts, workspace)
     cuts = np.searchsorted(items, edges)
-    own = [items[a:b] - start for a, b, start in zip(cuts[:-1], cuts[1:], edges, strict=False)]
-    for more in workers.map(_select_shingles, sketched, own):
-        found.then(more)
-    return found
+    partition_items = [
+        items[a:b] - start for a, b, start in zip(cuts[:-1], cuts[1:], edges, strict=False)
+    ]
+    for more in workers.map(_select_shingles, sketched, partition_items):
+        gathered.then(more)
+    return gathered
 
 
 def _sketch_texts(parts: tuple[str, ...], texts: Texts) -> MinHashSketches:
-    made = MinHashSketches(parts, len(texts[0]), Workspace())
-    made.add(*texts)
-    return made
+    sketches = MinHashSketches(parts, len(texts[0]), Workspace())
+    sketches.add(*texts)
+    return sketches
 
 
 def _keys_by_receiver(
@@ -106,17 +113,17 @@ def _keys_by_receiver(
     items = np.arange(start, start + sketches.items)
     keys: list[NDArray[np.uint64]] = []
     owners: list[NDArray[np.int64]] = []
-    for own in sketches.bands(threshold):
+    for band in sketches.bands(threshold):
         # The same number in two bands is no match.
-        keys.append(np.add(own, np.uint64(len(keys)), dtype=np.uint64))
+        keys.append(np.add(band, np.uint64(len(keys)), dtype=np.uint64))
         owners.append(items)
     key, owner = np.concatenate(keys), np.concatenate(owners)
     receiver = key % np.uint64(receivers)
     return [(key[receiver == r], owner[receiver == r]) for r in range(receivers)]
 
 
-def _receive_keys(*sent: KeyedItems) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    keys, items = (np.concatenate(column) for column in zip(*sent, strict=True))
+def _receive_keys(*keyed_items: KeyedItems) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    keys, items = (np.concatenate(column) for column in zip(*keyed_items, strict=True))
     return shared_keys(keys, items)
 
 

@@ -37,7 +37,7 @@ def prompt_clusters(
     numbers, first = numbers_by_key(prompt_keys(pairs))
     sketches = MinHashSketches(("prompt",), len(first), workspace or Workspace())
     with progress.task("prompt clusters", len(first)) as task:
-        for own in rows_in_batches(pairs, first):
-            sketches.add(own.select(messages_text("prompt").alias("prompt")))
-            task.advance(len(own))
+        for batch_pairs in rows_in_batches(pairs, first):
+            sketches.add(batch_pairs.select(messages_text("prompt").alias("prompt")))
+            task.advance(len(batch_pairs))
     return numbers, cluster_sketches(sketches, threshold)[numbers]

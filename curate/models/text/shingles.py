@@ -71,9 +71,9 @@ class ShingleTable:
         self._put(hashes, np.concatenate([[0], np.cumsum([len(t) for t in texts], dtype=np.int64)]))
 
     def _put(self, hashes: NDArray[np.uint32], ends: NDArray[np.int64]) -> None:
-        room = self._workspace.array("shingles", (len(hashes),), np.uint32)
-        room[:] = hashes
-        self._hashes.append(room)
+        array = self._workspace.array("shingles", (len(hashes),), np.uint32)
+        array[:] = hashes
+        self._hashes.append(array)
         self._ends.append(ends)
         self._starts.append(self._starts[-1] + len(ends) - 1)
 
@@ -95,9 +95,9 @@ def shingle_hashes(texts: pl.Series) -> tuple[NDArray[np.uint32], NDArray[np.int
     words = text.str.to_lowercase().str.extract_all(_WORD_POLARS)
     # A text without words is one shingle of itself: two such texts are equal or apart.
     words = pl.when(words.list.len() > 0).then(words).otherwise(pl.concat_list(text))
-    found = pl.DataFrame({"t": texts.fill_null("")}).select(w=words)
-    lengths = found["w"].list.len().to_numpy().astype(np.int64)
-    hashed = found["w"].explode().hash(_SEED).to_numpy()
+    word_lists = pl.DataFrame({"t": texts.fill_null("")}).select(w=words)
+    lengths = word_lists["w"].list.len().to_numpy().astype(np.int64)
+    hashed = word_lists["w"].explode().hash(_SEED).to_numpy()
     runs = np.maximum(lengths - SHINGLE_WORDS + 1, 1)
     begins = np.cumsum(lengths) - lengths
     owner = np.repeat(np.arange(len(texts)), runs)

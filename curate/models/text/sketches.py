@@ -43,22 +43,22 @@ class ItemShingles:
 
     def of(self, items: NDArray[np.int64], workspace: Workspace) -> ItemShingles:
         """Those of some items, numbered anew in this order."""
-        made = ItemShingles(tuple(self.tables), workspace)
+        selected = ItemShingles(tuple(self.tables), workspace)
         for part, table in self.tables.items():
-            made.tables[part].add_hashes([table.of(item) for item in items.tolist()])
-        return made
+            selected.tables[part].add_hashes([table.of(item) for item in items.tolist()])
+        return selected
 
-    def then(self, others: ItemShingles) -> None:
+    def then(self, following: ItemShingles) -> None:
         """Add the items of others below these."""
         for part, table in self.tables.items():
-            more = others.tables[part]
+            more = following.tables[part]
             table.add_hashes([more.of(item) for item in range(len(more))])
 
     def similarity(self, first: int, second: int) -> float:
         """The least Jaccard similarity of the parts; answers are matched in the better order."""
-        found = []
+        similarities = []
         if "prompt" in self.tables:
-            found.append(self._jaccard("prompt", first, "prompt", second))
+            similarities.append(self._jaccard("prompt", first, "prompt", second))
         if "chosen" in self.tables:
             # The order of the answers does not count.
             straight, crossed = (
@@ -68,8 +68,8 @@ class ItemShingles:
                 )
                 for one, other in (("chosen", "rejected"), ("rejected", "chosen"))
             )
-            found.append(max(straight, crossed))
-        return min(found)
+            similarities.append(max(straight, crossed))
+        return min(similarities)
 
     def _jaccard(self, part: str, first: int, other_part: str, second: int) -> float:
         return jaccard_similarity(self.tables[part].of(first), self.tables[other_part].of(second))
@@ -96,9 +96,9 @@ class MinHashSketches:
         """Add items, whose parts are columns of texts; those of other media are never near."""
         hashes, owners = [], []
         for part, table in self.shingles.tables.items():
-            found, ends = table.add(texts[part])
+            table_hashes, ends = table.add(texts[part])
             # Words of the prompt are no words of an answer: each has hashes of its own.
-            hashes.append(found ^ _PROMPT_MARK if part == "prompt" else found)
+            hashes.append(table_hashes ^ _PROMPT_MARK if part == "prompt" else table_hashes)
             owners.append(np.repeat(np.arange(len(texts)), np.diff(ends)))
         owner = np.concatenate(owners)
         flat = np.concatenate(hashes)[np.argsort(owner, kind="stable")].astype(np.uint64)

@@ -25,38 +25,38 @@ def source_table(pairs: pl.DataFrame) -> pl.DataFrame:
     in their order; where there are none, passages of the prompt that begin with `[1]`, `[2]`... on
     a line of their own, by the number that stands there.
     """
-    given = pairs.get_column(DOCUMENTS, default=pl.Series([None] * len(pairs)))
+    document_column = pairs.get_column(DOCUMENTS, default=pl.Series([None] * len(pairs)))
     prompts = pairs.select(t=messages_text("prompt"))["t"]
-    known: dict[str, list[tuple[int, str]]] = {}
+    passages_by_prompt: dict[str, list[tuple[int, str]]] = {}
     rows: list[tuple[int, int, str]] = []
-    for row, (documents, prompt) in enumerate(zip(given, prompts, strict=True)):
+    for row, (documents, prompt) in enumerate(zip(document_column, prompts, strict=True)):
         key = documents or prompt
-        if key not in known:
-            known[key] = list(
+        if key not in passages_by_prompt:
+            passages_by_prompt[key] = list(
                 _iterate_documents(documents) if documents else _iterate_passages(prompt)
             )
-        rows += [(row, number, text) for number, text in known[key]]
+        rows += [(row, number, text) for number, text in passages_by_prompt[key]]
     schema = {"row": pl.Int64, "source": pl.Int64, "text": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def source_status(known: pl.DataFrame, rows: pl.DataFrame, lacking: str) -> pl.Series:
+def source_status(sources: pl.DataFrame, rows: pl.DataFrame, lacking: str) -> pl.Series:
     """The status of each row: ok, `NO_SOURCES`, or what an answer lacks that has no score.
 
     Args:
-        known: `source_table` of the pairs.
+        sources: `source_table` of the pairs.
         rows: `row`, and the scores `chosen` and `rejected`, null where there is none.
         lacking: what the answer lacks then.
     """
-    has = rows["row"].is_in(known["row"].unique().implode())
+    has = rows["row"].is_in(sources["row"].unique().implode())
     unscored = pl.any_horizontal(pl.col("chosen", "rejected").is_null())
-    told = pl.when(~has).then(pl.lit(NO_SOURCES)).when(unscored).then(pl.lit(lacking))
-    return rows.select(status=told.otherwise(pl.lit("ok")))["status"]
+    status = pl.when(~has).then(pl.lit(NO_SOURCES)).when(unscored).then(pl.lit(lacking))
+    return rows.select(status=status.otherwise(pl.lit("ok")))["status"]
 
 
 def _iterate_documents(text: str) -> Iterator[tuple[int, str]]:
-    found = orjson.loads(text)
-    for number, document in enumerate(found if isinstance(found, list) else [found], 1):
+    parsed = orjson.loads(text)
+    for number, document in enumerate(parsed if isinstance(parsed, list) else [parsed], 1):
         yield number, _document_text(document)
 
 

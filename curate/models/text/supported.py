@@ -13,7 +13,7 @@ NO_SENTENCES = "no sentences"
 
 def answer_support(
     count: int,
-    known: pl.DataFrame,
+    sources: pl.DataFrame,
     best: Callable[[str], pl.DataFrame],
     value: str,
     of_answer: pl.Expr,
@@ -22,7 +22,7 @@ def answer_support(
 
     Args:
         count: pairs.
-        known: their `source_table`.
+        sources: their `source_table`.
         best: gives of "chosen" or "rejected" each sentence (`row`, `number`, `sentence`) with the
             `source` that supports it best and the `value` of its support.
         value: name of that column.
@@ -30,20 +30,20 @@ def answer_support(
     """
     rows = pl.DataFrame({"row": pl.int_range(count, dtype=pl.Int64, eager=True)})
     for side in ("chosen", "rejected"):
-        said = best(side)
-        found = said.group_by("row").agg(of_answer.alias(side))
+        supported = best(side)
+        side_values = supported.group_by("row").agg(of_answer.alias(side))
         if side == "chosen":
-            weakest = said.sort(value, "number").group_by("row", maintain_order=True)
+            weakest = supported.sort(value, "number").group_by("row", maintain_order=True)
             worst = weakest.agg(pl.col("sentence").first().alias("weakest"), pl.first("source"))
-            found = found.join(worst, on="row")
-        rows = rows.join(found, on="row", how="left", maintain_order="left")
+            side_values = side_values.join(worst, on="row")
+        rows = rows.join(side_values, on="row", how="left", maintain_order="left")
     return rows.select(
         margin=pl.col("chosen") - pl.col("rejected"),
         chosen="chosen",
         rejected="rejected",
         weakest="weakest",
         source="source",
-        status=source_status(known, rows, NO_SENTENCES),
+        status=source_status(sources, rows, NO_SENTENCES),
     )
 
 

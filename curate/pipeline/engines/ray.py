@@ -254,7 +254,7 @@ class RayEmbedder:
         max_tokens: int | None,
     ) -> None:
         self._engine, self._settings = engine, settings
-        self.told: Mapping[str, Any] = told
+        self.encoder_facts: Mapping[str, Any] = told
         self.max_tokens = max_tokens
         self.name, self.device, self.fingerprint, self.dim = name, device, fingerprint, dim
 

@@ -50,7 +50,14 @@ def describe(
 ) -> tuple[str, str, str, int, dict[str, Any], int | None]:
     """Name, device, fingerprint, dimension, what is told of the vectors, and the longest text."""
     made = text_embedder(settings)
-    return made.name, made.device, made.fingerprint, made.dim, dict(made.told), made.max_tokens
+    return (
+        made.name,
+        made.device,
+        made.fingerprint,
+        made.dim,
+        dict(made.encoder_facts),
+        made.max_tokens,
+    )
 
 
 def count_cut(settings: EmbedderConfig, texts: list[str]) -> int:

@@ -170,7 +170,7 @@ def test_whole_numbers_give_near_vectors_and_tell_how_near(
     monkeypatch.setattr(int8, "_CALIBRATION", 12)
     settings = EmbedderConfig(name=str(tmp_path), backend="openvino-int8")
     embedder, fast = Embedder(str(tmp_path), device="cpu"), text_embedder(settings)
-    told = fast.told["int8"]
+    told = fast.encoder_facts["int8"]
     assert 0.95 < told["least_cosine"] < told["mean_cosine"] < 1.0
     texts = ["a cat sat on the mat", "tax law " * 90]
     assert (embedder.encode(texts) * fast.encode(texts)).sum(axis=1).min() > 0.95

@@ -80,13 +80,13 @@ def test_a_file_in_parts_finds_what_one_file_finds(count: int) -> None:
     parts = nearest_others(vectors, 5, exact_below=1000, workers=PickledWorkers(count))
     assert parts.facts == whole.facts
     np.testing.assert_allclose(parts.distances, whole.distances, atol=1e-3)
-    assert (parts.others == whole.others).mean() > 0.99
+    assert (parts.row_numbers == whole.row_numbers).mean() > 0.99
 
 
 def test_copies_in_other_parts_are_found_and_no_row_is_its_own_neighbour() -> None:
     vectors = np.tile(unit(700), (2, 1))
     found = nearest_others(vectors, 1, exact_below=1000, workers=PickledWorkers())
-    np.testing.assert_array_equal(found.others[:, 0], (np.arange(1400) + 700) % 1400)
+    np.testing.assert_array_equal(found.row_numbers[:, 0], (np.arange(1400) + 700) % 1400)
 
 
 def test_half_precision_lies_with_the_workers_as_it_is() -> None:

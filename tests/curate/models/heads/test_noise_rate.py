@@ -84,7 +84,7 @@ def test_few_labels_of_much_noise_are_no_point() -> None:
 
 def test_judged_pairs_give_the_rate_whatever_heads_say() -> None:
     judged = np.array([1] * 30 + [-1] * 20 + [0] * 50, dtype=np.int8)
-    told = estimate_noise_rate(held_out(0.1, 0, count=100), judged=judged)
+    told = estimate_noise_rate(held_out(0.1, 0, count=100), reviewed=judged)
     assert told.rate == 0.4
     # Clopper-Pearson for 20 of 50.
     assert (told.low, told.high) == pytest.approx((0.2641, 0.5482), abs=1e-4)
