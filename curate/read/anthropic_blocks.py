@@ -28,25 +28,29 @@ def split_content_blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
         ]
     if not isinstance(content, list) or not any(_is_block(part) for part in content):
         return [dict(message)]
-    results = [_result(part) for part in content if _is_result(part)]
-    calls = [_call(part) for part in content if _is_call(part)]
-    rest = [_text(part) for part in content if not _is_result(part) and not _is_call(part)]
-    if results and not calls and not rest:
+    results = [_tool_message(part) for part in content if _is_result_block(part)]
+    calls = [_openai_call(part) for part in content if _is_call_block(part)]
+    other_parts = [
+        _as_text_part(part)
+        for part in content
+        if not _is_result_block(part) and not _is_call_block(part)
+    ]
+    if results and not calls and not other_parts:
         return results
     # One text is what other APIs write; parts of several stay parts.
-    alone = len(rest) == 1 and _is_text(rest[0])
-    own = {**message, "content": rest[0]["text"] if alone else rest or None}
+    is_single_text = len(other_parts) == 1 and _is_text_part(other_parts[0])
+    turn = {**message, "content": other_parts[0]["text"] if is_single_text else other_parts or None}
     if calls:
-        own["tool_calls"] = [*(message.get("tool_calls") or ()), *calls]
+        turn["tool_calls"] = [*(message.get("tool_calls") or ()), *calls]
     # A user's turn gives results first; a model's gives those of calls that its server made.
-    return [own, *results] if calls else [*results, own]
+    return [turn, *results] if calls else [*results, turn]
 
 
 def _is_block(part: Any) -> bool:
-    return _is_call(part) or _is_result(part) or _is_refusal(part)
+    return _is_call_block(part) or _is_result_block(part) or _is_refusal(part)
 
 
-def _is_call(part: Any) -> bool:
+def _is_call_block(part: Any) -> bool:
     return (
         isinstance(part, Mapping)
         and part.get("type") in _CALLS
@@ -54,7 +58,7 @@ def _is_call(part: Any) -> bool:
     )
 
 
-def _is_result(part: Any) -> bool:
+def _is_result_block(part: Any) -> bool:
     return isinstance(part, Mapping) and str(part.get("type")).endswith(_RESULT_ENDING)
 
 
@@ -66,7 +70,7 @@ def _is_refusal(part: Any) -> bool:
     )
 
 
-def _is_text(part: Any) -> bool:
+def _is_text_part(part: Any) -> bool:
     return isinstance(part, Mapping) and part.keys() == {"type", "text"}
 
 
@@ -78,24 +82,24 @@ def _are_parts(content: Any) -> bool:
     )
 
 
-def _call(part: Mapping[str, Any]) -> dict[str, Any]:
+def _openai_call(part: Mapping[str, Any]) -> dict[str, Any]:
     """A call in OpenAI's form."""
-    own = {"id": part["id"]} if part.get("id") else {}
+    call_id = {"id": part["id"]} if part.get("id") else {}
     function = {"name": part["name"], "arguments": to_json(part.get("input") or {})}
-    return {**own, "type": "function", "function": function}
+    return {**call_id, "type": "function", "function": function}
 
 
-def _result(part: Mapping[str, Any]) -> dict[str, Any]:
+def _tool_message(part: Mapping[str, Any]) -> dict[str, Any]:
     """A result as a message of the tool."""
     content = part.get("content")
-    if isinstance(content, list) and len(content) == 1 and _is_text(content[0]):
+    if isinstance(content, list) and len(content) == 1 and _is_text_part(content[0]):
         content = content[0]["text"]
     elif not isinstance(content, str) and not _are_parts(content):
         content = "" if content is None else to_json(content)
-    own = {"tool_call_id": part["tool_use_id"]} if part.get("tool_use_id") else {}
-    more = {"is_error": True} if part.get("is_error") else {}
-    return {"role": "tool", "content": content, **own, **more}
+    call_id = {"tool_call_id": part["tool_use_id"]} if part.get("tool_use_id") else {}
+    error_flag = {"is_error": True} if part.get("is_error") else {}
+    return {"role": "tool", "content": content, **call_id, **error_flag}
 
 
-def _text(part: Mapping[str, Any]) -> Mapping[str, Any]:
+def _as_text_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "text", "text": part[_REFUSAL]} if _is_refusal(part) else part

@@ -13,11 +13,11 @@ _PROBES: tuple[Any, ...] = (
     "text", 1, True, 1.5, [_MESSAGE, _ANSWER], [_ANSWER], ["text", "text"], [1.0, 2.0], {},
 )  # fmt: skip
 # Known formats that are named to the user; more would not help the choice.
-_MOST = 3
-_ROWS = 5
+_MAX_NAMED_FORMATS = 3
+_PROBED_ROWS = 5
 
 
-def closest_formats(rows: RowSample, candidates: list[Format], fits: Any) -> list[str]:
+def closest_formats(rows: RowSample, candidates: list[Format], matches_sample: Any) -> list[str]:
     """What keeps a sample from being of the formats that it resembles most, a sentence each.
 
     Each column of a format is given values of other types, one column at a time: where the sample
@@ -28,27 +28,31 @@ def closest_formats(rows: RowSample, candidates: list[Format], fits: Any) -> lis
         candidates: formats that the sample is not of.
         fits: tells whether a sample is of a format.
     """
-    some = [dict(row) for row in rows[:_ROWS]]
-    present = {key for row in some for key in row}
-    found: list[tuple[int, str, str]] = []
+    sample = [dict(row) for row in rows[:_PROBED_ROWS]]
+    present = {key for row in sample for key in row}
+    near_misses: list[tuple[int, str, str]] = []
     for fmt in candidates:
-        known = [c for c in fmt.columns() if c in present]
-        if not known:
+        present_columns = [c for c in fmt.columns() if c in present]
+        if not present_columns:
             continue
         for column in fmt.columns():
-            if any(fits(fmt, [row | {column: probe} for row in some]) for probe in _PROBES):
-                found.append((-len(known), fmt.name, _said(fmt, column, some)))
+            if any(
+                matches_sample(fmt, [row | {column: probe} for row in sample]) for probe in _PROBES
+            ):
+                near_misses.append(
+                    (-len(present_columns), fmt.name, _describe_near_miss(fmt, column, sample))
+                )
                 break
-    return [text for _, _, text in sorted(found)[:_MOST]]
+    return [text for _, _, text in sorted(near_misses)[:_MAX_NAMED_FORMATS]]
 
 
-def _said(fmt: Format, column: str, rows: list[dict[str, Any]]) -> str:
+def _describe_near_miss(fmt: Format, column: str, rows: list[dict[str, Any]]) -> str:
     values = [row[column] for row in rows if row.get(column) is not None]
     if not values:
-        others = sorted({key for row in rows for key in row} - set(fmt.columns()))
-        close = get_close_matches(column, others, 1)
-        meant = f" (is it '{close[0]}'?)" if close else ""
-        return f"'{fmt.name}', but for the column '{column}', which is missing{meant}"
+        unused_columns = sorted({key for row in rows for key in row} - set(fmt.columns()))
+        close = get_close_matches(column, unused_columns, 1)
+        suggestion = f" (is it '{close[0]}'?)" if close else ""
+        return f"'{fmt.name}', but for the column '{column}', which is missing{suggestion}"
     return f"'{fmt.name}', but for the column '{column}', which holds {describe_kind(values[0])}"
 
 

@@ -13,7 +13,15 @@ from curate.read.raw_rows import prepend_system_message
 if TYPE_CHECKING:
     from curate.read.raw_rows import PublishedRow, PublishedRows
 
-NAMES = ("conversation", "conversations", "messages", "chat", "dialogue", "dialog", "turns")
+CONVERSATION_COLUMNS = (
+    "conversation",
+    "conversations",
+    "messages",
+    "chat",
+    "dialogue",
+    "dialog",
+    "turns",
+)
 """Columns in which conversations are looked for, in this order."""
 
 
@@ -40,23 +48,23 @@ def conversation_rows(rows: PublishedRows) -> Iterator[ConversationRow]:
     Raises:
         CurateError: nothing is there, or none of the first rows has a column of conversations.
     """
-    some = rows.require_kind(
-        lambda row: any(name in row for name in NAMES),
+    rows_with_conversations = rows.require_kind(
+        lambda row: any(name in row for name in CONVERSATION_COLUMNS),
         "no column holds conversations",
-        f"a list of messages as one of: {', '.join(NAMES)}",
+        f"a list of messages as one of: {', '.join(CONVERSATION_COLUMNS)}",
     )
-    return map(_read, some)
+    return map(_read_conversation, rows_with_conversations)
 
 
-def _read(raw: PublishedRow) -> ConversationRow:
+def _read_conversation(raw: PublishedRow) -> ConversationRow:
     row = raw.values
     if row is None:
         return ConversationRow(None, raw.file, raw.number, raw.problem)
-    name = next((n for n in NAMES if row.get(n) is not None), None)
+    name = next((n for n in CONVERSATION_COLUMNS if row.get(n) is not None), None)
     if name is None:
         return ConversationRow(None, raw.file, raw.number, "no conversation")
     turns, problem = as_messages(parse_embedded_messages(row[name]))
     if turns is None:
         return ConversationRow(None, raw.file, raw.number, f"{name} {problem}")
-    whole, problem = prepend_system_message(row, turns)
-    return ConversationRow(None if problem else whole, raw.file, raw.number, problem or "")
+    conversation, problem = prepend_system_message(row, turns)
+    return ConversationRow(None if problem else conversation, raw.file, raw.number, problem or "")

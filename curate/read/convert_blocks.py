@@ -18,7 +18,7 @@ from curate.read.formats.repeated_prompt import strip_repeated_prompt
 from curate.read.media_placeholders import expand_media_placeholders
 from curate.read.sources import Block, Source
 
-KEY = "__key__"
+CONTENT_HASH = "__key__"
 """Column of content hashes, null in a block whose data gives all ids."""
 _CONVERTED: dict[str, pl.DataType] = {
     **PAIR_COLUMNS,
@@ -28,7 +28,7 @@ _CONVERTED: dict[str, pl.DataType] = {
 }
 _SHAPE_ERRORS = (IndexError, KeyError, TypeError, ValueError)
 """What code for one shape raises on another."""
-_MOST_BYTES = 256 << 20
+_MAX_WORKER_BYTES = 256 << 20
 """Of a file that a worker reads: what it found comes back as a whole."""
 
 
@@ -40,15 +40,15 @@ class ReadCounts:
         rows: that were read, broken ones included.
         replaced: rows with texts that are no valid Unicode.
         notes: what the user should know of the files.
-        counts: what the format tells, and of how many rows.
+        row_notes: what the format notes about rows, with the number of rows.
     """
 
     rows: int = 0
     replaced: int = 0
     notes: dict[str, None] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
+    row_notes: Counter[str] = field(default_factory=Counter)
 
-    def count(self, blocks: Iterable[Block]) -> Iterator[Block]:
+    def count_rows(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """The blocks, of which each is counted as it comes."""
         for block in blocks:
             self.rows += len(block)
@@ -61,7 +61,7 @@ class ReadCounts:
         self.rows += other.rows
         self.replaced += other.replaced
         self.notes |= other.notes
-        self.counts.update(other.counts)
+        self.row_notes.update(other.row_notes)
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,22 @@ class SourceRows:
     """What a worker read of one source: converted rows block by block, and what it counted."""
 
     frames: list[pl.DataFrame]
-    tally: ReadCounts
+    counts: ReadCounts
 
 
 def is_worker_sized(source: Source) -> bool:
     """Whether the source is a file that is not too large to come back in one piece."""
     size = source.size() if source.size is not None else None
-    return size is not None and size <= _MOST_BYTES
+    return size is not None and size <= _MAX_WORKER_BYTES
 
 
 def file_stamp(source: Source) -> tuple[int, int] | None:
     """Size and time of change of a local file; None of other sources, and where none is there."""
     try:
-        found = source.file.stat() if source.file is not None else None
+        status = source.file.stat() if source.file is not None else None
     except OSError:
         return None
-    return None if found is None else (found.st_size, found.st_mtime_ns)
+    return None if status is None else (status.st_size, status.st_mtime_ns)
 
 
 def read_source(
@@ -102,10 +102,10 @@ def read_source(
     """
     if fmt is None or file_stamp(source) != stamp:
         return None
-    tally = ReadCounts()
-    fmt.counts = tally.counts
-    blocks = tally.count(source.blocks())
-    return SourceRows(list(convert_blocks(lambda: fmt, blocks, source.label)), tally)
+    counts = ReadCounts()
+    fmt.row_notes = counts.row_notes
+    blocks = counts.count_rows(source.blocks())
+    return SourceRows(list(convert_blocks(lambda: fmt, blocks, source.label)), counts)
 
 
 def convert_blocks(
@@ -121,20 +121,20 @@ def convert_blocks(
     Yields:
         Pair columns, `ROW`, `ERROR`, `NO_PAIR` and `KEY`, the broken rows among them.
     """
-    held: list[pl.DataFrame] = []
+    buffered: list[pl.DataFrame] = []
     for block in blocks:
-        own = fmt()
+        block_format = fmt()
         # A file of broken rows alone has no format; any will do to report them.
-        rows = block.frame(own or get_format("trl")())
-        if own is not None and own.needs_all_rows:
-            held.append(rows)
+        rows = block.frame(block_format or get_format("trl")())
+        if block_format is not None and block_format.needs_all_rows:
+            buffered.append(rows)
         else:
-            yield _converted(own, rows, label)
-    if held:
-        yield _converted(fmt(), _as_one(held), label)
+            yield _convert_rows(block_format, rows, label)
+    if buffered:
+        yield _convert_rows(fmt(), _concatenate_blocks(buffered), label)
 
 
-def _as_one(frames: list[pl.DataFrame]) -> pl.DataFrame:
+def _concatenate_blocks(frames: list[pl.DataFrame]) -> pl.DataFrame:
     """Blocks of one file as a whole, whose text columns may hold texts in one, messages in another.
 
     The kind of most rows counts; the others are malformed.
@@ -143,47 +143,51 @@ def _as_one(frames: list[pl.DataFrame]) -> pl.DataFrame:
     types: dict[str, Counter[pl.DataType]] = {}
     for frame in frames:
         for column in frame:
-            known = len(column) - column.null_count()
-            types.setdefault(column.name, Counter())[column.dtype] += known
+            not_null_count = len(column) - column.null_count()
+            types.setdefault(column.name, Counter())[column.dtype] += not_null_count
     for name, kinds in types.items():
         if MESSAGES in kinds and len(kinds) > 1:
-            most = MESSAGES if kinds[MESSAGES] * 2 > kinds.total() else pl.String()
-            frames = [_of_kind(frame, name, most) for frame in frames]
+            common_type = MESSAGES if kinds[MESSAGES] * 2 > kinds.total() else pl.String()
+            frames = [_cast_column(frame, name, common_type) for frame in frames]
     return pl.concat(frames, how="diagonal_relaxed")
 
 
-def _of_kind(frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.DataFrame:
+def _cast_column(frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.DataFrame:
     """The frame with a column of that type; rows of another kind are malformed."""
     if name not in frame.columns or frame.schema[name] == kind:
         return frame
-    told = f"'{name}' is of another kind (text or messages) than in most rows"
-    wrong = pl.when(pl.col(name).is_not_null()).then(pl.lit(told))
+    problem = f"'{name}' is of another kind (text or messages) than in most rows"
+    wrong = pl.when(pl.col(name).is_not_null()).then(pl.lit(problem))
     return frame.with_columns(
         pl.coalesce(ERROR, wrong).alias(ERROR), pl.lit(None, dtype=kind).alias(name)
     )
 
 
-def _converted(fmt: Format | None, rows: pl.DataFrame, label: str) -> pl.DataFrame:
+def _convert_rows(fmt: Format | None, rows: pl.DataFrame, label: str) -> pl.DataFrame:
     broken = rows.filter(pl.col(ERROR).is_not_null()).select(ROW, ERROR)
-    whole = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
-    done = pl.DataFrame(schema=_CONVERTED)
-    if len(whole) and fmt is not None:
-        done = _pairs_of(fmt, whole, label)
-    return pl.concat([_with_keys(done), broken], how="diagonal")
+    readable = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
+    converted = pl.DataFrame(schema=_CONVERTED)
+    if len(readable) and fmt is not None:
+        converted = _convert_or_bisect(fmt, readable, label)
+    return pl.concat([_add_content_hashes(converted), broken], how="diagonal")
 
 
-def _with_keys(rows: pl.DataFrame) -> pl.DataFrame:
+def _add_content_hashes(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with content hashes, from which ids are made where the data gives none."""
-    keys = pl.Series(KEY, [None] * len(rows), dtype=pl.Binary)
-    pairs = rows.select(w=pl.col(ERROR).is_null() & pl.col(NO_PAIR).is_null())["w"]
-    some = rows.filter(pairs)
-    if some["pair_id"].null_count():
-        made = pl.Series(content_hashes(some), dtype=pl.Binary)
-        keys = made.alias(KEY) if len(made) == len(keys) else keys.scatter(pairs.arg_true(), made)
+    keys = pl.Series(CONTENT_HASH, [None] * len(rows), dtype=pl.Binary)
+    is_pair = rows.select(w=pl.col(ERROR).is_null() & pl.col(NO_PAIR).is_null())["w"]
+    valid_pairs = rows.filter(is_pair)
+    if valid_pairs["pair_id"].null_count():
+        hashes = pl.Series(content_hashes(valid_pairs), dtype=pl.Binary)
+        keys = (
+            hashes.alias(CONTENT_HASH)
+            if len(hashes) == len(keys)
+            else keys.scatter(is_pair.arg_true(), hashes)
+        )
     return rows.with_columns(keys)
 
 
-def _pairs_of(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
+def _convert_or_bisect(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
     """What the format makes of the rows; those that it cannot convert are errors of their own.
 
     Formats compute on whole columns, where one value of a shape that nobody thought of ends the
@@ -191,12 +195,12 @@ def _pairs_of(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
     """
     try:
         # A format whose answers are media has placed those of the row among them.
-        own = MEDIA_PARTS if fmt.media_columns else ()
-        made = fmt.convert(rows)
+        answer_media = MEDIA_PARTS if fmt.media_columns else ()
+        converted = fmt.convert(rows)
         if not fmt.answers_may_start_with_user:
-            made = strip_repeated_prompt(made)
-        pairs = _with_parts(complete_pair_columns(made, label), rows.drop(own))
-        return expand_media_placeholders(_with_the_rest(pairs, rows, fmt))
+            converted = strip_repeated_prompt(converted)
+        pairs = _add_attachments(complete_pair_columns(converted, label), rows.drop(answer_media))
+        return expand_media_placeholders(_list_unused_rows(pairs, rows, fmt))
     except CurateError:
         raise
     except (pl.exceptions.PolarsError, *_SHAPE_ERRORS) as error:
@@ -209,39 +213,39 @@ def _pairs_of(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
             ) from None
         if len(rows) > 1:
             half = len(rows) // 2
-            parts = (_pairs_of(fmt, part, label) for part in (rows[:half], rows[half:]))
+            parts = (_convert_or_bisect(fmt, part, label) for part in (rows[:half], rows[half:]))
             return pl.concat(parts, how="vertical")
-        told = f"not of the shape that '{fmt.name}' has: {first_line(error)}"
-        empty = {name: [None] for name in _CONVERTED} | {ROW: rows[ROW].to_list(), ERROR: [told]}
+        problem = f"not of the shape that '{fmt.name}' has: {first_line(error)}"
+        empty = {name: [None] for name in _CONVERTED} | {ROW: rows[ROW].to_list(), ERROR: [problem]}
         return pl.DataFrame(empty, schema=_CONVERTED)
 
 
-def _with_the_rest(pairs: pl.DataFrame, rows: pl.DataFrame, fmt: Format) -> pl.DataFrame:
+def _list_unused_rows(pairs: pl.DataFrame, rows: pl.DataFrame, fmt: Format) -> pl.DataFrame:
     """The pairs and, listed, each row of which the format said nothing: none may be lost."""
     if fmt.needs_all_rows or pairs[ROW].n_unique() == len(rows):
         return pairs
-    rest = rows.join(pairs, on=ROW, how="anti").select(
+    unused_rows = rows.join(pairs, on=ROW, how="anti").select(
         ROW, pl.lit(f"the row makes no pair by the format '{fmt.name}'").alias(NO_PAIR)
     )
-    return pl.concat([pairs, rest], how="diagonal").sort(ROW, maintain_order=True)
+    return pl.concat([pairs, unused_rows], how="diagonal").sort(ROW, maintain_order=True)
 
 
-def _with_parts(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def _add_attachments(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """The pairs with tools, media and arguments of their rows, whatever the format kept of them."""
-    parts = present(rows)
-    if not parts:
+    attachments = present(rows)
+    if not attachments:
         return pairs
-    of_rows = rows.select(ROW, *parts)
-    joined = pairs.drop(parts).join(of_rows, on=ROW, how="left", maintain_order="left")
-    return _without_repeated_media(joined.select(pairs.columns))
+    of_rows = rows.select(ROW, *attachments)
+    joined = pairs.drop(attachments).join(of_rows, on=ROW, how="left", maintain_order="left")
+    return _drop_repeated_media(joined.select(pairs.columns))
 
 
-def _without_repeated_media(pairs: pl.DataFrame) -> pl.DataFrame:
+def _drop_repeated_media(pairs: pl.DataFrame) -> pl.DataFrame:
     """The pairs whose rejected answer speaks of the same media, once: ms-swift lists them twice."""
-    found = present(pairs)
-    for column, other in REJECTED_MEDIA.items():
-        if other in found:
-            repeated = pairs[column].eq_missing(pairs[other]) & ~are_media(pairs, column)
-            alone = pl.when(~pl.lit(repeated)).then(other).alias(other)
-            pairs = pairs.with_columns(alone)
+    columns = present(pairs)
+    for column, rejected_column in REJECTED_MEDIA.items():
+        if rejected_column in columns:
+            repeated = pairs[column].eq_missing(pairs[rejected_column]) & ~are_media(pairs, column)
+            only_if_new = pl.when(~pl.lit(repeated)).then(rejected_column).alias(rejected_column)
+            pairs = pairs.with_columns(only_if_new)
     return pairs

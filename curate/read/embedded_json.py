@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curate.data.json_text import to_json
-from curate.read.messages import ROLE_KEYS, SAMPLE_TEXTS, as_messages, speaker_role
+from curate.read.message_columns import SAMPLE_TEXTS
+from curate.read.messages import ROLE_KEYS, as_messages, speaker_role
 
 _QUOTED_ROLES = tuple(f"{mark}{key}{mark}" for key in ROLE_KEYS for mark in ("'", '"', '\\"'))
 _MESSAGE_STARTS = ("[", "{", '"')
@@ -30,8 +31,8 @@ def parse_message_column(values: Sequence[Any]) -> list[Any] | None:
     if not head or sum(_may_be_messages(v) for v in head) * 2 <= len(head):
         return None
     parsed = [parse_embedded_messages(v) for v in values]
-    known = sum(v is not None for v in values)
-    return parsed if sum(isinstance(v, list) for v in parsed) * 2 > known else None
+    not_null_count = sum(v is not None for v in values)
+    return parsed if sum(isinstance(v, list) for v in parsed) * 2 > not_null_count else None
 
 
 def _may_be_messages(value: Any) -> bool:
@@ -49,16 +50,18 @@ def parse_embedded_messages(value: Any) -> Any:
 def parse_messages(text: str) -> list[Any] | None:
     """The messages that a text holds, as published; None where it holds none."""
     try:
-        found = json.loads(text)
-        if isinstance(found, str):  # encoded twice
-            found = json.loads(found) if _may_be_messages(found) else None
+        parsed = json.loads(text)
+        if isinstance(parsed, str):  # encoded twice
+            parsed = json.loads(parsed) if _may_be_messages(parsed) else None
     except (ValueError, RecursionError):
-        found = parse_python_literal(text)
-    if isinstance(found, dict):
+        parsed = parse_python_literal(text)
+    if isinstance(parsed, dict):
         # An answer may be an object that has a role and is no message.
-        found = [found] if speaker_role(found) in _SPEAKERS else None
-    good = isinstance(found, list) and found and all(isinstance(m, dict) for m in found)
-    return found if good and as_messages(found)[0] is not None else None
+        parsed = [parsed] if speaker_role(parsed) in _SPEAKERS else None
+    is_message_list = (
+        isinstance(parsed, list) and parsed and all(isinstance(m, dict) for m in parsed)
+    )
+    return parsed if is_message_list and as_messages(parsed)[0] is not None else None
 
 
 def parse_python_literal(text: str) -> Any:
@@ -79,24 +82,26 @@ def parse_embedded_json(value: Any) -> Any:
     if not isinstance(value, str) or value.lstrip()[:1] not in _NESTED_STARTS:
         return value
     try:
-        found = json.loads(value)
+        parsed = json.loads(value)
     except (ValueError, RecursionError):
-        found = parse_python_literal(value)
-    return found if isinstance(found, list | dict) else value
+        parsed = parse_python_literal(value)
+    return parsed if isinstance(parsed, list | dict) else value
 
 
 def parse_embedded_json_in_rows(
     rows: Sequence[Mapping[str, Any]],
 ) -> tuple[list[dict[str, Any]], frozenset[str]]:
     """Rows with lists and objects in the place of their texts, and the columns that hold such."""
-    found = [{name: parse_embedded_json(value) for name, value in row.items()} for row in rows]
+    parsed_rows = [
+        {name: parse_embedded_json(value) for name, value in row.items()} for row in rows
+    ]
     changed = {
         name
-        for own, row in zip(found, rows, strict=True)
-        for name, value in own.items()
+        for parsed_row, row in zip(parsed_rows, rows, strict=True)
+        for name, value in parsed_row.items()
         if value is not row[name]
     }
-    return found, frozenset(changed)
+    return parsed_rows, frozenset(changed)
 
 
 def embedded_json_as_text(values: Sequence[Any]) -> list[str | None]:

@@ -16,7 +16,7 @@ from curate.read.notes import rejected_rows_note
 from curate.read.pairs import Pairs
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
-_MOST_SHOWN = 10
+_MAX_LISTED_VALUES = 10
 _TEXTS = ("prompt", "chosen", "rejected")
 # Rows in which keys of extra are looked for.
 _SAMPLE_ROWS = 1000
@@ -28,13 +28,13 @@ def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
     flags = duplicate_flags(frame)
     # The texts themselves are never held: of a million pairs they are gigabytes.
     texts = {c: messages_text(c) for c in _TEXTS}
-    seen = select_in_batches(
+    measured = select_in_batches(
         frame,
         *(text.str.len_chars().cast(pl.Int32).alias(c) for c, text in texts.items()),
         key=texts["prompt"].hash(),
         turns=pl.col("prompt").list.len(),
     )
-    lengths = seen.select(_TEXTS)
+    lengths = measured.select(_TEXTS)
     longer = int((lengths["chosen"] > lengths["rejected"]).sum())
     return {
         "format": pairs.format,
@@ -43,20 +43,20 @@ def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
         "left_out": rejected_rows_note(len(pairs.rejected), pairs.rejected),
         "notes": list(pairs.notes),
         "pairs": len(frame),
-        "distinct_prompts": seen["key"].n_unique(),
+        "distinct_prompts": measured["key"].n_unique(),
         "ties": int(frame["is_tie"].sum()),
         "identical_answers": int(same_answers(frame).sum()),
         "empty_answers": sum(int((lengths[c] == 0).sum()) for c in ("chosen", "rejected")),
         "exact_repeats": int(flags["exact"].sum()),
         "contradicted": int(flags["contradicted"].sum()),
         "chosen_is_longer": longer / max(len(frame), 1),
-        "prompt_turns": _counts(seen["turns"]),
-        "annotators": _counts(frame["annotator"]),
-        "sources": _counts(frame["source"]),
+        "prompt_turns": _count_values(measured["turns"]),
+        "annotators": _count_values(frame["annotator"]),
+        "sources": _count_values(frame["source"]),
         "strengths": int(frame["strength"].is_not_null().sum()),
         "besides_texts": dict(found_parts(frame)),
-        "characters": {c: _quantiles(lengths[c]) for c in lengths.columns},
-        "extra_keys": _extra_keys(frame["extra"]),
+        "characters": {c: _length_quantiles(lengths[c]) for c in lengths.columns},
+        "extra_keys": _keys_of_extra(frame["extra"]),
     }
 
 
@@ -64,34 +64,44 @@ def first_pair(pairs: Pairs) -> dict[str, str]:
     """The first pair as it was understood, each part as text; what has no column under `extra`."""
     if not len(pairs):
         return {}
-    one = pairs.frame.head(1)
-    texts = one.select(messages_text(c).alias(c) for c in _TEXTS)
-    parts = {c: str(one[c][0]) for c in TEXT_PARTS if one[c][0]}
-    parts |= {c: ", ".join(map(_medium, one[c][0])) for c in MEDIA_PARTS if one[c][0] is not None}
-    rest = {c: str(one[c][0]) for c in ("annotator", "strength", "extra") if one[c][0] is not None}
-    return {**texts.to_dicts()[0], **parts, **rest}
+    first_row = pairs.frame.head(1)
+    texts = first_row.select(messages_text(c).alias(c) for c in _TEXTS)
+    attachments = {c: str(first_row[c][0]) for c in TEXT_PARTS if first_row[c][0]}
+    attachments |= {
+        c: ", ".join(map(_describe_medium, first_row[c][0]))
+        for c in MEDIA_PARTS
+        if first_row[c][0] is not None
+    }
+    other_values = {
+        c: str(first_row[c][0])
+        for c in ("annotator", "strength", "extra")
+        if first_row[c][0] is not None
+    }
+    return {**texts.to_dicts()[0], **attachments, **other_values}
 
 
-def _medium(medium: dict[str, Any]) -> str:
+def _describe_medium(medium: dict[str, Any]) -> str:
     """A medium's path, or the size of its bytes."""
     return medium["path"] or f"{len(medium['bytes'] or b''):,} bytes"
 
 
-def _counts(column: pl.Series) -> dict[str, int]:
+def _count_values(column: pl.Series) -> dict[str, int]:
     counts = column.drop_nulls().value_counts(sort=True)
-    rows = counts.head(_MOST_SHOWN).iter_rows()
-    shown = {str(value): int(count) for value, count in rows}
-    if len(counts) > _MOST_SHOWN:
-        shown[f"{len(counts) - _MOST_SHOWN} others"] = int(counts["count"][_MOST_SHOWN:].sum())
-    return shown
+    rows = counts.head(_MAX_LISTED_VALUES).iter_rows()
+    by_value = {str(value): int(count) for value, count in rows}
+    if len(counts) > _MAX_LISTED_VALUES:
+        by_value[f"{len(counts) - _MAX_LISTED_VALUES} others"] = int(
+            counts["count"][_MAX_LISTED_VALUES:].sum()
+        )
+    return by_value
 
 
-def _quantiles(lengths: pl.Series) -> dict[str, int]:
+def _length_quantiles(lengths: pl.Series) -> dict[str, int]:
     names = ["min" if q == 0 else "max" if q == 1 else f"{q:.0%}" for q in _QUANTILES]
     return {n: int(lengths.quantile(q) or 0) for n, q in zip(names, _QUANTILES, strict=True)}
 
 
-def _extra_keys(extra: pl.Series) -> list[str]:
+def _keys_of_extra(extra: pl.Series) -> list[str]:
     """Keys of the first rows' `extra`."""
     rows = extra.drop_nulls().head(_SAMPLE_ROWS).to_list()
     return sorted({key for row in rows for key in orjson.loads(row)})

@@ -17,10 +17,10 @@ class MediaFileCheck:
     """Counts media that are not where their paths say, over the blocks of a data set."""
 
     def __init__(self) -> None:
-        self._seen: set[str] = set()
+        self._checked_paths: set[str] = set()
         self._outside, self._missing, self._first = 0, 0, ""
 
-    def look(self, pairs: pl.DataFrame, folder: Path | None) -> None:
+    def check(self, pairs: pl.DataFrame, folder: Path | None) -> None:
         """Look for the files of a block; URLs, and files of other places, are not looked for."""
         columns = [c for c in MEDIA_PARTS if pairs[c].null_count() < len(pairs)]
         if folder is None or not columns:
@@ -30,16 +30,16 @@ class MediaFileCheck:
         for column in columns:
             paths = pairs.select(p=pl.col(column).list.eval(path)).explode("p")["p"]
             for name in paths.drop_nulls().unique(maintain_order=True):
-                if not is_url(name) and name not in self._seen:
-                    self._seen.add(name)
+                if not is_url(name) and name not in self._checked_paths:
+                    self._checked_paths.add(name)
                     self._check(root, name)
 
     def _check(self, root: Path, name: str) -> None:
         # Without following links here: one call a file, over perhaps a slow network.
-        place = os.path.normpath(root / name)
-        if not Path(place).is_relative_to(root):
+        path = os.path.normpath(root / name)
+        if not Path(path).is_relative_to(root):
             self._outside += 1
-        elif not os.path.lexists(place):
+        elif not os.path.lexists(path):
             self._missing += 1
             self._first = self._first or name
 

@@ -11,7 +11,7 @@ from curate.data.found_parts import TURNS
 from curate.data.message_parts import AUDIOS, IMAGES, MARKS, VIDEOS, kept, part_kind, whole
 from curate.data.table import messages_series
 
-_MARKED = {
+_PLACEHOLDERS = {
     "images": (MARKS[IMAGES], "image"),
     "videos": (MARKS[VIDEOS], "video"),
     "audios": (MARKS[AUDIOS], "audio"),
@@ -25,37 +25,42 @@ def expand_media_placeholders(pairs: pl.DataFrame) -> pl.DataFrame:
     LLaMA-Factory and ms-swift write marks, TRL writes parts. A mark without a medium stays the text
     that it is, and so does every mark of a row whose numbers differ.
     """
-    there = [c for c in _MARKED if pairs[c].null_count() < len(pairs)]
-    if not there:
+    media_columns = [c for c in _PLACEHOLDERS if pairs[c].null_count() < len(pairs)]
+    if not media_columns:
         return pairs
-    some = pl.any_horizontal(pl.col(there).is_not_null())
-    rows = pairs.with_row_index("_at").filter(some).select("_at", *TURNS, *there)
+    has_media = pl.any_horizontal(pl.col(media_columns).is_not_null())
+    rows = pairs.with_row_index("_at").filter(has_media).select("_at", *TURNS, *media_columns)
     prompts = pairs["prompt"].to_list() if len(rows) else []
     changed = False
     for row in rows.iter_rows(named=True):
-        turns = _parted(row, there)
+        turns = _prompt_with_parts(row, media_columns)
         if turns is not None:
             prompts[row["_at"]], changed = turns, True
     return pairs.with_columns(prompt=messages_series("prompt", prompts)) if changed else pairs
 
 
-def _parted(row: dict[str, Any], there: list[str]) -> list[dict[str, Any]] | None:
+def _prompt_with_parts(
+    row: dict[str, Any], media_columns: list[str]
+) -> list[dict[str, Any]] | None:
     """The prompt with parts, or None where it stays as it is."""
     published = {side: [whole(m) for m in row[side] or ()] for side in TURNS}
-    wanted: dict[str, str] = {}
-    for column in there:
-        mark, kind = _MARKED[column]
+    part_types: dict[str, str] = {}
+    for column in media_columns:
+        placeholder, kind = _PLACEHOLDERS[column]
         if row[column] is None:
             continue
-        texts = [m for turns in published.values() for m in turns]
-        if any(_has_part(m, kind) for m in texts) or _count(texts, mark) == 0:
+        messages = [m for turns in published.values() for m in turns]
+        if (
+            any(_has_part(m, kind) for m in messages)
+            or _count_placeholders(messages, placeholder) == 0
+        ):
             continue
-        if _count(published["prompt"], mark) != len(row[column]):
+        if _count_placeholders(published["prompt"], placeholder) != len(row[column]):
             return None
-        wanted[mark] = kind
-    if not wanted:
+        part_types[placeholder] = kind
+    if not part_types:
         return None
-    return [dict(kept(_with_parts(m, wanted))) for m in published["prompt"]]
+    return [dict(kept(_split_at_placeholders(m, part_types))) for m in published["prompt"]]
 
 
 def _has_part(message: dict[str, Any], kind: str) -> bool:
@@ -64,19 +69,19 @@ def _has_part(message: dict[str, Any], kind: str) -> bool:
     return any(part_kind(part) == part_kind({"type": kind}) for part in parts)
 
 
-def _count(messages: list[dict[str, Any]], mark: str) -> int:
+def _count_placeholders(messages: list[dict[str, Any]], placeholder: str) -> int:
     texts = (m["content"] for m in messages if isinstance(m.get("content"), str))
-    return sum(text.count(mark) for text in texts)
+    return sum(text.count(placeholder) for text in texts)
 
 
-def _with_parts(message: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
+def _split_at_placeholders(message: dict[str, Any], part_types: dict[str, str]) -> dict[str, Any]:
     """The message with its text cut at the marks, a part for each."""
     content = message.get("content")
-    if not isinstance(content, str) or not any(mark in content for mark in wanted):
+    if not isinstance(content, str) or not any(mark in content for mark in part_types):
         return message
-    pieces = re.split("(" + "|".join(map(re.escape, wanted)) + ")", content)
+    pieces = re.split("(" + "|".join(map(re.escape, part_types)) + ")", content)
     parts = [
-        {"type": wanted[piece]} if piece in wanted else {"type": "text", "text": piece}
+        {"type": part_types[piece]} if piece in part_types else {"type": "text", "text": piece}
         for piece in pieces
         if piece
     ]

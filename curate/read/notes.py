@@ -20,9 +20,9 @@ def rejected_rows_note(count: int, first: pl.DataFrame) -> list[str]:
     if not count:
         return []
     rows = first.head(MAX_NAMED_ROWS).iter_rows(named=True)
-    shown = [f"{row['file']}, row {row['row']}: {row['reason']}" for row in rows]
-    more = f"; and {count - len(shown):,} more" if count > len(shown) else ""
-    return [f"{count:,} rows held no pair and are left out: {'; '.join(shown)}{more}"]
+    named_rows = [f"{row['file']}, row {row['row']}: {row['reason']}" for row in rows]
+    remainder = f"; and {count - len(named_rows):,} more" if count > len(named_rows) else ""
+    return [f"{count:,} rows held no pair and are left out: {'; '.join(named_rows)}{remainder}"]
 
 
 def replaced_text_note(rows: int) -> list[str]:
@@ -39,5 +39,7 @@ def empty_files_note(files: Sequence[str]) -> list[str]:
     """That files of a set hold no row: perhaps they were never written, or not whole."""
     if not files:
         return []
-    shown = ", ".join(files[:MAX_NAMED_ROWS]) + (", ..." if len(files) > MAX_NAMED_ROWS else "")
-    return [f"files that hold no row: {len(files):,} ({shown})"]
+    named_files = ", ".join(files[:MAX_NAMED_ROWS]) + (
+        ", ..." if len(files) > MAX_NAMED_ROWS else ""
+    )
+    return [f"files that hold no row: {len(files):,} ({named_files})"]

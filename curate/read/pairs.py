@@ -173,17 +173,17 @@ def stream_pairs(
     sources = resolve_sources(path if data is None else data, hf, config, split, revision, bounds)
     reader = Reader(format, columns, ranking, on_error)
     with (progress or SilentProgress()).task("read", limit) as task:
-        spread = workers if limit is None and len(sources) > 1 else None
-        for batch in reader.batches(sources, spread):
-            over = reader.pairs - limit if limit is not None else 0
+        reading_workers = workers if limit is None and len(sources) > 1 else None
+        for batch in reader.batches(sources, reading_workers):
+            excess = reader.pairs - limit if limit is not None else 0
             # The reader counts whole blocks: what goes beyond the limit is cut off.
-            if over > 0:
-                batch.frame = batch.frame.head(len(batch) - over)
+            if excess > 0:
+                batch.frame = batch.frame.head(len(batch) - excess)
                 batch.origins = batch.origins.head(len(batch))
                 batch.published_mask = batch.has_published_id()[: len(batch)]
             task.advance(len(batch))
             yield batch
-            if limit is not None and over >= 0:
+            if limit is not None and excess >= 0:
                 break
     if not reader.pairs:
         raise reader.nothing_read()
@@ -200,8 +200,8 @@ def sample_rows(input_: InputConfig, rows: int = 100) -> RowSample:
     """The first rows as published; of a table file every column."""
     for source in input_sources(input_):
         for block in source.blocks():
-            if found := block.sample(rows):
-                return found
+            if sample := block.sample(rows):
+                return sample
     return []
 
 

@@ -16,30 +16,30 @@ from curate.data.row_parts import TEXT_PARTS
 from curate.read.column_names import SYSTEM
 from curate.read.formats.base import RowSample, share_of_rows
 from curate.read.messages import ROLES
-from curate.read.unused_text_check import texts_in
+from curate.read.unused_text_check import nested_texts
 
-_TEMPLATE_MARKS = (
+_TEMPLATE_TOKENS = (
     "<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|user|>", "<|assistant|>",
     "[INST]", "<|start_of_role|>", "\nAssistant:", "### Response:",
 )  # fmt: skip
-_MARKS = {"images": MARKS[IMAGES], "videos": MARKS[VIDEOS], "audios": MARKS[AUDIOS]}
-_OF_PROMPTS = (
+_PLACEHOLDERS = {"images": MARKS[IMAGES], "videos": MARKS[VIDEOS], "audios": MARKS[AUDIOS]}
+_PROMPT_COLUMNS = (
     *SYSTEM, "prompt", "instruction", "question", "query", "problem", "context", "history", "input",
     "passage", "document", "article", "background", "messages", "conversation", "conversations",
     "dialogue",
 )  # fmt: skip
 """Columns whose texts are parts of prompts in many sets."""
 _TRACES = ("reasoning", "reasoning_content", "thinking", "think", "thought", "trace", "cot")
-_OF_ANSWERS = (*(f"chosen_{t}" for t in _TRACES), *(f"rejected_{t}" for t in _TRACES))
+_REASONING_COLUMNS = (*(f"chosen_{t}" for t in _TRACES), *(f"rejected_{t}" for t in _TRACES))
 """Columns of what a model thought before an answer."""
-_LISTED = r"""(?s)^\[\s*(".*"|'.*')\s*\]$"""
+_QUOTED_LIST = r"""(?s)^\[\s*(".*"|'.*')\s*\]$"""
 """A list of quoted texts, as JSON and as Python write it."""
-_FOLDED = r"""^\s*\[?\s*\{\s*["'](role|from)["']\s*:"""
+_JSON_MESSAGES = r"""^\s*\[?\s*\{\s*["'](role|from)["']\s*:"""
 """A message, or a list of them, that stands as text."""
-_LEAST_SHARE = 0.01
+_MIN_SHARE = 0.01
 """Of pairs with a template's marks, with the prompt in both answers, or with an answer that may be
 none: fewer may well be about such marks, quote, or answer so."""
-_TOLD = {
+_NOTES = {
     "silent": "{n} prompts are empty, or end with an empty message: a model would learn to answer "
     "nothing",
     "continued": "{n} prompts end with a turn of the assistant, which the answers then continue: "
@@ -63,18 +63,18 @@ _TOLD = {
     "asking": "in {n} pairs an answer ends with a turn of the user: a trainer would learn to write "
     "it",
 }
-_IF_MANY = ("marked", "repeated", "missing", "listed")
+_THRESHOLDED_NOTES = ("marked", "repeated", "missing", "listed")
 """What is told from `_LEAST_SHARE` of the pairs on; the others are told of a single one."""
-_MISSING = ["nan", "none", "null", "<na>", "n/a"]
+_MISSING_TEXTS = ["nan", "none", "null", "<na>", "n/a"]
 _SPEAKERS = (
     *dict.fromkeys(("system", "developer", "user", *ROLES.values())),
     *("environment", "ipython"),
 )
 """Roles that chat templates know: these two are names of the tools' role in some."""
-_SHOWN_SPEAKERS = 3
+_MAX_NAMED_SPEAKERS = 3
 _HALF = 0.5
 # A greeting may well be answered by itself.
-_LEAST_BYTES = 20
+_MIN_PROMPT_BYTES = 20
 
 
 class QualityNotes:
@@ -87,7 +87,7 @@ class QualityNotes:
         self._speakers: Counter[str] = Counter()
         self._unread: list[str] = []
 
-    def look_at(self, sample: RowSample, read: Sequence[str]) -> None:
+    def inspect_sample(self, sample: RowSample, read: Sequence[str]) -> None:
         """Find columns of scores in the first rows, and texts of prompts that are not read.
 
         Args:
@@ -96,20 +96,26 @@ class QualityNotes:
         """
         names = list(dict.fromkeys(key for row in sample for key in row))
         self._scores = gap_columns(names)
-        maybe = [n for n in (*_OF_PROMPTS, *_OF_ANSWERS) if n in names and n not in read]
+        candidates = [
+            n for n in (*_PROMPT_COLUMNS, *_REASONING_COLUMNS) if n in names and n not in read
+        ]
         self._unread = [
-            name for name in maybe if share_of_rows(sample, partial(_says_more, name)) > _HALF
+            name
+            for name in candidates
+            if share_of_rows(sample, partial(_has_unique_text, name)) > _HALF
         ]
 
     def count(self, pairs: pl.DataFrame) -> None:
         """Count over the pairs of a block."""
         self._pairs += len(pairs)
         self._count_texts(pairs)
-        for part in TEXT_PARTS:
+        for attachment in TEXT_PARTS:
             # Looked into only where the name stands at all.
-            named = pl.col("extra").str.contains(f'"{part}":', literal=True)
-            some = pairs.filter(pl.col(part).is_null() & named)
-            self._counts[part] += int(some.select(extra_value(part).is_not_null().sum()).item())
+            named = pl.col("extra").str.contains(f'"{attachment}":', literal=True)
+            unplaced = pairs.filter(pl.col(attachment).is_null() & named)
+            self._counts[attachment] += int(
+                unplaced.select(extra_value(attachment).is_not_null().sum()).item()
+            )
         for side in ("prompt", "chosen", "rejected"):
             roles = pairs[side].explode(empty_as_null=False).struct.field("role")
             strange = roles.filter(~roles.is_in(_SPEAKERS))
@@ -121,14 +127,14 @@ class QualityNotes:
         """What is strange about prompts and answers themselves."""
         last = pl.col("prompt").list.last()
         prompt = last.struct.field("content")
-        marked = prompt.str.contains_any(list(_TEMPLATE_MARKS)).sum()
-        long = prompt.str.len_bytes() >= _LEAST_BYTES
+        marked = prompt.str.contains_any(list(_TEMPLATE_TOKENS)).sum()
+        long = prompt.str.len_bytes() >= _MIN_PROMPT_BYTES
         sides = [pl.col(side).list for side in ("chosen", "rejected")]
         repeated = [side.first().struct.field("content").str.starts_with(prompt) for side in sides]
         asking = [side.last().struct.field("role") == "user" for side in sides]
-        whole = [side.last().struct.field("content").str.strip_chars() for side in sides]
-        missing = [text.str.to_lowercase().is_in(_MISSING) for text in whole]
-        listed = [text.str.contains(_LISTED) for text in whole]
+        answer_texts = [side.last().struct.field("content").str.strip_chars() for side in sides]
+        missing = [text.str.to_lowercase().is_in(_MISSING_TEXTS) for text in answer_texts]
+        listed = [text.str.contains(_QUOTED_LIST) for text in answer_texts]
         is_system = pl.element().struct.field("role") == "system"
         systems = pl.col("prompt").list.eval(is_system).list.sum()
         counts = pairs.select(
@@ -138,16 +144,16 @@ class QualityNotes:
             repeated=(long & repeated[0] & repeated[1]).sum(),
             asking=pl.any_horizontal(asking).sum(),
             continued=(last.struct.field("role") == "assistant").sum(),
-            empty=pl.any_horizontal(text == "" for text in whole).sum(),
+            empty=pl.any_horizontal(text == "" for text in answer_texts).sum(),
             missing=pl.any_horizontal(missing).sum(),
             listed=pl.all_horizontal(listed).sum(),
             nul=pl.any_horizontal(
-                t.str.contains("\0", literal=True) for t in (prompt, *whole)
+                t.str.contains("\0", literal=True) for t in (prompt, *answer_texts)
             ).sum(),
             json_as_text=pl.any_horizontal(
-                text.str.contains(_FOLDED) for text in (prompt, *whole)
+                text.str.contains(_JSON_MESSAGES) for text in (prompt, *answer_texts)
             ).sum(),
-            unmatched=pl.any_horizontal(pl.lit(False), *_unmatched(pairs)).sum(),
+            unmatched=pl.any_horizontal(pl.lit(False), *_placeholder_mismatches(pairs)).sum(),
         ).row(0, named=True)
         self._counts.update({name: count or 0 for name, count in counts.items()})
 
@@ -159,12 +165,12 @@ class QualityNotes:
 
     def notes(self) -> tuple[str, ...]:
         """What was found, a sentence each."""
-        told = [_unread(name) for name in self._unread]
-        for key, text in _TOLD.items():
-            few = _LEAST_SHARE * self._pairs if key in _IF_MANY else 0
-            if (count := self._counts[key]) > few:
-                told.append(text.format(n=f"{count:,} of {self._pairs:,}"))
-        told += [
+        notes = [_unread_column_note(name) for name in self._unread]
+        for key, text in _NOTES.items():
+            threshold = _MIN_SHARE * self._pairs if key in _THRESHOLDED_NOTES else 0
+            if (count := self._counts[key]) > threshold:
+                notes.append(text.format(n=f"{count:,} of {self._pairs:,}"))
+        notes += [
             f"in {self._counts[part]:,} of {self._pairs:,} pairs '{part}' is not of the form that "
             "trainers take (a list of tools or documents, an object of arguments): it stands in "
             "extra alone"
@@ -172,40 +178,42 @@ class QualityNotes:
             if self._counts[part]
         ]
         if self._speakers:
-            told.append(_strange(self._speakers))
+            notes.append(_unknown_speakers_note(self._speakers))
         if self._against:
-            chosen, least = (*map(repr, self._scores), "0")[:2]
-            told.append(
-                f"{chosen} is less than {least} in {self._against:,} of "
+            chosen, bound = (*map(repr, self._scores), "0")[:2]
+            notes.append(
+                f"{chosen} is less than {bound} in {self._against:,} of "
                 f"{self._scored:,} pairs: these labels contradict their own scores"
             )
-        return tuple(told)
+        return tuple(notes)
 
 
-def _unmatched(pairs: pl.DataFrame) -> list[pl.Expr]:
+def _placeholder_mismatches(pairs: pl.DataFrame) -> list[pl.Expr]:
     """Whether a prompt's text holds marks of media, but not as many as its row has.
 
     Of media that no row has a mark is a word like others.
     """
     # Of a prompt whose marks have become parts the text holds them too, and as many.
     texts = pl.col("prompt").list.eval(pl.element().struct.field("content")).list.join("")
-    there = [name for name in _MARKS if pairs[name].null_count() < len(pairs)]
-    counts = {name: texts.str.count_matches(_MARKS[name], literal=True) for name in there}
-    media = {name: pl.col(name).list.len().fill_null(0) for name in there}
+    media_columns = [name for name in _PLACEHOLDERS if pairs[name].null_count() < len(pairs)]
+    counts = {
+        name: texts.str.count_matches(_PLACEHOLDERS[name], literal=True) for name in media_columns
+    }
+    media = {name: pl.col(name).list.len().fill_null(0) for name in media_columns}
     return [(n > 0) & (n != media[name]) for name, n in counts.items()]
 
 
-def _strange(speakers: Counter[str]) -> str:
-    named = (f"{name!r} ({count:,})" for name, count in speakers.most_common(_SHOWN_SPEAKERS))
-    more = len(speakers) - _SHOWN_SPEAKERS
+def _unknown_speakers_note(speakers: Counter[str]) -> str:
+    named = (f"{name!r} ({count:,})" for name, count in speakers.most_common(_MAX_NAMED_SPEAKERS))
+    unnamed_count = len(speakers) - _MAX_NAMED_SPEAKERS
     return (
         f"{speakers.total():,} messages are by speakers that chat templates do not know: "
-        f"{', '.join(named)}{f' and {more:,} more names' if more > 0 else ''}"
+        f"{', '.join(named)}{f' and {unnamed_count:,} more names' if unnamed_count > 0 else ''}"
     )
 
 
-def _unread(name: str) -> str:
-    if name in _OF_ANSWERS:
+def _unread_column_note(name: str) -> str:
+    if name in _REASONING_COLUMNS:
         return (
             f"the column '{name}' may be what the model thought before an answer: it is not read, "
             "and stands in extra alone; give messages with reasoning_content to have it read"
@@ -217,8 +225,8 @@ def _unread(name: str) -> str:
     )
 
 
-def _says_more(name: str, row: Mapping[str, Any]) -> bool:
+def _has_unique_text(name: str, row: Mapping[str, Any]) -> bool:
     """Whether a column holds a text that no other column of the row holds too."""
-    own = [text.strip() for text in texts_in(row.get(name)) if " " in text.strip()]
-    others = "\n".join(texts_in([value for key, value in row.items() if key != name]))
-    return any(text not in others for text in own)
+    column_texts = [text.strip() for text in nested_texts(row.get(name)) if " " in text.strip()]
+    other_text = "\n".join(nested_texts([value for key, value in row.items() if key != name]))
+    return any(text not in other_text for text in column_texts)

@@ -18,7 +18,7 @@ from curate.read.sources.row_parts import PART_NAMES
 if TYPE_CHECKING:
     from curate.read.input import InputConfig
 
-_LOOKED_AT = 100
+_SAMPLE_ROWS = 100
 """Rows of which one must be of the wanted kind."""
 
 
@@ -49,33 +49,33 @@ class PublishedRows:
     def __init__(self, settings: InputConfig) -> None:
         self._settings = settings
         self._notes: dict[str, None] = {}
-        self._left: Counter[str] = Counter()
-        self._empty: list[str] = []
+        self._dropped_columns: Counter[str] = Counter()
+        self._empty_files: list[str] = []
         self._replaced = 0
 
     def __iter__(self) -> Iterator[PublishedRow]:
         count, limit = 0, self._settings.limit
         for source in input_sources(self._settings):
             self._notes |= dict.fromkeys(source.notes)
-            held = 0
+            rows_in_source = 0
             for block in source.blocks():
                 self._notes |= dict.fromkeys(block.notes)
                 self._replaced += block.replaced
-                held += len(block)
+                rows_in_source += len(block)
                 rows = block.sample(len(block))
                 for number, row in zip(block.numbers, rows, strict=True):
-                    self._note(row)
+                    self._count_dropped_columns(row)
                     yield PublishedRow(source.label, int(number), row)
                     count += 1
                     if limit is not None and count >= limit:
                         return
                 for number, why in block.broken.items():
                     yield PublishedRow(source.label, number, None, why)
-            if not held:
-                self._empty.append(source.label)
+            if not rows_in_source:
+                self._empty_files.append(source.label)
 
     def require_kind(
-        self, is_one: Callable[[Mapping[str, Any]], bool], problem: str, expected: str
+        self, is_of_kind: Callable[[Mapping[str, Any]], bool], problem: str, expected: str
     ) -> Iterator[PublishedRow]:
         """All rows, once one of the first hundred is seen to be of the kind that a verb takes.
 
@@ -84,40 +84,42 @@ class PublishedRows:
         """
         rows = iter(self)
         # Not by the first row alone: an odd one there, such as a header, is left out like others.
-        first = list(islice(rows, _LOOKED_AT))
+        first = list(islice(rows, _SAMPLE_ROWS))
         read = [(raw.file, raw.values) for raw in first if raw.values is not None]
-        if read and not any(is_one(row) for _, row in read):
+        if read and not any(is_of_kind(row) for _, row in read):
             file, row = read[0]
-            found = ", ".join(list(row)[:12]) or "no column"
-            raise CurateError(problem, where=file, found=found, expected=expected)
+            columns = ", ".join(list(row)[:12]) or "no column"
+            raise CurateError(problem, where=file, found=columns, expected=expected)
         yield from first
         yield from rows
 
-    def _note(self, row: Mapping[str, Any]) -> None:
+    def _count_dropped_columns(self, row: Mapping[str, Any]) -> None:
         # Few rows have any such column, and none has a value in all of them.
         for name in PART_NAMES & row.keys():
             if row[name]:
-                self._left[name] += 1
+                self._dropped_columns[name] += 1
 
     def notes(self) -> list[str]:
         """What the user should know of the rows that were taken so far."""
-        left = (
+        dropped_columns = (
             f"{count:,} rows hold '{name}': the pairs that are made do not carry it"
-            for name, count in sorted(self._left.items())
+            for name, count in sorted(self._dropped_columns.items())
         )
-        told = (*empty_files_note(self._empty), *replaced_text_note(self._replaced))
-        return [*self._notes, *told, *left]
+        file_notes = (*empty_files_note(self._empty_files), *replaced_text_note(self._replaced))
+        return [*self._notes, *file_notes, *dropped_columns]
 
 
 def prepend_system_message(
     row: Mapping[str, Any], turns: list[Turn]
 ) -> tuple[list[Turn], str | None]:
     """The turns behind the row's system text, if a column holds one, or what is wrong with it."""
-    said = next((row[name] for name in SYSTEM if row.get(name)), None)
-    if said is None:
+    system_text = next((row[name] for name in SYSTEM if row.get(name)), None)
+    if system_text is None:
         return turns, None
-    given = {"role": "system", "content": said} if isinstance(said, str) else said
-    system, problem = as_messages(given)
+    system_message = (
+        {"role": "system", "content": system_text} if isinstance(system_text, str) else system_text
+    )
+    system, problem = as_messages(system_message)
     # Some sets say it in the column and in the conversation: once is enough.
     if problem is not None or system is None or turns[:1] == system:
         return turns, problem and f"system {problem}"

@@ -16,7 +16,7 @@ from curate.data.table import PAIR_COLUMNS, PairIds
 from curate.errors import CurateError
 from curate.read.answer_strength import AnswerStrength
 from curate.read.convert_blocks import (
-    KEY,
+    CONTENT_HASH,
     ReadCounts,
     SourceRows,
     convert_blocks,
@@ -55,13 +55,13 @@ from curate.steps.workers import Workers
 # Rows by which the format is known: rare columns may be empty in the first few.
 _SAMPLE_ROWS = 100
 # An error names the first few; rejected_rows.parquet holds all.
-_SHOWN_ERRORS = 5
-_SHOWN_REASONS = 3
-_OTHER = (
+_MAX_NAMED_ERRORS = 5
+_MAX_NAMED_REASONS = 3
+_OTHER_FORMAT_NOTE = (
     "{file}: its rows are not of the format '{format}', which the first file has: read files of "
     "another format by themselves, or as a mixture (a list under input)"
 )
-_APART = (
+_SPLIT_PROMPTS_NOTE = (
     "{alone} rows have no partner in their file, and {files} files are read: if rows of one prompt "
     "stand in several files, put them into one"
 )
@@ -88,17 +88,17 @@ class Reader:
         self._ranking = ranking
         self._ids = PairIds()
         self._reasons: Counter[str] = Counter()
-        self._tally = ReadCounts()
-        self._media, self._doubts, self._lost = MediaFileCheck(), QualityNotes(), UnusedTextCheck()
+        self._counts = ReadCounts()
+        self._media, self._doubts, self._unused_texts = MediaFileCheck(), QualityNotes(), UnusedTextCheck()
         self._strength = AnswerStrength()
         self._folder: Path | None = None
         self._group: BlockGroup | None = None
         self._folders: list[Path] = []
         self.format: Format | None = None
         # Files whose first rows are of another format.
-        self._others: set[str] = set()
-        self._empty: list[str] = []
-        self.pairs = self._files = self._alone = 0
+        self._other_format_files: set[str] = set()
+        self._empty_files: list[str] = []
+        self.pairs = self._files = self._rows_without_pair = 0
 
     def batches(self, sources: list[Source], workers: Workers | None = None) -> Iterator[Pairs]:
         """The pairs of each block, or of each source whose pairs are made of several rows.
@@ -112,67 +112,67 @@ class Reader:
         """
         self._files, last = len(sources), None
         for rows, locate in self._converted_rows(sources, workers):
-            part = self._take(rows, locate)
-            yield part
+            batch = self._take_rows(rows, locate)
+            yield batch
             # Without its rows, which would be held while the next part is made.
-            last = part.cleared()
-            del part
+            last = batch.cleared()
+            del batch
         # Notes come with pairs: the last files may have had none.
         if last is not None and last.notes != self.notes:
             yield replace(last.cleared(), notes=self.notes)
 
     def _converted_rows(self, sources: list[Source], workers: Workers | None) -> Iterator[Located]:
         """The rows of all sources in order, those of small files together."""
-        read = self._read_elsewhere(sources, workers) if workers else iter([None] * len(sources))
-        for source, worker_rows in zip(sources, read, strict=True):
+        read_by_workers = self._read_by_workers(sources, workers) if workers else iter([None] * len(sources))
+        for source, worker_rows in zip(sources, read_by_workers, strict=True):
             if source.folder != self._folder or worker_rows is not None:
                 yield from self._convert_group()
-            self._tally.notes |= dict.fromkeys(source.notes)
+            self._counts.notes |= dict.fromkeys(source.notes)
             self._folder = source.folder
             if source.folder is not None and source.folder not in self._folders:
                 self._folders.append(source.folder)
-            before = self._tally.rows
+            rows_before = self._counts.rows
             if worker_rows is None:
-                yield from self._here(source)
+                yield from self._convert_source(source)
             else:
-                self._tally.add(worker_rows.tally)
+                self._counts.add(worker_rows.counts)
                 locate = partial(locate_in_file, source.label)
                 yield from ((frame, locate) for frame in worker_rows.frames)
-            if self._tally.rows == before:
-                self._empty.append(source.label)
+            if self._counts.rows == rows_before:
+                self._empty_files.append(source.label)
         yield from self._convert_group()
 
-    def _read_elsewhere(
+    def _read_by_workers(
         self, sources: list[Source], workers: Workers
     ) -> Iterator[SourceRows | None]:
         """The rows of each source that a worker read; None for those that are to be read here."""
-        fmt = self._settled(sources)
-        given = [fmt is not None and is_worker_sized(source) for source in sources]
-        some = [source for source, sent in zip(sources, given, strict=True) if sent]
-        found = workers.map(partial(read_source, fmt), some, map(file_stamp, some))
-        for sent in given:
-            yield next(found) if sent else None
+        fmt = self._settle_format(sources)
+        goes_to_worker = [fmt is not None and is_worker_sized(source) for source in sources]
+        worker_sources = [source for source, is_sent in zip(sources, goes_to_worker, strict=True) if is_sent]
+        results = workers.map(partial(read_source, fmt), worker_sources, map(file_stamp, worker_sources))
+        for is_sent in goes_to_worker:
+            yield next(results) if is_sent else None
 
-    def _settled(self, sources: list[Source]) -> Format | None:
+    def _settle_format(self, sources: list[Source]) -> Format | None:
         """The format, chosen by the first rows there are."""
         for source in sources:
             for block in source.blocks():
-                self._look_at(block, source.label)
+                self._inspect_block(block, source.label)
                 if self.format is not None:
                     return self.format
         return None
 
-    def _here(self, source: Source) -> Iterator[Located]:
+    def _convert_source(self, source: Source) -> Iterator[Located]:
         """The converted rows of a source; those of small blocks wait for others to join them."""
 
-        def looked_at() -> Iterator[Block]:
+        def inspected_blocks() -> Iterator[Block]:
             for number, block in enumerate(source.blocks()):
-                self._look_at(block, source.label)
-                if number == 0 and not self._fits(block):
-                    self._others.add(source.label)
+                self._inspect_block(block, source.label)
+                if number == 0 and not self._matches_format(block):
+                    self._other_format_files.add(source.label)
                 yield block
 
-        blocks = self._tally.count(looked_at())
+        blocks = self._counts.count_rows(inspected_blocks())
         for block in blocks:
             small = small_block(block) if self.format and not self.format.needs_all_rows else None
             if small is not None:
@@ -199,17 +199,17 @@ class Reader:
         if group is not None:
             yield from group.convert(self.format)
 
-    def _look_at(self, block: Block, label: str) -> None:
+    def _inspect_block(self, block: Block, label: str) -> None:
         """Choose the format by the first rows, where none has been chosen."""
         if self.format is None and (sample := block.sample(_SAMPLE_ROWS)):
-            self.format = self._choose(sample, label)
-            self._doubts.look_at(sample, self.format.columns())
+            self.format = self._choose_format(sample, label)
+            self._doubts.inspect_sample(sample, self.format.columns())
             self._strength.find_columns(sample)
-            self._lost.look_at(block.numbers, sample, label)
+            self._unused_texts.inspect_sample(block.numbers, sample, label)
             self.format.ranking = self._ranking
-            self.format.counts = self._tally.counts
+            self.format.row_notes = self._counts.row_notes
 
-    def _fits(self, block: Block) -> bool:
+    def _matches_format(self, block: Block) -> bool:
         """Whether the first rows of a file are of the format that was chosen by another one's."""
         sample = block.sample(_SAMPLE_ROWS)
         fmt = self.format
@@ -217,7 +217,7 @@ class Reader:
             return True
         return fmt.json_as_text and matches_most_rows(fmt, parse_embedded_json_in_rows(sample)[0])
 
-    def _choose(self, sample: RowSample, where: str) -> Format:
+    def _choose_format(self, sample: RowSample, where: str) -> Format:
         if self._name == "auto" and self._mapping is None:
             return detect_format(sample, where)
         if self._name in ("auto", "columns"):
@@ -228,31 +228,31 @@ class Reader:
             matches_sample(chosen, sample)
             or matches_embedded_json(chosen, *parse_embedded_json_in_rows(sample))
         ):
-            found = ", ".join(sorted({key for row in sample for key in row}))
+            columns = ", ".join(sorted({key for row in sample for key in row}))
             raise CurateError(
                 f"the data is not of the format '{chosen.name}'",
                 where=where,
-                found=f"columns {found}",
+                found=f"columns {columns}",
                 expected=f"columns {', '.join(chosen.columns())}",
             )
         detect_json_text(chosen, sample)
         return chosen
 
-    def _take(self, rows: pl.DataFrame, locate: Locate) -> Pairs:
+    def _take_rows(self, rows: pl.DataFrame, locate: Locate) -> Pairs:
         malformed_rows = select_rejected_rows(rows.drop_nulls(ERROR), ERROR, locate)
         if len(malformed_rows) and self._on_error == "stop":
             raise malformed_rows_error(malformed_rows)
-        silent = select_rejected_rows(rows.drop_nulls(NO_PAIR), NO_PAIR, locate)
-        self._alone += len(silent)
-        rejected = pl.concat([malformed_rows, silent])
+        without_pair = select_rejected_rows(rows.drop_nulls(NO_PAIR), NO_PAIR, locate)
+        self._rows_without_pair += len(without_pair)
+        rejected = pl.concat([malformed_rows, without_pair])
         for label in rejected["file"].unique(maintain_order=True):
-            if label in self._others:
+            if label in self._other_format_files:
                 name = self.format.name if self.format else self._name
-                self._tally.notes[_OTHER.format(file=label, format=name)] = None
+                self._counts.notes[_OTHER_FORMAT_NOTE.format(file=label, format=name)] = None
         pairs = rows.filter(pl.col(ERROR).is_null(), pl.col(NO_PAIR).is_null())
-        return self._with_ids(pairs, rejected, locate)
+        return self._assign_ids(pairs, rejected, locate)
 
-    def _with_ids(self, pairs: pl.DataFrame, rejected: pl.DataFrame, locate: Locate) -> Pairs:
+    def _assign_ids(self, pairs: pl.DataFrame, rejected: pl.DataFrame, locate: Locate) -> Pairs:
         """Ids of the pairs; those whose given id occurred before are rejected."""
         new = self._ids.new(pairs["pair_id"])
         if not new.all():
@@ -264,18 +264,18 @@ class Reader:
                 raise malformed_rows_error(repeated)
             pairs, rejected = pairs.filter(new), pl.concat([rejected, repeated])
         pairs = self._strength.fill(pairs)
-        self._media.look(pairs, self._folder)
+        self._media.check(pairs, self._folder)
         self._doubts.count(pairs)
         origins = locate(pairs[ROW])
-        self._lost.check(pairs, origins)
+        self._unused_texts.check(pairs, origins)
         self._reasons.update(rejected["reason"].to_list())
         self.pairs += len(pairs)
         return Pairs(
-            self._ids.give(pairs.select(list(PAIR_COLUMNS)), pairs[KEY]),
+            self._ids.give(pairs.select(list(PAIR_COLUMNS)), pairs[CONTENT_HASH]),
             rejected,
             origins,
             self.format.name if self.format else self._name,
-            self._tally.rows,
+            self._counts.rows,
             self.notes,
             tuple(self._folders),
             published_mask=pairs["pair_id"].is_not_null().to_numpy(),
@@ -284,11 +284,11 @@ class Reader:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of what was read so far."""
-        counted = (f"{n:,} {text}" for text, n in self._tally.counts.items())
+        counted_notes = (f"{n:,} {text}" for text, n in self._counts.row_notes.items())
         notes = (
-            *self._tally.notes,
-            *empty_files_note(self._empty),
-            *counted,
+            *self._counts.notes,
+            *empty_files_note(self._empty_files),
+            *counted_notes,
             *self._media.notes(),
             *self._strength.notes(),
             *self._doubts.notes(),
@@ -298,18 +298,18 @@ class Reader:
             self.format is not None
             and self.format.needs_all_rows
             and self._files > 1
-            and self._alone
+            and self._rows_without_pair
         ):
-            notes += (_APART.format(alone=f"{self._alone:,}", files=f"{self._files:,}"),)
-        return (*notes, *self._lost.notes(), *replaced_text_note(self._tally.replaced))
+            notes += (_SPLIT_PROMPTS_NOTE.format(alone=f"{self._rows_without_pair:,}", files=f"{self._files:,}"),)
+        return (*notes, *self._unused_texts.notes(), *replaced_text_note(self._counts.replaced))
 
     def nothing_read(self) -> CurateError:
         """The error for sources without a single pair."""
         rejected = self._reasons.total()
-        found = f"{self._tally.rows} rows, {rejected} of them malformed or without a pair"
-        for reason, count in self._reasons.most_common(_SHOWN_REASONS):
-            found += f"; {count}: {reason}"
-        return CurateError("no pair was read", where="input", found=found, expected="pairs")
+        counts = f"{self._counts.rows} rows, {rejected} of them malformed or without a pair"
+        for reason, count in self._reasons.most_common(_MAX_NAMED_REASONS):
+            counts += f"; {count}: {reason}"
+        return CurateError("no pair was read", where="input", found=counts, expected="pairs")
 
 
 def select_rejected_rows(rows: pl.DataFrame, reason: str | pl.Expr, locate: Locate) -> pl.DataFrame:
@@ -323,10 +323,10 @@ def malformed_rows_error(rejected: pl.DataFrame) -> CurateError:
     """The error for malformed rows: the first few, and how to go on without them."""
     file = str(rejected["file"][0])
     rejected = rejected.filter(pl.col("file") == file)
-    lines = [f"row {r['row']}: {r['reason']}" for r in rejected.head(_SHOWN_ERRORS).to_dicts()]
-    more = len(rejected) - len(lines)
-    if more > 0:
-        lines.append(f"and {more} more in this batch")
+    lines = [f"row {r['row']}: {r['reason']}" for r in rejected.head(_MAX_NAMED_ERRORS).to_dicts()]
+    unnamed_count = len(rejected) - len(lines)
+    if unnamed_count > 0:
+        lines.append(f"and {unnamed_count} more in this batch")
     return CurateError(
         "malformed rows",
         where=file,

@@ -16,9 +16,9 @@ from curate.read.embedded_json import parse_embedded_messages
 from curate.read.formats.base import ROW, RowSample
 
 # Shorter texts may be labels or names, which a format turns into what they say.
-_LEAST = 20
+_MIN_PROSE = 20
 # A line of fewer characters stands in another text by chance.
-_LEAST_LINE = 4
+_MIN_LINE = 4
 _HALF = 0.5
 _SPEAKER = re.compile(r"^\W*\w+:\s*")
 
@@ -33,9 +33,9 @@ class UnusedTextCheck:
     def __init__(self) -> None:
         self._rows: dict[int, Mapping[str, Any]] = {}
         self._label: str | None = None
-        self._lost: list[str] = []
+        self._unused_columns: list[str] = []
 
-    def look_at(self, numbers: Sequence[int], sample: RowSample, label: str) -> None:
+    def inspect_sample(self, numbers: Sequence[int], sample: RowSample, label: str) -> None:
         """Remember the first rows of a source, and their numbers."""
         self._rows, self._label = dict(zip(numbers, sample, strict=False)), label
 
@@ -47,18 +47,26 @@ class UnusedTextCheck:
         pairs = pairs.with_columns(origins["row"].alias(ROW)).filter(is_of_source)
         if not len(pairs):
             return
-        self._label, held, lost = None, Counter[str](), Counter[str]()
-        known = pairs.filter(pl.col(ROW).is_in(list(self._rows)))
+        self._label, rows_with_prose, rows_without_it = None, Counter[str](), Counter[str]()
+        sampled_pairs = pairs.filter(pl.col(ROW).is_in(list(self._rows)))
         # Of media the paths alone: their bytes may be megabytes a row.
         paths = [pl.col(c).list.eval(pl.element().struct.field("path")) for c in MEDIA_PARTS]
-        others = [name for name in PAIR_COLUMNS if name not in MEDIA_PARTS]
-        for pair in known.select(ROW, *others, *paths).iter_rows(named=True):
-            whole = "\n".join(texts_in([value for name, value in pair.items() if name != ROW]))
+        text_columns = [name for name in PAIR_COLUMNS if name not in MEDIA_PARTS]
+        for pair in sampled_pairs.select(ROW, *text_columns, *paths).iter_rows(named=True):
+            pair_text = "\n".join(
+                nested_texts([value for name, value in pair.items() if name != ROW])
+            )
             for column, value in self._rows[pair[ROW]].items():
-                prose = [text for text in texts_in(value) if _is_prose(text)]
-                held[column] += bool(prose)
-                lost[column] += bool(prose) and not any(_stands_in(t, whole) for t in prose)
-        self._lost = [column for column, count in lost.items() if count > _HALF * held[column]]
+                prose = [text for text in nested_texts(value) if _is_prose(text)]
+                rows_with_prose[column] += bool(prose)
+                rows_without_it[column] += bool(prose) and not any(
+                    _is_contained(t, pair_text) for t in prose
+                )
+        self._unused_columns = [
+            column
+            for column, count in rows_without_it.items()
+            if count > _HALF * rows_with_prose[column]
+        ]
         self._rows = {}
 
     def notes(self) -> list[str]:
@@ -66,23 +74,23 @@ class UnusedTextCheck:
         return [
             f"the text of the column '{column}' stands nowhere in the pairs: the format reads it "
             "and makes no use of it here; say what the columns hold with --columns, if it matters"
-            for column in self._lost
+            for column in self._unused_columns
         ]
 
 
 def _is_prose(text: str) -> bool:
     """Whether it is a text, and no label, number, address or list in a form of its own."""
-    return len(text) >= _LEAST and " " in text.strip() and text.lstrip()[:1] not in ("[", "{")
+    return len(text) >= _MIN_PROSE and " " in text.strip() and text.lstrip()[:1] not in ("[", "{")
 
 
-def _stands_in(text: str, whole: str) -> bool:
+def _is_contained(text: str, pair_text: str) -> bool:
     """Whether the end of some line does: formats split texts, and cut speakers off their lines."""
-    said = (_SPEAKER.sub("", line.strip()) for line in text.splitlines())
-    lines = [line for line in said if len(line) >= _LEAST_LINE]
-    return not lines or any(line[-_LEAST:] in whole for line in lines)
+    without_speakers = (_SPEAKER.sub("", line.strip()) for line in text.splitlines())
+    lines = [line for line in without_speakers if len(line) >= _MIN_LINE]
+    return not lines or any(line[-_MIN_PROSE:] in pair_text for line in lines)
 
 
-def texts_in(value: Any) -> Iterator[str]:
+def nested_texts(value: Any) -> Iterator[str]:
     """All texts in a value of any depth, those in JSON among them."""
     stack = [value]
     while stack:

@@ -73,7 +73,7 @@ class Format(ABC):
     """How rankings become pairs, in formats that hold some; set by the reader."""
     json_as_text: bool = False
     """Whether `json_columns` hold texts of JSON in the place of values; set by the detection."""
-    counts: Counter[str] | None = None
+    row_notes: Counter[str] | None = None
     """What the user should know, and of how many rows; set by the reader."""
 
     def __init_subclass__(cls) -> None:
@@ -86,8 +86,8 @@ class Format(ABC):
 
     def count_note(self, text: str, rows: int) -> None:
         """Count rows of which the user should know something."""
-        if rows and self.counts is not None:
-            self.counts[text] += rows
+        if rows and self.row_notes is not None:
+            self.row_notes[text] += rows
 
     def columns(self) -> tuple[str, ...]:
         """All columns that the format reads."""

@@ -16,7 +16,7 @@ from curate.data.row_parts import MEDIA, MEDIA_PARTS
 from curate.read.embedded_json import embedded_json_as_text, parse_message_column
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
-from curate.read.messages import (
+from curate.read.message_columns import (
     SAMPLE_TEXTS,
     MessageColumn,
     drop_null_fields,

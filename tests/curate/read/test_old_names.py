@@ -23,12 +23,12 @@ def test_pairs_answer_to_their_old_names() -> None:
 
 
 def test_a_format_may_declare_by_old_names() -> None:
-    with pytest.warns(DeprecationWarning, match=r"OldFormat\.whole is now called needs_all_rows"):
+    with pytest.warns(DeprecationWarning, match=r"OldFormat\.answers is now called side_suffixes"):
 
         class OldFormat(Format):
             name = "old"
             summary = "a format of another package"
-            whole = True
+            answers = ("_a", "_b")
 
             def matches(self, rows: RowSample) -> bool:
                 return bool(rows)
@@ -36,4 +36,4 @@ def test_a_format_may_declare_by_old_names() -> None:
             def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
                 return rows
 
-    assert OldFormat.needs_all_rows
+    assert OldFormat.side_suffixes == ("_a", "_b")

@@ -1,0 +1,146 @@
+"""Guesses which column says who won, and what its values mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from curate.read.column_names import (
+    SIDE_WORDS,
+    find_column,
+    find_side_columns,
+    split_name,
+    split_words,
+)
+
+if TYPE_CHECKING:  # the formats import `column_guess`, which imports this module
+    from curate.read.formats.base import RowSample
+
+_LABEL_WORDS = (
+    "label", "winner", "preference", "preferred", "choice", "choose", "vote", "verdict", "judgment",
+    "judgement", "better", "annotation", "pick", "picked", "selected", "outcome", "result",
+)  # fmt: skip
+_FIRST_WINS = {
+    "a", "1", "model_a", "first", "left", "response_a", "answer_a", "[[a]]", "a>b", "a>>b", "true",
+}  # fmt: skip
+_SECOND_WINS = {
+    "b", "2", "model_b", "second", "right", "response_b", "answer_b", "[[b]]", "b>a", "b>>a",
+    "false",
+}  # fmt: skip
+_TIE = {"tie", "both", "same", "equal", "draw", "none", "neither", "[[c]]", "a=b", "c"}
+# A column with more distinct values than this is no verdict.
+_MAX_LABELS = 12
+
+
+@dataclass
+class LabelGuess:
+    """A guessed label column.
+
+    Attributes:
+        columns: keys of `ColumnMapping` (`label`, `first_model`, `second_model`) and their columns.
+        meanings: keys `first_wins`, `second_wins`, `tie` and the values that seem to mean so.
+        counts: values of the label column, with how often each occurs in the sample.
+        is_unsure: whether the meaning of a value is a guess, or not known at all.
+    """
+
+    columns: dict[str, str]
+    meanings: dict[str, list[Any]] = field(default_factory=dict)
+    counts: dict[Any, int] = field(default_factory=dict)
+    is_unsure: bool = False
+
+
+def guess_label(
+    rows: RowSample, names: Sequence[str], answers: tuple[str, str]
+) -> LabelGuess | None:
+    """Return the column that says who won and what its values mean; None if there is none.
+
+    Args:
+        rows: a sample.
+        names: its columns without those of the answers.
+        answers: the columns of the two answers.
+    """
+    by_model = _guess_model_label(rows, names)
+    if by_model is not None:
+        return by_model
+    value_counts = _count_label_values(rows, names)
+    name = find_column(list(value_counts), _LABEL_WORDS)
+    if name is None:
+        return None
+    guess = LabelGuess({"label": name}, counts=dict(value_counts[name].most_common()))
+    _assign_usual_meanings(guess, answers)
+    _assign_named_sides(guess, answers)
+    if {_normalise(value) for value in guess.counts} <= {"0", "1"}:
+        _assign_zero_and_one(guess, answers)
+    if sum(map(len, guess.meanings.values())) < len(guess.counts):
+        guess.is_unsure = True
+    return guess
+
+
+def _count_label_values(rows: RowSample, names: Sequence[str]) -> dict[str, Counter[Any]]:
+    """Return the values of each column that has few enough of them to be a label."""
+    counts: dict[str, Counter[Any]] = {}
+    for name in names:
+        values = [row[name] for row in rows if isinstance(row.get(name), (str, int, bool))]
+        if values and len(distinct := Counter(values)) <= _MAX_LABELS:
+            counts[name] = distinct
+    return counts
+
+
+def _assign_usual_meanings(guess: LabelGuess, answers: tuple[str, str]) -> None:
+    """Give a meaning to values that datasets usually write, and to the answers' own names."""
+    first, second = answers
+    meanings = {
+        "first_wins": _FIRST_WINS | {first.lower()},
+        "second_wins": _SECOND_WINS | {second.lower()},
+        "tie": _TIE | {text for text in map(_normalise, guess.counts) if text.startswith("tie")},
+    }
+    for key, texts in meanings.items():
+        guess.meanings[key] = [value for value in guess.counts if _normalise(value) in texts]
+
+
+def _assign_named_sides(guess: LabelGuess, answers: tuple[str, str]) -> None:
+    """Give a meaning to values that name one answer and not the other ("A is better")."""
+    first_words, second_words = (set(split_name(name)) for name in answers)
+    assigned = [value for values in guess.meanings.values() for value in values]
+    for value in (value for value in guess.counts if value not in assigned):
+        words = set(split_words(str(value)))
+        names_first = bool(words & (first_words - second_words))
+        names_second = bool(words & (second_words - first_words))
+        if names_first != names_second:
+            guess.meanings["first_wins" if names_first else "second_wins"].append(value)
+            guess.is_unsure = True
+
+
+def _assign_zero_and_one(guess: LabelGuess, answers: tuple[str, str]) -> None:
+    """Guess what 0 and 1 mean: a slot counted from 0, or whether the first answer won."""
+    counts_from_zero = split_name(answers[0].lower())[-1:] == ["0"]
+    zeros, ones = ([v for v in guess.counts if int(v) == number] for number in (0, 1))
+    guess.meanings["first_wins" if counts_from_zero else "second_wins"] = zeros
+    guess.meanings["second_wins" if counts_from_zero else "first_wins"] = ones
+    guess.is_unsure = True
+
+
+def _guess_model_label(rows: RowSample, names: Sequence[str]) -> LabelGuess | None:
+    """Return the label that names the winning model, where each side's model has a column."""
+    model_names = [name for name in names if "model" in split_words(name)]
+    models = find_side_columns(model_names, SIDE_WORDS)
+    label = find_column([name for name in names if name not in (models or ())], _LABEL_WORDS)
+    if models is None or label is None:
+        return None
+    labelled = [row for row in rows if row.get(label) is not None]
+    by_model = [row for row in labelled if row[label] in [row.get(model) for model in models]]
+    if 2 * len(by_model) <= len(labelled):
+        return None
+    other_values = Counter(row[label] for row in labelled if row not in by_model)
+    columns = {"label": label, "first_model": models[0], "second_model": models[1]}
+    guess = LabelGuess(columns, counts=dict(other_values.most_common(_MAX_LABELS)))
+    guess.meanings["tie"] = [
+        value for value in guess.counts if _normalise(value) in _TIE or "tie" in _normalise(value)
+    ]
+    return guess
+
+
+def _normalise(value: object) -> str:
+    return str(value).strip().lower()

@@ -1,0 +1,124 @@
+"""Columns of chat messages as those of the pair table, and the errors of their rows."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from curate.data.message_parts import parsed_object
+from curate.data.table import MESSAGES, message, messages_series
+from curate.read.messages import (
+    CALLERS,
+    CONTENT_KEYS,
+    PAIR_MESSAGE_FIELDS,
+    ROLE_KEYS,
+    ROLES,
+    as_messages,
+)
+
+SAMPLE_TEXTS = 20
+"""Texts of a column that are inspected before all of them are parsed."""
+
+MessageColumn = tuple[pl.Series, dict[int, str]]
+"""A column of messages, and the errors of its rows."""
+
+
+def normalise_message_column(
+    column: pl.Series, is_pair_message: bool = False
+) -> MessageColumn | None:
+    """A struct or list column as messages with the errors of its rows; None if it holds none."""
+    dtype = column.dtype
+    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+    if isinstance(inner, pl.Struct):
+        names = {f.name for f in inner.fields}
+        if not any(k in names for k in ROLE_KEYS):
+            return None
+        # Without a loop where it can be: most columns hold roles and texts alone.
+        usual_messages = _convert_usual_column(column, inner, is_pair_message)
+        if usual_messages is not None:
+            return usual_messages, {}
+    elif not (isinstance(dtype, pl.List) and inner == pl.String and _are_json_messages(column)):
+        return None
+    return messages_from_values(
+        column.name, [drop_null_fields(value) for value in column.to_list()], is_pair_message
+    )
+
+
+def messages_from_values(
+    name: str, values: Sequence[Any], is_pair_message: bool = False
+) -> MessageColumn:
+    """Messages that stand as Python values, and the errors of rows."""
+    turns, errors = [], {}
+    for row, value in enumerate(values):
+        turn, problem = None, None
+        # A column is of one kind: a text among conversations is told, and not bent.
+        if isinstance(value, str) and parsed_object(value) is value:
+            problem = "is a text, while most rows hold messages"
+        elif value is not None:
+            turn, problem = as_messages(value, is_pair_message)
+        turns.append(turn)
+        if problem:
+            errors[row] = f"'{name}' {problem}"
+    return messages_series(name, turns), errors
+
+
+def _are_json_messages(column: pl.Series) -> bool:
+    """Whether the lists of texts are messages, each as its JSON text."""
+    head = [text for texts in column.drop_nulls().head(SAMPLE_TEXTS) for text in texts]
+    return bool(head) and all(isinstance(parsed_object(text), dict) for text in head)
+
+
+def _convert_usual_column(
+    column: pl.Series, struct: pl.Struct, is_pair_message: bool
+) -> pl.Series | None:
+    """Return the messages if each is a role and a text, without a loop over rows; else None."""
+    schema = struct.to_schema()
+    is_list = isinstance(column.dtype, pl.List)
+    if is_pair_message and schema.keys() == PAIR_MESSAGE_FIELDS and is_list:
+        return column.cast(MESSAGES)
+    role = next((k for k in ROLE_KEYS if k in schema), None)
+    content = next((k for k in CONTENT_KEYS if k in schema), None)
+    if role is None or content is None or {schema[role], schema[content]} != {pl.String}:
+        return None
+    messages = (column.list.drop_nulls().explode(empty_as_null=False) if is_list else column).struct
+    fields = {name: messages.field(name) for name in schema}
+    if not _are_usual_fields(fields, role, content):
+        return None
+    # A null in a column of single messages is a row without a message, checked below.
+    if is_list and any(fields[name].null_count() for name in (role, content)):
+        return None
+    frame = column.alias("m").to_frame()
+    if not is_list:
+        is_row = pl.col("m").is_not_null()
+        if frame.filter(is_row)["m"].struct.field(content).null_count():
+            return None
+        frame = frame.select(pl.when(is_row).then(pl.concat_list("m")).alias("m"))
+    speaker = pl.element().struct.field(role).replace(ROLES)
+    turn = message(speaker, pl.element().struct.field(content))
+    return frame.select(pl.col("m").list.eval(turn).cast(MESSAGES))["m"].alias(column.name)
+
+
+def _are_usual_fields(fields: Mapping[str, pl.Series], role: str, content: str) -> bool:
+    """Whether messages hold a role that is no tool call, and no field besides role and content."""
+    # Other fields may be there and empty, as in files whose schema serves several datasets.
+    other_fields = (field for name, field in fields.items() if name not in (role, content))
+    if any(field.null_count() < len(field) for field in other_fields):
+        return False
+    if fields[role].is_in(CALLERS).any():
+        return False
+    return not (fields[role].str.strip_chars() == "").any()
+
+
+def drop_null_fields(value: Any) -> Any:
+    """A value of a columnar file without the fields that only other rows have.
+
+    Bytes become a data URL, which JSON can hold.
+    """
+    if isinstance(value, dict):
+        return {k: drop_null_fields(v) for k, v in value.items() if v is not None}
+    if isinstance(value, bytes):
+        return "data:application/octet-stream;base64," + base64.b64encode(value).decode()
+    return [drop_null_fields(v) for v in value] if isinstance(value, list) else value
