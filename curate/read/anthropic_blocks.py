@@ -1,6 +1,6 @@
-"""Tool calls, results and refusals that stand among the parts of a content, as Anthropic's do.
+"""Tool calls, results and refusals among the parts of a content, as in Anthropic's messages.
 
-No template of a trainer knows these parts: they become the calls and messages of the pair table.
+No trainer's template knows these parts: they become the calls and messages of the pair table.
 """
 
 from __future__ import annotations
@@ -16,17 +16,14 @@ _REFUSAL = "refusal"
 
 
 def split_content_blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A message {role, content, ...} without such parts; each result is a message of its own.
+    """Return a message {role, content, ...} without such parts; each result is its own message.
 
     A part that is not as the API writes it stays as it is.
     """
     content = message.get("content")
     if content is None and isinstance(message.get(_REFUSAL), str):
-        # What the model said in the place of an answer.
-        return [
-            {k: v for k, v in message.items() if k != _REFUSAL} | {"content": message[_REFUSAL]}
-        ]
-    if not isinstance(content, list) or not any(_is_block(part) for part in content):
+        return [_refusal_as_content(message)]
+    if not isinstance(content, list) or not any(map(_is_block, content)):
         return [dict(message)]
     results = [_tool_message(part) for part in content if _is_result_block(part)]
     calls = [_openai_call(part) for part in content if _is_call_block(part)]
@@ -37,13 +34,24 @@ def split_content_blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
     if results and not calls and not other_parts:
         return results
-    # One text is what other APIs write; parts of several stay parts.
-    is_single_text = len(other_parts) == 1 and _is_text_part(other_parts[0])
-    turn = {**message, "content": other_parts[0]["text"] if is_single_text else other_parts or None}
+    turn = {**message, "content": _as_content(other_parts)}
     if calls:
         turn["tool_calls"] = [*(message.get("tool_calls") or ()), *calls]
     # A user's turn gives results first; a model's gives those of calls that its server made.
     return [turn, *results] if calls else [*results, turn]
+
+
+def _refusal_as_content(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message with its refusal, which models give instead of an answer, as content."""
+    fields = {key: value for key, value in message.items() if key != _REFUSAL}
+    return fields | {"content": message[_REFUSAL]}
+
+
+def _as_content(parts: list[Mapping[str, Any]]) -> Any:
+    """Return the content that other APIs write: a text for one text part, None for no part."""
+    if len(parts) == 1 and _is_text_part(parts[0]):
+        return parts[0]["text"]
+    return parts or None
 
 
 def _is_block(part: Any) -> bool:

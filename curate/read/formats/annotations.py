@@ -27,7 +27,7 @@ _VOTES = ("annotations", "votes", "annotator_labels")
 _KEYS = ("label", "vote", "value", "class")
 """Where an annotation that is an object says its label."""
 _NO_VOTES = "the votes are no list of labels, and no counts by label"
-_ALONE = "no other text of this class has another agreement"
+_NO_PARTNER = "no other text of this class has another agreement"
 
 
 class Annotations(Format):
@@ -56,9 +56,11 @@ class Annotations(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Each text with the next one of its class, where they differ in agreement."""
-        counted = [_counts(row) for row in rows.select(_VOTES).iter_rows()]
+        counted = [_count_votes(row) for row in rows.select(_VOTES).iter_rows()]
         labels = rows["label"].cast(pl.String).to_list()
-        classes = [given or _most(votes) for given, votes in zip(labels, counted, strict=True)]
+        classes = [
+            label or _most_voted_label(votes) for label, votes in zip(labels, counted, strict=True)
+        ]
         agreement = [
             None if not votes or c is None else votes[c] / votes.total()
             for c, votes in zip(classes, counted, strict=True)
@@ -68,57 +70,61 @@ class Annotations(Format):
             pl.Series("_agreed", agreement, dtype=pl.Float64),
             EXTRA,
         ).drop(_VOTES)
-        odd = rows.filter(pl.col("_agreed").is_null())
-        errors = odd.select(ROW, pl.lit(_NO_VOTES).alias(ERROR))
-        sound = rows.filter(pl.col("_agreed").is_not_null())
+        without_votes = rows.filter(pl.col("_agreed").is_null())
+        errors = without_votes.select(ROW, pl.lit(_NO_VOTES).alias(ERROR))
+        with_votes = rows.filter(pl.col("_agreed").is_not_null())
         # By hash, so that which texts of a class meet does not depend on the order of rows.
-        order = sound.sort("_class", pl.col("text").hash(), ROW)
-        other = order.with_columns(
+        ordered = with_votes.sort("_class", pl.col("text").hash(), ROW)
+        neighbours = ordered.with_columns(
             pl.col("text", "_agreed", ROW).shift(-1).over("_class").name.prefix("other_")
         )
         # Of two texts that annotators agree on alike neither is preferred.
-        made = _pairs(other.filter(pl.col("_agreed") != pl.col("other__agreed")))
-        used = pl.concat([made.select(ROW), made.select(pl.col("_other").alias(ROW))])
-        found = report_unused_rows(made.drop("_other"), sound, used, _ALONE)
-        return pl.concat([found, errors], how="diagonal")
+        pairs = _pair_columns(neighbours.filter(pl.col("_agreed") != pl.col("other__agreed")))
+        used = pl.concat([pairs.select(ROW), pairs.select(pl.col("_other").alias(ROW))])
+        listed = report_unused_rows(pairs.drop("_other"), with_votes, used, _NO_PARTNER)
+        return pl.concat([listed, errors], how="diagonal")
 
 
-def _counts(row: tuple[str | None, ...]) -> Counter[str]:
+def _count_votes(row: tuple[str | None, ...]) -> Counter[str]:
     """Votes by label of the first column that holds any."""
     text = next((value for value in row if value not in (None, "null")), None)
-    found: Any = None if text is None else orjson.loads(text)
-    if isinstance(found, dict):
-        numbers = {str(k): v for k, v in found.items() if isinstance(v, int) and v > 0}
+    parsed: Any = None if text is None else orjson.loads(text)
+    if isinstance(parsed, dict):
+        numbers = {str(k): v for k, v in parsed.items() if isinstance(v, int) and v > 0}
         return Counter(numbers)
-    listed = found if isinstance(found, list) else []
-    return Counter(label for label in map(_label, listed) if label is not None)
+    listed = parsed if isinstance(parsed, list) else []
+    return Counter(label for label in map(_label_of_vote, listed) if label is not None)
 
 
-def _label(vote: Any) -> str | None:
+def _label_of_vote(vote: Any) -> str | None:
     if isinstance(vote, dict):
         vote = next((vote[key] for key in _KEYS if vote.get(key) is not None), None)
     return None if vote is None or isinstance(vote, (dict, list)) else str(vote)
 
 
-def _most(votes: Counter[str]) -> str | None:
+def _most_voted_label(votes: Counter[str]) -> str | None:
     return min(votes, key=lambda label: (-votes[label], label)) if votes else None
 
 
-def _pairs(both: pl.DataFrame) -> pl.DataFrame:
-    first = pl.col("_agreed") > pl.col("other__agreed")
+def _pair_columns(text_pairs: pl.DataFrame) -> pl.DataFrame:
+    first_is_chosen = pl.col("_agreed") > pl.col("other__agreed")
     high, low = (pl.max_horizontal, pl.min_horizontal)
     agreed = ("_agreed", "other__agreed")
     extra = extra_with(EXTRA, "chosen_agreement", high(*agreed).cast(pl.String))
-    both = both.with_columns(extra)
+    text_pairs = text_pairs.with_columns(extra)
     named = extra_with(EXTRA, CLASS_KEY, pl.col("_class").map_elements(to_json, pl.String))
-    both = both.with_columns(named)
-    both = both.with_columns(extra_with(EXTRA, "rejected_agreement", low(*agreed).cast(pl.String)))
-    return both.select(
+    text_pairs = text_pairs.with_columns(named)
+    text_pairs = text_pairs.with_columns(
+        extra_with(EXTRA, "rejected_agreement", low(*agreed).cast(pl.String))
+    )
+    return text_pairs.select(
         ROW,
         EXTRA,
         _other=pl.col(f"other_{ROW}"),
         prompt=as_turn(pl.format(QUESTION, "_class"), "user"),
-        chosen=as_turn(pl.when(first).then("text").otherwise("other_text"), "assistant"),
-        rejected=as_turn(pl.when(first).then("other_text").otherwise("text"), "assistant"),
+        chosen=as_turn(pl.when(first_is_chosen).then("text").otherwise("other_text"), "assistant"),
+        rejected=as_turn(
+            pl.when(first_is_chosen).then("other_text").otherwise("text"), "assistant"
+        ),
         strength=high(*agreed) - low(*agreed),
     )

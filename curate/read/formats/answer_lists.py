@@ -48,12 +48,13 @@ class AnswerLists(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether one of the answer columns holds lists of texts or of conversations."""
-        asked = [name for name in _PROMPTS if has_columns(rows, name)]
+        prompts = [name for name in _PROMPTS if has_columns(rows, name)]
         names = [two for two in _NAMES if has_columns(rows, *two)]
-        if len(asked) != 1 or len(names) != 1 or has_columns(rows, "input"):
+        if len(prompts) != 1 or len(names) != 1 or has_columns(rows, "input"):
             return False
         return any(
-            share_of_rows(rows, lambda r, s=side: _several(r.get(s))) > 0.5 for side in names[0]
+            share_of_rows(rows, lambda r, s=side: _is_answer_list(r.get(s))) > 0.5
+            for side in names[0]
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -61,11 +62,11 @@ class AnswerLists(Format):
         ranked, errors = [], []
         sides = rows.select(pl.coalesce(names) for names in zip(*_NAMES, strict=True))
         for texts in sides.iter_rows():
-            found, problem = _ranked(texts)
-            ranked.append(found)
+            answers, problem = _rank_answers(texts)
+            ranked.append(answers)
             errors.append(problem)
-        asked = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
-        prompt = prepend_system_turn(rows, asked)
+        question = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
+        prompt = prepend_system_turn(rows, question)
         frame = rows.drop(self.json_columns).with_columns(
             pl.Series("_ranked", ranked, dtype=_RANKED),
             pl.Series(ERROR, errors, dtype=pl.String),
@@ -76,7 +77,7 @@ class AnswerLists(Format):
         return pairs_from_valid_rankings(frame, self, rule).drop("strength", strict=False)
 
 
-def _several(value: Any) -> bool:
+def _is_answer_list(value: Any) -> bool:
     """Whether a value is a list of texts, or of conversations."""
     if not isinstance(value, list) or not value:
         return False
@@ -85,17 +86,19 @@ def _several(value: Any) -> bool:
     )
 
 
-def _ranked(texts: tuple[str | None, ...]) -> tuple[list[dict[str, Any]], str | None]:
+def _rank_answers(texts: tuple[str | None, ...]) -> tuple[list[dict[str, Any]], str | None]:
     """The answers of both columns with their scores, or what is wrong."""
-    found = []
+    ranked = []
     for (side, score), text in zip(_SIDES, texts, strict=True):
         value: Any = None if text is None else orjson.loads(text)
-        listed: list[Any] = value if _several(value) or value == [] else [value]
+        listed: list[Any] = value if _is_answer_list(value) or value == [] else [value]
         for answer in listed:
-            said = {"role": "assistant", "content": answer} if isinstance(answer, str) else answer
-            turns_, problem = as_messages(said) if said is not None else (None, None)
+            message = (
+                {"role": "assistant", "content": answer} if isinstance(answer, str) else answer
+            )
+            turns, problem = as_messages(message) if message is not None else (None, None)
             if problem:
                 return [], f"'{side}' {problem}; {_EXPECTED}"
-            if turns_:
-                found.append({"turns": turns_, "score": score})
-    return found, None
+            if turns:
+                ranked.append({"turns": turns, "score": score})
+    return ranked, None

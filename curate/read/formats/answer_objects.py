@@ -27,7 +27,7 @@ _LISTS = ("responses", "completions", "answers", "outputs", "candidates", "gener
 _TEXTS = ("text", "content", "response", "completion", "answer", "output", "generated_text")
 _SCORES = ("score", "reward", "rating", "overall_score")
 _RANKS = ("rank", "ranking")
-_OTHERS = ("chosen", "rejected", "input", "context", "history")
+_EXCLUDING_COLUMNS = ("chosen", "rejected", "input", "context", "history")
 """Columns by which rows are of another kind, or prompts more than their own column."""
 _RANKED = pl.List(pl.Struct({"turns": MESSAGES, "score": pl.Float64, "said": pl.String}))
 
@@ -49,27 +49,39 @@ class AnswerObjects(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether one prompt stands beside one list of such answers."""
-        asked = [name for name in _PROMPTS if has_columns(rows, name)]
+        prompts = [name for name in _PROMPTS if has_columns(rows, name)]
         lists = [name for name in _LISTS if has_columns(rows, name)]
-        if len(asked) != 1 or len(lists) != 1 or any(has_columns(rows, n) for n in _OTHERS):
+        if (
+            len(prompts) != 1
+            or len(lists) != 1
+            or any(has_columns(rows, n) for n in _EXCLUDING_COLUMNS)
+        ):
             return False
-        given = [row[lists[0]] for row in rows if row.get(lists[0])]
-        found = [_keys(answer) for listed in given for answer in listed]
-        return bool(found) and all(found) and any(all(keys) for keys in found if keys)
+        answer_lists = [row[lists[0]] for row in rows if row.get(lists[0])]
+        keys_of_answers = [
+            _text_and_score_keys(answer) for listed in answer_lists for answer in listed
+        ]
+        return (
+            bool(keys_of_answers)
+            and all(keys_of_answers)
+            and any(all(keys) for keys in keys_of_answers if keys)
+        )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score or rank."""
-        found = [_ranked(text) for text in rows.select(pl.coalesce(_LISTS)).to_series()]
+        ranked_rows = [
+            _rank_answer_objects(text) for text in rows.select(pl.coalesce(_LISTS)).to_series()
+        ]
         prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
         rows = rows.with_columns(
-            pl.Series("_ranked", [f[0] for f in found], dtype=_RANKED),
-            pl.Series(ERROR, [f[1] for f in found], dtype=pl.String),
+            pl.Series("_ranked", [f[0] for f in ranked_rows], dtype=_RANKED),
+            pl.Series(ERROR, [f[1] for f in ranked_rows], dtype=pl.String),
             prompt=prepend_system_turn(rows, prompt),
         ).drop(_LISTS)
         return add_answer_metadata(pairs_from_valid_rankings(rows, self), "answer")
 
 
-def _keys(answer: Any) -> tuple[str | None, str | None] | None:
+def _text_and_score_keys(answer: Any) -> tuple[str | None, str | None] | None:
     """The keys of an answer's text and number, where it has one; None where it has several."""
     if not isinstance(answer, Mapping):
         return None
@@ -80,24 +92,30 @@ def _keys(answer: Any) -> tuple[str | None, str | None] | None:
     return next(iter(texts), None), next(iter(numbers), None)
 
 
-def _ranked(text: str | None) -> tuple[list[dict[str, Any]], str | None]:
+def _rank_answer_objects(text: str | None) -> tuple[list[dict[str, Any]], str | None]:
     """The answers of a row with their scores, or what is wrong."""
     listed: Any = orjson.loads(text) if text else []
     if not isinstance(listed, list):
         return [], f"the answers are {type(listed).__name__}; expected a list of objects"
-    out = []
+    ranked = []
     for number, answer in enumerate(listed, 1):
-        keys = _keys(answer)
+        keys = _text_and_score_keys(answer)
         if keys is None:
             return [], f"answer {number} is no object of one text and one number"
-        said, value = (answer.get(key) for key in keys)
-        told = {"role": "assistant", "content": said} if isinstance(said, str) else said
-        messages, problem = (None, None) if told is None else as_messages(told)
+        answer_text, value = (answer.get(key) for key in keys)
+        answer_messages = (
+            {"role": "assistant", "content": answer_text}
+            if isinstance(answer_text, str)
+            else answer_text
+        )
+        messages, problem = (
+            (None, None) if answer_messages is None else as_messages(answer_messages)
+        )
         if problem:
             return [], f"answer {number} {problem}"
         if not isinstance(value, int | float | None) or isinstance(value, bool):
             return [], f"answer {number} has the {keys[1]} {value!r}; expected a number"
         score = -value if keys[1] in _RANKS and value is not None else value
-        rest = {name: other for name, other in answer.items() if name != keys[0]}
-        out.append({"turns": messages, "score": score, "said": to_json(rest)})
-    return out, None
+        metadata = {name: field for name, field in answer.items() if name != keys[0]}
+        ranked.append({"turns": messages, "score": score, "said": to_json(metadata)})
+    return ranked, None

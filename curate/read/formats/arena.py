@@ -32,7 +32,7 @@ _ONE_TEXT = r'^\{"content":\[\{"type":"text","text":"(?:[^"\\]|\\.)*"\}\]\}$'
 """What else is said of a message whose content is a single text part: nothing."""
 _NO_VOTE = "no vote was cast"
 _UNEVEN = "questions and answers are of different numbers: which answers what cannot be told"
-_SILENT = "conversations hold answers that are null: they are taken as empty texts"
+_NULL_ANSWER = "conversations hold answers that are null: they are taken as empty texts"
 _TRUE = ("1", "true")
 _JUDGES = ("judge", "judge_hash")
 
@@ -62,14 +62,16 @@ class ChatbotArena(Format):
         first, second = self.text_columns
         winner = pl.col("winner").cast(pl.String)
         # A battle without a vote is sound and makes no pair; it is listed, and stops nothing.
-        silent = rows.filter(winner.is_null()).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
+        without_vote = rows.filter(winner.is_null()).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
         rows = rows.filter(winner.is_not_null()).with_columns(
-            _first=_messages(rows, first),
-            _second=_messages(rows, second),
+            _first=_parse_conversation(rows, first),
+            _second=_parse_conversation(rows, second),
             annotator=pl.coalesce(pl.col(*_JUDGES).cast(pl.String)),
         )
         number = winner.replace_strict(_WINNERS, default=None, return_dtype=pl.Int64)
-        return pl.concat([_judged(rows, number), silent], how="diagonal").sort(ROW)
+        return pl.concat([_split_conversations(rows, number), without_vote], how="diagonal").sort(
+            ROW
+        )
 
 
 class SearchArena(ChatbotArena):
@@ -107,11 +109,11 @@ class ArenaTexts(Format):
         sizes = [pl.col(c).list.len() for c in self.text_columns]
         uneven = lists.select(u=(sizes[0] != sizes[1]) | (sizes[0] != sizes[2]))["u"]
         uneven = uneven.fill_null(False)
-        silent = lists.select(
+        has_null_answer = lists.select(
             n=pl.any_horizontal(pl.col(c).list.contains(None) for c in self.text_columns[1:])
         )["n"]
-        self.count_note(_SILENT, int(silent.sum() or 0))
-        first, second = (_talk(lists, f"response_{slot}") for slot in "ab")
+        self.count_note(_NULL_ANSWER, int(has_null_answer.sum() or 0))
+        first, second = (_interleave_turns(lists, f"response_{slot}") for slot in "ab")
         rows = rows.drop("prompt").with_columns(_first=first, _second=second)
         # Numbers, bools or texts, by the file that holds them.
         flags = [label_text(c).str.to_lowercase().is_in(_TRUE) for c in self.value_columns]
@@ -119,11 +121,11 @@ class ArenaTexts(Format):
         slots = zip(flags, (1, 2, 0), strict=True)
         number = pl.when(one).then(pl.coalesce(pl.when(f).then(slot) for f, slot in slots))
         wrong = pl.when(uneven).then(pl.lit(_UNEVEN))
-        judged = _judged(rows, number)
-        return judged.with_columns(pl.coalesce(wrong, ERROR).alias(ERROR))
+        pairs = _split_conversations(rows, number)
+        return pairs.with_columns(pl.coalesce(wrong, ERROR).alias(ERROR))
 
 
-def _judged(rows: pl.DataFrame, winner: pl.Expr) -> pl.DataFrame:
+def _split_conversations(rows: pl.DataFrame, winner: pl.Expr) -> pl.DataFrame:
     """`_first` and `_second`, whole conversations, as prompt and answers by the winner."""
     # Both conversations begin alike: what they share is the prompt.
     placed = assign_winner(rows, winner, ", ".join(_WINNERS)).rename({ERROR: "_label_error"})
@@ -131,7 +133,7 @@ def _judged(rows: pl.DataFrame, winner: pl.Expr) -> pl.DataFrame:
     return split.with_columns(pl.coalesce("_label_error", ERROR).alias(ERROR))
 
 
-def _messages(rows: pl.DataFrame, column: str) -> pl.Expr:
+def _parse_conversation(rows: pl.DataFrame, column: str) -> pl.Expr:
     """A conversation as messages, also where it is stored as JSON text.
 
     Arena 140k stores each text as a list of one part: that is the text, which any template takes.
@@ -139,25 +141,29 @@ def _messages(rows: pl.DataFrame, column: str) -> pl.Expr:
     if rows.schema[column] == pl.String:
         parsed = (None if text is None else parse_messages(text) for text in rows[column])
         return pl.lit(messages_series(column, (as_messages(p)[0] if p else None for p in parsed)))
-    said = pl.element().struct
-    more = pl.when(~said.field("more").str.contains(_ONE_TEXT)).then(said.field("more"))
-    turn = pl.struct(role=said.field("role"), content=said.field("content"), more=more)
+    element = pl.element().struct
+    other_content = pl.when(~element.field("more").str.contains(_ONE_TEXT)).then(
+        element.field("more")
+    )
+    turn = pl.struct(
+        role=element.field("role"), content=element.field("content"), more=other_content
+    )
     if rows.schema[column] == MESSAGES:
         return pl.col(column).list.eval(turn).cast(MESSAGES)
     return as_messages_column(rows, column, "assistant")
 
 
-def _talk(lists: pl.DataFrame, response: str) -> pl.Series:
+def _interleave_turns(lists: pl.DataFrame, response: str) -> pl.Series:
     """Questions and answers as one conversation; null where either is no list, or not as long."""
     lists = lists.select("prompt", response).with_row_index("n")
     sizes = [pl.col(c).list.len() for c in ("prompt", response)]
-    whole = lists.drop_nulls().filter(sizes[0] == sizes[1], sizes[0] > 0)
-    flat = whole.explode("prompt", response)
+    even_lists = lists.drop_nulls().filter(sizes[0] == sizes[1], sizes[0] > 0)
+    flat = even_lists.explode("prompt", response)
     turn = [
         message(role, pl.col(column).fill_null(""))
         for column, role in (("prompt", "user"), (response, "assistant"))
     ]
-    talks = flat.drop_nulls("prompt").group_by("n", maintain_order=True)
-    talk = talks.agg(talk=pl.concat_list(turn).explode())
-    found = lists.select("n").join(talk, on="n", how="left", maintain_order="left")
-    return found["talk"].cast(MESSAGES)
+    by_conversation = flat.drop_nulls("prompt").group_by("n", maintain_order=True)
+    conversation = by_conversation.agg(talk=pl.concat_list(turn).explode())
+    joined = lists.select("n").join(conversation, on="n", how="left", maintain_order="left")
+    return joined["talk"].cast(MESSAGES)

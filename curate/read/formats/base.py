@@ -91,20 +91,20 @@ class Format(ABC):
 
     def columns(self) -> tuple[str, ...]:
         """All columns that the format reads."""
-        plain = self.text_columns + self.value_columns
-        return plain + tuple(self.nested_columns) + self.json_columns + self.media_columns
+        columns = self.text_columns + self.value_columns
+        return columns + tuple(self.nested_columns) + self.json_columns + self.media_columns
 
     def swapped_columns(self, columns: Sequence[str]) -> dict[str, str]:
         """Columns that belong to one answer, and the other answer's column for each."""
         if self.side_suffixes is None:
             return {}
         first, second = self.side_suffixes
-        found: dict[str, str] = {}
+        swapped: dict[str, str] = {}
         for name in columns:
-            other = name.replace(first, second)
-            if other != name and other in columns and name not in self.value_columns:
-                found |= {name: other, other: name}
-        return found
+            counterpart = name.replace(first, second)
+            if counterpart != name and counterpart in columns and name not in self.value_columns:
+                swapped |= {name: counterpart, counterpart: name}
+        return swapped
 
     @abstractmethod
     def matches(self, rows: RowSample) -> bool:
@@ -147,15 +147,19 @@ def prepend_system_turn(
 
     A prompt that begins with that very text keeps it once.
     """
-    said = [as_messages_column(rows, name, "system") for name in columns if name in rows.columns]
-    text = [turn.list.first().struct.field("content").fill_null("") for turn in said]
-    filled = [pl.when(t != "").then(turn) for turn, t in zip(said, text, strict=True)]
+    system_turns = [
+        as_messages_column(rows, name, "system") for name in columns if name in rows.columns
+    ]
+    text = [turn.list.first().struct.field("content").fill_null("") for turn in system_turns]
+    filled = [pl.when(t != "").then(turn) for turn, t in zip(system_turns, text, strict=True)]
     system = pl.coalesce(*filled) if filled else pl.lit(None, dtype=MESSAGES)
-    asked = prompt.fill_null(pl.lit([], dtype=MESSAGES))
-    begins, own = (turns_.list.first().struct for turns_ in (prompt, system))
-    there = (begins.field("role") == "system") & (begins.field("content") == own.field("content"))
-    wanted = system.is_not_null() & ~there.fill_null(False)
-    return pl.when(wanted).then(pl.concat_list(system, asked)).otherwise(prompt)
+    prompt_turns = prompt.fill_null(pl.lit([], dtype=MESSAGES))
+    prompt_start, system_start = (turns_.list.first().struct for turns_ in (prompt, system))
+    is_repeated = (prompt_start.field("role") == "system") & (
+        prompt_start.field("content") == system_start.field("content")
+    )
+    is_missing = system.is_not_null() & ~is_repeated.fill_null(False)
+    return pl.when(is_missing).then(pl.concat_list(system, prompt_turns)).otherwise(prompt)
 
 
 def prompt_key(rows: pl.DataFrame) -> pl.Expr:
@@ -168,8 +172,8 @@ def report_unused_rows(
     pairs: pl.DataFrame, rows: pl.DataFrame, used: pl.DataFrame, reason: str
 ) -> pl.DataFrame:
     """The pairs and, listed by `reason`, each row whose `ROW` is not among `used`; by `ROW`."""
-    rest = rows.join(used, on=ROW, how="anti").select(ROW, pl.lit(reason).alias(NO_PAIR))
-    return pl.concat([pairs, rest], how="diagonal").sort(ROW, maintain_order=True)
+    unused_rows = rows.join(used, on=ROW, how="anti").select(ROW, pl.lit(reason).alias(NO_PAIR))
+    return pl.concat([pairs, unused_rows], how="diagonal").sort(ROW, maintain_order=True)
 
 
 def complete_pair_columns(rows: pl.DataFrame, source: str) -> pl.DataFrame:

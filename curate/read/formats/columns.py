@@ -24,7 +24,7 @@ _VALUE_KEYS = (
     "source",
 )
 
-_ZEROS = (
+_ZEROS_NOTE = (
     "labels are 0, which counts as a tie, and none is 2: if 0 says that the second answer won, map "
     "second_wins to 0"
 )
@@ -59,7 +59,7 @@ class ColumnMapping(Checked):
     source: str | None = Field(None, description="Column that names the subset.")
 
     @model_validator(mode="after")
-    def _one_form(self) -> ColumnMapping:
+    def _check_form(self) -> ColumnMapping:
         pair = self.chosen is not None and self.rejected is not None
         scored = None not in (self.first_score, self.second_score)
         slots = None not in (self.first, self.second) and (self.label is not None) != scored
@@ -116,11 +116,11 @@ class MappedColumns(Format):
         self.mapping = mapping
         m = mapping
         texts = [getattr(m, key) for key in _TEXT_KEYS]
-        said = (m.label, m.first_score, m.second_score, m.first_model, m.second_model)
-        values = (*said, m.annotator, m.strength, m.source)
+        label_columns = (m.label, m.first_score, m.second_score, m.first_model, m.second_model)
+        values = (*label_columns, m.annotator, m.strength, m.source)
         self.text_columns = tuple(c for c in texts if c)  # type: ignore[misc]
         self.value_columns = tuple(c for c in values if c)  # type: ignore[misc]
-        self.keep_in_extra = tuple(c for c in said if c)  # type: ignore[misc]
+        self.keep_in_extra = tuple(c for c in label_columns if c)  # type: ignore[misc]
         first, second = m.chosen or m.first, m.rejected or m.second
         self.side_suffixes = (str(first), str(second))
 
@@ -152,13 +152,17 @@ class MappedColumns(Format):
         if m.first_score and m.second_score:
             return self._by_score(slotted, m.first_score, m.second_score)
         label = str(m.label)
-        self._tell_zeros(rows.select(text=label_text(label))["text"])
-        return assign_winner(slotted, self._winner(label), self._expected(), pl.col(label))
+        self._note_zeros(rows.select(text=label_text(label))["text"])
+        return assign_winner(
+            slotted, self._winner_by_label(label), self._describe_labels(), pl.col(label)
+        )
 
     def _by_score(self, rows: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
         """The answer of the greater score is chosen, equal scores are a tie."""
-        left, right = (pl.col(c).cast(pl.Float64, strict=False) for c in (first, second))
-        gap = pl.when((left - right).is_finite()).then(left - right)
+        first_score, second_score = (
+            pl.col(c).cast(pl.Float64, strict=False) for c in (first, second)
+        )
+        gap = pl.when((first_score - second_score).is_finite()).then(first_score - second_score)
         if self.mapping.strength is None:
             rows = rows.with_columns(strength=gap.abs().cast(pl.Float32))
         winner = pl.when(gap > 0).then(1).when(gap < 0).then(2).when(gap == 0).then(0)
@@ -167,13 +171,13 @@ class MappedColumns(Format):
         )
         return assign_winner(rows, winner, "two numbers", scores)
 
-    def _tell_zeros(self, labels: pl.Series) -> None:
+    def _note_zeros(self, labels: pl.Series) -> None:
         """Count the ties of labels that are 0 and 1, which mostly mean second and first."""
-        given = {"second_wins", "tie"} & self.mapping.model_fields_set
-        if not given and not (labels == "2").any() and (labels == "1").any():
-            self.count_note(_ZEROS, int((labels == "0").sum()))
+        mapped_keys = {"second_wins", "tie"} & self.mapping.model_fields_set
+        if not mapped_keys and not (labels == "2").any() and (labels == "1").any():
+            self.count_note(_ZEROS_NOTE, int((labels == "0").sum()))
 
-    def _winner(self, label: str) -> pl.Expr:
+    def _winner_by_label(self, label: str) -> pl.Expr:
         text = label_text(label)
         winner = text.replace_strict(self.mapping.slots(), default=None, return_dtype=pl.Int64)
         m = self.mapping
@@ -184,12 +188,12 @@ class MappedColumns(Format):
             winner = named.when((text == second) & (text != first)).then(2).otherwise(winner)
         return winner
 
-    def _expected(self) -> str:
+    def _describe_labels(self) -> str:
         m = self.mapping
         parts = {"first_wins": m.first_wins, "second_wins": m.second_wins, "tie": m.tie}
-        known = "; ".join(f"{key}: {_listed(labels)}" for key, labels in parts.items())
-        return f"{known}; say what it means, such as first_wins: ['A>B']"
+        meanings = "; ".join(f"{key}: {_list_labels(labels)}" for key, labels in parts.items())
+        return f"{meanings}; say what it means, such as first_wins: ['A>B']"
 
 
-def _listed(labels: list[Label]) -> str:
+def _list_labels(labels: list[Label]) -> str:
     return ", ".join(dict.fromkeys(normalise_label(v) for v in labels)) or "(none)"

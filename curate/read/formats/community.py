@@ -46,24 +46,24 @@ class CommunityAlignment(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether the first turn's answers and choice are there."""
-        wanted = ("first_turn_prompt", "first_turn_response_a", "first_turn_preferred_response")
-        return has_columns(rows, *wanted)
+        columns = ("first_turn_prompt", "first_turn_response_a", "first_turn_preferred_response")
+        return has_columns(rows, *columns)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Three pairs a turn at most; the language as source, the annotator's id as annotator."""
-        made = pl.concat(list(_pairs(rows))).sort(ROW, maintain_order=True)
+        turn_pairs = pl.concat(list(_pairs_by_turn(rows))).sort(ROW, maintain_order=True)
         base = rows.select(
             ROW,
             EXTRA,
             annotator=pl.col("annotator_id").cast(pl.String),
             source=pl.col("assigned_lang").cast(pl.String),
         )
-        pairs = made.join(base, on=ROW, how="left", maintain_order="left")
+        pairs = turn_pairs.join(base, on=ROW, how="left", maintain_order="left")
         pairs = pairs.with_columns(add_to_extra("turn", pl.col("turn").cast(pl.String)))
-        return report_unused_rows(pairs, rows, made, "no answer was chosen at the first turn")
+        return report_unused_rows(pairs, rows, turn_pairs, "no answer was chosen at the first turn")
 
 
-def _pairs(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _pairs_by_turn(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Pairs of each turn and each answer that was not chosen."""
     history: pl.Expr = pl.lit([], dtype=MESSAGES)
     reached: pl.Expr = pl.lit(True)
@@ -74,15 +74,15 @@ def _pairs(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
         chosen = pl.coalesce(*(pl.when(letter == x).then(a) for x, a in answers.items()))
         # A turn without a choice ends the conversation: later prompts would have another history.
         reached = reached & prompt.is_not_null() & chosen.is_not_null()
-        asked = pl.concat_list(history, as_turn(prompt, "user")).cast(MESSAGES)
+        conversation = pl.concat_list(history, as_turn(prompt, "user")).cast(MESSAGES)
         # The chosen answer was preferred to each of the others that were shown.
-        for x, other in answers.items():
-            wanted = reached & (letter != x) & other.is_not_null() & (other != chosen)
-            yield rows.filter(wanted).select(
+        for x, answer in answers.items():
+            is_rejected = reached & (letter != x) & answer.is_not_null() & (answer != chosen)
+            yield rows.filter(is_rejected).select(
                 ROW,
                 turn=pl.lit(number),
-                prompt=asked,
+                prompt=conversation,
                 chosen=as_turn(chosen, "assistant"),
-                rejected=as_turn(other, "assistant"),
+                rejected=as_turn(answer, "assistant"),
             )
-        history = pl.concat_list(asked, as_turn(chosen, "assistant")).cast(MESSAGES)
+        history = pl.concat_list(conversation, as_turn(chosen, "assistant")).cast(MESSAGES)

@@ -19,7 +19,7 @@ from curate.read.formats.rankings import RANKED, pairs_from_rankings
 from curate.read.formats.slots import assign_winner, list_to_extra
 
 _ATTRIBUTES = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
-_ALONE = "no other response to this prompt is rated"
+_SINGLE_RESPONSE = "no other response to this prompt is rated"
 
 
 class HelpSteer2(Format):
@@ -39,7 +39,9 @@ class HelpSteer2(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The better response as chosen; 0 is a tie."""
-        return _signed(rows, "prompt", ("response_1", "response_2"), "preference_strength")
+        return _assign_signed_winner(
+            rows, "prompt", ("response_1", "response_2"), "preference_strength"
+        )
 
 
 class HelpSteer3(Format):
@@ -60,10 +62,14 @@ class HelpSteer3(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The better response as chosen; 0 is a tie; the domain as source."""
         rows = rows.with_columns(source=pl.col("domain").cast(pl.String))
-        return _signed(rows, "context", ("response1", "response2"), "overall_preference")
+        return _assign_signed_winner(
+            rows, "context", ("response1", "response2"), "overall_preference"
+        )
 
 
-def _signed(rows: pl.DataFrame, prompt: str, answers: tuple[str, str], column: str) -> pl.DataFrame:
+def _assign_signed_winner(
+    rows: pl.DataFrame, prompt: str, answers: tuple[str, str], column: str
+) -> pl.DataFrame:
     preference = pl.col(column).cast(pl.Float64, strict=False)
     rows = rows.with_columns(
         prompt=as_messages_column(rows, prompt, "user"),
@@ -99,7 +105,7 @@ class HelpSteerAttributes(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the weighted sum of ratings."""
-        weights = self._weights()
+        weights = self._attribute_weights()
         score = pl.sum_horizontal(
             (pl.col(name).cast(pl.Float64) * weight for name, weight in weights.items()),
             ignore_nulls=False,
@@ -114,15 +120,15 @@ class HelpSteerAttributes(Format):
         )
         # A single response has nothing to be compared with.
         several = groups.filter(pl.col("_ranked").list.len() > 1)
-        made = several.with_columns(list_to_extra("rows", "_rows")).with_columns(
+        rankings = several.with_columns(list_to_extra("rows", "_rows")).with_columns(
             list_to_extra("attributes", "_ratings"),
             prompt=as_turn("prompt", "user"),
         )
-        pairs = pairs_from_rankings(made.drop("_rows", "_ratings"), self)
+        pairs = pairs_from_rankings(rankings.drop("_rows", "_ratings"), self)
         used = several.select(pl.col("_rows").cast(pl.List(pl.Int64)).alias(ROW)).explode(ROW)
-        return report_unused_rows(pairs, rows, used, _ALONE)
+        return report_unused_rows(pairs, rows, used, _SINGLE_RESPONSE)
 
-    def _weights(self) -> dict[str, float]:
+    def _attribute_weights(self) -> dict[str, float]:
         weights = self.ranking.weights
         for name in weights:
             if name not in _ATTRIBUTES:

@@ -15,8 +15,8 @@ from curate.read.formats.base import (
 )
 from curate.read.formats.trl import split_shared_prompt
 
-_MARKS = ("\n\nHuman:", "\n\nAssistant:")
-_MARK = "\ue000"
+_SPEAKER_TAGS = ("\n\nHuman:", "\n\nAssistant:")
+_SPLIT_CHARACTER = "\ue000"
 """A private-use character, to split at either speaker's mark in one pass."""
 
 
@@ -37,7 +37,7 @@ class AnthropicHH(Format):
         """Whether nearly all chosen texts begin with Human: and hold Assistant:."""
         if not has_columns(rows, "chosen", "rejected"):
             return False
-        return share_of_rows(rows, lambda row: _isdialogue(row.get("chosen"))) >= 0.9
+        return share_of_rows(rows, lambda row: _is_dialogue(row.get("chosen"))) >= 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Dialogues as turns, split where chosen and rejected part."""
@@ -61,7 +61,7 @@ class HHPrompt(Format):
         """Whether nearly all prompts are dialogues that wait for the assistant."""
         if not has_columns(rows, "prompt", "chosen", "rejected"):
             return False
-        return share_of_rows(rows, lambda row: _waits(row.get("prompt"))) >= 0.9
+        return share_of_rows(rows, lambda row: _ends_with_assistant(row.get("prompt"))) >= 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The dialogue as turns; of the space behind the last mark the answers are freed."""
@@ -76,19 +76,21 @@ def parse_open_dialogue(column: str) -> pl.Expr:
 
     A text without a mark is what the user asks.
     """
-    said = parse_dialogue(column)
-    last = said.list.last().struct.field("content").str.strip_chars() == ""
-    asked = as_turn(column, "user")
-    bare = ~(pl.lit("\n\n") + pl.col(column).str.strip_chars_start()).str.contains_any([*_MARKS])
-    waits = pl.when(last).then(said.list.head(said.list.len() - 1)).otherwise(said)
-    return pl.when(bare).then(asked).otherwise(waits)
+    turns = parse_dialogue(column)
+    ends_empty = turns.list.last().struct.field("content").str.strip_chars() == ""
+    question = as_turn(column, "user")
+    has_no_speaker = ~(pl.lit("\n\n") + pl.col(column).str.strip_chars_start()).str.contains_any(
+        [*_SPEAKER_TAGS]
+    )
+    conversation = pl.when(ends_empty).then(turns.list.head(turns.list.len() - 1)).otherwise(turns)
+    return pl.when(has_no_speaker).then(question).otherwise(conversation)
 
 
-def _waits(text: object) -> bool:
-    return _isdialogue(text) and str(text).rstrip().endswith("\n\nAssistant:")
+def _ends_with_assistant(text: object) -> bool:
+    return _is_dialogue(text) and str(text).rstrip().endswith("\n\nAssistant:")
 
 
-def _isdialogue(text: object) -> bool:
+def _is_dialogue(text: object) -> bool:
     return isinstance(text, str) and text.lstrip().startswith("Human:") and "\n\nAssistant:" in text
 
 
@@ -96,17 +98,17 @@ def parse_dialogue(column: str) -> pl.Expr:
     """A text with Human: and Assistant: marks as turns; what stands before them is the system's."""
     marked = (
         (pl.lit("\n\n") + pl.col(column).str.strip_chars_start())
-        .str.replace_all(_MARKS[0], f"{_MARK}h", literal=True)
-        .str.replace_all(_MARKS[1], f"{_MARK}a", literal=True)
+        .str.replace_all(_SPEAKER_TAGS[0], f"{_SPLIT_CHARACTER}h", literal=True)
+        .str.replace_all(_SPEAKER_TAGS[1], f"{_SPLIT_CHARACTER}a", literal=True)
     )
     role = pl.when(pl.element().str.starts_with("h")).then(pl.lit("user"))
     # One space belongs to the mark; the rest of the white space is the speaker's.
     content = pl.element().str.slice(1).str.strip_prefix(" ")
     turn = message(role.otherwise(pl.lit("assistant")), content)
-    parts = marked.str.split(_MARK)
-    said = parts.list.slice(1).list.eval(turn).cast(MESSAGES)
+    pieces = marked.str.split(_SPLIT_CHARACTER)
+    turns = pieces.list.slice(1).list.eval(turn).cast(MESSAGES)
     # Nearly always empty. Without any mark it is no dialogue, and nobody's turn.
-    before = parts.list.first().str.strip_chars()
-    first = pl.concat_list(message(pl.lit("system"), before)).cast(MESSAGES)
-    leads = (before != "") & (parts.list.len() > 1)
-    return pl.when(leads).then(pl.concat_list(first, said)).otherwise(said)
+    leading_text = pieces.list.first().str.strip_chars()
+    system_turn = pl.concat_list(message(pl.lit("system"), leading_text)).cast(MESSAGES)
+    has_system_text = (leading_text != "") & (pieces.list.len() > 1)
+    return pl.when(has_system_text).then(pl.concat_list(system_turn, turns)).otherwise(turns)

@@ -18,10 +18,10 @@ from curate.read.formats.base import (
     as_messages_column,
     has_columns,
 )
-from curate.read.formats.media_slots import medium_turn, with_media
+from curate.read.formats.media_slots import add_answer_media, medium_turn
 from curate.read.formats.rankings import pairs_from_rankings
 
-_USERS = ("user_hash", "user_id", "annotator", "user")
+_USER_KEYS = ("user_hash", "user_id", "annotator", "user")
 _ANSWER = pl.Struct({"turns": MESSAGES, "score": pl.Float64})
 
 
@@ -59,56 +59,60 @@ class HPDv2(Format):
         scored = [
             (row[ROW], user, scores)
             for row in rows.select(ROW, *self.columns()[1:]).iter_rows(named=True)
-            for user, scores in _rankings(row)
+            for user, scores in _rankings_of_row(row)
         ]
         rankings = pl.DataFrame(
             scored,
             schema={ROW: pl.Int64, "annotator": pl.String, "_scores": pl.List(pl.Float64)},
             orient="row",
         )
-        each = rows.drop("annotator", strict=False).join(
+        rankings_by_row = rows.drop("annotator", strict=False).join(
             rankings, on=ROW, how="left", maintain_order="left"
         )
         # A row may hold rankings of several people: each is a ranking of its own.
-        each = each.rename({ROW: "_row"}).with_row_index(ROW)
-        each = each.with_columns(pl.col(ROW).cast(pl.Int64), _answers(each))
-        pairs = pairs_from_rankings(each, self).drop(ROW).rename({"_row": ROW})
-        made = pairs.filter(pl.col(NO_PAIR).is_null())
-        made = with_media(made, "images", _image("_at"), _image("_at_other"))
+        rankings_by_row = rankings_by_row.rename({ROW: "_row"}).with_row_index(ROW)
+        rankings_by_row = rankings_by_row.with_columns(
+            pl.col(ROW).cast(pl.Int64), _ranked_images(rankings_by_row)
+        )
+        pairs = pairs_from_rankings(rankings_by_row, self).drop(ROW).rename({"_row": ROW})
+        pairs_with_media = pairs.filter(pl.col(NO_PAIR).is_null())
+        pairs_with_media = add_answer_media(
+            pairs_with_media, "images", _image_at("_at"), _image_at("_at_other")
+        )
         listed = pairs.filter(pl.col(NO_PAIR).is_not_null())
-        return pl.concat([made, listed], how="diagonal").sort(ROW, maintain_order=True)
+        return pl.concat([pairs_with_media, listed], how="diagonal").sort(ROW, maintain_order=True)
 
 
-def _rankings(row: Mapping[str, Any]) -> Iterator[tuple[str | None, list[float | None]]]:
+def _rankings_of_row(row: Mapping[str, Any]) -> Iterator[tuple[str | None, list[float | None]]]:
     """Annotator and scores (larger is better) of each ranking of a row."""
-    own = row["user_hash"]
+    user_hash = row["user_hash"]
     if row["raw_annotations"] is not None:
-        for found in orjson.loads(row["raw_annotations"]):
-            told = found if isinstance(found, dict) else {"places": found}
-            user = next((str(told[k]) for k in _USERS if told.get(k) is not None), None)
-            places = next((v for v in told.values() if isinstance(v, list)), None)
-            if places is not None:
+        for annotation in orjson.loads(row["raw_annotations"]):
+            fields = annotation if isinstance(annotation, dict) else {"places": annotation}
+            user = next((str(fields[k]) for k in _USER_KEYS if fields.get(k) is not None), None)
+            ranks = next((v for v in fields.values() if isinstance(v, list)), None)
+            if ranks is not None:
                 # Places count from the best; scores are larger for the better.
-                yield user, [-float(place) for place in places]
+                yield user, [-float(rank) for rank in ranks]
     elif row["human_preference"] is not None:
         # Of two images 1 stands by the preferred one: larger is better.
-        yield None if own is None else str(own), row["human_preference"]
+        yield None if user_hash is None else str(user_hash), row["human_preference"]
     elif row["rank"] is not None:
-        yield None, [None if place is None else -place for place in row["rank"]]
+        yield None, [None if rank is None else -rank for rank in row["rank"]]
 
 
-def _answers(rows: pl.DataFrame) -> pl.Series:
+def _ranked_images(rows: pl.DataFrame) -> pl.Series:
     """The images of each row with their scores; none where the numbers are not as many."""
     turn = rows.select(t=medium_turn("images")).head(1)["t"].to_list() if len(rows) else []
     values = []
     for images, scores in zip(rows["image_path"], rows["_scores"], strict=True):
         # Numbers for other images than these would pair the wrong ones.
-        same = images is not None and scores is not None and len(images) == len(scores)
-        values.append([{"turns": turn[0], "score": s} for s in scores] if same else [])
+        is_complete = images is not None and scores is not None and len(images) == len(scores)
+        values.append([{"turns": turn[0], "score": s} for s in scores] if is_complete else [])
     return pl.Series("_ranked", values, dtype=pl.List(_ANSWER))
 
 
-def _image(position: str) -> pl.Expr:
+def _image_at(position: str) -> pl.Expr:
     """The image at this position as a list of one medium."""
     path = pl.col("image_path").list.get(pl.col(position), null_on_oob=True)
     medium = pl.struct(path=path, bytes=pl.lit(None, dtype=pl.Binary)).cast(MEDIUM)

@@ -19,7 +19,7 @@ from curate.read.formats.rankings import RANKED, pairs_from_rankings
 from curate.read.formats.slots import add_to_extra, list_to_extra
 
 DOWN, UNVOTED = "down", "unvoted"
-_NONE = "the user voted for no answer to this prompt, or for all"
+_NO_CONTRAST = "the user voted for no answer to this prompt, or for all"
 
 
 class ImplicitFeedback(Format):
@@ -48,7 +48,7 @@ class ImplicitFeedback(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a voted answer and one that was not voted for; the user as annotator."""
-        rows = _votes(rows)
+        rows = _add_vote_columns(rows)
         groups = rows.group_by("_key", "user", maintain_order=True).agg(
             pl.col(ROW).first(),
             pl.col(EXTRA, "prompt").first(),
@@ -57,26 +57,26 @@ class ImplicitFeedback(Format):
             _rated=pl.struct("propensity").struct.json_encode(),
             _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_score")).cast(RANKED.inner),
         )
-        both = groups.filter(pl.col("_kinds") > 1)
-        made = both.with_columns(list_to_extra("rows", "_rows")).with_columns(
+        with_both_kinds = groups.filter(pl.col("_kinds") > 1)
+        rankings = with_both_kinds.with_columns(list_to_extra("rows", "_rows")).with_columns(
             list_to_extra("attributes", "_rated"),
             annotator="user",
         )
         # Two answers of one kind make no pair, nor do an unvoted one and one voted down.
         rule = self.ranking.model_copy(update={"min_gap": max(self.ranking.min_gap, 0.5)})
         pairs = pairs_from_rankings(
-            made.drop("_key", "user", "_kinds", "_rows", "_rated"), self, rule
+            rankings.drop("_key", "user", "_kinds", "_rows", "_rated"), self, rule
         )
         scores = [
             pl.col(EXTRA).str.json_path_match(f"$.scores[{i}]").cast(pl.Float64) for i in (0, 1)
         ]
         kind = pl.when(scores[1] < 0).then(pl.lit(f'"{DOWN}"')).otherwise(pl.lit(f'"{UNVOTED}"'))
         pairs = pairs.filter(scores[0] > 0).with_columns(add_to_extra("negative", kind))
-        used = both.select(pl.col("_rows").alias(ROW)).explode(ROW)
-        return report_unused_rows(pairs, rows, used, _NONE)
+        used = with_both_kinds.select(pl.col("_rows").alias(ROW)).explode(ROW)
+        return report_unused_rows(pairs, rows, used, _NO_CONTRAST)
 
 
-def _votes(rows: pl.DataFrame) -> pl.DataFrame:
+def _add_vote_columns(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with vote (-1, 0, 1), text and propensity of each answer, and its prompt's key."""
     number = pl.col("vote").cast(pl.Float64, strict=False)
     rows = rows.with_columns(
@@ -91,6 +91,6 @@ def _votes(rows: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(
         _key=messages_key("prompt"), _voted=pl.col("_score") != 0, _for=pl.col("_score") > 0
     )
-    given = pl.col("propensity").cast(pl.Float64, strict=False)
+    published = pl.col("propensity").cast(pl.Float64, strict=False)
     estimate = feedback_propensity("user", "position", "_voted")
-    return rows.with_columns(propensity=pl.coalesce(given, estimate).round(6))
+    return rows.with_columns(propensity=pl.coalesce(published, estimate).round(6))

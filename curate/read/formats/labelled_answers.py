@@ -26,13 +26,13 @@ _STEMS = ("response", "answer", "completion", "output", "orig_response")
 _SIDES = (("_a", "_b"), ("_A", "_B"), ("_1", "_2"))
 _SLOTS = tuple((stem + a, stem + b) for stem in _STEMS for a, b in _SIDES)
 # Prometheus rewrites the prompt and keeps what was asked: its names go first.
-_ASKED = ("orig_instruction", "prompt", "question", "instruction")
+_PROMPT_COLUMNS = ("orig_instruction", "prompt", "question", "instruction")
 _LABELS = ("orig_preference", "winner", "preference", "preferred", "label")
 _CONVERSATIONS = ("conversations", "conversation", "context", "messages")
 _MAYBE_PROMPT = ("input", "history", *_CONVERSATIONS)
 """Columns that may belong to the prompt: where one stands beside another, the mapping is the user's
 to give."""
-_SAID = {
+_WINNERS = {
     **dict.fromkeys(("a", "model_a", "a>b", "a>>b", "[[a]]", "1", "1.0"), 1),
     **dict.fromkeys((f"{stem}_a" for stem in _STEMS), 1),
     **dict.fromkeys(("b", "model_b", "b>a", "b>>a", "[[b]]", "2", "2.0"), 2),
@@ -55,7 +55,12 @@ class LabelledAnswers(Format):
 
     name = "labelled_answers"
     summary = "prompt, response_a, response_b and winner, preference or label: A, B, tie, A>B, ..."
-    text_columns = (*_ASKED, *_CONVERSATIONS, *SYSTEM, *(name for two in _SLOTS for name in two))
+    text_columns = (
+        *_PROMPT_COLUMNS,
+        *_CONVERSATIONS,
+        *SYSTEM,
+        *(name for two in _SLOTS for name in two),
+    )
     value_columns = _LABELS
     keep_in_extra = value_columns
     priority = 2
@@ -63,30 +68,34 @@ class LabelledAnswers(Format):
     def matches(self, rows: RowSample) -> bool:
         """Whether one prompt, two answers and one label are there, and labels are known."""
         label = [name for name in _LABELS if has_columns(rows, name)]
-        asked = [name for name in _ASKED if has_columns(rows, name)]
-        if "orig_instruction" in asked:
-            asked, label = asked[:1], label[:1]
-        two = sum(has_columns(rows, *names) for names in _SLOTS)
-        more = [name for name in _MAYBE_PROMPT if has_columns(rows, name)]
-        if not asked and len(more) == 1 and _are_conversations(rows, more[0]):
-            asked, more = more, []
-        if not len(label) == len(asked) == two == 1 or more:
+        prompts = [name for name in _PROMPT_COLUMNS if has_columns(rows, name)]
+        if "orig_instruction" in prompts:
+            prompts, label = prompts[:1], label[:1]
+        answer_pairs = sum(has_columns(rows, *names) for names in _SLOTS)
+        ambiguous_columns = [name for name in _MAYBE_PROMPT if has_columns(rows, name)]
+        if (
+            not prompts
+            and len(ambiguous_columns) == 1
+            and _are_conversations(rows, ambiguous_columns[0])
+        ):
+            prompts, ambiguous_columns = ambiguous_columns, []
+        if not len(label) == len(prompts) == answer_pairs == 1 or ambiguous_columns:
             return False
-        said = {_plain(row[label[0]]) for row in rows if row.get(label[0]) is not None}
-        return bool(said) and said <= _SAID.keys()
+        label_texts = {_normalise(row[label[0]]) for row in rows if row.get(label[0]) is not None}
+        return bool(label_texts) and label_texts <= _WINNERS.keys()
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The winner as chosen; a row without a label is listed."""
         label = pl.coalesce(label_text(name) for name in _LABELS)
         rows = rows.with_columns(_label=label)
-        names = (*_ASKED, *_CONVERSATIONS)
-        asked = pl.coalesce(as_messages_column(rows, name, "user") for name in names)
+        names = (*_PROMPT_COLUMNS, *_CONVERSATIONS)
+        question = pl.coalesce(as_messages_column(rows, name, "user") for name in names)
         first, second = zip(*_SLOTS, strict=True)
-        said = pl.col("_label").str.strip_chars().str.to_lowercase()
-        winner = said.replace_strict(_SAID, default=None, return_dtype=pl.Int64)
-        return _judged(
+        normalised = pl.col("_label").str.strip_chars().str.to_lowercase()
+        winner = normalised.replace_strict(_WINNERS, default=None, return_dtype=pl.Int64)
+        return _assign_labelled_winner(
             rows.with_columns(
-                prompt=prepend_system_turn(rows, asked),
+                prompt=prepend_system_turn(rows, question),
                 _first=pl.coalesce(as_messages_column(rows, name, "assistant") for name in first),
                 _second=pl.coalesce(as_messages_column(rows, name, "assistant") for name in second),
             ),
@@ -114,23 +123,27 @@ class AlpacaFarm(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether an instruction stands beside two outputs and a number from 1 to 2."""
-        there = [name for name in _NUMBERS if has_columns(rows, name)]
-        if not has_columns(rows, "instruction", "output_1", "output_2") or len(there) != 1:
+        label_columns = [name for name in _NUMBERS if has_columns(rows, name)]
+        if not has_columns(rows, "instruction", "output_1", "output_2") or len(label_columns) != 1:
             return False
-        said = [float(row[there[0]]) for row in rows if row.get(there[0]) is not None]
-        tie = {0.0} if there[0] == "preference" else set[float]()
-        known = [value in tie or _FIRST <= value <= _SECOND for value in said if not isnan(value)]
-        return bool(known) and all(known)
+        numbers = [
+            float(row[label_columns[0]]) for row in rows if row.get(label_columns[0]) is not None
+        ]
+        tie = {0.0} if label_columns[0] == "preference" else set[float]()
+        in_range = [
+            value in tie or _FIRST <= value <= _SECOND for value in numbers if not isnan(value)
+        ]
+        return bool(in_range) and all(in_range)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The nearer output as chosen; a row without a preference is listed."""
-        given = pl.coalesce(pl.col(name).cast(pl.String) for name in _NUMBERS)
-        value = given.cast(pl.Float64, strict=False)
+        label = pl.coalesce(pl.col(name).cast(pl.String) for name in _NUMBERS)
+        value = label.cast(pl.Float64, strict=False)
         # Whole numbers say which answer is better, not by how much.
         graded = ((value - _MIDDLE).abs() < _SECOND - _MIDDLE).any()
         strength = pl.when(graded & (value >= _FIRST)).then(2 * (value - _MIDDLE).abs())
         rows = add_alpaca_prompt(rows).with_columns(
-            _label=given,
+            _label=label,
             _first=as_messages_column(rows, "output_1", "assistant"),
             _second=as_messages_column(rows, "output_2", "assistant"),
             annotator=pl.col("annotator").cast(pl.String),
@@ -144,23 +157,23 @@ class AlpacaFarm(Format):
             .when(value.is_between(_MIDDLE, _SECOND))
             .then(2)
         )
-        return _judged(rows, winner, "a number from 1 to 2")
+        return _assign_labelled_winner(rows, winner, "a number from 1 to 2")
 
 
-def _judged(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
+def _assign_labelled_winner(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
     """`_first` and `_second` by the winner, and rows without a `_label`, which are listed."""
     voted = pl.col("_label").is_not_null() & (pl.col("_label") != "NaN")
-    silent = rows.filter(~voted).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
+    without_vote = rows.filter(~voted).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
     placed = assign_winner(rows.filter(voted), winner, expected, pl.col("_label"))
-    return pl.concat([placed, silent], how="diagonal").sort(ROW)
+    return pl.concat([placed, without_vote], how="diagonal").sort(ROW)
 
 
 def _are_conversations(rows: RowSample, column: str) -> bool:
     """Whether a column holds lists of messages; a text may be a part of the prompt alone."""
-    given = [parse_embedded_messages(row[column]) for row in rows if row.get(column) is not None]
-    listed = [isinstance(value, list) and all(map(is_message, value)) for value in given]
+    values = [parse_embedded_messages(row[column]) for row in rows if row.get(column) is not None]
+    listed = [isinstance(value, list) and all(map(is_message, value)) for value in values]
     return bool(listed) and all(listed)
 
 
-def _plain(value: object) -> str:
+def _normalise(value: object) -> str:
     return normalise_label(value).strip().lower()

@@ -57,14 +57,18 @@ class Listwise(Format):
     def matches(self, rows: RowSample) -> bool:
         """Whether a list of texts stands beside a list of numbers."""
         texts = any(
-            share_of_rows(rows, lambda r, n=name: _all(r.get(n), str)) > 0.9 for name in ANSWERS
+            share_of_rows(rows, lambda r, n=name: _are_of_type(r.get(n), str)) > 0.9
+            for name in ANSWERS
         )
         numbers = any(
-            share_of_rows(rows, lambda r, n=name: _some(_numbers(r.get(n)), (int, float))) > 0.5
+            share_of_rows(
+                rows, lambda r, n=name: _are_values_or_nulls(_parse_numbers(r.get(n)), (int, float))
+            )
+            > 0.5
             for name in (*_SCORES, *_RANKS)
         )
-        asked = any(has_columns(rows, name) for name in PROMPTS)
-        return asked and texts and numbers and not has_columns(rows, "chosen", "rejected")
+        has_prompt = any(has_columns(rows, name) for name in PROMPTS)
+        return has_prompt and texts and numbers and not has_columns(rows, "chosen", "rejected")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score or rank; a text that is no number ("N/A") counts as none."""
@@ -73,51 +77,51 @@ class Listwise(Format):
         for names in (PROMPTS, ANSWERS, (*_SCORES, *_RANKS)):
             several = rows.select(n=pl.sum_horizontal(pl.col(names).is_not_null()) > 1)["n"]
             self.count_note(_SEVERAL.format(", ".join(names)), int(several.sum()))
-        self._tell_order(rows)
+        self._note_ambiguous_order(rows)
         answers = pl.coalesce(*ANSWERS)
         number = pl.coalesce(*_SCORES, *(pl.col(c).list.eval(-pl.element()) for c in _RANKS))
         # Taken one by one, the numbers of another list would be those of other answers.
         counts = (answers.list.len().fill_null(0), number.list.len().fill_null(0))
-        told = pl.format("{} answers and {} numbers: which is whose cannot be told", *counts)
+        reason = pl.format("{} answers and {} numbers: which is whose cannot be told", *counts)
         differ = (counts[0] != counts[1]) & (counts[1] > 0)
-        odd = rows.filter(differ).select(ROW, told.alias(NO_PAIR))
+        uneven_rows = rows.filter(differ).select(ROW, reason.alias(NO_PAIR))
         rows = rows.filter(~differ)
-        there = counts[1] > 0
-        flat = rows.filter(there).select(ROW, _text=answers, _score=number)
+        has_numbers = counts[1] > 0
+        flat = rows.filter(has_numbers).select(ROW, _text=answers, _score=number)
         flat = flat.filter(pl.col("_text").list.len() > 0).explode("_text", "_score")
         ranked = flat.group_by(ROW, maintain_order=True).agg(
             _ranked=pl.struct(text=pl.col("_text"), score=pl.col("_score"))
         )
-        asked = pl.coalesce(as_messages_column(rows, name, "user") for name in PROMPTS)
-        rows = rows.with_columns(prompt=asked)
+        prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in PROMPTS)
+        rows = rows.with_columns(prompt=prompt)
         rows = rows.with_columns(prompt=prepend_system_turn(rows, pl.col("prompt")))
         rows = rows.join(ranked, on=ROW, how="left", maintain_order="left")
         empty = pl.lit([], dtype=RANKED)
         ranked_rows = rows.with_columns(pl.col("_ranked").cast(RANKED).fill_null(empty))
-        found = pairs_from_rankings(ranked_rows, self)
-        return pl.concat([found, odd], how="diagonal").sort(ROW, maintain_order=True)
+        pairs = pairs_from_rankings(ranked_rows, self)
+        return pl.concat([pairs, uneven_rows], how="diagonal").sort(ROW, maintain_order=True)
 
-    def _tell_order(self, rows: pl.DataFrame) -> None:
+    def _note_ambiguous_order(self, rows: pl.DataFrame) -> None:
         """Count rankings of 0 to n - 1, which read both ways, and differently."""
-        given = rows.select(r=pl.coalesce(_ORDER))["r"].drop_nulls()
-        from_zero = given.list.sort() == given.list.eval(pl.int_range(pl.len()).cast(pl.Float64))
-        order = given.list.eval(pl.element().arg_sort().cast(pl.Float64))
-        self.count_note(_MAY_BE_ORDER, int((from_zero & (order != given)).sum()))
+        ranks = rows.select(r=pl.coalesce(_ORDER))["r"].drop_nulls()
+        from_zero = ranks.list.sort() == ranks.list.eval(pl.int_range(pl.len()).cast(pl.Float64))
+        order = ranks.list.eval(pl.element().arg_sort().cast(pl.Float64))
+        self.count_note(_MAY_BE_ORDER, int((from_zero & (order != ranks)).sum()))
 
 
-def _numbers(values: object) -> object:
+def _parse_numbers(values: object) -> object:
     """A list of numbers that stand as texts ("5") as numbers; distilabel's annotators write so."""
     if not isinstance(values, list) or not all(isinstance(v, str | None) for v in values):
         return values
     return [None if v is None else float(v) for v in values]
 
 
-def _some(values: object, kind: tuple[type, ...]) -> bool:
+def _are_values_or_nulls(values: object, kind: tuple[type, ...]) -> bool:
     """Whether a list holds such values and nulls alone; all may be null."""
-    return isinstance(values, list) and all(v is None or _all([v], kind) for v in values)
+    return isinstance(values, list) and all(v is None or _are_of_type([v], kind) for v in values)
 
 
-def _all(values: object, kind: type | tuple[type, ...]) -> bool:
+def _are_of_type(values: object, kind: type | tuple[type, ...]) -> bool:
     if not isinstance(values, list) or not values:
         return False
     return all(isinstance(v, kind) and not isinstance(v, bool) for v in values if v is not None)

@@ -42,8 +42,8 @@ class ShareGPTRanking(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether conversations stand beside chosen and rejected."""
-        asked = [name for name in _CONVERSATIONS if has_columns(rows, name)]
-        return len(asked) == 1 and has_columns(rows, "chosen", "rejected")
+        conversations = [name for name in _CONVERSATIONS if has_columns(rows, name)]
+        return len(conversations) == 1 and has_columns(rows, "chosen", "rejected")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The conversation as prompt, a system text before it where there is one."""
@@ -66,8 +66,8 @@ class AxolotlFormat(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether messages stand beside chosen and rejected, without a prompt column."""
-        found = has_columns(rows, "messages", "chosen", "rejected")
-        return found and not has_columns(rows, "prompt")
+        has_pair = has_columns(rows, "messages", "chosen", "rejected")
+        return has_pair and not has_columns(rows, "prompt")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The messages as prompt."""
@@ -117,18 +117,24 @@ class AlpacaOutputs(Format):
         """Whether nearly all outputs are two texts."""
         if not has_columns(rows, "instruction", "output") or has_columns(rows, "chosen"):
             return False
-        return share_of_rows(rows, lambda row: _both(row.get("output")) is not None) > _NEARLY_ALL
+        return (
+            share_of_rows(rows, lambda row: _two_texts(row.get("output")) is not None) > _NEARLY_ALL
+        )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The first output as chosen."""
-        both = [_both(text) for text in rows["output"]]
+        outputs = [_two_texts(text) for text in rows["output"]]
         first, second = (
-            pl.Series([None if two is None else two[slot] for two in both], dtype=pl.String)
+            pl.Series(
+                [None if texts is None else texts[slot] for texts in outputs], dtype=pl.String
+            )
             for slot in (0, 1)
         )
         rows = add_alpaca_prompt(rows.with_columns(chosen=first, rejected=second))
-        other = pl.Series([two is None for two in both])
-        wrong = pl.when(other).then(pl.lit("'output' is no list of two texts, the best one first"))
+        is_malformed = pl.Series([texts is None for texts in outputs])
+        wrong = pl.when(is_malformed).then(
+            pl.lit("'output' is no list of two texts, the best one first")
+        )
         return rows.with_columns(
             pl.coalesce(pl.col(ERROR), wrong).alias(ERROR),
             chosen=as_messages_column(rows, "chosen", "assistant"),
@@ -136,12 +142,12 @@ class AlpacaOutputs(Format):
         )
 
 
-def _both(output: Any) -> list[str] | None:
+def _two_texts(output: Any) -> list[str] | None:
     """Two texts, as they stand or as JSON text; None for anything else."""
-    found = parsed_json(output)
-    if not isinstance(found, list) or len(found) != _TWO:
+    parsed = parsed_json(output)
+    if not isinstance(parsed, list) or len(parsed) != _TWO:
         return None
-    return found if all(isinstance(text, str) for text in found) else None
+    return parsed if all(isinstance(text, str) for text in parsed) else None
 
 
 def add_alpaca_prompt(rows: pl.DataFrame) -> pl.DataFrame:
@@ -152,31 +158,33 @@ def add_alpaca_prompt(rows: pl.DataFrame) -> pl.DataFrame:
     earlier = [parse_history(text) for text in rows[HISTORY]]
     rows = rows.with_columns(
         pl.Series(ERROR, [problem for _, problem in earlier], dtype=pl.String),
-        messages_series(HISTORY, [said for said, _ in earlier]),
+        messages_series(HISTORY, [turns for turns, _ in earlier]),
     )
     return rows.with_columns(
-        prompt=prepend_system_turn(rows, concatenate_messages(pl.col(HISTORY), _asked(rows)))
+        prompt=prepend_system_turn(
+            rows, concatenate_messages(pl.col(HISTORY), _instruction_turns(rows))
+        )
     )
 
 
-def concatenate_messages(*parts: pl.Expr) -> pl.Expr:
+def concatenate_messages(*columns: pl.Expr) -> pl.Expr:
     """Messages of several columns as one list; a null holds none (polars' own join loses all)."""
-    return pl.concat_list(part.fill_null(pl.lit([], dtype=MESSAGES)) for part in parts)
+    return pl.concat_list(column.fill_null(pl.lit([], dtype=MESSAGES)) for column in columns)
 
 
-def _asked(rows: pl.DataFrame) -> pl.Expr:
+def _instruction_turns(rows: pl.DataFrame) -> pl.Expr:
     """Instruction and input as one turn; as several where either holds messages."""
     names = ("instruction", "input")
-    talks = [name for name in names if rows.schema[name] == MESSAGES]
+    message_columns = [name for name in names if rows.schema[name] == MESSAGES]
     # An empty input would leave a line break at the end of every prompt.
-    texts = {n: pl.when(pl.col(n) != "").then(pl.col(n)) for n in names if n not in talks}
-    if talks:
-        said = {n: as_turn(text, "user") for n, text in texts.items()}
-        return concatenate_messages(*(said.get(name, pl.col(name)) for name in names))
+    texts = {n: pl.when(pl.col(n) != "").then(pl.col(n)) for n in names if n not in message_columns}
+    if message_columns:
+        turns = {n: as_turn(text, "user") for n, text in texts.items()}
+        return concatenate_messages(*(turns.get(name, pl.col(name)) for name in names))
     # Two empty texts are an empty question, as published; two missing ones are none.
-    given = pl.any_horizontal(pl.col(name).is_not_null() for name in names)
-    both = pl.concat_str(texts.values(), separator="\n", ignore_nulls=True)
-    return as_turn(pl.when(given).then(both), "user")
+    is_present = pl.any_horizontal(pl.col(name).is_not_null() for name in names)
+    question = pl.concat_str(texts.values(), separator="\n", ignore_nulls=True)
+    return as_turn(pl.when(is_present).then(question), "user")
 
 
 def parse_history(history: str | None) -> tuple[list[Any], str | None]:
@@ -192,15 +200,15 @@ def parse_history(history: str | None) -> tuple[list[Any], str | None]:
     if not isinstance(listed, list):
         return [], f"'{HISTORY}' holds {type(listed).__name__}; {_HISTORY}"
     if all(is_message(item) for item in listed):
-        said, problem = as_messages(listed)
-        return (said or []), None if problem is None else f"'{HISTORY}' {problem}"
-    out: list[Any] = []
+        turns, problem = as_messages(listed)
+        return (turns or []), None if problem is None else f"'{HISTORY}' {problem}"
+    messages: list[Any] = []
     for number, pair in enumerate(listed, 1):
         if not isinstance(pair, list) or not 1 <= len(pair) <= _TWO:
             return [], f"'{HISTORY}' holds {type(pair).__name__} as turn {number}; {_HISTORY}"
         if not all(isinstance(text, str | None) for text in pair):
             return [], f"'{HISTORY}' holds no texts in turn {number}; {_HISTORY}"
         speakers = ("user", "assistant")
-        both = zip(speakers, pair, strict=False)
-        out += [{"role": role, "content": text} for role, text in both if text is not None]
-    return out, None
+        spoken = zip(speakers, pair, strict=False)
+        messages += [{"role": role, "content": text} for role, text in spoken if text is not None]
+    return messages, None

@@ -21,8 +21,10 @@ class LLMBar(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether the input, both outputs and the label are there, and no instruction besides."""
-        known = has_columns(rows, "input", "output_1", "output_2", "label")
-        return known and not any(has_columns(rows, name) for name in ("instruction", "prompt"))
+        has_labelled_pair = has_columns(rows, "input", "output_1", "output_2", "label")
+        return has_labelled_pair and not any(
+            has_columns(rows, name) for name in ("instruction", "prompt")
+        )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The labelled output as chosen."""

@@ -17,16 +17,16 @@ from curate.read.formats.base import (
     report_unused_rows,
     share_of_rows,
 )
-from curate.read.formats.media_slots import assign_media_winner, preferred_media
+from curate.read.formats.media_slots import assign_media_winner, assign_preferred_media
 from curate.read.formats.slots import label_text
 
 _IMAGES = ("jpg_{}", "image_{}", "image_{}_url")
 """Columns of both images; the first that a row has counts."""
 # How files of WAV, FLAC, Ogg and MP3 begin.
-_AUDIO_MARKS = (b"RIFF", b"fLaC", b"OggS", b"ID3")
+_AUDIO_SIGNATURES = (b"RIFF", b"fLaC", b"OggS", b"ID3")
 _VOTES = {"a": 1, "b": 2, "tie": 0, "both_bad": 0}
 # Share of files among the values: a few may be missing.
-_MOST = 0.9
+_MIN_SHARE = 0.9
 
 
 class ImagePairs(Format):
@@ -48,15 +48,15 @@ class ImagePairs(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether two images stand beside a label."""
-        both = any(has_columns(rows, n.format(0), n.format(1)) for n in _IMAGES)
-        asked = any(has_columns(rows, name) for name in self.text_columns)
-        return both and asked and has_columns(rows, "label_0")
+        has_images = any(has_columns(rows, n.format(0), n.format(1)) for n in _IMAGES)
+        has_prompt = any(has_columns(rows, name) for name in self.text_columns)
+        return has_images and has_prompt and has_columns(rows, "label_0")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The image of the larger label as chosen."""
         unlabelled = label_text("has_label").str.to_lowercase().is_in(["false", "0"])
         # Rows without a label hold 0 in label_0, which would read as a vote for the second image.
-        silent = rows.filter(unlabelled.fill_null(False))
+        without_label = rows.filter(unlabelled.fill_null(False))
         rows = rows.filter(~unlabelled.fill_null(False)).with_columns(
             prompt=pl.coalesce(
                 as_messages_column(rows, name, "user") for name in self.text_columns
@@ -70,7 +70,9 @@ class ImagePairs(Format):
         placed = assign_media_winner(
             rows, "images", winner, "1, 0 or 0.5 (a tie)", pl.col("label_0")
         )
-        return report_unused_rows(placed, silent, placed.select(ROW), "no label (has_label: false)")
+        return report_unused_rows(
+            placed, without_label, placed.select(ROW), "no label (has_label: false)"
+        )
 
 
 class PathPairs(Format):
@@ -90,7 +92,7 @@ class PathPairs(Format):
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The first path as chosen."""
         rows = rows.with_columns(prompt=as_messages_column(rows, "prompt", "user"))
-        return preferred_media(rows, "images", pl.col("path1"), pl.col("path2"))
+        return assign_preferred_media(rows, "images", pl.col("path1"), pl.col("path2"))
 
 
 class MusicArena(Format):
@@ -115,10 +117,10 @@ class MusicArena(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The winner's audio as chosen."""
-        there = [_is_there("audio_a"), _is_there("audio_b")]
+        are_published = [_has_medium("audio_a"), _has_medium("audio_b")]
         # First the votes, then the audios: a battle without a vote is told as such.
         voted = rows.filter(pl.col("preference").is_not_null())
-        heard = voted.filter(there[0] & there[1]).with_columns(
+        with_audio = voted.filter(are_published[0] & are_published[1]).with_columns(
             prompt=as_messages_column(voted, "prompt", "user"),
             annotator=pl.col("user_pseudonym").cast(pl.String),
             _one="audio_a",
@@ -126,8 +128,10 @@ class MusicArena(Format):
         )
         vote = pl.col("preference").cast(pl.String)
         winner = vote.str.to_lowercase().replace_strict(_VOTES, default=None, return_dtype=pl.Int64)
-        placed = assign_media_winner(heard, "audios", winner, "A, B, TIE or BOTH_BAD", vote)
-        placed = report_unused_rows(placed, voted, heard.select(ROW), "an audio is not published")
+        placed = assign_media_winner(with_audio, "audios", winner, "A, B, TIE or BOTH_BAD", vote)
+        placed = report_unused_rows(
+            placed, voted, with_audio.select(ROW), "an audio is not published"
+        )
         return report_unused_rows(placed, rows, voted.select(ROW), "no vote was cast")
 
 
@@ -146,22 +150,22 @@ class MediaAnswers(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether both answers are files."""
-        asked = any(has_columns(rows, name) for name in self.text_columns)
-        return asked and all(
-            share_of_rows(rows, lambda r, n=side: _is_file(r.get(n))) > _MOST
+        has_prompt = any(has_columns(rows, name) for name in self.text_columns)
+        return has_prompt and all(
+            share_of_rows(rows, lambda r, n=side: _is_file(r.get(n))) > _MIN_SHARE
             for side in self.media_columns
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The files as answers, images unless the first of them is an audio."""
-        column = _column_of(rows["chosen"])
+        column = _media_column(rows["chosen"])
         rows = rows.with_columns(
             prompt=pl.coalesce(as_messages_column(rows, name, "user") for name in self.text_columns)
         )
-        return preferred_media(rows, column, pl.col("chosen"), pl.col("rejected"))
+        return assign_preferred_media(rows, column, pl.col("chosen"), pl.col("rejected"))
 
 
-def _is_there(column: str) -> pl.Expr:
+def _has_medium(column: str) -> pl.Expr:
     """Whether the row has this medium; an empty path names none."""
     first = pl.col(column).list.first().struct
     named = first.field("path").fill_null("") != ""
@@ -176,7 +180,7 @@ def _is_file(value: Any) -> bool:
     return isinstance(value, Mapping) and "bytes" in value and value.keys() <= {"bytes", "path"}
 
 
-def _column_of(media: pl.Series) -> str:
+def _media_column(media: pl.Series) -> str:
     """The column of the pair table for the kind of the first medium."""
     for row in media.drop_nulls():
         for medium in row:
@@ -184,5 +188,5 @@ def _column_of(media: pl.Series) -> str:
             # The name tells more than the bytes, where there is one.
             if kind.startswith(("audio", "video")):
                 return f"{kind[:5]}s"
-            return "audios" if (medium["bytes"] or b"").startswith(_AUDIO_MARKS) else "images"
+            return "audios" if (medium["bytes"] or b"").startswith(_AUDIO_SIGNATURES) else "images"
     return "images"

@@ -18,9 +18,11 @@ _SECOND = 2
 def medium_turn(column: str) -> pl.Expr:
     """An assistant's message of one medium, of the kind that a column of media holds."""
     kind, part = _PARTS[column]
-    more = to_json({"content": [{"type": kind}]})
-    said = pl.struct(role=pl.lit("assistant"), content=pl.lit(MARKS[part]), more=pl.lit(more))
-    return pl.concat_list(said).cast(MESSAGES)
+    other_fields = to_json({"content": [{"type": kind}]})
+    turn = pl.struct(
+        role=pl.lit("assistant"), content=pl.lit(MARKS[part]), more=pl.lit(other_fields)
+    )
+    return pl.concat_list(turn).cast(MESSAGES)
 
 
 def assign_media_winner(
@@ -45,25 +47,27 @@ def assign_media_winner(
     placed = assign_winner(rows, winner, expected, label)
     better = pl.when("_turned").then("_two").otherwise("_one")
     worse = pl.when("_turned").then("_one").otherwise("_two")
-    return with_media(placed, column, better, worse)
+    return add_answer_media(placed, column, better, worse)
 
 
-def preferred_media(
+def assign_preferred_media(
     rows: pl.DataFrame, column: str, chosen: pl.Expr, rejected: pl.Expr
 ) -> pl.DataFrame:
     """The rows with these media as answers, where the row names the preferred one."""
-    rows = with_media(rows, column, chosen, rejected)
+    rows = add_answer_media(rows, column, chosen, rejected)
     return rows.with_columns(chosen=medium_turn(column), rejected=medium_turn(column))
 
 
-def with_media(rows: pl.DataFrame, column: str, chosen: pl.Expr, rejected: pl.Expr) -> pl.DataFrame:
+def add_answer_media(
+    rows: pl.DataFrame, column: str, chosen: pl.Expr, rejected: pl.Expr
+) -> pl.DataFrame:
     """The rows with these media as their answers'; a row that lacks one is an error."""
     before = pl.col(column).fill_null(pl.lit([], dtype=MEDIA))
     lacking = (chosen.list.len().fill_null(0) == 0) | (rejected.list.len().fill_null(0) == 0)
-    told = pl.when(lacking).then(pl.lit(f"one of both answers has no {column[:-1]}"))
-    known = [pl.col(c) for c in (ERROR, NO_PAIR) if c in rows.columns]
+    problem = pl.when(lacking).then(pl.lit(f"one of both answers has no {column[:-1]}"))
+    previous_errors = [pl.col(c) for c in (ERROR, NO_PAIR) if c in rows.columns]
     return rows.with_columns(
         pl.concat_list(before, chosen).cast(MEDIA).alias(column),
         pl.concat_list(before, rejected).cast(MEDIA).alias(REJECTED_MEDIA[column]),
-        pl.coalesce(*known[:1], told).alias(ERROR),
+        pl.coalesce(*previous_errors[:1], problem).alias(ERROR),
     )

@@ -51,11 +51,11 @@ class MultiPref(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One pair for each annotation of a row."""
-        votes = pl.concat([_votes(rows, column) for column in _GROUPS])
+        votes = pl.concat([_vote_columns(rows, column) for column in _GROUPS])
         # All votes on a pair behind one another, whichever group cast them.
         votes = votes.sort(ROW, maintain_order=True)
-        made = rows.drop(*_GROUPS).join(votes, on=ROW, maintain_order="left_right")
-        made = made.with_columns(
+        pairs = rows.drop(*_GROUPS).join(votes, on=ROW, maintain_order="left_right")
+        pairs = pairs.with_columns(
             add_to_extra("group", pl.format('"{}"', "_group")),
             prompt=as_messages_column(rows, "text", "user"),
             _first=as_messages_column(rows, "completion_a", "assistant"),
@@ -65,11 +65,11 @@ class MultiPref(Format):
         )
         choice = pl.col("overall_pref")
         winner = choice.replace_strict(_WINNER, default=None, return_dtype=pl.Int64)
-        placed = assign_winner(made, winner, ", ".join(_WINNER))
+        placed = assign_winner(pairs, winner, ", ".join(_WINNER))
         return report_unused_rows(placed, rows, votes, "no one judged the pair")
 
 
-def _votes(rows: pl.DataFrame, column: str) -> pl.DataFrame:
+def _vote_columns(rows: pl.DataFrame, column: str) -> pl.DataFrame:
     """Row number, evaluator and choice of each annotation of one group."""
     long = rows.select(ROW, column).explode(column).drop_nulls(column).unnest(column)
     group = pl.lit(_GROUPS[column]).alias("_group")

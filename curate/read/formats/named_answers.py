@@ -49,10 +49,10 @@ class NamedAnswers(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether one prompt stands beside two such answers."""
-        two = sum(has_columns(rows, *names) for names in _NAMES)
-        asked = sum(has_columns(rows, name) for name in _PROMPTS)
+        pair_count = sum(has_columns(rows, *names) for names in _NAMES)
+        prompt_count = sum(has_columns(rows, name) for name in _PROMPTS)
         conversation = has_columns(rows, _MESSAGES) and not has_columns(rows, CHOSEN_RESPONSE)
-        return two == asked == 1 and not conversation
+        return pair_count == prompt_count == 1 and not conversation
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the names of the answers."""

@@ -37,7 +37,7 @@ class Nectar(Format):
         """Whether a prompt stands beside ranked answers."""
         if not has_columns(rows, "prompt", "answers"):
             return False
-        return share_of_rows(rows, lambda row: _is_ranked(row.get("answers"))) >= 0.9
+        return share_of_rows(rows, lambda row: _are_ranked_answers(row.get("answers"))) >= 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by rank; the dialogue without the empty turn at its end as prompt."""
@@ -54,6 +54,6 @@ class Nectar(Format):
         return add_answer_metadata(pairs_from_rankings(rows, self), "answer")
 
 
-def _is_ranked(answers: object) -> bool:
+def _are_ranked_answers(answers: object) -> bool:
     listed = isinstance(answers, list) and len(answers) > 0 and isinstance(answers[0], dict)
     return bool(listed and {"answer", "rank"} <= set(answers[0]))  # type: ignore[index]

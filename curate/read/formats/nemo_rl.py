@@ -37,16 +37,19 @@ class NeMoRLFormat(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether a context stands beside completions with ranks."""
-        return has_columns(rows, "context", "completions") and share_of_rows(rows, _is_ranked) > 0.9
+        return (
+            has_columns(rows, "context", "completions")
+            and share_of_rows(rows, _has_ranked_completions) > 0.9
+        )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The completion of the lower rank as chosen."""
-        found = [_completions(text) for text in rows["completions"]]
+        completions = [_parse_completions(text) for text in rows["completions"]]
         return assign_winner(
             rows.with_columns(
-                messages_series("_first", [f[0] for f in found]),
-                messages_series("_second", [f[1] for f in found]),
-                pl.Series("_gap", [f[2] for f in found], dtype=pl.Float64),
+                messages_series("_first", [f[0] for f in completions]),
+                messages_series("_second", [f[1] for f in completions]),
+                pl.Series("_gap", [f[2] for f in completions], dtype=pl.Float64),
                 prompt=prepend_system_turn(rows, as_messages_column(rows, "context", "user")),
             ),
             pl.when(pl.col("_gap") == 0)
@@ -58,25 +61,25 @@ class NeMoRLFormat(Format):
         ).drop("_gap")
 
 
-def _is_ranked(row: Any) -> bool:
+def _has_ranked_completions(row: Any) -> bool:
     listed = row.get("completions")
     return isinstance(listed, list) and all("rank" in c and "completion" in c for c in listed)
 
 
-def _completions(text: str | None) -> tuple[Any, Any, float | None]:
+def _parse_completions(text: str | None) -> tuple[Any, Any, float | None]:
     """Both completions as messages, and the second rank minus the first; nulls where wrong."""
     listed = orjson.loads(text) if text else []
-    whole = isinstance(listed, list) and len(listed) == _BOTH
-    if not whole or not all(isinstance(c, dict) and c.get("completion") for c in listed):
+    is_pair = isinstance(listed, list) and len(listed) == _BOTH
+    if not is_pair or not all(isinstance(c, dict) and c.get("completion") for c in listed):
         return None, None, None
-    answers = [as_messages(_turns(c["completion"]))[0] for c in listed]
+    answers = [as_messages(_as_message(c["completion"]))[0] for c in listed]
     ranks = [c.get("rank") for c in listed]
     if None in answers or not all(isinstance(r, int | float) for r in ranks):
         return None, None, None
     return answers[0], answers[1], float(ranks[1]) - float(ranks[0])
 
 
-def _turns(completion: Any) -> Any:
+def _as_message(completion: Any) -> Any:
     """A completion that is a text as a message."""
     text = isinstance(completion, str)
     return {"role": "assistant", "content": completion} if text else completion

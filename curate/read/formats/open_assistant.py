@@ -17,12 +17,12 @@ from curate.read.formats.base import (
 from curate.read.formats.rankings import add_answer_metadata, pairs_from_rankings
 
 _NO_RANK = "no ranked replies to a message, nor on the way to one"
-_ALONE = "the only ranked reply to its message"
+_SINGLE_REPLY = "the only ranked reply to its message"
 _ORPHAN = "a message before this one is not in the data: its prompt would lack turns"
 _ASSISTANT, _USER = "assistant", "prompter"
 # Trees of the published sets are some ten messages deep; only a circle is deeper than this.
-_DEEPEST = 1000
-_LEAST = 2
+_MAX_DEPTH = 1000
+_MIN_REPLIES = 2
 
 
 class OpenAssistant(Format):
@@ -63,36 +63,41 @@ class OpenAssistant(Format):
                 said=pl.col(EXTRA),
             ),
         )
-        ranked = groups.filter(pl.col("_rows").list.len() >= _LEAST)
-        talks, on_the_way = _conversations(rows, ranked["parent_id"])
-        ranked = ranked.join(talks, on="parent_id", how="left", maintain_order="left")
-        whole = ranked.filter(pl.col("prompt").is_not_null())
+        ranked = groups.filter(pl.col("_rows").list.len() >= _MIN_REPLIES)
+        conversations, on_the_way = _walk_to_roots(rows, ranked["parent_id"])
+        ranked = ranked.join(conversations, on="parent_id", how="left", maintain_order="left")
+        with_prompt = ranked.filter(pl.col("prompt").is_not_null())
         # Replies to a message that the file does not hold have no prompt to be read with.
         orphans = ranked.filter(pl.col("prompt").is_null()).select(pl.col("_rows").explode())
-        made = whole.drop("_rows").with_columns(pl.lit("{}").alias(EXTRA), source="lang")
-        pairs = add_answer_metadata(pairs_from_rankings(made, self), "message")
-        lost = orphans.select(pl.col("_rows").alias(ROW), pl.lit(_ORPHAN).alias(ERROR))
-        used = pl.concat([whole["_rows"].explode(), on_the_way, orphans["_rows"]])
-        alone = groups.filter(pl.col("_rows").list.len() < _LEAST)["_rows"].explode()
-        found = pl.concat([pairs, lost, _unused(rows, used, alone)], how="diagonal")
-        return found.sort(ROW, maintain_order=True)
+        rankings = with_prompt.drop("_rows").with_columns(pl.lit("{}").alias(EXTRA), source="lang")
+        pairs = add_answer_metadata(pairs_from_rankings(rankings, self), "message")
+        without_prompt = orphans.select(pl.col("_rows").alias(ROW), pl.lit(_ORPHAN).alias(ERROR))
+        used = pl.concat([with_prompt["_rows"].explode(), on_the_way, orphans["_rows"]])
+        single_replies = groups.filter(pl.col("_rows").list.len() < _MIN_REPLIES)["_rows"].explode()
+        converted = pl.concat(
+            [pairs, without_prompt, _list_unused_messages(rows, used, single_replies)],
+            how="diagonal",
+        )
+        return converted.sort(ROW, maintain_order=True)
 
 
-def _unused(rows: pl.DataFrame, used: pl.Series, alone: pl.Series) -> pl.DataFrame:
+def _list_unused_messages(
+    rows: pl.DataFrame, used: pl.Series, single_replies: pl.Series
+) -> pl.DataFrame:
     """Messages that stand in no pair, and why."""
-    single = pl.col(ROW).is_in(alone.implode())
-    why = pl.when(single).then(pl.lit(_ALONE)).otherwise(pl.lit(_NO_RANK))
+    single = pl.col(ROW).is_in(single_replies.implode())
+    why = pl.when(single).then(pl.lit(_SINGLE_REPLY)).otherwise(pl.lit(_NO_RANK))
     return rows.filter(~pl.col(ROW).is_in(used.implode())).select(ROW, why.alias(NO_PAIR))
 
 
-def _conversations(rows: pl.DataFrame, ends: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+def _walk_to_roots(rows: pl.DataFrame, ends: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
     """The conversation up to each message of `ends`, and the rows of all messages in them.
 
     A conversation that does not reach a first message (a parent is missing, or parents form a
     circle) is left out.
     """
     role = pl.when(pl.col("role") == _USER).then(pl.lit("user")).otherwise(pl.lit("assistant"))
-    known = rows.select(
+    messages = rows.select(
         ROW,
         at=pl.col("message_id").cast(pl.String),
         parent=pl.col("parent_id").cast(pl.String),
@@ -101,8 +106,8 @@ def _conversations(rows: pl.DataFrame, ends: pl.Series) -> tuple[pl.DataFrame, p
     walk = pl.DataFrame({"parent_id": ends, "at": ends.cast(pl.String)})
     steps = []
     # All conversations go up one message at a time: a join a step, not a walk a reply.
-    for depth in range(_DEEPEST):
-        walk = walk.join(known, on="at", how="inner", maintain_order="left")
+    for depth in range(_MAX_DEPTH):
+        walk = walk.join(messages, on="at", how="inner", maintain_order="left")
         if walk.is_empty():
             break
         steps.append(walk.with_columns(depth=pl.lit(depth)))
@@ -110,11 +115,11 @@ def _conversations(rows: pl.DataFrame, ends: pl.Series) -> tuple[pl.DataFrame, p
         walk = onward.select("parent_id", at="parent")
     if not steps:
         return pl.DataFrame(schema={"parent_id": ends.dtype, "prompt": MESSAGES}), rows[ROW].head(0)
-    told = pl.concat(steps).sort("parent_id", "depth", descending=[False, True])
+    ordered = pl.concat(steps).sort("parent_id", "depth", descending=[False, True])
     ended = pl.col("parent").is_null().any()
-    talks = told.group_by("parent_id", maintain_order=True).agg(
+    conversations = ordered.group_by("parent_id", maintain_order=True).agg(
         prompt=pl.col("turn"), _row=pl.col(ROW), _whole=ended
     )
-    whole = talks.filter("_whole")
+    complete = conversations.filter("_whole")
     prompt = pl.col("prompt").cast(MESSAGES)
-    return whole.select("parent_id", prompt=prompt), whole["_row"].explode().unique()
+    return complete.select("parent_id", prompt=prompt), complete["_row"].explode().unique()

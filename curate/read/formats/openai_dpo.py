@@ -46,17 +46,19 @@ class OpenAIDPOFormat(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The messages of the input as prompt."""
-        found = [_input(text) for text in rows["input"]]
-        rest = pl.Series("_rest", [to_json(f[2]) if f[2] else None for f in found], dtype=pl.String)
-        with_rest = pl.when(pl.col("_rest").is_not_null()).then(
+        inputs = [_parse_input(text) for text in rows["input"]]
+        other_fields = pl.Series(
+            "_rest", [to_json(f[2]) if f[2] else None for f in inputs], dtype=pl.String
+        )
+        extra_with_input = pl.when(pl.col("_rest").is_not_null()).then(
             add_to_extra("input", pl.col("_rest").fill_null("null"))
         )
-        rows = rows.with_columns(rest)
+        rows = rows.with_columns(other_fields)
         return rows.with_columns(
-            messages_series("prompt", [f[0] for f in found]),
-            pl.Series(TOOLS, [to_json(f[1]) if f[1] else None for f in found], dtype=pl.String),
-            pl.Series(ERROR, [f[3] for f in found], dtype=pl.String),
-            with_rest.otherwise(pl.col(EXTRA)).alias(EXTRA),
+            messages_series("prompt", [f[0] for f in inputs]),
+            pl.Series(TOOLS, [to_json(f[1]) if f[1] else None for f in inputs], dtype=pl.String),
+            pl.Series(ERROR, [f[3] for f in inputs], dtype=pl.String),
+            extra_with_input.otherwise(pl.col(EXTRA)).alias(EXTRA),
             chosen=pl.coalesce(
                 as_messages_column(rows, name, "assistant") for name in _BETTER
             ).cast(MESSAGES),
@@ -66,15 +68,19 @@ class OpenAIDPOFormat(Format):
         ).drop("_rest")
 
 
-def _input(text: str | None) -> tuple[Any, Any, dict[str, Any], str | None]:
+def _parse_input(text: str | None) -> tuple[Any, Any, dict[str, Any], str | None]:
     """Messages, tools, what else is said, and what is wrong."""
-    said: Any = parsed_json(orjson.loads(text)) if text else None
-    if isinstance(said, str | list):
-        said = {"messages": said}
-    if not isinstance(said, dict) or not said.get("messages"):
+    fields: Any = parsed_json(orjson.loads(text)) if text else None
+    if isinstance(fields, str | list):
+        fields = {"messages": fields}
+    if not isinstance(fields, dict) or not fields.get("messages"):
         return [], None, {}, f"'input' holds no messages; {_EXPECTED}"
-    given = said.pop("messages")
-    asked = {"role": "user", "content": given} if isinstance(given, str) else given
-    messages, problem = as_messages(asked)
-    tools = parsed_json(said.pop(TOOLS, None))
-    return messages or [], tools, said, None if problem is None else f"'input' {problem}"
+    published_messages = fields.pop("messages")
+    prompt_messages = (
+        {"role": "user", "content": published_messages}
+        if isinstance(published_messages, str)
+        else published_messages
+    )
+    messages, problem = as_messages(prompt_messages)
+    tools = parsed_json(fields.pop(TOOLS, None))
+    return messages or [], tools, fields, None if problem is None else f"'input' {problem}"

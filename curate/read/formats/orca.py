@@ -31,7 +31,7 @@ class OrcaDPO(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The question as prompt, after the system text where there is one."""
-        return _texts(rows, "question")
+        return _convert_texts(rows, "question")
 
 
 class DistilabelOrca(Format):
@@ -55,10 +55,10 @@ class DistilabelOrca(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The input as prompt, after the system text where there is one."""
-        return _texts(rows, "input").with_columns(is_tie=pl.col("status") == "tie")
+        return _convert_texts(rows, "input").with_columns(is_tie=pl.col("status") == "tie")
 
 
-def _texts(rows: pl.DataFrame, question: str) -> pl.DataFrame:
+def _convert_texts(rows: pl.DataFrame, question: str) -> pl.DataFrame:
     rows = rows.with_columns(
         prompt=as_messages_column(rows, question, "user"),
         chosen=as_messages_column(rows, "chosen", "assistant"),

@@ -32,8 +32,8 @@ class PandaLM(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One pair for each vote; a vote that was not cast gives no pair."""
-        given = pl.col("input").str.strip_chars()
-        parts = [pl.col("instruction"), pl.when(given != "").then(given)]
+        input_text = pl.col("input").str.strip_chars()
+        parts = [pl.col("instruction"), pl.when(input_text != "").then(input_text)]
         both = pl.concat_str(parts, separator="\n\n", ignore_nulls=True)
         prompt = pl.when(pl.any_horizontal(part.is_not_null() for part in parts)).then(both)
         votes = unpivot_votes(rows, _VOTES, "annotator").with_columns(

@@ -46,15 +46,15 @@ class PRISM(Format):
         """Pairs by score, turn by turn; the user as annotator."""
         entries = rows.select(ROW, "conversation_history").explode("conversation_history")
         entries = entries.drop_nulls().unnest("conversation_history")
-        turns = _turns(entries)
-        kept = rows.drop("conversation_history")
-        made = turns.join(kept, on=ROW, maintain_order="left")
-        made = made.with_columns(
+        turns = _rankings_by_turn(entries)
+        other_columns = rows.drop("conversation_history")
+        rankings = turns.join(other_columns, on=ROW, maintain_order="left")
+        rankings = rankings.with_columns(
             add_to_extra("turn", pl.col("turn").cast(pl.String)),
             annotator=pl.col("user_id").cast(pl.String),
         )
         # Rankings are told apart by row number: each turn gets one of its own on the way.
-        numbered = made.with_columns(_row=ROW).with_columns(
+        numbered = rankings.with_columns(_row=ROW).with_columns(
             pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW)
         )
         pairs = pairs_from_rankings(numbered, self).with_columns(pl.col("_row").alias(ROW))
@@ -63,25 +63,25 @@ class PRISM(Format):
         return report_unused_rows(pairs, rows, pairs, _NO_TURN)
 
 
-def _turns(entries: pl.DataFrame) -> pl.DataFrame:
+def _rankings_by_turn(entries: pl.DataFrame) -> pl.DataFrame:
     """One row a turn: the prompt before its answers, and the answers as `RANKED`."""
     # What was said goes on with the answer that was chosen; the others end there.
-    said = (pl.col("role") == "user") | pl.col("if_chosen").fill_null(False)
+    is_in_history = (pl.col("role") == "user") | pl.col("if_chosen").fill_null(False)
     role = pl.when(pl.col("role") == "user").then(pl.lit("user")).otherwise(pl.lit("assistant"))
     message = message_of(role, pl.col("content"))
     answer = pl.struct(text=pl.col("content"), score=pl.col("score"))
     is_answer = pl.col("role") != "user"
     turns = entries.group_by(ROW, "turn", maintain_order=True).agg(
-        _spoken=message.filter(said),
+        _spoken=message.filter(is_in_history),
         _asked=message.filter(~is_answer),
         _ranked=answer.filter(is_answer),
     )
     turns = turns.filter(pl.col("_ranked").list.len() > 1).sort(ROW, "turn")
     # The prompt of a turn: all that was said in turns before it, and its own question.
-    before = entries.filter(said).select(ROW, _turn="turn", _message=message)
+    history_messages = entries.filter(is_in_history).select(ROW, _turn="turn", _message=message)
     history = (
         turns.select(ROW, "turn")
-        .join(before, on=ROW, maintain_order="left_right")
+        .join(history_messages, on=ROW, maintain_order="left_right")
         .filter(
             (pl.col("_turn") < pl.col("turn"))
             | (

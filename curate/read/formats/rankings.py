@@ -13,12 +13,12 @@ RANKED = pl.List(pl.Struct(_SCORED))
 RANKED_WITH_METADATA = pl.List(pl.Struct({**_SCORED, "said": pl.String}))
 """The same with what else is said of each answer, as JSON text."""
 # Answers that make a pair.
-_LEAST = 2
+_MIN_ANSWERS = 2
 # The golden ratio in 32 bits: consecutive row numbers are spread over the whole range.
 _GOLDEN = 2_654_435_761
 # A prime, so that seeds do not meet each other a few rows on.
 _ROWS_A_SEED = 7_919
-_PLACES = 1_048_576
+_MAX_ANSWERS = 1_048_576
 """More than there are answers to a prompt."""
 _TOO_FEW = "the ranking makes no pair; expected two scored answers or more"
 _TOO_CLOSE = "the scores of no two answers of the ranking differ by ranking.min_gap"
@@ -41,31 +41,35 @@ def pairs_from_rankings(
         rule: how pairs are made; default the format's own.
     """
     rule = rule or form.ranking
-    drawn = _whole_answers(rows, form).with_columns(
-        _drawn=_random(pl.col(ROW) * _PLACES + pl.col("_at"), rule.seed)
+    answers = _list_scored_answers(rows, form).with_columns(
+        _drawn=_hash_number(pl.col(ROW) * _MAX_ANSWERS + pl.col("_at"), rule.seed)
     )
-    best_first = drawn.sort(ROW, "score", "_drawn", "_at", descending=[False, True, False, False])
+    best_first = answers.sort(ROW, "score", "_drawn", "_at", descending=[False, True, False, False])
     best_first = best_first.drop("_drawn")
-    _tell_ties(best_first, form)
+    _note_ties(best_first, form)
     order = pl.int_range(pl.len()).over(ROW)
     numbered = best_first.with_columns(_order=order, _last=pl.len().over(ROW) - 1)
     # Each answer with each other one of its row; the filter leaves better before worse.
-    both = numbered.join(numbered, on=ROW, suffix="_other", maintain_order="left_right")
-    both = both.filter(pl.col("_order") < pl.col("_order_other"), _wanted(rule))
+    answer_pairs = numbered.join(numbered, on=ROW, suffix="_other", maintain_order="left_right")
+    answer_pairs = answer_pairs.filter(
+        pl.col("_order") < pl.col("_order_other"), _is_requested_pair(rule)
+    )
     gap = pl.col("score") - pl.col("score_other")
-    both = both.with_columns(strength=gap.cast(pl.Float32)).filter(gap >= rule.min_gap)
-    made = rows.drop("_ranked").join(both, on=ROW, maintain_order="left_right")
-    made = made.with_columns(add_to_extra("pair_of_answers", _numbers("_at"))).with_columns(
-        add_to_extra("scores", _numbers("score")),
+    answer_pairs = answer_pairs.with_columns(strength=gap.cast(pl.Float32)).filter(
+        gap >= rule.min_gap
+    )
+    pairs = rows.drop("_ranked").join(answer_pairs, on=ROW, maintain_order="left_right")
+    pairs = pairs.with_columns(add_to_extra("pair_of_answers", _both_as_json("_at"))).with_columns(
+        add_to_extra("scores", _both_as_json("score")),
         chosen="turns",
         rejected="turns_other",
         is_tie=pl.col("strength") == 0,
     )
-    alone = _without_pair(rows, made, numbered)
-    return pl.concat([made, alone], how="diagonal").sort(ROW, maintain_order=True)
+    without_pair = _list_unpaired_rankings(rows, pairs, numbered)
+    return pl.concat([pairs, without_pair], how="diagonal").sort(ROW, maintain_order=True)
 
 
-def _whole_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
+def _list_scored_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
     """Row, place, `turns` and score of each answer that has both; the others are told."""
     ranked = rows.select(ROW, "_ranked").with_columns(
         _at=pl.int_ranges(pl.col("_ranked").list.len())
@@ -73,30 +77,32 @@ def _whole_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
     answers = ranked.explode("_ranked", "_at").unnest("_ranked")
     if "text" in answers.columns:
         answers = answers.with_columns(turns=as_turn("text", "assistant")).drop("text")
-    whole = answers.drop_nulls(["turns", "score"])
+    scored = answers.drop_nulls(["turns", "score"])
     # A ranking without answers is one row of nulls here: it is listed, not told.
-    partly = answers.join(whole, on=ROW, how="semi")
-    lacking = partly.filter(pl.any_horizontal(pl.col("turns", "score").is_null()))
-    form.count_note(_UNSCORED, lacking[ROW].n_unique())
-    return whole
+    in_scored_rows = answers.join(scored, on=ROW, how="semi")
+    unscored = in_scored_rows.filter(pl.any_horizontal(pl.col("turns", "score").is_null()))
+    form.count_note(_UNSCORED, unscored[ROW].n_unique())
+    return scored
 
 
-def _without_pair(rows: pl.DataFrame, made: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+def _list_unpaired_rankings(
+    rows: pl.DataFrame, pairs: pl.DataFrame, answers: pl.DataFrame
+) -> pl.DataFrame:
     """Rows that had too few answers to compare, or too like ones: they are listed, not lost."""
-    alone = rows.drop("_ranked").join(made, on=ROW, how="anti")
-    alone = alone.join(answers.group_by(ROW).len("_count"), on=ROW, how="left")
-    several = pl.col("_count").fill_null(0) >= _LEAST
+    unpaired = rows.drop("_ranked").join(pairs, on=ROW, how="anti")
+    unpaired = unpaired.join(answers.group_by(ROW).len("_count"), on=ROW, how="left")
+    several = pl.col("_count").fill_null(0) >= _MIN_ANSWERS
     reason = pl.when(several).then(pl.lit(_TOO_CLOSE)).otherwise(pl.lit(_TOO_FEW))
-    return alone.with_columns(reason.alias(NO_PAIR)).drop("_count")
+    return unpaired.with_columns(reason.alias(NO_PAIR)).drop("_count")
 
 
 def pairs_from_valid_rankings(
     rows: pl.DataFrame, form: Format, rule: RankingRule | None = None
 ) -> pl.DataFrame:
     """`pairs_of_rankings` of the rows whose `ERROR` is null; after them the others, as they are."""
-    wrong = rows.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
-    sound = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
-    return pl.concat([pairs_from_rankings(sound, form, rule), wrong], how="diagonal")
+    malformed = rows.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
+    valid = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
+    return pl.concat([pairs_from_rankings(valid, form, rule), malformed], how="diagonal")
 
 
 def add_answer_metadata(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:
@@ -108,19 +114,19 @@ def add_answer_metadata(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:
     """
     if "said" not in pairs.columns or pairs["said"].null_count() == len(pairs):
         return pairs
-    for side, said in (("chosen", "said"), ("rejected", "said_other")):
-        pairs = pairs.with_columns(add_to_extra(f"{side}_{kind}", pl.col(said).fill_null("null")))
+    for side, column in (("chosen", "said"), ("rejected", "said_other")):
+        pairs = pairs.with_columns(add_to_extra(f"{side}_{kind}", pl.col(column).fill_null("null")))
     return pairs
 
 
 def answer_metadata(*fields: str) -> pl.Expr:
     """Fields of an answer among others of a list, such as its model, as JSON text for `said`."""
     values = [pl.element().struct.field(name) for name in fields]
-    known = pl.any_horizontal(value.is_not_null() for value in values)
-    return pl.when(known).then(pl.struct(values).struct.json_encode())
+    has_value = pl.any_horizontal(value.is_not_null() for value in values)
+    return pl.when(has_value).then(pl.struct(values).struct.json_encode())
 
 
-def _wanted(rule: RankingRule) -> pl.Expr:
+def _is_requested_pair(rule: RankingRule) -> pl.Expr:
     if rule.pairs == "all":
         return pl.lit(True)
     best = pl.col("_order") == 0
@@ -133,11 +139,11 @@ def _wanted(rule: RankingRule) -> pl.Expr:
 
 def _random_below(bound: pl.Expr, seed: int) -> pl.Expr:
     """A number from 0 to below `bound`, the same for the same row number, seed and bound."""
-    mixed = _random(pl.col(ROW), seed)
+    mixed = _hash_number(pl.col(ROW), seed)
     return (mixed * bound.cast(pl.UInt64) // (1 << 32)).cast(pl.Int64)
 
 
-def _random(number: pl.Expr, seed: int) -> pl.Expr:
+def _hash_number(number: pl.Expr, seed: int) -> pl.Expr:
     """A number below 2^32, the same for the same number and seed.
 
     Multiplicative hashing (Knuth) in two rounds: polars' own hash may differ between versions.
@@ -146,20 +152,24 @@ def _random(number: pl.Expr, seed: int) -> pl.Expr:
     return (mixed ^ (mixed // (1 << 15))) * _GOLDEN % (1 << 32)
 
 
-def _tell_ties(answers: pl.DataFrame, form: Format) -> None:
+def _note_ties(answers: pl.DataFrame, form: Format) -> None:
     """Count rankings in which the best or the worst answer had to be drawn."""
-    shared = answers.group_by(ROW).agg(
-        least=pl.len() >= _LEAST,
+    by_ranking = answers.group_by(ROW).agg(
+        least=pl.len() >= _MIN_ANSWERS,
         several=pl.col("score").n_unique() > 1,
         best=(pl.col("score") == pl.col("score").max()).sum() > 1,
         worst=(pl.col("score") == pl.col("score").min()).sum() > 1,
     )
-    count = int((shared["least"] & shared["several"] & (shared["best"] | shared["worst"])).sum())
+    count = int(
+        (
+            by_ranking["least"] & by_ranking["several"] & (by_ranking["best"] | by_ranking["worst"])
+        ).sum()
+    )
     form.count_note(
         "rankings hold several answers of the best or worst score; ranking.seed drew one", count
     )
 
 
-def _numbers(column: str) -> pl.Expr:
+def _both_as_json(column: str) -> pl.Expr:
     """Both values as a JSON list."""
     return pl.format("[{},{}]", column, f"{column}_other")

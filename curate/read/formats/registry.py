@@ -15,13 +15,13 @@ _FOLDER = "curate.read.formats"
 
 
 @cache
-def _formats() -> dict[str, type[Format]]:
+def _format_classes() -> dict[str, type[Format]]:
     return named_classes(_FOLDER, Format)  # type: ignore[type-abstract]
 
 
 def format_names() -> dict[str, str]:
     """Name and one-line summary of every format."""
-    return {name: cls.summary for name, cls in _formats().items()}
+    return {name: cls.summary for name, cls in _format_classes().items()}
 
 
 def get_format(name: str) -> type[Format]:
@@ -30,10 +30,10 @@ def get_format(name: str) -> type[Format]:
     Raises:
         CurateError: there is no such format.
     """
-    if name not in _formats():
-        fix = suggestion(name, [*_formats(), "auto"])
+    if name not in _format_classes():
+        fix = suggestion(name, [*_format_classes(), "auto"])
         raise CurateError("unknown input format", where="input.format", found=repr(name), fix=fix)
-    return _formats()[name]
+    return _format_classes()[name]
 
 
 def matches_sample(candidate: Format, rows: RowSample) -> bool:
@@ -54,88 +54,107 @@ def matches_embedded_json(candidate: Format, unfolded: RowSample, names: frozens
         unfolded: the sample as `unfolded_rows` gives it.
         names: of the columns that this changed.
     """
-    candidate.json_as_text = _looks_into(candidate, names) and matches_sample(candidate, unfolded)
+    candidate.json_as_text = _takes_nested_values(candidate, names) and matches_sample(
+        candidate, unfolded
+    )
     return candidate.json_as_text
 
 
 def detect_json_text(fmt: Format, rows: RowSample) -> None:
     """Tell the format whether a column that it takes as JSON stands as the text of such."""
     for name in fmt.json_columns:
-        given = [row[name] for row in rows if row.get(name) not in (None, "")]
+        values = [row[name] for row in rows if row.get(name) not in (None, "")]
         # Of texts alone: an answer among lists of answers may well be JSON.
-        texts = all(isinstance(value, str) for value in given)
-        inside = sum(parse_embedded_json(value) is not value for value in given)
-        fmt.json_as_text = fmt.json_as_text or (texts and inside * 2 > len(given))
+        are_texts = all(isinstance(value, str) for value in values)
+        json_count = sum(parse_embedded_json(value) is not value for value in values)
+        fmt.json_as_text = fmt.json_as_text or (are_texts and json_count * 2 > len(values))
 
 
-def _looks_into(candidate: Format, names: frozenset[str]) -> bool:
+def _takes_nested_values(candidate: Format, names: frozenset[str]) -> bool:
     return not names.isdisjoint((*candidate.nested_columns, *candidate.json_columns))
 
 
 def detect_format(rows: RowSample, where: str) -> Format:
-    """The format of a sample of rows.
+    """Return the format of a sample of rows.
 
     Raises:
         CurateError: no format matches.
     """
-    candidates = [cls for cls in _formats().values() if cls.priority >= 0]
-    ranked = sorted(candidates, key=lambda c: (-c.priority, c.name))
-    found = next((c for c in (cls() for cls in ranked) if matches_sample(c, rows)), None)
-    # An answer may well be JSON: only where nothing else fits are such texts taken for values.
-    if found is None:
-        read = parse_embedded_json_in_rows(rows)
-        found = next(
-            (c for c in (cls() for cls in ranked) if matches_embedded_json(c, *read)), None
-        )
-    if found is None:
-        found = _of_most([cls() for cls in ranked], rows)
-    if found is None:
-        inside = [cls for cls in ranked if _looks_into(cls(), read[1])]
-        found = _of_most([cls() for cls in inside], read[0])
-        if found is not None:
-            found.json_as_text = True
-    if found is not None:
-        detect_json_text(found, rows)
-        return found
-    columns = sorted({key for row in rows for key in row})
-    near = closest_formats(rows, [cls() for cls in candidates], matches_sample)
-    like = f"It is nearly {'; or '.join(near)}. Else one" if near else "one"
-    raise CurateError(
-        "the format of the data was not recognised",
-        where=where,
-        found=f"columns {', '.join(columns) or '(none)'}",
-        expected=f"{like} of the formats that 'curate list' shows",
-        fix=_mapping_fix(rows),
+    detected = next((fmt for fmt in _candidates() if matches_sample(fmt, rows)), None)
+    detected = detected or _detect_inexact_format(rows)
+    if detected is None:
+        raise _unknown_format_error(rows, where)
+    detect_json_text(detected, rows)
+    return detected
+
+
+def _detect_inexact_format(rows: RowSample) -> Format | None:
+    """Return the format of a sample once JSON texts are parsed, or the format of most rows."""
+    # An answer may be JSON: only where no format matches are such texts taken as values.
+    parsed_rows, names = parse_embedded_json_in_rows(rows)
+    return (
+        next((f for f in _candidates() if matches_embedded_json(f, parsed_rows, names)), None)
+        or _format_of_most_rows(_candidates(), rows)
+        or _format_of_most_parsed_rows(parsed_rows, names)
     )
 
 
-def _of_most(candidates: list[Format], rows: RowSample) -> Format | None:
+def _candidates() -> list[Format]:
+    """Return the formats that may be detected, in the order in which they are tried."""
+    classes = [cls for cls in _format_classes().values() if cls.priority >= 0]
+    return [cls() for cls in sorted(classes, key=lambda cls: (-cls.priority, cls.name))]
+
+
+def _unknown_format_error(rows: RowSample, where: str) -> CurateError:
+    """Return the error for a sample of no format, with the formats that it nearly matches."""
+    columns = sorted({key for row in rows for key in row})
+    near_misses = closest_formats(rows, _candidates(), matches_sample)
+    hint = f"It is nearly {'; or '.join(near_misses)}. Else one" if near_misses else "one"
+    return CurateError(
+        "the format of the data was not recognised",
+        where=where,
+        found=f"columns {', '.join(columns) or '(none)'}",
+        expected=f"{hint} of the formats that 'curate list' shows",
+        fix=_suggest_mapping(rows),
+    )
+
+
+def _format_of_most_parsed_rows(parsed_rows: RowSample, names: frozenset[str]) -> Format | None:
+    """Return the format of most rows once their JSON texts are parsed; None if there is none."""
+    nested = [candidate for candidate in _candidates() if _takes_nested_values(candidate, names)]
+    detected = _format_of_most_rows(nested, parsed_rows)
+    if detected is not None:
+        detected.json_as_text = True
+    return detected
+
+
+def _format_of_most_rows(candidates: list[Format], rows: RowSample) -> Format | None:
     """The format of most rows, where it is the odd ones that keep the sample from being of it.
 
     Those rows are then malformed, each with its place and reason.
     """
     best, most = None, len(rows) // 2
     for candidate in candidates:
-        if (count := _fitting(candidate, rows)) > most:
+        if (count := _count_matching_rows(candidate, rows)) > most:
             best, most = candidate, count
     return best
 
 
 def matches_most_rows(candidate: Format, rows: RowSample) -> bool:
     """Whether most rows of a sample are of the format."""
-    return matches_sample(candidate, rows) or _fitting(candidate, rows) > len(rows) // 2
+    return matches_sample(candidate, rows) or _count_matching_rows(candidate, rows) > len(rows) // 2
 
 
-def _fitting(candidate: Format, rows: RowSample) -> int:
+def _count_matching_rows(candidate: Format, rows: RowSample) -> int:
     """How many rows are of the format, by themselves and together."""
     # With every column in every row: a column that only some have counts for all.
     names = dict.fromkeys(key for row in rows for key in row)
-    whole = (names | dict(row) for row in rows)
-    own = [row for row in whole if matches_sample(candidate, [row])]
-    return len(own) if matches_sample(candidate, own) else 0
+    complete_rows = (names | dict(row) for row in rows)
+    matching_rows = [row for row in complete_rows if matches_sample(candidate, [row])]
+    return len(matching_rows) if matches_sample(candidate, matching_rows) else 0
 
 
-def _mapping_fix(rows: RowSample) -> str:
+def _suggest_mapping(rows: RowSample) -> str:
     """How to say what the columns hold: the guess, where it makes a whole mapping."""
     guess = guess_columns(rows)
     if guess.is_complete and "prompt" in guess.columns:

@@ -25,7 +25,7 @@ def strip_repeated_prompt(rows: pl.DataFrame) -> pl.DataFrame:
     """
     if any(rows.schema.get(side) != MESSAGES for side in _ANSWERS):
         return rows
-    asking = rows.select(_asking())["asking"]
+    asking = rows.select(_begins_with_question())["asking"]
     # Nearly all sets hold answers alone, and are done with here.
     if not asking.any():
         return rows
@@ -33,34 +33,40 @@ def strip_repeated_prompt(rows: pl.DataFrame) -> pl.DataFrame:
         rows = rows.with_columns(pl.lit(None, dtype=MESSAGES).alias("prompt"))
     if ERROR not in rows.columns:
         rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias(ERROR))
-    some = rows.filter(asking)
-    given = some["prompt"].list.len().fill_null(0) > 0
-    parts = [rows.filter(~asking), _without_prompt(some.filter(given))]
-    if not given.all():
-        before = some.filter(~given)
-        split = split_shared_prompt(before.drop("prompt", ERROR))
+    asking_rows = rows.filter(asking)
+    has_prompt = asking_rows["prompt"].list.len().fill_null(0) > 0
+    batches = [rows.filter(~asking), _strip_prompt(asking_rows.filter(has_prompt))]
+    if not has_prompt.all():
+        without_prompt = asking_rows.filter(~has_prompt)
+        split = split_shared_prompt(without_prompt.drop("prompt", ERROR))
         # By row: what is wrong with it already goes before what splitting finds.
-        parts.append(split.with_columns(before[ERROR].fill_null(split[ERROR]).alias(ERROR)))
-    return pl.concat(parts, how="diagonal").sort(ROW, maintain_order=True)
+        batches.append(
+            split.with_columns(without_prompt[ERROR].fill_null(split[ERROR]).alias(ERROR))
+        )
+    return pl.concat(batches, how="diagonal").sort(ROW, maintain_order=True)
 
 
-def _without_prompt(rows: pl.DataFrame) -> pl.DataFrame:
+def _strip_prompt(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with a prompt, of which an answer begins with a user's or a system's turn."""
-    first = [pl.col(side).list.first().struct for side in _ANSWERS]
-    same = first[0].field("content") == first[1].field("content")
-    shared = same & pl.all_horizontal(turn.field("role") == "system" for turn in first)
-    bare = _role("prompt") != "system"
-    both = pl.concat_list(pl.col("chosen").list.head(1), "prompt")
-    rows = rows.with_columns(prompt=pl.when(shared & bare).then(both).otherwise("prompt"))
-    after = pl.col("prompt").list.slice((_role("prompt") == "system").cast(pl.Int64))
-    for turns in (pl.col("prompt"), after):
-        rows = rows.with_columns(_cut(side, turns).alias(side) for side in _ANSWERS)
-    told = PREFIX_ERROR.format("an answer begins with a user turn that is not the prompt's")
-    wrong = pl.when(_asking()).then(pl.lit(told))
+    first_turns = [pl.col(side).list.first().struct for side in _ANSWERS]
+    same = first_turns[0].field("content") == first_turns[1].field("content")
+    shared = same & pl.all_horizontal(turn.field("role") == "system" for turn in first_turns)
+    prompt_has_no_system = _first_role("prompt") != "system"
+    prompt_with_system = pl.concat_list(pl.col("chosen").list.head(1), "prompt")
+    rows = rows.with_columns(
+        prompt=pl.when(shared & prompt_has_no_system).then(prompt_with_system).otherwise("prompt")
+    )
+    prompt_after_system = pl.col("prompt").list.slice(
+        (_first_role("prompt") == "system").cast(pl.Int64)
+    )
+    for turns in (pl.col("prompt"), prompt_after_system):
+        rows = rows.with_columns(_strip_turns(side, turns).alias(side) for side in _ANSWERS)
+    problem = PREFIX_ERROR.format("an answer begins with a user turn that is not the prompt's")
+    wrong = pl.when(_begins_with_question()).then(pl.lit(problem))
     return rows.with_columns(pl.col(ERROR).fill_null(wrong))
 
 
-def _cut(side: str, turns: pl.Expr) -> pl.Expr:
+def _strip_turns(side: str, turns: pl.Expr) -> pl.Expr:
     """An answer behind these turns, where it begins with them and goes on."""
     length = turns.list.len()
     begins = (pl.col(side).list.head(length) == turns) & (length > 0)
@@ -68,11 +74,11 @@ def _cut(side: str, turns: pl.Expr) -> pl.Expr:
     return pl.when(begins & longer).then(pl.col(side).list.slice(length)).otherwise(side)
 
 
-def _asking() -> pl.Expr:
+def _begins_with_question() -> pl.Expr:
     """Whether an answer begins with a turn that no model writes."""
-    asks = [_role(side).is_in(_ASKING).fill_null(False) for side in _ANSWERS]
+    asks = [_first_role(side).is_in(_ASKING).fill_null(False) for side in _ANSWERS]
     return pl.any_horizontal(asks).alias("asking")
 
 
-def _role(column: str) -> pl.Expr:
+def _first_role(column: str) -> pl.Expr:
     return pl.col(column).list.first().struct.field("role")

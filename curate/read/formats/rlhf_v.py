@@ -12,7 +12,7 @@ from curate.read.formats.base import ERROR, Format, RowSample, as_turn, has_colu
 
 _SIDES = ("question", "chosen", "rejected")
 # Share of rows that must parse: a few may be broken.
-_MOST = 0.9
+_MIN_SHARE = 0.9
 
 
 class RLHFV(Format):
@@ -29,40 +29,44 @@ class RLHFV(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether an image stands beside the three texts."""
-        there = (
+        has_texts = (
             has_columns(rows, *_SIDES)
-            or share_of_rows(rows, lambda r: _parsed(r.get("text"))) > _MOST
+            or share_of_rows(rows, lambda r: _parse_packed_text(r.get("text"))) > _MIN_SHARE
         )
-        pictured = any(has_columns(rows, name) for name in ("image", "images"))
-        return there and pictured and not has_columns(rows, "prompt")
+        has_image = any(has_columns(rows, name) for name in ("image", "images"))
+        return has_texts and has_image and not has_columns(rows, "prompt")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The question as prompt, with a mark for its image."""
-        found = [_texts(row) for row in rows.select(*_SIDES, "text").iter_rows(named=True)]
-        texts = pl.DataFrame(found, schema=dict.fromkeys(_SIDES, pl.String), orient="row")
-        mark = MARKS[IMAGES]
+        texts_by_row = [
+            _texts_of_row(row) for row in rows.select(*_SIDES, "text").iter_rows(named=True)
+        ]
+        texts = pl.DataFrame(texts_by_row, schema=dict.fromkeys(_SIDES, pl.String), orient="row")
+        placeholder = MARKS[IMAGES]
         question = pl.col("question")
-        marked = pl.when(question.str.contains(mark, literal=True)).then(question)
+        marked = pl.when(question.str.contains(placeholder, literal=True)).then(question)
         rows = rows.drop(*_SIDES).hstack(texts)
-        lacking = pl.when(question.is_null()).then(pl.lit("there is no question; expected a text"))
+        no_question = pl.when(question.is_null()).then(
+            pl.lit("there is no question; expected a text")
+        )
         return rows.with_columns(
-            prompt=as_turn(marked.otherwise(pl.lit(mark) + question), "user"),
+            prompt=as_turn(marked.otherwise(pl.lit(placeholder) + question), "user"),
             chosen=as_turn("chosen", "assistant"),
             rejected=as_turn("rejected", "assistant"),
-            **{ERROR: lacking},
+            **{ERROR: no_question},
         )
 
 
-def _texts(row: dict[str, Any]) -> tuple[Any, ...]:
+def _texts_of_row(row: dict[str, Any]) -> tuple[Any, ...]:
     """Question, chosen and rejected of a row, null where there is no text."""
-    whole = _parsed(orjson.loads(row["text"])) if row["text"] else None
-    given = {side: orjson.loads(row[side]) for side in _SIDES if row[side] is not None}
+    packed = _parse_packed_text(orjson.loads(row["text"])) if row["text"] else None
+    by_column = {side: orjson.loads(row[side]) for side in _SIDES if row[side] is not None}
     # Columns of their own go before what stands in the JSON text.
-    found = (whole or {}) | given
-    return tuple(v if isinstance(v := found.get(side), str) else None for side in _SIDES)
+    by_side = (packed or {}) | by_column
+    return tuple(v if isinstance(v := by_side.get(side), str) else None for side in _SIDES)
 
 
-def _parsed(text: Any) -> dict[str, Any] | None:
+def _parse_packed_text(text: Any) -> dict[str, Any] | None:
     """The object of the three texts, or None where the text is none."""
     if isinstance(text, str):
         try:

@@ -25,9 +25,9 @@ _PROMPTS = ("prompt", "question", "instruction", "query")
 _ANSWERS = ("response", "completion", "answer", "output", "generation")
 _SCORES = ("score", "reward", "rating")
 _KINDS = (_PROMPTS, _ANSWERS, _SCORES)
-_OTHERS = ("chosen", "rejected", "label", "vote", "input")
+_EXCLUDING_COLUMNS = ("chosen", "rejected", "label", "vote", "input")
 """Columns by which rows are of another kind, or prompts more than their own column."""
-_ALONE = "no other scored answer to this prompt"
+_SINGLE_ANSWER = "no other scored answer to this prompt"
 
 
 class ScoredAnswers(Format):
@@ -47,12 +47,14 @@ class ScoredAnswers(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether there is one prompt, one answer and one number, and nothing that says more."""
-        found = [[n for n in names if has_columns(rows, n)] for names in _KINDS]
-        if any(len(names) != 1 for names in found) or any(has_columns(rows, n) for n in _OTHERS):
+        columns = [[n for n in names if has_columns(rows, n)] for names in _KINDS]
+        if any(len(names) != 1 for names in columns) or any(
+            has_columns(rows, n) for n in _EXCLUDING_COLUMNS
+        ):
             return False
-        score = found[2][0]
-        known = [row[score] for row in rows if row.get(score) is not None]
-        return bool(known) and all(map(_is_number, known))
+        score = columns[2][0]
+        scores = [row[score] for row in rows if row.get(score) is not None]
+        return bool(scores) and all(map(_is_numeric, scores))
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score."""
@@ -64,21 +66,21 @@ class ScoredAnswers(Format):
             _score=pl.when(number.is_finite()).then(number),
         ).with_columns(_key=prompt_key(rows))
         # An answer without a score may be the best one: nothing can be said of it.
-        whole = rows.filter(pl.col("_score").is_not_null(), pl.col("_answer").list.len() > 0)
-        groups = whole.group_by("_key", maintain_order=True).agg(
+        scored = rows.filter(pl.col("_score").is_not_null(), pl.col("_answer").list.len() > 0)
+        groups = scored.group_by("_key", maintain_order=True).agg(
             pl.col(ROW, "prompt").first(),
             _rows=pl.col(ROW),
             _ranked=pl.struct(turns="_answer", score="_score", said=EXTRA),
         )
         several = groups.filter(pl.col("_rows").list.len() > 1)
-        made = several.with_columns(pl.lit("{}").alias(EXTRA))
-        made = made.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_rows")
-        pairs = add_answer_metadata(pairs_from_rankings(made, self), "row")
+        rankings = several.with_columns(pl.lit("{}").alias(EXTRA))
+        rankings = rankings.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_rows")
+        pairs = add_answer_metadata(pairs_from_rankings(rankings, self), "row")
         used = several.select(pl.col("_rows").alias(ROW)).explode(ROW)
-        return report_unused_rows(pairs, rows, used, _ALONE)
+        return report_unused_rows(pairs, rows, used, _SINGLE_ANSWER)
 
 
-def _is_number(value: Any) -> bool:
+def _is_numeric(value: Any) -> bool:
     """Whether a value is a number, or its text, as in files without types."""
     if isinstance(value, str):
         try:

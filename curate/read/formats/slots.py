@@ -11,13 +11,13 @@ from curate.data.extra_column import SLOT_KEY, extra_with
 from curate.read.formats.base import ERROR, EXTRA, ROW
 
 SECOND, TIE = 2, 0
-_WHOLE = r"^(-?\d+)\.0+$"
+_INTEGER_AS_FLOAT = r"^(-?\d+)\.0+$"
 """A whole number that is written as a float."""
-_SHOWN = 40
+_MAX_LABEL_LENGTH = 40
 
 
 def assign_winner(
-    rows: pl.DataFrame, winner: pl.Expr, expected: str, shown: pl.Expr | None = None
+    rows: pl.DataFrame, winner: pl.Expr, expected: str, label: pl.Expr | None = None
 ) -> pl.DataFrame:
     """Columns `_first` and `_second` as chosen and rejected by the winner of each row.
 
@@ -40,25 +40,29 @@ def assign_winner(
         rejected=pl.when(second).then("_first").otherwise("_second"),
         is_tie=(pl.col("_winner") == TIE).fill_null(False),
     )
-    told = f"names neither answer nor a tie; expected {expected}"
-    found = pl.lit("the label") if shown is None else pl.format("the label '{}'", _cut(shown))
-    error = pl.concat_str(found, pl.lit(f" {told}"))
-    before = [ERROR] if ERROR in rows.columns else []
-    wrong = pl.coalesce(*before, pl.when(pl.col("_winner").is_null()).then(error))
+    problem = f"names neither answer nor a tie; expected {expected}"
+    subject = pl.lit("the label") if label is None else pl.format("the label '{}'", _shorten(label))
+    error = pl.concat_str(subject, pl.lit(f" {problem}"))
+    previous_errors = [ERROR] if ERROR in rows.columns else []
+    errors = pl.coalesce(*previous_errors, pl.when(pl.col("_winner").is_null()).then(error))
     return rows.with_columns(
-        wrong.alias(ERROR),
+        errors.alias(ERROR),
         add_to_extra(SLOT_KEY, slot.cast(pl.String).fill_null("null")),
     ).drop("_first", "_second", "_winner")
 
 
 def label_text(column: str) -> pl.Expr:
     """A column of labels as text: whole numbers without `.0`, which a column with gaps gains."""
-    return pl.col(column).cast(pl.String).str.replace(_WHOLE, "${1}")
+    return pl.col(column).cast(pl.String).str.replace(_INTEGER_AS_FLOAT, "${1}")
 
 
 def normalise_label(value: object) -> str:
     """The text that `label_text` makes of one value."""
-    return str(value).lower() if isinstance(value, bool) else re.sub(_WHOLE, r"\1", str(value))
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else re.sub(_INTEGER_AS_FLOAT, r"\1", str(value))
+    )
 
 
 def integer_column(column: str) -> pl.Expr:
@@ -70,9 +74,9 @@ def integer_column(column: str) -> pl.Expr:
     return pl.when(number == number.round()).then(number).cast(pl.Int64, strict=False)
 
 
-def _cut(value: pl.Expr) -> pl.Expr:
+def _shorten(value: pl.Expr) -> pl.Expr:
     """A value as a short text."""
-    return value.cast(pl.String).fill_null("null").str.slice(0, _SHOWN)
+    return value.cast(pl.String).fill_null("null").str.slice(0, _MAX_LABEL_LENGTH)
 
 
 def unpivot_votes(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.DataFrame:
@@ -80,9 +84,11 @@ def unpivot_votes(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.Dat
 
     A vote that was not cast makes no row.
     """
-    cast = [v for v in votes if rows[v].null_count() < len(rows)]
-    kept = [c for c in rows.columns if c not in votes]
-    long = rows.unpivot(index=kept, on=cast, variable_name=name, value_name="_vote")
+    vote_columns = [v for v in votes if rows[v].null_count() < len(rows)]
+    other_columns = [c for c in rows.columns if c not in votes]
+    long = rows.unpivot(
+        index=other_columns, on=vote_columns, variable_name=name, value_name="_vote"
+    )
     return long.filter(pl.col("_vote").is_not_null()).sort(ROW, maintain_order=True)
 
 

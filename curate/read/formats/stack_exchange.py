@@ -50,7 +50,9 @@ class StackExchange(Format):
         """Whether answers hold a score."""
         if not has_columns(rows, "question", "answers"):
             return False
-        return share_of_rows(rows, lambda row: _scored(row.get("answers"))) > _NEARLY_ALL
+        return (
+            share_of_rows(rows, lambda row: _are_scored_answers(row.get("answers"))) > _NEARLY_ALL
+        )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score."""
@@ -68,7 +70,7 @@ class StackExchange(Format):
         return add_answer_metadata(pairs_from_rankings(rows.drop("answers"), self), "answer")
 
 
-def _scored(answers: Any) -> bool:
+def _are_scored_answers(answers: Any) -> bool:
     """Whether answers are objects with a text and a score."""
     return isinstance(answers, list) and all(
         isinstance(answer, dict) and {"text", "pm_score"} <= answer.keys() for answer in answers

@@ -36,9 +36,13 @@ class SwiftFormat(Format):
 
     def matches(self, rows: RowSample) -> bool:
         """Whether a conversation stands beside a rejected answer or conversation."""
-        other = any(has_columns(rows, c) for c in ("rejected_response", "rejected_messages"))
+        has_rejected = any(has_columns(rows, c) for c in ("rejected_response", "rejected_messages"))
         # Beside `chosen_response` the conversation is the prompt alone.
-        return has_columns(rows, "messages") and other and not has_columns(rows, CHOSEN_RESPONSE)
+        return (
+            has_columns(rows, "messages")
+            and has_rejected
+            and not has_columns(rows, CHOSEN_RESPONSE)
+        )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of either form; a row may have one of them."""
@@ -47,10 +51,13 @@ class SwiftFormat(Format):
             rejected_messages=as_messages_column(rows, "rejected_messages", "user"),
             rejected_response=as_messages_column(rows, "rejected_response", "assistant"),
         )
-        whole = pl.col("rejected_messages").is_not_null()
-        parts = [_by_answer(rows.filter(~whole)), _by_conversation(rows.filter(whole))]
-        found = pl.concat([p for p in parts if len(p)] or parts[:1], how="diagonal").sort(ROW)
-        return found.with_columns(prompt=prepend_system_turn(found, pl.col("prompt")))
+        has_conversation = pl.col("rejected_messages").is_not_null()
+        batches = [
+            _split_by_answer(rows.filter(~has_conversation)),
+            _split_by_conversation(rows.filter(has_conversation)),
+        ]
+        pairs = pl.concat([p for p in batches if len(p)] or batches[:1], how="diagonal").sort(ROW)
+        return pairs.with_columns(prompt=prepend_system_turn(pairs, pl.col("prompt")))
 
 
 class SwiftQueryFormat(Format):
@@ -74,32 +81,34 @@ class SwiftQueryFormat(Format):
         earlier = [parse_history(text) for text in rows[HISTORY]]
         rows = rows.with_columns(
             pl.Series(ERROR, [problem for _, problem in earlier], dtype=pl.String),
-            messages_series("_earlier", [said for said, _ in earlier]),
+            messages_series("_earlier", [turns for turns, _ in earlier]),
         )
-        asked = concatenate_messages(pl.col("_earlier"), as_messages_column(rows, "query", "user"))
+        question = concatenate_messages(
+            pl.col("_earlier"), as_messages_column(rows, "query", "user")
+        )
         return rows.with_columns(
-            prompt=prepend_system_turn(rows, asked),
+            prompt=prepend_system_turn(rows, question),
             chosen=as_messages_column(rows, "response", "assistant"),
             rejected=as_messages_column(rows, "rejected_response", "assistant"),
         )
 
 
-def _by_answer(rows: pl.DataFrame) -> pl.DataFrame:
+def _split_by_answer(rows: pl.DataFrame) -> pl.DataFrame:
     is_user = pl.element().struct.field("role") == "user"
     # The last user's turn, counted from the end: the first in the reversed list.
     after = pl.col("messages").list.reverse().list.eval(is_user).list.arg_max()
-    asked = pl.col("messages").list.eval(is_user).list.any().fill_null(False)
+    has_question = pl.col("messages").list.eval(is_user).list.any().fill_null(False)
     start = pl.col("messages").list.len() - after
-    told = "the conversation has no user's turn before the answers"
+    problem = "the conversation has no user's turn before the answers"
     return rows.with_columns(
-        prompt=pl.when(asked).then(pl.col("messages").list.head(start)),
-        chosen=pl.when(asked).then(pl.col("messages").list.slice(start)),
+        prompt=pl.when(has_question).then(pl.col("messages").list.head(start)),
+        chosen=pl.when(has_question).then(pl.col("messages").list.slice(start)),
         rejected=pl.col("rejected_response"),
-        **{ERROR: pl.when(~asked).then(pl.lit(told))},
+        **{ERROR: pl.when(~has_question).then(pl.lit(problem))},
     )
 
 
-def _by_conversation(rows: pl.DataFrame) -> pl.DataFrame:
+def _split_by_conversation(rows: pl.DataFrame) -> pl.DataFrame:
     if not len(rows):
         return rows.with_columns(
             pl.lit(None, dtype=MESSAGES).alias(c) for c in ("prompt", "chosen")

@@ -33,10 +33,10 @@ class PairTableFormat(Format):
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows as they are."""
-        known, other = pl.col("extra").cast(pl.String), pl.col(EXTRA)
-        both = known.str.strip_suffix("}") + pl.lit(",") + other.str.strip_prefix("{")
+        extra, unplaced = pl.col("extra").cast(pl.String), pl.col(EXTRA)
+        merged = extra.str.strip_suffix("}") + pl.lit(",") + unplaced.str.strip_prefix("{")
         return rows.with_columns(
-            pl.coalesce(pl.when(known != "{}").then(both), other, known).alias(EXTRA),
+            pl.coalesce(pl.when(extra != "{}").then(merged), unplaced, extra).alias(EXTRA),
             pl.col("is_tie").cast(pl.Boolean),
             pl.col("strength").cast(pl.Float32),
         )

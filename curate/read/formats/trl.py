@@ -57,7 +57,7 @@ class TRLPreference(Format):
         """Pairs by the prompt column where a row has one, else by the shared beginning."""
         explicit = rows.filter(pl.col("prompt").is_not_null())
         implicit = rows.filter(pl.col("prompt").is_null())
-        parts = [_explicit(explicit)] if len(explicit) else []
+        parts = [_convert_explicit(explicit)] if len(explicit) else []
         if len(implicit):
             parts.append(split_shared_prompt(implicit.drop("prompt")))
         if not parts:
@@ -68,15 +68,15 @@ class TRLPreference(Format):
 
 def _lacks_prompt(row: Mapping[str, Any], other: str) -> bool:
     """Whether the chosen answer of a row does not begin with a prompt of its own."""
-    chosen, given = parse_embedded_messages(row.get("chosen")), row.get(other)
+    chosen, prompt = parse_embedded_messages(row.get("chosen")), row.get(other)
     if isinstance(chosen, list):
         return bool(chosen) and speaker_role(chosen[0]) == "assistant"
     if not isinstance(chosen, str):
         return False
-    return not (isinstance(given, str) and chosen.startswith(given))
+    return not (isinstance(prompt, str) and chosen.startswith(prompt))
 
 
-def _explicit(rows: pl.DataFrame) -> pl.DataFrame:
+def _convert_explicit(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         pl.lit(None, dtype=pl.String).alias(ERROR),
         prompt=as_messages_column(rows, "prompt", "user"),
@@ -97,15 +97,15 @@ def split_shared_prompt(rows: pl.DataFrame) -> pl.DataFrame:
     usual = (heads[0] == heads[1]) & (pl.col("chosen").list.len() > 1)
     usual = usual & (pl.col("rejected").list.len() == pl.col("chosen").list.len())
     rows = rows.with_columns(_usual=usual.fill_null(False))
-    plain = rows.filter("_usual").with_columns(
+    usual_rows = rows.filter("_usual").with_columns(
         pl.lit(None, dtype=pl.String).alias(ERROR),
         prompt=heads[0],
         chosen=pl.col("chosen").list.tail(1),
         rejected=pl.col("rejected").list.tail(1),
     )
     # Rows that part earlier are few: HH has 5 in 2,312.
-    other = _split_rows(rows.filter(~pl.col("_usual")), _split_turns)
-    return pl.concat([plain, other], how="diagonal").drop("_usual").sort("__row__")
+    other_rows = _split_rows(rows.filter(~pl.col("_usual")), _split_turns)
+    return pl.concat([usual_rows, other_rows], how="diagonal").drop("_usual").sort("__row__")
 
 
 def _split_rows(rows: pl.DataFrame, split: Any) -> pl.DataFrame:
@@ -118,12 +118,12 @@ def _split_rows(rows: pl.DataFrame, split: Any) -> pl.DataFrame:
     return rows.with_columns(**columns).with_columns(errors)
 
 
-Split = tuple[Turns | None, Turns | None, Turns | None, str | None]
+SplitAnswers = tuple[Turns | None, Turns | None, Turns | None, str | None]
 
 
-def _split_text(chosen: str | None, rejected: str | None) -> Split:
+def _split_text(chosen: str | None, rejected: str | None) -> SplitAnswers:
     if chosen is None or rejected is None:
-        return None, _turn(chosen), _turn(rejected), None
+        return None, _answer_turn(chosen), _answer_turn(rejected), None
     prefix = os.path.commonprefix([chosen, rejected])  # noqa: RUF071 (of texts)
     if chosen != rejected:
         prefix = prefix[: _word_start(prefix)]
@@ -131,7 +131,7 @@ def _split_text(chosen: str | None, rejected: str | None) -> Split:
         problem = "they share no beginning"
         return None, None, None, PREFIX_ERROR.format(problem)
     prompt = [{"role": "user", "content": prefix}]
-    return prompt, _turn(chosen[len(prefix) :]), _turn(rejected[len(prefix) :]), None
+    return prompt, _answer_turn(chosen[len(prefix) :]), _answer_turn(rejected[len(prefix) :]), None
 
 
 def _word_start(prefix: str) -> int:
@@ -140,21 +140,24 @@ def _word_start(prefix: str) -> int:
     return max(cut, 0)
 
 
-def _turn(text: str | None) -> Turns | None:
+def _answer_turn(text: str | None) -> Turns | None:
     return None if text is None else [{"role": "assistant", "content": text}]
 
 
-def _split_turns(chosen: pl.Series | None, rejected: pl.Series | None) -> Split:
+def _split_turns(chosen: pl.Series | None, rejected: pl.Series | None) -> SplitAnswers:
     if chosen is None or rejected is None:
-        return None, _listed(chosen), _listed(rejected), None
-    left, right = chosen.to_list(), rejected.to_list()
+        return None, _turns_or_none(chosen), _turns_or_none(rejected), None
+    chosen_turns, rejected_turns = chosen.to_list(), rejected.to_list()
     shared = 0
-    while shared < min(len(left), len(right)) - 1 and left[shared] == right[shared]:
+    while (
+        shared < min(len(chosen_turns), len(rejected_turns)) - 1
+        and chosen_turns[shared] == rejected_turns[shared]
+    ):
         shared += 1
     if shared == 0:
         return None, None, None, PREFIX_ERROR.format("their first turns differ")
-    return left[:shared], left[shared:], right[shared:], None
+    return chosen_turns[:shared], chosen_turns[shared:], rejected_turns[shared:], None
 
 
-def _listed(turns_: pl.Series | None) -> Turns | None:
-    return None if turns_ is None else turns_.to_list()
+def _turns_or_none(column: pl.Series | None) -> Turns | None:
+    return None if column is None else column.to_list()

@@ -18,12 +18,12 @@ from curate.read.formats.rankings import (
 from curate.read.formats.slots import add_to_extra
 
 _ASPECTS = ("helpfulness", "honesty", "instruction_following", "truthfulness")
-_SEEN = ("Helpfulness", "Visual Faithfulness", "Ethical Considerations")
-_MOST = 0.9
+_IMAGE_ASPECTS = ("Helpfulness", "Visual Faithfulness", "Ethical Considerations")
+_MIN_SHARE = 0.9
 _RATING = pl.Struct({"Rating": pl.String})
 
 
-def _completions(aspects: Sequence[str]) -> pl.DataType:
+def _completions_type(aspects: Sequence[str]) -> pl.DataType:
     """The type of completions whose annotations rate these aspects."""
     rated = pl.Struct(dict.fromkeys(aspects, _RATING))
     text, model = (pl.Field(name, pl.String) for name in ("response", "model"))
@@ -42,14 +42,16 @@ class UltraFeedback(Format):
     summary = "UltraFeedback: instruction, completions (response, overall_score); see input.ranking"
     text_columns = ("instruction",)
     value_columns = ("source",)
-    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"completions": _completions(_ASPECTS)}
+    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {
+        "completions": _completions_type(_ASPECTS)
+    }
     priority = 10
-    asked: ClassVar[str] = "instruction"
+    prompt_column: ClassVar[str] = "instruction"
     aspects: ClassVar[Sequence[str]] = _ASPECTS
 
     def matches(self, rows: RowSample) -> bool:
         """Whether there are completions to an instruction."""
-        return has_columns(rows, self.asked, "completions")
+        return has_columns(rows, self.prompt_column, "completions")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the mean rating of the aspects, or by overall score where that is asked for."""
@@ -74,16 +76,16 @@ class UltraFeedback(Format):
                 rating.alias(aspect) for rating, aspect in zip(aspects, self.aspects, strict=True)
             ).struct.json_encode()
         )
-        self._tell_disagreement(rows, means, overall)
+        self._note_disagreement(rows, means, overall)
         rows = rows.with_columns(
             add_to_extra("attributes", pl.format("[{}]", ratings.list.join(","))),
-            prompt=as_turn(self.asked, "user"),
+            prompt=as_turn(self.prompt_column, "user"),
             source=pl.col("source").cast(pl.String),
             _ranked=ranked.cast(RANKED_WITH_METADATA),
         )
         return add_answer_metadata(pairs_from_rankings(rows, self), "answer")
 
-    def _tell_disagreement(self, rows: pl.DataFrame, means: pl.Expr, overall: pl.Expr) -> None:
+    def _note_disagreement(self, rows: pl.DataFrame, means: pl.Expr, overall: pl.Expr) -> None:
         """Count rows whose best answer differs by aspects and by overall score."""
         completions = pl.col("completions").list
         by_aspects = completions.eval(means)
@@ -108,13 +110,15 @@ class VLFeedback(UltraFeedback):
     name = "vlfeedback"
     summary = "VLFeedback: image, prompt, completions (response, annotations); see input.ranking"
     text_columns = ("prompt",)
-    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {"completions": _completions(_SEEN)}
-    asked: ClassVar[str] = "prompt"
-    aspects: ClassVar[Sequence[str]] = _SEEN
+    nested_columns: ClassVar[Mapping[str, pl.DataType]] = {
+        "completions": _completions_type(_IMAGE_ASPECTS)
+    }
+    prompt_column: ClassVar[str] = "prompt"
+    aspects: ClassVar[Sequence[str]] = _IMAGE_ASPECTS
 
     def matches(self, rows: RowSample) -> bool:
         """Whether the completions are rated by what they say of an image."""
-        return super().matches(rows) and share_of_rows(rows, _is_seen) > _MOST
+        return super().matches(rows) and share_of_rows(rows, _rates_an_image) > _MIN_SHARE
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by the mean rating, with a mark for the image."""
@@ -125,7 +129,7 @@ class VLFeedback(UltraFeedback):
         )
 
 
-def _is_seen(row: Mapping[str, Any]) -> bool:
+def _rates_an_image(row: Mapping[str, Any]) -> bool:
     """Whether a row's first completion is rated by how faithful it is to an image."""
     completions = row.get("completions") or [{}]
-    return _SEEN[1] in (completions[0].get("annotations") or {})
+    return _IMAGE_ASPECTS[1] in (completions[0].get("annotations") or {})

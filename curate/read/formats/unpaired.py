@@ -30,15 +30,21 @@ _VERDICTS = {
     **dict.fromkeys(_GOOD.split(), 1.0),
     **dict.fromkeys([*_BAD.split(), "👎"], 0.0),
 }
-_ODD = "the label is '{}'; expected true or false, 1 or 0, good or bad, thumbs up or down, ..."
-_TALKS, _LABELS = ("messages", "conversations"), ("label", "kto_tag")
+_UNKNOWN_LABEL = (
+    "the label is '{}'; expected true or false, 1 or 0, good or bad, thumbs up or down, ..."
+)
+_CONVERSATIONS, _LABELS = ("messages", "conversations"), ("label", "kto_tag")
 _FORMS = (
-    *((asked, said) for asked in ("prompt", "question") for said in ("completion", "response")),
-    *(("instruction", said) for said in ("output", "response")),
-    *((talk,) for talk in _TALKS),
+    *(
+        (prompt, answer)
+        for prompt in ("prompt", "question")
+        for answer in ("completion", "response")
+    ),
+    *(("instruction", answer) for answer in ("output", "response")),
+    *((conversation,) for conversation in _CONVERSATIONS),
 )
 _NO_ANSWER = "the last turn is by '{}'; expected the answer that was judged"
-_ALONE = "no answer to this prompt has the other label"
+_NO_PARTNER = "no answer to this prompt has the other label"
 
 
 class Unpaired(Format):
@@ -57,7 +63,15 @@ class Unpaired(Format):
     summary = (
         "KTO unpaired: prompt, completion (or messages) and label or kto_tag: true or false, ..."
     )
-    text_columns = ("prompt", "question", "completion", "response", *_TALKS, *ALPACA, "output")
+    text_columns = (
+        "prompt",
+        "question",
+        "completion",
+        "response",
+        *_CONVERSATIONS,
+        *ALPACA,
+        "output",
+    )
     json_columns: ClassVar[tuple[str, ...]] = (HISTORY,)
     value_columns = _LABELS
     # Beside a completion they are no part of the prompt, and must not be lost.
@@ -71,63 +85,70 @@ class Unpaired(Format):
         if name is None or has_columns(rows, "rejected"):
             return False
         labels = pl.DataFrame({"label": [str(row.get(name)) for row in rows]})
-        judged = labels.select(v=_verdict("label"))["v"].null_count() * 2 < len(labels)
-        return judged and any(has_columns(rows, *form) for form in _FORMS)
+        has_verdicts = labels.select(v=_verdict_score("label"))["v"].null_count() * 2 < len(labels)
+        return has_verdicts and any(has_columns(rows, *form) for form in _FORMS)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs of a good and a bad answer to one prompt."""
         label = pl.coalesce(label_text(name) for name in _LABELS)
-        rows = _split(rows.with_columns(label)).with_columns(
+        rows = _split_prompt_and_answer(rows.with_columns(label)).with_columns(
             _key=prompt_key(rows),
-            _good=_verdict("label"),
+            _good=_verdict_score("label"),
         )
-        told = pl.format(_ODD, pl.col("label").cast(pl.String))
-        before = [ERROR] if ERROR in rows.columns else []
+        unknown_label = pl.format(_UNKNOWN_LABEL, pl.col("label").cast(pl.String))
+        previous_errors = [ERROR] if ERROR in rows.columns else []
         speaker = pl.col("_answer").list.last().struct.field("role")
-        asking = pl.format(_NO_ANSWER, speaker)
+        no_answer = pl.format(_NO_ANSWER, speaker)
         wrong = pl.coalesce(
-            *before,
-            pl.when(pl.col("_good").is_null()).then(told),
-            pl.when(speaker != "assistant").then(asking),
+            *previous_errors,
+            pl.when(pl.col("_good").is_null()).then(unknown_label),
+            pl.when(speaker != "assistant").then(no_answer),
         )
         rows = rows.with_columns(wrong.alias(ERROR))
-        odd = rows.drop_nulls(ERROR).select(ROW, ERROR)
+        malformed = rows.drop_nulls(ERROR).select(ROW, ERROR)
         rows = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
-        whole = rows.filter(pl.col("_answer").list.len() > 0)
-        groups = whole.group_by("_key", maintain_order=True).agg(
+        answered = rows.filter(pl.col("_answer").list.len() > 0)
+        groups = answered.group_by("_key", maintain_order=True).agg(
             pl.col(ROW).first(),
             pl.col(EXTRA, "prompt").first(),
             _rows=pl.col(ROW),
             _labels=pl.col("_good").n_unique(),
             _ranked=pl.struct(turns=pl.col("_answer"), score=pl.col("_good")),
         )
-        both = groups.filter(pl.col("_labels") > 1)
-        made = both.with_columns(list_to_extra("rows", "_rows")).drop("_key", "_labels", "_rows")
+        with_both_labels = groups.filter(pl.col("_labels") > 1)
+        rankings = with_both_labels.with_columns(list_to_extra("rows", "_rows")).drop(
+            "_key", "_labels", "_rows"
+        )
         # Labels differ by 1: two good answers make no pair.
         rule = self.ranking.model_copy(update={"min_gap": 0.5})
-        pairs = pairs_from_rankings(made, self, rule).drop("strength")
-        used = both.select(pl.col("_rows").alias(ROW)).explode(ROW)
-        found = report_unused_rows(pairs, rows, used, _ALONE)
-        return pl.concat([found, odd], how="diagonal")
+        pairs = pairs_from_rankings(rankings, self, rule).drop("strength")
+        used = with_both_labels.select(pl.col("_rows").alias(ROW)).explode(ROW)
+        listed = report_unused_rows(pairs, rows, used, _NO_PARTNER)
+        return pl.concat([listed, malformed], how="diagonal")
 
 
-def _verdict(label: str) -> pl.Expr:
+def _verdict_score(label: str) -> pl.Expr:
     """1.0 for a label of a good answer, 0.0 for a bad one, null for any other."""
     text = pl.col(label).cast(pl.String).str.strip_chars().str.to_lowercase()
     text = text.str.replace_all(" ", "_").str.replace("-(up|down)$", "_${1}")
     return text.replace_strict(_VERDICTS, default=None, return_dtype=pl.Float64)
 
 
-def _split(rows: pl.DataFrame) -> pl.DataFrame:
+def _split_prompt_and_answer(rows: pl.DataFrame) -> pl.DataFrame:
     """`prompt` and `_answer` as messages, from any of the forms."""
-    talk = next((c for c in _TALKS if rows[c].null_count() < len(rows)), None)
-    if talk is None:
+    conversation_column = next(
+        (c for c in _CONVERSATIONS if rows[c].null_count() < len(rows)), None
+    )
+    if conversation_column is None:
         answers = ("completion", "response", "output")
         answer = pl.coalesce(as_messages_column(rows, c, "assistant") for c in answers)
-        asked = pl.coalesce(as_messages_column(rows, c, "user") for c in ("prompt", "question"))
+        prompt = pl.coalesce(as_messages_column(rows, c, "user") for c in ("prompt", "question"))
         if all(rows[c].null_count() == len(rows) for c in ("prompt", "question")):
             return add_alpaca_prompt(rows).with_columns(_answer=answer)
     else:
-        said = as_messages_column(rows, talk, "user")
-        asked, answer = said.list.head(said.list.len() - 1), said.list.tail(1)
-    return rows.with_columns(prompt=prepend_system_turn(rows, asked), _answer=answer)
+        conversation = as_messages_column(rows, conversation_column, "user")
+        prompt, answer = (
+            conversation.list.head(conversation.list.len() - 1),
+            conversation.list.tail(1),
+        )
+    return rows.with_columns(prompt=prepend_system_turn(rows, prompt), _answer=answer)

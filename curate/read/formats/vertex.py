@@ -15,7 +15,7 @@ from curate.read.messages import Turn, as_messages
 
 _SYSTEM = ("system_instruction", "systemInstruction")
 _RANKED = pl.List(pl.Struct({"turns": MESSAGES, "score": pl.Float64}))
-_MOST = 0.9
+_MIN_SHARE = 0.9
 
 
 class VertexFormat(Format):
@@ -34,40 +34,44 @@ class VertexFormat(Format):
         """Whether scored completions stand beside contents."""
         if not has_columns(rows, "contents", "completions"):
             return False
-        return share_of_rows(rows, lambda row: _is_scored(row.get("completions"))) > _MOST
+        return share_of_rows(rows, lambda row: _is_scored(row.get("completions"))) > _MIN_SHARE
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Pairs by score."""
-        found = [_read(row) for row in rows.select(self.json_columns).iter_rows(named=True)]
+        parsed_rows = [
+            _parse_row(row) for row in rows.select(self.json_columns).iter_rows(named=True)
+        ]
         rows = rows.drop(self.json_columns).with_columns(
-            messages_series("prompt", [f[0] for f in found]),
-            pl.Series("_ranked", [f[1] for f in found], dtype=_RANKED),
-            pl.Series(ERROR, [f[2] for f in found], dtype=pl.String),
+            messages_series("prompt", [f[0] for f in parsed_rows]),
+            pl.Series("_ranked", [f[1] for f in parsed_rows], dtype=_RANKED),
+            pl.Series(ERROR, [f[2] for f in parsed_rows], dtype=pl.String),
         )
         # A score says which is preferred, not by how much.
         return pairs_from_valid_rankings(rows, self).drop("strength", strict=False)
 
 
-def _read(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, Any]], str | None]:
+def _parse_row(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, Any]], str | None]:
     """Prompt and scored answers of a row, or what is wrong."""
-    said = {name: parsed_json(orjson.loads(text)) for name, text in row.items() if text}
-    system = next((said[name] for name in _SYSTEM if said.get(name)), None)
-    prompt, problem = _turns(said.get("contents"), "contents")
+    fields = {name: parsed_json(orjson.loads(text)) for name, text in row.items() if text}
+    system = next((fields[name] for name in _SYSTEM if fields.get(name)), None)
+    prompt, problem = _messages_from_contents(fields.get("contents"), "contents")
     if system is not None and problem is None:
         if not isinstance(system, str):
-            before, problem = _turns({**system, "role": "system"}, "system_instruction")
+            system_turns, problem = _messages_from_contents(
+                {**system, "role": "system"}, "system_instruction"
+            )
         else:
-            before = [{"role": "system", "content": system}]
-        prompt = before + prompt
+            system_turns = [{"role": "system", "content": system}]
+        prompt = system_turns + prompt
     ranked = []
-    for item in said.get("completions") or []:
+    for item in fields.get("completions") or []:
         if problem is None and isinstance(item, dict):
-            turns, problem = _turns(item.get("completion"), "completions")
+            turns, problem = _messages_from_contents(item.get("completion"), "completions")
             ranked.append({"turns": turns or None, "score": item.get("score")})
     return prompt, ranked, problem
 
 
-def _turns(contents: Any, column: str) -> tuple[list[Turn], str | None]:
+def _messages_from_contents(contents: Any, column: str) -> tuple[list[Turn], str | None]:
     """Contents as messages, or what is wrong."""
     listed = contents if isinstance(contents, list) else [contents]
     out: list[Any] = []
@@ -75,11 +79,11 @@ def _turns(contents: Any, column: str) -> tuple[list[Turn], str | None]:
         parts = item.get("parts") if isinstance(item, dict) else None
         if not isinstance(parts, list):
             return [], f"'{column}' has no parts in content {number}; expected {{role, parts}}"
-        said = [part.get("text") if isinstance(part, dict) else None for part in parts]
-        texts = [text for text in said if isinstance(text, str)]
-        if len(texts) < len(said):
-            told = f"'{column}' has a part that is no text in content {number}"
-            return [], f"{told}; expected parts of text"
+        part_texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
+        texts = [text for text in part_texts if isinstance(text, str)]
+        if len(texts) < len(part_texts):
+            finding = f"'{column}' has a part that is no text in content {number}"
+            return [], f"{finding}; expected parts of text"
         out.append({"role": item.get("role", "user"), "content": "".join(texts)})
     turns, problem = as_messages(out)
     return turns or [], problem and f"'{column}' {problem}"

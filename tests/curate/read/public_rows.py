@@ -13,7 +13,7 @@ def _user(text: str) -> dict[str, Any]:
     return {"role": "user", "content": text}
 
 
-def _said(text: str) -> dict[str, Any]:
+def _text_content(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": text}
 
 
@@ -34,7 +34,7 @@ def _both(i: int) -> dict[str, Any]:
 
 
 def _talks(i: int, *keys: str) -> dict[str, Any]:
-    talks = ([_user(_ask(i)), _said(text)] for text in (_yes(i), _no(i)))
+    talks = ([_user(_ask(i)), _text_content(text)] for text in (_yes(i), _no(i)))
     return dict(zip(keys, talks, strict=True))
 
 
@@ -51,7 +51,7 @@ def _hh(text: str, i: int) -> str:
     return f"\n\nHuman: {_ask(i)}\n\nAssistant: {text}"
 
 
-def _judged(text: str, i: int, label: bool) -> dict[str, Any]:
+def _labelled_conversation(text: str, i: int, label: bool) -> dict[str, Any]:
     return {"prompt": _ask(i), "completion": text, "label": label}
 
 
@@ -61,14 +61,18 @@ def _call(i: int) -> Rows:
     return [
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": f"c{i}", "content": f"result {i}"},
-        _said(_yes(i)),
+        _text_content(_yes(i)),
     ]
 
 
 FORMS: dict[str, Callable[[int], Rows]] = {
     "trl": lambda i: [{"prompt": _ask(i), **_both(i)}],
     "trl messages": lambda i: [
-        {"prompt": [_user(_ask(i))], "chosen": [_said(_yes(i))], "rejected": [_said(_no(i))]}
+        {
+            "prompt": [_user(_ask(i))],
+            "chosen": [_text_content(_yes(i))],
+            "rejected": [_text_content(_no(i))],
+        }
     ],
     "trl implicit": lambda i: [_talks(i, "chosen", "rejected")],
     "sharegpt": lambda i: [
@@ -85,7 +89,7 @@ FORMS: dict[str, Callable[[int], Rows]] = {
         {"instruction": _ask(i), "input": "", "output": [_yes(i), _no(i)]}
     ],
     "swift": lambda i: [
-        {"messages": [_user(_ask(i)), _said(_yes(i))], "rejected_response": _no(i)}
+        {"messages": [_user(_ask(i)), _text_content(_yes(i))], "rejected_response": _no(i)}
     ],
     "swift query": lambda i: [
         {
@@ -97,13 +101,16 @@ FORMS: dict[str, Callable[[int], Rows]] = {
     ],
     "listwise": lambda i: [{"prompt": _ask(i), "responses": [_no(i), _yes(i)], "scores": [1, 3]}],
     "answer lists": lambda i: [{"prompt": _ask(i), "chosen": [_yes(i), "!"], "rejected": [_no(i)]}],
-    "kto": lambda i: [_judged(_yes(i), i, True), _judged(_no(i), i, False)],
+    "kto": lambda i: [
+        _labelled_conversation(_yes(i), i, True),
+        _labelled_conversation(_no(i), i, False),
+    ],
     "nemo rl": lambda i: [
         {
             "context": [_user(_ask(i))],
             "completions": [
-                {"rank": 0, "completion": [_said(_yes(i))]},
-                {"rank": 1, "completion": [_said(_no(i))]},
+                {"rank": 0, "completion": [_text_content(_yes(i))]},
+                {"rank": 1, "completion": [_text_content(_no(i))]},
             ],
         }
     ],
@@ -167,8 +174,8 @@ FORMS: dict[str, Callable[[int], Rows]] = {
     "openai": lambda i: [
         {
             "input": {"messages": [_user(_ask(i))]},
-            "preferred_output": [_said(_yes(i))],
-            "non_preferred_output": [_said(_no(i))],
+            "preferred_output": [_text_content(_yes(i))],
+            "non_preferred_output": [_text_content(_no(i))],
         }
     ],
     "scored": lambda i: [
@@ -179,7 +186,7 @@ FORMS: dict[str, Callable[[int], Rows]] = {
         {
             "prompt": [_user(_ask(i))],
             "chosen": _call(i),
-            "rejected": [_said(_no(i))],
+            "rejected": [_text_content(_no(i))],
             "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
         }
     ],

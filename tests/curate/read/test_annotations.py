@@ -22,20 +22,20 @@ def test_the_more_agreed_text_of_a_class_is_preferred(tmp_path: Path) -> None:
         {"text": "awful", "label": "neg", "votes": {"neg": 3}},
         {"text": "so so", "label": "neg", "votes": {"neg": 2, "pos": 1}},
     ]
-    found = read(tmp_path, rows)
-    said = {
+    pairs = read(tmp_path, rows)
+    strengths = {
         (r["prompt"][0]["content"], r["chosen"][0]["content"], r["rejected"][0]["content"])
-        for r in found.frame.iter_rows(named=True)
+        for r in pairs.frame.iter_rows(named=True)
     }
     ask = "Which text is a clearer example of '{}'?"
-    assert said == {
+    assert strengths == {
         (ask.format("pos"), "great film", "not bad"),
         (ask.format("neg"), "awful", "so so"),
     }
-    extra = json.loads(found.frame["extra"][0])
+    extra = json.loads(pairs.frame["extra"][0])
     assert {extra["chosen_agreement"], extra["rejected_agreement"]} <= {1.0, 0.75, 2 / 3}
-    assert sorted(found.frame["strength"]) == pytest.approx([1 / 4, 1 / 3], rel=1e-5)
-    assert found.rejected.is_empty()
+    assert sorted(pairs.frame["strength"]) == pytest.approx([1 / 4, 1 / 3], rel=1e-5)
+    assert pairs.rejected.is_empty()
 
 
 def test_every_row_is_in_a_pair_or_listed(tmp_path: Path) -> None:
@@ -47,17 +47,17 @@ def test_every_row_is_in_a_pair_or_listed(tmp_path: Path) -> None:
         for i in range(30)
     ]
     rows += [{"text": "alone", "annotations": ["c"]}, {"text": "odd", "annotations": "what"}]
-    found = read(tmp_path, rows)
+    pairs = read(tmp_path, rows)
     in_pairs = {
         r[side][0]["content"]
-        for r in found.frame.iter_rows(named=True)
+        for r in pairs.frame.iter_rows(named=True)
         for side in ("chosen", "rejected")
     }
-    listed = {rows[n - 1]["text"] for n in found.rejected["row"]}
+    listed = {rows[n - 1]["text"] for n in pairs.rejected["row"]}
     assert in_pairs | listed == {row["text"] for row in rows}
     assert not in_pairs & listed
     assert {"alone", "odd"} <= listed
-    for row in found.frame.iter_rows(named=True):
+    for row in pairs.frame.iter_rows(named=True):
         extra = json.loads(row["extra"])
         assert extra["chosen_agreement"] > extra["rejected_agreement"]
 

@@ -37,16 +37,16 @@ def test_a_call_and_its_result_are_those_of_the_pair_table(tmp_path: Path) -> No
         {"role": "user", "content": [RESULT]},
         {"role": "assistant", "content": "3"},
     ]
-    said = _read(tmp_path, _row(chosen))["chosen"]
-    assert [turn["role"] for turn in said] == ["assistant", "tool", "assistant"]
+    answer = _read(tmp_path, _row(chosen))["chosen"]
+    assert [turn["role"] for turn in answer] == ["assistant", "tool", "assistant"]
     # A scorer sees the call and the result as it sees those of other APIs.
     call = '<tool_call>\n{"name":"add","arguments":{"a":1,"b":null}}\n</tool_call>'
-    assert [turn["content"] for turn in said] == [f"I add.\n{call}", "3", "3"]
-    published = whole(said[0])
+    assert [turn["content"] for turn in answer] == [f"I add.\n{call}", "3", "3"]
+    published = whole(answer[0])
     assert published["content"] == "I add."
     function = published["tool_calls"][0]["function"]
     assert json.loads(function["arguments"]) == {"a": 1, "b": None}
-    assert published["tool_calls"][0]["id"] == whole(said[1])["tool_call_id"] == "t1"
+    assert published["tool_calls"][0]["id"] == whole(answer[1])["tool_call_id"] == "t1"
 
 
 def test_two_answers_that_differ_in_a_call_alone_are_not_equal(tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_results_come_before_what_the_user_says_beside_them(tmp_path: Path) -> N
 
 def test_several_parts_beside_a_call_stay_parts(tmp_path: Path) -> None:
     trace = {"type": "thinking", "thinking": "easy"}
-    said = _read(tmp_path, _row({"role": "assistant", "content": [trace, SAID, CALL]}))["chosen"]
-    assert said[0]["content"].startswith("<think>\neasy\n</think>\n\nI add.\n<tool_call>")
+    answer = _read(tmp_path, _row({"role": "assistant", "content": [trace, SAID, CALL]}))["chosen"]
+    assert answer[0]["content"].startswith("<think>\neasy\n</think>\n\nI add.\n<tool_call>")
 
 
 @pytest.mark.parametrize("content", [{"sum": 3}, ["3"], [{"sum": 3}], 3])
@@ -89,13 +89,13 @@ def test_a_refusal_is_what_the_model_said(tmp_path: Path, content: Any) -> None:
 def test_parquet_says_the_same_as_json_lines(tmp_path: Path) -> None:
     row = _row([{"role": "assistant", "content": [{**CALL, "input": {"a": 1}}]}])
     row["rejected"] = [{"role": "assistant", "content": [{**SAID, "id": None, "name": None}]}]
-    found = read_rows(tmp_path, [row], "parquet").frame.row(0, named=True)
+    pair = read_rows(tmp_path, [row], "parquet").frame.row(0, named=True)
     call = '<tool_call>\n{"name":"add","arguments":{"a":1}}\n</tool_call>'
-    assert found["chosen"][0]["content"] == call
-    assert found["rejected"][0]["content"] == "I add."
+    assert pair["chosen"][0]["content"] == call
+    assert pair["rejected"][0]["content"] == "I add."
 
 
 def test_a_part_without_a_name_stays_as_it_is(tmp_path: Path) -> None:
     part = {"type": "tool_use", "input": {}}
-    said = _read(tmp_path, _row({"role": "assistant", "content": [part]}))["chosen"]
-    assert whole(said[0])["content"] == [part]
+    answer = _read(tmp_path, _row({"role": "assistant", "content": [part]}))["chosen"]
+    assert whole(answer[0])["content"] == [part]

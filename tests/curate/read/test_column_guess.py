@@ -79,12 +79,12 @@ SHAPES: list[tuple[list[dict[str, Any]], dict[str, str]]] = [
 
 @pytest.mark.parametrize(("rows", "columns"), SHAPES)
 def test_names_of_every_kind(rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
-    found = guess_columns(rows)
-    assert found.columns == columns
-    if found.is_complete:
+    guess = guess_columns(rows)
+    assert guess.columns == columns
+    if guess.is_complete:
         # What is guessed is a mapping as it stands.
-        ColumnMapping.model_validate(found.columns | found.labels)
-        assert set(found.remaining_columns).isdisjoint(columns.values())
+        ColumnMapping.model_validate(guess.columns | guess.labels)
+        assert set(guess.remaining_columns).isdisjoint(columns.values())
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_what_values_of_a_label_mean(
     values: list[Any], first: list[Any], second: list[Any], tie: list[Any], unsure: bool
 ) -> None:
     rows = [{"q": "p", "x": "one", "y": "two", "winner": v} for v in values]
-    found = guess_columns(rows)
-    assert found.labels == {"first_wins": first, "second_wins": second, "tie": tie}
-    assert ("label" in found.unsure_keys) == unsure
+    guess = guess_columns(rows)
+    assert guess.labels == {"first_wins": first, "second_wins": second, "tie": tie}
+    assert ("label" in guess.unsure_keys) == unsure
 
 
 def test_slots_that_count_from_zero() -> None:
@@ -120,7 +120,7 @@ def test_slots_that_count_from_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "hint"),
     [
         (
             {"prompt": "p", "chosen": "a", "rejekted": "b"},
@@ -136,10 +136,10 @@ def test_slots_that_count_from_zero() -> None:
         ),
     ],
 )
-def test_a_format_that_nearly_fits_is_named(row: dict[str, Any], told: str) -> None:
-    with pytest.raises(CurateError) as found:
+def test_a_format_that_nearly_fits_is_named(row: dict[str, Any], hint: str) -> None:
+    with pytest.raises(CurateError) as caught:
         detect_format([row], "a.jsonl")
-    text = str(found.value)
-    assert told in text
+    text = str(caught.value)
+    assert hint in text
     assert text.index("It is nearly") < text.index("one of the formats")
     assert "--columns" in text

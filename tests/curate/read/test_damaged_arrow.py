@@ -27,8 +27,8 @@ def _bytes(table: pa.Table, stream: bool) -> bytes:
     make = pa.ipc.new_stream if stream else pa.ipc.new_file
     with make(sink, table.schema) as writer:
         writer.write_table(table)
-    found: bytes = sink.getvalue().to_pybytes()
-    return found
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
 
 
 def _read(path: Path, content: bytes) -> Any:
@@ -40,34 +40,34 @@ def _read(path: Path, content: bytes) -> Any:
 @FORM
 def test_offsets_out_of_the_buffer_are_damage(tmp_path: Path, form: str, stream: bool) -> None:
     table = _table(form)
-    whole = _bytes(table, stream)
+    data = _bytes(table, stream)
     chunk = table["rejected"].chunk(0)
     offsets = chunk.buffers()[1].to_pybytes()[: 4 * (len(chunk) + 1)]
-    at = whole.index(offsets) + 4 * 7
+    at = data.index(offsets) + 4 * 7
     for wrong in (2**30, -1, 0):
-        damaged = whole[:at] + np.int32(wrong).tobytes() + whole[at + 4 :]
+        damaged = data[:at] + np.int32(wrong).tobytes() + data[at + 4 :]
         with pytest.raises(CurateError, match="could not be read as Arrow"):
             _read(tmp_path / "a.arrow", damaged)
-    assert len(_read(tmp_path / "a.arrow", whole)) == 20
+    assert len(_read(tmp_path / "a.arrow", data)) == 20
 
 
 @FORM
 def test_flipped_bits_end_no_process(tmp_path: Path, form: str) -> None:
-    whole = _bytes(_table(form), stream=False)
+    data = _bytes(_table(form), stream=False)
     rng = np.random.default_rng(0)
-    for at in rng.integers(0, len(whole), 60):
-        one = bytes([whole[at] ^ (1 << int(rng.integers(8)))])
+    for at in rng.integers(0, len(data), 60):
+        one = bytes([data[at] ^ (1 << int(rng.integers(8)))])
         try:
-            found = _read(tmp_path / "a.arrow", whole[:at] + one + whole[at + 1 :])
+            outcome = _read(tmp_path / "a.arrow", data[:at] + one + data[at + 1 :])
         except CurateError:
             continue
-        assert len(found) + len(found.rejected) >= 20
+        assert len(outcome) + len(outcome.rejected) >= 20
 
 
 def test_bytes_behind_a_stream_are_damage(tmp_path: Path) -> None:
-    whole = _bytes(_table("trl"), stream=True)
+    data = _bytes(_table("trl"), stream=True)
     with pytest.raises(CurateError, match="bytes follow the end of the stream"):
-        _read(tmp_path / "a.arrow", whole + whole)
+        _read(tmp_path / "a.arrow", data + data)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,6 @@ def test_texts_that_are_no_utf_8_pass_and_are_mended(tmp_path: Path) -> None:
     broken = pa.array([b"bad \xff"] * len(table)).view(pa.string())
     check_offsets(broken)
     table = table.set_column(table.column_names.index("rejected"), "rejected", broken)
-    found = _read(tmp_path / "a.arrow", _bytes(table, stream=False))
-    assert found.frame["rejected"][0][0]["content"] == "bad \ufffd"
-    assert any("no valid Unicode" in note for note in found.notes)
+    outcome = _read(tmp_path / "a.arrow", _bytes(table, stream=False))
+    assert outcome.frame["rejected"][0][0]["content"] == "bad \ufffd"
+    assert any("no valid Unicode" in note for note in outcome.notes)

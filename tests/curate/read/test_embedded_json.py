@@ -53,11 +53,11 @@ def _written(folder: Path, kind: str, rows: list[dict[str, Any]]) -> str:
 def test_columns_of_json_texts(tmp_path: Path, name: str, kind: str, printed: bool) -> None:
     pairs = read_pairs(_written(tmp_path, kind, [_texts(FORMS[name], printed)] * 2))
     assert pairs.format == name
-    said = [
+    messages = [
         [turn["content"] for turn in pairs.frame[part][0]]
         for part in ("prompt", "chosen", "rejected")
     ]
-    assert said == [["Beasts?"], ["ox"], ["fly"]]
+    assert messages == [["Beasts?"], ["ox"], ["fly"]]
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
@@ -79,5 +79,5 @@ def test_an_answer_that_is_json_stays_a_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
 def test_a_list_of_paths_that_stands_as_text(tmp_path: Path, kind: str) -> None:
     row = {"prompt": "<image>What?", "chosen": "ox", "rejected": "fly", "images": '["x.png"]'}
-    found = read_pairs(_written(tmp_path, kind, [row] * 2)).frame["images"][0]
-    assert [medium["path"] for medium in found] == ["x.png"]
+    images = read_pairs(_written(tmp_path, kind, [row] * 2)).frame["images"][0]
+    assert [medium["path"] for medium in images] == ["x.png"]

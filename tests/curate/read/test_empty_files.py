@@ -18,11 +18,11 @@ ROW = '{"prompt": "p", "chosen": "a", "rejected": "b"}\n'
 
 
 def _parquet() -> bytes:
-    found = BytesIO()
+    buffer = BytesIO()
     pl.DataFrame(schema=dict.fromkeys(("prompt", "chosen", "rejected"), pl.String)).write_parquet(
-        found
+        buffer
     )
-    return found.getvalue()
+    return buffer.getvalue()
 
 
 EMPTY = {
@@ -42,27 +42,27 @@ def test_a_file_without_rows_is_told_wherever_it_stands(
     (tmp_path / f"{order}{name}").write_bytes(EMPTY[name])
     for other in ("b.jsonl", "n.jsonl"):
         (tmp_path / other).write_text(ROW, encoding="utf-8")
-    found = read_pairs(str(tmp_path))
-    assert len(found) == found.rows_read == 2
-    (told,) = found.notes
-    assert told.startswith("files that hold no row: 1 (")
-    assert f"{order}{name}" in told
+    pairs = read_pairs(str(tmp_path))
+    assert len(pairs) == pairs.rows_read == 2
+    (note,) = pairs.notes
+    assert note.startswith("files that hold no row: 1 (")
+    assert f"{order}{name}" in note
     parts = list(stream_pairs(str(tmp_path)))
     assert sum(len(part) for part in parts) == 2
-    assert parts[-1].notes == found.notes
+    assert parts[-1].notes == pairs.notes
     rows = PublishedRows(InputConfig(path=str(tmp_path)))
     assert len(list(rows)) == 2
-    assert told in rows.notes()
+    assert note in rows.notes()
 
 
 def test_many_are_counted_and_the_first_named(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text(ROW, encoding="utf-8")
     for number in range(5):
         (tmp_path / f"{number}.json").write_bytes(b"[]")
-    (told,) = read_pairs(str(tmp_path)).notes
-    assert told.startswith("files that hold no row: 5 (")
-    assert "0.json" in told
-    assert "4.json" not in told
+    (note,) = read_pairs(str(tmp_path)).notes
+    assert note.startswith("files that hold no row: 5 (")
+    assert "0.json" in note
+    assert "4.json" not in note
 
 
 def _archive(path: Path, empty: str) -> str:
@@ -73,7 +73,7 @@ def _archive(path: Path, empty: str) -> str:
 
 
 def test_an_empty_member_is_told(tmp_path: Path) -> None:
-    (told,) = read_pairs(_archive(tmp_path / "x.zip", "more.jsonl")).notes
-    assert told == "files that hold no row: 1 (x.zip/more.jsonl)"
+    (note,) = read_pairs(_archive(tmp_path / "x.zip", "more.jsonl")).notes
+    assert note == "files that hold no row: 1 (x.zip/more.jsonl)"
     # A mark of a tool is none.
     assert read_pairs(_archive(tmp_path / "y.zip", "_SUCCESS")).notes == ()

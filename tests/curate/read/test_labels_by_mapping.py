@@ -21,16 +21,16 @@ def _rows(*labels: object) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("zero", [0, "0", 0.0, "0.0"])
 def test_a_given_meaning_goes_before_the_usual_one(tmp_path: Path, zero: Any) -> None:
-    found = read_rows(tmp_path, _rows(*_LABELS), columns=_SLOTS | {"second_wins": [zero]})
-    assert found.frame["is_tie"].to_list() == [False] * 3
-    assert found.frame["chosen"].to_list() == [turn("x"), turn("y"), turn("x")]
-    assert not found.notes
+    pairs = read_rows(tmp_path, _rows(*_LABELS), columns=_SLOTS | {"second_wins": [zero]})
+    assert pairs.frame["is_tie"].to_list() == [False] * 3
+    assert pairs.frame["chosen"].to_list() == [turn("x"), turn("y"), turn("x")]
+    assert not pairs.notes
 
 
 def test_zeros_without_twos_are_told(tmp_path: Path) -> None:
-    found = read_rows(tmp_path, _rows(*_LABELS), columns=_SLOTS)
-    assert found.frame["is_tie"].to_list() == [False, True, False]
-    (note,) = found.notes
+    pairs = read_rows(tmp_path, _rows(*_LABELS), columns=_SLOTS)
+    assert pairs.frame["is_tie"].to_list() == [False, True, False]
+    (note,) = pairs.notes
     assert note.startswith("1 labels are 0, which counts as a tie, and none is 2")
     assert not read_rows(tmp_path, _rows(1, 0, 2), columns=_SLOTS).notes
     assert not read_rows(tmp_path, _rows(*_LABELS), columns=_SLOTS | {"tie": [0]}).notes

@@ -19,11 +19,11 @@ def test_different_images_are_no_identical_answers(tmp_path: Path) -> None:
         {"caption": "cat", "jpg_0": a, "jpg_1": a, "label_0": 0.0},
     ]
     pairs = read_rows(tmp_path, rows, "parquet")
-    found = inspect_pairs(pairs)
-    assert found["identical_answers"] == 1
-    assert found["besides_texts"]["rejected_images"] == 2
-    shown = first_pair(pairs)
-    assert shown["images"] == f"{len(a):,} bytes"
+    facts = inspect_pairs(pairs)
+    assert facts["identical_answers"] == 1
+    assert facts["besides_texts"]["rejected_images"] == 2
+    first = first_pair(pairs)
+    assert first["images"] == f"{len(a):,} bytes"
 
 
 def test_an_audit_of_images_wants_a_model_of_images(tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ def test_a_new_pipeline_for_images_runs(tmp_path: Path) -> None:
     rows[3]["jpg_1"] = picture(seed=93)[:60]
     read_rows(tmp_path, rows, "parquet")
     place = tmp_path / "pipeline.yaml"
-    made = CliRunner().invoke(app, ["init", str(place), "--data", str(tmp_path / "rows.parquet")])
-    assert made.exit_code == 0, made.output
+    result = CliRunner().invoke(app, ["init", str(place), "--data", str(tmp_path / "rows.parquet")])
+    assert result.exit_code == 0, result.output
     text = place.read_text()
     assert "clip-ViT-B-32" in text
     assert "format: diffusers" in text

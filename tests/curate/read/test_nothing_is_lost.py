@@ -72,10 +72,15 @@ def test_a_system_text_stands_before_the_prompt(
     tmp_path: Path, form: str, column: str, kind: str
 ) -> None:
     pairs = read_rows(tmp_path, [{column: "Be brief.", **row} for row in FORMS[form]], kind)
-    whole = [("system", "Be brief."), ("user", "Why?"), ("assistant", "Yes."), ("assistant", "No.")]
-    assert _texts(pairs) == [whole]
+    conversation = [
+        ("system", "Be brief."),
+        ("user", "Why?"),
+        ("assistant", "Yes."),
+        ("assistant", "No."),
+    ]
+    assert _texts(pairs) == [conversation]
     none = read_rows(tmp_path, [{column: "", **row} for row in FORMS[form]], kind)
-    assert _texts(none) == [whole[1:]]
+    assert _texts(none) == [conversation[1:]]
     assert pairs.notes == none.notes == ()
 
 
@@ -122,8 +127,8 @@ def test_a_conversation_that_is_not_read_is_told(tmp_path: Path, column: str) ->
     assert note.startswith(f"the column '{column}' may belong to the prompt")
     # As ultrafeedback_binarized repeats prompt and chosen answer.
     again = [{"role": "user", "content": 'Why "is" it?'}, {"role": "assistant", "content": "So."}]
-    said = {"prompt": 'Why "is" it?', "chosen": "So.", "rejected": "No.", column: again}
-    assert read_rows(tmp_path, [said]).notes == ()
+    result = {"prompt": 'Why "is" it?', "chosen": "So.", "rejected": "No.", column: again}
+    assert read_rows(tmp_path, [result]).notes == ()
 
 
 @pytest.mark.parametrize("column", ["context", "history", "passage"])
@@ -134,8 +139,8 @@ def test_a_text_that_may_belong_to_the_prompt_and_is_not_read_is_told(
     (note,) = read_rows(tmp_path, [row]).notes
     assert note.startswith(f"the column '{column}' may belong to the prompt")
     # A text that the prompt holds already is no doubt.
-    said = {"prompt": "The sky is blue. Why?", column: "The sky is blue.", **_PAIR}
-    assert read_rows(tmp_path, [said]).notes == ()
+    result = {"prompt": "The sky is blue. Why?", column: "The sky is blue.", **_PAIR}
+    assert read_rows(tmp_path, [result]).notes == ()
 
 
 def test_a_system_column_that_a_mapping_leaves_out_is_told(tmp_path: Path) -> None:

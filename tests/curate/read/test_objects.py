@@ -33,7 +33,7 @@ KINDS = (
 )  # fmt: skip
 
 
-def made(kind: str, rows: list[dict[str, Any]]) -> Any:
+def object_of_kind(kind: str, rows: list[dict[str, Any]]) -> Any:
     table = pa.Table.from_pylist(rows)
     data = datasets.Dataset.from_list(rows)
     return {
@@ -58,14 +58,14 @@ def test_every_kind_gives_the_pairs_of_the_file(
     kind: str, rows: list[dict[str, Any]], tmp_path: Any
 ) -> None:
     expected = read_pairs(str(write_jsonl(tmp_path / "rows.jsonl", rows)))
-    found = read_pairs(made(kind, rows))
-    assert found.format == expected.format
-    assert found.frame.drop("source").equals(expected.frame.drop("source"))
-    assert found.origins["row"].to_list() == list(range(1, 8))
+    pairs = read_pairs(object_of_kind(kind, rows))
+    assert pairs.format == expected.format
+    assert pairs.frame.drop("source").equals(expected.frame.drop("source"))
+    assert pairs.origins["row"].to_list() == list(range(1, 8))
 
 
 def test_splits_mappings_rankings_and_limits() -> None:
-    both = made("DatasetDict", ROWS)
+    both = object_of_kind("DatasetDict", ROWS)
     assert len(read_pairs(both, split="test")) == 1
     with pytest.raises(CurateError, match="no such split"):
         read_pairs(both, split="dev")
@@ -78,18 +78,18 @@ def test_splits_mappings_rankings_and_limits() -> None:
 
 @pytest.mark.parametrize("wrong", [3, {"prompt": "p"}, b"rows", object()])
 def test_other_types_are_told_what_is_taken(wrong: Any) -> None:
-    with pytest.raises(CurateError) as found:
+    with pytest.raises(CurateError) as caught:
         read_pairs(wrong)
-    assert type(wrong).__name__ in str(found.value)
-    assert "polars or pandas frame" in str(found.value)
+    assert type(wrong).__name__ in str(caught.value)
+    assert "polars or pandas frame" in str(caught.value)
 
 
 def test_rows_that_are_no_dicts_are_listed() -> None:
     rows: list[Any] = [*trl_rows(2), "text", None]
     with pytest.raises(CurateError, match="row 3: is str; expected a dict"):
         read_pairs(rows)
-    found = read_pairs(rows, on_error="skip")
-    assert found.rejected["row"].to_list() == [3, 4]
+    pairs = read_pairs(rows, on_error="skip")
+    assert pairs.rejected["row"].to_list() == [3, 4]
     with pytest.raises(CurateError, match="no pair was read"):
         read_pairs([])
 
@@ -116,8 +116,8 @@ def test_images_in_memory_are_kept_as_files() -> None:
     image = Image.new("RGB", (8, 8), "red")
     row = {"prompt": "p", "chosen": "a", "rejected": "b", "image": image}
     data = datasets.Dataset.from_list([row])
-    found = [read_pairs(given) for given in ([row], data, data.to_iterable_dataset())]
-    for pairs in found:
+    datasets_read = [read_pairs(dataset) for dataset in ([row], data, data.to_iterable_dataset())]
+    for pairs in datasets_read:
         (media,) = pairs.frame["images"].to_list()[0]
         with Image.open(BytesIO(media["bytes"])) as back:
             assert back.getpixel((0, 0)) == (255, 0, 0)
@@ -127,8 +127,8 @@ def test_images_in_memory_are_kept_as_files() -> None:
 
 def test_values_of_numpy_and_a_named_index() -> None:
     row = {"prompt": np.str_("p"), "chosen": "a", "rejected": "b", "score": np.float32(1.5)}
-    found = read_pairs([row]).frame
-    assert json.loads(found["extra"][0]) == {"score": 1.5}
+    result = read_pairs([row]).frame
+    assert json.loads(result["extra"][0]) == {"score": 1.5}
     frame = pd.DataFrame(trl_rows(3)).set_index("prompt")
     assert (
         read_pairs(frame).frame["prompt"].to_list()
@@ -143,7 +143,7 @@ def _rows(**more: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("value", "kept"),
+    ("value", "expected"),
     [
         (np.int64(3), 3),
         (np.float32(1.5), 1.5),
@@ -157,9 +157,9 @@ def _rows(**more: Any) -> list[dict[str, Any]]:
         (np.datetime64("2024-01-02"), "2024-01-02"),
     ],
 )
-def test_values_of_numpy_are_as_json_would_give_them(value: Any, kept: Any) -> None:
-    found = read_pairs(_rows(meta=value))
-    assert json.loads(found.frame["extra"][0]) == {"meta": kept}
+def test_values_of_numpy_are_as_json_would_give_them(value: Any, expected: Any) -> None:
+    pairs = read_pairs(_rows(meta=value))
+    assert json.loads(pairs.frame["extra"][0]) == {"meta": expected}
 
 
 @pytest.mark.parametrize("missing", [pd.NA, pd.NaT, None])
@@ -167,12 +167,12 @@ def test_what_pandas_has_for_a_missing_value_is_one(missing: Any) -> None:
     assert read_pairs(_rows(meta=missing)).frame["extra"][0] is None
     rows = _rows()
     rows[1]["chosen"] = missing
-    found = read_pairs(rows, on_error="skip")
-    assert found.rejected["reason"][0].startswith("the chosen answer is missing")
+    pairs = read_pairs(rows, on_error="skip")
+    assert pairs.rejected["reason"][0].startswith("the chosen answer is missing")
 
 
 def test_messages_may_be_tuples_arrays_and_lists_of_fixed_size() -> None:
-    whole = [
+    messages = [
         {
             "prompt": published(row["prompt"], "user"),
             "chosen": published("a"),
@@ -180,12 +180,12 @@ def test_messages_may_be_tuples_arrays_and_lists_of_fixed_size() -> None:
         }
         for row in _rows()
     ]
-    expected = read_pairs(whole).frame
-    tuples = [{name: tuple(turns) for name, turns in row.items()} for row in whole]
+    expected = read_pairs(messages).frame
+    tuples = [{name: tuple(turns) for name, turns in row.items()} for row in messages]
     assert read_pairs(tuples).frame.equals(expected)
-    arrays = [{n: np.array(turns, dtype=object) for n, turns in row.items()} for row in whole]
+    arrays = [{n: np.array(turns, dtype=object) for n, turns in row.items()} for row in messages]
     assert read_pairs(arrays).frame.equals(expected)
     message = pa.struct([("role", pa.string()), ("content", pa.string())])
-    table = pa.Table.from_pylist(whole)
+    table = pa.Table.from_pylist(messages)
     fixed = {name: table[name].cast(pa.list_(message, 1)) for name in table.column_names}
     assert read_pairs(pa.table(fixed)).frame.drop("source").equals(expected.drop("source"))

@@ -37,15 +37,15 @@ def _paths(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 def _with(row: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    made = copy.deepcopy(row)
-    place: Any = made
+    changed = copy.deepcopy(row)
+    place: Any = changed
     for key in path[:-1]:
         place = place[key]
     if value is _MISSING:
         del place[path[-1]]
     else:
         place[path[-1]] = value
-    return made
+    return changed
 
 
 def _texts(pairs: Pairs) -> set[str]:
@@ -61,19 +61,19 @@ def _read(path: Path, rows: Rows) -> Pairs:
 def test_one_odd_row_spoils_no_other(tmp_path: Path, form: str) -> None:
     rows = [row for i in range(_COUNT) for row in FORMS[form](i)]
     at = _AT * len(rows) // _COUNT
-    whole = _read(tmp_path / "whole.jsonl", rows)
-    others = {text for text in _texts(whole) if f" {_AT}" not in text}
-    assert len(others) == _COUNT - 1
+    pairs = _read(tmp_path / "whole.jsonl", rows)
+    other_texts = {text for text in _texts(pairs) if f" {_AT}" not in text}
+    assert len(other_texts) == _COUNT - 1
     kinds = list(_ODD.items())
     for number, path in enumerate(_paths(rows[at])):
         # Two kinds at each place, others at the next: all of them at all places take a minute.
         for name, value in (kinds[number % len(kinds)], kinds[(number + 2) % len(kinds)]):
             case = f"{'.'.join(map(str, path))} {name}"
             odd = [*rows[:at], _with(rows[at], path, value), *rows[at + 1 :]]
-            found = _read(tmp_path / "odd.jsonl", odd)
-            texts = _texts(found)
-            assert found.format == whole.format, case
-            assert others <= texts, case
+            pairs_beside_odd_row = _read(tmp_path / "odd.jsonl", odd)
+            texts = _texts(pairs_beside_odd_row)
+            assert pairs_beside_odd_row.format == pairs.format, case
+            assert other_texts <= texts, case
             # It makes a pair, or it is listed with what is wrong: no row goes without a word.
-            assert len(texts) > len(others) or len(found.rejected), case
-            assert found.rows_read == len(rows), case
+            assert len(texts) > len(other_texts) or len(pairs_beside_odd_row.rejected), case
+            assert pairs_beside_odd_row.rows_read == len(rows), case

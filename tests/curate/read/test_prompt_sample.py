@@ -22,28 +22,28 @@ def parts(frame: pl.DataFrame, size: int = 37) -> Iterator[Pairs]:
 
 def test_a_small_set_comes_as_it_is() -> None:
     frame = numbered_pairs(100, 40)
-    found, told = sample_prompts(parts(frame), 100)
-    assert told is None
-    assert found.frame.equals(frame)
-    assert (found.rows_read, found.notes) == (100, ("n",))
+    sample, note = sample_prompts(parts(frame), 100)
+    assert note is None
+    assert sample.frame.equals(frame)
+    assert (sample.rows_read, sample.notes) == (100, ("n",))
 
 
 @pytest.mark.parametrize("most", [10, 60, 150, 399])
 def test_whole_prompts_in_the_order_of_reading(most: int) -> None:
     frame = numbered_pairs(400, 100)
-    found, told = sample_prompts(parts(frame), most)
-    assert 0 < len(found) <= most
-    assert len(found) > most - 8
+    sample, note = sample_prompts(parts(frame), most)
+    assert 0 < len(sample) <= most
+    assert len(sample) > most - 8
     prompts = frame.select("pair_id", p=pl.col("prompt").list.first().struct.field("content"))
-    taken = prompts.filter(pl.col("pair_id").is_in(found.frame["pair_id"].implode()))
-    assert taken["pair_id"].equals(found.frame["pair_id"])
-    assert (taken.group_by("p").len()["len"] == 4).all()
-    assert told == f"{len(found)} of 400 pairs, all those of a random sample of the prompts"
-    assert found.notes == ("n", told)
+    sampled = prompts.filter(pl.col("pair_id").is_in(sample.frame["pair_id"].implode()))
+    assert sampled["pair_id"].equals(sample.frame["pair_id"])
+    assert (sampled.group_by("p").len()["len"] == 4).all()
+    assert note == f"{len(sample)} of 400 pairs, all those of a random sample of the prompts"
+    assert sample.notes == ("n", note)
     rows = frame.with_row_index()["index"].filter(
-        frame["pair_id"].is_in(taken["pair_id"].implode())
+        frame["pair_id"].is_in(sampled["pair_id"].implode())
     )
-    assert found.origins["row"].to_list() == rows.to_list()
+    assert sample.origins["row"].to_list() == rows.to_list()
 
 
 def test_order_and_blocks_do_not_matter_and_the_seed_does() -> None:
@@ -64,12 +64,12 @@ def test_each_prompt_is_as_likely_as_any_other() -> None:
     frame = numbered_pairs(60)
     counts = np.zeros(60)
     for seed in range(400):
-        found, _ = sample_prompts(parts(frame), 15, seed)
-        counts += frame["pair_id"].is_in(found.frame["pair_id"].implode()).to_numpy()
+        sample, _ = sample_prompts(parts(frame), 15, seed)
+        counts += frame["pair_id"].is_in(sample.frame["pair_id"].implode()).to_numpy()
     # 100 draws expected of each, with a deviation of 8.7.
     assert np.abs(counts - 100).max() < 4.5 * 8.7
 
 
 def test_one_prompt_with_more_pairs_than_wanted_is_taken_whole() -> None:
-    found, _ = sample_prompts(parts(numbered_pairs(90, 1)), 10)
-    assert len(found) == 90
+    sample, _ = sample_prompts(parts(numbered_pairs(90, 1)), 10)
+    assert len(sample) == 90

@@ -26,9 +26,9 @@ def rows(prompt: str, count: int = 10, **more: Any) -> list[dict[str, Any]]:
     ["[INST] Name a prime. [/INST]", "<|im_start|>user\nName a prime.", "Human: hi\nAssistant:"],
 )
 def test_marks_of_a_template_are_told(tmp_path: Path, marked: str) -> None:
-    told = notes(tmp_path, rows(marked, 4) + rows("Name a beast.", 16))
-    assert len(told) == 1
-    assert told[0].startswith("4 of 20 prompts hold marks of a chat template")
+    result = notes(tmp_path, rows(marked, 4) + rows("Name a beast.", 16))
+    assert len(result) == 1
+    assert result[0].startswith("4 of 20 prompts hold marks of a chat template")
 
 
 def test_a_few_prompts_may_be_about_templates(tmp_path: Path) -> None:
@@ -43,8 +43,8 @@ def test_labels_against_their_own_scores_are_told(tmp_path: Path, names: tuple[s
     good = rows("good", 5, **{chosen: 4, rejected: 2.5})
     unknown = rows("unknown", 2, **{chosen: None, rejected: 3})
     against = rows("against", 3, **{chosen: 1, rejected: "3"})
-    told = notes(tmp_path, good + unknown + against)
-    assert told[1:] == (
+    result = notes(tmp_path, good + unknown + against)
+    assert result[1:] == (
         f"'{chosen}' is less than '{rejected}' in 3 of 8 pairs: these labels contradict their own "
         "scores",
     )
@@ -52,31 +52,31 @@ def test_labels_against_their_own_scores_are_told(tmp_path: Path, names: tuple[s
 
 
 def test_prompts_that_stand_in_both_answers_are_told(tmp_path: Path) -> None:
-    asked = "Question: name a prime.\nAnswer:"
-    whole = {"prompt": asked, "chosen": f"{asked} 7", "rejected": f"{asked} 8"}
-    one = {**whole, "rejected": "8"}
+    prompt = "Question: name a prime.\nAnswer:"
+    repeated = {"prompt": prompt, "chosen": f"{prompt} 7", "rejected": f"{prompt} 8"}
+    one = {**repeated, "rejected": "8"}
     short = {"prompt": "Hello!", "chosen": "Hello! You?", "rejected": "Hello!"}
-    told = notes(tmp_path, [whole, whole, one, short])
-    assert told == (
+    result = notes(tmp_path, [repeated, repeated, one, short])
+    assert result == (
         "in 2 of 4 pairs both answers begin with the text of the prompt: a trainer would see it "
         "twice; cut it off the answers",
     )
 
 
 def test_answers_that_end_with_a_question_of_the_user_are_told(tmp_path: Path) -> None:
-    asked = [{"role": "user", "content": "p"}]
+    prompt = [{"role": "user", "content": "p"}]
     answer = [{"role": "assistant", "content": "a"}]
-    row = {"prompt": asked, "chosen": [*answer, *asked], "rejected": answer}
-    told = notes(tmp_path, [row, {**row, "chosen": answer}])
-    assert told == (
+    row = {"prompt": prompt, "chosen": [*answer, *prompt], "rejected": answer}
+    result = notes(tmp_path, [row, {**row, "chosen": answer}])
+    assert result == (
         "in 1 of 2 pairs an answer ends with a turn of the user: a trainer would learn to write it",
     )
 
 
 def test_answers_that_may_be_missing_values_are_told(tmp_path: Path) -> None:
     row = {"prompt": "p", "chosen": "a", "rejected": "b"}
-    told = notes(tmp_path, [row, {**row, "chosen": " NaN "}, {**row, "rejected": "None"}])
-    assert told == (
+    result = notes(tmp_path, [row, {**row, "chosen": " NaN "}, {**row, "rejected": "None"}])
+    assert result == (
         "in 2 of 3 pairs an answer is the text 'nan', 'None' or 'null', as missing values are "
         "often written: it is taken as an answer",
     )
@@ -91,8 +91,8 @@ def test_lists_of_answers_that_stand_as_text_are_told(
     tmp_path: Path, answers: tuple[str, str]
 ) -> None:
     chosen, rejected = answers
-    told = notes(tmp_path, [{"prompt": "Beasts?", "chosen": chosen, "rejected": rejected}] * 2)
-    assert [note for note in told if note.startswith("in 2 of 2 pairs both answers are a list")]
+    result = notes(tmp_path, [{"prompt": "Beasts?", "chosen": chosen, "rejected": rejected}] * 2)
+    assert [note for note in result if note.startswith("in 2 of 2 pairs both answers are a list")]
     # A list of numbers is an answer, and so is a text that begins or ends as one.
     for other in ("[1, 2]", '["a"] is a list', "[a] and [b]"):
         assert notes(tmp_path, [{"prompt": "q", "chosen": other, "rejected": other + "?"}]) == ()
@@ -100,13 +100,13 @@ def test_lists_of_answers_that_stand_as_text_are_told(
 
 def test_what_a_model_thought_in_a_column_of_its_own_is_told(tmp_path: Path) -> None:
     thought = "Two is even, so it cannot be that."
-    told = notes(tmp_path, rows("Name a prime.", 3, chosen_reasoning=thought))
-    assert len(told) == 1
-    assert told[0].startswith("the column 'chosen_reasoning' may be what the model thought")
+    result = notes(tmp_path, rows("Name a prime.", 3, chosen_reasoning=thought))
+    assert len(result) == 1
+    assert result[0].startswith("the column 'chosen_reasoning' may be what the model thought")
 
 
 @pytest.mark.parametrize(
-    ("prompt", "images", "told"),
+    ("prompt", "images", "is_noted"),
     [
         ("<image><image>What?", ["x.png"], True),
         ("<image>What?", None, True),
@@ -116,28 +116,30 @@ def test_what_a_model_thought_in_a_column_of_its_own_is_told(tmp_path: Path) -> 
     ],
 )
 def test_marks_without_their_media_are_told(
-    tmp_path: Path, prompt: str, images: list[str] | None, told: bool
+    tmp_path: Path, prompt: str, images: list[str] | None, is_noted: bool
 ) -> None:
-    whole = {"prompt": "<image>A?", "images": ["z.png"], "chosen": "a", "rejected": "b"}
+    matched = {"prompt": "<image>A?", "images": ["z.png"], "chosen": "a", "rejected": "b"}
     row = {"prompt": prompt, "images": images, "chosen": "a", "rejected": "b"}
-    found = [note for note in notes(tmp_path, [whole, row]) if "number of marks" in note]
-    assert bool(found) is told
+    placeholder_notes = [
+        note for note in notes(tmp_path, [matched, row]) if "number of marks" in note
+    ]
+    assert bool(placeholder_notes) is is_noted
     # Where no row has media a mark is a word of a text about markup.
     assert notes(tmp_path, rows("What is <image> in XML?", 2)) == ()
 
 
 def test_answers_that_continue_an_answer_are_told(tmp_path: Path) -> None:
     turns = [{"role": "user", "content": "Name a prime."}, {"role": "assistant", "content": "Is 7"}]
-    whole = {"prompt": turns, "chosen": "one?", "rejected": "none?"}
-    told = notes(tmp_path, [whole, {**whole, "prompt": turns[:1]}])
-    assert len(told) == 1
-    assert told[0].startswith("1 of 2 prompts end with a turn of the assistant")
+    continued = {"prompt": turns, "chosen": "one?", "rejected": "none?"}
+    result = notes(tmp_path, [continued, {**continued, "prompt": turns[:1]}])
+    assert len(result) == 1
+    assert result[0].startswith("1 of 2 prompts end with a turn of the assistant")
 
 
 def test_empty_answers_are_told(tmp_path: Path) -> None:
     row = {"prompt": "Name a prime.", "chosen": " \n", "rejected": "8"}
     call = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
-    asked = [{"role": "user", "content": "q"}]
+    prompt = [{"role": "user", "content": "q"}]
     assert [n for n in notes(tmp_path, [row]) if n.startswith("in 1 of 1 pairs an answer is empty")]
     answer = [{"role": "assistant", "content": "8"}]
-    assert notes(tmp_path, [{"prompt": asked, "chosen": [call], "rejected": answer}]) == ()
+    assert notes(tmp_path, [{"prompt": prompt, "chosen": [call], "rejected": answer}]) == ()

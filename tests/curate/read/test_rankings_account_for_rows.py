@@ -21,28 +21,32 @@ KINDS = pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 
 def _listwise(folder: Path, kind: str, scores: list[list[Any]], **ranking: Any) -> Pairs:
     rows = [
-        {"prompt": f"p {i}", "responses": [f"{a} {i}" for a in "abc"[: len(own)]], "scores": own}
-        for i, own in enumerate(scores)
+        {
+            "prompt": f"p {i}",
+            "responses": [f"{a} {i}" for a in "abc"[: len(row_scores)]],
+            "scores": row_scores,
+        }
+        for i, row_scores in enumerate(scores)
     ]
     return read_rows(folder, rows, kind, ranking=ranking)
 
 
 @KINDS
 def test_answers_too_close_are_listed(tmp_path: Path, kind: str) -> None:
-    found = _listwise(tmp_path, kind, [[1, 2], [1, 4], [3, 3]], min_gap=2.0)
-    assert found.frame["strength"].to_list() == [3.0]
-    assert found.rejected["row"].to_list() == [1, 3]
-    assert set(found.rejected["reason"]) == {
+    pairs = _listwise(tmp_path, kind, [[1, 2], [1, 4], [3, 3]], min_gap=2.0)
+    assert pairs.frame["strength"].to_list() == [3.0]
+    assert pairs.rejected["row"].to_list() == [1, 3]
+    assert set(pairs.rejected["reason"]) == {
         "the scores of no two answers of the ranking differ by ranking.min_gap"
     }
 
 
 @KINDS
 def test_answers_without_a_score_are_told(tmp_path: Path, kind: str) -> None:
-    found = _listwise(tmp_path, kind, [[1, None, 3], [1, 2, 3], [None, None, 1]])
-    assert len(found) == 2
-    assert found.notes[0].startswith("2 rankings hold answers without a text or a score")
-    assert found.rejected["reason"].to_list() == [
+    pairs = _listwise(tmp_path, kind, [[1, None, 3], [1, 2, 3], [None, None, 1]])
+    assert len(pairs) == 2
+    assert pairs.notes[0].startswith("2 rankings hold answers without a text or a score")
+    assert pairs.rejected["reason"].to_list() == [
         "the ranking makes no pair; expected two scored answers or more"
     ]
 
@@ -53,9 +57,9 @@ def test_lists_of_answers_of_one_side_are_listed(tmp_path: Path) -> None:
     ]
     rows[1]["rejected"] = []
     rows[2] |= {"chosen": None, "rejected": ["c", "d"]}
-    found = read_rows(tmp_path, rows)
-    assert len(found) == 2
-    assert found.rejected["row"].to_list() == [2, 3]
+    pairs = read_rows(tmp_path, rows)
+    assert len(pairs) == 2
+    assert pairs.rejected["row"].to_list() == [2, 3]
 
 
 @KINDS
@@ -74,8 +78,8 @@ def test_lists_of_answers_of_one_side_are_listed(tmp_path: Path) -> None:
 def test_what_is_said_of_each_answer_stays(
     tmp_path: Path, kind: str, form: str, chosen: dict[str, str], rejected: dict[str, str]
 ) -> None:
-    found = read_rows(tmp_path, FORMS[form](0), kind)
-    extra = json.loads(found.frame["extra"][0])
+    pairs = read_rows(tmp_path, FORMS[form](0), kind)
+    extra = json.loads(pairs.frame["extra"][0])
     assert extra["chosen_answer"] == chosen
     assert extra["rejected_answer"] == rejected
 
@@ -100,21 +104,21 @@ class Forgetful(Format):
 def test_a_row_of_which_a_format_says_nothing_is_listed(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "a.jsonl", [{"a": f"{i}", "b": "no"} for i in range(4)])
     (source,) = find_sources(str(path))
-    (made,) = convert_blocks(Forgetful, source.blocks(), "a.jsonl")
-    assert made[ROW].to_list() == [1, 2, 3, 4]
-    told = "the row makes no pair by the format 'forgetful'"
-    assert made[NO_PAIR].to_list() == [told, None, told, None]
+    (converted,) = convert_blocks(Forgetful, source.blocks(), "a.jsonl")
+    assert converted[ROW].to_list() == [1, 2, 3, 4]
+    reason = "the row makes no pair by the format 'forgetful'"
+    assert converted[NO_PAIR].to_list() == [reason, None, reason, None]
 
 
 @pytest.mark.parametrize("form", ["kto", "scored"])
 def test_partners_in_another_file_are_told(tmp_path: Path, form: str) -> None:
     rows = [row for i in range(4) for row in FORMS[form](i)]
-    for name, own in (("a", rows[::2]), ("b", rows[1::2])):
-        write_jsonl(tmp_path / f"{name}.jsonl", [*own, *FORMS[form](9)])
-    found = read_pairs(str(tmp_path))
-    assert len(found) == 2
+    for name, file_rows in (("a", rows[::2]), ("b", rows[1::2])):
+        write_jsonl(tmp_path / f"{name}.jsonl", [*file_rows, *FORMS[form](9)])
+    pairs = read_pairs(str(tmp_path))
+    assert len(pairs) == 2
     assert any(
-        note.startswith("8 rows have no partner in their file, and 2") for note in found.notes
+        note.startswith("8 rows have no partner in their file, and 2") for note in pairs.notes
     )
     (tmp_path / "b.jsonl").unlink()
     assert not any("2 files" in note for note in read_pairs(str(tmp_path)).notes)
@@ -124,18 +128,18 @@ def test_partners_in_another_file_are_told(tmp_path: Path, form: str) -> None:
 def test_a_file_of_another_format_is_told(tmp_path: Path, first: str, second: str) -> None:
     for name, form in (("a", first), ("b", second)):
         write_jsonl(tmp_path / f"{name}.jsonl", [row for i in range(4) for row in FORMS[form](i)])
-    found = read_pairs(str(tmp_path), on_error="skip")
-    assert len(found) == 4
-    (note,) = (note for note in found.notes if "another format" in note)
+    pairs = read_pairs(str(tmp_path), on_error="skip")
+    assert len(pairs) == 4
+    (note,) = (note for note in pairs.notes if "another format" in note)
     assert "b.jsonl: its rows are not of the format" in note
     # Odd rows of their own make no other format, in the first file and in a further one.
-    for name, own in (("a", range(4)), ("b", range(4, 8))):
+    for name, numbers in (("a", range(4)), ("b", range(4, 8))):
         odd = {"prompt": "p", "response_a": "a", "response_b": "b", "winner": "neither"}
-        rows = [row for i in own for row in FORMS["labelled"](i)]
+        rows = [row for i in numbers for row in FORMS["labelled"](i)]
         write_jsonl(tmp_path / f"{name}.jsonl", [*rows, odd])
     odd_rows = read_pairs(str(tmp_path), on_error="skip")
     assert len(odd_rows.rejected) == 2
     assert not any("another format" in note for note in odd_rows.notes)
-    for name, own in (("a", range(4)), ("b", range(4, 8))):
-        write_jsonl(tmp_path / f"{name}.jsonl", [row for i in own for row in FORMS[first](i)])
+    for name, numbers in (("a", range(4)), ("b", range(4, 8))):
+        write_jsonl(tmp_path / f"{name}.jsonl", [row for i in numbers for row in FORMS[first](i)])
     assert not any("another format" in note for note in read_pairs(str(tmp_path)).notes)

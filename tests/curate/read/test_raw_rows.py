@@ -27,12 +27,12 @@ ODD: list[dict[str, Any]] = [{"version": 1}, {}, {"comment": "a header", "licens
 
 def counted(kind: str, path: Path) -> tuple[int, int]:
     """Rows that are taken and that are left out."""
-    rows, left = PublishedRows(InputConfig(path=str(path))), Counter[str]()
+    rows, left_out = PublishedRows(InputConfig(path=str(path))), Counter[str]()
     if kind == "talks":
-        found = [row.turns is None for row in conversation_rows(rows)]
-        return found.count(False), found.count(True)
+        unreadable = [row.turns is None for row in conversation_rows(rows)]
+        return unreadable.count(False), unreadable.count(True)
     if kind == "texts":
-        return len(labelled_texts(rows, left)), left.total()
+        return len(labelled_texts(rows, left_out)), left_out.total()
     pool = read_pool(rows)
     return len(pool.prompts), pool.left_out.total()
 

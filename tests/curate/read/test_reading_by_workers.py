@@ -20,18 +20,18 @@ from tests.workers import PickledWorkers
 ROW = {"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Seven."}
 
 
-def read(path: Path, workers: PickledWorkers | None, **given: Any) -> Pairs:
-    return collect_pairs(stream_pairs(str(path), workers=workers, **given), Workspace())
+def read(path: Path, workers: PickledWorkers | None, **options: Any) -> Pairs:
+    return collect_pairs(stream_pairs(str(path), workers=workers, **options), Workspace())
 
 
-def assert_the_same(path: Path, calls: int, **given: Any) -> Pairs:
+def assert_the_same(path: Path, calls: int, **options: Any) -> Pairs:
     """Read both ways, and compare all that is told."""
     workers = PickledWorkers()
-    here, there = read(path, None, **given), read(path, workers, **given)
+    expected, there = read(path, None, **options), read(path, workers, **options)
     for name in ("frame", "rejected", "origins"):
-        assert_frame_equal(getattr(there, name), getattr(here, name))
+        assert_frame_equal(getattr(there, name), getattr(expected, name))
     for name in ("format", "rows_read", "notes", "folders"):
-        assert getattr(there, name) == getattr(here, name), name
+        assert getattr(there, name) == getattr(expected, name), name
     assert workers.calls == calls
     return there
 
@@ -47,8 +47,8 @@ def write(folder: Path, files: dict[str, list[Any]]) -> Path:
 def test_repeats_over_several_files_get_the_same_ids(tmp_path: Path) -> None:
     other = {**ROW, "prompt": "Name a number.", "id": "own"}
     files = {"a.jsonl": [ROW, other], "b.jsonl": [ROW, {**ROW, "chosen": "Red."}], "c.jsonl": [ROW]}
-    found = assert_the_same(write(tmp_path / "d", files), 3)
-    ids = found.frame["pair_id"].to_list()
+    pairs = assert_the_same(write(tmp_path / "d", files), 3)
+    ids = pairs.frame["pair_id"].to_list()
     assert len(set(ids)) == len(ids) == 5
     assert [i.partition("-")[2] for i in ids] == ["", "", "1", "", "2"]
 
@@ -61,19 +61,19 @@ def test_bad_rows_texts_and_template_marks_are_told_alike(tmp_path: Path) -> Non
         "b.jsonl": [{**ROW, "chosen": None}, surrogate],
         "c.jsonl": [marked, marked],
     }
-    found = assert_the_same(write(tmp_path / "d", files), 3, on_error="skip")
-    assert len(found.rejected) == 2
-    assert any("chat template" in note for note in found.notes)
-    assert any("no valid Unicode" in note for note in found.notes)
+    pairs = assert_the_same(write(tmp_path / "d", files), 3, on_error="skip")
+    assert len(pairs.rejected) == 2
+    assert any("chat template" in note for note in pairs.notes)
+    assert any("no valid Unicode" in note for note in pairs.notes)
 
 
 def test_the_first_malformed_row_stops_the_reading_wherever_it_is_read(tmp_path: Path) -> None:
     folder = write(tmp_path / "d", {"a.jsonl": [ROW], "b.jsonl": [{**ROW, "rejected": None}]})
-    with pytest.raises(CurateError) as here:
+    with pytest.raises(CurateError) as expected:
         read(folder, None)
     with pytest.raises(CurateError) as there:
         read(folder, PickledWorkers())
-    assert str(there.value) == str(here.value)
+    assert str(there.value) == str(expected.value)
     assert "d/b.jsonl" in str(there.value)
 
 
@@ -88,8 +88,8 @@ def test_pairs_of_several_rows_come_from_one_file_each(tmp_path: Path) -> None:
         {"prompt": "p", "completion": "good", "label": True},
         {"prompt": "p", "completion": "bad", "label": False},
     ]
-    found = assert_the_same(write(tmp_path / "d", {"a.jsonl": rows, "b.jsonl": rows[::-1]}), 2)
-    assert found.format == "unpaired"
+    pairs = assert_the_same(write(tmp_path / "d", {"a.jsonl": rows, "b.jsonl": rows[::-1]}), 2)
+    assert pairs.format == "unpaired"
 
 
 def test_large_files_are_read_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,21 +103,21 @@ def test_a_machine_that_has_another_file_by_that_name_reads_none(
     other: dict[str, str] | None, tmp_path: Path
 ) -> None:
     folder = write(tmp_path / "d", {"a.jsonl": [ROW], "b.jsonl": [ROW]})
-    kept = tmp_path / "kept"
+    other_folder = tmp_path / "kept"
 
     class Elsewhere(PickledWorkers):
         """On a machine that has none of the files, or others."""
 
         def map(self, function: Any, *columns: Any) -> Any:
             for row in zip(*columns, strict=True):
-                folder.rename(kept)
+                folder.rename(other_folder)
                 if other is not None:
                     write(folder, {"a.jsonl": [other], "b.jsonl": [other]})
-                (found,) = super().map(function, *([value] for value in row))
-                assert found is None
+                (result,) = super().map(function, *([value] for value in row))
+                assert result is None
                 shutil.rmtree(folder, ignore_errors=True)
-                kept.rename(folder)
-                yield found
+                other_folder.rename(folder)
+                yield result
 
     workers = Elsewhere()
     assert_frame_equal(read(folder, workers).frame, read(folder, None).frame)

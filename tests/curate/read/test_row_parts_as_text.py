@@ -22,17 +22,17 @@ def test_parts_as_json_and_as_python_prints_them(
     tmp_path: Path, kind: str, name: str, write: Any
 ) -> None:
     rows = [row | {name: write(VALUES[name])} for row in trl_rows(2)]
-    found = read_rows(tmp_path, rows, kind)
-    assert [json.loads(text) for text in found.frame[name]] == [VALUES[name]] * 2
-    assert not found.notes
+    pairs = read_rows(tmp_path, rows, kind)
+    assert [json.loads(text) for text in pairs.frame[name]] == [VALUES[name]] * 2
+    assert not pairs.notes
 
 
 @KINDS
 @pytest.mark.parametrize("name", VALUES)
 def test_what_is_no_such_part_is_told(tmp_path: Path, kind: str, name: str) -> None:
     rows = [row | {name: value} for row, value in zip(trl_rows(3), ("fast", "", None), strict=True)]
-    found = read_rows(tmp_path, rows, kind)
-    assert found.frame[name].null_count() == 3
-    assert json.loads(found.frame["extra"][0]) == {name: "fast"}
-    (note,) = found.notes
+    pairs = read_rows(tmp_path, rows, kind)
+    assert pairs.frame[name].null_count() == 3
+    assert json.loads(pairs.frame["extra"][0]) == {name: "fast"}
+    (note,) = pairs.notes
     assert note.startswith(f"in 1 of 3 pairs '{name}' is not of the form that trainers take")

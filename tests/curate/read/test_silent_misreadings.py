@@ -75,9 +75,9 @@ def test_the_history_of_alpaca_stands_before_the_instruction(kind: str, tmp_path
     ]
     pairs = read(tmp_path, rows, kind)
     turns = [[(m["role"], m["content"]) for m in p] for p in pairs.frame["prompt"].to_list()]
-    asked = ("user", "Choose.\nA or B")
-    said = [("user", "hi"), ("assistant", "hello"), ("user", "so?"), ("assistant", "yes")]
-    assert turns == [[("system", "You grade."), *said, asked], [asked], [asked]]
+    question = ("user", "Choose.\nA or B")
+    history_turns = [("user", "hi"), ("assistant", "hello"), ("user", "so?"), ("assistant", "yes")]
+    assert turns == [[("system", "You grade."), *history_turns, question], [question], [question]]
 
 
 def talk(*texts: str) -> list[dict[str, str]]:
@@ -113,8 +113,8 @@ def test_answers_that_merely_are_json_stay_texts(kind: str, tmp_path: Path) -> N
 def test_fields_within_such_a_text_are_not_lost(tmp_path: Path) -> None:
     named = [{"role": "assistant", "content": "a", "name": "bot"}]
     rows = [{"prompt": "p", "chosen": json.dumps(named), "rejected": json.dumps(talk("", "b")[1:])}]
-    (kept,) = read(tmp_path, rows, "jsonl").frame["chosen"][0]
-    assert (kept["content"], json.loads(kept["more"])) == ("a", {"content": "a", "name": "bot"})
+    (answer,) = read(tmp_path, rows, "jsonl").frame["chosen"][0]
+    assert (answer["content"], json.loads(answer["more"])) == ("a", {"content": "a", "name": "bot"})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -129,9 +129,9 @@ def test_of_tied_answers_one_is_drawn_by_the_seed(kind: str, tmp_path: Path) -> 
     ]
     pairs = read(tmp_path, rows, kind)
     for column in ("chosen", "rejected"):
-        drawn = Counter(text(pairs, column, i) for i in range(len(pairs)))
-        assert len(drawn) == 3
-        assert max(drawn.values()) < 600 * 0.4
+        counts = Counter(text(pairs, column, i) for i in range(len(pairs)))
+        assert len(counts) == 3
+        assert max(counts.values()) < 600 * 0.4
     assert pairs.notes[0].startswith("600 rankings hold several answers")
     assert read(tmp_path, rows, kind).frame.equals(pairs.frame)
     other = read(tmp_path, rows, kind, ranking={"seed": 1})
@@ -153,14 +153,14 @@ def test_a_prompt_of_another_name_is_not_lost(tmp_path: Path, column: str, kind:
 
 
 def test_answers_that_bring_their_prompt_need_no_column(tmp_path: Path) -> None:
-    whole = "Name a prime. Between 10 and 12:"
-    row = {"text": "Name a prime.", "chosen": f"{whole} 11", "rejected": f"{whole} 12"}
-    assert text(read(tmp_path, [row], "jsonl"), "prompt") == whole
-    told = {"role": "user", "content": "Name a prime."}
+    question = "Name a prime. Between 10 and 12:"
+    row = {"text": "Name a prime.", "chosen": f"{question} 11", "rejected": f"{question} 12"}
+    assert text(read(tmp_path, [row], "jsonl"), "prompt") == question
+    user_turn = {"role": "user", "content": "Name a prime."}
     talks = {
         "history": ["something else"],
-        "chosen": [told, {"role": "assistant", "content": "11"}],
-        "rejected": [told, {"role": "assistant", "content": "12"}],
+        "chosen": [user_turn, {"role": "assistant", "content": "11"}],
+        "rejected": [user_turn, {"role": "assistant", "content": "12"}],
     }
     assert text(read(tmp_path, [talks], "jsonl"), "prompt") == "Name a prime."
 
@@ -175,8 +175,8 @@ def printed(*messages: str) -> str:
 def test_conversations_as_python_prints_them(tmp_path: Path, write: Any, kind: str) -> None:
     # A CSV that pandas wrote from lists of messages holds such texts.
     def talk(answer: str) -> list[dict[str, str]]:
-        told = 'Name a prime,\nit\'s for "me" } {, \\d.'
-        return [{"content": told, "role": "user"}, {"content": answer, "role": "assistant"}]
+        question = 'Name a prime,\nit\'s for "me" } {, \\d.'
+        return [{"content": question, "role": "user"}, {"content": answer, "role": "assistant"}]
 
     row = {"chosen": write(talk("11\nor so")), "rejected": write(talk("12"))}
     pairs = read(tmp_path, [row] * 3, kind)
@@ -192,7 +192,7 @@ def test_an_answer_that_prints_a_list_stays_a_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "wanted"),
+    ("prompt", "expected"),
     [
         ("Beasts?", [("user", "Beasts?")]),
         (
@@ -203,11 +203,11 @@ def test_an_answer_that_prints_a_list_stays_a_text(tmp_path: Path) -> None:
     ],
 )
 def test_what_stands_before_the_first_mark_of_a_dialogue_is_kept(
-    tmp_path: Path, prompt: str, wanted: list[tuple[str, str]]
+    tmp_path: Path, prompt: str, expected: list[tuple[str, str]]
 ) -> None:
     answers = [{"answer": "ox", "rank": 1}, {"answer": "fly", "rank": 2}]
     pairs = read_rows(tmp_path, [{"prompt": prompt, "answers": answers}])
-    assert [(m["role"], m["content"]) for m in pairs.frame["prompt"][0]] == wanted
+    assert [(m["role"], m["content"]) for m in pairs.frame["prompt"][0]] == expected
 
 
 def test_a_preamble_of_hh_dialogues_is_kept(tmp_path: Path) -> None:

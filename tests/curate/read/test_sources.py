@@ -46,10 +46,10 @@ def write(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize("kind", ["json", "jsonl.gz", "csv", "tsv", "parquet", "arrow", "feather"])
 def test_kinds_of_files(tmp_path: Path, kind: str) -> None:
     expected = read_pairs(str(write(tmp_path, "jsonl"))).frame
-    found = read_pairs(str(write(tmp_path, kind))).frame
+    frame = read_pairs(str(write(tmp_path, kind))).frame
     same = [c for c in expected.columns if c not in ("source", "extra")]
-    assert found.select(same).equals(expected.select(same))
-    scores = found["extra"].str.json_path_match("$.score").cast(pl.Int64)
+    assert frame.select(same).equals(expected.select(same))
+    scores = frame["extra"].str.json_path_match("$.score").cast(pl.Int64)
     assert scores.to_list() == list(range(20))
 
 
@@ -213,8 +213,8 @@ def test_rows_within_objects(tmp_path: Path, value: dict[str, Any]) -> None:
 
 
 def test_messages_of_one_row_are_no_rows(tmp_path: Path) -> None:
-    said = {"role": "assistant", "content": "a"}
-    row = {"prompt": {"role": "user", "content": "p"}, "chosen": said, "rejected": said}
+    answer = {"role": "assistant", "content": "a"}
+    row = {"prompt": {"role": "user", "content": "p"}, "chosen": answer, "rejected": answer}
     (tmp_path / "a.json").write_text(json.dumps(row))
     assert len(read_pairs(str(tmp_path / "a.json"))) == 1
 
@@ -223,7 +223,7 @@ LINE = json.dumps(PLAIN_ROWS[0])
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "reason"),
     [
         ("a.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
         ("a.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
@@ -236,10 +236,10 @@ LINE = json.dumps(PLAIN_ROWS[0])
     ],
 )
 def test_a_file_that_is_not_what_its_name_says(
-    tmp_path: Path, name: str, content: bytes, told: str
+    tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(CurateError, match=told):
+    with pytest.raises(CurateError, match=reason):
         read_pairs(str(tmp_path / name), on_error="skip")
 
 

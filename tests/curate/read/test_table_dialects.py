@@ -42,8 +42,8 @@ def texts(path: Path) -> list[dict[str, str]]:
 def test_quotes_and_separators(tmp_path: Path, name: str, separator: str, quoting: int) -> None:
     path = separated(tmp_path / name, separator, quoting)
     assert texts(path) == ROWS
-    told = any("read" in note for note in read_pairs(str(path)).notes)
-    assert told is (name == "a.tsv" or separator != ",")
+    is_noted = any("read" in note for note in read_pairs(str(path)).notes)
+    assert is_noted is (name == "a.tsv" or separator != ",")
 
 
 def test_doubled_marks_on_one_line_are_quotes(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_utf_16_is_told_with_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("orient", ["columns", "list", "split", "table", "records", "index_only"])
 def test_json_by_columns(tmp_path: Path, orient: str) -> None:
     values = {name: [row[name] for row in ROWS] for name in NAMES}
-    whole: Any = {
+    by_columns: Any = {
         "columns": {name: dict(enumerate(column)) for name, column in values.items()},
         "list": values,
         "split": {"columns": NAMES, "index": [0, 1], "data": [list(r.values()) for r in ROWS]},
@@ -73,7 +73,7 @@ def test_json_by_columns(tmp_path: Path, orient: str) -> None:
         "records": ROWS,
         "index_only": {"version": 1, "data": ROWS},
     }[orient]
-    (tmp_path / "a.json").write_text(json.dumps(whole))
+    (tmp_path / "a.json").write_text(json.dumps(by_columns))
     assert texts(tmp_path / "a.json") == ROWS
 
 
@@ -100,16 +100,16 @@ def test_objects_one_behind_another_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "told"), [("\n", False), ("\r\n", False), ("", True), ('"', False), ('"\n', False)]
+    ("end", "is_noted"), [("\n", False), ("\r\n", False), ("", True), ('"', False), ('"\n', False)]
 )
-def test_a_row_that_nothing_ends_may_be_cut(tmp_path: Path, end: str, told: bool) -> None:
+def test_a_row_that_nothing_ends_may_be_cut(tmp_path: Path, end: str, is_noted: bool) -> None:
     """Of a file that was cut in its last column all rows have as many fields as the header."""
     quote = '"' if '"' in end else ""
     path = tmp_path / "a.csv"
     path.write_text(f"prompt,chosen,rejected\nq,a,{quote}Because it is{end}", newline="")
     pairs = read_pairs(str(path))
     assert len(pairs) == 1
-    assert any("line break" in note for note in pairs.notes) is told
+    assert any("line break" in note for note in pairs.notes) is is_noted
 
 
 def test_a_quote_ends_no_row_where_quotes_are_text(tmp_path: Path) -> None:

@@ -47,9 +47,9 @@ def _turns(pairs: Pairs) -> list[tuple[Any, ...]]:
 def test_a_file_without_types_reads_as_the_same_pairs(tmp_path: Path, form: str) -> None:
     rows = [row for i in range(_ROWS) for row in FORMS[form](i)]
     typed = read_rows(tmp_path, rows)
-    found = _read(tmp_path / "a.csv", rows)
-    assert found.format == typed.format
-    assert _turns(found) == _turns(typed)
+    pairs = _read(tmp_path / "a.csv", rows)
+    assert pairs.format == typed.format
+    assert _turns(pairs) == _turns(typed)
 
 
 @pytest.mark.parametrize("odd", ["[]", "plain", '[{"role": "user"}]', '{"a": 1}'])
@@ -58,19 +58,19 @@ def test_one_odd_cell_leaves_the_other_conversations_messages(
     tmp_path: Path, form: str, odd: str
 ) -> None:
     rows = [row for i in range(_ROWS) for row in FORMS[form](i)]
-    whole = _turns(_read(tmp_path / "a.csv", rows))
+    expected = _turns(_read(tmp_path / "a.csv", rows))
     name = next(iter(rows[0]))
-    found = _read(tmp_path / "b.csv", [*rows[:7], rows[7] | {name: odd}, *rows[8:]])
-    own = _turns(found)
-    assert [t for i, t in enumerate(whole) if i != 7] == [t for t in own if t in whole]
-    assert len(found.rejected) == 1 or len(own) == _ROWS
-    assert found.rejected["row"].to_list() in ([], [8])
+    pairs = _read(tmp_path / "b.csv", [*rows[:7], rows[7] | {name: odd}, *rows[8:]])
+    turns = _turns(pairs)
+    assert [t for i, t in enumerate(expected) if i != 7] == [t for t in turns if t in expected]
+    assert len(pairs.rejected) == 1 or len(turns) == _ROWS
+    assert pairs.rejected["row"].to_list() in ([], [8])
 
 
 def test_messages_among_texts_are_told(tmp_path: Path) -> None:
     rows = FORMS["trl"](0) * 3 + [FORMS["trl"](1)[0] | {"prompt": json.dumps(turn("a", "user"))}]
-    (told,) = (n for n in _read(tmp_path / "a.csv", rows).notes if "written as JSON" in n)
-    assert told.startswith("in 1 of 4 pairs a text is messages")
+    (note,) = (n for n in _read(tmp_path / "a.csv", rows).notes if "written as JSON" in n)
+    assert note.startswith("in 1 of 4 pairs a text is messages")
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_a_label_between_two_answers_names_neither(
     (row,) = FORMS[form](0)
     rows = [row | {name: value} for value in (float(label), label + 0.5, label - 0.5)]
     for kind in ("jsonl", "parquet"):
-        found = read_rows(tmp_path, rows, kind, on_error="skip")
-        assert found.frame["chosen"].to_list() == [turn("Yes 0.")]
-        assert found.rejected["row"].to_list() == [2, 3]
-        assert found.rejected["reason"].str.contains("names neither answer").all()
+        pairs = read_rows(tmp_path, rows, kind, on_error="skip")
+        assert pairs.frame["chosen"].to_list() == [turn("Yes 0.")]
+        assert pairs.rejected["row"].to_list() == [2, 3]
+        assert pairs.rejected["reason"].str.contains("names neither answer").all()
     texts = [row | {name: text} for text in (f"{label}.0", f"{label}")]
     assert _read(tmp_path / "a.csv", texts).frame["chosen"].to_list() == [turn("Yes 0.")] * 2
 
@@ -102,9 +102,9 @@ def test_flags_of_an_arena(tmp_path: Path, yes: Any) -> None:
     flags = ("winner_model_a", "winner_model_b", "winner_tie")
     rows = [row | dict(zip(flags, f, strict=True)) for f in ((yes, no, no), (no, yes, no))]
     twice = [row | dict(zip(flags, (yes, yes, no), strict=True))]
-    found = read_rows(tmp_path, rows + twice, on_error="skip")
-    assert found.frame["chosen"].to_list() == [turn("Yes 0."), turn("No 0.")]
-    assert found.rejected["row"].to_list() == [3]
+    pairs = read_rows(tmp_path, rows + twice, on_error="skip")
+    assert pairs.frame["chosen"].to_list() == [turn("Yes 0."), turn("No 0.")]
+    assert pairs.rejected["row"].to_list() == [3]
 
 
 @pytest.mark.parametrize("wins", [1, 1.0, "1", "1.0"])
@@ -113,8 +113,8 @@ def test_a_mapped_label_may_be_whole_or_written_as_a_float(tmp_path: Path, wins:
     rows = [{"q": "p", "a": "x", "b": "y", "w": w} for w in (1, 0, None)]
     columns = mapping | {"first_wins": [wins], "second_wins": [0]}
     for kind in ("jsonl", "parquet"):
-        found = read_rows(tmp_path, rows, kind, columns=columns, on_error="skip")
-        assert found.frame["chosen"].to_list() == [turn("x"), turn("y")]
+        pairs = read_rows(tmp_path, rows, kind, columns=columns, on_error="skip")
+        assert pairs.frame["chosen"].to_list() == [turn("x"), turn("y")]
 
 
 @pytest.mark.parametrize("form", ["kto", "kto messages"])
@@ -131,6 +131,6 @@ def test_kto_rows_in_several_blocks(tmp_path: Path, form: str) -> None:
     # The last ones are texts where the others are messages, in a block of their own.
     odd = {"messages": "plain", "label": True}
     more = [odd] * 2 if form == "kto messages" else []
-    found = _read(tmp_path / "a.csv", rows + more)
-    assert len(found) == 3000
-    assert len(found.rejected) == len(more)
+    pairs = _read(tmp_path / "a.csv", rows + more)
+    assert len(pairs) == 3000
+    assert len(pairs.rejected) == len(more)

@@ -15,12 +15,12 @@ from tests.helpers import turn
 KINDS = ("jsonl", "parquet")
 
 
-def said(content: Any, role: str = "assistant", **more: Any) -> dict[str, Any]:
+def message(content: Any, role: str = "assistant", **more: Any) -> dict[str, Any]:
     return {"role": role, "content": content, **more}
 
 
 def row(**changes: Any) -> dict[str, Any]:
-    return {"prompt": "p", "chosen": [said("yes")], "rejected": [said("no")], **changes}
+    return {"prompt": "p", "chosen": [message("yes")], "rejected": [message("no")], **changes}
 
 
 def call(arguments: Any = "{}") -> dict[str, Any]:
@@ -29,16 +29,16 @@ def call(arguments: Any = "{}") -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_rendering_that_text_scorers_see(kind: str, tmp_path: Path) -> None:
-    asked = [{"type": "image"}, {"type": "text", "text": "What?"}, {"type": "audio"}]
-    answer = said("It is", reasoning_content="hm", tool_calls=[call('{"a": 1}'), call("oops")])
-    found = read(tmp_path, [row(prompt=[said(asked, "user")], chosen=[answer])], kind).frame
-    assert found["prompt"][0][0]["content"] == "<image>\nWhat?\n<audio>"
-    assert found["chosen"][0][0]["content"] == (
+    parts = [{"type": "image"}, {"type": "text", "text": "What?"}, {"type": "audio"}]
+    answer = message("It is", reasoning_content="hm", tool_calls=[call('{"a": 1}'), call("oops")])
+    frame = read(tmp_path, [row(prompt=[message(parts, "user")], chosen=[answer])], kind).frame
+    assert frame["prompt"][0][0]["content"] == "<image>\nWhat?\n<audio>"
+    assert frame["chosen"][0][0]["content"] == (
         "<think>\nhm\n</think>\n\nIt is\n"
         '<tool_call>\n{"name":"f","arguments":{"a":1}}\n</tool_call>\n'
         '<tool_call>\n{"name":"f","arguments":"oops"}\n</tool_call>'
     )
-    assert json.loads(found["chosen"][0][0]["more"]) == {
+    assert json.loads(frame["chosen"][0][0]["more"]) == {
         "content": "It is",
         "reasoning_content": "hm",
         "tool_calls": [call('{"a": 1}'), call("oops")],
@@ -49,10 +49,10 @@ def test_the_rendering_that_text_scorers_see(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        said(None),
-        said(None, name="x"),
-        said(None, weight=0),
-        said(None, tool_calls=[]),
+        message(None),
+        message(None, name="x"),
+        message(None, weight=0),
+        message(None, tool_calls=[]),
         {"role": "assistant"},
         {"role": None, "content": "x"},
     ],
@@ -61,18 +61,18 @@ def test_a_message_that_says_nothing_is_an_error(
     message: dict[str, Any], kind: str, tmp_path: Path
 ) -> None:
     rows = [row(), row(chosen=[message])]
-    found = read(tmp_path, rows, kind, on_error="skip")
-    assert (len(found), found.rejected["row"].to_list()) == (1, [2])
-    assert "'chosen'" in found.rejected["reason"][0]
+    pairs = read(tmp_path, rows, kind, on_error="skip")
+    assert (len(pairs), pairs.rejected["row"].to_list()) == (1, [2])
+    assert "'chosen'" in pairs.rejected["reason"][0]
     with pytest.raises(CurateError, match="row 2"):
         read(tmp_path, rows, kind)
 
 
-@pytest.mark.parametrize("content", [[], 3, True, {"a": 1}, ["text"], [1], [[said("x")]]])
+@pytest.mark.parametrize("content", [[], 3, True, {"a": 1}, ["text"], [1], [[message("x")]]])
 def test_contents_that_no_template_takes_are_errors(content: Any, tmp_path: Path) -> None:
-    found = read(tmp_path, [row(), row(chosen=[said(content)])], on_error="skip")
-    assert found.rejected["row"].to_list() == [2]
-    assert "content" in found.rejected["reason"][0]
+    pairs = read(tmp_path, [row(), row(chosen=[message(content)])], on_error="skip")
+    assert pairs.rejected["row"].to_list() == [2]
+    assert "content" in pairs.rejected["reason"][0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -88,41 +88,41 @@ def test_columns_of_nulls_and_empty_lists_say_nothing(kind: str, tmp_path: Path)
 def test_mixed_rows(kind: str, tmp_path: Path) -> None:
     tools = [{"name": "f", "parameters": {"type": "object"}}]
     rows = [row(), row(prompt="q", tools=tools), row(prompt="r", images=["a.png"])]
-    found = read(tmp_path, rows, kind).frame
-    assert [t and json.loads(t) for t in found["tools"]] == [None, tools, None]
-    assert found["images"].to_list() == [None, None, [{"path": "a.png", "bytes": None}]]
+    frame = read(tmp_path, rows, kind).frame
+    assert [t and json.loads(t) for t in frame["tools"]] == [None, tools, None]
+    assert frame["images"].to_list() == [None, None, [{"path": "a.png", "bytes": None}]]
 
 
 def test_tools_of_other_shapes_stay_in_extra(tmp_path: Path) -> None:
     rows = [row(tools="a hammer"), row(prompt="q", tools=json.dumps([{"name": "f"}]))]
-    found = read(tmp_path, rows).frame
-    assert json.loads(found["extra"][0]) == {"tools": "a hammer"}
-    assert found["tools"].to_list() == [None, '[{"name":"f"}]']
-    assert found["extra"][1] is None
+    frame = read(tmp_path, rows).frame
+    assert json.loads(frame["extra"][0]) == {"tools": "a hammer"}
+    assert frame["tools"].to_list() == [None, '[{"name":"f"}]']
+    assert frame["extra"][1] is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_pair_has_one_list_of_tools(kind: str, tmp_path: Path) -> None:
     one, other = [{"name": "f"}], [{"name": "g"}]
     rows = [row(tools=one, rejected_tools=one), row(tools=one, rejected_tools=other)]
-    found = read(tmp_path, rows, kind, on_error="skip")
-    assert found.rejected["row"].to_list() == [2]
-    assert "a pair has one list of tools" in found.rejected["reason"][0]
+    pairs = read(tmp_path, rows, kind, on_error="skip")
+    assert pairs.rejected["row"].to_list() == [2]
+    assert "a pair has one list of tools" in pairs.rejected["reason"][0]
 
 
 @pytest.mark.parametrize("image", [3, {"x": 1}, {"path": 3}, [["a.png"]], {"bytes": "no base64!"}])
 def test_media_that_no_trainer_reads_are_errors(image: Any, tmp_path: Path) -> None:
-    found = read(tmp_path, [row(), row(images=[image])], on_error="skip")
-    assert found.rejected["row"].to_list() == [2]
-    assert "expected paths, URLs, or {bytes, path}" in found.rejected["reason"][0]
+    pairs = read(tmp_path, [row(), row(images=[image])], on_error="skip")
+    assert pairs.rejected["row"].to_list() == [2]
+    assert "expected paths, URLs, or {bytes, path}" in pairs.rejected["reason"][0]
 
 
 def test_images_as_path_url_object_and_bytes(tmp_path: Path) -> None:
     images = ["a.png", {"path": "b.png"}, {"url": "http://x/c.png"}, {"bytes": "YWI="}]
-    found = read(tmp_path, [row(images=images), row(prompt="q", image="d.png")]).frame["images"]
+    frame = read(tmp_path, [row(images=images), row(prompt="q", image="d.png")]).frame["images"]
     media = [("a.png", None), ("b.png", None), ("http://x/c.png", None), (None, b"ab")]
-    assert [(m["path"], m["bytes"]) for m in found[0]] == media
-    assert [m["path"] for m in found[1]] == ["d.png"]
+    assert [(m["path"], m["bytes"]) for m in frame[0]] == media
+    assert [m["path"] for m in frame[1]] == ["d.png"]
 
 
 def test_files_that_are_missing_or_elsewhere_are_told(tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ def test_files_that_are_missing_or_elsewhere_are_told(tmp_path: Path) -> None:
 
 def test_marks_become_parts_where_they_are_as_many_as_the_images(tmp_path: Path) -> None:
     def prompt(text: str, images: list[str] | None) -> Any:
-        found = read(tmp_path, [row(prompt=text, images=images)]).frame["prompt"][0]
-        return found[0]["more"] and json.loads(found[0]["more"])["content"]
+        turns = read(tmp_path, [row(prompt=text, images=images)]).frame["prompt"][0]
+        return turns[0]["more"] and json.loads(turns[0]["more"])["content"]
 
     image = {"type": "image"}
     assert prompt("a<image>b", ["1.png"]) == [
@@ -165,46 +165,48 @@ def test_ids_tell_pairs_apart_by_every_part(tmp_path: Path) -> None:
         row(images=[image], rejected_images=["b.png"]),
         row(chat_template_kwargs={"a": 1}),
         row(documents=["x"]),
-        row(chosen=[said("yes", name="x")]),
-        row(chosen=[said("yes", tool_calls=[call()])]),
-        row(chosen=[said([{"type": "text", "text": "yes"}])]),
+        row(chosen=[message("yes", name="x")]),
+        row(chosen=[message("yes", tool_calls=[call()])]),
+        row(chosen=[message([{"type": "text", "text": "yes"}])]),
     ]
-    found = read(tmp_path, variants).frame
-    assert found["pair_id"].n_unique() == len(variants)
-    assert not any("-" in pair_id for pair_id in found["pair_id"])
-    again = read(tmp_path, [variants[6] | {"chosen": [said("no")], "rejected": [said("yes")]}])
-    turned = again.frame["pair_id"][0] == found["pair_id"][6]
+    frame = read(tmp_path, variants).frame
+    assert frame["pair_id"].n_unique() == len(variants)
+    assert not any("-" in pair_id for pair_id in frame["pair_id"])
+    again = read(
+        tmp_path, [variants[6] | {"chosen": [message("no")], "rejected": [message("yes")]}]
+    )
+    turned = again.frame["pair_id"][0] == frame["pair_id"][6]
     assert not turned  # the images went with the other answer
     back = variants[6] | {
-        "chosen": [said("no")],
-        "rejected": [said("yes")],
+        "chosen": [message("no")],
+        "rejected": [message("yes")],
         "images": ["b.png"],
         "rejected_images": [image],
     }
-    assert read(tmp_path, [back]).frame["pair_id"][0] == found["pair_id"][6]
+    assert read(tmp_path, [back]).frame["pair_id"][0] == frame["pair_id"][6]
 
 
 def test_the_words_of_sharegpt_and_swift_are_one(tmp_path: Path) -> None:
-    told = '{"name": "f", "arguments": {"a": 1}}'
+    call_text = '{"name": "f", "arguments": {"a": 1}}'
     sharegpt = {
         "conversations": [
             {"from": "human", "value": "q"},
-            {"from": "function_call", "value": f"<think>\nhm\n</think>\n\n{told}"},
+            {"from": "function_call", "value": f"<think>\nhm\n</think>\n\n{call_text}"},
             {"from": "observation", "value": "4\n</tool_response>\n<tool_response>\n5"},
         ],
         "chosen": {"from": "gpt", "value": "a"},
         "rejected": {"from": "gpt", "value": "b"},
     }
-    asked = [
+    expected = [
         {"role": "user", "content": "q"},
         {"role": "assistant", "content": "<think>\nhm\n</think>\n\n"},
-        {"role": "tool_call", "content": told},
+        {"role": "tool_call", "content": call_text},
         {"role": "tool_response", "content": "4"},
         {"role": "tool_response", "content": "5"},
     ]
     swift = {
-        "messages": [*asked, {"role": "assistant", "content": "a"}],
-        "rejected_messages": [*asked, {"role": "assistant", "content": "b"}],
+        "messages": [*expected, {"role": "assistant", "content": "a"}],
+        "rejected_messages": [*expected, {"role": "assistant", "content": "b"}],
     }
     one, other = (read(tmp_path, [r]).frame for r in (sharegpt, swift))
     columns = ["prompt", "chosen", "rejected"]
@@ -215,16 +217,16 @@ def test_the_words_of_sharegpt_and_swift_are_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kept"),
+    ("value", "expected"),
     [("not JSON", "not JSON"), ('{"tool": 1}', '{"tool": 1}'), ("[]", "[]"), ("", "")],
 )
-def test_a_call_that_is_none_stays_a_text(value: str, kept: str, tmp_path: Path) -> None:
+def test_a_call_that_is_none_stays_a_text(value: str, expected: str, tmp_path: Path) -> None:
     sharegpt = {
         "conversations": [{"from": "human", "value": "q"}],
         "chosen": {"from": "function_call", "value": value},
         "rejected": {"from": "gpt", "value": "b"},
     }
-    assert read(tmp_path, [sharegpt]).frame["chosen"][0].to_list() == turn(kept)
+    assert read(tmp_path, [sharegpt]).frame["chosen"][0].to_list() == turn(expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -251,15 +253,15 @@ def test_functions_of_another_kind_stay_in_extra(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_calls_that_stand_as_json_text_are_calls(kind: str, tmp_path: Path) -> None:
     call = {"type": "function", "function": {"name": "w", "arguments": {"c": "Rome"}}}
-    asked = [{"role": "user", "content": "weather?"}]
+    question = [{"role": "user", "content": "weather?"}]
 
     def answer(calls: Any) -> list[dict[str, Any]]:
         return [{"role": "assistant", "content": "I look.", "tool_calls": calls}]
 
     rows = [
-        {"prompt": asked, "chosen": answer(json.dumps([call])), "rejected": answer("")},
-        {"prompt": asked, "chosen": answer("[]"), "rejected": answer("null")},
-        {"prompt": asked, "chosen": answer("none yet"), "rejected": answer(None)},
+        {"prompt": question, "chosen": answer(json.dumps([call])), "rejected": answer("")},
+        {"prompt": question, "chosen": answer("[]"), "rejected": answer("null")},
+        {"prompt": question, "chosen": answer("none yet"), "rejected": answer(None)},
     ]
     frame = read(tmp_path, rows, kind).frame
     assert frame["chosen"][0][0]["content"].endswith(

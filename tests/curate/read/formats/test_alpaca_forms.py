@@ -43,12 +43,12 @@ def test_no_history_is_none(history: Any, kind: str, tmp_path: Path) -> None:
 
 def test_a_turn_without_an_answer_yet_is_a_question(tmp_path: Path) -> None:
     for history in ([["q1", None]], [["q1"]]):
-        found = prompt_of(read_rows(tmp_path, [{**ROW, "history": history}]))
-        assert found == [*turn("q1", "user"), *turn("And now?", "user")]
+        prompt = prompt_of(read_rows(tmp_path, [{**ROW, "history": history}]))
+        assert prompt == [*turn("q1", "user"), *turn("And now?", "user")]
 
 
 @pytest.mark.parametrize(
-    ("history", "told"),
+    ("history", "reason"),
     [
         ("none", "'history' holds str; expected a list of [question, answer], or of messages"),
         ([["q", "a", "x"]], "'history' holds list as turn 1"),
@@ -58,11 +58,11 @@ def test_a_turn_without_an_answer_yet_is_a_question(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_history_is_an_error_and_no_text(
-    history: Any, told: str, tmp_path: Path
+    history: Any, reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(CurateError) as caught:
         read_rows(tmp_path, [ROW, {**ROW, "history": history}])
-    assert told in str(caught.value)
+    assert reason in str(caught.value)
     assert "row 2" in str(caught.value)
 
 
@@ -74,8 +74,8 @@ def test_two_outputs_are_chosen_and_rejected(as_text: bool, kind: str, tmp_path:
     row |= {"output": json.dumps(both) if as_text else both}
     pairs = read_rows(tmp_path, [row], kind)
     assert pairs.format == "alpaca_outputs"
-    asked = [*turn("Be kind.", "system"), *ASKED[:2], *turn("And\nnow?", "user")]
-    assert prompt_of(pairs) == asked
+    prompt = [*turn("Be kind.", "system"), *ASKED[:2], *turn("And\nnow?", "user")]
+    assert prompt_of(pairs) == prompt
     assert pairs.frame["chosen"].to_list() == [turn("good")]
     assert pairs.frame["rejected"].to_list() == [turn("bad")]
 
@@ -92,17 +92,17 @@ def test_one_output_among_pairs_of_them_is_an_error_of_its_row(tmp_path: Path) -
 @pytest.mark.parametrize("form", ["alpaca", "messages", "conversations", "completion"])
 def test_judged_answers_in_each_form(form: str, label: str, kind: str, tmp_path: Path) -> None:
     def row(answer: str, good: bool) -> dict[str, Any]:
-        said = {
+        result = {
             "alpaca": {"instruction": "And now?", "output": answer, "history": PAIRS},
             "completion": {"prompt": "And now?", "completion": answer},
             "messages": {"messages": [*SAID[0], {"role": "user", "content": "And now?"}]},
             "conversations": {"conversations": [*SAID[1], {"from": "human", "value": "And now?"}]},
         }[form]
         if form == "messages":
-            said["messages"].append({"role": "assistant", "content": answer})  # type: ignore[attr-defined]
+            result["messages"].append({"role": "assistant", "content": answer})  # type: ignore[attr-defined]
         if form == "conversations":
-            said["conversations"].append({"from": "gpt", "value": answer})  # type: ignore[attr-defined]
-        return {**said, label: good}
+            result["conversations"].append({"from": "gpt", "value": answer})  # type: ignore[attr-defined]
+        return {**result, label: good}
 
     pairs = read_rows(tmp_path, [row("bad", False), row("good", True)], kind)
     assert pairs.format == "unpaired"
@@ -123,13 +123,13 @@ def test_a_judged_answer_with_a_wrong_history_is_listed(tmp_path: Path) -> None:
 
 
 def test_a_judged_conversation_ends_with_the_answer(tmp_path: Path) -> None:
-    said = [*SAID[0], {"role": "user", "content": "Thanks!"}]
-    rows = [{"messages": said, "label": label} for label in (True, False)]
-    whole = [
+    messages = [*SAID[0], {"role": "user", "content": "Thanks!"}]
+    rows = [{"messages": messages, "label": label} for label in (True, False)]
+    result = [
         {"messages": [SAID[0][0], {"role": "assistant", "content": text}], "label": text == "good"}
         for text in ("good", "bad")
     ]
-    pairs = read_rows(tmp_path, [*rows, *whole], on_error="skip")
+    pairs = read_rows(tmp_path, [*rows, *result], on_error="skip")
     assert len(pairs) == 1
     reason = "the last turn is by 'user'; expected the answer that was judged"
     assert pairs.rejected.select("row", "reason").rows() == [(1, reason), (2, reason)]

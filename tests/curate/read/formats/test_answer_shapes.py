@@ -72,9 +72,9 @@ def test_lists_of_texts(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_good_answer_and_several_bad_ones(kind: str, tmp_path: Path) -> None:
     rows = [{"prompt": "p", "chosen": "a", "rejected": ["x", "y"], "system": "Be kind."}]
-    found = read(tmp_path, rows, kind, ranking={"pairs": "all"})
-    assert sorted(answers(found)) == [("a", "x"), ("a", "y")]
-    assert found.frame["prompt"][0][0]["content"] == "Be kind."
+    pairs = read(tmp_path, rows, kind, ranking={"pairs": "all"})
+    assert sorted(answers(pairs)) == [("a", "x"), ("a", "y")]
+    assert pairs.frame["prompt"][0][0]["content"] == "Be kind."
 
 
 def test_lists_of_conversations(tmp_path: Path) -> None:
@@ -86,9 +86,9 @@ def test_lists_of_conversations(tmp_path: Path) -> None:
         ]
 
     rows = [{"prompt": "p", "chosen": [talk("a"), talk("b")], "rejected": [talk("x")]}]
-    found = read(tmp_path, rows, ranking={"pairs": "all"})
-    assert sorted(answers(found)) == [("a", "x"), ("b", "x")]
-    assert found.frame["chosen"][0][0]["more"] is not None
+    pairs = read(tmp_path, rows, ranking={"pairs": "all"})
+    assert sorted(answers(pairs)) == [("a", "x"), ("b", "x")]
+    assert pairs.frame["chosen"][0][0]["more"] is not None
     # One conversation is no list of answers.
     single = read(tmp_path, [{"prompt": "p", "chosen": talk("a"), "rejected": talk("x")}])
     assert (single.format, answers(single)) == ("trl", [("a", "x")])
@@ -97,10 +97,10 @@ def test_lists_of_conversations(tmp_path: Path) -> None:
 def test_lists_without_a_partner_and_of_other_things(tmp_path: Path) -> None:
     good = {"prompt": "p", "chosen": ["a"], "rejected": ["x"]}
     rows = [good, good | {"rejected": []}, good | {"chosen": [3]}, good | {"chosen": None}]
-    found = read(tmp_path, rows, on_error="skip")
-    assert answers(found) == [("a", "x")]
-    assert found.rejected["row"].to_list() == [3, 2, 4]
-    assert "expected texts, or conversations" in found.rejected["reason"][0]
+    pairs = read(tmp_path, rows, on_error="skip")
+    assert answers(pairs) == [("a", "x")]
+    assert pairs.rejected["row"].to_list() == [3, 2, 4]
+    assert "expected texts, or conversations" in pairs.rejected["reason"][0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -117,13 +117,13 @@ def test_generations_of_distilabel(kind: str, tmp_path: Path) -> None:
         {"instruction": "no", "generations": ["a", "b"], "ratings": None},
         {"instruction": "ok", "generations": ["a", "b"], "ratings": [1, 5]},
     ]
-    found = read(tmp_path, rows, kind)
-    assert (found.format, answers(found)) == ("listwise", [("a", "c"), ("b", "a")])
-    assert found.rejected["row"].to_list() == [2, 3, 4]
-    assert found.rejected["reason"][0] == "2 answers and 1 numbers: which is whose cannot be told"
-    assert found.frame["prompt"][0][0]["content"] == "hi"
-    assert '"model_name":["m","n","o"]' in found.frame["extra"][0]
-    assert found.frame["strength"].to_list() == [2.0, 4.0]
+    pairs = read(tmp_path, rows, kind)
+    assert (pairs.format, answers(pairs)) == ("listwise", [("a", "c"), ("b", "a")])
+    assert pairs.rejected["row"].to_list() == [2, 3, 4]
+    assert pairs.rejected["reason"][0] == "2 answers and 1 numbers: which is whose cannot be told"
+    assert pairs.frame["prompt"][0][0]["content"] == "hi"
+    assert '"model_name":["m","n","o"]' in pairs.frame["extra"][0]
+    assert pairs.frame["strength"].to_list() == [2.0, 4.0]
 
 
 @pytest.mark.parametrize("numbers", [[4.0, 2.0], [4.0, 3.0, 2.0, 1.0]])
@@ -131,15 +131,15 @@ def test_lists_of_different_lengths_are_not_put_side_by_side(
     numbers: list[float], tmp_path: Path
 ) -> None:
     """The missing number may be that of any answer."""
-    whole = {"prompt": "p", "responses": ["a", "b", "c"], "scores": [1.0, 2.0, 3.0]}
-    found = read(tmp_path, [whole, {**whole, "scores": numbers}])
-    assert answers(found) == [("c", "a")]
-    assert found.rejected["row"].to_list() == [2]
-    assert found.rejected["reason"][0].startswith(f"3 answers and {len(numbers)} numbers")
+    complete_row = {"prompt": "p", "responses": ["a", "b", "c"], "scores": [1.0, 2.0, 3.0]}
+    pairs = read(tmp_path, [complete_row, {**complete_row, "scores": numbers}])
+    assert answers(pairs) == [("c", "a")]
+    assert pairs.rejected["row"].to_list() == [2]
+    assert pairs.rejected["reason"][0].startswith(f"3 answers and {len(numbers)} numbers")
 
 
 def test_a_question_and_a_system_text_before_a_ranking(tmp_path: Path) -> None:
     row = {"question": "q", "system": "Be kind.", "answers": ["a", "b"], "ranks": [2, 1]}
-    found = read(tmp_path, [row])
-    assert answers(found) == [("b", "a")]
-    assert [m["content"] for m in found.frame["prompt"][0]] == ["Be kind.", "q"]
+    pairs = read(tmp_path, [row])
+    assert answers(pairs) == [("b", "a")]
+    assert [m["content"] for m in pairs.frame["prompt"][0]] == ["Be kind.", "q"]

@@ -107,16 +107,16 @@ def test_a_source_image_goes_before_both_edits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "reason"),
     [
         (pick_a_pic(0.7), "the label '0.7' names neither answer nor a tie"),
         (pick_a_pic(1.0, jpg_1=None), "one of both answers has no image"),
     ],
 )
-def test_wrong_rows_are_told(tmp_path: Path, row: dict[str, Any], told: str) -> None:
-    whole = [pick_a_pic(1.0) for _ in range(3)]
-    with pytest.raises(CurateError, match=told):
-        read_rows(tmp_path, [*whole, row], "parquet")
+def test_wrong_rows_are_told(tmp_path: Path, row: dict[str, Any], reason: str) -> None:
+    valid_rows = [pick_a_pic(1.0) for _ in range(3)]
+    with pytest.raises(CurateError, match=reason):
+        read_rows(tmp_path, [*valid_rows, row], "parquet")
 
 
 def test_ids_differ_with_the_images_and_not_with_the_label(tmp_path: Path) -> None:
@@ -138,10 +138,10 @@ def test_hpdv2_training_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["lists", "objects"])
 def test_hpdv2_rankings_of_several_people(tmp_path: Path, kind: str) -> None:
     places = [[1, 2, 3], [3, 2, 1]]
-    found: list[Any] = places
+    annotations: list[Any] = places
     if kind == "objects":
-        found = [{"user_hash": f"u{i}", "annotation": p} for i, p in enumerate(places)]
-    row = {"prompt": "p", "image_path": ["1.jpg", "2.jpg", "3.jpg"], "raw_annotations": found}
+        annotations = [{"user_hash": f"u{i}", "annotation": p} for i, p in enumerate(places)]
+    row = {"prompt": "p", "image_path": ["1.jpg", "2.jpg", "3.jpg"], "raw_annotations": annotations}
     pairs = read_rows(tmp_path, [row])
     assert media(pairs, "images") == [["1.jpg"], ["3.jpg"]]
     assert media(pairs, "rejected_images") == [["3.jpg"], ["1.jpg"]]
@@ -153,16 +153,16 @@ def test_hpdv2_rankings_of_several_people(tmp_path: Path, kind: str) -> None:
 
 
 def test_an_hpdv2_row_with_too_few_places_is_listed(tmp_path: Path) -> None:
-    whole = {"prompt": "p", "image_path": ["1.jpg", "2.jpg"], "rank": [1, 2]}
-    pairs = read_rows(tmp_path, [whole, whole | {"rank": [1]}])
+    complete_row = {"prompt": "p", "image_path": ["1.jpg", "2.jpg"], "rank": [1, 2]}
+    pairs = read_rows(tmp_path, [complete_row, complete_row | {"rank": [1]}])
     assert len(pairs) == 1
     assert pairs.rejected["row"].to_list() == [2]
 
 
 @pytest.mark.parametrize("kind", ["columns", "text"])
 def test_rlhf_v(tmp_path: Path, kind: str) -> None:
-    said = {"question": "What is it?", "chosen": "A cat.", "rejected": "A dog."}
-    row = said if kind == "columns" else {"text": json.dumps(said)}
+    result = {"question": "What is it?", "chosen": "A cat.", "rejected": "A dog."}
+    row = result if kind == "columns" else {"text": json.dumps(result)}
     pairs = read_rows(tmp_path, [{"image": {"bytes": A, "path": "a.png"}} | row], "parquet")
     assert pairs.format == "rlhf_v"
     assert texts(pairs, "prompt") == ["<image>\nWhat is it?"]

@@ -329,8 +329,11 @@ def test_the_form_of_vertex_is_read(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_part_that_is_no_text_is_a_malformed_row(tmp_path: Path) -> None:
-    seen = {"role": "user", "parts": [{"fileData": {"fileUri": "gs://x"}}, {"text": "What?"}]}
-    pairs = read(tmp_path, [CONTENTS, {**CONTENTS, "contents": [seen]}])
+    file_content = {
+        "role": "user",
+        "parts": [{"fileData": {"fileUri": "gs://x"}}, {"text": "What?"}],
+    }
+    pairs = read(tmp_path, [CONTENTS, {**CONTENTS, "contents": [file_content]}])
     assert len(pairs.frame) == 1
     assert "'contents' has a part that is no text" in pairs.rejected["reason"][0]
 
@@ -344,8 +347,10 @@ def test_answers_that_are_objects(
     tmp_path: Path, kind: str, text: str, number: str, best_first: bool
 ) -> None:
     values = (1.0, 2.0, None)
-    said = [{text: t, number: v, "model": t.upper()} for t, v in zip("abc", values, strict=True)]
-    pairs = read(tmp_path, [{"prompt": "q", "responses": said}], kind)
+    answer_objects = [
+        {text: t, number: v, "model": t.upper()} for t, v in zip("abc", values, strict=True)
+    ]
+    pairs = read(tmp_path, [{"prompt": "q", "responses": answer_objects}], kind)
     best, worst = ("a", "b") if best_first else ("b", "a")
     assert (pairs.format, answers(pairs)) == ("answer_objects", [(best, worst)])
     extra = json.loads(pairs.frame["extra"][0])
@@ -354,9 +359,11 @@ def test_answers_that_are_objects(
 
 
 def test_an_answer_object_without_a_number_past_the_sample_is_malformed(tmp_path: Path) -> None:
-    whole = [{"text": "a", "score": 1}, {"text": "b", "score": 0}]
-    odd = [whole[0], {"text": "b", "score": "low"}]
-    rows = [{"prompt": "q", "responses": whole}] * 120 + [{"prompt": "q", "responses": odd}]
+    complete_answers = [{"text": "a", "score": 1}, {"text": "b", "score": 0}]
+    odd = [complete_answers[0], {"text": "b", "score": "low"}]
+    rows = [{"prompt": "q", "responses": complete_answers}] * 120 + [
+        {"prompt": "q", "responses": odd}
+    ]
     pairs = read(tmp_path, rows)
     assert len(pairs.frame) == 120
     assert "answer 2 has the score 'low'" in pairs.rejected["reason"][0]
@@ -364,12 +371,16 @@ def test_an_answer_object_without_a_number_past_the_sample_is_malformed(tmp_path
 
 @KINDS
 def test_vlfeedback_goes_by_the_mean_of_its_aspects(tmp_path: Path, kind: str) -> None:
-    def said(text: str, *ratings: str) -> dict[str, Any]:
+    def completion(text: str, *ratings: str) -> dict[str, Any]:
         names = ("Helpfulness", "Visual Faithfulness", "Ethical Considerations")
         rated = {n: {"Rating": r, "Rationale": "x"} for n, r in zip(names, ratings, strict=True)}
         return {"response": text, "model": "m", "annotations": rated}
 
-    completions = [said("a", "5", "1", "3"), said("b", "4", "4", "5"), said("c", "1", "1", "5")]
+    completions = [
+        completion("a", "5", "1", "3"),
+        completion("b", "4", "4", "5"),
+        completion("c", "1", "1", "5"),
+    ]
     row = {"prompt": "What?", "image": "a.png", "models": ["m"], "completions": completions}
     pairs = read(tmp_path, [row], kind)
     assert (pairs.format, answers(pairs)) == ("vlfeedback", [("b", "c")])
@@ -392,9 +403,9 @@ def test_a_conversation_may_be_the_prompt_of_labelled_answers(tmp_path: Path) ->
 
 @KINDS
 def test_a_trajectory_is_the_prompt(tmp_path: Path, kind: str) -> None:
-    said = [{"from": "user", "value": "q"}, {"from": "assistant", "value": "No."}]
-    said.append({"from": "user", "value": "Again."})
-    row = {"task": "Math", "trajectory": said, "chosen": "a", "rejected": "b"}
+    trajectory = [{"from": "user", "value": "q"}, {"from": "assistant", "value": "No."}]
+    trajectory.append({"from": "user", "value": "Again."})
+    row = {"task": "Math", "trajectory": trajectory, "chosen": "a", "rejected": "b"}
     pairs = read(tmp_path, [row], kind)
     assert answers(pairs) == [("a", "b")]
     assert [m["content"] for m in pairs.frame["prompt"][0]] == ["q", "No.", "Again."]
@@ -402,8 +413,8 @@ def test_a_trajectory_is_the_prompt(tmp_path: Path, kind: str) -> None:
 
 @KINDS
 def test_a_dialogue_in_the_prompt_column_is_read_as_turns(tmp_path: Path, kind: str) -> None:
-    asked = "\n\nHuman: hi\n\nAssistant: ho\n\nHuman: q\n\nAssistant:"
-    row = {"prompt": asked, "response": " a", "chosen": " a", "rejected": " b"}
+    dialogue = "\n\nHuman: hi\n\nAssistant: ho\n\nHuman: q\n\nAssistant:"
+    row = {"prompt": dialogue, "response": " a", "chosen": " a", "rejected": " b"}
     pairs = read(tmp_path, [row], kind)
     assert (pairs.format, answers(pairs)) == ("hh_prompt", [("a", "b")])
     assert pairs.frame["prompt"].to_list() == [turn("hi", "user") + turn("ho") + turn("q", "user")]

@@ -195,8 +195,8 @@ def test_rules_for_rankings(tmp_path: Path, rule: dict[str, object], expected: l
     }
     path = write_jsonl(tmp_path / "a.jsonl", [ULTRA, other])
     pairs = read_pairs(str(path), ranking=rule)
-    found = [c[-1] + r[-1] for c, r in answers(pairs)]
-    assert found == [*expected, "yx"]
+    endings = [c[-1] + r[-1] for c, r in answers(pairs)]
+    assert endings == [*expected, "yx"]
     ties = pairs.frame.filter("is_tie")["strength"].to_list()
     assert ties == ([0.0] if "ad" in expected else [])
 
@@ -354,18 +354,18 @@ def test_multipref_gives_a_pair_for_each_annotation(tmp_path: Path, kind: str) -
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_prism_ranks_each_turn(tmp_path: Path, kind: str) -> None:
-    def said(turn_: int, role: str, text: str, score: float | None = None, won: bool = False):
+    def result(turn_: int, role: str, text: str, score: float | None = None, won: bool = False):
         entry = {"turn": turn_, "role": role, "content": text, "model_name": "m"}
         return {**entry, "score": score, "if_chosen": won, "within_turn_id": 0}
 
     history = [
-        said(0, "user", "q0"),
-        said(0, "model", "a0", 10.0),
-        said(0, "model", "b0", 90.0, won=True),
-        said(0, "model", "c0", 50.0),
-        said(1, "user", "q1"),
-        said(1, "model", "a1", 30.0, won=True),
-        said(1, "model", "b1", 20.0),
+        result(0, "user", "q0"),
+        result(0, "model", "a0", 10.0),
+        result(0, "model", "b0", 90.0, won=True),
+        result(0, "model", "c0", 50.0),
+        result(1, "user", "q1"),
+        result(1, "model", "a1", 30.0, won=True),
+        result(1, "model", "b1", 20.0),
     ]
     rows = [
         {"conversation_id": "c1", "user_id": "u1", "conversation_history": history},
@@ -420,15 +420,15 @@ def test_dove_holds_two_instructions(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_unpaired_answers_are_paired_by_prompt(tmp_path: Path, kind: str) -> None:
-    def judged(prompt: str, text: str, label: bool) -> dict[str, object]:
+    def labelled_row(prompt: str, text: str, label: bool) -> dict[str, object]:
         return {"prompt": prompt, "completion": text, "label": label}
 
     rows = [
-        judged("p", "good", True),
-        judged("alone", "x", True),
-        judged("p", "bad", False),
-        judged("p", "fine", True),
-        judged("p", "bad too", False),
+        labelled_row("p", "good", True),
+        labelled_row("alone", "x", True),
+        labelled_row("p", "bad", False),
+        labelled_row("p", "fine", True),
+        labelled_row("p", "bad too", False),
     ]
     pairs = read(tmp_path, rows, kind)
     assert (pairs.format, len(pairs)) == ("unpaired", 1)
@@ -487,12 +487,12 @@ def test_best_and_a_random_other(tmp_path: Path) -> None:
         {"prompt": f"p{i}", "responses": list("abcd"), "scores": [4, 3, 2, 1]} for i in range(300)
     ]
     path = str(write_jsonl(tmp_path / "a.jsonl", rows))
-    found = [
+    endings = [
         answers(read_pairs(path, ranking={"pairs": "best_random", "seed": s})) for s in (0, 0, 1)
     ]
-    assert found[0] == found[1] != found[2]
-    assert {first for first, _ in found[0]} == {"a"}
-    counts = [sum(other == x for _, other in found[0]) for x in "bcd"]
+    assert endings[0] == endings[1] != endings[2]
+    assert {first for first, _ in endings[0]} == {"a"}
+    counts = [sum(other == x for _, other in endings[0]) for x in "bcd"]
     assert min(counts) > 70, counts
 
 
@@ -511,13 +511,13 @@ def test_search_arena_and_rows_without_a_vote(tmp_path: Path, kind: str) -> None
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_arena_140k_has_contents_of_parts(tmp_path: Path, kind: str) -> None:
-    def said(role: str, text: str) -> dict[str, object]:
+    def message(role: str, text: str) -> dict[str, object]:
         part = {"type": "text", "text": text, "image": None, "mimeType": None}
         return {"role": role, "content": [part]}
 
     row = {
-        "conversation_a": [said("user", "hi"), said("assistant", "A")],
-        "conversation_b": [said("user", "hi"), said("assistant", "B")],
+        "conversation_a": [message("user", "hi"), message("assistant", "A")],
+        "conversation_b": [message("user", "hi"), message("assistant", "B")],
         "winner": "both_bad",
         "evaluation_session_id": "x",
     }
@@ -577,7 +577,7 @@ def test_ids_do_not_depend_on_how_the_rows_are_batched(tmp_path: Path) -> None:
     rows = [row] * 5000 + [{**row, "prompt": f"p{i}"} for i in range(10)] + [row]
     path = str(write_jsonl(tmp_path / "a.jsonl", rows))
     streamed = pl.concat([part.frame for part in stream_pairs(path)])
-    whole = with_pair_ids(streamed.with_columns(pair_id=pl.lit(None, dtype=pl.String)))
-    assert streamed["pair_id"].to_list() == whole["pair_id"].to_list()
+    at_once = with_pair_ids(streamed.with_columns(pair_id=pl.lit(None, dtype=pl.String)))
+    assert streamed["pair_id"].to_list() == at_once["pair_id"].to_list()
     assert streamed["pair_id"].n_unique() == len(rows)
     assert len(pl.concat([part.frame for part in stream_pairs(path, limit=4100)])) == 4100

@@ -30,7 +30,7 @@ def both(*before: list[dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 @pytest.mark.parametrize(
-    "asked",
+    "prompt_columns",
     [
         {"prompt": "q"},
         {"instruction": "q"},
@@ -41,14 +41,14 @@ def both(*before: list[dict[str, Any]]) -> dict[str, Any]:
     ],
     ids="-".join,
 )
-def test_the_prompt_stands_once(tmp_path: Path, kind: str, asked: dict[str, Any]) -> None:
-    pairs = read(tmp_path, [asked | both(ASK)], kind)
+def test_the_prompt_stands_once(tmp_path: Path, kind: str, prompt_columns: dict[str, Any]) -> None:
+    pairs = read(tmp_path, [prompt_columns | both(ASK)], kind)
     assert answers(pairs) == [("a", "b")]
     assert pairs.frame["prompt"].to_list() == [ASK]
 
 
 @pytest.mark.parametrize(
-    ("asked", "head"),
+    ("prompt_columns", "head"),
     [
         ({"instruction": "q", "system": "Be brief."}, [ASK]),
         ({"instruction": "q", "system": "Be brief."}, [SYSTEM, ASK]),
@@ -56,9 +56,9 @@ def test_the_prompt_stands_once(tmp_path: Path, kind: str, asked: dict[str, Any]
     ],
 )
 def test_a_system_text_is_kept_once(
-    tmp_path: Path, asked: dict[str, Any], head: list[list[dict[str, Any]]]
+    tmp_path: Path, prompt_columns: dict[str, Any], head: list[list[dict[str, Any]]]
 ) -> None:
-    pairs = read(tmp_path, [asked | both(*head)])
+    pairs = read(tmp_path, [prompt_columns | both(*head)])
     assert answers(pairs) == [("a", "b")]
     assert pairs.frame["prompt"].to_list() == [SYSTEM + ASK]
 

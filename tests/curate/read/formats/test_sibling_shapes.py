@@ -15,7 +15,7 @@ KINDS = pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 ROWS = range(3)
 
 
-def said(text: str) -> dict[str, str]:
+def answer_message(text: str) -> dict[str, str]:
     return {"role": "assistant", "content": text}
 
 
@@ -30,7 +30,7 @@ def test_messages_in_texts_are_messages(
     tmp_path: Path, kind: str, packed: Any, listed: bool
 ) -> None:
     def of(text: str) -> str:
-        return str(packed([said(text)] if listed else said(text)))
+        return str(packed([answer_message(text)] if listed else answer_message(text)))
 
     rows = [{"prompt": f"p{i}", "chosen": of("a"), "rejected": of("b")} for i in ROWS]
     pairs = read(tmp_path, rows, kind)
@@ -61,7 +61,7 @@ def test_where_an_image_was_stays_in_extra(tmp_path: Path) -> None:
 
 
 @KINDS
-@pytest.mark.parametrize("asked", ["prompt", "question", "instruction"])
+@pytest.mark.parametrize("prompt_column", ["prompt", "question", "instruction"])
 @pytest.mark.parametrize(
     "names",
     [
@@ -71,17 +71,17 @@ def test_where_an_image_was_stays_in_extra(tmp_path: Path) -> None:
     ],
 )
 def test_lists_of_answers_of_other_names(
-    tmp_path: Path, kind: str, asked: str, names: tuple[str, str]
+    tmp_path: Path, kind: str, prompt_column: str, names: tuple[str, str]
 ) -> None:
-    pairs = read(tmp_path, [{asked: "q", names[0]: ["a"], names[1]: ["b"]}], kind)
+    pairs = read(tmp_path, [{prompt_column: "q", names[0]: ["a"], names[1]: ["b"]}], kind)
     assert (pairs.format, answers(pairs)) == ("answer_lists", [("a", "b")])
     assert pairs.frame["prompt"].to_list() == [turn("q", "user")]
 
 
 @KINDS
-@pytest.mark.parametrize("asked", ["prompt", "question", "instruction"])
-def test_a_judged_response(tmp_path: Path, kind: str, asked: str) -> None:
-    rows = [{asked: "q", "response": text, "label": text == "a"} for text in "ab"]
+@pytest.mark.parametrize("prompt_column", ["prompt", "question", "instruction"])
+def test_a_judged_response(tmp_path: Path, kind: str, prompt_column: str) -> None:
+    rows = [{prompt_column: "q", "response": text, "label": text == "a"} for text in "ab"]
     pairs = read(tmp_path, rows, kind)
     assert (pairs.format, answers(pairs)) == ("unpaired", [("a", "b")])
     assert pairs.frame["prompt"].to_list() == [turn("q", "user")]
@@ -96,20 +96,20 @@ def test_ratings_that_are_texts(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_rating_that_is_no_number_is_none(tmp_path: Path) -> None:
-    whole = {"instruction": "q", "generations": ["a", "b", "c"], "ratings": ["5", "3", "1"]}
-    pairs = read(tmp_path, [whole] * 100 + [{**whole, "ratings": ["5", "3", "N/A"]}])
+    complete_row = {"instruction": "q", "generations": ["a", "b", "c"], "ratings": ["5", "3", "1"]}
+    pairs = read(tmp_path, [complete_row] * 100 + [{**complete_row, "ratings": ["5", "3", "N/A"]}])
     assert answers(pairs)[-1] == ("a", "b")
 
 
 @pytest.mark.parametrize(
-    ("ranking", "told"), [([2, 0, 1], True), ([1, 0, 2], False), ([3, 1, 2], False)]
+    ("ranking", "is_noted"), [([2, 0, 1], True), ([1, 0, 2], False), ([3, 1, 2], False)]
 )
 def test_a_ranking_that_reads_both_ways_is_told(
-    tmp_path: Path, ranking: list[int], told: bool
+    tmp_path: Path, ranking: list[int], is_noted: bool
 ) -> None:
     pairs = read(tmp_path, [{"prompt": "q", "responses": ["a", "b", "c"], "ranking": ranking}])
     assert answers(pairs)[0][0] == "abc"[ranking.index(min(ranking))]
-    assert any("as the rank of each answer" in note for note in pairs.notes) == told
+    assert any("as the rank of each answer" in note for note in pairs.notes) == is_noted
 
 
 def test_margins_against_the_label_are_told(tmp_path: Path) -> None:
