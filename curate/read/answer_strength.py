@@ -36,7 +36,7 @@ class AnswerStrength:
             self._by_slot = bool(self._keys)
 
     def fill(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The pairs of a block with the gap as their strength."""
+        """Return the pairs of a block with the gap as their strength."""
         if not self._keys:
             return pairs
         gap = score_gap(self._keys)
@@ -48,7 +48,7 @@ class AnswerStrength:
         return filled
 
     def notes(self) -> tuple[str, ...]:
-        """What the user should know."""
+        """Return the notes for the user."""
         if not self._filled:
             return ()
         names = " less ".join(f"'{name}'" for name in self._keys)

@@ -91,14 +91,14 @@ def _are_parts(content: Any) -> bool:
 
 
 def _openai_call(part: Mapping[str, Any]) -> dict[str, Any]:
-    """A call in OpenAI's form."""
+    """Return a call in OpenAI's form."""
     call_id = {"id": part["id"]} if part.get("id") else {}
     function = {"name": part["name"], "arguments": to_json(part.get("input") or {})}
     return {**call_id, "type": "function", "function": function}
 
 
 def _tool_message(part: Mapping[str, Any]) -> dict[str, Any]:
-    """A result as a message of the tool."""
+    """Return a result as a message of the tool."""
     content = part.get("content")
     if isinstance(content, list) and len(content) == 1 and _is_text_part(content[0]):
         content = content[0]["text"]

@@ -18,7 +18,7 @@ _PROBED_ROWS = 5
 
 
 def closest_formats(rows: RowSample, candidates: list[Format], matches_sample: Any) -> list[str]:
-    """What keeps a sample from being of the formats that it resembles most, a sentence each.
+    """Return why a sample is not of the formats that it resembles most, a sentence each.
 
     Each column of a format is given values of other types, one column at a time: where the sample
     then is of the format, that column is what is wrong.
@@ -57,7 +57,7 @@ def _describe_near_miss(fmt: Format, column: str, rows: list[dict[str, Any]]) ->
 
 
 def describe_kind(value: Any) -> str:
-    """What a value is, in plain words."""
+    """Describe the kind of a value in plain words."""
     if isinstance(value, list):
         inner = (
             describe_kind(value[0]).removeprefix("a ").removeprefix("an ") if value else "nothing"

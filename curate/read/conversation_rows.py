@@ -43,7 +43,7 @@ class ConversationRow:
 
 
 def conversation_rows(rows: PublishedRows) -> Iterator[ConversationRow]:
-    """The conversations of an input, row by row, behind the system text of a column of its own.
+    """Yield the conversations of an input, row by row, each after the row's system text.
 
     Raises:
         CurateError: nothing is there, or none of the first rows has a column of conversations.

@@ -49,7 +49,7 @@ class ReadCounts:
     row_notes: Counter[str] = field(default_factory=Counter)
 
     def count_rows(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The blocks, of which each is counted as it comes."""
+        """Yield the blocks, of which each is counted as it comes."""
         for block in blocks:
             self.rows += len(block)
             self.replaced += block.replaced
@@ -57,7 +57,7 @@ class ReadCounts:
             yield block
 
     def add(self, other: ReadCounts) -> None:
-        """Count what was read elsewhere."""
+        """Add the counts of another reading."""
         self.rows += other.rows
         self.replaced += other.replaced
         self.notes |= other.notes
@@ -73,13 +73,13 @@ class SourceRows:
 
 
 def is_worker_sized(source: Source) -> bool:
-    """Whether the source is a file that is not too large to come back in one piece."""
+    """Return whether the source is a file that is not too large to come back in one piece."""
     size = source.size() if source.size is not None else None
     return size is not None and size <= _MAX_WORKER_BYTES
 
 
 def file_stamp(source: Source) -> tuple[int, int] | None:
-    """Size and time of change of a local file; None of other sources, and where none is there."""
+    """Return size and time of change of a local file; None for other sources and missing files."""
     try:
         status = source.file.stat() if source.file is not None else None
     except OSError:
@@ -90,7 +90,7 @@ def file_stamp(source: Source) -> tuple[int, int] | None:
 def read_source(
     fmt: Format | None, source: Source, stamp: tuple[int, int] | None
 ) -> SourceRows | None:
-    """All rows of a source, converted.
+    """Return all rows of a source, converted.
 
     Args:
         fmt: the format of all sources.
@@ -111,7 +111,7 @@ def read_source(
 def convert_blocks(
     fmt: Callable[[], Format | None], blocks: Iterable[Block], label: str
 ) -> Iterator[pl.DataFrame]:
-    """The rows of each block, or of all together where pairs are made of several rows.
+    """Yield the rows of each block, or of all together where pairs are made of several rows.
 
     Args:
         fmt: the format, once the first block has come; None where no row shows one.
@@ -135,7 +135,7 @@ def convert_blocks(
 
 
 def _concatenate_blocks(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """Blocks of one file as a whole, whose text columns may hold texts in one, messages in another.
+    """Join the blocks of one file; a text column may hold texts in one and messages in another.
 
     The kind of most rows counts; the others are malformed.
     """
@@ -153,7 +153,7 @@ def _concatenate_blocks(frames: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _cast_column(frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.DataFrame:
-    """The frame with a column of that type; rows of another kind are malformed."""
+    """Return the frame with a column of that type; rows of another kind are malformed."""
     if name not in frame.columns or frame.schema[name] == kind:
         return frame
     problem = f"'{name}' is of another kind (text or messages) than in most rows"
@@ -173,7 +173,7 @@ def _convert_rows(fmt: Format | None, rows: pl.DataFrame, label: str) -> pl.Data
 
 
 def _add_content_hashes(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with content hashes, from which ids are made where the data gives none."""
+    """Return the rows with content hashes, from which ids are made where the data gives none."""
     keys = pl.Series(CONTENT_HASH, [None] * len(rows), dtype=pl.Binary)
     is_pair = rows.select(w=pl.col(ERROR).is_null() & pl.col(NO_PAIR).is_null())["w"]
     valid_pairs = rows.filter(is_pair)
@@ -188,7 +188,7 @@ def _add_content_hashes(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _convert_or_bisect(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFrame:
-    """What the format makes of the rows; those that it cannot convert are errors of their own.
+    """Return the rows as the format converts them; a row that it cannot convert has an error.
 
     Formats compute on whole columns, where one value of a shape that nobody thought of ends the
     computation: the rows are then halved until the one that is to blame stands alone.
@@ -221,7 +221,7 @@ def _convert_or_bisect(fmt: Format, rows: pl.DataFrame, label: str) -> pl.DataFr
 
 
 def _list_unused_rows(pairs: pl.DataFrame, rows: pl.DataFrame, fmt: Format) -> pl.DataFrame:
-    """The pairs and, listed, each row of which the format said nothing: none may be lost."""
+    """Return the pairs and, listed, each row of which the format said nothing: none may be lost."""
     if fmt.needs_all_rows or pairs[ROW].n_unique() == len(rows):
         return pairs
     unused_rows = rows.join(pairs, on=ROW, how="anti").select(
@@ -231,7 +231,7 @@ def _list_unused_rows(pairs: pl.DataFrame, rows: pl.DataFrame, fmt: Format) -> p
 
 
 def _add_attachments(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """The pairs with tools, media and arguments of their rows, whatever the format kept of them."""
+    """Return the pairs with tools, media and arguments of their rows, for every format."""
     attachments = present(rows)
     if not attachments:
         return pairs
@@ -241,7 +241,7 @@ def _add_attachments(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _drop_repeated_media(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The pairs whose rejected answer speaks of the same media, once: ms-swift lists them twice."""
+    """Drop the rejected answer's media if they are the pair's: ms-swift lists them twice."""
     columns = present(pairs)
     for column, rejected_column in REJECTED_MEDIA.items():
         if rejected_column in columns:

@@ -22,7 +22,7 @@ _NUMPY_BREAK = re.compile(r"\}[ ]*\n[ ]*\{")
 
 
 def parse_message_column(values: Sequence[Any]) -> list[Any] | None:
-    """Conversations that stand as text, as the lists that they are; None for other columns.
+    """Return conversations that are stored as text as lists; None for other columns.
 
     A column counts as such where more than half of its texts are lists of messages: an answer that
     merely is JSON stays a text.
@@ -36,19 +36,19 @@ def parse_message_column(values: Sequence[Any]) -> list[Any] | None:
 
 
 def _may_be_messages(value: Any) -> bool:
-    """Whether a text may hold a list of messages, a message, or the text of such JSON once more."""
+    """Return whether a text may hold messages, a message, or JSON that was encoded twice."""
     if not isinstance(value, str) or value.lstrip()[:1] not in _MESSAGE_STARTS:
         return False
     return any(key in value for key in _QUOTED_ROLES)
 
 
 def parse_embedded_messages(value: Any) -> Any:
-    """The messages in a text; any other value as it is."""
+    """Return the messages in a text; any other value as it is."""
     return (parse_messages(value) or value) if _may_be_messages(value) else value
 
 
 def parse_messages(text: str) -> list[Any] | None:
-    """The messages that a text holds, as published; None where it holds none."""
+    """Return the messages that a text holds, as published; None where it holds none."""
     try:
         parsed = json.loads(text)
         if isinstance(parsed, str):  # encoded twice
@@ -65,7 +65,7 @@ def parse_messages(text: str) -> list[Any] | None:
 
 
 def parse_python_literal(text: str) -> Any:
-    """A list as Python prints it, which is what pandas writes into a CSV; None for other texts."""
+    """Parse a list as Python prints it, which pandas writes to CSV; None for other texts."""
     # Within a printed text a line end is escaped, so a bare one stands between items.
     joined = _NUMPY_BREAK.sub("}, {", text.strip())
     try:
@@ -78,7 +78,7 @@ def parse_python_literal(text: str) -> Any:
 
 
 def parse_embedded_json(value: Any) -> Any:
-    """The list or object that a text holds; any other value as it is."""
+    """Return the list or object that a text holds; any other value as it is."""
     if not isinstance(value, str) or value.lstrip()[:1] not in _NESTED_STARTS:
         return value
     try:
@@ -91,7 +91,7 @@ def parse_embedded_json(value: Any) -> Any:
 def parse_embedded_json_in_rows(
     rows: Sequence[Mapping[str, Any]],
 ) -> tuple[list[dict[str, Any]], frozenset[str]]:
-    """Rows with lists and objects in the place of their texts, and the columns that hold such."""
+    """Return rows with JSON texts parsed, and the columns that hold such texts."""
     parsed_rows = [
         {name: parse_embedded_json(value) for name, value in row.items()} for row in rows
     ]
@@ -105,5 +105,5 @@ def parse_embedded_json_in_rows(
 
 
 def embedded_json_as_text(values: Sequence[Any]) -> list[str | None]:
-    """Values, some of which stand as text, as JSON texts."""
+    """Return values as JSON texts; some may be JSON texts already."""
     return [None if v is None else to_json(parse_embedded_json(v)) for v in values]

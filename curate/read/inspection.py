@@ -23,7 +23,7 @@ _SAMPLE_ROWS = 1000
 
 
 def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
-    """Facts on a data set as plain data: its format, rows, turns, lengths, ties, annotators..."""
+    """Return facts about a dataset as plain data: format, rows, turns, lengths, ties, ..."""
     frame = pairs.frame
     flags = duplicate_flags(frame)
     # The texts themselves are never held: of a million pairs they are gigabytes.
@@ -61,7 +61,7 @@ def inspect_pairs(pairs: Pairs) -> dict[str, Any]:
 
 
 def first_pair(pairs: Pairs) -> dict[str, str]:
-    """The first pair as it was understood, each part as text; what has no column under `extra`."""
+    """Return the first pair as it was read, each column as text; other columns are in `extra`."""
     if not len(pairs):
         return {}
     first_row = pairs.frame.head(1)
@@ -81,7 +81,7 @@ def first_pair(pairs: Pairs) -> dict[str, str]:
 
 
 def _describe_medium(medium: dict[str, Any]) -> str:
-    """A medium's path, or the size of its bytes."""
+    """Return a medium's path, or the size of its bytes."""
     return medium["path"] or f"{len(medium['bytes'] or b''):,} bytes"
 
 
@@ -102,6 +102,6 @@ def _length_quantiles(lengths: pl.Series) -> dict[str, int]:
 
 
 def _keys_of_extra(extra: pl.Series) -> list[str]:
-    """Keys of the first rows' `extra`."""
+    """Return the keys in the first rows' `extra`."""
     rows = extra.drop_nulls().head(_SAMPLE_ROWS).to_list()
     return sorted({key for row in rows for key in orjson.loads(row)})

@@ -21,7 +21,7 @@ class MediaFileCheck:
         self._outside, self._missing, self._first = 0, 0, ""
 
     def check(self, pairs: pl.DataFrame, folder: Path | None) -> None:
-        """Look for the files of a block; URLs, and files of other places, are not looked for."""
+        """Check that the files of a block exist; URLs and remote files are not checked."""
         columns = [c for c in MEDIA_PARTS if pairs[c].null_count() < len(pairs)]
         if folder is None or not columns:
             return
@@ -44,6 +44,6 @@ class MediaFileCheck:
             self._first = self._first or name
 
     def notes(self) -> list[str]:
-        """What the user should know."""
+        """Return the notes for the user."""
         counts = ((self._outside, OUTSIDE), (self._missing, MISSING.format(self._first)))
         return [f"{n:,} {text}" for n, text in counts if n]

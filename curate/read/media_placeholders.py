@@ -20,7 +20,7 @@ _PLACEHOLDERS = {
 
 
 def expand_media_placeholders(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Prompts whose marks are as many as the row's media, with a part for each mark.
+    """Replace the placeholders of prompts by parts if there are as many as the row has media.
 
     LLaMA-Factory and ms-swift write marks, TRL writes parts. A mark without a medium stays the text
     that it is, and so does every mark of a row whose numbers differ.
@@ -42,7 +42,7 @@ def expand_media_placeholders(pairs: pl.DataFrame) -> pl.DataFrame:
 def _prompt_with_parts(
     row: dict[str, Any], media_columns: list[str]
 ) -> list[dict[str, Any]] | None:
-    """The prompt with parts, or None where it stays as it is."""
+    """Return the prompt with parts, or None where it stays as it is."""
     published = {side: [whole(m) for m in row[side] or ()] for side in TURNS}
     part_types: dict[str, str] = {}
     for column in media_columns:
@@ -75,7 +75,7 @@ def _count_placeholders(messages: list[dict[str, Any]], placeholder: str) -> int
 
 
 def _split_at_placeholders(message: dict[str, Any], part_types: dict[str, str]) -> dict[str, Any]:
-    """The message with its text cut at the marks, a part for each."""
+    """Return the message with its text cut at the marks, a part for each."""
     content = message.get("content")
     if not isinstance(content, str) or not any(mark in content for mark in part_types):
         return message

@@ -29,7 +29,7 @@ MessageColumn = tuple[pl.Series, dict[int, str]]
 def normalise_message_column(
     column: pl.Series, is_pair_message: bool = False
 ) -> MessageColumn | None:
-    """A struct or list column as messages with the errors of its rows; None if it holds none."""
+    """Return a struct or list column as messages, with errors of rows; None for others."""
     dtype = column.dtype
     inner = dtype.inner if isinstance(dtype, pl.List) else dtype
     if isinstance(inner, pl.Struct):
@@ -50,7 +50,7 @@ def normalise_message_column(
 def messages_from_values(
     name: str, values: Sequence[Any], is_pair_message: bool = False
 ) -> MessageColumn:
-    """Messages that stand as Python values, and the errors of rows."""
+    """Return messages from Python values, and the errors of rows."""
     turns, errors = [], {}
     for row, value in enumerate(values):
         turn, problem = None, None
@@ -66,7 +66,7 @@ def messages_from_values(
 
 
 def _are_json_messages(column: pl.Series) -> bool:
-    """Whether the lists of texts are messages, each as its JSON text."""
+    """Return whether the lists of texts are messages, each as its JSON text."""
     head = [text for texts in column.drop_nulls().head(SAMPLE_TEXTS) for text in texts]
     return bool(head) and all(isinstance(parsed_object(text), dict) for text in head)
 
@@ -102,7 +102,7 @@ def _convert_usual_column(
 
 
 def _are_usual_fields(fields: Mapping[str, pl.Series], role: str, content: str) -> bool:
-    """Whether messages hold a role that is no tool call, and no field besides role and content."""
+    """Return whether messages hold roles and contents only, and no tool call."""
     # Other fields may be there and empty, as in files whose schema serves several datasets.
     other_fields = (field for name, field in fields.items() if name not in (role, content))
     if any(field.null_count() < len(field) for field in other_fields):
@@ -113,7 +113,7 @@ def _are_usual_fields(fields: Mapping[str, pl.Series], role: str, content: str) 
 
 
 def drop_null_fields(value: Any) -> Any:
-    """A value of a columnar file without the fields that only other rows have.
+    """Return a value of a columnar file without the fields that only other rows have.
 
     Bytes become a data URL, which JSON can hold.
     """

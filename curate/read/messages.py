@@ -49,7 +49,7 @@ Turn = dict[str, str | None]
 
 
 def as_messages(value: Any, is_pair_message: bool = False) -> tuple[list[Turn] | None, str | None]:
-    """A message or list of messages as those of the pair table, or None and what is wrong.
+    """Return a message or list of messages as those of the pair table, or None and what is wrong.
 
     Args:
         value: a message, or a list of messages, each an object or its JSON text.
@@ -91,12 +91,12 @@ def as_messages(value: Any, is_pair_message: bool = False) -> tuple[list[Turn] |
 
 
 def is_message(value: Any) -> bool:
-    """Whether a value is an object that names a speaker."""
+    """Return whether a value is an object that names a speaker."""
     return isinstance(value, Mapping) and any(key in value for key in ROLE_KEYS)
 
 
 def speaker_role(value: Any) -> str | None:
-    """Who speaks in a published message, in the words of the pair table; None where nobody does."""
+    """Return the role of a published message as the pair table names it; None if it has none."""
     if not is_message(value):
         return None
     role = next(value[key] for key in ROLE_KEYS if key in value)
@@ -104,7 +104,7 @@ def speaker_role(value: Any) -> str | None:
 
 
 def _is_role_and_text(item: Any) -> bool:
-    """Whether a message is a role and a text in the words of the pair table: nearly all are."""
+    """Return whether a message is a usual role and a text, as nearly all are."""
     return (
         type(item) is dict
         and len(item) == _ROLE_AND_TEXT
@@ -119,7 +119,7 @@ def _is_call_turn(turn: Turn) -> bool:
 
 
 def _merge_call(turn: Turn, call: Turn) -> Turn:
-    """A call after an assistant's text or call, which ms-swift writes apart, as one message."""
+    """Merge a call into the assistant's turn before it; ms-swift writes them separately."""
     first, second = whole(turn), whole(call)
     calls = [*(first.get("tool_calls") or ()), *second["tool_calls"]]
     trace = _REASONING_ONLY.match(first.get("content") or "")
@@ -129,7 +129,7 @@ def _merge_call(turn: Turn, call: Turn) -> Turn:
 
 
 def _convert_message(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
-    """A message, and those that stand among the parts of its content, or None and what is wrong."""
+    """Return a message and those in its content's parts, or None and what is wrong."""
     turns: list[Turn] = []
     for block_message in split_content_blocks(published):
         converted, problem = _convert_single_message(block_message)
@@ -140,7 +140,7 @@ def _convert_message(published: Mapping[str, Any]) -> tuple[list[Turn] | None, s
 
 
 def _convert_single_message(published: Mapping[str, Any]) -> tuple[list[Turn] | None, str]:
-    """One message as the pair table holds it, or None and what is wrong.
+    """Return one message as the pair table holds it, or None and what is wrong.
 
     It is a list, since LLaMA-Factory writes results of several calls as one observation.
     """
@@ -170,7 +170,7 @@ def _convert_single_message(published: Mapping[str, Any]) -> tuple[list[Turn] | 
 
 
 def _parse_calls(calls: Any) -> Any:
-    """Tool calls that stand as JSON text, as in files whose columns hold no nested values."""
+    """Parse tool calls that are JSON text, as in files without nested columns."""
     if not isinstance(calls, str):
         return calls
     try:
@@ -181,7 +181,7 @@ def _parse_calls(calls: Any) -> Any:
 
 
 def _drop_nulls(value: Any) -> Any:
-    """A value without keys that are null, which say nothing; calls' arguments stay as they are."""
+    """Return a value without keys that are null; arguments of calls stay as they are."""
     if isinstance(value, dict):
         return {
             k: v if k == "arguments" else _drop_nulls(v) for k, v in value.items() if v is not None
@@ -203,7 +203,7 @@ def _wrong_content(content: Any, other_fields: Mapping[str, Any]) -> str | None:
 
 
 def _split_call_text(text: str) -> dict[str, Any]:
-    """Content and tool calls of a text that is a call as JSON, perhaps after a trace.
+    """Return content and tool calls of a text that is a JSON call, perhaps after a reasoning trace.
 
     A text that is none stays the content.
     """

@@ -11,7 +11,7 @@ MAX_NAMED_ROWS = 3
 
 
 def rejected_rows_note(count: int, first: pl.DataFrame) -> list[str]:
-    """How many rows held no pair, with the first of them, as one line; no line where none did.
+    """Return one line on rows without a pair that names the first; no line if there are none.
 
     Args:
         count: of all such rows.
@@ -26,7 +26,7 @@ def rejected_rows_note(count: int, first: pl.DataFrame) -> list[str]:
 
 
 def replaced_text_note(rows: int) -> list[str]:
-    """How many rows held texts that were mended, as one line; no line where none did."""
+    """Return one line on rows with repaired texts; no line if there are none."""
     if not rows:
         return []
     return [
@@ -36,7 +36,7 @@ def replaced_text_note(rows: int) -> list[str]:
 
 
 def empty_files_note(files: Sequence[str]) -> list[str]:
-    """That files of a set hold no row: perhaps they were never written, or not whole."""
+    """Return one line on files without rows, which may be incomplete; no line if none."""
     if not files:
         return []
     named_files = ", ".join(files[:MAX_NAMED_ROWS]) + (

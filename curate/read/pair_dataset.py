@@ -73,7 +73,7 @@ class Pairs:
             return getattr(self, new_name)
 
     def to_arrow(self) -> pa.Table:
-        """The pair table in Arrow."""
+        """Return the pair table in Arrow."""
         return to_arrow(self.frame)
 
     def has_published_id(self) -> NDArray[np.bool_]:
@@ -82,11 +82,11 @@ class Pairs:
         return np.ones(len(self), np.bool_) if mask is None else mask
 
     def reading_notes(self) -> list[str]:
-        """What the user should know of the reading: notes, and how many rows held no pair."""
+        """Return the notes on the reading, and one on rows without a pair."""
         return [*self.notes, *rejected_rows_note(len(self.rejected), self.rejected)]
 
     def cleared(self) -> Pairs:
-        """The same without any row."""
+        """Return the same without any row."""
         return replace(
             self,
             frame=self.frame.clear(),

@@ -104,7 +104,7 @@ def read_pairs(
 def collect_pairs(
     parts: Iterator[Pairs], workspace: Workspace, places: dict[str, Path] | None = None
 ) -> Pairs:
-    """The parts of a data set as one, in the workspace; there must be at least one part.
+    """Return the parts of a data set as one, in the workspace; there must be at least one part.
 
     Args:
         parts: from `stream_pairs`.
@@ -154,7 +154,7 @@ def stream_pairs(
     progress: Progress | None = None,
     workers: Workers | None = None,
 ) -> Iterator[Pairs]:
-    """The same as `read_pairs`, a few thousand rows at a time; `rows_read` counts up.
+    """Yield the same as `read_pairs`, a few thousand rows at a time; `rows_read` counts up.
 
     Where there are `workers`, several files are read by them, unless a limit is set.
 
@@ -190,14 +190,14 @@ def stream_pairs(
 
 
 def input_sources(input_: InputConfig) -> list[Source]:
-    """The sources of a configuration's `input`."""
+    """Return the sources of a configuration's `input`."""
     bounds = Bounds(input_.max_row_mb * MB, input_.max_file_mb * MB)
     i = input_
     return resolve_sources(i.path, i.hf, i.config, i.split, i.revision, bounds)
 
 
 def sample_rows(input_: InputConfig, rows: int = 100) -> RowSample:
-    """The first rows as published; of a table file every column."""
+    """Return the first rows as published; of a table file every column."""
     for source in input_sources(input_):
         for block in source.blocks():
             if sample := block.sample(rows):
@@ -213,7 +213,7 @@ def resolve_sources(
     revision: str | None,
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> list[Source]:
-    """Where the rows are; raises CurateError where nothing is there.
+    """Return the sources of the rows; raise CurateError if there are none.
 
     Args:
         data: a path, or an object that holds rows; None: `hf` names the data.

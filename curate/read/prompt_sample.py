@@ -14,7 +14,7 @@ from curate.read.pairs import Pairs
 def sample_prompts(
     stream: Iterator[Pairs], max_pairs: int, seed: int = 0
 ) -> tuple[Pairs, str | None]:
-    """The pairs of as many prompts as make at most `most` pairs, in the order of reading.
+    """Return the pairs of as many prompts as make at most `most` pairs, in the order of reading.
 
     Prompts are drawn by a hash of their text, so that each is as likely as any other and all of a
     prompt's pairs come along: intervals over prompts hold as they do of a data set of that size.
@@ -56,7 +56,7 @@ def sample_prompts(
 def sample_pair_table(
     pairs: pl.DataFrame, max_pairs: int, seed: int = 0
 ) -> tuple[pl.DataFrame, str | None]:
-    """The same of a pair table that is at hand; its texts are taken for the sample alone."""
+    """Return the same of a pair table that is at hand; its texts are taken for the sample alone."""
     if len(pairs) <= max_pairs:
         return pairs, None
     hashes = prompt_keys(pairs).hash(seed)
@@ -69,7 +69,7 @@ def _sample_note(sampled: int, total: int) -> str:
 
 
 def _hash_limit(hashes: pl.Series, max_pairs: int) -> int:
-    """The largest hash up to which there are at most `most` pairs, and at least one prompt."""
+    """Return the largest hash with at most `max_pairs` pairs up to it, and at least one prompt."""
     counts = hashes.alias("h").to_frame().group_by("h").len().sort("h")
     fitting_prompts = int((counts["len"].cum_sum() <= max_pairs).sum())
     return int(counts["h"][max(fitting_prompts - 1, 0)])
@@ -78,7 +78,7 @@ def _hash_limit(hashes: pl.Series, max_pairs: int) -> int:
 def _drop_beyond_limit(
     batches: list[Pairs], hashes: list[pl.Series], limit: int, last_only: bool = False
 ) -> None:
-    """Drop pairs whose prompt lies beyond the limit, in place, of the last part or of all."""
+    """Drop pairs whose prompt's hash is above the limit, in place, in the last batch or in all."""
     for position in range(len(batches) - 1 if last_only else 0, len(batches)):
         inside = hashes[position] <= limit
         batch = batches[position]

@@ -124,7 +124,7 @@ class QualityNotes:
             self._count_scores(pairs, self._scores)
 
     def _count_texts(self, pairs: pl.DataFrame) -> None:
-        """What is strange about prompts and answers themselves."""
+        """Count what is suspicious in the texts of prompts and answers."""
         last = pl.col("prompt").list.last()
         prompt = last.struct.field("content")
         marked = prompt.str.contains_any(list(_TEMPLATE_TOKENS)).sum()
@@ -158,13 +158,13 @@ class QualityNotes:
         self._counts.update({name: count or 0 for name, count in counts.items()})
 
     def _count_scores(self, pairs: pl.DataFrame, names: Sequence[str]) -> None:
-        """How often the rejected answer has the better score."""
+        """Count pairs whose rejected answer has the better score."""
         voted = pairs.filter(~pl.col("is_tie")).select(less=score_gap(names) < 0)["less"]
         self._scored += len(voted) - voted.null_count()
         self._against += int(voted.sum() or 0)
 
     def notes(self) -> tuple[str, ...]:
-        """What was found, a sentence each."""
+        """Return the notes, a sentence each."""
         notes = [_unread_column_note(name) for name in self._unread]
         for key, text in _NOTES.items():
             threshold = _MIN_SHARE * self._pairs if key in _THRESHOLDED_NOTES else 0
@@ -189,7 +189,7 @@ class QualityNotes:
 
 
 def _placeholder_mismatches(pairs: pl.DataFrame) -> list[pl.Expr]:
-    """Whether a prompt's text holds marks of media, but not as many as its row has.
+    """Return whether a prompt's text holds marks of media, but not as many as its row has.
 
     Of media that no row has a mark is a word like others.
     """
@@ -226,7 +226,7 @@ def _unread_column_note(name: str) -> str:
 
 
 def _has_unique_text(name: str, row: Mapping[str, Any]) -> bool:
-    """Whether a column holds a text that no other column of the row holds too."""
+    """Return whether a column holds a text that no other column of the row holds."""
     column_texts = [text.strip() for text in nested_texts(row.get(name)) if " " in text.strip()]
     other_text = "\n".join(nested_texts([value for key, value in row.items() if key != name]))
     return any(text not in other_text for text in column_texts)

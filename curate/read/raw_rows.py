@@ -77,7 +77,7 @@ class PublishedRows:
     def require_kind(
         self, is_of_kind: Callable[[Mapping[str, Any]], bool], problem: str, expected: str
     ) -> Iterator[PublishedRow]:
-        """All rows, once one of the first hundred is seen to be of the kind that a verb takes.
+        """Return all rows if one of the first hundred is of the kind that a command takes.
 
         Raises:
             CurateError: none of them is: `problem` and `expected` say it, beside a row's columns.
@@ -100,7 +100,7 @@ class PublishedRows:
                 self._dropped_columns[name] += 1
 
     def notes(self) -> list[str]:
-        """What the user should know of the rows that were taken so far."""
+        """Return the notes on the rows that were read so far."""
         dropped_columns = (
             f"{count:,} rows hold '{name}': the pairs that are made do not carry it"
             for name, count in sorted(self._dropped_columns.items())
@@ -112,7 +112,7 @@ class PublishedRows:
 def prepend_system_message(
     row: Mapping[str, Any], turns: list[Turn]
 ) -> tuple[list[Turn], str | None]:
-    """The turns behind the row's system text, if a column holds one, or what is wrong with it."""
+    """Return the turns after the row's system text, if there is one, or what is wrong with it."""
     system_text = next((row[name] for name in SYSTEM if row.get(name)), None)
     if system_text is None:
         return turns, None

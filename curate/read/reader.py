@@ -89,7 +89,11 @@ class Reader:
         self._ids = PairIds()
         self._reasons: Counter[str] = Counter()
         self._counts = ReadCounts()
-        self._media, self._doubts, self._unused_texts = MediaFileCheck(), QualityNotes(), UnusedTextCheck()
+        self._media, self._doubts, self._unused_texts = (
+            MediaFileCheck(),
+            QualityNotes(),
+            UnusedTextCheck(),
+        )
         self._strength = AnswerStrength()
         self._folder: Path | None = None
         self._group: BlockGroup | None = None
@@ -101,7 +105,7 @@ class Reader:
         self.pairs = self._files = self._rows_without_pair = 0
 
     def batches(self, sources: list[Source], workers: Workers | None = None) -> Iterator[Pairs]:
-        """The pairs of each block, or of each source whose pairs are made of several rows.
+        """Yield the pairs of each block, or of each source whose pairs are made of several rows.
 
         Args:
             sources: in order.
@@ -122,8 +126,10 @@ class Reader:
             yield replace(last.cleared(), notes=self.notes)
 
     def _converted_rows(self, sources: list[Source], workers: Workers | None) -> Iterator[Located]:
-        """The rows of all sources in order, those of small files together."""
-        read_by_workers = self._read_by_workers(sources, workers) if workers else iter([None] * len(sources))
+        """Yield the rows of all sources in order, those of small files together."""
+        read_by_workers = (
+            self._read_by_workers(sources, workers) if workers else iter([None] * len(sources))
+        )
         for source, worker_rows in zip(sources, read_by_workers, strict=True):
             if source.folder != self._folder or worker_rows is not None:
                 yield from self._convert_group()
@@ -145,16 +151,20 @@ class Reader:
     def _read_by_workers(
         self, sources: list[Source], workers: Workers
     ) -> Iterator[SourceRows | None]:
-        """The rows of each source that a worker read; None for those that are to be read here."""
+        """Yield the rows of each source that a worker read; None if it is to be read here."""
         fmt = self._settle_format(sources)
         goes_to_worker = [fmt is not None and is_worker_sized(source) for source in sources]
-        worker_sources = [source for source, is_sent in zip(sources, goes_to_worker, strict=True) if is_sent]
-        results = workers.map(partial(read_source, fmt), worker_sources, map(file_stamp, worker_sources))
+        worker_sources = [
+            source for source, is_sent in zip(sources, goes_to_worker, strict=True) if is_sent
+        ]
+        results = workers.map(
+            partial(read_source, fmt), worker_sources, map(file_stamp, worker_sources)
+        )
         for is_sent in goes_to_worker:
             yield next(results) if is_sent else None
 
     def _settle_format(self, sources: list[Source]) -> Format | None:
-        """The format, chosen by the first rows there are."""
+        """Return the format, chosen by the first rows there are."""
         for source in sources:
             for block in source.blocks():
                 self._inspect_block(block, source.label)
@@ -163,7 +173,7 @@ class Reader:
         return None
 
     def _convert_source(self, source: Source) -> Iterator[Located]:
-        """The converted rows of a source; those of small blocks wait for others to join them."""
+        """Yield the converted rows of a source; those of small blocks wait for others to join them."""
 
         def inspected_blocks() -> Iterator[Block]:
             for number, block in enumerate(source.blocks()):
@@ -186,7 +196,7 @@ class Reader:
     def _add_to_group(
         self, block: PythonBlock, shape: Shape, size: int, label: str
     ) -> Iterator[Located]:
-        """Let a block wait; a group that does not accept it is converted first."""
+        """Add a block to the group; a group that does not accept it is converted first."""
         if self._group is not None and not self._group.accepts(shape, block, size):
             yield from self._convert_group()
         if self._group is None:
@@ -194,13 +204,13 @@ class Reader:
         self._group.add(block, label, size)
 
     def _convert_group(self) -> Iterator[Located]:
-        """The rows of the blocks that wait."""
+        """Yield the rows of the blocks that wait."""
         group, self._group = self._group, None
         if group is not None:
             yield from group.convert(self.format)
 
     def _inspect_block(self, block: Block, label: str) -> None:
-        """Choose the format by the first rows, where none has been chosen."""
+        """Choose the format by the first rows if none has been chosen."""
         if self.format is None and (sample := block.sample(_SAMPLE_ROWS)):
             self.format = self._choose_format(sample, label)
             self._doubts.inspect_sample(sample, self.format.columns())
@@ -210,7 +220,7 @@ class Reader:
             self.format.row_notes = self._counts.row_notes
 
     def _matches_format(self, block: Block) -> bool:
-        """Whether the first rows of a file are of the format that was chosen by another one's."""
+        """Return whether the first rows of a file are of the format that was chosen before."""
         sample = block.sample(_SAMPLE_ROWS)
         fmt = self.format
         if fmt is None or not sample or matches_most_rows(fmt, sample):
@@ -253,7 +263,7 @@ class Reader:
         return self._assign_ids(pairs, rejected, locate)
 
     def _assign_ids(self, pairs: pl.DataFrame, rejected: pl.DataFrame, locate: Locate) -> Pairs:
-        """Ids of the pairs; those whose given id occurred before are rejected."""
+        """Give the pairs ids; reject those whose published id occurred before."""
         new = self._ids.new(pairs["pair_id"])
         if not new.all():
             reason = pl.format(
@@ -283,7 +293,7 @@ class Reader:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know of what was read so far."""
+        """Notes on what was read so far."""
         counted_notes = (f"{n:,} {text}" for text, n in self._counts.row_notes.items())
         notes = (
             *self._counts.notes,
@@ -300,11 +310,15 @@ class Reader:
             and self._files > 1
             and self._rows_without_pair
         ):
-            notes += (_SPLIT_PROMPTS_NOTE.format(alone=f"{self._rows_without_pair:,}", files=f"{self._files:,}"),)
+            notes += (
+                _SPLIT_PROMPTS_NOTE.format(
+                    alone=f"{self._rows_without_pair:,}", files=f"{self._files:,}"
+                ),
+            )
         return (*notes, *self._unused_texts.notes(), *replaced_text_note(self._counts.replaced))
 
     def nothing_read(self) -> CurateError:
-        """The error for sources without a single pair."""
+        """Return the error for sources without a single pair."""
         rejected = self._reasons.total()
         counts = f"{self._counts.rows} rows, {rejected} of them malformed or without a pair"
         for reason, count in self._reasons.most_common(_MAX_NAMED_REASONS):
@@ -313,14 +327,14 @@ class Reader:
 
 
 def select_rejected_rows(rows: pl.DataFrame, reason: str | pl.Expr, locate: Locate) -> pl.DataFrame:
-    """Rows of the columns of `REJECTED_COLUMNS`, in the file's order."""
+    """Return rows with the columns of `REJECTED_COLUMNS`, in the file's order."""
     rows = rows.sort(ROW, maintain_order=True)
     reasons = pl.col(reason) if isinstance(reason, str) else reason
     return locate(rows[ROW]).with_columns(rows.select(reason=reasons)["reason"])
 
 
 def malformed_rows_error(rejected: pl.DataFrame) -> CurateError:
-    """The error for malformed rows: the first few, and how to go on without them."""
+    """Return the error for malformed rows: the first few, and how to go on without them."""
     file = str(rejected["file"][0])
     rejected = rejected.filter(pl.col("file") == file)
     lines = [f"row {r['row']}: {r['reason']}" for r in rejected.head(_MAX_NAMED_ERRORS).to_dicts()]

@@ -52,7 +52,7 @@ class BlockGroup:
         self._rows, self._bytes = self._rows + len(block), self._bytes + size
 
     def accepts(self, shape: Shape, block: PythonBlock, size: int) -> bool:
-        """Whether a block may be added."""
+        """Return whether a block may be added."""
         fits = self._rows + len(block) <= _MAX_ROWS and self._bytes + size <= _MAX_BYTES
         return fits and shape == self.shape
 
@@ -73,7 +73,7 @@ class BlockGroup:
         yield rows.with_columns(source=source), self._locate
 
     def _merged(self) -> PythonBlock:
-        """All rows, numbered from 0 in the order of the blocks."""
+        """Return all rows, numbered from 0 in the order of the blocks."""
         merged, start = PythonBlock(), 0
         for block, _ in self._blocks:
             order = {number: i for i, number in enumerate(_row_numbers(block), start)}
@@ -84,7 +84,7 @@ class BlockGroup:
         return merged
 
     def _locate(self, numbers: pl.Series) -> pl.DataFrame:
-        """File and row of rows that `_merged` numbered."""
+        """Return file and row of rows by the numbers that `_merged` gave."""
         rows = [number for block, _ in self._blocks for number in _row_numbers(block)]
         labels = pl.Series([label for _, label in self._blocks], dtype=pl.String)
         sizes = [len(block) for block, _ in self._blocks]
@@ -95,13 +95,13 @@ class BlockGroup:
 
 
 def locate_in_file(label: str, numbers: pl.Series) -> pl.DataFrame:
-    """File and row of rows of one file."""
+    """Return file and row of rows of one file."""
     file = pl.repeat(label, len(numbers), dtype=pl.String, eager=True)
     return pl.DataFrame({"file": file, "row": numbers.cast(pl.Int64)})
 
 
 def small_block(block: Block) -> tuple[PythonBlock, Shape, int] | None:
-    """A block that may be converted with others, its shape and its bytes; None of any other one.
+    """Return a block that may be converted with others, its shape and its bytes; None of any other one.
 
     What a column holds is found out for a block as a whole: only rows whose values are of the same
     kinds give the same pairs together as apart.
@@ -127,5 +127,5 @@ def _kind(value: Any) -> str:
 
 
 def _row_numbers(block: PythonBlock) -> list[int]:
-    """Numbers of all rows of the block in their order, broken ones included."""
+    """Return the numbers of all rows of the block in order, broken ones included."""
     return sorted([*block.numbers, *block.broken])

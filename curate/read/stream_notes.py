@@ -23,7 +23,7 @@ class StreamNotes:
         self.rejected = 0
 
     def watch(self, parts: Iterator[Pairs]) -> Iterator[Pairs]:
-        """The same parts; what is to be told of each is noted as it passes."""
+        """Yield the same parts; what is to be told of each is noted as it passes."""
         for part in parts:
             # Notes grow with the stream: the last part holds all of them.
             self._notes = part.notes
@@ -34,6 +34,6 @@ class StreamNotes:
             yield part
 
     def notes(self) -> list[str]:
-        """Notes, and how many rows held no pair."""
+        """Return the notes, and one on rows without a pair."""
         first = pl.concat(self._first) if self._first else pl.DataFrame()
         return [*self._notes, *rejected_rows_note(self.rejected, first)]

@@ -79,19 +79,19 @@ class UnusedTextCheck:
 
 
 def _is_prose(text: str) -> bool:
-    """Whether it is a text, and no label, number, address or list in a form of its own."""
+    """Return whether it is a text, and no label, number, address or list in a form of its own."""
     return len(text) >= _MIN_PROSE and " " in text.strip() and text.lstrip()[:1] not in ("[", "{")
 
 
 def _is_contained(text: str, pair_text: str) -> bool:
-    """Whether the end of some line does: formats split texts, and cut speakers off their lines."""
+    """Return whether the pair holds the end of a line: formats split texts and drop speakers."""
     without_speakers = (_SPEAKER.sub("", line.strip()) for line in text.splitlines())
     lines = [line for line in without_speakers if len(line) >= _MIN_LINE]
     return not lines or any(line[-_MIN_PROSE:] in pair_text for line in lines)
 
 
 def nested_texts(value: Any) -> Iterator[str]:
-    """All texts in a value of any depth, those in JSON among them."""
+    """Yield all texts in a value of any depth, also those in JSON texts."""
     stack = [value]
     while stack:
         item = parse_embedded_messages(stack.pop())

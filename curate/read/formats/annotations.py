@@ -51,11 +51,11 @@ class Annotations(Format):
     priority = -1
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether texts have votes."""
+        """Return whether texts have votes."""
         return has_columns(rows, "text") and any(has_columns(rows, name) for name in _VOTES)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Each text with the next one of its class, where they differ in agreement."""
+        """Pair each text with the next of its class if annotators agree more on one of them."""
         counted = [_count_votes(row) for row in rows.select(_VOTES).iter_rows()]
         labels = rows["label"].cast(pl.String).to_list()
         classes = [
@@ -86,7 +86,7 @@ class Annotations(Format):
 
 
 def _count_votes(row: tuple[str | None, ...]) -> Counter[str]:
-    """Votes by label of the first column that holds any."""
+    """Count the votes by label, from the first column that holds any."""
     text = next((value for value in row if value not in (None, "null")), None)
     parsed: Any = None if text is None else orjson.loads(text)
     if isinstance(parsed, dict):

@@ -47,7 +47,7 @@ class AnswerLists(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether one of the answer columns holds lists of texts or of conversations."""
+        """Return whether one of the answer columns holds lists of texts or of conversations."""
         prompts = [name for name in _PROMPTS if has_columns(rows, name)]
         names = [two for two in _NAMES if has_columns(rows, *two)]
         if len(prompts) != 1 or len(names) != 1 or has_columns(rows, "input"):
@@ -58,7 +58,7 @@ class AnswerLists(Format):
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs of a good and a bad answer."""
+        """Return pairs of a good and a bad answer."""
         ranked, errors = [], []
         sides = rows.select(pl.coalesce(names) for names in zip(*_NAMES, strict=True))
         for texts in sides.iter_rows():
@@ -78,7 +78,7 @@ class AnswerLists(Format):
 
 
 def _is_answer_list(value: Any) -> bool:
-    """Whether a value is a list of texts, or of conversations."""
+    """Return whether a value is a list of texts, or of conversations."""
     if not isinstance(value, list) or not value:
         return False
     return all(isinstance(v, str) and not v.lstrip().startswith("{") for v in value) or all(
@@ -87,7 +87,7 @@ def _is_answer_list(value: Any) -> bool:
 
 
 def _rank_answers(texts: tuple[str | None, ...]) -> tuple[list[dict[str, Any]], str | None]:
-    """The answers of both columns with their scores, or what is wrong."""
+    """Return the answers of both columns with their scores, or what is wrong."""
     ranked = []
     for (side, score), text in zip(_SIDES, texts, strict=True):
         value: Any = None if text is None else orjson.loads(text)

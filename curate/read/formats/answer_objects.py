@@ -48,7 +48,7 @@ class AnswerObjects(Format):
     priority = 1
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether one prompt stands beside one list of such answers."""
+        """Return whether one prompt stands beside one list of such answers."""
         prompts = [name for name in _PROMPTS if has_columns(rows, name)]
         lists = [name for name in _LISTS if has_columns(rows, name)]
         if (
@@ -68,7 +68,7 @@ class AnswerObjects(Format):
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by score or rank."""
+        """Return pairs by score or rank."""
         ranked_rows = [
             _rank_answer_objects(text) for text in rows.select(pl.coalesce(_LISTS)).to_series()
         ]
@@ -82,7 +82,7 @@ class AnswerObjects(Format):
 
 
 def _text_and_score_keys(answer: Any) -> tuple[str | None, str | None] | None:
-    """The keys of an answer's text and number, where it has one; None where it has several."""
+    """Return the keys of an answer's text and number; None if it has several of either."""
     if not isinstance(answer, Mapping):
         return None
     texts = [name for name in _TEXTS if answer.get(name) is not None]
@@ -93,7 +93,7 @@ def _text_and_score_keys(answer: Any) -> tuple[str | None, str | None] | None:
 
 
 def _rank_answer_objects(text: str | None) -> tuple[list[dict[str, Any]], str | None]:
-    """The answers of a row with their scores, or what is wrong."""
+    """Return the answers of a row with their scores, or what is wrong."""
     listed: Any = orjson.loads(text) if text else []
     if not isinstance(listed, list):
         return [], f"the answers are {type(listed).__name__}; expected a list of objects"

@@ -54,11 +54,11 @@ class ChatbotArena(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether both conversations and the winner are there."""
+        """Return whether both conversations and the winner are there."""
         return has_columns(rows, *self.text_columns, "winner")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The winner's turns as chosen, split where the conversations part."""
+        """Return the winner's turns as chosen, split where the conversations part."""
         first, second = self.text_columns
         winner = pl.col("winner").cast(pl.String)
         # A battle without a vote is sound and makes no pair; it is listed, and stops nothing.
@@ -98,11 +98,11 @@ class ArenaTexts(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether both responses and the three flags are there."""
+        """Return whether both responses and the three flags are there."""
         return has_columns(rows, *self.text_columns, *self.value_columns)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The winner's turns as chosen, split where the conversations part."""
+        """Return the winner's turns as chosen, split where the conversations part."""
         lists = pl.DataFrame(
             [decode_json(rows[c], pl.List(pl.String))[0] for c in self.text_columns]
         )
@@ -126,7 +126,7 @@ class ArenaTexts(Format):
 
 
 def _split_conversations(rows: pl.DataFrame, winner: pl.Expr) -> pl.DataFrame:
-    """`_first` and `_second`, whole conversations, as prompt and answers by the winner."""
+    """Split the conversations `_first` and `_second` into prompt and answers, by the winner."""
     # Both conversations begin alike: what they share is the prompt.
     placed = assign_winner(rows, winner, ", ".join(_WINNERS)).rename({ERROR: "_label_error"})
     split = split_shared_prompt(placed)
@@ -134,7 +134,7 @@ def _split_conversations(rows: pl.DataFrame, winner: pl.Expr) -> pl.DataFrame:
 
 
 def _parse_conversation(rows: pl.DataFrame, column: str) -> pl.Expr:
-    """A conversation as messages, also where it is stored as JSON text.
+    """Return a conversation as messages, also where it is stored as JSON text.
 
     Arena 140k stores each text as a list of one part: that is the text, which any template takes.
     """
@@ -154,7 +154,7 @@ def _parse_conversation(rows: pl.DataFrame, column: str) -> pl.Expr:
 
 
 def _interleave_turns(lists: pl.DataFrame, response: str) -> pl.Series:
-    """Questions and answers as one conversation; null where either is no list, or not as long."""
+    """Return questions and answers as conversations; null if their lists differ in length."""
     lists = lists.select("prompt", response).with_row_index("n")
     sizes = [pl.col(c).list.len() for c in ("prompt", response)]
     even_lists = lists.drop_nulls().filter(sizes[0] == sizes[1], sizes[0] > 0)

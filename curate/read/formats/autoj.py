@@ -20,11 +20,11 @@ class AutoJ(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether the prompt, both responses and the label are there."""
+        """Return whether the prompt, both responses and the label are there."""
         return has_columns(rows, "prompt", "response 1", "response 2", "label")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The labelled response as chosen; a tie keeps the order of the responses."""
+        """Return the labelled response as chosen; a tie keeps the order of the responses."""
         rows = rows.with_columns(
             prompt=as_messages_column(rows, "prompt", "user"),
             _first=as_messages_column(rows, "response 1", "assistant"),

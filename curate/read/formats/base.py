@@ -85,17 +85,17 @@ class Format(ABC):
             setattr(cls, _RENAMED[old_name], vars(cls)[old_name])
 
     def count_note(self, text: str, rows: int) -> None:
-        """Count rows of which the user should know something."""
+        """Add a number of rows to a note for the user."""
         if rows and self.row_notes is not None:
             self.row_notes[text] += rows
 
     def columns(self) -> tuple[str, ...]:
-        """All columns that the format reads."""
+        """Return all columns that the format reads."""
         columns = self.text_columns + self.value_columns
         return columns + tuple(self.nested_columns) + self.json_columns + self.media_columns
 
     def swapped_columns(self, columns: Sequence[str]) -> dict[str, str]:
-        """Columns that belong to one answer, and the other answer's column for each."""
+        """Return the columns that belong to one answer, each with the other answer's column."""
         if self.side_suffixes is None:
             return {}
         first, second = self.side_suffixes
@@ -108,33 +108,33 @@ class Format(ABC):
 
     @abstractmethod
     def matches(self, rows: RowSample) -> bool:
-        """Whether a sample of rows, as plain Python objects, is of this format."""
+        """Return whether a sample of rows, as plain Python objects, is of this format."""
 
     @abstractmethod
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pair columns, `ROW`, `EXTRA` and `ERROR`; columns that are left out get their default."""
+        """Return pair columns, `ROW`, `EXTRA` and `ERROR`; missing columns get their default."""
 
 
 def has_columns(rows: RowSample, *names: str) -> bool:
-    """Whether each of the columns occurs in the sample."""
+    """Return whether each of the columns occurs in the sample."""
     present = {key for row in rows for key in row}
     return all(name in present for name in names)
 
 
 def share_of_rows(rows: RowSample, test: Any) -> float:
-    """Share of the sample rows for which `test(row)` holds."""
+    """Return the share of the sample's rows for which `test(row)` holds."""
     return sum(bool(test(row)) for row in rows) / max(len(rows), 1)
 
 
 def as_turn(column: str | pl.Expr, role: str) -> pl.Expr:
-    """A text column as a list of one message by `role`; a null text gives a null list."""
+    """Return a text column as a list of one message by `role`; a null text gives a null list."""
     text = pl.col(column) if isinstance(column, str) else column
     turn = pl.concat_list(message(role, text))
     return pl.when(text.is_not_null()).then(turn).cast(MESSAGES)
 
 
 def as_messages_column(rows: pl.DataFrame, column: str, role: str) -> pl.Expr:
-    """The column as messages, whether it holds text (one message by `role`) or messages."""
+    """Return the column as messages, whether it holds text (one message by `role`) or messages."""
     if rows.schema[column] == MESSAGES:
         return pl.col(column)
     return as_turn(column, role)
@@ -143,7 +143,7 @@ def as_messages_column(rows: pl.DataFrame, column: str, role: str) -> pl.Expr:
 def prepend_system_turn(
     rows: pl.DataFrame, prompt: pl.Expr, columns: Sequence[str] = SYSTEM
 ) -> pl.Expr:
-    """The prompt behind the row's system text, from whichever of the columns holds one.
+    """Return the prompt behind the row's system text, from whichever of the columns holds one.
 
     A prompt that begins with that very text keeps it once.
     """
@@ -163,7 +163,7 @@ def prepend_system_turn(
 
 
 def prompt_key(rows: pl.DataFrame) -> pl.Expr:
-    """A text that tells prompts apart, and with them tools and media of their rows."""
+    """Return a text that tells prompts apart, and with them tools and media of their rows."""
     parts = row_part_keys(rows)
     return messages_key("prompt") + (pl.lit("") if parts is None else pl.lit(parts))
 
@@ -171,7 +171,7 @@ def prompt_key(rows: pl.DataFrame) -> pl.Expr:
 def report_unused_rows(
     pairs: pl.DataFrame, rows: pl.DataFrame, used: pl.DataFrame, reason: str
 ) -> pl.DataFrame:
-    """The pairs and, listed by `reason`, each row whose `ROW` is not among `used`; by `ROW`."""
+    """Return the pairs and, with `reason`, each row that is not in `used`, sorted by `ROW`."""
     unused_rows = rows.join(used, on=ROW, how="anti").select(ROW, pl.lit(reason).alias(NO_PAIR))
     return pl.concat([pairs, unused_rows], how="diagonal").sort(ROW, maintain_order=True)
 

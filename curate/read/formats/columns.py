@@ -85,7 +85,7 @@ class ColumnMapping(Checked):
             raise ValueError(f"column {column!r} is mapped twice: {repeated[0]} and {keys[column]}")
 
     def slots(self) -> dict[str, int]:
-        """The winning slot by label, as text: 1, 2, or 0 for a tie.
+        """Return the winning slot by label, as text: 1, 2, or 0 for a tie.
 
         What is given goes before the defaults: 0 is a tie unless it is given as second_wins.
         """
@@ -125,12 +125,12 @@ class MappedColumns(Format):
         self.side_suffixes = (str(first), str(second))
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether every mapped column occurs."""
+        """Return whether every mapped column occurs."""
         present = {key for row in rows for key in row}
         return set(self.columns()) <= present
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by the mapping."""
+        """Return pairs by the mapping."""
         m = self.mapping
         prompt = (
             as_messages_column(rows, m.prompt, "user") if m.prompt else pl.lit(None, dtype=MESSAGES)
@@ -158,7 +158,7 @@ class MappedColumns(Format):
         )
 
     def _by_score(self, rows: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
-        """The answer of the greater score is chosen, equal scores are a tie."""
+        """Return the answer of the greater score is chosen, equal scores are a tie."""
         first_score, second_score = (
             pl.col(c).cast(pl.Float64, strict=False) for c in (first, second)
         )

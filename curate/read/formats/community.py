@@ -45,12 +45,12 @@ class CommunityAlignment(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether the first turn's answers and choice are there."""
+        """Return whether the first turn's answers and choice are there."""
         columns = ("first_turn_prompt", "first_turn_response_a", "first_turn_preferred_response")
         return has_columns(rows, *columns)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Three pairs a turn at most; the language as source, the annotator's id as annotator."""
+        """Return at most three pairs a turn, with the language as source."""
         turn_pairs = pl.concat(list(_pairs_by_turn(rows))).sort(ROW, maintain_order=True)
         base = rows.select(
             ROW,
@@ -64,7 +64,7 @@ class CommunityAlignment(Format):
 
 
 def _pairs_by_turn(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Pairs of each turn and each answer that was not chosen."""
+    """Yield the pairs of each turn: the chosen answer with each other one."""
     history: pl.Expr = pl.lit([], dtype=MESSAGES)
     reached: pl.Expr = pl.lit(True)
     for number, turn in enumerate(_TURNS, 1):

@@ -22,11 +22,11 @@ class DOVE(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether both instructions and both responses are there."""
+        """Return whether both instructions and both responses are there."""
         return has_columns(rows, *self.text_columns)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The shared instruction as prompt, else the instruction as part of each answer."""
+        """Return the shared instruction as prompt, else the instruction as part of each answer."""
         rows = rows.with_columns(
             *(
                 as_messages_column(rows, name, "user").alias(name)

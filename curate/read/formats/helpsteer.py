@@ -34,11 +34,11 @@ class HelpSteer2(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether both responses and the strength are there."""
+        """Return whether both responses and the strength are there."""
         return has_columns(rows, "prompt", "response_1", "response_2", "preference_strength")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The better response as chosen; 0 is a tie."""
+        """Return the better response as chosen; 0 is a tie."""
         return _assign_signed_winner(
             rows, "prompt", ("response_1", "response_2"), "preference_strength"
         )
@@ -56,11 +56,11 @@ class HelpSteer3(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether the context, both responses and the preference are there."""
+        """Return whether the context, both responses and the preference are there."""
         return has_columns(rows, "context", "response1", "response2", "overall_preference")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The better response as chosen; 0 is a tie; the domain as source."""
+        """Return the better response as chosen; 0 is a tie; the domain as source."""
         rows = rows.with_columns(source=pl.col("domain").cast(pl.String))
         return _assign_signed_winner(
             rows, "context", ("response1", "response2"), "overall_preference"
@@ -100,11 +100,11 @@ class HelpSteerAttributes(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether a single response is rated."""
+        """Return whether a single response is rated."""
         return has_columns(rows, "prompt", "response", *_ATTRIBUTES)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by the weighted sum of ratings."""
+        """Return pairs by the weighted sum of ratings."""
         weights = self._attribute_weights()
         score = pl.sum_horizontal(
             (pl.col(name).cast(pl.Float64) * weight for name, weight in weights.items()),

@@ -34,13 +34,13 @@ class AnthropicHH(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether nearly all chosen texts begin with Human: and hold Assistant:."""
+        """Return whether nearly all chosen texts begin with Human: and hold Assistant:."""
         if not has_columns(rows, "chosen", "rejected"):
             return False
         return share_of_rows(rows, lambda row: _is_dialogue(row.get("chosen"))) >= 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Dialogues as turns, split where chosen and rejected part."""
+        """Return dialogues as turns, split where chosen and rejected part."""
         parsed = rows.with_columns(parse_dialogue(c).alias(c) for c in ("chosen", "rejected"))
         return split_shared_prompt(parsed)
 
@@ -58,13 +58,13 @@ class HHPrompt(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether nearly all prompts are dialogues that wait for the assistant."""
+        """Return whether nearly all prompts are dialogues that wait for the assistant."""
         if not has_columns(rows, "prompt", "chosen", "rejected"):
             return False
         return share_of_rows(rows, lambda row: _ends_with_assistant(row.get("prompt"))) >= 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The dialogue as turns; of the space behind the last mark the answers are freed."""
+        """Return the dialogue as turns; of the space behind the last mark the answers are freed."""
         sides = ("chosen", "rejected")
         rows = rows.with_columns(pl.col(side).str.strip_prefix(" ") for side in sides)
         answers = {side: as_messages_column(rows, side, "assistant") for side in sides}
@@ -72,7 +72,7 @@ class HHPrompt(Format):
 
 
 def parse_open_dialogue(column: str) -> pl.Expr:
-    """A dialogue as turns, without the empty turn at its end that waits for the assistant.
+    """Return a dialogue as turns, without the empty turn at its end that waits for the assistant.
 
     A text without a mark is what the user asks.
     """
@@ -95,7 +95,7 @@ def _is_dialogue(text: object) -> bool:
 
 
 def parse_dialogue(column: str) -> pl.Expr:
-    """A text with Human: and Assistant: marks as turns; what stands before them is the system's."""
+    """Return a text with Human: and Assistant: tags as turns; text before them is the system's."""
     marked = (
         (pl.lit("\n\n") + pl.col(column).str.strip_chars_start())
         .str.replace_all(_SPEAKER_TAGS[0], f"{_SPLIT_CHARACTER}h", literal=True)

@@ -47,14 +47,14 @@ class HPDv2(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether a list of images stands beside an order of them."""
+        """Return whether a list of images stands beside an order of them."""
         ordered = ("human_preference", "rank", "raw_annotations")
         return has_columns(rows, "prompt", "image_path") and any(
             has_columns(rows, name) for name in ordered
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs of each ranking."""
+        """Return the pairs of each ranking."""
         rows = rows.with_columns(prompt=as_messages_column(rows, "prompt", "user"))
         scored = [
             (row[ROW], user, scores)
@@ -84,7 +84,7 @@ class HPDv2(Format):
 
 
 def _rankings_of_row(row: Mapping[str, Any]) -> Iterator[tuple[str | None, list[float | None]]]:
-    """Annotator and scores (larger is better) of each ranking of a row."""
+    """Yield annotator and scores (larger is better) of each ranking of a row."""
     user_hash = row["user_hash"]
     if row["raw_annotations"] is not None:
         for annotation in orjson.loads(row["raw_annotations"]):
@@ -102,7 +102,7 @@ def _rankings_of_row(row: Mapping[str, Any]) -> Iterator[tuple[str | None, list[
 
 
 def _ranked_images(rows: pl.DataFrame) -> pl.Series:
-    """The images of each row with their scores; none where the numbers are not as many."""
+    """Return the images of each row with their scores; none where the numbers are not as many."""
     turn = rows.select(t=medium_turn("images")).head(1)["t"].to_list() if len(rows) else []
     values = []
     for images, scores in zip(rows["image_path"], rows["_scores"], strict=True):
@@ -113,7 +113,7 @@ def _ranked_images(rows: pl.DataFrame) -> pl.Series:
 
 
 def _image_at(position: str) -> pl.Expr:
-    """The image at this position as a list of one medium."""
+    """Return the image at this position as a list of one medium."""
     path = pl.col("image_path").list.get(pl.col(position), null_on_oob=True)
     medium = pl.struct(path=path, bytes=pl.lit(None, dtype=pl.Binary)).cast(MEDIUM)
     return pl.concat_list(medium).cast(MEDIA)

@@ -42,12 +42,12 @@ class ImplicitFeedback(Format):
     priority = 11
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether users vote on single responses."""
+        """Return whether users vote on single responses."""
         answer = has_columns(rows, "response") or has_columns(rows, "item")
         return has_columns(rows, "user", "vote") and answer
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs of a voted answer and one that was not voted for; the user as annotator."""
+        """Pair answers with a vote for them and answers without; the user is the annotator."""
         rows = _add_vote_columns(rows)
         groups = rows.group_by("_key", "user", maintain_order=True).agg(
             pl.col(ROW).first(),
@@ -77,7 +77,7 @@ class ImplicitFeedback(Format):
 
 
 def _add_vote_columns(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with vote (-1, 0, 1), text and propensity of each answer, and its prompt's key."""
+    """Add vote (-1, 0, 1), text and propensity of each answer, and its prompt's key."""
     number = pl.col("vote").cast(pl.Float64, strict=False)
     rows = rows.with_columns(
         prompt=as_messages_column(rows, "prompt", "user"),

@@ -66,7 +66,7 @@ class LabelledAnswers(Format):
     priority = 2
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether one prompt, two answers and one label are there, and labels are known."""
+        """Return whether one prompt, two answers and one label are there, and labels are known."""
         label = [name for name in _LABELS if has_columns(rows, name)]
         prompts = [name for name in _PROMPT_COLUMNS if has_columns(rows, name)]
         if "orig_instruction" in prompts:
@@ -85,7 +85,7 @@ class LabelledAnswers(Format):
         return bool(label_texts) and label_texts <= _WINNERS.keys()
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The winner as chosen; a row without a label is listed."""
+        """Return the winner as chosen; a row without a label is listed."""
         label = pl.coalesce(label_text(name) for name in _LABELS)
         rows = rows.with_columns(_label=label)
         names = (*_PROMPT_COLUMNS, *_CONVERSATIONS)
@@ -122,7 +122,7 @@ class AlpacaFarm(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether an instruction stands beside two outputs and a number from 1 to 2."""
+        """Return whether an instruction stands beside two outputs and a number from 1 to 2."""
         label_columns = [name for name in _NUMBERS if has_columns(rows, name)]
         if not has_columns(rows, "instruction", "output_1", "output_2") or len(label_columns) != 1:
             return False
@@ -136,7 +136,7 @@ class AlpacaFarm(Format):
         return bool(in_range) and all(in_range)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The nearer output as chosen; a row without a preference is listed."""
+        """Return the nearer output as chosen; a row without a preference is listed."""
         label = pl.coalesce(pl.col(name).cast(pl.String) for name in _NUMBERS)
         value = label.cast(pl.Float64, strict=False)
         # Whole numbers say which answer is better, not by how much.
@@ -161,7 +161,7 @@ class AlpacaFarm(Format):
 
 
 def _assign_labelled_winner(rows: pl.DataFrame, winner: pl.Expr, expected: str) -> pl.DataFrame:
-    """`_first` and `_second` by the winner, and rows without a `_label`, which are listed."""
+    """Assign `_first` and `_second` by the winner, and list rows without a `_label`."""
     voted = pl.col("_label").is_not_null() & (pl.col("_label") != "NaN")
     without_vote = rows.filter(~voted).select(ROW, pl.lit(_NO_VOTE).alias(NO_PAIR))
     placed = assign_winner(rows.filter(voted), winner, expected, pl.col("_label"))
@@ -169,7 +169,7 @@ def _assign_labelled_winner(rows: pl.DataFrame, winner: pl.Expr, expected: str) 
 
 
 def _are_conversations(rows: RowSample, column: str) -> bool:
-    """Whether a column holds lists of messages; a text may be a part of the prompt alone."""
+    """Return whether a column holds lists of messages; a text may be a part of the prompt alone."""
     values = [parse_embedded_messages(row[column]) for row in rows if row.get(column) is not None]
     listed = [isinstance(value, list) and all(map(is_message, value)) for value in values]
     return bool(listed) and all(listed)

@@ -55,7 +55,7 @@ class Listwise(Format):
     priority = 5
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether a list of texts stands beside a list of numbers."""
+        """Return whether a list of texts stands beside a list of numbers."""
         texts = any(
             share_of_rows(rows, lambda r, n=name: _are_of_type(r.get(n), str)) > 0.9
             for name in ANSWERS
@@ -71,7 +71,7 @@ class Listwise(Format):
         return has_prompt and texts and numbers and not has_columns(rows, "chosen", "rejected")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by score or rank; a text that is no number ("N/A") counts as none."""
+        """Return pairs by score or rank; a text that is no number ("N/A") counts as null."""
         number = pl.element().cast(pl.Float64, strict=False)
         rows = rows.with_columns(pl.col(_SCORES + _RANKS).list.eval(number))
         for names in (PROMPTS, ANSWERS, (*_SCORES, *_RANKS)):
@@ -102,7 +102,7 @@ class Listwise(Format):
         return pl.concat([pairs, uneven_rows], how="diagonal").sort(ROW, maintain_order=True)
 
     def _note_ambiguous_order(self, rows: pl.DataFrame) -> None:
-        """Count rankings of 0 to n - 1, which read both ways, and differently."""
+        """Note rankings of 0 to n - 1, which may be ranks or an order, with different results."""
         ranks = rows.select(r=pl.coalesce(_ORDER))["r"].drop_nulls()
         from_zero = ranks.list.sort() == ranks.list.eval(pl.int_range(pl.len()).cast(pl.Float64))
         order = ranks.list.eval(pl.element().arg_sort().cast(pl.Float64))
@@ -110,14 +110,14 @@ class Listwise(Format):
 
 
 def _parse_numbers(values: object) -> object:
-    """A list of numbers that stand as texts ("5") as numbers; distilabel's annotators write so."""
+    """Return a list of number texts ("5") as numbers; distilabel's annotators write such."""
     if not isinstance(values, list) or not all(isinstance(v, str | None) for v in values):
         return values
     return [None if v is None else float(v) for v in values]
 
 
 def _are_values_or_nulls(values: object, kind: tuple[type, ...]) -> bool:
-    """Whether a list holds such values and nulls alone; all may be null."""
+    """Return whether a list holds such values and nulls alone; all may be null."""
     return isinstance(values, list) and all(v is None or _are_of_type([v], kind) for v in values)
 
 

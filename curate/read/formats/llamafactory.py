@@ -41,12 +41,12 @@ class ShareGPTRanking(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether conversations stand beside chosen and rejected."""
+        """Return whether conversations stand beside chosen and rejected."""
         conversations = [name for name in _CONVERSATIONS if has_columns(rows, name)]
         return len(conversations) == 1 and has_columns(rows, "chosen", "rejected")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The conversation as prompt, a system text before it where there is one."""
+        """Return the conversation as prompt, a system text before it where there is one."""
         rows = rows.with_columns(
             prompt=pl.coalesce(as_messages_column(rows, name, "user") for name in _CONVERSATIONS),
             chosen=as_messages_column(rows, "chosen", "assistant"),
@@ -65,12 +65,12 @@ class AxolotlFormat(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether messages stand beside chosen and rejected, without a prompt column."""
+        """Return whether messages stand beside chosen and rejected, without a prompt column."""
         has_pair = has_columns(rows, "messages", "chosen", "rejected")
         return has_pair and not has_columns(rows, "prompt")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The messages as prompt."""
+        """Return the messages as prompt."""
         return rows.with_columns(
             prompt=prepend_system_turn(rows, as_messages_column(rows, "messages", "user")),
             chosen=as_messages_column(rows, "chosen", "assistant"),
@@ -90,13 +90,13 @@ class AlpacaRanking(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether an instruction stands beside chosen and rejected, without a prompt column."""
+        """Return whether there are an instruction, chosen and rejected, and no prompt column."""
         return has_columns(rows, "instruction", "chosen", "rejected") and not has_columns(
             rows, "prompt"
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Instruction and input joined by a line break as the prompt, as LLaMA-Factory does."""
+        """Join instruction and input by a line break to the prompt, as LLaMA-Factory does."""
         return add_alpaca_prompt(rows).with_columns(
             chosen=as_messages_column(rows, "chosen", "assistant"),
             rejected=as_messages_column(rows, "rejected", "assistant"),
@@ -114,7 +114,7 @@ class AlpacaOutputs(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether nearly all outputs are two texts."""
+        """Return whether nearly all outputs are two texts."""
         if not has_columns(rows, "instruction", "output") or has_columns(rows, "chosen"):
             return False
         return (
@@ -122,7 +122,7 @@ class AlpacaOutputs(Format):
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The first output as chosen."""
+        """Return the first output as chosen."""
         outputs = [_two_texts(text) for text in rows["output"]]
         first, second = (
             pl.Series(
@@ -143,7 +143,7 @@ class AlpacaOutputs(Format):
 
 
 def _two_texts(output: Any) -> list[str] | None:
-    """Two texts, as they stand or as JSON text; None for anything else."""
+    """Return a list of two texts, also from its JSON text; None for anything else."""
     parsed = parsed_json(output)
     if not isinstance(parsed, list) or len(parsed) != _TWO:
         return None
@@ -151,7 +151,7 @@ def _two_texts(output: Any) -> list[str] | None:
 
 
 def add_alpaca_prompt(rows: pl.DataFrame) -> pl.DataFrame:
-    """`prompt` of Alpaca's columns: system, history, instruction and input; `ERROR` if it is none.
+    """Add `prompt` from Alpaca's columns (system, history, instruction, input), and `ERROR`.
 
     Instruction and input are joined by a line break.
     """
@@ -168,12 +168,12 @@ def add_alpaca_prompt(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def concatenate_messages(*columns: pl.Expr) -> pl.Expr:
-    """Messages of several columns as one list; a null holds none (polars' own join loses all)."""
+    """Join messages of several columns; a null counts as none (in polars' own join all is null)."""
     return pl.concat_list(column.fill_null(pl.lit([], dtype=MESSAGES)) for column in columns)
 
 
 def _instruction_turns(rows: pl.DataFrame) -> pl.Expr:
-    """Instruction and input as one turn; as several where either holds messages."""
+    """Return instruction and input as one turn; as several if either holds messages."""
     names = ("instruction", "input")
     message_columns = [name for name in names if rows.schema[name] == MESSAGES]
     # An empty input would leave a line break at the end of every prompt.
@@ -188,7 +188,7 @@ def _instruction_turns(rows: pl.DataFrame) -> pl.Expr:
 
 
 def parse_history(history: str | None) -> tuple[list[Any], str | None]:
-    """The turns before an instruction, and what is wrong.
+    """Return the turns before an instruction, and what is wrong.
 
     Args:
         history: JSON of a list of [question, answer], or of messages; or JSON of a text that holds

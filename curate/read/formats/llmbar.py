@@ -20,14 +20,14 @@ class LLMBar(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether the input, both outputs and the label are there, and no instruction besides."""
+        """Return whether there are an input, both outputs and the label, and no instruction."""
         has_labelled_pair = has_columns(rows, "input", "output_1", "output_2", "label")
         return has_labelled_pair and not any(
             has_columns(rows, name) for name in ("instruction", "prompt")
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The labelled output as chosen."""
+        """Return the labelled output as chosen."""
         rows = rows.with_columns(
             prompt=as_messages_column(rows, "input", "user"),
             _first=as_messages_column(rows, "output_1", "assistant"),

@@ -47,13 +47,13 @@ class ImagePairs(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether two images stand beside a label."""
+        """Return whether two images stand beside a label."""
         has_images = any(has_columns(rows, n.format(0), n.format(1)) for n in _IMAGES)
         has_prompt = any(has_columns(rows, name) for name in self.text_columns)
         return has_images and has_prompt and has_columns(rows, "label_0")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The image of the larger label as chosen."""
+        """Return the image of the larger label as chosen."""
         unlabelled = label_text("has_label").str.to_lowercase().is_in(["false", "0"])
         # Rows without a label hold 0 in label_0, which would read as a vote for the second image.
         without_label = rows.filter(unlabelled.fill_null(False))
@@ -86,11 +86,11 @@ class PathPairs(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether two paths stand beside a prompt."""
+        """Return whether two paths stand beside a prompt."""
         return has_columns(rows, "prompt", *self.media_columns)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The first path as chosen."""
+        """Return the first path as chosen."""
         rows = rows.with_columns(prompt=as_messages_column(rows, "prompt", "user"))
         return assign_preferred_media(rows, "images", pl.col("path1"), pl.col("path2"))
 
@@ -112,11 +112,11 @@ class MusicArena(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether two audios stand beside a vote."""
+        """Return whether two audios stand beside a vote."""
         return has_columns(rows, "prompt", "audio_a", "audio_b", "preference")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The winner's audio as chosen."""
+        """Return the winner's audio as chosen."""
         are_published = [_has_medium("audio_a"), _has_medium("audio_b")]
         # First the votes, then the audios: a battle without a vote is told as such.
         voted = rows.filter(pl.col("preference").is_not_null())
@@ -149,7 +149,7 @@ class MediaAnswers(Format):
     priority = 13
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether both answers are files."""
+        """Return whether both answers are files."""
         has_prompt = any(has_columns(rows, name) for name in self.text_columns)
         return has_prompt and all(
             share_of_rows(rows, lambda r, n=side: _is_file(r.get(n))) > _MIN_SHARE
@@ -157,7 +157,7 @@ class MediaAnswers(Format):
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The files as answers, images unless the first of them is an audio."""
+        """Return the files as answers, images unless the first of them is an audio."""
         column = _media_column(rows["chosen"])
         rows = rows.with_columns(
             prompt=pl.coalesce(as_messages_column(rows, name, "user") for name in self.text_columns)
@@ -166,7 +166,7 @@ class MediaAnswers(Format):
 
 
 def _has_medium(column: str) -> pl.Expr:
-    """Whether the row has this medium; an empty path names none."""
+    """Return whether the row has this medium; an empty path names none."""
     first = pl.col(column).list.first().struct
     named = first.field("path").fill_null("") != ""
     return (named | first.field("bytes").is_not_null()).fill_null(False)
@@ -181,7 +181,7 @@ def _is_file(value: Any) -> bool:
 
 
 def _media_column(media: pl.Series) -> str:
-    """The column of the pair table for the kind of the first medium."""
+    """Return the column of the pair table for the kind of the first medium."""
     for row in media.drop_nulls():
         for medium in row:
             kind = mimetypes.guess_type(medium["path"] or "")[0] or ""

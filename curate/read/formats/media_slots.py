@@ -16,7 +16,7 @@ _SECOND = 2
 
 
 def medium_turn(column: str) -> pl.Expr:
-    """An assistant's message of one medium, of the kind that a column of media holds."""
+    """Return an assistant's message of one medium, of the kind that a column of media holds."""
     kind, part = _PARTS[column]
     other_fields = to_json({"content": [{"type": kind}]})
     turn = pl.struct(
@@ -28,7 +28,7 @@ def medium_turn(column: str) -> pl.Expr:
 def assign_media_winner(
     rows: pl.DataFrame, column: str, winner: pl.Expr, expected: str, label: pl.Expr
 ) -> pl.DataFrame:
-    """Media `_one` and `_two` as chosen and rejected answers by the winner of each row.
+    """Assign media `_one` and `_two` to the chosen and rejected answer by the winner of each row.
 
     Media that the row has besides, such as the picture that both answers edit, go before them. A
     row that lacks one of both is an error.
@@ -53,7 +53,7 @@ def assign_media_winner(
 def assign_preferred_media(
     rows: pl.DataFrame, column: str, chosen: pl.Expr, rejected: pl.Expr
 ) -> pl.DataFrame:
-    """The rows with these media as answers, where the row names the preferred one."""
+    """Return the rows with these media as answers, where the row names the preferred one."""
     rows = add_answer_media(rows, column, chosen, rejected)
     return rows.with_columns(chosen=medium_turn(column), rejected=medium_turn(column))
 
@@ -61,7 +61,7 @@ def assign_preferred_media(
 def add_answer_media(
     rows: pl.DataFrame, column: str, chosen: pl.Expr, rejected: pl.Expr
 ) -> pl.DataFrame:
-    """The rows with these media as their answers'; a row that lacks one is an error."""
+    """Return the rows with these media as their answers'; a row that lacks one is an error."""
     before = pl.col(column).fill_null(pl.lit([], dtype=MEDIA))
     lacking = (chosen.list.len().fill_null(0) == 0) | (rejected.list.len().fill_null(0) == 0)
     problem = pl.when(lacking).then(pl.lit(f"one of both answers has no {column[:-1]}"))

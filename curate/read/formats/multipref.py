@@ -45,12 +45,12 @@ class MultiPref(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether both completions and one of the lists are there."""
+        """Return whether both completions and one of the lists are there."""
         both = has_columns(rows, "text", "completion_a", "completion_b")
         return both and any(has_columns(rows, name) for name in _GROUPS)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """One pair for each annotation of a row."""
+        """Return one pair for each annotation of a row."""
         votes = pl.concat([_vote_columns(rows, column) for column in _GROUPS])
         # All votes on a pair behind one another, whichever group cast them.
         votes = votes.sort(ROW, maintain_order=True)
@@ -70,7 +70,7 @@ class MultiPref(Format):
 
 
 def _vote_columns(rows: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Row number, evaluator and choice of each annotation of one group."""
+    """Return row number, evaluator and choice of each annotation of one group."""
     long = rows.select(ROW, column).explode(column).drop_nulls(column).unnest(column)
     group = pl.lit(_GROUPS[column]).alias("_group")
     return long.filter(pl.col("overall_pref").is_not_null()).with_columns(group)

@@ -48,14 +48,14 @@ class NamedAnswers(Format):
     priority = 5
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether one prompt stands beside two such answers."""
+        """Return whether one prompt stands beside two such answers."""
         pair_count = sum(has_columns(rows, *names) for names in _NAMES)
         prompt_count = sum(has_columns(rows, name) for name in _PROMPTS)
         conversation = has_columns(rows, _MESSAGES) and not has_columns(rows, CHOSEN_RESPONSE)
         return pair_count == prompt_count == 1 and not conversation
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by the names of the answers."""
+        """Return pairs by the names of the answers."""
         prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
         better, worse = zip(*_NAMES, strict=True)
         return rows.with_columns(
@@ -80,11 +80,11 @@ class StepDPO(Format):
     priority = 15
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether the steps so far stand beside a pair."""
+        """Return whether the steps so far stand beside a pair."""
         return has_columns(rows, *self.text_columns)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The shared steps before each next step."""
+        """Return the shared steps before each next step."""
         so_far = pl.col("initial_reason_steps").fill_null("")
         return rows.with_columns(
             prompt=as_messages_column(rows, "prompt", "user"),

@@ -34,13 +34,13 @@ class Nectar(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether a prompt stands beside ranked answers."""
+        """Return whether a prompt stands beside ranked answers."""
         if not has_columns(rows, "prompt", "answers"):
             return False
         return share_of_rows(rows, lambda row: _are_ranked_answers(row.get("answers"))) >= 0.9
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by rank; the dialogue without the empty turn at its end as prompt."""
+        """Return pairs by rank; the prompt is the dialogue without the empty turn at its end."""
         ranked = pl.col("answers").list.eval(
             pl.struct(
                 text=pl.element().struct.field("answer"),

@@ -36,14 +36,14 @@ class NeMoRLFormat(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether a context stands beside completions with ranks."""
+        """Return whether a context stands beside completions with ranks."""
         return (
             has_columns(rows, "context", "completions")
             and share_of_rows(rows, _has_ranked_completions) > 0.9
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The completion of the lower rank as chosen."""
+        """Return the completion of the lower rank as chosen."""
         completions = [_parse_completions(text) for text in rows["completions"]]
         return assign_winner(
             rows.with_columns(
@@ -67,7 +67,7 @@ def _has_ranked_completions(row: Any) -> bool:
 
 
 def _parse_completions(text: str | None) -> tuple[Any, Any, float | None]:
-    """Both completions as messages, and the second rank minus the first; nulls where wrong."""
+    """Return both completions and the second rank minus the first; None if malformed."""
     listed = orjson.loads(text) if text else []
     is_pair = isinstance(listed, list) and len(listed) == _BOTH
     if not is_pair or not all(isinstance(c, dict) and c.get("completion") for c in listed):
@@ -80,6 +80,6 @@ def _parse_completions(text: str | None) -> tuple[Any, Any, float | None]:
 
 
 def _as_message(completion: Any) -> Any:
-    """A completion that is a text as a message."""
+    """Return a completion that is a text as a message."""
     text = isinstance(completion, str)
     return {"role": "assistant", "content": completion} if text else completion

@@ -42,11 +42,11 @@ class OpenAssistant(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether rows are messages of a tree with ranks."""
+        """Return whether rows are messages of a tree with ranks."""
         return has_columns(rows, "message_id", "parent_id", "role", "text", "rank")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs of ranked replies to one message."""
+        """Return pairs of ranked replies to one message."""
         replies = rows.filter(
             pl.col("role") == _ASSISTANT,
             pl.col("parent_id").is_not_null(),
@@ -84,14 +84,14 @@ class OpenAssistant(Format):
 def _list_unused_messages(
     rows: pl.DataFrame, used: pl.Series, single_replies: pl.Series
 ) -> pl.DataFrame:
-    """Messages that stand in no pair, and why."""
+    """Return the messages that are in no pair, with the reason."""
     single = pl.col(ROW).is_in(single_replies.implode())
     why = pl.when(single).then(pl.lit(_SINGLE_REPLY)).otherwise(pl.lit(_NO_RANK))
     return rows.filter(~pl.col(ROW).is_in(used.implode())).select(ROW, why.alias(NO_PAIR))
 
 
 def _walk_to_roots(rows: pl.DataFrame, ends: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
-    """The conversation up to each message of `ends`, and the rows of all messages in them.
+    """Return the conversation up to each message of `ends`, and the rows of all messages in them.
 
     A conversation that does not reach a first message (a parent is missing, or parents form a
     circle) is left out.

@@ -29,11 +29,11 @@ class SummarizeFromFeedback(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether there are summaries and a choice."""
+        """Return whether there are summaries and a choice."""
         return has_columns(rows, "info", "summaries", "choice")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Title and text as prompt, the chosen summary, the worker as annotator."""
+        """Return title and text as prompt, summaries by the choice, the worker as annotator."""
         info, summaries = pl.col("info"), pl.col("summaries")
         title = info.struct.field("title")
         body = pl.coalesce(info.struct.field("post"), info.struct.field("article"))
@@ -63,11 +63,11 @@ class WebGPTComparisons(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether a question, both answers and both scores are there."""
+        """Return whether a question, both answers and both scores are there."""
         return has_columns(rows, "question", "answer_0", "answer_1", "score_0", "score_1")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The answer of larger score as chosen; equal scores are a tie."""
+        """Return the answer of larger score as chosen; equal scores are a tie."""
         # Texts, in files without types.
         scores = [pl.col(f"score_{slot}").cast(pl.Float64, strict=False) for slot in (0, 1)]
         gap = scores[0] - scores[1]

@@ -40,12 +40,12 @@ class OpenAIDPOFormat(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether an input stands beside both answers."""
+        """Return whether an input stands beside both answers."""
         both = zip(_BETTER, _WORSE, strict=True)
         return has_columns(rows, "input") and any(has_columns(rows, *names) for names in both)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The messages of the input as prompt."""
+        """Return the messages of the input as prompt."""
         inputs = [_parse_input(text) for text in rows["input"]]
         other_fields = pl.Series(
             "_rest", [to_json(f[2]) if f[2] else None for f in inputs], dtype=pl.String
@@ -69,7 +69,7 @@ class OpenAIDPOFormat(Format):
 
 
 def _parse_input(text: str | None) -> tuple[Any, Any, dict[str, Any], str | None]:
-    """Messages, tools, what else is said, and what is wrong."""
+    """Return messages, tools, other fields, and what is wrong."""
     fields: Any = parsed_json(orjson.loads(text)) if text else None
     if isinstance(fields, str | list):
         fields = {"messages": fields}

@@ -24,13 +24,13 @@ class OrcaDPO(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether a question stands beside chosen and rejected."""
+        """Return whether a question stands beside chosen and rejected."""
         return has_columns(rows, "question", "chosen", "rejected") and not has_columns(
             rows, "prompt"
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The question as prompt, after the system text where there is one."""
+        """Return the question as prompt, after the system text where there is one."""
         return _convert_texts(rows, "question")
 
 
@@ -50,11 +50,11 @@ class DistilabelOrca(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether an input and a status stand beside chosen and rejected."""
+        """Return whether an input and a status stand beside chosen and rejected."""
         return has_columns(rows, "input", "chosen", "rejected", "status")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The input as prompt, after the system text where there is one."""
+        """Return the input as prompt, after the system text where there is one."""
         return _convert_texts(rows, "input").with_columns(is_tie=pl.col("status") == "tie")
 
 

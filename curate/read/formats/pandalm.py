@@ -27,11 +27,11 @@ class PandaLM(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether the two responses and the first vote are there."""
+        """Return whether the two responses and the first vote are there."""
         return has_columns(rows, "instruction", "response1", "response2", "annotator1")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """One pair for each vote; a vote that was not cast gives no pair."""
+        """Return one pair for each vote that was cast."""
         input_text = pl.col("input").str.strip_chars()
         parts = [pl.col("instruction"), pl.when(input_text != "").then(input_text)]
         both = pl.concat_str(parts, separator="\n\n", ignore_nulls=True)

@@ -39,11 +39,11 @@ class PRISM(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether there are conversation histories of a user."""
+        """Return whether there are conversation histories of a user."""
         return has_columns(rows, "conversation_history", "user_id")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by score, turn by turn; the user as annotator."""
+        """Return pairs by score, turn by turn; the user is the annotator."""
         entries = rows.select(ROW, "conversation_history").explode("conversation_history")
         entries = entries.drop_nulls().unnest("conversation_history")
         turns = _rankings_by_turn(entries)
@@ -64,7 +64,7 @@ class PRISM(Format):
 
 
 def _rankings_by_turn(entries: pl.DataFrame) -> pl.DataFrame:
-    """One row a turn: the prompt before its answers, and the answers as `RANKED`."""
+    """Return one row a turn: the prompt before its answers, and the answers as `RANKED`."""
     # What was said goes on with the answer that was chosen; the others end there.
     is_in_history = (pl.col("role") == "user") | pl.col("if_chosen").fill_null(False)
     role = pl.when(pl.col("role") == "user").then(pl.lit("user")).otherwise(pl.lit("assistant"))

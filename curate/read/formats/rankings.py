@@ -28,7 +28,7 @@ _UNSCORED = "rankings hold answers without a text or a score, which make no pair
 def pairs_from_rankings(
     rows: pl.DataFrame, form: Format, rule: RankingRule | None = None
 ) -> pl.DataFrame:
-    """Pairs of a frame with `_ranked` (larger scores better), `ROW` and `EXTRA`.
+    """Return pairs from a frame with `_ranked` (larger scores are better), `ROW` and `EXTRA`.
 
     Of equal scores the order is drawn by the rule's seed: taking the first or last of them would
     prefer whatever stands there. Two such answers make a tie. An answer without text or score
@@ -70,7 +70,7 @@ def pairs_from_rankings(
 
 
 def _list_scored_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
-    """Row, place, `turns` and score of each answer that has both; the others are told."""
+    """Return row, position, `turns` and score of each complete answer, and note the others."""
     ranked = rows.select(ROW, "_ranked").with_columns(
         _at=pl.int_ranges(pl.col("_ranked").list.len())
     )
@@ -88,7 +88,7 @@ def _list_scored_answers(rows: pl.DataFrame, form: Format) -> pl.DataFrame:
 def _list_unpaired_rankings(
     rows: pl.DataFrame, pairs: pl.DataFrame, answers: pl.DataFrame
 ) -> pl.DataFrame:
-    """Rows that had too few answers to compare, or too like ones: they are listed, not lost."""
+    """List rows with too few answers to compare, or with too close scores."""
     unpaired = rows.drop("_ranked").join(pairs, on=ROW, how="anti")
     unpaired = unpaired.join(answers.group_by(ROW).len("_count"), on=ROW, how="left")
     several = pl.col("_count").fill_null(0) >= _MIN_ANSWERS
@@ -99,14 +99,14 @@ def _list_unpaired_rankings(
 def pairs_from_valid_rankings(
     rows: pl.DataFrame, form: Format, rule: RankingRule | None = None
 ) -> pl.DataFrame:
-    """`pairs_of_rankings` of the rows whose `ERROR` is null; after them the others, as they are."""
+    """Return `pairs_from_rankings` of rows without an `ERROR`, then the rows with one."""
     malformed = rows.filter(pl.col(ERROR).is_not_null()).drop("_ranked")
     valid = rows.filter(pl.col(ERROR).is_null()).drop(ERROR)
     return pl.concat([pairs_from_rankings(valid, form, rule), malformed], how="diagonal")
 
 
 def add_answer_metadata(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """Pairs whose `extra` says what stood beside each answer, as `chosen_<kind>` and its like.
+    """Add the metadata of both answers to `extra`, as `chosen_<kind>` and `rejected_<kind>`.
 
     Args:
         pairs: of `pairs_of_rankings`, whose answers had a field `said` of JSON text.
@@ -120,7 +120,7 @@ def add_answer_metadata(pairs: pl.DataFrame, kind: str) -> pl.DataFrame:
 
 
 def answer_metadata(*fields: str) -> pl.Expr:
-    """Fields of an answer among others of a list, such as its model, as JSON text for `said`."""
+    """Return fields of an answer in a list, such as its model, as JSON text for `said`."""
     values = [pl.element().struct.field(name) for name in fields]
     has_value = pl.any_horizontal(value.is_not_null() for value in values)
     return pl.when(has_value).then(pl.struct(values).struct.json_encode())
@@ -138,13 +138,13 @@ def _is_requested_pair(rule: RankingRule) -> pl.Expr:
 
 
 def _random_below(bound: pl.Expr, seed: int) -> pl.Expr:
-    """A number from 0 to below `bound`, the same for the same row number, seed and bound."""
+    """Return a number from 0 to below `bound`, the same for the same row number, seed and bound."""
     mixed = _hash_number(pl.col(ROW), seed)
     return (mixed * bound.cast(pl.UInt64) // (1 << 32)).cast(pl.Int64)
 
 
 def _hash_number(number: pl.Expr, seed: int) -> pl.Expr:
-    """A number below 2^32, the same for the same number and seed.
+    """Return a number below 2^32, the same for the same number and seed.
 
     Multiplicative hashing (Knuth) in two rounds: polars' own hash may differ between versions.
     """
@@ -153,7 +153,7 @@ def _hash_number(number: pl.Expr, seed: int) -> pl.Expr:
 
 
 def _note_ties(answers: pl.DataFrame, form: Format) -> None:
-    """Count rankings in which the best or the worst answer had to be drawn."""
+    """Note rankings in which the best or the worst answer had to be drawn."""
     by_ranking = answers.group_by(ROW).agg(
         least=pl.len() >= _MIN_ANSWERS,
         several=pl.col("score").n_unique() > 1,
@@ -171,5 +171,5 @@ def _note_ties(answers: pl.DataFrame, form: Format) -> None:
 
 
 def _both_as_json(column: str) -> pl.Expr:
-    """Both values as a JSON list."""
+    """Return both values as a JSON list."""
     return pl.format("[{},{}]", column, f"{column}_other")

@@ -20,12 +20,12 @@ def _format_classes() -> dict[str, type[Format]]:
 
 
 def format_names() -> dict[str, str]:
-    """Name and one-line summary of every format."""
+    """Return name and one-line summary of every format."""
     return {name: cls.summary for name, cls in _format_classes().items()}
 
 
 def get_format(name: str) -> type[Format]:
-    """The format class called `name`.
+    """Return the format class called `name`.
 
     Raises:
         CurateError: there is no such format.
@@ -37,7 +37,7 @@ def get_format(name: str) -> type[Format]:
 
 
 def matches_sample(candidate: Format, rows: RowSample) -> bool:
-    """Whether a sample is of the format; values of shapes that it does not know are not."""
+    """Return whether a sample is of the format; values of shapes that it does not know are not."""
     try:
         return candidate.matches(rows)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
@@ -45,7 +45,7 @@ def matches_sample(candidate: Format, rows: RowSample) -> bool:
 
 
 def matches_embedded_json(candidate: Format, unfolded: RowSample, names: frozenset[str]) -> bool:
-    """Whether a sample is of the format once columns that it looks into are read from their text.
+    """Return whether a sample is of the format once its JSON texts are parsed.
 
     The format is told so, where it is.
 
@@ -61,7 +61,7 @@ def matches_embedded_json(candidate: Format, unfolded: RowSample, names: frozens
 
 
 def detect_json_text(fmt: Format, rows: RowSample) -> None:
-    """Tell the format whether a column that it takes as JSON stands as the text of such."""
+    """Set whether the columns that the format takes as JSON hold JSON texts."""
     for name in fmt.json_columns:
         values = [row[name] for row in rows if row.get(name) not in (None, "")]
         # Of texts alone: an answer among lists of answers may well be JSON.
@@ -129,7 +129,7 @@ def _format_of_most_parsed_rows(parsed_rows: RowSample, names: frozenset[str]) -
 
 
 def _format_of_most_rows(candidates: list[Format], rows: RowSample) -> Format | None:
-    """The format of most rows, where it is the odd ones that keep the sample from being of it.
+    """Return the format that more than half of the rows are of; None if there is none.
 
     Those rows are then malformed, each with its place and reason.
     """
@@ -141,12 +141,12 @@ def _format_of_most_rows(candidates: list[Format], rows: RowSample) -> Format | 
 
 
 def matches_most_rows(candidate: Format, rows: RowSample) -> bool:
-    """Whether most rows of a sample are of the format."""
+    """Return whether most rows of a sample are of the format."""
     return matches_sample(candidate, rows) or _count_matching_rows(candidate, rows) > len(rows) // 2
 
 
 def _count_matching_rows(candidate: Format, rows: RowSample) -> int:
-    """How many rows are of the format, by themselves and together."""
+    """Count the rows that are of the format, by themselves and together."""
     # With every column in every row: a column that only some have counts for all.
     names = dict.fromkeys(key for row in rows for key in row)
     complete_rows = (names | dict(row) for row in rows)
@@ -155,7 +155,7 @@ def _count_matching_rows(candidate: Format, rows: RowSample) -> int:
 
 
 def _suggest_mapping(rows: RowSample) -> str:
-    """How to say what the columns hold: the guess, where it makes a whole mapping."""
+    """Return how to map the columns, with the guess if it is complete."""
     guess = guess_columns(rows)
     if guess.is_complete and "prompt" in guess.columns:
         unsure = " (check what its labels mean)" if "label" in guess.unsure_keys else ""

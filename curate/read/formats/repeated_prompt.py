@@ -13,7 +13,7 @@ _ASKING = ("user", "system")
 
 
 def strip_repeated_prompt(rows: pl.DataFrame) -> pl.DataFrame:
-    """Answers without the turns of the prompt that they begin with.
+    """Return answers without the turns of the prompt that they begin with.
 
     A system message that both answers begin with, and the prompt does not hold, goes before the
     prompt; one that only the prompt holds is no hindrance. Where there is no prompt, it is what
@@ -47,7 +47,7 @@ def strip_repeated_prompt(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _strip_prompt(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with a prompt, of which an answer begins with a user's or a system's turn."""
+    """Strip the prompt from answers that begin with a user's or a system's turn."""
     first_turns = [pl.col(side).list.first().struct for side in _ANSWERS]
     same = first_turns[0].field("content") == first_turns[1].field("content")
     shared = same & pl.all_horizontal(turn.field("role") == "system" for turn in first_turns)
@@ -67,7 +67,7 @@ def _strip_prompt(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _strip_turns(side: str, turns: pl.Expr) -> pl.Expr:
-    """An answer behind these turns, where it begins with them and goes on."""
+    """Return an answer behind these turns, where it begins with them and goes on."""
     length = turns.list.len()
     begins = (pl.col(side).list.head(length) == turns) & (length > 0)
     longer = pl.col(side).list.len() > length
@@ -75,7 +75,7 @@ def _strip_turns(side: str, turns: pl.Expr) -> pl.Expr:
 
 
 def _begins_with_question() -> pl.Expr:
-    """Whether an answer begins with a turn that no model writes."""
+    """Return whether an answer begins with a turn that no model writes."""
     asks = [_first_role(side).is_in(_ASKING).fill_null(False) for side in _ANSWERS]
     return pl.any_horizontal(asks).alias("asking")
 

@@ -28,7 +28,7 @@ class RLHFV(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether an image stands beside the three texts."""
+        """Return whether an image stands beside the three texts."""
         has_texts = (
             has_columns(rows, *_SIDES)
             or share_of_rows(rows, lambda r: _parse_packed_text(r.get("text"))) > _MIN_SHARE
@@ -37,7 +37,7 @@ class RLHFV(Format):
         return has_texts and has_image and not has_columns(rows, "prompt")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The question as prompt, with a mark for its image."""
+        """Return the question as prompt, with a mark for its image."""
         texts_by_row = [
             _texts_of_row(row) for row in rows.select(*_SIDES, "text").iter_rows(named=True)
         ]
@@ -58,7 +58,7 @@ class RLHFV(Format):
 
 
 def _texts_of_row(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Question, chosen and rejected of a row, null where there is no text."""
+    """Return question, chosen and rejected of a row; None if there is no text."""
     packed = _parse_packed_text(orjson.loads(row["text"])) if row["text"] else None
     by_column = {side: orjson.loads(row[side]) for side in _SIDES if row[side] is not None}
     # Columns of their own go before what stands in the JSON text.
@@ -67,7 +67,7 @@ def _texts_of_row(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _parse_packed_text(text: Any) -> dict[str, Any] | None:
-    """The object of the three texts, or None where the text is none."""
+    """Return the object of the three texts, or None where the text is none."""
     if isinstance(text, str):
         try:
             text = orjson.loads(text)

@@ -20,12 +20,12 @@ class PKUSafeRLHF(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether both responses and one of the labels are there."""
+        """Return whether both responses and one of the labels are there."""
         both = has_columns(rows, "prompt", "response_0", "response_1")
         return both and any(has_columns(rows, label) for label in _LABELS)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """One pair for each label of a row; a label that is missing gives none."""
+        """Return one pair for each label of a row; a missing label gives none."""
         votes = unpivot_votes(rows, tuple(_LABELS), "_label").with_columns(
             add_to_extra("chosen_response_id", pl.col("_vote").cast(pl.String)),
             prompt=as_messages_column(rows, "prompt", "user"),

@@ -46,7 +46,7 @@ class ScoredAnswers(Format):
     priority = 1
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether there is one prompt, one answer and one number, and nothing that says more."""
+        """Return whether there are one prompt, one answer, one number and no excluding column."""
         columns = [[n for n in names if has_columns(rows, n)] for names in _KINDS]
         if any(len(names) != 1 for names in columns) or any(
             has_columns(rows, n) for n in _EXCLUDING_COLUMNS
@@ -57,7 +57,7 @@ class ScoredAnswers(Format):
         return bool(scores) and all(map(_is_numeric, scores))
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by score."""
+        """Return pairs by score."""
         prompt = pl.coalesce(as_messages_column(rows, name, "user") for name in _PROMPTS)
         number = pl.coalesce(pl.col(name).cast(pl.Float64, strict=False) for name in _SCORES)
         rows = rows.with_columns(
@@ -81,7 +81,7 @@ class ScoredAnswers(Format):
 
 
 def _is_numeric(value: Any) -> bool:
-    """Whether a value is a number, or its text, as in files without types."""
+    """Return whether a value is a number, or its text, as in files without types."""
     if isinstance(value, str):
         try:
             float(value)

@@ -20,11 +20,11 @@ class SHP(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether the post, both comments and the label are there."""
+        """Return whether the post, both comments and the label are there."""
         return has_columns(rows, "history", "human_ref_A", "human_ref_B", "labels")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The labelled comment as chosen; the subreddit as source."""
+        """Return the labelled comment as chosen; the subreddit as source."""
         rows = rows.with_columns(
             prompt=as_messages_column(rows, "history", "user"),
             _first=as_messages_column(rows, "human_ref_A", "assistant"),

@@ -19,7 +19,7 @@ _MAX_LABEL_LENGTH = 40
 def assign_winner(
     rows: pl.DataFrame, winner: pl.Expr, expected: str, label: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """Columns `_first` and `_second` as chosen and rejected by the winner of each row.
+    """Assign `_first` and `_second` to chosen and rejected by the winner of each row.
 
     Args:
         rows: frame with message columns `_first` and `_second`, `ROW` and `EXTRA`.
@@ -52,12 +52,12 @@ def assign_winner(
 
 
 def label_text(column: str) -> pl.Expr:
-    """A column of labels as text: whole numbers without `.0`, which a column with gaps gains."""
+    """Return labels as text, integers without the `.0` of a column with nulls."""
     return pl.col(column).cast(pl.String).str.replace(_INTEGER_AS_FLOAT, "${1}")
 
 
 def normalise_label(value: object) -> str:
-    """The text that `label_text` makes of one value."""
+    """Return the text that `label_text` makes of one value."""
     return (
         str(value).lower()
         if isinstance(value, bool)
@@ -66,7 +66,7 @@ def normalise_label(value: object) -> str:
 
 
 def integer_column(column: str) -> pl.Expr:
-    """A column of numbers, or their texts, as integers; null for any other, 1.5 included.
+    """Return a column of numbers, or their texts, as integers; null for any other, 1.5 included.
 
     A cast would cut 1.5 to 1, which is a label of the other answer.
     """
@@ -75,12 +75,12 @@ def integer_column(column: str) -> pl.Expr:
 
 
 def _shorten(value: pl.Expr) -> pl.Expr:
-    """A value as a short text."""
+    """Return a value as a short text."""
     return value.cast(pl.String).fill_null("null").str.slice(0, _MAX_LABEL_LENGTH)
 
 
 def unpivot_votes(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.DataFrame:
-    """Each vote column of a row as a row of its own, in order: `name` says which, `_vote` how.
+    """Return a row for each vote of a row, in order: `name` holds the column, `_vote` the vote.
 
     A vote that was not cast makes no row.
     """
@@ -93,11 +93,11 @@ def unpivot_votes(rows: pl.DataFrame, votes: Sequence[str], name: str) -> pl.Dat
 
 
 def add_to_extra(key: str, json_value: pl.Expr) -> pl.Expr:
-    """`EXTRA` with one more key; `json_value` is already JSON text."""
+    """Return `EXTRA` with one more key; `json_value` is already JSON text."""
     return extra_with(EXTRA, key, json_value)
 
 
 def list_to_extra(key: str, column: str) -> pl.Expr:
-    """`EXTRA` with one more key: a column of lists, whose items are numbers or JSON texts."""
+    """Return `EXTRA` with one more key, from a column of lists of numbers or JSON texts."""
     items = pl.col(column).cast(pl.List(pl.String)).list.join(",")
     return add_to_extra(key, pl.format("[{}]", items))

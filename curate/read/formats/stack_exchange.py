@@ -47,7 +47,7 @@ class StackExchange(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether answers hold a score."""
+        """Return whether answers hold a score."""
         if not has_columns(rows, "question", "answers"):
             return False
         return (
@@ -55,7 +55,7 @@ class StackExchange(Format):
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by score."""
+        """Return pairs by score."""
         answer = pl.element().struct
         scored = pl.struct(
             text=answer.field("text"),
@@ -71,7 +71,7 @@ class StackExchange(Format):
 
 
 def _are_scored_answers(answers: Any) -> bool:
-    """Whether answers are objects with a text and a score."""
+    """Return whether answers are objects with a text and a score."""
     return isinstance(answers, list) and all(
         isinstance(answer, dict) and {"text", "pm_score"} <= answer.keys() for answer in answers
     )

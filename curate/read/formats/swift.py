@@ -35,7 +35,7 @@ class SwiftFormat(Format):
     priority = 11
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether a conversation stands beside a rejected answer or conversation."""
+        """Return whether a conversation stands beside a rejected answer or conversation."""
         has_rejected = any(has_columns(rows, c) for c in ("rejected_response", "rejected_messages"))
         # Beside `chosen_response` the conversation is the prompt alone.
         return (
@@ -45,7 +45,7 @@ class SwiftFormat(Format):
         )
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs of either form; a row may have one of them."""
+        """Return pairs of either form; a row may have one of them."""
         rows = rows.with_columns(
             messages=as_messages_column(rows, "messages", "user"),
             rejected_messages=as_messages_column(rows, "rejected_messages", "user"),
@@ -73,11 +73,11 @@ class SwiftQueryFormat(Format):
     priority = 11
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether a query stands beside a response and a rejected one."""
+        """Return whether a query stands beside a response and a rejected one."""
         return has_columns(rows, "query", "response", "rejected_response")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The query behind system text and history."""
+        """Return the query behind system text and history."""
         earlier = [parse_history(text) for text in rows[HISTORY]]
         rows = rows.with_columns(
             pl.Series(ERROR, [problem for _, problem in earlier], dtype=pl.String),

@@ -28,11 +28,11 @@ class PairTableFormat(Format):
     priority = 20
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether the columns that only a pair table has are all there."""
+        """Return whether the columns that only a pair table has are all there."""
         return has_columns(rows, "pair_id", "chosen", "rejected", "is_tie", "extra")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows as they are."""
+        """Return the rows as they are."""
         extra, unplaced = pl.col("extra").cast(pl.String), pl.col(EXTRA)
         merged = extra.str.strip_suffix("}") + pl.lit(",") + unplaced.str.strip_prefix("{")
         return rows.with_columns(

@@ -41,7 +41,7 @@ class TRLPreference(Format):
     value_columns: ClassVar[tuple[str, ...]] = ()
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether there are chosen and rejected, and no prompt in a column of another name.
+        """Return whether there are chosen and rejected, and no prompt in a column of another name.
 
         Such a prompt would be lost without a word: what both answers begin with ("Sure,") would be
         taken for it.
@@ -54,7 +54,7 @@ class TRLPreference(Format):
         return other is None or not any(_lacks_prompt(row, other) for row in rows)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by the prompt column where a row has one, else by the shared beginning."""
+        """Return pairs by the prompt column if a row has one, else by the shared beginning."""
         explicit = rows.filter(pl.col("prompt").is_not_null())
         implicit = rows.filter(pl.col("prompt").is_null())
         parts = [_convert_explicit(explicit)] if len(explicit) else []
@@ -67,7 +67,7 @@ class TRLPreference(Format):
 
 
 def _lacks_prompt(row: Mapping[str, Any], other: str) -> bool:
-    """Whether the chosen answer of a row does not begin with a prompt of its own."""
+    """Return whether the chosen answer of a row does not begin with a prompt of its own."""
     chosen, prompt = parse_embedded_messages(row.get("chosen")), row.get(other)
     if isinstance(chosen, list):
         return bool(chosen) and speaker_role(chosen[0]) == "assistant"
@@ -86,7 +86,7 @@ def _convert_explicit(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def split_shared_prompt(rows: pl.DataFrame) -> pl.DataFrame:
-    """Split chosen and rejected into the prompt that they share and what each says after it."""
+    """Split chosen and rejected into the prompt that they share and the answers after it."""
     if rows.schema["chosen"] != rows.schema["rejected"]:  # one is text, the other messages
         rows = rows.with_columns(
             as_messages_column(rows, c, "assistant").alias(c) for c in ("chosen", "rejected")
@@ -135,7 +135,7 @@ def _split_text(chosen: str | None, rejected: str | None) -> SplitAnswers:
 
 
 def _word_start(prefix: str) -> int:
-    """Where the last, possibly cut, word of the prefix begins: its space stays with the answer."""
+    """Return where the last, possibly cut, word of the prefix begins; its space is the answer's."""
     cut = max(prefix.rfind(space) for space in " \n")
     return max(cut, 0)
 

@@ -24,7 +24,7 @@ _RATING = pl.Struct({"Rating": pl.String})
 
 
 def _completions_type(aspects: Sequence[str]) -> pl.DataType:
-    """The type of completions whose annotations rate these aspects."""
+    """Return the type of completions whose annotations rate these aspects."""
     rated = pl.Struct(dict.fromkeys(aspects, _RATING))
     text, model = (pl.Field(name, pl.String) for name in ("response", "model"))
     score = pl.Field("overall_score", pl.Float64)
@@ -50,11 +50,11 @@ class UltraFeedback(Format):
     aspects: ClassVar[Sequence[str]] = _ASPECTS
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether there are completions to an instruction."""
+        """Return whether there are completions to an instruction."""
         return has_columns(rows, self.prompt_column, "completions")
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by the mean rating of the aspects, or by overall score where that is asked for."""
+        """Return pairs by the mean rating of the aspects, or by overall score if requested."""
         annotated = pl.element().struct.field("annotations")
         aspects = [
             annotated.struct.field(aspect).struct.field("Rating").cast(pl.Float64, strict=False)
@@ -86,7 +86,7 @@ class UltraFeedback(Format):
         return add_answer_metadata(pairs_from_rankings(rows, self), "answer")
 
     def _note_disagreement(self, rows: pl.DataFrame, means: pl.Expr, overall: pl.Expr) -> None:
-        """Count rows whose best answer differs by aspects and by overall score."""
+        """Note rows whose best answer by aspects is not the best by overall score."""
         completions = pl.col("completions").list
         by_aspects = completions.eval(means)
         by_overall = completions.eval(overall)
@@ -117,11 +117,11 @@ class VLFeedback(UltraFeedback):
     aspects: ClassVar[Sequence[str]] = _IMAGE_ASPECTS
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether the completions are rated by what they say of an image."""
+        """Return whether the completions are rated by what they say of an image."""
         return super().matches(rows) and share_of_rows(rows, _rates_an_image) > _MIN_SHARE
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by the mean rating, with a mark for the image."""
+        """Return pairs by the mean rating, with a placeholder for the image."""
         pictured = pl.col("images").list.len() > 0 if "images" in rows.columns else pl.lit(False)
         marked = pl.lit(MARKS[IMAGES]) + pl.col("prompt")
         return super().convert(
@@ -130,6 +130,6 @@ class VLFeedback(UltraFeedback):
 
 
 def _rates_an_image(row: Mapping[str, Any]) -> bool:
-    """Whether a row's first completion is rated by how faithful it is to an image."""
+    """Return whether a row's first completion is rated by how faithful it is to an image."""
     completions = row.get("completions") or [{}]
     return _IMAGE_ASPECTS[1] in (completions[0].get("annotations") or {})

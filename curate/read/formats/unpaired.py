@@ -80,7 +80,7 @@ class Unpaired(Format):
     priority = 10
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether labels of good or bad stand beside answers, and there is no second answer."""
+        """Return whether there are labels of good or bad and answers, but no second answer."""
         name = next((name for name in _LABELS if has_columns(rows, name)), None)
         if name is None or has_columns(rows, "rejected"):
             return False
@@ -89,7 +89,7 @@ class Unpaired(Format):
         return has_verdicts and any(has_columns(rows, *form) for form in _FORMS)
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs of a good and a bad answer to one prompt."""
+        """Return pairs of a good and a bad answer to one prompt."""
         label = pl.coalesce(label_text(name) for name in _LABELS)
         rows = _split_prompt_and_answer(rows.with_columns(label)).with_columns(
             _key=prompt_key(rows),
@@ -128,14 +128,14 @@ class Unpaired(Format):
 
 
 def _verdict_score(label: str) -> pl.Expr:
-    """1.0 for a label of a good answer, 0.0 for a bad one, null for any other."""
+    """Return 1.0 for a label of a good answer, 0.0 for a bad one, null for any other."""
     text = pl.col(label).cast(pl.String).str.strip_chars().str.to_lowercase()
     text = text.str.replace_all(" ", "_").str.replace("-(up|down)$", "_${1}")
     return text.replace_strict(_VERDICTS, default=None, return_dtype=pl.Float64)
 
 
 def _split_prompt_and_answer(rows: pl.DataFrame) -> pl.DataFrame:
-    """`prompt` and `_answer` as messages, from any of the forms."""
+    """Return `prompt` and `_answer` as messages, from any of the forms."""
     conversation_column = next(
         (c for c in _CONVERSATIONS if rows[c].null_count() < len(rows)), None
     )

@@ -31,13 +31,13 @@ class VertexFormat(Format):
     priority = 12
 
     def matches(self, rows: RowSample) -> bool:
-        """Whether scored completions stand beside contents."""
+        """Return whether scored completions stand beside contents."""
         if not has_columns(rows, "contents", "completions"):
             return False
         return share_of_rows(rows, lambda row: _is_scored(row.get("completions"))) > _MIN_SHARE
 
     def convert(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Pairs by score."""
+        """Return pairs by score."""
         parsed_rows = [
             _parse_row(row) for row in rows.select(self.json_columns).iter_rows(named=True)
         ]
@@ -51,7 +51,7 @@ class VertexFormat(Format):
 
 
 def _parse_row(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, Any]], str | None]:
-    """Prompt and scored answers of a row, or what is wrong."""
+    """Return prompt and scored answers of a row, or what is wrong."""
     fields = {name: parsed_json(orjson.loads(text)) for name, text in row.items() if text}
     system = next((fields[name] for name in _SYSTEM if fields.get(name)), None)
     prompt, problem = _messages_from_contents(fields.get("contents"), "contents")
@@ -72,7 +72,7 @@ def _parse_row(row: dict[str, str | None]) -> tuple[list[Turn], list[dict[str, A
 
 
 def _messages_from_contents(contents: Any, column: str) -> tuple[list[Turn], str | None]:
-    """Contents as messages, or what is wrong."""
+    """Return contents as messages, or what is wrong."""
     listed = contents if isinstance(contents, list) else [contents]
     out: list[Any] = []
     for number, item in enumerate(listed, 1):
