@@ -173,7 +173,7 @@ class Reader:
         return None
 
     def _convert_source(self, source: Source) -> Iterator[Located]:
-        """Yield the converted rows of a source; those of small blocks wait for others to join them."""
+        """Yield the converted rows of a source; small blocks are grouped with others."""
 
         def inspected_blocks() -> Iterator[Block]:
             for number, block in enumerate(source.blocks()):

@@ -101,7 +101,7 @@ def locate_in_file(label: str, numbers: pl.Series) -> pl.DataFrame:
 
 
 def small_block(block: Block) -> tuple[PythonBlock, Shape, int] | None:
-    """Return a block that may be converted with others, its shape and its bytes; None of any other one.
+    """Return a block that can be converted with others, with shape and bytes; None for others.
 
     What a column holds is found out for a block as a whole: only rows whose values are of the same
     kinds give the same pairs together as apart.
