@@ -94,7 +94,7 @@ def test_pairs_of_several_rows_come_from_one_file_each(tmp_path: Path) -> None:
 
 def test_large_files_are_read_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write(tmp_path / "d", {"a.jsonl": [ROW] * 50, "b.jsonl": [ROW]})
-    monkeypatch.setattr(convert_blocks, "_MOST_BYTES", 200)
+    monkeypatch.setattr(convert_blocks, "_MAX_WORKER_BYTES", 200)
     assert_the_same(folder, 1)
 
 
