@@ -160,5 +160,5 @@ def test_a_key_that_is_not_there_is_said() -> None:
     sim = simulate(100)
     with pytest.raises(CurateError, match="no pair has this key"):
         LabelEM(rates_by="nothing").score(sim.pairs, sim.context)
-    with pytest.raises(CurateError, match="in which slot"):
+    with pytest.raises(CurateError, match="has the slot"):
         LabelEM(rates_by="slot").score(sim.pairs, context_of(sim.pairs, {}, 4))
