@@ -12,7 +12,9 @@ class KeyUse:
     Attributes:
         host: of the server.
         variable: environment variable that holds the key.
+        is_encrypted: whether the connection is; else whoever carries it reads the key.
     """
 
     host: str
     variable: str
+    is_encrypted: bool = True

@@ -64,7 +64,7 @@ class Permissions:
                 "the pipeline would send a key to a server that you did not allow",
                 where=f"step '{name}'",
                 found=f"${use.variable} to {use.host}",
-                expected="this machine, the service that the key belongs to, or an allowed host",
+                expected="this machine, the service of the key by https, or an allowed host",
                 fix=f"if you trust {use.host} with this key: --allow-host {use.host}, or export "
                 f"{HOSTS_VARIABLE}={use.host}",
             )
@@ -78,8 +78,8 @@ class Permissions:
 
     def _may_send(self, use: KeyUse) -> bool:
         host = use.host.lower()
-        allowed = host in self.hosts or _HOST_OF_KEY.get(use.variable) == host
-        return allowed or _is_this_machine(host)
+        is_service_of_key = _HOST_OF_KEY.get(use.variable) == host and use.is_encrypted
+        return host in self.hosts or is_service_of_key or _is_this_machine(host)
 
 
 def host_of(url: str) -> str:

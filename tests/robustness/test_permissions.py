@@ -42,6 +42,16 @@ def check(permissions: Permissions | None = None, **settings: Any) -> None:
         {"base_url": "http://127.0.0.1.evil.example/v1"},
         {"base_url": "http://localhost.evil.example/v1"},
         {"base_url": "http://10.0.0.7/v1"},
+        {"base_url": "http://api.openai.com/v1"},
+        {"base_url": "HTTP://API.OPENAI.COM/v1"},
+        {"base_url": "https:/evil.example//api.openai.com"},
+        {"base_url": "https://api.openai.com\\@evil.example/v1"},
+        {"base_url": "https://evil.example#@api.openai.com"},
+        {"base_url": "https://evil.example?api.openai.com"},
+        {"base_url": "https://api.openai.com.", "api_key_env": "MY_AWS_SECRET"},
+        {"base_url": "http://[::ffff:10.0.0.7]/v1"},
+        {"base_url": "http://0x7f000001.evil.example/v1"},
+        {"base_url": "//evil.example"},
     ],
 )
 def test_keys_go_to_no_host_that_the_file_alone_names(settings: dict[str, Any]) -> None:

@@ -77,7 +77,9 @@ class EndpointParams(Parameters):
         """The key and the host that gets it; none where the user's environment names the host."""
         if not os.environ.get(self.api_key_env) or self._is_users_own():
             return None
-        return KeyUse(host_of(self.url() or _DEFAULT_URL), self.api_key_env)
+        url = self.url() or _DEFAULT_URL
+        is_encrypted = url.strip().lower().startswith("https://")
+        return KeyUse(host_of(url), self.api_key_env, is_encrypted)
 
     def _is_users_own(self) -> bool:
         """Whether the endpoint is the one that the environment names, not the pipeline's choice."""
