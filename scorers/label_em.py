@@ -13,7 +13,7 @@ from curate.data.extra_column import SLOT_KEY, extra_value
 from curate.data.hashes import select_in_batches
 from curate.data.table import dense_numbers
 from curate.models.heads.head_scorer import STATUS
-from curate.models.heads.margin_scorer import POSTERIOR_COLUMNS, MarginParams, MarginScorer
+from curate.models.heads.margin_scorer import MarginParams, MarginScorer
 from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.posterior.facts import record_posterior
 from curate.models.heads.posterior.group_rates import (
@@ -84,7 +84,7 @@ class LabelEM(MarginScorer[LabelEMParams]):
             HIGHER,
             "0.5 to 1",
         )
-        return (*POSTERIOR_COLUMNS, reliability, STATUS)
+        return (*self.posterior_columns, reliability, STATUS)
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Return posteriors of all pairs; ties and identical answers get none."""
@@ -93,8 +93,9 @@ class LabelEM(MarginScorer[LabelEMParams]):
         rates = self._slot_rates if by_slot else self._group_rates
         label_right, reliability = rates(pairs, posterior, voting, context)
         record_posterior(posterior, pairs, context, label_right)
-        names = [column.name for column in POSTERIOR_COLUMNS]
-        values = dict(zip(names, (label_right, *posterior.terms), strict=True))
+        names = [column.name for column in self.posterior_columns]
+        terms = self.posterior_terms(posterior, context)
+        values = dict(zip(names, (label_right, *terms), strict=True))
         return pl.DataFrame(values | {"reliability": reliability})
 
     def _group_rates(

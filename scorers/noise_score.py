@@ -9,7 +9,6 @@ import polars as pl
 from curate import LOWER, Column, Context
 from curate.models.heads.head_scorer import STATUS
 from curate.models.heads.margin_scorer import (
-    POSTERIOR_COLUMNS,
     MarginParams,
     MarginScorer,
 )
@@ -53,7 +52,7 @@ class NoiseScore(MarginScorer[MarginParams]):
     def columns(self) -> tuple[Column, ...]:
         """Return the score, the posterior, and its grounds."""
         score = Column("score", "probability that the label is wrong", "float", LOWER, "0 to 1")
-        return (score, *POSTERIOR_COLUMNS, STATUS)
+        return (score, *self.posterior_columns, STATUS)
 
     def held_out_scores(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Return scores of all pairs; ties and identical answers get none."""
@@ -63,7 +62,12 @@ class NoiseScore(MarginScorer[MarginParams]):
         def score_block(
             right: NDArray[np.float64], *terms: NDArray[np.float64]
         ) -> dict[str, NDArray[np.float64]]:
-            names = [column.name for column in POSTERIOR_COLUMNS]
+            names = [column.name for column in self.posterior_columns]
             return {"score": 1.0 - right, **dict(zip(names, (right, *terms), strict=True))}
 
-        return in_blocks(context.workspace, score_block, posterior.right, *posterior.terms)
+        return in_blocks(
+            context.workspace,
+            score_block,
+            posterior.right,
+            *self.posterior_terms(posterior, context),
+        )

@@ -9,7 +9,12 @@ from curate.data.file_margins import FILE_COLUMNS, is_of_file
 from curate.errors import CurateError, suggestion
 from curate.pipeline.scorer_step import AUTO, ScorerStep
 from curate.steps.contracts import Column
-from curate.steps.evidence_params import EvidenceColumn, EvidenceParameters
+from curate.steps.evidence_params import (
+    FILE_SOURCE,
+    EvidenceColumn,
+    EvidenceParameters,
+    SourceColumns,
+)
 
 
 def with_evidence(scorers: Sequence[tuple[str, ScorerStep]]) -> tuple[ScorerStep, ...]:
@@ -38,7 +43,9 @@ def _resolved(
             # A scorer that fuses evidence itself would bring the same evidence in once more.
             if column.evidence == AUTO and not other.takes_evidence
         ]
-        return replace(step, evidence=tuple(margins), file_scores=True)
+        # Without other scorers the file can be the one source, which `evidence` holds.
+        names = [*(m.column for m in margins), FILE_SOURCE] if margins else []
+        return replace(_with_sources(step, names), evidence=tuple(margins), file_scores=True)
     names = [item.column for item in setting]
     for number, name in enumerate(names):
         place = f"{where}.evidence.{number}"
@@ -47,7 +54,15 @@ def _resolved(
             raise CurateError("the evidence is named twice", where=place, found=name, fix=fix)
         if not is_of_file(name):
             _check_column(step, name, place, columns)
-    return replace(step, evidence=setting)
+    return replace(_with_sources(step, names), evidence=setting)
+
+
+def _with_sources(step: ScorerStep, names: Sequence[str]) -> ScorerStep:
+    """Return the scorer with a column for each source, where it declares such columns."""
+    scorer = step.scorer
+    if not isinstance(scorer, SourceColumns):
+        return step
+    return replace(step, scorer=scorer.with_sources(names))
 
 
 def _check_column(

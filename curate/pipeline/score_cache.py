@@ -93,7 +93,8 @@ class ScoreCache:
             return None
         own = [self._media] if step.scorer.reads_media else []
         if step.takes_evidence:
-            own.append((evidence or LabelEvidence()).digest())
+            # A source that says nothing is not in the evidence, but has its column.
+            own += [(evidence or LabelEvidence()).digest(), [c.name for c in step.scorer.columns()]]
         return self.key_of([*self._parts(step, device), *own], step.scorer.needs_embeddings)
 
     def _whole(self, step: ScorerStep) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Iterable
+from copy import copy
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
 from curate.data.section import Section
-from curate.steps.contracts import Parameters
+from curate.steps.contracts import HIGHER, Column, Parameters
 from curate.steps.evidence import Trust
 
 
@@ -45,3 +48,45 @@ class EvidenceParameters(Parameters):
         "trust: strong}; auto: all preference margins of other scorers and scores of the file; "
         "[]: none.",
     )
+
+
+FILE_SOURCE = "file"
+"""Name of the source that `auto` finds in the file, which is known only once the file is read."""
+
+
+class SourceColumns:
+    """Part of a scorer that has a column for each source of its evidence, where there are several.
+
+    Attributes:
+        source_names: columns that the plan gives it as evidence, and `FILE_SOURCE`.
+    """
+
+    source_names: tuple[str, ...] = ()
+
+    def with_sources(self, names: Iterable[str]) -> Self:
+        """Return the scorer with these sources; a single one is all of the column `evidence`."""
+        names = tuple(names)
+        scorer = copy(self)
+        scorer.source_names = names if len(names) > 1 else ()
+        return scorer
+
+    @property
+    def source_columns(self) -> tuple[Column, ...]:
+        """The column of each source, in the order of `source_names`."""
+        columns: dict[str, str] = {}
+        for source in self.source_names:
+            base = name = "evidence_" + re.sub(r"\W+", "_", source).strip("_")
+            number = 2
+            while name in columns:
+                name, number = f"{base}_{number}", number + 1
+            columns[name] = source
+        return tuple(
+            Column(
+                name,
+                f"what {source} says for the label, part of `evidence`",
+                "float",
+                HIGHER,
+                "nats",
+            )
+            for name, source in columns.items()
+        )

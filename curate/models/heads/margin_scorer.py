@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import polars as pl
 from pydantic import Field
 
@@ -13,7 +14,10 @@ from curate.models.heads.out_of_fold import training_status
 from curate.models.heads.posterior.label_posterior import LabelPosterior, label_posterior
 from curate.steps.context import Context
 from curate.steps.contracts import HIGHER, Column
-from curate.steps.evidence_params import EvidenceParameters
+from curate.steps.evidence_params import FILE_SOURCE, EvidenceParameters, SourceColumns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 POSTERIOR_COLUMNS = (
     Column(
@@ -26,7 +30,13 @@ POSTERIOR_COLUMNS = (
     Column("margin", "held-out margin of the label, without votes", "float", HIGHER, "nats"),
     Column("heads", "what held-out heads say for the label", "float", HIGHER, "nats"),
     Column("votes", "what other votes on the same answers say for it", "float", HIGHER, "nats"),
-    Column("evidence", "what all sources of evidence say for it", "float", HIGHER, "nats"),
+    Column(
+        "evidence",
+        "what all sources of evidence say for it; of several, each in `evidence_<source>`",
+        "float",
+        HIGHER,
+        "nats",
+    ),
 )
 """Of scorers by the averaged posterior; the values are `right` and `terms` of `LabelPosterior`."""
 
@@ -52,7 +62,7 @@ class MarginParams(EvidenceParameters):
 P = TypeVar("P", bound=MarginParams)
 
 
-class MarginScorer(HeadScorer[P]):
+class MarginScorer(HeadScorer[P], SourceColumns):
     """A scorer on the posterior of `label_posterior`."""
 
     def __init__(self, **parameters: Any) -> None:
@@ -63,3 +73,20 @@ class MarginScorer(HeadScorer[P]):
     def status(self, pairs: pl.DataFrame, context: Context) -> pl.Series:
         """The status of each pair: every vote has a posterior, and judged pairs are marked."""
         return self.params.posterior(pairs, context).status(training_status(pairs, context))
+
+    @property
+    def posterior_columns(self) -> tuple[Column, ...]:
+        """The posterior, its terms, and the part of each source of evidence."""
+        return (*POSTERIOR_COLUMNS, *self.source_columns)
+
+    def posterior_terms(
+        self, posterior: LabelPosterior, context: Context
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Values of `posterior_columns` but the first; a source that says nothing has 0."""
+        sources = context.evidence.sources
+        parts = {
+            s.name if s.name in self.source_names else FILE_SOURCE: component
+            for s, component in zip(sources, posterior.components, strict=True)
+        }
+        nothing = np.zeros(len(posterior.right))
+        return (*posterior.terms, *(parts.get(name, nothing) for name in self.source_names))

@@ -194,6 +194,48 @@ def test_a_scorer_is_given_the_margins_of_those_before_it() -> None:
     assert given.judged is context.evidence.judged
 
 
+def columns_of(*scorers: dict[str, Any]) -> list[str]:
+    """Columns of evidence of the first scorer, in a pipeline of these scorers."""
+    plan = make_plan(parse_config({"scorers": list(scorers)}))
+    step = next(step for step in plan.scorers if step.name == scorers[0]["type"])
+    return [c.name for c in step.columns() if "evidence" in c.name]
+
+
+@pytest.mark.parametrize("kind", ["noise_score", "label_em"])
+def test_each_of_several_sources_has_a_column(kind: str) -> None:
+    alone = [f"{kind}.evidence"]
+    assert columns_of({"type": kind}) == alone
+    assert columns_of({"type": kind, "evidence": ["strength"]}) == alone
+    names = ["extra.a - extra.b", "extra.a.b", "extra.a_b"]
+    assert columns_of({"type": kind, "evidence": names}) == [
+        *alone,
+        f"{kind}.evidence_extra_a_extra_b",
+        f"{kind}.evidence_extra_a_b",
+        f"{kind}.evidence_extra_a_b_2",
+    ]
+    assert columns_of({"type": kind}, {"type": "relevance", "name": "r.1"}) == [
+        *alone,
+        f"{kind}.evidence_r_1_margin",
+        f"{kind}.evidence_file",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["noise_score", "label_em"])
+def test_what_sources_say_adds_up_to_the_evidence(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"prompt": f"p{i}", "chosen": f"a{i}", "rejected": f"b{i}", "extra": json.dumps(numbers)}
+        for i, numbers in enumerate({"x": x, "y": y, "z": 0} for x, y in rng.normal(1, 1, (80, 2)))
+    ]
+    scorer = {"type": kind, "evidence": ["extra.x", "extra.z", "extra.y"]}
+    config = {"embedder": {"name": "static"}, "scorers": [scorer]}
+    scores = Pipeline(config).run(Pairs(pairs_of(rows))).scores
+    parts = [scores[f"{kind}.evidence_extra_{key}"].to_numpy() for key in "xyz"]
+    assert min(np.abs(part).max() for part in parts[:2]) > 0.0
+    assert not parts[2].any()
+    np.testing.assert_allclose(sum(parts), scores[f"{kind}.evidence"].to_numpy(), atol=1e-5)
+
+
 def test_a_source_that_says_nothing_is_left_out_with_a_warning() -> None:
     pairs = numbered_pairs(4).with_columns(strength=pl.lit(0.0, dtype=pl.Float32))
     step = fuse(evidence=["strength"])
