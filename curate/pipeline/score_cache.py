@@ -91,7 +91,7 @@ class ScoreCache:
         """
         if not step.scorer.stored or (step.scorer.scope == "row" and not self._whole(step)):
             return None
-        own = [self._media] if step.scorer.reads_media else []
+        own: list[Any] = [self._media] if step.scorer.reads_media else []
         if step.takes_evidence:
             # A source that says nothing is not in the evidence, but has its column.
             own += [(evidence or LabelEvidence()).digest(), [c.name for c in step.scorer.columns()]]
