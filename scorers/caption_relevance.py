@@ -8,7 +8,7 @@ from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
 from curate.data.extra_column import SLOT_KEY, extra_value
-from curate.models.media.answers import DECODED, media_status
+from curate.models.media.answer_media import DECODED, media_status
 
 NO_CAPTIONS = "no captions"
 _SIDES = ("chosen", "rejected")

@@ -9,9 +9,9 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters
-from curate.models.heads.calibration import fit_scale
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.heads import HeadKind
+from curate.models.heads.modules import HeadKind
+from curate.models.heads.noise.calibration import fit_scale
 from curate.models.heads.out_of_fold import HeadParameters, train_out_of_fold, vote_mask
 from curate.steps.features import FeatureKind
 

@@ -13,7 +13,7 @@ from curate import Column, Context, Parameters, Scorer
 from curate.data.extra_column import extra_value
 from curate.data.hashes import hashed, select_in_batches
 from curate.data.table import messages_key
-from curate.models.heads.mean_gain import MeanDifference
+from curate.models.heads.noise.mean_difference import MeanDifference
 from curate.models.heads.out_of_fold import training_status
 
 if TYPE_CHECKING:

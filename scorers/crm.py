@@ -12,10 +12,10 @@ from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.held_out_margins import held_out_margins
-from curate.models.heads.noise_rate import estimate_noise_rate_of_pairs
+from curate.models.heads.noise.rate import estimate_noise_rate_of_pairs
 from curate.models.heads.out_of_fold import HeadParameters, fold_weights, head_inputs, vote_mask
 from curate.models.heads.peer_review import PeerReview, Schedule, train_peers
+from curate.models.heads.ridge.margins import held_out_margins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

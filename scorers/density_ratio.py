@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.lm.answers import STATUS, answer_logprobs, with_status
+from curate.models.lm.answer_logprobs import STATUS, answer_logprobs, with_status
 from curate.steps.models import Model
 
 

@@ -12,14 +12,14 @@ from pydantic import Field
 from scipy.special import log_expit
 
 from curate import HIGHER, Column, Context, Parameters
-from curate.models.heads.at_heads import gather_held_out_values
-from curate.models.heads.calibration import calibrate
 from curate.models.heads.folds import group_folds
 from curate.models.heads.general_heads import GENERAL_L2, train_general
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.label_noise import fit_label_noise
-from curate.models.heads.mean_gain import MeanDifference
-from curate.models.heads.noise_rate import estimate_noise_rate_of_pairs, record_noise_estimate
+from curate.models.heads.held_out_values import gather_held_out_values
+from curate.models.heads.noise.calibration import calibrate
+from curate.models.heads.noise.mean_difference import MeanDifference
+from curate.models.heads.noise.mixture import fit_label_noise
+from curate.models.heads.noise.rate import estimate_noise_rate_of_pairs, record_noise_estimate
 from curate.models.heads.out_of_fold import answer_features, vote_mask
 from curate.models.heads.split_margins import reward_component
 from curate.models.people.group_choice import MIN_ANNOTATORS, choose_groups, frequent_annotators

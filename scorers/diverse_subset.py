@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pyversity import Strategy, diversify
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
-from curate.models.heads.heads import HeadSpec
+from curate.models.heads.modules import HeadSpec
 from curate.models.heads.out_of_fold import has_too_few_prompts, train_out_of_fold
 
 if TYPE_CHECKING:

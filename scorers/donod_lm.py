@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.models.heads.probe import norm_change
-from curate.models.lm.answers import OK, STATUS, answer_logprobs
+from curate.models.lm.answer_logprobs import OK, STATUS, answer_logprobs
 from curate.models.lm.gradients import PAIR_SUMS, gradient_pair_sums
 from curate.models.lm.pair_values import measure_pairs
 from curate.steps.models import Model

@@ -10,12 +10,12 @@ from pydantic import Field
 from scipy.special import expit, log_expit
 
 from curate import HIGHER, Column, Context, Parameters
-from curate.models.heads.at_heads import gather_held_out_values
-from curate.models.heads.calibration import calibrate
 from curate.models.heads.general_heads import GENERAL_L2, train_general
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.heads import HeadSpec
-from curate.models.heads.mean_gain import MeanDifference
+from curate.models.heads.held_out_values import gather_held_out_values
+from curate.models.heads.modules import HeadSpec
+from curate.models.heads.noise.calibration import calibrate
+from curate.models.heads.noise.mean_difference import MeanDifference
 from curate.models.heads.out_of_fold import fold_weights, head_inputs, train_heads, vote_mask
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pydantic import Field
 from curate import HIGHER, Column, Context, Parameters, Scorer
 from curate.data.row_parts import REJECTED_MEDIA
 from curate.data.table import text_keys
-from curate.models.lm.answers import load_cached_model
+from curate.models.lm.answer_logprobs import load_cached_model
 from curate.models.lm.conversations import lookup_or_compute
 from curate.models.lm.vision_model import VisionConversation, VisionModel, contrast_margins
 from curate.models.media.media_set import MediaSet, media_set_for

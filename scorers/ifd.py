@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import Column, Context, Parameters, Scorer
-from curate.models.lm.answers import OK, STATUS, answer_logprobs, with_status
+from curate.models.lm.answer_logprobs import OK, STATUS, answer_logprobs, with_status
 from curate.steps.models import Model
 
 ABOVE_ONE = "above one"

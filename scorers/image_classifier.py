@@ -10,7 +10,7 @@ from pydantic import Field
 
 from curate import Column, Context, Parameters, Scorer
 from curate.data.row_parts import REJECTED_MEDIA
-from curate.models.lm.answers import load_cached_model
+from curate.models.lm.answer_logprobs import load_cached_model
 from curate.models.lm.classifier import label_index
 from curate.models.media.image_labels import ImageLabels
 from curate.models.media.media_set import MediaSet, media_set_for

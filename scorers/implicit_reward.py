@@ -9,14 +9,14 @@ from pydantic import Field, model_validator
 from scipy.special import expit
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.lm.answers import STATUS, answer_logprobs, with_status
+from curate.models.lm.answer_logprobs import STATUS, answer_logprobs, with_status
 from curate.steps.models import Model
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from curate.models.lm.answers import AnswerLogprobs
+    from curate.models.lm.answer_logprobs import AnswerLogprobs
 
 # Defaults of the papers: DPO sums log-probabilities, SimPO averages them over tokens.
 _DEFAULT_BETA = {"dpo": 0.1, "simpo": 2.0}

@@ -14,15 +14,15 @@ from torch import Tensor
 
 from curate import HIGHER, LOWER, Column, Context
 from curate.data.table import BATCH_ROWS, batches
-from curate.models.heads.at_heads import LocalAnswerFeatures
-from curate.models.heads.calibration import label_agreement
 from curate.models.heads.dropout_uncertainty import (
     agreement_share,
     label_uncertainty,
     normal_uncertainty,
 )
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
-from curate.models.heads.heads import LinearHeads, dropout_mask
+from curate.models.heads.held_out_values import LocalAnswerFeatures
+from curate.models.heads.modules import LinearHeads, dropout_mask
+from curate.models.heads.noise.calibration import label_agreement
 from curate.models.heads.out_of_fold import HeadParameters, OutOfFold, train_out_of_fold
 from curate.store.row_blocks import in_blocks
 

@@ -13,7 +13,7 @@ from curate import HIGHER, Column, Context, Parameters, Scorer, suggestion
 from curate.models.embed.local_weights import local_weights
 from curate.models.embed.neighbours import EXACT_BELOW, nearest_others, take_rows
 from curate.models.heads.folds import group_folds
-from curate.models.heads.mean_gain import MeanDifference
+from curate.models.heads.noise.mean_difference import MeanDifference
 from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.regression import estimable_columns, fit_vote_regression
 from curate.models.text.attributes import Attribute, attribute_margins, attribute_status

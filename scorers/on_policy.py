@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.lm.answers import STATUS, measure_answers, with_status
+from curate.models.lm.answer_logprobs import STATUS, measure_answers, with_status
 from curate.models.lm.language_model import token_sums
 from curate.models.lm.network import CausalNetwork
 from curate.models.lm.trees import TreeBatch

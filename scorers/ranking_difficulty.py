@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy.special import logit
 
 from curate import LOWER, Column, Context, Parameters, Scorer
-from curate.models.lm.answers import STATUS, answer_logprobs, with_status
+from curate.models.lm.answer_logprobs import STATUS, answer_logprobs, with_status
 from curate.steps.models import Model
 
 

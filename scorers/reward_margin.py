@@ -8,8 +8,8 @@ import polars as pl
 from scipy.special import expit
 
 from curate import HIGHER, LOWER, Column, Context
-from curate.models.heads.calibration import calibrate, label_agreement
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
+from curate.models.heads.noise.calibration import calibrate, label_agreement
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
 from curate.store.row_blocks import in_blocks, some_of
 

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from curate import HIGHER, LOWER, Column, Context, CurateError, Parameters, Scorer
-from curate.models.lm.answers import OK, STATUS
+from curate.models.lm.answer_logprobs import OK, STATUS
 from curate.models.lm.classifier import Classifier, classify_answers
 from curate.steps.models import Model
 

@@ -6,7 +6,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, LOWER, Column, Context, Parameters, Scorer
-from curate.models.lm.answers import STATUS, answer_logprobs, with_status
+from curate.models.lm.answer_logprobs import STATUS, answer_logprobs, with_status
 from curate.models.lm.mixed import mixed_logprobs
 from curate.steps.models import Model
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy.special import expit, softmax
 
 from curate import Column, Context, Parameters, Scorer
-from curate.models.lm.answers import STATUS
+from curate.models.lm.answer_logprobs import STATUS
 from curate.models.lm.classifier import Classifier, TextSegment, classify_answers, label_index
 from curate.steps.models import Model
 

@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import HIGHER, Column, Context, Parameters, Scorer
-from curate.models.lm.answers import OK, STATUS, load_language_model
+from curate.models.lm.answer_logprobs import OK, STATUS, load_language_model
 from curate.models.lm.conversations import distinct_conversations
 from curate.models.lm.token_values import TokenLogprobs, answer_token_logprobs
 from curate.steps.models import Model

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from curate import LOWER, Column, Context, Parameters, Scorer
 from curate.data.message_parts import THINK, THOUGHT, split_trace
-from curate.models.lm.answers import STATUS, AnswerLogprobs, measure_answers, with_status
+from curate.models.lm.answer_logprobs import STATUS, AnswerLogprobs, measure_answers, with_status
 from curate.models.lm.tokens import ConversationEncoder, Messages, Prompt, RenderedConversation
 from curate.steps.models import Model
 

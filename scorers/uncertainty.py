@@ -7,8 +7,8 @@ import polars as pl
 from scipy.special import entr, expit
 
 from curate import LOWER, Column, Context
-from curate.models.heads.calibration import calibrate
 from curate.models.heads.head_scorer import STATUS, HeadScorer, record_learnability
+from curate.models.heads.noise.calibration import calibrate
 from curate.models.heads.out_of_fold import RepeatedHeadParameters, vote_mask
 
 

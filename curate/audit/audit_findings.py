@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from curate.audit.noise import NoiseFindings
-from curate.models.heads.noise_rate import NoiseEstimate
+from curate.models.heads.noise.rate import NoiseEstimate
 
 Findings = dict[str, Any]
 

@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta, t
 
 from curate.errors import CurateError
-from curate.models.heads.noise_rate import NoiseEstimate
+from curate.models.heads.noise.rate import NoiseEstimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from scipy.special import logit
 
 from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.regression import Z95
-from curate.models.lm.answers import answer_logprobs
+from curate.models.lm.answer_logprobs import answer_logprobs
 from curate.steps.context import Context
 from curate.steps.models import ModelSpec
 

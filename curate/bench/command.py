@@ -19,8 +19,8 @@ from curate.bench.summary import KEYS, summarise
 from curate.data.html import facts_html, table_html
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
+from curate.models.embed.notes import embedding_notes
 from curate.models.embed.settings import EmbedderConfig
-from curate.models.embed.told import embedding_notes
 from curate.read.pairs import Pairs, read_pairs
 from curate.report.json_pages import write_json_report
 from curate.steps.context import Context, Progress, SilentProgress

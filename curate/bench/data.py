@@ -15,7 +15,7 @@ from curate.data.table import PAIR_COLUMNS, message, messages_text
 from curate.errors import CurateError
 from curate.models.heads.folds import group_folds
 from curate.models.heads.out_of_fold import trainable_mask
-from curate.models.heads.ridge_rows import block_table
+from curate.models.heads.ridge.data import block_table
 from curate.steps.context import Context
 from curate.steps.evidence import LabelEvidence
 from curate.steps.features import Features

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from curate.bench.data import BenchData
-from curate.models.heads.solved_heads import solve_heads
+from curate.models.heads.linear import solve_heads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

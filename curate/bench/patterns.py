@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 
 from curate.bench.data import BenchData
 from curate.data.table import dense_numbers
-from curate.models.heads.held_out_margins import held_out_margins
+from curate.models.heads.ridge.margins import held_out_margins
 from curate.steps.context import Context
 
 if TYPE_CHECKING:

@@ -51,8 +51,8 @@ def explain(
     from curate.errors import CurateError
     from curate.explain.command import explain as run_explain
     from curate.models.embed.autoencoder import SAESettings
+    from curate.models.embed.notes import embedding_notes
     from curate.models.embed.settings import EmbedderConfig
-    from curate.models.embed.told import embedding_notes
     from curate.models.judge.endpoint import EndpointParams
     from curate.write.run_folder import check_free, staged
     from curate.write.shards import write_frame, write_json

@@ -10,7 +10,7 @@ from rich.text import Text
 from curate.audit.audit_report import AuditReport
 from curate.audit.sections import Section
 from curate.cli.console import out, show_facts, show_verdict, show_warnings
-from curate.models.embed.told import embedding_notes
+from curate.models.embed.notes import embedding_notes
 
 _MAX_ROWS = 20
 """Maximum rows of a table; audit.json and the page have all of them."""

@@ -14,8 +14,8 @@ from curate.derive.pool import AnswerPool, PoolWriter
 from curate.derive.rounds import Round, compare_with_previous, make_round
 from curate.errors import CurateError
 from curate.models.embed.frame import embed_frame
+from curate.models.embed.notes import embedding_notes
 from curate.models.embed.settings import EmbedderConfig
-from curate.models.embed.told import embedding_notes
 from curate.models.judge.asking import ask_endpoint
 from curate.models.judge.endpoint import EndpointParams
 from curate.pipeline.run import Pipeline

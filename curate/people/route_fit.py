@@ -19,7 +19,7 @@ from scipy.special import expit
 from sklearn.linear_model import RidgeCV
 
 from curate.models.heads.folds import group_folds
-from curate.models.heads.solved_heads import solve_heads
+from curate.models.heads.linear import solve_heads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -67,8 +67,8 @@ def _noise(pairs: pl.DataFrame, margin: pl.Series) -> str:
     known = margin.is_not_null() & ~pairs["is_tie"]
     if int(known.sum()) < _FEWEST:
         return f"too few pairs ({int(known.sum())})"
-    from curate.models.heads.label_rules import find_label_rule
-    from curate.models.heads.noise_rate import noise_bound_from_margins, not_estimable
+    from curate.models.heads.noise.label_rules import find_label_rule
+    from curate.models.heads.noise.rate import noise_bound_from_margins, not_estimable
 
     voted = pairs.filter(known)
     groups = Context().prompt_groups(voted)

@@ -15,7 +15,7 @@ from curate.data.memory import give_back
 from curate.data.pair_rows import ROW, PairRows, over_all
 from curate.data.row_parts import MEDIA
 from curate.data.table import DROP_REASON, DROP_STEP, MESSAGES
-from curate.models.heads.identification import LEARNABILITY_FACT
+from curate.models.heads.noise.learnability import LEARNABILITY_FACT
 from curate.pipeline.bias_watch import BiasWatch
 from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
 from curate.pipeline.selection_bias import TrainingColumns, selection_bias

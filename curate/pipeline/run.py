@@ -17,7 +17,7 @@ from curate.data.table import PAIR_COLUMNS
 from curate.errors import CurateError
 from curate.models.embed.choice import choose_embedder
 from curate.models.embed.frame import embed_frame, embed_texts
-from curate.models.embed.told import embedding_warnings
+from curate.models.embed.notes import embedding_warnings
 from curate.models.media.media_set import media_set_for
 from curate.pipeline.by_source import by_source
 from curate.pipeline.config import PipelineConfig, check_utf8, load_config, parse_config

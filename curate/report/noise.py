@@ -32,9 +32,9 @@ def noise(view: RunView) -> dict[str, Any] | None:
     if len(known) < _FEWEST:
         return None
     # Not before there is something to fit: the report of a run without heads must not wait.
-    from curate.models.heads.calibration import calibrate, reliability_curve
-    from curate.models.heads.noise_rate import estimate_noise_rate
-    from curate.models.heads.pair_agreement import pair_agreement
+    from curate.models.heads.noise.calibration import calibrate, reliability_curve
+    from curate.models.heads.noise.pair_agreement import pair_agreement
+    from curate.models.heads.noise.rate import estimate_noise_rate
 
     rows = rows_at(view.frame, sampled(known, _PAIRS)[_ROW].to_numpy())
     margins = rows[column].to_numpy()

@@ -30,15 +30,15 @@ import polars as pl
 from curate.bench.data import BenchData
 from curate.bench.patterns import ambiguity, symmetric, topic
 from curate.bench.run import cell_seed
-from curate.models.heads.calibration import fit_scale
-from curate.models.heads.evidence_ridge import Evidence, Ridge, add_statistics
-from curate.models.heads.held_out_margins import VIEWS, vote_weights
-from curate.models.heads.noise_rate import estimate_noise_rate
+from curate.models.heads.noise.calibration import fit_scale
+from curate.models.heads.noise.rate import estimate_noise_rate
 from curate.models.heads.posterior.averaging import Priors, average_posterior
 from curate.models.heads.posterior.axes import DIFFUSE
 from curate.models.heads.posterior.observations import Observations, unit_scale
 from curate.models.heads.prompt_order import PromptOrder
-from curate.models.heads.ridge_rows import LocalRidgeData
+from curate.models.heads.ridge.data import LocalRidgeData
+from curate.models.heads.ridge.evidence import Evidence, Ridge, add_statistics
+from curate.models.heads.ridge.margins import VIEWS, vote_weights
 from curate.models.text.style import LENGTH
 from curate.steps.context import Context
 from tests.benchmarks.model_pairs import against_baseline, bench_data, between_models

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from curate.models.heads.build import initialise_heads
-from curate.models.heads.heads import HeadSpec, LinearHeads, dropout_mask, fit_heads
+from curate.models.heads.modules import HeadSpec, LinearHeads, dropout_mask, fit_heads
 from scorers.donod import don_nod
 
 HEADS = 40

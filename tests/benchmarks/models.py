@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from curate import read_pairs
-from curate.models.lm.answers import answer_logprobs, conversations, load_language_model
+from curate.models.lm.answer_logprobs import answer_logprobs, conversations, load_language_model
 from curate.models.lm.tokens import EncodedConversation
 from curate.pipeline.scorer_step import ScorerStep
 from curate.pipeline.scoring import run_scorer

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from curate.models.lm.answers import load_language_model
+from curate.models.lm.answer_logprobs import load_language_model
 from curate.models.lm.language_model import LanguageModel, answer_sums
 from curate.models.lm.tokens import EncodedConversation
 from curate.steps.context import Context

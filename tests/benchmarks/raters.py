@@ -6,7 +6,7 @@ DATA as in `coverage.py`, with alpaca-eval/pairs.parquet. Raters whose labels ar
 who flip a label with some probability, or always, where the rejected answer is longer or shorter;
 who choose the answer of the model that is better on average, always or in half of the pairs where
 it is not; and a dataset of which one source was labelled by length. GPT-4's preference counts as
-right. The limits of `curate.models.heads.label_rules` were chosen here.
+right. The limits of `curate.models.heads.noise.label_rules` were chosen here.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 import polars as pl
 
 from curate.bench.data import BenchData
-from curate.models.heads.noise_rate import disagreement_bound, estimate_noise_rate
-from curate.models.heads.pair_agreement import pair_agreement
+from curate.models.heads.noise.pair_agreement import pair_agreement
+from curate.models.heads.noise.rate import disagreement_bound, estimate_noise_rate
 from curate.models.text.style import LENGTH
 from tests.benchmarks.coverage import FlippableMargins
 from tests.benchmarks.model_pairs import (

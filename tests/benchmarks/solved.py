@@ -15,9 +15,9 @@ from sklearn.metrics import roc_auc_score
 from curate import read_pairs
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
-from curate.models.heads.at_heads import gather_held_out_values
 from curate.models.heads.build import initialise_heads
-from curate.models.heads.heads import HeadSpec, fit_heads
+from curate.models.heads.held_out_values import gather_held_out_values
+from curate.models.heads.modules import HeadSpec, fit_heads
 from curate.models.heads.out_of_fold import answer_features, fold_weights, train_out_of_fold
 from curate.steps.context import Context, SilentProgress
 from curate.steps.features import Features

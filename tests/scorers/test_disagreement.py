@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from curate.data.table import with_pair_ids
-from curate.models.heads.at_heads import gather_held_out_values
 from curate.models.heads.folds import group_folds
 from curate.models.heads.general_heads import train_general
+from curate.models.heads.held_out_values import gather_held_out_values
 from curate.models.heads.out_of_fold import answer_features, vote_mask
 from curate.models.heads.split_margins import mean_answer, reward_component
 from curate.models.people.preference_groups import AnnotatorVotes, fit_groups

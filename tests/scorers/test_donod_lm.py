@@ -16,7 +16,7 @@ from curate.models.lm.trees import PromptTree
 from curate.steps.context import Context
 from curate.steps.models import Inference
 from scorers.donod_lm import DONODLM, probe_gradients
-from tests.curate.models.lm.test_answers import family_model, random_pairs
+from tests.curate.models.lm.test_answer_logprobs import family_model, random_pairs
 from tests.models import tiny_causal
 
 PROMPT, CHOSEN, REJECTED = (5, 9, 30, 31), (40, 41, 40, 7, 2), (8, 40, 2)

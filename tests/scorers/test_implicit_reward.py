@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from curate.steps.context import Context
 from curate.steps.models import Inference
 from scorers.implicit_reward import ImplicitReward
-from tests.curate.models.lm.test_answers import plain_loop, random_pairs
+from tests.curate.models.lm.test_answer_logprobs import plain_loop, random_pairs
 from tests.helpers import swapped
 
 CONTEXT = Context(inference=Inference(device="cpu"))

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.models.heads.identification import NOTHING_LEARNT
+from curate.models.heads.noise.learnability import NOTHING_LEARNT
 from curate.pipeline.config import parse_config
 from curate.pipeline.filtering import Filtered, run_filters
 from curate.pipeline.plan import make_plan

@@ -9,7 +9,7 @@ import torch
 from curate.steps.context import Context
 from curate.steps.models import Inference
 from scorers.on_policy import OnPolicy
-from tests.curate.models.lm.test_answers import random_pairs
+from tests.curate.models.lm.test_answer_logprobs import random_pairs
 
 
 def naive(folder: Path, pairs: pl.DataFrame) -> np.ndarray:

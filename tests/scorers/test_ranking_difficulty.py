@@ -10,7 +10,7 @@ import pytest
 from curate.steps.context import Context
 from curate.steps.models import Inference
 from scorers.ranking_difficulty import RankingDifficulty
-from tests.curate.models.lm.test_answers import plain_loop, random_pairs
+from tests.curate.models.lm.test_answer_logprobs import plain_loop, random_pairs
 
 
 @pytest.mark.slow

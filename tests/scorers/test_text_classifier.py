@@ -12,7 +12,7 @@ from curate import CurateError
 from curate.steps.context import Context
 from curate.steps.models import Inference
 from scorers.text_classifier import TextClassifier
-from tests.curate.models.lm.test_answers import random_pairs
+from tests.curate.models.lm.test_answer_logprobs import random_pairs
 from tests.models import tiny_classifier
 
 LABELS = {0: "safe", 1: "unsafe", 2: "spam"}

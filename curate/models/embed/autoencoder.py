@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from curate.models.heads.feature_matrix import FeatureMatrix
 from curate.models.heads.out_of_fold import answer_features
-from curate.models.heads.row_access import FeatureMatrix
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ import numpy as np
 
 from curate.data.table import batches
 from curate.models.embed.nearest import drop_self_matches, merge_top_k, nearest_similarities
-from curate.models.embed.part_neighbours import NeighbourTable, PartitionedInvertedFile
+from curate.models.embed.partitioned_neighbours import NeighbourTable, PartitionedInvertedFile
 from curate.store.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from curate.models.heads.heads import Heads, HeadSpec, LinearHeads, MLPHeads
+from curate.models.heads.modules import Heads, HeadSpec, LinearHeads, MLPHeads
 
 
 def initialise_heads(spec: HeadSpec, dim: int, heads: int, seed: int) -> Heads:

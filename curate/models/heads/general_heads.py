@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from curate.models.heads.heads import Heads, HeadSpec, fit_heads
-from curate.models.heads.row_access import FeatureMatrix
+from curate.models.heads.feature_matrix import FeatureMatrix
+from curate.models.heads.modules import Heads, HeadSpec, fit_heads
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import polars as pl
 
-from curate.models.heads.identification import (
+from curate.models.heads.noise.learnability import (
     LearnabilityTest,
     assess_learnability,
     mask_unlearnable_status,

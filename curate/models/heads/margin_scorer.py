@@ -9,9 +9,9 @@ import polars as pl
 from pydantic import Field
 
 from curate.models.heads.head_scorer import HeadScorer
-from curate.models.heads.held_out_margins import Trait
 from curate.models.heads.out_of_fold import training_status
 from curate.models.heads.posterior.label_posterior import LabelPosterior, label_posterior
+from curate.models.heads.ridge.margins import Trait
 from curate.steps.context import Context
 from curate.steps.contracts import HIGHER, Column
 from curate.steps.evidence_params import FILE_SOURCE, EvidenceParameters, SourceColumns

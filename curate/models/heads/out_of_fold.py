@@ -13,14 +13,14 @@ from torch import Tensor
 
 from curate.data.hashes import same_answers
 from curate.data.table import BATCH_ROWS, batches
-from curate.models.embed.feature_rows import answer_feature_matrices
-from curate.models.heads.at_heads import AnswerFeatures, HeadValues, LocalAnswerFeatures
+from curate.models.heads.answer_features import answer_feature_matrices
 from curate.models.heads.build import initialise_heads
+from curate.models.heads.feature_matrix import FeatureMatrix
 from curate.models.heads.folds import fold_weight_matrix, folds_of_groups
-from curate.models.heads.heads import HeadKind, Heads, HeadSpec, LinearHeads, fit_heads
+from curate.models.heads.held_out_values import AnswerFeatures, HeadValues, LocalAnswerFeatures
+from curate.models.heads.linear import solve_from_losses, solve_heads
 from curate.models.heads.losses import LossKind
-from curate.models.heads.row_access import FeatureMatrix
-from curate.models.heads.solved_heads import solve_from_losses, solve_heads
+from curate.models.heads.modules import HeadKind, Heads, HeadSpec, LinearHeads, fit_heads
 from curate.steps.context import Context
 from curate.steps.contracts import Parameters
 from curate.steps.features import FeatureKind
@@ -280,8 +280,8 @@ def _train_in_parts(
     features: FeatureKind,
 ) -> OutOfFold:
     """The same with the workers of the run, none of whom needs all pairs."""
-    from curate.models.heads.pair_parts import FeatureColumns, pair_partitions
-    from curate.models.heads.part_heads import PartitionedAnswerFeatures, PartitionedLosses
+    from curate.models.heads.partitioned_heads import PartitionedAnswerFeatures, PartitionedLosses
+    from curate.models.heads.partitions import FeatureColumns, pair_partitions
 
     parts = pair_partitions(pairs, context)
     assigned = draw_folds(pairs, context, repeats, folds)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from curate.data.table import batches
 from curate.models.heads.build import initialise_heads
-from curate.models.heads.heads import HeadSpec, Optimiser, rows_in_order
+from curate.models.heads.feature_matrix import FeatureMatrix
 from curate.models.heads.losses import bradley_terry
+from curate.models.heads.modules import HeadSpec, Optimiser, rows_in_order
 from curate.models.heads.one_thread import threads_for
-from curate.models.heads.row_access import FeatureMatrix
 from curate.steps.context import Progress, SilentProgress
 
 if TYPE_CHECKING:

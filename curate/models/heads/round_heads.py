@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from curate.models.heads.dropout_uncertainty import agreement_share, normal_uncertainty
-from curate.models.heads.solved_heads import solve_heads
+from curate.models.heads.linear import solve_heads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from curate.data.table import batches
-from curate.models.heads.at_heads import gather_held_out_values
-from curate.models.heads.row_access import FeatureMatrix
+from curate.models.heads.feature_matrix import FeatureMatrix
+from curate.models.heads.held_out_values import gather_held_out_values
 from curate.models.people.preference_groups import AnnotatorVotes, PreferenceGroups
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from torch import Tensor
 from curate.errors import CurateError, suggestion
 from curate.models.embed.batching import run_on_replicas, run_with_oom_retry, token_budget_batches
 from curate.models.embed.device import move_to_device
-from curate.models.lm.answers import OK, load_cached_model
+from curate.models.lm.answer_logprobs import OK, load_cached_model
 from curate.models.lm.conversations import (
     Computed,
     add_model_counts,

@@ -14,8 +14,8 @@ from torch.utils.checkpoint import checkpoint
 
 from curate.errors import CurateError
 from curate.models.embed.device import move_to_device
-from curate.models.heads.heads import HiddenHeads
-from curate.models.lm.answers import load_language_model
+from curate.models.heads.modules import HiddenHeads
+from curate.models.lm.answer_logprobs import load_language_model
 from curate.models.lm.conversations import distinct_conversations, record_truncation
 from curate.models.lm.hidden import encode_conversations
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError
-from curate.models.lm.answers import (
+from curate.models.lm.answer_logprobs import (
     AnswerLogprobs,
     answer_logprobs,
     load_language_model,

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.models.lm.answers import OK, ConversationRenderer, load_language_model, record_usage
+from curate.models.lm.answer_logprobs import (
+    OK,
+    ConversationRenderer,
+    load_language_model,
+    record_usage,
+)
 from curate.models.lm.conversations import (
     Computed,
     distinct_conversations,

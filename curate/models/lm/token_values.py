@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curate.models.lm.answers import NO_TOKENS, ConversationRenderer, load_language_model
+from curate.models.lm.answer_logprobs import NO_TOKENS, ConversationRenderer, load_language_model
 from curate.models.lm.conversations import record_truncation
 from curate.models.lm.network import CausalNetwork
 from curate.models.lm.trees import TreeBatch

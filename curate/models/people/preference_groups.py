@@ -16,10 +16,10 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from curate.data.table import batches
-from curate.models.heads.at_heads import gather_held_out_values
-from curate.models.heads.heads import Heads, HeadSpec
+from curate.models.heads.feature_matrix import FeatureMatrix
+from curate.models.heads.held_out_values import gather_held_out_values
+from curate.models.heads.modules import Heads, HeadSpec
 from curate.models.heads.out_of_fold import train_heads
-from curate.models.heads.row_access import FeatureMatrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

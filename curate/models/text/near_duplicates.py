@@ -13,7 +13,7 @@ from curate.data.pair_rows import at_rows
 from curate.data.row_parts import MEDIA_PARTS, REJECTED_MEDIA, present, row_part_keys
 from curate.data.table import BATCH_ROWS, batches, messages_text, rows_in_batches
 from curate.models.text.candidates import CandidatePairs, first_near_duplicate
-from curate.models.text.part_duplicates import find_duplicates_partitioned
+from curate.models.text.partitioned_duplicates import find_duplicates_partitioned
 from curate.models.text.sketches import MinHashSketches
 from curate.store.workspace import Workspace
 

@@ -15,7 +15,7 @@ from curate.audit.biases import audit_biases
 from curate.audit.noise import NoiseFindings, audit_noise, audited_evidence, suspicion
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.cli.app import app
-from curate.models.heads.identification import NOTHING_LEARNT
+from curate.models.heads.noise.learnability import NOTHING_LEARNT
 from curate.models.people.tournament import build_tournaments
 from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context

@@ -9,7 +9,7 @@ from scipy.special import logit
 from curate.audit.candidates import audit_candidates
 from curate.audit.ranking import audit_ranking
 from curate.audit.result import audit_data
-from curate.models.lm.answers import answer_logprobs
+from curate.models.lm.answer_logprobs import answer_logprobs
 from curate.steps.context import Context
 from curate.steps.models import ModelSpec
 from tests.conftest import DATA

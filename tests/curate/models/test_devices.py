@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from curate.models.embed import device as devices
 from curate.models.embed import neighbours
 from curate.models.embed.embedder import Embedder
-from curate.models.embed.feature_rows import answer_feature_matrices
-from curate.models.heads import solved_heads
-from curate.models.heads.at_heads import gather_held_out_values
+from curate.models.heads.answer_features import answer_feature_matrices
 from curate.models.heads.build import initialise_heads
-from curate.models.heads.heads import HeadSpec, fit_heads
-from curate.models.heads.row_access import LazyFeatureMatrix
-from curate.models.heads.solved_heads import solve_heads
+from curate.models.heads.feature_matrix import LazyFeatureMatrix
+from curate.models.heads.held_out_values import gather_held_out_values
+from curate.models.heads.linear import solve_heads
+from curate.models.heads.modules import HeadSpec, fit_heads
 from curate.models.lm.language_model import LanguageModel, answer_sums
 from curate.models.lm.loading import dtype_of
 from curate.models.lm.network import CausalNetwork
@@ -50,11 +49,11 @@ def test_training_waits_for_nothing_and_moves_rows_once_an_epoch(kind: Any, drop
 
 
 def test_solved_heads_wait_once_a_pass_not_once_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solved_heads, "_ROWS", BATCH)
+    monkeypatch.setattr(linear, "_ROWS", BATCH)
     chosen, rejected = rows_on(DEVICE)
     with Crossings() as gpu:
         solve_heads(chosen, rejected, torch.ones(PAIRS, 3), 1.0)
-    assert gpu.waits == solved_heads._PASSES
+    assert gpu.waits == linear._PASSES
     assert gpu.down == 0
     assert gpu.up <= 5
 

@@ -12,10 +12,10 @@ import pytest
 from curate import CurateError, Pairs, Pipeline
 from curate.audit.audit_report import AuditReport
 from curate.audit.noise import GroupAgreement, NoiseFindings
-from curate.models.heads.calibration import Calibration
-from curate.models.heads.identification import LearnabilityTest
-from curate.models.heads.noise_rate import NoiseEstimate
-from curate.models.heads.pair_agreement import pair_agreement
+from curate.models.heads.noise.calibration import Calibration
+from curate.models.heads.noise.learnability import LearnabilityTest
+from curate.models.heads.noise.pair_agreement import pair_agreement
+from curate.models.heads.noise.rate import NoiseEstimate
 from curate.models.heads.posterior.source_accuracy import SourceAccuracy
 from curate.report import charts
 from curate.report.build import report_html, write_report

@@ -10,7 +10,7 @@ import pytest
 
 from curate import CurateError
 from curate.audit.noise import NoiseFindings
-from curate.models.heads.noise_rate import NoiseEstimate
+from curate.models.heads.noise.rate import NoiseEstimate
 from curate.report.json_pages import write_json_report
 from curate.report.run_verdict import run_verdict, watched
 from curate.steps.next_steps import next_step_by_judging

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from curate.models.heads.calibration import calibrate
-from curate.models.heads.noise_rate import estimate_noise_rate_of_pairs, record_noise_estimate
+from curate.models.heads.noise.calibration import calibrate
+from curate.models.heads.noise.rate import estimate_noise_rate_of_pairs, record_noise_estimate
 from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.posterior.label_posterior import LabelPosterior
 from curate.models.heads.posterior.source_accuracy import source_accuracy

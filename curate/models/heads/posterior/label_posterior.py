@@ -8,12 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curate.models.heads.held_out_margins import (
-    HeldOutMargins,
-    Trait,
-    held_out_margins,
-    vote_weights,
-)
 from curate.models.heads.out_of_fold import vote_mask
 from curate.models.heads.posterior.averaging import AveragedPosterior, Priors, average_posterior
 from curate.models.heads.posterior.combined_evidence import CombinedEvidence, combine_sources
@@ -26,6 +20,12 @@ from curate.models.heads.posterior.observations import (
 from curate.models.heads.posterior.other_votes import count_votes, spread_verdicts
 from curate.models.heads.posterior.trait_rates import TraitRates, trait_rates
 from curate.models.heads.posterior.traits import pair_traits
+from curate.models.heads.ridge.margins import (
+    HeldOutMargins,
+    Trait,
+    held_out_margins,
+    vote_weights,
+)
 from curate.steps.context import Context
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from curate.data.duplicates import repeated_rows
-from curate.models.heads.noise_rate import shared_votes, voted_answers
+from curate.models.heads.noise.rate import shared_votes, voted_answers
 from curate.models.heads.posterior.observations import constant
 
 if TYPE_CHECKING:

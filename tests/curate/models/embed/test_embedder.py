@@ -12,10 +12,10 @@ from curate import CurateError, Pipeline
 from curate.models.embed import int8
 from curate.models.embed.device import choose_device
 from curate.models.embed.embedder import Embedder
-from curate.models.embed.feature_rows import answer_feature_tensors
 from curate.models.embed.frame import embed_frame, text_embedder
 from curate.models.embed.pair_embeddings import distinct_texts, embed_pairs
 from curate.models.embed.settings import EmbedderConfig
+from curate.models.heads.answer_features import answer_feature_tensors
 from curate.steps.context import SilentProgress
 from curate.store.store import Store, open_store
 from curate.store.workspace import Workspace

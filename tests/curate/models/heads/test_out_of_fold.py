@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.models.embed.feature_rows import answer_feature_tensors
+from curate.models.heads.answer_features import answer_feature_tensors
 from curate.models.heads.folds import group_folds
-from curate.models.heads.heads import HeadSpec
+from curate.models.heads.modules import HeadSpec
 from curate.models.heads.out_of_fold import fold_weights, train_out_of_fold, trainable_mask
 from tests.helpers import pairs_of, simulate
 

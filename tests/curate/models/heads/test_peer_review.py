@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from curate.models.embed.feature_rows import answer_feature_tensors
-from curate.models.heads.heads import HeadSpec
+from curate.models.heads.answer_features import answer_feature_tensors
+from curate.models.heads.modules import HeadSpec
 from curate.models.heads.out_of_fold import fold_weights
 from curate.models.heads.peer_review import PeerReview, Schedule, smallest_losses, train_peers
 from tests.helpers import Simulation, simulate

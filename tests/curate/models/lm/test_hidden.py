@@ -14,7 +14,7 @@ from curate.steps.context import Context, SilentProgress
 from curate.steps.models import Inference
 from scorers.crm import CRM
 from scorers.mc_dropout import MCDropout
-from tests.curate.models.lm.test_answers import random_pairs
+from tests.curate.models.lm.test_answer_logprobs import random_pairs
 
 SETTINGS = Inference(device="cpu")
 

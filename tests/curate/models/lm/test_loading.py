@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from curate import CurateError
-from curate.models.lm.answers import answer_logprobs
+from curate.models.lm.answer_logprobs import answer_logprobs
 from curate.steps.context import Context
 from curate.steps.models import Inference, ModelSpec
-from tests.curate.models.lm.test_answers import plain_loop, random_pairs, scored
+from tests.curate.models.lm.test_answer_logprobs import plain_loop, random_pairs, scored
 
 
 def adapter_of(folder: Path, out: Path) -> Path:

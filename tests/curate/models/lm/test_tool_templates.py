@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from curate.models.lm.answers import answer_logprobs
+from curate.models.lm.answer_logprobs import answer_logprobs
 from curate.models.lm.conversations import distinct_conversations
 from curate.models.lm.tokens import ConversationEncoder, RenderedConversation
 from curate.read.pairs import read_pairs

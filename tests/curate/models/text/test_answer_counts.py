@@ -12,7 +12,11 @@ import polars as pl
 import pytest
 
 from curate.data.table import messages_text
-from curate.models.heads.pair_blocks import prior_root, recognised_sources, remaining_sources
+from curate.models.heads.ridge.feature_blocks import (
+    prior_root,
+    recognised_sources,
+    remaining_sources,
+)
 from curate.models.text.answer_counts import _STOP, COUNTS, answer_counts
 from curate.read.pairs import read_pairs
 

@@ -1,0 +1,84 @@
+"""Heads solved from parts of the pairs that lie with workers, beside heads solved here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from curate.models.heads.out_of_fold import HeadSpec, train_out_of_fold
+from curate.models.heads.partitions import PairPartitions, pair_partitions
+from curate.models.heads.prompt_order import PromptOrder
+from curate.models.heads.ridge.margins import held_out_margins
+from curate.steps.context import Context
+from curate.steps.registry import scorer_class
+from tests.helpers import Simulation, numbered_pairs, simulate
+from tests.workers import PickledWorkers
+
+COUNT = 4000
+SCORERS = (
+    *("reward_margin", "donod", "confident_learning", "uncertainty", "mc_dropout"),
+    *("noise_score", "label_em"),
+)
+
+
+@pytest.fixture(scope="module")
+def sim() -> Simulation:
+    return simulate(COUNT, dim=40)
+
+
+def with_workers(sim: Simulation) -> Context:
+    return replace(sim.context, workers=PickledWorkers(), _shared={})
+
+
+def test_all_pairs_of_a_prompt_lie_in_one_part(sim: Simulation) -> None:
+    parts = pair_partitions(sim.pairs, with_workers(sim))
+    assert len(parts.ranges) > len(parts.folds) == 5
+    rows = [parts.order.rows[r] for r in parts.ranges]
+    assert sorted(np.concatenate(rows).tolist()) == list(range(COUNT))
+    prompts = sim.context.prompt_groups(sim.pairs)
+    seen = [set(prompts[r].tolist()) for r in rows]
+    assert sum(map(len, seen)) == len(set.union(*seen))
+
+
+def test_a_prompt_of_many_pairs_is_not_cut() -> None:
+    pairs = numbered_pairs(300, prompts=3)
+    order = PromptOrder.of(pairs["pair_id"], pl.Series(Context().prompt_groups(pairs)))
+    cuts = [cut for fold in order.folds for cut in order.cuts(fold, 10)]
+    assert [cut.stop - cut.start for cut in cuts] == [100, 100, 100]
+
+
+def test_what_is_split_is_joined_again(sim: Simulation) -> None:
+    parts: PairPartitions = pair_partitions(sim.pairs, with_workers(sim))
+    values = np.arange(COUNT, dtype=np.float64)
+    np.testing.assert_array_equal(parts.joined(parts.split(values)), values)
+
+
+@pytest.mark.parametrize("kind", ["embedding", "both", "length"])
+def test_solved_heads_are_those_of_one_machine(sim: Simulation, kind: str) -> None:
+    found = []
+    for context in (replace(sim.context, _shared={}), with_workers(sim)):
+        trained = train_out_of_fold(sim.pairs, context, HeadSpec(), 2, 3, kind)  # type: ignore[arg-type]
+        found.append(trained.margins())
+    np.testing.assert_allclose(found[1], found[0], atol=2e-3 * np.abs(found[0]).max())
+
+
+@pytest.mark.parametrize("style", [True, False])
+def test_held_out_margins_are_those_of_one_machine(sim: Simulation, style: bool) -> None:
+    here = held_out_margins(sim.pairs, replace(sim.context, _shared={}), style)
+    there = held_out_margins(sim.pairs, with_workers(sim), style)
+    np.testing.assert_allclose(there.margin, here.margin, atol=1e-3)
+    assert there.strengths == pytest.approx(here.strengths, rel=0.02)
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_scores_are_those_of_one_machine(sim: Simulation, name: str) -> None:
+    scorer = scorer_class(name)()
+    here = scorer.score(sim.pairs, replace(sim.context, _shared={}))
+    context = with_workers(sim)
+    assert_frame_equal(scorer.score(sim.pairs, context), here, abs_tol=2e-3, rel_tol=2e-3)
+    assert scorer.in_parts
+    assert context.workers.calls > 0  # type: ignore[union-attr]
