@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from curate.models.embed import device as devices
 from curate.models.embed import neighbours
 from curate.models.embed.embedder import Embedder
+from curate.models.heads import linear
 from curate.models.heads.answer_features import answer_feature_matrices
 from curate.models.heads.build import initialise_heads
 from curate.models.heads.feature_matrix import LazyFeatureMatrix

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import softplus
 
+from curate.models.heads import linear
 from curate.models.heads.linear import solve_heads
 from curate.models.heads.modules import HeadSpec, LinearHeads
 from curate.models.heads.out_of_fold import train_heads, train_out_of_fold
