@@ -21,7 +21,7 @@ from curate.versions import versions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.read.sources import Source
+    from curate.read.sources import RowSource
     from curate.steps.context import Progress
     from curate.steps.workers import Workers
     from curate.store.store import Store
@@ -64,7 +64,7 @@ def read_or_take(
     return pairs, False
 
 
-def _key(settings: InputConfig, sources: list[Source]) -> str | None:
+def _key(settings: InputConfig, sources: list[RowSource]) -> str | None:
     """`input_key`, None where the files are too small to hold pairs enough to be worth keeping."""
     sizes = [source.size() if source.size is not None else None for source in sources]
     if None not in sizes and sum(size or 0 for size in sizes) < WORTH * _LEAST:
@@ -72,7 +72,7 @@ def _key(settings: InputConfig, sources: list[Source]) -> str | None:
     return input_key(settings, sources)
 
 
-def input_key(settings: InputConfig, sources: list[Source]) -> str | None:
+def input_key(settings: InputConfig, sources: list[RowSource]) -> str | None:
     """What the pair table depends on, as one hash; None where that cannot be known."""
     files = [source.file for source in sources]
     notes = [note for source in sources for note in source.notes]

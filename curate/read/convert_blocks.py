@@ -16,7 +16,7 @@ from curate.read.formats import ERROR, NO_PAIR, ROW, Format, get_format
 from curate.read.formats.base import complete_pair_columns
 from curate.read.formats.repeated_prompt import strip_repeated_prompt
 from curate.read.media_placeholders import expand_media_placeholders
-from curate.read.sources import Block, Source
+from curate.read.sources import RowBlock, RowSource
 
 CONTENT_HASH = "__key__"
 """Column of content hashes, null in a block whose data gives all ids."""
@@ -48,7 +48,7 @@ class ReadCounts:
     notes: dict[str, None] = field(default_factory=dict)
     row_notes: Counter[str] = field(default_factory=Counter)
 
-    def count_rows(self, blocks: Iterable[Block]) -> Iterator[Block]:
+    def count_rows(self, blocks: Iterable[RowBlock]) -> Iterator[RowBlock]:
         """Yield the blocks, of which each is counted as it comes."""
         for block in blocks:
             self.rows += len(block)
@@ -72,13 +72,13 @@ class SourceRows:
     counts: ReadCounts
 
 
-def is_worker_sized(source: Source) -> bool:
+def is_worker_sized(source: RowSource) -> bool:
     """Return whether the source is a file that is not too large to come back in one piece."""
     size = source.size() if source.size is not None else None
     return size is not None and size <= _MAX_WORKER_BYTES
 
 
-def file_stamp(source: Source) -> tuple[int, int] | None:
+def file_stamp(source: RowSource) -> tuple[int, int] | None:
     """Return size and time of change of a local file; None for other sources and missing files."""
     try:
         status = source.file.stat() if source.file is not None else None
@@ -88,7 +88,7 @@ def file_stamp(source: Source) -> tuple[int, int] | None:
 
 
 def read_source(
-    fmt: Format | None, source: Source, stamp: tuple[int, int] | None
+    fmt: Format | None, source: RowSource, stamp: tuple[int, int] | None
 ) -> SourceRows | None:
     """Return all rows of a source, converted.
 
@@ -109,7 +109,7 @@ def read_source(
 
 
 def convert_blocks(
-    fmt: Callable[[], Format | None], blocks: Iterable[Block], label: str
+    fmt: Callable[[], Format | None], blocks: Iterable[RowBlock], label: str
 ) -> Iterator[pl.DataFrame]:
     """Yield the rows of each block, or of all together where pairs are made of several rows.
 

@@ -19,7 +19,7 @@ from curate.read.formats.ranking_config import RankingRule
 from curate.read.pair_dataset import ORIGIN_COLUMNS, REJECTED_COLUMNS, Pairs
 from curate.read.reader import Reader
 from curate.read.repeated_ids import number_by_content
-from curate.read.sources import Source, find_sources, is_saved_dataset
+from curate.read.sources import RowSource, find_sources, is_saved_dataset
 from curate.read.sources.data_file import DEFAULT_BOUNDS, MB, Bounds
 from curate.steps.context import Progress, SilentProgress
 from curate.steps.registry import checked
@@ -189,7 +189,7 @@ def stream_pairs(
         raise reader.nothing_read()
 
 
-def input_sources(input_: InputConfig) -> list[Source]:
+def input_sources(input_: InputConfig) -> list[RowSource]:
     """Return the sources of a configuration's `input`."""
     bounds = Bounds(input_.max_row_mb * MB, input_.max_file_mb * MB)
     i = input_
@@ -212,7 +212,7 @@ def resolve_sources(
     split: str | None,
     revision: str | None,
     bounds: Bounds = DEFAULT_BOUNDS,
-) -> list[Source]:
+) -> list[RowSource]:
     """Return the sources of the rows; raise CurateError if there are none.
 
     Args:

@@ -13,7 +13,7 @@ from curate.read.column_names import SYSTEM
 from curate.read.messages import Turn, as_messages
 from curate.read.notes import empty_files_note, replaced_text_note
 from curate.read.pairs import input_sources
-from curate.read.sources.row_parts import PART_NAMES
+from curate.read.sources.attachment_columns import ATTACHMENT_COLUMNS
 
 if TYPE_CHECKING:
     from curate.read.input import InputConfig
@@ -95,7 +95,7 @@ class PublishedRows:
 
     def _count_dropped_columns(self, row: Mapping[str, Any]) -> None:
         # Few rows have any such column, and none has a value in all of them.
-        for name in PART_NAMES & row.keys():
+        for name in ATTACHMENT_COLUMNS & row.keys():
             if row[name]:
                 self._dropped_columns[name] += 1
 

@@ -47,7 +47,7 @@ from curate.read.small_blocks import (
     locate_in_file,
     small_block,
 )
-from curate.read.sources import Block, Source
+from curate.read.sources import RowBlock, RowSource
 from curate.read.sources.python_block import PythonBlock
 from curate.read.unused_text_check import UnusedTextCheck
 from curate.steps.workers import Workers
@@ -104,7 +104,7 @@ class Reader:
         self._empty_files: list[str] = []
         self.pairs = self._files = self._rows_without_pair = 0
 
-    def batches(self, sources: list[Source], workers: Workers | None = None) -> Iterator[Pairs]:
+    def batches(self, sources: list[RowSource], workers: Workers | None = None) -> Iterator[Pairs]:
         """Yield the pairs of each block, or of each source whose pairs are made of several rows.
 
         Args:
@@ -125,7 +125,9 @@ class Reader:
         if last is not None and last.notes != self.notes:
             yield replace(last.cleared(), notes=self.notes)
 
-    def _converted_rows(self, sources: list[Source], workers: Workers | None) -> Iterator[Located]:
+    def _converted_rows(
+        self, sources: list[RowSource], workers: Workers | None
+    ) -> Iterator[Located]:
         """Yield the rows of all sources in order, those of small files together."""
         read_by_workers = (
             self._read_by_workers(sources, workers) if workers else iter([None] * len(sources))
@@ -149,7 +151,7 @@ class Reader:
         yield from self._convert_group()
 
     def _read_by_workers(
-        self, sources: list[Source], workers: Workers
+        self, sources: list[RowSource], workers: Workers
     ) -> Iterator[SourceRows | None]:
         """Yield the rows of each source that a worker read; None if it is to be read here."""
         fmt = self._settle_format(sources)
@@ -163,7 +165,7 @@ class Reader:
         for is_sent in goes_to_worker:
             yield next(results) if is_sent else None
 
-    def _settle_format(self, sources: list[Source]) -> Format | None:
+    def _settle_format(self, sources: list[RowSource]) -> Format | None:
         """Return the format, chosen by the first rows there are."""
         for source in sources:
             for block in source.blocks():
@@ -172,10 +174,10 @@ class Reader:
                     return self.format
         return None
 
-    def _convert_source(self, source: Source) -> Iterator[Located]:
+    def _convert_source(self, source: RowSource) -> Iterator[Located]:
         """Yield the converted rows of a source; small blocks are grouped with others."""
 
-        def inspected_blocks() -> Iterator[Block]:
+        def inspected_blocks() -> Iterator[RowBlock]:
             for number, block in enumerate(source.blocks()):
                 self._inspect_block(block, source.label)
                 if number == 0 and not self._matches_format(block):
@@ -209,7 +211,7 @@ class Reader:
         if group is not None:
             yield from group.convert(self.format)
 
-    def _inspect_block(self, block: Block, label: str) -> None:
+    def _inspect_block(self, block: RowBlock, label: str) -> None:
         """Choose the format by the first rows if none has been chosen."""
         if self.format is None and (sample := block.sample(_SAMPLE_ROWS)):
             self.format = self._choose_format(sample, label)
@@ -219,7 +221,7 @@ class Reader:
             self.format.ranking = self._ranking
             self.format.row_notes = self._counts.row_notes
 
-    def _matches_format(self, block: Block) -> bool:
+    def _matches_format(self, block: RowBlock) -> bool:
         """Return whether the first rows of a file are of the format that was chosen before."""
         sample = block.sample(_SAMPLE_ROWS)
         fmt = self.format

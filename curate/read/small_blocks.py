@@ -15,7 +15,7 @@ from curate.errors import CurateError
 from curate.read.convert_blocks import convert_blocks
 from curate.read.embedded_json import parse_embedded_messages
 from curate.read.formats import ROW, Format
-from curate.read.sources import Block
+from curate.read.sources import RowBlock
 from curate.read.sources.python_block import PythonBlock
 
 Locate = Callable[[pl.Series], pl.DataFrame]
@@ -100,7 +100,7 @@ def locate_in_file(label: str, numbers: pl.Series) -> pl.DataFrame:
     return pl.DataFrame({"file": file, "row": numbers.cast(pl.Int64)})
 
 
-def small_block(block: Block) -> tuple[PythonBlock, Shape, int] | None:
+def small_block(block: RowBlock) -> tuple[PythonBlock, Shape, int] | None:
     """Return a block that can be converted with others, with shape and bytes; None for others.
 
     What a column holds is found out for a block as a whole: only rows whose values are of the same

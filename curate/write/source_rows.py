@@ -23,7 +23,7 @@ from curate.read.input import InputConfig
 from curate.read.pairs import input_sources, stream_pairs
 from curate.read.repeated_ids import label_columns, number_by_content
 from curate.read.sources.arrow_block import ArrowBlock
-from curate.read.sources.blocks import Block
+from curate.read.sources.blocks import RowBlock
 from curate.read.sources.python_block import PythonBlock
 from curate.steps.context import Progress, SilentProgress
 from curate.store.workspace import Workspace
@@ -250,14 +250,14 @@ def _rows(
             yield _taken(block, fmt, at, turned)
 
 
-def _numbers(block: Block) -> list[int]:
+def _numbers(block: RowBlock) -> list[int]:
     if isinstance(block, (PythonBlock, ArrowBlock)):
         return list(block.numbers)
     raise TypeError(f"rows of {type(block).__name__} have no numbers")
 
 
 def _taken(
-    block: Block, fmt: Format, at: list[int], turned: list[bool]
+    block: RowBlock, fmt: Format, at: list[int], turned: list[bool]
 ) -> tuple[str, pl.DataFrame]:
     """The rows at these places, answers exchanged where `turned`."""
     if isinstance(block, PythonBlock):

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 STEPS = {
-    "reading": "curate.read.reader:Reader._take",
+    "reading": "curate.read.reader:Reader._take_rows",
     "embedding": "curate.pipeline.run:embed_frame",
     "scoring": "curate.pipeline.run:score_all",
     "filtering": "curate.pipeline.run:run_filters",

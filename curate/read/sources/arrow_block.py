@@ -24,23 +24,23 @@ from curate.read.message_columns import (
     normalise_message_column,
 )
 from curate.read.sources import arrow_types
-from curate.read.sources.blocks import PAIR_ID, Block, wrong_shape
-from curate.read.sources.row_parts import (
-    PART_NAMES,
+from curate.read.sources.attachment_columns import (
+    ATTACHMENT_COLUMNS,
     REJECTED_TOOLS,
-    RowParts,
-    compare,
-    first_given,
+    RowAttachments,
+    add_attachment,
+    add_media_attachment,
+    attachment_sources,
+    check_rejected_tools,
+    first_not_null,
     media_series,
-    sources_of,
     split_documents,
-    take,
-    take_series,
 )
+from curate.read.sources.blocks import PAIR_ID, RowBlock, wrong_shape
 
 
 @dataclass
-class ArrowBlock(Block):
+class ArrowBlock(RowBlock):
     """Rows of a columnar file."""
 
     table: pa.Table
@@ -50,21 +50,21 @@ class ArrowBlock(Block):
     replaced: int = 0
 
     def __post_init__(self) -> None:
-        """Bring the columns to types that can be looked into."""
+        """Convert the columns to types that can be inspected."""
         columns = []
         self._undecodable: dict[str, list[int]] = {}
         self._json_typed = {f.name for f in self.table.schema if isinstance(f.type, pa.JsonType)}
         for name, stored in zip(self.table.column_names, self.table.columns, strict=True):
-            column = arrow_types.plain(stored)
-            part = name in PART_NAMES and arrow_types.holds_bytes(column.type)
-            if part or arrow_types.holds_files(column.type):
+            column = arrow_types.decode_column(stored)
+            holds_media = name in ATTACHMENT_COLUMNS and arrow_types.holds_bytes(column.type)
+            if holds_media or arrow_types.holds_files(column.type):
                 columns.append(column)  # files of media, which are no texts
                 continue
             if arrow_types.holds_text_bytes(column):
                 column, self._undecodable[name] = arrow_types.bytes_as_text(column)
                 self.notes = (*self.notes, f"'{name}' holds bytes that are UTF-8: read as text")
-            whole, replaced = arrow_types.whole_utf8(column)
-            columns.append(whole)
+            valid_column, replaced = arrow_types.replace_invalid_utf8(column)
+            columns.append(valid_column)
             self.replaced += replaced
         self.table = pa.table(columns, names=self.table.column_names)
 
@@ -72,22 +72,22 @@ class ArrowBlock(Block):
         return len(self.table) + len(self.broken)
 
     def sample(self, rows: int) -> RowSample:
-        """The first rows as dicts."""
+        """Return the first rows as dicts."""
         sample: Sequence[Mapping[str, Any]] = self.table.slice(0, rows).to_pylist()
         return sample
 
     def frame(self, fmt: Format) -> pl.DataFrame:
-        """The columns in the types that formats take, without a loop over rows."""
-        parts = self._parts(fmt)
+        """Return the columns in the types that formats take, without a loop over rows."""
+        parts = self._attachments(fmt)
         read = [c for c in dict.fromkeys((*fmt.columns(), PAIR_ID)) if c in self.table.column_names]
         errors = parts.errors
         for name in set(read) & set(self._undecodable):
-            errors |= dict.fromkeys(self._undecodable[name], _no_text(name))
-        messages = self._messages(fmt, errors)
+            errors |= dict.fromkeys(self._undecodable[name], _not_text_error(name))
+        messages = self._message_columns(fmt, errors)
         # Each column is decoded once: messages, JSON and media have readers of their own.
-        elsewhere = {*messages, *fmt.json_columns, *fmt.media_columns}
-        frame = self._read([c for c in read if c not in elsewhere], errors)
-        media = [self._media(name, parts) for name in fmt.media_columns]
+        converted_columns = {*messages, *fmt.json_columns, *fmt.media_columns}
+        frame = self._read_columns([c for c in read if c not in converted_columns], errors)
+        media = [self._media_answers(name, parts) for name in fmt.media_columns]
         out = frame.select(pl.Series(ROW, self.numbers, dtype=pl.Int64), self._extra(fmt, parts))
         wrong = [errors.get(i) for i in range(len(self.table))]
         out = out.with_columns(pl.Series(ERROR, wrong, dtype=pl.String))
@@ -100,7 +100,7 @@ class ArrowBlock(Block):
             if problem is not None:
                 out = out.with_columns(pl.col(ERROR).fill_null(problem))
         for name in dict.fromkeys((*fmt.value_columns, PAIR_ID)):
-            out = out.with_columns(_column(frame, name).alias(name))
+            out = out.with_columns(_column_or_nulls(frame, name).alias(name))
         out = out.with_columns(self._json(name, fmt.json_as_text) for name in fmt.json_columns)
         for name, dtype in fmt.nested_columns.items():
             column, problems = _arrow_nested(frame, name, dtype)
@@ -108,34 +108,38 @@ class ArrowBlock(Block):
             out = out.with_columns(pl.col(ERROR).fill_null(problems))
         return self.with_broken(out, self.broken)
 
-    def _parts(self, fmt: Format) -> RowParts:
-        """Tools, media and arguments of the rows."""
-        found = RowParts()
-        for part, every in sources_of(self.table.column_names, fmt.columns()).items():
+    def _attachments(self, fmt: Format) -> RowAttachments:
+        """Return tools, media and arguments of the rows."""
+        attachments = RowAttachments()
+        for part, every in attachment_sources(self.table.column_names, fmt.columns()).items():
             names = [n for n in every if not pa.types.is_null(self.table.column(n).type)]
             columns = [self.table.column(name) for name in names]
             if part in MEDIA_PARTS and len(columns) == 1:
                 name = names[0]
-                take_series(part, name, pl.Series(name, pl.from_arrow(columns[0])), found)
+                add_media_attachment(
+                    part, name, pl.Series(name, pl.from_arrow(columns[0])), attachments
+                )
             elif columns:
                 rows = zip(*(column.to_pylist() for column in columns), strict=True)
-                given = first_given(names, ([drop_null_fields(v) for v in row] for row in rows))
-                take(part, names, given, found)
-            found.sources.update(every)
-        split_documents(found)
+                values = first_not_null(names, ([drop_null_fields(v) for v in row] for row in rows))
+                add_attachment(part, names, values, attachments)
+            attachments.sources.update(every)
+        split_documents(attachments)
         if REJECTED_TOOLS in self.table.column_names and REJECTED_TOOLS not in fmt.columns():
-            compare([drop_null_fields(v) for v in self.table[REJECTED_TOOLS].to_pylist()], found)
-        return found
+            check_rejected_tools(
+                [drop_null_fields(v) for v in self.table[REJECTED_TOOLS].to_pylist()], attachments
+            )
+        return attachments
 
-    def _media(self, name: str, parts: RowParts) -> pl.Series:
-        """A column of media that are answers."""
+    def _media_answers(self, name: str, parts: RowAttachments) -> pl.Series:
+        """Return a column of media that are answers."""
         if name not in self.table.column_names:
             return pl.Series(name, [None] * len(self.table), dtype=MEDIA)
         column = pl.Series(name, pl.from_arrow(self.table[name]))
         return media_series(name, column, parts)
 
     def _json(self, name: str, json_as_text: bool) -> pl.Series:
-        """A column as JSON texts, without the fields that only other rows have.
+        """Return a column as JSON texts, without the fields that only other rows have.
 
         Where it is `folded`, texts may be JSON already.
         """
@@ -145,88 +149,94 @@ class ArrowBlock(Block):
         texts = embedded_json_as_text(values) if json_as_text else list(plain)
         return pl.Series(name, texts or [None] * len(self.table), dtype=pl.String)
 
-    def _messages(self, fmt: Format, errors: dict[int, str]) -> dict[str, pl.Series]:
-        """The text columns that hold messages."""
-        found = {}
+    def _message_columns(self, fmt: Format, errors: dict[int, str]) -> dict[str, pl.Series]:
+        """Return the text columns that hold messages."""
+        message_columns = {}
         for name in set(fmt.text_columns) & set(self.table.column_names):
             turns = self._messages_of(name, fmt.holds_pair_messages)
             if turns is not None:
-                found[name], wrong = turns
+                message_columns[name], wrong = turns
                 errors |= wrong
-        return found
+        return message_columns
 
-    def _messages_of(self, name: str, own: bool) -> MessageColumn | None:
-        """A column as messages, or None where it holds none."""
+    def _messages_of(self, name: str, is_pair_message: bool) -> MessageColumn | None:
+        """Return a column as messages, or None where it holds none."""
         column = self.table[name]
         if arrow_types.is_text(column.type):
             if name in self._json_typed:
                 values = [None if v is None else orjson.loads(v) for v in column.to_pylist()]
                 texts = sum(isinstance(v, str) for v in values)
-                known = sum(v is not None for v in values)
-                return None if texts * 2 >= known else messages_from_values(name, values, own)
+                not_null_count = sum(v is not None for v in values)
+                return (
+                    None
+                    if texts * 2 >= not_null_count
+                    else messages_from_values(name, values, is_pair_message)
+                )
             if parse_message_column(column.slice(0, SAMPLE_TEXTS).to_pylist()) is None:
                 return None
             talks = parse_message_column(column.to_pylist())
-            return None if talks is None else messages_from_values(name, talks, own)
+            return None if talks is None else messages_from_values(name, talks, is_pair_message)
         if not pa.types.is_nested(column.type):
             return None
         if arrow_types.is_json(column.type):
-            return normalise_message_column(pl.Series(name, pl.from_arrow(column)), own)
+            return normalise_message_column(pl.Series(name, pl.from_arrow(column)), is_pair_message)
         # Types that polars has no place for.
-        return messages_from_values(name, [drop_null_fields(v) for v in column.to_pylist()], own)
+        return messages_from_values(
+            name, [drop_null_fields(v) for v in column.to_pylist()], is_pair_message
+        )
 
-    def _read(self, names: list[str], errors: dict[int, str]) -> pl.DataFrame:
-        """The columns that the format reads; a type that has no place there becomes text."""
+    def _read_columns(self, names: list[str], errors: dict[int, str]) -> pl.DataFrame:
+        """Return the columns that the format reads; a type that has no place there becomes text."""
         columns = {}
         for name in names:
             column = self.table[name]
             if arrow_types.is_bytes(column.type):
                 column, wrong = arrow_types.bytes_as_text(column)
-                errors |= dict.fromkeys(wrong, _no_text(name))
+                errors |= dict.fromkeys(wrong, _not_text_error(name))
             elif not arrow_types.is_json(column.type):
-                texts = arrow_types.as_json(column)
+                texts = arrow_types.json_texts(column)
                 column = pa.chunked_array([pa.array(texts, pa.large_string())])
             columns[name] = column
         frame = pl.DataFrame(pl.from_arrow(pa.table(columns))) if columns else pl.DataFrame()
         return frame if columns else pl.DataFrame({ROW: self.numbers}, schema={ROW: pl.Int64})
 
-    def _extra(self, fmt: Format, parts: RowParts) -> pl.Series:
-        """JSON of the columns that neither the format nor the parts of a row place."""
+    def _extra(self, fmt: Format, parts: RowAttachments) -> pl.Series:
+        """Return the columns that neither the format nor an attachment reads, as JSON."""
         placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra) | set(parts.sources)
         entries = []
         for name, column in zip(self.table.column_names, self.table.columns, strict=True):
             if name not in placed:
                 entries.append(_json_entry(name, column))
-            elif parts.left.get(name):
+            elif parts.unplaced_rows.get(name):
                 values = _json_entry(name, column)
-                rows = pl.Series([i in parts.left[name] for i in range(len(column))])
+                rows = pl.Series([i in parts.unplaced_rows[name] for i in range(len(column))])
                 entries.append(pl.select(pl.when(rows).then(values)).to_series())
         if not entries:
             return pl.Series(EXTRA, [None] * len(self.table), dtype=pl.String)
         joined = pl.concat_str(pl.all(), separator=",", ignore_nulls=True)
         frame = pl.DataFrame({str(i): entry for i, entry in enumerate(entries)}).select(t=joined)
-        whole = pl.lit("{") + pl.col("t") + pl.lit("}")
-        return frame.select(pl.when(pl.col("t") != "").then(whole).alias(EXTRA)).to_series()
+        json_object = pl.lit("{") + pl.col("t") + pl.lit("}")
+        return frame.select(pl.when(pl.col("t") != "").then(json_object).alias(EXTRA)).to_series()
 
 
-def _no_text(name: str) -> str:
+def _not_text_error(name: str) -> str:
     return f"'{name}' holds bytes that are no UTF-8 text"
 
 
 def _json_entry(name: str, column: pa.ChunkedArray) -> pl.Series:
-    """`"name":value` of each row, null where the value is."""
+    """Return `"name":value` of each row, null if the value is null."""
     if not arrow_types.is_json(column.type):
-        return _entry(name, pl.Series(arrow_types.as_json(column), dtype=pl.String))
+        return _json_entries(name, pl.Series(arrow_types.json_texts(column), dtype=pl.String))
     values = pl.DataFrame(pl.from_arrow(pa.table({"v": column})))
     encoded = pl.when(pl.col("v").is_not_null()).then(as_json("v"))
-    return _entry(name, values.select(encoded).to_series())
+    return _json_entries(name, values.select(encoded).to_series())
 
 
-def _entry(name: str, json_values: pl.Series) -> pl.Series:
+def _json_entries(name: str, json_values: pl.Series) -> pl.Series:
     return json_values.to_frame("v").select(pl.lit(to_json(name) + ":") + pl.col("v")).to_series()
 
 
-def _column(frame: pl.DataFrame, name: str) -> pl.Series:
+def _column_or_nulls(frame: pl.DataFrame, name: str) -> pl.Series:
     if name in frame.columns:
         return frame[name]
     return pl.Series(name, [None] * len(frame), dtype=pl.Null)
@@ -235,7 +245,7 @@ def _column(frame: pl.DataFrame, name: str) -> pl.Series:
 def _arrow_text(
     frame: pl.DataFrame, name: str, scalars_are_text: bool
 ) -> tuple[pl.Series, str | None]:
-    column = _column(frame, name)
+    column = _column_or_nulls(frame, name)
     if column.dtype in (pl.String, pl.Null, pl.Categorical):
         return column.cast(pl.String), None
     if scalars_are_text and (column.dtype.is_numeric() or column.dtype == pl.Boolean):
@@ -247,24 +257,24 @@ def _arrow_text(
 def _arrow_nested(
     frame: pl.DataFrame, name: str, dtype: pl.DataType
 ) -> tuple[pl.Series, pl.Series]:
-    """The column in the given type, and what is wrong in each row.
+    """Return the column in the given type, and what is wrong in each row.
 
     Fields that are not in the type are left out, missing ones null.
     """
-    column = _column(frame, name)
+    column = _column_or_nulls(frame, name)
     sound = pl.Series([None] * len(frame), dtype=pl.String)
     if column.dtype == pl.Null:
         return column.cast(dtype), sound
     if column.dtype == pl.String:
         texts = pl.Series(name, embedded_json_as_text(column.to_list()), dtype=pl.String)
         nested, wrong = decode_json(texts, dtype)
-        told = wrong_shape(name, dtype)
-        return nested, sound.scatter(wrong, told) if wrong else sound
+        problem = wrong_shape(name, dtype)
+        return nested, sound.scatter(wrong, problem) if wrong else sound
     wrapped = pl.Struct({name: dtype})
     encoded = column.to_frame().select(pl.struct(name).struct.json_encode()).to_series()
-    found, wrong = decode_json(encoded, wrapped)
+    decoded, wrong = decode_json(encoded, wrapped)
     if not wrong:
-        return found.struct.field(name), sound
+        return decoded.struct.field(name), sound
     # A column has one type: what is wrong in one row is so in all.
     nulls = pl.Series(name, [None] * len(frame), dtype=dtype)
     return nulls, pl.repeat(wrong_shape(name, dtype), len(frame), eager=True)

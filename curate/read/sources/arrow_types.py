@@ -21,7 +21,7 @@ from curate.errors import CurateError
 _FILE = "bytes"
 INFINITY = "infinity"
 # Values from which the kind of a column of bytes is found.
-_LOOKED_AT = 100
+_SAMPLE_VALUES = 100
 _BYTES_OF = {
     pa.string(): pa.binary(),
     pa.large_string(): pa.large_binary(),
@@ -29,16 +29,16 @@ _BYTES_OF = {
 }
 
 
-def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column without encodings that only save room: dictionaries, runs, views, extensions."""
+def decode_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the column without dictionaries, runs, views and extension types."""
     if not column.num_chunks:
         return column
-    unencoded = _of_one_type([_plain(chunk) for chunk in column.chunks])
-    return plain(_in_one_chunk(column)) if unencoded is None else unencoded
+    unencoded = _of_one_type([_decode_array(chunk) for chunk in column.chunks])
+    return decode_column(_in_one_chunk(column)) if unencoded is None else unencoded
 
 
 def _of_one_type(chunks: list[pa.Array]) -> pa.ChunkedArray | None:
-    """The chunks as a column; None where they are of several types, as one value too odd makes."""
+    """Return the chunks as a column; None if one odd value gave a chunk another type."""
     return pa.chunked_array(chunks) if len({chunk.type for chunk in chunks}) == 1 else None
 
 
@@ -46,17 +46,17 @@ def _in_one_chunk(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([column.combine_chunks()])
 
 
-def _plain(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one answer a type)
+def _decode_array(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one answer a type)
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _plain(array.storage)
+        return _decode_array(array.storage)
     if pa.types.is_dictionary(kind):
-        return _plain(array.dictionary_decode())
+        return _decode_array(array.dictionary_decode())
     if pa.types.is_run_end_encoded(kind):
         # A tenth of the imports of a small run, for a type that hardly any file has.
         from pyarrow import compute
 
-        return _plain(compute.run_end_decode(array))
+        return _decode_array(compute.run_end_decode(array))
     target = {
         pa.string_view(): pa.large_string(),
         pa.binary_view(): pa.large_binary(),
@@ -75,8 +75,8 @@ def _plain(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one answer a type)
         )
     if pa.types.is_timestamp(kind) and kind.tz is not None and not _known_zone(kind.tz):
         times = array.cast(pa.timestamp(kind.unit)).to_pylist()
-        told = [None if v is None else f"{v.isoformat()} UTC, zone {kind.tz}" for v in times]
-        return pa.array(told, pa.string())
+        texts = [None if v is None else f"{v.isoformat()} UTC, zone {kind.tz}" for v in times]
+        return pa.array(texts, pa.string())
     if pa.types.is_fixed_size_list(kind):
         # Messages or media of which every row happens to have as many.
         return array.cast(pa.list_(kind.value_field))
@@ -91,7 +91,7 @@ def _is_time(kind: pa.DataType) -> bool:
 
 
 def _has_python_values(array: pa.Array) -> bool:
-    """Whether Python has a value for each date, time or duration: years 1 to 9999."""
+    """Return whether Python has a value for each date, time or duration: years 1 to 9999."""
     try:
         _without_unknown_zone(array).to_pylist()
     except (OverflowError, ValueError):
@@ -107,13 +107,13 @@ def _without_unknown_zone(array: pa.Array) -> pa.Array:
 
 
 def _times_as_text(array: pa.Array) -> pa.Array:
-    """ISO texts; DuckDB's `infinity` and whatever lies beyond Python's years as INFINITY or
+    """Return ISO texts; DuckDB's `infinity` and whatever lies beyond Python's years as INFINITY or
     -INFINITY, by its sign.
     """
     texts = []
     for value in _without_unknown_zone(array):
         try:
-            texts.append(None if not value.is_valid else _value(value.as_py()))
+            texts.append(None if not value.is_valid else _json_value(value.as_py()))
         except (OverflowError, ValueError):
             texts.append(INFINITY if value.value > 0 else f"-{INFINITY}")
     return pa.array(texts, pa.string())
@@ -129,10 +129,10 @@ def check_offsets(array: pa.Array) -> None:
         pa.ArrowInvalid: some do not.
     """
     array.validate(full=False)
-    _check(array)
+    _check_buffers(array)
 
 
-def _check(array: pa.Array) -> None:
+def _check_buffers(array: pa.Array) -> None:
     kind, t = array.type, pa.types
     if kind in _BYTES_OF:
         array.view(_BYTES_OF[kind]).validate(full=True)
@@ -140,34 +140,34 @@ def _check(array: pa.Array) -> None:
         # The offsets alone, of a child that holds nothing; then what they point into.
         make = pa.LargeListArray if t.is_large_list(kind) else pa.ListArray
         make.from_arrays(array.offsets, pa.nulls(len(array.values))).validate(full=True)
-        _check(array.values)
+        _check_buffers(array.values)
     elif t.is_struct(kind):
         for number in range(kind.num_fields):
-            _check(array.field(number))
+            _check_buffers(array.field(number))
     else:
         array.validate(full=True)
 
 
 def is_bytes(kind: pa.DataType) -> bool:
-    """Whether values are bytes."""
+    """Return whether values are bytes."""
     t = pa.types
-    whole = t.is_binary(kind) or t.is_large_binary(kind) or t.is_fixed_size_binary(kind)
-    return bool(whole or kind == pa.binary_view())
+    is_binary = t.is_binary(kind) or t.is_large_binary(kind) or t.is_fixed_size_binary(kind)
+    return bool(is_binary or kind == pa.binary_view())
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether values are texts."""
+    """Return whether values are texts."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def holds_bytes(kind: pa.DataType) -> bool:
-    """Whether values are bytes, or hold some at any depth."""
+    """Return whether values are bytes, or hold some at any depth."""
     nested = (kind.field(i).type for i in range(kind.num_fields))
     return is_bytes(kind) or any(holds_bytes(k) for k in nested)
 
 
 def holds_files(kind: pa.DataType) -> bool:
-    """Whether values are files as `datasets` stores images and audios, or lists of them."""
+    """Return whether values are files as `datasets` stores images and audios, or lists of them."""
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return holds_files(kind.value_type)
     if not pa.types.is_struct(kind) or kind.get_field_index(_FILE) < 0:
@@ -176,13 +176,13 @@ def holds_files(kind: pa.DataType) -> bool:
 
 
 def holds_text_bytes(column: pa.ChunkedArray) -> bool:
-    """Whether values are bytes, most of the first ones UTF-8 text: Hive and Spark write so.
+    """Return whether values are bytes, most of the first ones UTF-8 text: Hive and Spark write so.
 
     No image, audio or video is: its first bytes are no text.
     """
     if not is_bytes(column.type):
         return False
-    values = [v for v in column.slice(0, _LOOKED_AT).to_pylist() if v is not None]
+    values = [v for v in column.slice(0, _SAMPLE_VALUES).to_pylist() if v is not None]
     return bool(values) and 2 * sum(map(_is_text_bytes, values)) > len(values)
 
 
@@ -194,7 +194,7 @@ def _is_text_bytes(value: bytes) -> bool:
 
 
 def bytes_as_text(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[int]]:
-    """Bytes that are UTF-8 as text, and the rows of those that are none, which become null."""
+    """Return UTF-8 bytes as text, and the rows of other bytes, which become null."""
     try:
         return column.cast(pa.large_string()), []  # which checks every value
     except pa.ArrowInvalid:
@@ -210,24 +210,28 @@ def bytes_as_text(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[int]]:
     return pa.chunked_array([pa.array(texts, pa.large_string())]), wrong
 
 
-def whole_utf8(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, int]:
-    """Texts at any depth as valid UTF-8, bytes within messages too; and how many were replaced.
+def replace_invalid_utf8(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, int]:
+    """Return texts at any depth as valid UTF-8, also bytes in messages, and how many changed.
 
     Arrow does not check what a file calls a text; U+FFFD takes the place of what is none.
     """
-    mender = _Mender()
-    chunks = [mender.mend(chunk) for chunk in column.chunks]
-    if not mender.changed:
+    utf8_repair = _Utf8Repair()
+    chunks = [utf8_repair.repair(chunk) for chunk in column.chunks]
+    if not utf8_repair.changed:
         return column, 0
-    mended = _of_one_type(chunks)
-    return whole_utf8(_in_one_chunk(column)) if mended is None else (mended, mender.replaced)
+    repaired = _of_one_type(chunks)
+    return (
+        replace_invalid_utf8(_in_one_chunk(column))
+        if repaired is None
+        else (repaired, utf8_repair.replaced)
+    )
 
 
-class _Mender:
+class _Utf8Repair:
     def __init__(self) -> None:
         self.replaced, self.changed = 0, False
 
-    def mend(self, array: pa.Array, nested: bool = False) -> pa.Array:  # noqa: PLR0911
+    def repair(self, array: pa.Array, nested: bool = False) -> pa.Array:  # noqa: PLR0911
         kind = array.type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
             try:
@@ -254,7 +258,7 @@ class _Mender:
         return pa.array(texts, pa.large_string())
 
     def _list(self, array: pa.Array) -> pa.Array:
-        values = self.mend(array.values, nested=True)
+        values = self.repair(array.values, nested=True)
         if values is array.values or (values.type == array.type.value_type and not self.changed):
             return array
         make = pa.LargeListArray if pa.types.is_large_list(array.type) else pa.ListArray
@@ -266,14 +270,14 @@ class _Mender:
         names = [f.name for f in array.type]
         # A field `bytes` is the file of a medium, as in the hub's images.
         fields = [
-            array.field(i) if name == _FILE else self.mend(array.field(i), nested=True)
+            array.field(i) if name == _FILE else self.repair(array.field(i), nested=True)
             for i, name in enumerate(names)
         ]
         return pa.StructArray.from_arrays(fields, names, mask=array.is_null())
 
 
 def is_json(kind: pa.DataType) -> bool:  # noqa: PLR0911 (one answer a type)
-    """Whether polars writes values of this type as JSON, and reads the type at all."""
+    """Return whether polars writes values of this type as JSON, and reads the type at all."""
     t = pa.types
     if t.is_boolean(kind) or t.is_integer(kind) or t.is_null(kind):
         return True
@@ -298,12 +302,12 @@ def _known_zone(name: str) -> bool:
     return True
 
 
-def as_json(column: pa.ChunkedArray) -> list[str | None]:
-    """Each value as JSON text, null for null."""
-    return [None if v is None else to_json(_value(v)) for v in column.to_pylist()]
+def json_texts(column: pa.ChunkedArray) -> list[str | None]:
+    """Return each value as JSON text, null for null."""
+    return [None if v is None else to_json(_json_value(v)) for v in column.to_pylist()]
 
 
-def _value(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
+def _json_value(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, (decimal.Decimal, datetime.timedelta)):
@@ -311,9 +315,9 @@ def _value(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, dict):
-        return {str(k): _value(v) for k, v in value.items()}
+        return {str(k): _json_value(v) for k, v in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return dict(zip(value._fields, value, strict=True))
     if isinstance(value, (list, tuple)):
-        return [_value(v) for v in value]
+        return [_json_value(v) for v in value]
     return value

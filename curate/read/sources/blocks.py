@@ -13,7 +13,7 @@ from curate.read.formats.base import RowSample
 PAIR_ID = "pair_id"
 
 
-class Block(ABC):
+class RowBlock(ABC):
     """Some consecutive rows of one file.
 
     Attributes:
@@ -31,19 +31,19 @@ class Block(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Number of rows, broken ones included."""
+        """Return the number of rows, broken ones included."""
 
     @abstractmethod
     def sample(self, rows: int) -> RowSample:
-        """The first rows as plain Python objects."""
+        """Return the first rows as plain Python objects."""
 
     @abstractmethod
     def frame(self, fmt: Format) -> pl.DataFrame:
-        """`ROW`, `EXTRA`, `ERROR`, `pair_id`, `ROW_PARTS` and what the format reads."""
+        """Return `ROW`, `EXTRA`, `ERROR`, `pair_id`, `ROW_PARTS` and the columns of the format."""
 
     @staticmethod
     def with_broken(rows: pl.DataFrame, broken: dict[int, str]) -> pl.DataFrame:
-        """The rows, and those that could not be read at all with what is wrong."""
+        """Return the rows, and those that could not be read at all with what is wrong."""
         other = pl.DataFrame(
             {ROW: list(broken), ERROR: list(broken.values())},
             schema={ROW: pl.Int64, ERROR: pl.String},
@@ -52,5 +52,5 @@ class Block(ABC):
 
 
 def wrong_shape(name: str, dtype: pl.DataType) -> str:
-    """The error of a row whose nested value is of another shape than the format's."""
+    """Return the error of a row whose nested value is of another shape than the format's."""
     return f"'{name}' is of another shape; expected {dtype}"

@@ -9,25 +9,25 @@ from curate.read.messages import is_message
 
 
 def rows_of_columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The rows of an object that holds columns, None where it holds none.
+    """Return the rows of an object that holds columns, None where it holds none.
 
     Known are {column: [value, ...]} (`Dataset.to_dict`), {column: {index: value}} (`to_json` of
     pandas) and {"columns": [...], "data": [[...], ...]} (its orient "split"). One row whose values
     are lists of messages is none of these.
     """
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
-        return _split(value["columns"], value["data"])
+        return _rows_of_split_table(value["columns"], value["data"])
     columns = list(value.values())
     if len(columns) < 2:
         return None
     if all(isinstance(column, dict) for column in columns):
-        return _by_index(value)
+        return _rows_by_index(value)
     if all(isinstance(column, list) and column for column in columns):
-        return _by_position(value)
+        return _rows_by_position(value)
     return None
 
 
-def _by_index(value: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]] | None:
+def _rows_by_index(value: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]] | None:
     index = next(iter(value.values())).keys()
     numbered = bool(index) and all(key.isdigit() for key in index)
     if not numbered or any(column.keys() != index for column in value.values()):
@@ -35,7 +35,7 @@ def _by_index(value: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]] | Non
     return [{name: column[key] for name, column in value.items()} for key in index]
 
 
-def _by_position(value: Mapping[str, list[Any]]) -> list[dict[str, Any]] | None:
+def _rows_by_position(value: Mapping[str, list[Any]]) -> list[dict[str, Any]] | None:
     columns = list(value.values())
     one_length = len({len(column) for column in columns}) == 1
     if not one_length or any(is_message(column[0]) for column in columns):
@@ -45,14 +45,14 @@ def _by_position(value: Mapping[str, list[Any]]) -> list[dict[str, Any]] | None:
     return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _split(names: list[Any], data: list[Any]) -> list[dict[str, Any]] | None:
+def _rows_of_split_table(names: list[Any], data: list[Any]) -> list[dict[str, Any]] | None:
     if not all(isinstance(row, list) and len(row) == len(names) for row in data):
         return None
     return [dict(zip(map(str, names), row, strict=True)) for row in data]
 
 
 def rows_of_index(value: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """The rows of an object that holds each under its number or name, None for other objects.
+    """Return the rows of an object that holds each by number or name; None for other objects.
 
     As pandas' `to_json(orient="index")` writes a table. A name that is no number is the row's `id`.
     """
@@ -70,5 +70,5 @@ def rows_of_index(value: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _is_column(cell: Any) -> bool:
-    """Whether a value is a list that is no conversation."""
+    """Return whether a value is a list that is no conversation."""
     return isinstance(cell, list) and not (cell and is_message(cell[0]))

@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from curate.errors import CurateError, first_line
+from curate.read.sources.content_sniffing import check_magic_bytes
+from curate.read.sources.decompression import DECOMPRESSORS, DamagedError, Unpacked
 from curate.read.sources.local_files import LocalFiles
-from curate.read.sources.looks import check_looks
-from curate.read.sources.unpack import DECOMPRESSORS, DamagedError, Unpacked
 
 MB = 1 << 20
 BUFFER = 1 << 17
@@ -39,7 +39,7 @@ class Bounds:
     """
 
     row: int = 256 * MB
-    whole: int = 2048 * MB
+    file: int = 2048 * MB
 
 
 DEFAULT_BOUNDS = Bounds()
@@ -65,27 +65,27 @@ class DataFile:
     def name(self) -> str:
         """As errors call it; a name that is no text is shown as near as it gets."""
         name = self.path if self.member is None else f"{self.path}: {self.member}"
-        return shown(name)
+        return display_name(name)
 
     @property
     def kind(self) -> str:
         """Ending that tells the kind of its rows, in small letters, without that of compression."""
-        return kind_of(self.member or self.path)
+        return file_kind(self.member or self.path)
 
     def size(self) -> int | None:
-        """Bytes on the disk, None where the place does not tell."""
-        with self.told():
+        """Return the bytes on disk; None if the file system does not report them."""
+        with self.as_user_errors():
             size = self.fs.size(self.path)
         return None if size is None else int(size)
 
     def version(self) -> str:
-        """What changes with the file, as far as the place shows it: size and time of change."""
+        """Return a text that changes with the file: size and time of change, if reported."""
         stat = Path(self.path).stat() if isinstance(self.fs, LocalFiles) else None
         return f"{stat.st_mtime_ns} {stat.st_ino} {stat.st_size}" if stat else str(self.size())
 
     @contextmanager
     def opened(self, text: bool = True) -> Iterator[io.BufferedReader]:
-        """The unpacked bytes, from start to end.
+        """Return the unpacked bytes, from start to end.
 
         Args:
             text: whether they are to be rows of text.
@@ -93,34 +93,34 @@ class DataFile:
         Raises:
             CurateError: also while reading: the file is damaged, locked, gone, or of another kind.
         """
-        with self.told(), io.BufferedReader(_Watched(self), BUFFER) as file:
+        with self.as_user_errors(), io.BufferedReader(_Watched(self), BUFFER) as file:
             if text:
-                check_looks(file.peek(), self.name, text)
+                check_magic_bytes(file.peek(), self.name, text)
             yield file  # type: ignore[misc]  # BufferedReader of a reader of our own
 
     @contextmanager
     def seekable(self) -> Iterator[IO[bytes]]:
-        """The same, for readers that go to and fro: what is compressed is unpacked first."""
-        if self.member is None and _compression(self.path) is None:
-            with self.told(), self.fs.open(self.path, "rb") as file:
-                check_looks(file.read(_HEAD), self.name, text=False)
+        """Return the same, for readers that go to and fro: what is compressed is unpacked first."""
+        if self.member is None and _compression_ending(self.path) is None:
+            with self.as_user_errors(), self.fs.open(self.path, "rb") as file:
+                check_magic_bytes(file.read(_HEAD), self.name, text=False)
                 file.seek(0)
                 yield file
             return
         # Parquet and Arrow are read from their end: a stream that only goes forward is no use.
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as unpacked:
             with self.opened(text=False) as packed:
                 # Before the disk is full: a small file may unpack to any size.
                 while piece := packed.read(BUFFER):
-                    whole.write(piece)
-                    if whole.tell() > self.bounds.whole:
-                        raise self.too_large("the file", whole.tell(), self.bounds.whole)
-            whole.seek(0)
-            yield whole
+                    unpacked.write(piece)
+                    if unpacked.tell() > self.bounds.file:
+                        raise self.too_large("the file", unpacked.tell(), self.bounds.file)
+            unpacked.seek(0)
+            yield unpacked
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """Errors of the disk and of the network as the user's."""
+    def as_user_errors(self) -> Iterator[None]:
+        """Raise errors of the disk and of the network as `CurateError`."""
         try:
             yield
         except FileNotFoundError:
@@ -132,8 +132,8 @@ class DataFile:
                 "the file cannot be read", where=self.name, found=first_line(error)
             ) from None
 
-    def damaged(self, found: str, read: str) -> CurateError:
-        """The error for a damaged file.
+    def damaged(self, damage: str, position: str) -> CurateError:
+        """Return the error for a damaged file.
 
         Args:
             found: what is wrong.
@@ -142,19 +142,19 @@ class DataFile:
         return CurateError(
             "the file is damaged",
             where=self.name,
-            found=f"{found}; it was read up to {read}",
+            found=f"{damage}; it was read up to {position}",
             expected="a whole file",
             fix="fetch or write it again: what is behind the damage cannot be known",
         )
 
-    def too_large(self, what: str, size: int, most: int) -> CurateError:
-        """The error for what is larger than a bound; `size` is what was seen of it."""
-        key = "max_row_mb" if most == self.bounds.row else "max_file_mb"
+    def too_large(self, what: str, size: int, limit: int) -> CurateError:
+        """Return the error for what is larger than a bound; `size` is what was seen of it."""
+        key = "max_row_mb" if limit == self.bounds.row else "max_file_mb"
         return CurateError(
             f"{what} is larger than the bound",
             where=self.name,
             found=f"{size / MB:,.0f} MB and more",
-            expected=f"at most {most / MB:,.0f} MB",
+            expected=f"at most {limit / MB:,.0f} MB",
             fix=f"raise input.{key}, or mend the file (an array can be written as JSON lines)",
         )
 
@@ -167,7 +167,7 @@ class _Watched(io.RawIOBase):
         self._inner: Any
         if file.member is None:
             raw = file.fs.open(file.path, "rb")
-            ending = _compression(file.path)
+            ending = _compression_ending(file.path)
             self._inner = raw if ending is None else Unpacked(raw, ending)
         else:
             self._archive = open_zip(file)
@@ -177,11 +177,11 @@ class _Watched(io.RawIOBase):
                 raise file.damaged(first_line(error), "byte 0") from None
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """The next bytes; 0 at the end."""
+        """Return the next bytes; 0 at the end."""
         try:
             # Only here is it known how far the file was sound.
             data = self._inner.read(len(buffer))
@@ -192,24 +192,24 @@ class _Watched(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Also of the file on the disk."""
+        """Close the file on the disk too."""
         if not self.closed:
             self._inner.close()
         super().close()
 
 
 def open_zip(file: DataFile) -> zipfile.ZipFile:
-    """The archive; raises CurateError where it is none, or damaged."""
-    with file.told():
+    """Return the archive; raises CurateError where it is none, or damaged."""
+    with file.as_user_errors():
         try:
-            return _archive(file.fs, file.path, file.version(), os.getpid())
+            return _open_archive(file.fs, file.path, file.version(), os.getpid())
         except zipfile.BadZipFile as error:
             raise DataFile(file.fs, file.path).damaged(first_line(error), "byte 0") from None
 
 
 @lru_cache(maxsize=2)
-def _archive(fs: Any, path: str, version: str, process: int) -> zipfile.ZipFile:  # noqa: ARG001
-    """The archive, whose list of members is read once: of thousands it takes longer than a member.
+def _open_archive(fs: Any, path: str, version: str, process: int) -> zipfile.ZipFile:  # noqa: ARG001
+    """Return the archive; its list of members, which may be long, is read once.
 
     Args:
         fs: where it lies.
@@ -220,24 +220,24 @@ def _archive(fs: Any, path: str, version: str, process: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(fs.open(path, "rb"))
 
 
-def kind_of(name: str) -> str:
-    """Ending that tells the kind of a file's rows, in small letters."""
+def file_kind(name: str) -> str:
+    """Return the lower-case ending that names the kind of a file's rows."""
     path = PurePosixPath(name.lower())
     return path.with_suffix("").suffix if path.suffix in {*DECOMPRESSORS, ".zip"} else path.suffix
 
 
-def shown(name: str) -> str:
-    """A file's name as text; bytes that are no UTF-8 stand as U+FFFD."""
+def display_name(name: str) -> str:
+    """Return a file's name as text; bytes that are no UTF-8 stand as U+FFFD."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _compression(path: str) -> str | None:
+def _compression_ending(path: str) -> str | None:
     ending = PurePosixPath(path.lower()).suffix
     return ending if ending in DECOMPRESSORS else None
 
 
 def check_names(names: list[str], file: DataFile) -> None:
-    """Refuse a column that is there twice: nobody knows which is meant."""
+    """Refuse duplicate columns, since either could be meant."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise CurateError(
@@ -249,7 +249,7 @@ def check_names(names: list[str], file: DataFile) -> None:
 
 
 def not_utf8(file: DataFile, where: str, error: UnicodeDecodeError) -> CurateError:
-    """The error for a file of another encoding."""
+    """Return the error for a file of another encoding."""
     return CurateError(
         "the file is not UTF-8",
         where=f"{file.name}, {where}",

@@ -11,17 +11,17 @@ import pyarrow as pa
 from curate.errors import CurateError, first_line
 from curate.read.sources import arrow_types
 from curate.read.sources.arrow_block import ArrowBlock
-from curate.read.sources.blocks import Block
+from curate.read.sources.blocks import RowBlock
+from curate.read.sources.find_files import RowSource
 from curate.read.sources.hub_card import choose_split
 from curate.read.sources.json_files import BLOCK_ROWS
-from curate.read.sources.locate import Source
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def saved_source(path: str, split: str | None) -> Source:
-    """A folder saved to disk; of a DatasetDict the named split, else the only one or `train`."""
+def saved_source(path: str, split: str | None) -> RowSource:
+    """Return a dataset saved to disk; of several splits the named one, the only one or `train`."""
     from datasets import DatasetDict, load_from_disk
 
     path = str(Path(path).expanduser())
@@ -32,17 +32,17 @@ def saved_source(path: str, split: str | None) -> Source:
             "the saved data set cannot be read", where=path, found=first_line(error)
         ) from None
     if isinstance(loaded, DatasetDict):
-        loaded = of_split(loaded, split, path)
-    return Source(path, lambda: dataset_blocks(loaded))
+        loaded = select_split(loaded, split, path)
+    return RowSource(path, lambda: dataset_blocks(loaded))
 
 
-def of_split(loaded: Any, split: str | None, where: str) -> Any:
-    """The named split of a DatasetDict, else the only one or `train`."""
+def select_split(loaded: Any, split: str | None, where: str) -> Any:
+    """Return the named split of a DatasetDict, else the only one or `train`."""
     return loaded[choose_split(list(loaded), split, where)]
 
 
-def hub_source(name: str, config: str | None, split: str | None, revision: str | None) -> Source:
-    """A data set of the hub by owner/name.
+def hub_source(name: str, config: str | None, split: str | None, revision: str | None) -> RowSource:
+    """Return a data set of the hub by owner/name.
 
     Raises:
         CurateError: the hub cannot be reached, or has no such data set, config or split.
@@ -63,11 +63,11 @@ def hub_source(name: str, config: str | None, split: str | None, revision: str |
             fix="check the name, the network and the login (huggingface-cli login), "
             "or download it and give input.path",
         ) from error
-    return Source(name, lambda: dataset_blocks(loaded))
+    return RowSource(name, lambda: dataset_blocks(loaded))
 
 
-def dataset_blocks(dataset: Dataset) -> Iterator[Block]:
-    """The rows of a data set of the library, some thousand at a time, without decoding media."""
+def dataset_blocks(dataset: Dataset) -> Iterator[RowBlock]:
+    """Yield the rows of a dataset of the library in blocks, without decoding media."""
     first = 1
     arrow: Any = dataset.with_format("arrow")
     try:

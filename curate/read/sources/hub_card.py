@@ -67,20 +67,22 @@ def published_files(
     if not fs.exists(f"{root}/{CARD}") or all(fs.exists(f"{root}/{name}") for name in _RUN):
         return None
     where = f"{root}/{CARD}"
-    configs = _header(fs, root).get("configs")
+    configs = _read_header(fs, root).get("configs")
     entries = [e for e in configs if isinstance(e, dict)] if isinstance(configs, list) else []
     if not entries:
-        return _by_name(fs, root, split)
+        return _files_by_name(fs, root, split)
     entry = _choose_config(entries, config, where)
-    patterns = _patterns(entry)
+    patterns = _patterns_by_split(entry)
     chosen = choose_split(list(patterns), split, where)
-    names = _matches(fs, root, str(entry.get("data_dir") or ""), patterns[chosen], where)
-    name = _name_of(entry)
-    return PublishedFiles(names, _note(f"configuration '{name}', ", chosen, list(patterns)))
+    names = _match_files(fs, root, str(entry.get("data_dir") or ""), patterns[chosen], where)
+    name = _config_name(entry)
+    return PublishedFiles(
+        names, _describe_choice(f"configuration '{name}', ", chosen, list(patterns))
+    )
 
 
-def _header(fs: Any, root: str) -> dict[str, Any]:
-    """The card's YAML; empty where there is none that can be read."""
+def _read_header(fs: Any, root: str) -> dict[str, Any]:
+    """Return the card's YAML; empty where there is none that can be read."""
     import yaml
 
     with fs.open(f"{root}/{CARD}", "rb") as file:
@@ -95,13 +97,13 @@ def _header(fs: Any, root: str) -> dict[str, Any]:
     return header if isinstance(header, dict) else {}
 
 
-def _name_of(entry: dict[str, Any]) -> str:
+def _config_name(entry: dict[str, Any]) -> str:
     return str(entry.get("config_name", "default"))
 
 
 def _choose_config(entries: list[dict[str, Any]], config: str | None, where: str) -> dict[str, Any]:
-    """The configuration that is asked for, else the only one or the default."""
-    by_name = {_name_of(entry): entry for entry in entries}
+    """Return the configuration that is asked for, else the only one or the default."""
+    by_name = {_config_name(entry): entry for entry in entries}
     marked = [name for name, entry in by_name.items() if entry.get("default") is True]
     name = config or (next(iter(by_name)) if len(by_name) == 1 else (*marked, "default")[0])
     if name not in by_name:
@@ -114,22 +116,22 @@ def _choose_config(entries: list[dict[str, Any]], config: str | None, where: str
     return by_name[name]
 
 
-def _patterns(entry: dict[str, Any]) -> dict[str, list[str]]:
-    """Patterns by split; where none are named, every file belongs to `train`."""
+def _patterns_by_split(entry: dict[str, Any]) -> dict[str, list[str]]:
+    """Return patterns by split; if none are named, every file belongs to `train`."""
     files = entry.get("data_files") or "**"
     if isinstance(files, dict):
-        return {str(name): _texts(paths) for name, paths in files.items()}
+        return {str(name): _as_texts(paths) for name, paths in files.items()}
     if not isinstance(files, list) or not all(isinstance(f, dict) for f in files):
-        return {DEFAULT_SPLIT: _texts(files)}
-    return {str(f.get("split", DEFAULT_SPLIT)): _texts(f.get("path", "**")) for f in files}
+        return {DEFAULT_SPLIT: _as_texts(files)}
+    return {str(f.get("split", DEFAULT_SPLIT)): _as_texts(f.get("path", "**")) for f in files}
 
 
-def _texts(paths: Any) -> list[str]:
+def _as_texts(paths: Any) -> list[str]:
     return [str(path) for path in (paths if isinstance(paths, list) else [paths])]
 
 
-def _matches(fs: Any, root: str, folder: str, patterns: list[str], where: str) -> list[str]:
-    """Files of the folder that match; a card may not reach beyond its folder."""
+def _match_files(fs: Any, root: str, folder: str, patterns: list[str], where: str) -> list[str]:
+    """Return the files of the folder that match; a card may not reach beyond its folder."""
     names: set[str] = set()
     for pattern in patterns:
         path = PurePosixPath(folder) / pattern
@@ -147,25 +149,25 @@ def _matches(fs: Any, root: str, folder: str, patterns: list[str], where: str) -
     return sorted(names - {f"{root}/{CARD}"})
 
 
-def _by_name(fs: Any, root: str, split: str | None) -> PublishedFiles | None:
-    """The files of `data` by the split that their names begin with; None where one has none."""
+def _files_by_name(fs: Any, root: str, split: str | None) -> PublishedFiles | None:
+    """Return the files of `data` by the split in their names; None if a name has no split."""
     names = [n for n in fs.glob(f"{glob.escape(root)}/{_DATA}/*") if not fs.isdir(n)]
     names = [n for n in names if not PurePosixPath(n).name.startswith(".")]
     by_split: dict[str, list[str]] = {}
     for name in sorted(names):
         stem = PurePosixPath(name).name.lower()
         first = stem.replace("-", ".").replace("_", ".").partition(".")[0]
-        found = next((s for s, words in _SPLITS.items() if first in words), None)
-        if found is None:
+        split_name = next((s for s, words in _SPLITS.items() if first in words), None)
+        if split_name is None:
             return None
-        by_split.setdefault(found, []).append(name)
+        by_split.setdefault(split_name, []).append(name)
     if not by_split:
         return None
     chosen = choose_split(list(by_split), split, f"{root}/{_DATA}")
-    return PublishedFiles(by_split[chosen], _note("", chosen, list(by_split)))
+    return PublishedFiles(by_split[chosen], _describe_choice("", chosen, list(by_split)))
 
 
-def _note(config: str, split: str, splits: list[str]) -> str:
+def _describe_choice(config: str, split: str, splits: list[str]) -> str:
     left_out = sorted({*splits} - {split})
     more = f"; not read: {', '.join(left_out)} (input.split)" if left_out else ""
     return f"read as the data set's card says: {config}split '{split}'{more}"

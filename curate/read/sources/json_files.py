@@ -15,7 +15,7 @@ import orjson
 from curate.data.json_text import has_half, whole_text
 from curate.errors import CurateError
 from curate.read.messages import is_message
-from curate.read.sources.blocks import Block
+from curate.read.sources.blocks import RowBlock
 from curate.read.sources.column_json import rows_of_columns, rows_of_index
 from curate.read.sources.data_file import BUFFER, DataFile, not_utf8
 from curate.read.sources.json_keys import check_keys, may_repeat_keys
@@ -23,7 +23,7 @@ from curate.read.sources.python_block import PythonBlock
 
 BLOCK_ROWS = 4096
 # Lines by which it is told whether a file has one object in each.
-_FIRST = 5
+_CHECKED_LINES = 5
 # Bytes in which the first bracket must come, after white space.
 _PEEK = 1 << 20
 _BETWEEN = re.compile(r"[\s,]*")
@@ -37,39 +37,39 @@ _OTHER_BOMS = {
 }
 
 
-def read_json_lines(file: DataFile) -> Iterator[Block]:
-    """Blocks of a file with one JSON object a line."""
+def read_json_lines(file: DataFile) -> Iterator[RowBlock]:
+    """Yield blocks of a file with one JSON object a line."""
     with file.opened() as opened:
         yield from _line_blocks(opened, file)
 
 
-def read_json(file: DataFile) -> Iterator[Block]:
-    """Blocks of a JSON array of objects, of an object that holds one array, or of JSON lines."""
+def read_json(file: DataFile) -> Iterator[RowBlock]:
+    """Yield blocks of a JSON array of objects, an object that holds one array, or JSON lines."""
     with file.opened() as opened:
         head = opened.read(_PEEK)
         check_encoding(head, file)
-        if _is_whole(head):
-            most = file.bounds.whole
-            data = head + opened.read(most - len(head) + 1)
-            if len(data) > most:
-                raise file.too_large("the JSON array", len(data), most)
+        if _is_single_value(head):
+            max_bytes = file.bounds.file
+            data = head + opened.read(max_bytes - len(head) + 1)
+            if len(data) > max_bytes:
+                raise file.too_large("the JSON array", len(data), max_bytes)
             yield from _array_blocks(_load_array(data, file))
             return
     yield from read_json_lines(file)
 
 
-def _is_whole(head: bytes) -> bool:
-    """Whether the file is one value, and not one a line."""
+def _is_single_value(head: bytes) -> bool:
+    """Return whether the file is one value, and not one a line."""
     text = head.removeprefix(_UTF8_BOM).strip()
     if text[:1] == b"[":
         return True
-    first, _, rest = text.partition(b"\n")
-    return not _parses(first) or not rest.strip()
+    first, _, following = text.partition(b"\n")
+    return not _is_json(first) or not following.strip()
 
 
-def _parses(line: bytes) -> bool:
+def _is_json(line: bytes) -> bool:
     try:
-        _loads(line)
+        _parse_json(line)
     except (ValueError, RecursionError):
         return False
     return True
@@ -77,7 +77,7 @@ def _parses(line: bytes) -> bool:
 
 def _load_array(data: bytes, file: DataFile) -> list[Any]:
     try:
-        value = _loads(data.removeprefix(_UTF8_BOM))
+        value = _parse_json(data.removeprefix(_UTF8_BOM))
         if may_repeat_keys(data, value):
             _check_rows(data, file)
     except UnicodeDecodeError as error:
@@ -95,15 +95,18 @@ def _load_array(data: bytes, file: DataFile) -> list[Any]:
     if isinstance(value, dict):
         value = _array_within(value, file)
     if not isinstance(value, list):
-        found = type(value).__name__
+        type_name = type(value).__name__
         raise CurateError(
-            "the file holds no rows", where=file.name, found=found, expected="an array of objects"
+            "the file holds no rows",
+            where=file.name,
+            found=type_name,
+            expected="an array of objects",
         )
     return value
 
 
 def _array_within(value: dict[str, Any], file: DataFile) -> list[Any]:
-    """The rows that an object holds, or the object as the only row."""
+    """Return the rows that an object holds, or the object as the only row."""
     for shape in (rows_of_columns, rows_of_index):
         if (rows := shape(value)) is not None:
             return rows
@@ -130,18 +133,18 @@ def _is_row(value: Any) -> bool:
     return isinstance(value, dict) and not is_message(value)
 
 
-def _array_blocks(values: list[Any]) -> Iterator[Block]:
+def _array_blocks(values: list[Any]) -> Iterator[RowBlock]:
     for start in range(0, len(values), BLOCK_ROWS):
         block = PythonBlock()
         for number, value in enumerate(values[start : start + BLOCK_ROWS], start + 1):
-            _add(block, number, value)
+            _add_row(block, number, value)
         yield block
 
 
-def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[Block]:
+def _line_blocks(opened: io.BufferedReader, file: DataFile) -> Iterator[RowBlock]:
     _check_lines(opened.peek(), file)
     block = PythonBlock()
-    for number, raw in enumerate(_lines(opened, file.bounds.row), 1):
+    for number, raw in enumerate(_bounded_lines(opened, file.bounds.row), 1):
         line = raw
         if number == 1:
             check_encoding(line, file)
@@ -164,32 +167,38 @@ def _check_lines(head: bytes, file: DataFile) -> None:
     """
     lines = [line for line in head.removeprefix(_UTF8_BOM).split(b"\n") if line.strip()]
     # The last line may be cut where the buffer ends.
-    whole = lines[: _FIRST if len(head) < BUFFER else min(len(lines) - 1, _FIRST)]
-    if not whole or not whole[0].lstrip().startswith(b"{") or any(map(_parses, whole)):
+    complete_lines = lines[
+        : _CHECKED_LINES if len(head) < BUFFER else min(len(lines) - 1, _CHECKED_LINES)
+    ]
+    if (
+        not complete_lines
+        or not complete_lines[0].lstrip().startswith(b"{")
+        or any(map(_is_json, complete_lines))
+    ):
         return
-    first = whole[0].rstrip()
-    found, fix = "objects over several lines", "jq -c . OLD > NEW"
+    first = complete_lines[0].rstrip()
+    problem, fix = "objects over several lines", "jq -c . OLD > NEW"
     if first.endswith(b"},"):
-        found, fix = "a comma behind each object", "sed 's/,$//' OLD > NEW"
+        problem, fix = "a comma behind each object", "sed 's/,$//' OLD > NEW"
     elif first.endswith(b"}"):
         if b"}{" not in first.replace(b" ", b""):
             return  # one broken object
-        found = "several objects in a line"
+        problem = "several objects in a line"
     raise CurateError(
-        "the file is not JSON lines", where=file.name, found=found,
+        "the file is not JSON lines", where=file.name, found=problem,
         expected="one object a line", fix=fix,
     )  # fmt: skip
 
 
-def _read_line(block: PythonBlock, number: int, line: bytes, most: int) -> None:
+def _read_line(block: PythonBlock, number: int, line: bytes, max_length: int) -> None:
     """Add the object of a line, or why there is none."""
     try:
-        if len(line) > most:
-            raise ValueError(f"longer than {most >> 20} MB (input.max_row_mb)")
-        value = _loads(line)
+        if len(line) > max_length:
+            raise ValueError(f"longer than {max_length >> 20} MB (input.max_row_mb)")
+        value = _parse_json(line)
         if may_repeat_keys(line, value):
             check_keys(line.decode("utf-8"), "")
-        _add(block, number, value)
+        _add_row(block, number, value)
     except UnicodeDecodeError as error:
         block.broken[number] = f"not UTF-8: {error.reason} at byte {error.start} of the row"
     except CurateError as error:
@@ -202,67 +211,73 @@ def _read_line(block: PythonBlock, number: int, line: bytes, most: int) -> None:
 
 def _check_rows(data: bytes, file: DataFile) -> None:
     """Refuse a row of an array in which a key stands twice."""
-    text, at = data.removeprefix(_UTF8_BOM).decode("utf-8", errors="replace").lstrip(), 1
+    text, position = data.removeprefix(_UTF8_BOM).decode("utf-8", errors="replace").lstrip(), 1
     # It ends with the array; what cannot be parsed is told elsewhere.
     with suppress(ValueError, RecursionError):
         for number in itertools.count(1):
-            space = _BETWEEN.match(text, at)
-            at = check_keys(text, f"{file.name}, row {number}", space.end() if space else at)
+            space = _BETWEEN.match(text, position)
+            position = check_keys(
+                text, f"{file.name}, row {number}", space.end() if space else position
+            )
 
 
-def _lines(opened: io.BufferedReader, most: int) -> Iterator[bytes]:
-    """Lines; of one that is longer than `most` bytes its start alone, a byte more than `most`."""
-    while line := opened.readline(most + 1):
+def _bounded_lines(opened: io.BufferedReader, max_length: int) -> Iterator[bytes]:
+    """Yield the lines; of a line over the limit only its start, one byte over the limit."""
+    while line := opened.readline(max_length + 1):
         yield line
-        while len(line) > most and not line.endswith(b"\n"):
-            line = opened.readline(most + 1)  # the rest of it, which nobody wants
+        while len(line) > max_length and not line.endswith(b"\n"):
+            line = opened.readline(max_length + 1)  # the rest of it, which nobody wants
 
 
-def _add(block: PythonBlock, number: int, value: Any) -> None:
-    block.replaced += type(value) is _WithHalves
+def _add_row(block: PythonBlock, number: int, value: Any) -> None:
+    block.replaced += type(value) is _RepairedRow
     if isinstance(value, dict):
         block.add(number, value)
     else:
         block.broken[number] = f"the row is a {type(value).__name__}; expected an object"
 
 
-def _loads(data: bytes) -> Any:
+def _parse_json(data: bytes) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         # The standard parser takes NaN, which Python writes, tells UTF-8 errors apart, and takes
         # halves of characters, which are replaced (and counted).
         value = json.loads(data.decode("utf-8"))
-        return _WithHalves.of(value) if b"\\u" in data and _holds_half(value) else value
+        return (
+            _RepairedRow.replace_halves(value)
+            if b"\\u" in data and _has_half_character(value)
+            else value
+        )
 
 
-class _WithHalves(dict):  # type: ignore[type-arg]
+class _RepairedRow(dict):  # type: ignore[type-arg]
     """A row in which halves of characters were replaced."""
 
     @classmethod
-    def of(cls, value: Any) -> Any:
-        """The value with halves replaced; a row is marked, rows of an array each."""
+    def replace_halves(cls, value: Any) -> Any:
+        """Return the value with halves replaced; a row is marked, rows of an array each."""
         if isinstance(value, list):
-            return [cls.of(v) if _holds_half(v) else v for v in value]
+            return [cls.replace_halves(v) if _has_half_character(v) else v for v in value]
         clean = json.loads(whole_text(json.dumps(value, ensure_ascii=False)))
         return cls(clean) if isinstance(clean, dict) else clean
 
 
-def _holds_half(value: Any) -> bool:
+def _has_half_character(value: Any) -> bool:
     return has_half(json.dumps(value, ensure_ascii=False))
 
 
 def check_encoding(head: bytes, file: DataFile) -> None:
-    """Refuse what does not begin as UTF-8.
+    """Refuse data that does not begin as UTF-8.
 
     Raises:
         CurateError: with the encoding that its first bytes tell.
     """
-    found = next((name for bom, name in _OTHER_BOMS.items() if head.startswith(bom)), None)
-    if found is None and head[:64].count(b"\0") * 3 >= len(head[:64]) > 0:
-        found = "UTF-16 or binary data"
-    if found is not None:
+    encoding = next((name for bom, name in _OTHER_BOMS.items() if head.startswith(bom)), None)
+    if encoding is None and head[:64].count(b"\0") * 3 >= len(head[:64]) > 0:
+        encoding = "UTF-16 or binary data"
+    if encoding is not None:
         fix = "iconv -f UTF-16 -t UTF-8 OLD > NEW, where it is text"
         raise CurateError(
-            "the file is not UTF-8", where=file.name, found=found, expected="UTF-8", fix=fix
+            "the file is not UTF-8", where=file.name, found=encoding, expected="UTF-8", fix=fix
         )

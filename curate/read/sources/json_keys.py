@@ -10,14 +10,14 @@ from curate.errors import CurateError
 
 
 def may_repeat_keys(data: bytes, value: Any) -> bool:
-    """Whether the text of a value may hold a key twice; False is certain.
+    """Return whether the text of a value may hold a key twice; False is certain.
 
     It holds as many keys as there are quote marks before a colon, but for those within texts, which
     are escaped. A text that begins with a colon, or space before one, makes it count amiss; then
     `check_keys` has the last word, which takes ten times as long as to parse.
     """
     try:
-        keys = _keys(value)
+        keys = _count_keys(value)
     except RecursionError:  # hundreds of levels deep: nothing that a pair is made of
         return False
     marks = data.count(b'":')
@@ -25,19 +25,19 @@ def may_repeat_keys(data: bytes, value: Any) -> bool:
     return marks != keys and marks - data.count(b'\\":') != keys
 
 
-def _keys(value: Any) -> int:
-    """Keys of all objects in a value."""
-    parts: Iterable[Any]
+def _count_keys(value: Any) -> int:
+    """Count the keys of all objects in a value."""
+    values: Iterable[Any]
     if isinstance(value, dict):
-        count, parts = len(value), value.values()
+        count, values = len(value), value.values()
     elif isinstance(value, list):
-        count, parts = 0, value
+        count, values = 0, value
     else:
         return 0
-    for part in parts:
+    for item in values:
         # Texts and numbers are most of what there is: no call for them.
-        if type(part) is dict or type(part) is list:
-            count += _keys(part)
+        if type(item) is dict or type(item) is list:
+            count += _count_keys(item)
     return count
 
 

@@ -14,42 +14,42 @@ class LocalFiles:
     """
 
     def __eq__(self, other: object) -> bool:
-        """Whether the other is of this machine too."""
+        """Return whether the other is of this machine too."""
         return isinstance(other, LocalFiles)
 
     def __hash__(self) -> int:
-        """The same for all."""
+        """Return the same for all."""
         return hash(LocalFiles)
 
     def isdir(self, path: str) -> bool:
-        """Whether it is a folder."""
+        """Return whether it is a folder."""
         return Path(path).is_dir()
 
     def exists(self, path: str) -> bool:
-        """Whether anything is there."""
+        """Return whether anything is there."""
         return Path(path).exists()
 
     def size(self, path: str) -> int:
-        """Bytes of a file."""
+        """Return the bytes of a file."""
         return Path(path).stat().st_size
 
     def open(self, path: str, mode: str) -> BinaryIO:
-        """The file, to be read."""
+        """Return the file, to be read."""
         opened: Any = Path(path).open(mode)  # noqa: SIM115  # whoever asked for it closes it
         file: BinaryIO = opened
         return file
 
     def glob(self, pattern: str) -> list[str]:
-        """Names that match, as fsspec finds them."""
-        found: list[str] = self._whole().glob(pattern)
-        return found
+        """Return the names that match, as fsspec finds them."""
+        names: list[str] = self._fsspec_files().glob(pattern)
+        return names
 
     def find(self, folder: str, maxdepth: int) -> list[str]:
-        """Files of a folder and the folders in it, so many levels deep."""
-        found: list[str] = self._whole().find(folder, maxdepth=maxdepth)
-        return found
+        """Return the files of a folder and its sub-folders, so many levels deep."""
+        names: list[str] = self._fsspec_files().find(folder, maxdepth=maxdepth)
+        return names
 
-    def _whole(self) -> Any:
+    def _fsspec_files(self) -> Any:
         from fsspec.implementations.local import LocalFileSystem
 
         return LocalFileSystem()

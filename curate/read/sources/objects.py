@@ -14,48 +14,48 @@ import pyarrow as pa
 
 from curate.errors import CurateError, first_line
 from curate.read.sources.arrow_block import ArrowBlock
-from curate.read.sources.blocks import Block
-from curate.read.sources.hub import dataset_blocks, of_split
+from curate.read.sources.blocks import RowBlock
+from curate.read.sources.find_files import RowSource
+from curate.read.sources.hub import dataset_blocks, select_split
 from curate.read.sources.json_files import BLOCK_ROWS
-from curate.read.sources.locate import Source
 from curate.read.sources.python_block import PythonBlock
 
 _JSON = (str, int, float, bool)
 # Python reads and writes integers of at most 4,300 digits.
-_MOST_BITS = 14_000
-_TAKEN = (
+_MAX_BITS = 14_000
+_READABLE_TYPES = (
     "a path, or a datasets.Dataset, DatasetDict or IterableDataset, a polars or pandas frame, an "
     "Arrow table, or a list of dicts"
 )
 
 
-def object_source(data: Any, split: str | None) -> Source:
-    """The rows of an object; of a DatasetDict the named split, else the only one or `train`.
+def object_source(data: Any, split: str | None) -> RowSource:
+    """Return the rows of an object; of a DatasetDict the named split, else the only one or `train`.
 
     Raises:
         CurateError: it is of a type that holds no rows, with the types that are taken.
     """
     name = type(data).__name__
-    made = _of_datasets(data, split) or _of_frames(data)
-    if made is not None:
-        return Source(name, made)
+    read_blocks = _dataset_reader(data, split) or _frame_reader(data)
+    if read_blocks is not None:
+        return RowSource(name, read_blocks)
     if isinstance(data, Mapping) or not isinstance(data, Iterable) or isinstance(data, bytes):
         raise CurateError(
             "no pairs can be read from this object",
             where="read_pairs",
             found=f"{type(data).__module__}.{name}",
-            expected=_TAKEN,
+            expected=_READABLE_TYPES,
         )
-    return Source(name, lambda: _dict_blocks(data))
+    return RowSource(name, lambda: _dict_blocks(data))
 
 
-def _of_datasets(data: Any, split: str | None) -> Any:
-    """Blocks of an object of `datasets`, which is imported already if there is one; else None."""
+def _dataset_reader(data: Any, split: str | None) -> Any:
+    """Return a reader of an object of `datasets`; None for other objects."""
     library = sys.modules.get("datasets")
     if library is None:
         return None
     if isinstance(data, (library.DatasetDict, library.IterableDatasetDict)):
-        data = of_split(data, split, type(data).__name__)
+        data = select_split(data, split, type(data).__name__)
     if isinstance(data, library.Dataset):
         return lambda: dataset_blocks(data)
     if isinstance(data, library.IterableDataset):
@@ -64,8 +64,8 @@ def _of_datasets(data: Any, split: str | None) -> Any:
     return None
 
 
-def _of_frames(data: Any) -> Any:
-    """Blocks of a frame or table; None for other objects."""
+def _frame_reader(data: Any) -> Any:
+    """Return a reader of a frame or table; None for other objects."""
     if isinstance(data, pl.LazyFrame):
         data = data.collect()
     if isinstance(data, pl.DataFrame):
@@ -97,22 +97,22 @@ def _from_pandas(data: Any) -> pa.Table:
         ) from None
 
 
-def _table_blocks(table: pa.Table) -> Iterator[Block]:
+def _table_blocks(table: pa.Table) -> Iterator[RowBlock]:
     for start in range(0, len(table), BLOCK_ROWS):
         part = table.slice(start, BLOCK_ROWS)
         yield ArrowBlock(part, range(start + 1, start + 1 + len(part)))
 
 
-def _dict_blocks(rows: Iterable[Any]) -> Iterator[Block]:
+def _dict_blocks(rows: Iterable[Any]) -> Iterator[RowBlock]:
     stream, first = iter(rows), 1
-    while taken := list(islice(stream, BLOCK_ROWS)):
+    while batch := list(islice(stream, BLOCK_ROWS)):
         block = PythonBlock()
-        for number, row in enumerate(taken, first):
+        for number, row in enumerate(batch, first):
             if not isinstance(row, Mapping):
                 block.broken[number] = f"is {type(row).__name__}; expected a dict"
                 continue
             try:
-                plain_row = {key: _plain(value) for key, value in row.items()}
+                plain_row = {key: _as_json_value(value) for key, value in row.items()}
             except RecursionError:
                 block.broken[number] = "nested too deeply"
             except ValueError as error:
@@ -120,26 +120,26 @@ def _dict_blocks(rows: Iterable[Any]) -> Iterator[Block]:
             else:
                 block.add(number, plain_row)
         yield block
-        first += len(taken)
+        first += len(batch)
 
 
-def _plain(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
-    """A value as JSON would give it, however deep: what numpy, pandas and Pillow hold, tuples.
+def _as_json_value(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
+    """Return a value as JSON would give it, at any depth: numpy, pandas, Pillow, tuples.
 
     Raises:
         ValueError: an integer is too long to be written.
     """
     if value is None or type(value) in _JSON:
-        if type(value) is int and value.bit_length() > _MOST_BITS:
+        if type(value) is int and value.bit_length() > _MAX_BITS:
             raise ValueError(f"holds an integer of {value.bit_length()} bits")
         return value
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _as_json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_as_json_value(item) for item in value]
     if isinstance(value, np.ndarray):
         # Printed, a long array would lose its middle.
-        return _plain(value.tolist())
+        return _as_json_value(value.tolist())
     if isinstance(value, np.datetime64):
         return str(value)
     if isinstance(value, np.generic):
@@ -148,22 +148,22 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 (one answer a type)
         return str(value)
     if _is_missing(value):
         return None
-    return {"bytes": _png(value), "path": None} if _is_image(value) else value
+    return {"bytes": _encode_png(value), "path": None} if _is_image(value) else value
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether it is what pandas, if it is imported, has in the place of a missing value."""
+    """Return whether it is what pandas, if it is imported, has in the place of a missing value."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 
 
 def _is_image(value: Any) -> bool:
-    """Whether it is an image of Pillow, which is imported already if there is one."""
+    """Return whether it is an image of Pillow, which is imported already if there is one."""
     pillow = sys.modules.get("PIL.Image")
     return pillow is not None and isinstance(value, pillow.Image)
 
 
-def _png(image: Any) -> bytes:
-    room = BytesIO()
-    image.save(room, "PNG")
-    return room.getvalue()
+def _encode_png(image: Any) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

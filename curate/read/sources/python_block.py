@@ -16,22 +16,22 @@ from curate.read.embedded_json import embedded_json_as_text, parse_message_colum
 from curate.read.formats import ERROR, EXTRA, ROW, Format
 from curate.read.formats.base import RowSample
 from curate.read.messages import as_messages
-from curate.read.sources.blocks import PAIR_ID, Block, wrong_shape
-from curate.read.sources.row_parts import (
-    PART_NAMES,
+from curate.read.sources.attachment_columns import (
+    ATTACHMENT_COLUMNS,
     REJECTED_TOOLS,
-    RowParts,
-    compare,
-    first_given,
+    RowAttachments,
+    add_attachment,
+    attachment_sources,
+    check_rejected_tools,
+    first_not_null,
     media_series,
-    sources_of,
     split_documents,
-    take,
 )
+from curate.read.sources.blocks import PAIR_ID, RowBlock, wrong_shape
 
 
 @dataclass
-class PythonBlock(Block):
+class PythonBlock(RowBlock):
     """Rows of JSON: parsed objects, their row numbers, and the reasons of broken rows."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -49,13 +49,13 @@ class PythonBlock(Block):
         self.numbers.append(number)
 
     def sample(self, rows: int) -> RowSample:
-        """The first parsed rows."""
+        """Return the first parsed rows."""
         return self.rows[:rows]
 
     def frame(self, fmt: Format) -> pl.DataFrame:
-        """Typed columns; a value of another kind than its column's is an error of its row."""
-        deep = self._take_deep({*fmt.columns(), PAIR_ID, *PART_NAMES})
-        parts = self._parts(fmt)
+        """Return typed columns; a value of another kind than its column is an error of its row."""
+        deep = self._take_deep({*fmt.columns(), PAIR_ID, *ATTACHMENT_COLUMNS})
+        parts = self._attachments(fmt)
         errors = parts.errors
         errors |= deep
         columns = parts.frame(len(self.rows))
@@ -68,7 +68,7 @@ class PythonBlock(Block):
             values = [row.get(name) for row in self.rows]
             columns.append(_value_series(name, values, errors))
         columns += [self._json(name, fmt.json_as_text) for name in fmt.json_columns]
-        columns += [self._media(name, parts) for name in fmt.media_columns]
+        columns += [self._media_answers(name, parts) for name in fmt.media_columns]
         for name, dtype in fmt.nested_columns.items():
             nested, wrong = decode_json(self._json(name, json_as_text=True), dtype)
             columns.append(nested)
@@ -85,7 +85,7 @@ class PythonBlock(Block):
         return self.with_broken(frame, self.broken).sort(ROW)
 
     def _take_deep(self, names: set[str]) -> dict[int, str]:
-        """Remove values of these keys that are nested too deeply; the error of each such row."""
+        """Remove too deeply nested values of these keys, and return an error for each row."""
         errors = {}
         for number, row in enumerate(self.rows):
             for name in [k for k, v in row.items() if type(v) is DeepJson and k in names]:
@@ -94,7 +94,7 @@ class PythonBlock(Block):
         return errors
 
     def _json(self, name: str, json_as_text: bool) -> pl.Series:
-        """A column as JSON texts; where it is `folded`, texts may be JSON already."""
+        """Return a column as JSON texts; where it is `folded`, texts may be JSON already."""
         values = [row.get(name) for row in self.rows]
         texts = (
             embedded_json_as_text(values)
@@ -103,83 +103,87 @@ class PythonBlock(Block):
         )
         return pl.Series(name, texts, dtype=pl.String)
 
-    def _media(self, name: str, parts: RowParts) -> pl.Series:
-        """A column of media that are answers."""
+    def _media_answers(self, name: str, parts: RowAttachments) -> pl.Series:
+        """Return a column of media that are answers."""
         return media_series(name, [row.get(name) for row in self.rows], parts)
 
-    def _parts(self, fmt: Format) -> RowParts:
-        """Tools, media and arguments of the rows."""
-        found = RowParts()
+    def _attachments(self, fmt: Format) -> RowAttachments:
+        """Return tools, media and arguments of the rows."""
+        attachments = RowAttachments()
         # In the order in which the keys come, so that the first with a value counts.
-        present = list(dict.fromkeys(key for row in self.rows for key in row if key in PART_NAMES))
-        for part, names in sources_of(present, fmt.columns()).items():
-            given = first_given(names, ([row.get(n) for n in names] for row in self.rows))
-            take(part, names, given, found)
-        split_documents(found)
+        present = list(
+            dict.fromkeys(key for row in self.rows for key in row if key in ATTACHMENT_COLUMNS)
+        )
+        for part, names in attachment_sources(present, fmt.columns()).items():
+            values = first_not_null(names, ([row.get(n) for n in names] for row in self.rows))
+            add_attachment(part, names, values, attachments)
+        split_documents(attachments)
         if REJECTED_TOOLS in present and REJECTED_TOOLS not in fmt.columns():
-            compare([row.get(REJECTED_TOOLS) for row in self.rows], found)
-        return found
+            check_rejected_tools([row.get(REJECTED_TOOLS) for row in self.rows], attachments)
+        return attachments
 
     def _with_messages(self, fmt: Format) -> list[dict[str, Any]]:
-        """The rows, with conversations that stand as JSON text in a text column as lists."""
+        """Return the rows, with conversations that stand as JSON text in a text column as lists."""
         rows = self.rows
         for name in fmt.text_columns:
-            found = parse_message_column([row.get(name) for row in rows])
-            if found is not None:
-                pairs = zip(rows, found, strict=True)
+            messages = parse_message_column([row.get(name) for row in rows])
+            if messages is not None:
+                pairs = zip(rows, messages, strict=True)
                 rows = [{**row, name: value} if name in row else row for row, value in pairs]
         return rows
 
-    def _extras(self, fmt: Format, parts: RowParts) -> list[str | None]:
+    def _extras(self, fmt: Format, parts: RowAttachments) -> list[str | None]:
         placed = {*fmt.columns(), PAIR_ID} - set(fmt.keep_in_extra) | parts.sources
         extras: list[str | None] = []
         for number, row in enumerate(self.rows):
-            if row.keys() <= placed and not parts.left:
+            if row.keys() <= placed and not parts.unplaced_rows:
                 extras.append(None)
                 continue
-            rest = {k: v for k, v in row.items() if k not in placed and v is not None}
-            rest |= {k: row[k] for k, rows in parts.left.items() if number in rows}
-            extras.append(object_to_json(rest) if rest else None)
+            unplaced = {k: v for k, v in row.items() if k not in placed and v is not None}
+            unplaced |= {k: row[k] for k, rows in parts.unplaced_rows.items() if number in rows}
+            extras.append(object_to_json(unplaced) if unplaced else None)
         return extras
 
 
 def _text_series(name: str, values: list[Any], fmt: Format, errors: dict[int, str]) -> pl.Series:
-    """A text column as String or as messages, whichever most of its values are."""
+    """Return a text column as String or as messages, whichever most of its values are."""
     if {type(value) for value in values} <= {str, type(None)}:
         return pl.Series(name, values, dtype=pl.String)
-    kinds = Counter("text" if type(v) is str else "messages" for v in values if _is_text(v))
+    kinds = Counter(
+        "text" if type(v) is str else "messages" for v in values if _is_text_or_messages(v)
+    )
     # A column has one type: rows of the rarer kind are told as errors and not bent.
-    most = "messages" if kinds["messages"] > kinds["text"] else "text"
+    common_kind = "messages" if kinds["messages"] > kinds["text"] else "text"
     out: list[Any] = []
     for i, value in enumerate(values):
         text = str(value) if fmt.scalars_are_text and type(value) in (bool, int, float) else value
-        converted, problem = _one_text(text, most, fmt.holds_pair_messages)
+        converted, problem = _convert_text(text, common_kind, fmt.holds_pair_messages)
         out.append(converted)
         if problem:
             errors.setdefault(i, f"'{name}' {problem}")
-    if most == "text":
+    if common_kind == "text":
         return pl.Series(name, out, dtype=pl.String)
     return messages_series(name, out)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text_or_messages(value: Any) -> bool:
     return type(value) in (str, list, dict)
 
 
-def _one_text(value: Any, most: str, own: bool) -> tuple[Any, str | None]:
+def _convert_text(value: Any, common_kind: str, is_pair_message: bool) -> tuple[Any, str | None]:
     if value is None:
         return None, None
-    if not _is_text(value):
-        return None, f"is {_shown(value)}; expected text or a list of messages"
-    if (type(value) is str) != (most == "text"):
+    if not _is_text_or_messages(value):
+        return None, f"is {_describe_value(value)}; expected text or a list of messages"
+    if (type(value) is str) != (common_kind == "text"):
         kind = "text" if type(value) is str else "a list or object"
-        return None, f"is {kind}, while most rows hold {most}"
+        return None, f"is {kind}, while most rows hold {common_kind}"
     if type(value) is str:
         return value, None
-    return as_messages(value, own)
+    return as_messages(value, is_pair_message)
 
 
-def _shown(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     text = repr(value)
     return f"{text[:40]}... ({type(value).__name__})" if len(text) > 40 else text
 
@@ -194,17 +198,19 @@ _SCALARS: Mapping[type, str] = {bool: "bool", int: "number", float: "number", st
 
 
 def _value_series(name: str, values: list[Any], errors: dict[int, str]) -> pl.Series:
-    """A scalar column in the type of most of its values."""
+    """Return a scalar column in the type of most of its values."""
     kinds = Counter(_SCALARS.get(type(v), "object") for v in values if v is not None)
     if not kinds:
         return pl.Series(name, values, dtype=pl.Null)
     # One odd value must not make numbers texts for all rows.
-    most = kinds.most_common(1)[0][0]
-    kept: list[Any] = []
+    common_kind = kinds.most_common(1)[0][0]
+    converted: list[Any] = []
     for i, value in enumerate(values):
         kind = None if value is None else _SCALARS.get(type(value), "object")
-        right = kind in (None, most) and kind != "object"
-        kept.append(value if right else None)
+        right = kind in (None, common_kind) and kind != "object"
+        converted.append(value if right else None)
         if not right:
-            errors.setdefault(i, f"'{name}' is {_shown(value)}; expected {_EXPECTED[most]}")
-    return pl.Series(name, kept, strict=False)
+            errors.setdefault(
+                i, f"'{name}' is {_describe_value(value)}; expected {_EXPECTED[common_kind]}"
+            )
+    return pl.Series(name, converted, strict=False)

@@ -12,50 +12,50 @@ from curate.data.columnar import rows_in_batch
 from curate.errors import CurateError, first_line
 from curate.read.sources import arrow_types
 from curate.read.sources.arrow_block import ArrowBlock
-from curate.read.sources.blocks import Block
+from curate.read.sources.blocks import RowBlock
 from curate.read.sources.data_file import DataFile, check_names
 from curate.read.sources.json_files import BLOCK_ROWS
 
 _FILE_MAGIC = b"ARROW1"
 
 
-def read_parquet(file: DataFile) -> Iterator[Block]:
-    """Blocks of a Parquet file; checksums of its pages are verified where it has some."""
-    place = _Place(file, "Parquet")
-    with file.seekable() as opened, place.told():
+def read_parquet(file: DataFile) -> Iterator[RowBlock]:
+    """Yield blocks of a Parquet file; checksums of its pages are verified if it has any."""
+    position = _ReadPosition(file, "Parquet")
+    with file.seekable() as opened, position.as_damage():
         # Without a buffer ahead, which would hold all row groups until the last is read.
         parquet = pa_parquet.ParquetFile(opened, page_checksum_verification=True, pre_buffer=False)
         rows = rows_in_batch(parquet.metadata, BLOCK_ROWS)
-        yield from place.blocks(parquet.schema_arrow, parquet.iter_batches(batch_size=rows))
+        yield from position.blocks(parquet.schema_arrow, parquet.iter_batches(batch_size=rows))
 
 
-def read_arrow(file: DataFile) -> Iterator[Block]:
-    """Blocks of an Arrow file, in the file or in the stream form."""
-    place = _Place(file, "Arrow")
-    with file.seekable() as opened, place.told():
+def read_arrow(file: DataFile) -> Iterator[RowBlock]:
+    """Yield blocks of an Arrow file, in the file or in the stream form."""
+    position = _ReadPosition(file, "Arrow")
+    with file.seekable() as opened, position.as_damage():
         magic = opened.read(len(_FILE_MAGIC))
         opened.seek(0)
         if magic == _FILE_MAGIC:
-            whole = pa.ipc.open_file(opened)
-            parts = (whole.get_batch(i) for i in range(whole.num_record_batches))
-            yield from place.blocks(whole.schema, parts)
+            arrow_file = pa.ipc.open_file(opened)
+            parts = (arrow_file.get_batch(i) for i in range(arrow_file.num_record_batches))
+            yield from position.blocks(arrow_file.schema, parts)
         else:
             stream = pa.ipc.open_stream(opened)
-            yield from place.blocks(stream.schema, stream)
+            yield from position.blocks(stream.schema, stream)
             # Streams put behind one another are one stream and bytes that nobody reads.
             if opened.read(1):
-                raise file.damaged("bytes follow the end of the stream", place.row)
+                raise file.damaged("bytes follow the end of the stream", position.row)
 
 
-class _Place:
+class _ReadPosition:
     """How far a columnar file was read, for errors."""
 
     def __init__(self, file: DataFile, kind: str) -> None:
         self._file, self._kind, self._rows = file, kind, 0
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """Errors of the Arrow library as damage of the file."""
+    def as_damage(self) -> Iterator[None]:
+        """Raise errors of the Arrow library as damage of the file."""
         try:
             yield
         except CurateError:
@@ -70,8 +70,8 @@ class _Place:
         """The last row that was read."""
         return f"row {self._rows:,}" if self._rows else "its start"
 
-    def blocks(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[Block]:
-        """Blocks of at most `BLOCK_ROWS` rows, each checked before anything looks into it."""
+    def blocks(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[RowBlock]:
+        """Yield blocks of at most `BLOCK_ROWS` rows, each checked before its values are used."""
         check_names(schema.names, self._file)
         for batch in batches:
             for column in batch.columns:

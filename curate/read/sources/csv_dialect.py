@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from curate.read.sources.data_file import DataFile
 from curate.read.sources.json_files import check_encoding
 
-NAMES = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+SEPARATOR_NAMES = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 # Bytes in which quotes and separators are counted.
 _HEAD = 1 << 16
 
 
 def csv_separator(file: DataFile) -> str:
-    """A comma, or what parts the header where there is no comma in it.
+    """Return a comma, or what parts the header where there is no comma in it.
 
     Raises:
         CurateError: the file is of another encoding.
@@ -26,18 +26,18 @@ def csv_separator(file: DataFile) -> str:
     check_encoding(head, file)
     lines = head.decode("utf-8-sig", "replace").splitlines()
     header = lines[0] if lines else ""
-    counts = {separator: len(_fields(header, separator)) for separator in NAMES}
+    counts = {separator: len(_split_fields(header, separator)) for separator in SEPARATOR_NAMES}
     if counts[","] > 1:
         return ","
     return max(counts, key=lambda separator: (counts[separator], separator == ","))
 
 
-def _fields(line: str, separator: str) -> list[str]:
+def _split_fields(line: str, separator: str) -> list[str]:
     return next(csv.reader([line], delimiter=separator), [])
 
 
 def tsv_has_quotes(file: DataFile) -> bool:
-    """Whether quote marks part the fields of a tab-separated file.
+    """Return whether quote marks part the fields of a tab-separated file.
 
     They do where every row by quotes has as many fields as the header, and either rows by tabs
     alone do not, or the whole header is quoted, or marks within a quoted field are doubled.
@@ -56,16 +56,16 @@ def tsv_has_quotes(file: DataFile) -> bool:
             if '""' in row:
                 evident |= any(_is_quoted(f) and '""' in f[1:-1] for f in row.split("\t"))
         text.detach()
-    return (evident or not by_tabs) and _whole_by_quotes(file)
+    return (evident or not by_tabs) and _has_even_rows(file)
 
 
 def _is_quoted(field: str) -> bool:
-    """Whether a field stands in quotes, with marks within it doubled."""
-    whole = len(field) > 1 and field[0] == field[-1] == '"'
-    return whole and '"' not in field[1:-1].replace('""', "")
+    """Return whether a field stands in quotes, with marks within it doubled."""
+    is_enclosed = len(field) > 1 and field[0] == field[-1] == '"'
+    return is_enclosed and '"' not in field[1:-1].replace('""', "")
 
 
-def _whole_by_quotes(file: DataFile) -> bool:
+def _has_even_rows(file: DataFile) -> bool:
     csv.field_size_limit(sys.maxsize)
     with file.opened() as opened:
         text = io.TextIOWrapper(opened, encoding="utf-8-sig", errors="replace", newline="")
@@ -80,13 +80,13 @@ def _whole_by_quotes(file: DataFile) -> bool:
 
 
 def bounded_lines(text: io.TextIOWrapper, file: DataFile) -> Iterator[str]:
-    """Lines of a text.
+    """Yield the lines of a text.
 
     Raises:
         CurateError: a line is longer than the bound of a row.
     """
-    most = file.bounds.row
-    while line := text.readline(most + 1):
-        if len(line) > most:
-            raise file.too_large("a row", len(line), most)
+    max_length = file.bounds.row
+    while line := text.readline(max_length + 1):
+        if len(line) > max_length:
+            raise file.too_large("a row", len(line), max_length)
         yield line

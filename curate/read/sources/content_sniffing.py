@@ -20,8 +20,8 @@ _MAGIC = {
 """First bytes of kinds of data, and the ending by which they are read."""
 
 
-def check_looks(head: bytes, where: str, text: bool) -> None:
-    """Refuse what is no data, or data of another kind than the name says.
+def check_magic_bytes(head: bytes, where: str, text: bool) -> None:
+    """Refuse content that is no data, or of another kind than the name says.
 
     Args:
         head: the first bytes, unpacked.
@@ -46,9 +46,11 @@ def check_looks(head: bytes, where: str, text: bool) -> None:
             found="HTML",
             fix="download the file itself: a login or an error page was saved in its place",
         )
-    found = next((told for magic, told in _MAGIC.items() if head.startswith(magic)), None)
-    if text and found is not None:
-        kind, ending = found
+    signature = next(
+        (signature_kind for magic, signature_kind in _MAGIC.items() if head.startswith(magic)), None
+    )
+    if text and signature is not None:
+        kind, ending = signature
         raise CurateError(
             f"the file is {kind}, which its name does not say",
             where=where,

@@ -10,23 +10,23 @@ from typing import Any
 
 from curate.errors import CurateError, first_line
 from curate.read.notes import empty_files_note
-from curate.read.sources.blocks import Block
+from curate.read.sources.blocks import RowBlock
+from curate.read.sources.csv_files import read_csv, read_tsv
 from curate.read.sources.data_file import (
     DEFAULT_BOUNDS,
     Bounds,
     DataFile,
-    kind_of,
+    display_name,
+    file_kind,
     open_zip,
-    shown,
 )
+from curate.read.sources.decompression import DECOMPRESSORS
 from curate.read.sources.hub_card import published_files
 from curate.read.sources.json_files import read_json, read_json_lines
 from curate.read.sources.local_files import LocalFiles
-from curate.read.sources.separated import read_csv, read_tsv
 from curate.read.sources.table_files import read_arrow, read_parquet
-from curate.read.sources.unpack import DECOMPRESSORS
 
-Reader = Callable[[DataFile], Iterator[Block]]
+Reader = Callable[[DataFile], Iterator[RowBlock]]
 
 READERS: dict[str, Reader] = {
     ".jsonl": read_json_lines,
@@ -40,10 +40,33 @@ READERS: dict[str, Reader] = {
 }
 _ARCHIVE = ".zip"
 _GLOB = set("*?[")
-_SAVED_MARKS = ("dataset_info.json", "dataset_dict.json")
-_PROSE = {".md", ".txt", ".rst", ".pdf", ".html", ".py", ".sh", ".yaml", ".yml", ".toml", ".lock"}
-_PROSE |= {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".wav", ".mp3", ".flac", ".mp4"}
-_PAPERS = (
+_SAVED_DATASET_FILES = ("dataset_info.json", "dataset_dict.json")
+_DOCUMENT_ENDINGS = {
+    ".md",
+    ".txt",
+    ".rst",
+    ".pdf",
+    ".html",
+    ".py",
+    ".sh",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".lock",
+}
+_DOCUMENT_ENDINGS |= {
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".gif",
+    ".bmp",
+    ".wav",
+    ".mp3",
+    ".flac",
+    ".mp4",
+}
+_DOCUMENT_NAMES = (
     "license",
     "licence",
     "readme",
@@ -54,12 +77,12 @@ _PAPERS = (
     "checksum",
 )
 """Endings and names of files beside the data that are no data, of which no word is needed."""
-_DEEPEST = 4
+_MAX_DEPTH = 4
 """Levels of sub-folders that are searched for data which a folder would leave out."""
 
 
 @dataclass(frozen=True)
-class Source:
+class RowSource:
     """One file or split.
 
     Attributes:
@@ -71,7 +94,7 @@ class Source:
     """
 
     label: str
-    blocks: Callable[[], Iterator[Block]]
+    blocks: Callable[[], Iterator[RowBlock]]
     notes: Sequence[str] = ()
     file: Path | None = None
     size: Callable[[], int | None] | None = None
@@ -83,10 +106,10 @@ class Source:
 
 
 def is_saved_dataset(path: str) -> bool:
-    """Whether the path is a folder that `Dataset.save_to_disk` wrote."""
+    """Return whether the path is a folder that `Dataset.save_to_disk` wrote."""
     try:
         folder = Path(path).expanduser()
-        return folder.is_dir() and any((folder / mark).is_file() for mark in _SAVED_MARKS)
+        return folder.is_dir() and any((folder / mark).is_file() for mark in _SAVED_DATASET_FILES)
     except (OSError, ValueError, RuntimeError):  # no path at all; told where files are looked for
         return False
 
@@ -96,8 +119,8 @@ def find_sources(
     bounds: Bounds = DEFAULT_BOUNDS,
     config: str | None = None,
     split: str | None = None,
-) -> list[Source]:
-    """The files behind a path, glob, folder or fsspec URL, in sorted order.
+) -> list[RowSource]:
+    """Return the files behind a path, glob, folder or fsspec URL, in sorted order.
 
     A path that is there is taken as it stands, whatever characters it holds. Of a folder all data
     files are read, of an archive all members; sub-folders are not, and are refused where they hold
@@ -108,26 +131,28 @@ def find_sources(
         CurateError: nothing is there, a file's ending names no known kind, or the place cannot be
             reached.
     """
-    fs, root = _place(path)
+    fs, root = _resolve_path(path)
     try:
-        found, notes = _files(fs, root, path, config, split)
-        sources = [s for file in found for s in _of_file(replace(file, bounds=bounds), len(found))]
+        files, notes = _find_data_files(fs, root, path, config, split)
+        sources = [
+            s for file in files for s in _sources_of_file(replace(file, bounds=bounds), len(files))
+        ]
     except CurateError:
         raise
     except Exception as error:  # file systems of the network raise many kinds
-        raise _unreachable(path, error) from None
+        raise _unreachable_error(path, error) from None
     return [replace(sources[0], notes=(*notes, *sources[0].notes)), *sources[1:]]
 
 
-def _place(path: str) -> tuple[Any, str]:
-    """File system and path on it."""
+def _resolve_path(path: str) -> tuple[Any, str]:
+    """Return the file system and the path on it."""
     if not path.strip():
         raise CurateError("the path is empty", where="input.path", expected="a file or folder")
     local = LocalFiles()
     try:
-        given = Path(path).expanduser()
-        if "://" not in path or given.exists():
-            return local, str(given.absolute())
+        local_path = Path(path).expanduser()
+        if "://" not in path or local_path.exists():
+            return local, str(local_path.absolute())
     except (OSError, ValueError, RuntimeError) as error:
         if "://" not in path:
             raise CurateError(
@@ -139,11 +164,11 @@ def _place(path: str) -> tuple[Any, str]:
     try:
         fs, root = fsspec.core.url_to_fs(path)
     except Exception as error:  # an unknown scheme, a missing package, wrong options
-        raise _unreachable(path, error) from None
+        raise _unreachable_error(path, error) from None
     return (local if type(fs) is LocalFileSystem else fs), root
 
 
-def _unreachable(path: str, error: Exception) -> CurateError:
+def _unreachable_error(path: str, error: Exception) -> CurateError:
     scheme = path.partition("://")[0]
     fix = "check the path, the network and the rights"
     if isinstance(error, ImportError):
@@ -155,30 +180,32 @@ def _unreachable(path: str, error: Exception) -> CurateError:
     )
 
 
-def _files(
+def _find_data_files(
     fs: Any, root: str, path: str, config: str | None, split: str | None
 ) -> tuple[list[DataFile], list[str]]:
-    """The data files at a place, and what was left out there."""
+    """Return the data files at a place, and what was left out there."""
     if fs.isdir(root):
         published = published_files(fs, root, config, split)
         if published is not None:
-            return [_checked(fs, name) for name in published.names], [published.note]
-        return _of_folder(fs, root)
+            return [_check_data_file(fs, name) for name in published.names], [published.note]
+        return _files_in_folder(fs, root)
     # A link to nothing does not exist: `_checked` says so, with the place it points at.
     if fs.exists(root) or (isinstance(fs, LocalFiles) and Path(root).is_symlink()):
-        return [_checked(fs, root)], []
+        return [_check_data_file(fs, root)], []
     if not _GLOB & set(path):
         fix = "check the path; a relative one starts at the working folder"
-        raise CurateError("no such file", where="input.path", found=shown(path), fix=fix)
+        raise CurateError("no such file", where="input.path", found=display_name(path), fix=fix)
     names = sorted(n for n in fs.glob(root) if not fs.isdir(n))
     if not names:
-        raise CurateError("no file matches the pattern", where="input.path", found=shown(path))
-    return [_checked(fs, name) for name in names], []
+        raise CurateError(
+            "no file matches the pattern", where="input.path", found=display_name(path)
+        )
+    return [_check_data_file(fs, name) for name in names], []
 
 
-def _of_folder(fs: Any, root: str) -> tuple[list[DataFile], list[str]]:
+def _files_in_folder(fs: Any, root: str) -> tuple[list[DataFile], list[str]]:
     files, left_out = [], []
-    for name in sorted(_entries(fs, root)):
+    for name in sorted(_list_folder(fs, root)):
         last = PurePosixPath(name).name
         if fs.isdir(name):
             # Caches and marks of other tools (.cache, _delta_log) hold no data of the set.
@@ -186,52 +213,57 @@ def _of_folder(fs: Any, root: str) -> tuple[list[DataFile], list[str]]:
                 _check_no_data(fs, name, root)
         elif last.startswith((".", "_")):
             continue
-        elif _known(name):
-            files.append(_checked(fs, name))
-        elif not _prose(name):
-            left_out.append(shown(last))
+        elif _is_known_kind(name):
+            files.append(_check_data_file(fs, name))
+        elif not _is_document(name):
+            left_out.append(display_name(last))
     if not files:
-        raise _unknown_kind(shown(root), "a folder without data files")
-    return files, _left_out(left_out, shown(root))
+        raise _unknown_kind_error(display_name(root), "a folder without data files")
+    return files, _left_out_note(left_out, display_name(root))
 
 
-def _entries(fs: Any, root: str) -> list[str]:
+def _list_folder(fs: Any, root: str) -> list[str]:
     if isinstance(fs, LocalFiles):
         return [str(entry) for entry in Path(root).iterdir()]  # also names that are no UTF-8
     return [n for n in fs.ls(root, detail=False) if n.rstrip("/") != root.rstrip("/")]
 
 
 def _check_no_data(fs: Any, folder: str, root: str) -> None:
-    """Refuse a sub-folder with data: reading the rest alone would lose it without a word."""
-    inside = [n for n in fs.find(folder, maxdepth=_DEEPEST) if _known(n)]
+    """Refuse a sub-folder with data, which would be dropped silently otherwise."""
+    inside = [n for n in fs.find(folder, maxdepth=_MAX_DEPTH) if _is_known_kind(n)]
     if inside:
         raise CurateError(
             "the folder holds data in sub-folders",
-            where=shown(root),
-            found=f"{len(inside)} data files in {shown(PurePosixPath(folder).name)}",
+            where=display_name(root),
+            found=f"{len(inside)} data files in {display_name(PurePosixPath(folder).name)}",
             expected="a folder with all its data files at the top",
-            fix=f"name one sub-folder, or a pattern: '{shown(root)}/**/*{kind_of(inside[0])}'",
+            fix="name one sub-folder, or a pattern: "
+            f"'{display_name(root)}/**/*{file_kind(inside[0])}'",
         )
 
 
-def _prose(name: str) -> bool:
-    return kind_of(name) in _PROSE or PurePosixPath(name.lower()).name.startswith(_PAPERS)
+def _is_document(name: str) -> bool:
+    return file_kind(name) in _DOCUMENT_ENDINGS or PurePosixPath(name.lower()).name.startswith(
+        _DOCUMENT_NAMES
+    )
 
 
-def _left_out(names: list[str], where: str) -> list[str]:
+def _left_out_note(names: list[str], where: str) -> list[str]:
     if not names:
         return []
     listing = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return [f"{where}: left out, since their ending names no kind of data: {listing}"]
 
 
-def _checked(fs: Any, name: str) -> DataFile:
-    """The file, if its kind is known and it is a file with something in it."""
+def _check_data_file(fs: Any, name: str) -> DataFile:
+    """Return the file, if its kind is known and it is a file with something in it."""
     file = DataFile(fs, name)
     if isinstance(fs, LocalFiles):
         _check_regular(file)
-    if not _known(name):
-        raise _unknown_kind(file.name, f"the ending of {shown(PurePosixPath(name).name)}")
+    if not _is_known_kind(name):
+        raise _unknown_kind_error(
+            file.name, f"the ending of {display_name(PurePosixPath(name).name)}"
+        )
     if file.size() == 0:
         raise CurateError(
             "the file is empty", where=file.name, fix="remove it, or name the right file"
@@ -240,7 +272,7 @@ def _checked(fs: Any, name: str) -> DataFile:
 
 
 def _check_regular(file: DataFile) -> None:
-    with file.told():
+    with file.as_user_errors():
         mode = Path(file.path).stat().st_mode
     if not stat.S_ISREG(mode):
         kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
@@ -248,57 +280,73 @@ def _check_regular(file: DataFile) -> None:
         raise CurateError("not a regular file", where=file.name, found=kind, fix=fix)
 
 
-def _of_file(file: DataFile, files: int) -> Iterator[Source]:
+def _sources_of_file(file: DataFile, files: int) -> Iterator[RowSource]:
     parts = PurePosixPath(file.path).parts
-    label = shown("/".join(parts[-1:] if files == 1 else parts[-2:]))
+    label = display_name("/".join(parts[-1:] if files == 1 else parts[-2:]))
     local = Path(file.path) if isinstance(file.fs, LocalFiles) else None
     if not file.path.lower().endswith(_ARCHIVE):
-        blocks = _reading(file, READERS[file.kind])
-        yield Source(label, blocks, file=local, size=file.size)
+        blocks = _read_unchanged(file, READERS[file.kind])
+        yield RowSource(label, blocks, file=local, size=file.size)
         return
-    members, left_out, empty = _members(file)
-    notes = [*_left_out(left_out, label), *empty_files_note([f"{label}/{name}" for name in empty])]
+    members, left_out, empty = _select_members(file)
+    notes = [
+        *_left_out_note(left_out, label),
+        *empty_files_note([f"{label}/{name}" for name in empty]),
+    ]
     for member in members:
         inner = replace(file, member=member)
         kind = inner.kind if inner.kind in READERS else file.kind
-        name = label if len(members) == 1 else f"{label}/{shown(member)}"
-        yield Source(name, _reading(inner, READERS[kind]), notes, local, file.size)
+        name = label if len(members) == 1 else f"{label}/{display_name(member)}"
+        yield RowSource(name, _read_unchanged(inner, READERS[kind]), notes, local, file.size)
         # They are of the archive, and are told with its first member alone.
         notes = []
 
 
-def _members(file: DataFile) -> tuple[list[str], list[str], list[str]]:
-    """Members of an archive that are data, those that may be and are not read, and empty ones.
+def _select_members(file: DataFile) -> tuple[list[str], list[str], list[str]]:
+    """Return an archive's members that are data, those that are left out, and empty ones.
 
-    A single member need not be named by its kind where the archive is (`train.jsonl.zip`).
+    A single member need not be named by its kind if the archive is (`train.jsonl.zip`).
     """
-    archive = open_zip(file)
-    found = [i for i in archive.infolist() if not i.is_dir() and not _hidden(i.filename)]
-    if locked := [i.filename for i in found if i.flag_bits & 1]:
+    members = [
+        member
+        for member in open_zip(file).infolist()
+        if not member.is_dir() and not _is_hidden(member.filename)
+    ]
+    if locked := [member.filename for member in members if member.flag_bits & 1]:
         raise CurateError(
             "the archive is encrypted", where=file.name, found=locked[0], fix="unpack it first"
         )
-    empty = [n.filename for n in found if not n.file_size and kind_of(n.filename) in READERS]
-    names = sorted(i.filename for i in found if i.file_size)
-    data = [n for n in names if kind_of(n) in READERS]
-    if not data and len(names) == 1 and file.kind in READERS and not kind_of(names[0]):
-        data = names
+    names = sorted(member.filename for member in members if member.file_size)
+    data = _data_members(names, file.kind)
     if not data:
-        raise _unknown_kind(file.name, "an archive without data files")
-    rest = [n for n in names if n not in data and not _prose(n)]
-    # Other members of no bytes are marks of tools (_SUCCESS).
-    return data, [shown(n) for n in rest], [shown(n) for n in sorted(empty)]
+        raise _unknown_kind_error(file.name, "an archive without data files")
+    left_out = [name for name in names if name not in data and not _is_document(name)]
+    # Empty members of other names are marks of tools (_SUCCESS).
+    empty = sorted(
+        member.filename
+        for member in members
+        if not member.file_size and file_kind(member.filename) in READERS
+    )
+    return data, [display_name(n) for n in left_out], [display_name(n) for n in empty]
 
 
-def _hidden(name: str) -> bool:
-    """Whether a member is what macOS or an editor puts beside the data."""
+def _data_members(names: list[str], archive_kind: str) -> list[str]:
+    """Return the members that are data, by their names or, of a single one, by the archive's."""
+    data = [name for name in names if file_kind(name) in READERS]
+    if not data and len(names) == 1 and archive_kind in READERS and not file_kind(names[0]):
+        return names
+    return data
+
+
+def _is_hidden(name: str) -> bool:
+    """Return whether a member is what macOS or an editor puts beside the data."""
     return any(p.startswith((".", "__MACOSX")) and p != ".." for p in PurePosixPath(name).parts)
 
 
-def _reading(file: DataFile, reader: Reader) -> Callable[[], Iterator[Block]]:
-    """Blocks of the file, which must not change meanwhile: what was read would be neither state."""
+def _read_unchanged(file: DataFile, reader: Reader) -> Callable[[], Iterator[RowBlock]]:
+    """Return a reader of the file that raises an error if the file changes meanwhile."""
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[RowBlock]:
         before = file.size()
         yield from reader(file)
         after = file.size()
@@ -313,16 +361,16 @@ def _reading(file: DataFile, reader: Reader) -> Callable[[], Iterator[Block]]:
     return blocks
 
 
-def _known(name: str) -> bool:
+def _is_known_kind(name: str) -> bool:
     lowered = name.lower()
-    return kind_of(name) in READERS or PurePosixPath(lowered).suffix == _ARCHIVE
+    return file_kind(name) in READERS or PurePosixPath(lowered).suffix == _ARCHIVE
 
 
-def _unknown_kind(where: str, found: str) -> CurateError:
+def _unknown_kind_error(where: str, description: str) -> CurateError:
     endings = ", ".join(READERS)
     return CurateError(
         "the kind of file is not known",
         where=where,
-        found=found,
+        found=description,
         expected=f"{endings} (also compressed: {', '.join([*DECOMPRESSORS, _ARCHIVE])})",
     )

@@ -32,16 +32,16 @@ PATHS: Mapping[str, tuple[str, ...]] = {
 }
 """Columns that hold media where no column of `NAMES` does; beside one they say where it was."""
 REJECTED_TOOLS = "rejected_tools"
-PART_NAMES = frozenset(
+ATTACHMENT_COLUMNS = frozenset(
     (REJECTED_TOOLS, *(n for named in (NAMES, PATHS) for names in named.values() for n in names))
 )
-_NO_PART = object()
+_NO_ATTACHMENT = object()
 _LIST = "["
 _EXPECTED = "expected paths, URLs, or {bytes, path}"
 
 
 @dataclass
-class RowParts:
+class RowAttachments:
     """What was found of the parts of some rows.
 
     Attributes:
@@ -53,11 +53,11 @@ class RowParts:
 
     columns: dict[str, pl.Series] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
-    left: dict[str, set[int]] = field(default_factory=dict)
+    unplaced_rows: dict[str, set[int]] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
 
     def frame(self, rows: int) -> list[pl.Series]:
-        """All columns of `ROW_PARTS`, null where nothing was found."""
+        """Return all columns of `ROW_PARTS`, null if the rows have none."""
         return [
             self.columns[name].alias(name)
             if name in self.columns
@@ -66,59 +66,67 @@ class RowParts:
         ]
 
 
-def sources_of(present: Sequence[str], taken: Sequence[str]) -> dict[str, list[str]]:
-    """The file's columns of each part that is there, but for those that a format reads itself."""
-    found = {part: [n for n in names if n in present] for part, names in NAMES.items()}
-    for part, names in PATHS.items():
-        found[part] = found[part] or [n for n in names if n in present]
-    return {p: names for p, names in found.items() if names and not set(names) & set(taken)}
+def attachment_sources(present: Sequence[str], read_columns: Sequence[str]) -> dict[str, list[str]]:
+    """Return the file's columns of each attachment, except those that a format reads itself."""
+    sources = {
+        attachment: [n for n in names if n in present] for attachment, names in NAMES.items()
+    }
+    for attachment, names in PATHS.items():
+        sources[attachment] = sources[attachment] or [n for n in names if n in present]
+    return {
+        p: names for p, names in sources.items() if names and not set(names) & set(read_columns)
+    }
 
 
-def first_given(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Any]:
-    """Of the values of several columns in each row the first that is there."""
-    found = []
+def first_not_null(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Any]:
+    """Return the first value that each row has among several columns."""
+    values = []
     for row in rows:
-        given = ((n, v) for n, v in zip(names, row, strict=True) if v is not None)
-        name, value = next(given, ("", None))
-        found.append(_as_tools(value) if name == FUNCTIONS else value)
-    return found
+        not_null = ((n, v) for n, v in zip(names, row, strict=True) if v is not None)
+        name, value = next(not_null, ("", None))
+        values.append(_as_tools(value) if name == FUNCTIONS else value)
+    return values
 
 
 def _as_tools(functions: Any) -> Any:
-    """Functions as tools; a value that no part is where it holds something else by that name."""
-    listed = _json(TOOLS, functions)
+    """Return OpenAI's functions as tools; `_NO_PART` for another value by that name."""
+    listed = _parse_attachment(TOOLS, functions)
     if not listed or not all(
         isinstance(f, dict) and isinstance(f.get("name"), str) for f in listed
     ):
-        return _NO_PART
+        return _NO_ATTACHMENT
     return [{"type": "function", "function": function} for function in listed]
 
 
-def take(part: str, names: Sequence[str], values: Sequence[Any], into: RowParts) -> None:
-    """Add one part, given as Python values."""
+def add_attachment(
+    attachment: str, names: Sequence[str], values: Sequence[Any], into: RowAttachments
+) -> None:
+    """Add one attachment from Python values."""
     into.sources.update(names)
     name = names[0]
-    if part in MEDIA_PARTS:
-        into.columns[part] = media_series(name, values, into).alias(part)
+    if attachment in MEDIA_PARTS:
+        into.columns[attachment] = media_series(name, values, into).alias(attachment)
         return
-    left = into.left.setdefault(name, set())
+    unplaced_rows = into.unplaced_rows.setdefault(name, set())
     texts: list[str | None] = []
     for row, value in enumerate(values):
-        found = _json(part, value)
-        texts.append(to_json(found) if found else None)
-        if found is None and value not in (None, ""):
-            left.add(row)
-    into.columns[part] = pl.Series(part, texts, dtype=pl.String)
+        parsed = _parse_attachment(attachment, value)
+        texts.append(to_json(parsed) if parsed else None)
+        if parsed is None and value not in (None, ""):
+            unplaced_rows.add(row)
+    into.columns[attachment] = pl.Series(attachment, texts, dtype=pl.String)
 
 
-def take_series(part: str, name: str, column: pl.Series, into: RowParts) -> None:
-    """Add one part of media, given as a column."""
+def add_media_attachment(
+    attachment: str, name: str, column: pl.Series, into: RowAttachments
+) -> None:
+    """Add one attachment of media from a column."""
     into.sources.add(name)
-    into.columns[part] = media_series(name, column, into).alias(part)
+    into.columns[attachment] = media_series(name, column, into).alias(attachment)
 
 
-def media_series(name: str, values: Sequence[Any] | pl.Series, into: RowParts) -> pl.Series:
-    """A column of media as `MEDIA`; what is none is an error of its row.
+def media_series(name: str, values: Sequence[Any] | pl.Series, into: RowAttachments) -> pl.Series:
+    """Return a column of media as `MEDIA`; what is none is an error of its row.
 
     Args:
         name: of the file's column.
@@ -133,15 +141,15 @@ def media_series(name: str, values: Sequence[Any] | pl.Series, into: RowParts) -
         values = values.to_list()
     media: list[Any] = []
     for row, value in enumerate(values):
-        found, wrong = _media(value)
-        media.append(found)
+        row_media, wrong = _parse_media(value)
+        media.append(row_media)
         if wrong:
             into.errors.setdefault(row, f"'{name}' holds {wrong}; {_EXPECTED}")
     return pl.Series(name, media, dtype=MEDIA)
 
 
 def _as_media(name: str, column: pl.Series) -> pl.Series:
-    """A column of files, of their bytes or of paths, without a loop over rows."""
+    """Return a column of files, of their bytes or of paths, without a loop over rows."""
     listed = isinstance(column.dtype, pl.List)
     inner = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
     one = pl.element() if listed else pl.col(name)
@@ -152,48 +160,52 @@ def _as_media(name: str, column: pl.Series) -> pl.Series:
         values["bytes" if inner == pl.Binary else "path"] = one
     medium = pl.struct(value.alias(f) for f, value in values.items())
     media = pl.col(name).list.eval(medium) if listed else pl.concat_list(medium)
-    some = pl.col(name).list.len() > 0 if listed else pl.col(name).is_not_null()
-    found = column.alias(name).to_frame().select(pl.when(some).then(media).cast(MEDIA).alias(name))
-    return found[name]
+    is_present = pl.col(name).list.len() > 0 if listed else pl.col(name).is_not_null()
+    converted = (
+        column.alias(name)
+        .to_frame()
+        .select(pl.when(is_present).then(media).cast(MEDIA).alias(name))
+    )
+    return converted[name]
 
 
-def split_documents(into: RowParts) -> None:
-    """Documents among the template's arguments, where TRL has them, into their own column."""
+def split_documents(into: RowAttachments) -> None:
+    """Move documents from the template's arguments, where TRL has them, to their own column."""
     arguments = into.columns.get(ARGUMENTS)
     if arguments is None or DOCUMENTS in into.columns:
         return
-    found = [json.loads(text) if text else {} for text in arguments]
-    if not any(isinstance(a.get(DOCUMENTS), list) for a in found):
+    parsed_arguments = [json.loads(text) if text else {} for text in arguments]
+    if not any(isinstance(a.get(DOCUMENTS), list) for a in parsed_arguments):
         return
-    documents = [a.pop(DOCUMENTS, None) for a in found]
-    take(DOCUMENTS, [DOCUMENTS], documents, into)
-    take(ARGUMENTS, [ARGUMENTS], found, into)
+    documents = [a.pop(DOCUMENTS, None) for a in parsed_arguments]
+    add_attachment(DOCUMENTS, [DOCUMENTS], documents, into)
+    add_attachment(ARGUMENTS, [ARGUMENTS], parsed_arguments, into)
 
 
-def compare(other: Sequence[Any], into: RowParts) -> None:
-    """Rows whose `rejected_tools` are not their tools are errors: a pair has one list of them."""
+def check_rejected_tools(other: Sequence[Any], into: RowAttachments) -> None:
+    """Add an error to rows whose `rejected_tools` are not their tools: a pair has one list."""
     tools = into.columns.get(TOOLS)
     for row, value in enumerate(other):
-        found = _json(TOOLS, value)
-        own = None if tools is None else tools[row]
-        if found and to_json(found) != own:
-            told = (
+        rejected_tools = _parse_attachment(TOOLS, value)
+        row_tools = None if tools is None else tools[row]
+        if rejected_tools and to_json(rejected_tools) != row_tools:
+            problem = (
                 f"'{REJECTED_TOOLS}' are not 'tools'; a pair has one list of tools for both answers"
             )
-            into.errors.setdefault(row, told)
+            into.errors.setdefault(row, problem)
     into.sources.add(REJECTED_TOOLS)
 
 
 def _is_medium(kind: Any) -> bool:
     if isinstance(kind, pl.Struct):
         fields = kind.to_schema()
-        known = {"path": pl.String(), "bytes": pl.Binary()}
-        return bool(fields) and all(known.get(f) == t for f, t in fields.items())
+        field_types = {"path": pl.String(), "bytes": pl.Binary()}
+        return bool(fields) and all(field_types.get(f) == t for f, t in fields.items())
     return bool(kind in (pl.String, pl.Binary))
 
 
-def _media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
-    """The media of a row, or None and what is wrong."""
+def _parse_media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
+    """Return the media of a row, or None and what is wrong."""
     # An empty path names nothing, as in Music Arena for audios that are not published.
     if value is None or value in ([], ""):
         return None, None
@@ -201,15 +213,15 @@ def _media(value: Any) -> tuple[list[dict[str, Any]] | None, str | None]:
     # A list of paths that stands as text is no path.
     value = parse_embedded_json(value)
     for item in value if isinstance(value, list) else [value]:
-        found = _described(item)
-        if found is None:
+        medium = _parse_medium(item)
+        if medium is None:
             return None, f"{type(item).__name__} {str(item)[:40]!r}"
-        media.append(found)
+        media.append(medium)
     return media, None
 
 
-def _described(item: Any) -> dict[str, Any] | None:
-    """A medium that is told as a path, as its bytes, or as an object of path, url or bytes."""
+def _parse_medium(item: Any) -> dict[str, Any] | None:
+    """Return a medium given as a path, as bytes, or as an object of path, url or bytes."""
     if isinstance(item, str | bytes):
         item = {"path" if isinstance(item, str) else "bytes": item}
     if not isinstance(item, dict) or not item.keys() <= {"path", "url", "bytes"}:
@@ -224,8 +236,8 @@ def _described(item: Any) -> dict[str, Any] | None:
     return {"path": path, "bytes": data} if good and (path or data) else None
 
 
-def _json(part: str, value: Any) -> Any:
-    """The list or object that a part is, from itself or its text; None for another value."""
+def _parse_attachment(attachment: str, value: Any) -> Any:
+    """Return the list or object that a part is, from itself or its text; None for another value."""
     value = parse_embedded_json(value)
-    wanted = {TOOLS: list, ARGUMENTS: dict, DOCUMENTS: list}[part]
-    return value if isinstance(value, wanted) else None
+    expected_type = {TOOLS: list, ARGUMENTS: dict, DOCUMENTS: list}[attachment]
+    return value if isinstance(value, expected_type) else None

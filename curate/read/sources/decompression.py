@@ -23,12 +23,12 @@ class _Zlib:
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=31)
-        self._left = b""
+        self._pending_input = b""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Bounded output; input that does not fit waits for the next call."""
-        out = self._inner.decompress(self._left + data, max_length)
-        self._left = self._inner.unconsumed_tail
+        """Return bounded output; input that does not fit waits for the next call."""
+        out = self._inner.decompress(self._pending_input + data, max_length)
+        self._pending_input = self._inner.unconsumed_tail
         return out
 
     @property
@@ -39,7 +39,7 @@ class _Zlib:
     @property
     def needs_input(self) -> bool:
         """Whether all input was used."""
-        return not self._left and not self._inner.eof
+        return not self._pending_input and not self._inner.eof
 
     @property
     def unused_data(self) -> bytes:
@@ -57,7 +57,7 @@ class _Zstd:
         self._errors = zstandard.ZstdError
 
     def decompress(self, data: bytes, max_length: int) -> bytes:  # noqa: ARG002
-        """Output of the little input that it is given."""
+        """Return the output of a small input."""
         try:
             return self._inner.decompress(data)
         except self._errors as error:
@@ -101,19 +101,19 @@ class Unpacked(io.RawIOBase):
     def __init__(self, raw: IO[bytes], ending: str) -> None:
         self._raw, self._make = raw, DECOMPRESSORS[ending]
         self._chunk = _ZSTD_CHUNK if ending == ".zst" else _CHUNK
-        self._part: Any = None
-        self._parts = 0
+        self._member: Any = None
+        self._members = 0
         self._input = b""
         self._output = b""
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """The next bytes; 0 at the end."""
+        """Return the next bytes; 0 at the end."""
         while not self._output:
-            if not self._more():
+            if not self._fill_output():
                 return 0
         count = min(len(buffer), len(self._output))
         buffer[:count], self._output = self._output[:count], self._output[count:]
@@ -124,48 +124,48 @@ class Unpacked(io.RawIOBase):
         self._raw.close()
         super().close()
 
-    def _more(self) -> bool:
-        """Unpack a little; False at the end of the file."""
-        if self._part is None:
-            return self._begin()
-        if self._part.eof:
-            self._input = self._part.unused_data + self._input
-            self._part = None
+    def _fill_output(self) -> bool:
+        """Decompress one chunk; return False at the end of the file."""
+        if self._member is None:
+            return self._begin_member()
+        if self._member.eof:
+            self._input = self._member.unused_data + self._input
+            self._member = None
             return True
-        data = self._next() if self._part.needs_input else b""
-        if self._part.needs_input and not data:
+        data = self._next_input() if self._member.needs_input else b""
+        if self._member.needs_input and not data:
             raise DamagedError("it ends in the middle of the data")
-        self._output = self._unpack(data)
+        self._output = self._decompress(data)
         return True
 
-    def _begin(self) -> bool:
-        """Start with the next part; False where none follows."""
-        data = self._next()
-        while self._parts and data and not data.strip(b"\0"):  # padding
-            data = self._next()
+    def _begin_member(self) -> bool:
+        """Start the next member; return False if none follows."""
+        data = self._next_input()
+        while self._members and data and not data.strip(b"\0"):  # padding
+            data = self._next_input()
         if not data:
-            if not self._parts:
+            if not self._members:
                 raise DamagedError("it holds no compressed data")
             return False
-        self._part, self._parts = self._make(), self._parts + 1
+        self._member, self._members = self._make(), self._members + 1
         try:
-            self._output = self._unpack(data.lstrip(b"\0") if self._parts > 1 else data)
+            self._output = self._decompress(data.lstrip(b"\0") if self._members > 1 else data)
         except DamagedError as error:
-            if self._parts > 1:
+            if self._members > 1:
                 raise DamagedError("other data follows the compressed data") from None
             raise DamagedError(f"it is not compressed as its ending says: {error}") from None
         return True
 
-    def _next(self) -> bytes:
-        """The next compressed bytes, b"" at the end."""
+    def _next_input(self) -> bytes:
+        """Return the next compressed bytes, b"" at the end."""
         if self._input:
             data, self._input = self._input[: self._chunk], self._input[self._chunk :]
             return data
         return self._raw.read(self._chunk)
 
-    def _unpack(self, data: bytes) -> bytes:
+    def _decompress(self, data: bytes) -> bytes:
         try:
-            out: bytes = self._part.decompress(data, _CHUNK)
+            out: bytes = self._member.decompress(data, _CHUNK)
         except (zlib.error, OSError, EOFError, lzma.LZMAError, ValueError) as error:
             raise DamagedError(str(error)) from None
         return out

@@ -14,9 +14,14 @@ import pyarrow.csv as pa_csv
 
 from curate.errors import CurateError, first_line
 from curate.read.sources.arrow_block import ArrowBlock
-from curate.read.sources.blocks import Block
+from curate.read.sources.blocks import RowBlock
+from curate.read.sources.csv_dialect import (
+    SEPARATOR_NAMES,
+    bounded_lines,
+    csv_separator,
+    tsv_has_quotes,
+)
 from curate.read.sources.data_file import DataFile, check_names, not_utf8
-from curate.read.sources.dialect import NAMES, bounded_lines, csv_separator, tsv_has_quotes
 from curate.read.sources.json_files import BLOCK_ROWS
 
 _BLOCK_BYTES = 1 << 26
@@ -26,7 +31,7 @@ LONG_FIELD = 200_000
 
 
 @dataclass
-class _Checked:
+class _CsvCheck:
     """What a first look at a file found.
 
     Attributes:
@@ -44,30 +49,32 @@ class _Checked:
     open_end: bool = False
 
 
-def read_csv(file: DataFile) -> Iterator[Block]:
-    """Blocks of a comma-separated file with a header; every value is text (RFC 4180).
+def read_csv(file: DataFile) -> Iterator[RowBlock]:
+    """Yield blocks of a comma-separated file with a header; every value is text (RFC 4180).
 
     Where the header has no comma but another separator, the file is read by that one.
     """
     separator = csv_separator(file)
-    told = None if separator == "," else f"read as separated by {NAMES[separator]}"
-    return _read(file, separator, quotes=True, dialect=told)
+    dialect = None if separator == "," else f"read as separated by {SEPARATOR_NAMES[separator]}"
+    return _read_checked(file, separator, quotes=True, dialect=dialect)
 
 
-def read_tsv(file: DataFile) -> Iterator[Block]:
-    """Blocks of a tab-separated file with a header; every value is text, quote marks included.
+def read_tsv(file: DataFile) -> Iterator[RowBlock]:
+    """Yield blocks of a tab-separated file with a header; values are text with quote marks.
 
     A file whose rows only make sense by quote marks, as pandas and R write them, is read by those.
     """
     quotes = tsv_has_quotes(file)
-    told = "quote marks are read as in CSV, since the rows need them" if quotes else None
-    return _read(file, "\t", quotes, told)
+    dialect = "quote marks are read as in CSV, since the rows need them" if quotes else None
+    return _read_checked(file, "\t", quotes, dialect)
 
 
-def _read(file: DataFile, separator: str, quotes: bool, dialect: str | None) -> Iterator[Block]:
+def _read_checked(
+    file: DataFile, separator: str, quotes: bool, dialect: str | None
+) -> Iterator[RowBlock]:
     # Arrow's reader is fast and forgiving: a strict one looks first, and both must count the same
     # rows.
-    checked = _check(file, separator, quotes)
+    checked = _check_quotes(file, separator, quotes)
     checked.dialect = dialect
     check_names(checked.names, file)
     broken: dict[int, str] = {}
@@ -92,7 +99,7 @@ def _read(file: DataFile, separator: str, quotes: bool, dialect: str | None) -> 
                 ),
                 convert_options=_all_text(checked.names),
             )
-            yield from _numbered(reader, broken, checked, file)
+            yield from _number_blocks(reader, broken, checked, file)
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise CurateError(
                 "the file could not be read as CSV", where=file.name, found=first_line(error)
@@ -109,7 +116,7 @@ def _all_text(names: list[str]) -> pa_csv.ConvertOptions:
     )
 
 
-def _check(file: DataFile, separator: str, quotes: bool) -> _Checked:
+def _check_quotes(file: DataFile, separator: str, quotes: bool) -> _CsvCheck:
     """Read the file once by the rules of its quote marks.
 
     A mark that is never closed takes in all that follows, and two such marks merge the rows between
@@ -124,10 +131,10 @@ def _check(file: DataFile, separator: str, quotes: bool) -> _Checked:
     with file.opened() as opened:
         text = io.TextIOWrapper(opened, encoding="utf-8-sig", newline="")
         mode: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-        lines = _Lines(bounded_lines(text, file))
+        lines = _LastLine(bounded_lines(text, file))
         reader = csv.reader(lines, delimiter=separator, quoting=mode, strict=True)
         try:
-            checked = _Checked(next(reader, []))
+            checked = _CsvCheck(next(reader, []))
             if not checked.names:
                 expected = "names of columns in the first line"
                 raise CurateError("the file has no header", where=file.name, expected=expected)
@@ -149,13 +156,13 @@ def _check(file: DataFile, separator: str, quotes: bool) -> _Checked:
     return checked
 
 
-class _Lines:
+class _LastLine:
     """Lines, of which the last one that came is at hand."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines, self.last = lines, ""
 
-    def __iter__(self) -> _Lines:
+    def __iter__(self) -> _LastLine:
         return self
 
     def __next__(self) -> str:
@@ -176,26 +183,29 @@ def _bad_quote(file: DataFile, line: int, error: csv.Error) -> CurateError:
     )
 
 
-def _numbered(
-    reader: pa_csv.CSVStreamingReader, broken: dict[int, str], checked: _Checked, file: DataFile
-) -> Iterator[Block]:
-    """Blocks with the rows' numbers in the file; broken rows are listed where they fall."""
+def _number_blocks(
+    reader: pa_csv.CSVStreamingReader, broken: dict[int, str], checked: _CsvCheck, file: DataFile
+) -> Iterator[RowBlock]:
+    """Yield blocks with row numbers; broken rows are in the block where they occur."""
     first, read = 1, 0
     for batch in reader:
         table = pa.Table.from_batches([batch])
         for start in range(0, len(table), BLOCK_ROWS):
             rows = table.slice(start, BLOCK_ROWS)
-            end, found = first + len(rows), {}
+            end, broken_in_block = first + len(rows), {}
             for number in sorted(broken):  # the reader may have met rows of later blocks
                 if number < end:
-                    found[number] = broken.pop(number)
+                    broken_in_block[number] = broken.pop(number)
                     end += 1
             yield ArrowBlock(
-                rows, [n for n in range(first, end) if n not in found], found, _notes(checked)
+                rows,
+                [n for n in range(first, end) if n not in broken_in_block],
+                broken_in_block,
+                _dialect_notes(checked),
             )
             first = end
-            read += len(rows) + len(found)
-    yield ArrowBlock(reader.schema.empty_table(), [], dict(broken), _notes(checked))
+            read += len(rows) + len(broken_in_block)
+    yield ArrowBlock(reader.schema.empty_table(), [], dict(broken), _dialect_notes(checked))
     # Where both readers differ, rows were merged or split, and nobody can tell which is right.
     if read + len(broken) != checked.rows:
         raise CurateError(
@@ -207,7 +217,7 @@ def _numbered(
         )
 
 
-def _notes(checked: _Checked) -> tuple[str, ...]:
+def _dialect_notes(checked: _CsvCheck) -> tuple[str, ...]:
     notes = [] if checked.dialect is None else [checked.dialect]
     if checked.open_end:
         notes.append(
