@@ -58,6 +58,7 @@ class Artefacts(Filter[ArtefactsParams]):
         "drop, balance or strip artefacts of only one answer: template token, cut-off end, ..."
     )
     Params = ArtefactsParams
+    drop_codes = ("artefact", "artefact_balance")
 
     def reads(self) -> tuple[str, ...]:
         """Read both answers."""
@@ -87,7 +88,10 @@ class Artefacts(Filter[ArtefactsParams]):
         )
         strip = self.params.action == "strip"
         changed = pairs.select(*map(strip_template_tokens, _SIDES)) if strip else None
-        return FilterResult(keep, artefact_names.select(r=reason)["r"], added, changed)
+        balanced = self.params.action == "balance"
+        code = "artefact_balance" if balanced else "artefact"
+        codes = pl.repeat(code, len(pairs), dtype=pl.String, eager=True)
+        return FilterResult(keep, artefact_names.select(r=reason)["r"], added, changed, codes)
 
     def _balance_kinds(
         self, artefact_signs: pl.DataFrame, row_order: NDArray[np.int64], context: Context

@@ -57,6 +57,7 @@ class BeeS(Filter[BeeSParams]):
     summary = "combine several margins into one probability, keep the most certain pairs (BeeS)"
     reference = "Less is More, arXiv 2502.14560 (Bayesian aggregation)"
     Params = BeeSParams
+    drop_codes = ("bees_rank", "bees_missing")
 
     def reads(self) -> tuple[str, ...]:
         """Read the margins."""
@@ -75,7 +76,15 @@ class BeeS(Filter[BeeSParams]):
             axis=1,
         )
         probability = pl.Series("probability", aggregate_margins(values)).fill_nan(None)
-        verdict = keep_best(probability, p.keep, "max", p.missing, "BeeS", "a margin is missing")
+        verdict = keep_best(
+            probability,
+            p.keep,
+            "max",
+            p.missing,
+            "BeeS",
+            "a margin is missing",
+            self.drop_codes,
+        )
         return replace(verdict, added=probability.to_frame())
 
 

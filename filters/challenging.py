@@ -48,6 +48,7 @@ class Challenging(Filter[ChallengingParams]):
     summary = "keep difficult pairs about which the heads are certain (aleatoric, not epistemic)"
     reference = "Mirroring Users: difficult yet certain"
     Params = ChallengingParams
+    drop_codes = ("challenging_difficulty", "challenging_certainty", "challenging_missing")
 
     def reads(self) -> tuple[str, ...]:
         """Read difficulty and doubt."""
@@ -82,5 +83,10 @@ class Challenging(Filter[ChallengingParams]):
             .when(pl.col("hard") > counts[0])
             .then(pl.format("rank {} by difficulty, {} kept", "hard", counts[0]))
             .otherwise(pl.format("rank {} by certainty, {} kept", "sure", counts[1])),
+            code=pl.when(missing)
+            .then(pl.lit("challenging_missing"))
+            .when(pl.col("hard") > counts[0])
+            .then(pl.lit("challenging_difficulty"))
+            .otherwise(pl.lit("challenging_certainty")),
         )
-        return FilterResult(decisions["keep"], decisions["reason"])
+        return FilterResult(decisions["keep"], decisions["reason"], code=decisions["code"])

@@ -58,6 +58,7 @@ class Consensus(Filter[ConsensusParams]):
     summary = "merge several people's votes on the same two answers into one pair"
     reference = "dawid_skene: Dawid and Skene 1979, Applied Statistics 28(1)"
     Params = ConsensusParams
+    drop_codes = ("consensus_merged", "consensus_even")
 
     def reads(self) -> tuple[str, ...]:
         """Read texts, annotators and labels, and the posterior where it decides."""
@@ -94,6 +95,9 @@ class Consensus(Filter[ConsensusParams]):
             reason=pl.when(drop_all)
             .then(pl.lit("the votes on these two answers are even"))
             .otherwise(pl.format("voted with {}", "keeper_id")),
+            code=pl.when(drop_all)
+            .then(pl.lit("consensus_even"))
+            .otherwise(pl.lit("consensus_merged")),
         )
         self._record_groups(votes, decisions["keep"], context)
         added = votes.select(
@@ -101,8 +105,9 @@ class Consensus(Filter[ConsensusParams]):
             agreement=pl.col("won") / pl.col("people"),
             status=pl.when("even").then(pl.lit("even")).otherwise(pl.lit("ok")),
         )
+        changed = _merged_columns(pairs, votes)
         return FilterResult(
-            decisions["keep"], decisions["reason"], added, _merged_columns(pairs, votes)
+            decisions["keep"], decisions["reason"], added, changed, decisions["code"]
         )
 
     def _count_votes(self, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -30,6 +30,7 @@ class Decontaminate(Filter[DecontaminateParams]):
     when = "After the scorer contamination."
     summary = "drop pairs whose prompt occurs in an evaluation set (by the scorer contamination)"
     Params = DecontaminateParams
+    drop_codes = ("contamination",)
 
     def reads(self) -> tuple[str, ...]:
         """Read the scorer's verdict and the match."""

@@ -46,6 +46,7 @@ class Delta(Filter[DeltaParams]):
     summary = "keep pairs with a clear gap in quality, even between weak answers (Delta Learning)"
     reference = "The Delta Learning Hypothesis, arXiv 2507.06187"
     Params = DeltaParams
+    drop_codes = ("delta_gap", "delta_level", "delta_missing")
 
     def reads(self) -> tuple[str, ...]:
         """Read both qualities."""
@@ -81,5 +82,10 @@ class Delta(Filter[DeltaParams]):
             .otherwise(
                 pl.format("gap {}, level {}", pl.col("gap").round(4), pl.col("level").round(4))
             ),
+            code=pl.when(pl.col("gap").is_null())
+            .then(pl.lit("delta_missing"))
+            .when(pl.col("gap") < p.min_gap)
+            .then(pl.lit("delta_gap"))
+            .otherwise(pl.lit("delta_level")),
         )
-        return FilterResult(decisions["keep"], decisions["reason"], added)
+        return FilterResult(decisions["keep"], decisions["reason"], added, code=decisions["code"])

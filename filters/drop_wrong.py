@@ -32,6 +32,7 @@ class DropWrong(Filter[BelowParams]):
     summary = "drop labels whose posterior of being right is low"
     reference = "LCPO / RE-PO, arXiv 2509.24159 (posterior)"
     Params = BelowParams
+    drop_codes = ("wrong_label",)
 
     def reads(self) -> tuple[str, ...]:
         """Read the posterior."""

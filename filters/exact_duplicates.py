@@ -59,6 +59,7 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
     when = "Always."
     summary = "keep the first of pairs with the same prompt, answers, label (and annotator)"
     Params = ExactDuplicatesParams
+    drop_codes = ("exact_duplicate", "contradiction")
 
     def reads(self) -> tuple[str, ...]:
         """Read texts, annotator and tie status, and the score that decides."""
@@ -78,9 +79,10 @@ class ExactDuplicates(Filter[ExactDuplicatesParams]):
             reason=pl.when(worse)
             .then(pl.lit("another pair has the same texts and the opposite label"))
             .otherwise(pl.format("repeats pair {}", "of")),
+            code=pl.when(worse).then(pl.lit("contradiction")).otherwise(pl.lit("exact_duplicate")),
         )
         self._record_contradictions(pairs, flags["contradicted"], context)
-        return FilterResult(decisions["keep"], decisions["reason"])
+        return FilterResult(decisions["keep"], decisions["reason"], code=decisions["code"])
 
     def _worse_label_mask(self, pairs: pl.DataFrame, contradicted: pl.Series) -> pl.Series:
         """Return which of the contradicted pairs are dropped."""

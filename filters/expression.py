@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 from pydantic import Field, model_validator
 
 from curate import Context, Filter, FilterResult, Parameters, same_reason
 from curate.steps.conditions import columns_of, parse_condition, where_true
+from curate.steps.selection import missing_codes
 
 
 class ExpressionParams(Parameters):
@@ -48,6 +51,7 @@ class Expression(Filter[ExpressionParams]):
     when = "For any rule over columns."
     summary = "keep or drop by an SQL expression over pair columns, scores and extra.<key>"
     Params = ExpressionParams
+    drop_codes = ("expression_false", "expression_true", "expression_missing")
 
     def reads(self) -> tuple[str, ...]:
         """Read the columns that the expression names."""
@@ -58,7 +62,9 @@ class Expression(Filter[ExpressionParams]):
         text = self.params.condition
         is_true = where_true(text, pairs, self.name)
         if self.params.drop is not None:
-            return same_reason(~is_true.fill_null(False), f"true: {text}")
+            verdict = same_reason(~is_true.fill_null(False), f"true: {text}")
+            code = pl.repeat("expression_true", len(pairs), dtype=pl.String, eager=True)
+            return replace(verdict, code=code)
         # A condition on a null is neither true nor false: the reason says so.
         unknown = (
             is_true.is_null()
@@ -69,4 +75,5 @@ class Expression(Filter[ExpressionParams]):
                 .otherwise(pl.lit(f"not true: {text}"))
             )
         )
-        return FilterResult(is_true.fill_null(False), unknown["r"])
+        code = missing_codes(is_true.is_null(), self.drop_codes)
+        return FilterResult(is_true.fill_null(False), unknown["r"], code=code)

@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from curate import Column, Context, Filter, FilterResult, MissingParams, best_first, check_readable
+from curate.steps.selection import missing_codes
 
 
 class FiFAParams(MissingParams):
@@ -62,6 +63,7 @@ class FiFA(Filter[FiFAParams]):
     summary = "keep the top by margin, quality and k-nearest-neighbour entropy (FiFA)"
     reference = "FiFA, arXiv 2410.10166"
     Params = FiFAParams
+    drop_codes = ("fifa_rank", "fifa_missing")
 
     def _term_weights(self) -> dict[str, float]:
         p = self.params
@@ -113,7 +115,8 @@ class FiFA(Filter[FiFAParams]):
             )
             .otherwise("status"),
         )
-        return FilterResult(decisions["keep"], decisions["reason"], added)
+        code = missing_codes(added["importance"].is_null(), self.drop_codes)
+        return FilterResult(decisions["keep"], decisions["reason"], added, code=code)
 
 
 def _standardise_column(column: pl.Expr) -> pl.Expr:

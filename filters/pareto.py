@@ -17,6 +17,7 @@ from curate import (
     Prefer,
     check_readable,
 )
+from curate.steps.selection import missing_codes
 
 
 class ParetoParams(MissingParams):
@@ -58,6 +59,7 @@ class Pareto(Filter[ParetoParams]):
     summary = "rank by Pareto dominance over several scores (nondominated sorting), keep fronts"
     reference = "Deb et al. 2002, NSGA-II, sec. III A"
     Params = ParetoParams
+    drop_codes = ("pareto_front", "pareto_missing")
 
     def reads(self) -> tuple[str, ...]:
         """Read the criteria."""
@@ -96,9 +98,9 @@ class Pareto(Filter[ParetoParams]):
             .then(pl.format("front {}, kept up to {}", "f", pl.lit(last)))
             .otherwise(pl.lit("a criterion is missing")),
         )
-        return FilterResult(
-            decisions["keep"], decisions["reason"], decisions.select("front", "status")
-        )
+        code = missing_codes(~complete_mask, self.drop_codes)
+        added = decisions.select("front", "status")
+        return FilterResult(decisions["keep"], decisions["reason"], added, code=code)
 
 
 def _last_kept_front(front: np.ndarray, share: float) -> int:

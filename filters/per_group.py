@@ -53,6 +53,7 @@ class PerGroup(Filter[PerGroupParams]):
     when = "When a few prompts, sources or annotators dominate the dataset."
     summary = "limit the number of pairs of each prompt, source, annotator or other group"
     Params = PerGroupParams
+    drop_codes = ("per_group_rank",)
 
     def reads(self) -> tuple[str, ...]:
         """Read the group, and the order where one is given."""

@@ -35,6 +35,7 @@ class Quantile(Filter[QuantileParams]):
     when = "To keep a share by one score."
     summary = "keep the best share of pairs by one score"
     Params = QuantileParams
+    drop_codes = ("quantile_rank", "quantile_missing")
 
     def reads(self) -> tuple[str, ...]:
         """Read the column."""
@@ -45,4 +46,5 @@ class Quantile(Filter[QuantileParams]):
         p = self.params
         values = check_readable(pairs[p.column], self.name)
         by = f"{p.column} ({p.prefer})"
-        return keep_best(values, p.keep, p.prefer, p.missing, by, f"{p.column} is missing")
+        lacking = f"{p.column} is missing"
+        return keep_best(values, p.keep, p.prefer, p.missing, by, lacking, self.drop_codes)

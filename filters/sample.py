@@ -61,6 +61,7 @@ class Sample(Filter[SampleParams]):
     summary = "keep a random sample, the control that every other filter must beat"
     reference = "weights: Efraimidis and Spirakis 2006; UPO's sampling, arXiv 2409.11212"
     Params = SampleParams
+    drop_codes = ("not_sampled",)
 
     def reads(self) -> tuple[str, ...]:
         """Read the odds, if a column of odds is named."""

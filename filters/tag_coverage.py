@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from curate import Context, CurateError, Filter, FilterResult, MissingParams
+from curate.steps.selection import missing_codes
 
 
 class TagCoverageParams(MissingParams):
@@ -46,6 +47,7 @@ class TagCoverage(Filter[TagCoverageParams]):
     summary = "keep pairs whose prompts cover many tags (InsTag complexity, diversity)"
     reference = "InsTag, arXiv 2308.07074, alg. 1; as filter: PrefCleanBench, arXiv 2509.23564"
     Params = TagCoverageParams
+    drop_codes = ("tag_coverage", "tag_coverage_missing")
 
     def reads(self) -> tuple[str, ...]:
         """Read the tags."""
@@ -81,7 +83,12 @@ class TagCoverage(Filter[TagCoverageParams]):
             f"adds too few tags ({p.order})" if row in items else f"{p.column} is missing"
             for row in range(len(pairs))
         ]
-        return FilterResult(pl.Series(keep, dtype=pl.Boolean), pl.Series(reasons, dtype=pl.String))
+        missing = pl.Series([found is None for found in tags], dtype=pl.Boolean)
+        return FilterResult(
+            pl.Series(keep, dtype=pl.Boolean),
+            pl.Series(reasons, dtype=pl.String),
+            code=missing_codes(missing, self.drop_codes),
+        )
 
     def _parse_tags(self, text: str | None) -> list[str] | None:
         if text is None:

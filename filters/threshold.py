@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 from pydantic import Field, model_validator
 
@@ -42,6 +44,7 @@ class Threshold(Filter[ThresholdParams]):
     when = "To keep a range of one score."
     summary = "keep pairs whose score lies within min and max"
     Params = ThresholdParams
+    drop_codes = ("threshold_min", "threshold_max", "threshold_missing")
 
     def reads(self) -> tuple[str, ...]:
         """Read the column."""
@@ -64,7 +67,15 @@ class Threshold(Filter[ThresholdParams]):
         )
         frame = values.to_frame()
         keep = frame.select(keep=inside)["keep"]
-        return with_reasons(keep, lambda rows: frame[rows].select(r=reason)["r"])
+        verdict = with_reasons(keep, lambda rows: frame[rows].select(r=reason)["r"])
+        code = (
+            pl.when(low)
+            .then(pl.lit("threshold_min"))
+            .when(high)
+            .then(pl.lit("threshold_max"))
+            .otherwise(pl.lit("threshold_missing"))
+        )
+        return replace(verdict, code=frame.select(code=code)["code"])
 
 
 def _escape_braces(column: str) -> str:

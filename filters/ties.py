@@ -25,6 +25,7 @@ class Ties(Filter[Parameters]):
     when = "Before trainers that cannot use ties: all exports except the pair table."
     summary = "drop pairs that the data marks as ties"
     Params = Parameters
+    drop_codes = ("tie",)
 
     def reads(self) -> tuple[str, ...]:
         """Read the tie status."""

@@ -22,6 +22,7 @@ from curate import (
     with_reasons,
 )
 from curate.data.table import batches, dense_numbers
+from curate.steps.selection import missing_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,6 +98,7 @@ class TOPSIS(Filter[TOPSISParams]):
     summary = "rank by several scores with directions and weights (TOPSIS), keep the best share"
     reference = "Hwang and Yoon 1981, Multiple Attribute Decision Making; used by DONOD"
     Params = TOPSISParams
+    drop_codes = ("topsis_rank", "topsis_missing")
 
     def reads(self) -> tuple[str, ...]:
         """Read the criteria."""
@@ -131,7 +133,8 @@ class TOPSIS(Filter[TOPSISParams]):
             status = added["status"].gather(rows).alias("status")
             return ranks.take_rows(rows).with_columns(status).select(reason).to_series()
 
-        return replace(with_reasons(keep, reasons), added=added)
+        code = missing_codes(added["score"].is_null(), self.drop_codes)
+        return replace(with_reasons(keep, reasons), added=added, code=code)
 
     def _score_blocks(
         self, pairs: pl.DataFrame, group: NDArray[np.int64] | None

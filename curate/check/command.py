@@ -12,7 +12,7 @@ import polars as pl
 from curate.check.problems import FATAL, MEANS, Checked, check_pairs
 from curate.check.trainers import TRAINERS, trainer_of
 from curate.data.found_parts import parts_in
-from curate.data.table import DROP_REASON, DROP_STEP
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP
 from curate.errors import CurateError, suggestion
 from curate.models.lm.loading import read_tokenizer
 from curate.pipeline.result import Result
@@ -113,7 +113,8 @@ def without_hurt(
     judged = judged.with_columns(
         pl.when(hurt).then(pl.lit(STEP)).otherwise(DROP_STEP).alias(DROP_STEP),
         pl.when(hurt).then("reason").otherwise(DROP_REASON).alias(DROP_REASON),
-    ).drop("reason")
+        pl.when(hurt).then("code").otherwise(DROP_CODE).alias(DROP_CODE),
+    ).drop("reason", "code")
     before = run.rows_kept
     record = StepRecord(STEP, "filter", before, before - len(bad), 0.0, report.facts())
     return rewrite_run(run, judged, record, folder, overwrite, progress)

@@ -70,9 +70,14 @@ class Checked:
     media: int = 0
 
     def fatal(self) -> pl.DataFrame:
-        """pair_id and reason of the pairs that teach nothing, each once."""
-        rows = [(i, f"{name}: {MEANS[name]}") for name in FATAL for i in self.hurt.get(name, ())]
-        frame = pl.DataFrame(rows, schema={"pair_id": pl.String, "reason": pl.String}, orient="row")
+        """Return pair_id, reason and code of the pairs that teach nothing, each once."""
+        rows = [
+            (pair_id, f"{name}: {MEANS[name]}", _drop_code(name))
+            for name in FATAL
+            for pair_id in self.hurt.get(name, ())
+        ]
+        schema = dict.fromkeys(("pair_id", "reason", "code"), pl.String)
+        frame = pl.DataFrame(rows, schema=schema, orient="row")
         return frame.unique("pair_id", keep="first", maintain_order=True)
 
     def facts(self) -> dict[str, Any]:
@@ -86,6 +91,11 @@ class Checked:
             "longest": self.longest,
             "with_media": self.media,
         }
+
+
+def _drop_code(problem: str) -> str:
+    """Return the code of the pairs that are dropped for a problem, such as `check_answer_lost`."""
+    return "check_" + problem.replace("'s", "").replace(" ", "_")
 
 
 def check_pairs(

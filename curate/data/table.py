@@ -38,7 +38,7 @@ PAIR_COLUMNS: dict[str, pl.DataType] = {
 }
 """Name and type of every column of the pair table, in order."""
 
-DROP_STEP, DROP_REASON = "drop_step", "drop_reason"
+DROP_STEP, DROP_REASON, DROP_CODE = "drop_step", "drop_reason", "drop_code"
 """Columns of a dropped pair: the filter that dropped it, and why."""
 
 _ROLE_END, _MESSAGE_END, _MORE = "\x1f", "\x1e", "\x1b"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.data.table import DROP_REASON, DROP_STEP
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP
 from curate.pipeline.result import Result
 from curate.pipeline.rewrite import rewrite_run
 from curate.steps.context import Progress
@@ -81,6 +81,12 @@ def apply_verdicts(
         .then(pl.format("reviewers say {}", "verdict"))
         .otherwise(DROP_REASON)
         .alias(DROP_REASON),
+        pl.when(keep)
+        .then(None)
+        .when(gone)
+        .then(pl.format("review_{}", "verdict"))
+        .otherwise(DROP_CODE)
+        .alias(DROP_CODE),
     )
     if LABEL_PROBABILITY in judged.columns:
         # What people said is no longer a guess, and the label may be the other one.

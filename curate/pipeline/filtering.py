@@ -14,7 +14,7 @@ from curate.data.hashes import select_in_batches
 from curate.data.memory import give_back
 from curate.data.pair_rows import ROW, PairRows, over_all
 from curate.data.row_parts import MEDIA
-from curate.data.table import DROP_REASON, DROP_STEP, MESSAGES
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, MESSAGES
 from curate.models.heads.noise.learnability import LEARNABILITY_FACT
 from curate.pipeline.bias_watch import BiasWatch
 from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _OTHER_INFORMATION = ("evidence", "judged_pairs", "pairs_with_other_votes")
 """Facts of a scorer that has more than heads to go by."""
+_DROP_SCHEMA = {DROP_STEP: pl.String(), DROP_REASON: pl.String(), DROP_CODE: pl.String()}
 OTHER_SOURCE = "other source"
 """Status of a pair on which a filter of another source does not act."""
 
@@ -43,7 +44,7 @@ class Filtered:
     Attributes:
         frame: all pairs as read, with scores and the columns that filters added.
         left: the pairs that are left, as filters changed them, with the same columns.
-        gone: row, drop_step and drop_reason of the others, by row.
+        gone: row, drop_step, drop_reason and drop_code of the dropped pairs, by row.
         reports: one for each filter.
     """
 
@@ -66,7 +67,7 @@ class _Applied:
 
     Attributes:
         left: the pairs that it kept.
-        gone: row, drop_step and drop_reason of the others.
+        gone: row, drop_step, drop_reason and drop_code of the dropped pairs.
         added: row and the columns that it adds, of all pairs that reached it; None for none.
         report: of the step.
     """
@@ -92,7 +93,7 @@ def run_filters(
         CurateError: length alone decides what a filter acts on, and the plan stops there.
     """
     left, room = PairRows.whole(with_extras(frame, plan.extras)), context.workspace
-    schema = {ROW: pl.Int64(), DROP_STEP: pl.String(), DROP_REASON: pl.String()}
+    schema = {ROW: pl.Int64(), **_DROP_SCHEMA}
     # A plan without filters drops nothing, and its table of drops has no frame to take types from.
     gone, reports = [pl.DataFrame(schema=schema)], list[StepRecord]()
     for step in plan.filters:
@@ -125,7 +126,7 @@ def _run_filter(watch: BiasWatch, left: PairRows, context: Context) -> _Applied:
     if len(acting):
         applied = _apply(watch, acting, context)
     else:
-        nothing = pl.DataFrame(schema={DROP_STEP: pl.String(), DROP_REASON: pl.String()})
+        nothing = pl.DataFrame(schema=_DROP_SCHEMA)
         record = StepRecord(step.name, "filter", 0, 0, 0.0)
         applied = _Applied(acting, acting.numbered(nothing), None, record)
     added = applied.added
@@ -254,13 +255,33 @@ def _judged(
     if verdict.changed is not None:
         left = left.adding(verdict.changed)
         context.facts[CHANGES_PAIRS] = True
-    reason = verdict.reason.cast(pl.String).filter(pl.Series(~keep)).alias(DROP_REASON)
-    said = pl.DataFrame([pl.repeat(step.name, len(reason), eager=True).alias(DROP_STEP), reason])
-    # Elsewhere at once: some reasons would hold the texts of all.
-    gone = PairRows(left.table, left.rows[~keep], pl.DataFrame()).numbered(said)
+    drops = _drop_columns(step, verdict, ~keep)
+    # Stored at once: some reasons would hold the texts of all.
+    gone = PairRows(left.table, left.rows[~keep], pl.DataFrame()).numbered(drops)
     gone = context.workspace.collect("dropped", iter([gone]))
     report = StepRecord(step.name, "filter", len(left), len(left), 0.0)
     return keep, _Applied(left, gone, added, report)
+
+
+def _drop_columns(
+    step: FilterStep, verdict: FilterResult, is_dropped: NDArray[np.bool_]
+) -> pl.DataFrame:
+    """Return drop_step, drop_reason and drop_code of the dropped pairs.
+
+    Raises:
+        RuntimeError: the filter gives a code that it does not declare.
+    """
+    declared = step.filter.all_drop_codes()
+    reason = verdict.reason.cast(pl.String).filter(pl.Series(is_dropped))
+    if verdict.code is None:
+        code = pl.repeat(declared[0], len(reason), dtype=pl.String, eager=True)
+    else:
+        code = verdict.code.cast(pl.String).filter(pl.Series(is_dropped))
+    unknown = sorted(set(code.unique().to_list()) - set(declared), key=str)
+    if unknown:
+        raise RuntimeError(f"step '{step.name}' gives codes {unknown}, declared are {declared}")
+    name = pl.repeat(step.name, len(reason), dtype=pl.String, eager=True)
+    return pl.DataFrame({DROP_STEP: name, DROP_REASON: reason, DROP_CODE: code})
 
 
 def with_extras(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:

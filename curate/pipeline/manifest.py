@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
+from curate.data.pair_rows import PairRows
+from curate.data.table import DROP_CODE
 from curate.errors import mask
 from curate.pipeline.config import PipelineConfig, config_data
 from curate.pipeline.plan import Plan
 from curate.steps.step_record import StepRecord, all_warnings
 from curate.versions import versions
 from curate.write.manifest import FORMAT_VERSION, check_rows
+
+
+def count_drop_codes(dropped: PairRows) -> dict[str, int]:
+    """Return how many pairs were dropped for each cause, the most frequent cause first.
+
+    Pairs that a run of an older version dropped have no code, and are not counted.
+    """
+    counts: Counter[str] = Counter()
+    for batch in dropped.parts([DROP_CODE]):
+        counts.update(dict(batch[DROP_CODE].drop_nulls().value_counts().iter_rows()))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def make_manifest(

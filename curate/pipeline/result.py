@@ -29,7 +29,7 @@ class Result:
         scores: pair_id and every score column, one row for each pair read, in order.
         kept_rows: the kept pairs, as filters changed them, `weight` if given, and the columns that
             the shards carry.
-        dropped_rows: the others, with drop_step and drop_reason.
+        dropped_rows: the others, with drop_step, drop_reason and drop_code.
         rejected: file, row and reason of rows that were no pairs.
         steps: what each step did.
         prompt_map: places of prompts in the plane for the report, where the run had embeddings.
@@ -70,7 +70,7 @@ class Result:
 
     @cached_property
     def dropped(self) -> pl.DataFrame:
-        """The pair table of the others, with drop_step and drop_reason."""
+        """The pair table of the others, with drop_step, drop_reason and drop_code."""
         return self.dropped_rows.frame()
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from curate.data.pair_rows import PairRows
-from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, PAIR_COLUMNS
 from curate.pipeline.by_source import by_source
 from curate.pipeline.config import parse_config
 from curate.pipeline.plan import make_plan
@@ -33,7 +33,7 @@ def rewrite_run(
 
     Args:
         run: as it was.
-        judged: all its pairs in the order of reading, with drop_step and drop_reason.
+        judged: all its pairs in the order of reading, with drop_step, drop_reason and drop_code.
         record: of the step that judged them.
         folder: to write.
         overwrite: replace a finished run there.
@@ -42,10 +42,11 @@ def rewrite_run(
     config = parse_config(run.manifest["config"])
     scores, frame = run.scores(), judged.select(list(PAIR_COLUMNS))
     stays = judged[DROP_STEP].is_null()
-    others = [n for n in judged.columns if n not in (*PAIR_COLUMNS, DROP_STEP, DROP_REASON)]
+    fate_columns = (DROP_STEP, DROP_REASON, DROP_CODE)
+    others = [n for n in judged.columns if n not in (*PAIR_COLUMNS, *fate_columns)]
     every = PairRows.whole(frame)
     kept = every.where(stays.to_numpy()).adding(judged.filter(stays).select(others))
-    fate = judged.filter(~stays).select(DROP_STEP, DROP_REASON)
+    fate = judged.filter(~stays).select(fate_columns)
     dropped = every.where(~stays.to_numpy()).adding(fate)
     own = scores.drop(list(ORIGIN_COLUMNS), strict=False)
     result = Result(

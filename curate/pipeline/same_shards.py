@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.data.hashes import row_keys
-from curate.data.table import DROP_REASON, DROP_STEP, PAIR_COLUMNS
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, PAIR_COLUMNS
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.result import Result
 from curate.pipeline.score_cache import code_digest, digest_of
@@ -38,7 +38,7 @@ def shards_key(config: PipelineConfig, result: Result, pairs: Pairs) -> str | No
     kept, columns = result.kept_rows, result.kept_rows.columns
     if not result.pairs_changed:
         columns = ["pair_id", *(c for c in columns if c not in PAIR_COLUMNS)]
-    dropped = result.dropped_rows.parts(["pair_id", DROP_STEP, DROP_REASON])
+    dropped = result.dropped_rows.parts(["pair_id", DROP_STEP, DROP_REASON, DROP_CODE])
     tables = [[pairs.row_keys], map(row_keys, kept.parts(columns)), map(row_keys, dropped)]
     return digest_of(
         [

@@ -15,10 +15,10 @@ import polars as pl
 from curate.data.found_parts import TURNS, parts_in
 from curate.data.pair_rows import PairRows, over_all
 from curate.data.row_parts import ROW_PARTS
-from curate.data.table import DROP_REASON, DROP_STEP, fingerprint
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, fingerprint
 from curate.errors import CurateError
 from curate.pipeline.config import PipelineConfig
-from curate.pipeline.manifest import make_manifest
+from curate.pipeline.manifest import count_drop_codes, make_manifest
 from curate.pipeline.plan import Plan
 from curate.pipeline.result import Result
 from curate.pipeline.same_shards import SHARDS_KEY, shards_key, take_shards
@@ -93,6 +93,7 @@ def write_run(
         files["language"] = output.language or _languages(plan, result)
         files |= {"weights": None if written.counts is None else written.counts.facts}
         manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
+        manifest["drop_codes"] = count_drop_codes(result.dropped_rows)
         manifest["by_source"] = result.sources
         _write_advice(plan, manifest, output, written.counts, lost, stage)
         write_json(manifest, stage / MANIFEST)
@@ -224,14 +225,14 @@ def _write_report(
 
 
 def _all_pairs(result: Result, pairs: Pairs, workspace: Workspace) -> pl.DataFrame:
-    """All pairs in the order of reading as filters left them, with drop_step and drop_reason."""
+    """Return all pairs in the order of reading as filters left them, with the columns of drops."""
     kept, dropped = result.kept_rows, result.dropped_rows
     if result.pairs_changed:
         ids = result.scores["pair_id"], kept.select(["pair_id"])["pair_id"]
         return as_read(*ids, kept.parts(), dropped.parts(), workspace)
     fate = workspace.collect("fate", over_all(dropped.numbered(dropped.own), len(pairs)))
     # Side by side, not by `with_columns`, which would copy the texts into one piece.
-    return pairs.frame.hstack([fate[DROP_STEP], fate[DROP_REASON]])
+    return pairs.frame.hstack([fate[DROP_STEP], fate[DROP_REASON], fate[DROP_CODE]])
 
 
 def _splits(

@@ -67,6 +67,7 @@ def report_html(view: RunView) -> str:
         title=f"{view.folder.name}: curated preference pairs",
         rows=manifest["rows"],
         steps=manifest["steps"],
+        drop_codes=manifest.get("drop_codes", {}),
         input=manifest["input"],
         alerts=alerts,
         warnings=[text for text in manifest["warnings"] if text not in alerts],

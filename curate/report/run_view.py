@@ -42,7 +42,7 @@ class RunView:
         folder: of the run.
         manifest: as written.
         frame: one row a pair in the order of reading: pair columns, scores, `kept` (bool),
-            drop_step, drop_reason.
+            drop_step, drop_reason, drop_code.
         numeric: score columns that hold numbers, in order.
     """
 

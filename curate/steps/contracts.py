@@ -143,12 +143,15 @@ class FilterResult:
         added: columns that the filter adds to every pair, kept or not.
         changed: pair columns that take the place of those of the kept pairs (a flipped label);
             what is dropped stays as it was read.
+        code: one of the filter's `drop_codes` a pair, read where `keep` is false; None: the first
+            code for all.
     """
 
     keep: pl.Series
     reason: pl.Series
     added: pl.DataFrame | None = None
     changed: pl.DataFrame | None = None
+    code: pl.Series | None = None
 
 
 class Filter(Step[P], ABC):
@@ -161,6 +164,14 @@ class Filter(Step[P], ABC):
 
     weight: ClassVar[str | None] = None
     label_probability: ClassVar[str | None] = None
+    drop_codes: ClassVar[tuple[str, ...]] = ()
+    """Short names of the causes for which the filter drops a pair, the usual cause first.
+    They can be counted, which reasons with numbers in them cannot. The default is the name."""
+
+    @classmethod
+    def all_drop_codes(cls) -> tuple[str, ...]:
+        """Return every code that the filter may give a dropped pair, the usual one first."""
+        return cls.drop_codes or (cls.name,)
 
     @abstractmethod
     def reads(self) -> tuple[str, ...]:

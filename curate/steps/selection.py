@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import polars as pl
@@ -44,7 +45,13 @@ def best_first(values: pl.Series, prefer: Prefer) -> pl.Series:
 
 
 def keep_best(
-    values: pl.Series, keep: float, prefer: Prefer, missing: Missing, by: str, lacking: str
+    values: pl.Series,
+    keep: float,
+    prefer: Prefer,
+    missing: Missing,
+    by: str,
+    lacking: str,
+    codes: tuple[str, ...],
 ) -> FilterResult:
     """Keeps round(keep n) of the n values that are there; equal values in the order of the pairs.
 
@@ -55,6 +62,7 @@ def keep_best(
         missing: what to do with a pair without a value.
         by: what reasons say the rank is by.
         lacking: the reason of a pair without a value.
+        codes: drop codes of a pair whose rank is too low, and of a pair without a value.
     """
     ranks = best_first(values, prefer).alias("rank")
     scored = len(ranks) - ranks.null_count()
@@ -62,7 +70,16 @@ def keep_best(
     ranked = pl.format("rank {} of {} by {}, {} kept", "rank", *map(pl.lit, (scored, by, wanted)))
     told = pl.when(pl.col("rank").is_null()).then(pl.lit(lacking)).otherwise(ranked)
     best = (ranks <= wanted).fill_null(missing == "keep")
-    return with_reasons(best, lambda rows: ranks.gather(rows).to_frame().select(told).to_series())
+    verdict = with_reasons(
+        best, lambda rows: ranks.gather(rows).to_frame().select(told).to_series()
+    )
+    return replace(verdict, code=missing_codes(ranks.is_null(), codes))
+
+
+def missing_codes(is_missing: pl.Series, codes: tuple[str, ...]) -> pl.Series:
+    """Return the last of the codes for a pair whose score is missing, the first for any other."""
+    code = pl.when("missing").then(pl.lit(codes[-1])).otherwise(pl.lit(codes[0]))
+    return is_missing.to_frame("missing").select(code=code)["code"]
 
 
 def with_reasons(keep: pl.Series, reasons: Callable[[pl.Series], pl.Series]) -> FilterResult:

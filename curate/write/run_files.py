@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from curate.data.columnar import rows_in_batch
 from curate.data.row_parts import batch_rows
-from curate.data.table import DROP_REASON, DROP_STEP, as_pair_table, batches
+from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, as_pair_table, batches
 from curate.errors import CurateError
 from curate.store.workspace import Workspace
 from curate.write.contents import Contents, is_ours
@@ -112,7 +112,7 @@ class RunFiles:
         return pl.read_parquet(path) if path.is_file() else None
 
     def dropped(self) -> Iterator[pl.DataFrame]:
-        """The dropped pairs as read, with drop_step and drop_reason."""
+        """The dropped pairs as read, with drop_step, drop_reason and drop_code."""
         return _frames(self.folder / DROPPED)
 
     def scores(self, columns: list[str] | None = None) -> pl.DataFrame:
@@ -126,7 +126,8 @@ class RunFiles:
     def all_pairs(self, workspace: Workspace | None = None) -> pl.DataFrame:
         """Kept and dropped pairs in the order in which they were read.
 
-        Labels of kept pairs are as filters left them; drop_step and drop_reason are null for them.
+        Labels of kept pairs are as filters left them; drop_step, drop_reason and drop_code are null
+        for them.
         Texts lie in the workspace, by default in memory.
         """
         kept = pl.scan_parquet(self._pairs / "*.parquet").select("pair_id").collect()["pair_id"]
@@ -141,7 +142,9 @@ def as_read(
     dropped: Iterator[pl.DataFrame],
     workspace: Workspace,
 ) -> pl.DataFrame:
-    """The pairs of both, a few thousand in memory at a time, with drop_step and drop_reason.
+    """Return kept and dropped pairs, with drop_step, drop_reason and drop_code.
+
+    A few thousand are in memory at a time.
 
     Args:
         order: ids of all pairs in the order wanted, in which either side is too.
@@ -151,7 +154,8 @@ def as_read(
         workspace: gives room to the result.
     """
     is_kept = order.is_in(kept_ids.implode())
-    fate = pl.DataFrame(schema={DROP_STEP: pl.String(), DROP_REASON: pl.String()})
+    # A run of an older version has no codes: they are null for its dropped pairs.
+    fate = pl.DataFrame(schema=dict.fromkeys((DROP_STEP, DROP_REASON, DROP_CODE), pl.String()))
     sides = _Rows(kept), _Rows(dropped)
 
     def parts() -> Iterator[pl.DataFrame]:

@@ -65,3 +65,44 @@ def test_a_filter_that_reads_more_than_it_declares_is_told_so(
 ) -> None:
     with pytest.raises(RuntimeError, match=r"reads_some.*reads\(\) does not name.*source"):
         filtered(monkeypatch, ("lengths.chosen",), "source")
+
+
+class DropsAll(Filter[Parameters]):
+    """Drops every pair, with one code for all."""
+
+    name = "drops_all"
+    summary = "for tests"
+    Params = Parameters
+    code: ClassVar[str | None] = None
+
+    def reads(self) -> tuple[str, ...]:
+        return ()
+
+    def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
+        keep = pl.repeat(False, len(pairs), eager=True)
+        reason = pl.repeat("always", len(pairs), dtype=pl.String, eager=True)
+        code = None if self.code is None else pl.Series([self.code] * len(pairs))
+        return FilterResult(keep, reason, code=code)
+
+
+def drop_codes_of_run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr("curate.pipeline.plan.filter_class", lambda name, where: DropsAll)
+    plan = make_plan(parse_config({"filters": [{"type": "drops_all"}]}))
+    return run_filters(plan, PAIRS, Context()).gone["drop_code"].to_list()
+
+
+def test_the_default_drop_code_is_the_name_of_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drop_codes_of_run(monkeypatch) == ["drops_all"] * len(PAIRS)
+
+
+def test_a_declared_drop_code_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DropsAll, "drop_codes", ("usual", "rare"))
+    assert drop_codes_of_run(monkeypatch) == ["usual"] * len(PAIRS)
+    monkeypatch.setattr(DropsAll, "code", "rare")
+    assert drop_codes_of_run(monkeypatch) == ["rare"] * len(PAIRS)
+
+
+def test_an_undeclared_drop_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DropsAll, "code", "other")
+    with pytest.raises(RuntimeError, match=r"gives codes \['other'\], declared are"):
+        drop_codes_of_run(monkeypatch)
