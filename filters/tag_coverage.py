@@ -83,7 +83,7 @@ class TagCoverage(Filter[TagCoverageParams]):
             f"adds too few tags ({p.order})" if row in items else f"{p.column} is missing"
             for row in range(len(pairs))
         ]
-        missing = pl.Series([found is None for found in tags], dtype=pl.Boolean)
+        missing = pl.Series([row_tags is None for row_tags in tags], dtype=pl.Boolean)
         return FilterResult(
             pl.Series(keep, dtype=pl.Boolean),
             pl.Series(reasons, dtype=pl.String),

@@ -1,4 +1,4 @@
-"""How noisy a data set is, and what its labels lean on.
+"""How noisy a dataset is, and which biases its labels show.
 
 The package is a function too: `curate.audit(pairs)` gives what the command prints.
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from curate.audit.audit_report import AuditReport
 
 
-class _CallablePackage(ModuleType):
+class _AuditPackage(ModuleType):
     # The public name `curate.audit` is this package, whoever imported a part of it first.
     def __call__(self, data: Any, **options: Any) -> AuditReport:
         """Audit pairs; see `curate.audit.result.audit_data`."""
@@ -22,4 +22,4 @@ class _CallablePackage(ModuleType):
         return audit_data(data, **options)
 
 
-sys.modules[__name__].__class__ = _CallablePackage
+sys.modules[__name__].__class__ = _AuditPackage

@@ -13,36 +13,40 @@ _MIN_SHARED = 5
 
 
 def audit_agreement(pairs: pl.DataFrame) -> dict[str, Any]:
-    """Krippendorff's alpha and the Dawid-Skene consensus, where several people voted on a pair."""
-    # A person who voted twice on the same answers agrees with nobody but themselves.
+    """Return Krippendorff's alpha and the Dawid-Skene consensus, where several people voted on a
+    pair.
+    """
+    # Repeated votes of one person on the same answers are no agreement between people.
     votes = vote_table(pairs).unique(["task", "worker"], keep="first", maintain_order=True)
     shared = votes.filter(pl.len().over("task") > 1)
     tasks = shared["task"].n_unique()
-    found: dict[str, Any] = {"pairs_with_several_votes": tasks}
+    findings: dict[str, Any] = {"pairs_with_several_votes": tasks}
     if tasks < _MIN_SHARED:
-        return found
+        return findings
     unanimous = shared.group_by("task").agg(pl.col("label").n_unique() == 1)["label"].mean()
-    found["unanimous"] = float(unanimous or 0.0)  # type: ignore[arg-type]
-    found["krippendorff_alpha"] = _alpha(shared)
-    found |= _consensus(shared)
-    return found
+    findings["unanimous"] = float(unanimous or 0.0)  # type: ignore[arg-type]
+    findings["krippendorff_alpha"] = _krippendorff_alpha(shared)
+    findings |= _consensus_facts(shared)
+    return findings
 
 
-def _alpha(votes: pl.DataFrame) -> float:
-    """Krippendorff's alpha, nominal: 1 perfect agreement, 0 chance."""
+def _krippendorff_alpha(votes: pl.DataFrame) -> float:
+    """Return Krippendorff's alpha, nominal: 1 perfect agreement, 0 chance."""
     from crowdkit.metrics.data import alpha_krippendorff
 
     return float(alpha_krippendorff(votes.select("task", "worker", "label").to_pandas()))
 
 
-def _consensus(votes: pl.DataFrame) -> dict[str, Any]:
-    """Votes that the Dawid-Skene consensus contradicts, over all and for each worker (1979)."""
-    judged = votes.join(dawid_skene_consensus(votes), on="task")
-    judged = judged.with_columns(wrong=pl.col("label") != pl.col("consensus"))
-    workers = judged.group_by("worker").agg(votes=pl.len(), contradicted=pl.col("wrong").mean())
-    # Of a single vote the share is 0 or 1, and heads every list.
+def _consensus_facts(votes: pl.DataFrame) -> dict[str, Any]:
+    """Return votes that the Dawid-Skene consensus contradicts, over all and for each worker
+    (1979).
+    """
+    compared = votes.join(dawid_skene_consensus(votes), on="task")
+    compared = compared.with_columns(wrong=pl.col("label") != pl.col("consensus"))
+    workers = compared.group_by("worker").agg(votes=pl.len(), contradicted=pl.col("wrong").mean())
+    # The share of a single vote is 0 or 1, which would head every list.
     workers = workers.filter(pl.col("votes") > 1).sort("contradicted", descending=True)
     return {
-        "consensus_contradicts": float(judged["wrong"].sum() / len(judged)),
+        "consensus_contradicts": float(compared["wrong"].sum() / len(compared)),
         "by_annotator": workers.head(50).to_dicts(),
     }

@@ -1,4 +1,4 @@
-"""Artefacts that one answer alone has, and how often that answer was preferred."""
+"""Artefacts in only one of the two answers, and how often that answer was preferred."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from typing import Any
 
 import polars as pl
 
-from curate.audit.biases import share
+from curate.audit.biases import binomial_share
 from curate.data.hashes import select_in_batches
 from curate.models.heads.out_of_fold import trainable_mask
 from curate.models.text.artefacts import ARTEFACTS, artefact_direction
 
 
 def audit_artefacts(pairs: pl.DataFrame) -> list[dict[str, Any]]:
-    """For each artefact the pairs in which one answer alone has it, and the share of chosen."""
+    """Return for each artefact the pairs with it in only one answer, and how often that was
+    chosen.
+    """
     voted = pairs.filter(pl.Series(trainable_mask(pairs)))
     signs = select_in_batches(voted, *(artefact_direction(kind) for kind in ARTEFACTS))
     rows = []
     for kind in ARTEFACTS:
         sign = signs[kind].to_numpy()
-        rows.append(share(kind.replace("_", " "), sign > 0, sign != 0))
+        rows.append(binomial_share(kind.replace("_", " "), sign > 0, sign != 0))
     return rows

@@ -16,22 +16,22 @@ class AuditFindings:
     """What an audit found.
 
     Attributes:
-        versions: of curate and what it rests on.
-        seed: of folds and resamples.
-        dataset: as commands name it; None where it came as an object.
+        versions: versions of curate and its dependencies.
+        seed: seed of folds and resamples.
+        dataset: the dataset as commands name it; None for an object from Python.
         embedder: how texts were embedded.
         data: counts of the dataset.
         sampled: what the findings rest on where not all pairs were read; else None.
         noise: agreement of heads, accuracy of evidence, the noise rate.
-        agreement: of annotators.
+        agreement: agreement of annotators.
         biases: traits of the preferred answers.
-        artefacts: marks that one answer alone has.
+        artefacts: artefacts in only one of the two answers.
         style: a Bradley-Terry model of style; None with few pairs.
         structure: cycles and shared prompts.
         candidates: how much choice annotators had.
-        feedback: of users, in prompts.
+        feedback: users' feedback in prompts.
         gold: the rate by judged pairs; None without.
-        ranking: of a language model; None without one.
+        ranking: ranking accuracy of a language model; None without one.
         disagreement: kinds of labels; None where not asked for.
         leakage: prompts shared with another dataset; None without one.
     """
@@ -57,7 +57,9 @@ class AuditFindings:
 
     @property
     def estimate(self) -> NoiseEstimate | None:
-        """The noise rate, by judged pairs where they give one; None where nothing estimates it."""
+        """Return the noise rate, by judged pairs where they give one; None where nothing estimates
+        it.
+        """
         if self.gold is not None and self.gold["high"] is not None:
             names = {field.name for field in fields(NoiseEstimate)}
             return NoiseEstimate(**{k: v for k, v in self.gold.items() if k in names})

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from curate.audit.audit_findings import AuditFindings
-from curate.audit.sections import Section, audit_sections
-from curate.audit.verdict import Verdict, audit_verdict
+from curate.audit.sections import AuditTable, audit_sections
+from curate.audit.verdict import VerdictSentences, audit_verdict
 from curate.data.html import facts_html, table_html
 
 
@@ -20,27 +20,27 @@ class AuditReport(AuditFindings):
     """The findings of an audit, and how they are said."""
 
     @property
-    def verdict(self) -> Verdict:
-        """What was counted, what is estimated, what is not known, and what to do next."""
+    def verdict(self) -> VerdictSentences:
+        """Return what was counted, what is estimated, what is unknown, and what to do next."""
         return audit_verdict(self)
 
     @property
-    def sections(self) -> list[Section]:
-        """All tables that the command prints."""
+    def sections(self) -> list[AuditTable]:
+        """Return all tables that the command prints."""
         return audit_sections(self)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data; `from_json` reads it back."""
+        """Return the report as plain data, which `from_json` reads back."""
         return {"verdict": self.verdict.to_json()} | asdict(self) | {"noise": self.noise.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> AuditReport:
-        """The report of what `curate audit` wrote.
+        """Return the report of what `curate audit` wrote.
 
         Raises:
             ValueError: a field is missing or of another type.
         """
-        return _adapter().validate_python(values)
+        return _report_adapter().validate_python(values)
 
     def _repr_html_(self) -> str:
         tables = (table_html(s.title, s.head, s.rows) for s in self.sections)
@@ -48,5 +48,5 @@ class AuditReport(AuditFindings):
 
 
 @cache
-def _adapter() -> TypeAdapter[AuditReport]:
+def _report_adapter() -> TypeAdapter[AuditReport]:
     return TypeAdapter(AuditReport)

@@ -1,4 +1,4 @@
-"""What the preferred side leans on besides content: length, position, format."""
+"""Biases of the preferred answer besides content: length, position, format."""
 
 from __future__ import annotations
 
@@ -18,25 +18,31 @@ if TYPE_CHECKING:
 
 
 def audit_biases(pairs: pl.DataFrame) -> dict[str, Any]:
-    """For each trait, how often the preferred answer has more of it; and the first slot's share."""
+    """Return how often the preferred answer has more of each trait, or stood in the first slot."""
     voted = pairs.filter(pl.Series(trainable_mask(pairs)))
     texts = [voted.select(messages_text(c)).to_series().to_list() for c in ("chosen", "rejected")]
     chosen, rejected = (text_style(t) for t in texts)
     traits = [
-        share(name, chosen[:, i] > rejected[:, i], chosen[:, i] != rejected[:, i])
+        binomial_share(name, chosen[:, i] > rejected[:, i], chosen[:, i] != rejected[:, i])
         for i, name in enumerate(STYLE_FEATURES)
     ]
-    found: dict[str, Any] = {"preferred_has_more": traits}
+    findings: dict[str, Any] = {"preferred_has_more": traits}
     slot = voted.select(s=extra_value(SLOT_KEY).cast(pl.Float64, strict=False))["s"]
-    known = slot.is_not_null().to_numpy()
-    if known.any():
-        found["position"] = share("first slot", (slot == 1).fill_null(False).to_numpy(), known)
-    return found
+    has_slot = slot.is_not_null().to_numpy()
+    if has_slot.any():
+        findings["position"] = binomial_share(
+            "first slot", (slot == 1).fill_null(False).to_numpy(), has_slot
+        )
+    return findings
 
 
-def share(name: str, more: NDArray[np.bool_], counted: NDArray[np.bool_]) -> dict[str, Any]:
-    """Share among the counted pairs, with the 95 % interval of a binomial (Clopper-Pearson)."""
-    count, total = int((more & counted).sum()), int(counted.sum())
+def binomial_share(
+    name: str, has_trait: NDArray[np.bool_], counted: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Return the share among the counted pairs, with the 95 % interval of a binomial
+    (Clopper-Pearson).
+    """
+    count, total = int((has_trait & counted).sum()), int(counted.sum())
     if total == 0:
         return {"trait": name, "pairs": 0, "share": None, "low": None, "high": None}
     interval = binomtest(count, total).proportion_ci()

@@ -17,19 +17,19 @@ from curate.steps.features import Features
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ALIKE = 0.95
+_MIN_SAME_COSINE = 0.95
 """Cosine from which on two answers say nearly the same."""
-# Near, middle and far answers: thirds are the most that small sets can tell.
-_PARTS = 3
-# Of fewer pairs a third is no more than ten.
-_FEWEST = 30
-_ROWS = 8192
+# Similar, middling and different answers: small datasets can't resolve more than thirds.
+_THIRDS = 3
+# With fewer pairs a third holds fewer than ten.
+_MIN_SHARED_PAIRS = 30
+_BATCH_ROWS = 8192
 # Answers put together at random, to which those of one prompt are compared.
-_BASELINE = 10_000
+_BASELINE_PAIRS = 10_000
 
 
 def audit_candidates(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
-    """Distances within candidate sets, and disagreement of annotators by distance.
+    """Return the distances within candidate sets, and disagreement of annotators by distance.
 
     After Community Alignment (arXiv 2507.09650): where all candidates are of one kind, votes cannot
     say what people want. The distance of two answers is 1 - cosine of their embeddings.
@@ -41,83 +41,93 @@ def audit_candidates(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
     if not len(pairs):
         return {"comparisons": 0}
     features = context.features
-    distance = _distances(features, features.index["chosen"], features.index["rejected"])
+    distance = _answer_distances(features, features.index["chosen"], features.index["rejected"])
     votes = vote_table(pairs).with_columns(distance=distance)
-    shown = votes.group_by("task", maintain_order=True).agg(
-        pl.col("distance").first(), disagreement=_differ(pl.col("label")), votes=pl.len()
+    comparisons = votes.group_by("task", maintain_order=True).agg(
+        pl.col("distance").first(),
+        disagreement=_chance_of_disagreement(pl.col("label")),
+        votes=pl.len(),
     )
-    apart = _between_prompts(features, context)
-    mean = float(shown["distance"].to_numpy().mean())
-    found: dict[str, Any] = {
-        "comparisons": len(shown),
+    baseline = _distance_between_prompts(features, context)
+    mean = float(comparisons["distance"].to_numpy().mean())
+    is_same = comparisons["distance"] < 1.0 - _MIN_SAME_COSINE
+    findings: dict[str, Any] = {
+        "comparisons": len(comparisons),
         "answers_per_prompt": round(_answers_per_prompt(pairs), 3),
         "mean_distance": round(mean, 4),
-        "distance_between_prompts": None if apart is None else round(apart, 4),
-        "relative_diversity": None if not apart else round(mean / apart, 4),
-        "nearly_alike": round(float((shown["distance"] < 1.0 - _ALIKE).mean() or 0.0), 4),  # type: ignore[arg-type]
+        "distance_between_prompts": None if baseline is None else round(baseline, 4),
+        "relative_diversity": None if not baseline else round(mean / baseline, 4),
+        "nearly_alike": round(float(is_same.mean() or 0.0), 4),  # type: ignore[arg-type]
     }
-    return found | _disagreement(shown.filter(pl.col("votes") > 1))
+    return findings | _disagreement_by_distance(comparisons.filter(pl.col("votes") > 1))
 
 
-def _distances(
-    features: Features, first: NDArray[np.int64], second: NDArray[np.int64]
+def _answer_distances(
+    features: Features, first_rows: NDArray[np.int64], second_rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """1 - cosine of rows of the vectors, pair by pair."""
-    out = np.empty(len(first))
-    for rows in batches(len(first), _ROWS):
-        a, b = (features.vectors[side[rows]].astype(np.float64) for side in (first, second))
+    """Return 1 - cosine of rows of the vectors, pair by pair."""
+    out = np.empty(len(first_rows))
+    for rows in batches(len(first_rows), _BATCH_ROWS):
+        a, b = (
+            features.vectors[rows_of_answer[rows]].astype(np.float64)
+            for rows_of_answer in (first_rows, second_rows)
+        )
         # Vectors of half precision are only nearly of length 1.
         sizes = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
         out[rows] = 1.0 - np.einsum("nd,nd->n", a, b) / np.maximum(sizes, 1e-12)
     return out
 
 
-def _between_prompts(features: Features, context: Context) -> float | None:
-    """Mean distance of answers to two different prompts; None where there is one prompt."""
+def _distance_between_prompts(features: Features, context: Context) -> float | None:
+    """Return the mean distance of answers to two different prompts; None where there is one
+    prompt.
+    """
     answers = np.concatenate([features.index["chosen"], features.index["rejected"]])
     prompts = np.concatenate([features.index["prompt"]] * 2)
     rng = context.rng("candidates")
     # A fixed number of draws: all pairs of answers would grow with the square.
-    first, second = rng.integers(len(answers), size=(2, _BASELINE))
-    differ = prompts[first] != prompts[second]
+    first_answer, second_answer = rng.integers(len(answers), size=(2, _BASELINE_PAIRS))
+    differ = prompts[first_answer] != prompts[second_answer]
     if not differ.any():
         return None
-    chosen = first[differ], second[differ]
-    return float(_distances(features, answers[chosen[0]], answers[chosen[1]]).mean())
+    chosen = first_answer[differ], second_answer[differ]
+    return float(_answer_distances(features, answers[chosen[0]], answers[chosen[1]]).mean())
 
 
 def _answers_per_prompt(pairs: pl.DataFrame) -> float:
     keys = content_keys(pairs)
-    both = pl.concat([keys.select("prompt", answer=c) for c in ("chosen", "rejected")])
-    nodes = both.unique()
+    answers = pl.concat([keys.select("prompt", answer=c) for c in ("chosen", "rejected")])
+    nodes = answers.unique()
     return len(nodes) / nodes["prompt"].n_unique()
 
 
-def _differ(label: pl.Expr) -> pl.Expr:
-    """Chance that two votes drawn without replacement differ; null for a single vote."""
+def _chance_of_disagreement(label: pl.Expr) -> pl.Expr:
+    """Return the chance that two votes drawn without replacement differ; null for a single vote."""
     counts = label.unique_counts().cast(pl.Float64)
     total = label.len().cast(pl.Float64)
     same = (counts * (counts - 1.0)).sum()
     return pl.when(total > 1).then(1.0 - same / (total * (total - 1.0)))
 
 
-def _disagreement(shared: pl.DataFrame) -> dict[str, Any]:
-    """Disagreement in all and by thirds of distance, where enough pairs have several votes."""
-    if len(shared) < _FEWEST:
+def _disagreement_by_distance(shared: pl.DataFrame) -> dict[str, Any]:
+    """Return disagreement overall and by thirds of distance, if enough pairs have several votes."""
+    if len(shared) < _MIN_SHARED_PAIRS:
         return {"pairs_with_several_votes": len(shared)}
     distance, differ = (shared[c].to_numpy() for c in ("distance", "disagreement"))
     # A correlation with a constant is none.
     varied = np.ptp(distance) > 0 and np.ptp(differ) > 0
     test = spearmanr(distance, differ) if varied else None
-    # By rank, so that the thirds are of one size whatever the distances.
-    part = dense_numbers(shared["distance"].rank("ordinal")) * _PARTS // len(shared)
+    # By rank, so that the thirds have the same size for any distances.
+    third = dense_numbers(shared["distance"].rank("ordinal")) * _THIRDS // len(shared)
     thirds = [
         {
-            "distance": [round(float(x), 4) for x in (distance[own].min(), distance[own].max())],
-            "pairs": int(own.sum()),
-            "disagreement": round(float(differ[own].mean()), 4),
+            "distance": [
+                round(float(x), 4) for x in (distance[in_third].min(), distance[in_third].max())
+            ],
+            "pairs": int(in_third.sum()),
+            "disagreement": round(float(differ[in_third].mean()), 4),
         }
-        for own in (part == number for number in range(_PARTS))
+        for in_third in (third == number for number in range(_THIRDS))
     ]
     return {
         "pairs_with_several_votes": len(shared),

@@ -1,8 +1,10 @@
-"""`curate audit`: everything that can be said of a data set before it is filtered."""
+"""`curate audit`: everything that can be said of a dataset before it is filtered."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -14,7 +16,7 @@ from curate.audit.candidates import audit_candidates
 from curate.audit.disagreement import audit_disagreement
 from curate.audit.feedback import audit_feedback
 from curate.audit.gold import audit_gold
-from curate.audit.noise import audit_noise, audited_evidence, suspicion
+from curate.audit.noise import audit_noise, audited_evidence, wrong_label_probability
 from curate.audit.ranking import audit_ranking
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.audit.style import audit_style
@@ -24,14 +26,14 @@ from curate.models.embed.settings import EmbedderConfig
 from curate.read.inspection import inspect_pairs
 from curate.read.pairs import Pairs
 from curate.read.prompt_sample import sample_pair_table
-from curate.steps.context import Progress
+from curate.steps.context import Context, Progress
 from curate.steps.models import ModelSpec
 from curate.verdicts.gold import GoldConfig, gold_verdicts
-from curate.verdicts.match import judged_labels, match_verdicts
+from curate.verdicts.match import MatchedVerdicts, judged_labels, match_verdicts
 from curate.versions import versions
 
 
-def audit(
+def audit_pairs(
     pairs: Pairs,
     progress: Progress,
     against: Pairs | None = None,
@@ -48,67 +50,99 @@ def audit(
     most: int = MOST_PAIRS,
     dataset: str | None = None,
 ) -> AuditReport:
-    """All findings.
+    """Audit a dataset.
 
     Args:
-        pairs: the data set.
-        progress: where progress is shown.
-        against: another data set, whose prompts are looked for in this one.
-        embedder: of the texts; default the one that comes with curate.
-        store: as in pipeline.yaml.
-        seed: of folds, starts and resamples.
-        style_columns: keys of `extra` with numbers that stand beside the traits of style.
-        model: whose ranking accuracy is measured.
-        beta: of DPO, for what its optimum from that model would rank right.
+        pairs: the dataset.
+        progress: receives the progress.
+        against: another dataset, whose prompts are searched in this one.
+        embedder: embedder of the texts; default the one that ships with curate.
+        store: see `store` in pipeline.yaml.
+        seed: seed of folds, starts and resamples.
+        style_columns: keys of `extra` with numbers, which join the style traits.
+        model: the language model whose ranking accuracy is measured.
+        beta: DPO's beta, for the ranking accuracy of its optimum.
         disagreement: also split the labels into shared, taste, cycle and flip, which takes longer.
-        gold: verdicts on some of the pairs (`read_verdicts`), or where they are, by which the noise
-            rate is estimated.
-        sample: how they were drawn; see `audit_gold`.
-        resume: the command by which judging goes on.
-        most: of more pairs all but `data`, `agreement`, `structure` and `leakage` are told by a
-            random sample of the prompts, and their intervals are those of the sample; 0 takes all,
-            as judged pairs do.
-        dataset: the data set as commands name it, for the commands to copy.
+        gold: verdicts on some of the pairs (`read_verdicts`), or where they are stored.
+        sample: how the reviewed pairs were drawn; see `audit_gold`.
+        resume: the command that continues the review.
+        most: larger datasets are audited on a random sample of prompts, except for `data`,
+            `agreement`, `structure` and `leakage`; 0, or `gold`, audits all pairs.
+        dataset: the dataset as commands name it, for the commands to copy.
     """
-    settings = embedder or EmbedderConfig()
     frame, sampled = pairs.frame, None
     if most and gold is None:
         frame, sampled = sample_pair_table(frame, most, seed)
-    features, facts = embed_frame(frame, settings, store, progress, media=pairs.folders)
-    context = standalone_context(settings, store, seed, progress)
-    context.features_of = lambda: features
-    warnings: list[str] = []
-    matched = None
-    if gold is not None:
-        matched = match_verdicts(frame, gold_verdicts(gold, frame, warnings))
-        matched.require_all("--gold")
-    judged = None if matched is None else judged_labels(frame, matched.frame)
-    context.evidence = audited_evidence(frame, judged)
-    report = AuditReport(
-        versions=versions(),
-        seed=seed,
-        dataset=dataset,
-        embedder=facts,
-        data=inspect_pairs(pairs),
-        sampled=sampled,
-        noise=audit_noise(frame, context),
-        agreement=audit_agreement(pairs.frame),
-        biases=audit_biases(frame),
-        artefacts=audit_artefacts(frame),
-        style=audit_style(frame, context, style_columns),
-        structure=audit_structure(pairs.frame),
-        candidates=audit_candidates(frame, context),
-        feedback=audit_feedback(frame),
-        disagreement=audit_disagreement(frame, context) if disagreement else None,
-        leakage=None if against is None else audit_leakage(pairs.frame, against.frame),
+    context, facts = _embedded_context(
+        frame, pairs.folders, embedder or EmbedderConfig(), store, seed, progress
     )
+    warnings: list[str] = []
+    matched = None if gold is None else _match_gold_verdicts(frame, gold, warnings)
+    judgements = None if matched is None else judged_labels(frame, matched.frame)
+    context.evidence = audited_evidence(frame, judgements)
+    findings = _audit_all_pairs(pairs, against)
+    findings |= _audit_sample(frame, context, style_columns, disagreement)
+    report = AuditReport(versions(), seed, dataset, facts, sampled=sampled, **findings)
     if matched is not None:
-        rate = audit_gold(frame, suspicion(frame, context), matched.frame, sample, resume)
+        predicted = wrong_label_probability(frame, context)
+        rate = audit_gold(frame, predicted, matched.frame, sample, resume)
         report = replace(report, gold=rate | {"warnings": [*warnings, *matched.warnings()]})
     if model is not None:
-        # Known only where votes or judged pairs give a rate, whatever a fit ends with.
-        rate_of_wrong = None if report.estimate is None else report.estimate.rate
-        reliability = None if rate_of_wrong is None else 1.0 - rate_of_wrong
-        ranking = audit_ranking(frame, context, model, beta, reliability)
+        ranking = audit_ranking(frame, context, model, beta, _right_label_share(report))
         report = replace(report, ranking=ranking)
     return report
+
+
+def _embedded_context(
+    frame: pl.DataFrame,
+    folders: tuple[Path, ...],
+    settings: EmbedderConfig,
+    store: str | None,
+    seed: int,
+    progress: Progress,
+) -> tuple[Context, dict[str, Any]]:
+    """Return a context with the embedded pairs, and facts of the embedding."""
+    features, facts = embed_frame(frame, settings, store, progress, media=folders)
+    context = standalone_context(settings, store, seed, progress)
+    context.features_of = lambda: features
+    return context, facts
+
+
+def _audit_all_pairs(pairs: Pairs, against: Pairs | None) -> dict[str, Any]:
+    """Return the findings that rest on all pairs."""
+    return {
+        "data": inspect_pairs(pairs),
+        "agreement": audit_agreement(pairs.frame),
+        "structure": audit_structure(pairs.frame),
+        "leakage": None if against is None else audit_leakage(pairs.frame, against.frame),
+    }
+
+
+def _audit_sample(
+    sample: pl.DataFrame, context: Context, style_columns: tuple[str, ...], disagreement: bool
+) -> dict[str, Any]:
+    """Return the findings that rest on the sampled prompts."""
+    return {
+        "noise": audit_noise(sample, context),
+        "biases": audit_biases(sample),
+        "artefacts": audit_artefacts(sample),
+        "style": audit_style(sample, context, style_columns),
+        "candidates": audit_candidates(sample, context),
+        "feedback": audit_feedback(sample),
+        "disagreement": audit_disagreement(sample, context) if disagreement else None,
+    }
+
+
+def _match_gold_verdicts(
+    pairs: pl.DataFrame, gold: pl.DataFrame | GoldConfig, warnings: list[str]
+) -> MatchedVerdicts:
+    """Return the verdicts on these pairs; raises CurateError if one is on another pair."""
+    matched = match_verdicts(pairs, gold_verdicts(gold, pairs, warnings))
+    matched.require_all("--gold")
+    return matched
+
+
+def _right_label_share(report: AuditReport) -> float | None:
+    """Return the share of right labels; None unless votes or reviewed pairs estimate it."""
+    rate = None if report.estimate is None else report.estimate.rate
+    return None if rate is None else 1.0 - rate

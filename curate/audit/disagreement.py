@@ -11,14 +11,25 @@ from curate.steps.context import Context
 from curate.steps.registry import build, scorer_class
 
 _SCORER = "disagreement"
-_TOLD = ("shares", "groups", "sizes", "annotators", "noise", "pairs_on_which_groups_differ")
+_REPORTED_FACTS = (
+    "shares",
+    "groups",
+    "sizes",
+    "annotators",
+    "noise",
+    "pairs_on_which_groups_differ",
+)
 
 
 def audit_disagreement(pairs: pl.DataFrame, context: Context) -> dict[str, Any]:
-    """Shares of the labels by the scorer `disagreement`, the groups of annotators, and warnings."""
+    """Return the shares of the labels by the scorer `disagreement`, the groups of annotators, and
+    warnings.
+    """
     if problem := insufficient_prompts_reason(pairs, context):
         return {"problem": problem}
-    own = context.for_step()
-    build(scorer_class(_SCORER), {}, _SCORER).score(pairs, own)
-    found = {key: own.facts[key] for key in _TOLD if key in own.facts}
-    return found | {"warnings": own.warnings}
+    step_context = context.for_step()
+    build(scorer_class(_SCORER), {}, _SCORER).score(pairs, step_context)
+    findings = {
+        key: step_context.facts[key] for key in _REPORTED_FACTS if key in step_context.facts
+    }
+    return findings | {"warnings": step_context.warnings}

@@ -1,8 +1,8 @@
-"""The share of wrong labels from a few judged pairs, valid whatever the model.
+"""The share of wrong labels from a few reviewed pairs, valid regardless of the model.
 
 Prediction-powered inference (Angelopoulos et al. 2023, Science 382; tuned as in PPI++, arXiv
 2311.01453): the mean of predictions over all pairs, corrected by what judged pairs say of them. A
-prediction that tells nothing gets no weight, and what is left is the plain sample.
+prediction that carries no information gets no weight, and the plain sample remains.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from curate.models.heads.noise.rate import NoiseEstimate
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Of confidence intervals.
+# Coverage of confidence intervals.
 _LEVEL = 0.95
-_FEWEST = 10
+_MIN_WRONG_AND_RIGHT = 10
 """Wrong, and right, labels among the judged below which a normal interval is too narrow."""
-_LEAST_VOTES = 10
+_MIN_VERDICTS = 10
 """Verdicts below which no rate is reported: of nine right labels the interval ends above 33 %."""
-_WRONG = {"keep": 0.0, "flip": 1.0, "tie": 0.5}
+_WRONG_SHARE = {"keep": 0.0, "flip": 1.0, "tie": 0.5}
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,18 @@ class Stratum:
     Attributes:
         size: pairs of the stratum in all.
         wrong: (judged,) 1 for a wrong label, 0 for a right one, a half for a tie.
-        judged: (judged,) their predicted probability of being wrong.
+        predictions: (judged,) their predicted probability of being wrong.
         mean: mean prediction over the whole stratum.
     """
 
     size: int
     wrong: NDArray[np.float64]
-    judged: NDArray[np.float64]
+    predictions: NDArray[np.float64]
     mean: float
 
 
-def gold_rate(strata: list[Stratum]) -> NoiseEstimate:
-    """The share of wrong labels with its interval at 95 %.
+def estimate_gold_rate(strata: list[Stratum]) -> NoiseEstimate:
+    """Return the share of wrong labels with its interval at 95 %.
 
     sum_h W_h [lambda mean_h(f) + mean of (y - lambda f) over the judged of h], with the lambda of
     least variance; Student's t with judged minus strata degrees of freedom, in log odds. With
@@ -58,50 +58,59 @@ def gold_rate(strata: list[Stratum]) -> NoiseEstimate:
     """
     total = sum(s.size for s in strata)
     shares = np.array([s.size / total for s in strata])
-    judged = sum(len(s.wrong) for s in strata)
+    judged_count = sum(len(s.wrong) for s in strata)
     wrong = float(sum(s.wrong.sum() for s in strata))
-    why = f"by {judged:,} judged pairs of {total:,}"
-    if min(wrong, judged - wrong) < _FEWEST or min(len(s.wrong) for s in strata) < 2:
-        low, high = _exact(strata, shares)
+    basis = f"from {judged_count:,} reviewed pairs of {total:,}"
+    if (
+        min(wrong, judged_count - wrong) < _MIN_WRONG_AND_RIGHT
+        or min(len(s.wrong) for s in strata) < 2
+    ):
+        low, high = _exact_limits(strata, shares)
         rate = float(shares @ [s.wrong.mean() for s in strata])
-        told = f"{rate:.1%}, between {low:.1%} and {high:.1%} ({why})"
+        text = f"{rate:.1%}, between {low:.1%} and {high:.1%} ({basis})"
         if low <= 0.0:
-            return NoiseEstimate(None, 0.0, high, f"at most {high:.1%} ({why})")
-        return NoiseEstimate(rate, low, high, told)
-    weight = _weight(strata, shares)
-    parts = [s.wrong - weight * s.judged for s in strata]
-    rate = float(shares @ [weight * s.mean + p.mean() for s, p in zip(strata, parts, strict=True)])
+            return NoiseEstimate(None, 0.0, high, f"at most {high:.1%} ({basis})")
+        return NoiseEstimate(rate, low, high, text)
+    weight = _least_variance_weight(strata, shares)
+    corrections = [s.wrong - weight * s.predictions for s in strata]
+    rate = float(
+        shares @ [weight * s.mean + p.mean() for s, p in zip(strata, corrections, strict=True)]
+    )
     variance = sum(
         share**2 * p.var(ddof=1) / len(p) * (1.0 - len(p) / s.size)
-        for share, s, p in zip(shares, strata, parts, strict=True)
+        for share, s, p in zip(shares, strata, corrections, strict=True)
     )
     rate = min(max(rate, 1.0 / (2 * total)), 1.0 - 1.0 / (2 * total))
-    quantile = float(t.ppf((1 + _LEVEL) / 2, judged - len(strata)))
+    quantile = float(t.ppf((1 + _LEVEL) / 2, judged_count - len(strata)))
     # On the scale of log odds, where a small rate's estimate is nearer to normal.
     half = quantile * math.sqrt(float(variance)) / (rate * (1.0 - rate))
     low, high = float(expit(logit(rate) - half)), float(expit(logit(rate) + half))
-    return NoiseEstimate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({why})")
+    return NoiseEstimate(rate, low, high, f"{rate:.1%}, between {low:.1%} and {high:.1%} ({basis})")
 
 
-def _weight(strata: list[Stratum], shares: NDArray[np.float64]) -> float:
-    """The lambda in [0, 1] of least variance: a regression of truth on prediction."""
+def _least_variance_weight(strata: list[Stratum], shares: NDArray[np.float64]) -> float:
+    """Return the lambda in [0, 1] of least variance: a regression of truth on prediction."""
     covariance, spread = 0.0, 0.0
     for share, s in zip(shares, strata, strict=True):
-        matrix = np.cov(s.wrong, s.judged)
+        matrix = np.cov(s.wrong, s.predictions)
         covariance += share**2 * matrix[0, 1] / len(s.wrong)
         spread += share**2 * matrix[1, 1] / len(s.wrong)
     return float(np.clip(covariance / spread, 0.0, 1.0)) if spread > 0 else 0.0
 
 
-def _exact(strata: list[Stratum], shares: NDArray[np.float64]) -> tuple[float, float]:
+def _exact_limits(strata: list[Stratum], shares: NDArray[np.float64]) -> tuple[float, float]:
     level = (1.0 - _LEVEL) / 2.0 / len(strata)
     low, high = 0.0, 0.0
     for share, s in zip(shares, strata, strict=True):
         # Half a label for a tie: rounded to the side that widens the interval.
-        some, count = float(s.wrong.sum()), len(s.wrong)
-        least, most = math.floor(some), math.ceil(some)
-        low += share * (beta.ppf(level, least, count - least + 1) if least else 0.0)
-        high += share * (beta.isf(level, most + 1, count - most) if most < count else 1.0)
+        wrong, count = float(s.wrong.sum()), len(s.wrong)
+        fewest_wrong, most_wrong = math.floor(wrong), math.ceil(wrong)
+        low += share * (
+            beta.ppf(level, fewest_wrong, count - fewest_wrong + 1) if fewest_wrong else 0.0
+        )
+        high += share * (
+            beta.isf(level, most_wrong + 1, count - most_wrong) if most_wrong < count else 1.0
+        )
     return float(low), float(high)
 
 
@@ -112,7 +121,8 @@ def audit_gold(
     sample: pl.DataFrame | None = None,
     resume: str = "curate review DRAWN",
 ) -> dict[str, Any]:
-    """The rate by judged pairs, as plain data; no rate where the judged are no random sample.
+    """Return the rate by judged pairs, as plain data; no rate where the judged are no random
+    sample.
 
     Pairs judged in the order of the draw are a random sample, however many there are. Judged in
     another order, or picked, they are not: which of them have a verdict may depend on their labels.
@@ -129,47 +139,55 @@ def audit_gold(
     Raises:
         CurateError: no verdict on any of the pairs, or of those drawn.
     """
-    frame = _judged_frame(pairs, predicted, verdicts, sample)
+    frame, has_sample = _join_judgements(pairs, predicted, verdicts, sample), sample is not None
     sampled = frame.filter("drawn")
-    coverage = Coverage(len(sampled), int(sampled["reviewed"].sum()), int(sampled["wrong"].count()))
+    coverage = ReviewCoverage(
+        len(sampled), int(sampled["reviewed"].sum()), int(sampled["wrong"].count())
+    )
     if not coverage.reviewed:
         raise CurateError(
-            "no verdict is on a pair that was drawn",
+            "no verdict on a sampled pair",
             where="--gold",
             found=f"{len(verdicts):,} verdicts, on other pairs",
-            fix="name the dataset, and by --sample the draw, whose pairs were judged",
+            fix="give the dataset of the reviewed pairs, and its sample by --sample",
         )
-    problem = _selection_problem(sampled, coverage, verdicts, sample is not None, resume)
+    problem = _selection_problem(sampled, coverage, verdicts, has_sample, resume)
     if problem is None:
-        strata = [_stratum(rows) for _, rows in frame.group_by("stratum", maintain_order=True)]
-        rate = _qualified(gold_rate(strata), coverage, sample is not None)
-        notes = {
-            "verdicts were made with the label in view": _in_view(verdicts),
-            "judged pairs that were not drawn are left out": len(
-                frame.filter(~pl.col("drawn"), pl.col("reviewed"))
-            ),
-        }
-        texts = (rate.text, *(f"{count:,} {note}" for note, count in notes.items() if count))
-        rate = replace(rate, text="; ".join(texts))
+        rate = _rate_with_notes(frame, coverage, verdicts, has_sample)
     else:
         rate = NoiseEstimate(None, None, None, f"no rate: {problem}")
     return rate.facts() | {
         "judged": coverage.votes,
-        "drawn": coverage.size if sample is not None else None,
-        "resume": resume if sample is not None and coverage.reviewed < coverage.size else None,
+        "drawn": coverage.size if has_sample else None,
+        "resume": resume if has_sample and coverage.reviewed < coverage.size else None,
         "of": len(frame),
         "verdicts_without_a_vote": coverage.reviewed - coverage.votes,
     }
 
 
+def _rate_with_notes(
+    frame: pl.DataFrame, coverage: ReviewCoverage, verdicts: pl.DataFrame, has_sample: bool
+) -> NoiseEstimate:
+    """Return the rate, with what limits it in its sentence."""
+    strata = [_stratum_of_rows(rows) for _, rows in frame.group_by("stratum", maintain_order=True)]
+    rate = _qualify_rate(estimate_gold_rate(strata), coverage, has_sample)
+    undrawn = frame.filter(~pl.col("drawn"), pl.col("reviewed"))
+    notes = {
+        "verdicts were made with the label visible": _count_unblinded(verdicts),
+        "reviewed pairs outside the sample are ignored": len(undrawn),
+    }
+    texts = (rate.text, *(f"{count:,} {note}" for note, count in notes.items() if count))
+    return replace(rate, text="; ".join(texts))
+
+
 @dataclass(frozen=True)
-class Coverage:
+class ReviewCoverage:
     """How much of a draw was judged.
 
     Attributes:
         size: pairs that were drawn; without a draw all pairs.
-        reviewed: those with any verdict, skips included.
-        votes: those with a verdict on their label.
+        reviewed: pairs with any verdict, including skips.
+        votes: pairs with a verdict on their label.
     """
 
     size: int
@@ -177,15 +195,19 @@ class Coverage:
     votes: int
 
 
-def _judged_frame(
+def _join_judgements(
     pairs: pl.DataFrame,
     predicted: NDArray[np.float64],
     verdicts: pl.DataFrame,
     sample: pl.DataFrame | None,
 ) -> pl.DataFrame:
-    """Prediction `f`, stratum, drawn, order, `reviewed` and `wrong` of each pair but ties."""
-    number = pl.col("verdict").replace_strict(_WRONG, default=None, return_dtype=pl.Float64)
-    judged = verdicts.group_by("pair_id").agg(wrong=number.mean(), reviewed=pl.lit(True).first())
+    """Return the prediction `f`, stratum, drawn, order, `reviewed` and `wrong` of each pair but
+    ties.
+    """
+    number = pl.col("verdict").replace_strict(_WRONG_SHARE, default=None, return_dtype=pl.Float64)
+    judgements = verdicts.group_by("pair_id").agg(
+        wrong=number.mean(), reviewed=pl.lit(True).first()
+    )
     frame = pairs.select("pair_id", "is_tie", f=pl.Series(predicted).fill_nan(None))
     frame = frame.filter(~pl.col("is_tie")).with_columns(
         pl.col("f").fill_null(pl.col("f").mean()).fill_null(0.5)
@@ -195,34 +217,38 @@ def _judged_frame(
         frame = frame.with_columns(stratum=pl.lit(0), drawn=pl.lit(True), order=order)
     else:
         frame = frame.join(sample.select("pair_id", "stratum", "drawn", "order"), on="pair_id")
-    frame = frame.join(judged, on="pair_id", how="left").sort("pair_id")
+    frame = frame.join(judgements, on="pair_id", how="left").sort("pair_id")
     return frame.with_columns(pl.col("reviewed").fill_null(False))
 
 
 def _selection_problem(
-    sampled: pl.DataFrame, coverage: Coverage, verdicts: pl.DataFrame, has_sample: bool, resume: str
+    sampled: pl.DataFrame,
+    coverage: ReviewCoverage,
+    verdicts: pl.DataFrame,
+    has_sample: bool,
+    resume: str,
 ) -> str | None:
-    """Why the judged pairs are no sample that a rate can rest on; None where they are."""
+    """Return why no rate can be based on the judged pairs; None if one can."""
     count = f"{coverage.reviewed:,} of {coverage.size:,}"
     if not has_sample:
-        if _in_view(verdicts):
+        if _count_unblinded(verdicts):
             return (
                 "the pairs were picked in the review of a run, which shows labels and sorts by "
                 "suspicion; they are no random sample. Draw one: curate route DATA --random 50"
             )
     elif coverage.reviewed < coverage.size:
-        places = sampled.filter("reviewed")["order"]
-        if places.max() != coverage.reviewed - 1:
+        order = sampled.filter("reviewed")["order"]
+        if order.max() != coverage.reviewed - 1:
             gap = sampled.filter(~pl.col("reviewed"))["order"].min()
             return (
                 f"{count} drawn pairs are judged, but not in the drawn order (number "
                 f"{int(gap) + 1:,} is left out); which ones are judged may depend on their "  # type: ignore[arg-type]
                 f"labels. It shows those left out first: {resume}"
             )
-    if coverage.votes < min(_LEAST_VOTES, coverage.size):
+    if coverage.votes < min(_MIN_VERDICTS, coverage.size):
         return (
             f"{count} pairs are judged, {coverage.votes:,} of them keep, flip or tie; a rate needs "
-            f"{_LEAST_VOTES}. Go on: {resume}"
+            f"{_MIN_VERDICTS}. Go on: {resume}"
         )
     missing = sampled.group_by("stratum").agg(pl.col("wrong").count()).filter(pl.col("wrong") == 0)
     if len(missing):
@@ -233,13 +259,13 @@ def _selection_problem(
     return None
 
 
-def _in_view(verdicts: pl.DataFrame) -> int:
-    """Verdicts that were made while the label was shown."""
+def _count_unblinded(verdicts: pl.DataFrame) -> int:
+    """Return verdicts that were made while the label was shown."""
     return int(verdicts["blind"].eq(False).sum()) if "blind" in verdicts.columns else 0
 
 
-def _qualified(rate: NoiseEstimate, coverage: Coverage, has_sample: bool) -> NoiseEstimate:
-    """The rate with what was judged before it, and its assumptions after it."""
+def _qualify_rate(rate: NoiseEstimate, coverage: ReviewCoverage, has_sample: bool) -> NoiseEstimate:
+    """Return the rate with what was judged before it, and its assumptions after it."""
     text = rate.text
     skipped = coverage.reviewed - coverage.votes
     if skipped:
@@ -251,7 +277,7 @@ def _qualified(rate: NoiseEstimate, coverage: Coverage, has_sample: bool) -> Noi
     return replace(rate, text=text)
 
 
-def _stratum(rows: pl.DataFrame) -> Stratum:
-    judged = rows.filter("drawn", pl.col("wrong").is_not_null())
+def _stratum_of_rows(rows: pl.DataFrame) -> Stratum:
+    judged_rows = rows.filter("drawn", pl.col("wrong").is_not_null())
     mean = float(rows["f"].mean())  # type: ignore[arg-type]
-    return Stratum(len(rows), judged["wrong"].to_numpy(), judged["f"].to_numpy(), mean)
+    return Stratum(len(rows), judged_rows["wrong"].to_numpy(), judged_rows["f"].to_numpy(), mean)

@@ -37,8 +37,8 @@ class GroupAgreement:
     """How far held-out heads side with the labels of one annotator or source.
 
     Attributes:
-        name: of the annotator or source.
-        agreement: of the heads with its labels.
+        name: name of the annotator or source.
+        agreement: agreement of the probe models with its labels.
     """
 
     name: str
@@ -52,7 +52,7 @@ class NoiseFindings:
     Attributes:
         problem: why heads say nothing; None where they learn from the labels.
         learnt: how far held-out heads agree with the labels; None without enough prompts.
-        calibration: of the heads.
+        calibration: calibration of the probe models.
         reliability_curve: its points, as plain data.
         estimate: the noise rate by votes or heads, with its assumption.
         evidence: accuracy of each source of evidence.
@@ -70,72 +70,76 @@ class NoiseFindings:
     by_source: tuple[GroupAgreement, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the findings as plain data."""
         learnt = None if self.learnt is None else self.learnt.facts()
         evidence = [source.to_json() for source in self.evidence]
         return asdict(self) | {"learnt": learnt, "evidence": evidence}
 
 
 def audit_noise(pairs: pl.DataFrame, context: Context) -> NoiseFindings:
-    """Agreement and calibration of held-out heads, accuracy of evidence, and the noise rate.
+    """Return the agreement and calibration of held-out heads, accuracy of evidence, and the
+    noise rate.
 
     Args:
         pairs: the pair table.
-        context: of the audit; its `evidence` holds margins of the file and judged pairs.
+        context: the audit's context, whose `evidence` holds margins of the file and reviewed pairs.
     """
     if problem := insufficient_prompts_reason(pairs, context):
         return NoiseFindings(problem)
-    voting, posterior = vote_mask(pairs, context), label_posterior(pairs, context)
+    is_voted, posterior = vote_mask(pairs, context), label_posterior(pairs, context)
     held_out = posterior.held_out
-    margins, groups = held_out.margin[voting], context.prompt_groups(pairs)
+    margins, groups = held_out.margin[is_voted], context.prompt_groups(pairs)
     calibration = calibrate(margins)
     estimate = estimate_noise_rate_of_pairs(
         held_out.margin,
-        voting,
+        is_voted,
         pairs,
         context,
         posterior.averaged,
         learnability=held_out.learnability,
     )
-    voted = pairs.filter(pl.Series(voting))
+    voted = pairs.filter(pl.Series(is_voted))
     return NoiseFindings(
         problem=None if held_out.learnability.ok else held_out.learnability.warning,
         learnt=held_out.learnability,
         calibration=calibration,
         reliability_curve=tuple(reliability_curve(calibration.scale * margins)),
         estimate=estimate,
-        evidence=_accuracies(posterior, voting, groups, context, estimate),
-        by_annotator=by_group(voted["annotator"], margins, groups[voting]),
-        by_source=by_group(voted["source"], margins, groups[voting]),
+        evidence=_source_accuracies(posterior, is_voted, groups, context, estimate),
+        by_annotator=agreement_by_group(voted["annotator"], margins, groups[is_voted]),
+        by_source=agreement_by_group(voted["source"], margins, groups[is_voted]),
     )
 
 
-def _accuracies(
+def _source_accuracies(
     posterior: LabelPosterior,
-    voting: NDArray[np.bool_],
+    is_voted: NDArray[np.bool_],
     groups: NDArray[np.int64],
     context: Context,
     estimate: NoiseEstimate,
 ) -> tuple[SourceAccuracy, ...]:
-    """Of each source; none where labels follow a rule, which a source may share, or not."""
-    judged = posterior.judged
-    if estimate.rule is not None and (judged != 0).sum() < MIN_JUDGED:
+    """Return the accuracy of each source; none where labels follow a rule that sources may
+    share.
+    """
+    judgements = posterior.judged
+    if estimate.rule is not None and (judgements != 0).sum() < MIN_JUDGED:
         return ()
     return tuple(
-        source_accuracy(source, voting, judged, groups, posterior.averaged)
+        source_accuracy(source, is_voted, judgements, groups, posterior.averaged)
         for source in context.evidence.sources
     )
 
 
-def audited_evidence(pairs: pl.DataFrame, judged: NDArray[np.int8] | None) -> LabelEvidence:
-    """The scores that a file holds, and what people found of its labels."""
+def audited_evidence(pairs: pl.DataFrame, judgements: NDArray[np.int8] | None) -> LabelEvidence:
+    """Return the scores that a file holds, and what people found of its labels."""
     scores = file_scores(pairs)
     sources = () if scores is None else (EvidenceSource(*scores),)
-    return LabelEvidence(sources, judged)
+    return LabelEvidence(sources, judgements)
 
 
-def suspicion(pairs: pl.DataFrame, context: Context) -> NDArray[np.float64]:
-    """Probability that each label is wrong, (pairs,); NaN for ties and with too few prompts.
+def wrong_label_probability(pairs: pl.DataFrame, context: Context) -> NDArray[np.float64]:
+    """Return the probability that each label is wrong, (pairs,); NaN for ties and with too few
+    prompts.
 
     Verdicts are left out: predictions of judged pairs must not know what people found.
     """
@@ -145,10 +149,10 @@ def suspicion(pairs: pl.DataFrame, context: Context) -> NDArray[np.float64]:
     return 1.0 - label_posterior(pairs, unjudged).right
 
 
-def by_group(
+def agreement_by_group(
     names: pl.Series, margins: NDArray[np.float64], groups: NDArray[np.int64]
 ) -> tuple[GroupAgreement, ...]:
-    """Agreement with the heads of each annotator or source, the lowest first.
+    """Return the agreement with the heads of each annotator or source, the lowest first.
 
     Args:
         names: (votes,) who or where each vote is from.

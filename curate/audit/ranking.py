@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # A reliability of 1 would ask for an infinite margin.
-_MOST = 1.0 - 1e-6
+_MAX_RELIABILITY = 1.0 - 1e-6
 
 
 def audit_ranking(
@@ -28,7 +28,8 @@ def audit_ranking(
     beta: float = 0.1,
     reliability: float | None = None,
 ) -> dict[str, Any]:
-    """Ranking accuracy of a model (arXiv 2405.19534): how often log pi(y_w|x) > log pi(y_l|x).
+    """Return the ranking accuracy of a model (arXiv 2405.19534): how often log pi(y_w|x) > log
+    pi(y_l|x).
 
     `by_sum` compares the answers' log-probabilities, `by_token` their means a token, which do not
     punish length. `idealised` is the accuracy of the policy that minimises DPO's loss exactly from
@@ -38,34 +39,33 @@ def audit_ranking(
 
     Args:
         pairs: the pair table; ties and identical answers are left out.
-        context: of the audit.
-        model: whose ranking it is.
-        beta: of DPO.
+        context: the audit's context.
+        model: the language model that ranks.
+        beta: DPO's beta.
         reliability: probability that a label is right; without it nothing is idealised.
     """
-    voting = vote_mask(pairs, context)
-    own = pairs.filter(pl.Series(voting))
-    groups = context.prompt_groups(pairs)[voting]
-    answers = answer_logprobs(own, context, model)
-    known = np.isfinite(answers.chosen) & np.isfinite(answers.rejected)
-    found: dict[str, Any] = {"model": model.name, "pairs": int(known.sum())}
-    if not known.any():
-        return found | {"problem": str(answers.status[0])}
-    gap = (answers.chosen - answers.rejected)[known]
+    is_voted = vote_mask(pairs, context)
+    voted = pairs.filter(pl.Series(is_voted))
+    groups = context.prompt_groups(pairs)[is_voted]
+    answers = answer_logprobs(voted, context, model)
+    is_finite = np.isfinite(answers.chosen) & np.isfinite(answers.rejected)
+    groups = groups[is_finite]
+    findings: dict[str, Any] = {"model": model.name, "pairs": int(is_finite.sum())}
+    if not is_finite.any():
+        return findings | {"problem": str(answers.status[0])}
+    gap = (answers.chosen - answers.rejected)[is_finite]
     chosen, rejected = answers.means()
-    found["by_sum"] = _share(gap > 0, groups[known])
-    found["by_token"] = _share((chosen - rejected)[known] > 0, groups[known])
+    findings["by_sum"] = _clustered_share(gap > 0, groups)
+    findings["by_token"] = _clustered_share((chosen - rejected)[is_finite] > 0, groups)
     if reliability is not None:
-        least = -float(logit(min(reliability, _MOST))) / beta
-        found["idealised"] = _share(gap > least, groups[known]) | {
-            "beta": beta,
-            "reliability": round(reliability, 4),
-        }
-    return found
+        min_gap = -float(logit(min(reliability, _MAX_RELIABILITY))) / beta
+        settings = {"beta": beta, "reliability": round(reliability, 4)}
+        findings["idealised"] = _clustered_share(gap > min_gap, groups) | settings
+    return findings
 
 
-def _share(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> dict[str, float]:
-    """Share with its interval, residuals summed within prompts."""
+def _clustered_share(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> dict[str, float]:
+    """Return the share with its interval, residuals summed within prompts."""
     share = float(right.mean())
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], right - share)
     error = float(np.sqrt(np.square(sums).sum())) / len(right)

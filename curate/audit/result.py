@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from curate.audit.audit_report import AuditReport
-from curate.audit.command import audit
+from curate.audit.command import audit_pairs
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Progress, SilentProgress
@@ -26,8 +26,8 @@ def audit_data(
     """Audit pairs.
 
     Args:
-        data: pairs of `read_pairs`, or whatever that takes.
-        progress: where progress is shown; default nowhere.
+        data: pairs of `read_pairs`, or anything it accepts.
+        progress: receives the progress; default none.
         embedder: its name or settings.
         gold: judged pairs: a file of verdicts, several, {"column": "extra.x"}, or verdicts of
             `read_verdicts`.
@@ -39,6 +39,8 @@ def audit_data(
     pairs = data if isinstance(data, Pairs) else read_pairs(data)
     settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
     name = str(data) if isinstance(data, str | PathLike) else None
-    shown = progress or SilentProgress()
-    judged = gold if isinstance(gold, pl.DataFrame) else as_gold(gold)
-    return audit(pairs, shown, embedder=settings, gold=judged, **({"dataset": name} | options))
+    reporter = progress or SilentProgress()
+    gold_source = gold if isinstance(gold, pl.DataFrame) else as_gold(gold)
+    return audit_pairs(
+        pairs, reporter, embedder=settings, gold=gold_source, **({"dataset": name} | options)
+    )

@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from curate.audit.audit_findings import AuditFindings
     from curate.audit.noise import NoiseFindings
 
-# Of a table on the page; all rows are in the JSON.
+# Rows of a table on the page; all rows are in the JSON.
 MOST_ROWS = 50
 
 
 @dataclass(frozen=True)
-class Section:
+class AuditTable:
     """A table under a title.
 
     Attributes:
-        title: of the table.
+        title: the table's title.
         rows: cells as text; the first of each row names it.
         head: names of the columns, empty for a list of facts.
         note: a sentence on how to read it, may be empty.
@@ -31,28 +31,28 @@ class Section:
     note: str = ""
 
 
-def audit_sections(findings: AuditFindings) -> list[Section]:
-    """All tables of an audit that hold anything, in the order in which they are read."""
-    parts: list[Section | None] = [
-        _evidence(findings.noise),
-        *_heads_agreement(findings.noise),
-        _biases(findings.biases),
-        _artefacts(findings.artefacts),
-        _style(findings.style),
-        _agreement(findings.agreement),
-        _annotators(findings.agreement),
-        _disagreement(findings.disagreement),
-        *_candidates(findings.candidates),
-        _feedback(findings.feedback),
-        _ranking(findings.ranking),
-        _structure("Structure", findings.structure),
-        _structure("Prompts shared with the other set", findings.leakage or {}),
+def audit_sections(findings: AuditFindings) -> list[AuditTable]:
+    """Return all tables of an audit that hold anything, in the order in which they are read."""
+    tables: list[AuditTable | None] = [
+        _evidence_table(findings.noise),
+        *_probe_agreement_tables(findings.noise),
+        _bias_table(findings.biases),
+        _artefact_table(findings.artefacts),
+        _style_table(findings.style),
+        _agreement_table(findings.agreement),
+        _annotator_table(findings.agreement),
+        _disagreement_table(findings.disagreement),
+        *_candidate_tables(findings.candidates),
+        _feedback_table(findings.feedback),
+        _ranking_table(findings.ranking),
+        _structure_table("Structure", findings.structure),
+        _structure_table("Prompts shared with the other dataset", findings.leakage or {}),
     ]
-    return [part for part in parts if part is not None and part.rows]
+    return [table for table in tables if table is not None and table.rows]
 
 
-def _evidence(noise: NoiseFindings) -> Section:
-    """How often each source of evidence is right."""
+def _evidence_table(noise: NoiseFindings) -> AuditTable:
+    """Return how often each source of evidence is right."""
     rows = [
         (
             source.name,
@@ -63,11 +63,11 @@ def _evidence(noise: NoiseFindings) -> Section:
         for source in noise.evidence
     ]
     head = ("source", "pairs", "right", "95 % interval")
-    return Section("Evidence: how often it is right, if flips are random", rows, head)
+    return AuditTable("Accuracy of each evidence source, if flips are random", rows, head)
 
 
-def _heads_agreement(noise: NoiseFindings) -> Iterable[Section]:
-    """Agreement with held-out heads by annotator and source, the lowest first."""
+def _probe_agreement_tables(noise: NoiseFindings) -> Iterable[AuditTable]:
+    """Return the agreement with held-out heads by annotator and source, the lowest first."""
     for name, groups in (("annotator", noise.by_annotator), ("source", noise.by_source)):
         rows = [
             (
@@ -78,11 +78,11 @@ def _heads_agreement(noise: NoiseFindings) -> Iterable[Section]:
             )
             for group in groups
         ]
-        head = (name, "pairs", "heads agree", "95 % interval")
-        yield Section(f"By {name}", rows[:MOST_ROWS], head)
+        head = (name, "pairs", "probe models agree", "95 % interval")
+        yield AuditTable(f"By {name}", rows[:MOST_ROWS], head)
 
 
-def _shares(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+def _share_rows(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     return [
         (
             row["trait"],
@@ -95,19 +95,23 @@ def _shares(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     ]
 
 
-def _biases(biases: dict[str, Any]) -> Section:
+def _bias_table(biases: dict[str, Any]) -> AuditTable:
     rows = [*biases["preferred_has_more"], *([biases["position"]] if "position" in biases else [])]
     head = ("trait", "share", "95 % interval", "pairs")
-    return Section("The preferred answer has more", _shares(rows), head)
+    return AuditTable("Traits that predict the preferred answer", _share_rows(rows), head)
 
 
-def _artefacts(rows: list[dict[str, Any]]) -> Section:
-    """Marks that one answer alone has; only those that occur."""
+def _artefact_table(rows: list[dict[str, Any]]) -> AuditTable:
+    """Return the table of artefacts in only one of the two answers; only those that occur."""
     head = ("artefact", "chosen", "95 % interval", "pairs")
-    return Section("One answer alone has", _shares([row for row in rows if row["pairs"]]), head)
+    return AuditTable(
+        "Artefacts in only one of the two answers",
+        _share_rows([row for row in rows if row["pairs"]]),
+        head,
+    )
 
 
-def _style(style: dict[str, Any] | None) -> Section | None:
+def _style_table(style: dict[str, Any] | None) -> AuditTable | None:
     if not style:
         return None
     rows = [
@@ -115,14 +119,14 @@ def _style(style: dict[str, Any] | None) -> Section | None:
         for r in style["coefficients"]
     ]
     note = (
-        f"Style alone tells {style['explained']:.1%} of a held-out vote (of a bit), length alone "
-        f"{style['explained_by_length']:.1%}."
+        f"Style features explain {style['explained']:.3f} bits per held-out vote; length alone "
+        f"explains {style['explained_by_length']:.3f}."
     )
-    head = ("one deviation more of", "log odds", "95 %")
-    return Section("Style, all traits side by side", rows, head, note)
+    head = ("effect of +1 SD", "log odds", "95 %")
+    return AuditTable("Style: effects of all traits, fitted jointly", rows, head, note)
 
 
-def _agreement(agreement: dict[str, Any]) -> Section | None:
+def _agreement_table(agreement: dict[str, Any]) -> AuditTable | None:
     if "krippendorff_alpha" not in agreement:
         return None
     rows = [
@@ -131,101 +135,110 @@ def _agreement(agreement: dict[str, Any]) -> Section | None:
         ("Krippendorff's alpha", f"{agreement['krippendorff_alpha']:.3f}"),
         ("votes against the Dawid-Skene consensus", f"{agreement['consensus_contradicts']:.1%}"),
     ]
-    return Section("Agreement of annotators", rows)
+    return AuditTable("Agreement of annotators", rows)
 
 
-def _annotators(agreement: dict[str, Any]) -> Section | None:
-    """Votes of each annotator that the consensus contradicts."""
+def _annotator_table(agreement: dict[str, Any]) -> AuditTable | None:
+    """Return votes of each annotator that the consensus contradicts."""
     rows = [
         (str(row["worker"]), f"{row['votes']:,}", f"{row['contradicted']:.1%}")
         for row in agreement.get("by_annotator", [])
     ]
     head = ("annotator", "votes", "against the consensus")
-    return Section("Annotators against the consensus", rows[:MOST_ROWS], head)
+    return AuditTable("Annotators against the consensus", rows[:MOST_ROWS], head)
 
 
-def _disagreement(found: dict[str, Any] | None) -> Section | None:
-    """Kinds of labels, and groups of annotators."""
-    if not found or "shares" not in found:
+def _disagreement_table(findings: dict[str, Any] | None) -> AuditTable | None:
+    """Return the table of kinds of labels and groups of annotators."""
+    if not findings or "shares" not in findings:
         return None
-    rows = [(kind, f"{share:.1%}") for kind, share in found["shares"].items()]
-    if found.get("annotators", 0) > 1:
-        sizes = ", ".join(f"{size:.0%}" for size in found["sizes"])
+    rows = [(kind, f"{share:.1%}") for kind, share in findings["shares"].items()]
+    if findings.get("annotators", 0) > 1:
+        sizes = ", ".join(f"{size:.0%}" for size in findings["sizes"])
         rows.append(("groups of annotators", sizes))
-    return Section("What the labels are", rows, note=" ".join(found.get("warnings", [])))
+    return AuditTable("Kinds of labels", rows, note=" ".join(findings.get("warnings", [])))
 
 
-def _feedback(found: dict[str, Any] | None) -> Section | None:
-    """What users say of answers in the middle of prompts."""
-    if not found:
+def _feedback_table(findings: dict[str, Any] | None) -> AuditTable | None:
+    """Return what users say of answers in the middle of prompts."""
+    if not findings:
         return None
     rows = [
-        ("conversations with an answer in the prompt", f"{found['conversations']:,}"),
-        ("with satisfaction", f"{found['with_sat']:.1%}"),
-        ("with dissatisfaction", f"{found['with_dsat']:.1%}"),
+        ("conversations with an earlier answer in the prompt", f"{findings['conversations']:,}"),
+        ("with satisfaction", f"{findings['with_sat']:.1%}"),
+        ("with dissatisfaction", f"{findings['with_dsat']:.1%}"),
     ]
-    note = "By patterns, which miss paraphrases; 'curate derive --from feedback' makes pairs of it."
-    return Section("Feedback in conversations", rows, note=note)
+    note = (
+        "Found by patterns, which miss paraphrases; 'curate derive --from feedback' turns it into "
+        "pairs."
+    )
+    return AuditTable("Feedback in conversations", rows, note=note)
 
 
-def _candidates(found: dict[str, Any]) -> Iterable[Section]:
-    """How much choice there was, and disagreement by how far answers are apart."""
+def _candidate_tables(findings: dict[str, Any]) -> Iterable[AuditTable]:
+    """Return how much choice there was, and disagreement by how far answers are apart."""
     # Without a prompt of two answers there was no choice to speak of.
-    if not found.get("comparisons"):
+    if not findings.get("comparisons"):
         return
     rows = [
-        ("answers a prompt", f"{found['answers_per_prompt']:.2f}"),
-        ("mean distance of compared answers (1 - cosine)", f"{found['mean_distance']:.3f}"),
-        ("nearly alike (cosine 0.95 and above)", f"{found['nearly_alike']:.1%}"),
+        ("answers per prompt", f"{findings['answers_per_prompt']:.2f}"),
+        ("mean distance of compared answers (1 - cosine)", f"{findings['mean_distance']:.3f}"),
+        ("nearly identical (cosine 0.95 and above)", f"{findings['nearly_alike']:.1%}"),
     ]
-    if found["relative_diversity"] is not None:
-        told = f"{found['relative_diversity']:.2f}"
-        rows.append(("relative to answers to different prompts", told))
-    yield Section("Choice between the answers", rows)
-    if found.get("spearman") is None:
+    if findings["relative_diversity"] is not None:
+        diversity = f"{findings['relative_diversity']:.2f}"
+        rows.append(("relative to answers to different prompts", diversity))
+    yield AuditTable("Diversity of the compared answers", rows)
+    if findings.get("spearman") is None:
         return
     thirds = [
         (
-            f"{part['distance'][0]:.2f} to {part['distance'][1]:.2f}",
-            f"{part['pairs']:,}",
-            f"{part['disagreement']:.1%}",
+            f"{third['distance'][0]:.2f} to {third['distance'][1]:.2f}",
+            f"{third['pairs']:,}",
+            f"{third['disagreement']:.1%}",
         )
-        for part in found["by_distance"]
+        for third in findings["by_distance"]
     ]
     note = (
-        f"Two votes on a pair differ in {found['disagreement']:.1%}; Spearman's correlation with "
-        f"distance {found['spearman']:+.2f} (p = {found['p_value']:.2g})."
+        f"Two votes on a pair differ in {findings['disagreement']:.1%}; Spearman's correlation "
+        f"with distance {findings['spearman']:+.2f} (p = {findings['p_value']:.2g})."
     )
     head = ("distance", "pairs", "votes differ")
-    yield Section("Disagreement by distance of the answers", thirds, head, note)
+    yield AuditTable("Disagreement by distance between the answers", thirds, head, note)
 
 
-def _ranking(found: dict[str, Any] | None) -> Section | None:
-    if not found:
+def _ranking_table(findings: dict[str, Any] | None) -> AuditTable | None:
+    if not findings:
         return None
-    title = f"{found['model']} ranks as the labels do"
-    if "problem" in found:
-        return Section(title, [("not measured", str(found["problem"]))])
-    names = {"by_sum": "log-probability", "by_token": "log-probability a token"}
-    if "idealised" in found:
-        ideal = found["idealised"]
+    title = f"{findings['model']} ranks as the labels do"
+    if "problem" in findings:
+        return AuditTable(title, [("not measured", str(findings["problem"]))])
+    names = {"by_sum": "log-probability", "by_token": "log-probability per token"}
+    if "idealised" in findings:
+        ideal = findings["idealised"]
         names["idealised"] = (
             f"optimum of DPO (beta {ideal['beta']:g}, labels right {ideal['reliability']:.1%})"
         )
     rows = [
-        (name, f"{found[key]['share']:.1%}", f"{found[key]['low']:.1%} - {found[key]['high']:.1%}")
+        (
+            name,
+            f"{findings[key]['share']:.1%}",
+            f"{findings[key]['low']:.1%} - {findings[key]['high']:.1%}",
+        )
         for key, name in names.items()
     ]
-    if "idealised" not in found:
-        rows.append(("optimum of DPO", "-", "needs the share of wrong labels: judge some pairs"))
-    return Section(title, rows, ("by", "share", "95 % interval"))
+    if "idealised" not in findings:
+        rows.append(("optimum of DPO", "-", "needs the share of wrong labels: review some pairs"))
+    return AuditTable(title, rows, ("by", "share", "95 % interval"))
 
 
-def _structure(title: str, rows: dict[str, Any]) -> Section:
-    return Section(title, [(name.replace("_", " "), _number(v)) for name, v in rows.items()])
+def _structure_table(title: str, rows: dict[str, Any]) -> AuditTable:
+    return AuditTable(
+        title, [(name.replace("_", " "), _format_number(v)) for name, v in rows.items()]
+    )
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"

@@ -25,64 +25,68 @@ if TYPE_CHECKING:
 
 _POSITION = "first slot"
 _FOLDS = 5
-# Of fewer pairs the heads of five folds learn nothing of style.
-_FEWEST = 100
+# With fewer votes the models of five folds learn nothing about style.
+_MIN_VOTES = 100
 
 
 def audit_style(
     pairs: pl.DataFrame, context: Context, columns: tuple[str, ...] = ()
 ) -> dict[str, Any] | None:
-    """Coefficients of differences of style, together, and how much of the vote they explain.
+    """Return the coefficients of differences of style, together, and how much of the vote they
+    explain.
 
     As in Chatbot Arena's style control, the log odds of a vote are linear in the differences of
     log counts, chosen minus rejected, all traits side by side: a coefficient says what a standard
     deviation more of a trait does with the others held fixed. Errors are robust for pairs of one
     prompt. `explained` is 1 - log loss / ln 2 of held-out pairs (folds by prompt): the share of a
-    bit that style alone tells of a vote.
+    bit that style explains of a vote.
 
     Args:
         pairs: the pair table.
-        context: of the audit.
+        context: the audit's context.
         columns: keys of `extra` whose value is a number, larger where it speaks for the preferred
-            answer; they stand beside the traits.
+            answer; they join the style traits.
 
     Returns:
         None where fewer than 100 pairs hold a vote.
     """
-    voting = vote_mask(pairs, context)
-    if voting.sum() < _FEWEST:
+    is_voted = vote_mask(pairs, context)
+    if is_voted.sum() < _MIN_VOTES:
         return None
-    names, differences = _differences(pairs.filter(pl.Series(voting)), columns)
-    groups = np.unique(context.prompt_groups(pairs)[voting], return_inverse=True)[1]
-    # Length is always told: it is what every other trait is held against.
-    told = estimable_columns(differences, groups) | (np.array(names) == LENGTH)
-    names, differences = [n for n, t in zip(names, told, strict=True) if t], differences[:, told]
+    names, differences = _style_differences(pairs.filter(pl.Series(is_voted)), columns)
+    groups = np.unique(context.prompt_groups(pairs)[is_voted], return_inverse=True)[1]
+    # Length is always reported: every other trait is compared with it.
+    is_reported = estimable_columns(differences, groups) | (np.array(names) == LENGTH)
+    names, differences = (
+        [n for n, t in zip(names, is_reported, strict=True) if t],
+        differences[:, is_reported],
+    )
     fit = fit_vote_regression(differences, groups)
     folds = group_folds(groups, _FOLDS, context.step_seed("style"))
     return {
-        "pairs": int(voting.sum()),
+        "pairs": int(is_voted.sum()),
         "explained": explained_bits(held_out_log_odds(differences, groups, folds)),
         "explained_by_length": explained_bits(held_out_log_odds(differences[:, :1], groups, folds)),
         "coefficients": [{"trait": name} | fit.row(i) for i, name in enumerate(names)],
     }
 
 
-def _differences(
+def _style_differences(
     pairs: pl.DataFrame, columns: tuple[str, ...]
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """Names, and differences chosen minus rejected, (pairs, names)."""
-    found: dict[str, NDArray[np.float64]] = {}
+    """Return names, and differences chosen minus rejected, (pairs, names)."""
+    differences: dict[str, NDArray[np.float64]] = {}
     for name in TRAIT_NAMES:
-        found[name] = select_in_batches(pairs, d=trait_difference(name))["d"].to_numpy()
-    slot = _extra(pairs, SLOT_KEY)
+        differences[name] = select_in_batches(pairs, d=trait_difference(name))["d"].to_numpy()
+    slot = _extra_numbers(pairs, SLOT_KEY)
     if np.isfinite(slot).any():
         # A pair without slots says nothing of position: 0 moves no coefficient.
-        found[_POSITION] = np.where(np.isfinite(slot), np.where(slot == 1, 1.0, -1.0), 0.0)
+        differences[_POSITION] = np.where(np.isfinite(slot), np.where(slot == 1, 1.0, -1.0), 0.0)
     for key in columns:
-        found[f"extra.{key}"] = np.nan_to_num(_extra(pairs, key))
-    return list(found), np.column_stack(list(found.values()))
+        differences[f"extra.{key}"] = np.nan_to_num(_extra_numbers(pairs, key))
+    return list(differences), np.column_stack(list(differences.values()))
 
 
-def _extra(pairs: pl.DataFrame, key: str) -> NDArray[np.float64]:
+def _extra_numbers(pairs: pl.DataFrame, key: str) -> NDArray[np.float64]:
     value = extra_value(key).cast(pl.Float64, strict=False)
     return pairs.select(v=value)["v"].to_numpy()

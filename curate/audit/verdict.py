@@ -1,6 +1,6 @@
-"""The audit in four sentences: what was counted, what is estimated, what is not known, what to do.
+"""The audit in four sentences: what was counted, what is estimated, what is unknown, what to do.
 
-A count is sure. A rate is an estimate: it stands beside its assumption, never under "sure".
+A count is certain. A rate is an estimate: it is shown with its assumption, never among the counts.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from curate.steps.next_steps import next_step_by_judging
 if TYPE_CHECKING:
     from curate.audit.audit_findings import AuditFindings
 
-_LEANS = 0.1
+_MIN_LEANING = 0.1
 """Distance from one half beyond which a trait of the preferred answer is worth a sentence."""
 # Share of wrong labels that is called little.
-_LITTLE = 0.02
+_LITTLE_NOISE = 0.02
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerdictSentences:
     """What a person should know first.
 
     Attributes:
         sure: counts of the data.
         estimated: rates, each with its assumption; empty where nothing estimates one.
         unknown: what cannot be said.
-        next: what to do; commands to copy stand on lines of their own.
+        next: what to do; commands to copy are on separate lines.
     """
 
     sure: str
@@ -37,49 +37,54 @@ class Verdict:
 
     @property
     def lines(self) -> tuple[tuple[str, str], ...]:
-        """Title and text of each part that says anything."""
+        """Return the title and text of each part that says anything."""
         named = (
-            ("sure", self.sure),
+            ("counted", self.sure),
             ("estimated", self.estimated),
-            ("not known", self.unknown),
+            ("unknown", self.unknown),
             ("next", self.next),
         )
         return tuple((title, text) for title, text in named if text)
 
     def to_json(self) -> dict[str, str]:
-        """As plain data."""
+        """Return the sentences as plain data."""
         return asdict(self)
 
 
-def audit_verdict(findings: AuditFindings) -> Verdict:
-    """The sentences of an audit."""
-    return Verdict(_counts(findings), _estimates(findings), _unknown(findings), _next(findings))
+def audit_verdict(findings: AuditFindings) -> VerdictSentences:
+    """Return the sentences of an audit."""
+    return VerdictSentences(
+        _audit_counts(findings),
+        _audit_estimates(findings),
+        _audit_unknowns(findings),
+        _audit_next_step(findings),
+    )
 
 
-def _counts(findings: AuditFindings) -> str:
+def _audit_counts(findings: AuditFindings) -> str:
     data = findings.data
-    parts = [f"{data['pairs']:,} pairs over {data['distinct_prompts']:,} prompts"]
+    sentences = [f"{data['pairs']:,} pairs over {data['distinct_prompts']:,} prompts"]
     if data["rows_rejected"]:
-        parts.append(f"{data['rows_rejected']:,} rows without a pair")
+        sentences.append(f"{data['rows_rejected']:,} rows skipped")
     if data["contradicted"]:
-        parts.append(f"{data['contradicted']:,} labels are contradicted by another one")
-    parts += _leaning(findings.biases)
-    return "; ".join(parts) + "."
+        sentences.append(f"{data['contradicted']:,} labels contradict another label")
+    sentences += _strongest_bias(findings.biases)
+    return "; ".join(sentences) + "."
 
 
-def _estimates(findings: AuditFindings) -> str:
+def _audit_estimates(findings: AuditFindings) -> str:
     estimate = findings.estimate
     if estimate is None:
         return ""
-    sampled = f" By {findings.sampled}." if findings.sampled else ""
+    sampled = f" From {findings.sampled}." if findings.sampled else ""
     return f"Wrong labels: {estimate.text}.{sampled}"
 
 
-def _leaning(biases: dict[str, Any]) -> list[str]:
-    """The trait that the preferred answer has most often more or less of."""
+def _strongest_bias(biases: dict[str, Any]) -> list[str]:
+    """Return the trait that the preferred answer has most often more or less of."""
     rows = [*biases["preferred_has_more"], *([biases["position"]] if "position" in biases else [])]
-    known = [row for row in rows if row["share"] is not None]
-    clear = [r for r in known if r["low"] > 0.5 + _LEANS or r["high"] < 0.5 - _LEANS]
+    measured = [row for row in rows if row["share"] is not None]
+    clear = [r for r in measured if r["low"] > 0.5 + _MIN_LEANING or r["high"] < 0.5 - _MIN_LEANING]
     if not clear:
         return []
     top: dict[str, Any] = max(clear, key=lambda row: abs(float(row["share"]) - 0.5))
@@ -90,26 +95,28 @@ def _leaning(biases: dict[str, Any]) -> list[str]:
     return [f"the preferred answer has more of '{trait}' in {count}"]
 
 
-def _unknown(findings: AuditFindings) -> str:
+def _audit_unknowns(findings: AuditFindings) -> str:
     problem, estimate = findings.noise.problem, findings.estimate
     if estimate is not None and estimate.rate is not None:
         if problem is not None:
             return f"Which labels are wrong: {problem}."
-        return "Whether dropping the doubted labels makes a better model."
+        return "Whether dropping the suspicious labels makes a better model."
     if problem is not None:
         return f"How many labels are wrong, and which: {problem}."
     if estimate is None or estimate.high is None:
         return "How many labels are wrong."
     return (
-        "How many labels are wrong below that bound: taste, weak heads and wrong labels look alike "
-        "from here."
+        "How many labels are wrong below that bound: the labels alone can't separate wrong labels "
+        "from differences in taste and from weak probe models."
     )
 
 
-def _next(findings: AuditFindings) -> str:
+def _audit_next_step(findings: AuditFindings) -> str:
     estimate = findings.estimate
     if estimate is None or estimate.rate is None:
         return next_step_by_judging(findings.dataset)
-    if (estimate.high or 0.0) < _LITTLE:
-        return "Little is left to clean; prove what you would drop: curate bench DATA --noise none."
-    return "Prove what to drop before you drop it: curate bench DATA --noise none."
+    if (estimate.high or 0.0) < _LITTLE_NOISE:
+        return (
+            "Few labels are wrong; test a filter before you use it: curate bench DATA --noise none."
+        )
+    return "Test a filter before you use it: curate bench DATA --noise none."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from curate.bench.command import Bench
 
 
-class _CallablePackage(ModuleType):
+class _BenchPackage(ModuleType):
     # The public name `curate.bench` is this package, whoever imported a part of it first.
     def __call__(self, data: Any, **options: Any) -> Bench:
         """Bench steps on pairs; see `curate.bench.command.bench_data`."""
@@ -22,4 +22,4 @@ class _CallablePackage(ModuleType):
         return bench_data(data, **options)
 
 
-sys.modules[__name__].__class__ = _CallablePackage
+sys.modules[__name__].__class__ = _BenchPackage

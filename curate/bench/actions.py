@@ -1,4 +1,4 @@
-"""What a bench may advise: steps that can be written into a pipeline as they stand."""
+"""Steps that a bench may recommend, each of which can be copied into a pipeline."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ DEFAULT = "signed_weights"
 same (docs/proof.md)."""
 
 
-def as_lines(recipe: Recipe, sections: Mapping[str, Any] | None = None) -> str:
-    """A pipeline that does it, one line a step.
+def pipeline_lines(recipe: Recipe, sections: Mapping[str, Any] | None = None) -> str:
+    """Return a pipeline that does it, one line a step.
 
     Args:
         recipe: scorers and filters.

@@ -8,8 +8,16 @@ from typing import Any
 
 import polars as pl
 
-from curate.bench.actions import DEFAULT, as_lines
-from curate.bench.gains import HARMS, HELPS, NOTHING, Gain, Rankings, gain_by_halves, visible
+from curate.bench.actions import DEFAULT, pipeline_lines
+from curate.bench.paired_gains import (
+    HARMS,
+    HELPS,
+    NOTHING,
+    PairedGain,
+    Rankings,
+    gain_by_halves,
+    smallest_visible_gain,
+)
 from curate.recipes import Recipe
 
 
@@ -66,7 +74,7 @@ def advise(
         sentences = [_unseen(rows, len(tested.prompts)), _fallback(method, rows)]
     if harming:
         sentences.append(f"Shown to harm: {', '.join(harming)}.")
-    lines = as_lines(by_name[method], sections) if method is not None else ""
+    lines = pipeline_lines(by_name[method], sections) if method is not None else ""
     return Advice(tested.key, method, proven, [s for s in sentences if s], lines)
 
 
@@ -77,7 +85,7 @@ def _helps(best: dict[str, Any]) -> str:
     )
 
 
-def _chosen(gain: Gain) -> str:
+def _chosen(gain: PairedGain) -> str:
     return (
         "Choosing a step on one half of the prompts gains "
         f"{points(gain.mean)} on the other ({_interval(gain.low, gain.high)})."
@@ -89,7 +97,7 @@ def _unseen(rows: pl.DataFrame, count: int) -> str:
     acting = rows.filter(pl.col("verdict") != NOTHING)
     if not len(acting):
         return "No step changes how a held-out pair is ranked."
-    smallest = visible(acting)
+    smallest = smallest_visible_gain(acting)
     if smallest is None:
         return "No step is shown to help."
     return (

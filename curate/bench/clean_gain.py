@@ -1,7 +1,7 @@
 """What a method gains on clean labels, estimated from held-out labels that may be wrong.
 
 Two heads rank a held-out pair differently; the label sides with one of them, and is itself wrong
-with some probability. Counting labels alone shrinks a gain by 1 - 2 e and drowns it in noise at
+with some probability. Counting only labels shrinks a gain by 1 - 2 e and drowns it in noise at
 high rates. So each pair counts by the posterior of its label. That posterior rests on heads too,
 and a method which follows these heads would confirm itself. Therefore the pairs on which the two
 heads differ get a log odds of their own: with d = 1 where the method sides with the label and keep
@@ -28,29 +28,33 @@ if TYPE_CHECKING:
 SPREAD = 1.5
 """Standard deviation of c, nats; chosen on Auto-J and LLMBar."""
 _NODES = np.linspace(-4.0, 4.0, 81)
-"""Of c, in standard deviations of its prior."""
+"""Integration nodes of c, in standard deviations of its prior."""
 _RATE_WEIGHTS = (1 / 6, 2 / 3, 1 / 6)
-"""Of the lower limit, the mean and the upper limit of the flip rate: three nodes of a normal."""
+"""Weights of the flip rate's lower limit, mean and upper limit: three nodes of a normal."""
 
 
 @dataclass(frozen=True)
 class LabelTruth:
-    """What is known of the truth behind each label of a data set.
+    """What is known of the truth behind each label of a dataset.
 
     Attributes:
-        others: (pairs,) log odds that the label names the better answer, by all but the label.
-        label: (pairs, 3) log odds that a label is not flipped, at the lower limit, the mean and the
-            upper limit of the flip rate.
-        judged: (pairs,) 1 where a person found the label right, -1 where wrong, 0 where nobody did.
+        other_log_odds: (pairs,) log odds that the label names the better answer, from everything
+            but the label.
+        label_log_odds: (pairs, 3) log odds that a label is not flipped, at the lower limit, the
+            mean and the upper limit of the flip rate.
+        judgements: (pairs,) 1 where a person found the label right, -1 where wrong, 0 where nobody
+            judged it.
     """
 
-    others: NDArray[np.float64]
-    label: NDArray[np.float64]
-    judged: NDArray[np.int8]
+    other_log_odds: NDArray[np.float64]
+    label_log_odds: NDArray[np.float64]
+    judgements: NDArray[np.int8]
 
     def take(self, rows: NDArray[np.int64]) -> LabelTruth:
-        """The truth of some pairs."""
-        return LabelTruth(self.others[rows], self.label[rows], self.judged[rows])
+        """Return the truth of some pairs."""
+        return LabelTruth(
+            self.other_log_odds[rows], self.label_log_odds[rows], self.judgements[rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class CleanDifference:
 
     Attributes:
         expected: (pairs,) expected difference of each pair, -1 to 1.
-        variance: of their mean, since neither c nor the flip rate is known.
+        variance: variance of their mean, since neither c nor the flip rate is known.
     """
 
     expected: NDArray[np.float64]
@@ -72,12 +76,12 @@ def clean_difference(
     weight: NDArray[np.float64] | None = None,
     spread: float = SPREAD,
 ) -> CleanDifference:
-    """The expected difference on clean labels.
+    """Return the expected difference on clean labels.
 
     Args:
         difference: (tests,) how much more often the method sides with the label than keeping all
             does, -1 to 1.
-        truth: of the same tests.
+        truth: truth behind the labels of the same tests.
         weight: (tests,) of each label: a pair that is tested twice has one label; default 1.
         spread: standard deviation of c.
     """
@@ -86,10 +90,10 @@ def clean_difference(
         return CleanDifference(expected, 0.0)
     weights = np.ones(len(moved)) if weight is None else weight[moved]
     d, labels = difference[moved], truth.take(moved)
-    logits = labels.others[:, None] + spread * d[:, None] * _NODES
+    logits = labels.other_log_odds[:, None] + spread * d[:, None] * _NODES
     means, total, square = np.zeros(len(moved)), 0.0, 0.0
-    for share, odds in zip(_RATE_WEIGHTS, labels.label.T, strict=True):
-        mass, right = _average_nodes(logits, odds[:, None], labels.judged[:, None], weights)
+    for share, odds in zip(_RATE_WEIGHTS, labels.label_log_odds.T, strict=True):
+        mass, right = _average_nodes(logits, odds[:, None], labels.judgements[:, None], weights)
         values = d[:, None] * (2.0 * right - 1.0)
         sums = values.sum(axis=0)
         means += share * (values @ mass)
@@ -102,15 +106,17 @@ def clean_difference(
 def _average_nodes(
     logits: NDArray[np.float64],
     odds: NDArray[np.float64],
-    judged: NDArray[np.int8],
+    judgements: NDArray[np.int8],
     weights: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Posterior mass of each node of c, (nodes,), and P(label right) there, (tests, nodes)."""
+    """Return the posterior mass of each node of c, (nodes,), and P(label right) there, (tests,
+    nodes).
+    """
     right = log_expit(odds) + log_expit(logits)
     wrong = log_expit(-odds) + log_expit(-logits)
     unjudged = np.logaddexp(right, wrong)
-    known = np.where(judged == 0, unjudged, np.where(judged > 0, right, wrong))
-    log_mass = weights @ known - 0.5 * np.square(_NODES)
-    probability = np.where(judged == 0, np.exp(right - unjudged), judged > 0)
+    log_likelihood = np.where(judgements == 0, unjudged, np.where(judgements > 0, right, wrong))
+    log_mass = weights @ log_likelihood - 0.5 * np.square(_NODES)
+    probability = np.where(judgements == 0, np.exp(right - unjudged), judgements > 0)
     mass: NDArray[np.float64] = np.exp(log_mass - logsumexp(log_mass))
     return mass, probability

@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 
 from curate.bench.advice import Advice, advise
-from curate.bench.data import FOLDS, BenchData, as_labelled, real_data, semi_synthetic
-from curate.bench.own_labels import OwnNoise, label_truth, run_own_labels
+from curate.bench.data import FOLDS, BenchData, labels_as_given, semi_synthetic, unanimous_data
+from curate.bench.given_labels import GivenLabelNoise, label_truth, run_given_labels
+from curate.bench.method_comparison import MethodComparison, compare_methods
 from curate.bench.patterns import PATTERNS
-from curate.bench.run import AS_LABELLED, Experiments, Plan, run_bench
-from curate.bench.signal import Comparison, compare_methods
-from curate.bench.summary import KEYS, summarise
+from curate.bench.run import AS_LABELLED, BenchPlan, Experiments, run_bench
+from curate.bench.summary import KEYS, summarise_experiments
 from curate.data.html import facts_html, table_html
 from curate.errors import CurateError, suggestion
 from curate.models.embed.frame import embed_frame
@@ -33,8 +33,8 @@ from curate.versions import versions
 from curate.write.run_folder import staged
 from curate.write.shards import write_frame, write_json
 
-MARK = "bench.json"
-_SHOWN = ("method", "downstream_accuracy", "gain", "gain_low", "gain_high", "p", "verdict")
+BENCH_FILE = "bench.json"
+_SHOWN_COLUMNS = ("method", "downstream_accuracy", "gain", "gain_low", "gain_high", "p", "verdict")
 
 
 @dataclass(frozen=True)
@@ -54,33 +54,33 @@ class Bench:
         plan: what was tried.
         rows: the results, one row an experiment and method.
         summary: their means, gains and verdicts.
-        advice: what to do, one for each data set, pattern and rate; labels as they are first.
+        advice: what to do, one for each dataset, pattern and rate; labels as they are first.
         comparisons: whether methods differ by more than chance.
         noise: what is known of the labels' own noise, by data set.
         notes: what the user should know.
     """
 
-    plan: Plan
+    plan: BenchPlan
     rows: pl.DataFrame
     summary: pl.DataFrame
     advice: list[Advice]
-    comparisons: list[Comparison]
-    noise: dict[str, OwnNoise]
+    comparisons: list[MethodComparison]
+    noise: dict[str, GivenLabelNoise]
     notes: list[str] = field(default_factory=list)
 
     def _repr_html_(self) -> str:
-        parts = []
+        html_parts = []
         for advice in self.advice:
             k = advice.key
             title = f"{k['dataset']}, {k['pattern']} {k['rate']:.0%}"
             rows = self.summary.filter(pl.col(name) == k[name] for name in KEYS)
-            shown = rows.select(*_SHOWN).sort("gain", descending=True)
-            parts.append(facts_html({title: " ".join(advice.sentences)}))
-            parts.append(table_html("", _SHOWN, shown.rows()))
-        return "".join(parts)
+            table = rows.select(*_SHOWN_COLUMNS).sort("gain", descending=True)
+            html_parts.append(facts_html({title: " ".join(advice.sentences)}))
+            html_parts.append(table_html("", _SHOWN_COLUMNS, table.rows()))
+        return "".join(html_parts)
 
 
-def check_plan(plan: Plan) -> None:
+def check_plan(plan: BenchPlan) -> None:
     """Raise CurateError for a rate or pattern that cannot be tried."""
     check_rates(plan.rates)
     for pattern in plan.patterns:
@@ -100,9 +100,9 @@ def check_rates(rates: tuple[float, ...]) -> None:
             )
 
 
-def bench(
+def bench_datasets(
     sets: Iterable[tuple[str, Pairs]],
-    plan: Plan,
+    plan: BenchPlan,
     progress: Progress,
     synthetic: Synthetic | None = None,
     embedder: EmbedderConfig | None = None,
@@ -110,51 +110,46 @@ def bench(
     gold: pl.DataFrame | GoldConfig | None = None,
     sections: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Bench:
-    """Run all experiments on all data sets.
+    """Run all experiments on all datasets.
 
     Args:
-        sets: name and pairs of each data set; of an iterator one at a time is in memory.
+        sets: name and pairs of each dataset; of an iterator one at a time is in memory.
         plan: what is tried on each.
-        progress: where progress is shown.
-        synthetic: label the texts by a known reward instead; labels as they are are then no matter.
-        embedder: of the features.
-        store: as in pipeline.yaml; answers of language models and endpoints are kept in it.
+        progress: receives the progress.
+        synthetic: label the texts by a known reward instead of using their labels.
+        embedder: embedder of the features.
+        store: see `store` in pipeline.yaml; it also holds answers of language models and endpoints.
         gold: verdicts on pairs, or where they are; steps and tests take them as the truth.
-        sections: of the pipeline that is advised for a data set, beside scorers and filters.
+        sections: other sections of the recommended pipeline, by dataset.
 
     Raises:
         CurateError: a mistake in the plan or the data.
     """
     check_plan(plan)
     context = Context(store=open_store(store), progress=progress)
-    parts: list[Experiments] = []
-    noise: dict[str, OwnNoise] = {}
+    settings = embedder or EmbedderConfig()
+    results: list[Experiments] = []
+    noise: dict[str, GivenLabelNoise] = {}
     notes: list[str] = []
-    for name, read in sets:
-        pairs = read.frame
-        features, facts = embed_frame(
-            pairs, embedder or EmbedderConfig(), store, progress, media=read.folders
-        )
-        notes += [f"{name}: {line}" for line in (*read.reading_notes(), *embedding_notes(facts))]
+    for name, source in sets:
+        pairs = source.frame
+        features, facts = embed_frame(pairs, settings, store, progress, media=source.folders)
+        notes += [f"{name}: {line}" for line in (*source.reading_notes(), *embedding_notes(facts))]
         if synthetic is None and plan.as_labelled:
-            own = as_labelled(name, pairs, features, _verdicts(name, pairs, gold, notes))
-            truth, noise[name] = label_truth(own, context)
-            parts.append(run_own_labels(own, plan, progress, truth, context))
+            verdicts = _match_gold(name, pairs, gold, notes)
+            given_data = labels_as_given(name, pairs, features, verdicts)
+            truth, noise[name] = label_truth(given_data, context)
+            results.append(run_given_labels(given_data, plan, progress, truth, context))
         # Injected flips need labels that count as clean; labels as they are need none.
         if list(plan.cells()):
-            data = _clean(name, pairs, features, synthetic)
-            parts.append(run_bench(data, plan, progress, context))
-    both = Experiments(pl.concat(p.rows for p in parts), [t for p in parts for t in p.tested])
-    summary = summarise(both, plan)
-    return Bench(
-        plan,
-        both.rows,
-        summary,
-        _advice(both, summary, plan, sections or {}, noise),
-        compare_methods(both.rows),
-        noise,
-        notes,
-    )
+            data = _clean_labels(name, pairs, features, synthetic)
+            results.append(run_bench(data, plan, progress, context))
+    tested = [rankings for result in results for rankings in result.tested]
+    experiments = Experiments(pl.concat(result.rows for result in results), tested)
+    summary = summarise_experiments(experiments, plan)
+    advice = _advise_on_all(experiments, summary, plan, sections or {}, noise)
+    comparisons = compare_methods(experiments.rows)
+    return Bench(plan, experiments.rows, summary, advice, comparisons, noise, notes)
 
 
 def bench_data(
@@ -172,32 +167,36 @@ def bench_data(
     """Test steps on the labels as they are, and with flips where `noise` names shares.
 
     Args:
-        data: pairs of `read_pairs`, or whatever that takes.
-        name: of the data set, in tables.
+        data: pairs of `read_pairs`, or anything it accepts.
+        name: the dataset's name in tables.
         noise: shares of labels to flip.
-        patterns: of flips.
+        patterns: flip patterns.
         seeds: draws; five in a row test every prompt once.
         gold: judged pairs, which steps and tests then take as the truth: a file of verdicts,
             several, {"column": "extra.x"}, or verdicts of `read_verdicts`.
         embedder: its name or settings.
-        progress: where progress is shown; default nowhere.
-        store: as in pipeline.yaml.
+        progress: receives the progress; default none.
+        store: see `store` in pipeline.yaml.
 
     Raises:
         CurateError: a mistake in the options, or data that cannot be read.
     """
     pairs = data if isinstance(data, Pairs) else read_pairs(data)
     settings = EmbedderConfig(name=embedder) if isinstance(embedder, str) else embedder
-    plan = Plan(noise, patterns, seeds)
-    shown = progress or SilentProgress()
-    judged = gold if isinstance(gold, pl.DataFrame) else as_gold(gold)
-    return bench([(name, pairs)], plan, shown, embedder=settings, store=store, gold=judged)
+    plan = BenchPlan(noise, patterns, seeds)
+    reporter = progress or SilentProgress()
+    gold_source = gold if isinstance(gold, pl.DataFrame) else as_gold(gold)
+    return bench_datasets(
+        [(name, pairs)], plan, reporter, embedder=settings, store=store, gold=gold_source
+    )
 
 
-def _verdicts(
+def _match_gold(
     name: str, pairs: pl.DataFrame, gold: pl.DataFrame | GoldConfig | None, notes: list[str]
 ) -> pl.DataFrame | None:
-    """The verdicts on labels as they stand in the pairs; notes get what the user should know."""
+    """Return the verdicts on labels as they stand in the pairs; notes get what the user should
+    know.
+    """
     if gold is None:
         return None
     warnings: list[str] = []
@@ -206,27 +205,29 @@ def _verdicts(
     return matched.frame
 
 
-def _advice(
-    found: Experiments,
+def _advise_on_all(
+    experiments: Experiments,
     summary: pl.DataFrame,
-    plan: Plan,
+    plan: BenchPlan,
     sections: Mapping[str, Mapping[str, Any]],
-    noise: dict[str, OwnNoise],
+    noise: dict[str, GivenLabelNoise],
 ) -> list[Advice]:
     advice = []
-    for tested in found.tested:
+    for tested in experiments.tested:
         name = tested.key["dataset"]
         rows = summary.filter(pl.col(k) == tested.key[k] for k in KEYS)
-        made = advise(tested, rows, plan.writable, sections.get(name))
+        tested_advice = advise(tested, rows, plan.writable, sections.get(name))
         is_own = tested.key["pattern"] == AS_LABELLED
-        if is_own and not made.proven and not noise[name].judged_pairs:
-            made = replace(made, next_step=_judging(sections.get(name, {}).get("input", {})))
-        advice.append(made)
+        if is_own and not tested_advice.proven and not noise[name].judged_pairs:
+            tested_advice = replace(
+                tested_advice, next_step=_judging_commands(sections.get(name, {}).get("input", {}))
+            )
+        advice.append(tested_advice)
     return sorted(advice, key=lambda a: a.key["pattern"] != AS_LABELLED)
 
 
-def _judging(source: Mapping[str, Any]) -> str:
-    """The commands that judge a few pairs of an `input`, and bench again with them."""
+def _judging_commands(source: Mapping[str, Any]) -> str:
+    """Return the commands that judge a few pairs of an `input`, and bench again with them."""
     data = f"hf:{source['hf']}" if "hf" in source else source.get("path")
     options = [(f"--{key}", source[key]) for key in ("format", "split", "config") if key in source]
     if columns := source.get("columns"):
@@ -234,7 +235,7 @@ def _judging(source: Mapping[str, Any]) -> str:
         options.append(("--columns", ",".join(f"{k}={v}" for k, v in named.items())))
     commands = judging_commands(data, options=[word for option in options for word in option])
     again = commands.audit.replace("curate audit", "curate bench", 1)
-    intro = f"{PAIRS_TO_JUDGE} judged pairs, drawn at random, would show more:"
+    intro = f"{PAIRS_TO_JUDGE} randomly drawn and reviewed pairs would show more:"
     return "\n  ".join((intro, commands.route, commands.review, f"{again} --noise none"))
 
 
@@ -246,46 +247,48 @@ def clean_data(
     store: str | None = "auto",
     folders: tuple[Path, ...] = (),
 ) -> tuple[BenchData, list[str]]:
-    """The pairs of a data set whose labels count as clean, and what vectors do not see of them."""
+    """Return the pairs of a dataset whose labels count as clean, and what vectors do not see of
+    them.
+    """
     features, facts = embed_frame(pairs, embedder, store, progress, media=folders)
-    return real_data(name, pairs, features), embedding_notes(facts)
+    return unanimous_data(name, pairs, features), embedding_notes(facts)
 
 
-def _clean(
+def _clean_labels(
     name: str, pairs: pl.DataFrame, features: Features, synthetic: Synthetic | None
 ) -> BenchData:
     if synthetic is None:
-        return real_data(name, pairs, features)
+        return unanimous_data(name, pairs, features)
     return semi_synthetic(name, pairs, features, synthetic.pairs, synthetic.scale, synthetic.seed)
 
 
 def dataset_name(path: str) -> str:
-    """The folder and stem of a path: data sets often share the names of their files."""
+    """Return the folder and stem of a path: datasets often share the names of their files."""
     if path.startswith("hf:"):
         return path.removeprefix("hf:")
-    place = Path(path.replace("*", "").rstrip("/"))
-    stem = place.name.split(".")[0]
-    return "/".join(part for part in (place.parent.name, stem) if part)
+    file_path = Path(path.replace("*", "").rstrip("/"))
+    stem = file_path.name.split(".")[0]
+    return "/".join(component for component in (file_path.parent.name, stem) if component)
 
 
-def write_bench(found: Bench, folder: Path, overwrite: bool) -> None:
+def write_bench(result: Bench, folder: Path, overwrite: bool) -> None:
     """Write bench.parquet (all rows), bench.json (summary, advice, plan, versions) and its page.
 
     Raises:
         CurateError: the folder holds something else, or cannot be written.
     """
-    with staged(folder, overwrite, MARK) as stage:
-        write_frame(found.rows, stage / "bench.parquet")
+    with staged(folder, overwrite, BENCH_FILE) as stage:
+        write_frame(result.rows, stage / "bench.parquet")
         write_json(
             {
                 "versions": versions(),
-                "plan": asdict(found.plan),
-                "notes": found.notes,
-                "advice": [asdict(a) for a in found.advice],
-                "comparisons": [asdict(c) for c in found.comparisons],
-                "noise": {name: asdict(own) for name, own in found.noise.items()},
-                "summary": found.summary.to_dicts(),
+                "plan": asdict(result.plan),
+                "notes": result.notes,
+                "advice": [asdict(a) for a in result.advice],
+                "comparisons": [asdict(c) for c in result.comparisons],
+                "noise": {name: asdict(estimate) for name, estimate in result.noise.items()},
+                "summary": result.summary.to_dicts(),
             },
-            stage / MARK,
+            stage / BENCH_FILE,
         )
-        write_json_report(stage / MARK)
+        write_json_report(stage / BENCH_FILE)

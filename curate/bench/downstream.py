@@ -31,15 +31,17 @@ class Weights:
     flipped: NDArray[np.float64] | None = None
 
     def column(self) -> NDArray[np.float64]:
-        """Both, one below the other: (2 pairs,)."""
-        other = np.zeros(len(self.label)) if self.flipped is None else self.flipped
-        return np.concatenate([self.label, other])
+        """Return both weights, one below the other, (2 pairs,)."""
+        flipped_weight = np.zeros(len(self.label)) if self.flipped is None else self.flipped
+        return np.concatenate([self.label, flipped_weight])
 
 
-def accuracies(
+def accuracy_by_weighting(
     train: BenchData, test: BenchData, weights: dict[str, Weights], style: bool = True
 ) -> dict[str, float]:
-    """Share of `test` that a fresh head ranks right, for each way to weigh; see `ranked_right`."""
+    """Return the share of `test` that a fresh head ranks right, for each way to weigh; see
+    `ranked_right`.
+    """
     means = ranked_right(train, test, weights, style).mean(axis=0)
     return {name: float(value) for name, value in zip(weights, means, strict=True)}
 
@@ -47,7 +49,7 @@ def accuracies(
 def ranked_right(
     train: BenchData, test: BenchData, weights: dict[str, Weights], style: bool = True
 ) -> NDArray[np.float64]:
-    """Whether a fresh reward head ranks each test pair as its label does, (tests, weights).
+    """Return whether a fresh reward head ranks each test pair as its label does, (tests, weights).
 
     A Bradley-Terry head, linear in `BenchData.blocks`, is solved for each weighting. A margin of 0
     counts half.
@@ -55,8 +57,8 @@ def ranked_right(
     Args:
         train: pairs with the labels that a trainer would see.
         test: pairs with no prompt of `train`.
-        weights: by name.
-        style: whether heads see style, counts and length, and not embeddings alone.
+        weights: weights by name.
+        style: whether heads also see style, counts and length besides embeddings.
     """
     # The embedding is the first of the blocks.
     width = None if style else train.features.vectors.shape[1]
@@ -64,8 +66,10 @@ def ranked_right(
     used = table.sum(axis=1) > 0
     blocks = train.blocks[:, :width]
     # A flipped label is the swapped pair.
-    seen = torch.from_numpy(np.concatenate([blocks, -blocks])[used])
-    heads = solve_heads(seen, torch.zeros(()).expand_as(seen), torch.from_numpy(table[used]), _L2)
+    training_rows = torch.from_numpy(np.concatenate([blocks, -blocks])[used])
+    heads = solve_heads(
+        training_rows, torch.zeros(()).expand_as(training_rows), torch.from_numpy(table[used]), _L2
+    )
     margins = test.blocks[:, :width] @ heads.numpy()
-    found: NDArray[np.float64] = (np.sign(margins) + 1.0) / 2.0
-    return found
+    right: NDArray[np.float64] = (np.sign(margins) + 1.0) / 2.0
+    return right

@@ -15,9 +15,9 @@ from curate.steps.registry import build, scorer_class
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Facts that read as a share of wrong labels, whatever their scorers call them: the bench shows how
+# Facts that estimate the share of wrong labels, under each scorer's name: the bench shows how
 # far they are off.
-_ESTIMATES = ("noise_rate", "off_diagonal", "contamination")
+_NOISE_RATE_FACTS = ("noise_rate", "off_diagonal", "contamination")
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Method:
     """How a scorer ranks pairs by suspicion.
 
     Attributes:
-        name: in tables.
+        name: the method's name in tables.
         scorer: type of the scorer.
-        column: of the scorer, that ranks.
+        column: the scorer's column that ranks.
         sign: 1 where large values are suspicious, -1 where small ones are.
-        parameters: of the scorer.
+        parameters: the scorer's parameters.
         estimates: whether its fact `noise_rate` estimates the share of wrong labels.
     """
 
@@ -65,8 +65,8 @@ class Ranking:
 
     Attributes:
         suspicion: (pairs,) larger for labels that are more likely wrong.
-        estimate: of the share of wrong labels, NaN where the method gives none.
-        seconds: that the scorer took; shared work is counted where it was done first.
+        estimate: estimated share of wrong labels, NaN where the method gives none.
+        seconds: seconds that the scorer took; shared work is counted where it was done first.
     """
 
     suspicion: NDArray[np.float64]
@@ -74,19 +74,25 @@ class Ranking:
     seconds: float
 
 
-def rank(data: BenchData, methods: tuple[Method, ...], context: Context) -> dict[str, Ranking]:
+def rank_pairs(
+    data: BenchData, methods: tuple[Method, ...], context: Context
+) -> dict[str, Ranking]:
     """Run each method on the data with its (partly wrong) labels."""
     rankings = {}
     for method in methods:
-        own = context.for_step()
+        step_context = context.for_step()
         scorer = build(scorer_class(method.scorer), method.parameters, method.name)
         started = time.perf_counter()
-        scores = scorer.score(data.pairs, own)
+        scores = scorer.score(data.pairs, step_context)
         seconds = time.perf_counter() - started
         values = scores[method.column].cast(float).fill_null(float("nan")).to_numpy()
-        known = [own.facts[name] for name in _ESTIMATES if own.facts.get(name) is not None]
-        told = known[0] if known and method.estimates else None
-        estimate = float("nan") if told is None else float(told)
+        rates = [
+            step_context.facts[name]
+            for name in _NOISE_RATE_FACTS
+            if step_context.facts.get(name) is not None
+        ]
+        rate = rates[0] if rates and method.estimates else None
+        estimate = float("nan") if rate is None else float(rate)
         suspicion = np.nan_to_num(method.sign * values, nan=-np.inf)
         rankings[method.name] = Ranking(suspicion, estimate, seconds)
     return rankings

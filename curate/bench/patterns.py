@@ -27,13 +27,13 @@ TOPICS = 20
 Pattern = Callable[[BenchData, float, np.random.Generator], "NDArray[np.bool_]"]
 
 
-def symmetric(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Every label is flipped with the same probability."""
+def symmetric_flips(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Flip every label with the same probability."""
     return rng.random(len(data.pairs)) < rate
 
 
-def ambiguity(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Flips fall on ambiguous pairs: probability in proportion to 1 - |2 p - 1|.
+def ambiguity_flips(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Flip ambiguous pairs more often: with probability in proportion to 1 - |2 p - 1|.
 
     p is known for semi-synthetic data; else held-out heads on the clean labels give it.
     """
@@ -43,11 +43,11 @@ def ambiguity(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray
         context = Context(seed=seed, features_of=lambda: data.features)
         margin = held_out_margins(data.pairs, context).margin
     weight = 1.0 - np.abs(2.0 * expit(margin) - 1.0)
-    return rng.random(len(margin)) < _scaled_to(weight, rate)
+    return rng.random(len(margin)) < _scale_to_mean(weight, rate)
 
 
-def _scaled_to(weight: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
-    """Probabilities in proportion to the weights, at most 1, whose mean is the rate."""
+def _scale_to_mean(weight: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """Return probabilities in proportion to the weights, at most 1, whose mean is the rate."""
     # By bisection: where some probabilities end at 1 the others must make up for them.
     low, high = 0.0, 1e6
     for _ in range(100):
@@ -57,8 +57,8 @@ def _scaled_to(weight: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
     return np.minimum(weight * high, 1.0)
 
 
-def annotator(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Careless annotators flip more: the annotators' rates rise from 0 to twice the rate.
+def annotator_flips(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Flip more labels of careless annotators, whose rates rise from 0 to twice the rate.
 
     Data without annotators gets ten, at random (see `with_annotators`).
     """
@@ -69,7 +69,7 @@ def annotator(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray
 
 
 def with_annotators(data: BenchData, rng: np.random.Generator) -> BenchData:
-    """The data with ten annotators at random, unless it names more than one itself."""
+    """Return the data with ten annotators at random, unless it names more than one itself."""
     if data.pairs["annotator"].drop_nulls().n_unique() > 1:
         pairs = data.pairs.with_columns(pl.col("annotator").fill_null("(none)"))
     else:
@@ -78,8 +78,8 @@ def with_annotators(data: BenchData, rng: np.random.Generator) -> BenchData:
     return replace(data, pairs=pairs)
 
 
-def topic(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """All labels of whole topics (clusters of prompts) are flipped, until the rate is reached.
+def topic_flips(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Flip all labels of whole topics (clusters of prompts) until the rate is reached.
 
     Consistent flips can look like a preference: no method that trusts its data finds them all.
     """
@@ -89,23 +89,23 @@ def topic(data: BenchData, rate: float, rng: np.random.Generator) -> NDArray[np.
     order = rng.permutation(groups)
     sizes = np.cumsum(np.bincount(topics, minlength=groups)[order])
     # Whole topics: the rate is met as nearly as their sizes allow.
-    taken = order[: int(np.argmin(np.abs(sizes - rate * len(topics)))) + 1]
-    flips: NDArray[np.bool_] = np.isin(topics, taken)
+    flipped_topics = order[: int(np.argmin(np.abs(sizes - rate * len(topics)))) + 1]
+    flips: NDArray[np.bool_] = np.isin(topics, flipped_topics)
     return flips
 
 
 PATTERNS: dict[str, Pattern] = {
-    "symmetric": symmetric,
-    "ambiguity": ambiguity,
-    "annotator": annotator,
-    "topic": topic,
+    "symmetric": symmetric_flips,
+    "ambiguity": ambiguity_flips,
+    "annotator": annotator_flips,
+    "topic": topic_flips,
 }
 
 
-def inject(
+def inject_flips(
     data: BenchData, pattern: str, rate: float, rng: np.random.Generator
 ) -> tuple[BenchData, NDArray[np.bool_]]:
-    """The data with flipped labels, and which they are; "annotator" names annotators too."""
+    """Return the data with flipped labels, and which they are; "annotator" names annotators too."""
     if pattern == "annotator":
         data = with_annotators(data, rng)
     flips = PATTERNS[pattern](data, rate, rng)

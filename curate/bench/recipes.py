@@ -17,8 +17,7 @@ from curate.pipeline.config import parse_config
 from curate.pipeline.file_evidence import FileEvidence, file_evidence
 from curate.pipeline.filtering import run_filters
 from curate.pipeline.label_evidence import label_evidence
-from curate.pipeline.plan import Plan as PipelinePlan
-from curate.pipeline.plan import make_plan
+from curate.pipeline.plan import PipelinePlan, make_plan
 from curate.pipeline.scoring import run_scorer
 from curate.recipes import Recipe
 
@@ -35,9 +34,9 @@ class Outcome:
     Attributes:
         dropped: the pair is gone.
         flipped: it is kept with the label flipped.
-        weight: of training, 1 where the recipe gives none.
-        probability: that the label as it then stands is right, 1 where the recipe gives none.
-        seconds: that it took; shared work is counted where it was done first.
+        weight: training weight, 1 where the recipe gives none.
+        probability: probability that the resulting label is right, 1 where the recipe gives none.
+        seconds: seconds that it took; shared work is counted where it was done first.
     """
 
     dropped: NDArray[np.bool_]
@@ -47,7 +46,7 @@ class Outcome:
     seconds: float
 
     def weights(self) -> Weights:
-        """How a trainer learns what is left."""
+        """Return how a trainer learns what is left."""
         weight = ~self.dropped * self.weight
         likely, unlikely = weight * self.probability, weight * (1.0 - self.probability)
         return Weights(
@@ -55,11 +54,11 @@ class Outcome:
         )
 
     def acted(self) -> dict[str, Any]:
-        """Share that it flagged (dropped or flipped), and the seconds that it took."""
+        """Return the share that it flagged (dropped or flipped), and the seconds that it took."""
         return {"flagged": float((self.dropped | self.flipped).mean()), "seconds": self.seconds}
 
     def measures(self, flips: NDArray[np.bool_]) -> dict[str, Any]:
-        """What it flagged, and how well that meets the flips."""
+        """Return what it flagged, and how well that meets the flips."""
         flagged = self.dropped | self.flipped
         hits = float((flagged & flips).sum())
         return self.acted() | {
@@ -76,7 +75,7 @@ def apply_recipe(data: BenchData, recipe: Recipe, context: Context) -> Outcome:
     """
     started = time.perf_counter()
     plan = make_plan(parse_config(recipe.config))
-    scores = _scores(plan, data, context)
+    scores = _recipe_scores(plan, data, context)
     filtered = run_filters(plan, pl.concat([data.pairs, *scores], how="horizontal"), context)
     added = {
         "weight": [f"{s.name}.{s.filter.weight}" for s in plan.filters if s.filter.weight],
@@ -89,27 +88,27 @@ def apply_recipe(data: BenchData, recipe: Recipe, context: Context) -> Outcome:
     # As in an export, the last filter that gives weights decides.
     values = [(pl.col(names[-1]) if names else pl.lit(1.0)).alias(k) for k, names in added.items()]
     columns = [name for names in added.values() for name in names[-1:]]
-    left = filtered.left.select(["pair_id", "chosen", *columns])
-    kept = left.select("pair_id", messages_key("chosen").alias("now"), *values)
+    kept_pairs = filtered.kept_pairs.select(["pair_id", "chosen", *columns])
+    kept_labels = kept_pairs.select("pair_id", messages_key("chosen").alias("now"), *values)
     was = data.pairs.select("pair_id", was=messages_key("chosen"))
-    both = was.join(kept, on="pair_id", how="left", maintain_order="left")
-    flipped = both.select((pl.col("was") != pl.col("now")).fill_null(False)).to_series()
+    compared = was.join(kept_labels, on="pair_id", how="left", maintain_order="left")
+    flipped = compared.select((pl.col("was") != pl.col("now")).fill_null(False)).to_series()
     return Outcome(
         filtered.dropped,
         flipped.to_numpy(),
-        both["weight"].fill_null(1.0).to_numpy(),
-        both["probability"].fill_null(1.0).to_numpy(),
+        compared["weight"].fill_null(1.0).to_numpy(),
+        compared["probability"].fill_null(1.0).to_numpy(),
         time.perf_counter() - started,
     )
 
 
-def _scores(plan: PipelinePlan, data: BenchData, context: Context) -> list[pl.DataFrame]:
-    """Columns of the plan's scorers, each with the evidence that it takes.
+def _recipe_scores(plan: PipelinePlan, data: BenchData, context: Context) -> list[pl.DataFrame]:
+    """Return the columns of the plan's scorers, each with the evidence that it takes.
 
     Args:
-        plan: whose scorers run.
+        plan: the plan whose scorers run.
         data: pairs with their (partly wrong) labels.
-        context: of these pairs, with the verdicts on them.
+        context: a context of these pairs, with the verdicts on them.
     """
     file = oriented_margins(plan, data)
     frames: list[pl.DataFrame] = []
@@ -121,7 +120,9 @@ def _scores(plan: PipelinePlan, data: BenchData, context: Context) -> list[pl.Da
 
 
 def oriented_margins(plan: PipelinePlan, data: BenchData) -> FileEvidence:
-    """Margins of the file that the plan's scorers take, oriented to the labels as they stand."""
+    """Return the margins of the file that the plan's scorers take, oriented to the labels as they
+    stand.
+    """
     file = file_evidence(plan.scorers, data.pairs)
     if data.turned is None:
         return file

@@ -9,37 +9,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from curate.bench.data import BenchData, is_test, split
-from curate.bench.downstream import Weights, accuracies
+from curate.bench.data import BenchData, held_out_mask, split_train_test
+from curate.bench.downstream import Weights, accuracy_by_weighting
 from curate.bench.power_law import (
     EXPONENTS,
     LIMITS,
     WORTHS,
     PowerLaw,
+    bootstrap_interval,
     fit_power_law,
-    interval,
-    resampled,
-    within,
+    fit_resampled,
+    inside_bounds,
 )
 from curate.steps.context import Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Of the training sets; the law has three parameters.
-_SIZES = 7
-_SMALLEST = 20
+# Points on a learning curve: more than twice the law's three parameters.
+_CURVE_POINTS = 7
+_MIN_TRAINING_PAIRS = 20
 # Resampled curves, for the interval.
 _DRAWS = 200
 _LEVEL = 0.01
-"""Of the test that the error falls. Draws share pairs, so that at 0.05 coin labels passed in 5 of
+"""Level of the test that the error falls. Draws share pairs: at 0.05 random labels passed in 5 of
 40 simulations."""
-# Of accuracy: half a point.
+# Half a point of accuracy.
 LEAST_GAIN = 0.005
 Bounds = tuple[float, float]
 _NONE: Bounds = (-np.inf, np.inf)
-_FAR = 100
-"""Times the measured pairs beyond which no end of gains is told."""
+_MAX_EXTRAPOLATION = 100
+"""Multiple of the measured pairs beyond which no end of the gains is reported."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class WorthPlan:
     """What is tried.
 
     Attributes:
-        rates: of flips, beside clean labels.
+        rates: flip rates to test besides clean labels.
         seeds: draws of test prompts, order and flips.
         least_gain: accuracy below which a doubling of the data counts as not paying.
     """
@@ -63,7 +63,7 @@ class Worth:
 
     Attributes:
         dataset: its name.
-        rates: of flips, 0 first.
+        rates: flip rates, 0 first.
         sizes: pairs that were learned from.
         errors: (seeds, rates, sizes) share of clean held-out pairs that are ranked wrongly.
         law: the fit to the means, None where the curve does not fall surely.
@@ -88,125 +88,132 @@ def measure_worth(data: BenchData, plan: WorthPlan, progress: Progress) -> Worth
     Args:
         data: pairs whose labels count as clean.
         plan: what is tried.
-        progress: where progress is shown.
+        progress: receives the progress.
     """
     rates = (0.0, *plan.rates)
     # The same sizes in every draw, so that errors can be averaged.
-    most = min(int((~is_test(data.groups, seed)).sum()) for seed in range(plan.seeds))
-    least = min(_SMALLEST, most)
-    sizes = np.unique(np.geomspace(least, most, _SIZES).round().astype(np.int64))
+    max_pairs = min(int((~held_out_mask(data.groups, seed)).sum()) for seed in range(plan.seeds))
+    min_pairs = min(_MIN_TRAINING_PAIRS, max_pairs)
+    sizes = np.unique(np.geomspace(min_pairs, max_pairs, _CURVE_POINTS).round().astype(np.int64))
     errors = np.empty((plan.seeds, len(rates), len(sizes)))
     with progress.task(f"worth {data.name}", plan.seeds) as task:
         for seed in range(plan.seeds):
-            errors[seed] = _curves(data, rates, sizes, seed)
+            errors[seed] = _learning_curves(data, rates, sizes, seed)
             task.advance()
-    law, findings = _read(sizes.astype(np.float64), errors, rates, plan)
+    law, findings = _fit_and_describe(sizes.astype(np.float64), errors, rates, plan)
     return Worth(data.name, rates, sizes, errors, law, findings)
 
 
-def _curves(
+def _learning_curves(
     data: BenchData,
     rates: tuple[float, ...],
     sizes: NDArray[np.int64],
     seed: int,
 ) -> NDArray[np.float64]:
-    """(rates, sizes) errors of one draw; all heads are trained as one batch."""
+    """Return the errors of one draw, (rates, sizes); all heads are trained as one batch."""
     rng = np.random.default_rng([seed, len(data.pairs)])
-    train, held_out = split(data, seed)
+    train, held_out = split_train_test(data, seed)
     count = len(train.pairs)
-    # Larger parts hold the smaller ones: a curve's steps differ by what was added alone.
+    # Larger subsets contain the smaller ones: a curve's steps differ only by the added pairs.
     rank = np.empty(count, dtype=np.int64)
     rank[rng.permutation(count)] = np.arange(count)
     # A pair that is flipped at a low rate is flipped at every higher one.
-    luck = rng.random(count)
+    flip_draws = rng.random(count)
     weights = {}
     for rate in rates:
-        flips = luck < rate
+        flips = flip_draws < rate
         for size in sizes:
-            taken = rank < size
-            right, wrong = (taken & ~flips, taken & flips)
+            in_sample = rank < size
+            right, wrong = (in_sample & ~flips, in_sample & flips)
             weights[f"{rate} {size}"] = Weights(right.astype(float), wrong.astype(float))
-    found = accuracies(train, held_out, weights, style=False)
-    return 1.0 - np.array(list(found.values())).reshape(len(rates), len(sizes))
+    accuracy = accuracy_by_weighting(train, held_out, weights, style=False)
+    return 1.0 - np.array(list(accuracy.values())).reshape(len(rates), len(sizes))
 
 
-def _read(
+def _fit_and_describe(
     sizes: NDArray[np.float64],
     errors: NDArray[np.float64],
     rates: tuple[float, ...],
     plan: WorthPlan,
 ) -> tuple[PowerLaw | None, dict[str, Any]]:
-    """The fit, and numbers with intervals and words."""
+    """Return the fit, and numbers with intervals and words."""
     clean = errors[:, 0]
     # Coin labels give flat curves with noise, to which a law could be fitted too.
     falls = stats.ttest_rel(clean[:, 0], clean[:, -1], alternative="greater").pvalue < _LEVEL
-    found: dict[str, Any] = {
+    findings: dict[str, Any] = {
         "error_at_most_pairs": round(float(clean[:, -1].mean()), 4),
         "error_at_least_pairs": round(float(clean[:, 0].mean()), 4),
     }
     if not falls:
-        found["text"] = (
-            "the error does not fall surely from the smallest to the largest part of this data: "
-            "nothing can be said of what more pairs would give"
+        findings["text"] = (
+            "the error does not fall significantly from the smallest to the largest subset: the "
+            "value of more pairs can't be estimated"
         )
-        return None, found
+        return None, findings
     law = fit_power_law(sizes, errors.mean(axis=0))
-    draws = resampled(sizes, errors, _DRAWS, np.random.default_rng(0))
-    most = float(sizes[-1])
-    found |= _numbers(law, draws, most, rates, plan.least_gain)
-    found["text"] = _words(found, most)
-    return law, found
+    draws = fit_resampled(sizes, errors, _DRAWS, np.random.default_rng(0))
+    max_pairs = float(sizes[-1])
+    findings |= _fit_findings(law, draws, max_pairs, rates, plan.least_gain)
+    findings["text"] = _describe_worth(findings, max_pairs)
+    return law, findings
 
 
-def _numbers(
+def _fit_findings(
     law: PowerLaw,
     draws: Sequence[PowerLaw],
-    most: float,
+    max_pairs: float,
     rates: tuple[float, ...],
     least_gain: float,
 ) -> dict[str, Any]:
-    """What a fit says, with the intervals of the resampled fits."""
-    found: dict[str, Any] = {
-        "limit": _told(law.limit, [d.limit for d in draws], LIMITS),
-        "exponent": _told(law.exponent, [d.exponent for d in draws], EXPONENTS),
+    """Return what a fit says, with the intervals of the resampled fits."""
+    findings: dict[str, Any] = {
+        "limit": _value_with_interval(law.limit, [d.limit for d in draws], LIMITS),
+        "exponent": _value_with_interval(law.exponent, [d.exponent for d in draws], EXPONENTS),
     }
-    doubling = [d.gain_of_doubling(most) for d in draws]
-    found["gain_of_doubling"] = _told(law.gain_of_doubling(most), doubling)
-    found["least_gain"] = least_gain
-    if law.enough(least_gain) <= _FAR * most:
-        enough = [min(d.enough(least_gain), _FAR * most) for d in draws]
-        found["enough"] = _told(law.enough(least_gain), enough, (0.0, _FAR * most))
-    found["worth"] = [
+    doubling = [d.gain_of_doubling(max_pairs) for d in draws]
+    findings["gain_of_doubling"] = _value_with_interval(law.gain_of_doubling(max_pairs), doubling)
+    findings["least_gain"] = least_gain
+    if law.enough(least_gain) <= _MAX_EXTRAPOLATION * max_pairs:
+        enough = [min(d.enough(least_gain), _MAX_EXTRAPOLATION * max_pairs) for d in draws]
+        findings["enough"] = _value_with_interval(
+            law.enough(least_gain), enough, (0.0, _MAX_EXTRAPOLATION * max_pairs)
+        )
+    findings["worth"] = [
         {
             "rate": rate,
-            "one_clean_pair": _told(law.worth[i], [float(d.worth[i]) for d in draws], WORTHS),
+            "one_clean_pair": _value_with_interval(
+                law.worth[i], [float(d.worth[i]) for d in draws], WORTHS
+            ),
             "theory": round(1.0 / (1.0 - 2.0 * rate) ** 2, 2),
         }
         for i, rate in enumerate(rates)
         if rate > 0
     ]
-    return found
+    return findings
 
 
-def _told(value: float, values: list[float], bounds: Bounds = _NONE) -> dict[str, float | None]:
-    """None for a value, or an end of its interval, that is a bound of the fit."""
-    ends = zip(("value", "low", "high"), (value, *interval(values)), strict=True)
-    known = {name: within(end, bounds) for name, end in ends}
-    return {name: None if end is None else round(end, 4) for name, end in known.items()}
+def _value_with_interval(
+    value: float, values: list[float], bounds: Bounds = _NONE
+) -> dict[str, float | None]:
+    """Return a value and its interval; None for whichever ended at a bound of the fit."""
+    ends = zip(("value", "low", "high"), (value, *bootstrap_interval(values)), strict=True)
+    inside = {name: inside_bounds(end, bounds) for name, end in ends}
+    return {name: None if end is None else round(end, 4) for name, end in inside.items()}
 
 
-def _words(found: dict[str, Any], most: float) -> str:
-    gain, enough = found["gain_of_doubling"], found.get("enough")
+def _describe_worth(findings: dict[str, Any], max_pairs: float) -> str:
+    gain, enough = findings["gain_of_doubling"], findings.get("enough")
     text = (
-        f"doubling {most:,.0f} pairs would lower the error by {gain['value']:.1%} "
+        f"doubling {max_pairs:,.0f} pairs would lower the error by {gain['value']:.1%} "
         f"({gain['low']:.1%} to {gain['high']:.1%})"
     )
-    bound = f"less than {found['least_gain']:.1%} a doubling"
+    bound = f"less than {findings['least_gain']:.1%} per doubling"
     if enough is None or enough["value"] is None:
-        return f"{text}; as far as the fit tells, more pairs still pay at {_FAR} times as many"
-    if enough["value"] <= most:
-        return f"{text}; from {enough['value']:,.0f} pairs on more clean pairs pay {bound}"
+        times = _MAX_EXTRAPOLATION
+        return f"{text}; by the fit, more pairs still help at {times} times as many"
+    if enough["value"] <= max_pairs:
+        return f"{text}; from {enough['value']:,.0f} pairs on, more clean pairs add {bound}"
     return (
-        f"{text}; more pairs pay until some {enough['value']:,.0f} ({bound} from there on), which "
-        f"is an extrapolation: {most:,.0f} were measured"
+        f"{text}; more pairs help up to about {enough['value']:,.0f} ({bound} beyond that), which "
+        f"is an extrapolation: {max_pairs:,.0f} were measured"
     )

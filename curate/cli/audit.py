@@ -82,7 +82,7 @@ def audit(
     sample: _Sample = None,
 ) -> None:
     """Estimate how noisy a dataset is and which biases its labels show."""
-    from curate.audit.command import audit as run_audit
+    from curate.audit.command import audit_pairs as run_audit
     from curate.cli.progress import console_progress
     from curate.cli.show_audit import show_audit
     from curate.models.embed.settings import EmbedderConfig

@@ -23,7 +23,7 @@ from curate.data.bounds import MOST_PAIRS
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.bench.run import Plan
+    from curate.bench.run import BenchPlan
     from curate.recipes import RecipeModels
 
 _Noise = Annotated[
@@ -90,8 +90,8 @@ def bench(
     overwrite: OverwriteFolder = False,
 ) -> None:
     """Measure which steps help on your data: train on what they keep, test on held-out pairs."""
-    from curate.bench.command import MARK, Synthetic, dataset_name, write_bench
-    from curate.bench.command import bench as run_bench
+    from curate.bench.command import BENCH_FILE, Synthetic, dataset_name, write_bench
+    from curate.bench.command import bench_datasets as run_bench
     from curate.cli.progress import console_progress
     from curate.cli.show_bench import show_bench
     from curate.models.embed.settings import EmbedderConfig
@@ -105,7 +105,7 @@ def bench(
     reviewed = as_gold(gold)
     check_gold(reviewed)
     if output is not None:
-        check_free(output, overwrite, MARK)
+        check_free(output, overwrite, BENCH_FILE)
     reading = (format, columns, split, config, limit)
     datasets = [(dataset_name(d), DatasetOptions(d, *reading, prints_notes=False)) for d in data]
     synthetic = None if semi_synthetic is None else Synthetic(semi_synthetic)
@@ -125,14 +125,14 @@ def bench(
 
 def _build_plan(
     noise: str, patterns: str, seeds: int, recipes: str | None, models: RecipeModels
-) -> Plan:
-    from curate.bench.run import Plan
+) -> BenchPlan:
+    from curate.bench.run import BenchPlan
     from curate.recipes import recipes_with_models
 
     runnable, not_runnable = recipes_with_models(_split_names(recipes or ""), models)
     rates = () if noise == "none" else parse_rates(noise)
     names = tuple(_split_names(patterns))
-    return Plan(rates, names, seeds, recipes=runnable, left_out=not_runnable)
+    return BenchPlan(rates, names, seeds, recipes=runnable, left_out=not_runnable)
 
 
 def _pipeline_sections(dataset: DatasetOptions, gold: list[str], embedder: str) -> dict[str, Any]:

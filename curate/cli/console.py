@@ -13,9 +13,9 @@ from rich.text import Text
 from curate.cli.safe import SafeConsole
 
 if TYPE_CHECKING:
-    from curate.audit.verdict import Verdict
+    from curate.audit.verdict import VerdictSentences
     from curate.errors import CurateError
-    from curate.pipeline.plan import Plan
+    from curate.pipeline.plan import PipelinePlan
     from curate.pipeline.result import Result
 
 out = SafeConsole()
@@ -38,7 +38,7 @@ def show_warnings(warnings: list[str]) -> None:
         err.print(Text.assemble(("warning: ", "bold yellow"), warning))
 
 
-def show_verdict(verdict: Verdict) -> None:
+def show_verdict(verdict: VerdictSentences) -> None:
     """Print counts, estimates, open questions and next steps."""
     for title, text in verdict.lines:
         # Commands are not wrapped, so that they can be copied.
@@ -115,7 +115,9 @@ def _show_paths(folder: Path) -> None:
         out.print(Text(f"{label + ':':<16}{folder / name}"), soft_wrap=True)
 
 
-def show_plan(plan: Plan, facts: dict[str, Any], output: str, file_scores: tuple[str, ...]) -> None:
+def show_plan(
+    plan: PipelinePlan, facts: dict[str, Any], output: str, file_scores: tuple[str, ...]
+) -> None:
     """Print the plan of a run.
 
     Args:

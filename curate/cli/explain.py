@@ -49,7 +49,7 @@ def explain(
     from curate.cli.progress import console_progress
     from curate.cli.show_explain import show_explanation
     from curate.errors import CurateError
-    from curate.explain.command import explain as run_explain
+    from curate.explain.command import explain_labels as run_explain
     from curate.models.embed.autoencoder import SAESettings
     from curate.models.embed.notes import embedding_notes
     from curate.models.embed.settings import EmbedderConfig

@@ -44,7 +44,7 @@ def compare(
 ) -> None:
     """Compare two runs: what each keeps and drops, and where they differ."""
     from curate.cli.show_results import show_comparison
-    from curate.report.compare import compare as run_compare
+    from curate.report.compare import compare_runs as run_compare
     from curate.report.compare import write_comparison
     from curate.write.file_output import check_output_file
 

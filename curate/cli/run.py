@@ -84,7 +84,7 @@ def _build_pipeline(
 ) -> Any:
     from curate.pipeline.config import load_config, parse_config
     from curate.pipeline.run import Pipeline
-    from curate.pipeline.yaml_places import load_yaml
+    from curate.pipeline.yaml_locations import load_yaml
     from curate.sample import SAMPLE_DATA, default_pipeline
     from curate.verdicts.gold import as_gold
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from curate.audit.audit_report import AuditReport
-from curate.audit.sections import Section
+from curate.audit.sections import AuditTable
 from curate.cli.console import out, show_facts, show_verdict, show_warnings
 from curate.models.embed.notes import embedding_notes
 
@@ -50,7 +50,7 @@ def _show_noise(report: AuditReport) -> None:
         )
 
 
-def _section_table(section: Section) -> Table:
+def _section_table(section: AuditTable) -> Table:
     """Build the table of a section; names may be cut to fit, numbers are not."""
     table = Table(title=section.title, title_justify="left", box=box.SIMPLE_HEAD)
     table.show_header = bool(section.head)

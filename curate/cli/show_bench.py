@@ -11,7 +11,7 @@ from rich.text import Text
 
 from curate.bench.advice import Advice
 from curate.bench.command import Bench
-from curate.bench.gains import HARMS, HELPS, NOTHING
+from curate.bench.paired_gains import HARMS, HELPS, NOTHING
 from curate.bench.run import AS_LABELLED
 from curate.cli.console import out, show_warnings
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from curate.people.route_fit import RouteFit
     from curate.people.tasks import Routed
     from curate.pipeline.result import Result
-    from curate.report.compare import Comparison
+    from curate.report.compare import RunComparison
     from curate.store.prune import Held
     from curate.write.export import Exported
     from curate.write.push import Upload
@@ -94,7 +94,7 @@ def show_applied(result: Result) -> None:
     out.print(Text(f"pairs decided by reviewers: {counts or 'none'}{extra_counts}"))
 
 
-def show_comparison(comparison: Comparison) -> None:
+def show_comparison(comparison: RunComparison) -> None:
     """Print how far two runs agree."""
     counts = comparison.counts
     table = Table("", "kept by B", "dropped by B", title="Pairs", title_justify="left")

@@ -1,1 +1,1 @@
-"""What a data set's labels prefer, in features that can be named."""
+"""What a dataset's labels prefer, in features that can be named."""

@@ -1,4 +1,4 @@
-"""`curate explain`: which features of an answer the labels of a data set prefer."""
+"""`curate explain`: which features of an answer the labels of a dataset prefer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from curate.data.hashes import select_in_batches
 from curate.data.table import messages_text, rows_at
 from curate.errors import CurateError
-from curate.explain.naming import extremes, feature_words
+from curate.explain.naming import extreme_rows, feature_words
 from curate.models.embed.autoencoder import SAESettings, fit_to_run
 from curate.models.embed.frame import embed_frame, standalone_context
 from curate.models.embed.settings import EmbedderConfig
@@ -29,15 +29,15 @@ from curate.versions import versions
 # Fewer leave an autoencoder nothing to find features in.
 MIN_PAIRS = 200
 # Pairs shown of a feature, and pairs from which a judge names it.
-_EXAMPLES, _NAMED_BY = 3, 8
-_SHOWN = 400
-# Of a group about which something is said.
-_GROUP_PAIRS = 20
-# Of the test, after correction for the number of features.
+_SHOWN_EXAMPLES, _EXAMPLES_TO_NAME = 3, 8
+_MAX_SHOWN_CHARACTERS = 400
+# Smaller groups give win rates that are mostly chance.
+_MIN_GROUP_PAIRS = 20
+# Level of the test, after correction for the number of features.
 _ALPHA = 0.05
 
 
-def explain(
+def explain_labels(
     pairs: Pairs,
     progress: Progress,
     settings: SAESettings | None = None,
@@ -46,19 +46,19 @@ def explain(
     seed: int = 0,
     namer: EndpointParams | None = None,
 ) -> tuple[dict[str, Any], pl.DataFrame]:
-    """What the features are and how the vote goes with them (What's In My Human Feedback).
+    """Return what the features are and how the vote goes with them (What's In My Human Feedback).
 
     A sparse autoencoder is trained on embedding differences (arXiv 2510.26202), without looking at
     which answer was preferred. For each feature: in how many pairs it fires, how often the answer
-    that has it wins, and its coefficient in a Bradley-Terry regression with the length beside it.
+    that has it wins, and its coefficient in a Bradley-Terry regression together with length.
 
     Args:
-        pairs: the data set.
-        progress: where progress is shown.
-        settings: of the autoencoder.
-        embedder: of the texts.
-        store: as in pipeline.yaml.
-        seed: of the autoencoder.
+        pairs: the dataset.
+        progress: receives the progress.
+        settings: settings of the autoencoder.
+        embedder: embedder of the texts.
+        store: see `store` in pipeline.yaml.
+        seed: seed of the autoencoder.
         namer: endpoint of a language model that names each feature by its extreme pairs.
 
     Returns:
@@ -70,42 +70,42 @@ def explain(
     config, settings = embedder or EmbedderConfig(), settings or SAESettings()
     frame = pairs.frame
     context = standalone_context(config, store, seed, progress)
-    voting = vote_mask(frame, context)
-    _check(int(voting.sum()))
+    is_voted = vote_mask(frame, context)
+    _require_votes(int(is_voted.sum()))
     features, facts = embed_frame(frame, config, store, progress, media=pairs.folders)
     context.features_of = lambda: features
-    fitted = fit_to_run(pairs.frame, context, voting, settings)
+    fitted = fit_to_run(pairs.frame, context, is_voted, settings)
     values = fitted.features.numpy()
-    entries = _features(frame, values, context, voting)
-    found = {
+    entries = _feature_entries(frame, values, context, is_voted)
+    fit_facts = {"epochs": fitted.epochs, "explained": round(fitted.explained, 4)}
+    findings = {
         "versions": versions(),
         "seed": seed,
         "embedder": facts,
         "notes": pairs.reading_notes(),
         "pairs": len(frame),
-        "votes": int(voting.sum()),
-        "autoencoder": asdict(settings) | {"epochs": fitted.epochs}
-        | {"explained": round(fitted.explained, 4)},
+        "votes": int(is_voted.sum()),
+        "autoencoder": asdict(settings) | fit_facts,
         "features": entries,
-    }  # fmt: skip
+    }
     if namer is not None:
-        _name(entries, frame, values, context, namer)
-        found |= context.facts
+        _name_features(entries, frame, values, context, namer)
+        findings |= context.facts
     columns = {f"f{i}": values[:, i] for i in range(values.shape[1])}
-    return found, pl.DataFrame({"pair_id": frame["pair_id"], **columns})
+    return findings, pl.DataFrame({"pair_id": frame["pair_id"], **columns})
 
 
-def _check(voting: int) -> None:
-    if voting < MIN_PAIRS:
+def _require_votes(vote_count: int) -> None:
+    if vote_count < MIN_PAIRS:
         raise CurateError(
-            "too few pairs to find features in",
+            "too few pairs to find features",
             where="explain",
-            found=f"{voting} pairs that hold a vote",
+            found=f"{vote_count} pairs with a vote",
             expected=f"{MIN_PAIRS} or more",
         )
 
 
-def _name(
+def _name_features(
     entries: list[dict[str, Any]],
     pairs: pl.DataFrame,
     values: NDArray[np.float32],
@@ -113,33 +113,36 @@ def _name(
     namer: EndpointParams,
 ) -> None:
     """Give each entry the name that a language model gives to its extreme pairs, or None."""
-    tops = extremes(values, _NAMED_BY)
+    tops = extreme_rows(values, _EXAMPLES_TO_NAME)
     examples = []
     for entry in entries:
         number = int(entry["feature"][1:])
-        shown = _examples(pairs, values[:, number], tops[number])
-        examples.append(([e["with"] for e in shown], [e["without"] for e in shown]))
+        examples_shown = _extreme_examples(pairs, values[:, number], tops[number])
+        examples.append(
+            ([e["with"] for e in examples_shown], [e["without"] for e in examples_shown])
+        )
     for entry, name in zip(entries, name_features(examples, context, namer), strict=True):
         entry["name"] = name
 
 
-def _features(
+def _feature_entries(
     pairs: pl.DataFrame,
     values: NDArray[np.float32],
     context: Context,
-    voting: NDArray[np.bool_],
+    is_voted: NDArray[np.bool_],
 ) -> list[dict[str, Any]]:
-    """One entry a feature, the most significant first."""
-    length = select_in_batches(pairs, d=trait_difference(LENGTH))["d"].to_numpy()[voting]
-    groups = np.unique(context.prompt_groups(pairs)[voting], return_inverse=True)[1]
-    words, tops = feature_words(pairs, values), extremes(values, _EXAMPLES)
+    """Return one entry a feature, the most significant first."""
+    length = select_in_batches(pairs, d=trait_difference(LENGTH))["d"].to_numpy()[is_voted]
+    groups = np.unique(context.prompt_groups(pairs)[is_voted], return_inverse=True)[1]
+    words, tops = feature_words(pairs, values), extreme_rows(values, _SHOWN_EXAMPLES)
+    sources, annotators = (pairs[c].filter(is_voted) for c in ("source", "annotator"))
     entries = []
     for number in range(values.shape[1]):
-        own = values[voting, number].astype(np.float64)
-        fired = own != 0
+        activations = values[is_voted, number].astype(np.float64)
+        fired = activations != 0
         if not fired.any():
             continue
-        fit = fit_vote_regression(np.column_stack([own, length]), groups)
+        fit = fit_vote_regression(np.column_stack([activations, length]), groups)
         low, high = fit.interval(0)
         p = min(1.0, fit.p_value(0) * values.shape[1])
         entries.append(
@@ -155,24 +158,26 @@ def _features(
                 "p_value": p,
                 "significant": bool(p < _ALPHA),
                 "length_effect": round(float(fit.coefficients[1]), 4),
-                "length_correlation": _correlation(own, length),
-                **_win_rate(own[fired] > 0),
-                "by_source": _by_group(pairs["source"].filter(voting), own),
-                "by_annotator": _by_group(pairs["annotator"].filter(voting), own),
-                "examples": _examples(pairs, values[:, number], tops[number]),
+                "length_correlation": _cosine_similarity(activations, length),
+                **_win_rate(activations[fired] > 0),
+                "by_source": _win_rate_by_group(sources, activations),
+                "by_annotator": _win_rate_by_group(annotators, activations),
+                "examples": _extreme_examples(pairs, values[:, number], tops[number]),
             }
         )
     return sorted(entries, key=lambda entry: (entry["p_value"], -abs(entry["effect"])))
 
 
-def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Cosine of both, which needs no mean: swapping the answers negates either."""
-    size = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return round(float(first @ second) / size, 4) if size > 0 else 0.0
+def _cosine_similarity(
+    first_vector: NDArray[np.float64], second_vector: NDArray[np.float64]
+) -> float:
+    """Return the cosine of both, which needs no mean: swapping the answers negates either."""
+    size = float(np.linalg.norm(first_vector) * np.linalg.norm(second_vector))
+    return round(float(first_vector @ second_vector) / size, 4) if size > 0 else 0.0
 
 
 def _win_rate(wins: NDArray[np.bool_]) -> dict[str, Any]:
-    """How often the answer with the feature was preferred, with the 95 % interval."""
+    """Return how often the answer with the feature was preferred, with the 95 % interval."""
     interval = binomtest(int(wins.sum()), len(wins)).proportion_ci()
     return {
         "win_rate": round(float(wins.mean()), 4),
@@ -181,28 +186,35 @@ def _win_rate(wins: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def _by_group(names: pl.Series, own: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """Win rate in each group of 20 pairs or more in which the feature fires; none for a single."""
-    frame = pl.DataFrame({"name": names, "z": own}).filter(
+def _win_rate_by_group(names: pl.Series, activations: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Return the win rate in each group of 20 pairs or more in which the feature fires; none for a
+    single.
+    """
+    frame = pl.DataFrame({"name": names, "z": activations}).filter(
         pl.col("name").is_not_null(), pl.col("z") != 0
     )
     groups = frame.group_by("name").agg(pairs=pl.len(), win_rate=(pl.col("z") > 0).mean())
-    groups = groups.filter(pl.col("pairs") >= _GROUP_PAIRS).sort("pairs", "name", descending=True)
+    groups = groups.filter(pl.col("pairs") >= _MIN_GROUP_PAIRS).sort(
+        "pairs", "name", descending=True
+    )
     return groups.to_dicts() if len(groups) > 1 else []
 
 
-def _examples(
+def _extreme_examples(
     pairs: pl.DataFrame, column: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> list[dict[str, Any]]:
-    """The pairs of largest activation: the answer with the feature and the one without."""
+    """Return the pairs of largest activation: the answer with the feature and the one without."""
     texts = rows_at(pairs, rows).select(
         "pair_id",
-        *(messages_text(p).str.slice(0, _SHOWN) for p in ("prompt", "chosen", "rejected")),
+        *(
+            messages_text(p).str.slice(0, _MAX_SHOWN_CHARACTERS)
+            for p in ("prompt", "chosen", "rejected")
+        ),
     )
-    shown = []
+    examples = []
     for value, row in zip(column[rows].tolist(), texts.iter_rows(named=True), strict=True):
         sides = ("chosen", "rejected") if value > 0 else ("rejected", "chosen")
-        shown.append(
+        examples.append(
             {
                 "pair_id": row["pair_id"],
                 "prompt": row["prompt"],
@@ -212,4 +224,4 @@ def _examples(
                 "activation": round(value, 4),
             }
         )
-    return shown
+    return examples

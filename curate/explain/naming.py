@@ -22,20 +22,20 @@ _WORDS = 6
 _FEWEST = 2
 
 
-def extremes(features: NDArray[np.float32], count: int = EXTREMES) -> list[NDArray[np.int64]]:
-    """For each feature the pairs of largest activation, by size; fewer where fewer fire."""
-    found = []
+def extreme_rows(features: NDArray[np.float32], count: int = EXTREMES) -> list[NDArray[np.int64]]:
+    """Return for each feature the pairs of largest activation, by size; fewer where fewer fire."""
+    rows = []
     for column in features.T:
         fired = np.flatnonzero(column)
         order = np.argsort(-np.abs(column[fired]), kind="stable")
-        found.append(fired[order[:count]])
-    return found
+        rows.append(fired[order[:count]])
+    return rows
 
 
 def feature_words(
     pairs: pl.DataFrame, features: NDArray[np.float32], words: int = _WORDS
 ) -> list[tuple[list[str], list[str]]]:
-    """Words of either end of each feature by class-based tf-idf.
+    """Return words of either end of each feature by class-based tf-idf.
 
     The measure is BERTopic's (arXiv 2203.05794, eq. 2). A class is one side of a feature: the
     answers, over its extreme pairs, towards which it points (chosen where it is positive), or the
@@ -44,7 +44,7 @@ def feature_words(
     one side than on the other. The first list is that of the feature's side, the second that of the
     answers without it, which often says more.
     """
-    tops = extremes(features)
+    tops = extreme_rows(features)
     sides: list[list[str]] = []
     for column, rows in zip(features.T, tops, strict=True):
         texts = rows_at(pairs, rows).select(
@@ -53,7 +53,7 @@ def feature_words(
         points = pl.Series(column[rows] > 0)
         sides.append(texts["chosen"].zip_with(points, texts["rejected"]).to_list())
         sides.append(texts["rejected"].zip_with(points, texts["chosen"]).to_list())
-    counts, names = _counts(sides)
+    counts, names = _count_words(sides)
     if not names:
         return [([], []) for _ in tops]
     total = np.asarray(counts.sum(axis=0)).ravel()
@@ -61,15 +61,15 @@ def feature_words(
     share = counts.toarray() / np.maximum(size, 1)[:, None]
     score = share * np.log1p(size.mean() / np.maximum(total, 1))
     lead = score[::2] - score[1::2]
-    return [(_largest(row, names, words), _largest(-row, names, words)) for row in lead]
+    return [(_largest_words(row, names, words), _largest_words(-row, names, words)) for row in lead]
 
 
-def _largest(row: NDArray[np.float64], names: list[str], words: int) -> list[str]:
+def _largest_words(row: NDArray[np.float64], names: list[str], words: int) -> list[str]:
     return [names[i] for i in np.argsort(-row, kind="stable")[:words] if row[i] > 0]
 
 
-def _counts(sides: list[list[str]]) -> tuple[csr_matrix, list[str]]:
-    """(classes, words) counts of words that stand in several texts."""
+def _count_words(sides: list[list[str]]) -> tuple[csr_matrix, list[str]]:
+    """Return the counts of words that occur in several texts, (classes, words)."""
     texts = [text for side in sides for text in side]
     owner = np.repeat(np.arange(len(sides)), [len(side) for side in sides])
     counter = CountVectorizer(
@@ -78,7 +78,7 @@ def _counts(sides: list[list[str]]) -> tuple[csr_matrix, list[str]]:
     if len(texts) < _FEWEST:
         return np.zeros((len(sides), 0)), []
     try:
-        found = counter.fit_transform(texts)
+        counts = counter.fit_transform(texts)
     except ValueError:  # no word is left
         return np.zeros((len(sides), 0)), []
     from scipy.sparse import csr_matrix
@@ -86,4 +86,4 @@ def _counts(sides: list[list[str]]) -> tuple[csr_matrix, list[str]]:
     member = csr_matrix(
         (np.ones(len(texts)), (owner, np.arange(len(texts)))), shape=(len(sides), len(texts))
     )
-    return (member @ found).tocsr(), list(counter.get_feature_names_out())
+    return (member @ counts).tocsr(), list(counter.get_feature_names_out())

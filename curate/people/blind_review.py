@@ -20,7 +20,7 @@ from curate.errors import CurateError
 from curate.people.drawn_tasks import DrawnPairs
 from curate.people.verdict_log import VerdictLog
 from curate.report.blocks import row_blocks, split_blocks
-from curate.report.thumbnails import thumbnail
+from curate.report.thumbnails import make_thumbnail
 from curate.verdicts.answers import answer_hashes
 
 _CHOICES = {"tie": "tie", "drop": "drop", "skip": "skip"}
@@ -207,7 +207,7 @@ def _text_html(text: str) -> Markup:
 
 
 def _medium(number: int, medium: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
-    url = thumbnail(medium, folders).url
+    url = make_thumbnail(medium, folders).url
     if url is None:
         return Markup('<span class="medium">medium {} cannot be shown here</span>').format(number)
     return Markup('<img class="medium" src="{}" alt="image {}">').format(url, number)

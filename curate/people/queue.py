@@ -59,7 +59,7 @@ class Queue:
             rows = order["i"].to_numpy().astype(np.int64)
         keep = np.ones(len(frame), dtype=bool)
         if fate != "all":
-            keep &= self._view.kept == (fate == "kept")
+            keep &= self._view.kept_mask == (fate == "kept")
         if search:
             wanted = search.lower()
             held = frame.select(

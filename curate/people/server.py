@@ -21,7 +21,7 @@ from curate.data.json_text import whole_text
 from curate.errors import CurateError
 from curate.people.queue import Queue
 from curate.people.verdict_log import VerdictLog
-from curate.report.build import asset
+from curate.report.build import read_asset
 from curate.report.run_view import RunView
 
 _HEADERS = {
@@ -163,7 +163,7 @@ class _Pages:
         if self._is_foreign(request) or not self._is_token(request.query_params.get("token", "")):
             return _refused()
         _mark_trusted(request)
-        response = HTMLResponse(asset(self._review.page), headers=_HEADERS)
+        response = HTMLResponse(read_asset(self._review.page), headers=_HEADERS)
         response.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
         return response
 
@@ -173,7 +173,7 @@ class _Pages:
         name = request.path_params["name"]
         if name not in _STATIC:
             return PlainTextResponse("no such file", status_code=404, headers=_HEADERS)
-        return Response(asset(name), media_type=_STATIC[name], headers=_HEADERS)
+        return Response(read_asset(name), media_type=_STATIC[name], headers=_HEADERS)
 
     async def action(self, request: Request) -> Response:
         """The result of an action as JSON; 403 without token or from a foreign page, 400 for a

@@ -1,4 +1,4 @@
-"""What the user hears where a filter changes the preferred side, and what helps, best first."""
+"""Warnings where a filter changes the chosen answers, and remedies, best first."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 import yaml
 
 from curate.errors import CurateError
-from curate.pipeline.plan import FilterStep, Plan
+from curate.pipeline.plan import FilterStep, PipelinePlan
 from curate.pipeline.scorer_step import ScorerStep
-from curate.pipeline.selection_bias import MOVED, SelectionBias, SourceShift, TraitShift
+from curate.pipeline.selection_bias import MIN_SHIFT, SelectionBias, SourceShift, TraitShift
 from curate.steps.next_steps import judging_commands
 from curate.steps.step_record import StepRecord
 
 _PHRASES = {
     "longer": "the chosen answer is longer",
-    "refuses": "the chosen answer alone refuses",
-    "lists": "the chosen answer alone has a list",
+    "refuses": "only the chosen answer refuses",
+    "lists": "only the chosen answer has a list",
 }
 _POSTERIORS = ("label_em", "noise_score")
 """Scorers whose posterior is taken where a filter reads none; the first one goes first."""
 
 
 @dataclass(frozen=True)
-class WayOut:
+class BiasRemedy:
     """A change of pipeline.yaml that keeps length from deciding.
 
     Attributes:
-        line: of pipeline.yaml, as it can be pasted.
+        line: a line to paste into pipeline.yaml.
         effect: what it does, and what it costs.
     """
 
@@ -47,7 +47,7 @@ class BiasWatch:
         posterior: column with P(the label as it was read is right); None: no scorer gives one, or
             an earlier filter selected by learned scores, after which it speaks of other pairs.
         flip_rate: interval of the share of labels flipped at random; None: unknown.
-        stops: whether the run ends where length alone decides.
+        stops: whether the run ends if length decides.
         has_gold: whether some pairs are judged.
         data: how commands name the dataset; None: unknown.
     """
@@ -61,13 +61,15 @@ class BiasWatch:
     data: str | None
 
     @classmethod
-    def of_step(cls, plan: Plan, step: FilterStep, records: Sequence[StepRecord] = ()) -> BiasWatch:
-        """The watch of a filter as the plan has it.
+    def of_step(
+        cls, plan: PipelinePlan, step: FilterStep, records: Sequence[StepRecord] = ()
+    ) -> BiasWatch:
+        """Return the watch of a filter as the plan has it.
 
         Args:
-            plan: of the run.
+            plan: the plan of the run.
             step: one of its filters.
-            records: of the steps before, which say what scorers estimate of the labels.
+            records: records of the earlier steps, which say what scorers estimate of the labels.
         """
         earlier = plan.filters[: plan.filters.index(step)]
         column = None if any(map(plan.learned, earlier)) else posterior_column(plan, step)
@@ -76,10 +78,11 @@ class BiasWatch:
         return cls(step, tuple(plan.learned(step)), column, rate, *settings)
 
     def alerts(self, bias: SelectionBias) -> tuple[str, ...]:
-        """What to show first: the change in length with its ways out, then other traits, sources.
+        """Return what to show first: the change in length with its ways out, then other traits,
+        sources.
 
         Raises:
-            CurateError: length alone decides, and the run shall stop there.
+            CurateError: length decides, and the run is set to stop.
         """
         by_length = bias.by_length is not None
         if by_length and self.learned and self.stops:
@@ -89,13 +92,15 @@ class BiasWatch:
             lines = [f"'{self.step.name}': {length_sentences(bias, self.acts_on_labels)}"]
             lines += self._ways_out_lines()
             texts.append("\n".join(lines))
-        more = [_shift_sentence(s) for s in bias.shifts[1:] if s.moved]
-        more += [_source_sentence(s) for s in bias.sources if abs(s.after - s.before) > MOVED]
-        return (*texts, *(f"'{self.step.name}': {text}" for text in more))
+        shift_sentences = [_shift_sentence(s) for s in bias.shifts[1:] if s.moved]
+        shift_sentences += [
+            _source_sentence(s) for s in bias.sources if abs(s.after - s.before) > MIN_SHIFT
+        ]
+        return (*texts, *(f"'{self.step.name}': {text}" for text in shift_sentences))
 
     @property
     def acts_on_labels(self) -> str:
-        """What the filter does to the labels that it doubts."""
+        """Return what the filter does to the labels that it doubts."""
         if self.step.filter.weight and self.step.flips_labels:
             return "flips or gives less than half a weight to"
         if self.step.filter.weight or self.step.filter.label_probability:
@@ -103,12 +108,12 @@ class BiasWatch:
         return "flips" if self.step.flips_labels else "drops"
 
     def _ways_out_lines(self) -> list[str]:
-        changes = ways_out(self.learned, self.data, self.has_gold)
+        changes = bias_remedies(self.learned, self.data, self.has_gold)
         lines = [f"  {change.line}    # {change.effect}" for change in changes]
         return ["what helps, best first:", *lines] if lines else []
 
     def _stop(self, bias: SelectionBias) -> CurateError:
-        """The end of a run with `on_bias: stop`."""
+        """Return the end of a run with `on_bias: stop`."""
         unstored = [s.name for s in self.learned if not s.scorer.stored]
         stored = f"scores are stored for the next run{', but for ' if unstored else ''}"
         return CurateError(
@@ -116,13 +121,15 @@ class BiasWatch:
             where=f"filter '{self.step.name}', by {', '.join(s.name for s in self.learned)}",
             found=f"{bias.acts_on:,} of {bias.pairs:,} pairs; "
             f"{length_sentences(bias, self.acts_on_labels)}",
-            expected=f"a choice of yours; nothing was written, and {stored}{', '.join(unstored)}",
-            fix="\n".join([*self._ways_out_lines(), "  on_bias: warn    # go on"]),
+            expected=f"your decision; nothing was written, and {stored}{', '.join(unstored)}",
+            fix="\n".join([*self._ways_out_lines(), "  on_bias: warn    # continue"]),
         )
 
 
 def _flip_rate(column: str, records: Sequence[StepRecord]) -> tuple[float, float] | None:
-    """The interval of the flip rate of the scorer that made a posterior, where it is one rate."""
+    """Return the interval of the flip rate of the scorer that made a posterior, where it is one
+    rate.
+    """
     facts = next((r.facts for r in records if column == f"{r.name}.posterior"), {})
     # Judged pairs may say that flips depend on the pair.
     if "flip_rate" not in facts or facts.get("judged_pairs"):
@@ -130,9 +137,9 @@ def _flip_rate(column: str, records: Sequence[StepRecord]) -> tuple[float, float
     return facts["flip_rate"]["low"], facts["flip_rate"]["high"]
 
 
-def posterior_column(plan: Plan, step: FilterStep) -> str | None:
-    """The column of a scorer that says how likely each label is right: one that the filter reads,
-    else that of a scorer of `_POSTERIORS`.
+def posterior_column(plan: PipelinePlan, step: FilterStep) -> str | None:
+    """Return the column of a scorer that says how likely each label is right: one that the filter
+    reads, else that of a scorer of `_POSTERIORS`.
     """
     columns = [
         (column.name, scorer.scorer.name)
@@ -148,12 +155,12 @@ def posterior_column(plan: Plan, step: FilterStep) -> str | None:
 
 
 def length_sentences(bias: SelectionBias, verb: str) -> str:
-    """What a filter does to length; `verb` with it as subject and labels as object."""
+    """Return what a filter does to length; `verb` with it as subject and labels as object."""
     sentences = [_shift_sentence(bias.longer)] if bias.longer.before is not None else []
     if bias.by_length is not None:
         sentences.append(
             f"length alone predicts which labels it acts on (AUROC {bias.by_length:.2f}), so it "
-            "may remove a bias, or teach one"
+            "may remove a bias or add one"
         )
     if bias.lost is not None:
         sentences.append(
@@ -163,10 +170,11 @@ def length_sentences(bias: SelectionBias, verb: str) -> str:
     return "; ".join(sentences)
 
 
-def ways_out(
+def bias_remedies(
     learned: Sequence[ScorerStep], data: str | None, has_gold: bool = False
-) -> list[WayOut]:
-    """Changes of pipeline.yaml in the order of what they are worth; none that is there already.
+) -> list[BiasRemedy]:
+    """Return changes of pipeline.yaml in the order of what they are worth; none that is there
+    already.
 
     Args:
         learned: the scorers that length decides.
@@ -178,27 +186,29 @@ def ways_out(
         commands = judging_commands(data)
         folder = commands.review.rpartition(" ")[2]
         effect = f"judge 50 pairs first: {commands.route}; {commands.review}"
-        changes.append(WayOut(f"gold: {folder}", effect))
+        changes.append(BiasRemedy(f"gold: {folder}", effect))
     if any(step.takes_evidence and not step.evidence for step in learned):
-        effect = "a scorer whose margin is evidence beside the labels; or {type: judge, model: ...}"
-        changes.append(WayOut("- {type: reward_model, models: [MODEL]}", effect))
+        effect = (
+            "a scorer whose margin is evidence besides the labels; or {type: judge, model: ...}"
+        )
+        changes.append(BiasRemedy("- {type: reward_model, models: [MODEL]}", effect))
     fields = [set(type(step.scorer.params).model_fields) for step in learned]
     for step, names in zip(learned, fields, strict=True):
         if "style" in names and step.scorer.params.style:
-            effect = "the probe models see embeddings alone, which know length less well"
-            changes.append(WayOut(step_line(step, style=False), effect))
+            effect = "the probe models then see only embeddings, which encode length less well"
+            changes.append(BiasRemedy(step_line(step, style=False), effect))
     for step, names in zip(learned, fields, strict=True):
         if "within" in names and not step.scorer.params.within:
             effect = (
-                "last: doubts labels only beside pairs of like length; on AlpacaEval between "
+                "last: compares labels only among pairs of similar length; on AlpacaEval between "
                 "models it turned a gain of 2.7 points into a loss of 0.6 (docs/filters.md)"
             )
-            changes.append(WayOut(step_line(step, within=["length"]), effect))
+            changes.append(BiasRemedy(step_line(step, within=["length"]), effect))
     return changes
 
 
 def step_line(step: ScorerStep, **changes: Any) -> str:
-    """The scorer as a line of pipeline.yaml, with other parameters."""
+    """Return the scorer as a line of pipeline.yaml, with other parameters."""
     named = {} if step.name == step.scorer.name else {"name": step.name}
     settings = step.scorer.params.model_dump(mode="json", exclude_defaults=True) | changes
     values = {"type": step.scorer.name, **named, **settings}
@@ -211,9 +221,9 @@ def _shift_sentence(shift: TraitShift) -> str:
     text = f"{_PHRASES[shift.trait]} in {shares}"
     if shift.expected is None:
         return text
-    return f"{text}, expected of clean labels {shift.expected.text}"
+    return f"{text}, expected with clean labels {shift.expected.text}"
 
 
 def _source_sentence(shift: SourceShift) -> str:
     shares = f"from {shift.before:.0%} to {shift.after:.0%} of the pairs"
-    return f"the source '{shift.source}' goes {shares}"
+    return f"the share of source '{shift.source}' goes {shares}"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NORMAL = 1.96
-"""Of an interval of 95 %."""
+"""Standard errors to either end of a 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class CleanShare:
 
     @property
     def text(self) -> str:
-        """The interval, for people."""
+        """Return the interval, for people."""
         return f"{self.low:.0%} to {self.high:.0%}"
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the share as plain data."""
         return asdict(self)
 
 
@@ -46,11 +46,11 @@ def clean_share(
     fewest: int = 1,
     flip_rate: tuple[float, float] | None = None,
 ) -> CleanShare | None:
-    """Expected share of pairs whose right answer has the trait, of those that differ in it.
+    """Return the expected share of pairs whose right answer has the trait, among those that differ.
 
     The right answer has it with q = p where the chosen one has it, 1 - p where the rejected one
     has it; p is the posterior of the label. The variance is that of a mean over prompts, which
-    stand for others of their kind, plus q (1 - q) of each pair:
+    are a sample of all prompts, plus q (1 - q) of each pair:
     sum_g r_g^2 G / ((G - 1) n^2) + sum q (1 - q) / n^2 with r_g = sum_{i in g} (q_i - mean).
     The posterior of single pairs hides that the flip rate e is uncertain for all of them at once:
     with random flips the labels' own share is s = c (1 - e) + (1 - c) e, so that the interval also
@@ -73,12 +73,17 @@ def clean_share(
         return None
     q = np.where(signs > 0, right, 1.0 - right)[has_posterior]
     mean = float(q.mean())
-    residuals = np.bincount(groups[has_posterior], weights=q - mean)
-    prompts = len(np.unique(groups[has_posterior]))
-    between = float(residuals @ residuals) * prompts / max(prompts - 1, 1)
-    width = _NORMAL * math.sqrt(between + float((q * (1.0 - q)).sum())) / count
+    width = _NORMAL * _standard_error(q, groups[has_posterior])
     labels_share = float((signs[has_posterior] > 0).mean())
     ends = [mean - width, mean + width]
     ends += [(labels_share - e) / (1.0 - 2.0 * e) for e in flip_rate or () if e < 0.5]
     low, high = max(min(ends), 0.0), min(max(ends), 1.0)
     return CleanShare(round(mean, 4), round(low, 4), round(high, 4))
+
+
+def _standard_error(q: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
+    """Return the standard error of the mean of q over prompts, plus the variance of each label."""
+    residuals = np.bincount(groups, weights=q - q.mean())
+    prompts = len(np.unique(groups))
+    between = float(residuals @ residuals) * prompts / max(prompts - 1, 1)
+    return math.sqrt(between + float((q * (1.0 - q)).sum())) / len(q)

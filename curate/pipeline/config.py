@@ -20,7 +20,7 @@ from curate.data.local_path import local_folder
 from curate.data.section import Checked, Section
 from curate.errors import CurateError
 from curate.models.embed.settings import EmbedderConfig
-from curate.pipeline.yaml_places import Places, load_yaml
+from curate.pipeline.yaml_locations import YamlLocations, load_yaml
 from curate.read.formats.columns import ColumnMapping
 from curate.read.formats.ranking_config import RankingRule
 from curate.read.input import InputConfig
@@ -33,20 +33,22 @@ from curate.write.output import OutputConfig
 class EngineConfig(Section):
     """Where scorers and embedders run."""
 
-    name: Literal["local", "ray"] = Field("local", description="local: here; ray: by Ray Data.")
+    name: Literal["local", "ray"] = Field(
+        "local", description="local: this machine; ray: Ray Data."
+    )
     address: str | None = Field(
         None,
-        description="Address of a Ray cluster, or auto for the one that runs here; default "
-        "$RAY_ADDRESS, else a cluster of its own on this machine.",
+        description="Address of a Ray cluster, or auto for one running on this machine; default "
+        "$RAY_ADDRESS, else a new cluster on this machine.",
     )
     workers: int | None = Field(
         None,
         ge=1,
         le=4096,
-        description="Row scorers and embedders at a time; default 1 (local: processes for row "
-        "scorers) or one a core or GPU of the cluster (ray).",
+        description="Number of parallel row scorers and embedders; default 1 (local: processes for "
+        "row scorers) or one per core or GPU of the cluster (ray).",
     )
-    gpus_per_worker: float = Field(0.0, ge=0, description="GPUs of each worker of Ray.")
+    gpus_per_worker: float = Field(0.0, ge=0, description="GPUs per Ray worker.")
 
     @model_validator(mode="before")
     @classmethod
@@ -56,40 +58,40 @@ class EngineConfig(Section):
     @model_validator(mode="after")
     def _local_alone(self) -> EngineConfig:
         if self.name == "local" and (self.address is not None or self.gpus_per_worker):
-            raise ValueError("address and gpus_per_worker are for engine ray")
+            raise ValueError("address and gpus_per_worker need engine ray")
         return self
 
 
 class StepConfig(Checked):
-    """One scorer or filter: its type, and its own parameters beside it."""
+    """One scorer or filter: its type and its own parameters."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    type: str = Field(description="Kind of the scorer or filter.")
-    name: str | None = Field(None, description="Name of its columns and reports; default its type.")
+    type: str = Field(description="Type of the scorer or filter.")
+    name: str | None = Field(None, description="Name in columns and reports; default its type.")
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The step's own parameters."""
+        """Return the step's own parameters."""
         return dict(self.model_extra or {})
 
 
 class SourceConfig(InputConfig):
     """One source of a mixture."""
 
-    name: str | None = Field(None, description="Of the source; default that of its file.")
+    name: str | None = Field(None, description="Name of the source; default the name of its file.")
     share: float | None = Field(
         None,
         gt=0,
         le=100,
-        description="Share of its prompts that is taken; 2: every pair twice. Default all.",
+        description="Share of its prompts to sample; 2: every pair twice. Default all.",
     )
     weight: float | None = Field(
-        None, gt=0, description="Its pairs in proportion to the other sources' weights."
+        None, gt=0, description="Size of the source relative to the other sources' weights."
     )
     filters: list[StepConfig] = Field(
         default_factory=list,
-        description="Filters of this source alone, before the others.",
+        description="Filters for this source only; they run before the common filters.",
     )
 
     @model_validator(mode="after")
@@ -109,7 +111,7 @@ class PipelineConfig(Section):
         None, description="Where the pairs come from; a list is a mixture of sources."
     )
     sources: list[SourceConfig] = Field(
-        default_factory=list, description="The sources of a mixture: the same as a list at `input`."
+        default_factory=list, description="Sources of a mixture, same as a list at `input`."
     )
     embedder: EmbedderConfig = Field(default_factory=EmbedderConfig)
     inference: Inference = Field(default_factory=Inference)
@@ -118,7 +120,7 @@ class PipelineConfig(Section):
     filters: list[StepConfig] = Field(default_factory=list)
     gold: Gold | None = Field(
         None,
-        description="Judged pairs: a file of verdicts, a list of files, or {column: extra.x}.",
+        description="Reviewed pairs: a file of verdicts, a list of files, or {column: extra.x}.",
     )
     on_bias: OnBias = Field(
         "warn",
@@ -127,13 +129,13 @@ class PipelineConfig(Section):
         "written, with the scores in the store for the next run.",
     )
     accept_bias: bool | None = Field(
-        None, description="Deprecated: a run goes on where length decides; see on_bias."
+        None, description="Deprecated: runs continue by default when length decides; see on_bias."
     )
     accept_chance: bool | None = Field(
-        None, description="Deprecated, without effect: filters act on whatever scores there are."
+        None, description="Deprecated, no effect: filters use whatever scores exist."
     )
     output: OutputConfig = Field(default_factory=OutputConfig)
-    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    seed: int = Field(0, ge=0, description="Random seed.")
     store: str | None = Field(
         "auto",
         description="Folder that keeps vectors and scores for the next run; auto: $CURATE_CACHE or "
@@ -153,10 +155,10 @@ class PipelineConfig(Section):
         weighed = sum(source.weight is not None for source in sources)
         if weighed not in (0, len(sources)):
             raise ValueError("give every source a weight, or none")
-        names = [source.name or _name_of(source) for source in sources]
+        names = [source.name or _default_source_name(source) for source in sources]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two sources are called {name!r}: give them names")
+                raise ValueError(f"two sources have the name {name!r}: give each its own name")
         pairs = zip(sources, names, strict=True)
         return [source.model_copy(update={"name": name}) for source, name in pairs]
 
@@ -165,18 +167,18 @@ class PipelineConfig(Section):
         if self.on_bias == "stop" and self.accept_bias:
             raise ValueError("on_bias: stop and accept_bias: true contradict each other")
         if self.on_bias == "stop" and self.store is None:
-            raise ValueError("on_bias: stop leaves the scores in the store: give a store too")
+            raise ValueError("on_bias: stop needs a store, which keeps the scores")
         return self
 
     @property
     def deprecated_keys(self) -> tuple[str, ...]:
-        """A note for each deprecated key that is given."""
+        """Return a note for each deprecated key that is given."""
         notes = {
-            "accept_bias": "a run goes on by itself; 'on_bias: stop' stops it",
-            "accept_chance": "filters act on whatever scores there are",
+            "accept_bias": "runs continue by default; 'on_bias: stop' stops them",
+            "accept_chance": "filters use whatever scores exist",
         }
         return tuple(
-            f"{name} has no effect any more: {note}"
+            f"{name} no longer has an effect: {note}"
             for name, note in notes.items()
             if getattr(self, name) is not None
         )
@@ -187,10 +189,10 @@ class PipelineConfig(Section):
         return value if value in (None, "auto") else str(local_folder(value or ""))
 
 
-def _name_of(source: SourceConfig) -> str:
-    """The hub's name, or the file's without folders and endings."""
-    place = PurePath((source.path or "").replace("*", "").rstrip("/"))
-    return source.hf or place.name.split(".")[0] or place.parent.name or "source"
+def _default_source_name(source: SourceConfig) -> str:
+    """Return the hub's name, or the file's without folders and endings."""
+    path = PurePath((source.path or "").replace("*", "").rstrip("/"))
+    return source.hf or path.name.split(".")[0] or path.parent.name or "source"
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -206,13 +208,15 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
-def parse_config(data: Any, places: Places | None = None) -> PipelineConfig:
-    """A configuration from plain data; raises CurateError with the place of the first mistake."""
-    places = places or Places("pipeline", {})
+def parse_config(data: Any, locations: YamlLocations | None = None) -> PipelineConfig:
+    """Return a configuration from plain data; raises CurateError with the place of the first
+    mistake.
+    """
+    locations = locations or YamlLocations("pipeline", {})
     if not isinstance(data, dict):
         raise CurateError(
             "the pipeline is not a mapping",
-            where=places.name,
+            where=locations.name,
             found=type(data).__name__,
             expected="keys input, scorers, filters, output",
         )
@@ -222,9 +226,9 @@ def parse_config(data: Any, places: Places | None = None) -> PipelineConfig:
         loc = error.errors()[0]["loc"]
         section = next((_SECTIONS[p] for p in reversed(loc[:-1]) if p in _SECTIONS), PipelineConfig)
         mistake = parameter_error(error, list(section.model_fields), "")
-        # A mixture stands at `input` in the file.
+        # In the file a mixture is at `input`.
         mixed = isinstance(data.get("input"), list) and loc[:1] == ("sources",)
-        mistake.where = places.describe(("input", *loc[1:]) if mixed else loc)
+        mistake.where = locations.describe(("input", *loc[1:]) if mixed else loc)
         raise CurateError(
             mistake.problem,
             where=mistake.where,
@@ -234,13 +238,13 @@ def parse_config(data: Any, places: Places | None = None) -> PipelineConfig:
         ) from None
 
 
-def check_utf8(config: PipelineConfig, places: Places | None = None) -> None:
+def check_utf8(config: PipelineConfig, locations: YamlLocations | None = None) -> None:
     """Refuse a text that no manifest could hold, such as a file name whose bytes are no UTF-8.
 
     Raises:
-        CurateError: with the key at which it stands.
+        CurateError: a text is not valid Unicode; the error names its key.
     """
-    places = places or Places("pipeline", {})
+    locations = locations or YamlLocations("pipeline", {})
     stack: list[tuple[tuple[str | int, ...], Any]] = [((), config.model_dump())]
     while stack:
         key, value = stack.pop()
@@ -250,14 +254,14 @@ def check_utf8(config: PipelineConfig, places: Places | None = None) -> None:
             stack += [((*key, number), inner) for number, inner in enumerate(value)]
         elif isinstance(value, str) and has_half(value):
             raise CurateError(
-                "the text is no valid Unicode",
-                where=places.describe(key),
+                "the text is not valid Unicode",
+                where=locations.describe(key),
                 found=value.encode("utf-8", "backslashreplace").decode(),
                 fix="rename the file, or name its folder or a pattern that matches it",
             )
 
 
-def load_config(path: str | Path) -> tuple[PipelineConfig, Places]:
+def load_config(path: str | Path) -> tuple[PipelineConfig, YamlLocations]:
     """Read pipeline.yaml.
 
     Returns:
@@ -276,18 +280,18 @@ def load_config(path: str | Path) -> tuple[PipelineConfig, Places]:
         raise CurateError(
             "the configuration cannot be read", where=str(path), found=str(error)
         ) from None
-    data, places = load_yaml(text, str(path))
-    return parse_config(data, places), places
+    data, locations = load_yaml(text, str(path))
+    return parse_config(data, locations), locations
 
 
 def dump_config(config: PipelineConfig) -> str:
-    """The configuration as YAML, defaults included."""
+    """Return the configuration as YAML, defaults included."""
     text: str = yaml.safe_dump(config_data(config), sort_keys=False)
     return text
 
 
 def config_data(config: PipelineConfig) -> dict[str, Any]:
-    """The configuration as plain data, defaults included; a mixture stands at `input`."""
+    """Return the configuration as plain data, defaults included; a mixture is at `input`."""
     data: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
     sources = data.pop("sources")
     return {"input": sources} | data if sources else data

@@ -18,7 +18,8 @@ from curate.steps.evidence_params import (
 
 
 def with_evidence(scorers: Sequence[tuple[str, ScorerStep]]) -> tuple[ScorerStep, ...]:
-    """The scorers with the evidence that each takes, in an order in which all of it is there.
+    """Return the scorers with the evidence that each takes, in an order in which all of it is
+    there.
 
     Args:
         scorers: place in the configuration and scorer, in the order of the configuration.
@@ -27,10 +28,12 @@ def with_evidence(scorers: Sequence[tuple[str, ScorerStep]]) -> tuple[ScorerStep
         CurateError: evidence that is unknown, that was learned from the labels, or a circle.
     """
     columns = {c.name: (step, c) for _, step in scorers for c in step.columns()}
-    return _in_order([(where, _resolved(where, step, columns)) for where, step in scorers])
+    return _order_scorers(
+        [(where, _resolve_evidence(where, step, columns)) for where, step in scorers]
+    )
 
 
-def _resolved(
+def _resolve_evidence(
     where: str, step: ScorerStep, columns: Mapping[str, tuple[ScorerStep, Column]]
 ) -> ScorerStep:
     if not isinstance(step.scorer.params, EvidenceParameters):
@@ -39,21 +42,21 @@ def _resolved(
     if isinstance(setting, str):
         margins = [
             EvidenceColumn(column=name)
-            for name, (other, column) in columns.items()
+            for name, (scorer, column) in columns.items()
             # A scorer that fuses evidence itself would bring the same evidence in once more.
-            if column.evidence == AUTO and not other.takes_evidence
+            if column.evidence == AUTO and not scorer.takes_evidence
         ]
         # Without other scorers the file can be the one source, which `evidence` holds.
         names = [*(m.column for m in margins), FILE_SOURCE] if margins else []
         return replace(_with_sources(step, names), evidence=tuple(margins), file_scores=True)
     names = [item.column for item in setting]
     for number, name in enumerate(names):
-        place = f"{where}.evidence.{number}"
+        item_location = f"{where}.evidence.{number}"
         if name in names[:number]:
-            fix = "name each source once: two of the same would count twice"
-            raise CurateError("the evidence is named twice", where=place, found=name, fix=fix)
+            fix = "name each source once: duplicates would count twice"
+            raise CurateError("duplicate evidence", where=item_location, found=name, fix=fix)
         if not is_of_file(name):
-            _check_column(step, name, place, columns)
+            _check_column(step, name, item_location, columns)
     return replace(_with_sources(step, names), evidence=setting)
 
 
@@ -72,24 +75,24 @@ def _check_column(
     columns: Mapping[str, tuple[ScorerStep, Column]],
 ) -> None:
     """Refuse a column that no scorer makes, or that is no evidence of labels."""
-    usable = [c for c, (other, column) in columns.items() if column.evidence != "none"]
+    usable = [c for c, (source_step, column) in columns.items() if column.evidence != "none"]
     if name not in columns:
         raise _unknown_evidence(name, where, [*usable, *FILE_COLUMNS])
-    other, column = columns[name]
+    source_step, column = columns[name]
     expected = f"one of {', '.join((*usable, *FILE_COLUMNS))}, or a key extra.x"
-    if other.name == step.name:
+    if source_step.name == step.name:
         problem = "a scorer can't take its own column as evidence"
         raise CurateError(problem, where=where, found=name, expected=expected)
-    if other.scorer.learned or other.scorer.from_labels:
+    if source_step.scorer.learned or source_step.scorer.from_labels:
         raise CurateError(
-            "the column was learned from the labels, so it is no evidence of them",
+            "the column was learned from the labels, so it can't be evidence of them",
             where=where,
-            found=f"{name} of the scorer {other.scorer.name}, which the labels of this file taught",
+            found=f"{name} of {source_step.scorer.name}, which is trained on this file's labels",
             expected=expected,
         )
     if column.evidence == "none":
         raise CurateError(
-            "the column is no preference margin",
+            "the column is not a preference margin",
             where=where,
             found=f"{name}: {column.meaning}",
             expected=f"a margin above 0 for the chosen answer, below 0 for the rejected one: "
@@ -105,12 +108,15 @@ def _unknown_evidence(name: str, where: str, valid: list[str]) -> CurateError:
     return CurateError("evidence names an unknown column", where=where, found=repr(name), fix=fix)
 
 
-def _in_order(scorers: list[tuple[str, ScorerStep]]) -> tuple[ScorerStep, ...]:
-    """Each scorer after those whose columns it reads, else in the order of the configuration."""
+def _order_scorers(scorers: list[tuple[str, ScorerStep]]) -> tuple[ScorerStep, ...]:
+    """Return each scorer after those whose columns it reads, else in the order of the
+    configuration.
+    """
     names = {step.name for _, step in scorers}
     # The names of steps may hold dots, so that the longest one that fits is the column's.
     reads = {
-        step.name: {_step_of(e.column, names) for e in step.scorer_evidence} for _, step in scorers
+        step.name: {_step_of_column(e.column, names) for e in step.scorer_evidence}
+        for _, step in scorers
     }
     waiting, ordered = list(scorers), list[ScorerStep]()
     while waiting:
@@ -118,22 +124,22 @@ def _in_order(scorers: list[tuple[str, ScorerStep]]) -> tuple[ScorerStep, ...]:
         ready = next((item for item in waiting if reads[item[1].name] <= done), None)
         if ready is None:
             raise CurateError(
-                "scorers read each other's columns in a circle",
+                "circular evidence: scorers read each other's columns",
                 where=waiting[0][0],
-                found=" -> ".join(_circle(waiting[0][1].name, reads)),
-                fix="take the evidence out of one of them",
+                found=" -> ".join(_find_circle(waiting[0][1].name, reads)),
+                fix="remove the evidence from one of them",
             )
         waiting.remove(ready)
         ordered.append(ready[1])
     return tuple(ordered)
 
 
-def _step_of(column: str, names: set[str]) -> str:
+def _step_of_column(column: str, names: set[str]) -> str:
     return max((name for name in names if column.startswith(f"{name}.")), key=len)
 
 
-def _circle(start: str, reads: Mapping[str, set[str]]) -> list[str]:
-    """Names of a circle, its first one again at the end."""
+def _find_circle(start: str, reads: Mapping[str, set[str]]) -> list[str]:
+    """Return the names of a circle, its first one again at the end."""
     path = [start]
     while path[-1] not in path[:-1]:
         ahead = sorted(reads[path[-1]])

@@ -42,10 +42,10 @@ class FileEvidence:
 
 
 def file_evidence(scorers: Iterable[ScorerStep], pairs: pl.DataFrame) -> FileEvidence:
-    """The margins of the file that the scorers take.
+    """Return the margins of the file that the scorers take.
 
     Args:
-        scorers: of the plan.
+        scorers: the scorers of the plan.
         pairs: the pair table.
 
     Raises:
@@ -57,10 +57,10 @@ def file_evidence(scorers: Iterable[ScorerStep], pairs: pl.DataFrame) -> FileEvi
     margins = {column: file_margin(column, pairs, keys) for column in named}
     for column, margin in margins.items():
         if len(pairs) and np.isnan(margin).all():
-            raise _no_number(column, named[column], pairs)
+            raise _missing_number_error(column, named[column], pairs)
     notes = [
-        f"the evidence {column} agrees with (nearly) all labels: if they were made from it, it is "
-        "no evidence of them"
+        f"the evidence {column} agrees with (nearly) all labels: if they were derived from it, it "
+        "is no evidence of them"
         for column, margin in margins.items()
         if follows_labels(margin, pairs) and np.any(np.nan_to_num(margin))
     ]
@@ -71,17 +71,17 @@ def file_evidence(scorers: Iterable[ScorerStep], pairs: pl.DataFrame) -> FileEvi
     return FileEvidence(margins | {name: margin}, (name,), tuple(notes))
 
 
-def _no_number(column: str, step: str, pairs: pl.DataFrame) -> CurateError:
+def _missing_number_error(column: str, step: str, pairs: pl.DataFrame) -> CurateError:
     keys = extra_leaf_keys(pairs)
     missing = next((k for k in extra_keys(column) or () if k not in keys), None)
     if column == SCORE_GAP:
         fix = "name two keys: extra.a - extra.b"
     elif missing is None:
-        fix = "name a key of extra that holds numbers"
+        fix = "name a key of extra with numeric values"
     else:
         fix = suggestion(f"extra.{missing}", [f"extra.{key}" for key in keys])
     return CurateError(
-        "no pair has a number for the evidence",
+        "no pair has a numeric value for the evidence",
         where=f"scorer '{step}', evidence",
         found=column,
         expected="a margin of the file, or scores of both answers under keys of extra",

@@ -17,7 +17,7 @@ from curate.data.row_parts import MEDIA
 from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, MESSAGES
 from curate.models.heads.noise.learnability import LEARNABILITY_FACT
 from curate.pipeline.bias_watch import BiasWatch
-from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, Plan
+from curate.pipeline.plan import EXTRA_PREFIX, FilterStep, PipelinePlan
 from curate.pipeline.selection_bias import TrainingColumns, selection_bias
 from curate.steps.context import Context
 from curate.steps.contracts import FilterResult
@@ -43,104 +43,107 @@ class Filtered:
 
     Attributes:
         frame: all pairs as read, with scores and the columns that filters added.
-        left: the pairs that are left, as filters changed them, with the same columns.
-        gone: row, drop_step, drop_reason and drop_code of the dropped pairs, by row.
+        kept_pairs: the pairs that are left, as filters changed them, with the same columns.
+        drops: row, drop_step, drop_reason and drop_code of the dropped pairs, by row.
         reports: one for each filter.
     """
 
     frame: pl.DataFrame
-    left: PairRows
-    gone: pl.DataFrame
+    kept_pairs: PairRows
+    drops: pl.DataFrame
     reports: list[StepRecord]
 
     @property
     def dropped(self) -> NDArray[np.bool_]:
-        """Whether a filter dropped each pair, (pairs,)."""
-        found = np.zeros(len(self.frame), dtype=np.bool_)
-        found[self.gone[ROW].to_numpy()] = True
-        return found
+        """Return whether a filter dropped each pair, (pairs,)."""
+        dropped_mask = np.zeros(len(self.frame), dtype=np.bool_)
+        dropped_mask[self.drops[ROW].to_numpy()] = True
+        return dropped_mask
 
 
 @dataclass(frozen=True)
-class _Applied:
+class _FilterOutcome:
     """What one filter did to the pairs that reached it.
 
     Attributes:
-        left: the pairs that it kept.
-        gone: row, drop_step, drop_reason and drop_code of the dropped pairs.
+        kept_pairs: the pairs that it kept.
+        drops: row, drop_step, drop_reason and drop_code of the dropped pairs.
         added: row and the columns that it adds, of all pairs that reached it; None for none.
-        report: of the step.
+        report: the record of the step.
     """
 
-    left: PairRows
-    gone: pl.DataFrame
+    kept_pairs: PairRows
+    drops: pl.DataFrame
     added: pl.DataFrame | None
     report: StepRecord
 
 
 def run_filters(
-    plan: Plan, frame: pl.DataFrame, context: Context, records: Sequence[StepRecord] = ()
+    plan: PipelinePlan, frame: pl.DataFrame, context: Context, records: Sequence[StepRecord] = ()
 ) -> Filtered:
     """Apply the plan's filters in order, each to what the earlier ones kept.
 
     Args:
-        plan: of the run.
+        plan: the plan of the run.
         frame: all pairs with their scores.
-        context: of the run.
-        records: of the steps before, which say what scorers learned.
+        context: the run's context.
+        records: records of the earlier steps, which say what scorers learned.
 
     Raises:
         CurateError: length alone decides what a filter acts on, and the plan stops there.
     """
-    left, room = PairRows.whole(with_extras(frame, plan.extras)), context.workspace
+    kept_pairs, scratch = PairRows.whole(with_extras(frame, plan.extras)), context.workspace
     schema = {ROW: pl.Int64(), **_DROP_SCHEMA}
     # A plan without filters drops nothing, and its table of drops has no frame to take types from.
-    gone, reports = [pl.DataFrame(schema=schema)], list[StepRecord]()
+    drops, reports = [pl.DataFrame(schema=schema)], list[StepRecord]()
     for step in plan.filters:
         watch = BiasWatch.of_step(plan, step, records)
-        applied = _run_filter(watch, left, context)
-        applied = _with_doubts(applied, watch, records)
+        applied = _run_filter(watch, kept_pairs, context)
+        applied = _add_chance_warning(applied, watch, records)
         columns = pl.DataFrame()
         if applied.added is not None:
-            columns = room.collect(step.name, over_all(applied.added, len(frame)))
+            columns = scratch.collect(step.name, over_all(applied.added, len(frame)))
             frame = frame.hstack(columns.get_columns())
-        rows = room.kept("rows left", applied.left.rows)
-        left = applied.left.with_table_columns(columns, rows)
-        gone.append(applied.gone)
+        rows = scratch.kept("rows left", applied.kept_pairs.rows)
+        kept_pairs = applied.kept_pairs.with_table_columns(columns, rows)
+        drops.append(applied.drops)
         reports.append(applied.report)
         give_back()
     return Filtered(
-        frame, left, room.collect("dropped", iter([pl.concat(gone).sort(ROW)])), reports
+        frame, kept_pairs, scratch.collect("dropped", iter([pl.concat(drops).sort(ROW)])), reports
     )
 
 
-def _run_filter(watch: BiasWatch, left: PairRows, context: Context) -> _Applied:
+def _run_filter(watch: BiasWatch, input_pairs: PairRows, context: Context) -> _FilterOutcome:
     """Apply a filter to the pairs that it is about; those of other sources are kept as they are."""
     step = watch.step
     if step.source is None:
-        return _apply(watch, left, context)
-    is_other = left.select(["source"])["source"].ne_missing(step.source).to_numpy()
+        return _apply_filter(watch, input_pairs, context)
+    is_other = input_pairs.select(["source"])["source"].ne_missing(step.source).to_numpy()
     if not is_other.any():
-        return _apply(watch, left, context)
-    untouched, acting = left.where(is_other), left.where(~is_other)
+        return _apply_filter(watch, input_pairs, context)
+    untouched, acting = input_pairs.where(is_other), input_pairs.where(~is_other)
     if len(acting):
-        applied = _apply(watch, acting, context)
+        applied = _apply_filter(watch, acting, context)
     else:
         nothing = pl.DataFrame(schema=_DROP_SCHEMA)
         record = StepRecord(step.name, "filter", 0, 0, 0.0)
-        applied = _Applied(acting, acting.numbered(nothing), None, record)
+        applied = _FilterOutcome(acting, acting.numbered(nothing), None, record)
     added = applied.added
     if step.filter.adds():
         neutral = untouched.numbered(_neutral_columns(step, len(untouched)))
         added = neutral if added is None else pl.concat([added, neutral])
     rows_out = applied.report.rows_out + len(untouched)
-    report = replace(applied.report, rows_in=len(left), rows_out=rows_out)
+    report = replace(applied.report, rows_in=len(input_pairs), rows_out=rows_out)
     # Put back in their order: shards follow the input, whichever filter looked at what.
-    return _Applied(applied.left.union(untouched), applied.gone, added, report)
+    return _FilterOutcome(applied.kept_pairs.union(untouched), applied.drops, added, report)
 
 
-def _with_doubts(applied: _Applied, watch: BiasWatch, records: Sequence[StepRecord]) -> _Applied:
-    """A warning where a filter ranks by scores whose heads predict labels no better than chance.
+def _add_chance_warning(
+    applied: _FilterOutcome, watch: BiasWatch, records: Sequence[StepRecord]
+) -> _FilterOutcome:
+    """Return a warning where a filter ranks by scores whose heads predict labels no better than
+    chance.
 
     The filter acts all the same: what the user asked for is done. A filter by a posterior needs no
     warning, since a posterior that knows nothing is alike for all pairs.
@@ -151,21 +154,23 @@ def _with_doubts(applied: _Applied, watch: BiasWatch, records: Sequence[StepReco
         return applied
     warning = (
         f"'{watch.step.name}' acts on scores of {', '.join(chance)}, whose probe models predict "
-        "held-out labels no better than chance: it may act at random; judge 50 pairs to know "
-        f"({judging_commands(watch.data).route})"
+        "held-out labels no better than chance: the filter may act at random; review 50 pairs to "
+        f"find out ({judging_commands(watch.data).route})"
     )
     report = applied.report
     return replace(applied, report=replace(report, warnings=(*report.warnings, warning)))
 
 
 def _is_chance(record: StepRecord) -> bool:
-    """Whether a scorer's heads learned nothing, and nothing else spoke of the labels either."""
+    """Return whether a scorer's heads learned nothing, and nothing else spoke of the labels
+    either.
+    """
     informed = any(record.facts.get(key) for key in _OTHER_INFORMATION)
     return not (informed or record.facts.get(LEARNABILITY_FACT, {"ok": True})["ok"])
 
 
 def _neutral_columns(step: FilterStep, pairs: int) -> pl.DataFrame:
-    """What a filter adds to pairs on which it does not act."""
+    """Return what a filter adds to pairs on which it does not act."""
     columns = []
     for column in step.filter.adds():
         value: str | float | None = None
@@ -178,48 +183,50 @@ def _neutral_columns(step: FilterStep, pairs: int) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _verdict(step: FilterStep, left: PairRows, context: Context) -> FilterResult:
-    """What the filter says of the pairs, of which it gets the columns that it declares.
+def _filter_verdict(step: FilterStep, input_pairs: PairRows, context: Context) -> FilterResult:
+    """Return what the filter says of the pairs, of which it gets the columns that it declares.
 
     Raises:
         RuntimeError: a plug-in's mistake: it reads others, or judges other pairs.
     """
     reads = step.filter.reads()
     # Who looks at texts needs what belongs to them, such as tools and images.
-    wide = any(left.table.schema.get(column) in (MESSAGES, MEDIA) for column in reads)
-    own = [name for name in reads if name in left.columns]
-    names = left.columns if wide else list(dict.fromkeys(("pair_id", *own)))
+    wide = any(input_pairs.table.schema.get(column) in (MESSAGES, MEDIA) for column in reads)
+    present = [name for name in reads if name in input_pairs.columns]
+    names = input_pairs.columns if wide else list(dict.fromkeys(("pair_id", *present)))
     try:
-        verdict = step.filter.apply(left.select(names), context)
+        verdict = step.filter.apply(input_pairs.select(names), context)
     except pl.exceptions.ColumnNotFoundError as error:
-        told = f"step '{step.name}' reads a column that its reads() does not name: {error}"
-        raise RuntimeError(told) from error
-    if len(verdict.keep) != len(left) or len(verdict.reason) != len(left):
-        raise RuntimeError(f"step '{step.name}' judged {len(verdict.keep)} of {len(left)} pairs")
+        problem = f"step '{step.name}' reads a column that its reads() does not name: {error}"
+        raise RuntimeError(problem) from error
+    if len(verdict.keep) != len(input_pairs) or len(verdict.reason) != len(input_pairs):
+        raise RuntimeError(
+            f"step '{step.name}' judged {len(verdict.keep)} of {len(input_pairs)} pairs"
+        )
     return verdict
 
 
-def _apply(watch: BiasWatch, left: PairRows, context: Context) -> _Applied:
+def _apply_filter(watch: BiasWatch, input_pairs: PairRows, context: Context) -> _FilterOutcome:
     step = watch.step
-    started, own, before = time.perf_counter(), context.for_step(), left
+    started, step_context = time.perf_counter(), context.for_step()
     with context.progress.task(step.name, None):
-        keep, judged = _judged(step, left, own)
-    left, kept = judged.left, judged.left.where(keep)
-    alerts = _alerts(watch, before, kept, judged.added, keep, own)
-    warnings = list(own.warnings)
-    if len(left) and not len(kept):
+        keep, outcome = _judge_pairs(step, input_pairs, step_context)
+    kept_pairs = outcome.kept_pairs.where(keep)
+    alerts = _bias_alerts(watch, input_pairs, kept_pairs, outcome.added, keep, step_context)
+    warnings = list(step_context.warnings)
+    if len(input_pairs) and not len(kept_pairs):
         warnings.append(f"the filter '{step.name}' dropped every pair that reached it")
     seconds = time.perf_counter() - started
-    report = StepRecord(
-        step.name, "filter", len(left), len(kept), seconds, own.facts, tuple(warnings), alerts
-    )
-    return replace(judged, left=kept, report=report)
+    counts = (len(input_pairs), len(kept_pairs))
+    facts = step_context.facts
+    report = StepRecord(step.name, "filter", *counts, seconds, facts, tuple(warnings), alerts)
+    return replace(outcome, kept_pairs=kept_pairs, report=report)
 
 
-def _alerts(
+def _bias_alerts(
     watch: BiasWatch,
-    before: PairRows,
-    kept: PairRows,
+    input_pairs: PairRows,
+    kept_pairs: PairRows,
     added: pl.DataFrame | None,
     keep: NDArray[np.bool_],
     context: Context,
@@ -228,39 +235,39 @@ def _alerts(
     step = watch.step
     weight, right = step.column(step.filter.weight), step.column(step.filter.label_probability)
     training = TrainingColumns(weight, right)
-    acts = len(kept) < len(keep) or CHANGES_PAIRS in context.facts or training.names
-    if not (acts and len(kept) and any("." in column for column in step.filter.reads())):
+    acts = len(kept_pairs) < len(keep) or CHANGES_PAIRS in context.facts or training.names
+    if not (acts and len(kept_pairs) and any("." in column for column in step.filter.reads())):
         return ()
     if training.names and added is not None:
-        kept = kept.adding(added.select(training.names).filter(pl.Series(keep)))
-    bias = selection_bias(before, kept, training, watch.posterior, watch.flip_rate)
+        kept_pairs = kept_pairs.adding(added.select(training.names).filter(pl.Series(keep)))
+    bias = selection_bias(input_pairs, kept_pairs, training, watch.posterior, watch.flip_rate)
     context.facts["bias"] = bias.to_json()
     return watch.alerts(bias)
 
 
-def _judged(
-    step: FilterStep, left: PairRows, context: Context
-) -> tuple[NDArray[np.bool_], _Applied]:
-    """Whether each pair is kept, and all pairs with what the filter says of them."""
-    verdict = _verdict(step, left, context)
-    # What it was found by is gone, and allocators would hold as much again beside what follows.
+def _judge_pairs(
+    step: FilterStep, input_pairs: PairRows, context: Context
+) -> tuple[NDArray[np.bool_], _FilterOutcome]:
+    """Return whether each pair is kept, and all pairs with what the filter says of them."""
+    verdict = _filter_verdict(step, input_pairs, context)
+    # The filter's temporary arrays are free now; without this, allocators would keep their memory.
     give_back()
     keep = verdict.keep.fill_null(False).to_numpy()
     added = None
     if verdict.added is not None:
-        columns = typed(verdict.added, step.filter.adds(), len(left), step.name)
+        columns = typed(verdict.added, step.filter.adds(), len(input_pairs), step.name)
         # Not among the columns of what is left, where they would be copied with it: they come
         # into the table of all pairs at once.
-        added = left.numbered(columns)
+        added = input_pairs.numbered(columns)
     if verdict.changed is not None:
-        left = left.adding(verdict.changed)
+        input_pairs = input_pairs.adding(verdict.changed)
         context.facts[CHANGES_PAIRS] = True
     drops = _drop_columns(step, verdict, ~keep)
     # Stored at once: some reasons would hold the texts of all.
-    gone = PairRows(left.table, left.rows[~keep], pl.DataFrame()).numbered(drops)
-    gone = context.workspace.collect("dropped", iter([gone]))
-    report = StepRecord(step.name, "filter", len(left), len(left), 0.0)
-    return keep, _Applied(left, gone, added, report)
+    dropped = PairRows(input_pairs.table, input_pairs.rows[~keep], pl.DataFrame()).numbered(drops)
+    dropped = context.workspace.collect("dropped", iter([dropped]))
+    report = StepRecord(step.name, "filter", len(input_pairs), len(input_pairs), 0.0)
+    return keep, _FilterOutcome(input_pairs, dropped, added, report)
 
 
 def _drop_columns(
@@ -285,12 +292,14 @@ def _drop_columns(
 
 
 def with_extras(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
-    """Columns `extra.<key>`: the key's value of each row, as number where all are, else as text."""
+    """Return the columns `extra.<key>`: the key's value of each row, as number where all are,
+    else as text.
+    """
     for key in keys:
         value = select_in_batches(frame, value=extra_value(key))["value"]
         # One value that is no number makes the key a text: a threshold on it then fails and says
         # so.
         number = value.cast(pl.Float64, strict=False)
-        kept = number if number.null_count() == value.null_count() else value
-        frame = frame.with_columns(kept.alias(EXTRA_PREFIX + key))
+        column = number if number.null_count() == value.null_count() else value
+        frame = frame.with_columns(column.alias(EXTRA_PREFIX + key))
     return frame

@@ -22,16 +22,16 @@ def label_evidence(
     step: ScorerStep,
     scores: Sequence[pl.DataFrame],
     file: FileEvidence,
-    judged: NDArray[np.int8] | None,
+    judgements: NDArray[np.int8] | None,
     warnings: list[str],
 ) -> LabelEvidence:
-    """The evidence of one scorer; sources that say nothing of any pair are left out.
+    """Return the evidence of one scorer; sources that say nothing of any pair are left out.
 
     Args:
         step: the scorer.
         scores: columns of the scorers that ran before it.
         file: margins of the file.
-        judged: (pairs,) what people found of each label, as in `LabelEvidence`.
+        judgements: (pairs,) what people found of each label, as in `LabelEvidence`.
         warnings: list to which it adds which sources are left out.
     """
     if not step.takes_evidence:
@@ -43,14 +43,14 @@ def label_evidence(
     sources = []
     for item in requested:
         name = item.column
-        margin = file.margins[name] if is_of_file(name) else _margin(columns[name])
+        margin = file.margins[name] if is_of_file(name) else _finite_margin(columns[name])
         if len(margin) and not np.any(np.nan_to_num(margin)):
             warnings.append(f"{step.name}: the evidence {name} is 0 or missing in every pair")
             continue
         sources.append(EvidenceSource(name, margin, item.trust))
-    return LabelEvidence(tuple(sources), judged)
+    return LabelEvidence(tuple(sources), judgements)
 
 
-def _margin(column: pl.Series) -> NDArray[np.float64]:
+def _finite_margin(column: pl.Series) -> NDArray[np.float64]:
     margin = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return np.where(np.isfinite(margin), margin, np.nan)

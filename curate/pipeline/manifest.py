@@ -12,7 +12,7 @@ from curate.data.pair_rows import PairRows
 from curate.data.table import DROP_CODE
 from curate.errors import mask
 from curate.pipeline.config import PipelineConfig, config_data
-from curate.pipeline.plan import Plan
+from curate.pipeline.plan import PipelinePlan
 from curate.steps.step_record import StepRecord, all_warnings
 from curate.versions import versions
 from curate.write.manifest import FORMAT_VERSION, check_rows
@@ -31,13 +31,13 @@ def count_drop_codes(dropped: PairRows) -> dict[str, int]:
 
 def make_manifest(
     config: PipelineConfig,
-    plan: Plan,
+    plan: PipelinePlan,
     steps: list[StepRecord],
     source: dict[str, Any],
     rows: dict[str, int],
     files: dict[str, Any],
 ) -> dict[str, Any]:
-    """The manifest as plain data; see docs/trainers/index.md for its place."""
+    """Return the manifest as plain data; see docs/trainers/index.md for its place."""
     undrawn = rows.get("undrawn", 0)
     check_rows(rows["in"], rows["kept"] - undrawn, rows["dropped"], undrawn)
     return {

@@ -1,10 +1,10 @@
-"""Several sources as one data set: read, drawn from, and named."""
+"""Several sources as one dataset: read, drawn from, and named."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,7 @@ from curate.store.workspace import Workspace
 if TYPE_CHECKING:
     from curate.steps.workers import Workers
 
-_OWN = ("name", "share", "weight", "filters")
+_MIXTURE_KEYS = ("name", "share", "weight", "filters")
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class SourceFacts:
     """What was read of a source, and what was taken.
 
     Attributes:
-        name: of the source.
-        format: that was found or given.
-        rows_read: from its files.
-        rows_rejected: malformed, or without a pair.
-        pairs: that its rows hold.
-        taken: pairs of the mixture that are its own; more than `pairs` where they are repeated.
+        name: the source's name.
+        format: the detected or requested format.
+        rows_read: rows in its files.
+        rows_rejected: rows that are malformed or hold no pair.
+        pairs: pairs in its rows.
+        sampled: pairs of the mixture that are its own; more than `pairs` where they are repeated.
     """
 
     name: str
@@ -45,7 +45,12 @@ class SourceFacts:
     rows_read: int
     rows_rejected: int
     pairs: int
-    taken: int
+    sampled: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as plain data; the manifest's name of `sampled` is `taken`."""
+        facts = asdict(self)
+        return {("taken" if name == "sampled" else name): value for name, value in facts.items()}
 
 
 def read_mixture(
@@ -56,7 +61,7 @@ def read_mixture(
     limit: int | None = None,
     workers: Workers | None = None,
 ) -> tuple[Pairs, list[SourceFacts]]:
-    """The pairs of all sources, in their order, with the name of each as `source`.
+    """Return the pairs of all sources, in their order, with the name of each as `source`.
 
     Of each source whole prompts are drawn: `share` of them (1.5: all once and half of them twice),
     or as many that its pairs are in proportion to its `weight`, as many as the scarcest source
@@ -64,32 +69,32 @@ def read_mixture(
 
     Args:
         sources: what to read.
-        seed: of the draws.
-        progress: where progress is shown.
-        workspace: gives room to the pairs.
+        seed: seed of the draws.
+        progress: receives the progress.
+        workspace: scratch space for the pairs.
         limit: pairs of each source at most, besides its own limit.
         workers: read sources of several files.
     """
     read = []
     for source in sources:
-        given = {k: v for k, v in dict(source).items() if k not in _OWN}
+        settings = {k: v for k, v in dict(source).items() if k not in _MIXTURE_KEYS}
         if limit is not None:
-            given["limit"] = min(limit, source.limit or limit)
-        parts = stream_pairs(**given, progress=progress, workers=workers)
-        read.append(collect_pairs(parts, workspace))
+            settings["limit"] = min(limit, source.limit or limit)
+        batches_read = stream_pairs(**settings, progress=progress, workers=workers)
+        read.append(collect_pairs(batches_read, workspace))
     # Only now is it known which source is the scarcest.
-    wanted = _wanted(sources, [len(pairs) for pairs in read])
+    shares = _target_shares(sources, [len(pairs) for pairs in read])
     rng = np.random.default_rng(seed)
-    rows = [_drawn(p.frame, n, rng) for p, n in zip(read, wanted, strict=True)]
+    rows = [_draw_rows(p.frame, n, rng) for p, n in zip(read, shares, strict=True)]
     facts = [
-        SourceFacts(str(s.name), p.format, p.rows_read, len(p.rejected), len(p), len(own))
-        for s, p, own in zip(sources, read, rows, strict=True)
+        SourceFacts(str(s.name), p.format, p.rows_read, len(p.rejected), len(p), len(source_rows))
+        for s, p, source_rows in zip(sources, read, rows, strict=True)
     ]
-    return _joined(sources, read, rows, workspace), facts
+    return _join_sources(sources, read, rows, workspace), facts
 
 
-def _wanted(sources: list[SourceConfig], counts: list[int]) -> list[float]:
-    """Share of the pairs of each source, above 1 where they are repeated."""
+def _target_shares(sources: list[SourceConfig], counts: list[int]) -> list[float]:
+    """Return the share of the pairs of each source, above 1 where they are repeated."""
     weights = [source.weight for source in sources]
     if any(weight is None for weight in weights):
         return [1.0 if source.share is None else source.share for source in sources]
@@ -97,8 +102,10 @@ def _wanted(sources: list[SourceConfig], counts: list[int]) -> list[float]:
     return [scale * float(w or 0.0) / n for n, w in zip(counts, weights, strict=True)]
 
 
-def _drawn(pairs: pl.DataFrame, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows of whole prompts, in their order; all rows once for each whole number in the share."""
+def _draw_rows(pairs: pl.DataFrame, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the rows of whole prompts, in their order; all rows once for each whole number in the
+    share.
+    """
     every = np.arange(len(pairs))
     # Numbers in the order of the hashes: which prompts are drawn does not depend on that of rows.
     prompt = dense_numbers(prompt_keys(pairs))
@@ -106,63 +113,70 @@ def _drawn(pairs: pl.DataFrame, share: float, rng: np.random.Generator) -> NDArr
     order = rng.permutation(len(count))
     size = count[order]
     before = np.cumsum(size) - size
-    whole, rest = divmod(share, 1.0)
-    taken = np.zeros(len(count), dtype=np.bool_)
-    # A prompt is in where more than half of it lies below the number of pairs that is wanted.
-    taken[order[before + size / 2 <= rest * len(pairs)]] = True
-    return np.concatenate([*[every] * int(whole), np.flatnonzero(taken[prompt])])
+    repeats, fraction = divmod(share, 1.0)
+    is_sampled = np.zeros(len(count), dtype=np.bool_)
+    # A prompt is sampled if more than half of its pairs are below the target number.
+    is_sampled[order[before + size / 2 <= fraction * len(pairs)]] = True
+    return np.concatenate([*[every] * int(repeats), np.flatnonzero(is_sampled[prompt])])
 
 
-def _joined(
+def _join_sources(
     sources: list[SourceConfig],
     read: list[Pairs],
     rows: list[NDArray[np.int64]],
     workspace: Workspace,
 ) -> Pairs:
-    ids, kept_masks = PairIds(pairs.frame["pair_id"] for pairs in read), list[NDArray[np.bool_]]()
+    ids, new_id_masks = PairIds(pairs.frame["pair_id"] for pairs in read), list[NDArray[np.bool_]]()
     with (
         closing(workspace.spool("mixture")) as frame,
         closing(workspace.spool("mixture-origins")) as origins,
     ):
-        for source, pairs, own in zip(sources, read, rows, strict=True):
-            for part in batches(len(own), BATCH_ROWS) or [slice(0, 0)]:
-                some = _named(rows_at(pairs.frame, own[part]), pairs, own[part], str(source.name))
+        for source, pairs, source_rows in zip(sources, read, rows, strict=True):
+            for batch in batches(len(source_rows), BATCH_ROWS) or [slice(0, 0)]:
+                sampled_pairs = _name_source(
+                    rows_at(pairs.frame, source_rows[batch]),
+                    pairs,
+                    source_rows[batch],
+                    str(source.name),
+                )
                 # A repeated pair gets an id of its own.
-                new = ids.new(some["pair_id"])
-                kept_masks.append(new.to_numpy())
-                kept_ids = pl.when(new).then("pair_id")
-                frame.write(ids.give(some.with_columns(pair_id=kept_ids)))
+                is_new = ids.new(sampled_pairs["pair_id"])
+                new_id_masks.append(is_new.to_numpy())
+                kept_ids = pl.when(is_new).then("pair_id")
+                frame.write(ids.give(sampled_pairs.with_columns(pair_id=kept_ids)))
                 if len(pairs.origins):
-                    origins.write(pairs.origins[own[part]])
-        places = origins.frame()
-        # The names of files went with `_named`: what is left as `source` is content.
+                    origins.write(pairs.origins[source_rows[batch]])
+        origin_table = origins.frame()
+        # `_name_source` has replaced file names: what `source` holds now is content.
         table, _ = number_by_content(
-            frame.frame(), np.concatenate(kept_masks), places.clear(), workspace, frame.path
+            frame.frame(), np.concatenate(new_id_masks), origin_table.clear(), workspace, frame.path
         )
     notes = [f"{s.name}: {note}" for s, p in zip(sources, read, strict=True) for note in p.notes]
     counts = zip(sources, read, rows, strict=True)
-    notes += [_nothing_drawn(s, len(p)) for s, p, drawn in counts if not len(drawn)]
+    notes += [_nothing_drawn(s, len(p)) for s, p, sampled_rows in counts if not len(sampled_rows)]
     rejected = pl.concat(pairs.rejected for pairs in read)
     rows_read = sum(pairs.rows_read for pairs in read)
-    told = (*notes, *shared_notes(table))
+    all_notes = (*notes, *shared_notes(table))
     folders = tuple(dict.fromkeys(folder for pairs in read for folder in pairs.folders))
-    return Pairs(table, rejected, places, "mixture", rows_read, told, folders)
+    return Pairs(table, rejected, origin_table, "mixture", rows_read, all_notes, folders)
 
 
 def _nothing_drawn(source: SourceConfig, pairs: int) -> str:
     setting = f"weight {source.weight}" if source.weight is not None else f"share {source.share}"
     return (
-        f"{source.name}: none of its {pairs:,} pairs is in the mixture, since whole "
-        f"prompts are drawn and {setting} is less than half of one; raise it"
+        f"{source.name}: none of its {pairs:,} pairs is in the mixture, because whole "
+        f"prompts are sampled and {setting} is less than half of one; raise it"
     )
 
 
-def _named(frame: pl.DataFrame, pairs: Pairs, rows: NDArray[np.int64], name: str) -> pl.DataFrame:
-    """The source's name as `source`; a subset that the rows named goes to `extra`."""
+def _name_source(
+    frame: pl.DataFrame, pairs: Pairs, rows: NDArray[np.int64], name: str
+) -> pl.DataFrame:
+    """Return the pairs with the source's name as `source`; `extra` gets a subset that rows name."""
     files = pairs.origins["file"].gather(rows) if len(pairs.origins) else pl.Series([None])
     subset = named_source(files.cast(pl.String))
-    told = subset.map_elements(to_json, return_dtype=pl.String)
-    with_subset = extra_with("extra", "subset", told)
+    subset_name = subset.map_elements(to_json, return_dtype=pl.String)
+    with_subset = extra_with("extra", "subset", subset_name)
     return frame.with_columns(
         extra=pl.when(subset.is_not_null()).then(with_subset).otherwise("extra"),
         source=pl.lit(name),

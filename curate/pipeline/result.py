@@ -34,7 +34,16 @@ class Result:
         steps: what each step did.
         prompt_map: places of prompts in the plane for the report, where the run had embeddings.
         folder: where the run was written, None for a run in memory.
-        sources: of several sources, what was done to each; see `by_source`.
+        sources: what was done to each of several sources; see `summarise_by_source`.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [{"prompt": f"Question {n}", "chosen": "a", "rejected": "b"} for n in range(10)]
+        >>> result = Pipeline({"filters": [{"type": "sample", "rows": 4}]}).run(rows)
+        >>> len(result.kept), len(result.dropped)
+        (4, 6)
+        >>> result.dropped["drop_code"].unique().to_list()
+        ['not_sampled']
     """
 
     scores: pl.DataFrame
@@ -48,44 +57,44 @@ class Result:
 
     @property
     def rows_in(self) -> int:
-        """Pairs read."""
+        """Return pairs read."""
         return len(self.scores)
 
     @property
     def rows_kept(self) -> int:
-        """Pairs kept."""
+        """Return pairs kept."""
         return len(self.kept_rows)
 
     @property
     def rows_dropped(self) -> int:
-        """Pairs dropped."""
+        """Return pairs dropped."""
         return len(self.dropped_rows)
 
     @cached_property
     def kept(self) -> pl.DataFrame:
-        """The pair table of the kept pairs, as filters changed them, with `weight` if given and the
-        columns that the shards carry.
+        """Return the pair table of the kept pairs, as filters changed them, with `weight` if given
+        and the columns that the shards carry.
         """
         return self.kept_rows.frame()
 
     @cached_property
     def dropped(self) -> pl.DataFrame:
-        """The pair table of the others, with drop_step, drop_reason and drop_code."""
+        """Return the pair table of the others, with drop_step, drop_reason and drop_code."""
         return self.dropped_rows.frame()
 
     @property
     def pairs_changed(self) -> bool:
-        """Whether a filter changed pairs, and did not only drop or weigh them."""
+        """Return whether a filter changed pairs, and did not only drop or weigh them."""
         return any(step.facts.get(CHANGES_PAIRS) for step in self.steps)
 
     @property
     def warnings(self) -> list[str]:
-        """What the user should know, each once, the most important first."""
+        """Return what the user should know, each once, the most important first."""
         return all_warnings(self.steps)
 
     @property
     def alerts(self) -> list[str]:
-        """The warnings that are shown before all else."""
+        """Return the warnings that are shown before all else."""
         return list(dict.fromkeys(text for step in self.steps for text in step.alerts))
 
     def kept_dataset(
@@ -99,16 +108,16 @@ class Result:
         copies: int = 1,
         seed: int = 0,
     ) -> Dataset:
-        """The kept pairs as a `datasets.Dataset` in a trainer's form, ready for its trainer.
+        """Return the kept pairs as a `datasets.Dataset` in a trainer's form, ready for its trainer.
 
         Args:
             format: name of the export; see `curate list`.
             allow_loss: go on where the form has no place for parts of the pairs.
             prompt: "explicit" or "implicit", as `output.prompt`.
             weights: "rows", "column" or "none", as `output.weights`; default as there.
-            soft_labels: as `output.soft_labels`.
-            copies: as `output.copies`.
-            seed: of the draws by weight.
+            soft_labels: see `output.soft_labels`.
+            copies: see `output.copies`.
+            seed: seed of the draws by weight.
 
         Raises:
             CurateError: no such form, it would lose parts of the pairs, or nothing reads weights
@@ -125,13 +134,13 @@ class Result:
         )
 
     def to_pandas(self) -> Any:
-        """The kept pairs in pandas."""
+        """Return the kept pairs in pandas."""
         return self.kept.to_pandas()
 
     def _repr_html_(self) -> str:
         rows = {"in": self.rows_in, "kept": self.rows_kept, "dropped": self.rows_dropped}
         steps = [asdict(step) for step in self.steps]
-        shown = [(s["name"], s["rows_in"], s["rows_out"], f"{s['seconds']:.2f}") for s in steps]
+        step_rows = [(s["name"], s["rows_in"], s["rows_out"], f"{s['seconds']:.2f}") for s in steps]
         notes = table_html("Warnings", (), [(w,) for w in self.warnings]) if self.warnings else ""
-        table = table_html("Steps", ("step", "pairs in", "pairs out", "seconds"), shown)
+        table = table_html("Steps", ("step", "pairs in", "pairs out", "seconds"), step_rows)
         return facts_html(dict(run_verdict(rows, steps).lines)) + table + notes

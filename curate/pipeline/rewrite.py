@@ -9,10 +9,10 @@ import polars as pl
 
 from curate.data.pair_rows import PairRows
 from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, PAIR_COLUMNS
-from curate.pipeline.by_source import by_source
 from curate.pipeline.config import parse_config
 from curate.pipeline.plan import make_plan
 from curate.pipeline.result import Result
+from curate.pipeline.source_summary import summarise_by_source
 from curate.pipeline.write_run import write_run
 from curate.read.pairs import ORIGIN_COLUMNS, Pairs
 from curate.steps.context import Progress
@@ -23,7 +23,7 @@ from curate.write.run_files import RunFiles
 
 def rewrite_run(
     run: RunFiles,
-    judged: pl.DataFrame,
+    pairs: pl.DataFrame,
     record: StepRecord,
     folder: Path,
     overwrite: bool,
@@ -32,46 +32,50 @@ def rewrite_run(
     """Write the run with other pairs kept.
 
     Args:
-        run: as it was.
-        judged: all its pairs in the order of reading, with drop_step, drop_reason and drop_code.
-        record: of the step that judged them.
-        folder: to write.
+        run: the finished run.
+        pairs: all its pairs in the order of reading, with drop_step, drop_reason and drop_code.
+        record: the record of the step that changed them.
+        folder: the folder to write.
         overwrite: replace a finished run there.
-        progress: where progress is shown.
+        progress: receives the progress.
     """
     config = parse_config(run.manifest["config"])
-    scores, frame = run.scores(), judged.select(list(PAIR_COLUMNS))
-    stays = judged[DROP_STEP].is_null()
+    scores, frame = run.scores(), pairs.select(list(PAIR_COLUMNS))
+    stays = pairs[DROP_STEP].is_null()
     fate_columns = (DROP_STEP, DROP_REASON, DROP_CODE)
-    others = [n for n in judged.columns if n not in (*PAIR_COLUMNS, *fate_columns)]
-    every = PairRows.whole(frame)
-    kept = every.where(stays.to_numpy()).adding(judged.filter(stays).select(others))
-    fate = judged.filter(~stays).select(fate_columns)
-    dropped = every.where(~stays.to_numpy()).adding(fate)
-    own = scores.drop(list(ORIGIN_COLUMNS), strict=False)
+    carried_columns = [n for n in pairs.columns if n not in (*PAIR_COLUMNS, *fate_columns)]
+    all_pairs = PairRows.whole(frame)
+    kept_pairs = all_pairs.where(stays.to_numpy()).adding(
+        pairs.filter(stays).select(carried_columns)
+    )
+    fate = pairs.filter(~stays).select(fate_columns)
+    dropped = all_pairs.where(~stays.to_numpy()).adding(fate)
+    score_columns = scores.drop(list(ORIGIN_COLUMNS), strict=False)
     result = Result(
-        own,
-        kept,
+        score_columns,
+        kept_pairs,
         dropped,
         run.rejected(),
-        [*_steps(run), record],
-        sources=by_source(frame, kept, own),
+        [*_earlier_records(run), record],
+        sources=summarise_by_source(frame, kept_pairs, score_columns),
     )
-    whole = _pairs_read(run, frame, scores, result.rejected)
-    return write_run(config, make_plan(config), result, whole, folder, overwrite, progress)
+    pairs_read = _restore_pairs(run, frame, scores, result.rejected)
+    return write_run(config, make_plan(config), result, pairs_read, folder, overwrite, progress)
 
 
-def _steps(run: RunFiles) -> list[StepRecord]:
+def _earlier_records(run: RunFiles) -> list[StepRecord]:
     steps = [StepRecord(**s) for s in run.manifest["steps"] if s["kind"] != "write"]
     return [replace(step, warnings=tuple(step.warnings)) for step in steps]
 
 
-def _pairs_read(
+def _restore_pairs(
     run: RunFiles, frame: pl.DataFrame, scores: pl.DataFrame, rejected: pl.DataFrame
 ) -> Pairs:
-    """The pairs as the manifest counts them."""
-    known = set(ORIGIN_COLUMNS) <= set(scores.columns)
-    origins = scores.select(list(ORIGIN_COLUMNS)) if known else pl.DataFrame(schema=ORIGIN_COLUMNS)
+    """Return the pairs as the manifest counts them."""
+    has_origins = set(ORIGIN_COLUMNS) <= set(scores.columns)
+    origins = (
+        scores.select(list(ORIGIN_COLUMNS)) if has_origins else pl.DataFrame(schema=ORIGIN_COLUMNS)
+    )
     source = run.manifest["input"]
     return Pairs(
         frame,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,25 +19,25 @@ from curate.models.embed.choice import choose_embedder
 from curate.models.embed.frame import embed_frame, embed_texts
 from curate.models.embed.notes import embedding_warnings
 from curate.models.media.media_set import media_set_for
-from curate.pipeline.by_source import by_source
 from curate.pipeline.config import PipelineConfig, check_utf8, load_config, parse_config
 from curate.pipeline.engines import make_engine
 from curate.pipeline.engines.base import Engine
 from curate.pipeline.filtering import Filtered, run_filters
-from curate.pipeline.kept_pairs import read_or_take
 from curate.pipeline.mixture import read_mixture
-from curate.pipeline.plan import Plan, make_plan
+from curate.pipeline.plan import PipelinePlan, make_plan
+from curate.pipeline.read_cache import read_or_load_cached
 from curate.pipeline.records import (
-    keep_embedding,
     read_record,
+    store_embedding_record,
     store_record,
 )
 from curate.pipeline.result import Result
 from curate.pipeline.run_evidence import check_gold, run_evidence
 from curate.pipeline.score_cache import ScoreCache
 from curate.pipeline.scoring import score_all
+from curate.pipeline.source_summary import summarise_by_source
 from curate.pipeline.write_run import write_run
-from curate.pipeline.yaml_places import Places
+from curate.pipeline.yaml_locations import YamlLocations
 from curate.read.pairs import Pairs, read_pairs
 from curate.steps.context import Context, Progress, SilentProgress
 from curate.steps.permissions import Permissions
@@ -59,35 +59,47 @@ class Pipeline:
 
     Args:
         config: a path to pipeline.yaml, the same as plain data, or a `PipelineConfig`.
-        permissions: what the pipeline may do that its file alone may not decide; default nothing
+        permissions: what the pipeline's file must not decide itself; default nothing
             but what $CURATE_ALLOW_HOSTS allows.
-        places: where the keys of a `PipelineConfig` stand, for error messages.
+        locations: line and column of the keys of a `PipelineConfig`, for error messages.
 
     Raises:
         CurateError: a mistake in the configuration; nothing has been read then.
+
+    Examples:
+        >>> from curate import Pipeline
+        >>> rows = [
+        ...     {"prompt": "What is 2 + 2?", "chosen": "4", "rejected": "5"},
+        ...     {"prompt": "Say hello.", "chosen": "Hello!", "rejected": "Hello!"},
+        ... ]
+        >>> result = Pipeline({"filters": [{"type": "identical_answers"}]}).run(rows)
+        >>> result.rows_kept
+        1
+        >>> result.dropped["drop_reason"].to_list()
+        ['the chosen answer is the rejected answer']
     """
 
     def __init__(
         self,
         config: PipelineConfig | dict[str, Any] | str | Path,
-        places: Places | None = None,
+        locations: YamlLocations | None = None,
         *,
         permissions: Permissions | None = None,
     ) -> None:
         if isinstance(config, (str, Path)):
-            config, places = load_config(config)
+            config, locations = load_config(config)
         elif isinstance(config, dict):
             config = parse_config(config)
-        check_utf8(config, places)
+        check_utf8(config, locations)
         self.config = config
-        self.plan: Plan = make_plan(config, places)
+        self.plan: PipelinePlan = make_plan(config, locations)
         self._permissions = permissions or Permissions.for_hosts()
 
     def check_permissions(self) -> None:
-        """Refuse, before anything is read, what the file alone may not decide.
+        """Refuse, before anything is read, what the pipeline's file must not decide itself.
 
         Raises:
-            CurateError: a step would send a key to a host that nobody allowed, or run a model's
+            CurateError: a step would send a key to a host that is not allowed, or run a model's
                 code.
         """
         for step in self.plan.scorers:
@@ -96,10 +108,12 @@ class Pipeline:
             self._permissions.check(filter_step.name, filter_step.filter)
 
     def read(self, progress: Progress | None = None, limit: int | None = None) -> Pairs:
-        """The pairs that the configuration's `input` names; `limit` goes before its own."""
+        """Return the pairs that the configuration's `input` names; `limit` goes before its own."""
         if self.config.sources:
-            quiet = progress or SilentProgress()
-            return read_mixture(self.config.sources, self.config.seed, quiet, Workspace(), limit)[0]
+            reporter = progress or SilentProgress()
+            return read_mixture(
+                self.config.sources, self.config.seed, reporter, Workspace(), limit
+            )[0]
         if self.config.input is None:
             raise CurateError(
                 "the pipeline names no input",
@@ -107,8 +121,8 @@ class Pipeline:
                 expected="path or hf",
                 fix="add input:",
             )
-        given = dict(self.config.input)
-        return read_pairs(**given | {"limit": limit or given["limit"]}, progress=progress)
+        settings = dict(self.config.input)
+        return read_pairs(**settings | {"limit": limit or settings["limit"]}, progress=progress)
 
     def _gather(
         self,
@@ -117,33 +131,37 @@ class Pipeline:
         store: Store | None,
         workers: Workers | None,
     ) -> tuple[Pairs, dict[str, Any]]:
-        """All pairs of the input, in the workspace, and what the manifest says of the reading."""
+        """Return all pairs of the input, in the workspace, and what the manifest says of the
+        reading.
+        """
         if self.config.sources:
             pairs, sources = read_mixture(
                 self.config.sources, self.config.seed, progress, workspace, workers=workers
             )
-            return pairs, {"sources": [asdict(source) for source in sources]}
+            return pairs, {"sources": [source.to_json() for source in sources]}
         if self.config.input is None or workspace.folder is None:
             return self.read(progress), {}
-        pairs, taken = read_or_take(self.config.input, store, progress, workspace, workers)
-        return pairs, {"cached": True} if taken else {}
+        pairs, from_cache = read_or_load_cached(
+            self.config.input, store, progress, workspace, workers
+        )
+        return pairs, {"cached": True} if from_cache else {}
 
-    def _given(
+    def _read_or_wrap(
         self,
-        given: Any,
+        data: Any,
         progress: Progress,
         workspace: Workspace,
         store: Store | None,
         workers: Workers | None,
     ) -> tuple[Pairs, StepRecord]:
-        """The pairs of a run, from whatever it was given, and the record of the reading."""
-        started, told = time.perf_counter(), dict[str, Any]()
-        if given is None:
-            pairs, told = self._gather(progress, workspace, store, workers)
+        """Return the pairs of a run from its input or argument, and the record of the reading."""
+        started, facts = time.perf_counter(), dict[str, Any]()
+        if data is None:
+            pairs, facts = self._gather(progress, workspace, store, workers)
         else:
-            pairs = given if isinstance(given, Pairs) else read_pairs(given, progress=progress)
-        told |= {"made": pairs.derivation} if pairs.derivation else {}
-        return pairs, read_record(pairs, time.perf_counter() - started, told)
+            pairs = data if isinstance(data, Pairs) else read_pairs(data, progress=progress)
+        facts |= {"made": pairs.derivation} if pairs.derivation else {}
+        return pairs, read_record(pairs, time.perf_counter() - started, facts)
 
     def run(
         self,
@@ -156,26 +174,26 @@ class Pipeline:
         """Run all steps.
 
         Args:
-            pairs: from `read_pairs`, or whatever that takes (a path, a data set, a frame, a list of
-                dicts); default what the configuration's `input` names.
+            pairs: pairs of `read_pairs`, or anything it accepts (a path, a dataset, a frame, a list
+                of dicts); default the configuration's `input`.
             output: folder to write the run to; None keeps it in memory.
             overwrite: replace a finished run in that folder.
-            progress: where progress is shown; default nowhere.
+            progress: receives the progress; default none.
 
         Raises:
             CurateError: a mistake of the user in data, configuration or output folder.
         """
         self.check_permissions()
         progress = progress or SilentProgress()
-        # Before hours of work: the folder may be there already, or be the input's own.
-        if output is not None:
-            for reads in self._paths() if pairs is None else [None]:
-                check_free(Path(output), overwrite, reads=reads)
-        gold_files = check_gold(self.config.gold)
         folder = None if output is None else Path(output)
+        # Before hours of work: the folder may be there already, or be the input's own.
+        if folder is not None:
+            for path in self._paths() if pairs is None else [None]:
+                check_free(folder, overwrite, reads=path)
+        gold_files = check_gold(self.config.gold)
         with working(folder) as workspace, closing(make_engine(self.config.engine)) as engine:
             store = open_store(self.config.store)
-            pairs, record = self._given(pairs, progress, workspace, store, engine.workers)
+            pairs, record = self._read_or_wrap(pairs, progress, workspace, store, engine.workers)
             self._check_parts(pairs.frame, folder)
             evidence = run_evidence(self.plan, self.config.gold, gold_files, pairs.frame)
             steps = [evidence.in_record(record)]
@@ -187,21 +205,21 @@ class Pipeline:
             inputs = (self.plan.scorers, pairs.frame, context, cache, engine, steps)
             scores = [*evidence.columns(workspace), *score_all(*inputs, evidence.file)]
             if self.plan.needs_embeddings:
-                keep_embedding(steps, context, cache)
-            # Side by side, which shares the mapped columns; a join would copy the texts.
+                store_embedding_record(steps, context, cache)
+            # Horizontally, which shares the mapped columns; a join would copy the texts.
             frame = pl.concat([pairs.frame, *scores], how="horizontal")
             filtered = run_filters(self.plan, frame, context, steps)
             steps.extend(filtered.reports)
-            places = self._map(pairs.frame, context, cache)
+            coordinates = self._map(pairs.frame, context, cache)
             steps.extend(store_record(context, len(frame)))
-            result = self._result(filtered, pairs, steps, places)
+            result = self._result(filtered, pairs, steps, coordinates)
             if folder is None:
                 return result
             out = (folder, overwrite, progress, workspace, engine.workers)
             return write_run(self.config, self.plan, result, pairs, *out)
 
     def _paths(self) -> list[str | None]:
-        """Where the input's files are."""
+        """Return the paths of the input."""
         inputs = [*self.config.sources, *([self.config.input] if self.config.input else [])]
         return [i.path for i in inputs] or [None]
 
@@ -210,70 +228,74 @@ class Pipeline:
         filtered: Filtered,
         pairs: Pairs,
         steps: list[StepRecord],
-        places: pl.DataFrame | None,
+        prompt_map: pl.DataFrame | None,
     ) -> Result:
-        """Kept and dropped pairs and all scores, of which none may be missing."""
-        others = {n: c for n, c in self.plan.carried.items() if n not in PAIR_COLUMNS}
-        carried = [pl.col(column).alias(name) for name, column in others.items()]
+        """Return kept and dropped pairs and all scores, of which none may be missing."""
+        extra_columns = {n: c for n, c in self.plan.carried.items() if n not in PAIR_COLUMNS}
+        carried = [pl.col(column).alias(name) for name, column in extra_columns.items()]
         weights, soft = self._of_filters("weight"), self._of_filters("label_probability")
         pairs_alone = filtered.frame[list(PAIR_COLUMNS)]
-        left = filtered.left
-        changed = [name for name in left.own.columns if name in PAIR_COLUMNS]
-        read = list(dict.fromkeys((*weights, *soft, *others.values())))
-        acting = (*_product(weights), *_last(soft))
-        more = left.select(read).select(*acting, *carried).get_columns()
-        own = pl.DataFrame([*left.select(changed).get_columns(), *more])
-        gone = filtered.gone
-        kept = PairRows(pairs_alone, left.rows, own)
-        dropped = PairRows(pairs_alone, gone[ROW].to_numpy(), gone.drop(ROW))
+        kept_pairs = filtered.kept_pairs
+        changed = [name for name in kept_pairs.own.columns if name in PAIR_COLUMNS]
+        read = list(dict.fromkeys((*weights, *soft, *extra_columns.values())))
+        acting = (*_weight_product(weights), *_last_label_probability(soft))
+        training_columns = kept_pairs.select(read).select(*acting, *carried).get_columns()
+        kept_columns = pl.DataFrame([*kept_pairs.select(changed).get_columns(), *training_columns])
+        drops = filtered.drops
+        kept_rows = PairRows(pairs_alone, kept_pairs.rows, kept_columns)
+        dropped = PairRows(pairs_alone, drops[ROW].to_numpy(), drops.drop(ROW))
         # Rows in = kept + dropped, or nothing is written.
-        check_rows(len(pairs), len(kept), len(dropped))
+        check_rows(len(pairs), len(kept_rows), len(dropped))
         scored = filtered.frame[["pair_id", *(c.name for c in self.plan.columns())]]
-        sources = by_source(pairs.frame, kept, scored)
-        return Result(scored, kept, dropped, pairs.rejected, steps, places, sources=sources)
+        sources = summarise_by_source(pairs.frame, kept_rows, scored)
+        return Result(
+            scored, kept_rows, dropped, pairs.rejected, steps, prompt_map, sources=sources
+        )
 
     def _check_parts(self, frame: pl.DataFrame, folder: Path | None) -> None:
         """Refuse, before any work, to lose what the shards have no place for."""
         output = self.config.output
         if folder is None:
             return
-        export, parts = self.plan.export, found_parts(frame)
-        export.parts = held_by(export, output.file_type).intersection(parts)
+        export, content = self.plan.export, found_parts(frame)
+        export.parts = held_by(export, output.file_type).intersection(content)
         read = {column for step in self.plan.filters for column in step.filter.reads()}
         if not read & {"prompt", "chosen", "rejected"}:
             export.check(frame)  # and no filter could drop such pairs
         check_file_type(export, output.file_type)
         if output.allow_loss:
             return
-        others = forms_holding(parts, output.file_type)
-        check_held(export, parts, output.file_type, len(frame), others, "output.format")
+        alternatives = forms_holding(content, output.file_type)
+        check_held(export, content, output.file_type, len(frame), alternatives, "output.format")
 
     def _map(self, frame: pl.DataFrame, context: Context, cache: ScoreCache) -> pl.DataFrame | None:
-        """Places of the prompts for the report, where the run has embeddings."""
+        """Return places of the prompts for the report, where the run has embeddings."""
         if not (self.plan.needs_embeddings and self.config.output.report):
             return None
         from curate.report.prompt_map import prompt_map
 
-        own, key = context.for_step(), cache.key_of(["prompt_map"], embedded=True)
-        places = cache.get(key, own, rows_as_pairs=False)
-        if places is None:
-            places = prompt_map(frame, context.features)
-            if places is not None:
-                cache.put(key, places, own)
-        return places
+        step_context, key = context.for_step(), cache.key_of(["prompt_map"], embedded=True)
+        coordinates = cache.get(key, step_context, rows_as_pairs=False)
+        if coordinates is None:
+            coordinates = prompt_map(frame, context.features)
+            if coordinates is not None:
+                cache.put(key, coordinates, step_context)
+        return coordinates
 
     def _of_filters(self, kind: Literal["weight", "label_probability"]) -> list[str]:
-        """The columns of this kind that filters give, in their order."""
+        """Return the columns of this kind that filters give, in their order."""
         columns = ((step.name, getattr(step.filter, kind)) for step in self.plan.filters)
         return [f"{step}.{column}" for step, column in columns if column]
 
     def _with_embedder(self, frame: pl.DataFrame, steps: list[StepRecord]) -> PipelineConfig:
-        """The configuration with the embedder that is taken, told where there was a choice."""
+        """Return the configuration with the embedder that is taken, told where there was a
+        choice.
+        """
         if not self.plan.needs_embeddings:
             return self.config
-        embedder, told = choose_embedder(self.config.embedder, frame)
-        if told is not None:
-            steps[0] = replace(steps[0], warnings=(*steps[0].warnings, told))
+        embedder, note = choose_embedder(self.config.embedder, frame)
+        if note is not None:
+            steps[0] = replace(steps[0], warnings=(*steps[0].warnings, note))
         return self.config.model_copy(update={"embedder": embedder})
 
     def _context(
@@ -286,51 +308,61 @@ class Pipeline:
         engine: Engine,
         store: Store | None,
     ) -> Context:
-        c, frame = config, pairs.frame
         context = Context(
-            seed=c.seed,
+            seed=config.seed,
             progress=progress,
             store=store,
             workspace=workspace,
-            inference=c.inference,
+            inference=config.inference,
             folders=pairs.folders,
             workers=engine.workers,
         )
         if self.plan.needs_embeddings:
-            from curate.models.embed.device import choose_device
-
-            def embed() -> Features:
-                features, facts = embed_frame(
-                    frame,
-                    c.embedder,
-                    context.store,
-                    progress,
-                    c.inference,
-                    workspace,
-                    engine.embedder,
-                    lambda column: media_set_for(frame, column, context),
-                )
-                give_back()
-                rows, seconds = len(frame), facts.pop("seconds")
-                told = embedding_warnings(facts)
-                steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts, told))
-                return features
-
-            context.device = choose_device(c.embedder.device)
-            context.features_of = embed
-            context.embed = lambda texts: embed_texts(texts, c.embedder, c.inference)
+            _add_embedder(context, config, pairs.frame, engine, steps)
         return context
 
 
-def _product(weights: list[str]) -> list[pl.Expr]:
-    """The product of the columns as `weight`, if there are any."""
+def _add_embedder(
+    context: Context,
+    config: PipelineConfig,
+    frame: pl.DataFrame,
+    engine: Engine,
+    steps: list[StepRecord],
+) -> None:
+    """Let the context embed the pairs on first use, which adds the step "embed" to the records."""
+    from curate.models.embed.device import choose_device
+
+    def embed() -> Features:
+        features, facts = embed_frame(
+            frame,
+            config.embedder,
+            context.store,
+            context.progress,
+            config.inference,
+            context.workspace,
+            engine.embedder,
+            lambda column: media_set_for(frame, column, context),
+        )
+        give_back()
+        rows, seconds = len(frame), facts.pop("seconds")
+        notes = embedding_warnings(facts)
+        steps.append(StepRecord("embed", "embed", rows, rows, seconds, facts, notes))
+        return features
+
+    context.device = choose_device(config.embedder.device)
+    context.features_of = embed
+    context.embed = lambda texts: embed_texts(texts, config.embedder, config.inference)
+
+
+def _weight_product(weights: list[str]) -> list[pl.Expr]:
+    """Return the product of the columns as `weight`, if there are any."""
     if not weights:
         return []
     return [pl.reduce(lambda a, b: a * b, [pl.col(name) for name in weights]).alias(WEIGHT)]
 
 
-def _last(probabilities: list[str]) -> list[pl.Expr]:
-    """What the last filter that judged a pair says of its label, if there is any."""
+def _last_label_probability(probabilities: list[str]) -> list[pl.Expr]:
+    """Return what the last filter that judged a pair says of its label, if there is any."""
     if not probabilities:
         return []
     return [pl.coalesce(reversed(probabilities)).alias(LABEL_PROBABILITY)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curate.pipeline.file_evidence import FileEvidence, file_evidence
-from curate.pipeline.plan import JUDGED, Plan
+from curate.pipeline.plan import JUDGED, PipelinePlan
 from curate.steps.evidence import LabelEvidence
 from curate.steps.step_record import StepRecord
 from curate.verdicts.files import read_verdicts, verdict_paths
@@ -26,37 +26,37 @@ class RunEvidence:
 
     Attributes:
         file: margins of the file that scorers take.
-        judged: of the labels; None without `gold`.
+        judgements: verdicts on the labels; None without `gold`.
         gold_files: hash of each file of verdicts.
     """
 
     file: FileEvidence
-    judged: JudgedPairs | None
+    judgements: JudgedPairs | None
     gold_files: dict[str, str]
 
     @property
     def labels(self) -> LabelEvidence:
-        """The evidence that every scorer of labels gets."""
-        return LabelEvidence(judged=None if self.judged is None else self.judged.labels)
+        """Return the evidence that every scorer of labels gets."""
+        return LabelEvidence(judged=None if self.judgements is None else self.judgements.labels)
 
     def in_record(self, record: StepRecord) -> StepRecord:
-        """The record of the reading, with what was found."""
-        if self.judged is None:
+        """Return the record of the reading, with what was found."""
+        if self.judgements is None:
             return replace(record, warnings=(*record.warnings, *self.file.notes))
-        gold: dict[str, Any] = self.judged.facts()
+        gold: dict[str, Any] = self.judgements.facts()
         if self.gold_files:
             gold["files"] = self.gold_files
-        warnings = (*record.warnings, *self.file.notes, *self.judged.warnings)
+        warnings = (*record.warnings, *self.file.notes, *self.judgements.warnings)
         return replace(record, facts=record.facts | {"gold": gold}, warnings=warnings)
 
     def columns(self, workspace: Workspace) -> list[pl.DataFrame]:
-        """The column `gold.judged`, where pairs are judged."""
-        if self.judged is None:
+        """Return the column `gold.judged`, where pairs are judged."""
+        if self.judgements is None:
             return []
         words = {1: "right", -1: "wrong"}
-        labels = pl.Series(JUDGED.name, self.judged.labels)
-        judged = labels.replace_strict(words, default=None, return_dtype=pl.String)
-        return [workspace.collect(JUDGED.name, iter([judged.to_frame()]))]
+        labels = pl.Series(JUDGED.name, self.judgements.labels)
+        verdicts = labels.replace_strict(words, default=None, return_dtype=pl.String)
+        return [workspace.collect(JUDGED.name, iter([verdicts.to_frame()]))]
 
 
 def check_gold(gold: GoldConfig | None) -> dict[str, str]:
@@ -72,18 +72,18 @@ def check_gold(gold: GoldConfig | None) -> dict[str, str]:
 
 
 def run_evidence(
-    plan: Plan, gold: GoldConfig | None, gold_files: dict[str, str], pairs: pl.DataFrame
+    plan: PipelinePlan, gold: GoldConfig | None, gold_files: dict[str, str], pairs: pl.DataFrame
 ) -> RunEvidence:
-    """The evidence of a run's pairs.
+    """Return the evidence of a run's pairs.
 
     Args:
-        plan: of the run.
+        plan: the plan of the run.
         gold: where judged pairs are.
-        gold_files: from `check_gold`.
+        gold_files: the result of `check_gold`.
         pairs: the pair table.
 
     Raises:
         CurateError: a key of the file that no pair has, or verdicts on other pairs.
     """
-    judged = None if gold is None else judged_pairs(gold, pairs)
-    return RunEvidence(file_evidence(plan.scorers, pairs), judged, gold_files)
+    judgements = None if gold is None else judged_pairs(gold, pairs)
+    return RunEvidence(file_evidence(plan.scorers, pairs), judgements, gold_files)

@@ -15,7 +15,7 @@ from curate.write.exports import export_names
 
 
 def pipeline_schema() -> dict[str, Any]:
-    """The schema as plain data, for editors (yaml-language-server) and other checkers."""
+    """Return the schema as plain data, for editors (yaml-language-server) and other checkers."""
     schema = PipelineConfig.model_json_schema()
     definitions = schema["$defs"]
     definitions.pop("StepConfig")
@@ -26,10 +26,10 @@ def pipeline_schema() -> dict[str, Any]:
         steps = []
         for name in names:
             with suppress(CurateError):  # a plug-in that cannot be used has no parameters to check
-                steps.append(_step(name, load(name), definitions))
+                steps.append(_step_schema(name, load(name), definitions))
         schema["properties"][section]["items"] = {"oneOf": steps}
-    own = definitions["SourceConfig"]["properties"]["filters"]
-    own["items"] = schema["properties"]["filters"]["items"]
+    source_filters = definitions["SourceConfig"]["properties"]["filters"]
+    source_filters["items"] = schema["properties"]["filters"]["items"]
     engine = schema["properties"]["engine"]
     schema["properties"]["engine"] = {"anyOf": [{"enum": ["local", "ray"]}, engine]}
     several = schema["properties"]["sources"]
@@ -40,17 +40,17 @@ def pipeline_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _step(name: str, cls: type[Step[Any]], definitions: dict[str, Any]) -> dict[str, Any]:
+def _step_schema(name: str, cls: type[Step[Any]], definitions: dict[str, Any]) -> dict[str, Any]:
     schema = cls.Params.model_json_schema()
     definitions.update(schema.pop("$defs", {}))
-    own: dict[str, Any] = {
+    common: dict[str, Any] = {
         "type": {"const": name, "description": cls.summary},
-        "name": {"type": "string", "description": "Name of its columns and reports."},
+        "name": {"type": "string", "description": "Name in columns and reports."},
     }
     return {
         "title": name,
         "type": "object",
-        "properties": own | schema.get("properties", {}),
+        "properties": common | schema.get("properties", {}),
         "required": ["type", *schema.get("required", [])],
         "additionalProperties": False,
     }

@@ -19,7 +19,7 @@ class Scores:
 
     Attributes:
         frame: pair_id and the scorer's columns, `<scorer>.<metric>`, one row a pair, in order.
-        facts: what it found about the data set as a whole.
+        facts: what it found about the dataset as a whole.
         warnings: what the user should know.
     """
 
@@ -28,7 +28,7 @@ class Scores:
     warnings: tuple[str, ...] = ()
 
     def to_pandas(self) -> Any:
-        """The frame in pandas."""
+        """Return the frame in pandas."""
         return self.frame.to_pandas()
 
     def _repr_html_(self) -> str:
@@ -49,17 +49,23 @@ def score(
     """Score pairs by one scorer.
 
     Args:
-        data: pairs of `read_pairs`, or whatever that takes.
+        data: pairs of `read_pairs`, or anything it accepts.
         scorer: type of the scorer; see `curate list`.
-        progress: where progress is shown; default nowhere.
+        progress: receives the progress; default none.
         embedder: its name or settings, for scorers on embeddings.
-        seed: of everything random.
+        seed: seed of all random choices.
         store: folder that keeps vectors and scores, "auto", or None.
         gold: judged pairs: a file of verdicts, several, or {"column": "extra.x"}.
         **parameters: of the scorer.
 
     Raises:
         CurateError: no such scorer, a wrong parameter, or data that cannot be read.
+
+    Examples:
+        >>> import curate
+        >>> rows = [{"prompt": "Say hello.", "chosen": "Hello!", "rejected": "Hi"}]
+        >>> curate.score(rows, "lengths").frame["lengths.difference"].to_list()
+        [4]
     """
     config = {
         "scorers": [{"type": scorer} | parameters],

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from curate.steps.context import Context
 
 _HOME = Path(__file__).resolve().parents[2]
-_CODE = ("curate", "scorers")
-WORTH = 20_000
+_CODE_PACKAGES = ("curate", "scorers")
+MIN_CACHED_PAIRS = 20_000
 """Pairs from which on it is worth keeping what costs little a pair: fewer are done in a second."""
-_PART = 1 << 16
+_BATCH_ROWS = 1 << 16
 """Rows that are packed or unpacked at a time."""
 
 
@@ -48,8 +48,8 @@ class ScoreCache:
 
     Args:
         store: where scores are kept; None keeps nothing.
-        pairs: of the run.
-        config: of the run: its seed, embedder and inference count.
+        pairs: the pairs of the run.
+        config: the run's configuration; its seed, embedder and inference settings matter.
     """
 
     def __init__(
@@ -59,16 +59,16 @@ class ScoreCache:
         config: PipelineConfig,
     ) -> None:
         self._store, self._pairs, self._config = store, pairs.frame, config
-        self._known, self._folders = pairs.row_keys, pairs.folders
+        self._row_keys_read, self._folders = pairs.row_keys, pairs.folders
 
     @cached_property
     def _basis(self) -> list[Any]:
-        """What every key depends on."""
+        """Return what every key depends on."""
         return [code_digest(), versions(), blake2b(self._row_keys.view(np.uint8).data).hexdigest()]
 
     @cached_property
     def _row_keys(self) -> NDArray[np.bytes_]:
-        return row_keys(self._pairs) if self._known is None else self._known
+        return row_keys(self._pairs) if self._row_keys_read is None else self._row_keys_read
 
     @cached_property
     def _identity(self) -> str | None:
@@ -76,48 +76,51 @@ class ScoreCache:
 
     @cached_property
     def _media(self) -> str | None:
-        """What tells the files of media apart, which change by themselves."""
+        """Return a stamp of the media files, which can change without the table."""
         return files_stamp(self._pairs, self._folders)
 
     def key(
         self, step: ScorerStep, device: str, evidence: LabelEvidence | None = None
     ) -> str | None:
-        """The key of the step's scores, or None where they are not kept.
+        """Return the key of the step's scores, or None where they are not kept.
 
         Args:
             step: the scorer.
-            device: on which heads are trained.
-            evidence: that the scorer reads, where it takes any.
+            device: the device on which heads are trained.
+            evidence: the evidence that the scorer reads, if it takes any.
         """
-        if not step.scorer.stored or (step.scorer.scope == "row" and not self._whole(step)):
+        if not step.scorer.stored or (step.scorer.scope == "row" and not self._stores_table(step)):
             return None
-        own: list[Any] = [self._media] if step.scorer.reads_media else []
+        dependencies = self._scorer_identity(step, device)
+        if step.scorer.reads_media:
+            dependencies.append(self._media)
         if step.takes_evidence:
             # A source that says nothing is not in the evidence, but has its column.
-            own += [(evidence or LabelEvidence()).digest(), [c.name for c in step.scorer.columns()]]
-        return self.key_of([*self._parts(step, device), *own], step.scorer.needs_embeddings)
+            columns = [column.name for column in step.scorer.columns()]
+            dependencies += [(evidence or LabelEvidence()).digest(), columns]
+        return self.key_of(dependencies, step.scorer.needs_embeddings)
 
-    def _whole(self, step: ScorerStep) -> bool:
-        """Whether scores of single rows are kept as one table: where they are many."""
-        return step.scorer.stored_whole and len(self._pairs) >= WORTH
+    def _stores_table(self, step: ScorerStep) -> bool:
+        """Return whether scores of single rows are kept as one table: where they are many."""
+        return step.scorer.stored_whole and len(self._pairs) >= MIN_CACHED_PAIRS
 
     def rows(self, step: ScorerStep, device: str) -> RowScores | None:
-        """The kept scores of single rows, of a row scorer that keeps any."""
+        """Return the kept scores of single rows, of a row scorer that keeps any."""
         if self._store is None or not step.scorer.stored or step.scorer.stored_whole:
             return None
-        parts = [*self._parts(step, device), code_digest(), versions()]
-        prefix = key_of(json.dumps(parts, sort_keys=True, default=str).encode())
+        dependencies = [*self._scorer_identity(step, device), code_digest(), versions()]
+        prefix = key_of(json.dumps(dependencies, sort_keys=True, default=str).encode())
         dtypes = {c.name: c.dtype for c in step.scorer.columns()}
         return RowScores(self._store.rows("scores"), prefix, self._row_keys, dtypes)
 
-    def _parts(self, step: ScorerStep, device: str) -> list[Any]:
+    def _scorer_identity(self, step: ScorerStep, device: str) -> list[Any]:
         scorer = step.scorer
-        parts = [type(scorer).__module__, type(scorer).__qualname__, scorer.version]
-        return [*parts, scorer.params.model_dump(mode="json"), self._config.seed, device]
+        identity = [type(scorer).__module__, type(scorer).__qualname__, scorer.version]
+        return [*identity, scorer.params.model_dump(mode="json"), self._config.seed, device]
 
-    def key_of(self, parts: list[Any], embedded: bool) -> str | None:
-        """The key of what depends on these parts, the code, the pairs and, where `embedded`, on
-        their vectors; None where there is no store, or where it is not known what the vectors
+    def key_of(self, dependencies: list[Any], embedded: bool) -> str | None:
+        """Return the key of what depends on these parts, the code, the pairs and, where `embedded`,
+        on their vectors; None where there is no store, or where it is not known what the vectors
         depend on.
         """
         if self._store is None:
@@ -125,17 +128,17 @@ class ScoreCache:
         if embedded:
             if self._identity is None:
                 return None
-            parts = [*parts, self._identity, self._media]
-        return f"scores/{digest_of([*parts, *self._basis])}"
+            dependencies = [*dependencies, self._identity, self._media]
+        return f"scores/{digest_of([*dependencies, *self._basis])}"
 
     def get(
         self, key: str | None, context: Context, *, rows_as_pairs: bool = True
     ) -> pl.DataFrame | None:
-        """The columns as the scorer returned them; facts and warnings go into the context.
+        """Return the columns as the scorer returned them; facts and warnings go into the context.
 
         Args:
-            key: from `key` or `key_of`.
-            context: of the step.
+            key: a key from `key` or `key_of`.
+            context: the step's context.
             rows_as_pairs: whether the table has a row for each pair; one that has not is damaged.
         """
         if self._store is None or key is None:
@@ -143,17 +146,17 @@ class ScoreCache:
         file = self._store.open_table(key)
         if file is None:
             return None
-        told = json.loads((file.schema_arrow.metadata or {}).get(b"curate", b"null"))
-        if told is None or (file.metadata.num_rows != len(self._pairs) and rows_as_pairs):
+        findings = json.loads((file.schema_arrow.metadata or {}).get(b"curate", b"null"))
+        if findings is None or (file.metadata.num_rows != len(self._pairs) and rows_as_pairs):
             self._store.troubles.damaged(key)
             return None
-        context.facts.update(told["facts"])
-        context.warnings.extend(told["warnings"])
+        context.facts.update(findings["facts"])
+        context.warnings.extend(findings["warnings"])
         # Part by part into the workspace, where a run would hold what is unpacked to its end.
-        return context.workspace.collect("kept", _unpacked(file))
+        return context.workspace.collect("kept", _unpack_batches(file))
 
     def has(self, step: ScorerStep, device: str) -> bool:
-        """Whether a table scorer's scores are kept."""
+        """Return whether a table scorer's scores are kept."""
         key = self.key(step, device)
         return self._store is not None and key is not None and self._store.has_table(key)
 
@@ -161,27 +164,29 @@ class ScoreCache:
         """Keep the columns with the context's facts and warnings, where there is a key."""
         if self._store is None or key is None:
             return
-        told = {"facts": context.facts, "warnings": context.warnings}
-        text = json.dumps(told, default=_plain).encode()
-        schema = _packed(columns.clear()).schema.with_metadata({"curate": text})
-        parts = (_packed(part) for part in columns.iter_slices(_PART))
-        self._store.put_table(key, schema, parts)
+        findings = {"facts": context.facts, "warnings": context.warnings}
+        text = json.dumps(findings, default=_plain_number).encode()
+        schema = _pack_columns(columns.clear()).schema.with_metadata({"curate": text})
+        batches = (_pack_columns(batch) for batch in columns.iter_slices(_BATCH_ROWS))
+        self._store.put_table(key, schema, batches)
 
 
-def _packed(columns: pl.DataFrame) -> pa.Table:
-    """The columns as parquet holds them."""
+def _pack_columns(columns: pl.DataFrame) -> pa.Table:
+    """Return the columns as parquet holds them."""
     return columns.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
-def _unpacked(file: parquet.ParquetFile) -> Iterator[pl.DataFrame]:
-    """The rows of a kept table part by part, the first of them without a row."""
+def _unpack_batches(file: parquet.ParquetFile) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a kept table part by part, the first of them without a row."""
     yield pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
-    for batch in file.iter_batches(_PART):
+    for batch in file.iter_batches(_BATCH_ROWS):
         yield pl.DataFrame(pl.from_arrow(batch))
 
 
 def embedder_identity(config: PipelineConfig) -> str | None:
-    """What the vectors depend on: settings and the model's files; None for a name on the hub."""
+    """Return what the vectors depend on: settings and the model's files; None for a name on the
+    hub.
+    """
     from curate.models.embed.embedder import model_hash
 
     # A run has settled by now which model embeds; without one it would be the shipped one.
@@ -189,29 +194,31 @@ def embedder_identity(config: PipelineConfig) -> str | None:
     files = model_hash(name)
     if files is None:
         return None
-    own = config.embedder.model_dump(mode="json", exclude={"name", "device", "batch_tokens"})
+    settings = config.embedder.model_dump(mode="json", exclude={"name", "device", "batch_tokens"})
     if config.embedder.pooling == "last_token":
-        own |= config.inference.model_dump(mode="json")
-    return f"{files} {json.dumps(own, sort_keys=True)}"
+        settings |= config.inference.model_dump(mode="json")
+    return f"{files} {json.dumps(settings, sort_keys=True)}"
 
 
-def digest_of(parts: list[Any]) -> str:
-    """One hash of all that something depends on."""
-    text = json.dumps(parts, sort_keys=True, default=str)
+def digest_of(dependencies: list[Any]) -> str:
+    """Return one hash of all that something depends on."""
+    text = json.dumps(dependencies, sort_keys=True, default=str)
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 @cache
 def code_digest() -> str:
-    """Hash of the source of curate and its scorers: scores of other code are not taken."""
+    """Return the hash of the source of curate and its scorers: scores of other code are not
+    taken.
+    """
     digest = blake2b(digest_size=16)
-    for package in _CODE:
+    for package in _CODE_PACKAGES:
         for path in sorted((_HOME / package).rglob("*.py")):
             digest.update(path.relative_to(_HOME).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    """A number of numpy as Python's."""
+def _plain_number(value: Any) -> Any:
+    """Return a number of numpy as Python's."""
     return value.item() if hasattr(value, "item") else str(value)

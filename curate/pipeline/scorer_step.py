@@ -18,8 +18,8 @@ class ScorerStep:
     """A scorer under the name that its columns carry.
 
     Attributes:
-        name: of its columns and reports.
-        scorer: as configured.
+        name: prefix of its columns, and its name in reports.
+        scorer: the configured scorer.
         evidence: columns that it takes as evidence: of other scorers and, where it names them, of
             the file.
         file_scores: whether it also takes scores that the file holds, where there are any.
@@ -31,20 +31,20 @@ class ScorerStep:
     file_scores: bool = False
 
     def columns(self) -> tuple[Column, ...]:
-        """The scorer's columns, named `<step>.<metric>`."""
-        return prefixed(self.name, self.scorer.columns())
+        """Return the scorer's columns, named `<step>.<metric>`."""
+        return prefix_columns(self.name, self.scorer.columns())
 
     @property
     def takes_evidence(self) -> bool:
-        """Whether it reads `Context.evidence`, if only judged pairs."""
+        """Return whether it reads `Context.evidence`, if only judged pairs."""
         return isinstance(self.scorer.params, EvidenceParameters)
 
     @property
     def scorer_evidence(self) -> tuple[EvidenceColumn, ...]:
-        """The evidence that other scorers compute."""
+        """Return the evidence that other scorers compute."""
         return tuple(e for e in self.evidence if not is_of_file(e.column))
 
 
-def prefixed(name: str, columns: Iterable[Column]) -> tuple[Column, ...]:
-    """The columns under the names that the run gives them."""
+def prefix_columns(name: str, columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Return the columns under the names that the run gives them."""
     return tuple(replace(c, name=f"{name}.{c.name}") for c in columns)

@@ -36,28 +36,29 @@ def score_all(
     steps: list[StepRecord],
     file: FileEvidence | None = None,
 ) -> list[pl.DataFrame]:
-    """The columns of every scorer: what is known is taken, the rest computed on one embedding pass.
+    """Return the columns of every scorer: what is known is taken, the rest computed on one
+    embedding pass.
 
     Args:
-        scorers: in the order in which they run.
+        scorers: scorers in running order.
         pairs: the pair table.
-        context: of the run.
-        cache: of scores of earlier runs.
-        engine: computes.
+        context: the run's context.
+        cache: cache of scores of earlier runs.
+        engine: the engine that computes scores.
         steps: gets a record of each scorer.
         file: margins of the file that scorers take as evidence.
     """
     # What depends on scores of this run can be looked up only once these are there.
-    first = [step for step in scorers if not step.takes_evidence]
-    missing = [step for step in first if not cache.has(step, context.device)]
+    without_evidence = [step for step in scorers if not step.takes_evidence]
+    missing = [step for step in without_evidence if not cache.has(step, context.device)]
     if len(pairs) and any(step.scorer.needs_embeddings for step in missing):
         _ = context.features  # the one embedding pass
     engine.expect(missing)
     scores: list[pl.DataFrame] = []
     for step in scorers:
         warnings: list[str] = []
-        judged = context.evidence.judged
-        evidence = label_evidence(step, scores, file or FileEvidence(), judged, warnings)
+        judgements = context.evidence.judged
+        evidence = label_evidence(step, scores, file or FileEvidence(), judgements, warnings)
         step_context = replace(context, evidence=evidence)
         columns, record = run_scorer(step, pairs, step_context, cache, engine)
         scores.append(columns)
@@ -72,80 +73,80 @@ def run_scorer(
     cache: ScoreCache | None = None,
     engine: Engine | None = None,
 ) -> tuple[pl.DataFrame, StepRecord]:
-    """The scorer's columns, named and typed as declared, and its report.
+    """Return the scorer's columns, named and typed as declared, and its report.
 
     Args:
         step: the scorer and its name.
         pairs: the pair table.
-        context: of the run, with the evidence that the scorer is to read.
-        cache: of scores of earlier runs; default none.
-        engine: computes; default in this process.
+        context: the run's context, with the evidence for this scorer.
+        cache: cache of scores of earlier runs; default none.
+        engine: the engine that computes scores; default this process.
     """
-    started, own = time.perf_counter(), context.for_step()
-    columns = step.scorer.columns()
-    frame = cache.get(cache.key(step, context.device, context.evidence), own) if cache else None
+    started, step_context = time.perf_counter(), context.for_step()
+    frame = None
+    if cache is not None:
+        key = cache.key(step, context.device, context.evidence)
+        frame = cache.get(key, step_context)
     if frame is not None:
-        own.facts["cached"] = True
+        step_context.facts["cached"] = True
     else:
         if step.scorer.scope == "table" and step.scorer.needs_embeddings:
             _ = context.features  # embedded here, so that the time is not the scorer's
             started = time.perf_counter()
-        frame = _computed(step, pairs, own, cache, engine or LocalEngine())
+        frame = _compute_scores(step, pairs, step_context, cache, engine or LocalEngine())
     give_back()
-    frame = typed(frame, columns, len(pairs), step.name)
-    own.warnings.extend((*_nothing_scored(frame, step), *_truncated(own.facts, step)))
-    seconds = time.perf_counter() - started
-    report = StepRecord(
-        step.name, "score", len(pairs), len(pairs), seconds, own.facts, tuple(own.warnings)
-    )
-    return frame, report
+    frame = typed(frame, step.scorer.columns(), len(pairs), step.name)
+    facts, warnings = step_context.facts, step_context.warnings
+    warnings += [*_no_score_warnings(frame, step), *_truncation_warnings(facts, step)]
+    seconds, count = time.perf_counter() - started, len(pairs)
+    return frame, StepRecord(step.name, "score", count, count, seconds, facts, tuple(warnings))
 
 
-def _computed(
+def _compute_scores(
     step: ScorerStep,
     pairs: pl.DataFrame,
     context: Context,
     cache: ScoreCache | None,
     engine: Engine,
 ) -> pl.DataFrame:
-    """The scorer's columns in the workspace; they are kept for the next run."""
+    """Return the scorer's columns in the workspace; they are kept for the next run."""
     columns, name = step.scorer.columns(), step.name
     key = cache.key(step, context.device, context.evidence) if cache else None
     if step.scorer.scope == "row":
-        kept = cache.rows(step, context.device) if cache else None
+        row_scores = cache.rows(step, context.device) if cache else None
         with context.progress.task(name, len(pairs)) as task:
-            parts = _row_scores(step, pairs, context, engine, kept)
-            checked = (checked_columns(part, columns, len(part), name) for part in parts)
+            batch_scores = _row_scores(step, pairs, context, engine, row_scores)
+            checked = (checked_columns(batch, columns, len(batch), name) for batch in batch_scores)
             frame = context.workspace.collect(name, counted(checked, task.advance))
         if cache:
             cache.put(key, frame, context)
         return frame
     with context.progress.task(name, None):
         frame = engine.table(step, pairs, context)
-    # Before it goes to a mapped file: what is changed after it would lie in memory again.
+    # Before it goes to a mapped file: a change afterwards would copy it into memory again.
     frame = checked_columns(frame, columns, len(pairs), name)
     if cache:
         cache.put(key, frame, context)
     return context.workspace.collect(name, iter([frame]))
 
 
-def _truncated(facts: dict[str, Any], step: ScorerStep) -> list[str]:
-    """That models saw parts of texts alone, counted over all batches."""
-    told = []
+def _truncation_warnings(facts: dict[str, Any], step: ScorerStep) -> list[str]:
+    """Return a warning for each model that saw truncated texts, counted over all batches."""
+    warnings = []
     for model, counts in facts.get("models", {}).items():
-        asked = counts.get("conversations", 0)
-        for part, seen in (("prompts", "end"), ("answers", "beginning")):
-            cut = counts.get(f"{part}_truncated", 0)
+        total = counts.get("conversations", 0)
+        for side, visible_end in (("prompts", "end"), ("answers", "beginning")):
+            cut = counts.get(f"{side}_truncated", 0)
             if cut:
-                told.append(
-                    f"{step.name}: of {cut:,} of {asked:,} {part} {model} saw the {seen} alone: "
-                    f"they are longer than inference.max_{part[:-1]}_tokens"
+                warnings.append(
+                    f"{step.name}: {model} saw only the {visible_end} of {cut:,} of {total:,} "
+                    f"{side}: they are longer than inference.max_{side[:-1]}_tokens"
                 )
-    return told
+    return warnings
 
 
-def _nothing_scored(frame: pl.DataFrame, step: ScorerStep) -> list[str]:
-    """That no pair has a score, and why: filters by it would do nothing without a word."""
+def _no_score_warnings(frame: pl.DataFrame, step: ScorerStep) -> list[str]:
+    """Return a warning if no pair has a score: filters that read it would silently do nothing."""
     numbers = [f"{step.name}.{c.name}" for c in step.scorer.columns() if c.kind == "float"]
     status = f"{step.name}.status"
     if not len(frame) or not numbers or status not in frame.columns:
@@ -155,8 +156,8 @@ def _nothing_scored(frame: pl.DataFrame, step: ScorerStep) -> list[str]:
     reasons = frame[status].fill_null("no reason").value_counts(sort=True).rows()
     if any(reason == "ok" for reason, _ in reasons):
         return []
-    told = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
-    return [f"{step.name}: no pair is scored: {told}"]
+    summary = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
+    return [f"{step.name}: no pair has a score: {summary}"]
 
 
 def _row_scores(
@@ -164,27 +165,27 @@ def _row_scores(
     pairs: pl.DataFrame,
     context: Context,
     engine: Engine,
-    kept: RowScores | None,
+    row_scores: RowScores | None,
 ) -> Iterator[pl.DataFrame]:
-    """Scores of all pairs, batch by batch; only those that are not kept are computed."""
+    """Yield the scores of all pairs, batch by batch; only those that are not kept are computed."""
     # No row scorer looks at files of media, which must not travel to other processes.
     pairs = pairs.with_columns(pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_PARTS)
-    wanted = batches(len(pairs), ROW_BATCH)
-    if kept is None or not len(pairs):
-        yield from engine.rows(step, (pairs[rows] for rows in wanted or [slice(0, 0)]), context)
+    slices = batches(len(pairs), ROW_BATCH)
+    if row_scores is None or not len(pairs):
+        yield from engine.rows(step, (pairs[rows] for rows in slices or [slice(0, 0)]), context)
         return
     waiting: deque[tuple[slice, pl.DataFrame]] = deque()
 
     def missing() -> Iterator[pl.DataFrame]:
-        for rows in wanted:
-            found = kept.find(rows)
-            waiting.append((rows, found))
-            if len(found) < rows.stop - rows.start:
-                yield pairs[rows].filter(~kept.known(rows, found))
+        for rows in slices:
+            stored = row_scores.find(rows)
+            waiting.append((rows, stored))
+            if len(stored) < rows.stop - rows.start:
+                yield pairs[rows].filter(~row_scores.known(rows, stored))
 
     for scored in engine.rows(step, missing(), context):
         while len(waiting[0][1]) == waiting[0][0].stop - waiting[0][0].start:
-            yield kept.merged(*waiting.popleft(), None)
-        yield kept.merged(*waiting.popleft(), scored)
-    yield from (kept.merged(rows, found, None) for rows, found in waiting)
-    context.facts["rows_kept_from_earlier"] = kept.taken
+            yield row_scores.merged(*waiting.popleft(), None)
+        yield row_scores.merged(*waiting.popleft(), scored)
+    yield from (row_scores.merged(rows, stored, None) for rows, stored in waiting)
+    context.facts["rows_kept_from_earlier"] = row_scores.taken

@@ -1,4 +1,4 @@
-"""How a filter by a score changes what is preferred: length, refusals, lists and sources."""
+"""How a score-based filter changes the chosen answers: length, refusals, lists and sources."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from curate.pipeline.clean_share import CleanShare, clean_share
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FEWEST = 20
+MIN_PAIRS = 20
 """Pairs below which no share is given."""
-MOVED = 0.1
+MIN_SHIFT = 0.1
 """Change of a share that is worth a warning: smaller ones can be chance."""
-BY_LENGTH = 0.9
+MIN_LENGTH_AUROC = 0.9
 """AUROC from which on length is taken for the reason of a choice."""
-_SAMPLED = 20_000
+_SAMPLE_PAIRS = 20_000
 # Sources in the manifest; a mixture of hundreds would fill it.
-_SOURCES = 10
+_MAX_SOURCES = 10
 # Weight below which a pair counts as acted upon.
-_HALF = 0.5
+_MIN_WEIGHT = 0.5
 _PATTERNS = {"refuses": TRAITS["refusal"], "lists": TRAITS["list items"]}
 _TRAITS = ("longer", *_PATTERNS)
 
@@ -50,9 +50,9 @@ class TraitShift:
 
     @property
     def moved(self) -> bool:
-        """Whether the share changes by more than `MOVED`."""
+        """Return whether the share changes by more than `MOVED`."""
         ends = (self.before, self.after)
-        return None not in ends and abs((self.after or 0.0) - (self.before or 0.0)) > MOVED
+        return None not in ends and abs((self.after or 0.0) - (self.before or 0.0)) > MIN_SHIFT
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class LostRightLabels:
     """Expected share of right labels that a filter drops, flips or gives less than half a weight.
 
     Attributes:
-        shorter: of right labels whose chosen answer is the shorter one.
-        longer: of those whose chosen answer is the longer one.
+        shorter: share of the right labels whose chosen answer is shorter.
+        longer: share of those whose chosen answer is longer.
     """
 
     shorter: float
@@ -83,13 +83,13 @@ class SelectionBias:
 
     Attributes:
         shifts: one for each trait.
-        sources: of several sources the largest.
+        sources: the largest of several sources.
         acts_on: pairs that it dropped, flipped or gave less than half a weight.
         pairs: pairs that were looked at.
-        length_auroc: how well length alone predicts which ones: area under the ROC curve of chosen
+        length_auroc: how well length predicts which ones: area under the ROC curve of chosen
             minus rejected characters; None of too few pairs.
         posterior: column by which clean labels are expected; None: there is none.
-        lost: by that column; None without one.
+        lost: right labels lost, by that column; None without one.
     """
 
     shifts: tuple[TraitShift, ...]
@@ -102,19 +102,19 @@ class SelectionBias:
 
     @property
     def longer(self) -> TraitShift:
-        """The shift of "chosen is longer"."""
+        """Return the shift of "chosen is longer"."""
         return self.shifts[0]
 
     @property
     def by_length(self) -> float | None:
-        """The AUROC of length in the direction that it has, where length alone decides."""
+        """Return the AUROC of length in its direction if length decides; else None."""
         if self.length_auroc is None:
             return None
         auroc = max(self.length_auroc, 1.0 - self.length_auroc)
-        return auroc if auroc > BY_LENGTH else None
+        return auroc if auroc > MIN_LENGTH_AUROC else None
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data for the manifest."""
+        """Return the findings as plain data for the manifest."""
         facts: dict[str, Any] = {s.trait: [s.before, s.after] for s in self.shifts}
         if self.sources:
             facts["source"] = {s.source: [s.before, s.after] for s in self.sources}
@@ -129,18 +129,20 @@ class SelectionBias:
 
 @dataclass(frozen=True)
 class TrainingColumns:
-    """What a filter says of each kept pair, beside its label; column names, None for none."""
+    """Names of the columns with a filter's training weights and label probabilities; None for
+    none.
+    """
 
     weight: str | None = None
     label_probability: str | None = None
 
     @property
     def names(self) -> list[str]:
-        """Those that there are."""
+        """Return those that there are."""
         return [name for name in (self.weight, self.label_probability) if name is not None]
 
     def values(self, rows: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weight and label probability of each row, 1 where there is none."""
+        """Return the weight and label probability of each row, 1 where there is none."""
         columns = (self.weight, self.label_probability)
         ones = np.ones(len(rows))
         weight, right = (ones if c is None else rows[c].fill_null(1.0).to_numpy() for c in columns)
@@ -158,23 +160,23 @@ def selection_bias(
 
     Args:
         before: pairs that the filter was given.
-        after: those that it kept, labels as it left them.
+        after: the pairs that it kept, with labels as it left them.
         training: columns of `after` with weights and label probabilities, where it gives some.
         posterior: column of `before.table`: P(the label as it was read is right).
         flip_rate: interval of the share of labels that are flipped at random; None: unknown.
     """
     training = training or TrainingColumns()
-    sample, kept_sample = _sampled(before, after)
+    sample, kept_sample = _sample_before_and_after(before, after)
     columns = ["chosen", "rejected", "source"]
     rows_before = sample.select(columns)
     rows_after = kept_sample.select([*columns, *training.names])
-    signs_before, signs_after = _signs(rows_before), _signs(rows_after)
+    signs_before, signs_after = _trait_signs(rows_before), _trait_signs(rows_after)
     weight, label_right = training.values(rows_after)
     right = None if posterior is None else _right_labels(sample, posterior, signs_before)
     # A soft label below one half counts as flipped.
-    acting_weight = np.where(label_right < _HALF, 0.0, weight)
+    acting_weight = np.where(label_right < _MIN_WEIGHT, 0.0, weight)
     sizes = signs_before["size"], signs_after["size"]
-    affected = _affected(sample, kept_sample, *sizes, acting_weight)
+    affected = _affected_mask(sample, kept_sample, *sizes, acting_weight)
     size = sizes[0].to_numpy()
     return SelectionBias(
         _trait_shifts(sample, signs_before, signs_after, weight, label_right, right, flip_rate),
@@ -196,22 +198,22 @@ def _trait_shifts(
     right: NDArray[np.float64] | None,
     flip_rate: tuple[float, float] | None,
 ) -> tuple[TraitShift, ...]:
-    groups = None if right is None else _prompts(sample)
+    groups = None if right is None else _prompt_numbers(sample)
     shifts = []
     for trait in _TRAITS:
-        first, last = signs_before[trait].to_numpy(), signs_after[trait].to_numpy()
+        signs_read, signs_kept = signs_before[trait].to_numpy(), signs_after[trait].to_numpy()
         expected = None
         if right is not None and groups is not None:
-            expected = clean_share(first, right, groups, FEWEST, flip_rate)
-        shares = _share(first), _share(last, weight, label_right)
+            expected = clean_share(signs_read, right, groups, MIN_PAIRS, flip_rate)
+        shares = _trait_share(signs_read), _trait_share(signs_kept, weight, label_right)
         shifts.append(TraitShift(trait, *shares, expected))
     return tuple(shifts)
 
 
-def _sampled(before: PairRows, after: PairRows) -> tuple[PairRows, PairRows]:
-    """Evenly spaced pairs of those that a filter was given, and those of them that it kept."""
+def _sample_before_and_after(before: PairRows, after: PairRows) -> tuple[PairRows, PairRows]:
+    """Return evenly spaced input pairs of a filter, and those of them that it kept."""
     spaced = np.zeros(len(before), dtype=np.bool_)
-    spaced[:: max(len(before) // _SAMPLED, 1)] = True
+    spaced[:: max(len(before) // _SAMPLE_PAIRS, 1)] = True
     sample = before.where(spaced)
     # By a mask: to look millions of rows up would sort all of them.
     in_sample = np.zeros(len(before.table), dtype=np.bool_)
@@ -219,8 +221,10 @@ def _sampled(before: PairRows, after: PairRows) -> tuple[PairRows, PairRows]:
     return sample, after.where(in_sample[after.rows])
 
 
-def _signs(pairs: pl.DataFrame) -> pl.DataFrame:
-    """+1 where the preferred answer has more of a trait, -1 where the other has; and lengths."""
+def _trait_signs(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return +1 where the chosen answer has more of a trait, -1 where the rejected one has; and
+    sizes.
+    """
     texts = {side: messages_text(side) for side in ("chosen", "rejected")}
     size = texts["chosen"].str.len_chars().cast(pl.Int64) - texts["rejected"].str.len_chars()
     has = {
@@ -234,30 +238,32 @@ def _signs(pairs: pl.DataFrame) -> pl.DataFrame:
 def _right_labels(
     sample: PairRows, posterior: str, signs_before: pl.DataFrame
 ) -> NDArray[np.float64]:
-    """P(the label that reached the filter is right), (sample,); NaN where it is unknown."""
+    """Return P(the label that reached the filter is right), (sample,); NaN where it is unknown."""
     column = sample.select([posterior])[posterior]
     right = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     if "chosen" not in sample.own.columns:
         return right
     # An earlier filter changed labels, and the posterior is that of the label as it was read.
     original = PairRows(sample.table, sample.rows, pl.DataFrame()).select(["chosen", "rejected"])
-    flipped = (_signs(original)["size"] != signs_before["size"]).to_numpy()
+    flipped = (_trait_signs(original)["size"] != signs_before["size"]).to_numpy()
     return np.where(flipped, 1.0 - right, right)
 
 
-def _prompts(sample: PairRows) -> NDArray[np.int64]:
-    keys = pl.concat([prompt_keys(part) for part in sample.parts()])
+def _prompt_numbers(sample: PairRows) -> NDArray[np.int64]:
+    keys = pl.concat([prompt_keys(batch) for batch in sample.parts()])
     return numbers_by_appearance(keys)[0]
 
 
-def _share(
+def _trait_share(
     signs: NDArray[np.integer[Any]],
     weight: NDArray[np.float64] | None = None,
     soft: NDArray[np.float64] | None = None,
 ) -> float | None:
-    """Share of +1 among the signs that are not 0, by weight; a soft label counts on both sides."""
+    """Return the share of +1 among the signs that are not 0, by weight; a soft label counts on both
+    sides.
+    """
     differs = signs != 0
-    if int(differs.sum()) < FEWEST:
+    if int(differs.sum()) < MIN_PAIRS:
         return None
     weight = np.ones(len(signs)) if weight is None else weight
     soft = np.ones(len(signs)) if soft is None else soft
@@ -269,8 +275,8 @@ def _share(
 def _source_shifts(
     sources_before: pl.Series, sources_after: pl.Series, weight: NDArray[np.float64]
 ) -> tuple[SourceShift, ...]:
-    """Share of each source before and after, the largest first; none of a single one."""
-    counts = sources_before.value_counts(name="n", sort=True).head(_SOURCES)
+    """Return the share of each source before and after, the largest first; none of a single one."""
+    counts = sources_before.value_counts(name="n", sort=True).head(_MAX_SOURCES)
     if len(counts) < 2:
         return ()
     total = float(weight.sum()) or 1.0
@@ -282,28 +288,30 @@ def _source_shifts(
     return tuple(shifts)
 
 
-def _affected(
+def _affected_mask(
     sample: PairRows,
     kept_sample: PairRows,
     size_before: pl.Series,
     size_after: pl.Series,
     weight: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Whether each pair was dropped or flipped, or lost more than half of its weight."""
+    """Return whether each pair was dropped or flipped, or lost more than half of its weight."""
     after = pl.DataFrame({"row": kept_sample.rows, "after": size_after, "weight": weight})
-    both = pl.DataFrame({"row": sample.rows, "before": size_before}).join(
+    compared = pl.DataFrame({"row": sample.rows, "before": size_before}).join(
         after, on="row", how="left", maintain_order="left"
     )
-    flipped = both["after"] != both["before"]
+    flipped = compared["after"] != compared["before"]
     mask: NDArray[np.bool_] = (
-        (both["after"].is_null() | flipped | (both["weight"] < _HALF)).fill_null(True).to_numpy()
+        (compared["after"].is_null() | flipped | (compared["weight"] < _MIN_WEIGHT))
+        .fill_null(True)
+        .to_numpy()
     )
     return mask
 
 
 def _length_auroc(affected: NDArray[np.bool_], size: NDArray[np.int64]) -> float | None:
-    """AUROC of the length difference for labels that the filter acts on."""
-    if min(int(affected.sum()), int((~affected).sum())) < FEWEST:
+    """Return the AUROC with which the length difference predicts where the filter acts."""
+    if min(int(affected.sum()), int((~affected).sum())) < MIN_PAIRS:
         return None
     from sklearn.metrics import roc_auc_score  # half a second, which most runs need not wait
 
@@ -313,12 +321,12 @@ def _length_auroc(affected: NDArray[np.bool_], size: NDArray[np.int64]) -> float
 def _lost_right_labels(
     affected: NDArray[np.bool_], size: NDArray[np.int64], right: NDArray[np.float64]
 ) -> LostRightLabels | None:
-    """Shares of right labels that are acted upon, each pair counted by its P(right)."""
+    """Return the shares of right labels that are acted upon, each pair counted by its P(right)."""
     shares = []
     for side in (size < 0, size > 0):
         rows = side & np.isfinite(right)
         total = float(right[rows].sum())
-        if int(rows.sum()) < FEWEST or total <= 0:
+        if int(rows.sum()) < MIN_PAIRS or total <= 0:
             return None
         shares.append(round(float(right[rows & affected].sum()) / total, 4))
     return LostRightLabels(*shares)

@@ -8,7 +8,7 @@ from typing import Any
 
 from curate.data.pair_rows import PairRows
 from curate.data.row_parts import MEDIA_PARTS, present
-from curate.pipeline.plan import Plan
+from curate.pipeline.plan import PipelinePlan
 from curate.pipeline.result import Result
 from curate.steps.context import Task, counted
 from curate.steps.workers import Workers
@@ -20,7 +20,7 @@ from curate.write.worker_shards import as_it_is, shards_by_workers
 
 
 def write_pairs(
-    plan: Plan,
+    plan: PipelinePlan,
     result: Result,
     written: Written,
     stage: Path,
@@ -28,35 +28,38 @@ def write_pairs(
     task: Task,
     workers: Workers | None,
 ) -> list[dict[str, Any]]:
-    """Kept pairs in the trainer's form and as pair table, and dropped ones.
+    """Write the kept pairs in the trainer's form and as pair table, and the dropped pairs.
 
     Args:
-        plan: of the run.
-        result: with all its pairs.
+        plan: the plan of the run.
+        result: the result with all its pairs.
         written: the rows in the trainer's form.
-        stage: folder of the run.
-        output: how to write.
-        task: is told of pairs that are done.
-        workers: of the run.
-    """
-    size, kept = output.rows_per_shard, result.kept_rows
-    # Media do not travel: files of theirs are not everywhere, and bytes may be gigabytes.
-    sent = None if set(present(kept.table)).intersection(MEDIA_PARTS) else workers
+        stage: the folder in which the run is built.
+        output: the output section of the pipeline.
+        task: the progress of writing.
+        workers: the workers of the run.
 
-    def tables(rows: PairRows, folder: Path, advance: Callable[[int], None]) -> None:
-        if sent is None:
+    Returns:
+        Name, rows and checksum of each shard of kept pairs.
+    """
+    size, kept_pairs = output.rows_per_shard, result.kept_rows
+    # Media are not sent to workers: their files may be missing there, and bytes may be gigabytes.
+    shard_workers = None if set(present(kept_pairs.table)).intersection(MEDIA_PARTS) else workers
+
+    def write_tables(rows: PairRows, folder: Path, advance: Callable[[int], None]) -> None:
+        if shard_workers is None:
             write_shards(counted(rows.parts(), advance), folder, "parquet", size)
         else:
-            shards_by_workers(rows, as_it_is, folder, "parquet", size, sent, advance)
+            shards_by_workers(rows, as_it_is, folder, "parquet", size, shard_workers, advance)
 
     by_worker = plan.export.row_by_row and output.file_type != "dataset"
-    if sent is not None and by_worker and not written.is_split:
-        settings = (stage / KEPT, output.file_type, size, sent, task.advance)
+    if shard_workers is not None and by_worker and not written.is_split:
+        settings = (stage / KEPT, output.file_type, size, shard_workers, task.advance)
         shards = shards_by_workers(written.all_rows, plan.export.convert, *settings)
         written.check(plan.export, shards)
     else:
         shards = written.write(plan.export, stage / KEPT, output.file_type, size, task.advance)
     if not keeps_pairs(output.format, output.file_type, written.is_split, written.carrier):
-        tables(kept, stage / PAIRS, lambda _: None)
-    tables(result.dropped_rows, stage / DROPPED, task.advance)
+        write_tables(kept_pairs, stage / PAIRS, lambda _: None)
+    write_tables(result.dropped_rows, stage / DROPPED, task.advance)
     return shards

@@ -19,13 +19,13 @@ from curate.data.table import DROP_CODE, DROP_REASON, DROP_STEP, fingerprint
 from curate.errors import CurateError
 from curate.pipeline.config import PipelineConfig
 from curate.pipeline.manifest import count_drop_codes, make_manifest
-from curate.pipeline.plan import Plan
+from curate.pipeline.plan import PipelinePlan
 from curate.pipeline.result import Result
-from curate.pipeline.same_shards import SHARDS_KEY, shards_key, take_shards
+from curate.pipeline.shard_cache import SHARDS_KEY, reuse_shards, shards_key
 from curate.pipeline.write_pairs import write_pairs
 from curate.read.pairs import Pairs
 from curate.report.build import write_view
-from curate.report.prompt_map import FILE
+from curate.report.prompt_map import PROMPT_MAP_FILE
 from curate.report.run_view import make_view
 from curate.steps.context import Progress
 from curate.steps.step_record import StepRecord
@@ -44,14 +44,14 @@ from curate.write.shards import write_files, write_frame, write_json
 from curate.write.splits import SPLIT, SPLITS, assign_splits, split_facts
 from curate.write.weighing import WeightCounts
 
-_SPOKEN = 0.1
-_CONTENT = (*TURNS, *ROW_PARTS)
+_MIN_LANGUAGE_SHARE = 0.1
+_CONTENT_COLUMNS = (*TURNS, *ROW_PARTS)
 """Columns that say what was asked and answered."""
 
 
 def write_run(
     config: PipelineConfig,
-    plan: Plan,
+    plan: PipelinePlan,
     result: Result,
     pairs: Pairs,
     folder: Path,
@@ -70,16 +70,16 @@ def write_run(
     """
     started = time.perf_counter()
     output = config.output
-    kept = result.kept_rows
-    parts, counts = _looked_at(kept)
-    plan.export.parts = held_by(plan.export, output.file_type).intersection(parts)
+    kept_pairs = result.kept_rows
+    content, counts = _count_content(kept_pairs)
+    plan.export.parts = held_by(plan.export, output.file_type).intersection(content)
     plan.export.media.folders = pairs.folders
-    lost = loss_told(plan.export, parts, output.file_type)
+    lost = loss_told(plan.export, content, output.file_type)
     with staged(folder, overwrite) as stage:
-        splits = _splits(config, kept, progress, workspace)
-        written = Written.of(_by_split(kept, splits, output), plan.weighing)
+        splits = _assign_splits(config, kept_pairs, progress, workspace)
+        written = Written.of(_split_kept_pairs(kept_pairs, splits, output), plan.weighing)
         key = shards_key(config, result, pairs)
-        shards = take_shards(folder, stage, key)
+        shards = reuse_shards(folder, stage, key)
         facts = {} if shards is None else {"cached": True}
         if shards is None:
             with progress.task("write", len(written) + result.rows_dropped) as task:
@@ -87,12 +87,11 @@ def write_run(
         _write_tables(result, pairs, splits, stage)
         seconds = time.perf_counter() - started
         notes = (*plan.export.warnings(counts), *lost, *_no_smoothing(plan, result, written))
-        step = _record(written, len(kept), seconds, facts, notes)
+        step = _write_record(written, len(kept_pairs), seconds, facts, notes)
         steps, rows = [*result.steps, step], _row_counts(result, written)
-        files = _files(plan, result, splits, output, shards, parts) | {SHARDS_KEY: key}
-        files["language"] = output.language or _languages(plan, result)
+        files = _output_facts(plan, result, splits, output, shards, content) | {SHARDS_KEY: key}
         files |= {"weights": None if written.counts is None else written.counts.facts}
-        manifest = make_manifest(config, plan, steps, _source(pairs), rows, files)
+        manifest = make_manifest(config, plan, steps, _input_facts(pairs), rows, files)
         manifest["drop_codes"] = count_drop_codes(result.dropped_rows)
         manifest["by_source"] = result.sources
         _write_advice(plan, manifest, output, written.counts, lost, stage)
@@ -104,27 +103,29 @@ def write_run(
     return replace(result, steps=steps, folder=folder)
 
 
-def _by_split(
-    kept: PairRows, splits: pl.Series | None, output: OutputConfig
+def _split_kept_pairs(
+    kept_pairs: PairRows, splits: pl.Series | None, output: OutputConfig
 ) -> dict[str, PairRows]:
-    """The kept pairs of each split; under "" where there is none."""
+    """Return the kept pairs of each split; under "" where there is none."""
     if splits is None:
-        return {"": kept}
-    return {name: kept.where((splits == name).to_numpy()) for name in output.splits or {}}
+        return {"": kept_pairs}
+    return {name: kept_pairs.where((splits == name).to_numpy()) for name in output.splits or {}}
 
 
-def _record(
-    written: Written, kept: int, seconds: float, facts: dict[str, Any], notes: tuple[str, ...]
+def _write_record(
+    written: Written, kept_pairs: int, seconds: float, facts: dict[str, Any], notes: tuple[str, ...]
 ) -> StepRecord:
-    """The record of the step "write"."""
+    """Return the record of the step "write"."""
     if written.counts is not None:
         facts = facts | {"weighing": written.counts.text}
         notes = (*notes, *written.counts.warnings)
-    return StepRecord("write", "write", kept, kept, seconds, facts, notes)
+    return StepRecord("write", "write", kept_pairs, kept_pairs, seconds, facts, notes)
 
 
 def _row_counts(result: Result, written: Written) -> dict[str, int]:
-    """Pairs that came in, were kept and dropped; and of the kept ones, those without a row."""
+    """Return pairs that came in, were kept and dropped; and of the kept ones, those without a
+    row.
+    """
     rows = {"in": result.rows_in, "kept": result.rows_kept, "dropped": result.rows_dropped}
     if written.counts is None:
         return rows
@@ -132,14 +133,14 @@ def _row_counts(result: Result, written: Written) -> dict[str, int]:
 
 
 def _write_advice(
-    plan: Plan,
+    plan: PipelinePlan,
     manifest: dict[str, Any],
     output: OutputConfig,
     weights: WeightCounts | None,
     lost: Sequence[str],
     stage: Path,
 ) -> None:
-    """What a trainer should know, in its own files and in the card."""
+    """Write the trainer's settings files and the dataset card."""
     names = tuple(output.splits or ())
     advice = Advice(smoothing(manifest, weights), KEPT, output.file_type, names)
     about = About.of(plan.export, manifest["output"]["language"])
@@ -147,72 +148,76 @@ def _write_advice(
     write_files(plan.export.files(advice) | {"README.md": card}, stage)
 
 
-def _languages(plan: Plan, result: Result) -> list[str]:
-    """Languages of a tenth of the kept prompts or more, by a scorer of languages."""
+def _frequent_languages(plan: PipelinePlan, result: Result) -> list[str]:
+    """Return the languages of at least a tenth of the kept prompts, if a scorer detects them."""
     columns = [f"{step.name}.prompt" for step in plan.scorers if step.scorer.name == "language"]
     if not columns:
         return []
-    kept = result.scores.join(result.kept_rows.select(["pair_id"]), on="pair_id", how="semi")
-    shares = kept[columns[0]].drop_nulls().value_counts(sort=True, normalize=True)
-    return shares.filter(pl.col("proportion") >= _SPOKEN)[columns[0]].to_list()
+    kept_scores = result.scores.join(result.kept_rows.select(["pair_id"]), on="pair_id", how="semi")
+    shares = kept_scores[columns[0]].drop_nulls().value_counts(sort=True, normalize=True)
+    return shares.filter(pl.col("proportion") >= _MIN_LANGUAGE_SHARE)[columns[0]].to_list()
 
 
-def _no_smoothing(plan: Plan, result: Result, written: Written) -> list[str]:
-    """That a trainer gets no label smoothing though a filter acted by a posterior, and why."""
+def _no_smoothing(plan: PipelinePlan, result: Result, written: Written) -> list[str]:
+    """Return why a trainer gets no label smoothing although a filter acted by a posterior."""
     steps = [asdict(step) for step in result.steps]
-    left = wrong_left(steps)
+    wrong_share = wrong_left(steps)
     soft = written.counts is not None and written.counts.is_soft
-    if soft or left is None:
+    if soft or wrong_share is None:
         return []
-    if left[1] is None:
+    if wrong_share[1] is None:
         advice = Advice(smoothing({"steps": steps}, written.counts))
         return without_smoothing(plan.export, advice)
     return [
-        f"no label smoothing is written: the share of wrong labels left cannot be told; {left[1]}"
+        "no label smoothing is written: the share of wrong labels left can't be estimated; "
+        f"{wrong_share[1]}"
     ]
 
 
-def _looked_at(kept: PairRows) -> tuple[Counter[str], KeptCounts]:
-    """What the kept pairs hold besides texts, and what a trainer may not be able to hold."""
+def _count_content(kept_pairs: PairRows) -> tuple[Counter[str], KeptCounts]:
+    """Return the content kinds of the kept pairs besides text, and counts for the export's
+    warnings.
+    """
     counts = KeptCounts()
 
     def each() -> Iterator[pl.DataFrame]:
-        for part in kept.parts([*_CONTENT, "is_tie", "strength"]):
-            counts.add(part)
-            yield part
+        for batch in kept_pairs.parts([*_CONTENT_COLUMNS, "is_tie", "strength"]):
+            counts.add(batch)
+            yield batch
 
     return parts_in(each()), counts
 
 
 def _write_tables(result: Result, pairs: Pairs, splits: pl.Series | None, stage: Path) -> None:
-    """Scores, rows without a pair, splits and the map of the prompts."""
+    """Write scores, rejected rows, splits and the map of the prompts."""
     write_frame(with_origins(result.scores, pairs.origins), stage / SCORES)
     write_frame(pairs.rejected, stage / REJECTED)
     if splits is not None:
         ids = result.kept_rows.select(["pair_id"])
         write_frame(ids.with_columns(splits.alias(SPLIT)), stage / SPLITS)
     if result.prompt_map is not None:
-        write_frame(result.prompt_map, stage / FILE)
+        write_frame(result.prompt_map, stage / PROMPT_MAP_FILE)
 
 
-def _files(
-    plan: Plan,
+def _output_facts(
+    plan: PipelinePlan,
     result: Result,
     splits: pl.Series | None,
     output: OutputConfig,
     shards: list[dict[str, Any]],
-    parts: Mapping[str, int],
+    content: Mapping[str, int],
 ) -> dict[str, Any]:
-    """What the manifest says of the shards."""
+    """Return what the manifest says of the shards."""
     files: dict[str, Any] = {
         "format": output.format,
         "file_type": output.file_type,
         "kept": shards,
-        "parts": dict(parts),
-        "lost": unheld(plan.export, parts, output.file_type),
+        "parts": dict(content),
+        "lost": unheld(plan.export, content, output.file_type),
+        "language": output.language or _frequent_languages(plan, result),
     }
     if splits is not None:
-        facts = split_facts(result.kept_rows.select(_CONTENT), splits)
+        facts = split_facts(result.kept_rows.select(_CONTENT_COLUMNS), splits)
         # The split to train on comes first, whichever the first pair is in.
         files["splits"] = {name: facts[name] for name in output.splits or {}}
     return files
@@ -226,19 +231,21 @@ def _write_report(
 
 def _all_pairs(result: Result, pairs: Pairs, workspace: Workspace) -> pl.DataFrame:
     """Return all pairs in the order of reading as filters left them, with the columns of drops."""
-    kept, dropped = result.kept_rows, result.dropped_rows
+    kept_pairs, dropped_pairs = result.kept_rows, result.dropped_rows
     if result.pairs_changed:
-        ids = result.scores["pair_id"], kept.select(["pair_id"])["pair_id"]
-        return as_read(*ids, kept.parts(), dropped.parts(), workspace)
-    fate = workspace.collect("fate", over_all(dropped.numbered(dropped.own), len(pairs)))
+        ids = result.scores["pair_id"], kept_pairs.select(["pair_id"])["pair_id"]
+        return as_read(*ids, kept_pairs.parts(), dropped_pairs.parts(), workspace)
+    fate = workspace.collect(
+        "fate", over_all(dropped_pairs.numbered(dropped_pairs.own), len(pairs))
+    )
     # Side by side, not by `with_columns`, which would copy the texts into one piece.
     return pairs.frame.hstack([fate[DROP_STEP], fate[DROP_REASON], fate[DROP_CODE]])
 
 
-def _splits(
-    config: PipelineConfig, kept: PairRows, progress: Progress, workspace: Workspace | None
+def _assign_splits(
+    config: PipelineConfig, kept_pairs: PairRows, progress: Progress, workspace: Workspace | None
 ) -> pl.Series | None:
-    """The split of each kept pair, None where none are wanted.
+    """Return the split of each kept pair, None where none are wanted.
 
     Raises:
         CurateError: a split would be empty.
@@ -246,39 +253,41 @@ def _splits(
     shares = config.output.splits
     if shares is None:
         return None
-    if not len(kept):
+    if not len(kept_pairs):
         raise CurateError(
-            "no pair is left to split",
+            "no pairs left to split",
             where="output.splits",
             found="filters dropped every pair",
-            fix="run without output.splits, and see the reasons in dropped/",
+            fix="run without output.splits; dropped/ holds the reasons",
         )
     # Its libraries take a third of a second, which runs without splits need not wait.
     from curate.models.text.prompt_clusters import prompt_clusters
 
-    prompts, clusters = prompt_clusters(kept.select(_CONTENT), progress, workspace)
-    found = assign_splits(prompts, clusters, shares, config.seed)
-    empty = [name for name in shares if not (found == name).any()]
+    prompts, clusters = prompt_clusters(kept_pairs.select(_CONTENT_COLUMNS), progress, workspace)
+    split = assign_splits(prompts, clusters, shares, config.seed)
+    empty = [name for name in shares if not (split == name).any()]
     if empty:
         raise CurateError(
             "a split would be empty",
             where="output.splits",
             found=f"'{empty[0]}' of {len(np.unique(prompts)):,} prompts in "
-            f"{len(np.unique(clusters)):,} clusters of nearly equal ones",
+            f"{len(np.unique(clusters)):,} clusters of near-duplicate prompts",
             fix="give it a larger share, or keep more pairs",
         )
-    return found
+    return split
 
 
 def with_origins(scores: pl.DataFrame, origins: pl.DataFrame) -> pl.DataFrame:
-    """Scores with file and row of each pair after its id, where the pairs came from files."""
+    """Return the scores with file and row of each pair after its id, where the pairs came from
+    files.
+    """
     if len(origins) != len(scores):
         return scores
-    ids, *others = scores.get_columns()
-    return pl.DataFrame([ids, *origins.get_columns(), *others])
+    ids, *score_columns = scores.get_columns()
+    return pl.DataFrame([ids, *origins.get_columns(), *score_columns])
 
 
-def _source(pairs: Pairs) -> dict[str, Any]:
+def _input_facts(pairs: Pairs) -> dict[str, Any]:
     numbering = {REPEATED_IDS: BY_CONTENT} if pairs.numbered_by_content else {}
     return {
         "format": pairs.format,

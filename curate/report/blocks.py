@@ -12,74 +12,74 @@ import orjson
 from markupsafe import Markup, escape
 
 from curate.data.row_parts import MEDIA_PARTS, TEXT_PARTS
-from curate.report.thumbnails import thumbnail
+from curate.report.thumbnails import make_thumbnail
 
 _BLOCK = re.compile(
     r"<think>(?P<trace>.*?)(?:</think>|\Z)|<tool_call>(?P<call>.*?)(?:</tool_call>|\Z)", re.DOTALL
 )
-_LONGEST = 8000
+_MAX_BLOCK_CHARACTERS = 8000
 """Characters of a block that are shown."""
-_MOST_MEDIA = 4
+_MAX_THUMBNAILS = 4
 """Thumbnails a pair."""
-_FOLDED = Markup(
+_FOLDED_HTML = Markup(
     '<details class="block"><summary>{0} <span class="muted">{1:,} characters</span></summary>'
     "<pre>{2}</pre></details>"
 )
 
 
 def split_blocks(text: str) -> tuple[Markup, str]:
-    """The traces and tool calls of a text as folded HTML, and the text without them."""
+    """Return the traces and tool calls of a text as folded HTML, and the text without them."""
     folded = []
-    for found in _BLOCK.finditer(text):
-        kind = "trace" if found["trace"] is not None else "tool call"
-        body = (found["trace"] or found["call"] or "").strip()
-        folded.append(_folded(kind, _pretty(body) if kind == "tool call" else body))
+    for match in _BLOCK.finditer(text):
+        kind = "trace" if match["trace"] is not None else "tool call"
+        body = (match["trace"] or match["call"] or "").strip()
+        folded.append(_fold_block(kind, _pretty_json(body) if kind == "tool call" else body))
     return Markup("").join(folded), _BLOCK.sub("", text).strip() if folded else text
 
 
 def row_blocks(row: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
-    """Tools, arguments and documents of a row as folded JSON, and its media as thumbnails.
+    """Return tools, arguments and documents of a row as folded JSON, and its media as thumbnails.
 
     Args:
-        row: of the pair table.
-        folders: in which paths of media are looked for; no other file is opened.
+        row: a row of the pair table.
+        folders: folders in which media files are searched; no other file is opened.
     """
-    parts = [_folded(name, _pretty(row[name])) for name in TEXT_PARTS if row.get(name)]
+    sections = [_fold_block(name, _pretty_json(row[name])) for name in TEXT_PARTS if row.get(name)]
     for name in MEDIA_PARTS:
         media = row.get(name)
         if media:
-            parts.append(_media(name.replace("_", " "), media, folders))
-    return Markup("").join(parts)
+            sections.append(_media_block(name.replace("_", " "), media, folders))
+    return Markup("").join(sections)
 
 
-def _folded(kind: str, body: str) -> Markup:
-    shown = body[:_LONGEST] + (" …" if len(body) > _LONGEST else "")
-    return _FOLDED.format(kind, len(body), shown)
+def _fold_block(kind: str, body: str) -> Markup:
+    beginning = body[:_MAX_BLOCK_CHARACTERS] + (" …" if len(body) > _MAX_BLOCK_CHARACTERS else "")
+    return _FOLDED_HTML.format(kind, len(body), beginning)
 
 
-def _pretty(text: str) -> str:
-    """JSON with line breaks; other texts as they are."""
+def _pretty_json(text: str) -> str:
+    """Return JSON with line breaks, and any other text unchanged."""
     try:
         return json.dumps(orjson.loads(text), indent=2, ensure_ascii=False)
     except ValueError:
         return text
 
 
-def _media(name: str, media: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> Markup:
-    shown = [_medium(medium, folders) for medium in media[:_MOST_MEDIA]]
-    more = len(media) - len(shown)
-    note = Markup('<span class="muted">and {:,} more</span>').format(more) if more > 0 else ""
+def _media_block(name: str, media: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> Markup:
+    thumbnails = [_medium_html(medium, folders) for medium in media[:_MAX_THUMBNAILS]]
+    hidden = len(media) - len(thumbnails)
+    note = Markup('<span class="muted">and {:,} more</span>').format(hidden) if hidden > 0 else ""
     return Markup('<div class="media" aria-label="{}">{}{}</div>').format(
-        name, Markup("").join(shown), note
+        name, Markup("").join(thumbnails), note
     )
 
 
-def _medium(medium: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
-    found = thumbnail(medium, folders)
+def _medium_html(medium: Mapping[str, Any], folders: Sequence[Path]) -> Markup:
+    preview = make_thumbnail(medium, folders)
     name = str(medium["path"] or "in the data")[-80:]
-    if found.url is None:
-        told = f"{name}: {found.problem}" if found.problem else name
-        return Markup('<span class="medium">{}</span>').format(told)
+    if preview.url is None:
+        caption = f"{name}: {preview.problem}" if preview.problem else name
+        return Markup('<span class="medium">{}</span>').format(caption)
     return Markup('<img class="medium" src="{}" alt="{}" title="{}">').format(
-        found.url, escape(f"image {name}"), name
+        preview.url, escape(f"image {name}"), name
     )

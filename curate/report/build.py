@@ -19,18 +19,18 @@ from curate.data.table import messages_text, rows_at
 from curate.errors import CurateError
 from curate.report import charts
 from curate.report.blocks import row_blocks, split_blocks
-from curate.report.noise import noise
-from curate.report.prompt_map import FILE
-from curate.report.run_verdict import run_verdict, watched
+from curate.report.noise_section import noise_section
+from curate.report.prompt_map import PROMPT_MAP_FILE
+from curate.report.run_verdict import run_verdict, selection_bias_rows
 from curate.report.run_view import RunView, load_view
-from curate.report.shaded import shaded_answers
-from curate.report.worddiff import LONGEST, word_diff
+from curate.report.token_highlights import highlight_tokens
+from curate.report.word_diff import MAX_CHARACTERS, word_diff
 from curate.store.workspace import Workspace
 from curate.write.shards import write_text
 
 REPORT = "report.html"
 # As many as a reader goes through by hand; the rest are in scores.parquet.
-SUSPICIOUS = 20
+MAX_SUSPICIOUS_PAIRS = 20
 
 
 def write_report(folder: str | Path, output: Path | None = None) -> Path:
@@ -39,32 +39,32 @@ def write_report(folder: str | Path, output: Path | None = None) -> Path:
     Raises:
         CurateError: the folder holds no finished run.
     """
-    with tempfile.TemporaryDirectory() as room:
-        return write_view(load_view(folder, Workspace(Path(room))), output)
+    with tempfile.TemporaryDirectory() as scratch:
+        return write_view(load_view(folder, Workspace(Path(scratch))), output)
 
 
 def write_view(view: RunView, output: Path | None = None) -> Path:
-    """Write the report of a run that is at hand, by default to report.html in its folder."""
-    return written(report_html(view), output or view.folder / REPORT)
+    """Write the report of a loaded run, by default to report.html in its folder."""
+    return write_page(report_html(view), output or view.folder / REPORT)
 
 
 def report_html(view: RunView) -> str:
-    """The report as HTML."""
+    """Return the report as HTML."""
     manifest = view.manifest
     data = {
-        "funnel": charts.funnel(view),
-        "histograms": charts.histograms(view),
-        "points": charts.points(view),
-        "lengths": charts.length_bias(view),
-        "map": _map(view),
+        "funnel": charts.funnel_rows(view),
+        "histograms": charts.score_histograms(view),
+        "points": charts.scatter_points(view),
+        "lengths": charts.length_bias_histograms(view),
+        "map": _prompt_map_data(view),
         "columns": {c["name"]: c for c in manifest["columns"]},
         "cartography": ["crm.loss_mean", "crm.loss_variance"],
     }
-    data["noise"] = noise(view)
+    data["noise"] = noise_section(view)
     alerts = [text for step in manifest["steps"] for text in step.get("alerts", ())]
-    return page(
+    return render_page(
         "report.html.j2",
-        title=f"{view.folder.name}: curated preference pairs",
+        title=f"Curation report: {view.folder.name}",
         rows=manifest["rows"],
         steps=manifest["steps"],
         drop_codes=manifest.get("drop_codes", {}),
@@ -72,25 +72,25 @@ def report_html(view: RunView) -> str:
         alerts=alerts,
         warnings=[text for text in manifest["warnings"] if text not in alerts],
         verdict=run_verdict(manifest["rows"], manifest["steps"], view.folder.name),
-        watched=watched(manifest["steps"]),
+        watched=selection_bias_rows(manifest["steps"]),
         by_source=manifest.get("by_source", []),
         noise=data["noise"],
         lengths=data["lengths"],
-        kinds=charts.kinds(view),
-        tables={name: charts.groups(view, name) for name in ("source", "annotator")},
+        kinds=charts.category_shares(view),
+        tables={name: charts.group_rows(view, name) for name in ("source", "annotator")},
         suspicion=view.suspicion,
-        suspicious=pairs_with_diff(view.most_suspicious(SUSPICIOUS), view),
+        suspicious=pairs_with_diff(view.most_suspicious(MAX_SUSPICIOUS_PAIRS), view),
         config=yaml.safe_dump(manifest["config"], sort_keys=False),
         versions=manifest["versions"],
         created=manifest["created"],
-        command=_command(view),
+        command=_run_command(view),
         data=data,
-        sampled=len(view.frame) > charts.POINTS,
-        points=charts.POINTS,
+        sampled=len(view.frame) > charts.MAX_POINTS,
+        points=charts.MAX_POINTS,
     )
 
 
-def written(html: str, path: Path) -> Path:
+def write_page(html: str, path: Path) -> Path:
     """Write a page and return its path; raises CurateError where it cannot be written."""
     try:
         write_text(html, path)
@@ -99,38 +99,45 @@ def written(html: str, path: Path) -> Path:
             "the page cannot be written",
             where=str(path),
             found=error.strerror or str(error),
-            fix="free space or give --output; a run itself is whole: curate report makes its page",
+            fix="free space or set --output; the run is complete: curate report writes its page",
         ) from None
     return path
 
 
-def page(template: str, **values: Any) -> str:
-    """A template with the styles, scripts and plotting library put into it."""
+def render_page(template: str, **values: Any) -> str:
+    """Return a template with the styles, scripts and plotting library put into it."""
     return (
-        _environment()
+        _jinja_environment()
         .get_template(template)
-        .render(css=asset("style.css"), js=asset("report.js"), plotly=_plotly(), **values)
+        .render(
+            css=read_asset("style.css"),
+            js=read_asset("report.js"),
+            plotly=_plotly_source(),
+            **values,
+        )
     )
 
 
 def pairs_with_diff(rows: pl.DataFrame, view: RunView) -> list[dict[str, Any]]:
-    """Pairs as the templates show them: texts with a word diff, blocks to fold, fate, scores."""
+    """Return pairs as the templates show them: texts with a word diff, blocks to fold, fate,
+    scores.
+    """
     texts = rows.select(
-        messages_text(part).alias(part) for part in ("prompt", "chosen", "rejected")
+        messages_text(side).alias(side) for side in ("prompt", "chosen", "rejected")
     )
-    shown = []
+    entries = []
     for row, text in zip(rows.to_dicts(), texts.to_dicts(), strict=True):
-        blocks, said = zip(*(split_blocks(text[part]) for part in text), strict=True)
-        chosen, rejected = word_diff(said[1], said[2])
+        blocks, answer_texts = zip(*(split_blocks(text[side]) for side in text), strict=True)
+        chosen, rejected = word_diff(answer_texts[1], answer_texts[2])
         scores = {n: row[n] for n in view.numeric if row.get(n) is not None}
-        shown.append(
+        entries.append(
             {
                 "id": row["pair_id"],
-                "prompt": blocks[0] + escape(said[0][:LONGEST]),
+                "prompt": blocks[0] + escape(answer_texts[0][:MAX_CHARACTERS]),
                 "chosen": blocks[1] + chosen,
                 "rejected": blocks[2] + rejected,
                 "more": row_blocks(row, view.data_folders),
-                "shaded": shaded_answers(row),
+                "shaded": highlight_tokens(row),
                 "kept": row["kept"],
                 "why": f"{row['drop_step']}: {row['drop_reason']}" if not row["kept"] else "",
                 "scores": scores,
@@ -138,23 +145,23 @@ def pairs_with_diff(rows: pl.DataFrame, view: RunView) -> list[dict[str, Any]]:
                 "source": row["source"],
             }
         )
-    return shown
+    return entries
 
 
-def asset(name: str) -> str:
-    """A file of the package's templates."""
+def read_asset(name: str) -> str:
+    """Return a file of the package's templates."""
     return resources.files("curate.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 @cache
-def _plotly() -> str:
+def _plotly_source() -> str:
     file = resources.files("plotly").joinpath("package_data", "plotly.min.js")
     # The end of a script inside the library's texts would end the page's script.
     return file.read_text(encoding="utf-8").replace("</script", "<\\/script")
 
 
 @cache
-def _environment() -> Environment:
+def _jinja_environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("curate.report", "templates"),
         autoescape=True,
@@ -164,42 +171,42 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["percent"] = lambda value: "?" if value is None else f"{value:.1%}"
-    environment.filters["score"] = _score
-    environment.filters["embedded"] = _embedded
+    environment.filters["score"] = _format_score
+    environment.filters["embedded"] = _embed_json
     return environment
 
 
-def _score(value: Any) -> str:
+def _format_score(value: Any) -> str:
     if value is None:
         return "?"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _embedded(value: Any) -> str:
-    """JSON that cannot end the script element in which it stands."""
+def _embed_json(value: Any) -> str:
+    """Return JSON that cannot close the script element around it."""
     text = json.dumps(
         value, ensure_ascii=False, allow_nan=False, default=str, separators=(",", ":")
     )
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _map(view: RunView) -> dict[str, Any] | None:
-    """Places of prompts, whether their first pair was kept, and how they begin."""
-    path = view.folder / FILE
+def _prompt_map_data(view: RunView) -> dict[str, Any] | None:
+    """Return places of prompts, whether their first pair was kept, and how they begin."""
+    path = view.folder / PROMPT_MAP_FILE
     if not path.exists():
         return None
-    places = view.frame[["pair_id"]].with_row_index("row")
-    rows = pl.read_parquet(path).join(places, on="pair_id", maintain_order="left")
+    row_numbers = view.frame[["pair_id"]].with_row_index("row")
+    rows = pl.read_parquet(path).join(row_numbers, on="pair_id", maintain_order="left")
     text = messages_text("prompt").str.slice(0, 160)
-    shown = rows_at(view.frame, rows["row"].to_numpy()).select("kept", text=text)
+    prompts = rows_at(view.frame, rows["row"].to_numpy()).select("kept", text=text)
     return {
         "x": rows["x"].round(2).to_list(),
         "y": rows["y"].round(2).to_list(),
-        "kept": shown["kept"].to_list(),
-        "text": shown["text"].to_list(),
+        "kept": prompts["kept"].to_list(),
+        "text": prompts["text"].to_list(),
     }
 
 
-def _command(view: RunView) -> str:
+def _run_command(view: RunView) -> str:
     output = shlex.quote(view.folder.name)
     return f"curate run pipeline.yaml --output {output}"

@@ -1,4 +1,4 @@
-"""Data of the report's charts, small whatever the number of pairs: counted or sampled."""
+"""Data of the report's charts, counted or sampled so that it stays small for many pairs."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import polars as pl
 
 from curate.data.hashes import select_in_batches
 from curate.data.table import batches, messages_text
-from curate.report.run_view import RunView, sampled
+from curate.report.run_view import RunView, sample_view_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS = 40
-# Of a scatter plot: more hide each other.
-POINTS = 1500
+# More points in a scatter plot hide each other.
+MAX_POINTS = 1500
 # Characters of a text in a label: more would cover the plot.
-_HOVER = 220
-# Of single precision: more would be file size without a meaning.
+_MAX_HOVER_CHARACTERS = 220
+# Digits of single precision: more would add file size without meaning.
 _DIGITS = 7
-_KINDS, _NO_KINDS = 8, (".status", ".names")
+_MAX_CATEGORIES, _NOT_CATEGORIES = 8, (".status", ".names")
 # Values from which the edges of a histogram are taken.
-_SAMPLE = 100_000
-# Of which bins are counted at a time.
-_BATCH = 65_536
-_TAIL = 0.005
+_SAMPLE_VALUES = 100_000
+# Values that are counted at a time: whole columns would be copied into memory.
+_BATCH_VALUES = 65_536
+_TAIL_SHARE = 0.005
 """Share of values at each end that a histogram gathers in its outermost bins."""
 
 
-def funnel(view: RunView) -> list[dict[str, Any]]:
-    """Pairs before and after each filter, the reading first."""
+def funnel_rows(view: RunView) -> list[dict[str, Any]]:
+    """Return pairs before and after each filter, the reading first."""
     steps = view.manifest["steps"]
     rows = [{"name": "read", "in": view.manifest["rows"]["in"], "out": view.manifest["rows"]["in"]}]
     rows += [
@@ -42,118 +42,128 @@ def funnel(view: RunView) -> list[dict[str, Any]]:
     return rows
 
 
-def histograms(view: RunView) -> dict[str, dict[str, Any]]:
-    """For each score the edges of its bins, and how many kept and dropped pairs lie in each.
+def score_histograms(view: RunView) -> dict[str, dict[str, Any]]:
+    """Return the bin edges of each score, and how many kept and dropped pairs are in each bin.
 
     Values beyond the 0.5 and 99.5 % quantiles are counted in the outermost bins.
     """
-    found = {}
+    histograms = {}
     for name in view.numeric:
         values = view.frame[name]
-        low, high = _ends(values)
+        low, high = _bin_ends(values)
         if low is None or high is None:
             continue
         edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
-        both = _counts(values, view.kept, edges)
-        found[name] = {
-            "edges": [_short(e) for e in edges],
-            "kept": both[1].tolist(),
-            "dropped": both[0].tolist(),
-            "missing": len(values) - int(both.sum()),
+        counts = _count_in_bins(values, view.kept_mask, edges)
+        histograms[name] = {
+            "edges": [_round_for_plot(e) for e in edges],
+            "kept": counts[1].tolist(),
+            "dropped": counts[0].tolist(),
+            "missing": len(values) - int(counts.sum()),
         }
-    return found
+    return histograms
 
 
-def _ends(values: pl.Series) -> tuple[float | None, float | None]:
-    """Where bins begin and end: quantiles, of many values by a regular sample of them.
+def _bin_ends(values: pl.Series) -> tuple[float | None, float | None]:
+    """Return where the bins begin and end: at quantiles of the values, or of a regular sample.
 
     None where nothing is known.
     """
-    some = values.gather_every(max(len(values) // _SAMPLE, 1)).cast(pl.Float64).to_numpy()
-    some = some[np.isfinite(some)]
-    low, high = np.quantile(some, [_TAIL, 1.0 - _TAIL]) if len(some) else (0.0, 0.0)
+    sample = values.gather_every(max(len(values) // _SAMPLE_VALUES, 1)).cast(pl.Float64).to_numpy()
+    sample = sample[np.isfinite(sample)]
+    low, high = np.quantile(sample, [_TAIL_SHARE, 1.0 - _TAIL_SHARE]) if len(sample) else (0.0, 0.0)
     if low < high:
         return float(low), float(high)
     # Nearly all values are one, or none is known: the tails are then what there is to see.
-    known = values.cast(pl.Float64).to_numpy()
-    known = known[np.isfinite(known)]
-    return (float(known.min()), float(known.max())) if len(known) else (None, None)
+    finite = values.cast(pl.Float64).to_numpy()
+    finite = finite[np.isfinite(finite)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
 
 
-def _counts(
-    values: pl.Series, kept: NDArray[np.bool_], edges: NDArray[np.float64]
+def _count_in_bins(
+    values: pl.Series, kept_mask: NDArray[np.bool_], edges: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Dropped and kept values in each bin of equal width, (2, bins).
+    """Return the counts of dropped and kept values in bins of equal width, (2, bins).
 
-    What lies beyond is counted in the outermost bins, what is not known in none.
+    Values beyond the ends are counted in the outermost bins, missing values in none.
     """
     width = (edges[-1] - edges[0]) / BINS
-    found = np.zeros(2 * BINS, dtype=np.int64)
-    for rows in batches(len(values), _BATCH):
-        own = values[rows].cast(pl.Float64).to_numpy()
-        known = np.isfinite(own)
-        place = np.clip((own[known] - edges[0]) / width, 0, BINS - 1).astype(np.int64)
+    counts = np.zeros(2 * BINS, dtype=np.int64)
+    for rows in batches(len(values), _BATCH_VALUES):
+        batch = values[rows].cast(pl.Float64).to_numpy()
+        is_finite = np.isfinite(batch)
+        bin_index = np.clip((batch[is_finite] - edges[0]) / width, 0, BINS - 1).astype(np.int64)
         # One pass for both kinds: the kept ones are counted behind the dropped ones.
-        found += np.bincount(place + BINS * kept[rows][known], minlength=2 * BINS)
-    return found.reshape(2, BINS)
+        counts += np.bincount(bin_index + BINS * kept_mask[rows][is_finite], minlength=2 * BINS)
+    return counts.reshape(2, BINS)
 
 
-def points(view: RunView) -> dict[str, Any]:
-    """Scores, fate and the beginning of the texts of pairs drawn at random, for scatter plots."""
-    rows = sampled(view.frame, POINTS)
-    shown = rows.select(
-        p=_beginning("prompt"),
-        c=_beginning("chosen"),
-        r=_beginning("rejected"),
+def scatter_points(view: RunView) -> dict[str, Any]:
+    """Return scores, fate and the beginning of the texts of pairs drawn at random, for scatter
+    plots.
+    """
+    rows = sample_view_rows(view.frame, MAX_POINTS)
+    texts = rows.select(
+        p=_text_start("prompt"),
+        c=_text_start("chosen"),
+        r=_text_start("rejected"),
         why=pl.concat_str(pl.col("drop_step"), pl.col("drop_reason"), separator=": "),
     )
     scores = {
-        name: [_short(v) for v in rows[name].cast(pl.Float64).to_list()] for name in view.numeric
+        name: [_round_for_plot(v) for v in rows[name].cast(pl.Float64).to_list()]
+        for name in view.numeric
     }
     return {
         "total": len(view.frame),
         "id": rows["pair_id"].to_list(),
         "kept": rows["kept"].to_list(),
-        "prompt": shown["p"].to_list(),
-        "chosen": shown["c"].to_list(),
-        "rejected": shown["r"].to_list(),
-        "why": shown["why"].to_list(),
+        "prompt": texts["p"].to_list(),
+        "chosen": texts["c"].to_list(),
+        "rejected": texts["r"].to_list(),
+        "why": texts["why"].to_list(),
         "scores": scores,
     }
 
 
-def length_bias(view: RunView) -> dict[str, Any]:
-    """How much longer the chosen answers are than the rejected ones, before and after filters.
+def length_bias_histograms(view: RunView) -> dict[str, Any]:
+    """Return how much longer the chosen answers are than the rejected ones, before and after
+    filters.
 
     Histograms of log2(characters of chosen / characters of rejected), each a share of its pairs,
     and the share of pairs whose chosen answer is longer.
     """
-    # A logarithm, so that twice as long and half as long lie as far from equal.
+    # A logarithm, so that twice as long and half as long are equally far from 0.
     c, r = (messages_text(side).str.len_chars() + 1 for side in ("chosen", "rejected"))
     ratio = select_in_batches(view.frame, ratio=(c / r).log(2).cast(pl.Float32))["ratio"].to_numpy()
     votes = ~view.frame["is_tie"].to_numpy()
     edges = np.linspace(-4.0, 4.0, BINS + 1)
-    found: dict[str, Any] = {"edges": [_short(e) for e in edges]}
-    for name, side in (("before", votes), ("after", votes & view.kept)):
+    histograms: dict[str, Any] = {"edges": [_round_for_plot(e) for e in edges]}
+    for name, side in (("before", votes), ("after", votes & view.kept_mask)):
         chosen = ratio[side]
         counts = np.histogram(np.clip(chosen, -4.0, 4.0), edges)[0]
         total = max(len(chosen), 1)
         longer, shorter = int((chosen > 0).sum()), int((chosen < 0).sum())
-        found[name] = {
+        histograms[name] = {
             "pairs": len(chosen),
             "share": (counts / total).round(5).tolist(),
             "longer": longer / max(longer + shorter, 1),
         }
-    return found
+    return histograms
 
 
-def groups(view: RunView, column: str, most: int = 30) -> list[dict[str, Any]]:
-    """Pairs, share kept and mean doubt of each annotator or source, the largest first."""
+def group_rows(view: RunView, column: str, max_groups: int = 30) -> list[dict[str, Any]]:
+    """Return pairs, share kept and mean suspicion of each annotator or source, largest first."""
     if view.frame[column].n_unique() < 2:
         return []
-    doubt = view.suspicion[0] if view.suspicion else None
-    mean = pl.col(doubt).cast(pl.Float64).mean() if doubt else pl.lit(None, dtype=pl.Float64)
-    read = dict.fromkeys((column, "kept", "is_tie", *([doubt] if doubt else [])))
+    suspicion_column = view.suspicion[0] if view.suspicion else None
+    mean = (
+        pl.col(suspicion_column).cast(pl.Float64).mean()
+        if suspicion_column
+        else pl.lit(None, dtype=pl.Float64)
+    )
+    read = dict.fromkeys(
+        (column, "kept", "is_tie", *([suspicion_column] if suspicion_column else []))
+    )
     table = (
         view.frame[[*read]]
         .group_by(pl.col(column).fill_null("(none)").alias("name"))
@@ -165,33 +175,33 @@ def groups(view: RunView, column: str, most: int = 30) -> list[dict[str, Any]]:
         )
         .sort("pairs", "name", descending=[True, False])
     )
-    return table.head(most).to_dicts()
+    return table.head(max_groups).to_dicts()
 
 
-def kinds(view: RunView) -> dict[str, list[dict[str, Any]]]:
-    """Of each score that sorts pairs into a few kinds (2 to 8 words): pairs, share, share kept."""
-    found = {}
+def category_shares(view: RunView) -> dict[str, list[dict[str, Any]]]:
+    """Return pairs, share and share kept of each category, for scores with 2 to 8 categories."""
+    tables = {}
     for name, dtype in view.frame.schema.items():
-        if dtype != pl.String or "." not in name or name.endswith(_NO_KINDS):
+        if dtype != pl.String or "." not in name or name.endswith(_NOT_CATEGORIES):
             continue
-        known = view.frame[[name, "kept"]].rename({name: "kind"}).drop_nulls("kind")
-        if not 1 < known["kind"].n_unique() <= _KINDS:
+        categorised = view.frame[[name, "kept"]].rename({name: "kind"}).drop_nulls("kind")
+        if not 1 < categorised["kind"].n_unique() <= _MAX_CATEGORIES:
             continue
-        table = known.group_by("kind").agg(
-            pairs=pl.len(), share=pl.len() / len(known), kept=pl.col("kept").mean()
+        table = categorised.group_by("kind").agg(
+            pairs=pl.len(), share=pl.len() / len(categorised), kept=pl.col("kept").mean()
         )
-        found[name] = table.sort("pairs", "kind", descending=[True, False]).to_dicts()
-    return found
+        tables[name] = table.sort("pairs", "kind", descending=[True, False]).to_dicts()
+    return tables
 
 
-def _beginning(part: str) -> pl.Expr:
-    text = messages_text(part)
-    cut = text.str.len_chars() > _HOVER
-    return pl.when(cut).then(text.str.slice(0, _HOVER) + pl.lit("…")).otherwise(text)
+def _text_start(side: str) -> pl.Expr:
+    text = messages_text(side)
+    cut = text.str.len_chars() > _MAX_HOVER_CHARACTERS
+    return pl.when(cut).then(text.str.slice(0, _MAX_HOVER_CHARACTERS) + pl.lit("…")).otherwise(text)
 
 
-def _short(value: Any) -> float | None:
-    """A number with the digits that a plot can show, None for a missing one."""
+def _round_for_plot(value: Any) -> float | None:
+    """Return a number with the digits that a plot can show, None for a missing one."""
     if value is None or not np.isfinite(value):
         return None
     return float(f"{value:.{_DIGITS}g}")

@@ -10,25 +10,25 @@ import polars as pl
 
 from curate.data.table import messages_key
 from curate.errors import CurateError
-from curate.report.build import page, pairs_with_diff, written
+from curate.report.build import pairs_with_diff, render_page, write_page
 from curate.report.run_view import RunView, load_view
 
 # As many as a reader goes through by hand.
-SHOWN = 20
+MAX_COMPARED_PAIRS = 20
 _FATES = ("both", "only_a", "only_b", "neither")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Two runs, pair by pair.
 
     Attributes:
         first: the run A.
         second: the run B.
-        counts: pairs that both keep, only A, only B, neither; pairs of one run alone; pairs that
+        counts: pairs that both keep, only A, only B, neither; pairs of only one run; pairs that
             both keep with opposite labels.
         jaccard: pairs that both keep over those that one keeps at least; 1 where neither keeps any.
-        reasons: drop_step, pairs and run of what one run alone drops, the most first.
+        reasons: drop_step, pairs and run of what only one run drops, most pairs first.
         different: pair_id and fate of the pairs on which they differ.
     """
 
@@ -40,18 +40,18 @@ class Comparison:
     different: pl.DataFrame
 
 
-def compare(first: str | Path, second: str | Path) -> Comparison:
+def compare_runs(folder_a: str | Path, folder_b: str | Path) -> RunComparison:
     """Compare two finished runs by the ids of their pairs.
 
     Raises:
-        CurateError: a folder holds no finished run, or they share no pair.
+        CurateError: a folder holds no finished run, or they have no pairs in common.
     """
-    a, b = load_view(first), load_view(second)
-    shared = _shared(a, b)
+    a, b = load_view(folder_a), load_view(folder_b)
+    shared = _join_runs(a, b)
     if not len(shared):
         raise CurateError(
-            "the runs share no pair",
-            where=f"{first} and {second}",
+            "the runs have no pairs in common",
+            where=f"{folder_a} and {folder_b}",
             fix="compare runs on the same data",
         )
     counts = {name: int((shared["fate"] == name).sum()) for name in _FATES}
@@ -62,24 +62,24 @@ def compare(first: str | Path, second: str | Path) -> Comparison:
     }
     union = counts["both"] + counts["only_a"] + counts["only_b"]
     different = shared.filter(pl.col("fate").is_in(["only_a", "only_b"]) | pl.col("relabelled"))
-    return Comparison(
+    return RunComparison(
         a,
         b,
         counts,
         counts["both"] / union if union else 1.0,
-        _reasons(different),
+        _count_drop_steps(different),
         different.select("pair_id", "fate", "relabelled"),
     )
 
 
-def _shared(a: RunView, b: RunView) -> pl.DataFrame:
-    """The pairs of both runs, with fate and whether both keep them with opposite labels."""
+def _join_runs(a: RunView, b: RunView) -> pl.DataFrame:
+    """Return the pairs of both runs, with fate and whether both keep them with opposite labels."""
     columns = {
         "kept": pl.col("kept"),
         "step": pl.col("drop_step"),
         "label": messages_key("chosen").hash(),
     }
-    first, second = (
+    pairs_a, pairs_b = (
         view.frame.select("pair_id", **{f"{k}_{s}": e for k, e in columns.items()})
         for view, s in ((a, "a"), (b, "b"))
     )
@@ -93,43 +93,45 @@ def _shared(a: RunView, b: RunView) -> pl.DataFrame:
         .then(pl.lit(_FATES[2]))
         .otherwise(pl.lit(_FATES[3]))
     )
-    return first.join(second, on="pair_id", maintain_order="left").with_columns(
+    return pairs_a.join(pairs_b, on="pair_id", maintain_order="left").with_columns(
         fate=fate, relabelled=kept_a & kept_b & (pl.col("label_a") != pl.col("label_b"))
     )
 
 
-def _reasons(different: pl.DataFrame) -> list[dict[str, Any]]:
-    """Which steps dropped what the other run kept."""
-    parts = [
+def _count_drop_steps(different: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return which steps dropped what the other run kept."""
+    drops = [
         different.filter(pl.col("fate") == fate).select(
             run=pl.lit(run), step=pl.col(f"step_{run.lower()}")
         )
         for fate, run in (("only_a", "B"), ("only_b", "A"))
     ]
-    table = pl.concat(parts).group_by("run", "step").agg(pairs=pl.len())
+    table = pl.concat(drops).group_by("run", "step").agg(pairs=pl.len())
     return table.sort("pairs", "run", "step", descending=[True, False, False]).to_dicts()
 
 
-def comparison_html(found: Comparison) -> str:
-    """The comparison as a page, with some of the pairs on which the runs differ side by side."""
-    ids = found.different.head(SHOWN)
-    rows = ids.join(found.first.frame, on="pair_id", how="left", maintain_order="left")
-    shown = pairs_with_diff(rows, found.first)
-    for pair, (_, fate, relabelled) in zip(shown, ids.iter_rows(), strict=True):
-        pair["why"] = "kept by both with opposite labels" if relabelled else _said(fate)
-    return page(
+def comparison_html(comparison: RunComparison) -> str:
+    """Return the comparison as a page, with some of the pairs on which the runs differ side by
+    side.
+    """
+    ids = comparison.different.head(MAX_COMPARED_PAIRS)
+    rows = ids.join(comparison.first.frame, on="pair_id", how="left", maintain_order="left")
+    pairs = pairs_with_diff(rows, comparison.first)
+    for pair, (_, fate, relabelled) in zip(pairs, ids.iter_rows(), strict=True):
+        pair["why"] = "kept by both with opposite labels" if relabelled else _describe_fate(fate)
+    return render_page(
         "compare.html.j2",
-        title=f"{found.first.folder.name} and {found.second.folder.name} compared",
-        found=found,
-        pairs=shown,
+        title=f"{comparison.first.folder.name} and {comparison.second.folder.name} compared",
+        found=comparison,
+        pairs=pairs,
         data={},
     )
 
 
-def _said(fate: str) -> str:
-    return "kept by A alone" if fate == "only_a" else "kept by B alone"
+def _describe_fate(fate: str) -> str:
+    return "kept only by A" if fate == "only_a" else "kept only by B"
 
 
-def write_comparison(found: Comparison, path: Path) -> None:
+def write_comparison(comparison: RunComparison, path: Path) -> None:
     """Write the page."""
-    written(comparison_html(found), path)
+    write_page(comparison_html(comparison), path)

@@ -8,36 +8,38 @@ from typing import Any
 
 from curate.audit.audit_report import AuditReport
 from curate.errors import CurateError
-from curate.report.build import page, written
+from curate.report.build import render_page, write_page
 
 
 def write_json_report(path: Path, output: Path | None = None) -> Path:
-    """Write an audit or a bench as a page, by default beside its file.
+    """Write the page of an audit or bench file, by default next to the file.
 
     Raises:
         CurateError: the file is neither.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        is_bench = "advice" in found
+        findings = json.loads(path.read_text(encoding="utf-8"))
+        is_bench = "advice" in findings
         html = (
-            bench_html(found) if is_bench else audit_html(AuditReport.from_json(found), path.stem)
+            bench_html(findings)
+            if is_bench
+            else audit_html(AuditReport.from_json(findings), path.stem)
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CurateError(
-            "the file is no audit and no bench",
+            "not an audit or bench file",
             where=str(path),
             found=f"{type(error).__name__}: {error}",
             expected="a file that 'curate audit' or 'curate bench' writes",
         ) from None
-    return written(html, output or path.with_suffix(".html"))
+    return write_page(html, output or path.with_suffix(".html"))
 
 
 def audit_html(report: AuditReport, name: str) -> str:
-    """The findings of `curate audit` as HTML."""
-    return page(
+    """Return the findings of `curate audit` as HTML."""
+    return render_page(
         "audit.html.j2",
-        title=f"{name}: audit",
+        title=f"Audit report: {name}",
         report=report,
         verdict=report.verdict,
         sections=report.sections,
@@ -45,15 +47,17 @@ def audit_html(report: AuditReport, name: str) -> str:
     )
 
 
-def bench_html(found: dict[str, Any]) -> str:
-    """The results of `curate bench` as HTML."""
+def bench_html(bench: dict[str, Any]) -> str:
+    """Return the results of `curate bench` as HTML."""
     tables = [
         sorted(
-            (r for r in found["summary"] if all(r[k] == v for k, v in advice["key"].items())),
+            (r for r in bench["summary"] if all(r[k] == v for k, v in advice["key"].items())),
             key=lambda row: -float(row["gain"] or 0.0),
         )
-        for advice in found["advice"]
+        for advice in bench["advice"]
     ]
     names = ("method", "gain", "gain_low", "gain_high", "verdict")
     gains = [[{name: row[name] for name in names} for row in table] for table in tables]
-    return page("bench.html.j2", title="Bench", found=found, tables=tables, data={"gains": gains})
+    return render_page(
+        "bench.html.j2", title="Bench report", found=bench, tables=tables, data={"gains": gains}
+    )

@@ -1,4 +1,4 @@
-"""A map of the prompts: near ones lie near each other."""
+"""A map of the prompts: similar prompts are close to each other."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from curate.steps.features import Features
 
 # t-SNE takes a second for so many, and more points hide each other.
-PROMPTS = 1000
+MAX_PROMPTS = 1000
 # Fewer points form no groups that one could see.
-FEWEST = 20
-FILE = "prompt_map.parquet"
+MIN_PROMPTS = 20
+PROMPT_MAP_FILE = "prompt_map.parquet"
 # scikit-learn's default.
 _PERPLEXITY = 30.0
 # Fewer than the default of 1,000: the map is for the eye.
@@ -23,11 +23,12 @@ _ANGLE = 0.8
 
 
 def prompt_map(pairs: pl.DataFrame, features: Features) -> pl.DataFrame | None:
-    """Places of prompts in the plane by t-SNE (van der Maaten and Hinton 2008) of embeddings.
+    """Return places of prompts in the plane by t-SNE (van der Maaten and Hinton 2008) of
+    embeddings.
 
     Args:
         pairs: the pair table.
-        features: of these pairs.
+        features: features of these pairs.
 
     Returns:
         pair_id (of the prompt's first pair), x, y for at most 1,000 distinct prompts drawn at
@@ -36,19 +37,19 @@ def prompt_map(pairs: pl.DataFrame, features: Features) -> pl.DataFrame | None:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    prompts, first = np.unique(features.index["prompt"], return_index=True)
-    if len(prompts) < FEWEST:
+    prompts, first_pair = np.unique(features.index["prompt"], return_index=True)
+    if len(prompts) < MIN_PROMPTS:
         return None
     rng = np.random.default_rng(0)
-    taken = np.sort(rng.permutation(len(prompts))[:PROMPTS])
-    vectors = np.asarray(features.vectors[prompts[taken]], dtype=np.float32)
-    perplexity = min(_PERPLEXITY, (len(taken) - 1) / 3)
-    # Far points may be taken together in larger groups: at this size nobody sees the difference.
+    sample = np.sort(rng.permutation(len(prompts))[:MAX_PROMPTS])
+    vectors = np.asarray(features.vectors[prompts[sample]], dtype=np.float32)
+    perplexity = min(_PERPLEXITY, (len(sample) - 1) / 3)
+    # A coarser approximation of distant points: at this size the difference is invisible.
     reducer = TSNE(
         2, init="pca", perplexity=perplexity, max_iter=_STEPS, angle=_ANGLE, random_state=0
     )
     # Threads that wait for each other on so few points cost several times what they save.
     with threadpool_limits(1):
-        places = reducer.fit_transform(vectors)
-    ids = pairs["pair_id"][first[taken].tolist()]
-    return pl.DataFrame({"pair_id": ids, "x": places[:, 0], "y": places[:, 1]})
+        coordinates = reducer.fit_transform(vectors)
+    ids = pairs["pair_id"][first_pair[sample].tolist()]
+    return pl.DataFrame({"pair_id": ids, "x": coordinates[:, 0], "y": coordinates[:, 1]})

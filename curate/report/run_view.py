@@ -30,8 +30,8 @@ SUSPICION = (
 """Scores by which a label is doubted, the best first, and whether large values are doubtful."""
 
 
-_LOOKED_AT = 512
-_CANDIDATES = 4 * _LOOKED_AT
+_BATCH_ROWS = 512
+_CANDIDATE_ROWS = 4 * _BATCH_ROWS
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class RunView:
     """What pages show of a run.
 
     Attributes:
-        folder: of the run.
-        manifest: as written.
+        folder: the run's folder.
+        manifest: the run's manifest.
         frame: one row a pair in the order of reading: pair columns, scores, `kept` (bool),
             drop_step, drop_reason, drop_code.
         numeric: score columns that hold numbers, in order.
@@ -52,65 +52,73 @@ class RunView:
     numeric: list[str]
 
     @property
-    def kept(self) -> NDArray[np.bool_]:
-        """Whether each pair was kept, (pairs,)."""
-        found: NDArray[np.bool_] = self.frame["kept"].to_numpy()
-        return found
+    def kept_mask(self) -> NDArray[np.bool_]:
+        """Return whether each pair was kept, (pairs,)."""
+        kept_mask: NDArray[np.bool_] = self.frame["kept"].to_numpy()
+        return kept_mask
 
     @property
     def data_folders(self) -> tuple[Path, ...]:
-        """The folders of the run's inputs, in which files of media are looked for."""
+        """Return the folders of the run's inputs, in which files of media are looked for."""
         return data_folders(self.manifest)
 
     @property
     def suspicion(self) -> tuple[str, bool] | None:
-        """The score by which labels are doubted, and whether its large values are doubtful."""
+        """Return the score by which labels are doubted, and whether its large values are
+        doubtful.
+        """
         return next(((n, large) for n, large in SUSPICION if n in self.frame.columns), None)
 
     def most_suspicious(self, count: int) -> pl.DataFrame:
-        """The pairs whose labels are doubted most; without a score for it the first dropped.
+        """Return the pairs whose labels are doubted most; without a score for it the first dropped.
 
         Of several votes on the same answers that one which is doubted most.
         """
         # Numbers of rows are sorted, and not the rows, which would all come into memory. Columns by
         # name: an expression on the whole frame would first bring all of them into one form.
         if self.suspicion is None:
-            return _once(self.frame, np.flatnonzero(~self.kept), count)
+            return _distinct_pairs(self.frame, np.flatnonzero(~self.kept_mask), count)
         name, large = self.suspicion
-        doubt = self.frame[name].cast(pl.Float64).to_numpy() * (-1.0 if large else 1.0)
-        doubt[self.frame["is_tie"].to_numpy() | ~np.isfinite(doubt)] = np.inf
-        found = _once(self.frame, _lowest(doubt, _CANDIDATES), count)
+        suspicion = self.frame[name].cast(pl.Float64).to_numpy() * (-1.0 if large else 1.0)
+        suspicion[self.frame["is_tie"].to_numpy() | ~np.isfinite(suspicion)] = np.inf
+        pairs = _distinct_pairs(self.frame, _rows_of_lowest(suspicion, _CANDIDATE_ROWS), count)
         # Votes on the same answers may fill all of these.
-        return found if len(found) == count else _once(self.frame, _lowest(doubt), count)
+        return (
+            pairs
+            if len(pairs) == count
+            else _distinct_pairs(self.frame, _rows_of_lowest(suspicion), count)
+        )
 
 
-def _lowest(values: NDArray[np.float64], count: int | None = None) -> NDArray[np.int64]:
-    """Places of the lowest finite values in their order: all, or at least `count` of them."""
+def _rows_of_lowest(values: NDArray[np.float64], count: int | None = None) -> NDArray[np.int64]:
+    """Return places of the lowest finite values in their order: all, or at least `count` of
+    them.
+    """
     if count is not None and count < len(values):
         # A sort of all takes several times the memory of the scores.
-        found = np.flatnonzero(values <= np.partition(values, count)[count])
+        rows = np.flatnonzero(values <= np.partition(values, count)[count])
     else:
-        found = np.arange(len(values))
-    found = found[np.isfinite(values[found])]
-    order: NDArray[np.int64] = found[np.argsort(values[found], kind="stable")]
+        rows = np.arange(len(values))
+    rows = rows[np.isfinite(values[rows])]
+    order: NDArray[np.int64] = rows[np.argsort(values[rows], kind="stable")]
     return order
 
 
-def _once(frame: pl.DataFrame, order: NDArray[np.int64], count: int) -> pl.DataFrame:
-    """The first rows in an order, each prompt with the same two answers once."""
+def _distinct_pairs(frame: pl.DataFrame, order: NDArray[np.int64], count: int) -> pl.DataFrame:
+    """Return the first rows in an order, each prompt with the same two answers once."""
     start = 0
-    found = frame.clear()
-    while len(found) < count and start < len(order):
+    pairs = frame.clear()
+    while len(pairs) < count and start < len(order):
         # A few at a time: keys need the texts of the rows.
-        found = pl.concat([found, rows_at(frame, order[start : start + _LOOKED_AT])])
-        keys = content_keys(found).select("prompt", "low", "high")
-        found = found.filter(keys.select(pl.struct(pl.all()).is_first_distinct()).to_series())
-        start += _LOOKED_AT
-    return found.head(count)
+        pairs = pl.concat([pairs, rows_at(frame, order[start : start + _BATCH_ROWS])])
+        keys = content_keys(pairs).select("prompt", "low", "high")
+        pairs = pairs.filter(keys.select(pl.struct(pl.all()).is_first_distinct()).to_series())
+        start += _BATCH_ROWS
+    return pairs.head(count)
 
 
 def load_view(folder: str | Path, workspace: Workspace | None = None) -> RunView:
-    """The view of a finished run, whose texts lie in the workspace, by default in memory.
+    """Return the view of a finished run, with texts in scratch space, by default in memory.
 
     Raises:
         CurateError: the folder holds no finished run.
@@ -122,21 +130,21 @@ def load_view(folder: str | Path, workspace: Workspace | None = None) -> RunView
 def make_view(
     folder: Path, manifest: dict[str, Any], pairs: pl.DataFrame, scores: pl.DataFrame
 ) -> RunView:
-    """The view of a run whose pairs and scores are at hand, both in the order of reading."""
-    own = [c for c in scores.columns if c not in pairs.columns]
+    """Return the view of a run from its pairs and scores, both in the order of reading."""
+    score_names = [c for c in scores.columns if c not in pairs.columns]
     # Side by side, not by `with_columns`, which would copy the texts into one piece.
-    kept = pairs[DROP_STEP].is_null().alias("kept")
+    is_kept = pairs[DROP_STEP].is_null().alias("kept")
     # By name: `select` would bring all scores, mapped in pieces of other lengths, into memory.
-    frame = pairs.hstack([*(scores[name] for name in own), kept])
+    frame = pairs.hstack([*(scores[name] for name in score_names), is_kept])
     numeric = [
         c for c, t in frame.schema.items() if "." in c and (t.is_numeric() or t == pl.Boolean)
     ]
     return RunView(folder, manifest, frame, numeric)
 
 
-def sampled(frame: pl.DataFrame, most: int, seed: int = 0) -> pl.DataFrame:
-    """At most `most` rows drawn at random, in their order."""
-    if len(frame) <= most:
+def sample_view_rows(frame: pl.DataFrame, max_rows: int, seed: int = 0) -> pl.DataFrame:
+    """Return at most `max_rows` random rows, in their order."""
+    if len(frame) <= max_rows:
         return frame
-    rows = np.sort(np.random.default_rng(seed).choice(len(frame), most, replace=False))
+    rows = np.sort(np.random.default_rng(seed).choice(len(frame), max_rows, replace=False))
     return rows_at(frame, rows)

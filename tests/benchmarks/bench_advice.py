@@ -30,14 +30,14 @@ from threadpoolctl import threadpool_limits
 from curate.bench.actions import ACTIONS
 from curate.bench.advice import advise
 from curate.bench.clean_gain import clean_difference
-from curate.bench.data import BenchData, as_labelled, real_data
-from curate.bench.downstream import Weights, accuracies
-from curate.bench.gains import HELPS, Rankings, paired_gain
-from curate.bench.own_labels import label_truth, run_own_labels
-from curate.bench.patterns import inject
+from curate.bench.data import BenchData, labels_as_given, unanimous_data
+from curate.bench.downstream import Weights, accuracy_by_weighting
+from curate.bench.given_labels import label_truth, run_given_labels
+from curate.bench.paired_gains import HELPS, Rankings, paired_gain
+from curate.bench.patterns import inject_flips
 from curate.bench.recipes import apply_recipe
-from curate.bench.run import ALL, Plan, cell_seed
-from curate.bench.summary import summarise
+from curate.bench.run import KEEP_ALL, BenchPlan, experiment_seed
+from curate.bench.summary import summarise_experiments
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.folds import group_folds
@@ -71,7 +71,7 @@ def between_models(path: Path, most: int = 40_000) -> BenchData:
     pairs = read_pairs(rows).frame
     settings = EmbedderConfig(name="static")
     features, _ = embed_frame(pairs, settings, open_store("auto"), SilentProgress())
-    return real_data("between", pairs, features)
+    return unanimous_data("between", pairs, features)
 
 
 def read_sets(folder: Path, only: list[str]) -> list[BenchData]:
@@ -111,11 +111,11 @@ def check_estimates(tested: Rankings, sign: np.ndarray, rate: float) -> dict[str
 
 def bench_noisy(noisy: BenchData, flips: np.ndarray, rate: float) -> dict[str, object]:
     """What the bench says of a noisy file, and whether that is true of its clean labels."""
-    plan, context = Plan(methods=()), Context()
-    data = as_labelled(noisy.name, noisy.pairs, noisy.features)
+    plan, context = BenchPlan(methods=()), Context()
+    data = labels_as_given(noisy.name, noisy.pairs, noisy.features)
     truth, noise = label_truth(data, context)
-    result = run_own_labels(data, plan, SilentProgress(), truth, context)
-    (tested,), summary = result.tested, summarise(result, plan)
+    result = run_given_labels(data, plan, SilentProgress(), truth, context)
+    (tested,), summary = result.tested, summarise_experiments(result, plan)
     advice = advise(tested, summary, plan.writable)
     sign = np.where(flips, -1.0, 1.0)[tested.rows]
     helping = summary.filter(pl.col("verdict") == HELPS)["method"].to_list()
@@ -124,7 +124,7 @@ def bench_noisy(noisy: BenchData, flips: np.ndarray, rate: float) -> dict[str, o
         for k, name in enumerate(tested.methods)
     }
     return {
-        "advice": advice.method or ALL,
+        "advice": advice.method or KEEP_ALL,
         "proven": advice.proven,
         "false": any(gains[name] <= 0 for name in helping),
         "flip_rate": noise.rate,
@@ -133,19 +133,19 @@ def bench_noisy(noisy: BenchData, flips: np.ndarray, rate: float) -> dict[str, o
 
 def cell(data: BenchData, rate: float, seed: int, with_bench: bool) -> dict[str, object]:
     """Accuracy on clean prompts after each step, and which one was advised."""
-    rng = np.random.default_rng(cell_seed("advice", data.name, rate, seed))
+    rng = np.random.default_rng(experiment_seed("advice", data.name, rate, seed))
     aside = group_folds(data.groups, 4, 1000 + seed) == 0
     train, clean = data.take(np.flatnonzero(~aside)), data.take(np.flatnonzero(aside))
-    noisy, flips = inject(train, "symmetric", rate, rng)
+    noisy, flips = inject_flips(train, "symmetric", rate, rng)
     context = noisy.context(Context(), seed)
-    weights = {ALL: Weights(np.ones(len(flips))), ORACLE: Weights((~flips).astype(float))}
+    weights = {KEEP_ALL: Weights(np.ones(len(flips))), ORACLE: Weights((~flips).astype(float))}
     weights |= {a.name: apply_recipe(noisy, a, context).weights() for a in ACTIONS}
     row: dict[str, object] = {"set": data.name, "rate": rate, "seed": seed}
     if with_bench:
         row |= bench_noisy(noisy, flips, rate)
-    embedded = accuracies(noisy, clean, weights, style=False)
+    embedded = accuracy_by_weighting(noisy, clean, weights, style=False)
     row |= {f"{EMBEDDINGS}{name}": value for name, value in embedded.items()}
-    return row | accuracies(noisy, clean, weights)
+    return row | accuracy_by_weighting(noisy, clean, weights)
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -168,13 +168,13 @@ def measure(arguments: argparse.Namespace) -> None:
 def show(output: Path) -> None:
     """Print mean gains over keeping all in points, and what the bench says of itself."""
     table = pl.read_ndjson(output, infer_schema_length=None)
-    names = [ALL, ORACLE, *NAMES]
+    names = [KEEP_ALL, ORACLE, *NAMES]
     if "advice" in table.columns:
         advised = pl.coalesce(pl.when(pl.col("advice") == n).then(pl.col(n)) for n in names)
         table = table.with_columns(advised.alias(ADVISED))
-    _print_gains(table, ALL, [n for n in (*names[1:], ADVISED) if n in table.columns])
-    if f"{EMBEDDINGS}{ALL}" in table.columns:
-        _print_gains(table, f"{EMBEDDINGS}{ALL}", [f"{EMBEDDINGS}{n}" for n in names[1:]])
+    _print_gains(table, KEEP_ALL, [n for n in (*names[1:], ADVISED) if n in table.columns])
+    if f"{EMBEDDINGS}{KEEP_ALL}" in table.columns:
+        _print_gains(table, f"{EMBEDDINGS}{KEEP_ALL}", [f"{EMBEDDINGS}{n}" for n in names[1:]])
     kinds = [f"{kind} {what}" for what in ("error", "held") for kind in ESTIMATES]
     if "advice" in table.columns:
         sentence = [pl.col(n).mean() for n in ("proven", "false", "flip_rate", *kinds)]

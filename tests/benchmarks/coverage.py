@@ -28,8 +28,8 @@ import numpy as np
 import polars as pl
 
 from curate.bench.data import BenchData
-from curate.bench.patterns import ambiguity, symmetric, topic
-from curate.bench.run import cell_seed
+from curate.bench.patterns import ambiguity_flips, symmetric_flips, topic_flips
+from curate.bench.run import experiment_seed
 from curate.models.heads.noise.calibration import fit_scale
 from curate.models.heads.noise.rate import estimate_noise_rate
 from curate.models.heads.posterior.averaging import Priors, average_posterior
@@ -97,9 +97,9 @@ def flipped_labels(
 ) -> NDArray[np.bool_]:
     """(pairs,) which labels a pattern makes wrong."""
     if pattern in {"symmetric", "ambiguity", "topic"}:
-        return {"symmetric": symmetric, "ambiguity": ambiguity, "topic": topic}[pattern](
-            data, rate, rng
-        )
+        return {"symmetric": symmetric_flips, "ambiguity": ambiguity_flips, "topic": topic_flips}[
+            pattern
+        ](data, rate, rng)
     length, index = data.features.style[:, LENGTH], data.features.index
     shorter = length[index["chosen"]] < length[index["rejected"]]
     draws = rng.random((2, len(data.pairs)))
@@ -112,7 +112,7 @@ def cell(
     data: BenchData, heads: FlippableMargins, pattern: str, rate: float, seed: int
 ) -> dict[str, Any]:
     """What is reported of one noisy set, and whether it holds."""
-    rng = np.random.default_rng(cell_seed(data.name, pattern, rate, seed))
+    rng = np.random.default_rng(experiment_seed(data.name, pattern, rate, seed))
     flips = flipped_labels(data, pattern, rate, rng)
     margins, true = heads.margins(flips), float(flips.mean())
     labels = Observations.from_margins(unit_scale(margins))

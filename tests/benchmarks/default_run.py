@@ -33,7 +33,7 @@ import polars as pl
 import yaml
 
 from curate.bench.data import BenchData
-from curate.bench.downstream import Weights, accuracies
+from curate.bench.downstream import Weights, accuracy_by_weighting
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import read_pairs
@@ -132,7 +132,7 @@ def measure(
     variants = {"keep all": np.ones(len(noisy)), "oracle": (~flips).astype(np.float64)}
     weights = {name: Weights(weight) for name, weight in variants.items()}
     cell: dict[str, Any] = {"rate": rate, "seed": seed, "between": between, "pairs": len(train)}
-    cell |= accuracies(bench_data(noisy), test, weights, style=False)
+    cell |= accuracy_by_weighting(bench_data(noisy), test, weights, style=False)
     differs = longer(train) != 0
     cell["longer"] = float((longer(train)[differs] > 0).mean())
     for name in pipelines:
@@ -140,7 +140,7 @@ def measure(
             noisy.write_ndjson(Path(scratch) / "train.jsonl")
             kept_pairs, facts = run_pipeline(Path(scratch), PIPELINES[name])
         once = {name: Weights(np.ones(len(kept_pairs)))}
-        cell |= accuracies(bench_data(kept_pairs), test, once, style=False)
+        cell |= accuracy_by_weighting(bench_data(kept_pairs), test, once, style=False)
         bias = facts["bias"]
         cell[f"{name}: rows"] = len(kept_pairs)
         cell[f"{name}: longer"] = [*bias["longer"], bias["expected"]["longer"]]

@@ -19,9 +19,9 @@ import numpy as np
 import polars as pl
 
 from curate import read_pairs
-from curate.bench.data import BenchData, real_data, split
-from curate.bench.downstream import Weights, accuracies
-from curate.bench.patterns import symmetric
+from curate.bench.data import BenchData, split_train_test, unanimous_data
+from curate.bench.downstream import Weights, accuracy_by_weighting
+from curate.bench.patterns import symmetric_flips
 from curate.data.table import messages_text
 from curate.derive.instructions import derive
 from curate.models.embed.frame import embed_frame, embed_texts
@@ -117,8 +117,8 @@ def selections(
     shares: dict[str, list[float]] = {way.name: [] for way in SELECTIONS}
     for seed in range(seeds):
         rng = np.random.default_rng([seed, len(data.pairs)])
-        train, held_out = split(data, seed)
-        train = train.flipped(symmetric(train, rate, rng))
+        train, held_out = split_train_test(data, seed)
+        train = train.flipped(symmetric_flips(train, rate, rng))
         context = Context().for_pairs(seed, train.features)
         weights = {}
         for way in SELECTIONS:
@@ -127,7 +127,7 @@ def selections(
             weights[way.name] = Weights(mask.astype(float))
             weights[f"random {way.name}"] = Weights((order < mask.sum()).astype(float))
             shares[way.name].append(float(mask.mean()))
-        gain_by_name = accuracies(train, held_out, weights, style=False)
+        gain_by_name = accuracy_by_weighting(train, held_out, weights, style=False)
         for name, values in gains.items():
             values.append(gain_by_name[name] - gain_by_name[f"random {name}"])
     for name, values in gains.items():
@@ -201,7 +201,7 @@ def main() -> None:
             means = {c: round(float(output[c].drop_nulls().to_numpy().mean()), 3)
                      for c in ("chosen", "rejected", "weight")}  # fmt: skip
             print(f"    on_policy ({arguments.policy}): {means}", flush=True)
-        data = real_data(name, pairs, features)
+        data = unanimous_data(name, pairs, features)
         for rate in (0.0, 0.2):
             for way, share, gains in selections(data, rate, arguments.seeds):
                 spread = np.std(gains, ddof=1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.bench.data import BenchData, real_data
+from curate.bench.data import BenchData, unanimous_data
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.read.pairs import read_pairs
@@ -31,7 +31,7 @@ def bench_data(rows: pl.DataFrame | Path, name: str) -> BenchData:
     pairs = read_pairs(rows).frame
     settings = EmbedderConfig(name="static")
     features, _ = embed_frame(pairs, settings, open_store("auto"), SilentProgress())
-    return real_data(name, pairs, features)
+    return unanimous_data(name, pairs, features)
 
 
 def against_baseline(path: Path, generator: str | None = None) -> BenchData:

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from curate.bench.data import BenchData, real_data, split
-from curate.bench.patterns import inject
-from curate.bench.run import cell_seed
+from curate.bench.data import BenchData, split_train_test, unanimous_data
+from curate.bench.patterns import inject_flips
+from curate.bench.run import experiment_seed
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.margin_scorer import MarginParams
@@ -44,14 +44,14 @@ def real_sets(folder: Path, only: Sequence[str] = ()) -> Iterator[tuple[str, Ben
             continue
         pairs = read_pairs(str(folder / place)).frame
         features, _ = embed_frame(pairs, EmbedderConfig(), open_store("auto"), SilentProgress())
-        yield name, real_data(Path(place).name, pairs, features)
+        yield name, unanimous_data(Path(place).name, pairs, features)
 
 
 def cell(data: BenchData, rate: float, seed: int, scorer: MarginParams) -> tuple[float, float]:
     """AUROC of the flips in one cell, and CPU seconds."""
-    rng = np.random.default_rng(cell_seed(data.name, "symmetric", rate, seed))
-    train, _ = split(data, seed)
-    noisy, flips = inject(train, "symmetric", rate, rng)
+    rng = np.random.default_rng(experiment_seed(data.name, "symmetric", rate, seed))
+    train, _ = split_train_test(data, seed)
+    noisy, flips = inject_flips(train, "symmetric", rate, rng)
     context = Context(seed=seed, features_of=lambda: noisy.features)
     started = time.process_time()
     right = scorer.posterior(noisy.pairs, context).right

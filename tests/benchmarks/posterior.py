@@ -31,9 +31,9 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import roc_auc_score
 
-from curate.bench.data import BenchData, split
-from curate.bench.downstream import Weights, accuracies
-from curate.bench.run import cell_seed
+from curate.bench.data import BenchData, split_train_test
+from curate.bench.downstream import Weights, accuracy_by_weighting
+from curate.bench.run import experiment_seed
 from curate.data.table import messages_text
 from curate.models.heads.posterior.label_posterior import label_posterior
 from curate.steps.context import Context
@@ -113,9 +113,9 @@ def cell(
     data: BenchData, case: Case, rate: float, seed: int, margins: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """The figures of one noisy file."""
-    rng = np.random.default_rng(cell_seed("posterior", data.name, case.pattern, rate, seed))
+    rng = np.random.default_rng(experiment_seed("posterior", data.name, case.pattern, rate, seed))
     marked = replace(data, margin=np.arange(len(data.pairs), dtype=float))
-    train, clean = split(marked, seed)
+    train, clean = split_train_test(marked, seed)
     assert train.margin is not None
     rows = train.margin.astype(int)
     train = replace(train, margin=None)
@@ -153,7 +153,7 @@ def _figures(
         "oracle": Weights((~flips).astype(float)),
         "posterior": Weights(np.maximum(score, 0.0), np.maximum(-score, 0.0)),
     }
-    accuracy = accuracies(noisy, clean, weights, style=False)
+    accuracy = accuracy_by_weighting(noisy, clean, weights, style=False)
     mixed = 0 < flips[open_].sum() < open_.sum()
     low, high = (posterior.averaged.rate_quantile(share) for share in (0.025, 0.975))
     return {

@@ -36,8 +36,8 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from curate.bench.data import BenchData
-from curate.bench.downstream import Weights, accuracies
-from curate.bench.run import cell_seed
+from curate.bench.downstream import Weights, accuracy_by_weighting
+from curate.bench.run import experiment_seed
 from curate.models.embed.frame import embed_frame
 from curate.models.embed.settings import EmbedderConfig
 from curate.models.heads.folds import group_folds
@@ -177,7 +177,7 @@ def measure_cell(
     data: BenchData, topics: NDArray[np.int64], pattern: str, rate: float, knowledge: str, seed: int
 ) -> dict[str, Any]:
     """All measures of one cell."""
-    rng = np.random.default_rng(cell_seed("real size", pattern, rate, seed))
+    rng = np.random.default_rng(experiment_seed("real size", pattern, rate, seed))
     aside = group_folds(data.groups, 4, 1000 + seed) == 0
     rows = np.flatnonzero(~aside)
     clean = data.take(rows)
@@ -203,7 +203,9 @@ def measure_cell(
         "drop_wrong": Weights((right >= 0.5).astype(np.float64)),
         "signed": Weights(np.maximum(signed, 0.0), np.maximum(-signed, 0.0)),
     }
-    result: dict[str, Any] = dict(accuracies(train.data, data.take(np.flatnonzero(aside)), weights))
+    result: dict[str, Any] = dict(
+        accuracy_by_weighting(train.data, data.take(np.flatnonzero(aside)), weights)
+    )
     if flips.any():
         result["auroc"] = float(roc_auc_score(flips[unjudged], -right[unjudged]))
     return result | {

@@ -29,7 +29,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from trl import RewardConfig, RewardTrainer
 
 from curate import Pairs, Pipeline, read_pairs
-from curate.bench.data import consensus_rows, is_test
+from curate.bench.data import consensus_rows, held_out_mask
 from curate.data.extra_column import extra_with
 from curate.data.table import messages_text
 from curate.models.embed.embedder import SHIPPED, model_folder
@@ -213,7 +213,7 @@ def accuracy(model: Any, tokenizer: Any, pairs: pl.DataFrame) -> float:
 
 def measured(pairs: pl.DataFrame, arm: str, seed: int, arguments: argparse.Namespace) -> Cell:
     """One arm on one split."""
-    test = is_test(Context().prompt_groups(pairs), seed)
+    test = held_out_mask(Context().prompt_groups(pairs), seed)
     train, held_out = pairs.filter(pl.Series(~test)), pairs.filter(pl.Series(test))
     if arm != "oracle":
         train = noisy(train, arguments.rate, arguments.strength, seed)

@@ -18,6 +18,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "filters.md"
 SCORES = numbered_pairs(4).with_columns(
     pl.Series("s.x", [3.0, 1.0, None, 2.0]),
     pl.Series("s.y", [1.0, 1.0, 1.0, 5.0]),
+    pl.Series("s.p", [0.9, 0.1, None, 0.8]),
     pl.Series("s.z", [0.0, 0.0, 0.0, 0.0]),
 )
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
@@ -80,7 +81,7 @@ CASES: list[tuple[str, dict[str, Any], list[str | None]]] = [
         [None, "expression_false", "expression_missing", None],
     ),
     ("expression", {"drop": "`s.x` > 1.5"}, ["expression_true", None, None, "expression_true"]),
-    ("drop_wrong", {"column": "s.x", "below": 1.5}, [None, "wrong_label", None, None]),
+    ("drop_wrong", {"column": "s.p", "below": 0.5}, [None, "wrong_label", None, None]),
     ("per_group", {"by": "s.y", "keep": 2}, [None, None, "per_group_rank", None]),
     ("sample", {"rows": 0}, ["not_sampled"] * 4),
 ]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curate import CurateError, Pipeline
-from curate.pipeline.yaml_places import load_yaml
+from curate.pipeline.yaml_locations import load_yaml
 from tests.robustness.bad_configs import ERROR, PLAIN, Odd, all_odd
 from tests.robustness.bad_inputs import lines, rows
 

@@ -14,7 +14,7 @@ from curate.people.apply import apply_verdicts
 from curate.people.merge import merge_files
 from curate.people.route import Choice, route
 from curate.report.build import write_report
-from curate.report.compare import compare
+from curate.report.compare import compare_runs
 from curate.report.run_view import load_view
 from curate.steps.context import SilentProgress
 from curate.write.export import Target, export
@@ -55,7 +55,7 @@ COMMANDS: dict[str, Command] = {
     "export to source": lambda run, tmp: export_source(run, tmp / "s", Target(format="source")),
     "push": lambda run, tmp: push(run, "a/b", Target(), dry_run=True),
     "report": lambda run, tmp: write_report(run, tmp / "r.html"),
-    "compare": lambda run, tmp: compare(run, run),
+    "compare": lambda run, tmp: compare_runs(run, run),
     "review": lambda run, tmp: load_view(run),
     "route": lambda run, tmp: route(run, tmp / "t", Choice(3, "pairs", ["lengths.chosen"]), False),
     "merge": lambda run, tmp: merge_files(

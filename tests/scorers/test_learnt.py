@@ -105,7 +105,7 @@ def test_filters_act_as_asked_on_scores_of_heads_that_learn_nothing(name: str, k
     config = {"scorers": [{"type": name}], "filters": [{"type": kind} | steps[kind]]}
     frame = pl.concat([sim.pairs, scores], how="horizontal")
     outcome = run_filters(make_plan(parse_config(config)), frame, sim.context, [record])
-    remaining = outcome.left.frame()
+    remaining = outcome.kept_pairs.frame()
     flipped = remaining.join(sim.pairs, on="pair_id").select(
         pl.col("chosen") != pl.col("chosen_right")
     )
@@ -127,5 +127,5 @@ def test_where_heads_learn_no_filter_warns_of_chance() -> None:
 
 
 def test_weights_are_nearly_equal_where_nothing_is_known() -> None:
-    weights = filtered(random_labels(), "label_em", [{"type": "reweight"}]).left.frame()
+    weights = filtered(random_labels(), "label_em", [{"type": "reweight"}]).kept_pairs.frame()
     assert weights["reweight.weight"].std() < 0.15

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 def make_engine(settings: EngineConfig) -> Engine:
-    """The engine of the settings; raises CurateError where it is not installed or not reached."""
+    """Return the engine of the settings; raises CurateError where it is not installed or not
+    reached.
+    """
     if settings.name == "ray":
         from curate.pipeline.engines.ray import RayEngine
 

@@ -21,32 +21,35 @@ class Engine(Protocol):
 
     @property
     def workers(self) -> Workers | None:
-        """Who compute on parts of the run's pairs; None where all is computed here."""
+        """Return the workers that hold partitions of the pairs; None if this process does all
+        work.
+        """
 
     def expect(self, steps: list[ScorerStep]) -> None:
-        """The table scorers that will be asked for, so that they may run side by side."""
+        """Announce the table scorers that will be called, so that they can run in parallel."""
 
     def rows(
         self, step: ScorerStep, frames: Iterator[pl.DataFrame], context: Context
     ) -> Iterator[pl.DataFrame]:
-        """Scores by a row scorer of each of the frames, in order; none has to be held for long.
+        """Return the scores by a row scorer of each of the frames, in order; none has to be held
+        for long.
 
         Facts and warnings go into the context.
         """
 
     def table(self, step: ScorerStep, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Scores by a table scorer of all pairs of the run."""
+        """Return the scores by a table scorer of all pairs of the run."""
 
     def embedder(self, settings: EmbedderConfig) -> TextEmbedder:
-        """The sentence embedder of the settings."""
+        """Return the sentence embedder of the settings."""
 
     def close(self) -> None:
         """Let workers go."""
 
 
-def merge_facts(into: dict[str, Any], more: dict[str, Any]) -> None:
-    """Add what another part of the rows told: counts add up, of other values the last one stays."""
-    for key, value in more.items():
+def merge_facts(into: dict[str, Any], worker_facts: dict[str, Any]) -> None:
+    """Add the facts of another batch: counts add up, of other values the last one remains."""
+    for key, value in worker_facts.items():
         if isinstance(value, dict):
             merge_facts(into.setdefault(key, {}), value)
         elif isinstance(value, int) and not isinstance(value, bool):
@@ -55,7 +58,7 @@ def merge_facts(into: dict[str, Any], more: dict[str, Any]) -> None:
             into[key] = value
 
 
-def take_told(context: Context, facts: dict[str, Any], warnings: list[str]) -> None:
-    """Facts and new warnings of a worker into the context."""
+def merge_worker_facts(context: Context, facts: dict[str, Any], warnings: list[str]) -> None:
+    """Add a worker's facts and its new warnings to the context."""
     merge_facts(context.facts, facts)
     context.warnings.extend(w for w in warnings if w not in context.warnings)

@@ -43,7 +43,7 @@ def check_reachable(address: str | None) -> None:
             pass
     except (OSError, ValueError) as error:
         raise CurateError(
-            "the Ray cluster is not reached",
+            "the Ray cluster is not reachable",
             where="engine.address",
             found=f"{text}: {error}",
             expected="HOST:PORT, ray://HOST:PORT, or auto",

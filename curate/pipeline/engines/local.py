@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from curate.pipeline.engines.base import take_told
+from curate.pipeline.engines.base import merge_worker_facts
 from curate.pipeline.engines.worker import Scored, WorkerSettings, score_rows, start_worker
 from curate.pipeline.scorer_step import ScorerStep
 
@@ -24,11 +24,11 @@ _AHEAD = 2
 
 
 class LocalEngine:
-    """Scores in this process, whose libraries use all cores by themselves.
+    """Scores in this process, whose libraries already use all cores.
 
     Args:
-        processes: for row scorers; more than one helps those that work in Python alone (`pii`,
-            `language`, `markdown`) and costs seconds and memory for each.
+        processes: number of processes for row scorers; more than one helps those written in pure
+            Python (`pii`, `language`, `markdown`) and costs seconds and memory for each.
     """
 
     workers = None
@@ -38,12 +38,12 @@ class LocalEngine:
         self._processes = processes
 
     def expect(self, steps: list[ScorerStep]) -> None:
-        """Nothing is started before it is asked for."""
+        """Do nothing: this engine starts no scorer early."""
 
     def rows(
         self, step: ScorerStep, frames: Iterator[pl.DataFrame], context: Context
     ) -> Iterator[pl.DataFrame]:
-        """One frame after another, or several at a time in processes of their own."""
+        """Yield one frame after another, or several at a time in processes of their own."""
         if self._processes > 1:
             yield from self._in_processes(step, frames, context)
             return
@@ -60,25 +60,25 @@ class LocalEngine:
             for frame in frames:
                 waiting.append(pool.submit(score_rows, frame))
                 if len(waiting) > self._processes * _AHEAD:
-                    yield _taken(waiting.popleft(), context)
+                    yield _merged_result(waiting.popleft(), context)
             while waiting:
-                yield _taken(waiting.popleft(), context)
+                yield _merged_result(waiting.popleft(), context)
 
     def table(self, step: ScorerStep, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """In this process."""
+        """Score all pairs in this process."""
         return step.scorer.score(pairs, context)
 
     def embedder(self, settings: EmbedderConfig) -> TextEmbedder:
-        """Loaded in this process."""
+        """Load the embedder into this process."""
         from curate.models.embed.frame import text_embedder
 
         return text_embedder(settings)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: this engine holds nothing open."""
 
 
-def _taken(future: Future[Scored], context: Context) -> pl.DataFrame:
+def _merged_result(future: Future[Scored], context: Context) -> pl.DataFrame:
     scored = future.result()
-    take_told(context, scored.facts, scored.warnings)
+    merge_worker_facts(context, scored.facts, scored.warnings)
     return scored.frame

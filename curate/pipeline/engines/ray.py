@@ -18,21 +18,21 @@ from curate.errors import CurateError, first_line
 from curate.models.embed.settings import EmbedderConfig
 from curate.optional_packages import need
 from curate.pipeline.config import EngineConfig
-from curate.pipeline.engines.base import take_told
+from curate.pipeline.engines.base import merge_worker_facts
 from curate.pipeline.engines.limits import check_reachable, check_workers
-from curate.pipeline.engines.ray_blocks import in_sizes, windows
-from curate.pipeline.engines.ray_errors import users_error
+from curate.pipeline.engines.ray_blocks import put_in_windows, resize_frames
+from curate.pipeline.engines.ray_errors import unwrap_user_error
 from curate.pipeline.engines.ray_parts import RETRIES, RayWorkers
 from curate.pipeline.engines.ray_tables import TableInputs, run_table
 from curate.pipeline.engines.ray_workers import (
+    FACTS,
     NUMBER,
     TEXT,
-    TOLD,
     VECTOR,
     EmbedWorker,
     ScoreWorker,
-    count_cut,
-    describe,
+    count_truncated_on_worker,
+    describe_embedder,
 )
 from curate.pipeline.engines.worker import Scored, WorkerSettings
 from curate.pipeline.scorer_step import ScorerStep
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from curate.steps.context import Context
 
 _ENVIRONMENT = {"POLARS_MAX_THREADS": "1"}
-"""Of workers: each has one core by Ray's count, which it tells OpenMP and not polars."""
+"""Environment of workers: Ray counts one core each, which it tells OpenMP but not polars."""
 
 
 class RayEngine:
@@ -72,7 +72,7 @@ class RayEngine:
 
     @cached_property
     def _count(self) -> int:
-        """Workers of the cluster, which is reached when there is work for it.
+        """Return workers of the cluster, which is reached when there is work for it.
 
         A run that takes all from the store starts none.
         """
@@ -100,10 +100,12 @@ class RayEngine:
 
     def _start(self) -> None:
         s = self._settings
-        # A job that was submitted to a cluster is told of it by the environment. Without either,
+        # A job that was submitted to a cluster finds it in the environment. Without either,
         # Ray itself would join a cluster of somebody else that happens to run on this machine.
         address = s.address or os.environ.get("RAY_ADDRESS") or "local"
-        here = {"num_cpus": s.workers, "include_dashboard": False} if address == "local" else {}
+        local_options = (
+            {"num_cpus": s.workers, "include_dashboard": False} if address == "local" else {}
+        )
         import ray
 
         try:
@@ -112,24 +114,24 @@ class RayEngine:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 runtime_env={"env_vars": _ENVIRONMENT},
-                **here,
+                **local_options,
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise CurateError(
-                "the Ray cluster is not reached",
+                "the Ray cluster is not reachable",
                 where="engine.address",
                 found=first_line(error),
                 fix="give the address of a running cluster, or none to start one here",
             ) from None
 
     def expect(self, steps: list[ScorerStep]) -> None:
-        """These table scorers run side by side once the first of them is asked for."""
+        """Announce table scorers, which run in parallel once the first of them is called."""
         self._expected = [s for s in steps if s.scorer.scope == "table"]
 
     def rows(
         self, step: ScorerStep, frames: Iterator[pl.DataFrame], context: Context
     ) -> Iterator[pl.DataFrame]:
-        """Each frame is one block; blocks come back in order."""
+        """Yield the scores of each frame, in order; a frame is one block."""
         sizes: list[int] = []
 
         def blocks() -> Iterator[pa.Table]:
@@ -139,30 +141,36 @@ class RayEngine:
 
         settings = WorkerSettings.of(step, context)
         scored = self._mapped(blocks(), ScoreWorker, settings)
-        for frame in in_sizes(scored, sizes):
-            told = json.loads(frame[TOLD].drop_nulls()[0]) if len(frame) else {}
-            take_told(context, told.get("facts", {}), told.get("warnings", []))
-            yield frame.drop(TOLD)
+        for frame in resize_frames(scored, sizes):
+            facts = json.loads(frame[FACTS].drop_nulls()[0]) if len(frame) else {}
+            merge_worker_facts(context, facts.get("facts", {}), facts.get("warnings", []))
+            yield frame.drop(FACTS)
 
     def table(self, step: ScorerStep, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """By a task, which gets features and pair table block by block.
+        """Score all pairs in a task, which gets features and pair table block by block.
 
         What works in parts runs here, and its parts with the workers. Media do not travel: what
-        looks at them, or tells pairs apart by them, runs here too.
+        reads them, or distinguishes pairs by them, runs here too.
         """
         if _runs_here(step, pairs):
             return step.scorer.score(pairs, context)
-        self._expected = [other for other in self._expected if not _runs_here(other, pairs)]
+        self._expected = [
+            expected_step
+            for expected_step in self._expected
+            if not _runs_here(expected_step, pairs)
+        ]
         embedded = step.scorer.needs_embeddings
         if self._inputs is None or (embedded and not self._inputs.arrays):
-            embedded |= any(other.scorer.needs_embeddings for other in self._expected)
+            embedded |= any(
+                expected_step.scorer.needs_embeddings for expected_step in self._expected
+            )
             self._inputs = TableInputs.put(pairs, context, embedded)
-            for other in self._expected:
-                self._submit(other, context)
+            for expected_step in self._expected:
+                self._submit(expected_step, context)
         if step.name not in self._running:
             self._submit(step, context)
         scored: Scored = self._result(self._running.pop(step.name))
-        take_told(context, scored.facts, scored.warnings)
+        merge_worker_facts(context, scored.facts, scored.warnings)
         return scored.frame
 
     def _submit(self, step: ScorerStep, context: Context) -> None:
@@ -174,18 +182,20 @@ class RayEngine:
         self._running[step.name] = task.remote(settings, self._inputs.of(step.scorer))
 
     def embedder(self, settings: EmbedderConfig) -> TextEmbedder:
-        """An embedder in each actor; this process loads none."""
-        task = self._ray.remote(describe).options(num_gpus=self._settings.gpus_per_worker)
+        """Return an embedder in each actor; this process loads none."""
+        task = self._ray.remote(describe_embedder).options(num_gpus=self._settings.gpus_per_worker)
         return RayEmbedder(self, settings, *self._result(task.remote(settings)))
 
     def count_cut(self, settings: EmbedderConfig, texts: list[str]) -> int:
-        """How many of the texts an embedder sees in part, by a worker."""
-        task = self._ray.remote(count_cut).options(num_gpus=self._settings.gpus_per_worker)
-        found: int = self._result(task.remote(settings, texts))
-        return found
+        """Return how many of the texts an embedder sees in part, by a worker."""
+        task = self._ray.remote(count_truncated_on_worker).options(
+            num_gpus=self._settings.gpus_per_worker
+        )
+        truncated: int = self._result(task.remote(settings, texts))
+        return truncated
 
     def vectors(self, settings: EmbedderConfig, texts: Iterator[Texts]) -> Iterator[Vectors]:
-        """Vectors of numbered texts by the actors."""
+        """Yield the vectors of numbered texts by the actors."""
         blocks = (pa.table({NUMBER: pa.array(n), TEXT: pa.array(t)}) for n, t in texts)
         for table in self._mapped(blocks, EmbedWorker, settings):
             lists = table[VECTOR].combine_chunks()
@@ -198,8 +208,10 @@ class RayEngine:
             self._ray.shutdown()
 
     def _mapped(self, blocks: Iterator[pa.Table], worker: type[Any], *args: Any) -> Iterator[Any]:
-        """What workers make of each block, in order; a window of the blocks lies in the store."""
-        for references in windows(blocks, self._ray.put):
+        """Yield what workers make of each block, in order; a window of the blocks lies in the
+        store.
+        """
+        for references in put_in_windows(blocks, self._ray.put):
             yield from self._mapped_window(references, worker, args)
 
     def _mapped_window(
@@ -227,7 +239,7 @@ class RayEngine:
             try:
                 table = next(batches, None)
             except Exception as error:
-                raise users_error(error) from None
+                raise unwrap_user_error(error) from None
             if table is None:
                 return
             yield table
@@ -236,7 +248,7 @@ class RayEngine:
         try:
             return self._ray.get(reference)
         except Exception as error:
-            raise users_error(error) from None
+            raise unwrap_user_error(error) from None
 
 
 class RayEmbedder:
@@ -259,16 +271,16 @@ class RayEmbedder:
         self.name, self.device, self.fingerprint, self.dim = name, device, fingerprint, dim
 
     def stream(self, texts: Iterator[Texts]) -> Iterator[Vectors]:
-        """Vectors of the texts."""
+        """Return the vectors of the texts."""
         return self._engine.vectors(self._settings, texts)
 
     def count_cut(self, texts: list[str]) -> int:
-        """How many of the texts are longer than `max_tokens`."""
+        """Return how many of the texts are longer than `max_tokens`."""
         return self._engine.count_cut(self._settings, texts)
 
 
 def _runs_here(step: ScorerStep, pairs: pl.DataFrame) -> bool:
-    """Whether a table scorer works in parts, or needs the media of these pairs."""
-    media = any(part in MEDIA_PARTS for part in present(pairs))
+    """Return whether a table scorer works in parts, or needs the media of these pairs."""
+    media = any(attachment in MEDIA_PARTS for attachment in present(pairs))
     needs_media = step.scorer.reads_media or (media and step.scorer.reads_texts)
     return step.scorer.in_parts or needs_media

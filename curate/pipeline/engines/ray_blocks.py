@@ -9,15 +9,17 @@ import polars as pl
 import pyarrow as pa
 
 WINDOW_BYTES = 2 << 30
-"""Of blocks that lie in the object store at a time. Actors are started anew for each such window,
+"""Bytes of blocks in the object store at a time. Actors are started anew for each such window,
 which takes seconds where its texts take minutes."""
 
 
-def windows(blocks: Iterator[pa.Table], put: Callable[[pa.Table], Any]) -> Iterator[list[Any]]:
-    """References of some blocks at a time, which fit into any object store together.
+def put_in_windows(
+    blocks: Iterator[pa.Table], put: Callable[[pa.Table], Any]
+) -> Iterator[list[Any]]:
+    """Yield references of a few blocks at a time, which together fit into any object store.
 
     Args:
-        blocks: in order.
+        blocks: tables in order.
         put: gives a block to the store.
     """
     window, size = list[Any](), 0
@@ -31,14 +33,14 @@ def windows(blocks: Iterator[pa.Table], put: Callable[[pa.Table], Any]) -> Itera
         yield window
 
 
-def in_sizes(tables: Iterator[pa.Table], sizes: list[int]) -> Iterator[pl.DataFrame]:
-    """Frames of the given numbers of rows, however the blocks were cut on their way."""
-    held: list[pl.DataFrame] = []
+def resize_frames(tables: Iterator[pa.Table], sizes: list[int]) -> Iterator[pl.DataFrame]:
+    """Yield frames of the requested sizes, however Ray has cut the blocks."""
+    buffered: list[pl.DataFrame] = []
     done = 0
     for table in tables:
-        held.append(pl.DataFrame(pl.from_arrow(table)))
-        while done < len(sizes) and sum(map(len, held)) >= sizes[done]:
-            whole = pl.concat(held)
-            yield whole[: sizes[done]]
-            held = [whole[sizes[done] :]]
+        buffered.append(pl.DataFrame(pl.from_arrow(table)))
+        while done < len(sizes) and sum(map(len, buffered)) >= sizes[done]:
+            buffer = pl.concat(buffered)
+            yield buffer[: sizes[done]]
+            buffered = [buffer[sizes[done] :]]
             done += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from curate.errors import CurateError, first_line
 
 
-def users_error(error: BaseException) -> BaseException:
+def unwrap_user_error(error: BaseException) -> BaseException:
     """Return the user's mistake that a worker met, or the error for lost workers; else the error.
 
     Ray wraps what a task raises, and has errors of its own for workers and results that are gone.

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from curate.pipeline.engines.ray_errors import users_error
+from curate.pipeline.engines.ray_errors import unwrap_user_error
 from curate.steps.workers import Part
 
 T = TypeVar("T")
-# After so many lost workers the fault lies with the task.
+# After so many lost workers the task itself must be at fault.
 RETRIES = 3
 _END = object()
 _AHEAD = 3
@@ -25,7 +25,7 @@ class RayWorkers:
     another one.
 
     Args:
-        connect: reaches the cluster, and tells the tasks that it runs at a time.
+        connect: connects to the cluster, and returns the number of tasks that it runs at a time.
     """
 
     def __init__(self, connect: Callable[[], int]) -> None:
@@ -33,7 +33,7 @@ class RayWorkers:
 
     @property
     def count(self) -> int:
-        """Tasks at a time."""
+        """Return the number of tasks that run at a time."""
         return self._connect()
 
     def place(self, values: Iterable[Any]) -> list[Part]:
@@ -41,44 +41,47 @@ class RayWorkers:
         import ray
 
         self._connect()
-        return list(_each(ray.put, values))
+        return list(_call_rows(ray.put, values))
 
     def keep(self, function: Callable[..., Any], *columns: Iterable[Any]) -> list[Part]:
-        """One task a row of arguments; the results' references."""
-        return list(_each(self._submitting(function), *columns))
+        """Start one task per row of arguments; return references of the results."""
+        return list(_call_rows(self._submitting(function), *columns))
 
     def spread(
         self, function: Callable[..., Sequence[Any]], count: int, *columns: Iterable[Any]
     ) -> list[list[Part]]:
-        """One task a row of arguments; of each of its results the references of all tasks."""
+        """Start one task per row; return, for each of its results, the references of all tasks."""
         if count == 1:  # Ray would give the sequence itself
-            return [self.keep(lambda *given: function(*given)[0], *columns)]
-        rows = _each(self._submitting(function, count), *columns)
+            return [self.keep(lambda *arguments: function(*arguments)[0], *columns)]
+        rows = _call_rows(self._submitting(function, count), *columns)
         return [list(column) for column in zip(*rows, strict=True)]
 
     def map(self, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
-        """One task a row of arguments, some of them ahead of what is asked for."""
+        """Yield the result of one task per row of arguments; a few tasks run ahead."""
         waiting = deque[Any]()
-        for reference in _each(self._submitting(function), *columns):
+        for reference in _call_rows(self._submitting(function), *columns):
             waiting.append(reference)
             if len(waiting) > _AHEAD * self.count:
-                yield _result(waiting.popleft())
+                yield _get_result(waiting.popleft())
         while waiting:
-            yield _result(waiting.popleft())
+            yield _get_result(waiting.popleft())
 
     def _submitting(self, function: Callable[..., Any], returns: int = 1) -> Callable[..., Any]:
-        """Starts a task of the function on the arguments that it is given."""
+        """Return a callable that starts a task of the function on its arguments."""
         import ray
 
         # Without it Ray would start a cluster of its own settings at the first put.
         self._connect()
-        task = ray.remote(_call).options(num_cpus=1, max_retries=RETRIES, num_returns=returns)
+        task = ray.remote(_call_function).options(
+            num_cpus=1, max_retries=RETRIES, num_returns=returns
+        )
         # Put once for all tasks: coefficients that it closes over may be large.
         return partial(task.remote, ray.put(function))
 
 
-def _each(of: Callable[..., Any], *columns: Iterable[Any]) -> Iterator[Any]:
-    """`of` of each row of arguments, which goes before the next one is made.
+def _call_rows(function: Callable[..., Any], *columns: Iterable[Any]) -> Iterator[Any]:
+    """Yield the function's result for each row of arguments; a row is freed before the next is
+    made.
 
     What is made for a worker may be as large as memory allows; `zip` and a loop hold the last one.
     """
@@ -90,19 +93,19 @@ def _each(of: Callable[..., Any], *columns: Iterable[Any]) -> Iterator[Any]:
             if not all(ended):
                 raise ValueError("columns of arguments are not equally long")
             return
-        done = of(*row)
+        done = function(*row)
         del row
         yield done
 
 
-def _call(function: Callable[..., Any], *given: Any) -> Any:
-    return function(*given)
+def _call_function(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
 
 
-def _result(reference: Any) -> Any:
+def _get_result(reference: Any) -> Any:
     import ray
 
     try:
         return ray.get(reference)
     except Exception as error:
-        raise users_error(error) from None
+        raise unwrap_user_error(error) from None

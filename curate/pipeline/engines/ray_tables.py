@@ -36,7 +36,7 @@ class TableInputs:
         token: names the run, for what a worker keeps from one task to the next.
         pairs: blocks of the pair table without texts.
         texts: blocks of the texts; empty for a scorer that reads none.
-        arrays: blocks of arrays by name: vectors, style, and who stands where.
+        arrays: blocks of arrays by name: vectors, style, and the vector's row of each text.
         shared: what scorers would make from texts: prompt groups and equal answers.
         embed: embeds other texts by the run's embedder.
     """
@@ -57,8 +57,8 @@ class TableInputs:
         if embedded:
             features = context.features
             arrays = {"vectors": features.vectors, "style": features.style}
-            arrays |= {f"index/{part}": rows for part, rows in features.index.items()}
-        plain = [name for name in PAIR_COLUMNS if name not in (*_TEXTS, *MEDIA_PARTS)]
+            arrays |= {f"index/{side}": rows for side, rows in features.index.items()}
+        light_columns = [name for name in PAIR_COLUMNS if name not in (*_TEXTS, *MEDIA_PARTS)]
         shared = {
             # Scorers that read no texts need these two: texts stay with the driver then.
             PROMPT_GROUPS: (pairs["pair_id"], context.prompt_groups(pairs)),
@@ -66,7 +66,7 @@ class TableInputs:
         }
         return cls(
             uuid.uuid4().hex,
-            _put_frames(pairs.select(plain)),
+            _put_frames(pairs.select(light_columns)),
             _put_frames(pairs.select(_TEXTS)),
             {
                 name: [ray.put(array[rows]) for rows in batches(len(array), _BLOCK_ROWS)]
@@ -77,20 +77,20 @@ class TableInputs:
         )
 
     def of(self, scorer: Scorer[Any]) -> TableInputs:
-        """What this scorer reads."""
+        """Return what this scorer reads."""
         return self if scorer.reads_texts else replace(self, texts=[])
 
 
 def run_table(settings: WorkerSettings, inputs: TableInputs) -> Scored:
-    """Scores of all pairs by a table scorer, in a worker."""
-    pairs, context = _gathered(settings, inputs)
-    own = context.for_step()
-    own.evidence = settings.evidence
+    """Return the scores of all pairs by a table scorer, in a worker."""
+    pairs, context = _load_cached_inputs(settings, inputs)
+    step_context = context.for_step()
+    step_context.evidence = settings.evidence
     scorer = settings.scorer(**settings.parameters)
-    return Scored(scorer.score(pairs, own), own.facts, own.warnings)
+    return Scored(scorer.score(pairs, step_context), step_context.facts, step_context.warnings)
 
 
-class _Held:
+class _WorkerCache:
     """What this worker keeps of one run: later tasks find it, and the heads that were trained."""
 
     token = ""
@@ -99,53 +99,61 @@ class _Held:
     context: Context
 
 
-def _gathered(settings: WorkerSettings, inputs: TableInputs) -> tuple[pl.DataFrame, Context]:
-    wanted = f"{inputs.token}/{bool(inputs.texts)}"
+def _load_cached_inputs(
+    settings: WorkerSettings, inputs: TableInputs
+) -> tuple[pl.DataFrame, Context]:
+    token = f"{inputs.token}/{bool(inputs.texts)}"
     # Another run, or a scorer that reads texts after ones that do not.
-    if _Held.token != wanted:
-        if _Held.folder is not None:
-            shutil.rmtree(_Held.folder, ignore_errors=True)
-        _Held.folder = Path(tempfile.mkdtemp(prefix="curate-"))
-        _Held.context = settings.context()
-        _Held.pairs = _gather(inputs, _Held.context, Workspace(_Held.folder))
-        _Held.token = wanted
-    return _Held.pairs, _Held.context
+    if _WorkerCache.token != token:
+        if _WorkerCache.folder is not None:
+            shutil.rmtree(_WorkerCache.folder, ignore_errors=True)
+        _WorkerCache.folder = Path(tempfile.mkdtemp(prefix="curate-"))
+        _WorkerCache.context = settings.context()
+        _WorkerCache.pairs = _load_inputs(
+            inputs, _WorkerCache.context, Workspace(_WorkerCache.folder)
+        )
+        _WorkerCache.token = token
+    return _WorkerCache.pairs, _WorkerCache.context
 
 
-def _gather(inputs: TableInputs, context: Context, workspace: Workspace) -> pl.DataFrame:
-    """The pair table; features and what is shared go into the context."""
+def _load_inputs(inputs: TableInputs, context: Context, workspace: Workspace) -> pl.DataFrame:
+    """Return the pair table; features and what is shared go into the context."""
     import ray
 
     from curate.steps.features import Features
 
-    plain = workspace.collect("pairs", (_frame(ray.get(ref)) for ref in inputs.pairs))
-    arrays = {name: _array(name, refs, workspace) for name, refs in inputs.arrays.items()}
+    table = workspace.collect("pairs", (_frame_from_arrow(ray.get(ref)) for ref in inputs.pairs))
+    arrays = {
+        name: _load_array_blocks(name, refs, workspace) for name, refs in inputs.arrays.items()
+    }
     context.preset(ray.get(inputs.shared))
     context.embed = inputs.embed
     if arrays:
-        index = {part: arrays[f"index/{part}"] for part in _TEXTS}
+        index = {side: arrays[f"index/{side}"] for side in _TEXTS}
         features = Features(arrays["vectors"], arrays["style"], index)
         context.features_of = lambda: features
     if inputs.texts:
-        texts = workspace.collect("texts", (_frame(ray.get(ref)) for ref in inputs.texts))
-        plain = pl.concat([plain, texts], how="horizontal")
+        texts = workspace.collect(
+            "texts", (_frame_from_arrow(ray.get(ref)) for ref in inputs.texts)
+        )
+        table = pl.concat([table, texts], how="horizontal")
     else:
-        plain = plain.with_columns(pl.lit(None, dtype=MESSAGES).alias(c) for c in _TEXTS)
+        table = table.with_columns(pl.lit(None, dtype=MESSAGES).alias(c) for c in _TEXTS)
     nothing = (pl.lit(None, dtype=MEDIA).alias(c) for c in MEDIA_PARTS)
-    return plain.with_columns(nothing).select(list(PAIR_COLUMNS))
+    return table.with_columns(nothing).select(list(PAIR_COLUMNS))
 
 
-def _array(name: str, references: list[Any], workspace: Workspace) -> NDArray[Any]:
-    """The blocks of an array, one below the other."""
+def _load_array_blocks(name: str, references: list[Any], workspace: Workspace) -> NDArray[Any]:
+    """Return the blocks of an array, one below the other."""
     import ray
 
-    first = ray.get(references[0])
+    first_block = ray.get(references[0])
     # All blocks but the last are of one length.
-    rows = len(first) * (len(references) - 1) + len(ray.get(references[-1]))
-    out = workspace.array(name, (rows, *first.shape[1:]), first.dtype)
+    rows = len(first_block) * (len(references) - 1) + len(ray.get(references[-1]))
+    out = workspace.array(name, (rows, *first_block.shape[1:]), first_block.dtype)
     for number, reference in enumerate(references):
         block = ray.get(reference)
-        start = number * len(first)
+        start = number * len(first_block)
         out[start : start + len(block)] = block
     return out
 
@@ -159,5 +167,5 @@ def _put_frames(frame: pl.DataFrame) -> list[Any]:
     ]
 
 
-def _frame(table: Any) -> pl.DataFrame:
+def _frame_from_arrow(table: Any) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(table))

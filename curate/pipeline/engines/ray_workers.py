@@ -14,7 +14,7 @@ from curate.pipeline.engines.worker import RowWorker, WorkerSettings
 if TYPE_CHECKING:
     from curate.models.embed.settings import EmbedderConfig
 
-TOLD, NUMBER, TEXT, VECTOR = "__told__", "number", "text", "vector"
+FACTS, NUMBER, TEXT, VECTOR = "__told__", "number", "text", "vector"
 
 
 class ScoreWorker:
@@ -24,11 +24,13 @@ class ScoreWorker:
         self._worker = RowWorker(settings)
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """The scores; facts and warnings stand in the first row of a column more."""
+        """Return the scores; an extra column holds facts and warnings in its first row."""
         scored = self._worker.score(pl.DataFrame(pl.from_arrow(block)))
-        told = json.dumps({"facts": scored.facts, "warnings": scored.warnings}, default=float)
-        first = [told] + [None] * (len(scored.frame) - 1)
-        frame = scored.frame.with_columns(pl.Series(TOLD, first[: len(scored.frame)], pl.String))
+        facts = json.dumps({"facts": scored.facts, "warnings": scored.warnings}, default=float)
+        facts_column = [facts] + [None] * (len(scored.frame) - 1)
+        frame = scored.frame.with_columns(
+            pl.Series(FACTS, facts_column[: len(scored.frame)], pl.String)
+        )
         return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
@@ -39,27 +41,29 @@ class EmbedWorker:
         self._embedder = text_embedder(settings)
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """Numbers and vectors."""
+        """Return the numbers and vectors."""
         vectors = self._embedder.encode(block[TEXT].to_pylist())
         lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
         return pa.table({NUMBER: block[NUMBER], VECTOR: lists})
 
 
-def describe(
+def describe_embedder(
     settings: EmbedderConfig,
 ) -> tuple[str, str, str, int, dict[str, Any], int | None]:
-    """Name, device, fingerprint, dimension, what is told of the vectors, and the longest text."""
-    made = text_embedder(settings)
+    """Return the name, device, fingerprint, dimension, facts of the vectors, and the longest
+    text.
+    """
+    embedder = text_embedder(settings)
     return (
-        made.name,
-        made.device,
-        made.fingerprint,
-        made.dim,
-        dict(made.encoder_facts),
-        made.max_tokens,
+        embedder.name,
+        embedder.device,
+        embedder.fingerprint,
+        embedder.dim,
+        dict(embedder.encoder_facts),
+        embedder.max_tokens,
     )
 
 
-def count_cut(settings: EmbedderConfig, texts: list[str]) -> int:
-    """How many of the texts are longer than the embedder's longest."""
+def count_truncated_on_worker(settings: EmbedderConfig, texts: list[str]) -> int:
+    """Return how many of the texts are longer than the embedder's longest."""
     return text_embedder(settings).count_cut(texts)

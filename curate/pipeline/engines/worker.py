@@ -24,12 +24,12 @@ class WorkerSettings:
 
     Attributes:
         scorer: class of the scorer.
-        parameters: of the scorer.
-        seed: of the run.
+        parameters: the scorer's parameters.
+        seed: seed of the run.
         store: folder of the store; None for none.
         inference: how models are run.
-        device: for heads.
-        evidence: of labels, that the scorer reads.
+        device: the device for probe models.
+        evidence: evidence of the labels that the scorer reads.
     """
 
     scorer: type[Scorer[Any]]
@@ -42,7 +42,7 @@ class WorkerSettings:
 
     @classmethod
     def of(cls, step: ScorerStep, context: Context) -> WorkerSettings:
-        """The settings of a step of a run."""
+        """Return the settings of a step of a run."""
         return cls(
             type(step.scorer),
             step.scorer.params.model_dump(exclude_unset=True),
@@ -54,7 +54,7 @@ class WorkerSettings:
         )
 
     def context(self) -> Context:
-        """A context as the run's own."""
+        """Return a context as the run's own."""
         return Context(
             seed=self.seed,
             device=self.device,
@@ -66,7 +66,7 @@ class WorkerSettings:
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of some pairs, and what the scorer told of them."""
+    """Scores of a batch of pairs, with the scorer's facts and warnings."""
 
     frame: pl.DataFrame
     facts: dict[str, Any]
@@ -81,9 +81,11 @@ class RowWorker:
         self._context = settings.context()
 
     def score(self, pairs: pl.DataFrame) -> Scored:
-        """Scores of one frame."""
-        own = self._context.for_step()
-        return Scored(self._scorer.score(pairs, own), own.facts, own.warnings)
+        """Return the scores of one frame."""
+        step_context = self._context.for_step()
+        return Scored(
+            self._scorer.score(pairs, step_context), step_context.facts, step_context.warnings
+        )
 
 
 _worker: RowWorker | None = None
@@ -96,6 +98,6 @@ def start_worker(settings: WorkerSettings) -> None:
 
 
 def score_rows(pairs: pl.DataFrame) -> Scored:
-    """Scores by this process's worker."""
+    """Return the scores by this process's worker."""
     assert _worker is not None
     return _worker.score(pairs)

@@ -41,31 +41,31 @@ def test_the_audit_counts_one_sided_pairs_and_the_share_of_chosen() -> None:
     rows += [{"prompt": "q", "chosen": "yes", "rejected": " no"}]
     rows += [{"prompt": "r", "chosen": " yes", "rejected": " no"}]
     rows += [{"prompt": "t", "chosen": " yes", "rejected": "no", "is_tie": True}]
-    found = {row["trait"]: row for row in audit_artefacts(pairs_of(rows))}
-    assert set(found) == {kind.replace("_", " ") for kind in ARTEFACTS}
-    space = found["leading space"]
+    result = {row["trait"]: row for row in audit_artefacts(pairs_of(rows))}
+    assert set(result) == {kind.replace("_", " ") for kind in ARTEFACTS}
+    space = result["leading space"]
     assert (space["pairs"], space["share"]) == (10, 0.9)
     # Clopper-Pearson for 9 of 10.
     assert (space["low"], space["high"]) == pytest.approx((0.555, 0.9975), abs=1e-3)
-    assert found["trace"]["pairs"] == 0
-    assert found["trace"]["share"] is None
+    assert result["trace"]["pairs"] == 0
+    assert result["trace"]["share"] is None
 
 
 def test_images_calls_and_traces_beside_the_text(tmp_path: Path) -> None:
-    def said(content: Any, **more: Any) -> list[dict[str, Any]]:
+    def answer(content: Any, **more: Any) -> list[dict[str, Any]]:
         return [{"role": "assistant", "content": content, **more}]
 
     call = [{"function": {"name": "f", "arguments": "{}"}}]
     rows = [
-        {"prompt": "p", "chosen": said([{"type": "image"}]), "rejected": said("no")},
-        {"prompt": "q", "chosen": said("a", tool_calls=call), "rejected": said("no")},
-        {"prompt": "r", "chosen": said("a"), "rejected": said("no", reasoning_content="why")},
+        {"prompt": "p", "chosen": answer([{"type": "image"}]), "rejected": answer("no")},
+        {"prompt": "q", "chosen": answer("a", tool_calls=call), "rejected": answer("no")},
+        {"prompt": "r", "chosen": answer("a"), "rejected": answer("no", reasoning_content="why")},
     ]
     pairs = read_pairs(str(write_jsonl(tmp_path / "rows.jsonl", rows))).frame
-    found = {row["trait"]: (row["pairs"], row["share"]) for row in audit_artefacts(pairs)}
-    assert found["image"] == (1, 1.0)
-    assert found["tool call"] == (1, 1.0)
-    assert found["trace"] == (1, 0.0)
+    result = {row["trait"]: (row["pairs"], row["share"]) for row in audit_artefacts(pairs)}
+    assert result["image"] == (1, 1.0)
+    assert result["tool call"] == (1, 1.0)
+    assert result["trace"] == (1, 0.0)
 
 
 PAIRS = pairs_of(
@@ -77,32 +77,32 @@ PAIRS = pairs_of(
 
 
 def test_drop() -> None:
-    found = Artefacts(kinds=["leading_space"]).apply(PAIRS, Context())
-    assert found.keep.to_list() == [False] * 6 + [True] * 3 + [False] * 2 + [True]
-    assert found.reason[0] == "only one answer has: leading_space"
-    assert found.added is not None
-    assert found.added["found"].to_list() == ["leading_space"] * 6 + [None] * 3 + (
+    result = Artefacts(kinds=["leading_space"]).apply(PAIRS, Context())
+    assert result.keep.to_list() == [False] * 6 + [True] * 3 + [False] * 2 + [True]
+    assert result.reason[0] == "only one answer has: leading_space"
+    assert result.added is not None
+    assert result.added["found"].to_list() == ["leading_space"] * 6 + [None] * 3 + (
         ["leading_space"] * 2 + [None]
     )
 
 
 def test_balance_leaves_an_artefact_as_often_chosen_as_rejected() -> None:
     kinds = ["leading_space", "template_token"]
-    found = Artefacts(kinds=kinds, action="balance").apply(PAIRS, Context(seed=1))
-    kept = PAIRS.filter(found.keep)
-    shares = {row["trait"]: (row["pairs"], row["share"]) for row in audit_artefacts(kept)}
+    result = Artefacts(kinds=kinds, action="balance").apply(PAIRS, Context(seed=1))
+    kept_pairs = PAIRS.filter(result.keep)
+    shares = {row["trait"]: (row["pairs"], row["share"]) for row in audit_artefacts(kept_pairs)}
     assert shares["leading space"] == (4, 0.5)
     assert shares["template token"][0] == 0
     again = Artefacts(kinds=kinds, action="balance").apply(PAIRS, Context(seed=1))
-    assert again.keep.to_list() == found.keep.to_list()
+    assert again.keep.to_list() == result.keep.to_list()
 
 
 def test_strip_changes_texts_and_drops_nothing(tmp_path: Path) -> None:
-    found = Artefacts(action="strip").apply(PAIRS, Context())
-    assert found.keep.all()
-    assert found.changed is not None
+    result = Artefacts(action="strip").apply(PAIRS, Context())
+    assert result.keep.all()
+    assert result.changed is not None
     texts = {
-        side: [turns[0]["content"] for turns in found.changed[side]]
+        side: [turns[0]["content"] for turns in result.changed[side]]
         for side in ("chosen", "rejected")
     }
     assert set(texts["chosen"]) == {"yes"}

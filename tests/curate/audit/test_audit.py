@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from curate.audit.agreement import audit_agreement
 from curate.audit.biases import audit_biases
-from curate.audit.noise import NoiseFindings, audit_noise, audited_evidence, suspicion
+from curate.audit.noise import NoiseFindings, audit_noise, audited_evidence, wrong_label_probability
 from curate.audit.structure import audit_leakage, audit_structure
 from curate.cli.app import app
 from curate.models.heads.noise.learnability import NOTHING_LEARNT
@@ -24,8 +24,8 @@ from tests.helpers import Simulation, context_of, numbered_pairs, pairs_of, simu
 BASE = {"prompt": "p", "chosen": "a", "rejected": "b"}
 
 
-def vote(winner: str, loser: str, **rest: object) -> dict[str, object]:
-    return {"prompt": "p", "chosen": winner, "rejected": loser, **rest}
+def vote(winner: str, loser: str, **columns: object) -> dict[str, object]:
+    return {"prompt": "p", "chosen": winner, "rejected": loser, **columns}
 
 
 def test_a_cycle_of_three_is_found_and_a_contradiction_is_none() -> None:
@@ -60,15 +60,15 @@ def test_agreement_equals_counts_by_hand() -> None:
             for k, x in enumerate(labels)
         ]
     rows.append(vote("a", "b", prompt="alone", annotator="w0"))
-    found = audit_agreement(pairs_of(rows))
-    assert found["pairs_with_several_votes"] == 10
-    assert found["unanimous"] == pytest.approx(0.6)
+    findings = audit_agreement(pairs_of(rows))
+    assert findings["pairs_with_several_votes"] == 10
+    assert findings["unanimous"] == pytest.approx(0.6)
     # Nominal alpha: 1 - (n - 1) sum of unequal pairs / sum over values of n_c n_k.
     disagree = 4 * (2 * 2) / 2 / 30
     expected = 2 * 26 * 4 / (30 * 29)
-    assert found["krippendorff_alpha"] == pytest.approx(1 - disagree / expected, abs=0.02)
-    assert found["consensus_contradicts"] == pytest.approx(4 / 30)
-    assert found["by_annotator"][0] == {
+    assert findings["krippendorff_alpha"] == pytest.approx(1 - disagree / expected, abs=0.02)
+    assert findings["consensus_contradicts"] == pytest.approx(4 / 30)
+    assert findings["by_annotator"][0] == {
         "worker": "w2",
         "votes": 10,
         "contradicted": pytest.approx(0.4),
@@ -84,11 +84,11 @@ def test_biases_are_shares_among_pairs_that_differ() -> None:
     rows += [vote("x", "long text", prompt=str(i)) for i in range(30, 40)]
     rows += [vote("same", "size", prompt="40"), vote("b", "aaa", prompt="41", is_tie=True)]
     pairs = pairs_of([{**r, "extra": '{"chosen_slot":1}'} for r in rows])
-    found = audit_biases(pairs)
-    length = found["preferred_has_more"][0]
+    findings = audit_biases(pairs)
+    length = findings["preferred_has_more"][0]
     assert (length["trait"], length["pairs"], length["share"]) == ("log characters", 40, 0.75)
     assert length["low"] < 0.75 < length["high"]
-    assert found["position"]["share"] == 1.0
+    assert findings["position"]["share"] == 1.0
 
 
 def test_leakage_ignores_case_and_white_space() -> None:
@@ -106,22 +106,22 @@ def test_the_bound_holds_and_agreement_is_reported_by_annotator() -> None:
     sim = simulate(2500, flips=0.25)
     half = pl.int_range(pl.len()) % 2 == 0
     pairs = sim.pairs.with_columns(annotator=pl.when(half).then(pl.lit("x")).otherwise(pl.lit("y")))
-    found = audit_noise(pairs, sim.context)
-    assert found.estimate is not None
-    assert found.estimate.high is not None
-    assert found.estimate.high > 0.25
-    assert found.problem is None
-    assert [group.agreement.pairs for group in found.by_annotator] == [1250, 1250]
-    assert found.by_source == ()
+    findings = audit_noise(pairs, sim.context)
+    assert findings.estimate is not None
+    assert findings.estimate.high is not None
+    assert findings.estimate.high > 0.25
+    assert findings.problem is None
+    assert [group.agreement.pairs for group in findings.by_annotator] == [1250, 1250]
+    assert findings.by_source == ()
 
 
 @pytest.mark.slow
 def test_labels_by_chance_are_called_so() -> None:
     sim = simulate(600, flips=0.5)
-    found = audit_noise(sim.pairs, sim.context)
-    assert NOTHING_LEARNT in (found.problem or "")
-    assert found.estimate is not None
-    assert found.estimate.high is None
+    findings = audit_noise(sim.pairs, sim.context)
+    assert NOTHING_LEARNT in (findings.problem or "")
+    assert findings.estimate is not None
+    assert findings.estimate.high is None
     alone = numbered_pairs(5, prompts=1)
     assert "too few prompts" in (audit_noise(alone, context_of(alone, {}, 4)).problem or "")
 
@@ -134,8 +134,8 @@ def test_the_command_on_the_sample(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     for text in ("estimated: Wrong labels:", "Krippendorff", "first slot", "By annotator"):
         assert text in result.output
-    found = json.loads(out.read_text())
-    assert found["leakage"]["shared_prompts"] == found["leakage"]["prompts"]
+    findings = json.loads(out.read_text())
+    assert findings["leakage"]["shared_prompts"] == findings["leakage"]["prompts"]
     assert "hoelder" not in out.read_text().lower()
 
 
@@ -149,10 +149,10 @@ def test_the_split_of_labels_is_told_on_request(tmp_path: Path) -> None:
     shares = json.loads(out.read_text())["disagreement"]["shares"]
     assert set(shares) == {"shared", "taste", "cycle", "flip"}
     assert sum(shares.values()) == pytest.approx(1.0, abs=1e-3)
-    assert "What the labels are" in done.output
-    shown = CliRunner().invoke(app, ["report", str(out), "--output", str(page)])
-    assert shown.exit_code == 0, shown.output
-    assert "What the labels are" in page.read_text()
+    assert "Kinds of labels" in done.output
+    output = CliRunner().invoke(app, ["report", str(out), "--output", str(page)])
+    assert output.exit_code == 0, output.output
+    assert "Kinds of labels" in page.read_text()
 
 
 def test_why_nothing_can_be_held_out() -> None:
@@ -175,8 +175,8 @@ def test_scores_of_the_file_are_evidence_with_their_accuracy() -> None:
     sim = simulate(1500, flips=0.2, seed=3)
     pairs = scored(sim, 0.8)
     sim.context.evidence = audited_evidence(pairs, None)
-    found = audit_noise(pairs, sim.context)
-    (source,) = found.evidence
+    findings = audit_noise(pairs, sim.context)
+    (source,) = findings.evidence
     assert source.name == "score_gap"
     assert source.low is not None
     assert source.high is not None
@@ -185,8 +185,8 @@ def test_scores_of_the_file_are_evidence_with_their_accuracy() -> None:
 
 def test_predictions_do_not_know_what_people_found() -> None:
     sim = simulate(300, flips=0.3, seed=3)
-    judged = np.where(np.arange(300) < 100, np.where(sim.flipped, -1, 1), 0).astype(np.int8)
-    plain = suspicion(sim.pairs, sim.context)
-    sim.context.evidence = audited_evidence(sim.pairs, judged)
-    np.testing.assert_array_equal(suspicion(sim.pairs, sim.context), plain)
-    assert sim.context.evidence.judged is judged
+    judgements = np.where(np.arange(300) < 100, np.where(sim.flipped, -1, 1), 0).astype(np.int8)
+    plain = wrong_label_probability(sim.pairs, sim.context)
+    sim.context.evidence = audited_evidence(sim.pairs, judgements)
+    np.testing.assert_array_equal(wrong_label_probability(sim.pairs, sim.context), plain)
+    assert sim.context.evidence.judged is judgements

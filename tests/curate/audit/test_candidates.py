@@ -41,53 +41,53 @@ def voted(count: int, seed: int = 0):  # type: ignore[no-untyped-def]
 
 def test_people_disagree_where_answers_are_alike() -> None:
     pairs, context = voted(300)
-    found = audit_candidates(pairs, context)
-    assert found["comparisons"] == 300
-    assert found["answers_per_prompt"] == 2
-    assert found["spearman"] < -0.2
-    assert found["p_value"] < 1e-6
-    low, _, high = (part["disagreement"] for part in found["by_distance"])
+    findings = audit_candidates(pairs, context)
+    assert findings["comparisons"] == 300
+    assert findings["answers_per_prompt"] == 2
+    assert findings["spearman"] < -0.2
+    assert findings["p_value"] < 1e-6
+    low, _, high = (part["disagreement"] for part in findings["by_distance"])
     assert low > high + 0.1
     features = context.features
     cosines = np.einsum("nd,nd->n", features.of("chosen"), features.of("rejected"))[::3]
-    assert found["mean_distance"] == pytest.approx(1 - cosines.mean(), abs=1e-3)
-    assert found["nearly_alike"] == pytest.approx((cosines > 0.95).mean(), abs=1e-3)
-    assert found["distance_between_prompts"] == pytest.approx(1.0, abs=0.1)
+    assert findings["mean_distance"] == pytest.approx(1 - cosines.mean(), abs=1e-3)
+    assert findings["nearly_alike"] == pytest.approx((cosines > 0.95).mean(), abs=1e-3)
+    assert findings["distance_between_prompts"] == pytest.approx(1.0, abs=0.1)
 
 
 def test_copies_have_no_diversity_and_single_votes_no_disagreement() -> None:
     pairs = numbered_pairs(40)
     one = np.array([1.0, 0, 0])
     vectors = {f"{side} {i}": one for side in ("good", "evil") for i in range(40)}
-    found = audit_candidates(pairs, context_of(pairs, vectors, 3))
-    assert found["mean_distance"] == 0
-    assert found["nearly_alike"] == 1
-    assert found["pairs_with_several_votes"] == 0
-    assert "disagreement" not in found
+    findings = audit_candidates(pairs, context_of(pairs, vectors, 3))
+    assert findings["mean_distance"] == 0
+    assert findings["nearly_alike"] == 1
+    assert findings["pairs_with_several_votes"] == 0
+    assert "disagreement" not in findings
 
 
 def test_ranking_accuracy_counts_what_the_model_prefers(tmp_path: Path) -> None:
     model = ModelSpec(name=str(tiny_causal(tmp_path / "m")))
     pairs = numbered_pairs(30)
     answers = answer_logprobs(pairs, Context(), model)
-    found = audit_ranking(pairs, Context(), model, beta=0.5, reliability=0.8)
+    findings = audit_ranking(pairs, Context(), model, beta=0.5, reliability=0.8)
     gap = answers.chosen - answers.rejected
-    assert found["by_sum"]["share"] == pytest.approx((gap > 0).mean(), abs=1e-4)
+    assert findings["by_sum"]["share"] == pytest.approx((gap > 0).mean(), abs=1e-4)
     chosen, rejected = answers.means()
-    assert found["by_token"]["share"] == pytest.approx((chosen > rejected).mean(), abs=1e-4)
+    assert findings["by_token"]["share"] == pytest.approx((chosen > rejected).mean(), abs=1e-4)
     ideal = (gap > -logit(0.8) / 0.5).mean()
-    assert found["idealised"]["share"] == pytest.approx(ideal, abs=1e-4)
+    assert findings["idealised"]["share"] == pytest.approx(ideal, abs=1e-4)
     assert ideal >= (gap > 0).mean()
-    assert found["by_sum"]["low"] <= found["by_sum"]["share"] <= found["by_sum"]["high"]
+    assert findings["by_sum"]["low"] <= findings["by_sum"]["share"] <= findings["by_sum"]["high"]
 
 
 def test_no_optimum_is_told_where_the_share_of_wrong_labels_is_not_known(tmp_path: Path) -> None:
     """Of these labels a fit says that a quarter is wrong; held-out heads tell a bound alone."""
     model = ModelSpec(name=str(tiny_causal(tmp_path / "m")))
-    found = audit_data(str(DATA / "llama-factory-dpo"), embedder="static", model=model)
-    assert found.estimate is not None
-    assert found.estimate.rate is None
-    assert found.ranking is not None
-    assert found.ranking.keys() == {"model", "pairs", "by_sum", "by_token"}
-    (table,) = (s for s in found.sections if "ranks as the labels do" in s.title)
-    assert table.rows[-1][-1] == "needs the share of wrong labels: judge some pairs"
+    findings = audit_data(str(DATA / "llama-factory-dpo"), embedder="static", model=model)
+    assert findings.estimate is not None
+    assert findings.estimate.rate is None
+    assert findings.ranking is not None
+    assert findings.ranking.keys() == {"model", "pairs", "by_sum", "by_token"}
+    (table,) = (s for s in findings.sections if "ranks as the labels do" in s.title)
+    assert table.rows[-1][-1] == "needs the share of wrong labels: review some pairs"

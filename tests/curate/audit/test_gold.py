@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from curate import audit, read_pairs
-from curate.audit.gold import Stratum, audit_gold, gold_rate
+from curate.audit.gold import Stratum, audit_gold, estimate_gold_rate
 from curate.cli.app import app
 from curate.errors import CurateError
 from curate.people.draw import draw, read_sample
@@ -31,13 +31,13 @@ def trial(rate: float, worth: float, sampling: str, seed: int) -> tuple[float, f
     f = predictions(wrong, worth, rng)
     pairs = pl.DataFrame({"pair_id": [str(i) for i in range(PAIRS)], "is_tie": [False] * PAIRS})
     sample = draw(pairs, pl.Series(f), JUDGED, sampling, 10_000 + seed)  # type: ignore[arg-type]
-    drawn = sample.filter("drawn")["pair_id"]
+    drawn_ids = sample.filter("drawn")["pair_id"]
     verdicts = pl.DataFrame(
-        {"pair_id": drawn, "verdict": ["flip" if wrong[int(i)] else "keep" for i in drawn]}
+        {"pair_id": drawn_ids, "verdict": ["flip" if wrong[int(i)] else "keep" for i in drawn_ids]}
     )
-    told = audit_gold(pairs, f, verdicts, sample)
-    assert told["judged"] == JUDGED
-    return float(wrong.mean()), told["low"], told["high"]
+    estimate = audit_gold(pairs, f, verdicts, sample)
+    assert estimate["judged"] == JUDGED
+    return float(wrong.mean()), estimate["low"], estimate["high"]
 
 
 @pytest.mark.slow
@@ -45,15 +45,15 @@ def trial(rate: float, worth: float, sampling: str, seed: int) -> tuple[float, f
 @pytest.mark.parametrize("worth", [0.0, 1.0])
 @pytest.mark.parametrize("rate", [0.0, 0.02, 0.1, 0.2, 0.4])
 def test_the_interval_holds_the_truth(rate: float, worth: float, sampling: str) -> None:
-    found = [trial(rate, worth, sampling, seed) for seed in range(TRIALS)]
-    held = np.mean([low <= true <= high for true, low, high in found])
-    assert held >= 0.93, held
+    result = [trial(rate, worth, sampling, seed) for seed in range(TRIALS)]
+    covered = np.mean([low <= true <= high for true, low, high in result])
+    assert covered >= 0.93, covered
 
 
 def test_good_predictions_make_it_narrower() -> None:
     def width(worth: float, sampling: str) -> float:
-        found = [trial(0.2, worth, sampling, seed) for seed in range(40)]
-        return float(np.mean([high - low for _, low, high in found]))
+        result = [trial(0.2, worth, sampling, seed) for seed in range(40)]
+        return float(np.mean([high - low for _, low, high in result]))
 
     plain, helped, strata = width(0.0, "random"), width(1.5, "random"), width(1.5, "stratified")
     assert helped < 0.8 * plain
@@ -62,13 +62,13 @@ def test_good_predictions_make_it_narrower() -> None:
 
 def test_a_plain_sample_is_clopper_pearson_where_errors_are_few() -> None:
     wrong = np.array([1.0] * 2 + [0.0] * 98)
-    told = gold_rate([Stratum(10_000, wrong, np.full(100, 0.5), 0.5)])
-    assert told.rate == pytest.approx(0.02)
-    assert (told.low, told.high) == pytest.approx((0.00243, 0.07038), abs=1e-4)
-    none = gold_rate([Stratum(10_000, np.zeros(100), np.full(100, 0.5), 0.5)])
+    estimate = estimate_gold_rate([Stratum(10_000, wrong, np.full(100, 0.5), 0.5)])
+    assert estimate.rate == pytest.approx(0.02)
+    assert (estimate.low, estimate.high) == pytest.approx((0.00243, 0.07038), abs=1e-4)
+    none = estimate_gold_rate([Stratum(10_000, np.zeros(100), np.full(100, 0.5), 0.5)])
     assert none.rate is None
     assert none.high == pytest.approx(0.0362, abs=1e-3)
-    assert none.text == "at most 3.6% (by 100 judged pairs of 10,000)"
+    assert none.text == "at most 3.6% (from 100 reviewed pairs of 10,000)"
 
 
 def test_strata_are_drawn_by_the_spread_of_their_labels() -> None:
@@ -99,8 +99,8 @@ def test_from_a_run_to_a_rate(tmp_path: Path) -> None:
     )
     assert run.invoke(app, ["run", str(tmp_path / "p.yaml")]).exit_code == 0
     to = str(tmp_path / "drawn")
-    drawn = run.invoke(app, ["route", str(tmp_path / "out"), "--random", "40", "-o", to])
-    assert drawn.exit_code == 0, drawn.output
+    drawn_ids = run.invoke(app, ["route", str(tmp_path / "out"), "--random", "40", "-o", to])
+    assert drawn_ids.exit_code == 0, drawn_ids.output
     sample = pl.read_parquet(tmp_path / "drawn" / "sample.parquet")
     ids = sample.filter("drawn")["pair_id"].to_list()
     assert len(ids) == 40
@@ -110,14 +110,14 @@ def test_from_a_run_to_a_rate(tmp_path: Path) -> None:
     ]
     gold = write_jsonl(tmp_path / "gold.jsonl", votes)
     output = str(tmp_path / "audit.json")
-    asked = ["audit", str(data), "--gold", str(gold), "--sample", to, "-o", output]
-    found = run.invoke(app, asked)
-    assert found.exit_code == 0, found.output
-    told = json.loads(Path(output).read_text())["gold"]
-    assert told["judged"] == 40
-    assert told["of"] == 120
-    assert told["low"] < 0.25 < told["high"]
-    assert "estimated: Wrong labels: 25.0%" in found.output
+    arguments = ["audit", str(data), "--gold", str(gold), "--sample", to, "-o", output]
+    result = run.invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    estimate = json.loads(Path(output).read_text())["gold"]
+    assert estimate["judged"] == 40
+    assert estimate["of"] == 120
+    assert estimate["low"] < 0.25 < estimate["high"]
+    assert "estimated: Wrong labels: 25.0%" in result.output
 
 
 def test_gold_may_be_a_column_of_the_data_or_a_file(tmp_path: Path) -> None:
@@ -135,21 +135,25 @@ def test_gold_may_be_a_column_of_the_data_or_a_file(tmp_path: Path) -> None:
     assert "if the judged pairs were drawn at random" in by_column["text"]
     ids = read_pairs(data).frame["pair_id"][:20]
     verdicts = [{"pair_id": i, "verdict": "flip" if n < 5 else "keep"} for n, i in enumerate(ids)]
-    found = audit(data, gold=str(write_jsonl(tmp_path / "gold.jsonl", verdicts)), store=None)
-    assert found.gold["rate"] == by_column["rate"]
+    result = audit(data, gold=str(write_jsonl(tmp_path / "gold.jsonl", verdicts)), store=None)
+    assert result.gold["rate"] == by_column["rate"]
 
 
 def test_verdicts_on_other_data_are_refused() -> None:
     verdicts = pl.DataFrame({"pair_id": ["nowhere"], "verdict": ["keep"]})
-    with pytest.raises(CurateError, match="no verdict is on a pair that was drawn"):
+    with pytest.raises(CurateError, match="no verdict on a sampled pair"):
         audit_gold(numbered_pairs(5), np.full(5, 0.2), verdicts)
 
 
-def judged(sample: pl.DataFrame, places: list[int], words: list[str] | None = None) -> pl.DataFrame:
+def verdicts_at(
+    sample: pl.DataFrame, places: list[int], words: list[str] | None = None
+) -> pl.DataFrame:
     """Verdicts on these places of the draw."""
     ids = dict(sample.filter("drawn").select("order", "pair_id").iter_rows())
-    said = words or ["keep"] * len(places)
-    return pl.DataFrame({"pair_id": [ids[i] for i in places], "verdict": said, "blind": True})
+    verdict_words = words or ["keep"] * len(places)
+    return pl.DataFrame(
+        {"pair_id": [ids[i] for i in places], "verdict": verdict_words, "blind": True}
+    )
 
 
 def ids_of(count: int) -> pl.DataFrame:
@@ -161,57 +165,61 @@ def ids_of(count: int) -> pl.DataFrame:
 def test_too_few_verdicts_give_no_rate(count: int) -> None:
     pairs = ids_of(1000)
     sample = draw(pairs, None, 100, "random", 0)
-    told = audit_gold(pairs, np.full(1000, 0.3), judged(sample, list(range(count))), sample)
-    assert (told["rate"], told["low"], told["high"]) == (None, None, None)
-    assert told["text"].startswith(f"no rate: {count} of 100 pairs are judged")
-    assert told["text"].endswith("Go on: curate review DRAWN")
+    estimate = audit_gold(
+        pairs, np.full(1000, 0.3), verdicts_at(sample, list(range(count))), sample
+    )
+    assert (estimate["rate"], estimate["low"], estimate["high"]) == (None, None, None)
+    assert estimate["text"].startswith(f"no rate: {count} of 100 pairs are judged")
+    assert estimate["text"].endswith("Go on: curate review DRAWN")
 
 
 def test_the_first_of_a_draw_are_a_smaller_sample() -> None:
     pairs = ids_of(1000)
     sample = draw(pairs, None, 100, "random", 0)
     words = [*["flip"] * 5, *["keep"] * 10]
-    told = audit_gold(pairs, np.full(1000, 0.3), judged(sample, list(range(15)), words), sample)
-    assert told["text"].startswith("15 of 100 judged, in the drawn order: 33.3%, between 11.8%")
-    assert (told["judged"], told["drawn"], told["of"]) == (15, 100, 1000)
-    skipped = judged(sample, list(range(15)), ["skip", "drop", "skip", *words[3:]])
-    told = audit_gold(pairs, np.full(1000, 0.3), skipped, sample)
-    assert told["text"].startswith("15 of 100 judged, in the drawn order: ")
-    assert told["text"].endswith("; 3 skipped or unusable pairs are left out")
+    estimate = audit_gold(
+        pairs, np.full(1000, 0.3), verdicts_at(sample, list(range(15)), words), sample
+    )
+    assert estimate["text"].startswith("15 of 100 judged, in the drawn order: 33.3%, between 11.8%")
+    assert (estimate["judged"], estimate["drawn"], estimate["of"]) == (15, 100, 1000)
+    skipped = verdicts_at(sample, list(range(15)), ["skip", "drop", "skip", *words[3:]])
+    estimate = audit_gold(pairs, np.full(1000, 0.3), skipped, sample)
+    assert estimate["text"].startswith("15 of 100 judged, in the drawn order: ")
+    assert estimate["text"].endswith("; 3 skipped or unusable pairs are left out")
 
 
 def test_judged_pairs_that_were_not_drawn_are_counted() -> None:
     pairs = ids_of(1000)
     sample = draw(pairs, None, 100, "random", 0)
-    others = sample.filter(~pl.col("drawn"))["pair_id"][:7]
-    more = pl.DataFrame({"pair_id": others, "verdict": "flip", "blind": True})
-    verdicts = pl.concat([judged(sample, list(range(100))), more])
-    told = audit_gold(pairs, np.full(1000, 0.3), verdicts, sample)
-    assert told["judged"] == 100
-    assert told["text"].endswith("; 7 judged pairs that were not drawn are left out")
+    undrawn_ids = sample.filter(~pl.col("drawn"))["pair_id"][:7]
+    more = pl.DataFrame({"pair_id": undrawn_ids, "verdict": "flip", "blind": True})
+    verdicts = pl.concat([verdicts_at(sample, list(range(100))), more])
+    estimate = audit_gold(pairs, np.full(1000, 0.3), verdicts, sample)
+    assert estimate["judged"] == 100
+    assert estimate["text"].endswith("; 7 reviewed pairs outside the sample are ignored")
 
 
 @pytest.mark.parametrize("places", [list(range(1, 16)), [*range(14), 99], [3, 7, 50]])
 def test_another_order_gives_no_rate(places: list[int]) -> None:
     pairs = ids_of(1000)
     sample = draw(pairs, None, 100, "random", 0)
-    verdicts = judged(sample, places)
-    told = audit_gold(pairs, np.full(1000, 0.3), verdicts, sample, "curate review drawn")
-    assert told["high"] is None
-    assert "not in the drawn order" in told["text"]
-    assert told["text"].endswith("curate review drawn")
+    verdicts = verdicts_at(sample, places)
+    estimate = audit_gold(pairs, np.full(1000, 0.3), verdicts, sample, "curate review drawn")
+    assert estimate["high"] is None
+    assert "not in the drawn order" in estimate["text"]
+    assert estimate["text"].endswith("curate review drawn")
 
 
 def test_pairs_that_were_picked_with_their_labels_in_view_give_no_rate() -> None:
     pairs = ids_of(1000)
     sample = draw(pairs, None, 100, "random", 0)
-    seen = judged(sample, list(range(100))).with_columns(blind=pl.lit(False))
-    told = audit_gold(pairs, np.full(1000, 0.3), seen)
-    assert told["high"] is None
-    assert "no random sample" in told["text"]
-    told = audit_gold(pairs, np.full(1000, 0.3), seen, sample)
-    assert told["text"].endswith("; 100 verdicts were made with the label in view")
-    unknown = audit_gold(pairs, np.full(1000, 0.3), seen.drop("blind"))
+    unblinded = verdicts_at(sample, list(range(100))).with_columns(blind=pl.lit(False))
+    estimate = audit_gold(pairs, np.full(1000, 0.3), unblinded)
+    assert estimate["high"] is None
+    assert "no random sample" in estimate["text"]
+    estimate = audit_gold(pairs, np.full(1000, 0.3), unblinded, sample)
+    assert estimate["text"].endswith("; 100 verdicts were made with the label visible")
+    unknown = audit_gold(pairs, np.full(1000, 0.3), unblinded.drop("blind"))
     assert "if the judged pairs were drawn at random" in unknown["text"]
 
 
@@ -220,28 +228,28 @@ def test_pairs_that_were_picked_with_their_labels_in_view_give_no_rate() -> None
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
 @pytest.mark.parametrize("first", [15, 40])
 def test_the_interval_of_the_first_of_a_draw_holds(first: int, rate: float, sampling: str) -> None:
-    held = []
+    covered = []
     for seed in range(TRIALS):
         rng = np.random.default_rng(seed)
         wrong = (rng.random(PAIRS) < rate).astype(float)
         f = predictions(wrong, 0.5, rng)
         pairs = ids_of(PAIRS)
         sample = draw(pairs, pl.Series(f), 100, sampling, 10_000 + seed)  # type: ignore[arg-type]
-        drawn = sample.filter("drawn").sort("order")["pair_id"][:first]
-        words = ["flip" if wrong[int(i)] else "keep" for i in drawn]
-        verdicts = pl.DataFrame({"pair_id": drawn, "verdict": words})
-        told = audit_gold(pairs, f, verdicts, sample)
-        if told["high"] is not None:  # strata of which none was judged give no rate
-            held.append(told["low"] <= wrong.mean() <= told["high"])
-    assert len(held) >= 0.8 * TRIALS
-    assert np.mean(held) >= 0.93
+        drawn_ids = sample.filter("drawn").sort("order")["pair_id"][:first]
+        words = ["flip" if wrong[int(i)] else "keep" for i in drawn_ids]
+        verdicts = pl.DataFrame({"pair_id": drawn_ids, "verdict": words})
+        estimate = audit_gold(pairs, f, verdicts, sample)
+        if estimate["high"] is not None:  # strata of which none was judged give no rate
+            covered.append(estimate["low"] <= wrong.mean() <= estimate["high"])
+    assert len(covered) >= 0.8 * TRIALS
+    assert np.mean(covered) >= 0.93
 
 
 def test_an_older_draw_without_an_order_is_read_in_one(tmp_path: Path) -> None:
     pairs = ids_of(200)
     old = draw(pairs, None, 30, "random", 0).drop("order")
     old.write_parquet(tmp_path / "sample.parquet")
-    found = read_sample(tmp_path)
-    assert found.filter("drawn")["order"].sort().to_list() == list(range(30))
-    assert found.filter(~pl.col("drawn"))["order"].null_count() == 170
-    assert found["order"].equals(read_sample(tmp_path)["order"])
+    result = read_sample(tmp_path)
+    assert result.filter("drawn")["order"].sort().to_list() == list(range(30))
+    assert result.filter(~pl.col("drawn"))["order"].null_count() == 170
+    assert result["order"].equals(read_sample(tmp_path)["order"])

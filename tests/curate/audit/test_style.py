@@ -33,23 +33,23 @@ def styled(count: int, list_effect: float, length_effect: float, seed: int = 0):
 
 def test_effects_of_two_traits_are_told_apart() -> None:
     """Lists are preferred and length is disliked, though lists make answers longer."""
-    found = audit_style(styled(3000, 1.0, -0.8), Context(), ("gap",))
-    assert found is not None
-    rows = {row["trait"]: row for row in found["coefficients"]}
+    findings = audit_style(styled(3000, 1.0, -0.8), Context(), ("gap",))
+    assert findings is not None
+    rows = {row["trait"]: row for row in findings["coefficients"]}
     assert set(rows) == {"length", "list items", "extra.gap"}
     assert rows["list items"]["low"] > 0
     assert rows["length"]["high"] < 0
     assert rows["extra.gap"]["low"] < 0 < rows["extra.gap"]["high"]
     size = np.sqrt(np.mean(np.square(np.log1p([0, 1, 2, 3, 4])[:, None] - np.log1p(range(5)))))
     assert rows["list items"]["coefficient"] == pytest.approx(1.0 * size, abs=0.12)
-    assert found["explained"] > found["explained_by_length"]
+    assert findings["explained"] > findings["explained_by_length"]
 
 
 def test_where_style_says_nothing_it_explains_nothing() -> None:
-    found = audit_style(styled(3000, 0.0, 0.0), Context())
-    assert found is not None
-    assert abs(found["explained"]) < 0.01
-    assert sum(row["p_value"] < 0.01 for row in found["coefficients"]) <= 1
+    findings = audit_style(styled(3000, 0.0, 0.0), Context())
+    assert findings is not None
+    assert abs(findings["explained"]) < 0.01
+    assert sum(row["p_value"] < 0.01 for row in findings["coefficients"]) <= 1
 
 
 def test_refusals_and_citations_are_seen() -> None:
@@ -59,9 +59,9 @@ def test_refusals_and_citations_are_seen() -> None:
         refused = f"I\u2019m sorry, but I can't do {i}" + " indeed" * (i % 5)
         sides = (cited, refused) if i % 5 else (refused, cited)
         rows.append({"prompt": f"p{i}", "chosen": sides[0], "rejected": sides[1]})
-    found = audit_style(pairs_of(rows), Context())
-    assert found is not None
-    assert {"citations", "refusal"} <= {row["trait"] for row in found["coefficients"]}
+    findings = audit_style(pairs_of(rows), Context())
+    assert findings is not None
+    assert {"citations", "refusal"} <= {row["trait"] for row in findings["coefficients"]}
 
 
 def test_what_always_wins_has_no_coefficient() -> None:
@@ -73,9 +73,9 @@ def test_what_always_wins_has_no_coefficient() -> None:
         }
         for i in range(120)
     ]
-    found = audit_style(pairs_of(rows), Context())
-    assert found is not None
-    assert [row["trait"] for row in found["coefficients"]] == ["length"]
+    findings = audit_style(pairs_of(rows), Context())
+    assert findings is not None
+    assert [row["trait"] for row in findings["coefficients"]] == ["length"]
 
 
 def test_too_few_pairs_say_nothing() -> None:

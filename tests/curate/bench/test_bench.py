@@ -15,13 +15,19 @@ from typer.testing import CliRunner
 from curate import CurateError
 from curate.bench.actions import ACTIONS
 from curate.bench.command import dataset_name
-from curate.bench.data import BenchData, as_labelled, consensus_rows, real_data, semi_synthetic
-from curate.bench.downstream import Weights, accuracies
+from curate.bench.data import (
+    BenchData,
+    consensus_rows,
+    labels_as_given,
+    semi_synthetic,
+    unanimous_data,
+)
+from curate.bench.downstream import Weights, accuracy_by_weighting
 from curate.bench.methods import METHODS
-from curate.bench.patterns import PATTERNS, inject, symmetric
+from curate.bench.patterns import PATTERNS, inject_flips, symmetric_flips
 from curate.bench.recipes import apply_recipe
-from curate.bench.run import ALL, BAYES, ORACLE, RANDOM, Plan, run_bench
-from curate.bench.summary import summarise
+from curate.bench.run import BAYES, KEEP_ALL, ORACLE, RANDOM, BenchPlan, run_bench
+from curate.bench.summary import summarise_experiments
 from curate.cli.app import app
 from curate.data.table import PAIR_COLUMNS
 from curate.sample import SAMPLE_DATA
@@ -52,14 +58,14 @@ def test_consensus_keeps_one_of_unanimous_votes() -> None:
 def test_too_few_pairs() -> None:
     small = data(40)
     with pytest.raises(CurateError, match="too few pairs"):
-        real_data("x", small.pairs, small.features)
+        unanimous_data("x", small.pairs, small.features)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_every_pattern_reaches_its_rate_and_turns_features_and_texts(pattern: str) -> None:
     clean = data(1000)
-    noisy, flips = inject(clean, pattern, 0.3, np.random.default_rng(0))
+    noisy, flips = inject_flips(clean, pattern, 0.3, np.random.default_rng(0))
     assert flips.mean() == pytest.approx(0.3, abs=0.06)
     swapped = noisy.pairs["chosen"].to_list()[int(np.argmax(flips))]
     assert swapped == clean.pairs["rejected"].to_list()[int(np.argmax(flips))]
@@ -73,10 +79,10 @@ def test_every_pattern_reaches_its_rate_and_turns_features_and_texts(pattern: st
 
 def test_ambiguous_pairs_are_flipped_more_and_careless_annotators_flip_more() -> None:
     sim = simulate(3000, flips=0.0)
-    known = BenchData("x", sim.pairs, sim.context.features, sim.margin)
-    _, flips = inject(known, "ambiguity", 0.2, np.random.default_rng(0))
+    labelled = BenchData("x", sim.pairs, sim.context.features, sim.margin)
+    _, flips = inject_flips(labelled, "ambiguity", 0.2, np.random.default_rng(0))
     assert np.abs(sim.margin[flips]).mean() < 0.6 * np.abs(sim.margin[~flips]).mean()
-    noisy, flips = inject(known, "annotator", 0.2, np.random.default_rng(0))
+    noisy, flips = inject_flips(labelled, "annotator", 0.2, np.random.default_rng(0))
     rates = (
         noisy.pairs.with_columns(f=pl.Series(flips)).group_by("annotator").agg(pl.col("f").mean())
     )
@@ -87,25 +93,25 @@ def test_ambiguous_pairs_are_flipped_more_and_careless_annotators_flip_more() ->
 
 def test_semi_synthetic_labels_have_the_known_margins() -> None:
     base = data(200)
-    made = semi_synthetic("x", base.pairs, base.features, 5000, 3.0, 0)
-    assert made.margin is not None
-    assert np.sqrt((made.margin**2).mean()) == pytest.approx(3.0, rel=0.02)
+    synthetic = semi_synthetic("x", base.pairs, base.features, 5000, 3.0, 0)
+    assert synthetic.margin is not None
+    assert np.sqrt((synthetic.margin**2).mean()) == pytest.approx(3.0, rel=0.02)
     from scipy.special import expit
 
-    expected = expit(np.abs(made.margin)).mean()
-    assert (made.margin > 0).mean() == pytest.approx(expected, abs=0.02)
-    row = made.pairs.row(7, named=True)
+    expected = expit(np.abs(synthetic.margin)).mean()
+    assert (synthetic.margin > 0).mean() == pytest.approx(expected, abs=0.02)
+    row = synthetic.pairs.row(7, named=True)
     texts = {
         m[0]["content"] for m in base.pairs["chosen"].to_list() + base.pairs["rejected"].to_list()
     }
     assert row["chosen"][0]["content"] in texts
     # Every step of a pipeline works on them.
-    assert made.pairs.columns == list(PAIR_COLUMNS)
+    assert synthetic.pairs.columns == list(PAIR_COLUMNS)
     flip = next(a for a in ACTIONS if a.name == "flip")
-    outcome = apply_recipe(made, flip, made.context(Context(), 0))
-    assert len(outcome.flipped) == len(made.pairs)
-    turned = made.flipped(np.ones(len(made.pairs), dtype=bool))
-    np.testing.assert_array_equal(turned.margin, -made.margin)
+    outcome = apply_recipe(synthetic, flip, synthetic.context(Context(), 0))
+    assert len(outcome.flipped) == len(synthetic.pairs)
+    turned = synthetic.flipped(np.ones(len(synthetic.pairs), dtype=bool))
+    np.testing.assert_array_equal(turned.margin, -synthetic.margin)
 
 
 def test_downstream_accuracy_knows_good_from_bad_training_labels() -> None:
@@ -113,10 +119,10 @@ def test_downstream_accuracy_knows_good_from_bad_training_labels() -> None:
     rows = np.arange(600)
     half = rows < 300
     train, test = train.take(rows[half]), test.take(rows[~half])
-    flips = symmetric(train, 0.4, np.random.default_rng(0))
+    flips = symmetric_flips(train, 0.4, np.random.default_rng(0))
     noisy = train.flipped(flips)
     ones = np.ones(300)
-    found = accuracies(
+    result = accuracy_by_weighting(
         noisy,
         test,
         {
@@ -126,26 +132,26 @@ def test_downstream_accuracy_knows_good_from_bad_training_labels() -> None:
             "turned": Weights(ones * 0, ones),
         },
     )
-    assert found["oracle"] > found["all"] > 0.5
-    assert found["relabelled"] >= found["oracle"] - 0.02
-    assert found["turned"] == pytest.approx(1 - found["all"], abs=0.05)
+    assert result["oracle"] > result["all"] > 0.5
+    assert result["relabelled"] >= result["oracle"] - 0.02
+    assert result["turned"] == pytest.approx(1 - result["all"], abs=0.05)
 
 
 @pytest.mark.slow
 def test_rows_measures_and_verdicts() -> None:
     methods = tuple(m for m in METHODS if m.name in ("noise_score", "label_em", "length (control)"))
-    plan = Plan(rates=(0.3,), seeds=3, methods=methods)
-    found = run_bench(data(600), plan, SilentProgress())
-    rows = found.rows
-    names = {"noise_score", "label_em", "length (control)", ALL, RANDOM, ORACLE}
+    plan = BenchPlan(rates=(0.3,), seeds=3, methods=methods)
+    result = run_bench(data(600), plan, SilentProgress())
+    rows = result.rows
+    names = {"noise_score", "label_em", "length (control)", KEEP_ALL, RANDOM, ORACLE}
     assert names <= set(rows["method"])
     assert rows.filter(pl.col("method") == "noise_score")["auroc"].min() > 0.75  # type: ignore
-    assert rows.filter(pl.col("method") == ALL)["auroc"].null_count() == 3
+    assert rows.filter(pl.col("method") == KEEP_ALL)["auroc"].null_count() == 3
     again = run_bench(data(600), plan, SilentProgress()).rows
     timeless = pl.exclude("seconds")
     assert rows.select(timeless).equals(again.select(timeless))
-    summary = summarise(found, plan)
-    keep = summary.row(by_predicate=pl.col("method") == ALL, named=True)
+    summary = summarise_experiments(result, plan)
+    keep = summary.row(by_predicate=pl.col("method") == KEEP_ALL, named=True)
     assert (keep["gain"], keep["verdict"], keep["seeds"]) == (0.0, None, 3)
     em = summary.row(by_predicate=pl.col("method") == "label_em", named=True)
     # Held-out heads tell a bound, and no rate.
@@ -153,16 +159,16 @@ def test_rows_measures_and_verdicts() -> None:
     drop = summary.row(by_predicate=pl.col("method") == "drop_wrong", named=True)
     assert drop["precision"] > 0.5
     assert drop["gain_low"] < drop["gain"] < drop["gain_high"]
-    (tested,) = found.tested
+    (tested,) = result.tested
     mean = rows.group_by("method").agg(pl.col("downstream_accuracy").mean())
     by_name = dict(mean.iter_rows())
     # Folds differ by a pair or two in size: the mean over pairs is that over seeds, nearly.
-    assert tested.right[:, 0].mean() == pytest.approx(by_name[ALL], abs=0.005)
+    assert tested.right[:, 0].mean() == pytest.approx(by_name[KEEP_ALL], abs=0.005)
 
 
 def test_the_measures_of_one_seed_by_hand() -> None:
     methods = tuple(m for m in METHODS if m.name == "length (control)")
-    plan = Plan(rates=(0.25,), seeds=1, methods=methods, actions=())
+    plan = BenchPlan(rates=(0.25,), seeds=1, methods=methods, actions=())
     rows = run_bench(data(400), plan, SilentProgress()).rows
     length = rows.row(by_predicate=pl.col("method") == "length (control)", named=True)
     # All texts are as long: the order of the pairs decides, and the ranking knows nothing.
@@ -173,13 +179,13 @@ def test_the_measures_of_one_seed_by_hand() -> None:
 @pytest.mark.slow
 def test_semi_synthetic_has_the_bayes_ranking_as_the_best() -> None:
     base = data(300)
-    made = semi_synthetic("x", base.pairs, base.features, 1500, 4.0, 0)
+    synthetic = semi_synthetic("x", base.pairs, base.features, 1500, 4.0, 0)
     methods = tuple(m for m in METHODS if m.name == "noise_score")
-    plan = Plan(rates=(0.2,), seeds=1, methods=methods, actions=())
-    rows = run_bench(made, plan, SilentProgress()).rows
+    plan = BenchPlan(rates=(0.2,), seeds=1, methods=methods, actions=())
+    rows = run_bench(synthetic, plan, SilentProgress()).rows
     best = rows.row(by_predicate=pl.col("method") == BAYES, named=True)["auroc"]
-    found = rows.row(by_predicate=pl.col("method") == "noise_score", named=True)["auroc"]
-    assert best - 0.1 < found <= best + 0.01
+    result = rows.row(by_predicate=pl.col("method") == "noise_score", named=True)["auroc"]
+    assert best - 0.1 < result <= best + 0.01
     assert roc_auc_score([0, 1], [0, 1]) == 1.0
 
 
@@ -209,8 +215,8 @@ def test_the_command_on_the_sample(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "noise_score" in result.output
-    found = json.loads((out / "bench.json").read_text())
-    assert found["plan"]["rates"] == [0.3]
+    report = json.loads((out / "bench.json").read_text())
+    assert report["plan"]["rates"] == [0.3]
     rows = pl.read_parquet(out / "bench.parquet")
     assert set(rows["method"]) >= {m.name for m in METHODS}
     again = CliRunner().invoke(app, arguments)
@@ -221,7 +227,7 @@ def test_numbered_pairs_are_all_distinct() -> None:
     assert len(consensus_rows(numbered_pairs(20))) == 20
 
 
-@pytest.mark.parametrize("make", [real_data, as_labelled])
+@pytest.mark.parametrize("make", [unanimous_data, labels_as_given])
 def test_too_few_prompts(make: Callable[..., BenchData]) -> None:
     pairs = numbered_pairs(120, prompts=4)
     with pytest.raises(CurateError, match="over 4 distinct prompts"):

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit, logit
 
 from curate.bench.clean_gain import LabelTruth, clean_difference
-from curate.bench.gains import HARMS, HELPS, Rankings, gain_table, paired_gain
+from curate.bench.paired_gains import HARMS, HELPS, Rankings, gain_table, paired_gain
 
 KEY = {"dataset": "d", "pattern": "p", "rate": 0.0}
 
@@ -24,7 +24,7 @@ class HeldOutPairs:
 
 
 def held_out_tests(
-    count: int, rate: float, better: float, seed: int, belief: float = 0.0, judged: int = 0
+    count: int, rate: float, better: float, seed: int, belief: float = 0.0, judged_share: int = 0
 ) -> HeldOutPairs:
     """Heads that differ on a tenth of the pairs, on which the method is right with `better`.
 
@@ -36,18 +36,18 @@ def held_out_tests(
     differs = rng.random(count) < 0.1
     method_right = np.where(rng.random(count) < better, 1.0, -1.0) * differs
     sign = np.where(flipped, -1.0, 1.0)
-    others = rng.normal(0.0, 0.3, count) + belief * method_right * sign
+    other_log_odds = rng.normal(0.0, 0.3, count) + belief * method_right * sign
     odds = logit(1.0 - np.clip([rate - 0.04, rate, rate + 0.04], 0.002, 0.49))
     verdicts = np.zeros(count, dtype=np.int8)
-    verdicts[:judged] = sign[:judged]
-    truth = LabelTruth(others, np.tile(odds, (count, 1)), verdicts)
+    verdicts[:judged_share] = sign[:judged_share]
+    truth = LabelTruth(other_log_odds, np.tile(odds, (count, 1)), verdicts)
     return HeldOutPairs(method_right * sign, float(method_right.mean()), truth)
 
 
 def gain_of(tests: HeldOutPairs) -> tuple[float, float, float]:
-    found = clean_difference(tests.difference, tests.truth)
+    clean = clean_difference(tests.difference, tests.truth)
     numbers = np.arange(len(tests.difference))
-    gain = paired_gain(found.expected, numbers, numbers % 5, found.variance)
+    gain = paired_gain(clean.expected, numbers, numbers % 5, clean.variance)
     return gain.mean, gain.low, gain.high
 
 
@@ -71,13 +71,13 @@ def test_a_gain_of_six_points_is_seen_at_forty_percent_flips() -> None:
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.4])
 @pytest.mark.parametrize("better", [0.5, 0.7])
 def test_intervals_hold_the_true_gain(rate: float, better: float) -> None:
-    held, wrong_help = [], []
+    covered, wrong_help = [], []
     for seed in range(60):
         tests = held_out_tests(2000, rate, better, seed)
         _, low, high = gain_of(tests)
-        held.append(low <= tests.gain <= high)
+        covered.append(low <= tests.gain <= high)
         wrong_help.append(low > 0.0 and tests.gain <= 0.0)
-    assert np.mean(held) >= 0.93
+    assert np.mean(covered) >= 0.93
     assert np.mean(wrong_help) <= 0.05
 
 
@@ -99,7 +99,7 @@ def test_a_method_that_follows_the_posterior_does_not_confirm_itself() -> None:
 
 
 def test_judged_pairs_count_as_the_truth() -> None:
-    tests = held_out_tests(1500, 0.4, 0.8, seed=5, judged=1500)
+    tests = held_out_tests(1500, 0.4, 0.8, seed=5, judged_share=1500)
     mean, low, high = gain_of(tests)
     assert mean == pytest.approx(tests.gain, abs=1e-9)
     unjudged = gain_of(held_out_tests(1500, 0.4, 0.8, seed=5))
@@ -108,9 +108,9 @@ def test_judged_pairs_count_as_the_truth() -> None:
 
 def test_the_mean_by_a_naive_sum() -> None:
     difference = np.array([1.0, -1.0, 0.0, 0.5])
-    others = np.array([0.3, -0.2, 1.0, 0.1])
+    other_log_odds = np.array([0.3, -0.2, 1.0, 0.1])
     label = np.tile(logit([0.9, 0.8, 0.7]), (4, 1))
-    truth = LabelTruth(others, label, np.array([0, 0, 0, -1], dtype=np.int8))
+    truth = LabelTruth(other_log_odds, label, np.array([0, 0, 0, -1], dtype=np.int8))
     nodes = np.linspace(-4.0, 4.0, 81) * 1.5
     expected, squares = 0.0, 0.0
     for k, share in enumerate((1 / 6, 2 / 3, 1 / 6)):
@@ -119,7 +119,7 @@ def test_the_mean_by_a_naive_sum() -> None:
         for c in nodes:
             likelihood, gain = np.exp(-0.5 * (c / 1.5) ** 2), 0.0
             for i in range(4):
-                p = expit(others[i] + c * difference[i])
+                p = expit(other_log_odds[i] + c * difference[i])
                 right, wrong = eta * p, (1 - eta) * (1 - p)
                 if difference[i] == 0.0:
                     continue
@@ -133,9 +133,9 @@ def test_the_mean_by_a_naive_sum() -> None:
         weights = np.array(mass) / np.sum(mass)
         expected += share * weights @ np.array(gains)
         squares += share * weights @ np.square(gains)
-    found = clean_difference(difference, truth)
-    assert found.expected.sum() == pytest.approx(expected)
-    assert found.variance == pytest.approx((squares - expected**2) / 16)
+    clean = clean_difference(difference, truth)
+    assert clean.expected.sum() == pytest.approx(expected)
+    assert clean.variance == pytest.approx((squares - expected**2) / 16)
 
 
 def test_two_draws_of_a_pair_have_one_label() -> None:
@@ -149,8 +149,8 @@ def test_two_draws_of_a_pair_have_one_label() -> None:
 
 def test_no_difference_has_no_variance() -> None:
     tests = held_out_tests(50, 0.2, 0.5, seed=0)
-    found = clean_difference(np.zeros(50), tests.truth)
-    assert (found.expected.any(), found.variance) == (False, 0.0)
+    clean = clean_difference(np.zeros(50), tests.truth)
+    assert (clean.expected.any(), clean.variance) == (False, 0.0)
 
 
 def test_verdicts_by_the_posterior() -> None:

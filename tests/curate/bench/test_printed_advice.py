@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from curate.bench.actions import ACTIONS, as_lines
+from curate.bench.actions import ACTIONS, pipeline_lines
 from curate.cli.app import app
 from curate.cli.bench import _pipeline_sections
 from curate.cli.inputs import DatasetOptions
@@ -61,15 +61,17 @@ def run_lines(lines: str, folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
 def test_every_step_runs_as_printed(action: object, tmp_path: Path) -> None:
     data = noisy_file(tmp_path, 150, 0.3, ("prompt", "chosen", "rejected"))
-    lines = as_lines(action, _pipeline_sections(DatasetOptions(str(data)), [], "static"))  # type: ignore[arg-type]
+    lines = pipeline_lines(action, _pipeline_sections(DatasetOptions(str(data)), [], "static"))  # type: ignore[arg-type]
     assert run_lines(lines, tmp_path)["rows"]
 
 
 def with_judgements(path: Path, count: int) -> None:
     """Rewrite a file with a judgement of its first rows."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    judged = [row | {"expert": "right" if i % 3 else "wrong"} for i, row in enumerate(rows[:count])]
-    write_jsonl(path, judged + rows[count:])
+    judged_rows = [
+        row | {"expert": "right" if i % 3 else "wrong"} for i, row in enumerate(rows[:count])
+    ]
+    write_jsonl(path, judged_rows + rows[count:])
 
 
 def judge_as_printed(next_step: str, folder: Path) -> None:

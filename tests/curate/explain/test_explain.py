@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from curate import CurateError, Pairs
 from curate.cli.app import app
-from curate.explain.command import explain
-from curate.explain.naming import extremes, feature_words
+from curate.explain.command import explain_labels
+from curate.explain.naming import extreme_rows, feature_words
 from curate.models.embed.autoencoder import SAESettings
 from curate.models.embed.settings import EmbedderConfig
 from curate.steps.context import SilentProgress
@@ -47,20 +47,22 @@ def test_what_the_votes_prefer_is_found_named_and_signed() -> None:
     pairs = Pairs(pairs_of(planted()))
     settings = SAESettings(features=4, active=2, prefixes=(4,), learning_rate=3e-3)
     config = EmbedderConfig(name="static")
-    found, values = explain(pairs, SilentProgress(), settings, config, store=None)
+    findings, values = explain_labels(pairs, SilentProgress(), settings, config, store=None)
     assert values.columns == ["pair_id", "f0", "f1", "f2", "f3"]
-    food = max(found["features"], key=lambda f: len(set(f["words"]) & set(WORDS["food"])))
-    turned = min(found["features"], key=lambda f: f["p_value"])
+    food = max(findings["features"], key=lambda f: len(set(f["words"]) & set(WORDS["food"])))
+    turned = min(findings["features"], key=lambda f: f["p_value"])
     assert len(set(food["words"]) & set(WORDS["food"])) >= 3
     assert food["win_rate"] > 0.75
     assert food["effect"] > 0
     assert food["significant"]
     assert turned["significant"]
-    for feature in found["features"]:
+    for feature in findings["features"]:
         assert feature["low"] < feature["effect"] < feature["high"]
         for example in feature["examples"]:
-            own = values.filter(pl.col("pair_id") == example["pair_id"])[feature["feature"]][0]
-            assert example["preferred"] == (own > 0)
+            activation = values.filter(pl.col("pair_id") == example["pair_id"])[feature["feature"]][
+                0
+            ]
+            assert example["preferred"] == (activation > 0)
 
 
 def test_random_votes_give_no_significant_feature() -> None:
@@ -71,8 +73,10 @@ def test_random_votes_give_no_significant_feature() -> None:
     ]
     settings = SAESettings(features=4, active=2, prefixes=(4,))
     config = EmbedderConfig(name="static")
-    found, _ = explain(Pairs(pairs_of(rows)), SilentProgress(), settings, config, store=None)
-    assert sum(f["significant"] for f in found["features"]) <= 1
+    findings, _ = explain_labels(
+        Pairs(pairs_of(rows)), SilentProgress(), settings, config, store=None
+    )
+    assert sum(f["significant"] for f in findings["features"]) <= 1
 
 
 def test_words_of_the_side_that_has_the_feature() -> None:
@@ -84,13 +88,13 @@ def test_words_of_the_side_that_has_the_feature() -> None:
     with_it, without = feature_words(pairs_of(rows), z)[0]
     assert (set(with_it), set(without)) == ({"alpha", "beta"}, {"gamma", "delta"})
     assert feature_words(pairs_of(rows), -z)[0] == (without, with_it)
-    assert extremes(z, 2)[0].tolist() == [2, 4]
+    assert extreme_rows(z, 2)[0].tolist() == [2, 4]
     assert feature_words(pairs_of(rows), np.zeros((6, 2), dtype=np.float32)) == [([], [])] * 2
 
 
 def test_too_few_pairs() -> None:
     with pytest.raises(CurateError, match="too few pairs"):
-        explain(Pairs(numbered_pairs(20)), SilentProgress(), store=None)
+        explain_labels(Pairs(numbered_pairs(20)), SilentProgress(), store=None)
 
 
 def test_command(tmp_path: Path) -> None:
@@ -99,8 +103,8 @@ def test_command(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*arguments, "--features", "4", "--active", "2"])
     assert done.exit_code == 0, done.output
     assert "What the labels go with" in done.output
-    found = json.loads((tmp_path / "out" / "explanation.json").read_text())
-    assert found["votes"] == 300
+    findings = json.loads((tmp_path / "out" / "explanation.json").read_text())
+    assert findings["votes"] == 300
     assert len(pl.read_parquet(tmp_path / "out" / "features.parquet")) == 300
     wrong = CliRunner().invoke(app, [*arguments, "--features", "2", "--active", "3"])
     assert isinstance(wrong.exception, CurateError)
@@ -112,11 +116,11 @@ def test_a_language_model_names_the_features(tmp_path: Path) -> None:
         {"prompt": f"p{i}", "chosen": f"sorry number {i}", "rejected": f"of course {i} it is"}
         for i in range(220)
     ]
-    asked: list[str] = []
+    prompts_asked: list[str] = []
 
     def call_it(body: dict[str, Any]) -> str:
-        asked.append(body["messages"][0]["content"])
-        return f"a name {len(asked)}"
+        prompts_asked.append(body["messages"][0]["content"])
+        return f"a name {len(prompts_asked)}"
 
     data, out = str(write_jsonl(tmp_path / "d.jsonl", rows)), str(tmp_path / "out")
     with stub_endpoint(call_it) as stub:
@@ -126,10 +130,10 @@ def test_a_language_model_names_the_features(tmp_path: Path) -> None:
             ["explain", data, "-o", out, "--features", "4", "--active", "2", *named],
         )
     assert done.exit_code == 0, done.output
-    found = json.loads((tmp_path / "out" / "explanation.json").read_text())
-    names = [row["name"] for row in found["features"]]
-    assert len(asked) == len(names)
+    findings = json.loads((tmp_path / "out" / "explanation.json").read_text())
+    names = [row["name"] for row in findings["features"]]
+    assert len(prompts_asked) == len(names)
     assert all(name.startswith("a name") for name in names)
-    assert "sorry number" in asked[0]
-    assert "of course" in asked[0]
-    assert found["endpoint"]["requests"] == len(names)
+    assert "sorry number" in prompts_asked[0]
+    assert "of course" in prompts_asked[0]
+    assert findings["endpoint"]["requests"] == len(names)

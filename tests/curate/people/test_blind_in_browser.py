@@ -109,7 +109,7 @@ def test_from_a_dataset_to_a_rate(page: Any, folder: Path, server: ReviewProcess
     ended = server.stop()
     assert "reviewed: 30 of 30 pairs" in ended
     told = command(steps[0])
-    assert "(by 30 judged pairs of 60)" in " ".join(told.output.split())
+    assert "(from 30 reviewed pairs of 60)" in " ".join(told.output.split())
     assert "no rate" not in told.output
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from curate import CurateError
 from curate.cli.app import app
-from curate.pipeline.bias_watch import ways_out
+from curate.pipeline.bias_watch import bias_remedies
 from curate.pipeline.config import parse_config
 from curate.pipeline.plan import make_plan
 from curate.pipeline.result import Result
@@ -68,22 +68,22 @@ def test_the_console_shows_it_before_the_summary(tmp_path: Path) -> None:
     rows = frame.select(pl.col(*names).list.eval(text).list.first()).to_dicts()
     config = CONFIG | {"input": {"path": str(write_jsonl(tmp_path / "data.jsonl", rows))}}
     (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(config))
-    shown = CliRunner().invoke(
+    output = CliRunner().invoke(
         app, ["run", str(tmp_path / "pipeline.yaml"), "--output", str(tmp_path / "out")]
     )
-    assert shown.exit_code == 0
-    lines = " ".join(shown.output.split())
-    assert lines.index("length alone predicts") < lines.index("sure:")
+    assert output.exit_code == 0
+    lines = " ".join(output.output.split())
+    assert lines.index("length alone predicts") < lines.index("counted:")
     assert lines.count("length alone predicts") == 1
 
 
-def ways(alert: str) -> list[str]:
+def remedy_lines(alert: str) -> list[str]:
     """The lines of pipeline.yaml in the alert, without their comments."""
     return [line.strip().partition("    #")[0] for line in alert.splitlines()[2:]]
 
 
 def test_ways_out_come_in_the_order_of_what_they_are_worth() -> None:
-    assert ways(alert_of(run(CONFIG))) == [
+    assert remedy_lines(alert_of(run(CONFIG))) == [
         "gold: DRAWN",
         "- {type: reward_model, models: [MODEL]}",
         "- {type: noise_score, style: false}",
@@ -95,19 +95,21 @@ def test_what_is_there_already_is_no_way_out() -> None:
     scorers = [{"type": "reward_model", "models": ["m"]}, {"type": "noise_score", "style": False}]
     config = CONFIG | {"scorers": scorers, "gold": {"column": "extra.x"}}
     plan = make_plan(parse_config(config))
-    lines = [way.line for way in ways_out(plan.learned(plan.filters[0]), "d.jsonl", plan.has_gold)]
+    lines = [
+        way.line for way in bias_remedies(plan.learned(plan.filters[0]), "d.jsonl", plan.has_gold)
+    ]
     assert lines == ["- {type: noise_score, style: false, within: [length]}"]
 
 
 def test_commands_name_the_dataset() -> None:
     plan = make_plan(parse_config(CONFIG | {"input": {"path": "my prefs.jsonl"}}))
-    gold = ways_out(plan.learned(plan.filters[0]), plan.data)[0]
+    gold = bias_remedies(plan.learned(plan.filters[0]), plan.data)[0]
     assert gold.line == "gold: my-prefs-drawn"
     assert "curate route 'my prefs.jsonl' --random 50 --output my-prefs-drawn" in gold.effect
 
 
 def test_every_printed_line_is_a_line_of_a_pipeline_that_runs() -> None:
-    for line in ways(alert_of(run(CONFIG))):
+    for line in remedy_lines(alert_of(run(CONFIG))):
         change = yaml.safe_load(line)
         if isinstance(change, dict):
             assert make_plan(parse_config(CONFIG | change)).has_gold
@@ -122,7 +124,7 @@ def test_every_printed_line_is_a_line_of_a_pipeline_that_runs() -> None:
 def test_a_scorers_own_name_and_parameters_stand_in_its_line() -> None:
     scorer = {"type": "noise_score", "name": "doubt", "style": False}
     config = CONFIG | {"scorers": [scorer], "filters": [DROP | {"column": "doubt.score"}]}
-    lines = ways(alert_of(run(config)))
+    lines = remedy_lines(alert_of(run(config)))
     assert lines[-1] == "- {type: noise_score, name: doubt, style: false, within: [length]}"
     assert not any("style: false}" in line for line in lines)
 
@@ -151,7 +153,7 @@ def test_who_wants_it_stops_before_anything_is_written_and_keeps_the_scores(tmp_
 
 
 def test_a_stop_that_would_lose_scores_is_refused_before_scoring() -> None:
-    with pytest.raises(CurateError, match="give a store too"):
+    with pytest.raises(CurateError, match="needs a store"):
         Pipeline(CONFIG | {"on_bias": "stop"})
     with pytest.raises(CurateError, match="contradict"):
         Pipeline(CONFIG | {"on_bias": "stop", "accept_bias": True, "store": "auto"})
@@ -162,7 +164,7 @@ def test_a_stop_that_would_lose_scores_is_refused_before_scoring() -> None:
 def test_old_keys_are_taken_and_told_to_do_nothing(key: str, value: bool) -> None:
     plan = Pipeline(CONFIG | {key: value}).plan
     (notice,) = plan.notices()
-    assert notice.startswith(f"{key} has no effect any more")
+    assert notice.startswith(f"{key} no longer has an effect")
     assert plan.on_bias == "warn"
 
 
@@ -185,7 +187,7 @@ def test_the_posterior_of_all_pairs_says_what_clean_labels_would_be(tmp_path: Pa
     assert expected["share"] > bias["longer"][0]
     page = (tmp_path / "out" / "report.html").read_text()
     assert f"{expected['low']:.1%} to {expected['high']:.1%}" in page
-    assert "expected of clean labels" in alert_of(result)
+    assert "expected with clean labels" in alert_of(result)
     assert "of the right labels whose chosen answer is shorter" in alert_of(result)
 
 
@@ -202,7 +204,7 @@ def test_scores_without_a_posterior_are_watched_without_an_expectation() -> None
     keep = {"type": "quantile", "column": "lengths.difference", "keep": 0.7}
     result = run({"scorers": [{"type": "lengths"}], "filters": [keep], "store": None})
     alert = alert_of(result)
-    assert "expected of clean labels" not in alert
+    assert "expected with clean labels" not in alert
     # No label taught these scores: there is nothing to change at the scorer.
     assert "what helps" not in alert
     assert isinstance(result.kept, pl.DataFrame)

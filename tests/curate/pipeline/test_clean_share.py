@@ -24,13 +24,13 @@ def simulated(seed: int, prompts: int = 120, each: int = 5) -> tuple[float, Clea
 
 
 def test_the_interval_holds_the_truth_and_published_labels_do_not() -> None:
-    held = 0
+    covered = 0
     for seed in range(200):
-        truth, found = simulated(seed)
-        assert found is not None
-        held += found.low <= truth <= found.high
+        truth, interval = simulated(seed)
+        assert interval is not None
+        covered += interval.low <= truth <= interval.high
     # The interval is one for other prompts too, so that it holds more often than 95 %.
-    assert held >= 190
+    assert covered >= 190
 
 
 def test_the_formula_is_that_of_a_loop_over_prompts() -> None:
@@ -45,10 +45,10 @@ def test_the_formula_is_that_of_a_loop_over_prompts() -> None:
     sums = {g: sum(q[i] - mean for i in rows if groups[i] == g) for g in {groups[i] for i in rows}}
     between = sum(s * s for s in sums.values()) * len(sums) / (len(sums) - 1)
     error = np.sqrt(between + sum(v * (1 - v) for v in q.values())) / len(rows)
-    found = clean_share(signs, right, groups)
-    assert found is not None
-    assert found.share == pytest.approx(mean, abs=1e-4)
-    assert found.high - found.share == pytest.approx(1.96 * error, abs=1e-3)
+    interval = clean_share(signs, right, groups)
+    assert interval is not None
+    assert interval.share == pytest.approx(mean, abs=1e-4)
+    assert interval.high - interval.share == pytest.approx(1.96 * error, abs=1e-3)
 
 
 @pytest.mark.parametrize("share", [0.8, 0.3])
@@ -75,5 +75,7 @@ def test_an_uncertain_flip_rate_widens_the_interval_to_what_either_end_would_mea
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_next_to_no_pairs(count: int) -> None:
-    found = clean_share(np.ones(count, dtype=int), np.full(count, 0.7), np.zeros(count, dtype=int))
-    assert (found is None) == (count == 0)
+    interval = clean_share(
+        np.ones(count, dtype=int), np.full(count, 0.7), np.zeros(count, dtype=int)
+    )
+    assert (interval is None) == (count == 0)

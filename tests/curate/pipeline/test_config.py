@@ -54,7 +54,7 @@ MISTAKES = {
     ),
     "both places": ("input: {path: a, hf: b}\n", ["exactly one of path and hf"]),
     "yaml": ("input: {path: a\nscorers: [", ["not valid YAML", "line"]),
-    "key twice": ("seed: 1\nseed: 2\n", ["given twice", "line 2", "line 1 already"]),
+    "key twice": ("seed: 1\nseed: 2\n", ["duplicate key", "line 2", "on line 1"]),
     "list": ("- a\n", ["not a mapping"]),
     "weights": (
         "input: {path: a}\nscorers: [{type: lengths}]\nfilters: [{type: topsis, "
@@ -67,7 +67,7 @@ MISTAKES = {
     ),
     "name twice": (
         "input: {path: a}\nscorers: [{type: lengths, name: x}, {type: lengths, name: x}]\n",
-        ["name is taken", "'x'"],
+        ["duplicate step name", "'x'"],
     ),
 }
 

@@ -59,19 +59,19 @@ class Fuse(Scorer[EvidenceParameters]):
     summary = "for tests"
     stored = True
     Params = EvidenceParameters
-    seen: list[LabelEvidence]
+    received: list[LabelEvidence]
 
     def columns(self) -> tuple[Column, ...]:
         return (Column("posterior", "of the label", evidence="auto"),)
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        self.seen.append(context.evidence)
+        self.received.append(context.evidence)
         return pl.DataFrame({"posterior": np.full(len(pairs), 0.5)})
 
 
 def fuse(name: str = "fuse", **parameters: Any) -> ScorerStep:
     scorer = Fuse(**parameters)
-    scorer.seen = []
+    scorer.received = []
     return ScorerStep(name, scorer)
 
 
@@ -151,7 +151,7 @@ def test_given_weights_make_several_rewards_evidence() -> None:
         ("judge.margin", "unknown column", "add the scorer 'judge' under scorers"),
         ("chosen_score", "unknown column", "extra.x"),
         ("annotator", "unknown column", "score_gap"),
-        ("relevance.chosen", "no preference margin", "relevance.margin"),
+        ("relevance.chosen", "not a preference margin", "relevance.margin"),
         ("noise_score.score", "its own column", "relevance.margin"),
     ],
 )
@@ -167,13 +167,13 @@ def test_a_wrong_name_is_refused_before_any_row_is_read(
 
 def test_a_source_named_twice_is_refused() -> None:
     config = [{"type": "noise_score", "evidence": ["strength", "strength"]}]
-    with pytest.raises(CurateError, match="named twice"):
+    with pytest.raises(CurateError, match="duplicate evidence"):
         make_plan(parse_config({"scorers": config}))
 
 
 def test_a_circle_is_refused_with_its_names() -> None:
     steps = [fuse(n, evidence=[f"{o}.posterior"]) for n, o in (("a", "b"), ("b", "c"), ("c", "a"))]
-    with pytest.raises(CurateError, match="circle") as caught:
+    with pytest.raises(CurateError, match="circular") as caught:
         planned(ScorerStep("lengths", Lengths()), *steps)
     assert caught.value.found == "a -> b -> c -> a"
 
@@ -186,12 +186,12 @@ def test_a_scorer_is_given_the_margins_of_those_before_it() -> None:
     context.evidence = LabelEvidence(judged=np.ones(20, dtype=np.int8))
     cache = ScoreCache(None, Pairs(pairs), config)
     score_all(scorers, pairs, context, cache, LocalEngine(), [])
-    (given,) = step.scorer.seen  # type: ignore[attr-defined]
-    (source,) = given.sources
+    (evidence,) = step.scorer.received  # type: ignore[attr-defined]
+    (source,) = evidence.sources
     assert (source.name, source.trust) == ("judge.margin", "strong")
     np.testing.assert_array_equal(np.delete(source.margin, 3), np.delete(np.arange(20) - 10.0, 3))
     assert np.isnan(source.margin[3])
-    assert given.judged is context.evidence.judged
+    assert evidence.judged is context.evidence.judged
 
 
 def columns_of(*scorers: dict[str, Any]) -> list[str]:
@@ -244,7 +244,7 @@ def test_a_source_that_says_nothing_is_left_out_with_a_warning() -> None:
     scorers = planned(step)
     file = file_evidence(scorers, pairs)
     score_all(scorers, pairs, Context(), cache, LocalEngine(), records, file)
-    assert step.scorer.seen[0].sources == ()  # type: ignore[attr-defined]
+    assert step.scorer.received[0].sources == ()  # type: ignore[attr-defined]
     assert "strength is 0 or missing in every pair" in records[0].warnings[0]
 
 
@@ -252,23 +252,23 @@ def test_scores_are_kept_until_the_evidence_changes(tmp_path: Path) -> None:
     pairs = numbered_pairs(8)
     calls = []
 
-    def run(margin: float, trust: str = "unknown", judged: int | None = None) -> None:
+    def run(margin: float, trust: str = "unknown", verdict: int | None = None) -> None:
         step = fuse(evidence=[{"column": "extra.m", "trust": trust}])
         file = FileEvidence({"extra.m": np.full(8, margin)})
         context = Context(store=Store(tmp_path))
-        if judged is not None:
-            context.evidence = LabelEvidence(judged=np.full(8, judged, dtype=np.int8))
+        if verdict is not None:
+            context.evidence = LabelEvidence(judged=np.full(8, verdict, dtype=np.int8))
         cache = ScoreCache(context.store, Pairs(pairs), PipelineConfig())
         score_all(planned(step), pairs, context, cache, LocalEngine(), [], file)
-        calls.append(len(step.scorer.seen))  # type: ignore[attr-defined]
+        calls.append(len(step.scorer.received))  # type: ignore[attr-defined]
 
     run(1.0)
     run(1.0)
     run(2.0)
     run(1.0, trust="strong")
-    run(1.0, judged=1)
-    run(1.0, judged=-1)
-    run(1.0, judged=1)
+    run(1.0, verdict=1)
+    run(1.0, verdict=-1)
+    run(1.0, verdict=1)
     assert calls == [1, 0, 1, 1, 1, 1, 0]
 
 
@@ -297,8 +297,8 @@ def scored_rows(gaps: list[float], **names: str) -> pl.DataFrame:
     ],
 )
 def test_margins_of_the_file(column: str, expected: list[float]) -> None:
-    found = file_evidence(planned(fuse(evidence=[column])), scored_rows([3.0, 0.0]))
-    np.testing.assert_allclose(found.margins[column], expected)
+    evidence = file_evidence(planned(fuse(evidence=[column])), scored_rows([3.0, 0.0]))
+    np.testing.assert_allclose(evidence.margins[column], expected)
 
 
 def test_auto_takes_scores_of_the_file_that_contradict_some_labels() -> None:
@@ -314,8 +314,8 @@ def test_auto_takes_scores_of_the_file_that_contradict_some_labels() -> None:
 def test_scores_of_a_label_that_was_flipped_since_are_turned() -> None:
     pairs = scored_rows([3.0, 0.0])
     marked = pl.col("extra").str.replace("}}", '},"flipped":true}', literal=True)
-    found = file_evidence(planned(fuse(evidence=["score_gap"])), pairs.with_columns(marked))
-    np.testing.assert_allclose(found.margins["score_gap"], [-2.0, 1.0])
+    evidence = file_evidence(planned(fuse(evidence=["score_gap"])), pairs.with_columns(marked))
+    np.testing.assert_allclose(evidence.margins["score_gap"], [-2.0, 1.0])
 
 
 def test_scores_that_made_the_labels_are_no_evidence_of_flipped_ones() -> None:
@@ -329,8 +329,8 @@ def test_scores_that_made_the_labels_are_no_evidence_of_flipped_ones() -> None:
 
 
 def test_named_scores_that_always_agree_are_taken_with_a_note() -> None:
-    found = file_evidence(planned(fuse(evidence=["score_gap"])), scored_rows([3.0, 2.0]))
-    assert "agrees with (nearly) all labels" in found.notes[0]
+    evidence = file_evidence(planned(fuse(evidence=["score_gap"])), scored_rows([3.0, 2.0]))
+    assert "agrees with (nearly) all labels" in evidence.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -338,10 +338,10 @@ def test_named_scores_that_always_agree_are_taken_with_a_note() -> None:
     [("extra.judge.margni", "did you mean 'extra.judge.margin'?"), ("extra.b", "valid: extra.")],
 )
 def test_an_unknown_key_is_refused_at_the_first_rows(column: str, hint: str) -> None:
-    with pytest.raises(CurateError, match="no pair has a number") as caught:
+    with pytest.raises(CurateError, match="no pair has a numeric value") as caught:
         file_evidence(planned(fuse(evidence=[column])), scored_rows([1.0]))
     assert hint in str(caught.value.fix)
-    with pytest.raises(CurateError, match="no pair has a number"):
+    with pytest.raises(CurateError, match="no pair has a numeric value"):
         file_evidence(planned(fuse(evidence=["score_gap"])), numbered_pairs(3))
 
 

@@ -26,13 +26,13 @@ class Reads(Filter[Parameters]):
     Params = Parameters
     declared: ClassVar[tuple[str, ...]] = ()
     used: ClassVar[str | None] = None
-    given: ClassVar[list[list[str]]] = []
+    columns_read: ClassVar[list[list[str]]] = []
 
     def reads(self) -> tuple[str, ...]:
         return self.declared
 
     def apply(self, pairs: pl.DataFrame, context: Context) -> FilterResult:
-        self.given.append(pairs.columns)
+        self.columns_read.append(pairs.columns)
         if self.used is not None:
             _ = pairs[self.used]
         return same_reason(pl.repeat(True, len(pairs), eager=True), "never")
@@ -50,14 +50,14 @@ def filtered(monkeypatch: pytest.MonkeyPatch, reads: tuple[str, ...], used: str 
 
 
 def test_a_filter_is_given_what_it_declares(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = filtered(monkeypatch, ("lengths.chosen",), "lengths.chosen")
-    assert Reads.given[-1] == ["pair_id", "lengths.chosen"]
-    assert found.left.frame().columns == PAIRS.columns
+    result = filtered(monkeypatch, ("lengths.chosen",), "lengths.chosen")
+    assert Reads.columns_read[-1] == ["pair_id", "lengths.chosen"]
+    assert result.kept_pairs.frame().columns == PAIRS.columns
 
 
 def test_with_a_text_a_filter_is_given_whole_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     filtered(monkeypatch, ("prompt",), "annotator")
-    assert set(PAIR_COLUMNS) <= set(Reads.given[-1])
+    assert set(PAIR_COLUMNS) <= set(Reads.columns_read[-1])
 
 
 def test_a_filter_that_reads_more_than_it_declares_is_told_so(
@@ -88,7 +88,7 @@ class DropsAll(Filter[Parameters]):
 def drop_codes_of_run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("curate.pipeline.plan.filter_class", lambda name, where: DropsAll)
     plan = make_plan(parse_config({"filters": [{"type": "drops_all"}]}))
-    return run_filters(plan, PAIRS, Context()).gone["drop_code"].to_list()
+    return run_filters(plan, PAIRS, Context()).drops["drop_code"].to_list()
 
 
 def test_the_default_drop_code_is_the_name_of_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:

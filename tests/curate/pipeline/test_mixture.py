@@ -18,7 +18,7 @@ from curate import CurateError, Pipeline
 from curate.cli.app import app
 from curate.data.sources import shared_between_sources
 from curate.pipeline.config import SourceConfig
-from curate.pipeline.mixture import _drawn, _wanted
+from curate.pipeline.mixture import _draw_rows, _target_shares
 from curate.pipeline.run import Pipeline as Run
 from tests.helpers import numbered_pairs, pairs_of, write_jsonl
 
@@ -35,8 +35,8 @@ def rows(name: str, count: int, each: int = 1) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
-    made = {"a": rows("a", 40), "b": rows("b", 20, 2), "c": rows("c", 10)}
-    return {n: str(write_jsonl(tmp_path / f"{n}.jsonl", r)) for n, r in made.items()}
+    contents = {"a": rows("a", 40), "b": rows("b", 20, 2), "c": rows("c", 10)}
+    return {n: str(write_jsonl(tmp_path / f"{n}.jsonl", r)) for n, r in contents.items()}
 
 
 def counts(result: Any) -> dict[str, int]:
@@ -56,12 +56,14 @@ def test_sources_are_named_and_come_in_their_order(files: dict[str, str]) -> Non
 def test_shares_take_whole_prompts_by_seed(files: dict[str, str], share: float, pairs: int) -> None:
     config = {"input": [{"path": files["b"], "share": share}, {"path": files["c"]}]}
     result = Pipeline(config).run()
-    own = result.kept.filter(source="b")
-    assert len(own) == pairs
+    pairs_of_b = result.kept.filter(source="b")
+    assert len(pairs_of_b) == pairs
     # Both pairs of each prompt, as often as one another.
-    per_prompt = own.group_by(pl.col("prompt").list.first().struct.field("content")).len()["len"]
+    per_prompt = pairs_of_b.group_by(pl.col("prompt").list.first().struct.field("content")).len()[
+        "len"
+    ]
     assert (per_prompt % 2 == 0).all()
-    assert own["pair_id"].n_unique() == pairs
+    assert pairs_of_b["pair_id"].n_unique() == pairs
     again = Pipeline(config).run()
     assert again.kept.equals(result.kept)
     if share == 0.5:
@@ -105,18 +107,18 @@ def test_a_draw_is_near_what_is_wanted(sizes: list[int], share: float) -> None:
             for n in range(size)
         ]
     )
-    found = _drawn(pairs, share, np.random.default_rng(0))
-    assert abs(len(found) - share * len(pairs)) <= max(sizes)
+    result = _draw_rows(pairs, share, np.random.default_rng(0))
+    assert abs(len(result) - share * len(pairs)) <= max(sizes)
     prompts = np.repeat(np.arange(len(sizes)), sizes)
-    times = np.bincount(found, minlength=len(pairs))
+    times = np.bincount(result, minlength=len(pairs))
     for prompt in range(len(sizes)):
         assert len(set(times[prompts == prompt])) == 1
 
 
 def test_wanted_shares_by_weight() -> None:
     sources = [SourceConfig(path="x", weight=w) for w in (3.0, 1.0)]
-    assert _wanted(sources, [300, 50]) == pytest.approx([0.5, 1.0])
-    assert _wanted([SourceConfig(path="x", share=0.5), SourceConfig(path="y")], [9, 9]) == [
+    assert _target_shares(sources, [300, 50]) == pytest.approx([0.5, 1.0])
+    assert _target_shares([SourceConfig(path="x", share=0.5), SourceConfig(path="y")], [9, 9]) == [
         0.5,
         1.0,
     ]
@@ -154,10 +156,10 @@ def test_what_is_told_by_source(files: dict[str, str], tmp_path: Path) -> None:
     assert done.exit_code == 0, (done.output, done.exception)
     assert "By source" in done.output
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    told = {row["source"]: row for row in manifest["by_source"]}
-    assert (told["a"]["pairs"], told["b"]["pairs"]) == (40, 20)
-    assert (told["a"]["longer_before"], told["b"]["longer_before"]) == (1.0, 0.0)
-    assert told["a"]["noise"].startswith("too few pairs")
+    by_name = {row["source"]: row for row in manifest["by_source"]}
+    assert (by_name["a"]["pairs"], by_name["b"]["pairs"]) == (40, 20)
+    assert (by_name["a"]["longer_before"], by_name["b"]["longer_before"]) == (1.0, 0.0)
+    assert by_name["a"]["noise"].startswith("too few pairs")
     shard = pl.read_parquet(tmp_path / "out" / "kept" / "part-00000.parquet")
     assert set(shard["source"]) <= {"a", "b"}
     assert "share 0.5" in (tmp_path / "out" / "README.md").read_text()
@@ -174,8 +176,8 @@ def test_what_is_told_by_source(files: dict[str, str], tmp_path: Path) -> None:
         assert done.exit_code == 0, (form, done.exception)
         exported = pl.read_parquet(tmp_path / "src" / "kept" / "part-00000.parquet")
         assert set(exported["source"]) == set(shard["source"]), form
-    shown = CliRunner().invoke(app, ["inspect", str(tmp_path / "p.yaml"), "--json"])
-    assert json.loads(shown.output)["sources"] == {"a": 40, "b": 20}
+    shown_text = CliRunner().invoke(app, ["inspect", str(tmp_path / "p.yaml"), "--json"])
+    assert json.loads(shown_text.output)["sources"] == {"a": 40, "b": 20}
 
 
 def test_repeats_contradictions_and_leaks_across_sources(tmp_path: Path) -> None:
@@ -192,10 +194,10 @@ def test_repeats_contradictions_and_leaks_across_sources(tmp_path: Path) -> None
     assert len(result.dropped) == 1
     ids = [*result.kept["pair_id"], *result.dropped["pair_id"]]
     assert len(set(ids)) == 9
-    found = shared_between_sources(
+    shared = shared_between_sources(
         pl.concat([result.kept, result.dropped.select(result.kept.columns)])
     )
-    assert found == {
+    assert shared == {
         "prompts_in_several_sources": 1,
         "answers_in_several_sources": 1,
         "contradicted_across_sources": 1,
@@ -238,23 +240,23 @@ def test_ranks_within_each_source(files: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "told"),
+    ("inputs", "expected"),
     [
         ([{"path": "a.jsonl", "share": 0.5, "weight": 1}], "share or weight, not both"),
         ([{"path": "a.jsonl", "weight": 1}, {"path": "b.jsonl"}], "every source a weight, or none"),
-        ([{"path": "x/a.jsonl"}, {"path": "y/a.jsonl"}], "two sources are called 'a'"),
+        ([{"path": "x/a.jsonl"}, {"path": "y/a.jsonl"}], "two sources have the name 'a'"),
         ([{"path": "a.jsonl", "sare": 0.5}], "did you mean 'share'"),
         ([{"path": "a.jsonl", "share": 0}], "greater than 0"),
         ([{"path": "a.jsonl", "filters": [{"type": "tiess"}]}], "did you mean 'ties'"),
     ],
 )
 def test_mistakes_are_told_with_their_place(
-    tmp_path: Path, inputs: list[dict[str, Any]], told: str
+    tmp_path: Path, inputs: list[dict[str, Any]], expected: str
 ) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(yaml.safe_dump({"input": inputs}))
-    with pytest.raises(CurateError) as found:
+    with pytest.raises(CurateError) as result:
         Pipeline(path)
-    assert told in str(found.value)
-    assert "line" in str(found.value)
-    assert "input" in str(found.value)
+    assert expected in str(result.value)
+    assert "line" in str(result.value)
+    assert "input" in str(result.value)

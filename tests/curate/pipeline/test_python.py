@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 import os
 import re
@@ -28,9 +30,9 @@ def test_the_kept_pairs_are_a_data_set_as_the_shards_are(tmp_path: Path) -> None
         output = {"format": form, "report": False}
         pipeline = curate.Pipeline({"filters": filters, "output": output})
         result = pipeline.run(trl_rows(6), output=tmp_path / form)
-        made = result.kept_dataset(form)
+        dataset = result.kept_dataset(form)
         shard = pl.read_parquet(tmp_path / form / "kept" / "part-00000.parquet")
-        assert made.to_list() == shard.to_dicts()
+        assert dataset.to_list() == shard.to_dicts()
     assert len(result.to_pandas()) == 4
     with pytest.raises(CurateError, match="unknown"):
         result.kept_dataset("tlr")
@@ -54,20 +56,20 @@ def test_an_empty_result_is_an_empty_data_set() -> None:
 def test_results_show_themselves_and_escape() -> None:
     rows = [{**row, "annotator": "<b>"} for row in trl_rows(3)]
     result = curate.Pipeline({"scorers": [{"type": "lengths", "name": "l"}]}).run(rows)
-    shown = result._repr_html_()
-    assert "3 of 3 pairs are kept" in shown
-    assert "<td>l</td>" in shown
+    html = result._repr_html_()
+    assert "3 of 3 pairs are kept" in html
+    assert "<td>l</td>" in html
     from curate.data.html import table_html
 
     assert "<script>" not in table_html("<script>", ["<script>"], [["<script>"]])
 
 
 def test_one_scorer() -> None:
-    found = curate.score(trl_rows(4), "lengths")
-    assert found.frame.columns[0] == "pair_id"
-    assert all(c.startswith("lengths.") for c in found.frame.columns[1:])
-    assert found._repr_html_()
-    assert len(found.to_pandas()) == 4
+    result = curate.score(trl_rows(4), "lengths")
+    assert result.frame.columns[0] == "pair_id"
+    assert all(c.startswith("lengths.") for c in result.frame.columns[1:])
+    assert result._repr_html_()
+    assert len(result.to_pandas()) == 4
     with pytest.raises(CurateError, match="did you mean 'lengths'"):
         curate.score(trl_rows(4), "lenghts")
     with pytest.raises(CurateError, match="unknown key"):
@@ -76,24 +78,24 @@ def test_one_scorer() -> None:
 
 @pytest.mark.slow
 def test_an_audit_has_the_numbers_of_the_command(tmp_path: Path) -> None:
-    found: Any = curate.audit(str(SAMPLE_DATA))
+    result: Any = curate.audit(str(SAMPLE_DATA))
     out = tmp_path / "a.json"
-    told = CliRunner().invoke(app, ["audit", str(SAMPLE_DATA), "-o", str(out)])
-    assert told.exit_code == 0
+    command = CliRunner().invoke(app, ["audit", str(SAMPLE_DATA), "-o", str(out)])
+    assert command.exit_code == 0
     written = json.loads(out.read_text())
-    assert found.estimate.rate == written["noise"]["estimate"]["rate"]
-    assert found.verdict.to_json() == written["verdict"]
-    assert found.estimate.text in found._repr_html_()
-    assert any(s.title == "Agreement of annotators" for s in found.sections)
+    assert result.estimate.rate == written["noise"]["estimate"]["rate"]
+    assert result.verdict.to_json() == written["verdict"]
+    assert result.estimate.text in result._repr_html_()
+    assert any(s.title == "Agreement of annotators" for s in result.sections)
 
 
 @pytest.mark.slow
 def test_a_bench_of_pairs() -> None:
     pairs = read_pairs(str(SAMPLE_DATA), limit=200)
-    found: Any = curate.bench(pairs, seeds=1, name="<mine>")
-    (advice,) = found.advice
+    result: Any = curate.bench(pairs, seeds=1, name="<mine>")
+    (advice,) = result.advice
     assert advice.key["dataset"] == "<mine>"
-    assert "&lt;mine&gt;" in found._repr_html_()
+    assert "&lt;mine&gt;" in result._repr_html_()
 
 
 def test_packages_stay_packages() -> None:
@@ -102,7 +104,7 @@ def test_packages_stay_packages() -> None:
 
     assert callable(curate.audit)
     assert callable(curate.bench)
-    assert curate.bench.run.ALL == "keep all"
+    assert curate.bench.run.KEEP_ALL == "keep all"
     assert len(Pairs(numbered_pairs(3))) == 3
 
 
@@ -127,3 +129,10 @@ def test_the_script_with_a_trainer_runs(
     exec(compile(script, str(PAGE), "exec"), space)
     assert space["trainer"].state.global_step == 2
     assert 0 < len(space["result"].kept) < 60
+
+
+@pytest.mark.parametrize("module", ["run", "result", "score"])
+def test_examples_of_docstrings_run(module: str) -> None:
+    results = doctest.testmod(importlib.import_module(f"curate.pipeline.{module}"))
+    assert results.attempted
+    assert not results.failed

@@ -86,10 +86,10 @@ def test_judged_pairs_get_their_verdict_and_are_acted_on(tmp_path: Path, data: P
     wrong = noisy_rows()[1]
     gold = {"gold": {"column": "extra.expert"}}
     filters = {"filters": [{"type": "flip"}]}
-    judged = run(tmp_path, data, {"evidence": []}, **gold, **filters)
-    posterior = judged["label_em.posterior"].to_numpy()
+    scores = run(tmp_path, data, {"evidence": []}, **gold, **filters)
+    posterior = scores["label_em.posterior"].to_numpy()
     np.testing.assert_allclose(posterior[:JUDGED], 1.0 - wrong[:JUDGED], atol=1e-6)
-    assert judged["gold.judged"][:JUDGED].to_list() == [
+    assert scores["gold.judged"][:JUDGED].to_list() == [
         "wrong" if is_wrong else "right" for is_wrong in wrong[:JUDGED]
     ]
     # The filter flips what was judged wrong.

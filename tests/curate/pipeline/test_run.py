@@ -66,8 +66,8 @@ def test_the_run_folder(tmp_path: Path) -> None:
     out = tmp_path / "out"
     config = {**CHEAP, "output": {"rows_per_shard": 4}, "filters": [{"type": "ties"}], "seed": 7}
     Pipeline(config).run(Pairs(pairs_of(ROWS)), output=out)
-    found = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
-    assert found == [
+    files = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
+    assert files == [
         "README.md",
         "dpo_config.yaml",
         "dropped/part-00000.parquet",
@@ -83,9 +83,9 @@ def test_the_run_folder(tmp_path: Path) -> None:
     assert manifest["seed"] == 7
     assert [s["name"] for s in manifest["steps"]] == ["read", "lengths", "ties", "write"]
     assert {"curate", "python", "polars", "torch"} <= set(manifest["versions"])
-    kept = pl.read_parquet(out / "kept" / "*.parquet")
-    assert kept.columns == ["prompt", "chosen", "rejected", "pair_id"]
-    assert kept["chosen"].to_list()[0] == [{"role": "assistant", "content": "long enough"}]
+    kept_pairs = pl.read_parquet(out / "kept" / "*.parquet")
+    assert kept_pairs.columns == ["prompt", "chosen", "rejected", "pair_id"]
+    assert kept_pairs["chosen"].to_list()[0] == [{"role": "assistant", "content": "long enough"}]
 
 
 def test_jsonl_shards_are_read_back(tmp_path: Path) -> None:
@@ -121,17 +121,17 @@ def test_a_filter_that_drops_everything_warns_and_writes_a_valid_output(tmp_path
     }
     result = Pipeline(config).run(Pairs(pairs_of(ROWS)), output=tmp_path / "out")
     assert result.warnings == ["the filter 'threshold' dropped every pair that reached it"]
-    kept = pl.read_parquet(tmp_path / "out" / "kept" / "part-00000.parquet")
-    assert (len(kept), kept.columns) == (0, ["prompt", "chosen", "rejected", "pair_id"])
+    kept_pairs = pl.read_parquet(tmp_path / "out" / "kept" / "part-00000.parquet")
+    assert (len(kept_pairs), kept_pairs.columns) == (0, ["prompt", "chosen", "rejected", "pair_id"])
     assert len(result.dropped) == len(ROWS)
 
 
 def test_ties_among_the_kept_are_warned_of() -> None:
     result = Pipeline({}).run(Pairs(pairs_of(ROWS)))
     assert result.warnings == []
-    export, kept = Pipeline({}).plan.export, KeptCounts()
-    kept.add(result.kept)
-    assert "1 of 5 kept pairs are ties" in export.warnings(kept)[0]
+    export, kept_pairs = Pipeline({}).plan.export, KeptCounts()
+    kept_pairs.add(result.kept)
+    assert "1 of 5 kept pairs are ties" in export.warnings(kept_pairs)[0]
 
 
 def test_filters_read_extra_keys_as_numbers_or_text() -> None:

@@ -27,7 +27,7 @@ def run(store: Path, pairs: pl.DataFrame, **changes: Any) -> Any:
     return Pipeline(config).run(Pairs(pairs))
 
 
-def taken(result: Any) -> dict[str, bool]:
+def cached_steps(result: Any) -> dict[str, bool]:
     """Which steps came from the store."""
     return {s.name: bool(s.facts.get("cached")) for s in result.steps if s.kind != "filter"}
 
@@ -38,14 +38,14 @@ def test_a_digest_depends_on_every_value_and_on_nothing_else() -> None:
     keys = row_keys(pairs).tolist()
     assert len(set(keys)) == 10
     assert keys == row_keys(same).tolist() == row_keys(pairs.clone()).tolist()
-    others = [
+    other_frames = [
         swapped(pairs),
         pairs.reverse(),
         pairs.with_columns(source=pl.lit("other")),
         pairs.with_columns(strength=pl.lit(1.0, dtype=pl.Float32)),
         pairs.head(9),
     ]
-    assert len({row_keys(frame).tobytes() for frame in [pairs, *others]}) == 6
+    assert len({row_keys(frame).tobytes() for frame in [pairs, *other_frames]}) == 6
 
 
 @pytest.mark.slow
@@ -53,13 +53,15 @@ def test_a_rerun_takes_all_and_embeds_nothing(tmp_path: Path) -> None:
     pairs = numbered_pairs(40)
     first = run(tmp_path, pairs)
     again = run(tmp_path, pairs)
-    assert taken(first) == dict.fromkeys(("read", "embed", "knn_diversity", "label_em"), False)
-    assert taken(again) == {"read": False, "knn_diversity": True, "label_em": True}
+    assert cached_steps(first) == dict.fromkeys(
+        ("read", "embed", "knn_diversity", "label_em"), False
+    )
+    assert cached_steps(again) == {"read": False, "knn_diversity": True, "label_em": True}
     assert again.scores.equals(first.scores)
     assert again.warnings == first.warnings
     facts = [{s.name: s.facts for s in r.steps if s.kind == "score"} for r in (first, again)]
-    for name, found in facts[0].items():
-        assert found == {k: v for k, v in facts[1][name].items() if k != "cached"}
+    for name, facts_of_step in facts[0].items():
+        assert facts_of_step == {k: v for k, v in facts[1][name].items() if k != "cached"}
 
 
 @pytest.mark.slow
@@ -67,13 +69,13 @@ def test_what_changes_is_computed_and_the_rest_is_taken(tmp_path: Path) -> None:
     pairs = numbered_pairs(40)
     run(tmp_path, pairs)
     other = [{"type": "knn_diversity", "k": 4}, {"type": "label_em", "name": "em"}]
-    found = taken(run(tmp_path, pairs, scorers=other))
-    assert (found["knn_diversity"], found["em"]) == (False, True)
+    facts_of_step = cached_steps(run(tmp_path, pairs, scorers=other))
+    assert (facts_of_step["knn_diversity"], facts_of_step["em"]) == (False, True)
     for changed in (swapped(pairs), pairs.head(39)):
-        assert not taken(run(tmp_path, changed))["label_em"]
-    assert not taken(run(tmp_path, pairs, seed=1))["label_em"]
+        assert not cached_steps(run(tmp_path, changed))["label_em"]
+    assert not cached_steps(run(tmp_path, pairs, seed=1))["label_em"]
     shorter = run(tmp_path, pairs, embedder={"max_tokens": 8})
-    assert not taken(shorter)["label_em"]
+    assert not cached_steps(shorter)["label_em"]
 
 
 @pytest.mark.slow
@@ -83,7 +85,7 @@ def test_a_broken_entry_is_computed_again(tmp_path: Path) -> None:
     for path in (tmp_path / "scores").iterdir():
         path.write_bytes(path.read_bytes()[:100])
     again = run(tmp_path, pairs)
-    assert not taken(again)["label_em"]
+    assert not cached_steps(again)["label_em"]
     assert again.scores.equals(first.scores)
 
 
@@ -130,9 +132,9 @@ def test_pruning_by_age_and_size(tmp_path: Path) -> None:
     other = entry(tmp_path, "notes.txt", 10, days=99)
     store = Store(tmp_path)
     assert [e.size for e in held(store)] == [1000, 600, 600]
-    gone, left = prune(store, 30, None)
-    assert [e.path for e in gone] == [old]
-    assert len(left) == 2
+    removed, remaining = prune(store, 30, None)
+    assert [e.path for e in removed] == [old]
+    assert len(remaining) == 2
     prune(store, None, 700)
     assert not young.exists()
     assert newest.exists()
@@ -143,9 +145,9 @@ def test_pruning_by_age_and_size(tmp_path: Path) -> None:
 
 def test_commands(tmp_path: Path) -> None:
     entry(tmp_path, "vectors/model/a.arrows", 2_000_000, days=40)
-    shown = CliRunner().invoke(app, ["cache", "--store", str(tmp_path)])
-    assert "vectors" in shown.output
-    assert "2.0" in shown.output
+    output = CliRunner().invoke(app, ["cache", "--store", str(tmp_path)])
+    assert "vectors" in output.output
+    assert "2.0" in output.output
     unsaid = CliRunner().invoke(app, ["cache", "--prune", "--store", str(tmp_path)])
     assert isinstance(unsaid.exception, CurateError)
     done = CliRunner().invoke(

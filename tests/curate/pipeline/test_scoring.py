@@ -32,7 +32,7 @@ class Counting(Scorer[Parameters]):
     scope = "row"
     stored = True
     Params = Parameters
-    seen: list[str]
+    scored_ids: list[str]
     stop_after: int = 10**9
 
     def columns(self) -> tuple[Column, ...]:
@@ -43,9 +43,9 @@ class Counting(Scorer[Parameters]):
         )
 
     def score(self, pairs: pl.DataFrame, context: Context) -> pl.DataFrame:
-        if len(self.seen) >= self.stop_after:
+        if len(self.scored_ids) >= self.stop_after:
             raise KeyboardInterrupt
-        self.seen += pairs["pair_id"].to_list()
+        self.scored_ids += pairs["pair_id"].to_list()
         number = pairs["pair_id"].str.slice(0, 6).str.to_integer(base=16) / 7
         x = pl.when(number % 2 < 1).then(number)
         return pairs.select(x=x, t=pl.lit('é"\n'), status=pl.lit("ok"))
@@ -55,13 +55,13 @@ def counted(
     pairs: pl.DataFrame, store: Store | None, stop_after: int = 10**9
 ) -> tuple[pl.DataFrame | None, list[str]]:
     scorer = Counting()
-    scorer.seen, scorer.stop_after = [], stop_after
+    scorer.scored_ids, scorer.stop_after = [], stop_after
     cache = ScoreCache(store, Pairs(pairs), PipelineConfig())
     try:
         scores = run_scorer(ScorerStep("c", scorer), pairs, Context(store=store), cache)[0]
     except KeyboardInterrupt:
-        return None, scorer.seen
-    return scores, scorer.seen
+        return None, scorer.scored_ids
+    return scores, scorer.scored_ids
 
 
 @pytest.fixture(autouse=True)
@@ -72,13 +72,13 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_more_row_costs_one_row(tmp_path: Path) -> None:
     pairs, store = numbered_pairs(50), Store(tmp_path)
     plain = counted(pairs, None)[0]
-    first, seen = counted(pairs, store)
-    assert len(seen) == 50
-    again, seen = counted(pairs, store)
-    assert seen == []
+    first, scored_ids = counted(pairs, store)
+    assert len(scored_ids) == 50
+    again, scored_ids = counted(pairs, store)
+    assert scored_ids == []
     more = pl.concat([pairs[:20], numbered_pairs(51)[50:], pairs[20:]])
-    longer, seen = counted(more, store)
-    assert seen == [more["pair_id"][20]]
+    longer, scored_ids = counted(more, store)
+    assert scored_ids == [more["pair_id"][20]]
     assert plain is not None
     assert first is not None
     assert longer is not None
@@ -97,10 +97,10 @@ def test_a_changed_row_is_another_row(tmp_path: Path) -> None:
 
 def test_a_run_that_is_stopped_goes_on_at_its_batch(tmp_path: Path) -> None:
     pairs, store = numbered_pairs(50), Store(tmp_path)
-    stopped, seen = counted(pairs, store, stop_after=24)
-    assert (stopped, len(seen)) == (None, 24)
-    scores, rest = counted(pairs, store)
-    assert rest == pairs["pair_id"].to_list()[24:]
+    stopped, scored_ids = counted(pairs, store, stop_after=24)
+    assert (stopped, len(scored_ids)) == (None, 24)
+    scores, remaining_ids = counted(pairs, store)
+    assert remaining_ids == pairs["pair_id"].to_list()[24:]
     assert scores is not None
     plain = counted(pairs, None)[0]
     assert plain is not None
@@ -111,9 +111,9 @@ def test_a_run_that_is_stopped_goes_on_at_its_batch(tmp_path: Path) -> None:
 def test_processes_give_the_same_scores_and_facts(tmp_path: Path) -> None:
     pairs = numbered_pairs(60)
     step = ScorerStep("repetition", Repetition(n=2))
-    here = run_scorer(step, pairs, Context())[0]
+    local_result = run_scorer(step, pairs, Context())[0]
     there = run_scorer(step, pairs, Context(), None, LocalEngine(2))[0]
-    assert there.equals(here)
+    assert there.equals(local_result)
     slow = ScorerStep("slow", Slow(folder=str(tmp_path)))
     report = run_scorer(slow, pairs, Context(), None, LocalEngine(2))[1]
     assert report.facts == {"rows": 60}
@@ -132,8 +132,8 @@ def test_a_scorer_that_scores_no_pair_is_told() -> None:
     pairs = numbered_pairs(8)
     one = pairs.with_columns(prompt=pl.col("prompt").first())
     silent = ScorerStep("margin", RewardMargin())
-    found, record = run_scorer(silent, one, Context(features_of=lambda: np.ones((8, 4))))
-    assert found["margin.margin"].null_count() == 8
-    assert record.warnings == ("margin: no pair is scored: too few prompts (8)",)
+    result, record = run_scorer(silent, one, Context(features_of=lambda: np.ones((8, 4))))
+    assert result["margin.margin"].null_count() == 8
+    assert record.warnings == ("margin: no pair has a score: too few prompts (8)",)
     spoken = run_scorer(ScorerStep("r", Repetition()), one, Context())[1]
     assert spoken.warnings == ()

@@ -13,7 +13,7 @@ from PIL import Image
 from curate.pipeline.run import Pipeline
 from curate.report.blocks import row_blocks, split_blocks
 from curate.report.run_view import load_view
-from curate.report.thumbnails import thumbnail
+from curate.report.thumbnails import make_thumbnail
 from tests.helpers import write_jsonl
 
 
@@ -29,8 +29,8 @@ def medium(path: str | None = None, data: bytes | None = None) -> dict[str, Any]
 
 def test_traces_and_calls_are_folded_and_escaped() -> None:
     call = '<tool_call>\n{"name":"f","arguments":{"a":"<b>"}}\n</tool_call>'
-    blocks, rest = split_blocks(f"<think>\nwhy <i>\n</think>\n\nanswer\n{call}")
-    assert rest == "answer"
+    blocks, text = split_blocks(f"<think>\nwhy <i>\n</think>\n\nanswer\n{call}")
+    assert text == "answer"
     assert blocks.count("<details") == 2
     assert "why &lt;i&gt;" in blocks
     assert "&lt;b&gt;" in blocks
@@ -47,27 +47,27 @@ def test_a_thumbnail_is_small_whatever_the_image() -> None:
         png(40, 30, "RGBA"),
         png(9, 9, "I;16"),
     ):
-        found = thumbnail(medium(data=data), [])
-        assert found.problem is None, found
-        assert found.url is not None
-        shown = Image.open(io.BytesIO(base64.b64decode(found.url.partition(",")[2])))
-        assert max(shown.size) <= 192
+        preview = make_thumbnail(medium(data=data), [])
+        assert preview.problem is None, preview
+        assert preview.url is not None
+        image = Image.open(io.BytesIO(base64.b64decode(preview.url.partition(",")[2])))
+        assert max(image.size) <= 192
 
 
 def test_large_damaged_and_foreign_files_are_not_shown(tmp_path: Path) -> None:
-    large = thumbnail(medium(data=png(8000, 5000)), [])
+    large = make_thumbnail(medium(data=png(8000, 5000)), [])
     assert large.problem == "40 megapixels, not shown"
-    assert thumbnail(medium(data=b"no image"), []).problem == "no image"
-    assert "damaged" in str(thumbnail(medium(data=png(90, 90)[:-40]), []).problem)
-    assert thumbnail(medium("gone.png"), [tmp_path]).problem == "not found beside the data"
-    assert thumbnail(medium("http://example.org/a.png"), [tmp_path]).url is None
-    assert thumbnail(medium("a.png"), []).url is None
+    assert make_thumbnail(medium(data=b"no image"), []).problem == "no image"
+    assert "damaged" in str(make_thumbnail(medium(data=png(90, 90)[:-40]), []).problem)
+    assert make_thumbnail(medium("gone.png"), [tmp_path]).problem == "not found beside the data"
+    assert make_thumbnail(medium("http://example.org/a.png"), [tmp_path]).url is None
+    assert make_thumbnail(medium("a.png"), []).url is None
     (tmp_path / "x").mkdir()
     (tmp_path / "secret.png").write_bytes(png(9, 9))
     (tmp_path / "x" / "link.png").symlink_to(tmp_path / "secret.png")
     for path in ("../secret.png", str(tmp_path / "secret.png"), "link.png"):
-        assert "leads out" in str(thumbnail(medium(path), [tmp_path / "x"]).problem)
-    assert "read" in str(thumbnail(medium("a\0b"), [tmp_path]).problem)
+        assert "leads out" in str(make_thumbnail(medium(path), [tmp_path / "x"]).problem)
+    assert "read" in str(make_thumbnail(medium("a\0b"), [tmp_path]).problem)
 
 
 def test_a_row_shows_tools_and_at_most_four_images() -> None:

@@ -20,21 +20,21 @@ from curate.models.heads.posterior.source_accuracy import SourceAccuracy
 from curate.report import charts
 from curate.report.build import report_html, write_report
 from curate.report.json_pages import write_json_report
-from curate.report.run_view import RunView, load_view, sampled
-from curate.report.worddiff import LONGEST, word_diff
+from curate.report.run_view import RunView, load_view, sample_view_rows
+from curate.report.word_diff import MAX_CHARACTERS, word_diff
 from tests.curate.report.conftest import CONFIG, HOSTILE
 from tests.helpers import audit_report, numbered_pairs, pairs_of
 
 
 def test_histograms_count_every_pair_once(run: Path) -> None:
     view = load_view(run)
-    found = charts.histograms(view)
-    assert set(found) == set(view.numeric)
-    for name, bars in found.items():
-        known = view.frame[name].is_not_null()
-        assert sum(bars["kept"]) == int((known & view.frame["kept"]).sum())
-        assert sum(bars["dropped"]) == int((known & ~view.frame["kept"]).sum())
-        assert bars["missing"] == int((~known).sum())
+    result = charts.score_histograms(view)
+    assert set(result) == set(view.numeric)
+    for name, bars in result.items():
+        is_present = view.frame[name].is_not_null()
+        assert sum(bars["kept"]) == int((is_present & view.frame["kept"]).sum())
+        assert sum(bars["dropped"]) == int((is_present & ~view.frame["kept"]).sum())
+        assert bars["missing"] == int((~is_present).sum())
         assert len(bars["edges"]) == charts.BINS + 1
 
 
@@ -43,7 +43,7 @@ def test_bins_of_a_narrow_score_stay_even(tmp_path: Path) -> None:
     view = load_view(tmp_path / "r")
     narrow = pl.Series("lengths.chosen", np.linspace(0.9965, 0.9999, 50))
     near = RunView(view.folder, view.manifest, view.frame.with_columns(narrow), ["lengths.chosen"])
-    widths = np.diff(charts.histograms(near)["lengths.chosen"]["edges"])
+    widths = np.diff(charts.score_histograms(near)["lengths.chosen"]["edges"])
     np.testing.assert_allclose(widths, widths.mean(), rtol=0.01)
 
 
@@ -52,13 +52,13 @@ def test_kinds_of_pairs_are_counted(run: Path) -> None:
     kind = pl.Series("disagreement.kind", ["flip", "taste", "taste", None] * 10)
     long = pl.Series("contamination.match", [f"prompt {i}" for i in range(40)])
     frame = view.frame.with_columns(kind, long, kind.alias("disagreement.status"))
-    found = charts.kinds(RunView(view.folder, view.manifest, frame, view.numeric))
-    assert list(found) == ["disagreement.kind"]
-    rows = found["disagreement.kind"]
+    result = charts.category_shares(RunView(view.folder, view.manifest, frame, view.numeric))
+    assert list(result) == ["disagreement.kind"]
+    rows = result["disagreement.kind"]
     assert [(r["kind"], r["pairs"]) for r in rows] == [("taste", 20), ("flip", 10)]
     assert [r["share"] for r in rows] == pytest.approx([2 / 3, 1 / 3])
-    kept = frame.filter(pl.col("disagreement.kind") == "flip")["kept"].mean()
-    assert rows[1]["kept"] == pytest.approx(kept)
+    kept_share = frame.filter(pl.col("disagreement.kind") == "flip")["kept"].mean()
+    assert rows[1]["kept"] == pytest.approx(kept_share)
 
 
 def test_funnel_and_length_bias(tmp_path: Path) -> None:
@@ -70,56 +70,56 @@ def test_funnel_and_length_bias(tmp_path: Path) -> None:
     filters = [{"type": "threshold", "column": "lengths.difference", "max": 10}]
     Pipeline(CONFIG | {"filters": filters}).run(Pairs(pairs_of(rows)), output=tmp_path / "r")
     view = load_view(tmp_path / "r")
-    assert charts.funnel(view) == [
+    assert charts.funnel_rows(view) == [
         {"name": "read", "in": 3, "out": 3},
         {"name": "threshold", "in": 3, "out": 2},
     ]
-    found = charts.length_bias(view)
-    assert found["before"]["longer"] == pytest.approx(2 / 3)
-    assert found["after"]["longer"] == 0.5
-    assert sum(found["before"]["share"]) == pytest.approx(1.0, abs=1e-3)
+    result = charts.length_bias_histograms(view)
+    assert result["before"]["longer"] == pytest.approx(2 / 3)
+    assert result["after"]["longer"] == 0.5
+    assert sum(result["before"]["share"]) == pytest.approx(1.0, abs=1e-3)
 
 
 def test_groups(run: Path) -> None:
     view = load_view(run)
-    table = charts.groups(view, "annotator")
+    table = charts.group_rows(view, "annotator")
     assert [row["pairs"] for row in table] == [20, 20]
     for row in table:
-        own = view.frame.filter(pl.col("annotator") == row["name"])
-        assert row["kept"] == pytest.approx(own["kept"].mean())
+        group_pairs = view.frame.filter(pl.col("annotator") == row["name"])
+        assert row["kept"] == pytest.approx(group_pairs["kept"].mean())
 
 
 def test_a_sample_keeps_the_order_and_is_the_same_each_time() -> None:
     frame = pl.DataFrame({"i": range(1000)})
-    first = sampled(frame, 50)["i"].to_list()
-    assert first == sorted(first) == sampled(frame, 50)["i"].to_list()
+    first = sample_view_rows(frame, 50)["i"].to_list()
+    assert first == sorted(first) == sample_view_rows(frame, 50)["i"].to_list()
     assert len(set(first)) == 50
-    assert sampled(frame, 5000).equals(frame)
+    assert sample_view_rows(frame, 5000).equals(frame)
 
 
 def test_points_are_bounded_and_belong_to_their_pairs(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(charts, "POINTS", 10)
+    monkeypatch.setattr(charts, "MAX_POINTS", 10)
     view = load_view(run)
-    found = charts.points(view)
-    assert (len(found["id"]), found["total"]) == (10, 40)
-    for at, pair_id in enumerate(found["id"]):
+    result = charts.scatter_points(view)
+    assert (len(result["id"]), result["total"]) == (10, 40)
+    for at, pair_id in enumerate(result["id"]):
         row = view.frame.row(by_predicate=pl.col("pair_id") == pair_id, named=True)
-        assert found["kept"][at] == row["kept"]
-        assert found["scores"]["lengths.chosen"][at] == pytest.approx(
+        assert result["kept"][at] == row["kept"]
+        assert result["scores"]["lengths.chosen"][at] == pytest.approx(
             row["lengths.chosen"], rel=1e-3
         )
-        assert len(found["chosen"][at]) <= 221
+        assert len(result["chosen"][at]) <= 221
 
 
 def test_word_diff_marks_what_differs_and_escapes() -> None:
-    left, right = word_diff("the <b>old</b> cat", "the <b>new</b> cat")
-    assert left == "the &lt;b&gt;<ins>old</ins>&lt;/b&gt; cat"
+    chosen_html, right = word_diff("the <b>old</b> cat", "the <b>new</b> cat")
+    assert chosen_html == "the &lt;b&gt;<ins>old</ins>&lt;/b&gt; cat"
     assert right == "the &lt;b&gt;<del>new</del>&lt;/b&gt; cat"
     same, _ = word_diff("equal", "equal")
     assert "<" not in same
-    cut, _ = word_diff("x" * (LONGEST + 5), "")
+    cut, _ = word_diff("x" * (MAX_CHARACTERS + 5), "")
     assert "5 more characters" in cut
 
 
@@ -128,8 +128,8 @@ def test_a_diff_gives_back_the_text(text: str) -> None:
     import html
     import re
 
-    left, _ = word_diff(text[:3000], "an other answer")
-    assert html.unescape(re.sub(r"</?(del|ins)>", "", str(left))) == text[:3000]
+    chosen_html, _ = word_diff(text[:3000], "an other answer")
+    assert html.unescape(re.sub(r"</?(del|ins)>", "", str(chosen_html))) == text[:3000]
 
 
 def test_texts_cannot_leave_their_place_in_the_page(run: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_report_can_be_left_out_and_made_later(tmp_path: Path) -> None:
 
 def test_an_audit_as_a_page(tmp_path: Path) -> None:
     agreement = pair_agreement(np.array([1.0, 1.0, -1.0]))
-    found = audit_report(
+    result = audit_report(
         noise=NoiseFindings(
             learnt=LearnabilityTest(agreement, 2, 1, 0.5),
             calibration=Calibration(3, 0.7, 1.1, 0.6, 0.1, 0.02),
@@ -183,8 +183,8 @@ def test_an_audit_as_a_page(tmp_path: Path) -> None:
             ]
         },
     )
-    (tmp_path / "audit.json").write_text(json.dumps(found.to_json()))
-    assert AuditReport.from_json(json.loads((tmp_path / "audit.json").read_text())) == found
+    (tmp_path / "audit.json").write_text(json.dumps(result.to_json()))
+    assert AuditReport.from_json(json.loads((tmp_path / "audit.json").read_text())) == result
     page = write_json_report(tmp_path / "audit.json").read_text()
     assert "&lt;s&gt;judge&lt;/s&gt;" in page
     assert "75.0% - 84.0%" in page
@@ -198,15 +198,15 @@ def test_an_audit_as_a_page(tmp_path: Path) -> None:
     assert "{&#34;" not in page
     assert "80.0% - 95.0%" in page
     (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(CurateError, match="no audit"):
+    with pytest.raises(CurateError, match="not an audit"):
         write_json_report(tmp_path / "other.json")
 
 
 @pytest.mark.slow
 def test_the_noise_section_and_the_map(learned: Path) -> None:
     page = (learned / "report.html").read_text()
-    assert "By label_em.margin on 615 of 615 pairs" in page
+    assert "From label_em.margin on 615 of 615 pairs" in page
     places = pl.read_parquet(learned / "prompt_map.parquet")
-    known = load_view(learned).frame["pair_id"]
-    assert places["pair_id"].is_in(known.to_list()).all()
+    is_present = load_view(learned).frame["pair_id"]
+    assert places["pair_id"].is_in(is_present.to_list()).all()
     assert np.isfinite(places.select("x", "y").to_numpy()).all()

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from curate import CurateError, Pairs, Pipeline
 from curate.cli.app import app
-from curate.report.compare import compare
+from curate.report.compare import compare_runs
 from tests.helpers import numbered_pairs, pairs_of
 
 
@@ -24,35 +24,37 @@ def between(low: int, high: int) -> list[dict[str, object]]:
 
 
 def test_counts_overlap_and_reasons(tmp_path: Path) -> None:
-    found = compare(run(tmp_path / "a", between(1, 6)), run(tmp_path / "b", between(4, 8)))
-    assert {k: found.counts[k] for k in ("both", "only_a", "only_b", "neither")} == {
+    comparison = compare_runs(
+        run(tmp_path / "a", between(1, 6)), run(tmp_path / "b", between(4, 8))
+    )
+    assert {k: comparison.counts[k] for k in ("both", "only_a", "only_b", "neither")} == {
         "both": 3,
         "only_a": 3,
         "only_b": 2,
         "neither": 2,
     }
-    assert found.jaccard == 3 / 8
-    assert found.reasons == [
+    assert comparison.jaccard == 3 / 8
+    assert comparison.reasons == [
         {"run": "B", "step": "threshold", "pairs": 3},
         {"run": "A", "step": "threshold", "pairs": 2},
     ]
-    assert len(found.different) == 5
+    assert len(comparison.different) == 5
 
 
 def test_flipped_labels_are_counted(tmp_path: Path) -> None:
     flip = [{"type": "flip_where", "condition": "`lengths.chosen` > 8"}]
-    found = compare(run(tmp_path / "a", []), run(tmp_path / "b", flip))
-    assert found.counts["relabelled"] == 2
-    assert found.counts["both"] == 10
+    comparison = compare_runs(run(tmp_path / "a", []), run(tmp_path / "b", flip))
+    assert comparison.counts["relabelled"] == 2
+    assert comparison.counts["both"] == 10
 
 
 def test_runs_on_other_data(tmp_path: Path) -> None:
     a = run(tmp_path / "a", [])
-    found = compare(a, run(tmp_path / "more", [], count=12))
-    assert found.counts["read_by_b_alone"] == 2
+    comparison = compare_runs(a, run(tmp_path / "more", [], count=12))
+    assert comparison.counts["read_by_b_alone"] == 2
     Pipeline({"store": None}).run(Pairs(numbered_pairs(3)), output=tmp_path / "other")
-    with pytest.raises(CurateError, match="share no pair"):
-        compare(a, tmp_path / "other")
+    with pytest.raises(CurateError, match="no pairs in common"):
+        compare_runs(a, tmp_path / "other")
 
 
 def test_command(tmp_path: Path) -> None:
@@ -61,4 +63,4 @@ def test_command(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["compare", str(a), str(b), "-o", str(page)])
     assert done.exit_code == 0, done.output
     assert "overlap of what they keep 37.5%" in done.output
-    assert "kept by A alone" in page.read_text()
+    assert "kept only by A" in page.read_text()

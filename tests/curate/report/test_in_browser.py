@@ -51,13 +51,13 @@ def test_the_report_of_a_real_run(page: Any, learned: Path) -> None:
 def test_hostile_texts_are_shown_and_not_run(page: Any, run: Path) -> None:
     open_report(page, run)
     assert page.evaluate("window.hacked") is None
-    shown = ""
+    page_text = ""
     for number in range(points(page).count()):
         page.evaluate(f"read({number})")
         assert page.evaluate("window.hacked") is None
-        shown += page.inner_text("#point")
-    assert "<script>window.hacked = 1</script>" in shown
-    assert "مرحبا" in shown
+        page_text += page.inner_text("#point")
+    assert "<script>window.hacked = 1</script>" in page_text
+    assert "مرحبا" in page_text
     assert "<script>window.hacked = 1</script>" in page.inner_text("#suspicious")
     assert "</script><script>window.hacked = 3</script>" in page.inner_text("#suspicious")
     for box in [points(page).nth(i).bounding_box() for i in range(0, 40, 8)]:
@@ -114,8 +114,8 @@ def test_ten_pairs_by_keyboard_a_kill_and_nothing_lost(
     page.goto(servers[0].address)
     page.wait_for_selector("#pair:not([hidden])")
     keys = ["k", "f", "t", "d", "s"] * 2
-    judged = {judge(page, key): key for key in keys}
-    assert len(judged) == 10
+    verdicts = {judge(page, key): key for key in keys}
+    assert len(verdicts) == 10
     assert page.inner_text("#progress").startswith("10 of 40 judged by ann")
     photograph(page, "review")
     servers[0].kill()
@@ -123,16 +123,16 @@ def test_ten_pairs_by_keyboard_a_kill_and_nothing_lost(
     page.wait_for_selector("#error:not([hidden])")
     assert "on disk" in page.inner_text("#error")
     names = {"k": "keep", "f": "flip", "t": "tie", "d": "drop", "s": "skip"}
-    assert VerdictLog(folder, "ann").verdicts == {i: names[k] for i, k in judged.items()}
+    assert VerdictLog(folder, "ann").verdicts == {i: names[k] for i, k in verdicts.items()}
 
     servers.append(ReviewProcess(folder))
     page.goto(servers[1].address)
     page.wait_for_selector("#pair:not([hidden])")
     assert page.inner_text("#progress").startswith("10 of 40")
-    assert page.evaluate("document.documentElement.dataset.pair") not in judged
+    assert page.evaluate("document.documentElement.dataset.pair") not in verdicts
     page.keyboard.press("u")
     until(page, "document.documentElement.dataset.done === '9'")
-    assert page.evaluate("document.documentElement.dataset.pair") == list(judged)[-1]
+    assert page.evaluate("document.documentElement.dataset.pair") == list(verdicts)[-1]
     assert page.evaluate("window.hacked") is None
     away = [u for u in page.requests_made if not u.startswith(("http://127.0.0.1:", "data:"))]
     assert away == []

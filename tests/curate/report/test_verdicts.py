@@ -12,7 +12,7 @@ from curate import CurateError
 from curate.audit.noise import NoiseFindings
 from curate.models.heads.noise.rate import NoiseEstimate
 from curate.report.json_pages import write_json_report
-from curate.report.run_verdict import run_verdict, watched
+from curate.report.run_verdict import run_verdict, selection_bias_rows
 from curate.steps.next_steps import next_step_by_judging
 from tests.helpers import audit_report
 
@@ -40,13 +40,13 @@ def test_a_rate_that_is_estimated() -> None:
     estimated = noise(0.1, 0.08, 0.13, "10.0%, between 8 and 13 %")
     verdict = audit_report(data=COUNTS, noise=estimated, biases=BIASES).verdict
     assert verdict.sure == (
-        "1,000 pairs over 400 prompts; 2 rows without a pair; 7 labels are contradicted by another "
-        "one; the preferred answer has more of 'words' in 70% of 900 pairs."
+        "1,000 pairs over 400 prompts; 2 rows skipped; 7 labels contradict another label; the "
+        "preferred answer has more of 'words' in 70% of 900 pairs."
     )
     assert verdict.estimated == "Wrong labels: 10.0%, between 8 and 13 %."
     assert "better model" in verdict.unknown
     assert "curate bench" in verdict.next
-    assert [title for title, _ in verdict.lines] == ["sure", "estimated", "not known", "next"]
+    assert [title for title, _ in verdict.lines] == ["counted", "estimated", "unknown", "next"]
 
 
 def test_a_bound_alone() -> None:
@@ -54,7 +54,7 @@ def test_a_bound_alone() -> None:
     bounded = noise(None, 0.0, 0.21, bound)
     verdict = audit_report(noise=bounded, dataset="my prefs.jsonl", sampled="a sample").verdict
     assert "21%" not in verdict.sure
-    assert verdict.estimated == f"Wrong labels: {bound}. By a sample."
+    assert verdict.estimated == f"Wrong labels: {bound}. From a sample."
     assert "below that bound" in verdict.unknown
     assert verdict.next == next_step_by_judging("my prefs.jsonl")
 
@@ -64,11 +64,11 @@ def test_nothing_is_learnt_unless_judged_pairs_give_a_rate() -> None:
     verdict = audit_report(noise=silent).verdict
     assert not verdict.estimated
     assert verdict.unknown == "How many labels are wrong, and which: heads learn nothing."
-    judged = {"rate": 0.01, "low": 0.005, "high": 0.015, "text": "1.0%", "judged": 90}
-    verdict = audit_report(noise=silent, gold=judged).verdict
+    gold = {"rate": 0.01, "low": 0.005, "high": 0.015, "text": "1.0%", "judged": 90}
+    verdict = audit_report(noise=silent, gold=gold).verdict
     assert verdict.estimated == "Wrong labels: 1.0%."
     assert verdict.unknown == "Which labels are wrong: heads learn nothing."
-    assert "Little is left" in verdict.next
+    assert "Few labels are wrong" in verdict.next
 
 
 def test_labels_that_follow_a_rule_have_no_rate() -> None:
@@ -97,23 +97,23 @@ def step(name: str, kind: str, rows: tuple[int, int] = (10, 10), **facts: Any) -
 
 def test_a_run() -> None:
     bias = {"longer": [0.45, 0.61], "refuses": [None, None], "source": {"a": [0.5, 0.4]}}
-    told = {"rate": None, "low": 0.0, "high": 0.2, "text": "at most 20 %"}
+    estimate = {"rate": None, "low": 0.0, "high": 0.2, "text": "at most 20 %"}
     steps = [
-        step("label_em", "score", noise=told, learnt=LEARNT),
+        step("label_em", "score", noise=estimate, learnt=LEARNT),
         step("ties", "filter", (100, 90)),
         step("drop_wrong", "filter", (90, 60), bias=bias),
         step("sample", "filter", (60, 60)),
     ]
     rows = {"in": 100, "kept": 60, "dropped": 40}
-    found = run_verdict(rows, steps, "out")
-    assert found.sure == (
-        "60 of 100 pairs are kept; most are dropped by drop_wrong (30), ties (10); drop_wrong: "
+    verdict = run_verdict(rows, steps, "out")
+    assert verdict.sure == (
+        "60 of 100 pairs are kept; mostly dropped by drop_wrong (30), ties (10); drop_wrong: "
         "chosen is longer in 45% before, 61% after."
     )
-    assert found.estimated == "Wrong labels before cleaning: at most 20 %."
-    assert "below that bound" in found.unknown
-    assert found.next == next_step_by_judging("out")
-    assert [(r["trait"], r["before"], r["after"]) for r in watched(steps)] == [
+    assert verdict.estimated == "Wrong labels before cleaning: at most 20 %."
+    assert "below that bound" in verdict.unknown
+    assert verdict.next == next_step_by_judging("out")
+    assert [(r["trait"], r["before"], r["after"]) for r in selection_bias_rows(steps)] == [
         ("chosen is longer", 0.45, 0.61),
         ("source a", 0.5, 0.4),
     ]
@@ -121,13 +121,13 @@ def test_a_run() -> None:
 
 def test_a_run_whose_heads_learn_nothing_and_one_that_keeps_nothing() -> None:
     steps = [step("reward_margin", "score", learnt=CHANCE)]
-    found = run_verdict({"in": 10, "kept": 0, "dropped": 10}, steps)
-    assert "on 51.0% of 100 prompts, which may be chance (reward_margin)" in found.unknown
-    assert found.next.startswith("Nothing is left")
-    known = {"rate": 0.05, "low": 0.01, "high": 0.09, "text": "5.0%"}
+    verdict = run_verdict({"in": 10, "kept": 0, "dropped": 10}, steps)
+    assert "on 51.0% of 100 prompts, which may be chance (reward_margin)" in verdict.unknown
+    assert verdict.next.startswith("No pair is left")
+    low_estimate = {"rate": 0.05, "low": 0.01, "high": 0.09, "text": "5.0%"}
     rows = {"in": 10, "kept": 9, "dropped": 1}
-    found = run_verdict(rows, [step("label_em", "score", noise=known)])
-    assert found.estimated == "Wrong labels before cleaning: 5.0%."
+    verdict = run_verdict(rows, [step("label_em", "score", noise=low_estimate)])
+    assert verdict.estimated == "Wrong labels before cleaning: 5.0%."
     assert "no scorer of this run" in run_verdict({"in": 1, "kept": 1, "dropped": 0}, []).unknown
 
 
@@ -137,8 +137,8 @@ def test_evidence_and_judged_pairs_of_a_run() -> None:
     facts = {"noise": rate, "learnt": CHANCE, "evidence": evidence, "judged_pairs": 50}
     verdict = run_verdict({"in": 9, "kept": 8, "dropped": 1}, [step("label_em", "score", **facts)])
     assert verdict.estimated == (
-        "Wrong labels before cleaning: 40%, if the 50 were drawn at random. Evidence, if flips are "
-        "random: judge.margin: right in 79 to 84 %."
+        "Wrong labels before cleaning: 40%, if the 50 were drawn at random. Accuracy of the "
+        "evidence, if flips are random: judge.margin: right in 79 to 84 %."
     )
     # People and a judge say which labels are wrong, though heads do not.
     assert "may be chance" not in verdict.unknown
@@ -147,7 +147,7 @@ def test_evidence_and_judged_pairs_of_a_run() -> None:
 
 def test_sections_hold_only_what_was_found() -> None:
     (section,) = audit_report(biases=BIASES).sections
-    assert section.title == "The preferred answer has more"
+    assert section.title == "Traits that predict the preferred answer"
     assert section.rows == [
         ("words", "70.0%", "65.0% - 75.0%", "900"),
         ("digits", "90.0%", "20.0% - 100.0%", "3"),
@@ -160,7 +160,7 @@ def test_a_bench_as_a_page(tmp_path: Path) -> None:
         "method": "drop_wrong", "gain": 0.01, "gain_low": -0.01, "gain_high": 0.03, "p": 0.3,
         "verdict": "helps", "downstream_accuracy": 0.6, "auroc": None, "flagged": 0.1,
     }  # fmt: skip
-    found = {
+    bench = {
         "advice": [
             {
                 "key": key,
@@ -172,13 +172,13 @@ def test_a_bench_as_a_page(tmp_path: Path) -> None:
         "summary": [row, row | {"method": "keep all", "gain": 0.0, "pattern": "other"}],
         "noise": {"<b>set</b>": {"text": "at most 9 %", "judged_pairs": 40}},
     }
-    (tmp_path / "bench.json").write_text(json.dumps(found))
+    (tmp_path / "bench.json").write_text(json.dumps(bench))
     page = write_json_report(tmp_path / "bench.json").read_text()
-    assert "&lt;b&gt;set&lt;/b&gt;: labels as they are" in page
+    assert "&lt;b&gt;set&lt;/b&gt;: labels as given" in page
     assert "<i>said" not in page
     assert "at most 9 %" in page
-    assert "40 judged pairs" in page
+    assert "40 reviewed pairs" in page
     assert 'id="gains-0"' in page
     (tmp_path / "bench.json").write_text('{"advice": 3}')
-    with pytest.raises(CurateError, match="no audit and no bench"):
+    with pytest.raises(CurateError, match="not an audit or bench file"):
         write_json_report(tmp_path / "bench.json")

@@ -211,5 +211,5 @@ def test_an_empty_split_is_refused(tmp_path: Path) -> None:
 def test_where_no_pair_is_kept_that_is_said(tmp_path: Path) -> None:
     drop = {"type": "expression", "keep": "is_tie"}
     config = {"filters": [drop], "output": {"splits": SHARES}, "store": None}
-    with pytest.raises(CurateError, match="no pair is left to split"):
+    with pytest.raises(CurateError, match="no pairs left to split"):
         Pipeline(config).run(Pairs(numbered_pairs(5)), output=tmp_path / "out")

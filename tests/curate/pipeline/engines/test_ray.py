@@ -84,11 +84,11 @@ def run(store: Path, engine: Any) -> Any:
 
 
 def test_the_same_scores_and_the_same_pairs_on_both_engines(cluster: None, tmp_path: Path) -> None:
-    here = run(tmp_path / "here", "local")
+    local_run = run(tmp_path / "here", "local")
     there = run(tmp_path / "there", {"name": "ray", "workers": 2})
-    assert there.kept["pair_id"].to_list() == here.kept["pair_id"].to_list()
+    assert there.kept["pair_id"].to_list() == local_run.kept["pair_id"].to_list()
     # Heads that are solved from sums of other blocks end their passes at other roundings.
-    assert_frame_equal(there.scores, here.scores, abs_tol=1e-4, rel_tol=1e-4)
+    assert_frame_equal(there.scores, local_run.scores, abs_tol=1e-4, rel_tol=1e-4)
     facts = {s.name: s.facts for s in there.steps}
     assert facts["embed"]["model"] == "static"
     assert facts["reward_margin"]["calibration"]["pairs"] > 0
@@ -97,8 +97,8 @@ def test_the_same_scores_and_the_same_pairs_on_both_engines(cluster: None, tmp_p
         "reward_margin", "donod", "mc_dropout", "noise_score", "label_em", "knn_consensus",
         "knn_diversity", "relevance", "duplicates",
     }  # fmt: skip
-    kept = {s.name: s.facts.get("rows_kept_from_earlier") for s in again.steps}
-    assert kept["repetition"] == len(here.scores)
+    cached_rows = {s.name: s.facts.get("rows_kept_from_earlier") for s in again.steps}
+    assert cached_rows["repetition"] == len(local_run.scores)
     assert again.scores.equals(there.scores)
 
 
@@ -107,10 +107,10 @@ def test_evidence_and_judged_pairs_count_alike_on_both_engines(
 ) -> None:
     pairs = read_pairs(SAMPLE_DATA, limit=200)
     rng = np.random.default_rng(0)
-    judged = [None if n >= 40 else "right" if n % 3 else "wrong" for n in range(len(pairs))]
+    verdicts = [None if n >= 40 else "right" if n % 3 else "wrong" for n in range(len(pairs))]
     extra = [
         json.dumps({"rm": float(margin), "expert": verdict})
-        for margin, verdict in zip(rng.normal(1.0, 1.0, len(pairs)), judged, strict=True)
+        for margin, verdict in zip(rng.normal(1.0, 1.0, len(pairs)), verdicts, strict=True)
     ]
     frame = pairs.frame.with_columns(extra=pl.Series(extra))
     evidence = ["relevance.margin", {"column": "extra.rm", "trust": "strong"}]
@@ -137,15 +137,19 @@ def test_evidence_travels_to_a_scorer_in_a_worker(cluster: None) -> None:
 
 
 def test_a_worker_embeds_texts_that_are_no_part_of_a_pair(cluster: None, tmp_path: Path) -> None:
-    known = tmp_path / "evaluation.txt"
-    known.write_text("Write a poem about the sea.\nList three kinds of tea.\n", encoding="utf-8")
-    found = []
+    evaluation_file = tmp_path / "evaluation.txt"
+    evaluation_file.write_text(
+        "Write a poem about the sea.\nList three kinds of tea.\n", encoding="utf-8"
+    )
+    result = []
     for engine in ("local", "ray"):
-        given = config(tmp_path / engine, engine) | {"filters": []}
-        given["scorers"] = [{"type": "contamination", "against": [str(known)], "cosine": 0.5}]
-        found.append(Pipeline(given).run().scores)
-    assert found[0]["contamination.cosine"].null_count() == 0
-    assert_frame_equal(*found, abs_tol=1e-5)
+        settings = config(tmp_path / engine, engine) | {"filters": []}
+        settings["scorers"] = [
+            {"type": "contamination", "against": [str(evaluation_file)], "cosine": 0.5}
+        ]
+        result.append(Pipeline(settings).run().scores)
+    assert result[0]["contamination.cosine"].null_count() == 0
+    assert_frame_equal(*result, abs_tol=1e-5)
 
 
 def test_a_worker_that_is_killed_costs_its_block_and_no_more(
@@ -183,10 +187,10 @@ def test_images_are_looked_at_where_they_are(cluster: None) -> None:
 
 
 def test_a_mistake_that_a_worker_meets_is_told_as_here(cluster: None, tmp_path: Path) -> None:
-    given = config(tmp_path, {"name": "ray", "workers": 1})
-    given["embedder"] = {"name": "no-such/model"}
+    settings = config(tmp_path, {"name": "ray", "workers": 1})
+    settings["embedder"] = {"name": "no-such/model"}
     with pytest.raises(CurateError, match="could not be loaded"):
-        Pipeline(given).run()
+        Pipeline(settings).run()
 
 
 def test_settings() -> None:
@@ -207,15 +211,15 @@ def test_files_are_read_and_shards_made_by_workers(
     )
     for number in range(3):
         rows[number * 100 : (number + 1) * 100].write_ndjson(data / f"{number}.jsonl")
-    told: list[str] = []
+    messages: list[str] = []
     plain = RayWorkers.map
 
     def noted(self: RayWorkers, function: Any, *columns: Any) -> Any:
-        told.append(function.func.__name__)
+        messages.append(function.func.__name__)
         return plain(self, function, *columns)
 
     monkeypatch.setattr(RayWorkers, "map", noted)
-    found = {}
+    result = {}
     for engine in ("local", {"name": "ray", "workers": 2}):
         settings = {
             "input": {"path": str(data)},
@@ -228,15 +232,15 @@ def test_files_are_read_and_shards_made_by_workers(
         out = tmp_path / ("here" if engine == "local" else "there")
         Pipeline(settings).run(output=out)
         files = sorted(path for path in out.rglob("part-*"))
-        found[out.name] = {str(path.relative_to(out)): rows_of(path) for path in files}
-    assert found["there"] == found["here"]
-    assert len(found["here"]) == 4 + 4 + 3
-    assert sorted(told) == ["_shard", "_shard", "_shard", "read_source"]
+        result[out.name] = {str(path.relative_to(out)): rows_of(path) for path in files}
+    assert result["there"] == result["here"]
+    assert len(result["here"]) == 4 + 4 + 3
+    assert sorted(messages) == ["_shard", "_shard", "_shard", "read_source"]
 
 
 def test_rows_by_weight_are_the_same_on_both_engines(cluster: None, tmp_path: Path) -> None:
     pairs = read_pairs(str(SAMPLE_DATA), limit=200)
-    kept = {}
+    cached_rows = {}
     for engine in ("local", {"name": "ray", "workers": 2}):
         settings = {
             "engine": engine,
@@ -251,8 +255,8 @@ def test_rows_by_weight_are_the_same_on_both_engines(cluster: None, tmp_path: Pa
         shards = {path.name: rows_of(path) for path in (out / "kept").iterdir()}
         assert sum(map(len, shards.values())) == weights["rows"] > 60
         assert 0 < weights["undrawn"] < 200
-        kept[out.name] = shards
-    assert kept["there"] == kept["here"]
+        cached_rows[out.name] = shards
+    assert cached_rows["there"] == cached_rows["here"]
 
 
 def rows_of(path: Path) -> Any:
@@ -268,11 +272,11 @@ def test_more_blocks_than_the_store_should_hold_go_by_windows(
     monkeypatch.setattr(ray_blocks, "WINDOW_BYTES", 1)
     rows = [{"prompt": f"p {i}", "chosen": f"a a {i}", "rejected": "b"} for i in range(5000)]
     config = {"scorers": [{"type": "repetition"}], "store": None}
-    here, there = (
+    local_run, there = (
         Pipeline(config | {"engine": engine}).run(rows).scores
         for engine in ("local", {"name": "ray", "workers": 2})
     )
-    assert_frame_equal(there, here)
+    assert_frame_equal(there, local_run)
 
 
 def deadly(function: Any, folder: Path, deaths: int) -> Any:

@@ -33,12 +33,12 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    ray_cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
-        yield made
+        yield ray_cluster
     finally:
         ray.shutdown()
-        made.shutdown()
+        ray_cluster.shutdown()
 
 
 def test_a_node_that_is_lost_costs_its_blocks_and_no_more(
@@ -115,8 +115,8 @@ def test_parts_of_a_lost_node_are_made_again(cluster: Any, monkeypatch: pytest.M
     lose = partial(cluster.remove_node, other, allow_graceful=False)
     workers = LosesANode(engine.workers, lose)
     pairs, step = scraped(600), ScorerStep("duplicates", Duplicates())
-    here, _ = run_scorer(step, pairs, Context())
+    local_scores, _ = run_scorer(step, pairs, Context())
     there, _ = run_scorer(step, pairs, Context(workers=workers), None, engine)
     assert workers.lost
-    assert here["duplicates.near"].any()
-    assert_frame_equal(there, here)
+    assert local_scores["duplicates.near"].any()
+    assert_frame_equal(there, local_scores)

@@ -222,8 +222,8 @@ def test_shards_carry_the_columns_that_are_wanted(name: str, tmp_path: Path) -> 
     ("columns", "problem"),
     [
         (["lengths.chosn"], "did you mean 'lengths.chosen'"),
-        ({"prompt": "lengths.chosen"}, "name is taken"),
-        ({"label": "lengths.chosen"}, "name is taken"),
+        ({"prompt": "lengths.chosen"}, "already in use"),
+        ({"label": "lengths.chosen"}, "already in use"),
     ],
 )
 def test_carried_columns_are_checked_before_the_run(columns: Any, problem: str) -> None:

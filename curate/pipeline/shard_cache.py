@@ -1,4 +1,4 @@
-"""Shards that a run would write as they stand already in the folder that it replaces."""
+"""Reuse of shards: a run that would write the same ones links those of the folder it replaces."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _FOLDERS = (KEPT, PAIRS, DROPPED)
 
 
 def shards_key(config: PipelineConfig, result: Result, pairs: Pairs) -> str | None:
-    """All that the shards depend on, as one hash; None where the rows' keys are not known.
+    """Return all that the shards depend on, as one hash; None where the rows' keys are not known.
 
-    The pairs as read stand for their texts, unless a filter changed some.
+    The keys of the rows as read represent the texts, unless a filter changed some.
     """
     if pairs.row_keys is None:
         return None
-    kept, columns = result.kept_rows, result.kept_rows.columns
+    kept_pairs, columns = result.kept_rows, result.kept_rows.columns
     if not result.pairs_changed:
         columns = ["pair_id", *(c for c in columns if c not in PAIR_COLUMNS)]
     dropped = result.dropped_rows.parts(["pair_id", DROP_STEP, DROP_REASON, DROP_CODE])
-    tables = [[pairs.row_keys], map(row_keys, kept.parts(columns)), map(row_keys, dropped)]
+    tables = [[pairs.row_keys], map(row_keys, kept_pairs.parts(columns)), map(row_keys, dropped)]
     return digest_of(
         [
-            *map(_digest, tables),
+            *map(_digest_row_keys, tables),
             columns,
             config.output.model_dump(mode="json"),
             config.seed,
@@ -52,21 +52,21 @@ def shards_key(config: PipelineConfig, result: Result, pairs: Pairs) -> str | No
     )
 
 
-def _digest(parts: Iterable[NDArray[np.bytes_]]) -> str:
-    """Hash of the keys of all parts, one after another."""
+def _digest_row_keys(key_batches: Iterable[NDArray[np.bytes_]]) -> str:
+    """Return the hash of the keys of all parts, one after another."""
     digest = blake2b()
-    for keys in parts:
+    for keys in key_batches:
         digest.update(np.ascontiguousarray(keys).view(np.uint8).data)
     return digest.hexdigest()
 
 
-def take_shards(old: Path, stage: Path, key: str | None) -> list[dict[str, Any]] | None:
+def reuse_shards(old: Path, stage: Path, key: str | None) -> list[dict[str, Any]] | None:
     """Give the shards of a finished run a second name in the stage, where they are the same.
 
     Args:
         old: folder of the run that will be replaced.
         stage: folder of the run that is written.
-        key: of the shards that it wants.
+        key: key of the requested shards.
 
     Returns:
         What the old manifest says of the kept shards; None where nothing was taken: the key is

@@ -23,20 +23,20 @@ _CLEAR, _SOME = 3.0, 1.0
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What can be told of the methods on one data set, pattern and rate by one measure.
+class MethodComparison:
+    """How the methods compare on one dataset, pattern and rate by one measure.
 
     Attributes:
         dataset: name.
-        pattern: of flips.
-        rate: of flips.
+        pattern: flip pattern.
+        rate: flip rate.
         measure: a key of `MEASURES`.
         signal: standard deviation over methods of their means, less what noise adds to it.
         noise: standard error of a method's mean: what is left of the spread over seeds when the
             common effect of each seed is taken out.
         ratio: signal over noise.
         best: method of the best mean.
-        tied: methods that a paired t-test over seeds (Holm, 5 %) cannot tell from it.
+        tied: methods that do not differ from it by a paired t-test over seeds (Holm, 5 %).
         text: the same in plain words.
     """
 
@@ -52,29 +52,32 @@ class Comparison:
     text: str
 
 
-def compare_methods(rows: pl.DataFrame) -> list[Comparison]:
-    """One comparison for each data set, pattern, rate and measure with two seeds and two methods.
+def compare_methods(rows: pl.DataFrame) -> list[MethodComparison]:
+    """Return one comparison for each dataset, pattern, rate and measure with two seeds and two
+    methods.
 
-    After Signal and Noise (arXiv 2508.13144), with seeds in the place of checkpoints.
+    After Signal and Noise (arXiv 2508.13144), with seeds instead of checkpoints.
     """
-    found = []
+    comparisons = []
     methods = rows.filter(~pl.col("method").is_in([*BASELINES, BAYES]))
-    for key, part in methods.group_by(*_KEYS, maintain_order=True):
+    for key, condition_rows in methods.group_by(*_KEYS, maintain_order=True):
         for measure in MEASURES:
-            table = part.drop_nulls(measure).pivot(
+            table = condition_rows.drop_nulls(measure).pivot(
                 on="method", index="seed", values=measure, aggregate_function="first"
             )
             values = table.drop("seed").drop_nulls()
             if len(values) > 1 and values.width > 1:
                 named = dict(zip(_KEYS, key, strict=True))
-                found.append(_comparison(named, measure, values.columns, values.to_numpy()))
-    return found
+                comparisons.append(
+                    _compare_on_measure(named, measure, values.columns, values.to_numpy())
+                )
+    return comparisons
 
 
-def _comparison(
+def _compare_on_measure(
     key: dict[str, object], measure: str, names: list[str], values: NDArray[np.float64]
-) -> Comparison:
-    """`values` are (seeds, methods)."""
+) -> MethodComparison:
+    """Compare methods on one measure, given as (seeds, methods)."""
     seeds, methods = values.shape
     means = values.mean(axis=0)
     # A hard split lowers all methods alike: what is common to a seed is no noise between methods.
@@ -84,8 +87,8 @@ def _comparison(
     signal = float(np.sqrt(max(float(means.var(ddof=1)) - noise**2, 0.0)))
     ratio = signal / noise if noise > 0 else float("inf") if signal > 0 else 0.0
     best = int(means.argmax())
-    tied = [names[i] for i in _not_told_from(values, best)]
-    return Comparison(
+    tied = [names[i] for i in _tied_with_best(values, best)]
+    return MethodComparison(
         dataset=str(key["dataset"]),
         pattern=str(key["pattern"]),
         rate=float(str(key["rate"])),
@@ -95,36 +98,39 @@ def _comparison(
         ratio=ratio,
         best=names[best],
         tied=tied,
-        text=_words(measure, ratio, names[best], tied),
+        text=_describe_comparison(measure, ratio, names[best], tied),
     )
 
 
-def _not_told_from(values: NDArray[np.float64], best: int) -> list[int]:
-    """Methods whose paired difference to the best is not significant (Holm's step-down)."""
-    others = [i for i in range(values.shape[1]) if i != best]
+def _tied_with_best(values: NDArray[np.float64], best: int) -> list[int]:
+    """Return methods whose paired difference to the best is not significant (Holm's step-down)."""
+    rivals = [i for i in range(values.shape[1]) if i != best]
     p = []
-    for other in others:
-        gap = values[:, best] - values[:, other]
-        # The t-test divides by the spread: equal gaps are told from 0 by being another number.
+    for rival in rivals:
+        gap = values[:, best] - values[:, rival]
+        # The t-test divides by the spread: equal gaps differ from 0 if their mean does.
         if gap.std() == 0:
             p.append(0.0 if gap.mean() > 0 else 1.0)
         else:
-            p.append(float(stats.ttest_rel(values[:, best], values[:, other]).pvalue))
+            p.append(float(stats.ttest_rel(values[:, best], values[:, rival]).pvalue))
     order = np.argsort(p, kind="stable")
     worse: set[int] = set()
-    for position, at in enumerate(order):
-        if p[at] > _LEVEL / (len(others) - position):
+    for position, rival_index in enumerate(order):
+        if p[rival_index] > _LEVEL / (len(rivals) - position):
             break
-        worse.add(others[at])
-    return [other for other in others if other not in worse]
+        worse.add(rivals[rival_index])
+    return [rival for rival in rivals if rival not in worse]
 
 
-def _words(measure: str, ratio: float, best: str, tied: list[str]) -> str:
-    how = "clearly" if ratio >= _CLEAR else "somewhat" if ratio >= _SOME else "not"
-    text = f"{MEASURES[measure]}: methods differ {how} by more than chance"
+def _describe_comparison(measure: str, ratio: float, best: str, tied: list[str]) -> str:
+    name = MEASURES[measure]
     if ratio < _SOME:
-        return f"{text}: take more seeds or more pairs before you choose"
+        return (
+            f"{name}: differences between methods are not significant; use more seeds or more "
+            "pairs before you choose"
+        )
+    text = f"{name}: methods differ {'clearly' if ratio >= _CLEAR else 'somewhat'}"
     if not tied:
         return f"{text}; {best} is best"
-    shown = ", ".join(tied[:4]) + (f" and {len(tied) - 4} more" if len(tied) > 4 else "")
-    return f"{text}; {best} cannot be told from {shown}"
+    named = ", ".join(tied[:4]) + (f" and {len(tied) - 4} more" if len(tied) > 4 else "")
+    return f"{text}; {best} is not significantly better than {named}"

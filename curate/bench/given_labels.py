@@ -11,10 +11,17 @@ import numpy as np
 from scipy.special import logit
 
 from curate.bench.clean_gain import LabelTruth
-from curate.bench.data import BenchData, split
+from curate.bench.data import BenchData, split_train_test
 from curate.bench.downstream import Weights, ranked_right
 from curate.bench.recipes import apply_recipe, oriented_margins
-from curate.bench.run import ALL, AS_LABELLED, Cell, Experiments, Plan, gather
+from curate.bench.run import (
+    AS_LABELLED,
+    KEEP_ALL,
+    BenchPlan,
+    Experiment,
+    Experiments,
+    run_experiments,
+)
 from curate.models.heads.posterior.label_posterior import label_posterior
 from curate.pipeline.config import parse_config
 from curate.pipeline.label_evidence import label_evidence
@@ -24,12 +31,12 @@ from curate.steps.context import Context, Progress
 from curate.steps.posterior import NOISE_FACT
 
 _POSTERIOR = {"scorers": [{"type": "label_em"}]}
-_LEAST = 1e-6
-"""Of a posterior and of its opposite: nothing is certain but what a person judged."""
+_MIN_PROBABILITY = 1e-6
+"""Smallest posterior, and smallest distance from 1: only reviewed labels are certain."""
 
 
 @dataclass(frozen=True)
-class OwnNoise:
+class GivenLabelNoise:
     """What is known of the noise of the labels that are tested on.
 
     Attributes:
@@ -47,8 +54,8 @@ class OwnNoise:
     judged_pairs: int = 0
 
 
-def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, OwnNoise]:
-    """What `label_em` knows of each label, and of the noise in all of them.
+def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, GivenLabelNoise]:
+    """Return what `label_em` knows of each label, and of the noise in all of them.
 
     No pair's labels, nor those of its prompt, are in what heads say of it.
 
@@ -56,30 +63,32 @@ def label_truth(data: BenchData, context: Context) -> tuple[LabelTruth, OwnNoise
         data: pairs with their labels; of `as_labelled`.
         context: store and inference of language models.
     """
-    own, plan = data.context(context, 0), make_plan(parse_config(_POSTERIOR))
+    step_context, plan = data.context(context, 0), make_plan(parse_config(_POSTERIOR))
     (step,) = plan.scorers
     file = oriented_margins(plan, data)
-    own = replace(own, evidence=label_evidence(step, [], file, own.evidence.judged, []))
-    scores, record = run_scorer(step, data.pairs, own)
+    step_context = replace(
+        step_context, evidence=label_evidence(step, [], file, step_context.evidence.judged, [])
+    )
+    scores, record = run_scorer(step, data.pairs, step_context)
     # The scorer's own, which the context holds.
-    posterior = label_posterior(data.pairs, own)
+    posterior = label_posterior(data.pairs, step_context)
     averaged = posterior.averaged
-    others = posterior.heads + posterior.votes + posterior.evidence
+    other_log_odds = posterior.heads + posterior.votes + posterior.evidence
     right = scores["label_em.posterior"].fill_null(0.5).to_numpy()
     low, high = (averaged.rate_quantile(share) for share in (0.025, 0.975))
-    rates = np.clip([low, averaged.rate, high], _LEAST, 0.5 - _LEAST)
+    rates = np.clip([low, averaged.rate, high], _MIN_PROBABILITY, 0.5 - _MIN_PROBABILITY)
     # What the label itself says, at the limits of the flip rate as at its mean.
-    odds = logit(np.clip(right, _LEAST, 1.0 - _LEAST)) - others
+    odds = logit(np.clip(right, _MIN_PROBABILITY, 1.0 - _MIN_PROBABILITY)) - other_log_odds
     means = -logit(rates)
-    truth = LabelTruth(others, odds[:, None] + (means - means[1]), posterior.judged)
+    truth = LabelTruth(other_log_odds, odds[:, None] + (means - means[1]), posterior.judged)
     text = record.facts[NOISE_FACT]["text"]
-    judged = int((posterior.judged != 0).sum())
-    return truth, OwnNoise(text, averaged.rate, low, high, judged)
+    judged_count = int((posterior.judged != 0).sum())
+    return truth, GivenLabelNoise(text, averaged.rate, low, high, judged_count)
 
 
-def run_own_labels(
+def run_given_labels(
     data: BenchData,
-    plan: Plan,
+    plan: BenchPlan,
     progress: Progress,
     truth: LabelTruth,
     context: Context | None = None,
@@ -88,27 +97,33 @@ def run_own_labels(
 
     Args:
         data: pairs with their labels; of `as_labelled`.
-        plan: whose actions and recipes are tried.
-        progress: where progress is shown.
+        plan: the plan with the actions and recipes to test.
+        progress: receives the progress.
         truth: what is known of the truth behind the labels.
         context: store and inference of language models, for recipes that need them.
     """
     context = context or Context()
     cells = [(AS_LABELLED, 0.0, seed) for seed in range(plan.seeds)]
-    found = gather(data, cells, lambda cell: _cell(data, plan, cell[2], context), progress)
-    return replace(found, tested=[replace(tested, truth=truth) for tested in found.tested])
+    experiments = run_experiments(
+        data, cells, lambda cell: _run_given_experiment(data, plan, cell[2], context), progress
+    )
+    return replace(
+        experiments, tested=[replace(tested, truth=truth) for tested in experiments.tested]
+    )
 
 
-def _cell(data: BenchData, plan: Plan, seed: int, context: Context) -> Cell:
-    train, held_out = split(data, seed)
-    own = train.context(context, seed)
-    outcomes = {r.name: apply_recipe(train, r, own) for r in plan.writable}
-    weights = {ALL: Weights(np.ones(len(train.pairs)))}
+def _run_given_experiment(
+    data: BenchData, plan: BenchPlan, seed: int, context: Context
+) -> Experiment:
+    train, held_out = split_train_test(data, seed)
+    step_context = train.context(context, seed)
+    outcomes = {r.name: apply_recipe(train, r, step_context) for r in plan.writable}
+    weights = {KEEP_ALL: Weights(np.ones(len(train.pairs)))}
     weights |= {name: outcome.weights() for name, outcome in outcomes.items()}
     right = ranked_right(train, held_out, weights)
     rows = []
     for name, value in zip(weights, right.mean(axis=0), strict=True):
         row = {"method": name, "pairs": len(train.pairs), "downstream_accuracy": float(value)}
-        acted = {} if name == ALL else outcomes[name].acted()
+        acted = {} if name == KEEP_ALL else outcomes[name].acted()
         rows.append(row | acted)
-    return Cell(rows, list(weights), right)
+    return Experiment(rows, list(weights), right)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from curate.report.shaded import shaded_answers
+from curate.report.token_highlights import highlight_tokens
 
 
 def test_tokens_are_shaded_by_size_and_escaped() -> None:
@@ -11,7 +11,7 @@ def test_tokens_are_shaded_by_size_and_escaped() -> None:
         "t.rejected_tokens": json.dumps([["q", 0.25]]),
         "t.margin": 0.5,
     }
-    ((name, (chosen, rejected)),) = shaded_answers(row)
+    ((name, (chosen, rejected)),) = highlight_tokens(row)
     assert name == "t"
     assert chosen == (
         '<span style="background:rgba(46,125,50,0.85)" title="+1.0000">&lt;b&gt;</span>'
@@ -21,7 +21,7 @@ def test_tokens_are_shaded_by_size_and_escaped() -> None:
 
 
 def test_rows_without_tokens_show_none() -> None:
-    assert shaded_answers({"a.margin": 1.0}) == []
-    assert shaded_answers({"t.chosen_tokens": None, "t.rejected_tokens": None}) == []
+    assert highlight_tokens({"a.margin": 1.0}) == []
+    assert highlight_tokens({"t.chosen_tokens": None, "t.rejected_tokens": None}) == []
     nothing = {"t.chosen_tokens": "[]", "t.rejected_tokens": "[]"}
-    assert shaded_answers(nothing) == [("t", ["", ""])]
+    assert highlight_tokens(nothing) == [("t", ["", ""])]

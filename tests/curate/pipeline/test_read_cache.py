@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 
 from curate import Pipeline
-from curate.pipeline import kept_pairs
+from curate.pipeline import read_cache
 from curate.pipeline.result import Result
 from tests.helpers import write_jsonl
 
 
 @pytest.fixture(autouse=True)
 def _few_are_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_pairs, "WORTH", 2)
+    monkeypatch.setattr(read_cache, "MIN_CACHED_PAIRS", 2)
 
 
 def rows(count: int = 6) -> list[dict[str, str]]:
@@ -26,8 +26,8 @@ def rows(count: int = 6) -> list[dict[str, str]]:
 
 def run(folder: Path, **more: Any) -> Result:
     """A run of data.jsonl, with a malformed row that is listed."""
-    given = {"path": str(folder / "data.jsonl"), "on_error": "skip", **more}
-    config = {"input": given, "store": str(folder / "store"), "scorers": [{"type": "lengths"}]}
+    settings = {"path": str(folder / "data.jsonl"), "on_error": "skip", **more}
+    config = {"input": settings, "store": str(folder / "store"), "scorers": [{"type": "lengths"}]}
     return Pipeline(config).run(output=folder / "out", overwrite=True)
 
 
@@ -43,8 +43,8 @@ def test_a_second_run_takes_the_table_and_gives_the_same(tmp_path: Path) -> None
     for name in ("kept", "scores", "rejected"):
         assert getattr(first, name).equals(getattr(again, name)), name
     assert first.steps[0].warnings == again.steps[0].warnings
-    shown = (tmp_path / "out" / "scores.parquet").read_bytes()
-    assert pl.read_parquet(shown)["file"].to_list() == ["data.jsonl"] * 6
+    scores_before = (tmp_path / "out" / "scores.parquet").read_bytes()
+    assert pl.read_parquet(scores_before)["file"].to_list() == ["data.jsonl"] * 6
 
 
 def test_any_change_of_file_or_settings_is_read_anew(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_pairs_with_media_are_not_kept(tmp_path: Path) -> None:
 def test_small_inputs_and_no_store_keep_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_pairs, "WORTH", 7)
+    monkeypatch.setattr(read_cache, "MIN_CACHED_PAIRS", 7)
     write_jsonl(tmp_path / "data.jsonl", rows())
     run(tmp_path)
     assert not (tmp_path / "store" / "pairs").exists()

@@ -1,4 +1,4 @@
-"""What a way to train gains over keeping all, with what chance alone can do.
+"""What a training method gains over keeping all pairs, and how much of it may be chance.
 
 Every way is tested on the same held-out pairs as keeping all, so that differences are paired. Two
 things vary: the prompts that happen to be tested, and the draws (split, flips, starts) that heads
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HELPS, HARMS, UNSEEN, NOTHING = "helps", "harms", "no difference seen", "changes nothing"
-# Of tests and intervals.
+# Level of tests and intervals.
 _LEVEL = 0.05
 # With which the number of seeds that would show a gain is computed.
 _POWER = 0.8
@@ -31,7 +31,7 @@ _POWER = 0.8
 
 @dataclass(frozen=True)
 class Rankings:
-    """Held-out pairs of one data set, pattern and rate, over all seeds.
+    """Held-out pairs of one dataset, pattern and rate, over all seeds.
 
     Attributes:
         key: data set, pattern and rate.
@@ -40,7 +40,7 @@ class Rankings:
         rows: (tests,) number of the pair.
         prompts: (tests,) number of the prompt.
         seeds: (tests,) number of the draw.
-        truth: what is known of the truth behind the label of each pair of the data set; None: the
+        truth: what is known of the truth behind the label of each pair of the dataset; None: the
             labels count as clean.
     """
 
@@ -53,7 +53,7 @@ class Rankings:
     truth: LabelTruth | None = None
 
     def difference(self, method: str) -> CleanDifference:
-        """How a method differs from keeping all, on clean labels."""
+        """Return how a method differs from keeping all, on clean labels."""
         return self._differences[method]
 
     @cached_property
@@ -70,7 +70,7 @@ class Rankings:
         return {name: clean_difference(values, truth, weight) for name, values in labelled.items()}
 
     def where(self, mask: NDArray[np.bool_]) -> Rankings:
-        """Some of the tests."""
+        """Return some of the tests."""
         return replace(
             self,
             right=self.right[mask],
@@ -79,14 +79,14 @@ class Rankings:
             seeds=self.seeds[mask],
         )
 
-    def gain(self, method: str) -> Gain:
-        """The gain of a method over keeping all."""
-        found = self.difference(method)
-        return paired_gain(found.expected, self.prompts, self.seeds, found.variance)
+    def gain(self, method: str) -> PairedGain:
+        """Return the gain of a method over keeping all."""
+        difference = self.difference(method)
+        return paired_gain(difference.expected, self.prompts, self.seeds, difference.variance)
 
 
 @dataclass(frozen=True)
-class Gain:
+class PairedGain:
     """A mean difference with its 95 % interval.
 
     Attributes:
@@ -94,7 +94,7 @@ class Gain:
         error: standard error.
         low: lower end.
         high: upper end.
-        p: that chance alone differs as much, two-sided.
+        p: two-sided p value of the difference.
     """
 
     mean: float
@@ -109,8 +109,8 @@ def paired_gain(
     prompts: NDArray[np.int64],
     seeds: NDArray[np.int64],
     unknown: float = 0.0,
-) -> Gain:
-    """The mean of paired differences, with errors that are common within prompts and draws.
+) -> PairedGain:
+    """Return the mean of paired differences, with errors that are common within prompts and draws.
 
     The variance of a mean over clusters (prompts), plus what draws vary by more than the prompts in
     them explain; Student's t with Satterthwaite's degrees of freedom. It has the place of a
@@ -120,31 +120,36 @@ def paired_gain(
         differences: (tests,).
         prompts: (tests,) whose pairs vary together.
         seeds: (tests,) whose heads were trained together.
-        unknown: variance of the mean besides, since the truth behind labels is not known.
+        unknown: additional variance of the mean, since the truth behind labels is unknown.
     """
     mean, count = float(differences.mean()), len(differences)
     # Pairs of one prompt fail together: their errors count as one.
     clusters = np.bincount(dense_numbers(pl.Series(prompts)), weights=differences - mean)
-    few = len(clusters)
-    within = float(np.square(clusters).sum()) / count**2 * few / max(few - 1, 1)
-    between, draws = _between(differences, seeds, within)
-    sampled = within + between
+    prompt_count = len(clusters)
+    within_draws = (
+        float(np.square(clusters).sum()) / count**2 * prompt_count / max(prompt_count - 1, 1)
+    )
+    between_draws, draws = _between_draw_variance(differences, seeds, within_draws)
+    sampled = within_draws + between_draws
     variance = sampled + unknown
     if variance <= 0.0:
-        return Gain(mean, 0.0, mean, mean, 1.0 if mean == 0.0 else 0.0)
+        return PairedGain(mean, 0.0, mean, mean, 1.0 if mean == 0.0 else 0.0)
     # Few prompts or few draws make the tails heavier.
-    by_prompt, by_draw = within**2 / max(few - 1, 1), between**2 / max(draws - 1, 1)
+    by_prompt, by_draw = (
+        within_draws**2 / max(prompt_count - 1, 1),
+        between_draws**2 / max(draws - 1, 1),
+    )
     freedom = variance**2 / (by_prompt + by_draw) if sampled > 0.0 else np.inf
     error = float(np.sqrt(variance))
     half = float(stats.t.ppf(1.0 - _LEVEL / 2.0, freedom)) * error
     p = 2.0 * float(stats.t.sf(abs(mean) / error, freedom))
-    return Gain(mean, error, mean - half, mean + half, p)
+    return PairedGain(mean, error, mean - half, mean + half, p)
 
 
-def _between(
+def _between_draw_variance(
     differences: NDArray[np.float64], seeds: NDArray[np.int64], within: float
 ) -> tuple[float, int]:
-    """What draws add to the variance of the mean, and how many there are."""
+    """Return what draws add to the variance of the mean, and how many there are."""
     number = dense_numbers(pl.Series(seeds))
     sizes = np.bincount(number)
     draws = len(sizes)
@@ -154,20 +159,22 @@ def _between(
     return max(float(means.var(ddof=1)) / draws - within, 0.0), draws
 
 
-def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """p values corrected for looking at all of them, by Holm's step-down; (methods,)."""
+def holm_correction(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p values corrected for looking at all of them, by Holm's step-down; (methods,)."""
     order = np.argsort(p, kind="stable")
     # The smallest p is compared with all methods, the next with all but one, and so on.
     steps = p[order] * np.arange(len(p), 0, -1)
-    found = np.empty(len(p))
-    found[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return found
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
 
 
 def gain_table(tested: Rankings, family: list[str]) -> pl.DataFrame:
-    """One row a method of a family: gain, its interval, Holm's p within the family, the verdict."""
-    found = [tested.gain(method) for method in family]
-    corrected = holm(np.array([g.p for g in found]))
+    """Return one row a method of a family: gain, its interval, Holm's p within the family, the
+    verdict.
+    """
+    gains = [tested.gain(method) for method in family]
+    corrected = holm_correction(np.array([g.p for g in gains]))
     rows = [
         {
             "method": name,
@@ -176,9 +183,9 @@ def gain_table(tested: Rankings, family: list[str]) -> pl.DataFrame:
             "gain_low": gain.low,
             "gain_high": gain.high,
             "p": float(p),
-            "verdict": _verdict(gain, float(p)),
+            "verdict": _gain_verdict(gain, float(p)),
         }
-        for name, gain, p in zip(family, found, corrected, strict=True)
+        for name, gain, p in zip(family, gains, corrected, strict=True)
     ]
     schema = {
         "method": pl.String,
@@ -188,7 +195,7 @@ def gain_table(tested: Rankings, family: list[str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema)
 
 
-def _verdict(gain: Gain, p: float) -> str:
+def _gain_verdict(gain: PairedGain, p: float) -> str:
     if gain.error == 0.0 and gain.mean == 0.0:
         return NOTHING
     if p >= _LEVEL:
@@ -196,22 +203,25 @@ def _verdict(gain: Gain, p: float) -> str:
     return HELPS if gain.mean > 0 else HARMS
 
 
-def visible(table: pl.DataFrame) -> float | None:
-    """The least gain that would be seen in four of five tries of any method; None: none acts."""
+def smallest_visible_gain(table: pl.DataFrame) -> float | None:
+    """Return the least gain that would be seen in four of five tries of any method; None: none
+    acts.
+    """
     error = float(table["gain_error"].to_numpy().max(initial=0.0))
     needed = float(stats.norm.ppf(1.0 - _LEVEL / 2.0) + stats.norm.ppf(_POWER))
     return needed * error if error > 0 else None
 
 
-def gain_by_halves(tested: Rankings, family: list[str]) -> Gain:
-    """The gain of choosing: the best method on one half of the prompts, measured on the other.
+def gain_by_halves(tested: Rankings, family: list[str]) -> PairedGain:
+    """Return the gain of choosing: the best method on one half of the prompts, measured on the
+    other.
 
     Both ways round, and keeping all where nothing gains. The best of several looks better on the
     pairs that it was chosen on than it is.
     """
-    second = group_folds(tested.prompts, 2, 0) == 1
-    found, unknown = np.zeros(len(second)), 0.0
-    for selection in (second, ~second):
+    in_second_half = group_folds(tested.prompts, 2, 0) == 1
+    expected, unknown = np.zeros(len(in_second_half)), 0.0
+    for selection in (in_second_half, ~in_second_half):
         if not selection.any() or selection.all():
             continue
         means = {method: tested.where(selection).gain(method).mean for method in family}
@@ -219,6 +229,6 @@ def gain_by_halves(tested: Rankings, family: list[str]) -> Gain:
         # Where nothing gains on one half, one would keep all pairs.
         if best is not None and means[best] > 0:
             difference = tested.where(~selection).difference(best)
-            found[~selection] = difference.expected
+            expected[~selection] = difference.expected
             unknown += difference.variance * float((~selection).mean()) ** 2
-    return paired_gain(found, tested.prompts, tested.seeds, unknown)
+    return paired_gain(expected, tested.prompts, tested.seeds, unknown)

@@ -7,20 +7,20 @@ from typing import Any
 import polars as pl
 
 from curate.data.table import rows_at
-from curate.report.run_view import RunView, sampled
+from curate.report.run_view import RunView, sample_view_rows
 from curate.steps.context import Context
 from curate.steps.posterior import NOISE_FACT
 
 _MARGINS = ("label_em.margin", "noise_score.margin", "reward_margin.margin")
 # Margins in the plot: more would look the same.
-_PAIRS = 3000
+_SAMPLE_PAIRS = 3000
 _ROW = "__row__"
 # Fewer margins draw no curve.
-_FEWEST = 50
+_MIN_MARGINS = 50
 
 
-def noise(view: RunView) -> dict[str, Any] | None:
-    """Calibration, its curve and the noise rate; None where no scorer gave held-out margins.
+def noise_section(view: RunView) -> dict[str, Any] | None:
+    """Return calibration, its curve and the noise rate; None without held-out margins.
 
     On at most 3,000 pairs drawn at random: `curate audit` takes all pairs.
     """
@@ -28,15 +28,15 @@ def noise(view: RunView) -> dict[str, Any] | None:
     if column is None:
         return None
     doubted = view.frame[[column, "is_tie"]].with_row_index(_ROW)
-    known = doubted.filter(pl.col(column).is_not_null(), ~pl.col("is_tie"))[_ROW].to_frame()
-    if len(known) < _FEWEST:
+    voted = doubted.filter(pl.col(column).is_not_null(), ~pl.col("is_tie"))[_ROW].to_frame()
+    if len(voted) < _MIN_MARGINS:
         return None
     # Not before there is something to fit: the report of a run without heads must not wait.
     from curate.models.heads.noise.calibration import calibrate, reliability_curve
     from curate.models.heads.noise.pair_agreement import pair_agreement
     from curate.models.heads.noise.rate import estimate_noise_rate
 
-    rows = rows_at(view.frame, sampled(known, _PAIRS)[_ROW].to_numpy())
+    rows = rows_at(view.frame, sample_view_rows(voted, _SAMPLE_PAIRS)[_ROW].to_numpy())
     margins = rows[column].to_numpy()
     calibration = calibrate(margins)
     scaled = calibration.scale * margins
@@ -44,18 +44,19 @@ def noise(view: RunView) -> dict[str, Any] | None:
     return {
         "column": column,
         # The scorer's own word is of all pairs: a sample tears votes on the same answers apart.
-        "estimate": _told(view, column) or estimate_noise_rate(margins, rows, groups).facts(),
+        "estimate": _recorded_estimate(view, column)
+        or estimate_noise_rate(margins, rows, groups).facts(),
         "pairs": len(rows),
-        "of": len(known),
+        "of": len(voted),
         "agreement": pair_agreement(margins, groups).text,
         "calibration": calibration.facts(),
         "reliability_curve": reliability_curve(scaled),
     }
 
 
-def _told(view: RunView, column: str) -> dict[str, Any] | None:
-    """The noise rate that the scorer of the margins estimated, if it did."""
+def _recorded_estimate(view: RunView, column: str) -> dict[str, Any] | None:
+    """Return the noise rate that the scorer of the margins estimated, if it did."""
     name = column.partition(".")[0]
     facts = [step["facts"] for step in view.manifest["steps"] if step["name"] == name]
-    found: dict[str, Any] | None = facts[0].get(NOISE_FACT) if facts else None
-    return found
+    estimate: dict[str, Any] | None = facts[0].get(NOISE_FACT) if facts else None
+    return estimate

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from curate import Pipeline
-from curate.pipeline import kept_pairs
+from curate.pipeline import read_cache
 from curate.write.run_files import RunFiles
 from tests.helpers import write_jsonl
 
 
 @pytest.fixture(autouse=True)
 def _few_are_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_pairs, "WORTH", 2)
+    monkeypatch.setattr(read_cache, "MIN_CACHED_PAIRS", 2)
 
 
 @pytest.fixture
@@ -63,8 +63,10 @@ def test_whatever_shards_depend_on_is_written_anew(data: Path, change: str) -> N
     }[change]()
     same = [path for path, number in again.items() if first.get(path) == number]
     assert not same
-    kept = [text for frame in RunFiles(data.parent / "out").kept() for text in frame["pair_id"]]
-    assert len(kept) == (8 - 5 if change == "filter" else 8 - 3)
+    kept_texts = [
+        text for frame in RunFiles(data.parent / "out").kept() for text in frame["pair_id"]
+    ]
+    assert len(kept_texts) == (8 - 5 if change == "filter" else 8 - 3)
 
 
 def test_a_shard_that_somebody_changed_is_not_taken(data: Path) -> None:

@@ -12,14 +12,14 @@ import yaml
 from typer.testing import CliRunner
 
 from curate import CurateError
-from curate.bench.actions import ACTIONS, DEFAULT, as_lines
+from curate.bench.actions import ACTIONS, DEFAULT, pipeline_lines
 from curate.bench.advice import Advice, advise
-from curate.bench.data import BenchData, as_labelled, is_test
-from curate.bench.gains import Rankings
-from curate.bench.own_labels import label_truth, run_own_labels
+from curate.bench.data import BenchData, held_out_mask, labels_as_given
+from curate.bench.given_labels import label_truth, run_given_labels
+from curate.bench.paired_gains import Rankings
 from curate.bench.recipes import oriented_margins
-from curate.bench.run import ALL, AS_LABELLED, SCHEMA, Experiments, Plan
-from curate.bench.summary import summarise
+from curate.bench.run import AS_LABELLED, KEEP_ALL, SCHEMA, BenchPlan, Experiments
+from curate.bench.summary import summarise_experiments
 from curate.cli.app import app
 from curate.pipeline.config import parse_config
 from curate.pipeline.plan import make_plan
@@ -28,7 +28,7 @@ from curate.sample import SAMPLE_DATA
 from curate.steps.context import Context, SilentProgress
 from tests.helpers import simulate
 
-FAST = Plan(seeds=5, methods=(), actions=tuple(a for a in ACTIONS if a.name == "drop 20 %"))
+FAST = BenchPlan(seeds=5, methods=(), actions=tuple(a for a in ACTIONS if a.name == "drop 20 %"))
 
 
 def noisy(rate: float, count: int = 1200) -> tuple[BenchData, np.ndarray]:
@@ -38,15 +38,15 @@ def noisy(rate: float, count: int = 1200) -> tuple[BenchData, np.ndarray]:
 
 def test_five_seeds_test_every_prompt_once() -> None:
     groups = np.repeat(np.arange(40), 2)
-    found = np.stack([is_test(groups, seed) for seed in range(10)])
-    assert (found[:5].sum(axis=0) == 1).all()
-    assert (found[5:].sum(axis=0) == 1).all()
-    assert not np.array_equal(found[0], found[5])
+    result = np.stack([held_out_mask(groups, seed) for seed in range(10)])
+    assert (result[:5].sum(axis=0) == 1).all()
+    assert (result[5:].sum(axis=0) == 1).all()
+    assert not np.array_equal(result[0], result[5])
 
 
 def experiments(data: BenchData) -> Experiments:
     truth, _ = label_truth(data, Context())
-    return run_own_labels(data, FAST, SilentProgress(), truth)
+    return run_given_labels(data, FAST, SilentProgress(), truth)
 
 
 def verdicts_on(data: BenchData, flipped: np.ndarray) -> pl.DataFrame:
@@ -57,21 +57,21 @@ def verdicts_on(data: BenchData, flipped: np.ndarray) -> pl.DataFrame:
 
 def test_gains_are_those_on_clean_labels() -> None:
     data, flipped = noisy(0.3)
-    own = as_labelled("simulated", data.pairs, data.features)
-    (tested,) = experiments(own).tested
+    given_data = labels_as_given("simulated", data.pairs, data.features)
+    (tested,) = experiments(given_data).tested
     noisy_gain = tested.right[:, 1] - tested.right[:, 0]
     sign = np.where(flipped, -1.0, 1.0)
     true_gain = float((noisy_gain * sign[tested.rows]).mean())
-    found = tested.gain("drop 20 %")
+    result = tested.gain("drop 20 %")
     assert true_gain > 0.01
-    assert found.low <= true_gain <= found.high
+    assert result.low <= true_gain <= result.high
     # Counted by labels alone it would be 1 - 2 e of it.
-    assert abs(found.mean) > abs(noisy_gain.mean())
+    assert abs(result.mean) > abs(noisy_gain.mean())
 
 
 def test_what_is_known_of_the_truth() -> None:
     data, flipped = noisy(0.3)
-    truth, noise = label_truth(as_labelled("x", data.pairs, data.features), Context())
+    truth, noise = label_truth(labels_as_given("x", data.pairs, data.features), Context())
     assert noise.low <= 0.3 <= noise.high
     assert noise.judged_pairs == 0
     assert truth.label.shape == (1200, 3)
@@ -83,25 +83,25 @@ def test_what_is_known_of_the_truth() -> None:
 def test_judged_pairs_are_the_truth() -> None:
     data, flipped = noisy(0.3)
     frame = verdicts_on(data, flipped)
-    judged = as_labelled("simulated", data.pairs, data.features, frame)
-    truth, noise = label_truth(judged, Context())
+    judged_data = labels_as_given("simulated", data.pairs, data.features, frame)
+    truth, noise = label_truth(judged_data, Context())
     np.testing.assert_array_equal(truth.judged, np.where(flipped, -1, 1))
     assert noise.judged_pairs == 1200
-    (tested,) = experiments(judged).tested
+    (tested,) = experiments(judged_data).tested
     sign = np.where(flipped, -1.0, 1.0)[tested.rows]
     expected = (tested.right[:, 1] - tested.right[:, 0]) * sign
     np.testing.assert_allclose(tested.difference("drop 20 %").expected, expected)
-    with pytest.raises(CurateError, match="no pair of the data set is judged"):
-        as_labelled("x", data.pairs, data.features, frame.with_columns(pair_id=pl.lit("?")))
+    with pytest.raises(CurateError, match="no pair of the dataset is reviewed"):
+        labels_as_given("x", data.pairs, data.features, frame.with_columns(pair_id=pl.lit("?")))
 
 
 def test_flips_turn_verdicts_and_margins() -> None:
     data, flipped = noisy(0.3, 200)
-    judged = as_labelled("x", data.pairs, data.features, verdicts_on(data, flipped))
-    clean = judged.flipped(flipped)
+    judged_data = labels_as_given("x", data.pairs, data.features, verdicts_on(data, flipped))
+    clean = judged_data.flipped(flipped)
     assert clean.judged is not None
     assert (clean.judged == 1).all()
-    np.testing.assert_array_equal(clean.blocks[flipped], -judged.blocks[flipped])
+    np.testing.assert_array_equal(clean.blocks[flipped], -judged_data.blocks[flipped])
     again = clean.flipped(flipped)
     assert again.turned is not None
     assert not again.turned.any()
@@ -116,11 +116,11 @@ def test_margins_of_the_file_stay_with_their_answers(column: str) -> None:
     columns = {"strength": pl.Series(margin), "extra": pl.Series(extra)}
     name = column.partition(".")[0]
     pairs = data.pairs.with_columns(columns[name].alias(name))
-    own = as_labelled("x", pairs, data.features)
+    given_data = labels_as_given("x", pairs, data.features)
     scorer = {"type": "label_em", "evidence": [{"column": column}]}
     plan = make_plan(parse_config({"scorers": [scorer]}))
-    np.testing.assert_array_equal(oriented_margins(plan, own).margins[column], margin)
-    turned = own.flipped(flipped)
+    np.testing.assert_array_equal(oriented_margins(plan, given_data).margins[column], margin)
+    turned = given_data.flipped(flipped)
     np.testing.assert_array_equal(oriented_margins(plan, turned).margins[column], np.abs(margin))
 
 
@@ -131,14 +131,14 @@ def advice_by_gains(gains: dict[str, float], spread: float = 0.2, count: int = 5
     numbers = np.arange(count)
     key = {"dataset": "d", "pattern": AS_LABELLED, "rate": 0.0}
     right = np.stack([base, *moved], 1)
-    tested = Rankings(key, [ALL, *gains], right, numbers, numbers, numbers % 5)
+    tested = Rankings(key, [KEEP_ALL, *gains], right, numbers, numbers, numbers % 5)
     rows = [
         {**key, "seed": s, "method": m, "downstream_accuracy": 0.6, "true_rate": None}
         for s in range(5)
         for m in tested.methods
     ]
-    plan = Plan(actions=tuple(Recipe(a.name, a.config) for a in ACTIONS if a.name in gains))
-    summary = summarise(Experiments(pl.DataFrame(rows, schema=SCHEMA), [tested]), plan)
+    plan = BenchPlan(actions=tuple(Recipe(a.name, a.config) for a in ACTIONS if a.name in gains))
+    summary = summarise_experiments(Experiments(pl.DataFrame(rows, schema=SCHEMA), [tested]), plan)
     return advise(tested, summary, plan.writable)
 
 
@@ -157,14 +157,14 @@ def test_the_surest_gain_is_advised_and_not_the_largest() -> None:
     numbers = np.arange(600)
     key = {"dataset": "d", "pattern": AS_LABELLED, "rate": 0.0}
     moved = [base + 0.15 + rng.normal(0, 0.9, 600), base + 0.09 + rng.normal(0, 0.1, 600)]
-    methods = [ALL, "flip", "drop_wrong"]
+    methods = [KEEP_ALL, "flip", "drop_wrong"]
     tested = Rankings(key, methods, np.stack([base, *moved], 1), numbers, numbers, numbers % 5)
     rows = [
         {**key, "seed": 0, "method": m, "downstream_accuracy": 0.6, "true_rate": None}
         for m in methods
     ]
-    plan = Plan(actions=tuple(a for a in ACTIONS if a.name in methods))
-    summary = summarise(Experiments(pl.DataFrame(rows, schema=SCHEMA), [tested]), plan)
+    plan = BenchPlan(actions=tuple(a for a in ACTIONS if a.name in methods))
+    summary = summarise_experiments(Experiments(pl.DataFrame(rows, schema=SCHEMA), [tested]), plan)
     gains = dict(summary.select("method", "gain").iter_rows())
     assert gains["flip"] > gains["drop_wrong"]
     assert advise(tested, summary, plan.writable).method == "drop_wrong"
@@ -189,11 +189,11 @@ def test_else_everything_is_kept() -> None:
 
 def test_every_action_can_be_written_into_a_pipeline() -> None:
     for action in ACTIONS:
-        lines = as_lines(action)
+        lines = pipeline_lines(action)
         assert make_plan(parse_config(action.config)).filters
         assert yaml.safe_load(lines) == action.config
         sections = {"input": {"path": "x"}, "output": {"path": "y", "format": "trl"}}
-        assert yaml.safe_load(as_lines(action, sections)) == action.config | sections
+        assert yaml.safe_load(pipeline_lines(action, sections)) == action.config | sections
     assert DEFAULT in {a.name for a in ACTIONS}
 
 
@@ -205,6 +205,6 @@ def test_the_command_on_labels_as_they_are(tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     assert "recommendation" in result.output
-    found = json.loads((out / "bench.json").read_text())
-    assert [a["key"]["pattern"] for a in found["advice"]] == [AS_LABELLED]
-    assert found["noise"]
+    report = json.loads((out / "bench.json").read_text())
+    assert [a["key"]["pattern"] for a in report["advice"]] == [AS_LABELLED]
+    assert report["noise"]

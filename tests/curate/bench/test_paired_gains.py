@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.bench.gains import (
+from curate.bench.paired_gains import (
     HARMS,
     HELPS,
     NOTHING,
@@ -14,15 +14,17 @@ from curate.bench.gains import (
     Rankings,
     gain_by_halves,
     gain_table,
-    holm,
+    holm_correction,
     paired_gain,
-    visible,
+    smallest_visible_gain,
 )
 
 KEY = {"dataset": "d", "pattern": "p", "rate": 0.0}
 
 
-def drawn(rng: np.random.Generator, gain: float, prompts: int = 200) -> tuple[np.ndarray, ...]:
+def draw_differences(
+    rng: np.random.Generator, gain: float, prompts: int = 200
+) -> tuple[np.ndarray, ...]:
     """Differences of two pairs a prompt, with effects that prompts and draws share."""
     prompt = np.repeat(np.arange(prompts), 2)
     seed = prompt % 5
@@ -32,15 +34,15 @@ def drawn(rng: np.random.Generator, gain: float, prompts: int = 200) -> tuple[np
 
 def test_intervals_hold_the_true_gain() -> None:
     rng = np.random.default_rng(0)
-    held = []
+    covered = []
     for _ in range(400):
-        found = paired_gain(*drawn(rng, 0.03))
-        held.append(found.low <= 0.03 <= found.high)
-    assert 0.9 <= np.mean(held) <= 0.99
+        estimated = paired_gain(*draw_differences(rng, 0.03))
+        covered.append(estimated.low <= 0.03 <= estimated.high)
+    assert 0.9 <= np.mean(covered) <= 0.99
 
 
 def test_pairs_of_one_prompt_are_no_independent_evidence() -> None:
-    difference, prompt, _ = drawn(np.random.default_rng(1), 0.0)
+    difference, prompt, _ = draw_differences(np.random.default_rng(1), 0.0)
     copies, one = np.repeat(difference, 4), np.zeros(4 * len(difference), dtype=np.int64)
     apart = paired_gain(copies, np.arange(len(copies)), one)
     together = paired_gain(copies, np.repeat(prompt, 4), one)
@@ -52,15 +54,17 @@ def test_pairs_of_one_prompt_are_no_independent_evidence() -> None:
 
 def test_one_draw_and_no_difference() -> None:
     zeros = np.zeros(10)
-    found = paired_gain(zeros, np.arange(10), np.zeros(10, dtype=np.int64))
-    assert (found.mean, found.error, found.p) == (0.0, 0.0, 1.0)
+    estimated = paired_gain(zeros, np.arange(10), np.zeros(10, dtype=np.int64))
+    assert (estimated.mean, estimated.error, estimated.p) == (0.0, 0.0, 1.0)
 
 
 def test_holm_by_hand() -> None:
     # 3 x .01, then 2 x .02, then 1 x .03, never falling: .03, .04, .04.
-    assert holm(np.array([0.02, 0.01, 0.03])).tolist() == pytest.approx([0.04, 0.03, 0.04])
-    assert holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
-    assert len(holm(np.array([]))) == 0
+    assert holm_correction(np.array([0.02, 0.01, 0.03])).tolist() == pytest.approx(
+        [0.04, 0.03, 0.04]
+    )
+    assert holm_correction(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
+    assert len(holm_correction(np.array([]))) == 0
 
 
 def rankings(gains: dict[str, float], seed: int = 0, prompts: int = 400) -> Rankings:
@@ -74,24 +78,24 @@ def rankings(gains: dict[str, float], seed: int = 0, prompts: int = 400) -> Rank
 
 
 def test_verdicts() -> None:
-    found = rankings({"good": 0.2, "bad": -0.2, "unknown": 0.0})
+    estimated = rankings({"good": 0.2, "bad": -0.2, "unknown": 0.0})
     same = Rankings(
         KEY,
-        [*found.methods, "same"],
-        np.column_stack([found.right, found.right[:, 0]]),
-        found.rows,
-        found.prompts,
-        found.seeds,
+        [*estimated.methods, "same"],
+        np.column_stack([estimated.right, estimated.right[:, 0]]),
+        estimated.rows,
+        estimated.prompts,
+        estimated.seeds,
     )
     table = gain_table(same, ["good", "bad", "unknown", "same"])
     verdicts = dict(table.select("method", "verdict").iter_rows())
     assert verdicts == {"good": HELPS, "bad": HARMS, "unknown": UNSEEN, "same": NOTHING}
-    assert gain_table(found, []).columns == table.columns
-    least = visible(table)
+    assert gain_table(estimated, []).columns == table.columns
+    least = smallest_visible_gain(table)
     assert least is not None
     # 2.8 standard errors of .3 / sqrt(400), or a bit more where draws differ.
     assert 0.035 < least < 0.08
-    assert visible(table.filter(pl.col("method") == "same")) is None
+    assert smallest_visible_gain(table.filter(pl.col("method") == "same")) is None
 
 
 def test_many_methods_that_do_nothing_rarely_help() -> None:
@@ -108,9 +112,9 @@ def test_the_best_of_many_is_measured_on_pairs_that_did_not_choose_it() -> None:
     halves, naive = [], []
     for seed in range(40):
         family = [f"m{i}" for i in range(12)]
-        found = rankings(dict.fromkeys(family, 0.0), seed, 150)
-        halves.append(gain_by_halves(found, family).mean)
-        naive.append(max(found.gain(m).mean for m in family))
+        estimated = rankings(dict.fromkeys(family, 0.0), seed, 150)
+        halves.append(gain_by_halves(estimated, family).mean)
+        naive.append(max(estimated.gain(m).mean for m in family))
     assert abs(np.mean(halves)) < 0.012
     assert np.mean(naive) > 0.02
     sure = gain_by_halves(rankings({"a": 0.2, "b": 0.0}), ["a", "b"])

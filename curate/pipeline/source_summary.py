@@ -1,0 +1,83 @@
+"""What a run did to each source: counts, length and a bound on its noise rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from curate.data.pair_rows import PairRows
+from curate.data.table import messages_text
+from curate.steps.context import Context
+
+_MARGINS = ("label_em.margin", "noise_score.margin")
+# More sources would fill the manifest; a noise rate needs at least so many pairs.
+_MOST, _FEWEST = 30, 50
+
+
+def summarise_by_source(
+    pairs: pl.DataFrame, kept_pairs: PairRows, scores: pl.DataFrame
+) -> list[dict[str, Any]]:
+    """Return one entry a source, the largest first; none where there is a single one.
+
+    Each holds pairs, kept, the share whose chosen answer is longer before and after (of pairs that
+    differ), and the bound of its wrong labels by held-out heads.
+
+    Args:
+        pairs: all pairs as read.
+        kept_pairs: the kept pairs, as filters left them.
+        scores: scores of all pairs, in their order.
+    """
+    names = pairs["source"].value_counts(name="n", sort=True).drop_nulls().head(_MOST)
+    if len(names) < 2:
+        return []
+    before, after = _longer_signs(PairRows.whole(pairs)), _longer_signs(kept_pairs)
+    kept_sources = kept_pairs.select(["source"])["source"]
+    margin = next((scores[c] for c in _MARGINS if c in scores.columns), None)
+    entries = []
+    for name, count in names.iter_rows():
+        is_of_source = pairs["source"] == name
+        entry = {
+            "source": name,
+            "pairs": count,
+            "kept": int((kept_sources == name).sum()),
+            "longer_before": _longer_share(before.filter(is_of_source)),
+            "longer_after": _longer_share(after.filter(kept_sources == name)),
+        }
+        if margin is not None:
+            entry["noise"] = _noise_bound_text(
+                pairs.filter(is_of_source), margin.filter(is_of_source)
+            )
+        entries.append(entry)
+    return entries
+
+
+def _longer_signs(pairs: PairRows) -> pl.Series:
+    """Return +1 where chosen is longer, -1 where rejected is; null for ties."""
+    sizes = [messages_text(s).str.len_chars().cast(pl.Int64) for s in ("chosen", "rejected")]
+    sign = pl.when(~pl.col("is_tie")).then((sizes[0] - sizes[1]).sign())
+    batches = pairs.parts(["chosen", "rejected", "is_tie"])
+    return pl.concat([batch.select(s=sign) for batch in batches])["s"]
+
+
+def _longer_share(signs: pl.Series) -> float | None:
+    compared = signs.drop_nulls()
+    differ = int((compared != 0).sum())
+    return round(int((compared > 0).sum()) / differ, 4) if differ else None
+
+
+def _noise_bound_text(pairs: pl.DataFrame, margin: pl.Series) -> str:
+    is_voted = margin.is_not_null() & ~pairs["is_tie"]
+    if int(is_voted.sum()) < _FEWEST:
+        return f"too few pairs ({int(is_voted.sum())})"
+    from curate.models.heads.noise.label_rules import find_label_rule
+    from curate.models.heads.noise.rate import noise_bound_from_margins, not_estimable
+
+    voted = pairs.filter(is_voted)
+    groups = Context().prompt_groups(voted)
+    if rule := find_label_rule(voted, groups):
+        return not_estimable(rule).short
+    return noise_bound_from_margins(
+        margin.filter(is_voted).to_numpy().astype(np.float64), groups
+    ).short
