@@ -89,9 +89,9 @@ def test_a_method_that_follows_the_posterior_does_not_confirm_itself() -> None:
         tests = held_out_tests(4000, 0.1, 0.5, seed)
         side = 0.7 * np.sign(tests.difference)
         truth = LabelTruth(
-            tests.truth.others + side + rng.normal(0, 0.1, len(side)),
-            tests.truth.label,
-            tests.truth.judged,
+            tests.truth.other_log_odds + side + rng.normal(0, 0.1, len(side)),
+            tests.truth.label_log_odds,
+            tests.truth.judgements,
         )
         _, low, _ = gain_of(HeldOutPairs(tests.difference, tests.gain, truth))
         helps += low > 0.0

@@ -74,10 +74,10 @@ def test_what_is_known_of_the_truth() -> None:
     truth, noise = label_truth(labels_as_given("x", data.pairs, data.features), Context())
     assert noise.low <= 0.3 <= noise.high
     assert noise.judged_pairs == 0
-    assert truth.label.shape == (1200, 3)
+    assert truth.label_log_odds.shape == (1200, 3)
     # The lower the flip rate, the more a label is worth.
-    assert (np.diff(truth.label, axis=1) < 0).all()
-    assert truth.others[~flipped].mean() > 0.5 > truth.others[flipped].mean()
+    assert (np.diff(truth.label_log_odds, axis=1) < 0).all()
+    assert truth.other_log_odds[~flipped].mean() > 0.5 > truth.other_log_odds[flipped].mean()
 
 
 def test_judged_pairs_are_the_truth() -> None:
@@ -85,7 +85,7 @@ def test_judged_pairs_are_the_truth() -> None:
     frame = verdicts_on(data, flipped)
     judged_data = labels_as_given("simulated", data.pairs, data.features, frame)
     truth, noise = label_truth(judged_data, Context())
-    np.testing.assert_array_equal(truth.judged, np.where(flipped, -1, 1))
+    np.testing.assert_array_equal(truth.judgements, np.where(flipped, -1, 1))
     assert noise.judged_pairs == 1200
     (tested,) = experiments(judged_data).tested
     sign = np.where(flipped, -1.0, 1.0)[tested.rows]
@@ -99,8 +99,8 @@ def test_flips_turn_verdicts_and_margins() -> None:
     data, flipped = noisy(0.3, 200)
     judged_data = labels_as_given("x", data.pairs, data.features, verdicts_on(data, flipped))
     clean = judged_data.flipped(flipped)
-    assert clean.judged is not None
-    assert (clean.judged == 1).all()
+    assert clean.judgements is not None
+    assert (clean.judgements == 1).all()
     np.testing.assert_array_equal(clean.blocks[flipped], -judged_data.blocks[flipped])
     again = clean.flipped(flipped)
     assert again.turned is not None
