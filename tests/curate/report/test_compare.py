@@ -62,5 +62,5 @@ def test_command(tmp_path: Path) -> None:
     page = tmp_path / "c.html"
     done = CliRunner().invoke(app, ["compare", str(a), str(b), "-o", str(page)])
     assert done.exit_code == 0, done.output
-    assert "overlap of what they keep 37.5%" in done.output
+    assert "overlap of kept pairs 37.5%" in done.output
     assert "kept only by A" in page.read_text()
