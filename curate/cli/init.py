@@ -32,7 +32,12 @@ def init(
     from curate.cli.init_input import adapt_to_media, input_lines
     from curate.recipes import recipe_pipeline
     from curate.sample import default_pipeline
+    from curate.write.file_output import check_output_file
 
+    if path.exists() and not overwrite:
+        fix = "choose another name, or use --overwrite"
+        raise CurateError("the file already exists", where=str(path), fix=fix)
+    check_output_file(path, overwrite, [data])
     dataset = DatasetOptions(data or "data.jsonl", format, columns, split, config)
     lines = input_lines(dataset, look=data is not None)
     if recipe is None:
@@ -41,9 +46,6 @@ def init(
         text = recipe_pipeline(recipe, dataset.data, lines)
     if data is not None:
         text = adapt_to_media(text, dataset)
-    if path.exists() and not overwrite:
-        fix = "choose another name, or use --overwrite"
-        raise CurateError("the file already exists", where=str(path), fix=fix)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -8,6 +8,9 @@ from pathlib import Path
 from curate.errors import CurateError
 from curate.write.contents import MADE_BY, is_generated_page, read_mark
 
+_LOCAL_SCHEMES = ("file", "local")
+"""Schemes of fsspec for files of this machine."""
+
 
 def check_output_file(output: Path, overwrite: bool, inputs: Iterable[str | Path | None]) -> None:
     """Make sure, before anything is computed, that a command may write `output`.
@@ -39,9 +42,11 @@ def check_output_file(output: Path, overwrite: bool, inputs: Iterable[str | Path
 
 def _holds(source: str | Path, output: Path) -> bool:
     """Return whether an existing file is an input, or one of the data files of an input folder."""
-    if "://" in str(source):
+    scheme, separator, local_path = str(source).partition("://")
+    if separator and scheme.lower() not in _LOCAL_SCHEMES:
         return False
-    path, target = Path(source).expanduser(), output.resolve()
+    path = Path(local_path if separator else source).expanduser()
+    target = output.resolve()
     try:
         if path.exists():
             inside = path.is_dir() and path.resolve() in target.parents

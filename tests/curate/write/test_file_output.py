@@ -41,6 +41,7 @@ def test_the_input_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyP
     link.symlink_to(path)
     monkeypatch.chdir(tmp_path)
     sources = (path, "data/a.jsonl", folder, "data/*.jsonl", str(folder / "*"), link, "./data")
+    sources += (f"file://{path}", f"FILE://{path}", f"local://{folder}", f"file://{folder}/*")
     for source in sources:
         with pytest.raises(CurateError, match="replace the input"):
             check_output_file(path, True, [None, source])
@@ -61,6 +62,9 @@ def test_verbs_check_before_they_compute(tmp_path: Path, monkeypatch: pytest.Mon
         assert error.problem.startswith("the output")
 
     refuse("audit", str(data), "-o", str(data), "--overwrite")
+    refuse("audit", f"file://{data}", "-o", str(data), "--overwrite")
+    refuse("init", str(data), "--data", str(data), "--overwrite")
+    refuse("init", str(data), "--data", str(tmp_path), "--overwrite")
     assert data.read_bytes() == before
     (tmp_path / "audit.json").write_text(json.dumps({"mine": 1}))
     refuse("audit", str(data))
