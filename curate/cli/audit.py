@@ -89,10 +89,11 @@ def audit(
     from curate.steps.models import ModelSpec
     from curate.write.file_output import check_output_file
 
-    check_output_file(output, overwrite, [data, against, *(gold or ()), sample])
+    dataset = DatasetOptions(data, format, columns, split, config, limit, prints_notes=False)
+    inputs = [data, *dataset.pipeline_inputs(), against, *(gold or ()), sample]
+    check_output_file(output, overwrite, inputs)
     evidence = _read_reviewed_pairs(gold, sample)
     with console_progress() as progress, TemporaryDirectory() as scratch:
-        dataset = DatasetOptions(data, format, columns, split, config, limit, prints_notes=False)
         report = run_audit(
             dataset.read(progress, _make_folder(scratch, "data")),
             progress,

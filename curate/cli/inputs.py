@@ -49,6 +49,14 @@ class DatasetOptions:
         """Return whether the data is given by a pipeline.yaml."""
         return self.data.endswith((".yaml", ".yml"))
 
+    def pipeline_inputs(self) -> list[str]:
+        """Return the paths that a pipeline.yaml reads; nothing for other data."""
+        if not self.is_pipeline:
+            return []
+        from curate.pipeline.run import Pipeline
+
+        return [path for path in Pipeline(self.data).input_paths() if path is not None]
+
     def input(self) -> InputConfig:
         """Return the input section of a pipeline for these options."""
         from curate.read.input import InputConfig

@@ -27,3 +27,11 @@ def local_folder(text: str | Path) -> Path:
         return Path(given).expanduser()
     except RuntimeError as error:  # ~nobody
         raise ValueError(str(error)) from None
+
+
+def local_input(text: str | Path) -> str | None:
+    """Return the path on this machine that an input names, also as `file://`; None of others."""
+    scheme, separator, path = str(text).partition("://")
+    if not separator:
+        return str(text)
+    return path if scheme.lower() in ("file", "local") else None

@@ -188,7 +188,7 @@ class Pipeline:
         folder = None if output is None else Path(output)
         # Before hours of work: the folder may be there already, or be the input's own.
         if folder is not None:
-            for path in self._paths() if pairs is None else [None]:
+            for path in self.input_paths() if pairs is None else [None]:
                 check_free(folder, overwrite, reads=path)
         gold_files = check_gold(self.config.gold)
         with working(folder) as workspace, closing(make_engine(self.config.engine)) as engine:
@@ -218,7 +218,7 @@ class Pipeline:
             out = (folder, overwrite, progress, workspace, engine.workers)
             return write_run(self.config, self.plan, result, pairs, *out)
 
-    def _paths(self) -> list[str | None]:
+    def input_paths(self) -> list[str | None]:
         """Return the paths of the input."""
         inputs = [*self.config.sources, *([self.config.input] if self.config.input else [])]
         return [i.path for i in inputs] or [None]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from curate.data.local_path import local_input
 from curate.errors import CurateError
 from curate.write.contents import MADE_BY, is_generated_page, read_mark
-
-_LOCAL_SCHEMES = ("file", "local")
-"""Schemes of fsspec for files of this machine."""
 
 
 def check_output_file(output: Path, overwrite: bool, inputs: Iterable[str | Path | None]) -> None:
@@ -42,10 +40,10 @@ def check_output_file(output: Path, overwrite: bool, inputs: Iterable[str | Path
 
 def _holds(source: str | Path, output: Path) -> bool:
     """Return whether an existing file is an input, or one of the data files of an input folder."""
-    scheme, separator, local_path = str(source).partition("://")
-    if separator and scheme.lower() not in _LOCAL_SCHEMES:
+    local_path = local_input(source)
+    if local_path is None:
         return False
-    path = Path(local_path if separator else source).expanduser()
+    path = Path(local_path).expanduser()
     target = output.resolve()
     try:
         if path.exists():

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from curate.data.local_path import local_folder
+from curate.data.local_path import local_folder, local_input
 from curate.errors import CurateError
 from curate.store.workspace import Workspace
 from curate.write.contents import is_ours, mark_digest, sign
@@ -82,10 +82,11 @@ def _check_content(folder: Path, overwrite: bool, mark: str) -> None:
 
 def _check_not_inside(folder: Path, reads: str | None) -> None:
     """Refuse an output that holds the input: replacing it would remove what is read."""
-    if reads is None or "://" in reads:
+    path = None if reads is None else local_input(reads)
+    if path is None:
         return
     try:
-        place = Path(reads).expanduser().resolve()
+        place = Path(path).expanduser().resolve()
     except (OSError, ValueError, RuntimeError):  # no path; told when it is read
         return
     if place.exists() and (place == folder or folder in place.parents):

@@ -63,6 +63,8 @@ def test_verbs_check_before_they_compute(tmp_path: Path, monkeypatch: pytest.Mon
 
     refuse("audit", str(data), "-o", str(data), "--overwrite")
     refuse("audit", f"file://{data}", "-o", str(data), "--overwrite")
+    (tmp_path / "pipeline.yaml").write_text("input: {path: in.jsonl}")
+    refuse("audit", "pipeline.yaml", "-o", str(data), "--overwrite")
     refuse("init", str(data), "--data", str(data), "--overwrite")
     refuse("init", str(data), "--data", str(tmp_path), "--overwrite")
     assert data.read_bytes() == before

@@ -368,3 +368,15 @@ def test_a_killed_run_leaves_no_output_and_the_next_one_cleans_up(tmp_path: Path
     done = subprocess.run([sys.executable, "-c", RUN], cwd=folder, check=False, capture_output=True)
     assert done.returncode == 0
     assert sorted(p.name for p in folder.iterdir()) == ["a.jsonl", "out", "pipeline.yaml"]
+
+
+@pytest.mark.parametrize("scheme", ["", "file://", "FILE://", "local://"])
+def test_an_input_in_the_output_is_refused_however_it_is_named(scheme: str, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "in.jsonl").write_text("{}")
+    for reads in (folder, folder / "in.jsonl"):
+        with pytest.raises(CurateError, match="input lies inside"):
+            check_free(folder, True, reads=f"{scheme}{reads}")
+    (folder / "in.jsonl").unlink()
+    check_free(folder, True, reads=f"s3://{folder}")
